@@ -1,0 +1,291 @@
+use std::{borrow::Cow, fmt};
+
+use form_urlencoded::Serializer;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    OAuth2,
+    endpoints::check_url,
+    error::{Error, ErrorKind, Operation, Result},
+    pkce::{CodeChallengeMethod, CodeVerifier},
+};
+
+/// What an authorization URL asks for (RFC 6749 section 4.1.1).
+///
+/// ```
+/// use oauth_core::{AuthorizationRequest, CodeVerifier};
+///
+/// let verifier = CodeVerifier::random()?;
+/// let request = AuthorizationRequest::new("https://app.example/callback").state("af0ifjsldkj").pkce(&verifier);
+/// # Ok::<(), oauth_core::Error>(())
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct AuthorizationRequest<'r> {
+    redirect_uri: Cow<'r, str>,
+    state: Option<Cow<'r, str>>,
+    nonce: Option<Cow<'r, str>>,
+    scopes: Option<Vec<Cow<'r, str>>>,
+    challenge: Option<(Cow<'r, str>, CodeChallengeMethod)>,
+    extras: Params,
+}
+
+impl<'r> AuthorizationRequest<'r> {
+    /// A request whose answer goes to this redirect URI, with the client's own scopes.
+    pub fn new(redirect_uri: impl Into<Cow<'r, str>>) -> Self {
+        Self {
+            redirect_uri: redirect_uri.into(),
+            state: None,
+            nonce: None,
+            scopes: None,
+            challenge: None,
+            extras: Params::default(),
+        }
+    }
+
+    /// Ties the answer to this browser (RFC 6749 section 10.12).
+    pub fn state(mut self, state: impl Into<Cow<'r, str>>) -> Self {
+        self.state = Some(state.into());
+        self
+    }
+
+    /// Ties the ID token to this request (OpenID Connect Core section 3.1.2.1).
+    pub fn nonce(mut self, nonce: impl Into<Cow<'r, str>>) -> Self {
+        self.nonce = Some(nonce.into());
+        self
+    }
+
+    /// Whether a nonce was set, for providers that demand one.
+    #[must_use]
+    pub fn has_nonce(&self) -> bool {
+        self.nonce.is_some()
+    }
+
+    /// Asks for these scopes instead of the client's own. An empty list sends no scope.
+    pub fn scopes<S: Into<Cow<'r, str>>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
+        self.scopes = Some(scopes.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Sends the S256 challenge of this verifier (RFC 7636 section 4.3).
+    pub fn pkce(self, verifier: &CodeVerifier) -> Self {
+        let method = CodeChallengeMethod::S256;
+        self.code_challenge(verifier.challenge(method), method)
+    }
+
+    /// Sends a challenge that was made elsewhere.
+    pub fn code_challenge(mut self, challenge: impl Into<Cow<'r, str>>, method: CodeChallengeMethod) -> Self {
+        self.challenge = Some((challenge.into(), method));
+        self
+    }
+
+    /// Sends further parameters: a provider's own struct, or any map or struct that serializes to a JSON object.
+    ///
+    /// Strings are sent as they are, booleans as `true` and `false`, lists with spaces between their items, objects as
+    /// JSON; what is null is left out. They replace the provider's defaults. They cannot replace what the other methods
+    /// set; an attempt is an error when the URL is built.
+    pub fn extras_params(mut self, params: &impl Serialize) -> Self {
+        self.extras.set_all(params);
+        self
+    }
+
+    pub(crate) fn params(mut self, params: &Params) -> Self {
+        self.extras.merge(params);
+        self
+    }
+}
+
+impl fmt::Debug for AuthorizationRequest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthorizationRequest")
+            .field("redirect_uri", &self.redirect_uri)
+            .field("scopes", &self.scopes)
+            .field("extras", &self.extras)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Parameters by name, none of them twice.
+#[derive(Clone, Default)]
+pub(crate) struct Params {
+    pairs: Vec<(Cow<'static, str>, Cow<'static, str>)>,
+    problem: Option<String>,
+}
+
+impl Params {
+    pub(crate) fn of(pairs: &[(&'static str, &'static str)]) -> Self {
+        Self {
+            pairs: pairs.iter().map(|&(name, value)| (name.into(), value.into())).collect(),
+            problem: None,
+        }
+    }
+
+    pub(crate) fn set_all(&mut self, params: &impl Serialize) {
+        match serde_json::to_value(params) {
+            Ok(Value::Object(fields)) => {
+                for (name, value) in fields {
+                    if let Some(text) = text(value) {
+                        self.set(name.into(), text.into());
+                    }
+                }
+            }
+            Ok(Value::Null) => {}
+            _ => {
+                self.problem =
+                    Some("extra parameters must be a struct or a map with texts as keys".to_owned())
+            }
+        }
+    }
+
+    fn set(&mut self, name: Cow<'static, str>, value: Cow<'static, str>) {
+        match self.pairs.iter_mut().find(|(other, _)| *other == name) {
+            Some(pair) => pair.1 = value,
+            None => self.pairs.push((name, value)),
+        }
+    }
+
+    fn merge(&mut self, params: &Self) {
+        for (name, value) in &params.pairs {
+            self.set(name.clone(), value.clone());
+        }
+        self.problem = self.problem.take().or_else(|| params.problem.clone());
+    }
+}
+
+impl fmt::Debug for Params {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.pairs.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+fn text(value: Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => Some(text),
+        Value::Array(items) => Some(items.into_iter().filter_map(text).collect::<Vec<_>>().join(" ")),
+        other => Some(other.to_string()),
+    }
+}
+
+/// What only the library sets, so that nothing else can replace it.
+const PROTECTED: &[&str] = &[
+    "response_type",
+    "client_id",
+    "redirect_uri",
+    "state",
+    "scope",
+    "code_challenge",
+    "code_challenge_method",
+    "nonce",
+    "request",
+    "request_uri",
+];
+
+impl OAuth2 {
+    /// Builds the URL to send the user's browser to (RFC 6749 section 4.1.1).
+    ///
+    /// A query that the endpoint already has is kept, and no parameter is sent twice.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error when the endpoint is not https, the redirect URI is not absolute or has a fragment, a scope
+    /// has characters that RFC 6749 section 3.3 forbids, or extra parameters name what the library sets itself.
+    pub async fn get_authorization_url(&self, request: AuthorizationRequest<'_>) -> Result<String> {
+        self.authorization_url(&request).map_err(|problem| {
+            Error::new(
+                Operation::GET_AUTHORIZATION_URL,
+                self.name().to_owned(),
+                ErrorKind::Configuration(problem),
+            )
+        })
+    }
+
+    fn authorization_url(&self, request: &AuthorizationRequest<'_>) -> Result<String, String> {
+        let endpoint = &*self.endpoints().authorize;
+        check_url(endpoint, self.allows_http())?;
+        check_redirect_uri(&request.redirect_uri)?;
+        let scope = match &request.scopes {
+            Some(scopes) => self.joined(scopes)?,
+            None => self.joined(self.scopes())?,
+        };
+        let mut extras = self.authorize_params().clone();
+        extras.merge(&request.extras);
+        if let Some(problem) = extras.problem {
+            return Err(problem);
+        }
+        let is_protected = |name: &str| PROTECTED.contains(&name) || name == self.client_id_param();
+        if let Some((name, _)) = extras.pairs.iter().find(|(name, _)| is_protected(name)) {
+            return Err(format!(
+                "the extra parameters hold {name}, which the library sets; use the method of AuthorizationRequest for it"
+            ));
+        }
+
+        let (base, query) = endpoint.split_once('?').unwrap_or((endpoint, ""));
+        let kept: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
+        if let Some((name, _)) = kept.iter().find(|(name, _)| is_protected(name)) {
+            return Err(format!(
+                "the query of the authorization endpoint holds {name}, which the library sets"
+            ));
+        }
+
+        let mut url = String::with_capacity(endpoint.len() + 512);
+        url.push_str(base);
+        url.push('?');
+        if !query.is_empty() {
+            url.push_str(query.trim_end_matches('&'));
+            url.push('&');
+        }
+        let start = url.len();
+        let mut pairs = Serializer::for_suffix(url, start);
+        pairs
+            .append_pair("response_type", "code")
+            .append_pair(self.client_id_param(), self.client_id())
+            .append_pair("redirect_uri", &request.redirect_uri);
+        if let Some(state) = &request.state {
+            pairs.append_pair("state", state);
+        }
+        if !scope.is_empty() {
+            pairs.append_pair("scope", &scope);
+        }
+        if let Some((challenge, method)) = &request.challenge {
+            pairs
+                .append_pair("code_challenge", challenge)
+                .append_pair("code_challenge_method", method.as_str());
+        }
+        if let Some(nonce) = &request.nonce {
+            pairs.append_pair("nonce", nonce);
+        }
+        for (name, value) in
+            extras.pairs.iter().filter(|(name, _)| !kept.iter().any(|(other, _)| other == name))
+        {
+            pairs.append_pair(name, value);
+        }
+        Ok(pairs.finish())
+    }
+
+    /// Scopes in one string, as the provider wants them.
+    pub(crate) fn joined<S: AsRef<str>>(&self, scopes: &[S]) -> Result<String, String> {
+        let allowed = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+        for scope in scopes.iter().map(AsRef::as_ref) {
+            // A scope with spaces in it is a list that somebody has joined already.
+            if !scope.bytes().all(|byte| allowed(byte) || byte == b' ') {
+                return Err(format!("the scope {scope:?} has characters that RFC 6749 section 3.3 forbids"));
+            }
+        }
+        Ok(scopes.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(self.scope_separator()))
+    }
+}
+
+/// Whether a redirect URI is absolute and has no fragment (RFC 6749 section 3.1.2).
+fn check_redirect_uri(uri: &str) -> Result<(), String> {
+    let absolute = url::Url::parse(uri).is_ok();
+    if absolute && !uri.contains('#') {
+        Ok(())
+    } else {
+        Err(format!(
+            "the redirect URI {:?} must be absolute, such as https://app.example/callback, and have no fragment",
+            uri.split(['?', '#']).next().unwrap_or_default()
+        ))
+    }
+}

@@ -1,0 +1,246 @@
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use form_urlencoded::Serializer;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method,
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT},
+};
+use serde_json::Value;
+
+use crate::{
+    OAuth2,
+    endpoints::check_url,
+    error::{Error, ErrorKind, Operation, Result},
+    http_client::{HttpError, HttpErrorKind, MAX_REPLY_BYTES},
+    reply::Reply,
+    secret::Secret,
+    spec::ClientAuth,
+};
+
+/// One request to a provider, in the making: what an override is written with where a provider departs from the
+/// standard procedures. Start one with [`OAuth2::call`].
+///
+/// Every request of this library is made here, so that what must hold for all holds for all: https, no credential in a
+/// URL unless the provider demands it, one kind of error.
+#[must_use = "a call does nothing until it is sent"]
+pub struct Call<'c> {
+    client: &'c OAuth2,
+    operation: Operation,
+    method: Method,
+    url: String,
+    headers: HeaderMap,
+    form: Option<Vec<(String, String)>>,
+    json: Option<Value>,
+    auth: Option<ClientAuth>,
+    /// What must not appear in an error, should the server echo it.
+    secrets: Vec<Secret>,
+    problem: Option<String>,
+}
+
+/// Form fields that are no secrets; every other value is kept out of errors.
+const PUBLIC_FIELDS: &[&str] = &[
+    "grant_type",
+    "redirect_uri",
+    "scope",
+    "token_type_hint",
+    "service_provider",
+    "client_id",
+    "resource",
+    "audience",
+];
+
+impl<'c> Call<'c> {
+    pub(crate) fn new(
+        client: &'c OAuth2,
+        operation: Operation,
+        method: Method,
+        url: impl Into<String>,
+    ) -> Self {
+        Self {
+            client,
+            operation,
+            method,
+            url: url.into(),
+            headers: client.headers().clone(),
+            form: None,
+            json: None,
+            auth: None,
+            secrets: Vec::new(),
+            problem: None,
+        }
+    }
+
+    /// Adds parameters to the URL's query.
+    pub fn query(mut self, pairs: &[(&str, &str)]) -> Self {
+        let separator = if self.url.contains('?') { '&' } else { '?' };
+        let query = Serializer::new(String::new()).extend_pairs(pairs).finish();
+        if !query.is_empty() {
+            self.url = format!("{}{separator}{query}", self.url);
+        }
+        self
+    }
+
+    /// Sends a form. Pairs with an empty value are left out (RFC 6749 section 3.2).
+    pub fn form<'p>(mut self, pairs: impl IntoIterator<Item = (&'p str, &'p str)>) -> Self {
+        let form = self.form.get_or_insert_with(Vec::new);
+        for (name, value) in pairs.into_iter().filter(|(_, value)| !value.is_empty()) {
+            if form.iter().any(|(other, _)| other == name) {
+                self.problem =
+                    Some(format!("the parameter {name} would be sent twice; leave it out of the extra ones"));
+            }
+            if !PUBLIC_FIELDS.contains(&name) {
+                self.secrets.push(value.into());
+            }
+            form.push((name.to_owned(), value.to_owned()));
+        }
+        self
+    }
+
+    /// Sends JSON.
+    pub fn json(mut self, body: Value) -> Self {
+        let texts = body.as_object().into_iter().flat_map(serde_json::Map::values).filter_map(Value::as_str);
+        self.secrets.extend(texts.map(Into::into));
+        self.json = Some(body);
+        self
+    }
+
+    /// Sends the access token in the `Authorization` header (RFC 6750 section 2.1).
+    pub fn bearer(self, access_token: &str) -> Self {
+        self.secret_header("authorization", "Bearer ", access_token)
+    }
+
+    /// Sends a header that holds a secret behind a prefix.
+    pub fn secret_header(mut self, name: &'static str, prefix: &str, secret: &str) -> Self {
+        match HeaderValue::try_from(format!("{prefix}{secret}")) {
+            Ok(mut value) if !secret.is_empty() => {
+                value.set_sensitive(true);
+                self.headers.insert(HeaderName::from_static(name), value);
+            }
+            _ => {
+                self.problem =
+                    Some(format!("the token is empty or has characters that the header {name} cannot carry"))
+            }
+        }
+        self.secrets.push(secret.into());
+        self
+    }
+
+    /// Sets a header, in place of the client's own.
+    pub fn header(mut self, name: &'static str, value: &'static str) -> Self {
+        self.headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        self
+    }
+
+    /// Authenticates the client.
+    pub fn client_auth(mut self, auth: ClientAuth) -> Self {
+        self.auth = Some(auth);
+        self
+    }
+
+    /// Keeps a text out of errors, should the server echo it: one that [`query`](Self::query) sends.
+    pub fn hide(mut self, secret: &str) -> Self {
+        self.secrets.push(secret.into());
+        self
+    }
+
+    /// Sends the request and gives back the reply, if its status is a success.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error before anything is sent, a transport error, or what the provider refused with.
+    pub async fn send(mut self) -> Result<Reply> {
+        if let Some(problem) = self.problem.take() {
+            return Err(self.error(ErrorKind::Configuration(problem)));
+        }
+        check_url(&self.url, self.client.allows_http())
+            .map_err(|problem| self.error(ErrorKind::Configuration(problem)))?;
+        self.authenticate().await?;
+
+        let body = match (&self.form, &self.json) {
+            (Some(form), _) => {
+                self.headers
+                    .insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+                Serializer::new(String::new()).extend_pairs(form).finish().into()
+            }
+            (None, Some(json)) => {
+                self.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                json.to_string().into()
+            }
+            (None, None) => Bytes::new(),
+        };
+        let mut request = http::Request::new(body);
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = self
+            .url
+            .parse()
+            .map_err(|_| self.error(ErrorKind::Configuration("the URL is not valid".to_owned())))?;
+        *request.headers_mut() = std::mem::take(&mut self.headers);
+
+        let http = self.client.http().map_err(|problem| self.error(ErrorKind::Configuration(problem)))?;
+        let reply = http.send(request).await.map_err(|error| self.error(ErrorKind::Transport(error)))?;
+        if reply.body().len() > MAX_REPLY_BYTES {
+            let error = HttpError::new(HttpErrorKind::TooLarge).with_status(reply.status());
+            return Err(self.error(ErrorKind::Transport(error)));
+        }
+        let (parts, body) = reply.into_parts();
+        Reply::new(self.client.name().to_owned().into(), self.operation, parts, body, self.secrets)
+            .check_status()
+    }
+
+    async fn authenticate(&mut self) -> Result<()> {
+        let Some(auth) = self.auth else { return Ok(()) };
+        let client_id = self.client.client_id();
+        let secret = self.client.client_secret().get().await.map_err(|cause| {
+            self.error(ErrorKind::Configuration(format!("the client secret could not be had: {cause}")))
+        })?;
+        let mut in_body = vec![(self.client.client_id_param(), client_id)];
+        match (auth, &secret) {
+            // A public client names itself in the body, whatever a confidential one would do (RFC 6749 section 3.2.1).
+            (ClientAuth::None, _) | (_, None) => {}
+            (ClientAuth::Post, Some(secret)) => in_body.push(("client_secret", secret.expose())),
+            (ClientAuth::Basic | ClientAuth::BasicUnencoded, Some(secret)) => {
+                in_body.clear();
+                let credentials = match auth {
+                    ClientAuth::Basic => {
+                        format!("{}:{}", form_encoded(client_id), form_encoded(secret.expose()))
+                    }
+                    _ => format!("{client_id}:{}", secret.expose()),
+                };
+                let mut value = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(credentials)))
+                    .map_err(|_| {
+                        self.error(ErrorKind::Configuration("the client id is not valid".to_owned()))
+                    })?;
+                value.set_sensitive(true);
+                self.headers.insert(AUTHORIZATION, value);
+            }
+        }
+        let form = self.form.get_or_insert_with(Vec::new);
+        for (name, value) in in_body {
+            if form.iter().any(|(other, _)| other == name) {
+                let problem =
+                    format!("the extra parameters hold {name}, which the client sends itself; leave it out");
+                return Err(self.error(ErrorKind::Configuration(problem)));
+            }
+            form.push((name.to_owned(), value.to_owned()));
+        }
+        self.secrets.extend(secret);
+        Ok(())
+    }
+
+    fn error(&self, kind: ErrorKind) -> Error {
+        Error::new(self.operation, self.client.name().to_owned(), kind)
+    }
+}
+
+/// The headers that every request of a client carries.
+pub(crate) fn default_headers() -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+    headers
+        .insert(USER_AGENT, HeaderValue::from_static(concat!("oauth-clients/", env!("CARGO_PKG_VERSION"))));
+    headers
+}
+
+fn form_encoded(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}

@@ -1,0 +1,144 @@
+use std::{collections::BTreeMap, fmt, fs, path::PathBuf};
+
+use async_trait::async_trait;
+use serde::Deserialize;
+
+use crate::{
+    error::{Error, Result},
+    provider::Provider,
+    secret::{ClientSecret, Secret},
+};
+
+/// The settings of one provider that is chosen at run time: a table of a configuration file.
+///
+/// ```toml
+/// [microsoft]
+/// client_id = "…"
+/// client_secret_env = "MICROSOFT_CLIENT_SECRET"  # or client_secret_file, or client_secret; none for a public client
+/// scopes = ["openid", "User.Read"]               # optional
+/// tenant = "organizations"                       # whatever else the provider's documentation names
+/// ```
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct ProviderConfig {
+    /// The client id.
+    pub client_id: String,
+    /// The client secret itself. Prefer the next two.
+    pub client_secret: Option<Secret>,
+    /// The environment variable that holds the client secret.
+    pub client_secret_env: Option<String>,
+    /// The file that holds the client secret; white space around it is dropped.
+    pub client_secret_file: Option<PathBuf>,
+    /// Scopes to ask for in place of the provider's usual ones.
+    pub scopes: Option<Vec<String>>,
+    /// What only this provider knows: tenant, shop, domain.
+    #[serde(flatten)]
+    pub parameters: BTreeMap<String, Parameter>,
+}
+
+/// A value that only one provider knows.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum Parameter {
+    /// Yes or no.
+    Switch(bool),
+    /// A number.
+    Number(i64),
+    /// A text.
+    Text(String),
+}
+
+impl ProviderConfig {
+    /// The client secret, read from where the settings say it is.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error that names the variable or the file which could not be read, or the two settings that
+    /// contradict each other.
+    pub fn secret(&self) -> Result<ClientSecret> {
+        let wrong = |message: String| Err(Error::configuration("oauth2", message));
+        match (&self.client_secret, &self.client_secret_env, &self.client_secret_file) {
+            (None, None, None) => Ok(ClientSecret::NONE),
+            (Some(secret), None, None) => Ok(secret.clone().into()),
+            (None, Some(variable), None) => match std::env::var(variable) {
+                Ok(secret) if !secret.is_empty() => Ok(secret.into()),
+                _ => wrong(format!("the environment variable {variable} holds no client secret; set it")),
+            },
+            (None, None, Some(file)) => match fs::read_to_string(file) {
+                Ok(secret) if !secret.trim().is_empty() => Ok(secret.trim().into()),
+                Ok(_) => wrong(format!("the client secret file {} is empty", file.display())),
+                Err(cause) => wrong(format!("the client secret file {}: {cause}", file.display())),
+            },
+            _ => wrong(
+                "set one of client_secret, client_secret_env and client_secret_file, not several".to_owned(),
+            ),
+        }
+    }
+
+    /// A parameter as text, if it is set.
+    #[must_use]
+    pub fn parameter(&self, name: &str) -> Option<String> {
+        self.parameters.get(name).map(ToString::to_string)
+    }
+
+    /// A parameter without which the provider cannot be used.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error that names it.
+    pub fn required(&self, name: &str) -> Result<String> {
+        self.parameter(name)
+            .ok_or_else(|| Error::configuration("oauth2", format!("the setting {name} is missing")))
+    }
+
+    /// The client with the settings that every provider knows.
+    #[must_use]
+    pub fn applied_to<P: Provider>(&self, client: P) -> P {
+        match &self.scopes {
+            Some(scopes) => client.with_scopes(scopes.iter().cloned()),
+            None => client,
+        }
+    }
+
+    /// Refuses parameters that the provider does not know, which are most often misspelled.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error that names the parameter and those that are known.
+    pub fn allow(&self, known: &[&str]) -> Result<()> {
+        match self.parameters.keys().find(|name| !known.contains(&&***name)) {
+            None => Ok(()),
+            Some(name) => Err(Error::configuration(
+                "oauth2",
+                format!(
+                    "the setting {name} is not known; known are client_id, client_secret, client_secret_env, \
+                     client_secret_file, scopes{}",
+                    known.iter().map(|known| format!(", {known}")).collect::<String>()
+                ),
+            )),
+        }
+    }
+}
+
+impl fmt::Display for Parameter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Switch(value) => value.fmt(f),
+            Self::Number(value) => value.fmt(f),
+            Self::Text(value) => value.fmt(f),
+        }
+    }
+}
+
+/// A client that can be made from settings, for providers that are chosen at run time.
+#[async_trait]
+pub trait Configure: Provider + Sized {
+    /// The settings that it knows beside those of every provider.
+    const PARAMETERS: &'static [&'static str] = &[];
+
+    /// Makes the client. Some providers are asked for their metadata here.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error that names the setting; for a provider with discovery, any [`Error`].
+    async fn from_config(config: &ProviderConfig) -> Result<Self>;
+}

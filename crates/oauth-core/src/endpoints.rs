@@ -1,0 +1,189 @@
+use std::borrow::Cow;
+
+use crate::{
+    error::{Error, Result},
+    parameter,
+    spec::Spec,
+};
+
+/// The URLs of one provider. All of them can be moved at once: see [`at`](Self::at) and [`map`](Self::map).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Endpoints {
+    /// The authorization endpoint, to which the browser is sent.
+    pub authorize: Cow<'static, str>,
+    /// The token endpoint.
+    pub token: Cow<'static, str>,
+    /// Where tokens are refreshed.
+    pub refresh: Option<Cow<'static, str>>,
+    /// Where tokens are revoked.
+    pub revoke: Option<Cow<'static, str>>,
+    /// Where tokens are introspected.
+    pub introspect: Option<Cow<'static, str>>,
+    /// Where a device asks for a code.
+    pub device_authorization: Option<Cow<'static, str>>,
+    /// Where the user's profile is read.
+    pub profile: Option<Cow<'static, str>>,
+    /// Endpoints that only this provider has, by name.
+    pub others: Vec<(Cow<'static, str>, Cow<'static, str>)>,
+}
+
+impl Endpoints {
+    pub(crate) fn of(spec: &Spec) -> Self {
+        Self {
+            authorize: spec.authorize.into(),
+            token: spec.token.into(),
+            refresh: spec.refresh.map(Into::into),
+            revoke: spec.revoke.map(Into::into),
+            introspect: spec.introspect.map(Into::into),
+            device_authorization: spec.device_authorization.map(Into::into),
+            profile: spec.profile.map(Into::into),
+            others: spec.others.iter().map(|&(name, url)| (name.into(), url.into())).collect(),
+        }
+    }
+
+    /// The same paths and queries at another origin, such as `https://oauth-gateway.example` or
+    /// `https://proxy.example/google`. A path in the origin stands in front of each endpoint's own.
+    #[must_use]
+    pub fn at(self, origin: &str) -> Self {
+        let origin = origin.trim_end_matches('/');
+        self.map(|url| {
+            let after_scheme = url.find("://").map_or(0, |at| at + 3);
+            let path = url[after_scheme..].find(['/', '?']).map_or("", |at| &url[after_scheme + at..]);
+            format!("{origin}{path}")
+        })
+    }
+
+    /// Each endpoint as the function gives it back.
+    #[must_use]
+    pub fn map(mut self, mut moved: impl FnMut(&str) -> String) -> Self {
+        for url in self.all_mut() {
+            *url = moved(url).into();
+        }
+        self
+    }
+
+    /// The endpoints with `{parameter}` filled in, in each URL that has it.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error unless the value is letters, digits, `-`, `.`, `_` and `~` only, so that it cannot leave
+    /// its place in the URL and move the request to another host.
+    pub fn fill(self, parameter: &str, value: &str) -> Result<Self> {
+        let value = parameter::segment(parameter, value)?;
+        let placeholder = format!("{{{parameter}}}");
+        Ok(self.map(|url| url.replace(&placeholder, value)))
+    }
+
+    /// An endpoint that only this provider has.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error when there is none of that name.
+    pub fn other(&self, name: &str) -> Result<&str> {
+        self.others
+            .iter()
+            .find(|(other, _)| other == name)
+            .map(|(_, url)| &**url)
+            .ok_or_else(|| Error::configuration("oauth2", format!("there is no endpoint named {name}")))
+    }
+
+    fn all_mut(&mut self) -> impl Iterator<Item = &mut Cow<'static, str>> {
+        [&mut self.authorize, &mut self.token]
+            .into_iter()
+            .chain(
+                [
+                    &mut self.refresh,
+                    &mut self.revoke,
+                    &mut self.introspect,
+                    &mut self.device_authorization,
+                    &mut self.profile,
+                ]
+                .into_iter()
+                .flatten(),
+            )
+            .chain(self.others.iter_mut().map(|(_, url)| url))
+    }
+}
+
+/// Whether a credential may be sent to this URL.
+///
+/// # Errors
+///
+/// What is wrong with it: not https (unless the host is this machine, or plain http was allowed), a fragment, user
+/// information, no host, or a parameter that nobody filled in.
+pub(crate) fn check_url(url: &str, allow_http: bool) -> Result<(), String> {
+    let shown = url.split(['?', '#']).next().unwrap_or_default();
+    if let Some(parameter) = url.split('{').nth(1).and_then(|rest| rest.split('}').next()) {
+        return Err(format!("the parameter {{{parameter}}} of {shown} was never set"));
+    }
+    if url.contains('#') {
+        return Err(format!("the endpoint {shown} has a fragment (RFC 6749 section 3.1 forbids it)"));
+    }
+    let uri: http::Uri = url.parse().map_err(|_| format!("the endpoint {shown:?} is not an absolute URL"))?;
+    let host = uri.host().unwrap_or_default();
+    let authority = uri.authority().map(http::uri::Authority::as_str).unwrap_or_default();
+    if host.is_empty() {
+        return Err(format!("the endpoint {shown:?} has no host"));
+    }
+    if authority.contains('@') {
+        return Err("an endpoint has user information in front of its host".to_owned());
+    }
+    match uri.scheme_str() {
+        Some("https") => Ok(()),
+        Some("http") if allow_http || is_loopback(host) => Ok(()),
+        Some("http") => Err(format!(
+            "the endpoint {shown} is plain http, which would show secrets to everybody on the way; use https"
+        )),
+        _ => Err(format!("the endpoint {shown:?} is not an https URL")),
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_http_is_for_this_machine_only() {
+        for good in
+            ["https://as.example/token", "http://127.0.0.1:8080/t", "http://localhost/t", "http://[::1]:1/t"]
+        {
+            assert_eq!(check_url(good, false), Ok(()), "{good}");
+        }
+        for bad in [
+            "http://as.example/token",
+            "http://localhost.evil.example/",
+            "http://127.0.0.1.evil.example/",
+            "https://as.example/token#f",
+            "https://as.example/{tenant}/token",
+            "https://user@as.example/token",
+            "ftp://as.example/",
+            "/token",
+            "",
+            "https://",
+        ] {
+            assert!(check_url(bad, false).is_err(), "{bad}");
+        }
+        assert_eq!(check_url("http://as.example/token", true), Ok(()));
+    }
+
+    #[test]
+    fn all_endpoints_move_together() {
+        let endpoints = Endpoints {
+            authorize: "https://a.example/auth?x=1".into(),
+            token: "https://b.example".into(),
+            profile: Some("https://c.example/me".into()),
+            others: vec![("emails".into(), "https://c.example/emails".into())],
+            ..Endpoints::default()
+        };
+        let moved = endpoints.at("http://127.0.0.1:9/p/");
+        assert_eq!(moved.authorize, "http://127.0.0.1:9/p/auth?x=1");
+        assert_eq!(moved.token, "http://127.0.0.1:9/p");
+        assert_eq!(moved.profile.as_deref(), Some("http://127.0.0.1:9/p/me"));
+        assert_eq!(moved.other("emails").unwrap(), "http://127.0.0.1:9/p/emails");
+    }
+}

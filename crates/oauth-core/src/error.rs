@@ -1,0 +1,447 @@
+use std::{borrow::Cow, fmt, time::Duration};
+
+use bytes::Bytes;
+use http::StatusCode;
+
+use crate::http_client::{HttpError, HttpErrorKind};
+
+/// The result of everything in this library that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What failed, where, and what to do about it.
+///
+/// [`class`](Self::class) says what to do; [`kind`](Self::kind) says what happened. `Display` is one line with the
+/// operation, the provider, the status, the OAuth error code and its description. Neither `Display` nor `Debug` shows a
+/// body or a secret; [`body`](Self::body) gives the reply to those who must see it.
+///
+/// `docs/errors.md` in the repository lists every kind, and the exception of httpx-oauth that it replaces.
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    operation: Operation,
+    provider: Cow<'static, str>,
+    kind: ErrorKind,
+}
+
+/// What happened.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// No complete reply came: connection, TLS, time limit, size limit.
+    Transport(HttpError),
+    /// The provider answered with an OAuth error (RFC 6749 section 5.2), whatever the HTTP status.
+    Refused {
+        /// The error it named.
+        error: OAuthError,
+        /// The reply that named it.
+        reply: FailedReply,
+    },
+    /// The provider answered with a status that is no success, and without an OAuth error.
+    UnexpectedStatus {
+        /// What the reply says in other words than OAuth's, if it does. Text of the server, not to be trusted.
+        message: Option<String>,
+        /// The reply.
+        reply: FailedReply,
+    },
+    /// The provider reported success, but its reply is not what the operation needs.
+    MalformedReply {
+        /// What is wrong with it.
+        reason: String,
+        /// The reply.
+        reply: FailedReply,
+    },
+    /// The provider has no such operation.
+    Unsupported(String),
+    /// The client is set up in a way that cannot work; nothing was sent.
+    Configuration(String),
+    /// A sign-in that ends at the callback, before the code was exchanged.
+    Login(LoginError),
+    /// An ID token that failed a check of OpenID Connect Core section 3.1.3.7.
+    IdToken(String),
+}
+
+/// Why a callback did not become a login.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LoginError {
+    /// The authorization server sent an error, such as `access_denied` when the user said no (RFC 6749 section 4.1.2.1).
+    Refused(OAuthError),
+    /// The attempt was started at another provider.
+    OtherProvider {
+        /// The provider that the attempt belongs to.
+        started_at: String,
+    },
+    /// The attempt is older than a sign-in may take.
+    Expired,
+    /// The callback has no `state`.
+    MissingState,
+    /// The callback's `state` is not the attempt's: it belongs to another browser or another attempt.
+    StateMismatch,
+    /// The callback's `iss` is not the issuer the attempt was started at (RFC 9207 section 2.4).
+    IssuerMismatch,
+    /// The provider announces `iss` in its callbacks, and this one has none (RFC 9207 section 2.4).
+    MissingIssuer,
+    /// The callback has neither a code nor an error.
+    MissingCode,
+    /// A parameter stands in the callback more than once (RFC 6749 section 3.1).
+    DuplicateParameter(String),
+    /// The provider's own check of the callback failed, such as Shopify's `hmac`.
+    ProviderCheck(String),
+}
+
+/// An error of RFC 6749 section 4.1.2.1 or 5.2, or what the provider sends in its place.
+///
+/// All of it is text that a server chose: escape it before it enters a page.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OAuthError {
+    /// `error`, such as `invalid_grant`.
+    pub code: String,
+    /// `error_description`.
+    pub description: Option<String>,
+    /// `error_uri`.
+    pub uri: Option<String>,
+}
+
+/// The reply of a request that failed. Its `Debug` shows no body.
+#[derive(Clone)]
+pub struct FailedReply {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Bytes,
+    pub(crate) retry_after: Option<Duration>,
+}
+
+/// What to do about an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorClass {
+    /// The grant or the attempt is dead: send the user through the login again.
+    Reauthorize,
+    /// It may work later; nothing is lost. Keep the tokens.
+    Transient {
+        /// How long the provider asks to wait.
+        retry_after: Option<Duration>,
+    },
+    /// The client, its registration or its settings are wrong; repeating does not help.
+    Configuration,
+    /// The provider answered what no rule allows, or what nobody foresaw.
+    Protocol,
+}
+
+/// The method during which an error happened, by its name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Operation(&'static str);
+
+impl Operation {
+    /// Setting up a client.
+    pub const CONFIGURE: Self = Self("configure");
+    /// Reading a provider's metadata (OpenID Connect Discovery 1.0).
+    pub const DISCOVER: Self = Self("discover");
+    /// `start_login`.
+    pub const START_LOGIN: Self = Self("start_login");
+    /// `finish_login`, up to the exchange of the code.
+    pub const FINISH_LOGIN: Self = Self("finish_login");
+    /// `get_authorization_url`.
+    pub const GET_AUTHORIZATION_URL: Self = Self("get_authorization_url");
+    /// `get_access_token`.
+    pub const GET_ACCESS_TOKEN: Self = Self("get_access_token");
+    /// `refresh_token`.
+    pub const REFRESH_TOKEN: Self = Self("refresh_token");
+    /// `revoke_token`.
+    pub const REVOKE_TOKEN: Self = Self("revoke_token");
+    /// `introspect_token`.
+    pub const INTROSPECT_TOKEN: Self = Self("introspect_token");
+    /// `get_profile`.
+    pub const GET_PROFILE: Self = Self("get_profile");
+    /// `get_identity` and `get_id_email`.
+    pub const GET_IDENTITY: Self = Self("get_identity");
+
+    /// A method that only one provider has.
+    #[must_use]
+    pub const fn new(method: &'static str) -> Self {
+        Self(method)
+    }
+
+    /// The method's name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        self.0
+    }
+
+    /// Whether the request carries a grant, and not an access token.
+    fn is_token_request(self) -> bool {
+        self == Self::GET_ACCESS_TOKEN || self == Self::REFRESH_TOKEN
+    }
+
+    /// Whether the request is authorized by an access token, so that 401 means that the token is dead.
+    fn is_api_call(self) -> bool {
+        ![Self::REVOKE_TOKEN, Self::INTROSPECT_TOKEN, Self::DISCOVER].contains(&self)
+            && !self.is_token_request()
+    }
+}
+
+impl Error {
+    /// An error of any kind.
+    pub fn new(operation: Operation, provider: impl Into<Cow<'static, str>>, kind: ErrorKind) -> Self {
+        Self(Box::new(Inner { operation, provider: provider.into(), kind }))
+    }
+
+    /// A client that is set up wrongly. The message says what to do.
+    pub fn configuration(provider: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        Self::new(Operation::CONFIGURE, provider, ErrorKind::Configuration(message.into()))
+    }
+
+    /// The same error, during another operation.
+    #[must_use]
+    pub fn during(mut self, operation: Operation) -> Self {
+        self.0.operation = operation;
+        self
+    }
+
+    /// The same error, at a named provider.
+    #[must_use]
+    pub fn at(mut self, provider: impl Into<Cow<'static, str>>) -> Self {
+        self.0.provider = provider.into();
+        self
+    }
+
+    /// The method during which it happened.
+    #[must_use]
+    pub fn operation(&self) -> Operation {
+        self.0.operation
+    }
+
+    /// The name of the provider at which it happened.
+    #[must_use]
+    pub fn provider(&self) -> &str {
+        &self.0.provider
+    }
+
+    /// What happened.
+    #[must_use]
+    pub fn kind(&self) -> &ErrorKind {
+        &self.0.kind
+    }
+
+    /// The HTTP status of the reply, if one came.
+    #[must_use]
+    pub fn status(&self) -> Option<StatusCode> {
+        match &self.0.kind {
+            ErrorKind::Transport(error) => error.status(),
+            _ => self.reply().map(|reply| reply.status),
+        }
+    }
+
+    /// The body of the reply, if one came. It can hold secrets: a token that could not be read stands in here.
+    #[must_use]
+    pub fn body(&self) -> Option<&[u8]> {
+        self.reply().map(|reply| &*reply.body)
+    }
+
+    /// The OAuth error that the provider named, in a reply or at the callback.
+    #[must_use]
+    pub fn oauth_error(&self) -> Option<&OAuthError> {
+        match &self.0.kind {
+            ErrorKind::Refused { error, .. } | ErrorKind::Login(LoginError::Refused(error)) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// How long the provider asks to wait (`Retry-After`, RFC 9110 section 10.2.3).
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.reply().and_then(|reply| reply.retry_after)
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        match &self.0.kind {
+            ErrorKind::Transport(error) => match error.kind() {
+                HttpErrorKind::Redirected | HttpErrorKind::TooLarge => ErrorClass::Protocol,
+                HttpErrorKind::InvalidRequest => ErrorClass::Configuration,
+                HttpErrorKind::Connect | HttpErrorKind::Timeout | HttpErrorKind::Other => {
+                    ErrorClass::Transient { retry_after: None }
+                }
+            },
+            ErrorKind::Refused { error, reply } => {
+                self.class_of_code(&error.code).unwrap_or_else(|| self.class_of_status(reply))
+            }
+            ErrorKind::UnexpectedStatus { reply, .. } => self.class_of_status(reply),
+            ErrorKind::MalformedReply { .. } | ErrorKind::IdToken(_) => ErrorClass::Protocol,
+            ErrorKind::Unsupported(_) | ErrorKind::Configuration(_) => ErrorClass::Configuration,
+            ErrorKind::Login(error) => match error {
+                LoginError::Refused(error) => {
+                    self.class_of_code(&error.code).unwrap_or(ErrorClass::Reauthorize)
+                }
+                LoginError::IssuerMismatch
+                | LoginError::MissingIssuer
+                | LoginError::DuplicateParameter(_)
+                | LoginError::ProviderCheck(_) => ErrorClass::Protocol,
+                LoginError::OtherProvider { .. }
+                | LoginError::Expired
+                | LoginError::MissingState
+                | LoginError::StateMismatch
+                | LoginError::MissingCode => ErrorClass::Reauthorize,
+            },
+        }
+    }
+
+    fn reply(&self) -> Option<&FailedReply> {
+        match &self.0.kind {
+            ErrorKind::Refused { reply, .. }
+            | ErrorKind::UnexpectedStatus { reply, .. }
+            | ErrorKind::MalformedReply { reply, .. } => Some(reply),
+            _ => None,
+        }
+    }
+
+    /// The class that an error code stands for, if its meaning does not depend on the status.
+    fn class_of_code(&self, code: &str) -> Option<ErrorClass> {
+        Some(match code {
+            // RFC 6749 sections 4.1.2.1 and 5.2, RFC 6750 section 3.1, OpenID Connect Core section 3.1.2.6.
+            "invalid_grant" | "invalid_token" | "insufficient_scope" | "access_denied" | "login_required"
+            | "interaction_required" | "consent_required" | "account_selection_required" | "expired_token"
+            // GitHub's names for an invalid grant.
+            | "bad_verification_code" | "bad_refresh_token"
+            // Microsoft Graph's and Facebook's (code 190) names for an invalid access token.
+            | "InvalidAuthenticationToken" | "190" => ErrorClass::Reauthorize,
+            "server_error" | "temporarily_unavailable" | "slow_down" | "authorization_pending" => {
+                ErrorClass::Transient { retry_after: self.retry_after() }
+            }
+            "invalid_client" | "unauthorized_client" | "unsupported_grant_type" | "unsupported_response_type"
+            | "unsupported_token_type" | "invalid_scope" | "invalid_request" | "invalid_target"
+            // GitHub's names for invalid_client and for a redirect URI that differs.
+            | "incorrect_client_credentials" | "redirect_uri_mismatch" => {
+                // A gateway that is overloaded may say invalid_request with 503.
+                match self.reply().map(|reply| self.class_of_status(reply)) {
+                    Some(transient @ ErrorClass::Transient { .. }) => transient,
+                    _ => ErrorClass::Configuration,
+                }
+            }
+            _ => return None,
+        })
+    }
+
+    fn class_of_status(&self, reply: &FailedReply) -> ErrorClass {
+        match reply.status.as_u16() {
+            401 if self.0.operation.is_api_call() => ErrorClass::Reauthorize,
+            401 => ErrorClass::Configuration,
+            408 | 425 | 429 | 500..=599 => ErrorClass::Transient { retry_after: reply.retry_after },
+            _ => ErrorClass::Protocol,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}: ", self.0.operation, self.0.provider)?;
+        match &self.0.kind {
+            ErrorKind::Transport(error) => write!(f, "{error}"),
+            ErrorKind::Refused { error, reply } => write!(f, "HTTP {}: {error}", reply.status.as_u16()),
+            ErrorKind::UnexpectedStatus { message, reply } => {
+                write!(f, "HTTP {} without an OAuth error", reply.status.as_u16())?;
+                match message {
+                    Some(message) => write!(f, ": {message}"),
+                    None => Ok(()),
+                }
+            }
+            ErrorKind::MalformedReply { reason, reply } => {
+                write!(f, "HTTP {} with a reply that cannot be used: {reason}", reply.status.as_u16())
+            }
+            ErrorKind::Unsupported(what) => write!(f, "not supported by this provider: {what}"),
+            ErrorKind::Configuration(message) => write!(f, "{message}"),
+            ErrorKind::Login(error) => write!(f, "{error}"),
+            ErrorKind::IdToken(check) => write!(f, "the ID token is not valid: {check}"),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("operation", &self.0.operation)
+            .field("provider", &self.0.provider)
+            .field("kind", &self.0.kind)
+            .finish()
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.0.kind {
+            ErrorKind::Transport(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for LoginError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(error) => write!(f, "the provider refused the sign-in: {error}"),
+            Self::OtherProvider { started_at } => {
+                write!(f, "the sign-in was started at {started_at}; finish it with that provider")
+            }
+            Self::Expired => f.write_str("the sign-in took too long; start it again"),
+            Self::MissingState => f.write_str("the callback has no state; start the sign-in again"),
+            Self::StateMismatch => {
+                f.write_str("the callback's state belongs to another sign-in; start it again in this browser")
+            }
+            Self::IssuerMismatch => {
+                f.write_str("the callback's iss is not the issuer that the sign-in was started at")
+            }
+            Self::MissingIssuer => f.write_str("the callback has no iss, although the provider announces it"),
+            Self::MissingCode => f.write_str("the callback has neither a code nor an error"),
+            Self::DuplicateParameter(name) => {
+                write!(f, "the callback has the parameter {name} more than once")
+            }
+            Self::ProviderCheck(what) => f.write_str(what),
+        }
+    }
+}
+
+impl fmt::Display for OAuthError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.code)?;
+        if let Some(description) = &self.description {
+            write!(f, ": {description}")?;
+        }
+        Ok(())
+    }
+}
+
+impl FailedReply {
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The body, as it came.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+}
+
+impl fmt::Debug for FailedReply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FailedReply")
+            .field("status", &self.status)
+            .field("body_bytes", &self.body.len())
+            .field("retry_after", &self.retry_after)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl fmt::Debug for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}

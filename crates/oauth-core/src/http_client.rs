@@ -1,0 +1,147 @@
+use std::{fmt, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::StatusCode;
+
+/// How long a connection may take, in the shared default client.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a whole request may take, reply included, in the shared default client.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// The most bytes a reply may have, with any client.
+pub const MAX_REPLY_BYTES: usize = 1024 * 1024;
+
+/// Sends one HTTP request. Everything this library sends goes through it.
+///
+/// `reqwest::Client` implements it (feature `reqwest`, on by default). Implement it to send requests some other way:
+/// through another HTTP library, a recorder, a cache.
+///
+/// # Contract
+///
+/// An implementation does not follow redirects, because each request may carry a credential; does not retry POST
+/// requests, because a code is good for one; keeps no cookies; and stops reading at [`MAX_REPLY_BYTES`].
+#[async_trait]
+pub trait HttpClient: fmt::Debug + Send + Sync {
+    /// Sends the request and reads the whole reply, whatever its status.
+    ///
+    /// # Errors
+    ///
+    /// An [`HttpError`] when no complete reply came.
+    async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, HttpError>;
+}
+
+#[async_trait]
+impl<C: HttpClient + ?Sized> HttpClient for Arc<C> {
+    async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, HttpError> {
+        (**self).send(request).await
+    }
+}
+
+/// Why no complete reply came.
+#[derive(Debug)]
+pub struct HttpError {
+    kind: HttpErrorKind,
+    status: Option<StatusCode>,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// What kept a reply from coming.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HttpErrorKind {
+    /// No connection: name, address, TLS or proxy.
+    Connect,
+    /// The time limit passed.
+    Timeout,
+    /// The reply is larger than [`MAX_REPLY_BYTES`].
+    TooLarge,
+    /// The HTTP client followed a redirect, so the reply is not from the host that was asked.
+    Redirected,
+    /// The request could not be put together.
+    InvalidRequest,
+    /// Anything else, such as a connection that was reset in the middle of the reply.
+    Other,
+}
+
+impl HttpError {
+    /// An error of a kind, without a cause.
+    #[must_use]
+    pub fn new(kind: HttpErrorKind) -> Self {
+        Self { kind, status: None, source: None }
+    }
+
+    /// The same error with the cause that the HTTP library gave. It must show neither a URL's query nor a header.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// The same error with the status of the reply that was not read to its end.
+    #[must_use]
+    pub fn with_status(mut self, status: StatusCode) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// What kept the reply from coming.
+    #[must_use]
+    pub fn kind(&self) -> HttpErrorKind {
+        self.kind
+    }
+
+    /// The status, if the reply began.
+    #[must_use]
+    pub fn status(&self) -> Option<StatusCode> {
+        self.status
+    }
+}
+
+impl fmt::Display for HttpError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            HttpErrorKind::Connect => f.write_str("no connection"),
+            HttpErrorKind::Timeout => f.write_str("no complete reply within the time limit"),
+            HttpErrorKind::TooLarge => write!(f, "the reply has more than {MAX_REPLY_BYTES} bytes"),
+            HttpErrorKind::Redirected => f.write_str(
+                "the HTTP client followed a redirect; build it with redirects switched off, because requests carry credentials",
+            ),
+            HttpErrorKind::InvalidRequest => f.write_str("the request could not be put together"),
+            HttpErrorKind::Other => f.write_str("the connection failed before the reply was complete"),
+        }?;
+        if let Some(status) = self.status {
+            write!(f, " (HTTP {})", status.as_u16())?;
+        }
+        // The innermost cause is the one that tells: "connection refused", "certificate expired".
+        let mut cause = self.source.as_deref().map(|source| source as &(dyn std::error::Error + 'static));
+        let mut innermost = None;
+        while let Some(error) = cause {
+            innermost = Some(error);
+            cause = error.source();
+        }
+        match innermost {
+            Some(error) => write!(f, ": {error}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for HttpError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// The client that all providers of a process share unless told otherwise, so that connections and TLS sessions are
+/// reused between calls.
+#[cfg(feature = "reqwest")]
+pub(crate) use reqwest_client::shared;
+
+/// Without an HTTP library there is no default.
+#[cfg(not(feature = "reqwest"))]
+pub(crate) fn shared() -> Result<Arc<dyn HttpClient>, String> {
+    Err("no HTTP client: give one with with_http_client, or switch on the feature `reqwest`".to_owned())
+}
+
+#[cfg(feature = "reqwest")]
+mod reqwest_client;

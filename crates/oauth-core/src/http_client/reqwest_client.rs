@@ -1,0 +1,125 @@
+//! `reqwest` as an [`HttpClient`].
+
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use http_body_util::Full;
+
+use super::{CONNECT_TIMEOUT, HttpClient, HttpError, HttpErrorKind, MAX_REPLY_BYTES, REQUEST_TIMEOUT};
+
+static SHARED: OnceLock<Result<Arc<dyn HttpClient>, String>> = OnceLock::new();
+
+/// The shared default client, made at first use.
+pub(crate) fn shared() -> Result<Arc<dyn HttpClient>, String> {
+    SHARED
+        .get_or_init(|| {
+            let builder = reqwest::Client::builder()
+                .connect_timeout(CONNECT_TIMEOUT)
+                .timeout(REQUEST_TIMEOUT)
+                .redirect(reqwest::redirect::Policy::none());
+            let client = with_tls(builder)?.build().map_err(|error| format!("no HTTP client: {error:?}"))?;
+            Ok(Arc::new(client) as Arc<dyn HttpClient>)
+        })
+        .clone()
+}
+
+/// Sets rustls up with the provider that the application installed, or else with ring.
+///
+/// Installing ring for the whole process is not a library's business, so it is handed over explicitly.
+#[cfg(all(feature = "rustls-ring", not(feature = "rustls-aws-lc-rs"), not(feature = "native-tls")))]
+fn with_tls(builder: reqwest::ClientBuilder) -> Result<reqwest::ClientBuilder, String> {
+    use rustls::crypto::{CryptoProvider, ring};
+    use rustls_platform_verifier::BuilderVerifierExt;
+
+    let provider =
+        CryptoProvider::get_default().cloned().unwrap_or_else(|| Arc::new(ring::default_provider()));
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| builder.with_platform_verifier())
+        .map_err(|error| format!("no TLS: {error}"))?
+        .with_no_client_auth();
+    Ok(builder.tls_backend_preconfigured(config))
+}
+
+/// Leaves TLS to reqwest's own features.
+#[cfg(not(all(feature = "rustls-ring", not(feature = "rustls-aws-lc-rs"), not(feature = "native-tls"))))]
+#[expect(clippy::unnecessary_wraps, reason = "the other form can fail")]
+fn with_tls(builder: reqwest::ClientBuilder) -> Result<reqwest::ClientBuilder, String> {
+    Ok(builder)
+}
+
+/// Sends with the limits of the given client, whatever they are.
+///
+/// Build a client of your own with `redirect(Policy::none())` and a timeout. Should it follow redirects all the same, no
+/// request body is sent a second time, and the reply is refused.
+#[async_trait]
+impl HttpClient for reqwest::Client {
+    async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, HttpError> {
+        // A body that cannot be replayed is what keeps a client with redirects on from posting a secret to another host.
+        let request = request
+            .map(|body| if body.is_empty() { body.into() } else { reqwest::Body::wrap(Full::new(body)) });
+        let request = reqwest::Request::try_from(request).map_err(failed)?;
+        let asked = request.url().clone();
+        let reply = self.execute(request).await.map_err(failed)?;
+        read(&asked, reply).await
+    }
+}
+
+/// Sends through the middleware of the given client. It must not follow redirects; a reply that took one is refused.
+#[cfg(feature = "reqwest-middleware")]
+#[async_trait]
+impl HttpClient for reqwest_middleware::ClientWithMiddleware {
+    async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, HttpError> {
+        let request = reqwest::Request::try_from(request).map_err(failed)?;
+        let asked = request.url().clone();
+        let reply = self.execute(request).await.map_err(|error| match error {
+            reqwest_middleware::Error::Reqwest(error) => failed(error),
+            reqwest_middleware::Error::Middleware(error) => {
+                HttpError::new(HttpErrorKind::Other).caused_by(error)
+            }
+        })?;
+        read(&asked, reply).await
+    }
+}
+
+async fn read(
+    asked: &reqwest::Url,
+    mut reply: reqwest::Response,
+) -> Result<http::Response<Bytes>, HttpError> {
+    let status = reply.status();
+    if reply.url() != asked {
+        return Err(HttpError::new(HttpErrorKind::Redirected).with_status(status));
+    }
+    let too_large = || HttpError::new(HttpErrorKind::TooLarge).with_status(status);
+    if reply.content_length().is_some_and(|length| length > MAX_REPLY_BYTES as u64) {
+        return Err(too_large());
+    }
+    let headers = std::mem::take(reply.headers_mut());
+    let mut body = BytesMut::new();
+    while let Some(chunk) = reply.chunk().await.map_err(|error| failed(error).with_status(status))? {
+        if body.len() + chunk.len() > MAX_REPLY_BYTES {
+            return Err(too_large());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    let mut whole = http::Response::new(body.freeze());
+    *whole.status_mut() = status;
+    *whole.headers_mut() = headers;
+    Ok(whole)
+}
+
+fn failed(error: reqwest::Error) -> HttpError {
+    let kind = if error.is_timeout() {
+        HttpErrorKind::Timeout
+    } else if error.is_builder() {
+        HttpErrorKind::InvalidRequest
+    } else if error.is_connect() {
+        HttpErrorKind::Connect
+    } else if error.is_redirect() {
+        HttpErrorKind::Redirected
+    } else {
+        HttpErrorKind::Other
+    };
+    HttpError::new(kind).caused_by(error.without_url())
+}

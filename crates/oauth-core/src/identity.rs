@@ -1,0 +1,204 @@
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    OAuth2,
+    error::{Error, ErrorKind, FailedReply, Operation, Result},
+};
+
+/// Who signed in.
+///
+/// [`key`](Self::key) is the only thing to look a user up by: addresses change hands, and not every provider verifies
+/// them.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Identity {
+    /// The issuer identifier, or the provider's name where it has none.
+    pub issuer: String,
+    /// The user's identifier at the issuer. It never changes.
+    pub subject: String,
+    /// The e-mail address, if the provider gave one.
+    pub email: Option<Email>,
+    /// The name to show.
+    pub name: Option<String>,
+    /// The URL of a picture.
+    pub picture: Option<String>,
+    /// All that the provider said.
+    pub profile: Value,
+}
+
+/// An e-mail address, and whether the provider vouches for it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Email {
+    /// The address, as the provider wrote it.
+    pub address: String,
+    /// Whether it is the user's.
+    pub verification: EmailVerification,
+}
+
+/// Whether the provider vouches that an address is the user's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EmailVerification {
+    /// It says so.
+    Verified,
+    /// It says that it does not.
+    Unverified,
+    /// It does not say.
+    Unknown,
+}
+
+impl Identity {
+    /// An identity with nothing known but its key.
+    pub fn new(issuer: impl Into<String>, subject: impl Into<String>, profile: Value) -> Self {
+        Self {
+            issuer: issuer.into(),
+            subject: subject.into(),
+            email: None,
+            name: None,
+            picture: None,
+            profile,
+        }
+    }
+
+    /// Issuer and subject: the only key of a user.
+    #[must_use]
+    pub fn key(&self) -> (&str, &str) {
+        (&self.issuer, &self.subject)
+    }
+
+    /// The original's pair: the subject and the address, the latter unless the provider marks it as unverified.
+    #[must_use]
+    pub fn into_id_email(self) -> (String, Option<String>) {
+        let usable = self.email.filter(|email| email.verification != EmailVerification::Unverified);
+        (self.subject, usable.map(|email| email.address))
+    }
+
+    pub(crate) fn find(client: &OAuth2, profile: Value) -> Result<Self> {
+        let spec = client.spec();
+        let text = |pointer: Option<&str>| text_at(&profile, pointer?);
+        let Some(subject) = text(Some(spec.id_at)) else {
+            return Err(Error::in_profile(
+                client,
+                &profile,
+                format!("the profile has no identifier at {}", spec.id_at),
+            ));
+        };
+        let email = text(spec.email_at).map(|address| {
+            let flag = spec.email_verified_at.and_then(|pointer| profile.pointer(pointer));
+            Email { address, verification: EmailVerification::of(flag) }
+        });
+        Ok(Self {
+            issuer: client.issuer().unwrap_or(client.name()).to_owned(),
+            subject,
+            email,
+            name: text(spec.name_at),
+            picture: text(spec.picture_at),
+            profile,
+        })
+    }
+}
+
+impl Email {
+    /// An address with what the provider says of it.
+    pub fn new(address: impl Into<String>, verification: EmailVerification) -> Self {
+        Self { address: address.into(), verification }
+    }
+
+    /// Whether the provider vouches for it.
+    #[must_use]
+    pub fn is_verified(&self) -> bool {
+        self.verification == EmailVerification::Verified
+    }
+}
+
+impl EmailVerification {
+    /// Reads a provider's flag, which some send as a string or a number.
+    #[must_use]
+    pub fn of(flag: Option<&Value>) -> Self {
+        match flag {
+            Some(Value::Bool(true)) => Self::Verified,
+            Some(Value::Bool(false)) => Self::Unverified,
+            Some(Value::String(text)) if text.eq_ignore_ascii_case("true") || text == "1" => Self::Verified,
+            Some(Value::Number(number)) if number.as_i64() == Some(1) => Self::Verified,
+            None | Some(Value::Null) => Self::Unknown,
+            // Anything that is there and does not say yes says no.
+            Some(_) => Self::Unverified,
+        }
+    }
+}
+
+/// A text or a number in a profile, as text; empty ones count as absent.
+#[must_use]
+pub fn text_at(profile: &Value, pointer: &str) -> Option<String> {
+    match profile.pointer(pointer)? {
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+impl Error {
+    /// A profile that came as it should but lacks what the identity needs. It keeps the profile as its body.
+    #[must_use]
+    pub fn in_profile(client: &OAuth2, profile: &Value, reason: impl Into<String>) -> Self {
+        let reply = FailedReply::of_json(profile);
+        client.error(Operation::GET_IDENTITY, ErrorKind::MalformedReply { reason: reason.into(), reply })
+    }
+}
+
+impl FailedReply {
+    fn of_json(value: &Value) -> Self {
+        Self { status: http::StatusCode::OK, body: value.to_string().into(), retry_after: None }
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Personal data has no place in logs either.
+        f.debug_struct("Identity")
+            .field("issuer", &self.issuer)
+            .field("subject", &self.subject)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Email {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Email").field("verification", &self.verification).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_flag_that_does_not_say_yes_says_no() {
+        for yes in [json!(true), json!("true"), json!("TRUE"), json!("1"), json!(1)] {
+            assert_eq!(EmailVerification::of(Some(&yes)), EmailVerification::Verified, "{yes}");
+        }
+        for no in [json!(false), json!("false"), json!("yes"), json!(0), json!(2), json!({}), json!([])] {
+            assert_eq!(EmailVerification::of(Some(&no)), EmailVerification::Unverified, "{no}");
+        }
+        assert_eq!(EmailVerification::of(None), EmailVerification::Unknown);
+        assert_eq!(EmailVerification::of(Some(&Value::Null)), EmailVerification::Unknown);
+    }
+
+    #[test]
+    fn an_unverified_address_is_never_handed_out_as_the_users() {
+        let mut identity = Identity::new("example", "1", Value::Null);
+        for (verification, expected) in [
+            (EmailVerification::Verified, Some("a@b.example".to_owned())),
+            (EmailVerification::Unknown, Some("a@b.example".to_owned())),
+            (EmailVerification::Unverified, None),
+        ] {
+            identity.email = Some(Email::new("a@b.example", verification));
+            assert_eq!(identity.clone().into_id_email(), ("1".to_owned(), expected));
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! JSON from servers, read by one rule: an object that names a member twice is refused, because two readers could see
+//! two different tokens in it (RFC 8259 section 4).
+
+use std::fmt;
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, MapAccess, SeqAccess, Visitor},
+};
+use serde_json::{Map, Value};
+
+/// Reads a whole JSON text.
+///
+/// # Errors
+///
+/// What is wrong with it, by position and never by content: no JSON, cut off, not UTF-8, nested too deeply, or a member
+/// that stands twice.
+pub(crate) fn parse(text: &[u8]) -> Result<Value, String> {
+    match serde_json::from_slice::<Strict>(text) {
+        Ok(Strict(value)) => Ok(value),
+        Err(_) if text.is_empty() => Err("it is empty".to_owned()),
+        Err(error) if error.is_eof() => Err("it is cut off".to_owned()),
+        Err(error) if error.to_string().starts_with(DUPLICATE) => Err(DUPLICATE.to_owned()),
+        Err(error) => Err(format!("it is not JSON (line {}, column {})", error.line(), error.column())),
+    }
+}
+
+const DUPLICATE: &str = "an object names a member twice";
+
+struct Strict(Value);
+
+impl<'de> Deserialize<'de> for Strict {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(StrictVisitor).map(Self)
+    }
+}
+
+struct StrictVisitor;
+
+impl<'de> Visitor<'de> for StrictVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(Strict(item)) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(Value::Array(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        while let Some((name, Strict(value))) = members.next_entry::<String, Strict>()? {
+            if object.insert(name, value).is_some() {
+                return Err(de::Error::custom(DUPLICATE));
+            }
+        }
+        Ok(Value::Object(object))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_serde_json_reads() {
+        let text = r#"{"a":[1,-2,3.5,"x",null,true],"b":{"c":18446744073709551615}}"#;
+        assert_eq!(parse(text.as_bytes()).unwrap(), serde_json::from_str::<Value>(text).unwrap());
+    }
+
+    #[test]
+    fn tk_21_a_member_that_stands_twice_is_refused() {
+        for twice in [r#"{"a":1,"a":2}"#, r#"{"x":{"a":1,"b":2,"a":1}}"#] {
+            assert_eq!(parse(twice.as_bytes()).unwrap_err(), DUPLICATE);
+        }
+    }
+
+    #[test]
+    fn lb_04_deep_nesting_is_an_error_and_no_overflow_of_the_stack() {
+        assert!(parse("[".repeat(100_000).as_bytes()).is_err());
+        assert!(parse(r#"{"a":"#.repeat(100_000).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn bad_text_is_named_without_quoting_it() {
+        for (text, reason) in [
+            (&b""[..], "it is empty"),
+            (b"{\"access_token\":\"SECR", "it is cut off"),
+            (b"<html>SECRET</html>", "it is not JSON (line 1, column 1)"),
+        ] {
+            assert_eq!(parse(text).unwrap_err(), reason);
+        }
+        assert!(parse(b"\"\xff\"").unwrap_err().starts_with("it is not JSON"));
+    }
+}

@@ -1,0 +1,84 @@
+//! The generic OAuth 2.0 client on which the provider crates build.
+//!
+//! Most applications use a provider crate, such as `oauth-github`, or the facade `oauth-clients`. This crate is enough
+//! for a provider whose endpoints you know:
+//!
+//! ```
+//! use oauth_core::{Callback, LoginOptions, OAuth2, Provider};
+//!
+//! # async fn login_page() -> Result<(), oauth_core::Error> {
+//! let client = OAuth2::new("CLIENT_ID", "CLIENT_SECRET", "https://as.example/authorize", "https://as.example/token")
+//!     .with_profile_endpoint("https://as.example/me");
+//!
+//! // Send the browser to `url`; keep `attempt` where only this browser's session finds it.
+//! let started = client.start_login("https://app.example/callback", LoginOptions::new()).await?;
+//! let (url, attempt) = (started.url, started.attempt);
+//!
+//! // When the browser comes back:
+//! let callback = Callback::from_query("code=SplxlOBeZQQYbYS6WxSbIA&state=af0ifjsldkj");
+//! let login = client.finish_login(attempt, callback).await?;
+//! let user = client.get_identity(&login.token).await?;
+//! println!("{} signed in at {}", user.subject, user.issuer);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | to | look at |
+//! | --- | --- |
+//! | sign users in | [`Provider::start_login`], [`Provider::finish_login`], [`LoginAttempt`] |
+//! | build each request yourself | [`AuthorizationRequest`], [`OAuth2`] |
+//! | keep tokens | [`OAuth2Token`] |
+//! | know what to do when something fails | [`Error::class`] |
+//! | send requests through a proxy, or another HTTP library | [`HttpClient`] |
+//! | write a provider | [`Spec`], [`Call`], [`client!`] |
+//!
+//! # Features
+//!
+//! | feature | default | what it does |
+//! | --- | --- | --- |
+//! | `reqwest` | yes | `reqwest::Client` is an [`HttpClient`], and there is a shared default client |
+//! | `rustls-ring` | yes | TLS of the default client by rustls on ring |
+//! | `rustls-aws-lc-rs` | | by rustls on aws-lc-rs |
+//! | `native-tls` | | by the operating system's library |
+//! | `reqwest-middleware` | | `reqwest_middleware::ClientWithMiddleware` is an [`HttpClient`] |
+
+mod authorization;
+mod call;
+mod config;
+mod crypto;
+mod endpoints;
+mod error;
+mod http_client;
+mod identity;
+mod json;
+mod login;
+mod oauth2;
+pub mod parameter;
+mod pkce;
+mod provider;
+mod reply;
+mod secret;
+mod spec;
+mod token;
+
+pub use async_trait::async_trait;
+pub use authorization::AuthorizationRequest;
+pub use call::Call;
+pub use config::{Configure, Parameter, ProviderConfig};
+pub use crypto::{hmac_sha256_hex, random_token};
+pub use endpoints::Endpoints;
+pub use error::{Error, ErrorClass, ErrorKind, FailedReply, LoginError, OAuthError, Operation, Result};
+pub use http;
+pub use http_client::{
+    CONNECT_TIMEOUT, HttpClient, HttpError, HttpErrorKind, MAX_REPLY_BYTES, REQUEST_TIMEOUT,
+};
+pub use identity::{Email, EmailVerification, Identity, text_at};
+pub use login::{Callback, Login, LoginAttempt, LoginOptions, StartedLogin};
+pub use oauth2::{LOGIN_LIFETIME, OAuth2};
+pub use pkce::{CodeChallengeMethod, CodeVerifier};
+pub use provider::Provider;
+pub use reply::Reply;
+pub use secret::{ClientSecret, Secret, SecretSource, SecretSourceError, same_secret};
+pub use serde_json;
+pub use spec::{ClientAuth, Pkce, Spec};
+pub use token::OAuth2Token;

@@ -1,0 +1,464 @@
+use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header::USER_AGENT};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    authorization::Params,
+    call::{Call, default_headers},
+    endpoints::Endpoints,
+    error::{Error, ErrorKind, Operation, Result},
+    http_client::{HttpClient, shared},
+    identity::Identity,
+    pkce::CodeVerifier,
+    secret::ClientSecret,
+    spec::{ClientAuth, Pkce, Spec},
+    token::OAuth2Token,
+};
+
+/// The generic OAuth 2.0 client: the authorization code grant of RFC 6749 with refresh, revocation and profile.
+///
+/// It serves any provider whose endpoints are known. The provider crates are this client with a [`Spec`] and, where
+/// needed, a few procedures of their own. Cloning it is cheap.
+///
+/// ```
+/// use oauth_core::{AuthorizationRequest, ClientAuth, OAuth2, Provider};
+///
+/// # async fn f() -> Result<(), oauth_core::Error> {
+/// let client = OAuth2::new(
+///     "CLIENT_ID",
+///     "CLIENT_SECRET",
+///     "https://as.example/authorize",
+///     "https://as.example/token",
+/// )
+/// .with_refresh_endpoint("https://as.example/token")
+/// .with_revoke_endpoint("https://as.example/revoke")
+/// .with_client_auth(ClientAuth::Basic)
+/// .with_scopes(["read"]);
+///
+/// let url = client.get_authorization_url(AuthorizationRequest::new("https://app.example/callback")).await?;
+/// assert!(url.starts_with("https://as.example/authorize?response_type=code&client_id=CLIENT_ID&"));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct OAuth2(Arc<Settings>);
+
+#[derive(Clone)]
+struct Settings {
+    name: Cow<'static, str>,
+    spec: Spec,
+    issuer: Option<Cow<'static, str>>,
+    requires_callback_issuer: bool,
+    endpoints: Endpoints,
+    client_id: String,
+    client_secret: ClientSecret,
+    client_auth: ClientAuth,
+    revoke_auth: Option<ClientAuth>,
+    scopes: Vec<Cow<'static, str>>,
+    scope_separator: Cow<'static, str>,
+    authorize_params: Params,
+    headers: HeaderMap,
+    http: Option<Arc<dyn HttpClient>>,
+    allows_http: bool,
+    login_lifetime: Duration,
+}
+
+/// How long a sign-in may take, from `start_login` to `finish_login`, unless told otherwise.
+pub const LOGIN_LIFETIME: Duration = Duration::from_secs(10 * 60);
+
+/// Making a client.
+impl OAuth2 {
+    /// A client for the provider with these two endpoints.
+    ///
+    /// It authenticates with `client_secret_post`, sends no scope and uses PKCE in logins; the `with_` methods change
+    /// that. For a public client, the secret is [`ClientSecret::NONE`]. Endpoints are checked before anything is sent.
+    pub fn new(
+        client_id: impl Into<String>,
+        client_secret: impl Into<ClientSecret>,
+        authorize_endpoint: impl Into<Cow<'static, str>>,
+        access_token_endpoint: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        let mut client = Self::from_spec(&Spec::RFC6749, client_id, client_secret);
+        let endpoints = &mut client.settings().endpoints;
+        endpoints.authorize = authorize_endpoint.into();
+        endpoints.token = access_token_endpoint.into();
+        client
+    }
+
+    /// A client for the provider that a [`Spec`] describes.
+    pub fn from_spec(
+        spec: &Spec,
+        client_id: impl Into<String>,
+        client_secret: impl Into<ClientSecret>,
+    ) -> Self {
+        let mut headers = default_headers();
+        for &(name, value) in spec.headers {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        Self(Arc::new(Settings {
+            name: spec.name.into(),
+            spec: *spec,
+            issuer: spec.issuer.map(Into::into),
+            requires_callback_issuer: false,
+            endpoints: Endpoints::of(spec),
+            client_id: client_id.into(),
+            client_secret: client_secret.into(),
+            client_auth: spec.client_auth,
+            revoke_auth: spec.revoke_auth,
+            scopes: spec.scopes.iter().map(|&scope| scope.into()).collect(),
+            scope_separator: spec.scope_separator.into(),
+            authorize_params: Params::of(spec.authorize_params),
+            headers,
+            http: None,
+            allows_http: false,
+            login_lifetime: LOGIN_LIFETIME,
+        }))
+    }
+
+    /// Refreshes tokens at this endpoint.
+    #[must_use]
+    pub fn with_refresh_endpoint(mut self, url: impl Into<Cow<'static, str>>) -> Self {
+        self.settings().endpoints.refresh = Some(url.into());
+        self
+    }
+
+    /// Revokes tokens at this endpoint (RFC 7009).
+    #[must_use]
+    pub fn with_revoke_endpoint(mut self, url: impl Into<Cow<'static, str>>) -> Self {
+        self.settings().endpoints.revoke = Some(url.into());
+        self
+    }
+
+    /// Introspects tokens at this endpoint (RFC 7662).
+    #[must_use]
+    pub fn with_introspection_endpoint(mut self, url: impl Into<Cow<'static, str>>) -> Self {
+        self.settings().endpoints.introspect = Some(url.into());
+        self
+    }
+
+    /// Reads the user's profile at this endpoint.
+    #[must_use]
+    pub fn with_profile_endpoint(mut self, url: impl Into<Cow<'static, str>>) -> Self {
+        self.settings().endpoints.profile = Some(url.into());
+        self
+    }
+
+    /// Authenticates this way at the token endpoint.
+    #[must_use]
+    pub fn with_client_auth(mut self, auth: ClientAuth) -> Self {
+        self.settings().client_auth = auth;
+        self
+    }
+
+    /// Authenticates this way at the revocation endpoint, if it differs from the token endpoint's.
+    #[must_use]
+    pub fn with_revoke_auth(mut self, auth: ClientAuth) -> Self {
+        self.settings().revoke_auth = Some(auth);
+        self
+    }
+
+    /// Puts this between two scopes.
+    #[must_use]
+    pub fn with_scope_separator(mut self, separator: impl Into<Cow<'static, str>>) -> Self {
+        self.settings().scope_separator = separator.into();
+        self
+    }
+}
+
+/// Settings; [`Provider`](crate::Provider) offers the common ones as `with_` methods of every client.
+impl OAuth2 {
+    /// Names the client, in errors and logins. Two clients of one provider need two names.
+    pub fn set_name(&mut self, name: impl Into<Cow<'static, str>>) {
+        self.settings().name = name.into();
+    }
+
+    /// Names the issuer: logins then refuse a callback that names another one (RFC 9207).
+    pub fn set_issuer(&mut self, issuer: impl Into<Cow<'static, str>>) {
+        self.settings().issuer = Some(issuer.into());
+    }
+
+    /// Refuses callbacks without `iss`, for a provider that announces it
+    /// (`authorization_response_iss_parameter_supported`, RFC 9207 section 3).
+    pub fn require_callback_issuer(&mut self) {
+        self.settings().requires_callback_issuer = true;
+    }
+
+    /// Moves the endpoints.
+    pub fn set_endpoints(&mut self, endpoints: Endpoints) {
+        self.settings().endpoints = endpoints;
+    }
+
+    /// Asks for these scopes unless a request names others.
+    pub fn set_scopes<S: Into<Cow<'static, str>>>(&mut self, scopes: impl IntoIterator<Item = S>) {
+        self.settings().scopes = scopes.into_iter().map(Into::into).collect();
+    }
+
+    /// Sends these parameters with every authorization request, unless it names others of the same name.
+    pub fn set_authorize_params(&mut self, params: &impl Serialize) {
+        self.settings().authorize_params.set_all(params);
+    }
+
+    /// Sends all requests with this HTTP client.
+    pub fn set_http_client(&mut self, http: Arc<dyn HttpClient>) {
+        self.settings().http = Some(http);
+    }
+
+    /// Names the application to the provider (RFC 9110 section 10.1.5).
+    ///
+    /// # Errors
+    ///
+    /// A configuration error when a header cannot carry the text.
+    pub fn set_user_agent(&mut self, user_agent: &str) -> Result<()> {
+        let value = HeaderValue::try_from(user_agent).map_err(|_| {
+            Error::configuration(self.name().to_owned(), "the user agent is not valid in a header")
+        })?;
+        self.settings().headers.insert(USER_AGENT, value);
+        Ok(())
+    }
+
+    /// Lets a sign-in take this long.
+    pub fn set_login_lifetime(&mut self, lifetime: Duration) {
+        self.settings().login_lifetime = lifetime;
+    }
+
+    /// Sends secrets over plain http as well, where everybody on the way can read them. For test networks only.
+    pub fn dangerously_allow_plain_http(&mut self) {
+        self.settings().allows_http = true;
+    }
+
+    fn settings(&mut self) -> &mut Settings {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
+/// What the client knows of itself.
+impl OAuth2 {
+    /// Its name: the provider's, unless it was given another.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The provider's description.
+    #[must_use]
+    pub fn spec(&self) -> &Spec {
+        &self.0.spec
+    }
+
+    /// The issuer identifier, where the provider has one.
+    #[must_use]
+    pub fn issuer(&self) -> Option<&str> {
+        self.0.issuer.as_deref()
+    }
+
+    /// The client id.
+    #[must_use]
+    pub fn client_id(&self) -> &str {
+        &self.0.client_id
+    }
+
+    /// The client secret, redacted.
+    #[must_use]
+    pub fn client_secret(&self) -> &ClientSecret {
+        &self.0.client_secret
+    }
+
+    /// The URLs that the client uses.
+    #[must_use]
+    pub fn endpoints(&self) -> &Endpoints {
+        &self.0.endpoints
+    }
+
+    /// The scopes that it asks for by itself.
+    #[must_use]
+    pub fn scopes(&self) -> &[Cow<'static, str>] {
+        &self.0.scopes
+    }
+
+    /// Whether logins send a code challenge.
+    #[must_use]
+    pub fn pkce(&self) -> Pkce {
+        self.0.spec.pkce
+    }
+
+    pub(crate) fn scope_separator(&self) -> &str {
+        &self.0.scope_separator
+    }
+
+    pub(crate) fn client_id_param(&self) -> &'static str {
+        self.0.spec.client_id_param
+    }
+
+    pub(crate) fn authorize_params(&self) -> &Params {
+        &self.0.authorize_params
+    }
+
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        &self.0.headers
+    }
+
+    pub(crate) fn allows_http(&self) -> bool {
+        self.0.allows_http
+    }
+
+    pub(crate) fn requires_callback_issuer(&self) -> bool {
+        self.0.requires_callback_issuer
+    }
+
+    pub(crate) fn login_lifetime(&self) -> Duration {
+        self.0.login_lifetime
+    }
+
+    pub(crate) fn http(&self) -> Result<Arc<dyn HttpClient>, String> {
+        self.0.http.clone().map_or_else(shared, Ok)
+    }
+}
+
+/// The standard procedures.
+impl OAuth2 {
+    /// Exchanges an authorization code for tokens (RFC 6749 section 4.1.3).
+    ///
+    /// The redirect URI must be, byte for byte, the one of the authorization request. Extra parameters are sent as they
+    /// are.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`]. The code is spent all the same in most cases; the exchange is never repeated.
+    pub async fn get_access_token(
+        &self,
+        code: &str,
+        redirect_uri: &str,
+        code_verifier: Option<&CodeVerifier>,
+        extra: &[(&str, &str)],
+    ) -> Result<OAuth2Token> {
+        let mut form =
+            vec![("grant_type", "authorization_code"), ("code", code), ("redirect_uri", redirect_uri)];
+        form.extend(code_verifier.map(|verifier| ("code_verifier", verifier.expose())));
+        form.extend_from_slice(extra);
+        self.request_token(Operation::GET_ACCESS_TOKEN, &self.endpoints().token, form).await
+    }
+
+    /// Gets a new access token for a refresh token (RFC 6749 section 6).
+    ///
+    /// The result always has a refresh token: the new one, or the old one where the provider sent none. Scopes, if
+    /// given, must be among those that were granted.
+    ///
+    /// # Errors
+    ///
+    /// An unsupported-operation error where the provider has no refresh tokens; else any [`Error`].
+    pub async fn refresh_token(&self, refresh_token: &str, scopes: Option<&[&str]>) -> Result<OAuth2Token> {
+        let operation = Operation::REFRESH_TOKEN;
+        let endpoint = self.endpoints().refresh.as_deref();
+        let endpoint = endpoint.ok_or_else(|| self.unsupported(operation, "it issues no refresh tokens"))?;
+        let scope = self
+            .joined(scopes.unwrap_or_default())
+            .map_err(|problem| self.error(operation, ErrorKind::Configuration(problem)))?;
+        let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token), ("scope", &scope)];
+        Ok(self.request_token(operation, endpoint, form).await?.or_refresh_token(refresh_token))
+    }
+
+    /// Revokes an access token or a refresh token (RFC 7009). The hint is `access_token` or `refresh_token`.
+    ///
+    /// # Errors
+    ///
+    /// An unsupported-operation error where the provider cannot revoke; else any [`Error`]. A token that the provider
+    /// does not know counts as revoked.
+    pub async fn revoke_token(&self, token: &str, token_type_hint: Option<&str>) -> Result<()> {
+        let operation = Operation::REVOKE_TOKEN;
+        let endpoint = self.endpoints().revoke.as_deref();
+        let endpoint = endpoint.ok_or_else(|| self.unsupported(operation, "tokens cannot be revoked"))?;
+        let form = [("token", token), ("token_type_hint", token_type_hint.unwrap_or_default())];
+        let auth = self.0.revoke_auth.unwrap_or(self.0.client_auth);
+        self.call(operation, Method::POST, endpoint).form(form).client_auth(auth).send().await?;
+        Ok(())
+    }
+
+    /// Asks the provider about a token (RFC 7662 section 2). Nothing in the answer but `active` counts when it is false.
+    ///
+    /// # Errors
+    ///
+    /// An unsupported-operation error where no introspection endpoint is known; else any [`Error`].
+    pub async fn introspect_token(&self, token: &str, token_type_hint: Option<&str>) -> Result<Value> {
+        let operation = Operation::INTROSPECT_TOKEN;
+        let endpoint = self.endpoints().introspect.as_deref();
+        let endpoint =
+            endpoint.ok_or_else(|| self.unsupported(operation, "tokens cannot be introspected"))?;
+        let form = [("token", token), ("token_type_hint", token_type_hint.unwrap_or_default())];
+        let reply = self
+            .call(operation, Method::POST, endpoint)
+            .form(form)
+            .client_auth(self.0.client_auth)
+            .send()
+            .await?;
+        let missing = reply.malformed("there is no boolean active");
+        let value = reply.object()?;
+        if value["active"].is_boolean() { Ok(value) } else { Err(missing) }
+    }
+
+    /// Reads the user's profile with an access token.
+    ///
+    /// # Errors
+    ///
+    /// An unsupported-operation error where no profile endpoint is known; else any [`Error`].
+    pub async fn get_profile(&self, access_token: &str) -> Result<Value> {
+        let operation = Operation::GET_PROFILE;
+        let endpoint = self.endpoints().profile.as_deref();
+        let endpoint = endpoint.ok_or_else(|| self.unsupported(operation, "it has no profile endpoint"))?;
+        self.call(operation, Method::GET, endpoint).bearer(access_token).send().await?.object()
+    }
+
+    /// Finds in a profile who the user is, at the places that the [`Spec`] names.
+    ///
+    /// # Errors
+    ///
+    /// A malformed-reply error when the profile has no identifier.
+    pub fn identity(&self, profile: Value) -> Result<Identity> {
+        Identity::find(self, profile)
+    }
+}
+
+/// What overrides are written with.
+impl OAuth2 {
+    /// Begins a request of any kind.
+    pub fn call(&self, operation: Operation, method: Method, url: impl Into<String>) -> Call<'_> {
+        Call::new(self, operation, method, url)
+    }
+
+    /// Posts a grant of any kind as a form, with client authentication, and reads the token in the reply.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`].
+    pub async fn request_token<'p>(
+        &self,
+        operation: Operation,
+        endpoint: &str,
+        form: impl IntoIterator<Item = (&'p str, &'p str)>,
+    ) -> Result<OAuth2Token> {
+        let call = self.call(operation, Method::POST, endpoint).form(form).client_auth(self.0.client_auth);
+        call.send().await?.token(self.0.spec.token_at)
+    }
+
+    /// The error for an operation that the provider does not have.
+    pub fn unsupported(&self, operation: Operation, reason: impl Into<String>) -> Error {
+        self.error(operation, ErrorKind::Unsupported(reason.into()))
+    }
+
+    /// An error at this provider.
+    pub fn error(&self, operation: Operation, kind: ErrorKind) -> Error {
+        Error::new(operation, self.name().to_owned(), kind)
+    }
+}
+
+impl fmt::Debug for OAuth2 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OAuth2")
+            .field("name", &self.name())
+            .field("client_id", &self.client_id())
+            .field("endpoints", self.endpoints())
+            .field("scopes", &self.scopes())
+            .finish_non_exhaustive()
+    }
+}

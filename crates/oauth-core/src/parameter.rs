@@ -1,0 +1,102 @@
+//! Checks of what callers put into URLs: tenants, shops, domains. A value that could move the host, such as
+//! `evil.example/#`, is refused before anything is sent.
+
+use crate::error::{Error, Result};
+
+/// A value that stands within one path segment or one label of a host name.
+///
+/// # Errors
+///
+/// A configuration error unless it is 1 to 255 letters, digits, `-`, `.`, `_` and `~`, and not `.` or `..`.
+pub fn segment<'v>(parameter: &str, value: &'v str) -> Result<&'v str> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    if (1..=255).contains(&value.len()) && value.bytes().all(allowed) && value != "." && value != ".." {
+        Ok(value)
+    } else {
+        Err(refused(parameter, value, "letters, digits, '-', '.', '_' and '~'"))
+    }
+}
+
+/// A DNS host name without scheme, port or path, such as `example.okta.com`.
+///
+/// # Errors
+///
+/// A configuration error unless it is a host name by RFC 1123 section 2.1.
+pub fn host<'v>(parameter: &str, value: &'v str) -> Result<&'v str> {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    if value.len() <= 253 && value.split('.').all(label) {
+        Ok(value)
+    } else {
+        Err(refused(parameter, value, "a host name alone, without https://, port or path"))
+    }
+}
+
+/// The base URL of an installation, such as `https://github.example.com`, without a slash at its end.
+///
+/// # Errors
+///
+/// A configuration error unless it is an https URL (http on this machine) without query, fragment or user information.
+pub fn base_url<'v>(parameter: &str, value: &'v str) -> Result<&'v str> {
+    let checked = crate::endpoints::check_url(value, false);
+    if checked.is_ok() && !value.contains(['?', '\\']) && !value.contains("/..") {
+        Ok(value.trim_end_matches('/'))
+    } else {
+        Err(refused(
+            parameter,
+            value,
+            "an https URL such as https://login.example.com, without query and fragment",
+        ))
+    }
+}
+
+fn refused(parameter: &str, value: &str, wanted: &str) -> Error {
+    Error::configuration("oauth2", format!("{parameter} is {value:?}, but it must be {wanted}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_can_move_the_host() {
+        for bad in [
+            "",
+            ".",
+            "..",
+            "evil.example/#",
+            "a/b",
+            "a?b",
+            "a#b",
+            "a@b",
+            "a:b",
+            "a%2fb",
+            "a\\b",
+            "a b",
+            "a\n",
+            "ä",
+        ] {
+            assert!(segment("tenant", bad).is_err(), "{bad:?}");
+            assert!(host("domain", bad).is_err(), "{bad:?}");
+        }
+        for bad in ["-a.example", "a..example", "a-.example", "a.example.", "a_b.example"] {
+            assert!(host("domain", bad).is_err(), "{bad:?}");
+        }
+        assert!(segment("tenant", "9188040d-6c67-4c5b-b112-36a304b66dad").is_ok());
+        assert!(host("domain", "dev-1.okta.com").is_ok());
+        for bad in [
+            "http://a.example",
+            "https://a.example?x",
+            "https://a.example#x",
+            "https://u@a.example",
+            "a.example",
+        ] {
+            assert!(base_url("base_url", bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(base_url("base_url", "https://ghe.example/").unwrap(), "https://ghe.example");
+    }
+}

@@ -1,0 +1,295 @@
+use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    OAuth2,
+    authorization::AuthorizationRequest,
+    endpoints::Endpoints,
+    error::Result,
+    http_client::HttpClient,
+    identity::Identity,
+    login::{Callback, Login, LoginAttempt, LoginOptions, StartedLogin},
+    pkce::CodeVerifier,
+    token::OAuth2Token,
+};
+
+/// One provider: the generic client with, where needed, procedures of the provider's own.
+///
+/// Only the two accessors are required. Each other method calls the one of the same name of [`OAuth2`], so that an
+/// override can call it too. The trait is object-safe: `Arc<dyn Provider>` is a provider chosen at run time.
+#[async_trait]
+pub trait Provider: fmt::Debug + Send + Sync {
+    /// The generic client underneath.
+    fn oauth2(&self) -> &OAuth2;
+
+    /// The generic client underneath, to be set up.
+    fn oauth2_mut(&mut self) -> &mut OAuth2;
+
+    /// The client's name, which is the provider's unless it was given another.
+    fn name(&self) -> &str {
+        self.oauth2().name()
+    }
+
+    /// Begins a login: the URL to send the browser to, and the attempt to keep until it comes back.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error; see [`get_authorization_url`](Self::get_authorization_url).
+    async fn start_login(&self, redirect_uri: &str, options: LoginOptions) -> Result<StartedLogin> {
+        let attempt = self.oauth2().new_attempt(redirect_uri, &options)?;
+        let url = self.get_authorization_url(attempt.authorization_request(&options)).await?;
+        Ok(StartedLogin { url, attempt })
+    }
+
+    /// Ends a login: checks that the callback belongs to the attempt, and exchanges the code.
+    ///
+    /// Nothing is sent unless everything matched. The attempt is used up.
+    ///
+    /// # Errors
+    ///
+    /// A login error that says which check failed, or any error of [`get_access_token`](Self::get_access_token).
+    async fn finish_login(&self, attempt: LoginAttempt, callback: Callback) -> Result<Login> {
+        self.oauth2().check_callback(&attempt, &callback)?;
+        self.check_callback(&attempt, &callback).await?;
+        let code = self.oauth2().code_of(&callback)?;
+        let token = self.get_access_token(code, attempt.redirect_uri(), attempt.code_verifier(), &[]).await?;
+        self.check_token(&attempt, &token).await?;
+        Ok(attempt.into_login(token))
+    }
+
+    /// The provider's own check of a callback, such as Shopify's `hmac`. It runs before anything is sent.
+    ///
+    /// # Errors
+    ///
+    /// A login error that says what is wrong with the callback.
+    async fn check_callback(&self, _attempt: &LoginAttempt, _callback: &Callback) -> Result<()> {
+        Ok(())
+    }
+
+    /// The provider's own check of the token that a login ended with: the place of the ID token's verification.
+    ///
+    /// # Errors
+    ///
+    /// An error that says which check failed; the token is then not handed out.
+    async fn check_token(&self, _attempt: &LoginAttempt, _token: &OAuth2Token) -> Result<()> {
+        Ok(())
+    }
+
+    /// Builds the URL to send the user's browser to. See [`OAuth2::get_authorization_url`].
+    ///
+    /// # Errors
+    ///
+    /// A configuration error that says what cannot be sent.
+    async fn get_authorization_url(&self, request: AuthorizationRequest<'_>) -> Result<String> {
+        self.oauth2().get_authorization_url(request).await
+    }
+
+    /// Exchanges an authorization code for tokens. See [`OAuth2::get_access_token`].
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`](crate::Error).
+    async fn get_access_token(
+        &self,
+        code: &str,
+        redirect_uri: &str,
+        code_verifier: Option<&CodeVerifier>,
+        extra: &[(&str, &str)],
+    ) -> Result<OAuth2Token> {
+        self.oauth2().get_access_token(code, redirect_uri, code_verifier, extra).await
+    }
+
+    /// Gets a new access token for a refresh token. See [`OAuth2::refresh_token`].
+    ///
+    /// # Errors
+    ///
+    /// An unsupported-operation error where the provider has no refresh tokens; else any [`Error`](crate::Error).
+    async fn refresh_token(&self, refresh_token: &str, scopes: Option<&[&str]>) -> Result<OAuth2Token> {
+        self.oauth2().refresh_token(refresh_token, scopes).await
+    }
+
+    /// Revokes a token. See [`OAuth2::revoke_token`].
+    ///
+    /// # Errors
+    ///
+    /// An unsupported-operation error where the provider cannot revoke; else any [`Error`](crate::Error).
+    async fn revoke_token(&self, token: &str, token_type_hint: Option<&str>) -> Result<()> {
+        self.oauth2().revoke_token(token, token_type_hint).await
+    }
+
+    /// Reads the user's profile. See [`OAuth2::get_profile`].
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`](crate::Error).
+    async fn get_profile(&self, access_token: &str) -> Result<Value> {
+        self.oauth2().get_profile(access_token).await
+    }
+
+    /// Reads who the user is: the profile, and what else it takes.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`](crate::Error); a malformed-reply error when the profile has no identifier.
+    async fn get_identity(&self, token: &OAuth2Token) -> Result<Identity> {
+        self.oauth2().identity(self.get_profile(token.bearer()?).await?)
+    }
+
+    /// The identity as a pair: the user's identifier, and the address unless the provider marks it as unverified.
+    ///
+    /// # Errors
+    ///
+    /// As [`get_identity`](Self::get_identity).
+    async fn get_id_email(&self, access_token: &str) -> Result<(String, Option<String>)> {
+        Ok(self.get_identity(&OAuth2Token::new(access_token)).await?.into_id_email())
+    }
+
+    /// Sends all requests with this HTTP client: `reqwest::Client`, or whatever implements [`HttpClient`].
+    #[must_use]
+    fn with_http_client(mut self, http: impl HttpClient + 'static) -> Self
+    where
+        Self: Sized,
+    {
+        self.oauth2_mut().set_http_client(Arc::new(http));
+        self
+    }
+
+    /// Moves the endpoints, one by one or all at once: `.with_endpoints(|all| all.at("https://gateway.example"))`.
+    #[must_use]
+    fn with_endpoints(mut self, moved: impl FnOnce(Endpoints) -> Endpoints) -> Self
+    where
+        Self: Sized,
+    {
+        let endpoints = moved(self.oauth2().endpoints().clone());
+        self.oauth2_mut().set_endpoints(endpoints);
+        self
+    }
+
+    /// Asks for these scopes unless a request names others. An empty list sends none.
+    #[must_use]
+    fn with_scopes<S: Into<Cow<'static, str>>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self
+    where
+        Self: Sized,
+    {
+        self.oauth2_mut().set_scopes(scopes);
+        self
+    }
+
+    /// Names the client, in errors and logins. Two clients of one provider need two names.
+    #[must_use]
+    fn with_name(mut self, name: impl Into<Cow<'static, str>>) -> Self
+    where
+        Self: Sized,
+    {
+        self.oauth2_mut().set_name(name);
+        self
+    }
+
+    /// Sends these parameters with every authorization request, unless it names others of the same name.
+    #[must_use]
+    fn with_authorize_params(mut self, params: &impl Serialize) -> Self
+    where
+        Self: Sized,
+    {
+        self.oauth2_mut().set_authorize_params(params);
+        self
+    }
+
+    /// Names the application to the provider in the `User-Agent` header.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error when a header cannot carry the text.
+    fn with_user_agent(mut self, user_agent: &str) -> Result<Self>
+    where
+        Self: Sized,
+    {
+        self.oauth2_mut().set_user_agent(user_agent)?;
+        Ok(self)
+    }
+
+    /// Lets a sign-in take this long, in place of ten minutes.
+    #[must_use]
+    fn with_login_lifetime(mut self, lifetime: Duration) -> Self
+    where
+        Self: Sized,
+    {
+        self.oauth2_mut().set_login_lifetime(lifetime);
+        self
+    }
+}
+
+/// The generic client is a provider too.
+impl Provider for OAuth2 {
+    fn oauth2(&self) -> &OAuth2 {
+        self
+    }
+
+    fn oauth2_mut(&mut self) -> &mut OAuth2 {
+        self
+    }
+}
+
+/// Writes what every provider crate would repeat word for word: the client type, `new`, and its [`Configure`].
+///
+/// ```
+/// # use oauth_core::{Provider, Spec};
+/// # pub const SPEC: Spec = Spec { name: "example", ..Spec::RFC6749 };
+/// oauth_core::client! {
+///     /// Signs users in with Example.
+///     pub struct ExampleOAuth2 from SPEC;
+/// }
+///
+/// impl Provider for ExampleOAuth2 {
+///     oauth_core::accessors!();
+/// }
+///
+/// let client = ExampleOAuth2::new("CLIENT_ID", "CLIENT_SECRET");
+/// assert_eq!(client.name(), "example");
+/// ```
+///
+/// [`Configure`]: crate::Configure
+#[macro_export]
+macro_rules! client {
+    ($(#[$doc:meta])* pub struct $Client:ident from $SPEC:ident;) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug)]
+        pub struct $Client {
+            oauth2: $crate::OAuth2,
+        }
+
+        impl $Client {
+            /// A client with the id and the secret that the provider issued to your application.
+            pub fn new(
+                client_id: impl Into<String>,
+                client_secret: impl Into<$crate::ClientSecret>,
+            ) -> Self {
+                Self { oauth2: $crate::OAuth2::from_spec(&$SPEC, client_id, client_secret) }
+            }
+        }
+
+        #[$crate::async_trait]
+        impl $crate::Configure for $Client {
+            async fn from_config(config: &$crate::ProviderConfig) -> $crate::Result<Self> {
+                Ok(config.applied_to(Self::new(&*config.client_id, config.secret()?)))
+            }
+        }
+    };
+}
+
+/// The two required methods of a [`Provider`] whose generic client is the field `oauth2`.
+#[macro_export]
+macro_rules! accessors {
+    () => {
+        fn oauth2(&self) -> &$crate::OAuth2 {
+            &self.oauth2
+        }
+
+        fn oauth2_mut(&mut self) -> &mut $crate::OAuth2 {
+            &mut self.oauth2
+        }
+    };
+}

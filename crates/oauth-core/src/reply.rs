@@ -1,0 +1,241 @@
+use std::{borrow::Cow, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode, header, response::Parts};
+use serde_json::{Map, Value};
+use time::{OffsetDateTime, format_description::well_known::Rfc2822};
+
+use crate::{
+    error::{Error, ErrorKind, FailedReply, OAuthError, Operation, Result},
+    json,
+    secret::Secret,
+    token::OAuth2Token,
+};
+
+/// What a provider answered, with a status of success.
+///
+/// Servers bend the rules in ways that harm nobody: an error under HTTP 200, a form where JSON should be, 201 for 200, an
+/// error that is an object. That is understood here, for all providers alike.
+pub struct Reply {
+    provider: Cow<'static, str>,
+    operation: Operation,
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+    secrets: Vec<Secret>,
+}
+
+impl Reply {
+    pub(crate) fn new(
+        provider: Cow<'static, str>,
+        operation: Operation,
+        parts: Parts,
+        body: Bytes,
+        secrets: Vec<Secret>,
+    ) -> Self {
+        Self { provider, operation, status: parts.status, headers: parts.headers, body, secrets }
+    }
+
+    /// The token that the reply holds at a JSON pointer (RFC 6901), `""` for the reply itself.
+    ///
+    /// # Errors
+    ///
+    /// What the provider refused with, or a malformed-reply error that keeps the body.
+    pub fn token(self, pointer: &str) -> Result<OAuth2Token> {
+        let mut fields = self.fields()?;
+        let fields = match (pointer, fields.pointer_mut(pointer).map(Value::take)) {
+            (_, Some(Value::Object(fields))) => fields,
+            ("", _) => return Err(self.malformed("it is not an object")),
+            _ => return Err(self.malformed(format!("there is no object at {pointer}"))),
+        };
+        let token = OAuth2Token::from_fields(fields).map_err(|reason| self.malformed(reason))?;
+        match token.token_type() {
+            // It would need a proof that nobody made (RFC 9449 section 5).
+            Some(kind) if kind.eq_ignore_ascii_case("DPoP") => {
+                Err(self.malformed("the token is bound by DPoP, which was not asked for"))
+            }
+            _ => Ok(token),
+        }
+    }
+
+    /// The JSON that the reply holds.
+    ///
+    /// # Errors
+    ///
+    /// What the provider refused with under a status of success, or a malformed-reply error.
+    pub fn json(self) -> Result<Value> {
+        let value = json::parse(&self.body).map_err(|reason| self.malformed(reason))?;
+        self.refuse_error_in(&value)?;
+        Ok(value)
+    }
+
+    /// The same, if it is an object.
+    ///
+    /// # Errors
+    ///
+    /// As [`json`](Self::json), and when it is something else.
+    pub fn object(self) -> Result<Value> {
+        let value = json::parse(&self.body).map_err(|reason| self.malformed(reason))?;
+        self.refuse_error_in(&value)?;
+        if value.is_object() { Ok(value) } else { Err(self.malformed("it is not an object")) }
+    }
+
+    /// The value of a header, if it is text.
+    #[must_use]
+    pub fn header(&self, name: header::HeaderName) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The body, as it came.
+    #[must_use]
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// The error for a reply that lacks what the operation needs. It keeps the body.
+    pub fn malformed(&self, reason: impl Into<String>) -> Error {
+        self.error(ErrorKind::MalformedReply { reason: reason.into(), reply: self.failed() })
+    }
+
+    /// The error for a reply that says no in the provider's own way.
+    #[must_use]
+    pub fn refused(&self, error: OAuthError) -> Error {
+        self.error(ErrorKind::Refused { error: self.hide_secrets(error), reply: self.failed() })
+    }
+
+    pub(crate) fn check_status(self) -> Result<Self> {
+        if self.status.is_success() {
+            return Ok(self);
+        }
+        let fields = self.fields_or_nothing();
+        if let Some(error) = oauth_error(&fields).or_else(|| self.challenge()) {
+            return Err(self.refused(error));
+        }
+        let message = ["message", "msg", "error_description", "errors", "detail"]
+            .iter()
+            .find_map(|name| fields.get(name)?.as_str())
+            .map(|text| shown(&without(text, &self.secrets)));
+        Err(self.error(ErrorKind::UnexpectedStatus { message, reply: self.failed() }))
+    }
+
+    /// The fields of a token reply, be it JSON or a form.
+    fn fields(&self) -> Result<Value> {
+        let fields = match json::parse(&self.body) {
+            Ok(value) => value,
+            Err(reason) => form(&self.body).ok_or_else(|| self.malformed(reason))?,
+        };
+        self.refuse_error_in(&fields)?;
+        Ok(fields)
+    }
+
+    fn fields_or_nothing(&self) -> Value {
+        json::parse(&self.body).ok().or_else(|| form(&self.body)).unwrap_or_default()
+    }
+
+    fn refuse_error_in(&self, fields: &Value) -> Result<()> {
+        oauth_error(fields).map_or(Ok(()), |error| Err(self.refused(error)))
+    }
+
+    /// The error in a `WWW-Authenticate: Bearer` header (RFC 6750 section 3).
+    fn challenge(&self) -> Option<OAuthError> {
+        let challenge = self.header(header::WWW_AUTHENTICATE)?;
+        let value = |name: &str| {
+            let start = challenge.find(&format!("{name}=\""))? + name.len() + 2;
+            challenge[start..].split('"').next().map(str::to_owned)
+        };
+        Some(OAuthError {
+            code: value("error")?,
+            description: value("error_description"),
+            uri: value("error_uri"),
+        })
+    }
+
+    fn error(&self, kind: ErrorKind) -> Error {
+        Error::new(self.operation, self.provider.clone(), kind)
+    }
+
+    fn failed(&self) -> FailedReply {
+        FailedReply { status: self.status, body: self.body.clone(), retry_after: self.retry_after() }
+    }
+
+    fn hide_secrets(&self, error: OAuthError) -> OAuthError {
+        let safe = |text: &str| shown(&without(text, &self.secrets));
+        OAuthError {
+            code: safe(&error.code),
+            description: error.description.as_deref().map(safe),
+            uri: error.uri.as_deref().map(safe),
+        }
+    }
+
+    /// Seconds or a date (RFC 9110 section 10.2.3).
+    fn retry_after(&self) -> Option<Duration> {
+        let value = self.header(header::RETRY_AFTER)?.trim();
+        if let Ok(seconds) = value.parse() {
+            return Some(Duration::from_secs(seconds));
+        }
+        let at = OffsetDateTime::parse(value, &Rfc2822).ok()?;
+        (at - OffsetDateTime::now_utc()).try_into().ok()
+    }
+}
+
+/// The error that a reply names, in any of the shapes in which servers name it.
+fn oauth_error(fields: &Value) -> Option<OAuthError> {
+    let text = |value: &Value| match value {
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::Number(number) if number.as_i64() != Some(0) => Some(number.to_string()),
+        _ => None,
+    };
+    let find = |from: &Value, names: &[&str]| names.iter().find_map(|name| from.get(name).and_then(text));
+    match fields.get("error")? {
+        // Facebook, Microsoft Graph, Google APIs: {"error": {"code": …, "type": …, "message": …}}.
+        object @ Value::Object(_) => Some(OAuthError {
+            code: find(object, &["code", "error", "type", "status"]).unwrap_or_else(|| "error".to_owned()),
+            description: find(object, &["message", "error_description", "description"]),
+            uri: None,
+        }),
+        error => Some(OAuthError {
+            code: text(error)?,
+            description: find(fields, &["error_description", "error_message", "message", "msg"]),
+            uri: find(fields, &["error_uri"]),
+        }),
+    }
+}
+
+/// A form-encoded reply, as the first drafts of OAuth 2.0 had it and GitHub and Facebook once sent it.
+fn form(body: &[u8]) -> Option<Value> {
+    let pairs: Vec<_> = form_urlencoded::parse(body).collect();
+    let known = |name: &str| pairs.iter().filter(|(other, _)| other == name).count();
+    // The count also refuses a token that stands twice.
+    (known("access_token") + known("error") == 1).then(|| {
+        Value::Object(
+            pairs
+                .iter()
+                .map(|(name, value)| (name.to_string(), Value::from(&**value)))
+                .collect::<Map<_, _>>(),
+        )
+    })
+}
+
+/// A text without the secrets that a server may have put into it.
+fn without(text: &str, secrets: &[Secret]) -> String {
+    secrets
+        .iter()
+        .map(Secret::expose)
+        // Shorter texts are no secrets, and to cut them out would garble the message.
+        .filter(|secret| secret.len() >= 4)
+        .fold(text.to_owned(), |text, secret| text.replace(secret, "[hidden]"))
+}
+
+/// A server's text, fit for one line of a log.
+fn shown(text: &str) -> String {
+    const LONGEST: usize = 300;
+    let mut line: String = text
+        .chars()
+        .map(|character| if character.is_control() { ' ' } else { character })
+        .take(LONGEST)
+        .collect();
+    if text.chars().nth(LONGEST).is_some() {
+        line.push('…');
+    }
+    line
+}

@@ -1,0 +1,122 @@
+use std::{fmt, sync::Arc};
+
+use async_trait::async_trait;
+use serde::{Deserialize, Deserializer};
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+/// A string that must not be seen: a token, a client secret, a code verifier.
+///
+/// It prints as `Secret(…)`, compares in constant time, does not serialize, and is wiped from memory when dropped.
+#[derive(Clone, Default)]
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// Takes a string into hiding.
+    pub fn new(secret: impl Into<String>) -> Self {
+        Self(Zeroizing::new(secret.into()))
+    }
+
+    /// The secret itself. Whoever calls this answers for where it goes.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        same_secret(self.expose(), other.expose())
+    }
+}
+
+impl Eq for Secret {}
+
+impl From<&str> for Secret {
+    fn from(secret: &str) -> Self {
+        Self::new(secret)
+    }
+}
+
+impl From<String> for Secret {
+    fn from(secret: String) -> Self {
+        Self::new(secret)
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::new)
+    }
+}
+
+/// Compares two secrets without telling by the time it takes where they differ.
+#[must_use]
+pub fn same_secret(a: &str, b: &str) -> bool {
+    a.as_bytes().ct_eq(b.as_bytes()).into()
+}
+
+/// What a client has to prove that it is the registered one: nothing, a fixed secret, or one made for each request.
+///
+/// A string converts into a fixed secret, so that `GitHubOAuth2::new("id", "secret")` reads as it should.
+#[derive(Clone, Debug, Default)]
+pub struct ClientSecret(Kind);
+
+#[derive(Clone, Debug, Default)]
+enum Kind {
+    #[default]
+    None,
+    Fixed(Secret),
+    Made(Arc<dyn SecretSource>),
+}
+
+impl ClientSecret {
+    /// A public client (RFC 6749 section 2.1): it sends its id and no secret.
+    pub const NONE: Self = Self(Kind::None);
+
+    /// A secret that is made anew for each request, such as Apple's signed JWT or one read from a vault.
+    pub fn made_by(source: impl SecretSource + 'static) -> Self {
+        Self(Kind::Made(Arc::new(source)))
+    }
+
+    /// Whether there is no secret at all.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        matches!(self.0, Kind::None)
+    }
+
+    /// The secret to send now; `None` for a public client.
+    pub(crate) async fn get(&self) -> Result<Option<Secret>, SecretSourceError> {
+        match &self.0 {
+            Kind::None => Ok(None),
+            Kind::Fixed(secret) => Ok(Some(secret.clone())),
+            Kind::Made(source) => source.client_secret().await.map(Some),
+        }
+    }
+}
+
+impl<S: Into<Secret>> From<S> for ClientSecret {
+    fn from(secret: S) -> Self {
+        Self(Kind::Fixed(secret.into()))
+    }
+}
+
+/// Why a [`SecretSource`] gave no secret.
+pub type SecretSourceError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Makes a client secret when one is needed.
+#[async_trait]
+pub trait SecretSource: fmt::Debug + Send + Sync {
+    /// The secret for the request that is about to be sent.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps the source from making one; the request is then not sent.
+    async fn client_secret(&self) -> Result<Secret, SecretSourceError>;
+}

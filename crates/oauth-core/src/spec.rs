@@ -1,0 +1,163 @@
+use crate::pkce::CodeChallengeMethod;
+
+/// What one provider's documentation says, as constants. Only departures from RFC 6749 are written down:
+///
+/// ```
+/// use oauth_core::Spec;
+///
+/// pub const SPEC: Spec = Spec {
+///     name: "example",
+///     display_name: "Example",
+///     authorize: "https://example.com/oauth/authorize",
+///     token: "https://example.com/oauth/token",
+///     profile: Some("https://api.example.com/me"),
+///     scopes: &["profile", "email"],
+///     ..Spec::RFC6749
+/// };
+/// ```
+///
+/// A `{parameter}` in a URL stands for what the constructor fills in: a tenant, a shop, a domain.
+#[derive(Clone, Copy, Debug)]
+pub struct Spec {
+    /// The one word for this provider: folder, package suffix, feature, module, and the name in errors and logins.
+    pub name: &'static str,
+    /// The name that users know, for a button.
+    pub display_name: &'static str,
+    /// The brand colour, as `#rrggbb`, for a button.
+    pub color: &'static str,
+    /// The vendor's page that this was written from.
+    pub docs: &'static str,
+    /// The issuer identifier, where the provider has one (RFC 8414 section 2).
+    pub issuer: Option<&'static str>,
+
+    /// The authorization endpoint (RFC 6749 section 3.1).
+    pub authorize: &'static str,
+    /// The token endpoint (RFC 6749 section 3.2).
+    pub token: &'static str,
+    /// Where tokens are refreshed; `None` when the provider has no refresh tokens.
+    pub refresh: Option<&'static str>,
+    /// Where tokens are revoked (RFC 7009); `None` when the provider cannot.
+    pub revoke: Option<&'static str>,
+    /// Where tokens are introspected (RFC 7662).
+    pub introspect: Option<&'static str>,
+    /// The device authorization endpoint (RFC 8628).
+    pub device_authorization: Option<&'static str>,
+    /// Where the user's profile is read: UserInfo for OpenID Connect, else the provider's own API.
+    pub profile: Option<&'static str>,
+    /// Endpoints that only this provider has, by a name of its crate's choosing.
+    pub others: &'static [(&'static str, &'static str)],
+
+    /// What is asked for unless the caller asks for something else.
+    pub scopes: &'static [&'static str],
+    /// What stands between two scopes.
+    pub scope_separator: &'static str,
+    /// The parameter that carries the client id.
+    pub client_id_param: &'static str,
+    /// How the client authenticates at the token endpoint.
+    pub client_auth: ClientAuth,
+    /// How it authenticates at the revocation endpoint; `None` for the same way.
+    pub revoke_auth: Option<ClientAuth>,
+    /// Which proof of possession of the code the provider takes (RFC 7636).
+    pub pkce: Pkce,
+    /// Authorization parameters that the provider wants by default. Callers can override them.
+    pub authorize_params: &'static [(&'static str, &'static str)],
+    /// Headers on every request.
+    pub headers: &'static [(&'static str, &'static str)],
+
+    /// Where in the token reply the token stands, as a JSON pointer (RFC 6901); `""` for the reply itself.
+    pub token_at: &'static str,
+    /// Where in the profile the identifier stands that never changes.
+    pub id_at: &'static str,
+    /// Where the e-mail address stands.
+    pub email_at: Option<&'static str>,
+    /// Where the provider says whether it has verified the address.
+    pub email_verified_at: Option<&'static str>,
+    /// Where the user's name stands.
+    pub name_at: Option<&'static str>,
+    /// Where the URL of the user's picture stands.
+    pub picture_at: Option<&'static str>,
+}
+
+impl Spec {
+    /// A provider that does everything as RFC 6749 says and nothing that it leaves open.
+    ///
+    /// Where the RFC leaves a choice, this makes the one that most providers understand: the secret in the request body.
+    pub const RFC6749: Self = Self {
+        name: "oauth2",
+        display_name: "OAuth 2.0",
+        color: "#4a5568",
+        docs: "https://www.rfc-editor.org/rfc/rfc6749",
+        issuer: None,
+        authorize: "",
+        token: "",
+        refresh: None,
+        revoke: None,
+        introspect: None,
+        device_authorization: None,
+        profile: None,
+        others: &[],
+        scopes: &[],
+        scope_separator: " ",
+        client_id_param: "client_id",
+        client_auth: ClientAuth::Post,
+        revoke_auth: None,
+        pkce: Pkce::Challenge(CodeChallengeMethod::S256),
+        authorize_params: &[],
+        headers: &[],
+        token_at: "",
+        id_at: "/id",
+        email_at: Some("/email"),
+        email_verified_at: None,
+        name_at: None,
+        picture_at: None,
+    };
+
+    /// A provider that does everything as OpenID Connect Core 1.0 says.
+    pub const OPENID: Self = Self {
+        name: "openid",
+        display_name: "OpenID Connect",
+        docs: "https://openid.net/specs/openid-connect-core-1_0.html",
+        scopes: &["openid", "email"],
+        id_at: "/sub",
+        email_verified_at: Some("/email_verified"),
+        name_at: Some("/name"),
+        picture_at: Some("/picture"),
+        ..Self::RFC6749
+    };
+}
+
+/// How a client proves at an endpoint who it is (RFC 6749 section 2.3; the names are those of RFC 7591 section 2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ClientAuth {
+    /// `client_secret_post`: id and secret in the request body.
+    Post,
+    /// `client_secret_basic`: id and secret, each form-encoded, in the `Authorization` header (RFC 6749 section 2.3.1).
+    Basic,
+    /// The same without the form-encoding, for servers that do not decode. It matters only to secrets with characters
+    /// other than letters, digits, `-`, `.`, `_` and `*`.
+    BasicUnencoded,
+    /// `none`: a public client sends its id in the request body.
+    None,
+}
+
+impl ClientAuth {
+    /// The method's registered name (RFC 7591 section 2).
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Post => "client_secret_post",
+            Self::Basic | Self::BasicUnencoded => "client_secret_basic",
+            Self::None => "none",
+        }
+    }
+}
+
+/// What a provider does with a code challenge (RFC 7636).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pkce {
+    /// A login sends one, made this way.
+    Challenge(CodeChallengeMethod),
+    /// A login sends none, because the provider's token endpoint refuses a verifier.
+    Refused,
+}
