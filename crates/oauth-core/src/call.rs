@@ -190,9 +190,7 @@ impl<'c> Call<'c> {
     async fn authenticate(&mut self) -> Result<()> {
         let Some(auth) = self.auth else { return Ok(()) };
         let client_id = self.client.client_id();
-        let secret = self.client.client_secret().get().await.map_err(|cause| {
-            self.error(ErrorKind::Configuration(format!("the client secret could not be had: {cause}")))
-        })?;
+        let secret = self.client.reveal_client_secret(self.operation).await?;
         let mut in_body = vec![(self.client.client_id_param(), client_id)];
         match (auth, &secret) {
             // A public client names itself in the body, whatever a confidential one would do (RFC 6749 section 3.2.1).

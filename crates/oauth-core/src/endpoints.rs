@@ -2,7 +2,6 @@ use std::borrow::Cow;
 
 use crate::{
     error::{Error, Result},
-    parameter,
     spec::Spec,
 };
 
@@ -62,18 +61,6 @@ impl Endpoints {
         self
     }
 
-    /// The endpoints with `{parameter}` filled in, in each URL that has it.
-    ///
-    /// # Errors
-    ///
-    /// A configuration error unless the value is letters, digits, `-`, `.`, `_` and `~` only, so that it cannot leave
-    /// its place in the URL and move the request to another host.
-    pub fn fill(self, parameter: &str, value: &str) -> Result<Self> {
-        let value = parameter::segment(parameter, value)?;
-        let placeholder = format!("{{{parameter}}}");
-        Ok(self.map(|url| url.replace(&placeholder, value)))
-    }
-
     /// An endpoint that only this provider has.
     ///
     /// # Errors
@@ -87,20 +74,27 @@ impl Endpoints {
             .ok_or_else(|| Error::configuration("oauth2", format!("there is no endpoint named {name}")))
     }
 
+    pub(crate) fn all(&self) -> impl Iterator<Item = &str> {
+        let optional =
+            [&self.refresh, &self.revoke, &self.introspect, &self.device_authorization, &self.profile];
+        [&self.authorize, &self.token]
+            .into_iter()
+            .chain(optional.into_iter().flatten())
+            .chain(self.others.iter().map(|(_, url)| url))
+            .map(|url| &**url)
+    }
+
     fn all_mut(&mut self) -> impl Iterator<Item = &mut Cow<'static, str>> {
+        let optional = [
+            &mut self.refresh,
+            &mut self.revoke,
+            &mut self.introspect,
+            &mut self.device_authorization,
+            &mut self.profile,
+        ];
         [&mut self.authorize, &mut self.token]
             .into_iter()
-            .chain(
-                [
-                    &mut self.refresh,
-                    &mut self.revoke,
-                    &mut self.introspect,
-                    &mut self.device_authorization,
-                    &mut self.profile,
-                ]
-                .into_iter()
-                .flatten(),
-            )
+            .chain(optional.into_iter().flatten())
             .chain(self.others.iter_mut().map(|(_, url)| url))
     }
 }

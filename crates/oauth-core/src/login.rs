@@ -197,7 +197,7 @@ impl OAuth2 {
                 Pkce::Challenge(_) => {
                     Some(CodeVerifier::random().map_err(|error| error.at(self.name().to_owned()))?)
                 }
-                Pkce::Refused => None,
+                Pkce::Unsupported => None,
             },
             nonce: asks_for_id_token.then(random).transpose()?.map(Into::into),
             scopes,

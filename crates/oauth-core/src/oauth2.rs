@@ -7,12 +7,13 @@ use serde_json::Value;
 use crate::{
     authorization::Params,
     call::{Call, default_headers},
-    endpoints::Endpoints,
+    endpoints::{Endpoints, check_url},
     error::{Error, ErrorKind, Operation, Result},
     http_client::{HttpClient, shared},
     identity::Identity,
+    parameter,
     pkce::CodeVerifier,
-    secret::ClientSecret,
+    secret::{ClientSecret, Secret},
     spec::{ClientAuth, Pkce, Spec},
     token::OAuth2Token,
 };
@@ -52,6 +53,7 @@ struct Settings {
     issuer: Option<Cow<'static, str>>,
     requires_callback_issuer: bool,
     endpoints: Endpoints,
+    parameters: Vec<(Cow<'static, str>, String)>,
     client_id: String,
     client_secret: ClientSecret,
     client_auth: ClientAuth,
@@ -97,13 +99,17 @@ impl OAuth2 {
         for &(name, value) in spec.headers {
             headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
-        Self(Arc::new(Settings {
+        let client_id = client_id.into();
+        let parameters = spec.parameters.iter().map(|&(name, usual)| (name.into(), usual.to_owned()));
+        let parameters = parameters.chain([("client_id".into(), client_id.clone())]).collect();
+        let mut client = Self(Arc::new(Settings {
             name: spec.name.into(),
             spec: *spec,
             issuer: spec.issuer.map(Into::into),
             requires_callback_issuer: false,
-            endpoints: Endpoints::of(spec),
-            client_id: client_id.into(),
+            endpoints: Endpoints::default(),
+            parameters,
+            client_id,
             client_secret: client_secret.into(),
             client_auth: spec.client_auth,
             revoke_auth: spec.revoke_auth,
@@ -114,7 +120,9 @@ impl OAuth2 {
             http: None,
             allows_http: false,
             login_lifetime: LOGIN_LIFETIME,
-        }))
+        }));
+        client.fill_in();
+        client
     }
 
     /// Refreshes tokens at this endpoint.
@@ -183,6 +191,43 @@ impl OAuth2 {
     /// (`authorization_response_iss_parameter_supported`, RFC 9207 section 3).
     pub fn require_callback_issuer(&mut self) {
         self.settings().requires_callback_issuer = true;
+    }
+
+    /// Fills a `{parameter}` of the [`Spec`] in, in each URL and in the issuer.
+    ///
+    /// Do this before [`set_endpoints`](Self::set_endpoints), because all endpoints are made anew from the `Spec`.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error unless the value is letters, digits, `-`, `.`, `_` and `~` only, so that it cannot leave
+    /// its place in the URL and move a request to another host.
+    pub fn set_parameter(&mut self, name: &'static str, value: impl Into<String>) -> Result<()> {
+        let value = value.into();
+        parameter::segment(name, &value).map_err(|error| error.at(self.name().to_owned()))?;
+        let parameters = &mut self.settings().parameters;
+        parameters.retain(|(other, _)| other != name);
+        parameters.push((name.into(), value));
+        self.fill_in();
+        Ok(())
+    }
+
+    fn fill_in(&mut self) {
+        let settings = self.settings();
+        let filled = |url: &str| {
+            let fill = |url: String, (name, value): &(Cow<'_, str>, String)| {
+                // The client id is the only one that nobody checked.
+                if url.contains('{') && parameter::segment(name, value).is_ok() {
+                    url.replace(&format!("{{{name}}}"), value)
+                } else {
+                    url
+                }
+            };
+            settings.parameters.iter().fold(url.to_owned(), fill)
+        };
+        let endpoints = Endpoints::of(&settings.spec).map(filled);
+        let issuer = settings.spec.issuer.map(|issuer| filled(issuer).into());
+        settings.endpoints = endpoints;
+        settings.issuer = issuer;
     }
 
     /// Moves the endpoints.
@@ -281,6 +326,32 @@ impl OAuth2 {
     #[must_use]
     pub fn pkce(&self) -> Pkce {
         self.0.spec.pkce
+    }
+
+    /// Checks that a credential may be sent to each endpoint, for those that were not written by the application itself.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error that names the first endpoint which is not https, has a fragment, or is no URL.
+    pub fn check_endpoints(&self) -> Result<()> {
+        self.endpoints()
+            .all()
+            .try_for_each(|url| check_url(url, self.allows_http()))
+            .map_err(|problem| self.error(Operation::CONFIGURE, ErrorKind::Configuration(problem)))
+    }
+
+    /// The client secret for what is sent next; `None` for a public client.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error when the secret's source fails.
+    pub async fn reveal_client_secret(&self, operation: Operation) -> Result<Option<Secret>> {
+        self.client_secret().get().await.map_err(|cause| {
+            self.error(
+                operation,
+                ErrorKind::Configuration(format!("the client secret could not be had: {cause}")),
+            )
+        })
     }
 
     pub(crate) fn scope_separator(&self) -> &str {

@@ -16,7 +16,8 @@ use crate::pkce::CodeChallengeMethod;
 /// };
 /// ```
 ///
-/// A `{parameter}` in a URL stands for what the constructor fills in: a tenant, a shop, a domain.
+/// A `{parameter}` in a URL stands for what the constructor fills in: a tenant, a shop, a domain; `{client_id}` fills
+/// itself in.
 #[derive(Clone, Copy, Debug)]
 pub struct Spec {
     /// The one word for this provider: folder, package suffix, feature, module, and the name in errors and logins.
@@ -29,6 +30,8 @@ pub struct Spec {
     pub docs: &'static str,
     /// The issuer identifier, where the provider has one (RFC 8414 section 2).
     pub issuer: Option<&'static str>,
+    /// The `{parameter}`s of the URLs that have a usual value, with it.
+    pub parameters: &'static [(&'static str, &'static str)],
 
     /// The authorization endpoint (RFC 6749 section 3.1).
     pub authorize: &'static str,
@@ -88,6 +91,7 @@ impl Spec {
         color: "#4a5568",
         docs: "https://www.rfc-editor.org/rfc/rfc6749",
         issuer: None,
+        parameters: &[],
         authorize: "",
         token: "",
         refresh: None,
@@ -158,6 +162,6 @@ impl ClientAuth {
 pub enum Pkce {
     /// A login sends one, made this way.
     Challenge(CodeChallengeMethod),
-    /// A login sends none, because the provider's token endpoint refuses a verifier.
-    Refused,
+    /// A login sends none, because the provider does not know it; some token endpoints refuse a verifier.
+    Unsupported,
 }

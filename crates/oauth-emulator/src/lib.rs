@@ -1,0 +1,74 @@
+//! An HTTP server in your process that plays OAuth 2.0 and OpenID Connect providers, each in its own dialect: authorize
+//! page, token, refresh, revocation, profile, discovery and really signed ID tokens. Test an application that signs users in
+//! with GitHub, Google, Naver or Shopify without network, without accounts and without secrets.
+//!
+//! ```
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! use oauth_emulator::{Emulator, Fault};
+//!
+//! let emulator = Emulator::start().await?;
+//!
+//! // A provider's URL https://HOST/PATH is served at {origin}/HOST/PATH.
+//! let token_url = emulator.local("https://github.com/login/oauth/access_token");
+//! assert_eq!(token_url, format!("{}/github.com/login/oauth/access_token", emulator.origin()));
+//!
+//! // Every provider knows one application: "github-client-id" with "github-client-secret".
+//! // Make it misbehave, then see how your application copes.
+//! emulator.fault("github", Fault::ServerError)?;
+//! emulator.clear_faults();
+//! # Ok(())
+//! # }
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(run()).unwrap();
+//! ```
+//!
+//! # What it checks
+//!
+//! The emulator is strict, so that what passes here has a chance at the real service: method and content type, exactly one
+//! client authentication of a kind that the provider accepts, the redirect URI byte by byte, PKCE, single use and age of
+//! codes, where the access token stands in a profile request, scope separators, duplicate parameters. It refuses in the
+//! provider's own form: GitHub with HTTP 200, Facebook with an error object, Microsoft with its error numbers.
+//!
+//! The facts (URLs, scopes, field names, …) are in `providers.toml` of this crate; procedures that data cannot express are
+//! in `src/dialect/`, one file per provider. A provider that keeps to the standards needs only its table.
+//!
+//! # A sign-in, step by step
+//!
+//! 1. The browser (or the test) requests the authorization URL, mapped with [`Emulator::local`], and gets a consent page
+//!    with a form.
+//! 2. Posting that form with its hidden fields, the session cookie, `user` and `decision=allow` (or `deny`) redirects to the
+//!    application with `code` and `state`.
+//! 3. The application redeems the code at the mapped token URL, and so on.
+//!
+//! Identifiers in replies (issuers, metadata) are the providers' real URLs. An application's HTTP client reaches them by
+//! mapping each URL with [`Emulator::local`].
+
+#![forbid(unsafe_code)]
+
+mod app;
+mod authorize;
+mod client_auth;
+mod crypto;
+mod dialect;
+mod discovery;
+mod emulator;
+mod fault;
+mod keys;
+mod page;
+mod paths;
+mod profile;
+mod reply;
+mod request;
+mod revoke;
+mod server;
+mod state;
+mod table;
+mod token;
+mod urls;
+mod user;
+
+pub use app::{App, ClientAuth};
+pub use emulator::{Builder, Emulator, UnknownProvider};
+pub use fault::Fault;
+pub use request::{Params, RecordedRequest};
+pub use table::Endpoint;
+pub use user::User;

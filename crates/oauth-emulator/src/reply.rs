@@ -1,0 +1,123 @@
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use serde_json::{Value, json};
+
+/// A reply before it goes out, so that faults can still spoil it.
+#[derive(Clone, Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Reply {
+    pub(crate) fn new(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        // RFC 6749, section 5.1, asks for it where tokens are; nothing else here is worth caching either.
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        Self { status, headers, body: body.into() }
+    }
+
+    pub(crate) fn json(status: StatusCode, body: &Value) -> Self {
+        Self::new(status, "application/json;charset=utf-8", body.to_string())
+    }
+
+    pub(crate) fn ok(body: &Value) -> Self {
+        Self::json(StatusCode::OK, body)
+    }
+
+    pub(crate) fn text(status: StatusCode, body: impl Into<String>) -> Self {
+        Self::new(status, "text/plain;charset=utf-8", body.into())
+    }
+
+    pub(crate) fn html(status: StatusCode, body: String) -> Self {
+        Self::new(status, "text/html;charset=utf-8", body)
+    }
+
+    pub(crate) fn empty(status: StatusCode) -> Self {
+        Self { status, headers: HeaderMap::new(), body: Bytes::new() }
+    }
+
+    /// Adds a header; a value that HTTP does not allow is left out.
+    pub(crate) fn with(mut self, name: HeaderName, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.insert(name, value);
+        }
+        self
+    }
+
+    pub(crate) fn redirect(status: StatusCode, location: &str) -> Self {
+        Self::empty(status).with(header::LOCATION, location)
+    }
+
+    pub(crate) fn method_not_allowed(allow: &str) -> Self {
+        Self::json(
+            StatusCode::METHOD_NOT_ALLOWED,
+            &json!({"error": "invalid_request", "error_description": format!("this endpoint takes {allow}")}),
+        )
+        .with(header::ALLOW, allow)
+    }
+}
+
+/// What was wrong with a request to the token endpoint or one like it; each dialect words it in its own way.
+#[derive(Clone, Debug)]
+pub(crate) struct Refusal {
+    pub(crate) reason: Reason,
+    pub(crate) description: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// A parameter is missing, repeated or malformed.
+    Request,
+    /// The client authentication is missing, wrong, or of a kind that the provider does not take.
+    Client,
+    /// The code is unknown, used, expired or another client's.
+    Code,
+    /// The redirect URI is not the one of the authorization request.
+    RedirectUri,
+    /// The code verifier is missing or wrong.
+    Verifier,
+    /// The refresh token is unknown, replaced, revoked or another client's.
+    RefreshToken,
+    /// The grant type is unknown here.
+    GrantType,
+    /// The scope is malformed or goes beyond what was granted.
+    Scope,
+}
+
+impl Reason {
+    /// The error code of RFC 6749, section 5.2.
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            Self::Request => "invalid_request",
+            Self::Client => "invalid_client",
+            Self::Code | Self::RedirectUri | Self::Verifier | Self::RefreshToken => "invalid_grant",
+            Self::GrantType => "unsupported_grant_type",
+            Self::Scope => "invalid_scope",
+        }
+    }
+
+    pub(crate) fn because(self, description: impl Into<String>) -> Refusal {
+        Refusal { reason: self, description: description.into() }
+    }
+}
+
+impl Refusal {
+    pub(crate) fn status(&self) -> StatusCode {
+        if self.reason == Reason::Client { StatusCode::UNAUTHORIZED } else { StatusCode::BAD_REQUEST }
+    }
+
+    /// RFC 6749, section 5.2.
+    pub(crate) fn standard(&self) -> Reply {
+        let reply = Reply::json(
+            self.status(),
+            &json!({"error": self.reason.code(), "error_description": self.description}),
+        );
+        match self.reason {
+            Reason::Client => reply.with(header::WWW_AUTHENTICATE, "Basic realm=\"oauth\""),
+            _ => reply,
+        }
+    }
+}

@@ -1,0 +1,125 @@
+use std::fmt;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use http::{HeaderMap, Method, header};
+
+/// Name and value pairs of a query or a form, decoded, in their order.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Params(Vec<(String, String)>);
+
+impl Params {
+    /// Parses `application/x-www-form-urlencoded` text.
+    pub(crate) fn parse(text: &[u8]) -> Self {
+        Self(form_urlencoded::parse(text).into_owned().collect())
+    }
+
+    /// The first value of that name. An empty value counts as absent (RFC 6749, section 3.1).
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.iter().find(|(other, value)| *other == name && !value.is_empty()).map(|(_, value)| value)
+    }
+
+    /// All pairs, in their order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// The first name that occurs twice. Names that are lists (`x[]`, RFC 8707's `resource`) may.
+    pub(crate) fn duplicate(&self) -> Option<&str> {
+        self.0
+            .iter()
+            .enumerate()
+            .find(|(at, (name, _))| self.0[..*at].iter().any(|(earlier, _)| earlier == name))
+            .map(|(_, (name, _))| name.as_str())
+            .filter(|name| !name.ends_with("[]") && !["resource", "audience"].contains(name))
+    }
+}
+
+impl fmt::Debug for Params {
+    /// Names only: the values are codes, secrets and tokens.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+/// A request that reached the emulator, whether it was accepted or not.
+#[derive(Clone)]
+pub struct RecordedRequest {
+    /// The method.
+    pub method: Method,
+    /// The provider's real URL, with its query.
+    pub url: String,
+    /// All headers as they arrived.
+    pub headers: HeaderMap,
+    /// The body as it arrived.
+    pub body: Bytes,
+    /// The decoded query.
+    pub query: Params,
+    /// The decoded body, if its content type is `application/x-www-form-urlencoded`.
+    pub form: Option<Params>,
+}
+
+impl RecordedRequest {
+    pub(crate) fn new(method: Method, url: String, headers: HeaderMap, body: Bytes) -> Self {
+        let query = Params::parse(url.split_once('?').map(|(_, query)| query).unwrap_or_default().as_bytes());
+        let form = is_form(&headers).then(|| Params::parse(&body));
+        Self { method, url, headers, body, query, form }
+    }
+
+    /// The URL without its query.
+    pub fn endpoint(&self) -> &str {
+        self.url.split('?').next().unwrap_or_default()
+    }
+
+    /// A header's value, if it is there and is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// A field of the form body.
+    pub fn field(&self, name: &str) -> Option<&str> {
+        self.form.as_ref().and_then(|form| form.get(name))
+    }
+
+    /// Credentials of the given scheme in the `Authorization` header.
+    pub(crate) fn authorization(&self, scheme: &str) -> Option<&str> {
+        let (found, credentials) = self.header("authorization")?.split_once(' ')?;
+        found.eq_ignore_ascii_case(scheme).then(|| credentials.trim())
+    }
+
+    /// Id and secret of HTTP Basic as they stand there, not yet form-decoded.
+    pub(crate) fn basic(&self) -> Option<Option<(String, String)>> {
+        let credentials = self.authorization("basic")?;
+        let text = STANDARD.decode(credentials).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        Some(text.and_then(|text| text.split_once(':').map(|(id, secret)| (id.to_owned(), secret.to_owned()))))
+    }
+}
+
+impl fmt::Debug for RecordedRequest {
+    /// Shows names, not values: headers, query and form hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecordedRequest")
+            .field("method", &self.method)
+            .field("endpoint", &self.endpoint())
+            .field("query", &self.query)
+            .field("headers", &self.headers.keys().collect::<Vec<_>>())
+            .field("form", &self.form)
+            .field("body_len", &self.body.len())
+            .finish()
+    }
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"))
+}
+
+/// One percent- and plus-encoded word, as RFC 6749, section 2.3.1 encodes the credentials of HTTP Basic.
+pub(crate) fn form_decode(word: &str) -> String {
+    // A word is a form's name without value; what would split it must be encoded and cannot stand in it.
+    let escaped = word.replace('&', "%26").replace('=', "%3D");
+    form_urlencoded::parse(escaped.as_bytes()).next().map(|(name, _)| name.into_owned()).unwrap_or_default()
+}

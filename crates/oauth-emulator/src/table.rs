@@ -1,0 +1,295 @@
+//! The provider table, read.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+};
+
+use serde::Deserialize;
+
+use crate::{
+    app::ClientAuth,
+    urls::{self, Captures, Pattern},
+};
+
+static TABLE: LazyLock<Result<Vec<Arc<Provider>>, String>> =
+    LazyLock::new(|| read(include_str!("../providers.toml")));
+
+/// All providers that the emulator plays, by name.
+///
+/// # Errors
+///
+/// What is wrong with the table, which a test of this crate rules out.
+pub(crate) fn providers() -> Result<&'static [Arc<Provider>], String> {
+    TABLE.as_deref().map_err(Clone::clone)
+}
+
+/// One entry of the table.
+#[derive(Debug)]
+pub(crate) struct Provider {
+    pub(crate) name: String,
+    /// Whose applications, faults and dialect it has: its own name, or that of an entry that it is another generation of.
+    pub(crate) family: String,
+    pub(crate) facts: Facts,
+    pub(crate) routes: Vec<Route>,
+}
+
+/// A URL and what it is for.
+#[derive(Debug)]
+pub(crate) struct Route {
+    pub(crate) pattern: Pattern,
+    /// More than one where a provider serves several endpoints at one URL.
+    pub(crate) endpoints: Vec<Endpoint>,
+    /// The name of an endpoint that only the dialect knows.
+    pub(crate) other: Option<String>,
+}
+
+/// What an endpoint of a provider is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Endpoint {
+    /// The authorization page.
+    Authorize,
+    /// The exchange of an authorization code.
+    Token,
+    /// The refresh, also where it shares the token endpoint's URL.
+    Refresh,
+    /// Revocation, in whatever form.
+    Revoke,
+    /// Token introspection (RFC 7662).
+    Introspect,
+    /// The user's profile.
+    Profile,
+    /// OpenID Connect's userinfo, where the profile is another API.
+    UserInfo,
+    /// A list of the user's e-mail addresses.
+    Emails,
+    /// Provider metadata.
+    Discovery,
+    /// The signing keys.
+    Jwks,
+    /// Any other endpoint.
+    Other,
+}
+
+/// The fields of `[provider.NAME]` that the emulator acts on; the header of the table says how they are read.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Facts {
+    pub(crate) display_name: String,
+    pub(crate) protocol: Protocol,
+    pub(crate) issuer: Option<String>,
+    pub(crate) discovery_url: Option<String>,
+    pub(crate) jwks_url: Option<String>,
+    pub(crate) authorize_url: Option<String>,
+    pub(crate) token_url: Option<String>,
+    pub(crate) refresh_url: Option<String>,
+    pub(crate) revoke_url: Option<String>,
+    pub(crate) introspect_url: Option<String>,
+    pub(crate) profile_url: Option<String>,
+    pub(crate) userinfo_url: Option<String>,
+    pub(crate) email_url: Option<String>,
+    #[serde(default = "get")]
+    pub(crate) profile_method: String,
+    pub(crate) token_auth: Option<ClientAuth>,
+    #[serde(default)]
+    pub(crate) pkce: Pkce,
+    #[serde(default)]
+    pub(crate) public_client: bool,
+    #[serde(default = "space")]
+    pub(crate) scope_separator: String,
+    #[serde(default)]
+    pub(crate) default_scopes: Vec<String>,
+    pub(crate) id_field: Option<String>,
+    pub(crate) email_field: Option<String>,
+    pub(crate) email_verified_field: Option<String>,
+    pub(crate) name_field: Option<String>,
+    pub(crate) avatar_field: Option<String>,
+    #[serde(default)]
+    pub(crate) emulator: Manners,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Protocol {
+    OAuth2,
+    Oidc,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub(crate) enum Pkce {
+    #[serde(rename = "required")]
+    Required,
+    S256,
+    #[serde(rename = "plain")]
+    Plain,
+    #[serde(rename = "none")]
+    None,
+    /// The table does not say; what is sent is checked.
+    #[default]
+    #[serde(skip)]
+    Unknown,
+}
+
+/// The fields of `[provider.NAME.emulator]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Manners {
+    family: Option<String>,
+    token_auth: Option<Vec<ClientAuth>>,
+    revoke_auth: Option<Vec<ClientAuth>>,
+    accepts: BTreeMap<String, Vec<String>>,
+    aliases: BTreeMap<String, Vec<String>>,
+    pub(crate) endpoints: BTreeMap<String, String>,
+    metadata_urls: Vec<String>,
+    pub(crate) metadata: BTreeMap<String, String>,
+    pub(crate) required: Vec<String>,
+    pub(crate) scopes_if_none: Vec<String>,
+    pub(crate) profile_scopes: Vec<String>,
+    pub(crate) email_scopes: Vec<String>,
+    pub(crate) profile_methods: Vec<String>,
+    pub(crate) refresh_token: Option<String>,
+    pub(crate) rotates: bool,
+    pub(crate) refresh_expires_in: Option<u64>,
+    pub(crate) expires_in: u64,
+    pub(crate) token_type: Option<String>,
+    pub(crate) token_prefix: String,
+    pub(crate) scope_reply_separator: Option<String>,
+    pub(crate) revoke_status: Option<u16>,
+    pub(crate) revoke_ends_grant: bool,
+    pub(crate) iss_parameter: bool,
+    pub(crate) id_token_alg: SigningAlg,
+    pub(crate) nonce_in_id_token: Option<bool>,
+    pub(crate) id_type: IdType,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub(crate) enum SigningAlg {
+    #[default]
+    RS256,
+    ES256,
+    /// Keyed with the client secret.
+    HS256,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum IdType {
+    #[default]
+    String,
+    Number,
+}
+
+impl Provider {
+    pub(crate) fn is_oidc(&self) -> bool {
+        self.facts.protocol == Protocol::Oidc
+    }
+
+    /// The client authentication methods that the token endpoint takes from an application without its own list.
+    pub(crate) fn token_auth(&self) -> Vec<ClientAuth> {
+        let mut methods = match (&self.facts.emulator.token_auth, self.facts.token_auth) {
+            (Some(all), _) => all.clone(),
+            (None, Some(one)) => vec![one],
+            (None, None) => vec![ClientAuth::Basic],
+        };
+        if self.facts.public_client && !methods.contains(&ClientAuth::None) {
+            methods.push(ClientAuth::None);
+        }
+        methods
+    }
+
+    /// The same for the revocation endpoint; empty if the token alone is enough.
+    pub(crate) fn revoke_auth(&self) -> Vec<ClientAuth> {
+        self.facts.emulator.revoke_auth.clone().unwrap_or_else(|| self.token_auth())
+    }
+
+    /// The real URL of an endpoint of this entry, with parameters filled in.
+    pub(crate) fn url(&self, template: Option<&String>, captures: &Captures) -> Option<String> {
+        template.map(|template| urls::expand(template, captures))
+    }
+
+    /// The issuer for the given parameters; a provider without one is named by its authorization endpoint's origin.
+    pub(crate) fn issuer(&self, captures: &Captures) -> String {
+        self.url(self.facts.issuer.as_ref(), captures).unwrap_or_else(|| format!("https://{}.example", self.name))
+    }
+}
+
+#[derive(Deserialize)]
+struct File {
+    provider: BTreeMap<String, Facts>,
+}
+
+fn read(text: &str) -> Result<Vec<Arc<Provider>>, String> {
+    let file: File = toml::from_str(text).map_err(|error| format!("the provider table: {error}"))?;
+    Ok(file
+        .provider
+        .into_iter()
+        .map(|(name, facts)| {
+            let family = facts.emulator.family.clone().unwrap_or_else(|| name.clone());
+            let routes = routes(&facts);
+            Arc::new(Provider { name, family, facts, routes })
+        })
+        .collect())
+}
+
+/// All URLs of a provider; endpoints that share a URL share a route, in the order in which they are tried.
+fn routes(facts: &Facts) -> Vec<Route> {
+    let manners = &facts.emulator;
+    let named = [
+        ("authorize_url", &facts.authorize_url, Endpoint::Authorize),
+        ("token_url", &facts.token_url, Endpoint::Token),
+        ("refresh_url", &facts.refresh_url, Endpoint::Refresh),
+        ("revoke_url", &facts.revoke_url, Endpoint::Revoke),
+        ("introspect_url", &facts.introspect_url, Endpoint::Introspect),
+        ("profile_url", &facts.profile_url, Endpoint::Profile),
+        ("userinfo_url", &facts.userinfo_url, Endpoint::UserInfo),
+        ("email_url", &facts.email_url, Endpoint::Emails),
+        ("discovery_url", &facts.discovery_url, Endpoint::Discovery),
+        ("jwks_url", &facts.jwks_url, Endpoint::Jwks),
+    ];
+    let mut all: Vec<(String, Endpoint, Option<String>)> = Vec::new();
+    for (key, url, endpoint) in named {
+        let aliases = manners.aliases.get(key).into_iter().flatten();
+        all.extend(url.iter().chain(aliases).map(|url| (url.clone(), endpoint, None)));
+    }
+    all.extend(manners.metadata_urls.iter().map(|url| (url.clone(), Endpoint::Discovery, None)));
+    all.extend(
+        manners.endpoints.iter().map(|(name, url)| (url.clone(), Endpoint::Other, Some(name.clone()))),
+    );
+
+    let mut routes: Vec<Route> = Vec::new();
+    for (url, endpoint, other) in all {
+        for pattern in Pattern::compile(&url, &manners.accepts) {
+            match routes.iter_mut().find(|route| route.pattern == pattern) {
+                Some(route) => route.endpoints.push(endpoint),
+                None => routes.push(Route { pattern, endpoints: vec![endpoint], other: other.clone() }),
+            }
+        }
+    }
+    routes
+}
+
+fn get() -> String {
+    "GET".to_owned()
+}
+
+fn space() -> String {
+    " ".to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_readable_and_every_alias_names_an_endpoint() {
+        for provider in providers().unwrap() {
+            assert!(!provider.routes.is_empty(), "{}", provider.name);
+            for key in provider.facts.emulator.aliases.keys() {
+                assert!(key.ends_with("_url"), "{}: {key}", provider.name);
+            }
+            for route in &provider.routes {
+                assert!(route.pattern.text.starts_with("https://"), "{}: {}", provider.name, route.pattern.text);
+            }
+        }
+    }
+}

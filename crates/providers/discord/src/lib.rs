@@ -1,0 +1,64 @@
+//! Sign in with [Discord](https://discord.com/developers/docs/topics/oauth2).
+//!
+//! ```
+//! use oauth_discord::{DiscordOAuth2, oauth_core::{LoginOptions, Provider}};
+//!
+//! # async fn f() -> Result<(), oauth_core::Error> {
+//! let discord = DiscordOAuth2::new("CLIENT_ID", "CLIENT_SECRET");
+//! let login = discord.start_login("https://app.example/callback", LoginOptions::new()).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The e-mail address needs the scope `email` and counts as verified only if Discord says so. Revoking one token revokes
+//! every token of that authorization.
+
+pub use oauth_core;
+use oauth_core::{
+    ClientAuth, EmailVerification, Identity, OAuth2Token, Provider, Result, Spec, async_trait, text_at,
+};
+
+/// Discord's endpoints and dialect.
+pub const SPEC: Spec = Spec {
+    name: "discord",
+    display_name: "Discord",
+    color: "#5865f2",
+    docs: "https://discord.com/developers/docs/topics/oauth2",
+    issuer: Some("https://discord.com"),
+    authorize: "https://discord.com/oauth2/authorize",
+    token: "https://discord.com/api/oauth2/token",
+    refresh: Some("https://discord.com/api/oauth2/token"),
+    revoke: Some("https://discord.com/api/oauth2/token/revoke"),
+    profile: Some("https://discord.com/api/users/@me"),
+    scopes: &["identify", "email"],
+    client_auth: ClientAuth::Basic,
+    email_verified_at: Some("/verified"),
+    name_at: Some("/global_name"),
+    ..Spec::RFC6749
+};
+
+oauth_core::client! {
+    /// Signs users in with Discord.
+    pub struct DiscordOAuth2 from SPEC;
+}
+
+#[async_trait]
+impl Provider for DiscordOAuth2 {
+    oauth_core::accessors!();
+
+    /// The avatar is a hash that stands for an image, and the name may only be a user name.
+    async fn get_identity(&self, token: &OAuth2Token) -> Result<Identity> {
+        let profile = self.get_profile(token.bearer()?).await?;
+        let mut identity = self.oauth2.identity(profile)?;
+        identity.name = identity.name.or_else(|| text_at(&identity.profile, "/username"));
+        identity.picture = text_at(&identity.profile, "/avatar").map(|hash| {
+            let format = if hash.starts_with("a_") { "gif" } else { "png" };
+            format!("https://cdn.discordapp.com/avatars/{}/{hash}.{format}", identity.subject)
+        });
+        // Discord vouches for an address by `verified` alone.
+        if let Some(email) = identity.email.as_mut().filter(|email| !email.is_verified()) {
+            email.verification = EmailVerification::Unverified;
+        }
+        Ok(identity)
+    }
+}

@@ -1,0 +1,98 @@
+//! Sign in with [Facebook](https://developers.facebook.com/docs/facebook-login/guides/advanced/manual-flow).
+//!
+//! ```
+//! use oauth_facebook::{FacebookOAuth2, oauth_core::Provider};
+//!
+//! # async fn f() -> Result<(), oauth_core::Error> {
+//! let facebook = FacebookOAuth2::new("APP_ID", "APP_SECRET").with_graph_version("v24.0")?;
+//! let token = facebook.get_long_lived_access_token("SHORT_LIVED_TOKEN").await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Facebook issues no refresh tokens: exchange the short-lived token for one that lives about sixty days. It says nothing
+//! about whether an address is verified. Calls carry `appsecret_proof` where the secret is known. Revoking a token removes
+//! the application from the user's account.
+
+pub use oauth_core;
+use oauth_core::{
+    Call, OAuth2, OAuth2Token, Operation, Provider, Result, Spec, async_trait, hmac_sha256_hex, http::Method,
+    serde_json::Value,
+};
+
+/// Facebook's endpoints and dialect.
+pub const SPEC: Spec = Spec {
+    name: "facebook",
+    display_name: "Facebook",
+    color: "#0866ff",
+    docs: "https://developers.facebook.com/docs/facebook-login/guides/advanced/manual-flow",
+    parameters: &[("graph_version", "v25.0")],
+    authorize: "https://www.facebook.com/{graph_version}/dialog/oauth",
+    token: "https://graph.facebook.com/{graph_version}/oauth/access_token",
+    revoke: Some("https://graph.facebook.com/{graph_version}/me/permissions"),
+    device_authorization: Some("https://graph.facebook.com/{graph_version}/device/login"),
+    profile: Some("https://graph.facebook.com/{graph_version}/me?fields=id,name,email,picture"),
+    scopes: &["email", "public_profile"],
+    scope_separator: ",",
+    name_at: Some("/name"),
+    picture_at: Some("/picture/data/url"),
+    ..Spec::RFC6749
+};
+
+/// The method [`FacebookOAuth2::get_long_lived_access_token`], in errors.
+pub const GET_LONG_LIVED_ACCESS_TOKEN: Operation = Operation::new("get_long_lived_access_token");
+
+oauth_core::client! {
+    /// Signs users in with Facebook.
+    pub struct FacebookOAuth2 from SPEC, parameters: ["graph_version"];
+}
+
+impl FacebookOAuth2 {
+    /// Uses another version of the Graph API, such as `v24.0`.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error when the text has no place in a URL.
+    pub fn with_graph_version(mut self, version: impl Into<String>) -> Result<Self> {
+        self.oauth2.set_parameter("graph_version", version)?;
+        Ok(self)
+    }
+
+    /// Exchanges a short-lived access token for a
+    /// [long-lived one](https://developers.facebook.com/docs/facebook-login/guides/access-tokens/get-long-lived).
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`](oauth_core::Error).
+    pub async fn get_long_lived_access_token(&self, access_token: &str) -> Result<OAuth2Token> {
+        let form = [("grant_type", "fb_exchange_token"), ("fb_exchange_token", access_token)];
+        self.oauth2.request_token(GET_LONG_LIVED_ACCESS_TOKEN, &self.oauth2.endpoints().token, form).await
+    }
+
+    /// A call to the Graph API, with the proof that it comes from the application and not from a thief of the token.
+    async fn graph(&self, operation: Operation, method: Method, url: Option<&str>, token: &str) -> Result<Call<'_>> {
+        let url = url.ok_or_else(|| self.oauth2.unsupported(operation, "there is no endpoint for it"))?;
+        let call = self.oauth2.call(operation, method, url).bearer(token);
+        Ok(match self.oauth2.reveal_client_secret(operation).await? {
+            Some(secret) => call.query(&[("appsecret_proof", &hmac_sha256_hex(secret.expose(), token))]),
+            None => call,
+        })
+    }
+}
+
+#[async_trait]
+impl Provider for FacebookOAuth2 {
+    oauth_core::accessors!();
+
+    async fn get_profile(&self, access_token: &str) -> Result<Value> {
+        let url = self.oauth2.endpoints().profile.as_deref();
+        self.graph(Operation::GET_PROFILE, Method::GET, url, access_token).await?.send().await?.object()
+    }
+
+    /// Takes the application's permissions back (`DELETE /me/permissions`).
+    async fn revoke_token(&self, token: &str, _token_type_hint: Option<&str>) -> Result<()> {
+        let url = self.oauth2.endpoints().revoke.as_deref();
+        self.graph(Operation::REVOKE_TOKEN, Method::DELETE, url, token).await?.send().await?.json()?;
+        Ok(())
+    }
+}

@@ -1,0 +1,164 @@
+//! Sign in with [GitHub](https://docs.github.com/en/apps/oauth-apps/building-oauth-apps/authorizing-oauth-apps).
+//!
+//! ```
+//! use oauth_github::{GitHubAuthorizeParams, GitHubOAuth2, oauth_core::{LoginOptions, Provider}};
+//!
+//! # async fn f() -> Result<(), oauth_core::Error> {
+//! let github = GitHubOAuth2::new("CLIENT_ID", "CLIENT_SECRET");
+//! let params = GitHubAuthorizeParams { allow_signup: Some(false), ..Default::default() };
+//! let options = LoginOptions::new().extras_params(&params);
+//! let login = github.start_login("https://app.example/callback", options).await?;
+//! assert!(login.url.contains("allow_signup=false"));
+//!
+//! let enterprise = GitHubOAuth2::new("CLIENT_ID", "CLIENT_SECRET").with_enterprise_server("https://github.example.com")?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! OAuth apps get tokens that do not expire, and no refresh token. GitHub Apps get both if the app says so; they need the
+//! permission "Email addresses" for an address that is not public.
+
+pub use oauth_core;
+use oauth_core::{
+    ClientAuth, Email, EmailVerification, Error, ErrorKind, Identity, OAuth2Token, Operation, Provider, Result, Spec,
+    async_trait,
+    http::{Method, StatusCode},
+    serde_json::{self, Value, json},
+    text_at,
+};
+use serde::{Deserialize, Serialize};
+
+/// GitHub's endpoints and dialect.
+pub const SPEC: Spec = Spec {
+    name: "github",
+    display_name: "GitHub",
+    color: "#24292f",
+    docs: "https://docs.github.com/en/apps/oauth-apps/building-oauth-apps/authorizing-oauth-apps",
+    authorize: "https://github.com/login/oauth/authorize",
+    token: "https://github.com/login/oauth/access_token",
+    refresh: Some("https://github.com/login/oauth/access_token"),
+    revoke: Some("https://api.github.com/applications/{client_id}/token"),
+    device_authorization: Some("https://github.com/login/device/code"),
+    profile: Some("https://api.github.com/user"),
+    others: &[("emails", "https://api.github.com/user/emails")],
+    scopes: &["read:user", "user:email"],
+    name_at: Some("/name"),
+    picture_at: Some("/avatar_url"),
+    ..Spec::RFC6749
+};
+
+/// The method [`GitHubOAuth2::get_emails`], in errors.
+pub const GET_EMAILS: Operation = Operation::new("get_emails");
+
+oauth_core::client! {
+    /// Signs users in with GitHub.
+    pub struct GitHubOAuth2 from SPEC, parameters: ["base_url" => with_enterprise_server];
+}
+
+/// GitHub's own authorization parameters.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct GitHubAuthorizeParams {
+    /// The account to sign in with.
+    pub login: Option<String>,
+    /// Whether those without an account are offered one.
+    pub allow_signup: Option<bool>,
+    /// `select_account` to let the user choose among accounts.
+    pub prompt: Option<String>,
+}
+
+/// One of a user's addresses.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GitHubEmail {
+    /// The address.
+    pub email: String,
+    /// Whether it is the one that GitHub writes to.
+    #[serde(default)]
+    pub primary: bool,
+    /// Whether GitHub has verified it.
+    #[serde(default)]
+    pub verified: bool,
+    /// `public`, `private` or nothing.
+    #[serde(default)]
+    pub visibility: Option<String>,
+}
+
+impl GitHubOAuth2 {
+    /// Uses an Enterprise Server, such as `https://github.example.com`, whose API is under `/api/v3`.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error unless it is an https URL without query and fragment.
+    pub fn with_enterprise_server(self, base_url: &str) -> Result<Self> {
+        let base_url = oauth_core::parameter::base_url("base_url", base_url).map_err(|error| error.at(SPEC.name))?;
+        Ok(self.with_endpoints(|all| {
+            all.map(|url| match url.strip_prefix("https://api.github.com") {
+                Some(path) => format!("{base_url}/api/v3{path}"),
+                None => url.replacen("https://github.com", base_url, 1),
+            })
+        }))
+    }
+
+    /// The user's addresses, which need the scope `user:email`.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`].
+    pub async fn get_emails(&self, access_token: &str) -> Result<Vec<GitHubEmail>> {
+        let url = self.oauth2.endpoints().other("emails").map_err(|error| error.at(SPEC.name))?;
+        let reply = self.oauth2.call(GET_EMAILS, Method::GET, url).bearer(access_token).send().await?;
+        let malformed = reply.malformed("it is not a list of addresses");
+        serde_json::from_value(reply.json()?).map_err(|_| malformed)
+    }
+}
+
+#[async_trait]
+impl Provider for GitHubOAuth2 {
+    oauth_core::accessors!();
+
+    /// The profile holds the public address only. Where there is none, the primary one counts, or else a verified one.
+    async fn get_identity(&self, token: &OAuth2Token) -> Result<Identity> {
+        let token = token.bearer()?;
+        let mut identity = self.oauth2.identity(self.get_profile(token).await?)?;
+        identity.name = identity.name.or_else(|| text_at(&identity.profile, "/login"));
+        if identity.email.is_none() {
+            let emails = match self.get_emails(token).await {
+                Err(error) if lacks_permission(&error) => Vec::new(),
+                emails => emails?,
+            };
+            let best = emails.iter().find(|email| email.primary).or_else(|| emails.iter().find(|email| email.verified));
+            identity.email = best.map(|best| {
+                Email::new(&*best.email, EmailVerification::of(Some(&Value::Bool(best.verified))))
+            });
+        }
+        Ok(identity)
+    }
+
+    /// Deletes the token (`DELETE /applications/{client_id}/token`).
+    async fn revoke_token(&self, token: &str, _token_type_hint: Option<&str>) -> Result<()> {
+        let operation = Operation::REVOKE_TOKEN;
+        let url = self.oauth2.endpoints().revoke.as_deref();
+        let url = url.ok_or_else(|| self.oauth2.unsupported(operation, "tokens cannot be revoked"))?;
+        let call = self.oauth2.call(operation, Method::DELETE, url).client_auth(ClientAuth::Basic);
+        match call.json(json!({ "access_token": token })).send().await {
+            // GitHub's word for a token that it does not know, which RFC 7009 counts as revoked.
+            Err(error) if error.status() == Some(StatusCode::UNPROCESSABLE_ENTITY) => Ok(()),
+            reply => reply.map(drop),
+        }
+    }
+}
+
+/// Whether the application may not see addresses: that is no reason to fail the sign-in.
+fn lacks_permission(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::UnexpectedStatus { .. })
+        && matches!(error.status(), Some(StatusCode::FORBIDDEN | StatusCode::NOT_FOUND))
+        && error.retry_after().is_none()
+}
+
+impl std::fmt::Debug for GitHubEmail {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GitHubEmail")
+            .field("primary", &self.primary)
+            .field("verified", &self.verified)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,80 @@
+//! Sign in with [Google](https://developers.google.com/identity/protocols/oauth2/web-server).
+//!
+//! ```
+//! use oauth_google::{GoogleAuthorizeParams, GoogleOAuth2, oauth_core::Provider};
+//!
+//! let google = GoogleOAuth2::new("CLIENT_ID", "CLIENT_SECRET").with_authorize_params(&GoogleAuthorizeParams {
+//!     prompt: Some("consent".to_owned()),
+//!     hd: Some("example.com".to_owned()),
+//!     ..Default::default()
+//! });
+//! ```
+//!
+//! A refresh token comes with the first consent only, because `access_type=offline` is sent; `prompt=consent` forces a new
+//! one. The domain in `hd` only narrows Google's account chooser: check the profile's `hd` before you rely on it.
+
+pub use oauth_core;
+use oauth_core::{Operation, Provider, Result, Spec, async_trait, http::Method, serde_json::Value};
+use serde::Serialize;
+
+/// Google's endpoints and dialect.
+pub const SPEC: Spec = Spec {
+    name: "google",
+    display_name: "Google",
+    color: "#4285f4",
+    docs: "https://developers.google.com/identity/protocols/oauth2",
+    issuer: Some("https://accounts.google.com"),
+    authorize: "https://accounts.google.com/o/oauth2/v2/auth",
+    token: "https://oauth2.googleapis.com/token",
+    refresh: Some("https://oauth2.googleapis.com/token"),
+    revoke: Some("https://oauth2.googleapis.com/revoke"),
+    device_authorization: Some("https://oauth2.googleapis.com/device/code"),
+    profile: Some("https://openidconnect.googleapis.com/v1/userinfo"),
+    others: &[("people", "https://people.googleapis.com/v1/people/me")],
+    scopes: &["openid", "email", "profile"],
+    authorize_params: &[("access_type", "offline")],
+    ..Spec::OPENID
+};
+
+/// The method [`GoogleOAuth2::get_people_profile`], in errors.
+pub const GET_PEOPLE_PROFILE: Operation = Operation::new("get_people_profile");
+
+oauth_core::client! {
+    /// Signs users in with Google.
+    pub struct GoogleOAuth2 from SPEC, parameters: [];
+}
+
+/// Google's own authorization parameters.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct GoogleAuthorizeParams {
+    /// `offline` for a refresh token, `online` for none.
+    pub access_type: Option<String>,
+    /// `none`, or `consent` and `select_account`, or both with a space between them.
+    pub prompt: Option<String>,
+    /// The address or the subject of the user who is to sign in.
+    pub login_hint: Option<String>,
+    /// Whether the token also gets the scopes that were granted before.
+    pub include_granted_scopes: Option<bool>,
+    /// The Workspace domain of the accounts to choose from.
+    pub hd: Option<String>,
+}
+
+impl GoogleOAuth2 {
+    /// The user's addresses as the
+    /// [People API](https://developers.google.com/people/api/rest/v1/people/get) has them, which is where the original
+    /// library reads them. It must be enabled in the project.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`](oauth_core::Error).
+    pub async fn get_people_profile(&self, access_token: &str) -> Result<Value> {
+        let url = self.oauth2.endpoints().other("people").map_err(|error| error.at(SPEC.name))?;
+        let call = self.oauth2.call(GET_PEOPLE_PROFILE, Method::GET, url).query(&[("personFields", "emailAddresses")]);
+        call.bearer(access_token).send().await?.object()
+    }
+}
+
+#[async_trait]
+impl Provider for GoogleOAuth2 {
+    oauth_core::accessors!();
+}

@@ -1,0 +1,59 @@
+//! Sign in with [Kakao](https://developers.kakao.com/docs/latest/en/kakaologin/rest-api).
+//!
+//! ```
+//! use oauth_kakao::{KakaoOAuth2, oauth_core::{LoginOptions, Provider}};
+//!
+//! # async fn f() -> Result<(), oauth_core::Error> {
+//! let kakao = KakaoOAuth2::new("REST_API_KEY", "CLIENT_SECRET");
+//! let login = kakao.start_login("https://app.example/callback", LoginOptions::new()).await?;
+//! assert!(login.url.contains("scope=profile_nickname%2Caccount_email"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The client secret is optional at Kakao: pass `ClientSecret::NONE` if the application has none. Revoking an access token
+//! unlinks the user from the application. An ID token needs the scope `openid` and OpenID Connect switched on in the
+//! console.
+
+pub use oauth_core;
+use oauth_core::{Operation, Provider, Result, Spec, async_trait, http::Method};
+
+/// Kakao's endpoints and dialect.
+pub const SPEC: Spec = Spec {
+    name: "kakao",
+    display_name: "Kakao",
+    color: "#fee500",
+    docs: "https://developers.kakao.com/docs/latest/en/kakaologin/rest-api",
+    issuer: Some("https://kauth.kakao.com"),
+    authorize: "https://kauth.kakao.com/oauth/authorize",
+    token: "https://kauth.kakao.com/oauth/token",
+    refresh: Some("https://kauth.kakao.com/oauth/token"),
+    revoke: Some("https://kapi.kakao.com/v1/user/unlink"),
+    profile: Some("https://kapi.kakao.com/v2/user/me"),
+    scopes: &["profile_nickname", "account_email"],
+    scope_separator: ",",
+    email_at: Some("/kakao_account/email"),
+    email_verified_at: Some("/kakao_account/is_email_verified"),
+    name_at: Some("/kakao_account/profile/nickname"),
+    picture_at: Some("/kakao_account/profile/profile_image_url"),
+    ..Spec::RFC6749
+};
+
+oauth_core::client! {
+    /// Signs users in with Kakao.
+    pub struct KakaoOAuth2 from SPEC, parameters: [];
+}
+
+#[async_trait]
+impl Provider for KakaoOAuth2 {
+    oauth_core::accessors!();
+
+    /// Unlinks the user from the application, which is a call of the API with the access token itself.
+    async fn revoke_token(&self, token: &str, _token_type_hint: Option<&str>) -> Result<()> {
+        let operation = Operation::REVOKE_TOKEN;
+        let url = self.oauth2.endpoints().revoke.as_deref();
+        let url = url.ok_or_else(|| self.oauth2.unsupported(operation, "users cannot be unlinked"))?;
+        self.oauth2.call(operation, Method::POST, url).bearer(token).send().await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,82 @@
+//! Sign in with [LinkedIn](https://learn.microsoft.com/en-us/linkedin/consumer/integrations/self-serve/sign-in-with-linkedin-v2).
+//!
+//! ```
+//! use oauth_linkedin::{LinkedInOAuth2, oauth_core::{LoginOptions, Provider}};
+//!
+//! # async fn f() -> Result<(), oauth_core::Error> {
+//! let linkedin = LinkedInOAuth2::new("CLIENT_ID", "CLIENT_SECRET");
+//! let login = linkedin.start_login("https://app.example/callback", LoginOptions::new()).await?;
+//! assert!(!login.url.contains("code_challenge"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! LinkedIn refuses a code verifier from ordinary applications, so logins send no challenge. Refresh tokens are for
+//! approved partners. Applications of the retired products reach their two calls by
+//! [`get_legacy_profile`](LinkedInOAuth2::get_legacy_profile) and [`get_email`](LinkedInOAuth2::get_email), with
+//! [`LEGACY_SCOPES`].
+
+pub use oauth_core;
+use oauth_core::{Operation, Pkce, Provider, Result, Spec, async_trait, http::Method, serde_json::Value};
+
+/// LinkedIn's endpoints and dialect.
+pub const SPEC: Spec = Spec {
+    name: "linkedin",
+    display_name: "LinkedIn",
+    color: "#0a66c2",
+    docs: "https://learn.microsoft.com/en-us/linkedin/consumer/integrations/self-serve/sign-in-with-linkedin-v2",
+    issuer: Some("https://www.linkedin.com/oauth"),
+    authorize: "https://www.linkedin.com/oauth/v2/authorization",
+    token: "https://www.linkedin.com/oauth/v2/accessToken",
+    refresh: Some("https://www.linkedin.com/oauth/v2/accessToken"),
+    profile: Some("https://api.linkedin.com/v2/userinfo"),
+    // The projections must arrive as they stand here, unescaped.
+    others: &[
+        ("legacy_profile", "https://api.linkedin.com/v2/me?projection=(id)"),
+        ("legacy_email", "https://api.linkedin.com/v2/emailAddress?q=members&projection=(elements*(handle~))"),
+    ],
+    scopes: &["openid", "profile", "email"],
+    pkce: Pkce::Unsupported,
+    ..Spec::OPENID
+};
+
+/// The scopes of the products that LinkedIn retired in 2023.
+pub const LEGACY_SCOPES: [&str; 3] = ["r_emailaddress", "r_liteprofile", "r_basicprofile"];
+
+/// The method [`LinkedInOAuth2::get_email`], in errors.
+pub const GET_EMAIL: Operation = Operation::new("get_email");
+
+oauth_core::client! {
+    /// Signs users in with LinkedIn.
+    pub struct LinkedInOAuth2 from SPEC, parameters: [];
+}
+
+impl LinkedInOAuth2 {
+    /// The profile of the retired product, which holds the member's `id`.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`](oauth_core::Error).
+    pub async fn get_legacy_profile(&self, access_token: &str) -> Result<Value> {
+        self.get(Operation::GET_PROFILE, "legacy_profile", access_token).await
+    }
+
+    /// The address of the retired product, at `/elements/0/handle~/emailAddress` (in a JSON pointer, `handle~0`).
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`](oauth_core::Error).
+    pub async fn get_email(&self, access_token: &str) -> Result<Value> {
+        self.get(GET_EMAIL, "legacy_email", access_token).await
+    }
+
+    async fn get(&self, operation: Operation, endpoint: &str, access_token: &str) -> Result<Value> {
+        let url = self.oauth2.endpoints().other(endpoint).map_err(|error| error.at(SPEC.name))?;
+        self.oauth2.call(operation, Method::GET, url).bearer(access_token).send().await?.object()
+    }
+}
+
+#[async_trait]
+impl Provider for LinkedInOAuth2 {
+    oauth_core::accessors!();
+}

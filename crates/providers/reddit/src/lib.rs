@@ -1,0 +1,62 @@
+//! Sign in with [Reddit](https://github.com/reddit-archive/reddit/wiki/OAuth2).
+//!
+//! ```
+//! use oauth_reddit::{RedditOAuth2, oauth_core::Provider};
+//!
+//! let reddit = RedditOAuth2::new("CLIENT_ID", "CLIENT_SECRET")
+//!     .with_user_agent("linux:org.example.app:v1.2.3 (by /u/example)")?;
+//! # Ok::<(), oauth_core::Error>(())
+//! ```
+//!
+//! Reddit answers 429 to a missing or common `User-Agent`; the client sends one that names its id until it is told a
+//! better one. A refresh token needs `duration=permanent`, which is sent; `duration=temporary` gives a token for an hour.
+//! An installed application, which has no secret, passes `""`. Reddit never gives the address; the identity's subject is
+//! the `id` that stays when the user's name changes, and its name is the user's name.
+
+pub use oauth_core;
+use oauth_core::{ClientAuth, ClientSecret, OAuth2, Pkce, Provider, Spec, async_trait};
+
+/// Reddit's endpoints and dialect.
+pub const SPEC: Spec = Spec {
+    name: "reddit",
+    display_name: "Reddit",
+    color: "#ff4500",
+    docs: "https://github.com/reddit-archive/reddit/wiki/OAuth2",
+    authorize: "https://www.reddit.com/api/v1/authorize",
+    token: "https://www.reddit.com/api/v1/access_token",
+    refresh: Some("https://www.reddit.com/api/v1/access_token"),
+    revoke: Some("https://www.reddit.com/api/v1/revoke_token"),
+    profile: Some("https://oauth.reddit.com/api/v1/me"),
+    scopes: &["identity"],
+    client_auth: ClientAuth::Basic,
+    pkce: Pkce::Unsupported,
+    authorize_params: &[("duration", "permanent")],
+    email_at: None,
+    name_at: Some("/name"),
+    picture_at: Some("/icon_img"),
+    ..Spec::RFC6749
+};
+
+/// Signs users in with Reddit.
+#[derive(Clone, Debug)]
+pub struct RedditOAuth2 {
+    oauth2: OAuth2,
+}
+
+impl RedditOAuth2 {
+    /// A client with the id and the secret that Reddit issued to your application.
+    pub fn new(client_id: impl Into<String>, client_secret: impl Into<ClientSecret>) -> Self {
+        let mut oauth2 = OAuth2::from_spec(&SPEC, client_id, client_secret);
+        let user_agent = format!("rust:{}:v{}", oauth2.client_id(), env!("CARGO_PKG_VERSION"));
+        // An id that no header can carry is not Reddit's; the common User-Agent then stays.
+        let _ = oauth2.set_user_agent(&user_agent);
+        Self { oauth2 }
+    }
+}
+
+oauth_core::configure!(RedditOAuth2, parameters: ["user_agent" => with_user_agent]);
+
+#[async_trait]
+impl Provider for RedditOAuth2 {
+    oauth_core::accessors!();
+}

@@ -1,0 +1,154 @@
+//! Sign in with [Shopify](https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens/authorization-code-grant):
+//! what signs in is a shop, not a person.
+//!
+//! ```
+//! use oauth_shopify::{ShopifyAuthorizeParams, ShopifyOAuth2, oauth_core::{LoginOptions, Provider}};
+//!
+//! # async fn f() -> Result<(), oauth_core::Error> {
+//! let shopify = ShopifyOAuth2::new("API_KEY", "API_SECRET", "my-shop")?;
+//! let per_user = LoginOptions::new().extras_params(&ShopifyAuthorizeParams { per_user: true });
+//! let login = shopify.start_login("https://app.example/callback", per_user).await?;
+//! assert!(login.url.starts_with("https://my-shop.myshopify.com/admin/oauth/authorize?"));
+//! assert!(ShopifyOAuth2::new("API_KEY", "API_SECRET", "evil.example/#").is_err());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A callback must carry Shopify's `hmac` and name the shop that the login was started for. Tokens are offline ones, which
+//! do not expire, unless the mode is per user. The profile is the
+//! [shop](https://shopify.dev/docs/api/admin-rest/latest/resources/shop): its id, name, and its owner's address.
+
+pub use oauth_core;
+use oauth_core::{
+    Callback, ClientSecret, Configure, ErrorKind, LoginAttempt, LoginError, OAuth2, Operation, Pkce, Provider,
+    ProviderConfig, Result, Spec, async_trait, hmac_sha256_hex, http::Method, same_secret, serde_json::Value,
+};
+use serde::Serialize;
+
+/// Shopify's endpoints and dialect.
+pub const SPEC: Spec = Spec {
+    name: "shopify",
+    display_name: "Shopify",
+    color: "#95bf47",
+    docs: "https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens/authorization-code-grant",
+    parameters: &[("api_version", "2026-07")],
+    authorize: "https://{shop}.myshopify.com/admin/oauth/authorize",
+    token: "https://{shop}.myshopify.com/admin/oauth/access_token",
+    profile: Some("https://{shop}.myshopify.com/admin/api/{api_version}/shop.json"),
+    scopes: &["read_customers"],
+    scope_separator: ",",
+    pkce: Pkce::Unsupported,
+    id_at: "/shop/id",
+    email_at: Some("/shop/email"),
+    name_at: Some("/shop/name"),
+    ..Spec::RFC6749
+};
+
+/// Signs shops in with Shopify.
+#[derive(Clone, Debug)]
+pub struct ShopifyOAuth2 {
+    oauth2: OAuth2,
+    shop: String,
+}
+
+/// Shopify's own authorization parameters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ShopifyAuthorizeParams {
+    /// Whether the token acts for the member of staff who signs in and expires with the session (an online token).
+    pub per_user: bool,
+}
+
+impl ShopifyOAuth2 {
+    /// A client with the key and the secret that Shopify issued to your application, for one shop: `my-shop`, or
+    /// `my-shop.myshopify.com`.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error when the text is no shop.
+    pub fn new(
+        client_id: impl Into<String>,
+        client_secret: impl Into<ClientSecret>,
+        shop: &str,
+    ) -> Result<Self> {
+        let shop = shop.strip_suffix(".myshopify.com").unwrap_or(shop);
+        // A dot would make it another host's label; see also Shopify's own rule for shop names.
+        let shop = oauth_core::parameter::host("shop", shop)
+            .ok()
+            .filter(|shop| !shop.contains('.'))
+            .ok_or_else(|| {
+                oauth_core::Error::configuration(
+                    SPEC.name,
+                    format!("shop is {shop:?}, but it must be the shop's name, such as my-shop of my-shop.myshopify.com"),
+                )
+            })?
+            .to_owned();
+        let mut oauth2 = OAuth2::from_spec(&SPEC, client_id, client_secret);
+        oauth2.set_parameter("shop", &*shop)?;
+        Ok(Self { oauth2, shop })
+    }
+
+    /// Uses another version of the Admin API, such as `2026-04`.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error when the text has no place in a URL.
+    pub fn with_api_version(mut self, version: impl Into<String>) -> Result<Self> {
+        self.oauth2.set_parameter("api_version", version)?;
+        Ok(self)
+    }
+}
+
+#[async_trait]
+impl Provider for ShopifyOAuth2 {
+    oauth_core::accessors!();
+
+    /// The `hmac` of the other parameters, and the shop.
+    async fn check_callback(&self, _attempt: &LoginAttempt, callback: &Callback) -> Result<()> {
+        let operation = Operation::FINISH_LOGIN;
+        let refuse = |why: &str| {
+            Err(self.oauth2.error(operation, ErrorKind::Login(LoginError::ProviderCheck(why.to_owned()))))
+        };
+        let Some(secret) = self.oauth2.reveal_client_secret(operation).await? else {
+            return refuse("Shopify's hmac cannot be checked without the client secret");
+        };
+        let mut pairs: Vec<_> = callback.pairs().filter(|&(name, _)| name != "hmac").collect();
+        pairs.sort_unstable();
+        let message = oauth_core::form_encoded(&pairs);
+        let expected = hmac_sha256_hex(secret.expose(), &message);
+        if !callback.get("hmac").is_some_and(|hmac| same_secret(hmac, &expected)) {
+            return refuse("the callback's hmac is missing or wrong: it does not come from Shopify");
+        }
+        if callback.get("shop") != Some(&*format!("{}.myshopify.com", self.shop)) {
+            return refuse("the callback comes from another shop");
+        }
+        Ok(())
+    }
+
+    /// The token goes into a header of Shopify's own.
+    async fn get_profile(&self, access_token: &str) -> Result<Value> {
+        let operation = Operation::GET_PROFILE;
+        let url = self.oauth2.endpoints().profile.as_deref();
+        let url = url.ok_or_else(|| self.oauth2.unsupported(operation, "it has no profile endpoint"))?;
+        let call = self.oauth2.call(operation, Method::GET, url);
+        call.secret_header("x-shopify-access-token", "", access_token).send().await?.object()
+    }
+}
+
+#[async_trait]
+impl Configure for ShopifyOAuth2 {
+    const PARAMETERS: &'static [&'static str] = &["shop", "api_version"];
+
+    async fn from_config(config: &ProviderConfig) -> Result<Self> {
+        let mut client = Self::new(&*config.client_id, config.secret()?, &config.required("shop")?)?;
+        if let Some(version) = config.parameter("api_version") {
+            client = client.with_api_version(version)?;
+        }
+        Ok(config.applied_to(client))
+    }
+}
+
+impl Serialize for ShopifyAuthorizeParams {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.per_user.then_some(("grant_options[]", "per-user")))
+    }
+}
