@@ -200,7 +200,7 @@ impl<'c> Call<'c> {
                 in_body.clear();
                 let credentials = match auth {
                     ClientAuth::Basic => {
-                        format!("{}:{}", form_encoded(client_id), form_encoded(secret.expose()))
+                        format!("{}:{}", encoded(client_id), encoded(secret.expose()))
                     }
                     _ => format!("{client_id}:{}", secret.expose()),
                 };
@@ -239,6 +239,12 @@ pub(crate) fn default_headers() -> HeaderMap {
     headers
 }
 
-fn form_encoded(text: &str) -> String {
+fn encoded(text: &str) -> String {
     form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
+/// Pairs as `application/x-www-form-urlencoded`, for a provider's own signatures.
+#[must_use]
+pub fn form_encoded(pairs: &[(&str, &str)]) -> String {
+    Serializer::new(String::new()).extend_pairs(pairs).finish()
 }

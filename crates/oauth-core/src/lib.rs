@@ -30,7 +30,7 @@
 //! | keep tokens | [`OAuth2Token`] |
 //! | know what to do when something fails | [`Error::class`] |
 //! | send requests through a proxy, or another HTTP library | [`HttpClient`] |
-//! | write a provider | [`Spec`], [`Call`], [`client!`] |
+//! | write a provider | [`Spec`], [`Call`], [`client!`], [`accessors!`] |
 //!
 //! # Features
 //!
@@ -63,7 +63,7 @@ mod token;
 
 pub use async_trait::async_trait;
 pub use authorization::AuthorizationRequest;
-pub use call::Call;
+pub use call::{Call, form_encoded};
 pub use config::{Configure, Parameter, ProviderConfig};
 pub use crypto::{hmac_sha256_hex, random_token};
 pub use endpoints::Endpoints;

@@ -463,9 +463,12 @@ impl OAuth2 {
             .client_auth(self.0.client_auth)
             .send()
             .await?;
-        let missing = reply.malformed("there is no boolean active");
         let value = reply.object()?;
-        if value["active"].is_boolean() { Ok(value) } else { Err(missing) }
+        if value["active"].is_boolean() {
+            Ok(value)
+        } else {
+            Err(reply.malformed("there is no boolean active"))
+        }
     }
 
     /// Reads the user's profile with an access token.

@@ -236,11 +236,19 @@ impl Provider for OAuth2 {
 /// Writes what every provider crate would repeat word for word: the client type, `new`, and its [`Configure`].
 ///
 /// ```
-/// # use oauth_core::{Provider, Spec};
-/// # pub const SPEC: Spec = Spec { name: "example", ..Spec::RFC6749 };
+/// # use oauth_core::{Provider, Result, Spec};
+/// # pub const SPEC: Spec = Spec { name: "example", parameters: &[("region", "eu")], ..Spec::RFC6749 };
 /// oauth_core::client! {
 ///     /// Signs users in with Example.
-///     pub struct ExampleOAuth2 from SPEC;
+///     pub struct ExampleOAuth2 from SPEC, configured by { region: with_region };
+/// }
+///
+/// impl ExampleOAuth2 {
+///     /// Signs in at this region.
+///     pub fn with_region(mut self, region: &str) -> Result<Self> {
+///         self.oauth2.set_parameter("region", region)?;
+///         Ok(self)
+///     }
 /// }
 ///
 /// impl Provider for ExampleOAuth2 {
@@ -251,10 +259,13 @@ impl Provider for OAuth2 {
 /// assert_eq!(client.name(), "example");
 /// ```
 ///
+/// What stands behind `configured by` are the settings that a [`ProviderConfig`](crate::ProviderConfig) may hold for this
+/// provider, with the methods that take them; leave it out where there are none.
+///
 /// [`Configure`]: crate::Configure
 #[macro_export]
 macro_rules! client {
-    ($(#[$doc:meta])* pub struct $Client:ident from $SPEC:ident;) => {
+    ($(#[$doc:meta])* pub struct $Client:ident from $SPEC:ident $(, configured by $settings:tt)?;) => {
         $(#[$doc])*
         #[derive(Clone, Debug)]
         pub struct $Client {
@@ -271,10 +282,31 @@ macro_rules! client {
             }
         }
 
+        $crate::configure!($Client $(, configured by $settings)?);
+    };
+}
+
+/// The [`Configure`](crate::Configure) of a client that has `new(client_id, client_secret)`; see [`client!`].
+#[macro_export]
+macro_rules! configure {
+    ($Client:ident) => {
+        $crate::configure!($Client, configured by {});
+    };
+    ($Client:ident, configured by { $($setting:ident: $with:ident),* }) => {
         #[$crate::async_trait]
         impl $crate::Configure for $Client {
+            const PARAMETERS: &'static [&'static str] = &[$(stringify!($setting)),*];
+
             async fn from_config(config: &$crate::ProviderConfig) -> $crate::Result<Self> {
-                Ok(config.applied_to(Self::new(&*config.client_id, config.secret()?)))
+                config.allow(Self::PARAMETERS)?;
+                let client = Self::new(&*config.client_id, config.secret()?);
+                $(
+                    let client = match config.parameter(stringify!($setting)) {
+                        Some(value) => client.$with(&value)?,
+                        None => client,
+                    };
+                )*
+                Ok(config.applied_to(client))
             }
         }
     };

@@ -41,7 +41,7 @@ impl Reply {
     /// # Errors
     ///
     /// What the provider refused with, or a malformed-reply error that keeps the body.
-    pub fn token(self, pointer: &str) -> Result<OAuth2Token> {
+    pub fn token(&self, pointer: &str) -> Result<OAuth2Token> {
         let mut fields = self.fields()?;
         let fields = match (pointer, fields.pointer_mut(pointer).map(Value::take)) {
             (_, Some(Value::Object(fields))) => fields,
@@ -63,7 +63,7 @@ impl Reply {
     /// # Errors
     ///
     /// What the provider refused with under a status of success, or a malformed-reply error.
-    pub fn json(self) -> Result<Value> {
+    pub fn json(&self) -> Result<Value> {
         let value = json::parse(&self.body).map_err(|reason| self.malformed(reason))?;
         self.refuse_error_in(&value)?;
         Ok(value)
@@ -74,10 +74,15 @@ impl Reply {
     /// # Errors
     ///
     /// As [`json`](Self::json), and when it is something else.
-    pub fn object(self) -> Result<Value> {
-        let value = json::parse(&self.body).map_err(|reason| self.malformed(reason))?;
-        self.refuse_error_in(&value)?;
+    pub fn object(&self) -> Result<Value> {
+        let value = self.json()?;
         if value.is_object() { Ok(value) } else { Err(self.malformed("it is not an object")) }
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status
     }
 
     /// The value of a header, if it is text.

@@ -26,12 +26,10 @@ impl Params {
 
     /// The first name that occurs twice. Names that are lists (`x[]`, RFC 8707's `resource`) may.
     pub(crate) fn duplicate(&self) -> Option<&str> {
-        self.0
-            .iter()
-            .enumerate()
-            .find(|(at, (name, _))| self.0[..*at].iter().any(|(earlier, _)| earlier == name))
-            .map(|(_, (name, _))| name.as_str())
-            .filter(|name| !name.ends_with("[]") && !["resource", "audience"].contains(name))
+        let may_repeat = |name: &str| name.ends_with("[]") || ["resource", "audience"].contains(&name);
+        let repeated = |at: usize, name: &str| self.0[..at].iter().any(|(earlier, _)| earlier == name);
+        let names = self.0.iter().map(|(name, _)| name.as_str()).enumerate();
+        names.filter(|(_, name)| !may_repeat(name)).find(|(at, name)| repeated(*at, name)).map(|(_, name)| name)
     }
 }
 

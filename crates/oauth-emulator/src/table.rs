@@ -162,7 +162,7 @@ pub(crate) struct Manners {
     pub(crate) id_type: IdType,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 pub(crate) enum SigningAlg {
     #[default]
     RS256,

@@ -16,7 +16,7 @@
 
 pub use oauth_core;
 use oauth_core::{
-    Call, OAuth2, OAuth2Token, Operation, Provider, Result, Spec, async_trait, hmac_sha256_hex, http::Method,
+    Call, OAuth2Token, Operation, Provider, Result, Spec, async_trait, hmac_sha256_hex, http::Method,
     serde_json::Value,
 };
 
@@ -44,7 +44,7 @@ pub const GET_LONG_LIVED_ACCESS_TOKEN: Operation = Operation::new("get_long_live
 
 oauth_core::client! {
     /// Signs users in with Facebook.
-    pub struct FacebookOAuth2 from SPEC, parameters: ["graph_version"];
+    pub struct FacebookOAuth2 from SPEC, configured by { graph_version: with_graph_version };
 }
 
 impl FacebookOAuth2 {
@@ -53,7 +53,7 @@ impl FacebookOAuth2 {
     /// # Errors
     ///
     /// A configuration error when the text has no place in a URL.
-    pub fn with_graph_version(mut self, version: impl Into<String>) -> Result<Self> {
+    pub fn with_graph_version(mut self, version: &str) -> Result<Self> {
         self.oauth2.set_parameter("graph_version", version)?;
         Ok(self)
     }
@@ -70,7 +70,13 @@ impl FacebookOAuth2 {
     }
 
     /// A call to the Graph API, with the proof that it comes from the application and not from a thief of the token.
-    async fn graph(&self, operation: Operation, method: Method, url: Option<&str>, token: &str) -> Result<Call<'_>> {
+    async fn graph(
+        &self,
+        operation: Operation,
+        method: Method,
+        url: Option<&str>,
+        token: &str,
+    ) -> Result<Call<'_>> {
         let url = url.ok_or_else(|| self.oauth2.unsupported(operation, "there is no endpoint for it"))?;
         let call = self.oauth2.call(operation, method, url).bearer(token);
         Ok(match self.oauth2.reveal_client_secret(operation).await? {

@@ -65,7 +65,7 @@ pub const INTEGRATION_V1: &str = "https://fcp.integ01.dev-franceconnect.fr";
 
 oauth_core::client! {
     /// Signs users in with FranceConnect.
-    pub struct FranceConnectOAuth2 from SPEC, parameters: [];
+    pub struct FranceConnectOAuth2 from SPEC, configured by { base_url: with_base_url };
 }
 
 impl FranceConnectOAuth2 {
@@ -80,7 +80,10 @@ impl FranceConnectOAuth2 {
     }
 
     /// A client of version 1 on its test platform.
-    pub fn version_1_integration(client_id: impl Into<String>, client_secret: impl Into<ClientSecret>) -> Self {
+    pub fn version_1_integration(
+        client_id: impl Into<String>,
+        client_secret: impl Into<ClientSecret>,
+    ) -> Self {
         Self::version_1(client_id, client_secret).with_endpoints(|all| all.at(INTEGRATION_V1))
     }
 
@@ -125,6 +128,8 @@ impl Provider for FranceConnectOAuth2 {
 /// The claims of a JWS in compact form (RFC 7515 section 7.1), unverified.
 fn claims(jwt: &[u8]) -> Option<Value> {
     let mut parts = jwt.trim_ascii().split(|&byte| byte == b'.');
-    let (_, claims, _, None) = (parts.next()?, parts.next()?, parts.next()?, parts.next()) else { return None };
+    let (_, claims, _, None) = (parts.next()?, parts.next()?, parts.next()?, parts.next()) else {
+        return None;
+    };
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok().filter(Value::is_object)
 }

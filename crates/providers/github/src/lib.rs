@@ -20,8 +20,8 @@
 
 pub use oauth_core;
 use oauth_core::{
-    ClientAuth, Email, EmailVerification, Error, ErrorKind, Identity, OAuth2Token, Operation, Provider, Result, Spec,
-    async_trait,
+    ClientAuth, Email, EmailVerification, Error, ErrorKind, Identity, OAuth2Token, Operation, Provider,
+    Result, Spec, async_trait,
     http::{Method, StatusCode},
     serde_json::{self, Value, json},
     text_at,
@@ -52,7 +52,7 @@ pub const GET_EMAILS: Operation = Operation::new("get_emails");
 
 oauth_core::client! {
     /// Signs users in with GitHub.
-    pub struct GitHubOAuth2 from SPEC, parameters: ["base_url" => with_enterprise_server];
+    pub struct GitHubOAuth2 from SPEC, configured by { base_url: with_enterprise_server };
 }
 
 /// GitHub's own authorization parameters.
@@ -89,7 +89,8 @@ impl GitHubOAuth2 {
     ///
     /// A configuration error unless it is an https URL without query and fragment.
     pub fn with_enterprise_server(self, base_url: &str) -> Result<Self> {
-        let base_url = oauth_core::parameter::base_url("base_url", base_url).map_err(|error| error.at(SPEC.name))?;
+        let base_url =
+            oauth_core::parameter::base_url("base_url", base_url).map_err(|error| error.at(SPEC.name))?;
         Ok(self.with_endpoints(|all| {
             all.map(|url| match url.strip_prefix("https://api.github.com") {
                 Some(path) => format!("{base_url}/api/v3{path}"),
@@ -106,8 +107,7 @@ impl GitHubOAuth2 {
     pub async fn get_emails(&self, access_token: &str) -> Result<Vec<GitHubEmail>> {
         let url = self.oauth2.endpoints().other("emails").map_err(|error| error.at(SPEC.name))?;
         let reply = self.oauth2.call(GET_EMAILS, Method::GET, url).bearer(access_token).send().await?;
-        let malformed = reply.malformed("it is not a list of addresses");
-        serde_json::from_value(reply.json()?).map_err(|_| malformed)
+        serde_json::from_value(reply.json()?).map_err(|_| reply.malformed("it is not a list of addresses"))
     }
 }
 
@@ -125,7 +125,10 @@ impl Provider for GitHubOAuth2 {
                 Err(error) if lacks_permission(&error) => Vec::new(),
                 emails => emails?,
             };
-            let best = emails.iter().find(|email| email.primary).or_else(|| emails.iter().find(|email| email.verified));
+            let best = emails
+                .iter()
+                .find(|email| email.primary)
+                .or_else(|| emails.iter().find(|email| email.verified));
             identity.email = best.map(|best| {
                 Email::new(&*best.email, EmailVerification::of(Some(&Value::Bool(best.verified))))
             });

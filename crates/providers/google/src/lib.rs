@@ -41,7 +41,7 @@ pub const GET_PEOPLE_PROFILE: Operation = Operation::new("get_people_profile");
 
 oauth_core::client! {
     /// Signs users in with Google.
-    pub struct GoogleOAuth2 from SPEC, parameters: [];
+    pub struct GoogleOAuth2 from SPEC;
 }
 
 /// Google's own authorization parameters.
@@ -69,7 +69,10 @@ impl GoogleOAuth2 {
     /// Any [`Error`](oauth_core::Error).
     pub async fn get_people_profile(&self, access_token: &str) -> Result<Value> {
         let url = self.oauth2.endpoints().other("people").map_err(|error| error.at(SPEC.name))?;
-        let call = self.oauth2.call(GET_PEOPLE_PROFILE, Method::GET, url).query(&[("personFields", "emailAddresses")]);
+        let call = self
+            .oauth2
+            .call(GET_PEOPLE_PROFILE, Method::GET, url)
+            .query(&[("personFields", "emailAddresses")]);
         call.bearer(access_token).send().await?.object()
     }
 }

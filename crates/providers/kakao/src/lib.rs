@@ -41,7 +41,7 @@ pub const SPEC: Spec = Spec {
 
 oauth_core::client! {
     /// Signs users in with Kakao.
-    pub struct KakaoOAuth2 from SPEC, parameters: [];
+    pub struct KakaoOAuth2 from SPEC;
 }
 
 #[async_trait]

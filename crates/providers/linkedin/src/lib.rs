@@ -33,7 +33,10 @@ pub const SPEC: Spec = Spec {
     // The projections must arrive as they stand here, unescaped.
     others: &[
         ("legacy_profile", "https://api.linkedin.com/v2/me?projection=(id)"),
-        ("legacy_email", "https://api.linkedin.com/v2/emailAddress?q=members&projection=(elements*(handle~))"),
+        (
+            "legacy_email",
+            "https://api.linkedin.com/v2/emailAddress?q=members&projection=(elements*(handle~))",
+        ),
     ],
     scopes: &["openid", "profile", "email"],
     pkce: Pkce::Unsupported,
@@ -48,7 +51,7 @@ pub const GET_EMAIL: Operation = Operation::new("get_email");
 
 oauth_core::client! {
     /// Signs users in with LinkedIn.
-    pub struct LinkedInOAuth2 from SPEC, parameters: [];
+    pub struct LinkedInOAuth2 from SPEC;
 }
 
 impl LinkedInOAuth2 {

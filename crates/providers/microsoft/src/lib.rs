@@ -43,7 +43,7 @@ pub const SPEC: Spec = Spec {
 
 oauth_core::client! {
     /// Signs users in with Microsoft.
-    pub struct MicrosoftGraphOAuth2 from SPEC, parameters: ["tenant"];
+    pub struct MicrosoftGraphOAuth2 from SPEC, configured by { tenant: with_tenant };
 }
 
 impl MicrosoftGraphOAuth2 {
@@ -52,7 +52,7 @@ impl MicrosoftGraphOAuth2 {
     /// # Errors
     ///
     /// A configuration error when the text is no tenant.
-    pub fn with_tenant(mut self, tenant: impl Into<String>) -> Result<Self> {
+    pub fn with_tenant(mut self, tenant: &str) -> Result<Self> {
         self.oauth2.set_parameter("tenant", tenant)?;
         Ok(self)
     }

@@ -16,7 +16,8 @@
 
 pub use oauth_core;
 use oauth_core::{
-    OAuthError, Operation, Pkce, Provider, Result, Spec, async_trait, http::Method, serde_json::Value, text_at,
+    OAuthError, Operation, Pkce, Provider, Result, Spec, async_trait, http::Method, serde_json::Value,
+    text_at,
 };
 
 /// Naver's endpoints and dialect.
@@ -38,7 +39,7 @@ pub const SPEC: Spec = Spec {
 
 oauth_core::client! {
     /// Signs users in with Naver.
-    pub struct NaverOAuth2 from SPEC, parameters: [];
+    pub struct NaverOAuth2 from SPEC;
 }
 
 #[async_trait]

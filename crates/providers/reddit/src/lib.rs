@@ -54,7 +54,7 @@ impl RedditOAuth2 {
     }
 }
 
-oauth_core::configure!(RedditOAuth2, parameters: ["user_agent" => with_user_agent]);
+oauth_core::configure!(RedditOAuth2, configured by { user_agent: with_user_agent });
 
 #[async_trait]
 impl Provider for RedditOAuth2 {

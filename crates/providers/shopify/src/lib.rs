@@ -20,8 +20,9 @@
 
 pub use oauth_core;
 use oauth_core::{
-    Callback, ClientSecret, Configure, ErrorKind, LoginAttempt, LoginError, OAuth2, Operation, Pkce, Provider,
-    ProviderConfig, Result, Spec, async_trait, hmac_sha256_hex, http::Method, same_secret, serde_json::Value,
+    Callback, ClientSecret, Configure, ErrorKind, LoginAttempt, LoginError, OAuth2, Operation, Pkce,
+    Provider, ProviderConfig, Result, Spec, async_trait, hmac_sha256_hex, http::Method, same_secret,
+    serde_json::Value,
 };
 use serde::Serialize;
 
@@ -92,7 +93,7 @@ impl ShopifyOAuth2 {
     /// # Errors
     ///
     /// A configuration error when the text has no place in a URL.
-    pub fn with_api_version(mut self, version: impl Into<String>) -> Result<Self> {
+    pub fn with_api_version(mut self, version: &str) -> Result<Self> {
         self.oauth2.set_parameter("api_version", version)?;
         Ok(self)
     }
@@ -139,9 +140,10 @@ impl Configure for ShopifyOAuth2 {
     const PARAMETERS: &'static [&'static str] = &["shop", "api_version"];
 
     async fn from_config(config: &ProviderConfig) -> Result<Self> {
+        config.allow(Self::PARAMETERS)?;
         let mut client = Self::new(&*config.client_id, config.secret()?, &config.required("shop")?)?;
         if let Some(version) = config.parameter("api_version") {
-            client = client.with_api_version(version)?;
+            client = client.with_api_version(&version)?;
         }
         Ok(config.applied_to(client))
     }

@@ -1,0 +1,108 @@
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use oauth_core::{Error, Provider, ProviderConfig, Result};
+use serde::Deserialize;
+
+use crate::providers;
+
+/// Providers that are chosen at run time, by name.
+///
+/// The configuration is a table for each provider. A name that is not a provider's own, for a second client of the same
+/// one, says in `provider` whose it is:
+///
+/// ```toml
+/// [github]
+/// client_id = "…"
+/// client_secret_env = "GITHUB_CLIENT_SECRET"
+///
+/// [github-at-work]
+/// provider = "github"
+/// client_id = "…"
+/// client_secret_file = "/run/secrets/github"
+/// base_url = "https://github.example.com"
+/// ```
+#[derive(Clone, Default)]
+pub struct Registry {
+    providers: BTreeMap<String, Arc<dyn Provider>>,
+}
+
+/// The tables of a configuration, by name.
+pub type RegistryConfig = BTreeMap<String, RegistryEntry>;
+
+/// One table of a [`RegistryConfig`].
+#[derive(Clone, Debug, Deserialize)]
+pub struct RegistryEntry {
+    /// Whose client this is, if the table's name does not say it.
+    pub provider: Option<String>,
+    /// The provider's settings.
+    #[serde(flatten)]
+    pub config: ProviderConfig,
+}
+
+impl Registry {
+    /// The names of the providers that the enabled features know.
+    #[must_use]
+    pub fn known() -> &'static [&'static str] {
+        providers::NAMES
+    }
+
+    /// Makes the providers of a configuration. Those with discovery are asked for their metadata here.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error that names the table and, for an unknown provider, those that are known; for a provider with
+    /// discovery, any [`Error`].
+    pub async fn from_config(config: &RegistryConfig) -> Result<Self> {
+        let mut registry = Self::default();
+        for (name, entry) in config {
+            let provider = entry.provider.as_deref().unwrap_or(name);
+            let client = providers::build(name, provider, &entry.config)
+                .await
+                .map_err(|error| error.at(name.clone()))?
+                .ok_or_else(|| unknown(name, provider))?;
+            registry.providers.insert(name.clone(), client);
+        }
+        Ok(registry)
+    }
+
+    /// Adds a provider under its own name, in place of one that had it.
+    pub fn insert(&mut self, provider: impl Provider + 'static) {
+        self.providers.insert(provider.name().to_owned(), Arc::new(provider));
+    }
+
+    /// The provider of a name.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error that says which names there are.
+    pub fn get(&self, name: &str) -> Result<&Arc<dyn Provider>> {
+        self.providers.get(name).ok_or_else(|| {
+            let names: Vec<_> = self.providers.keys().collect();
+            Error::configuration(
+                name.to_owned(),
+                format!("there is no such provider here; there are {names:?}"),
+            )
+        })
+    }
+
+    /// All providers, in the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn Provider>> {
+        self.providers.values()
+    }
+}
+
+fn unknown(name: &str, provider: &str) -> Error {
+    Error::configuration(
+        name.to_owned(),
+        format!(
+            "no provider is named {provider:?}; known are {} (others need their feature of oauth-clients)",
+            providers::NAMES.join(", ")
+        ),
+    )
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.providers.keys()).finish()
+    }
+}

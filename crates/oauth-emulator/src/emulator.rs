@@ -1,0 +1,213 @@
+use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
+
+use tokio::{net::TcpListener, sync::oneshot};
+
+use crate::{
+    app::App,
+    fault::Fault,
+    keys::KeyRing,
+    request::RecordedRequest,
+    server::{self, Shared},
+    state::{ActiveFault, State},
+    table::{self, Endpoint},
+    user::User,
+};
+
+/// A running emulator. Clones share it; the server stops when the last one is dropped.
+#[derive(Clone)]
+pub struct Emulator {
+    shared: Arc<Shared>,
+    _running: Arc<Running>,
+}
+
+/// Ends the server when dropped.
+struct Running(Option<oneshot::Sender<()>>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(stop) = self.0.take() {
+            // The server may be gone already, with the runtime that it ran on.
+            let _ = stop.send(());
+        }
+    }
+}
+
+/// No provider of that name is in the emulator's table.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no provider {name:?}; the emulator plays {}", known.join(", "))]
+pub struct UnknownProvider {
+    /// The name that was asked for.
+    pub name: String,
+    /// The names that exist.
+    pub known: Vec<String>,
+}
+
+impl Emulator {
+    /// Starts with one default application per provider and one user.
+    ///
+    /// # Errors
+    ///
+    /// If no port of the loopback interface can be bound.
+    pub async fn start() -> io::Result<Self> {
+        Self::builder().start().await
+    }
+
+    /// Starts with other applications, users or behaviour.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Where it listens: `http://127.0.0.1:PORT`, without a slash at the end.
+    pub fn origin(&self) -> &str {
+        &self.shared.origin
+    }
+
+    /// Where the emulator serves a provider's real URL: `https://HOST/PATH?QUERY` is at `{origin}/HOST/PATH?QUERY`. A URL
+    /// that is not https is returned as it is.
+    pub fn local(&self, url: &str) -> String {
+        match url.strip_prefix("https://") {
+            Some(rest) => format!("{}/{rest}", self.origin()),
+            None => url.to_owned(),
+        }
+    }
+
+    /// The names of the providers that it plays.
+    pub fn providers(&self) -> Vec<&'static str> {
+        self.shared
+            .providers
+            .iter()
+            .filter(|provider| provider.name == provider.family)
+            .map(|provider| provider.name.as_str())
+            .collect()
+    }
+
+    /// The applications registered at a provider; by default one, see [`App::default_of`].
+    ///
+    /// # Errors
+    ///
+    /// If there is no such provider.
+    pub fn apps(&self, provider: &str) -> Result<Vec<App>, UnknownProvider> {
+        self.shared.known(provider)?;
+        Ok(self.shared.state().apps(provider))
+    }
+
+    /// Switches a fault on for all endpoints of a provider that it concerns, until [`clear_faults`](Self::clear_faults).
+    ///
+    /// # Errors
+    ///
+    /// If there is no such provider.
+    pub fn fault(&self, provider: &str, fault: Fault) -> Result<(), UnknownProvider> {
+        self.add_fault(provider, None, fault)
+    }
+
+    /// The same for one endpoint only, such as a profile that is down while the token endpoint works.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such provider.
+    pub fn fault_at(&self, provider: &str, endpoint: Endpoint, fault: Fault) -> Result<(), UnknownProvider> {
+        self.add_fault(provider, Some(endpoint), fault)
+    }
+
+    fn add_fault(&self, provider: &str, endpoint: Option<Endpoint>, fault: Fault) -> Result<(), UnknownProvider> {
+        self.shared.known(provider)?;
+        self.shared.state().faults.push(ActiveFault { provider: provider.to_owned(), endpoint, fault });
+        Ok(())
+    }
+
+    /// Switches all faults off.
+    pub fn clear_faults(&self) {
+        self.shared.state().faults.clear();
+    }
+
+    /// Replaces the signing keys of all providers.
+    pub fn rotate_keys(&self) {
+        self.shared.keys().clear();
+    }
+
+    /// The requests to the providers so far, refused ones too, in their order. What the consent page's form sends is not
+    /// among them.
+    pub fn requests(&self) -> Vec<RecordedRequest> {
+        self.shared.state().requests.clone()
+    }
+
+    /// Forgets the requests so far.
+    pub fn clear_requests(&self) {
+        self.shared.state().requests.clear();
+    }
+}
+
+impl std::fmt::Debug for Emulator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Emulator").field("origin", &self.origin()).finish_non_exhaustive()
+    }
+}
+
+/// What an [`Emulator`] starts with.
+#[derive(Clone, Debug, Default)]
+pub struct Builder {
+    apps: BTreeMap<String, Vec<App>>,
+    users: Vec<User>,
+    rotate_refresh_tokens: Option<bool>,
+    access_token_lifetime: Option<Duration>,
+}
+
+impl Builder {
+    /// Registers an application at a provider, in place of the default one; may be called again for further ones.
+    pub fn app(mut self, provider: impl Into<String>, app: App) -> Self {
+        self.apps.entry(provider.into()).or_default().push(app);
+        self
+    }
+
+    /// Adds somebody who can sign in, in place of the default user; may be called again for further ones.
+    pub fn user(mut self, user: User) -> Self {
+        self.users.push(user);
+        self
+    }
+
+    /// Whether a refresh replaces the refresh token, at all providers. A replaced token that is used again ends the
+    /// authorization (RFC 9700, section 4.14.2). By default each provider does it in its own way.
+    pub fn rotate_refresh_tokens(mut self, rotate: bool) -> Self {
+        self.rotate_refresh_tokens = Some(rotate);
+        self
+    }
+
+    /// How long access tokens live, at all providers whose tokens expire; whole seconds. By default as long as at each
+    /// provider.
+    pub fn access_token_lifetime(mut self, lifetime: Duration) -> Self {
+        self.access_token_lifetime = Some(lifetime);
+        self
+    }
+
+    /// Starts the server on a free port of 127.0.0.1, on the current Tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// If no port can be bound, or if an application was registered at a provider that does not exist
+    /// ([`io::ErrorKind::InvalidInput`]).
+    pub async fn start(self) -> io::Result<Emulator> {
+        let providers = table::providers().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let origin = format!("http://{}", listener.local_addr()?);
+        let users = if self.users.is_empty() { vec![User::default()] } else { self.users };
+        let state = State {
+            registered: self.apps.clone(),
+            users,
+            rotate_refresh_tokens: self.rotate_refresh_tokens,
+            access_token_lifetime: self.access_token_lifetime,
+            ..State::default()
+        };
+        let shared = Arc::new(Shared::new(origin, providers, state, KeyRing::default()));
+        for provider in self.apps.keys() {
+            shared.known(provider).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        }
+
+        let (stop, stopped) = oneshot::channel();
+        let server = axum::serve(listener, server::router(Arc::clone(&shared))).with_graceful_shutdown(async {
+            // Either a message or the sender's end: both mean stop.
+            let _ = stopped.await;
+        });
+        tokio::spawn(server.into_future());
+        Ok(Emulator { shared, _running: Arc::new(Running(Some(stop))) })
+    }
+}

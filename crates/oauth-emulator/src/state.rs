@@ -1,0 +1,320 @@
+//! What the emulator remembers: applications, users, sessions, codes, tokens, faults, requests.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
+
+use time::OffsetDateTime;
+
+use crate::{
+    app::App,
+    crypto,
+    fault::Fault,
+    request::{Params, RecordedRequest},
+    table::{Endpoint, Provider},
+    urls::Captures,
+    user::User,
+};
+
+/// How long an authorization code lives; RFC 6749, section 4.1.2, recommends ten minutes at most.
+const CODE_LIFETIME: i64 = 60;
+
+/// All that changes while the emulator runs. It is behind one lock, which is never held across an await.
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) registered: BTreeMap<String, Vec<App>>,
+    pub(crate) users: Vec<User>,
+    pub(crate) rotate_refresh_tokens: Option<bool>,
+    pub(crate) access_token_lifetime: Option<Duration>,
+    pub(crate) faults: Vec<ActiveFault>,
+    pub(crate) requests: Vec<RecordedRequest>,
+    pub(crate) sessions: Vec<String>,
+    pub(crate) consents: HashMap<String, Consent>,
+    codes: HashMap<String, Code>,
+    grants: Vec<Grant>,
+    access_tokens: HashMap<String, AccessToken>,
+    refresh_tokens: HashMap<String, RefreshToken>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct ActiveFault {
+    pub(crate) provider: String,
+    pub(crate) endpoint: Option<Endpoint>,
+    pub(crate) fault: Fault,
+}
+
+/// A consent page that waits for its answer.
+#[derive(Clone)]
+pub(crate) struct Consent {
+    pub(crate) provider: String,
+    pub(crate) session: String,
+    pub(crate) csrf: String,
+    pub(crate) request: Authorization,
+}
+
+/// An accepted authorization request.
+#[derive(Clone)]
+pub(crate) struct Authorization {
+    pub(crate) app: App,
+    pub(crate) redirect_uri: String,
+    pub(crate) scopes: Vec<String>,
+    /// The parameters of the URL: tenant, shop, domain.
+    pub(crate) captures: Captures,
+    pub(crate) params: Params,
+}
+
+/// What a user allowed an application to do.
+#[derive(Clone)]
+pub(crate) struct Grant {
+    pub(crate) provider: String,
+    family: String,
+    pub(crate) user: User,
+    pub(crate) request: Authorization,
+    pub(crate) auth_time: i64,
+    ended: bool,
+}
+
+impl Grant {
+    pub(crate) fn has_any_scope(&self, wanted: &[String]) -> bool {
+        wanted.is_empty() || wanted.iter().any(|scope| self.request.scopes.contains(scope))
+    }
+
+    pub(crate) fn has_scope(&self, wanted: &str) -> bool {
+        self.request.scopes.iter().any(|scope| scope == wanted)
+    }
+
+    /// Whether a request at these URL parameters can be about this grant: a code of one shop is worth nothing at another.
+    pub(crate) fn is_at(&self, captures: &Captures) -> bool {
+        captures.iter().all(|(name, value)| self.request.captures.get(name).is_none_or(|other| other == value))
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct GrantId(usize);
+
+struct Code {
+    grant: GrantId,
+    expires_at: i64,
+    used: bool,
+}
+
+struct AccessToken {
+    grant: GrantId,
+    issued_at: i64,
+    expires_at: Option<i64>,
+    scopes: Vec<String>,
+    revoked: bool,
+}
+
+struct RefreshToken {
+    grant: GrantId,
+    replaced: bool,
+    revoked: bool,
+}
+
+/// What a token endpoint hands out.
+#[derive(Clone)]
+pub(crate) struct Issued {
+    pub(crate) grant: Grant,
+    pub(crate) access_token: String,
+    pub(crate) expires_in: Option<u64>,
+    pub(crate) refresh_token: Option<String>,
+    pub(crate) scopes: Vec<String>,
+    /// Whether this is the exchange of a code, not a refresh.
+    pub(crate) first: bool,
+}
+
+/// Why a code or a refresh token is worth nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dead {
+    Unknown,
+    Expired,
+    /// Used before. The authorization has been ended (RFC 6749, section 4.1.2; RFC 9700, section 4.14.2).
+    Used,
+    Revoked,
+}
+
+impl State {
+    pub(crate) fn apps(&self, family: &str) -> Vec<App> {
+        self.registered.get(family).cloned().unwrap_or_else(|| vec![App::default_of(family)])
+    }
+
+    pub(crate) fn app(&self, family: &str, client_id: &str) -> Option<App> {
+        self.apps(family).into_iter().find(|app| app.client_id == client_id)
+    }
+
+    /// The faults that concern an endpoint of a provider.
+    pub(crate) fn faults(&self, family: &str, endpoint: Endpoint) -> Vec<Fault> {
+        self.faults
+            .iter()
+            .filter(|active| active.provider == family)
+            .filter(|active| active.endpoint.is_none_or(|only| only == endpoint))
+            .map(|active| active.fault.clone())
+            .collect()
+    }
+
+    pub(crate) fn has_fault(&self, family: &str, fault: &Fault) -> bool {
+        self.faults.iter().any(|active| active.provider == family && active.fault == *fault)
+    }
+
+    /// Notes what a user allowed and returns the code for it.
+    pub(crate) fn grant(&mut self, provider: &Provider, user: User, request: Authorization) -> String {
+        let code = crypto::random();
+        let expired = self.has_fault(&provider.family, &Fault::ExpiredCode);
+        let expires_at = if expired { now() - 1 } else { now() + CODE_LIFETIME };
+        let grant = GrantId(self.grants.len());
+        self.grants.push(Grant {
+            provider: provider.name.clone(),
+            family: provider.family.clone(),
+            user,
+            request,
+            auth_time: now(),
+            ended: false,
+        });
+        self.codes.insert(code.clone(), Code { grant, expires_at, used: false });
+        code
+    }
+
+    /// Looks a code up without using it; a code that was used before ends its authorization here.
+    pub(crate) fn code(&mut self, provider: &Provider, code: &str) -> Result<(GrantId, Grant), Dead> {
+        let found = self.codes.get(code).ok_or(Dead::Unknown)?;
+        let (id, used, expires_at) = (found.grant, found.used, found.expires_at);
+        let grant = self.grants.get(id.0).cloned().ok_or(Dead::Unknown)?;
+        if grant.provider != provider.name {
+            return Err(Dead::Unknown);
+        }
+        if used {
+            self.end(id);
+            return Err(Dead::Used);
+        }
+        if expires_at <= now() || self.has_fault(&provider.family, &Fault::ExpiredCode) {
+            return Err(Dead::Expired);
+        }
+        Ok((id, grant))
+    }
+
+    /// Marks a code as used. Real servers do this on the first complete request, whether it then succeeds or not.
+    pub(crate) fn use_code(&mut self, code: &str) {
+        if let Some(code) = self.codes.get_mut(code) {
+            code.used = true;
+        }
+    }
+
+    /// Looks a refresh token up; one that was replaced ends its authorization here.
+    pub(crate) fn refresh(&mut self, provider: &Provider, token: &str) -> Result<(GrantId, Grant), Dead> {
+        let found = self.refresh_tokens.get(token).ok_or(Dead::Unknown)?;
+        let (id, replaced, revoked) = (found.grant, found.replaced, found.revoked);
+        let grant = self.grants.get(id.0).cloned().ok_or(Dead::Unknown)?;
+        if grant.provider != provider.name {
+            return Err(Dead::Unknown);
+        }
+        if replaced {
+            self.end(id);
+            return Err(Dead::Used);
+        }
+        if revoked || grant.ended {
+            return Err(Dead::Revoked);
+        }
+        Ok((id, grant))
+    }
+
+    pub(crate) fn rotates(&self, provider: &Provider) -> bool {
+        self.rotate_refresh_tokens.unwrap_or(provider.facts.emulator.rotates)
+    }
+
+    pub(crate) fn replace(&mut self, refresh_token: &str) {
+        if let Some(token) = self.refresh_tokens.get_mut(refresh_token) {
+            token.replaced = true;
+        }
+    }
+
+    /// Makes an access token, and a refresh token if asked to.
+    pub(crate) fn issue(
+        &mut self,
+        provider: &Provider,
+        id: GrantId,
+        scopes: Vec<String>,
+        with_refresh_token: bool,
+        expires: bool,
+    ) -> Option<Issued> {
+        let grant = self.grants.get(id.0).cloned()?;
+        let manners = &provider.facts.emulator;
+        let expires_in = match (expires, self.access_token_lifetime) {
+            (false, _) => None,
+            (true, Some(lifetime)) => Some(lifetime.as_secs()),
+            (true, None) => Some(manners.expires_in),
+        };
+        let access_token = format!("{}{}", manners.token_prefix, crypto::random());
+        let issued_at = now();
+        let expires_at = expires_in.map(|seconds| issued_at.saturating_add_unsigned(seconds));
+        self.access_tokens.insert(
+            access_token.clone(),
+            AccessToken { grant: id, issued_at, expires_at, scopes: scopes.clone(), revoked: false },
+        );
+        let refresh_token = with_refresh_token.then(crypto::random);
+        if let Some(token) = &refresh_token {
+            let stored = RefreshToken { grant: id, replaced: false, revoked: false };
+            self.refresh_tokens.insert(token.clone(), stored);
+        }
+        Some(Issued { grant, access_token, expires_in, refresh_token, scopes, first: false })
+    }
+
+    /// The grant of a live access token, with the scopes of that token.
+    pub(crate) fn access(&self, family: &str, token: &str) -> Option<(GrantId, Grant)> {
+        let found = self.access_tokens.get(token)?;
+        let mut grant = self.grants.get(found.grant.0)?.clone();
+        let live = !found.revoked && !grant.ended && found.expires_at.is_none_or(|at| at > now());
+        grant.request.scopes.clone_from(&found.scopes);
+        (grant.family == family && live).then_some((found.grant, grant))
+    }
+
+    /// When a live access token was issued and when it expires.
+    pub(crate) fn access_times(&self, token: &str) -> Option<(i64, Option<i64>)> {
+        self.access_tokens.get(token).map(|found| (found.issued_at, found.expires_at))
+    }
+
+    /// The grant that a token of either kind belongs to, dead or alive.
+    pub(crate) fn owner(&self, token: &str) -> Option<(GrantId, &Grant, bool)> {
+        let (id, is_refresh) = match (self.access_tokens.get(token), self.refresh_tokens.get(token)) {
+            (Some(access), _) => (access.grant, false),
+            (None, Some(refresh)) => (refresh.grant, true),
+            (None, None) => return None,
+        };
+        self.grants.get(id.0).map(|grant| (id, grant, is_refresh))
+    }
+
+    /// Revokes one token; a refresh token takes its access tokens with it (RFC 7009, section 2.1).
+    pub(crate) fn revoke(&mut self, token: &str, with_grant: bool) {
+        let Some((id, _, is_refresh)) = self.owner(token) else { return };
+        if with_grant || is_refresh {
+            self.end(id);
+        } else if let Some(access) = self.access_tokens.get_mut(token) {
+            access.revoked = true;
+        }
+    }
+
+    /// Ends an authorization: no token or code of it is worth anything from now on.
+    pub(crate) fn end(&mut self, id: GrantId) {
+        if let Some(grant) = self.grants.get_mut(id.0) {
+            grant.ended = true;
+        }
+    }
+
+    /// Ends all authorizations that this user gave this application.
+    pub(crate) fn end_all(&mut self, like: &Grant) {
+        for grant in &mut self.grants {
+            if grant.provider == like.provider
+                && grant.user.id == like.user.id
+                && grant.request.app.client_id == like.request.app.client_id
+            {
+                grant.ended = true;
+            }
+        }
+    }
+}
+
+/// Seconds since 1970.
+pub(crate) fn now() -> i64 {
+    OffsetDateTime::now_utc().unix_timestamp()
+}
