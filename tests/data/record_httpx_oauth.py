@@ -836,7 +836,6 @@ def tokens():
         one(word, "revoke_token", "unsupported", {"token": "T"}, new={"revoke_token_endpoint": None})
         other = "client_secret_basic" if word == "oauth2" else "client_secret_post"
         one(word, "revoke_token", "auth_method_differs", {"token": "T"}, [reply()], new={"revocation_endpoint_auth_method": other})
-    one("oauth2", "get_access_token", "endpoint_relative", code, [], new={"access_token_endpoint": "/token"})
     one("oauth2", "get_access_token", "endpoint_http", code, [reply(200, TOKEN)], new={"access_token_endpoint": "http://provider.example/token"})
 
     expiring = {**SUBJECTS["github"]["token"], "expires_in": 28800, "refresh_token": "ghr_EXAMPLE", "refresh_token_expires_in": 15811200}

@@ -31,5 +31,6 @@ mod registry;
 
 pub use oauth_core;
 pub use oauth_core::*;
+#[allow(unused_imports, reason = "there is nothing in it when no provider is switched on")]
 pub use providers::*;
 pub use registry::{Registry, RegistryConfig, RegistryEntry};

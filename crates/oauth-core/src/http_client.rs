@@ -137,6 +137,9 @@ impl std::error::Error for HttpError {
 #[cfg(feature = "reqwest")]
 pub(crate) use reqwest_client::shared;
 
+#[cfg(feature = "reqwest")]
+pub use reqwest_client::reqwest_client;
+
 /// Without an HTTP library there is no default.
 #[cfg(not(feature = "reqwest"))]
 pub(crate) fn shared() -> Result<Arc<dyn HttpClient>, String> {

@@ -69,6 +69,8 @@ pub use crypto::{hmac_sha256_hex, random_token};
 pub use endpoints::Endpoints;
 pub use error::{Error, ErrorClass, ErrorKind, FailedReply, LoginError, OAuthError, Operation, Result};
 pub use http;
+#[cfg(feature = "reqwest")]
+pub use http_client::reqwest_client;
 pub use http_client::{
     CONNECT_TIMEOUT, HttpClient, HttpError, HttpErrorKind, MAX_REPLY_BYTES, REQUEST_TIMEOUT,
 };
@@ -78,6 +80,8 @@ pub use oauth2::{LOGIN_LIFETIME, OAuth2};
 pub use pkce::{CodeChallengeMethod, CodeVerifier};
 pub use provider::Provider;
 pub use reply::Reply;
+#[cfg(feature = "reqwest")]
+pub use reqwest;
 pub use secret::{ClientSecret, Secret, SecretSource, SecretSourceError, same_secret};
 pub use serde_json;
 pub use spec::{ClientAuth, Pkce, Spec};

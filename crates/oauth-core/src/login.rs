@@ -158,17 +158,6 @@ impl LoginAttempt {
         age > Duration::from_secs(self.lifetime) || age < CLOCK_SKEW
     }
 
-    pub(crate) fn authorization_request(&self, options: &LoginOptions) -> AuthorizationRequest<'_> {
-        let mut request = AuthorizationRequest::new(&*self.redirect_uri)
-            .state(self.state())
-            .scopes(self.scopes.iter().map(String::as_str))
-            .params(&options.extras);
-        if let Some(nonce) = self.nonce() {
-            request = request.nonce(nonce);
-        }
-        request
-    }
-
     pub(crate) fn into_login(self, token: OAuth2Token) -> Login {
         Login { token, requested_scopes: self.scopes, data: self.data }
     }
@@ -205,6 +194,25 @@ impl OAuth2 {
             lifetime: self.login_lifetime().as_secs(),
             data: options.data.clone(),
         })
+    }
+
+    /// What the authorization URL of an attempt asks for.
+    pub fn login_request<'a>(
+        &self,
+        attempt: &'a LoginAttempt,
+        options: &LoginOptions,
+    ) -> AuthorizationRequest<'a> {
+        let mut request = AuthorizationRequest::new(&*attempt.redirect_uri)
+            .state(attempt.state())
+            .scopes(attempt.scopes.iter().map(String::as_str))
+            .params(&options.extras);
+        if let (Some(verifier), Pkce::Challenge(method)) = (attempt.code_verifier(), self.pkce()) {
+            request = request.code_challenge(verifier.challenge(method), method);
+        }
+        if let Some(nonce) = attempt.nonce() {
+            request = request.nonce(nonce);
+        }
+        request
     }
 
     /// The checks that every callback must pass before its code is looked at: it has no parameter twice, belongs to

@@ -40,7 +40,7 @@ pub trait Provider: fmt::Debug + Send + Sync {
     /// A configuration error; see [`get_authorization_url`](Self::get_authorization_url).
     async fn start_login(&self, redirect_uri: &str, options: LoginOptions) -> Result<StartedLogin> {
         let attempt = self.oauth2().new_attempt(redirect_uri, &options)?;
-        let url = self.get_authorization_url(attempt.authorization_request(&options)).await?;
+        let url = self.get_authorization_url(self.oauth2().login_request(&attempt, &options)).await?;
         Ok(StartedLogin { url, attempt })
     }
 

@@ -109,7 +109,12 @@ impl Emulator {
         self.add_fault(provider, Some(endpoint), fault)
     }
 
-    fn add_fault(&self, provider: &str, endpoint: Option<Endpoint>, fault: Fault) -> Result<(), UnknownProvider> {
+    fn add_fault(
+        &self,
+        provider: &str,
+        endpoint: Option<Endpoint>,
+        fault: Fault,
+    ) -> Result<(), UnknownProvider> {
         self.shared.known(provider)?;
         self.shared.state().faults.push(ActiveFault { provider: provider.to_owned(), endpoint, fault });
         Ok(())
@@ -186,7 +191,8 @@ impl Builder {
     /// If no port can be bound, or if an application was registered at a provider that does not exist
     /// ([`io::ErrorKind::InvalidInput`]).
     pub async fn start(self) -> io::Result<Emulator> {
-        let providers = table::providers().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        let providers =
+            table::providers().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let origin = format!("http://{}", listener.local_addr()?);
         let users = if self.users.is_empty() { vec![User::default()] } else { self.users };
@@ -203,10 +209,11 @@ impl Builder {
         }
 
         let (stop, stopped) = oneshot::channel();
-        let server = axum::serve(listener, server::router(Arc::clone(&shared))).with_graceful_shutdown(async {
-            // Either a message or the sender's end: both mean stop.
-            let _ = stopped.await;
-        });
+        let server =
+            axum::serve(listener, server::router(Arc::clone(&shared))).with_graceful_shutdown(async {
+                // Either a message or the sender's end: both mean stop.
+                let _ = stopped.await;
+            });
         tokio::spawn(server.into_future());
         Ok(Emulator { shared, _running: Arc::new(Running(Some(stop))) })
     }

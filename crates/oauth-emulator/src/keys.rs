@@ -86,7 +86,8 @@ impl Key {
     fn make(alg: SigningAlg) -> Result<Self, KeyError> {
         let private = match alg {
             SigningAlg::ES256 => {
-                let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(|_| KeyError::Make)?;
+                let pair =
+                    EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(|_| KeyError::Make)?;
                 let document = pair.to_pkcs8v1().map_err(|_| KeyError::Make)?;
                 EncodingKey::from_ec_der(document.as_ref())
             }

@@ -29,7 +29,10 @@ impl Params {
         let may_repeat = |name: &str| name.ends_with("[]") || ["resource", "audience"].contains(&name);
         let repeated = |at: usize, name: &str| self.0[..at].iter().any(|(earlier, _)| earlier == name);
         let names = self.0.iter().map(|(name, _)| name.as_str()).enumerate();
-        names.filter(|(_, name)| !may_repeat(name)).find(|(at, name)| repeated(*at, name)).map(|(_, name)| name)
+        names
+            .filter(|(_, name)| !may_repeat(name))
+            .find(|(at, name)| repeated(*at, name))
+            .map(|(_, name)| name)
     }
 }
 
@@ -89,7 +92,9 @@ impl RecordedRequest {
     pub(crate) fn basic(&self) -> Option<Option<(String, String)>> {
         let credentials = self.authorization("basic")?;
         let text = STANDARD.decode(credentials).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        Some(text.and_then(|text| text.split_once(':').map(|(id, secret)| (id.to_owned(), secret.to_owned()))))
+        Some(
+            text.and_then(|text| text.split_once(':').map(|(id, secret)| (id.to_owned(), secret.to_owned()))),
+        )
     }
 }
 

@@ -48,7 +48,12 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(origin: String, providers: &'static [Arc<Provider>], state: State, keys: KeyRing) -> Self {
+    pub(crate) fn new(
+        origin: String,
+        providers: &'static [Arc<Provider>],
+        state: State,
+        keys: KeyRing,
+    ) -> Self {
         Self { origin, providers, state: Mutex::new(state), keys: Mutex::new(keys) }
     }
 
@@ -99,7 +104,10 @@ impl Call<'_> {
             Some("delete") => Some(Endpoint::Revoke),
             _ => None,
         };
-        meant.filter(|meant| endpoints.contains(meant)).or(endpoints.first().copied()).unwrap_or(Endpoint::Other)
+        meant
+            .filter(|meant| endpoints.contains(meant))
+            .or(endpoints.first().copied())
+            .unwrap_or(Endpoint::Other)
     }
 
     pub(crate) fn has_fault(&self, fault: &Fault) -> bool {
@@ -170,9 +178,9 @@ fn answer(call: &Call<'_>, endpoint: Endpoint) -> Reply {
 /// Reads the whole request and gives it the provider's real URL.
 async fn record(request: Request) -> Result<RecordedRequest, Reply> {
     let (parts, body) = request.into_parts();
-    let body = to_bytes(body, BODY_LIMIT)
-        .await
-        .map_err(|_| Reply::text(StatusCode::PAYLOAD_TOO_LARGE, "the request is larger than 1 MiB or broke off"))?;
+    let body = to_bytes(body, BODY_LIMIT).await.map_err(|_| {
+        Reply::text(StatusCode::PAYLOAD_TOO_LARGE, "the request is larger than 1 MiB or broke off")
+    })?;
     let path = parts.uri.path_and_query().map(http::uri::PathAndQuery::as_str).unwrap_or_default();
     let url = format!("https://{}", path.trim_start_matches('/'));
     Ok(RecordedRequest::new(parts.method, url, parts.headers, body))

@@ -86,7 +86,9 @@ impl Grant {
 
     /// Whether a request at these URL parameters can be about this grant: a code of one shop is worth nothing at another.
     pub(crate) fn is_at(&self, captures: &Captures) -> bool {
-        captures.iter().all(|(name, value)| self.request.captures.get(name).is_none_or(|other| other == value))
+        captures
+            .iter()
+            .all(|(name, value)| self.request.captures.get(name).is_none_or(|other| other == value))
     }
 }
 
@@ -110,7 +112,6 @@ struct AccessToken {
 struct RefreshToken {
     grant: GrantId,
     replaced: bool,
-    revoked: bool,
 }
 
 /// What a token endpoint hands out.
@@ -204,7 +205,7 @@ impl State {
     /// Looks a refresh token up; one that was replaced ends its authorization here.
     pub(crate) fn refresh(&mut self, provider: &Provider, token: &str) -> Result<(GrantId, Grant), Dead> {
         let found = self.refresh_tokens.get(token).ok_or(Dead::Unknown)?;
-        let (id, replaced, revoked) = (found.grant, found.replaced, found.revoked);
+        let (id, replaced) = (found.grant, found.replaced);
         let grant = self.grants.get(id.0).cloned().ok_or(Dead::Unknown)?;
         if grant.provider != provider.name {
             return Err(Dead::Unknown);
@@ -213,10 +214,16 @@ impl State {
             self.end(id);
             return Err(Dead::Used);
         }
-        if revoked || grant.ended {
+        if grant.ended {
             return Err(Dead::Revoked);
         }
         Ok((id, grant))
+    }
+
+    /// The grant of a live refresh token; unlike [`refresh`](Self::refresh) this does not count as a use.
+    pub(crate) fn live_refresh(&self, token: &str) -> Option<&Grant> {
+        let found = self.refresh_tokens.get(token).filter(|found| !found.replaced)?;
+        self.grants.get(found.grant.0).filter(|grant| !grant.ended)
     }
 
     pub(crate) fn rotates(&self, provider: &Provider) -> bool {
@@ -254,7 +261,7 @@ impl State {
         );
         let refresh_token = with_refresh_token.then(crypto::random);
         if let Some(token) = &refresh_token {
-            let stored = RefreshToken { grant: id, replaced: false, revoked: false };
+            let stored = RefreshToken { grant: id, replaced: false };
             self.refresh_tokens.insert(token.clone(), stored);
         }
         Some(Issued { grant, access_token, expires_in, refresh_token, scopes, first: false })

@@ -88,6 +88,7 @@ pub(crate) struct Facts {
     pub(crate) profile_url: Option<String>,
     pub(crate) userinfo_url: Option<String>,
     pub(crate) email_url: Option<String>,
+    pub(crate) end_session_url: Option<String>,
     #[serde(default = "get")]
     pub(crate) profile_method: String,
     pub(crate) token_auth: Option<ClientAuth>,
@@ -151,6 +152,7 @@ pub(crate) struct Manners {
     pub(crate) rotates: bool,
     pub(crate) refresh_expires_in: Option<u64>,
     pub(crate) expires_in: u64,
+    pub(crate) permanent_unless_refreshed: bool,
     pub(crate) token_type: Option<String>,
     pub(crate) token_prefix: String,
     pub(crate) scope_reply_separator: Option<String>,
@@ -209,7 +211,8 @@ impl Provider {
 
     /// The issuer for the given parameters; a provider without one is named by its authorization endpoint's origin.
     pub(crate) fn issuer(&self, captures: &Captures) -> String {
-        self.url(self.facts.issuer.as_ref(), captures).unwrap_or_else(|| format!("https://{}.example", self.name))
+        self.url(self.facts.issuer.as_ref(), captures)
+            .unwrap_or_else(|| format!("https://{}.example", self.name))
     }
 }
 
@@ -288,7 +291,12 @@ mod tests {
                 assert!(key.ends_with("_url"), "{}: {key}", provider.name);
             }
             for route in &provider.routes {
-                assert!(route.pattern.text.starts_with("https://"), "{}: {}", provider.name, route.pattern.text);
+                assert!(
+                    route.pattern.text.starts_with("https://"),
+                    "{}: {}",
+                    provider.name,
+                    route.pattern.text
+                );
             }
         }
     }

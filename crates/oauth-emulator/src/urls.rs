@@ -66,9 +66,7 @@ impl Pattern {
 
 /// `template` with its parameters filled in; unknown ones stay as they are.
 pub(crate) fn expand(template: &str, captures: &Captures) -> String {
-    captures
-        .iter()
-        .fold(template.to_owned(), |url, (name, value)| url.replace(&format!("{{{name}}}"), value))
+    captures.iter().fold(template.to_owned(), |url, (name, value)| url.replace(&format!("{{{name}}}"), value))
 }
 
 fn pieces(template: &str, accepts: &BTreeMap<String, Vec<String>>) -> Vec<Piece> {
@@ -97,7 +95,9 @@ fn match_pieces(pieces: &[Piece], text: &str, captures: &mut Captures) -> bool {
             let ends = text.char_indices().map(|(at, c)| at + c.len_utf8());
             for end in ends {
                 let (value, rest) = text.split_at(end);
-                if accepts.iter().any(|glob| glob_matches(glob, value)) && match_pieces(others, rest, captures) {
+                if accepts.iter().any(|glob| glob_matches(glob, value))
+                    && match_pieces(others, rest, captures)
+                {
                     captures.insert(name.clone(), value.to_owned());
                     return true;
                 }
@@ -150,7 +150,10 @@ mod tests {
     #[test]
     fn a_parameter_in_a_path_is_one_segment() {
         let token = &one("https://login.example/{tenant}/token?x=y", &[])[0];
-        assert_eq!(token.matches("https://login.example/contoso.example/token").unwrap()["tenant"], "contoso.example");
+        assert_eq!(
+            token.matches("https://login.example/contoso.example/token").unwrap()["tenant"],
+            "contoso.example"
+        );
         assert!(token.matches("https://login.example/a/b/token").is_none());
         assert!(token.matches("https://login.example//token").is_none());
     }

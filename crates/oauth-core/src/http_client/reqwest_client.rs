@@ -6,6 +6,8 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use http_body_util::Full;
 
+use crate::error::Error;
+
 use super::{CONNECT_TIMEOUT, HttpClient, HttpError, HttpErrorKind, MAX_REPLY_BYTES, REQUEST_TIMEOUT};
 
 static SHARED: OnceLock<Result<Arc<dyn HttpClient>, String>> = OnceLock::new();
@@ -13,15 +15,44 @@ static SHARED: OnceLock<Result<Arc<dyn HttpClient>, String>> = OnceLock::new();
 /// The shared default client, made at first use.
 pub(crate) fn shared() -> Result<Arc<dyn HttpClient>, String> {
     SHARED
-        .get_or_init(|| {
-            let builder = reqwest::Client::builder()
-                .connect_timeout(CONNECT_TIMEOUT)
-                .timeout(REQUEST_TIMEOUT)
-                .redirect(reqwest::redirect::Policy::none());
-            let client = with_tls(builder)?.build().map_err(|error| format!("no HTTP client: {error:?}"))?;
-            Ok(Arc::new(client) as Arc<dyn HttpClient>)
-        })
+        .get_or_init(|| build(|builder| builder).map(|client| Arc::new(client) as Arc<dyn HttpClient>))
         .clone()
+}
+
+/// A client with this library's defaults and your changes: a proxy, other time limits, headers, certificates.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use oauth_core::{OAuth2, Provider, reqwest_client};
+///
+/// let http = reqwest_client(|defaults| defaults.timeout(Duration::from_secs(5)).user_agent("acme/1.0"))?;
+/// let client = OAuth2::new("CLIENT_ID", "CLIENT_SECRET", "https://as.example/authorize", "https://as.example/token")
+///     .with_http_client(http);
+/// # Ok::<(), oauth_core::Error>(())
+/// ```
+///
+/// The defaults are those of the shared client: no redirects, [`CONNECT_TIMEOUT`], [`REQUEST_TIMEOUT`], and TLS by the
+/// feature that is switched on. A `reqwest::Client` that you build without this function needs one of reqwest's own TLS
+/// features, because this crate's `rustls-ring` gives reqwest no default to fall back on.
+///
+/// # Errors
+///
+/// A configuration error when reqwest refuses the settings, or the system has no root certificates.
+pub fn reqwest_client(
+    customize: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
+) -> Result<reqwest::Client, Error> {
+    build(customize).map_err(|problem| Error::configuration("oauth2", problem))
+}
+
+fn build(
+    customize: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
+) -> Result<reqwest::Client, String> {
+    let builder = reqwest::Client::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(REQUEST_TIMEOUT)
+        .redirect(reqwest::redirect::Policy::none());
+    customize(with_tls(builder)?).build().map_err(|error| format!("no HTTP client: {error:?}"))
 }
 
 /// Sets rustls up with the provider that the application installed, or else with ring.

@@ -1,0 +1,140 @@
+use http::{Method, StatusCode};
+use serde_json::{Map, Value, json};
+
+use super::Dialect;
+use crate::{
+    app::App,
+    crypto,
+    profile::{self, Denied},
+    reply::{Reason, Refusal, Reply},
+    request::Params,
+    server::Call,
+    state::Grant,
+    token,
+};
+
+/// <https://developers.facebook.com/docs/facebook-login/guides/advanced/manual-flow>
+pub(super) struct Facebook;
+
+impl Dialect for Facebook {
+    fn denial(&self) -> Vec<(&'static str, &'static str)> {
+        vec![
+            ("error", "access_denied"),
+            ("error_code", "200"),
+            ("error_description", "Permissions error"),
+            ("error_reason", "user_denied"),
+        ]
+    }
+
+    /// A short-lived token becomes a long-lived one.
+    fn other_grant(
+        &self,
+        call: &Call<'_>,
+        grant_type: &str,
+        form: &Params,
+        app: &App,
+    ) -> Option<Result<Map<String, Value>, Refusal>> {
+        (grant_type == "fb_exchange_token").then(|| exchange(call, form, app))
+    }
+
+    /// The reply names no scope.
+    fn token_reply(&self, _issued: &crate::state::Issued, reply: &mut Map<String, Value>) {
+        reply.remove("scope");
+    }
+
+    fn refuse(&self, _call: &Call<'_>, refusal: &Refusal) -> Reply {
+        let code = match refusal.reason {
+            Reason::Client => 1,
+            Reason::RefreshToken => 190,
+            _ => 100,
+        };
+        error(code, "OAuthException", &refusal.description)
+    }
+
+    /// The header or the query; revocation, as a DELETE, may have it in its form too.
+    fn access_token(&self, call: &Call<'_>) -> Option<String> {
+        let request = &call.request;
+        let token = request.authorization("bearer").or(request.query.get("access_token"));
+        token.or_else(|| request.field("access_token")).map(str::to_owned)
+    }
+
+    fn denied(&self, _call: &Call<'_>, denied: Denied) -> Reply {
+        match denied {
+            Denied::NoToken => error(
+                2500,
+                "OAuthException",
+                "An active access token must be used to query information about the current user.",
+            ),
+            Denied::BadToken => error(190, "OAuthException", "Invalid OAuth access token."),
+            Denied::Scope => error(200, "OAuthException", "Permissions error"),
+        }
+    }
+
+    /// Only the members that `fields` names, and id and name without it.
+    fn profile(&self, call: &Call<'_>, grant: &Grant, mut body: Map<String, Value>) -> Reply {
+        if let Some(reply) = wrong_proof(call, grant) {
+            return reply;
+        }
+        let fields = call.request.query.get("fields").unwrap_or("id,name");
+        let wanted: Vec<_> =
+            fields.split(',').map(|field| field.split(['.', '{']).next().unwrap_or(field)).collect();
+        body.retain(|name, _| name == "id" || wanted.contains(&name.as_str()));
+        if let Some(picture) = body.get_mut("picture").and_then(|picture| picture.get_mut("data")) {
+            picture["is_silhouette"] = json!(false);
+        }
+        Reply::ok(&Value::Object(body))
+    }
+
+    /// `DELETE /{user_id}/permissions` takes the application out of the user's list.
+    fn revoke(&self, call: &Call<'_>) -> Reply {
+        if call.request.method != Method::DELETE {
+            return Reply::method_not_allowed("DELETE");
+        }
+        let grant = match profile::authorize(call, &[]) {
+            Ok(grant) => grant,
+            Err(reply) => return reply,
+        };
+        if let Some(reply) = wrong_proof(call, &grant) {
+            return reply;
+        }
+        let user = call.captures.get("user_id").map(String::as_str).unwrap_or_default();
+        if user != "me" && user != grant.user.id {
+            return error(100, "GraphMethodException", "Unsupported delete request.");
+        }
+        call.shared.state().end_all(&grant);
+        Reply::ok(&json!(true))
+    }
+}
+
+fn exchange(call: &Call<'_>, form: &Params, app: &App) -> Result<Map<String, Value>, Refusal> {
+    let short = form
+        .get("fb_exchange_token")
+        .ok_or_else(|| Reason::Request.because("fb_exchange_token is missing"))?;
+    let unknown = || Reason::RefreshToken.because("Invalid OAuth access token.");
+    let issued = {
+        let mut state = call.shared.state();
+        let (id, grant) = state.access(&call.provider.family, short).ok_or_else(unknown)?;
+        if grant.request.app.client_id != app.client_id {
+            return Err(unknown());
+        }
+        state.issue(call.provider, id, grant.request.scopes, false, true).ok_or_else(unknown)?
+    };
+    token::members(call, &issued)
+}
+
+/// `appsecret_proof` need not be sent, but must be right if it is.
+fn wrong_proof(call: &Call<'_>, grant: &Grant) -> Option<Reply> {
+    let proof = call.request.query.get("appsecret_proof").or(call.request.field("appsecret_proof"))?;
+    let token = Facebook.access_token(call).unwrap_or_default();
+    let secret = grant.request.app.client_secret.as_deref().unwrap_or_default();
+    (proof != crypto::hmac_hex(secret, &token))
+        .then(|| error(100, "GraphMethodException", "Invalid appsecret_proof provided in the API argument"))
+}
+
+/// Every error of the Graph API, whatever its status, is an object.
+fn error(code: u32, kind: &str, message: &str) -> Reply {
+    Reply::json(
+        StatusCode::BAD_REQUEST,
+        &json!({"error": {"message": message, "type": kind, "code": code, "fbtrace_id": "AemulatorTrace"}}),
+    )
+}

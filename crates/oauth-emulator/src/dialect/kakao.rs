@@ -1,0 +1,80 @@
+use http::{Method, StatusCode};
+use serde_json::{Map, Value, json};
+
+use super::Dialect;
+use crate::{
+    profile::{self, Denied},
+    reply::{Reason, Refusal, Reply},
+    server::Call,
+    state::Grant,
+};
+
+/// <https://developers.kakao.com/docs/latest/en/kakaologin/rest-api>
+pub(super) struct Kakao;
+
+impl Dialect for Kakao {
+    /// Standard errors, with Kakao's own code beside them.
+    fn refuse(&self, _call: &Call<'_>, refusal: &Refusal) -> Reply {
+        let code = match refusal.reason {
+            Reason::Client => "KOE010",
+            Reason::Code | Reason::Verifier => "KOE320",
+            Reason::RedirectUri => "KOE303",
+            Reason::RefreshToken => "KOE322",
+            Reason::Request | Reason::GrantType | Reason::Scope => "KOE001",
+        };
+        Reply::json(
+            refusal.status(),
+            &json!({"error": refusal.reason.code(), "error_description": refusal.description, "error_code": code}),
+        )
+    }
+
+    /// The API's errors are of another kind than those of the login host.
+    fn denied(&self, _call: &Call<'_>, denied: Denied) -> Reply {
+        let (status, code, message) = match denied {
+            Denied::NoToken => (StatusCode::UNAUTHORIZED, -401, "no authentication key!"),
+            Denied::BadToken => (StatusCode::UNAUTHORIZED, -401, "this access token does not exist"),
+            Denied::Scope => (StatusCode::FORBIDDEN, -402, "insufficient scopes."),
+        };
+        Reply::json(status, &json!({"msg": message, "code": code}))
+    }
+
+    /// `property_keys` is a JSON array of the members wanted, in the query or the form.
+    fn profile(&self, call: &Call<'_>, _grant: &Grant, mut body: Map<String, Value>) -> Reply {
+        if let Some(account) = body.get_mut("kakao_account").and_then(Value::as_object_mut) {
+            let has_email = account.contains_key("email");
+            account.insert("has_email".to_owned(), json!(has_email));
+            if has_email {
+                account.insert("is_email_valid".to_owned(), json!(true));
+            }
+        }
+        let keys = call.request.query.get("property_keys").or(call.request.field("property_keys"));
+        let Some(keys) = keys else { return Reply::ok(&Value::Object(body)) };
+        let Ok(keys) = serde_json::from_str::<Vec<String>>(keys) else {
+            let error = json!({"msg": "property_keys must be a JSON array", "code": -2});
+            return Reply::json(StatusCode::BAD_REQUEST, &error);
+        };
+        body.retain(|name, _| name == "id" || keys.iter().any(|key| key.split('.').next() == Some(name)));
+        if let Some(account) = body.get_mut("kakao_account").and_then(Value::as_object_mut) {
+            // kakao_account.email brings the flags about it along, kakao_account. everything.
+            account.retain(|name, _| {
+                keys.iter().filter_map(|key| key.strip_prefix("kakao_account.")).any(|key| name.contains(key))
+            });
+        }
+        Reply::ok(&Value::Object(body))
+    }
+
+    /// Unlinking is an API call of the user, not of the application.
+    fn revoke(&self, call: &Call<'_>) -> Reply {
+        if call.request.method != Method::POST {
+            return Reply::method_not_allowed("POST");
+        }
+        match profile::authorize(call, &[]) {
+            Ok(grant) => {
+                call.shared.state().end_all(&grant);
+                let id = profile::body(&call.shared.state(), call.provider, &grant).remove("id");
+                Reply::ok(&json!({"id": id}))
+            }
+            Err(reply) => reply,
+        }
+    }
+}

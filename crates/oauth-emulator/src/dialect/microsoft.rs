@@ -1,0 +1,116 @@
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+
+use super::Dialect;
+use crate::{
+    profile::Denied,
+    reply::{Reason, Refusal, Reply},
+    server::Call,
+    state::{Grant, Issued},
+    token,
+};
+
+/// The tenant of personal accounts, which sign in under `common` and `consumers`.
+const PERSONAL_TENANT: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
+
+/// <https://learn.microsoft.com/en-us/entra/identity-platform/v2-oauth2-auth-code-flow>
+pub(super) struct Microsoft;
+
+impl Dialect for Microsoft {
+    /// OpenID Connect's own scopes are not repeated in the reply.
+    fn reply_scopes(&self, scopes: &[String]) -> Vec<String> {
+        scopes.iter().filter(|scope| *scope != "offline_access").cloned().collect()
+    }
+
+    fn token_reply(&self, issued: &Issued, reply: &mut Map<String, Value>) {
+        reply.insert("ext_expires_in".to_owned(), json!(issued.expires_in));
+    }
+
+    /// The issuer of an ID token names the user's own tenant, not the alias that the application asked for.
+    fn id_token(&self, grant: &Grant, claims: &mut Map<String, Value>) {
+        let asked = grant.request.captures.get("tenant").map(String::as_str).unwrap_or("common");
+        let tenant = if is_guid(asked) { asked } else { PERSONAL_TENANT };
+        if let Some(Value::String(issuer)) = claims.get_mut("iss") {
+            *issuer = issuer.replace(&format!("/{asked}/"), &format!("/{tenant}/"));
+        }
+        claims.insert("tid".to_owned(), json!(tenant));
+        claims.insert("oid".to_owned(), json!(grant.user.id));
+        claims.insert("ver".to_owned(), json!("2.0"));
+        // Whether the address is verified is an optional claim (xms_edov) that applications have to switch on.
+        claims.remove("email_verified");
+    }
+
+    /// The discovery document of an alias has a template for its issuer.
+    fn metadata(&self, call: &Call<'_>, document: &mut Map<String, Value>) {
+        let tenant = call.captures.get("tenant").map(String::as_str).unwrap_or("common");
+        if ["common", "organizations"].contains(&tenant) {
+            document.insert("issuer".to_owned(), json!("https://login.microsoftonline.com/{tenantid}/v2.0"));
+        } else if !is_guid(tenant) {
+            let issuer = format!("https://login.microsoftonline.com/{PERSONAL_TENANT}/v2.0");
+            document.insert("issuer".to_owned(), json!(issuer));
+        }
+    }
+
+    fn refuse(&self, _call: &Call<'_>, refusal: &Refusal) -> Reply {
+        let number = match refusal.reason {
+            Reason::Request => 900144,
+            Reason::Client => 7000215,
+            Reason::Code | Reason::RefreshToken => 70008,
+            Reason::RedirectUri => 500112,
+            Reason::Verifier => 501481,
+            Reason::GrantType => 70003,
+            Reason::Scope => 70011,
+        };
+        let trace = "255d1aef-8c98-452f-ac51-23d051240864";
+        Reply::json(
+            refusal.status(),
+            &json!({
+                "error": refusal.reason.code(),
+                "error_description": format!("AADSTS{number}: {}. Trace ID: {trace}", refusal.description),
+                "error_codes": [number],
+                "timestamp": "2026-11-23 12:00:00Z",
+                "trace_id": trace,
+                "correlation_id": "fb3d2015-bc17-4bb9-bb85-30c5cf1aaaa7",
+                "error_uri": format!("https://login.microsoftonline.com/error?code={number}"),
+            }),
+        )
+    }
+
+    fn denied(&self, _call: &Call<'_>, denied: Denied) -> Reply {
+        let (status, code, message) = match denied {
+            Denied::NoToken => {
+                (StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken", "Access token is empty.")
+            }
+            Denied::BadToken => (
+                StatusCode::UNAUTHORIZED,
+                "InvalidAuthenticationToken",
+                "Access token has expired or is not valid.",
+            ),
+            Denied::Scope => (
+                StatusCode::FORBIDDEN,
+                "Authorization_RequestDenied",
+                "Insufficient privileges to complete the operation.",
+            ),
+        };
+        Reply::json(status, &json!({"error": {"code": code, "message": message, "innerError": {}}}))
+    }
+
+    /// `mail` is null for accounts without a mailbox; the user principal name looks like an address and need not be one.
+    fn profile(&self, call: &Call<'_>, grant: &Grant, mut body: Map<String, Value>) -> Reply {
+        let mail = token::email(&call.shared.state(), &call.provider.family, grant)
+            .map_or(Value::Null, |(address, _)| json!(address));
+        body.insert("mail".to_owned(), mail);
+        let principal = format!("{}@contoso.onmicrosoft.example", grant.user.username);
+        body.insert("userPrincipalName".to_owned(), json!(principal));
+        body.insert(
+            "@odata.context".to_owned(),
+            json!("https://graph.microsoft.com/v1.0/$metadata#users/$entity"),
+        );
+        Reply::ok(&Value::Object(body))
+    }
+}
+
+fn is_guid(tenant: &str) -> bool {
+    let lengths = tenant.split('-').map(str::len);
+    lengths.eq([8, 4, 4, 4, 12]) && tenant.chars().all(|c| c == '-' || c.is_ascii_hexdigit())
+}

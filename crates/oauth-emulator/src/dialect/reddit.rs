@@ -1,0 +1,59 @@
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+
+use super::Dialect;
+use crate::{
+    fault::Fault,
+    profile::Denied,
+    reply::{Reason, Refusal, Reply},
+    server::Call,
+    state::Grant,
+    table::Endpoint,
+};
+
+/// How the User-Agents begin that HTTP libraries send by themselves; Reddit throttles them.
+const GENERIC_AGENTS: [&str; 7] =
+    ["python-", "curl/", "wget/", "go-http-client", "java/", "okhttp/", "reqwest/"];
+
+/// <https://github.com/reddit-archive/reddit/wiki/OAuth2>
+pub(super) struct Reddit;
+
+impl Dialect for Reddit {
+    fn turn_away(&self, call: &Call<'_>, _endpoint: Endpoint) -> Option<Reply> {
+        let agent = call.request.header("user-agent").unwrap_or_default().to_ascii_lowercase();
+        let generic = agent.is_empty() || GENERIC_AGENTS.iter().any(|known| agent.starts_with(known));
+        generic.then(|| error(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests"))
+    }
+
+    /// A bad code is an error at status 200; bad credentials are the API's 401.
+    fn refuse(&self, _call: &Call<'_>, refusal: &Refusal) -> Reply {
+        match refusal.reason {
+            Reason::Client => error(StatusCode::UNAUTHORIZED, "Unauthorized"),
+            Reason::Code | Reason::RedirectUri | Reason::Verifier | Reason::GrantType => {
+                Reply::ok(&json!({"error": refusal.reason.code()}))
+            }
+            Reason::RefreshToken | Reason::Request | Reason::Scope => {
+                error(StatusCode::BAD_REQUEST, "Bad Request")
+            }
+        }
+    }
+
+    fn denied(&self, _call: &Call<'_>, denied: Denied) -> Reply {
+        match denied {
+            Denied::NoToken | Denied::BadToken => error(StatusCode::UNAUTHORIZED, "Unauthorized"),
+            Denied::Scope => error(StatusCode::FORBIDDEN, "Forbidden"),
+        }
+    }
+
+    /// The name is the account's, not the person's; the address itself is never told.
+    fn profile(&self, call: &Call<'_>, grant: &Grant, mut body: Map<String, Value>) -> Reply {
+        body.insert("name".to_owned(), json!(grant.user.username));
+        let verified = grant.user.email_verified && !call.has_fault(&Fault::UnverifiedEmail);
+        body.insert("has_verified_email".to_owned(), json!(verified));
+        Reply::ok(&Value::Object(body))
+    }
+}
+
+fn error(status: StatusCode, message: &str) -> Reply {
+    Reply::json(status, &json!({"message": message, "error": status.as_u16()}))
+}

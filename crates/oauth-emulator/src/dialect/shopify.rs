@@ -1,0 +1,95 @@
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+
+use super::Dialect;
+use crate::{
+    crypto,
+    profile::Denied,
+    reply::{Reason, Refusal, Reply},
+    server::Call,
+    state::{Authorization, Grant, Issued, now},
+};
+
+/// <https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens/authorization-code-grant>
+pub(super) struct Shopify;
+
+impl Dialect for Shopify {
+    /// The callback names the shop and is signed with the client secret.
+    fn callback(&self, request: &Authorization, answer: &mut Vec<(String, String)>) {
+        let shop = request.captures.get("shop").map(String::as_str).unwrap_or_default();
+        answer.push(("shop".to_owned(), format!("{shop}.myshopify.com")));
+        answer.push(("host".to_owned(), crypto::base64url(format!("admin.shopify.com/store/{shop}"))));
+        answer.push(("timestamp".to_owned(), now().to_string()));
+        let secret = request.app.client_secret.as_deref().unwrap_or_default();
+        let hmac = crypto::hmac_hex(secret, &signed_text(answer));
+        answer.push(("hmac".to_owned(), hmac));
+    }
+
+    /// An offline token has neither type nor lifetime; an online one tells about the staff member.
+    fn token_reply(&self, issued: &Issued, reply: &mut Map<String, Value>) {
+        let per_user = |(name, value): (&str, &str)| name == "grant_options[]" && value == "per-user";
+        if !issued.grant.request.params.iter().any(per_user) {
+            return;
+        }
+        let user = &issued.grant.user;
+        let (first, last) = user.name.split_once(' ').unwrap_or((&user.name, ""));
+        reply.insert("expires_in".to_owned(), json!(86399));
+        reply.insert("associated_user_scope".to_owned(), json!(issued.scopes.join(",")));
+        reply.insert(
+            "associated_user".to_owned(),
+            json!({
+                "id": user.id.parse::<u64>().ok(),
+                "first_name": first,
+                "last_name": last,
+                "email": user.email,
+                "email_verified": user.email_verified,
+                "account_owner": true,
+                "locale": "en",
+                "collaborator": false,
+            }),
+        );
+    }
+
+    fn refuse(&self, _call: &Call<'_>, refusal: &Refusal) -> Reply {
+        let code = match refusal.reason {
+            Reason::Client => "application_cannot_be_found",
+            Reason::Code => "invalid_request",
+            reason => reason.code(),
+        };
+        let body = json!({"error": code, "error_description": refusal.description});
+        Reply::json(StatusCode::BAD_REQUEST, &body)
+    }
+
+    /// The Admin API has its own header and takes no bearer token.
+    fn access_token(&self, call: &Call<'_>) -> Option<String> {
+        call.request.header("x-shopify-access-token").map(str::to_owned)
+    }
+
+    fn denied(&self, _call: &Call<'_>, denied: Denied) -> Reply {
+        let (status, errors) = match denied {
+            Denied::NoToken | Denied::BadToken => (
+                StatusCode::UNAUTHORIZED,
+                "[API] Invalid API key or access token (unrecognized login or wrong password)",
+            ),
+            Denied::Scope => {
+                (StatusCode::FORBIDDEN, "[API] This action requires merchant approval for a scope.")
+            }
+        };
+        Reply::json(status, &json!({"errors": errors}))
+    }
+
+    fn profile(&self, call: &Call<'_>, _grant: &Grant, mut body: Map<String, Value>) -> Reply {
+        let shop = call.captures.get("shop").map(String::as_str).unwrap_or_default();
+        if let Some(Value::Object(members)) = body.get_mut("shop") {
+            members.insert("myshopify_domain".to_owned(), json!(format!("{shop}.myshopify.com")));
+        }
+        Reply::ok(&Value::Object(body))
+    }
+}
+
+/// All parameters but the signature, sorted by name, joined without encoding.
+fn signed_text(answer: &[(String, String)]) -> String {
+    let mut pairs: Vec<String> = answer.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    pairs.sort_unstable();
+    pairs.join("&")
+}

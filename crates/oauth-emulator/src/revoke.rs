@@ -1,0 +1,87 @@
+//! Revocation (RFC 7009) and introspection (RFC 7662).
+
+use http::{Method, StatusCode};
+use serde_json::json;
+
+use crate::{
+    client_auth::{authenticate, form},
+    reply::{Reason, Refusal, Reply},
+    server::Call,
+};
+
+/// RFC 7009: the same answer whether the token was known or not.
+pub(crate) fn revoke(call: &Call<'_>) -> Reply {
+    if call.request.method != Method::POST {
+        return Reply::method_not_allowed("POST");
+    }
+    match revoke_token(call) {
+        Ok(_) => {
+            let status = call.provider.facts.emulator.revoke_status.unwrap_or(200);
+            Reply::empty(StatusCode::from_u16(status).unwrap_or(StatusCode::OK))
+        }
+        Err(refusal) => call.dialect().refuse(call, &refusal),
+    }
+}
+
+/// Revokes what the form names; whether the token was known.
+pub(crate) fn revoke_token(call: &Call<'_>) -> Result<bool, Refusal> {
+    let form = form(call)?;
+    let accepted = call.provider.revoke_auth();
+    let app = match accepted.is_empty() {
+        true => None,
+        false => Some(authenticate(call, form, &accepted)?),
+    };
+    let token = form.get("token").ok_or_else(|| Reason::Request.because("token is missing"))?;
+    let mut state = call.shared.state();
+    let Some((_, grant, _)) = state.owner(token).filter(|(_, grant, _)| grant.provider == call.provider.name)
+    else {
+        return Ok(false);
+    };
+    if app.is_some_and(|app| app.client_id != grant.request.app.client_id) {
+        return Err(Reason::RefreshToken.because("the token was issued to another client"));
+    }
+    state.revoke(token, call.provider.facts.emulator.revoke_ends_grant);
+    Ok(true)
+}
+
+/// RFC 7662: a token that is not live has no other property.
+pub(crate) fn introspect(call: &Call<'_>) -> Reply {
+    if call.request.method != Method::POST {
+        return Reply::method_not_allowed("POST");
+    }
+    let outcome = form(call).and_then(|form| {
+        authenticate(call, form, &call.provider.token_auth())?;
+        form.get("token").ok_or_else(|| Reason::Request.because("token is missing"))
+    });
+    let token = match outcome {
+        Ok(token) => token,
+        Err(refusal) => return call.dialect().refuse(call, &refusal),
+    };
+    let state = call.shared.state();
+    if let Some((_, grant)) = state.access(&call.provider.family, token) {
+        let (issued_at, expires_at) = state.access_times(token).unwrap_or_default();
+        let mut body = json!({
+            "active": true,
+            "token_type": "Bearer",
+            "scope": grant.request.scopes.join(" "),
+            "client_id": grant.request.app.client_id,
+            "username": grant.user.username,
+            "sub": grant.user.id,
+            "iss": call.provider.issuer(&grant.request.captures),
+            "iat": issued_at,
+        });
+        if let (Some(expires_at), Some(body)) = (expires_at, body.as_object_mut()) {
+            body.insert("exp".to_owned(), json!(expires_at));
+        }
+        return Reply::ok(&body);
+    }
+    match state.live_refresh(token) {
+        Some(grant) => Reply::ok(&json!({
+            "active": true,
+            "scope": grant.request.scopes.join(" "),
+            "client_id": grant.request.app.client_id,
+            "sub": grant.user.id,
+        })),
+        None => Reply::ok(&json!({"active": false})),
+    }
+}

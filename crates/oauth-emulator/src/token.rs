@@ -1,0 +1,237 @@
+//! The token endpoint: codes and refresh tokens become access tokens (RFC 6749, sections 4.1.3, 5 and 6).
+
+use http::Method;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    app::App,
+    client_auth::{authenticate, form},
+    crypto,
+    fault::{Fault, WRONG_ISSUER},
+    profile,
+    reply::{Reason, Refusal, Reply},
+    request::Params,
+    server::Call,
+    state::{Dead, Grant, Issued, State},
+    table::{Endpoint, Pkce, Provider},
+};
+
+pub(crate) fn answer(call: &Call<'_>) -> Reply {
+    if call.request.method != Method::POST {
+        return Reply::method_not_allowed("POST");
+    }
+    match grant(call) {
+        Ok(members) => call.dialect().token_success(call, members),
+        Err(refusal) => call.dialect().refuse(call, &refusal),
+    }
+}
+
+fn grant(call: &Call<'_>) -> Result<Map<String, Value>, Refusal> {
+    let form = form(call)?;
+    let app = authenticate(call, form, &call.provider.token_auth())?;
+    call.dialect().check_token(form)?;
+    let serves = |endpoint| call.route.endpoints.contains(&endpoint);
+    match form.get("grant_type") {
+        Some("authorization_code") if serves(Endpoint::Token) => redeem(call, form, &app),
+        Some("refresh_token") if serves(Endpoint::Refresh) => refresh(call, form, &app),
+        Some(other) => match call.dialect().other_grant(call, other, form, &app) {
+            Some(outcome) => outcome,
+            None => Err(Reason::GrantType.because(format!("grant_type {other} is not supported here"))),
+        },
+        None => Err(Reason::Request.because("grant_type is missing")),
+    }
+}
+
+/// Redeems an authorization code.
+fn redeem(call: &Call<'_>, form: &Params, app: &App) -> Result<Map<String, Value>, Refusal> {
+    let provider = call.provider;
+    let code = form.get("code").ok_or_else(|| Reason::Request.because("code is missing"))?;
+    let issued = {
+        let mut state = call.shared.state();
+        let (id, grant) = state.code(provider, code).map_err(|dead| {
+            Reason::Code.because(match dead {
+                Dead::Expired => "the code has expired",
+                Dead::Used => "the code was used before; its tokens have been revoked",
+                Dead::Unknown | Dead::Revoked => "the code is unknown",
+            })
+        })?;
+        if grant.request.app.client_id != app.client_id || !grant.is_at(&call.captures) {
+            return Err(Reason::Code.because("the code was issued to another client or at another address"));
+        }
+        // From here on the code is spent, so that a verifier or redirect URI cannot be guessed.
+        state.use_code(code);
+        if form.get("redirect_uri") != Some(grant.request.redirect_uri.as_str()) {
+            return Err(Reason::RedirectUri.because("redirect_uri is not that of the authorization request"));
+        }
+        check_verifier(provider, &grant.request.params, form.get("code_verifier"))?;
+        let scopes = grant.request.scopes.clone();
+        let with_refresh = gets_refresh_token(provider, &grant);
+        let issued = state.issue(provider, id, scopes, with_refresh, expires(provider, app));
+        issued.map(|issued| Issued { first: true, ..issued })
+    };
+    let issued = issued.ok_or_else(|| Reason::Code.because("the code is unknown"))?;
+    members(call, &issued)
+}
+
+/// Trades a refresh token.
+fn refresh(call: &Call<'_>, form: &Params, app: &App) -> Result<Map<String, Value>, Refusal> {
+    let provider = call.provider;
+    let token =
+        form.get("refresh_token").ok_or_else(|| Reason::Request.because("refresh_token is missing"))?;
+    let issued = {
+        let mut state = call.shared.state();
+        let (id, grant) = state.refresh(provider, token).map_err(|dead| {
+            Reason::RefreshToken.because(match dead {
+                Dead::Used => "the refresh token was replaced before; the authorization has been ended",
+                Dead::Revoked => "the refresh token was revoked",
+                Dead::Unknown | Dead::Expired => "the refresh token is unknown",
+            })
+        })?;
+        if grant.request.app.client_id != app.client_id || !grant.is_at(&call.captures) {
+            return Err(
+                Reason::RefreshToken.because("the refresh token belongs to another client or address")
+            );
+        }
+        let scopes = narrowed(provider, &grant, form.get("scope"))?;
+        let rotates = state.rotates(provider);
+        if rotates {
+            state.replace(token);
+        }
+        state.issue(provider, id, scopes, rotates, expires(provider, app))
+    };
+    let issued = issued.ok_or_else(|| Reason::RefreshToken.because("the refresh token is unknown"))?;
+    members(call, &issued)
+}
+
+/// A refresh may ask for less than was granted, never for more (RFC 6749, section 6).
+fn narrowed(provider: &Provider, grant: &Grant, scope: Option<&str>) -> Result<Vec<String>, Refusal> {
+    let Some(scope) = scope else { return Ok(grant.request.scopes.clone()) };
+    let wanted: Vec<String> =
+        scope.split(provider.facts.scope_separator.as_str()).map(str::to_owned).collect();
+    match wanted.iter().find(|scope| !grant.has_scope(scope)) {
+        Some(extra) => Err(Reason::Scope.because(format!("{extra:?} was not granted"))),
+        None => Ok(wanted),
+    }
+}
+
+/// RFC 7636, section 4.6, and RFC 9700, section 4.8.2: a verifier without a challenge is refused too.
+fn check_verifier(provider: &Provider, params: &Params, verifier: Option<&str>) -> Result<(), Refusal> {
+    if provider.facts.pkce == Pkce::None {
+        return Ok(());
+    }
+    let refuse = |description: &str| Err(Reason::Verifier.because(description));
+    match (params.get("code_challenge"), verifier) {
+        (None, None) => Ok(()),
+        (None, Some(_)) => refuse("code_verifier without a code_challenge in the authorization request"),
+        (Some(_), None) => refuse("code_verifier is missing"),
+        (Some(challenge), Some(verifier)) => {
+            let unreserved = verifier.chars().all(|c| c.is_ascii_alphanumeric() || "-._~".contains(c));
+            let plain = params.get("code_challenge_method") != Some("S256");
+            let expected = if plain { verifier.to_owned() } else { crypto::s256(verifier) };
+            match unreserved && (43..=128).contains(&verifier.len()) && expected == challenge {
+                true => Ok(()),
+                false => refuse("code_verifier does not fit the code_challenge"),
+            }
+        }
+    }
+}
+
+/// The table's rule, unless the application has its own.
+fn gets_refresh_token(provider: &Provider, grant: &Grant) -> bool {
+    if provider.facts.refresh_url.is_none() {
+        return false;
+    }
+    let Some(rule) = provider.facts.emulator.refresh_token.as_deref() else {
+        return grant.request.app.refresh_tokens.unwrap_or(false);
+    };
+    let by_rule = match (rule, rule.split_once('=')) {
+        ("always", _) => true,
+        ("never", _) => false,
+        (_, Some((name, value))) => grant.request.params.get(name) == Some(value),
+        (scope, None) => grant.has_scope(scope),
+    };
+    grant.request.app.refresh_tokens.unwrap_or(by_rule)
+}
+
+/// Whether the provider's tokens expire for this application.
+fn expires(provider: &Provider, app: &App) -> bool {
+    let manners = &provider.facts.emulator;
+    let permanent = manners.permanent_unless_refreshed && app.refresh_tokens != Some(true);
+    manners.expires_in > 0 && !permanent
+}
+
+/// The members of a successful reply.
+pub(crate) fn members(call: &Call<'_>, issued: &Issued) -> Result<Map<String, Value>, Refusal> {
+    let facts = &call.provider.facts;
+    let manners = &facts.emulator;
+    let mut reply = Map::new();
+    reply.insert("access_token".to_owned(), json!(issued.access_token));
+    match manners.token_type.as_deref() {
+        Some("") => {}
+        spelt => {
+            reply.insert("token_type".to_owned(), json!(spelt.unwrap_or("Bearer")));
+        }
+    }
+    if let Some(seconds) = issued.expires_in {
+        reply.insert("expires_in".to_owned(), json!(seconds));
+    }
+    if let Some(token) = &issued.refresh_token {
+        reply.insert("refresh_token".to_owned(), json!(token));
+        if let Some(seconds) = manners.refresh_expires_in {
+            reply.insert("refresh_token_expires_in".to_owned(), json!(seconds));
+        }
+    }
+    let separator = manners.scope_reply_separator.as_deref().unwrap_or(&facts.scope_separator);
+    reply.insert("scope".to_owned(), json!(call.dialect().reply_scopes(&issued.scopes).join(separator)));
+    if call.provider.is_oidc() && issued.grant.has_scope("openid") {
+        reply.insert("id_token".to_owned(), json!(id_token(call, issued)?));
+    }
+    call.dialect().token_reply(issued, &mut reply);
+    Ok(reply)
+}
+
+/// OpenID Connect Core, sections 2 and 3.1.3.6.
+fn id_token(call: &Call<'_>, issued: &Issued) -> Result<String, Refusal> {
+    let provider = call.provider;
+    let grant = &issued.grant;
+    let issuer = if call.has_fault(&Fault::WrongIssuer) {
+        WRONG_ISSUER.to_owned()
+    } else {
+        provider.issuer(&grant.request.captures)
+    };
+    let now = crate::state::now();
+    let mut claims = profile::claims(&call.shared.state(), provider, grant);
+    claims.insert("iss".to_owned(), json!(issuer));
+    claims.insert("aud".to_owned(), json!(grant.request.app.client_id));
+    claims.insert("iat".to_owned(), json!(now));
+    claims.insert("exp".to_owned(), json!(now + 3600));
+    claims.insert("auth_time".to_owned(), json!(grant.auth_time));
+    claims.insert("at_hash".to_owned(), json!(crypto::left_half_hash(&issued.access_token)));
+    // A refreshed ID token has no nonce (OpenID Connect Core, section 12.2).
+    if issued.first
+        && provider.facts.emulator.nonce_in_id_token.unwrap_or(true)
+        && let Some(nonce) = grant.request.params.get("nonce")
+    {
+        claims.insert("nonce".to_owned(), json!(nonce));
+    }
+    call.dialect().id_token(grant, &mut claims);
+    sign(call, &grant.request.app, &claims)
+}
+
+/// Signs in the provider's way, with a new key if the fault says so.
+pub(crate) fn sign(call: &Call<'_>, app: &App, claims: &Map<String, Value>) -> Result<String, Refusal> {
+    let provider = call.provider;
+    let rotate = call.has_fault(&Fault::RotateKeys);
+    let mut keys = call.shared.keys();
+    if rotate {
+        keys.rotate(&provider.family);
+    }
+    keys.sign(&provider.family, provider.facts.emulator.id_token_alg, app.client_secret.as_deref(), claims)
+        .map_err(|error| Reason::Request.because(format!("the emulator cannot sign: {error}")))
+}
+
+/// The e-mail address that the provider tells, after faults.
+pub(crate) fn email<'a>(state: &State, family: &str, grant: &'a Grant) -> Option<(&'a str, bool)> {
+    let address = grant.user.email.as_deref().filter(|_| !state.has_fault(family, &Fault::NoEmail))?;
+    Some((address, grant.user.email_verified && !state.has_fault(family, &Fault::UnverifiedEmail)))
+}

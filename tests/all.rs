@@ -1,0 +1,8 @@
+//! What a user of the whole workspace would ask of it.
+
+mod support;
+
+mod bad_replies;
+mod login;
+mod requests;
+mod transport;

@@ -1,0 +1,275 @@
+//! Whatever a server answers, the caller gets an error that says what to do, keeps the reply, and shows no secret.
+
+use std::time::Duration;
+
+use oauth_clients::{
+    ErrorClass, ErrorKind, HttpErrorKind, OAuth2, OAuth2Token, Operation, Provider, Result, reqwest_client,
+};
+use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+
+use crate::support::{Script, reply};
+
+const SECRETS: [&str; 4] = ["CLIENT-SECRET", "THE-CODE", "REFRESH-TOKEN", "ACCESS-TOKEN"];
+
+fn client(http: Script) -> OAuth2 {
+    OAuth2::new("id", "CLIENT-SECRET", "https://as.example/authorize", "https://as.example/token")
+        .with_refresh_endpoint("https://as.example/token")
+        .with_revoke_endpoint("https://as.example/revoke")
+        .with_profile_endpoint("https://as.example/me")
+        .with_name("acme")
+        .with_http_client(http)
+}
+
+async fn exchange(http: Script) -> Result<OAuth2Token> {
+    client(http).get_access_token("THE-CODE", "https://app.example/cb", None, &[]).await
+}
+
+/// The error of an exchange that is answered so, after the checks that every error must pass.
+async fn refused(status: u16, content_type: &str, body: impl Into<bytes::Bytes>) -> oauth_clients::Error {
+    let body = body.into();
+    let error = exchange(Script::new([reply(status, content_type, body.clone())])).await.unwrap_err();
+    assert_eq!(error.operation(), Operation::GET_ACCESS_TOKEN);
+    assert_eq!(error.provider(), "acme");
+    assert_eq!(error.status().unwrap(), status);
+    assert_eq!(error.body().unwrap(), &body[..]);
+    let shown = format!("{error} {error:?}");
+    assert!(error.to_string().starts_with("get_access_token at acme: "), "{error}");
+    assert!(SECRETS.iter().all(|secret| !shown.contains(secret)), "{shown}");
+    error
+}
+
+#[tokio::test]
+async fn success_that_holds_no_token_is_a_malformed_reply() {
+    let deep = "{\"a\":".repeat(100_000);
+    for (name, body) in [
+        ("empty", &b""[..]),
+        ("html", b"<!doctype html><title>Sign in</title>"),
+        ("array", b"[]"),
+        ("null", b"null"),
+        ("string", b"\"ACCESS-TOKEN\""),
+        ("truncated", b"{\"access_token\":\"ACCESS-TOKEN\",\"refr"),
+        ("invalid UTF-8", b"{\"access_token\":\"\xff\xfe\"}"),
+        ("deep", deep.as_bytes()),
+        ("no token", b"{\"token_type\":\"bearer\"}"),
+        ("null token", b"{\"access_token\":null}"),
+        ("empty token", b"{\"access_token\":\"\"}"),
+        ("number as token", b"{\"access_token\":123}"),
+        ("token twice", b"{\"access_token\":\"ACCESS-TOKEN\",\"access_token\":\"b\"}"),
+        ("word as expiry", b"{\"access_token\":\"ACCESS-TOKEN\",\"expires_in\":\"soon\"}"),
+        ("number too large for JSON", b"{\"access_token\":\"ACCESS-TOKEN\",\"expires_in\":1e400}"),
+        ("DPoP unasked", b"{\"access_token\":\"ACCESS-TOKEN\",\"token_type\":\"DPoP\"}"),
+    ] {
+        let error = refused(200, "application/json", body.to_vec()).await;
+        assert!(matches!(error.kind(), ErrorKind::MalformedReply { .. }), "{name}: {error}");
+        assert_eq!(error.class(), ErrorClass::Protocol, "{name}");
+    }
+    let error = refused(204, "application/json", "").await;
+    assert!(matches!(error.kind(), ErrorKind::MalformedReply { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn an_oauth_error_is_found_in_every_shape_and_under_every_status() {
+    for (status, content_type, body) in [
+        (400, "application/json", r#"{"error":"invalid_grant","error_description":"expired"}"#),
+        (401, "application/json;charset=utf-8", r#"{"error":"invalid_grant","error_description":"expired"}"#),
+        (200, "application/json", r#"{"error":"invalid_grant","error_description":"expired"}"#),
+        (200, "text/plain", r#"{"error":"invalid_grant","message":"expired"}"#),
+        (200, "application/x-www-form-urlencoded", "error=invalid_grant&error_description=expired"),
+        (400, "application/json", r#"{"error":{"code":"invalid_grant","message":"expired"}}"#),
+        (500, "application/json", r#"{"error":"invalid_grant","error_description":"expired"}"#),
+    ] {
+        let error = refused(status, content_type, body).await;
+        let oauth = error.oauth_error().unwrap_or_else(|| panic!("{body}: {error}"));
+        assert_eq!(
+            (&*oauth.code, oauth.description.as_deref()),
+            ("invalid_grant", Some("expired")),
+            "{body}"
+        );
+        assert_eq!(error.class(), ErrorClass::Reauthorize, "{body}");
+        assert_eq!(
+            error.to_string(),
+            format!("get_access_token at acme: HTTP {status}: invalid_grant: expired")
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_class_says_what_to_do() {
+    let transient =
+        |seconds: Option<u64>| ErrorClass::Transient { retry_after: seconds.map(Duration::from_secs) };
+    for (status, body, class) in [
+        (400, r#"{"error":"invalid_grant"}"#, ErrorClass::Reauthorize),
+        (200, r#"{"error":"bad_verification_code"}"#, ErrorClass::Reauthorize),
+        (401, r#"{"error":"invalid_client"}"#, ErrorClass::Configuration),
+        (400, r#"{"error":"invalid_scope"}"#, ErrorClass::Configuration),
+        (200, r#"{"error":"incorrect_client_credentials"}"#, ErrorClass::Configuration),
+        (400, r#"{"error":"temporarily_unavailable"}"#, transient(None)),
+        (503, r#"{"error":"invalid_request"}"#, transient(None)),
+        (500, "<html>", transient(None)),
+        (502, "", transient(None)),
+        (429, "slow down", transient(None)),
+        (401, "", ErrorClass::Configuration),
+        (403, "<html>blocked</html>", ErrorClass::Protocol),
+        (404, "", ErrorClass::Protocol),
+        (302, "", ErrorClass::Protocol),
+        (400, r#"{"error":"something_new"}"#, ErrorClass::Protocol),
+    ] {
+        assert_eq!(refused(status, "text/plain", body).await.class(), class, "{status} {body}");
+    }
+
+    let mut answer = reply(429, "text/plain", "");
+    answer.headers_mut().insert("retry-after", "17".parse().unwrap());
+    let error = exchange(Script::new([answer])).await.unwrap_err();
+    assert_eq!(error.class(), transient(Some(17)));
+
+    let in_a_minute = time::OffsetDateTime::now_utc() + Duration::from_secs(60);
+    let date =
+        in_a_minute.format(&time::format_description::well_known::Rfc2822).unwrap().replace("+0000", "GMT");
+    let mut answer = reply(503, "text/plain", "");
+    answer.headers_mut().insert("retry-after", date.parse().unwrap());
+    let wait = exchange(Script::new([answer])).await.unwrap_err().retry_after().unwrap();
+    assert!((58..=60).contains(&wait.as_secs()), "{wait:?}");
+
+    // At the API, 401 means that the token is dead; at the token endpoint, that the client is not known.
+    let http = Script::json(401, &json!({"message": "Bad credentials"}));
+    let error = client(http).get_profile("ACCESS-TOKEN").await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Reauthorize);
+    assert_eq!(error.to_string(), "get_profile at acme: HTTP 401 without an OAuth error: Bad credentials");
+}
+
+#[tokio::test]
+async fn a_secret_that_the_server_echoes_is_not_shown() {
+    let body =
+        json!({"error": "invalid_grant", "error_description": "CLIENT-SECRET sent THE-CODE\nok?\u{1b}[2J"});
+    let error = refused(400, "application/json", body.to_string()).await;
+    assert_eq!(error.oauth_error().unwrap().description.as_deref(), Some("[hidden] sent [hidden] ok? [2J"));
+
+    let error = refused(400, "application/json", json!({"error": "x".repeat(5000)}).to_string()).await;
+    assert!(error.to_string().len() < 500);
+
+    let body = json!({"error": "invalid_token", "error_description": "no such token: ACCESS-TOKEN"});
+    let error = client(Script::json(401, &body)).get_profile("ACCESS-TOKEN").await.unwrap_err();
+    assert!(!format!("{error}{error:?}").contains("ACCESS-TOKEN"), "{error:?}");
+}
+
+#[tokio::test]
+async fn what_harms_nobody_is_tolerated() {
+    for (status, content_type, body) in [
+        (200, "application/json", r#"{"access_token":"AT"}"#),
+        (201, "application/json", r#"{"access_token":"AT","token_type":"Bearer"}"#),
+        (200, "text/html", r#"{"access_token":"AT","token_type":"bEARER","unknown":{"a":[1]}}"#),
+        (200, "text/plain", "access_token=AT&token_type=bearer&expires_in=3600"),
+        (200, "application/x-www-form-urlencoded", "access_token=AT&scope=a%2Cb"),
+        (200, "application/json", r#"{"access_token":"AT","error":null}"#),
+        (200, "application/json", r#"{"access_token":"AT","error":"","refresh_token":"","expires_in":null}"#),
+        (200, "application/json", r#" {"access_token":"AT","scope":["a","b"],"expires_in":"3600"}"#),
+    ] {
+        let token = exchange(Script::new([reply(status, content_type, body)])).await.unwrap();
+        assert_eq!(token.access_token(), "AT", "{body}");
+        assert_eq!(token.bearer().unwrap(), "AT", "{body}");
+        assert_eq!(token.refresh_token(), None, "{body}");
+        assert!(!token.is_expired(), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_keeps_the_old_refresh_token_unless_there_is_a_new_one() {
+    for (body, expected) in [
+        (json!({"access_token": "new"}), "REFRESH-TOKEN"),
+        (json!({"access_token": "new", "refresh_token": null}), "REFRESH-TOKEN"),
+        (json!({"access_token": "new", "refresh_token": ""}), "REFRESH-TOKEN"),
+        (json!({"access_token": "new", "refresh_token": "rotated"}), "rotated"),
+    ] {
+        let token = client(Script::json(200, &body)).refresh_token("REFRESH-TOKEN", None).await.unwrap();
+        assert_eq!(token.refresh_token(), Some(expected));
+    }
+}
+
+#[tokio::test]
+async fn a_revocation_succeeds_whatever_the_body() {
+    for body in ["", "<html>", "OK", "{}"] {
+        client(Script::new([reply(200, "text/html", body)])).revoke_token("t", None).await.unwrap();
+    }
+    let http = Script::json(400, &json!({"error": "unsupported_token_type"}));
+    let error = client(http).revoke_token("t", None).await.unwrap_err();
+    assert_eq!(error.oauth_error().unwrap().code, "unsupported_token_type");
+}
+
+/// A server that does one thing with each connection, for what no HTTP mock can do.
+async fn raw_server(answer: &'static [u8], then: Duration) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let _ = stream.read(&mut [0; 4096]).await;
+                let _ = stream.write_all(answer).await;
+                tokio::time::sleep(then).await;
+            });
+        }
+    });
+    format!("http://{address}/token")
+}
+
+async fn transport_error(endpoint: String, limit: Duration) -> oauth_clients::Error {
+    let http = reqwest_client(|defaults| defaults.timeout(limit)).unwrap();
+    let client =
+        OAuth2::new("id", "CLIENT-SECRET", "https://as.example/authorize", endpoint).with_http_client(http);
+    let error = client.get_access_token("THE-CODE", "https://app.example/cb", None, &[]).await.unwrap_err();
+    let shown = format!("{error} {error:?}");
+    assert!(SECRETS.iter().all(|secret| !shown.contains(secret)), "{shown}");
+    error
+}
+
+#[tokio::test]
+async fn a_connection_that_fails_is_transient_and_said_so() {
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let minute = Duration::from_secs(60);
+    let short = Duration::from_millis(300);
+    for (endpoint, limit, kind) in [
+        (format!("http://{closed}/token"), minute, HttpErrorKind::Connect),
+        (raw_server(b"", minute).await, short, HttpErrorKind::Timeout),
+        (
+            raw_server(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"a", minute).await,
+            short,
+            HttpErrorKind::Timeout,
+        ),
+        (
+            raw_server(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"a", Duration::ZERO).await,
+            minute,
+            HttpErrorKind::Other,
+        ),
+        (raw_server(b"", Duration::ZERO).await, minute, HttpErrorKind::Other),
+        (raw_server(b"not HTTP at all\r\n\r\n", Duration::ZERO).await, minute, HttpErrorKind::Other),
+    ] {
+        let error = transport_error(endpoint, limit).await;
+        assert!(
+            matches!(error.kind(), ErrorKind::Transport(cause) if cause.kind() == kind),
+            "{kind:?}: {error:?}"
+        );
+        assert_eq!(error.class(), ErrorClass::Transient { retry_after: None });
+    }
+}
+
+#[tokio::test]
+async fn a_reply_that_is_too_large_is_not_read_to_its_end() {
+    let server = httpmock::MockServer::start_async().await;
+    server
+        .mock_async(|_, then| {
+            then.status(200).header("content-type", "application/json").body(" ".repeat(10 * 1024 * 1024));
+        })
+        .await;
+    let error = transport_error(server.url("/token"), Duration::from_secs(60)).await;
+    assert!(matches!(error.kind(), ErrorKind::Transport(cause) if cause.kind() == HttpErrorKind::TooLarge));
+    assert_eq!(error.class(), ErrorClass::Protocol);
+    assert_eq!(error.status().unwrap(), 200);
+
+    // A client of one's own is held to the same limit.
+    let error =
+        exchange(Script::new([reply(200, "application/json", vec![b' '; 2 << 20])])).await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Transport(cause) if cause.kind() == HttpErrorKind::TooLarge));
+}

@@ -1,0 +1,332 @@
+//! What is sent: whole requests of the generic client.
+
+use oauth_clients::{
+    AuthorizationRequest, ClientAuth, ClientSecret, CodeChallengeMethod, CodeVerifier, ErrorClass, OAuth2,
+    Provider, Secret, SecretSource, SecretSourceError, async_trait,
+};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::support::{Script, owned, query_of};
+
+fn generic() -> OAuth2 {
+    OAuth2::new("id", "secret", "https://as.example/authorize", "https://as.example/token")
+        .with_refresh_endpoint("https://as.example/refresh")
+        .with_revoke_endpoint("https://as.example/revoke")
+        .with_scopes(["a", "b"])
+}
+
+#[tokio::test]
+async fn an_authorization_url_holds_what_was_asked_for_and_nothing_twice() {
+    let verifier = CodeVerifier::new("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk").unwrap();
+    let request = AuthorizationRequest::new("https://app.example/cb?tenant=ü&x=1")
+        .state("s+/=&")
+        .nonce("n")
+        .pkce(&verifier)
+        .extras_params(&json!({"flag": true, "off": false, "none": null, "list": ["x", "y"], "n": 3, "claims": {"a": null}}));
+    let url = generic().get_authorization_url(request).await.unwrap();
+    assert!(url.starts_with("https://as.example/authorize?response_type=code&client_id=id&redirect_uri=https%3A%2F%2Fapp.example%2Fcb%3Ftenant%3D%C3%BC%26x%3D1&"), "{url}");
+    assert_eq!(
+        query_of(&url),
+        owned(&[
+            ("response_type", "code"),
+            ("client_id", "id"),
+            ("redirect_uri", "https://app.example/cb?tenant=ü&x=1"),
+            ("state", "s+/=&"),
+            ("scope", "a b"),
+            ("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"),
+            ("code_challenge_method", "S256"),
+            ("nonce", "n"),
+            ("claims", r#"{"a":null}"#),
+            ("flag", "true"),
+            ("list", "x y"),
+            ("n", "3"),
+            ("off", "false"),
+        ])
+    );
+}
+
+#[tokio::test]
+async fn az_01_an_endpoint_keeps_its_query_and_must_have_no_fragment() {
+    for (endpoint, expected) in [
+        ("https://as.example/a?tenant=x", "https://as.example/a?tenant=x&response_type=code&"),
+        ("https://as.example/a?", "https://as.example/a?response_type=code&"),
+        ("https://as.example/a?tenant=x&", "https://as.example/a?tenant=x&response_type=code&"),
+    ] {
+        let client = OAuth2::new("id", "secret", endpoint, "https://as.example/token");
+        let url =
+            client.get_authorization_url(AuthorizationRequest::new("https://app.example/cb")).await.unwrap();
+        assert!(url.starts_with(expected), "{url}");
+    }
+    for endpoint in
+        ["https://as.example/a#f", "http://as.example/a", "as.example/a", "https://as.example/a?state=x"]
+    {
+        let client = OAuth2::new("id", "secret", endpoint, "https://as.example/token");
+        let error = client
+            .get_authorization_url(AuthorizationRequest::new("https://app.example/cb"))
+            .await
+            .unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Configuration, "{endpoint}");
+    }
+}
+
+#[tokio::test]
+async fn az_02_extra_parameters_cannot_replace_what_the_library_sets() {
+    for name in [
+        "response_type",
+        "client_id",
+        "redirect_uri",
+        "state",
+        "scope",
+        "code_challenge",
+        "code_challenge_method",
+        "nonce",
+        "request",
+        "request_uri",
+    ] {
+        let request =
+            AuthorizationRequest::new("https://app.example/cb").extras_params(&json!({name: "evil"}));
+        let error = generic().get_authorization_url(request).await.unwrap_err();
+        assert!(error.to_string().contains(name), "{error}");
+        assert_eq!(error.class(), ErrorClass::Configuration);
+    }
+}
+
+#[tokio::test]
+async fn az_08_a_redirect_uri_is_absolute_and_has_no_fragment() {
+    for bad in ["https://app.example/cb#x", "/cb", "", "app.example/cb"] {
+        assert!(generic().get_authorization_url(AuthorizationRequest::new(bad)).await.is_err(), "{bad}");
+    }
+    for good in ["http://127.0.0.1:8000/cb", "com.example.app:/cb", "https://app.example/cb?x=1"] {
+        assert!(generic().get_authorization_url(AuthorizationRequest::new(good)).await.is_ok(), "{good}");
+    }
+}
+
+#[tokio::test]
+async fn az_13_scopes_are_joined_as_the_provider_wants_them() {
+    let scope_of = |client: OAuth2, scopes: Option<Vec<&'static str>>| async move {
+        let request = AuthorizationRequest::new("https://app.example/cb");
+        let request = match scopes {
+            Some(scopes) => request.scopes(scopes),
+            None => request,
+        };
+        let url = client.get_authorization_url(request).await?;
+        Ok::<_, oauth_clients::Error>(
+            query_of(&url).into_iter().find(|(name, _)| name == "scope").map(|(_, v)| v),
+        )
+    };
+    assert_eq!(scope_of(generic(), None).await.unwrap().as_deref(), Some("a b"));
+    assert_eq!(scope_of(generic(), Some(vec!["c"])).await.unwrap().as_deref(), Some("c"));
+    assert_eq!(scope_of(generic(), Some(vec![])).await.unwrap(), None);
+    assert_eq!(scope_of(generic().with_scopes([""; 0]), None).await.unwrap(), None);
+    assert_eq!(scope_of(generic().with_scope_separator(","), None).await.unwrap().as_deref(), Some("a,b"));
+    for bad in ["a\"b", "a\\b", "a\u{7f}", "ä", "a\nb"] {
+        assert!(scope_of(generic(), Some(vec![bad])).await.is_err(), "{bad:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_code_exchange_with_the_secret_in_the_body() {
+    let http = Script::json(200, &json!({"access_token": "AT"}));
+    let verifier = CodeVerifier::random().unwrap();
+    let redirect_uri = "https://app.example/%7Ecb/?a=b";
+    generic()
+        .with_http_client(http.clone())
+        .get_access_token(
+            "CODE",
+            redirect_uri,
+            Some(&verifier),
+            &[("resource", "https://rs.example"), ("empty", "")],
+        )
+        .await
+        .unwrap();
+    let sent = http.request();
+    assert_eq!((&*sent.method, &*sent.url), ("POST", "https://as.example/token"));
+    assert_eq!(sent.query, []);
+    assert_eq!(
+        sent.headers,
+        owned(&[("accept", "application/json"), ("content-type", "application/x-www-form-urlencoded")])
+    );
+    assert_eq!(
+        sent.form(),
+        owned(&[
+            ("grant_type", "authorization_code"),
+            ("code", "CODE"),
+            ("redirect_uri", redirect_uri),
+            ("code_verifier", verifier.expose()),
+            ("resource", "https://rs.example"),
+            ("client_id", "id"),
+            ("client_secret", "secret"),
+        ])
+    );
+}
+
+#[tokio::test]
+async fn extra_token_parameters_cannot_stand_twice() {
+    for extra in [("code", "other"), ("client_id", "other"), ("grant_type", "password")] {
+        let client = generic().with_http_client(Script::default());
+        let error = client.get_access_token("c", "https://app.example/cb", None, &[extra]).await.unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Configuration);
+    }
+}
+
+#[tokio::test]
+async fn tk_04_basic_credentials_are_form_encoded_first_unless_told_otherwise() {
+    let secret = "s3cret+/=:%~ &?-._*";
+    // `printf %s 'my%3Aid:s3cret%2B%2F%3D%3A%25%7E+%26%3F-._*' | base64` and the same without the encoding.
+    for (auth, expected) in [
+        (ClientAuth::Basic, "my%3Aid:s3cret%2B%2F%3D%3A%25%7E+%26%3F-._*"),
+        (ClientAuth::BasicUnencoded, "my:id:s3cret+/=:%~ &?-._*"),
+    ] {
+        let http = Script::json(200, &json!({"access_token": "AT"}));
+        OAuth2::new("my:id", secret, "https://as.example/authorize", "https://as.example/token")
+            .with_client_auth(auth)
+            .with_http_client(http.clone())
+            .get_access_token("c", "https://app.example/cb", None, &[])
+            .await
+            .unwrap();
+        let sent = http.request();
+        let encoded = sent.header("authorization").unwrap().strip_prefix("Basic ").unwrap();
+        let decoded = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, encoded).unwrap();
+        assert_eq!(String::from_utf8(decoded).unwrap(), expected);
+        // One method per request: nothing of the client in the body (TK-05).
+        assert!(sent.form().iter().all(|(name, _)| !name.starts_with("client")), "{sent:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_public_client_names_itself_in_the_body_whatever_the_provider_prefers() {
+    for auth in [ClientAuth::Post, ClientAuth::Basic, ClientAuth::None] {
+        let http = Script::json(200, &json!({"access_token": "AT"}));
+        OAuth2::new("id", ClientSecret::NONE, "https://as.example/authorize", "https://as.example/token")
+            .with_client_auth(auth)
+            .with_http_client(http.clone())
+            .get_access_token("c", "https://app.example/cb", None, &[])
+            .await
+            .unwrap();
+        let sent = http.request();
+        assert_eq!(sent.header("authorization"), None);
+        assert_eq!(sent.form().last(), Some(&("client_id".to_owned(), "id".to_owned())));
+    }
+}
+
+#[tokio::test]
+async fn refresh_and_revocation_go_to_their_own_endpoints_by_their_own_methods() {
+    let http = Script::new([
+        crate::support::reply(200, "application/json", r#"{"access_token":"AT"}"#),
+        crate::support::reply(200, "text/plain", ""),
+    ]);
+    let client = generic().with_revoke_auth(ClientAuth::Basic).with_http_client(http.clone());
+    client.refresh_token("RT", Some(&["a"])).await.unwrap();
+    client.revoke_token("RT", Some("refresh_token")).await.unwrap();
+    let [refresh, revoke] = &http.requests()[..] else { panic!() };
+    assert_eq!(refresh.url, "https://as.example/refresh");
+    assert_eq!(
+        refresh.form(),
+        owned(&[
+            ("grant_type", "refresh_token"),
+            ("refresh_token", "RT"),
+            ("scope", "a"),
+            ("client_id", "id"),
+            ("client_secret", "secret")
+        ])
+    );
+    assert_eq!(revoke.url, "https://as.example/revoke");
+    assert_eq!(revoke.form(), owned(&[("token", "RT"), ("token_type_hint", "refresh_token")]));
+    assert_eq!(revoke.header("authorization"), Some("Basic aWQ6c2VjcmV0"));
+}
+
+#[tokio::test]
+async fn what_a_provider_does_not_have_is_said_without_a_request() {
+    let client = OAuth2::new("id", "secret", "https://as.example/authorize", "https://as.example/token");
+    for error in [
+        client.refresh_token("RT", None).await.unwrap_err(),
+        client.revoke_token("RT", None).await.unwrap_err(),
+        client.get_profile("AT").await.unwrap_err(),
+        client.introspect_token("AT", None).await.unwrap_err(),
+    ] {
+        assert_eq!(error.class(), ErrorClass::Configuration);
+        assert!(error.to_string().contains("not supported by this provider"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn rv_04_an_introspection_must_say_whether_the_token_is_active() {
+    for (body, fine) in [
+        (json!({"active": true, "sub": "x"}), true),
+        (json!({"active": false}), true),
+        (json!({}), false),
+        (json!({"active": "true"}), false),
+        (json!([true]), false),
+    ] {
+        let client = generic().with_introspection_endpoint("https://as.example/introspect");
+        let client = client.with_http_client(Script::json(200, &body));
+        assert_eq!(client.introspect_token("AT", None).await.is_ok(), fine, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_secret_can_be_made_for_each_request_and_its_failure_stops_the_request() {
+    #[derive(Debug)]
+    struct Vault(bool);
+
+    #[async_trait]
+    impl SecretSource for Vault {
+        async fn client_secret(&self) -> Result<Secret, SecretSourceError> {
+            if self.0 { Ok("fresh".into()) } else { Err("the vault is sealed".into()) }
+        }
+    }
+
+    let http = Script::json(200, &json!({"access_token": "AT"}));
+    let client = |open| {
+        OAuth2::new(
+            "id",
+            ClientSecret::made_by(Vault(open)),
+            "https://as.example/authorize",
+            "https://as.example/token",
+        )
+        .with_http_client(http.clone())
+    };
+    client(true).get_access_token("c", "https://app.example/cb", None, &[]).await.unwrap();
+    assert_eq!(http.request().form().last().unwrap().1, "fresh");
+    let error = client(false).get_access_token("c", "https://app.example/cb", None, &[]).await.unwrap_err();
+    assert!(error.to_string().contains("the vault is sealed"), "{error}");
+    assert_eq!(http.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn endpoints_move_together_and_defaults_can_be_overridden() {
+    #[derive(Serialize)]
+    struct Extra {
+        prompt: &'static str,
+    }
+    let client = generic()
+        .with_endpoints(|all| all.at("https://gateway.example/acme"))
+        .with_authorize_params(&Extra { prompt: "none" });
+    let plain =
+        client.get_authorization_url(AuthorizationRequest::new("https://app.example/cb")).await.unwrap();
+    assert!(plain.starts_with("https://gateway.example/acme/authorize?"), "{plain}");
+    assert!(plain.ends_with("&prompt=none"), "{plain}");
+    let request = AuthorizationRequest::new("https://app.example/cb")
+        .extras_params(&Extra { prompt: "login" })
+        .code_challenge("x", CodeChallengeMethod::Plain);
+    let other = client.get_authorization_url(request).await.unwrap();
+    assert!(other.ends_with("&code_challenge=x&code_challenge_method=plain&prompt=login"), "{other}");
+}
+
+#[test]
+fn nothing_that_prints_shows_a_secret() {
+    let client = OAuth2::new("id", "CLIENT-SECRET", "https://as.example/a", "https://as.example/t");
+    let request = AuthorizationRequest::new("https://app.example/cb")
+        .state("STATE")
+        .extras_params(&json!({"x": "EXTRA"}));
+    let shown = format!(
+        "{client:?} {request:?} {:?} {:?} {:?}",
+        Secret::new("HIDDEN"),
+        CodeVerifier::new("V".repeat(43)).unwrap(),
+        client.client_secret()
+    );
+    for secret in ["CLIENT-SECRET", "STATE", "EXTRA", "HIDDEN", "VVV"] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+}

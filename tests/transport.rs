@@ -1,0 +1,137 @@
+//! How requests travel: redirects, proxies, time limits, headers, TLS.
+
+use std::time::Duration;
+
+use httpmock::MockServer;
+use oauth_clients::{ErrorClass, ErrorKind, HttpErrorKind, OAuth2, Provider, reqwest, reqwest_client};
+use serde_json::json;
+
+fn client(server: &MockServer) -> OAuth2 {
+    OAuth2::new("id", "CLIENT-SECRET", "https://as.example/authorize", server.url("/token"))
+        .with_profile_endpoint(server.url("/me"))
+}
+
+#[tokio::test]
+async fn tk_16_a_redirect_is_not_followed_by_the_default_client() {
+    for status in [301, 302, 303, 307, 308] {
+        let server = MockServer::start_async().await;
+        let elsewhere = MockServer::start_async().await;
+        let other = elsewhere
+            .mock_async(|_, then| _ = then.status(200).json_body(json!({"access_token": "AT"})))
+            .await;
+        server
+            .mock_async(|_, then| _ = then.status(status).header("location", elsewhere.url("/steal")))
+            .await;
+        let error =
+            client(&server).get_access_token("c", "https://app.example/cb", None, &[]).await.unwrap_err();
+        assert_eq!(error.status().unwrap(), status);
+        assert_eq!(error.class(), ErrorClass::Protocol);
+        assert_eq!(other.calls_async().await, 0, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn lb_09_a_client_that_follows_redirects_cannot_leak_a_secret() {
+    for status in [301, 302, 303, 307, 308] {
+        let server = MockServer::start_async().await;
+        let elsewhere = MockServer::start_async().await;
+        let stolen = elsewhere
+            .mock_async(|when, then| {
+                when.is_true(|request| {
+                    let body = String::from_utf8_lossy(request.body_ref()).into_owned();
+                    let authorized = request.headers().contains_key("authorization");
+                    body.contains("CLIENT-SECRET") || authorized
+                });
+                then.status(200).json_body(json!({"access_token": "AT"}));
+            })
+            .await;
+        elsewhere
+            .mock_async(|_, then| _ = then.status(200).json_body(json!({"access_token": "AT", "id": 1})))
+            .await;
+        // The mock servers share a host name; a redirect to another name is another host.
+        let target = elsewhere.url("/steal").replace("127.0.0.1", "localhost");
+        server.mock_async(|_, then| _ = then.status(status).header("location", &target)).await;
+        let following =
+            reqwest_client(|defaults| defaults.redirect(reqwest::redirect::Policy::limited(10))).unwrap();
+        let follows = client(&server).with_http_client(following);
+
+        let error = follows.get_access_token("c", "https://app.example/cb", None, &[]).await.unwrap_err();
+        let refused =
+            matches!(error.kind(), ErrorKind::Transport(cause) if cause.kind() == HttpErrorKind::Redirected);
+        assert!(refused || error.status().is_some_and(|got| got == status), "{status}: {error:?}");
+        follows.get_profile("AT").await.unwrap_err();
+        assert_eq!(stolen.calls_async().await, 0, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_with_a_proxy_a_limit_and_headers_of_ones_own() {
+    // A forward proxy for plain http is a server that is asked for whole URLs.
+    let proxy = MockServer::start_async().await;
+    let through = proxy
+        .mock_async(|when, then| {
+            when.header("x-tenant", "blue").header("user-agent", "acme/1.0").path("/token");
+            then.status(200).json_body(json!({"access_token": "AT"}));
+        })
+        .await;
+    let http = reqwest_client(|defaults| {
+        defaults
+            .proxy(reqwest::Proxy::http(proxy.base_url()).unwrap())
+            .timeout(Duration::from_secs(5))
+            .default_headers([("x-tenant".parse().unwrap(), "blue".parse().unwrap())].into_iter().collect())
+    })
+    .unwrap();
+    let mut client = OAuth2::new("id", "secret", "https://as.example/authorize", "http://as.example/token")
+        .with_user_agent("acme/1.0")
+        .unwrap()
+        .with_http_client(http);
+    client.dangerously_allow_plain_http();
+    let token = client.get_access_token("c", "https://app.example/cb", None, &[]).await.unwrap();
+    assert_eq!(token.access_token(), "AT");
+    assert_eq!(through.calls_async().await, 1);
+}
+
+#[tokio::test]
+async fn plain_http_to_another_machine_is_refused_before_anything_is_sent() {
+    let client = OAuth2::new("id", "secret", "http://as.example/authorize", "http://as.example/token");
+    let error = client.get_access_token("c", "https://app.example/cb", None, &[]).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Configuration);
+    assert_eq!(error.status(), None);
+    assert!(error.to_string().contains("use https"), "{error}");
+}
+
+#[tokio::test]
+async fn br_03_a_token_that_would_break_a_header_is_not_sent() {
+    let server = MockServer::start_async().await;
+    let any = server.mock_async(|_, then| _ = then.status(200).json_body(json!({"id": 1}))).await;
+    for token in ["a\r\nX: y", "a\nb", "", "a\0b"] {
+        let error = client(&server).get_profile(token).await.unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Configuration, "{token:?}");
+    }
+    assert_eq!(any.calls_async().await, 0);
+}
+
+#[tokio::test]
+async fn tk_19_a_code_is_sent_once_even_if_the_reply_is_lost() {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+    use tokio::{io::AsyncReadExt, net::TcpListener};
+
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}/token", listener.local_addr().unwrap());
+    let seen = Arc::new(AtomicUsize::new(0));
+    let counter = seen.clone();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            if stream.read(&mut [0; 4096]).await.is_ok_and(|bytes| bytes > 0) {
+                counter.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+    });
+    let client = OAuth2::new("id", "secret", "https://as.example/authorize", endpoint);
+    client.get_access_token("c", "https://app.example/cb", None, &[]).await.unwrap_err();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(seen.load(Ordering::SeqCst), 1);
+}

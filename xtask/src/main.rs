@@ -1,0 +1,87 @@
+//! The project's own commands. `cargo xtask --help` lists them; each has a file of its name.
+
+mod ci;
+mod demo;
+mod generate;
+mod new;
+mod node;
+mod provider;
+mod test;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// The project's own commands.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Sign in with all providers at the emulator, or with one at the real service
+    ///
+    /// Arguments and exit code are those of the program oauth-demo; `cargo xtask demo -- --help` lists them.
+    Demo {
+        /// The provider, and options of the demo
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Run every test, after installing what the tests need
+    ///
+    /// The tests need Node.js 20 or newer, for the OpenID Provider in tests/oidc-provider.
+    Test {
+        /// Arguments of `cargo test`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Check everything that must hold on each change
+    Ci,
+    /// Make a provider crate from the template
+    ///
+    /// docs/adding-a-provider.md says how to go on.
+    New {
+        /// Folder, package suffix, feature and module: lower-case letters, digits and hyphens
+        name: String,
+        /// The name that users know, for a button; the type's name comes from it
+        #[arg(long)]
+        display_name: Option<String>,
+    },
+    /// Write what follows from the provider crates: features, re-exports, tables
+    Generate {
+        /// Write nothing; fail if something would be written
+        #[arg(long)]
+        check: bool,
+    },
+    /// Check the rules that no compiler knows: layers, names, manifests, text
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Demo { arguments } => return demo::run(&arguments),
+        Command::Test { arguments } => test::run(&arguments)?,
+        Command::Ci => ci::run()?,
+        Command::New { name, display_name } => new::run(&name, display_name.as_deref())?,
+        Command::Generate { check: false } => generate::write()?,
+        Command::Generate { check: true } => generate::check()?,
+        Command::Tidy => tidy::run()?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
