@@ -79,7 +79,8 @@ impl Files {
 
     fn blocks(&mut self, path: &str, markers: [&str; 2], blocks: &[String]) {
         let full = workspace::root().join(path);
-        let replaced = workspace::read(&full).and_then(|text| replace(&text, markers, blocks).context(path.to_owned()));
+        let replaced =
+            workspace::read(&full).and_then(|text| replace(&text, markers, blocks).context(path.to_owned()));
         match replaced {
             Ok(text) => self.made.push(File { path: full, text }),
             Err(error) => self.problems.push(format!("{error:#}")),
@@ -152,7 +153,8 @@ fn dependencies(providers: &[Provider]) -> String {
 /// The facade's modules, and the function that its registry calls.
 fn modules(providers: &[Provider]) -> String {
     let each = |line: &dyn Fn(&Provider) -> String| -> String {
-        let enabled = |provider: &Provider| format!("#[cfg(feature = \"{}\")]\n{}\n", provider.name, line(provider));
+        let enabled =
+            |provider: &Provider| format!("#[cfg(feature = \"{}\")]\n{}\n", provider.name, line(provider));
         providers.iter().map(enabled).collect()
     };
     let uses = each(&|provider| format!("pub use {} as {};", provider.library(), provider.module()));
@@ -215,7 +217,8 @@ fn page(providers: &[Provider]) -> Result<String> {
     let mut rows = String::new();
     for provider in providers {
         let spec = &provider.spec;
-        let scopes = spec.texts("scopes")?.iter().map(|scope| format!("`{scope}`")).collect::<Vec<_>>().join(" ");
+        let scopes =
+            spec.texts("scopes")?.iter().map(|scope| format!("`{scope}`")).collect::<Vec<_>>().join(" ");
         rows += &format!(
             "| [{}]({}) | `{}` | [`{}`](../{}) | {} | {} | {} | {} | {scopes} |\n",
             spec.text("display_name")?,
@@ -250,7 +253,8 @@ may have typed it.
 }
 
 fn table(providers: &[Provider]) -> Result<String> {
-    let mut rows = String::from("| provider | feature | client | refresh | revoke |\n| --- | --- | --- | --- | --- |\n");
+    let mut rows =
+        String::from("| provider | feature | client | refresh | revoke |\n| --- | --- | --- | --- | --- |\n");
     for provider in providers {
         rows += &format!(
             "| {} | `{}` | `{}` | {} | {} |\n",

@@ -77,7 +77,7 @@ fn client(display_name: &str, name: &str) -> String {
         text.split(|char: char| !char.is_ascii_alphanumeric()).map(capitalized).collect()
     };
     let stem = joined(display_name);
-    let usable = display_name.chars().all(|char| char.is_ascii()) && stem.starts_with(char::is_alphabetic);
+    let usable = display_name.is_ascii() && stem.starts_with(char::is_alphabetic);
     format!("{}OAuth2", if usable { stem } else { joined(name) })
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use syn::{
-    Attribute, Expr, ExprStruct, Ident, ImplItem, Item, ItemConst, Lit, Member, Token, Visibility,
+    Attribute, Expr, ExprStruct, Ident, ImplItem, Item, ItemConst, ItemImpl, Lit, Member, Token, Visibility,
     parse::ParseStream,
 };
 
@@ -67,7 +67,8 @@ impl Provider {
         let client = items.iter().find_map(client_of).context(
             "there is no client: neither `client! { … }`, nor `configure!(…)`, nor `impl Configure for …`",
         )?;
-        let judges = |s: &String| s.contains("EmailVerification::of(") || s.contains("EmailVerification::Verified");
+        let judges =
+            |s: &String| s.contains("EmailVerification::of(") || s.contains("EmailVerification::Verified");
         Ok(Self {
             name: spec.text("name")?,
             folder: folder.to_owned(),
@@ -123,14 +124,12 @@ fn client_of(item: &Item) -> Option<String> {
             };
             item.mac.parse_body_with(parser).ok().map(|client| client.to_string())
         }
-        Item::Impl(item) => {
-            let (path, _) = (&item.trait_.as_ref()?.1, ());
-            let is_configure = path.segments.last()?.ident == "Configure";
-            match &*item.self_ty {
-                syn::Type::Path(client) if is_configure => Some(client.path.segments.last()?.ident.to_string()),
-                _ => None,
+        Item::Impl(item) => match &*item.self_ty {
+            syn::Type::Path(client) if implements(item, "Configure") => {
+                Some(client.path.segments.last()?.ident.to_string())
             }
-        }
+            _ => None,
+        },
         _ => None,
     }
 }
@@ -145,14 +144,15 @@ fn skip_rest(input: ParseStream<'_>) -> syn::Result<()> {
     })
 }
 
+fn implements(item: &ItemImpl, name: &str) -> bool {
+    let last = item.trait_.as_ref().and_then(|(path, _)| path.segments.last());
+    last.is_some_and(|segment| segment.ident == name)
+}
+
 fn overrides(item: &Item, method: &str) -> bool {
     let Item::Impl(item) = item else { return false };
-    let of_provider = item
-        .trait_
-        .as_ref()
-        .and_then(|trait_| trait_.1.segments.last())
-        .is_some_and(|segment| segment.ident == "Provider");
-    of_provider && item.items.iter().any(|it| matches!(it, ImplItem::Fn(it) if it.sig.ident == method))
+    implements(item, "Provider")
+        && item.items.iter().any(|it| matches!(it, ImplItem::Fn(it) if it.sig.ident == method))
 }
 
 /// The value of a `Spec`: an expression for each field.
@@ -175,15 +175,18 @@ impl Spec {
             },
             _ => None,
         };
-        literals
-            .ok_or_else(|| anyhow!("SPEC.{field} must be written as a list of literals: the tables are made from it"))
+        literals.ok_or_else(|| {
+            anyhow!("SPEC.{field} must be written as a list of literals: the tables are made from it")
+        })
     }
 
     /// Whether an optional field holds something.
     pub(crate) fn has(&self, field: &str) -> Result<bool> {
         match self.field(field)? {
             Expr::Path(path) if path.path.is_ident("None") => Ok(false),
-            Expr::Call(call) if matches!(&*call.func, Expr::Path(path) if path.path.is_ident("Some")) => Ok(true),
+            Expr::Call(call) if matches!(&*call.func, Expr::Path(path) if path.path.is_ident("Some")) => {
+                Ok(true)
+            }
             _ => bail!("SPEC.{field} must be written as `None` or `Some(…)`: the tables are made from it"),
         }
     }
@@ -232,11 +235,11 @@ impl Defaults {
         for item in syn::parse_file(source)?.items {
             let Item::Impl(item) = item else { continue };
             for item in item.items {
-                if let ImplItem::Const(constant) = item {
-                    if let Expr::Struct(value) = &constant.expr {
-                        let spec = defaults.complete(value)?;
-                        defaults.0.insert(constant.ident.to_string(), spec);
-                    }
+                if let ImplItem::Const(constant) = item
+                    && let Expr::Struct(value) = &constant.expr
+                {
+                    let spec = defaults.complete(value)?;
+                    defaults.0.insert(constant.ident.to_string(), spec);
                 }
             }
         }
@@ -256,7 +259,8 @@ impl Defaults {
         let mut spec = match value.rest.as_deref() {
             None => Spec::default(),
             Some(Expr::Path(base)) => {
-                let base = base.path.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
+                let base =
+                    base.path.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
                 self.0.get(&base).cloned().with_context(|| format!("Spec has no constant {base}"))?
             }
             Some(_) => bail!("what stands behind `..` must be a constant of Spec"),
@@ -314,7 +318,9 @@ mod tests {
     #[test]
     fn a_client_of_its_own() {
         let spec = r#"pub const SPEC: Spec = Spec { name: "box", ..Spec::RFC6749 };"#;
-        for client in ["impl Configure for BoxOAuth2 {}", "oauth_core::configure!(BoxOAuth2, configured by {});"] {
+        for client in
+            ["impl Configure for BoxOAuth2 {}", "oauth_core::configure!(BoxOAuth2, configured by {});"]
+        {
             let read = provider(&format!("{spec} pub struct Params; {client}")).unwrap();
             assert_eq!((&*read.client, &*read.module()), ("BoxOAuth2", "r#box"));
             assert!(read.is_discovered().unwrap());
@@ -328,7 +334,10 @@ mod tests {
         let client = "impl Configure for ExampleOAuth2 {}";
         for (source, complaint) in [
             (client.to_owned(), "no `pub const SPEC"),
-            (r#"pub const SPEC: Spec = Spec { name: "x", ..Spec::RFC6749 };"#.to_owned(), "there is no client"),
+            (
+                r#"pub const SPEC: Spec = Spec { name: "x", ..Spec::RFC6749 };"#.to_owned(),
+                "there is no client",
+            ),
             (format!("pub const SPEC: Spec = Spec {{ name: NAME, ..Spec::RFC6749 }}; {client}"), "literal"),
             (format!("pub const SPEC: Spec = Spec {{ ..Spec::OTHER }}; {client}"), "no constant OTHER"),
             (format!("pub const SPEC: Spec = other(); {client}"), "must be written as `Spec"),

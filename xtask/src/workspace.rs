@@ -106,7 +106,6 @@ pub(crate) fn entries(of: &Path) -> Result<Vec<PathBuf>> {
 #[derive(Deserialize)]
 pub(crate) struct Metadata {
     pub(crate) packages: Vec<Package>,
-    pub(crate) workspace_members: Vec<String>,
     /// Which package uses which; absent unless asked for.
     pub(crate) resolve: Option<Resolve>,
 }

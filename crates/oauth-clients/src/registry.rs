@@ -30,7 +30,7 @@ pub struct Registry {
 pub type RegistryConfig = BTreeMap<String, RegistryEntry>;
 
 /// One table of a [`RegistryConfig`].
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 pub struct RegistryEntry {
     /// Whose client this is, if the table's name does not say it.
     pub provider: Option<String>,
@@ -46,6 +46,17 @@ impl Registry {
         providers::NAMES
     }
 
+    /// Makes one provider under a name of the application's choosing.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_config`](Self::from_config).
+    pub async fn build(name: &str, entry: &RegistryEntry) -> Result<Arc<dyn Provider>> {
+        let provider = entry.provider.as_deref().unwrap_or(name);
+        let client = providers::build(name, provider, &entry.config).await.map_err(|error| error.at(name.to_owned()))?;
+        client.ok_or_else(|| unknown(name, provider))
+    }
+
     /// Makes the providers of a configuration. Those with discovery are asked for their metadata here.
     ///
     /// # Errors
@@ -55,12 +66,7 @@ impl Registry {
     pub async fn from_config(config: &RegistryConfig) -> Result<Self> {
         let mut registry = Self::default();
         for (name, entry) in config {
-            let provider = entry.provider.as_deref().unwrap_or(name);
-            let client = providers::build(name, provider, &entry.config)
-                .await
-                .map_err(|error| error.at(name.clone()))?
-                .ok_or_else(|| unknown(name, provider))?;
-            registry.providers.insert(name.clone(), client);
+            registry.providers.insert(name.clone(), Self::build(name, entry).await?);
         }
         Ok(registry)
     }

@@ -212,8 +212,8 @@ impl<'c> Call<'c> {
                 self.headers.insert(AUTHORIZATION, value);
             }
         }
-        let form = self.form.get_or_insert_with(Vec::new);
         for (name, value) in in_body {
+            let form = self.form.get_or_insert_with(Vec::new);
             if form.iter().any(|(other, _)| other == name) {
                 let problem =
                     format!("the extra parameters hold {name}, which the client sends itself; leave it out");

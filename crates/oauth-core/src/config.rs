@@ -1,10 +1,11 @@
-use std::{collections::BTreeMap, fmt, fs, path::PathBuf};
+use std::{collections::BTreeMap, fmt, fs, path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 use serde::Deserialize;
 
 use crate::{
     error::{Error, Result},
+    http_client::HttpClient,
     provider::Provider,
     secret::{ClientSecret, Secret},
 };
@@ -33,6 +34,9 @@ pub struct ProviderConfig {
     /// What only this provider knows: tenant, shop, domain.
     #[serde(flatten)]
     pub parameters: BTreeMap<String, Parameter>,
+    /// The HTTP client to use in place of the shared one.
+    #[serde(skip)]
+    pub http_client: Option<Arc<dyn HttpClient>>,
 }
 
 /// A value that only one provider knows.
@@ -92,7 +96,10 @@ impl ProviderConfig {
 
     /// The client with the settings that every provider knows.
     #[must_use]
-    pub fn applied_to<P: Provider>(&self, client: P) -> P {
+    pub fn applied_to<P: Provider>(&self, mut client: P) -> P {
+        if let Some(http) = &self.http_client {
+            client.oauth2_mut().set_http_client(http.clone());
+        }
         match &self.scopes {
             Some(scopes) => client.with_scopes(scopes.iter().cloned()),
             None => client,
@@ -135,7 +142,7 @@ pub trait Configure: Provider + Sized {
     /// The settings that it knows beside those of every provider.
     const PARAMETERS: &'static [&'static str] = &[];
 
-    /// Makes the client. Some providers are asked for their metadata here.
+    /// Makes the client and gives it the settings of every provider with [`ProviderConfig::applied_to`]. Some providers are asked for their metadata here.
     ///
     /// # Errors
     ///

@@ -63,6 +63,7 @@ mod token;
 
 pub use async_trait::async_trait;
 pub use authorization::AuthorizationRequest;
+pub use bytes;
 pub use call::{Call, form_encoded};
 pub use config::{Configure, Parameter, ProviderConfig};
 pub use crypto::{hmac_sha256_hex, random_token};
@@ -85,4 +86,5 @@ pub use reqwest;
 pub use secret::{ClientSecret, Secret, SecretSource, SecretSourceError, same_secret};
 pub use serde_json;
 pub use spec::{ClientAuth, Pkce, Spec};
+pub use time::OffsetDateTime;
 pub use token::OAuth2Token;

@@ -35,8 +35,9 @@ pub(crate) fn authenticate(call: &Call<'_>, form: &Params, accepted: &[ClientAut
     let app = call.shared.state().app(&call.provider.family, &id).ok_or_else(unknown)?;
     let accepted = if app.client_auth.is_empty() { accepted } else { &app.client_auth };
     // An application without a secret may still have to name itself by Basic with an empty password (Reddit).
-    let nameless = app.client_secret.is_none() && method == ClientAuth::Basic;
-    if !accepted.contains(&method) && !(nameless && accepted.contains(&ClientAuth::None)) {
+    let public_by_basic =
+        app.client_secret.is_none() && method == ClientAuth::Basic && accepted.contains(&ClientAuth::None);
+    if !accepted.contains(&method) && !public_by_basic {
         let names: Vec<_> = accepted.iter().map(|method| method.name()).collect();
         let description = format!("{} is not accepted here; use {}", method.name(), names.join(" or "));
         return Err(Reason::Client.because(description));

@@ -196,13 +196,11 @@ impl Builder {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let origin = format!("http://{}", listener.local_addr()?);
         let users = if self.users.is_empty() { vec![User::default()] } else { self.users };
-        let state = State {
-            registered: self.apps.clone(),
-            users,
-            rotate_refresh_tokens: self.rotate_refresh_tokens,
-            access_token_lifetime: self.access_token_lifetime,
-            ..State::default()
-        };
+        let mut state = State::default();
+        state.registered.clone_from(&self.apps);
+        state.users = users;
+        state.rotate_refresh_tokens = self.rotate_refresh_tokens;
+        state.access_token_lifetime = self.access_token_lifetime;
         let shared = Arc::new(Shared::new(origin, providers, state, KeyRing::default()));
         for provider in self.apps.keys() {
             shared.known(provider).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;

@@ -46,6 +46,8 @@
 
 mod app;
 mod authorize;
+mod browser;
+mod client;
 mod client_auth;
 mod crypto;
 mod dialect;
@@ -67,6 +69,8 @@ mod urls;
 mod user;
 
 pub use app::{App, ClientAuth};
+pub use browser::{BrowseError, Consent};
+pub use client::EmulatorClient;
 pub use emulator::{Builder, Emulator, UnknownProvider};
 pub use fault::Fault;
 pub use request::{Params, RecordedRequest};

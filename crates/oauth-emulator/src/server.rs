@@ -297,6 +297,6 @@ fn finish(reply: Reply) -> Response {
 fn respond(reply: Reply, body: Body) -> Response {
     let mut response = Response::new(body);
     *response.status_mut() = reply.status;
-    *response.headers_mut() = reply.headers;
+    response.headers_mut().extend(reply.headers);
     response
 }

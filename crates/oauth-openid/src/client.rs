@@ -138,6 +138,9 @@ impl Configure for OpenID {
         if let Some(url) = config.parameter("discovery_url") {
             discovery = discovery.with_document_url(url);
         }
+        if let Some(http) = &config.http_client {
+            discovery = discovery.with_http_client(http.clone());
+        }
         Ok(config.applied_to(discovery.connect(&*config.client_id, config.secret()?).await?))
     }
 }

@@ -142,11 +142,8 @@ impl Provider for GitHubOAuth2 {
         let url = self.oauth2.endpoints().revoke.as_deref();
         let url = url.ok_or_else(|| self.oauth2.unsupported(operation, "tokens cannot be revoked"))?;
         let call = self.oauth2.call(operation, Method::DELETE, url).client_auth(ClientAuth::Basic);
-        match call.json(json!({ "access_token": token })).send().await {
-            // GitHub's word for a token that it does not know, which RFC 7009 counts as revoked.
-            Err(error) if error.status() == Some(StatusCode::UNPROCESSABLE_ENTITY) => Ok(()),
-            reply => reply.map(drop),
-        }
+        call.json(json!({ "access_token": token })).send().await?;
+        Ok(())
     }
 }
 

@@ -135,10 +135,13 @@ impl Configure for OktaOAuth2 {
     async fn from_config(config: &ProviderConfig) -> Result<Self> {
         config.allow(Self::PARAMETERS)?;
         let domain = config.required("domain")?;
-        let discovery = match config.parameter("authorization_server_id") {
+        let mut discovery = match config.parameter("authorization_server_id") {
             Some(id) => Self::custom(&domain, &id)?,
             None => Self::organization(&domain)?,
         };
+        if let Some(http) = &config.http_client {
+            discovery = discovery.with_http_client(http.clone());
+        }
         Ok(config.applied_to(Self::connect(discovery, &*config.client_id, config.secret()?).await?))
     }
 }

@@ -1,0 +1,148 @@
+//! A sign-in with every provider, over real HTTP, at an emulator in this process.
+
+use std::sync::Arc;
+
+use oauth_clients::{
+    Callback, EmailVerification, Error, ErrorKind, Identity, LoginOptions, OAuth2, OAuth2Token, Parameter,
+    Provider, ProviderConfig, Registry, RegistryEntry, Secret,
+};
+use oauth_emulator::{App, Consent, Emulator};
+
+const REDIRECT_URI: &str = "https://app.example/callback";
+
+/// What only some providers need to know, as their users would set it.
+const SETTINGS: &[(&str, &str, &str)] = &[
+    ("okta", "domain", "example.okta.com"),
+    ("openid", "issuer", "https://openid.example"),
+    ("shopify", "shop", "my-shop"),
+];
+
+/// Signs in with all providers, prints a table, and fails if one of them does.
+pub(crate) async fn sign_in_everywhere() -> Result<(), String> {
+    let emulator = Emulator::builder()
+        // GitHub gives refresh tokens to GitHub Apps, LinkedIn to approved partners.
+        .app("github", App { refresh_tokens: Some(true), ..App::default_of("github") })
+        .app("linkedin", App { refresh_tokens: Some(true), ..App::default_of("linkedin") })
+        .start()
+        .await
+        .map_err(|cause| format!("the emulator did not start: {cause}"))?;
+    println!("The emulator plays the providers at {}.\n", emulator.origin());
+
+    let names: Vec<&str> = Registry::known().iter().copied().chain(["oauth2"]).collect();
+    let mut rows = Vec::new();
+    let mut failures = Vec::new();
+    for name in &names {
+        print!("{name:<14}");
+        match sign_in(&emulator, name).await {
+            Ok(row) => {
+                println!("signed in");
+                rows.push(row);
+            }
+            Err(error) => {
+                println!("FAILED");
+                failures.push(format!("{name}: {error}"));
+            }
+        }
+    }
+    println!();
+    print_table(&rows);
+    println!("\n{} of {} providers signed in.", rows.len(), names.len());
+    if failures.is_empty() { Ok(()) } else { Err(failures.join("\n")) }
+}
+
+async fn sign_in(emulator: &Emulator, name: &str) -> Result<[String; 7], Box<dyn std::error::Error>> {
+    let provider = client(emulator, name).await?;
+    let started = provider.start_login(REDIRECT_URI, LoginOptions::new()).await?;
+    let callback = emulator.browse(&started.url, Consent::Allow).await?;
+    let login = provider.finish_login(started.attempt, Callback::from_url(&callback)).await?;
+    let identity = provider.get_identity(&login.token).await?;
+    let (token, refreshed) = refresh(&*provider, login.token).await?;
+    let revoked = revoke(&*provider, &token).await?;
+    let (email, verified) = email(&identity);
+    let expiry = token.expires_at().map_or("never".to_owned(), |at| {
+        let left = at.unix_timestamp() - oauth_clients::OffsetDateTime::now_utc().unix_timestamp();
+        format!("in {} min", (left + 59) / 60)
+    });
+    Ok([name.to_owned(), identity.subject, email, verified, expiry, refreshed.to_owned(), revoked.to_owned()])
+}
+
+async fn client(emulator: &Emulator, name: &str) -> Result<Arc<dyn Provider>, Box<dyn std::error::Error>> {
+    let app = emulator.apps(name)?.remove(0);
+    if name == "oauth2" {
+        // The generic client, for a provider that has no crate.
+        let client = OAuth2::new(
+            app.client_id,
+            app.client_secret.unwrap_or_default(),
+            "https://oauth2.example/authorize",
+            "https://oauth2.example/token",
+        )
+        .with_refresh_endpoint("https://oauth2.example/token")
+        .with_revoke_endpoint("https://oauth2.example/revoke")
+        .with_profile_endpoint("https://oauth2.example/profile")
+        .with_scopes(["profile", "email"])
+        .with_http_client(emulator.http_client()?);
+        return Ok(Arc::new(client));
+    }
+    let parameters = SETTINGS.iter().filter(|(provider, ..)| *provider == name);
+    let config = ProviderConfig {
+        client_id: app.client_id,
+        client_secret: app.client_secret.map(Secret::from),
+        parameters: parameters
+            .map(|(_, name, value)| ((*name).to_owned(), Parameter::Text((*value).to_owned())))
+            .collect(),
+        http_client: Some(Arc::new(emulator.http_client()?)),
+        ..ProviderConfig::default()
+    };
+    Ok(Registry::build(name, &RegistryEntry { provider: None, config }).await?)
+}
+
+async fn refresh(provider: &dyn Provider, token: OAuth2Token) -> Result<(OAuth2Token, &'static str), Error> {
+    match token.refresh_token() {
+        Some(refresh_token) => Ok((provider.refresh_token(refresh_token, None).await?, "yes")),
+        None => Ok((token, "not offered")),
+    }
+}
+
+/// Revokes, and makes sure that the token is dead.
+async fn revoke(
+    provider: &dyn Provider,
+    token: &OAuth2Token,
+) -> Result<&'static str, Box<dyn std::error::Error>> {
+    match provider.revoke_token(token.access_token(), None).await {
+        Ok(()) if provider.get_profile(token.access_token()).await.is_ok() => {
+            Err("the revoked token still works".into())
+        }
+        Ok(()) => Ok("yes"),
+        Err(error) if matches!(error.kind(), ErrorKind::Unsupported(_)) => Ok("not offered"),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn email(identity: &Identity) -> (String, String) {
+    match &identity.email {
+        None => ("none".to_owned(), String::new()),
+        Some(email) => {
+            let verification = match email.verification {
+                EmailVerification::Verified => "verified",
+                EmailVerification::Unverified => "unverified",
+                EmailVerification::Unknown => "unknown",
+            };
+            (email.address.clone(), verification.to_owned())
+        }
+    }
+}
+
+fn print_table(rows: &[[String; 7]]) {
+    let head =
+        ["provider", "id", "e-mail", "verification", "expires", "refreshed", "revoked"].map(str::to_owned);
+    let table: Vec<_> = std::iter::once(&head).chain(rows).collect();
+    let width = |column: usize| table.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..head.len()).map(width).collect();
+    for (at, row) in table.iter().enumerate() {
+        let cells: Vec<_> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        println!("{}", cells.join("  ").trim_end());
+        if at == 0 {
+            println!("{}", widths.iter().map(|width| "-".repeat(*width)).collect::<Vec<_>>().join("  "));
+        }
+    }
+}

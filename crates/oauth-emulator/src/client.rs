@@ -1,0 +1,51 @@
+//! The emulator as an application's HTTP client sees it.
+
+use oauth_core::{
+    HttpClient, HttpError, HttpErrorKind, Provider, Result, async_trait, bytes::Bytes, http, reqwest,
+    reqwest_client,
+};
+
+use crate::emulator::Emulator;
+
+impl Emulator {
+    /// An HTTP client that reaches the providers' real URLs at the emulator: give it to a provider's `with_http_client`,
+    /// and the application under test stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error when no HTTP client can be made.
+    pub fn http_client(&self) -> Result<EmulatorClient> {
+        Ok(EmulatorClient { emulator: self.clone(), http: reqwest_client(|defaults| defaults)? })
+    }
+
+    /// A provider that signs in at the emulator: its requests go there, and so does the browser, because its authorization
+    /// endpoint is the emulator's.
+    ///
+    /// # Errors
+    ///
+    /// As [`http_client`](Self::http_client).
+    pub fn connect<P: Provider>(&self, provider: P) -> Result<P> {
+        let moved = self.local(&provider.oauth2().endpoints().authorize);
+        Ok(provider.with_http_client(self.http_client()?).with_endpoints(|mut all| {
+            all.authorize = moved.into();
+            all
+        }))
+    }
+}
+
+/// Sends what is meant for a provider to the emulator that plays it.
+#[derive(Clone, Debug)]
+pub struct EmulatorClient {
+    emulator: Emulator,
+    http: reqwest::Client,
+}
+
+#[async_trait]
+impl HttpClient for EmulatorClient {
+    async fn send(&self, mut request: http::Request<Bytes>) -> Result<http::Response<Bytes>, HttpError> {
+        *request.uri_mut() = self.emulator.local(&request.uri().to_string()).parse().map_err(
+            |cause: http::uri::InvalidUri| HttpError::new(HttpErrorKind::InvalidRequest).caused_by(cause),
+        )?;
+        self.http.send(request).await
+    }
+}

@@ -1,0 +1,16 @@
+//! `cargo xtask test`: every test, after what they need is there.
+
+use anyhow::Result;
+
+use crate::{node, workspace};
+
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    let node = node::ready()?;
+    let mut cargo = workspace::cargo();
+    cargo.args(["test", "--workspace"]).args(arguments);
+    if let Some(path) = node.path {
+        cargo.env("PATH", path);
+    }
+    println!("$ {}", workspace::shown(&cargo));
+    workspace::run(&mut cargo)
+}

@@ -1,0 +1,181 @@
+//! Arrows point down only: facade, integrations, stores, demo → providers, tokens → openid → core.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Findings;
+use crate::workspace::{self, Dependency, Metadata, Node, Package};
+
+/// What is none of the core's business, and of no provider's: which framework and which database the application uses.
+const FRAMEWORKS_AND_DATABASES: &[&str] = &[
+    "actix-web",
+    "axum",
+    "diesel",
+    "poem",
+    "redis",
+    "rocket",
+    "rusqlite",
+    "salvo",
+    "sea-orm",
+    "sqlx",
+    "tokio-postgres",
+    "warp",
+];
+
+/// Who only exchanges a code should not build what verifies signatures.
+const JWT_LIBRARIES: &[&str] = &["biscuit", "josekit", "jsonwebtoken", "jwt", "jwt-simple", "openidconnect"];
+
+/// The layers from the bottom. A package may depend on those of lower layers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Layer {
+    Core,
+    /// Not to be shipped: everybody may test against it, and it knows the core only.
+    Emulator,
+    OpenId,
+    Provider,
+    Tokens,
+    Facade,
+    /// Integrations and stores.
+    Adapter,
+    Demo,
+    /// The tests and these commands.
+    Tool,
+}
+
+impl Layer {
+    fn of(folder: &str) -> Option<Self> {
+        Some(match folder {
+            "crates/oauth-core" => Self::Core,
+            "crates/oauth-emulator" => Self::Emulator,
+            "crates/oauth-openid" => Self::OpenId,
+            "crates/oauth-tokens" => Self::Tokens,
+            "crates/oauth-clients" => Self::Facade,
+            "crates/demo" => Self::Demo,
+            "tests" | "xtask" => Self::Tool,
+            _ if folder.starts_with("crates/providers/") => Self::Provider,
+            _ if folder.starts_with("crates/stores/") => Self::Adapter,
+            _ if folder.starts_with("crates/integrations/") => Self::Adapter,
+            _ => return None,
+        })
+    }
+
+    /// Why a package of this layer may not depend on one of that layer.
+    fn forbids(self, other: Self, for_tests: bool) -> Option<&'static str> {
+        match (self, other) {
+            (Self::Emulator, Self::Core) => None,
+            (Self::Emulator, _) => Some("the emulator may depend on oauth-core only"),
+            (Self::Demo | Self::Tool, Self::Emulator) => None,
+            (_, Self::Emulator) if for_tests => None,
+            (_, Self::Emulator) => Some("the emulator is for tests: make it a dev-dependency"),
+            (Self::Provider, Self::Provider) => Some(
+                "no provider depends on another: what two of them share belongs into oauth-core or oauth-openid",
+            ),
+            // A provider knows nothing of how tokens are kept, and the manager of tokens knows no provider.
+            (Self::Tokens, Self::Provider) => Some("oauth-tokens knows no provider"),
+            _ if other < self => None,
+            _ => Some("arrows point down only: move what both need to the lower of the two"),
+        }
+    }
+}
+
+pub(super) fn check(members: &[Package], metadata: &Metadata, findings: &mut Findings) {
+    let nodes: BTreeMap<_, _> =
+        metadata.resolve.iter().flat_map(|resolve| &resolve.nodes).map(|node| (&*node.id, node)).collect();
+    let names: BTreeMap<_, _> =
+        metadata.packages.iter().map(|package| (&*package.id, &*package.name)).collect();
+    for package in members {
+        let Some(layer) = Layer::of(&workspace::short(package.folder())) else {
+            findings.add(
+                package.folder(),
+                "this folder has no layer; give it one in xtask/src/tidy/layers.rs, or move it to where its kind stands",
+            );
+            continue;
+        };
+        for dependency in &package.dependencies {
+            arrow(package, layer, dependency, findings);
+        }
+        let banned: Vec<_> = match layer {
+            Layer::Core => [FRAMEWORKS_AND_DATABASES, JWT_LIBRARIES].concat(),
+            Layer::OpenId | Layer::Provider => FRAMEWORKS_AND_DATABASES.to_vec(),
+            _ => continue,
+        };
+        let needed = needed(&package.id, &nodes);
+        for name in needed.iter().filter_map(|id| names.get(id)).filter(|name| banned.contains(name)) {
+            findings.add(
+                &package.manifest_path,
+                format!(
+                    "{} depends on {name}, directly or through another package; it must not",
+                    package.name
+                ),
+            );
+        }
+    }
+}
+
+fn arrow(package: &Package, layer: Layer, dependency: &Dependency, findings: &mut Findings) {
+    let other = dependency.path.as_deref().and_then(|path| Layer::of(&workspace::short(path)));
+    let for_tests = dependency.kind.as_deref() == Some("dev");
+    if let Some(why) = other.and_then(|other| layer.forbids(other, for_tests)) {
+        let (package_name, name) = (&package.name, &dependency.name);
+        findings.add(&package.manifest_path, format!("{package_name} depends on {name}, but {why}"));
+    }
+}
+
+/// What somebody builds who depends on a package with all its features.
+fn needed<'a>(package: &'a str, nodes: &BTreeMap<&str, &'a Node>) -> BTreeSet<&'a str> {
+    let mut found = BTreeSet::new();
+    let mut left = vec![package];
+    while let Some(id) = left.pop() {
+        if found.insert(id) {
+            left.extend(nodes.get(id).into_iter().flat_map(|node| node.needs()));
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Layer::{self, *};
+
+    #[test]
+    fn arrows() {
+        for (from, to) in [
+            (OpenId, Core),
+            (Provider, Core),
+            (Provider, OpenId),
+            (Tokens, OpenId),
+            (Facade, Provider),
+            (Facade, Tokens),
+            (Adapter, Tokens),
+            (Demo, Facade),
+            (Demo, Emulator),
+            (Tool, Emulator),
+            (Tool, Demo),
+            (Emulator, Core),
+        ] {
+            assert_eq!(from.forbids(to, false), None, "{from:?} → {to:?}");
+        }
+        for (from, to) in [
+            (Core, OpenId),
+            (OpenId, Provider),
+            (Provider, Provider),
+            (Tokens, Provider),
+            (Provider, Facade),
+            (Emulator, OpenId),
+            (Core, Emulator),
+            (Facade, Emulator),
+            (Adapter, Adapter),
+            (Facade, Adapter),
+        ] {
+            assert!(from.forbids(to, false).is_some(), "{from:?} → {to:?}");
+        }
+        assert_eq!(Provider.forbids(Emulator, true), None);
+        assert!(Core.forbids(Provider, true).is_some());
+    }
+
+    #[test]
+    fn folders() {
+        assert_eq!(Layer::of("crates/providers/github"), Some(Provider));
+        assert_eq!(Layer::of("crates/stores/redis"), Some(Adapter));
+        assert_eq!(Layer::of("crates/helpers"), None);
+    }
+}

@@ -1,0 +1,62 @@
+//! The stated `rust-version` is one that the dependencies allow.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use toml::Table;
+
+use super::Findings;
+use crate::workspace::{self, Metadata, Package};
+
+pub(super) fn check(members: &[Package], metadata: &Metadata, findings: &mut Findings) -> Result<()> {
+    let path = workspace::root().join("Cargo.toml");
+    let manifest: Table = workspace::read(&path)?.parse()?;
+    let stated =
+        manifest["workspace"]["package"]["rust-version"].as_str().context("there is no rust-version")?;
+
+    let packages: BTreeMap<_, _> = metadata.packages.iter().map(|package| (&*package.id, package)).collect();
+    let nodes: BTreeMap<_, _> =
+        metadata.resolve.iter().flat_map(|resolve| &resolve.nodes).map(|node| (&*node.id, node)).collect();
+    let mut left: Vec<&str> =
+        members.iter().filter(|package| package.is_published()).map(|package| &*package.id).collect();
+    let mut seen = std::collections::BTreeSet::new();
+    while let Some(id) = left.pop() {
+        if !seen.insert(id) {
+            continue;
+        }
+        left.extend(nodes.get(id).into_iter().flat_map(|node| node.needs()));
+        let Some(package) = packages.get(id) else { continue };
+        if let Some(demanded) =
+            package.rust_version.as_deref().filter(|demanded| parts(demanded) > parts(stated))
+        {
+            findings.add(
+                &path,
+                format!(
+                    "rust-version is {stated}, but {} {} demands {demanded}; raise the one or lower the other with \
+                     `cargo update`",
+                    package.name, package.version
+                ),
+            );
+        }
+    }
+    Ok(())
+}
+
+/// `1.88` and `1.88.0` are the same version.
+fn parts(version: &str) -> Vec<u32> {
+    let mut parts: Vec<u32> = version.split('.').map(|part| part.parse().unwrap_or(0)).collect();
+    parts.resize(3, 0);
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parts;
+
+    #[test]
+    fn versions_are_compared_as_numbers() {
+        assert!(parts("1.9") < parts("1.88"));
+        assert_eq!(parts("1.88"), parts("1.88.0"));
+        assert!(parts("1.88.1") > parts("1.88"));
+    }
+}

@@ -1,0 +1,64 @@
+//! One word per thing: folder, package suffix, feature, module and `SPEC.name` of a provider.
+//!
+//! Feature and module are generated from `SPEC.name`, which leaves the folder and the package.
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use super::Findings;
+use crate::{provider::Provider, workspace};
+
+pub(super) fn check(findings: &mut Findings) -> Result<()> {
+    let root = workspace::root();
+    for provider in Provider::all()? {
+        let folder = name(&provider.folder);
+        // openid is no folder of crates/providers: it stands among the layers, where a folder is called as its package.
+        let word = folder.strip_prefix("oauth-").unwrap_or(&folder);
+        if provider.name != word {
+            findings.add(
+                &provider.folder.join("src"),
+                format!("SPEC.name is {:?}, but the folder says {word:?}; rename one of them", provider.name),
+            );
+        }
+    }
+    let crates = root.join("crates");
+    for folder in workspace::folders(&crates)? {
+        let group = name(&folder);
+        let expected: fn(&str) -> String = match &*group {
+            "providers" | "integrations" => |folder| format!("oauth-{folder}"),
+            "stores" => |folder| format!("oauth-store-{folder}"),
+            "demo" => {
+                package(&folder, "oauth-demo", findings)?;
+                continue;
+            }
+            _ => {
+                package(&folder, &group, findings)?;
+                continue;
+            }
+        };
+        for folder in workspace::folders(&folder)? {
+            package(&folder, &expected(&name(&folder)), findings)?;
+        }
+    }
+    Ok(())
+}
+
+fn package(folder: &Path, expected: &str, findings: &mut Findings) -> Result<()> {
+    let path = folder.join("Cargo.toml");
+    if !path.exists() {
+        findings.add(folder, "this folder holds no package; remove it, or write its Cargo.toml");
+        return Ok(());
+    }
+    let manifest: toml::Table = workspace::read(&path)?.parse()?;
+    let found =
+        manifest.get("package").and_then(|package| package.get("name")).and_then(|name| name.as_str());
+    if found != Some(expected) {
+        findings.add(&path, format!("the package must be named {expected:?}, as its folder says"));
+    }
+    Ok(())
+}
+
+fn name(folder: &Path) -> String {
+    folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
