@@ -4,5 +4,7 @@ mod support;
 
 mod bad_replies;
 mod login;
+mod providers;
+mod quirks;
 mod requests;
 mod transport;

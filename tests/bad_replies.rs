@@ -116,7 +116,7 @@ async fn the_class_says_what_to_do() {
         (403, "<html>blocked</html>", ErrorClass::Protocol),
         (404, "", ErrorClass::Protocol),
         (302, "", ErrorClass::Protocol),
-        (400, r#"{"error":"something_new"}"#, ErrorClass::Protocol),
+        (400, r#"{"error":"something_new"}"#, ErrorClass::Reauthorize),
     ] {
         assert_eq!(refused(status, "text/plain", body).await.class(), class, "{status} {body}");
     }
@@ -133,6 +133,11 @@ async fn the_class_says_what_to_do() {
     answer.headers_mut().insert("retry-after", date.parse().unwrap());
     let wait = exchange(Script::new([answer])).await.unwrap_err().retry_after().unwrap();
     assert!((58..=60).contains(&wait.as_secs()), "{wait:?}");
+
+    // A refresh token is not given up for an error that nobody knows.
+    let http = Script::json(400, &json!({"error": "something_new"}));
+    let error = client(http).refresh_token("REFRESH-TOKEN", None).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Protocol);
 
     // At the API, 401 means that the token is dead; at the token endpoint, that the client is not known.
     let http = Script::json(401, &json!({"message": "Bad credentials"}));

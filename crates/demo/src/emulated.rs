@@ -10,13 +10,6 @@ use oauth_emulator::{App, Consent, Emulator};
 
 const REDIRECT_URI: &str = "https://app.example/callback";
 
-/// What only some providers need to know, as their users would set it.
-const SETTINGS: &[(&str, &str, &str)] = &[
-    ("okta", "domain", "example.okta.com"),
-    ("openid", "issuer", "https://openid.example"),
-    ("shopify", "shop", "my-shop"),
-];
-
 /// Signs in with all providers, prints a table, and fails if one of them does.
 pub(crate) async fn sign_in_everywhere() -> Result<(), String> {
     let emulator = Emulator::builder()
@@ -28,7 +21,7 @@ pub(crate) async fn sign_in_everywhere() -> Result<(), String> {
         .map_err(|cause| format!("the emulator did not start: {cause}"))?;
     println!("The emulator plays the providers at {}.\n", emulator.origin());
 
-    let names: Vec<&str> = Registry::known().iter().copied().chain(["oauth2"]).collect();
+    let names = names();
     let mut rows = Vec::new();
     let mut failures = Vec::new();
     for name in &names {
@@ -60,40 +53,10 @@ async fn sign_in(emulator: &Emulator, name: &str) -> Result<[String; 7], Box<dyn
     let revoked = revoke(&*provider, &token).await?;
     let (email, verified) = email(&identity);
     let expiry = token.expires_at().map_or("never".to_owned(), |at| {
-        let left = at.unix_timestamp() - oauth_clients::OffsetDateTime::now_utc().unix_timestamp();
+        let left = at.unix_timestamp() - OffsetDateTime::now_utc().unix_timestamp();
         format!("in {} min", (left + 59) / 60)
     });
     Ok([name.to_owned(), identity.subject, email, verified, expiry, refreshed.to_owned(), revoked.to_owned()])
-}
-
-async fn client(emulator: &Emulator, name: &str) -> Result<Arc<dyn Provider>, Box<dyn std::error::Error>> {
-    let app = emulator.apps(name)?.remove(0);
-    if name == "oauth2" {
-        // The generic client, for a provider that has no crate.
-        let client = OAuth2::new(
-            app.client_id,
-            app.client_secret.unwrap_or_default(),
-            "https://oauth2.example/authorize",
-            "https://oauth2.example/token",
-        )
-        .with_refresh_endpoint("https://oauth2.example/token")
-        .with_revoke_endpoint("https://oauth2.example/revoke")
-        .with_profile_endpoint("https://oauth2.example/profile")
-        .with_scopes(["profile", "email"])
-        .with_http_client(emulator.http_client()?);
-        return Ok(Arc::new(client));
-    }
-    let parameters = SETTINGS.iter().filter(|(provider, ..)| *provider == name);
-    let config = ProviderConfig {
-        client_id: app.client_id,
-        client_secret: app.client_secret.map(Secret::from),
-        parameters: parameters
-            .map(|(_, name, value)| ((*name).to_owned(), Parameter::Text((*value).to_owned())))
-            .collect(),
-        http_client: Some(Arc::new(emulator.http_client()?)),
-        ..ProviderConfig::default()
-    };
-    Ok(Registry::build(name, &RegistryEntry { provider: None, config }).await?)
 }
 
 async fn refresh(provider: &dyn Provider, token: OAuth2Token) -> Result<(OAuth2Token, &'static str), Error> {

@@ -264,7 +264,11 @@ impl Error {
                 }
             },
             ErrorKind::Refused { error, reply } => {
-                self.class_of_code(&error.code).unwrap_or_else(|| self.class_of_status(reply))
+                self.class_of_code(&error.code).unwrap_or_else(|| match self.class_of_status(reply) {
+                    // A code that was refused under a name of the provider's own is spent all the same.
+                    ErrorClass::Protocol if self.0.operation == Operation::GET_ACCESS_TOKEN => ErrorClass::Reauthorize,
+                    class => class,
+                })
             }
             ErrorKind::UnexpectedStatus { reply, .. } => self.class_of_status(reply),
             ErrorKind::MalformedReply { .. } | ErrorKind::IdToken(_) => ErrorClass::Protocol,
@@ -310,8 +314,8 @@ impl Error {
             }
             "invalid_client" | "unauthorized_client" | "unsupported_grant_type" | "unsupported_response_type"
             | "unsupported_token_type" | "invalid_scope" | "invalid_request" | "invalid_target"
-            // GitHub's names for invalid_client and for a redirect URI that differs.
-            | "incorrect_client_credentials" | "redirect_uri_mismatch" => {
+            // GitHub's names for invalid_client and for a redirect URI that differs; Shopify's for invalid_client.
+            | "incorrect_client_credentials" | "redirect_uri_mismatch" | "application_cannot_be_found" => {
                 // A gateway that is overloaded may say invalid_request with 503.
                 match self.reply().map(|reply| self.class_of_status(reply)) {
                     Some(transient @ ErrorClass::Transient { .. }) => transient,

@@ -8,8 +8,9 @@ use std::{collections::HashMap, time::Duration};
 use aws_lc_rs::{digest, hmac};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, jwk::JwkSet};
+use oauth_core::reqwest_client;
 use oauth_emulator::{App, ClientAuth, Emulator, Endpoint, Fault, User};
-use reqwest::{Client, RequestBuilder, Response, StatusCode, redirect::Policy};
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 
 const REDIRECT: &str = "https://app.example/callback?tenant=1";
@@ -18,6 +19,9 @@ const NONCE: &str = "nonce-of-thirty-two-characters-or-more";
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 
 type Pairs = HashMap<String, String>;
+
+/// A profile URL, and what stands at some JSON pointers of its reply.
+type Expected<'a> = (Case, &'a str, &'a [(&'a str, Value)]);
 
 /// How one provider is signed in at; the tests know it on their own, not from the table.
 #[derive(Clone, Copy)]
@@ -259,9 +263,9 @@ impl Lab {
     }
 
     fn with(emulator: Emulator) -> Self {
-        let client = || Client::builder().redirect(Policy::none()).user_agent("web:emulator-tests:1.0");
-        let browser = client().cookie_store(true).build().unwrap();
-        Self { emulator, browser, backend: client().build().unwrap() }
+        let agent = "web:emulator-tests:1.0";
+        let browser = reqwest_client(|defaults| defaults.user_agent(agent).cookie_store(true)).unwrap();
+        Self { emulator, browser, backend: reqwest_client(|defaults| defaults.user_agent(agent)).unwrap() }
     }
 
     async fn authorize(&self, case: &Case, params: &[(String, String)]) -> Response {
@@ -383,7 +387,7 @@ async fn profiles_have_the_providers_shapes() {
     let lab = Lab::new().await;
     let id = "1815121018521127";
     let number: u64 = id.parse().unwrap();
-    let expect: [(Case, &str, &[(&str, Value)]); 16] = [
+    let expect: [Expected<'_>; 16] = [
         (OPENID, "https://openid.example/userinfo", &[("/sub", json!(id)), ("/email_verified", json!(true))]),
         (
             OAUTH2,
@@ -913,7 +917,7 @@ async fn errors_are_in_the_providers_form() {
 #[tokio::test]
 async fn user_agents_matter_to_github_and_reddit() {
     let lab = Lab::new().await;
-    let nameless = Client::builder().redirect(Policy::none()).build().unwrap();
+    let nameless = reqwest_client(|defaults| defaults).unwrap();
     let github = lab.sign_in(&GITHUB).await;
     let user = nameless.get(lab.emulator.local("https://api.github.com/user"));
     let reply = user.bearer_auth(github["access_token"].as_str().unwrap()).send().await.unwrap();
@@ -1369,7 +1373,7 @@ async fn the_server_stops_with_its_last_handle() {
     let clone = lab.emulator.clone();
     let url = format!("{}/nothing", clone.origin());
     drop(lab);
-    let client = || Client::builder().pool_max_idle_per_host(0).build().unwrap();
+    let client = || reqwest_client(|defaults| defaults.pool_max_idle_per_host(0)).unwrap();
     assert_eq!(client().get(&url).send().await.unwrap().status(), 404);
     drop(clone);
     tokio::time::sleep(Duration::from_millis(100)).await;

@@ -1,0 +1,56 @@
+//! Clients of every provider, signing in at the emulator.
+
+use std::sync::Arc;
+
+use oauth_clients::{OAuth2, Parameter, Provider, ProviderConfig, Registry, RegistryEntry, Secret};
+use oauth_emulator::Emulator;
+
+/// What only some providers need to know, as their users would set it.
+const SETTINGS: &[(&str, &str, &str)] = &[
+    ("okta", "domain", "example.okta.com"),
+    ("openid", "issuer", "https://openid.example"),
+    ("shopify", "shop", "my-shop"),
+];
+
+/// The providers that the facade knows, and the generic client as `oauth2`.
+pub fn names() -> Vec<&'static str> {
+    Registry::known().iter().copied().chain(["oauth2"]).collect()
+}
+
+/// The client of a provider, as the emulator's first application there.
+///
+/// # Errors
+///
+/// When the emulator or the registry does not know the provider, or its discovery fails.
+pub async fn client(
+    emulator: &Emulator,
+    name: &str,
+) -> Result<Arc<dyn Provider>, Box<dyn std::error::Error>> {
+    let app = emulator.apps(name)?.remove(0);
+    if name == "oauth2" {
+        // The generic client, for a provider that has no crate.
+        let client = OAuth2::new(
+            app.client_id,
+            app.client_secret.unwrap_or_default(),
+            "https://oauth2.example/authorize",
+            "https://oauth2.example/token",
+        )
+        .with_refresh_endpoint("https://oauth2.example/token")
+        .with_revoke_endpoint("https://oauth2.example/revoke")
+        .with_profile_endpoint("https://oauth2.example/profile")
+        .with_scopes(["profile", "email"])
+        .with_http_client(emulator.http_client()?);
+        return Ok(Arc::new(client));
+    }
+    let parameters = SETTINGS.iter().filter(|(provider, ..)| *provider == name);
+    let config = ProviderConfig {
+        client_id: app.client_id,
+        client_secret: app.client_secret.map(Secret::from),
+        parameters: parameters
+            .map(|(_, name, value)| ((*name).to_owned(), Parameter::Text((*value).to_owned())))
+            .collect(),
+        http_client: Some(Arc::new(emulator.http_client()?)),
+        ..ProviderConfig::default()
+    };
+    Ok(Registry::build(name, &RegistryEntry { provider: None, config }).await?)
+}

@@ -1,0 +1,197 @@
+//! Every provider at the emulator: the sign-in, what can go wrong in it, and that nothing is sent that the provider would
+//! refuse. The emulator's facts come from its own table, not from the crates under test.
+
+use std::time::Duration;
+
+use oauth_clients::{
+    Callback, EmailVerification, Error, ErrorClass, ErrorKind, Login, LoginError, LoginOptions, Provider,
+};
+use oauth_demo::{client, names};
+use oauth_emulator::{App, Consent, Emulator, Fault};
+
+const REDIRECT_URI: &str = "https://app.example/%7Ecallback/";
+
+async fn emulator() -> Emulator {
+    Emulator::builder()
+        .app("github", App { refresh_tokens: Some(true), ..App::default_of("github") })
+        .app("linkedin", App { refresh_tokens: Some(true), ..App::default_of("linkedin") })
+        .start()
+        .await
+        .unwrap()
+}
+
+async fn sign_in(emulator: &Emulator, provider: &dyn Provider, consent: Consent) -> Result<Login, Error> {
+    let started = provider.start_login(REDIRECT_URI, LoginOptions::new()).await?;
+    let callback = emulator.browse(&started.url, consent).await.unwrap();
+    assert!(callback.starts_with(REDIRECT_URI), "{callback}");
+    provider.finish_login(started.attempt, Callback::from_url(&callback)).await
+}
+
+#[tokio::test]
+async fn a_user_signs_in_with_every_provider() {
+    let emulator = emulator().await;
+    for name in names() {
+        let provider = client(&emulator, name).await.unwrap();
+        let login =
+            sign_in(&emulator, &*provider, Consent::Allow).await.unwrap_or_else(|error| panic!("{error}"));
+        let identity = provider.get_identity(&login.token).await.unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(identity.subject, "1815121018521127", "{name}");
+        // FranceConnect's name needs the scope given_name.
+        assert_eq!(identity.name.is_some(), name != "franceconnect", "{name}");
+        let (_, email) = provider.get_id_email(login.token.access_token()).await.unwrap();
+        let expected = (name != "reddit").then(|| "ada@example.com".to_owned());
+        assert_eq!(email, expected, "{name}");
+
+        // A token is stored and comes back as it was.
+        let stored = serde_json::to_string(&login.token).unwrap();
+        assert_eq!(
+            serde_json::from_str::<oauth_clients::OAuth2Token>(&stored).unwrap(),
+            login.token,
+            "{name}"
+        );
+
+        if let Some(refresh_token) = login.token.refresh_token() {
+            let new =
+                provider.refresh_token(refresh_token, None).await.unwrap_or_else(|error| panic!("{error}"));
+            assert_ne!(new.access_token(), login.token.access_token(), "{name}");
+            assert!(new.refresh_token().is_some(), "{name}");
+            provider.get_profile(new.access_token()).await.unwrap_or_else(|error| panic!("{error}"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_revoked_token_is_dead_and_the_caller_is_told_to_sign_in_again() {
+    let emulator = emulator().await;
+    let mut revoked = Vec::new();
+    for name in names() {
+        let provider = client(&emulator, name).await.unwrap();
+        let token = sign_in(&emulator, &*provider, Consent::Allow).await.unwrap().token;
+        match provider.revoke_token(token.access_token(), None).await {
+            Ok(()) => revoked.push(name),
+            Err(error) => {
+                assert!(matches!(error.kind(), ErrorKind::Unsupported(_)), "{error}");
+                continue;
+            }
+        }
+        let error = provider.get_profile(token.access_token()).await.unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Reauthorize, "{error:?}");
+        assert_eq!(error.provider(), name);
+    }
+    assert_eq!(
+        revoked,
+        ["discord", "facebook", "github", "google", "kakao", "naver", "okta", "openid", "reddit", "oauth2"]
+    );
+}
+
+#[tokio::test]
+async fn a_user_who_denies_is_not_signed_in() {
+    let emulator = emulator().await;
+    for name in names() {
+        let provider = client(&emulator, name).await.unwrap();
+        emulator.clear_requests();
+        let error = sign_in(&emulator, &*provider, Consent::Deny).await.unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Login(LoginError::Refused(_))), "{error:?}");
+        assert_eq!(error.class(), ErrorClass::Reauthorize, "{error}");
+        assert_eq!(error.provider(), name);
+        assert!(emulator.requests().iter().all(|request| request.field("grant_type").is_none()), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_fault_of_the_provider_has_the_right_class_everywhere() {
+    let emulator = emulator().await;
+    let transient =
+        |seconds: Option<u64>| ErrorClass::Transient { retry_after: seconds.map(Duration::from_secs) };
+    for name in names() {
+        let provider = client(&emulator, name).await.unwrap();
+        for (fault, class) in [
+            (Fault::ServerError, transient(None)),
+            (Fault::HtmlErrorPage, transient(None)),
+            (Fault::TooManyRequests { retry_after: Duration::from_secs(7) }, transient(Some(7))),
+            (Fault::ResetMidBody, transient(None)),
+            (Fault::EmptyBody, ErrorClass::Protocol),
+            (Fault::TruncatedJson, ErrorClass::Protocol),
+            (Fault::InvalidUtf8, ErrorClass::Protocol),
+            (Fault::Redirect, ErrorClass::Protocol),
+            (Fault::WrongState, ErrorClass::Reauthorize),
+        ] {
+            emulator.fault(name, fault.clone()).unwrap();
+            let error = sign_in(&emulator, &*provider, Consent::Allow).await.unwrap_err();
+            assert_eq!(error.class(), class, "{name}, {fault:?}: {error:?}");
+            let shown = format!("{error} {error:?}");
+            assert!(!shown.contains("client-secret"), "{shown}");
+            emulator.clear_faults();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_code_that_is_spent_or_too_old_means_to_sign_in_again() {
+    let emulator = emulator().await;
+    for name in names() {
+        let provider = client(&emulator, name).await.unwrap();
+        emulator.fault(name, Fault::ExpiredCode).unwrap();
+        let error = sign_in(&emulator, &*provider, Consent::Allow).await.unwrap_err();
+        emulator.clear_faults();
+        assert!(error.oauth_error().is_some(), "{name}: {error:?}");
+        assert_eq!(error.class(), ErrorClass::Reauthorize, "{name}: {error:?}");
+
+        let started = provider.start_login(REDIRECT_URI, LoginOptions::new()).await.unwrap();
+        let callback = emulator.browse(&started.url, Consent::Allow).await.unwrap();
+        let callback = Callback::from_url(&callback);
+        provider.finish_login(started.attempt.clone(), callback.clone()).await.unwrap();
+        let error = provider.finish_login(started.attempt, callback).await.unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Reauthorize, "{name}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_the_provider_marks_as_unverified_is_not_handed_out() {
+    let emulator = emulator().await;
+    let mut vouching = Vec::new();
+    for name in names() {
+        let provider = client(&emulator, name).await.unwrap();
+        emulator.fault(name, Fault::UnverifiedEmail).unwrap();
+        let token = sign_in(&emulator, &*provider, Consent::Allow).await.unwrap().token;
+        let identity = provider.get_identity(&token).await.unwrap();
+        let (_, email) = provider.get_id_email(token.access_token()).await.unwrap();
+        match identity.email.map(|email| email.verification) {
+            Some(EmailVerification::Unverified) => {
+                assert_eq!(email, None, "{name}");
+                vouching.push(name);
+            }
+            Some(EmailVerification::Unknown) => assert!(email.is_some(), "{name}"),
+            Some(EmailVerification::Verified) => panic!("{name} vouches for an address that is not verified"),
+            None => assert_eq!(name, "reddit"),
+        }
+        emulator.fault(name, Fault::NoEmail).unwrap();
+        let fallback = (name == "microsoft").then(|| "ada@contoso.onmicrosoft.example".to_owned());
+        assert_eq!(provider.get_id_email(token.access_token()).await.unwrap().1, fallback, "{name}");
+        emulator.clear_faults();
+    }
+    assert_eq!(vouching, ["discord", "github", "google", "kakao", "linkedin", "okta", "openid"]);
+}
+
+#[tokio::test]
+async fn a_wrong_secret_is_a_matter_of_configuration() {
+    let emulator = emulator().await;
+    for name in names() {
+        let provider = client(&emulator, name).await.unwrap();
+        let started = provider.start_login(REDIRECT_URI, LoginOptions::new()).await.unwrap();
+        let callback = Callback::from_url(&emulator.browse(&started.url, Consent::Allow).await.unwrap());
+        let spec = *provider.oauth2().spec();
+        let mut wrong =
+            oauth_clients::OAuth2::from_spec(&spec, provider.oauth2().client_id(), "not-the-secret")
+                .with_http_client(emulator.http_client().unwrap());
+        wrong.set_endpoints(provider.oauth2().endpoints().clone());
+        let code = callback.get("code").unwrap();
+        let verifier = started.attempt.code_verifier();
+        let error = wrong.get_access_token(code, REDIRECT_URI, verifier, &[]).await.unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("not-the-secret"), "{error:?}");
+        // Facebook has no code for it: its error 101 stands for any failure to validate the application.
+        if name != "facebook" {
+            assert_eq!(error.class(), ErrorClass::Configuration, "{name}: {error:?}");
+        }
+    }
+}
