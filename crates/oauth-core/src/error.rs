@@ -108,6 +108,8 @@ pub struct FailedReply {
     pub(crate) status: StatusCode,
     pub(crate) body: Bytes,
     pub(crate) retry_after: Option<Duration>,
+    /// Whether the provider's own error code stands for `invalid_grant`.
+    pub(crate) is_invalid_grant: bool,
 }
 
 /// What to do about an error.
@@ -168,7 +170,7 @@ impl Operation {
     }
 
     /// Whether the request carries a grant, and not an access token.
-    fn is_token_request(self) -> bool {
+    pub(crate) fn is_token_request(self) -> bool {
         self == Self::GET_ACCESS_TOKEN || self == Self::REFRESH_TOKEN
     }
 
@@ -263,10 +265,13 @@ impl Error {
                     ErrorClass::Transient { retry_after: None }
                 }
             },
+            ErrorKind::Refused { reply, .. } if reply.is_invalid_grant => ErrorClass::Reauthorize,
             ErrorKind::Refused { error, reply } => {
                 self.class_of_code(&error.code).unwrap_or_else(|| match self.class_of_status(reply) {
                     // A code that was refused under a name of the provider's own is spent all the same.
-                    ErrorClass::Protocol if self.0.operation == Operation::GET_ACCESS_TOKEN => ErrorClass::Reauthorize,
+                    ErrorClass::Protocol if self.0.operation == Operation::GET_ACCESS_TOKEN => {
+                        ErrorClass::Reauthorize
+                    }
                     class => class,
                 })
             }
@@ -305,8 +310,6 @@ impl Error {
             // RFC 6749 sections 4.1.2.1 and 5.2, RFC 6750 section 3.1, OpenID Connect Core section 3.1.2.6.
             "invalid_grant" | "invalid_token" | "insufficient_scope" | "access_denied" | "login_required"
             | "interaction_required" | "consent_required" | "account_selection_required" | "expired_token"
-            // GitHub's names for an invalid grant.
-            | "bad_verification_code" | "bad_refresh_token"
             // Microsoft Graph's and Facebook's (code 190) names for an invalid access token.
             | "InvalidAuthenticationToken" | "190" => ErrorClass::Reauthorize,
             "server_error" | "temporarily_unavailable" | "slow_down" | "authorization_pending" => {

@@ -151,7 +151,12 @@ impl Error {
 
 impl FailedReply {
     fn of_json(value: &Value) -> Self {
-        Self { status: http::StatusCode::OK, body: value.to_string().into(), retry_after: None }
+        Self {
+            status: http::StatusCode::OK,
+            body: value.to_string().into(),
+            retry_after: None,
+            is_invalid_grant: false,
+        }
     }
 }
 

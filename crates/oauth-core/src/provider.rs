@@ -53,14 +53,14 @@ pub trait Provider: fmt::Debug + Send + Sync {
     /// A login error that says which check failed, or any error of [`get_access_token`](Self::get_access_token).
     async fn finish_login(&self, attempt: LoginAttempt, callback: Callback) -> Result<Login> {
         self.oauth2().check_callback(&attempt, &callback)?;
-        self.check_callback(&attempt, &callback).await?;
         let code = self.oauth2().code_of(&callback)?;
+        self.check_callback(&attempt, &callback).await?;
         let token = self.get_access_token(code, attempt.redirect_uri(), attempt.code_verifier(), &[]).await?;
         self.check_token(&attempt, &token).await?;
         Ok(attempt.into_login(token))
     }
 
-    /// The provider's own check of a callback, such as Shopify's `hmac`. It runs before anything is sent.
+    /// The provider's own check of a callback that brings a code, such as Shopify's `hmac`. It runs before anything is sent.
     ///
     /// # Errors
     ///

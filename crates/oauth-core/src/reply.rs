@@ -1,11 +1,12 @@
 use std::{borrow::Cow, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode, header, response::Parts};
+use http::{HeaderMap, StatusCode, header};
 use serde_json::{Map, Value};
 use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 
 use crate::{
+    OAuth2,
     error::{Error, ErrorKind, FailedReply, OAuthError, Operation, Result},
     json,
     secret::Secret,
@@ -23,17 +24,26 @@ pub struct Reply {
     headers: HeaderMap,
     body: Bytes,
     secrets: Vec<Secret>,
+    invalid_grant_codes: &'static [&'static str],
 }
 
 impl Reply {
     pub(crate) fn new(
-        provider: Cow<'static, str>,
+        client: &OAuth2,
         operation: Operation,
-        parts: Parts,
-        body: Bytes,
+        reply: http::Response<Bytes>,
         secrets: Vec<Secret>,
     ) -> Self {
-        Self { provider, operation, status: parts.status, headers: parts.headers, body, secrets }
+        let (parts, body) = reply.into_parts();
+        Self {
+            provider: client.name().to_owned().into(),
+            operation,
+            status: parts.status,
+            headers: parts.headers,
+            body,
+            secrets,
+            invalid_grant_codes: client.spec().invalid_grant_codes,
+        }
     }
 
     /// The token that the reply holds at a JSON pointer (RFC 6901), `""` for the reply itself.
@@ -105,7 +115,10 @@ impl Reply {
     /// The error for a reply that says no in the provider's own way.
     #[must_use]
     pub fn refused(&self, error: OAuthError) -> Error {
-        self.error(ErrorKind::Refused { error: self.hide_secrets(error), reply: self.failed() })
+        let mut reply = self.failed();
+        reply.is_invalid_grant =
+            self.operation.is_token_request() && self.invalid_grant_codes.contains(&&*error.code);
+        self.error(ErrorKind::Refused { error: self.hide_secrets(error), reply })
     }
 
     pub(crate) fn check_status(self) -> Result<Self> {
@@ -160,7 +173,12 @@ impl Reply {
     }
 
     fn failed(&self) -> FailedReply {
-        FailedReply { status: self.status, body: self.body.clone(), retry_after: self.retry_after() }
+        FailedReply {
+            status: self.status,
+            body: self.body.clone(),
+            retry_after: self.retry_after(),
+            is_invalid_grant: false,
+        }
     }
 
     fn hide_secrets(&self, error: OAuthError) -> OAuthError {

@@ -67,6 +67,8 @@ pub struct Spec {
     /// Headers on every request.
     pub headers: &'static [(&'static str, &'static str)],
 
+    /// The error codes that the token endpoint sends for what RFC 6749 section 5.2 calls `invalid_grant`.
+    pub invalid_grant_codes: &'static [&'static str],
     /// Where in the token reply the token stands, as a JSON pointer (RFC 6901); `""` for the reply itself.
     pub token_at: &'static str,
     /// Where in the profile the identifier stands that never changes.
@@ -108,6 +110,7 @@ impl Spec {
         pkce: Pkce::Challenge(CodeChallengeMethod::S256),
         authorize_params: &[],
         headers: &[],
+        invalid_grant_codes: &[],
         token_at: "",
         id_at: "/id",
         email_at: Some("/email"),
