@@ -103,7 +103,6 @@ async fn the_class_says_what_to_do() {
         |seconds: Option<u64>| ErrorClass::Transient { retry_after: seconds.map(Duration::from_secs) };
     for (status, body, class) in [
         (400, r#"{"error":"invalid_grant"}"#, ErrorClass::Reauthorize),
-        (200, r#"{"error":"bad_verification_code"}"#, ErrorClass::Reauthorize),
         (401, r#"{"error":"invalid_client"}"#, ErrorClass::Configuration),
         (400, r#"{"error":"invalid_scope"}"#, ErrorClass::Configuration),
         (200, r#"{"error":"incorrect_client_credentials"}"#, ErrorClass::Configuration),

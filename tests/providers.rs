@@ -126,11 +126,6 @@ async fn a_fault_of_the_provider_has_the_right_class_everywhere() {
     }
 }
 
-/// Naver says `invalid_request` of a spent code, as it does of a request that lacks a parameter.
-fn spent(name: &str) -> ErrorClass {
-    if name == "naver" { ErrorClass::Configuration } else { ErrorClass::Reauthorize }
-}
-
 #[tokio::test]
 async fn a_code_that_is_spent_or_too_old_means_to_sign_in_again() {
     let emulator = emulator().await;
@@ -140,14 +135,14 @@ async fn a_code_that_is_spent_or_too_old_means_to_sign_in_again() {
         let error = sign_in(&emulator, &*provider, Consent::Allow).await.unwrap_err();
         emulator.clear_faults();
         assert!(error.oauth_error().is_some(), "{name}: {error:?}");
-        assert_eq!(error.class(), spent(name), "{name}: {error:?}");
+        assert_eq!(error.class(), ErrorClass::Reauthorize, "{name}: {error:?}");
 
         let started = provider.start_login(REDIRECT_URI, LoginOptions::new()).await.unwrap();
         let callback = emulator.browse(&started.url, Consent::Allow).await.unwrap();
         let callback = Callback::from_url(&callback);
         provider.finish_login(started.attempt.clone(), callback.clone()).await.unwrap();
         let error = provider.finish_login(started.attempt, callback).await.unwrap_err();
-        assert_eq!(error.class(), spent(name), "{name}: {error:?}");
+        assert_eq!(error.class(), ErrorClass::Reauthorize, "{name}: {error:?}");
     }
 }
 

@@ -182,9 +182,7 @@ impl<'c> Call<'c> {
             let error = HttpError::new(HttpErrorKind::TooLarge).with_status(reply.status());
             return Err(self.error(ErrorKind::Transport(error)));
         }
-        let (parts, body) = reply.into_parts();
-        Reply::new(self.client.name().to_owned().into(), self.operation, parts, body, self.secrets)
-            .check_status()
+        Reply::new(self.client, self.operation, reply, self.secrets).check_status()
     }
 
     async fn authenticate(&mut self) -> Result<()> {

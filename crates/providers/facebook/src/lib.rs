@@ -34,6 +34,8 @@ pub const SPEC: Spec = Spec {
     profile: Some("https://graph.facebook.com/{graph_version}/me?fields=id,name,email,picture"),
     scopes: &["email", "public_profile"],
     scope_separator: ",",
+    // "Invalid parameter", which is what it calls a code that was used or is too old.
+    invalid_grant_codes: &["100"],
     name_at: Some("/name"),
     picture_at: Some("/picture/data/url"),
     ..Spec::RFC6749

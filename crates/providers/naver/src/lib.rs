@@ -32,6 +32,7 @@ pub const SPEC: Spec = Spec {
     revoke: Some("https://nid.naver.com/oauth2.0/token"),
     profile: Some("https://openapi.naver.com/v1/nid/me"),
     pkce: Pkce::Unsupported,
+    invalid_grant_codes: &["invalid_request"],
     name_at: Some("/name"),
     picture_at: Some("/profile_image"),
     ..Spec::RFC6749

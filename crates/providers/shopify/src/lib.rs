@@ -39,6 +39,7 @@ pub const SPEC: Spec = Spec {
     scopes: &["read_customers"],
     scope_separator: ",",
     pkce: Pkce::Unsupported,
+    invalid_grant_codes: &["invalid_request"],
     id_at: "/shop/id",
     email_at: Some("/shop/email"),
     name_at: Some("/shop/name"),
