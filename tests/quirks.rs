@@ -1,1 +1,401 @@
-//! x
+//! What each provider does differently: for each quirk one test that fails without it. Whole sign-ins are in
+//! `providers.rs`.
+
+use oauth_clients::{
+    AuthorizationRequest, ClientSecret, CodeVerifier, EmailVerification, ErrorClass, ErrorKind, LoginOptions,
+    OAuth2Token, Provider,
+    discord::DiscordOAuth2,
+    facebook::FacebookOAuth2,
+    franceconnect::FranceConnectOAuth2,
+    github::{GitHubAuthorizeParams, GitHubOAuth2},
+    google::{GoogleAuthorizeParams, GoogleOAuth2},
+    kakao::KakaoOAuth2,
+    linkedin::{LEGACY_SCOPES, LinkedInOAuth2},
+    microsoft::MicrosoftGraphOAuth2,
+    naver::NaverOAuth2,
+    reddit::RedditOAuth2,
+    shopify::{ShopifyAuthorizeParams, ShopifyOAuth2},
+};
+use serde_json::{Value, json};
+
+use crate::support::{Script, owned, query_of, reply};
+
+async fn url(provider: &impl Provider) -> Vec<(String, String)> {
+    query_of(
+        &provider.get_authorization_url(AuthorizationRequest::new("https://app.example/cb")).await.unwrap(),
+    )
+}
+
+fn value<'q>(query: &'q [(String, String)], name: &str) -> Option<&'q str> {
+    query.iter().find(|(other, _)| other == name).map(|(_, value)| &**value)
+}
+
+fn json_replies(bodies: impl IntoIterator<Item = Value>) -> Script {
+    Script::new(bodies.into_iter().map(|body| reply(200, "application/json", body.to_string())))
+}
+
+#[tokio::test]
+async fn discord_authenticates_by_basic_and_vouches_only_when_it_says_so() {
+    let http = json_replies([json!({"access_token": "AT"})]);
+    let discord = DiscordOAuth2::new("id", "secret").with_http_client(http.clone());
+    discord.get_access_token("c", "https://app.example/cb", None, &[]).await.unwrap();
+    assert_eq!(http.request().header("authorization"), Some("Basic aWQ6c2VjcmV0"));
+
+    let profile =
+        json!({"id": "1", "username": "ada", "global_name": null, "email": "a@b.example", "avatar": "a_1"});
+    for (verified, expected) in
+        [(json!(true), Some("a@b.example")), (json!(false), None), (Value::Null, None)]
+    {
+        let mut profile = profile.clone();
+        profile["verified"] = verified;
+        let discord =
+            DiscordOAuth2::new("id", "secret").with_http_client(json_replies([profile.clone(), profile]));
+        assert_eq!(discord.get_id_email("AT").await.unwrap(), ("1".to_owned(), expected.map(str::to_owned)));
+        let identity = discord.get_identity(&OAuth2Token::new("AT")).await.unwrap();
+        assert_eq!(identity.name.as_deref(), Some("ada"));
+        assert_eq!(identity.picture.as_deref(), Some("https://cdn.discordapp.com/avatars/1/a_1.gif"));
+    }
+}
+
+#[tokio::test]
+async fn facebook_proves_its_secret_and_exchanges_tokens_for_long_lived_ones() {
+    let http = json_replies([
+        json!({"id": "1", "name": "Ada"}),
+        json!({"access_token": "LONG", "expires_in": 5_184_000}),
+    ]);
+    let facebook = FacebookOAuth2::new("id", "secret")
+        .with_graph_version("v24.0")
+        .unwrap()
+        .with_http_client(http.clone());
+    assert_eq!(facebook.get_id_email("AT").await.unwrap(), ("1".to_owned(), None));
+    let token = facebook.get_long_lived_access_token("SHORT").await.unwrap();
+    assert_eq!(token.access_token(), "LONG");
+    let [profile, exchange] = &http.requests()[..] else { panic!() };
+    assert_eq!(profile.url, "https://graph.facebook.com/v24.0/me");
+    assert_eq!(profile.header("authorization"), Some("Bearer AT"));
+    // `printf AT | openssl dgst -sha256 -hmac secret`
+    let proof = "99253dcb10087ca9a43912b1ace6941f5950d05970324f7b9789bee56c6ba971";
+    assert_eq!(value(&profile.query, "appsecret_proof"), Some(proof));
+    assert_eq!(value(&profile.query, "access_token"), None);
+    assert_eq!(exchange.url, "https://graph.facebook.com/v24.0/oauth/access_token");
+    assert_eq!(
+        exchange.form(),
+        owned(&[
+            ("grant_type", "fb_exchange_token"),
+            ("fb_exchange_token", "SHORT"),
+            ("client_id", "id"),
+            ("client_secret", "secret")
+        ])
+    );
+
+    let http = json_replies([json!({"id": "1"})]);
+    FacebookOAuth2::new("id", ClientSecret::NONE)
+        .with_http_client(http.clone())
+        .get_profile("AT")
+        .await
+        .unwrap();
+    assert_eq!(value(&http.request().query, "appsecret_proof"), None);
+    assert_eq!(http.request().url, "https://graph.facebook.com/v25.0/me");
+    assert_eq!(value(&url(&FacebookOAuth2::new("id", "s")).await, "scope"), Some("email,public_profile"));
+    assert!(FacebookOAuth2::new("id", "s").with_graph_version("v1/../evil").is_err());
+
+    let body = json!({"error": {"message": "Session expired", "type": "OAuthException", "code": 190, "fbtrace_id": "x"}});
+    let facebook = FacebookOAuth2::new("id", "secret").with_http_client(Script::json(400, &body));
+    let error = facebook.get_profile("AT").await.unwrap_err();
+    assert_eq!((error.class(), &*error.oauth_error().unwrap().code), (ErrorClass::Reauthorize, "190"));
+}
+
+#[tokio::test]
+async fn franceconnect_always_sends_a_nonce_and_keeps_the_challenge() {
+    let verifier = CodeVerifier::random().unwrap();
+    for client in [FranceConnectOAuth2::new("id", "s"), FranceConnectOAuth2::version_1("id", "s")] {
+        let request = AuthorizationRequest::new("https://app.example/cb").pkce(&verifier);
+        let query = query_of(&client.get_authorization_url(request).await.unwrap());
+        assert_eq!(value(&query, "nonce").map(str::len), Some(43));
+        assert!(value(&query, "code_challenge").is_some());
+        let request = AuthorizationRequest::new("https://app.example/cb").nonce("mine");
+        assert_eq!(
+            value(&query_of(&client.get_authorization_url(request).await.unwrap()), "nonce"),
+            Some("mine")
+        );
+    }
+    let query = url(&FranceConnectOAuth2::new("id", "s")).await;
+    assert_eq!((value(&query, "acr_values"), value(&query, "prompt")), (Some("eidas1"), Some("consent")));
+
+    let integration = FranceConnectOAuth2::integration("id", "s");
+    assert_eq!(
+        integration.oauth2().endpoints().token,
+        "https://fcp-low.sbx.dev-franceconnect.fr/api/v2/token"
+    );
+    assert_eq!(integration.oauth2().issuer(), Some("https://fcp-low.sbx.dev-franceconnect.fr/api/v2"));
+    let old = FranceConnectOAuth2::version_1_integration("id", "s");
+    assert_eq!(old.oauth2().endpoints().token, "https://fcp.integ01.dev-franceconnect.fr/api/v1/token");
+}
+
+#[tokio::test]
+async fn franceconnect_reads_userinfo_as_jwt_and_as_json() {
+    // {"sub":"x","email":"a@b.example"}
+    let jwt = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ4IiwiZW1haWwiOiJhQGIuZXhhbXBsZSJ9.c2ln";
+    for (kind, body, fine) in [
+        ("application/jwt", jwt.to_owned(), true),
+        ("application/jwt; charset=utf-8", jwt.to_owned(), true),
+        ("application/json", json!({"sub": "x", "email": "a@b.example"}).to_string(), true),
+        ("application/jwt", "e30.e30".to_owned(), false),
+        ("application/jwt", format!("{jwt}.more"), false),
+        ("application/jwt", "e30.W10.c2ln".to_owned(), false),
+    ] {
+        let client = FranceConnectOAuth2::new("id", "s").with_http_client(Script::new([reply(
+            200,
+            kind,
+            body.clone(),
+        )]));
+        match client.get_id_email("AT").await {
+            Ok(pair) => assert_eq!((fine, pair), (true, ("x".to_owned(), Some("a@b.example".to_owned())))),
+            Err(error) => {
+                assert!(!fine && matches!(error.kind(), ErrorKind::MalformedReply { .. }), "{body}: {error}")
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn github_finds_the_address_that_is_primary_and_knows_whether_it_is_verified() {
+    let entry =
+        |email: &str, primary, verified| json!({"email": email, "primary": primary, "verified": verified});
+    for (emails, expected) in [
+        (
+            json!([entry("a@x", false, true), entry("b@x", true, true)]),
+            Some(("b@x", EmailVerification::Verified)),
+        ),
+        (
+            json!([entry("a@x", true, false), entry("b@x", false, true)]),
+            Some(("a@x", EmailVerification::Unverified)),
+        ),
+        (
+            json!([entry("a@x", false, false), entry("b@x", false, true)]),
+            Some(("b@x", EmailVerification::Verified)),
+        ),
+        (json!([entry("a@x", false, false)]), None),
+        (json!([]), None),
+    ] {
+        let http =
+            json_replies([json!({"id": 1, "login": "ada", "name": null, "email": null}), emails.clone()]);
+        let github = GitHubOAuth2::new("id", "s").with_http_client(http.clone());
+        let identity = github.get_identity(&OAuth2Token::new("AT")).await.unwrap();
+        assert_eq!((&*identity.subject, identity.name.as_deref()), ("1", Some("ada")));
+        let found = identity.email.as_ref().map(|email| (&*email.address, email.verification));
+        assert_eq!(found, expected, "{emails}");
+        let urls: Vec<_> = http.requests().into_iter().map(|sent| sent.url).collect();
+        assert_eq!(urls, ["https://api.github.com/user", "https://api.github.com/user/emails"]);
+    }
+    // A public address takes no second call.
+    let http = json_replies([json!({"id": 1, "email": "a@x"})]);
+    let github = GitHubOAuth2::new("id", "s").with_http_client(http);
+    assert_eq!(github.get_id_email("AT").await.unwrap().1.as_deref(), Some("a@x"));
+    // An application without the permission still learns who it is; a server that is down is an error.
+    for (status, fine) in [(403, true), (404, true), (500, false), (401, false)] {
+        let http = Script::new([
+            reply(200, "application/json", r#"{"id":1}"#),
+            reply(status, "application/json", "{}"),
+        ]);
+        let github = GitHubOAuth2::new("id", "s").with_http_client(http);
+        assert_eq!(github.get_id_email("AT").await.is_ok(), fine, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn github_revokes_by_deleting_and_renders_booleans() {
+    let http = Script::new([reply(204, "", "")]);
+    let github = GitHubOAuth2::new("id", "secret").with_http_client(http.clone());
+    github.revoke_token("AT", None).await.unwrap();
+    let sent = http.request();
+    assert_eq!((&*sent.method, &*sent.url), ("DELETE", "https://api.github.com/applications/id/token"));
+    assert_eq!(sent.body, r#"{"access_token":"AT"}"#);
+    assert_eq!(
+        sent.headers,
+        owned(&[
+            ("accept", "application/json"),
+            ("authorization", "Basic aWQ6c2VjcmV0"),
+            ("content-type", "application/json")
+        ])
+    );
+    let error = GitHubOAuth2::new("id", "s")
+        .with_http_client(Script::new([reply(422, "", "")]))
+        .revoke_token("AT", None)
+        .await;
+    assert!(error.is_err());
+
+    let params =
+        GitHubAuthorizeParams { login: Some("ada".to_owned()), allow_signup: Some(false), prompt: None };
+    let query = url(&github.with_authorize_params(&params)).await;
+    assert_eq!((value(&query, "allow_signup"), value(&query, "login")), (Some("false"), Some("ada")));
+    assert_eq!(value(&query, "prompt"), None);
+    assert!(GitHubOAuth2::new("id", "s").with_enterprise_server("http://ghe.example").is_err());
+}
+
+#[tokio::test]
+async fn google_asks_for_offline_access_unless_told_otherwise_and_reaches_the_people_api() {
+    let google = GoogleOAuth2::new("id", "s");
+    assert_eq!(value(&url(&google).await, "access_type"), Some("offline"));
+    let params = GoogleAuthorizeParams {
+        access_type: Some("online".to_owned()),
+        prompt: Some("consent select_account".to_owned()),
+        login_hint: Some("ada@example.com".to_owned()),
+        include_granted_scopes: Some(true),
+        hd: Some("example.com".to_owned()),
+    };
+    let query = url(&google.clone().with_authorize_params(&params)).await;
+    for (name, expected) in [
+        ("access_type", "online"),
+        ("prompt", "consent select_account"),
+        ("login_hint", "ada@example.com"),
+        ("include_granted_scopes", "true"),
+        ("hd", "example.com"),
+    ] {
+        assert_eq!(query.iter().filter(|(other, _)| other == name).count(), 1);
+        assert_eq!(value(&query, name), Some(expected));
+    }
+    let http = json_replies([json!({"resourceName": "people/1"})]);
+    google.with_http_client(http.clone()).get_people_profile("AT").await.unwrap();
+    let sent = http.request();
+    assert_eq!(sent.url, "https://people.googleapis.com/v1/people/me");
+    assert_eq!(sent.query, owned(&[("personFields", "emailAddresses")]));
+}
+
+#[tokio::test]
+async fn kakao_unlinks_with_the_token_itself_and_separates_scopes_by_commas() {
+    let http = json_replies([
+        json!({"id": 1}),
+        json!({"id": 1, "kakao_account": {"email": "a@x", "is_email_verified": false}}),
+    ]);
+    let kakao = KakaoOAuth2::new("id", "s").with_http_client(http.clone());
+    kakao.revoke_token("AT", None).await.unwrap();
+    assert_eq!(kakao.get_id_email("AT").await.unwrap(), ("1".to_owned(), None));
+    let sent = &http.requests()[0];
+    assert_eq!((&*sent.method, &*sent.url), ("POST", "https://kapi.kakao.com/v1/user/unlink"));
+    assert_eq!((sent.header("authorization"), &*sent.body), (Some("Bearer AT"), ""));
+    assert_eq!(value(&url(&kakao).await, "scope"), Some("profile_nickname,account_email"));
+}
+
+#[tokio::test]
+async fn linkedin_gets_no_verifier_and_keeps_its_legacy_calls() {
+    let http = json_replies([
+        json!({"access_token": "AT", "expires_in": 5_184_000}),
+        json!({"id": "L"}),
+        json!({"elements": []}),
+    ]);
+    let linkedin = LinkedInOAuth2::new("id", "s").with_scopes(LEGACY_SCOPES).with_http_client(http.clone());
+    let started = linkedin.start_login("https://app.example/cb", LoginOptions::new()).await.unwrap();
+    assert!(started.attempt.code_verifier().is_none() && !started.url.contains("code_challenge"));
+    let callback = oauth_clients::Callback::from_query(&format!("code=c&state={}", started.attempt.state()));
+    linkedin.finish_login(started.attempt, callback).await.unwrap();
+    linkedin.get_legacy_profile("AT").await.unwrap();
+    linkedin.get_email("AT").await.unwrap();
+    let [exchange, profile, email] = &http.requests()[..] else { panic!() };
+    assert_eq!(value(&exchange.form(), "code_verifier"), None);
+    assert_eq!(profile.query, owned(&[("projection", "(id)")]));
+    assert_eq!(email.query, owned(&[("q", "members"), ("projection", "(elements*(handle~))")]));
+}
+
+#[tokio::test]
+async fn microsoft_prefers_mail_and_vouches_for_nothing_by_itself() {
+    for (profile, expected) in [
+        (json!({"mail": "m@x", "userPrincipalName": "u@x"}), Some(("m@x", EmailVerification::Unknown))),
+        (json!({"mail": null, "userPrincipalName": "u@x"}), Some(("u@x", EmailVerification::Unknown))),
+        (json!({"mail": null, "userPrincipalName": "g_x#EXT#@t.example"}), None),
+        (json!({"mail": null, "userPrincipalName": "no address"}), None),
+        (json!({}), None),
+        (json!({"mail": "m@x", "xms_edov": true}), Some(("m@x", EmailVerification::Verified))),
+        (json!({"mail": "m@x", "xms_edov": "0"}), Some(("m@x", EmailVerification::Unverified))),
+    ] {
+        let mut profile = profile;
+        profile["id"] = json!("oid");
+        let microsoft =
+            MicrosoftGraphOAuth2::new("id", "s").with_http_client(json_replies([profile.clone()]));
+        let identity = microsoft.get_identity(&OAuth2Token::new("AT")).await.unwrap();
+        let found = identity.email.as_ref().map(|email| (&*email.address, email.verification));
+        assert_eq!(found, expected, "{profile}");
+    }
+    let query =
+        url(&MicrosoftGraphOAuth2::new("id", "s")
+            .with_authorize_params(&json!({"response_mode": "form_post"})))
+        .await;
+    assert_eq!(value(&query, "response_mode"), Some("form_post"));
+    for bad in ["", "evil.example/#", "a/b", "..", "a?b", "a@b"] {
+        assert!(MicrosoftGraphOAuth2::new("id", "s").with_tenant(bad).is_err(), "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn naver_unwraps_its_envelope_and_finds_the_error_in_it() {
+    let envelope =
+        |code: &str| json!({"resultcode": code, "message": "m", "response": {"id": "N", "email": "a@x"}});
+    let naver = NaverOAuth2::new("id", "s").with_http_client(json_replies([envelope("00")]));
+    assert_eq!(naver.get_id_email("AT").await.unwrap(), ("N".to_owned(), Some("a@x".to_owned())));
+    for (body, code) in
+        [(envelope("024"), Some("024")), (json!({"resultcode": "00"}), None), (json!({}), None)]
+    {
+        let naver = NaverOAuth2::new("id", "s").with_http_client(json_replies([body]));
+        let error = naver.get_id_email("AT").await.unwrap_err();
+        assert_eq!(error.oauth_error().map(|error| &*error.code), code, "{error}");
+    }
+    assert_eq!(value(&url(&NaverOAuth2::new("id", "s")).await, "scope"), None);
+
+    let http = json_replies([json!({"access_token": "AT", "result": "success"})]);
+    NaverOAuth2::new("id", "s").with_http_client(http.clone()).revoke_token("AT", None).await.unwrap();
+    assert_eq!(
+        http.request().form(),
+        owned(&[
+            ("grant_type", "delete"),
+            ("access_token", "AT"),
+            ("service_provider", "NAVER"),
+            ("client_id", "id"),
+            ("client_secret", "s")
+        ])
+    );
+    let http = json_replies([json!({"error": "invalid_request", "error_description": "no"})]);
+    assert!(NaverOAuth2::new("id", "s").with_http_client(http).revoke_token("AT", None).await.is_err());
+}
+
+#[tokio::test]
+async fn reddit_names_itself_asks_for_permanence_and_keeps_both_names() {
+    let reddit =
+        RedditOAuth2::new("id", "s").with_http_client(json_replies([json!({"id": "t2x", "name": "ada"})]));
+    let identity = reddit.get_identity(&OAuth2Token::new("AT")).await.unwrap();
+    assert_eq!((&*identity.subject, identity.name.as_deref(), identity.email), ("t2x", Some("ada"), None));
+    assert_eq!(value(&url(&reddit).await, "duration"), Some("permanent"));
+    let temporary = reddit.with_authorize_params(&json!({"duration": "temporary"}));
+    assert_eq!(value(&url(&temporary).await, "duration"), Some("temporary"));
+    assert!(temporary.with_user_agent("a\nb").is_err());
+}
+
+#[tokio::test]
+async fn shopify_checks_the_shop_and_sends_the_token_in_its_own_header() {
+    for bad in ["", "evil.example/#", "evil.example", "a/b", "-a", "a b", "a.b"] {
+        let error = ShopifyOAuth2::new("id", "s", bad).unwrap_err();
+        assert_eq!((error.class(), error.provider()), (ErrorClass::Configuration, "shopify"), "{bad}");
+    }
+    let http = json_replies([json!({"shop": {"id": 1, "name": "Mine", "email": "a@x"}})]);
+    let shopify =
+        ShopifyOAuth2::new("id", "s", "my-shop.myshopify.com").unwrap().with_api_version("2026-04").unwrap();
+    let shopify = shopify.with_http_client(http.clone());
+    assert_eq!(shopify.get_id_email("AT").await.unwrap(), ("1".to_owned(), Some("a@x".to_owned())));
+    let sent = http.request();
+    assert_eq!(sent.url, "https://my-shop.myshopify.com/admin/api/2026-04/shop.json");
+    assert_eq!((sent.header("x-shopify-access-token"), sent.header("authorization")), (Some("AT"), None));
+
+    assert_eq!(value(&url(&shopify).await, "grant_options[]"), None);
+    let per_user = shopify.with_authorize_params(&ShopifyAuthorizeParams { per_user: true });
+    assert_eq!(value(&url(&per_user).await, "grant_options[]"), Some("per-user"));
+}
+
+#[tokio::test]
+async fn a_profile_without_an_identifier_is_an_error_that_keeps_the_profile() {
+    for profile in [json!({}), json!({"id": null}), json!({"id": ""}), json!({"id": {}}), json!({"id": true})]
+    {
+        let discord = DiscordOAuth2::new("id", "s").with_http_client(json_replies([profile.clone()]));
+        let error = discord.get_id_email("AT").await.unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::MalformedReply { .. }), "{error}");
+        assert_eq!(error.body().unwrap(), profile.to_string().as_bytes());
+    }
+}

@@ -11,7 +11,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     // A development build is ready sooner, and the demo waits for nothing but itself.
     let status = workspace::cargo()
         .args(["run", "--quiet", "--package", "oauth-demo", "--"])
-        .args(arguments)
+        .args(arguments.iter().filter(|argument| *argument != "--"))
         .status()?;
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
 }

@@ -265,7 +265,7 @@ fn table(providers: &[Provider]) -> Result<String> {
             revoke(provider)?,
         );
     }
-    Ok(rows)
+    Ok(rows + "\n")
 }
 
 fn refresh(provider: &Provider) -> Result<&'static str> {

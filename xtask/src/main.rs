@@ -6,11 +6,12 @@ mod generate;
 mod new;
 mod node;
 mod provider;
+mod system;
 mod test;
 mod tidy;
 mod workspace;
 
-use std::process::ExitCode;
+use std::{env, process::ExitCode};
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -76,7 +77,8 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Demo { arguments } => return demo::run(&arguments),
-        Command::Test { arguments } => test::run(&arguments)?,
+        // As they were typed, because a `--` among them is for Cargo to see.
+        Command::Test { .. } => test::run(&env::args().skip(2).collect::<Vec<_>>())?,
         Command::Ci => ci::run()?,
         Command::New { name, display_name } => new::run(&name, display_name.as_deref())?,
         Command::Generate { check: false } => generate::write()?,

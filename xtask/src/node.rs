@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Result, bail};
 
-use crate::workspace;
+use crate::{system, workspace};
 
 /// What the `oidc-provider` package asks for.
 const OLDEST: u32 = 20;
@@ -29,11 +29,11 @@ pub(crate) fn ready() -> Result<Node> {
 }
 
 fn found_or_installed() -> Result<Node> {
-    let system = Node { path: None };
+    let of_system = Node { path: None };
     let tools = Node { path: Some(with_tools()?) };
-    let before = system.version();
-    if before.is_some_and(|version| version >= OLDEST) && system.has_npm() {
-        return Ok(system);
+    let before = of_system.version();
+    if before.is_some_and(|version| version >= OLDEST) && of_system.has_npm() {
+        return Ok(of_system);
     }
     if tools.version().is_some_and(|version| version >= OLDEST) && tools.has_npm() {
         return Ok(tools);
@@ -45,24 +45,23 @@ fn found_or_installed() -> Result<Node> {
         }
         Some(version) => println!("Node.js {version} is too old: the tests need {OLDEST} or newer."),
     }
-    if !system.has_npm() {
-        if !may_use_apt() {
+    if !of_system.has_npm() {
+        if !system::can_install() {
             bail!("{}", how_to_install());
         }
-        apt(&["update"])?;
-        apt(&["install", "--yes", "--no-install-recommends", "nodejs", "npm"])?;
+        system::install(&["nodejs", "npm"])?;
     }
-    if system.version().is_some_and(|version| version >= OLDEST) {
-        return Ok(system);
+    if of_system.version().is_some_and(|version| version >= OLDEST) {
+        return Ok(of_system);
     }
     // The npm package `node` holds Node.js itself, so that the system's own can stay as old as it is.
     let tools_folder = tools_folder();
     fs::create_dir_all(&tools_folder)?;
-    let mut npm = system.command("npm");
+    let mut npm = of_system.command("npm");
     npm.args(["install", "--no-audit", "--no-fund", "--no-save", "--prefix"])
         .arg(&tools_folder)
         .arg("node@22");
-    step(&mut npm)?;
+    system::step(&mut npm)?;
     match tools.version() {
         Some(version) if version >= OLDEST => Ok(tools),
         _ => bail!("{}", how_to_install()),
@@ -80,7 +79,7 @@ fn packages(node: &Node) -> Result<()> {
     println!("installing the packages of {}", workspace::short(&folder));
     let mut npm = node.command("npm");
     npm.args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(&folder);
-    step(&mut npm)
+    system::step(&mut npm)
 }
 
 fn modified(path: &Path) -> Option<std::time::SystemTime> {
@@ -124,20 +123,6 @@ fn with_tools() -> Result<OsString> {
     let mut folders = vec![tools_folder().join("node_modules/.bin")];
     folders.extend(env::split_paths(&env::var_os("PATH").unwrap_or_default()));
     Ok(env::join_paths(folders)?)
-}
-
-fn may_use_apt() -> bool {
-    let is_root = workspace::output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
-    is_root && workspace::output(Command::new("apt-get").arg("--version")).is_ok()
-}
-
-fn apt(arguments: &[&str]) -> Result<()> {
-    step(Command::new("apt-get").arg("--quiet").args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))
-}
-
-fn step(command: &mut Command) -> Result<()> {
-    println!("$ {}", workspace::shown(command));
-    workspace::run(command)
 }
 
 fn how_to_install() -> String {

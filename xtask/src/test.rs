@@ -7,7 +7,12 @@ use crate::{node, workspace};
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let node = node::ready()?;
     let mut cargo = workspace::cargo();
-    cargo.args(["test", "--workspace"]).args(arguments);
+    cargo.arg("test");
+    // `--workspace` would win over the packages that somebody names.
+    if !arguments.iter().any(|argument| argument.starts_with("-p") || argument.starts_with("--package")) {
+        cargo.arg("--workspace");
+    }
+    cargo.args(arguments);
     if let Some(path) = node.path {
         cargo.env("PATH", path);
     }

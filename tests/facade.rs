@@ -1,0 +1,104 @@
+//! Providers that are chosen at run time.
+
+use oauth_clients::{AuthorizationRequest, ErrorClass, Registry, RegistryConfig, RegistryEntry};
+
+fn parsed(text: &str) -> RegistryConfig {
+    toml::from_str(text).unwrap()
+}
+
+#[tokio::test]
+async fn a_registry_is_made_from_a_configuration_file() {
+    let file = std::env::temp_dir().join(format!("oauth-clients-secret-{}", std::process::id()));
+    std::fs::write(&file, "from-a-file\n").unwrap();
+    let config = parsed(&format!(
+        r#"
+        [github]
+        client_id = "gh"
+        client_secret = "secret"
+        scopes = ["read:org"]
+
+        [github-at-work]
+        provider = "github"
+        client_id = "gh2"
+        client_secret_file = {file:?}
+        base_url = "https://github.example.com"
+
+        [microsoft]
+        client_id = "ms"
+        tenant = "organizations"
+
+        [shopify]
+        client_id = "sh"
+        client_secret = "secret"
+        shop = "my-shop"
+        api_version = "2026-04"
+        "#
+    ));
+    let registry = Registry::from_config(&config).await.unwrap();
+    std::fs::remove_file(&file).unwrap();
+    let names: Vec<_> = registry.iter().map(|provider| provider.name().to_owned()).collect();
+    assert_eq!(names, ["github", "github-at-work", "microsoft", "shopify"]);
+    for (name, start) in [
+        ("github", "https://github.com/login/oauth/authorize?response_type=code&client_id=gh&"),
+        (
+            "github-at-work",
+            "https://github.example.com/login/oauth/authorize?response_type=code&client_id=gh2&",
+        ),
+        ("microsoft", "https://login.microsoftonline.com/organizations/oauth2/v2.0/authorize?"),
+        ("shopify", "https://my-shop.myshopify.com/admin/oauth/authorize?"),
+    ] {
+        let provider = registry.get(name).unwrap();
+        let url = provider
+            .get_authorization_url(AuthorizationRequest::new("https://app.example/cb"))
+            .await
+            .unwrap();
+        assert!(url.starts_with(start), "{url}");
+    }
+    let enterprise = registry.get("github-at-work").unwrap().oauth2().endpoints().clone();
+    assert_eq!(enterprise.profile.unwrap(), "https://github.example.com/api/v3/user");
+    assert_eq!(enterprise.revoke.unwrap(), "https://github.example.com/api/v3/applications/gh2/token");
+    assert!(format!("{registry:?}").contains("github"));
+    assert!(!format!("{config:?}").contains("\"secret\""), "{config:?}");
+    let error = registry.get("gitlab").unwrap_err();
+    assert!(error.to_string().contains("github-at-work"), "{error}");
+}
+
+#[tokio::test]
+async fn a_mistake_in_the_configuration_is_named() {
+    for (text, words) in [
+        ("[gitbuh]\nclient_id = \"x\"", &["gitbuh", "github", "google"][..]),
+        ("[github]\nclient_id = \"x\"\ntenant = \"y\"", &["tenant", "base_url"]),
+        ("[discord]\nclient_id = \"x\"\ntenant = \"y\"", &["tenant", "client_secret_env"]),
+        ("[shopify]\nclient_id = \"x\"", &["shop", "missing"]),
+        ("[shopify]\nclient_id = \"x\"\nshop = \"evil.example/#\"", &["shop", "my-shop"]),
+        (
+            "[github]\nclient_id = \"x\"\nclient_secret_env = \"OAUTH_CLIENTS_UNSET\"",
+            &["OAUTH_CLIENTS_UNSET"],
+        ),
+        ("[github]\nclient_id = \"x\"\nclient_secret_file = \"/nonexistent\"", &["/nonexistent"]),
+        ("[github]\nclient_id = \"x\"\nclient_secret = \"a\"\nclient_secret_env = \"B\"", &["not several"]),
+        ("[github]\nclient_id = \"x\"\nbase_url = \"http://github.example.com\"", &["base_url", "https"]),
+        ("[microsoft]\nclient_id = \"x\"\ntenant = \"a/b\"", &["tenant"]),
+        ("[okta]\nclient_id = \"x\"\ndomain = \"https://x\"", &["domain"]),
+    ] {
+        let error = Registry::from_config(&parsed(text)).await.unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Configuration, "{text}");
+        for word in words {
+            assert!(error.to_string().contains(word), "{word}: {error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_provider_that_is_known_can_be_built_under_any_name() {
+    assert_eq!(Registry::known().len(), 13);
+    for name in Registry::known() {
+        let config = toml::from_str("client_id = \"x\"\nclient_secret = \"y\"").unwrap();
+        let entry = RegistryEntry { provider: Some((*name).to_owned()), config };
+        match Registry::build("mine", &entry).await {
+            Ok(provider) => assert_eq!(provider.name(), "mine"),
+            // Those that cannot do without a setting say which.
+            Err(error) => assert!(["okta", "openid", "shopify"].contains(name), "{error}"),
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! What the system has, and how this installs what it lacks. Each step is printed.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::workspace;
+
+/// Whether packages of the system can be installed: by root, where there is `apt-get`.
+pub(crate) fn can_install() -> bool {
+    let is_root = workspace::output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
+    is_root && workspace::output(Command::new("apt-get").arg("--version")).is_ok()
+}
+
+/// Installs packages of the system.
+pub(crate) fn install(packages: &[&str]) -> Result<()> {
+    apt(&["update"])?;
+    apt(&[&["install", "--yes", "--no-install-recommends"], packages].concat())
+}
+
+/// Whether programs can be built with OpenSSL. It is installed if that can be done.
+pub(crate) fn has_openssl() -> Result<bool> {
+    let found = || workspace::output(Command::new("pkg-config").args(["--exists", "openssl"])).is_ok();
+    // Other systems have a TLS library of their own, which the feature uses.
+    if !cfg!(target_os = "linux") || found() {
+        return Ok(true);
+    }
+    if can_install() {
+        println!("the headers of OpenSSL are missing");
+        install(&["libssl-dev", "pkg-config"])?;
+    }
+    Ok(found())
+}
+
+/// Runs a command after printing it.
+pub(crate) fn step(command: &mut Command) -> Result<()> {
+    println!("$ {}", workspace::shown(command));
+    workspace::run(command)
+}
+
+fn apt(arguments: &[&str]) -> Result<()> {
+    step(Command::new("apt-get").arg("--quiet").args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))
+}
