@@ -54,3 +54,8 @@ pub async fn client(
     };
     Ok(Registry::build(name, &RegistryEntry { provider: None, config }).await?)
 }
+
+/// The README's code, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
