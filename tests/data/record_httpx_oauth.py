@@ -228,6 +228,7 @@ def record(case):
 
 ID_SECRET = {"client_id": "CLIENT_ID", "client_secret": "CLIENT_SECRET"}
 REDIRECT = "https://app.example/callback"
+VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 BASE = {
     "authorize_endpoint": "https://provider.example/authorize",
     "access_token_endpoint": "https://provider.example/token",
@@ -820,7 +821,7 @@ def tokens():
     for word, subject in SUBJECTS.items():
         ok = reply(200, subject["token"])
         one(word, "get_access_token", "ok", code, [ok])
-        one(word, "get_access_token", "verifier", {**code, "code_verifier": "VERIFIER"}, [ok])
+        one(word, "get_access_token", "verifier", {**code, "code_verifier": VERIFIER}, [ok])
         one(word, "get_access_token", "refused", code, [subject["refused"]])
         for name, body in TOKEN_BODIES.items():
             if word in EVERY_REPLY or name in ("expires_in_string", "expires_in_null", "scope_list"):
@@ -862,6 +863,7 @@ def tokens():
     for word in ("oauth2", "oauth2-basic"):
         ok = [reply(200, TOKEN)]
         one(word, "get_access_token", "verifier_empty", {**code, "code_verifier": ""}, ok)
+        one(word, "get_access_token", "verifier_short", {**code, "code_verifier": "VERIFIER"}, ok)
         one(word, "get_access_token", "code_reserved", {**code, "code": "4/0A b+c&d=e%2Fé"}, ok)
         one(word, "get_access_token", "code_empty", {**code, "code": ""}, ok)
         one(word, "get_access_token", "redirect_reserved", {**code, "redirect_uri": f"{REDIRECT}?a=b&c=d e"}, ok)
@@ -988,7 +990,7 @@ def callbacks():
     callback("ok", f"{REDIRECT}?code=CODE&state=STATE", ok)
     callback("redirect_url", f"{REDIRECT}?code=CODE&state=STATE", ok, redirect_url="https://other.example/back")
     callback("no_state", f"{REDIRECT}?code=CODE", ok)
-    callback("verifier", f"{REDIRECT}?code=CODE&code_verifier=VERIFIER", ok)
+    callback("verifier", f"{REDIRECT}?code=CODE&code_verifier={VERIFIER}", ok)
     callback("behind_proxy", "http://10.0.0.5:8000/callback?code=CODE", ok)
     callback("other_host", "https://evil.example/callback?code=CODE", ok)
     callback("nothing", REDIRECT)

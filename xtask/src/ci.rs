@@ -51,9 +51,9 @@ const DENY_WARNINGS: &[&str] = &["--", "--deny=warnings"];
 
 /// Each feature must compile without the others: in the steps before, those of all packages are on together.
 fn features(steps: &mut Steps, core: &Package) -> Result<()> {
-    let alone = |package, features| {
-        let selection = ["clippy", "--package", package, "--no-default-features", "--features", features];
-        [&selection[..], DENY_WARNINGS].concat()
+    let alone = |package, feature| {
+        let features: &[&str] = if feature == "" { &[] } else { &["--features", feature] };
+        [&["clippy", "--package", package, "--no-default-features"], features, DENY_WARNINGS].concat()
     };
     steps.cargo(&alone("oauth-core", ""))?;
     for feature in core.features.keys().filter(|&feature| feature != "default") {
@@ -73,7 +73,8 @@ fn features(steps: &mut Steps, core: &Package) -> Result<()> {
 
 /// All features of the facade and of the core that need nothing of the system, which is what users and documentation see.
 fn everything(core: &Package) -> String {
-    let of_core = core.features.keys().filter(|feature| !needs_system_library(feature));
+    let of_core =
+        core.features.keys().filter(|&feature| feature != "default" && !needs_system_library(feature));
     let of_core = of_core.map(|feature| format!("oauth-core/{feature}"));
     std::iter::once("oauth-clients/all".to_owned()).chain(of_core).collect::<Vec<_>>().join(",")
 }
