@@ -51,10 +51,6 @@ const DENY_WARNINGS: &[&str] = &["--", "--deny=warnings"];
 
 /// Each feature must compile without the others: in the steps before, those of all packages are on together.
 fn features(steps: &mut Steps, core: &Package) -> Result<()> {
-    let alone = |package, feature| {
-        let features: &[&str] = if feature == "" { &[] } else { &["--features", feature] };
-        [&["clippy", "--package", package, "--no-default-features"], features, DENY_WARNINGS].concat()
-    };
     steps.cargo(&alone("oauth-core", ""))?;
     for feature in core.features.keys().filter(|&feature| feature != "default") {
         match needs_system_library(feature) && !system::has_openssl()? {
@@ -69,6 +65,15 @@ fn features(steps: &mut Steps, core: &Package) -> Result<()> {
         steps.cargo(&alone("oauth-clients", feature))?;
     }
     Ok(())
+}
+
+/// The check of a package with one feature, or with none.
+fn alone<'a>(package: &'a str, feature: &'a str) -> Vec<&'a str> {
+    let mut arguments = vec!["clippy", "--package", package, "--no-default-features"];
+    if !feature.is_empty() {
+        arguments.extend(["--features", feature]);
+    }
+    [&arguments, DENY_WARNINGS].concat()
 }
 
 /// All features of the facade and of the core that need nothing of the system, which is what users and documentation see.

@@ -53,7 +53,9 @@ impl Registry {
     /// As [`from_config`](Self::from_config).
     pub async fn build(name: &str, entry: &RegistryEntry) -> Result<Arc<dyn Provider>> {
         let provider = entry.provider.as_deref().unwrap_or(name);
-        let client = providers::build(name, provider, &entry.config).await.map_err(|error| error.at(name.to_owned()))?;
+        let client = providers::build(name, provider, &entry.config)
+            .await
+            .map_err(|error| error.at(name.to_owned()))?;
         client.ok_or_else(|| unknown(name, provider))
     }
 
