@@ -91,7 +91,7 @@ async fn a_mistake_in_the_configuration_is_named() {
 
 #[tokio::test]
 async fn every_provider_that_is_known_can_be_built_under_any_name() {
-    assert_eq!(Registry::known().len(), 13);
+    assert!(Registry::known().len() >= 13);
     for name in Registry::known() {
         let config = toml::from_str("client_id = \"x\"\nclient_secret = \"y\"").unwrap();
         let entry = RegistryEntry { provider: Some((*name).to_owned()), config };
