@@ -437,12 +437,13 @@ impl OAuth2 {
     /// An unsupported-operation error where the provider cannot revoke; else any [`Error`]. A token that the provider
     /// does not know counts as revoked.
     pub async fn revoke_token(&self, token: &str, token_type_hint: Option<&str>) -> Result<()> {
-        let operation = Operation::REVOKE_TOKEN;
-        let endpoint = self.endpoints().revoke.as_deref();
-        let endpoint = endpoint.ok_or_else(|| self.unsupported(operation, "tokens cannot be revoked"))?;
         let form = [("token", token), ("token_type_hint", token_type_hint.unwrap_or_default())];
         let auth = self.0.revoke_auth.unwrap_or(self.0.client_auth);
-        self.call(operation, Method::POST, endpoint).form(form).client_auth(auth).send().await?;
+        self.call(Operation::REVOKE_TOKEN, Method::POST, self.revoke_endpoint()?)
+            .form(form)
+            .client_auth(auth)
+            .send()
+            .await?;
         Ok(())
     }
 
@@ -477,10 +478,11 @@ impl OAuth2 {
     ///
     /// An unsupported-operation error where no profile endpoint is known; else any [`Error`].
     pub async fn get_profile(&self, access_token: &str) -> Result<Value> {
-        let operation = Operation::GET_PROFILE;
-        let endpoint = self.endpoints().profile.as_deref();
-        let endpoint = endpoint.ok_or_else(|| self.unsupported(operation, "it has no profile endpoint"))?;
-        self.call(operation, Method::GET, endpoint).bearer(access_token).send().await?.object()
+        self.call(Operation::GET_PROFILE, Method::GET, self.profile_endpoint()?)
+            .bearer(access_token)
+            .send()
+            .await?
+            .object()
     }
 
     /// Finds in a profile who the user is, at the places that the [`Spec`] names.
@@ -498,6 +500,26 @@ impl OAuth2 {
     /// Begins a request of any kind.
     pub fn call(&self, operation: Operation, method: Method, url: impl Into<String>) -> Call<'_> {
         Call::new(self, operation, method, url)
+    }
+
+    /// Where the profile is read.
+    ///
+    /// # Errors
+    ///
+    /// An unsupported-operation error where there is no such endpoint.
+    pub fn profile_endpoint(&self) -> Result<&str> {
+        let endpoint = self.endpoints().profile.as_deref();
+        endpoint.ok_or_else(|| self.unsupported(Operation::GET_PROFILE, "it has no profile endpoint"))
+    }
+
+    /// Where tokens are revoked.
+    ///
+    /// # Errors
+    ///
+    /// An unsupported-operation error where there is no such endpoint.
+    pub fn revoke_endpoint(&self) -> Result<&str> {
+        let endpoint = self.endpoints().revoke.as_deref();
+        endpoint.ok_or_else(|| self.unsupported(Operation::REVOKE_TOKEN, "tokens cannot be revoked"))
     }
 
     /// Posts a grant of any kind as a form, with client authentication, and reads the token in the reply.

@@ -116,8 +116,7 @@ impl Provider for OpenID {
     /// Reads UserInfo (OpenID Connect Core section 5.3).
     async fn get_profile(&self, access_token: &str) -> Result<Value> {
         let operation = Operation::GET_PROFILE;
-        let url = self.oauth2.endpoints().profile.as_deref();
-        let url = url.ok_or_else(|| self.oauth2.unsupported(operation, "it has no userinfo_endpoint"))?;
+        let url = self.oauth2.profile_endpoint()?;
         let reply = self.oauth2.call(operation, Method::GET, url).bearer(access_token).send().await?;
         if reply.header(CONTENT_TYPE).is_some_and(|kind| kind.starts_with("application/jwt")) {
             return Err(self

@@ -72,14 +72,7 @@ impl FacebookOAuth2 {
     }
 
     /// A call to the Graph API, with the proof that it comes from the application and not from a thief of the token.
-    async fn graph(
-        &self,
-        operation: Operation,
-        method: Method,
-        url: Option<&str>,
-        token: &str,
-    ) -> Result<Call<'_>> {
-        let url = url.ok_or_else(|| self.oauth2.unsupported(operation, "there is no endpoint for it"))?;
+    async fn graph(&self, operation: Operation, method: Method, url: &str, token: &str) -> Result<Call<'_>> {
         let call = self.oauth2.call(operation, method, url).bearer(token);
         Ok(match self.oauth2.reveal_client_secret(operation).await? {
             Some(secret) => call.query(&[("appsecret_proof", &hmac_sha256_hex(secret.expose(), token))]),
@@ -93,13 +86,13 @@ impl Provider for FacebookOAuth2 {
     oauth_core::accessors!();
 
     async fn get_profile(&self, access_token: &str) -> Result<Value> {
-        let url = self.oauth2.endpoints().profile.as_deref();
+        let url = self.oauth2.profile_endpoint()?;
         self.graph(Operation::GET_PROFILE, Method::GET, url, access_token).await?.send().await?.object()
     }
 
     /// Takes the application's permissions back (`DELETE /me/permissions`).
     async fn revoke_token(&self, token: &str, _token_type_hint: Option<&str>) -> Result<()> {
-        let url = self.oauth2.endpoints().revoke.as_deref();
+        let url = self.oauth2.revoke_endpoint()?;
         self.graph(Operation::REVOKE_TOKEN, Method::DELETE, url, token).await?.send().await?.json()?;
         Ok(())
     }

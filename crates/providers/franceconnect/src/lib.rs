@@ -114,8 +114,7 @@ impl Provider for FranceConnectOAuth2 {
 
     async fn get_profile(&self, access_token: &str) -> Result<Value> {
         let operation = Operation::GET_PROFILE;
-        let url = self.oauth2.endpoints().profile.as_deref();
-        let url = url.ok_or_else(|| self.oauth2.unsupported(operation, "it has no profile endpoint"))?;
+        let url = self.oauth2.profile_endpoint()?;
         let call = self.oauth2.call(operation, Method::GET, url).bearer(access_token);
         let reply = call.header("accept", "application/jwt, application/json").send().await?;
         if !reply.header(CONTENT_TYPE).is_some_and(|kind| kind.starts_with("application/jwt")) {

@@ -140,8 +140,7 @@ impl Provider for GitHubOAuth2 {
     /// Deletes the token (`DELETE /applications/{client_id}/token`).
     async fn revoke_token(&self, token: &str, _token_type_hint: Option<&str>) -> Result<()> {
         let operation = Operation::REVOKE_TOKEN;
-        let url = self.oauth2.endpoints().revoke.as_deref();
-        let url = url.ok_or_else(|| self.oauth2.unsupported(operation, "tokens cannot be revoked"))?;
+        let url = self.oauth2.revoke_endpoint()?;
         let call = self.oauth2.call(operation, Method::DELETE, url).client_auth(ClientAuth::Basic);
         call.json(json!({ "access_token": token })).send().await?;
         Ok(())

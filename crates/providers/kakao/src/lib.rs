@@ -51,8 +51,7 @@ impl Provider for KakaoOAuth2 {
     /// Unlinks the user from the application, which is a call of the API with the access token itself.
     async fn revoke_token(&self, token: &str, _token_type_hint: Option<&str>) -> Result<()> {
         let operation = Operation::REVOKE_TOKEN;
-        let url = self.oauth2.endpoints().revoke.as_deref();
-        let url = url.ok_or_else(|| self.oauth2.unsupported(operation, "users cannot be unlinked"))?;
+        let url = self.oauth2.revoke_endpoint()?;
         self.oauth2.call(operation, Method::POST, url).bearer(token).send().await?;
         Ok(())
     }

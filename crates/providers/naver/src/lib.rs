@@ -50,8 +50,7 @@ impl Provider for NaverOAuth2 {
     /// The profile without the envelope that tells whether the call succeeded.
     async fn get_profile(&self, access_token: &str) -> Result<Value> {
         let operation = Operation::GET_PROFILE;
-        let url = self.oauth2.endpoints().profile.as_deref();
-        let url = url.ok_or_else(|| self.oauth2.unsupported(operation, "it has no profile endpoint"))?;
+        let url = self.oauth2.profile_endpoint()?;
         let reply = self.oauth2.call(operation, Method::GET, url).bearer(access_token).send().await?;
         let mut envelope = reply.object()?;
         match (text_at(&envelope, "/resultcode").as_deref(), envelope["response"].take()) {
@@ -68,8 +67,7 @@ impl Provider for NaverOAuth2 {
     /// A call of the token endpoint with `grant_type=delete`.
     async fn revoke_token(&self, token: &str, token_type_hint: Option<&str>) -> Result<()> {
         let operation = Operation::REVOKE_TOKEN;
-        let url = self.oauth2.endpoints().revoke.as_deref();
-        let url = url.ok_or_else(|| self.oauth2.unsupported(operation, "tokens cannot be revoked"))?;
+        let url = self.oauth2.revoke_endpoint()?;
         let form = [
             ("grant_type", "delete"),
             ("access_token", token),

@@ -129,8 +129,7 @@ impl Provider for ShopifyOAuth2 {
     /// The token goes into a header of Shopify's own.
     async fn get_profile(&self, access_token: &str) -> Result<Value> {
         let operation = Operation::GET_PROFILE;
-        let url = self.oauth2.endpoints().profile.as_deref();
-        let url = url.ok_or_else(|| self.oauth2.unsupported(operation, "it has no profile endpoint"))?;
+        let url = self.oauth2.profile_endpoint()?;
         let call = self.oauth2.call(operation, Method::GET, url);
         call.secret_header("x-shopify-access-token", "", access_token).send().await?.object()
     }
