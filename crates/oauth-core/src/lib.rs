@@ -51,12 +51,14 @@ mod error;
 mod http_client;
 mod identity;
 mod json;
+mod linking;
 mod login;
 mod oauth2;
 pub mod parameter;
 mod pkce;
 mod provider;
 mod reply;
+mod sealer;
 mod secret;
 mod spec;
 mod token;
@@ -76,6 +78,7 @@ pub use http_client::{
     CONNECT_TIMEOUT, HttpClient, HttpError, HttpErrorKind, MAX_REPLY_BYTES, REQUEST_TIMEOUT,
 };
 pub use identity::{Email, EmailVerification, Identity, text_at};
+pub use linking::{LinkDecision, LinkRefusal, SameAddress, link};
 pub use login::{Callback, Login, LoginAttempt, LoginOptions, StartedLogin};
 pub use oauth2::{LOGIN_LIFETIME, OAuth2};
 pub use pkce::{CodeChallengeMethod, CodeVerifier};
@@ -83,6 +86,7 @@ pub use provider::Provider;
 pub use reply::Reply;
 #[cfg(feature = "reqwest")]
 pub use reqwest;
+pub use sealer::{SealError, Sealer, SealingKey};
 pub use secret::{ClientSecret, Secret, SecretSource, SecretSourceError, same_secret};
 pub use serde_json;
 pub use spec::{ClientAuth, Pkce, Spec};

@@ -1,0 +1,325 @@
+use std::fmt;
+
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
+use ring::{
+    aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
+    digest,
+    rand::{SecureRandom, SystemRandom},
+};
+use zeroize::Zeroizing;
+
+use crate::{
+    error::{Error, Operation, Result},
+    login::LoginAttempt,
+};
+
+/// Turns a [`LoginAttempt`] into an encrypted and authenticated string and back, so that the browser can keep it in a
+/// cookie and the server needs no session.
+///
+/// The AEAD is ChaCha20-Poly1305 (RFC 8439) with a random nonce for each seal. What is sealed names its provider, its
+/// redirect URI and its time, and [`open`](Self::open) compares all three.
+///
+/// Keys form a ring: the first one seals, all of them open. To rotate, put a new key in front and take the old one out
+/// after the lifetime of a login. Every machine needs the same keys.
+///
+/// ```
+/// use oauth_core::{LoginOptions, OAuth2, Provider, Sealer, SealingKey};
+///
+/// # async fn f() -> Result<(), Box<dyn std::error::Error>> {
+/// # let client = OAuth2::new("CLIENT_ID", "CLIENT_SECRET", "https://as.example/authorize", "https://as.example/token");
+/// let sealer = Sealer::new(SealingKey::from_base64("5RqPqvrbSrF4AsdeKiDfTmdKtF6HNrXAcGhIKqQZXxM=")?);
+/// let started = client.start_login("https://app.example/callback", LoginOptions::new()).await?;
+/// let cookie = sealer.seal(&started.attempt)?;
+///
+/// let attempt = sealer.open(&cookie, "oauth2", "https://app.example/callback")?;
+/// assert_eq!(attempt.state(), started.attempt.state());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Sealer {
+    /// Never empty; the first one seals.
+    keys: Vec<SealingKey>,
+}
+
+/// 256 bits that only the application's own machines know.
+#[derive(Clone)]
+pub struct SealingKey {
+    bytes: Zeroizing<[u8; 32]>,
+    id: [u8; KEY_ID_LEN],
+}
+
+/// Why a sealed attempt does not open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SealError {
+    /// It is no sealed attempt, was changed on its way, or was made up by somebody without the key.
+    Damaged,
+    /// It was sealed with a key that is not, or no longer, in the ring.
+    UnknownKey,
+    /// It is older than a sign-in may take.
+    Expired,
+    /// It belongs to a sign-in at another provider.
+    OtherProvider,
+    /// It belongs to a sign-in with another redirect URI.
+    OtherRedirectUri,
+}
+
+// version ‖ key id ‖ nonce ‖ ciphertext and tag, as base64url. Version and key id are authenticated too.
+const VERSION: u8 = 1;
+const KEY_ID_LEN: usize = 4;
+const HEAD_LEN: usize = 1 + KEY_ID_LEN;
+
+impl Sealer {
+    /// Seals and opens with this key.
+    #[must_use]
+    pub fn new(key: SealingKey) -> Self {
+        Self { keys: vec![key] }
+    }
+
+    /// Opens with this key as well: one that sealed until lately, or that another machine seals with already.
+    #[must_use]
+    pub fn with_old_key(mut self, key: SealingKey) -> Self {
+        self.keys.push(key);
+        self
+    }
+
+    /// Seals an attempt, as characters that a cookie and a URL can carry.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error when the operating system has no random bytes to give.
+    pub fn seal(&self, attempt: &LoginAttempt) -> Result<String> {
+        let failed = |what: &str| {
+            Error::configuration(attempt.provider().to_owned(), what).during(Operation::START_LOGIN)
+        };
+        let key = &self.keys[0];
+        let mut nonce = [0; NONCE_LEN];
+        SystemRandom::new()
+            .fill(&mut nonce)
+            .map_err(|_| failed("the operating system gave no random bytes"))?;
+        let mut secret =
+            Zeroizing::new(serde_json::to_vec(attempt).map_err(|_| failed("the attempt's data is no JSON"))?);
+
+        let mut sealed =
+            Vec::with_capacity(HEAD_LEN + NONCE_LEN + secret.len() + CHACHA20_POLY1305.tag_len());
+        sealed.push(VERSION);
+        sealed.extend_from_slice(&key.id);
+        let tag = key
+            .aead()
+            .ok_or_else(|| failed("the sealing key is not valid"))?
+            .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(&sealed), &mut secret)
+            .map_err(|_| failed("the attempt is too large to seal"))?;
+        sealed.extend_from_slice(&nonce);
+        sealed.extend_from_slice(&secret);
+        sealed.extend_from_slice(tag.as_ref());
+        Ok(URL_SAFE_NO_PAD.encode(sealed))
+    }
+
+    /// Opens a sealed attempt of this provider and this redirect URI.
+    ///
+    /// # Errors
+    ///
+    /// A [`SealError`] that says what is wrong with it.
+    pub fn open(&self, sealed: &str, provider: &str, redirect_uri: &str) -> Result<LoginAttempt, SealError> {
+        let attempt = self.open_any(sealed)?;
+        if attempt.provider() != provider {
+            return Err(SealError::OtherProvider);
+        }
+        if attempt.redirect_uri() != redirect_uri {
+            return Err(SealError::OtherRedirectUri);
+        }
+        Ok(attempt)
+    }
+
+    /// Opens a sealed attempt of whatever provider, to see which one it belongs to.
+    ///
+    /// # Errors
+    ///
+    /// A [`SealError`] that says what is wrong with it.
+    pub fn open_any(&self, sealed: &str) -> Result<LoginAttempt, SealError> {
+        let mut sealed = URL_SAFE_NO_PAD.decode(sealed).map_err(|_| SealError::Damaged)?;
+        let (head, rest) = sealed.split_at_mut_checked(HEAD_LEN).ok_or(SealError::Damaged)?;
+        let (nonce, secret) = rest.split_at_mut_checked(NONCE_LEN).ok_or(SealError::Damaged)?;
+        if head[0] != VERSION {
+            return Err(SealError::Damaged);
+        }
+        let key = self.keys.iter().find(|key| key.id == head[1..]).ok_or(SealError::UnknownKey)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| SealError::Damaged)?;
+        let secret = key
+            .aead()
+            .and_then(|aead| aead.open_in_place(nonce, Aad::from(&*head), secret).ok())
+            .ok_or(SealError::Damaged)?;
+        let attempt: LoginAttempt = serde_json::from_slice(secret).map_err(|_| SealError::Damaged)?;
+        if attempt.is_expired() { Err(SealError::Expired) } else { Ok(attempt) }
+    }
+}
+
+impl SealingKey {
+    /// A key for this process alone: attempts do not survive a restart, and no other machine opens them.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error when the operating system has no random bytes to give.
+    pub fn random() -> Result<Self> {
+        let mut bytes = [0; 32];
+        SystemRandom::new()
+            .fill(&mut bytes)
+            .map_err(|_| Error::configuration("sealer", "the operating system gave no random bytes"))?;
+        Ok(Self::from_bytes(bytes))
+    }
+
+    /// A key of 32 random bytes.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        let mut id = [0; KEY_ID_LEN];
+        id.copy_from_slice(&digest::digest(&digest::SHA256, &bytes).as_ref()[..KEY_ID_LEN]);
+        Self { bytes: Zeroizing::new(bytes), id }
+    }
+
+    /// A key of 32 random bytes in base64, such as `openssl rand -base64 32` prints.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error when it is something else.
+    pub fn from_base64(text: &str) -> Result<Self> {
+        let bytes = STANDARD.decode(text.trim()).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+        bytes.map(Self::from_bytes).ok_or_else(|| {
+            Error::configuration(
+                "sealer",
+                "a sealing key is 32 bytes in base64; `openssl rand -base64 32` makes one",
+            )
+        })
+    }
+
+    fn aead(&self) -> Option<LessSafeKey> {
+        UnboundKey::new(&CHACHA20_POLY1305, &*self.bytes).ok().map(LessSafeKey::new)
+    }
+}
+
+impl fmt::Debug for Sealer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sealer").field("keys", &self.keys.len()).finish()
+    }
+}
+
+impl fmt::Debug for SealingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SealingKey(…)")
+    }
+}
+
+impl fmt::Display for SealError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Damaged => "the sign-in's cookie is damaged; start the sign-in again",
+            Self::UnknownKey => {
+                "the sign-in's cookie was made with a key that is no longer used; start the sign-in again"
+            }
+            Self::Expired => "the sign-in took too long; start it again",
+            Self::OtherProvider => {
+                "the sign-in's cookie belongs to another provider; start the sign-in again"
+            }
+            Self::OtherRedirectUri => {
+                "the sign-in's cookie belongs to another address; start the sign-in again"
+            }
+        })
+    }
+}
+
+impl std::error::Error for SealError {}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{LoginOptions, OAuth2};
+
+    const REDIRECT_URI: &str = "https://www.application.example/auth/provider/callback";
+
+    fn attempt(data: &str) -> LoginAttempt {
+        let mut client =
+            OAuth2::new("id", "secret", "https://as.example/authorize", "https://as.example/token");
+        client.set_issuer("https://accounts.provider.example");
+        let options =
+            LoginOptions::new().scopes(["openid", "email", "profile", "offline_access"]).data(json!(data));
+        client.new_attempt(REDIRECT_URI, &options).unwrap()
+    }
+
+    fn key(byte: u8) -> SealingKey {
+        SealingKey::from_bytes([byte; 32])
+    }
+
+    #[test]
+    fn what_is_sealed_opens_again_and_shows_nothing() {
+        let sealer = Sealer::new(key(1));
+        let attempt = attempt("return-to");
+        let sealed = sealer.seal(&attempt).unwrap();
+        let opened = sealer.open(&sealed, "oauth2", REDIRECT_URI).unwrap();
+        assert_eq!(serde_json::to_value(&opened).unwrap(), serde_json::to_value(&attempt).unwrap());
+        assert_ne!(sealer.seal(&attempt).unwrap(), sealed);
+        let bytes = URL_SAFE_NO_PAD.decode(&sealed).unwrap();
+        for secret in [attempt.state(), "return-to", "oauth2"] {
+            assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn three_attempts_with_data_fit_well_into_a_browsers_cookies() {
+        let sealed = Sealer::new(key(1)).seal(&attempt(&"x".repeat(200))).unwrap();
+        assert!(sealed.len() * 3 < 3000, "{}", sealed.len());
+    }
+
+    #[test]
+    fn any_changed_character_is_damage() {
+        let sealer = Sealer::new(key(1));
+        let sealed = sealer.seal(&attempt("")).unwrap();
+        for at in 0..sealed.len() {
+            let mut changed = sealed.clone().into_bytes();
+            changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
+            let changed = String::from_utf8(changed).unwrap();
+            let error = sealer.open(&changed, "oauth2", REDIRECT_URI).unwrap_err();
+            assert!(matches!(error, SealError::Damaged | SealError::UnknownKey), "{at}: {error:?}");
+        }
+        for short in ["", "A", "AQ", "not base64!", &sealed[..40], &format!("{sealed}=")] {
+            let error = sealer.open_any(short).unwrap_err();
+            assert!(matches!(error, SealError::Damaged | SealError::UnknownKey), "{short}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn keys_rotate() {
+        let before = Sealer::new(key(1));
+        let after = Sealer::new(key(2)).with_old_key(key(1));
+        let sealed = before.seal(&attempt("")).unwrap();
+        assert!(after.open(&sealed, "oauth2", REDIRECT_URI).is_ok());
+        let resealed = after.seal(&attempt("")).unwrap();
+        assert_eq!(before.open_any(&resealed).unwrap_err(), SealError::UnknownKey);
+    }
+
+    #[test]
+    fn a_foreign_or_old_attempt_has_its_own_error() {
+        let sealer = Sealer::new(key(1));
+        let attempt = attempt("");
+        let sealed = sealer.seal(&attempt).unwrap();
+        assert_eq!(sealer.open(&sealed, "github", REDIRECT_URI).unwrap_err(), SealError::OtherProvider);
+        let elsewhere = "https://evil.example/callback";
+        assert_eq!(sealer.open(&sealed, "oauth2", elsewhere).unwrap_err(), SealError::OtherRedirectUri);
+
+        let mut old = serde_json::to_value(&attempt).unwrap();
+        old["started_at"] = json!(old["started_at"].as_i64().unwrap() - 601);
+        let old: LoginAttempt = serde_json::from_value(old).unwrap();
+        assert_eq!(sealer.open_any(&sealer.seal(&old).unwrap()).unwrap_err(), SealError::Expired);
+    }
+
+    #[test]
+    fn a_key_is_32_bytes_and_does_not_print() {
+        assert!(SealingKey::from_base64("c2hvcnQ=").is_err());
+        assert!(SealingKey::from_base64("not base64").is_err());
+        assert_eq!(format!("{:?}", key(7)), "SealingKey(…)");
+    }
+}
