@@ -1,10 +1,13 @@
 //! What a user of the whole workspace would ask of it.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 mod bad_replies;
 mod discovery;
 mod facade;
+mod httpx_oauth;
 mod login;
 mod providers;
 mod quirks;

@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail};
 
 use crate::{
-    demo, generate, system, test, tidy,
+    demo, generate, package, system, test, tidy,
     workspace::{self, Metadata, Package, cargo},
 };
 
@@ -35,10 +35,7 @@ pub(crate) fn run() -> Result<()> {
         code if code == std::process::ExitCode::SUCCESS => Ok(()),
         _ => bail!("the demo failed"),
     })?;
-    // Each package is built from what would be uploaded: nothing of it may lie outside its folder.
-    let unpublished = members.iter().filter(|package| !package.is_published());
-    let excluded: Vec<_> = unpublished.flat_map(|package| ["--exclude", &package.name]).collect();
-    steps.cargo(&[&["package", "--quiet", "--workspace", "--allow-dirty"], &excluded[..]].concat())?;
+    steps.xtask("package", package::run)?;
 
     println!("\nAll {} steps passed in {}.", steps.passed, shown(begun.elapsed()));
     for skipped in &steps.skipped {

@@ -5,6 +5,7 @@ mod demo;
 mod generate;
 mod new;
 mod node;
+mod package;
 mod provider;
 mod system;
 mod test;
@@ -60,6 +61,8 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Check that each published crate builds from what would be uploaded
+    Package,
     /// Check the rules that no compiler knows: layers, names, manifests, text
     Tidy,
 }
@@ -83,6 +86,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::New { name, display_name } => new::run(&name, display_name.as_deref())?,
         Command::Generate { check: false } => generate::write()?,
         Command::Generate { check: true } => generate::check()?,
+        Command::Package => package::run()?,
         Command::Tidy => tidy::run()?,
     }
     Ok(ExitCode::SUCCESS)

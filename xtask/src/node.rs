@@ -10,7 +10,10 @@ use std::{
 
 use anyhow::{Result, bail};
 
-use crate::{system, workspace};
+use crate::{
+    system,
+    workspace::{self, Metadata},
+};
 
 /// What the `oidc-provider` package asks for.
 const OLDEST: u32 = 20;
@@ -55,7 +58,7 @@ fn found_or_installed() -> Result<Node> {
         return Ok(of_system);
     }
     // The npm package `node` holds Node.js itself, so that the system's own can stay as old as it is.
-    let tools_folder = tools_folder();
+    let tools_folder = tools_folder()?;
     fs::create_dir_all(&tools_folder)?;
     let mut npm = of_system.command("npm");
     npm.args(["install", "--no-audit", "--no-fund", "--no-save", "--prefix"])
@@ -114,13 +117,12 @@ fn major(version: &str) -> Option<u32> {
     version.trim().strip_prefix('v')?.split('.').next()?.parse().ok()
 }
 
-fn tools_folder() -> PathBuf {
-    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-    workspace::root().join(target).join("tools")
+fn tools_folder() -> Result<PathBuf> {
+    Ok(Metadata::target_directory()?.join("tools"))
 }
 
 fn with_tools() -> Result<OsString> {
-    let mut folders = vec![tools_folder().join("node_modules/.bin")];
+    let mut folders = vec![tools_folder()?.join("node_modules/.bin")];
     folders.extend(env::split_paths(&env::var_os("PATH").unwrap_or_default()));
     Ok(env::join_paths(folders)?)
 }

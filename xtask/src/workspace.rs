@@ -108,6 +108,7 @@ pub(crate) struct Metadata {
     pub(crate) packages: Vec<Package>,
     /// Which package uses which; absent unless asked for.
     pub(crate) resolve: Option<Resolve>,
+    target_directory: PathBuf,
 }
 
 #[derive(Deserialize)]
@@ -157,6 +158,11 @@ impl Metadata {
     /// The packages of this repository, without what they depend on.
     pub(crate) fn members() -> Result<Vec<Package>> {
         Ok(Self::of(&["--no-deps"])?.packages)
+    }
+
+    /// Where Cargo puts what it makes.
+    pub(crate) fn target_directory() -> Result<PathBuf> {
+        Ok(Self::of(&["--no-deps"])?.target_directory)
     }
 
     /// All packages, with every feature of this repository's.

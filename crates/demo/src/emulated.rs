@@ -1,11 +1,10 @@
 //! A sign-in with every provider, over real HTTP, at an emulator in this process.
 
-use std::sync::Arc;
-
 use oauth_clients::{
-    Callback, EmailVerification, Error, ErrorKind, Identity, LoginOptions, OAuth2, OAuth2Token, Parameter,
-    Provider, ProviderConfig, Registry, RegistryEntry, Secret,
+    Callback, EmailVerification, Error, ErrorKind, Identity, LoginOptions, OAuth2Token, OffsetDateTime,
+    Provider,
 };
+use oauth_demo::{client, names};
 use oauth_emulator::{App, Consent, Emulator};
 
 const REDIRECT_URI: &str = "https://app.example/callback";

@@ -31,6 +31,10 @@ mod registry;
 
 pub use oauth_core;
 pub use oauth_core::*;
-#[allow(unused_imports, reason = "there is nothing in it when no provider is switched on")]
+#[allow(
+    unreachable_pub,
+    unused_imports,
+    reason = "there is nothing in it when no provider is switched on"
+)]
 pub use providers::*;
 pub use registry::{Registry, RegistryConfig, RegistryEntry};

@@ -145,6 +145,20 @@ impl Params {
         }
     }
 
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.pairs.iter().find(|(other, _)| other == name).map(|(_, value)| &**value)
+    }
+
+    pub(crate) fn merged(&self, params: &Self) -> Self {
+        let mut merged = self.clone();
+        merged.merge(params);
+        merged
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.pairs.iter().find(|(other, _)| other == name).map(|(_, value)| &**value)
+    }
+
     fn merge(&mut self, params: &Self) {
         for (name, value) in &params.pairs {
             self.set(name.clone(), value.clone());
@@ -209,8 +223,7 @@ impl OAuth2 {
             Some(scopes) => self.joined(scopes)?,
             None => self.joined(self.scopes())?,
         };
-        let mut extras = self.authorize_params().clone();
-        extras.merge(&request.extras);
+        let extras = self.authorize_params().merged(&request.extras);
         if let Some(problem) = extras.problem {
             return Err(problem);
         }
@@ -262,6 +275,23 @@ impl OAuth2 {
             pairs.append_pair(name, value);
         }
         Ok(pairs.finish())
+    }
+
+    /// Whether callbacks arrive as a form that the provider's page posts from its own site (`response_mode=form_post`,
+    /// OAuth 2.0 Form Post Response Mode), unless a login asks for something else.
+    #[must_use]
+    pub fn uses_form_post(&self) -> bool {
+        self.is_answered_by_form_post(&Params::default())
+    }
+
+    /// The same for a request with further parameters. The order is that of the URL: what the endpoint's query holds is
+    /// kept, and a request's own parameters replace the client's.
+    pub(crate) fn is_answered_by_form_post(&self, extras: &Params) -> bool {
+        const MODE: &str = "response_mode";
+        let query = self.endpoints().authorize.split_once('?').map_or("", |(_, query)| query);
+        let kept = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == MODE);
+        let kept = kept.as_ref().map(|(_, value)| &**value);
+        kept.or(extras.get(MODE)).or(self.authorize_params().get(MODE)) == Some("form_post")
     }
 
     /// Scopes in one string, as the provider wants them.

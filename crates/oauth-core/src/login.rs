@@ -47,6 +47,12 @@ impl LoginOptions {
         self.data = data.into();
         self
     }
+
+    /// The application's own data, for an integration that adds to it.
+    #[must_use]
+    pub fn app_data(&self) -> &Value {
+        &self.data
+    }
 }
 
 /// A login that has begun.
@@ -81,9 +87,13 @@ pub struct LoginAttempt {
     code_verifier: Option<CodeVerifier>,
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "expose_option", default)]
     nonce: Option<Secret>,
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    form_post: bool,
     scopes: Vec<String>,
     started_at: i64,
     lifetime: u64,
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    form_post: bool,
     #[serde(skip_serializing_if = "Value::is_null", default)]
     data: Value,
 }
@@ -131,6 +141,21 @@ impl LoginAttempt {
         self.nonce.as_ref().map(Secret::expose)
     }
 
+    /// Expects this nonce in the ID token, for a provider that sends one without being asked by the scope `openid`. Its
+    /// `start_login` sets it before the URL is built.
+    #[must_use]
+    pub fn with_nonce(mut self, nonce: impl Into<Secret>) -> Self {
+        self.nonce = Some(nonce.into());
+        self
+    }
+
+    /// Whether the callback must arrive as a form that another site's page posts, and not in the query of a URL (OAuth 2.0
+    /// Form Post Response Mode). A cookie comes with it only if it is `SameSite=None`.
+    #[must_use]
+    pub fn is_form_post(&self) -> bool {
+        self.form_post
+    }
+
     /// The issuer that the callback and the ID token must name, where it is known.
     #[must_use]
     pub fn issuer(&self) -> Option<&str> {
@@ -147,6 +172,13 @@ impl LoginAttempt {
     #[must_use]
     pub fn data(&self) -> &Value {
         &self.data
+    }
+
+    /// Whether the provider was asked to answer by a form that the browser posts (OAuth 2.0 Form Post Response Mode), from
+    /// the provider's own site: a cookie that such a callback needs must be `SameSite=None`.
+    #[must_use]
+    pub fn is_form_post(&self) -> bool {
+        self.form_post
     }
 
     /// Whether it took longer than a sign-in may.
@@ -189,9 +221,12 @@ impl OAuth2 {
                 Pkce::Unsupported => None,
             },
             nonce: asks_for_id_token.then(random).transpose()?.map(Into::into),
+            form_post: self.is_answered_by_form_post(&options.extras),
             scopes,
             started_at: OffsetDateTime::now_utc().unix_timestamp(),
             lifetime: self.login_lifetime().as_secs(),
+            form_post: self.authorize_params().merged(&options.extras).get("response_mode")
+                == Some("form_post"),
             data: options.data.clone(),
         })
     }

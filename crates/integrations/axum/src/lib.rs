@@ -1,0 +1,62 @@
+//! Sign in with … for [axum](https://docs.rs/axum): a router that starts and finishes logins, bound to the browser by
+//! encrypted cookies, so that no session is needed.
+//!
+//! ```no_run
+//! use axum::{Router, response::{Html, IntoResponse, Redirect}, routing::get};
+//! use oauth_axum::{SignIn, SignedIn};
+//! use oauth_core::{OAuth2, Provider, Sealer, SealingKey};
+//!
+//! # async fn f() -> Result<(), Box<dyn std::error::Error>> {
+//! let acme = OAuth2::new("CLIENT_ID", "CLIENT_SECRET", "https://as.example/authorize", "https://as.example/token")
+//!     .with_profile_endpoint("https://as.example/me")
+//!     .with_name("acme");
+//!
+//! let sign_in = SignIn::new(Sealer::new(SealingKey::from_base64(&std::env::var("SEALING_KEY")?)?))
+//!     .at("https://app.example")
+//!     .provider(acme);
+//!
+//! let app = Router::new()
+//!     .route("/", get(async || Html(r#"<a href="/auth/acme/login?return_to=/account">Sign in</a>"#)))
+//!     .nest("/auth", sign_in.router(async |signed_in: SignedIn| {
+//!         // Find or make the account of `signed_in.identity.key()`, begin a session, and go on.
+//!         Redirect::to(signed_in.return_to.as_deref().unwrap_or("/")).into_response()
+//!     }));
+//! # let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+//! axum::serve(listener, app).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What it answers
+//!
+//! | request | answer |
+//! | --- | --- |
+//! | `GET /{provider}/login` | 303 to the provider, with a cookie that holds the sealed attempt |
+//! | `GET /{provider}/login?return_to=/path` | the same; the path comes back in [`SignedIn::return_to`], if it is of this site |
+//! | `GET /{provider}/callback` | the application's own answer, or a page that says what went wrong |
+//! | `POST /{provider}/callback` | the same, for providers that answer by form post |
+//!
+//! The redirect URI to register at the provider is the callback's address.
+//!
+//! # The cookie
+//!
+//! One for each attempt, so that two tabs do not disturb each other: named after the attempt's state, `HttpOnly`,
+//! `SameSite=Lax`, for ten minutes; with the prefix `__Host-` and `Secure` on https. Where the provider answers by a form
+//! post from its own site, it is `SameSite=None`, or the browser would not send it. A browser keeps five at most; the oldest
+//! go. A callback clears its cookie whatever comes of it, and [`UsedAttempts`] remembers that it was used.
+//!
+//! [`SignInError`] lists what can go wrong, with the status of each.
+
+mod callback;
+mod cookies;
+mod error;
+mod origin;
+mod router;
+mod used;
+
+pub use callback::{AuthorizeCallbackError, AuthorizedCallback, OAuth2AuthorizeCallback};
+pub use error::SignInError;
+pub use oauth_core;
+pub use origin::ForwardedHeaders;
+pub use router::{ResolveError, SignIn, SignedIn};
+pub use used::{MemoryUsedAttempts, UsedAttempts, UsedAttemptsError};

@@ -1,0 +1,157 @@
+//! Under which address the browser sees this site.
+
+use axum::extract::OriginalUri;
+use axum::http::{HeaderMap, header, request::Parts};
+
+use crate::error::SignInError;
+
+/// Headers in which a proxy in front of the application says what the browser asked for.
+///
+/// Trust them only if the proxy sets them on every request, and nobody can reach the application without it: whoever sets
+/// them chooses the redirect URI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForwardedHeaders {
+    /// `X-Forwarded-Proto` and `X-Forwarded-Host`.
+    XForwarded,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Origin {
+    /// Derived from the request's own `Host`.
+    #[default]
+    Host,
+    /// Derived from a proxy's headers.
+    Proxy(ForwardedHeaders),
+    /// Configured: scheme, host, and where needed a path in front of what the application sees.
+    Fixed(String),
+}
+
+impl Origin {
+    /// Scheme, host and path prefix, without a slash at the end.
+    pub(crate) fn of(&self, headers: &HeaderMap) -> Result<String, SignInError> {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let host = || text(header::HOST.as_str());
+        let (scheme, host) = match self {
+            Self::Fixed(origin) => return Ok(origin.clone()),
+            Self::Host => (None, host()),
+            Self::Proxy(ForwardedHeaders::XForwarded) => {
+                (last(text("x-forwarded-proto")), last(text("x-forwarded-host")).or_else(host))
+            }
+            Self::Proxy(ForwardedHeaders::Forwarded) => {
+                let element = last(text("forwarded")).unwrap_or_default();
+                (parameter(element, "proto"), parameter(element, "host").or_else(host))
+            }
+        };
+        let host = host.filter(|host| is_authority(host)).ok_or(SignInError::UnknownHost)?;
+        match scheme.unwrap_or(if is_loopback(host) { "http" } else { "https" }) {
+            scheme @ ("http" | "https") => Ok(format!("{scheme}://{host}")),
+            _ => Err(SignInError::UnknownHost),
+        }
+    }
+}
+
+/// The redirect URI of the request's own route: `…/{provider}/callback`.
+pub(crate) fn redirect_uri(origin: &Origin, parts: &Parts) -> Result<String, SignInError> {
+    let path = parts.extensions.get::<OriginalUri>().map_or(parts.uri.path(), |original| original.path());
+    let route = path.rsplit_once('/').map_or("", |(route, _)| route);
+    Ok(format!("{}{route}/callback", origin.of(&parts.headers)?))
+}
+
+/// Where to go after the login: a path of this site, or nothing.
+///
+/// Browsers read `//host` and `/\host` as another site, and drop tabs and line breaks before they look.
+pub(crate) fn return_to(wanted: &str, origin: &str) -> Result<String, SignInError> {
+    let path = wanted.strip_prefix(origin).unwrap_or(wanted);
+    let mut characters = path.chars();
+    let is_path = characters.next() == Some('/') && !matches!(characters.next(), Some('/' | '\\'));
+    let is_clean = !path.contains(|character: char| character.is_control() || character == '\\');
+    if is_path && is_clean && path.len() <= 1024 { Ok(path.to_owned()) } else { Err(SignInError::ReturnTo) }
+}
+
+/// The last item of a list, which is what the nearest proxy wrote.
+fn last(list: Option<&str>) -> Option<&str> {
+    list?.rsplit(',').next().map(str::trim).filter(|item| !item.is_empty())
+}
+
+fn parameter<'h>(element: &'h str, name: &str) -> Option<&'h str> {
+    element.split(';').find_map(|pair| {
+        let (found, value) = pair.trim().split_once('=')?;
+        found.eq_ignore_ascii_case(name).then(|| value.trim_matches('"'))
+    })
+}
+
+fn is_authority(host: &str) -> bool {
+    !host.is_empty()
+        && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.:[]".contains(&byte))
+        && host.parse::<axum::http::uri::Authority>().is_ok()
+}
+
+fn is_loopback(authority: &str) -> bool {
+    let host = match authority.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => authority.split(':').next().unwrap_or_default(),
+    };
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn a_site_is_derived_only_from_what_the_application_trusts() {
+        let sent = headers(&[
+            ("host", "app.example"),
+            ("x-forwarded-host", "evil.example"),
+            ("x-forwarded-proto", "http"),
+            ("forwarded", "for=1.2.3.4;host=evil.example;proto=http"),
+        ]);
+        assert_eq!(Origin::Host.of(&sent).unwrap(), "https://app.example");
+        assert_eq!(Origin::Fixed("https://x.example".into()).of(&sent).unwrap(), "https://x.example");
+        let proxy = Origin::Proxy(ForwardedHeaders::XForwarded);
+        assert_eq!(proxy.of(&sent).unwrap(), "http://evil.example");
+        let appended =
+            headers(&[("x-forwarded-host", "evil.example, app.example"), ("x-forwarded-proto", "https")]);
+        assert_eq!(proxy.of(&appended).unwrap(), "https://app.example");
+        let rfc = headers(&[(
+            "forwarded",
+            "host=evil.example, for=\"[::1]\";Host=\"app.example:8443\";proto=https",
+        )]);
+        assert_eq!(Origin::Proxy(ForwardedHeaders::Forwarded).of(&rfc).unwrap(), "https://app.example:8443");
+        for local in ["localhost:3000", "127.0.0.1:3000", "[::1]:3000"] {
+            assert_eq!(Origin::Host.of(&headers(&[("host", local)])).unwrap(), format!("http://{local}"));
+        }
+        for bad in [&[][..], &[("host", "a b")], &[("host", "a/b")], &[("host", "u@a")], &[("host", "")]] {
+            assert!(Origin::Host.of(&headers(bad)).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_return_address_stays_on_this_site() {
+        for good in ["/", "/cart?x=1#y", "/a//b", "https://app.example/cart"] {
+            assert!(return_to(good, "https://app.example").is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "cart",
+            "//evil.example",
+            "/\\evil.example",
+            "\\\\evil.example",
+            "https://evil.example/",
+            "https://app.example.evil.example/",
+            "https://app.example@evil.example/",
+            "https://app.example",
+            "javascript:alert(1)",
+            "/\t/evil.example",
+            "/\n",
+        ] {
+            assert!(return_to(bad, "https://app.example").is_err(), "{bad:?}");
+        }
+    }
+}
