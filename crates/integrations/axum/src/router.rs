@@ -33,7 +33,7 @@ type OnSignedIn = dyn Fn(SignedIn) -> BoxFuture<'static, Response> + Send + Sync
 type OnError = dyn Fn(SignInError) -> Response + Send + Sync;
 
 /// The most bytes that a callback's query or form may have. A code is far below a thousand.
-const MOST_BYTES: usize = 64 * 1024;
+const MOST_BYTES: usize = 16 * 1024;
 
 /// Signs users in: what the routes need to know. [`router`](Self::router) makes the routes.
 #[derive(Clone)]
