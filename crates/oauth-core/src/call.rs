@@ -49,6 +49,9 @@ const PUBLIC_FIELDS: &[&str] = &[
     "audience",
 ];
 
+/// Form fields that a request is nothing without.
+const INDISPENSABLE: &[&str] = &["code", "refresh_token", "token", "access_token"];
+
 impl<'c> Call<'c> {
     pub(crate) fn new(
         client: &'c OAuth2,
@@ -80,10 +83,16 @@ impl<'c> Call<'c> {
         self
     }
 
-    /// Sends a form. Pairs with an empty value are left out (RFC 6749 section 3.2).
+    /// Sends a form. Pairs with an empty value are left out (RFC 6749 section 3.2), unless nothing works without them.
     pub fn form<'p>(mut self, pairs: impl IntoIterator<Item = (&'p str, &'p str)>) -> Self {
         let form = self.form.get_or_insert_with(Vec::new);
-        for (name, value) in pairs.into_iter().filter(|(_, value)| !value.is_empty()) {
+        for (name, value) in pairs {
+            if value.is_empty() {
+                if INDISPENSABLE.contains(&name) {
+                    self.problem = Some(format!("the parameter {name} is empty"));
+                }
+                continue;
+            }
             if form.iter().any(|(other, _)| other == name) {
                 self.problem =
                     Some(format!("the parameter {name} would be sent twice; leave it out of the extra ones"));
@@ -110,11 +119,11 @@ impl<'c> Call<'c> {
     }
 
     /// Sends a header that holds a secret behind a prefix.
-    pub fn secret_header(mut self, name: &'static str, prefix: &str, secret: &str) -> Self {
-        match HeaderValue::try_from(format!("{prefix}{secret}")) {
-            Ok(mut value) if !secret.is_empty() => {
+    pub fn secret_header(mut self, name: &str, prefix: &str, secret: &str) -> Self {
+        match (HeaderName::try_from(name), HeaderValue::try_from(format!("{prefix}{secret}"))) {
+            (Ok(name), Ok(mut value)) if !secret.is_empty() => {
                 value.set_sensitive(true);
-                self.headers.insert(HeaderName::from_static(name), value);
+                self.headers.insert(name, value);
             }
             _ => {
                 self.problem =
@@ -126,8 +135,13 @@ impl<'c> Call<'c> {
     }
 
     /// Sets a header, in place of the client's own.
-    pub fn header(mut self, name: &'static str, value: &'static str) -> Self {
-        self.headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        match (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            (Ok(name), Ok(value)) => {
+                self.headers.insert(name, value);
+            }
+            _ => self.problem = Some(format!("the header {name} or its value is not valid")),
+        }
         self
     }
 

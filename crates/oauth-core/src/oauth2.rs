@@ -97,7 +97,9 @@ impl OAuth2 {
     ) -> Self {
         let mut headers = default_headers();
         for &(name, value) in spec.headers {
-            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+                headers.insert(name, value);
+            }
         }
         let client_id = client_id.into();
         let parameters = spec.parameters.iter().map(|&(name, usual)| (name.into(), usual.to_owned()));

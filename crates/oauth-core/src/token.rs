@@ -160,13 +160,17 @@ impl OAuth2Token {
         let token_type = text("token_type")?;
         let refresh_token = text("refresh_token")?.filter(|token| !token.is_empty());
         let id_token = text("id_token")?.filter(|token| !token.is_empty());
-        let expires_at =
-            match fields.remove("expires_at").as_ref().map(seconds).transpose()?.flatten() {
-                Some(at) => Some(clamped(at)),
-                None => fields.get("expires_in").map(seconds).transpose()?.flatten().map(|lifetime| {
-                    clamped(OffsetDateTime::now_utc().unix_timestamp().saturating_add(lifetime))
-                }),
-            };
+        // Some providers write a date here; it stays among the other fields, and `expires_in` counts.
+        let known = fields.get("expires_at").and_then(|at| seconds(at).ok().flatten());
+        let expires_at = match known {
+            Some(at) => {
+                fields.remove("expires_at");
+                Some(clamped(at))
+            }
+            None => fields.get("expires_in").map(seconds).transpose()?.flatten().map(|lifetime| {
+                clamped(OffsetDateTime::now_utc().unix_timestamp().saturating_add(lifetime))
+            }),
+        };
         Ok(Self {
             access_token: access_token.into(),
             token_type,
@@ -284,6 +288,13 @@ mod tests {
         let stored = serde_json::to_string(&token).unwrap();
         assert_eq!(stored, r#"{"access_token":"AT","expires_at":1700000000,"expires_in":3600,"n":[1]}"#);
         assert_eq!(serde_json::from_str::<OAuth2Token>(&stored).unwrap(), token);
+    }
+
+    #[test]
+    fn an_expiry_that_is_a_date_is_kept_as_it_is() {
+        let token = token(&json!({ "expires_at": "2030-01-01T00:00:00Z", "expires_in": 60 })).unwrap();
+        assert!(token.expires_within(Duration::from_secs(61)));
+        assert_eq!(token.others()["expires_at"], "2030-01-01T00:00:00Z");
     }
 
     #[test]
