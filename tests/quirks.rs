@@ -1,9 +1,11 @@
 //! What each provider does differently: for each quirk one test that fails without it. Whole sign-ins are in
 //! `providers.rs`.
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use oauth_clients::{
-    AuthorizationRequest, ClientSecret, CodeVerifier, EmailVerification, ErrorClass, ErrorKind, LoginOptions,
-    OAuth2Token, Provider,
+    AuthorizationRequest, Callback, ClientSecret, CodeVerifier, EmailVerification, ErrorClass, ErrorKind,
+    LoginOptions, OAuth2Token, Provider, ProviderConfig,
+    apple::{AppleOAuth2, AppleSecret, AppleUser},
     discord::DiscordOAuth2,
     facebook::FacebookOAuth2,
     franceconnect::FranceConnectOAuth2,
@@ -32,6 +34,261 @@ fn value<'q>(query: &'q [(String, String)], name: &str) -> Option<&'q str> {
 
 fn json_replies(bodies: impl IntoIterator<Item = Value>) -> Script {
     Script::new(bodies.into_iter().map(|body| reply(200, "application/json", body.to_string())))
+}
+
+/// A key on P-256 that signs for nobody; `openssl ecparam -genkey -noout -name prime256v1 | openssl pkcs8 -topk8 -nocrypt`.
+const P256: &str = "\
+-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg5f8hnAKes3C39P7j
+ZoraK0snfld69K+Q24fgPDEHlaKhRANCAAQIRBkGnch5M5gFz25n/T3JPk04tlyF
+vCkbC5vsw4p0sH/8Zaz9z25eVpoD+Xbyc4ENcJdoNq02ACGC4zqIjdMa
+-----END PRIVATE KEY-----";
+/// The same on P-384.
+const P384: &str = "\
+-----BEGIN PRIVATE KEY-----
+MIG2AgEAMBAGByqGSM49AgEGBSuBBAAiBIGeMIGbAgEBBDC9h+Jb6I2eGIzcUcS/
+TkC6ogFg8etzdZnDgV5WKhBwRCnKGipg0N3BFigzUM08wmOhZANiAAQoDbAiCvi2
+QYGQslqbZrAceR4qFLysWViMKg1HUZXNy1vYOyGrBzf1G0QDVvziaOSgyB2uSvUN
+fGUEwVBP0G7VglPnSbHLURhqMPR98ajImzt7wxx2BunmeeEFndDDGvo=
+-----END PRIVATE KEY-----";
+
+fn apple() -> AppleOAuth2 {
+    AppleOAuth2::new("id", AppleSecret::new("TEAM", "KEY", P256).unwrap())
+}
+
+fn unix_time() -> i64 {
+    time::OffsetDateTime::now_utc().unix_timestamp()
+}
+
+fn jwt(claims: &Value) -> String {
+    format!("eyJhbGciOiJSUzI1NiJ9.{}.c2ln", URL_SAFE_NO_PAD.encode(claims.to_string()))
+}
+
+fn apple_token(claims: &Value) -> OAuth2Token {
+    serde_json::from_value(json!({"access_token": "AT", "id_token": jwt(claims)})).unwrap()
+}
+
+fn apple_claims() -> Value {
+    json!({
+        "iss": "https://appleid.apple.com",
+        "aud": "id",
+        "exp": unix_time() + 60,
+        "sub": "001.x",
+        "email": "a@privaterelay.appleid.com",
+        "email_verified": "true",
+        "is_private_email": true,
+    })
+}
+
+#[tokio::test]
+async fn apple_signs_a_new_secret_for_each_request() {
+    let http = json_replies([json!({"access_token": "AT"}), json!({"access_token": "AT"}), json!({})]);
+    let apple = apple().with_http_client(http.clone());
+    apple.get_access_token("c", "https://app.example/cb", None, &[]).await.unwrap();
+    apple.refresh_token("RT", None).await.unwrap();
+    apple.revoke_token("RT", Some("refresh_token")).await.unwrap();
+    let mut secrets = Vec::new();
+    for (sent, url) in http.requests().iter().zip(["token", "token", "revoke"]) {
+        assert_eq!(sent.url, format!("https://appleid.apple.com/auth/{url}"));
+        assert_eq!((sent.header("authorization"), value(&sent.form(), "client_id")), (None, Some("id")));
+        let secret = value(&sent.form(), "client_secret").unwrap().to_owned();
+        let part = |at: usize| -> Value {
+            let part = secret.split('.').nth(at).unwrap();
+            serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
+        };
+        assert_eq!((&part(0)["alg"], &part(0)["kid"]), (&json!("ES256"), &json!("KEY")));
+        let claims = part(1);
+        assert_eq!((&claims["iss"], &claims["sub"]), (&json!("TEAM"), &json!("id")));
+        assert_eq!(claims["aud"], "https://appleid.apple.com");
+        let (issued, expires) = (claims["iat"].as_i64().unwrap(), claims["exp"].as_i64().unwrap());
+        assert!((unix_time() - 5..=unix_time()).contains(&issued) && expires - issued == 300, "{claims}");
+        secrets.push(secret);
+    }
+    // ECDSA signs the same text differently each time.
+    secrets.sort();
+    secrets.dedup();
+    assert_eq!(secrets.len(), 3);
+    assert!(!format!("{apple:?} {:?}", AppleSecret::new("TEAM", "KEY", P256).unwrap()).contains("MIG"));
+}
+
+#[tokio::test]
+async fn apple_wants_a_key_on_p256_and_no_secret() {
+    let sec1 = P256.replace("PRIVATE KEY", "EC PRIVATE KEY");
+    for bad in ["", "secret", P384, &sec1, &P256.replace("MIG", "AAA"), &P256[..100]] {
+        let error = AppleSecret::new("TEAM", "KEY", bad).unwrap_err();
+        assert_eq!((error.class(), error.provider()), (ErrorClass::Configuration, "apple"));
+        assert!(error.to_string().contains(".p8"), "{error}");
+    }
+    assert!(AppleSecret::new("TEAM", "KEY", &format!("\r\n{}\r\n", P256.replace('\n', "\r\n"))).is_ok());
+
+    let file = std::env::temp_dir().join(format!("oauth-clients-apple-{}.p8", std::process::id()));
+    std::fs::write(&file, P256).unwrap();
+    let build = async |settings: Value| {
+        let config: ProviderConfig = serde_json::from_value(settings).unwrap();
+        oauth_clients::Registry::build("apple", &oauth_clients::RegistryEntry { provider: None, config })
+            .await
+    };
+    let complete = json!({"client_id": "id", "team_id": "TEAM", "key_id": "KEY", "private_key_file": file});
+    assert_eq!(build(complete.clone()).await.unwrap().name(), "apple");
+    for (name, with, words) in [
+        ("team_id", Value::Null, "team_id is missing"),
+        ("key_id", Value::Null, "key_id is missing"),
+        ("private_key_file", Value::Null, "private_key_env"),
+        ("private_key_file", json!("/nonexistent.p8"), "/nonexistent.p8"),
+        ("private_key_env", json!("OAUTH_CLIENTS_UNSET"), "one of the two"),
+        ("client_secret", json!("s"), "no client secret"),
+        ("private_key", json!("s"), "private_key_file"),
+    ] {
+        let mut settings = complete.clone();
+        settings[name] = with;
+        settings.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        let error = build(settings).await.unwrap_err();
+        assert!(error.to_string().contains(words), "{name}: {error}");
+    }
+    let mut settings = complete;
+    settings.as_object_mut().unwrap().remove("private_key_file");
+    settings["private_key_env"] = json!("OAUTH_CLIENTS_UNSET");
+    assert!(build(settings).await.unwrap_err().to_string().contains("OAUTH_CLIENTS_UNSET"));
+    std::fs::remove_file(file).unwrap();
+}
+
+#[tokio::test]
+async fn apple_comes_back_by_a_form_and_wants_no_plus_signs() {
+    let apple = apple();
+    assert!(apple.oauth2().uses_form_post());
+    let options = LoginOptions::new().extras_params(&json!({"locale": "a+b c"}));
+    let started = apple.start_login("https://app.example/cb", options).await.unwrap();
+    assert!(started.attempt.is_form_post() && started.attempt.nonce().is_some());
+    assert!(started.attempt.code_verifier().is_none() && !started.url.contains("code_challenge"));
+    assert!(
+        started.url.contains("&scope=name%20email&") && started.url.contains("=a%2Bb%20c"),
+        "{}",
+        started.url
+    );
+    let query = query_of(&started.url);
+    assert_eq!(value(&query, "response_mode"), Some("form_post"));
+    assert_eq!(value(&query, "nonce"), started.attempt.nonce());
+
+    // The mode is that of the URL, whoever set it; and it survives storage.
+    let by_query = LoginOptions::new().extras_params(&json!({"response_mode": "query"}));
+    let started = apple.start_login("https://app.example/cb", by_query).await.unwrap();
+    assert!(!started.attempt.is_form_post());
+    let microsoft = MicrosoftGraphOAuth2::new("id", "s");
+    assert!(!microsoft.oauth2().uses_form_post());
+    let posting = LoginOptions::new().extras_params(&json!({"response_mode": "form_post"}));
+    let started = microsoft.start_login("https://app.example/cb", posting).await.unwrap();
+    let stored = serde_json::to_string(&started.attempt).unwrap();
+    assert!(serde_json::from_str::<oauth_clients::LoginAttempt>(&stored).unwrap().is_form_post());
+    let started = microsoft.start_login("https://app.example/cb", LoginOptions::new()).await.unwrap();
+    assert!(!serde_json::to_string(&started.attempt).unwrap().contains("form_post"));
+    assert!(
+        microsoft.with_authorize_params(&json!({"response_mode": "form_post"})).oauth2().uses_form_post()
+    );
+    let endpoint = "https://as.example/authorize?response_mode=form_post";
+    let fixed = oauth_clients::OAuth2::new("id", "s", endpoint, "https://as.example/token");
+    assert!(fixed.with_authorize_params(&json!({"response_mode": "query"})).oauth2().uses_form_post());
+}
+
+#[tokio::test]
+async fn apple_tells_who_signed_in_by_the_id_token() {
+    let apple = apple();
+    let identity = apple.get_identity(&apple_token(&apple_claims())).await.unwrap();
+    assert_eq!(identity.key(), ("https://appleid.apple.com", "001.x"));
+    assert_eq!(identity.profile["is_private_email"], true);
+    for (verified, expected) in [
+        (json!(true), EmailVerification::Verified),
+        (json!("true"), EmailVerification::Verified),
+        (json!(false), EmailVerification::Unverified),
+        (json!("false"), EmailVerification::Unverified),
+    ] {
+        let mut claims = apple_claims();
+        claims["email_verified"] = verified;
+        let identity = apple.get_identity(&apple_token(&claims)).await.unwrap();
+        assert_eq!(identity.email.unwrap().verification, expected, "{claims}");
+    }
+    for (name, bad) in [
+        ("iss", json!("https://appleid.apple.example")),
+        ("iss", Value::Null),
+        ("aud", json!("other")),
+        ("aud", json!(["id", "other"])),
+        ("aud", Value::Null),
+        ("exp", json!(unix_time() - 120)),
+        ("exp", json!("tomorrow")),
+        ("exp", Value::Null),
+    ] {
+        let mut claims = apple_claims();
+        claims[name] = bad;
+        let error = apple.get_identity(&apple_token(&claims)).await.unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::IdToken(_)), "{claims}: {error}");
+    }
+    for bad in ["", "x", "a.b", "e30.W10.c2ln", "e30.bm8.c2ln"] {
+        let token = serde_json::from_value(json!({"access_token": "AT", "id_token": bad})).unwrap();
+        assert!(apple.get_identity(&token).await.is_err(), "{bad}");
+    }
+    // An access token alone tells nothing.
+    for error in [
+        apple.get_profile("AT").await.unwrap_err(),
+        apple.get_id_email("AT").await.unwrap_err(),
+        apple.get_identity(&OAuth2Token::new("AT")).await.unwrap_err(),
+    ] {
+        assert!(matches!(error.kind(), ErrorKind::Unsupported(_)), "{error}");
+        assert!(error.to_string().contains("get_identity"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn apple_ends_a_login_only_with_the_nonce_of_its_attempt() {
+    let started = apple().start_login("https://app.example/cb", LoginOptions::new()).await.unwrap();
+    let nonce = started.attempt.nonce().unwrap();
+    for (nonce, fine) in [
+        (json!(nonce), true),
+        (json!("other"), false),
+        (json!(""), false),
+        (json!(1), false),
+        (Value::Null, false),
+    ] {
+        let mut claims = apple_claims();
+        claims["nonce"] = nonce;
+        let http = json_replies([json!({"access_token": "AT", "id_token": jwt(&claims)})]);
+        let callback = Callback::from_query(&format!("code=c&state={}", started.attempt.state()));
+        let ended = apple().with_http_client(http).finish_login(started.attempt.clone(), callback).await;
+        match ended {
+            Ok(_) => assert!(fine, "{claims}"),
+            Err(error) => {
+                assert!(!fine && matches!(error.kind(), ErrorKind::IdToken(_)), "{claims}: {error}")
+            }
+        }
+    }
+    let http = json_replies([json!({"access_token": "AT"})]);
+    let callback = Callback::from_query(&format!("code=c&state={}", started.attempt.state()));
+    assert!(apple().with_http_client(http).finish_login(started.attempt, callback).await.is_err());
+}
+
+#[test]
+fn apple_tells_the_name_in_the_first_callback() {
+    let user = |json: &str| {
+        let query = form_urlencoded::Serializer::new(String::new()).append_pair("user", json).finish();
+        AppleUser::from_callback(&Callback::from_query(&query))
+    };
+    let ada = user(r#"{"name":{"firstName":"Ada","lastName":"Lovelace"},"email":"a@b.example"}"#).unwrap();
+    assert_eq!((ada.first_name.as_deref(), ada.last_name.as_deref()), (Some("Ada"), Some("Lovelace")));
+    assert_eq!(ada.name(), "Ada Lovelace");
+    assert!(!format!("{ada:?}").contains("Ada"));
+    assert_eq!(user(r#"{"name":{"firstName":"Ada","lastName":" "}}"#).unwrap().name(), "Ada");
+    for none in [
+        "",
+        "{",
+        "[]",
+        "{}",
+        r#"{"email":"a@b.example"}"#,
+        r#"{"name":{}}"#,
+        r#"{"name":{"firstName":"","lastName":null}}"#,
+        r#"{"name":"Ada"}"#,
+        r#"{"name":{"firstName":1}}"#,
+    ] {
+        assert_eq!(user(none), None, "{none}");
+    }
+    assert_eq!(AppleUser::from_callback(&Callback::from_query("code=c&state=s")), None);
 }
 
 #[tokio::test]

@@ -67,13 +67,13 @@ pub(crate) struct Sent {
 }
 
 impl Sent {
-    fn of(request: &http::Request<Bytes>) -> Self {
+    pub(crate) fn of(request: &http::Request<Bytes>) -> Self {
         let url = request.uri().to_string();
         let (url, query) = url.split_once('?').unwrap_or((&url, ""));
         let mut headers: Vec<_> = request
             .headers()
             .iter()
-            .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
             .filter(|(name, _)| name != "user-agent")
             .collect();
         headers.sort();

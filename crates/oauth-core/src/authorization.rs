@@ -138,6 +138,10 @@ impl Params {
         }
     }
 
+    pub(crate) fn remove(&mut self, name: &str) {
+        self.pairs.retain(|(other, _)| other != name);
+    }
+
     fn set(&mut self, name: Cow<'static, str>, value: Cow<'static, str>) {
         match self.pairs.iter_mut().find(|(other, _)| *other == name) {
             Some(pair) => pair.1 = value,
@@ -145,18 +149,14 @@ impl Params {
         }
     }
 
-    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+    fn get(&self, name: &str) -> Option<&str> {
         self.pairs.iter().find(|(other, _)| other == name).map(|(_, value)| &**value)
     }
 
-    pub(crate) fn merged(&self, params: &Self) -> Self {
+    fn merged(&self, params: &Self) -> Self {
         let mut merged = self.clone();
         merged.merge(params);
         merged
-    }
-
-    fn get(&self, name: &str) -> Option<&str> {
-        self.pairs.iter().find(|(other, _)| other == name).map(|(_, value)| &**value)
     }
 
     fn merge(&mut self, params: &Self) {

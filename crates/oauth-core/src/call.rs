@@ -121,7 +121,7 @@ impl<'c> Call<'c> {
     /// Sends a header that holds a secret behind a prefix.
     pub fn secret_header(mut self, name: &str, prefix: &str, secret: &str) -> Self {
         match (HeaderName::try_from(name), HeaderValue::try_from(format!("{prefix}{secret}"))) {
-            (Ok(name), Ok(mut value)) if !secret.is_empty() => {
+            (Ok(name), Ok(mut value)) if !secret.is_empty() && secret.is_ascii() => {
                 value.set_sensitive(true);
                 self.headers.insert(name, value);
             }

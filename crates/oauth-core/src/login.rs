@@ -92,8 +92,6 @@ pub struct LoginAttempt {
     scopes: Vec<String>,
     started_at: i64,
     lifetime: u64,
-    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
-    form_post: bool,
     #[serde(skip_serializing_if = "Value::is_null", default)]
     data: Value,
 }
@@ -174,13 +172,6 @@ impl LoginAttempt {
         &self.data
     }
 
-    /// Whether the provider was asked to answer by a form that the browser posts (OAuth 2.0 Form Post Response Mode), from
-    /// the provider's own site: a cookie that such a callback needs must be `SameSite=None`.
-    #[must_use]
-    pub fn is_form_post(&self) -> bool {
-        self.form_post
-    }
-
     /// Whether it took longer than a sign-in may.
     #[must_use]
     pub fn is_expired(&self) -> bool {
@@ -225,8 +216,6 @@ impl OAuth2 {
             scopes,
             started_at: OffsetDateTime::now_utc().unix_timestamp(),
             lifetime: self.login_lifetime().as_secs(),
-            form_post: self.authorize_params().merged(&options.extras).get("response_mode")
-                == Some("form_post"),
             data: options.data.clone(),
         })
     }

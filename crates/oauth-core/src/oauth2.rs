@@ -247,6 +247,11 @@ impl OAuth2 {
         self.settings().authorize_params.set_all(params);
     }
 
+    /// Sends this parameter no more, though the provider's [`Spec`] has it.
+    pub fn remove_authorize_param(&mut self, name: &str) {
+        self.settings().authorize_params.remove(name);
+    }
+
     /// Sends all requests with this HTTP client.
     pub fn set_http_client(&mut self, http: Arc<dyn HttpClient>) {
         self.settings().http = Some(http);

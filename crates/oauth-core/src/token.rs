@@ -129,7 +129,7 @@ impl OAuth2Token {
             "token_type" => self.token_type().map(Into::into),
             "refresh_token" => self.refresh_token().map(Into::into),
             "id_token" => self.id_token().map(Into::into),
-            "expires_at" => self.expires_at.map(|at| at.unix_timestamp().into()),
+            "expires_at" if self.expires_at.is_some() => self.expires_at.map(|at| at.unix_timestamp().into()),
             _ => self.others.get(field).cloned(),
         }
     }
@@ -162,15 +162,16 @@ impl OAuth2Token {
         let id_token = text("id_token")?.filter(|token| !token.is_empty());
         // Some providers write a date here; it stays among the other fields, and `expires_in` counts.
         let known = fields.get("expires_at").and_then(|at| seconds(at).ok().flatten());
-        let expires_at = match known {
-            Some(at) => {
-                fields.remove("expires_at");
-                Some(clamped(at))
-            }
-            None => fields.get("expires_in").map(seconds).transpose()?.flatten().map(|lifetime| {
-                clamped(OffsetDateTime::now_utc().unix_timestamp().saturating_add(lifetime))
-            }),
-        };
+        let expires_at =
+            match known {
+                Some(at) => {
+                    fields.remove("expires_at");
+                    Some(clamped(at))
+                }
+                None => fields.get("expires_in").map(seconds).transpose()?.flatten().map(|lifetime| {
+                    clamped(OffsetDateTime::now_utc().unix_timestamp().saturating_add(lifetime))
+                }),
+            };
         Ok(Self {
             access_token: access_token.into(),
             token_type,

@@ -74,7 +74,7 @@ impl OpenID {
             )));
         }
         let owned = |name| metadata.text(name).map(|url| url.to_owned().into());
-        let endpoints = Endpoints {
+        let mut endpoints = Endpoints {
             authorize: authorize.into(),
             refresh: metadata.supports_refresh().then(|| token.clone().into()),
             token: token.into(),
@@ -90,8 +90,10 @@ impl OpenID {
         let public = client_secret.is_none();
         let mut oauth2 = OAuth2::from_spec(spec, client_id, client_secret)
             .with_client_auth(auth(&metadata, "token_endpoint", public).map_err(at)?);
-        if endpoints.revoke.is_some() {
-            oauth2 = oauth2.with_revoke_auth(auth(&metadata, "revocation_endpoint", public).map_err(at)?);
+        // A provider whose revocation cannot be used is still one to sign in with.
+        match auth(&metadata, "revocation_endpoint", public) {
+            Ok(auth) => oauth2 = oauth2.with_revoke_auth(auth),
+            Err(_) => endpoints.revoke = None,
         }
         oauth2.set_endpoints(endpoints);
         oauth2.set_issuer(metadata.issuer().to_owned());

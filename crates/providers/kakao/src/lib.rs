@@ -52,7 +52,7 @@ impl Provider for KakaoOAuth2 {
     async fn revoke_token(&self, token: &str, _token_type_hint: Option<&str>) -> Result<()> {
         let operation = Operation::REVOKE_TOKEN;
         let url = self.oauth2.revoke_endpoint()?;
-        self.oauth2.call(operation, Method::POST, url).bearer(token).send().await?;
+        self.oauth2.call(operation, Method::POST, url).bearer(token).send().await?.json()?;
         Ok(())
     }
 }
