@@ -61,6 +61,11 @@ async fn success_that_holds_no_token_is_a_malformed_reply() {
         ("token twice", b"{\"access_token\":\"ACCESS-TOKEN\",\"access_token\":\"b\"}"),
         ("word as expiry", b"{\"access_token\":\"ACCESS-TOKEN\",\"expires_in\":\"soon\"}"),
         ("number too large for JSON", b"{\"access_token\":\"ACCESS-TOKEN\",\"expires_in\":1e400}"),
+        ("page with a link", b"<a href=\"/x?y=1&access_token=EVIL\">x</a>"),
+        (
+            "truncated with a link",
+            b"{\"access_token\":\"ACCESS-TOKEN\",\"uri\":\"https://x/?a=1&access_token=zzz",
+        ),
         ("DPoP unasked", b"{\"access_token\":\"ACCESS-TOKEN\",\"token_type\":\"DPoP\"}"),
     ] {
         let error = refused(200, "application/json", body.to_vec()).await;
@@ -80,7 +85,6 @@ async fn an_oauth_error_is_found_in_every_shape_and_under_every_status() {
         (200, "text/plain", r#"{"error":"invalid_grant","message":"expired"}"#),
         (200, "application/x-www-form-urlencoded", "error=invalid_grant&error_description=expired"),
         (400, "application/json", r#"{"error":{"code":"invalid_grant","message":"expired"}}"#),
-        (500, "application/json", r#"{"error":"invalid_grant","error_description":"expired"}"#),
     ] {
         let error = refused(status, content_type, body).await;
         let oauth = error.oauth_error().unwrap_or_else(|| panic!("{body}: {error}"));
@@ -108,6 +112,7 @@ async fn the_class_says_what_to_do() {
         (200, r#"{"error":"incorrect_client_credentials"}"#, ErrorClass::Configuration),
         (400, r#"{"error":"temporarily_unavailable"}"#, transient(None)),
         (503, r#"{"error":"invalid_request"}"#, transient(None)),
+        (500, r#"{"error":"invalid_grant"}"#, transient(None)),
         (500, "<html>", transient(None)),
         (502, "", transient(None)),
         (429, "slow down", transient(None)),

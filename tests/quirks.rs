@@ -426,12 +426,13 @@ async fn github_finds_the_address_that_is_primary_and_knows_whether_it_is_verifi
         ),
         (
             json!([entry("a@x", true, false), entry("b@x", false, true)]),
-            Some(("a@x", EmailVerification::Unverified)),
+            Some(("b@x", EmailVerification::Verified)),
         ),
         (
             json!([entry("a@x", false, false), entry("b@x", false, true)]),
             Some(("b@x", EmailVerification::Verified)),
         ),
+        (json!([entry("a@x", true, false)]), Some(("a@x", EmailVerification::Unverified))),
         (json!([entry("a@x", false, false)]), None),
         (json!([]), None),
     ] {

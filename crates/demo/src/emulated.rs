@@ -71,12 +71,18 @@ async fn revoke(
     token: &OAuth2Token,
 ) -> Result<&'static str, Box<dyn std::error::Error>> {
     match provider.revoke_token(token.access_token(), None).await {
-        Ok(()) if provider.get_profile(token.access_token()).await.is_ok() => {
-            Err("the revoked token still works".into())
-        }
+        Ok(()) if works(provider, token).await => Err("the revoked token still works".into()),
         Ok(()) => Ok("yes"),
         Err(error) if matches!(error.kind(), ErrorKind::Unsupported(_)) => Ok("not offered"),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether a token still opens something: the profile or, where there is none, a refresh.
+async fn works(provider: &dyn Provider, token: &OAuth2Token) -> bool {
+    match (&provider.oauth2().endpoints().profile, token.refresh_token()) {
+        (None, Some(refresh_token)) => provider.refresh_token(refresh_token, None).await.is_ok(),
+        _ => provider.get_profile(token.access_token()).await.is_ok(),
     }
 }
 

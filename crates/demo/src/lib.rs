@@ -1,8 +1,19 @@
-//! Clients of every provider, signing in at the emulator.
+//! The demo: clients of every provider at the emulator, and the site that signs in with them.
+
+mod color;
+mod explain;
+mod faults;
+mod pages;
+mod session;
+pub mod settings;
+pub mod site;
 
 use std::sync::Arc;
 
-use oauth_clients::{OAuth2, Parameter, Provider, ProviderConfig, Registry, RegistryEntry, Secret};
+use oauth_clients::{
+    OAuth2, Parameter, Provider, ProviderConfig, Registry, RegistryEntry, Secret,
+    apple::{AppleOAuth2, AppleSecret},
+};
 use oauth_emulator::Emulator;
 
 /// What only some providers need to know, as their users would set it.
@@ -42,6 +53,13 @@ pub async fn client(
         .with_http_client(emulator.http_client()?);
         return Ok(Arc::new(client));
     }
+    if name == "apple" {
+        // Its settings name a file or a variable with the private key, and the emulator has made the key just now.
+        let key = emulator.apple_key();
+        let secret = AppleSecret::new(key.team_id, key.key_id, &key.private_key_pem)?;
+        let client = AppleOAuth2::new(app.client_id, secret).with_http_client(emulator.http_client()?);
+        return Ok(Arc::new(client));
+    }
     let parameters = SETTINGS.iter().filter(|(provider, ..)| *provider == name);
     let config = ProviderConfig {
         client_id: app.client_id,
@@ -55,7 +73,30 @@ pub async fn client(
     Ok(Registry::build(name, &RegistryEntry { provider: None, config }).await?)
 }
 
+/// The same client for a browser, which is sent to the emulator too.
+///
+/// # Errors
+///
+/// As [`client`].
+pub async fn connected(
+    emulator: &Emulator,
+    name: &str,
+) -> Result<Arc<dyn Provider>, Box<dyn std::error::Error>> {
+    let mut provider = client(emulator, name).await?;
+    // Nobody else has it yet, so it can still be changed.
+    let changed = Arc::get_mut(&mut provider).ok_or("the client is shared already")?;
+    let mut endpoints = changed.oauth2().endpoints().clone();
+    endpoints.authorize = emulator.local(&endpoints.authorize).into();
+    changed.oauth2_mut().set_endpoints(endpoints);
+    Ok(provider)
+}
+
 /// The README's code, compiled.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// The code of the guide for users of httpx-oauth, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/migrating-from-httpx-oauth.md")]
+struct MigrationGuide;

@@ -1,31 +1,43 @@
-//! Signs in: with every provider at the emulator, or with one of them at the real service.
+//! Signs in: on a site with a button for every provider, or in the terminal.
 
 mod emulated;
 mod real;
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::Parser;
+use oauth_demo::{
+    settings,
+    site::{self, Options},
+};
 
-/// Signs in with every provider at an emulator in this process, or with one at the real service.
+/// Starts a site with a button for every provider. They sign in at an emulator in this process; those whose credentials
+/// are in the environment (GITHUB_CLIENT_ID and GITHUB_CLIENT_SECRET for github) sign in at the real service.
 #[derive(Parser)]
 #[command(name = "cargo xtask demo")]
 struct Arguments {
-    /// The provider to sign in with at its real service; without it, all of them sign in at the emulator.
-    ///
-    /// Its credentials come from the environment: GITHUB_CLIENT_ID and GITHUB_CLIENT_SECRET for github.
+    /// Signs in with this provider alone, at its real service, and prints in the terminal who it was.
     provider: Option<String>,
 
-    /// A setting of the provider, such as tenant=organizations or domain=example.okta.com. Can be repeated.
-    #[arg(long = "set", value_name = "NAME=VALUE")]
+    /// A setting of that provider, such as tenant=organizations or domain=example.okta.com. Can be repeated.
+    #[arg(long = "set", value_name = "NAME=VALUE", requires = "provider")]
     settings: Vec<String>,
 
-    /// The port on 127.0.0.1 to which the real provider returns.
+    /// A TOML file with a table for each provider that is to sign in at the real service: client_id, client_secret_env,
+    /// and whatever else the provider needs.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["provider", "headless"])]
+    config: Option<PathBuf>,
+
+    /// The port on the loopback interface.
     #[arg(long, default_value_t = 8976)]
     port: u16,
 
-    /// Prints a table and opens no browser. The emulated demo always does.
+    /// Opens no browser.
     #[arg(long)]
+    no_browser: bool,
+
+    /// Starts no site, but signs in with every provider at the emulator by itself and prints a table.
+    #[arg(long, conflicts_with = "provider")]
     headless: bool,
 }
 
@@ -33,8 +45,9 @@ struct Arguments {
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match &arguments.provider {
-        None => emulated::sign_in_everywhere().await,
-        Some(name) => real::sign_in(name, &arguments.settings, arguments.port, !arguments.headless).await,
+        None if arguments.headless => emulated::sign_in_everywhere().await,
+        None => run_site(&arguments).await,
+        Some(name) => real::sign_in(name, &arguments.settings, arguments.port, !arguments.no_browser).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -43,4 +56,20 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+async fn run_site(arguments: &Arguments) -> Result<(), String> {
+    let real = settings::all(arguments.config.as_deref())?;
+    let options = Options { port: arguments.port, real, ..Options::default() };
+    let site = site::start(options).await.map_err(|error| error.to_string())?;
+    println!("The demo is at {}", site.url());
+    for (name, redirect_uri) in site.redirect_uris() {
+        println!("{name} leads to the real service, which must know the redirect URI {redirect_uri}");
+    }
+    println!("Ctrl+C ends it.");
+    if !arguments.no_browser && webbrowser::open(&site.url()).is_err() {
+        println!("No browser could be opened; open the address yourself.");
+    }
+    site.ended().await;
+    Ok(())
 }

@@ -1,11 +1,10 @@
 //! A sign-in with one provider at its real service: the browser goes there and returns to this machine.
 
-use std::{collections::BTreeMap, env, time::Duration};
+use std::time::Duration;
 
 use axum::{Router, extract::RawQuery, http::StatusCode, response::Html, routing::get};
-use oauth_clients::{
-    Callback, LoginOptions, Parameter, Provider, ProviderConfig, Registry, RegistryEntry, Secret,
-};
+use oauth_clients::{Callback, LoginOptions, Parameter, Provider, ProviderConfig, Registry, RegistryEntry};
+use oauth_demo::settings;
 use tokio::{net::TcpListener, sync::mpsc, time::timeout};
 
 /// How long the user has.
@@ -78,21 +77,19 @@ async fn callback(listener: TcpListener, state: String) -> Result<String, String
 }
 
 fn config(name: &str, settings: &[String]) -> Result<ProviderConfig, String> {
-    let prefix = name.to_uppercase().replace('-', "_");
-    let client_id = env::var(format!("{prefix}_CLIENT_ID")).map_err(|_| {
+    let mut config = settings::from_environment(name).map_err(|variable| {
         format!(
-            "Set {prefix}_CLIENT_ID and {prefix}_CLIENT_SECRET to the credentials of your application at {name}. \
+            "Set {variable}, and the secret that belongs to it, to the credentials of your application at {name}. \
              Known providers: {}.",
             Registry::known().join(", ")
         )
     })?;
-    let parameters: BTreeMap<_, _> = settings
+    config.parameters = settings
         .iter()
         .map(|setting| match setting.split_once('=') {
             Some((name, value)) => Ok((name.to_owned(), Parameter::Text(value.to_owned()))),
             None => Err(format!("--set {setting}: write NAME=VALUE")),
         })
         .collect::<Result<_, _>>()?;
-    let client_secret = env::var(format!("{prefix}_CLIENT_SECRET")).ok().map(Secret::from);
-    Ok(ProviderConfig { client_id, client_secret, parameters, ..ProviderConfig::default() })
+    Ok(config)
 }

@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use oauth_core::{Error, Provider, ProviderConfig, Result};
+use oauth_core::{Configure, Error, OAuth2, Provider, ProviderConfig, Result};
 use serde::Deserialize;
 
 use crate::providers;
@@ -21,6 +21,9 @@ use crate::providers;
 /// client_secret_file = "/run/secrets/github"
 /// base_url = "https://github.example.com"
 /// ```
+///
+/// The generic client is `provider = "oauth2"`, with `authorize_endpoint`, `token_endpoint` and, where the provider has them,
+/// `refresh_endpoint`, `revoke_endpoint` and `profile_endpoint`.
 #[derive(Clone, Default)]
 pub struct Registry {
     providers: BTreeMap<String, Arc<dyn Provider>>,
@@ -53,6 +56,12 @@ impl Registry {
     /// As [`from_config`](Self::from_config).
     pub async fn build(name: &str, entry: &RegistryEntry) -> Result<Arc<dyn Provider>> {
         let provider = entry.provider.as_deref().unwrap_or(name);
+        if provider == "oauth2" {
+            let mut client =
+                OAuth2::from_config(&entry.config).await.map_err(|error| error.at(name.to_owned()))?;
+            client.set_name(name.to_owned());
+            return Ok(Arc::new(client));
+        }
         let client = providers::build(name, provider, &entry.config)
             .await
             .map_err(|error| error.at(name.to_owned()))?;
@@ -103,7 +112,7 @@ fn unknown(name: &str, provider: &str) -> Error {
     Error::configuration(
         name.to_owned(),
         format!(
-            "no provider is named {provider:?}; known are {} (others need their feature of oauth-clients)",
+            "no provider is named {provider:?}; known are oauth2 (with its endpoints), {}; others need their feature of oauth-clients",
             providers::NAMES.join(", ")
         ),
     )

@@ -309,7 +309,8 @@ impl OAuth2 {
 
 /// Whether a redirect URI is absolute and has no fragment (RFC 6749 section 3.1.2).
 fn check_redirect_uri(uri: &str) -> Result<(), String> {
-    let absolute = url::Url::parse(uri).is_ok();
+    let absolute =
+        url::Url::parse(uri).is_ok_and(|url| !["javascript", "data", "vbscript"].contains(&url.scheme()));
     if absolute && !uri.contains('#') {
         Ok(())
     } else {

@@ -35,6 +35,8 @@ pub struct Call<'c> {
     /// What must not appear in an error, should the server echo it.
     secrets: Vec<Secret>,
     problem: Option<String>,
+    /// Whether an access token authorizes the request, so that 401 means that it is dead.
+    uses_token: bool,
 }
 
 /// Form fields that are no secrets; every other value is kept out of errors.
@@ -70,6 +72,7 @@ impl<'c> Call<'c> {
             auth: None,
             secrets: Vec::new(),
             problem: None,
+            uses_token: false,
         }
     }
 
@@ -115,11 +118,11 @@ impl<'c> Call<'c> {
 
     /// Sends the access token in the `Authorization` header (RFC 6750 section 2.1).
     pub fn bearer(self, access_token: &str) -> Self {
-        self.secret_header("authorization", "Bearer ", access_token)
+        self.token_header("authorization", "Bearer ", access_token)
     }
 
-    /// Sends a header that holds a secret behind a prefix.
-    pub fn secret_header(mut self, name: &str, prefix: &str, secret: &str) -> Self {
+    /// Sends an access token in a header of the provider's own, behind a prefix.
+    pub fn token_header(mut self, name: &str, prefix: &str, secret: &str) -> Self {
         match (HeaderName::try_from(name), HeaderValue::try_from(format!("{prefix}{secret}"))) {
             (Ok(name), Ok(mut value)) if !secret.is_empty() && secret.is_ascii() => {
                 value.set_sensitive(true);
@@ -131,6 +134,7 @@ impl<'c> Call<'c> {
             }
         }
         self.secrets.push(secret.into());
+        self.uses_token = true;
         self
     }
 
@@ -196,7 +200,7 @@ impl<'c> Call<'c> {
             let error = HttpError::new(HttpErrorKind::TooLarge).with_status(reply.status());
             return Err(self.error(ErrorKind::Transport(error)));
         }
-        Reply::new(self.client, self.operation, reply, self.secrets).check_status()
+        Reply::new(self.client, self.operation, reply, self.secrets, self.uses_token).check_status()
     }
 
     async fn authenticate(&mut self) -> Result<()> {
@@ -207,6 +211,7 @@ impl<'c> Call<'c> {
         match (auth, &secret) {
             // A public client names itself in the body, whatever a confidential one would do (RFC 6749 section 3.2.1).
             (ClientAuth::None, _) | (_, None) => {}
+            (ClientAuth::Post, Some(secret)) if secret.expose().is_empty() => {}
             (ClientAuth::Post, Some(secret)) => in_body.push(("client_secret", secret.expose())),
             (ClientAuth::Basic | ClientAuth::BasicUnencoded, Some(secret)) => {
                 in_body.clear();
@@ -216,13 +221,19 @@ impl<'c> Call<'c> {
                     }
                     _ => format!("{client_id}:{}", secret.expose()),
                 };
-                let mut value = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(credentials)))
-                    .map_err(|_| {
-                        self.error(ErrorKind::Configuration("the client id is not valid".to_owned()))
-                    })?;
+                let credentials = STANDARD.encode(credentials);
+                self.secrets.push((&*credentials).into());
+                let mut value = HeaderValue::try_from(format!("Basic {credentials}")).map_err(|_| {
+                    self.error(ErrorKind::Configuration("the client id is not valid".to_owned()))
+                })?;
                 value.set_sensitive(true);
                 self.headers.insert(AUTHORIZATION, value);
             }
+        }
+        if let Some(Value::Object(json)) = &mut self.json {
+            json.extend(in_body.into_iter().map(|(name, value)| (name.to_owned(), value.into())));
+            self.secrets.extend(secret);
+            return Ok(());
         }
         for (name, value) in in_body {
             let form = self.form.get_or_insert_with(Vec::new);

@@ -6,8 +6,10 @@ use serde::Deserialize;
 use crate::{
     error::{Error, Result},
     http_client::HttpClient,
+    oauth2::OAuth2,
     provider::Provider,
     secret::{ClientSecret, Secret},
+    spec::ClientAuth,
 };
 
 /// The settings of one provider that is chosen at run time: a table of a configuration file.
@@ -29,6 +31,8 @@ pub struct ProviderConfig {
     pub client_secret_env: Option<String>,
     /// The file that holds the client secret; white space around it is dropped.
     pub client_secret_file: Option<PathBuf>,
+    /// How the client authenticates, where its registration decides that: `client_secret_basic` or `client_secret_post`.
+    pub client_auth: Option<ClientAuth>,
     /// Scopes to ask for in place of the provider's usual ones.
     pub scopes: Option<Vec<String>>,
     /// What only this provider knows: tenant, shop, domain.
@@ -40,7 +44,7 @@ pub struct ProviderConfig {
 }
 
 /// A value that only one provider knows.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
 pub enum Parameter {
     /// Yes or no.
@@ -62,7 +66,10 @@ impl ProviderConfig {
         let wrong = |message: String| Err(Error::configuration("oauth2", message));
         match (&self.client_secret, &self.client_secret_env, &self.client_secret_file) {
             (None, None, None) => Ok(ClientSecret::NONE),
-            (Some(secret), None, None) => Ok(secret.clone().into()),
+            (Some(secret), None, None) if !secret.expose().is_empty() => Ok(secret.clone().into()),
+            (Some(_), None, None) => {
+                wrong("client_secret is empty; leave it out for a public client".to_owned())
+            }
             (None, Some(variable), None) => match std::env::var(variable) {
                 Ok(secret) if !secret.is_empty() => Ok(secret.into()),
                 _ => wrong(format!("the environment variable {variable} holds no client secret; set it")),
@@ -100,29 +107,42 @@ impl ProviderConfig {
         if let Some(http) = &self.http_client {
             client.oauth2_mut().set_http_client(http.clone());
         }
+        if let Some(auth) = self.client_auth {
+            client.oauth2_mut().set_client_auth(auth);
+        }
         match &self.scopes {
             Some(scopes) => client.with_scopes(scopes.iter().cloned()),
             None => client,
         }
     }
 
-    /// Refuses parameters that the provider does not know, which are most often misspelled.
+    /// Refuses an empty client id, and parameters that the provider does not know, which are most often misspelled.
     ///
     /// # Errors
     ///
     /// A configuration error that names the parameter and those that are known.
     pub fn allow(&self, known: &[&str]) -> Result<()> {
+        if self.client_id.is_empty() {
+            return Err(Error::configuration("oauth2", "client_id is empty"));
+        }
         match self.parameters.keys().find(|name| !known.contains(&&***name)) {
             None => Ok(()),
             Some(name) => Err(Error::configuration(
                 "oauth2",
                 format!(
                     "the setting {name} is not known; known are client_id, client_secret, client_secret_env, \
-                     client_secret_file, scopes{}",
+                     client_secret_file, client_auth, scopes{}",
                     known.iter().map(|known| format!(", {known}")).collect::<String>()
                 ),
             )),
         }
+    }
+}
+
+impl fmt::Debug for Parameter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // It may be a secret under a misspelled name.
+        f.write_str("Parameter(…)")
     }
 }
 
@@ -148,4 +168,25 @@ pub trait Configure: Provider + Sized {
     ///
     /// A configuration error that names the setting; for a provider with discovery, any [`Error`].
     async fn from_config(config: &ProviderConfig) -> Result<Self>;
+}
+
+/// The generic client: `authorize_endpoint` and `token_endpoint`, and where the provider has them `refresh_endpoint`,
+/// `revoke_endpoint` and `profile_endpoint`.
+#[async_trait]
+impl Configure for OAuth2 {
+    const PARAMETERS: &'static [&'static str] =
+        &["authorize_endpoint", "token_endpoint", "refresh_endpoint", "revoke_endpoint", "profile_endpoint"];
+
+    async fn from_config(config: &ProviderConfig) -> Result<Self> {
+        config.allow(Self::PARAMETERS)?;
+        let (authorize, token) = (config.required("authorize_endpoint")?, config.required("token_endpoint")?);
+        let mut client = Self::new(&*config.client_id, config.secret()?, authorize, token);
+        let mut endpoints = client.endpoints().clone();
+        endpoints.refresh = config.parameter("refresh_endpoint").map(Into::into);
+        endpoints.revoke = config.parameter("revoke_endpoint").map(Into::into);
+        endpoints.profile = config.parameter("profile_endpoint").map(Into::into);
+        client.set_endpoints(endpoints);
+        client.check_endpoints()?;
+        Ok(config.applied_to(client))
+    }
 }

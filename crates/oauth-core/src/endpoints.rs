@@ -46,8 +46,7 @@ impl Endpoints {
     pub fn at(self, origin: &str) -> Self {
         let origin = origin.trim_end_matches('/');
         self.map(|url| {
-            let after_scheme = url.find("://").map_or(0, |at| at + 3);
-            let path = url[after_scheme..].find(['/', '?']).map_or("", |at| &url[after_scheme + at..]);
+            let path = &url[origin_of(url).len()..];
             format!("{origin}{path}")
         })
     }
@@ -110,17 +109,16 @@ pub(crate) fn check_url(url: &str, allow_http: bool) -> Result<(), String> {
     if let Some(parameter) = url.split('{').nth(1).and_then(|rest| rest.split('}').next()) {
         return Err(format!("the parameter {{{parameter}}} of {shown} was never set"));
     }
+    if origin_of(url).contains('@') {
+        return Err("an endpoint has an @ in it, as user information in front of its host has".to_owned());
+    }
     if url.contains('#') {
         return Err(format!("the endpoint {shown} has a fragment (RFC 6749 section 3.1 forbids it)"));
     }
     let uri: http::Uri = url.parse().map_err(|_| format!("the endpoint {shown:?} is not an absolute URL"))?;
     let host = uri.host().unwrap_or_default();
-    let authority = uri.authority().map(http::uri::Authority::as_str).unwrap_or_default();
     if host.is_empty() {
         return Err(format!("the endpoint {shown:?} has no host"));
-    }
-    if authority.contains('@') {
-        return Err("an endpoint has user information in front of its host".to_owned());
     }
     match uri.scheme_str() {
         Some("https") => Ok(()),
@@ -132,7 +130,14 @@ pub(crate) fn check_url(url: &str, allow_http: bool) -> Result<(), String> {
     }
 }
 
-fn is_loopback(host: &str) -> bool {
+/// Scheme, host and port of a URL.
+pub(crate) fn origin_of(url: &str) -> &str {
+    let host = url.find("://").map_or(0, |at| at + 3);
+    let end = url[host..].find(['/', '?']).map_or(url.len(), |at| host + at);
+    &url[..end]
+}
+
+pub(crate) fn is_loopback(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }

@@ -110,6 +110,8 @@ pub struct FailedReply {
     pub(crate) retry_after: Option<Duration>,
     /// Whether the provider's own error code stands for `invalid_grant`.
     pub(crate) is_invalid_grant: bool,
+    /// Whether the request was authorized by an access token, so that 401 means that it is dead.
+    pub(crate) used_token: bool,
 }
 
 /// What to do about an error.
@@ -172,12 +174,6 @@ impl Operation {
     /// Whether the request carries a grant, and not an access token.
     pub(crate) fn is_token_request(self) -> bool {
         self == Self::GET_ACCESS_TOKEN || self == Self::REFRESH_TOKEN
-    }
-
-    /// Whether the request is authorized by an access token, so that 401 means that the token is dead.
-    fn is_api_call(self) -> bool {
-        ![Self::REVOKE_TOKEN, Self::INTROSPECT_TOKEN, Self::DISCOVER].contains(&self)
-            && !self.is_token_request()
     }
 }
 
@@ -265,16 +261,18 @@ impl Error {
                     ErrorClass::Transient { retry_after: None }
                 }
             },
-            ErrorKind::Refused { reply, .. } if reply.is_invalid_grant => ErrorClass::Reauthorize,
-            ErrorKind::Refused { error, reply } => {
-                self.class_of_code(&error.code).unwrap_or_else(|| match self.class_of_status(reply) {
+            ErrorKind::Refused { error, reply } => match self.class_of_status(reply) {
+                // A server in trouble says all sorts of things: it has not judged the grant.
+                transient @ ErrorClass::Transient { .. } => transient,
+                _ if reply.is_invalid_grant => ErrorClass::Reauthorize,
+                by_status => self.class_of_code(&error.code).unwrap_or(match by_status {
                     // A code that was refused under a name of the provider's own is spent all the same.
                     ErrorClass::Protocol if self.0.operation == Operation::GET_ACCESS_TOKEN => {
                         ErrorClass::Reauthorize
                     }
                     class => class,
-                })
-            }
+                }),
+            },
             ErrorKind::UnexpectedStatus { reply, .. } => self.class_of_status(reply),
             ErrorKind::MalformedReply { .. } | ErrorKind::IdToken(_) => ErrorClass::Protocol,
             ErrorKind::Unsupported(_) | ErrorKind::Configuration(_) => ErrorClass::Configuration,
@@ -311,7 +309,8 @@ impl Error {
             "invalid_grant" | "invalid_token" | "insufficient_scope" | "access_denied" | "login_required"
             | "interaction_required" | "consent_required" | "account_selection_required" | "expired_token"
             // Microsoft Graph's and Facebook's (code 190) names for an invalid access token.
-            | "InvalidAuthenticationToken" | "190" => ErrorClass::Reauthorize,
+            // and Naver's.
+            | "InvalidAuthenticationToken" | "190" | "024" => ErrorClass::Reauthorize,
             "server_error" | "temporarily_unavailable" | "slow_down" | "authorization_pending" => {
                 ErrorClass::Transient { retry_after: self.retry_after() }
             }
@@ -319,11 +318,7 @@ impl Error {
             | "unsupported_token_type" | "invalid_scope" | "invalid_request" | "invalid_target"
             // GitHub's names for invalid_client and for a redirect URI that differs; Shopify's for invalid_client.
             | "incorrect_client_credentials" | "redirect_uri_mismatch" | "application_cannot_be_found" => {
-                // A gateway that is overloaded may say invalid_request with 503.
-                match self.reply().map(|reply| self.class_of_status(reply)) {
-                    Some(transient @ ErrorClass::Transient { .. }) => transient,
-                    _ => ErrorClass::Configuration,
-                }
+                ErrorClass::Configuration
             }
             _ => return None,
         })
@@ -331,8 +326,10 @@ impl Error {
 
     fn class_of_status(&self, reply: &FailedReply) -> ErrorClass {
         match reply.status.as_u16() {
-            401 if self.0.operation.is_api_call() => ErrorClass::Reauthorize,
+            401 if reply.used_token => ErrorClass::Reauthorize,
             401 => ErrorClass::Configuration,
+            // GitHub's way to limit rates.
+            403 if reply.retry_after.is_some() => ErrorClass::Transient { retry_after: reply.retry_after },
             408 | 425 | 429 | 500..=599 => ErrorClass::Transient { retry_after: reply.retry_after },
             _ => ErrorClass::Protocol,
         }

@@ -15,7 +15,8 @@ use crate::{
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Identity {
-    /// The issuer identifier, or the provider's name where it has none.
+    /// The issuer identifier; where the provider has none, its name; for a generic client, the origin of its token endpoint.
+    /// What the application calls its client does not matter.
     pub issuer: String,
     /// The user's identifier at the issuer. It never changes.
     pub subject: String,
@@ -91,7 +92,7 @@ impl Identity {
             Email { address, verification: EmailVerification::of(flag) }
         });
         Ok(Self {
-            issuer: client.issuer().unwrap_or(client.name()).to_owned(),
+            issuer: client.identity_issuer(),
             subject,
             email,
             name: text(spec.name_at),
@@ -135,7 +136,8 @@ impl EmailVerification {
 pub fn text_at(profile: &Value, pointer: &str) -> Option<String> {
     match profile.pointer(pointer)? {
         Value::String(text) if !text.is_empty() => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
+        // A number that JSON readers round is no identifier.
+        Value::Number(number) if number.is_i64() || number.is_u64() => Some(number.to_string()),
         _ => None,
     }
 }
@@ -156,6 +158,7 @@ impl FailedReply {
             body: value.to_string().into(),
             retry_after: None,
             is_invalid_grant: false,
+            used_token: true,
         }
     }
 }

@@ -16,6 +16,8 @@ use serde_json::{Map, Value};
 /// What is wrong with it, by position and never by content: no JSON, cut off, not UTF-8, nested too deeply, or a member
 /// that stands twice.
 pub(crate) fn parse(text: &[u8]) -> Result<Value, String> {
+    // Some servers begin with a byte order mark, which RFC 8259 section 8.1 lets readers ignore.
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     match serde_json::from_slice::<Strict>(text) {
         Ok(Strict(value)) => Ok(value),
         Err(_) if text.is_empty() => Err("it is empty".to_owned()),
@@ -83,6 +85,10 @@ impl<'de> Visitor<'de> for StrictVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
         while let Some((name, Strict(value))) = members.next_entry::<String, Strict>()? {
+            // How serde_json hands a number over when any crate of the program switches `arbitrary_precision` on.
+            if let ("$serde_json::private::Number", Value::String(digits)) = (&*name, &value) {
+                return digits.parse().map(Value::Number).map_err(de::Error::custom);
+            }
             if object.insert(name, value).is_some() {
                 return Err(de::Error::custom(DUPLICATE));
             }

@@ -7,16 +7,17 @@ use time::OffsetDateTime;
 use crate::{
     OAuth2,
     authorization::{AuthorizationRequest, Params},
-    crypto::random_token,
+    crypto::{random_token, sha256_base64url},
     error::{ErrorKind, LoginError, OAuthError, Operation, Result},
     pkce::CodeVerifier,
+    reply::shown,
     secret::{Secret, same_secret},
     spec::Pkce,
     token::OAuth2Token,
 };
 
 /// What an application may want of one login.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 #[must_use]
 pub struct LoginOptions {
     scopes: Option<Vec<Cow<'static, str>>>,
@@ -55,6 +56,15 @@ impl LoginOptions {
     }
 }
 
+impl fmt::Debug for LoginOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoginOptions")
+            .field("scopes", &self.scopes)
+            .field("extras", &self.extras)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A login that has begun.
 #[derive(Clone)]
 pub struct StartedLogin {
@@ -90,6 +100,8 @@ pub struct LoginAttempt {
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     form_post: bool,
     scopes: Vec<String>,
+    /// Which client began it: two servers can go by one name.
+    client: String,
     started_at: i64,
     lifetime: u64,
     #[serde(skip_serializing_if = "Value::is_null", default)]
@@ -97,7 +109,7 @@ pub struct LoginAttempt {
 }
 
 /// A login that succeeded.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Login {
     /// The tokens.
@@ -214,10 +226,18 @@ impl OAuth2 {
             nonce: asks_for_id_token.then(random).transpose()?.map(Into::into),
             form_post: self.is_answered_by_form_post(&options.extras),
             scopes,
+            client: self.fingerprint(),
             started_at: OffsetDateTime::now_utc().unix_timestamp(),
             lifetime: self.login_lifetime().as_secs(),
             data: options.data.clone(),
         })
+    }
+
+    /// Tells this client from others that go by the same name.
+    fn fingerprint(&self) -> String {
+        let mut whole = sha256_base64url(&format!("{}\n{}", self.client_id(), self.endpoints().token));
+        whole.truncate(16);
+        whole
     }
 
     /// What the authorization URL of an attempt asks for.
@@ -251,7 +271,7 @@ impl OAuth2 {
         if let Some(name) = callback.duplicate() {
             return refuse(LoginError::DuplicateParameter(name.to_owned()));
         }
-        if attempt.provider != self.name() {
+        if attempt.provider != self.name() || attempt.client != self.fingerprint() {
             return refuse(LoginError::OtherProvider { started_at: attempt.provider.clone() });
         }
         match callback.get("state") {
@@ -324,12 +344,15 @@ impl Callback {
     }
 
     fn error(&self) -> Option<OAuthError> {
-        let text = |names: &[&str]| names.iter().find_map(|name| self.get(name)).map(str::to_owned);
+        // Empty parameters count as absent (RFC 6749 section 3.1).
+        let text = |name: &str| self.get(name).filter(|text| !text.is_empty()).map(shown);
+        // Facebook's name for it, which may mean something else where there is a code.
+        let code =
+            text("error").or_else(|| if self.get("code").is_none() { text("error_code") } else { None })?;
         Some(OAuthError {
-            // The second name is Facebook's.
-            code: text(&["error", "error_code"])?,
-            description: text(&["error_description", "error_message"]),
-            uri: text(&["error_uri"]),
+            code,
+            description: text("error_description").or_else(|| text("error_message")),
+            uri: text("error_uri"),
         })
     }
 
@@ -341,9 +364,25 @@ impl Callback {
     }
 }
 
+/// The parameters in their order, for a framework that has parsed them.
+impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Callback {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
+        Self { pairs: pairs.into_iter().map(|(name, value)| (name.into(), Secret::new(value))).collect() }
+    }
+}
+
 impl fmt::Debug for Callback {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.pairs.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login")
+            .field("token", &self.token)
+            .field("requested_scopes", &self.requested_scopes)
+            .finish_non_exhaustive()
     }
 }
 

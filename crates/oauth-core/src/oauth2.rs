@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{
     authorization::Params,
     call::{Call, default_headers},
-    endpoints::{Endpoints, check_url},
+    endpoints::{Endpoints, check_url, origin_of},
     error::{Error, ErrorKind, Operation, Result},
     http_client::{HttpClient, shared},
     identity::Identity,
@@ -53,6 +53,7 @@ struct Settings {
     issuer: Option<Cow<'static, str>>,
     requires_callback_issuer: bool,
     endpoints: Endpoints,
+    endpoints_were_moved: bool,
     parameters: Vec<(Cow<'static, str>, String)>,
     client_id: String,
     client_secret: ClientSecret,
@@ -110,6 +111,7 @@ impl OAuth2 {
             issuer: spec.issuer.map(Into::into),
             requires_callback_issuer: false,
             endpoints: Endpoints::default(),
+            endpoints_were_moved: false,
             parameters,
             client_id,
             client_secret: client_secret.into(),
@@ -155,20 +157,6 @@ impl OAuth2 {
         self
     }
 
-    /// Authenticates this way at the token endpoint.
-    #[must_use]
-    pub fn with_client_auth(mut self, auth: ClientAuth) -> Self {
-        self.settings().client_auth = auth;
-        self
-    }
-
-    /// Authenticates this way at the revocation endpoint, if it differs from the token endpoint's.
-    #[must_use]
-    pub fn with_revoke_auth(mut self, auth: ClientAuth) -> Self {
-        self.settings().revoke_auth = Some(auth);
-        self
-    }
-
     /// Puts this between two scopes.
     #[must_use]
     pub fn with_scope_separator(mut self, separator: impl Into<Cow<'static, str>>) -> Self {
@@ -197,15 +185,19 @@ impl OAuth2 {
 
     /// Fills a `{parameter}` of the [`Spec`] in, in each URL and in the issuer.
     ///
-    /// Do this before [`set_endpoints`](Self::set_endpoints), because all endpoints are made anew from the `Spec`.
+    /// All endpoints are made anew from the `Spec`, so this comes before [`set_endpoints`](Self::set_endpoints).
     ///
     /// # Errors
     ///
-    /// A configuration error unless the value is letters, digits, `-`, `.`, `_` and `~` only, so that it cannot leave
-    /// its place in the URL and move a request to another host.
+    /// A configuration error after the endpoints were moved, and unless the value is letters, digits, `-`, `.`, `_` and
+    /// `~` only, so that it cannot leave its place in the URL and move a request to another host.
     pub fn set_parameter(&mut self, name: &'static str, value: impl Into<String>) -> Result<()> {
         let value = value.into();
         parameter::segment(name, &value).map_err(|error| error.at(self.name().to_owned()))?;
+        if self.0.endpoints_were_moved {
+            let problem = format!("{name} must be set before the endpoints are moved");
+            return Err(Error::configuration(self.name().to_owned(), problem));
+        }
         let parameters = &mut self.settings().parameters;
         parameters.retain(|(other, _)| other != name);
         parameters.push((name.into(), value));
@@ -234,12 +226,29 @@ impl OAuth2 {
 
     /// Moves the endpoints.
     pub fn set_endpoints(&mut self, endpoints: Endpoints) {
-        self.settings().endpoints = endpoints;
+        let settings = self.settings();
+        settings.endpoints = endpoints;
+        settings.endpoints_were_moved = true;
     }
 
     /// Asks for these scopes unless a request names others.
     pub fn set_scopes<S: Into<Cow<'static, str>>>(&mut self, scopes: impl IntoIterator<Item = S>) {
         self.settings().scopes = scopes.into_iter().map(Into::into).collect();
+    }
+
+    /// Authenticates this way at the token endpoint.
+    pub fn set_client_auth(&mut self, auth: ClientAuth) {
+        self.settings().client_auth = auth;
+    }
+
+    /// Authenticates this way at the revocation endpoint, if it differs from the token endpoint's.
+    pub fn set_revoke_auth(&mut self, auth: ClientAuth) {
+        self.settings().revoke_auth = Some(auth);
+    }
+
+    /// Sends a code challenge with logins, or none to a server that refuses it.
+    pub fn set_pkce(&mut self, pkce: Pkce) {
+        self.settings().spec.pkce = pkce;
     }
 
     /// Sends these parameters with every authorization request, unless it names others of the same name.
@@ -359,6 +368,15 @@ impl OAuth2 {
                 ErrorKind::Configuration(format!("the client secret could not be had: {cause}")),
             )
         })
+    }
+
+    /// Under which issuer the users of this client are known.
+    pub(crate) fn identity_issuer(&self) -> String {
+        match self.issuer() {
+            Some(issuer) => issuer.to_owned(),
+            None if self.spec().name == Spec::RFC6749.name => origin_of(&self.endpoints().token).to_owned(),
+            None => self.spec().name.to_owned(),
+        }
     }
 
     pub(crate) fn scope_separator(&self) -> &str {

@@ -55,6 +55,8 @@ pub fn base_url<'v>(parameter: &str, value: &'v str) -> Result<&'v str> {
 }
 
 fn refused(parameter: &str, value: &str, wanted: &str) -> Error {
+    // What stands in front of an @ may be a password.
+    let value = value.rsplit('@').next().unwrap_or_default();
     Error::configuration("oauth2", format!("{parameter} is {value:?}, but it must be {wanted}"))
 }
 

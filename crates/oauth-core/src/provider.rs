@@ -13,6 +13,7 @@ use crate::{
     identity::Identity,
     login::{Callback, Login, LoginAttempt, LoginOptions, StartedLogin},
     pkce::CodeVerifier,
+    spec::ClientAuth,
     token::OAuth2Token,
 };
 
@@ -175,6 +176,26 @@ pub trait Provider: fmt::Debug + Send + Sync {
         Self: Sized,
     {
         self.oauth2_mut().set_scopes(scopes);
+        self
+    }
+
+    /// Authenticates this way at the token endpoint, where the client's registration decides it.
+    #[must_use]
+    fn with_client_auth(mut self, auth: ClientAuth) -> Self
+    where
+        Self: Sized,
+    {
+        self.oauth2_mut().set_client_auth(auth);
+        self
+    }
+
+    /// Authenticates this way at the revocation endpoint, if it differs from the token endpoint's.
+    #[must_use]
+    fn with_revoke_auth(mut self, auth: ClientAuth) -> Self
+    where
+        Self: Sized,
+    {
+        self.oauth2_mut().set_revoke_auth(auth);
         self
     }
 

@@ -25,6 +25,8 @@ pub struct Reply {
     body: Bytes,
     secrets: Vec<Secret>,
     invalid_grant_codes: &'static [&'static str],
+    /// Whether the request was authorized by an access token.
+    used_token: bool,
 }
 
 impl Reply {
@@ -33,6 +35,7 @@ impl Reply {
         operation: Operation,
         reply: http::Response<Bytes>,
         secrets: Vec<Secret>,
+        used_token: bool,
     ) -> Self {
         let (parts, body) = reply.into_parts();
         Self {
@@ -43,6 +46,7 @@ impl Reply {
             body,
             secrets,
             invalid_grant_codes: client.spec().invalid_grant_codes,
+            used_token,
         }
     }
 
@@ -89,6 +93,15 @@ impl Reply {
         if value.is_object() { Ok(value) } else { Err(self.malformed("it is not an object")) }
     }
 
+    /// Whether the body names an error, for a provider that refuses under a status of success. Any other body will do.
+    ///
+    /// # Errors
+    ///
+    /// What the provider refused with.
+    pub fn accepted(&self) -> Result<()> {
+        self.refuse_error_in(&self.fields_or_nothing())
+    }
+
     /// The HTTP status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
@@ -109,7 +122,7 @@ impl Reply {
 
     /// The error for a reply that lacks what the operation needs. It keeps the body.
     pub fn malformed(&self, reason: impl Into<String>) -> Error {
-        self.error(ErrorKind::MalformedReply { reason: reason.into(), reply: self.failed() })
+        self.error(ErrorKind::MalformedReply { reason: shown(&reason.into()), reply: self.failed() })
     }
 
     /// The error for a reply that says no in the provider's own way.
@@ -154,17 +167,23 @@ impl Reply {
         oauth_error(fields).map_or(Ok(()), |error| Err(self.refused(error)))
     }
 
-    /// The error in a `WWW-Authenticate: Bearer` header (RFC 6750 section 3).
+    /// The error in a `WWW-Authenticate: Bearer` header (RFC 6750 section 3), among whatever other challenges there are.
     fn challenge(&self) -> Option<OAuthError> {
-        let challenge = self.header(header::WWW_AUTHENTICATE)?;
-        let value = |name: &str| {
-            let start = challenge.find(&format!("{name}=\""))? + name.len() + 2;
-            challenge[start..].split('"').next().map(str::to_owned)
-        };
-        Some(OAuthError {
-            code: value("error")?,
-            description: value("error_description"),
-            uri: value("error_uri"),
+        let headers =
+            self.headers.get_all(header::WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
+        let mut bearer = headers
+            .flat_map(|text| http_auth::ChallengeParser::new(text).map_while(Result::ok))
+            .filter(|challenge| challenge.scheme.eq_ignore_ascii_case("Bearer"));
+        bearer.find_map(|challenge| {
+            let value = |name: &str| {
+                let found = challenge.params.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
+                found.map(|(_, value)| value.to_unescaped()).filter(|text| !text.is_empty())
+            };
+            Some(OAuthError {
+                code: value("error")?,
+                description: value("error_description"),
+                uri: value("error_uri"),
+            })
         })
     }
 
@@ -178,6 +197,7 @@ impl Reply {
             body: self.body.clone(),
             retry_after: self.retry_after(),
             is_invalid_grant: false,
+            used_token: self.used_token,
         }
     }
 
@@ -193,11 +213,16 @@ impl Reply {
     /// Seconds or a date (RFC 9110 section 10.2.3).
     fn retry_after(&self) -> Option<Duration> {
         let value = self.header(header::RETRY_AFTER)?.trim();
-        if let Ok(seconds) = value.parse() {
-            return Some(Duration::from_secs(seconds));
-        }
-        let at = OffsetDateTime::parse(value, &Rfc2822).ok()?;
-        (at - OffsetDateTime::now_utc()).try_into().ok()
+        let wait = match value.parse() {
+            Ok(seconds) => Duration::from_secs(seconds),
+            Err(_) => {
+                let at = OffsetDateTime::parse(value, &Rfc2822).ok()?;
+                // A moment that has passed means now.
+                (at - OffsetDateTime::now_utc()).try_into().unwrap_or_default()
+            }
+        };
+        // Whoever adds it to a clock must not overflow.
+        Some(wait.min(Duration::from_secs(24 * 60 * 60)))
     }
 }
 
@@ -226,10 +251,12 @@ fn oauth_error(fields: &Value) -> Option<OAuthError> {
 
 /// A form-encoded reply, as the first drafts of OAuth 2.0 had it and GitHub and Facebook once sent it.
 fn form(body: &[u8]) -> Option<Value> {
+    // Neither a page with such a link in it nor JSON that was cut off is a form.
+    let is_form = body.iter().all(|&byte| byte.is_ascii_graphic() && !b"<>{}[]\"\\".contains(&byte));
     let pairs: Vec<_> = form_urlencoded::parse(body).collect();
     let known = |name: &str| pairs.iter().filter(|(other, _)| other == name).count();
     // The count also refuses a token that stands twice.
-    (known("access_token") + known("error") == 1).then(|| {
+    (is_form && known("access_token") + known("error") == 1).then(|| {
         Value::Object(
             pairs
                 .iter()
@@ -241,16 +268,20 @@ fn form(body: &[u8]) -> Option<Value> {
 
 /// A text without the secrets that a server may have put into it.
 fn without(text: &str, secrets: &[Secret]) -> String {
-    secrets
-        .iter()
-        .map(Secret::expose)
-        // Shorter texts are no secrets, and to cut them out would garble the message.
-        .filter(|secret| secret.len() >= 4)
-        .fold(text.to_owned(), |text, secret| text.replace(secret, "[hidden]"))
+    let mut text = text.to_owned();
+    // Shorter texts are no secrets, and to cut them out would garble the message.
+    for secret in secrets.iter().map(Secret::expose).filter(|secret| secret.len() >= 4) {
+        // Servers echo what they got, which was encoded.
+        let encoded: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+        for shape in [secret, &encoded, &encoded.replace('+', "%20")] {
+            text = text.replace(shape, "[hidden]");
+        }
+    }
+    text
 }
 
 /// A server's text, fit for one line of a log.
-fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     const LONGEST: usize = 300;
     let mut line: String = text
         .chars()

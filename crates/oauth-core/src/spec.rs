@@ -1,3 +1,5 @@
+use serde::Deserialize;
+
 use crate::pkce::CodeChallengeMethod;
 
 /// What one provider's documentation says, as constants. Only departures from RFC 6749 are written down:
@@ -134,17 +136,21 @@ impl Spec {
 }
 
 /// How a client proves at an endpoint who it is (RFC 6749 section 2.3; the names are those of RFC 7591 section 2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub enum ClientAuth {
     /// `client_secret_post`: id and secret in the request body.
+    #[serde(rename = "client_secret_post")]
     Post,
     /// `client_secret_basic`: id and secret, each form-encoded, in the `Authorization` header (RFC 6749 section 2.3.1).
+    #[serde(rename = "client_secret_basic")]
     Basic,
     /// The same without the form-encoding, for servers that do not decode. It matters only to secrets with characters
     /// other than letters, digits, `-`, `.`, `_` and `*`.
+    #[serde(rename = "client_secret_basic_unencoded")]
     BasicUnencoded,
     /// `none`: a public client sends its id in the request body.
+    #[serde(rename = "none")]
     None,
 }
 

@@ -157,7 +157,7 @@ impl OAuth2Token {
         if access_token.is_empty() {
             return Err("access_token is empty".to_owned());
         }
-        let token_type = text("token_type")?;
+        let token_type = text("token_type")?.filter(|kind| !kind.is_empty());
         let refresh_token = text("refresh_token")?.filter(|token| !token.is_empty());
         let id_token = text("id_token")?.filter(|token| !token.is_empty());
         // Some providers write a date here; it stays among the other fields, and `expires_in` counts.

@@ -9,7 +9,8 @@ use serde::Deserialize;
 pub struct App {
     /// The client identifier.
     pub client_id: String,
-    /// The client secret; `None` is a public client, which must use PKCE.
+    /// The client secret; `None` is a public client, which must use PKCE. Apple issues none to anybody: its secrets are
+    /// signed with [`Emulator::apple_key`](crate::Emulator::apple_key).
     pub client_secret: Option<String>,
     /// The registered redirect URIs, compared byte by byte. Empty: any absolute URI is accepted, and the token request must
     /// repeat the one of the authorization request.
@@ -24,11 +25,11 @@ pub struct App {
 
 impl App {
     /// The application that every provider knows unless others are registered: `{provider}-client-id` with
-    /// `{provider}-client-secret` and any redirect URI.
+    /// `{provider}-client-secret` (at Apple: none) and any redirect URI.
     pub fn default_of(provider: &str) -> Self {
         Self {
             client_id: format!("{provider}-client-id"),
-            client_secret: Some(format!("{provider}-client-secret")),
+            client_secret: (provider != "apple").then(|| format!("{provider}-client-secret")),
             ..Self::default()
         }
     }

@@ -18,6 +18,15 @@ use crate::{
 
 const SESSION_COOKIE: &str = "emulator_session";
 
+/// What a user allowed, for the dialect's last look at the callback.
+pub(crate) struct Allowed<'a> {
+    pub(crate) request: &'a Authorization,
+    /// After faults: without an address where the user shares none.
+    pub(crate) user: &'a User,
+    /// Whether the user has no other authorization of this application that is still good.
+    pub(crate) first: bool,
+}
+
 /// An error that the application is told in the callback (RFC 6749, section 4.1.2.1).
 pub(crate) struct CallbackError {
     pub(crate) code: &'static str,
@@ -53,7 +62,7 @@ pub(crate) fn show(call: &Call<'_>) -> Reply {
                 ("error_description".to_owned(), error.description),
             ];
             answer.extend(params.get("state").map(|state| ("state".to_owned(), state.to_owned())));
-            return Reply::redirect(StatusCode::FOUND, &callback(&redirect_uri, &answer));
+            return send_back(call.provider, StatusCode::FOUND, params, &redirect_uri, &answer);
         }
     };
 
@@ -125,8 +134,9 @@ pub(crate) fn decide(shared: &Shared, request: &RecordedRequest) -> Reply {
     let redirect_uri = authorization.redirect_uri.clone();
     let sent_state = authorization.params.get("state").map(str::to_owned);
     let mut answer: Vec<(String, String)> = Vec::new();
+    let first = state.is_first(provider, &user, &authorization.app);
     if allowed {
-        let code = state.grant(provider, user, authorization.clone());
+        let code = state.grant(provider, user.clone(), authorization.clone());
         answer.push(("code".to_owned(), code));
     } else {
         let denial = dialect.denial();
@@ -141,10 +151,32 @@ pub(crate) fn decide(shared: &Shared, request: &RecordedRequest) -> Reply {
         answer.push(("iss".to_owned(), issuer));
     }
     if allowed {
-        dialect.callback(&authorization, &mut answer);
+        let email = user.email.clone().filter(|_| !state.has_fault(&provider.family, &Fault::NoEmail));
+        let user = User { email, ..user };
+        dialect.callback(&Allowed { request: &authorization, user: &user, first }, &mut answer);
     }
-    Reply::redirect(StatusCode::SEE_OTHER, &callback(&redirect_uri, &answer))
-        .with(header::REFERRER_POLICY, "no-referrer")
+    send_back(provider, StatusCode::SEE_OTHER, &authorization.params, &redirect_uri, &answer)
+}
+
+/// Sends the browser to the application in the way that was asked for: in the URL, or by a form that it posts (OAuth 2.0
+/// Form Post Response Mode).
+fn send_back(
+    provider: &Provider,
+    status: StatusCode,
+    params: &Params,
+    redirect_uri: &str,
+    answer: &[(String, String)],
+) -> Reply {
+    let by_form =
+        params.get("response_mode") == Some("form_post") && provider.response_modes().contains(&"form_post");
+    if by_form {
+        Reply::html(StatusCode::OK, page::form_post(&provider.facts.display_name, redirect_uri, answer))
+            .with(header::CONTENT_SECURITY_POLICY, page::CONTENT_SECURITY_POLICY)
+            // Not no-referrer, under which the browser would send `Origin: null` with the form.
+            .with(header::REFERRER_POLICY, "strict-origin")
+    } else {
+        Reply::redirect(status, &callback(redirect_uri, answer)).with(header::REFERRER_POLICY, "no-referrer")
+    }
 }
 
 fn refused(why: &str) -> Reply {
@@ -170,6 +202,7 @@ fn trusted_client(call: &Call<'_>, params: &Params) -> Result<(App, String), Str
     if !app.allows_redirect(redirect_uri) {
         return Err(format!("{redirect_uri:?} is not registered for this application."));
     }
+    call.dialect().check_redirect_uri(&parsed)?;
     Ok((app, redirect_uri.to_owned()))
 }
 
@@ -188,15 +221,16 @@ fn check(call: &Call<'_>, params: &Params, app: &App) -> Result<Vec<String>, Cal
     if let Some(missing) = facts.emulator.required.iter().find(|name| params.get(name).is_none()) {
         return Err(invalid(format!("{missing} is missing, which this provider requires")));
     }
-    if params.get("response_mode").is_some_and(|mode| mode != "query") {
-        return Err(invalid("the only response_mode here is query".to_owned()));
+    let modes = call.provider.response_modes();
+    if params.get("response_mode").is_some_and(|mode| !modes.contains(&mode)) {
+        return Err(invalid(format!("response_mode can be {} here", modes.join(" or "))));
     }
     if params.iter().any(|(name, _)| name == "client_secret") {
         return Err(invalid("client_secret has no place in a URL".to_owned()));
     }
     let scopes = scopes(call.provider, params.get("scope"))?;
     check_challenge(call.provider, params, app)?;
-    call.dialect().check_authorize(params)?;
+    call.dialect().check_authorize(call, &scopes)?;
     Ok(scopes)
 }
 

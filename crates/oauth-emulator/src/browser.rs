@@ -1,11 +1,13 @@
 //! A browser with a user in front of it, as far as a sign-in needs one.
 
+use std::fmt;
+
 use oauth_core::{
     reqwest::{self, header},
     reqwest_client,
 };
 
-use crate::emulator::Emulator;
+use crate::{emulator::Emulator, server::CONSENT_PATH};
 
 /// What the user does on the consent page.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,16 +40,64 @@ pub enum BrowseError {
     },
 }
 
+/// How a browser comes back to the application.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Arrival {
+    /// By a redirect: the callback's whole URL.
+    Get(String),
+    /// By a form that the provider's page posts (`response_mode=form_post`).
+    Post {
+        /// The redirect URI.
+        url: String,
+        /// The body, of the type `application/x-www-form-urlencoded`.
+        form: String,
+    },
+}
+
+impl Arrival {
+    /// One URL for both: that of the callback, with the form's fields as part of the query.
+    pub fn into_url(self) -> String {
+        match self {
+            Self::Get(url) => url,
+            Self::Post { url, form } => {
+                let joint = if url.contains('?') { '&' } else { '?' };
+                format!("{url}{joint}{form}")
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Arrival {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The rest holds the code.
+        let (kind, url) = match self {
+            Self::Get(url) => ("Get", url),
+            Self::Post { url, .. } => ("Post", url),
+        };
+        f.debug_tuple(kind).field(&url.split('?').next().unwrap_or_default()).finish()
+    }
+}
+
 impl Emulator {
     /// Does what a browser and its user do with an authorization URL: opens the consent page over HTTP, sends its form with
     /// its cookie, and follows the redirect as far as the application. Gives the URL of the callback.
     ///
-    /// The URL can be a provider's real one.
+    /// The URL can be a provider's real one. Where the callback is a POST, its fields stand in the query of the URL, for
+    /// tests that do not care; [`browse_to`](Self::browse_to) tells the two apart.
     ///
     /// # Errors
     ///
     /// A [`BrowseError`] when the provider shows a page that says what is wrong with the request.
     pub async fn browse(&self, authorization_url: &str, consent: Consent) -> Result<String, BrowseError> {
+        Ok(self.browse_to(authorization_url, consent).await?.into_url())
+    }
+
+    /// The same as [`browse`](Self::browse), but tells how the browser comes back.
+    ///
+    /// # Errors
+    ///
+    /// As [`browse`](Self::browse).
+    pub async fn browse_to(&self, authorization_url: &str, consent: Consent) -> Result<Arrival, BrowseError> {
         let http = reqwest_client(|defaults| defaults)?;
         let url = match authorization_url.starts_with(self.origin()) {
             true => authorization_url.to_owned(),
@@ -56,14 +106,15 @@ impl Emulator {
         let page = http.get(url).send().await?;
         let cookie = page.headers().get(header::SET_COOKIE).and_then(|cookie| cookie.to_str().ok());
         let cookie = cookie.and_then(|cookie| cookie.split(';').next()).unwrap_or_default().to_owned();
-        let (status, location) = (page.status(), location(&page));
-        if let Some(callback) = location {
-            // Errors in the request itself go back to the application at once (RFC 6749 section 4.1.2.1).
-            return Ok(callback);
-        }
-        let page = page.text().await?;
-        let Some(action) = attribute(&page, "<form", "action") else {
-            return Err(BrowseError::Refused { status: status.as_u16(), text: text_of(&page) });
+        let page = match step(page).await? {
+            Step::Arrived(arrival) => {
+                // Errors in the request itself go back to the application at once (RFC 6749 section 4.1.2.1).
+                return Ok(arrival);
+            }
+            Step::Page { text, .. } if attribute(&text, "<form", "action").is_some() => text,
+            Step::Page { status, text } => {
+                return Err(BrowseError::Refused { status, text: text_of(&text) });
+            }
         };
         let hidden = |name: &str| attribute(&page, &format!("name=\"{name}\""), "value").unwrap_or_default();
         let (user, decision) = match consent {
@@ -78,18 +129,48 @@ impl Emulator {
             .append_pair("decision", decision)
             .finish();
         let reply = http
-            .post(format!("{}{action}", self.origin()))
+            .post(format!("{}{CONSENT_PATH}", self.origin()))
             .header(header::COOKIE, cookie)
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(form)
             .send()
             .await?;
-        let status = reply.status().as_u16();
-        match self::location(&reply) {
-            Some(callback) => Ok(callback),
-            None => Err(BrowseError::Refused { status, text: text_of(&reply.text().await?) }),
+        match step(reply).await? {
+            Step::Arrived(arrival) => Ok(arrival),
+            Step::Page { status, text } => Err(BrowseError::Refused { status, text: text_of(&text) }),
         }
     }
+}
+
+/// Where a reply leads.
+enum Step {
+    Arrived(Arrival),
+    Page { status: u16, text: String },
+}
+
+async fn step(reply: reqwest::Response) -> Result<Step, BrowseError> {
+    if let Some(url) = location(&reply) {
+        return Ok(Step::Arrived(Arrival::Get(url)));
+    }
+    let status = reply.status().as_u16();
+    let text = reply.text().await?;
+    // The form of the consent page goes to the emulator; that which goes elsewhere goes to the application.
+    Ok(match attribute(&text, "<form", "action").filter(|action| action != CONSENT_PATH) {
+        Some(url) => Step::Arrived(Arrival::Post { url, form: hidden_fields(&text) }),
+        None => Step::Page { status, text },
+    })
+}
+
+/// The body that a browser makes of a form's hidden fields.
+fn hidden_fields(page: &str) -> String {
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    for field in page.split("<input type=\"hidden\" ").skip(1) {
+        let value = |name| attribute(field, "", name);
+        if let (Some(name), Some(value)) = (value("name"), value("value")) {
+            form.append_pair(&name, &value);
+        }
+    }
+    form.finish()
 }
 
 fn location(reply: &reqwest::Response) -> Option<String> {
@@ -101,10 +182,13 @@ fn attribute(page: &str, mark: &str, name: &str) -> Option<String> {
     let tag = &page[page.find(mark)?..];
     let tag = &tag[..tag.find('>')?];
     let start = tag.find(&format!("{name}=\""))? + name.len() + 2;
-    tag[start..]
-        .split('"')
-        .next()
-        .map(|value| value.replace("&quot;", "\"").replace("&#39;", "'").replace("&amp;", "&"))
+    tag[start..].split('"').next().map(unescape)
+}
+
+/// Undoes what the pages do to a text; the ampersand last, or `&amp;lt;` would become `<`.
+fn unescape(text: &str) -> String {
+    let special = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")];
+    special.iter().fold(text.to_owned(), |text, (escaped, plain)| text.replace(escaped, plain))
 }
 
 fn text_of(page: &str) -> String {

@@ -42,9 +42,7 @@ pub(crate) fn authenticate(call: &Call<'_>, form: &Params, accepted: &[ClientAut
         let description = format!("{} is not accepted here; use {}", method.name(), names.join(" or "));
         return Err(Reason::Client.because(description));
     }
-    if app.client_secret.as_deref().unwrap_or_default() != secret {
-        return Err(unknown());
-    }
+    call.dialect().check_secret(call, &app, &secret).map_err(|why| Reason::Client.because(why))?;
     Ok(app)
 }
 

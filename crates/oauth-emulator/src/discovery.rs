@@ -39,7 +39,7 @@ pub(crate) fn metadata(call: &Call<'_>) -> Reply {
     }
     add("grant_types_supported", json!(grants));
     add("response_types_supported", json!(["code"]));
-    add("response_modes_supported", json!(["query"]));
+    add("response_modes_supported", json!(provider.response_modes()));
     add("scopes_supported", json!(facts.default_scopes));
     add("token_endpoint_auth_methods_supported", json!(names(&provider.token_auth())));
     if facts.revoke_url.is_some() && !provider.revoke_auth().is_empty() {

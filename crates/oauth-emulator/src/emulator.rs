@@ -4,6 +4,7 @@ use tokio::{net::TcpListener, sync::oneshot};
 
 use crate::{
     app::App,
+    apple_key::AppleKey,
     fault::Fault,
     keys::KeyRing,
     request::RecordedRequest,
@@ -89,6 +90,11 @@ impl Emulator {
     pub fn apps(&self, provider: &str) -> Result<Vec<App>, UnknownProvider> {
         self.shared.known(provider)?;
         Ok(self.shared.state().apps(provider))
+    }
+
+    /// What the applications at Apple sign their client secrets with. Each emulator makes its own.
+    pub fn apple_key(&self) -> AppleKey {
+        self.shared.apple_key.clone()
     }
 
     /// Switches a fault on for all endpoints of a provider that it concerns, until [`clear_faults`](Self::clear_faults).
@@ -193,6 +199,7 @@ impl Builder {
     pub async fn start(self) -> io::Result<Emulator> {
         let providers =
             table::providers().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        let apple_key = AppleKey::make().map_err(io::Error::other)?;
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let origin = format!("http://{}", listener.local_addr()?);
         let users = if self.users.is_empty() { vec![User::default()] } else { self.users };
@@ -201,7 +208,7 @@ impl Builder {
         state.users = users;
         state.rotate_refresh_tokens = self.rotate_refresh_tokens;
         state.access_token_lifetime = self.access_token_lifetime;
-        let shared = Arc::new(Shared::new(origin, providers, state, KeyRing::default()));
+        let shared = Arc::new(Shared::new(origin, providers, apple_key, state, KeyRing::default()));
         for provider in self.apps.keys() {
             shared.known(provider).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         }

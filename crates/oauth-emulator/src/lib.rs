@@ -36,7 +36,8 @@
 //! 1. The browser (or the test) requests the authorization URL, mapped with [`Emulator::local`], and gets a consent page
 //!    with a form.
 //! 2. Posting that form with its hidden fields, the session cookie, `user` and `decision=allow` (or `deny`) redirects to the
-//!    application with `code` and `state`.
+//!    application with `code` and `state`; where the application asked for `response_mode=form_post`, a second form posts
+//!    them there.
 //! 3. The application redeems the code at the mapped token URL, and so on.
 //!
 //! Identifiers in replies (issuers, metadata) are the providers' real URLs. An application's HTTP client reaches them by
@@ -45,6 +46,7 @@
 #![forbid(unsafe_code)]
 
 mod app;
+mod apple_key;
 mod authorize;
 mod browser;
 mod client;
@@ -69,7 +71,8 @@ mod urls;
 mod user;
 
 pub use app::{App, ClientAuth};
-pub use browser::{BrowseError, Consent};
+pub use apple_key::AppleKey;
+pub use browser::{Arrival, BrowseError, Consent};
 pub use client::EmulatorClient;
 pub use emulator::{Builder, Emulator, UnknownProvider};
 pub use fault::Fault;

@@ -74,6 +74,29 @@ pub(crate) fn consent(provider: &Provider, id: &str, consent: &Consent, users: &
     document(&format!("Sign in with {name}"), &body)
 }
 
+/// Posts the answer to the application (OAuth 2.0 Form Post Response Mode).
+///
+/// Real providers submit this form by a script as soon as the page is there. Here the user presses a button, because no page
+/// of the emulator has a script.
+pub(crate) fn form_post(display_name: &str, redirect_uri: &str, answer: &[(String, String)]) -> String {
+    let name = escape(display_name);
+    let mut fields = String::new();
+    for (field, value) in answer {
+        let _ =
+            write!(fields, "<input type=\"hidden\" name=\"{}\" value=\"{}\">", escape(field), escape(value));
+    }
+    let body = format!(
+        "<h1>{name} is done</h1>\
+         <p>You return to {shown}.</p>\
+         <form method=\"post\" action=\"{action}\">{fields}\
+         <div class=\"buttons\"><button class=\"main\">Continue to the application</button></div></form>\
+         <footer>This is an emulator for tests, not {name}.</footer>",
+        shown = escape(redirect_uri.split('?').next().unwrap_or_default()),
+        action = escape(redirect_uri),
+    );
+    document(&format!("Back from {name}"), &body)
+}
+
 /// Says why a request was refused to the person in front of it.
 pub(crate) fn problem(title: &str, text: &str) -> String {
     let title = escape(title);

@@ -18,6 +18,7 @@ use http_body_util::channel::Channel;
 use serde_json::json;
 
 use crate::{
+    apple_key::AppleKey,
     authorize, dialect,
     dialect::Dialect,
     discovery,
@@ -43,6 +44,7 @@ const BODY_LIMIT: usize = 1 << 20;
 pub(crate) struct Shared {
     pub(crate) origin: String,
     pub(crate) providers: &'static [Arc<Provider>],
+    pub(crate) apple_key: AppleKey,
     state: Mutex<State>,
     keys: Mutex<KeyRing>,
 }
@@ -51,10 +53,11 @@ impl Shared {
     pub(crate) fn new(
         origin: String,
         providers: &'static [Arc<Provider>],
+        apple_key: AppleKey,
         state: State,
         keys: KeyRing,
     ) -> Self {
-        Self { origin, providers, state: Mutex::new(state), keys: Mutex::new(keys) }
+        Self { origin, providers, apple_key, state: Mutex::new(state), keys: Mutex::new(keys) }
     }
 
     /// A panic while the lock was held leaves data that is still good enough for a test.

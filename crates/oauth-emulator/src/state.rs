@@ -177,6 +177,16 @@ impl State {
         code
     }
 
+    /// Whether a user has no authorization of this application that is still good.
+    pub(crate) fn is_first(&self, provider: &Provider, user: &User, app: &App) -> bool {
+        !self.grants.iter().any(|grant| {
+            grant.provider == provider.name
+                && grant.user.id == user.id
+                && grant.request.app.client_id == app.client_id
+                && !grant.ended
+        })
+    }
+
     /// Looks a code up without using it; a code that was used before ends its authorization here.
     pub(crate) fn code(&mut self, provider: &Provider, code: &str) -> Result<(GrantId, Grant), Dead> {
         let found = self.codes.get(code).ok_or(Dead::Unknown)?;

@@ -144,6 +144,7 @@ pub(crate) struct Manners {
     metadata_urls: Vec<String>,
     pub(crate) metadata: BTreeMap<String, String>,
     pub(crate) required: Vec<String>,
+    response_modes: Vec<String>,
     pub(crate) scopes_if_none: Vec<String>,
     pub(crate) profile_scopes: Vec<String>,
     pub(crate) email_scopes: Vec<String>,
@@ -159,6 +160,7 @@ pub(crate) struct Manners {
     pub(crate) revoke_status: Option<u16>,
     pub(crate) revoke_ends_grant: bool,
     pub(crate) iss_parameter: bool,
+    pub(crate) id_token_always: bool,
     pub(crate) id_token_alg: SigningAlg,
     pub(crate) nonce_in_id_token: Option<bool>,
     pub(crate) id_type: IdType,
@@ -202,6 +204,12 @@ impl Provider {
     /// The same for the revocation endpoint; empty if the token alone is enough.
     pub(crate) fn revoke_auth(&self) -> Vec<ClientAuth> {
         self.facts.emulator.revoke_auth.clone().unwrap_or_else(|| self.token_auth())
+    }
+
+    /// How the answer of an authorization request can come back, by the names of OAuth 2.0 Multiple Response Types.
+    pub(crate) fn response_modes(&self) -> Vec<&str> {
+        let further = self.facts.emulator.response_modes.iter().map(String::as_str);
+        std::iter::once("query").chain(further).collect()
     }
 
     /// The real URL of an endpoint of this entry, with parameters filled in.

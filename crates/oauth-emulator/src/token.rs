@@ -183,7 +183,7 @@ pub(crate) fn members(call: &Call<'_>, issued: &Issued) -> Result<Map<String, Va
     }
     let separator = manners.scope_reply_separator.as_deref().unwrap_or(&facts.scope_separator);
     reply.insert("scope".to_owned(), json!(call.dialect().reply_scopes(&issued.scopes).join(separator)));
-    if call.provider.is_oidc() && issued.grant.has_scope("openid") {
+    if call.provider.is_oidc() && (manners.id_token_always || issued.grant.has_scope("openid")) {
         reply.insert("id_token".to_owned(), json!(id_token(call, issued)?));
     }
     call.dialect().token_reply(issued, &mut reply);

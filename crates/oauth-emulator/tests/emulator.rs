@@ -6,10 +6,13 @@
 use std::{collections::HashMap, time::Duration};
 
 use aws_lc_rs::{digest, hmac};
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, jwk::JwkSet};
-use oauth_core::reqwest_client;
-use oauth_emulator::{App, ClientAuth, Emulator, Endpoint, Fault, User};
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, jwk::JwkSet};
+use oauth_core::{OffsetDateTime, reqwest_client};
+use oauth_emulator::{App, Arrival, ClientAuth, Consent, Emulator, Endpoint, Fault, User};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 
@@ -53,6 +56,16 @@ const OAUTH2: Case = Case {
     token: "https://oauth2.example/token",
     scope: "profile email",
     extra: &[],
+    ..OPENID
+};
+const APPLE: Case = Case {
+    provider: "apple",
+    authorize: "https://appleid.apple.com/auth/authorize",
+    token: "https://appleid.apple.com/auth/token",
+    scope: "name email",
+    extra: &[("nonce", NONCE), ("response_mode", "form_post")],
+    basic: false,
+    pkce: false,
     ..OPENID
 };
 const DISCORD: Case = Case {
@@ -174,7 +187,8 @@ const SHOPIFY: Case = Case {
     pkce: false,
     refresh: false,
 };
-const ALL: [Case; 16] = [
+const ALL: [Case; 17] = [
+    APPLE,
     OPENID,
     OAUTH2,
     DISCORD,
@@ -270,6 +284,8 @@ impl Lab {
 
     async fn authorize(&self, case: &Case, params: &[(String, String)]) -> Response {
         let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(params).finish();
+        // Apple takes a plus sign for itself.
+        let query = query.replace('+', "%20");
         self.browser.get(self.emulator.local(&format!("{}?{query}", case.authorize))).send().await.unwrap()
     }
 
@@ -290,8 +306,13 @@ impl Lab {
             .send()
             .await
             .unwrap();
-        assert_eq!(reply.status(), 303);
-        callback(&reply)
+        match reply.headers().contains_key("location") {
+            true => {
+                assert_eq!(reply.status(), 303);
+                callback(&reply)
+            }
+            false => posted(reply).await,
+        }
     }
 
     async fn code(&self, case: &Case) -> Pairs {
@@ -308,9 +329,29 @@ impl Lab {
         } else {
             let mut form = form.to_vec();
             form.push(("client_id".into(), case.id()));
-            form.push(("client_secret".into(), case.secret()));
+            let secret = if case.provider == "apple" { self.apple_secret(|_, _| ()) } else { case.secret() };
+            form.push(("client_secret".into(), secret));
             request.form(&form)
         }
+    }
+
+    /// A client secret as Apple wants it, after a change.
+    fn apple_secret(&self, change: impl FnOnce(&mut Header, &mut Value)) -> String {
+        let key = self.emulator.apple_key();
+        let mut header = Header::new(Algorithm::ES256);
+        header.kid = Some(key.key_id);
+        let now = OffsetDateTime::now_utc().unix_timestamp();
+        let mut claims = json!({
+            "iss": key.team_id,
+            "iat": now,
+            "exp": now + 300,
+            "aud": "https://appleid.apple.com",
+            "sub": APPLE.id(),
+        });
+        change(&mut header, &mut claims);
+        let lines: String = key.private_key_pem.lines().filter(|line| !line.starts_with('-')).collect();
+        let private = EncodingKey::from_ec_der(&STANDARD.decode(lines).unwrap());
+        jsonwebtoken::encode(&header, &claims, &private).unwrap()
     }
 
     async fn sign_in(&self, case: &Case) -> Value {
@@ -354,6 +395,18 @@ fn callback(reply: &Response) -> Pairs {
     let query =
         location.strip_prefix(REDIRECT).expect("the redirect URI, byte for byte").strip_prefix('&').unwrap();
     form_urlencoded::parse(query.as_bytes()).into_owned().collect()
+}
+
+/// The fields of the form that a page posts to the application.
+async fn posted(reply: Response) -> Pairs {
+    assert_eq!(reply.status(), 200);
+    assert!(reply.headers().get("location").is_none());
+    // With no-referrer the browser would send `Origin: null` along with the form.
+    assert_eq!(reply.headers()["referrer-policy"], "strict-origin");
+    let html = reply.text().await.unwrap();
+    assert!(html.contains(&format!("<form method=\"post\" action=\"{REDIRECT}\">")), "{html}");
+    assert!(html.contains("<button") && !html.contains("<script"));
+    hidden(&html).into_iter().map(|(name, value)| (name, value.replace("&quot;", "\""))).collect()
 }
 
 async fn json(reply: Response) -> (StatusCode, Value) {
@@ -1049,6 +1102,188 @@ async fn naver_and_kakao_revoke_in_their_own_ways() {
 }
 
 #[tokio::test]
+async fn apple_answers_by_a_form() {
+    let lab = Lab::new().await;
+    let first = lab.code(&APPLE).await;
+    let user: Value = serde_json::from_str(&first["user"]).unwrap();
+    let expected = json!({"name": {"firstName": "Ada", "lastName": "Lovelace"}, "email": "ada@example.com"});
+    assert_eq!(user, expected);
+    assert!(!lab.code(&APPLE).await.contains_key("user"), "only the first sign-in tells the name");
+
+    let denied = lab.answer(lab.authorize(&APPLE, &APPLE.params()).await, "deny").await;
+    assert_eq!((&*denied["error"], &*denied["state"]), ("user_cancelled_authorize", STATE));
+    let mut params = APPLE.params();
+    set(&mut params, "scope", "name phone");
+    let refused = posted(lab.authorize(&APPLE, &params).await).await;
+    assert_eq!((&*refused["error"], &*refused["state"]), ("invalid_scope", STATE));
+
+    // Whoever asks for nothing may have the answer in the URL.
+    let params = without(without(APPLE.params(), "response_mode"), "scope");
+    let callback = lab.answer(lab.authorize(&APPLE, &params).await, "allow").await;
+    assert!(callback.contains_key("code"));
+}
+
+#[tokio::test]
+async fn apple_refuses_what_apple_refuses() {
+    let lab = Lab::new().await;
+    for mode in [None, Some("query")] {
+        let mut params = without(APPLE.params(), "response_mode");
+        params.extend(mode.map(|mode| ("response_mode".to_owned(), mode.to_owned())));
+        let reply = lab.authorize(&APPLE, &params).await;
+        let callback = callback(&reply);
+        assert_eq!(callback["error"], "invalid_request");
+        assert!(callback["error_description"].contains("form_post"));
+    }
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(APPLE.params()).finish();
+    let url = lab.emulator.local(&format!("{}?{query}", APPLE.authorize));
+    let refused = posted(lab.browser.get(url).send().await.unwrap()).await;
+    assert_eq!(refused["error"], "invalid_scope", "a plus sign is no space");
+    for (redirect_uri, status) in [
+        ("http://app.example/callback", 400),
+        ("http://localhost:8080/callback", 200),
+        ("http://127.0.0.1:8080/callback", 200),
+        ("http://[::1]:8080/callback", 200),
+        ("http://localhost.evil.example/callback", 400),
+    ] {
+        let mut params = APPLE.params();
+        set(&mut params, "redirect_uri", redirect_uri);
+        assert_eq!(lab.authorize(&APPLE, &params).await.status(), status, "{redirect_uri}");
+    }
+}
+
+#[tokio::test]
+async fn apple_takes_only_a_secret_that_the_team_signed() {
+    let lab = Lab::new().await;
+    let now = OffsetDateTime::now_utc().unix_timestamp();
+    let claim = |name: &'static str, value: Value| {
+        lab.apple_secret(|_, claims| match value {
+            Value::Null => drop(claims.as_object_mut().unwrap().remove(name)),
+            value => claims[name] = value,
+        })
+    };
+    let (head, signature) = {
+        let secret = lab.apple_secret(|_, _| ());
+        let (head, signature) = secret.rsplit_once('.').unwrap();
+        (head.to_owned(), signature.to_owned())
+    };
+    let mut secrets = vec![
+        "apple-client-secret".to_owned(),
+        String::new(),
+        format!("{head}."),
+        format!("{head}.{}", URL_SAFE_NO_PAD.encode([1; 64])),
+        format!(
+            "{}.{signature}",
+            lab.apple_secret(|_, claims| claims["x"] = json!(1)).rsplit_once('.').unwrap().0
+        ),
+        lab.apple_secret(|header, _| header.kid = None),
+        lab.apple_secret(|header, _| header.kid = Some("OTHERKEY01".to_owned())),
+        Lab::new().await.apple_secret(|_, _| ()),
+    ];
+    for (name, value) in [
+        ("iss", json!("OTHERTEAM1")),
+        ("sub", json!("other-client-id")),
+        ("aud", json!("https://appleid.apple.example")),
+        ("exp", json!(now - 120)),
+        ("exp", json!(now + 15_777_000 + 60)),
+        ("iat", json!(now + 120)),
+        ("iss", Value::Null),
+        ("sub", Value::Null),
+        ("aud", Value::Null),
+        ("exp", Value::Null),
+        ("iat", Value::Null),
+    ] {
+        secrets.push(claim(name, value));
+    }
+    let code = lab.code(&APPLE).await.remove("code").unwrap();
+    let redeem = |secret: String| {
+        let mut form = APPLE.form(&code);
+        form.extend([("client_id".to_owned(), APPLE.id()), ("client_secret".to_owned(), secret)]);
+        let request = lab.backend.post(lab.emulator.local(APPLE.token)).form(&form);
+        async { json(request.send().await.unwrap()).await }
+    };
+    for (at, secret) in secrets.into_iter().enumerate() {
+        let (status, body) = redeem(secret).await;
+        assert_eq!((status.as_u16(), &body["error"]), (400, &json!("invalid_client")), "case {at}: {body}");
+    }
+    let (status, body) = redeem(claim("exp", json!(now + 15_776_000))).await;
+    assert_eq!(status, 200, "the code is as good as before, and six months are allowed: {body}");
+    assert!(!format!("{:?}", lab.emulator.apple_key()).contains("PRIVATE"));
+}
+
+#[tokio::test]
+async fn apple_tells_who_signed_in_by_id_tokens_alone() {
+    let relay = User {
+        id: "2".into(),
+        email: Some("abc@privaterelay.appleid.com".into()),
+        email_verified: false,
+        ..User::default()
+    };
+    for (user, verified, private) in [(User::default(), "true", "false"), (relay, "false", "true")] {
+        let lab = Lab::with(Emulator::builder().user(user.clone()).start().await.unwrap());
+        let first = lab.sign_in(&APPLE).await;
+        let names: Vec<_> = first.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(names, ["access_token", "expires_in", "id_token", "refresh_token", "token_type"]);
+        let keys = keys(&lab, "https://appleid.apple.com/auth/keys").await;
+        let read = |token: &Value| {
+            claims(token["id_token"].as_str().unwrap(), &keys, Algorithm::RS256, &APPLE.id()).unwrap()
+        };
+        let told = read(&first);
+        assert_eq!((&told["iss"], &told["sub"]), (&json!("https://appleid.apple.com"), &json!(user.id)));
+        assert_eq!((&told["email_verified"], &told["is_private_email"]), (&json!(verified), &json!(private)));
+        assert_eq!((&told["email"], &told["nonce"]), (&json!(user.email), &json!(NONCE)));
+        assert!(told.get("name").is_none());
+
+        let refresh = [
+            ("grant_type".to_owned(), "refresh_token".to_owned()),
+            ("refresh_token".to_owned(), first["refresh_token"].as_str().unwrap().to_owned()),
+        ];
+        let (_, second) = json(lab.token(&APPLE, &refresh).send().await.unwrap()).await;
+        assert!(second.get("refresh_token").is_none());
+        assert_eq!(read(&second)["sub"], told["sub"]);
+        assert!(read(&second).get("nonce").is_none());
+
+        let revoke = Case { token: "https://appleid.apple.com/auth/revoke", ..APPLE };
+        let form = [("token".to_owned(), second["access_token"].as_str().unwrap().to_owned())];
+        assert_eq!(lab.token(&revoke, &form).send().await.unwrap().status(), 200);
+        let (status, body) = json(lab.token(&APPLE, &refresh).send().await.unwrap()).await;
+        assert_eq!((status.as_u16(), &body["error"]), (400, &json!("invalid_grant")));
+        // With the authorization gone, the next sign-in is a first one.
+        assert!(lab.code(&APPLE).await.contains_key("user"));
+    }
+}
+
+#[tokio::test]
+async fn the_emulators_browser_tells_a_posted_form_from_a_redirect() {
+    let emulator = Emulator::builder()
+        .user(User { name: "A & <B> \"C\"".into(), ..User::default() })
+        .start()
+        .await
+        .unwrap();
+    let query = |case: &Case| {
+        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(case.params()).finish();
+        format!("{}?{}", case.authorize, query.replace('+', "%20"))
+    };
+    let arrival = emulator.browse_to(&query(&APPLE), Consent::Allow).await.unwrap();
+    assert!(!format!("{arrival:?}").contains(STATE), "{arrival:?}");
+    let Arrival::Post { url, form } = &arrival else { panic!("{arrival:?}") };
+    assert_eq!(url, REDIRECT);
+    let fields: Pairs = form_urlencoded::parse(form.as_bytes()).into_owned().collect();
+    assert_eq!(fields["state"], STATE);
+    let user: Value = serde_json::from_str(&fields["user"]).unwrap();
+    assert_eq!(user["name"], json!({"firstName": "A", "lastName": "& <B> \"C\""}));
+    assert_eq!(arrival.clone().into_url(), format!("{REDIRECT}&{form}"));
+
+    let denied = emulator.browse(&query(&APPLE), Consent::Deny).await.unwrap();
+    assert!(denied.starts_with(&format!("{REDIRECT}&error=user_cancelled_authorize&state=")), "{denied}");
+    let other = emulator.browse_to(&query(&OPENID), Consent::Allow).await.unwrap();
+    assert!(matches!(&other, Arrival::Get(url) if url.starts_with(REDIRECT)), "{other:?}");
+    // The mode is the application's to choose where a provider has both.
+    let posting = Case { extra: &[("response_mode", "form_post")], ..OPENID };
+    let other = emulator.browse_to(&query(&posting), Consent::Allow).await.unwrap();
+    assert!(matches!(&other, Arrival::Post { form, .. } if form.contains("iss=")), "{other:?}");
+}
+
+#[tokio::test]
 async fn others_revoke_by_rfc_7009() {
     let lab = Lab::new().await;
     let urls = [
@@ -1233,6 +1468,7 @@ async fn metadata_has_real_urls() {
     assert_eq!(openid["issuer"], "https://openid.example");
     assert_eq!(openid["userinfo_endpoint"], "https://openid.example/userinfo");
     assert_eq!(openid["code_challenge_methods_supported"], json!(["S256"]));
+    assert_eq!(openid["response_modes_supported"], json!(["query", "form_post"]));
     let okta = document("https://dev-1.okta.com/.well-known/openid-configuration").await;
     assert_eq!(okta["token_endpoint"], "https://dev-1.okta.com/oauth2/v1/token");
     let discord = document("https://discord.com/.well-known/oauth-authorization-server").await;

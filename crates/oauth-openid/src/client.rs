@@ -100,6 +100,9 @@ impl OpenID {
         if metadata.flag("authorization_response_iss_parameter_supported") {
             oauth2.require_callback_issuer();
         }
+        if metadata.allows_http {
+            oauth2.dangerously_allow_plain_http();
+        }
         oauth2.check_endpoints()?;
         Ok(Self { oauth2, metadata: Arc::new(metadata) })
     }

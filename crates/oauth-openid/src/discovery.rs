@@ -25,6 +25,7 @@ pub struct Discovery {
     issuers: Vec<String>,
     document_url: String,
     http: Option<Arc<dyn HttpClient>>,
+    allows_http: bool,
 }
 
 impl Discovery {
@@ -34,13 +35,17 @@ impl Discovery {
         let issuer = issuer.into();
         match issuer.strip_suffix(WELL_KNOWN) {
             // One document serves an issuer with and without a slash at its end (Discovery section 4.1).
-            Some(stem) => {
-                Self { issuers: vec![stem.to_owned(), format!("{stem}/")], document_url: issuer, http: None }
-            }
+            Some(stem) => Self {
+                issuers: vec![stem.to_owned(), format!("{stem}/")],
+                document_url: issuer,
+                http: None,
+                allows_http: false,
+            },
             None => Self {
                 document_url: format!("{}{WELL_KNOWN}", issuer.strip_suffix('/').unwrap_or(&issuer)),
                 issuers: vec![issuer],
                 http: None,
+                allows_http: false,
             },
         }
     }
@@ -54,6 +59,13 @@ impl Discovery {
     /// Sends this request, and those of the client that comes of it, with this HTTP client.
     pub fn with_http_client(mut self, http: impl HttpClient + 'static) -> Self {
         self.http = Some(Arc::new(http));
+        self
+    }
+
+    /// Reads metadata, and afterwards sends secrets, over plain http as well, where everybody on the way can read and
+    /// change them. For test networks only.
+    pub fn dangerously_allow_plain_http(mut self) -> Self {
+        self.allows_http = true;
         self
     }
 
@@ -79,7 +91,7 @@ impl Discovery {
         let metadata = ProviderMetadata::new(reply.object()?)
             .map_err(|_| reply.malformed("there is no string issuer in it"))?;
         if self.issuers.iter().any(|issuer| issuer == metadata.issuer()) {
-            Ok(metadata)
+            Ok(if self.allows_http { metadata.dangerously_allow_plain_http() } else { metadata })
         } else {
             Err(reply.malformed(format!(
                 "its issuer is {:?}, but {:?} was asked for; they must be equal byte for byte, slash included",
@@ -113,6 +125,10 @@ impl Discovery {
     }
 
     fn client(&self) -> OAuth2 {
-        self.handed_to(OAuth2::new("", ClientSecret::NONE, "", "").with_name("openid"))
+        let mut client = OAuth2::new("", ClientSecret::NONE, "", "").with_name("openid");
+        if self.allows_http {
+            client.dangerously_allow_plain_http();
+        }
+        self.handed_to(client)
     }
 }

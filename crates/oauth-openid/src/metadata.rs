@@ -8,6 +8,7 @@ use oauth_core::{
 pub struct ProviderMetadata {
     issuer: String,
     members: Map<String, Value>,
+    pub(crate) allows_http: bool,
 }
 
 impl ProviderMetadata {
@@ -21,7 +22,15 @@ impl ProviderMetadata {
         let Value::Object(members) = document else { return Err(wrong("the metadata is not a JSON object")) };
         let issuer = members.get("issuer").and_then(Value::as_str).filter(|issuer| !issuer.is_empty());
         let issuer = issuer.ok_or_else(|| wrong("the metadata has no string issuer"))?.to_owned();
-        Ok(Self { issuer, members })
+        Ok(Self { issuer, members, allows_http: false })
+    }
+
+    /// Lets the client of this metadata send secrets over plain http as well, where everybody on the way can read them. For
+    /// test networks only.
+    #[must_use]
+    pub fn dangerously_allow_plain_http(mut self) -> Self {
+        self.allows_http = true;
+        self
     }
 
     /// The issuer identifier, byte for byte as the provider writes it.

@@ -1,22 +1,61 @@
 //! `reqwest` as an [`HttpClient`].
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use http_body_util::Full;
 
-use crate::error::Error;
+use crate::{endpoints::is_loopback, error::Error};
 
 use super::{CONNECT_TIMEOUT, HttpClient, HttpError, HttpErrorKind, MAX_REPLY_BYTES, REQUEST_TIMEOUT};
 
-static SHARED: OnceLock<Result<Arc<dyn HttpClient>, String>> = OnceLock::new();
+/// How many runtimes keep a client. Programs have one or a few; tests have one each, and are done with it soon.
+const MOST_RUNTIMES: usize = 64;
 
-/// The shared default client, made at first use.
+type OfRuntime = (Option<tokio::runtime::Id>, Arc<dyn HttpClient>);
+
+static SHARED: Mutex<Vec<OfRuntime>> = Mutex::new(Vec::new());
+
+/// The default client of this process, made at first use.
+///
+/// A connection lives on the runtime that opened it and dies with it, so each runtime has a client of its own.
 pub(crate) fn shared() -> Result<Arc<dyn HttpClient>, String> {
-    SHARED
-        .get_or_init(|| build(|builder| builder).map(|client| Arc::new(client) as Arc<dyn HttpClient>))
-        .clone()
+    let runtime = tokio::runtime::Handle::try_current().ok().map(|handle| handle.id());
+    let mut clients = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, client)) = clients.iter().find(|(owner, _)| *owner == runtime) {
+        return Ok(client.clone());
+    }
+    let client: Arc<dyn HttpClient> = Arc::new(DefaultClient::new()?);
+    if clients.len() == MOST_RUNTIMES {
+        clients.remove(0);
+    }
+    clients.push((runtime, client.clone()));
+    Ok(client)
+}
+
+/// The shared client, and one for this machine.
+#[derive(Debug)]
+struct DefaultClient {
+    client: reqwest::Client,
+    /// A proxy that the environment names would see what plain http may carry on loopback only.
+    loopback: reqwest::Client,
+}
+
+impl DefaultClient {
+    fn new() -> Result<Self, String> {
+        Ok(Self { client: build(|builder| builder)?, loopback: build(reqwest::ClientBuilder::no_proxy)? })
+    }
+}
+
+#[async_trait]
+impl HttpClient for DefaultClient {
+    async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, HttpError> {
+        match request.uri().host().is_some_and(is_loopback) {
+            true => self.loopback.send(request).await,
+            false => self.client.send(request).await,
+        }
+    }
 }
 
 /// A client with this library's defaults and your changes: a proxy, other time limits, headers, certificates.

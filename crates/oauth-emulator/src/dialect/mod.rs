@@ -3,6 +3,7 @@
 //! [`Dialect`]'s default methods are the standards. A provider that needs more has a file here that overrides some of them,
 //! and a line in [`of`].
 
+mod apple;
 mod discord;
 mod facebook;
 mod franceconnect;
@@ -17,22 +18,24 @@ mod shopify;
 
 use http::StatusCode;
 use serde_json::{Map, Value};
+use url::Url;
 
 use crate::{
     app::App,
-    authorize::CallbackError,
+    authorize::{Allowed, CallbackError},
     profile::{self, Denied},
     reply::{Refusal, Reply},
     request::Params,
     revoke,
     server::Call,
-    state::{Authorization, Grant, Issued},
+    state::{Grant, Issued},
     table::Endpoint,
 };
 
 /// The dialect of a provider family.
 pub(crate) fn of(family: &str) -> &'static dyn Dialect {
     match family {
+        "apple" => &apple::Apple,
         "discord" => &discord::Discord,
         "facebook" => &facebook::Facebook,
         "franceconnect" => &franceconnect::FranceConnect,
@@ -60,8 +63,13 @@ pub(crate) trait Dialect: Send + Sync {
         None
     }
 
+    /// Further checks of a redirect URI that is absolute and registered.
+    fn check_redirect_uri(&self, _uri: &Url) -> Result<(), String> {
+        Ok(())
+    }
+
     /// Further checks of an authorization request.
-    fn check_authorize(&self, _params: &Params) -> Result<(), CallbackError> {
+    fn check_authorize(&self, _call: &Call<'_>, _scopes: &[String]) -> Result<(), CallbackError> {
         Ok(())
     }
 
@@ -71,7 +79,15 @@ pub(crate) trait Dialect: Send + Sync {
     }
 
     /// A last look at a successful callback.
-    fn callback(&self, _request: &Authorization, _answer: &mut Vec<(String, String)>) {}
+    fn callback(&self, _allowed: &Allowed<'_>, _answer: &mut Vec<(String, String)>) {}
+
+    /// Why a client secret is not the application's, if it is not.
+    fn check_secret(&self, _call: &Call<'_>, app: &App, secret: &str) -> Result<(), String> {
+        match app.client_secret.as_deref().unwrap_or_default() == secret {
+            true => Ok(()),
+            false => Err("client authentication failed".to_owned()),
+        }
+    }
 
     /// Further checks of a token request whose client is authenticated.
     fn check_token(&self, _form: &Params) -> Result<(), Refusal> {

@@ -3,11 +3,12 @@ use serde_json::{Map, Value, json};
 
 use super::Dialect;
 use crate::{
+    authorize::Allowed,
     crypto,
     profile::Denied,
     reply::{Reason, Refusal, Reply},
     server::Call,
-    state::{Authorization, Grant, Issued, now},
+    state::{Grant, Issued, now},
 };
 
 /// <https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens/authorization-code-grant>
@@ -15,7 +16,8 @@ pub(super) struct Shopify;
 
 impl Dialect for Shopify {
     /// The callback names the shop and is signed with the client secret.
-    fn callback(&self, request: &Authorization, answer: &mut Vec<(String, String)>) {
+    fn callback(&self, allowed: &Allowed<'_>, answer: &mut Vec<(String, String)>) {
+        let request = allowed.request;
         let shop = request.captures.get("shop").map(String::as_str).unwrap_or_default();
         answer.push(("shop".to_owned(), format!("{shop}.myshopify.com")));
         answer.push(("host".to_owned(), crypto::base64url(format!("admin.shopify.com/store/{shop}"))));

@@ -11,7 +11,8 @@
 //! ```
 //!
 //! Facebook issues no refresh tokens: exchange the short-lived token for one that lives about sixty days. It says nothing
-//! about whether an address is verified. Calls carry `appsecret_proof` where the secret is known. Revoking a token removes
+//! about whether an address is verified, nor does its documentation speak of PKCE; a challenge is sent, as RFC 9700 asks.
+//! Calls carry `appsecret_proof` where the secret is known. Revoking a token removes
 //! the application from the user's account.
 
 pub use oauth_core;
@@ -75,8 +76,10 @@ impl FacebookOAuth2 {
     async fn graph(&self, operation: Operation, method: Method, url: &str, token: &str) -> Result<Call<'_>> {
         let call = self.oauth2.call(operation, method, url).bearer(token);
         Ok(match self.oauth2.reveal_client_secret(operation).await? {
-            Some(secret) => call.query(&[("appsecret_proof", &hmac_sha256_hex(secret.expose(), token))]),
-            None => call,
+            Some(secret) if !secret.expose().is_empty() => {
+                call.query(&[("appsecret_proof", &hmac_sha256_hex(secret.expose(), token))])
+            }
+            _ => call,
         })
     }
 }
@@ -93,7 +96,13 @@ impl Provider for FacebookOAuth2 {
     /// Takes the application's permissions back (`DELETE /me/permissions`).
     async fn revoke_token(&self, token: &str, _token_type_hint: Option<&str>) -> Result<()> {
         let url = self.oauth2.revoke_endpoint()?;
-        self.graph(Operation::REVOKE_TOKEN, Method::DELETE, url, token).await?.send().await?.json()?;
-        Ok(())
+        let reply = self.graph(Operation::REVOKE_TOKEN, Method::DELETE, url, token).await?.send().await?;
+        // The documentation has the literal true; other calls of the Graph API answer with an object.
+        let answer = reply.json()?;
+        if answer == true || answer["success"] == true {
+            Ok(())
+        } else {
+            Err(reply.malformed("it is not true"))
+        }
     }
 }

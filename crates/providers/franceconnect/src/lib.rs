@@ -93,7 +93,9 @@ impl FranceConnectOAuth2 {
     ///
     /// A configuration error unless it is an https URL without query and fragment.
     pub fn with_base_url(self, base_url: &str) -> Result<Self> {
-        Ok(self.moved_to(oauth_core::parameter::base_url("base_url", base_url)?))
+        Ok(self.moved_to(
+            oauth_core::parameter::base_url("base_url", base_url).map_err(|error| error.at(SPEC.name))?,
+        ))
     }
 
     fn moved_to(mut self, base_url: &str) -> Self {

@@ -92,12 +92,16 @@ impl GitHubOAuth2 {
     pub fn with_enterprise_server(self, base_url: &str) -> Result<Self> {
         let base_url =
             oauth_core::parameter::base_url("base_url", base_url).map_err(|error| error.at(SPEC.name))?;
-        Ok(self.with_endpoints(|all| {
+        let issuer = format!("{base_url}/login/oauth");
+        let mut moved = self.with_endpoints(|all| {
             all.map(|url| match url.strip_prefix("https://api.github.com") {
                 Some(path) => format!("{base_url}/api/v3{path}"),
                 None => url.replacen("https://github.com", base_url, 1),
             })
-        }))
+        });
+        // User 1 of an Enterprise Server is not user 1 of github.com.
+        moved.oauth2.set_issuer(issuer);
+        Ok(moved)
     }
 
     /// The user's addresses, which need the scope `user:email`.
@@ -116,7 +120,8 @@ impl GitHubOAuth2 {
 impl Provider for GitHubOAuth2 {
     oauth_core::accessors!();
 
-    /// The profile holds the public address only. Where there is none, the primary one counts, or else a verified one.
+    /// The profile holds the public address only. Where there is none, the primary and verified one counts, or else
+    /// a verified one, or else the primary one as unverified.
     async fn get_identity(&self, token: &OAuth2Token) -> Result<Identity> {
         let token = token.bearer()?;
         let mut identity = self.oauth2.identity(self.get_profile(token).await?)?;
@@ -126,10 +131,10 @@ impl Provider for GitHubOAuth2 {
                 Err(error) if lacks_permission(&error) => Vec::new(),
                 emails => emails?,
             };
-            let best = emails
-                .iter()
-                .find(|email| email.primary)
-                .or_else(|| emails.iter().find(|email| email.verified));
+            let first = |is_wanted: fn(&GitHubEmail) -> bool| emails.iter().find(|email| is_wanted(email));
+            let best = first(|email| email.primary && email.verified)
+                .or_else(|| first(|email| email.verified))
+                .or_else(|| first(|email| email.primary));
             identity.email = best.map(|best| {
                 Email::new(&*best.email, EmailVerification::of(Some(&Value::Bool(best.verified))))
             });

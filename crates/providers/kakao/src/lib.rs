@@ -13,10 +13,12 @@
 //!
 //! The client secret is optional at Kakao: pass `ClientSecret::NONE` if the application has none. Revoking an access token
 //! unlinks the user from the application. An ID token needs the scope `openid` and OpenID Connect switched on in the
-//! console.
+//! console. Kakao's documentation does not speak of PKCE, though its own SDKs use it; a challenge is sent.
 
 pub use oauth_core;
-use oauth_core::{Operation, Provider, Result, Spec, async_trait, http::Method};
+use oauth_core::{
+    EmailVerification, Identity, OAuth2Token, Operation, Provider, Result, Spec, async_trait, http::Method,
+};
 
 /// Kakao's endpoints and dialect.
 pub const SPEC: Spec = Spec {
@@ -48,11 +50,20 @@ oauth_core::client! {
 impl Provider for KakaoOAuth2 {
     oauth_core::accessors!();
 
+    /// An address can be verified and yet no longer valid, when another account has taken it.
+    async fn get_identity(&self, token: &OAuth2Token) -> Result<Identity> {
+        let mut identity = self.oauth2.identity(self.get_profile(token.bearer()?).await?)?;
+        let valid = EmailVerification::of(identity.profile.pointer("/kakao_account/is_email_valid"));
+        if let Some(email) = identity.email.as_mut().filter(|_| valid == EmailVerification::Unverified) {
+            email.verification = EmailVerification::Unverified;
+        }
+        Ok(identity)
+    }
+
     /// Unlinks the user from the application, which is a call of the API with the access token itself.
     async fn revoke_token(&self, token: &str, _token_type_hint: Option<&str>) -> Result<()> {
         let operation = Operation::REVOKE_TOKEN;
         let url = self.oauth2.revoke_endpoint()?;
-        self.oauth2.call(operation, Method::POST, url).bearer(token).send().await?.json()?;
-        Ok(())
+        self.oauth2.call(operation, Method::POST, url).bearer(token).send().await?.accepted()
     }
 }

@@ -72,7 +72,8 @@ impl ShopifyOAuth2 {
         client_secret: impl Into<ClientSecret>,
         shop: &str,
     ) -> Result<Self> {
-        let shop = shop.strip_suffix(".myshopify.com").unwrap_or(shop);
+        let shop = shop.to_ascii_lowercase();
+        let shop = shop.strip_suffix(".myshopify.com").unwrap_or(&shop);
         // A dot would make it another host's label; see also Shopify's own rule for shop names.
         let shop = oauth_core::parameter::host("shop", shop)
             .ok()
@@ -110,7 +111,9 @@ impl Provider for ShopifyOAuth2 {
         let refuse = |why: &str| {
             Err(self.oauth2.error(operation, ErrorKind::Login(LoginError::ProviderCheck(why.to_owned()))))
         };
-        let Some(secret) = self.oauth2.reveal_client_secret(operation).await? else {
+        // Everybody can sign with an empty secret.
+        let secret = self.oauth2.reveal_client_secret(operation).await?;
+        let Some(secret) = secret.filter(|secret| !secret.expose().is_empty()) else {
             return refuse("Shopify's hmac cannot be checked without the client secret");
         };
         let mut pairs: Vec<_> = callback.pairs().filter(|&(name, _)| name != "hmac").collect();
@@ -131,7 +134,7 @@ impl Provider for ShopifyOAuth2 {
         let operation = Operation::GET_PROFILE;
         let url = self.oauth2.profile_endpoint()?;
         let call = self.oauth2.call(operation, Method::GET, url);
-        call.secret_header("x-shopify-access-token", "", access_token).send().await?.object()
+        call.token_header("x-shopify-access-token", "", access_token).send().await?.object()
     }
 }
 

@@ -1,0 +1,390 @@
+//! The pages: no script, no file from another host, light and dark. Whatever stands in `(…)` is escaped.
+
+use std::fmt::Write as _;
+
+use maud::{DOCTYPE, Markup, html};
+use oauth_clients::{EmailVerification, Identity, OAuth2Token, OffsetDateTime, serde_json};
+
+use crate::{
+    color,
+    explain::Explanation,
+    faults::{CHOICES, Choice},
+    session::{Notice, Person, Session},
+};
+
+/// The site's own mark, also its icon.
+pub(crate) const MARK: &str = include_str!("mark.svg");
+
+/// A provider as its button shows it.
+pub(crate) struct Button {
+    /// Its name in addresses.
+    pub(crate) name: String,
+    /// Its name for users.
+    pub(crate) title: String,
+    pub(crate) color: &'static str,
+    /// Whether it leads to the real service.
+    pub(crate) is_real: bool,
+}
+
+/// The style sheet, with a class for each provider's colours.
+pub(crate) fn style(buttons: &[Button]) -> String {
+    let mut style = include_str!("site.css").to_owned();
+    for (at, button) in buttons.iter().enumerate() {
+        let brand = color::safe(button.color);
+        let _ = writeln!(style, ".p{at} {{ --brand: {brand}; --on-brand: {}; }}", color::text_on(brand));
+    }
+    style
+}
+
+/// The page with a button for every provider.
+pub(crate) fn home(session: &Session, buttons: &[Button], faults: &[(String, &'static Choice)]) -> Markup {
+    let content = html! {
+        h1 { "Sign in with …" }
+        p.lead {
+            "Each button signs you in through the library, as it would on a site of yours. "
+            "The providers are played by an emulator in this process: choose a user there, or deny. Nothing leaves this machine"
+            @if buttons.iter().any(|button| button.is_real) { ", except where a button says that it leads to the real service" }
+            "."
+        }
+        @if let Some(notice) = &session.notice { (shown(notice)) }
+        nav aria-label="Providers" {
+            ul.providers {
+                @for (at, button) in buttons.iter().enumerate() {
+                    li {
+                        a class={ "provider p" (at) } href=(format!("/auth/{}/login", button.name)) {
+                            span.mark aria-hidden="true" { (letters(&button.title)) }
+                            span {
+                                span.name { span.hidden { "Sign in with " } (button.title) }
+                                small { @if button.is_real { "real service" } @else { "emulator" } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        section.card aria-labelledby="faults" {
+            h2 #faults { "Make a provider misbehave" }
+            p.muted { "Switch a fault on at the emulator, then sign in, and read how the failure is explained." }
+            (active(session, buttons, faults))
+            form.row method="post" action="/faults/on" {
+                (csrf(session))
+                label { "Provider"
+                    select name="provider" {
+                        @for button in buttons.iter().filter(|button| !button.is_real) {
+                            option value=(button.name) { (button.title) }
+                        }
+                    }
+                }
+                label { "Fault"
+                    select name="fault" {
+                        @for choice in CHOICES { option value=(choice.name) { (choice.label) } }
+                    }
+                }
+                button { "Switch on" }
+            }
+        }
+    };
+    document("Sign in with …", session.person.as_ref(), &content)
+}
+
+/// The page of somebody who signed in.
+pub(crate) fn me(session: &Session, person: &Person, title: &str) -> Markup {
+    let name = person.identity.name.as_deref().unwrap_or(&person.identity.subject);
+    let content = html! {
+        h1 { "You are signed in as " (name) }
+        p.lead { "This is what the application got from " (title) "." }
+        @if let Some(notice) = &session.notice { (shown(notice)) }
+        div.columns {
+            (identity(&person.identity))
+            (token(person))
+        }
+        section.card aria-labelledby="actions" {
+            h2 #actions { "What an application does with it" }
+            div.row {
+                (action(session, "profile", "Read the profile", "main"))
+                (action(session, "refresh", "Refresh the tokens", ""))
+                (action(session, "revoke", "Revoke the tokens", "danger"))
+                (action(session, "sign-out", "Sign out here", ""))
+            }
+            p.muted {
+                "Revoking tells the provider that the tokens are no longer wanted. Signing out only makes this site forget them."
+            }
+        }
+        @if person.shows_profile {
+            section.card aria-labelledby="profile" {
+                h2 #profile { "The profile, as the provider sent it" }
+                pre tabindex="0" aria-labelledby="profile" {
+                    (serde_json::to_string_pretty(&person.identity.profile).unwrap_or_default())
+                }
+            }
+        }
+    };
+    document(&format!("Signed in as {name}"), Some(person), &content)
+}
+
+/// The page that explains a failure.
+pub(crate) fn failure(
+    explanation: &Explanation,
+    retry: Option<&Button>,
+    faults: &[(String, &Choice)],
+) -> Markup {
+    let content = html! {
+        h1 { (explanation.title) }
+        section.card.note.bad role="alert" { (explained(explanation)) }
+        @if !faults.is_empty() {
+            p.card.note.warn {
+                "Faults are switched on at the emulator: "
+                @for (at, (provider, fault)) in faults.iter().enumerate() {
+                    @if at > 0 { ", " }
+                    (provider) " (" (fault.label) ")"
+                }
+                ". You can switch them off on the page of the providers."
+            }
+        }
+        div.row {
+            @if let Some(button) = retry {
+                a.button.main href=(format!("/auth/{}/login", button.name)) { "Try again with " (button.title) }
+            }
+            a.button href="/" { "Back to the providers" }
+        }
+    };
+    document(&explanation.title, None, &content)
+}
+
+fn identity(identity: &Identity) -> Markup {
+    html! {
+        section.card aria-labelledby="identity" {
+            h2 #identity { "Who you are" }
+            dl {
+                dt { "Name" } dd { (identity.name.as_deref().unwrap_or("not given")) }
+                dt { "E-mail" }
+                dd #email {
+                    @match &identity.email {
+                        None => "not given",
+                        Some(email) => {
+                            (email.address) " "
+                            @match email.verification {
+                                EmailVerification::Verified => span.badge.good { "verified" },
+                                EmailVerification::Unverified => span.badge.bad { "unverified" },
+                                EmailVerification::Unknown => span.badge.warn { "unknown whether verified" },
+                            }
+                        }
+                    }
+                }
+                dt { "Issuer" } dd { code { (identity.issuer) } }
+                dt { "Subject" } dd { code #subject { (identity.subject) } }
+            }
+            p.muted {
+                "Issuer and subject together are the key of an account. "
+                @match identity.email.as_ref().map(|email| email.verification) {
+                    Some(EmailVerification::Verified) => "The provider vouches for the address.",
+                    Some(EmailVerification::Unverified) => {
+                        "The provider says that nobody has verified the address: it may be somebody else's."
+                    }
+                    Some(EmailVerification::Unknown) => {
+                        "The provider does not say whether the address was verified, so no account may be found by it."
+                    }
+                    None => "There is no address, which an application must be able to live with.",
+                }
+            }
+        }
+    }
+}
+
+fn token(person: &Person) -> Markup {
+    let token = &person.token;
+    html! {
+        section.card aria-labelledby="token" {
+            h2 #token {
+                "The tokens "
+                @if person.is_revoked { span.badge.bad { "revoked" } }
+                @else if token.is_expired() { span.badge.warn { "expired" } }
+            }
+            dl {
+                dt { "Access token" } dd { code #access-token { (masked(token.access_token())) } }
+                dt { "Type" } dd { (token.token_type().unwrap_or("not given")) }
+                dt { "Expires" } dd { (expiry(token)) }
+                dt { "Refresh token" } dd { (optional(token.refresh_token())) }
+                dt { "ID token" } dd { (optional(token.id_token())) }
+                dt { "Scopes" }
+                dd {
+                    @match token.scopes() {
+                        None => "not given: those that were asked for",
+                        Some(scopes) => @for scope in scopes { code { (scope) } " " },
+                    }
+                }
+                @for (field, value) in token.others().iter().filter(|(field, _)| *field != "scope") {
+                    dt { (field) } dd { code { (other(value)) } }
+                }
+            }
+            p.muted { "Of each secret, four characters are shown." }
+        }
+    }
+}
+
+fn expiry(token: &OAuth2Token) -> String {
+    let Some(at) = token.expires_at() else { return "the provider does not say".to_owned() };
+    let left = at.unix_timestamp() - OffsetDateTime::now_utc().unix_timestamp();
+    let relative = match left {
+        ..0 => "in the past".to_owned(),
+        0..120 => format!("in {left} s"),
+        120..7200 => format!("in {} min", left / 60),
+        7200..172_800 => format!("in {} h", left / 3600),
+        _ => format!("in {} days", left / 86_400),
+    };
+    let (date, time) = (at.date(), at.time());
+    format!(
+        "{relative}: {:04}-{:02}-{:02} {:02}:{:02} UTC",
+        date.year(),
+        u8::from(date.month()),
+        date.day(),
+        time.hour(),
+        time.minute()
+    )
+}
+
+fn optional(secret: Option<&str>) -> Markup {
+    html! { @match secret { None => "none", Some(secret) => code { (masked(secret)) } } }
+}
+
+/// Four characters of a secret, or none where they would be a good part of it.
+fn masked(secret: &str) -> String {
+    let shown = if secret.chars().count() >= 16 { secret.chars().take(4).collect() } else { String::new() };
+    format!("{shown}…")
+}
+
+/// A field that only this provider sends. Any text among them may be a secret.
+fn other(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::String(text) => masked(text),
+        serde_json::Value::Array(_) | serde_json::Value::Object(_) => "…".to_owned(),
+        plain => plain.to_string(),
+    }
+}
+
+fn action(session: &Session, name: &str, label: &str, class: &str) -> Markup {
+    html! {
+        form method="post" action=(format!("/me/{name}")) {
+            (csrf(session))
+            button class=[Some(class).filter(|class| !class.is_empty())] { (label) }
+        }
+    }
+}
+
+fn active(session: &Session, buttons: &[Button], faults: &[(String, &'static Choice)]) -> Markup {
+    let title = |name: &str| {
+        buttons
+            .iter()
+            .find(|button| button.name == name)
+            .map_or(name.to_owned(), |button| button.title.clone())
+    };
+    html! {
+        @if !faults.is_empty() {
+            h3 { "Switched on" }
+            ul.faults {
+                @for (provider, fault) in faults {
+                    li {
+                        span { strong { (title(provider)) } ": " (fault.label) }
+                        form method="post" action="/faults/off" {
+                            (csrf(session))
+                            input type="hidden" name="provider" value=(provider);
+                            input type="hidden" name="fault" value=(fault.name);
+                            button { "Switch off" span.hidden { ": " (title(provider)) ", " (fault.label) } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn shown(notice: &Notice) -> Markup {
+    html! {
+        @match notice {
+            Notice::Done(text) => div.card.note role="status" { p { (text) } },
+            Notice::Failed(explanation) => section.card.note.bad role="alert" {
+                h2 { (explanation.title) }
+                (explained(explanation))
+            },
+        }
+    }
+}
+
+fn explained(explanation: &Explanation) -> Markup {
+    html! {
+        dl {
+            dt { "What happened" } dd { (explanation.happened) }
+            dt { "What it means" } dd { (explanation.means) }
+            dt { "What to do" } dd { (explanation.to_do) }
+        }
+        @if !explanation.details.is_empty() {
+            details {
+                summary { "For the developer" }
+                dl { @for (name, value) in &explanation.details { dt { (name) } dd { code { (value) } } } }
+            }
+        }
+    }
+}
+
+fn csrf(session: &Session) -> Markup {
+    html! { input type="hidden" name="csrf" value=(session.csrf); }
+}
+
+/// A mark in place of a logo: the first two capital letters of the name. The logos themselves are trademarks.
+fn letters(title: &str) -> String {
+    let capitals: String = title.chars().filter(|letter| letter.is_uppercase()).take(2).collect();
+    if capitals.is_empty() { title.chars().take(1).collect() } else { capitals }
+}
+
+fn document(title: &str, person: Option<&Person>, content: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) }
+                link rel="stylesheet" href="/style.css";
+                link rel="icon" type="image/svg+xml" href="/mark.svg";
+            }
+            body {
+                a.skip href="#content" { "Skip to the content" }
+                header.site.wide {
+                    a href="/" { img src="/mark.svg" alt="" ; "oauth-clients demo" }
+                    @if let Some(person) = person {
+                        a.who href="/me" { (person.identity.name.as_deref().unwrap_or("Signed in")) }
+                    }
+                }
+                main #content .wide { (content) }
+                footer.wide { "No script runs here, and nothing is loaded from another host." }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_secret_at_most_four_characters_are_shown() {
+        assert_eq!(masked("gho_0123456789abcdef"), "gho_…");
+        assert_eq!(masked("short"), "…");
+        assert_eq!(masked("ünïcödé0123456789"), "ünïc…");
+        assert_eq!(other(&serde_json::json!({"secret": "0123456789abcdef"})), "…");
+    }
+
+    #[test]
+    fn a_mark_has_one_or_two_letters() {
+        assert_eq!(["GitHub", "Google", "OpenID Connect", "lower"].map(letters), ["GH", "G", "OI", "l"]);
+    }
+
+    #[test]
+    fn text_of_strangers_is_escaped() {
+        let mut explanation = Explanation::of_unknown_page();
+        explanation.details.push(("Error code", "<script>alert('1')</script>".to_owned()));
+        let page = failure(&explanation, None, &[]).into_string();
+        assert!(page.contains("&lt;script&gt;") && !page.contains("<script"), "{page}");
+    }
+}

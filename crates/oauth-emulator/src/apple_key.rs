@@ -1,0 +1,61 @@
+//! The key with which applications sign their client secrets at Apple.
+
+use std::fmt;
+
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, jwk::Jwk};
+
+use crate::keys::KeyError;
+
+/// A team's key at Apple, as its developer gets it: what the applications of the emulator sign their client secrets with.
+///
+/// Its `Debug` does not show the key.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct AppleKey {
+    /// The team, which the secret's claim `iss` names.
+    pub team_id: String,
+    /// The key, which the secret's header `kid` names.
+    pub key_id: String,
+    /// The text of the `.p8` file: PKCS #8 as PEM.
+    pub private_key_pem: String,
+    pub(crate) public: DecodingKey,
+}
+
+impl AppleKey {
+    pub(crate) fn make() -> Result<Self, KeyError> {
+        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(|_| KeyError::Make)?;
+        let document = pair.to_pkcs8v1().map_err(|_| KeyError::Make)?;
+        let private = EncodingKey::from_ec_der(document.as_ref());
+        Ok(Self {
+            team_id: "EMULATOR01".to_owned(),
+            key_id: "EMULATEKEY".to_owned(),
+            private_key_pem: pem(document.as_ref()),
+            public: DecodingKey::from_jwk(&Jwk::from_encoding_key(&private, Algorithm::ES256)?)?,
+        })
+    }
+}
+
+/// RFC 7468, section 10.
+fn pem(der: &[u8]) -> String {
+    let text = STANDARD.encode(der);
+    let mut pem = "-----BEGIN PRIVATE KEY-----\n".to_owned();
+    for (at, character) in text.chars().enumerate() {
+        if at > 0 && at % 64 == 0 {
+            pem.push('\n');
+        }
+        pem.push(character);
+    }
+    pem.push_str("\n-----END PRIVATE KEY-----\n");
+    pem
+}
+
+impl fmt::Debug for AppleKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AppleKey")
+            .field("team_id", &self.team_id)
+            .field("key_id", &self.key_id)
+            .finish_non_exhaustive()
+    }
+}

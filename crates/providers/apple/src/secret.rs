@@ -1,0 +1,96 @@
+use std::fmt;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use oauth_core::{
+    ClientSecret, Error, OffsetDateTime, Result, Secret, SecretSource, SecretSourceError, async_trait,
+    serde_json::json,
+};
+
+use crate::SPEC;
+
+/// How long a secret is good for, in seconds. Apple allows six months, but a request takes less than a minute; the rest is
+/// for clocks that differ.
+const LIFETIME: i64 = 5 * 60;
+
+/// What signs the client secrets: a key of your team, registered for Sign in with Apple.
+///
+/// Apple issues no secret. Each request carries a
+/// [JWT](https://developer.apple.com/documentation/accountorganizationaldatasharing/creating-a-client-secret) in its place,
+/// signed with this key (ES256) and good for five minutes.
+#[derive(Clone)]
+pub struct AppleSecret {
+    team_id: String,
+    key_id: String,
+    key: EncodingKey,
+}
+
+impl AppleSecret {
+    /// The key from the `.p8` file that Apple let you download, as the text of that file (PEM), with the identifiers of the
+    /// team and of the key, both of ten characters.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error when the text is not an elliptic curve key of the kind that Apple issues (P-256 in PKCS #8).
+    pub fn new(team_id: impl Into<String>, key_id: impl Into<String>, private_key: &str) -> Result<Self> {
+        let wrong = |why: &str| {
+            let message = format!(
+                "the private key {why}; it must be the text of Apple's .p8 file, from -----BEGIN PRIVATE KEY----- to the end"
+            );
+            Error::configuration(SPEC.name, message)
+        };
+        let der = pkcs8(private_key).ok_or_else(|| wrong("is no PKCS #8 in PEM form"))?;
+        let secret =
+            Self { team_id: team_id.into(), key_id: key_id.into(), key: EncodingKey::from_ec_der(&der) };
+        // The key is looked at only when something is signed, so something is: a wrong curve should fail here.
+        secret.sign("").map_err(|_| wrong("is no elliptic curve key on P-256"))?;
+        Ok(secret)
+    }
+
+    pub(crate) fn of_client(self, client_id: &str) -> ClientSecret {
+        ClientSecret::made_by(Signer { secret: self, client_id: client_id.to_owned() })
+    }
+
+    fn sign(&self, client_id: &str) -> jsonwebtoken::errors::Result<String> {
+        let mut header = Header::new(Algorithm::ES256);
+        header.kid = Some(self.key_id.clone());
+        let now = OffsetDateTime::now_utc().unix_timestamp();
+        let claims = json!({
+            "iss": self.team_id,
+            "iat": now,
+            "exp": now + LIFETIME,
+            "aud": SPEC.issuer,
+            "sub": client_id,
+        });
+        jsonwebtoken::encode(&header, &claims, &self.key)
+    }
+}
+
+impl fmt::Debug for AppleSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AppleSecret")
+            .field("team_id", &self.team_id)
+            .field("key_id", &self.key_id)
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug)]
+struct Signer {
+    secret: AppleSecret,
+    client_id: String,
+}
+
+#[async_trait]
+impl SecretSource for Signer {
+    async fn client_secret(&self) -> Result<Secret, SecretSourceError> {
+        Ok(self.secret.sign(&self.client_id)?.into())
+    }
+}
+
+/// The DER inside a PEM text (RFC 7468 section 10).
+fn pkcs8(pem: &str) -> Option<Vec<u8>> {
+    let inner = pem.trim().strip_prefix("-----BEGIN PRIVATE KEY-----")?;
+    let inner = inner.strip_suffix("-----END PRIVATE KEY-----")?;
+    STANDARD.decode(inner.split_ascii_whitespace().collect::<String>()).ok()
+}
