@@ -6,6 +6,7 @@ mod support;
 
 mod axum_sign_in;
 mod bad_replies;
+mod browser;
 mod discovery;
 mod facade;
 mod httpx_oauth;

@@ -282,3 +282,49 @@ async fn a_reply_that_is_too_large_is_not_read_to_its_end() {
         exchange(Script::new([reply(200, "application/json", vec![b' '; 2 << 20])])).await.unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Transport(cause) if cause.kind() == HttpErrorKind::TooLarge));
 }
+
+#[tokio::test]
+async fn a_secret_is_hidden_in_whatever_encoding_the_server_echoes_it() {
+    let body = json!({"error": "invalid_grant", "error_description": "got code=4%2FTHE+CODE%3D, 4/THE CODE=, Basic aWQ6Q0xJRU5ULVNFQ1JFVA=="});
+    let client = client(Script::json(400, &body)).with_client_auth(oauth_clients::ClientAuth::Basic);
+    let error =
+        client.get_access_token("4/THE CODE=", "https://app.example/cb", None, &[]).await.unwrap_err();
+    assert_eq!(
+        error.oauth_error().unwrap().description.as_deref(),
+        Some("got code=[hidden], [hidden], Basic [hidden]")
+    );
+}
+
+#[tokio::test]
+async fn br_02_a_bearer_challenge_is_read_in_every_shape() {
+    for (headers, code) in [
+        (&[r#"Bearer error="invalid_token""#][..], Some("invalid_token")),
+        (&[r#"bearer realm="a, b", error = "insufficient_scope""#], Some("insufficient_scope")),
+        (&["Bearer error=invalid_token"], Some("invalid_token")),
+        (&[r#"Basic realm="x""#, r#"Bearer error="insufficient_scope""#], Some("insufficient_scope")),
+        (&[r#"DPoP error="use_dpop_nonce", Bearer error="invalid_token""#], Some("invalid_token")),
+        (&[r#"DPoP error="use_dpop_nonce""#], None),
+        (&[r#"Bearer x_error="invalid_client""#], None),
+        (&[r#"Bearer error="unterminated"#], None),
+        (&["", ",,,", "Bearer"], None),
+    ] {
+        let mut answer = reply(401, "text/plain", "");
+        for header in headers {
+            answer.headers_mut().append("www-authenticate", header.parse().unwrap());
+        }
+        let error = client(Script::new([answer])).get_profile("ACCESS-TOKEN").await.unwrap_err();
+        assert_eq!(error.oauth_error().map(|error| &*error.code), code, "{headers:?}");
+        assert_eq!(error.class(), ErrorClass::Reauthorize, "{headers:?}");
+    }
+}
+
+#[tokio::test]
+async fn retry_after_stays_within_a_day() {
+    for (value, seconds) in [("18446744073709551615", 86_400), ("Wed, 21 Oct 2015 07:28:00 GMT", 0), ("0", 0)]
+    {
+        let mut answer = reply(503, "text/plain", "");
+        answer.headers_mut().insert("retry-after", value.parse().unwrap());
+        let error = exchange(Script::new([answer])).await.unwrap_err();
+        assert_eq!(error.retry_after(), Some(Duration::from_secs(seconds)), "{value}");
+    }
+}

@@ -79,6 +79,13 @@ async fn a_mistake_in_the_configuration_is_named() {
         ("[github]\nclient_id = \"x\"\nclient_secret = \"a\"\nclient_secret_env = \"B\"", &["not several"]),
         ("[github]\nclient_id = \"x\"\nbase_url = \"http://github.example.com\"", &["base_url", "https"]),
         ("[microsoft]\nclient_id = \"x\"\ntenant = \"a/b\"", &["tenant"]),
+        ("[github]\nclient_id = \"\"", &["client_id"]),
+        ("[github]\nclient_id = \"x\"\nclient_secret = \"\"", &["client_secret"]),
+        ("[acme]\nprovider = \"oauth2\"\nclient_id = \"x\"", &["authorize_endpoint"]),
+        (
+            "[oauth2]\nclient_id = \"x\"\nauthorize_endpoint = \"http://x\"\ntoken_endpoint = \"https://x\"",
+            &["http://x", "https"],
+        ),
         ("[okta]\nclient_id = \"x\"\ndomain = \"https://x\"", &["domain"]),
     ] {
         let error = Registry::from_config(&parsed(text)).await.unwrap_err();
@@ -101,4 +108,35 @@ async fn every_provider_that_is_known_can_be_built_under_any_name() {
             Err(error) => assert!(["apple", "okta", "openid", "shopify"].contains(name), "{error}"),
         }
     }
+}
+
+#[tokio::test]
+async fn the_generic_client_is_configured_like_all_others() {
+    let config = parsed(
+        r#"
+        [acme]
+        provider = "oauth2"
+        client_id = "x"
+        client_secret = "y"
+        client_auth = "client_secret_basic"
+        authorize_endpoint = "https://acme.example/authorize"
+        token_endpoint = "https://acme.example/token"
+        "#,
+    );
+    let registry = Registry::from_config(&config).await.unwrap();
+    let acme = registry.get("acme").unwrap();
+    let url = acme.get_authorization_url(AuthorizationRequest::new("https://app.example/cb")).await.unwrap();
+    assert!(url.starts_with("https://acme.example/authorize?"), "{url}");
+    assert!(!format!("{config:?}").contains("acme.example"), "a misspelled secret would be shown too");
+}
+
+#[test]
+fn moved_endpoints_are_not_silently_moved_back() {
+    use oauth_clients::{Provider, microsoft::MicrosoftGraphOAuth2};
+
+    let moved =
+        || MicrosoftGraphOAuth2::new("id", "s").with_endpoints(|all| all.at("https://gateway.example"));
+    assert_eq!(moved().with_tenant("t").unwrap_err().class(), ErrorClass::Configuration);
+    let tenant = MicrosoftGraphOAuth2::new("id", "s").with_tenant("a").unwrap().with_tenant("b").unwrap();
+    assert_eq!(tenant.oauth2().endpoints().token, "https://login.microsoftonline.com/b/oauth2/v2.0/token");
 }

@@ -184,3 +184,65 @@ fn what_a_login_prints_is_no_secret() {
     let shown = format!("{callback:?}");
     assert!(shown.contains("code") && !shown.contains("THE-"), "{shown}");
 }
+
+#[tokio::test]
+async fn cb_10_a_code_goes_to_no_other_server_of_the_same_name() {
+    let http = Script::default();
+    let honest = client(&http);
+    let attempt = begun(&honest).await;
+    let callback = Callback::from_query(&format!("code=c&state={}&iss=https://as.example", attempt.state()));
+    let mut evil =
+        OAuth2::new("id", "secret", "https://evil.example/authorize", "https://evil.example/token")
+            .with_name("acme")
+            .with_http_client(http.clone());
+    evil.set_issuer("https://evil.example");
+    let error = evil.finish_login(attempt, callback).await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Login(LoginError::OtherProvider { .. })), "{error}");
+    assert_eq!(http.requests().len(), 0);
+}
+
+#[tokio::test]
+async fn what_a_callback_says_cannot_forge_a_log() {
+    let query =
+        "error=x%0aFAKE+LINE%1b[2J&error_description=".to_owned() + &"y".repeat(5000) + "&state=STATE";
+    let LoginError::Refused(error) = refused(&query).await else { panic!() };
+    assert_eq!(error.code, "x FAKE LINE [2J");
+    assert!(error.to_string().len() < 500);
+}
+
+#[tokio::test]
+async fn empty_parameters_count_as_absent_and_facebooks_names_do_not_spoil_a_code() {
+    for extra in ["&error=", "&error_code=200", "&iss=https://as.example"] {
+        let http = Script::json(200, &json!({"access_token": "AT"}));
+        let client = client(&http);
+        let attempt = begun(&client).await;
+        let callback = Callback::from_query(&format!("code=c&state={}{extra}", attempt.state()));
+        client.finish_login(attempt, callback).await.unwrap_or_else(|error| panic!("{extra}: {error}"));
+    }
+}
+
+#[tokio::test]
+async fn nobody_can_sign_a_shopify_callback_with_an_empty_secret() {
+    let shopify = ShopifyOAuth2::new("key", "", "Some-Shop").unwrap().with_http_client(Script::default());
+    let attempt = shopify.start_login("https://app.example/cb", LoginOptions::new()).await.unwrap().attempt;
+    let message = format!("code=c&shop=some-shop.myshopify.com&state={}", attempt.state());
+    let query = format!("{message}&hmac={}", oauth_clients::hmac_sha256_hex("", &message));
+    let error = shopify.finish_login(attempt, Callback::from_query(&query)).await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Login(LoginError::ProviderCheck(_))), "{error}");
+}
+
+#[test]
+fn users_of_two_servers_never_share_a_key() {
+    use oauth_clients::github::GitHubOAuth2;
+
+    let github = || GitHubOAuth2::new("id", "s");
+    let enterprise = github().with_enterprise_server("https://ghe.example").unwrap();
+    let generic =
+        |host: &str| OAuth2::new("id", "s", format!("https://{host}/a"), format!("https://{host}/t"));
+    let key = |client: &dyn Provider| client.oauth2().identity(json!({"id": 1})).unwrap().issuer;
+    assert_eq!(key(&github()), "github");
+    assert_eq!(key(&github().with_name("our-github")), "github");
+    assert_eq!(key(&enterprise), "https://ghe.example/login/oauth");
+    assert_eq!(key(&generic("a.example")), "https://a.example");
+    assert_eq!(key(&generic("b.example").with_name("acme")), "https://b.example");
+}

@@ -135,3 +135,38 @@ async fn tk_19_a_code_is_sent_once_even_if_the_reply_is_lost() {
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert_eq!(seen.load(Ordering::SeqCst), 1);
 }
+
+#[test]
+fn the_default_client_serves_many_runtimes_at_once() {
+    use std::io::{Read, Write};
+
+    // A server that keeps connections alive, so that each could be handed to another runtime.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}/token", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            std::thread::spawn(move || {
+                let mut buffer = [0; 4096];
+                while stream.read(&mut buffer).is_ok_and(|read| read > 0) {
+                    let body = r#"{"access_token":"AT"}"#;
+                    let _ = write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+                }
+            });
+        }
+    });
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..20 {
+                    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                    let client = OAuth2::new("id", "s", "https://as.example/authorize", endpoint.clone());
+                    for _ in 0..2 {
+                        let exchange = client.get_access_token("c", "https://app.example/cb", None, &[]);
+                        runtime.block_on(exchange).unwrap();
+                    }
+                }
+            });
+        }
+    });
+}

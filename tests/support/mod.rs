@@ -1,5 +1,7 @@
 //! What several tests need.
 
+pub(crate) mod chromium;
+
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;

@@ -145,7 +145,7 @@ pub(crate) fn failure(
             @if let Some(button) = retry {
                 a.button.main href=(format!("/auth/{}/login", button.name)) { "Try again with " (button.title) }
             }
-            a.button href="/" { "Back to the providers" }
+            a.button.main[retry.is_none()] href="/" { "Back to the providers" }
         }
     };
     document(&explanation.title, None, &content)

@@ -65,6 +65,8 @@ pub struct SignedIn {
     pub return_to: Option<String>,
     /// The application's own data, from [`SignIn::on_login`].
     pub data: Value,
+    /// The parameters of the callback, for what a provider sends nowhere else, such as the name at Apple.
+    pub callback: Callback,
     /// The headers of the callback's request, for the application's own session.
     pub headers: HeaderMap,
 }
@@ -236,7 +238,7 @@ impl SignIn {
         if !self.0.used.use_once(attempt.state(), until).await.map_err(SignInError::Store)? {
             return Err(SignInError::AlreadyUsed);
         }
-        let login = provider.finish_login(attempt, callback).await.map_err(SignInError::Login)?;
+        let login = provider.finish_login(attempt, callback.clone()).await.map_err(SignInError::Login)?;
         let identity = provider.get_identity(&login.token).await.map_err(SignInError::Login)?;
         let mut data = login.data;
         let signed_in = SignedIn {
@@ -245,6 +247,7 @@ impl SignIn {
             token: login.token,
             return_to: data["return_to"].as_str().map(str::to_owned),
             data: data["data"].take(),
+            callback,
             headers: parts.headers.clone(),
         };
         Ok(on_signed_in(signed_in).await)

@@ -16,7 +16,8 @@
 //!
 //! Version 2 answers UserInfo as a signed JWT. Its claims are read; **its signature is not checked yet**, so what vouches
 //! for them is the TLS connection to FranceConnect itself (OpenID Connect Core section 3.1.3.7 allows that for what comes
-//! directly from the provider). FranceConnect does not say whether an address is verified.
+//! directly from the provider). FranceConnect does not say whether an address is verified,
+//! and its documentation does not speak of PKCE; a challenge is sent.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 pub use oauth_core;
