@@ -429,10 +429,6 @@ async fn every_provider_signs_in() {
             assert_ne!(fresh["access_token"], token["access_token"]);
         }
     }
-    let mut covered: Vec<_> = ALL.iter().map(|case| case.provider).collect();
-    covered.sort_unstable();
-    covered.dedup();
-    assert_eq!(lab.emulator.providers(), covered, "each provider has a case");
 }
 
 #[tokio::test]
