@@ -203,8 +203,8 @@ async fn cb_10_a_code_goes_to_no_other_server_of_the_same_name() {
 
 #[tokio::test]
 async fn what_a_callback_says_cannot_forge_a_log() {
-    let query =
-        "error=x%0aFAKE+LINE%1b[2J&error_description=".to_owned() + &"y".repeat(5000) + "&state=STATE";
+    let long = "y".repeat(5000);
+    let query = format!("error=x%0aFAKE+LINE%1b[2J&error_description={long}&state=STATE");
     let LoginError::Refused(error) = refused(&query).await else { panic!() };
     assert_eq!(error.code, "x FAKE LINE [2J");
     assert!(error.to_string().len() < 500);

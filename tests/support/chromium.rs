@@ -52,9 +52,10 @@ impl Chromium {
             "goog:loggingPrefs": { "browser": "ALL" },
         });
         let capabilities = Capabilities::from(capabilities.as_object().unwrap().clone());
-        let driver = WebDriver::new(format!("http://127.0.0.1:{port}"), capabilities)
-            .await
-            .unwrap_or_else(|error| panic!("Chromium does not start; `cargo xtask test` installs it: {error}"));
+        let driver =
+            WebDriver::new(format!("http://127.0.0.1:{port}"), capabilities).await.unwrap_or_else(|error| {
+                panic!("Chromium does not start; `cargo xtask test` installs it: {error}")
+            });
         Self { driver, _chromedriver: chromedriver }
     }
 
