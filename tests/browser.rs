@@ -11,6 +11,7 @@ use oauth_demo::{
     site::{self, Options, Site},
 };
 use oauth_emulator::{Arrival, Consent};
+use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::support::chromium::Chromium;
@@ -97,8 +98,8 @@ async fn a_form_post_brings_its_cookie_from_another_site() {
     let consent = browser.url().await;
     browser.goto(&site.url()).await;
     let [cookie] = &browser.cookies("oauth-").await[..] else { panic!("one attempt, one cookie") };
-    assert_eq!((cookie.secure, cookie.http_only), (Some(true), Some(true)));
-    assert_eq!(format!("{:?}", cookie.same_site), "Some(None)");
+    assert_eq!((&cookie["secure"], &cookie["httpOnly"]), (&json!(true), &json!(true)));
+    assert_eq!(cookie["sameSite"], "None");
     browser.goto(&consent).await;
     decide(&site, &browser, "allow").await;
     assert_signed_in(&site, &browser, "apple").await;
@@ -137,14 +138,14 @@ async fn who_says_no_or_meets_a_fault_is_told_and_can_try_again() {
 async fn two_tabs_at_once_do_not_disturb_each_other() {
     let (site, browser) = start().await;
     to_consent(&site, &browser, "github").await;
-    let first = browser.driver.window().await.unwrap();
-    let second = browser.driver.new_tab().await.unwrap();
-    browser.driver.switch_to_window(second).await.unwrap();
+    let first = browser.tab().await;
+    let second = browser.open_tab().await;
+    browser.switch_to(&second).await;
     to_consent(&site, &browser, "google").await;
     decide(&site, &browser, "allow").await;
     assert_signed_in(&site, &browser, "the second tab").await;
     assert!(browser.text(".lead").await.contains("Google"));
-    browser.driver.switch_to_window(first).await.unwrap();
+    browser.switch_to(&first).await;
     decide(&site, &browser, "allow").await;
     assert_signed_in(&site, &browser, "the first tab").await;
     assert!(browser.text(".lead").await.contains("GitHub"));
@@ -159,10 +160,10 @@ async fn who_goes_back_after_finishing_cannot_finish_twice_but_can_start_again()
     assert_signed_in(&site, &browser, "at first").await;
     let redeemed = token_requests(&site);
 
-    browser.driver.back().await.unwrap();
+    browser.back().await;
     assert_eq!(browser.url().await, consent, "back at the provider");
     // The page anew, as after a reload; the provider gives a second code for the same state.
-    browser.driver.refresh().await.unwrap();
+    browser.reload().await;
     decide(&site, &browser, "allow").await;
     assert_eq!(browser.text("h1").await, "This sign-in is over, or is not yours");
     assert_eq!(token_requests(&site), redeemed, "the second code is not redeemed");
@@ -181,13 +182,15 @@ async fn a_changed_cookie_signs_nobody_in() {
     let consent = browser.url().await;
     browser.goto(&site.url()).await;
     let mut cookie = browser.cookies("oauth-").await.remove(0);
-    assert_eq!((cookie.secure, cookie.http_only), (Some(false), Some(true)));
-    assert_eq!(format!("{:?}", cookie.same_site), "Some(Lax)");
+    assert_eq!((&cookie["secure"], &cookie["httpOnly"]), (&json!(false), &json!(true)));
+    assert_eq!(cookie["sameSite"], "Lax");
+    let mut sealed = cookie["value"].as_str().unwrap().to_owned();
     // One character in the middle, which is encrypted.
-    let middle = cookie.value.len() / 2;
-    let other = if cookie.value[middle..].starts_with('A') { "B" } else { "A" };
-    cookie.value.replace_range(middle..=middle, other);
-    browser.driver.add_cookie(cookie).await.unwrap();
+    let middle = sealed.len() / 2;
+    let other = if sealed[middle..].starts_with('A') { "B" } else { "A" };
+    sealed.replace_range(middle..=middle, other);
+    cookie["value"] = sealed.into();
+    browser.set_cookie(&cookie).await;
 
     browser.goto(&consent).await;
     decide(&site, &browser, "allow").await;

@@ -1,9 +1,17 @@
-//! Chromium, driven through WebDriver.
+//! Chromium, driven through WebDriver (<https://www.w3.org/TR/webdriver2/>): the dozen commands that the tests need.
 
-use std::process::Stdio;
+use std::{
+    io::{Read, Write},
+    net::{Ipv4Addr, TcpStream},
+    process::Stdio,
+    time::{Duration, Instant},
+};
 
-use serde_json::json;
-use thirtyfour::{By, Capabilities, Cookie, WebDriver, WebElement, error::WebDriverResult};
+use oauth_clients::{
+    reqwest::{self, Method},
+    reqwest_client,
+};
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
@@ -11,10 +19,19 @@ use tokio::{
 
 /// A browser without a window, with a profile of its own. It ends when dropped, also when a test fails.
 pub(crate) struct Chromium {
-    // Dropped first: it asks the driver to end the browser.
-    pub(crate) driver: WebDriver,
+    http: reqwest::Client,
+    port: u16,
+    session: String,
     _chromedriver: Child,
 }
+
+/// The key under which an element's reference stands (section 12.1).
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+/// How long a page may take, with time to spare on a machine that does other work.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+const HOW_TO_INSTALL: &str = "`cargo xtask test` installs Chromium and its driver";
 
 impl Chromium {
     pub(crate) async fn start() -> Self {
@@ -23,9 +40,9 @@ impl Chromium {
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .expect("chromedriver drives the browser; `cargo xtask test` installs both");
+            .unwrap_or_else(|cause| panic!("chromedriver does not start: {cause}; {HOW_TO_INSTALL}"));
         let mut lines = BufReader::new(chromedriver.stdout.take().unwrap()).lines();
-        let port: u16 = loop {
+        let port = loop {
             let line = lines.next_line().await.unwrap().expect("chromedriver says on which port it listens");
             if let Some((_, port)) = line.split_once("started successfully on port ") {
                 break port.trim_end_matches('.').parse().unwrap();
@@ -34,7 +51,7 @@ impl Chromium {
         // Without a reader, the driver would end at the next line that it writes.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
 
-        // The driver adds `--user-data-dir` with a new folder and removes it at the end.
+        // The driver adds `--user-data-dir` with a new folder, and removes it at the end.
         let arguments = [
             "--headless=new",
             "--no-sandbox",
@@ -51,59 +68,146 @@ impl Chromium {
             "goog:chromeOptions": { "args": arguments },
             "goog:loggingPrefs": { "browser": "ALL" },
         });
-        let capabilities = Capabilities::from(capabilities.as_object().unwrap().clone());
-        let driver =
-            WebDriver::new(format!("http://127.0.0.1:{port}"), capabilities).await.unwrap_or_else(|error| {
-                panic!("Chromium does not start; `cargo xtask test` installs it: {error}")
-            });
-        Self { driver, _chromedriver: chromedriver }
+        let http = reqwest_client(|defaults| defaults).unwrap();
+        let mut browser = Self { http, port, session: String::new(), _chromedriver: chromedriver };
+        let session = browser
+            .send(Method::POST, "", &json!({ "capabilities": { "alwaysMatch": capabilities } }))
+            .await
+            .unwrap_or_else(|error| panic!("Chromium does not start; {HOW_TO_INSTALL}: {error}"));
+        browser.session = format!("/{}", session["sessionId"].as_str().unwrap());
+        browser
     }
 
     pub(crate) async fn goto(&self, url: &str) {
-        self.driver.goto(url).await.unwrap();
+        self.post("/url", &json!({ "url": url })).await;
+    }
+
+    pub(crate) async fn back(&self) {
+        self.post("/back", &json!({})).await;
+    }
+
+    pub(crate) async fn reload(&self) {
+        self.post("/refresh", &json!({})).await;
     }
 
     pub(crate) async fn url(&self) -> String {
-        self.driver.current_url().await.unwrap().into()
+        text_of(&self.get("/url").await)
     }
 
+    /// Clicks a link or a button that leads to another page, and waits for that page.
     pub(crate) async fn click(&self, css: &str) {
-        self.find(css).await.click().await.unwrap();
+        let element = self.click_here(css).await;
+        // A form is sent after the click was answered, so the old page may still be there for a while.
+        let is_old = async || self.try_get(&format!("/element/{element}/name")).await.is_ok();
+        let is_ready = json!({ "script": "return document.readyState === 'complete'", "args": [] });
+        let deadline = Instant::now() + PATIENCE;
+        while is_old().await || self.post("/execute/sync", &is_ready).await != json!(true) {
+            assert!(Instant::now() < deadline, "{css} leads nowhere from {}", self.url().await);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
+    /// The text of an element, as the user sees it.
     pub(crate) async fn text(&self, css: &str) -> String {
-        self.find(css).await.text().await.unwrap()
+        let element = self.find(css).await;
+        text_of(&self.get(&format!("/element/{element}/text")).await)
     }
 
     pub(crate) async fn has(&self, css: &str) -> bool {
-        !self.driver.find_all(By::Css(css)).await.unwrap().is_empty()
+        self.find_all(css).await != json!([])
     }
 
     /// Chooses an option of a list by its value.
     pub(crate) async fn select(&self, name: &str, value: &str) {
-        self.click(&format!("select[name={name}] option[value={value}]")).await;
+        self.click_here(&format!("select[name={name}] option[value={value}]")).await;
     }
 
-    /// The cookies of the page's site whose names begin like this.
-    pub(crate) async fn cookies(&self, prefix: &str) -> Vec<Cookie> {
-        let all = self.driver.get_all_cookies().await.unwrap();
-        all.into_iter().filter(|cookie| cookie.name.starts_with(prefix)).collect()
+    /// The cookies of the page's site whose names begin like this, as WebDriver describes cookies.
+    pub(crate) async fn cookies(&self, prefix: &str) -> Vec<Value> {
+        let all = self.get("/cookie").await;
+        let begins = |cookie: &&Value| text_of(&cookie["name"]).starts_with(prefix);
+        all.as_array().unwrap().iter().filter(begins).cloned().collect()
     }
 
-    /// What the browser complained about so far: blocked files, failed loads, broken pages.
+    pub(crate) async fn set_cookie(&self, cookie: &Value) {
+        self.post("/cookie", &json!({ "cookie": cookie })).await;
+    }
+
+    /// The tab that the commands go to.
+    pub(crate) async fn tab(&self) -> String {
+        text_of(&self.get("/window").await)
+    }
+
+    pub(crate) async fn open_tab(&self) -> String {
+        text_of(&self.post("/window/new", &json!({ "type": "tab" })).await["handle"])
+    }
+
+    pub(crate) async fn switch_to(&self, tab: &str) {
+        self.post("/window", &json!({ "handle": tab })).await;
+    }
+
+    /// What the browser complained about since the last call: blocked files, failed loads, broken pages.
     pub(crate) async fn complaints(&self) -> Vec<String> {
-        let log = self.driver.browser_log().await.unwrap();
-        log.into_iter().map(|entry| format!("{entry:?}")).collect()
+        let log = self.post("/se/log", &json!({ "type": "browser" })).await;
+        log.as_array().unwrap().iter().map(|entry| text_of(&entry["message"])).collect()
     }
 
-    async fn find(&self, css: &str) -> WebElement {
-        let found: WebDriverResult<WebElement> = self.driver.find(By::Css(css)).await;
-        match found {
-            Ok(element) => element,
-            Err(error) => {
-                let page = self.driver.source().await.unwrap_or_default();
-                panic!("no {css} at {}: {error}\n{page}", self.url().await)
-            }
+    async fn click_here(&self, css: &str) -> String {
+        let element = self.find(css).await;
+        self.post(&format!("/element/{element}/click"), &json!({})).await;
+        element
+    }
+
+    async fn find(&self, css: &str) -> String {
+        let found = self.find_all(css).await;
+        match found[0][ELEMENT].as_str() {
+            Some(element) => element.to_owned(),
+            None => panic!("no {css} at {}:\n{}", self.url().await, text_of(&self.get("/source").await)),
         }
     }
+
+    async fn find_all(&self, css: &str) -> Value {
+        self.post("/elements", &json!({ "using": "css selector", "value": css })).await
+    }
+
+    async fn get(&self, command: &str) -> Value {
+        self.try_get(command).await.unwrap()
+    }
+
+    async fn try_get(&self, command: &str) -> Result<Value, String> {
+        self.send(Method::GET, command, &Value::Null).await
+    }
+
+    async fn post(&self, command: &str, parameters: &Value) -> Value {
+        self.send(Method::POST, command, parameters).await.unwrap()
+    }
+
+    /// Sends a command; gives the reply's value, or what the driver says against it (section 6.3).
+    async fn send(&self, method: Method, command: &str, parameters: &Value) -> Result<Value, String> {
+        let url = format!("http://127.0.0.1:{}/session{}{command}", self.port, self.session);
+        let request = self.http.request(method, url);
+        let request = if parameters.is_null() { request } else { request.json(parameters) };
+        let reply = request.send().await.map_err(|cause| cause.to_string())?;
+        let is_success = reply.status().is_success();
+        let mut body: Value = reply.json().await.map_err(|cause| cause.to_string())?;
+        if is_success { Ok(body["value"].take()) } else { Err(format!("{command}: {}", body["value"])) }
+    }
+}
+
+impl Drop for Chromium {
+    fn drop(&mut self) {
+        // Only the driver knows the browser's processes, so it must be asked before it ends; and `drop` cannot await.
+        let Ok(mut driver) = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)) else { return };
+        let quit = format!(
+            "DELETE /session{} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+            self.session
+        );
+        let _ = driver.write_all(quit.as_bytes());
+        // The reply comes when the browser has ended.
+        let _ = driver.read(&mut [0; 64]);
+    }
+}
+
+fn text_of(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("not a text: {value}")).to_owned()
 }
