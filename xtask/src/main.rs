@@ -1,5 +1,6 @@
 //! The project's own commands. `cargo xtask --help` lists them; each has a file of its name.
 
+mod browser;
 mod ci;
 mod demo;
 mod generate;
@@ -27,7 +28,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Sign in with all providers at the emulator, or with one at the real service
+    /// Start a site that signs in with every provider, at the emulator or at the real service
     ///
     /// Arguments and exit code are those of the program oauth-demo; `cargo xtask demo -- --help` lists them.
     Demo {
@@ -37,7 +38,8 @@ enum Command {
     },
     /// Run every test, after installing what the tests need
     ///
-    /// The tests need Node.js 20 or newer, for the OpenID Provider in tests/oidc-provider.
+    /// The tests need Node.js 20 or newer, for the OpenID Provider in tests/oidc-provider, and Chromium with its driver, for
+    /// the demo site.
     Test {
         /// Arguments of `cargo test`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

@@ -2,9 +2,10 @@
 
 use anyhow::Result;
 
-use crate::{node, workspace};
+use crate::{browser, node, workspace};
 
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    browser::ready()?;
     let node = node::ready()?;
     let mut cargo = workspace::cargo();
     cargo.arg("test");

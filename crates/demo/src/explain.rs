@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use oauth_axum::SignInError;
-use oauth_clients::{Error, ErrorClass, ErrorKind, LoginError, SealError};
+use oauth_clients::{Error, ErrorClass, ErrorKind, LoginError, Operation, SealError};
 
 /// A failure in words.
 #[derive(Clone, Debug)]
@@ -17,6 +17,9 @@ pub(crate) struct Explanation {
     /// The provider at which to try again, where trying again can help.
     pub(crate) retry_at: Option<String>,
 }
+
+/// What providers call a user's no: RFC 6749 section 4.1.2.1, Apple and LinkedIn.
+const DENIED: &[&str] = &["access_denied", "user_cancelled_authorize", "user_cancelled_login"];
 
 const AGAIN: &str = "Start the sign-in again.";
 
@@ -187,9 +190,28 @@ fn in_words(error: &Error, provider: &str) -> (String, String, String) {
             format!("The site asked {provider} and got no complete answer."),
             "The connection failed, took too long, led elsewhere, or brought more than a provider sends.",
         ),
+        ErrorKind::Refused { .. } | ErrorKind::UnexpectedStatus { .. }
+            if error.class() == ErrorClass::Reauthorize
+                && [Operation::GET_PROFILE, Operation::GET_IDENTITY].contains(&error.operation()) =>
+        {
+            words(
+                "The access token is not accepted",
+                format!("{provider} does not accept the access token."),
+                "It has expired or was revoked.",
+            )
+        }
+        ErrorKind::Refused { .. } | ErrorKind::UnexpectedStatus { .. }
+            if matches!(error.class(), ErrorClass::Transient { .. }) =>
+        {
+            words(
+                "The provider is not well, or busy",
+                format!("{provider} answered that it cannot answer now."),
+                "This passes. Nothing is lost: tokens stay as good as they were.",
+            )
+        }
         ErrorKind::Refused { .. } if error.class() == ErrorClass::Reauthorize => words(
             "The permission is no longer valid",
-            format!("{provider} refused what the site showed: a code, a refresh token or an access token."),
+            format!("{provider} refused what the site showed: a code or a refresh token."),
             "It has expired, was used before, or was revoked.",
         ),
         ErrorKind::Refused { .. } => words(
@@ -197,23 +219,11 @@ fn in_words(error: &Error, provider: &str) -> (String, String, String) {
             format!("{provider} answered the site's request with an error."),
             "The error code says why; it stands below.",
         ),
-        ErrorKind::UnexpectedStatus { .. } => match error.class() {
-            ErrorClass::Reauthorize => words(
-                "The access token is not accepted",
-                format!("{provider} does not accept the access token."),
-                "It has expired or was revoked.",
-            ),
-            ErrorClass::Transient { .. } => words(
-                "The provider is not well, or busy",
-                format!("{provider} answered that it cannot answer now."),
-                "This passes. Nothing is lost: the tokens stay as good as they were.",
-            ),
-            _ => words(
-                "The provider answered with an error",
-                format!("{provider} answered with an error that no standard describes."),
-                "The HTTP status and the provider's own words, if there are any, stand below.",
-            ),
-        },
+        ErrorKind::UnexpectedStatus { .. } => words(
+            "The provider answered with an error",
+            format!("{provider} answered with an error that no standard describes."),
+            "The HTTP status and the provider's own words, if there are any, stand below.",
+        ),
         ErrorKind::MalformedReply { .. } => words(
             "The provider's answer cannot be used",
             format!("{provider} reported success, but its reply is damaged or lacks what is needed."),
@@ -242,7 +252,7 @@ fn in_words(error: &Error, provider: &str) -> (String, String, String) {
 fn login_in_words(error: &LoginError, provider: &str) -> (String, String, String) {
     let words = |title: &str, happened: String, means: &str| (title.to_owned(), happened, means.to_owned());
     match error {
-        LoginError::Refused(refused) if refused.code == "access_denied" => words(
+        LoginError::Refused(refused) if DENIED.contains(&&*refused.code) => words(
             "You said no",
             format!("{provider} reports that you did not allow the sign-in."),
             "That is your right and nobody's error. Nothing was changed.",

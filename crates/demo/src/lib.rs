@@ -100,3 +100,8 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/migrating-from-httpx-oauth.md")]
 struct MigrationGuide;
+
+/// The guide's code, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/sign-in-with-axum.md")]
+struct SignInWithAxum;

@@ -3,7 +3,7 @@
 mod emulated;
 mod real;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{env, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 use oauth_demo::{
@@ -11,8 +11,8 @@ use oauth_demo::{
     site::{self, Options},
 };
 
-/// Starts a site with a button for every provider. They sign in at an emulator in this process; those whose credentials
-/// are in the environment (GITHUB_CLIENT_ID and GITHUB_CLIENT_SECRET for github) sign in at the real service.
+/// Signs in with every provider at an emulator in this process and prints a table, then starts a site with a button for
+/// each. Those whose credentials are in the environment (GITHUB_CLIENT_ID and GITHUB_CLIENT_SECRET for github) sign in at the real service.
 #[derive(Parser)]
 #[command(name = "cargo xtask demo")]
 struct Arguments {
@@ -36,7 +36,7 @@ struct Arguments {
     #[arg(long)]
     no_browser: bool,
 
-    /// Starts no site, but signs in with every provider at the emulator by itself and prints a table.
+    /// Starts no site: ends after the table, and fails if a provider failed.
     #[arg(long, conflicts_with = "provider")]
     headless: bool,
 }
@@ -46,7 +46,10 @@ async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match &arguments.provider {
         None if arguments.headless => emulated::sign_in_everywhere().await,
-        None => run_site(&arguments).await,
+        None => match emulated::sign_in_everywhere().await {
+            Ok(()) => run_site(&arguments).await,
+            failed => failed,
+        },
         Some(name) => real::sign_in(name, &arguments.settings, arguments.port, !arguments.no_browser).await,
     };
     match outcome {
@@ -62,12 +65,15 @@ async fn run_site(arguments: &Arguments) -> Result<(), String> {
     let real = settings::all(arguments.config.as_deref())?;
     let options = Options { port: arguments.port, real, ..Options::default() };
     let site = site::start(options).await.map_err(|error| error.to_string())?;
-    println!("The demo is at {}", site.url());
+    println!("\nNow sign in yourself, at {}", site.url());
     for (name, redirect_uri) in site.redirect_uris() {
         println!("{name} leads to the real service, which must know the redirect URI {redirect_uri}");
     }
     println!("Ctrl+C ends it.");
-    if !arguments.no_browser && webbrowser::open(&site.url()).is_err() {
+    // Without a display, only a browser for the terminal would be found, and it would take the terminal over.
+    let display = !cfg!(target_os = "linux")
+        || ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| env::var_os(name).is_some());
+    if !arguments.no_browser && display && webbrowser::open(&site.url()).is_err() {
         println!("No browser could be opened; open the address yourself.");
     }
     site.ended().await;

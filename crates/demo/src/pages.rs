@@ -102,9 +102,10 @@ pub(crate) fn me(session: &Session, person: &Person, title: &str) -> Markup {
             h2 #actions { "What an application does with it" }
             div.row {
                 (action(session, "profile", "Read the profile", "main"))
-                (action(session, "refresh", "Refresh the tokens", ""))
-                (action(session, "revoke", "Revoke the tokens", "danger"))
-                (action(session, "sign-out", "Sign out here", ""))
+                (action(session, "refresh", "Refresh tokens", ""))
+                (action(session, "revoke", "Revoke tokens", "danger"))
+                (action(session, "sign-out", "Sign out", ""))
+                a.button href="/" { "Sign in elsewhere" }
             }
             p.muted {
                 "Revoking tells the provider that the tokens are no longer wanted. Signing out only makes this site forget them."
@@ -126,7 +127,7 @@ pub(crate) fn me(session: &Session, person: &Person, title: &str) -> Markup {
 pub(crate) fn failure(
     explanation: &Explanation,
     retry: Option<&Button>,
-    faults: &[(String, &Choice)],
+    faults: &[(String, &str)],
 ) -> Markup {
     let content = html! {
         h1 { (explanation.title) }
@@ -136,7 +137,7 @@ pub(crate) fn failure(
                 "Faults are switched on at the emulator: "
                 @for (at, (provider, fault)) in faults.iter().enumerate() {
                     @if at > 0 { ", " }
-                    (provider) " (" (fault.label) ")"
+                    (provider) " (" (fault) ")"
                 }
                 ". You can switch them off on the page of the providers."
             }

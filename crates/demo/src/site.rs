@@ -128,15 +128,15 @@ async fn emulator() -> std::io::Result<Emulator> {
         .user(User::default())
         .user(User {
             id: "1906120919920101".into(),
-            name: "Grace Hopper (address not verified)".into(),
+            name: "Grace Hopper".into(),
             username: "grace".into(),
-            email: Some("grace@example.com".into()),
+            email: Some("unverified.grace@example.com".into()),
             email_verified: false,
             picture: None,
         })
         .user(User {
             id: "1912062319540607".into(),
-            name: "Alan Turing (no address)".into(),
+            name: "Alan Turing".into(),
             username: "alan".into(),
             email: None,
             email_verified: false,
@@ -186,8 +186,9 @@ fn router(site: Arc<Shared>, sign_in: SignIn) -> Router {
     Router::new()
         .route("/", get(home))
         .route("/me", get(me))
-        .route("/me/{action}", post(act))
-        .route("/faults/{switch}", post(switch_fault))
+        // Who reloads or types the address of a button lands on the page that has it.
+        .route("/me/{action}", post(act).get(async || Redirect::to("/me")))
+        .route("/faults/{switch}", post(switch_fault).get(async || Redirect::to("/")))
         .route("/style.css", get(async |State(site): AppState| css(&site.style)))
         .route("/mark.svg", get(async || ([(header::CONTENT_TYPE, "image/svg+xml")], pages::MARK)))
         .nest("/auth", auth)
@@ -221,9 +222,8 @@ async fn act(
     headers: HeaderMap,
     Form(form): Form<HashMap<String, String>>,
 ) -> Response {
-    let session = match site.session_of_form(&headers, &form) {
-        Ok(session) => session,
-        Err(refusal) => return refusal,
+    let Some(session) = site.session_of_form(&headers, &form) else {
+        return site.failed(StatusCode::FORBIDDEN, &Explanation::of_foreign_form());
     };
     let Some(mut person) = session.person.clone() else { return Redirect::to("/").into_response() };
     let provider = person.provider.clone();
@@ -270,9 +270,8 @@ async fn switch_fault(
     headers: HeaderMap,
     Form(form): Form<HashMap<String, String>>,
 ) -> Response {
-    let session = match site.session_of_form(&headers, &form) {
-        Ok(session) => session,
-        Err(refusal) => return refusal,
+    let Some(session) = site.session_of_form(&headers, &form) else {
+        return site.failed(StatusCode::FORBIDDEN, &Explanation::of_foreign_form());
     };
     let field = |name| form.get(name).map(String::as_str).unwrap_or_default();
     let (provider, fault, on) = (field("provider"), field("fault"), switch == "on");
@@ -310,26 +309,26 @@ impl Shared {
 
     fn failed(&self, status: StatusCode, explanation: &Explanation) -> Response {
         let retry = explanation.retry_at.as_deref().and_then(|name| self.button(name));
-        (status, page(&pages::failure(explanation, retry, &self.faults.all()))).into_response()
+        (status, page(&pages::failure(explanation, retry, &self.faults()))).into_response()
     }
 
     fn broken(&self, error: &oauth_clients::Error) -> Response {
         self.failed(StatusCode::INTERNAL_SERVER_ERROR, &Explanation::of_error(error, "this site"))
     }
 
-    /// The session that a form was made for, or the answer to a form that was not made here.
-    fn session_of_form(
-        &self,
-        headers: &HeaderMap,
-        form: &HashMap<String, String>,
-    ) -> Result<Session, Response> {
+    /// The session that a form was made for; none for a form that was not made here.
+    fn session_of_form(&self, headers: &HeaderMap, form: &HashMap<String, String>) -> Option<Session> {
         let csrf = form.get("csrf").map(String::as_str);
-        let session = self.sessions.find(headers).filter(|session| session.made_form(csrf));
-        session.ok_or_else(|| self.failed(StatusCode::FORBIDDEN, &Explanation::of_foreign_form()))
+        self.sessions.find(headers).filter(|session| session.made_form(csrf))
     }
 
     fn button(&self, name: &str) -> Option<&Button> {
         self.buttons.iter().find(|button| button.name == name)
+    }
+
+    /// The faults that are switched on: the provider's name for users, and what goes wrong.
+    fn faults(&self) -> Vec<(String, &'static str)> {
+        self.faults.all().into_iter().map(|(name, choice)| (self.title(&name), choice.label)).collect()
     }
 
     fn title(&self, name: &str) -> String {
