@@ -281,6 +281,9 @@ async fn a_strange_callback_has_its_own_answer_and_reaches_nobody() {
         .header("content-type", "application/x-www-form-urlencoded")
         .body("a".repeat(1 << 20));
     assert_eq!(copy.send(huge).await.status, 413);
+    let mut copy = kept(&browser);
+    let ahead = copy.http.head(&callback);
+    assert_eq!(copy.send(ahead).await.status, 400);
     assert_eq!(token_requests(&site), 0);
 
     // Nothing that somebody else chose stands in the page.

@@ -3,7 +3,9 @@
 use std::{
     io::{Read, Write},
     net::{Ipv4Addr, TcpStream},
+    path::PathBuf,
     process::Stdio,
+    sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
@@ -22,7 +24,9 @@ pub(crate) struct Chromium {
     http: reqwest::Client,
     port: u16,
     session: String,
-    _chromedriver: Child,
+    chromedriver: Child,
+    /// What browser and driver leave behind.
+    folder: PathBuf,
 }
 
 /// The key under which an element's reference stands (section 12.1).
@@ -35,8 +39,14 @@ const HOW_TO_INSTALL: &str = "`cargo xtask test` installs Chromium and its drive
 
 impl Chromium {
     pub(crate) async fn start() -> Self {
+        // A short path, because a socket is made in it.
+        static STARTED: AtomicUsize = AtomicUsize::new(0);
+        let folder = format!("oauth-{}-{}", std::process::id(), STARTED.fetch_add(1, Ordering::Relaxed));
+        let folder = std::env::temp_dir().join(folder);
+        std::fs::create_dir(&folder).unwrap();
         let mut chromedriver = Command::new("chromedriver")
             .arg("--port=0")
+            .env("TMPDIR", &folder)
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
@@ -51,8 +61,9 @@ impl Chromium {
         // Without a reader, the driver would end at the next line that it writes.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
 
-        // The driver adds `--user-data-dir` with a new folder, and removes it at the end.
+        let profile = format!("--user-data-dir={}", folder.join("profile").display());
         let arguments = [
+            &*profile,
             "--headless=new",
             "--no-sandbox",
             "--disable-gpu",
@@ -69,7 +80,7 @@ impl Chromium {
             "goog:loggingPrefs": { "browser": "ALL" },
         });
         let http = reqwest_client(|defaults| defaults).unwrap();
-        let mut browser = Self { http, port, session: String::new(), _chromedriver: chromedriver };
+        let mut browser = Self { http, port, session: String::new(), chromedriver, folder };
         let session = browser
             .send(Method::POST, "", &json!({ "capabilities": { "alwaysMatch": capabilities } }))
             .await
@@ -197,14 +208,23 @@ impl Chromium {
 impl Drop for Chromium {
     fn drop(&mut self) {
         // Only the driver knows the browser's processes, so it must be asked before it ends; and `drop` cannot await.
-        let Ok(mut driver) = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)) else { return };
-        let quit = format!(
-            "DELETE /session{} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
-            self.session
-        );
-        let _ = driver.write_all(quit.as_bytes());
-        // The reply comes when the browser has ended.
-        let _ = driver.read(&mut [0; 64]);
+        if let Ok(mut driver) = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)) {
+            let quit = format!(
+                "DELETE /session{} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+                self.session
+            );
+            let _ = driver.write_all(quit.as_bytes());
+            // The reply comes when the browser has ended.
+            let _ = driver.read(&mut [0; 64]);
+        }
+        let _ = self.chromedriver.start_kill();
+        // The last of its processes may still be writing.
+        for _ in 0..20 {
+            if std::fs::remove_dir_all(&self.folder).is_ok() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 }
 

@@ -184,6 +184,12 @@ impl LoginAttempt {
         &self.data
     }
 
+    /// How long it may take, from when it began.
+    #[must_use]
+    pub fn lifetime(&self) -> Duration {
+        Duration::from_secs(self.lifetime)
+    }
+
     /// Whether it took longer than a sign-in may.
     #[must_use]
     pub fn is_expired(&self) -> bool {

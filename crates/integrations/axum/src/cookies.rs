@@ -14,14 +14,9 @@ const HOST_PREFIX: &str = "__Host-oauth-";
 const NAME_LEN: usize = 16;
 
 /// The cookie of an attempt.
-pub(crate) fn set(
-    attempt: &LoginAttempt,
-    sealed: String,
-    lifetime: std::time::Duration,
-    https: bool,
-) -> Option<HeaderValue> {
+pub(crate) fn set(attempt: &LoginAttempt, sealed: String, https: bool) -> Option<HeaderValue> {
     let mut cookie = Cookie::new(name(attempt.state(), https)?, sealed);
-    cookie.set_max_age(Duration::try_from(lifetime).ok()?);
+    cookie.set_max_age(Duration::try_from(attempt.lifetime()).ok()?);
     header_value(&decorated(cookie, attempt.is_form_post(), https))
 }
 

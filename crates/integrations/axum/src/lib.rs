@@ -41,7 +41,7 @@
 //! # The cookie
 //!
 //! One for each attempt, so that two tabs do not disturb each other: named after the attempt's state, `HttpOnly`,
-//! `SameSite=Lax`, for ten minutes; with the prefix `__Host-` and `Secure` on https. Where the provider answers by a form
+//! `SameSite=Lax`, for as long as a sign-in may take; with the prefix `__Host-` and `Secure` on https. Where the provider answers by a form
 //! post from its own site, it is `SameSite=None`, or the browser would not send it. A browser keeps five at most; the oldest
 //! go. A callback clears its cookie whatever comes of it, and [`UsedAttempts`] remembers that it was used.
 //!

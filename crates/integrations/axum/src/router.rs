@@ -9,7 +9,7 @@ use axum::{
     routing::get,
 };
 use oauth_core::{
-    Callback, Identity, LOGIN_LIFETIME, LoginOptions, OAuth2Token, OffsetDateTime, Provider, Sealer,
+    Callback, Identity, LoginOptions, OAuth2Token, OffsetDateTime, Provider, Sealer,
     serde_json::{Value, json},
 };
 use serde::Deserialize;
@@ -206,7 +206,7 @@ impl SignIn {
         for name in cookies::surplus(&parts.headers, &self.0.sealer) {
             response.headers_mut().extend(cookies::clear(&name).map(|cookie| (header::SET_COOKIE, cookie)));
         }
-        let cookie = cookies::set(&started.attempt, sealed, LOGIN_LIFETIME, site.starts_with("https://"));
+        let cookie = cookies::set(&started.attempt, sealed, site.starts_with("https://"));
         response.headers_mut().extend(cookie.map(|cookie| (header::SET_COOKIE, cookie)));
         Ok(response)
     }
@@ -234,7 +234,7 @@ impl SignIn {
         }
         // Only the holder of the whole state may use the attempt up: the cookie's name is but a part of it.
         provider.oauth2().check_callback(&attempt, &callback).map_err(SignInError::Login)?;
-        let until = OffsetDateTime::now_utc() + 2 * LOGIN_LIFETIME;
+        let until = OffsetDateTime::now_utc() + attempt.lifetime();
         if !self.0.used.use_once(attempt.state(), until).await.map_err(SignInError::Store)? {
             return Err(SignInError::AlreadyUsed);
         }
@@ -271,6 +271,10 @@ impl SignIn {
 
 /// The parameters of a callback: the query of a GET, the form of a POST (OAuth 2.0 Form Post Response Mode section 2).
 async fn read(parts: &Parts, body: Body) -> Result<Callback, SignInError> {
+    if parts.method == Method::HEAD {
+        // Whoever looks ahead must not use the code up.
+        return Err(SignInError::WrongMethod);
+    }
     if parts.method != Method::POST {
         let query = parts.uri.query().unwrap_or_default();
         return if query.len() <= MOST_BYTES {
