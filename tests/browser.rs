@@ -200,12 +200,24 @@ async fn a_changed_cookie_signs_nobody_in() {
 
 #[tokio::test]
 async fn who_returns_too_late_starts_again() {
-    let login_lifetime = Some(Duration::from_secs(1));
-    let site = site::start(Options { login_lifetime, ..Options::default() }).await.unwrap();
+    let lifetime = Duration::from_secs(5);
+    let site = site::start(Options { login_lifetime: Some(lifetime), ..Options::default() }).await.unwrap();
     let browser = Chromium::start().await;
     to_consent(&site, &browser, "google").await;
+    let consent = browser.url().await;
+    browser.goto(&site.url()).await;
+    let mut cookie = browser.cookies("oauth-").await.remove(0);
+    browser.goto(&consent).await;
     // Times are in whole seconds.
-    tokio::time::sleep(Duration::from_millis(2100)).await;
+    tokio::time::sleep(lifetime + Duration::from_millis(1100)).await;
+    decide(&site, &browser, "allow").await;
+    // The browser has dropped the cookie.
+    assert_refused(&site, &browser, "This sign-in is over, or is not yours").await;
+
+    // A browser whose clock is wrong, or that somebody has changed, still has it.
+    cookie.as_object_mut().unwrap().remove("expiry");
+    browser.set_cookie(&cookie).await;
+    browser.goto(&consent).await;
     decide(&site, &browser, "allow").await;
     assert_refused(&site, &browser, "The sign-in took too long").await;
     assert_eq!(token_requests(&site), 0);
