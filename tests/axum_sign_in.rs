@@ -125,7 +125,7 @@ async fn a_user_signs_in_and_comes_back_to_where_they_wanted_to_go() {
     let page = browser.get(&format!("{}/auth/github/login?return_to=/cart%3Fx%3D1", site.url)).await;
     assert_eq!(page.status, 303);
     let [cookie] = &page.set_cookies[..] else { panic!("{:?}", page.set_cookies) };
-    assert!(cookie.starts_with("oauth-"), "{cookie}");
+    assert!(cookie.starts_with("oauth-attempt-"), "{cookie}");
     for attribute in ["HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=600"] {
         assert!(cookie.contains(attribute), "{cookie}");
     }
@@ -150,7 +150,7 @@ async fn on_https_the_cookie_is_bound_to_the_host() {
     let page = Browser::new().get(&format!("{}/auth/google/login", site.url)).await;
     let cookie = &page.set_cookies[0];
     assert!(
-        cookie.starts_with("__Host-oauth-") && cookie.contains("Secure") && cookie.contains("Path=/"),
+        cookie.starts_with("__Host-oauth-attempt-") && cookie.contains("Secure") && cookie.contains("Path=/"),
         "{cookie}"
     );
     let location = page.location.unwrap();
@@ -190,7 +190,7 @@ async fn a_browser_keeps_five_attempts_and_drops_the_oldest() {
     let site = site().await;
     let mut browser = Browser::new();
     // A cookie that does not open any more goes too.
-    browser.cookies.push(("oauth-AAAAAAAAAAAAAAAA".to_owned(), "damaged".to_owned()));
+    browser.cookies.push(("oauth-attempt-AAAAAAAAAAAAAAAA".to_owned(), "damaged".to_owned()));
     for started in 1..=8 {
         browser.get(&format!("{}/auth/github/login", site.url)).await;
         assert_eq!(browser.cookies.len(), started.min(5));

@@ -7,8 +7,8 @@ use oauth_core::{LoginAttempt, Sealer};
 /// More attempts than anybody has tabs for; together they stay far below what browsers keep for a site.
 const MOST: usize = 5;
 
-const PREFIX: &str = "oauth-";
-const HOST_PREFIX: &str = "__Host-oauth-";
+const PREFIX: &str = "oauth-attempt-";
+const HOST_PREFIX: &str = "__Host-oauth-attempt-";
 
 /// How many characters of the state name the cookie. Sixteen base64url characters are 96 bits.
 const NAME_LEN: usize = 16;

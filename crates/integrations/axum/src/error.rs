@@ -88,8 +88,10 @@ impl SignInError {
     /// Whether the user said no, which is nobody's fault.
     #[must_use]
     pub fn is_denied(&self) -> bool {
-        matches!(self, Self::Login(error)
-            if matches!(error.kind(), ErrorKind::Login(LoginError::Refused(refused)) if refused.code == "access_denied"))
+        // The second is Apple's and LinkedIn's, the third LinkedIn's for who does not even sign in there.
+        const DENIED: [&str; 3] = ["access_denied", "user_cancelled_authorize", "user_cancelled_login"];
+        matches!(self, Self::Login(error) if matches!(error.kind(), ErrorKind::Login(LoginError::Refused(refused))
+            if DENIED.contains(&&*refused.code)))
     }
 
     /// What to tell the user, in words of this library alone.
