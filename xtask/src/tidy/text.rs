@@ -10,20 +10,8 @@ use anyhow::Result;
 use super::Findings;
 use crate::workspace;
 
-/// Where packages come from is for the configuration of the user's Cargo or npm to say.
-const REGISTRIES: &[&str] = &[
-    "artifactory",
-    "crates.io-index",
-    "files.pythonhosted.org",
-    "index.crates.io",
-    "pypi.org/simple",
-    "registry.npmjs.org",
-    "registry.yarnpkg.com",
-    "static.crates.io",
-];
-
 /// Beginnings of paths that only the author's machine has.
-const LOCAL: &[&str] = &["/home/", "/root/", "/tmp/", "/work/", "/Users/"];
+const LOCAL: &[&str] = &["/home/", "/root/", "/tmp/", "/Users/"];
 
 /// Hidden folders that belong to the project; all others are those of tools.
 const HIDDEN: &[&str] = &[".cargo", ".ci", ".github"];
@@ -59,9 +47,8 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
 
 fn problems(path: &str, text: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
-    // Cargo writes the one, and this file must name what it forbids.
-    let may_name_registries = path == "Cargo.lock" || path == "xtask/src/tidy/text.rs";
-    let mut may_name_folders = may_name_registries || path.starts_with("tests/");
+    // This file must name what it forbids.
+    let mut may_name_folders = path == "xtask/src/tidy/text.rs" || path.starts_with("tests/");
     // A recording is kept as it was made.
     let may_have_any_space = path.starts_with("tests/data/");
     for (index, line) in text.lines().enumerate() {
@@ -71,9 +58,6 @@ fn problems(path: &str, text: &str) -> Vec<(usize, String)> {
         }
         if !may_have_any_space && line.ends_with(char::is_whitespace) {
             add("there is white space at the end of the line".to_owned());
-        }
-        if let Some(host) = REGISTRIES.iter().find(|host| !may_name_registries && line.contains(**host)) {
-            add(format!("{host} is a registry; leave the choice of one to the user's configuration"));
         }
         // Tests may invent paths.
         may_name_folders |= line.trim() == "#[cfg(test)]";
@@ -103,7 +87,6 @@ mod tests {
         for (line, complaint) in [
             ("a\tb", "tab"),
             ("a ", "white space"),
-            ("see https://registry.npmjs.org/x", "registry"),
             ("let path = \"/home/ada/x\";", "one machine"),
             ("file:///tmp/x", "one machine"),
         ] {
