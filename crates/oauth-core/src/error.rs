@@ -66,7 +66,7 @@ pub enum ErrorKind {
 pub enum LoginError {
     /// The authorization server sent an error, such as `access_denied` when the user said no (RFC 6749 section 4.1.2.1).
     Refused(OAuthError),
-    /// The attempt was started at another provider.
+    /// The attempt was started at another provider, or by another client that goes by the same name.
     OtherProvider {
         /// The provider that the attempt belongs to.
         started_at: String,
@@ -384,7 +384,10 @@ impl fmt::Display for LoginError {
         match self {
             Self::Refused(error) => write!(f, "the provider refused the sign-in: {error}"),
             Self::OtherProvider { started_at } => {
-                write!(f, "the sign-in was started at {started_at}; finish it with that provider")
+                write!(
+                    f,
+                    "the sign-in was started by another client, at {started_at}; finish it with that one"
+                )
             }
             Self::Expired => f.write_str("the sign-in took too long; start it again"),
             Self::MissingState => f.write_str("the callback has no state; start the sign-in again"),

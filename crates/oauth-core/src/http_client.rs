@@ -132,7 +132,7 @@ impl std::error::Error for HttpError {
     }
 }
 
-/// The client that all providers of a process share unless told otherwise, so that connections and TLS sessions are
+/// The client that all providers of a runtime share unless told otherwise, so that connections and TLS sessions are
 /// reused between calls.
 #[cfg(feature = "reqwest")]
 pub(crate) use reqwest_client::shared;

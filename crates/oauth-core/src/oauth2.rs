@@ -459,8 +459,8 @@ impl OAuth2 {
     ///
     /// # Errors
     ///
-    /// An unsupported-operation error where the provider cannot revoke; else any [`Error`]. A token that the provider
-    /// does not know counts as revoked.
+    /// An unsupported-operation error where the provider cannot revoke; else any [`Error`]. To a server that keeps
+    /// to RFC 7009 section 2.2, a token that it does not know counts as revoked; some answer with an error.
     pub async fn revoke_token(&self, token: &str, token_type_hint: Option<&str>) -> Result<()> {
         let form = [("token", token), ("token_type_hint", token_type_hint.unwrap_or_default())];
         let auth = self.0.revoke_auth.unwrap_or(self.0.client_auth);

@@ -19,8 +19,8 @@ use crate::{
 
 /// One provider: the generic client with, where needed, procedures of the provider's own.
 ///
-/// Only the two accessors are required. Each other method calls the one of the same name of [`OAuth2`], so that an
-/// override can call it too. The trait is object-safe: `Arc<dyn Provider>` is a provider chosen at run time.
+/// Only the two accessors are required. The requests call the methods of the same names of [`OAuth2`], so that an
+/// override can call them too. The trait is object-safe: `Arc<dyn Provider>` is a provider chosen at run time.
 #[async_trait]
 pub trait Provider: fmt::Debug + Send + Sync {
     /// The generic client underneath.
