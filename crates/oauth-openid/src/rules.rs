@@ -27,6 +27,7 @@ pub struct Rules {
     pub(crate) token_age: Duration,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) userinfo: Expected,
+    pub(crate) nonce_may_be_missing: bool,
     pub(crate) id_token_always: bool,
     pub(crate) openid_always: bool,
     pub(crate) decrypter: Option<Arc<dyn Decrypter>>,
@@ -87,6 +88,7 @@ impl Rules {
             token_age: Duration::from_secs(10 * 60),
             clock: Arc::new(SystemClock),
             userinfo: Expected::Either,
+            nonce_may_be_missing: false,
             id_token_always: false,
             openid_always: false,
             decrypter: None,
@@ -141,6 +143,13 @@ impl Rules {
     /// Expects UserInfo in this form.
     pub fn userinfo(mut self, form: Expected) -> Self {
         self.userinfo = form;
+        self
+    }
+
+    /// Takes an ID token without a nonce though one was asked for, for a provider that drops it. One with another nonce is
+    /// refused all the same.
+    pub fn nonce_may_be_missing(mut self) -> Self {
+        self.nonce_may_be_missing = true;
         self
     }
 

@@ -58,9 +58,12 @@ impl OpenIDConnect {
         let accepted = self.accepted(context.token, metadata.as_deref());
         let algorithm = jws.algorithm(&accepted).map_err(refuse)?;
         // Before any key is asked for: a token of somebody else's makes no request.
-        self.issuers(context.client)
-            .check(&jws.claims)
-            .map_err(|reason| refuse((JwtCheck::Issuer, reason)))?;
+        // UserInfo need not name the issuer (Core section 5.3.2); it comes from the issuer's own endpoint.
+        if context.token != JwtUse::UserInfo || jws.claims.contains_key("iss") {
+            self.issuers(context.client)
+                .check(&jws.claims)
+                .map_err(|reason| refuse((JwtCheck::Issuer, reason)))?;
+        }
         match algorithm.is_symmetric() {
             true => {
                 let secret = context.client.reveal_client_secret(context.operation).await?;
