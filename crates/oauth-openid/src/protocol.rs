@@ -95,13 +95,11 @@ impl OpenIDConnect {
     async fn userinfo(&self, client: &OAuth2, access_token: &str) -> Result<Value> {
         let operation = Operation::GET_PROFILE;
         let url = client.profile_endpoint()?;
-        let call = client.call(operation, Method::GET, url).bearer(access_token);
-        let accept = match self.rules.userinfo {
-            Expected::Plain => "application/json",
-            Expected::Signed => "application/jwt",
-            Expected::Either => "application/json, application/jwt;q=0.9",
-        };
-        let reply = call.header("accept", accept).send().await?;
+        let mut call = client.call(operation, Method::GET, url).bearer(access_token);
+        if self.rules.userinfo == Expected::Signed {
+            call = call.header("accept", "application/jwt");
+        }
+        let reply = call.send().await?;
         if reply.status() != 200 {
             return Err(reply.malformed("UserInfo comes with HTTP 200"));
         }
