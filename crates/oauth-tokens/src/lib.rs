@@ -18,6 +18,8 @@ mod source;
 mod state;
 mod store;
 mod tasks;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 mod timing;
 mod vault;
 
