@@ -9,9 +9,13 @@
 //!                       └─ save, then hand out
 //! ```
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    convert::Infallible,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use oauth_core::{ErrorKind, HttpError, HttpErrorKind, OAuth2Token, Operation, same_secret};
+use oauth_core::{ErrorKind, HttpError, HttpErrorKind, OAuth2Token, OffsetDateTime, Operation, same_secret};
 use tokio::time::{sleep, timeout};
 
 use crate::{
@@ -110,7 +114,7 @@ impl Flight<'_> {
                     *lease = None;
                 }
                 Ok(Acquired::Held { retry_in }) => {
-                    let nap = pause(round).min(retry_in).max(std::time::Duration::from_millis(1));
+                    let nap = pause(round).min(retry_in).max(Duration::from_millis(1));
                     if timeout(nap, self.core.tasks.closed()).await.is_ok() {
                         return Landing::failed(Error::Closed);
                     }
@@ -177,7 +181,7 @@ impl Flight<'_> {
         token: &OAuth2Token,
         state: &State,
         version: u64,
-        until: Option<oauth_core::OffsetDateTime>,
+        until: Option<OffsetDateTime>,
     ) -> Landing {
         let was_known = self.core.cache.version(self.key);
         let is_news = was_known.is_some_and(|known| known < version);
@@ -216,23 +220,24 @@ impl Flight<'_> {
 
     /// Asks the source, and keeps the lease alive meanwhile.
     async fn obtain(&self, previous: Option<&OAuth2Token>, lease: &Lease) -> oauth_core::Result<OAuth2Token> {
-        let limits = &self.core.timing;
-        let heartbeat = async {
-            loop {
-                sleep(limits.lease_lifetime / 3).await;
-                // A lease that cannot be extended may be lost; the save will tell.
-                let _ = self.core.vault.store.extend(self.key, lease, limits.lease_lifetime).await;
-            }
-        };
         tokio::select! {
             biased;
             result = self.source.obtain(self.key, previous) => result,
-            () = heartbeat => unreachable!("a heartbeat does not end"),
-            () = sleep(limits.request_limit) => {
+            never = self.heartbeat(lease) => match never {},
+            () = sleep(self.core.timing.request_limit) => {
                 let error = HttpError::new(HttpErrorKind::Timeout);
                 let name = self.source.name().to_owned();
                 Err(oauth_core::Error::new(Operation::REFRESH_TOKEN, name, ErrorKind::Transport(error)))
             }
+        }
+    }
+
+    async fn heartbeat(&self, lease: &Lease) -> Infallible {
+        let lifetime = self.core.timing.lease_lifetime;
+        loop {
+            sleep(lifetime / 3).await;
+            // A lease that cannot be extended may be lost; the save will tell.
+            let _ = self.core.vault.store.extend(self.key, lease, lifetime).await;
         }
     }
 
@@ -249,7 +254,7 @@ impl Core {
         token: &Arc<OAuth2Token>,
         state: &State,
         version: u64,
-        until: Option<oauth_core::OffsetDateTime>,
+        until: Option<OffsetDateTime>,
     ) -> Answer {
         let live_until = self.timing.milestones(key, state).dead_at;
         let reread_at = self.timing.reread_after.map(|after| self.clock.now() + after);
@@ -266,7 +271,7 @@ impl Landing {
     }
 
     /// Without one, as the record says.
-    pub(crate) fn refused(error: Error, version: u64, until: oauth_core::OffsetDateTime) -> Self {
+    pub(crate) fn refused(error: Error, version: u64, until: OffsetDateTime) -> Self {
         let outcome = Err(Box::new(error.clone()));
         let answer = Answer { outcome, version, holds_until: Some(until), live_until: None };
         Self { outcome: Err(error), learned: Learned::Answer(answer), event: None }
