@@ -1,0 +1,3 @@
+//! What a program that keeps tokens would ask.
+
+mod kit;
