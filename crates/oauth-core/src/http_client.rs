@@ -140,11 +140,16 @@ pub(crate) use reqwest_client::shared;
 #[cfg(feature = "reqwest")]
 pub use reqwest_client::reqwest_client;
 
+#[cfg(feature = "hyper")]
+pub use hyper_client::HyperClient;
+
 /// Without an HTTP library there is no default.
 #[cfg(not(feature = "reqwest"))]
 pub(crate) fn shared() -> Result<Arc<dyn HttpClient>, String> {
     Err("no HTTP client: give one with with_http_client, or switch on the feature `reqwest`".to_owned())
 }
 
+#[cfg(feature = "hyper")]
+mod hyper_client;
 #[cfg(feature = "reqwest")]
 mod reqwest_client;
