@@ -29,7 +29,7 @@ async def main(url: str, count: int, at_once: int) -> None:
             "https://app.example.com/auth/callback",
             "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
         )
-        assert len(token["access_token"]) == 59
+        assert len(token["access_token"]) == 60
 
     async def some(number: int) -> None:
         for _ in range(number):

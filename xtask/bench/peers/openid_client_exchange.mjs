@@ -18,7 +18,7 @@ async function exchange() {
     pkceCodeVerifier: "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
     expectedState: "s",
   });
-  if (token.access_token.length !== 59) throw new Error("another token");
+  if (token.access_token.length !== 60) throw new Error("another token");
 }
 
 async function some(number) {

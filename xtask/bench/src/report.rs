@@ -162,12 +162,16 @@ impl Table {
 }
 
 pub fn shown_ratio(ratio: Spread) -> String {
+    if ratio.median.is_nan() {
+        return "–".to_owned();
+    }
     let digits = if ratio.median < 10.0 { 2 } else { 1 };
     format!("{:.digits$} ({:.digits$}–{:.digits$})", ratio.median, ratio.low, ratio.high)
 }
 
 pub fn shown_time(nanoseconds: f64) -> String {
     match nanoseconds {
+        unknown if unknown.is_nan() => "–".to_owned(),
         time if time < 1e3 => format!("{time:.0} ns"),
         time if time < 1e4 => format!("{:.2} µs", time / 1e3),
         time if time < 1e6 => format!("{:.1} µs", time / 1e3),

@@ -158,7 +158,7 @@ fn ours(url: &str, http: impl oauth_core::HttpClient + 'static) -> Result<Exchan
         let (client, verifier) = (client.clone(), verifier.clone());
         async move {
             let token = client.get_access_token(CODE, REDIRECT_URI, Some(&verifier), &[]).await;
-            assert_eq!(token.expect("the exchange succeeds").access_token().len(), 59);
+            assert_eq!(token.expect("the exchange succeeds").access_token().len(), 60);
         }
     }))
 }
@@ -193,7 +193,7 @@ fn bare_reqwest(url: &str) -> Result<Exchange> {
                 .expect("it is sent");
             assert!(reply.status().is_success());
             let token: Token = serde_json::from_slice(&reply.bytes().await.expect("it comes")).expect("it is a token");
-            assert_eq!(token.access_token.len(), 59);
+            assert_eq!(token.access_token.len(), 60);
         }
     }))
 }
@@ -226,7 +226,7 @@ fn bare_hyper(url: &str) -> Result<Exchange> {
             assert!(reply.status().is_success());
             let body = reply.into_body().collect().await.expect("it comes").to_bytes();
             let token: Token = serde_json::from_slice(&body).expect("it is a token");
-            assert_eq!(token.access_token.len(), 59);
+            assert_eq!(token.access_token.len(), 60);
         }
     }))
 }
@@ -261,7 +261,7 @@ fn oauth2_reqwest(url: &str) -> Result<Exchange> {
                 .request_async(&http)
                 .await
                 .expect("the exchange succeeds");
-            assert_eq!(token.access_token().secret().len(), 59);
+            assert_eq!(token.access_token().secret().len(), 60);
         }
     }))
 }
@@ -290,7 +290,7 @@ fn openidconnect_reqwest(url: &str) -> Result<Exchange> {
                 .request_async(&http)
                 .await
                 .expect("the exchange succeeds");
-            assert_eq!(token.access_token().secret().len(), 59);
+            assert_eq!(token.access_token().secret().len(), 60);
         }
     }))
 }

@@ -95,7 +95,7 @@ pub fn row(world: &mut World) -> Result<Row> {
                     .add_scopes(SCOPES.map(|scope| Scope::new(scope.to_owned())))
                     .set_pkce_challenge(challenge)
                     .url();
-                std::hint::black_box((String::from(url), state, verifier));
+                let _ = std::hint::black_box((String::from(url), state, verifier));
             }
         }),
         Contender::new("openidconnect (with a nonce)", |count| {
@@ -111,7 +111,7 @@ pub fn row(world: &mut World) -> Result<Row> {
                     .add_scopes(["email", "profile"].map(|scope| Scope::new(scope.to_owned())))
                     .set_pkce_challenge(challenge)
                     .url();
-                std::hint::black_box((String::from(url), state, nonce, verifier));
+                let _ = std::hint::black_box((String::from(url), state, nonce, verifier));
             }
         }),
     ];

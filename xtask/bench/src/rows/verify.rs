@@ -122,7 +122,7 @@ fn table(world: &World, signer: &Signer) -> Result<crate::report::Table> {
 
 /// A client whose keys are there.
 async fn ours(signer: &Signer) -> Result<OpenID> {
-    let metadata: ProviderMetadata = serde_json::from_value(serde_json::json!({
+    let metadata = ProviderMetadata::new(serde_json::json!({
         "issuer": ISSUER,
         "authorization_endpoint": format!("{ISSUER}/authorize"),
         "token_endpoint": format!("{ISSUER}/token"),
