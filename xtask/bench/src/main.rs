@@ -5,6 +5,7 @@ mod flat;
 mod jwt;
 mod measure;
 mod peers;
+mod profile;
 mod report;
 mod rows;
 mod server;
@@ -21,6 +22,7 @@ fn main() -> Result<()> {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["serve", folder] => server::serve(Path::new(folder)),
         ["measure", repository, scratch, ref rest @ ..] => measure(repository.into(), scratch.into(), rest),
+        ["profile", work, count] => profile::run(work, count.parse()?),
         _ => bail!("`cargo xtask bench` runs this"),
     }
 }
