@@ -1,6 +1,6 @@
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// A reply before it goes out, so that faults can still spoil it.
 #[derive(Clone, Debug)]
@@ -49,6 +49,14 @@ impl Reply {
         self
     }
 
+    /// Changes the body if it is a JSON object.
+    pub(crate) fn change_object(&mut self, change: impl FnOnce(&mut Map<String, Value>)) {
+        if let Ok(Value::Object(mut object)) = serde_json::from_slice(&self.body) {
+            change(&mut object);
+            self.body = Value::Object(object).to_string().into();
+        }
+    }
+
     pub(crate) fn redirect(status: StatusCode, location: &str) -> Self {
         Self::empty(status).with(header::LOCATION, location)
     }
@@ -85,6 +93,8 @@ pub(crate) enum Reason {
     RefreshToken,
     /// The grant type is unknown here.
     GrantType,
+    /// Tokens of this kind cannot be revoked (RFC 7009, section 2.2.1).
+    TokenType,
     /// The scope is malformed or goes beyond what was granted.
     Scope,
 }
@@ -97,6 +107,7 @@ impl Reason {
             Self::Client => "invalid_client",
             Self::Code | Self::RedirectUri | Self::Verifier | Self::RefreshToken => "invalid_grant",
             Self::GrantType => "unsupported_grant_type",
+            Self::TokenType => "unsupported_token_type",
             Self::Scope => "invalid_scope",
         }
     }

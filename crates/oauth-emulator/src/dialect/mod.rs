@@ -6,7 +6,6 @@
 mod apple;
 mod discord;
 mod facebook;
-mod franceconnect;
 mod github;
 mod google;
 mod kakao;
@@ -23,6 +22,7 @@ use url::Url;
 use crate::{
     app::App,
     authorize::{Allowed, CallbackError},
+    end_session,
     profile::{self, Denied},
     reply::{Refusal, Reply},
     request::Params,
@@ -38,7 +38,6 @@ pub(crate) fn of(family: &str) -> &'static dyn Dialect {
         "apple" => &apple::Apple,
         "discord" => &discord::Discord,
         "facebook" => &facebook::Facebook,
-        "franceconnect" => &franceconnect::FranceConnect,
         "github" => &github::GitHub,
         "google" => &google::Google,
         "kakao" => &kakao::Kakao,
@@ -141,6 +140,9 @@ pub(crate) trait Dialect: Send + Sync {
         Reply::ok(&Value::Object(body))
     }
 
+    /// A last look at the standard claims, where the profile is another API.
+    fn userinfo(&self, _grant: &Grant, _claims: &mut Map<String, Value>) {}
+
     /// Revocation (RFC 7009).
     fn revoke(&self, call: &Call<'_>) -> Reply {
         revoke::revoke(call)
@@ -153,6 +155,14 @@ pub(crate) trait Dialect: Send + Sync {
 
     /// A last look at the metadata document.
     fn metadata(&self, _call: &Call<'_>, _document: &mut Map<String, Value>) {}
+
+    /// A last look at the key set (RFC 7517, section 5).
+    fn jwks(&self, _call: &Call<'_>, _keys: &mut Vec<Map<String, Value>>) {}
+
+    /// What the end session endpoint is asked (OpenID Connect RP-Initiated Logout 1.0, section 2).
+    fn logout(&self, params: &Params) -> end_session::Logout {
+        end_session::Logout::standard(params)
+    }
 
     /// The endpoints that the table names and only this dialect knows.
     fn other(&self, _call: &Call<'_>, name: &str) -> Reply {
