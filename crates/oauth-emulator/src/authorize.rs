@@ -89,7 +89,8 @@ pub(crate) fn show(call: &Call<'_>) -> Reply {
         params: params.clone(),
     };
     if params.get("prompt") == Some("none") {
-        return match without_page(&call.shared.state(), call.provider, &session, &request) {
+        let outcome = without_page(&call.shared.state(), call.provider, &session, &request);
+        return match outcome {
             Ok((user, auth_time)) => {
                 allow(call.shared, call.provider, StatusCode::FOUND, request, user, auth_time)
             }
@@ -258,7 +259,8 @@ fn go_back(
     request: &Authorization,
     mut answer: Vec<(String, String)>,
 ) -> Reply {
-    for fault in shared.state().faults(&provider.family, Endpoint::Authorize) {
+    let faults = shared.state().faults(&provider.family, Endpoint::Authorize);
+    for fault in faults {
         if let Fault::Callback(name, value) = fault {
             answer.retain(|(other, _)| *other != name);
             answer.extend(value.map(|value| (name, value)));

@@ -6,7 +6,6 @@ use serde_json::{Map, Value, json};
 #[derive(Clone, Debug)]
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
-    /// A later one replaces an earlier one of the same name.
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) body: Bytes,
 }
@@ -41,9 +40,10 @@ impl Reply {
         Self { status, headers: Vec::new(), body: Bytes::new() }
     }
 
-    /// Adds a header; a value that HTTP does not allow is left out.
+    /// Sets a header, in place of an earlier one of the same name; a value that HTTP does not allow is left out.
     pub(crate) fn with(mut self, name: HeaderName, value: &str) -> Self {
         if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.retain(|(other, _)| *other != name);
             self.headers.push((name, value));
         }
         self

@@ -3,17 +3,26 @@
 //! [`Dialect`]'s default methods are the standards. A provider that needs more has a file here that overrides some of them,
 //! and a line in [`of`].
 
+mod amazon_cognito;
 mod apple;
 mod discord;
 mod facebook;
 mod github;
+mod gitlab;
 mod google;
 mod kakao;
+mod keycloak;
+mod line;
 mod linkedin;
+mod login_gov;
 mod microsoft;
 mod naver;
 mod reddit;
+mod salesforce;
 mod shopify;
+mod twitch;
+mod workos;
+mod yahoo;
 
 use http::StatusCode;
 use serde_json::{Map, Value};
@@ -35,17 +44,26 @@ use crate::{
 /// The dialect of a provider family.
 pub(crate) fn of(family: &str) -> &'static dyn Dialect {
     match family {
+        "amazon-cognito" => &amazon_cognito::AmazonCognito,
         "apple" => &apple::Apple,
         "discord" => &discord::Discord,
         "facebook" => &facebook::Facebook,
         "github" => &github::GitHub,
+        "gitlab" => &gitlab::GitLab,
         "google" => &google::Google,
         "kakao" => &kakao::Kakao,
+        "keycloak" => &keycloak::Keycloak,
+        "line" => &line::Line,
         "linkedin" => &linkedin::LinkedIn,
+        "login-gov" => &login_gov::LoginGov,
         "microsoft" => &microsoft::Microsoft,
         "naver" => &naver::Naver,
         "reddit" => &reddit::Reddit,
+        "salesforce" => &salesforce::Salesforce,
         "shopify" => &shopify::Shopify,
+        "twitch" => &twitch::Twitch,
+        "workos" => &workos::WorkOs,
+        "yahoo" => &yahoo::Yahoo,
         _ => &Standard,
     }
 }

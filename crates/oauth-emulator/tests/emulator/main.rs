@@ -6,6 +6,7 @@
 mod apple;
 mod authorize;
 mod faults;
+mod more_providers;
 mod openid;
 mod profile;
 mod revoke;
@@ -14,14 +15,19 @@ mod token;
 
 use std::{collections::HashMap, time::Duration};
 
-use aws_lc_rs::{digest, hmac};
+use aws_lc_rs::{
+    digest, hmac,
+    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P521_SHA512_FIXED, EcdsaKeyPair, UnparsedPublicKey},
+};
 use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, jwk::JwkSet};
 use oauth_core::{OffsetDateTime, reqwest_client};
-use oauth_emulator::{App, Arrival, ClientAuth, Consent, Emulator, Endpoint, Fault, User};
+use oauth_emulator::{
+    App, Arrival, BadSignature, ClientAuth, Consent, Emulator, Endpoint, Fault, SigningAlg, User,
+};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 
@@ -338,8 +344,12 @@ impl Lab {
         } else {
             let mut form = form.to_vec();
             form.push(("client_id".into(), case.id()));
-            let secret = if case.provider == "apple" { self.apple_secret(|_, _| ()) } else { case.secret() };
-            form.push(("client_secret".into(), secret));
+            match case.provider {
+                "apple" => form.push(("client_secret".into(), self.apple_secret(|_, _| ()))),
+                // A public client.
+                "login-gov" => {}
+                _ => form.push(("client_secret".into(), case.secret())),
+            }
             request.form(&form)
         }
     }
@@ -432,4 +442,9 @@ fn claims(jwt: &str, keys: &JwkSet, alg: Algorithm, audience: &str) -> Option<Va
     let mut validation = Validation::new(alg);
     validation.set_audience(&[audience]);
     Some(jsonwebtoken::decode::<Value>(jwt, &key, &validation).unwrap().claims)
+}
+
+/// The claims of a JWT, whether it is good or not.
+fn payload(jwt: &str) -> Value {
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(jwt.split('.').nth(1).unwrap()).unwrap()).unwrap()
 }

@@ -5,7 +5,7 @@ use crate::*;
 #[tokio::test]
 async fn every_provider_signs_in() {
     let lab = Lab::new().await;
-    for case in &ALL {
+    for case in ALL.iter().chain(&more_providers::MORE) {
         let token = lab.sign_in(case).await;
         assert_eq!(token.get("refresh_token").is_some(), case.refresh, "{}", case.provider);
         if let Some(refresh_token) = token["refresh_token"].as_str() {
