@@ -107,3 +107,8 @@ struct MigrationGuide;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/sign-in-with-axum.md")]
 struct SignInWithAxum;
+
+/// The guide's code, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/openid-connect.md")]
+struct OpenIDConnectGuide;
