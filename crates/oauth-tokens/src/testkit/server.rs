@@ -140,6 +140,14 @@ impl RotatingServer {
         state.access_tokens.get(access_token).is_some_and(|grant| state.grants[*grant])
     }
 
+    /// Whether a refresh token can be redeemed for the first time.
+    #[must_use]
+    pub fn accepts(&self, refresh_token: &str) -> bool {
+        let state = self.lock();
+        let found = state.refresh_tokens.get(refresh_token);
+        found.is_some_and(|token| token.redeemed.is_none() && state.grants[token.grant])
+    }
+
     /// Lets the next request fail; called again, the one after it too.
     pub fn fail_next(&self, fault: Fault) {
         self.lock().next.push_back(fault);
