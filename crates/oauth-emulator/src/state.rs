@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use time::OffsetDateTime;
@@ -26,6 +26,7 @@ pub(crate) struct State {
     pub(crate) registered: BTreeMap<String, Vec<App>>,
     pub(crate) users: Vec<User>,
     pub(crate) rotate_refresh_tokens: Option<bool>,
+    pub(crate) refresh_token_grace: Duration,
     pub(crate) access_token_lifetime: Option<Duration>,
     pub(crate) faults: Vec<ActiveFault>,
     pub(crate) requests: Vec<RecordedRequest>,
@@ -130,7 +131,8 @@ struct AccessToken {
 
 struct RefreshToken {
     grant: GrantId,
-    replaced: bool,
+    /// When it was replaced, and by what.
+    successor: Option<(Instant, Issued)>,
 }
 
 /// What a token endpoint hands out.
@@ -237,6 +239,24 @@ impl State {
         }
     }
 
+    /// Tokens of a sign-in without a browser; see [`Emulator::sign_in`](crate::Emulator::sign_in).
+    pub(crate) fn sign_in(&mut self, provider: &Provider) -> Option<Issued> {
+        let scopes = provider.facts.default_scopes.clone();
+        let request = Authorization {
+            app: self.apps(&provider.family).into_iter().next()?,
+            redirect_uri: String::new(),
+            scopes: scopes.clone(),
+            captures: Captures::new(),
+            params: Params::default(),
+            sid: crypto::random(),
+        };
+        let user = self.users.first()?.clone();
+        let (code, _) = self.grant(provider, user, request, now());
+        let id = self.codes.remove(&code)?.grant;
+        let with_refresh_token = provider.facts.refresh_url.is_some();
+        self.issue(provider, id, scopes, with_refresh_token, provider.facts.emulator.expires_in > 0)
+    }
+
     /// Whether a user has no authorization of this application that is still good.
     pub(crate) fn is_first(&self, provider: &Provider, user: &User, app: &App) -> bool {
         !self.grants.iter().any(|grant| {
@@ -275,7 +295,7 @@ impl State {
     /// Looks a refresh token up; one that was replaced ends its authorization here.
     pub(crate) fn refresh(&mut self, provider: &Provider, token: &str) -> Result<(GrantId, Grant), Dead> {
         let found = self.refresh_tokens.get(token).ok_or(Dead::Unknown)?;
-        let (id, replaced) = (found.grant, found.replaced);
+        let (id, replaced) = (found.grant, found.successor.is_some());
         let grant = self.grants.get(id.0).cloned().ok_or(Dead::Unknown)?;
         if grant.provider != provider.name {
             return Err(Dead::Unknown);
@@ -292,7 +312,7 @@ impl State {
 
     /// The grant of a live refresh token; unlike [`refresh`](Self::refresh) this does not count as a use.
     pub(crate) fn live_refresh(&self, token: &str) -> Option<&Grant> {
-        let found = self.refresh_tokens.get(token).filter(|found| !found.replaced)?;
+        let found = self.refresh_tokens.get(token).filter(|found| found.successor.is_none())?;
         self.grants.get(found.grant.0).filter(|grant| !grant.ended)
     }
 
@@ -300,10 +320,18 @@ impl State {
         self.rotate_refresh_tokens.unwrap_or(provider.facts.emulator.rotates)
     }
 
-    pub(crate) fn replace(&mut self, refresh_token: &str) {
+    pub(crate) fn replace(&mut self, refresh_token: &str, by: &Issued) {
         if let Some(token) = self.refresh_tokens.get_mut(refresh_token) {
-            token.replaced = true;
+            token.successor = Some((Instant::now(), by.clone()));
         }
+    }
+
+    /// What a refresh token was replaced by, if that was so short a while ago that it is told again.
+    pub(crate) fn successor(&self, refresh_token: &str) -> Option<Issued> {
+        let found = self.refresh_tokens.get(refresh_token)?;
+        let (at, issued) = found.successor.as_ref()?;
+        let is_good = self.grants.get(found.grant.0).is_some_and(|grant| !grant.ended);
+        (is_good && at.elapsed() < self.refresh_token_grace).then(|| issued.clone())
     }
 
     /// Makes an access token, and a refresh token if asked to.
@@ -331,7 +359,7 @@ impl State {
         );
         let refresh_token = with_refresh_token.then(crypto::random);
         if let Some(token) = &refresh_token {
-            let stored = RefreshToken { grant: id, replaced: false };
+            let stored = RefreshToken { grant: id, successor: None };
             self.refresh_tokens.insert(token.clone(), stored);
         }
         Some(Issued { grant, access_token, expires_in, refresh_token, scopes, first: false })

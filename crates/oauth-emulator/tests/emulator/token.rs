@@ -300,3 +300,27 @@ async fn access_tokens_expire() {
     assert_eq!(token["expires_in"], 0);
     assert_eq!(lab.get("https://openid.example/userinfo", &token).send().await.unwrap().status(), 401);
 }
+
+#[tokio::test]
+async fn a_replaced_refresh_token_is_answered_alike_within_the_grace_and_ends_the_authorization_after_it() {
+    let grace = std::time::Duration::from_millis(500);
+    let emulator = Emulator::builder().refresh_token_grace(grace).start().await.unwrap();
+    let signed_in = emulator.sign_in("oauth2").unwrap();
+    let http = reqwest_client(|defaults| defaults).unwrap();
+    let refresh = async |refresh_token: &str| {
+        let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token)];
+        let request = http.post(emulator.local("https://oauth2.example/token")).form(&form);
+        let reply =
+            request.basic_auth("oauth2-client-id", Some("oauth2-client-secret")).send().await.unwrap();
+        reply.json::<Value>().await.unwrap()
+    };
+    let first = refresh(signed_in.refresh_token().unwrap()).await;
+    assert!(first["access_token"].is_string(), "{first}");
+    assert_eq!(refresh(signed_in.refresh_token().unwrap()).await, first);
+    assert_eq!(emulator.count_requests("oauth2", Endpoint::Refresh).unwrap(), 2);
+    assert_eq!(emulator.count_requests("oauth2", Endpoint::Profile).unwrap(), 0);
+
+    tokio::time::sleep(grace).await;
+    assert_eq!(refresh(signed_in.refresh_token().unwrap()).await["error"], "invalid_grant");
+    assert_eq!(refresh(first["refresh_token"].as_str().unwrap()).await["error"], "invalid_grant");
+}
