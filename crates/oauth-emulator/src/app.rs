@@ -36,14 +36,15 @@ pub struct App {
 
 impl App {
     /// The application that every provider knows unless others are registered: `{provider}-client-id` with
-    /// `{provider}-client-secret` (at Apple and Login.gov, which issue none: none) and any redirect URI.
+    /// `{provider}-client-secret` and any redirect URI. Apple and Login.gov issue no secret; that of LINE has 32 characters, as there,
+    /// because it signs ID tokens.
     pub fn default_of(provider: &str) -> Self {
-        Self {
-            client_id: format!("{provider}-client-id"),
-            client_secret: (!["apple", "login-gov"].contains(&provider))
-                .then(|| format!("{provider}-client-secret")),
-            ..Self::default()
-        }
+        let client_secret = match provider {
+            "apple" | "login-gov" => None,
+            "line" => Some("line-client-secret-0123456789abc".to_owned()),
+            _ => Some(format!("{provider}-client-secret")),
+        };
+        Self { client_id: format!("{provider}-client-id"), client_secret, ..Self::default() }
     }
 
     pub(crate) fn allows_post_logout_redirect(&self, uri: &str) -> bool {

@@ -228,7 +228,10 @@ impl Case {
     }
 
     fn secret(&self) -> String {
-        format!("{}-client-secret", self.provider)
+        match self.provider {
+            "line" => "line-client-secret-0123456789abc".to_owned(),
+            provider => format!("{provider}-client-secret"),
+        }
     }
 
     /// The parameters of a complete authorization request.
