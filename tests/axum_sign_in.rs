@@ -98,7 +98,7 @@ impl Browser {
     async fn consent(&mut self, site: &Site, provider: &str) -> String {
         let page = self.get(&format!("{}/auth/{provider}/login", site.url)).await;
         assert_eq!(page.status, 303, "{}", page.text);
-        site.emulator.browse(&page.location.unwrap(), Consent::Allow).await.unwrap()
+        site.emulator.browse(&page.location.unwrap(), Consent::Allow).await.unwrap().into_url()
     }
 }
 
@@ -131,7 +131,7 @@ async fn a_user_signs_in_and_comes_back_to_where_they_wanted_to_go() {
     }
     assert!(!cookie.contains("Secure") && !cookie.contains("Domain"), "{cookie}");
 
-    let callback = emulator.browse(&page.location.unwrap(), Consent::Allow).await.unwrap();
+    let callback = emulator.browse(&page.location.unwrap(), Consent::Allow).await.unwrap().into_url();
     assert!(callback.starts_with(&format!("{}/auth/github/callback?", site.url)), "{callback}");
     let page = browser.get(&callback).await;
     assert_eq!((page.status, &*page.text), (200, "hello Ada Lovelace"));
@@ -302,7 +302,7 @@ async fn a_user_who_denies_is_told_so_and_nobody_is_at_fault() {
     let site = site().await;
     let mut browser = Browser::new();
     let page = browser.get(&format!("{}/auth/github/login", site.url)).await;
-    let callback = site.emulator.browse(&page.location.unwrap(), Consent::Deny).await.unwrap();
+    let callback = site.emulator.browse(&page.location.unwrap(), Consent::Deny).await.unwrap().into_url();
     let page = refused(&site, &mut browser, &callback, 403).await;
     assert!(page.text.contains("did not allow"), "{}", page.text);
     assert!(browser.cookies.is_empty());
@@ -386,7 +386,7 @@ async fn the_originals_extractor_gives_token_and_state() {
 
     let request = oauth_clients::AuthorizationRequest::new(url.clone()).state("STATE");
     let authorize = github(&emulator).get_authorization_url(request).await.unwrap();
-    let callback = emulator.browse(&authorize, Consent::Allow).await.unwrap();
+    let callback = emulator.browse(&authorize, Consent::Allow).await.unwrap().into_url();
     let http = reqwest_client(|defaults| defaults).unwrap();
     let reply = http.get(&callback).send().await.unwrap();
     assert_eq!((reply.status().as_u16(), &*reply.text().await.unwrap()), (200, "Some(\"STATE\") true"));

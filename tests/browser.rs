@@ -241,7 +241,7 @@ async fn attackers_callback(site: &Site, provider: &str) -> Vec<(String, String)
     let http = reqwest_client(|defaults| defaults).unwrap();
     let reply = http.get(format!("{}/auth/{provider}/login", site.url())).send().await.unwrap();
     let url = reply.headers()["location"].to_str().unwrap();
-    let arrival: Arrival = site.emulator().browse_to(url, Consent::Allow).await.unwrap();
+    let arrival: Arrival = site.emulator().browse(url, Consent::Allow).await.unwrap();
     let url = reqwest::Url::parse(&arrival.into_url()).unwrap();
     url.query_pairs().into_owned().collect()
 }

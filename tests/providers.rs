@@ -4,8 +4,7 @@
 use std::time::Duration;
 
 use oauth_clients::{
-    Callback, EmailVerification, Error, ErrorClass, ErrorKind, Login, LoginError, LoginOptions, OAuth2Token,
-    Provider,
+    EmailVerification, Error, ErrorClass, ErrorKind, Login, LoginError, LoginOptions, OAuth2Token, Provider,
 };
 use oauth_demo::{client, names};
 use oauth_emulator::{App, Consent, Emulator, Fault};
@@ -23,9 +22,10 @@ async fn emulator() -> Emulator {
 
 async fn sign_in(emulator: &Emulator, provider: &dyn Provider, consent: Consent) -> Result<Login, Error> {
     let started = provider.start_login(REDIRECT_URI, LoginOptions::new()).await?;
-    let callback = emulator.browse(&started.url, consent).await.unwrap();
-    assert!(callback.starts_with(REDIRECT_URI), "{callback}");
-    provider.finish_login(started.attempt, Callback::from_url(&callback)).await
+    let arrival = emulator.browse(&started.url, consent).await.unwrap();
+    assert!(arrival.clone().into_url().starts_with(REDIRECT_URI), "{arrival:?}");
+    let callback = arrival.callback();
+    provider.finish_login(started.attempt, callback).await
 }
 
 fn has_profile(provider: &dyn Provider) -> bool {
@@ -155,8 +155,7 @@ async fn a_code_that_is_spent_or_too_old_means_to_sign_in_again() {
         assert_eq!(error.class(), ErrorClass::Reauthorize, "{name}: {error:?}");
 
         let started = provider.start_login(REDIRECT_URI, LoginOptions::new()).await.unwrap();
-        let callback = emulator.browse(&started.url, Consent::Allow).await.unwrap();
-        let callback = Callback::from_url(&callback);
+        let callback = emulator.browse(&started.url, Consent::Allow).await.unwrap().callback();
         provider.finish_login(started.attempt.clone(), callback.clone()).await.unwrap();
         let error = provider.finish_login(started.attempt, callback).await.unwrap_err();
         assert_eq!(error.class(), ErrorClass::Reauthorize, "{name}: {error:?}");
@@ -199,7 +198,7 @@ async fn a_wrong_secret_is_a_matter_of_configuration() {
     for name in names() {
         let provider = client(&emulator, name).await.unwrap();
         let started = provider.start_login(REDIRECT_URI, LoginOptions::new()).await.unwrap();
-        let callback = Callback::from_url(&emulator.browse(&started.url, Consent::Allow).await.unwrap());
+        let callback = emulator.browse(&started.url, Consent::Allow).await.unwrap().callback();
         let spec = *provider.oauth2().spec();
         let mut wrong =
             oauth_clients::OAuth2::from_spec(&spec, provider.oauth2().client_id(), "not-the-secret")

@@ -219,7 +219,7 @@ async fn apple_tells_who_signed_in_by_the_id_token() {
         let mut claims = apple_claims();
         claims[name] = bad;
         let error = apple.get_identity(&apple_token(&claims)).await.unwrap_err();
-        assert!(matches!(error.kind(), ErrorKind::IdToken(_)), "{claims}: {error}");
+        assert!(matches!(error.kind(), ErrorKind::Jwt(_)), "{claims}: {error}");
     }
     for bad in ["", "x", "a.b", "e30.W10.c2ln", "e30.bm8.c2ln"] {
         let token = serde_json::from_value(json!({"access_token": "AT", "id_token": bad})).unwrap();
@@ -255,7 +255,7 @@ async fn apple_ends_a_login_only_with_the_nonce_of_its_attempt() {
         match ended {
             Ok(_) => assert!(fine, "{claims}"),
             Err(error) => {
-                assert!(!fine && matches!(error.kind(), ErrorKind::IdToken(_)), "{claims}: {error}")
+                assert!(!fine && matches!(error.kind(), ErrorKind::Jwt(_)), "{claims}: {error}")
             }
         }
     }

@@ -1,8 +1,7 @@
 //! A sign-in with every provider, over real HTTP, at an emulator in this process.
 
 use oauth_clients::{
-    Callback, EmailVerification, Error, ErrorKind, Identity, LoginOptions, OAuth2Token, OffsetDateTime,
-    Provider,
+    EmailVerification, Error, ErrorKind, Identity, LoginOptions, OAuth2Token, OffsetDateTime, Provider,
 };
 use oauth_demo::{client, names};
 use oauth_emulator::{App, Consent, Emulator};
@@ -45,8 +44,8 @@ pub(crate) async fn sign_in_everywhere() -> Result<(), String> {
 async fn sign_in(emulator: &Emulator, name: &str) -> Result<[String; 7], Box<dyn std::error::Error>> {
     let provider = client(emulator, name).await?;
     let started = provider.start_login(REDIRECT_URI, LoginOptions::new()).await?;
-    let callback = emulator.browse(&started.url, Consent::Allow).await?;
-    let login = provider.finish_login(started.attempt, Callback::from_url(&callback)).await?;
+    let callback = emulator.browse(&started.url, Consent::Allow).await?.callback();
+    let login = provider.finish_login(started.attempt, callback).await?;
     let identity = provider.get_identity(&login.token).await?;
     let (token, refreshed) = refresh(&*provider, login.token).await?;
     let revoked = revoke(&*provider, &token).await?;

@@ -240,9 +240,9 @@ fn in_words(error: &Error, provider: &str) -> (String, String, String) {
             "Nothing was sent, because the settings cannot work.".to_owned(),
             "Whoever runs the site has to correct them.",
         ),
-        ErrorKind::IdToken(_) => words(
+        ErrorKind::Jwt(failed) => words(
             "The ID token failed a check",
-            format!("{provider} sent an ID token that does not prove who you are."),
+            format!("{provider} sent an ID token that does not prove who you are: {failed}."),
             "Signature, issuer, audience, nonce and times are checked; one of them is wrong. Nobody was signed in.",
         ),
         _ => words("The sign-in failed", error.to_string(), "The error says more than this page knows."),

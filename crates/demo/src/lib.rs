@@ -83,10 +83,11 @@ pub async fn connected(
     name: &str,
 ) -> Result<Arc<dyn Provider>, Box<dyn std::error::Error>> {
     let mut provider = client(emulator, name).await?;
+    let authorize = emulator.local(&provider.oauth2().ready().await?.endpoints().authorize);
     // Nobody else has it yet, so it can still be changed.
     let changed = Arc::get_mut(&mut provider).ok_or("the client is shared already")?;
     let mut endpoints = changed.oauth2().endpoints().clone();
-    endpoints.authorize = emulator.local(&endpoints.authorize).into();
+    endpoints.authorize = authorize.into();
     changed.oauth2_mut().set_endpoints(endpoints);
     Ok(provider)
 }

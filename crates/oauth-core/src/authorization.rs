@@ -1,7 +1,7 @@
 use std::{borrow::Cow, fmt};
 
 use form_urlencoded::Serializer;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
@@ -27,6 +27,7 @@ pub struct AuthorizationRequest<'r> {
     state: Option<Cow<'r, str>>,
     nonce: Option<Cow<'r, str>>,
     scopes: Option<Vec<Cow<'r, str>>>,
+    response_type: ResponseType,
     challenge: Option<(Cow<'r, str>, CodeChallengeMethod)>,
     extras: Params,
 }
@@ -39,6 +40,7 @@ impl<'r> AuthorizationRequest<'r> {
             state: None,
             nonce: None,
             scopes: None,
+            response_type: ResponseType::Code,
             challenge: None,
             extras: Params::default(),
         }
@@ -65,6 +67,12 @@ impl<'r> AuthorizationRequest<'r> {
     /// Asks for these scopes instead of the client's own. An empty list sends no scope.
     pub fn scopes<S: Into<Cow<'r, str>>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
         self.scopes = Some(scopes.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Asks for this at the authorization endpoint.
+    pub fn response_type(mut self, response_type: ResponseType) -> Self {
+        self.response_type = response_type;
         self
     }
 
@@ -106,6 +114,55 @@ impl fmt::Debug for AuthorizationRequest<'_> {
     }
 }
 
+/// What comes back from the authorization endpoint. Access tokens never do: the implicit grant is not offered (RFC 9700
+/// section 2.1.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ResponseType {
+    /// A code (RFC 6749 section 4.1).
+    #[default]
+    #[serde(rename = "code")]
+    Code,
+    /// A code and an ID token that vouches for it (OpenID Connect Core section 3.3).
+    #[serde(rename = "code id_token")]
+    CodeIdToken,
+}
+
+impl ResponseType {
+    /// The value of `response_type`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Code => "code",
+            Self::CodeIdToken => "code id_token",
+        }
+    }
+}
+
+/// The way by which the browser brings the answer (OAuth 2.0 Multiple Response Types section 2.1, Form Post Response Mode).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResponseMode {
+    /// In the query of the redirect URI.
+    #[default]
+    Query,
+    /// In its fragment, which no server sees: for applications in the browser or on the user's machine.
+    Fragment,
+    /// As a form that the provider's page posts.
+    FormPost,
+}
+
+impl ResponseMode {
+    /// The value of `response_mode`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Query => "query",
+            Self::Fragment => "fragment",
+            Self::FormPost => "form_post",
+        }
+    }
+}
+
 /// Parameters by name, none of them twice.
 #[derive(Clone, Default)]
 pub(crate) struct Params {
@@ -142,14 +199,14 @@ impl Params {
         self.pairs.retain(|(other, _)| other != name);
     }
 
-    fn set(&mut self, name: Cow<'static, str>, value: Cow<'static, str>) {
+    pub(crate) fn set(&mut self, name: Cow<'static, str>, value: Cow<'static, str>) {
         match self.pairs.iter_mut().find(|(other, _)| *other == name) {
             Some(pair) => pair.1 = value,
             None => self.pairs.push((name, value)),
         }
     }
 
-    fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.pairs.iter().find(|(other, _)| other == name).map(|(_, value)| &**value)
     }
 
@@ -206,7 +263,7 @@ impl OAuth2 {
     /// A configuration error when the endpoint is not https, the redirect URI is not absolute or has a fragment, a scope
     /// has characters that RFC 6749 section 3.3 forbids, or extra parameters name what the library sets itself.
     pub async fn get_authorization_url(&self, request: AuthorizationRequest<'_>) -> Result<String> {
-        self.authorization_url(&request).map_err(|problem| {
+        self.ready().await?.authorization_url(&request).map_err(|problem| {
             Error::new(
                 Operation::GET_AUTHORIZATION_URL,
                 self.name().to_owned(),
@@ -233,6 +290,7 @@ impl OAuth2 {
                 "the extra parameters hold {name}, which the library sets; use the method of AuthorizationRequest for it"
             ));
         }
+        check_openid_parameters(&extras)?;
 
         let (base, query) = endpoint.split_once('?').unwrap_or((endpoint, ""));
         let kept: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
@@ -252,7 +310,7 @@ impl OAuth2 {
         let start = url.len();
         let mut pairs = Serializer::for_suffix(url, start);
         pairs
-            .append_pair("response_type", "code")
+            .append_pair("response_type", request.response_type.as_str())
             .append_pair(self.client_id_param(), self.client_id())
             .append_pair("redirect_uri", &request.redirect_uri);
         if let Some(state) = &request.state {
@@ -269,6 +327,13 @@ impl OAuth2 {
         if let Some(nonce) = &request.nonce {
             pairs.append_pair("nonce", nonce);
         }
+        if request.response_type != ResponseType::Code
+            && extras.get("response_mode").is_none()
+            && !kept.iter().any(|(name, _)| name == "response_mode")
+        {
+            // Its default is the fragment, which no server sees.
+            pairs.append_pair("response_mode", ResponseMode::FormPost.as_str());
+        }
         for (name, value) in
             extras.pairs.iter().filter(|(name, _)| !kept.iter().any(|(other, _)| other == name))
         {
@@ -281,17 +346,22 @@ impl OAuth2 {
     /// OAuth 2.0 Form Post Response Mode), unless a login asks for something else.
     #[must_use]
     pub fn uses_form_post(&self) -> bool {
-        self.is_answered_by_form_post(&Params::default())
+        self.response_mode(ResponseType::Code, &Params::default()) == ResponseMode::FormPost
     }
 
-    /// The same for a request with further parameters. The order is that of the URL: what the endpoint's query holds is
-    /// kept, and a request's own parameters replace the client's.
-    pub(crate) fn is_answered_by_form_post(&self, extras: &Params) -> bool {
+    /// The way by which the answer comes to a request with further parameters. The order is that of the URL: what the
+    /// endpoint's query holds is kept, and a request's own parameters replace the client's.
+    pub(crate) fn response_mode(&self, response_type: ResponseType, extras: &Params) -> ResponseMode {
         const MODE: &str = "response_mode";
         let query = self.endpoints().authorize.split_once('?').map_or("", |(_, query)| query);
         let kept = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == MODE);
         let kept = kept.as_ref().map(|(_, value)| &**value);
-        kept.or(extras.get(MODE)).or(self.authorize_params().get(MODE)) == Some("form_post")
+        match kept.or(extras.get(MODE)).or(self.authorize_params().get(MODE)) {
+            Some("form_post") => ResponseMode::FormPost,
+            Some("fragment") => ResponseMode::Fragment,
+            None if response_type != ResponseType::Code => ResponseMode::FormPost,
+            _ => ResponseMode::Query,
+        }
     }
 
     /// Scopes in one string, as the provider wants them.
@@ -304,6 +374,21 @@ impl OAuth2 {
             }
         }
         Ok(scopes.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(self.scope_separator()))
+    }
+}
+
+/// What OpenID Connect Core section 3.1.2.1 says of parameters that contradict themselves.
+fn check_openid_parameters(extras: &Params) -> Result<(), String> {
+    let prompts = extras.get("prompt").unwrap_or_default().split(' ');
+    if prompts.clone().any(|prompt| prompt == "none") && prompts.count() > 1 {
+        return Err("prompt=none cannot be combined with other prompts".to_owned());
+    }
+    if extras.get("max_age").is_some_and(|age| age.parse::<u64>().is_err()) {
+        return Err("max_age must be a whole number of seconds".to_owned());
+    }
+    match extras.get("claims").map(serde_json::from_str::<Value>) {
+        None | Some(Ok(Value::Object(_))) => Ok(()),
+        Some(_) => Err("the parameter claims must be a JSON object".to_owned()),
     }
 }
 

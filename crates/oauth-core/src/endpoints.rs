@@ -22,6 +22,10 @@ pub struct Endpoints {
     pub device_authorization: Option<Cow<'static, str>>,
     /// Where the user's profile is read.
     pub profile: Option<Cow<'static, str>>,
+    /// Where the provider's keys stand.
+    pub jwks: Option<Cow<'static, str>>,
+    /// Where a browser is sent to sign out.
+    pub end_session: Option<Cow<'static, str>>,
     /// Endpoints that only this provider has, by name.
     pub others: Vec<(Cow<'static, str>, Cow<'static, str>)>,
 }
@@ -36,6 +40,8 @@ impl Endpoints {
             introspect: spec.introspect.map(Into::into),
             device_authorization: spec.device_authorization.map(Into::into),
             profile: spec.profile.map(Into::into),
+            jwks: spec.jwks.map(Into::into),
+            end_session: spec.end_session.map(Into::into),
             others: spec.others.iter().map(|&(name, url)| (name.into(), url.into())).collect(),
         }
     }
@@ -51,10 +57,10 @@ impl Endpoints {
         })
     }
 
-    /// Each endpoint as the function gives it back.
+    /// Each endpoint as the function gives it back. Those that are not known yet, because discovery is to find them, stay so.
     #[must_use]
     pub fn map(mut self, mut moved: impl FnMut(&str) -> String) -> Self {
-        for url in self.all_mut() {
+        for url in self.all_mut().filter(|url| !url.is_empty()) {
             *url = moved(url).into();
         }
         self
@@ -73,9 +79,36 @@ impl Endpoints {
             .ok_or_else(|| Error::configuration("oauth2", format!("there is no endpoint named {name}")))
     }
 
+    /// These endpoints, and for those that are not known the other's.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        let known = |url: Cow<'static, str>, other| if url.is_empty() { other } else { url };
+        let mut others = self.others;
+        others.extend(other.others);
+        Self {
+            authorize: known(self.authorize, other.authorize),
+            token: known(self.token, other.token),
+            refresh: self.refresh.or(other.refresh),
+            revoke: self.revoke.or(other.revoke),
+            introspect: self.introspect.or(other.introspect),
+            device_authorization: self.device_authorization.or(other.device_authorization),
+            profile: self.profile.or(other.profile),
+            jwks: self.jwks.or(other.jwks),
+            end_session: self.end_session.or(other.end_session),
+            others,
+        }
+    }
+
     pub(crate) fn all(&self) -> impl Iterator<Item = &str> {
-        let optional =
-            [&self.refresh, &self.revoke, &self.introspect, &self.device_authorization, &self.profile];
+        let optional = [
+            &self.refresh,
+            &self.revoke,
+            &self.introspect,
+            &self.device_authorization,
+            &self.profile,
+            &self.jwks,
+            &self.end_session,
+        ];
         [&self.authorize, &self.token]
             .into_iter()
             .chain(optional.into_iter().flatten())
@@ -90,6 +123,8 @@ impl Endpoints {
             &mut self.introspect,
             &mut self.device_authorization,
             &mut self.profile,
+            &mut self.jwks,
+            &mut self.end_session,
         ];
         [&mut self.authorize, &mut self.token]
             .into_iter()

@@ -1,4 +1,4 @@
-use std::{borrow::Cow, fmt, time::Duration};
+use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -15,8 +15,12 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// body or a secret; [`body`](Self::body) gives the reply to those who must see it.
 ///
 /// `docs/errors.md` in the repository lists every kind, and the exception of httpx-oauth that it replaces.
-pub struct Error(Box<Inner>);
+///
+/// It is cheap to clone, so that all who wait for one request can be told why it failed.
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     operation: Operation,
     provider: Cow<'static, str>,
@@ -24,7 +28,7 @@ struct Inner {
 }
 
 /// What happened.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// No complete reply came: connection, TLS, time limit, size limit.
@@ -56,8 +60,85 @@ pub enum ErrorKind {
     Configuration(String),
     /// A sign-in that ends at the callback, before the code was exchanged.
     Login(LoginError),
-    /// An ID token that failed a check of OpenID Connect Core section 3.1.3.7.
-    IdToken(String),
+    /// A signed token that failed a check, such as an ID token (OpenID Connect Core section 3.1.3.7).
+    Jwt(JwtError),
+}
+
+/// Which check a signed token failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JwtError {
+    /// What the token is for.
+    pub token: JwtUse,
+    /// The check that it failed. The first in the order of [`JwtCheck`], where it would have failed several.
+    pub check: JwtCheck,
+    /// What is wrong, in a sentence. It quotes claims that decide something, and no others.
+    pub reason: String,
+}
+
+/// What a signed token is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum JwtUse {
+    /// An ID token (OpenID Connect Core section 2).
+    IdToken,
+    /// A signed UserInfo reply (OpenID Connect Core section 5.3.2).
+    UserInfo,
+    /// A logout token (OpenID Connect Back-Channel Logout section 2.4).
+    LogoutToken,
+}
+
+/// The checks of a signed token, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum JwtCheck {
+    /// The token is there at all.
+    Presence,
+    /// It has the form that was registered: encrypted, signed or plain.
+    Encryption,
+    /// It is a JWS in compact form with a JSON object as its header and claims (RFC 7515 section 7.1).
+    Form,
+    /// Its header demands nothing that is not understood (`crit`, RFC 7515 section 4.1.11).
+    Critical,
+    /// Its `typ` is not that of another kind of token (RFC 8725 section 3.11).
+    Type,
+    /// Its `alg` is among those that the client accepts (RFC 8725 section 3.1).
+    Algorithm,
+    /// A key of the issuer fits `kid` and `alg`.
+    Key,
+    /// The signature.
+    Signature,
+    /// `iss`.
+    Issuer,
+    /// `aud`.
+    Audience,
+    /// `azp`.
+    AuthorizedParty,
+    /// `sub`.
+    Subject,
+    /// `exp`.
+    Expiry,
+    /// `iat`.
+    IssuedAt,
+    /// `nbf`.
+    NotBefore,
+    /// `nonce`.
+    Nonce,
+    /// `at_hash`, of the access token.
+    AccessTokenHash,
+    /// `c_hash`, of the code.
+    CodeHash,
+    /// `auth_time`, for `max_age`.
+    AuthTime,
+    /// `acr`.
+    Acr,
+    /// `events` of a logout token.
+    Events,
+    /// `sid` or `sub` of a logout token.
+    Session,
+    /// `jti`: the token was not used before.
+    Replay,
+    /// It agrees with another token of the same sign-in: that of the callback, of the login, of UserInfo.
+    Agreement,
 }
 
 /// Why a callback did not become a login.
@@ -85,6 +166,8 @@ pub enum LoginError {
     MissingCode,
     /// A parameter stands in the callback more than once (RFC 6749 section 3.1).
     DuplicateParameter(String),
+    /// The callback did not come by the response mode that was asked for (OAuth 2.0 Multiple Response Types section 2.1).
+    WrongResponseMode,
     /// The provider's own check of the callback failed, such as Shopify's `hmac`.
     ProviderCheck(String),
 }
@@ -158,6 +241,8 @@ impl Operation {
     pub const GET_PROFILE: Self = Self("get_profile");
     /// `get_identity` and `get_id_email`.
     pub const GET_IDENTITY: Self = Self("get_identity");
+    /// Reading the keys with which a provider signs (RFC 7517).
+    pub const GET_KEYS: Self = Self("get_keys");
 
     /// A method that only one provider has.
     #[must_use]
@@ -180,7 +265,7 @@ impl Operation {
 impl Error {
     /// An error of any kind.
     pub fn new(operation: Operation, provider: impl Into<Cow<'static, str>>, kind: ErrorKind) -> Self {
-        Self(Box::new(Inner { operation, provider: provider.into(), kind }))
+        Self(Arc::new(Inner { operation, provider: provider.into(), kind }))
     }
 
     /// A client that is set up wrongly. The message says what to do.
@@ -191,14 +276,14 @@ impl Error {
     /// The same error, during another operation.
     #[must_use]
     pub fn during(mut self, operation: Operation) -> Self {
-        self.0.operation = operation;
+        Arc::make_mut(&mut self.0).operation = operation;
         self
     }
 
     /// The same error, at a named provider.
     #[must_use]
     pub fn at(mut self, provider: impl Into<Cow<'static, str>>) -> Self {
-        self.0.provider = provider.into();
+        Arc::make_mut(&mut self.0).provider = provider.into();
         self
     }
 
@@ -244,6 +329,15 @@ impl Error {
         }
     }
 
+    /// The check that a signed token failed.
+    #[must_use]
+    pub fn jwt_check(&self) -> Option<JwtCheck> {
+        match &self.0.kind {
+            ErrorKind::Jwt(error) => Some(error.check),
+            _ => None,
+        }
+    }
+
     /// How long the provider asks to wait (`Retry-After`, RFC 9110 section 10.2.3).
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
@@ -274,7 +368,11 @@ impl Error {
                 }),
             },
             ErrorKind::UnexpectedStatus { reply, .. } => self.class_of_status(reply),
-            ErrorKind::MalformedReply { .. } | ErrorKind::IdToken(_) => ErrorClass::Protocol,
+            // The user can sign in anew at the provider, or with more than a password.
+            ErrorKind::Jwt(JwtError { check: JwtCheck::AuthTime | JwtCheck::Acr, .. }) => {
+                ErrorClass::Reauthorize
+            }
+            ErrorKind::MalformedReply { .. } | ErrorKind::Jwt(_) => ErrorClass::Protocol,
             ErrorKind::Unsupported(_) | ErrorKind::Configuration(_) => ErrorClass::Configuration,
             ErrorKind::Login(error) => match error {
                 LoginError::Refused(error) => {
@@ -283,6 +381,7 @@ impl Error {
                 LoginError::IssuerMismatch
                 | LoginError::MissingIssuer
                 | LoginError::DuplicateParameter(_)
+                | LoginError::WrongResponseMode
                 | LoginError::ProviderCheck(_) => ErrorClass::Protocol,
                 LoginError::OtherProvider { .. }
                 | LoginError::Expired
@@ -355,7 +454,7 @@ impl fmt::Display for Error {
             ErrorKind::Unsupported(what) => write!(f, "not supported by this provider: {what}"),
             ErrorKind::Configuration(message) => write!(f, "{message}"),
             ErrorKind::Login(error) => write!(f, "{error}"),
-            ErrorKind::IdToken(check) => write!(f, "the ID token is not valid: {check}"),
+            ErrorKind::Jwt(error) => write!(f, "{error}"),
         }
     }
 }
@@ -376,6 +475,17 @@ impl std::error::Error for Error {
             ErrorKind::Transport(error) => Some(error),
             _ => None,
         }
+    }
+}
+
+impl fmt::Display for JwtError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let token = match self.token {
+            JwtUse::IdToken => "the ID token",
+            JwtUse::UserInfo => "the signed UserInfo",
+            JwtUse::LogoutToken => "the logout token",
+        };
+        write!(f, "{token} is not valid: {}", self.reason)
     }
 }
 
@@ -402,6 +512,9 @@ impl fmt::Display for LoginError {
             Self::DuplicateParameter(name) => {
                 write!(f, "the callback has the parameter {name} more than once")
             }
+            Self::WrongResponseMode => f.write_str(
+                "the callback did not come by the response mode that was asked for: a query, a fragment or a form",
+            ),
             Self::ProviderCheck(what) => f.write_str(what),
         }
     }

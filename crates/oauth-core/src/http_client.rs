@@ -38,11 +38,11 @@ impl<C: HttpClient + ?Sized> HttpClient for Arc<C> {
 }
 
 /// Why no complete reply came.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct HttpError {
     kind: HttpErrorKind,
     status: Option<StatusCode>,
-    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
 /// What kept a reply from coming.
@@ -73,7 +73,7 @@ impl HttpError {
     /// The same error with the cause that the HTTP library gave. It must show neither a URL's query nor a header.
     #[must_use]
     pub fn caused_by(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        self.source = Some(source.into());
+        self.source = Some(source.into().into());
         self
     }
 

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 ///
 /// What is wrong with it, by position and never by content: no JSON, cut off, not UTF-8, nested too deeply, or a member
 /// that stands twice.
-pub(crate) fn parse(text: &[u8]) -> Result<Value, String> {
+pub fn parse(text: &[u8]) -> Result<Value, String> {
     // Some servers begin with a byte order mark, which RFC 8259 section 8.1 lets readers ignore.
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     match serde_json::from_slice::<Strict>(text) {

@@ -44,6 +44,7 @@
 
 mod authorization;
 mod call;
+mod clock;
 mod config;
 mod crypto;
 mod endpoints;
@@ -56,21 +57,27 @@ mod login;
 mod oauth2;
 pub mod parameter;
 mod pkce;
+mod protocol;
 mod provider;
 mod reply;
 mod sealer;
 mod secret;
+mod shared_cache;
 mod spec;
 mod token;
 
 pub use async_trait::async_trait;
-pub use authorization::AuthorizationRequest;
+pub use authorization::{AuthorizationRequest, ResponseMode, ResponseType};
 pub use bytes;
 pub use call::{Call, form_encoded};
+pub use clock::{Clock, SystemClock};
 pub use config::{Configure, Parameter, ProviderConfig};
 pub use crypto::{hmac_sha256_hex, random_token};
 pub use endpoints::Endpoints;
-pub use error::{Error, ErrorClass, ErrorKind, FailedReply, LoginError, OAuthError, Operation, Result};
+pub use error::{
+    Error, ErrorClass, ErrorKind, FailedReply, JwtCheck, JwtError, JwtUse, LoginError, OAuthError, Operation,
+    Result,
+};
 pub use http;
 #[cfg(feature = "reqwest")]
 pub use http_client::reqwest_client;
@@ -78,10 +85,12 @@ pub use http_client::{
     CONNECT_TIMEOUT, HttpClient, HttpError, HttpErrorKind, MAX_REPLY_BYTES, REQUEST_TIMEOUT,
 };
 pub use identity::{Email, EmailVerification, Identity, text_at};
+pub use json::parse as parse_json;
 pub use linking::{LinkDecision, LinkRefusal, SameAddress, link};
 pub use login::{Callback, Login, LoginAttempt, LoginOptions, StartedLogin};
 pub use oauth2::{LOGIN_LIFETIME, OAuth2};
 pub use pkce::{CodeChallengeMethod, CodeVerifier};
+pub use protocol::Protocol;
 pub use provider::Provider;
 pub use reply::Reply;
 #[cfg(feature = "reqwest")]
@@ -89,6 +98,7 @@ pub use reqwest;
 pub use sealer::{SealError, Sealer, SealingKey};
 pub use secret::{ClientSecret, Secret, SecretSource, SecretSourceError, same_secret};
 pub use serde_json;
+pub use shared_cache::{SharedCache, SharedCacheError};
 pub use spec::{ClientAuth, Pkce, Spec};
 pub use time::OffsetDateTime;
 pub use token::OAuth2Token;

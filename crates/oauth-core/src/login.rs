@@ -1,4 +1,4 @@
-use std::{borrow::Cow, fmt, time::Duration};
+use std::{any::Any, borrow::Cow, fmt, time::Duration};
 
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use crate::{
     OAuth2,
-    authorization::{AuthorizationRequest, Params},
+    authorization::{AuthorizationRequest, Params, ResponseMode, ResponseType},
     crypto::{random_token, sha256_base64url},
     error::{ErrorKind, LoginError, OAuthError, Operation, Result},
     pkce::CodeVerifier,
@@ -22,6 +22,7 @@ use crate::{
 pub struct LoginOptions {
     scopes: Option<Vec<Cow<'static, str>>>,
     extras: Params,
+    response_type: ResponseType,
     data: Value,
 }
 
@@ -40,6 +41,78 @@ impl LoginOptions {
     /// Sends further authorization parameters. See [`AuthorizationRequest::extras_params`].
     pub fn extras_params(mut self, params: &impl Serialize) -> Self {
         self.extras.set_all(params);
+        self
+    }
+
+    /// Asks how the provider should meet the user: `login`, `consent`, `select_account`, `create`, or `none` alone (OpenID
+    /// Connect Core section 3.1.2.1).
+    pub fn prompt(self, prompt: &str) -> Self {
+        self.extra("prompt", prompt)
+    }
+
+    /// Wants a user who was authenticated not longer ago than this, in whole seconds; zero authenticates anew. With OpenID
+    /// Connect, the ID token's `auth_time` must agree (Core section 3.1.3.7 item 13).
+    pub fn max_age(self, age: Duration) -> Self {
+        self.extra("max_age", age.as_secs().to_string())
+    }
+
+    /// Tells the provider who is probably going to sign in: an address or the like.
+    pub fn login_hint(self, hint: &str) -> Self {
+        self.extra("login_hint", hint)
+    }
+
+    /// Tells the provider by an earlier ID token who is to sign in.
+    pub fn id_token_hint(self, id_token: &str) -> Self {
+        self.extra("id_token_hint", id_token)
+    }
+
+    /// Asks for one of these authentication contexts, the best first. The provider may not oblige; to insist, see
+    /// [`require_acr`](Self::require_acr).
+    pub fn acr_values<'a>(self, values: impl IntoIterator<Item = &'a str>) -> Self {
+        self.extra("acr_values", spaced(values))
+    }
+
+    /// Insists on one of these authentication contexts: it is asked for as an essential claim (OpenID Connect Core section
+    /// 5.5.1.1), and an ID token with another `acr` or none is refused.
+    pub fn require_acr<'a>(self, values: impl IntoIterator<Item = &'a str>) -> Self {
+        let values: Vec<&str> = values.into_iter().collect();
+        let mut claims = self.extras.get("claims").and_then(|text| serde_json::from_str(text).ok());
+        let claims = claims.get_or_insert_with(|| Value::Object(serde_json::Map::new()));
+        if claims.is_object() && (claims["id_token"].is_null() || claims["id_token"].is_object()) {
+            claims["id_token"]["acr"] = serde_json::json!({ "essential": true, "values": values });
+        }
+        self.extra("claims", claims.to_string())
+    }
+
+    /// Asks for claims one by one (OpenID Connect Core section 5.5): an object with `id_token`, `userinfo` or both.
+    pub fn claims(self, claims: &Value) -> Self {
+        self.extra("claims", claims.to_string())
+    }
+
+    /// Names the languages of the provider's pages, the best first (BCP 47).
+    pub fn ui_locales<'a>(self, locales: impl IntoIterator<Item = &'a str>) -> Self {
+        self.extra("ui_locales", spaced(locales))
+    }
+
+    /// Asks for pages of a kind: `page`, `popup`, `touch` or `wap`.
+    pub fn display(self, display: &str) -> Self {
+        self.extra("display", display)
+    }
+
+    /// Has the answer come this way.
+    pub fn response_mode(self, mode: ResponseMode) -> Self {
+        self.extra("response_mode", mode.as_str())
+    }
+
+    /// Has an ID token come with the code, where the provider's protocol is OpenID Connect (Core section 3.3). It comes as a
+    /// form, unless [`response_mode`](Self::response_mode) says otherwise.
+    pub fn response_type(mut self, response_type: ResponseType) -> Self {
+        self.response_type = response_type;
+        self
+    }
+
+    fn extra(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.extras.set(name.into(), value.into().into());
         self
     }
 
@@ -97,8 +170,14 @@ pub struct LoginAttempt {
     code_verifier: Option<CodeVerifier>,
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "expose_option", default)]
     nonce: Option<Secret>,
-    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
-    form_post: bool,
+    #[serde(skip_serializing_if = "is_default", default)]
+    response_mode: ResponseMode,
+    #[serde(skip_serializing_if = "is_default", default)]
+    response_type: ResponseType,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    max_age: Option<u64>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    required_acr: Vec<String>,
     scopes: Vec<String>,
     /// Which client began it: two servers can go by one name.
     client: String,
@@ -118,6 +197,21 @@ pub struct Login {
     pub requested_scopes: Vec<String>,
     /// The application's own data, from [`LoginOptions::data`].
     pub data: Value,
+    extensions: http::Extensions,
+}
+
+impl Login {
+    /// What the client's protocol or the provider learned from the login besides the tokens, by its type: with OpenID Connect,
+    /// `oauth_openid::IdToken`, the verified ID token.
+    #[must_use]
+    pub fn get<T: Any + Clone + Send + Sync>(&self) -> Option<&T> {
+        self.extensions.get()
+    }
+
+    /// Adds to what was learned: for a [`Protocol`](crate::Protocol).
+    pub fn insert<T: Any + Clone + Send + Sync>(&mut self, learned: T) {
+        self.extensions.insert(learned);
+    }
 }
 
 impl LoginAttempt {
@@ -163,7 +257,37 @@ impl LoginAttempt {
     /// Form Post Response Mode). A cookie comes with it only if it is `SameSite=None`.
     #[must_use]
     pub fn is_form_post(&self) -> bool {
-        self.form_post
+        self.response_mode == ResponseMode::FormPost
+    }
+
+    /// The way in which the callback must arrive.
+    #[must_use]
+    pub fn response_mode(&self) -> ResponseMode {
+        self.response_mode
+    }
+
+    /// What was asked for at the authorization endpoint.
+    #[must_use]
+    pub fn response_type(&self) -> ResponseType {
+        self.response_type
+    }
+
+    /// The scopes that were asked for.
+    #[must_use]
+    pub fn scopes(&self) -> &[String] {
+        &self.scopes
+    }
+
+    /// How long ago the user may have been authenticated, if it matters.
+    #[must_use]
+    pub fn max_age(&self) -> Option<Duration> {
+        self.max_age.map(Duration::from_secs)
+    }
+
+    /// The authentication contexts of which the ID token must name one; any will do where this is empty.
+    #[must_use]
+    pub fn required_acr(&self) -> &[String] {
+        &self.required_acr
     }
 
     /// The issuer that the callback and the ID token must name, where it is known.
@@ -199,8 +323,14 @@ impl LoginAttempt {
         age > Duration::from_secs(self.lifetime) || age < CLOCK_SKEW
     }
 
-    pub(crate) fn into_login(self, token: OAuth2Token) -> Login {
-        Login { token, requested_scopes: self.scopes, data: self.data }
+    /// A login of this attempt that ends with these tokens.
+    pub(crate) fn login(&self, token: OAuth2Token) -> Login {
+        Login {
+            token,
+            requested_scopes: self.scopes.clone(),
+            data: self.data.clone(),
+            extensions: http::Extensions::new(),
+        }
     }
 }
 
@@ -218,7 +348,12 @@ impl OAuth2 {
         };
         let asks_for_id_token =
             scopes.iter().flat_map(|scope| scope.split(' ')).any(|scope| scope == "openid");
-        Ok(LoginAttempt {
+        let asked = |name: &str| options.extras.get(name).or_else(|| self.authorize_params().get(name));
+        let max_age = asked("max_age").map(str::parse).transpose().map_err(|_| {
+            let problem = "max_age must be a whole number of seconds".to_owned();
+            self.error(Operation::START_LOGIN, ErrorKind::Configuration(problem))
+        })?;
+        let attempt = LoginAttempt {
             provider: self.name().to_owned(),
             issuer: self.issuer().map(str::to_owned),
             redirect_uri: redirect_uri.to_owned(),
@@ -230,13 +365,17 @@ impl OAuth2 {
                 Pkce::Unsupported => None,
             },
             nonce: asks_for_id_token.then(random).transpose()?.map(Into::into),
-            form_post: self.is_answered_by_form_post(&options.extras),
+            response_mode: self.response_mode(options.response_type, &options.extras),
+            response_type: options.response_type,
+            max_age,
+            required_acr: asked("claims").map(essential_acr).unwrap_or_default(),
             scopes,
             client: self.fingerprint(),
             started_at: OffsetDateTime::now_utc().unix_timestamp(),
             lifetime: self.login_lifetime().as_secs(),
             data: options.data.clone(),
-        })
+        };
+        self.any_protocol().map_or(Ok(attempt.clone()), |protocol| protocol.begin(self, attempt))
     }
 
     /// Tells this client from others that go by the same name.
@@ -255,6 +394,7 @@ impl OAuth2 {
         let mut request = AuthorizationRequest::new(&*attempt.redirect_uri)
             .state(attempt.state())
             .scopes(attempt.scopes.iter().map(String::as_str))
+            .response_type(attempt.response_type)
             .params(&options.extras);
         if let (Some(verifier), Pkce::Challenge(method)) = (attempt.code_verifier(), self.pkce()) {
             request = request.code_challenge(verifier.challenge(method), method);
@@ -288,6 +428,9 @@ impl OAuth2 {
         if attempt.is_expired() {
             return refuse(LoginError::Expired);
         }
+        if callback.mode.is_some_and(|mode| mode != attempt.response_mode) {
+            return refuse(LoginError::WrongResponseMode);
+        }
         match (callback.get("iss"), attempt.issuer()) {
             (Some(iss), Some(issuer)) if iss != issuer => refuse(LoginError::IssuerMismatch),
             (None, _) if self.requires_callback_issuer() => refuse(LoginError::MissingIssuer),
@@ -314,28 +457,47 @@ impl OAuth2 {
 }
 
 /// What the browser brought back: the parameters of the authorization response (RFC 6749 section 4.1.2).
+///
+/// It remembers the way by which it came, because the answer of another way is refused: a code in the query is for everybody
+/// to read who sees the URL, where a form was asked for.
 #[derive(Clone, Default)]
 pub struct Callback {
     pairs: Vec<(String, Secret)>,
+    /// `None` where a framework parsed the parameters.
+    mode: Option<ResponseMode>,
 }
 
 impl Callback {
-    /// Reads the query of the callback's URL, or the body of a `form_post` callback.
+    /// Reads the query of the callback's URL.
     #[must_use]
     pub fn from_query(query: &str) -> Self {
-        let query = query.strip_prefix('?').unwrap_or(query);
-        Self {
-            pairs: form_urlencoded::parse(query.as_bytes())
-                .map(|(name, value)| (name.into_owned(), Secret::new(value)))
-                .collect(),
+        Self::read(query.strip_prefix('?').unwrap_or(query), ResponseMode::Query)
+    }
+
+    /// Reads the body of a callback that was posted as a form (OAuth 2.0 Form Post Response Mode). Whoever reads the body caps
+    /// its size, and takes no other method than POST and no other type than `application/x-www-form-urlencoded`.
+    #[must_use]
+    pub fn from_form(body: &str) -> Self {
+        Self::read(body, ResponseMode::FormPost)
+    }
+
+    /// Reads the callback's whole URL, or its path and query. If the `state` stands in its fragment, the fragment counts.
+    #[must_use]
+    pub fn from_url(url: &str) -> Self {
+        let (url, fragment) = url.split_once('#').unwrap_or((url, ""));
+        let in_fragment = Self::read(fragment, ResponseMode::Fragment);
+        match in_fragment.get("state") {
+            Some(_) => in_fragment,
+            None => Self::from_query(url.split_once('?').map_or("", |(_, query)| query)),
         }
     }
 
-    /// Reads the callback's whole URL, or its path and query.
-    #[must_use]
-    pub fn from_url(url: &str) -> Self {
-        let url = url.split('#').next().unwrap_or_default();
-        Self::from_query(url.split_once('?').map_or("", |(_, query)| query))
+    fn read(pairs: &str, mode: ResponseMode) -> Self {
+        let pairs = form_urlencoded::parse(pairs.as_bytes());
+        Self {
+            pairs: pairs.map(|(name, value)| (name.into_owned(), Secret::new(value))).collect(),
+            mode: Some(mode),
+        }
     }
 
     /// A parameter's value.
@@ -373,7 +535,8 @@ impl Callback {
 /// The parameters in their order, for a framework that has parsed them.
 impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Callback {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
-        Self { pairs: pairs.into_iter().map(|(name, value)| (name.into(), Secret::new(value))).collect() }
+        let pairs = pairs.into_iter().map(|(name, value)| (name.into(), Secret::new(value)));
+        Self { pairs: pairs.collect(), mode: None }
     }
 }
 
@@ -401,6 +564,25 @@ impl fmt::Debug for LoginAttempt {
             .field("started_at", &self.started_at)
             .finish_non_exhaustive()
     }
+}
+
+fn spaced<'a>(items: impl IntoIterator<Item = &'a str>) -> String {
+    items.into_iter().collect::<Vec<_>>().join(" ")
+}
+
+/// The `acr` that a `claims` parameter insists on (OpenID Connect Core section 5.5.1.1).
+fn essential_acr(claims: &str) -> Vec<String> {
+    let claims: Value = serde_json::from_str(claims).unwrap_or_default();
+    let acr = &claims["id_token"]["acr"];
+    if acr["essential"] != true {
+        return Vec::new();
+    }
+    let values = acr["values"].as_array().into_iter().flatten().chain([&acr["value"]]);
+    values.filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 fn expose<S: Serializer>(secret: &Secret, serializer: S) -> Result<S::Ok, S::Error> {

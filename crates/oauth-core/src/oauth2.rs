@@ -1,4 +1,4 @@
-use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
+use std::{any::Any, borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header::USER_AGENT};
 use serde::Serialize;
@@ -13,6 +13,7 @@ use crate::{
     identity::Identity,
     parameter,
     pkce::CodeVerifier,
+    protocol::Protocol,
     secret::{ClientSecret, Secret},
     spec::{ClientAuth, Pkce, Spec},
     token::OAuth2Token,
@@ -57,8 +58,10 @@ struct Settings {
     parameters: Vec<(Cow<'static, str>, String)>,
     client_id: String,
     client_secret: ClientSecret,
-    client_auth: ClientAuth,
+    /// `None` for the way that the provider's description names.
+    client_auth: Option<ClientAuth>,
     revoke_auth: Option<ClientAuth>,
+    protocol: Option<Arc<dyn Protocol>>,
     scopes: Vec<Cow<'static, str>>,
     scope_separator: Cow<'static, str>,
     authorize_params: Params,
@@ -115,8 +118,9 @@ impl OAuth2 {
             parameters,
             client_id,
             client_secret: client_secret.into(),
-            client_auth: spec.client_auth,
+            client_auth: None,
             revoke_auth: spec.revoke_auth,
+            protocol: None,
             scopes: spec.scopes.iter().map(|&scope| scope.into()).collect(),
             scope_separator: spec.scope_separator.into(),
             authorize_params: Params::of(spec.authorize_params),
@@ -238,7 +242,7 @@ impl OAuth2 {
 
     /// Authenticates this way at the token endpoint.
     pub fn set_client_auth(&mut self, auth: ClientAuth) {
-        self.settings().client_auth = auth;
+        self.settings().client_auth = Some(auth);
     }
 
     /// Authenticates this way at the revocation endpoint, if it differs from the token endpoint's.
@@ -259,6 +263,11 @@ impl OAuth2 {
     /// Sends this parameter no more, though the provider's [`Spec`] has it.
     pub fn remove_authorize_param(&mut self, name: &str) {
         self.settings().authorize_params.remove(name);
+    }
+
+    /// Speaks a protocol on top of OAuth 2.0.
+    pub fn set_protocol(&mut self, protocol: impl Protocol) {
+        self.settings().protocol = Some(Arc::new(protocol));
     }
 
     /// Sends all requests with this HTTP client.
@@ -344,6 +353,37 @@ impl OAuth2 {
         self.0.spec.pkce
     }
 
+    /// How the client authenticates at the token endpoint.
+    #[must_use]
+    pub fn client_auth(&self) -> ClientAuth {
+        self.0.client_auth.unwrap_or(self.0.spec.client_auth)
+    }
+
+    /// The same, if somebody chose it for this client.
+    #[must_use]
+    pub fn chosen_client_auth(&self) -> Option<ClientAuth> {
+        self.0.client_auth
+    }
+
+    /// How the client authenticates at the revocation endpoint, if it differs from the token endpoint's.
+    #[must_use]
+    pub fn revoke_auth(&self) -> Option<ClientAuth> {
+        self.0.revoke_auth
+    }
+
+    /// The protocol that the client speaks on top of OAuth 2.0, if it is of this type.
+    #[must_use]
+    pub fn protocol<P: Protocol>(&self) -> Option<&P> {
+        let protocol: &dyn Any = &**self.0.protocol.as_ref()?;
+        protocol.downcast_ref()
+    }
+
+    /// Whether both are one client, not two with the same settings.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Checks that a credential may be sent to each endpoint, for those that were not written by the application itself.
     ///
     /// # Errors
@@ -414,6 +454,24 @@ impl OAuth2 {
 
 /// The standard procedures.
 impl OAuth2 {
+    /// The client with all that it must know before it can send something: for a client with discovery, the endpoints.
+    ///
+    /// Each procedure asks for it by itself. Call it at start to learn early whether the provider can be reached.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`] of the provider's metadata.
+    pub async fn ready(&self) -> Result<Self> {
+        match &self.0.protocol {
+            Some(protocol) => protocol.ready(self).await,
+            None => Ok(self.clone()),
+        }
+    }
+
+    pub(crate) fn any_protocol(&self) -> Option<&dyn Protocol> {
+        self.0.protocol.as_deref()
+    }
+
     /// Exchanges an authorization code for tokens (RFC 6749 section 4.1.3).
     ///
     /// The redirect URI must be, byte for byte, the one of the authorization request. Extra parameters are sent as they
@@ -433,7 +491,8 @@ impl OAuth2 {
             vec![("grant_type", "authorization_code"), ("code", code), ("redirect_uri", redirect_uri)];
         form.extend(code_verifier.map(|verifier| ("code_verifier", verifier.expose())));
         form.extend_from_slice(extra);
-        self.request_token(Operation::GET_ACCESS_TOKEN, &self.endpoints().token, form).await
+        let client = self.ready().await?;
+        client.request_token(Operation::GET_ACCESS_TOKEN, &client.endpoints().token, form).await
     }
 
     /// Gets a new access token for a refresh token (RFC 6749 section 6).
@@ -446,13 +505,19 @@ impl OAuth2 {
     /// An unsupported-operation error where the provider has no refresh tokens; else any [`Error`].
     pub async fn refresh_token(&self, refresh_token: &str, scopes: Option<&[&str]>) -> Result<OAuth2Token> {
         let operation = Operation::REFRESH_TOKEN;
-        let endpoint = self.endpoints().refresh.as_deref();
+        let client = self.ready().await?;
+        let endpoint = client.endpoints().refresh.as_deref();
         let endpoint = endpoint.ok_or_else(|| self.unsupported(operation, "it issues no refresh tokens"))?;
         let scope = self
             .joined(scopes.unwrap_or_default())
             .map_err(|problem| self.error(operation, ErrorKind::Configuration(problem)))?;
         let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token), ("scope", &scope)];
-        Ok(self.request_token(operation, endpoint, form).await?.or_refresh_token(refresh_token))
+        let mut token =
+            client.request_token(operation, endpoint, form).await?.or_refresh_token(refresh_token);
+        if let Some(protocol) = client.any_protocol() {
+            protocol.check_refresh(&client, &mut token).await?;
+        }
+        Ok(token)
     }
 
     /// Revokes an access token or a refresh token (RFC 7009). The hint is `access_token` or `refresh_token`.
@@ -463,8 +528,10 @@ impl OAuth2 {
     /// to RFC 7009 section 2.2, a token that it does not know counts as revoked; some answer with an error.
     pub async fn revoke_token(&self, token: &str, token_type_hint: Option<&str>) -> Result<()> {
         let form = [("token", token), ("token_type_hint", token_type_hint.unwrap_or_default())];
-        let auth = self.0.revoke_auth.unwrap_or(self.0.client_auth);
-        self.call(Operation::REVOKE_TOKEN, Method::POST, self.revoke_endpoint()?)
+        let client = self.ready().await?;
+        let auth = client.revoke_auth().unwrap_or(client.client_auth());
+        client
+            .call(Operation::REVOKE_TOKEN, Method::POST, client.revoke_endpoint()?)
             .form(form)
             .client_auth(auth)
             .send()
@@ -479,14 +546,15 @@ impl OAuth2 {
     /// An unsupported-operation error where no introspection endpoint is known; else any [`Error`].
     pub async fn introspect_token(&self, token: &str, token_type_hint: Option<&str>) -> Result<Value> {
         let operation = Operation::INTROSPECT_TOKEN;
-        let endpoint = self.endpoints().introspect.as_deref();
+        let client = self.ready().await?;
+        let endpoint = client.endpoints().introspect.as_deref();
         let endpoint =
             endpoint.ok_or_else(|| self.unsupported(operation, "tokens cannot be introspected"))?;
         let form = [("token", token), ("token_type_hint", token_type_hint.unwrap_or_default())];
-        let reply = self
+        let reply = client
             .call(operation, Method::POST, endpoint)
             .form(form)
-            .client_auth(self.0.client_auth)
+            .client_auth(client.client_auth())
             .send()
             .await?;
         let value = reply.object()?;
@@ -503,6 +571,19 @@ impl OAuth2 {
     ///
     /// An unsupported-operation error where no profile endpoint is known; else any [`Error`].
     pub async fn get_profile(&self, access_token: &str) -> Result<Value> {
+        let client = self.ready().await?;
+        match client.any_protocol() {
+            Some(protocol) => protocol.get_profile(&client, access_token).await,
+            None => client.read_profile(access_token).await,
+        }
+    }
+
+    /// The same without a [`Protocol`]'s part in it: the JSON at the profile endpoint.
+    ///
+    /// # Errors
+    ///
+    /// As [`get_profile`](Self::get_profile).
+    pub async fn read_profile(&self, access_token: &str) -> Result<Value> {
         self.call(Operation::GET_PROFILE, Method::GET, self.profile_endpoint()?)
             .bearer(access_token)
             .send()
@@ -558,7 +639,7 @@ impl OAuth2 {
         endpoint: &str,
         form: impl IntoIterator<Item = (&'p str, &'p str)>,
     ) -> Result<OAuth2Token> {
-        let call = self.call(operation, Method::POST, endpoint).form(form).client_auth(self.0.client_auth);
+        let call = self.call(operation, Method::POST, endpoint).form(form).client_auth(self.client_auth());
         call.send().await?.token(self.0.spec.token_at)
     }
 

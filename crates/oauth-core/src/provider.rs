@@ -8,7 +8,7 @@ use crate::{
     OAuth2,
     authorization::AuthorizationRequest,
     endpoints::Endpoints,
-    error::Result,
+    error::{Operation, Result},
     http_client::HttpClient,
     identity::Identity,
     login::{Callback, Login, LoginAttempt, LoginOptions, StartedLogin},
@@ -40,8 +40,9 @@ pub trait Provider: fmt::Debug + Send + Sync {
     ///
     /// A configuration error; see [`get_authorization_url`](Self::get_authorization_url).
     async fn start_login(&self, redirect_uri: &str, options: LoginOptions) -> Result<StartedLogin> {
-        let attempt = self.oauth2().new_attempt(redirect_uri, &options)?;
-        let url = self.get_authorization_url(self.oauth2().login_request(&attempt, &options)).await?;
+        let client = self.oauth2().ready().await?;
+        let attempt = client.new_attempt(redirect_uri, &options)?;
+        let url = self.get_authorization_url(client.login_request(&attempt, &options)).await?;
         Ok(StartedLogin { url, attempt })
     }
 
@@ -53,12 +54,20 @@ pub trait Provider: fmt::Debug + Send + Sync {
     ///
     /// A login error that says which check failed, or any error of [`get_access_token`](Self::get_access_token).
     async fn finish_login(&self, attempt: LoginAttempt, callback: Callback) -> Result<Login> {
-        self.oauth2().check_callback(&attempt, &callback)?;
-        let code = self.oauth2().code_of(&callback)?;
+        let client = self.oauth2().ready().await?;
+        client.check_callback(&attempt, &callback)?;
+        let code = client.code_of(&callback)?;
+        if let Some(protocol) = client.any_protocol() {
+            protocol.check_callback(&client, &attempt, &callback).await?;
+        }
         self.check_callback(&attempt, &callback).await?;
         let token = self.get_access_token(code, attempt.redirect_uri(), attempt.code_verifier(), &[]).await?;
-        self.check_token(&attempt, &token).await?;
-        Ok(attempt.into_login(token))
+        let mut login = attempt.login(token);
+        if let Some(protocol) = client.any_protocol() {
+            protocol.check_login(&client, &attempt, &callback, &mut login).await?;
+        }
+        self.check_login(&attempt, &login).await?;
+        Ok(login)
     }
 
     /// The provider's own check of a callback that brings a code, such as Shopify's `hmac`. It runs before anything is sent.
@@ -70,12 +79,12 @@ pub trait Provider: fmt::Debug + Send + Sync {
         Ok(())
     }
 
-    /// The provider's own check of the token that a login ended with: the place of the ID token's verification.
+    /// The provider's own check of what a login ended with. It runs after the ID token, where there is one, was verified.
     ///
     /// # Errors
     ///
     /// An error that says which check failed; the token is then not handed out.
-    async fn check_token(&self, _attempt: &LoginAttempt, _token: &OAuth2Token) -> Result<()> {
+    async fn check_login(&self, _attempt: &LoginAttempt, _login: &Login) -> Result<()> {
         Ok(())
     }
 
@@ -112,6 +121,27 @@ pub trait Provider: fmt::Debug + Send + Sync {
         self.oauth2().refresh_token(refresh_token, scopes).await
     }
 
+    /// Gets the successor of a whole token: what to call with a token that was kept.
+    ///
+    /// The refresh token and the ID token of the old one are kept where the reply has none. With OpenID Connect, a new ID
+    /// token must be of the same user (Core section 12.2), which [`refresh_token`](Self::refresh_token) cannot know.
+    ///
+    /// # Errors
+    ///
+    /// An unsupported-operation error when the token has no refresh token; else as [`refresh_token`](Self::refresh_token).
+    async fn refresh(&self, token: &OAuth2Token, scopes: Option<&[&str]>) -> Result<OAuth2Token> {
+        let client = self.oauth2();
+        let Some(refresh_token) = token.refresh_token() else {
+            let reason = "the token has no refresh token; the user must sign in again";
+            return Err(client.unsupported(Operation::REFRESH_TOKEN, reason));
+        };
+        let new = self.refresh_token(refresh_token, scopes).await?;
+        if let Some(protocol) = client.any_protocol() {
+            protocol.check_successor(client, token, &new)?;
+        }
+        Ok(new.or_id_token(token.id_token()))
+    }
+
     /// Revokes a token. See [`OAuth2::revoke_token`].
     ///
     /// # Errors
@@ -136,7 +166,21 @@ pub trait Provider: fmt::Debug + Send + Sync {
     ///
     /// Any [`Error`](crate::Error); a malformed-reply error when the profile has no identifier.
     async fn get_identity(&self, token: &OAuth2Token) -> Result<Identity> {
-        self.oauth2().identity(self.get_profile(token.bearer()?).await?)
+        self.oauth2().identity(self.get_profile_of(token).await?)
+    }
+
+    /// Reads the profile, and checks that it is of the user of this token: with OpenID Connect, UserInfo must have the `sub`
+    /// of the ID token (Core section 5.3.2).
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`](crate::Error).
+    async fn get_profile_of(&self, token: &OAuth2Token) -> Result<Value> {
+        let profile = self.get_profile(token.bearer()?).await?;
+        if let Some(protocol) = self.oauth2().any_protocol() {
+            protocol.check_profile(self.oauth2(), token, &profile)?;
+        }
+        Ok(profile)
     }
 
     /// The identity as a pair: the user's identifier, and the address unless the provider marks it as unverified.

@@ -49,6 +49,10 @@ pub struct Spec {
     pub device_authorization: Option<&'static str>,
     /// Where the user's profile is read: UserInfo for OpenID Connect, else the provider's own API.
     pub profile: Option<&'static str>,
+    /// Where the keys stand with which the provider signs (RFC 7517), for OpenID Connect without discovery.
+    pub jwks: Option<&'static str>,
+    /// Where a browser is sent to sign out (OpenID Connect RP-Initiated Logout 1.0).
+    pub end_session: Option<&'static str>,
     /// Endpoints that only this provider has, by a name of its crate's choosing.
     pub others: &'static [(&'static str, &'static str)],
 
@@ -103,6 +107,8 @@ impl Spec {
         introspect: None,
         device_authorization: None,
         profile: None,
+        jwks: None,
+        end_session: None,
         others: &[],
         scopes: &[],
         scope_separator: " ",

@@ -146,6 +146,19 @@ impl OAuth2Token {
         self
     }
 
+    /// The same token with this ID token, unless it brought its own.
+    pub(crate) fn or_id_token(mut self, old: Option<&str>) -> Self {
+        self.id_token = self.id_token.or_else(|| old.map(Into::into));
+        self
+    }
+
+    /// The same token without its ID token: for whoever could not verify it.
+    #[must_use]
+    pub fn without_id_token(mut self) -> Self {
+        self.id_token = None;
+        self
+    }
+
     /// Reads a token reply. What harms nobody is tolerated, for all providers alike; see `docs/architecture.md`.
     pub(crate) fn from_fields(mut fields: Map<String, Value>) -> Result<Self, String> {
         let mut text = |name: &'static str| match fields.remove(name) {

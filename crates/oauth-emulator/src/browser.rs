@@ -3,6 +3,7 @@
 use std::fmt;
 
 use oauth_core::{
+    Callback,
     reqwest::{self, header},
     reqwest_client,
 };
@@ -55,6 +56,15 @@ pub enum Arrival {
 }
 
 impl Arrival {
+    /// What the application reads of it.
+    #[must_use]
+    pub fn callback(&self) -> Callback {
+        match self {
+            Self::Get(url) => Callback::from_url(url),
+            Self::Post { form, .. } => Callback::from_form(form),
+        }
+    }
+
     /// One URL for both: that of the callback, with the form's fields as part of the query.
     pub fn into_url(self) -> String {
         match self {
@@ -80,24 +90,12 @@ impl fmt::Debug for Arrival {
 
 impl Emulator {
     /// Does what a browser and its user do with an authorization URL: opens the consent page over HTTP, sends its form with
-    /// its cookie, and follows the redirect as far as the application. Gives the URL of the callback.
-    ///
-    /// The URL can be a provider's real one. Where the callback is a POST, its fields stand in the query of the URL, for
-    /// tests that do not care; [`browse_to`](Self::browse_to) tells the two apart.
+    /// its cookie, and follows the redirect as far as the application. The URL can be a provider's real one.
     ///
     /// # Errors
     ///
     /// A [`BrowseError`] when the provider shows a page that says what is wrong with the request.
-    pub async fn browse(&self, authorization_url: &str, consent: Consent) -> Result<String, BrowseError> {
-        Ok(self.browse_to(authorization_url, consent).await?.into_url())
-    }
-
-    /// The same as [`browse`](Self::browse), but tells how the browser comes back.
-    ///
-    /// # Errors
-    ///
-    /// As [`browse`](Self::browse).
-    pub async fn browse_to(&self, authorization_url: &str, consent: Consent) -> Result<Arrival, BrowseError> {
+    pub async fn browse(&self, authorization_url: &str, consent: Consent) -> Result<Arrival, BrowseError> {
         let http = reqwest_client(|defaults| defaults)?;
         let url = match authorization_url.starts_with(self.origin()) {
             true => authorization_url.to_owned(),

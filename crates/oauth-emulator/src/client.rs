@@ -23,10 +23,11 @@ impl Emulator {
     ///
     /// # Errors
     ///
-    /// As [`http_client`](Self::http_client).
-    pub fn connect<P: Provider>(&self, provider: P) -> Result<P> {
-        let moved = self.local(&provider.oauth2().endpoints().authorize);
-        Ok(provider.with_http_client(self.http_client()?).with_endpoints(|mut all| {
+    /// As [`http_client`](Self::http_client); for a provider with discovery, any error of that.
+    pub async fn connect<P: Provider>(&self, provider: P) -> Result<P> {
+        let provider = provider.with_http_client(self.http_client()?);
+        let moved = self.local(&provider.oauth2().ready().await?.endpoints().authorize);
+        Ok(provider.with_endpoints(|mut all| {
             all.authorize = moved.into();
             all
         }))

@@ -1259,7 +1259,7 @@ async fn the_emulators_browser_tells_a_posted_form_from_a_redirect() {
         let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(case.params()).finish();
         format!("{}?{}", case.authorize, query.replace('+', "%20"))
     };
-    let arrival = emulator.browse_to(&query(&APPLE), Consent::Allow).await.unwrap();
+    let arrival = emulator.browse(&query(&APPLE), Consent::Allow).await.unwrap();
     assert!(!format!("{arrival:?}").contains(STATE), "{arrival:?}");
     let Arrival::Post { url, form } = &arrival else { panic!("{arrival:?}") };
     assert_eq!(url, REDIRECT);
@@ -1269,13 +1269,13 @@ async fn the_emulators_browser_tells_a_posted_form_from_a_redirect() {
     assert_eq!(user["name"], json!({"firstName": "A", "lastName": "& <B> \"C\""}));
     assert_eq!(arrival.clone().into_url(), format!("{REDIRECT}&{form}"));
 
-    let denied = emulator.browse(&query(&APPLE), Consent::Deny).await.unwrap();
+    let denied = emulator.browse(&query(&APPLE), Consent::Deny).await.unwrap().into_url();
     assert!(denied.starts_with(&format!("{REDIRECT}&error=user_cancelled_authorize&state=")), "{denied}");
-    let other = emulator.browse_to(&query(&OPENID), Consent::Allow).await.unwrap();
+    let other = emulator.browse(&query(&OPENID), Consent::Allow).await.unwrap();
     assert!(matches!(&other, Arrival::Get(url) if url.starts_with(REDIRECT)), "{other:?}");
     // The mode is the application's to choose where a provider has both.
     let posting = Case { extra: &[("response_mode", "form_post")], ..OPENID };
-    let other = emulator.browse_to(&query(&posting), Consent::Allow).await.unwrap();
+    let other = emulator.browse(&query(&posting), Consent::Allow).await.unwrap();
     assert!(matches!(&other, Arrival::Post { form, .. } if form.contains("iss=")), "{other:?}");
 }
 

@@ -82,10 +82,9 @@ impl OpenID {
             introspect: owned("introspection_endpoint"),
             device_authorization: owned("device_authorization_endpoint"),
             profile: owned("userinfo_endpoint"),
-            others: owned("end_session_endpoint")
-                .map(|url| ("end_session".into(), url))
-                .into_iter()
-                .collect(),
+            jwks: owned("jwks_uri"),
+            end_session: owned("end_session_endpoint"),
+            others: Vec::new(),
         };
         let public = client_secret.is_none();
         let mut oauth2 = OAuth2::from_spec(spec, client_id, client_secret)

@@ -1,7 +1,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     fmt,
-    hash::{BuildHasher, Hash, Hasher, RandomState},
+    hash::{BuildHasher, RandomState},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -56,9 +56,7 @@ impl MemoryStore {
     }
 
     fn shard(&self, tenant: &str, subject: &str) -> MutexGuard<'_, Shard> {
-        let mut hasher = self.0.hasher.build_hasher();
-        (tenant, subject).hash(&mut hasher);
-        let index = (hasher.finish() % SHARDS as u64) as usize;
+        let index = (self.0.hasher.hash_one((tenant, subject)) % SHARDS as u64) as usize;
         // No step leaves a shard half-changed, so that what a panic left behind can be used.
         self.0.shards[index].lock().unwrap_or_else(PoisonError::into_inner)
     }

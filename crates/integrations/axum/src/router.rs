@@ -233,7 +233,8 @@ impl SignIn {
             return Err(SignInError::WrongMethod);
         }
         // Only the holder of the whole state may use the attempt up: the cookie's name is but a part of it.
-        provider.oauth2().check_callback(&attempt, &callback).map_err(SignInError::Login)?;
+        let client = provider.oauth2().ready().await.map_err(SignInError::Login)?;
+        client.check_callback(&attempt, &callback).map_err(SignInError::Login)?;
         let until = OffsetDateTime::now_utc() + attempt.lifetime();
         if !self.0.used.use_once(attempt.state(), until).await.map_err(SignInError::Store)? {
             return Err(SignInError::AlreadyUsed);
@@ -291,7 +292,7 @@ async fn read(parts: &Parts, body: Body) -> Result<Callback, SignInError> {
     }
     let form = axum::body::to_bytes(body, MOST_BYTES).await.map_err(|_| SignInError::TooLarge)?;
     let form = std::str::from_utf8(&form).map_err(|_| SignInError::NotAForm)?;
-    Ok(Callback::from_query(form))
+    Ok(Callback::from_form(form))
 }
 
 /// Keeps a code or a state out of caches and of the `Referer` of whatever page comes next (RFC 9700 section 4.2).

@@ -31,9 +31,9 @@ mod user;
 
 pub use oauth_core;
 use oauth_core::{
-    AuthorizationRequest, Configure, Error, ErrorKind, Identity, LoginAttempt, LoginOptions, OAuth2,
-    OAuth2Token, OffsetDateTime, Operation, Pkce, Provider, ProviderConfig, Result, Spec, StartedLogin,
-    async_trait, random_token, same_secret, serde_json::Value,
+    AuthorizationRequest, Configure, Error, ErrorKind, Identity, JwtCheck, JwtError, JwtUse, Login,
+    LoginAttempt, LoginOptions, OAuth2, OAuth2Token, OffsetDateTime, Operation, Pkce, Provider,
+    ProviderConfig, Result, Spec, StartedLogin, async_trait, random_token, same_secret, serde_json::Value,
 };
 
 pub use crate::{secret::AppleSecret, user::AppleUser};
@@ -77,20 +77,20 @@ impl AppleOAuth2 {
             let reason = "without an ID token nothing tells who signed in; use get_identity with the whole token of the login";
             return Err(self.oauth2.unsupported(operation, reason));
         };
-        let refuse = |check: &str| Err(self.oauth2.error(operation, ErrorKind::IdToken(check.to_owned())));
+        let refuse = |check: JwtCheck, reason: &str| Err(self.oauth2.error(operation, failed(check, reason)));
         let Ok(claims) = jsonwebtoken::dangerous::insecure_decode_claims::<Value>(id_token) else {
-            return refuse("it is no signed JWT");
+            return refuse(JwtCheck::Form, "it is no signed JWT");
         };
         // Of the clocks on both sides, one may be a minute late.
         let now = OffsetDateTime::now_utc().unix_timestamp() - 60;
         if claims["iss"].as_str() != self.oauth2.issuer() {
-            return refuse("its issuer is not Apple");
+            return refuse(JwtCheck::Issuer, "its issuer is not Apple");
         }
         if claims["aud"].as_str() != Some(self.oauth2.client_id()) {
-            return refuse("it was issued to another application");
+            return refuse(JwtCheck::Audience, "it was issued to another application");
         }
         if claims["exp"].as_i64().is_none_or(|exp| exp <= now) {
-            return refuse("it has expired; read the identity when the token is fresh");
+            return refuse(JwtCheck::Expiry, "it has expired; read the identity when the token is fresh");
         }
         Ok(claims)
     }
@@ -115,15 +115,15 @@ impl Provider for AppleOAuth2 {
     }
 
     /// The ID token, and its nonce.
-    async fn check_token(&self, attempt: &LoginAttempt, token: &OAuth2Token) -> Result<()> {
+    async fn check_login(&self, attempt: &LoginAttempt, login: &Login) -> Result<()> {
         let operation = Operation::FINISH_LOGIN;
-        let claims = self.claims(operation, token)?;
+        let claims = self.claims(operation, &login.token)?;
         let nonce = claims["nonce"].as_str().unwrap_or_default();
         if attempt.nonce().is_some_and(|expected| same_secret(nonce, expected)) {
             return Ok(());
         }
         let check = "its nonce is not the attempt's: it belongs to another sign-in";
-        Err(self.oauth2.error(operation, ErrorKind::IdToken(check.to_owned())))
+        Err(self.oauth2.error(operation, failed(JwtCheck::Nonce, check)))
     }
 
     /// There is no such endpoint.
@@ -136,6 +136,10 @@ impl Provider for AppleOAuth2 {
     async fn get_identity(&self, token: &OAuth2Token) -> Result<Identity> {
         self.oauth2.identity(self.claims(Operation::GET_IDENTITY, token)?)
     }
+}
+
+fn failed(check: JwtCheck, reason: &str) -> ErrorKind {
+    ErrorKind::Jwt(JwtError { token: JwtUse::IdToken, check, reason: reason.to_owned() })
 }
 
 /// The settings are `team_id`, `key_id`, and `private_key_file` or `private_key_env`: the file, or the environment variable,

@@ -38,7 +38,7 @@ pub const SPEC: Spec = Spec {
     authorize: "https://oidc.franceconnect.gouv.fr/api/v2/authorize",
     token: "https://oidc.franceconnect.gouv.fr/api/v2/token",
     profile: Some("https://oidc.franceconnect.gouv.fr/api/v2/userinfo"),
-    others: &[("end_session", "https://oidc.franceconnect.gouv.fr/api/v2/session/end")],
+    end_session: Some("https://oidc.franceconnect.gouv.fr/api/v2/session/end"),
     authorize_params: &[("acr_values", "eidas1"), ("prompt", "consent")],
     email_verified_at: None,
     name_at: Some("/given_name"),
@@ -52,7 +52,7 @@ pub const SPEC_V1: Spec = Spec {
     authorize: "https://app.franceconnect.gouv.fr/api/v1/authorize",
     token: "https://app.franceconnect.gouv.fr/api/v1/token",
     profile: Some("https://app.franceconnect.gouv.fr/api/v1/userinfo"),
-    others: &[],
+    end_session: None,
     authorize_params: &[],
     ..SPEC
 };

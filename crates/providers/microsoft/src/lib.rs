@@ -32,7 +32,7 @@ pub const SPEC: Spec = Spec {
     refresh: Some("https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token"),
     device_authorization: Some("https://login.microsoftonline.com/{tenant}/oauth2/v2.0/devicecode"),
     profile: Some("https://graph.microsoft.com/v1.0/me"),
-    others: &[("end_session", "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/logout")],
+    end_session: Some("https://login.microsoftonline.com/{tenant}/oauth2/v2.0/logout"),
     scopes: &["openid", "profile", "email", "offline_access", "User.Read"],
     authorize_params: &[("response_mode", "query")],
     email_at: Some("/mail"),
