@@ -22,7 +22,7 @@ pub(crate) struct Dialect {
     pub(crate) skip_locked: &'static str,
 }
 
-#[cfg(feature = "_sqlite")]
+#[cfg(feature = "sqlite")]
 pub(crate) const SQLITE: Dialect = Dialect {
     // unixepoch('subsec') would need SQLite 3.42, and be NULL before.
     now: "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)",
@@ -54,6 +54,7 @@ pub(crate) struct Statements {
     pub(crate) release: SqlStr,
     pub(crate) cache_get: SqlStr,
     pub(crate) cache_put: SqlStr,
+    pub(crate) cache_put_new: SqlStr,
     pub(crate) cache_take: SqlStr,
     pub(crate) cache_forget: SqlStr,
 }
@@ -106,7 +107,9 @@ impl Statements {
                  WHERE t.held_until IS NULL OR t.held_until <= {now} \
                  RETURNING fence"
             )),
-            held: sql(format!("SELECT held_until - {now} FROM {tokens} WHERE id = $1 AND held_until IS NOT NULL")),
+            held: sql(format!(
+                "SELECT held_until - {now} FROM {tokens} WHERE id = $1 AND held_until IS NOT NULL"
+            )),
             extend: sql(format!(
                 "UPDATE {tokens} SET held_until = {now} + $3 WHERE id = $1 AND fence = $2 AND held_until IS NOT NULL"
             )),
@@ -118,8 +121,14 @@ impl Statements {
                 "INSERT INTO {cache} (id, value, expires_at) VALUES ($1, $2, {now} + $3) \
                  ON CONFLICT (id) DO UPDATE SET value = excluded.value, expires_at = {now} + $3"
             )),
+            cache_put_new: sql(format!(
+                "INSERT INTO {cache} AS t (id, value, expires_at) VALUES ($1, $2, {now} + $3) \
+                 ON CONFLICT (id) DO UPDATE SET value = excluded.value, expires_at = {now} + $3 \
+                 WHERE t.expires_at <= {now} \
+                 RETURNING expires_at"
+            )),
             cache_take: sql(format!(
-                "DELETE FROM {cache} WHERE id = $1 RETURNING value, expires_at > {now} AS is_live"
+                "DELETE FROM {cache} WHERE id = $1 AND expires_at > {now} RETURNING value"
             )),
             cache_forget: sql(format!(
                 "DELETE FROM {cache} WHERE id IN \

@@ -41,18 +41,12 @@ impl TableName {
         }
     }
 
-    /// An index is made in the schema of its table, and named without it.
+    /// PostgreSQL makes an index in the schema of its table, and does not want it named.
     pub(crate) fn index(&self, suffix: &str) -> String {
         format!("\"{}{suffix}\"", self.name)
     }
 
-    /// An index in SQLite is named with the schema, and its table without.
-    #[cfg(feature = "_sqlite")]
-    pub(crate) fn without_schema(&self, suffix: &str) -> String {
-        format!("{}{suffix}", self.name)
-    }
-
-    #[cfg(feature = "_sqlite")]
+    #[cfg(feature = "sqlite")]
     pub(crate) fn has_schema(&self) -> bool {
         self.schema.is_some()
     }
@@ -89,7 +83,9 @@ mod tests {
     #[test]
     fn what_could_leave_its_place_is_refused() {
         let long = "x".repeat(41);
-        for name in ["", ".", "a.", ".a", "a.b.c", "1a", "a b", "a\"b", "a;b", "a-b", "tökens", "a\0", "a'", &long] {
+        for name in
+            ["", ".", "a.", ".a", "a.b.c", "1a", "a b", "a\"b", "a;b", "a-b", "tökens", "a\0", "a'", &long]
+        {
             let error = TableName::parse(name).unwrap_err();
             assert!(!error.is_transient(), "{name:?}");
             assert!(error.to_string().contains("take `name` or `schema.name`"), "{error}");
