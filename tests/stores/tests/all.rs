@@ -1,4 +1,6 @@
 //! What must hold when many processes share one store, with the real servers. `cargo xtask test` starts them.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod database;
 mod fixture;

@@ -1,5 +1,7 @@
 //! What is SQLite's own: the file, its tables, several pools on it.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use oauth_core::SharedCache;
