@@ -2,11 +2,34 @@
 
 #![forbid(unsafe_code)]
 
+mod builder;
+mod cache;
+mod changes;
+mod core;
+mod ending;
+mod error;
+mod event;
+mod grants;
 mod key;
+mod manager;
 mod memory;
+mod refresh;
+mod source;
+mod state;
 mod store;
+mod tasks;
+mod timing;
+mod vault;
 
+pub use builder::TokenManagerBuilder;
+pub use changes::Revoked;
+pub use error::{Error, UnreadableReason};
+pub use event::{Event, Observer, Outcome};
+pub use grants::{AssertionSource, ClientCredentials, JwtBearer};
 pub use key::TokenKey;
+pub use manager::{Stored, TokenManager};
 pub use memory::MemoryStore;
 pub use oauth_core::{async_trait, bytes::Bytes};
+pub use source::TokenSource;
+pub use state::{DeadGrant, DeadReason};
 pub use store::{Acquired, Expected, Lease, Record, Saved, StoreError, StoreOperation, TokenStore};

@@ -1,3 +1,5 @@
+mod shared_cache;
+
 use std::{
     collections::{BTreeMap, VecDeque},
     fmt,
@@ -15,7 +17,7 @@ use crate::{
 
 /// Keeps tokens in this process: for tests, and for programs that may forget everything when they end.
 ///
-/// A clone is the same store.
+/// A clone is the same store. It is an [`oauth_core::SharedCache`] too.
 #[derive(Clone, Default)]
 pub struct MemoryStore(Arc<Shards>);
 
@@ -29,6 +31,7 @@ struct Shards {
     shards: [Mutex<Shard>; SHARDS],
     /// Which shard a subject's grants are in; all of them in one, so that `list` reads only that.
     hasher: RandomState,
+    values: shared_cache::Values,
 }
 
 #[derive(Default)]
@@ -185,7 +188,11 @@ fn end_of(now: Instant, lifetime: Duration) -> Instant {
 
 impl Default for Shards {
     fn default() -> Self {
-        Self { shards: std::array::from_fn(|_| Mutex::default()), hasher: RandomState::new() }
+        Self {
+            shards: std::array::from_fn(|_| Mutex::default()),
+            hasher: RandomState::new(),
+            values: Default::default(),
+        }
     }
 }
 
