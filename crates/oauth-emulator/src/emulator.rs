@@ -160,6 +160,7 @@ pub struct Builder {
     apps: BTreeMap<String, Vec<App>>,
     users: Vec<User>,
     rotate_refresh_tokens: Option<bool>,
+    refresh_token_grace: Duration,
     access_token_lifetime: Option<Duration>,
 }
 
@@ -180,6 +181,13 @@ impl Builder {
     /// authorization (RFC 9700, section 4.14.2). By default each provider does it in its own way.
     pub fn rotate_refresh_tokens(mut self, rotate: bool) -> Self {
         self.rotate_refresh_tokens = Some(rotate);
+        self
+    }
+
+    /// For how long a replaced refresh token may come again, at all providers: it gets the same answer as the first time, as if
+    /// that had been lost on its way. By default not at all.
+    pub fn refresh_token_grace(mut self, grace: Duration) -> Self {
+        self.refresh_token_grace = grace;
         self
     }
 
@@ -207,6 +215,7 @@ impl Builder {
         state.registered.clone_from(&self.apps);
         state.users = users;
         state.rotate_refresh_tokens = self.rotate_refresh_tokens;
+        state.refresh_token_grace = self.refresh_token_grace;
         state.access_token_lifetime = self.access_token_lifetime;
         let shared = Arc::new(Shared::new(origin, providers, apple_key, state, KeyRing::default()));
         for provider in self.apps.keys() {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use time::OffsetDateTime;
@@ -26,6 +26,8 @@ pub(crate) struct State {
     pub(crate) registered: BTreeMap<String, Vec<App>>,
     pub(crate) users: Vec<User>,
     pub(crate) rotate_refresh_tokens: Option<bool>,
+    /// How long a replaced refresh token may come again.
+    pub(crate) refresh_token_grace: Duration,
     pub(crate) access_token_lifetime: Option<Duration>,
     pub(crate) faults: Vec<ActiveFault>,
     pub(crate) requests: Vec<RecordedRequest>,
@@ -111,7 +113,8 @@ struct AccessToken {
 
 struct RefreshToken {
     grant: GrantId,
-    replaced: bool,
+    /// When it was replaced, and by what.
+    replaced: Option<(Instant, Issued)>,
 }
 
 /// What a token endpoint hands out.
@@ -215,7 +218,7 @@ impl State {
     /// Looks a refresh token up; one that was replaced ends its authorization here.
     pub(crate) fn refresh(&mut self, provider: &Provider, token: &str) -> Result<(GrantId, Grant), Dead> {
         let found = self.refresh_tokens.get(token).ok_or(Dead::Unknown)?;
-        let (id, replaced) = (found.grant, found.replaced);
+        let (id, replaced) = (found.grant, found.replaced.is_some());
         let grant = self.grants.get(id.0).cloned().ok_or(Dead::Unknown)?;
         if grant.provider != provider.name {
             return Err(Dead::Unknown);
@@ -232,7 +235,7 @@ impl State {
 
     /// The grant of a live refresh token; unlike [`refresh`](Self::refresh) this does not count as a use.
     pub(crate) fn live_refresh(&self, token: &str) -> Option<&Grant> {
-        let found = self.refresh_tokens.get(token).filter(|found| !found.replaced)?;
+        let found = self.refresh_tokens.get(token).filter(|found| found.replaced.is_none())?;
         self.grants.get(found.grant.0).filter(|grant| !grant.ended)
     }
 
@@ -240,10 +243,18 @@ impl State {
         self.rotate_refresh_tokens.unwrap_or(provider.facts.emulator.rotates)
     }
 
-    pub(crate) fn replace(&mut self, refresh_token: &str) {
+    pub(crate) fn replace(&mut self, refresh_token: &str, by: &Issued) {
         if let Some(token) = self.refresh_tokens.get_mut(refresh_token) {
-            token.replaced = true;
+            token.replaced = Some((Instant::now(), by.clone()));
         }
+    }
+
+    /// What a refresh token was replaced by, if it may come again and its grant is still good.
+    pub(crate) fn replaced_lately(&self, provider: &Provider, refresh_token: &str) -> Option<Issued> {
+        let (at, by) = self.refresh_tokens.get(refresh_token)?.replaced.as_ref()?;
+        let grant = self.grants.get(self.refresh_tokens.get(refresh_token)?.grant.0)?;
+        let good = grant.provider == provider.name && !grant.ended && at.elapsed() < self.refresh_token_grace;
+        good.then(|| by.clone())
     }
 
     /// Makes an access token, and a refresh token if asked to.
@@ -271,7 +282,7 @@ impl State {
         );
         let refresh_token = with_refresh_token.then(crypto::random);
         if let Some(token) = &refresh_token {
-            let stored = RefreshToken { grant: id, replaced: false };
+            let stored = RefreshToken { grant: id, replaced: None };
             self.refresh_tokens.insert(token.clone(), stored);
         }
         Some(Issued { grant, access_token, expires_in, refresh_token, scopes, first: false })

@@ -78,8 +78,13 @@ fn refresh(call: &Call<'_>, form: &Params, app: &App) -> Result<Map<String, Valu
     let provider = call.provider;
     let token =
         form.get("refresh_token").ok_or_else(|| Reason::Request.because("refresh_token is missing"))?;
-    let issued = {
+    let issued = 'issued: {
         let mut state = call.shared.state();
+        if let Some(issued) = state.replaced_lately(provider, token)
+            && issued.grant.request.app.client_id == app.client_id
+        {
+            break 'issued Some(issued);
+        }
         let (id, grant) = state.refresh(provider, token).map_err(|dead| {
             Reason::RefreshToken.because(match dead {
                 Dead::Used => "the refresh token was replaced before; the authorization has been ended",
@@ -94,10 +99,11 @@ fn refresh(call: &Call<'_>, form: &Params, app: &App) -> Result<Map<String, Valu
         }
         let scopes = narrowed(provider, &grant, form.get("scope"))?;
         let rotates = state.rotates(provider);
-        if rotates {
-            state.replace(token);
+        let issued = state.issue(provider, id, scopes, rotates, expires(provider, app));
+        if let Some(issued) = issued.as_ref().filter(|_| rotates) {
+            state.replace(token, issued);
         }
-        state.issue(provider, id, scopes, rotates, expires(provider, app))
+        issued
     };
     let issued = issued.ok_or_else(|| Reason::RefreshToken.because("the refresh token is unknown"))?;
     members(call, &issued)

@@ -1369,6 +1369,27 @@ async fn refresh_tokens_rotate_where_the_provider_rotates_them() {
 }
 
 #[tokio::test]
+async fn a_replaced_refresh_token_gets_the_same_answer_within_the_grace_and_ends_the_grant_after_it() {
+    let grace = Duration::from_secs(1);
+    let lab = Lab::with(Emulator::builder().refresh_token_grace(grace).start().await.unwrap());
+    let token = lab.sign_in(&OPENID).await;
+    let form = [
+        ("grant_type".to_owned(), "refresh_token".to_owned()),
+        ("refresh_token".to_owned(), token["refresh_token"].as_str().unwrap().to_owned()),
+    ];
+    let (_, first) = json(lab.token(&OPENID, &form).send().await.unwrap()).await;
+    let (status, again) = json(lab.token(&OPENID, &form).send().await.unwrap()).await;
+    assert_eq!(status, 200);
+    for token in ["access_token", "refresh_token"] {
+        assert_eq!(first[token], again[token]);
+    }
+    tokio::time::sleep(grace).await;
+    let (status, _) = json(lab.token(&OPENID, &form).send().await.unwrap()).await;
+    assert_eq!(status, 400);
+    assert_eq!(lab.get("https://openid.example/userinfo", &first).send().await.unwrap().status(), 401);
+}
+
+#[tokio::test]
 async fn access_tokens_expire() {
     let lab = Lab::with(Emulator::builder().access_token_lifetime(Duration::ZERO).start().await.unwrap());
     let token = lab.sign_in(&OPENID).await;
