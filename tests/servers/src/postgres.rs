@@ -95,6 +95,12 @@ impl Postgres {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
 
+    /// Where all that it keeps is, its logs too.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Ends the server as a crash of it would, with what it stored kept.
     pub fn stop(&mut self) {
         self.process = None;

@@ -93,6 +93,12 @@ impl Redis {
         format!("redis://127.0.0.1:{}/", self.port)
     }
 
+    /// Where all that it keeps is, its logs too.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Ends the server at once.
     pub fn stop(&mut self) {
         self.process = None;

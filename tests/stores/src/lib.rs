@@ -1,5 +1,7 @@
 //! Opens the stores by their addresses, for the tests and for the processes that they start.
 
+pub mod worker;
+
 use std::{sync::Arc, time::Duration};
 
 use anyhow::{Result, bail};

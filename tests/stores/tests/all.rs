@@ -4,3 +4,6 @@
 
 mod database;
 mod fixture;
+mod kill;
+mod processes;
+mod storm;

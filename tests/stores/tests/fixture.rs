@@ -21,10 +21,6 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// One of each kind.
-    pub(crate) fn all(test: &str) -> Vec<Self> {
-        vec![Self::sqlite(test), Self::postgres(test), Self::redis(test)]
-    }
 
     /// A new file.
     pub(crate) fn sqlite(test: &str) -> Self {
