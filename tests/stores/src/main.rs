@@ -6,11 +6,11 @@ use anyhow::{Context, Result};
 use oauth_core::{OAuth2, OAuth2Token, Provider, async_trait};
 use oauth_store_tests::{
     open,
-    worker::{Order, Report, Settings, key, provider, sealer},
+    worker::{Order, Report, Settings, key, microseconds, provider, sealer},
 };
 use oauth_tokens::{
-    Acquired, Bytes, Error, Expected, Lease, Record, Saved, StoreError, TokenKey, TokenManager, TokenSource,
-    TokenStore,
+    Acquired, Bytes, Error, Event, Expected, Lease, Outcome, Record, Saved, StoreError, TokenKey,
+    TokenManager, TokenSource, TokenStore,
 };
 use tokio::io::{AsyncBufReadExt, BufReader};
 
@@ -26,6 +26,11 @@ async fn main() -> Result<()> {
     };
     let manager = TokenManager::builder(store, sealer())
         .source(source)
+        .observer(|event: &Event| {
+            if let Outcome::Refreshed { .. } = event.outcome {
+                say(&Report::Refreshed { subject: event.key.subject().to_owned(), at: microseconds() });
+            }
+        })
         .lease_lifetime(Duration::from_millis(settings.lease))
         .reread_failures_after(Duration::from_millis(200))
         .build()?;
@@ -116,7 +121,7 @@ impl TokenSource for Slow {
         key: &TokenKey,
         previous: Option<&OAuth2Token>,
     ) -> oauth_core::Result<OAuth2Token> {
-        say(&Report::Redeems { subject: key.subject().to_owned() });
+        say(&Report::Redeems { subject: key.subject().to_owned(), at: microseconds() });
         let nothing = OAuth2Token::new("");
         let token = self.provider.refresh(previous.unwrap_or(&nothing), None).await;
         tokio::time::sleep(self.reply_takes).await;

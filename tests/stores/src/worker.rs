@@ -56,6 +56,15 @@ pub enum Report {
     Redeems {
         /// Whose token.
         subject: String,
+        /// When, in microseconds since 1970.
+        at: u128,
+    },
+    /// A new token was obtained and saved.
+    Refreshed {
+        /// Whose token.
+        subject: String,
+        /// When, in microseconds since 1970.
+        at: u128,
     },
     /// The store has taken a record.
     Saved {
@@ -78,6 +87,12 @@ pub enum Report {
         /// What it says.
         error: String,
     },
+}
+
+/// Microseconds since 1970.
+#[must_use]
+pub fn microseconds() -> u128 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_micros()
 }
 
 /// The client of the emulator's generic provider.

@@ -5,5 +5,6 @@
 mod database;
 mod fixture;
 mod kill;
+mod outage;
 mod processes;
 mod storm;

@@ -21,7 +21,6 @@ pub(crate) struct Place {
 }
 
 impl Place {
-
     /// A new file.
     pub(crate) fn sqlite(test: &str) -> Self {
         let table = unique(test);

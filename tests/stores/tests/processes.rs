@@ -1,7 +1,7 @@
 //! Worker processes, and the provider that they refresh at.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     process::Stdio,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -147,6 +147,8 @@ impl Worker {
 pub(crate) struct Hammering {
     worker: Worker,
     told: Arc<Mutex<Told>>,
+    /// Whose refresh tokens it has sent without having saved the answer.
+    in_flight: BTreeMap<String, u128>,
 }
 
 /// What all workers told.
@@ -155,8 +157,9 @@ pub(crate) struct Told {
     /// Deaths that were not seen to yet, each of them told once.
     pub(crate) deaths: Vec<Death>,
     known_deaths: BTreeSet<(String, i64)>,
-    /// Subjects whose refresh token had been sent by a process that was killed before it had saved the answer.
-    pub(crate) in_flight_when_killed: BTreeSet<String>,
+    /// Subjects whose refresh token had been sent by a process that was killed before it had saved the answer, with the time
+    /// at which it was sent. Who is refreshed after that is out of danger.
+    pub(crate) in_flight_when_killed: BTreeMap<String, u128>,
     /// How often that happened.
     pub(crate) killed_in_flight: usize,
     pub(crate) errors: Vec<String>,
@@ -173,12 +176,11 @@ impl Hammering {
     pub(crate) async fn start(settings: &Settings, order: &Order, told: &Arc<Mutex<Told>>) -> Self {
         let mut worker = Worker::spawn(settings).await;
         worker.order(order).await;
-        Self { worker, told: Arc::clone(told) }
+        Self { worker, told: Arc::clone(told), in_flight: BTreeMap::new() }
     }
 
     /// Listens until the process ends.
     async fn listen(&mut self) {
-        let mut in_flight = BTreeSet::new();
         loop {
             // A process that is killed while it writes leaves half a line.
             let line = self.worker.output.next_line().await.unwrap_or_default();
@@ -187,11 +189,16 @@ impl Hammering {
             let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
             match report {
                 Report::Ready | Report::Got { .. } => {}
-                Report::Redeems { subject } => {
-                    in_flight.insert(subject);
+                Report::Redeems { subject, at } => {
+                    self.in_flight.insert(subject, at);
+                }
+                Report::Refreshed { subject, at } => {
+                    if told.in_flight_when_killed.get(&subject).is_some_and(|sent| *sent < at) {
+                        told.in_flight_when_killed.remove(&subject);
+                    }
                 }
                 Report::Saved { subject } => {
-                    in_flight.remove(&subject);
+                    self.in_flight.remove(&subject);
                 }
                 Report::Dead { subject, at, lost_in_refresh, reason } => {
                     if told.known_deaths.insert((subject.clone(), at)) {
@@ -201,9 +208,6 @@ impl Hammering {
                 Report::Failed { error } => told.errors.push(error),
             }
         }
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        told.killed_in_flight += in_flight.len();
-        told.in_flight_when_killed.extend(in_flight);
     }
 
     /// Listens until told to kill the process, and then to its end.
@@ -214,6 +218,9 @@ impl Hammering {
         }
         self.worker.kill().await;
         self.listen().await;
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.killed_in_flight += self.in_flight.len();
+        told.in_flight_when_killed.append(&mut self.in_flight);
     }
 }
 

@@ -1,0 +1,270 @@
+//! The store is taken away for a while, and comes back.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use oauth_core::{Clock, ErrorClass, OAuth2, OAuth2Token, OffsetDateTime, Provider, async_trait};
+use oauth_store_tests::worker::{key, provider, sealer};
+use oauth_test_servers::{Persistence, Postgres, Redis};
+use oauth_tokens::{Error, TokenKey, TokenManager, TokenSource};
+use sqlx::{Sqlite, SqlitePool, Transaction, sqlite::SqliteConnectOptions};
+
+use crate::{
+    fixture::{Place, folder},
+    processes::{AuthorizationServer, TURN, storm_lasts},
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn live_tokens_are_served_while_postgres_is_down() {
+    outage(Away::Stopped, Server::postgres()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn live_tokens_are_served_while_postgres_does_not_answer() {
+    outage(Away::Frozen, Server::postgres()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn live_tokens_are_served_while_redis_is_down() {
+    outage(Away::Stopped, Server::redis()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn live_tokens_are_served_while_redis_does_not_answer() {
+    outage(Away::Frozen, Server::redis()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn live_tokens_are_served_while_another_program_locks_the_sqlite_file() {
+    outage(Away::Frozen, Server::sqlite().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_came_when_postgres_had_just_gone_down_is_saved_when_it_is_back() {
+    gone_in_between(Server::postgres()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_came_when_redis_had_just_gone_down_is_saved_when_it_is_back() {
+    gone_in_between(Server::redis()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_came_when_the_sqlite_file_had_just_been_locked_is_saved_when_it_is_free() {
+    gone_in_between(Server::sqlite().await).await;
+}
+
+async fn outage(away: Away, (mut server, place): (Server, Place)) {
+    let _turn = TURN.lock().await;
+    let provider = AuthorizationServer::start(Duration::ZERO, Duration::from_secs(3600)).await;
+    let clock = Ahead::default();
+    let manager = provider.builder(&place).await.clock(clock.clone()).build().unwrap();
+    let [live, due, expired] = ["live", "due", "expired"].map(key);
+    manager.put(&due, &provider.sign_in().await).await.unwrap();
+    manager.put(&expired, &provider.sign_in_expired().await).await.unwrap();
+    let old = manager.get(&due).await.unwrap();
+    // Five minutes and more before its end a token is refreshed, and it is good until ten seconds before.
+    clock.go_on(3600 - 60);
+    manager.put(&live, &provider.sign_in().await).await.unwrap();
+    let kept = manager.get(&live).await.unwrap();
+    provider.emulator.clear_requests();
+
+    server.take_away(away).await;
+    let began = Instant::now();
+    let (mut served, mut refused) = (0, 0);
+    while began.elapsed() < storm_lasts() {
+        assert_eq!(manager.get(&live).await.unwrap().access_token(), kept.access_token());
+        assert_eq!(manager.get(&due).await.unwrap().access_token(), old.access_token());
+        served += 2;
+        // It may wait for a while; the others must not.
+        if refused == 0 {
+            let error = manager.get(&expired).await.unwrap_err();
+            assert!(matches!(error, Error::Store { .. }), "{error}");
+            assert!(matches!(error.class(), ErrorClass::Transient { .. }), "{error}");
+            refused += 1;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let error = manager.get(&expired).await.unwrap_err();
+    assert!(matches!(error.class(), ErrorClass::Transient { .. }), "{error}");
+    assert_eq!(provider.redeemed().len(), 0, "redeemed what could not be saved");
+
+    server.bring_back(away).await;
+    let new = until_ok(&manager, &expired, |_| true).await;
+    let newer = until_ok(&manager, &due, |token| token.access_token() != old.access_token()).await;
+    assert_eq!(provider.redeemed().len(), 2, "one request for each that was due");
+    // They were saved: another manager finds them.
+    let other = provider.builder(&place).await.clock(clock).build().unwrap();
+    assert_eq!(other.get(&expired).await.unwrap().access_token(), new.access_token());
+    assert_eq!(other.get(&due).await.unwrap().access_token(), newer.access_token());
+    assert_eq!(provider.redeemed().len(), 2);
+    println!("{} {away:?} for {:?}: {served} tokens served meanwhile", place.name, storm_lasts());
+}
+
+/// The store has taken the note that a refresh begins, and is gone when the new token comes.
+async fn gone_in_between((server, place): (Server, Place)) {
+    let _turn = TURN.lock().await;
+    let authorization_server = AuthorizationServer::start(Duration::ZERO, Duration::from_secs(3600)).await;
+    let server = Arc::new(tokio::sync::Mutex::new(server));
+    let source =
+        Fatal { provider: provider(&authorization_server.token_endpoint()), server: Arc::clone(&server) };
+    let manager = TokenManager::builder(place.open().await, sealer()).source(source).build().unwrap();
+    let key = key("unlucky");
+    manager.put(&key, &authorization_server.sign_in_expired().await).await.unwrap();
+    authorization_server.emulator.clear_requests();
+
+    let error = manager.get(&key).await.unwrap_err();
+    let Error::NotSaved { token, .. } = &error else { panic!("{error}") };
+    let new = token.access_token().to_owned();
+    assert!(!error.to_string().contains(&new) && !format!("{error:?}").contains(&new));
+    // Nobody redeems the old one again meanwhile.
+    for _ in 0..3 {
+        let error = manager.get(&key).await.unwrap_err();
+        assert!(matches!(error, Error::NotSaved { .. }), "{error}");
+    }
+    assert_eq!(authorization_server.redeemed().len(), 1);
+
+    server.lock().await.bring_back(Away::Stopped).await;
+    assert_eq!(until_ok(&manager, &key, |_| true).await.access_token(), new);
+    let other = authorization_server.manager(&place).await;
+    assert_eq!(other.get(&key).await.unwrap().access_token(), new);
+    assert_eq!(authorization_server.redeemed().len(), 1);
+    assert!(manager.close().await.is_empty());
+}
+
+/// Asks until there is such a token; a store that comes back needs its time, and so does a back-off.
+async fn until_ok(
+    manager: &TokenManager,
+    key: &TokenKey,
+    is_wanted: impl Fn(&OAuth2Token) -> bool,
+) -> Arc<OAuth2Token> {
+    let began = Instant::now();
+    loop {
+        match manager.get(key).await {
+            Ok(token) if is_wanted(&token) => return token,
+            Ok(_) => {}
+            Err(error) => assert!(matches!(error.class(), ErrorClass::Transient { .. }), "{error}"),
+        }
+        assert!(began.elapsed() < Duration::from_secs(120), "{key} does not recover");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Takes the store away after it has got a new token.
+#[derive(Debug)]
+struct Fatal {
+    provider: OAuth2,
+    server: Arc<tokio::sync::Mutex<Server>>,
+}
+
+#[async_trait]
+impl TokenSource for Fatal {
+    fn name(&self) -> &str {
+        self.provider.name()
+    }
+
+    fn needs_login(&self) -> bool {
+        true
+    }
+
+    async fn obtain(&self, _: &TokenKey, previous: Option<&OAuth2Token>) -> oauth_core::Result<OAuth2Token> {
+        let token = self.provider.refresh(previous.unwrap(), None).await;
+        self.server.lock().await.take_away(Away::Stopped).await;
+        token
+    }
+
+    async fn revoke(&self, _: &OAuth2Token) -> oauth_core::Result<()> {
+        Ok(())
+    }
+}
+
+/// How a store is missing.
+#[derive(Clone, Copy, Debug)]
+enum Away {
+    /// Connections end and are refused.
+    Stopped,
+    /// Connections stay, and nothing comes from them.
+    Frozen,
+}
+
+/// A store's server, for one test alone.
+#[derive(Debug)]
+enum Server {
+    Postgres(Postgres),
+    Redis(Redis),
+    /// SQLite has no server; another program may hold the lock.
+    Sqlite(PathBuf, Mutex<Option<Lock>>),
+}
+
+#[derive(Debug)]
+struct Lock(Transaction<'static, Sqlite>);
+
+impl Server {
+    fn postgres() -> (Self, Place) {
+        let server = Postgres::start(&folder().join("servers")).unwrap();
+        let place = Place::at("PostgreSQL", &server.url(), "outage");
+        (Self::Postgres(server), place)
+    }
+
+    fn redis() -> (Self, Place) {
+        let server = Redis::start(&folder().join("servers"), Persistence::AppendOnlyFile).unwrap();
+        let place = Place::at("Redis", &server.url(), "outage");
+        (Self::Redis(server), place)
+    }
+
+    async fn sqlite() -> (Self, Place) {
+        let place = Place::sqlite("outage");
+        let file = place.url.trim_start_matches("sqlite:").into();
+        (Self::Sqlite(file, Mutex::default()), place)
+    }
+
+    async fn take_away(&mut self, how: Away) {
+        match (self, how) {
+            (Self::Postgres(server), Away::Stopped) => server.stop(),
+            (Self::Postgres(server), Away::Frozen) => server.freeze().unwrap(),
+            (Self::Redis(server), Away::Stopped) => server.stop(),
+            (Self::Redis(server), Away::Frozen) => server.freeze().unwrap(),
+            (Self::Sqlite(file, lock), _) => {
+                let options = SqliteConnectOptions::new().filename(file);
+                let pool = SqlitePool::connect_with(options).await.unwrap();
+                *lock.lock().unwrap() = Some(Lock(pool.begin_with("BEGIN EXCLUSIVE").await.unwrap()));
+            }
+        }
+    }
+
+    async fn bring_back(&mut self, how: Away) {
+        match (self, how) {
+            (Self::Postgres(server), Away::Stopped) => server.start_again().unwrap(),
+            (Self::Postgres(server), Away::Frozen) => server.thaw().unwrap(),
+            (Self::Redis(server), Away::Stopped) => server.start_again().unwrap(),
+            (Self::Redis(server), Away::Frozen) => server.thaw().unwrap(),
+            (Self::Sqlite(_, lock), _) => {
+                let Lock(transaction) = lock.get_mut().unwrap().take().unwrap();
+                transaction.rollback().await.unwrap();
+            }
+        }
+    }
+}
+
+/// A clock that a test sets forward.
+#[derive(Clone, Debug, Default)]
+struct Ahead(Arc<AtomicI64>);
+
+impl Ahead {
+    fn go_on(&self, seconds: i64) {
+        self.0.fetch_add(seconds, Ordering::Relaxed);
+    }
+}
+
+impl Clock for Ahead {
+    fn now(&self) -> OffsetDateTime {
+        let now = OffsetDateTime::now_utc().unix_timestamp() + self.0.load(Ordering::Relaxed);
+        OffsetDateTime::from_unix_timestamp(now).unwrap()
+    }
+}
