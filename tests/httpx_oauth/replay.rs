@@ -137,9 +137,11 @@ async fn client(recording: &Recording, case: &Case, wire: &Wire) -> Result<Box<d
             Box::new(discovery.with_http_client(wire.clone()).connect(id, secret).await?)
         }
         "okta" => {
-            let discovery = OktaOAuth2::organization(text("okta_domain").unwrap())?;
-            let okta = OktaOAuth2::connect(discovery.with_http_client(wire.clone()), id, secret).await?;
-            Box::new(okta.with_scopes(["openid", "email"]))
+            let okta = OktaOAuth2::new(id, secret, text("okta_domain").unwrap())?;
+            let okta = okta.with_http_client(wire.clone()).with_scopes(["openid", "email"]);
+            // The original reads the metadata when the client is made.
+            okta.oauth2().ready().await?;
+            Box::new(okta)
         }
         "discord" => Box::new(
             DiscordOAuth2::new(id, secret)

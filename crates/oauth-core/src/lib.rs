@@ -98,7 +98,7 @@ pub use reqwest;
 pub use sealer::{Opened, SealError, Sealer, SealingKey};
 pub use secret::{ClientSecret, Secret, SecretSource, SecretSourceError, same_secret};
 pub use serde_json;
-pub use shared_cache::{SharedCache, SharedCacheError};
+pub use shared_cache::{MemoryCache, SharedCache, SharedCacheError};
 pub use spec::{ClientAuth, Pkce, Spec};
 pub use time::OffsetDateTime;
 pub use token::OAuth2Token;

@@ -253,6 +253,30 @@ impl LoginAttempt {
         self
     }
 
+    /// The same with a nonce, if it has none yet.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error when the operating system has no random bytes to give.
+    pub fn with_random_nonce(self) -> Result<Self> {
+        match self.nonce {
+            Some(_) => Ok(self),
+            None => {
+                let nonce = random_token().map_err(|error| error.at(self.provider.clone()))?;
+                Ok(self.with_nonce(nonce))
+            }
+        }
+    }
+
+    /// The same with this scope among those that are asked for.
+    #[must_use]
+    pub fn with_scope(mut self, scope: &str) -> Self {
+        if !self.scopes.iter().flat_map(|scopes| scopes.split(' ')).any(|other| other == scope) {
+            self.scopes.insert(0, scope.to_owned());
+        }
+        self
+    }
+
     /// Whether the callback must arrive as a form that another site's page posts, and not in the query of a URL (OAuth 2.0
     /// Form Post Response Mode). A cookie comes with it only if it is `SameSite=None`.
     #[must_use]

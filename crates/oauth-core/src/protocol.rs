@@ -82,6 +82,15 @@ pub trait Protocol: Any + fmt::Debug + Send + Sync {
         Ok(())
     }
 
+    /// Who the user of a token is by the token alone, for a client without a profile endpoint.
+    ///
+    /// # Errors
+    ///
+    /// An unsupported-operation error when the token does not tell; else any [`Error`](crate::Error).
+    async fn claims_of(&self, client: &OAuth2, _token: &OAuth2Token) -> Result<Value> {
+        client.profile_endpoint().map(|_| Value::Null)
+    }
+
     /// Reads the user's profile at the client's profile endpoint.
     ///
     /// # Errors

@@ -166,7 +166,8 @@ pub trait Provider: fmt::Debug + Send + Sync {
     ///
     /// Any [`Error`](crate::Error); a malformed-reply error when the profile has no identifier.
     async fn get_identity(&self, token: &OAuth2Token) -> Result<Identity> {
-        self.oauth2().identity(self.get_profile_of(token).await?)
+        let profile = self.get_profile_of(token).await?;
+        self.oauth2().ready().await?.identity(profile)
     }
 
     /// Reads the profile, and checks that it is of the user of this token: with OpenID Connect, UserInfo must have the `sub`
@@ -176,10 +177,13 @@ pub trait Provider: fmt::Debug + Send + Sync {
     ///
     /// Any [`Error`](crate::Error).
     async fn get_profile_of(&self, token: &OAuth2Token) -> Result<Value> {
-        let profile = self.get_profile(token.bearer()?).await?;
-        if let Some(protocol) = self.oauth2().any_protocol() {
-            protocol.check_profile(self.oauth2(), token, &profile)?;
+        let client = self.oauth2().ready().await?;
+        let Some(protocol) = client.any_protocol() else { return self.get_profile(token.bearer()?).await };
+        if client.endpoints().profile.is_none() {
+            return protocol.claims_of(&client, token).await;
         }
+        let profile = self.get_profile(token.bearer()?).await?;
+        protocol.check_profile(&client, token, &profile)?;
         Ok(profile)
     }
 

@@ -1,4 +1,9 @@
-use std::{fmt, time::Duration};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -39,4 +44,97 @@ pub trait SharedCache: fmt::Debug + Send + Sync {
     ///
     /// Whatever keeps the store from answering.
     async fn take(&self, name: &str) -> Result<Option<Bytes>, SharedCacheError>;
+}
+
+/// Keeps values in the memory of this process, which is enough for an application of one process.
+#[derive(Default)]
+pub struct MemoryCache(Mutex<HashMap<String, (Bytes, Instant)>>);
+
+/// How many values are there before those that outlived their time are looked for.
+const SWEEP_AT_LEAST: usize = 1024;
+
+impl MemoryCache {
+    /// An empty one.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn values(&self) -> MutexGuard<'_, HashMap<String, (Bytes, Instant)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn insert(values: &mut HashMap<String, (Bytes, Instant)>, name: &str, value: Bytes, lifetime: Duration) {
+        let now = Instant::now();
+        // Each sweep doubles the room to the next one, so that its cost is spread over many.
+        if values.len() >= SWEEP_AT_LEAST && values.len() == values.capacity() {
+            values.retain(|_, (_, until)| *until > now);
+        }
+        // A lifetime that no clock reaches ends in a year.
+        let until = now.checked_add(lifetime).unwrap_or(now + Duration::from_secs(365 * 24 * 60 * 60));
+        values.insert(name.to_owned(), (value, until));
+    }
+}
+
+#[async_trait]
+impl SharedCache for MemoryCache {
+    async fn get(&self, name: &str) -> Result<Option<Bytes>, SharedCacheError> {
+        let values = self.values();
+        let found = values.get(name).filter(|(_, until)| *until > Instant::now());
+        Ok(found.map(|(value, _)| value.clone()))
+    }
+
+    async fn put(&self, name: &str, value: Bytes, lifetime: Duration) -> Result<(), SharedCacheError> {
+        Self::insert(&mut self.values(), name, value, lifetime);
+        Ok(())
+    }
+
+    async fn put_new(&self, name: &str, value: Bytes, lifetime: Duration) -> Result<bool, SharedCacheError> {
+        let mut values = self.values();
+        if values.get(name).is_some_and(|(_, until)| *until > Instant::now()) {
+            return Ok(false);
+        }
+        Self::insert(&mut values, name, value, lifetime);
+        Ok(true)
+    }
+
+    async fn take(&self, name: &str) -> Result<Option<Bytes>, SharedCacheError> {
+        let taken = self.values().remove(name);
+        Ok(taken.filter(|(_, until)| *until > Instant::now()).map(|(value, _)| value))
+    }
+}
+
+impl fmt::Debug for MemoryCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryCache").field("values", &self.values().len()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[tokio::test]
+    async fn a_value_is_new_once_and_taken_once() {
+        let cache = MemoryCache::new();
+        assert!(cache.put_new("a", "1".into(), LONG).await.unwrap());
+        assert!(!cache.put_new("a", "2".into(), LONG).await.unwrap());
+        assert_eq!(cache.get("a").await.unwrap().as_deref(), Some(&b"1"[..]));
+        cache.put("a", "3".into(), LONG).await.unwrap();
+        assert_eq!(cache.take("a").await.unwrap().as_deref(), Some(&b"3"[..]));
+        assert_eq!(cache.take("a").await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_value_outlives_its_time_for_nobody() {
+        let cache = MemoryCache::new();
+        cache.put("a", "1".into(), Duration::ZERO).await.unwrap();
+        assert_eq!(cache.get("a").await.unwrap(), None);
+        assert!(cache.put_new("a", "2".into(), Duration::ZERO).await.unwrap());
+        assert_eq!(cache.take("a").await.unwrap(), None);
+        cache.put("b", "1".into(), Duration::MAX).await.unwrap();
+        assert!(cache.get("b").await.unwrap().is_some());
+    }
 }

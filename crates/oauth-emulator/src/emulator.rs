@@ -1,5 +1,7 @@
 use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 
+use oauth_core::OAuth2Token;
+use serde_json::json;
 use tokio::{net::TcpListener, sync::oneshot};
 
 use crate::{
@@ -142,6 +144,49 @@ impl Emulator {
         self.shared.state().requests.clone()
     }
 
+    /// How many requests came to the URLs of one endpoint of a provider, refused ones too. Endpoints that share a URL, as
+    /// those for codes and refresh tokens do mostly, are counted together.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such provider.
+    pub fn count_requests(&self, provider: &str, endpoint: Endpoint) -> Result<usize, UnknownProvider> {
+        self.shared.known(provider)?;
+        let routes = self.shared.providers.iter().filter(|known| known.family == provider);
+        let patterns: Vec<_> = routes
+            .flat_map(|provider| &provider.routes)
+            .filter(|route| route.endpoints.contains(&endpoint))
+            .map(|route| &route.pattern)
+            .collect();
+        let is_at = |request: &&RecordedRequest| {
+            patterns.iter().any(|pattern| pattern.matches(request.endpoint()).is_some())
+        };
+        Ok(self.shared.state().requests.iter().filter(is_at).count())
+    }
+
+    /// The tokens of a sign-in that took place without a browser: the first user allowed the first application all that it
+    /// asks for by default, and gets a refresh token if the provider has any.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such provider.
+    pub fn sign_in(&self, provider: &str) -> Result<OAuth2Token, UnknownProvider> {
+        self.shared.known(provider)?;
+        let issued =
+            self.shared.provider(provider).and_then(|provider| self.shared.state().sign_in(provider));
+        let fields = issued.map(|issued| {
+            json!({
+                "access_token": issued.access_token,
+                "token_type": "Bearer",
+                "expires_in": issued.expires_in,
+                "refresh_token": issued.refresh_token,
+            })
+        });
+        // Neither fails: every provider has an application and a user, and the fields are those of a token.
+        let token = fields.and_then(|fields| serde_json::from_value(fields).ok());
+        Ok(token.unwrap_or_else(|| OAuth2Token::new("")))
+    }
+
     /// Forgets the requests so far.
     pub fn clear_requests(&self) {
         self.shared.state().requests.clear();
@@ -184,8 +229,8 @@ impl Builder {
         self
     }
 
-    /// For how long a replaced refresh token may come again, at all providers: it gets the same answer as the first time, as if
-    /// that had been lost on its way. By default not at all.
+    /// For how long a refresh token that was replaced is answered with the same new tokens again, at all providers, before its
+    /// use ends the authorization: what some providers allow for clients whose reply was lost. By default not at all.
     pub fn refresh_token_grace(mut self, grace: Duration) -> Self {
         self.refresh_token_grace = grace;
         self

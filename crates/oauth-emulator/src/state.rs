@@ -26,7 +26,6 @@ pub(crate) struct State {
     pub(crate) registered: BTreeMap<String, Vec<App>>,
     pub(crate) users: Vec<User>,
     pub(crate) rotate_refresh_tokens: Option<bool>,
-    /// How long a replaced refresh token may come again.
     pub(crate) refresh_token_grace: Duration,
     pub(crate) access_token_lifetime: Option<Duration>,
     pub(crate) faults: Vec<ActiveFault>,
@@ -114,7 +113,7 @@ struct AccessToken {
 struct RefreshToken {
     grant: GrantId,
     /// When it was replaced, and by what.
-    replaced: Option<(Instant, Issued)>,
+    successor: Option<(Instant, Issued)>,
 }
 
 /// What a token endpoint hands out.
@@ -180,6 +179,23 @@ impl State {
         code
     }
 
+    /// Tokens of a sign-in without a browser; see [`Emulator::sign_in`](crate::Emulator::sign_in).
+    pub(crate) fn sign_in(&mut self, provider: &Provider) -> Option<Issued> {
+        let scopes = provider.facts.default_scopes.clone();
+        let request = Authorization {
+            app: self.apps(&provider.family).into_iter().next()?,
+            redirect_uri: String::new(),
+            scopes: scopes.clone(),
+            captures: Captures::new(),
+            params: Params::default(),
+        };
+        let user = self.users.first()?.clone();
+        let code = self.grant(provider, user, request);
+        let id = self.codes.remove(&code)?.grant;
+        let with_refresh_token = provider.facts.refresh_url.is_some();
+        self.issue(provider, id, scopes, with_refresh_token, provider.facts.emulator.expires_in > 0)
+    }
+
     /// Whether a user has no authorization of this application that is still good.
     pub(crate) fn is_first(&self, provider: &Provider, user: &User, app: &App) -> bool {
         !self.grants.iter().any(|grant| {
@@ -218,7 +234,7 @@ impl State {
     /// Looks a refresh token up; one that was replaced ends its authorization here.
     pub(crate) fn refresh(&mut self, provider: &Provider, token: &str) -> Result<(GrantId, Grant), Dead> {
         let found = self.refresh_tokens.get(token).ok_or(Dead::Unknown)?;
-        let (id, replaced) = (found.grant, found.replaced.is_some());
+        let (id, replaced) = (found.grant, found.successor.is_some());
         let grant = self.grants.get(id.0).cloned().ok_or(Dead::Unknown)?;
         if grant.provider != provider.name {
             return Err(Dead::Unknown);
@@ -235,7 +251,7 @@ impl State {
 
     /// The grant of a live refresh token; unlike [`refresh`](Self::refresh) this does not count as a use.
     pub(crate) fn live_refresh(&self, token: &str) -> Option<&Grant> {
-        let found = self.refresh_tokens.get(token).filter(|found| found.replaced.is_none())?;
+        let found = self.refresh_tokens.get(token).filter(|found| found.successor.is_none())?;
         self.grants.get(found.grant.0).filter(|grant| !grant.ended)
     }
 
@@ -245,16 +261,16 @@ impl State {
 
     pub(crate) fn replace(&mut self, refresh_token: &str, by: &Issued) {
         if let Some(token) = self.refresh_tokens.get_mut(refresh_token) {
-            token.replaced = Some((Instant::now(), by.clone()));
+            token.successor = Some((Instant::now(), by.clone()));
         }
     }
 
-    /// What a refresh token was replaced by, if it may come again and its grant is still good.
-    pub(crate) fn replaced_lately(&self, provider: &Provider, refresh_token: &str) -> Option<Issued> {
-        let (at, by) = self.refresh_tokens.get(refresh_token)?.replaced.as_ref()?;
-        let grant = self.grants.get(self.refresh_tokens.get(refresh_token)?.grant.0)?;
-        let good = grant.provider == provider.name && !grant.ended && at.elapsed() < self.refresh_token_grace;
-        good.then(|| by.clone())
+    /// What a refresh token was replaced by, if that was so short a while ago that it is told again.
+    pub(crate) fn successor(&self, refresh_token: &str) -> Option<Issued> {
+        let found = self.refresh_tokens.get(refresh_token)?;
+        let (at, issued) = found.successor.as_ref()?;
+        let is_good = self.grants.get(found.grant.0).is_some_and(|grant| !grant.ended);
+        (is_good && at.elapsed() < self.refresh_token_grace).then(|| issued.clone())
     }
 
     /// Makes an access token, and a refresh token if asked to.
@@ -282,7 +298,7 @@ impl State {
         );
         let refresh_token = with_refresh_token.then(crypto::random);
         if let Some(token) = &refresh_token {
-            let stored = RefreshToken { grant: id, replaced: None };
+            let stored = RefreshToken { grant: id, successor: None };
             self.refresh_tokens.insert(token.clone(), stored);
         }
         Some(Issued { grant, access_token, expires_in, refresh_token, scopes, first: false })

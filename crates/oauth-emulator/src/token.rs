@@ -78,35 +78,39 @@ fn refresh(call: &Call<'_>, form: &Params, app: &App) -> Result<Map<String, Valu
     let provider = call.provider;
     let token =
         form.get("refresh_token").ok_or_else(|| Reason::Request.because("refresh_token is missing"))?;
-    let issued = 'issued: {
-        let mut state = call.shared.state();
-        if let Some(issued) = state.replaced_lately(provider, token)
-            && issued.grant.request.app.client_id == app.client_id
-        {
-            break 'issued Some(issued);
-        }
-        let (id, grant) = state.refresh(provider, token).map_err(|dead| {
-            Reason::RefreshToken.because(match dead {
-                Dead::Used => "the refresh token was replaced before; the authorization has been ended",
-                Dead::Revoked => "the refresh token was revoked",
-                Dead::Unknown | Dead::Expired => "the refresh token is unknown",
-            })
-        })?;
-        if grant.request.app.client_id != app.client_id || !grant.is_at(&call.captures) {
-            return Err(
-                Reason::RefreshToken.because("the refresh token belongs to another client or address")
-            );
-        }
-        let scopes = narrowed(provider, &grant, form.get("scope"))?;
-        let rotates = state.rotates(provider);
-        let issued = state.issue(provider, id, scopes, rotates, expires(provider, app));
-        if let Some(issued) = issued.as_ref().filter(|_| rotates) {
-            state.replace(token, issued);
-        }
-        issued
+    let replayed = call.shared.state().successor(token).filter(|issued| {
+        let grant = &issued.grant;
+        grant.provider == provider.name && grant.request.app.client_id == app.client_id
+    });
+    let issued = match replayed {
+        Some(issued) => Some(issued),
+        None => replace(call, form, app, token)?,
     };
     let issued = issued.ok_or_else(|| Reason::RefreshToken.because("the refresh token is unknown"))?;
     members(call, &issued)
+}
+
+/// Spends a refresh token, where the provider rotates them, and issues what it is worth.
+fn replace(call: &Call<'_>, form: &Params, app: &App, token: &str) -> Result<Option<Issued>, Refusal> {
+    let provider = call.provider;
+    let mut state = call.shared.state();
+    let (id, grant) = state.refresh(provider, token).map_err(|dead| {
+        Reason::RefreshToken.because(match dead {
+            Dead::Used => "the refresh token was replaced before; the authorization has been ended",
+            Dead::Revoked => "the refresh token was revoked",
+            Dead::Unknown | Dead::Expired => "the refresh token is unknown",
+        })
+    })?;
+    if grant.request.app.client_id != app.client_id || !grant.is_at(&call.captures) {
+        return Err(Reason::RefreshToken.because("the refresh token belongs to another client or address"));
+    }
+    let scopes = narrowed(provider, &grant, form.get("scope"))?;
+    let rotates = state.rotates(provider);
+    let issued = state.issue(provider, id, scopes, rotates, expires(provider, app));
+    if let (true, Some(issued)) = (rotates, &issued) {
+        state.replace(token, issued);
+    }
+    Ok(issued)
 }
 
 /// A refresh may ask for less than was granted, never for more (RFC 6749, section 6).

@@ -1,13 +1,13 @@
 use std::sync::Arc;
 
-use oauth_core::{
-    ClientAuth, ClientSecret, CodeChallengeMethod, Configure, Endpoints, Error, OAuth2, Operation, Pkce,
-    Provider, ProviderConfig, Result, Spec, async_trait,
-    http::{Method, header::CONTENT_TYPE},
-    serde_json::Value,
-};
+use oauth_core::{ClientSecret, Configure, OAuth2, Provider, ProviderConfig, Result, Spec, async_trait};
 
-use crate::{discovery::Discovery, metadata::ProviderMetadata};
+use crate::{
+    discovery::Discovery,
+    metadata::ProviderMetadata,
+    protocol::{OpenIDConnect, Source},
+    rules::Rules,
+};
 
 /// What holds for every OpenID Connect provider; the endpoints come from its metadata.
 pub const SPEC: Spec = Spec { color: "#f78c40", ..Spec::OPENID };
@@ -16,18 +16,30 @@ pub const SPEC: Spec = Spec { color: "#f78c40", ..Spec::OPENID };
 #[derive(Clone, Debug)]
 pub struct OpenID {
     oauth2: OAuth2,
-    metadata: Arc<ProviderMetadata>,
 }
 
 impl OpenID {
-    /// Asks the provider for its metadata and makes a client of it.
+    /// A client that asks the provider for its metadata when it is first needed, and anew now and then.
     ///
     /// Give the issuer, such as `https://login.example.com`, or, as for the original, the URL of its
-    /// `/.well-known/openid-configuration`.
+    /// `/.well-known/openid-configuration`. [`Discovery`] is for those whose provider keeps its document elsewhere.
     ///
     /// # Errors
     ///
-    /// Any [`Error`]: see [`Discovery::fetch`] and [`OpenID::new`].
+    /// A configuration error when the issuer is no URL without query and fragment.
+    pub fn lazy(
+        client_id: impl Into<String>,
+        client_secret: impl Into<ClientSecret>,
+        issuer: impl Into<String>,
+    ) -> Result<Self> {
+        Discovery::new(issuer).client(client_id, client_secret)
+    }
+
+    /// The same, but asks at once, and fails if the metadata cannot be had or used.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`](oauth_core::Error): see [`Discovery::fetch`] and [`OpenID::new`].
     pub async fn discover(
         client_id: impl Into<String> + Send,
         client_secret: impl Into<ClientSecret> + Send,
@@ -36,7 +48,7 @@ impl OpenID {
         Discovery::new(issuer).connect(client_id, client_secret).await
     }
 
-    /// A client of the provider that the metadata describes, with the scopes `openid` and `email`.
+    /// A client of the provider that the metadata describes. No metadata is ever requested.
     ///
     /// The client authenticates by the first method of `token_endpoint_auth_methods_supported` that it knows.
     ///
@@ -49,86 +61,21 @@ impl OpenID {
         client_secret: impl Into<ClientSecret>,
         metadata: ProviderMetadata,
     ) -> Result<Self> {
-        Self::from_spec(&SPEC, client_id, client_secret, metadata)
+        let metadata = Arc::new(metadata);
+        let protocol = OpenIDConnect::new(Source::Given(metadata.clone()), Rules::new().openid_always());
+        let mut oauth2 =
+            protocol.make_ready(&OAuth2::from_spec(&SPEC, client_id, client_secret), &metadata)?;
+        oauth2.set_protocol(protocol);
+        Ok(Self { oauth2 })
     }
 
-    /// The same for a provider whose name, colour and scopes are known: what a provider crate begins with.
-    ///
-    /// # Errors
-    ///
-    /// As [`OpenID::new`].
-    pub fn from_spec(
-        spec: &Spec,
-        client_id: impl Into<String>,
-        client_secret: impl Into<ClientSecret>,
-        metadata: ProviderMetadata,
-    ) -> Result<Self> {
-        let client_secret = client_secret.into();
-        let at = |error: Error| error.at(spec.name);
-        let token = metadata.required("token_endpoint").map_err(at)?.to_owned();
-        let authorize = metadata.required("authorization_endpoint").map_err(at)?.to_owned();
-        if spec.pkce == Pkce::Challenge(CodeChallengeMethod::S256) && metadata.rules_out_s256() {
-            return Err(at(Error::configuration(
-                "openid",
-                "the provider's code_challenge_methods_supported has no S256; a login there could not be protected",
-            )));
-        }
-        let owned = |name| metadata.text(name).map(|url| url.to_owned().into());
-        let mut endpoints = Endpoints {
-            authorize: authorize.into(),
-            refresh: metadata.supports_refresh().then(|| token.clone().into()),
-            token: token.into(),
-            revoke: owned("revocation_endpoint"),
-            introspect: owned("introspection_endpoint"),
-            device_authorization: owned("device_authorization_endpoint"),
-            profile: owned("userinfo_endpoint"),
-            jwks: owned("jwks_uri"),
-            end_session: owned("end_session_endpoint"),
-            others: Vec::new(),
-        };
-        let public = client_secret.is_none();
-        let mut oauth2 = OAuth2::from_spec(spec, client_id, client_secret)
-            .with_client_auth(auth(&metadata, "token_endpoint", public).map_err(at)?);
-        // A provider whose revocation cannot be used is still one to sign in with.
-        match auth(&metadata, "revocation_endpoint", public) {
-            Ok(auth) => oauth2 = oauth2.with_revoke_auth(auth),
-            Err(_) => endpoints.revoke = None,
-        }
-        oauth2.set_endpoints(endpoints);
-        oauth2.set_issuer(metadata.issuer().to_owned());
-        if metadata.flag("authorization_response_iss_parameter_supported") {
-            oauth2.require_callback_issuer();
-        }
-        if metadata.allows_http {
-            oauth2.dangerously_allow_plain_http();
-        }
-        oauth2.check_endpoints()?;
-        Ok(Self { oauth2, metadata: Arc::new(metadata) })
-    }
-
-    /// The provider's metadata, the original's `openid_configuration`.
-    #[must_use]
-    pub fn metadata(&self) -> &ProviderMetadata {
-        &self.metadata
+    pub(crate) fn of(oauth2: OAuth2) -> Self {
+        Self { oauth2 }
     }
 }
 
-#[async_trait]
 impl Provider for OpenID {
     oauth_core::accessors!();
-
-    /// Reads UserInfo (OpenID Connect Core section 5.3).
-    async fn get_profile(&self, access_token: &str) -> Result<Value> {
-        let operation = Operation::GET_PROFILE;
-        let url = self.oauth2.profile_endpoint()?;
-        let reply = self.oauth2.call(operation, Method::GET, url).bearer(access_token).send().await?;
-        if reply.header(CONTENT_TYPE).is_some_and(|kind| kind.starts_with("application/jwt")) {
-            return Err(self
-                .oauth2
-                .unsupported(operation, "its UserInfo is signed, and signatures are not checked yet"));
-        }
-        reply.object()
-    }
 }
 
 #[async_trait]
@@ -141,27 +88,138 @@ impl Configure for OpenID {
         if let Some(url) = config.parameter("discovery_url") {
             discovery = discovery.with_document_url(url);
         }
-        if let Some(http) = &config.http_client {
-            discovery = discovery.with_http_client(http.clone());
-        }
-        Ok(config.applied_to(discovery.connect(&*config.client_id, config.secret()?).await?))
+        Ok(config.applied_to(discovery.client(&*config.client_id, config.secret()?)?))
     }
 }
 
-/// How the client authenticates at an endpoint: the first method in the provider's list that it knows, and
-/// `client_secret_basic` where there is no list (OpenID Connect Discovery section 3, RFC 8414 section 2).
-fn auth(metadata: &ProviderMetadata, endpoint: &str, public: bool) -> Result<ClientAuth> {
-    if public {
-        return Ok(ClientAuth::None);
-    }
-    let list = format!("{endpoint}_auth_methods_supported");
-    let Some(methods) = metadata.list(&list) else { return Ok(ClientAuth::Basic) };
-    let known = [ClientAuth::Basic, ClientAuth::Post];
-    let first = methods.iter().find_map(|method| known.into_iter().find(|known| known.as_str() == *method));
-    first.ok_or_else(|| {
-        Error::configuration(
-            "openid",
-            format!("{list} has neither client_secret_basic nor client_secret_post, but {methods:?}"),
-        )
-    })
+/// A client of the provider that a [`Spec`] describes, endpoints and keys included: what [`client!`](crate::client) makes.
+#[must_use]
+pub fn client_of(
+    spec: &Spec,
+    rules: Rules,
+    client_id: impl Into<String>,
+    client_secret: impl Into<ClientSecret>,
+) -> OAuth2 {
+    let mut client = OAuth2::from_spec(spec, client_id, client_secret);
+    client.set_protocol(OpenIDConnect::new(Source::Spec, rules));
+    client
+}
+
+/// Writes what every OpenID Connect provider's crate would repeat word for word: the client type, `new`, and its
+/// [`Configure`].
+///
+/// Where the provider's endpoints are fixed, its `SPEC` has them, with `issuer` and `jwks`:
+///
+/// ```
+/// # use oauth_openid::oauth_core::{self, Provider, Spec};
+/// # pub const SPEC: Spec = Spec { name: "example", ..Spec::OPENID };
+/// oauth_openid::client! {
+///     /// Signs users in with Example.
+///     pub struct ExampleOAuth2 from SPEC;
+/// }
+///
+/// impl Provider for ExampleOAuth2 {
+///     oauth_core::accessors!();
+/// }
+///
+/// let client = ExampleOAuth2::new("CLIENT_ID", "CLIENT_SECRET");
+/// ```
+///
+/// Where they are discovered, a function makes the issuer of the constructor's parameters:
+///
+/// ```
+/// # use oauth_openid::oauth_core::{self, Provider, Result, Spec, parameter};
+/// # pub const SPEC: Spec = Spec { name: "example", ..Spec::OPENID };
+/// oauth_openid::client! {
+///     /// Signs users in with Example.
+///     pub struct ExampleOAuth2 from SPEC, at issuer(domain);
+/// }
+///
+/// fn issuer(domain: &str) -> Result<String> {
+///     Ok(format!("https://{}/", parameter::host("domain", domain)?))
+/// }
+///
+/// impl Provider for ExampleOAuth2 {
+///     oauth_core::accessors!();
+/// }
+///
+/// let client = ExampleOAuth2::new("CLIENT_ID", "CLIENT_SECRET", "login.example.com")?;
+/// assert!(ExampleOAuth2::new("CLIENT_ID", "CLIENT_SECRET", "evil.example/#").is_err());
+/// # Ok::<(), oauth_core::Error>(())
+/// ```
+///
+/// What the provider's tokens need beyond [`Rules::new`] stands behind `verified by`, an expression; what stands behind
+/// `configured by` are settings with the methods that take them, as in [`oauth_core::client!`].
+///
+/// [`Configure`]: oauth_core::Configure
+#[macro_export]
+macro_rules! client {
+    (
+        $(#[$doc:meta])* pub struct $Client:ident from $SPEC:ident
+        $(, verified by $rules:expr)?
+        $(, configured by $settings:tt)?;
+    ) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug)]
+        pub struct $Client {
+            oauth2: $crate::oauth_core::OAuth2,
+        }
+
+        impl $Client {
+            /// A client with the id and the secret that the provider issued to your application.
+            pub fn new(
+                client_id: impl Into<String>,
+                client_secret: impl Into<$crate::oauth_core::ClientSecret>,
+            ) -> Self {
+                let rules = $crate::Rules::new();
+                $(let rules = { let _ = rules; $rules };)?
+                Self { oauth2: $crate::client_of(&$SPEC, rules, client_id, client_secret) }
+            }
+        }
+
+        $crate::oauth_core::configure!($Client $(, configured by $settings)?);
+    };
+    (
+        $(#[$doc:meta])* pub struct $Client:ident from $SPEC:ident, at $issuer:ident($($parameter:ident),+)
+        $(, verified by $rules:expr)?;
+    ) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug)]
+        pub struct $Client {
+            oauth2: $crate::oauth_core::OAuth2,
+        }
+
+        impl $Client {
+            /// A client with the id and the secret that the provider issued to your application. The provider's metadata is read
+            /// when it is first needed.
+            ///
+            /// # Errors
+            ///
+            /// A configuration error when a parameter is not what it should be.
+            pub fn new(
+                client_id: impl Into<String>,
+                client_secret: impl Into<$crate::oauth_core::ClientSecret>,
+                $($parameter: &str),+
+            ) -> $crate::oauth_core::Result<Self> {
+                let rules = $crate::Rules::new().openid_always();
+                $(let rules = { let _ = rules; $rules };)?
+                let issuer = $issuer($($parameter),+).map_err(|error| error.at($SPEC.name))?;
+                let oauth2 = $crate::Discovery::new(issuer).client_of(&$SPEC, rules, client_id, client_secret)?;
+                Ok(Self { oauth2 })
+            }
+        }
+
+        #[$crate::oauth_core::async_trait]
+        impl $crate::oauth_core::Configure for $Client {
+            const PARAMETERS: &'static [&'static str] = &[$(stringify!($parameter)),+];
+
+            async fn from_config(
+                config: &$crate::oauth_core::ProviderConfig,
+            ) -> $crate::oauth_core::Result<Self> {
+                config.allow(Self::PARAMETERS)?;
+                $(let $parameter = config.required(stringify!($parameter))?;)+
+                Ok(config.applied_to(Self::new(&*config.client_id, config.secret()?, $(&$parameter),+)?))
+            }
+        }
+    };
 }

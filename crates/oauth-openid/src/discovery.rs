@@ -1,21 +1,32 @@
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
-use oauth_core::{ClientSecret, ErrorKind, HttpClient, OAuth2, Operation, Provider, Result, http::Method};
+use oauth_core::{
+    ClientSecret, Error, ErrorKind, HttpClient, OAuth2, Operation, Provider, Result, Spec, serde_json::Value,
+};
 
-use crate::{client::OpenID, metadata::ProviderMetadata};
+use crate::{
+    cached::{Cached, Kept, Reading},
+    client::{OpenID, SPEC},
+    issuer::{Issuers, Tenants, slash},
+    metadata::ProviderMetadata,
+    protocol::{OpenIDConnect, Source},
+    rules::Rules,
+};
 
-const WELL_KNOWN: &str = "/.well-known/openid-configuration";
+/// What stands behind an issuer's path (OpenID Connect Discovery 1.0 section 4).
+const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
+/// What stands between an issuer's host and its path (RFC 8414 section 3.1).
+const OAUTH_AUTHORIZATION_SERVER: &str = "/.well-known/oauth-authorization-server";
 
-/// A request for a provider's metadata (OpenID Connect Discovery 1.0 section 4).
+/// Where a provider's metadata stands, and which issuer must stand in it.
 ///
-/// ```no_run
+/// ```
 /// use oauth_openid::Discovery;
 ///
-/// # async fn f() -> Result<(), oauth_core::Error> {
+/// # fn f() -> Result<(), oauth_core::Error> {
 /// let client = Discovery::new("https://accounts.platform.intuit.com")
 ///     .with_document_url("https://developer.api.intuit.com/.well-known/openid_configuration")
-///     .connect("CLIENT_ID", "CLIENT_SECRET")
-///     .await?;
+///     .client("CLIENT_ID", "CLIENT_SECRET")?;
 /// # Ok(())
 /// # }
 /// ```
@@ -23,6 +34,8 @@ const WELL_KNOWN: &str = "/.well-known/openid-configuration";
 #[must_use]
 pub struct Discovery {
     issuers: Vec<String>,
+    /// The issuer in the document of a provider whose tenants have issuers of their own.
+    tenants: Option<(String, Tenants)>,
     document_url: String,
     http: Option<Arc<dyn HttpClient>>,
     allows_http: bool,
@@ -30,24 +43,31 @@ pub struct Discovery {
 
 impl Discovery {
     /// The metadata of an issuer, byte for byte as the provider writes it, or of the URL of its
-    /// `/.well-known/openid-configuration`.
+    /// `/.well-known/openid-configuration` (OpenID Connect Discovery 1.0 section 4).
     pub fn new(issuer: impl Into<String>) -> Self {
         let issuer = issuer.into();
-        match issuer.strip_suffix(WELL_KNOWN) {
-            // One document serves an issuer with and without a slash at its end (Discovery section 4.1).
-            Some(stem) => Self {
-                issuers: vec![stem.to_owned(), format!("{stem}/")],
-                document_url: issuer,
-                http: None,
-                allows_http: false,
-            },
-            None => Self {
-                document_url: format!("{}{WELL_KNOWN}", issuer.strip_suffix('/').unwrap_or(&issuer)),
-                issuers: vec![issuer],
-                http: None,
-                allows_http: false,
-            },
+        match issuer.strip_suffix(OPENID_CONFIGURATION) {
+            // One document serves an issuer with and without a slash at its end (section 4.1).
+            Some(stem) => Self::at(vec![stem.to_owned(), format!("{stem}/")], issuer.clone()),
+            None => {
+                let url = format!("{}{OPENID_CONFIGURATION}", issuer.strip_suffix('/').unwrap_or(&issuer));
+                Self::at(vec![issuer], url)
+            }
         }
+    }
+
+    /// The metadata of an OAuth 2.0 authorization server (RFC 8414 section 3), whose document stands between host and path.
+    pub fn rfc_8414(issuer: impl Into<String>) -> Self {
+        let issuer = issuer.into();
+        let host = issuer.find("://").map_or(0, |at| at + 3);
+        let path = issuer[host..].find('/').map_or(issuer.len(), |at| host + at);
+        let (origin, path) = issuer.split_at(path);
+        let url = format!("{origin}{OAUTH_AUTHORIZATION_SERVER}{}", path.strip_suffix('/').unwrap_or(path));
+        Self::at(vec![issuer], url)
+    }
+
+    fn at(issuers: Vec<String>, document_url: String) -> Self {
+        Self { issuers, tenants: None, document_url, http: None, allows_http: false }
     }
 
     /// Reads the document elsewhere. The issuer in it must be the expected one all the same.
@@ -56,7 +76,21 @@ impl Discovery {
         self
     }
 
-    /// Sends this request, and those of the client that comes of it, with this HTTP client.
+    /// Expects another issuer in the document than the one by which it was found, for a provider whose documentation says so.
+    pub fn with_expected_issuer(mut self, issuer: impl Into<String>) -> Self {
+        self.issuers = vec![issuer.into()];
+        self
+    }
+
+    /// Expects a template in place of an issuer, in which `{tenantid}` stands for each of these tenants, as Microsoft has it.
+    pub fn with_tenants(mut self, template: impl Into<String>, tenants: Tenants) -> Self {
+        let template = template.into();
+        self.issuers = vec![template.clone()];
+        self.tenants = Some((template, tenants));
+        self
+    }
+
+    /// Sends the requests of the client that comes of it with this HTTP client.
     pub fn with_http_client(mut self, http: impl HttpClient + 'static) -> Self {
         self.http = Some(Arc::new(http));
         self
@@ -69,66 +103,160 @@ impl Discovery {
         self
     }
 
-    /// Reads the metadata.
+    /// Reads the metadata now.
     ///
     /// # Errors
     ///
-    /// Any [`Error`](oauth_core::Error). A document whose `issuer` is not, byte for byte, the expected one is refused (Discovery section 4.3).
+    /// Any [`Error`]. A document whose `issuer` is not, byte for byte, the expected one is refused (Discovery section 4.3).
     pub async fn fetch(&self) -> Result<ProviderMetadata> {
-        let client = self.client();
-        for issuer in &self.issuers {
-            if issuer.contains(['?', '#']) {
-                let problem = format!("the issuer {issuer:?} must have neither query nor fragment");
-                return Err(client.error(Operation::DISCOVER, ErrorKind::Configuration(problem)));
-            }
-        }
-        let reply = client.call(Operation::DISCOVER, Method::GET, &*self.document_url).send().await?;
-        if reply.status() != 200 {
-            return Err(
-                reply.malformed("metadata comes with HTTP 200 (OpenID Connect Discovery section 4.2)")
-            );
-        }
-        let metadata = ProviderMetadata::new(reply.object()?)
-            .map_err(|_| reply.malformed("there is no string issuer in it"))?;
-        if self.issuers.iter().any(|issuer| issuer == metadata.issuer()) {
-            Ok(if self.allows_http { metadata.dangerously_allow_plain_http() } else { metadata })
-        } else {
-            Err(reply.malformed(format!(
-                "its issuer is {:?}, but {:?} was asked for; they must be equal byte for byte, slash included",
-                metadata.issuer(),
-                self.issuers[0]
-            )))
-        }
+        let client = self.prepared(OAuth2::from_spec(&SPEC, "", ClientSecret::NONE));
+        let metadata = self.discovered(SPEC.name)?.get(&client, &Rules::new()).await?;
+        Ok((*metadata).clone())
     }
 
-    /// Reads the metadata and makes a client of it.
+    /// A client that reads the metadata when it is first needed, and anew now and then. Nothing is sent yet, so that a provider
+    /// that is down does not keep the application from starting.
     ///
     /// # Errors
     ///
-    /// As [`fetch`](Self::fetch) and [`OpenID::new`].
+    /// A configuration error when the issuer is no URL without query and fragment.
+    pub fn client(
+        self,
+        client_id: impl Into<String>,
+        client_secret: impl Into<ClientSecret>,
+    ) -> Result<OpenID> {
+        let rules = Rules::new().openid_always();
+        Ok(OpenID::of(self.client_of(&SPEC, rules, client_id, client_secret)?))
+    }
+
+    /// The same for a provider whose name, colour and scopes are known: what a provider crate begins with.
+    ///
+    /// # Errors
+    ///
+    /// As [`client`](Self::client).
+    pub fn client_of(
+        &self,
+        spec: &Spec,
+        rules: Rules,
+        client_id: impl Into<String>,
+        client_secret: impl Into<ClientSecret>,
+    ) -> Result<OAuth2> {
+        let mut client = self.prepared(OAuth2::from_spec(spec, client_id, client_secret));
+        let rules = match &self.tenants {
+            Some((template, tenants)) if rules.issuers.is_none() => {
+                rules.issuers(Issuers::Tenants { template: template.clone(), tenants: tenants.clone() })
+            }
+            _ => rules,
+        };
+        let discovered = self.discovered(spec.name)?;
+        client.set_protocol(OpenIDConnect::new(Source::Discovered(Arc::new(discovered)), rules));
+        Ok(client)
+    }
+
+    /// A client that knows the metadata already, or the reason why it cannot be had.
+    ///
+    /// # Errors
+    ///
+    /// As [`fetch`](Self::fetch), and a configuration error when the metadata cannot be used.
     pub async fn connect(
         self,
         client_id: impl Into<String> + Send,
         client_secret: impl Into<ClientSecret> + Send,
     ) -> Result<OpenID> {
-        let (client_id, client_secret) = (client_id.into(), client_secret.into());
-        let metadata = self.fetch().await?;
-        Ok(self.handed_to(OpenID::new(client_id, client_secret, metadata)?))
+        let client = self.client(client_id, client_secret)?;
+        client.oauth2().ready().await?;
+        Ok(client)
     }
 
-    /// The client, sending its requests as this one is sent: for provider crates.
-    pub fn handed_to<P: Provider>(&self, mut client: P) -> P {
+    fn prepared(&self, mut client: OAuth2) -> OAuth2 {
         if let Some(http) = &self.http {
-            client.oauth2_mut().set_http_client(http.clone());
+            client.set_http_client(http.clone());
+        }
+        if self.allows_http {
+            client.dangerously_allow_plain_http();
+        }
+        if let [issuer] = &*self.issuers {
+            client.set_issuer(issuer.clone());
         }
         client
     }
 
-    fn client(&self) -> OAuth2 {
-        let mut client = OAuth2::new("", ClientSecret::NONE, "", "").with_name("openid");
-        if self.allows_http {
-            client.dangerously_allow_plain_http();
+    fn discovered(&self, provider: &'static str) -> Result<Discovered> {
+        let wrong = |problem: String| {
+            Err(Error::new(Operation::DISCOVER, provider, ErrorKind::Configuration(problem)))
+        };
+        for issuer in &self.issuers {
+            if issuer.contains(['?', '#']) {
+                return wrong(format!("the issuer {issuer:?} must have neither query nor fragment"));
+            }
+            if issuer.is_empty() {
+                return wrong(
+                    "the issuer is empty; it is a URL such as https://login.example.com".to_owned(),
+                );
+            }
         }
-        self.handed_to(client)
+        Ok(Discovered {
+            issuers: self.issuers.clone(),
+            url: self.document_url.clone(),
+            allows_http: self.allows_http,
+            cached: Arc::default(),
+        })
+    }
+}
+
+/// Metadata that is read and kept.
+pub(crate) struct Discovered {
+    issuers: Vec<String>,
+    url: String,
+    allows_http: bool,
+    cached: Arc<Cached<ProviderMetadata>>,
+}
+
+impl Discovered {
+    pub(crate) async fn get(&self, client: &OAuth2, rules: &Rules) -> Result<Arc<ProviderMetadata>> {
+        self.cached.get(client, &self.reading(rules)).await
+    }
+
+    pub(crate) fn export(&self) -> Option<Kept> {
+        self.cached.export()
+    }
+
+    pub(crate) fn import(&self, kept: Kept, rules: &Rules) {
+        self.cached.import(kept, &self.reading(rules));
+    }
+
+    fn reading(&self, rules: &Rules) -> Reading<ProviderMetadata> {
+        let (issuers, allows_http) = (self.issuers.clone(), self.allows_http);
+        Reading {
+            operation: Operation::DISCOVER,
+            url: self.url.clone(),
+            policy: rules.metadata_cache,
+            clock: rules.clock.clone(),
+            shared: rules.shared_cache.clone(),
+            parse: Arc::new(move |document| read(document, &issuers, allows_http)),
+        }
+    }
+}
+
+fn read(document: Value, issuers: &[String], allows_http: bool) -> Result<ProviderMetadata, String> {
+    let metadata =
+        ProviderMetadata::new(document).map_err(|_| "there is no string issuer in it".to_owned())?;
+    let found = metadata.issuer();
+    if issuers.iter().any(|issuer| issuer == found) {
+        return Ok(if allows_http { metadata.dangerously_allow_plain_http() } else { metadata });
+    }
+    let expected = issuers.first().map_or("", |issuer| issuer);
+    Err(format!(
+        "its issuer is {found:?}, but {expected:?} was asked for; they must be equal byte for byte{}",
+        slash(found, expected)
+    ))
+}
+
+impl fmt::Debug for Discovered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Discovered")
+            .field("issuers", &self.issuers)
+            .field("url", &self.url)
+            .finish_non_exhaustive()
     }
 }

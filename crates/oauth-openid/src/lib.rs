@@ -1,29 +1,81 @@
-//! Sign in with any [OpenID Connect](https://openid.net/specs/openid-connect-core-1_0.html) provider.
+//! Sign in with any [OpenID Connect](https://openid.net/specs/openid-connect-core-1_0.html) provider, to the letter.
 //!
 //! ```no_run
-//! use oauth_openid::{OpenID, oauth_core::{LoginOptions, Provider}};
+//! use oauth_openid::{IdToken, OpenID, oauth_core::{Callback, LoginOptions, Provider}};
 //!
-//! # async fn f() -> Result<(), oauth_core::Error> {
-//! // The issuer, or the URL of its openid-configuration.
-//! let client = OpenID::discover("CLIENT_ID", "CLIENT_SECRET", "https://login.example.com").await?;
-//! let login = client.start_login("https://app.example/callback", LoginOptions::new()).await?;
+//! # async fn f(query: &str) -> Result<(), oauth_core::Error> {
+//! // The issuer, or the URL of its openid-configuration. Nothing is sent yet.
+//! let client = OpenID::lazy("CLIENT_ID", "CLIENT_SECRET", "https://login.example.com")?;
+//! let started = client.start_login("https://app.example/callback", LoginOptions::new()).await?;
+//! // Send the browser to `started.url`; when it comes back:
+//! let login = client.finish_login(started.attempt, Callback::from_query(query)).await?;
+//! let id_token = IdToken::of(&login).ok_or("OpenID Connect always has one");
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! Endpoints, client authentication and supported grants come from the provider's metadata. [`Discovery`] is for those who
-//! need another HTTP client, or whose provider keeps its document elsewhere; [`ProviderMetadata`] can also be written by
-//! hand, for those who want no request at start.
+//! | to | look at |
+//! | --- | --- |
+//! | sign users in | [`OpenID`], [`IdToken`] |
+//! | find a provider's metadata in an unusual place, or write it by hand | [`Discovery`], [`ProviderMetadata`] |
+//! | say what the client registered, set the clock, keep keys elsewhere | [`Rules`], by [`OpenIDProvider::with_rules`] |
+//! | verify an ID token that an application obtained itself | [`OpenIDProvider::verify_id_token`], [`Expectations`] |
+//! | sign users out | [`LogoutRequest`], [`LogoutToken`], [`FrontChannelLogout`] |
+//! | register a client | [`ClientMetadata`], [`RegisteredClient`] |
+//! | start a login that the provider's portal wishes for | [`InitiatedLogin`] |
+//! | find the provider of an address | [`webfinger`] |
+//! | write a provider | [`client!`] |
 //!
-//! The identity comes from UserInfo. ID tokens are handed out unverified by
-//! [`OAuth2Token::id_token`](oauth_core::OAuth2Token::id_token): do not rely on their claims yet. A UserInfo reply that is
-//! signed is refused, because its signature could not be checked.
+//! # What is verified
+//!
+//! Each ID token, in each login and each refresh: form, type, algorithm, issuer, key, signature, audience and authorized party,
+//! subject, expiry, issue time, `nbf`, nonce, `at_hash`, and, where they were asked for, `auth_time` and `acr`. UserInfo must have
+//! the `sub` of the ID token, and if it is signed, its signature is verified too. The error says which check failed:
+//! [`oauth_core::JwtCheck`].
+//!
+//! Signatures are checked by [jsonwebtoken](https://docs.rs/jsonwebtoken) on aws-lc-rs.
+//!
+//! # Features
+//!
+//! | feature | default | what it does |
+//! | --- | --- | --- |
+//! | `encryption` | | `JoseDecrypter` decrypts ID tokens and UserInfo by [josekit](https://docs.rs/josekit), which needs OpenSSL |
 
+mod algorithm;
+mod cached;
+mod claims;
 mod client;
 mod discovery;
+mod encryption;
+mod extension;
+mod id_token;
+mod initiated_login;
+mod issuer;
+mod jws;
+mod key_store;
+mod keys;
+mod logout;
 mod metadata;
+mod protocol;
+mod registration;
+mod rules;
+mod verify;
+mod webfinger;
 
-pub use client::{OpenID, SPEC};
+pub use algorithm::Algorithm;
+pub use cached::CachePolicy;
+pub use claims::{Address, ClaimsError, StandardClaims};
+pub use client::{OpenID, SPEC, client_of};
 pub use discovery::Discovery;
+pub use encryption::{DecryptError, Decrypter};
+pub use extension::{CacheExport, OpenIDProvider, START_LOGOUT, VERIFY_ID_TOKEN, VERIFY_LOGOUT_TOKEN};
+pub use id_token::{Expectations, IdToken, new_nonce};
+pub use initiated_login::InitiatedLogin;
+pub use issuer::{Issuers, Tenants};
+pub use logout::{FrontChannelLogout, LogoutAttempt, LogoutRequest, LogoutToken, StartedLogout};
 pub use metadata::ProviderMetadata;
 pub use oauth_core;
+pub use protocol::OpenIDConnect;
+pub use registration::{ClientMetadata, REGISTER, RegisteredClient};
+pub use rules::{Expected, OtherAudiences, Rules};
+pub use webfinger::{WEBFINGER, webfinger};

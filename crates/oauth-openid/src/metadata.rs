@@ -56,11 +56,15 @@ impl ProviderMetadata {
             .ok_or_else(|| Error::configuration("openid", format!("the provider's metadata has no {member}")))
     }
 
-    pub(crate) fn list(&self, member: &str) -> Option<Vec<&str>> {
+    /// The texts in a member that is a list. What else stands in it is left out.
+    #[must_use]
+    pub fn list(&self, member: &str) -> Option<Vec<&str>> {
         Some(self.members.get(member)?.as_array()?.iter().filter_map(Value::as_str).collect())
     }
 
-    pub(crate) fn flag(&self, member: &str) -> bool {
+    /// Whether a member is there and true.
+    #[must_use]
+    pub fn flag(&self, member: &str) -> bool {
         self.members.get(member) == Some(&Value::Bool(true))
     }
 

@@ -35,7 +35,7 @@ pub(crate) type AllUnsaved = HashMap<TokenKey, Unsaved>;
 enum Kept {
     Saved(u64),
     /// Something else than the predecessor is there: a new login, or another process's token.
-    Superseded(Opened),
+    Superseded(Box<Opened>),
     Deleted,
     Failed(StoreError),
 }
@@ -194,7 +194,7 @@ impl Core {
                 Ok(Some(found)) if found.state.has_the_tokens_of(before) => {
                     expected = Expected::Version(found.version);
                 }
-                Ok(Some(found)) => return Ok(Kept::Superseded(found)),
+                Ok(Some(found)) => return Ok(Kept::Superseded(Box::new(found))),
                 Ok(None) => return Ok(Kept::Deleted),
                 Err(Error::Store { cause, .. }) => {
                     if Instant::now() >= deadline {

@@ -5,6 +5,8 @@
 mod builder;
 mod cache;
 mod changes;
+#[cfg(feature = "reqwest")]
+mod client;
 mod core;
 mod ending;
 mod error;
@@ -18,11 +20,17 @@ mod source;
 mod state;
 mod store;
 mod tasks;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 mod timing;
 mod vault;
 
 pub use builder::TokenManagerBuilder;
 pub use changes::Revoked;
+#[cfg(feature = "reqwest-middleware")]
+pub use client::TokenMiddleware;
+#[cfg(feature = "reqwest")]
+pub use client::{AuthorizedClient, Hosts, RequestError};
 pub use error::{Error, UnreadableReason};
 pub use event::{Event, Observer, Outcome};
 pub use grants::{AssertionSource, ClientCredentials, JwtBearer};

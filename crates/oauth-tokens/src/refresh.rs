@@ -9,10 +9,17 @@
 //!                       └─ save, then hand out
 //! ```
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    convert::Infallible,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use oauth_core::{ErrorKind, HttpError, HttpErrorKind, OAuth2Token, Operation, same_secret};
-use tokio::time::{sleep, timeout};
+use oauth_core::{ErrorKind, HttpError, HttpErrorKind, OAuth2Token, OffsetDateTime, Operation, same_secret};
+use tokio::{
+    sync::Semaphore,
+    time::{sleep, timeout},
+};
 
 use crate::{
     cache::{Answer, Learned, Outcome, Pilot},
@@ -51,6 +58,7 @@ pub(crate) struct Flight<'a> {
     pub(crate) core: &'a Arc<Core>,
     pub(crate) key: &'a TokenKey,
     pub(crate) source: &'a dyn TokenSource,
+    pub(crate) permits: &'a Semaphore,
     pub(crate) why: &'a Why,
     pub(crate) ticket: &'a Ticket,
 }
@@ -62,7 +70,14 @@ impl Core {
         let mut lease = None;
         let landing = match self.sources.get(key.provider()) {
             Some(source) => {
-                let flight = Flight { core: &self, key: &key, source: &**source, why: &why, ticket: &ticket };
+                let flight = Flight {
+                    core: &self,
+                    key: &key,
+                    source: &*source.tokens,
+                    permits: &source.permits,
+                    why: &why,
+                    ticket: &ticket,
+                };
                 flight.run(&mut lease).await
             }
             None => Landing::failed(Error::UnknownProvider { key: key.clone() }),
@@ -98,6 +113,8 @@ impl Flight<'_> {
             if let Some(landing) = self.settled(found.as_ref()) {
                 return landing;
             }
+            // Not before it is known that there is something to do; and not under the lease, for which others wait.
+            let permit = self.permits.acquire().await;
             let limits = &self.core.timing;
             match self.core.vault.acquire(self.key, &self.core.holder, limits.lease_lifetime).await {
                 Err(error) => return Landing::failed(error),
@@ -110,7 +127,8 @@ impl Flight<'_> {
                     *lease = None;
                 }
                 Ok(Acquired::Held { retry_in }) => {
-                    let nap = pause(round).min(retry_in).max(std::time::Duration::from_millis(1));
+                    drop(permit);
+                    let nap = pause(round).min(retry_in).max(Duration::from_millis(1));
                     if timeout(nap, self.core.tasks.closed()).await.is_ok() {
                         return Landing::failed(Error::Closed);
                     }
@@ -177,7 +195,7 @@ impl Flight<'_> {
         token: &OAuth2Token,
         state: &State,
         version: u64,
-        until: Option<oauth_core::OffsetDateTime>,
+        until: Option<OffsetDateTime>,
     ) -> Landing {
         let was_known = self.core.cache.version(self.key);
         let is_news = was_known.is_some_and(|known| known < version);
@@ -216,23 +234,24 @@ impl Flight<'_> {
 
     /// Asks the source, and keeps the lease alive meanwhile.
     async fn obtain(&self, previous: Option<&OAuth2Token>, lease: &Lease) -> oauth_core::Result<OAuth2Token> {
-        let limits = &self.core.timing;
-        let heartbeat = async {
-            loop {
-                sleep(limits.lease_lifetime / 3).await;
-                // A lease that cannot be extended may be lost; the save will tell.
-                let _ = self.core.vault.store.extend(self.key, lease, limits.lease_lifetime).await;
-            }
-        };
         tokio::select! {
             biased;
             result = self.source.obtain(self.key, previous) => result,
-            () = heartbeat => unreachable!("a heartbeat does not end"),
-            () = sleep(limits.request_limit) => {
+            never = self.heartbeat(lease) => match never {},
+            () = sleep(self.core.timing.request_limit) => {
                 let error = HttpError::new(HttpErrorKind::Timeout);
                 let name = self.source.name().to_owned();
                 Err(oauth_core::Error::new(Operation::REFRESH_TOKEN, name, ErrorKind::Transport(error)))
             }
+        }
+    }
+
+    async fn heartbeat(&self, lease: &Lease) -> Infallible {
+        let lifetime = self.core.timing.lease_lifetime;
+        loop {
+            sleep(lifetime / 3).await;
+            // A lease that cannot be extended may be lost; the save will tell.
+            let _ = self.core.vault.store.extend(self.key, lease, lifetime).await;
         }
     }
 
@@ -249,7 +268,7 @@ impl Core {
         token: &Arc<OAuth2Token>,
         state: &State,
         version: u64,
-        until: Option<oauth_core::OffsetDateTime>,
+        until: Option<OffsetDateTime>,
     ) -> Answer {
         let live_until = self.timing.milestones(key, state).dead_at;
         let reread_at = self.timing.reread_after.map(|after| self.clock.now() + after);
@@ -266,7 +285,7 @@ impl Landing {
     }
 
     /// Without one, as the record says.
-    pub(crate) fn refused(error: Error, version: u64, until: oauth_core::OffsetDateTime) -> Self {
+    pub(crate) fn refused(error: Error, version: u64, until: OffsetDateTime) -> Self {
         let outcome = Err(Box::new(error.clone()));
         let answer = Answer { outcome, version, holds_until: Some(until), live_until: None };
         Self { outcome: Err(error), learned: Learned::Answer(answer), event: None }

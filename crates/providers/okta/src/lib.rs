@@ -1,15 +1,13 @@
 //! Sign in with [Okta](https://developer.okta.com/docs/reference/api/oidc).
 //!
-//! ```no_run
-//! use oauth_okta::{OktaOAuth2, oauth_core::{LoginOptions, Provider}};
+//! ```
+//! use oauth_okta::{OktaOAuth2, oauth_core::Provider};
 //!
-//! # async fn f() -> Result<(), oauth_core::Error> {
-//! // The organization's own server, or one of its custom authorization servers.
-//! let okta = OktaOAuth2::discover("CLIENT_ID", "CLIENT_SECRET", "example.okta.com").await?;
-//! let custom = OktaOAuth2::discover_custom("CLIENT_ID", "CLIENT_SECRET", "example.okta.com", "default").await?;
-//! let login = okta.start_login("https://app.example/callback", LoginOptions::new()).await?;
-//! # Ok(())
-//! # }
+//! // The organization's own server, or one of its custom authorization servers. Nothing is sent yet.
+//! let okta = OktaOAuth2::new("CLIENT_ID", "CLIENT_SECRET", "example.okta.com")?;
+//! let custom = OktaOAuth2::custom("CLIENT_ID", "CLIENT_SECRET", "example.okta.com", "default")?;
+//! assert_eq!(custom.oauth2().issuer(), Some("https://example.okta.com/oauth2/default"));
+//! # Ok::<(), oauth_okta::oauth_core::Error>(())
 //! ```
 //!
 //! Endpoints and client authentication come from the server's metadata. A refresh token needs the scope `offline_access`.
@@ -17,10 +15,9 @@
 pub use oauth_core;
 use oauth_core::{
     ClientSecret, Configure, OAuth2, Provider, ProviderConfig, Result, Spec, async_trait, parameter,
-    serde_json::Value,
 };
 pub use oauth_openid;
-use oauth_openid::{Discovery, OpenID, ProviderMetadata};
+use oauth_openid::{Discovery, Rules};
 
 /// Okta's dialect; the endpoints come from discovery.
 pub const SPEC: Spec = Spec {
@@ -35,7 +32,7 @@ pub const SPEC: Spec = Spec {
 /// Signs users in with Okta.
 #[derive(Clone, Debug)]
 pub struct OktaOAuth2 {
-    openid: OpenID,
+    oauth2: OAuth2,
 }
 
 impl OktaOAuth2 {
@@ -43,89 +40,47 @@ impl OktaOAuth2 {
     ///
     /// # Errors
     ///
-    /// A configuration error when the text is no host name; else as [`Discovery::fetch`].
-    pub async fn discover(
-        client_id: impl Into<String> + Send,
-        client_secret: impl Into<ClientSecret> + Send,
+    /// A configuration error when the text is no host name.
+    pub fn new(
+        client_id: impl Into<String>,
+        client_secret: impl Into<ClientSecret>,
         domain: &str,
     ) -> Result<Self> {
-        let (client_id, client_secret) = (client_id.into(), client_secret.into());
-        Self::connect(Self::organization(domain)?, client_id, client_secret).await
+        Self::at(format!("https://{}", host(domain)?), client_id, client_secret)
     }
 
     /// A client of a custom authorization server, such as `default`, whose issuer is `https://{domain}/oauth2/{id}`.
     ///
     /// # Errors
     ///
-    /// As [`discover`](Self::discover).
-    pub async fn discover_custom(
-        client_id: impl Into<String> + Send,
-        client_secret: impl Into<ClientSecret> + Send,
+    /// A configuration error when a text is no host name or no server's id.
+    pub fn custom(
+        client_id: impl Into<String>,
+        client_secret: impl Into<ClientSecret>,
         domain: &str,
         authorization_server_id: &str,
     ) -> Result<Self> {
-        let (client_id, client_secret) = (client_id.into(), client_secret.into());
-        Self::connect(Self::custom(domain, authorization_server_id)?, client_id, client_secret).await
-    }
-
-    /// The discovery of the organization's own authorization server, for [`connect`](Self::connect).
-    ///
-    /// # Errors
-    ///
-    /// A configuration error when the text is no host name.
-    pub fn organization(domain: &str) -> Result<Discovery> {
-        let domain = parameter::host("domain", domain).map_err(|error| error.at(SPEC.name))?;
-        Ok(Discovery::new(format!("https://{domain}")))
-    }
-
-    /// The discovery of a custom authorization server, for [`connect`](Self::connect).
-    ///
-    /// # Errors
-    ///
-    /// A configuration error when a text is no host name or no server's id.
-    pub fn custom(domain: &str, authorization_server_id: &str) -> Result<Discovery> {
-        let domain = parameter::host("domain", domain).map_err(|error| error.at(SPEC.name))?;
         let id = parameter::segment("authorization_server_id", authorization_server_id)
             .map_err(|error| error.at(SPEC.name))?;
-        Ok(Discovery::new(format!("https://{domain}/oauth2/{id}")))
+        Self::at(format!("https://{}/oauth2/{id}", host(domain)?), client_id, client_secret)
     }
 
-    /// A client of the server that the discovery finds, with the discovery's HTTP client.
-    ///
-    /// # Errors
-    ///
-    /// As [`Discovery::fetch`].
-    pub async fn connect(
-        discovery: Discovery,
-        client_id: impl Into<String> + Send,
-        client_secret: impl Into<ClientSecret> + Send,
+    fn at(
+        issuer: String,
+        client_id: impl Into<String>,
+        client_secret: impl Into<ClientSecret>,
     ) -> Result<Self> {
-        let (client_id, client_secret) = (client_id.into(), client_secret.into());
-        let metadata = discovery.fetch().await.map_err(|error| error.at(SPEC.name))?;
-        let openid = OpenID::from_spec(&SPEC, client_id, client_secret, metadata)?;
-        Ok(Self { openid: discovery.handed_to(openid) })
-    }
-
-    /// The server's metadata.
-    #[must_use]
-    pub fn metadata(&self) -> &ProviderMetadata {
-        self.openid.metadata()
+        let rules = Rules::new().openid_always();
+        Ok(Self { oauth2: Discovery::new(issuer).client_of(&SPEC, rules, client_id, client_secret)? })
     }
 }
 
-#[async_trait]
+fn host(domain: &str) -> Result<&str> {
+    parameter::host("domain", domain).map_err(|error| error.at(SPEC.name))
+}
+
 impl Provider for OktaOAuth2 {
-    fn oauth2(&self) -> &OAuth2 {
-        self.openid.oauth2()
-    }
-
-    fn oauth2_mut(&mut self) -> &mut OAuth2 {
-        self.openid.oauth2_mut()
-    }
-
-    async fn get_profile(&self, access_token: &str) -> Result<Value> {
-        self.openid.get_profile(access_token).await
-    }
+    oauth_core::accessors!();
 }
 
 #[async_trait]
@@ -134,14 +89,10 @@ impl Configure for OktaOAuth2 {
 
     async fn from_config(config: &ProviderConfig) -> Result<Self> {
         config.allow(Self::PARAMETERS)?;
-        let domain = config.required("domain")?;
-        let mut discovery = match config.parameter("authorization_server_id") {
-            Some(id) => Self::custom(&domain, &id)?,
-            None => Self::organization(&domain)?,
-        };
-        if let Some(http) = &config.http_client {
-            discovery = discovery.with_http_client(http.clone());
-        }
-        Ok(config.applied_to(Self::connect(discovery, &*config.client_id, config.secret()?).await?))
+        let (id, secret, domain) = (&*config.client_id, config.secret()?, config.required("domain")?);
+        Ok(config.applied_to(match config.parameter("authorization_server_id") {
+            Some(server) => Self::custom(id, secret, &domain, &server)?,
+            None => Self::new(id, secret, &domain)?,
+        }))
     }
 }

@@ -1,0 +1,343 @@
+//! A document of the provider that is kept for a while: metadata, keys.
+//!
+//! One request at a time; whoever comes meanwhile waits for its end. What is stale is still handed out while it is read anew
+//! in the background, and while that fails.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use oauth_core::{
+    Clock, ErrorClass, OAuth2, OffsetDateTime, Operation, Reply, Result, SharedCache,
+    bytes::Bytes,
+    http::{Method, header},
+    serde_json::{self, Value},
+};
+use serde::{Deserialize, Serialize};
+
+/// For how long a document of the provider is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CachePolicy {
+    /// It is fresh at least this long, whatever its headers say.
+    pub at_least: Duration,
+    /// It is fresh at most this long, whatever its headers say.
+    pub at_most: Duration,
+    /// It is fresh this long when its headers say nothing.
+    pub unless_told: Duration,
+    /// Once it is no longer fresh, it is used this long while it cannot be read anew.
+    pub stale: Duration,
+}
+
+impl CachePolicy {
+    /// For metadata: five minutes to a day, an hour unless told, and a day more while the provider is down.
+    pub const METADATA: Self = Self {
+        at_least: Duration::from_secs(5 * 60),
+        at_most: Duration::from_secs(24 * 60 * 60),
+        unless_told: Duration::from_secs(60 * 60),
+        stale: Duration::from_secs(24 * 60 * 60),
+    };
+
+    /// For keys: five to fifteen minutes, because a key that was taken out must not be trusted for long, and an hour more while
+    /// the provider is down.
+    pub const KEYS: Self = Self {
+        at_least: Duration::from_secs(5 * 60),
+        at_most: Duration::from_secs(15 * 60),
+        unless_told: Duration::from_secs(10 * 60),
+        stale: Duration::from_secs(60 * 60),
+    };
+
+    fn fresh_for(&self, reply: &Reply) -> Duration {
+        let told = reply.header(header::CACHE_CONTROL).and_then(|directives| {
+            let mut directives = directives.split(',').map(|directive| directive.trim().to_ascii_lowercase());
+            directives.find_map(|directive| match &*directive {
+                "no-store" | "no-cache" => Some(0),
+                _ => directive.strip_prefix("max-age=")?.trim_matches('"').parse::<u64>().ok(),
+            })
+        });
+        let age = reply.header(header::AGE).and_then(|age| age.trim().parse::<u64>().ok()).unwrap_or(0);
+        let told = told.map(|told| Duration::from_secs(told.saturating_sub(age)));
+        told.unwrap_or(self.unless_told).clamp(self.at_least, self.at_most.max(self.at_least))
+    }
+}
+
+/// How long nothing is read anew in the background after it failed.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(10);
+
+/// What is kept of a document, also outside of the process.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Kept {
+    pub(crate) url: String,
+    document: Value,
+    /// Seconds since 1970.
+    read_at: i64,
+    /// In seconds.
+    fresh_for: u64,
+}
+
+/// Where a document is read, how, and by which clock it ages.
+pub(crate) struct Reading<T> {
+    pub(crate) operation: Operation,
+    pub(crate) url: String,
+    pub(crate) policy: CachePolicy,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) shared: Option<Arc<dyn SharedCache>>,
+    /// Makes of the JSON what it stands for, or says what is wrong with it.
+    pub(crate) parse: Arc<dyn Fn(Value) -> Result<T, String> + Send + Sync>,
+}
+
+// Derived, it would ask for `T: Clone`.
+impl<T> Clone for Reading<T> {
+    fn clone(&self) -> Self {
+        Self {
+            operation: self.operation,
+            url: self.url.clone(),
+            policy: self.policy,
+            clock: self.clock.clone(),
+            shared: self.shared.clone(),
+            parse: self.parse.clone(),
+        }
+    }
+}
+
+/// The document, once it was read.
+pub(crate) struct Cached<T> {
+    state: Mutex<State<T>>,
+    turn: tokio::sync::Mutex<()>,
+    in_background: AtomicBool,
+}
+
+struct State<T> {
+    current: Option<Current<T>>,
+    /// How often reading has ended, well or not.
+    ended: u64,
+    /// How often the provider was asked.
+    asked: u64,
+    /// How the last one ended.
+    outcome: Option<Result<Arc<T>>>,
+    /// When the last one ended, if not well.
+    failed_at: Option<OffsetDateTime>,
+}
+
+struct Current<T> {
+    value: Arc<T>,
+    kept: Kept,
+}
+
+impl<T> Default for Cached<T> {
+    fn default() -> Self {
+        let state = State { current: None, ended: 0, asked: 0, outcome: None, failed_at: None };
+        Self {
+            state: Mutex::new(state),
+            turn: tokio::sync::Mutex::default(),
+            in_background: AtomicBool::new(false),
+        }
+    }
+}
+
+impl<T: Send + Sync + 'static> Cached<T> {
+    /// The document, as fresh as it must be.
+    pub(crate) async fn get(self: &Arc<Self>, client: &OAuth2, reading: &Reading<T>) -> Result<Arc<T>> {
+        let now = reading.clock.now();
+        let seen = {
+            let state = self.state();
+            match &state.current {
+                Some(current) if current.kept.is_fresh(now) => return Ok(current.value.clone()),
+                Some(current) if current.kept.is_usable(now, &reading.policy) => {
+                    let value = current.value.clone();
+                    let rests = state.failed_at.is_some_and(|at| now - at < PAUSE_AFTER_FAILURE);
+                    drop(state);
+                    if !rests {
+                        self.read_in_background(client, reading);
+                    }
+                    return Ok(value);
+                }
+                _ => state.ended,
+            }
+        };
+        let _turn = self.turn.lock().await;
+        {
+            let state = self.state();
+            match (&state.current, &state.outcome) {
+                (Some(current), _) if current.kept.is_fresh(reading.clock.now()) => {
+                    return Ok(current.value.clone());
+                }
+                // Whoever was before us in the queue asked for us too.
+                (_, Some(outcome)) if state.ended != seen => return outcome.clone(),
+                _ => {}
+            }
+        }
+        self.read(client, reading, Source::Anywhere).await
+    }
+
+    /// How often the provider was asked, to be handed to [`read_anew`](Self::read_anew) by whoever missed something in the
+    /// document.
+    pub(crate) fn asked(&self) -> u64 {
+        self.state().asked
+    }
+
+    /// Reads the document at the provider, unless somebody has begun to do so since `asked`: an answer that was under way before
+    /// may be too old.
+    pub(crate) async fn read_anew(
+        self: &Arc<Self>,
+        client: &OAuth2,
+        reading: &Reading<T>,
+        asked: u64,
+    ) -> Result<Arc<T>> {
+        let _turn = self.turn.lock().await;
+        {
+            let state = self.state();
+            if let (true, Some(outcome)) = (state.asked != asked, &state.outcome) {
+                return outcome.clone();
+            }
+        }
+        self.read(client, reading, Source::Provider).await
+    }
+
+    fn read_in_background(self: &Arc<Self>, client: &OAuth2, reading: &Reading<T>) {
+        if self.in_background.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let (this, client, reading) = (self.clone(), client.clone(), reading.clone());
+        let asked = this.asked();
+        // It is set back even if the runtime ends before the task does.
+        let done = Done(this.clone());
+        let task = async move {
+            let _done = done;
+            // The failure is kept for whoever needs the document once it is too old.
+            let _ = this.read_anew(&client, &reading, asked).await;
+        };
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn(task)),
+            // Without a runtime there is no background: dropping the task resets the mark, and the document is read once it is
+            // too old.
+            Err(_) => drop(task),
+        }
+    }
+
+    /// Only whoever has the turn may call this.
+    async fn read(&self, client: &OAuth2, reading: &Reading<T>, source: Source) -> Result<Arc<T>> {
+        let outcome = self.fetch(client, reading, source).await;
+        let mut state = self.state();
+        state.ended += 1;
+        state.failed_at = outcome.is_err().then(|| reading.clock.now());
+        let outcome = outcome.map(|current| state.current.insert(current).value.clone());
+        state.outcome = Some(outcome.clone());
+        outcome
+    }
+
+    async fn fetch(&self, client: &OAuth2, reading: &Reading<T>, source: Source) -> Result<Current<T>> {
+        let name = format!("{}:{}", reading.operation.as_str(), reading.url);
+        if let (Source::Anywhere, Some(shared)) = (source, &reading.shared) {
+            // A cache that is down is no reason not to ask the provider.
+            let kept = shared.get(&name).await.ok().flatten();
+            let kept = kept.and_then(|bytes| serde_json::from_slice::<Kept>(&bytes).ok());
+            if let Some(current) = kept.and_then(|kept| Current::of(kept, reading)) {
+                return Ok(current);
+            }
+        }
+        self.state().asked += 1;
+        let reply = match request(client, reading).await {
+            // A GET may be repeated (RFC 9110 section 9.2.2), once, unless the provider asks for patience.
+            Err(error) if error.class() == (ErrorClass::Transient { retry_after: None }) => {
+                request(client, reading).await?
+            }
+            reply => reply?,
+        };
+        if reply.status() != 200 {
+            return Err(reply.malformed("it does not come with HTTP 200"));
+        }
+        let document = reply.object()?;
+        let value = (reading.parse)(document.clone()).map_err(|problem| reply.malformed(problem))?;
+        let fresh_for = reading.policy.fresh_for(&reply);
+        let kept = Kept {
+            url: reading.url.clone(),
+            document,
+            read_at: reading.clock.now().unix_timestamp(),
+            fresh_for: fresh_for.as_secs(),
+        };
+        if let (Some(shared), Ok(bytes)) = (&reading.shared, serde_json::to_vec(&kept)) {
+            // Nor is a cache that cannot keep it.
+            let _ = shared.put(&name, Bytes::from(bytes), fresh_for).await;
+        }
+        Ok(Current { value: Arc::new(value), kept })
+    }
+
+    /// What is kept, for another process.
+    pub(crate) fn export(&self) -> Option<Kept> {
+        self.state().current.as_ref().map(|current| current.kept.clone())
+    }
+
+    /// Takes what another process kept, unless it is too old or cannot be read.
+    pub(crate) fn import(&self, kept: Kept, reading: &Reading<T>) {
+        if let Some(current) = Current::of(kept, reading) {
+            self.state().current = Some(current);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where a document may be read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// In the shared cache, else at the provider.
+    Anywhere,
+    Provider,
+}
+
+struct Done<T>(Arc<Cached<T>>);
+
+impl<T> Drop for Done<T> {
+    fn drop(&mut self) {
+        self.0.in_background.store(false, Ordering::Release);
+    }
+}
+
+async fn request<T>(client: &OAuth2, reading: &Reading<T>) -> Result<Reply> {
+    client.call(reading.operation, Method::GET, &*reading.url).send().await
+}
+
+impl<T> Current<T> {
+    fn of(kept: Kept, reading: &Reading<T>) -> Option<Self> {
+        if kept.url != reading.url || !kept.is_usable(reading.clock.now(), &reading.policy) {
+            return None;
+        }
+        let value = (reading.parse)(kept.document.clone()).ok()?;
+        Some(Self { value: Arc::new(value), kept })
+    }
+}
+
+impl Kept {
+    fn is_fresh(&self, now: OffsetDateTime) -> bool {
+        self.is_younger(now, Duration::from_secs(self.fresh_for))
+    }
+
+    fn is_usable(&self, now: OffsetDateTime, policy: &CachePolicy) -> bool {
+        self.is_younger(now, Duration::from_secs(self.fresh_for).saturating_add(policy.stale))
+    }
+
+    fn is_younger(&self, now: OffsetDateTime, limit: Duration) -> bool {
+        // A document from the future was read by a clock that has been set back since.
+        let age = now.unix_timestamp().saturating_sub(self.read_at);
+        u64::try_from(age).is_ok_and(|age| age < limit.as_secs())
+    }
+}
+
+impl<T> fmt::Debug for Cached<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Cached(…)")
+    }
+}
+
+impl<T> fmt::Debug for Reading<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reading").field("url", &self.url).finish_non_exhaustive()
+    }
+}

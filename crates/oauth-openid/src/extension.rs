@@ -1,0 +1,181 @@
+use std::sync::Arc;
+
+use oauth_core::{ErrorKind, JwtUse, OAuth2, Operation, Provider, Result, async_trait};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    cached::Kept,
+    id_token::{Expectations, IdToken},
+    logout::{LogoutRequest, LogoutToken, StartedLogout},
+    metadata::ProviderMetadata,
+    protocol::{OpenIDConnect, Source},
+    rules::Rules,
+    verify,
+};
+
+/// The method [`OpenIDProvider::verify_id_token`], in errors.
+pub const VERIFY_ID_TOKEN: Operation = Operation::new("verify_id_token");
+/// The method [`OpenIDProvider::verify_logout_token`], in errors.
+pub const VERIFY_LOGOUT_TOKEN: Operation = Operation::new("verify_logout_token");
+/// The method [`OpenIDProvider::start_logout`], in errors.
+pub const START_LOGOUT: Operation = Operation::new("start_logout");
+
+/// What OpenID Connect adds to a [`Provider`]. Every provider has it; one that does not speak the protocol answers with an
+/// unsupported-operation error.
+#[async_trait]
+pub trait OpenIDProvider: Provider {
+    /// Verifies an ID token that this client did not obtain by a login: one that a mobile application got itself. It takes no
+    /// client secret.
+    ///
+    /// ```no_run
+    /// use oauth_openid::{Expectations, OpenID, OpenIDProvider, oauth_core::ClientSecret};
+    ///
+    /// # async fn f(id_token: &str, nonce: &str) -> Result<(), oauth_core::Error> {
+    /// let google = OpenID::lazy("WEB_CLIENT_ID", ClientSecret::NONE, "https://accounts.google.com")?;
+    /// let expected = Expectations::new().client_ids(["IOS_CLIENT_ID", "ANDROID_CLIENT_ID"]).nonce(nonce);
+    /// let id_token = google.verify_id_token(id_token, &expected).await?;
+    /// println!("{} signed in", id_token.subject());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// An [`ErrorKind::Jwt`] that says which check failed, or any error of reading metadata and keys.
+    async fn verify_id_token(&self, id_token: &str, expected: &Expectations) -> Result<IdToken> {
+        let client = ready(self.oauth2(), VERIFY_ID_TOKEN).await?;
+        let protocol = protocol_of(&client, VERIFY_ID_TOKEN)?;
+        protocol.verify_id_token(&client, VERIFY_ID_TOKEN, id_token, expected).await
+    }
+
+    /// Verifies a logout token that the provider posted (OpenID Connect Back-Channel Logout section 2.6). Whether it was used
+    /// before is for [`LogoutToken::use_once`] to tell.
+    ///
+    /// # Errors
+    ///
+    /// An [`ErrorKind::Jwt`] that says which check failed, or any error of reading metadata and keys.
+    async fn verify_logout_token(&self, logout_token: &str) -> Result<LogoutToken> {
+        let client = ready(self.oauth2(), VERIFY_LOGOUT_TOKEN).await?;
+        let protocol = protocol_of(&client, VERIFY_LOGOUT_TOKEN)?;
+        let context =
+            verify::Context { client: &client, operation: VERIFY_LOGOUT_TOKEN, token: JwtUse::LogoutToken };
+        let (jws, _) = protocol
+            .verify(&context, logout_token, &["logout+jwt", "jwt"], protocol.rules.encryption.id_token)
+            .await?;
+        LogoutToken::check(jws.claims, client.client_id(), &protocol.rules)
+            .map_err(|refusal| context.refuse(refusal))
+    }
+
+    /// Where to send the browser to sign out at the provider too (OpenID Connect RP-Initiated Logout 1.0). End the application's
+    /// own session first: the provider may be down.
+    ///
+    /// # Errors
+    ///
+    /// An unsupported-operation error where the provider has no such endpoint; a configuration error when the request cannot be
+    /// made.
+    async fn start_logout(&self, request: LogoutRequest) -> Result<StartedLogout> {
+        request.started(&ready(self.oauth2(), START_LOGOUT).await?)
+    }
+
+    /// The provider's metadata; `None` for a provider whose endpoints are fixed.
+    ///
+    /// # Errors
+    ///
+    /// Any error of reading it.
+    async fn metadata(&self) -> Result<Option<Arc<ProviderMetadata>>> {
+        let client = self.oauth2();
+        protocol_of(client, Operation::DISCOVER)?.metadata(client).await
+    }
+
+    /// Reads metadata and keys, if they are not there yet, so that the first login need not wait for them.
+    ///
+    /// # Errors
+    ///
+    /// Any error of reading them.
+    async fn warm_up(&self) -> Result<()> {
+        let client = ready(self.oauth2(), Operation::GET_KEYS).await?;
+        let protocol = protocol_of(&client, Operation::GET_KEYS)?;
+        protocol.keys.read(&client, &protocol.rules).await
+    }
+
+    /// The metadata and keys that were read so far, for [`import_cache`](Self::import_cache) in another process.
+    ///
+    /// # Errors
+    ///
+    /// An unsupported-operation error for a provider that does not speak OpenID Connect.
+    fn export_cache(&self) -> Result<CacheExport> {
+        let client = self.oauth2();
+        let protocol = protocol_of(client, Operation::DISCOVER)?;
+        let metadata = match &protocol.source {
+            Source::Discovered(discovered) => discovered.export(),
+            _ => None,
+        };
+        Ok(CacheExport { metadata, keys: protocol.keys.export() })
+    }
+
+    /// Takes the metadata and keys that another process exported, unless they are too old. What is read from there must be
+    /// trusted as the provider itself.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error when the provider's metadata names no keys.
+    async fn import_cache(&self, export: CacheExport) -> Result<()> {
+        let protocol = protocol_of(self.oauth2(), Operation::DISCOVER)?;
+        if let (Source::Discovered(discovered), Some(kept)) = (&protocol.source, export.metadata) {
+            discovered.import(kept, &protocol.rules);
+        }
+        match export.keys {
+            Some(kept) => {
+                let client = ready(self.oauth2(), Operation::DISCOVER).await?;
+                protocol.keys.import(kept, &client, &protocol.rules)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Changes what the client accepts of tokens, and how it keeps metadata and keys.
+    #[must_use]
+    fn with_rules(mut self, changed: impl FnOnce(Rules) -> Rules) -> Self
+    where
+        Self: Sized,
+    {
+        if let Some(protocol) = self.oauth2().protocol::<OpenIDConnect>() {
+            let rules = changed(protocol.rules.clone());
+            let protocol = protocol.with_rules(rules);
+            self.oauth2_mut().set_protocol(protocol);
+        }
+        self
+    }
+}
+
+impl<P: Provider + ?Sized> OpenIDProvider for P {}
+
+/// The metadata and keys that a client keeps, for a process that lives shortly: serialize it, and import it into the next one.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CacheExport {
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    metadata: Option<Kept>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    keys: Option<Kept>,
+}
+
+impl CacheExport {
+    /// Whether there is anything in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.metadata.is_none() && self.keys.is_none()
+    }
+}
+
+/// The client, with all that it must know.
+async fn ready(client: &OAuth2, operation: Operation) -> Result<OAuth2> {
+    protocol_of(client, operation)?;
+    client.ready().await
+}
+
+fn protocol_of(client: &OAuth2, operation: Operation) -> Result<&OpenIDConnect> {
+    client.protocol().ok_or_else(|| {
+        let reason = "it does not speak OpenID Connect".to_owned();
+        client.error(operation, ErrorKind::Unsupported(reason))
+    })
+}

@@ -1,0 +1,490 @@
+use std::{fmt, time::Duration};
+
+use oauth_core::{
+    Identity, JwtCheck, Login, LoginAttempt, OffsetDateTime, Secret, random_token, same_secret,
+    serde_json::{Map, Value},
+};
+use serde::de::DeserializeOwned;
+
+use crate::{
+    algorithm::Algorithm,
+    claims::{self, ClaimsError, StandardClaims},
+    jws::{Refusal, shown},
+    rules::{OtherAudiences, Rules},
+};
+
+/// An ID token that passed all checks (OpenID Connect Core section 3.1.3.7).
+///
+/// It comes from a login and from [`OpenIDProvider::verify_id_token`](crate::OpenIDProvider::verify_id_token), and from nowhere
+/// else: nothing turns a text or an `OAuth2Token` into one without the checks.
+///
+/// ```no_run
+/// use oauth_openid::{IdToken, OpenID, oauth_core::{Callback, LoginAttempt, Provider}};
+///
+/// # async fn f(client: OpenID, attempt: LoginAttempt, callback: Callback) -> Result<(), oauth_core::Error> {
+/// let login = client.finish_login(attempt, callback).await?;
+/// if let Some(id_token) = IdToken::of(&login) {
+///     println!("{} of {}", id_token.subject(), id_token.issuer());
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct IdToken {
+    raw: Secret,
+    claims: Map<String, Value>,
+}
+
+impl IdToken {
+    /// The ID token of a login, where there was one.
+    #[must_use]
+    pub fn of(login: &Login) -> Option<&Self> {
+        login.get()
+    }
+
+    /// Whoever calls this has done all checks.
+    pub(crate) fn verified(raw: &str, claims: Map<String, Value>) -> Self {
+        Self { raw: raw.into(), claims }
+    }
+
+    /// The token itself, for `id_token_hint`.
+    #[must_use]
+    pub fn raw(&self) -> &str {
+        self.raw.expose()
+    }
+
+    /// `iss`: who vouches for all this.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        self.text("iss").unwrap_or_default()
+    }
+
+    /// `sub`: the user, at this issuer.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        self.text("sub").unwrap_or_default()
+    }
+
+    /// `aud`: whom it is for.
+    #[must_use]
+    pub fn audiences(&self) -> Vec<&str> {
+        audiences(&self.claims).unwrap_or_default()
+    }
+
+    /// `exp`: when it stops being good.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<OffsetDateTime> {
+        self.moment("exp")
+    }
+
+    /// `iat`: when it was made.
+    #[must_use]
+    pub fn issued_at(&self) -> Option<OffsetDateTime> {
+        self.moment("iat")
+    }
+
+    /// `auth_time`: when the user was authenticated.
+    #[must_use]
+    pub fn authenticated_at(&self) -> Option<OffsetDateTime> {
+        self.moment("auth_time")
+    }
+
+    /// `acr`: in which context.
+    #[must_use]
+    pub fn acr(&self) -> Option<&str> {
+        self.text("acr")
+    }
+
+    /// `amr`: by which methods.
+    #[must_use]
+    pub fn amr(&self) -> Vec<&str> {
+        self.claims
+            .get("amr")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect()
+    }
+
+    /// `sid`: the session at the provider, by which a logout names it.
+    #[must_use]
+    pub fn session_id(&self) -> Option<&str> {
+        self.text("sid")
+    }
+
+    /// A claim as it came.
+    #[must_use]
+    pub fn get(&self, claim: &str) -> Option<&Value> {
+        self.claims.get(claim)
+    }
+
+    /// The claims as a type of the application's own. A text is taken for a boolean or a number where the type wants one,
+    /// because providers send `"true"` and `"1"`; the claims that decide something were checked strictly before.
+    ///
+    /// ```no_run
+    /// # fn f(id_token: oauth_openid::IdToken) -> Result<(), oauth_openid::ClaimsError> {
+    /// #[derive(serde::Deserialize)]
+    /// struct MyClaims {
+    ///     groups: Vec<String>,
+    ///     email_verified: Option<bool>,
+    /// }
+    ///
+    /// let claims: MyClaims = id_token.claims()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// What does not fit the type.
+    pub fn claims<T: DeserializeOwned>(&self) -> Result<T, ClaimsError> {
+        claims::read(&Value::Object(self.claims.clone()))
+    }
+
+    /// The claims of OpenID Connect Core section 5.1, as far as they are there and of the right type.
+    #[must_use]
+    pub fn standard_claims(&self) -> StandardClaims {
+        StandardClaims::of(&self.claims)
+    }
+
+    /// Who signed in, by this token alone.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        let standard = self.standard_claims();
+        let mut identity = Identity::new(self.issuer(), self.subject(), Value::Object(self.claims.clone()));
+        identity.email = standard.email();
+        identity.name = standard.name;
+        identity.picture = standard.picture;
+        identity
+    }
+
+    fn text(&self, claim: &str) -> Option<&str> {
+        self.claims.get(claim)?.as_str()
+    }
+
+    fn moment(&self, claim: &str) -> Option<OffsetDateTime> {
+        claims::moment(self.claims.get(claim)?)
+    }
+}
+
+impl fmt::Debug for IdToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The other claims are personal data.
+        f.debug_struct("IdToken")
+            .field("issuer", &self.issuer())
+            .field("subject", &self.subject())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What an ID token that came from elsewhere must hold: one that a mobile application obtained itself, or one that is checked
+/// again.
+///
+/// ```
+/// use oauth_openid::Expectations;
+///
+/// // The nonce that this server gave to the application, which hands it on as its SHA-256.
+/// let expected = Expectations::new().client_ids(["ios-app", "android-app"]).hashed_nonce("af0ifjsldkj");
+/// ```
+#[derive(Clone, Default)]
+#[must_use]
+pub struct Expectations {
+    /// The client's own id stands for it where this is empty.
+    pub(crate) client_ids: Vec<String>,
+    nonce: Option<Nonce>,
+    max_age: Option<Duration>,
+    acr: Vec<String>,
+    access_token: Option<Secret>,
+    code: Option<Secret>,
+    pub(crate) not_before: Option<OffsetDateTime>,
+    pub(crate) may_be_expired: bool,
+    /// Whether `at_hash` and `c_hash` must be there, because the browser brought the token.
+    front_channel: bool,
+}
+
+#[derive(Clone)]
+enum Nonce {
+    Plain(Secret),
+    /// The token holds the SHA-256 of this in hexadecimal digits, or base64url.
+    Hashed(Secret),
+}
+
+impl Expectations {
+    /// The client's own id as the audience, and nothing else in particular.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Accepts tokens for any of these clients, in place of the client's own id: the applications on different systems.
+    pub fn client_ids<S: Into<String>>(mut self, ids: impl IntoIterator<Item = S>) -> Self {
+        self.client_ids = ids.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The nonce must be this one.
+    pub fn nonce(mut self, nonce: impl Into<Secret>) -> Self {
+        self.nonce = Some(Nonce::Plain(nonce.into()));
+        self
+    }
+
+    /// The nonce must be the SHA-256 of this one, in lower-case hexadecimal digits or as base64url: what mobile kits make of it.
+    pub fn hashed_nonce(mut self, nonce: impl Into<Secret>) -> Self {
+        self.nonce = Some(Nonce::Hashed(nonce.into()));
+        self
+    }
+
+    /// The user must have been authenticated not longer ago than this.
+    pub fn max_age(mut self, age: Duration) -> Self {
+        self.max_age = Some(age);
+        self
+    }
+
+    /// The authentication context must be one of these.
+    pub fn acr<S: Into<String>>(mut self, values: impl IntoIterator<Item = S>) -> Self {
+        self.acr = values.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// `at_hash`, if it is there, must be this access token's.
+    pub fn access_token(mut self, access_token: impl Into<Secret>) -> Self {
+        self.access_token = Some(access_token.into());
+        self
+    }
+
+    /// The token must not have been issued before this, less the leeway.
+    pub fn issued_after(mut self, moment: OffsetDateTime) -> Self {
+        self.not_before = Some(moment);
+        self
+    }
+
+    /// What the ID token of a login must hold.
+    pub(crate) fn of_login(attempt: &LoginAttempt, rules: &Rules) -> Self {
+        let mut expected = Self::new().acr(attempt.required_acr());
+        expected.nonce = attempt.nonce().map(|nonce| Nonce::Plain(nonce.into()));
+        expected.max_age = attempt.max_age();
+        expected.not_before = Some(attempt.started_at() - rules.token_age);
+        expected
+    }
+
+    /// The same for a token that the browser brought, with a code.
+    pub(crate) fn with_code(mut self, code: &str) -> Self {
+        self.code = Some(code.into());
+        self.front_channel = true;
+        self
+    }
+
+    /// Checks claims whose signature is verified.
+    pub(crate) fn check(
+        &self,
+        claims: &Map<String, Value>,
+        algorithm: Algorithm,
+        client_id: &str,
+        rules: &Rules,
+    ) -> Result<(), Refusal> {
+        let own = [client_id.to_owned()];
+        let client_ids = if self.client_ids.is_empty() { &own[..] } else { &self.client_ids };
+        check_audience(claims, client_ids, &rules.other_audiences)?;
+        check_subject(claims)?;
+        check_times(claims, rules, self.may_be_expired)?;
+        if let (Some(not_before), Some(issued)) = (self.not_before, number(claims, "iat"))
+            && issued + leeway(rules) < seconds(not_before)
+        {
+            let reason = "its iat is too long ago: it was made for an earlier sign-in".to_owned();
+            return Err((JwtCheck::IssuedAt, reason));
+        }
+        self.check_nonce(claims)?;
+        self.check_hashes(claims, algorithm)?;
+        self.check_auth_time(claims, rules)?;
+        self.check_acr(claims)
+    }
+
+    fn check_nonce(&self, claims: &Map<String, Value>) -> Result<(), Refusal> {
+        let Some(expected) = &self.nonce else { return Ok(()) };
+        let Some(found) = claims.get("nonce").and_then(Value::as_str) else {
+            let reason = "it has no nonce, though one was asked for".to_owned();
+            return Err((JwtCheck::Nonce, reason));
+        };
+        let same = match expected {
+            Nonce::Plain(nonce) => same_secret(found, nonce.expose()),
+            Nonce::Hashed(nonce) => {
+                let [hex, base64] = claims::sha256(nonce.expose());
+                same_secret(found, &hex) | same_secret(found, &base64)
+            }
+        };
+        match same {
+            true => Ok(()),
+            false => Err((JwtCheck::Nonce, "its nonce belongs to another sign-in".to_owned())),
+        }
+    }
+
+    /// OpenID Connect Core sections 3.1.3.6 and 3.3.2.11.
+    fn check_hashes(&self, claims: &Map<String, Value>, algorithm: Algorithm) -> Result<(), Refusal> {
+        let hashes = [
+            ("at_hash", JwtCheck::AccessTokenHash, &self.access_token, "the access token"),
+            ("c_hash", JwtCheck::CodeHash, &self.code, "the code"),
+        ];
+        for (claim, check, value, of) in hashes {
+            let Some(value) = value else { continue };
+            match claims.get(claim) {
+                None if self.front_channel => {
+                    return Err((check, format!("it has no {claim}, so nothing ties {of} to it")));
+                }
+                None => {}
+                Some(Value::String(found))
+                    if same_secret(found, &algorithm.left_half_hash(value.expose())) => {}
+                Some(_) => return Err((check, format!("its {claim} is not that of {of} that came with it"))),
+            }
+        }
+        Ok(())
+    }
+
+    fn check_auth_time(&self, claims: &Map<String, Value>, rules: &Rules) -> Result<(), Refusal> {
+        let Some(max_age) = self.max_age else { return Ok(()) };
+        let wrong = |what: &str| Err((JwtCheck::AuthTime, what.to_owned()));
+        let Some(authenticated) = number(claims, "auth_time") else {
+            return wrong("it has no auth_time, though max_age was asked for");
+        };
+        let now = seconds(rules.clock.now());
+        if authenticated > now + leeway(rules) {
+            return wrong("its auth_time is in the future");
+        }
+        if now - authenticated > max_age.as_secs_f64() + leeway(rules) {
+            return wrong("the user was authenticated longer ago than max_age allows");
+        }
+        Ok(())
+    }
+
+    fn check_acr(&self, claims: &Map<String, Value>) -> Result<(), Refusal> {
+        let found = claims.get("acr");
+        if self.acr.is_empty()
+            || found.and_then(Value::as_str).is_some_and(|acr| self.acr.iter().any(|one| one == acr))
+        {
+            return Ok(());
+        }
+        Err((JwtCheck::Acr, format!("its acr is {}, and it must be one of {:?}", shown(found), self.acr)))
+    }
+}
+
+impl fmt::Debug for Expectations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Expectations").field("client_ids", &self.client_ids).finish_non_exhaustive()
+    }
+}
+
+/// The audiences of a token, if they are what the specification allows: a text, or a list of texts.
+pub(crate) fn audiences(claims: &Map<String, Value>) -> Option<Vec<&str>> {
+    match claims.get("aud")? {
+        Value::String(one) => Some(vec![one]),
+        Value::Array(several) => several.iter().map(Value::as_str).collect(),
+        _ => None,
+    }
+}
+
+/// OpenID Connect Core section 3.1.3.7 items 3 to 5.
+pub(crate) fn check_audience(
+    claims: &Map<String, Value>,
+    client_ids: &[String],
+    others: &OtherAudiences,
+) -> Result<(), Refusal> {
+    let wrong = |reason: String| Err((JwtCheck::Audience, reason));
+    let found = audiences(claims).unwrap_or_default();
+    let is_ours = |audience: &str| client_ids.iter().any(|id| id == audience);
+    if !found.iter().any(|audience| is_ours(audience)) {
+        return wrong(format!("its aud is {}, which is not this client", shown(claims.get("aud"))));
+    }
+    let stranger = found.iter().find(|audience| {
+        !is_ours(audience)
+            && match others {
+                OtherAudiences::None => true,
+                OtherAudiences::Trusted(trusted) => !trusted.iter().any(|one| one == *audience),
+                OtherAudiences::AnyWithAuthorizedParty => false,
+            }
+    });
+    if let Some(stranger) = stranger {
+        return wrong(format!("it is also for {stranger:?}, which is not a trusted audience"));
+    }
+    match claims.get("azp") {
+        Some(Value::String(party)) if is_ours(party) => Ok(()),
+        None if found.iter().all(|audience| is_ours(audience))
+            && (found.len() == 1 || client_ids.len() > 1) =>
+        {
+            Ok(())
+        }
+        None => Err((
+            JwtCheck::AuthorizedParty,
+            "it is for several audiences, and has no azp to say who asked for it".to_owned(),
+        )),
+        Some(party) => Err((
+            JwtCheck::AuthorizedParty,
+            format!("its azp is {}, which is not this client", shown(Some(party))),
+        )),
+    }
+}
+
+/// OpenID Connect Core section 2.
+fn check_subject(claims: &Map<String, Value>) -> Result<(), Refusal> {
+    match claims.get("sub").and_then(Value::as_str) {
+        Some(subject) if !subject.is_empty() && subject.len() <= 255 && subject.is_ascii() => Ok(()),
+        _ => Err((
+            JwtCheck::Subject,
+            format!("its sub is {}; it must be 1 to 255 ASCII characters", shown(claims.get("sub"))),
+        )),
+    }
+}
+
+/// `exp`, `iat` and `nbf`: OpenID Connect Core section 3.1.3.7 items 9 and 10, RFC 7519 section 4.1.5.
+pub(crate) fn check_times(
+    claims: &Map<String, Value>,
+    rules: &Rules,
+    may_be_expired: bool,
+) -> Result<(), Refusal> {
+    let now = seconds(rules.clock.now());
+    let leeway = leeway(rules);
+    let Some(expires) = number(claims, "exp") else {
+        return Err((
+            JwtCheck::Expiry,
+            format!("its exp is {}; it must be a number", shown(claims.get("exp"))),
+        ));
+    };
+    if !may_be_expired && expires + leeway <= now {
+        return Err((JwtCheck::Expiry, "it has expired".to_owned()));
+    }
+    let Some(issued) = number(claims, "iat") else {
+        let reason = format!("its iat is {}; it must be a number", shown(claims.get("iat")));
+        return Err((JwtCheck::IssuedAt, reason));
+    };
+    if issued > now + leeway {
+        return Err((JwtCheck::IssuedAt, "its iat is in the future; compare the clocks".to_owned()));
+    }
+    match (claims.get("nbf"), number(claims, "nbf")) {
+        (None, _) => Ok(()),
+        (Some(_), Some(start)) if start <= now + leeway => Ok(()),
+        (Some(_), Some(_)) => Err((JwtCheck::NotBefore, "its nbf is in the future".to_owned())),
+        (Some(other), None) => {
+            Err((JwtCheck::NotBefore, format!("its nbf is {}; it must be a number", shown(Some(other)))))
+        }
+    }
+}
+
+/// A NumericDate (RFC 7519 section 2), which may have a fraction.
+pub(crate) fn number(claims: &Map<String, Value>, name: &str) -> Option<f64> {
+    claims.get(name)?.as_f64().filter(|number| number.is_finite())
+}
+
+pub(crate) fn seconds(moment: OffsetDateTime) -> f64 {
+    (moment - OffsetDateTime::UNIX_EPOCH).as_seconds_f64()
+}
+
+pub(crate) fn leeway(rules: &Rules) -> f64 {
+    rules.leeway.as_secs_f64()
+}
+
+/// A nonce for an application that obtains the ID token itself: hand it out, keep it for a while, and expect it once.
+///
+/// # Errors
+///
+/// A configuration error when the operating system has no random bytes to give.
+pub fn new_nonce() -> oauth_core::Result<String> {
+    random_token()
+}

@@ -1,0 +1,130 @@
+use oauth_core::serde_json::{Map, Value};
+
+use crate::jws::shown;
+
+/// Which issuers a client accepts in tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Issuers {
+    /// One of these, byte for byte.
+    OneOf(Vec<String>),
+    /// That of a tenant: the template's `{tenantid}` stands for the claim `tid`, as Microsoft has it.
+    Tenants {
+        /// Such as `https://login.microsoftonline.com/{tenantid}/v2.0`.
+        template: String,
+        /// Which tenants.
+        tenants: Tenants,
+    },
+}
+
+/// Which tenants of a provider may sign in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Tenants {
+    /// Nobody has said yet. Nothing is accepted, and a login does not begin.
+    Undecided,
+    /// These, by their ids.
+    OneOf(Vec<String>),
+    /// Any. Users of all organizations can sign in, so look users up by issuer and subject, and trust no address.
+    Any,
+}
+
+impl Issuers {
+    /// Whether a token's issuer is accepted, and if not, why.
+    pub(crate) fn check(&self, claims: &Map<String, Value>) -> Result<(), String> {
+        let issuer = claims.get("iss");
+        match self {
+            Self::OneOf(accepted) => match issuer {
+                Some(Value::String(issuer)) if accepted.contains(issuer) => Ok(()),
+                _ => Err(difference(issuer, accepted)),
+            },
+            Self::Tenants { template, tenants } => {
+                let tenant = claims.get("tid").and_then(Value::as_str).unwrap_or_default();
+                let is_id = !tenant.is_empty()
+                    && tenant.chars().all(|character| character.is_ascii_alphanumeric() || character == '-');
+                if !is_id || issuer.and_then(Value::as_str) != Some(&*template.replace("{tenantid}", tenant))
+                {
+                    return Err(format!(
+                        "its iss is {}, which is not {template:?} with its tid, {}",
+                        shown(issuer),
+                        shown(claims.get("tid"))
+                    ));
+                }
+                match tenants {
+                    Tenants::Any => Ok(()),
+                    Tenants::OneOf(accepted) if accepted.iter().any(|one| one == tenant) => Ok(()),
+                    Tenants::OneOf(_) => Err(format!("its tenant {tenant:?} is not one that may sign in")),
+                    Tenants::Undecided => Err(UNDECIDED.to_owned()),
+                }
+            }
+        }
+    }
+}
+
+/// What to do about [`Tenants::Undecided`].
+pub(crate) const UNDECIDED: &str = "this client does not know which tenants may sign in; say so with with_tenant, \
+     with_tenants, or with_any_tenant for all organizations and personal accounts";
+
+fn difference(issuer: Option<&Value>, accepted: &[String]) -> String {
+    let found = issuer.and_then(Value::as_str).unwrap_or_default();
+    let expected = accepted.first().map_or("", |issuer| issuer);
+    format!("its iss is {}, not {expected:?}{}", shown(issuer), slash(found, expected))
+}
+
+/// Which of two issuers has the slash, if that is all by which they differ: the most common mistake.
+pub(crate) fn slash(found: &str, expected: &str) -> &'static str {
+    if found.strip_suffix('/') == Some(expected) {
+        "; the provider's has a slash at its end, and yours has none"
+    } else if expected.strip_suffix('/') == Some(found) {
+        "; yours has a slash at its end, and the provider's has none"
+    } else {
+        ""
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use oauth_core::serde_json::json;
+
+    use super::*;
+
+    fn claims(value: Value) -> Map<String, Value> {
+        value.as_object().unwrap().clone()
+    }
+
+    #[test]
+    fn id_02_an_issuer_is_compared_byte_for_byte() {
+        let issuers = Issuers::OneOf(vec!["https://op.example".to_owned()]);
+        assert_eq!(issuers.check(&claims(json!({"iss": "https://op.example"}))), Ok(()));
+        for bad in [
+            json!("https://OP.example"),
+            json!("https://op.example:443"),
+            json!(["https://op.example"]),
+            json!(null),
+            json!("https://evil.example"),
+        ] {
+            issuers.check(&claims(json!({"iss": bad}))).unwrap_err();
+        }
+        let problem = issuers.check(&claims(json!({"iss": "https://op.example/"}))).unwrap_err();
+        assert!(problem.contains("the provider's has a slash"), "{problem}");
+    }
+
+    #[test]
+    fn a_tenants_issuer_is_that_of_its_own_tid() {
+        let of = |tenants| Issuers::Tenants { template: "https://l/{tenantid}/v2.0".to_owned(), tenants };
+        let token = |issuer: &str, tenant: &str| claims(json!({"iss": issuer, "tid": tenant}));
+        let good = token("https://l/t-1/v2.0", "t-1");
+        assert_eq!(of(Tenants::Any).check(&good), Ok(()));
+        assert_eq!(of(Tenants::OneOf(vec!["t-1".to_owned()])).check(&good), Ok(()));
+        assert!(of(Tenants::OneOf(vec!["t-2".to_owned()])).check(&good).is_err());
+        assert!(of(Tenants::Undecided).check(&good).unwrap_err().contains("with_any_tenant"));
+        for bad in [
+            token("https://l/t-2/v2.0", "t-1"),
+            token("https://l/{tenantid}/v2.0", "{tenantid}"),
+            token("https://l//v2.0", ""),
+            token("https://l/a/b/v2.0", "a/b"),
+        ] {
+            assert!(of(Tenants::Any).check(&bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Compact JWS (RFC 7515 section 7.1), read by the strictest rule: three parts of base64url without padding, and a JSON object
+//! that names no member twice as header and as claims.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use oauth_core::{
+    JwtCheck, parse_json,
+    serde_json::{Map, Value},
+};
+
+use crate::algorithm::Algorithm;
+
+/// The most characters of a token. Real ones have a few thousand.
+const MOST_CHARACTERS: usize = 128 * 1024;
+
+/// Why a text is not the token that it should be.
+pub(crate) type Refusal = (JwtCheck, String);
+
+/// A signed token, taken apart. Nothing of it is verified.
+#[derive(Clone, Debug)]
+pub(crate) struct Jws {
+    pub(crate) header: Map<String, Value>,
+    pub(crate) claims: Map<String, Value>,
+    pub(crate) signature: Vec<u8>,
+    /// Up to where the text was signed.
+    signed: usize,
+}
+
+/// How many parts of base64url a text has: three for a JWS, five for a JWE.
+pub(crate) fn parts(token: &str) -> usize {
+    token.split('.').count()
+}
+
+impl Jws {
+    /// Takes a token apart and checks its form.
+    pub(crate) fn parse(token: &str) -> Result<Self, Refusal> {
+        let wrong = |what: &str| (JwtCheck::Form, what.to_owned());
+        if token.len() > MOST_CHARACTERS {
+            return Err(wrong("it is too long to be a token"));
+        }
+        let mut parts = token.split('.');
+        let (Some(header), Some(claims), Some(signature), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(wrong("it is not three parts with dots between them, as a signed token is"));
+        };
+        let bytes = |part: &str| {
+            URL_SAFE_NO_PAD.decode(part).map_err(|_| wrong("a part of it is not base64url without padding"))
+        };
+        let object = |part: &str, name: &str| match parse_json(&bytes(part)?) {
+            Ok(Value::Object(object)) => Ok(object),
+            Ok(_) => Err(wrong(&format!("its {name} is not a JSON object"))),
+            Err(problem) => Err(wrong(&format!("its {name} cannot be read: {problem}"))),
+        };
+        Ok(Self {
+            header: object(header, "header")?,
+            signature: bytes(signature)?,
+            claims: object(claims, "claims")?,
+            signed: header.len() + 1 + claims.len(),
+        })
+    }
+
+    /// The part of the token that was signed.
+    pub(crate) fn signed<'t>(&self, token: &'t str) -> &'t [u8] {
+        token.as_bytes().get(..self.signed).unwrap_or_default()
+    }
+
+    /// A member of the header that is a text.
+    pub(crate) fn header_text(&self, name: &str) -> Option<&str> {
+        self.header.get(name)?.as_str()
+    }
+
+    /// The algorithm, if the header names one that the client accepts.
+    ///
+    /// Keys in the header (`jwk`, `jku`, `x5c`, `x5u`) are not even looked at (RFC 8725 section 3.10).
+    pub(crate) fn algorithm(&self, accepted: &[Algorithm]) -> Result<Algorithm, Refusal> {
+        let wrong = |what: String| Err((JwtCheck::Algorithm, what));
+        let Some(name) = self.header_text("alg") else {
+            return wrong("its header has no alg".to_owned());
+        };
+        match Algorithm::of(name).filter(|algorithm| accepted.contains(algorithm)) {
+            Some(algorithm) => Ok(algorithm),
+            None => wrong(format!(
+                "its alg is {}, and accepted are {}",
+                quoted(name),
+                accepted.iter().map(|algorithm| algorithm.as_str()).collect::<Vec<_>>().join(", ")
+            )),
+        }
+    }
+
+    /// That the header demands nothing that is not understood here, which is everything that can be demanded.
+    pub(crate) fn check_critical(&self) -> Result<(), Refusal> {
+        // An unencoded payload (RFC 7797) would be signed differently, whether `crit` says so or not.
+        match ["crit", "b64", "zip"].into_iter().find(|name| self.header.contains_key(*name)) {
+            None => Ok(()),
+            Some(name) => {
+                Err((JwtCheck::Critical, format!("its header has {name}, which is not understood")))
+            }
+        }
+    }
+
+    /// That `typ` is absent, plain, or one of these: an access token or a logout token is no ID token (RFC 8725 section 3.11).
+    pub(crate) fn check_type(&self, own: &[&str]) -> Result<(), Refusal> {
+        let Some(kind) = self.header.get("typ") else { return Ok(()) };
+        let kind = kind.as_str().unwrap_or_default().to_ascii_lowercase();
+        let kind = kind.strip_prefix("application/").unwrap_or(&kind);
+        // What ends so says precisely what it is for; other texts that servers put there say nothing.
+        if own.contains(&kind) || !(kind.is_empty() || kind.ends_with("+jwt")) {
+            return Ok(());
+        }
+        Err((JwtCheck::Type, format!("its typ is {}: a token for something else", quoted(kind))))
+    }
+}
+
+/// A text of a token, fit for an error: short, on one line, in quotes.
+pub(crate) fn quoted(text: &str) -> String {
+    const LONGEST: usize = 120;
+    let mut short: String = text.chars().take(LONGEST).collect();
+    if text.chars().nth(LONGEST).is_some() {
+        short.push('…');
+    }
+    format!("{short:?}")
+}
+
+/// A claim, fit for an error.
+pub(crate) fn shown(claim: Option<&Value>) -> String {
+    match claim {
+        None => "missing".to_owned(),
+        Some(Value::String(text)) => quoted(text),
+        Some(other) => {
+            let text = other.to_string();
+            quoted(&text).trim_matches('"').to_owned()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(header: &str, claims: &str) -> String {
+        let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
+        format!("{}.{}.{}", encode(header), encode(claims), encode("signatures"))
+    }
+
+    fn check(token: &str) -> JwtCheck {
+        Jws::parse(token).unwrap_err().0
+    }
+
+    #[test]
+    fn jk_15_only_the_compact_form_is_read() {
+        let good = token(r#"{"alg":"RS256"}"#, r#"{"sub":"1"}"#);
+        assert!(Jws::parse(&good).is_ok());
+        for bad in [
+            String::new(),
+            "a.b".to_owned(),
+            format!("{good}.x"),
+            format!("{good}="),
+            format!("{good}\n"),
+            format!(" {good}"),
+            good.replacen("ey", "e+", 1),
+            good.replacen("ey", "e/", 1),
+            format!("{good}{}", "A".repeat(10_000_000)),
+            r#"{"payload":"","signatures":[]}"#.to_owned(),
+        ] {
+            assert_eq!(check(&bad), JwtCheck::Form, "{}", &bad[..bad.len().min(40)]);
+        }
+    }
+
+    #[test]
+    fn jk_15_bits_that_belong_to_no_byte_are_refused() {
+        // The last character of a part has bits to spare; two texts would be one signature.
+        let good = token(r#"{"alg":"RS256"}"#, "{}");
+        let last = good.chars().last().unwrap();
+        let other = char::from_u32(u32::from(last) + 1).unwrap();
+        let bad = format!("{}{other}", &good[..good.len() - 1]);
+        assert_eq!(check(&bad), JwtCheck::Form);
+    }
+
+    #[test]
+    fn tk_21_a_member_that_stands_twice_is_refused() {
+        let twice = token(r#"{"alg":"RS256"}"#, r#"{"sub":"1","sub":"2"}"#);
+        assert_eq!(check(&twice), JwtCheck::Form);
+        let twice = token(r#"{"alg":"RS256","alg":"none"}"#, "{}");
+        assert_eq!(check(&twice), JwtCheck::Form);
+    }
+
+    #[test]
+    fn jk_10_an_algorithm_is_taken_from_the_clients_list_only() {
+        for header in [
+            r#"{"alg":"none"}"#,
+            r#"{"alg":"NONE"}"#,
+            r#"{"alg":"nOnE"}"#,
+            r#"{"alg":"HS256"}"#,
+            r#"{"alg":null}"#,
+            r#"{"alg":["RS256"]}"#,
+            "{}",
+        ] {
+            let jws = Jws::parse(&token(header, "{}")).unwrap();
+            let refusal = jws.algorithm(Algorithm::WITH_PUBLIC_KEYS).unwrap_err();
+            assert_eq!(refusal.0, JwtCheck::Algorithm, "{header}");
+        }
+    }
+
+    #[test]
+    fn jk_16_what_is_critical_is_refused() {
+        for header in [
+            r#"{"alg":"RS256","crit":["exp"]}"#,
+            r#"{"alg":"RS256","crit":[]}"#,
+            r#"{"alg":"RS256","crit":["b64"],"b64":false}"#,
+            r#"{"alg":"RS256","b64":false}"#,
+        ] {
+            let jws = Jws::parse(&token(header, "{}")).unwrap();
+            assert_eq!(jws.check_critical().unwrap_err().0, JwtCheck::Critical, "{header}");
+        }
+    }
+
+    #[test]
+    fn jk_17_another_kind_of_token_is_refused() {
+        let of =
+            |kind: &str| Jws::parse(&token(&format!(r#"{{"alg":"RS256","typ":{kind}}}"#), "{}")).unwrap();
+        for kind in
+            ["\"at+jwt\"", "\"application/AT+JWT\"", "\"logout+jwt\"", "\"dpop+jwt\"", "1", "null", "\"\""]
+        {
+            assert!(of(kind).check_type(&["jwt"]).is_err(), "{kind}");
+        }
+        for kind in ["\"JWT\"", "\"jwt\"", "\"application/jwt\"", "\"JOSE\"", "\"id_token\""] {
+            assert!(of(kind).check_type(&["jwt"]).is_ok(), "{kind}");
+        }
+        assert!(of("\"logout+jwt\"").check_type(&["logout+jwt"]).is_ok());
+    }
+}

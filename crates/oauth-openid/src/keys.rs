@@ -1,0 +1,245 @@
+//! The public keys with which a provider signs (RFC 7517), and which of them may verify what.
+
+use aws_lc_rs::signature::{ECDSA_P521_SHA512_FIXED, UnparsedPublicKey};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::{DecodingKey, crypto::aws_lc};
+use oauth_core::{
+    JwtCheck,
+    serde_json::{Map, Value},
+};
+
+use crate::{
+    algorithm::Algorithm,
+    jws::{Jws, Refusal, quoted},
+};
+
+/// The most usable keys of a set. Real ones have fewer than ten.
+const MOST_KEYS: usize = 256;
+/// The most keys that a token without a `kid` is tried with.
+const MOST_TRIED: usize = 8;
+/// The fewest bits of an RSA key (RFC 7518 section 3.3).
+const FEWEST_RSA_BITS: usize = 2048;
+
+/// The keys of one provider that can verify a signature. Those of unknown types, for encryption, and broken ones are left out,
+/// because they stand among good ones at real servers.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct KeySet {
+    keys: Vec<Key>,
+}
+
+#[derive(Clone, Debug)]
+struct Key {
+    id: Option<String>,
+    /// The algorithm that the key is for, if it says so.
+    algorithm: Option<Algorithm>,
+    /// Whose key it is, in the sets of Microsoft, where tenants and servers share one.
+    issuer: Option<String>,
+    material: Material,
+}
+
+#[derive(Clone, Debug)]
+enum Material {
+    Rsa(DecodingKey),
+    P256(DecodingKey),
+    P384(DecodingKey),
+    /// jsonwebtoken has no ES512.
+    P521(Vec<u8>),
+    Ed25519(DecodingKey),
+}
+
+impl KeySet {
+    /// Reads a document.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it as a whole.
+    pub(crate) fn read(document: &Value) -> Result<Self, String> {
+        let keys = document.get("keys").and_then(Value::as_array).ok_or("there is no list of keys in it")?;
+        let keys: Vec<Key> = keys.iter().filter_map(Value::as_object).filter_map(Key::read).collect();
+        if keys.len() > MOST_KEYS {
+            return Err(format!("it has more than {MOST_KEYS} keys"));
+        }
+        Ok(Self { keys })
+    }
+
+    /// Whether a key goes by this name.
+    pub(crate) fn has_id(&self, id: &str) -> bool {
+        self.keys.iter().any(|key| key.id.as_deref() == Some(id))
+    }
+
+    /// The names of the keys that have one.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().filter_map(|key| key.id.as_deref())
+    }
+
+    /// Whether both sets go by the same names.
+    pub(crate) fn has_ids_of(&self, other: &Self) -> bool {
+        self.ids().eq(other.ids())
+    }
+
+    /// Whether any key may have signed the token.
+    pub(crate) fn fits(&self, jws: &Jws, algorithm: Algorithm) -> bool {
+        self.candidates(jws, algorithm).next().is_some()
+    }
+
+    /// Verifies the signature with the key that the header names, or, where it names none, with each that fits.
+    pub(crate) fn verify(&self, jws: &Jws, token: &str, algorithm: Algorithm) -> Result<(), Refusal> {
+        let mut tried = 0;
+        for key in self.candidates(jws, algorithm) {
+            if tried == MOST_TRIED {
+                break;
+            }
+            tried += 1;
+            if key.material.verify(algorithm, jws.signed(token), &jws.signature) {
+                return key.check_issuer(jws);
+            }
+        }
+        if tried == 0 {
+            let named =
+                jws.header_text("kid").map_or("no kid".to_owned(), |id| format!("the kid {}", quoted(id)));
+            let reason = format!("no key of the provider fits {algorithm} and {named}");
+            return Err((JwtCheck::Key, reason));
+        }
+        Err((JwtCheck::Signature, "its signature is not the provider's".to_owned()))
+    }
+
+    /// The keys that fit in every respect: a decoy of the same name and another type does not.
+    fn candidates(&self, jws: &Jws, algorithm: Algorithm) -> impl Iterator<Item = &Key> {
+        let id = jws.header.get("kid").cloned();
+        self.keys.iter().filter(move |key| {
+            let named = match &id {
+                None => true,
+                Some(Value::String(id)) => key.id.as_ref() == Some(id),
+                Some(_) => false,
+            };
+            named && key.algorithm.is_none_or(|own| own == algorithm) && key.material.fits(algorithm)
+        })
+    }
+}
+
+impl Key {
+    /// `None` for a key that verifies nothing here.
+    fn read(jwk: &Map<String, Value>) -> Option<Self> {
+        let text = |name: &str| jwk.get(name).and_then(Value::as_str);
+        // A use or an operation that is there must be the right one (RFC 7517 sections 4.2 and 4.3).
+        let for_signatures = match jwk.get("use") {
+            None | Some(Value::Null) => true,
+            Some(usage) => usage == "sig",
+        };
+        let may_verify = match jwk.get("key_ops") {
+            None | Some(Value::Null) => true,
+            Some(operations) => {
+                operations.as_array().is_some_and(|all| all.iter().any(|one| one == "verify"))
+            }
+        };
+        if !(for_signatures && may_verify) {
+            return None;
+        }
+        let algorithm = match jwk.get("alg") {
+            None | Some(Value::Null) => None,
+            // A key for an algorithm that is not known here is of no use, whatever its type.
+            Some(name) => Some(Algorithm::of(name.as_str()?)?),
+        };
+        let bytes = |name: &str| URL_SAFE_NO_PAD.decode(text(name)?.trim_end_matches('=')).ok();
+        let material = match (text("kty")?, text("crv")) {
+            ("RSA", _) => {
+                let (n, e) = (bytes("n")?, bytes("e")?);
+                let significant = n.iter().position(|&byte| byte != 0).map(|at| &n[at..])?;
+                let bits = significant.len() * 8 - significant[0].leading_zeros() as usize;
+                if bits < FEWEST_RSA_BITS {
+                    return None;
+                }
+                Material::Rsa(DecodingKey::from_rsa_raw_components(significant, &e))
+            }
+            ("EC", Some("P-256")) => Material::P256(DecodingKey::from_ec_der(&point(&bytes, 32)?)),
+            ("EC", Some("P-384")) => Material::P384(DecodingKey::from_ec_der(&point(&bytes, 48)?)),
+            ("EC", Some("P-521")) => Material::P521(point(&bytes, 66)?),
+            ("OKP", Some("Ed25519")) => {
+                Material::Ed25519(DecodingKey::from_ed_der(&bytes("x").filter(|x| x.len() == 32)?))
+            }
+            _ => return None,
+        };
+        Some(Self {
+            id: text("kid").map(str::to_owned),
+            algorithm,
+            issuer: text("issuer").map(str::to_owned),
+            material,
+        })
+    }
+
+    /// A key that names its issuer signs for no other. Microsoft writes `{tenantid}` for those that sign for all tenants.
+    fn check_issuer(&self, jws: &Jws) -> Result<(), Refusal> {
+        let Some(own) = &self.issuer else { return Ok(()) };
+        let text = |name: &str| jws.claims.get(name).and_then(Value::as_str).unwrap_or_default();
+        match own.replace("{tenantid}", text("tid")) == text("iss") {
+            true => Ok(()),
+            false => Err((JwtCheck::Key, "the key that signed it is another issuer's".to_owned())),
+        }
+    }
+}
+
+/// A point in the uncompressed form of SEC 1, which is what verifies. That it is on the curve is checked there.
+fn point(bytes: &impl Fn(&str) -> Option<Vec<u8>>, length: usize) -> Option<Vec<u8>> {
+    let (x, y) = (bytes("x")?, bytes("y")?);
+    (x.len() == length && y.len() == length).then(|| [&[4], &*x, &*y].concat())
+}
+
+impl Material {
+    fn fits(&self, algorithm: Algorithm) -> bool {
+        use Algorithm::{ES256, ES384, ES512, EdDSA, PS256, PS384, PS512, RS256, RS384, RS512};
+        match self {
+            Self::Rsa(_) => matches!(algorithm, RS256 | RS384 | RS512 | PS256 | PS384 | PS512),
+            Self::P256(_) => algorithm == ES256,
+            Self::P384(_) => algorithm == ES384,
+            Self::P521(_) => algorithm == ES512,
+            Self::Ed25519(_) => algorithm == EdDSA,
+        }
+    }
+
+    fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
+        match self {
+            Self::Rsa(key) | Self::P256(key) | Self::P384(key) | Self::Ed25519(key) => {
+                verify(key, algorithm, message, signature)
+            }
+            Self::P521(point) => {
+                UnparsedPublicKey::new(&ECDSA_P521_SHA512_FIXED, point).verify(message, signature).is_ok()
+            }
+        }
+    }
+}
+
+/// Verifies with the client secret.
+pub(crate) fn verify_hmac(jws: &Jws, token: &str, algorithm: Algorithm, secret: &str) -> Result<(), Refusal> {
+    if secret.len() < algorithm.hash_length() {
+        let reason = format!("the client secret is too short to be a key for {algorithm}");
+        return Err((JwtCheck::Key, reason));
+    }
+    let key = DecodingKey::from_secret(secret.as_bytes());
+    match verify(&key, algorithm, jws.signed(token), &jws.signature) {
+        true => Ok(()),
+        false => Err((JwtCheck::Signature, "its signature was not made with the client secret".to_owned())),
+    }
+}
+
+/// Asks jsonwebtoken, by the provider of its feature `aws_lc_rs` and not by the process's default: that one panics when some
+/// other crate of the program switches the feature `rust_crypto` on.
+fn verify(key: &DecodingKey, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
+    use jsonwebtoken::Algorithm as Jwa;
+    let algorithm = match algorithm {
+        Algorithm::RS256 => Jwa::RS256,
+        Algorithm::RS384 => Jwa::RS384,
+        Algorithm::RS512 => Jwa::RS512,
+        Algorithm::PS256 => Jwa::PS256,
+        Algorithm::PS384 => Jwa::PS384,
+        Algorithm::PS512 => Jwa::PS512,
+        Algorithm::ES256 => Jwa::ES256,
+        Algorithm::ES384 => Jwa::ES384,
+        Algorithm::EdDSA => Jwa::EdDSA,
+        Algorithm::HS256 => Jwa::HS256,
+        Algorithm::HS384 => Jwa::HS384,
+        Algorithm::HS512 => Jwa::HS512,
+        Algorithm::ES512 => return false,
+    };
+    let verifier = (aws_lc::DEFAULT_PROVIDER.verifier_factory)(&algorithm, key);
+    verifier.is_ok_and(|verifier| verifier.verify(message, &signature.to_vec()).is_ok())
+}

@@ -1,0 +1,346 @@
+//! Signing out: at the provider too, and because the provider says so.
+
+use std::{fmt, time::Duration};
+
+use oauth_core::{
+    Error, ErrorKind, JwtCheck, LoginError, OAuth2, OffsetDateTime, Operation, Result, Secret, SharedCache,
+    SharedCacheError,
+    bytes::Bytes,
+    form_encoded, random_token, same_secret,
+    serde_json::{Map, Value},
+};
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::{
+    extension::START_LOGOUT,
+    id_token::{audiences, check_times, leeway, number, seconds},
+    jws::{Refusal, shown},
+    rules::Rules,
+    verify::text,
+};
+
+/// The event that makes a token a logout token (OpenID Connect Back-Channel Logout section 2.4).
+const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
+
+/// A wish to sign out at the provider too (OpenID Connect RP-Initiated Logout 1.0 section 2).
+///
+/// ```no_run
+/// use oauth_openid::{IdToken, LogoutRequest, OpenID, OpenIDProvider};
+///
+/// # async fn f(client: OpenID, id_token: &IdToken) -> Result<(), oauth_core::Error> {
+/// let request = LogoutRequest::new().id_token_hint(id_token.raw()).return_to("https://app.example/signed-out");
+/// let started = client.start_logout(request).await?;
+/// // Send the browser to `started.url`, and keep `started.attempt` for when it comes back.
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Default)]
+#[must_use]
+pub struct LogoutRequest {
+    id_token_hint: Option<Secret>,
+    return_to: Option<String>,
+    others: Vec<(&'static str, String)>,
+}
+
+/// A logout that has begun.
+#[derive(Clone)]
+pub struct StartedLogout {
+    /// Where to send the browser.
+    pub url: String,
+    /// What to keep until it comes back, if it is to come back.
+    pub attempt: LogoutAttempt,
+    endpoint: String,
+    fields: Vec<(&'static str, String)>,
+}
+
+/// What the browser's return from a logout is checked against.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct LogoutAttempt {
+    #[serde(serialize_with = "expose")]
+    state: Secret,
+}
+
+impl LogoutRequest {
+    /// A logout that ends at the provider's own page.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Tells the provider by the ID token of the login who signs out. Without one, most providers ask the user.
+    pub fn id_token_hint(mut self, id_token: &str) -> Self {
+        self.id_token_hint = Some(id_token.into());
+        self
+    }
+
+    /// Has the browser come back to this address, byte for byte one that was registered as `post_logout_redirect_uri`.
+    pub fn return_to(mut self, post_logout_redirect_uri: impl Into<String>) -> Self {
+        self.return_to = Some(post_logout_redirect_uri.into());
+        self
+    }
+
+    /// Tells the provider in words of its own who signs out.
+    pub fn logout_hint(mut self, hint: impl Into<String>) -> Self {
+        self.others.push(("logout_hint", hint.into()));
+        self
+    }
+
+    /// Names the languages of the provider's pages, the best first (BCP 47).
+    pub fn ui_locales<'a>(mut self, locales: impl IntoIterator<Item = &'a str>) -> Self {
+        self.others.push(("ui_locales", locales.into_iter().collect::<Vec<_>>().join(" ")));
+        self
+    }
+
+    pub(crate) fn started(self, client: &OAuth2) -> Result<StartedLogout> {
+        let wrong =
+            |problem: &str| Err(client.error(START_LOGOUT, ErrorKind::Configuration(problem.to_owned())));
+        let Some(endpoint) = client.endpoints().end_session.clone() else {
+            return Err(client.unsupported(START_LOGOUT, "it has no end_session_endpoint"));
+        };
+        client.check_endpoints()?;
+        if let Some(return_to) = &self.return_to
+            && (return_to.contains('#') || !url::Url::parse(return_to).is_ok_and(|url| url.has_host()))
+        {
+            return wrong("the address to return to must be an absolute URL without fragment");
+        }
+        let state = random_token().map_err(|error| error.at(client.name().to_owned()))?;
+        let mut fields = Vec::new();
+        match &self.id_token_hint {
+            Some(token) => fields.push(("id_token_hint", token.expose().to_owned())),
+            None => fields.push(("client_id", client.client_id().to_owned())),
+        }
+        if let Some(return_to) = self.return_to {
+            fields.push(("post_logout_redirect_uri", return_to));
+            fields.push(("state", state.clone()));
+        }
+        fields.extend(self.others);
+        let pairs: Vec<_> = fields.iter().map(|(name, value)| (*name, &**value)).collect();
+        let joint = if endpoint.contains('?') { '&' } else { '?' };
+        Ok(StartedLogout {
+            url: format!("{endpoint}{joint}{}", form_encoded(&pairs)),
+            attempt: LogoutAttempt { state: state.into() },
+            endpoint: endpoint.into_owned(),
+            fields,
+        })
+    }
+}
+
+impl StartedLogout {
+    /// The same as a form that the browser posts, so that the ID token stands in no URL and no log: where to, and which fields.
+    #[must_use]
+    pub fn form(&self) -> (&str, &[(&'static str, String)]) {
+        (&self.endpoint, &self.fields)
+    }
+}
+
+impl LogoutAttempt {
+    /// Whether the browser came back from this logout, by the query of the address. The application has ended its own session
+    /// before, so whoever comes back otherwise is merely shown no word of success.
+    ///
+    /// # Errors
+    ///
+    /// [`LoginError::MissingState`] or [`LoginError::StateMismatch`].
+    pub fn check_return(&self, query: &str) -> Result<(), LoginError> {
+        let callback = oauth_core::Callback::from_query(query);
+        match callback.get("state") {
+            None | Some("") => Err(LoginError::MissingState),
+            Some(state) if same_secret(state, self.state.expose()) => Ok(()),
+            Some(_) => Err(LoginError::StateMismatch),
+        }
+    }
+
+    /// The state by which a return finds its attempt.
+    #[must_use]
+    pub fn state(&self) -> &str {
+        self.state.expose()
+    }
+}
+
+/// A logout token that passed all checks (OpenID Connect Back-Channel Logout section 2.6): the provider says that a session has
+/// ended.
+///
+/// Answer its request with HTTP 200 and `Cache-Control: no-store` once the session is gone, and with 400 whatever did not pass.
+#[derive(Clone)]
+pub struct LogoutToken {
+    claims: Map<String, Value>,
+    /// For how long it would be accepted again.
+    remaining: Duration,
+}
+
+impl LogoutToken {
+    /// The token in a back-channel request's body, which must be a form (section 2.5).
+    ///
+    /// # Errors
+    ///
+    /// A protocol error when it is something else, or has no token or several.
+    pub fn of_request(content_type: Option<&str>, body: &str) -> Result<Secret> {
+        let wrong = |what: &str| {
+            let error = oauth_core::JwtError {
+                token: oauth_core::JwtUse::LogoutToken,
+                check: JwtCheck::Presence,
+                reason: what.to_owned(),
+            };
+            Err(Error::new(Operation::new("verify_logout_token"), "openid", ErrorKind::Jwt(error)))
+        };
+        let kind = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+        if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+            return wrong("the request is not a form");
+        }
+        let callback = oauth_core::Callback::from_form(body);
+        let mut tokens = callback.pairs().filter(|(name, _)| *name == "logout_token");
+        match (tokens.next(), tokens.next()) {
+            (Some((_, token)), None) if !token.is_empty() => Ok(token.into()),
+            _ => wrong("the request has no logout_token, or several"),
+        }
+    }
+
+    pub(crate) fn check(claims: Map<String, Value>, client_id: &str, rules: &Rules) -> Result<Self, Refusal> {
+        let wrong = |check, reason: &str| Err((check, reason.to_owned()));
+        if !audiences(&claims).is_some_and(|audiences| audiences.contains(&client_id)) {
+            let reason = format!("its aud is {}, which is not this client", shown(claims.get("aud")));
+            return Err((JwtCheck::Audience, reason));
+        }
+        check_times(&claims, rules, false)?;
+        let age = seconds(rules.clock.now()) - number(&claims, "iat").unwrap_or_default();
+        let limit = rules.token_age.as_secs_f64() + leeway(rules);
+        if age > limit {
+            return wrong(JwtCheck::IssuedAt, "its iat is too long ago for a logout token");
+        }
+        let is_logout = claims
+            .get("events")
+            .and_then(Value::as_object)
+            .is_some_and(|events| events.len() == 1 && events.get(EVENT).is_some_and(Value::is_object));
+        if !is_logout {
+            return wrong(JwtCheck::Events, "its events are not exactly that of a back-channel logout");
+        }
+        if claims.contains_key("nonce") {
+            return wrong(JwtCheck::Nonce, "it has a nonce, which a logout token must not have");
+        }
+        let is_text = |name: &str| match claims.get(name) {
+            None => Ok(false),
+            Some(Value::String(text)) if !text.is_empty() => Ok(true),
+            Some(other) => Err((JwtCheck::Session, format!("its {name} is {}", shown(Some(other))))),
+        };
+        if !(is_text("sub")? | is_text("sid")?) {
+            return wrong(JwtCheck::Session, "it has neither sub nor sid, so it ends nothing");
+        }
+        if text(&claims, "jti").is_none() {
+            return wrong(JwtCheck::Replay, "it has no jti, by which it could be told from its copy");
+        }
+        let remaining = Duration::from_secs_f64((limit - age).clamp(0.0, limit) + leeway(rules));
+        Ok(Self { claims, remaining })
+    }
+
+    /// Whether this is the first time that the token is used. Of several requests with one token, one gets `true`.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps the store from answering. Answer the request with 400 then: the provider tries again.
+    pub async fn use_once(&self, used: &dyn SharedCache) -> Result<bool, SharedCacheError> {
+        let id = text(&self.claims, "jti").unwrap_or_default();
+        let name = format!("logout_token:{}:{id}", self.issuer());
+        used.put_new(&name, Bytes::new(), self.remaining).await
+    }
+
+    /// `iss`.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        text(&self.claims, "iss").unwrap_or_default()
+    }
+
+    /// `sub`: whose sessions end. Without a session id, all of this user at this issuer.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        text(&self.claims, "sub")
+    }
+
+    /// `sid`: which session ends. It means something together with the issuer only.
+    #[must_use]
+    pub fn session_id(&self) -> Option<&str> {
+        text(&self.claims, "sid")
+    }
+
+    /// When it was made.
+    #[must_use]
+    pub fn issued_at(&self) -> Option<OffsetDateTime> {
+        self.claims.get("iat").and_then(crate::claims::moment)
+    }
+
+    /// Whether it ends a session of this user that began with this ID token's `sid`, if it had one (section 2.7).
+    #[must_use]
+    pub fn ends(&self, issuer: &str, subject: &str, session_id: Option<&str>) -> bool {
+        let same_subject = self.subject().is_none_or(|own| own == subject);
+        let same_session = match self.session_id() {
+            None => true,
+            Some(own) => session_id == Some(own),
+        };
+        self.issuer() == issuer && same_subject && same_session
+    }
+}
+
+/// What the provider's page says in a hidden frame: a session has ended (OpenID Connect Front-Channel Logout section 2).
+///
+/// It is not signed. End only the session of this browser, and only if it [`is_of`](Self::is_of) that session. Answer with
+/// `Cache-Control: no-store`, and without `X-Frame-Options` for this path alone; the session's cookie must be `SameSite=None`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FrontChannelLogout {
+    issuer: Option<String>,
+    session_id: Option<String>,
+}
+
+impl FrontChannelLogout {
+    /// Reads the query of the request.
+    #[must_use]
+    pub fn from_query(query: &str) -> Self {
+        let callback = oauth_core::Callback::from_query(query);
+        let once = |name: &str| {
+            let mut values = callback.pairs().filter(|(other, _)| *other == name).map(|(_, value)| value);
+            match (values.next(), values.next()) {
+                (Some(value), None) if !value.is_empty() => Some(value.to_owned()),
+                _ => None,
+            }
+        };
+        Self { issuer: once("iss"), session_id: once("sid") }
+    }
+
+    /// Whether it means the session that began with an ID token of this issuer with this `sid`. Both must be there and match,
+    /// unless the client did not register `frontchannel_logout_session_required` and neither is there.
+    #[must_use]
+    pub fn is_of(&self, issuer: &str, session_id: Option<&str>, session_required: bool) -> bool {
+        match (&self.issuer, &self.session_id) {
+            (None, None) => !session_required,
+            (Some(own), Some(id)) => own == issuer && session_id == Some(id),
+            _ => false,
+        }
+    }
+}
+
+fn expose<S: Serializer>(secret: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
+    secret.expose().serialize(serializer)
+}
+
+impl fmt::Debug for LogoutRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogoutRequest").field("return_to", &self.return_to).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for StartedLogout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StartedLogout").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for LogoutAttempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LogoutAttempt(…)")
+    }
+}
+
+impl fmt::Debug for LogoutToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogoutToken")
+            .field("issuer", &self.issuer())
+            .field("subject", &self.subject())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,462 @@
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use oauth_core::{
+    Callback, ClientAuth, CodeChallengeMethod, Endpoints, Error, ErrorClass, ErrorKind, JwtCheck, JwtError,
+    JwtUse, Login, LoginAttempt, OAuth2, OAuth2Token, Operation, Pkce, Protocol, Reply, ResponseType, Result,
+    async_trait,
+    http::{Method, header::CONTENT_TYPE},
+    serde_json::{Map, Value},
+    text_at,
+};
+
+use crate::{
+    discovery::Discovered,
+    id_token::{Expectations, IdToken, audiences, number, seconds},
+    issuer::{Issuers, Tenants, UNDECIDED},
+    jws::{self, Jws, Refusal, shown},
+    key_store::KeyStore,
+    metadata::ProviderMetadata,
+    rules::{Expected, Rules},
+    verify,
+};
+
+/// OpenID Connect on top of the generic client: what a provider crate gives to its `OAuth2`, by way of
+/// [`client!`](crate::client).
+pub struct OpenIDConnect {
+    pub(crate) rules: Rules,
+    pub(crate) source: Source,
+    pub(crate) keys: Arc<KeyStore>,
+    /// The client that was made ready last, with the one that it was made of, and the metadata.
+    ready: Mutex<Option<Ready>>,
+}
+
+/// Where endpoints come from.
+#[derive(Clone, Debug)]
+pub(crate) enum Source {
+    /// The provider's description.
+    Spec,
+    /// Metadata that the application wrote or kept.
+    Given(Arc<ProviderMetadata>),
+    /// Discovery.
+    Discovered(Arc<Discovered>),
+}
+
+struct Ready {
+    of: OAuth2,
+    metadata: Arc<ProviderMetadata>,
+    client: OAuth2,
+}
+
+impl OpenIDConnect {
+    pub(crate) fn new(source: Source, rules: Rules) -> Self {
+        Self { rules, source, keys: Arc::default(), ready: Mutex::default() }
+    }
+
+    /// The same with other rules. Keys and metadata that were read stay.
+    pub(crate) fn with_rules(&self, rules: Rules) -> Self {
+        Self { rules, source: self.source.clone(), keys: self.keys.clone(), ready: Mutex::default() }
+    }
+
+    /// The provider's metadata, if the client has any.
+    pub(crate) async fn metadata(&self, client: &OAuth2) -> Result<Option<Arc<ProviderMetadata>>> {
+        match &self.source {
+            Source::Spec => Ok(None),
+            Source::Given(metadata) => Ok(Some(metadata.clone())),
+            Source::Discovered(discovered) => discovered.get(client, &self.rules).await.map(Some),
+        }
+    }
+
+    /// Verifies an ID token.
+    pub(crate) async fn verify_id_token(
+        &self,
+        client: &OAuth2,
+        operation: Operation,
+        token: &str,
+        expected: &Expectations,
+    ) -> Result<IdToken> {
+        let context = verify::Context { client, operation, token: JwtUse::IdToken };
+        let (jws, algorithm) = self.verify(&context, token, &["jwt"], self.rules.encryption.id_token).await?;
+        expected
+            .check(&jws.claims, algorithm, client.client_id(), &self.rules)
+            .map_err(|refusal| context.refuse(refusal))?;
+        Ok(IdToken::verified(token, jws.claims))
+    }
+
+    /// The issuers that tokens may name.
+    pub(crate) fn issuers(&self, client: &OAuth2) -> Issuers {
+        let own = || Issuers::OneOf(client.issuer().map(str::to_owned).into_iter().collect());
+        self.rules.issuers.clone().unwrap_or_else(own)
+    }
+
+    /// Reads UserInfo, plain or signed (OpenID Connect Core section 5.3).
+    async fn userinfo(&self, client: &OAuth2, access_token: &str) -> Result<Value> {
+        let operation = Operation::GET_PROFILE;
+        let url = client.profile_endpoint()?;
+        let call = client.call(operation, Method::GET, url).bearer(access_token);
+        let accept = match self.rules.userinfo {
+            Expected::Plain => "application/json",
+            Expected::Signed => "application/jwt",
+            Expected::Either => "application/json, application/jwt;q=0.9",
+        };
+        let reply = call.header("accept", accept).send().await?;
+        if reply.status() != 200 {
+            return Err(reply.malformed("UserInfo comes with HTTP 200"));
+        }
+        let signed = is_jwt(&reply);
+        let context = verify::Context { client, operation, token: JwtUse::UserInfo };
+        match (self.rules.userinfo, signed) {
+            (Expected::Signed, false) => {
+                let reason = "it is not signed, though the client registered that it should be".to_owned();
+                return Err(context.refuse((JwtCheck::Encryption, reason)));
+            }
+            (Expected::Plain, true) => {
+                let reason = "it is signed, though the client registered that it should not be".to_owned();
+                return Err(context.refuse((JwtCheck::Encryption, reason)));
+            }
+            _ => {}
+        }
+        let profile = match signed {
+            true => self.signed_userinfo(&context, &reply).await?,
+            false if self.rules.encryption.userinfo => {
+                let reason = "it is not encrypted, though the client registered that it should be".to_owned();
+                return Err(context.refuse((JwtCheck::Encryption, reason)));
+            }
+            false => reply.object()?,
+        };
+        match text_at(&profile, "/sub") {
+            Some(_) => Ok(profile),
+            None => Err(reply.malformed("it has no sub (OpenID Connect Core section 5.3.2)")),
+        }
+    }
+
+    async fn signed_userinfo(&self, context: &verify::Context<'_>, reply: &Reply) -> Result<Value> {
+        let refuse = |refusal: Refusal| context.refuse(refusal);
+        let text = std::str::from_utf8(reply.body().trim_ascii())
+            .map_err(|_| refuse((JwtCheck::Form, "it is not text".to_owned())))?;
+        let (jws, _) = self.verify(context, text, &["jwt"], self.rules.encryption.userinfo).await?;
+        // `aud` and `exp` are for the provider to send (section 5.3.2), and to be right if they are there.
+        if jws.claims.contains_key("aud")
+            && !audiences(&jws.claims)
+                .is_some_and(|audiences| audiences.contains(&context.client.client_id()))
+        {
+            let reason = format!("its aud is {}, which is not this client", shown(jws.claims.get("aud")));
+            return Err(refuse((JwtCheck::Audience, reason)));
+        }
+        let now = seconds(self.rules.clock.now());
+        if jws.claims.contains_key("exp")
+            && number(&jws.claims, "exp").is_none_or(|exp| exp + self.rules.leeway.as_secs_f64() <= now)
+        {
+            return Err(refuse((JwtCheck::Expiry, "it has expired".to_owned())));
+        }
+        Ok(Value::Object(jws.claims))
+    }
+
+    /// Whether the profile endpoint is UserInfo and not the provider's own API.
+    fn has_userinfo(client: &OAuth2) -> bool {
+        client.spec().id_at == "/sub"
+    }
+
+    pub(crate) fn make_ready(&self, client: &OAuth2, metadata: &ProviderMetadata) -> Result<OAuth2> {
+        let at = |error: Error| error.at(client.name().to_owned());
+        metadata.check(client).map_err(at)?;
+        let public = client.client_secret().is_none();
+        let mut ready = client.clone();
+        let mut found = metadata.endpoints();
+        if client.chosen_client_auth().is_none() {
+            ready.set_client_auth(metadata.client_auth("token_endpoint", public).map_err(at)?);
+        }
+        // A provider whose revocation cannot be used is still one to sign in with.
+        match metadata.client_auth("revocation_endpoint", public) {
+            _ if client.revoke_auth().is_some() => {}
+            Ok(auth) if Some(auth) != ready.chosen_client_auth() => ready.set_revoke_auth(auth),
+            Ok(_) => {}
+            Err(_) => found.revoke = None,
+        }
+        ready.set_endpoints(client.endpoints().clone().or(found));
+        ready.set_issuer(metadata.issuer().to_owned());
+        if metadata.flag("authorization_response_iss_parameter_supported") {
+            ready.require_callback_issuer();
+        }
+        if metadata.allows_http {
+            ready.dangerously_allow_plain_http();
+        }
+        ready.check_endpoints()?;
+        Ok(ready)
+    }
+
+    fn remembered(&self, client: &OAuth2, metadata: &Arc<ProviderMetadata>) -> Option<OAuth2> {
+        let ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        let ready = ready.as_ref()?;
+        (ready.of.is_same(client) && Arc::ptr_eq(&ready.metadata, metadata)).then(|| ready.client.clone())
+    }
+
+    /// Whether it was made ready by this, so that nothing is left to do.
+    fn is_ready(&self, client: &OAuth2) -> bool {
+        let ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        ready.as_ref().is_some_and(|ready| ready.client.is_same(client))
+    }
+
+    /// Whether a login or a refresh must bring an ID token.
+    fn expects_id_token(&self, scopes: &[String]) -> bool {
+        self.rules.id_token_always
+            || self.rules.openid_always
+            || scopes.iter().flat_map(|scope| scope.split([' ', ','])).any(|scope| scope == "openid")
+    }
+}
+
+#[async_trait]
+impl Protocol for OpenIDConnect {
+    async fn ready(&self, client: &OAuth2) -> Result<OAuth2> {
+        if self.is_ready(client) || !matches!(self.source, Source::Discovered(_)) {
+            return Ok(client.clone());
+        }
+        let Some(metadata) = self.metadata(client).await? else { return Ok(client.clone()) };
+        if let Some(ready) = self.remembered(client, &metadata) {
+            return Ok(ready);
+        }
+        let ready = self.make_ready(client, &metadata)?;
+        let of = client.clone();
+        *self.ready.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(Ready { of, metadata, client: ready.clone() });
+        Ok(ready)
+    }
+
+    fn begin(&self, client: &OAuth2, mut attempt: LoginAttempt) -> Result<LoginAttempt> {
+        if let Some(Issuers::Tenants { tenants: Tenants::Undecided, .. }) = self.rules.issuers
+            && self.expects_id_token(attempt.scopes())
+        {
+            let problem = ErrorKind::Configuration(UNDECIDED.to_owned());
+            return Err(client.error(Operation::START_LOGIN, problem));
+        }
+        if self.rules.openid_always {
+            attempt = attempt.with_scope("openid");
+        }
+        match self.expects_id_token(attempt.scopes()) {
+            true => attempt.with_random_nonce(),
+            false => Ok(attempt),
+        }
+    }
+
+    /// The ID token that came with the code (OpenID Connect Core section 3.3.2.12).
+    async fn check_callback(
+        &self,
+        client: &OAuth2,
+        attempt: &LoginAttempt,
+        callback: &Callback,
+    ) -> Result<()> {
+        if attempt.response_type() != ResponseType::CodeIdToken {
+            // Nobody asked for one, so it proves nothing.
+            return Ok(());
+        }
+        let operation = Operation::FINISH_LOGIN;
+        let context = verify::Context { client, operation, token: JwtUse::IdToken };
+        let Some(token) = callback.get("id_token").filter(|token| !token.is_empty()) else {
+            let reason = "the callback has none, though one was asked for".to_owned();
+            return Err(context.refuse((JwtCheck::Presence, reason)));
+        };
+        let code = callback.get("code").unwrap_or_default();
+        let expected = Expectations::of_login(attempt, &self.rules).with_code(code);
+        self.verify_id_token(client, operation, token, &expected).await?;
+        Ok(())
+    }
+
+    async fn check_login(
+        &self,
+        client: &OAuth2,
+        attempt: &LoginAttempt,
+        callback: &Callback,
+        login: &mut Login,
+    ) -> Result<()> {
+        let operation = Operation::FINISH_LOGIN;
+        let context = verify::Context { client, operation, token: JwtUse::IdToken };
+        let Some(token) = login.token.id_token() else {
+            return match self.expects_id_token(attempt.scopes()) {
+                true => Err(context.refuse((JwtCheck::Presence, "the token reply has none".to_owned()))),
+                false => Ok(()),
+            };
+        };
+        let expected = Expectations::of_login(attempt, &self.rules).access_token(login.token.access_token());
+        let id_token = self.verify_id_token(client, operation, token, &expected).await?;
+        if let (ResponseType::CodeIdToken, Some(first)) = (attempt.response_type(), callback.get("id_token"))
+        {
+            let first = self.payload(first).map_err(|refusal| context.refuse(refusal))?;
+            agree(&first, id_token.get("iss"), id_token.get("sub"), "the callback's")
+                .map_err(|refusal| context.refuse(refusal))?;
+        }
+        login.insert(id_token);
+        Ok(())
+    }
+
+    /// OpenID Connect Core section 12.2. There is no nonce to compare with: where one is there, [`check_successor`] does.
+    ///
+    /// [`check_successor`]: Protocol::check_successor
+    async fn check_refresh(&self, client: &OAuth2, token: &mut OAuth2Token) -> Result<()> {
+        let Some(id_token) = token.id_token() else { return Ok(()) };
+        let expected = Expectations::new().access_token(token.access_token());
+        match self.verify_id_token(client, Operation::REFRESH_TOKEN, id_token, &expected).await {
+            Ok(_) => Ok(()),
+            // The keys cannot be had just now. The refresh token that was redeemed is spent, so its successor must not be lost
+            // with an ID token that nobody needs.
+            Err(error) if matches!(error.class(), ErrorClass::Transient { .. }) => {
+                *token = token.clone().without_id_token();
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn check_successor(&self, client: &OAuth2, old: &OAuth2Token, new: &OAuth2Token) -> Result<()> {
+        let (Some(old), Some(new)) = (old.id_token(), new.id_token()) else { return Ok(()) };
+        let context = verify::Context { client, operation: Operation::REFRESH_TOKEN, token: JwtUse::IdToken };
+        // One that was stored by something else may be anything; there is nothing to compare with then.
+        let (Ok(old), Ok(new)) = (self.payload(old), self.payload(new)) else { return Ok(()) };
+        agree(&old, new.get("iss"), new.get("sub"), "the first one's")
+            .and_then(|()| successor(&old, &new))
+            .map_err(|refusal| context.refuse(refusal))
+    }
+
+    async fn get_profile(&self, client: &OAuth2, access_token: &str) -> Result<Value> {
+        match Self::has_userinfo(client) {
+            true => self.userinfo(client, access_token).await,
+            false => client.read_profile(access_token).await,
+        }
+    }
+
+    fn check_profile(&self, client: &OAuth2, token: &OAuth2Token, profile: &Value) -> Result<()> {
+        let Some(id_token) = token.id_token().filter(|_| Self::has_userinfo(client)) else { return Ok(()) };
+        // It was verified when the token came. Even if it was not: a comparison can only refuse more.
+        let Ok(claims) = self.payload(id_token) else { return Ok(()) };
+        if claims.get("sub") == profile.get("sub") {
+            return Ok(());
+        }
+        let reason = "UserInfo has another sub than the ID token: it is of another user".to_owned();
+        let error = JwtError { token: JwtUse::UserInfo, check: JwtCheck::Agreement, reason };
+        Err(client.error(Operation::GET_PROFILE, ErrorKind::Jwt(error)))
+    }
+
+    async fn claims_of(&self, client: &OAuth2, token: &OAuth2Token) -> Result<Value> {
+        let Some(id_token) = token.id_token() else {
+            let reason = "there is no profile endpoint, and without an ID token nothing tells who signed in; \
+                          use get_identity with the whole token of the login";
+            return Err(client.unsupported(Operation::GET_IDENTITY, reason));
+        };
+        let expected = Expectations::new().access_token(token.access_token());
+        let id_token = self.verify_id_token(client, Operation::GET_IDENTITY, id_token, &expected).await?;
+        Ok(id_token.identity().profile)
+    }
+}
+
+/// Whether UserInfo is a JWT by its content type.
+fn is_jwt(reply: &Reply) -> bool {
+    let kind = reply.header(CONTENT_TYPE).unwrap_or_default().split(';').next().unwrap_or_default();
+    kind.trim().eq_ignore_ascii_case("application/jwt")
+}
+
+/// That two tokens are of one user of one issuer.
+fn agree(
+    claims: &Map<String, Value>,
+    issuer: Option<&Value>,
+    subject: Option<&Value>,
+    whose: &str,
+) -> Result<(), Refusal> {
+    for (name, other) in [("iss", issuer), ("sub", subject)] {
+        if claims.get(name) != other {
+            return Err((JwtCheck::Agreement, format!("its {name} is not {whose}")));
+        }
+    }
+    Ok(())
+}
+
+/// What else OpenID Connect Core section 12.2 says of an ID token that comes with a refresh.
+fn successor(old: &Map<String, Value>, new: &Map<String, Value>) -> Result<(), Refusal> {
+    let wrong = |what: &str| Err((JwtCheck::Agreement, what.to_owned()));
+    for name in ["auth_time", "nonce", "azp"] {
+        if let (Some(first), Some(other)) = (old.get(name), new.get(name))
+            && first != other
+        {
+            return wrong(&format!("its {name} is not the first one's"));
+        }
+    }
+    let kept = audiences(old).unwrap_or_default();
+    let found = audiences(new).unwrap_or_default();
+    match kept.iter().all(|audience| found.contains(audience)) {
+        true => Ok(()),
+        false => wrong("its aud lacks one of the first one's"),
+    }
+}
+
+impl OpenIDConnect {
+    /// The claims of a token that was verified before, decrypted if need be.
+    fn payload(&self, token: &str) -> Result<Map<String, Value>, Refusal> {
+        match jws::parts(token) {
+            5 => Ok(Jws::parse(&self.decrypted(token)?)?.claims),
+            _ => Ok(Jws::parse(token)?.claims),
+        }
+    }
+}
+
+impl fmt::Debug for OpenIDConnect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenIDConnect").field("source", &self.source).finish_non_exhaustive()
+    }
+}
+
+/// How a public or confidential client may authenticate, of those methods that this library knows.
+impl ProviderMetadata {
+    /// The first method in the provider's list that the client knows, and `client_secret_basic` where there is no list
+    /// (OpenID Connect Discovery section 3, RFC 8414 section 2).
+    pub(crate) fn client_auth(&self, endpoint: &str, public: bool) -> Result<ClientAuth> {
+        if public {
+            return Ok(ClientAuth::None);
+        }
+        let list = format!("{endpoint}_auth_methods_supported");
+        let Some(methods) = self.list(&list) else { return Ok(ClientAuth::Basic) };
+        let known = [ClientAuth::Basic, ClientAuth::Post];
+        let first =
+            methods.iter().find_map(|method| known.into_iter().find(|known| known.as_str() == *method));
+        first.ok_or_else(|| {
+            Error::configuration(
+                "openid",
+                format!("{list} has neither client_secret_basic nor client_secret_post, but {methods:?}"),
+            )
+        })
+    }
+
+    fn check(&self, client: &OAuth2) -> Result<()> {
+        for (endpoint, own) in [
+            ("token_endpoint", &client.endpoints().token),
+            ("authorization_endpoint", &client.endpoints().authorize),
+        ] {
+            if own.is_empty() {
+                self.required(endpoint)?;
+            }
+        }
+        if client.pkce() == Pkce::Challenge(CodeChallengeMethod::S256) && self.rules_out_s256() {
+            return Err(Error::configuration(
+                "openid",
+                "the provider's code_challenge_methods_supported has no S256; a login there could not be protected",
+            ));
+        }
+        Ok(())
+    }
+
+    fn endpoints(&self) -> Endpoints {
+        let owned = |name| self.text(name).map(|url| url.to_owned().into());
+        let token = owned("token_endpoint").unwrap_or_default();
+        Endpoints {
+            authorize: owned("authorization_endpoint").unwrap_or_default(),
+            refresh: self.supports_refresh().then(|| token.clone()),
+            token,
+            revoke: owned("revocation_endpoint"),
+            introspect: owned("introspection_endpoint"),
+            device_authorization: owned("device_authorization_endpoint"),
+            profile: owned("userinfo_endpoint"),
+            jwks: owned("jwks_uri"),
+            end_session: owned("end_session_endpoint"),
+            others: Vec::new(),
+        }
+    }
+}

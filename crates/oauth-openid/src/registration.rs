@@ -1,0 +1,303 @@
+use std::fmt;
+
+use oauth_core::{
+    Call, ClientAuth, ClientSecret, Clock, Error, ErrorKind, OAuth2, OffsetDateTime, Operation, Provider,
+    Reply, Result, Secret, SystemClock,
+    http::Method,
+    serde_json::{Map, Value, json},
+};
+use serde::Serialize;
+
+use crate::{
+    algorithm::Algorithm,
+    client::OpenID,
+    discovery::Discovery,
+    extension::OpenIDProvider,
+    protocol::{OpenIDConnect, Source},
+    rules::{Expected, Rules},
+};
+
+/// The method [`OpenID::register`], in errors.
+pub const REGISTER: Operation = Operation::new("register");
+
+/// What a client tells a provider of itself (RFC 7591 section 2, OpenID Connect Dynamic Client Registration section 2).
+///
+/// ```no_run
+/// use oauth_openid::{ClientMetadata, Discovery, OpenID};
+///
+/// # async fn f() -> Result<(), oauth_core::Error> {
+/// let discovery = Discovery::new("https://login.example.com");
+/// let metadata = ClientMetadata::new(["https://app.example/callback"])
+///     .set("client_name", "An application")
+///     .set("id_token_signed_response_alg", "ES256");
+/// let registered = OpenID::register(&discovery, &metadata, None).await?;
+/// let client = registered.client(&discovery)?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[must_use]
+pub struct ClientMetadata(Map<String, Value>);
+
+impl ClientMetadata {
+    /// A client with these redirect URIs, for the authorization code grant and refresh tokens.
+    pub fn new<S: Into<String>>(redirect_uris: impl IntoIterator<Item = S>) -> Self {
+        let uris: Vec<String> = redirect_uris.into_iter().map(Into::into).collect();
+        Self(Map::new())
+            .set("redirect_uris", uris)
+            .set("response_types", ["code"])
+            .set("grant_types", ["authorization_code", "refresh_token"])
+    }
+
+    /// Sets a member, in place of one that is there. `null` takes it out. A `software_statement` is sent as it is.
+    pub fn set(mut self, name: &str, value: impl Serialize) -> Self {
+        match oauth_core::serde_json::to_value(value) {
+            Ok(Value::Null) | Err(_) => self.0.remove(name),
+            Ok(value) => self.0.insert(name.to_owned(), value),
+        };
+        self
+    }
+}
+
+/// A client as the provider registered it, which need not be as was asked (RFC 7591 section 3.2.1).
+///
+/// It is kept like a password: it holds the client secret and the token that changes the registration.
+#[derive(Clone)]
+pub struct RegisteredClient {
+    client_id: String,
+    client_secret: Option<Secret>,
+    secret_expires_at: Option<OffsetDateTime>,
+    management: Option<(String, Secret)>,
+    /// All that the provider answered, without the secrets.
+    metadata: Map<String, Value>,
+}
+
+impl OpenID {
+    /// Registers a client (RFC 7591 section 3). Some providers want an initial access token.
+    ///
+    /// # Errors
+    ///
+    /// An unsupported-operation error where the provider registers nobody; what it refused with, such as
+    /// `invalid_redirect_uri`; a malformed-reply error when the reply lacks what it must have.
+    pub async fn register(
+        discovery: &Discovery,
+        metadata: &ClientMetadata,
+        initial_access_token: Option<&str>,
+    ) -> Result<RegisteredClient> {
+        let asking = discovery.clone().client("", ClientSecret::NONE)?;
+        let endpoint = registration_endpoint(&asking).await?;
+        let call = asking.oauth2().call(REGISTER, Method::POST, &*endpoint);
+        let call = match initial_access_token {
+            Some(token) => call.bearer(token),
+            None => call,
+        };
+        let reply = call.json(Value::Object(metadata.0.clone())).send().await?;
+        RegisteredClient::read(&reply, &endpoint, None)
+    }
+}
+
+impl RegisteredClient {
+    /// The client id.
+    #[must_use]
+    pub fn client_id(&self) -> &str {
+        &self.client_id
+    }
+
+    /// The client secret; `None` for a public client, and for one that authenticates by a key.
+    #[must_use]
+    pub fn client_secret(&self) -> Option<&Secret> {
+        self.client_secret.as_ref()
+    }
+
+    /// When the secret expires; `None` for never.
+    #[must_use]
+    pub fn secret_expires_at(&self) -> Option<OffsetDateTime> {
+        self.secret_expires_at
+    }
+
+    /// A member of what the provider registered: compare the ones that matter with what was asked for.
+    #[must_use]
+    pub fn get(&self, member: &str) -> Option<&Value> {
+        self.metadata.get(member)
+    }
+
+    /// A client with this registration: its id, its secret, how it authenticates, and what it accepts of tokens.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error when the secret has expired, or the registration names an algorithm or a way to authenticate that
+    /// this library does not know.
+    pub fn client(&self, discovery: &Discovery) -> Result<OpenID> {
+        let wrong = |problem: String| Error::new(REGISTER, "openid", ErrorKind::Configuration(problem));
+        if self.secret_expires_at.is_some_and(|at| at <= SystemClock.now()) {
+            return Err(wrong(
+                "the client secret of this registration has expired; register again".to_owned(),
+            ));
+        }
+        let text = |name: &str| self.metadata.get(name).and_then(Value::as_str);
+        let auth = match text("token_endpoint_auth_method") {
+            Some("client_secret_basic") => Some(ClientAuth::Basic),
+            Some("client_secret_post") => Some(ClientAuth::Post),
+            Some("none") => Some(ClientAuth::None),
+            // Basic is what it means not to say (OpenID Connect Dynamic Client Registration section 2).
+            None if self.client_secret.is_some() => Some(ClientAuth::Basic),
+            None => None,
+            Some(other) => {
+                let problem =
+                    format!("the registration's token_endpoint_auth_method {other:?} is not known here");
+                return Err(wrong(problem));
+            }
+        };
+        let algorithm = |name: &str| match text(name) {
+            None => Ok(None),
+            Some(found) => Algorithm::of(found)
+                .map(Some)
+                .ok_or_else(|| wrong(format!("the registration's {name} {found:?} is not accepted"))),
+        };
+        let id_token = algorithm("id_token_signed_response_alg")?;
+        let userinfo = algorithm("userinfo_signed_response_alg")?;
+        let secret = match &self.client_secret {
+            Some(secret) => ClientSecret::from(secret.clone()),
+            None => ClientSecret::NONE,
+        };
+        let mut client =
+            discovery.clone().client(&*self.client_id, secret)?.with_rules(|mut rules: Rules| {
+                // RS256 is what it means not to say (section 2).
+                let mut accepted = vec![id_token.unwrap_or(Algorithm::RS256)];
+                if let Some(userinfo) = userinfo {
+                    rules = rules.userinfo(Expected::Signed);
+                    accepted.push(userinfo);
+                }
+                if text("id_token_encrypted_response_alg").is_some() {
+                    rules = rules.encrypted_id_tokens();
+                }
+                if text("userinfo_encrypted_response_alg").is_some() {
+                    rules = rules.encrypted_userinfo();
+                }
+                rules.algorithms(accepted)
+            });
+        if let Some(auth) = auth {
+            client = client.with_client_auth(auth);
+        }
+        Ok(client)
+    }
+
+    /// Reads the registration as it is now (RFC 7592 section 2.1). Its secrets may have changed: keep the result.
+    ///
+    /// # Errors
+    ///
+    /// An unsupported-operation error where the provider gave no way to manage the registration; else any [`Error`].
+    pub async fn read_again(&self, discovery: &Discovery) -> Result<Self> {
+        let (url, token) = self.management()?;
+        let reply = manage(discovery, Method::GET, url, token, |call| call).await?;
+        Self::read(&reply, url, Some(self))
+    }
+
+    /// Replaces the registration (RFC 7592 section 2.2). Keep the result.
+    ///
+    /// # Errors
+    ///
+    /// As [`read_again`](Self::read_again).
+    pub async fn update(&self, discovery: &Discovery, metadata: &ClientMetadata) -> Result<Self> {
+        let (url, token) = self.management()?;
+        let mut wanted = metadata.0.clone();
+        wanted.insert("client_id".to_owned(), json!(self.client_id));
+        let reply =
+            manage(discovery, Method::PUT, url, token, |call| call.json(Value::Object(wanted))).await?;
+        Self::read(&reply, url, Some(self))
+    }
+
+    /// Takes the registration back (RFC 7592 section 2.3).
+    ///
+    /// # Errors
+    ///
+    /// As [`read_again`](Self::read_again).
+    pub async fn delete(self, discovery: &Discovery) -> Result<()> {
+        let (url, token) = self.management()?;
+        manage(discovery, Method::DELETE, url, token, |call| call).await.map(drop)
+    }
+
+    fn management(&self) -> Result<(&str, &Secret)> {
+        match &self.management {
+            Some((url, token)) => Ok((url, token)),
+            None => Err(Error::new(
+                REGISTER,
+                "openid",
+                ErrorKind::Unsupported("the provider gave no way to change the registration".to_owned()),
+            )),
+        }
+    }
+
+    /// Reads a reply of RFC 7591 section 3.2.1. The URL is the one that was asked: the one that is answered must be of the same
+    /// origin, because a token goes there.
+    fn read(reply: &Reply, asked: &str, before: Option<&Self>) -> Result<Self> {
+        let value = reply.object()?;
+        let Value::Object(mut metadata) = value else { return Err(reply.malformed("it is not an object")) };
+        let mut text = |name: &str| match metadata.remove(name) {
+            Some(Value::String(text)) if !text.is_empty() => Some(text),
+            _ => None,
+        };
+        let client_id = text("client_id").ok_or_else(|| reply.malformed("there is no client_id in it"))?;
+        let client_secret = text("client_secret").map(Secret::from);
+        let token = text("registration_access_token").map(Secret::from);
+        let url = text("registration_client_uri");
+        let expires = metadata.get("client_secret_expires_at").and_then(Value::as_f64);
+        if client_secret.is_some() && expires.is_none() {
+            return Err(reply.malformed("there is a client_secret, but no client_secret_expires_at"));
+        }
+        let secret_expires_at = match expires {
+            Some(0.0) | None => None,
+            Some(_) => metadata.get("client_secret_expires_at").and_then(crate::claims::moment),
+        };
+        if let Some(url) = &url
+            && origin(url) != origin(asked)
+        {
+            return Err(reply.malformed("its registration_client_uri is on another host than the provider's"));
+        }
+        let kept = before.and_then(|before| before.management.clone());
+        let management = match (url, token, kept) {
+            (Some(url), Some(token), _) => Some((url, token)),
+            (url, token, Some((old_url, old_token))) => {
+                Some((url.unwrap_or(old_url), token.unwrap_or(old_token)))
+            }
+            _ => None,
+        };
+        let client_secret = client_secret.or_else(|| before.and_then(|before| before.client_secret.clone()));
+        Ok(Self { client_id, client_secret, secret_expires_at, management, metadata })
+    }
+}
+
+async fn registration_endpoint(client: &OpenID) -> Result<String> {
+    let oauth2 = client.oauth2();
+    let metadata = match oauth2.protocol::<OpenIDConnect>() {
+        Some(protocol) if !matches!(protocol.source, Source::Spec) => protocol.metadata(oauth2).await?,
+        _ => None,
+    };
+    let endpoint = metadata.and_then(|metadata| metadata.text("registration_endpoint").map(str::to_owned));
+    endpoint.ok_or_else(|| oauth2.unsupported(REGISTER, "it has no registration_endpoint"))
+}
+
+async fn manage(
+    discovery: &Discovery,
+    method: Method,
+    url: &str,
+    token: &Secret,
+    complete: impl FnOnce(Call<'_>) -> Call<'_>,
+) -> Result<Reply> {
+    let asking = discovery.clone().client("", ClientSecret::NONE)?;
+    let oauth2: &OAuth2 = asking.oauth2();
+    complete(oauth2.call(REGISTER, method, url).bearer(token.expose())).send().await
+}
+
+fn origin(url: &str) -> Option<url::Origin> {
+    url::Url::parse(url).ok().map(|url| url.origin())
+}
+
+impl fmt::Debug for RegisteredClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RegisteredClient")
+            .field("client_id", &self.client_id)
+            .field("secret_expires_at", &self.secret_expires_at)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,201 @@
+use std::{sync::Arc, time::Duration};
+
+use oauth_core::{Clock, SharedCache, SystemClock};
+
+use crate::{algorithm::Algorithm, cached::CachePolicy, encryption::Decrypter, issuer::Issuers};
+
+/// What a client accepts of signed tokens, and how it keeps metadata and keys.
+///
+/// There is no rule that switches verification off.
+///
+/// ```
+/// use oauth_openid::{Algorithm, OpenID, OpenIDProvider, Rules};
+///
+/// # fn f() -> Result<(), oauth_core::Error> {
+/// let client = OpenID::lazy("CLIENT_ID", "CLIENT_SECRET", "https://login.example.com")?
+///     .with_rules(|rules| rules.algorithms([Algorithm::ES256]));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Rules {
+    pub(crate) algorithms: Vec<Algorithm>,
+    pub(crate) issuers: Option<Issuers>,
+    pub(crate) other_audiences: OtherAudiences,
+    pub(crate) leeway: Duration,
+    pub(crate) token_age: Duration,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) userinfo: Expected,
+    pub(crate) id_token_always: bool,
+    pub(crate) openid_always: bool,
+    pub(crate) decrypter: Option<Arc<dyn Decrypter>>,
+    pub(crate) encryption: Encryption,
+    pub(crate) metadata_cache: CachePolicy,
+    pub(crate) key_cache: CachePolicy,
+    pub(crate) key_pause: Duration,
+    pub(crate) shared_cache: Option<Arc<dyn SharedCache>>,
+}
+
+/// Which audiences an ID token may name beside the client (OpenID Connect Core section 3.1.3.7 items 3 to 5).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OtherAudiences {
+    /// None.
+    #[default]
+    None,
+    /// These; `azp` must then name the client.
+    Trusted(Vec<String>),
+    /// Any, if `azp` names the client: for a provider that puts a project and all its clients into `aud`.
+    AnyWithAuthorizedParty,
+}
+
+/// In which form UserInfo must come (OpenID Connect Core section 5.3.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Expected {
+    /// Plain or signed, as the provider likes. A signature that is there is verified.
+    #[default]
+    Either,
+    /// Signed, because the client registered `userinfo_signed_response_alg`.
+    Signed,
+    /// Plain.
+    Plain,
+}
+
+/// Whether tokens must come encrypted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Encryption {
+    pub(crate) id_token: bool,
+    pub(crate) userinfo: bool,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Rules {
+    /// Every algorithm with a public key, one issuer and one audience, a minute of leeway, the system's clock.
+    pub fn new() -> Self {
+        Self {
+            algorithms: Algorithm::WITH_PUBLIC_KEYS.to_vec(),
+            issuers: None,
+            other_audiences: OtherAudiences::None,
+            leeway: Duration::from_secs(60),
+            token_age: Duration::from_secs(10 * 60),
+            clock: Arc::new(SystemClock),
+            userinfo: Expected::Either,
+            id_token_always: false,
+            openid_always: false,
+            decrypter: None,
+            encryption: Encryption::default(),
+            metadata_cache: CachePolicy::METADATA,
+            key_cache: CachePolicy::KEYS,
+            key_pause: Duration::from_secs(60),
+            shared_cache: None,
+        }
+    }
+
+    /// Accepts these algorithms only: those that the client registered (`id_token_signed_response_alg`).
+    ///
+    /// `HS256` and its kin count only when they are named here, and take the client secret as their key, which must have as
+    /// many bytes as the hash. What the provider's metadata lists can narrow this, and never widen it.
+    pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
+        self.algorithms = algorithms.into_iter().collect();
+        self
+    }
+
+    /// Accepts these issuers in tokens, where the provider's issuer is not the only one.
+    pub fn issuers(mut self, issuers: Issuers) -> Self {
+        self.issuers = Some(issuers);
+        self
+    }
+
+    /// Accepts further audiences beside the client.
+    pub fn other_audiences(mut self, others: OtherAudiences) -> Self {
+        self.other_audiences = others;
+        self
+    }
+
+    /// Allows clocks to differ by this much, in place of a minute.
+    pub fn leeway(mut self, leeway: Duration) -> Self {
+        self.leeway = leeway;
+        self
+    }
+
+    /// Allows the ID token of a login to have been issued this long before the login began, in place of ten minutes. Some
+    /// providers date their tokens back.
+    pub fn token_age(mut self, age: Duration) -> Self {
+        self.token_age = age;
+        self
+    }
+
+    /// Takes the time from this clock.
+    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Expects UserInfo in this form.
+    pub fn userinfo(mut self, form: Expected) -> Self {
+        self.userinfo = form;
+        self
+    }
+
+    /// Expects an ID token whether the scope `openid` was asked for or not, and asks for a nonce in it.
+    pub fn id_token_always(mut self) -> Self {
+        self.id_token_always = true;
+        self
+    }
+
+    /// Asks for the scope `openid` even if the caller names others.
+    pub fn openid_always(mut self) -> Self {
+        self.openid_always = true;
+        self
+    }
+
+    /// Decrypts tokens with this, should they come encrypted.
+    pub fn decrypter(mut self, decrypter: impl Decrypter + 'static) -> Self {
+        self.decrypter = Some(Arc::new(decrypter));
+        self
+    }
+
+    /// Refuses ID tokens that are not encrypted, because the client registered `id_token_encrypted_response_alg`.
+    pub fn encrypted_id_tokens(mut self) -> Self {
+        self.encryption.id_token = true;
+        self
+    }
+
+    /// Refuses UserInfo that is not encrypted, because the client registered `userinfo_encrypted_response_alg`.
+    pub fn encrypted_userinfo(mut self) -> Self {
+        self.encryption.userinfo = true;
+        self
+    }
+
+    /// Keeps the provider's metadata this long.
+    pub fn metadata_cache(mut self, policy: CachePolicy) -> Self {
+        self.metadata_cache = policy;
+        self
+    }
+
+    /// Keeps the provider's keys this long.
+    pub fn key_cache(mut self, policy: CachePolicy) -> Self {
+        self.key_cache = policy;
+        self
+    }
+
+    /// After keys were read anew in vain for a token whose key is unknown, does not do so again this long, in place of a
+    /// minute, so that made-up tokens cannot flood the provider.
+    pub fn key_pause(mut self, pause: Duration) -> Self {
+        self.key_pause = pause;
+        self
+    }
+
+    /// Shares metadata and keys with other processes by way of this.
+    pub fn shared_cache(mut self, cache: Arc<dyn SharedCache>) -> Self {
+        self.shared_cache = Some(cache);
+        self
+    }
+}

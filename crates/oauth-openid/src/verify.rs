@@ -1,0 +1,115 @@
+//! What all signed tokens have in common: form, algorithm, issuer, key, signature.
+
+use oauth_core::{
+    Error, ErrorKind, JwtCheck, JwtError, JwtUse, OAuth2, Operation, Result, serde_json::Value,
+};
+
+use crate::{
+    algorithm::Algorithm,
+    encryption::DecryptError,
+    jws::{self, Jws, Refusal},
+    keys::verify_hmac,
+    metadata::ProviderMetadata,
+    protocol::OpenIDConnect,
+};
+
+/// In whose name a token is verified.
+pub(crate) struct Context<'c> {
+    /// Ready, so that it knows issuer and keys.
+    pub(crate) client: &'c OAuth2,
+    pub(crate) operation: Operation,
+    pub(crate) token: JwtUse,
+}
+
+impl Context<'_> {
+    pub(crate) fn refuse(&self, (check, reason): Refusal) -> Error {
+        let error = JwtError { token: self.token, check, reason };
+        self.client.error(self.operation, ErrorKind::Jwt(error))
+    }
+}
+
+impl OpenIDConnect {
+    /// Verifies that the provider signed a token, and gives its claims and its algorithm. What the claims say, but for the
+    /// issuer, is the caller's to check.
+    pub(crate) async fn verify(
+        &self,
+        context: &Context<'_>,
+        token: &str,
+        types: &[&str],
+        must_be_encrypted: bool,
+    ) -> Result<(Jws, Algorithm)> {
+        let refuse = |refusal: Refusal| context.refuse(refusal);
+        let decrypted;
+        let token = match (jws::parts(token), must_be_encrypted) {
+            (5, _) => {
+                decrypted = self.decrypted(token).map_err(refuse)?;
+                &decrypted
+            }
+            (_, false) => token,
+            (_, true) => {
+                let reason = "it is not encrypted, though the client registered that it should be".to_owned();
+                return Err(refuse((JwtCheck::Encryption, reason)));
+            }
+        };
+        let jws = Jws::parse(token).map_err(refuse)?;
+        jws.check_critical().map_err(refuse)?;
+        jws.check_type(types).map_err(refuse)?;
+        let metadata = self.metadata(context.client).await?;
+        let accepted = self.accepted(context.token, metadata.as_deref());
+        let algorithm = jws.algorithm(&accepted).map_err(refuse)?;
+        // Before any key is asked for: a token of somebody else's makes no request.
+        self.issuers(context.client)
+            .check(&jws.claims)
+            .map_err(|reason| refuse((JwtCheck::Issuer, reason)))?;
+        match algorithm.is_symmetric() {
+            true => {
+                let secret = context.client.reveal_client_secret(context.operation).await?;
+                let Some(secret) = secret else {
+                    let reason = format!("{algorithm} takes the client secret as its key, and there is none");
+                    return Err(refuse((JwtCheck::Key, reason)));
+                };
+                verify_hmac(&jws, token, algorithm, secret.expose()).map_err(refuse)?;
+            }
+            false => {
+                let keys = self.keys.of(context.client, &self.rules, &jws, algorithm).await?;
+                keys.verify(&jws, token, algorithm).map_err(refuse)?;
+            }
+        }
+        Ok((jws, algorithm))
+    }
+
+    /// The client's algorithms, without those that the provider's metadata rules out. A list that has none of them says nothing:
+    /// some servers do not keep it.
+    fn accepted(&self, token: JwtUse, metadata: Option<&ProviderMetadata>) -> Vec<Algorithm> {
+        let list = match token {
+            JwtUse::UserInfo => "userinfo_signing_alg_values_supported",
+            _ => "id_token_signing_alg_values_supported",
+        };
+        let own = &self.rules.algorithms;
+        let listed: Vec<_> = metadata
+            .and_then(|metadata| metadata.list(list))
+            .into_iter()
+            .flatten()
+            .filter_map(Algorithm::of)
+            .filter(|algorithm| own.contains(algorithm))
+            .collect();
+        if listed.is_empty() { own.clone() } else { listed }
+    }
+
+    pub(crate) fn decrypted(&self, token: &str) -> Result<String, Refusal> {
+        let Some(decrypter) = &self.rules.decrypter else {
+            let reason =
+                "it is encrypted, and the client has no keys to decrypt it; see Rules::decrypter".to_owned();
+            return Err((JwtCheck::Encryption, reason));
+        };
+        decrypter.decrypt(token).map_err(|error: DecryptError| (JwtCheck::Encryption, error.to_string()))
+    }
+}
+
+/// A claim that is a text.
+pub(crate) fn text<'c>(
+    claims: &'c oauth_core::serde_json::Map<String, Value>,
+    name: &str,
+) -> Option<&'c str> {
+    claims.get(name)?.as_str().filter(|text| !text.is_empty())
+}

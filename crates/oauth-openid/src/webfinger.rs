@@ -1,0 +1,164 @@
+use std::{net::IpAddr, sync::Arc};
+
+use oauth_core::{ClientSecret, Error, ErrorKind, HttpClient, OAuth2, Operation, Result, http::Method};
+use url::{Host, Url};
+
+/// The function [`webfinger`], in errors.
+pub const WEBFINGER: Operation = Operation::new("webfinger");
+
+const RELATION: &str = "http://openid.net/specs/connect/1.0/issuer";
+
+/// Finds the issuer that a user's address belongs to (OpenID Connect Discovery 1.0 section 2, RFC 7033): `ada@example.com`,
+/// `acct:ada@example.com`, or `https://example.com/ada`.
+///
+/// The address comes from a stranger, and a request goes to its host: hosts that are addresses of this machine or of a private
+/// network are refused. Names that resolve to such addresses are for the HTTP client to refuse. Compare the issuer with those
+/// that the application knows before it signs anybody in there.
+///
+/// # Errors
+///
+/// A configuration error when the text is no such address; a malformed-reply error when no issuer is found; else any [`Error`].
+pub async fn webfinger(resource: &str, http: Option<Arc<dyn HttpClient>>) -> Result<String> {
+    let (resource, host) = normalized(resource)
+        .map_err(|problem| Error::new(WEBFINGER, "openid", ErrorKind::Configuration(problem)))?;
+    let mut client = OAuth2::from_spec(&crate::SPEC, "", ClientSecret::NONE);
+    if let Some(http) = http {
+        client.set_http_client(http);
+    }
+    let url = format!("https://{host}/.well-known/webfinger");
+    let reply = client
+        .call(WEBFINGER, Method::GET, url)
+        .query(&[("resource", &resource), ("rel", RELATION)])
+        .header("accept", "application/jrd+json, application/json")
+        .send()
+        .await?;
+    let document = reply.object()?;
+    let links = document["links"].as_array().into_iter().flatten();
+    let issuer = links
+        .filter(|link| link["rel"] == RELATION)
+        .find_map(|link| link["href"].as_str())
+        .ok_or_else(|| reply.malformed("there is no link to an issuer in it"))?;
+    let is_issuer = Url::parse(issuer).is_ok_and(|url| {
+        url.scheme() == "https" && url.query().is_none() && url.fragment().is_none() && url.has_host()
+    });
+    match is_issuer {
+        true => Ok(issuer.to_owned()),
+        false => Err(reply.malformed("the issuer in it is not an https URL without query and fragment")),
+    }
+}
+
+/// The resource and the host to ask (section 2.1).
+fn normalized(input: &str) -> Result<(String, String), String> {
+    let wrong = || "an address is such as ada@example.com or https://example.com/ada".to_owned();
+    let input = input.trim();
+    if let Some(account) = input.strip_prefix("acct:").or_else(|| is_account(input).then_some(input)) {
+        let (_, host) = account.rsplit_once('@').ok_or_else(wrong)?;
+        return Ok((format!("acct:{account}"), checked(&format!("https://{host}"))?.1));
+    }
+    let url = match input.split_once("://") {
+        Some(("https", _)) => input.to_owned(),
+        Some(_) => return Err("an address that is a URL must be https".to_owned()),
+        None => format!("https://{input}"),
+    };
+    let (url, host) = checked(url.split('#').next().unwrap_or_default())?;
+    Ok((url, host))
+}
+
+/// Whether the text is an account: something, an at sign, a host, and neither path nor query.
+fn is_account(input: &str) -> bool {
+    input.contains('@') && !input.contains(['/', '?', '#', ':'])
+}
+
+fn checked(url: &str) -> Result<(String, String), String> {
+    let parsed = Url::parse(url).map_err(|_| "the address has no valid host".to_owned())?;
+    let private = match parsed.host() {
+        None => return Err("the address has no host".to_owned()),
+        Some(Host::Domain(name)) => {
+            let name = name.trim_end_matches('.');
+            !name.contains('.')
+                || name.ends_with(".localhost")
+                || name.ends_with(".local")
+                || name.ends_with(".internal")
+        }
+        Some(Host::Ipv4(address)) => is_private(address.into()),
+        Some(Host::Ipv6(address)) => is_private(address.into()),
+    };
+    if private || !parsed.username().is_empty() || parsed.password().is_some() {
+        return Err("the address is of this machine or of a private network".to_owned());
+    }
+    let host = parsed.host_str().unwrap_or_default();
+    let host = parsed.port().map_or(host.to_owned(), |port| format!("{host}:{port}"));
+    Ok((url.to_owned(), host))
+}
+
+fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => {
+            let [a, b, ..] = v4.octets();
+            v4.is_loopback()
+                || v4.is_private()
+                || v4.is_link_local()
+                || v4.is_unspecified()
+                || v4.is_broadcast()
+                || v4.is_multicast()
+                || v4.is_documentation()
+                || a == 0
+                || (a == 100 && (64..128).contains(&b))
+        }
+        IpAddr::V6(v6) => {
+            let first = v6.segments()[0];
+            v6.to_ipv4().is_some_and(|v4| is_private(v4.into()))
+                || v6.is_loopback()
+                || v6.is_unspecified()
+                || v6.is_multicast()
+                || first & 0xfe00 == 0xfc00
+                || first & 0xffc0 == 0xfe80
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn md_14_addresses_are_normalized_as_the_specification_says() {
+        for (input, resource, host) in [
+            ("joe@example.com", "acct:joe@example.com", "example.com"),
+            ("acct:joe@example.com:8080", "acct:joe@example.com:8080", "example.com:8080"),
+            (
+                "acct:juliet%40capulet.example@shoes.example",
+                "acct:juliet%40capulet.example@shoes.example",
+                "shoes.example",
+            ),
+            ("example.com", "https://example.com", "example.com"),
+            ("example.com:8080", "https://example.com:8080", "example.com:8080"),
+            ("https://example.com/joe#me", "https://example.com/joe", "example.com"),
+            ("example.com/joe", "https://example.com/joe", "example.com"),
+        ] {
+            assert_eq!(normalized(input), Ok((resource.to_owned(), host.to_owned())), "{input}");
+        }
+    }
+
+    #[test]
+    fn md_09_nobody_is_sent_into_a_private_network() {
+        for bad in [
+            "joe@127.0.0.1",
+            "joe@localhost",
+            "https://169.254.169.254/latest",
+            "https://[::1]/",
+            "https://[::ffff:10.0.0.1]/",
+            "https://10.0.0.1/",
+            "https://2130706433/",
+            "https://0x7f.1/",
+            "https://metadata.internal/",
+            "http://example.com/",
+            "https://user@example.com/",
+            "file:///etc/passwd",
+            "",
+            "@",
+        ] {
+            assert!(normalized(bad).is_err(), "{bad}");
+        }
+    }
+}
