@@ -1,7 +1,7 @@
 use std::{
     env, fs,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
 
 use anyhow::{Context, Result, bail};
@@ -159,7 +159,8 @@ impl Postgres {
                 && parent == process.id().to_string()
             {
                 // It may have ended since.
-                let _ = Command::new("kill").args([&format!("-{name}"), child]).status();
+                let _ =
+                    Command::new("kill").args([&format!("-{name}"), child]).stderr(Stdio::null()).status();
             }
         }
         Ok(())

@@ -2,6 +2,8 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod bytes;
+mod contract;
 mod database;
 mod fixture;
 mod kill;

@@ -126,7 +126,7 @@ impl<'a> Storm<'a> {
     }
 
     async fn sign_in(&self, subject: &str) {
-        let token = self.server.sign_in().await;
+        let token = self.server.sign_in();
         self.manager.put(&key(subject), &token).await.unwrap();
     }
 

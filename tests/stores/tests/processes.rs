@@ -7,8 +7,8 @@ use std::{
     time::Duration,
 };
 
-use oauth_core::{LoginOptions, OAuth2, OAuth2Token, Provider};
-use oauth_emulator::{Consent, Emulator};
+use oauth_core::OAuth2Token;
+use oauth_emulator::Emulator;
 use oauth_store_tests::worker::{Order, Report, Settings, provider};
 use oauth_tokens::{TokenManager, TokenManagerBuilder};
 use tokio::{
@@ -27,7 +27,6 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// The emulator and its generic provider, which rotates refresh tokens and ends the grant when one comes twice.
 pub(crate) struct AuthorizationServer {
     pub(crate) emulator: Emulator,
-    client: OAuth2,
 }
 
 impl AuthorizationServer {
@@ -39,27 +38,18 @@ impl AuthorizationServer {
             .start()
             .await
             .unwrap();
-        let client = emulator.connect(provider("https://oauth2.example/token")).await.unwrap();
-        Self { emulator, client }
+        Self { emulator }
     }
 
     /// The token of a new grant.
-    pub(crate) async fn sign_in(&self) -> OAuth2Token {
-        let started =
-            self.client.start_login("https://app.example/callback", LoginOptions::new()).await.unwrap();
-        let arrival = self.emulator.browse(&started.url, Consent::Allow).await.unwrap();
-        self.client.finish_login(started.attempt, arrival.callback()).await.unwrap().token
+    pub(crate) fn sign_in(&self) -> OAuth2Token {
+        self.emulator.sign_in("oauth2").unwrap()
     }
 
     /// The token of a new grant, whose access token has expired.
-    pub(crate) async fn sign_in_expired(&self) -> OAuth2Token {
-        self.sign_in_until(1).await
-    }
-
-    /// The token of a new grant, said to expire at a Unix time.
-    pub(crate) async fn sign_in_until(&self, expires_at: i64) -> OAuth2Token {
-        let mut token = serde_json::to_value(self.sign_in().await).unwrap();
-        token["expires_at"] = expires_at.into();
+    pub(crate) fn sign_in_expired(&self) -> OAuth2Token {
+        let mut token = serde_json::to_value(self.sign_in()).unwrap();
+        token["expires_at"] = 1.into();
         serde_json::from_value(token).unwrap()
     }
 

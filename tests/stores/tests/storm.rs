@@ -42,7 +42,7 @@ async fn storm(place: &Place) {
     let mut times = Vec::new();
     for round in 0..ROUNDS {
         let subject = round.to_string();
-        manager.put(&key(&subject), &server.sign_in_expired().await).await.unwrap();
+        manager.put(&key(&subject), &server.sign_in_expired()).await.unwrap();
         server.emulator.clear_requests();
 
         let began = Instant::now();
