@@ -1,14 +1,14 @@
 use std::{
     env, fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
 };
 
 use anyhow::{Context, Result, bail};
 
 use crate::{
     free_port, in_path, own_folder,
-    process::{Process, User, as_user, give, is_root, user},
+    process::{Process, User, as_user, children, give, is_root, signal, user},
 };
 
 /// A PostgreSQL server with one empty database. Whoever reaches the loopback interface is let in without a password.
@@ -151,17 +151,9 @@ impl Postgres {
     fn signal_all(&self, name: &str) -> Result<()> {
         let process = self.process.as_ref().context("the server is not running")?;
         process.signal(name)?;
-        let list =
-            Command::new("ps").args(["-A", "-o", "pid=,ppid="]).output().context("cannot start `ps`")?;
-        for line in String::from_utf8_lossy(&list.stdout).lines() {
-            let mut numbers = line.split_whitespace();
-            if let (Some(child), Some(parent)) = (numbers.next(), numbers.next())
-                && parent == process.id().to_string()
-            {
-                // It may have ended since.
-                let _ =
-                    Command::new("kill").args([&format!("-{name}"), child]).stderr(Stdio::null()).status();
-            }
+        for child in children(process.id()) {
+            // It may have ended since.
+            signal(name, child);
         }
         Ok(())
     }

@@ -67,7 +67,7 @@ impl Process {
     pub(crate) fn wait_until(&mut self, what: &str, mut is_so: impl FnMut(&mut Self) -> bool) -> Result<()> {
         let begun = Instant::now();
         while !is_so(self) {
-            if self.id != 0 && !self.is_alive()? {
+            if self.id != 0 && !signal("0", self.id) {
                 bail!("the server ended instead of starting to {what}; it said:\n{}", self.said());
             }
             if begun.elapsed() > PATIENCE {
@@ -80,22 +80,15 @@ impl Process {
 
     /// Sends the server a signal, such as `STOP`, `CONT` or `KILL`.
     pub(crate) fn signal(&self, name: &str) -> Result<()> {
-        let status = Command::new("kill").args([&format!("-{name}"), &self.id.to_string()]).status()?;
-        if !status.success() {
-            bail!("`kill -{name}` of the server failed; it is not running");
+        match signal(name, self.id) {
+            true => Ok(()),
+            false => bail!("`kill -{name}` of the server failed; it is not running"),
         }
-        Ok(())
     }
 
     /// The number of the server's process.
     pub(crate) fn id(&self) -> u32 {
         self.id
-    }
-
-    fn is_alive(&self) -> Result<bool> {
-        let mut kill = Command::new("kill");
-        kill.args(["-0", &self.id.to_string()]).stderr(Stdio::null());
-        Ok(kill.status()?.success())
     }
 
     fn said(&self) -> String {
@@ -107,11 +100,41 @@ impl Drop for Process {
     fn drop(&mut self) {
         // A stopped process takes no other signal than these two.
         if self.id != 0 {
-            let _ = Command::new("kill").args(["-CONT", &self.id.to_string()]).stderr(Stdio::null()).status();
+            signal("CONT", self.id);
         }
         drop(self.watcher.stdin.take());
         let _ = self.watcher.wait();
     }
+}
+
+/// Sends a signal to a process; whether there is such a one. By the shell's own `kill`, because not every system has a program of
+/// this name.
+pub(crate) fn signal(name: &str, id: u32) -> bool {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("kill -{name} {id}")]).stderr(Stdio::null());
+    shell.status().is_ok_and(|status| status.success())
+}
+
+/// The processes that this one has started.
+pub(crate) fn children(parent: u32) -> Vec<u32> {
+    let of_linux = fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(|entry| {
+        let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
+        // Number, name in brackets (which may hold anything), state, number of the parent.
+        let parent = stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.to_owned();
+        Some((entry.file_name().to_str()?.to_owned(), parent))
+    });
+    let mut all: Vec<_> = of_linux.collect();
+    if all.is_empty()
+        && let Ok(list) = Command::new("ps").args(["-A", "-o", "pid=,ppid="]).output()
+    {
+        let list = String::from_utf8_lossy(&list.stdout).into_owned();
+        let pair = |line: &str| {
+            line.trim().split_once(' ').map(|(one, other)| (one.to_owned(), other.trim().to_owned()))
+        };
+        all = list.lines().filter_map(pair).collect();
+    }
+    let parent = parent.to_string();
+    all.into_iter().filter(|(_, of)| *of == parent).filter_map(|(child, _)| child.parse().ok()).collect()
 }
 
 /// The user of this name, if the system has one.

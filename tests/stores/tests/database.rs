@@ -179,6 +179,26 @@ async fn a_postgres_table_may_stand_in_a_schema() {
     assert_eq!(count, 1);
 }
 
+#[tokio::test]
+async fn what_was_deleted_a_day_ago_goes_from_postgres() {
+    let place = Place::postgres("forget");
+    let store = postgres(&place.url, &place.table).await.unwrap();
+    let pool = PgPool::connect(&place.url).await.unwrap();
+    for label in ["kept", "old", "last"] {
+        store.save(&key().with_label(label), sealed("x"), Expected::Absent, None).await.unwrap();
+    }
+    store.delete(&key().with_label("old")).await.unwrap();
+    let age = format!("UPDATE {} SET changed_at = changed_at - 24 * 60 * 60 * 1000 - 1", place.table);
+    sqlx::raw_sql(sqlx::AssertSqlSafe(age)).execute(&pool).await.unwrap();
+    store.delete(&key().with_label("last")).await.unwrap();
+    let labels: Vec<String> =
+        sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT label FROM {} ORDER BY label", place.table)))
+            .fetch_all(&pool)
+            .await
+            .unwrap();
+    assert_eq!(labels, ["kept", "last"]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn many_migrate_a_new_postgres_table_at_once() {
     let place = Place::postgres("migrate");

@@ -3,7 +3,7 @@
 use std::{
     path::PathBuf,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicI64, Ordering},
     },
     time::{Duration, Instant},
@@ -224,7 +224,7 @@ enum Server {
     Postgres(Postgres),
     Redis(Redis),
     /// SQLite has no server; another program may hold the lock.
-    Sqlite(PathBuf, Mutex<Option<Lock>>),
+    Sqlite(PathBuf, Option<Lock>),
 }
 
 #[derive(Debug)]
@@ -246,7 +246,7 @@ impl Server {
     async fn sqlite() -> (Self, Place) {
         let place = Place::sqlite("outage");
         let file = place.url.trim_start_matches("sqlite:").into();
-        (Self::Sqlite(file, Mutex::default()), place)
+        (Self::Sqlite(file, None), place)
     }
 
     async fn take_away(&mut self, how: Away) {
@@ -258,7 +258,7 @@ impl Server {
             (Self::Sqlite(file, lock), _) => {
                 let options = SqliteConnectOptions::new().filename(file);
                 let pool = SqlitePool::connect_with(options).await.unwrap();
-                *lock.lock().unwrap() = Some(Lock(pool.begin_with("BEGIN EXCLUSIVE").await.unwrap()));
+                *lock = Some(Lock(pool.begin_with("BEGIN EXCLUSIVE").await.unwrap()));
             }
         }
     }
@@ -270,7 +270,7 @@ impl Server {
             (Self::Redis(server), Away::Stopped) => server.start_again().unwrap(),
             (Self::Redis(server), Away::Frozen) => server.thaw().unwrap(),
             (Self::Sqlite(_, lock), _) => {
-                let Lock(transaction) = lock.get_mut().unwrap().take().unwrap();
+                let Lock(transaction) = lock.take().unwrap();
                 transaction.rollback().await.unwrap();
             }
         }

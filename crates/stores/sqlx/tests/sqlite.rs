@@ -159,6 +159,45 @@ async fn the_schema_as_text_is_the_one_that_migrate_makes() {
 }
 
 #[tokio::test]
+async fn what_was_deleted_a_day_ago_goes_and_nothing_else_does() {
+    let folder = Folder::new("forget");
+    let store = SqliteStore::open(folder.file()).await.unwrap();
+    let pool = SqlitePool::connect_with(SqliteConnectOptions::new().filename(folder.file())).await.unwrap();
+    for label in ["kept", "old", "leased", "new", "last"] {
+        let key = key().with_label(label);
+        store.save(&key, sealed("x"), Expected::Absent, None).await.unwrap();
+        if label != "kept" {
+            store.delete(&key).await.unwrap();
+        }
+    }
+    store.acquire(&key().with_label("leased"), "me", Duration::from_secs(60)).await.unwrap();
+    store.put("short", sealed("x"), Duration::ZERO).await.unwrap();
+    store.put("long", sealed("x"), Duration::from_secs(60)).await.unwrap();
+    let labels = || async {
+        let rows: Vec<String> = sqlx::query_scalar("SELECT label FROM oauth_tokens ORDER BY label")
+            .fetch_all(&pool)
+            .await
+            .unwrap();
+        rows
+    };
+    assert_eq!(labels().await, ["kept", "last", "leased", "new", "old"]);
+    let day = 24 * 60 * 60 * 1000;
+    sqlx::query(
+        "UPDATE oauth_tokens SET changed_at = changed_at - $1 WHERE label IN ('kept', 'old', 'leased')",
+    )
+    .bind(day + 1000)
+    .execute(&pool)
+    .await
+    .unwrap();
+    store.save(&key().with_label("last"), sealed("x"), Expected::Absent, None).await.unwrap();
+    store.delete(&key().with_label("last")).await.unwrap();
+    assert_eq!(labels().await, ["kept", "last", "leased", "new"]);
+    let values: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM oauth_tokens_cache").fetch_one(&pool).await.unwrap();
+    assert_eq!(values, 1);
+}
+
+#[tokio::test]
 async fn what_cannot_work_says_what_to_do() {
     let folder = Folder::new("errors");
     let store = SqliteStore::open(folder.file()).await.unwrap();
