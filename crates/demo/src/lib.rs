@@ -18,6 +18,7 @@ use oauth_emulator::Emulator;
 
 /// What only some providers need to know, as their users would set it.
 const SETTINGS: &[(&str, &str, &str)] = &[
+    ("microsoft", "tenants", "any"),
     ("okta", "domain", "example.okta.com"),
     ("openid", "issuer", "https://openid.example"),
     ("shopify", "shop", "my-shop"),
@@ -106,3 +107,8 @@ struct MigrationGuide;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/sign-in-with-axum.md")]
 struct SignInWithAxum;
+
+/// The guide's code, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/openid-connect.md")]
+struct OpenIDConnectGuide;

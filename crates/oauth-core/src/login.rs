@@ -430,8 +430,10 @@ impl OAuth2 {
     }
 
     /// The checks that every callback must pass before its code is looked at: it has no parameter twice, belongs to
-    /// this provider and this attempt, is not too late, and comes from the issuer that was asked (RFC 6749 section
-    /// 10.12, RFC 9207 section 2.4).
+    /// this provider and this attempt, is not too late, came by the response mode that was asked for, and comes from the issuer
+    /// that was asked (RFC 6749 section 10.12, RFC 9207 section 2.4).
+    ///
+    /// Of a client with discovery, this is a method of the [`ready`](Self::ready) one, as the attempt is.
     ///
     /// # Errors
     ///
@@ -455,9 +457,12 @@ impl OAuth2 {
         if callback.mode.is_some_and(|mode| mode != attempt.response_mode) {
             return refuse(LoginError::WrongResponseMode);
         }
+        // An ID token that comes with the code names the issuer too, and its signature is verified (RFC 9207 section 2.4).
+        let vouched =
+            attempt.response_type == ResponseType::CodeIdToken && callback.get("id_token").is_some();
         match (callback.get("iss"), attempt.issuer()) {
             (Some(iss), Some(issuer)) if iss != issuer => refuse(LoginError::IssuerMismatch),
-            (None, _) if self.requires_callback_issuer() => refuse(LoginError::MissingIssuer),
+            (None, _) if self.requires_callback_issuer() && !vouched => refuse(LoginError::MissingIssuer),
             _ => Ok(()),
         }
     }
