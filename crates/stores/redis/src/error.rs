@@ -43,3 +43,8 @@ pub(crate) fn unexpected(operation: StoreOperation) -> StoreError {
         "the reply has another form than expected; does something else use these keys?",
     )
 }
+
+/// Something that others changed each time it was looked at.
+pub(crate) fn too_busy(operation: StoreOperation) -> StoreError {
+    StoreError::transient(operation, "it changed each time that it was looked at")
+}

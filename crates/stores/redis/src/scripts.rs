@@ -28,11 +28,12 @@ const FORGET: &str = "local function forget(key, at) \
 impl Scripts {
     pub(crate) fn new() -> Self {
         Self {
-            // ARGV: sealed, kind of expectation, expected version, fence of the lease or empty, member of the index.
+            // ARGV: sealed, kind of expectation, expected version, fence of the lease or empty, member of the index. Of the kind
+            // `seen` is what replaces anything, as long as nothing has changed since it was seen.
             save: Script::new(
                 "local found = redis.call('HMGET', KEYS[1], 'v', 's', 'f') \
                  if ARGV[4] ~= '' and tonumber(found[3] or '0') > tonumber(ARGV[4]) then return {'fenced'} end \
-                 local fits = ARGV[2] == 'any' \
+                 local fits = (ARGV[2] == 'seen' and (found[1] or '0') == ARGV[3]) \
                    or (ARGV[2] == 'absent' and not found[2]) \
                    or (ARGV[2] == 'version' and found[2] and found[1] == ARGV[3]) \
                  if not fits then \
@@ -45,15 +46,17 @@ impl Scripts {
                  redis.call('SADD', KEYS[2], ARGV[5]) \
                  return {'saved', version}",
             ),
-            // ARGV: member of the index.
+            // ARGV: member of the index, version that was seen.
             delete: Script::new(&format!(
                 "{NOW}{FORGET}\
+                 local found = redis.call('HMGET', KEYS[1], 'v', 's') \
+                 if found[2] and found[1] ~= ARGV[2] then return {{'changed'}} end \
                  redis.call('SREM', KEYS[2], ARGV[1]) \
                  local deleted = redis.call('HDEL', KEYS[1], 's') \
                  if deleted == 1 then \
                    forget(KEYS[1], math.max(now, tonumber(redis.call('HGET', KEYS[1], 'u') or '0'))) \
                  end \
-                 return deleted"
+                 return {{'deleted', deleted}}"
             )),
             // KEYS: the index, then the record of each member in ARGV. If the index has other members by now, they are
             // returned instead of the records.

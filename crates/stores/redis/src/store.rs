@@ -8,7 +8,7 @@ use oauth_tokens::{
 use redis::{Cmd, FromRedisValue, RedisError, RedisResult, ScriptInvocation, Value, aio::ConnectionLike};
 
 use crate::{
-    error::{store_error, unexpected},
+    error::{store_error, too_busy, unexpected},
     keys::{Prefix, member, read_member},
     scripts::Scripts,
 };
@@ -28,8 +28,8 @@ pub struct RedisStore<C> {
 /// Longer than a Redis takes that is alive.
 const TIME_LIMIT: Duration = Duration::from_secs(5);
 
-/// How often a list is read anew when it changes while it is read.
-const ATTEMPTS: usize = 16;
+/// How often an operation begins anew when others change what it is about.
+const ATTEMPTS: usize = 100;
 
 impl<C: ConnectionLike + Clone + Send + Sync> RedisStore<C> {
     /// Keeps tokens under keys that begin with `oauth:`.
@@ -59,6 +59,14 @@ impl<C: ConnectionLike + Clone + Send + Sync> RedisStore<C> {
     pub fn with_time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = limit;
         self
+    }
+
+    /// The version of a record, or of the one that was there last; 0 if there was none.
+    async fn version(&self, operation: StoreOperation, key: &TokenKey) -> Result<u64, StoreError> {
+        let mut command = redis::cmd("HGET");
+        let version: RedisResult<Option<u64>> =
+            self.command(command.arg(self.prefix.record(key)).arg("v")).await;
+        Ok(version.map_err(|error| store_error(operation, error))?.unwrap_or_default())
     }
 
     /// Runs a script within the time limit.
@@ -108,34 +116,48 @@ impl<C: ConnectionLike + Clone + Send + Sync> TokenStore for RedisStore<C> {
         expected: Expected,
         lease: Option<&Lease>,
     ) -> Result<Saved, StoreError> {
-        let (kind, version) = match expected {
-            Expected::Any => ("any", 0),
-            Expected::Absent => ("absent", 0),
-            Expected::Version(version) => ("version", version),
-        };
-        let mut script = self.scripts.save.key(self.prefix.record(key));
-        script.key(self.prefix.index(key.tenant(), key.subject()));
-        script.arg(&*sealed).arg(kind).arg(version);
-        script.arg(lease.map_or_else(String::new, |lease| lease.fence.to_string())).arg(member(key));
         let operation = StoreOperation::Save;
-        let reply: Vec<Value> = self.script(operation, &script).await?;
-        let word = word(operation, reply.first())?;
-        match (&*word, &reply[1..]) {
-            ("saved", [version]) => Ok(Saved::Version(read(operation, version)?)),
-            ("fenced", []) => Ok(Saved::Fenced),
-            ("conflict", []) => Ok(Saved::Conflict(None)),
-            ("conflict", [version, sealed]) => {
-                let sealed: Vec<u8> = read(operation, sealed)?;
-                Ok(Saved::Conflict(Some(Record::new(read(operation, version)?, sealed))))
-            }
-            _ => Err(unexpected(operation)),
+        for _ in 0..ATTEMPTS {
+            // Whatever is there is replaced, but by its version too: a command that was given up, because Redis stalled, may still
+            // be carried out later, and must not replace what came after it.
+            let (kind, version) = match expected {
+                Expected::Any => ("seen", self.version(operation, key).await?),
+                Expected::Absent => ("absent", 0),
+                Expected::Version(version) => ("version", version),
+            };
+            let mut script = self.scripts.save.key(self.prefix.record(key));
+            script.key(self.prefix.index(key.tenant(), key.subject()));
+            script.arg(&*sealed).arg(kind).arg(version);
+            script.arg(lease.map_or_else(String::new, |lease| lease.fence.to_string())).arg(member(key));
+            let reply: Vec<Value> = self.script(operation, &script).await?;
+            let word = word(operation, reply.first())?;
+            return match (&*word, &reply[1..]) {
+                ("saved", [version]) => Ok(Saved::Version(read(operation, version)?)),
+                ("fenced", []) => Ok(Saved::Fenced),
+                ("conflict", _) if expected == Expected::Any => continue,
+                ("conflict", []) => Ok(Saved::Conflict(None)),
+                ("conflict", [version, sealed]) => {
+                    let sealed: Vec<u8> = read(operation, sealed)?;
+                    Ok(Saved::Conflict(Some(Record::new(read(operation, version)?, sealed))))
+                }
+                _ => Err(unexpected(operation)),
+            };
         }
+        Err(too_busy(operation))
     }
 
     async fn delete(&self, key: &TokenKey) -> Result<bool, StoreError> {
-        let mut script = self.scripts.delete.key(self.prefix.record(key));
-        script.key(self.prefix.index(key.tenant(), key.subject())).arg(member(key));
-        self.script(StoreOperation::Delete, &script).await
+        let operation = StoreOperation::Delete;
+        for _ in 0..ATTEMPTS {
+            let version = self.version(operation, key).await?;
+            let mut script = self.scripts.delete.key(self.prefix.record(key));
+            script.key(self.prefix.index(key.tenant(), key.subject())).arg(member(key)).arg(version);
+            let reply: Vec<Value> = self.script(operation, &script).await?;
+            if let [_, deleted] = &reply[..] {
+                return read(operation, deleted);
+            }
+        }
+        Err(too_busy(operation))
     }
 
     async fn list(&self, tenant: &str, subject: &str) -> Result<Vec<(TokenKey, Record)>, StoreError> {
@@ -167,7 +189,7 @@ impl<C: ConnectionLike + Clone + Send + Sync> TokenStore for RedisStore<C> {
             records.sort_by(|(one, _), (other, _)| one.cmp(other));
             return Ok(records);
         }
-        Err(StoreError::transient(operation, "the list changed each time that it was read"))
+        Err(too_busy(operation))
     }
 
     async fn acquire(

@@ -71,24 +71,25 @@ impl Statements {
         let (tokens, cache) = (table.with(""), table.with("_cache"));
         Arc::new(Self {
             load: sql(format!("SELECT version, sealed FROM {tokens} WHERE id = $1 AND sealed IS NOT NULL")),
-            // $8: the lease's fence; $9: whether what is there may be replaced.
             put: sql(format!(
                 "INSERT INTO {tokens} AS t \
                  (id, owner, tenant, subject, provider, label, version, sealed, fence, changed_at) \
                  VALUES ($1, $2, $3, $4, $5, $6, 1, $7, 0, {now}) \
                  ON CONFLICT (id) DO UPDATE SET version = t.version + 1, sealed = excluded.sealed, changed_at = {now} \
-                 WHERE t.fence <= $8 AND ($9 OR t.sealed IS NULL) \
+                 WHERE t.fence <= $8 AND t.sealed IS NULL \
                  RETURNING version"
             )),
+            // $5: whether a token must be there, and not the row alone.
             swap: sql(format!(
                 "UPDATE {tokens} SET version = version + 1, sealed = $2, changed_at = {now} \
-                 WHERE id = $1 AND sealed IS NOT NULL AND version = $3 AND fence <= $4 \
+                 WHERE id = $1 AND version = $3 AND fence <= $4 AND (sealed IS NOT NULL OR NOT $5) \
                  RETURNING version"
             )),
             look: sql(format!("SELECT version, sealed, fence FROM {tokens} WHERE id = $1")),
             // The row stays for its numbers.
             delete: sql(format!(
-                "UPDATE {tokens} SET sealed = NULL, changed_at = {now} WHERE id = $1 AND sealed IS NOT NULL"
+                "UPDATE {tokens} SET sealed = NULL, changed_at = {now} \
+                 WHERE id = $1 AND version = $2 AND sealed IS NOT NULL"
             )),
             forget: sql(format!(
                 "DELETE FROM {tokens} WHERE id IN (SELECT id FROM {tokens} WHERE sealed IS NULL \

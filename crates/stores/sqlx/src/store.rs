@@ -21,7 +21,7 @@ pub(crate) struct Settings {
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 
 /// How often an operation looks again when others change a row just then.
-pub(crate) const ATTEMPTS: usize = 16;
+pub(crate) const ATTEMPTS: usize = 100;
 
 impl Settings {
     pub(crate) fn new(table: TableName, dialect: Dialect) -> Self {
@@ -169,7 +169,6 @@ macro_rules! implement {
                 &self,
                 columns: &crate::key::Columns<'_>,
                 sealed: &[u8],
-                replace: bool,
                 fence: i64,
             ) -> Result<Option<i64>, sqlx::Error> {
                 // All rows are fetched, because SQLite ends a statement that writes when it was read to its end.
@@ -182,7 +181,6 @@ macro_rules! implement {
                     .bind(&*columns.label)
                     .bind(sealed)
                     .bind(fence)
-                    .bind(replace)
                     .fetch_all(&self.pool)
                     .await?;
                 Ok(rows.first().copied())
@@ -194,15 +192,35 @@ macro_rules! implement {
                 sealed: &[u8],
                 version: i64,
                 fence: i64,
+                needs_token: bool,
             ) -> Result<Option<i64>, sqlx::Error> {
                 let rows = sqlx::query_scalar(self.settings.statements.swap.clone())
                     .bind(&columns.id)
                     .bind(sealed)
                     .bind(version)
                     .bind(fence)
+                    .bind(needs_token)
                     .fetch_all(&self.pool)
                     .await?;
                 Ok(rows.first().copied())
+            }
+
+            /// A row as it is: its version, what is sealed in it, its fence.
+            async fn look(&self, id: &[u8]) -> Result<Option<(i64, Option<Vec<u8>>, i64)>, sqlx::Error> {
+                sqlx::query_as(self.settings.statements.look.clone()).bind(id).fetch_optional(&self.pool).await
+            }
+
+            /// Whether there was something to delete; `None` if it changed each time. By its version, for the same reason as a
+            /// save.
+            async fn delete_in_time(&self, id: &[u8]) -> Result<Option<bool>, sqlx::Error> {
+                for _ in 0..crate::store::ATTEMPTS {
+                    let Some((version, Some(_), _)) = self.look(id).await? else { return Ok(Some(false)) };
+                    let delete = sqlx::query(self.settings.statements.delete.clone()).bind(id).bind(version);
+                    if delete.execute(&self.pool).await?.rows_affected() > 0 {
+                        return Ok(Some(true));
+                    }
+                }
+                Ok(None)
             }
 
             async fn save_in_time(
@@ -218,12 +236,19 @@ macro_rules! implement {
 
                 let columns = crate::key::Columns::of(key);
                 let allowed = fence(lease);
+                // Whatever is there is replaced, but by its version too: a statement that was given up, because the database
+                // stalled, may still be carried out later, and must not replace what came after it.
+                let mut seen = match expected {
+                    Expected::Any => self.look(&columns.id).await?.map(|row| row.0),
+                    Expected::Absent => None,
+                    Expected::Version(version) => Some(signed(version)),
+                };
+                let needs_token = expected != Expected::Any;
                 for _ in 0..crate::store::ATTEMPTS {
-                    let saved = match expected {
-                        Expected::Any => self.try_put(&columns, sealed, true, allowed).await?,
-                        Expected::Absent => self.try_put(&columns, sealed, false, allowed).await?,
-                        Expected::Version(version) => {
-                            self.try_swap(&columns, sealed, signed(version), allowed).await?
+                    let saved = match seen {
+                        None => self.try_put(&columns, sealed, allowed).await?,
+                        Some(version) => {
+                            self.try_swap(&columns, sealed, version, allowed, needs_token).await?
                         }
                     };
                     if let Some(version) = saved {
@@ -231,11 +256,10 @@ macro_rules! implement {
                     }
                     // What is in the way is told by another statement. If nothing is any more, the save is tried again, so
                     // that each answer is true of one moment.
-                    let row: Option<(i64, Option<Vec<u8>>, i64)> =
-                        sqlx::query_as(self.settings.statements.look.clone())
-                            .bind(&columns.id)
-                            .fetch_optional(&self.pool)
-                            .await?;
+                    let row = self.look(&columns.id).await?;
+                    if expected == Expected::Any {
+                        seen = row.as_ref().map(|row| row.0);
+                    }
                     let (version, found, fence) = row.unwrap_or_default();
                     if fence > allowed {
                         return Ok(Some(Saved::Fenced));
@@ -319,14 +343,13 @@ macro_rules! implement {
             }
 
             async fn delete(&self, key: &oauth_tokens::TokenKey) -> Result<bool, oauth_tokens::StoreError> {
-                let delete = sqlx::query(self.settings.statements.delete.clone()).bind(crate::key::id(key));
-                let deleted =
-                    self.run(oauth_tokens::StoreOperation::Delete, delete.execute(&self.pool)).await?;
-                let existed = deleted.rows_affected() > 0;
+                let operation = oauth_tokens::StoreOperation::Delete;
+                let deleted = self.run(operation, self.delete_in_time(&crate::key::id(key))).await?;
+                let existed = deleted.ok_or_else(|| crate::error::too_busy(operation))?;
                 if existed {
                     // What was deleted before yesterday goes. If that fails, the next one does it.
                     let forget = sqlx::query(self.settings.statements.forget.clone());
-                    let _ = self.run(oauth_tokens::StoreOperation::Delete, forget.execute(&self.pool)).await;
+                    let _ = self.run(operation, forget.execute(&self.pool)).await;
                 }
                 Ok(existed)
             }

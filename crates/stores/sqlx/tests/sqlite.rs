@@ -234,12 +234,40 @@ async fn a_file_that_another_program_locks_is_waited_for_and_then_reported_as_bu
     // Readers do not wait for writers.
     store.load(&key()).await.unwrap();
     lock.rollback().await.unwrap();
-    // The save that was given up may have been done since; this one is done in any case.
+    // The save that was given up may be carried out before this one or after it, which it must not undo.
     assert!(matches!(
         store.save(&key(), sealed("two"), Expected::Any, None).await.unwrap(),
         Saved::Version(1 | 2)
     ));
-    assert_eq!(store.load(&key()).await.unwrap().unwrap().sealed, "two");
+    for _ in 0..50 {
+        assert_eq!(store.load(&key()).await.unwrap().unwrap().sealed, "two");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delete_that_was_given_up_does_not_delete_what_came_after_it() {
+    let folder = Folder::new("late-delete");
+    let store = SqliteStore::open(folder.file()).await.unwrap().with_time_limit(Duration::from_secs(60));
+    let impatient = store.clone().with_time_limit(Duration::from_millis(300));
+    store.save(&key(), sealed("one"), Expected::Absent, None).await.unwrap();
+    let pool = SqlitePool::connect_with(SqliteConnectOptions::new().filename(folder.file())).await.unwrap();
+    let mut lock = pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let error = impatient.delete(&key()).await.unwrap_err();
+    assert!(error.is_transient(), "{error}");
+    // A new login, by a program that holds the lock.
+    sqlx::query("UPDATE oauth_tokens SET version = version + 1, sealed = $1")
+        .bind(&b"two"[..])
+        .execute(&mut *lock)
+        .await
+        .unwrap();
+    lock.commit().await.unwrap();
+    // A writer of this store comes after the one that was given up, or before; either is well.
+    store.save(&key().with_label("other"), sealed("x"), Expected::Any, None).await.unwrap();
+    for _ in 0..50 {
+        assert_eq!(store.load(&key()).await.unwrap().unwrap().sealed, "two");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 #[cfg(unix)]
