@@ -119,6 +119,10 @@ pub(super) fn check(members: &[Package], metadata: &Metadata, findings: &mut Fin
 fn arrow(package: &Package, layer: Layer, dependency: &Dependency, findings: &mut Findings) {
     let other = dependency.path.as_deref().and_then(|path| Layer::of(&workspace::short(path)));
     let for_tests = dependency.kind.as_deref() == Some("dev");
+    // A package's tests may depend on the package itself, to have all its features.
+    if for_tests && dependency.name == package.name {
+        return;
+    }
     if let Some(why) = other.and_then(|other| layer.forbids(other, for_tests)) {
         let (package_name, name) = (&package.name, &dependency.name);
         findings.add(&package.manifest_path, format!("{package_name} depends on {name}, but {why}"));
