@@ -27,6 +27,8 @@ const JWT_LIBRARIES: &[&str] = &["biscuit", "josekit", "jsonwebtoken", "jwt", "j
 /// The layers from the bottom. A package may depend on those of lower layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Layer {
+    /// Starts foreign servers for tests, and knows nothing of the rest.
+    Servers,
     Core,
     /// Not to be shipped: everybody may test against it, and it knows the core only.
     Emulator,
@@ -50,7 +52,8 @@ impl Layer {
             "crates/oauth-tokens" => Self::Tokens,
             "crates/oauth-clients" => Self::Facade,
             "crates/demo" => Self::Demo,
-            "tests" | "xtask" => Self::Tool,
+            "tests/servers" => Self::Servers,
+            "tests" | "tests/stores" | "xtask" => Self::Tool,
             _ if folder.starts_with("crates/providers/") => Self::Provider,
             _ if folder.starts_with("crates/stores/") => Self::Adapter,
             _ if folder.starts_with("crates/integrations/") => Self::Adapter,
@@ -61,6 +64,8 @@ impl Layer {
     /// Why a package of this layer may not depend on one of that layer.
     fn forbids(self, other: Self, for_tests: bool) -> Option<&'static str> {
         match (self, other) {
+            (Self::Tool, Self::Servers) => None,
+            (_, Self::Servers) => Some("only the tests and xtask start servers"),
             (Self::Emulator, Self::Core) => None,
             (Self::Emulator, _) => Some("the emulator may depend on oauth-core only"),
             (Self::Demo | Self::Tool, Self::Emulator) => None,
