@@ -457,6 +457,14 @@ impl OAuth2 {
         }
         match (callback.get("iss"), attempt.issuer()) {
             (Some(iss), Some(issuer)) if iss != issuer => refuse(LoginError::IssuerMismatch),
+            // An ID token beside the code names the issuer too, and the protocol compares that one before anything is sent.
+            (None, _)
+                if attempt.response_type != ResponseType::Code
+                    && self.any_protocol().is_some()
+                    && callback.get("id_token").is_some_and(|token| !token.is_empty()) =>
+            {
+                Ok(())
+            }
             (None, _) if self.requires_callback_issuer() => refuse(LoginError::MissingIssuer),
             _ => Ok(()),
         }
