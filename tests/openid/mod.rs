@@ -4,3 +4,4 @@ mod op;
 
 mod callback;
 mod id_token;
+mod keys;
