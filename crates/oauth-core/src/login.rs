@@ -430,8 +430,10 @@ impl OAuth2 {
     }
 
     /// The checks that every callback must pass before its code is looked at: it has no parameter twice, belongs to
-    /// this provider and this attempt, is not too late, and comes from the issuer that was asked (RFC 6749 section
-    /// 10.12, RFC 9207 section 2.4).
+    /// this provider and this attempt, is not too late, came by the response mode that was asked for, and comes from the issuer
+    /// that was asked (RFC 6749 section 10.12, RFC 9207 section 2.4).
+    ///
+    /// Of a client with discovery, this is a method of the [`ready`](Self::ready) one, as the attempt is.
     ///
     /// # Errors
     ///
@@ -457,6 +459,14 @@ impl OAuth2 {
         }
         match (callback.get("iss"), attempt.issuer()) {
             (Some(iss), Some(issuer)) if iss != issuer => refuse(LoginError::IssuerMismatch),
+            // An ID token beside the code names the issuer too, and the protocol compares that one before anything is sent.
+            (None, _)
+                if attempt.response_type != ResponseType::Code
+                    && self.any_protocol().is_some()
+                    && callback.get("id_token").is_some_and(|token| !token.is_empty()) =>
+            {
+                Ok(())
+            }
             (None, _) if self.requires_callback_issuer() => refuse(LoginError::MissingIssuer),
             _ => Ok(()),
         }

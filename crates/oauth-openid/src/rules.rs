@@ -2,7 +2,9 @@ use std::{sync::Arc, time::Duration};
 
 use oauth_core::{Clock, SharedCache, SystemClock};
 
-use crate::{algorithm::Algorithm, cached::CachePolicy, encryption::Decrypter, issuer::Issuers};
+use crate::{
+    algorithm::Algorithm, cached::CachePolicy, encryption::Decrypter, issuer::Issuers, keys::JwkSet,
+};
 
 /// What a client accepts of signed tokens, and how it keeps metadata and keys.
 ///
@@ -35,6 +37,7 @@ pub struct Rules {
     pub(crate) metadata_cache: CachePolicy,
     pub(crate) key_cache: CachePolicy,
     pub(crate) key_pause: Duration,
+    pub(crate) fixed_keys: Option<JwkSet>,
     pub(crate) shared_cache: Option<Arc<dyn SharedCache>>,
 }
 
@@ -96,6 +99,7 @@ impl Rules {
             metadata_cache: CachePolicy::METADATA,
             key_cache: CachePolicy::KEYS,
             key_pause: Duration::from_secs(60),
+            fixed_keys: None,
             shared_cache: None,
         }
     }
@@ -199,6 +203,13 @@ impl Rules {
     /// minute, so that made-up tokens cannot flood the provider.
     pub fn key_pause(mut self, pause: Duration) -> Self {
         self.key_pause = pause;
+        self
+    }
+
+    /// Verifies with these keys, and never asks the provider for others: for those who want no network, and replace the keys
+    /// themselves when the provider does.
+    pub fn fixed_keys(mut self, keys: JwkSet) -> Self {
+        self.fixed_keys = Some(keys);
         self
     }
 

@@ -8,7 +8,7 @@ use crate::{
     algorithm::Algorithm,
     encryption::DecryptError,
     jws::{self, Jws, Refusal},
-    keys::verify_hmac,
+    keys::{JwkSet, verify_hmac},
     metadata::ProviderMetadata,
     protocol::OpenIDConnect,
 };
@@ -74,7 +74,10 @@ impl OpenIDConnect {
                 verify_hmac(&jws, token, algorithm, secret.expose()).map_err(refuse)?;
             }
             false => {
-                let keys = self.keys.of(context.client, &self.rules, &jws, algorithm).await?;
+                let keys = match &self.rules.fixed_keys {
+                    Some(JwkSet(keys)) => keys.clone(),
+                    None => self.keys.of(context.client, &self.rules, &jws, algorithm).await?,
+                };
                 keys.verify(&jws, token, algorithm).map_err(refuse)?;
             }
         }

@@ -1,10 +1,11 @@
 use std::{sync::Arc, time::Duration};
 
 use oauth_core::{Clock, Provider, Result, Sealer, random_token};
+use tokio::sync::Semaphore;
 
 use crate::{
     cache::Cache,
-    core::{Core, Time},
+    core::{Core, Source, Time},
     event::{Observer, Observers},
     manager::TokenManager,
     source::{Refreshing, TokenSource},
@@ -25,6 +26,7 @@ pub struct TokenManagerBuilder {
     clock: Option<Arc<dyn Clock>>,
     observers: Observers,
     cache_capacity: usize,
+    most_requests: usize,
 }
 
 impl TokenManagerBuilder {
@@ -37,6 +39,7 @@ impl TokenManagerBuilder {
             clock: None,
             observers: Observers::default(),
             cache_capacity: 100_000,
+            most_requests: 256,
         }
     }
 
@@ -133,6 +136,13 @@ impl TokenManagerBuilder {
         self
     }
 
+    /// How many refreshes of different keys may be under way at the same time, for each provider: each takes a connection.
+    /// At least one. 256.
+    pub fn most_requests(mut self, requests: usize) -> Self {
+        self.most_requests = requests.clamp(1, Semaphore::MAX_PERMITS);
+        self
+    }
+
     /// How many keys are kept in the memory of this process, about. 100 000.
     pub fn cache_capacity(mut self, keys: usize) -> Self {
         self.cache_capacity = keys;
@@ -145,10 +155,13 @@ impl TokenManagerBuilder {
     ///
     /// A configuration error when the operating system has no random bytes to give.
     pub fn build(self) -> Result<TokenManager> {
-        let sources = self.sources.into_iter().map(|source| (source.name().to_owned(), source)).collect();
+        let named = |tokens: Arc<dyn TokenSource>| {
+            let permits = Semaphore::new(self.most_requests);
+            (tokens.name().to_owned(), Source { tokens, permits })
+        };
         Ok(TokenManager(Arc::new(Core {
             vault: Vault { store: self.store, sealer: self.sealer },
-            sources,
+            sources: self.sources.into_iter().map(named).collect(),
             timing: self.timing,
             clock: self.clock.map_or(Time::System, Time::Own),
             cache: Arc::new(Cache::new(self.cache_capacity)),

@@ -79,7 +79,7 @@ impl Core {
         };
         let unknown = || Error::UnknownProvider { key: key.clone() };
         let source = self.sources.get(key.provider()).ok_or_else(unknown)?;
-        let revoked = match source.revoke(&token).await {
+        let revoked = match source.tokens.revoke(&token).await {
             Ok(()) => Revoked::AtTheProvider,
             Err(error) => match (error.kind(), error.class()) {
                 (ErrorKind::Unsupported(_), _) => Revoked::InTheStoreOnly,

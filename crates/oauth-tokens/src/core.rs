@@ -7,6 +7,7 @@ use std::{
 };
 
 use oauth_core::{Clock, OffsetDateTime};
+use tokio::sync::Semaphore;
 
 use crate::{
     cache::Cache, ending::AllUnsaved, event::Observers, source::TokenSource, tasks::Tasks, timing::Timing,
@@ -15,7 +16,7 @@ use crate::{
 
 pub(crate) struct Core {
     pub(crate) vault: Vault,
-    pub(crate) sources: HashMap<String, Arc<dyn TokenSource>>,
+    pub(crate) sources: HashMap<String, Source>,
     pub(crate) timing: Timing,
     pub(crate) clock: Time,
     pub(crate) cache: Arc<Cache>,
@@ -24,6 +25,12 @@ pub(crate) struct Core {
     pub(crate) holder: String,
     pub(crate) tasks: Tasks,
     pub(crate) unsaved: Mutex<AllUnsaved>,
+}
+
+/// A source, and how many more requests may be made to it at the same time.
+pub(crate) struct Source {
+    pub(crate) tokens: Arc<dyn TokenSource>,
+    pub(crate) permits: Semaphore,
 }
 
 /// The operating system's time unless the application has a clock of its own; asking the former costs no indirection.

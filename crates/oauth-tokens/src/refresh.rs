@@ -16,7 +16,10 @@ use std::{
 };
 
 use oauth_core::{ErrorKind, HttpError, HttpErrorKind, OAuth2Token, OffsetDateTime, Operation, same_secret};
-use tokio::time::{sleep, timeout};
+use tokio::{
+    sync::Semaphore,
+    time::{sleep, timeout},
+};
 
 use crate::{
     cache::{Answer, Learned, Outcome, Pilot},
@@ -55,6 +58,7 @@ pub(crate) struct Flight<'a> {
     pub(crate) core: &'a Arc<Core>,
     pub(crate) key: &'a TokenKey,
     pub(crate) source: &'a dyn TokenSource,
+    pub(crate) permits: &'a Semaphore,
     pub(crate) why: &'a Why,
     pub(crate) ticket: &'a Ticket,
 }
@@ -66,7 +70,14 @@ impl Core {
         let mut lease = None;
         let landing = match self.sources.get(key.provider()) {
             Some(source) => {
-                let flight = Flight { core: &self, key: &key, source: &**source, why: &why, ticket: &ticket };
+                let flight = Flight {
+                    core: &self,
+                    key: &key,
+                    source: &*source.tokens,
+                    permits: &source.permits,
+                    why: &why,
+                    ticket: &ticket,
+                };
                 flight.run(&mut lease).await
             }
             None => Landing::failed(Error::UnknownProvider { key: key.clone() }),
@@ -102,6 +113,8 @@ impl Flight<'_> {
             if let Some(landing) = self.settled(found.as_ref()) {
                 return landing;
             }
+            // Not before it is known that there is something to do; and not under the lease, for which others wait.
+            let permit = self.permits.acquire().await;
             let limits = &self.core.timing;
             match self.core.vault.acquire(self.key, &self.core.holder, limits.lease_lifetime).await {
                 Err(error) => return Landing::failed(error),
@@ -114,6 +127,7 @@ impl Flight<'_> {
                     *lease = None;
                 }
                 Ok(Acquired::Held { retry_in }) => {
+                    drop(permit);
                     let nap = pause(round).min(retry_in).max(Duration::from_millis(1));
                     if timeout(nap, self.core.tasks.closed()).await.is_ok() {
                         return Landing::failed(Error::Closed);

@@ -1,3 +1,0 @@
-//! What a program that keeps tokens would ask.
-
-mod kit;
