@@ -1,11 +1,17 @@
-use std::{any::Any, borrow::Cow, fmt, sync::Arc, time::Duration};
+use std::{
+    any::Any,
+    borrow::Cow,
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header::USER_AGENT};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    authorization::Params,
+    authorization::{FixedPart, Params},
     call::{Call, default_headers},
     endpoints::{Endpoints, check_url, origin_of},
     error::{Error, ErrorKind, Operation, Result},
@@ -69,6 +75,8 @@ struct Settings {
     http: Option<Arc<dyn HttpClient>>,
     allows_http: bool,
     login_lifetime: Duration,
+    /// What its usual authorization requests have in common, once there was one.
+    usual_request: OnceLock<FixedPart>,
 }
 
 /// How long a sign-in may take, from `start_login` to `finish_login`, unless told otherwise.
@@ -128,6 +136,7 @@ impl OAuth2 {
             http: None,
             allows_http: false,
             login_lifetime: LOGIN_LIFETIME,
+            usual_request: OnceLock::new(),
         }));
         client.fill_in();
         client
@@ -299,7 +308,9 @@ impl OAuth2 {
     }
 
     fn settings(&mut self) -> &mut Settings {
-        Arc::make_mut(&mut self.0)
+        let settings = Arc::make_mut(&mut self.0);
+        settings.usual_request = OnceLock::new();
+        settings
     }
 }
 
@@ -429,6 +440,10 @@ impl OAuth2 {
 
     pub(crate) fn authorize_params(&self) -> &Params {
         &self.0.authorize_params
+    }
+
+    pub(crate) fn usual_request(&self) -> &OnceLock<FixedPart> {
+        &self.0.usual_request
     }
 
     pub(crate) fn headers(&self) -> &HeaderMap {
