@@ -11,6 +11,7 @@ use crate::{
     json,
     secret::Secret,
     token::OAuth2Token,
+    token_reader,
 };
 
 /// What a provider answered, with a status of success.
@@ -56,13 +57,11 @@ impl Reply {
     ///
     /// What the provider refused with, or a malformed-reply error that keeps the body.
     pub fn token(&self, pointer: &str) -> Result<OAuth2Token> {
-        let mut fields = self.fields()?;
-        let fields = match (pointer, fields.pointer_mut(pointer).map(Value::take)) {
-            (_, Some(Value::Object(fields))) => fields,
-            ("", _) => return Err(self.malformed("it is not an object")),
-            _ => return Err(self.malformed(format!("there is no object at {pointer}"))),
+        let token = match pointer {
+            "" => token_reader::read(&self.body),
+            _ => None,
         };
-        let token = OAuth2Token::from_fields(fields).map_err(|reason| self.malformed(reason))?;
+        let token = token.map_or_else(|| self.token_in_fields(pointer), Ok)?;
         match token.token_type() {
             // It would need a proof that nobody made (RFC 9449 section 5).
             Some(kind) if kind.eq_ignore_ascii_case("DPoP") => {
@@ -70,6 +69,17 @@ impl Reply {
             }
             _ => Ok(token),
         }
+    }
+
+    /// The long way to a token, which knows forms and errors.
+    fn token_in_fields(&self, pointer: &str) -> Result<OAuth2Token> {
+        let mut fields = self.fields()?;
+        let fields = match (pointer, fields.pointer_mut(pointer).map(Value::take)) {
+            (_, Some(Value::Object(fields))) => fields,
+            ("", _) => return Err(self.malformed("it is not an object")),
+            _ => return Err(self.malformed(format!("there is no object at {pointer}"))),
+        };
+        token_reader::of_fields(fields).map_err(|reason| self.malformed(reason))
     }
 
     /// The JSON that the reply holds.
