@@ -7,6 +7,7 @@ use crate::{
     OAuth2,
     endpoints::check_url,
     error::{Error, ErrorKind, Operation, Result},
+    form::{encoded, push_pair},
     pkce::{CodeChallengeMethod, CodeVerifier},
 };
 
@@ -262,8 +263,8 @@ pub(crate) struct FixedPart {
     redirect_uri: String,
     /// From the endpoint to the redirect URI.
     head: String,
-    /// With an ampersand in front, unless it is empty.
     scope: String,
+    /// What the provider and the application add.
     tail: String,
 }
 
@@ -277,7 +278,7 @@ impl FixedPart {
         if let Some(state) = &request.state {
             push_pair(&mut url, "state", state);
         }
-        url.push_str(&self.scope);
+        push_pairs(&mut url, &self.scope);
         if let Some((challenge, method)) = &request.challenge {
             push_pair(&mut url, "code_challenge", challenge);
             push_pair(&mut url, "code_challenge_method", method.as_str());
@@ -285,24 +286,16 @@ impl FixedPart {
         if let Some(nonce) = &request.nonce {
             push_pair(&mut url, "nonce", nonce);
         }
-        url.push_str(&self.tail);
+        push_pairs(&mut url, &self.tail);
         url
     }
 }
 
-fn push_pair(url: &mut String, name: &str, value: &str) {
-    url.push('&');
-    push_encoded(url, name);
-    url.push('=');
-    push_encoded(url, value);
-}
-
-fn push_encoded(url: &mut String, text: &str) {
-    // What is most often put into a URL, random values in base64url, needs no encoding.
-    if text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) {
-        url.push_str(text);
-    } else {
-        url.extend(form_urlencoded::byte_serialize(text.as_bytes()));
+/// Adds what is encoded already.
+fn push_pairs(url: &mut String, pairs: &str) {
+    if !pairs.is_empty() {
+        url.push('&');
+        url.push_str(pairs);
     }
 }
 
@@ -394,7 +387,7 @@ impl OAuth2 {
             head.push('&');
         }
         head.push_str("response_type=");
-        push_encoded(&mut head, request.response_type.as_str());
+        head.push_str(&encoded(request.response_type.as_str()));
         push_pair(&mut head, self.client_id_param(), self.client_id());
         push_pair(&mut head, "redirect_uri", &request.redirect_uri);
 

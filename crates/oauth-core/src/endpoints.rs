@@ -133,13 +133,13 @@ impl Endpoints {
     }
 }
 
-/// Whether a credential may be sent to this URL.
+/// The URL, if a credential may be sent there.
 ///
 /// # Errors
 ///
 /// What is wrong with it: not https (unless the host is this machine, or plain http was allowed), a fragment, user
 /// information, no host, or a parameter that nobody filled in.
-pub(crate) fn check_url(url: &str, allow_http: bool) -> Result<(), String> {
+pub(crate) fn check_url(url: &str, allow_http: bool) -> Result<http::Uri, String> {
     let shown = url.split(['?', '#']).next().unwrap_or_default();
     if let Some(parameter) = url.split('{').nth(1).and_then(|rest| rest.split('}').next()) {
         return Err(format!("the parameter {{{parameter}}} of {shown} was never set"));
@@ -156,8 +156,8 @@ pub(crate) fn check_url(url: &str, allow_http: bool) -> Result<(), String> {
         return Err(format!("the endpoint {shown:?} has no host"));
     }
     match uri.scheme_str() {
-        Some("https") => Ok(()),
-        Some("http") if allow_http || is_loopback(host) => Ok(()),
+        Some("https") => Ok(uri),
+        Some("http") if allow_http || is_loopback(host) => Ok(uri),
         Some("http") => Err(format!(
             "the endpoint {shown} is plain http, which would show secrets to everybody on the way; use https"
         )),
@@ -186,7 +186,7 @@ mod tests {
         for good in
             ["https://as.example/token", "http://127.0.0.1:8080/t", "http://localhost/t", "http://[::1]:1/t"]
         {
-            assert_eq!(check_url(good, false), Ok(()), "{good}");
+            assert!(check_url(good, false).is_ok(), "{good}");
         }
         for bad in [
             "http://as.example/token",
@@ -202,7 +202,7 @@ mod tests {
         ] {
             assert!(check_url(bad, false).is_err(), "{bad}");
         }
-        assert_eq!(check_url("http://as.example/token", true), Ok(()));
+        assert!(check_url("http://as.example/token", true).is_ok());
     }
 
     #[test]

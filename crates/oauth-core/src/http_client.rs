@@ -132,6 +132,38 @@ impl std::error::Error for HttpError {
     }
 }
 
+/// The body of a reply, as it comes in. Nearly all come in one piece, which is not copied.
+#[cfg(any(feature = "hyper", feature = "reqwest"))]
+#[derive(Default)]
+struct Body {
+    first: Bytes,
+    /// All of it, once there is a second piece.
+    whole: bytes::BytesMut,
+}
+
+#[cfg(any(feature = "hyper", feature = "reqwest"))]
+impl Body {
+    /// Takes the next piece, unless the body would then be larger than [`MAX_REPLY_BYTES`].
+    fn push(&mut self, piece: Bytes) -> Result<(), HttpErrorKind> {
+        if self.first.len().max(self.whole.len()) + piece.len() > MAX_REPLY_BYTES {
+            return Err(HttpErrorKind::TooLarge);
+        }
+        if self.first.is_empty() {
+            self.first = piece;
+            return Ok(());
+        }
+        if self.whole.is_empty() {
+            self.whole.extend_from_slice(&self.first);
+        }
+        self.whole.extend_from_slice(&piece);
+        Ok(())
+    }
+
+    fn finish(self) -> Bytes {
+        if self.whole.is_empty() { self.first } else { self.whole.freeze() }
+    }
+}
+
 /// The client that all providers of a runtime share unless told otherwise, so that connections and TLS sessions are
 /// reused between calls.
 #[cfg(feature = "reqwest")]

@@ -50,6 +50,7 @@ mod config;
 mod crypto;
 mod endpoints;
 mod error;
+mod form;
 mod http_client;
 mod identity;
 mod json;

@@ -322,6 +322,11 @@ impl OAuth2 {
         &self.0.name
     }
 
+    /// The same, to be kept.
+    pub(crate) fn kept_name(&self) -> Cow<'static, str> {
+        self.0.name.clone()
+    }
+
     /// The provider's description.
     #[must_use]
     pub fn spec(&self) -> &Spec {
@@ -403,7 +408,7 @@ impl OAuth2 {
     pub fn check_endpoints(&self) -> Result<()> {
         self.endpoints()
             .all()
-            .try_for_each(|url| check_url(url, self.allows_http()))
+            .try_for_each(|url| check_url(url, self.allows_http()).map(drop))
             .map_err(|problem| self.error(Operation::CONFIGURE, ErrorKind::Configuration(problem)))
     }
 
@@ -665,7 +670,7 @@ impl OAuth2 {
 
     /// An error at this provider.
     pub fn error(&self, operation: Operation, kind: ErrorKind) -> Error {
-        Error::new(operation, self.name().to_owned(), kind)
+        Error::new(operation, self.kept_name(), kind)
     }
 }
 
