@@ -1,5 +1,7 @@
 //! What all signed tokens have in common: form, algorithm, issuer, key, signature.
 
+use std::borrow::Cow;
+
 use oauth_core::{
     Error, ErrorKind, JwtCheck, JwtError, JwtUse, OAuth2, Operation, Result, serde_json::Value,
 };
@@ -86,7 +88,7 @@ impl OpenIDConnect {
 
     /// The client's algorithms, without those that the provider's metadata rules out. A list that has none of them says nothing:
     /// some servers do not keep it.
-    fn accepted(&self, token: JwtUse, metadata: Option<&ProviderMetadata>) -> Vec<Algorithm> {
+    fn accepted(&self, token: JwtUse, metadata: Option<&ProviderMetadata>) -> Cow<'_, [Algorithm]> {
         let list = match token {
             JwtUse::UserInfo => "userinfo_signing_alg_values_supported",
             _ => "id_token_signing_alg_values_supported",
@@ -99,7 +101,7 @@ impl OpenIDConnect {
             .filter_map(Algorithm::of)
             .filter(|algorithm| own.contains(algorithm))
             .collect();
-        if listed.is_empty() { own.clone() } else { listed }
+        if listed.is_empty() { Cow::Borrowed(own) } else { Cow::Owned(listed) }
     }
 
     pub(crate) fn decrypted(&self, token: &str) -> Result<String, Refusal> {
