@@ -13,7 +13,7 @@ use crate::{
     OAuth2,
     endpoints::check_url,
     error::{Error, ErrorKind, Operation, Result},
-    form::{self, encoded},
+    form::{Form, encoded},
     http_client::{HttpError, HttpErrorKind, MAX_REPLY_BYTES},
     reply::Reply,
     secret::Secret,
@@ -32,8 +32,7 @@ pub struct Call<'c> {
     method: Method,
     url: String,
     headers: HeaderMap,
-    /// As it is sent.
-    form: Option<String>,
+    form: Option<Form>,
     json: Option<Value>,
     auth: Option<ClientAuth>,
     /// What must not appear in an error, should the server echo it, beside what stands in the form.
@@ -92,7 +91,7 @@ impl<'c> Call<'c> {
 
     /// Sends a form. Pairs with an empty value are left out (RFC 6749 section 3.2), unless nothing works without them.
     pub fn form<'p>(mut self, pairs: impl IntoIterator<Item = (&'p str, &'p str)>) -> Self {
-        let form = self.form.get_or_insert_with(new_form);
+        let form = self.form.get_or_insert_with(Form::new);
         for (name, value) in pairs {
             if value.is_empty() {
                 if INDISPENSABLE.contains(&name) {
@@ -100,11 +99,11 @@ impl<'c> Call<'c> {
                 }
                 continue;
             }
-            if form::has(form, name) {
+            if form.has(name) {
                 self.problem =
                     Some(format!("the parameter {name} would be sent twice; leave it out of the extra ones"));
             }
-            form::push_pair(form, name, value);
+            form.push(name, value);
         }
         self
     }
@@ -175,7 +174,7 @@ impl<'c> Call<'c> {
             .map_err(|problem| self.error(ErrorKind::Configuration(problem)))?;
         self.authenticate().await?;
 
-        let form = self.form.take().map(Bytes::from);
+        let form = self.form.take().map(|form| Bytes::from(form.finish()));
         let body = match (&form, &self.json) {
             (Some(form), _) => {
                 self.headers
@@ -240,13 +239,13 @@ impl<'c> Call<'c> {
             return Ok(());
         }
         for (name, value) in in_body {
-            let form = self.form.get_or_insert_with(new_form);
-            if form::has(form, name) {
+            let form = self.form.get_or_insert_with(Form::new);
+            if form.has(name) {
                 let problem =
                     format!("the extra parameters hold {name}, which the client sends itself; leave it out");
                 return Err(self.error(ErrorKind::Configuration(problem)));
             }
-            form::push_pair(form, name, value);
+            form.push(name, value);
         }
         self.secrets.extend(secret);
         Ok(())
@@ -273,11 +272,6 @@ impl Hidden {
             .filter_map(move |(name, value)| (!is_public(&name)).then_some(value));
         self.secrets.iter().map(|secret| Cow::Borrowed(secret.expose())).chain(of_form)
     }
-}
-
-fn new_form() -> String {
-    // A code exchange has about so much.
-    String::with_capacity(512)
 }
 
 /// The headers that every request of a client carries.
