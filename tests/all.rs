@@ -13,6 +13,7 @@ mod httpx_oauth;
 mod login;
 mod providers;
 mod quirks;
+mod quirks_openid;
 mod real_server;
 mod requests;
 mod transport;

@@ -73,6 +73,9 @@ async fn revoke(
         Ok(()) if works(provider, token).await => Err("the revoked token still works".into()),
         Ok(()) => Ok("yes"),
         Err(error) if matches!(error.kind(), ErrorKind::Unsupported(_)) => Ok("not offered"),
+        Err(error) if error.oauth_error().is_some_and(|error| error.code == "unsupported_token_type") => {
+            Ok("refresh tokens only")
+        }
         Err(error) => Err(error.into()),
     }
 }
