@@ -11,6 +11,7 @@ mod discovery;
 mod facade;
 mod httpx_oauth;
 mod login;
+mod openid;
 mod providers;
 mod quirks;
 mod quirks_openid;

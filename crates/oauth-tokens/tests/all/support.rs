@@ -15,26 +15,26 @@ use oauth_tokens::{
     TokenManager, TokenManagerBuilder, TokenStore, testkit::RotatingServer,
 };
 
-pub fn sealer() -> Sealer {
+pub(crate) fn sealer() -> Sealer {
     Sealer::new(SealingKey::from_bytes([7; 32]))
 }
 
-pub fn key() -> TokenKey {
+pub(crate) fn key() -> TokenKey {
     TokenKey::new("testkit", "user-17")
 }
 
-pub fn builder(store: impl TokenStore + 'static, server: &RotatingServer) -> TokenManagerBuilder {
+pub(crate) fn builder(store: impl TokenStore + 'static, server: &RotatingServer) -> TokenManagerBuilder {
     TokenManager::builder(store, sealer()).provider(Arc::new(server.client()))
 }
 
 /// What is stored for a key.
-pub async fn stored(manager: &TokenManager, key: &TokenKey) -> oauth_tokens::Stored {
+pub(crate) async fn stored(manager: &TokenManager, key: &TokenKey) -> oauth_tokens::Stored {
     let all = manager.list(key.tenant(), key.subject()).await.unwrap();
     all.into_iter().map(Result::unwrap).find(|stored| stored.key == *key).unwrap()
 }
 
 /// The same token, expired.
-pub fn expired(token: &OAuth2Token) -> OAuth2Token {
+pub(crate) fn expired(token: &OAuth2Token) -> OAuth2Token {
     let mut fields = serde_json::to_value(token).unwrap();
     fields["expires_at"] = 1.into();
     serde_json::from_value(fields).unwrap()
@@ -42,14 +42,14 @@ pub fn expired(token: &OAuth2Token) -> OAuth2Token {
 
 /// A clock that a test sets. A clone is the same clock.
 #[derive(Clone, Debug)]
-pub struct Hands(Arc<Mutex<OffsetDateTime>>);
+pub(crate) struct Hands(Arc<Mutex<OffsetDateTime>>);
 
 impl Hands {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Arc::new(Mutex::new(OffsetDateTime::now_utc())))
     }
 
-    pub fn forward(&self, by: Duration) {
+    pub(crate) fn forward(&self, by: Duration) {
         *self.0.lock().unwrap() += by;
     }
 }
@@ -62,8 +62,8 @@ impl Clock for Hands {
 
 /// A store that lets everybody else run before and after each step, fails while it is down, and counts. A clone is the same.
 #[derive(Clone, Debug, Default)]
-pub struct Shaky {
-    pub store: MemoryStore,
+pub(crate) struct Shaky {
+    store: MemoryStore,
     state: Arc<Shaking>,
 }
 
@@ -78,19 +78,19 @@ struct Shaking {
 }
 
 impl Shaky {
-    pub fn set_down(&self, is_down: bool) {
+    pub(crate) fn set_down(&self, is_down: bool) {
         self.state.is_down.store(is_down, Ordering::SeqCst);
     }
 
-    pub fn go_down_after_saves(&self, saves: usize) {
+    pub(crate) fn go_down_after_saves(&self, saves: usize) {
         self.state.saves_until_down.store(saves, Ordering::SeqCst);
     }
 
-    pub fn lose_replies(&self, replies: usize) {
+    pub(crate) fn lose_replies(&self, replies: usize) {
         self.state.replies_to_lose.store(replies, Ordering::SeqCst);
     }
 
-    pub fn steps(&self) -> usize {
+    pub(crate) fn steps(&self) -> usize {
         self.state.steps.load(Ordering::SeqCst)
     }
 
@@ -170,7 +170,7 @@ impl TokenStore for Shaky {
 
 /// An HTTP client that lets everybody else run before and after each request.
 #[derive(Clone, Debug)]
-pub struct Yielding<C>(pub C);
+pub(crate) struct Yielding<C>(pub(crate) C);
 
 #[async_trait]
 impl<C: HttpClient> HttpClient for Yielding<C> {
