@@ -82,8 +82,11 @@ async fn revoke(
 
 /// Whether a token still opens something: the profile or, where there is none, a refresh.
 async fn works(provider: &dyn Provider, token: &OAuth2Token) -> bool {
-    match (&provider.oauth2().endpoints().profile, token.refresh_token()) {
-        (None, Some(refresh_token)) => provider.refresh_token(refresh_token, None).await.is_ok(),
+    // Endpoints from discovery are known to a client that has read the metadata.
+    let client = provider.oauth2().ready().await;
+    let has_profile = client.is_ok_and(|client| client.endpoints().profile.is_some());
+    match token.refresh_token() {
+        Some(refresh_token) if !has_profile => provider.refresh_token(refresh_token, None).await.is_ok(),
         _ => provider.get_profile(token.access_token()).await.is_ok(),
     }
 }
