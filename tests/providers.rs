@@ -10,6 +10,8 @@ use oauth_clients::{
 use oauth_demo::{client, names};
 use oauth_emulator::{App, Consent, Emulator, Fault};
 
+use crate::support::subject;
+
 const REDIRECT_URI: &str = "https://app.example/%7Ecallback/";
 
 async fn emulator() -> Emulator {
@@ -38,14 +40,6 @@ async fn address(provider: &dyn Provider, token: &OAuth2Token) -> Option<String>
     match has_profile(provider).await {
         true => provider.get_id_email(token.access_token()).await.unwrap().1,
         false => provider.get_identity(token).await.unwrap().into_id_email().1,
-    }
-}
-
-/// Who signs in at the emulator, as the provider says it.
-fn subject(name: &str) -> &str {
-    match name {
-        "salesforce" => "https://login.salesforce.com/id/00D000000000001EAA/1815121018521127",
-        _ => "1815121018521127",
     }
 }
 
