@@ -1,4 +1,5 @@
-//! Sign in with [Amazon Cognito](https://docs.aws.amazon.com/cognito/latest/developerguide/federation-endpoints.html) user pools.
+//! Sign in with [Amazon Cognito](https://docs.aws.amazon.com/cognito/latest/developerguide/federation-endpoints.html)
+//! user pools.
 //!
 //! ```
 //! use oauth_amazon_cognito::{AmazonCognitoOAuth2, oauth_core::Provider};
@@ -9,12 +10,12 @@
 //! # Ok::<(), oauth_amazon_cognito::oauth_core::Error>(())
 //! ```
 //!
-//! The user pool's id says in which region it is; its domain, where users sign in, comes from the metadata. A pool of another
-//! partition, such as China, has another host: use [`OpenID`](oauth_openid::OpenID) with its issuer.
+//! The user pool's id says in which region it is; its domain, where users sign in, comes from the metadata. A pool of
+//! another partition, such as China, has another host: use [`OpenID`](oauth_openid::OpenID) with its issuer.
 //!
-//! Only refresh tokens can be revoked, which takes everything with it that was made of them, and revocation must be switched on
-//! for the app client. UserInfo spells booleans as texts. The logout endpoint is older than OpenID Connect's: use
-//! [`logout_url`](AmazonCognitoOAuth2::logout_url).
+//! Only refresh tokens can be revoked, which takes everything with it that was made of them, and revocation must be
+//! switched on for the app client. UserInfo spells booleans as texts. The logout endpoint is older than OpenID
+//! Connect's: use [`logout_url`](AmazonCognitoOAuth2::logout_url).
 
 pub use oauth_core;
 use oauth_core::{Error, Operation, Provider, Result, Spec, form_encoded, parameter};
@@ -54,8 +55,9 @@ fn issuer(user_pool_id: &str) -> Result<String> {
 pub const LOGOUT_URL: Operation = Operation::new("logout_url");
 
 impl AmazonCognitoOAuth2 {
-    /// Where to send the browser to sign out at Cognito too; it comes back to `logout_uri`, which must be registered for the app
-    /// client ([documentation](https://docs.aws.amazon.com/cognito/latest/developerguide/logout-endpoint.html)).
+    /// Where to send the browser to sign out at Cognito too; it comes back to `logout_uri`, which must be registered
+    /// for the app client
+    /// ([documentation](https://docs.aws.amazon.com/cognito/latest/developerguide/logout-endpoint.html)).
     ///
     /// # Errors
     ///
