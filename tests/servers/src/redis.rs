@@ -71,7 +71,7 @@ impl Redis {
         let program = Self::program().context("Redis is not installed")?;
         let folder = own_folder(parent, "redis")?;
         let append = if persistence == Persistence::AppendOnlyFile { "yes" } else { "no" };
-        let mut arguments = [
+        let arguments = [
             ["--bind", "127.0.0.1"],
             ["--save", ""],
             ["--appendonly", append],
