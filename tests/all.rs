@@ -4,6 +4,7 @@
 
 mod support;
 
+mod axum_openid;
 mod axum_sign_in;
 mod bad_replies;
 mod browser;
@@ -11,6 +12,7 @@ mod discovery;
 mod facade;
 mod httpx_oauth;
 mod login;
+mod openid;
 mod providers;
 mod quirks;
 mod real_server;

@@ -261,7 +261,8 @@ impl OAuth2 {
     /// # Errors
     ///
     /// A configuration error when the endpoint is not https, the redirect URI is not absolute or has a fragment, a scope
-    /// has characters that RFC 6749 section 3.3 forbids, or extra parameters name what the library sets itself.
+    /// has characters that RFC 6749 section 3.3 forbids, extra parameters name what the library sets itself, or an ID token
+    /// would come in a query (OAuth 2.0 Multiple Response Types section 5).
     pub async fn get_authorization_url(&self, request: AuthorizationRequest<'_>) -> Result<String> {
         self.ready().await?.authorization_url(&request).map_err(|problem| {
             Error::new(
@@ -298,6 +299,15 @@ impl OAuth2 {
             return Err(format!(
                 "the query of the authorization endpoint holds {name}, which the library sets"
             ));
+        }
+        if request.response_type != ResponseType::Code
+            && self.response_mode(request.response_type, &extras) == ResponseMode::Query
+        {
+            return Err(
+                "a response_mode that brings an ID token in a query would show it to logs and other sites; \
+                 use form_post or fragment"
+                    .to_owned(),
+            );
         }
 
         let mut url = String::with_capacity(endpoint.len() + 512);

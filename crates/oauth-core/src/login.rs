@@ -457,12 +457,17 @@ impl OAuth2 {
         if callback.mode.is_some_and(|mode| mode != attempt.response_mode) {
             return refuse(LoginError::WrongResponseMode);
         }
-        // An ID token that comes with the code names the issuer too, and its signature is verified (RFC 9207 section 2.4).
-        let vouched =
-            attempt.response_type == ResponseType::CodeIdToken && callback.get("id_token").is_some();
         match (callback.get("iss"), attempt.issuer()) {
             (Some(iss), Some(issuer)) if iss != issuer => refuse(LoginError::IssuerMismatch),
-            (None, _) if self.requires_callback_issuer() && !vouched => refuse(LoginError::MissingIssuer),
+            // An ID token beside the code names the issuer too, and the protocol compares that one before anything is sent.
+            (None, _)
+                if attempt.response_type != ResponseType::Code
+                    && self.any_protocol().is_some()
+                    && callback.get("id_token").is_some_and(|token| !token.is_empty()) =>
+            {
+                Ok(())
+            }
+            (None, _) if self.requires_callback_issuer() => refuse(LoginError::MissingIssuer),
             _ => Ok(()),
         }
     }

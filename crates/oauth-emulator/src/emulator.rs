@@ -1,18 +1,20 @@
 use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 
 use oauth_core::OAuth2Token;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::oneshot};
 
 use crate::{
     app::App,
     apple_key::AppleKey,
+    crypto,
     fault::Fault,
+    id_token,
     keys::KeyRing,
     request::RecordedRequest,
     server::{self, Shared},
-    state::{ActiveFault, State},
-    table::{self, Endpoint},
+    state::{ActiveFault, State, now},
+    table::{self, Endpoint, Provider},
     user::User,
 };
 
@@ -133,9 +135,85 @@ impl Emulator {
         self.shared.state().faults.clear();
     }
 
-    /// Replaces the signing keys of all providers.
+    /// Replaces the signing keys of all providers. Key sets go on holding the keys before, until the next rotation or
+    /// [`drop_previous_keys`](Self::drop_previous_keys).
     pub fn rotate_keys(&self) {
-        self.shared.keys().clear();
+        self.shared.keys().rotate_all();
+    }
+
+    /// Takes the keys that sign no more out of all key sets.
+    pub fn drop_previous_keys(&self) {
+        self.shared.keys().drop_previous();
+    }
+
+    /// A JWT with these claims, signed with a provider's key as for its first application: whatever the provider could sign,
+    /// such as an ID token that an application on a phone obtained by itself. The header's `typ` is `JWT` unless another is
+    /// given. The faults of [`Endpoint::Other`] apply.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::InvalidInput`] if there is no such provider or the claims are no object.
+    pub fn sign_jwt(&self, provider: &str, typ: Option<&str>, claims: Value) -> io::Result<String> {
+        let app = self.shared.state().apps(provider).into_iter().next().unwrap_or_default();
+        self.sign(provider, Endpoint::Other, &app, typ, claims)
+    }
+
+    /// A logout token for an application, as the provider posts it when a session ends there (OpenID Connect Back-Channel
+    /// Logout 1.0 section 2.4): for the user whose `sub` this is, for the session whose `sid` this is, or both. The faults of
+    /// [`Endpoint::EndSession`] apply.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::InvalidInput`] if there is no such provider or application.
+    pub fn logout_token(
+        &self,
+        provider: &str,
+        client_id: &str,
+        sub: Option<&str>,
+        sid: Option<&str>,
+    ) -> io::Result<String> {
+        let app = self.shared.state().app(provider, client_id).ok_or_else(|| {
+            io::Error::new(io::ErrorKind::InvalidInput, format!("no application {client_id:?} at {provider}"))
+        })?;
+        // That of the tenant where the application was last.
+        let captures = self.shared.state().captures(provider, client_id);
+        let issuer = self.entry(provider)?.issuer(&captures);
+        let now = now();
+        let mut claims = json!({
+            "iss": issuer,
+            "aud": client_id,
+            "iat": now,
+            "exp": now + 120,
+            "jti": crypto::random(),
+            "events": {"http://schemas.openid.net/event/backchannel-logout": {}},
+        });
+        for (name, value) in [("sub", sub), ("sid", sid)] {
+            if let Some(value) = value {
+                claims[name] = json!(value);
+            }
+        }
+        self.sign(provider, Endpoint::EndSession, &app, Some("logout+jwt"), claims)
+    }
+
+    fn sign(
+        &self,
+        provider: &str,
+        endpoint: Endpoint,
+        app: &App,
+        typ: Option<&str>,
+        claims: Value,
+    ) -> io::Result<String> {
+        let Value::Object(claims) = claims else {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the claims are no JSON object"));
+        };
+        let entry = self.entry(provider)?;
+        let alg = id_token::alg(&self.shared, entry, endpoint, app.id_token_signed_response_alg);
+        id_token::sign(&self.shared, entry, endpoint, app, alg, typ, claims).map_err(io::Error::other)
+    }
+
+    fn entry(&self, provider: &str) -> io::Result<&'static Provider> {
+        self.shared.known(provider).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        self.shared.provider(provider).ok_or_else(|| io::ErrorKind::InvalidInput.into())
     }
 
     /// The requests to the providers so far, refused ones too, in their order. What the consent page's form sends is not

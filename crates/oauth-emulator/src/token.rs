@@ -7,8 +7,8 @@ use crate::{
     app::App,
     client_auth::{authenticate, form},
     crypto,
-    fault::{Fault, WRONG_ISSUER},
-    profile,
+    fault::Fault,
+    id_token::{self, Subject},
     reply::{Reason, Refusal, Reply},
     request::Params,
     server::Call,
@@ -193,50 +193,25 @@ pub(crate) fn members(call: &Call<'_>, issued: &Issued) -> Result<Map<String, Va
     }
     let separator = manners.scope_reply_separator.as_deref().unwrap_or(&facts.scope_separator);
     reply.insert("scope".to_owned(), json!(call.dialect().reply_scopes(&issued.scopes).join(separator)));
-    if call.provider.is_oidc() && (manners.id_token_always || issued.grant.has_scope("openid")) {
+    let comes_with_this = issued.first || manners.id_token_on_refresh.unwrap_or(true);
+    let asked = manners.id_token_always || issued.grant.has_scope("openid");
+    if call.provider.is_oidc() && comes_with_this && asked {
         reply.insert("id_token".to_owned(), json!(id_token(call, issued)?));
     }
     call.dialect().token_reply(issued, &mut reply);
     Ok(reply)
 }
 
-/// OpenID Connect Core, sections 2 and 3.1.3.6.
+/// The ID token that comes with an access token (OpenID Connect Core, sections 3.1.3.3 and 12.2).
 fn id_token(call: &Call<'_>, issued: &Issued) -> Result<String, Refusal> {
-    let provider = call.provider;
-    let grant = &issued.grant;
-    let issuer = if call.has_fault(&Fault::WrongIssuer) {
-        WRONG_ISSUER.to_owned()
-    } else {
-        provider.issuer(&grant.request.captures)
+    let endpoint = if issued.first { Endpoint::Token } else { Endpoint::Refresh };
+    let subject = Subject {
+        grant: &issued.grant,
+        access_token: Some(&issued.access_token),
+        code: None,
+        first: issued.first,
     };
-    let now = crate::state::now();
-    let mut claims = profile::claims(&call.shared.state(), provider, grant);
-    claims.insert("iss".to_owned(), json!(issuer));
-    claims.insert("aud".to_owned(), json!(grant.request.app.client_id));
-    claims.insert("iat".to_owned(), json!(now));
-    claims.insert("exp".to_owned(), json!(now + 3600));
-    claims.insert("auth_time".to_owned(), json!(grant.auth_time));
-    claims.insert("at_hash".to_owned(), json!(crypto::left_half_hash(&issued.access_token)));
-    // A refreshed ID token has no nonce (OpenID Connect Core, section 12.2).
-    if issued.first
-        && provider.facts.emulator.nonce_in_id_token.unwrap_or(true)
-        && let Some(nonce) = grant.request.params.get("nonce")
-    {
-        claims.insert("nonce".to_owned(), json!(nonce));
-    }
-    call.dialect().id_token(grant, &mut claims);
-    sign(call, &grant.request.app, &claims)
-}
-
-/// Signs in the provider's way, with a new key if the fault says so.
-pub(crate) fn sign(call: &Call<'_>, app: &App, claims: &Map<String, Value>) -> Result<String, Refusal> {
-    let provider = call.provider;
-    let rotate = call.has_fault(&Fault::RotateKeys);
-    let mut keys = call.shared.keys();
-    if rotate {
-        keys.rotate(&provider.family);
-    }
-    keys.sign(&provider.family, provider.facts.emulator.id_token_alg, app.client_secret.as_deref(), claims)
+    id_token::id_token(call.shared, call.provider, endpoint, &subject)
         .map_err(|error| Reason::Request.because(format!("the emulator cannot sign: {error}")))
 }
 

@@ -23,17 +23,49 @@ const MOST_RETIRED: usize = 64;
 
 /// The keys of one provider, for all clones of a client.
 #[derive(Debug, Default)]
-pub(crate) struct KeyStore(Mutex<State>);
+pub(crate) struct KeyStore {
+    state: Mutex<State>,
+    /// Whoever misses a key has it while asking, so that the others learn from the answer.
+    asking: tokio::sync::Mutex<()>,
+}
 
 #[derive(Debug, Default)]
 struct State {
     /// Where the keys below were read: metadata may name another place one day.
     url: String,
     keys: Arc<Cached<KeySet>>,
-    /// Until when unknown keys are not asked for.
-    pause_until: Option<OffsetDateTime>,
-    /// Keys that were there once. A token that names one was signed before it was taken out; asking again is of no use.
+    /// The keys that were seen last.
+    seen: Option<Arc<KeySet>>,
+    /// Keys that were there once. A token that names one was most likely signed before it was taken out.
     retired: HashSet<String>,
+    /// Until when unknown keys are not asked for.
+    pause_for_unknown: Option<OffsetDateTime>,
+    /// Until when keys are not asked for that were there once. It is a pause of its own, because late tokens must not hide new
+    /// keys.
+    pause_for_retired: Option<OffsetDateTime>,
+}
+
+impl State {
+    fn pause_for(&mut self, jws: &Jws) -> &mut Option<OffsetDateTime> {
+        match jws.header_text("kid") {
+            Some(id) if self.retired.contains(id) => &mut self.pause_for_retired,
+            _ => &mut self.pause_for_unknown,
+        }
+    }
+
+    /// Remembers which keys are gone.
+    fn see(&mut self, keys: &Arc<KeySet>) {
+        if let Some(seen) = &self.seen
+            && !Arc::ptr_eq(seen, keys)
+        {
+            if self.retired.len() > MOST_RETIRED {
+                self.retired.clear();
+            }
+            self.retired.retain(|id| !keys.has_id(id));
+            self.retired.extend(seen.ids().filter(|id| !keys.has_id(id)).map(str::to_owned));
+        }
+        self.seen = Some(keys.clone());
+    }
 }
 
 impl KeyStore {
@@ -48,17 +80,36 @@ impl KeyStore {
         let reading = reading(client, rules)?;
         let cached = self.cached(&reading.url);
         let asked = cached.asked();
-        let keys = cached.get(client, &reading).await?;
+        let keys = self.seen(cached.get(client, &reading).await?);
         if keys.fits(jws, algorithm) {
             return Ok(keys);
         }
-        // They were read after this token was made, or it is not worth a request.
-        if cached.asked() != asked || !self.may_ask_for(jws, rules) {
+        let _turn = self.asking.lock().await;
+        if cached.asked() != asked {
+            // Somebody has asked since this token came, or is asking in the background: that answer is new enough.
+            return cached.read_anew(client, &reading, asked).await.map(|keys| self.seen(keys));
+        }
+        // Whoever had the turn before may have begun to ask before this token came, and got its key all the same.
+        let keys = self.seen(cached.get(client, &reading).await?);
+        let now = rules.clock.now();
+        if keys.fits(jws, algorithm) || self.state().pause_for(jws).is_some_and(|until| now < until) {
             return Ok(keys);
         }
         let anew = cached.read_anew(client, &reading, asked).await;
-        self.remember(&keys, &anew, jws, algorithm, rules);
-        anew
+        // If the provider has the key, or has other keys than before, it changes its keys, however often; if not, the token was
+        // made up, and so may be the next.
+        let pause = match &anew {
+            Err(_) => Some(PAUSE_AFTER_FAILURE),
+            Ok(anew) if anew.fits(jws, algorithm) || !anew.has_ids_of(&keys) => None,
+            Ok(_) => Some(rules.key_pause),
+        };
+        *self.state().pause_for(jws) = pause.map(|pause| rules.clock.now() + pause);
+        anew.map(|keys| self.seen(keys))
+    }
+
+    fn seen(&self, keys: Arc<KeySet>) -> Arc<KeySet> {
+        self.state().see(&keys);
+        keys
     }
 
     /// Reads the keys, unless they are there.
@@ -87,42 +138,8 @@ impl KeyStore {
         state.keys.clone()
     }
 
-    /// Whether an unknown key is worth a request now.
-    fn may_ask_for(&self, jws: &Jws, rules: &Rules) -> bool {
-        let state = self.state();
-        let rests = state.pause_until.is_some_and(|until| rules.clock.now() < until);
-        let is_retired = jws.header_text("kid").is_some_and(|id| state.retired.contains(id));
-        !rests && !is_retired
-    }
-
-    /// Learns from a request that was made for an unknown key. If the provider has it, or has other keys than before, it changes
-    /// its keys, however often; if not, the token was made up, and so may be the next.
-    fn remember(
-        &self,
-        before: &KeySet,
-        after: &Result<Arc<KeySet>>,
-        jws: &Jws,
-        algorithm: Algorithm,
-        rules: &Rules,
-    ) {
-        let mut state = self.state();
-        let pause = match after {
-            Err(_) => Some(PAUSE_AFTER_FAILURE),
-            Ok(after) if after.fits(jws, algorithm) || !after.has_ids_of(before) => None,
-            Ok(_) => Some(rules.key_pause),
-        };
-        state.pause_until = pause.map(|pause| rules.clock.now() + pause);
-        if let Ok(after) = after {
-            if state.retired.len() > MOST_RETIRED {
-                state.retired.clear();
-            }
-            let gone: Vec<_> = before.ids().filter(|id| !after.has_id(id)).map(str::to_owned).collect();
-            state.retired.extend(gone);
-        }
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -282,6 +282,7 @@ impl Protocol for OpenIDConnect {
         {
             let first = self.payload(first).map_err(|refusal| context.refuse(refusal))?;
             agree(&first, id_token.get("iss"), id_token.get("sub"), "the callback's")
+                .and_then(|()| same_event(&first, &id_token))
                 .map_err(|refusal| context.refuse(refusal))?;
         }
         login.insert(id_token);
@@ -370,6 +371,21 @@ fn agree(
     for (name, other) in [("iss", issuer), ("sub", subject)] {
         if claims.get(name) != other {
             return Err((JwtCheck::Agreement, format!("its {name} is not {whose}")));
+        }
+    }
+    Ok(())
+}
+
+/// That both tokens of a hybrid login tell of one authentication of one user (OpenID Connect Core section 3.3.3.6). Other claims
+/// may be of the token alone.
+fn same_event(first: &Map<String, Value>, second: &IdToken) -> Result<(), Refusal> {
+    const EVENT_AND_USER: &[&str] =
+        &["auth_time", "acr", "amr", "azp", "sid", "email", "email_verified", "phone_number"];
+    for name in EVENT_AND_USER {
+        if let (Some(one), Some(other)) = (first.get(*name), second.get(name))
+            && one != other
+        {
+            return Err((JwtCheck::Agreement, format!("its {name} is not the callback's")));
         }
     }
     Ok(())

@@ -1,0 +1,7 @@
+//! OpenID Connect against a provider that is hostile or faulty: one test for each row of the conformance list, by its id.
+
+pub(crate) mod op;
+
+mod callback;
+mod id_token;
+mod keys;
