@@ -296,7 +296,9 @@ impl Protocol for OpenIDConnect {
     /// [`check_successor`]: Protocol::check_successor
     async fn check_refresh(&self, client: &OAuth2, token: &mut OAuth2Token) -> Result<()> {
         let Some(id_token) = token.id_token() else { return Ok(()) };
-        let expected = Expectations::new().access_token(token.access_token());
+        let mut expected = Expectations::new().access_token(token.access_token());
+        // It must be of now, and not the first one again.
+        expected.not_before = Some(self.rules.clock.now() - self.rules.token_age);
         match self.verify_id_token(client, Operation::REFRESH_TOKEN, id_token, &expected).await {
             Ok(_) => Ok(()),
             // The keys cannot be had just now. The refresh token that was redeemed is spent, so its successor must not be lost
@@ -389,12 +391,15 @@ fn same_event(first: &Map<String, Value>, second: &IdToken) -> Result<(), Refusa
 /// What else OpenID Connect Core section 12.2 says of an ID token that comes with a refresh.
 fn successor(old: &Map<String, Value>, new: &Map<String, Value>) -> Result<(), Refusal> {
     let wrong = |what: &str| Err((JwtCheck::Agreement, what.to_owned()));
-    for name in ["auth_time", "nonce", "azp"] {
+    for name in ["auth_time", "nonce"] {
         if let (Some(first), Some(other)) = (old.get(name), new.get(name))
             && first != other
         {
             return wrong(&format!("its {name} is not the first one's"));
         }
+    }
+    if old.get("azp") != new.get("azp") {
+        return wrong("its azp is not the first one's, be it there or not");
     }
     let kept = audiences(old).unwrap_or_default();
     let found = audiences(new).unwrap_or_default();
