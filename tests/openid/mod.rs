@@ -5,3 +5,6 @@ mod op;
 mod callback;
 mod id_token;
 mod keys;
+mod refresh;
+mod requests;
+mod userinfo;
