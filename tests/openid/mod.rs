@@ -5,6 +5,7 @@ mod op;
 mod callback;
 mod id_token;
 mod keys;
+mod metadata;
 mod refresh;
 mod requests;
 mod userinfo;
