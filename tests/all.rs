@@ -4,6 +4,7 @@
 
 mod support;
 
+mod axum_openid;
 mod axum_sign_in;
 mod bad_replies;
 mod browser;

@@ -28,13 +28,13 @@ async fn sign_in(emulator: &Emulator, provider: &dyn Provider, consent: Consent)
     provider.finish_login(started.attempt, callback).await
 }
 
-fn has_profile(provider: &dyn Provider) -> bool {
-    provider.oauth2().endpoints().profile.is_some()
+async fn has_profile(provider: &dyn Provider) -> bool {
+    provider.oauth2().ready().await.unwrap().endpoints().profile.is_some()
 }
 
 /// The address that `get_id_email` hands out, or would if there were a profile to read with the access token alone.
 async fn address(provider: &dyn Provider, token: &OAuth2Token) -> Option<String> {
-    match has_profile(provider) {
+    match has_profile(provider).await {
         true => provider.get_id_email(token.access_token()).await.unwrap().1,
         false => provider.get_identity(token).await.unwrap().into_id_email().1,
     }
@@ -86,7 +86,7 @@ async fn a_revoked_token_is_dead_and_the_caller_is_told_to_sign_in_again() {
             }
         }
         // Without a profile to ask for, the refresh token shows that the authorization has ended.
-        let error = match has_profile(&*provider) {
+        let error = match has_profile(&*provider).await {
             true => provider.get_profile(token.access_token()).await.unwrap_err(),
             false => provider.refresh_token(token.refresh_token().unwrap(), None).await.unwrap_err(),
         };

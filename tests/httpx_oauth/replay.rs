@@ -297,7 +297,8 @@ async fn attributes(client: &dyn Provider, wire: &Wire) -> Value {
     let _ = client.revoke_token("T", None).await;
     let revoke_auth = method_of(wire.sent().get(before));
 
-    let endpoints = client.oauth2().endpoints();
+    let ready = client.oauth2().ready().await.unwrap();
+    let endpoints = ready.endpoints();
     json!({
         "name": client.name(),
         "base_scopes": client.oauth2().scopes(),

@@ -1,6 +1,6 @@
 //! OpenID Connect against a provider that is hostile or faulty: one test for each row of the conformance list, by its id.
 
-mod op;
+pub(crate) mod op;
 
 mod callback;
 mod id_token;

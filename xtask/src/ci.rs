@@ -61,6 +61,9 @@ fn features(steps: &mut Steps, core: &Package) -> Result<()> {
     for feature in ["", "github", "all"] {
         steps.cargo(&alone("oauth-clients", feature))?;
     }
+    for feature in ["sqlite", "postgres"] {
+        steps.cargo(&alone("oauth-store-sqlx", feature))?;
+    }
     Ok(())
 }
 

@@ -8,6 +8,7 @@ mod new;
 mod node;
 mod package;
 mod provider;
+mod services;
 mod system;
 mod test;
 mod tidy;
@@ -38,8 +39,8 @@ enum Command {
     },
     /// Run every test, after installing what the tests need
     ///
-    /// The tests need Node.js 20 or newer, for the OpenID Provider in tests/oidc-provider, and Chromium with its driver, for
-    /// the demo site.
+    /// The tests need Node.js 20 or newer, for the OpenID Provider in tests/oidc-provider, Chromium with its driver, for
+    /// the demo site, and the servers of PostgreSQL and Redis, which are started for the tests of the stores.
     Test {
         /// Arguments of `cargo test`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

@@ -18,9 +18,21 @@ use oauth_emulator::Emulator;
 
 /// What only some providers need to know, as their users would set it.
 const SETTINGS: &[(&str, &str, &str)] = &[
+    ("amazon-cognito", "user_pool_id", "eu-central-1_EXAMPLE"),
+    ("auth0", "domain", "my-tenant.eu.auth0.com"),
+    ("authentik", "base_url", "https://authentik.example"),
+    ("authentik", "application_slug", "my-app"),
+    ("keycloak", "realm_url", "https://keycloak.example/realms/demo"),
+    ("logto", "endpoint", "https://my-tenant.logto.app"),
+    ("microsoft", "tenants", "any"),
     ("okta", "domain", "example.okta.com"),
+    ("onelogin", "subdomain", "my-company"),
     ("openid", "issuer", "https://openid.example"),
+    ("ping-id", "auth_domain", "auth.pingone.eu"),
+    ("ping-id", "environment_id", "3b0a4a4e-1c1a-4a57-9a7a-3b7b8d0f7d11"),
     ("shopify", "shop", "my-shop"),
+    ("workos", "organization", "org_01EHWNCE74X7JSDV0X3SZ3KJNY"),
+    ("zitadel", "domain", "my-instance.eu1.zitadel.cloud"),
 ];
 
 /// The providers that the facade knows, and the generic client as `oauth2`.
@@ -106,3 +118,8 @@ struct MigrationGuide;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/sign-in-with-axum.md")]
 struct SignInWithAxum;
+
+/// The guide's code, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/openid-connect.md")]
+struct OpenIDConnectGuide;

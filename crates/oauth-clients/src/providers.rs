@@ -6,8 +6,14 @@ use std::sync::Arc;
 
 use oauth_core::{Configure, Provider, ProviderConfig, Result};
 
+#[cfg(feature = "amazon-cognito")]
+pub use oauth_amazon_cognito as amazon_cognito;
 #[cfg(feature = "apple")]
 pub use oauth_apple as apple;
+#[cfg(feature = "auth0")]
+pub use oauth_auth0 as auth0;
+#[cfg(feature = "authentik")]
+pub use oauth_authentik as authentik;
 #[cfg(feature = "discord")]
 pub use oauth_discord as discord;
 #[cfg(feature = "facebook")]
@@ -16,29 +22,59 @@ pub use oauth_facebook as facebook;
 pub use oauth_franceconnect as franceconnect;
 #[cfg(feature = "github")]
 pub use oauth_github as github;
+#[cfg(feature = "gitlab")]
+pub use oauth_gitlab as gitlab;
 #[cfg(feature = "google")]
 pub use oauth_google as google;
 #[cfg(feature = "kakao")]
 pub use oauth_kakao as kakao;
+#[cfg(feature = "keycloak")]
+pub use oauth_keycloak as keycloak;
+#[cfg(feature = "line")]
+pub use oauth_line as line;
 #[cfg(feature = "linkedin")]
 pub use oauth_linkedin as linkedin;
+#[cfg(feature = "login-gov")]
+pub use oauth_login_gov as login_gov;
+#[cfg(feature = "logto")]
+pub use oauth_logto as logto;
 #[cfg(feature = "microsoft")]
 pub use oauth_microsoft as microsoft;
 #[cfg(feature = "naver")]
 pub use oauth_naver as naver;
 #[cfg(feature = "okta")]
 pub use oauth_okta as okta;
+#[cfg(feature = "onelogin")]
+pub use oauth_onelogin as onelogin;
 #[cfg(feature = "openid")]
 pub use oauth_openid as openid;
+#[cfg(feature = "ping-id")]
+pub use oauth_ping_id as ping_id;
 #[cfg(feature = "reddit")]
 pub use oauth_reddit as reddit;
+#[cfg(feature = "salesforce")]
+pub use oauth_salesforce as salesforce;
 #[cfg(feature = "shopify")]
 pub use oauth_shopify as shopify;
+#[cfg(feature = "twitch")]
+pub use oauth_twitch as twitch;
+#[cfg(feature = "workos")]
+pub use oauth_workos as workos;
+#[cfg(feature = "yahoo")]
+pub use oauth_yahoo as yahoo;
+#[cfg(feature = "zitadel")]
+pub use oauth_zitadel as zitadel;
 
 /// The names of the providers that are switched on.
 pub(crate) const NAMES: &[&str] = &[
+    #[cfg(feature = "amazon-cognito")]
+    "amazon-cognito",
     #[cfg(feature = "apple")]
     "apple",
+    #[cfg(feature = "auth0")]
+    "auth0",
+    #[cfg(feature = "authentik")]
+    "authentik",
     #[cfg(feature = "discord")]
     "discord",
     #[cfg(feature = "facebook")]
@@ -47,24 +83,48 @@ pub(crate) const NAMES: &[&str] = &[
     "franceconnect",
     #[cfg(feature = "github")]
     "github",
+    #[cfg(feature = "gitlab")]
+    "gitlab",
     #[cfg(feature = "google")]
     "google",
     #[cfg(feature = "kakao")]
     "kakao",
+    #[cfg(feature = "keycloak")]
+    "keycloak",
+    #[cfg(feature = "line")]
+    "line",
     #[cfg(feature = "linkedin")]
     "linkedin",
+    #[cfg(feature = "login-gov")]
+    "login-gov",
+    #[cfg(feature = "logto")]
+    "logto",
     #[cfg(feature = "microsoft")]
     "microsoft",
     #[cfg(feature = "naver")]
     "naver",
     #[cfg(feature = "okta")]
     "okta",
+    #[cfg(feature = "onelogin")]
+    "onelogin",
     #[cfg(feature = "openid")]
     "openid",
+    #[cfg(feature = "ping-id")]
+    "ping-id",
     #[cfg(feature = "reddit")]
     "reddit",
+    #[cfg(feature = "salesforce")]
+    "salesforce",
     #[cfg(feature = "shopify")]
     "shopify",
+    #[cfg(feature = "twitch")]
+    "twitch",
+    #[cfg(feature = "workos")]
+    "workos",
+    #[cfg(feature = "yahoo")]
+    "yahoo",
+    #[cfg(feature = "zitadel")]
+    "zitadel",
 ];
 
 /// The client of a provider, under a name; nothing where no provider is called so.
@@ -74,8 +134,14 @@ pub(crate) async fn build(
     config: &ProviderConfig,
 ) -> Result<Option<Arc<dyn Provider>>> {
     match provider {
+        #[cfg(feature = "amazon-cognito")]
+        "amazon-cognito" => made::<amazon_cognito::AmazonCognitoOAuth2>(name, config).await.map(Some),
         #[cfg(feature = "apple")]
         "apple" => made::<apple::AppleOAuth2>(name, config).await.map(Some),
+        #[cfg(feature = "auth0")]
+        "auth0" => made::<auth0::Auth0OAuth2>(name, config).await.map(Some),
+        #[cfg(feature = "authentik")]
+        "authentik" => made::<authentik::AuthentikOAuth2>(name, config).await.map(Some),
         #[cfg(feature = "discord")]
         "discord" => made::<discord::DiscordOAuth2>(name, config).await.map(Some),
         #[cfg(feature = "facebook")]
@@ -84,24 +150,48 @@ pub(crate) async fn build(
         "franceconnect" => made::<franceconnect::FranceConnectOAuth2>(name, config).await.map(Some),
         #[cfg(feature = "github")]
         "github" => made::<github::GitHubOAuth2>(name, config).await.map(Some),
+        #[cfg(feature = "gitlab")]
+        "gitlab" => made::<gitlab::GitLabOAuth2>(name, config).await.map(Some),
         #[cfg(feature = "google")]
         "google" => made::<google::GoogleOAuth2>(name, config).await.map(Some),
         #[cfg(feature = "kakao")]
         "kakao" => made::<kakao::KakaoOAuth2>(name, config).await.map(Some),
+        #[cfg(feature = "keycloak")]
+        "keycloak" => made::<keycloak::KeycloakOAuth2>(name, config).await.map(Some),
+        #[cfg(feature = "line")]
+        "line" => made::<line::LineOAuth2>(name, config).await.map(Some),
         #[cfg(feature = "linkedin")]
         "linkedin" => made::<linkedin::LinkedInOAuth2>(name, config).await.map(Some),
+        #[cfg(feature = "login-gov")]
+        "login-gov" => made::<login_gov::LoginGovOAuth2>(name, config).await.map(Some),
+        #[cfg(feature = "logto")]
+        "logto" => made::<logto::LogtoOAuth2>(name, config).await.map(Some),
         #[cfg(feature = "microsoft")]
         "microsoft" => made::<microsoft::MicrosoftGraphOAuth2>(name, config).await.map(Some),
         #[cfg(feature = "naver")]
         "naver" => made::<naver::NaverOAuth2>(name, config).await.map(Some),
         #[cfg(feature = "okta")]
         "okta" => made::<okta::OktaOAuth2>(name, config).await.map(Some),
+        #[cfg(feature = "onelogin")]
+        "onelogin" => made::<onelogin::OneLoginOAuth2>(name, config).await.map(Some),
         #[cfg(feature = "openid")]
         "openid" => made::<openid::OpenID>(name, config).await.map(Some),
+        #[cfg(feature = "ping-id")]
+        "ping-id" => made::<ping_id::PingIdentityOAuth2>(name, config).await.map(Some),
         #[cfg(feature = "reddit")]
         "reddit" => made::<reddit::RedditOAuth2>(name, config).await.map(Some),
+        #[cfg(feature = "salesforce")]
+        "salesforce" => made::<salesforce::SalesforceOAuth2>(name, config).await.map(Some),
         #[cfg(feature = "shopify")]
         "shopify" => made::<shopify::ShopifyOAuth2>(name, config).await.map(Some),
+        #[cfg(feature = "twitch")]
+        "twitch" => made::<twitch::TwitchOAuth2>(name, config).await.map(Some),
+        #[cfg(feature = "workos")]
+        "workos" => made::<workos::WorkOSOAuth2>(name, config).await.map(Some),
+        #[cfg(feature = "yahoo")]
+        "yahoo" => made::<yahoo::YahooOAuth2>(name, config).await.map(Some),
+        #[cfg(feature = "zitadel")]
+        "zitadel" => made::<zitadel::ZitadelOAuth2>(name, config).await.map(Some),
         _ => Ok(None),
     }
 }

@@ -95,7 +95,7 @@ pub use provider::Provider;
 pub use reply::Reply;
 #[cfg(feature = "reqwest")]
 pub use reqwest;
-pub use sealer::{SealError, Sealer, SealingKey};
+pub use sealer::{Opened, SealError, Sealer, SealingKey};
 pub use secret::{ClientSecret, Secret, SecretSource, SecretSourceError, same_secret};
 pub use serde_json;
 pub use shared_cache::{MemoryCache, SharedCache, SharedCacheError};

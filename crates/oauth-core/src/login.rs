@@ -430,8 +430,10 @@ impl OAuth2 {
     }
 
     /// The checks that every callback must pass before its code is looked at: it has no parameter twice, belongs to
-    /// this provider and this attempt, is not too late, and comes from the issuer that was asked (RFC 6749 section
-    /// 10.12, RFC 9207 section 2.4).
+    /// this provider and this attempt, is not too late, came by the response mode that was asked for, and comes from the issuer
+    /// that was asked (RFC 6749 section 10.12, RFC 9207 section 2.4).
+    ///
+    /// Of a client with discovery, this is a method of the [`ready`](Self::ready) one, as the attempt is.
     ///
     /// # Errors
     ///

@@ -68,8 +68,18 @@ pub enum SealError {
     OtherRedirectUri,
 }
 
-// version ‖ key id ‖ nonce ‖ ciphertext and tag, as base64url. Version and key id are authenticated too.
-const VERSION: u8 = 1;
+/// What [`Sealer::open_bytes`] found.
+pub struct Opened {
+    /// What was sealed; wiped from memory when dropped.
+    pub plain: Zeroizing<Vec<u8>>,
+    /// Whether the ring's first key sealed it. If not, it is time to seal it again.
+    pub is_current: bool,
+}
+
+// version ‖ key id ‖ nonce ‖ ciphertext and tag; an attempt as base64url. Version and key id are authenticated too, and
+// what bytes are bound to. The version says which of the two it is, so that neither can be taken for the other.
+const ATTEMPT: u8 = 1;
+const BYTES: u8 = 2;
 const KEY_ID_LEN: usize = 4;
 const HEAD_LEN: usize = 1 + KEY_ID_LEN;
 
@@ -96,27 +106,30 @@ impl Sealer {
         let failed = |what: &str| {
             Error::configuration(attempt.provider().to_owned(), what).during(Operation::START_LOGIN)
         };
-        let key = &self.keys[0];
-        let mut nonce = [0; NONCE_LEN];
-        SystemRandom::new()
-            .fill(&mut nonce)
-            .map_err(|_| failed("the operating system gave no random bytes"))?;
-        let mut secret =
+        let secret =
             Zeroizing::new(serde_json::to_vec(attempt).map_err(|_| failed("the attempt's data is no JSON"))?);
-
-        let mut sealed =
-            Vec::with_capacity(HEAD_LEN + NONCE_LEN + secret.len() + CHACHA20_POLY1305.tag_len());
-        sealed.push(VERSION);
-        sealed.extend_from_slice(&key.id);
-        let tag = key
-            .aead()
-            .ok_or_else(|| failed("the sealing key is not valid"))?
-            .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(&sealed), &mut secret)
-            .map_err(|_| failed("the attempt is too large to seal"))?;
-        sealed.extend_from_slice(&nonce);
-        sealed.extend_from_slice(&secret);
-        sealed.extend_from_slice(tag.as_ref());
+        let sealed = self.seal_any(ATTEMPT, secret, &[]).map_err(failed)?;
         Ok(URL_SAFE_NO_PAD.encode(sealed))
+    }
+
+    /// Seals any bytes, bound to a context that must be the same when they are opened: the name of the place where they
+    /// are kept, so that what is sealed cannot be moved to another.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error when the operating system has no random bytes to give.
+    pub fn seal_bytes(&self, plain: &[u8], context: &[u8]) -> Result<Vec<u8>> {
+        let secret = Zeroizing::new(plain.to_vec());
+        self.seal_any(BYTES, secret, context).map_err(|what| Error::configuration("sealer", what))
+    }
+
+    /// Opens what [`seal_bytes`](Self::seal_bytes) sealed.
+    ///
+    /// # Errors
+    ///
+    /// A [`SealError`] that says whether it was changed or moved, or sealed with an unknown key.
+    pub fn open_bytes(&self, sealed: &[u8], context: &[u8]) -> Result<Opened, SealError> {
+        self.opened(BYTES, sealed, context)
     }
 
     /// Opens a sealed attempt of this provider and this redirect URI.
@@ -141,20 +154,61 @@ impl Sealer {
     ///
     /// A [`SealError`] that says what is wrong with it.
     pub fn open_any(&self, sealed: &str) -> Result<LoginAttempt, SealError> {
-        let mut sealed = URL_SAFE_NO_PAD.decode(sealed).map_err(|_| SealError::Damaged)?;
-        let (head, rest) = sealed.split_at_mut_checked(HEAD_LEN).ok_or(SealError::Damaged)?;
-        let (nonce, secret) = rest.split_at_mut_checked(NONCE_LEN).ok_or(SealError::Damaged)?;
-        if head[0] != VERSION {
+        let sealed = URL_SAFE_NO_PAD.decode(sealed).map_err(|_| SealError::Damaged)?;
+        let secret = self.opened(ATTEMPT, &sealed, &[])?.plain;
+        let attempt: LoginAttempt = serde_json::from_slice(&secret).map_err(|_| SealError::Damaged)?;
+        if attempt.is_expired() { Err(SealError::Expired) } else { Ok(attempt) }
+    }
+
+    fn seal_any(
+        &self,
+        version: u8,
+        mut secret: Zeroizing<Vec<u8>>,
+        context: &[u8],
+    ) -> Result<Vec<u8>, &'static str> {
+        let key = &self.keys[0];
+        let mut nonce = [0; NONCE_LEN];
+        SystemRandom::new().fill(&mut nonce).map_err(|_| "the operating system gave no random bytes")?;
+        let mut sealed =
+            Vec::with_capacity(HEAD_LEN + NONCE_LEN + secret.len() + CHACHA20_POLY1305.tag_len());
+        sealed.push(version);
+        sealed.extend_from_slice(&key.id);
+        let tag = key
+            .aead()
+            .ok_or("the sealing key is not valid")?
+            .seal_in_place_separate_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from([&sealed, context].concat()),
+                &mut secret,
+            )
+            .map_err(|_| "the secret is too large to seal")?;
+        sealed.extend_from_slice(&nonce);
+        sealed.extend_from_slice(&secret);
+        sealed.extend_from_slice(tag.as_ref());
+        Ok(sealed)
+    }
+
+    fn opened(&self, version: u8, sealed: &[u8], context: &[u8]) -> Result<Opened, SealError> {
+        let (head, rest) = sealed.split_at_checked(HEAD_LEN).ok_or(SealError::Damaged)?;
+        let (nonce, secret) = rest.split_at_checked(NONCE_LEN).ok_or(SealError::Damaged)?;
+        if head[0] != version {
             return Err(SealError::Damaged);
         }
-        let key = self.keys.iter().find(|key| key.id == head[1..]).ok_or(SealError::UnknownKey)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| SealError::Damaged)?;
-        let secret = key
-            .aead()
-            .and_then(|aead| aead.open_in_place(nonce, Aad::from(&*head), secret).ok())
-            .ok_or(SealError::Damaged)?;
-        let attempt: LoginAttempt = serde_json::from_slice(secret).map_err(|_| SealError::Damaged)?;
-        if attempt.is_expired() { Err(SealError::Expired) } else { Ok(attempt) }
+        let mut outcome = Err(SealError::UnknownKey);
+        // More than one only if the short ids of two keys are the same.
+        for (index, key) in self.keys.iter().enumerate().filter(|(_, key)| key.id == head[1..]) {
+            outcome = Err(SealError::Damaged);
+            let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| SealError::Damaged)?;
+            let mut plain = Zeroizing::new(secret.to_vec());
+            let aad = Aad::from([head, context].concat());
+            let length =
+                key.aead().and_then(|aead| Some(aead.open_in_place(nonce, aad, &mut plain).ok()?.len()));
+            if let Some(length) = length {
+                plain.truncate(length);
+                return Ok(Opened { plain, is_current: index == 0 });
+            }
+        }
+        outcome
     }
 }
 
@@ -203,6 +257,12 @@ impl SealingKey {
 impl fmt::Debug for Sealer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sealer").field("keys", &self.keys.len()).finish()
+    }
+}
+
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opened").field("is_current", &self.is_current).finish_non_exhaustive()
     }
 }
 
@@ -299,6 +359,29 @@ mod tests {
         assert!(after.open(&sealed, "oauth2", REDIRECT_URI).is_ok());
         let resealed = after.seal(&attempt("")).unwrap();
         assert_eq!(before.open_any(&resealed).unwrap_err(), SealError::UnknownKey);
+    }
+
+    #[test]
+    fn bytes_open_where_they_belong_and_nowhere_else() {
+        let old = Sealer::new(key(1));
+        let ring = Sealer::new(key(2)).with_old_key(key(1));
+        let sealed = old.seal_bytes(b"secret", b"row 1").unwrap();
+        assert!(!sealed.windows(6).any(|window| window == b"secret"));
+
+        let opened = ring.open_bytes(&sealed, b"row 1").unwrap();
+        assert_eq!((&**opened.plain, opened.is_current), (&b"secret"[..], false));
+        assert!(old.open_bytes(&sealed, b"row 1").unwrap().is_current);
+        assert_eq!(ring.open_bytes(&sealed, b"row 2").unwrap_err(), SealError::Damaged);
+        for at in 0..sealed.len() {
+            let mut changed = sealed.clone();
+            changed[at] ^= 1;
+            assert!(ring.open_bytes(&changed, b"row 1").is_err(), "{at}");
+            assert!(ring.open_bytes(&sealed[..at], b"row 1").is_err(), "{at}");
+        }
+        // Neither kind can be taken for the other.
+        assert_eq!(old.open_any(&URL_SAFE_NO_PAD.encode(&sealed)).unwrap_err(), SealError::Damaged);
+        let attempt = URL_SAFE_NO_PAD.decode(old.seal(&attempt("")).unwrap()).unwrap();
+        assert_eq!(old.open_bytes(&attempt, b"").unwrap_err(), SealError::Damaged);
     }
 
     #[test]

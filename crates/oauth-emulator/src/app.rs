@@ -1,6 +1,9 @@
 use std::fmt;
 
 use serde::Deserialize;
+use serde_json::Value;
+
+use crate::signing_alg::SigningAlg;
 
 /// An application as it is registered at a provider.
 ///
@@ -21,17 +24,32 @@ pub struct App {
     /// Whether this application gets refresh tokens where a provider gives them only to some (GitHub Apps, LinkedIn's
     /// partners). `None`: the provider's ordinary behaviour.
     pub refresh_tokens: Option<bool>,
+    /// The public keys with which the application's client assertions are verified: a key set (RFC 7517 section 5).
+    pub jwks: Option<Value>,
+    /// How the application's ID tokens are signed. `None`: as the provider does it for everybody.
+    pub id_token_signed_response_alg: Option<SigningAlg>,
+    /// How the application's UserInfo replies are signed. `None`: not at all, unless the provider signs everybody's.
+    pub userinfo_signed_response_alg: Option<SigningAlg>,
+    /// Where a logout may send the browser, compared byte by byte. Empty: to any absolute URI.
+    pub post_logout_redirect_uris: Vec<String>,
 }
 
 impl App {
     /// The application that every provider knows unless others are registered: `{provider}-client-id` with
-    /// `{provider}-client-secret` (at Apple: none) and any redirect URI.
+    /// `{provider}-client-secret` and any redirect URI. Apple and Login.gov issue no secret; that of LINE has 32 characters, as there,
+    /// because it signs ID tokens.
     pub fn default_of(provider: &str) -> Self {
-        Self {
-            client_id: format!("{provider}-client-id"),
-            client_secret: (provider != "apple").then(|| format!("{provider}-client-secret")),
-            ..Self::default()
-        }
+        let client_secret = match provider {
+            "apple" | "login-gov" => None,
+            "line" => Some("line-client-secret-0123456789abc".to_owned()),
+            _ => Some(format!("{provider}-client-secret")),
+        };
+        Self { client_id: format!("{provider}-client-id"), client_secret, ..Self::default() }
+    }
+
+    pub(crate) fn allows_post_logout_redirect(&self, uri: &str) -> bool {
+        let registered = &self.post_logout_redirect_uris;
+        registered.is_empty() || registered.iter().any(|registered| registered == uri)
     }
 
     pub(crate) fn allows_redirect(&self, uri: &str) -> bool {
@@ -47,6 +65,10 @@ impl fmt::Debug for App {
             .field("redirect_uris", &self.redirect_uris)
             .field("client_auth", &self.client_auth)
             .field("refresh_tokens", &self.refresh_tokens)
+            .field("jwks", &self.jwks.as_ref().map(|_| "…"))
+            .field("id_token_signed_response_alg", &self.id_token_signed_response_alg)
+            .field("userinfo_signed_response_alg", &self.userinfo_signed_response_alg)
+            .field("post_logout_redirect_uris", &self.post_logout_redirect_uris)
             .finish()
     }
 }
@@ -61,6 +83,9 @@ pub enum ClientAuth {
     /// `client_id` and `client_secret` in the form.
     #[serde(rename = "client_secret_post")]
     Post,
+    /// A signed `client_assertion` (OpenID Connect Core section 9, RFC 7523 section 2.2).
+    #[serde(rename = "private_key_jwt")]
+    PrivateKeyJwt,
     /// A public client: `client_id` alone.
     #[serde(rename = "none")]
     None,
@@ -71,6 +96,7 @@ impl ClientAuth {
         match self {
             Self::Basic => "client_secret_basic",
             Self::Post => "client_secret_post",
+            Self::PrivateKeyJwt => "private_key_jwt",
             Self::None => "none",
         }
     }

@@ -3,10 +3,9 @@
 use std::fmt;
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, jwk::Jwk};
 
-use crate::keys::KeyError;
+use crate::{crypto, keys::KeyError};
 
 /// A team's key at Apple, as its developer gets it: what the applications of the emulator sign their client secrets with.
 ///
@@ -31,24 +30,10 @@ impl AppleKey {
         Ok(Self {
             team_id: "EMULATOR01".to_owned(),
             key_id: "EMULATEKEY".to_owned(),
-            private_key_pem: pem(document.as_ref()),
+            private_key_pem: crypto::pem("PRIVATE KEY", document.as_ref()),
             public: DecodingKey::from_jwk(&Jwk::from_encoding_key(&private, Algorithm::ES256)?)?,
         })
     }
-}
-
-/// RFC 7468, section 10.
-fn pem(der: &[u8]) -> String {
-    let text = STANDARD.encode(der);
-    let mut pem = "-----BEGIN PRIVATE KEY-----\n".to_owned();
-    for (at, character) in text.chars().enumerate() {
-        if at > 0 && at % 64 == 0 {
-            pem.push('\n');
-        }
-        pem.push(character);
-    }
-    pem.push_str("\n-----END PRIVATE KEY-----\n");
-    pem
 }
 
 impl fmt::Debug for AppleKey {

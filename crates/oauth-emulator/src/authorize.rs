@@ -1,18 +1,21 @@
 //! The authorization endpoint: the request's checks, the consent page and the way back (RFC 6749, section 4.1.1).
 
+use std::collections::BTreeMap;
+
 use http::{Method, StatusCode, header};
 use url::Url;
 
 use crate::{
     app::App,
     crypto,
-    fault::{Fault, WRONG_ISSUER},
+    fault::Fault,
+    id_token::{self, Subject},
     page,
     reply::Reply,
     request::{Params, RecordedRequest},
     server::{Call, Shared},
-    state::{Authorization, Consent},
-    table::{Pkce, Provider},
+    state::{Authorization, Consent, SignedIn, State, now},
+    table::{Endpoint, Pkce, Provider},
     user::User,
 };
 
@@ -66,28 +69,42 @@ pub(crate) fn show(call: &Call<'_>) -> Reply {
         }
     };
 
-    let mut state = call.shared.state();
-    let session = match session(&call.request).filter(|id| state.sessions.iter().any(|known| known == id)) {
-        Some(session) => session.to_owned(),
-        None => {
-            let session = crypto::random();
-            state.sessions.push(session.clone());
-            session
+    let session = {
+        let mut state = call.shared.state();
+        match session(&call.request).filter(|id| state.sessions.contains_key(*id)) {
+            Some(session) => session.to_owned(),
+            None => {
+                let session = crypto::random();
+                state.sessions.insert(session.clone(), BTreeMap::new());
+                session
+            }
         }
     };
+    let request = Authorization {
+        sid: crypto::s256(&format!("{session} {}", call.provider.family)),
+        app,
+        redirect_uri,
+        scopes,
+        captures: call.captures.clone(),
+        params: params.clone(),
+    };
+    if params.get("prompt") == Some("none") {
+        let outcome = without_page(&call.shared.state(), call.provider, &session, &request);
+        return match outcome {
+            Ok((user, auth_time)) => {
+                allow(call.shared, call.provider, StatusCode::FOUND, request, user, auth_time)
+            }
+            Err(error) => refuse(call.shared, call.provider, StatusCode::FOUND, &request, error),
+        };
+    }
     let id = crypto::random();
     let consent = Consent {
         provider: call.provider.name.clone(),
         session: session.clone(),
         csrf: crypto::random(),
-        request: Authorization {
-            app,
-            redirect_uri,
-            scopes,
-            captures: call.captures.clone(),
-            params: params.clone(),
-        },
+        request,
     };
+    let mut state = call.shared.state();
     let html = page::consent(call.provider, &id, &consent, &state.users);
     state.consents.insert(id, consent);
     Reply::html(StatusCode::OK, html)
@@ -126,36 +143,135 @@ pub(crate) fn decide(shared: &Shared, request: &RecordedRequest) -> Reply {
         None if allowed => return refused("There is no such user."),
         None => User::default(),
     };
-    let Some(Consent { request: authorization, .. }) = state.consents.remove(field("consent")) else {
+    let Some(Consent { request: authorization, session, .. }) = state.consents.remove(field("consent"))
+    else {
         return refused("This page has been answered.");
     };
+    let error = state.faults.iter().find_map(|active| match &active.fault {
+        Fault::CallbackError(code) if active.provider == provider.family => {
+            Some(vec![("error".to_owned(), code.clone())])
+        }
+        _ => None,
+    });
+    if allowed && error.is_none() {
+        let signed_in = SignedIn { user: user.id.clone(), at: now() };
+        if let Some(session) = state.sessions.get_mut(&session) {
+            session.insert(provider.family.clone(), signed_in);
+        }
+        drop(state);
+        return allow(shared, provider, StatusCode::SEE_OTHER, authorization, user, now());
+    }
+    drop(state);
+    let denial = || {
+        let denial = crate::dialect::of(&provider.family).denial();
+        denial.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    };
+    let error = error.unwrap_or_else(denial);
+    refuse(shared, provider, StatusCode::SEE_OTHER, &authorization, error)
+}
 
-    let dialect = crate::dialect::of(&provider.family);
-    let redirect_uri = authorization.redirect_uri.clone();
-    let sent_state = authorization.params.get("state").map(str::to_owned);
-    let mut answer: Vec<(String, String)> = Vec::new();
-    let first = state.is_first(provider, &user, &authorization.app);
-    if allowed {
-        let code = state.grant(provider, user.clone(), authorization.clone());
-        answer.push(("code".to_owned(), code));
-    } else {
-        let denial = dialect.denial();
-        answer.extend(denial.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())));
+/// Who signs in without being asked (`prompt=none`; OpenID Connect Core, section 3.1.2.6): who is signed in already and has
+/// allowed the application what it asks for.
+fn without_page(
+    state: &State,
+    provider: &Provider,
+    session: &str,
+    request: &Authorization,
+) -> Result<(User, i64), Vec<(String, String)>> {
+    let error = |code: &str| vec![("error".to_owned(), code.to_owned())];
+    let signed_in = state.signed_in(session, &provider.family).ok_or_else(|| error("login_required"))?;
+    let oldest = request.params.get("max_age").and_then(|age| age.parse::<i64>().ok());
+    if oldest.is_some_and(|age| now() - signed_in.at > age) {
+        return Err(error("login_required"));
     }
-    let wrong_state = state.has_fault(&provider.family, &Fault::WrongState);
-    let state_sent_back = if wrong_state { Some(crypto::random()) } else { sent_state };
-    answer.extend(state_sent_back.map(|state| ("state".to_owned(), state)));
+    let user = state.users.iter().find(|user| user.id == signed_in.user);
+    let user = user.ok_or_else(|| error("login_required"))?;
+    match state.is_first(provider, user, &request.app) {
+        true => Err(error("consent_required")),
+        false => Ok((user.clone(), signed_in.at)),
+    }
+}
+
+/// Goes back with a code, and with an ID token where one was asked for.
+fn allow(
+    shared: &Shared,
+    provider: &Provider,
+    status: StatusCode,
+    request: Authorization,
+    user: User,
+    auth_time: i64,
+) -> Reply {
+    let (first, code, grant) = {
+        let mut state = shared.state();
+        let first = state.is_first(provider, &user, &request.app);
+        let (code, grant) = state.grant(provider, user, request, auth_time);
+        (first, code, grant)
+    };
+    let mut answer = vec![("code".to_owned(), code.clone())];
+    if wants_id_token(&grant.request.params) {
+        let subject = Subject { grant: &grant, access_token: None, code: Some(&code), first: true };
+        match id_token::id_token(shared, provider, Endpoint::Authorize, &subject) {
+            Ok(token) => answer.push(("id_token".to_owned(), token)),
+            Err(error) => return refused(&format!("The emulator cannot sign: {error}")),
+        }
+    }
+    add_context(shared, provider, &grant.request, &mut answer);
+    let email = grant.user.email.clone();
+    let email = email.filter(|_| !shared.state().has_fault(&provider.family, &Fault::NoEmail));
+    let user = User { email, ..grant.user.clone() };
+    let allowed = Allowed { request: &grant.request, user: &user, first };
+    crate::dialect::of(&provider.family).callback(&allowed, &mut answer);
+    go_back(shared, provider, status, &grant.request, answer)
+}
+
+/// Goes back with an error.
+fn refuse(
+    shared: &Shared,
+    provider: &Provider,
+    status: StatusCode,
+    request: &Authorization,
+    mut answer: Vec<(String, String)>,
+) -> Reply {
+    add_context(shared, provider, request, &mut answer);
+    go_back(shared, provider, status, request, answer)
+}
+
+/// Adds the state, and the issuer where the provider sends it (RFC 9207).
+fn add_context(
+    shared: &Shared,
+    provider: &Provider,
+    request: &Authorization,
+    answer: &mut Vec<(String, String)>,
+) {
+    let wrong = shared.state().has_fault(&provider.family, &Fault::WrongState);
+    let state = if wrong { Some(crypto::random()) } else { request.params.get("state").map(str::to_owned) };
+    answer.extend(state.map(|state| ("state".to_owned(), state)));
     if provider.facts.emulator.iss_parameter {
-        let wrong = state.has_fault(&provider.family, &Fault::WrongIssuer);
-        let issuer = if wrong { WRONG_ISSUER.to_owned() } else { provider.issuer(&authorization.captures) };
-        answer.push(("iss".to_owned(), issuer));
+        answer.push(("iss".to_owned(), id_token::issuer(shared, provider, &request.captures)));
     }
-    if allowed {
-        let email = user.email.clone().filter(|_| !state.has_fault(&provider.family, &Fault::NoEmail));
-        let user = User { email, ..user };
-        dialect.callback(&Allowed { request: &authorization, user: &user, first }, &mut answer);
+}
+
+/// Sends the browser back after the faults of callbacks.
+fn go_back(
+    shared: &Shared,
+    provider: &Provider,
+    status: StatusCode,
+    request: &Authorization,
+    mut answer: Vec<(String, String)>,
+) -> Reply {
+    let faults = shared.state().faults(&provider.family, Endpoint::Authorize);
+    for fault in faults {
+        if let Fault::Callback(name, value) = fault {
+            answer.retain(|(other, _)| *other != name);
+            answer.extend(value.map(|value| (name, value)));
+        }
     }
-    send_back(provider, StatusCode::SEE_OTHER, &authorization.params, &redirect_uri, &answer)
+    send_back(provider, status, &request.params, &request.redirect_uri, &answer)
+}
+
+/// Whether the callback is to bring an ID token (OpenID Connect Core, section 3.3.2.1).
+fn wants_id_token(params: &Params) -> bool {
+    params.get("response_type").is_some_and(|types| types.split(' ').any(|one| one == "id_token"))
 }
 
 /// Sends the browser to the application in the way that was asked for: in the URL, or by a form that it posts (OAuth 2.0
@@ -167,15 +283,18 @@ fn send_back(
     redirect_uri: &str,
     answer: &[(String, String)],
 ) -> Reply {
-    let by_form =
-        params.get("response_mode") == Some("form_post") && provider.response_modes().contains(&"form_post");
-    if by_form {
+    let default = if wants_id_token(params) { "fragment" } else { "query" };
+    let mode = params.get("response_mode").filter(|mode| provider.response_modes().contains(mode));
+    let mode = mode.unwrap_or(default);
+    if mode == "form_post" {
         Reply::html(StatusCode::OK, page::form_post(&provider.facts.display_name, redirect_uri, answer))
             .with(header::CONTENT_SECURITY_POLICY, page::CONTENT_SECURITY_POLICY)
             // Not no-referrer, under which the browser would send `Origin: null` with the form.
             .with(header::REFERRER_POLICY, "strict-origin")
     } else {
-        Reply::redirect(status, &callback(redirect_uri, answer)).with(header::REFERRER_POLICY, "no-referrer")
+        let fragment = mode == "fragment";
+        Reply::redirect(status, &callback(redirect_uri, fragment, answer))
+            .with(header::REFERRER_POLICY, "no-referrer")
     }
 }
 
@@ -210,13 +329,31 @@ fn trusted_client(call: &Call<'_>, params: &Params) -> Result<(App, String), Str
 fn check(call: &Call<'_>, params: &Params, app: &App) -> Result<Vec<String>, CallbackError> {
     let facts = &call.provider.facts;
     let invalid = |description: String| CallbackError::new("invalid_request", description);
+    let response_types = call.provider.response_types();
     match params.get("response_type") {
-        Some("code") => {}
+        // The order of the words means nothing (OAuth 2.0 Multiple Response Types, section 3).
+        Some(asked) if response_types.iter().any(|known| words(known) == words(asked)) => {}
         Some(other) => {
-            let description = format!("response_type {other} is not supported; use code");
+            let known = response_types.join(" or ");
+            let description = format!("response_type {other} is not supported; use {known}");
             return Err(CallbackError::new("unsupported_response_type", description));
         }
         None => return Err(invalid("response_type is missing".to_owned())),
+    }
+    if wants_id_token(params) {
+        if params.get("nonce").is_none() {
+            return Err(invalid("nonce is missing (OpenID Connect Core, section 3.3.2.1)".to_owned()));
+        }
+        if params.get("response_mode") == Some("query") {
+            return Err(invalid("an ID token has no place in a query".to_owned()));
+        }
+    }
+    let prompts = words(params.get("prompt").unwrap_or_default());
+    if prompts.contains(&"none") && prompts.len() > 1 {
+        return Err(invalid("prompt is none and something else".to_owned()));
+    }
+    if params.get("max_age").is_some_and(|age| age.parse::<u32>().is_err()) {
+        return Err(invalid("max_age is no whole number of seconds".to_owned()));
     }
     if let Some(missing) = facts.emulator.required.iter().find(|name| params.get(name).is_none()) {
         return Err(invalid(format!("{missing} is missing, which this provider requires")));
@@ -281,7 +418,15 @@ fn check_challenge(provider: &Provider, params: &Params, app: &App) -> Result<()
     }
 }
 
-fn session(request: &RecordedRequest) -> Option<&str> {
+/// The words of a list in the order of the alphabet.
+fn words(text: &str) -> Vec<&str> {
+    let mut words: Vec<&str> = text.split(' ').collect();
+    words.sort_unstable();
+    words
+}
+
+/// The browser's session at the emulator.
+pub(crate) fn session(request: &RecordedRequest) -> Option<&str> {
     let cookies = request.header("cookie")?.split(';').map(str::trim);
     cookies
         .filter_map(|cookie| cookie.split_once('='))
@@ -289,9 +434,13 @@ fn session(request: &RecordedRequest) -> Option<&str> {
         .map(|(_, id)| id)
 }
 
-/// The redirect URI, byte for byte, with the answer appended to its query.
-fn callback(redirect_uri: &str, answer: &[(String, String)]) -> String {
-    let joint = if redirect_uri.contains('?') { '&' } else { '?' };
+/// The redirect URI, byte for byte, with the answer appended to its query or as its fragment.
+fn callback(redirect_uri: &str, fragment: bool, answer: &[(String, String)]) -> String {
+    let joint = match (fragment, redirect_uri.contains('?')) {
+        (true, _) => '#',
+        (false, true) => '&',
+        (false, false) => '?',
+    };
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(answer).finish();
     format!("{redirect_uri}{joint}{query}")
 }

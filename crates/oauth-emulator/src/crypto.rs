@@ -3,7 +3,12 @@
 use std::fmt::Write as _;
 
 use aws_lc_rs::{digest, hmac, rand};
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
+
+use crate::signing_alg::SigningAlg;
 
 /// 256 random bits, base64url.
 ///
@@ -23,16 +28,22 @@ pub(crate) fn s256(verifier: &str) -> String {
     URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, verifier.as_bytes()))
 }
 
-/// The `at_hash` of OpenID Connect Core, section 3.1.3.6, for algorithms that end in 256.
-pub(crate) fn left_half_hash(token: &str) -> String {
-    let digest = digest::digest(&digest::SHA256, token.as_bytes());
-    URL_SAFE_NO_PAD.encode(&digest.as_ref()[..16])
+/// What `at_hash` and `c_hash` are of a token or a code (OpenID Connect Core, section 3.1.3.6): the left half of its digest.
+pub(crate) fn left_half_hash(alg: SigningAlg, text: &str) -> String {
+    let digest = digest::digest(alg.digest(), text.as_bytes());
+    let digest = digest.as_ref();
+    URL_SAFE_NO_PAD.encode(&digest[..digest.len() / 2])
+}
+
+/// The HMAC of `text`.
+pub(crate) fn hmac(algorithm: hmac::Algorithm, key: &[u8], text: &[u8]) -> Vec<u8> {
+    hmac::sign(&hmac::Key::new(algorithm, key), text).as_ref().to_vec()
 }
 
 /// Lower-case hex of the HMAC-SHA256 of `text`.
 pub(crate) fn hmac_hex(key: &str, text: &str) -> String {
-    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes()), text.as_bytes());
-    tag.as_ref().iter().fold(String::new(), |mut hex, byte| {
+    let tag = hmac(hmac::HMAC_SHA256, key.as_bytes(), text.as_bytes());
+    tag.iter().fold(String::new(), |mut hex, byte| {
         // Writing to a String cannot fail.
         let _ = write!(hex, "{byte:02x}");
         hex
@@ -44,9 +55,30 @@ pub(crate) fn base64url(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
+/// Text around DER (RFC 7468).
+pub(crate) fn pem(label: &str, der: &[u8]) -> String {
+    let text = STANDARD.encode(der);
+    let mut pem = format!("-----BEGIN {label}-----\n");
+    for (at, character) in text.chars().enumerate() {
+        if at > 0 && at % 64 == 0 {
+            pem.push('\n');
+        }
+        pem.push(character);
+    }
+    pem.push_str(&format!("\n-----END {label}-----\n"));
+    pem
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn at_hash_matches_the_example_of_openid_connect_core() {
+        // Appendix A.3.
+        let token = "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y";
+        assert_eq!(left_half_hash(SigningAlg::RS256, token), "77QmUPtjPfzWtF2AnpK9RQ");
+    }
 
     #[test]
     fn s256_matches_the_example_of_rfc_7636() {

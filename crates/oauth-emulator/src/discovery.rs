@@ -1,15 +1,15 @@
 //! Provider metadata (OpenID Connect Discovery, RFC 8414) and key sets (RFC 7517).
 
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, header};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    app::ClientAuth,
-    reply::Reply,
-    server::Call,
-    table::{Pkce, SigningAlg},
-    urls,
+    app::ClientAuth, fault::Fault, id_token, keys, reply::Reply, server::Call, signing_alg::SigningAlg,
+    table::Pkce, urls,
 };
+
+/// How long a document may be kept. The providers say between some minutes and a day.
+const FRESH: &str = "public, max-age=3600";
 
 /// The metadata document, with the provider's real issuer and URLs.
 pub(crate) fn metadata(call: &Call<'_>) -> Reply {
@@ -38,7 +38,7 @@ pub(crate) fn metadata(call: &Call<'_>) -> Reply {
         grants.push("refresh_token");
     }
     add("grant_types_supported", json!(grants));
-    add("response_types_supported", json!(["code"]));
+    add("response_types_supported", json!(provider.response_types()));
     add("response_modes_supported", json!(provider.response_modes()));
     add("scopes_supported", json!(facts.default_scopes));
     add("token_endpoint_auth_methods_supported", json!(names(&provider.token_auth())));
@@ -58,36 +58,50 @@ pub(crate) fn metadata(call: &Call<'_>) -> Reply {
         add("userinfo_endpoint", json!(url(&facts.userinfo_url).or_else(|| url(&facts.profile_url))));
         add("end_session_endpoint", json!(url(&facts.end_session_url)));
         add("subject_types_supported", json!(["public"]));
-        add("id_token_signing_alg_values_supported", json!([algorithm(manners.id_token_alg)]));
+        let algs: Vec<_> = provider.id_token_algs().into_iter().map(SigningAlg::as_str).collect();
+        add("id_token_signing_alg_values_supported", json!(algs));
+        if manners.userinfo_signed {
+            add("userinfo_signing_alg_values_supported", json!(algs));
+        }
+        if manners.claims_parameter {
+            add("claims_parameter_supported", json!(true));
+        }
+        if manners.backchannel_logout {
+            add("backchannel_logout_supported", json!(true));
+            add("backchannel_logout_session_supported", json!(true));
+        }
         add(
             "claims_supported",
             json!(["sub", "iss", "aud", "exp", "iat", "email", "email_verified", "name", "picture"]),
         );
     }
     for (name, template) in &manners.metadata {
-        add(name, json!(urls::expand(template, &call.captures)));
+        let value = match template {
+            Value::String(template) => json!(urls::expand(template, &call.captures)),
+            other => other.clone(),
+        };
+        add(name, value);
     }
     call.dialect().metadata(call, &mut document);
-    Reply::ok(&Value::Object(document))
+    Reply::ok(&Value::Object(document)).with(header::CACHE_CONTROL, FRESH)
 }
 
-/// The provider's current public keys.
+/// The provider's public keys: those that sign, and those that did so before the last rotation.
 pub(crate) fn jwks(call: &Call<'_>) -> Reply {
     if call.request.method != Method::GET {
         return Reply::method_not_allowed("GET");
     }
-    let alg = call.provider.facts.emulator.id_token_alg;
-    let keys = call.shared.keys().public(&call.provider.family, alg);
-    match keys.map(|set| json!(set)) {
-        Ok(document) => Reply::ok(&document),
+    let algs = id_token::algs_in_use(call.shared, call.provider);
+    let published = call.shared.keys().public(&call.provider.family, &algs);
+    let with_decoys = published.and_then(|keys| match call.has_fault(&Fault::DecoyKeys) {
+        true => keys::with_decoys(keys),
+        false => Ok(keys),
+    });
+    match with_decoys {
+        Ok(mut keys) => {
+            call.dialect().jwks(call, &mut keys);
+            Reply::ok(&json!({"keys": keys})).with(header::CACHE_CONTROL, FRESH)
+        }
         Err(error) => Reply::text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
-    }
-}
-
-fn algorithm(alg: SigningAlg) -> &'static str {
-    match alg {
-        SigningAlg::RS256 => "RS256",
-        SigningAlg::ES256 => "ES256",
-        SigningAlg::HS256 => "HS256",
     }
 }

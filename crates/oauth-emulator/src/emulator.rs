@@ -1,16 +1,20 @@
 use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 
+use oauth_core::OAuth2Token;
+use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::oneshot};
 
 use crate::{
     app::App,
     apple_key::AppleKey,
+    crypto,
     fault::Fault,
+    id_token,
     keys::KeyRing,
     request::RecordedRequest,
     server::{self, Shared},
-    state::{ActiveFault, State},
-    table::{self, Endpoint},
+    state::{ActiveFault, State, now},
+    table::{self, Endpoint, Provider},
     user::User,
 };
 
@@ -131,15 +135,134 @@ impl Emulator {
         self.shared.state().faults.clear();
     }
 
-    /// Replaces the signing keys of all providers.
+    /// Replaces the signing keys of all providers. Key sets go on holding the keys before, until the next rotation or
+    /// [`drop_previous_keys`](Self::drop_previous_keys).
     pub fn rotate_keys(&self) {
-        self.shared.keys().clear();
+        self.shared.keys().rotate_all();
+    }
+
+    /// Takes the keys that sign no more out of all key sets.
+    pub fn drop_previous_keys(&self) {
+        self.shared.keys().drop_previous();
+    }
+
+    /// A JWT with these claims, signed with a provider's key as for its first application: whatever the provider could sign,
+    /// such as an ID token that an application on a phone obtained by itself. The header's `typ` is `JWT` unless another is
+    /// given. The faults of [`Endpoint::Other`] apply.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::InvalidInput`] if there is no such provider or the claims are no object.
+    pub fn sign_jwt(&self, provider: &str, typ: Option<&str>, claims: Value) -> io::Result<String> {
+        let app = self.shared.state().apps(provider).into_iter().next().unwrap_or_default();
+        self.sign(provider, Endpoint::Other, &app, typ, claims)
+    }
+
+    /// A logout token for an application, as the provider posts it when a session ends there (OpenID Connect Back-Channel
+    /// Logout 1.0 section 2.4): for the user whose `sub` this is, for the session whose `sid` this is, or both. The faults of
+    /// [`Endpoint::EndSession`] apply.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::InvalidInput`] if there is no such provider or application.
+    pub fn logout_token(
+        &self,
+        provider: &str,
+        client_id: &str,
+        sub: Option<&str>,
+        sid: Option<&str>,
+    ) -> io::Result<String> {
+        let app = self.shared.state().app(provider, client_id).ok_or_else(|| {
+            io::Error::new(io::ErrorKind::InvalidInput, format!("no application {client_id:?} at {provider}"))
+        })?;
+        // That of the tenant where the application was last.
+        let captures = self.shared.state().captures(provider, client_id);
+        let issuer = self.entry(provider)?.issuer(&captures);
+        let now = now();
+        let mut claims = json!({
+            "iss": issuer,
+            "aud": client_id,
+            "iat": now,
+            "exp": now + 120,
+            "jti": crypto::random(),
+            "events": {"http://schemas.openid.net/event/backchannel-logout": {}},
+        });
+        for (name, value) in [("sub", sub), ("sid", sid)] {
+            if let Some(value) = value {
+                claims[name] = json!(value);
+            }
+        }
+        self.sign(provider, Endpoint::EndSession, &app, Some("logout+jwt"), claims)
+    }
+
+    fn sign(
+        &self,
+        provider: &str,
+        endpoint: Endpoint,
+        app: &App,
+        typ: Option<&str>,
+        claims: Value,
+    ) -> io::Result<String> {
+        let Value::Object(claims) = claims else {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the claims are no JSON object"));
+        };
+        let entry = self.entry(provider)?;
+        let alg = id_token::alg(&self.shared, entry, endpoint, app.id_token_signed_response_alg);
+        id_token::sign(&self.shared, entry, endpoint, app, alg, typ, claims).map_err(io::Error::other)
+    }
+
+    fn entry(&self, provider: &str) -> io::Result<&'static Provider> {
+        self.shared.known(provider).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        self.shared.provider(provider).ok_or_else(|| io::ErrorKind::InvalidInput.into())
     }
 
     /// The requests to the providers so far, refused ones too, in their order. What the consent page's form sends is not
     /// among them.
     pub fn requests(&self) -> Vec<RecordedRequest> {
         self.shared.state().requests.clone()
+    }
+
+    /// How many requests came to the URLs of one endpoint of a provider, refused ones too. Endpoints that share a URL, as
+    /// those for codes and refresh tokens do mostly, are counted together.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such provider.
+    pub fn count_requests(&self, provider: &str, endpoint: Endpoint) -> Result<usize, UnknownProvider> {
+        self.shared.known(provider)?;
+        let routes = self.shared.providers.iter().filter(|known| known.family == provider);
+        let patterns: Vec<_> = routes
+            .flat_map(|provider| &provider.routes)
+            .filter(|route| route.endpoints.contains(&endpoint))
+            .map(|route| &route.pattern)
+            .collect();
+        let is_at = |request: &&RecordedRequest| {
+            patterns.iter().any(|pattern| pattern.matches(request.endpoint()).is_some())
+        };
+        Ok(self.shared.state().requests.iter().filter(is_at).count())
+    }
+
+    /// The tokens of a sign-in that took place without a browser: the first user allowed the first application all that it
+    /// asks for by default, and gets a refresh token if the provider has any.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such provider.
+    pub fn sign_in(&self, provider: &str) -> Result<OAuth2Token, UnknownProvider> {
+        self.shared.known(provider)?;
+        let issued =
+            self.shared.provider(provider).and_then(|provider| self.shared.state().sign_in(provider));
+        let fields = issued.map(|issued| {
+            json!({
+                "access_token": issued.access_token,
+                "token_type": "Bearer",
+                "expires_in": issued.expires_in,
+                "refresh_token": issued.refresh_token,
+            })
+        });
+        // Neither fails: every provider has an application and a user, and the fields are those of a token.
+        let token = fields.and_then(|fields| serde_json::from_value(fields).ok());
+        Ok(token.unwrap_or_else(|| OAuth2Token::new("")))
     }
 
     /// Forgets the requests so far.
@@ -160,6 +283,7 @@ pub struct Builder {
     apps: BTreeMap<String, Vec<App>>,
     users: Vec<User>,
     rotate_refresh_tokens: Option<bool>,
+    refresh_token_grace: Duration,
     access_token_lifetime: Option<Duration>,
 }
 
@@ -180,6 +304,13 @@ impl Builder {
     /// authorization (RFC 9700, section 4.14.2). By default each provider does it in its own way.
     pub fn rotate_refresh_tokens(mut self, rotate: bool) -> Self {
         self.rotate_refresh_tokens = Some(rotate);
+        self
+    }
+
+    /// For how long a refresh token that was replaced is answered with the same new tokens again, at all providers, before its
+    /// use ends the authorization: what some providers allow for clients whose reply was lost. By default not at all.
+    pub fn refresh_token_grace(mut self, grace: Duration) -> Self {
+        self.refresh_token_grace = grace;
         self
     }
 
@@ -207,6 +338,7 @@ impl Builder {
         state.registered.clone_from(&self.apps);
         state.users = users;
         state.rotate_refresh_tokens = self.rotate_refresh_tokens;
+        state.refresh_token_grace = self.refresh_token_grace;
         state.access_token_lifetime = self.access_token_lifetime;
         let shared = Arc::new(Shared::new(origin, providers, apple_key, state, KeyRing::default()));
         for provider in self.apps.keys() {

@@ -1,10 +1,37 @@
 use std::time::Duration;
 
+use serde_json::Value;
+
+use crate::signing_alg::SigningAlg;
+
 /// Something that goes wrong at a provider, switched on with [`Emulator::fault`](crate::Emulator::fault).
 ///
 /// "Server replies" are those to the application itself: every endpoint but the authorization page. A reply that is spoilt
 /// on its way (`EmptyBody`, `TruncatedJson`, `InvalidUtf8`, `ResetMidBody`) belongs to a request that was carried out: the
 /// code is used up, the refresh token replaced.
+///
+/// # What a client must refuse
+///
+/// A client of OpenID Connect must refuse many things, and there is not a switch for each. A few general ones change any claim,
+/// any header of a JWT, any member of a JSON reply, any parameter of a callback; [`fault_at`](crate::Emulator::fault_at) says
+/// where. So this is an ID token of a refresh that names somebody else, a discovery document of another issuer, and a token
+/// that anybody could have made:
+///
+/// ```
+/// # async fn run(emulator: oauth_emulator::Emulator) -> Result<(), oauth_emulator::UnknownProvider> {
+/// use oauth_emulator::{BadSignature, Endpoint, Fault};
+///
+/// emulator.fault_at("openid", Endpoint::Refresh, Fault::claim("sub", "somebody-else"))?;
+/// emulator.fault_at("openid", Endpoint::Discovery, Fault::member("issuer", "https://attacker.example"))?;
+///
+/// emulator.fault("openid", Fault::jose_header("alg", "none"))?;
+/// emulator.fault("openid", Fault::BadSignature(BadSignature::Missing))?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A switch that changes something works everywhere if it was switched on by [`fault`](crate::Emulator::fault); the ID token
+/// of a callback (`response_type=code id_token`) belongs to [`Endpoint::Authorize`](crate::Endpoint::Authorize).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
@@ -44,6 +71,100 @@ pub enum Fault {
     NoEmail,
     /// ID tokens, and the callback's `iss` where the provider sends one, name another issuer.
     WrongIssuer,
+    /// The callback says that this went wrong, whatever is pressed on the consent page: `interaction_required`, …
+    CallbackError(String),
+    /// The callback has this parameter in place of its own; `None` takes it out.
+    Callback(String, Option<String>),
+    /// ID tokens and signed UserInfo replies make this claim in place of their own; `None` takes it out. All else about them
+    /// is right, the signature too.
+    Claim(String, Option<Value>),
+    /// The same for their header (RFC 7515 section 4).
+    JoseHeader(String, Option<Value>),
+    /// Their signature is no good.
+    BadSignature(BadSignature),
+    /// They are signed by this algorithm, with a key that the provider publishes, whatever the application registered.
+    SignedBy(SigningAlg),
+    /// The key set holds further keys of the same ids in front of the right ones: of other types, for encryption, of a type
+    /// that nobody knows, without their numbers.
+    DecoyKeys,
+    /// Replies that are JSON objects have this member in place of their own; `None` takes it out.
+    Member(String, Option<Value>),
+    /// Server replies have this text as their body.
+    Body(String),
+    /// Server replies that are JSON objects are this many bytes longer.
+    Padding(usize),
+    /// Server replies have this status, and the body that they have anyway.
+    Status(u16),
+    /// Server replies have this HTTP header in place of their own.
+    HttpHeader(&'static str, String),
+}
+
+impl Fault {
+    /// [`Fault::Claim`] with a value.
+    pub fn claim(name: impl Into<String>, value: impl Into<Value>) -> Self {
+        Self::Claim(name.into(), Some(value.into()))
+    }
+
+    /// [`Fault::Claim`] without one: the claim is missing.
+    pub fn no_claim(name: impl Into<String>) -> Self {
+        Self::Claim(name.into(), None)
+    }
+
+    /// [`Fault::JoseHeader`] with a value.
+    pub fn jose_header(name: impl Into<String>, value: impl Into<Value>) -> Self {
+        Self::JoseHeader(name.into(), Some(value.into()))
+    }
+
+    /// [`Fault::JoseHeader`] without one: the header has no such member.
+    pub fn no_jose_header(name: impl Into<String>) -> Self {
+        Self::JoseHeader(name.into(), None)
+    }
+
+    /// [`Fault::Member`] with a value.
+    pub fn member(name: impl Into<String>, value: impl Into<Value>) -> Self {
+        Self::Member(name.into(), Some(value.into()))
+    }
+
+    /// [`Fault::Member`] without one: the reply has no such member.
+    pub fn no_member(name: impl Into<String>) -> Self {
+        Self::Member(name.into(), None)
+    }
+
+    /// [`Fault::Callback`] with a value.
+    pub fn callback(name: impl Into<String>, value: impl Into<String>) -> Self {
+        Self::Callback(name.into(), Some(value.into()))
+    }
+
+    /// [`Fault::Callback`] without one: the callback has no such parameter.
+    pub fn no_callback(name: impl Into<String>) -> Self {
+        Self::Callback(name.into(), None)
+    }
+}
+
+/// Why a signature is no good. Where the header says something else than before, [`Fault::JoseHeader`] can still change it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum BadSignature {
+    /// One bit of it is wrong.
+    Broken,
+    /// There is none: the token's third part is empty.
+    Missing,
+    /// It is by a key that nobody published, under the id of one that was.
+    ForeignKey,
+    /// It is by a key that nobody published, which the header brings along as `jwk` (RFC 7515 section 4.1.3).
+    EmbeddedKey,
+    /// It is an HMAC with the provider's public key, a text that everybody knows, as PEM (RFC 8725 section 2.1).
+    PublicKeyPem,
+    /// The same with the key as DER.
+    PublicKeyDer,
+    /// The same with the key as the key set has it.
+    PublicKeyJwk,
+    /// It is an HMAC with the client secret, though the application registered no such algorithm.
+    ClientSecret,
+    /// An ECDSA signature is in DER, not the two numbers of fixed length (RFC 7518 section 3.4).
+    Der,
+    /// It has the right length and is all zeros.
+    Zeros,
 }
 
 /// The issuer that [`Fault::WrongIssuer`] names.

@@ -97,6 +97,12 @@ pub(crate) fn form_post(display_name: &str, redirect_uri: &str, answer: &[(Strin
     document(&format!("Back from {name}"), &body)
 }
 
+/// Says that the user is signed out.
+pub(crate) fn signed_out(display_name: &str) -> String {
+    let name = escape(display_name);
+    document(&name, &format!("<h1>You are signed out of {name}</h1>"))
+}
+
 /// Says why a request was refused to the person in front of it.
 pub(crate) fn problem(title: &str, text: &str) -> String {
     let title = escape(title);

@@ -4,7 +4,7 @@ use http::{StatusCode, header};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    paths,
+    id_token, paths,
     reply::Reply,
     server::Call,
     state::{Grant, State},
@@ -34,14 +34,31 @@ pub(crate) fn profile(call: &Call<'_>) -> Reply {
         Ok(grant) => grant,
         Err(reply) => return reply,
     };
-    let body = body(&call.shared.state(), call.provider, &grant);
-    call.dialect().profile(call, &grant, body)
+    let mut body = body(&call.shared.state(), call.provider, &grant);
+    if facts.userinfo_url.is_none() {
+        let requested = requested(call.provider, &grant, "userinfo");
+        add_requested(&call.shared.state(), call.provider, &grant, &requested, &mut body);
+    }
+    let app = &grant.request.app;
+    if app.userinfo_signed_response_alg.is_none() && !facts.emulator.userinfo_signed {
+        return call.dialect().profile(call, &grant, body);
+    }
+    match id_token::signed_userinfo(call.shared, call.provider, &grant, body) {
+        Ok(jwt) => Reply::new(StatusCode::OK, "application/jwt", jwt),
+        Err(error) => Reply::text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+    }
 }
 
 /// The standard claims, where the profile is another API.
 pub(crate) fn userinfo(call: &Call<'_>) -> Reply {
     match authorize(call, &["openid".to_owned()]) {
-        Ok(grant) => Reply::ok(&Value::Object(claims(&call.shared.state(), call.provider, &grant))),
+        Ok(grant) => {
+            let mut claims = claims(&call.shared.state(), call.provider, &grant);
+            let requested = requested(call.provider, &grant, "userinfo");
+            add_requested(&call.shared.state(), call.provider, &grant, &requested, &mut claims);
+            call.dialect().userinfo(&grant, &mut claims);
+            Reply::ok(&Value::Object(claims))
+        }
         Err(reply) => reply,
     }
 }
@@ -101,11 +118,48 @@ pub(crate) fn body(state: &State, provider: &Provider, grant: &Grant) -> Map<Str
     body
 }
 
+/// The claim `sub` alone.
+pub(crate) fn subject(grant: &Grant) -> Map<String, Value> {
+    Map::from_iter([("sub".to_owned(), json!(grant.user.id))])
+}
+
+/// The claims that the parameter `claims` asks for in a place, where the provider knows it (OpenID Connect Core, section 5.5).
+pub(crate) fn requested(provider: &Provider, grant: &Grant, place: &str) -> Vec<String> {
+    let text = grant.request.params.get("claims").filter(|_| provider.facts.emulator.claims_parameter);
+    let asked: Option<Value> = text.and_then(|text| serde_json::from_str(text).ok());
+    let names = asked.as_ref().and_then(|asked| asked.get(place)).and_then(Value::as_object);
+    names.into_iter().flat_map(Map::keys).cloned().collect()
+}
+
+/// Adds the claims that were asked for by name.
+pub(crate) fn add_requested(
+    state: &State,
+    provider: &Provider,
+    grant: &Grant,
+    requested: &[String],
+    claims: &mut Map<String, Value>,
+) {
+    let user = &grant.user;
+    for name in requested {
+        let email = || email(state, &provider.family, grant);
+        let value = match name.as_str() {
+            "name" => Some(json!(user.name)),
+            "preferred_username" => Some(json!(user.username)),
+            "picture" => user.picture.as_ref().map(|url| json!(url)),
+            "email" => email().map(|(address, _)| json!(address)),
+            "email_verified" => email().map(|(_, verified)| json!(verified)),
+            _ => None,
+        };
+        if let Some(value) = value {
+            claims.insert(name.clone(), value);
+        }
+    }
+}
+
 /// The standard claims of OpenID Connect Core, section 5.1, as far as the scopes go.
 pub(crate) fn claims(state: &State, provider: &Provider, grant: &Grant) -> Map<String, Value> {
     let user = &grant.user;
-    let mut claims = Map::new();
-    claims.insert("sub".to_owned(), json!(user.id));
+    let mut claims = subject(grant);
     let scopes = |standard: &str, own: &[String]| {
         grant.has_scope(standard) || (!own.is_empty() && grant.has_any_scope(own))
     };

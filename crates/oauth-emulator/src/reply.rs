@@ -1,12 +1,11 @@
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// A reply before it goes out, so that faults can still spoil it.
 #[derive(Clone, Debug)]
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
-    /// A later one replaces an earlier one of the same name.
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) body: Bytes,
 }
@@ -41,12 +40,21 @@ impl Reply {
         Self { status, headers: Vec::new(), body: Bytes::new() }
     }
 
-    /// Adds a header; a value that HTTP does not allow is left out.
+    /// Sets a header, in place of an earlier one of the same name; a value that HTTP does not allow is left out.
     pub(crate) fn with(mut self, name: HeaderName, value: &str) -> Self {
         if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.retain(|(other, _)| *other != name);
             self.headers.push((name, value));
         }
         self
+    }
+
+    /// Changes the body if it is a JSON object.
+    pub(crate) fn change_object(&mut self, change: impl FnOnce(&mut Map<String, Value>)) {
+        if let Ok(Value::Object(mut object)) = serde_json::from_slice(&self.body) {
+            change(&mut object);
+            self.body = Value::Object(object).to_string().into();
+        }
     }
 
     pub(crate) fn redirect(status: StatusCode, location: &str) -> Self {
@@ -85,6 +93,8 @@ pub(crate) enum Reason {
     RefreshToken,
     /// The grant type is unknown here.
     GrantType,
+    /// Tokens of this kind cannot be revoked (RFC 7009, section 2.2.1).
+    TokenType,
     /// The scope is malformed or goes beyond what was granted.
     Scope,
 }
@@ -97,6 +107,7 @@ impl Reason {
             Self::Client => "invalid_client",
             Self::Code | Self::RedirectUri | Self::Verifier | Self::RefreshToken => "invalid_grant",
             Self::GrantType => "unsupported_grant_type",
+            Self::TokenType => "unsupported_token_type",
             Self::Scope => "invalid_scope",
         }
     }

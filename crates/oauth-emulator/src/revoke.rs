@@ -33,12 +33,16 @@ pub(crate) fn revoke_token(call: &Call<'_>) -> Result<bool, Refusal> {
     };
     let token = form.get("token").ok_or_else(|| Reason::Request.because("token is missing"))?;
     let mut state = call.shared.state();
-    let Some((_, grant, _)) = state.owner(token).filter(|(_, grant, _)| grant.provider == call.provider.name)
+    let Some((_, grant, is_refresh)) =
+        state.owner(token).filter(|(_, grant, _)| grant.provider == call.provider.name)
     else {
         return Ok(false);
     };
     if app.is_some_and(|app| app.client_id != grant.request.app.client_id) {
         return Err(Reason::RefreshToken.because("the token was issued to another client"));
+    }
+    if call.provider.facts.emulator.revokes_refresh_tokens_only && !is_refresh {
+        return Err(Reason::TokenType.because("only refresh tokens can be revoked"));
     }
     state.revoke(token, call.provider.facts.emulator.revoke_ends_grant);
     Ok(true)

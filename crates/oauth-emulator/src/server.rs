@@ -23,6 +23,7 @@ use crate::{
     dialect::Dialect,
     discovery,
     emulator::UnknownProvider,
+    end_session,
     fault::Fault,
     keys::KeyRing,
     profile,
@@ -152,7 +153,7 @@ async fn provider(Extract(shared): Extract<Arc<Shared>>, request: Request) -> Re
     if let Some(reply) = faults.iter().find_map(|fault| instead(&shared, endpoint, fault)) {
         return finish(reply);
     }
-    let reply = answer(&call, endpoint);
+    let reply = changed(answer(&call, endpoint), &faults);
     match faults.iter().find_map(spoiler) {
         Some(spoil) => spoil(reply),
         None => finish(reply),
@@ -173,6 +174,7 @@ fn answer(call: &Call<'_>, endpoint: Endpoint) -> Reply {
         Endpoint::UserInfo => profile::userinfo(call),
         Endpoint::Discovery => discovery::metadata(call),
         Endpoint::Jwks => discovery::jwks(call),
+        Endpoint::EndSession => end_session::answer(call),
         Endpoint::Emails => call.dialect().other(call, "emails"),
         Endpoint::Other => call.dialect().other(call, call.route.other.as_deref().unwrap_or_default()),
     }
@@ -257,6 +259,32 @@ fn instead(shared: &Shared, endpoint: Endpoint, fault: &Fault) -> Option<Reply> 
         )),
         _ => None,
     }
+}
+
+/// A reply after the faults that change a part of it.
+fn changed(mut reply: Reply, faults: &[Fault]) -> Reply {
+    for fault in faults {
+        match fault {
+            Fault::Member(name, value) => reply.change_object(|object| {
+                match value {
+                    Some(value) => object.insert(name.clone(), value.clone()),
+                    None => object.remove(name),
+                };
+            }),
+            Fault::Padding(length) => reply.change_object(|object| {
+                object.insert("padding".to_owned(), json!("x".repeat(*length)));
+            }),
+            Fault::Body(text) => reply.body = text.clone().into(),
+            Fault::Status(status) => {
+                reply.status = StatusCode::from_u16(*status).unwrap_or(reply.status);
+            }
+            Fault::HttpHeader(name, value) => {
+                reply = reply.with(http::HeaderName::from_static(name), value);
+            }
+            _ => {}
+        }
+    }
+    reply
 }
 
 /// What a fault does to a finished reply on its way.

@@ -1,8 +1,8 @@
 //! What the emulator remembers: applications, users, sessions, codes, tokens, faults, requests.
 
 use std::{
-    collections::{BTreeMap, HashMap},
-    time::Duration,
+    collections::{BTreeMap, HashMap, HashSet},
+    time::{Duration, Instant},
 };
 
 use time::OffsetDateTime;
@@ -26,15 +26,33 @@ pub(crate) struct State {
     pub(crate) registered: BTreeMap<String, Vec<App>>,
     pub(crate) users: Vec<User>,
     pub(crate) rotate_refresh_tokens: Option<bool>,
+    pub(crate) refresh_token_grace: Duration,
     pub(crate) access_token_lifetime: Option<Duration>,
     pub(crate) faults: Vec<ActiveFault>,
     pub(crate) requests: Vec<RecordedRequest>,
-    pub(crate) sessions: Vec<String>,
+    /// The browsers' sessions, with who signed in there at which provider family.
+    pub(crate) sessions: HashMap<String, BTreeMap<String, SignedIn>>,
     pub(crate) consents: HashMap<String, Consent>,
     codes: HashMap<String, Code>,
     grants: Vec<Grant>,
     access_tokens: HashMap<String, AccessToken>,
     refresh_tokens: HashMap<String, RefreshToken>,
+    id_tokens: HashMap<String, IdTokenHint>,
+    spent_jtis: HashSet<String>,
+}
+
+/// A user who is signed in at a provider, in one browser.
+#[derive(Clone)]
+pub(crate) struct SignedIn {
+    pub(crate) user: String,
+    pub(crate) at: i64,
+}
+
+/// What an ID token tells the end session endpoint.
+#[derive(Clone)]
+pub(crate) struct IdTokenHint {
+    family: String,
+    pub(crate) client_id: String,
 }
 
 #[derive(Clone, Debug)]
@@ -62,6 +80,8 @@ pub(crate) struct Authorization {
     /// The parameters of the URL: tenant, shop, domain.
     pub(crate) captures: Captures,
     pub(crate) params: Params,
+    /// The session at the provider, as ID tokens and logout tokens name it (OpenID Connect Front-Channel Logout, section 3).
+    pub(crate) sid: String,
 }
 
 /// What a user allowed an application to do.
@@ -111,7 +131,8 @@ struct AccessToken {
 
 struct RefreshToken {
     grant: GrantId,
-    replaced: bool,
+    /// When it was replaced, and by what.
+    successor: Option<(Instant, Issued)>,
 }
 
 /// What a token endpoint hands out.
@@ -160,21 +181,80 @@ impl State {
     }
 
     /// Notes what a user allowed and returns the code for it.
-    pub(crate) fn grant(&mut self, provider: &Provider, user: User, request: Authorization) -> String {
+    pub(crate) fn grant(
+        &mut self,
+        provider: &Provider,
+        user: User,
+        request: Authorization,
+        auth_time: i64,
+    ) -> (String, Grant) {
         let code = crypto::random();
         let expired = self.has_fault(&provider.family, &Fault::ExpiredCode);
         let expires_at = if expired { now() - 1 } else { now() + CODE_LIFETIME };
         let grant = GrantId(self.grants.len());
-        self.grants.push(Grant {
+        let noted = Grant {
             provider: provider.name.clone(),
             family: provider.family.clone(),
             user,
             request,
-            auth_time: now(),
+            auth_time,
             ended: false,
-        });
+        };
+        self.grants.push(noted.clone());
         self.codes.insert(code.clone(), Code { grant, expires_at, used: false });
-        code
+        (code, noted)
+    }
+
+    /// Notes an ID token, so that a logout can name it.
+    pub(crate) fn remember_id_token(&mut self, token: &str, grant: &Grant) {
+        let client_id = grant.request.app.client_id.clone();
+        self.id_tokens.insert(token.to_owned(), IdTokenHint { family: grant.family.clone(), client_id });
+    }
+
+    /// What an ID token of a provider says, however old it is.
+    pub(crate) fn id_token(&self, family: &str, token: &str) -> Option<&IdTokenHint> {
+        self.id_tokens.get(token).filter(|hint| hint.family == family)
+    }
+
+    /// Notes the id of a client assertion; whether it is new (RFC 7523, section 3).
+    pub(crate) fn spend_jti(&mut self, jti: &str) -> bool {
+        self.spent_jtis.insert(jti.to_owned())
+    }
+
+    /// The URL parameters of an application's latest authorization.
+    pub(crate) fn captures(&self, family: &str, client_id: &str) -> Captures {
+        let mut grants = self.grants.iter().rev();
+        let latest = grants.find(|grant| grant.family == family && grant.request.app.client_id == client_id);
+        latest.map(|grant| grant.request.captures.clone()).unwrap_or_default()
+    }
+
+    /// Who is signed in at a provider in a browser.
+    pub(crate) fn signed_in(&self, session: &str, family: &str) -> Option<&SignedIn> {
+        self.sessions.get(session)?.get(family)
+    }
+
+    pub(crate) fn sign_out(&mut self, session: &str, family: &str) {
+        if let Some(session) = self.sessions.get_mut(session) {
+            session.remove(family);
+        }
+    }
+
+    /// Tokens of a sign-in without a browser; see [`Emulator::sign_in`](crate::Emulator::sign_in).
+    pub(crate) fn sign_in(&mut self, provider: &Provider) -> Option<Issued> {
+        let scopes = provider.facts.default_scopes.clone();
+        let request = Authorization {
+            app: self.apps(&provider.family).into_iter().next()?,
+            redirect_uri: String::new(),
+            scopes: scopes.clone(),
+            captures: Captures::new(),
+            params: Params::default(),
+            sid: crypto::random(),
+        };
+        let user = self.users.first()?.clone();
+        let (code, _) = self.grant(provider, user, request, now());
+        let id = self.codes.remove(&code)?.grant;
+        let with_refresh_token = provider.facts.refresh_url.is_some();
+        self.issue(provider, id, scopes, with_refresh_token, provider.facts.emulator.expires_in > 0)
     }
 
     /// Whether a user has no authorization of this application that is still good.
@@ -215,7 +295,7 @@ impl State {
     /// Looks a refresh token up; one that was replaced ends its authorization here.
     pub(crate) fn refresh(&mut self, provider: &Provider, token: &str) -> Result<(GrantId, Grant), Dead> {
         let found = self.refresh_tokens.get(token).ok_or(Dead::Unknown)?;
-        let (id, replaced) = (found.grant, found.replaced);
+        let (id, replaced) = (found.grant, found.successor.is_some());
         let grant = self.grants.get(id.0).cloned().ok_or(Dead::Unknown)?;
         if grant.provider != provider.name {
             return Err(Dead::Unknown);
@@ -232,7 +312,7 @@ impl State {
 
     /// The grant of a live refresh token; unlike [`refresh`](Self::refresh) this does not count as a use.
     pub(crate) fn live_refresh(&self, token: &str) -> Option<&Grant> {
-        let found = self.refresh_tokens.get(token).filter(|found| !found.replaced)?;
+        let found = self.refresh_tokens.get(token).filter(|found| found.successor.is_none())?;
         self.grants.get(found.grant.0).filter(|grant| !grant.ended)
     }
 
@@ -240,10 +320,18 @@ impl State {
         self.rotate_refresh_tokens.unwrap_or(provider.facts.emulator.rotates)
     }
 
-    pub(crate) fn replace(&mut self, refresh_token: &str) {
+    pub(crate) fn replace(&mut self, refresh_token: &str, by: &Issued) {
         if let Some(token) = self.refresh_tokens.get_mut(refresh_token) {
-            token.replaced = true;
+            token.successor = Some((Instant::now(), by.clone()));
         }
+    }
+
+    /// What a refresh token was replaced by, if that was so short a while ago that it is told again.
+    pub(crate) fn successor(&self, refresh_token: &str) -> Option<Issued> {
+        let found = self.refresh_tokens.get(refresh_token)?;
+        let (at, issued) = found.successor.as_ref()?;
+        let is_good = self.grants.get(found.grant.0).is_some_and(|grant| !grant.ended);
+        (is_good && at.elapsed() < self.refresh_token_grace).then(|| issued.clone())
     }
 
     /// Makes an access token, and a refresh token if asked to.
@@ -271,7 +359,7 @@ impl State {
         );
         let refresh_token = with_refresh_token.then(crypto::random);
         if let Some(token) = &refresh_token {
-            let stored = RefreshToken { grant: id, replaced: false };
+            let stored = RefreshToken { grant: id, successor: None };
             self.refresh_tokens.insert(token.clone(), stored);
         }
         Some(Issued { grant, access_token, expires_in, refresh_token, scopes, first: false })

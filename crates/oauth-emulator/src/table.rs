@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::{
     app::ClientAuth,
+    signing_alg::SigningAlg,
     urls::{self, Captures, Pattern},
 };
 
@@ -68,6 +69,8 @@ pub enum Endpoint {
     Discovery,
     /// The signing keys.
     Jwks,
+    /// Where a browser ends the session (OpenID Connect RP-Initiated Logout).
+    EndSession,
     /// Any other endpoint.
     Other,
 }
@@ -142,7 +145,7 @@ pub(crate) struct Manners {
     aliases: BTreeMap<String, Vec<String>>,
     pub(crate) endpoints: BTreeMap<String, String>,
     metadata_urls: Vec<String>,
-    pub(crate) metadata: BTreeMap<String, String>,
+    pub(crate) metadata: BTreeMap<String, serde_json::Value>,
     pub(crate) required: Vec<String>,
     response_modes: Vec<String>,
     pub(crate) scopes_if_none: Vec<String>,
@@ -161,18 +164,20 @@ pub(crate) struct Manners {
     pub(crate) revoke_ends_grant: bool,
     pub(crate) iss_parameter: bool,
     pub(crate) id_token_always: bool,
+    pub(crate) id_token_on_refresh: Option<bool>,
     pub(crate) id_token_alg: SigningAlg,
+    pub(crate) id_token_algs: Vec<SigningAlg>,
+    pub(crate) thin_id_token: bool,
     pub(crate) nonce_in_id_token: Option<bool>,
+    pub(crate) audiences: Vec<String>,
+    pub(crate) azp: bool,
+    pub(crate) claims_parameter: bool,
+    pub(crate) response_types: Vec<String>,
+    pub(crate) userinfo_signed: bool,
+    pub(crate) backchannel_logout: bool,
+    values: Captures,
+    pub(crate) revokes_refresh_tokens_only: bool,
     pub(crate) id_type: IdType,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
-pub(crate) enum SigningAlg {
-    #[default]
-    RS256,
-    ES256,
-    /// Keyed with the client secret.
-    HS256,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -208,13 +213,30 @@ impl Provider {
 
     /// How the answer of an authorization request can come back, by the names of OAuth 2.0 Multiple Response Types.
     pub(crate) fn response_modes(&self) -> Vec<&str> {
-        let further = self.facts.emulator.response_modes.iter().map(String::as_str);
-        std::iter::once("query").chain(further).collect()
+        let manners = &self.facts.emulator;
+        let fragment = (!manners.response_types.is_empty()).then_some("fragment");
+        let further = manners.response_modes.iter().map(String::as_str);
+        std::iter::once("query").chain(fragment).chain(further).collect()
+    }
+
+    /// What can be asked for at the authorization endpoint.
+    pub(crate) fn response_types(&self) -> Vec<&str> {
+        let further = self.facts.emulator.response_types.iter().map(String::as_str);
+        std::iter::once("code").chain(further).collect()
+    }
+
+    /// Every algorithm that an application can register for its ID tokens.
+    pub(crate) fn id_token_algs(&self) -> Vec<SigningAlg> {
+        let manners = &self.facts.emulator;
+        let mut algs = vec![manners.id_token_alg];
+        algs.extend(manners.id_token_algs.iter().filter(|alg| **alg != manners.id_token_alg));
+        algs
     }
 
     /// The real URL of an endpoint of this entry, with parameters filled in.
     pub(crate) fn url(&self, template: Option<&String>, captures: &Captures) -> Option<String> {
-        template.map(|template| urls::expand(template, captures))
+        let values = &self.facts.emulator.values;
+        template.map(|template| urls::expand(&urls::expand(template, captures), values))
     }
 
     /// The issuer for the given parameters; a provider without one is named by its authorization endpoint's origin.
@@ -256,6 +278,7 @@ fn routes(facts: &Facts) -> Vec<Route> {
         ("email_url", &facts.email_url, Endpoint::Emails),
         ("discovery_url", &facts.discovery_url, Endpoint::Discovery),
         ("jwks_url", &facts.jwks_url, Endpoint::Jwks),
+        ("end_session_url", &facts.end_session_url, Endpoint::EndSession),
     ];
     let mut all: Vec<(String, Endpoint, Option<String>)> = Vec::new();
     for (key, url, endpoint) in named {

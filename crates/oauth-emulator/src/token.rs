@@ -7,8 +7,8 @@ use crate::{
     app::App,
     client_auth::{authenticate, form},
     crypto,
-    fault::{Fault, WRONG_ISSUER},
-    profile,
+    fault::Fault,
+    id_token::{self, Subject},
     reply::{Reason, Refusal, Reply},
     request::Params,
     server::Call,
@@ -78,29 +78,39 @@ fn refresh(call: &Call<'_>, form: &Params, app: &App) -> Result<Map<String, Valu
     let provider = call.provider;
     let token =
         form.get("refresh_token").ok_or_else(|| Reason::Request.because("refresh_token is missing"))?;
-    let issued = {
-        let mut state = call.shared.state();
-        let (id, grant) = state.refresh(provider, token).map_err(|dead| {
-            Reason::RefreshToken.because(match dead {
-                Dead::Used => "the refresh token was replaced before; the authorization has been ended",
-                Dead::Revoked => "the refresh token was revoked",
-                Dead::Unknown | Dead::Expired => "the refresh token is unknown",
-            })
-        })?;
-        if grant.request.app.client_id != app.client_id || !grant.is_at(&call.captures) {
-            return Err(
-                Reason::RefreshToken.because("the refresh token belongs to another client or address")
-            );
-        }
-        let scopes = narrowed(provider, &grant, form.get("scope"))?;
-        let rotates = state.rotates(provider);
-        if rotates {
-            state.replace(token);
-        }
-        state.issue(provider, id, scopes, rotates, expires(provider, app))
+    let replayed = call.shared.state().successor(token).filter(|issued| {
+        let grant = &issued.grant;
+        grant.provider == provider.name && grant.request.app.client_id == app.client_id
+    });
+    let issued = match replayed {
+        Some(issued) => Some(issued),
+        None => replace(call, form, app, token)?,
     };
     let issued = issued.ok_or_else(|| Reason::RefreshToken.because("the refresh token is unknown"))?;
     members(call, &issued)
+}
+
+/// Spends a refresh token, where the provider rotates them, and issues what it is worth.
+fn replace(call: &Call<'_>, form: &Params, app: &App, token: &str) -> Result<Option<Issued>, Refusal> {
+    let provider = call.provider;
+    let mut state = call.shared.state();
+    let (id, grant) = state.refresh(provider, token).map_err(|dead| {
+        Reason::RefreshToken.because(match dead {
+            Dead::Used => "the refresh token was replaced before; the authorization has been ended",
+            Dead::Revoked => "the refresh token was revoked",
+            Dead::Unknown | Dead::Expired => "the refresh token is unknown",
+        })
+    })?;
+    if grant.request.app.client_id != app.client_id || !grant.is_at(&call.captures) {
+        return Err(Reason::RefreshToken.because("the refresh token belongs to another client or address"));
+    }
+    let scopes = narrowed(provider, &grant, form.get("scope"))?;
+    let rotates = state.rotates(provider);
+    let issued = state.issue(provider, id, scopes, rotates, expires(provider, app));
+    if let (true, Some(issued)) = (rotates, &issued) {
+        state.replace(token, issued);
+    }
+    Ok(issued)
 }
 
 /// A refresh may ask for less than was granted, never for more (RFC 6749, section 6).
@@ -183,50 +193,25 @@ pub(crate) fn members(call: &Call<'_>, issued: &Issued) -> Result<Map<String, Va
     }
     let separator = manners.scope_reply_separator.as_deref().unwrap_or(&facts.scope_separator);
     reply.insert("scope".to_owned(), json!(call.dialect().reply_scopes(&issued.scopes).join(separator)));
-    if call.provider.is_oidc() && (manners.id_token_always || issued.grant.has_scope("openid")) {
+    let comes_with_this = issued.first || manners.id_token_on_refresh.unwrap_or(true);
+    let asked = manners.id_token_always || issued.grant.has_scope("openid");
+    if call.provider.is_oidc() && comes_with_this && asked {
         reply.insert("id_token".to_owned(), json!(id_token(call, issued)?));
     }
     call.dialect().token_reply(issued, &mut reply);
     Ok(reply)
 }
 
-/// OpenID Connect Core, sections 2 and 3.1.3.6.
+/// The ID token that comes with an access token (OpenID Connect Core, sections 3.1.3.3 and 12.2).
 fn id_token(call: &Call<'_>, issued: &Issued) -> Result<String, Refusal> {
-    let provider = call.provider;
-    let grant = &issued.grant;
-    let issuer = if call.has_fault(&Fault::WrongIssuer) {
-        WRONG_ISSUER.to_owned()
-    } else {
-        provider.issuer(&grant.request.captures)
+    let endpoint = if issued.first { Endpoint::Token } else { Endpoint::Refresh };
+    let subject = Subject {
+        grant: &issued.grant,
+        access_token: Some(&issued.access_token),
+        code: None,
+        first: issued.first,
     };
-    let now = crate::state::now();
-    let mut claims = profile::claims(&call.shared.state(), provider, grant);
-    claims.insert("iss".to_owned(), json!(issuer));
-    claims.insert("aud".to_owned(), json!(grant.request.app.client_id));
-    claims.insert("iat".to_owned(), json!(now));
-    claims.insert("exp".to_owned(), json!(now + 3600));
-    claims.insert("auth_time".to_owned(), json!(grant.auth_time));
-    claims.insert("at_hash".to_owned(), json!(crypto::left_half_hash(&issued.access_token)));
-    // A refreshed ID token has no nonce (OpenID Connect Core, section 12.2).
-    if issued.first
-        && provider.facts.emulator.nonce_in_id_token.unwrap_or(true)
-        && let Some(nonce) = grant.request.params.get("nonce")
-    {
-        claims.insert("nonce".to_owned(), json!(nonce));
-    }
-    call.dialect().id_token(grant, &mut claims);
-    sign(call, &grant.request.app, &claims)
-}
-
-/// Signs in the provider's way, with a new key if the fault says so.
-pub(crate) fn sign(call: &Call<'_>, app: &App, claims: &Map<String, Value>) -> Result<String, Refusal> {
-    let provider = call.provider;
-    let rotate = call.has_fault(&Fault::RotateKeys);
-    let mut keys = call.shared.keys();
-    if rotate {
-        keys.rotate(&provider.family);
-    }
-    keys.sign(&provider.family, provider.facts.emulator.id_token_alg, app.client_secret.as_deref(), claims)
+    id_token::id_token(call.shared, call.provider, endpoint, &subject)
         .map_err(|error| Reason::Request.because(format!("the emulator cannot sign: {error}")))
 }
 

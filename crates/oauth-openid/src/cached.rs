@@ -13,7 +13,7 @@ use std::{
 };
 
 use oauth_core::{
-    Clock, ErrorClass, OAuth2, OffsetDateTime, Operation, Reply, Result, SharedCache,
+    Clock, Error, ErrorKind, HttpErrorKind, OAuth2, OffsetDateTime, Operation, Reply, Result, SharedCache,
     bytes::Bytes,
     http::{Method, header},
     serde_json::{self, Value},
@@ -242,10 +242,8 @@ impl<T: Send + Sync + 'static> Cached<T> {
         }
         self.state().asked += 1;
         let reply = match request(client, reading).await {
-            // A GET may be repeated (RFC 9110 section 9.2.2), once, unless the provider asks for patience.
-            Err(error) if error.class() == (ErrorClass::Transient { retry_after: None }) => {
-                request(client, reading).await?
-            }
+            // A GET may be repeated (RFC 9110 section 9.2.2): once, and only if the failure was a passing one by its nature.
+            Err(error) if is_hiccup(&error) => request(client, reading).await?,
             reply => reply?,
         };
         if reply.status() != 200 {
@@ -297,6 +295,16 @@ struct Done<T>(Arc<Cached<T>>);
 impl<T> Drop for Done<T> {
     fn drop(&mut self) {
         self.0.in_background.store(false, Ordering::Release);
+    }
+}
+
+/// A connection that broke, or a gateway without a server behind it that asks for no patience. A time limit that has passed was
+/// patience enough.
+fn is_hiccup(error: &Error) -> bool {
+    let status = error.status().map(|status| status.as_u16());
+    match error.kind() {
+        ErrorKind::Transport(error) => matches!(error.kind(), HttpErrorKind::Connect | HttpErrorKind::Other),
+        _ => matches!(status, Some(502..=504)) && error.retry_after().is_none(),
     }
 }
 

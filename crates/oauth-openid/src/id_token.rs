@@ -33,6 +33,8 @@ use crate::{
 pub struct IdToken {
     raw: Secret,
     claims: Map<String, Value>,
+    /// Under which issuer the user is known, where a provider goes by several names.
+    known_under: Option<String>,
 }
 
 impl IdToken {
@@ -43,8 +45,8 @@ impl IdToken {
     }
 
     /// Whoever calls this has done all checks.
-    pub(crate) fn verified(raw: &str, claims: Map<String, Value>) -> Self {
-        Self { raw: raw.into(), claims }
+    pub(crate) fn verified(raw: &str, claims: Map<String, Value>, known_under: Option<&str>) -> Self {
+        Self { raw: raw.into(), claims, known_under: known_under.map(str::to_owned) }
     }
 
     /// The token itself, for `id_token_hint`.
@@ -148,11 +150,13 @@ impl IdToken {
         StandardClaims::of(&self.claims)
     }
 
-    /// Who signed in, by this token alone.
+    /// Who signed in, by this token alone: the issuer is the client's where it has one, so that the key is that of
+    /// `get_identity`.
     #[must_use]
     pub fn identity(&self) -> Identity {
         let standard = self.standard_claims();
-        let mut identity = Identity::new(self.issuer(), self.subject(), Value::Object(self.claims.clone()));
+        let issuer = self.known_under.as_deref().unwrap_or(self.issuer());
+        let mut identity = Identity::new(issuer, self.subject(), Value::Object(self.claims.clone()));
         identity.email = standard.email();
         identity.name = standard.name;
         identity.picture = standard.picture;
@@ -293,14 +297,17 @@ impl Expectations {
             let reason = "its iat is too long ago: it was not made for this".to_owned();
             return Err((JwtCheck::IssuedAt, reason));
         }
-        self.check_nonce(claims)?;
+        self.check_nonce(claims, rules)?;
         self.check_hashes(claims, algorithm)?;
         self.check_auth_time(claims, rules)?;
         self.check_acr(claims)
     }
 
-    fn check_nonce(&self, claims: &Map<String, Value>) -> Result<(), Refusal> {
+    fn check_nonce(&self, claims: &Map<String, Value>, rules: &Rules) -> Result<(), Refusal> {
         let Some(expected) = &self.nonce else { return Ok(()) };
+        if rules.nonce_may_be_missing && !claims.contains_key("nonce") {
+            return Ok(());
+        }
         let Some(found) = claims.get("nonce").and_then(Value::as_str) else {
             let reason = "it has no nonce, though one was asked for".to_owned();
             return Err((JwtCheck::Nonce, reason));

@@ -49,11 +49,24 @@ impl InitiatedLogin {
         Self { issuer: once("iss"), login_hint: once("login_hint"), target: once("target_link_uri") }
     }
 
-    /// Whether it names this provider's issuer, byte for byte. A wish for an issuer that the application has no client of is not
+    /// Whether it names this provider's issuer, byte for byte. Of a client that was given the URL of its document, the issuer is
+    /// known once it is [ready](oauth_core::OAuth2::ready). A wish for an issuer that the application has no client of is not
     /// for it to fulfil.
     #[must_use]
     pub fn is_for(&self, provider: &dyn Provider) -> bool {
         self.issuer.is_some() && self.issuer.as_deref() == provider.oauth2().issuer()
+    }
+
+    /// Who is going to sign in, in the provider's words.
+    #[must_use]
+    pub fn login_hint(&self) -> Option<&str> {
+        self.login_hint.as_deref()
+    }
+
+    /// Where the user wants to go afterwards, unchecked: see [`target`](Self::target).
+    #[must_use]
+    pub fn target_link_uri(&self) -> Option<&str> {
+        self.target.as_deref()
     }
 
     /// Options with the hint of who is going to sign in.

@@ -1,10 +1,12 @@
 //! The public keys with which a provider signs (RFC 7517), and which of them may verify what.
 
+use std::sync::Arc;
+
 use aws_lc_rs::signature::{ECDSA_P521_SHA512_FIXED, UnparsedPublicKey};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{DecodingKey, crypto::aws_lc};
 use oauth_core::{
-    JwtCheck,
+    Error, JwtCheck, Result,
     serde_json::{Map, Value},
 };
 
@@ -19,6 +21,28 @@ const MOST_KEYS: usize = 256;
 const MOST_TRIED: usize = 8;
 /// The fewest bits of an RSA key (RFC 7518 section 3.3).
 const FEWEST_RSA_BITS: usize = 2048;
+
+/// A provider's public keys that the application brings itself (RFC 7517 section 5), for
+/// [`Rules::fixed_keys`](crate::Rules::fixed_keys).
+#[derive(Clone, Debug)]
+pub struct JwkSet(pub(crate) Arc<KeySet>);
+
+impl JwkSet {
+    /// Reads a document such as a provider's `jwks_uri` serves. Keys that verify nothing here are left out.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error when it is no such document, or no key in it is of use.
+    pub fn new(document: &Value) -> Result<Self> {
+        let wrong =
+            |problem: String| Error::configuration("openid", format!("the keys cannot be used: {problem}"));
+        let keys = KeySet::read(document).map_err(wrong)?;
+        match keys.keys.is_empty() {
+            true => Err(wrong("none of them can verify a signature".to_owned())),
+            false => Ok(Self(Arc::new(keys))),
+        }
+    }
+}
 
 /// The keys of one provider that can verify a signature. Those of unknown types, for encryption, and broken ones are left out,
 /// because they stand among good ones at real servers.

@@ -72,6 +72,7 @@ pub use extension::{CacheExport, OpenIDProvider, START_LOGOUT, VERIFY_ID_TOKEN, 
 pub use id_token::{Expectations, IdToken, new_nonce};
 pub use initiated_login::InitiatedLogin;
 pub use issuer::{Issuers, Tenants};
+pub use keys::JwkSet;
 pub use logout::{FrontChannelLogout, LogoutAttempt, LogoutRequest, LogoutToken, StartedLogout};
 pub use metadata::ProviderMetadata;
 pub use oauth_core;

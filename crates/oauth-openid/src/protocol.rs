@@ -82,7 +82,7 @@ impl OpenIDConnect {
         expected
             .check(&jws.claims, algorithm, client.client_id(), &self.rules)
             .map_err(|refusal| context.refuse(refusal))?;
-        Ok(IdToken::verified(token, jws.claims))
+        Ok(IdToken::verified(token, jws.claims, client.issuer()))
     }
 
     /// The issuers that tokens may name.
@@ -95,13 +95,11 @@ impl OpenIDConnect {
     async fn userinfo(&self, client: &OAuth2, access_token: &str) -> Result<Value> {
         let operation = Operation::GET_PROFILE;
         let url = client.profile_endpoint()?;
-        let call = client.call(operation, Method::GET, url).bearer(access_token);
-        let accept = match self.rules.userinfo {
-            Expected::Plain => "application/json",
-            Expected::Signed => "application/jwt",
-            Expected::Either => "application/json, application/jwt;q=0.9",
-        };
-        let reply = call.header("accept", accept).send().await?;
+        let mut call = client.call(operation, Method::GET, url).bearer(access_token);
+        if self.rules.userinfo == Expected::Signed {
+            call = call.header("accept", "application/jwt");
+        }
+        let reply = call.send().await?;
         if reply.status() != 200 {
             return Err(reply.malformed("UserInfo comes with HTTP 200"));
         }
@@ -301,9 +299,9 @@ impl Protocol for OpenIDConnect {
         expected.not_before = Some(self.rules.clock.now() - self.rules.token_age);
         match self.verify_id_token(client, Operation::REFRESH_TOKEN, id_token, &expected).await {
             Ok(_) => Ok(()),
-            // The keys cannot be had just now. The refresh token that was redeemed is spent, so its successor must not be lost
-            // with an ID token that nobody needs.
-            Err(error) if matches!(error.class(), ErrorClass::Transient { .. }) => {
+            // The keys cannot be had just now, or the client was never told what to accept. The refresh token that was redeemed
+            // is spent, so its successor must not be lost with an ID token that nobody needs.
+            Err(error) if is_no_verdict(self, &error) => {
                 *token = token.clone().without_id_token();
                 Ok(())
             }
@@ -350,6 +348,13 @@ impl Protocol for OpenIDConnect {
         let id_token = self.verify_id_token(client, Operation::GET_IDENTITY, id_token, &expected).await?;
         Ok(id_token.identity().profile)
     }
+}
+
+/// Whether an ID token could not be judged, which is not the same as a judgement against it.
+fn is_no_verdict(protocol: &OpenIDConnect, error: &Error) -> bool {
+    let undecided =
+        matches!(protocol.rules.issuers, Some(Issuers::Tenants { tenants: Tenants::Undecided, .. }));
+    undecided || matches!(error.class(), ErrorClass::Transient { .. } | ErrorClass::Configuration)
 }
 
 /// Whether UserInfo is a JWT by its content type.

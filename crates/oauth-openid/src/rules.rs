@@ -2,7 +2,9 @@ use std::{sync::Arc, time::Duration};
 
 use oauth_core::{Clock, SharedCache, SystemClock};
 
-use crate::{algorithm::Algorithm, cached::CachePolicy, encryption::Decrypter, issuer::Issuers};
+use crate::{
+    algorithm::Algorithm, cached::CachePolicy, encryption::Decrypter, issuer::Issuers, keys::JwkSet,
+};
 
 /// What a client accepts of signed tokens, and how it keeps metadata and keys.
 ///
@@ -27,6 +29,7 @@ pub struct Rules {
     pub(crate) token_age: Duration,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) userinfo: Expected,
+    pub(crate) nonce_may_be_missing: bool,
     pub(crate) id_token_always: bool,
     pub(crate) openid_always: bool,
     pub(crate) decrypter: Option<Arc<dyn Decrypter>>,
@@ -34,6 +37,7 @@ pub struct Rules {
     pub(crate) metadata_cache: CachePolicy,
     pub(crate) key_cache: CachePolicy,
     pub(crate) key_pause: Duration,
+    pub(crate) fixed_keys: Option<JwkSet>,
     pub(crate) shared_cache: Option<Arc<dyn SharedCache>>,
 }
 
@@ -87,6 +91,7 @@ impl Rules {
             token_age: Duration::from_secs(10 * 60),
             clock: Arc::new(SystemClock),
             userinfo: Expected::Either,
+            nonce_may_be_missing: false,
             id_token_always: false,
             openid_always: false,
             decrypter: None,
@@ -94,6 +99,7 @@ impl Rules {
             metadata_cache: CachePolicy::METADATA,
             key_cache: CachePolicy::KEYS,
             key_pause: Duration::from_secs(60),
+            fixed_keys: None,
             shared_cache: None,
         }
     }
@@ -144,6 +150,13 @@ impl Rules {
         self
     }
 
+    /// Takes an ID token without a nonce though one was asked for, for a provider that drops it. One with another nonce is
+    /// refused all the same.
+    pub fn nonce_may_be_missing(mut self) -> Self {
+        self.nonce_may_be_missing = true;
+        self
+    }
+
     /// Expects an ID token whether the scope `openid` was asked for or not, and asks for a nonce in it.
     pub fn id_token_always(mut self) -> Self {
         self.id_token_always = true;
@@ -190,6 +203,13 @@ impl Rules {
     /// minute, so that made-up tokens cannot flood the provider.
     pub fn key_pause(mut self, pause: Duration) -> Self {
         self.key_pause = pause;
+        self
+    }
+
+    /// Verifies with these keys, and never asks the provider for others: for those who want no network, and replace the keys
+    /// themselves when the provider does.
+    pub fn fixed_keys(mut self, keys: JwkSet) -> Self {
+        self.fixed_keys = Some(keys);
         self
     }
 

@@ -8,7 +8,7 @@ use crate::{
     algorithm::Algorithm,
     encryption::DecryptError,
     jws::{self, Jws, Refusal},
-    keys::verify_hmac,
+    keys::{JwkSet, verify_hmac},
     metadata::ProviderMetadata,
     protocol::OpenIDConnect,
 };
@@ -58,9 +58,12 @@ impl OpenIDConnect {
         let accepted = self.accepted(context.token, metadata.as_deref());
         let algorithm = jws.algorithm(&accepted).map_err(refuse)?;
         // Before any key is asked for: a token of somebody else's makes no request.
-        self.issuers(context.client)
-            .check(&jws.claims)
-            .map_err(|reason| refuse((JwtCheck::Issuer, reason)))?;
+        // UserInfo need not name the issuer (Core section 5.3.2); it comes from the issuer's own endpoint.
+        if context.token != JwtUse::UserInfo || jws.claims.contains_key("iss") {
+            self.issuers(context.client)
+                .check(&jws.claims)
+                .map_err(|reason| refuse((JwtCheck::Issuer, reason)))?;
+        }
         match algorithm.is_symmetric() {
             true => {
                 let secret = context.client.reveal_client_secret(context.operation).await?;
@@ -71,7 +74,10 @@ impl OpenIDConnect {
                 verify_hmac(&jws, token, algorithm, secret.expose()).map_err(refuse)?;
             }
             false => {
-                let keys = self.keys.of(context.client, &self.rules, &jws, algorithm).await?;
+                let keys = match &self.rules.fixed_keys {
+                    Some(JwkSet(keys)) => keys.clone(),
+                    None => self.keys.of(context.client, &self.rules, &jws, algorithm).await?,
+                };
                 keys.verify(&jws, token, algorithm).map_err(refuse)?;
             }
         }

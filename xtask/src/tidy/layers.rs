@@ -27,6 +27,8 @@ const JWT_LIBRARIES: &[&str] = &["biscuit", "josekit", "jsonwebtoken", "jwt", "j
 /// The layers from the bottom. A package may depend on those of lower layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Layer {
+    /// Starts foreign servers for tests, and knows nothing of the rest.
+    Servers,
     Core,
     /// Not to be shipped: everybody may test against it, and it knows the core only.
     Emulator,
@@ -50,7 +52,8 @@ impl Layer {
             "crates/oauth-tokens" => Self::Tokens,
             "crates/oauth-clients" => Self::Facade,
             "crates/demo" => Self::Demo,
-            "tests" | "xtask" => Self::Tool,
+            "tests/servers" => Self::Servers,
+            "tests" | "tests/stores" | "xtask" => Self::Tool,
             _ if folder.starts_with("crates/providers/") => Self::Provider,
             _ if folder.starts_with("crates/stores/") => Self::Adapter,
             _ if folder.starts_with("crates/integrations/") => Self::Adapter,
@@ -61,6 +64,8 @@ impl Layer {
     /// Why a package of this layer may not depend on one of that layer.
     fn forbids(self, other: Self, for_tests: bool) -> Option<&'static str> {
         match (self, other) {
+            (Self::Tool, Self::Servers) => None,
+            (_, Self::Servers) => Some("only the tests and xtask start servers"),
             (Self::Emulator, Self::Core) => None,
             (Self::Emulator, _) => Some("the emulator may depend on oauth-core only"),
             (Self::Demo | Self::Tool, Self::Emulator) => None,
@@ -114,6 +119,10 @@ pub(super) fn check(members: &[Package], metadata: &Metadata, findings: &mut Fin
 fn arrow(package: &Package, layer: Layer, dependency: &Dependency, findings: &mut Findings) {
     let other = dependency.path.as_deref().and_then(|path| Layer::of(&workspace::short(path)));
     let for_tests = dependency.kind.as_deref() == Some("dev");
+    // A package's tests may depend on the package itself, to have all its features.
+    if for_tests && dependency.name == package.name {
+        return;
+    }
     if let Some(why) = other.and_then(|other| layer.forbids(other, for_tests)) {
         let (package_name, name) = (&package.name, &dependency.name);
         findings.add(&package.manifest_path, format!("{package_name} depends on {name}, but {why}"));

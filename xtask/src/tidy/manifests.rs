@@ -8,7 +8,7 @@ use toml::{Table, Value};
 use super::Findings;
 use crate::workspace::{self, Package};
 
-const INHERITED: &[&str] = &["version", "edition", "rust-version", "license", "repository"];
+const INHERITED: &[&str] = &["version", "edition", "license", "repository"];
 const KINDS: &[&str] = &["dependencies", "dev-dependencies", "build-dependencies"];
 
 pub(super) fn check(members: &[Package], findings: &mut Findings) -> Result<()> {
@@ -48,6 +48,10 @@ fn problems(manifest: &Table, published: bool) -> Vec<String> {
         if !package.get(*field).is_some_and(is_inherited) {
             found.push(format!("the package must inherit its {field}: write `{field}.workspace = true`"));
         }
+    }
+    // A package whose dependencies demand more states that; `msrv.rs` compares.
+    if !package.get("rust-version").is_some_and(|version| is_inherited(version) || version.is_str()) {
+        found.push("the package must have a rust-version: write `rust-version.workspace = true`".to_owned());
     }
     if published && !package.contains_key("description") {
         found.push("the package needs a description, or `publish = false`".to_owned());
@@ -105,6 +109,7 @@ mod tests {
         assert_eq!(problems(&GOOD.parse().unwrap(), true), Vec::<String>::new());
         for (from, to, complaint) in [
             ("edition.workspace = true", "edition = '2024'", "inherit its edition"),
+            ("rust-version.workspace = true", "", "have a rust-version"),
             ("description = \"x\"", "", "description"),
             ("a.workspace = true", "a = '1'", "a must come from the workspace"),
             ("[lints]", "[x]", "the lints"),

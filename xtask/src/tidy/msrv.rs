@@ -1,6 +1,6 @@
-//! The stated `rust-version` is one that the dependencies allow.
+//! The `rust-version` of each published package is one that its dependencies allow.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
 use toml::Table;
@@ -11,32 +11,41 @@ use crate::workspace::{self, Metadata, Package};
 pub(super) fn check(members: &[Package], metadata: &Metadata, findings: &mut Findings) -> Result<()> {
     let path = workspace::root().join("Cargo.toml");
     let manifest: Table = workspace::read(&path)?.parse()?;
-    let stated =
+    let of_workspace =
         manifest["workspace"]["package"]["rust-version"].as_str().context("there is no rust-version")?;
 
     let packages: BTreeMap<_, _> = metadata.packages.iter().map(|package| (&*package.id, package)).collect();
     let nodes: BTreeMap<_, _> =
         metadata.resolve.iter().flat_map(|resolve| &resolve.nodes).map(|node| (&*node.id, node)).collect();
-    let mut left: Vec<&str> =
-        members.iter().filter(|package| package.is_published()).map(|package| &*package.id).collect();
-    let mut seen = std::collections::BTreeSet::new();
-    while let Some(id) = left.pop() {
-        if !seen.insert(id) {
-            continue;
-        }
-        left.extend(nodes.get(id).into_iter().flat_map(|node| node.needs()));
-        let Some(package) = packages.get(id) else { continue };
-        if let Some(demanded) =
-            package.rust_version.as_deref().filter(|demanded| parts(demanded) > parts(stated))
-        {
+    // A dependency that demands too much is named once, and not for each package that has it.
+    let mut named = BTreeSet::new();
+    for member in members.iter().filter(|package| package.is_published()) {
+        let stated = member.rust_version.as_deref().unwrap_or(of_workspace);
+        if parts(stated) < parts(of_workspace) {
             findings.add(
-                &path,
-                format!(
-                    "rust-version is {stated}, but {} {} demands {demanded}; raise the one or lower the other with \
-                     `cargo update`",
-                    package.name, package.version
-                ),
+                &member.manifest_path,
+                format!("rust-version is {stated}, below the workspace's {of_workspace}; write `rust-version.workspace = true`"),
             );
+        }
+        let mut left = vec![&*member.id];
+        let mut seen = BTreeSet::new();
+        while let Some(id) = left.pop() {
+            if !seen.insert(id) {
+                continue;
+            }
+            left.extend(nodes.get(id).into_iter().flat_map(|node| node.needs()));
+            let Some(package) = packages.get(id) else { continue };
+            let demanded = package.rust_version.as_deref().filter(|demanded| parts(demanded) > parts(stated));
+            if let Some(demanded) = demanded.filter(|_| named.insert((id, stated.to_owned()))) {
+                findings.add(
+                    &member.manifest_path,
+                    format!(
+                        "rust-version is {stated}, but {} {} demands {demanded}; raise the one (here alone, if only this \
+                         package needs it) or lower the other with `cargo update`",
+                        package.name, package.version
+                    ),
+                );
+            }
         }
     }
     Ok(())

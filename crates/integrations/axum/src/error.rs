@@ -57,7 +57,7 @@ pub enum SignInError {
     Resolve(#[source] crate::ResolveError),
     /// The store of used attempts could not be asked.
     #[error("the store of used attempts could not be asked")]
-    Store(#[source] crate::UsedAttemptsError),
+    Store(#[source] oauth_core::SharedCacheError),
 }
 
 impl SignInError {

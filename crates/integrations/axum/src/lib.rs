@@ -43,20 +43,28 @@
 //! One for each attempt, so that two tabs do not disturb each other: named after the attempt's state, `HttpOnly`,
 //! `SameSite=Lax`, for as long as a sign-in may take; with the prefix `__Host-` and `Secure` on https. Where the provider answers by a form
 //! post from its own site, it is `SameSite=None`, or the browser would not send it. A browser keeps five at most; the oldest
-//! go. A callback clears its cookie whatever comes of it, and [`UsedAttempts`] remembers that it was used.
+//! go. A callback clears its cookie whatever comes of it, and [`SignIn::used_attempts`] remembers that it was used.
 //!
 //! [`SignInError`] lists what can go wrong, with the status of each.
+//!
+//! # Features
+//!
+//! | feature | default | what it does |
+//! | --- | --- | --- |
+//! | `openid` | | routes for what OpenID Connect providers ask of an application: `SignIn::back_channel_logout`, `SignIn::front_channel_logout`, `SignIn::initiated_login` |
 
 mod callback;
 mod cookies;
 mod error;
+#[cfg(feature = "openid")]
+mod logout;
 mod origin;
 mod router;
-mod used;
 
 pub use callback::{AuthorizeCallbackError, AuthorizedCallback, OAuth2AuthorizeCallback};
 pub use error::SignInError;
 pub use oauth_core;
+#[cfg(feature = "openid")]
+pub use oauth_openid;
 pub use origin::ForwardedHeaders;
 pub use router::{ResolveError, SignIn, SignedIn};
-pub use used::{MemoryUsedAttempts, UsedAttempts, UsedAttemptsError};

@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, fmt, future::Future, pin::Pin, sync::Arc};
+use std::{any::Any, collections::BTreeMap, fmt, future::Future, pin::Pin, sync::Arc};
 
 use axum::{
     Router,
@@ -9,7 +9,8 @@ use axum::{
     routing::get,
 };
 use oauth_core::{
-    Callback, Identity, LoginOptions, OAuth2Token, OffsetDateTime, Provider, Sealer,
+    Callback, Identity, Login, LoginOptions, MemoryCache, OAuth2Token, Provider, Sealer, SharedCache,
+    bytes::Bytes,
     serde_json::{Value, json},
 };
 use serde::Deserialize;
@@ -18,7 +19,6 @@ use crate::{
     cookies,
     error::SignInError,
     origin::{self, ForwardedHeaders, Origin},
-    used::{MemoryUsedAttempts, UsedAttempts},
 };
 
 /// Why the application's function found no provider.
@@ -33,7 +33,7 @@ type OnSignedIn = dyn Fn(SignedIn) -> BoxFuture<'static, Response> + Send + Sync
 type OnError = dyn Fn(SignInError) -> Response + Send + Sync;
 
 /// The most bytes that a callback's query or form may have. A code is far below a thousand.
-const MOST_BYTES: usize = 16 * 1024;
+pub(crate) const MOST_BYTES: usize = 16 * 1024;
 
 /// Signs users in: what the routes need to know. [`router`](Self::router) makes the routes.
 #[derive(Clone)]
@@ -46,7 +46,7 @@ struct Settings {
     origin: Origin,
     providers: BTreeMap<String, Arc<dyn Provider>>,
     resolver: Option<Arc<Resolver>>,
-    used: Arc<dyn UsedAttempts>,
+    used: Arc<dyn SharedCache>,
     on_login: Arc<OnLogin>,
     on_error: Arc<OnError>,
 }
@@ -69,6 +69,15 @@ pub struct SignedIn {
     pub callback: Callback,
     /// The headers of the callback's request, for the application's own session.
     pub headers: HeaderMap,
+    login: Login,
+}
+
+impl SignedIn {
+    /// What the login brought besides, by its type: with OpenID Connect, `oauth_openid::IdToken`, the verified ID token.
+    #[must_use]
+    pub fn get<T: Any + Clone + Send + Sync>(&self) -> Option<&T> {
+        self.login.get()
+    }
 }
 
 impl SignIn {
@@ -79,7 +88,7 @@ impl SignIn {
             origin: Origin::default(),
             providers: BTreeMap::new(),
             resolver: None,
-            used: Arc::new(MemoryUsedAttempts::default()),
+            used: Arc::new(MemoryCache::new()),
             on_login: Arc::new(|_, _| LoginOptions::new()),
             on_error: Arc::new(IntoResponse::into_response),
         }))
@@ -128,9 +137,10 @@ impl SignIn {
         self
     }
 
-    /// Remembers used attempts here, for an application on several machines.
-    pub fn used_attempts(mut self, used: impl UsedAttempts + 'static) -> Self {
-        self.settings().used = Arc::new(used);
+    /// Remembers here which attempts were used, for an application on several machines: a callback then counts once on all of
+    /// them, even if its cookie was copied. Without it, each process remembers its own.
+    pub fn used_attempts(mut self, used: Arc<dyn SharedCache>) -> Self {
+        self.settings().used = used;
         self
     }
 
@@ -192,11 +202,23 @@ impl SignIn {
         }
 
         let provider = self.find(name, &parts.headers).await?;
+        let Query(wanted) = Query::<Wanted>::try_from_uri(&parts.uri).map_err(|_| SignInError::ReturnTo)?;
+        self.begin(&*provider, name, parts, wanted.return_to.as_deref(), |options| options).await
+    }
+
+    /// Begins a login that ends at an address of this site.
+    pub(crate) async fn begin(
+        &self,
+        provider: &dyn Provider,
+        name: &str,
+        parts: &Parts,
+        return_to: Option<&str>,
+        completed: impl FnOnce(LoginOptions) -> LoginOptions,
+    ) -> Result<Response, SignInError> {
         let redirect_uri = origin::redirect_uri(&self.0.origin, parts)?;
         let site = self.0.origin.of(&parts.headers)?;
-        let Query(wanted) = Query::<Wanted>::try_from_uri(&parts.uri).map_err(|_| SignInError::ReturnTo)?;
-        let return_to = wanted.return_to.map(|wanted| origin::return_to(&wanted, &site)).transpose()?;
-        let options = (self.0.on_login)(name, &parts.headers);
+        let return_to = return_to.map(|wanted| origin::return_to(wanted, &site)).transpose()?;
+        let options = completed((self.0.on_login)(name, &parts.headers));
         let data = json!({ "return_to": return_to, "data": options.app_data() });
         let started =
             provider.start_login(&redirect_uri, options.data(data)).await.map_err(SignInError::Login)?;
@@ -235,17 +257,18 @@ impl SignIn {
         // Only the holder of the whole state may use the attempt up: the cookie's name is but a part of it.
         let client = provider.oauth2().ready().await.map_err(SignInError::Login)?;
         client.check_callback(&attempt, &callback).map_err(SignInError::Login)?;
-        let until = OffsetDateTime::now_utc() + attempt.lifetime();
-        if !self.0.used.use_once(attempt.state(), until).await.map_err(SignInError::Store)? {
+        let name = format!("login_attempt:{}", attempt.state());
+        if !self.0.used.put_new(&name, Bytes::new(), attempt.lifetime()).await.map_err(SignInError::Store)? {
             return Err(SignInError::AlreadyUsed);
         }
         let login = provider.finish_login(attempt, callback.clone()).await.map_err(SignInError::Login)?;
         let identity = provider.get_identity(&login.token).await.map_err(SignInError::Login)?;
-        let mut data = login.data;
+        let mut data = login.data.clone();
         let signed_in = SignedIn {
             provider,
             identity,
-            token: login.token,
+            token: login.token.clone(),
+            login,
             return_to: data["return_to"].as_str().map(str::to_owned),
             data: data["data"].take(),
             callback,
@@ -254,7 +277,16 @@ impl SignIn {
         Ok(on_signed_in(signed_in).await)
     }
 
-    async fn find(&self, name: &str, headers: &HeaderMap) -> Result<Arc<dyn Provider>, SignInError> {
+    #[cfg(feature = "openid")]
+    pub(crate) fn answer_to(&self, error: SignInError) -> Response {
+        (self.0.on_error)(error)
+    }
+
+    pub(crate) async fn find(
+        &self,
+        name: &str,
+        headers: &HeaderMap,
+    ) -> Result<Arc<dyn Provider>, SignInError> {
         if let Some(provider) = self.0.providers.get(name) {
             return Ok(provider.clone());
         }

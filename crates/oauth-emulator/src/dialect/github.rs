@@ -42,7 +42,7 @@ impl Dialect for GitHub {
             Reason::Code | Reason::Verifier => "bad_verification_code",
             Reason::RedirectUri => "redirect_uri_mismatch",
             Reason::RefreshToken => "bad_refresh_token",
-            Reason::Request | Reason::GrantType | Reason::Scope => refusal.reason.code(),
+            Reason::Request | Reason::GrantType | Reason::Scope | Reason::TokenType => refusal.reason.code(),
         };
         let mut members = Map::new();
         members.insert("error".to_owned(), json!(code));

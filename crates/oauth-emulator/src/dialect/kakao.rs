@@ -20,7 +20,7 @@ impl Dialect for Kakao {
             Reason::Code | Reason::Verifier => "KOE320",
             Reason::RedirectUri => "KOE303",
             Reason::RefreshToken => "KOE322",
-            Reason::Request | Reason::GrantType | Reason::Scope => "KOE001",
+            Reason::Request | Reason::GrantType | Reason::Scope | Reason::TokenType => "KOE001",
         };
         Reply::json(
             refusal.status(),

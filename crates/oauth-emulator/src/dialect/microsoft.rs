@@ -51,6 +51,20 @@ impl Dialect for Microsoft {
         }
     }
 
+    /// Each key says whose tokens it signs, with a template for the tenant in the key set of an alias.
+    fn jwks(&self, call: &Call<'_>, keys: &mut Vec<Map<String, Value>>) {
+        let tenant = call.captures.get("tenant").map(String::as_str).unwrap_or("common");
+        let tenant = match tenant {
+            "common" | "organizations" => "{tenantid}",
+            tenant if is_guid(tenant) => tenant,
+            _ => PERSONAL_TENANT,
+        };
+        for key in keys {
+            let issuer = format!("https://login.microsoftonline.com/{tenant}/v2.0");
+            key.insert("issuer".to_owned(), json!(issuer));
+        }
+    }
+
     fn refuse(&self, _call: &Call<'_>, refusal: &Refusal) -> Reply {
         let number = match refusal.reason {
             Reason::Request => 900144,
@@ -59,7 +73,7 @@ impl Dialect for Microsoft {
             Reason::RedirectUri => 500112,
             Reason::Verifier => 501481,
             Reason::GrantType => 70003,
-            Reason::Scope => 70011,
+            Reason::Scope | Reason::TokenType => 70011,
         };
         let trace = "255d1aef-8c98-452f-ac51-23d051240864";
         Reply::json(

@@ -3,18 +3,26 @@
 //! [`Dialect`]'s default methods are the standards. A provider that needs more has a file here that overrides some of them,
 //! and a line in [`of`].
 
+mod amazon_cognito;
 mod apple;
 mod discord;
 mod facebook;
-mod franceconnect;
 mod github;
+mod gitlab;
 mod google;
 mod kakao;
+mod keycloak;
+mod line;
 mod linkedin;
+mod login_gov;
 mod microsoft;
 mod naver;
 mod reddit;
+mod salesforce;
 mod shopify;
+mod twitch;
+mod workos;
+mod yahoo;
 
 use http::StatusCode;
 use serde_json::{Map, Value};
@@ -23,6 +31,7 @@ use url::Url;
 use crate::{
     app::App,
     authorize::{Allowed, CallbackError},
+    end_session,
     profile::{self, Denied},
     reply::{Refusal, Reply},
     request::Params,
@@ -35,18 +44,26 @@ use crate::{
 /// The dialect of a provider family.
 pub(crate) fn of(family: &str) -> &'static dyn Dialect {
     match family {
+        "amazon-cognito" => &amazon_cognito::AmazonCognito,
         "apple" => &apple::Apple,
         "discord" => &discord::Discord,
         "facebook" => &facebook::Facebook,
-        "franceconnect" => &franceconnect::FranceConnect,
         "github" => &github::GitHub,
+        "gitlab" => &gitlab::GitLab,
         "google" => &google::Google,
         "kakao" => &kakao::Kakao,
+        "keycloak" => &keycloak::Keycloak,
+        "line" => &line::Line,
         "linkedin" => &linkedin::LinkedIn,
+        "login-gov" => &login_gov::LoginGov,
         "microsoft" => &microsoft::Microsoft,
         "naver" => &naver::Naver,
         "reddit" => &reddit::Reddit,
+        "salesforce" => &salesforce::Salesforce,
         "shopify" => &shopify::Shopify,
+        "twitch" => &twitch::Twitch,
+        "workos" => &workos::WorkOs,
+        "yahoo" => &yahoo::Yahoo,
         _ => &Standard,
     }
 }
@@ -141,6 +158,9 @@ pub(crate) trait Dialect: Send + Sync {
         Reply::ok(&Value::Object(body))
     }
 
+    /// A last look at the standard claims, where the profile is another API.
+    fn userinfo(&self, _grant: &Grant, _claims: &mut Map<String, Value>) {}
+
     /// Revocation (RFC 7009).
     fn revoke(&self, call: &Call<'_>) -> Reply {
         revoke::revoke(call)
@@ -153,6 +173,14 @@ pub(crate) trait Dialect: Send + Sync {
 
     /// A last look at the metadata document.
     fn metadata(&self, _call: &Call<'_>, _document: &mut Map<String, Value>) {}
+
+    /// A last look at the key set (RFC 7517, section 5).
+    fn jwks(&self, _call: &Call<'_>, _keys: &mut Vec<Map<String, Value>>) {}
+
+    /// What the end session endpoint is asked (OpenID Connect RP-Initiated Logout 1.0, section 2).
+    fn logout(&self, params: &Params) -> end_session::Logout {
+        end_session::Logout::standard(params)
+    }
 
     /// The endpoints that the table names and only this dialect knows.
     fn other(&self, _call: &Call<'_>, name: &str) -> Reply {

@@ -32,7 +32,7 @@ impl Dialect for Reddit {
             Reason::Code | Reason::RedirectUri | Reason::Verifier | Reason::GrantType => {
                 Reply::ok(&json!({"error": refusal.reason.code()}))
             }
-            Reason::RefreshToken | Reason::Request | Reason::Scope => {
+            Reason::RefreshToken | Reason::Request | Reason::Scope | Reason::TokenType => {
                 error(StatusCode::BAD_REQUEST, "Bad Request")
             }
         }

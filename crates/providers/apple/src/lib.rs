@@ -17,11 +17,10 @@
 //!
 //! **The name comes once**, in a form field of the callback of the user's first sign-in: [`AppleUser::from_callback`].
 //!
-//! **There is no profile endpoint.** Who signed in stands in the ID token, which comes with every token reply:
+//! **There is no profile endpoint.** Who signed in stands in the ID token, which comes with every token reply and is verified:
 //! [`get_identity`](Provider::get_identity) reads it, so call it with the token of the login or of a refresh, before the
-//! ID token expires (a day at most). Its issuer, audience, expiry and, in a login, its nonce are checked. **Its signature
-//! is not checked yet**, so what vouches for it is the TLS connection to Apple itself (OpenID Connect Core section 3.1.3.7
-//! item 6 allows that for what comes directly from the token endpoint): never hand over a token that came from elsewhere.
+//! ID token expires (a day at most). The one that an application on an Apple device obtained itself is verified by
+//! [`verify_id_token`](oauth_openid::OpenIDProvider::verify_id_token), with the application's bundle identifier as the client id.
 //!
 //! The address may be a relay that Apple made up for your application; `is_private_email` in the identity's profile, a
 //! boolean or a string, tells. Apple documents no PKCE: the nonce is what ties a code to the browser here.
@@ -31,10 +30,11 @@ mod user;
 
 pub use oauth_core;
 use oauth_core::{
-    AuthorizationRequest, Configure, Error, ErrorKind, Identity, JwtCheck, JwtError, JwtUse, Login,
-    LoginAttempt, LoginOptions, OAuth2, OAuth2Token, OffsetDateTime, Operation, Pkce, Provider,
-    ProviderConfig, Result, Spec, StartedLogin, async_trait, random_token, same_secret, serde_json::Value,
+    AuthorizationRequest, Configure, Error, OAuth2, Operation, Pkce, Provider, ProviderConfig, Result, Spec,
+    async_trait, serde_json::Value,
 };
+pub use oauth_openid;
+use oauth_openid::{Algorithm, Rules};
 
 pub use crate::{secret::AppleSecret, user::AppleUser};
 
@@ -49,6 +49,7 @@ pub const SPEC: Spec = Spec {
     token: "https://appleid.apple.com/auth/token",
     refresh: Some("https://appleid.apple.com/auth/token"),
     revoke: Some("https://appleid.apple.com/auth/revoke"),
+    jwks: Some("https://appleid.apple.com/auth/keys"),
     scopes: &["name", "email"],
     pkce: Pkce::Unsupported,
     authorize_params: &[("response_mode", "form_post")],
@@ -68,31 +69,9 @@ impl AppleOAuth2 {
     pub fn new(client_id: impl Into<String>, secret: AppleSecret) -> Self {
         let client_id = client_id.into();
         let secret = secret.of_client(&client_id);
-        Self { oauth2: OAuth2::from_spec(&SPEC, client_id, secret) }
-    }
-
-    /// The ID token's claims, after the checks that need no key (OpenID Connect Core section 3.1.3.7).
-    fn claims(&self, operation: Operation, token: &OAuth2Token) -> Result<Value> {
-        let Some(id_token) = token.id_token() else {
-            let reason = "without an ID token nothing tells who signed in; use get_identity with the whole token of the login";
-            return Err(self.oauth2.unsupported(operation, reason));
-        };
-        let refuse = |check: JwtCheck, reason: &str| Err(self.oauth2.error(operation, failed(check, reason)));
-        let Ok(claims) = jsonwebtoken::dangerous::insecure_decode_claims::<Value>(id_token) else {
-            return refuse(JwtCheck::Form, "it is no signed JWT");
-        };
-        // Of the clocks on both sides, one may be a minute late.
-        let now = OffsetDateTime::now_utc().unix_timestamp() - 60;
-        if claims["iss"].as_str() != self.oauth2.issuer() {
-            return refuse(JwtCheck::Issuer, "its issuer is not Apple");
-        }
-        if claims["aud"].as_str() != Some(self.oauth2.client_id()) {
-            return refuse(JwtCheck::Audience, "it was issued to another application");
-        }
-        if claims["exp"].as_i64().is_none_or(|exp| exp <= now) {
-            return refuse(JwtCheck::Expiry, "it has expired; read the identity when the token is fresh");
-        }
-        Ok(claims)
+        // An ID token comes without the scope `openid` too.
+        let rules = Rules::new().algorithms([Algorithm::RS256]).id_token_always();
+        Self { oauth2: oauth_openid::client_of(&SPEC, rules, client_id, secret) }
     }
 }
 
@@ -100,12 +79,10 @@ impl AppleOAuth2 {
 impl Provider for AppleOAuth2 {
     oauth_core::accessors!();
 
-    /// Adds a nonce: an ID token comes without the scope `openid` too.
-    async fn start_login(&self, redirect_uri: &str, options: LoginOptions) -> Result<StartedLogin> {
-        let nonce = random_token().map_err(|error| error.at(self.name().to_owned()))?;
-        let attempt = self.oauth2.new_attempt(redirect_uri, &options)?.with_nonce(nonce);
-        let url = self.get_authorization_url(self.oauth2.login_request(&attempt, &options)).await?;
-        Ok(StartedLogin { url, attempt })
+    /// There is no such endpoint.
+    async fn get_profile(&self, _access_token: &str) -> Result<Value> {
+        let reason = "there is no profile endpoint; use get_identity with the whole token of the login";
+        Err(self.oauth2.unsupported(Operation::GET_PROFILE, reason))
     }
 
     /// Apple takes a plus sign for itself and not for a space.
@@ -113,33 +90,6 @@ impl Provider for AppleOAuth2 {
         // A plus sign that means itself stands there as %2B.
         Ok(self.oauth2.get_authorization_url(request).await?.replace('+', "%20"))
     }
-
-    /// The ID token, and its nonce.
-    async fn check_login(&self, attempt: &LoginAttempt, login: &Login) -> Result<()> {
-        let operation = Operation::FINISH_LOGIN;
-        let claims = self.claims(operation, &login.token)?;
-        let nonce = claims["nonce"].as_str().unwrap_or_default();
-        if attempt.nonce().is_some_and(|expected| same_secret(nonce, expected)) {
-            return Ok(());
-        }
-        let check = "its nonce is not the attempt's: it belongs to another sign-in";
-        Err(self.oauth2.error(operation, failed(JwtCheck::Nonce, check)))
-    }
-
-    /// There is no such endpoint.
-    async fn get_profile(&self, _access_token: &str) -> Result<Value> {
-        let reason = "there is no profile endpoint; use get_identity with the whole token of the login";
-        Err(self.oauth2.unsupported(Operation::GET_PROFILE, reason))
-    }
-
-    /// Reads the ID token.
-    async fn get_identity(&self, token: &OAuth2Token) -> Result<Identity> {
-        self.oauth2.identity(self.claims(Operation::GET_IDENTITY, token)?)
-    }
-}
-
-fn failed(check: JwtCheck, reason: &str) -> ErrorKind {
-    ErrorKind::Jwt(JwtError { token: JwtUse::IdToken, check, reason: reason.to_owned() })
 }
 
 /// The settings are `team_id`, `key_id`, and `private_key_file` or `private_key_env`: the file, or the environment variable,

@@ -12,6 +12,10 @@
 //!
 //! Facebook issues no refresh tokens: exchange the short-lived token for one that lives about sixty days. It says nothing
 //! about whether an address is verified, nor does its documentation speak of PKCE; a challenge is sent, as RFC 9700 asks.
+//! With the scope `openid`, an ID token comes with the access token, and is verified; the one of Limited Login, which the kits
+//! for mobile systems give to an application, is verified by
+//! [`verify_id_token`](oauth_openid::OpenIDProvider::verify_id_token).
+//!
 //! Calls carry `appsecret_proof` where the secret is known. Revoking a token removes
 //! the application from the user's account.
 
@@ -20,6 +24,8 @@ use oauth_core::{
     Call, OAuth2Token, Operation, Provider, Result, Spec, async_trait, hmac_sha256_hex, http::Method,
     serde_json::Value,
 };
+pub use oauth_openid;
+use oauth_openid::{Issuers, Rules};
 
 /// Facebook's endpoints and dialect.
 pub const SPEC: Spec = Spec {
@@ -33,6 +39,7 @@ pub const SPEC: Spec = Spec {
     revoke: Some("https://graph.facebook.com/{graph_version}/me/permissions"),
     device_authorization: Some("https://graph.facebook.com/{graph_version}/device/login"),
     profile: Some("https://graph.facebook.com/{graph_version}/me?fields=id,name,email,picture"),
+    jwks: Some("https://www.facebook.com/.well-known/oauth/openid/jwks/"),
     scopes: &["email", "public_profile"],
     scope_separator: ",",
     // "Invalid parameter", which is what it calls a code that was used or is too old.
@@ -45,9 +52,14 @@ pub const SPEC: Spec = Spec {
 /// The method [`FacebookOAuth2::get_long_lived_access_token`], in errors.
 pub const GET_LONG_LIVED_ACCESS_TOKEN: Operation = Operation::new("get_long_lived_access_token");
 
-oauth_core::client! {
+oauth_openid::client! {
     /// Signs users in with Facebook.
-    pub struct FacebookOAuth2 from SPEC, configured by { graph_version: with_graph_version };
+    pub struct FacebookOAuth2 from SPEC, verified by rules(), configured by { graph_version: with_graph_version };
+}
+
+/// What stands in Facebook's ID tokens. It is no issuer of the Graph API, whose users are known by the application's own ids.
+fn rules() -> Rules {
+    Rules::new().issuers(Issuers::OneOf(vec!["https://www.facebook.com".to_owned()]))
 }
 
 impl FacebookOAuth2 {

@@ -14,19 +14,17 @@
 //! Version 2 is the current one, and [`FranceConnectOAuth2::new`] uses it; version 1, which is being retired, is reachable
 //! by [`FranceConnectOAuth2::version_1`]. Both demand a nonce, so one is made where the caller gives none.
 //!
-//! Version 2 answers UserInfo as a signed JWT. Its claims are read; **its signature is not checked yet**, so what vouches
-//! for them is the TLS connection to FranceConnect itself (OpenID Connect Core section 3.1.3.7 allows that for what comes
-//! directly from the provider). FranceConnect does not say whether an address is verified,
-//! and its documentation does not speak of PKCE; a challenge is sent.
+//! Version 2 answers UserInfo as a signed JWT, and signs its ID tokens; both signatures are verified. Version 1 signs neither with
+//! a public key: there, TLS alone vouches for UserInfo, and its ID tokens are not looked at. FranceConnect does not say whether
+//! an address is verified, and its documentation does not speak of PKCE; a challenge is sent. FranceConnect+ encrypts too: see
+//! [`Rules::decrypter`](oauth_openid::Rules::decrypter).
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 pub use oauth_core;
 use oauth_core::{
-    AuthorizationRequest, ClientSecret, OAuth2, Operation, Provider, Result, Spec, async_trait,
-    http::{Method, header::CONTENT_TYPE},
-    random_token,
-    serde_json::{self, Value},
+    AuthorizationRequest, ClientSecret, OAuth2, Provider, Result, Spec, async_trait, random_token,
 };
+pub use oauth_openid;
+use oauth_openid::{Algorithm, Expected, Rules};
 
 /// FranceConnect's endpoints and dialect, version 2, production.
 pub const SPEC: Spec = Spec {
@@ -38,6 +36,7 @@ pub const SPEC: Spec = Spec {
     authorize: "https://oidc.franceconnect.gouv.fr/api/v2/authorize",
     token: "https://oidc.franceconnect.gouv.fr/api/v2/token",
     profile: Some("https://oidc.franceconnect.gouv.fr/api/v2/userinfo"),
+    jwks: Some("https://oidc.franceconnect.gouv.fr/api/v2/jwks"),
     end_session: Some("https://oidc.franceconnect.gouv.fr/api/v2/session/end"),
     authorize_params: &[("acr_values", "eidas1"), ("prompt", "consent")],
     email_verified_at: None,
@@ -52,6 +51,7 @@ pub const SPEC_V1: Spec = Spec {
     authorize: "https://app.franceconnect.gouv.fr/api/v1/authorize",
     token: "https://app.franceconnect.gouv.fr/api/v1/token",
     profile: Some("https://app.franceconnect.gouv.fr/api/v1/userinfo"),
+    jwks: None,
     end_session: None,
     authorize_params: &[],
     ..SPEC
@@ -64,9 +64,13 @@ pub const INTEGRATION: &str = "https://fcp-low.sbx.dev-franceconnect.fr";
 /// The host of version 1 for tests.
 pub const INTEGRATION_V1: &str = "https://fcp.integ01.dev-franceconnect.fr";
 
-oauth_core::client! {
+oauth_openid::client! {
     /// Signs users in with FranceConnect.
-    pub struct FranceConnectOAuth2 from SPEC, configured by { base_url: with_base_url };
+    pub struct FranceConnectOAuth2 from SPEC, verified by rules(), configured by { base_url: with_base_url };
+}
+
+fn rules() -> Rules {
+    Rules::new().algorithms([Algorithm::ES256, Algorithm::RS256]).userinfo(Expected::Signed)
 }
 
 impl FranceConnectOAuth2 {
@@ -114,24 +118,4 @@ impl Provider for FranceConnectOAuth2 {
         let request = if request.has_nonce() { request } else { request.nonce(random_token()?) };
         self.oauth2.get_authorization_url(request).await
     }
-
-    async fn get_profile(&self, access_token: &str) -> Result<Value> {
-        let operation = Operation::GET_PROFILE;
-        let url = self.oauth2.profile_endpoint()?;
-        let call = self.oauth2.call(operation, Method::GET, url).bearer(access_token);
-        let reply = call.header("accept", "application/jwt, application/json").send().await?;
-        if !reply.header(CONTENT_TYPE).is_some_and(|kind| kind.starts_with("application/jwt")) {
-            return reply.object();
-        }
-        claims(reply.body()).ok_or_else(|| reply.malformed("it is not a JWT with an object as its claims"))
-    }
-}
-
-/// The claims of a JWS in compact form (RFC 7515 section 7.1), unverified.
-fn claims(jwt: &[u8]) -> Option<Value> {
-    let mut parts = jwt.trim_ascii().split(|&byte| byte == b'.');
-    let (_, claims, _, None) = (parts.next()?, parts.next()?, parts.next()?, parts.next()) else {
-        return None;
-    };
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok().filter(Value::is_object)
 }

@@ -11,10 +11,16 @@
 //! ```
 //!
 //! A refresh token comes with the first consent only, because `access_type=offline` is sent; `prompt=consent` forces a new
-//! one. The domain in `hd` only narrows Google's account chooser: check the profile's `hd` before you rely on it.
+//! one. The domain in `hd` only narrows Google's account chooser: check the claim `hd` of the verified ID token
+//! ([`IdToken::of`](oauth_openid::IdToken::of)) before you rely on it.
+//!
+//! An ID token that Google's kits gave to a mobile application is verified by
+//! [`verify_id_token`](oauth_openid::OpenIDProvider::verify_id_token), with the ids of all your applications.
 
 pub use oauth_core;
-use oauth_core::{Operation, Provider, Result, Spec, async_trait, http::Method, serde_json::Value};
+use oauth_core::{Operation, Provider, Result, Spec, http::Method, serde_json::Value};
+pub use oauth_openid;
+use oauth_openid::{Issuers, Rules};
 use serde::Serialize;
 
 /// Google's endpoints and dialect.
@@ -30,6 +36,7 @@ pub const SPEC: Spec = Spec {
     revoke: Some("https://oauth2.googleapis.com/revoke"),
     device_authorization: Some("https://oauth2.googleapis.com/device/code"),
     profile: Some("https://openidconnect.googleapis.com/v1/userinfo"),
+    jwks: Some("https://www.googleapis.com/oauth2/v3/certs"),
     others: &[("people", "https://people.googleapis.com/v1/people/me")],
     scopes: &["openid", "email", "profile"],
     authorize_params: &[("access_type", "offline")],
@@ -39,9 +46,15 @@ pub const SPEC: Spec = Spec {
 /// The method [`GoogleOAuth2::get_people_profile`], in errors.
 pub const GET_PEOPLE_PROFILE: Operation = Operation::new("get_people_profile");
 
-oauth_core::client! {
+oauth_openid::client! {
     /// Signs users in with Google.
-    pub struct GoogleOAuth2 from SPEC;
+    pub struct GoogleOAuth2 from SPEC, verified by rules();
+}
+
+/// Google's documentation allows for an issuer without its scheme.
+fn rules() -> Rules {
+    let issuers = ["https://accounts.google.com", "accounts.google.com"];
+    Rules::new().issuers(Issuers::OneOf(issuers.map(str::to_owned).into()))
 }
 
 /// Google's own authorization parameters.
@@ -77,7 +90,6 @@ impl GoogleOAuth2 {
     }
 }
 
-#[async_trait]
 impl Provider for GoogleOAuth2 {
     oauth_core::accessors!();
 }

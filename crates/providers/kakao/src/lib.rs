@@ -12,13 +12,14 @@
 //! ```
 //!
 //! The client secret is optional at Kakao: pass `ClientSecret::NONE` if the application has none. Revoking an access token
-//! unlinks the user from the application. An ID token needs the scope `openid` and OpenID Connect switched on in the
-//! console. Kakao's documentation does not speak of PKCE, though its own SDKs use it; a challenge is sent.
+//! unlinks the user from the application. An ID token, which is then verified, needs the scope `openid` and OpenID Connect
+//! switched on in the console. Kakao's documentation does not speak of PKCE, though its own SDKs use it; a challenge is sent.
 
 pub use oauth_core;
 use oauth_core::{
     EmailVerification, Identity, OAuth2Token, Operation, Provider, Result, Spec, async_trait, http::Method,
 };
+pub use oauth_openid;
 
 /// Kakao's endpoints and dialect.
 pub const SPEC: Spec = Spec {
@@ -32,6 +33,7 @@ pub const SPEC: Spec = Spec {
     refresh: Some("https://kauth.kakao.com/oauth/token"),
     revoke: Some("https://kapi.kakao.com/v1/user/unlink"),
     profile: Some("https://kapi.kakao.com/v2/user/me"),
+    jwks: Some("https://kauth.kakao.com/.well-known/jwks.json"),
     scopes: &["profile_nickname", "account_email"],
     scope_separator: ",",
     email_at: Some("/kakao_account/email"),
@@ -41,7 +43,7 @@ pub const SPEC: Spec = Spec {
     ..Spec::RFC6749
 };
 
-oauth_core::client! {
+oauth_openid::client! {
     /// Signs users in with Kakao.
     pub struct KakaoOAuth2 from SPEC;
 }

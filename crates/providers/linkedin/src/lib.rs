@@ -11,13 +11,16 @@
 //! # }
 //! ```
 //!
-//! LinkedIn refuses a code verifier from ordinary applications, so logins send no challenge. Refresh tokens are for
+//! LinkedIn refuses a code verifier from ordinary applications, so logins send no challenge, and it does not repeat the nonce in
+//! its ID tokens, so one that is missing is tolerated: what ties a code to the browser here is the state. Refresh tokens are for
 //! approved partners. Applications of the retired products reach their two calls by
 //! [`get_legacy_profile`](LinkedInOAuth2::get_legacy_profile) and [`get_email`](LinkedInOAuth2::get_email), with
 //! [`LEGACY_SCOPES`].
 
 pub use oauth_core;
-use oauth_core::{Operation, Pkce, Provider, Result, Spec, async_trait, http::Method, serde_json::Value};
+use oauth_core::{Operation, Pkce, Provider, Result, Spec, http::Method, serde_json::Value};
+pub use oauth_openid;
+use oauth_openid::Rules;
 
 /// LinkedIn's endpoints and dialect.
 pub const SPEC: Spec = Spec {
@@ -30,6 +33,7 @@ pub const SPEC: Spec = Spec {
     token: "https://www.linkedin.com/oauth/v2/accessToken",
     refresh: Some("https://www.linkedin.com/oauth/v2/accessToken"),
     profile: Some("https://api.linkedin.com/v2/userinfo"),
+    jwks: Some("https://www.linkedin.com/oauth/openid/jwks"),
     // The projections must arrive as they stand here, unescaped.
     others: &[
         ("legacy_profile", "https://api.linkedin.com/v2/me?projection=(id)"),
@@ -49,9 +53,9 @@ pub const LEGACY_SCOPES: [&str; 3] = ["r_emailaddress", "r_liteprofile", "r_basi
 /// The method [`LinkedInOAuth2::get_email`], in errors.
 pub const GET_EMAIL: Operation = Operation::new("get_email");
 
-oauth_core::client! {
+oauth_openid::client! {
     /// Signs users in with LinkedIn.
-    pub struct LinkedInOAuth2 from SPEC;
+    pub struct LinkedInOAuth2 from SPEC, verified by Rules::new().nonce_may_be_missing();
 }
 
 impl LinkedInOAuth2 {
@@ -79,7 +83,6 @@ impl LinkedInOAuth2 {
     }
 }
 
-#[async_trait]
 impl Provider for LinkedInOAuth2 {
     oauth_core::accessors!();
 }

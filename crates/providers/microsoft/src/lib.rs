@@ -4,12 +4,16 @@
 //! ```
 //! use oauth_microsoft::{MicrosoftGraphOAuth2, oauth_core::Provider};
 //!
-//! let microsoft = MicrosoftGraphOAuth2::new("CLIENT_ID", "CLIENT_SECRET").with_tenant("organizations")?;
-//! assert!(microsoft.with_tenant("evil.example/#").is_err());
+//! let one = MicrosoftGraphOAuth2::new("CLIENT_ID", "CLIENT_SECRET").with_tenant("72f988bf-86f1-41af-91ab-2d7cd011db47")?;
+//! let everybody = MicrosoftGraphOAuth2::new("CLIENT_ID", "CLIENT_SECRET").with_any_tenant();
+//! assert!(everybody.with_tenant("evil.example/#").is_err());
 //! # Ok::<(), oauth_core::Error>(())
 //! ```
 //!
-//! The tenant is `common` (the default), `organizations`, `consumers`, a tenant's id or one of its domains.
+//! **Tenants.** Endpoints are those of a tenant: `common` (the default), `organizations`, `consumers`, a tenant's id or one of
+//! its domains. The ID token names the user's own tenant, and that must be one that may sign in: the tenant whose id was given,
+//! those of [`with_tenants`](MicrosoftGraphOAuth2::with_tenants), or, said in so many words, any.
+//! A login does not begin before one of them was chosen.
 //!
 //! **E-mail.** Microsoft Graph says neither of `mail` nor of `userPrincipalName` that the user owns it: an administrator
 //! of any tenant can set them to anything. So the address is `mail`, else a `userPrincipalName` that is an address, and
@@ -19,6 +23,8 @@ pub use oauth_core;
 use oauth_core::{
     Email, EmailVerification, Identity, OAuth2Token, Provider, Result, Spec, async_trait, text_at,
 };
+pub use oauth_openid;
+use oauth_openid::{Issuers, OpenIDProvider, Rules, Tenants};
 
 /// Microsoft's endpoints and dialect.
 pub const SPEC: Spec = Spec {
@@ -32,6 +38,7 @@ pub const SPEC: Spec = Spec {
     refresh: Some("https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token"),
     device_authorization: Some("https://login.microsoftonline.com/{tenant}/oauth2/v2.0/devicecode"),
     profile: Some("https://graph.microsoft.com/v1.0/me"),
+    jwks: Some("https://login.microsoftonline.com/{tenant}/discovery/v2.0/keys"),
     end_session: Some("https://login.microsoftonline.com/{tenant}/oauth2/v2.0/logout"),
     scopes: &["openid", "profile", "email", "offline_access", "User.Read"],
     authorize_params: &[("response_mode", "query")],
@@ -41,21 +48,68 @@ pub const SPEC: Spec = Spec {
     ..Spec::RFC6749
 };
 
-oauth_core::client! {
+/// The issuers of ID tokens, with the user's own tenant in place of `{tenantid}`.
+const ISSUER: &str = "https://login.microsoftonline.com/{tenantid}/v2.0";
+
+/// The tenant of personal accounts.
+const CONSUMERS: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
+
+oauth_openid::client! {
     /// Signs users in with Microsoft.
-    pub struct MicrosoftGraphOAuth2 from SPEC, configured by { tenant: with_tenant };
+    pub struct MicrosoftGraphOAuth2 from SPEC, verified by rules(Tenants::Undecided), configured by {
+        tenant: with_tenant,
+        tenants: with_tenants_of_text
+    };
+}
+
+fn rules(tenants: Tenants) -> Rules {
+    Rules::new().issuers(Issuers::Tenants { template: ISSUER.to_owned(), tenants })
 }
 
 impl MicrosoftGraphOAuth2 {
-    /// Lets only accounts of this tenant sign in.
+    /// Uses the endpoints of this tenant. If it is a tenant's id, or `consumers`, only accounts of that tenant can sign in; of
+    /// a domain the id is not known, and `common` and `organizations` are no tenant: there,
+    /// [`with_tenants`](Self::with_tenants) or [`with_any_tenant`](Self::with_any_tenant) has to say who may.
     ///
     /// # Errors
     ///
     /// A configuration error when the text is no tenant.
     pub fn with_tenant(mut self, tenant: &str) -> Result<Self> {
         self.oauth2.set_parameter("tenant", tenant)?;
-        Ok(self)
+        Ok(match tenant {
+            "consumers" => self.with_tenants([CONSUMERS]),
+            id if is_id(id) => self.with_tenants([id]),
+            _ => self,
+        })
     }
+
+    /// Lets accounts of these tenants sign in, by their ids.
+    #[must_use]
+    pub fn with_tenants<S: Into<String>>(self, ids: impl IntoIterator<Item = S>) -> Self {
+        let ids = ids.into_iter().map(|id| id.into().to_ascii_lowercase()).collect();
+        self.with_rules(|_| rules(Tenants::OneOf(ids)))
+    }
+
+    /// Lets the accounts of all organizations and all personal accounts sign in, as far as the application's registration does.
+    /// Whoever administers a tenant decides what its tokens say of names and addresses.
+    #[must_use]
+    pub fn with_any_tenant(self) -> Self {
+        self.with_rules(|_| rules(Tenants::Any))
+    }
+
+    /// Ids with spaces or commas between them, or `any`.
+    fn with_tenants_of_text(self, tenants: &str) -> Result<Self> {
+        Ok(match tenants.trim() {
+            "any" => self.with_any_tenant(),
+            ids => self.with_tenants(ids.split([' ', ',']).filter(|id| !id.is_empty())),
+        })
+    }
+}
+
+/// Whether a text is a tenant's id: 32 hexadecimal digits in five groups.
+fn is_id(text: &str) -> bool {
+    let groups: Vec<_> = text.split('-').map(str::len).collect();
+    groups == [8, 4, 4, 4, 12] && text.chars().all(|digit| digit == '-' || digit.is_ascii_hexdigit())
 }
 
 #[async_trait]
@@ -64,7 +118,7 @@ impl Provider for MicrosoftGraphOAuth2 {
 
     /// Many accounts have no `mail`; a guest's `userPrincipalName` looks like an address and is none.
     async fn get_identity(&self, token: &OAuth2Token) -> Result<Identity> {
-        let mut identity = self.oauth2.identity(self.get_profile(token.bearer()?).await?)?;
+        let mut identity = self.oauth2.identity(self.get_profile_of(token).await?)?;
         if identity.email.is_none() {
             identity.email = text_at(&identity.profile, "/userPrincipalName")
                 .filter(|name| name.contains('@') && !name.contains("#EXT#"))

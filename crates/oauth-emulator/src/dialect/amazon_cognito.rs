@@ -1,0 +1,34 @@
+use serde_json::{Map, Value, json};
+
+use super::Dialect;
+use crate::{end_session::Logout, reply::Reply, request::Params, server::Call, state::Grant};
+
+/// <https://docs.aws.amazon.com/cognito/latest/developerguide/federation-endpoints.html>
+pub(super) struct AmazonCognito;
+
+impl Dialect for AmazonCognito {
+    fn id_token(&self, grant: &Grant, claims: &mut Map<String, Value>) {
+        claims.insert("token_use".to_owned(), json!("id"));
+        claims.insert("cognito:username".to_owned(), json!(grant.user.username));
+    }
+
+    /// Booleans come as strings here, though not in ID tokens.
+    fn profile(&self, _call: &Call<'_>, grant: &Grant, mut body: Map<String, Value>) -> Reply {
+        if let Some(verified) = body.get("email_verified").map(Value::to_string) {
+            body.insert("email_verified".to_owned(), json!(verified));
+        }
+        body.insert("username".to_owned(), json!(grant.user.username));
+        Reply::ok(&Value::Object(body))
+    }
+
+    /// The logout endpoint is older than the standard and has its own names.
+    fn logout(&self, params: &Params) -> Logout {
+        let text = |name| params.get(name).map(str::to_owned);
+        Logout {
+            id_token_hint: None,
+            client_id: text("client_id"),
+            redirect_uri: text("logout_uri"),
+            state: text("state"),
+        }
+    }
+}

@@ -1,0 +1,31 @@
+use serde_json::{Map, Value, json};
+
+use super::Dialect;
+use crate::{
+    authorize::Allowed,
+    state::{Grant, Issued},
+};
+
+/// How long a refresh token lives unless it is used, in seconds.
+const REFRESH_EXPIRES_IN: u64 = 1800;
+
+/// <https://www.keycloak.org/securing-apps/oidc-layers>
+pub(super) struct Keycloak;
+
+impl Dialect for Keycloak {
+    fn callback(&self, allowed: &Allowed<'_>, answer: &mut Vec<(String, String)>) {
+        answer.push(("session_state".to_owned(), allowed.request.sid.clone()));
+    }
+
+    fn token_reply(&self, issued: &Issued, reply: &mut Map<String, Value>) {
+        reply.insert("refresh_expires_in".to_owned(), json!(REFRESH_EXPIRES_IN));
+        reply.insert("not-before-policy".to_owned(), json!(0));
+        reply.insert("session_state".to_owned(), json!(issued.grant.request.sid));
+    }
+
+    /// What other servers write into the header, `typ`, stands among the claims.
+    fn id_token(&self, _grant: &Grant, claims: &mut Map<String, Value>) {
+        claims.insert("typ".to_owned(), json!("ID"));
+        claims.entry("acr").or_insert(json!("1"));
+    }
+}

@@ -1,0 +1,62 @@
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+
+use super::Dialect;
+use crate::{
+    authorize::CallbackError,
+    reply::{Refusal, Reply},
+    server::Call,
+    state::{Grant, Issued},
+    user::User,
+};
+
+/// Where the user signs in: exactly one of them stands in the authorization request.
+const SELECTORS: [&str; 3] = ["connection", "organization", "provider"];
+
+/// <https://workos.com/docs/reference/sso>
+pub(super) struct WorkOs;
+
+impl Dialect for WorkOs {
+    fn check_authorize(&self, call: &Call<'_>, _scopes: &[String]) -> Result<(), CallbackError> {
+        let given = SELECTORS.iter().filter(|name| call.request.query.get(name).is_some()).count();
+        match given {
+            1 => Ok(()),
+            _ => Err(CallbackError::new(
+                "invalid_request",
+                "exactly one of connection, organization and provider must be given",
+            )),
+        }
+    }
+
+    /// The profile comes along; there are neither scopes nor a type.
+    fn token_reply(&self, issued: &Issued, reply: &mut Map<String, Value>) {
+        reply.remove("scope");
+        let user = &issued.grant.user;
+        let mut profile = Map::new();
+        profile.insert("id".to_owned(), json!(user.id));
+        profile.insert("email".to_owned(), json!(user.email));
+        add_members(user, &mut profile);
+        reply.insert("profile".to_owned(), Value::Object(profile));
+    }
+
+    /// 400 also for a client that is not authenticated.
+    fn refuse(&self, _call: &Call<'_>, refusal: &Refusal) -> Reply {
+        let body = json!({"error": refusal.reason.code(), "error_description": refusal.description});
+        Reply::json(StatusCode::BAD_REQUEST, &body)
+    }
+
+    fn profile(&self, _call: &Call<'_>, grant: &Grant, mut body: Map<String, Value>) -> Reply {
+        add_members(&grant.user, &mut body);
+        Reply::ok(&Value::Object(body))
+    }
+}
+
+fn add_members(user: &User, profile: &mut Map<String, Value>) {
+    let (first, last) = user.name.split_once(' ').unwrap_or((&user.name, ""));
+    profile.insert("object".to_owned(), json!("profile"));
+    profile.insert("connection_id".to_owned(), json!("conn_01E4ZCR3C56J083X43JQXF3JK5"));
+    profile.insert("connection_type".to_owned(), json!("OktaSAML"));
+    profile.insert("idp_id".to_owned(), json!("00u1a0ufowBJlzPlk357"));
+    profile.insert("first_name".to_owned(), json!(first));
+    profile.insert("last_name".to_owned(), json!(last));
+}

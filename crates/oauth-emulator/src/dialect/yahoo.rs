@@ -1,0 +1,21 @@
+use serde_json::{Map, Value, json};
+
+use super::Dialect;
+use crate::{server::Call, state::Issued};
+
+/// <https://developer.yahoo.com/oauth2/guide/openid_connect/>
+pub(super) struct Yahoo;
+
+impl Dialect for Yahoo {
+    fn token_reply(&self, issued: &Issued, reply: &mut Map<String, Value>) {
+        reply.insert("xoauth_yahoo_guid".to_owned(), json!(issued.grant.user.id));
+    }
+
+    /// The revocation endpoint has a name of Yahoo's own.
+    fn metadata(&self, _call: &Call<'_>, document: &mut Map<String, Value>) {
+        document.remove("revocation_endpoint_auth_methods_supported");
+        if let Some(url) = document.remove("revocation_endpoint") {
+            document.insert("token_revocation_endpoint".to_owned(), url);
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! What this process knows of each key, and which keys it is refreshing.
+
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher, RandomState},
+    sync::{
+        Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use oauth_core::{OAuth2Token, OffsetDateTime};
+use tokio::sync::watch;
+
+use crate::{error::Error, key::TokenKey};
+
+/// A live token, or why there is none.
+pub(crate) type Outcome = Result<Arc<OAuth2Token>, Error>;
+
+/// How a refresh that is under way in this process will end.
+pub(crate) type Ending = watch::Receiver<Option<Outcome>>;
+
+/// Enough that 16 cores seldom meet on one lock.
+const SHARDS: usize = 128;
+
+/// What is known of a key.
+pub(crate) struct Answer {
+    pub(crate) outcome: Result<Arc<OAuth2Token>, Box<Error>>,
+    /// The version of the record that it was read from.
+    pub(crate) version: u64,
+    /// Until when it is given without another look; `None` for ever.
+    pub(crate) holds_until: Option<OffsetDateTime>,
+    /// Until when the token is live; `None` for ever.
+    pub(crate) live_until: Option<OffsetDateTime>,
+}
+
+/// What somebody learned about a key.
+pub(crate) enum Learned {
+    /// Nothing that changes what was known.
+    Nothing,
+    /// There is no record of it.
+    Gone,
+    /// The answer to give from now on.
+    Answer(Answer),
+}
+
+pub(crate) struct Cache {
+    shards: Box<[RwLock<Shard>]>,
+    hasher: RandomState,
+    shard_capacity: usize,
+    next_flight: AtomicU64,
+}
+
+#[derive(Default)]
+struct Shard {
+    answers: HashMap<TokenKey, Answer>,
+    flights: HashMap<TokenKey, Flight>,
+}
+
+/// A refresh under way. Whoever changes the key's token takes it out of the map, so that its result is not believed.
+struct Flight {
+    id: u64,
+    ending: Ending,
+}
+
+/// The right to end a flight.
+pub(crate) struct Pilot {
+    cache: Arc<Cache>,
+    key: TokenKey,
+    id: u64,
+    ending: watch::Sender<Option<Outcome>>,
+}
+
+impl Cache {
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self {
+            shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
+            hasher: RandomState::new(),
+            shard_capacity: capacity.div_ceil(SHARDS).max(1),
+            next_flight: AtomicU64::new(0),
+        }
+    }
+
+    /// The answer that holds now, if there is one. This is what a call costs most of the time.
+    pub(crate) fn fresh(&self, key: &TokenKey, now: OffsetDateTime) -> Option<Outcome> {
+        let shard = self.read(key);
+        let answer = shard.answers.get(key)?;
+        answer.holds_until.is_none_or(|until| now < until).then(|| match &answer.outcome {
+            Ok(token) => Ok(Arc::clone(token)),
+            Err(error) => Err(Error::clone(error)),
+        })
+    }
+
+    /// The version of the record that the answer was read from, if there is an answer.
+    pub(crate) fn version(&self, key: &TokenKey) -> Option<u64> {
+        self.read(key).answers.get(key).map(|answer| answer.version)
+    }
+
+    /// A token that is due but not dead yet.
+    pub(crate) fn live(&self, key: &TokenKey, now: OffsetDateTime) -> Option<Arc<OAuth2Token>> {
+        let shard = self.read(key);
+        let answer = shard.answers.get(key)?;
+        let token = answer.outcome.as_ref().ok()?;
+        answer.live_until.is_none_or(|until| now < until).then(|| Arc::clone(token))
+    }
+
+    /// Lets a live token stand for a while though it is due, because trying again at once would not help.
+    pub(crate) fn hold(&self, key: &TokenKey, until: OffsetDateTime) {
+        if let Some(answer) = self.write(key).answers.get_mut(key) {
+            answer.holds_until = Some(answer.live_until.map_or(until, |live| live.min(until)));
+        }
+    }
+
+    /// What somebody knows who has changed the key's token. A flight that is under way will not be believed.
+    pub(crate) fn tell(&self, key: &TokenKey, learned: Learned) {
+        let mut shard = self.write(key);
+        shard.flights.remove(key);
+        shard.learn(key, learned, self.shard_capacity);
+    }
+
+    /// The flight that is under way, or a new one, which is the caller's to end.
+    pub(crate) fn join_or_start(self: &Arc<Self>, key: &TokenKey) -> (Ending, Option<Pilot>) {
+        let mut shard = self.write(key);
+        if let Some(flight) = shard.flights.get(key) {
+            return (flight.ending.clone(), None);
+        }
+        let (sender, ending) = watch::channel(None);
+        let id = self.next_flight.fetch_add(1, Ordering::Relaxed);
+        shard.flights.insert(key.clone(), Flight { id, ending: ending.clone() });
+        let pilot = Pilot { cache: Arc::clone(self), key: key.clone(), id, ending: sender };
+        (ending, Some(pilot))
+    }
+
+    fn lock(&self, key: &TokenKey) -> &RwLock<Shard> {
+        &self.shards[(self.hasher.hash_one(key) % SHARDS as u64) as usize]
+    }
+
+    // No step leaves a shard half-changed, so that what a panic left behind can be used.
+    fn read(&self, key: &TokenKey) -> RwLockReadGuard<'_, Shard> {
+        self.lock(key).read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self, key: &TokenKey) -> RwLockWriteGuard<'_, Shard> {
+        self.lock(key).write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shard {
+    fn learn(&mut self, key: &TokenKey, learned: Learned, capacity: usize) {
+        let answer = match learned {
+            Learned::Nothing => return,
+            Learned::Gone => {
+                self.answers.remove(key);
+                return;
+            }
+            Learned::Answer(answer) => answer,
+        };
+        if let Some(known) = self.answers.get(key)
+            && known.version > answer.version
+        {
+            return;
+        }
+        if self.answers.len() >= capacity && !self.answers.contains_key(key) {
+            // An eighth at once, whichever the map shows first, so that each insertion pays for a constant share.
+            let mut surplus = capacity / 8 + 1;
+            self.answers.retain(|_, _| match surplus {
+                0 => true,
+                _ => {
+                    surplus -= 1;
+                    false
+                }
+            });
+        }
+        self.answers.insert(key.clone(), answer);
+    }
+}
+
+impl Pilot {
+    /// Makes the result known: to those who wait, and to those who come later unless somebody changed the token meanwhile.
+    pub(crate) fn land(self, outcome: Outcome, learned: Learned) {
+        let mut shard = self.cache.write(&self.key);
+        let is_believed = shard.flights.get(&self.key).is_some_and(|flight| flight.id == self.id);
+        if is_believed {
+            shard.flights.remove(&self.key);
+            shard.learn(&self.key, learned, self.cache.shard_capacity);
+        }
+        drop(shard);
+        self.ending.send_replace(Some(outcome));
+    }
+}
+
+/// A flight that ends without landing, with its runtime or by a panic, must not keep others from starting.
+impl Drop for Pilot {
+    fn drop(&mut self) {
+        let mut shard = self.cache.write(&self.key);
+        if shard.flights.get(&self.key).is_some_and(|flight| flight.id == self.id) {
+            shard.flights.remove(&self.key);
+        }
+    }
+}

@@ -1,0 +1,62 @@
+use oauth_core::{
+    async_trait,
+    http::Extensions,
+    reqwest::{Request, Response},
+};
+use reqwest_middleware::{Error, Middleware, Next, Result};
+
+use super::{Authorizer, Hosts, RequestError};
+use crate::{key::TokenKey, manager::TokenManager};
+
+/// Does what [`AuthorizedClient`](crate::AuthorizedClient) does, as a middleware of `reqwest_middleware`.
+///
+/// Each request names its key by `with_extension(key)`, unless the middleware has one of its own. A request without a key,
+/// or to a host that is not listed, is not sent: its error holds a [`RequestError`]. Middlewares that come after this one
+/// see the token.
+#[derive(Clone, Debug)]
+pub struct TokenMiddleware {
+    key: Option<TokenKey>,
+    tokens: Authorizer,
+}
+
+impl TokenMiddleware {
+    /// With the tokens of the keys that the requests name, to these hosts.
+    #[must_use]
+    pub fn new(tokens: TokenManager, hosts: Hosts) -> Self {
+        Self { key: None, tokens: Authorizer { manager: tokens, hosts, distrusts_any_401: false } }
+    }
+
+    /// With this key's token for requests that name none.
+    #[must_use]
+    pub fn with_key(mut self, key: TokenKey) -> Self {
+        self.key = Some(key);
+        self
+    }
+
+    /// Takes every 401 as a rejection of the token, for APIs that do not say `invalid_token`, such as GitHub's.
+    #[must_use]
+    pub fn refresh_on_any_401(mut self) -> Self {
+        self.tokens.distrusts_any_401 = true;
+        self
+    }
+}
+
+#[async_trait]
+impl Middleware for TokenMiddleware {
+    async fn handle(
+        &self,
+        mut request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> Result<Response> {
+        let key = extensions.get::<TokenKey>().cloned().or_else(|| self.key.clone());
+        let key = key.ok_or(RequestError::NoKey).map_err(Error::middleware)?;
+        let token = self.tokens.authorize(&key, &mut request).await.map_err(Error::middleware)?;
+        let again = request.try_clone();
+        let reply = next.clone().run(request, extensions).await?;
+        match self.tokens.authorize_again(&key, &token, &reply, again).await {
+            Some(request) => next.run(request, extensions).await,
+            None => Ok(reply),
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! What all of a manager's clones and tasks share.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use oauth_core::{Clock, OffsetDateTime};
+use tokio::sync::Semaphore;
+
+use crate::{
+    cache::Cache, ending::AllUnsaved, event::Observers, source::TokenSource, tasks::Tasks, timing::Timing,
+    vault::Vault,
+};
+
+pub(crate) struct Core {
+    pub(crate) vault: Vault,
+    pub(crate) sources: HashMap<String, Source>,
+    pub(crate) timing: Timing,
+    pub(crate) clock: Time,
+    pub(crate) cache: Arc<Cache>,
+    pub(crate) observers: Observers,
+    /// Who this is, in leases.
+    pub(crate) holder: String,
+    pub(crate) tasks: Tasks,
+    pub(crate) unsaved: Mutex<AllUnsaved>,
+}
+
+/// A source, and how many more requests may be made to it at the same time.
+pub(crate) struct Source {
+    pub(crate) tokens: Arc<dyn TokenSource>,
+    pub(crate) permits: Semaphore,
+}
+
+/// The operating system's time unless the application has a clock of its own; asking the former costs no indirection.
+pub(crate) enum Time {
+    System,
+    Own(Arc<dyn Clock>),
+}
+
+impl Time {
+    pub(crate) fn now(&self) -> OffsetDateTime {
+        match self {
+            Self::System => OffsetDateTime::now_utc(),
+            Self::Own(clock) => clock.now(),
+        }
+    }
+}
+
+impl Core {
+    /// Never held across an await.
+    pub(crate) fn unsaved(&self) -> MutexGuard<'_, AllUnsaved> {
+        self.unsaved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenManager")
+            .field("store", &self.vault.store)
+            .field("providers", &self.sources.keys())
+            .field("holder", &self.holder)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,317 @@
+//! What becomes of a refresh once the provider has answered.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use oauth_core::{ErrorClass, ErrorKind, HttpErrorKind, OAuth2Token, Operation};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::{
+    core::Core,
+    error::Error,
+    event,
+    key::TokenKey,
+    refresh::{Changed, Flight, Landing},
+    state::{DeadGrant, DeadReason, State, time},
+    store::{Expected, Lease, Saved, StoreError},
+    tasks::Ticket,
+    timing::pause,
+    vault::Opened,
+};
+
+/// A new token that the store has not taken yet. While it stands here, its predecessor is not redeemed again.
+#[derive(Clone)]
+pub(crate) struct Unsaved {
+    token: Arc<OAuth2Token>,
+    new: Arc<State>,
+    before: Arc<State>,
+    expected: Expected,
+    cause: StoreError,
+}
+
+/// By key. A writer who replaces the token takes it out.
+pub(crate) type AllUnsaved = HashMap<TokenKey, Unsaved>;
+
+/// How a save of a new token ended.
+enum Kept {
+    Saved(u64),
+    /// Something else than the predecessor is there: a new login, or another process's token.
+    Superseded(Box<Opened>),
+    Deleted,
+    Failed(StoreError),
+}
+
+impl Flight<'_> {
+    /// Saves a new token, then hands it out.
+    pub(crate) async fn keep(
+        &self,
+        token: OAuth2Token,
+        before: State,
+        expected: Expected,
+        lease: &Lease,
+    ) -> Result<Landing, Changed> {
+        let core = self.core;
+        let new = State::fresh(token.clone(), core.clock.now());
+        let token = Arc::new(token);
+        match core.save_new(self.key, &new, &before, expected, Some(lease), core.timing.save_patience).await {
+            Ok(Kept::Saved(version)) => Ok(core.refreshed(self.key, &token, &new, version)),
+            Ok(Kept::Superseded(found)) => self.settled(Some(&found)).ok_or(Changed),
+            Ok(Kept::Deleted) => Ok(Landing::gone(self.key)),
+            Ok(Kept::Failed(cause)) => {
+                let unsaved =
+                    Unsaved { token, new: Arc::new(new), before: Arc::new(before), expected, cause };
+                Ok(core.keep_in_memory(self.key, unsaved, self.ticket))
+            }
+            // What is there cannot be read, and is left as it is.
+            Err(error) => Ok(Landing::failed(error)),
+        }
+    }
+
+    /// Decides what a failure means: for the grant, for the record, for the caller.
+    pub(crate) async fn give_up(
+        &self,
+        error: oauth_core::Error,
+        before: &State,
+        expected: Expected,
+        lease: &Lease,
+    ) -> Result<Landing, Changed> {
+        // A machine's grant cannot be lost: whatever the server dislikes today, it may like tomorrow.
+        if error.class() == ErrorClass::Reauthorize && self.source.needs_login() {
+            self.bury(&error, before, lease).await
+        } else {
+            self.try_later(error, before, expected, lease).await
+        }
+    }
+
+    /// The provider says that the grant is dead. Before that is believed, the store is asked once more: another process may
+    /// have redeemed the same token and saved its successor.
+    async fn bury(
+        &self,
+        error: &oauth_core::Error,
+        before: &State,
+        lease: &Lease,
+    ) -> Result<Landing, Changed> {
+        let core = self.core;
+        let found = match core.vault.load(self.key).await {
+            Ok(Some(found)) => found,
+            Ok(None) => return Ok(Landing::gone(self.key)),
+            Err(error) => return Ok(Landing::failed(error)),
+        };
+        if !found.state.has_the_tokens_of(before) {
+            return self.settled(Some(&found)).ok_or(Changed);
+        }
+        let now = core.clock.now();
+        let reason = match before.refreshing_since {
+            Some(since) => DeadReason::LostInRefresh { since },
+            None => refusal(error),
+        };
+        let grant = DeadGrant { reason, at: time(now.unix_timestamp()) };
+        let died = before.died(&grant);
+        let version =
+            match core.vault.save(self.key, &died, Expected::Version(found.version), Some(lease)).await {
+                Ok(Saved::Version(version)) => version,
+                Ok(Saved::Conflict(_) | Saved::Fenced) => return Err(Changed),
+                // This process knows; the next one that asks will learn it from the provider.
+                Err(_) => found.version,
+            };
+        let error = Error::Dead { key: self.key.clone(), grant: grant.clone() };
+        let landing = Landing::refused(error, version, now + core.timing.reread_failures_after);
+        Ok(Landing { event: Some(event::Outcome::Dead(grant)), ..landing })
+    }
+
+    /// The provider did not answer, or not to the point. Nothing is deleted; it is left alone for a while, by all processes.
+    async fn try_later(
+        &self,
+        error: oauth_core::Error,
+        before: &State,
+        expected: Expected,
+        lease: &Lease,
+    ) -> Result<Landing, Changed> {
+        let (core, now) = (self.core, self.core.clock.now());
+        let asked_for = match error.class() {
+            ErrorClass::Transient { retry_after } => retry_after,
+            _ => error.retry_after(),
+        };
+        let message = error.to_string();
+        let wait = core.timing.backoff(before.failures, asked_for);
+        let failed = before.failed(&message, now, wait, was_surely_not_carried_out(&error));
+        let saved = core.vault.save(self.key, &failed, expected, Some(lease)).await;
+        let version = match (saved, expected) {
+            (Ok(Saved::Version(version)), _) => version,
+            (Ok(Saved::Conflict(_) | Saved::Fenced), _) => return Err(Changed),
+            // The mark stays in the store, and this process remembers the rest.
+            (Err(_), Expected::Version(version)) => version,
+            (Err(_), _) => 0,
+        };
+        let retry_at = now + wait;
+        let error =
+            Error::RefreshFailed { key: self.key.clone(), cause: Some(Arc::new(error)), message, retry_at };
+        let event = Some(event::Outcome::Transient(error.clone()));
+        let resting = Opened { version, state: failed, is_current: true };
+        let landing = match self.settled(Some(&resting)) {
+            Some(landing) if landing.outcome.is_ok() => landing,
+            _ => Landing::refused(error, version, retry_at.min(now + core.timing.reread_failures_after)),
+        };
+        Ok(Landing { event, ..landing })
+    }
+}
+
+impl Core {
+    /// Writes a new token where its predecessor is, for as long as it takes or patience lasts.
+    ///
+    /// The lease may be lost on the way, to a process that then holds the same predecessor and cannot do anything good with
+    /// it. So whatever has been noted about the predecessor is written over, and nothing else is.
+    async fn save_new(
+        &self,
+        key: &TokenKey,
+        new: &State,
+        before: &State,
+        mut expected: Expected,
+        mut lease: Option<&Lease>,
+        patience: Duration,
+    ) -> Result<Kept, Error> {
+        let sealed = match self.vault.seal(key, new) {
+            Ok(sealed) => sealed,
+            Err(cause) => return Ok(Kept::Failed(cause)),
+        };
+        let deadline = Instant::now() + patience;
+        for round in 0.. {
+            let attempt = self.vault.store.save(key, sealed.clone(), expected, lease).await;
+            let found = match attempt {
+                Ok(Saved::Version(version)) => return Ok(Kept::Saved(version)),
+                Ok(Saved::Conflict(None)) => return Ok(Kept::Deleted),
+                // An attempt that seemed to fail did not.
+                Ok(Saved::Conflict(Some(record))) if record.sealed == sealed => {
+                    return Ok(Kept::Saved(record.version));
+                }
+                Ok(Saved::Conflict(Some(record))) => Ok(Some(self.vault.open(key, &record)?)),
+                Ok(Saved::Fenced) => {
+                    lease = None;
+                    self.vault.load(key).await
+                }
+                Err(cause) => Err(Error::Store { key: key.clone(), cause }),
+            };
+            match found {
+                Ok(Some(found)) if found.state.has_the_tokens_of(before) => {
+                    expected = Expected::Version(found.version);
+                }
+                Ok(Some(found)) => return Ok(Kept::Superseded(Box::new(found))),
+                Ok(None) => return Ok(Kept::Deleted),
+                Err(Error::Store { cause, .. }) => {
+                    if Instant::now() >= deadline {
+                        return Ok(Kept::Failed(cause));
+                    }
+                    sleep(pause(round)).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Kept::Deleted)
+    }
+
+    fn refreshed(&self, key: &TokenKey, token: &Arc<OAuth2Token>, state: &State, version: u64) -> Landing {
+        let due_at = self.timing.milestones(key, state).due_at;
+        let answer = self.answer(key, token, state, version, due_at);
+        let expires_at = state.expires_at.map(time);
+        Landing { event: Some(event::Outcome::Refreshed { version, expires_at }), ..Landing::live(answer) }
+    }
+
+    /// Remembers a token that the store did not take, and goes on trying after the flight has ended.
+    fn keep_in_memory(self: &Arc<Self>, key: &TokenKey, unsaved: Unsaved, ticket: &Ticket) -> Landing {
+        self.unsaved().insert(key.clone(), unsaved.clone());
+        tokio::spawn(Arc::clone(self).go_on_saving(key.clone(), ticket.another()));
+        let error = unsaved.error(key);
+        Landing { event: Some(event::Outcome::Transient(error.clone())), ..self.not_saved(error, &unsaved) }
+    }
+
+    fn not_saved(&self, error: Error, unsaved: &Unsaved) -> Landing {
+        let Expected::Version(version) = unsaved.expected else { return Landing::failed(error) };
+        Landing::refused(error, version, self.clock.now() + self.timing.first_backoff)
+    }
+
+    async fn go_on_saving(self: Arc<Self>, key: TokenKey, _ticket: Ticket) {
+        let began = std::time::Instant::now();
+        let mut is_closing = false;
+        for round in 5.. {
+            let nap = pause(round).max(self.timing.first_backoff / 2);
+            // A shutdown grants one more attempt, with the usual patience.
+            is_closing = is_closing || timeout(nap, self.tasks.closed()).await.is_ok();
+            let patience = if is_closing { self.timing.save_patience } else { Duration::ZERO };
+            match self.save_unsaved(&key, patience).await {
+                Some(Landing { outcome: Err(Error::NotSaved { .. }), .. }) if !is_closing => {}
+                Some(landing) => {
+                    if let Some(event) = landing.event {
+                        self.observers.tell(&key, event, began.elapsed());
+                    }
+                    return self.cache.tell(&key, landing.learned);
+                }
+                None => return,
+            }
+        }
+    }
+
+    /// The first thing that a flight does: where a new token waits to be saved, the old one is not to be redeemed.
+    pub(crate) async fn save_what_was_not(&self, key: &TokenKey) -> Option<Landing> {
+        self.save_unsaved(key, Duration::ZERO).await
+    }
+
+    /// Tries once more to save what could not be saved; `None` if there is no such thing.
+    async fn save_unsaved(&self, key: &TokenKey, patience: Duration) -> Option<Landing> {
+        let unsaved = self.unsaved().get(key).cloned()?;
+        let Unsaved { token, new, before, expected, .. } = &unsaved;
+        let kept = self.save_new(key, new, before, *expected, None, patience).await;
+        let landing = match kept {
+            Ok(Kept::Failed(cause)) => {
+                let unsaved = Unsaved { cause, ..unsaved };
+                return Some(self.not_saved(unsaved.error(key), &unsaved));
+            }
+            Ok(Kept::Saved(version)) => self.refreshed(key, token, new, version),
+            Ok(Kept::Superseded(_) | Kept::Deleted) => {
+                self.forget_unsaved(key, token);
+                return None;
+            }
+            Err(error) => Landing::failed(error),
+        };
+        self.forget_unsaved(key, token);
+        Some(landing)
+    }
+
+    fn forget_unsaved(&self, key: &TokenKey, token: &Arc<OAuth2Token>) {
+        let mut all = self.unsaved();
+        if all.get(key).is_some_and(|unsaved| Arc::ptr_eq(&unsaved.token, token)) {
+            all.remove(key);
+        }
+    }
+}
+
+impl Unsaved {
+    /// The error that hands the token over.
+    pub(crate) fn error(&self, key: &TokenKey) -> Error {
+        Error::NotSaved { key: key.clone(), token: Arc::clone(&self.token), cause: self.cause.clone() }
+    }
+}
+
+fn refusal(error: &oauth_core::Error) -> DeadReason {
+    match error.oauth_error() {
+        Some(refused) => {
+            DeadReason::Refused { code: refused.code.clone(), description: refused.description.clone() }
+        }
+        None => DeadReason::Refused { code: error.to_string(), description: None },
+    }
+}
+
+/// Whether the provider cannot have redeemed the refresh token. Of what went wrong on its side, or on the way back, nobody
+/// knows.
+fn was_surely_not_carried_out(error: &oauth_core::Error) -> bool {
+    match error.kind() {
+        // Such as discovery, before the token endpoint was even known.
+        _ if error.operation() != Operation::REFRESH_TOKEN => true,
+        ErrorKind::Transport(error) => {
+            matches!(error.kind(), HttpErrorKind::Connect | HttpErrorKind::InvalidRequest)
+        }
+        ErrorKind::Configuration(_) | ErrorKind::Unsupported(_) => true,
+        // Some providers refuse under status 200.
+        ErrorKind::Refused { .. } => error.status().is_some_and(|status| !status.is_server_error()),
+        ErrorKind::UnexpectedStatus { .. } => error.status().is_some_and(|status| status.is_client_error()),
+        _ => false,
+    }
+}

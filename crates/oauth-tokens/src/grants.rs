@@ -1,0 +1,185 @@
+//! Grants without a user: a machine's own tokens, kept and refreshed by the same manager.
+
+use std::{fmt, sync::Arc};
+
+use oauth_core::{
+    Error, ErrorKind, OAuth2, OAuth2Token, Operation, Result, Secret, SecretSourceError, async_trait,
+};
+
+use crate::{key::TokenKey, source::TokenSource};
+
+const CLIENT_CREDENTIALS: Operation = Operation::new("client_credentials");
+const JWT_BEARER: Operation = Operation::new("jwt_bearer");
+
+/// The client credentials grant (RFC 6749 section 4.4): the application acts for itself.
+///
+/// The keys' subject and label are the application's to choose; each key has a token of its own.
+///
+/// ```
+/// use oauth_core::OAuth2;
+/// use oauth_tokens::ClientCredentials;
+///
+/// let client = OAuth2::new("CLIENT_ID", "CLIENT_SECRET", "https://as.example/authorize", "https://as.example/token");
+/// let source = ClientCredentials::new(client)
+///     .with_scopes(["reports.read"])
+///     .with_parameter("audience", "https://api.example");
+/// ```
+#[derive(Clone, Debug)]
+pub struct ClientCredentials {
+    request: Request,
+}
+
+/// The JWT bearer grant (RFC 7523 section 2.1): an assertion that the application signed is exchanged for a token.
+///
+/// ```
+/// use oauth_core::OAuth2;
+/// use oauth_tokens::{JwtBearer, TokenKey};
+///
+/// # fn sign(_: &str) -> Result<String, std::io::Error> { Ok("e30.e30.c2ln".to_owned()) }
+/// let client = OAuth2::new("CLIENT_ID", "", "https://as.example/authorize", "https://as.example/token");
+/// // `sub` is the key's subject: one source serves all users for whom the service account may act.
+/// let source = JwtBearer::new(client, |key: &TokenKey| Ok(sign(key.subject())?));
+/// ```
+#[derive(Clone, Debug)]
+pub struct JwtBearer {
+    request: Request,
+    assertions: Arc<dyn AssertionSource>,
+}
+
+/// Signs the assertion of a [`JwtBearer`] grant. A closure that gives back a string is one.
+#[async_trait]
+pub trait AssertionSource: Send + Sync {
+    /// A JWT for this key with the claims of RFC 7523 section 3: `iss`, `sub`, `aud`, `exp`; and a new `jti` each time
+    /// where the server demands one.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps the source from signing. It must not show the assertion or the key that signs.
+    async fn assertion(&self, key: &TokenKey) -> Result<Secret, SecretSourceError>;
+}
+
+#[async_trait]
+impl<F> AssertionSource for F
+where
+    F: Fn(&TokenKey) -> Result<String, SecretSourceError> + Send + Sync,
+{
+    async fn assertion(&self, key: &TokenKey) -> Result<Secret, SecretSourceError> {
+        self(key).map(Secret::new)
+    }
+}
+
+/// What both grants send.
+#[derive(Clone, Debug)]
+struct Request {
+    client: OAuth2,
+    scopes: Vec<String>,
+    parameters: Vec<(String, String)>,
+}
+
+impl ClientCredentials {
+    /// With this client's id, secret, token endpoint and HTTP client. No scopes are asked for unless they are given.
+    #[must_use]
+    pub fn new(client: OAuth2) -> Self {
+        Self { request: Request { client, scopes: Vec::new(), parameters: Vec::new() } }
+    }
+
+    /// Asks for these scopes.
+    #[must_use]
+    pub fn with_scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
+        self.request.scopes = scopes.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sends a parameter of the server's own as well, such as `resource` (RFC 8707) or `audience`.
+    #[must_use]
+    pub fn with_parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.request.parameters.push((name.into(), value.into()));
+        self
+    }
+}
+
+impl JwtBearer {
+    /// With this client's token endpoint and HTTP client, and its id and secret unless the secret is empty.
+    #[must_use]
+    pub fn new(client: OAuth2, assertions: impl AssertionSource + 'static) -> Self {
+        let request = Request { client, scopes: Vec::new(), parameters: Vec::new() };
+        Self { request, assertions: Arc::new(assertions) }
+    }
+
+    /// Asks for these scopes.
+    #[must_use]
+    pub fn with_scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
+        self.request.scopes = scopes.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sends a parameter of the server's own as well, such as `resource` (RFC 8707) or `audience`.
+    #[must_use]
+    pub fn with_parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.request.parameters.push((name.into(), value.into()));
+        self
+    }
+}
+
+impl Request {
+    async fn send(&self, operation: Operation, grant: &[(&str, &str)]) -> Result<OAuth2Token> {
+        let client = self.client.ready().await?;
+        let scope = self.scopes.join(client.spec().scope_separator);
+        let scope = (!scope.is_empty()).then_some(("scope", &*scope));
+        let parameters = self.parameters.iter().map(|(name, value)| (&**name, &**value));
+        let form = grant.iter().copied().chain(scope).chain(parameters);
+        client.request_token(operation, &client.endpoints().token, form).await
+    }
+}
+
+#[async_trait]
+impl TokenSource for ClientCredentials {
+    fn name(&self) -> &str {
+        self.request.client.name()
+    }
+
+    fn needs_login(&self) -> bool {
+        false
+    }
+
+    async fn obtain(&self, _key: &TokenKey, _previous: Option<&OAuth2Token>) -> Result<OAuth2Token> {
+        self.request.send(CLIENT_CREDENTIALS, &[("grant_type", "client_credentials")]).await
+    }
+
+    async fn revoke(&self, token: &OAuth2Token) -> Result<()> {
+        self.request.client.revoke_token(token.access_token(), Some("access_token")).await
+    }
+}
+
+#[async_trait]
+impl TokenSource for JwtBearer {
+    fn name(&self) -> &str {
+        self.request.client.name()
+    }
+
+    fn needs_login(&self) -> bool {
+        false
+    }
+
+    async fn obtain(&self, key: &TokenKey, _previous: Option<&OAuth2Token>) -> Result<OAuth2Token> {
+        let assertion = self.assertions.assertion(key).await.map_err(|cause| {
+            let problem = format!("the assertion could not be had: {cause}");
+            Error::new(JWT_BEARER, self.name().to_owned(), ErrorKind::Configuration(problem))
+        })?;
+        let grant = [
+            ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"),
+            ("assertion", assertion.expose()),
+        ];
+        self.request.send(JWT_BEARER, &grant).await
+    }
+
+    async fn revoke(&self, token: &OAuth2Token) -> Result<()> {
+        self.request.client.revoke_token(token.access_token(), Some("access_token")).await
+    }
+}
+
+impl fmt::Debug for dyn AssertionSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AssertionSource(…)")
+    }
+}

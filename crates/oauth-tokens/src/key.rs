@@ -1,0 +1,178 @@
+use std::{
+    cmp::Ordering,
+    fmt,
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
+
+/// Which grant a token belongs to: a tenant, a subject in it, a provider, and a label where one subject has several
+/// grants at one provider.
+///
+/// All four are any text, and none is a secret: they appear in logs and in the store as they are. Two keys are the same
+/// if all four are the same, character by character; nothing is trimmed, folded or normalized.
+///
+/// A clone copies a pointer.
+///
+/// ```
+/// use oauth_tokens::TokenKey;
+///
+/// let key = TokenKey::new("google", "user-17").with_tenant("acme").with_label("calendar");
+/// assert_eq!((key.tenant(), key.subject(), key.provider(), key.label()), ("acme", "user-17", "google", "calendar"));
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct TokenKey {
+    /// Tenant, subject, provider and label, one after the other.
+    text: Arc<str>,
+    /// Where the first three of them end.
+    ends: [usize; 3],
+}
+
+impl TokenKey {
+    /// The grant that a subject (a user, a machine) gave at a provider, without tenant and label.
+    #[must_use]
+    pub fn new(provider: impl AsRef<str>, subject: impl AsRef<str>) -> Self {
+        Self::from_parts("", subject.as_ref(), provider.as_ref(), "")
+    }
+
+    /// The key of these four parts: what a store makes of the columns that it wrote.
+    #[must_use]
+    pub fn from_parts(tenant: &str, subject: &str, provider: &str, label: &str) -> Self {
+        let text: Arc<str> = [tenant, subject, provider, label].concat().into();
+        let ends = [tenant.len(), tenant.len() + subject.len(), text.len() - label.len()];
+        Self { text, ends }
+    }
+
+    /// The same key in a tenant: a customer of the application, whose users are no other's.
+    #[must_use]
+    pub fn with_tenant(&self, tenant: impl AsRef<str>) -> Self {
+        Self::from_parts(tenant.as_ref(), self.subject(), self.provider(), self.label())
+    }
+
+    /// The same key with a label, for a subject with several grants at one provider.
+    #[must_use]
+    pub fn with_label(&self, label: impl AsRef<str>) -> Self {
+        Self::from_parts(self.tenant(), self.subject(), self.provider(), label.as_ref())
+    }
+
+    /// The tenant; empty if there is none.
+    #[must_use]
+    pub fn tenant(&self) -> &str {
+        self.part(0)
+    }
+
+    /// The subject: whose grant it is, by the application's own identifier.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        self.part(1)
+    }
+
+    /// The name of the provider.
+    #[must_use]
+    pub fn provider(&self) -> &str {
+        self.part(2)
+    }
+
+    /// The label; empty if there is none.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        self.part(3)
+    }
+
+    fn part(&self, index: usize) -> &str {
+        let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
+        let end = self.ends.get(index).copied().unwrap_or(self.text.len());
+        self.text.get(start..end).unwrap_or_default()
+    }
+
+    fn parts(&self) -> [&str; 4] {
+        [self.tenant(), self.subject(), self.provider(), self.label()]
+    }
+}
+
+/// By tenant, then subject, provider and label, so that the grants of a subject stand together.
+impl Ord for TokenKey {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.parts().cmp(&other.parts())
+    }
+}
+
+impl PartialOrd for TokenKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Hash for TokenKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+        self.ends.hash(state);
+    }
+}
+
+impl fmt::Debug for TokenKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenKey")
+            .field("tenant", &self.tenant())
+            .field("subject", &self.subject())
+            .field("provider", &self.provider())
+            .field("label", &self.label())
+            .finish()
+    }
+}
+
+/// `provider/tenant/subject/label` without the empty parts, for logs; not meant to be read back.
+impl fmt::Display for TokenKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.provider())?;
+        for part in [self.tenant(), self.subject(), self.label()] {
+            if !part.is_empty() {
+                // Control characters would break a log's lines.
+                write!(f, "/{}", part.escape_debug())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_that_read_alike_when_joined_are_different_keys() {
+        let keys = [
+            TokenKey::from_parts("ab", "c", "d", ""),
+            TokenKey::from_parts("a", "bc", "d", ""),
+            TokenKey::from_parts("a", "b", "cd", ""),
+            TokenKey::from_parts("a", "b", "c", "d"),
+            TokenKey::from_parts("", "", "", "abcd"),
+        ];
+        for (i, one) in keys.iter().enumerate() {
+            for (j, other) in keys.iter().enumerate() {
+                assert_eq!(one == other, i == j, "{one:?} {other:?}");
+                assert_eq!(one.cmp(other) == Ordering::Equal, i == j, "{one:?} {other:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn parts_of_any_script_come_back() {
+        let key = TokenKey::from_parts("株式会社", "Zoë\u{0}/\n", "google", "🗓️");
+        assert_eq!(key.parts(), ["株式会社", "Zoë\u{0}/\n", "google", "🗓️"]);
+        assert_eq!(key.to_string(), "google/株式会社/Zoë\\0/\\n/🗓\u{fe0f}");
+    }
+
+    #[test]
+    fn the_keys_of_a_subject_stand_together() {
+        let mut keys = [
+            TokenKey::new("b", "2"),
+            TokenKey::new("a", "2").with_tenant("t"),
+            TokenKey::new("b", "1"),
+            TokenKey::new("a", "2"),
+            TokenKey::new("a", "2").with_label("x"),
+        ];
+        keys.sort();
+        let shown: Vec<_> = keys.iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["b/1", "a/2", "a/2/x", "b/2", "a/t/2"]);
+    }
+}

@@ -1,0 +1,289 @@
+//! The contract between the manager and whatever keeps the tokens.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use oauth_core::{async_trait, bytes::Bytes};
+
+use crate::key::TokenKey;
+
+/// Where the tokens of all processes are kept, and where they agree on who refreshes which.
+///
+/// A store sees sealed bytes only. `oauth_tokens::testkit` (feature `testkit`) has the checks that every implementation
+/// must pass.
+///
+/// # Contract
+///
+/// - Each method is one atomic step, in the face of every other process that uses the store.
+/// - What a method reported as done survives a crash of the process that called it. (What survives a crash of the store's
+///   own machine is the store's to say.)
+/// - Versions and fences are below 2⁶³, and for one key they only ever grow, also across [`delete`](Self::delete). A store
+///   may forget the numbers of a key a day after its record was deleted, if it must.
+/// - Whether a lease has expired is judged by the store's own clock, so that the clocks of processes need not agree.
+/// - Keys are any text, compared character by character: no folding of case, no trimming of blanks, no normalization.
+/// - The methods are cancel-safe in this sense: a future that is dropped has done the whole step or nothing of it.
+#[async_trait]
+pub trait TokenStore: fmt::Debug + Send + Sync {
+    /// The record of a key, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// A [`StoreError`] when the store cannot be asked.
+    async fn load(&self, key: &TokenKey) -> Result<Option<Record>, StoreError>;
+
+    /// Writes a record, if what is there is what was expected, and if no newer lease than the given one was granted.
+    ///
+    /// Without a lease nothing is fenced off: that is how a new login replaces what is there. A lease that has expired,
+    /// or was released, without a newer one having been granted, is still good. If both the fence and the expectation
+    /// fail, the answer is [`Saved::Fenced`].
+    ///
+    /// # Errors
+    ///
+    /// A [`StoreError`] when the store cannot be asked, or cannot say whether it saved: then it may have.
+    async fn save(
+        &self,
+        key: &TokenKey,
+        sealed: Bytes,
+        expected: Expected,
+        lease: Option<&Lease>,
+    ) -> Result<Saved, StoreError>;
+
+    /// Removes a record; whether there was one. A lease on the key stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// A [`StoreError`] when the store cannot be asked.
+    async fn delete(&self, key: &TokenKey) -> Result<bool, StoreError>;
+
+    /// The records of one subject of one tenant, in the order of their keys.
+    ///
+    /// # Errors
+    ///
+    /// A [`StoreError`] when the store cannot be asked.
+    async fn list(&self, tenant: &str, subject: &str) -> Result<Vec<(TokenKey, Record)>, StoreError>;
+
+    /// Asks for the right to refresh a key, for a time. The key needs no record.
+    ///
+    /// A lease is granted when none is held, when the one that was held has expired, and never to two at a time. The
+    /// same holder asking again while its lease is held is refused like any other.
+    ///
+    /// # Errors
+    ///
+    /// A [`StoreError`] when the store cannot be asked.
+    async fn acquire(&self, key: &TokenKey, holder: &str, lifetime: Duration)
+    -> Result<Acquired, StoreError>;
+
+    /// Lets a lease live this long from now; whether it was still the newest one of its key, held or expired but not
+    /// released.
+    ///
+    /// # Errors
+    ///
+    /// A [`StoreError`] when the store cannot be asked.
+    async fn extend(&self, key: &TokenKey, lease: &Lease, lifetime: Duration) -> Result<bool, StoreError>;
+
+    /// Gives a lease back. Nothing happens if a newer one was granted meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// A [`StoreError`] when the store cannot be asked.
+    async fn release(&self, key: &TokenKey, lease: &Lease) -> Result<(), StoreError>;
+}
+
+/// What is stored for a key.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Grows with each save, by one unless the store has a reason.
+    pub version: u64,
+    /// The token and what belongs to it, encrypted. Opaque to the store.
+    pub sealed: Bytes,
+}
+
+/// What a writer believes to be in the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// No record.
+    Absent,
+    /// The record of this version.
+    Version(u64),
+    /// Whatever is there, or nothing.
+    Any,
+}
+
+/// How a save ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Saved {
+    /// It is saved, under this version.
+    Version(u64),
+    /// Nothing was saved: this is there in place of what was expected.
+    Conflict(Option<Record>),
+    /// Nothing was saved: a newer lease was granted meanwhile.
+    Fenced,
+}
+
+/// The right to refresh one key, until it expires.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// Larger than that of every lease granted for the key before.
+    pub fence: u64,
+    /// Who holds it, for those who look into the store.
+    pub holder: Arc<str>,
+}
+
+/// The answer to a request for a lease.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Acquired {
+    /// The lease is the caller's.
+    Granted(Lease),
+    /// Somebody else holds it.
+    Held {
+        /// When it expires at the latest, unless it is extended.
+        retry_in: Duration,
+    },
+}
+
+/// The method of a store during which an error happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StoreOperation {
+    /// Setting the store up: connecting, migrating.
+    Open,
+    /// [`TokenStore::load`].
+    Load,
+    /// [`TokenStore::save`].
+    Save,
+    /// [`TokenStore::delete`].
+    Delete,
+    /// [`TokenStore::list`].
+    List,
+    /// [`TokenStore::acquire`].
+    Acquire,
+    /// [`TokenStore::extend`].
+    Extend,
+    /// [`TokenStore::release`].
+    Release,
+}
+
+/// Why a store could not do what it was asked. Shows the operation and the cause, never a value.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the token store failed to {operation}: {cause}")]
+pub struct StoreError {
+    operation: StoreOperation,
+    is_transient: bool,
+    #[source]
+    cause: Arc<dyn std::error::Error + Send + Sync>,
+}
+
+impl StoreError {
+    /// An error that may pass by itself: no connection, a time-out, a store that is starting up or busy.
+    ///
+    /// The cause must not show a stored value or a connection string with a password.
+    pub fn transient(
+        operation: StoreOperation,
+        cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self { operation, is_transient: true, cause: cause.into().into() }
+    }
+
+    /// An error that stays until somebody does something: a missing table, a missing right, a full disk.
+    ///
+    /// The cause must not show a stored value or a connection string with a password.
+    pub fn permanent(
+        operation: StoreOperation,
+        cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self { operation, is_transient: false, cause: cause.into().into() }
+    }
+
+    /// What the store was asked to do.
+    #[must_use]
+    pub fn operation(&self) -> StoreOperation {
+        self.operation
+    }
+
+    /// Whether it may work later without anybody doing anything.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        self.is_transient
+    }
+}
+
+impl Record {
+    /// A record as it was read.
+    #[must_use]
+    pub fn new(version: u64, sealed: impl Into<Bytes>) -> Self {
+        Self { version, sealed: sealed.into() }
+    }
+}
+
+impl Lease {
+    /// A lease as it was granted.
+    #[must_use]
+    pub fn new(fence: u64, holder: impl Into<Arc<str>>) -> Self {
+        Self { fence, holder: holder.into() }
+    }
+}
+
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Record")
+            .field("version", &self.version)
+            .field("sealed", &format_args!("{} bytes", self.sealed.len()))
+            .finish()
+    }
+}
+
+impl fmt::Display for StoreOperation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Open => "open",
+            Self::Load => "load",
+            Self::Save => "save",
+            Self::Delete => "delete",
+            Self::List => "list",
+            Self::Acquire => "acquire a lease",
+            Self::Extend => "extend a lease",
+            Self::Release => "release a lease",
+        })
+    }
+}
+
+#[async_trait]
+impl<S: TokenStore + ?Sized> TokenStore for Arc<S> {
+    async fn load(&self, key: &TokenKey) -> Result<Option<Record>, StoreError> {
+        (**self).load(key).await
+    }
+
+    async fn save(
+        &self,
+        key: &TokenKey,
+        sealed: Bytes,
+        expected: Expected,
+        lease: Option<&Lease>,
+    ) -> Result<Saved, StoreError> {
+        (**self).save(key, sealed, expected, lease).await
+    }
+
+    async fn delete(&self, key: &TokenKey) -> Result<bool, StoreError> {
+        (**self).delete(key).await
+    }
+
+    async fn list(&self, tenant: &str, subject: &str) -> Result<Vec<(TokenKey, Record)>, StoreError> {
+        (**self).list(tenant, subject).await
+    }
+
+    async fn acquire(
+        &self,
+        key: &TokenKey,
+        holder: &str,
+        lifetime: Duration,
+    ) -> Result<Acquired, StoreError> {
+        (**self).acquire(key, holder, lifetime).await
+    }
+
+    async fn extend(&self, key: &TokenKey, lease: &Lease, lifetime: Duration) -> Result<bool, StoreError> {
+        (**self).extend(key, lease, lifetime).await
+    }
+
+    async fn release(&self, key: &TokenKey, lease: &Lease) -> Result<(), StoreError> {
+        (**self).release(key, lease).await
+    }
+}

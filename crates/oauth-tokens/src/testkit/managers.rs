@@ -1,0 +1,196 @@
+//! Managers on top of the store, as in several processes.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use oauth_core::{Clock, OffsetDateTime, Sealer, SealingKey, async_trait, bytes::Bytes};
+use tokio::{task::JoinSet, time::sleep};
+
+use super::{CheckFailed, Checked, RotatingServer, ensure, some_key};
+use crate::{
+    builder::TokenManagerBuilder,
+    error::Error,
+    key::TokenKey,
+    manager::TokenManager,
+    state::DeadReason,
+    store::{Acquired, Expected, Lease, Record, Saved, StoreError, TokenStore},
+};
+
+/// Short, so that the checks need not wait long for a lease of the dead.
+const LEASE: Duration = Duration::from_millis(600);
+
+fn builder(store: impl TokenStore + 'static, server: &RotatingServer) -> TokenManagerBuilder {
+    let sealer = Sealer::new(SealingKey::from_bytes([7; 32]));
+    TokenManager::builder(store, sealer).provider(Arc::new(server.client())).lease_lifetime(LEASE)
+}
+
+pub(super) async fn many_processes_send_one_request(store: &Arc<dyn TokenStore>) -> Checked {
+    const PROCESSES: usize = 8;
+    const TASKS: usize = 25;
+    let server = RotatingServer::with(Duration::ZERO, Duration::from_millis(50), Duration::from_secs(3600));
+    let key = some_key()?;
+    for round in 1..=3 {
+        let first = builder(Arc::clone(store), &server).build()?;
+        first.put(&key, &server.sign_in_expired()?).await?;
+        let mut tasks = JoinSet::new();
+        for _ in 0..PROCESSES {
+            let manager = builder(Arc::clone(store), &server).build()?;
+            for _ in 0..TASKS {
+                let (manager, key) = (manager.clone(), key.clone());
+                tasks.spawn(async move { manager.get(&key).await });
+            }
+        }
+        let mut tokens = Vec::new();
+        while let Some(outcome) = tasks.join_next().await {
+            tokens.push(outcome??.access_token().to_owned());
+        }
+        let sent = server.token_requests();
+        ensure!(sent == round, "in round {round}, there were {sent} requests to the provider");
+        ensure!(tokens.iter().all(|token| *token == tokens[0]), "not everybody got the same token");
+        ensure!(server.knows(&tokens[0]), "everybody got a token that the provider does not know");
+    }
+    Ok(())
+}
+
+/// A store that a process stops at, as if it had been killed: its saves go well up to a number, and the next never ends.
+struct Killed {
+    store: Arc<dyn TokenStore>,
+    saves: std::sync::atomic::AtomicUsize,
+}
+
+async fn crash(
+    store: &Arc<dyn TokenStore>,
+    server: &RotatingServer,
+    key: &TokenKey,
+) -> Result<(), CheckFailed> {
+    builder(Arc::clone(store), server).build()?.put(key, &server.sign_in_expired()?).await?;
+    // The mark is saved, the new token is not.
+    let killed = Killed { store: Arc::clone(store), saves: 1.into() };
+    let manager = builder(killed, server).build()?;
+    let (doomed, doomed_key) = (manager, key.clone());
+    let task = tokio::spawn(async move { doomed.get(&doomed_key).await });
+    for _ in 0..500 {
+        if server.token_requests() == 1 {
+            break;
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
+    ensure!(server.token_requests() == 1, "the process that is to crash did not come to redeem");
+    // Its reply arrives, and it stands before the save for ever.
+    sleep(Duration::from_millis(50)).await;
+    task.abort();
+    Ok(())
+}
+
+pub(super) async fn a_crash_between_redeem_and_save_is_reported(store: &Arc<dyn TokenStore>) -> Checked {
+    let (server, key) = (RotatingServer::new(), some_key()?);
+    crash(store, &server, &key).await?;
+    let manager = builder(Arc::clone(store), &server).build()?;
+    let outcome = manager.get(&key).await;
+    let Err(Error::Dead { grant, .. }) = &outcome else {
+        return Err(format!("after a crash the grant should be dead: {outcome:?}").into());
+    };
+    ensure!(matches!(grant.reason, DeadReason::LostInRefresh { .. }), "the crash is not named: {grant:?}");
+    // It stays dead, in every process, without another request, until somebody signs in again.
+    let other = builder(Arc::clone(store), &server).build()?;
+    ensure!(matches!(other.get(&key).await, Err(Error::Dead { .. })), "a dead grant came alive");
+    let sent = server.token_requests();
+    ensure!(sent == 2, "a dead grant was asked for: {sent} requests");
+    other.put(&key, &server.sign_in()?).await?;
+    let token = other.get(&key).await?;
+    ensure!(server.knows(token.access_token()), "a new login did not replace a dead grant");
+    Ok(())
+}
+
+pub(super) async fn a_crash_is_made_good_by_a_providers_grace(store: &Arc<dyn TokenStore>) -> Checked {
+    let server = RotatingServer::with(Duration::from_secs(60), Duration::ZERO, Duration::from_secs(3600));
+    let key = some_key()?;
+    crash(store, &server, &key).await?;
+    let token = builder(Arc::clone(store), &server).build()?.get(&key).await?;
+    ensure!(server.knows(token.access_token()), "a provider's grace was of no use");
+    ensure!(server.ended_grants() == 0, "a grant was lost in spite of a provider's grace");
+    Ok(())
+}
+
+/// A clock that is wrong by so many seconds.
+#[derive(Debug)]
+struct Wrong(i64);
+
+impl Clock for Wrong {
+    fn now(&self) -> OffsetDateTime {
+        let now = OffsetDateTime::now_utc();
+        OffsetDateTime::from_unix_timestamp(now.unix_timestamp() + self.0).unwrap_or(now)
+    }
+}
+
+pub(super) async fn clocks_that_disagree_redeem_nothing_twice(store: &Arc<dyn TokenStore>) -> Checked {
+    let server = RotatingServer::with(Duration::ZERO, Duration::from_millis(20), Duration::from_secs(3600));
+    let key = some_key()?;
+    builder(Arc::clone(store), &server).build()?.put(&key, &server.sign_in_expired()?).await?;
+    let mut tasks = JoinSet::new();
+    for wrong_by in [-86_400, -7200, 0, 7200, 86_400] {
+        let manager = builder(Arc::clone(store), &server).clock(Wrong(wrong_by)).build()?;
+        for _ in 0..10 {
+            let (manager, key) = (manager.clone(), key.clone());
+            tasks.spawn(async move { manager.get(&key).await });
+        }
+    }
+    while let Some(outcome) = tasks.join_next().await {
+        let token = outcome??;
+        ensure!(!token.access_token().is_empty(), "an empty token was handed out");
+    }
+    // Those who believe the new token expired may redeem its successor; nobody redeems one that was redeemed.
+    ensure!(server.ended_grants() == 0, "with clocks that disagree, a refresh token was redeemed twice");
+    Ok(())
+}
+
+impl fmt::Debug for Killed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Killed(…)")
+    }
+}
+
+#[async_trait]
+impl TokenStore for Killed {
+    async fn load(&self, key: &TokenKey) -> Result<Option<Record>, StoreError> {
+        self.store.load(key).await
+    }
+
+    async fn save(
+        &self,
+        key: &TokenKey,
+        sealed: Bytes,
+        expected: Expected,
+        lease: Option<&Lease>,
+    ) -> Result<Saved, StoreError> {
+        use std::sync::atomic::Ordering::SeqCst;
+        if self.saves.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_err() {
+            return std::future::pending().await;
+        }
+        self.store.save(key, sealed, expected, lease).await
+    }
+
+    async fn delete(&self, key: &TokenKey) -> Result<bool, StoreError> {
+        self.store.delete(key).await
+    }
+
+    async fn list(&self, tenant: &str, subject: &str) -> Result<Vec<(TokenKey, Record)>, StoreError> {
+        self.store.list(tenant, subject).await
+    }
+
+    async fn acquire(
+        &self,
+        key: &TokenKey,
+        holder: &str,
+        lifetime: Duration,
+    ) -> Result<Acquired, StoreError> {
+        self.store.acquire(key, holder, lifetime).await
+    }
+
+    async fn extend(&self, key: &TokenKey, lease: &Lease, lifetime: Duration) -> Result<bool, StoreError> {
+        self.store.extend(key, lease, lifetime).await
+    }
+
+    async fn release(&self, key: &TokenKey, lease: &Lease) -> Result<(), StoreError> {
+        self.store.release(key, lease).await
+    }
+}

@@ -1,0 +1,125 @@
+//! Checks that every store must pass, and a provider in memory that counts what it is asked.
+//!
+//! Whoever writes a [`TokenStore`] runs [`check_store`] against it, and [`check_shared_cache`] if it is a
+//! [`SharedCache`](oauth_core::SharedCache) too. Each check uses keys of its own, so that the store need not be empty and
+//! the checks may run again. They need a Tokio runtime, and about ten seconds with a store that is quick.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use oauth_tokens::{MemoryStore, testkit};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), testkit::CheckFailed> {
+//! let store = MemoryStore::new();
+//! testkit::check_shared_cache(&store).await?;
+//! testkit::check_store(Arc::new(store)).await?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod keys;
+mod leases;
+mod managers;
+mod records;
+mod server;
+mod shared_cache;
+
+use std::{fmt, sync::Arc};
+
+use oauth_core::random_token;
+
+use crate::{key::TokenKey, store::TokenStore};
+
+pub use server::{Fault, RotatingServer};
+pub use shared_cache::check_shared_cache;
+
+/// A check that a store did not pass.
+#[derive(Debug)]
+pub struct CheckFailed {
+    check: &'static str,
+    what: String,
+}
+
+impl fmt::Display for CheckFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the check {:?} failed: {}", self.check, self.what)
+    }
+}
+
+impl std::error::Error for CheckFailed {}
+
+type Checked = Result<(), CheckFailed>;
+
+/// Fails the check unless a condition holds.
+macro_rules! ensure {
+    ($condition:expr, $($what:tt)+) => {
+        if !$condition {
+            return Err(format!($($what)+).into());
+        }
+    };
+}
+pub(crate) use ensure;
+
+impl From<String> for CheckFailed {
+    fn from(what: String) -> Self {
+        Self { check: "", what }
+    }
+}
+
+/// Whatever a store, a manager or the provider in memory fails with.
+macro_rules! failed_by {
+    ($($Error:ty),+) => {
+        $(impl From<$Error> for CheckFailed {
+            fn from(error: $Error) -> Self {
+                format!("{error}").into()
+            }
+        })+
+    };
+}
+failed_by!(
+    crate::StoreError,
+    crate::Error,
+    oauth_core::Error,
+    oauth_core::SharedCacheError,
+    tokio::task::JoinError
+);
+
+/// Runs every check of the contract of [`TokenStore`] against a store, one after the other.
+///
+/// # Errors
+///
+/// The first check that failed, and what it saw.
+pub async fn check_store(store: Arc<dyn TokenStore>) -> Checked {
+    macro_rules! run {
+        ($($check:path),+ $(,)?) => {
+            $($check(&store).await.map_err(|failed| CheckFailed { check: stringify!($check), ..failed })?;)+
+        };
+    }
+    run!(
+        records::nothing_is_there_before_it_is_saved,
+        records::what_is_saved_is_there_and_its_version_grows,
+        records::of_two_writers_one_wins,
+        records::a_stale_reader_cannot_save,
+        records::numbers_grow_across_a_delete,
+        records::large_and_empty_records_come_back,
+        keys::keys_of_any_text_are_different,
+        keys::a_list_has_one_subjects_keys_in_their_order,
+        keys::ten_thousand_keys,
+        leases::of_many_who_ask_one_is_granted,
+        leases::a_lease_expires_by_the_stores_clock,
+        leases::a_lease_can_be_extended_and_given_back,
+        leases::who_lost_the_lease_cannot_save,
+        leases::a_lease_outlives_a_delete,
+        managers::many_processes_send_one_request,
+        managers::a_crash_between_redeem_and_save_is_reported,
+        managers::a_crash_is_made_good_by_a_providers_grace,
+        managers::clocks_that_disagree_redeem_nothing_twice,
+    );
+    Ok(())
+}
+
+/// A key that no other check and no earlier run has used.
+fn some_key() -> Result<TokenKey, CheckFailed> {
+    Ok(TokenKey::new("testkit", "subject").with_tenant(random_token()?))
+}

@@ -1,0 +1,194 @@
+//! When to refresh, and how long to wait after what.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    time::Duration,
+};
+
+use oauth_core::OffsetDateTime;
+
+use crate::{
+    key::TokenKey,
+    state::{State, time},
+};
+
+/// A provider that asks to be left alone for longer is asked again after a day.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A token that is younger than this is not refreshed because an API refused it: the next one would be refused too.
+pub(crate) const TOO_FRESH_TO_REFUSE: Duration = Duration::from_secs(10);
+
+/// The time limits of a manager; see the builder's methods of the same names.
+#[derive(Clone, Debug)]
+pub(crate) struct Timing {
+    pub(crate) refresh_ahead: Duration,
+    pub(crate) leeway: Duration,
+    pub(crate) patience: Duration,
+    pub(crate) lease_lifetime: Duration,
+    pub(crate) lease_patience: Duration,
+    pub(crate) request_limit: Duration,
+    pub(crate) save_patience: Duration,
+    pub(crate) first_backoff: Duration,
+    pub(crate) longest_backoff: Duration,
+    pub(crate) reread_after: Option<Duration>,
+    pub(crate) reread_failures_after: Duration,
+    /// Makes each manager's jitter its own.
+    pub(crate) jitter: RandomState,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            refresh_ahead: Duration::from_secs(5 * 60),
+            leeway: Duration::from_secs(10),
+            patience: Duration::from_secs(3),
+            lease_lifetime: Duration::from_secs(10),
+            lease_patience: Duration::from_secs(45),
+            request_limit: Duration::from_secs(40),
+            save_patience: Duration::from_secs(3),
+            first_backoff: Duration::from_secs(1),
+            longest_backoff: Duration::from_secs(60),
+            reread_after: None,
+            reread_failures_after: Duration::from_secs(5),
+            jitter: RandomState::new(),
+        }
+    }
+}
+
+/// The times at which a token's standing changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Milestones {
+    /// From here on it is refreshed; `None` for a token that does not expire.
+    pub(crate) due_at: Option<OffsetDateTime>,
+    /// From here on it is not handed out.
+    pub(crate) dead_at: Option<OffsetDateTime>,
+}
+
+impl Milestones {
+    pub(crate) fn is_due(&self, now: OffsetDateTime) -> bool {
+        self.due_at.is_some_and(|at| at <= now)
+    }
+
+    pub(crate) fn is_live(&self, now: OffsetDateTime) -> bool {
+        self.dead_at.is_none_or(|at| at > now)
+    }
+}
+
+impl Timing {
+    /// When a stored token is due and when it is dead, each ahead of its expiry; by no more than a part of its lifetime, so
+    /// that short-lived tokens are of use too.
+    pub(crate) fn milestones(&self, key: &TokenKey, state: &State) -> Milestones {
+        let Some(expires_at) = state.expires_at else { return Milestones { due_at: None, dead_at: None } };
+        let lifetime =
+            Duration::from_secs(expires_at.saturating_sub(state.obtained_at).try_into().unwrap_or(0));
+        let ahead = self.refresh_ahead.min(lifetime / 4);
+        // Between once and one and a half times ahead, the same each time this manager asks about this token.
+        let random = self.jitter.hash_one((key, state.obtained_at, expires_at));
+        let jitter = ahead.mul_f64(0.5 * (random as f64 / u64::MAX as f64));
+        let leeway = self.leeway.min(lifetime / 20);
+        let before = |duration: Duration| {
+            time(expires_at).checked_sub(duration.try_into().ok()?).or(Some(OffsetDateTime::UNIX_EPOCH))
+        };
+        Milestones { due_at: before((ahead + jitter).max(leeway)), dead_at: before(leeway) }
+    }
+
+    /// How long to leave the provider alone after so many failures in a row.
+    pub(crate) fn backoff(&self, failures: u32, retry_after: Option<Duration>) -> Duration {
+        let doubled = self.first_backoff.saturating_mul(1 << failures.min(20));
+        let random = self.jitter.hash_one((failures, std::time::Instant::now()));
+        // Between half and the whole of it, so that processes that failed together do not come back together.
+        let backoff =
+            doubled.min(self.longest_backoff).mul_f64(0.5 + 0.5 * (random as f64 / u64::MAX as f64));
+        backoff.max(retry_after.unwrap_or_default()).min(LONGEST_WAIT)
+    }
+
+    /// Until when the provider is to be left alone, if it is; a date that another clock wrote is not believed without end.
+    pub(crate) fn resting_until(&self, state: &State, now: OffsetDateTime) -> Option<OffsetDateTime> {
+        let at = i128::from(state.retry_at_ms?) * 1_000_000;
+        let until = OffsetDateTime::from_unix_timestamp_nanos(at).ok()?.min(now + LONGEST_WAIT);
+        (until > now).then_some(until)
+    }
+}
+
+/// A pause before the next look at the store, longer each time.
+pub(crate) fn pause(round: u32) -> Duration {
+    let random = RandomState::new().hash_one(round);
+    let longest = Duration::from_millis(10).saturating_mul(1 << round.min(5));
+    longest.mul_f64(0.5 + 0.5 * (random as f64 / u64::MAX as f64))
+}
+
+#[cfg(test)]
+mod tests {
+    use oauth_core::OAuth2Token;
+
+    use super::*;
+
+    fn state(lifetime: i64) -> State {
+        let now = 1_700_000_000;
+        State {
+            token: Some(OAuth2Token::new("AT")),
+            obtained_at: now,
+            expires_at: Some(now + lifetime),
+            ..State::default()
+        }
+    }
+
+    /// How many seconds before the expiry.
+    fn ahead(lifetime: i64, at: Option<OffsetDateTime>) -> f64 {
+        (time(1_700_000_000 + lifetime) - at.unwrap()).as_seconds_f64()
+    }
+
+    #[test]
+    fn a_refresh_comes_ahead_of_the_expiry_with_a_jitter_of_the_managers_own() {
+        let key = TokenKey::new("google", "1");
+        let seen: Vec<_> = (0..50)
+            .map(|_| {
+                let timing = Timing::default();
+                let milestones = timing.milestones(&key, &state(3600));
+                assert_eq!(milestones, timing.milestones(&key, &state(3600)), "it does not waver");
+                assert!((ahead(3600, milestones.dead_at) - 10.0).abs() < 0.1);
+                ahead(3600, milestones.due_at)
+            })
+            .collect();
+        assert!(seen.iter().all(|ahead| (299.9..450.1).contains(ahead)), "{seen:?}");
+        let spread = seen.iter().copied().fold(0.0, f64::max) - seen.iter().copied().fold(f64::MAX, f64::min);
+        assert!(spread > 60.0, "{seen:?}");
+    }
+
+    #[test]
+    fn a_short_lived_token_is_of_use_for_more_than_half_its_life() {
+        for lifetime in [1, 5, 60] {
+            let milestones = Timing::default().milestones(&TokenKey::new("p", "s"), &state(lifetime));
+            let (due, dead) = (ahead(lifetime, milestones.due_at), ahead(lifetime, milestones.dead_at));
+            assert!(due <= 0.376 * lifetime as f64 && dead <= due, "{lifetime}: {due} {dead}");
+        }
+    }
+
+    #[test]
+    fn no_expiry_is_too_far_away_and_none_is_none() {
+        let key = TokenKey::new("p", "s");
+        for expires_at in [i64::MAX, i64::MIN, 0, -1] {
+            let state = State { expires_at: Some(expires_at), ..state(0) };
+            let milestones = Timing::default().milestones(&key, &state);
+            let now = time(1_700_000_000);
+            assert_eq!(milestones.is_live(now), expires_at > 0, "{expires_at}");
+            assert_eq!(milestones.is_due(now), expires_at <= 0, "{expires_at}");
+        }
+        let forever = Timing::default().milestones(&key, &State { expires_at: None, ..state(0) });
+        assert!(forever.is_live(END) && !forever.is_due(END));
+    }
+
+    const END: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+
+    #[test]
+    fn waits_double_to_a_limit_and_the_provider_may_ask_for_more() {
+        let timing = Timing::default();
+        for failures in 0..200 {
+            let wait = timing.backoff(failures, None).as_secs_f64();
+            let whole = 2f64.powi(failures.min(20) as i32).min(60.0);
+            assert!((0.5 * whole..=whole).contains(&wait), "{failures}: {wait}");
+        }
+        assert_eq!(timing.backoff(0, Some(Duration::from_secs(90))), Duration::from_secs(90));
+        assert_eq!(timing.backoff(0, Some(Duration::MAX)), LONGEST_WAIT);
+    }
+}

@@ -1,0 +1,100 @@
+//! The store behind encryption: states go in and come out, sealed bytes are what the store sees.
+
+use std::{sync::Arc, time::Duration};
+
+use oauth_core::{Sealer, bytes::Bytes, serde_json};
+
+use zeroize::Zeroizing;
+
+use crate::{
+    error::{Error, UnreadableReason},
+    key::TokenKey,
+    state::State,
+    store::{Acquired, Expected, Lease, Record, Saved, StoreError, StoreOperation, TokenStore},
+};
+
+#[derive(Clone, Debug)]
+pub(crate) struct Vault {
+    pub(crate) store: Arc<dyn TokenStore>,
+    pub(crate) sealer: Sealer,
+}
+
+/// A record that was opened.
+pub(crate) struct Opened {
+    pub(crate) version: u64,
+    pub(crate) state: State,
+    /// Whether it is sealed with the ring's first key.
+    pub(crate) is_current: bool,
+}
+
+impl Vault {
+    /// What is stored for a key.
+    pub(crate) async fn load(&self, key: &TokenKey) -> Result<Option<Opened>, Error> {
+        let record = self.store.load(key).await.map_err(|cause| Error::Store { key: key.clone(), cause })?;
+        record.map(|record| self.open(key, &record)).transpose()
+    }
+
+    /// What is stored for a key, sealed with the ring's first key from now on if it was not.
+    pub(crate) async fn load_resealed(&self, key: &TokenKey) -> Result<Option<Opened>, Error> {
+        let Some(mut opened) = self.load(key).await? else { return Ok(None) };
+        if !opened.is_current
+            && let Ok(sealed) = self.seal(key, &opened.state)
+            && let Ok(Saved::Version(version)) =
+                self.store.save(key, sealed, Expected::Version(opened.version), None).await
+        {
+            // Somebody who saved meanwhile has sealed with his own first key; a store in trouble is asked again next time.
+            opened.version = version;
+        }
+        Ok(Some(opened))
+    }
+
+    pub(crate) fn open(&self, key: &TokenKey, record: &Record) -> Result<Opened, Error> {
+        let unreadable = |reason| Error::Unreadable { key: key.clone(), reason };
+        let opened = self
+            .sealer
+            .open_bytes(&record.sealed, &context(key))
+            .map_err(|error| unreadable(error.into()))?;
+        let state =
+            serde_json::from_slice(&opened.plain).map_err(|_| unreadable(UnreadableReason::UnknownForm))?;
+        Ok(Opened { version: record.version, state, is_current: opened.is_current })
+    }
+
+    pub(crate) fn seal(&self, key: &TokenKey, state: &State) -> Result<Bytes, StoreError> {
+        let failed = |cause: String| StoreError::permanent(StoreOperation::Save, cause);
+        let plain = serde_json::to_vec(state).map_err(|_| failed("the token is no JSON".to_owned()))?;
+        let plain = Zeroizing::new(plain);
+        let sealed =
+            self.sealer.seal_bytes(&plain, &context(key)).map_err(|error| failed(error.to_string()))?;
+        Ok(sealed.into())
+    }
+
+    pub(crate) async fn save(
+        &self,
+        key: &TokenKey,
+        state: &State,
+        expected: Expected,
+        lease: Option<&Lease>,
+    ) -> Result<Saved, StoreError> {
+        self.store.save(key, self.seal(key, state)?, expected, lease).await
+    }
+
+    pub(crate) async fn acquire(
+        &self,
+        key: &TokenKey,
+        holder: &str,
+        lifetime: Duration,
+    ) -> Result<Acquired, Error> {
+        let acquired = self.store.acquire(key, holder, lifetime).await;
+        acquired.map_err(|cause| Error::Store { key: key.clone(), cause })
+    }
+}
+
+/// What a sealed state is bound to, so that nobody who can write to the store can give one subject another's token.
+fn context(key: &TokenKey) -> Vec<u8> {
+    let mut context = Vec::new();
+    for part in [key.tenant(), key.subject(), key.provider(), key.label()] {
+        context.extend_from_slice(&(part.len() as u64).to_le_bytes());
+        context.extend_from_slice(part.as_bytes());
+    }
+    context
+}

@@ -1,0 +1,220 @@
+//! Requests that go out with a key's token, at an API that accepts what the provider issued.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, Method, StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+};
+use oauth_core::reqwest_client;
+use oauth_tokens::{
+    AuthorizedClient, Error, Hosts, MemoryStore, RequestError, TokenManager, TokenMiddleware,
+    testkit::RotatingServer,
+};
+use reqwest_middleware::ClientBuilder;
+
+use crate::support::{Hands, builder, key};
+
+/// An API that answers 401 to every token that the provider does not know, and notes what it was sent.
+#[derive(Clone)]
+struct Api {
+    provider: RotatingServer,
+    challenge: Option<&'static str>,
+    seen: Arc<Mutex<Vec<String>>>,
+    origin: String,
+}
+
+impl Api {
+    async fn start(provider: &RotatingServer, challenge: Option<&'static str>) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let origin = format!("http://{}", listener.local_addr().unwrap());
+        let api = Self { provider: provider.clone(), challenge, seen: Arc::default(), origin };
+        let router = Router::new().fallback(answer).with_state(api.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        api
+    }
+
+    fn host(&self) -> Hosts {
+        Hosts::new([self.origin.trim_start_matches("http://")]).unwrap()
+    }
+
+    /// Method, path, token and body of each request, with the tokens by the order in which they first came.
+    fn seen(&self) -> Vec<String> {
+        std::mem::take(&mut *self.seen.lock().unwrap())
+    }
+}
+
+async fn answer(
+    State(api): State<Api>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let authorization = headers.get(header::AUTHORIZATION).map_or("", |value| value.to_str().unwrap());
+    let body = String::from_utf8_lossy(&body);
+    api.seen.lock().unwrap().push(format!("{method} {uri} {authorization} {body}"));
+    if authorization.strip_prefix("Bearer ").is_some_and(|token| api.provider.knows(token)) {
+        return "welcome".into_response();
+    }
+    match api.challenge {
+        Some(challenge) => {
+            (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, challenge)]).into_response()
+        }
+        None => StatusCode::UNAUTHORIZED.into_response(),
+    }
+}
+
+const INVALID_TOKEN: &str =
+    r#"Basic realm="x", Bearer realm="api, version 1", error="invalid_token", error_description="expired""#;
+
+/// A manager with a token that is a minute old and that the API does not accept any more.
+async fn with_withdrawn_token(provider: &RotatingServer) -> (TokenManager, String) {
+    let clock = Hands::new();
+    let manager = builder(MemoryStore::new(), provider).clock(clock.clone()).build().unwrap();
+    manager.put(&key(), &provider.sign_in().unwrap()).await.unwrap();
+    clock.forward(Duration::from_secs(60));
+    let token = manager.get(&key()).await.unwrap().access_token().to_owned();
+    provider.withdraw(&token);
+    (manager, token)
+}
+
+#[tokio::test]
+async fn a_rejected_token_is_refreshed_once_and_the_request_sent_again() {
+    let provider = RotatingServer::new();
+    let api = Api::start(&provider, Some(INVALID_TOKEN)).await;
+    let (manager, old) = with_withdrawn_token(&provider).await;
+    let http = reqwest_client(|defaults| defaults).unwrap();
+    let client = AuthorizedClient::new(http.clone(), manager.clone(), key(), api.host());
+    let url = format!("{}/files?q=1", api.origin);
+
+    let reply = client.send(http.post(&url).body("a=b")).await.unwrap();
+    assert_eq!((reply.status(), &*reply.text().await.unwrap()), (StatusCode::OK, "welcome"));
+    let new = manager.get(&key()).await.unwrap().access_token().to_owned();
+    assert_eq!(
+        api.seen(),
+        [format!("POST /files?q=1 Bearer {old} a=b"), format!("POST /files?q=1 Bearer {new} a=b")]
+    );
+    assert_eq!(provider.token_requests(), 1);
+
+    client.send(http.get(&url)).await.unwrap();
+    assert_eq!(api.seen(), [format!("GET /files?q=1 Bearer {new} ")]);
+
+    // Its successor is refused too: that is not for another refresh to mend.
+    provider.withdraw(&new);
+    for _ in 0..10 {
+        let reply = client.send(http.get(&url)).await.unwrap();
+        assert_eq!(reply.status(), StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(api.seen().len(), 10);
+    assert_eq!(provider.token_requests(), 1);
+}
+
+#[tokio::test]
+async fn a_hundred_rejections_at_once_are_one_refresh() {
+    let provider = RotatingServer::with(Duration::ZERO, Duration::from_millis(50), Duration::from_secs(3600));
+    let api = Api::start(&provider, Some(INVALID_TOKEN)).await;
+    let (manager, _) = with_withdrawn_token(&provider).await;
+    let http = reqwest_client(|defaults| defaults).unwrap();
+    let client = AuthorizedClient::new(http.clone(), manager, key(), api.host());
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..100 {
+        let (client, request) = (client.clone(), http.get(&api.origin));
+        tasks.spawn(async move { client.send(request).await.unwrap().status() });
+    }
+    assert!(tasks.join_all().await.iter().all(|status| *status == StatusCode::OK));
+    assert_eq!(provider.token_requests(), 1);
+}
+
+#[tokio::test]
+async fn a_body_that_cannot_be_sent_again_is_not_but_the_next_request_succeeds() {
+    let provider = RotatingServer::new();
+    let api = Api::start(&provider, Some(INVALID_TOKEN)).await;
+    let (manager, _) = with_withdrawn_token(&provider).await;
+    let http = reqwest_client(|defaults| defaults).unwrap();
+    let client = AuthorizedClient::new(http.clone(), manager, key(), api.host());
+    let stream = reqwest::Body::wrap(http_body_util::Full::new(Bytes::from("streamed")));
+    let reply = client.send(http.post(&api.origin).body(stream)).await.unwrap();
+    assert_eq!(reply.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(api.seen().len(), 1);
+    assert_eq!(client.send(http.get(&api.origin)).await.unwrap().status(), StatusCode::OK);
+    assert_eq!(api.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn a_401_for_another_reason_is_the_callers_unless_every_one_is_to_count() {
+    let provider = RotatingServer::new();
+    for challenge in
+        [None, Some("Basic realm=\"x\""), Some("Bearer error=\"insufficient_scope\""), Some(",,\"")]
+    {
+        let api = Api::start(&provider, challenge).await;
+        let (manager, _) = with_withdrawn_token(&provider).await;
+        let http = reqwest_client(|defaults| defaults).unwrap();
+        let client = AuthorizedClient::new(http.clone(), manager, key(), api.host());
+        let sent = provider.token_requests();
+        let reply = client.send(http.get(&api.origin)).await.unwrap();
+        assert_eq!(reply.status(), StatusCode::UNAUTHORIZED, "{challenge:?}");
+        assert_eq!(provider.token_requests(), sent, "{challenge:?}");
+        let reply = client.refresh_on_any_401().send(http.get(&api.origin)).await.unwrap();
+        assert_eq!(reply.status(), StatusCode::OK, "{challenge:?}");
+        assert_eq!(provider.token_requests(), sent + 1, "{challenge:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_goes_to_no_other_host_and_not_over_a_header_that_is_there() {
+    let provider = RotatingServer::new();
+    let api = Api::start(&provider, None).await;
+    let manager = builder(MemoryStore::new(), &provider).build().unwrap();
+    let http = reqwest_client(|defaults| defaults).unwrap();
+    let hosts = Hosts::new(["api.example.com"]).unwrap();
+    let client = AuthorizedClient::new(http.clone(), manager.clone(), key(), hosts);
+    let outcome = client.send(http.get(format!("{}/?secret=1", api.origin))).await;
+    let error = outcome.unwrap_err();
+    assert!(matches!(error, RequestError::HostNotListed { .. }), "{error}");
+    assert!(!error.to_string().contains("secret"));
+    let error = client.send(http.get("http://api.example.com/")).await.unwrap_err();
+    assert!(matches!(error, RequestError::PlainHttp { .. }), "{error}");
+
+    let client = AuthorizedClient::new(http.clone(), manager.clone(), key(), api.host());
+    let error = client.send(http.get(&api.origin).bearer_auth("mine")).await.unwrap_err();
+    assert!(matches!(error, RequestError::AlreadyAuthorized), "{error}");
+    let error = client.send(http.get(&api.origin)).await.unwrap_err();
+    assert!(matches!(error, RequestError::Token(Error::NotFound { .. })), "{error}");
+    assert!(api.seen().is_empty());
+}
+
+#[tokio::test]
+async fn the_middleware_does_the_same_for_the_key_that_a_request_names() {
+    let provider = RotatingServer::new();
+    let api = Api::start(&provider, Some(INVALID_TOKEN)).await;
+    let (manager, old) = with_withdrawn_token(&provider).await;
+    let other = key().with_label("other");
+    manager.put(&other, &provider.sign_in().unwrap()).await.unwrap();
+    let http = reqwest_client(|defaults| defaults).unwrap();
+    let middleware = TokenMiddleware::new(manager.clone(), api.host());
+    let client = ClientBuilder::new(http).with(middleware.clone()).build();
+
+    let reply = client.put(format!("{}/a", api.origin)).body("x").with_extension(key()).send().await.unwrap();
+    assert_eq!(reply.status(), StatusCode::OK);
+    let new = manager.get(&key()).await.unwrap().access_token().to_owned();
+    assert_eq!(api.seen(), [format!("PUT /a Bearer {old} x"), format!("PUT /a Bearer {new} x")]);
+
+    client.get(&api.origin).with_extension(other.clone()).send().await.unwrap();
+    let others = manager.get(&other).await.unwrap().access_token().to_owned();
+    assert_eq!(api.seen(), [format!("GET / Bearer {others} ")]);
+
+    let error = client.get(&api.origin).send().await.unwrap_err();
+    assert!(error.to_string().contains("no token key"), "{error}");
+    let client = ClientBuilder::new(reqwest_client(|defaults| defaults).unwrap())
+        .with(middleware.with_key(other))
+        .build();
+    client.get(&api.origin).send().await.unwrap();
+    assert_eq!(api.seen(), [format!("GET / Bearer {others} ")]);
+}

@@ -1,0 +1,117 @@
+//! Machines' tokens: the same manager, without a login.
+
+use std::sync::{Arc, Mutex};
+
+use oauth_core::{
+    ErrorClass, HttpClient, HttpError, OAuth2, Provider, async_trait,
+    bytes::Bytes,
+    http::{Request, Response},
+};
+use oauth_tokens::{
+    ClientCredentials, Error, JwtBearer, MemoryStore, Revoked, TokenKey, TokenManager, TokenSource,
+    testkit::{Fault, RotatingServer},
+};
+
+use crate::support::{Hands, sealer};
+
+/// Notes what is sent to the server.
+#[derive(Clone, Debug)]
+struct Noting(RotatingServer, Arc<Mutex<Vec<String>>>);
+
+#[async_trait]
+impl HttpClient for Noting {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        let body = String::from_utf8_lossy(request.body()).into_owned();
+        self.1.lock().unwrap().push(format!("{} {} {body}", request.method(), request.uri()));
+        self.0.send(request).await
+    }
+}
+
+fn noting(server: &RotatingServer) -> (OAuth2, Arc<Mutex<Vec<String>>>) {
+    let noted = Arc::default();
+    (server.client().with_http_client(Noting(server.clone(), Arc::clone(&noted))), noted)
+}
+
+fn manager(source: impl TokenSource + 'static, store: &MemoryStore, clock: &Hands) -> TokenManager {
+    TokenManager::builder(store.clone(), sealer()).source(source).clock(clock.clone()).build().unwrap()
+}
+
+#[tokio::test]
+async fn client_credentials_are_asked_for_once_kept_and_asked_for_again() {
+    let (server, clock, store) = (RotatingServer::new(), Hands::new(), MemoryStore::new());
+    let (client, noted) = noting(&server);
+    let source = ClientCredentials::new(client)
+        .with_scopes(["reports.read", "reports.write"])
+        .with_parameter("audience", "https://api.example");
+    let key = TokenKey::new("testkit", "nightly-reports");
+
+    // A thousand tasks in two processes, and nothing is stored yet.
+    let mut tasks = tokio::task::JoinSet::new();
+    for manager in [manager(source.clone(), &store, &clock), manager(source.clone(), &store, &clock)] {
+        for _ in 0..500 {
+            let (manager, key) = (manager.clone(), key.clone());
+            tasks.spawn(async move { manager.get(&key).await.unwrap().access_token().to_owned() });
+        }
+    }
+    let tokens = tasks.join_all().await;
+    assert!(tokens.iter().all(|token| *token == tokens[0] && server.knows(token)));
+    let request = "POST https://as.example/token grant_type=client_credentials&scope=reports.read+reports.write\
+                   &audience=https%3A%2F%2Fapi.example&client_id=client&client_secret=secret";
+    assert_eq!(*noted.lock().unwrap(), [request]);
+
+    clock.forward(std::time::Duration::from_secs(3600));
+    let manager = manager(source, &store, &clock);
+    assert_ne!(manager.get(&key).await.unwrap().access_token(), tokens[0]);
+    assert_eq!(noted.lock().unwrap().len(), 2);
+
+    // Another key is another token.
+    let other = manager.get(&key.with_label("other")).await.unwrap();
+    assert_ne!(*other, *manager.get(&key).await.unwrap());
+    assert_eq!(manager.revoke(&key).await.unwrap(), Revoked::AtTheProvider);
+    assert!(manager.list("", "nightly-reports").await.unwrap().len() == 1);
+}
+
+#[tokio::test]
+async fn an_assertion_is_made_for_each_request_and_for_the_keys_subject() {
+    let (server, clock) = (RotatingServer::new(), Hands::new());
+    let (client, noted) = noting(&server);
+    let made = Arc::new(Mutex::new(0));
+    let source = JwtBearer::new(client, move |key: &TokenKey| {
+        let mut made = made.lock().unwrap();
+        *made += 1;
+        match key.subject() {
+            "nobody" => Err("no such user".into()),
+            subject => Ok(format!("header.{subject}-{made}.signature")),
+        }
+    });
+    let manager = manager(source, &MemoryStore::new(), &clock);
+    for (subject, number) in [("ada", 1), ("ben", 2)] {
+        manager.get(&TokenKey::new("testkit", subject)).await.unwrap();
+        let grant = "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer";
+        let expected = format!(
+            "POST https://as.example/token {grant}&assertion=header.{subject}-{number}.signature\
+             &client_id=client&client_secret=secret"
+        );
+        assert_eq!(noted.lock().unwrap().last(), Some(&expected));
+    }
+    let error = manager.get(&TokenKey::new("testkit", "nobody")).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Configuration);
+    assert!(error.to_string().contains("no such user"), "{error}");
+    assert_eq!(noted.lock().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_machines_grant_does_not_die() {
+    let (server, clock) = (RotatingServer::new(), Hands::new());
+    let source = JwtBearer::new(server.client(), |_: &TokenKey| Ok("a.b.c".to_owned()));
+    let manager = manager(source, &MemoryStore::new(), &clock);
+    let key = TokenKey::new("testkit", "ada");
+    // Clocks that differ are a common reason.
+    server.fail_next(Fault::Reply(400, r#"{"error": "invalid_grant"}"#, None));
+    for _ in 0..10 {
+        assert!(matches!(manager.get(&key).await, Err(Error::RefreshFailed { .. })));
+    }
+    assert_eq!(server.token_requests(), 1);
+    clock.forward(std::time::Duration::from_secs(6));
+    assert!(server.knows(manager.get(&key).await.unwrap().access_token()));
+}

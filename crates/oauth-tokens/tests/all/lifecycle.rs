@@ -1,0 +1,209 @@
+//! Put, get, list, delete, revoke, close; several processes that take turns.
+
+use std::{sync::Arc, time::Duration};
+
+use oauth_core::{OAuth2, Provider};
+use oauth_tokens::{
+    Error, MemoryStore, Revoked, TokenKey, TokenManager,
+    testkit::{Fault, RotatingServer},
+};
+
+use crate::support::{Hands, Shaky, builder, key, sealer, stored};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[tokio::test]
+async fn a_live_token_costs_no_look_into_the_store() {
+    let (server, store) = (RotatingServer::new(), Shaky::default());
+    let manager = builder(store.clone(), &server).build().unwrap();
+    let token = server.sign_in().unwrap();
+    manager.put(&key(), &token).await.unwrap();
+    let steps = store.steps();
+    for _ in 0..1000 {
+        assert_eq!(*manager.get(&key()).await.unwrap(), token);
+    }
+    assert_eq!(store.steps(), steps);
+    assert_eq!(server.token_requests(), 0);
+}
+
+#[tokio::test]
+async fn what_another_process_refreshed_is_adopted_when_it_is_due() {
+    let (server, clock, store) = (RotatingServer::new(), Hands::new(), MemoryStore::new());
+    let [one, other] =
+        [(); 2].map(|()| builder(store.clone(), &server).clock(clock.clone()).build().unwrap());
+    one.put(&key(), &server.sign_in().unwrap()).await.unwrap();
+    for _ in 0..20 {
+        assert_eq!(one.get(&key()).await.unwrap(), other.get(&key()).await.unwrap());
+        clock.forward(3590 * SECOND);
+    }
+    assert_eq!(server.token_requests(), 19);
+    assert_eq!(server.ended_grants(), 0);
+}
+
+#[tokio::test]
+async fn a_change_in_another_process_is_seen_sooner_if_wanted() {
+    let (server, clock, store) = (RotatingServer::new(), Hands::new(), MemoryStore::new());
+    let one = builder(store.clone(), &server).clock(clock.clone()).reread_after(30 * SECOND).build().unwrap();
+    let other = builder(store, &server).clock(clock.clone()).build().unwrap();
+    one.put(&key(), &server.sign_in().unwrap()).await.unwrap();
+    let before = one.get(&key()).await.unwrap();
+    other.put(&key(), &server.sign_in().unwrap()).await.unwrap();
+    assert_eq!(one.get(&key()).await.unwrap(), before);
+    clock.forward(31 * SECOND);
+    assert_eq!(one.get(&key()).await.unwrap(), other.get(&key()).await.unwrap());
+    other.delete(&key()).await.unwrap();
+    clock.forward(31 * SECOND);
+    assert!(matches!(one.get(&key()).await, Err(Error::NotFound { .. })));
+    assert_eq!(server.token_requests(), 0);
+}
+
+#[tokio::test]
+async fn a_subjects_tokens_are_listed_and_deleted() {
+    let server = RotatingServer::new();
+    let manager = builder(MemoryStore::new(), &server).build().unwrap();
+    let keys = [key(), key().with_label("calendar"), TokenKey::new("zz-another", "user-17")];
+    for key in &keys {
+        manager.put(key, &server.sign_in().unwrap()).await.unwrap();
+    }
+    manager.put(&key().with_tenant("acme"), &server.sign_in().unwrap()).await.unwrap();
+    let listed = manager.list("", "user-17").await.unwrap();
+    let listed: Vec<_> = listed.into_iter().map(|stored| stored.unwrap().key).collect();
+    assert_eq!(listed, keys);
+
+    assert!(manager.delete(&keys[0]).await.unwrap());
+    assert!(!manager.delete(&keys[0]).await.unwrap());
+    let error = manager.get(&keys[0]).await.unwrap_err();
+    assert!(matches!(&error, Error::NotFound { key } if *key == keys[0]), "{error}");
+    assert_eq!(manager.list("", "user-17").await.unwrap().len(), 2);
+    assert_eq!(manager.list("acme", "user-17").await.unwrap().len(), 1);
+
+    manager.put(&keys[2], &crate::support::expired(&server.sign_in().unwrap())).await.unwrap();
+    let error = manager.get(&keys[2]).await.unwrap_err();
+    assert!(matches!(error, Error::UnknownProvider { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn revoke_tells_the_provider_then_forgets() {
+    let (server, clock) = (RotatingServer::new(), Hands::new());
+    let manager = builder(MemoryStore::new(), &server).clock(clock.clone()).build().unwrap();
+    manager.put(&key(), &server.sign_in().unwrap()).await.unwrap();
+    let token = manager.get(&key()).await.unwrap();
+
+    server.fail_next(Fault::Reply(503, "", None));
+    let error = manager.revoke(&key()).await.unwrap_err();
+    assert!(matches!(error, Error::RevokeFailed { .. }), "{error}");
+    assert!(server.knows(token.access_token()));
+    assert_eq!(*manager.get(&key()).await.unwrap(), *token, "it can be tried again");
+
+    assert_eq!(manager.revoke(&key()).await.unwrap(), Revoked::AtTheProvider);
+    assert!(!server.knows(token.access_token()));
+    assert!(matches!(manager.get(&key()).await, Err(Error::NotFound { .. })));
+    assert_eq!(manager.revoke(&key()).await.unwrap(), Revoked::Nothing);
+
+    let cannot = OAuth2::new("id", "secret", "https://as.example/authorize", "https://as.example/token")
+        .with_http_client(server.clone())
+        .with_name("testkit");
+    let manager =
+        TokenManager::builder(MemoryStore::new(), sealer()).provider(Arc::new(cannot)).build().unwrap();
+    manager.put(&key(), &server.sign_in().unwrap()).await.unwrap();
+    assert_eq!(manager.revoke(&key()).await.unwrap(), Revoked::InTheStoreOnly);
+}
+
+#[tokio::test]
+async fn a_revocation_during_a_refresh_leaves_no_token_behind() {
+    let server = RotatingServer::with(Duration::ZERO, Duration::from_millis(50), 3600 * SECOND);
+    let store = MemoryStore::new();
+    let [one, other] = [(); 2].map(|()| builder(store.clone(), &server).build().unwrap());
+    one.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
+    let refresh = tokio::spawn({
+        let one = one.clone();
+        async move { one.get(&key()).await }
+    });
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_eq!(other.revoke(&key()).await.unwrap(), Revoked::AtTheProvider);
+    let refreshed = refresh.await.unwrap().unwrap();
+    assert!(!server.knows(refreshed.access_token()));
+    assert!(other.list("", key().subject()).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_login_or_a_delete_during_a_refresh_has_the_last_word() {
+    for is_delete in [false, true] {
+        let server = RotatingServer::with(Duration::ZERO, Duration::from_millis(50), 3600 * SECOND);
+        let store = MemoryStore::new();
+        let [one, other] = [(); 2].map(|()| builder(store.clone(), &server).build().unwrap());
+        for changer in [&one, &other] {
+            one.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
+            let refresh = tokio::spawn({
+                let one = one.clone();
+                async move { one.get(&key()).await }
+            });
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            let new = server.sign_in().unwrap();
+            if is_delete {
+                assert!(changer.delete(&key()).await.unwrap());
+                assert!(matches!(refresh.await.unwrap(), Err(Error::NotFound { .. })));
+                assert!(matches!(one.get(&key()).await, Err(Error::NotFound { .. })));
+            } else {
+                changer.put(&key(), &new).await.unwrap();
+                assert_eq!(*refresh.await.unwrap().unwrap(), new);
+                assert_eq!(*one.get(&key()).await.unwrap(), new);
+                assert_eq!(stored(&one, &key()).await.token, Some(new));
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn close_waits_for_what_is_under_way_and_begins_nothing_new() {
+    let server = RotatingServer::with(Duration::ZERO, Duration::from_millis(100), 3600 * SECOND);
+    let clock = Hands::new();
+    let manager = builder(MemoryStore::new(), &server).clock(clock.clone()).build().unwrap();
+    let live = key().with_label("live");
+    manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
+    manager.put(&live, &server.sign_in().unwrap()).await.unwrap();
+    let get = tokio::spawn({
+        let manager = manager.clone();
+        async move { manager.get(&key()).await }
+    });
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    get.abort();
+    assert!(manager.close().await.is_empty());
+    let kept = stored(&manager, &key()).await.token.unwrap();
+    assert!(server.accepts(kept.refresh_token().unwrap()));
+
+    assert_eq!(*manager.get(&key()).await.unwrap(), kept, "what is live is still handed out");
+    clock.forward(3400 * SECOND);
+    assert!(manager.get(&live).await.is_ok(), "due, and live");
+    clock.forward(200 * SECOND);
+    assert!(matches!(manager.get(&live).await, Err(Error::Closed)));
+    assert_eq!(server.token_requests(), 1);
+    assert!(manager.close().await.is_empty());
+}
+
+#[test]
+fn outside_a_runtime_there_is_an_error_and_no_panic() {
+    let server = RotatingServer::new();
+    let manager = builder(MemoryStore::new(), &server).build().unwrap();
+    let key = key();
+    let mut get = std::pin::pin!(manager.get(&key));
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let std::task::Poll::Ready(outcome) = get.as_mut().poll(&mut context) else { panic!("it waits") };
+    assert!(matches!(outcome, Err(Error::NoRuntime)));
+}
+
+#[test]
+fn a_refresh_that_fell_with_its_runtime_is_taken_up_by_another() {
+    let server = RotatingServer::with(60 * SECOND, Duration::from_millis(50), 3600 * SECOND);
+    let store = MemoryStore::new();
+    let manager = builder(store, &server).lease_lifetime(Duration::from_millis(300)).build().unwrap();
+    let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let first = runtime();
+    first.block_on(manager.put(&key(), &server.sign_in_expired().unwrap())).unwrap();
+    let doomed = manager.clone();
+    first.spawn(async move { doomed.get(&key()).await });
+    std::thread::sleep(Duration::from_millis(20));
+    first.shutdown_background();
+    let token = runtime().block_on(manager.get(&key())).unwrap();
+    assert!(server.knows(token.access_token()));
+}

@@ -1,0 +1,15 @@
+//! What a program that keeps tokens would ask.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod cancellation;
+mod client;
+mod grants;
+mod kit;
+mod lifecycle;
+mod observers;
+mod provider_trouble;
+mod sealing;
+mod store_trouble;
+mod storms;
+mod support;

@@ -1,0 +1,169 @@
+//! What is told of what happens: the same four words everywhere, and no secret.
+
+use std::{
+    fmt::Write,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use oauth_tokens::{
+    Event, MemoryStore, TokenManager,
+    testkit::{Fault, RotatingServer},
+};
+
+use crate::support::{Hands, builder, key};
+
+/// Two processes and each of the four outcomes, as they are told to observers.
+async fn all_four(server: &RotatingServer, told: &Arc<Mutex<Vec<String>>>) -> [TokenManager; 2] {
+    let (store, clock) = (MemoryStore::new(), Hands::new());
+    let managers = [0, 1].map(|process| {
+        let told = Arc::clone(told);
+        let observer = move |event: &Event| {
+            told.lock().unwrap().push(format!("{process} {} {}", event.outcome.name(), event.key));
+        };
+        builder(store.clone(), server).clock(clock.clone()).observer(observer).build().unwrap()
+    });
+    let [one, other] = &managers;
+    one.put(&key(), &server.sign_in().unwrap()).await.unwrap();
+    other.get(&key()).await.unwrap();
+    clock.forward(Duration::from_secs(3600));
+    one.get(&key()).await.unwrap();
+    other.get(&key()).await.unwrap();
+    clock.forward(Duration::from_secs(3600));
+    server.fail_next(Fault::Reply(503, "", None));
+    one.get(&key()).await.unwrap_err();
+    clock.forward(Duration::from_secs(10));
+    server.fail_next(Fault::Reply(400, r#"{"error": "invalid_grant"}"#, None));
+    one.get(&key()).await.unwrap_err();
+    managers
+}
+
+#[tokio::test]
+async fn observers_are_told_in_four_words() {
+    let (server, told) = (RotatingServer::new(), Arc::default());
+    all_four(&server, &told).await;
+    let told = told.lock().unwrap().clone();
+    let expected = ["0 refreshed", "1 adopted", "0 transient", "0 dead"];
+    assert_eq!(told, expected.map(|told| format!("{told} testkit/user-17")));
+}
+
+/// Writes every span and event down with all its fields.
+struct Scribe(Arc<Mutex<String>>, Mutex<Vec<&'static tracing::Metadata<'static>>>);
+
+struct Fields<'a>(&'a mut String);
+
+impl tracing::field::Visit for Fields<'_> {
+    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+        let _ = write!(self.0, " {}={value:?}", field.name());
+    }
+}
+
+impl tracing::Subscriber for Scribe {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target().starts_with("oauth_tokens")
+    }
+
+    fn new_span(&self, span: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        let mut text = self.0.lock().unwrap();
+        text.push_str(span.metadata().name());
+        self.1.lock().unwrap().push(span.metadata());
+        span.record(&mut Fields(&mut text));
+        text.push('\n');
+        tracing::span::Id::from_u64(self.1.lock().unwrap().len() as u64)
+    }
+
+    fn record(&self, _span: &tracing::span::Id, values: &tracing::span::Record<'_>) {
+        let mut text = self.0.lock().unwrap();
+        text.push_str("record");
+        values.record(&mut Fields(&mut text));
+        text.push('\n');
+    }
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        let mut text = self.0.lock().unwrap();
+        text.push_str("event");
+        event.record(&mut Fields(&mut text));
+        text.push('\n');
+    }
+
+    fn record_follows_from(&self, _span: &tracing::span::Id, _follows: &tracing::span::Id) {}
+
+    /// The newest: here one refresh follows another.
+    fn current_span(&self) -> tracing_core::span::Current {
+        let spans = self.1.lock().unwrap();
+        match spans.last() {
+            Some(span) => {
+                tracing_core::span::Current::new(tracing::span::Id::from_u64(spans.len() as u64), span)
+            }
+            None => tracing_core::span::Current::none(),
+        }
+    }
+
+    fn enter(&self, _span: &tracing::span::Id) {}
+    fn exit(&self, _span: &tracing::span::Id) {}
+}
+
+#[test]
+fn spans_and_counters_say_the_same_and_no_secret() {
+    let written: Arc<Mutex<String>> = Arc::default();
+    let counters = Counters::default();
+    let server = RotatingServer::new();
+    // One thread, because what listens is set for a thread.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    // While there is one subscriber only, a thread that has none switches events off for all.
+    let scribe = || tracing::Dispatch::new(Scribe(Arc::clone(&written), Mutex::default()));
+    let (scribe, _second) = (scribe(), scribe());
+    tracing::dispatcher::with_default(&scribe, || {
+        metrics::with_local_recorder(&counters, || {
+            let [one, _] = runtime.block_on(all_four(&server, &Arc::default()));
+            let told = format!("{one:?} {:?}", runtime.block_on(one.get(&key())));
+            assert!(!told.contains("access_token"), "{told}");
+        });
+    });
+    let written = written.lock().unwrap();
+    let outcomes: Vec<_> = written.lines().filter_map(|line| line.strip_prefix("record outcome=")).collect();
+    assert_eq!(outcomes, [r#""refreshed""#, r#""adopted""#, r#""transient""#, r#""dead""#]);
+    let span = r#"oauth_tokens.refresh provider="testkit" tenant="" subject="user-17" label="""#;
+    assert!(written.lines().any(|line| line == span), "{written}");
+
+    let counted = counters.0.lock().unwrap().clone();
+    let one_of = |outcome: &str| format!("oauth_tokens_total provider=testkit outcome={outcome}");
+    assert_eq!(counted, ["refreshed", "adopted", "transient", "dead"].map(one_of));
+    for secret in server.secrets() {
+        assert!(!written.contains(&secret), "{written}");
+    }
+}
+
+/// Writes down which counter was counted up.
+#[derive(Clone, Default)]
+struct Counters(Arc<Mutex<Vec<String>>>);
+
+struct Counter(String, Counters);
+
+impl metrics::CounterFn for Counter {
+    fn increment(&self, _by: u64) {
+        self.1.0.lock().unwrap().push(self.0.clone());
+    }
+
+    fn absolute(&self, _value: u64) {}
+}
+
+impl metrics::Recorder for Counters {
+    fn describe_counter(&self, _: metrics::KeyName, _: Option<metrics::Unit>, _: metrics::SharedString) {}
+    fn describe_gauge(&self, _: metrics::KeyName, _: Option<metrics::Unit>, _: metrics::SharedString) {}
+    fn describe_histogram(&self, _: metrics::KeyName, _: Option<metrics::Unit>, _: metrics::SharedString) {}
+
+    fn register_counter(&self, key: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Counter {
+        let labels: String =
+            key.labels().map(|label| format!(" {}={}", label.key(), label.value())).collect();
+        metrics::Counter::from_arc(Arc::new(Counter(format!("{}{labels}", key.name()), self.clone())))
+    }
+
+    fn register_gauge(&self, _: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Gauge {
+        metrics::Gauge::noop()
+    }
+
+    fn register_histogram(&self, _: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Histogram {
+        metrics::Histogram::noop()
+    }
+}

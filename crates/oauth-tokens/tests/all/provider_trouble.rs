@@ -1,0 +1,241 @@
+//! The provider is down, slow, strange, or says no.
+
+use std::time::Duration;
+
+use oauth_core::{ErrorClass, HttpErrorKind};
+use oauth_tokens::{
+    DeadReason, Error, MemoryStore, TokenManager,
+    testkit::{Fault, RotatingServer},
+};
+
+use crate::support::{Hands, builder, key, stored};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn troubles() -> Vec<(&'static str, Fault)> {
+    const HTML: &str = "<!doctype html><title>403 Forbidden</title>";
+    vec![
+        ("500", Fault::Reply(500, "", None)),
+        ("500 that names invalid_grant", Fault::Reply(500, r#"{"error": "invalid_grant"}"#, None)),
+        ("502 in HTML", Fault::Reply(502, HTML, None)),
+        ("429", Fault::Reply(429, r#"{"error": "slow_down"}"#, None)),
+        ("429 with Retry-After", Fault::Reply(429, "", Some(7))),
+        ("403 in HTML", Fault::Reply(403, HTML, None)),
+        ("200 in HTML", Fault::Reply(200, HTML, None)),
+        ("400 without an error", Fault::Reply(400, "", None)),
+        ("invalid_client", Fault::Reply(401, r#"{"error": "invalid_client"}"#, None)),
+        ("no connection", Fault::NoReply(HttpErrorKind::Connect)),
+        ("time-out", Fault::NoReply(HttpErrorKind::Timeout)),
+        ("reset", Fault::NoReply(HttpErrorKind::Other)),
+    ]
+}
+
+async fn with_token(server: &RotatingServer, clock: &Hands) -> TokenManager {
+    let manager = builder(MemoryStore::new(), server).clock(clock.clone()).build().unwrap();
+    manager.put(&key(), &server.sign_in().unwrap()).await.unwrap();
+    manager
+}
+
+#[tokio::test]
+async fn a_minute_of_trouble_deletes_nothing_is_bounded_and_passes() {
+    for (name, fault) in troubles() {
+        let (server, clock) = (RotatingServer::new(), Hands::new());
+        let manager = with_token(&server, &clock).await;
+        let before = manager.get(&key()).await.unwrap();
+
+        // The token is due, and good for at least three minutes more.
+        clock.forward(57 * 60 * SECOND);
+        server.fail_always(Some(fault.clone()));
+        for _ in 0..600 {
+            assert_eq!(manager.get(&key()).await.unwrap(), before, "{name}: the old token is still good");
+            clock.forward(SECOND / 10);
+        }
+        let sent = server.token_requests();
+        // 1, 2, 4, … seconds apart, each less up to a half by chance; or seven at least.
+        assert!((2..=8).contains(&sent), "{name}: {sent} requests in a minute");
+        let kept = stored(&manager, &key()).await;
+        assert_eq!(kept.token.as_ref(), Some(&*before), "{name}");
+        assert_eq!(kept.dead, None, "{name}");
+        assert_eq!(kept.failures as usize, sent, "{name}");
+
+        // Now it has expired, and the trouble goes on.
+        clock.forward(10 * 60 * SECOND);
+        let error = manager.get(&key()).await.unwrap_err();
+        assert!(matches!(error, Error::RefreshFailed { .. }), "{name}: {error}");
+        assert_ne!(error.class(), ErrorClass::Reauthorize, "{name}");
+        let sent = server.token_requests();
+        for _ in 0..600 {
+            let error = manager.get(&key()).await.unwrap_err();
+            assert!(matches!(error, Error::RefreshFailed { .. }), "{name}: {error}");
+            clock.forward(SECOND / 10);
+        }
+        assert!(server.token_requests() - sent <= 3, "{name}: a minute apart by now");
+
+        // It passes, and nobody has to do anything.
+        server.fail_always(None);
+        let mut waited = 0;
+        let after = loop {
+            match manager.get(&key()).await {
+                Ok(token) => break token,
+                Err(_) => {
+                    clock.forward(SECOND);
+                    waited += 1;
+                }
+            }
+        };
+        assert!(waited <= 60, "{name}: it took {waited} seconds to recover");
+        assert!(server.knows(after.access_token()), "{name}");
+        assert_eq!(stored(&manager, &key()).await.failures, 0, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn retry_after_is_respected_by_all_processes() {
+    let (server, clock) = (RotatingServer::new(), Hands::new());
+    let store = MemoryStore::new();
+    let managers: Vec<_> =
+        (0..8).map(|_| builder(store.clone(), &server).clock(clock.clone()).build().unwrap()).collect();
+    managers[0].put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
+    server.fail_next(Fault::Reply(429, "", Some(120)));
+    for second in 0..125 {
+        for manager in &managers {
+            let outcome = manager.get(&key()).await;
+            match second {
+                0..120 => {
+                    let Err(error) = outcome else { panic!("a token after {second} seconds") };
+                    let ErrorClass::Transient { retry_after } = error.class() else {
+                        panic!("{error:?}");
+                    };
+                    assert!(retry_after.is_some());
+                    assert_eq!(server.token_requests(), 1, "after {second} seconds");
+                }
+                // An answer that a process has from its last look holds for five seconds.
+                _ => assert!(server.token_requests() <= 2),
+            }
+        }
+        clock.forward(SECOND);
+    }
+    for manager in &managers {
+        assert!(server.knows(manager.get(&key()).await.unwrap().access_token()));
+    }
+    assert_eq!(server.token_requests(), 2);
+}
+
+#[tokio::test]
+async fn a_refused_grant_is_dead_until_a_new_login_and_not_asked_for_again() {
+    let (server, clock) = (RotatingServer::new(), Hands::new());
+    let manager = with_token(&server, &clock).await;
+    clock.forward(2 * 3600 * SECOND);
+    server.fail_next(Fault::Reply(
+        400,
+        r#"{"error": "invalid_grant", "error_description": "revoked"}"#,
+        None,
+    ));
+    for _ in 0..100 {
+        let error = manager.get(&key()).await.unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Reauthorize);
+        let grant = error.dead_grant().unwrap();
+        let revoked = Some("revoked".to_owned());
+        assert_eq!(
+            grant.reason,
+            DeadReason::Refused { code: "invalid_grant".to_owned(), description: revoked }
+        );
+        clock.forward(SECOND);
+    }
+    assert_eq!(server.token_requests(), 1);
+    let kept = stored(&manager, &key()).await;
+    assert!(kept.token.is_some() && kept.dead.is_some());
+
+    manager.put(&key(), &server.sign_in().unwrap()).await.unwrap();
+    assert!(server.knows(manager.get(&key()).await.unwrap().access_token()));
+    assert_eq!(stored(&manager, &key()).await.dead, None);
+}
+
+#[tokio::test]
+async fn another_process_sees_a_new_login_within_seconds() {
+    let (server, clock) = (RotatingServer::new(), Hands::new());
+    let store = MemoryStore::new();
+    let [one, other] =
+        [(); 2].map(|()| builder(store.clone(), &server).clock(clock.clone()).build().unwrap());
+    one.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
+    server.fail_next(Fault::Reply(400, r#"{"error": "invalid_grant"}"#, None));
+    assert!(matches!(one.get(&key()).await, Err(Error::Dead { .. })));
+    other.put(&key(), &server.sign_in().unwrap()).await.unwrap();
+    clock.forward(6 * SECOND);
+    assert_eq!(one.get(&key()).await.unwrap(), other.get(&key()).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_lost_reply_is_made_good_by_grace_and_reported_without() {
+    for grace in [SECOND * 60, Duration::ZERO] {
+        let server = RotatingServer::with(grace, Duration::ZERO, 3600 * SECOND);
+        let clock = Hands::new();
+        let manager = with_token(&server, &clock).await;
+        clock.forward(2 * 3600 * SECOND);
+        server.fail_next(Fault::ReplyLost(HttpErrorKind::Other));
+        assert!(matches!(manager.get(&key()).await, Err(Error::RefreshFailed { .. })));
+        clock.forward(2 * SECOND);
+        match manager.get(&key()).await {
+            Ok(token) => assert!(!grace.is_zero() && server.knows(token.access_token())),
+            Err(error) => {
+                assert!(grace.is_zero());
+                let reason = &error.dead_grant().unwrap().reason;
+                assert!(matches!(reason, DeadReason::LostInRefresh { .. }), "{reason:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_never_answers_holds_nobody_for_ever() {
+    let (server, clock) = (RotatingServer::new(), Hands::new());
+    let manager = with_token(&server, &clock).await;
+    let before = manager.get(&key()).await.unwrap();
+    server.fail_always(Some(Fault::Hang));
+
+    // Still live: the first caller waits for three seconds, the others not at all.
+    clock.forward(57 * 60 * SECOND);
+    let began = tokio::time::Instant::now();
+    assert_eq!(manager.get(&key()).await.unwrap(), before);
+    assert_eq!(began.elapsed().as_secs(), 3);
+    assert_eq!(manager.get(&key()).await.unwrap(), before);
+    assert_eq!(began.elapsed().as_secs(), 3);
+
+    // Expired: everybody waits for the end of the request.
+    clock.forward(10 * 60 * SECOND);
+    let error = manager.get(&key()).await.unwrap_err();
+    assert!(matches!(error, Error::RefreshFailed { .. }), "{error}");
+    assert_eq!(began.elapsed().as_secs(), 40);
+    assert_eq!(server.token_requests(), 1);
+}
+
+#[tokio::test]
+async fn a_token_without_a_refresh_token_is_good_until_it_expires() {
+    let (server, clock) = (RotatingServer::new(), Hands::new());
+    let manager = with_token(&server, &clock).await;
+    let mut fields = oauth_core::serde_json::to_value(server.sign_in().unwrap()).unwrap();
+    fields.as_object_mut().unwrap().remove("refresh_token");
+    manager.put(&key(), &oauth_core::serde_json::from_value(fields).unwrap()).await.unwrap();
+    clock.forward(3500 * SECOND);
+    assert!(manager.get(&key()).await.is_ok());
+    clock.forward(100 * SECOND);
+    let error = manager.get(&key()).await.unwrap_err();
+    assert_eq!(error.dead_grant().unwrap().reason, DeadReason::NoRefreshToken);
+    assert_eq!(server.token_requests(), 0);
+}
+
+#[tokio::test]
+async fn a_reply_without_a_refresh_token_leaves_the_old_one() {
+    let (server, clock) = (RotatingServer::new(), Hands::new());
+    let manager = with_token(&server, &clock).await;
+    let before = manager.get(&key()).await.unwrap();
+    clock.forward(2 * 3600 * SECOND);
+    server.fail_next(Fault::Reply(
+        200,
+        r#"{"access_token": "new", "token_type": "Bearer", "expires_in": 60}"#,
+        None,
+    ));
+    assert_eq!(manager.get(&key()).await.unwrap().access_token(), "new");
+    let kept = stored(&manager, &key()).await.token.unwrap();
+    assert_eq!(kept.refresh_token(), before.refresh_token());
+}

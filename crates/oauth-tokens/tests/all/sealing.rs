@@ -1,0 +1,78 @@
+//! What the store sees: nothing that looks like a token; and what happens to what somebody changed there.
+
+use std::sync::Arc;
+
+use oauth_core::{Sealer, SealingKey};
+use oauth_tokens::{
+    Error, Expected, MemoryStore, TokenManager, TokenStore, UnreadableReason, testkit::RotatingServer,
+};
+
+use crate::support::key;
+
+fn ring(server: &RotatingServer, store: &MemoryStore, sealer: Sealer) -> TokenManager {
+    TokenManager::builder(store.clone(), sealer).provider(Arc::new(server.client())).build().unwrap()
+}
+
+fn number(number: u8) -> SealingKey {
+    SealingKey::from_bytes([number; 32])
+}
+
+#[tokio::test]
+async fn the_store_sees_no_token() {
+    let (server, store) = (RotatingServer::new(), MemoryStore::new());
+    let manager = ring(&server, &store, Sealer::new(number(1)));
+    manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
+    manager.get(&key()).await.unwrap();
+    let sealed = store.load(&key()).await.unwrap().unwrap().sealed;
+    let mut looked_for = server.secrets();
+    looked_for.extend(["access_token", "Bearer", "{"].map(str::to_owned));
+    assert!(looked_for.len() >= 7);
+    for text in looked_for.iter().filter(|text| text.len() > 1) {
+        assert!(!sealed.windows(text.len()).any(|window| window == text.as_bytes()), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn keys_rotate_and_what_is_read_is_sealed_anew() {
+    let (server, store) = (RotatingServer::new(), MemoryStore::new());
+    let token = server.sign_in().unwrap();
+    ring(&server, &store, Sealer::new(number(1))).put(&key(), &token).await.unwrap();
+
+    let both = ring(&server, &store, Sealer::new(number(2)).with_old_key(number(1)));
+    assert_eq!(*both.get(&key()).await.unwrap(), token);
+    // The old key can go.
+    assert_eq!(*ring(&server, &store, Sealer::new(number(2))).get(&key()).await.unwrap(), token);
+
+    let error = ring(&server, &store, Sealer::new(number(3))).get(&key()).await.unwrap_err();
+    let unknown = UnreadableReason::UnknownKey;
+    assert!(matches!(&error, Error::Unreadable { reason, .. } if *reason == unknown), "{error}");
+    assert_eq!(
+        *ring(&server, &store, Sealer::new(number(2))).get(&key()).await.unwrap(),
+        token,
+        "it is still there"
+    );
+    assert_eq!(server.token_requests(), 0);
+}
+
+#[tokio::test]
+async fn a_record_that_was_changed_or_moved_is_not_believed_and_not_deleted() {
+    let (server, store) = (RotatingServer::new(), MemoryStore::new());
+    let manager = ring(&server, &store, Sealer::new(number(1)));
+    let mine = server.sign_in().unwrap();
+    manager.put(&key(), &mine).await.unwrap();
+    let record = store.load(&key()).await.unwrap().unwrap();
+    for other in [key().with_tenant("t"), key().with_label("l")] {
+        store.save(&other, record.sealed.clone(), Expected::Any, None).await.unwrap();
+        let error = manager.get(&other).await.unwrap_err();
+        let damaged = UnreadableReason::Damaged;
+        assert!(matches!(&error, Error::Unreadable { reason, .. } if *reason == damaged), "{error}");
+        assert!(store.load(&other).await.unwrap().is_some());
+    }
+    // One bad record does not hide the good ones.
+    let listed = manager.list("", key().subject()).await.unwrap();
+    assert_eq!(listed.len(), 2);
+    assert_eq!(listed.iter().filter(|stored| stored.is_err()).count(), 1);
+    // A new login mends it.
+    manager.put(&key().with_label("l"), &mine).await.unwrap();
+    assert!(manager.list("", key().subject()).await.unwrap().iter().all(Result::is_ok));
+}

@@ -1,0 +1,120 @@
+//! The store is down, forgets to answer, or comes back too late.
+
+use std::time::Duration;
+
+use oauth_core::ErrorClass;
+use oauth_tokens::{Error, testkit::RotatingServer};
+
+use crate::support::{Hands, Shaky, builder, key, stored};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[tokio::test(start_paused = true)]
+async fn while_the_store_is_down_live_tokens_are_served_and_nothing_is_redeemed() {
+    let (server, clock, store) = (RotatingServer::new(), Hands::new(), Shaky::default());
+    let manager = builder(store.clone(), &server).clock(clock.clone()).build().unwrap();
+    manager.put(&key(), &server.sign_in().unwrap()).await.unwrap();
+    let before = manager.get(&key()).await.unwrap();
+
+    // A minute without the store, while the token becomes due.
+    clock.forward(54 * 60 * SECOND);
+    store.set_down(true);
+    let steps = store.steps();
+    for _ in 0..600 {
+        assert_eq!(manager.get(&key()).await.unwrap(), before);
+        clock.forward(SECOND / 10);
+    }
+    assert!(store.steps() - steps <= 61, "{} looks into a store that is down", store.steps() - steps);
+    let unknown = manager.get(&key().with_label("other")).await.unwrap_err();
+    assert!(matches!(unknown, Error::Store { .. }), "{unknown}");
+    assert_eq!(unknown.class(), ErrorClass::Transient { retry_after: None });
+
+    clock.forward(10 * 60 * SECOND);
+    let error = manager.get(&key()).await.unwrap_err();
+    assert!(matches!(error, Error::Store { .. }), "{error}");
+    assert_eq!(server.token_requests(), 0, "what could not be saved must not be redeemed");
+
+    store.set_down(false);
+    let after = manager.get(&key()).await.unwrap();
+    assert!(server.knows(after.access_token()));
+    assert_eq!(server.token_requests(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_could_not_be_saved_is_handed_over_in_the_error_and_saved_later() {
+    let (server, store) = (RotatingServer::new(), Shaky::default());
+    let manager = builder(store.clone(), &server).build().unwrap();
+    manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
+
+    // It takes the mark, and goes down before it takes the token.
+    store.go_down_after_saves(1);
+    let began = tokio::time::Instant::now();
+    let error = manager.get(&key()).await.unwrap_err();
+    assert!(began.elapsed() >= 3 * SECOND, "it was tried for {:?}", began.elapsed());
+    let Error::NotSaved { token, .. } = &error else { panic!("{error:?}") };
+    assert!(server.knows(token.access_token()));
+    assert!(!format!("{error} {error:?}").contains(token.access_token()));
+    // Whoever asks meanwhile gets the same, and the old refresh token is not redeemed again.
+    for _ in 0..10 {
+        let again = manager.get(&key()).await.unwrap_err();
+        assert!(matches!(&again, Error::NotSaved { token: same, .. } if same == token), "{again:?}");
+        tokio::time::sleep(SECOND).await;
+    }
+    assert_eq!(server.token_requests(), 1);
+
+    store.set_down(false);
+    tokio::time::sleep(10 * SECOND).await;
+    assert_eq!(
+        stored(&manager, &key()).await.token.as_ref(),
+        Some(&**token),
+        "nobody asked, and it is saved"
+    );
+    assert_eq!(manager.get(&key()).await.unwrap(), *token);
+    assert_eq!(server.token_requests(), 1);
+    assert!(manager.close().await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_hands_over_what_could_not_be_saved() {
+    let (server, store) = (RotatingServer::new(), Shaky::default());
+    let manager = builder(store.clone(), &server).build().unwrap();
+    manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
+    store.go_down_after_saves(1);
+    assert!(matches!(manager.get(&key()).await, Err(Error::NotSaved { .. })));
+    let unsaved = manager.close().await;
+    let [Error::NotSaved { key: of, token, .. }] = &unsaved[..] else { panic!("{unsaved:?}") };
+    assert_eq!(*of, key());
+    assert!(server.accepts(token.refresh_token().unwrap()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_save_whose_reply_was_lost_counts() {
+    for lost in 1..=3 {
+        let (server, store) = (RotatingServer::new(), Shaky::default());
+        let manager = builder(store.clone(), &server).build().unwrap();
+        manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
+        // Not the mark's: a mark of which nobody knows whether it is there is no leave to redeem.
+        let token = {
+            let marked = manager.clone();
+            let task = tokio::spawn(async move { marked.get(&key()).await });
+            while server.token_requests() == 0 {
+                tokio::task::yield_now().await;
+            }
+            store.lose_replies(lost);
+            task.await.unwrap().unwrap()
+        };
+        assert_eq!(server.token_requests(), 1, "{lost}");
+        assert_eq!(stored(&manager, &key()).await.token.as_ref(), Some(&*token));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mark_whose_reply_was_lost_redeems_nothing() {
+    let (server, store) = (RotatingServer::new(), Shaky::default());
+    let manager = builder(store.clone(), &server).build().unwrap();
+    manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
+    store.lose_replies(1);
+    assert!(matches!(manager.get(&key()).await, Err(Error::Store { .. })));
+    assert_eq!(server.token_requests(), 0);
+    assert!(server.knows(manager.get(&key()).await.unwrap().access_token()));
+}

@@ -1,0 +1,187 @@
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use oauth_core::{
+    Clock, HttpClient, HttpError, OAuth2Token, OffsetDateTime, Sealer, SealingKey, async_trait, bytes::Bytes,
+    http, serde_json,
+};
+use oauth_tokens::{
+    Acquired, Expected, Lease, MemoryStore, Record, Saved, StoreError, StoreOperation, TokenKey,
+    TokenManager, TokenManagerBuilder, TokenStore, testkit::RotatingServer,
+};
+
+pub(crate) fn sealer() -> Sealer {
+    Sealer::new(SealingKey::from_bytes([7; 32]))
+}
+
+pub(crate) fn key() -> TokenKey {
+    TokenKey::new("testkit", "user-17")
+}
+
+pub(crate) fn builder(store: impl TokenStore + 'static, server: &RotatingServer) -> TokenManagerBuilder {
+    TokenManager::builder(store, sealer()).provider(Arc::new(server.client()))
+}
+
+/// What is stored for a key.
+pub(crate) async fn stored(manager: &TokenManager, key: &TokenKey) -> oauth_tokens::Stored {
+    let all = manager.list(key.tenant(), key.subject()).await.unwrap();
+    all.into_iter().map(Result::unwrap).find(|stored| stored.key == *key).unwrap()
+}
+
+/// The same token, expired.
+pub(crate) fn expired(token: &OAuth2Token) -> OAuth2Token {
+    let mut fields = serde_json::to_value(token).unwrap();
+    fields["expires_at"] = 1.into();
+    serde_json::from_value(fields).unwrap()
+}
+
+/// A clock that a test sets. A clone is the same clock.
+#[derive(Clone, Debug)]
+pub(crate) struct Hands(Arc<Mutex<OffsetDateTime>>);
+
+impl Hands {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Mutex::new(OffsetDateTime::now_utc())))
+    }
+
+    pub(crate) fn forward(&self, by: Duration) {
+        *self.0.lock().unwrap() += by;
+    }
+}
+
+impl Clock for Hands {
+    fn now(&self) -> OffsetDateTime {
+        *self.0.lock().unwrap()
+    }
+}
+
+/// A store that lets everybody else run before and after each step, fails while it is down, and counts. A clone is the same.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Shaky {
+    store: MemoryStore,
+    state: Arc<Shaking>,
+}
+
+#[derive(Debug, Default)]
+struct Shaking {
+    is_down: AtomicBool,
+    /// So many saves still go well; then the store is down. Zero is for ever.
+    saves_until_down: AtomicUsize,
+    /// Saves are carried out and then reported as failed, so many times.
+    replies_to_lose: AtomicUsize,
+    steps: AtomicUsize,
+}
+
+impl Shaky {
+    pub(crate) fn set_down(&self, is_down: bool) {
+        self.state.is_down.store(is_down, Ordering::SeqCst);
+    }
+
+    pub(crate) fn go_down_after_saves(&self, saves: usize) {
+        self.state.saves_until_down.store(saves, Ordering::SeqCst);
+    }
+
+    pub(crate) fn lose_replies(&self, replies: usize) {
+        self.state.replies_to_lose.store(replies, Ordering::SeqCst);
+    }
+
+    pub(crate) fn steps(&self) -> usize {
+        self.state.steps.load(Ordering::SeqCst)
+    }
+
+    async fn step(&self, operation: StoreOperation) -> Result<(), StoreError> {
+        self.state.steps.fetch_add(1, Ordering::SeqCst);
+        tokio::task::yield_now().await;
+        match self.state.is_down.load(Ordering::SeqCst) {
+            true => Err(StoreError::transient(operation, "the store is down")),
+            false => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl TokenStore for Shaky {
+    async fn load(&self, key: &TokenKey) -> Result<Option<Record>, StoreError> {
+        self.step(StoreOperation::Load).await?;
+        let outcome = self.store.load(key).await;
+        tokio::task::yield_now().await;
+        outcome
+    }
+
+    async fn save(
+        &self,
+        key: &TokenKey,
+        sealed: Bytes,
+        expected: Expected,
+        lease: Option<&Lease>,
+    ) -> Result<Saved, StoreError> {
+        self.step(StoreOperation::Save).await?;
+        let outcome = self.store.save(key, sealed, expected, lease).await;
+        let left = self.state.saves_until_down.load(Ordering::SeqCst);
+        if left > 0 {
+            self.state.saves_until_down.store(left - 1, Ordering::SeqCst);
+            self.set_down(left == 1);
+        }
+        tokio::task::yield_now().await;
+        let lost = &self.state.replies_to_lose;
+        if lost.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
+            return Err(StoreError::transient(StoreOperation::Save, "the reply was lost"));
+        }
+        outcome
+    }
+
+    async fn delete(&self, key: &TokenKey) -> Result<bool, StoreError> {
+        self.step(StoreOperation::Delete).await?;
+        self.store.delete(key).await
+    }
+
+    async fn list(&self, tenant: &str, subject: &str) -> Result<Vec<(TokenKey, Record)>, StoreError> {
+        self.step(StoreOperation::List).await?;
+        self.store.list(tenant, subject).await
+    }
+
+    async fn acquire(
+        &self,
+        key: &TokenKey,
+        holder: &str,
+        lifetime: Duration,
+    ) -> Result<Acquired, StoreError> {
+        self.step(StoreOperation::Acquire).await?;
+        let outcome = self.store.acquire(key, holder, lifetime).await;
+        tokio::task::yield_now().await;
+        outcome
+    }
+
+    async fn extend(&self, key: &TokenKey, lease: &Lease, lifetime: Duration) -> Result<bool, StoreError> {
+        self.step(StoreOperation::Extend).await?;
+        self.store.extend(key, lease, lifetime).await
+    }
+
+    async fn release(&self, key: &TokenKey, lease: &Lease) -> Result<(), StoreError> {
+        self.step(StoreOperation::Release).await?;
+        self.store.release(key, lease).await
+    }
+}
+
+/// An HTTP client that lets everybody else run before and after each request.
+#[derive(Clone, Debug)]
+pub(crate) struct Yielding<C>(pub(crate) C);
+
+#[async_trait]
+impl<C: HttpClient> HttpClient for Yielding<C> {
+    async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, HttpError> {
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+        }
+        let reply = self.0.send(request).await;
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+        }
+        reply
+    }
+}

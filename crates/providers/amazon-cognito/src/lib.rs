@@ -1,0 +1,56 @@
+//! Sign in with [Amazon Cognito](https://docs.aws.amazon.com/cognito/latest/developerguide/federation-endpoints.html) user pools.
+//!
+//! ```
+//! use oauth_amazon_cognito::{AmazonCognitoOAuth2, oauth_core::Provider};
+//!
+//! let cognito = AmazonCognitoOAuth2::new("CLIENT_ID", "CLIENT_SECRET", "eu-central-1_aBcDeFgHi")?;
+//! let issuer = "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_aBcDeFgHi";
+//! assert_eq!(cognito.oauth2().issuer(), Some(issuer));
+//! # Ok::<(), oauth_amazon_cognito::oauth_core::Error>(())
+//! ```
+//!
+//! The user pool's id says in which region it is; its domain, where users sign in, comes from the metadata. A pool of another
+//! partition, such as China, has another host: use [`OpenID`](oauth_openid::OpenID) with its issuer.
+//!
+//! Only refresh tokens can be revoked, which takes everything with it that was made of them, and revocation must be switched on
+//! for the app client. UserInfo spells booleans as texts. The
+//! [logout endpoint](https://docs.aws.amazon.com/cognito/latest/developerguide/logout-endpoint.html) is older than OpenID
+//! Connect's and wants `client_id` and `logout_uri`: add the latter as a further parameter of the logout request.
+
+pub use oauth_core;
+use oauth_core::{Error, Provider, Result, Spec, parameter};
+pub use oauth_openid;
+
+/// Cognito's dialect; the endpoints come from discovery.
+pub const SPEC: Spec = Spec {
+    name: "amazon-cognito",
+    display_name: "Amazon Cognito",
+    color: "#c7131f",
+    docs: "https://docs.aws.amazon.com/cognito/latest/developerguide/federation-endpoints.html",
+    scopes: &["openid", "profile", "email"],
+    ..Spec::OPENID
+};
+
+oauth_openid::client! {
+    /// Signs users in with Amazon Cognito.
+    pub struct AmazonCognitoOAuth2 from SPEC, at issuer(user_pool_id);
+}
+
+/// What stands in front of the underscore is the region.
+fn issuer(user_pool_id: &str) -> Result<String> {
+    let id = parameter::segment("user_pool_id", user_pool_id)?;
+    match id.split_once('_') {
+        Some((region, rest)) if !rest.is_empty() => {
+            let region = parameter::host("user_pool_id", region)?;
+            Ok(format!("https://cognito-idp.{region}.amazonaws.com/{id}"))
+        }
+        _ => Err(Error::configuration(
+            SPEC.name,
+            format!("user_pool_id is {id:?}, but it must be like eu-central-1_aBcDeFgHi"),
+        )),
+    }
+}
+
+impl Provider for AmazonCognitoOAuth2 {
+    oauth_core::accessors!();
+}

@@ -1,0 +1,57 @@
+//! Sign in with [authentik](https://docs.goauthentik.io/add-secure-apps/providers/oauth2/).
+//!
+//! ```
+//! use oauth_authentik::{AuthentikOAuth2, oauth_core::Provider};
+//!
+//! let authentik = AuthentikOAuth2::new("CLIENT_ID", "CLIENT_SECRET", "https://login.example.com", "my-app")?;
+//! assert_eq!(authentik.oauth2().issuer(), Some("https://login.example.com/application/o/my-app/"));
+//! # Ok::<(), oauth_authentik::oauth_core::Error>(())
+//! ```
+//!
+//! The slug is that of the application; each has an issuer of its own. (Where the provider is set to one issuer for all, use
+//! [`Discovery::with_expected_issuer`](oauth_openid::Discovery::with_expected_issuer).) A refresh token needs the scope
+//! `offline_access`. A provider without a signing key signs with the client secret, which is refused until you choose a key there
+//! or name the algorithm in [`Rules`](oauth_openid::Rules::algorithms).
+//!
+//! **E-mail.** Before version 2025.10 every address was called verified, and since then none is unless an administrator changed
+//! the scope mapping ([documentation](https://docs.goauthentik.io/add-secure-apps/providers/oauth2/)); authentik does not verify
+//! addresses itself. So a yes counts as unknown, and a no as a no.
+
+pub use oauth_core;
+use oauth_core::{EmailVerification, Identity, OAuth2Token, Provider, Result, Spec, async_trait, parameter};
+pub use oauth_openid;
+
+/// authentik's dialect; the endpoints come from discovery.
+pub const SPEC: Spec = Spec {
+    name: "authentik",
+    display_name: "authentik",
+    color: "#fd4b2d",
+    docs: "https://docs.goauthentik.io/add-secure-apps/providers/oauth2/",
+    scopes: &["openid", "profile", "email"],
+    ..Spec::OPENID
+};
+
+oauth_openid::client! {
+    /// Signs users in with authentik.
+    pub struct AuthentikOAuth2 from SPEC, at issuer(base_url, application_slug);
+}
+
+fn issuer(base_url: &str, application_slug: &str) -> Result<String> {
+    let base_url = parameter::base_url("base_url", base_url)?;
+    let slug = parameter::segment("application_slug", application_slug)?;
+    Ok(format!("{base_url}/application/o/{slug}/"))
+}
+
+#[async_trait]
+impl Provider for AuthentikOAuth2 {
+    oauth_core::accessors!();
+
+    /// Nobody vouches for an address that a mapping calls verified.
+    async fn get_identity(&self, token: &OAuth2Token) -> Result<Identity> {
+        let mut identity = self.oauth2.ready().await?.identity(self.get_profile_of(token).await?)?;
+        if let Some(email) = identity.email.as_mut().filter(|email| email.is_verified()) {
+            email.verification = EmailVerification::Unknown;
+        }
+        Ok(identity)
+    }
+}

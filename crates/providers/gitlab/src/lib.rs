@@ -1,0 +1,83 @@
+//! Sign in with [GitLab](https://docs.gitlab.com/integration/openid_connect_provider/): gitlab.com, or an installation of your own.
+//!
+//! ```
+//! use oauth_gitlab::{GitLabOAuth2, oauth_core::Provider};
+//!
+//! let gitlab = GitLabOAuth2::new("CLIENT_ID", "CLIENT_SECRET");
+//! let own = gitlab.with_base_url("https://example.org/gitlab")?;
+//! assert_eq!(own.oauth2().endpoints().token, "https://example.org/gitlab/oauth/token");
+//! # Ok::<(), oauth_gitlab::oauth_core::Error>(())
+//! ```
+//!
+//! The application at GitLab must have the scopes `openid`, `profile` and `email`. Access tokens live two hours, and a refresh
+//! replaces the refresh token too. The user as GitLab's own API has it, with the scope `read_user`, is read by
+//! [`get_user`](GitLabOAuth2::get_user).
+
+pub use oauth_core;
+use oauth_core::{ClientAuth, Operation, Provider, Result, Spec, http::Method, parameter, serde_json::Value};
+pub use oauth_openid;
+
+/// The endpoints of gitlab.com, and GitLab's dialect.
+pub const SPEC: Spec = Spec {
+    name: "gitlab",
+    display_name: "GitLab",
+    color: "#fc6d26",
+    docs: "https://docs.gitlab.com/integration/openid_connect_provider/",
+    issuer: Some(GITLAB_COM),
+    authorize: "https://gitlab.com/oauth/authorize",
+    token: "https://gitlab.com/oauth/token",
+    refresh: Some("https://gitlab.com/oauth/token"),
+    revoke: Some("https://gitlab.com/oauth/revoke"),
+    introspect: Some("https://gitlab.com/oauth/introspect"),
+    device_authorization: Some("https://gitlab.com/oauth/authorize_device"),
+    profile: Some("https://gitlab.com/oauth/userinfo"),
+    jwks: Some("https://gitlab.com/oauth/discovery/keys"),
+    others: &[("user", "https://gitlab.com/api/v4/user")],
+    scopes: &["openid", "profile", "email"],
+    client_auth: ClientAuth::Basic,
+    ..Spec::OPENID
+};
+
+const GITLAB_COM: &str = "https://gitlab.com";
+
+/// The method [`GitLabOAuth2::get_user`], in errors.
+pub const GET_USER: Operation = Operation::new("get_user");
+
+oauth_openid::client! {
+    /// Signs users in with GitLab.
+    pub struct GitLabOAuth2 from SPEC, configured by { base_url: with_base_url };
+}
+
+impl GitLabOAuth2 {
+    /// Uses another installation, which may stand below a path.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error unless it is an https URL without query and fragment.
+    pub fn with_base_url(mut self, base_url: &str) -> Result<Self> {
+        let base_url =
+            parameter::base_url("base_url", base_url).map_err(|error| error.at(SPEC.name))?.to_owned();
+        self.oauth2.set_issuer(base_url.clone());
+        Ok(self.with_endpoints(|all| {
+            all.map(|url| match url.strip_prefix(GITLAB_COM) {
+                Some(path) => format!("{base_url}{path}"),
+                None => url.to_owned(),
+            })
+        }))
+    }
+
+    /// The user as the [API](https://docs.gitlab.com/api/users/#retrieve-the-current-user) has it, whose `id` is a number. It
+    /// needs the scope `read_user`.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`](oauth_core::Error).
+    pub async fn get_user(&self, access_token: &str) -> Result<Value> {
+        let url = self.oauth2.endpoints().other("user").map_err(|error| error.at(SPEC.name))?;
+        self.oauth2.call(GET_USER, Method::GET, url).bearer(access_token).send().await?.object()
+    }
+}
+
+impl Provider for GitLabOAuth2 {
+    oauth_core::accessors!();
+}

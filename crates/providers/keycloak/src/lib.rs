@@ -1,0 +1,41 @@
+//! Sign in with [Keycloak](https://www.keycloak.org/securing-apps/oidc-layers).
+//!
+//! ```
+//! use oauth_keycloak::{KeycloakOAuth2, oauth_core::Provider};
+//!
+//! let keycloak = KeycloakOAuth2::new("CLIENT_ID", "CLIENT_SECRET", "https://login.example.com/realms/my-realm")?;
+//! assert_eq!(keycloak.oauth2().issuer(), Some("https://login.example.com/realms/my-realm"));
+//! # Ok::<(), oauth_keycloak::oauth_core::Error>(())
+//! ```
+//!
+//! The URL is the realm's, as its `issuer` says it: older servers have `/auth` in front of `/realms`. For a client without a
+//! secret pass `ClientSecret::NONE`. Whether an address is verified is what the realm says: by a mail of Keycloak's, or because
+//! an administrator or another identity provider said so. A sign-out at Keycloak can reach the application by
+//! [`verify_logout_token`](oauth_openid::OpenIDProvider::verify_logout_token).
+
+pub use oauth_core;
+use oauth_core::{Provider, Result, Spec, parameter};
+pub use oauth_openid;
+
+/// Keycloak's dialect; the endpoints come from discovery.
+pub const SPEC: Spec = Spec {
+    name: "keycloak",
+    display_name: "Keycloak",
+    color: "#4d4d4d",
+    docs: "https://www.keycloak.org/securing-apps/oidc-layers",
+    scopes: &["openid", "profile", "email"],
+    ..Spec::OPENID
+};
+
+oauth_openid::client! {
+    /// Signs users in with Keycloak.
+    pub struct KeycloakOAuth2 from SPEC, at issuer(realm_url);
+}
+
+fn issuer(realm_url: &str) -> Result<String> {
+    Ok(parameter::base_url("realm_url", realm_url)?.to_owned())
+}
+
+impl Provider for KeycloakOAuth2 {
+    oauth_core::accessors!();
+}

@@ -1,0 +1,80 @@
+//! Sign in with [LINE](https://developers.line.biz/en/reference/line-login/).
+//!
+//! ```
+//! use oauth_line::{LineOAuth2, oauth_core::{LoginOptions, Provider}};
+//!
+//! # async fn f() -> Result<(), oauth_core::Error> {
+//! let line = LineOAuth2::new("CHANNEL_ID", "CHANNEL_SECRET");
+//! let login = line.start_login("https://app.example/callback", LoginOptions::new()).await?;
+//! assert!(login.attempt.nonce().is_some());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! LINE signs the ID tokens of web logins with the channel secret (HS256), and those that an app on a phone or a LIFF app obtains
+//! with a key (ES256), though its metadata names only the latter
+//! ([documentation](https://developers.line.biz/en/docs/line-login/verify-id-token/)). Both are verified, the latter by
+//! [`verify_id_token`](oauth_openid::OpenIDProvider::verify_id_token).
+//!
+//! **E-mail.** The address stands in the ID token alone, never in UserInfo; it needs the scope `email`, for which LINE must have
+//! approved the channel. [`get_identity`](Provider::get_identity) reads it there, so call it with the token of the login, before
+//! the ID token expires (an hour); `get_id_email` never has it. LINE does not say whether it is verified.
+
+pub use oauth_core;
+use oauth_core::{
+    Email, EmailVerification, Identity, OAuth2Token, Operation, Provider, Result, Spec, async_trait,
+    http::Method, text_at,
+};
+pub use oauth_openid;
+use oauth_openid::{Algorithm, Expectations, OpenIDProvider, Rules};
+
+/// LINE's endpoints and dialect.
+pub const SPEC: Spec = Spec {
+    name: "line",
+    display_name: "LINE",
+    color: "#06c755",
+    docs: "https://developers.line.biz/en/reference/line-login/",
+    issuer: Some("https://access.line.me"),
+    authorize: "https://access.line.me/oauth2/v2.1/authorize",
+    token: "https://api.line.me/oauth2/v2.1/token",
+    refresh: Some("https://api.line.me/oauth2/v2.1/token"),
+    revoke: Some("https://api.line.me/oauth2/v2.1/revoke"),
+    profile: Some("https://api.line.me/oauth2/v2.1/userinfo"),
+    jwks: Some("https://api.line.me/oauth2/v2.1/certs"),
+    scopes: &["openid", "profile"],
+    email_at: None,
+    email_verified_at: None,
+    ..Spec::OPENID
+};
+
+oauth_openid::client! {
+    /// Signs users in with LINE.
+    pub struct LineOAuth2 from SPEC, verified by rules();
+}
+
+fn rules() -> Rules {
+    Rules::new().algorithms([Algorithm::HS256, Algorithm::ES256])
+}
+
+#[async_trait]
+impl Provider for LineOAuth2 {
+    oauth_core::accessors!();
+
+    /// The address is in the ID token.
+    async fn get_identity(&self, token: &OAuth2Token) -> Result<Identity> {
+        let mut identity = self.oauth2.identity(self.get_profile_of(token).await?)?;
+        if let Some(id_token) = token.id_token() {
+            let id_token = self.verify_id_token(id_token, &Expectations::new()).await?;
+            let address = text_at(&id_token.identity().profile, "/email");
+            identity.email = address.map(|address| Email::new(address, EmailVerification::Unknown));
+        }
+        Ok(identity)
+    }
+
+    /// LINE calls the token `access_token` here.
+    async fn revoke_token(&self, token: &str, _token_type_hint: Option<&str>) -> Result<()> {
+        let url = self.oauth2.revoke_endpoint()?;
+        let call = self.oauth2.call(Operation::REVOKE_TOKEN, Method::POST, url);
+        call.form([("access_token", token)]).client_auth(SPEC.client_auth).send().await?.accepted()
+    }
+}

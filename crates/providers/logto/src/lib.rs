@@ -1,0 +1,48 @@
+//! Sign in with [Logto](https://docs.logto.io/).
+//!
+//! ```
+//! use oauth_logto::{LogtoOAuth2, oauth_core::Provider};
+//!
+//! let logto = LogtoOAuth2::new("APP_ID", "APP_SECRET", "https://my-tenant.logto.app")?;
+//! assert_eq!(logto.oauth2().issuer(), Some("https://my-tenant.logto.app/oidc"));
+//! # Ok::<(), oauth_logto::oauth_core::Error>(())
+//! ```
+//!
+//! The endpoint is the one that the application's page in the console shows. ID tokens are signed with an elliptic-curve key unless an administrator
+//! has chosen RSA ([documentation](https://docs.logto.io/developers/signing-keys)). A refresh token needs the scope
+//! `offline_access` and the parameter `prompt=consent`. A user without a name is shown by the `username`.
+
+pub use oauth_core;
+use oauth_core::{Identity, OAuth2Token, Provider, Result, Spec, async_trait, parameter, text_at};
+pub use oauth_openid;
+
+/// Logto's dialect; the endpoints come from discovery.
+pub const SPEC: Spec = Spec {
+    name: "logto",
+    display_name: "Logto",
+    color: "#7958ff",
+    docs: "https://docs.logto.io/",
+    scopes: &["openid", "profile", "email"],
+    ..Spec::OPENID
+};
+
+oauth_openid::client! {
+    /// Signs users in with Logto.
+    pub struct LogtoOAuth2 from SPEC, at issuer(endpoint);
+}
+
+fn issuer(endpoint: &str) -> Result<String> {
+    Ok(format!("{}/oidc", parameter::base_url("endpoint", endpoint)?))
+}
+
+#[async_trait]
+impl Provider for LogtoOAuth2 {
+    oauth_core::accessors!();
+
+    /// The name can be null.
+    async fn get_identity(&self, token: &OAuth2Token) -> Result<Identity> {
+        let mut identity = self.oauth2.ready().await?.identity(self.get_profile_of(token).await?)?;
+        identity.name = identity.name.or_else(|| text_at(&identity.profile, "/username"));
+        Ok(identity)
+    }
+}

@@ -1,0 +1,41 @@
+//! Sign in with [OneLogin](https://developers.onelogin.com/openid-connect).
+//!
+//! ```
+//! use oauth_onelogin::{OneLoginOAuth2, oauth_core::Provider};
+//!
+//! let onelogin = OneLoginOAuth2::new("CLIENT_ID", "CLIENT_SECRET", "my-company")?;
+//! assert_eq!(onelogin.oauth2().issuer(), Some("https://my-company.onelogin.com/oidc/2"));
+//! # Ok::<(), oauth_onelogin::oauth_core::Error>(())
+//! ```
+//!
+//! How the client authenticates is a setting of the application at OneLogin: Basic, as here, or POST, for which call
+//! [`with_client_auth`](oauth_core::Provider::with_client_auth), or none, for which pass `ClientSecret::NONE`. OneLogin does not
+//! say whether an address is verified.
+
+pub use oauth_core;
+use oauth_core::{ClientAuth, Provider, Result, Spec, parameter};
+pub use oauth_openid;
+
+/// OneLogin's dialect; the endpoints come from discovery.
+pub const SPEC: Spec = Spec {
+    name: "onelogin",
+    display_name: "OneLogin",
+    color: "#1c1f2a",
+    docs: "https://developers.onelogin.com/openid-connect",
+    scopes: &["openid", "profile", "email"],
+    client_auth: ClientAuth::Basic,
+    ..Spec::OPENID
+};
+
+oauth_openid::client! {
+    /// Signs users in with OneLogin.
+    pub struct OneLoginOAuth2 from SPEC, at issuer(subdomain);
+}
+
+fn issuer(subdomain: &str) -> Result<String> {
+    Ok(format!("https://{}.onelogin.com/oidc/2", parameter::host("subdomain", subdomain)?))
+}
+
+impl Provider for OneLoginOAuth2 {
+    oauth_core::accessors!();
+}

@@ -1,0 +1,60 @@
+//! Sign in with [Salesforce](https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_oauth_endpoints.htm&language=en_US&type=5).
+//!
+//! ```
+//! use oauth_salesforce::{SalesforceOAuth2, oauth_core::Provider};
+//!
+//! let salesforce = SalesforceOAuth2::new("CONSUMER_KEY", "CONSUMER_SECRET").with_domain("acme.my.salesforce.com")?;
+//! assert_eq!(salesforce.oauth2().issuer(), Some("https://acme.my.salesforce.com"));
+//! # Ok::<(), oauth_salesforce::oauth_core::Error>(())
+//! ```
+//!
+//! The domain is `login.salesforce.com` unless another is given: `test.salesforce.com` for sandboxes, or the organization's My
+//! Domain. A refresh token needs the scope `refresh_token`. The token reply does not say when the access token expires. The subject
+//! is a URL; the user's and the organization's ids stand in the profile as `user_id` and `organization_id`, and where the API is
+//! stands in the token reply as `instance_url`.
+
+pub use oauth_core;
+use oauth_core::{ClientAuth, Provider, Result, Spec, parameter};
+pub use oauth_openid;
+
+/// Salesforce's endpoints and dialect.
+pub const SPEC: Spec = Spec {
+    name: "salesforce",
+    display_name: "Salesforce",
+    color: "#00a1e0",
+    docs: "https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_oauth_endpoints.htm&language=en_US&type=5",
+    issuer: Some("https://{domain}"),
+    parameters: &[("domain", "login.salesforce.com")],
+    authorize: "https://{domain}/services/oauth2/authorize",
+    token: "https://{domain}/services/oauth2/token",
+    refresh: Some("https://{domain}/services/oauth2/token"),
+    revoke: Some("https://{domain}/services/oauth2/revoke"),
+    introspect: Some("https://{domain}/services/oauth2/introspect"),
+    profile: Some("https://{domain}/services/oauth2/userinfo"),
+    jwks: Some("https://{domain}/id/keys"),
+    scopes: &["openid", "profile", "email"],
+    client_auth: ClientAuth::Basic,
+    ..Spec::OPENID
+};
+
+oauth_openid::client! {
+    /// Signs users in with Salesforce.
+    pub struct SalesforceOAuth2 from SPEC, configured by { domain: with_domain };
+}
+
+impl SalesforceOAuth2 {
+    /// Signs users in at this host.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error when the text is no host name.
+    pub fn with_domain(mut self, domain: &str) -> Result<Self> {
+        let domain = parameter::host("domain", domain).map_err(|error| error.at(SPEC.name))?;
+        self.oauth2.set_parameter("domain", domain)?;
+        Ok(self)
+    }
+}
+
+impl Provider for SalesforceOAuth2 {
+    oauth_core::accessors!();
+}

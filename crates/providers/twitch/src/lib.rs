@@ -1,0 +1,74 @@
+//! Sign in with [Twitch](https://dev.twitch.tv/docs/authentication/getting-tokens-oidc/).
+//!
+//! ```
+//! use oauth_twitch::{TwitchOAuth2, oauth_core::{LoginOptions, Provider}};
+//!
+//! # async fn f() -> Result<(), oauth_core::Error> {
+//! let twitch = TwitchOAuth2::new("CLIENT_ID", "CLIENT_SECRET");
+//! let login = twitch.start_login("https://app.example/callback", LoginOptions::new()).await?;
+//! assert!(login.url.contains("claims="));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Twitch tells what the parameter `claims` asks for and nothing else: by default address, name and picture, in UserInfo. The
+//! address needs the scope `user:read:email` too. An ID token comes with a login and never with a refresh, and Twitch documents no
+//! PKCE: the nonce is what ties a code to the browser here. The user as Twitch's API has it is read by
+//! [`get_user`](TwitchOAuth2::get_user).
+
+pub use oauth_core;
+use oauth_core::{ClientAuth, Operation, Pkce, Provider, Result, Spec, http::Method, serde_json::Value};
+pub use oauth_openid;
+
+/// Twitch's endpoints and dialect.
+pub const SPEC: Spec = Spec {
+    name: "twitch",
+    display_name: "Twitch",
+    color: "#9146ff",
+    docs: "https://dev.twitch.tv/docs/authentication/getting-tokens-oidc/",
+    issuer: Some("https://id.twitch.tv/oauth2"),
+    authorize: "https://id.twitch.tv/oauth2/authorize",
+    token: "https://id.twitch.tv/oauth2/token",
+    refresh: Some("https://id.twitch.tv/oauth2/token"),
+    revoke: Some("https://id.twitch.tv/oauth2/revoke"),
+    device_authorization: Some("https://id.twitch.tv/oauth2/device"),
+    profile: Some("https://id.twitch.tv/oauth2/userinfo"),
+    jwks: Some("https://id.twitch.tv/oauth2/keys"),
+    others: &[("users", "https://api.twitch.tv/helix/users")],
+    scopes: &["openid", "user:read:email"],
+    // The secret has no place there.
+    revoke_auth: Some(ClientAuth::None),
+    pkce: Pkce::Unsupported,
+    authorize_params: &[(
+        "claims",
+        r#"{"userinfo":{"email":null,"email_verified":null,"picture":null,"preferred_username":null}}"#,
+    )],
+    name_at: Some("/preferred_username"),
+    ..Spec::OPENID
+};
+
+/// The method [`TwitchOAuth2::get_user`], in errors.
+pub const GET_USER: Operation = Operation::new("get_user");
+
+oauth_openid::client! {
+    /// Signs users in with Twitch.
+    pub struct TwitchOAuth2 from SPEC;
+}
+
+impl TwitchOAuth2 {
+    /// The user as the [API](https://dev.twitch.tv/docs/api/reference/#get-users) has it: the only item of `data`.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`](oauth_core::Error).
+    pub async fn get_user(&self, access_token: &str) -> Result<Value> {
+        let url = self.oauth2.endpoints().other("users").map_err(|error| error.at(SPEC.name))?;
+        let call = self.oauth2.call(GET_USER, Method::GET, url).bearer(access_token);
+        // The API wants to know which application asks.
+        call.header("client-id", self.oauth2.client_id()).send().await?.object()
+    }
+}
+
+impl Provider for TwitchOAuth2 {
+    oauth_core::accessors!();
+}

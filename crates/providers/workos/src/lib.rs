@@ -1,0 +1,121 @@
+//! Sign in with the single sign-on of [WorkOS](https://workos.com/docs/reference/sso).
+//!
+//! ```
+//! use oauth_workos::{WorkOSOAuth2, oauth_core::{LoginOptions, Provider}};
+//!
+//! # async fn f() -> Result<(), oauth_core::Error> {
+//! // The secret is the API key.
+//! let workos = WorkOSOAuth2::new("CLIENT_ID", "sk_example").with_organization("org_01EHWNCE74X7JSDV0X3SZ3KJNY")?;
+//! let login = workos.start_login("https://app.example/callback", LoginOptions::new()).await?;
+//! assert!(login.url.contains("organization=org_01EHWNCE74X7JSDV0X3SZ3KJNY"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! WorkOS relays the sign-in to another identity provider, so a client needs to know to which: by
+//! [`with_connection`](WorkOSOAuth2::with_connection), [`with_organization`](WorkOSOAuth2::with_organization) or
+//! [`with_provider`](WorkOSOAuth2::with_provider), of which the last one counts. Where that depends on the user, make a client for each;
+//! clones are cheap. The profile says in `connection_type` and `idp_id` who vouches for the user, and nothing about whether the
+//! address is verified: check that its domain is the organization's. There are no refresh tokens. WorkOS's AuthKit is another
+//! product, which this is not.
+
+pub use oauth_core;
+use oauth_core::{
+    AuthorizationRequest, Error, Identity, OAuth2Token, Provider, Result, Spec, async_trait, parameter,
+    text_at,
+};
+
+/// WorkOS's endpoints and dialect.
+pub const SPEC: Spec = Spec {
+    name: "workos",
+    display_name: "WorkOS",
+    color: "#6363f1",
+    docs: "https://workos.com/docs/reference/sso",
+    authorize: "https://api.workos.com/sso/authorize",
+    token: "https://api.workos.com/sso/token",
+    profile: Some("https://api.workos.com/sso/profile"),
+    name_at: Some("/name"),
+    picture_at: Some("/raw_attributes/picture"),
+    ..Spec::RFC6749
+};
+
+/// Of these parameters, exactly one must be sent.
+const SELECTORS: [&str; 3] = ["connection", "organization", "provider"];
+
+oauth_core::client! {
+    /// Signs users in with WorkOS.
+    pub struct WorkOSOAuth2 from SPEC, configured by {
+        connection: with_connection,
+        organization: with_organization,
+        provider: with_provider
+    };
+}
+
+impl WorkOSOAuth2 {
+    /// Signs users in by this connection, such as `conn_01E4ZCR3C56J083X43JQXF3JK5`.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error when the text is no identifier.
+    pub fn with_connection(self, connection: &str) -> Result<Self> {
+        self.selecting("connection", connection)
+    }
+
+    /// Signs users in by the connection of this organization, such as `org_01EHWNCE74X7JSDV0X3SZ3KJNY`.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error when the text is no identifier.
+    pub fn with_organization(self, organization: &str) -> Result<Self> {
+        self.selecting("organization", organization)
+    }
+
+    /// Signs users in by this provider, such as `GoogleOAuth`.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error when the text is no identifier.
+    pub fn with_provider(self, provider: &str) -> Result<Self> {
+        self.selecting("provider", provider)
+    }
+
+    fn selecting(mut self, selector: &str, value: &str) -> Result<Self> {
+        let value = parameter::segment(selector, value).map_err(|error| error.at(SPEC.name))?;
+        for other in SELECTORS {
+            self.oauth2.remove_authorize_param(other);
+        }
+        Ok(self.with_authorize_params(
+            &[(selector, value)].into_iter().collect::<std::collections::BTreeMap<_, _>>(),
+        ))
+    }
+}
+
+#[async_trait]
+impl Provider for WorkOSOAuth2 {
+    oauth_core::accessors!();
+
+    /// WorkOS shows an error page to the user where it is not told by whom to sign in.
+    async fn get_authorization_url(&self, request: AuthorizationRequest<'_>) -> Result<String> {
+        let url = self.oauth2.get_authorization_url(request).await?;
+        let query = url.split_once('?').map_or("", |(_, query)| query);
+        let selects = |pair: &str| SELECTORS.iter().any(|name| pair.split('=').next() == Some(name));
+        match query.split('&').filter(|pair| selects(pair)).count() {
+            1 => Ok(url),
+            _ => Err(Error::configuration(
+                SPEC.name,
+                "set exactly one of connection, organization and provider: by whom users sign in",
+            )),
+        }
+    }
+
+    /// The name in one piece is not always there.
+    async fn get_identity(&self, token: &OAuth2Token) -> Result<Identity> {
+        let mut identity = self.oauth2.identity(self.get_profile(token.bearer()?).await?)?;
+        if identity.name.is_none() {
+            let parts = ["/first_name", "/last_name"].map(|part| text_at(&identity.profile, part));
+            let name = parts.into_iter().flatten().collect::<Vec<_>>().join(" ");
+            identity.name = Some(name).filter(|name| !name.is_empty());
+        }
+        Ok(identity)
+    }
+}

@@ -1,0 +1,55 @@
+//! Sign in with [Yahoo](https://developer.yahoo.com/oauth2/guide/openid_connect/).
+//!
+//! ```
+//! use oauth_yahoo::{YahooOAuth2, oauth_core::{LoginOptions, Provider}};
+//!
+//! # async fn f() -> Result<(), oauth_core::Error> {
+//! let yahoo = YahooOAuth2::new("CLIENT_ID", "CLIENT_SECRET");
+//! let login = yahoo.start_login("https://app.example/callback", LoginOptions::new()).await?;
+//! assert!(login.attempt.nonce().is_some());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The scopes must be enabled for the application in Yahoo's console, and redirect URIs be https on the usual port. Yahoo's
+//! metadata names no method for PKCE, so logins send no challenge: the nonce is what ties a code to the browser here.
+//!
+//! **E-mail.** Yahoo may hand out an address and say that it is not verified; `get_id_email` then leaves it out.
+
+pub use oauth_core;
+use oauth_core::{ClientAuth, Pkce, Provider, Spec};
+pub use oauth_openid;
+use oauth_openid::{Algorithm, Rules};
+
+/// Yahoo's endpoints and dialect.
+pub const SPEC: Spec = Spec {
+    name: "yahoo",
+    display_name: "Yahoo",
+    color: "#5f01d1",
+    docs: "https://developer.yahoo.com/oauth2/guide/openid_connect/",
+    issuer: Some("https://api.login.yahoo.com"),
+    authorize: "https://api.login.yahoo.com/oauth2/request_auth",
+    token: "https://api.login.yahoo.com/oauth2/get_token",
+    refresh: Some("https://api.login.yahoo.com/oauth2/get_token"),
+    revoke: Some("https://api.login.yahoo.com/oauth2/revoke"),
+    profile: Some("https://api.login.yahoo.com/openid/v1/userinfo"),
+    jwks: Some("https://api.login.yahoo.com/openid/v1/certs"),
+    scopes: &["openid", "email", "profile"],
+    client_auth: ClientAuth::Basic,
+    pkce: Pkce::Unsupported,
+    ..Spec::OPENID
+};
+
+oauth_openid::client! {
+    /// Signs users in with Yahoo.
+    pub struct YahooOAuth2 from SPEC, verified by rules();
+}
+
+/// Those that its metadata names.
+fn rules() -> Rules {
+    Rules::new().algorithms([Algorithm::ES256, Algorithm::RS256])
+}
+
+impl Provider for YahooOAuth2 {
+    oauth_core::accessors!();
+}

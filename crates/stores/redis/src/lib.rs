@@ -1,0 +1,51 @@
+//! Keeps the tokens of [`oauth_tokens`] in Redis, by the application's own connection.
+//!
+//! ```no_run
+//! # async fn f() -> Result<(), Box<dyn std::error::Error>> {
+//! use oauth_store_redis::RedisStore;
+//! use redis::aio::ConnectionManager;
+//!
+//! let client = redis::Client::open("redis://redis.example/")?;
+//! let store = RedisStore::new(ConnectionManager::new(client).await?).with_prefix("app:oauth")?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Anything that is [`ConnectionLike`](redis::aio::ConnectionLike) and can be cloned will do: a `ConnectionManager` (which
+//! connects again by itself), a multiplexed connection, a cluster's connection. Redis 6.2 and later, or Valkey.
+//!
+//! # What is in Redis
+//!
+//! | key | holds |
+//! | --- | --- |
+//! | `oauth:{TENANT/SUBJECT}:PROVIDER/LABEL` | a hash: version `v`, sealed token `s`, newest fence `f`, holder `h` and end `u` of the lease |
+//! | `oauth:{TENANT/SUBJECT}` | a set: which tokens the subject has |
+//! | `oauth:cache:NAME` | a value that expires, for [`SharedCache`](oauth_core::SharedCache) |
+//!
+//! All but letters, digits and `-._~@+` is written as `%` and two digits. The braces are a hash tag: in a cluster, all tokens of
+//! a subject and the set of them are in one slot, and each operation is one script in that slot. (That is also its price: the
+//! tokens of one subject are not spread over the cluster.) The token is encrypted before it comes here. A hash without a token
+//! expires a day after its token was deleted, or its lease has ended.
+//!
+//! # What is promised, and what Redis does not
+//!
+//! - Each operation is one step for all processes. Leases end by the clock of the server that has the slot.
+//! - An operation that does not end within [a time limit](RedisStore::with_time_limit) fails with a transient error. Redis may still
+//!   carry it out.
+//! - **What Redis acknowledged may be lost**, and a rotated refresh token with it, for which its user must sign in again.
+//!   By default Redis writes snapshots minutes apart. With `appendonly yes` it loses nothing when its process dies, and up to a second
+//!   when the machine does (`appendfsync everysec`), or nothing (`appendfsync always`). Replication is asynchronous: a
+//!   failover loses what the replica had not received yet, leases among it. Take PostgreSQL where that is too much.
+//! - `maxmemory-policy` must be `noeviction` (the default), or one of the `volatile-` policies, which spare tokens and may cost
+//!   the numbers of deleted ones. The `allkeys-` policies delete tokens.
+//! - `FLUSHDB`, or a server that starts empty, forgets all grants. Nothing of it can be told from a user who never signed in.
+
+#![forbid(unsafe_code)]
+
+mod error;
+mod keys;
+mod scripts;
+mod store;
+
+pub use redis;
+pub use store::RedisStore;

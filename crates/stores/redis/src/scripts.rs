@@ -1,0 +1,102 @@
+//! The scripts of the store, each of which is one atomic step.
+//!
+//! A token's record is a hash: `v` its version, `s` the sealed token, `f` the newest fence, `h` who holds the lease, `u` until
+//! when, in milliseconds by Redis' own clock. All keys of a script are given to it and share a hash tag, so that they are in one
+//! slot of a cluster. Numbers stay far below 2⁵³, up to which Lua counts exactly: each is counted up from 0 by one.
+
+use redis::Script;
+
+#[derive(Debug)]
+pub(crate) struct Scripts {
+    pub(crate) save: Script,
+    pub(crate) delete: Script,
+    pub(crate) list: Script,
+    pub(crate) acquire: Script,
+    pub(crate) extend: Script,
+    pub(crate) release: Script,
+}
+
+/// Milliseconds since 1970 by the clock of the server that runs the script.
+const NOW: &str = "local t = redis.call('TIME') \
+                   local now = t[1] * 1000 + math.floor(t[2] / 1000) ";
+
+/// A record without a token only keeps the numbers; a day after it is of no use any more, it may go.
+const FORGET: &str = "local function forget(key, at) \
+                        redis.call('PEXPIREAT', key, string.format('%.0f', at + 86400000)) \
+                      end ";
+
+impl Scripts {
+    pub(crate) fn new() -> Self {
+        Self {
+            // ARGV: sealed, kind of expectation, expected version, fence of the lease or empty, member of the index. Of the kind
+            // `seen` is what replaces anything, as long as nothing has changed since it was seen.
+            save: Script::new(
+                "local found = redis.call('HMGET', KEYS[1], 'v', 's', 'f') \
+                 if ARGV[4] ~= '' and tonumber(found[3] or '0') > tonumber(ARGV[4]) then return {'fenced'} end \
+                 local fits = (ARGV[2] == 'seen' and (found[1] or '0') == ARGV[3]) \
+                   or (ARGV[2] == 'absent' and not found[2]) \
+                   or (ARGV[2] == 'version' and found[2] and found[1] == ARGV[3]) \
+                 if not fits then \
+                   if found[2] then return {'conflict', found[1], found[2]} end \
+                   return {'conflict'} \
+                 end \
+                 local version = redis.call('HINCRBY', KEYS[1], 'v', 1) \
+                 redis.call('HSET', KEYS[1], 's', ARGV[1]) \
+                 redis.call('PERSIST', KEYS[1]) \
+                 redis.call('SADD', KEYS[2], ARGV[5]) \
+                 return {'saved', version}",
+            ),
+            // ARGV: member of the index, version that was seen.
+            delete: Script::new(&format!(
+                "{NOW}{FORGET}\
+                 local found = redis.call('HMGET', KEYS[1], 'v', 's') \
+                 if found[2] and found[1] ~= ARGV[2] then return {{'changed'}} end \
+                 redis.call('SREM', KEYS[2], ARGV[1]) \
+                 local deleted = redis.call('HDEL', KEYS[1], 's') \
+                 if deleted == 1 then \
+                   forget(KEYS[1], math.max(now, tonumber(redis.call('HGET', KEYS[1], 'u') or '0'))) \
+                 end \
+                 return {{'deleted', deleted}}"
+            )),
+            // KEYS: the index, then the record of each member in ARGV. If the index has other members by now, they are
+            // returned instead of the records.
+            list: Script::new(
+                "local members = redis.call('SMEMBERS', KEYS[1]) \
+                 local same = #members == #ARGV \
+                 local known = {} \
+                 for _, member in ipairs(ARGV) do known[member] = true end \
+                 for _, member in ipairs(members) do same = same and known[member] end \
+                 if not same then return {'changed', members} end \
+                 local records = {} \
+                 for i = 1, #ARGV do records[i] = redis.call('HMGET', KEYS[i + 1], 'v', 's') end \
+                 return {'records', records}",
+            ),
+            // ARGV: holder, lifetime.
+            acquire: Script::new(&format!(
+                "{NOW}{FORGET}\
+                 local held = tonumber(redis.call('HGET', KEYS[1], 'u') or '0') \
+                 if held > now then return {{'held', held - now}} end \
+                 local fence = redis.call('HINCRBY', KEYS[1], 'f', 1) \
+                 local till = now + tonumber(ARGV[2]) \
+                 redis.call('HSET', KEYS[1], 'h', ARGV[1], 'u', string.format('%.0f', till)) \
+                 if redis.call('HEXISTS', KEYS[1], 's') == 0 then forget(KEYS[1], till) end \
+                 return {{'granted', fence}}"
+            )),
+            // ARGV: fence, lifetime.
+            extend: Script::new(&format!(
+                "{NOW}{FORGET}\
+                 local found = redis.call('HMGET', KEYS[1], 'f', 'u', 's') \
+                 if found[1] ~= ARGV[1] or not found[2] then return 0 end \
+                 local till = now + tonumber(ARGV[2]) \
+                 redis.call('HSET', KEYS[1], 'u', string.format('%.0f', till)) \
+                 if not found[3] then forget(KEYS[1], till) end \
+                 return 1"
+            )),
+            // ARGV: fence.
+            release: Script::new(
+                "if redis.call('HGET', KEYS[1], 'f') == ARGV[1] then redis.call('HDEL', KEYS[1], 'h', 'u') end \
+                 return 0",
+            ),
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Keeps the tokens of [`oauth_tokens`] in SQLite or PostgreSQL, by the application's own [sqlx](https://docs.rs/sqlx) pool.
+//!
+//! SQLite is the default where one machine is enough: one file, any number of processes, nothing to install. PostgreSQL (feature
+//! `postgres`) is for several machines.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use oauth_store_sqlx::SqliteStore;
+//! use oauth_tokens::{Acquired, TokenKey, TokenStore};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = std::env::temp_dir().join(format!("oauth-store-sqlx-{}", std::process::id()));
+//! # std::fs::create_dir_all(&folder)?;
+//! # let path = folder.join("tokens.db");
+//! let store = SqliteStore::open(&path).await?;
+//!
+//! // What `TokenManager` does with it: of all processes, one may refresh a key.
+//! let key = TokenKey::new("google", "user-17");
+//! let Acquired::Granted(lease) = store.acquire(&key, "this process", Duration::from_secs(30)).await? else {
+//!     panic!("nobody else asked");
+//! };
+//! assert!(matches!(
+//!     store.acquire(&key, "another process", Duration::from_secs(30)).await?,
+//!     Acquired::Held { .. }
+//! ));
+//! store.release(&key, &lease).await?;
+//! # std::fs::remove_dir_all(&folder)?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! With a pool of the application's own, `migrate` makes the tables:
+//!
+//! ```no_run
+//! # #[cfg(feature = "postgres")]
+//! # async fn f() -> Result<(), Box<dyn std::error::Error>> {
+//! use oauth_store_sqlx::PostgresStore;
+//! use sqlx::postgres::PgPoolOptions;
+//!
+//! let pool = PgPoolOptions::new().connect("postgres://app@db.example/app").await?;
+//! let store = PostgresStore::new(pool).with_table("app.oauth_tokens")?;
+//! store.migrate().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is in the tables
+//!
+//! | table | holds |
+//! | --- | --- |
+//! | `oauth_tokens` | a row for each key: tenant, subject, provider, label; version and sealed token; fence, holder and end of the lease |
+//! | `oauth_tokens_cache` | values that expire, for [`SharedCache`](oauth_core::SharedCache): used login attempts, a provider's metadata and keys |
+//! | `oauth_tokens_migrations` | which steps made the tables |
+//!
+//! The texts of a key are stored as they are, but for NUL and the backslash, which become `\0` and `\\`. Rows are found by a
+//! SHA-256 of them (`id`, and `owner` for all rows of a subject), so that keys may be long, and no collation takes two for one.
+//! The token is encrypted before it comes here. A row outlives its token by a day, for its numbers; then a later `delete` removes
+//! it, a hundred rows at a time.
+//!
+//! `schema()` gives the tables' SQL to those who let no application make tables. The application needs SELECT, INSERT, UPDATE
+//! and DELETE on all three.
+//!
+//! # What is promised
+//!
+//! - Each operation is one statement: atomic without a transaction around it, under SQLite's one writer and under PostgreSQL's
+//!   `READ COMMITTED`. (At `SERIALIZABLE` it works too, with transient errors where PostgreSQL asks for another attempt.) Where
+//!   a statement changed nothing, a second one finds out why; if the reason is gone by then, the first is tried again.
+//! - Leases end by the database's clock, in milliseconds, at the time at which a statement gets hold of its row. If that clock is set
+//!   back, leases last longer by as much; if it is set forward, they end early, and the fences keep the former holder from
+//!   saving over the newer one.
+//! - An operation that does not end within [a time limit](SqliteStore::with_time_limit) fails with a transient error. The database
+//!   may still carry it out.
+//! - sqlx's own features decide on TLS: without one of its `tls-*` features in the program, connections are not encrypted.
+//!
+//! MySQL is not among the databases: it has neither `RETURNING` nor a condition on what an insert may replace.
+//!
+//! This crate needs Rust 1.94, because sqlx does.
+
+#![forbid(unsafe_code)]
+
+// Without a database there is nothing here.
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod error;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod key;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod statements;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod store;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod table;
+
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresStore;
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteStore;
+pub use sqlx;

@@ -1,0 +1,64 @@
+use oauth_tokens::StoreError;
+use sqlx::{PgPool, Postgres, Transaction};
+
+use crate::{
+    statements::{POSTGRES, sql},
+    store::{Settings, implement},
+    table::TableName,
+};
+
+/// Keeps tokens in PostgreSQL, for all machines of an application. Version 11 and later.
+///
+/// A clone is the same store.
+///
+/// The pool must lead to the primary: a replica answers with what was true some time ago, and takes no writes. What
+/// PostgreSQL acknowledged survives its crash unless `synchronous_commit` is off; whether it survives the loss of the machine
+/// is for the replication to say.
+#[derive(Clone)]
+pub struct PostgresStore {
+    pool: PgPool,
+    settings: Settings,
+}
+
+impl PostgresStore {
+    /// Takes the application's own pool. Call [`migrate`](Self::migrate) before the first use.
+    ///
+    /// Give the pool an `acquire_timeout`, and let it test connections before it hands them out, which it does by default.
+    #[must_use]
+    pub fn new(pool: PgPool) -> Self {
+        Self { pool, settings: Settings::new(TableName::default(), POSTGRES) }
+    }
+
+    /// A table may stand in a schema, which must exist: `app.oauth_tokens`.
+    fn table(name: &str) -> Result<TableName, StoreError> {
+        TableName::parse(name)
+    }
+
+    /// How many of the steps of [`migrate`](Self::migrate) were taken.
+    async fn steps_taken(&self) -> Result<i64, sqlx::Error> {
+        let journal = self.settings.table.with("_migrations");
+        let exists: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")
+            .bind(&journal)
+            .fetch_one(&self.pool)
+            .await?;
+        match exists {
+            false => Ok(0),
+            true => {
+                let taken = format!("SELECT coalesce(max(version), 0) FROM {journal}");
+                sqlx::query_scalar(sql(taken)).fetch_one(&self.pool).await
+            }
+        }
+    }
+
+    /// Begins a transaction that nobody else who migrates this table can have at the same time.
+    async fn begin_alone(&self) -> Result<Transaction<'_, Postgres>, sqlx::Error> {
+        let mut transaction = self.pool.begin().await?;
+        sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))")
+            .bind(self.settings.table.with("_migrations"))
+            .execute(&mut *transaction)
+            .await?;
+        Ok(transaction)
+    }
+}
+
+implement!(PostgresStore, POSTGRES);

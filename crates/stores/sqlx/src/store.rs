@@ -1,0 +1,494 @@
+//! What the stores of all databases have in common, which is everything but the setting up.
+
+use std::{sync::Arc, time::Duration};
+
+use oauth_tokens::Lease;
+
+use crate::{
+    statements::{Dialect, Statements},
+    table::TableName,
+};
+
+/// The settings of a store.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) table: TableName,
+    pub(crate) statements: Arc<Statements>,
+    pub(crate) time_limit: Duration,
+}
+
+/// Longer than a database takes that is alive; SQLite waits for other writers for five seconds by default.
+const TIME_LIMIT: Duration = Duration::from_secs(10);
+
+/// How often an operation looks again when others change a row just then.
+pub(crate) const ATTEMPTS: usize = 100;
+
+impl Settings {
+    pub(crate) fn new(table: TableName, dialect: Dialect) -> Self {
+        let statements = Statements::new(&table, dialect);
+        Self { table, statements, time_limit: TIME_LIMIT }
+    }
+}
+
+/// The largest fence that a save may find. Without a lease nothing is fenced off.
+pub(crate) fn fence(lease: Option<&Lease>) -> i64 {
+    lease.map_or(i64::MAX, |lease| signed(lease.fence))
+}
+
+/// Versions and fences are below 2⁶³; what is not belongs to no row.
+pub(crate) fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+pub(crate) fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+/// Milliseconds, rounded up. A lifetime of a century is one that does not end.
+pub(crate) fn milliseconds(lifetime: Duration) -> i64 {
+    const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+    let lifetime = lifetime.min(CENTURY);
+    i64::try_from(lifetime.as_nanos().div_ceil(1_000_000)).unwrap_or(i64::MAX)
+}
+
+/// Implements the store for one database. The statements are the same and so are the types that they bind, but sqlx's traits
+/// name the database.
+macro_rules! implement {
+    ($store:ident, $dialect:expr) => {
+        impl $store {
+            /// Takes another table than `oauth_tokens`. The tables `NAME_cache` and `NAME_migrations` belong to it.
+            ///
+            /// # Errors
+            ///
+            /// When the name could be anything else than a name: it is ASCII letters, digits and underscores, not beginning
+            /// with a digit, 40 characters at most.
+            pub fn with_table(mut self, name: &str) -> Result<Self, oauth_tokens::StoreError> {
+                let time_limit = self.settings.time_limit;
+                self.settings = crate::store::Settings::new(Self::table(name)?, $dialect);
+                self.settings.time_limit = time_limit;
+                Ok(self)
+            }
+
+            /// How long the database may take for one operation, waiting for a connection included; ten seconds by default.
+            /// After that, the operation is given up with a transient error, and the tokens that are in memory go on to be
+            /// served.
+            #[must_use]
+            pub fn with_time_limit(mut self, limit: std::time::Duration) -> Self {
+                self.settings.time_limit = limit;
+                self
+            }
+
+            /// The SQL that makes the tables, for those who let no application make tables: the steps in their order, and
+            /// the notes of which were taken.
+            #[must_use]
+            pub fn schema(&self) -> String {
+                let table = &self.settings.table;
+                let mut text = format!("{};\n", crate::statements::journal(table, $dialect));
+                for (index, step) in crate::statements::migrations(table, $dialect).into_iter().enumerate() {
+                    for statement in step {
+                        text += &format!("{statement};\n");
+                    }
+                    let journal = table.with("_migrations");
+                    text += &format!("INSERT INTO {journal} (version) VALUES ({});\n", index + 1);
+                }
+                text
+            }
+
+            /// Makes the tables, or makes them what this version of the store needs. Nothing is done where nothing is to be
+            /// done, so that every process can call it when it starts; of several, one does it.
+            ///
+            /// # Errors
+            ///
+            /// When the database cannot be asked or refuses, and when the tables are those of a newer version of the store.
+            pub async fn migrate(&self) -> Result<(), oauth_tokens::StoreError> {
+                let operation = oauth_tokens::StoreOperation::Open;
+                let failed = |error| crate::error::store_error(operation, error);
+                let steps = crate::statements::migrations(&self.settings.table, $dialect);
+                let known = steps.len() as i64;
+                let taken = self.steps_taken().await.map_err(failed)?;
+                if taken > known {
+                    return Err(oauth_tokens::StoreError::permanent(
+                        operation,
+                        format!(
+                            "the table {} is that of a newer version of oauth-store-sqlx (step {taken}, and this version \
+                             knows {known}); update the program",
+                            self.settings.table
+                        ),
+                    ));
+                }
+                match taken == known {
+                    true => Ok(()),
+                    false => self.take_steps(&steps).await.map_err(failed),
+                }
+            }
+
+            async fn take_steps(&self, steps: &[Vec<String>]) -> Result<(), sqlx::Error> {
+                let mut transaction = self.begin_alone().await?;
+                let journal = crate::statements::journal(&self.settings.table, $dialect);
+                sqlx::raw_sql(crate::statements::sql(journal)).execute(&mut *transaction).await?;
+                let journal = self.settings.table.with("_migrations");
+                // Somebody else may have done it while this waited.
+                let taken = format!("SELECT coalesce(max(version), 0) FROM {journal}");
+                let taken: i64 =
+                    sqlx::query_scalar(crate::statements::sql(taken)).fetch_one(&mut *transaction).await?;
+                for (index, step) in steps.iter().enumerate().skip(usize::try_from(taken).unwrap_or(0)) {
+                    for statement in step {
+                        sqlx::raw_sql(crate::statements::sql(statement.clone())).execute(&mut *transaction).await?;
+                    }
+                    let note = format!("INSERT INTO {journal} (version) VALUES ({})", index + 1);
+                    sqlx::raw_sql(crate::statements::sql(note)).execute(&mut *transaction).await?;
+                }
+                transaction.commit().await
+            }
+
+            /// Runs an operation within the time limit.
+            async fn run<T: Send>(
+                &self,
+                operation: oauth_tokens::StoreOperation,
+                work: impl Future<Output = Result<T, sqlx::Error>> + Send,
+            ) -> Result<T, oauth_tokens::StoreError> {
+                match tokio::time::timeout(self.settings.time_limit, work).await {
+                    Ok(outcome) => outcome.map_err(|error| crate::error::store_error(operation, error)),
+                    Err(_) => Err(crate::error::timed_out(operation, self.settings.time_limit)),
+                }
+            }
+
+            /// The same for the cache, whose errors are of any type.
+            async fn run_cached<T: Send>(
+                &self,
+                work: impl Future<Output = Result<T, sqlx::Error>> + Send,
+            ) -> Result<T, oauth_core::SharedCacheError> {
+                let limit = self.settings.time_limit;
+                match tokio::time::timeout(limit, work).await {
+                    Ok(outcome) => Ok(outcome?),
+                    Err(_) => Err(format!("no answer from the database within {limit:?}").into()),
+                }
+            }
+
+            async fn try_put(
+                &self,
+                columns: &crate::key::Columns<'_>,
+                sealed: &[u8],
+                fence: i64,
+            ) -> Result<Option<i64>, sqlx::Error> {
+                // All rows are fetched, because SQLite ends a statement that writes when it was read to its end.
+                let rows = sqlx::query_scalar(self.settings.statements.put.clone())
+                    .bind(&columns.id)
+                    .bind(&columns.owner)
+                    .bind(&*columns.tenant)
+                    .bind(&*columns.subject)
+                    .bind(&*columns.provider)
+                    .bind(&*columns.label)
+                    .bind(sealed)
+                    .bind(fence)
+                    .fetch_all(&self.pool)
+                    .await?;
+                Ok(rows.first().copied())
+            }
+
+            async fn try_swap(
+                &self,
+                columns: &crate::key::Columns<'_>,
+                sealed: &[u8],
+                version: i64,
+                fence: i64,
+                needs_token: bool,
+            ) -> Result<Option<i64>, sqlx::Error> {
+                let rows = sqlx::query_scalar(self.settings.statements.swap.clone())
+                    .bind(&columns.id)
+                    .bind(sealed)
+                    .bind(version)
+                    .bind(fence)
+                    .bind(needs_token)
+                    .fetch_all(&self.pool)
+                    .await?;
+                Ok(rows.first().copied())
+            }
+
+            /// A row as it is: its version, what is sealed in it, its fence.
+            async fn look(&self, id: &[u8]) -> Result<Option<(i64, Option<Vec<u8>>, i64)>, sqlx::Error> {
+                sqlx::query_as(self.settings.statements.look.clone()).bind(id).fetch_optional(&self.pool).await
+            }
+
+            /// Whether there was something to delete; `None` if it changed each time. By its version, for the same reason as a
+            /// save.
+            async fn delete_in_time(&self, id: &[u8]) -> Result<Option<bool>, sqlx::Error> {
+                for _ in 0..crate::store::ATTEMPTS {
+                    let Some((version, Some(_), _)) = self.look(id).await? else { return Ok(Some(false)) };
+                    let delete = sqlx::query(self.settings.statements.delete.clone()).bind(id).bind(version);
+                    if delete.execute(&self.pool).await?.rows_affected() > 0 {
+                        return Ok(Some(true));
+                    }
+                }
+                Ok(None)
+            }
+
+            async fn save_in_time(
+                &self,
+                key: &oauth_tokens::TokenKey,
+                sealed: &[u8],
+                expected: oauth_tokens::Expected,
+                lease: Option<&oauth_tokens::Lease>,
+            ) -> Result<Option<oauth_tokens::Saved>, sqlx::Error> {
+                use oauth_tokens::{Expected, Record, Saved};
+
+                use crate::store::{fence, signed, unsigned};
+
+                let columns = crate::key::Columns::of(key);
+                let allowed = fence(lease);
+                // Whatever is there is replaced, but by its version too: a statement that was given up, because the database
+                // stalled, may still be carried out later, and must not replace what came after it.
+                let mut seen = match expected {
+                    Expected::Any => self.look(&columns.id).await?.map(|row| row.0),
+                    Expected::Absent => None,
+                    Expected::Version(version) => Some(signed(version)),
+                };
+                let needs_token = expected != Expected::Any;
+                for _ in 0..crate::store::ATTEMPTS {
+                    let saved = match seen {
+                        None => self.try_put(&columns, sealed, allowed).await?,
+                        Some(version) => {
+                            self.try_swap(&columns, sealed, version, allowed, needs_token).await?
+                        }
+                    };
+                    if let Some(version) = saved {
+                        return Ok(Some(Saved::Version(unsigned(version))));
+                    }
+                    // What is in the way is told by another statement. If nothing is any more, the save is tried again, so
+                    // that each answer is true of one moment.
+                    let row = self.look(&columns.id).await?;
+                    if expected == Expected::Any {
+                        seen = row.as_ref().map(|row| row.0);
+                    }
+                    let (version, found, fence) = row.unwrap_or_default();
+                    if fence > allowed {
+                        return Ok(Some(Saved::Fenced));
+                    }
+                    let found = found.map(|sealed| Record::new(unsigned(version), sealed));
+                    let fits = match expected {
+                        Expected::Any => true,
+                        Expected::Absent => found.is_none(),
+                        Expected::Version(version) => found.as_ref().is_some_and(|found| found.version == version),
+                    };
+                    if !fits {
+                        return Ok(Some(Saved::Conflict(found)));
+                    }
+                }
+                Ok(None)
+            }
+
+            async fn acquire_in_time(
+                &self,
+                key: &oauth_tokens::TokenKey,
+                holder: &str,
+                lifetime: std::time::Duration,
+            ) -> Result<Option<oauth_tokens::Acquired>, sqlx::Error> {
+                use oauth_tokens::{Acquired, Lease};
+
+                use crate::store::{milliseconds, unsigned};
+
+                let columns = crate::key::Columns::of(key);
+                for _ in 0..crate::store::ATTEMPTS {
+                    let rows: Vec<i64> = sqlx::query_scalar(self.settings.statements.acquire.clone())
+                        .bind(&columns.id)
+                        .bind(&columns.owner)
+                        .bind(&*columns.tenant)
+                        .bind(&*columns.subject)
+                        .bind(&*columns.provider)
+                        .bind(&*columns.label)
+                        .bind(holder)
+                        .bind(milliseconds(lifetime))
+                        .fetch_all(&self.pool)
+                        .await?;
+                    if let Some(&fence) = rows.first() {
+                        return Ok(Some(Acquired::Granted(Lease::new(unsigned(fence), holder))));
+                    }
+                    let left: Option<i64> = sqlx::query_scalar(self.settings.statements.held.clone())
+                        .bind(&columns.id)
+                        .fetch_optional(&self.pool)
+                        .await?;
+                    if let Some(left) = left.filter(|&left| left > 0) {
+                        let retry_in = std::time::Duration::from_millis(unsigned(left));
+                        return Ok(Some(Acquired::Held { retry_in }));
+                    }
+                }
+                Ok(None)
+            }
+        }
+
+        #[oauth_tokens::async_trait]
+        impl oauth_tokens::TokenStore for $store {
+            async fn load(
+                &self,
+                key: &oauth_tokens::TokenKey,
+            ) -> Result<Option<oauth_tokens::Record>, oauth_tokens::StoreError> {
+                let query = sqlx::query_as(self.settings.statements.load.clone()).bind(crate::key::id(key));
+                let row: Option<(i64, Vec<u8>)> =
+                    self.run(oauth_tokens::StoreOperation::Load, query.fetch_optional(&self.pool)).await?;
+                Ok(row.map(|(version, sealed)| {
+                    oauth_tokens::Record::new(crate::store::unsigned(version), sealed)
+                }))
+            }
+
+            async fn save(
+                &self,
+                key: &oauth_tokens::TokenKey,
+                sealed: oauth_tokens::Bytes,
+                expected: oauth_tokens::Expected,
+                lease: Option<&oauth_tokens::Lease>,
+            ) -> Result<oauth_tokens::Saved, oauth_tokens::StoreError> {
+                let operation = oauth_tokens::StoreOperation::Save;
+                let saved = self.run(operation, self.save_in_time(key, &sealed, expected, lease)).await?;
+                saved.ok_or_else(|| crate::error::too_busy(operation))
+            }
+
+            async fn delete(&self, key: &oauth_tokens::TokenKey) -> Result<bool, oauth_tokens::StoreError> {
+                let operation = oauth_tokens::StoreOperation::Delete;
+                let deleted = self.run(operation, self.delete_in_time(&crate::key::id(key))).await?;
+                let existed = deleted.ok_or_else(|| crate::error::too_busy(operation))?;
+                if existed {
+                    // What was deleted before yesterday goes. If that fails, the next one does it.
+                    let forget = sqlx::query(self.settings.statements.forget.clone());
+                    let _ = self.run(operation, forget.execute(&self.pool)).await;
+                }
+                Ok(existed)
+            }
+
+            async fn list(
+                &self,
+                tenant: &str,
+                subject: &str,
+            ) -> Result<Vec<(oauth_tokens::TokenKey, oauth_tokens::Record)>, oauth_tokens::StoreError> {
+                type Row = (String, String, String, String, i64, Vec<u8>);
+                let query = sqlx::query_as(self.settings.statements.list.clone())
+                    .bind(crate::key::owner(tenant, subject));
+                let rows: Vec<Row> =
+                    self.run(oauth_tokens::StoreOperation::List, query.fetch_all(&self.pool)).await?;
+                let read = |(tenant, subject, provider, label, version, sealed): Row| {
+                    let key = crate::key::key(&tenant, &subject, &provider, &label);
+                    (key, oauth_tokens::Record::new(crate::store::unsigned(version), sealed))
+                };
+                let mut records: Vec<_> = rows.into_iter().map(read).collect();
+                // Not by the database, because the texts are escaped there.
+                records.sort_by(|(one, _), (other, _)| one.cmp(other));
+                Ok(records)
+            }
+
+            async fn acquire(
+                &self,
+                key: &oauth_tokens::TokenKey,
+                holder: &str,
+                lifetime: std::time::Duration,
+            ) -> Result<oauth_tokens::Acquired, oauth_tokens::StoreError> {
+                let operation = oauth_tokens::StoreOperation::Acquire;
+                let acquired = self.run(operation, self.acquire_in_time(key, holder, lifetime)).await?;
+                acquired.ok_or_else(|| crate::error::too_busy(operation))
+            }
+
+            async fn extend(
+                &self,
+                key: &oauth_tokens::TokenKey,
+                lease: &oauth_tokens::Lease,
+                lifetime: std::time::Duration,
+            ) -> Result<bool, oauth_tokens::StoreError> {
+                let query = sqlx::query(self.settings.statements.extend.clone())
+                    .bind(crate::key::id(key))
+                    .bind(crate::store::signed(lease.fence))
+                    .bind(crate::store::milliseconds(lifetime));
+                let done = self.run(oauth_tokens::StoreOperation::Extend, query.execute(&self.pool)).await?;
+                Ok(done.rows_affected() > 0)
+            }
+
+            async fn release(
+                &self,
+                key: &oauth_tokens::TokenKey,
+                lease: &oauth_tokens::Lease,
+            ) -> Result<(), oauth_tokens::StoreError> {
+                let query = sqlx::query(self.settings.statements.release.clone())
+                    .bind(crate::key::id(key))
+                    .bind(crate::store::signed(lease.fence));
+                self.run(oauth_tokens::StoreOperation::Release, query.execute(&self.pool)).await?;
+                Ok(())
+            }
+        }
+
+        #[oauth_tokens::async_trait]
+        impl oauth_core::SharedCache for $store {
+            async fn get(
+                &self,
+                name: &str,
+            ) -> Result<Option<oauth_tokens::Bytes>, oauth_core::SharedCacheError> {
+                let query = sqlx::query_scalar(self.settings.statements.cache_get.clone())
+                    .bind(crate::key::hash(&[name]));
+                let value: Option<Vec<u8>> = self.run_cached(query.fetch_optional(&self.pool)).await?;
+                Ok(value.map(Into::into))
+            }
+
+            async fn put(
+                &self,
+                name: &str,
+                value: oauth_tokens::Bytes,
+                lifetime: std::time::Duration,
+            ) -> Result<(), oauth_core::SharedCacheError> {
+                let query = sqlx::query(self.settings.statements.cache_put.clone())
+                    .bind(crate::key::hash(&[name]))
+                    .bind(&*value)
+                    .bind(crate::store::milliseconds(lifetime));
+                self.run_cached(query.execute(&self.pool)).await?;
+                // What has expired goes. If that fails, the next one does it.
+                let forget = sqlx::query(self.settings.statements.cache_forget.clone());
+                let _ = self.run_cached(forget.execute(&self.pool)).await;
+                Ok(())
+            }
+
+            async fn put_new(
+                &self,
+                name: &str,
+                value: oauth_tokens::Bytes,
+                lifetime: std::time::Duration,
+            ) -> Result<bool, oauth_core::SharedCacheError> {
+                let query = sqlx::query_scalar(self.settings.statements.cache_put_new.clone())
+                    .bind(crate::key::hash(&[name]))
+                    .bind(&*value)
+                    .bind(crate::store::milliseconds(lifetime));
+                let put: Vec<i64> = self.run_cached(query.fetch_all(&self.pool)).await?;
+                let forget = sqlx::query(self.settings.statements.cache_forget.clone());
+                let _ = self.run_cached(forget.execute(&self.pool)).await;
+                Ok(!put.is_empty())
+            }
+
+            async fn take(
+                &self,
+                name: &str,
+            ) -> Result<Option<oauth_tokens::Bytes>, oauth_core::SharedCacheError> {
+                let query = sqlx::query_scalar(self.settings.statements.cache_take.clone())
+                    .bind(crate::key::hash(&[name]));
+                let taken: Vec<Vec<u8>> = self.run_cached(query.fetch_all(&self.pool)).await?;
+                Ok(taken.into_iter().next().map(Into::into))
+            }
+        }
+
+        /// Shows the table; the pool's options may hold a password.
+        impl std::fmt::Debug for $store {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_struct(stringify!($store))
+                    .field("table", &self.settings.table.to_string())
+                    .finish_non_exhaustive()
+            }
+        }
+    };
+}
+
+pub(crate) use implement;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_rounded_up_and_end_somewhere() {
+        assert_eq!(milliseconds(Duration::from_micros(1)), 1);
+        assert_eq!(milliseconds(Duration::from_millis(1500)), 1500);
+        assert!(milliseconds(Duration::MAX) < i64::MAX / 2);
+    }
+}

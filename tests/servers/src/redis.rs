@@ -1,0 +1,156 @@
+use std::{
+    fs,
+    io::{Read, Write},
+    net::TcpStream,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+
+use crate::{free_port, in_path, own_folder, process::Process};
+
+/// A Redis server, or Valkey, its descendant with the same protocol.
+#[derive(Debug)]
+pub struct Redis {
+    program: PathBuf,
+    folder: PathBuf,
+    arguments: Vec<String>,
+    port: u16,
+    /// `None` while it is stopped.
+    process: Option<Process>,
+}
+
+/// What a Redis server keeps when it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Persistence {
+    /// Nothing.
+    None,
+    /// All that it acknowledged, in an append-only file.
+    AppendOnlyFile,
+}
+
+impl Redis {
+    /// The server's program, if it is installed.
+    #[must_use]
+    pub fn program() -> Option<PathBuf> {
+        in_path("redis-server").or_else(|| in_path("valkey-server"))
+    }
+
+    /// Starts an empty server with a folder of its own in `parent`.
+    ///
+    /// # Errors
+    ///
+    /// When it is not installed or does not come up; the error holds what it said.
+    pub fn start(parent: &Path, persistence: Persistence) -> Result<Self> {
+        Self::start_with(parent, persistence, &[])
+    }
+
+    /// Starts a cluster of one node, which owns all slots. It refuses what a larger cluster would refuse: commands and scripts
+    /// with keys of two slots.
+    ///
+    /// # Errors
+    ///
+    /// As for [`start`](Self::start).
+    pub fn start_cluster(parent: &Path) -> Result<Self> {
+        let server = Self::start_with(parent, Persistence::None, &["--cluster-enabled", "yes"])?;
+        server.command("CLUSTER ADDSLOTSRANGE 0 16383")?;
+        let mut process_is_ready = false;
+        for _ in 0..500 {
+            process_is_ready = server.command("CLUSTER INFO")?.contains("cluster_state:ok");
+            if process_is_ready {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        anyhow::ensure!(process_is_ready, "the cluster of one node did not come up");
+        Ok(server)
+    }
+
+    fn start_with(parent: &Path, persistence: Persistence, options: &[&str]) -> Result<Self> {
+        let program = Self::program().context("Redis is not installed")?;
+        let folder = own_folder(parent, "redis")?;
+        let append = if persistence == Persistence::AppendOnlyFile { "yes" } else { "no" };
+        let mut arguments =
+            ["--bind", "127.0.0.1", "--save", "", "--appendonly", append].map(str::to_owned).to_vec();
+        arguments.extend(options.iter().map(|&option| option.to_owned()));
+        let mut server = Self { program, folder, arguments, port: 0, process: None };
+        let mut last = None;
+        // Between finding a free port and taking it, another process may take it.
+        for _ in 0..3 {
+            server.port = free_port()?;
+            match server.start_again() {
+                Ok(()) => return Ok(server),
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.unwrap_or_else(|| anyhow::anyhow!("Redis does not start")))
+    }
+
+    /// Where clients connect.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/", self.port)
+    }
+
+    /// Where all that it keeps is, its logs too.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Ends the server at once.
+    pub fn stop(&mut self) {
+        self.process = None;
+    }
+
+    /// Starts it after [`stop`](Self::stop), at the same port, with what it kept.
+    ///
+    /// # Errors
+    ///
+    /// When it does not come up; the error holds what it said.
+    pub fn start_again(&mut self) -> Result<()> {
+        let mut arguments = vec!["--port".to_owned(), self.port.to_string()];
+        arguments.extend_from_slice(&self.arguments);
+        let mut process = Process::start(&self.program, &arguments, &self.folder, None, "KILL")?;
+        process
+            .wait_until("answer", |_| self.command("PING").is_ok_and(|reply| reply.starts_with("+PONG")))?;
+        self.process = Some(process);
+        Ok(())
+    }
+
+    /// Stops the server without ending it: connections stay, and nothing answers.
+    ///
+    /// # Errors
+    ///
+    /// When it is not running.
+    pub fn freeze(&self) -> Result<()> {
+        self.process.as_ref().context("the server is not running")?.signal("STOP")
+    }
+
+    /// Lets it go on after [`freeze`](Self::freeze).
+    ///
+    /// # Errors
+    ///
+    /// When it is not running.
+    pub fn thaw(&self) -> Result<()> {
+        self.process.as_ref().context("the server is not running")?.signal("CONT")
+    }
+
+    /// Sends a command without spaces in its words, and returns the beginning of the reply.
+    fn command(&self, command: &str) -> Result<String> {
+        let mut connection = TcpStream::connect(("127.0.0.1", self.port))?;
+        connection.set_read_timeout(Some(Duration::from_secs(5)))?;
+        connection.write_all(format!("{command}\r\n").as_bytes())?;
+        let mut reply = [0; 4096];
+        let length = connection.read(&mut reply)?;
+        Ok(String::from_utf8_lossy(&reply[..length]).into_owned())
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        self.stop();
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}

@@ -1,0 +1,184 @@
+//! One process of many that share a store: it gets tokens as it is told, and says what happens.
+
+use std::{collections::BTreeMap, io::Write, sync::Arc, time::Duration};
+
+use anyhow::{Context, Result};
+use oauth_core::{OAuth2, OAuth2Token, Provider, async_trait};
+use oauth_store_tests::{
+    open,
+    worker::{Order, Report, Settings, key, microseconds, provider, sealer},
+};
+use oauth_tokens::{
+    Acquired, Bytes, Error, Event, Expected, Lease, Outcome, Record, Saved, StoreError, TokenKey,
+    TokenManager, TokenSource, TokenStore,
+};
+use tokio::io::{AsyncBufReadExt, BufReader};
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let mut input = BufReader::new(tokio::io::stdin()).lines();
+    let settings = input.next_line().await?.context("the first line of the input is missing")?;
+    let settings: Settings = serde_json::from_str(&settings)?;
+    let store = Telling(open(&settings.store, &settings.table).await?);
+    let source = Slow {
+        provider: provider(&settings.token_endpoint),
+        reply_takes: Duration::from_millis(settings.reply_takes),
+    };
+    let manager = TokenManager::builder(store, sealer())
+        .source(source)
+        .observer(|event: &Event| {
+            if let Outcome::Refreshed { .. } = event.outcome {
+                say(&Report::Refreshed { subject: event.key.subject().to_owned(), at: microseconds() });
+            }
+        })
+        .lease_lifetime(Duration::from_millis(settings.lease))
+        .reread_failures_after(Duration::from_millis(200))
+        .build()?;
+    say(&Report::Ready);
+    while let Some(order) = input.next_line().await? {
+        match serde_json::from_str(&order)? {
+            Order::Get { subject, tasks } => say(&get(&manager, &subject, tasks).await?),
+            Order::Hammer { subjects, tasks } => hammer(&manager, subjects, tasks),
+        }
+    }
+    manager.close().await;
+    Ok(())
+}
+
+async fn get(manager: &TokenManager, subject: &str, tasks: usize) -> Result<Report> {
+    let tasks: Vec<_> = (0..tasks)
+        .map(|_| {
+            let (manager, key) = (manager.clone(), key(subject));
+            tokio::spawn(async move { manager.get(&key).await })
+        })
+        .collect();
+    let (mut tokens, mut errors) = (BTreeMap::new(), BTreeMap::new());
+    for task in tasks {
+        match task.await? {
+            Ok(token) => *tokens.entry(token.access_token().to_owned()).or_default() += 1,
+            Err(error) => *errors.entry(error.to_string()).or_default() += 1,
+        }
+    }
+    Ok(Report::Got { tokens, errors })
+}
+
+fn hammer(manager: &TokenManager, subjects: usize, tasks: usize) {
+    for task in 0..tasks {
+        let manager = manager.clone();
+        tokio::spawn(async move {
+            // Each begins somewhere else, so that the tasks of all processes meet at random.
+            let mut next = std::process::id() as usize + task * subjects / tasks;
+            loop {
+                next += 1;
+                let subject = (next % subjects).to_string();
+                match manager.get(&key(&subject)).await {
+                    Ok(_) => {}
+                    Err(Error::Dead { grant, .. }) => say(&Report::Dead {
+                        subject,
+                        at: grant.at.unix_timestamp(),
+                        lost_in_refresh: matches!(
+                            grant.reason,
+                            oauth_tokens::DeadReason::LostInRefresh { .. }
+                        ),
+                        reason: grant.reason.to_string(),
+                    }),
+                    Err(error) => say(&Report::Failed { error: error.to_string() }),
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        });
+    }
+}
+
+/// Writes a line at once: whoever kills this process must know what it had begun.
+fn say(report: &Report) {
+    let Ok(mut line) = serde_json::to_string(report) else { return };
+    line.push('\n');
+    let mut output = std::io::stdout().lock();
+    // When nobody listens any more, the process is about to be ended.
+    let _ = output.write_all(line.as_bytes()).and_then(|()| output.flush());
+}
+
+/// Says when a refresh token is about to be sent, and lets the reply take its time.
+#[derive(Debug)]
+struct Slow {
+    provider: OAuth2,
+    reply_takes: Duration,
+}
+
+#[async_trait]
+impl TokenSource for Slow {
+    fn name(&self) -> &str {
+        self.provider.name()
+    }
+
+    fn needs_login(&self) -> bool {
+        true
+    }
+
+    async fn obtain(
+        &self,
+        key: &TokenKey,
+        previous: Option<&OAuth2Token>,
+    ) -> oauth_core::Result<OAuth2Token> {
+        say(&Report::Redeems { subject: key.subject().to_owned(), at: microseconds() });
+        let nothing = OAuth2Token::new("");
+        let token = self.provider.refresh(previous.unwrap_or(&nothing), None).await;
+        tokio::time::sleep(self.reply_takes).await;
+        token
+    }
+
+    async fn revoke(&self, _: &OAuth2Token) -> oauth_core::Result<()> {
+        Ok(())
+    }
+}
+
+/// Says when the store has taken a record.
+#[derive(Debug)]
+struct Telling(Arc<dyn oauth_store_tests::Store>);
+
+#[async_trait]
+impl TokenStore for Telling {
+    async fn load(&self, key: &TokenKey) -> Result<Option<Record>, StoreError> {
+        self.0.load(key).await
+    }
+
+    async fn save(
+        &self,
+        key: &TokenKey,
+        sealed: Bytes,
+        expected: Expected,
+        lease: Option<&Lease>,
+    ) -> Result<Saved, StoreError> {
+        let saved = self.0.save(key, sealed, expected, lease).await;
+        if let Ok(Saved::Version(_)) = saved {
+            say(&Report::Saved { subject: key.subject().to_owned() });
+        }
+        saved
+    }
+
+    async fn delete(&self, key: &TokenKey) -> Result<bool, StoreError> {
+        self.0.delete(key).await
+    }
+
+    async fn list(&self, tenant: &str, subject: &str) -> Result<Vec<(TokenKey, Record)>, StoreError> {
+        self.0.list(tenant, subject).await
+    }
+
+    async fn acquire(
+        &self,
+        key: &TokenKey,
+        holder: &str,
+        lifetime: Duration,
+    ) -> Result<Acquired, StoreError> {
+        self.0.acquire(key, holder, lifetime).await
+    }
+
+    async fn extend(&self, key: &TokenKey, lease: &Lease, lifetime: Duration) -> Result<bool, StoreError> {
+        self.0.extend(key, lease, lifetime).await
+    }
+
+    async fn release(&self, key: &TokenKey, lease: &Lease) -> Result<(), StoreError> {
+        self.0.release(key, lease).await
+    }
+}

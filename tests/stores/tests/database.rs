@@ -1,0 +1,242 @@
+//! What each database must do for its store, beyond what all stores have in common.
+
+use std::time::Duration;
+
+use oauth_store_redis::RedisStore;
+use oauth_store_tests::{postgres, redis};
+use oauth_test_servers::{Persistence, Postgres, Redis};
+use oauth_tokens::{Acquired, Bytes, Expected, Saved, StoreError, TokenKey, TokenStore};
+use sqlx::PgPool;
+
+use crate::fixture::{Place, folder};
+
+fn key() -> TokenKey {
+    TokenKey::new("google", "user-17").with_tenant("acme")
+}
+
+fn sealed(text: &'static str) -> Bytes {
+    Bytes::from_static(text.as_bytes())
+}
+
+/// Cross-slot keys are refused by a cluster of one node as by any other.
+#[tokio::test]
+async fn every_operation_stays_within_a_slot_of_a_redis_cluster() {
+    let server = Redis::start_cluster(&folder().join("servers")).unwrap();
+    let store = redis(&server.url(), "cluster").await.unwrap();
+    let labels = ["", "one", "two", "three", "{other}"];
+    for label in labels {
+        let key = key().with_label(label);
+        store.save(&key, sealed("x"), Expected::Absent, None).await.unwrap();
+        let Acquired::Granted(lease) = store.acquire(&key, "me", Duration::from_secs(9)).await.unwrap()
+        else {
+            panic!("nobody else asks");
+        };
+        assert!(store.extend(&key, &lease, Duration::from_secs(9)).await.unwrap());
+        let saved = store.save(&key, sealed("y"), Expected::Version(1), Some(&lease)).await.unwrap();
+        assert_eq!(saved, Saved::Version(2));
+        store.release(&key, &lease).await.unwrap();
+    }
+    assert_eq!(store.list("acme", "user-17").await.unwrap().len(), labels.len());
+    assert!(store.delete(&key()).await.unwrap());
+    assert_eq!(store.list("acme", "user-17").await.unwrap().len(), labels.len() - 1);
+    cache(&store).await;
+}
+
+async fn cache<C>(store: &RedisStore<C>)
+where
+    RedisStore<C>: oauth_core::SharedCache,
+{
+    use oauth_core::SharedCache;
+
+    assert!(store.put_new("attempt", sealed("once"), Duration::from_secs(60)).await.unwrap());
+    assert!(!store.put_new("attempt", sealed("twice"), Duration::from_secs(60)).await.unwrap());
+    assert_eq!(store.take("attempt").await.unwrap().unwrap(), "once");
+    assert_eq!(store.take("attempt").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn what_redis_keeps_of_a_deleted_token_goes_by_itself() {
+    let place = Place::redis("forget");
+    let store = redis(&place.url, &place.table).await.unwrap();
+    let client = ::redis::Client::open(&*place.url).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let name = format!("{}:{{acme/user-17}}:google/", place.table);
+    let mut time_left = async || -> i64 {
+        ::redis::cmd("PTTL").arg(&name).query_async::<i64>(&mut connection).await.unwrap()
+    };
+
+    store.save(&key(), sealed("x"), Expected::Absent, None).await.unwrap();
+    assert_eq!(time_left().await, -1, "a token stays");
+    store.delete(&key()).await.unwrap();
+    let day = 24 * 60 * 60 * 1000;
+    assert!((day - 60_000..=day).contains(&time_left().await));
+    store.save(&key(), sealed("y"), Expected::Absent, None).await.unwrap();
+    assert_eq!(time_left().await, -1, "a token stays");
+    // A lease without a token goes too, but not before it has expired.
+    store.delete(&key()).await.unwrap();
+    store.acquire(&key(), "me", Duration::from_secs(60 * 60)).await.unwrap();
+    assert!(time_left().await > day);
+}
+
+/// A server's own persistence decides what survives it. What it acknowledged must, with an append-only file.
+#[tokio::test]
+async fn redis_with_an_append_only_file_keeps_what_it_acknowledged_when_it_is_killed() {
+    let mut server = Redis::start(&folder().join("servers"), Persistence::AppendOnlyFile).unwrap();
+    let store = redis(&server.url(), "append").await.unwrap();
+    for number in 0..100 {
+        let key = key().with_label(number.to_string());
+        store.save(&key, sealed("x"), Expected::Absent, None).await.unwrap();
+        store.acquire(&key, "me", Duration::from_secs(600)).await.unwrap();
+    }
+    server.stop();
+    let error = store.load(&key().with_label("0")).await.unwrap_err();
+    assert!(error.is_transient(), "{error}");
+    server.start_again().unwrap();
+    let found = patiently(async || store.list("acme", "user-17").await).await;
+    assert_eq!(found.len(), 100);
+    let again = store.acquire(&key().with_label("0"), "me", Duration::from_secs(1)).await.unwrap();
+    assert!(matches!(again, Acquired::Held { .. }), "{again:?}");
+}
+
+#[tokio::test]
+async fn postgres_keeps_what_it_acknowledged_when_it_is_killed() {
+    let mut server = Postgres::start(&folder().join("servers")).unwrap();
+    let store = postgres(&server.url(), "tokens").await.unwrap();
+    for number in 0..100 {
+        let key = key().with_label(number.to_string());
+        store.save(&key, sealed("x"), Expected::Absent, None).await.unwrap();
+        store.acquire(&key, "me", Duration::from_secs(600)).await.unwrap();
+    }
+    server.stop();
+    let error = store.load(&key().with_label("0")).await.unwrap_err();
+    assert!(error.is_transient(), "{error}");
+    server.start_again().unwrap();
+    let found = patiently(async || store.list("acme", "user-17").await).await;
+    assert_eq!(found.len(), 100);
+    let again = store.acquire(&key().with_label("0"), "me", Duration::from_secs(1)).await.unwrap();
+    assert!(matches!(again, Acquired::Held { .. }), "{again:?}");
+}
+
+/// A server that is frozen, or a network that swallows packets, must not hold anybody for longer than the time limit.
+#[tokio::test]
+async fn a_store_that_does_not_answer_is_given_up() {
+    let postgres_server = Postgres::start(&folder().join("servers")).unwrap();
+    let redis_server = Redis::start(&folder().join("servers"), Persistence::None).unwrap();
+    let limit = Duration::from_millis(300);
+    let postgres = postgres(&postgres_server.url(), "tokens").await.unwrap().with_time_limit(limit);
+    let redis = redis(&redis_server.url(), "tokens").await.unwrap().with_time_limit(limit);
+    let stores: [&dyn TokenStore; 2] = [&postgres, &redis];
+    for store in stores {
+        store.save(&key(), sealed("x"), Expected::Absent, None).await.unwrap();
+    }
+    postgres_server.freeze().unwrap();
+    redis_server.freeze().unwrap();
+    for store in stores {
+        // The second one meets what the first one left behind.
+        for _ in 0..2 {
+            let error = store.load(&key()).await.unwrap_err();
+            assert!(error.is_transient(), "{error}");
+            let error = store.acquire(&key(), "me", Duration::from_secs(9)).await.unwrap_err();
+            assert!(error.is_transient(), "{error}");
+        }
+    }
+    postgres_server.thaw().unwrap();
+    redis_server.thaw().unwrap();
+    for store in stores {
+        let found = patiently(async || store.load(&key()).await).await;
+        assert_eq!(found.unwrap().sealed, "x");
+    }
+}
+
+/// Tries again while the reason may pass: the store is starting up, and its clients are finding out.
+async fn patiently<T>(mut operation: impl AsyncFnMut() -> Result<T, StoreError>) -> T {
+    for _ in 0..600 {
+        match operation().await {
+            Ok(found) => return found,
+            Err(error) => assert!(error.is_transient(), "{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("it does not recover");
+}
+
+#[tokio::test]
+async fn a_postgres_table_may_stand_in_a_schema() {
+    let place = Place::postgres("schema");
+    let pool = PgPool::connect(&place.url).await.unwrap();
+    let name = &place.table[..place.table.len().min(40)];
+    let error = postgres(&place.url, &format!("{name}.order")).await.unwrap_err();
+    assert!(error.to_string().contains("schema"), "{error}");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("CREATE SCHEMA {name}"))).execute(&pool).await.unwrap();
+    let store = postgres(&place.url, &format!("{name}.order")).await.unwrap();
+    store.save(&key(), sealed("x"), Expected::Absent, None).await.unwrap();
+    let count: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
+        "SELECT count(*) FROM {name}.\"order\" WHERE tenant = 'acme'"
+    )))
+    .fetch_one(&pool)
+    .await
+    .unwrap();
+    assert_eq!(count, 1);
+}
+
+#[tokio::test]
+async fn what_was_deleted_a_day_ago_goes_from_postgres() {
+    let place = Place::postgres("forget");
+    let store = postgres(&place.url, &place.table).await.unwrap();
+    let pool = PgPool::connect(&place.url).await.unwrap();
+    for label in ["kept", "old", "last"] {
+        store.save(&key().with_label(label), sealed("x"), Expected::Absent, None).await.unwrap();
+    }
+    store.delete(&key().with_label("old")).await.unwrap();
+    let age = format!("UPDATE {} SET changed_at = changed_at - 24 * 60 * 60 * 1000 - 1", place.table);
+    sqlx::raw_sql(sqlx::AssertSqlSafe(age)).execute(&pool).await.unwrap();
+    store.delete(&key().with_label("last")).await.unwrap();
+    let labels: Vec<String> =
+        sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT label FROM {} ORDER BY label", place.table)))
+            .fetch_all(&pool)
+            .await
+            .unwrap();
+    assert_eq!(labels, ["kept", "last"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_migrate_a_new_postgres_table_at_once() {
+    let place = Place::postgres("migrate");
+    let tasks: Vec<_> = (0..8)
+        .map(|_| {
+            let (url, table) = (place.url.clone(), place.table.clone());
+            tokio::spawn(async move { postgres(&url, &table).await })
+        })
+        .collect();
+    for task in tasks {
+        let store = task.await.unwrap().unwrap();
+        store.save(&key(), sealed("x"), Expected::Any, None).await.unwrap();
+    }
+}
+
+/// Somebody else's statements hold the row, so that the store's wait for them: it must judge by the time at which it goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_that_was_waited_for_counts_from_when_it_is_granted() {
+    let place = Place::postgres("waited");
+    let store = postgres(&place.url, &place.table).await.unwrap();
+    let Acquired::Granted(_) = store.acquire(&key(), "first", Duration::from_millis(1)).await.unwrap() else {
+        panic!("nobody else asks");
+    };
+    let pool = PgPool::connect(&place.url).await.unwrap();
+    let mut lock = pool.begin().await.unwrap();
+    let all = format!("SELECT id FROM {} FOR UPDATE", place.table);
+    sqlx::raw_sql(sqlx::AssertSqlSafe(all)).execute(&mut *lock).await.unwrap();
+    let waiting = tokio::spawn({
+        let store = store.clone();
+        async move { store.acquire(&key(), "second", Duration::from_secs(2)).await }
+    });
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    lock.rollback().await.unwrap();
+    let granted = waiting.await.unwrap().unwrap();
+    assert!(matches!(granted, Acquired::Granted(_)), "{granted:?}");
+    let Acquired::Held { retry_in } = store.acquire(&key(), "third", Duration::from_secs(1)).await.unwrap()
+    else {
+        panic!("it was granted a moment ago, for two seconds");
+    };
+    assert!(retry_in > Duration::from_secs(1), "{retry_in:?}");
+}

@@ -1,0 +1,219 @@
+//! Processes are killed under load, as by `kill -9`, ten each second.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use oauth_store_tests::worker::{GRACE, Order, Settings, key};
+use oauth_tokens::TokenManager;
+use tokio::{sync::oneshot, task::JoinHandle};
+
+use crate::{
+    fixture::Place,
+    processes::{AuthorizationServer, Hammering, TURN, Told, storm_lasts},
+};
+
+const PROCESSES: usize = 8;
+const SUBJECTS: usize = 64;
+const BETWEEN_KILLS: Duration = Duration::from_millis(100);
+/// Each subject is refreshed every two seconds or so.
+const ACCESS_TOKEN_LIFETIME: Duration = Duration::from_secs(3);
+const ORDER: Order = Order::Hammer { subjects: SUBJECTS, tasks: 16 };
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_grant_is_lost_in_sqlite_if_the_provider_allows_a_grace() {
+    with_grace(&Place::sqlite("kill")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_grant_is_lost_in_postgres_if_the_provider_allows_a_grace() {
+    with_grace(&Place::postgres("kill")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_grant_is_lost_in_redis_if_the_provider_allows_a_grace() {
+    with_grace(&Place::redis("kill")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_grace_only_what_was_killed_in_between_is_lost_in_sqlite() {
+    without_grace(&Place::sqlite("kill")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_grace_only_what_was_killed_in_between_is_lost_in_postgres() {
+    without_grace(&Place::postgres("kill")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_grace_only_what_was_killed_in_between_is_lost_in_redis() {
+    without_grace(&Place::redis("kill")).await;
+}
+
+async fn with_grace(place: &Place) {
+    let _turn = TURN.lock().await;
+    let mut storm = Storm::begin(place, GRACE).await;
+    storm.rage().await;
+    storm.end().await;
+    assert!(storm.told().killed_in_flight > 0, "nothing was under way when processes were killed");
+    storm.all_grants_are_alive().await;
+    assert_eq!(storm.lost, 0, "grants were lost");
+    storm.report("lost 0 grants with a grace of 30 s");
+}
+
+async fn without_grace(place: &Place) {
+    let _turn = TURN.lock().await;
+    let mut storm = Storm::begin(place, Duration::ZERO).await;
+    storm.rage().await;
+    storm.end().await;
+    assert!(storm.told().killed_in_flight > 0, "nothing was under way when processes were killed");
+    // Those that nobody has asked for since.
+    storm.all_grants_are_alive().await;
+    let (lost, kills, refreshes) = (storm.lost, storm.kills, storm.refreshes);
+    storm.report(&format!(
+        "lost {lost} grants without grace, all of them reported as lost in a refresh: {:.1} % of the kills, {:.2} % of the \
+         refreshes",
+        100.0 * lost as f64 / kills as f64,
+        100.0 * lost as f64 / refreshes as f64,
+    ));
+}
+
+struct Storm<'a> {
+    place: &'a Place,
+    server: AuthorizationServer,
+    settings: Settings,
+    manager: TokenManager,
+    told: Arc<Mutex<Told>>,
+    workers: Vec<(oneshot::Sender<()>, JoinHandle<()>)>,
+    kills: usize,
+    lost: usize,
+    refreshes: usize,
+}
+
+impl<'a> Storm<'a> {
+    async fn begin(place: &'a Place, grace: Duration) -> Self {
+        let server = AuthorizationServer::start(grace, ACCESS_TOKEN_LIFETIME).await;
+        let manager =
+            server.builder(place).await.reread_failures_after(Duration::from_millis(200)).build().unwrap();
+        // Long enough for a process that was only slow.
+        let settings = Settings { lease: 2000, reply_takes: 50, ..server.settings(place) };
+        let mut storm = Self {
+            place,
+            server,
+            settings,
+            manager,
+            told: Arc::default(),
+            workers: Vec::new(),
+            kills: 0,
+            lost: 0,
+            refreshes: 0,
+        };
+        for subject in 0..SUBJECTS {
+            storm.sign_in(&subject.to_string()).await;
+        }
+        for _ in 0..PROCESSES {
+            let worker = storm.worker().await;
+            storm.workers.push(worker);
+        }
+        storm
+    }
+
+    fn told(&self) -> std::sync::MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn sign_in(&self, subject: &str) {
+        let token = self.server.sign_in();
+        self.manager.put(&key(subject), &token).await.unwrap();
+    }
+
+    async fn worker(&self) -> (oneshot::Sender<()>, JoinHandle<()>) {
+        let worker = Hammering::start(&self.settings, &ORDER, &self.told).await;
+        let (kill, killed) = oneshot::channel();
+        (kill, tokio::spawn(worker.until(killed)))
+    }
+
+    async fn kill(&mut self, index: usize) {
+        let (kill, ended) = self.workers.swap_remove(index);
+        kill.send(()).unwrap();
+        ended.await.unwrap();
+        self.kills += 1;
+    }
+
+    async fn rage(&mut self) {
+        let began = Instant::now();
+        let mut next_kill = began;
+        while began.elapsed() < storm_lasts() {
+            tokio::time::sleep_until(next_kill.into()).await;
+            next_kill += BETWEEN_KILLS;
+            let index = random_below(self.workers.len());
+            self.kill(index).await;
+            let worker = self.worker().await;
+            self.workers.push(worker);
+            self.see_to_deaths().await;
+        }
+    }
+
+    async fn end(&mut self) {
+        while !self.workers.is_empty() {
+            self.kill(0).await;
+        }
+        self.see_to_deaths().await;
+        self.refreshes = self.server.redeemed().len();
+    }
+
+    /// Each grant that died must be one that could not be saved, and be reported as such; its user signs in again.
+    async fn see_to_deaths(&mut self) {
+        let deaths = std::mem::take(&mut self.told().deaths);
+        for death in deaths {
+            assert!(death.lost_in_refresh, "{}: {}", death.subject, death.reason);
+            let was_in_flight = self.told().in_flight_when_killed.remove(&death.subject).is_some();
+            assert!(was_in_flight, "nobody who refreshed {} was killed", death.subject);
+            self.lost += 1;
+            self.sign_in(&death.subject).await;
+        }
+    }
+
+    /// Every grant that was not reported as lost must still refresh: the store has its newest refresh token.
+    async fn all_grants_are_alive(&mut self) {
+        // Whatever is stored expires, so that a refresh token must be redeemed for each.
+        tokio::time::sleep(ACCESS_TOKEN_LIFETIME).await;
+        for subject in 0..SUBJECTS {
+            let subject = subject.to_string();
+            match self.manager.get(&key(&subject)).await {
+                Ok(_) => {}
+                Err(oauth_tokens::Error::Dead { grant, .. }) => {
+                    let lost_in_refresh =
+                        matches!(grant.reason, oauth_tokens::DeadReason::LostInRefresh { .. });
+                    assert!(lost_in_refresh, "{subject}: {}", grant.reason);
+                    let was_in_flight = self.told().in_flight_when_killed.remove(&subject).is_some();
+                    assert!(was_in_flight, "nobody who refreshed {subject} was killed");
+                    self.lost += 1;
+                }
+                Err(error) => panic!("{subject}: {error}"),
+            }
+        }
+    }
+
+    fn report(&self, outcome: &str) {
+        let told = self.told();
+        println!(
+            "{}: {} kills in {:?} of {PROCESSES} processes that refreshed {SUBJECTS} subjects {} times; {} refreshes were under \
+             way in a process that was killed; {outcome}; {} other errors",
+            self.place.name,
+            self.kills,
+            storm_lasts(),
+            self.refreshes,
+            told.killed_in_flight,
+            told.errors.len(),
+        );
+    }
+}
+
+/// A number that nobody foresees; which process is killed must not depend on what it does.
+fn random_below(limit: usize) -> usize {
+    use std::hash::{BuildHasher, RandomState};
+
+    (RandomState::new().hash_one(()) % limit as u64) as usize
+}
