@@ -139,7 +139,8 @@ async fn ui_03_signed_userinfo_is_verified() {
     let now = Op::new().clock.seconds();
     for (claims, expected) in [
         (json!({"iss": "https://evil.example"}), JwtCheck::Issuer),
-        (json!({"iss": null}), JwtCheck::Issuer),
+        (json!({"iss": 1}), JwtCheck::Issuer),
+        (json!({"iss": ""}), JwtCheck::Issuer),
         (json!({"aud": "other"}), JwtCheck::Audience),
         (json!({"aud": []}), JwtCheck::Audience),
         (json!({"aud": 1}), JwtCheck::Audience),
