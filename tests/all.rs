@@ -4,6 +4,7 @@
 
 mod support;
 
+mod axum_openid;
 mod axum_sign_in;
 mod bad_replies;
 mod browser;
@@ -14,6 +15,7 @@ mod login;
 mod openid;
 mod providers;
 mod quirks;
+mod quirks_openid;
 mod real_server;
 mod requests;
 mod transport;

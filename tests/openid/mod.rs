@@ -1,7 +1,11 @@
 //! OpenID Connect against a provider that is hostile or faulty: one test for each row of the conformance list, by its id.
 
-mod op;
+pub(crate) mod op;
 
 mod callback;
 mod id_token;
 mod keys;
+mod metadata;
+mod refresh;
+mod requests;
+mod userinfo;

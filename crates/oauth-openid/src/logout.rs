@@ -236,9 +236,20 @@ impl LogoutToken {
     ///
     /// Whatever keeps the store from answering. Answer the request with 400 then: the provider tries again.
     pub async fn use_once(&self, used: &dyn SharedCache) -> Result<bool, SharedCacheError> {
-        let id = text(&self.claims, "jti").unwrap_or_default();
-        let name = format!("logout_token:{}:{id}", self.issuer());
-        used.put_new(&name, Bytes::new(), self.remaining).await
+        used.put_new(&self.name_of_use(), Bytes::new(), self.remaining).await
+    }
+
+    /// Takes [`use_once`](Self::use_once) back, when the session could not be ended: the provider may send the token again.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps the store from answering.
+    pub async fn forget_use(&self, used: &dyn SharedCache) -> Result<(), SharedCacheError> {
+        used.take(&self.name_of_use()).await.map(drop)
+    }
+
+    fn name_of_use(&self) -> String {
+        format!("logout_token:{}:{}", self.issuer(), text(&self.claims, "jti").unwrap_or_default())
     }
 
     /// `iss`.

@@ -70,7 +70,14 @@ impl SignIn {
         let token = LogoutToken::of_request(kind, body).map_err(refused)?;
         let token = provider.verify_logout_token(token.expose()).await.map_err(refused)?;
         match token.use_once(used).await {
-            Ok(true) => end(token).await.map_err(|_| "the session could not be ended"),
+            Ok(true) => match end(token.clone()).await {
+                Ok(()) => Ok(()),
+                Err(_) => {
+                    // If this fails too, the token stays used, and the session lives until it ends by itself.
+                    let _ = token.forget_use(used).await;
+                    Err("the session could not be ended")
+                }
+            },
             Ok(false) => Err("the logout token was used before"),
             Err(_) => Err("the logout token could not be looked up"),
         }
