@@ -120,7 +120,7 @@ impl Flight<'_> {
                 Err(error) => return Landing::failed(error),
                 Ok(Acquired::Granted(granted)) => {
                     let held = lease.insert(granted);
-                    match self.under_lease(held).await {
+                    match self.under_lease(held, found).await {
                         Ok(landing) => return landing,
                         Err(Changed) => self.core.release(self.key, held).await,
                     }
@@ -204,8 +204,8 @@ impl Flight<'_> {
     }
 
     /// Looks again, marks the record, redeems and saves.
-    async fn under_lease(&self, lease: &Lease) -> Result<Landing, Changed> {
-        let found = match self.core.vault.load(self.key).await {
+    async fn under_lease(&self, lease: &Lease, known: Option<Opened>) -> Result<Landing, Changed> {
+        let found = match self.core.vault.load_again(self.key, known).await {
             Ok(found) => found,
             Err(error) => return Ok(Landing::failed(error)),
         };
