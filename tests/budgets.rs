@@ -17,8 +17,8 @@ use aws_lc_rs::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use oauth_clients::{
-    AuthorizationRequest, Callback, CodeVerifier, HttpClient, HttpError, LoginOptions, OAuth2,
-    Provider, Sealer, SealingKey, async_trait, github::GitHubOAuth2, random_token,
+    AuthorizationRequest, Callback, CodeVerifier, HttpClient, HttpError, LoginOptions, OAuth2, Provider,
+    Sealer, SealingKey, async_trait, github::GitHubOAuth2, random_token,
 };
 use oauth_openid::{Discovery, Expectations, OpenID, OpenIDProvider, ProviderMetadata};
 use oauth_tokens::{MemoryStore, TokenKey, TokenManager};

@@ -2,6 +2,7 @@
 
 mod bench;
 mod browser;
+mod budgets;
 mod ci;
 mod demo;
 mod generate;
@@ -57,6 +58,12 @@ enum Command {
         /// Rows to measure, in place of all: exchange, url, verify, cold, parse, seal, manager, storm, build, catalogue
         rows: Vec<String>,
     },
+    /// Compare allocations, requests and packages with tests/budgets.toml
+    Budgets {
+        /// Write the file anew
+        #[arg(long)]
+        update: bool,
+    },
     /// Check everything that must hold on each change
     Ci,
     /// Make a provider crate from the template
@@ -97,6 +104,7 @@ fn run(command: Command) -> Result<ExitCode> {
         // As they were typed, because a `--` among them is for Cargo to see.
         Command::Test { .. } => test::run(&env::args().skip(2).collect::<Vec<_>>())?,
         Command::Bench { quick, rows } => bench::run(quick, &rows)?,
+        Command::Budgets { update } => budgets::run(update)?,
         Command::Ci => ci::run()?,
         Command::New { name, display_name } => new::run(&name, display_name.as_deref())?,
         Command::Generate { check: false } => generate::write()?,

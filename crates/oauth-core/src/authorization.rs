@@ -7,7 +7,7 @@ use crate::{
     OAuth2,
     endpoints::check_url,
     error::{Error, ErrorKind, Operation, Result},
-    form::{encoded, push_pair},
+    form::{push_encoded, push_pair},
     pkce::{CodeChallengeMethod, CodeVerifier},
 };
 
@@ -275,16 +275,20 @@ impl FixedPart {
         // Room for state, challenge and nonce of the usual length with their names.
         let mut url = String::with_capacity(fixed + 256);
         url.push_str(&self.head);
+        let push = |url: &mut String, name: &str, value: &str| {
+            url.push_str(name);
+            push_encoded(url, value);
+        };
         if let Some(state) = &request.state {
-            push_pair(&mut url, "state", state);
+            push(&mut url, "&state=", state);
         }
         push_pairs(&mut url, &self.scope);
         if let Some((challenge, method)) = &request.challenge {
-            push_pair(&mut url, "code_challenge", challenge);
-            push_pair(&mut url, "code_challenge_method", method.as_str());
+            push(&mut url, "&code_challenge=", challenge);
+            push(&mut url, "&code_challenge_method=", method.as_str());
         }
         if let Some(nonce) = &request.nonce {
-            push_pair(&mut url, "nonce", nonce);
+            push(&mut url, "&nonce=", nonce);
         }
         push_pairs(&mut url, &self.tail);
         url
@@ -387,7 +391,7 @@ impl OAuth2 {
             head.push('&');
         }
         head.push_str("response_type=");
-        head.push_str(&encoded(request.response_type.as_str()));
+        push_encoded(&mut head, request.response_type.as_str());
         push_pair(&mut head, self.client_id_param(), self.client_id());
         push_pair(&mut head, "redirect_uri", &request.redirect_uri);
 

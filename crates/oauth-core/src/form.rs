@@ -67,8 +67,19 @@ pub(crate) fn encoded(text: &str) -> Cow<'_, str> {
 
 /// Whether nothing in a text needs to be encoded, as in most: names of parameters, random values in base64url.
 fn is_plain(text: &str) -> bool {
-    text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.'))
+    text.bytes().all(|byte| PLAIN[usize::from(byte)])
 }
+
+/// What stands for itself, by byte.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        plain[byte] = matches!(byte as u8, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.');
+        byte += 1;
+    }
+    plain
+};
 
 #[cfg(test)]
 mod tests {

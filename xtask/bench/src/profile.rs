@@ -5,7 +5,15 @@ use oauth_core::{
     AuthorizationRequest, CodeVerifier, LoginOptions, OAuth2, OAuth2Token, Provider, Sealer, SealingKey, random_token,
 };
 
-use crate::{fixed::Fixed, server::TOKEN_REPLY, world::runtime};
+use oauth_openid::{Expectations, OpenIDProvider};
+
+use crate::{
+    fixed::Fixed,
+    jwt::{Signer, claims},
+    rows::ISSUER,
+    server::TOKEN_REPLY,
+    world::runtime,
+};
 
 pub fn run(work: &str, count: usize) -> Result<()> {
     const REDIRECT_URI: &str = "https://app.example.com/auth/callback";
@@ -15,6 +23,10 @@ pub fn run(work: &str, count: usize) -> Result<()> {
             .with_scopes(["email", "profile", "calendar"])
             .with_http_client(Fixed::json(TOKEN_REPLY));
     let verifier = CodeVerifier::random()?;
+    let signer = Signer::rs256()?;
+    let id_token = signer.token(&claims(ISSUER, "nonce"));
+    let id_tokens = crate::rows::verifying_client(&signer)?;
+    let expected = Expectations::new().nonce("nonce");
     runtime()?.block_on(async {
         let started = client.start_login(REDIRECT_URI, LoginOptions::new()).await?;
         let sealer = Sealer::new(SealingKey::random()?);
@@ -41,6 +53,12 @@ pub fn run(work: &str, count: usize) -> Result<()> {
                 "open" => {
                     let sealed = sealer.seal(&started.attempt)?;
                     std::hint::black_box(sealer.open(&sealed, "oauth2", REDIRECT_URI)?);
+                }
+                "random" => {
+                    std::hint::black_box(random_token()?);
+                }
+                "verify" => {
+                    id_tokens.verify_id_token(&id_token, &expected).await?;
                 }
                 _ => bail!("there is no such work"),
             }

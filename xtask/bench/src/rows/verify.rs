@@ -15,7 +15,7 @@ use crate::{
     world::{World, nobody, runtime},
 };
 
-const ISSUER: &str = "https://accounts.example.com";
+pub const ISSUER: &str = "https://accounts.example.com";
 const NONCE: &str = "n-0S6_WzA2MjqK9wL4tN8vY3sD6hJ5gZb1fR7mX2q";
 const FLOOR: &str = "bare aws-lc-rs + serde";
 const OURS: &str = "oauth-clients";
@@ -45,7 +45,7 @@ fn table(world: &World, signer: &Signer) -> Result<crate::report::Table> {
     let token = signer.token(&claims(ISSUER, NONCE));
 
     let floor_key = signer.parsed()?;
-    let client = runtime.block_on(ours(signer))?;
+    let client = verifying_client(signer)?;
     let expected = Expectations::new().nonce(Secret::new(NONCE));
 
     let (validation, decoding_key) = {
@@ -121,7 +121,7 @@ fn table(world: &World, signer: &Signer) -> Result<crate::report::Table> {
 }
 
 /// A client whose keys are there.
-async fn ours(signer: &Signer) -> Result<OpenID> {
+pub fn verifying_client(signer: &Signer) -> Result<OpenID> {
     let metadata = ProviderMetadata::new(serde_json::json!({
         "issuer": ISSUER,
         "authorization_endpoint": format!("{ISSUER}/authorize"),
