@@ -628,7 +628,7 @@ async fn a_callback_of_a_page_cannot_smuggle_an_id_token_into_a_plain_login() {
 
 #[tokio::test]
 async fn keys_that_cannot_be_had_are_no_reason_to_trust() {
-    let op = Op::bent(|state| state.answer(Endpoint::Keys, |_| Some(reply(500, "text/html", "oops"))));
+    let op = Op::bent(|state| state.answer(Endpoint::Keys, |_| Some(reply(503, "text/html", "oops"))));
     let client = op.client();
     let error = op.login(&client, LoginOptions::new()).await.unwrap_err();
     assert_eq!(error.operation(), Operation::GET_KEYS);

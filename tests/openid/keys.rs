@@ -189,7 +189,7 @@ async fn jk_04_made_up_keys_do_not_flood_the_provider() {
     client.warm_up().await.unwrap();
     let made_up = |number: usize| {
         let header = json!({"alg": "RS256", "kid": format!("made-up-{number}")});
-        Signing::With("RS256", Key::OtherRsa).token(&header, &op.claims())
+        Signing::Bytes(vec![1; 256]).token(&header, &op.claims())
     };
     for round in 1..=3 {
         for number in 0..1000 {

@@ -5,3 +5,7 @@ pub(crate) mod op;
 mod callback;
 mod id_token;
 mod keys;
+mod metadata;
+mod refresh;
+mod requests;
+mod userinfo;

@@ -457,19 +457,21 @@ impl OAuth2 {
         if callback.mode.is_some_and(|mode| mode != attempt.response_mode) {
             return refuse(LoginError::WrongResponseMode);
         }
-        match (callback.get("iss"), attempt.issuer()) {
-            (Some(iss), Some(issuer)) if iss != issuer => refuse(LoginError::IssuerMismatch),
-            // An ID token beside the code names the issuer too, and the protocol compares that one before anything is sent.
-            (None, _)
-                if attempt.response_type != ResponseType::Code
-                    && self.any_protocol().is_some()
-                    && callback.get("id_token").is_some_and(|token| !token.is_empty()) =>
-            {
-                Ok(())
-            }
-            (None, _) if self.requires_callback_issuer() => refuse(LoginError::MissingIssuer),
-            _ => Ok(()),
+        if let Some(iss) = callback.get("iss") {
+            let is_ours = self
+                .any_protocol()
+                .and_then(|protocol| protocol.accepts_issuer(self, iss))
+                .unwrap_or_else(|| attempt.issuer().is_none_or(|issuer| iss == issuer));
+            return if is_ours { Ok(()) } else { refuse(LoginError::IssuerMismatch) };
         }
+        // An ID token beside the code names the issuer too, and the protocol compares that one before anything is sent.
+        let has_id_token = attempt.response_type != ResponseType::Code
+            && self.any_protocol().is_some()
+            && callback.get("id_token").is_some_and(|token| !token.is_empty());
+        if self.requires_callback_issuer() && !has_id_token {
+            return refuse(LoginError::MissingIssuer);
+        }
+        Ok(())
     }
 
     /// The code of a callback that passed the checks.

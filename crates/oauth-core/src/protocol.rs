@@ -34,6 +34,12 @@ pub trait Protocol: Any + fmt::Debug + Send + Sync {
         Ok(attempt)
     }
 
+    /// Whether a callback may name this issuer, where a provider's tenants have issuers of their own. `None` leaves it to the
+    /// client: byte for byte its own (RFC 9207 section 2.4).
+    fn accepts_issuer(&self, _client: &OAuth2, _issuer: &str) -> Option<bool> {
+        None
+    }
+
     /// Checks what came with a code by way of the browser. It runs before anything is sent.
     ///
     /// # Errors
@@ -89,6 +95,15 @@ pub trait Protocol: Any + fmt::Debug + Send + Sync {
     /// An unsupported-operation error when the token does not tell; else any [`Error`](crate::Error).
     async fn claims_of(&self, client: &OAuth2, _token: &OAuth2Token) -> Result<Value> {
         client.profile_endpoint().map(|_| Value::Null)
+    }
+
+    /// Under which issuer the user of a token is known, where it is not the client's: that of the user's own tenant.
+    ///
+    /// # Errors
+    ///
+    /// An unsupported-operation error when the token does not tell; else any [`Error`](crate::Error).
+    async fn issuer_of(&self, _client: &OAuth2, _token: &OAuth2Token) -> Result<Option<String>> {
+        Ok(None)
     }
 
     /// Reads the user's profile at the client's profile endpoint.

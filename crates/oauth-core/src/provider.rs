@@ -167,7 +167,14 @@ pub trait Provider: fmt::Debug + Send + Sync {
     /// Any [`Error`](crate::Error); a malformed-reply error when the profile has no identifier.
     async fn get_identity(&self, token: &OAuth2Token) -> Result<Identity> {
         let profile = self.get_profile_of(token).await?;
-        self.oauth2().ready().await?.identity(profile)
+        let client = self.oauth2().ready().await?;
+        let mut identity = client.identity(profile)?;
+        if let Some(protocol) = client.any_protocol()
+            && let Some(issuer) = protocol.issuer_of(&client, token).await?
+        {
+            identity.issuer = issuer;
+        }
+        Ok(identity)
     }
 
     /// Reads the profile, and checks that it is of the user of this token: with OpenID Connect, UserInfo must have the `sub`

@@ -189,6 +189,10 @@ impl Discovery {
             if issuer.contains(['?', '#']) {
                 return wrong(format!("the issuer {issuer:?} must have neither query nor fragment"));
             }
+            // An issuer without a scheme is for those who say where the document stands.
+            if issuer.contains("://") && !url::Url::parse(issuer).is_ok_and(|url| url.has_host()) {
+                return wrong(format!("the issuer {issuer:?} is no URL with a host"));
+            }
             if issuer.is_empty() {
                 return wrong(
                     "the issuer is empty; it is a URL such as https://login.example.com".to_owned(),

@@ -294,7 +294,7 @@ impl Expectations {
         if let (Some(not_before), Some(issued)) = (self.not_before, number(claims, "iat"))
             && issued + leeway(rules) < seconds(not_before)
         {
-            let reason = "its iat is too long ago: it was made for an earlier sign-in".to_owned();
+            let reason = "its iat is too long ago: it was not made for this".to_owned();
             return Err((JwtCheck::IssuedAt, reason));
         }
         self.check_nonce(claims, rules)?;

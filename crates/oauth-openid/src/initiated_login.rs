@@ -82,8 +82,14 @@ impl InitiatedLogin {
     #[must_use]
     pub fn target(&self, allowed: &[&str]) -> Option<&str> {
         let target = self.target.as_deref()?;
-        let url =
-            Url::parse(target).ok().filter(|url| url.username().is_empty() && url.password().is_none())?;
+        // A browser, a header and the parser here read these in different ways.
+        if target.contains(|character: char| character <= ' ' || character == '\u{7f}' || character == '\\') {
+            return None;
+        }
+        let url = Url::parse(target)
+            .ok()
+            .filter(|url| target.starts_with(&format!("{}://", url.scheme())))
+            .filter(|url| url.username().is_empty() && url.password().is_none())?;
         let lies_under = |base: &&str| {
             Url::parse(base).is_ok_and(|base| {
                 let path = base.path();

@@ -40,9 +40,8 @@ impl Issuers {
             },
             Self::Tenants { template, tenants } => {
                 let tenant = claims.get("tid").and_then(Value::as_str).unwrap_or_default();
-                let is_id = !tenant.is_empty()
-                    && tenant.chars().all(|character| character.is_ascii_alphanumeric() || character == '-');
-                if !is_id || issuer.and_then(Value::as_str) != Some(&*template.replace("{tenantid}", tenant))
+                if !is_id(tenant)
+                    || issuer.and_then(Value::as_str) != Some(&*template.replace("{tenantid}", tenant))
                 {
                     return Err(format!(
                         "its iss is {}, which is not {template:?} with its tid, {}",
@@ -50,15 +49,39 @@ impl Issuers {
                         shown(claims.get("tid"))
                     ));
                 }
-                match tenants {
-                    Tenants::Any => Ok(()),
-                    Tenants::OneOf(accepted) if accepted.iter().any(|one| one == tenant) => Ok(()),
-                    Tenants::OneOf(_) => Err(format!("its tenant {tenant:?} is not one that may sign in")),
-                    Tenants::Undecided => Err(UNDECIDED.to_owned()),
-                }
+                tenants.check(tenant)
             }
         }
     }
+
+    /// Whether an issuer alone is that of a tenant that may sign in; `None` where there are no tenants, or nobody has said which.
+    pub(crate) fn is_of_tenant(&self, issuer: &str) -> Option<bool> {
+        match self {
+            Self::OneOf(_) | Self::Tenants { tenants: Tenants::Undecided, .. } => None,
+            Self::Tenants { template, tenants } => {
+                let (before, after) = template.split_once("{tenantid}")?;
+                let tenant = issuer.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
+                Some(tenant.is_some_and(|tenant| is_id(tenant) && tenants.check(tenant).is_ok()))
+            }
+        }
+    }
+}
+
+impl Tenants {
+    fn check(&self, tenant: &str) -> Result<(), String> {
+        match self {
+            Self::Any => Ok(()),
+            Self::OneOf(accepted) if accepted.iter().any(|one| one == tenant) => Ok(()),
+            Self::OneOf(_) => Err(format!("its tenant {tenant:?} is not one that may sign in")),
+            Self::Undecided => Err(UNDECIDED.to_owned()),
+        }
+    }
+}
+
+/// Whether a text can be a tenant's id: nothing in it can leave its place in an issuer.
+fn is_id(tenant: &str) -> bool {
+    !tenant.is_empty()
+        && tenant.chars().all(|character| character.is_ascii_alphanumeric() || character == '-')
 }
 
 /// What to do about [`Tenants::Undecided`].

@@ -82,7 +82,9 @@ impl OpenIDConnect {
         expected
             .check(&jws.claims, algorithm, client.client_id(), &self.rules)
             .map_err(|refusal| context.refuse(refusal))?;
-        Ok(IdToken::verified(token, jws.claims, client.issuer()))
+        // A tenant's users are known under their tenant's issuer: each has a user "1".
+        let known_under = client.issuer().filter(|_| !self.has_tenants());
+        Ok(IdToken::verified(token, jws.claims, known_under))
     }
 
     /// The issuers that tokens may name.
@@ -150,6 +152,11 @@ impl OpenIDConnect {
             return Err(refuse((JwtCheck::Expiry, "it has expired".to_owned())));
         }
         Ok(Value::Object(jws.claims))
+    }
+
+    /// Whether the provider's tenants have issuers of their own.
+    fn has_tenants(&self) -> bool {
+        matches!(self.rules.issuers, Some(Issuers::Tenants { .. }))
     }
 
     /// Whether the profile endpoint is UserInfo and not the provider's own API.
@@ -285,6 +292,13 @@ impl Protocol for OpenIDConnect {
                 .and_then(|()| same_event(&first, &id_token))
                 .map_err(|refusal| context.refuse(refusal))?;
         }
+        // Otherwise the client's own issuer was compared, and is what the token names.
+        if let Some(issuer) = callback.get("iss").filter(|_| self.has_tenants())
+            && issuer != id_token.issuer()
+        {
+            let reason = "its iss is not the callback's: it is of another tenant".to_owned();
+            return Err(context.refuse((JwtCheck::Agreement, reason)));
+        }
         login.insert(id_token);
         Ok(())
     }
@@ -294,7 +308,9 @@ impl Protocol for OpenIDConnect {
     /// [`check_successor`]: Protocol::check_successor
     async fn check_refresh(&self, client: &OAuth2, token: &mut OAuth2Token) -> Result<()> {
         let Some(id_token) = token.id_token() else { return Ok(()) };
-        let expected = Expectations::new().access_token(token.access_token());
+        let mut expected = Expectations::new().access_token(token.access_token());
+        // It must be of now, and not the first one again.
+        expected.not_before = Some(self.rules.clock.now() - self.rules.token_age);
         match self.verify_id_token(client, Operation::REFRESH_TOKEN, id_token, &expected).await {
             Ok(_) => Ok(()),
             // The keys cannot be had just now, or the client was never told what to accept. The refresh token that was redeemed
@@ -315,6 +331,26 @@ impl Protocol for OpenIDConnect {
         agree(&old, new.get("iss"), new.get("sub"), "the first one's")
             .and_then(|()| successor(&old, &new))
             .map_err(|refusal| context.refuse(refusal))
+    }
+
+    fn accepts_issuer(&self, _client: &OAuth2, issuer: &str) -> Option<bool> {
+        self.rules.issuers.as_ref()?.is_of_tenant(issuer)
+    }
+
+    async fn issuer_of(&self, client: &OAuth2, token: &OAuth2Token) -> Result<Option<String>> {
+        if !self.has_tenants() || !Self::has_userinfo(client) {
+            return Ok(None);
+        }
+        let Some(id_token) = token.id_token() else {
+            let reason =
+                "without an ID token nothing tells the user's tenant; use the whole token of the login";
+            return Err(client.unsupported(Operation::GET_IDENTITY, reason));
+        };
+        // It was good when it came. Who the user is does not expire with it.
+        let mut expected = Expectations::new();
+        expected.may_be_expired = true;
+        let id_token = self.verify_id_token(client, Operation::GET_IDENTITY, id_token, &expected).await?;
+        Ok(Some(id_token.issuer().to_owned()))
     }
 
     async fn get_profile(&self, client: &OAuth2, access_token: &str) -> Result<Value> {
@@ -394,12 +430,15 @@ fn same_event(first: &Map<String, Value>, second: &IdToken) -> Result<(), Refusa
 /// What else OpenID Connect Core section 12.2 says of an ID token that comes with a refresh.
 fn successor(old: &Map<String, Value>, new: &Map<String, Value>) -> Result<(), Refusal> {
     let wrong = |what: &str| Err((JwtCheck::Agreement, what.to_owned()));
-    for name in ["auth_time", "nonce", "azp"] {
+    for name in ["auth_time", "nonce"] {
         if let (Some(first), Some(other)) = (old.get(name), new.get(name))
             && first != other
         {
             return wrong(&format!("its {name} is not the first one's"));
         }
+    }
+    if old.get("azp") != new.get("azp") {
+        return wrong("its azp is not the first one's, be it there or not");
     }
     let kept = audiences(old).unwrap_or_default();
     let found = audiences(new).unwrap_or_default();
