@@ -12,7 +12,7 @@ use oauth_core::{
 };
 
 use super::*;
-use crate::{Expectations, OpenID, OpenIDProvider, ProviderMetadata};
+use crate::{Expectations, LogoutRequest, OpenID, OpenIDProvider, ProviderMetadata};
 
 const ISSUER: &str = "https://op.example";
 const RSA: [&str; 2] = ["RSA-OAEP", "RSA-OAEP-256"];
@@ -369,6 +369,7 @@ impl Fixture {
             "authorization_endpoint": "https://op.example/auth",
             "token_endpoint": "https://op.example/token",
             "jwks_uri": "https://op.example/jwks",
+            "end_session_endpoint": "https://op.example/logout",
         }));
         let client = OpenID::new("client", "secret", metadata.unwrap())
             .unwrap()
@@ -431,4 +432,25 @@ async fn jk_18_a_plain_token_is_refused_where_an_encrypted_one_was_registered() 
     assert_eq!(fixture.check(&strict, &signed).await, Some(JwtCheck::Encryption));
     let sealed = encrypted("RSA-OAEP-256", "A128CBC-HS256", "rsa", &signed);
     assert_eq!(fixture.check(&strict, &sealed).await, None);
+}
+
+#[tokio::test]
+async fn a_hint_is_what_was_in_the_encrypted_token() {
+    let fixture = Fixture::new();
+    let signed = fixture.signed();
+    let sealed = encrypted("ECDH-ES", "A128GCM", "p256", &signed);
+    let verified = fixture.client.verify_id_token(&sealed, &Expectations::new()).await.unwrap();
+    assert_eq!(verified.raw(), signed);
+
+    let hint = async |client: &OpenID, token: &str| {
+        let started = client.start_logout(LogoutRequest::new().id_token_hint(token)).await?;
+        let (_, fields) = started.form();
+        Ok::<_, Error>(fields.to_vec())
+    };
+    for token in [verified.raw(), &sealed] {
+        assert_eq!(hint(&fixture.client, token).await.unwrap(), [("id_token_hint", signed.clone())]);
+    }
+    let broken = with_part(&sealed, 4, &URL_SAFE_NO_PAD.encode([0; 16]));
+    let error = hint(&fixture.client, &broken).await.unwrap_err();
+    assert!(error.to_string().contains("cannot be decrypted"), "{error}");
 }
