@@ -49,7 +49,8 @@ impl IdToken {
         Self { raw: raw.into(), claims, known_under: known_under.map(str::to_owned) }
     }
 
-    /// The token itself, for `id_token_hint`.
+    /// The token itself, for `id_token_hint`. Of one that came encrypted it is what was in it, because a hint is for the provider to
+    /// read (OpenID Connect Core section 3.1.2.1).
     #[must_use]
     pub fn raw(&self) -> &str {
         self.raw.expose()

@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::{
     extension::START_LOGOUT,
     id_token::{audiences, check_times, leeway, number, seconds},
-    jws::{Refusal, shown},
+    jws::{self, Refusal, shown},
+    protocol::OpenIDConnect,
     rules::Rules,
     verify::text,
 };
@@ -66,7 +67,8 @@ impl LogoutRequest {
         Self::default()
     }
 
-    /// Tells the provider by the ID token of the login who signs out. Without one, most providers ask the user.
+    /// Tells the provider by the ID token of the login who signs out. Without one, most providers ask the user. An encrypted one is
+    /// decrypted first, because the provider must read it.
     pub fn id_token_hint(mut self, id_token: &str) -> Self {
         self.id_token_hint = Some(id_token.into());
         self
@@ -105,7 +107,7 @@ impl LogoutRequest {
         let state = random_token().map_err(|error| error.at(client.name().to_owned()))?;
         let mut fields = Vec::new();
         match &self.id_token_hint {
-            Some(token) => fields.push(("id_token_hint", token.expose().to_owned())),
+            Some(token) => fields.push(("id_token_hint", readable(client, token.expose())?)),
             None => fields.push(("client_id", client.client_id().to_owned())),
         }
         if let Some(return_to) = self.return_to {
@@ -121,6 +123,17 @@ impl LogoutRequest {
             endpoint: endpoint.into_owned(),
             fields,
         })
+    }
+}
+
+/// The token as the provider can read it (OpenID Connect RP-Initiated Logout 1.0 section 2).
+fn readable(client: &OAuth2, token: &str) -> Result<String> {
+    match client.protocol::<OpenIDConnect>() {
+        Some(protocol) if jws::parts(token) == 5 => protocol.decrypted(token).map_err(|(_, reason)| {
+            let problem = format!("the ID token cannot be a hint: {reason}");
+            client.error(START_LOGOUT, ErrorKind::Configuration(problem))
+        }),
+        _ => Ok(token.to_owned()),
     }
 }
 
