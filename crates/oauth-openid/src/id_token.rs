@@ -10,6 +10,7 @@ use crate::{
     algorithm::Algorithm,
     claims::{self, ClaimsError, StandardClaims},
     jws::{Refusal, shown},
+    logout::EVENT,
     rules::{OtherAudiences, Rules},
 };
 
@@ -288,6 +289,10 @@ impl Expectations {
     ) -> Result<(), Refusal> {
         let own = [client_id.to_owned()];
         let client_ids = if self.client_ids.is_empty() { &own[..] } else { &self.client_ids };
+        // A logout token has all that an ID token must have, and may come without a type (Back-Channel Logout section 2.4).
+        if claims.get("events").is_some_and(|events| events.get(EVENT).is_some()) {
+            return Err((JwtCheck::Type, "it is a logout token".to_owned()));
+        }
         check_audience(claims, client_ids, &rules.other_audiences)?;
         check_subject(claims)?;
         check_times(claims, rules, self.may_be_expired)?;
