@@ -23,6 +23,8 @@ use crate::{
 #[must_use]
 pub struct Rules {
     pub(crate) algorithms: Vec<Algorithm>,
+    /// `None` for those of ID tokens.
+    pub(crate) userinfo_algorithms: Option<Vec<Algorithm>>,
     pub(crate) issuers: Option<Issuers>,
     pub(crate) other_audiences: OtherAudiences,
     pub(crate) leeway: Duration,
@@ -85,6 +87,7 @@ impl Rules {
     pub fn new() -> Self {
         Self {
             algorithms: Algorithm::WITH_PUBLIC_KEYS.to_vec(),
+            userinfo_algorithms: None,
             issuers: None,
             other_audiences: OtherAudiences::None,
             leeway: Duration::from_secs(60),
@@ -110,6 +113,13 @@ impl Rules {
     /// many bytes as the hash. What the provider's metadata lists can narrow this, and never widen it.
     pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         self.algorithms = algorithms.into_iter().collect();
+        self
+    }
+
+    /// Accepts these algorithms of signed UserInfo, in place of those of ID tokens: what the client registered as
+    /// `userinfo_signed_response_alg`.
+    pub fn userinfo_algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
+        self.userinfo_algorithms = Some(algorithms.into_iter().collect());
         self
     }
 
