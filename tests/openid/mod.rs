@@ -7,6 +7,8 @@ mod id_token;
 mod keys;
 mod logout;
 mod metadata;
+mod mobile;
+mod mutation;
 mod refresh;
 mod registration;
 mod requests;
