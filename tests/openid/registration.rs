@@ -324,6 +324,10 @@ async fn dr_05_what_was_registered_decides_the_form_of_userinfo_and_of_tokens() 
         let outcome = client.get_identity(&login.token).await;
         assert_eq!(outcome.err().and_then(|error| error.jwt_check()), expected);
     }
+    let op = answering(201, &json!({"require_auth_time": true}));
+    let client = register(&op).await.unwrap().client(&op.discovery()).unwrap();
+    let error = op.login(&client, LoginOptions::new()).await.unwrap_err();
+    assert_eq!(error.jwt_check(), Some(JwtCheck::AuthTime));
     for member in ["id_token_encrypted_response_alg", "userinfo_encrypted_response_alg"] {
         let op = answering(201, &json!({ member: "RSA-OAEP-256" }));
         let client = register(&op).await.unwrap().client(&op.discovery()).unwrap();

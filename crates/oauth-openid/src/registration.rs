@@ -167,6 +167,9 @@ impl RegisteredClient {
                 if let Some(userinfo) = userinfo {
                     rules = rules.userinfo(Expected::Signed).userinfo_algorithms([userinfo]);
                 }
+                if self.metadata.get("require_auth_time") == Some(&Value::Bool(true)) {
+                    rules = rules.auth_time_always();
+                }
                 if text("id_token_encrypted_response_alg").is_some() {
                     rules = rules.encrypted_id_tokens();
                 }

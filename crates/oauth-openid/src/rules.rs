@@ -32,6 +32,7 @@ pub struct Rules {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) userinfo: Expected,
     pub(crate) nonce_may_be_missing: bool,
+    pub(crate) auth_time_always: bool,
     pub(crate) id_token_always: bool,
     pub(crate) openid_always: bool,
     pub(crate) decrypter: Option<Arc<dyn Decrypter>>,
@@ -95,6 +96,7 @@ impl Rules {
             clock: Arc::new(SystemClock),
             userinfo: Expected::Either,
             nonce_may_be_missing: false,
+            auth_time_always: false,
             id_token_always: false,
             openid_always: false,
             decrypter: None,
@@ -164,6 +166,13 @@ impl Rules {
     /// refused all the same.
     pub fn nonce_may_be_missing(mut self) -> Self {
         self.nonce_may_be_missing = true;
+        self
+    }
+
+    /// Refuses ID tokens of logins that do not say when the user was authenticated, because the client registered
+    /// `require_auth_time` (OpenID Connect Core section 2).
+    pub fn auth_time_always(mut self) -> Self {
+        self.auth_time_always = true;
         self
     }
 
