@@ -15,6 +15,7 @@ mod login;
 mod openid;
 mod providers;
 mod quirks;
+mod quirks_openid;
 mod real_server;
 mod requests;
 mod transport;

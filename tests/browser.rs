@@ -14,9 +14,7 @@ use oauth_emulator::{Arrival, Consent};
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::support::chromium::Chromium;
-
-const ADA: &str = "1815121018521127";
+use crate::support::{chromium::Chromium, subject};
 
 async fn start() -> (Site, Chromium) {
     (site::start(Options::default()).await.unwrap(), Chromium::start().await)
@@ -39,7 +37,7 @@ async fn decide(site: &Site, browser: &Chromium, decision: &str) {
 
 async fn assert_signed_in(site: &Site, browser: &Chromium, what: &str) {
     assert_eq!(browser.url().await, format!("{}/me", site.url()), "{what}: {}", browser.text("main").await);
-    assert_eq!(browser.text("#subject").await, ADA, "{what}");
+    assert_eq!(browser.text("#subject").await, subject(what), "{what}");
 }
 
 /// The page says that the sign-in failed, and nobody is signed in.

@@ -3,11 +3,15 @@
 //     node server.mjs [port]
 //
 // It listens on 127.0.0.1, prints one line of JSON when it is ready, {"issuer":"http://127.0.0.1:PORT"}, and ends when its
-// standard input does, so that it cannot outlive the test that started it. Whoever comes is signed in as ada and grants
-// everything: a plain HTTP client that keeps cookies and follows redirects gets to the redirect URI.
+// standard input does, so that it cannot outlive the test that started it. Whoever comes is signed in as ada, grants
+// everything, and signs out when asked: a plain HTTP client that keeps cookies, follows redirects and posts forms gets
+// everywhere. At /control/ a test changes what runs: see `control`.
 
+import { generateKeyPair, randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
-import { Provider } from 'oidc-provider';
+import { promisify } from 'node:util';
+import { Provider, errors } from 'oidc-provider';
+import { createMemoryAdapter } from 'oidc-provider/lib/adapters/memory_adapter.js';
 
 const ADA = {
   sub: 'ada',
@@ -17,7 +21,13 @@ const ADA = {
   picture: 'https://example.com/ada.png',
 };
 
+/** What an authentication is worth here. There is nothing better than two factors. */
+const PASSWORD = 'urn:example:password';
+const TWO_FACTORS = 'urn:example:two-factors';
+
 const REDIRECT_URIS = ['http://127.0.0.1/callback', 'http://127.0.0.1:8080/callback'];
+
+const INITIAL_ACCESS_TOKEN = 'may-register';
 
 const client = (id, more) => ({
   client_id: id,
@@ -40,11 +50,19 @@ const CLIENTS = [
   client('public', { token_endpoint_auth_method: 'none' }),
 ];
 
+const SIGNING = ['RS256', 'RS512', 'PS256', 'PS384', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519', 'HS256'];
+const KEY_ENCRYPTION = ['RSA-OAEP', 'RSA-OAEP-256', 'ECDH-ES', 'ECDH-ES+A128KW', 'ECDH-ES+A256KW', 'dir'];
+const CONTENT_ENCRYPTION = ['A128GCM', 'A256GCM', 'A128CBC-HS256', 'A256CBC-HS512'];
+
 const CONFIGURATION = {
+  // One memory for all providers that `rotate` makes.
+  adapter: createMemoryAdapter(),
   clients: CLIENTS,
   clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'none'],
+  responseTypes: ['code', 'code id_token'],
   scopes: ['openid', 'offline_access', 'profile', 'email'],
   claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name', 'picture'] },
+  acrValues: [PASSWORD, TWO_FACTORS],
   // Claims are at UserInfo unless there is no access token.
   conformIdTokenClaims: true,
   pkce: { required: () => true },
@@ -53,21 +71,77 @@ const CONFIGURATION = {
   issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
   ttl: { AccessToken: 600, AuthorizationCode: 60, IdToken: 600, RefreshToken: 3600, Interaction: 600, Session: 600, Grant: 3600 },
   cookies: { keys: ['only-for-tests'] },
+  enabledJWA: {
+    idTokenSigningAlgValues: SIGNING,
+    userinfoSigningAlgValues: SIGNING,
+    idTokenEncryptionAlgValues: KEY_ENCRYPTION,
+    idTokenEncryptionEncValues: CONTENT_ENCRYPTION,
+    userinfoEncryptionAlgValues: KEY_ENCRYPTION,
+    userinfoEncryptionEncValues: CONTENT_ENCRYPTION,
+  },
   features: {
+    backchannelLogout: { enabled: true },
+    claimsParameter: { enabled: true },
     devInteractions: { enabled: false },
+    encryption: { enabled: true },
     introspection: { enabled: true, allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId },
+    jwtUserinfo: { enabled: true },
+    registration: { enabled: true, initialAccessToken: INITIAL_ACCESS_TOKEN },
+    registrationManagement: { enabled: true, rotateRegistrationAccessToken: true },
     revocation: { enabled: true, allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId },
+    rpInitiatedLogout: {
+      enabled: true,
+      logoutSource: async (ctx, form) => {
+        const yes = '<input type="hidden" name="logout" value="yes"/></form>';
+        ctx.body = `<!DOCTYPE html><title>Sign out</title>${form.replace('</form>', yes)}`;
+      },
+    },
     userinfo: { enabled: true },
   },
   interactions: { url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
   findAccount: async (_ctx, id) => (id === ADA.sub ? { accountId: id, claims: async () => ADA } : undefined),
+  // The listeners of the tests are on this machine, which the provider would not call by itself.
+  fetch: (url, { dispatcher: _guard, ...options }) => globalThis.fetch(url, options),
 };
+
+/** One key for each algorithm. Their names are never used again. */
+async function newKeys() {
+  const generate = promisify(generateKeyPair);
+  const kinds = [
+    ['rsa', { modulusLength: 2048 }],
+    ['ec', { namedCurve: 'P-256' }],
+    ['ec', { namedCurve: 'P-384' }],
+    ['ec', { namedCurve: 'P-521' }],
+    ['ed25519', {}],
+  ];
+  return Promise.all(
+    kinds.map(async ([kind, options]) => {
+      const { privateKey } = await generate(kind, options);
+      return { ...privateKey.export({ format: 'jwk' }), kid: randomUUID(), use: 'sig' };
+    }),
+  );
+}
+
+/** What has happened so far: requests by method and path, and prompts of the user by name. */
+const counts = { requests: {}, prompts: {} };
+
+function count(of, name) {
+  of[name] = (of[name] ?? 0) + 1;
+}
 
 /** What a person would do on the pages for signing in and for consent. */
 async function answer(provider, request, response) {
   const { prompt, params, session, grantId } = await provider.interactionDetails(request, response);
+  count(counts.prompts, prompt.name);
   if (prompt.name === 'login') {
-    return provider.interactionFinished(request, response, { login: { accountId: ADA.sub } });
+    const wanted = prompt.details.acr;
+    const values = wanted?.values ?? (wanted?.value ? [wanted.value] : (params.acr_values?.split(' ') ?? []));
+    const acr = values.includes(TWO_FACTORS) ? TWO_FACTORS : PASSWORD;
+    if (wanted?.essential && !values.includes(acr)) {
+      const error = 'unmet_authentication_requirements';
+      return provider.interactionFinished(request, response, { error, error_description: 'There is nothing better here' });
+    }
+    return provider.interactionFinished(request, response, { login: { accountId: ADA.sub, acr, amr: ['pwd'] } });
   }
   const grant = grantId
     ? await provider.Grant.find(grantId)
@@ -79,22 +153,59 @@ async function answer(provider, request, response) {
   return provider.interactionFinished(request, response, { consent }, { mergeWithLastSubmission: true });
 }
 
+class Server {
+  constructor(issuer) {
+    this.issuer = issuer;
+    this.keys = [];
+  }
+
+  /** Signs with new keys from now on, and still publishes those that it signed with just before. */
+  async rotate() {
+    const keys = await newKeys();
+    // Another provider of the same issuer, with the same memory: the way in which a real one is restarted with other keys.
+    const provider = new Provider(this.issuer, { ...CONFIGURATION, jwks: { keys: [...keys, ...this.keys] } });
+    provider.on('server_error', (_ctx, error) => console.error(error));
+    this.keys = keys;
+    this.provider = provider;
+    this.callback = provider.callback();
+  }
+
+  /** POST /control/rotate signs with other keys; GET /control/counts says what has happened. */
+  async control(request, response) {
+    const json = (value) => response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(value));
+    switch (`${request.method} ${request.url}`) {
+      case 'POST /control/rotate':
+        await this.rotate();
+        return json({ keys: this.keys.map((key) => key.kid) });
+      case 'GET /control/counts':
+        return json(counts);
+      default:
+        return response.writeHead(404).end();
+    }
+  }
+
+  async handle(request, response) {
+    if (request.url.startsWith('/control/')) return this.control(request, response);
+    count(counts.requests, `${request.method} ${request.url.split('?')[0]}`);
+    if (request.url.startsWith('/interaction/')) return answer(this.provider, request, response);
+    return this.callback(request, response);
+  }
+}
+
 // The issuer names the port, which is known only once the server listens.
-let handle = (_request, response) => response.writeHead(503).end();
-const server = createServer((request, response) => handle(request, response));
-server.listen(Number(process.argv[2] ?? 0), '127.0.0.1', () => {
-  const issuer = `http://127.0.0.1:${server.address().port}`;
-  const provider = new Provider(issuer, CONFIGURATION);
-  provider.on('server_error', (_ctx, error) => console.error(error));
-  const callback = provider.callback();
-  handle = (request, response) => {
-    if (!request.url.startsWith('/interaction/')) return callback(request, response);
-    answer(provider, request, response).catch((error) => {
-      console.error(error);
-      response.writeHead(500, { 'content-type': 'text/plain' }).end(error.message);
-    });
-  };
-  console.log(JSON.stringify({ issuer }));
+let handle = async (_request, response) => response.writeHead(503).end();
+const listener = createServer((request, response) => {
+  handle(request, response).catch((error) => {
+    // A browser that comes back to a page of yesterday is nothing to report.
+    if (!(error instanceof errors.OIDCProviderError)) console.error(error);
+    response.writeHead(500, { 'content-type': 'text/plain' }).end(error.message);
+  });
+});
+listener.listen(Number(process.argv[2] ?? 0), '127.0.0.1', async () => {
+  const server = new Server(`http://127.0.0.1:${listener.address().port}`);
+  await server.rotate();
+  handle = (request, response) => server.handle(request, response);
+  console.log(JSON.stringify({ issuer: server.issuer }));
 });
 
 process.stdin.on('end', () => process.exit(0)).on('error', () => process.exit(0)).resume();

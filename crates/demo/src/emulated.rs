@@ -73,14 +73,20 @@ async fn revoke(
         Ok(()) if works(provider, token).await => Err("the revoked token still works".into()),
         Ok(()) => Ok("yes"),
         Err(error) if matches!(error.kind(), ErrorKind::Unsupported(_)) => Ok("not offered"),
+        Err(error) if error.oauth_error().is_some_and(|error| error.code == "unsupported_token_type") => {
+            Ok("refresh tokens only")
+        }
         Err(error) => Err(error.into()),
     }
 }
 
 /// Whether a token still opens something: the profile or, where there is none, a refresh.
 async fn works(provider: &dyn Provider, token: &OAuth2Token) -> bool {
-    match (&provider.oauth2().endpoints().profile, token.refresh_token()) {
-        (None, Some(refresh_token)) => provider.refresh_token(refresh_token, None).await.is_ok(),
+    // Endpoints from discovery are known to a client that has read the metadata.
+    let client = provider.oauth2().ready().await;
+    let has_profile = client.is_ok_and(|client| client.endpoints().profile.is_some());
+    match token.refresh_token() {
+        Some(refresh_token) if !has_profile => provider.refresh_token(refresh_token, None).await.is_ok(),
         _ => provider.get_profile(token.access_token()).await.is_ok(),
     }
 }

@@ -36,8 +36,8 @@ pub struct App {
 
 impl App {
     /// The application that every provider knows unless others are registered: `{provider}-client-id` with
-    /// `{provider}-client-secret` and any redirect URI. Apple and Login.gov issue no secret; that of LINE has 32 characters, as there,
-    /// because it signs ID tokens.
+    /// `{provider}-client-secret` and any redirect URI. Apple and Login.gov issue no secret; that of LINE has 32 characters,
+    /// as there, because it signs ID tokens.
     pub fn default_of(provider: &str) -> Self {
         let client_secret = match provider {
             "apple" | "login-gov" => None,

@@ -42,6 +42,14 @@
 //!
 //! Identifiers in replies (issuers, metadata) are the providers' real URLs. An application's HTTP client reaches them by
 //! mapping each URL with [`Emulator::local`].
+//!
+//! # OpenID Connect
+//!
+//! ID tokens are signed by the algorithm that an application registered ([`App::id_token_signed_response_alg`]), with keys that
+//! [`rotate`](Emulator::rotate_keys); UserInfo is signed where an application registered that. The emulator knows `nonce`,
+//! `max_age`, `acr_values`, `claims`, `prompt=none`, `response_type=code id_token`, the response modes, and the end session
+//! endpoint; [`Emulator::logout_token`] is what a provider posts to an application's back channel. What a client must refuse is
+//! made by [`Fault`]s.
 
 #![forbid(unsafe_code)]
 

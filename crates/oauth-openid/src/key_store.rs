@@ -157,3 +157,135 @@ fn reading(client: &OAuth2, rules: &Rules) -> Result<Reading<KeySet>> {
         parse: Arc::new(|document: Value| KeySet::read(&document)),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Condvar,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    use oauth_core::{
+        Clock, Endpoints, HttpClient, HttpError, Provider, SystemClock, async_trait,
+        bytes::Bytes,
+        http::{Request, Response},
+        serde_json::json,
+    };
+
+    use super::*;
+
+    /// A provider that has one key at first, and two from the second request on, which takes a while.
+    #[derive(Debug, Default)]
+    struct Rotating {
+        requests: AtomicUsize,
+        second: (Mutex<bool>, Condvar),
+    }
+
+    impl Rotating {
+        /// Waits until the second request is under way.
+        fn wait_for_second(&self) {
+            let (came, changed) = &self.second;
+            drop(changed.wait_while(came.lock().unwrap(), |came| !*came).unwrap());
+        }
+    }
+
+    #[derive(Debug)]
+    struct Http(Arc<Rotating>);
+
+    #[async_trait]
+    impl HttpClient for Http {
+        async fn send(&self, _: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+            let key = |id: &str| json!({"kty": "OKP", "crv": "Ed25519", "kid": id, "x": URL_SAFE_NO_PAD.encode([1; 32])});
+            let keys = match self.0.requests.fetch_add(1, Ordering::SeqCst) {
+                0 => vec![key("old")],
+                _ => {
+                    *self.0.second.0.lock().unwrap() = true;
+                    self.0.second.1.notify_all();
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    vec![key("new"), key("old")]
+                }
+            };
+            Ok(Response::new(Bytes::from(json!({ "keys": keys }).to_string())))
+        }
+    }
+
+    /// A clock that does something once before it tells the time.
+    struct Late(Mutex<Option<Box<dyn FnOnce() + Send>>>);
+
+    impl Clock for Late {
+        fn now(&self) -> OffsetDateTime {
+            let once = self.0.lock().unwrap().take();
+            if let Some(once) = once {
+                once();
+            }
+            SystemClock.now()
+        }
+    }
+
+    impl std::fmt::Debug for Late {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("Late")
+        }
+    }
+
+    struct Fixture {
+        provider: Arc<Rotating>,
+        client: OAuth2,
+        store: Arc<KeyStore>,
+    }
+
+    impl Fixture {
+        async fn new() -> Self {
+            let provider = Arc::new(Rotating::default());
+            let client = OAuth2::new("id", "secret", "https://op.example/auth", "https://op.example/token")
+                .with_http_client(Http(provider.clone()))
+                .with_endpoints(|endpoints| Endpoints {
+                    jwks: Some("https://op.example/jwks".into()),
+                    ..endpoints
+                });
+            let store = Arc::new(KeyStore::default());
+            store.read(&client, &Rules::new()).await.unwrap();
+            Self { provider, client, store }
+        }
+
+        /// Asks for the key of a token that the provider signed with its new one.
+        fn ask(&self, rules: Rules) -> impl Future<Output = bool> + Send + 'static {
+            let (client, store) = (self.client.clone(), self.store.clone());
+            let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
+            let token = format!("{}.{}.{}", part(r#"{"alg":"EdDSA","kid":"new"}"#), part("{}"), part("0"));
+            async move {
+                let jws = Jws::parse(&token).unwrap();
+                let keys = store.of(&client, &rules, &jws, Algorithm::EdDSA).await.unwrap();
+                keys.fits(&jws, Algorithm::EdDSA)
+            }
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn jk_03_whoever_waits_for_a_request_under_way_makes_no_second_one() {
+        let fixture = Fixture::new().await;
+        let first = tokio::spawn(fixture.ask(Rules::new()));
+        let provider = fixture.provider.clone();
+        tokio::task::spawn_blocking(move || provider.wait_for_second()).await.unwrap();
+        let second = tokio::spawn(fixture.ask(Rules::new()));
+        assert!(first.await.unwrap() && second.await.unwrap());
+        assert_eq!(fixture.provider.requests.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+    async fn jk_03_a_request_that_somebody_else_has_just_begun_is_waited_for() {
+        let fixture = Fixture::new().await;
+        let other = fixture.ask(Rules::new());
+        let provider = fixture.provider.clone();
+        let runtime = tokio::runtime::Handle::current();
+        // Between the moment in which the token comes and the look at the keys.
+        let meanwhile = Late(Mutex::new(Some(Box::new(move || {
+            // From another thread: what a worker spawns may wait for that worker, which is about to wait.
+            std::thread::spawn(move || runtime.spawn(other)).join().unwrap();
+            provider.wait_for_second();
+        }))));
+        assert!(tokio::spawn(fixture.ask(Rules::new().clock(meanwhile))).await.unwrap());
+        assert_eq!(fixture.provider.requests.load(Ordering::SeqCst), 2);
+    }
+}

@@ -15,8 +15,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What starts and watches the server: the shell ends it when its own standard input ends, which the system sees to even
 /// when the process that holds the other end is killed. Ctrl-C is for that process to see; it reaches this one as the end
-/// of the input.
-const WATCH: &str = "trap '' INT; signal=$1; shift; \"$@\" <&- & echo $! >&3; exec 3>&-; read -r _; kill -$signal $!; wait $!";
+/// of the input. A stopped server ends when it is let go on.
+const WATCH: &str = "trap '' INT; signal=$1; shift; \"$@\" <&- & echo $! >&3; exec 3>&-; read -r _; kill -$signal $!; kill -CONT $!; wait $!";
 
 /// A running server.
 #[derive(Debug)]
@@ -98,10 +98,6 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // A stopped process takes no other signal than these two.
-        if self.id != 0 {
-            signal("CONT", self.id);
-        }
         drop(self.watcher.stdin.take());
         let _ = self.watcher.wait();
     }

@@ -71,8 +71,15 @@ impl Redis {
         let program = Self::program().context("Redis is not installed")?;
         let folder = own_folder(parent, "redis")?;
         let append = if persistence == Persistence::AppendOnlyFile { "yes" } else { "no" };
-        let mut arguments =
-            ["--bind", "127.0.0.1", "--save", "", "--appendonly", append].map(str::to_owned).to_vec();
+        let arguments = [
+            ["--bind", "127.0.0.1"],
+            ["--save", ""],
+            ["--appendonly", append],
+            // By default, a write may wait for two seconds while another one is forced to the disk.
+            ["--appendfsync", "always"],
+        ]
+        .concat();
+        let mut arguments: Vec<_> = arguments.into_iter().map(str::to_owned).collect();
         arguments.extend(options.iter().map(|&option| option.to_owned()));
         let mut server = Self { program, folder, arguments, port: 0, process: None };
         let mut last = None;

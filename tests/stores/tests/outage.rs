@@ -69,8 +69,10 @@ async fn outage(away: Away, (mut server, place): (Server, Place)) {
     manager.put(&due, &provider.sign_in()).await.unwrap();
     manager.put(&expired, &provider.sign_in_expired()).await.unwrap();
     let old = manager.get(&due).await.unwrap();
-    // Five minutes and more before its end a token is refreshed, and it is good until ten seconds before.
-    clock.go_on(3600 - 60);
+    // Five minutes and more before its end a token is refreshed, and it is good until ten seconds before. The outage ends
+    // before that.
+    assert!(storm_lasts() < Duration::from_secs(200));
+    clock.go_on(3600 - 240);
     manager.put(&live, &provider.sign_in()).await.unwrap();
     let kept = manager.get(&live).await.unwrap();
     provider.emulator.clear_requests();

@@ -44,7 +44,11 @@ impl Dialect for Twitch {
             Reason::RefreshToken => "Invalid refresh token",
             _ => &refusal.description,
         };
-        Reply::json(status, &json!({"status": status.as_u16(), "message": message}))
+        let mut body = json!({"status": status.as_u16(), "message": message});
+        if refusal.reason == Reason::RefreshToken {
+            body["error"] = json!("Bad Request");
+        }
+        Reply::json(status, &body)
     }
 
     fn denied(&self, _call: &Call<'_>, denied: Denied) -> Reply {

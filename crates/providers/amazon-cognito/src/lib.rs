@@ -1,4 +1,5 @@
-//! Sign in with [Amazon Cognito](https://docs.aws.amazon.com/cognito/latest/developerguide/federation-endpoints.html) user pools.
+//! Sign in with [Amazon Cognito](https://docs.aws.amazon.com/cognito/latest/developerguide/federation-endpoints.html)
+//! user pools.
 //!
 //! ```
 //! use oauth_amazon_cognito::{AmazonCognitoOAuth2, oauth_core::Provider};
@@ -9,16 +10,15 @@
 //! # Ok::<(), oauth_amazon_cognito::oauth_core::Error>(())
 //! ```
 //!
-//! The user pool's id says in which region it is; its domain, where users sign in, comes from the metadata. A pool of another
-//! partition, such as China, has another host: use [`OpenID`](oauth_openid::OpenID) with its issuer.
+//! The user pool's id says in which region it is; its domain, where users sign in, comes from the metadata. A pool of
+//! another partition, such as China, has another host: use [`OpenID`](oauth_openid::OpenID) with its issuer.
 //!
-//! Only refresh tokens can be revoked, which takes everything with it that was made of them, and revocation must be switched on
-//! for the app client. UserInfo spells booleans as texts. The
-//! [logout endpoint](https://docs.aws.amazon.com/cognito/latest/developerguide/logout-endpoint.html) is older than OpenID
-//! Connect's and wants `client_id` and `logout_uri`: add the latter as a further parameter of the logout request.
+//! Only refresh tokens can be revoked, which takes everything with it that was made of them, and revocation must be
+//! switched on for the app client. UserInfo spells booleans as texts. The logout endpoint is older than OpenID
+//! Connect's: use [`logout_url`](AmazonCognitoOAuth2::logout_url).
 
 pub use oauth_core;
-use oauth_core::{Error, Provider, Result, Spec, parameter};
+use oauth_core::{Error, Operation, Provider, Result, Spec, form_encoded, parameter};
 pub use oauth_openid;
 
 /// Cognito's dialect; the endpoints come from discovery.
@@ -48,6 +48,27 @@ fn issuer(user_pool_id: &str) -> Result<String> {
             SPEC.name,
             format!("user_pool_id is {id:?}, but it must be like eu-central-1_aBcDeFgHi"),
         )),
+    }
+}
+
+/// The method [`AmazonCognitoOAuth2::logout_url`], in errors.
+pub const LOGOUT_URL: Operation = Operation::new("logout_url");
+
+impl AmazonCognitoOAuth2 {
+    /// Where to send the browser to sign out at Cognito too; it comes back to `logout_uri`, which must be registered
+    /// for the app client
+    /// ([documentation](https://docs.aws.amazon.com/cognito/latest/developerguide/logout-endpoint.html)).
+    ///
+    /// # Errors
+    ///
+    /// An unsupported-operation error where the metadata names no such endpoint, or any error of reading it.
+    pub async fn logout_url(&self, logout_uri: &str) -> Result<String> {
+        let client = self.oauth2.ready().await?;
+        let Some(endpoint) = &client.endpoints().end_session else {
+            return Err(client.unsupported(LOGOUT_URL, "the metadata names no end_session_endpoint"));
+        };
+        let query = form_encoded(&[("client_id", client.client_id()), ("logout_uri", logout_uri)]);
+        Ok(format!("{endpoint}?{query}"))
     }
 }
 

@@ -8,11 +8,11 @@
 //! # Ok::<(), oauth_auth0::oauth_core::Error>(())
 //! ```
 //!
-//! The domain is the tenant's, or its custom one. A refresh token needs the scope `offline_access`, and an access token for an
-//! API of your own the parameter `audience`, which
-//! [`with_authorize_params`](oauth_core::Provider::with_authorize_params) adds. Only refresh tokens can be revoked. An application
-//! whose ID tokens are signed with HS256, as older ones are, is refused until you switch it to RS256 or name the algorithm in
-//! [`Rules`](oauth_openid::Rules::algorithms).
+//! The domain is the tenant's, or its custom one. A refresh token needs the scope `offline_access`, and an access token
+//! for an API of your own the parameter `audience`, which
+//! [`with_authorize_params`](oauth_core::Provider::with_authorize_params) adds. Only refresh tokens can be revoked. An
+//! application whose ID tokens are signed with HS256, as older ones are, is refused until you switch it to RS256 or
+//! name the algorithm in [`Rules`](oauth_openid::Rules::algorithms).
 
 pub use oauth_core;
 use oauth_core::{Provider, Result, Spec, parameter};

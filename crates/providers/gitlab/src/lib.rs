@@ -1,4 +1,5 @@
-//! Sign in with [GitLab](https://docs.gitlab.com/integration/openid_connect_provider/): gitlab.com, or an installation of your own.
+//! Sign in with [GitLab](https://docs.gitlab.com/integration/openid_connect_provider/): gitlab.com, or an installation
+//! of your own.
 //!
 //! ```
 //! use oauth_gitlab::{GitLabOAuth2, oauth_core::Provider};
@@ -9,8 +10,8 @@
 //! # Ok::<(), oauth_gitlab::oauth_core::Error>(())
 //! ```
 //!
-//! The application at GitLab must have the scopes `openid`, `profile` and `email`. Access tokens live two hours, and a refresh
-//! replaces the refresh token too. The user as GitLab's own API has it, with the scope `read_user`, is read by
+//! The application at GitLab must have the scopes `openid`, `profile` and `email`. Access tokens live two hours, and a
+//! refresh replaces the refresh token too. The user as GitLab's own API has it, with the scope `read_user`, is read by
 //! [`get_user`](GitLabOAuth2::get_user).
 
 pub use oauth_core;
@@ -66,8 +67,8 @@ impl GitLabOAuth2 {
         }))
     }
 
-    /// The user as the [API](https://docs.gitlab.com/api/users/#retrieve-the-current-user) has it, whose `id` is a number. It
-    /// needs the scope `read_user`.
+    /// The user as the [API](https://docs.gitlab.com/api/users/#retrieve-the-current-user) has it, whose `id` is a
+    /// number. It needs the scope `read_user`.
     ///
     /// # Errors
     ///

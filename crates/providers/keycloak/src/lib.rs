@@ -8,10 +8,10 @@
 //! # Ok::<(), oauth_keycloak::oauth_core::Error>(())
 //! ```
 //!
-//! The URL is the realm's, as its `issuer` says it: older servers have `/auth` in front of `/realms`. For a client without a
-//! secret pass `ClientSecret::NONE`. Whether an address is verified is what the realm says: by a mail of Keycloak's, or because
-//! an administrator or another identity provider said so. A sign-out at Keycloak can reach the application by
-//! [`verify_logout_token`](oauth_openid::OpenIDProvider::verify_logout_token).
+//! The URL is the realm's, as its `issuer` says it: older servers have `/auth` in front of `/realms`. For a client
+//! without a secret pass `ClientSecret::NONE`. Whether an address is verified is what the realm says: by a mail of
+//! Keycloak's, or because an administrator or another identity provider said so. A sign-out at Keycloak can reach the
+//! application by [`verify_logout_token`](oauth_openid::OpenIDProvider::verify_logout_token).
 
 pub use oauth_core;
 use oauth_core::{Provider, Result, Spec, parameter};

@@ -11,14 +11,15 @@
 //! # }
 //! ```
 //!
-//! LINE signs the ID tokens of web logins with the channel secret (HS256), and those that an app on a phone or a LIFF app obtains
-//! with a key (ES256), though its metadata names only the latter
+//! LINE signs the ID tokens of web logins with the channel secret (HS256), and those that an app on a phone or a LIFF
+//! app obtains with a key (ES256), though its metadata names only the latter
 //! ([documentation](https://developers.line.biz/en/docs/line-login/verify-id-token/)). Both are verified, the latter by
 //! [`verify_id_token`](oauth_openid::OpenIDProvider::verify_id_token).
 //!
-//! **E-mail.** The address stands in the ID token alone, never in UserInfo; it needs the scope `email`, for which LINE must have
-//! approved the channel. [`get_identity`](Provider::get_identity) reads it there, so call it with the token of the login, before
-//! the ID token expires (an hour); `get_id_email` never has it. LINE does not say whether it is verified.
+//! **E-mail.** The address stands in the ID token alone, never in UserInfo; it needs the scope `email`, for which LINE
+//! must have approved the channel. [`get_identity`](Provider::get_identity) reads it there, so call it with the token
+//! of the login, before the ID token expires (an hour); `get_id_email` never has it. LINE does not say whether it is
+//! verified.
 
 pub use oauth_core;
 use oauth_core::{

@@ -12,12 +12,12 @@
 //! ```
 //!
 //! Login.gov has no client secrets. This client is a public one, protected by PKCE, which Login.gov means for native
-//! applications and must be chosen in the application's settings; the other method, a signed assertion (`private_key_jwt`), is
-//! not supported here yet.
+//! applications and must be chosen in the application's settings; the other method, a signed assertion
+//! (`private_key_jwt`), is not supported here yet.
 //!
 //! What the user must have proven is asked for by `acr_values`, which
-//! [`with_authorize_params`](oauth_core::Provider::with_authorize_params) replaces: by default to sign in, without proof of
-//! identity. Check the claim `acr` of the verified ID token before you rely on more. The sandbox is
+//! [`with_authorize_params`](oauth_core::Provider::with_authorize_params) replaces: by default to sign in, without
+//! proof of identity. Check the claim `acr` of the verified ID token before you rely on more. The sandbox is
 //! [`LoginGovOAuth2::sandbox`]. There are no refresh tokens, and addresses that are handed out are always verified.
 
 pub use oauth_core;

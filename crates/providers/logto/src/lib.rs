@@ -8,9 +8,10 @@
 //! # Ok::<(), oauth_logto::oauth_core::Error>(())
 //! ```
 //!
-//! The endpoint is the one that the application's page in the console shows. ID tokens are signed with an elliptic-curve key unless an administrator
-//! has chosen RSA ([documentation](https://docs.logto.io/developers/signing-keys)). A refresh token needs the scope
-//! `offline_access` and the parameter `prompt=consent`. A user without a name is shown by the `username`.
+//! The endpoint is the one that the application's page in the console shows. ID tokens are signed with an
+//! elliptic-curve key unless an administrator has chosen RSA
+//! ([documentation](https://docs.logto.io/developers/signing-keys)). A refresh token needs the scope `offline_access`
+//! and the parameter `prompt=consent`. A user without a name is shown by the `username`.
 
 pub use oauth_core;
 use oauth_core::{Identity, OAuth2Token, Provider, Result, Spec, async_trait, parameter, text_at};

@@ -9,8 +9,8 @@
 //! ```
 //!
 //! How the client authenticates is a setting of the application at OneLogin: Basic, as here, or POST, for which call
-//! [`with_client_auth`](oauth_core::Provider::with_client_auth), or none, for which pass `ClientSecret::NONE`. OneLogin does not
-//! say whether an address is verified.
+//! [`with_client_auth`](oauth_core::Provider::with_client_auth), or none, for which pass `ClientSecret::NONE`. OneLogin
+//! does not say whether an address is verified.
 
 pub use oauth_core;
 use oauth_core::{ClientAuth, Provider, Result, Spec, parameter};

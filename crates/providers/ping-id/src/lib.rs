@@ -1,4 +1,5 @@
-//! Sign in with [PingOne](https://developer.pingidentity.com/pingone-api/auth/openid-connect-oauth-2.html) of Ping Identity.
+//! Sign in with [PingOne](https://developer.pingidentity.com/pingone-api/auth/openid-connect-oauth-2.html) of Ping
+//! Identity.
 //!
 //! ```
 //! use oauth_ping_id::{PingIdentityOAuth2, oauth_core::Provider};
@@ -10,9 +11,9 @@
 //! # Ok::<(), oauth_ping_id::oauth_core::Error>(())
 //! ```
 //!
-//! The domain depends on the region: `auth.pingone.com` is North America; a custom domain is possible too. Refresh tokens, and how the
-//! client authenticates, are settings of the application at PingOne. PingFederate and PingAM have other paths: use
-//! [`OpenID`](oauth_openid::OpenID) with their issuer.
+//! The domain depends on the region: `auth.pingone.com` is North America; a custom domain is possible too. Refresh
+//! tokens, and how the client authenticates, are settings of the application at PingOne. PingFederate and PingAM have
+//! other paths: use [`OpenID`](oauth_openid::OpenID) with their issuer.
 
 pub use oauth_core;
 use oauth_core::{Provider, Result, Spec, parameter};

@@ -1,4 +1,5 @@
-//! Sign in with [Salesforce](https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_oauth_endpoints.htm&language=en_US&type=5).
+//! Sign in with
+//! [Salesforce](https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_oauth_endpoints.htm&language=en_US&type=5).
 //!
 //! ```
 //! use oauth_salesforce::{SalesforceOAuth2, oauth_core::Provider};
@@ -8,10 +9,10 @@
 //! # Ok::<(), oauth_salesforce::oauth_core::Error>(())
 //! ```
 //!
-//! The domain is `login.salesforce.com` unless another is given: `test.salesforce.com` for sandboxes, or the organization's My
-//! Domain. A refresh token needs the scope `refresh_token`. The token reply does not say when the access token expires. The subject
-//! is a URL; the user's and the organization's ids stand in the profile as `user_id` and `organization_id`, and where the API is
-//! stands in the token reply as `instance_url`.
+//! The domain is `login.salesforce.com` unless another is given: `test.salesforce.com` for sandboxes, or the
+//! organization's My Domain. A refresh token needs the scope `refresh_token`. The token reply does not say when the
+//! access token expires. The subject is a URL; the user's and the organization's ids stand in the profile as `user_id`
+//! and `organization_id`, and where the API is stands in the token reply as `instance_url`.
 
 pub use oauth_core;
 use oauth_core::{ClientAuth, Provider, Result, Spec, parameter};

@@ -11,13 +11,16 @@
 //! # }
 //! ```
 //!
-//! Twitch tells what the parameter `claims` asks for and nothing else: by default address, name and picture, in UserInfo. The
-//! address needs the scope `user:read:email` too. An ID token comes with a login and never with a refresh, and Twitch documents no
-//! PKCE: the nonce is what ties a code to the browser here. The user as Twitch's API has it is read by
-//! [`get_user`](TwitchOAuth2::get_user).
+//! Twitch tells what the parameter `claims` asks for and nothing else: by default address, name and picture, in
+//! UserInfo. The address needs the scope `user:read:email` too. An ID token comes with a login and never with a
+//! refresh, and Twitch documents no PKCE: the nonce is what ties a code to the browser here. The user as Twitch's API
+//! has it is read by [`get_user`](TwitchOAuth2::get_user).
 
 pub use oauth_core;
-use oauth_core::{ClientAuth, Operation, Pkce, Provider, Result, Spec, http::Method, serde_json::Value};
+use oauth_core::{
+    ClientAuth, CodeVerifier, Error, ErrorKind, OAuth2Token, OAuthError, Operation, Pkce, Provider, Result,
+    Spec, async_trait, http::Method, serde_json::Value,
+};
 pub use oauth_openid;
 
 /// Twitch's endpoints and dialect.
@@ -67,8 +70,43 @@ impl TwitchOAuth2 {
         // The API wants to know which application asks.
         call.header("client-id", self.oauth2.client_id()).send().await?.object()
     }
+
+    /// Twitch says in a message what RFC 6749 section 5.2 has error codes for.
+    fn named(&self, error: Error) -> Error {
+        let (message, reply) = match error.kind() {
+            ErrorKind::UnexpectedStatus { message: Some(message), reply } => (message, reply),
+            ErrorKind::Refused { error: OAuthError { description: Some(message), .. }, reply } => {
+                (message, reply)
+            }
+            _ => return error,
+        };
+        let code = match message.to_ascii_lowercase().as_str() {
+            "invalid authorization code" | "invalid refresh token" => "invalid_grant",
+            "invalid client secret" | "invalid client" => "invalid_client",
+            _ => return error,
+        };
+        let named = OAuthError { code: code.to_owned(), description: Some(message.clone()), uri: None };
+        self.oauth2.error(error.operation(), ErrorKind::Refused { error: named, reply: reply.clone() })
+    }
 }
 
+#[async_trait]
 impl Provider for TwitchOAuth2 {
     oauth_core::accessors!();
+
+    async fn get_access_token(
+        &self,
+        code: &str,
+        redirect_uri: &str,
+        code_verifier: Option<&CodeVerifier>,
+        extra: &[(&str, &str)],
+    ) -> Result<OAuth2Token> {
+        let outcome = self.oauth2.get_access_token(code, redirect_uri, code_verifier, extra).await;
+        outcome.map_err(|error| self.named(error))
+    }
+
+    async fn refresh_token(&self, refresh_token: &str, scopes: Option<&[&str]>) -> Result<OAuth2Token> {
+        let outcome = self.oauth2.refresh_token(refresh_token, scopes).await;
+        outcome.map_err(|error| self.named(error))
+    }
 }

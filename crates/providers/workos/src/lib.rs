@@ -14,10 +14,10 @@
 //!
 //! WorkOS relays the sign-in to another identity provider, so a client needs to know to which: by
 //! [`with_connection`](WorkOSOAuth2::with_connection), [`with_organization`](WorkOSOAuth2::with_organization) or
-//! [`with_provider`](WorkOSOAuth2::with_provider), of which the last one counts. Where that depends on the user, make a client for each;
-//! clones are cheap. The profile says in `connection_type` and `idp_id` who vouches for the user, and nothing about whether the
-//! address is verified: check that its domain is the organization's. There are no refresh tokens. WorkOS's AuthKit is another
-//! product, which this is not.
+//! [`with_provider`](WorkOSOAuth2::with_provider), of which the last one counts. Where that depends on the user, make a
+//! client for each; clones are cheap. The profile says in `connection_type` and `idp_id` who vouches for the user, and
+//! nothing about whether the address is verified: check that its domain is the organization's. There are no refresh
+//! tokens. WorkOS's AuthKit is another product, which this is not.
 
 pub use oauth_core;
 use oauth_core::{

@@ -11,8 +11,9 @@
 //! # }
 //! ```
 //!
-//! The scopes must be enabled for the application in Yahoo's console, and redirect URIs be https on the usual port. Yahoo's
-//! metadata names no method for PKCE, so logins send no challenge: the nonce is what ties a code to the browser here.
+//! The scopes must be enabled for the application in Yahoo's console, and redirect URIs be https on the usual port.
+//! Yahoo's metadata names no method for PKCE, so logins send no challenge: the nonce is what ties a code to the browser
+//! here.
 //!
 //! **E-mail.** Yahoo may hand out an address and say that it is not verified; `get_id_email` then leaves it out.
 

@@ -8,10 +8,11 @@
 //! # Ok::<(), oauth_zitadel::oauth_core::Error>(())
 //! ```
 //!
-//! ZITADEL's ID tokens are for a whole project: their `aud` is a list of the project, its applications, and this client, which
-//! `azp` names ([claims](https://zitadel.com/docs/apis/openidoauth/claims)). Such a list is accepted if `azp` is this client. Who
-//! the user is stands in UserInfo. For an application without a secret pass `ClientSecret::NONE`. A refresh token needs the scope
-//! `offline_access` and the grant switched on for the application.
+//! ZITADEL's ID tokens are for a whole project: their `aud` is a list of the project, its applications, and this
+//! client, which `azp` names ([claims](https://zitadel.com/docs/apis/openidoauth/claims)). Such a list is accepted if
+//! `azp` is this client. Who the user is stands in UserInfo. For an application without a secret pass
+//! `ClientSecret::NONE`. A refresh token needs the scope `offline_access` and the grant switched on for the
+//! application.
 
 pub use oauth_core;
 use oauth_core::{Provider, Result, Spec, parameter};

@@ -33,9 +33,11 @@
 //! - An operation that does not end within [a time limit](RedisStore::with_time_limit) fails with a transient error. Redis may still
 //!   carry it out.
 //! - **What Redis acknowledged may be lost**, and a rotated refresh token with it, for which its user must sign in again.
-//!   By default Redis writes snapshots minutes apart. With `appendonly yes` it loses nothing when its process dies, and up to a second
-//!   when the machine does (`appendfsync everysec`), or nothing (`appendfsync always`). Replication is asynchronous: a
-//!   failover loses what the replica had not received yet, leases among it. Take PostgreSQL where that is too much.
+//!   By default Redis writes snapshots minutes apart. With `appendonly yes` and `appendfsync always` it loses nothing, at the
+//!   price of a disk's latency for each write. With `appendfsync everysec` it loses up to two seconds when the machine dies, and
+//!   it may lose as much when its process is killed, because a write waits while another one is forced to the disk. Replication
+//!   is asynchronous: a failover loses what the replica had not received yet, leases among it. Take PostgreSQL where that is
+//!   too much.
 //! - `maxmemory-policy` must be `noeviction` (the default), or one of the `volatile-` policies, which spare tokens and may cost
 //!   the numbers of deleted ones. The `allkeys-` policies delete tokens.
 //! - `FLUSHDB`, or a server that starts empty, forgets all grants. Nothing of it can be told from a user who never signed in.

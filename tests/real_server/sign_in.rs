@@ -1,72 +1,24 @@
-//! Sign-ins at a real server: `oidc-provider`, which the OpenID Foundation has certified, run by Node.js on this machine.
+//! Sign-ins, refreshes and revocations, with and without OpenID Connect.
 
-use std::{process::Stdio, time::Duration};
+use std::time::Duration;
 
 use oauth_clients::{
-    Callback, ClientAuth, ClientSecret, ErrorClass, ErrorKind, LoginOptions, OAuth2, Provider,
-    openid::OpenID, reqwest, reqwest_client,
+    ClientAuth, ClientSecret, ErrorClass, ErrorKind, LoginOptions, OAuth2, Provider, openid::OpenID,
 };
 use serde_json::Value;
-use tokio::{
-    io::{AsyncBufReadExt, BufReader},
-    process::{Child, Command},
-};
 
-const REDIRECT_URI: &str = "http://127.0.0.1:8080/callback";
-const SECRET: &str = "s3cret+/=:%~ &?";
-
-struct Server {
-    issuer: String,
-    _process: Child,
-}
-
-impl Server {
-    async fn start() -> Self {
-        let mut process = Command::new("node")
-            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/oidc-provider/server.mjs"))
-            // The server ends when its input does, which is when this test drops the process.
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("Node.js runs the server; `cargo xtask test` installs both");
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let line = tokio::time::timeout(Duration::from_secs(60), lines.next_line()).await.unwrap().unwrap();
-        let line = line.expect("the server starts; `cargo xtask test` installs its packages");
-        let ready: Value = serde_json::from_str(&line).unwrap();
-        Self { issuer: ready["issuer"].as_str().unwrap().to_owned(), _process: process }
-    }
-
-    /// Follows redirects with a browser's cookies until one leads to the application.
-    async fn browse(&self, url: &str) -> Callback {
-        let browser = reqwest_client(|defaults| defaults.cookie_store(true)).unwrap();
-        let mut url = reqwest::Url::parse(url).unwrap();
-        for _ in 0..20 {
-            let page = browser.get(url.clone()).send().await.unwrap();
-            let location =
-                page.headers().get("location").map(|location| location.to_str().unwrap().to_owned());
-            let Some(location) = location else {
-                panic!("{}: {}", page.status(), page.text().await.unwrap())
-            };
-            if location.starts_with(REDIRECT_URI) {
-                return Callback::from_url(&location);
-            }
-            url = url.join(&location).unwrap();
-        }
-        panic!("the server redirects for ever");
-    }
-}
+use super::server::{REDIRECT_URI, SECRET, Server, browse, browser};
 
 #[tokio::test]
 async fn openid_signs_in_refreshes_with_rotation_and_revokes() {
-    let server = Server::start().await;
+    let server = Server::shared();
     let client = OpenID::discover("basic", SECRET, &server.issuer)
         .await
         .unwrap()
         .with_scopes(["openid", "email", "profile"]);
 
     let started = client.start_login(REDIRECT_URI, LoginOptions::new()).await.unwrap();
-    let callback = server.browse(&started.url).await;
+    let callback = browse(&browser(), &started.url).await;
     // The server announces `iss` in its callbacks; without it, the login would be refused.
     assert_eq!(callback.get("iss"), Some(&*server.issuer));
     let token = client.finish_login(started.attempt, callback).await.unwrap().token;
@@ -99,7 +51,7 @@ async fn openid_signs_in_refreshes_with_rotation_and_revokes() {
 
 #[tokio::test]
 async fn the_generic_client_does_the_same_with_every_client_authentication() {
-    let server = Server::start().await;
+    let server = Server::shared();
     for (id, secret, auth) in [
         ("basic", ClientSecret::from(SECRET), ClientAuth::Basic),
         ("post", ClientSecret::from("post-s3cret"), ClientAuth::Post),
@@ -116,7 +68,7 @@ async fn the_generic_client_does_the_same_with_every_client_authentication() {
         // The server gives offline_access to those only who ask for consent.
         let options = LoginOptions::new().extras_params(&serde_json::json!({"prompt": "consent"}));
         let started = client.start_login(REDIRECT_URI, options).await.unwrap();
-        let callback = server.browse(&started.url).await;
+        let callback = browse(&browser(), &started.url).await;
         let token = client.finish_login(started.attempt, callback).await.unwrap().token;
         assert_eq!(client.get_profile(token.access_token()).await.unwrap()["sub"], "ada", "{id}");
 
@@ -132,11 +84,11 @@ async fn the_generic_client_does_the_same_with_every_client_authentication() {
 
 #[tokio::test]
 async fn a_wrong_secret_a_wrong_verifier_and_a_spent_code_are_told_apart() {
-    let server = Server::start().await;
+    let server = Server::shared();
     let right = OpenID::discover("basic", SECRET, &server.issuer).await.unwrap();
 
     let started = right.start_login(REDIRECT_URI, LoginOptions::new()).await.unwrap();
-    let callback = server.browse(&started.url).await;
+    let callback = browse(&browser(), &started.url).await;
     let wrong = OpenID::discover("basic", "wrong", &server.issuer).await.unwrap();
     let error = wrong.finish_login(started.attempt.clone(), callback.clone()).await.unwrap_err();
     assert_eq!(error.oauth_error().unwrap().code, "invalid_client");
@@ -148,7 +100,7 @@ async fn a_wrong_secret_a_wrong_verifier_and_a_spent_code_are_told_apart() {
     assert_eq!(error.class(), ErrorClass::Reauthorize, "{error}");
 
     let started = right.start_login(REDIRECT_URI, LoginOptions::new()).await.unwrap();
-    let callback = server.browse(&started.url).await;
+    let callback = browse(&browser(), &started.url).await;
     right.finish_login(started.attempt.clone(), callback.clone()).await.unwrap();
     let error = right.finish_login(started.attempt, callback).await.unwrap_err();
     assert_eq!(error.oauth_error().unwrap().code, "invalid_grant");
@@ -156,7 +108,7 @@ async fn a_wrong_secret_a_wrong_verifier_and_a_spent_code_are_told_apart() {
 
 #[tokio::test]
 async fn an_issuer_that_differs_by_a_slash_is_not_the_issuer() {
-    let server = Server::start().await;
+    let server = Server::shared();
     let error = OpenID::discover("basic", SECRET, &format!("{}/", server.issuer)).await.unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::MalformedReply { .. }), "{error:?}");
     assert!(error.to_string().contains("slash"), "{error}");

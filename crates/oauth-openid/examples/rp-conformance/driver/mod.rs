@@ -1,0 +1,346 @@
+//! The steps of one run, in their order.
+
+pub(crate) mod browser;
+mod endpoints;
+mod report;
+mod settings;
+
+use std::time::Duration;
+
+use oauth_openid::{
+    Algorithm, ClientMetadata, Discovery, IdToken, LogoutRequest, OpenID, OpenIDProvider, RegisteredClient,
+    oauth_core::{
+        ClientAuth, ClientSecret, Login, LoginOptions, OAuth2Token, Provider, ResponseMode, ResponseType,
+        reqwest, reqwest_client,
+        serde_json::{self, Value, json},
+    },
+    webfinger,
+};
+
+use browser::{Arrival, Browser};
+use endpoints::{Endpoints, Event};
+pub(crate) use report::{Outcome, Report};
+use report::{Stop, refused};
+pub(crate) use settings::{BrowserKind, Settings};
+
+/// Runs all steps, up to the first that does not succeed.
+pub(crate) async fn run(settings: &Settings, report: &mut Report) {
+    if let Err(stop) = steps(settings, report).await {
+        report.add(stop);
+    }
+}
+
+async fn steps(settings: &Settings, report: &mut Report) -> Result<(), Stop> {
+    let certificates = settings.certificates().map_err(|problem| Stop::failed("settings", problem))?;
+    let http = reqwest_client(|defaults| trusting(defaults, &certificates)).map_err(refused("settings"))?;
+    let browser = Browser::new(|defaults| trusting(defaults, &certificates)).map_err(refused("settings"))?;
+
+    let issuer = match (&settings.issuer, &settings.webfinger) {
+        (Some(issuer), _) => issuer.clone(),
+        (None, resource) => {
+            let resource = resource.as_deref().unwrap_or_default();
+            let issuer = webfinger(resource, Some(std::sync::Arc::new(http.clone())))
+                .await
+                .map_err(refused("webfinger"))?;
+            report.accepted("webfinger", json!({ "issuer": issuer }));
+            issuer
+        }
+    };
+    let discovery = Discovery::new(issuer).with_http_client(http);
+    let metadata = discovery.fetch().await.map_err(refused("discover"))?;
+    report.accepted("discover", json!({ "issuer": metadata.issuer() }));
+
+    let endpoints = Endpoints::listen(settings).await.map_err(|problem| Stop::failed("listen", problem))?;
+    report.accepted("listen", json!({ "redirect_uri": endpoints.redirect_uri() }));
+
+    let (client, registered) = client(settings, report, &discovery, &endpoints).await?;
+    let mut run = Run { settings, browser, endpoints, client };
+    run.endpoints.serve(run.client.clone());
+
+    let mut last = None;
+    for _ in 0..settings.logins {
+        let login = run.sign_in(report).await?;
+        let token = run.use_token(report, &login.token).await?;
+        last = Some((login, token));
+    }
+    if let (true, Some((login, _))) = (settings.logs_out(), &last) {
+        run.sign_out(report, login).await?;
+    }
+    if let (true, Some(registered)) = (settings.delete, registered) {
+        registered.delete(&discovery).await.map_err(refused("delete"))?;
+        report.accepted("delete", json!({}));
+    }
+    Ok(())
+}
+
+fn trusting(
+    mut defaults: reqwest::ClientBuilder,
+    certificates: &[reqwest::Certificate],
+) -> reqwest::ClientBuilder {
+    for certificate in certificates {
+        defaults = defaults.add_root_certificate(certificate.clone());
+    }
+    defaults
+}
+
+/// The client that was given, or a new one.
+async fn client(
+    settings: &Settings,
+    report: &mut Report,
+    discovery: &Discovery,
+    endpoints: &Endpoints,
+) -> Result<(OpenID, Option<RegisteredClient>), Stop> {
+    if let Some(id) = &settings.client_id {
+        let client = given(settings, discovery, id)?;
+        report.accepted("client", json!({ "client_id": id }));
+        return Ok((client, None));
+    }
+    let metadata = registration(settings, endpoints);
+    let token = settings.initial_access_token.as_deref();
+    let registered = OpenID::register(discovery, &metadata, token).await.map_err(refused("register"))?;
+    report.accepted("register", json!({ "client_id": registered.client_id() }));
+    let client = registered.client(discovery).map_err(refused("register"))?;
+    Ok((client, Some(registered)))
+}
+
+fn given(settings: &Settings, discovery: &Discovery, id: &str) -> Result<OpenID, Stop> {
+    let wrong = |problem: String| Stop::failed("settings", problem);
+    let secret = match &settings.client_secret {
+        Some(secret) => ClientSecret::from(secret.clone()),
+        None => ClientSecret::NONE,
+    };
+    let mut client = discovery.clone().client(id, secret).map_err(refused("client"))?;
+    if let Some(method) = &settings.token_endpoint_auth_method {
+        let known = [ClientAuth::Basic, ClientAuth::Post, ClientAuth::None];
+        let auth = known.into_iter().find(|auth| auth.as_str() == method);
+        client = client.with_client_auth(auth.ok_or_else(|| wrong(format!("{method:?} is not known here")))?);
+    }
+    let named = [&settings.id_token_alg, &settings.userinfo_alg].into_iter().flatten();
+    let algorithms = named
+        .map(|name| Algorithm::of(name).ok_or_else(|| wrong(format!("{name:?} is not accepted here"))))
+        .collect::<Result<Vec<_>, _>>()?;
+    if !algorithms.is_empty() {
+        client = client.with_rules(|rules| rules.algorithms(algorithms));
+    }
+    if settings.userinfo_alg.is_some() {
+        client = client.with_rules(|rules| rules.userinfo(oauth_openid::Expected::Signed));
+    }
+    Ok(client)
+}
+
+/// What the client says of itself.
+fn registration(settings: &Settings, endpoints: &Endpoints) -> ClientMetadata {
+    let grants: &[&str] = match settings.response_type() {
+        // A provider hands an ID token out at its authorization endpoint to those only who registered this.
+        ResponseType::CodeIdToken => &["authorization_code", "refresh_token", "implicit"],
+        ResponseType::Code => &["authorization_code", "refresh_token"],
+    };
+    let kind = if endpoints.is_on_loopback() { "native" } else { "web" };
+    let at = |wanted: bool, path: &str| wanted.then(|| endpoints.at(path));
+    ClientMetadata::new([endpoints.redirect_uri()])
+        .set("client_name", "rp-conformance")
+        .set("application_type", kind)
+        .set("response_types", [settings.response_type().as_str()])
+        .set("grant_types", grants)
+        .set("token_endpoint_auth_method", &settings.token_endpoint_auth_method)
+        .set("id_token_signed_response_alg", &settings.id_token_alg)
+        .set("userinfo_signed_response_alg", &settings.userinfo_alg)
+        .set("post_logout_redirect_uris", at(settings.logs_out(), endpoints::POST_LOGOUT).map(|uri| [uri]))
+        .set("backchannel_logout_uri", at(settings.back_channel_logout, endpoints::BACK_CHANNEL))
+        .set("backchannel_logout_session_required", settings.back_channel_logout.then_some(true))
+        .set("frontchannel_logout_uri", at(settings.front_channel_logout, endpoints::FRONT_CHANNEL))
+        .set("frontchannel_logout_session_required", settings.front_channel_logout.then_some(true))
+        .set("initiate_login_uri", at(settings.third_party_login, endpoints::INITIATE))
+}
+
+/// What each login asks for, besides what it begins with.
+fn options(settings: &Settings, begun: LoginOptions) -> LoginOptions {
+    let mut options = begun.response_type(settings.response_type());
+    if let Some(mode) = &settings.response_mode {
+        options = options.response_mode(match &**mode {
+            "form_post" => ResponseMode::FormPost,
+            "fragment" => ResponseMode::Fragment,
+            _ => ResponseMode::Query,
+        });
+    }
+    if !settings.scope.is_empty() {
+        options = options.scopes(settings.scope.clone());
+    }
+    if let Some(prompt) = &settings.prompt {
+        options = options.prompt(prompt);
+    }
+    if let Some(seconds) = settings.max_age {
+        options = options.max_age(Duration::from_secs(seconds));
+    }
+    if let Some(hint) = &settings.login_hint {
+        options = options.login_hint(hint);
+    }
+    if !settings.acr.is_empty() {
+        options = options.require_acr(settings.acr.iter().map(String::as_str));
+    }
+    if let Some(claims) = settings.claims.as_deref().and_then(|text| serde_json::from_str(text).ok()) {
+        options = options.claims(&claims);
+    }
+    options
+}
+
+/// One run with one client.
+struct Run<'s> {
+    settings: &'s Settings,
+    browser: Browser,
+    endpoints: Endpoints,
+    client: OpenID,
+}
+
+impl Run<'_> {
+    /// One login, begun here or by the provider.
+    async fn sign_in(&mut self, report: &mut Report) -> Result<Login, Stop> {
+        if !self.settings.third_party_login {
+            let redirect_uri = self.endpoints.redirect_uri();
+            let options = options(self.settings, LoginOptions::new());
+            let started =
+                self.client.start_login(&redirect_uri, options).await.map_err(refused("start_login"))?;
+            self.endpoints.keep(started.attempt);
+            self.browse(report, "login", &started.url).await?;
+        } else {
+            // Whoever calls that address is the browser.
+            report
+                .accepted("waiting", json!({ "initiate_login_uri": self.endpoints.at(endpoints::INITIATE) }));
+        }
+        let (attempt, callback) = loop {
+            match self.event("login").await? {
+                Event::Initiated(outcome) => {
+                    outcome.map_err(|problem| Stop::refused("initiate", "Issuer", problem))?;
+                    report.accepted("initiate", json!({}));
+                }
+                Event::Callback { attempt, callback } => break (attempt, callback),
+                _ => {}
+            }
+        };
+        let Some(attempt) = attempt else {
+            let problem = "the callback's state belongs to no login of this run";
+            return Err(Stop::refused("login", "StateMismatch", problem));
+        };
+        let login = self.client.finish_login(attempt, callback).await.map_err(refused("login"))?;
+        let Some(id_token) = IdToken::of(&login) else {
+            return Err(Stop::failed("login", "the login has no ID token"));
+        };
+        self.endpoints.began(id_token);
+        let header: Option<Value> = header_of(id_token.raw());
+        report.accepted(
+            "login",
+            json!({
+                "issuer": id_token.issuer(),
+                "subject": id_token.subject(),
+                "alg": header.map(|header| header["alg"].clone()),
+                "acr": id_token.acr(),
+                "auth_time": id_token.authenticated_at().map(|at| at.unix_timestamp()),
+                "sid": id_token.session_id(),
+            }),
+        );
+        Ok(login)
+    }
+
+    /// UserInfo, and a refresh if it can be had.
+    async fn use_token(&self, report: &mut Report, token: &OAuth2Token) -> Result<OAuth2Token, Stop> {
+        let client = &self.client;
+        let ready = client.oauth2().ready().await.map_err(refused("userinfo"))?;
+        if self.settings.userinfo && ready.endpoints().profile.is_some() {
+            let identity = client.get_identity(token).await.map_err(refused("userinfo"))?;
+            let members: Vec<_> =
+                identity.profile.as_object().into_iter().flatten().map(|(name, _)| name).collect();
+            report.accepted("userinfo", json!({ "subject": identity.subject, "claims": members }));
+        }
+        if !(self.settings.refresh && token.refresh_token().is_some()) {
+            return Ok(token.clone());
+        }
+        let new = client.refresh(token, None).await.map_err(refused("refresh"))?;
+        report.accepted(
+            "refresh",
+            json!({
+                "rotated": new.refresh_token() != token.refresh_token(),
+                "new_id_token": new.id_token() != token.id_token(),
+            }),
+        );
+        Ok(new)
+    }
+
+    /// Signs out at the provider, and waits for all that it says about it.
+    async fn sign_out(&mut self, report: &mut Report, login: &Login) -> Result<(), Stop> {
+        let mut request = LogoutRequest::new();
+        if let Some(id_token) = IdToken::of(login) {
+            request = request.id_token_hint(id_token.raw());
+        }
+        request = request.return_to(self.endpoints.at(endpoints::POST_LOGOUT));
+        let started = self.client.start_logout(request).await.map_err(refused("start_logout"))?;
+        self.browse(report, "logout", &started.url).await?;
+
+        let mut returned = !self.settings.logout;
+        let mut back_channel = !self.settings.back_channel_logout;
+        let mut front_channel = !self.settings.front_channel_logout;
+        while !(returned && back_channel && front_channel) {
+            match self.event("logout").await? {
+                Event::Returned(query) => {
+                    started.attempt.check_return(&query).map_err(|error| {
+                        Stop::refused("return", report::name_of(&error), error.to_string())
+                    })?;
+                    report.accepted("return", json!({}));
+                    returned = true;
+                }
+                Event::LogoutToken(outcome) => {
+                    let token = outcome.map_err(|error| match error {
+                        Ok(error) => refused("back_channel_logout")(error),
+                        Err((check, problem)) => Stop::refused("back_channel_logout", check, problem),
+                    })?;
+                    report.accepted(
+                        "back_channel_logout",
+                        json!({ "subject": token.subject(), "sid": token.session_id() }),
+                    );
+                    back_channel = true;
+                }
+                Event::FrontChannel(true) => {
+                    report.accepted("front_channel_logout", json!({}));
+                    front_channel = true;
+                }
+                Event::FrontChannel(false) => {
+                    let problem = "its iss and sid are not those of the session";
+                    return Err(Stop::refused("front_channel_logout", "Session", problem));
+                }
+                Event::Callback { .. } | Event::Initiated(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends the browser somewhere: this program's own, or that of whoever reads the report.
+    async fn browse(&self, report: &mut Report, step: &'static str, url: &str) -> Result<(), Stop> {
+        match self.settings.browser {
+            BrowserKind::Own => match self.browser.go(url, None).await {
+                Ok(Arrival::Page { status, .. }) if status >= 400 => {
+                    Err(Stop::failed(step, format!("the browser ended at a page with HTTP {status}")))
+                }
+                Ok(_) => Ok(()),
+                Err(problem) => Err(Stop::failed(step, problem)),
+            },
+            BrowserKind::Print => {
+                report.accepted("open", json!({ "url": url }));
+                Ok(())
+            }
+        }
+    }
+
+    async fn event(&mut self, step: &'static str) -> Result<Event, Stop> {
+        let wait = Duration::from_secs(self.settings.wait);
+        self.endpoints
+            .next(wait)
+            .await
+            .ok_or_else(|| Stop::failed(step, format!("nothing more came in {} seconds", self.settings.wait)))
+    }
+}
+
+/// The header of a token, for the report.
+fn header_of(token: &str) -> Option<Value> {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    let header = URL_SAFE_NO_PAD.decode(token.split('.').next()?).ok()?;
+    serde_json::from_slice(&header).ok()
+}

@@ -1,0 +1,161 @@
+use std::{fs, path::PathBuf};
+
+use oauth_openid::oauth_core::{ResponseType, reqwest};
+
+/// A relying party for the conformance suite of the OpenID Foundation.
+#[derive(Clone, Debug, clap::Parser)]
+#[command(name = "rp-conformance")]
+pub(crate) struct Settings {
+    /// The issuer, byte for byte.
+    #[arg(long, required_unless_present = "webfinger")]
+    pub(crate) issuer: Option<String>,
+
+    /// An address, such as acct:ada@example.com, whose issuer is to be found.
+    #[arg(long)]
+    pub(crate) webfinger: Option<String>,
+
+    /// The id of a client that is registered already. Without it, one is registered.
+    #[arg(long)]
+    pub(crate) client_id: Option<String>,
+
+    /// Its secret.
+    #[arg(long, requires = "client_id")]
+    pub(crate) client_secret: Option<String>,
+
+    /// The token that a provider wants to see before it registers somebody.
+    #[arg(long)]
+    pub(crate) initial_access_token: Option<String>,
+
+    /// Deletes the registration at the end.
+    #[arg(long)]
+    pub(crate) delete: bool,
+
+    /// Where to listen.
+    #[arg(long, default_value = "127.0.0.1:0")]
+    pub(crate) listen: String,
+
+    /// The address by which browsers and the provider reach that place, if it is another.
+    #[arg(long)]
+    pub(crate) base_url: Option<String>,
+
+    /// A file of certificates in PEM form to trust besides the system's: the suite has one of its own on a developer's machine.
+    #[arg(long)]
+    pub(crate) ca_certificate: Option<PathBuf>,
+
+    /// What to ask for at the authorization endpoint.
+    #[arg(long, default_value = "code", value_parser = ["code", "code id_token"])]
+    pub(crate) response_type: String,
+
+    /// How the answer is to come.
+    #[arg(long, value_parser = ["query", "form_post", "fragment"])]
+    pub(crate) response_mode: Option<String>,
+
+    /// Registers, and accepts, ID tokens of this algorithm only.
+    #[arg(long)]
+    pub(crate) id_token_alg: Option<String>,
+
+    /// Registers signed UserInfo of this algorithm, and accepts no other.
+    #[arg(long)]
+    pub(crate) userinfo_alg: Option<String>,
+
+    /// How to authenticate at the token endpoint: client_secret_basic, client_secret_post or none.
+    #[arg(long)]
+    pub(crate) token_endpoint_auth_method: Option<String>,
+
+    /// The scopes; openid is added. Several are separated by commas.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) scope: Vec<String>,
+
+    /// The prompt.
+    #[arg(long)]
+    pub(crate) prompt: Option<String>,
+
+    /// How long ago the user may have been authenticated, in seconds.
+    #[arg(long)]
+    pub(crate) max_age: Option<u64>,
+
+    /// Who is going to sign in.
+    #[arg(long)]
+    pub(crate) login_hint: Option<String>,
+
+    /// Insists on one of these authentication contexts. Several are separated by commas.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) acr: Vec<String>,
+
+    /// The claims parameter, as JSON.
+    #[arg(long)]
+    pub(crate) claims: Option<String>,
+
+    /// How many times to sign in with the one client: the provider may change its keys in between.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) logins: u32,
+
+    /// Whether to read UserInfo.
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
+    pub(crate) userinfo: bool,
+
+    /// Whether to refresh, if there is a refresh token.
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
+    pub(crate) refresh: bool,
+
+    /// Signs out at the provider, and waits for the browser to return.
+    #[arg(long)]
+    pub(crate) logout: bool,
+
+    /// Signs out at the provider, and waits for its logout token.
+    #[arg(long)]
+    pub(crate) back_channel_logout: bool,
+
+    /// Signs out at the provider, and waits for its page to load the frame.
+    #[arg(long)]
+    pub(crate) front_channel_logout: bool,
+
+    /// Lets the provider begin the login.
+    #[arg(long)]
+    pub(crate) third_party_login: bool,
+
+    /// Whose browser to use: this program's own, which runs no scripts, or print the address for yours.
+    #[arg(long, value_enum, default_value_t = BrowserKind::Own)]
+    pub(crate) browser: BrowserKind,
+
+    /// How many seconds to wait for each thing that must come.
+    #[arg(long, default_value_t = 30)]
+    pub(crate) wait: u64,
+
+    /// What must come of it.
+    #[arg(long, default_value = "accepted", value_parser = ["accepted", "refused"])]
+    pub(crate) expect: String,
+
+    /// Which check must refuse, such as Signature.
+    #[arg(long)]
+    pub(crate) expect_check: Option<String>,
+}
+
+/// Whose browser.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum BrowserKind {
+    /// This program's.
+    Own,
+    /// Yours.
+    Print,
+}
+
+impl Settings {
+    pub(crate) fn response_type(&self) -> ResponseType {
+        match &*self.response_type {
+            "code id_token" => ResponseType::CodeIdToken,
+            _ => ResponseType::Code,
+        }
+    }
+
+    /// Whether the run ends with a logout, of whichever kind.
+    pub(crate) fn logs_out(&self) -> bool {
+        self.logout || self.back_channel_logout || self.front_channel_logout
+    }
+
+    pub(crate) fn certificates(&self) -> Result<Vec<reqwest::Certificate>, String> {
+        let Some(path) = &self.ca_certificate else { return Ok(Vec::new()) };
+        let pem = fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| format!("{}: {error}", path.display()))
+    }
+}

@@ -1,0 +1,131 @@
+//! The server's process, and the browser of whoever signs in there.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::OnceLock,
+};
+
+use oauth_clients::{Callback, LoginOptions, Provider, reqwest_client};
+use oauth_openid::{ClientMetadata, Discovery, IdToken, OpenID, RegisteredClient, oauth_core::Login};
+use serde_json::Value;
+
+use super::driver::browser::{Arrival, Browser};
+
+/// Where the browser is caught before it arrives: nothing listens there.
+pub(crate) const REDIRECT_URI: &str = "http://127.0.0.1:8080/callback";
+/// The secret of the client `basic`.
+pub(crate) const SECRET: &str = "s3cret+/=:%~ &?";
+/// What registers a client.
+pub(crate) const INITIAL_ACCESS_TOKEN: &str = "may-register";
+
+/// The server.
+pub(crate) struct Server {
+    pub(crate) issuer: String,
+    process: Child,
+    /// The server ends when this does, also with the process of the tests.
+    _input: Option<ChildStdin>,
+}
+
+impl Server {
+    /// The one that the tests share which change nothing for the others.
+    pub(crate) fn shared() -> &'static Self {
+        static SHARED: OnceLock<Server> = OnceLock::new();
+        SHARED.get_or_init(Self::start)
+    }
+
+    pub(crate) fn start() -> Self {
+        let mut process = Command::new("node")
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/oidc-provider/server.mjs"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("Node.js runs the server; `cargo xtask test` installs both");
+        let input = process.stdin.take();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let ready: Value =
+            serde_json::from_str(&line).expect("the server starts; `cargo xtask test` installs its packages");
+        Self { issuer: ready["issuer"].as_str().unwrap().to_owned(), process, _input: input }
+    }
+
+    pub(crate) fn discovery(&self) -> Discovery {
+        Discovery::new(&*self.issuer)
+    }
+
+    /// The client `basic`.
+    pub(crate) fn client(&self) -> OpenID {
+        self.discovery().client("basic", SECRET).unwrap()
+    }
+
+    /// A client of its own, with its registration.
+    pub(crate) async fn registered(&self, metadata: &ClientMetadata) -> (OpenID, RegisteredClient) {
+        let discovery = self.discovery();
+        let registered = OpenID::register(&discovery, metadata, Some(INITIAL_ACCESS_TOKEN)).await.unwrap();
+        (registered.client(&discovery).unwrap(), registered)
+    }
+
+    /// Signs with other keys from now on.
+    pub(crate) async fn rotate_keys(&self) {
+        let url = format!("{}/control/rotate", self.issuer);
+        let reply = reqwest_client(|defaults| defaults).unwrap().post(url).send().await.unwrap();
+        assert_eq!(reply.status(), 200);
+    }
+
+    /// How often something has happened: a request such as `GET /jwks`, a prompt such as `login`.
+    pub(crate) async fn count(&self, kind: &str, name: &str) -> u64 {
+        let url = format!("{}/control/counts", self.issuer);
+        let reply = reqwest_client(|defaults| defaults).unwrap().get(url).send().await.unwrap();
+        reply.json::<Value>().await.unwrap()[kind][name].as_u64().unwrap_or(0)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// What a client tells the server of itself in these tests.
+pub(crate) fn metadata() -> ClientMetadata {
+    ClientMetadata::new([REDIRECT_URI])
+        .set("application_type", "native")
+        .set("post_logout_redirect_uris", [REDIRECT_URI])
+}
+
+/// Somebody's browser.
+pub(crate) fn browser() -> Browser {
+    Browser::new(|defaults| defaults).unwrap()
+}
+
+/// Opens an authorization URL, and brings back what the server sends to the redirect URI.
+pub(crate) async fn browse(browser: &Browser, url: &str) -> Callback {
+    match browser.go(url, Some(REDIRECT_URI)).await.unwrap() {
+        Arrival::Redirect(url) => Callback::from_url(&url),
+        Arrival::Form(body) => Callback::from_form(&body),
+        Arrival::Page { status, text } => panic!("{status}: {text}"),
+    }
+}
+
+/// A whole login.
+pub(crate) async fn login(
+    client: &impl Provider,
+    browser: &Browser,
+    options: LoginOptions,
+) -> oauth_clients::Result<Login> {
+    let started = client.start_login(REDIRECT_URI, options).await?;
+    let callback = browse(browser, &started.url).await;
+    client.finish_login(started.attempt, callback).await
+}
+
+/// The ID token of a login.
+pub(crate) fn id_token(login: &Login) -> &IdToken {
+    IdToken::of(login).expect("a login with OpenID Connect has an ID token")
+}
+
+/// What a token says of its own signature.
+pub(crate) fn header(token: &str) -> Value {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').next().unwrap()).unwrap()).unwrap()
+}
