@@ -19,8 +19,8 @@ pub(crate) type Outcome = Result<Arc<OAuth2Token>, Error>;
 /// How a refresh that is under way in this process will end.
 pub(crate) type Ending = watch::Receiver<Option<Outcome>>;
 
-/// Enough that 16 cores seldom meet on one lock.
-const SHARDS: usize = 128;
+/// Enough for each core that two seldom meet on one lock; more would only fill the processor's caches.
+const SHARDS_PER_CORE: usize = 4;
 
 /// What is known of a key.
 pub(crate) struct Answer {
@@ -76,9 +76,11 @@ pub(crate) struct Pilot {
 
 impl Cache {
     pub(crate) fn new(capacity: usize) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let shards = cores.saturating_mul(SHARDS_PER_CORE);
         Self {
-            shards: (0..SHARDS).map(|_| Padded::default()).collect(),
-            shard_capacity: capacity.div_ceil(SHARDS).max(1),
+            shards: (0..shards).map(|_| Padded::default()).collect(),
+            shard_capacity: capacity.div_ceil(shards).max(1),
             next_flight: AtomicU64::new(0),
         }
     }
@@ -134,7 +136,7 @@ impl Cache {
     }
 
     fn lock(&self, key: &TokenKey) -> &RwLock<Shard> {
-        &self.shards[(key.hash_code() % SHARDS as u64) as usize].0
+        &self.shards[(key.hash_code() % self.shards.len() as u64) as usize].0
     }
 
     // No step leaves a shard half-changed, so that what a panic left behind can be used.
