@@ -104,20 +104,21 @@ const CONFIGURATION = {
   fetch: (url, { dispatcher: _guard, ...options }) => globalThis.fetch(url, options),
 };
 
-/** One key for each algorithm. Their names are never used again. */
-async function newKeys() {
+const SIGNING_KEYS = [
+  ['rsa', { modulusLength: 2048 }],
+  ['ec', { namedCurve: 'P-256' }],
+  ['ec', { namedCurve: 'P-384' }],
+  ['ec', { namedCurve: 'P-521' }],
+  ['ed25519', {}],
+];
+
+/** One private key of each kind. Their names are never used again. */
+async function newKeys(kinds, use) {
   const generate = promisify(generateKeyPair);
-  const kinds = [
-    ['rsa', { modulusLength: 2048 }],
-    ['ec', { namedCurve: 'P-256' }],
-    ['ec', { namedCurve: 'P-384' }],
-    ['ec', { namedCurve: 'P-521' }],
-    ['ed25519', {}],
-  ];
   return Promise.all(
     kinds.map(async ([kind, options]) => {
       const { privateKey } = await generate(kind, options);
-      return { ...privateKey.export({ format: 'jwk' }), kid: randomUUID(), use: 'sig' };
+      return { ...privateKey.export({ format: 'jwk' }), kid: randomUUID(), use };
     }),
   );
 }
@@ -161,7 +162,7 @@ class Server {
 
   /** Signs with new keys from now on, and still publishes those that it signed with just before. */
   async rotate() {
-    const keys = await newKeys();
+    const keys = await newKeys(SIGNING_KEYS, 'sig');
     // Another provider of the same issuer, with the same memory: the way in which a real one is restarted with other keys.
     const provider = new Provider(this.issuer, { ...CONFIGURATION, jwks: { keys: [...keys, ...this.keys] } });
     provider.on('server_error', (_ctx, error) => console.error(error));
@@ -170,7 +171,10 @@ class Server {
     this.callback = provider.callback();
   }
 
-  /** POST /control/rotate signs with other keys; GET /control/counts says what has happened. */
+  /**
+   * POST /control/rotate signs with other keys; GET /control/counts says what has happened; POST /control/client-keys makes
+   * private keys for a client to decrypt with.
+   */
   async control(request, response) {
     const json = (value) => response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(value));
     switch (`${request.method} ${request.url}`) {
@@ -179,6 +183,8 @@ class Server {
         return json({ keys: this.keys.map((key) => key.kid) });
       case 'GET /control/counts':
         return json(counts);
+      case 'POST /control/client-keys':
+        return json({ keys: await newKeys(SIGNING_KEYS.slice(0, 2), 'enc') });
       default:
         return response.writeHead(404).end();
     }

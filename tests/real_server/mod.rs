@@ -12,3 +12,8 @@ mod sign_in;
 /// The driver for the OpenID Foundation's suite, whose browser the other tests use too.
 #[path = "../../crates/oauth-openid/examples/rp-conformance/driver/mod.rs"]
 mod driver;
+
+use driver::browser;
+
+/// What Node.js runs.
+const SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/oidc-provider/server.mjs");

@@ -1,4 +1,4 @@
-//! The server's process, and the browser of whoever signs in there.
+//! The server's process, and the browser of whoever signs in there. The tests of oauth-openid use it too.
 
 use std::{
     io::{BufRead, BufReader},
@@ -6,11 +6,20 @@ use std::{
     sync::OnceLock,
 };
 
-use oauth_clients::{Callback, LoginOptions, Provider, reqwest_client};
-use oauth_openid::{ClientMetadata, Discovery, IdToken, OpenID, RegisteredClient, oauth_core::Login};
-use serde_json::Value;
+use oauth_openid::{
+    ClientMetadata, Discovery, IdToken, OpenID, RegisteredClient,
+    oauth_core::{
+        self, Callback, Login, LoginOptions, Provider,
+        reqwest::Method,
+        reqwest_client,
+        serde_json::{self, Value},
+    },
+};
 
-use super::driver::browser::{Arrival, Browser};
+use super::{
+    SERVER,
+    browser::{Arrival, Browser},
+};
 
 /// Where the browser is caught before it arrives: nothing listens there.
 pub(crate) const REDIRECT_URI: &str = "http://127.0.0.1:8080/callback";
@@ -36,7 +45,7 @@ impl Server {
 
     pub(crate) fn start() -> Self {
         let mut process = Command::new("node")
-            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/oidc-provider/server.mjs"))
+            .arg(SERVER)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -67,16 +76,20 @@ impl Server {
 
     /// Signs with other keys from now on.
     pub(crate) async fn rotate_keys(&self) {
-        let url = format!("{}/control/rotate", self.issuer);
-        let reply = reqwest_client(|defaults| defaults).unwrap().post(url).send().await.unwrap();
-        assert_eq!(reply.status(), 200);
+        self.control(Method::POST, "rotate").await;
     }
 
     /// How often something has happened: a request such as `GET /jwks`, a prompt such as `login`.
     pub(crate) async fn count(&self, kind: &str, name: &str) -> u64 {
-        let url = format!("{}/control/counts", self.issuer);
-        let reply = reqwest_client(|defaults| defaults).unwrap().get(url).send().await.unwrap();
-        reply.json::<Value>().await.unwrap()[kind][name].as_u64().unwrap_or(0)
+        self.control(Method::GET, "counts").await[kind][name].as_u64().unwrap_or(0)
+    }
+
+    /// What the server itself has no endpoint for.
+    pub(crate) async fn control(&self, method: Method, what: &str) -> Value {
+        let url = format!("{}/control/{what}", self.issuer);
+        let reply = reqwest_client(|defaults| defaults).unwrap().request(method, url).send().await.unwrap();
+        assert_eq!(reply.status(), 200);
+        serde_json::from_str(&reply.text().await.unwrap()).unwrap()
     }
 }
 
@@ -113,7 +126,7 @@ pub(crate) async fn login(
     client: &impl Provider,
     browser: &Browser,
     options: LoginOptions,
-) -> oauth_clients::Result<Login> {
+) -> oauth_core::Result<Login> {
     let started = client.start_login(REDIRECT_URI, options).await?;
     let callback = browse(browser, &started.url).await;
     client.finish_login(started.attempt, callback).await

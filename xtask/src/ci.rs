@@ -46,17 +46,29 @@ pub(crate) fn run() -> Result<()> {
 
 const DENY_WARNINGS: &[&str] = &["--", "--deny=warnings"];
 
+/// The features that need a library of the system: oauth-core's and oauth-openid's.
+const NATIVE_TLS: &str = "native-tls";
+const ENCRYPTION: &str = "encryption";
+
 /// Each feature must compile without the others: in the steps before, those of all packages are on together.
 fn features(steps: &mut Steps, core: &Package) -> Result<()> {
     steps.cargo(&alone("oauth-core", ""))?;
-    for feature in core.features.keys().filter(|&feature| feature != "default") {
-        match needs_system_library(feature) && !system::has_openssl()? {
-            true => steps.skipped.push(format!(
-                "the feature {feature} of oauth-core, because the headers of OpenSSL are missing \
-                 (Debian: apt-get install libssl-dev pkg-config)"
-            )),
-            false => steps.cargo(&alone("oauth-core", feature))?,
+    for feature in core.features.keys().filter(|&feature| feature != "default" && feature != NATIVE_TLS) {
+        steps.cargo(&alone("oauth-core", feature))?;
+    }
+    match system::has_tls_library()? {
+        true => steps.cargo(&alone("oauth-core", NATIVE_TLS))?,
+        false => steps.skip("oauth-core", NATIVE_TLS),
+    }
+    match system::has_openssl()? {
+        true => {
+            let clippy = ["clippy", "--package", "oauth-openid", "--all-targets", "--features", ENCRYPTION];
+            steps.cargo(&[&clippy[..], DENY_WARNINGS].concat())?;
+            steps.cargo(&alone("oauth-openid", ENCRYPTION))?;
+            let doc = ["doc", "--package", "oauth-openid", "--no-deps", "--features", ENCRYPTION];
+            steps.cargo_denying_warnings(&doc)?;
         }
+        false => steps.skip("oauth-openid", ENCRYPTION),
     }
     for feature in ["", "github", "all"] {
         steps.cargo(&alone("oauth-clients", feature))?;
@@ -78,14 +90,9 @@ fn alone<'a>(package: &'a str, feature: &'a str) -> Vec<&'a str> {
 
 /// All features of the facade and of the core that need nothing of the system, which is what users and documentation see.
 fn everything(core: &Package) -> String {
-    let of_core =
-        core.features.keys().filter(|&feature| feature != "default" && !needs_system_library(feature));
+    let of_core = core.features.keys().filter(|&feature| feature != "default" && feature != NATIVE_TLS);
     let of_core = of_core.map(|feature| format!("oauth-core/{feature}"));
     std::iter::once("oauth-clients/all".to_owned()).chain(of_core).collect::<Vec<_>>().join(",")
-}
-
-fn needs_system_library(feature: &str) -> bool {
-    feature == "native-tls"
 }
 
 /// The components of the toolchain that a minimal one lacks.
@@ -109,6 +116,13 @@ struct Steps {
 }
 
 impl Steps {
+    fn skip(&mut self, package: &str, feature: &str) {
+        self.skipped.push(format!(
+            "the feature {feature} of {package}, because the headers of OpenSSL are missing \
+             (Debian: apt-get install libssl-dev pkg-config)"
+        ));
+    }
+
     fn cargo(&mut self, arguments: &[&str]) -> Result<()> {
         let mut command = cargo();
         command.args(arguments);

@@ -1,6 +1,6 @@
 //! What the system has, and how this installs what it lacks. Each step is printed.
 
-use std::process::Command;
+use std::{env, process::Command};
 
 use anyhow::Result;
 
@@ -18,11 +18,19 @@ pub(crate) fn install(packages: &[&str]) -> Result<()> {
     apt(&[&["install", "--yes", "--no-install-recommends"], packages].concat())
 }
 
+/// Whether programs can be built with the system's TLS library.
+pub(crate) fn has_tls_library() -> Result<bool> {
+    // On Linux that is OpenSSL; other systems have one of their own.
+    Ok(!cfg!(target_os = "linux") || has_openssl()?)
+}
+
 /// Whether programs can be built with OpenSSL. It is installed if that can be done.
 pub(crate) fn has_openssl() -> Result<bool> {
-    let found = || workspace::output(Command::new("pkg-config").args(["--exists", "openssl"])).is_ok();
-    // Other systems have a TLS library of their own, which the feature uses.
-    if !cfg!(target_os = "linux") || found() {
+    let found = || {
+        let by_pkg_config = workspace::output(Command::new("pkg-config").args(["--exists", "openssl"]));
+        by_pkg_config.is_ok() || env::var_os("OPENSSL_DIR").is_some()
+    };
+    if found() {
         return Ok(true);
     }
     if can_install() {

@@ -2,8 +2,8 @@ use std::fmt;
 
 /// Decrypts tokens that were encrypted for the client (RFC 7516).
 ///
-/// With the feature `encryption`, [`JoseDecrypter`](crate::JoseDecrypter) does it. What comes out is verified as any other
-/// token: encryption proves nothing about the sender.
+/// With the feature `encryption`, `JoseDecrypter` does it. What comes out is verified as any other token: encryption proves
+/// nothing about the sender.
 pub trait Decrypter: fmt::Debug + Send + Sync {
     /// The text in an encrypted token in compact form.
     ///

@@ -59,10 +59,10 @@ pub trait OpenIDProvider: Provider {
         let protocol = protocol_of(&client, VERIFY_LOGOUT_TOKEN)?;
         let context =
             verify::Context { client: &client, operation: VERIFY_LOGOUT_TOKEN, token: JwtUse::LogoutToken };
-        let (jws, _) = protocol
+        let verified = protocol
             .verify(&context, logout_token, &["logout+jwt", "jwt"], protocol.rules.encryption.id_token)
             .await?;
-        LogoutToken::check(jws.claims, client.client_id(), &protocol.rules)
+        LogoutToken::check(verified.claims, client.client_id(), &protocol.rules)
             .map_err(|refusal| context.refuse(refusal))
     }
 

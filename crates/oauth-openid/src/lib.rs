@@ -39,7 +39,7 @@
 //!
 //! | feature | default | what it does |
 //! | --- | --- | --- |
-//! | `encryption` | | `JoseDecrypter` decrypts ID tokens and UserInfo by [josekit](https://docs.rs/josekit), which needs OpenSSL |
+//! | `encryption` | | `JoseDecrypter` decrypts ID tokens and UserInfo by [josekit](https://docs.rs/josekit). It is off because josekit needs the system's OpenSSL, with its headers (Debian: `libssl-dev` and `pkg-config`) |
 
 mod algorithm;
 mod cached;
@@ -51,6 +51,8 @@ mod extension;
 mod id_token;
 mod initiated_login;
 mod issuer;
+#[cfg(feature = "encryption")]
+mod jose;
 mod jws;
 mod key_store;
 mod keys;
@@ -72,6 +74,8 @@ pub use extension::{CacheExport, OpenIDProvider, START_LOGOUT, VERIFY_ID_TOKEN, 
 pub use id_token::{Expectations, IdToken, new_nonce};
 pub use initiated_login::InitiatedLogin;
 pub use issuer::{Issuers, Tenants};
+#[cfg(feature = "encryption")]
+pub use jose::JoseDecrypter;
 pub use keys::JwkSet;
 pub use logout::{FrontChannelLogout, LogoutAttempt, LogoutRequest, LogoutToken, StartedLogout};
 pub use metadata::ProviderMetadata;

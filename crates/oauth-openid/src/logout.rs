@@ -14,13 +14,14 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::{
     extension::START_LOGOUT,
     id_token::{audiences, check_times, leeway, number, seconds},
-    jws::{Refusal, shown},
+    jws::{self, Refusal, shown},
+    protocol::OpenIDConnect,
     rules::Rules,
     verify::text,
 };
 
 /// The event that makes a token a logout token (OpenID Connect Back-Channel Logout section 2.4).
-const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
+pub(crate) const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 
 /// A wish to sign out at the provider too (OpenID Connect RP-Initiated Logout 1.0 section 2).
 ///
@@ -66,7 +67,8 @@ impl LogoutRequest {
         Self::default()
     }
 
-    /// Tells the provider by the ID token of the login who signs out. Without one, most providers ask the user.
+    /// Tells the provider by the ID token of the login who signs out. Without one, most providers ask the user. An encrypted one is
+    /// decrypted first, because the provider must read it.
     pub fn id_token_hint(mut self, id_token: &str) -> Self {
         self.id_token_hint = Some(id_token.into());
         self
@@ -105,7 +107,7 @@ impl LogoutRequest {
         let state = random_token().map_err(|error| error.at(client.name().to_owned()))?;
         let mut fields = Vec::new();
         match &self.id_token_hint {
-            Some(token) => fields.push(("id_token_hint", token.expose().to_owned())),
+            Some(token) => fields.push(("id_token_hint", readable(client, token.expose())?)),
             None => fields.push(("client_id", client.client_id().to_owned())),
         }
         if let Some(return_to) = self.return_to {
@@ -124,6 +126,17 @@ impl LogoutRequest {
     }
 }
 
+/// The token as the provider can read it (OpenID Connect RP-Initiated Logout 1.0 section 2).
+fn readable(client: &OAuth2, token: &str) -> Result<String> {
+    match client.protocol::<OpenIDConnect>() {
+        Some(protocol) if jws::parts(token) == 5 => protocol.decrypted(token).map_err(|(_, reason)| {
+            let problem = format!("the ID token cannot be a hint: {reason}");
+            client.error(START_LOGOUT, ErrorKind::Configuration(problem))
+        }),
+        _ => Ok(token.to_owned()),
+    }
+}
+
 impl StartedLogout {
     /// The same as a form that the browser posts, so that the ID token stands in no URL and no log: where to, and which fields.
     #[must_use]
@@ -138,9 +151,12 @@ impl LogoutAttempt {
     ///
     /// # Errors
     ///
-    /// [`LoginError::MissingState`] or [`LoginError::StateMismatch`].
+    /// [`LoginError::MissingState`], [`LoginError::StateMismatch`] or [`LoginError::DuplicateParameter`].
     pub fn check_return(&self, query: &str) -> Result<(), LoginError> {
         let callback = oauth_core::Callback::from_query(query);
+        if callback.pairs().filter(|(name, _)| *name == "state").count() > 1 {
+            return Err(LoginError::DuplicateParameter("state".to_owned()));
+        }
         match callback.get("state") {
             None | Some("") => Err(LoginError::MissingState),
             Some(state) if same_secret(state, self.state.expose()) => Ok(()),

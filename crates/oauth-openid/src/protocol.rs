@@ -78,13 +78,13 @@ impl OpenIDConnect {
         expected: &Expectations,
     ) -> Result<IdToken> {
         let context = verify::Context { client, operation, token: JwtUse::IdToken };
-        let (jws, algorithm) = self.verify(&context, token, &["jwt"], self.rules.encryption.id_token).await?;
+        let verified = self.verify(&context, token, &["jwt"], self.rules.encryption.id_token).await?;
         expected
-            .check(&jws.claims, algorithm, client.client_id(), &self.rules)
+            .check(&verified.claims, verified.algorithm, client.client_id(), &self.rules)
             .map_err(|refusal| context.refuse(refusal))?;
         // A tenant's users are known under their tenant's issuer: each has a user "1".
         let known_under = client.issuer().filter(|_| !self.has_tenants());
-        Ok(IdToken::verified(token, jws.claims, known_under))
+        Ok(IdToken::verified(&verified.signed, verified.claims, known_under))
     }
 
     /// The issuers that tokens may name.
@@ -136,22 +136,22 @@ impl OpenIDConnect {
         let refuse = |refusal: Refusal| context.refuse(refusal);
         let text = std::str::from_utf8(reply.body().trim_ascii())
             .map_err(|_| refuse((JwtCheck::Form, "it is not text".to_owned())))?;
-        let (jws, _) = self.verify(context, text, &["jwt"], self.rules.encryption.userinfo).await?;
+        let verified = self.verify(context, text, &["jwt"], self.rules.encryption.userinfo).await?;
+        let claims = verified.claims;
         // `aud` and `exp` are for the provider to send (section 5.3.2), and to be right if they are there.
-        if jws.claims.contains_key("aud")
-            && !audiences(&jws.claims)
-                .is_some_and(|audiences| audiences.contains(&context.client.client_id()))
+        if claims.contains_key("aud")
+            && !audiences(&claims).is_some_and(|audiences| audiences.contains(&context.client.client_id()))
         {
-            let reason = format!("its aud is {}, which is not this client", shown(jws.claims.get("aud")));
+            let reason = format!("its aud is {}, which is not this client", shown(claims.get("aud")));
             return Err(refuse((JwtCheck::Audience, reason)));
         }
         let now = seconds(self.rules.clock.now());
-        if jws.claims.contains_key("exp")
-            && number(&jws.claims, "exp").is_none_or(|exp| exp + self.rules.leeway.as_secs_f64() <= now)
+        if claims.contains_key("exp")
+            && number(&claims, "exp").is_none_or(|exp| exp + self.rules.leeway.as_secs_f64() <= now)
         {
             return Err(refuse((JwtCheck::Expiry, "it has expired".to_owned())));
         }
-        Ok(Value::Object(jws.claims))
+        Ok(Value::Object(claims))
     }
 
     /// Whether the provider's tenants have issuers of their own.

@@ -1,7 +1,10 @@
 //! What all signed tokens have in common: form, algorithm, issuer, key, signature.
 
+use std::borrow::Cow;
+
 use oauth_core::{
-    Error, ErrorKind, JwtCheck, JwtError, JwtUse, OAuth2, Operation, Result, serde_json::Value,
+    Error, ErrorKind, JwtCheck, JwtError, JwtUse, OAuth2, Operation, Result,
+    serde_json::{Map, Value},
 };
 
 use crate::{
@@ -28,29 +31,34 @@ impl Context<'_> {
     }
 }
 
+/// A token that the provider signed.
+pub(crate) struct Verified<'t> {
+    pub(crate) claims: Map<String, Value>,
+    pub(crate) algorithm: Algorithm,
+    /// What was signed: the token, or what was in it if it was encrypted.
+    pub(crate) signed: Cow<'t, str>,
+}
+
 impl OpenIDConnect {
     /// Verifies that the provider signed a token, and gives its claims and its algorithm. What the claims say, but for the
     /// issuer, is the caller's to check.
-    pub(crate) async fn verify(
+    pub(crate) async fn verify<'t>(
         &self,
         context: &Context<'_>,
-        token: &str,
+        token: &'t str,
         types: &[&str],
         must_be_encrypted: bool,
-    ) -> Result<(Jws, Algorithm)> {
+    ) -> Result<Verified<'t>> {
         let refuse = |refusal: Refusal| context.refuse(refusal);
-        let decrypted;
-        let token = match (jws::parts(token), must_be_encrypted) {
-            (5, _) => {
-                decrypted = self.decrypted(token).map_err(refuse)?;
-                &decrypted
-            }
-            (_, false) => token,
+        let signed: Cow<'t, str> = match (jws::parts(token), must_be_encrypted) {
+            (5, _) => self.decrypted(token).map_err(refuse)?.into(),
+            (_, false) => token.into(),
             (_, true) => {
                 let reason = "it is not encrypted, though the client registered that it should be".to_owned();
                 return Err(refuse((JwtCheck::Encryption, reason)));
             }
         };
+        let token = &*signed;
         let jws = Jws::parse(token).map_err(refuse)?;
         jws.check_critical().map_err(refuse)?;
         jws.check_type(types).map_err(refuse)?;
@@ -81,17 +89,17 @@ impl OpenIDConnect {
                 keys.verify(&jws, token, algorithm).map_err(refuse)?;
             }
         }
-        Ok((jws, algorithm))
+        Ok(Verified { claims: jws.claims, algorithm, signed })
     }
 
     /// The client's algorithms, without those that the provider's metadata rules out. A list that has none of them says nothing:
     /// some servers do not keep it.
     fn accepted(&self, token: JwtUse, metadata: Option<&ProviderMetadata>) -> Vec<Algorithm> {
-        let list = match token {
-            JwtUse::UserInfo => "userinfo_signing_alg_values_supported",
-            _ => "id_token_signing_alg_values_supported",
+        let (list, own) = match (token, &self.rules.userinfo_algorithms) {
+            (JwtUse::UserInfo, Some(own)) => ("userinfo_signing_alg_values_supported", own),
+            (JwtUse::UserInfo, None) => ("userinfo_signing_alg_values_supported", &self.rules.algorithms),
+            _ => ("id_token_signing_alg_values_supported", &self.rules.algorithms),
         };
-        let own = &self.rules.algorithms;
         let listed: Vec<_> = metadata
             .and_then(|metadata| metadata.list(list))
             .into_iter()

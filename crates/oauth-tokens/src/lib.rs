@@ -71,3 +71,8 @@ pub use oauth_core::{async_trait, bytes::Bytes};
 pub use source::TokenSource;
 pub use state::{DeadGrant, DeadReason};
 pub use store::{Acquired, Expected, Lease, Record, Saved, StoreError, StoreOperation, TokenStore};
+
+/// The guide's examples are compiled as doctests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/tokens.md")]
+struct Guide;
