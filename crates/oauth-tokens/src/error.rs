@@ -151,6 +151,7 @@ impl Error {
             Self::RefreshFailed { .. }
                 | Self::Busy { .. }
                 | Self::Store { .. }
+                | Self::Unreadable { .. }
                 | Self::Closed
                 | Self::NoRuntime
                 | Self::UnknownProvider { .. }

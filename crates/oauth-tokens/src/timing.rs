@@ -100,6 +100,11 @@ impl Timing {
     /// that short-lived tokens are of use too.
     pub(crate) fn milestones(&self, key: &TokenKey, state: &State) -> Milestones {
         let Some(expires_at) = state.expires_at else { return Milestones { due_at: None, dead_at: None } };
+        // A token that is issued with no time to live counts for a second or two, or each call would be a request.
+        let expires_at = match expires_at.saturating_sub(state.obtained_at) {
+            -1..=0 => state.obtained_at.saturating_add(2),
+            _ => expires_at,
+        };
         let lifetime =
             Duration::from_secs(expires_at.saturating_sub(state.obtained_at).try_into().unwrap_or(0));
         let ahead = self.refresh_ahead.min(lifetime / 4);

@@ -239,3 +239,17 @@ async fn a_reply_without_a_refresh_token_leaves_the_old_one() {
     let kept = stored(&manager, &key()).await.token.unwrap();
     assert_eq!(kept.refresh_token(), before.refresh_token());
 }
+
+#[tokio::test]
+async fn tokens_without_a_lifetime_are_not_asked_for_with_each_call() {
+    let (server, clock) =
+        (RotatingServer::with(Duration::ZERO, Duration::ZERO, Duration::ZERO), Hands::new());
+    let manager = builder(MemoryStore::new(), &server).clock(clock.clone()).build().unwrap();
+    manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
+    for _ in 0..100 {
+        assert!(server.knows(manager.get(&key()).await.unwrap().access_token()));
+        clock.forward(SECOND / 10);
+    }
+    let sent = server.token_requests();
+    assert!((2..=20).contains(&sent), "{sent} requests in ten seconds");
+}

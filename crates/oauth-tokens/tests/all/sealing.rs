@@ -72,6 +72,10 @@ async fn a_record_that_was_changed_or_moved_is_not_believed_and_not_deleted() {
     let listed = manager.list("", key().subject()).await.unwrap();
     assert_eq!(listed.len(), 2);
     assert_eq!(listed.iter().filter(|stored| stored.is_err()).count(), 1);
+    // Whoever has a live token in memory need not care yet.
+    store.save(&key(), b"nonsense".as_slice().into(), Expected::Any, None).await.unwrap();
+    assert_eq!(*manager.get(&key()).await.unwrap(), mine);
+    manager.put(&key(), &mine).await.unwrap();
     // A new login mends it.
     manager.put(&key().with_label("l"), &mine).await.unwrap();
     assert!(manager.list("", key().subject()).await.unwrap().iter().all(Result::is_ok));
