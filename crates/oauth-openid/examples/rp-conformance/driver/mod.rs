@@ -221,7 +221,7 @@ impl Run<'_> {
             let problem = "the callback's state belongs to no login of this run";
             return Err(Stop::refused("login", "StateMismatch", problem));
         };
-        let login = self.client.finish_login(attempt, callback).await.map_err(refused("login"))?;
+        let login = self.client.finish_login(*attempt, callback).await.map_err(refused("login"))?;
         let Some(id_token) = IdToken::of(&login) else {
             return Err(Stop::failed("login", "the login has no ID token"));
         };
