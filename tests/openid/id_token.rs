@@ -360,6 +360,18 @@ async fn id_15_the_user_was_authenticated_within_max_age() {
     let client = op.client().with_authorize_params(&json!({"max_age": 300}));
     let error = op.login(&client, LoginOptions::new()).await.unwrap_err();
     assert_eq!(error.jwt_check(), Some(JwtCheck::AuthTime));
+    // So does a registration with require_auth_time.
+    for (time, expected) in [
+        (json!(now - 86_400), None),
+        (json!(null), Some(JwtCheck::AuthTime)),
+        (json!("yesterday"), Some(JwtCheck::AuthTime)),
+        (json!(now + 3600), Some(JwtCheck::AuthTime)),
+    ] {
+        let op = Op::bent(|state| state.claims = json!({ "auth_time": time }));
+        let client = op.client_with(|rules| rules.auth_time_always());
+        let outcome = op.login(&client, LoginOptions::new()).await;
+        assert_eq!(outcome.err().and_then(|error| error.jwt_check()), expected, "{time}");
+    }
     // Without one, nobody asks.
     let op = Op::bent(|state| state.claims = json!({"auth_time": 0}));
     op.login(&op.client(), LoginOptions::new()).await.unwrap();

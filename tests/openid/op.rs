@@ -256,8 +256,8 @@ pub(crate) enum Endpoint {
 
 impl Endpoint {
     fn of(url: &str) -> Self {
-        match url.strip_prefix("https://").and_then(|rest| rest.split_once('/')).map_or("", |(_, path)| path)
-        {
+        let behind_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
+        match behind_scheme.split_once('/').map_or("", |(_, path)| path) {
             path if path.contains(".well-known/openid-configuration")
                 || path.contains(".well-known/oauth-authorization-server") =>
             {

@@ -2,7 +2,7 @@
 
 use oauth_clients::{
     ErrorClass, ErrorKind, JwtCheck, JwtUse, LoginOptions, OAuth2, OAuth2Token, Operation, Provider,
-    openid::{Algorithm, Expected, OpenID, OpenIDProvider},
+    openid::{Algorithm, Expected, OpenID},
 };
 use serde_json::{Value, json};
 

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use oauth_emulator::{Emulator, Fault};
+use oauth_emulator::{BadSignature, Emulator, Fault};
 
 /// A fault that can be chosen on the page.
 pub(crate) struct Choice {
@@ -22,6 +22,11 @@ pub(crate) const CHOICES: &[Choice] = &[
     Choice::new("expired-code", "authorization codes have expired", Fault::ExpiredCode),
     Choice::new("wrong-state", "the callback has another state", Fault::WrongState),
     Choice::new("wrong-issuer", "ID token and callback name another issuer", Fault::WrongIssuer),
+    Choice::new(
+        "forged-id-token",
+        "ID tokens are signed by somebody else",
+        Fault::BadSignature(BadSignature::ForeignKey),
+    ),
     Choice::new("rotate-keys", "the signing keys change all the time", Fault::RotateKeys),
     Choice::new("slow", "replies take three seconds longer", Fault::Slow(Duration::from_secs(3))),
     Choice::new(

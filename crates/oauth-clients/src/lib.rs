@@ -24,7 +24,8 @@
 //! ```
 //!
 //! Each provider is a module of its feature's name; `all` switches all on. [`Registry`] makes providers from a
-//! configuration file. Everything else is [`oauth_core`].
+//! configuration file. The feature `tokens` has the module `tokens`, which is `oauth_tokens`: what keeps the tokens after the
+//! login. Everything else is [`oauth_core`].
 
 mod providers;
 mod registry;
@@ -37,4 +38,6 @@ pub use oauth_core::*;
     reason = "there is nothing in it when no provider is switched on"
 )]
 pub use providers::*;
+#[cfg(feature = "tokens")]
+pub use oauth_tokens as tokens;
 pub use registry::{Registry, RegistryConfig, RegistryEntry};

@@ -87,16 +87,17 @@ pub(crate) fn id_token(
 pub(crate) fn signed_userinfo(
     shared: &Shared,
     provider: &Provider,
+    endpoint: Endpoint,
     grant: &Grant,
     mut claims: Map<String, Value>,
 ) -> Result<String, KeyError> {
     let app = &grant.request.app;
-    let alg = alg(shared, provider, Endpoint::Profile, app.userinfo_signed_response_alg);
+    let alg = alg(shared, provider, endpoint, app.userinfo_signed_response_alg);
     claims.insert("iss".to_owned(), json!(issuer(shared, provider, &grant.request.captures)));
     claims.insert("aud".to_owned(), json!(app.client_id));
     claims.insert("iat".to_owned(), json!(now()));
     claims.insert("exp".to_owned(), json!(now() + 60));
-    sign(shared, provider, Endpoint::Profile, app, alg, None, claims)
+    sign(shared, provider, endpoint, app, alg, None, claims)
 }
 
 /// Signs in the provider's way, after the faults of the endpoint.

@@ -43,7 +43,12 @@ pub(crate) fn profile(call: &Call<'_>) -> Reply {
     if app.userinfo_signed_response_alg.is_none() && !facts.emulator.userinfo_signed {
         return call.dialect().profile(call, &grant, body);
     }
-    match id_token::signed_userinfo(call.shared, call.provider, &grant, body) {
+    signed(call, &grant, body)
+}
+
+/// The claims as a JWT (OpenID Connect Core, section 5.3.2).
+fn signed(call: &Call<'_>, grant: &Grant, claims: Map<String, Value>) -> Reply {
+    match id_token::signed_userinfo(call.shared, call.provider, call.endpoint(), grant, claims) {
         Ok(jwt) => Reply::new(StatusCode::OK, "application/jwt", jwt),
         Err(error) => Reply::text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
     }
@@ -57,7 +62,10 @@ pub(crate) fn userinfo(call: &Call<'_>) -> Reply {
             let requested = requested(call.provider, &grant, "userinfo");
             add_requested(&call.shared.state(), call.provider, &grant, &requested, &mut claims);
             call.dialect().userinfo(&grant, &mut claims);
-            Reply::ok(&Value::Object(claims))
+            match grant.request.app.userinfo_signed_response_alg {
+                Some(_) => signed(call, &grant, claims),
+                None => Reply::ok(&Value::Object(claims)),
+            }
         }
         Err(reply) => reply,
     }

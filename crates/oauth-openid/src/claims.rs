@@ -14,9 +14,23 @@ use serde::{
     de::{DeserializeOwned, IntoDeserializer, MapAccess, SeqAccess, Visitor, value::StringDeserializer},
 };
 
-/// Why claims do not fit a type.
+/// Why claims do not fit a type. It tells what was expected, and not what stood there, which is personal data.
 #[derive(Debug)]
-pub struct ClaimsError(serde_json::Error);
+pub struct ClaimsError(String);
+
+impl ClaimsError {
+    fn of(error: &serde_json::Error) -> Self {
+        let text = error.to_string();
+        Self(match text.rsplit_once(", expected ") {
+            // "invalid type: string "…", expected u8": the value stands in quotes or backticks.
+            Some((found, expected)) => {
+                let kind = found.split(['"', '`']).next().unwrap_or_default();
+                format!("{}, expected {expected}", kind.trim_end())
+            }
+            None => text,
+        })
+    }
+}
 
 impl fmt::Display for ClaimsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -24,14 +38,10 @@ impl fmt::Display for ClaimsError {
     }
 }
 
-impl std::error::Error for ClaimsError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.0)
-    }
-}
+impl std::error::Error for ClaimsError {}
 
 /// The claims of OpenID Connect Core section 5.1. Those of another type than the specification's are left out.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct StandardClaims {
     /// The full name.
@@ -75,7 +85,7 @@ pub struct StandardClaims {
 }
 
 /// A postal address (OpenID Connect Core section 5.1.1).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Address {
     /// All of it, with line breaks, for a label.
@@ -155,6 +165,19 @@ impl Address {
     }
 }
 
+// Personal data has no place in logs.
+impl fmt::Debug for StandardClaims {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StandardClaims").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Address").finish_non_exhaustive()
+    }
+}
+
 /// A moment, be it a number of seconds, such a number as a text, or nothing that can be read.
 pub(crate) fn moment(claim: &Value) -> Option<OffsetDateTime> {
     let seconds = match claim {
@@ -175,7 +198,7 @@ pub(crate) fn sha256(text: &str) -> [String; 2] {
 
 /// Claims as any type.
 pub(crate) fn read<T: DeserializeOwned>(claims: &Value) -> Result<T, ClaimsError> {
-    T::deserialize(Tolerant(claims)).map_err(ClaimsError)
+    T::deserialize(Tolerant(claims)).map_err(|error| ClaimsError::of(&error))
 }
 
 /// Hands a JSON value to serde, and texts as booleans or numbers where these are wanted.

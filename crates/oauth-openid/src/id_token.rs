@@ -10,6 +10,7 @@ use crate::{
     algorithm::Algorithm,
     claims::{self, ClaimsError, StandardClaims},
     jws::{Refusal, shown},
+    logout::EVENT,
     rules::{OtherAudiences, Rules},
 };
 
@@ -199,6 +200,7 @@ pub struct Expectations {
     pub(crate) client_ids: Vec<String>,
     nonce: Option<Nonce>,
     max_age: Option<Duration>,
+    auth_time_required: bool,
     acr: Vec<String>,
     access_token: Option<Secret>,
     code: Option<Secret>,
@@ -268,6 +270,7 @@ impl Expectations {
         let mut expected = Self::new().acr(attempt.required_acr());
         expected.nonce = attempt.nonce().map(|nonce| Nonce::Plain(nonce.into()));
         expected.max_age = attempt.max_age();
+        expected.auth_time_required = rules.auth_time_always;
         expected.not_before = Some(attempt.started_at() - rules.token_age);
         expected
     }
@@ -289,6 +292,10 @@ impl Expectations {
     ) -> Result<(), Refusal> {
         let own = [client_id.to_owned()];
         let client_ids = if self.client_ids.is_empty() { &own[..] } else { &self.client_ids };
+        // A logout token has all that an ID token must have, and may come without a type (Back-Channel Logout section 2.4).
+        if claims.get("events").is_some_and(|events| events.get(EVENT).is_some()) {
+            return Err((JwtCheck::Type, "it is a logout token".to_owned()));
+        }
         check_audience(claims, client_ids, &rules.other_audiences)?;
         check_subject(claims)?;
         check_times(claims, rules, self.may_be_expired)?;
@@ -348,16 +355,18 @@ impl Expectations {
     }
 
     fn check_auth_time(&self, claims: &Map<String, Value>, rules: &Rules) -> Result<(), Refusal> {
-        let Some(max_age) = self.max_age else { return Ok(()) };
+        if self.max_age.is_none() && !self.auth_time_required {
+            return Ok(());
+        }
         let wrong = |what: &str| Err((JwtCheck::AuthTime, what.to_owned()));
         let Some(authenticated) = number(claims, "auth_time") else {
-            return wrong("it has no auth_time, though max_age was asked for");
+            return wrong("it has no auth_time, though one was asked for");
         };
         let now = seconds(rules.clock.now());
         if authenticated > now + leeway(rules) {
             return wrong("its auth_time is in the future");
         }
-        if now - authenticated > max_age.as_secs_f64() + leeway(rules) {
+        if self.max_age.is_some_and(|max_age| now - authenticated > max_age.as_secs_f64() + leeway(rules)) {
             return wrong("the user was authenticated longer ago than max_age allows");
         }
         Ok(())

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use oauth_core::{Callback, LoginOptions, Provider};
 use url::Url;
 
@@ -17,7 +19,7 @@ use url::Url;
 ///
 /// The login starts afresh, with a state of its own: nothing that comes with the wish is trusted. Refuse to be shown in a frame
 /// (`X-Frame-Options: DENY`).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct InitiatedLogin {
     issuer: Option<String>,
     login_hint: Option<String>,
@@ -104,6 +106,13 @@ impl InitiatedLogin {
             })
         };
         allowed.iter().any(lies_under).then_some(target)
+    }
+}
+
+impl fmt::Debug for InitiatedLogin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The hint is most often an address.
+        f.debug_struct("InitiatedLogin").field("issuer", &self.issuer).finish_non_exhaustive()
     }
 }
 

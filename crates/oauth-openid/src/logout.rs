@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The event that makes a token a logout token (OpenID Connect Back-Channel Logout section 2.4).
-const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
+pub(crate) const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 
 /// A wish to sign out at the provider too (OpenID Connect RP-Initiated Logout 1.0 section 2).
 ///
@@ -151,9 +151,12 @@ impl LogoutAttempt {
     ///
     /// # Errors
     ///
-    /// [`LoginError::MissingState`] or [`LoginError::StateMismatch`].
+    /// [`LoginError::MissingState`], [`LoginError::StateMismatch`] or [`LoginError::DuplicateParameter`].
     pub fn check_return(&self, query: &str) -> Result<(), LoginError> {
         let callback = oauth_core::Callback::from_query(query);
+        if callback.pairs().filter(|(name, _)| *name == "state").count() > 1 {
+            return Err(LoginError::DuplicateParameter("state".to_owned()));
+        }
         match callback.get("state") {
             None | Some("") => Err(LoginError::MissingState),
             Some(state) if same_secret(state, self.state.expose()) => Ok(()),

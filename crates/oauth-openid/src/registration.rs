@@ -35,7 +35,7 @@ pub const REGISTER: Operation = Operation::new("register");
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 #[must_use]
 pub struct ClientMetadata(Map<String, Value>);
 
@@ -163,10 +163,12 @@ impl RegisteredClient {
         let mut client =
             discovery.clone().client(&*self.client_id, secret)?.with_rules(|mut rules: Rules| {
                 // RS256 is what it means not to say (section 2).
-                let mut accepted = vec![id_token.unwrap_or(Algorithm::RS256)];
+                rules = rules.algorithms([id_token.unwrap_or(Algorithm::RS256)]);
                 if let Some(userinfo) = userinfo {
-                    rules = rules.userinfo(Expected::Signed);
-                    accepted.push(userinfo);
+                    rules = rules.userinfo(Expected::Signed).userinfo_algorithms([userinfo]);
+                }
+                if self.metadata.get("require_auth_time") == Some(&Value::Bool(true)) {
+                    rules = rules.auth_time_always();
                 }
                 if text("id_token_encrypted_response_alg").is_some() {
                     rules = rules.encrypted_id_tokens();
@@ -174,7 +176,7 @@ impl RegisteredClient {
                 if text("userinfo_encrypted_response_alg").is_some() {
                     rules = rules.encrypted_userinfo();
                 }
-                rules.algorithms(accepted)
+                rules
             });
         if let Some(auth) = auth {
             client = client.with_client_auth(auth);
@@ -262,7 +264,13 @@ impl RegisteredClient {
             }
             _ => None,
         };
-        let client_secret = client_secret.or_else(|| before.and_then(|before| before.client_secret.clone()));
+        let (client_secret, secret_expires_at) = match (client_secret, before) {
+            // A secret that is not repeated is the old one, and expires when that does.
+            (None, Some(before)) => {
+                (before.client_secret.clone(), secret_expires_at.or(before.secret_expires_at))
+            }
+            (client_secret, _) => (client_secret, secret_expires_at),
+        };
         Ok(Self { client_id, client_secret, secret_expires_at, management, metadata })
     }
 }
@@ -291,6 +299,13 @@ async fn manage(
 
 fn origin(url: &str) -> Option<url::Origin> {
     url::Url::parse(url).ok().map(|url| url.origin())
+}
+
+impl fmt::Debug for ClientMetadata {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Only names: a client's own secret can stand in an update, and a software statement is not for everybody.
+        f.debug_tuple("ClientMetadata").field(&self.0.keys().collect::<Vec<_>>()).finish()
+    }
 }
 
 impl fmt::Debug for RegisteredClient {

@@ -23,6 +23,8 @@ use crate::{
 #[must_use]
 pub struct Rules {
     pub(crate) algorithms: Vec<Algorithm>,
+    /// `None` for those of ID tokens.
+    pub(crate) userinfo_algorithms: Option<Vec<Algorithm>>,
     pub(crate) issuers: Option<Issuers>,
     pub(crate) other_audiences: OtherAudiences,
     pub(crate) leeway: Duration,
@@ -30,6 +32,7 @@ pub struct Rules {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) userinfo: Expected,
     pub(crate) nonce_may_be_missing: bool,
+    pub(crate) auth_time_always: bool,
     pub(crate) id_token_always: bool,
     pub(crate) openid_always: bool,
     pub(crate) decrypter: Option<Arc<dyn Decrypter>>,
@@ -85,6 +88,7 @@ impl Rules {
     pub fn new() -> Self {
         Self {
             algorithms: Algorithm::WITH_PUBLIC_KEYS.to_vec(),
+            userinfo_algorithms: None,
             issuers: None,
             other_audiences: OtherAudiences::None,
             leeway: Duration::from_secs(60),
@@ -92,6 +96,7 @@ impl Rules {
             clock: Arc::new(SystemClock),
             userinfo: Expected::Either,
             nonce_may_be_missing: false,
+            auth_time_always: false,
             id_token_always: false,
             openid_always: false,
             decrypter: None,
@@ -110,6 +115,13 @@ impl Rules {
     /// many bytes as the hash. What the provider's metadata lists can narrow this, and never widen it.
     pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         self.algorithms = algorithms.into_iter().collect();
+        self
+    }
+
+    /// Accepts these algorithms of signed UserInfo, in place of those of ID tokens: what the client registered as
+    /// `userinfo_signed_response_alg`.
+    pub fn userinfo_algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
+        self.userinfo_algorithms = Some(algorithms.into_iter().collect());
         self
     }
 
@@ -154,6 +166,13 @@ impl Rules {
     /// refused all the same.
     pub fn nonce_may_be_missing(mut self) -> Self {
         self.nonce_may_be_missing = true;
+        self
+    }
+
+    /// Refuses ID tokens of logins that do not say when the user was authenticated, because the client registered
+    /// `require_auth_time` (OpenID Connect Core section 2).
+    pub fn auth_time_always(mut self) -> Self {
+        self.auth_time_always = true;
         self
     }
 

@@ -95,11 +95,11 @@ impl OpenIDConnect {
     /// The client's algorithms, without those that the provider's metadata rules out. A list that has none of them says nothing:
     /// some servers do not keep it.
     fn accepted(&self, token: JwtUse, metadata: Option<&ProviderMetadata>) -> Vec<Algorithm> {
-        let list = match token {
-            JwtUse::UserInfo => "userinfo_signing_alg_values_supported",
-            _ => "id_token_signing_alg_values_supported",
+        let (list, own) = match (token, &self.rules.userinfo_algorithms) {
+            (JwtUse::UserInfo, Some(own)) => ("userinfo_signing_alg_values_supported", own),
+            (JwtUse::UserInfo, None) => ("userinfo_signing_alg_values_supported", &self.rules.algorithms),
+            _ => ("id_token_signing_alg_values_supported", &self.rules.algorithms),
         };
-        let own = &self.rules.algorithms;
         let listed: Vec<_> = metadata
             .and_then(|metadata| metadata.list(list))
             .into_iter()

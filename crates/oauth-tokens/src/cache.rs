@@ -2,17 +2,16 @@
 
 use std::{
     collections::HashMap,
-    hash::{BuildHasher, RandomState},
     sync::{
         Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicU64, Ordering},
     },
 };
 
-use oauth_core::{OAuth2Token, OffsetDateTime};
+use oauth_core::OAuth2Token;
 use tokio::sync::watch;
 
-use crate::{error::Error, key::TokenKey};
+use crate::{error::Error, key::TokenKey, timing::Moment};
 
 /// A live token, or why there is none.
 pub(crate) type Outcome = Result<Arc<OAuth2Token>, Error>;
@@ -28,10 +27,10 @@ pub(crate) struct Answer {
     pub(crate) outcome: Result<Arc<OAuth2Token>, Box<Error>>,
     /// The version of the record that it was read from.
     pub(crate) version: u64,
-    /// Until when it is given without another look; `None` for ever.
-    pub(crate) holds_until: Option<OffsetDateTime>,
-    /// Until when the token is live; `None` for ever.
-    pub(crate) live_until: Option<OffsetDateTime>,
+    /// Until when it is given without another look.
+    pub(crate) holds_until: Moment,
+    /// Until when the token is live.
+    pub(crate) live_until: Moment,
 }
 
 /// What somebody learned about a key.
@@ -45,11 +44,15 @@ pub(crate) enum Learned {
 }
 
 pub(crate) struct Cache {
-    shards: Box<[RwLock<Shard>]>,
-    hasher: RandomState,
+    shards: Box<[Padded]>,
     shard_capacity: usize,
     next_flight: AtomicU64,
 }
+
+/// A shard that shares no cache line with its neighbours, so that cores which read different ones do not wait for each other.
+#[derive(Default)]
+#[repr(align(128))]
+struct Padded(RwLock<Shard>);
 
 #[derive(Default)]
 struct Shard {
@@ -74,18 +77,17 @@ pub(crate) struct Pilot {
 impl Cache {
     pub(crate) fn new(capacity: usize) -> Self {
         Self {
-            shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
-            hasher: RandomState::new(),
+            shards: (0..SHARDS).map(|_| Padded::default()).collect(),
             shard_capacity: capacity.div_ceil(SHARDS).max(1),
             next_flight: AtomicU64::new(0),
         }
     }
 
     /// The answer that holds now, if there is one. This is what a call costs most of the time.
-    pub(crate) fn fresh(&self, key: &TokenKey, now: OffsetDateTime) -> Option<Outcome> {
+    pub(crate) fn fresh(&self, key: &TokenKey, now: Moment) -> Option<Outcome> {
         let shard = self.read(key);
         let answer = shard.answers.get(key)?;
-        answer.holds_until.is_none_or(|until| now < until).then(|| match &answer.outcome {
+        (now < answer.holds_until).then(|| match &answer.outcome {
             Ok(token) => Ok(Arc::clone(token)),
             Err(error) => Err(Error::clone(error)),
         })
@@ -97,17 +99,17 @@ impl Cache {
     }
 
     /// A token that is due but not dead yet.
-    pub(crate) fn live(&self, key: &TokenKey, now: OffsetDateTime) -> Option<Arc<OAuth2Token>> {
+    pub(crate) fn live(&self, key: &TokenKey, now: Moment) -> Option<Arc<OAuth2Token>> {
         let shard = self.read(key);
         let answer = shard.answers.get(key)?;
         let token = answer.outcome.as_ref().ok()?;
-        answer.live_until.is_none_or(|until| now < until).then(|| Arc::clone(token))
+        (now < answer.live_until).then(|| Arc::clone(token))
     }
 
     /// Lets a live token stand for a while though it is due, because trying again at once would not help.
-    pub(crate) fn hold(&self, key: &TokenKey, until: OffsetDateTime) {
+    pub(crate) fn hold(&self, key: &TokenKey, until: Moment) {
         if let Some(answer) = self.write(key).answers.get_mut(key) {
-            answer.holds_until = Some(answer.live_until.map_or(until, |live| live.min(until)));
+            answer.holds_until = answer.live_until.min(until);
         }
     }
 
@@ -132,7 +134,7 @@ impl Cache {
     }
 
     fn lock(&self, key: &TokenKey) -> &RwLock<Shard> {
-        &self.shards[(self.hasher.hash_one(key) % SHARDS as u64) as usize]
+        &self.shards[(key.hash_code() % SHARDS as u64) as usize].0
     }
 
     // No step leaves a shard half-changed, so that what a panic left behind can be used.

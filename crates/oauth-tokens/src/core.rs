@@ -10,7 +10,12 @@ use oauth_core::{Clock, OffsetDateTime};
 use tokio::sync::Semaphore;
 
 use crate::{
-    cache::Cache, ending::AllUnsaved, event::Observers, source::TokenSource, tasks::Tasks, timing::Timing,
+    cache::Cache,
+    ending::AllUnsaved,
+    event::Observers,
+    source::TokenSource,
+    tasks::Tasks,
+    timing::{Moment, Timing},
     vault::Vault,
 };
 
@@ -44,6 +49,14 @@ impl Time {
         match self {
             Self::System => OffsetDateTime::now_utc(),
             Self::Own(clock) => clock.now(),
+        }
+    }
+
+    /// The same in the form that is compared with each call.
+    pub(crate) fn moment(&self) -> Moment {
+        match self {
+            Self::System => Moment::now(),
+            Self::Own(clock) => clock.now().into(),
         }
     }
 }

@@ -55,7 +55,8 @@ pub enum Error {
         /// What the store said.
         cause: StoreError,
     },
-    /// A new token was obtained, and the store did not take it. This process keeps it in memory and goes on trying.
+    /// There is a new token, and the store did not take it. One from a refresh this process keeps in memory and goes on trying
+    /// to save; one that was [`put`](crate::TokenManager::put) is the caller's to put again.
     #[error("the new token of {key} could not be saved: {cause}")]
     NotSaved {
         /// The key.

@@ -13,6 +13,7 @@ use crate::{
     refresh::Why,
     state::DeadGrant,
     store::TokenStore,
+    timing::Moment,
 };
 
 /// Hands out live access tokens, and does what it takes to have them.
@@ -80,7 +81,7 @@ impl TokenManager {
     ///
     /// An [`Error`] that says why there is none; its [`class`](Error::class) says what to do.
     pub async fn get(&self, key: &TokenKey) -> Outcome {
-        let now = self.0.clock.now();
+        let now = self.0.clock.moment();
         match self.0.cache.fresh(key, now) {
             Some(outcome) => outcome,
             None => self.get_slowly(key, now).await,
@@ -96,7 +97,7 @@ impl TokenManager {
     ///
     /// An [`Error`] that says why there is none.
     pub async fn get_after_rejection(&self, key: &TokenKey, rejected: &str) -> Outcome {
-        let known = self.0.cache.fresh(key, self.0.clock.now());
+        let known = self.0.cache.fresh(key, self.0.clock.moment());
         match known {
             Some(Ok(token)) if token.access_token() == rejected => {}
             Some(outcome) => return outcome,
@@ -112,7 +113,7 @@ impl TokenManager {
         }
     }
 
-    async fn get_slowly(&self, key: &TokenKey, now: OffsetDateTime) -> Outcome {
+    async fn get_slowly(&self, key: &TokenKey, now: Moment) -> Outcome {
         let Some(live) = self.0.cache.live(key, now) else { return self.fly(key, || Why::Due).await.0 };
         let (outcome, was_mine) = match self.join_or_start(key, || Why::Due) {
             Ok((ending, true)) => match timeout(self.0.timing.patience, landed(ending)).await {
@@ -126,7 +127,8 @@ impl TokenManager {
         match outcome {
             Err(error) if error.leaves_the_old_token_good() => {
                 if was_mine {
-                    self.0.cache.hold(key, now + self.0.timing.first_backoff);
+                    let until = self.0.clock.now() + self.0.timing.first_backoff;
+                    self.0.cache.hold(key, until.into());
                 }
                 Ok(live)
             }

@@ -31,7 +31,7 @@ use crate::{
     state::State,
     store::{Acquired, Expected, Lease, Saved, StoreError},
     tasks::Ticket,
-    timing::{TOO_FRESH_TO_REFUSE, pause},
+    timing::{Moment, TOO_FRESH_TO_REFUSE, pause},
     vault::Opened,
 };
 
@@ -120,7 +120,7 @@ impl Flight<'_> {
                 Err(error) => return Landing::failed(error),
                 Ok(Acquired::Granted(granted)) => {
                     let held = lease.insert(granted);
-                    match self.under_lease(held).await {
+                    match self.under_lease(held, found).await {
                         Ok(landing) => return landing,
                         Err(Changed) => self.core.release(self.key, held).await,
                     }
@@ -204,8 +204,8 @@ impl Flight<'_> {
     }
 
     /// Looks again, marks the record, redeems and saves.
-    async fn under_lease(&self, lease: &Lease) -> Result<Landing, Changed> {
-        let found = match self.core.vault.load(self.key).await {
+    async fn under_lease(&self, lease: &Lease, known: Option<Opened>) -> Result<Landing, Changed> {
+        let found = match self.core.vault.load_again(self.key, known).await {
             Ok(found) => found,
             Err(error) => return Ok(Landing::failed(error)),
         };
@@ -273,6 +273,8 @@ impl Core {
         let live_until = self.timing.milestones(key, state).dead_at;
         let reread_at = self.timing.reread_after.map(|after| self.clock.now() + after);
         let holds_until = [until, live_until, reread_at].into_iter().flatten().min();
+        let moment = |time: Option<OffsetDateTime>| time.map_or(Moment::NEVER, Moment::from);
+        let (holds_until, live_until) = (moment(holds_until), moment(live_until));
         Answer { outcome: Ok(Arc::clone(token)), version, holds_until, live_until }
     }
 }
@@ -287,7 +289,7 @@ impl Landing {
     /// Without one, as the record says.
     pub(crate) fn refused(error: Error, version: u64, until: OffsetDateTime) -> Self {
         let outcome = Err(Box::new(error.clone()));
-        let answer = Answer { outcome, version, holds_until: Some(until), live_until: None };
+        let answer = Answer { outcome, version, holds_until: until.into(), live_until: Moment::NEVER };
         Self { outcome: Err(error), learned: Learned::Answer(answer), event: None }
     }
 

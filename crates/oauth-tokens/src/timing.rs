@@ -2,7 +2,7 @@
 
 use std::{
     hash::{BuildHasher, RandomState},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use oauth_core::OffsetDateTime;
@@ -17,6 +17,27 @@ const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A token that is younger than this is not refreshed because an API refused it: the next one would be refused too.
 pub(crate) const TOO_FRESH_TO_REFUSE: Duration = Duration::from_secs(10);
+
+/// A time in nanoseconds since 1970: what is compared with each call, so that no calendar is reckoned. It reaches to 2262.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Moment(i64);
+
+impl Moment {
+    pub(crate) const NEVER: Self = Self(i64::MAX);
+
+    /// By the operating system's clock.
+    pub(crate) fn now() -> Self {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Self(since.as_nanos().try_into().unwrap_or(i64::MAX))
+    }
+}
+
+impl From<OffsetDateTime> for Moment {
+    fn from(time: OffsetDateTime) -> Self {
+        let nanos = time.unix_timestamp_nanos();
+        Self(nanos.try_into().unwrap_or(if nanos < 0 { i64::MIN } else { i64::MAX }))
+    }
+}
 
 /// The time limits of a manager; see the builder's methods of the same names.
 #[derive(Clone, Debug)]

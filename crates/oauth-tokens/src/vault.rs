@@ -48,6 +48,20 @@ impl Vault {
         Ok(Some(opened))
     }
 
+    /// What is stored for a key now; what is known of it already is not opened once more.
+    pub(crate) async fn load_again(
+        &self,
+        key: &TokenKey,
+        known: Option<Opened>,
+    ) -> Result<Option<Opened>, Error> {
+        let record = self.store.load(key).await.map_err(|cause| Error::Store { key: key.clone(), cause })?;
+        match (record, known) {
+            (Some(record), Some(known)) if record.version == known.version => Ok(Some(known)),
+            (Some(record), _) => self.open(key, &record).map(Some),
+            (None, _) => Ok(None),
+        }
+    }
+
     pub(crate) fn open(&self, key: &TokenKey, record: &Record) -> Result<Opened, Error> {
         let unreadable = |reason| Error::Unreadable { key: key.clone(), reason };
         let opened = self

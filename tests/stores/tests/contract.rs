@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use oauth_store_redis::RedisStore;
 use oauth_store_sqlx::SqliteStore;
 use oauth_store_tests::{Store, redis};
 use oauth_test_servers::Redis;
@@ -34,7 +35,8 @@ async fn redis_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_cluster() {
     let server = Redis::start_cluster(&folder().join("servers")).unwrap();
-    check(redis(&server.url(), "contract").await.unwrap()).await;
+    let client = ::redis::cluster::ClusterClient::new([server.url()]).unwrap();
+    check(RedisStore::new(client.get_async_connection().await.unwrap())).await;
 }
 
 async fn check(store: impl Store + Clone + 'static) {

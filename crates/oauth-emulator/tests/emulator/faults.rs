@@ -213,3 +213,23 @@ async fn replies_and_callbacks_can_be_changed() {
     lab.emulator.fault_at("openid", Endpoint::Token, Fault::no_member("id_token")).unwrap();
     assert!(lab.sign_in(&OPENID).await.get("id_token").is_none());
 }
+
+#[tokio::test]
+async fn signed_userinfo_can_be_wrong_too() {
+    let lab = Lab::new().await;
+    let token = lab.sign_in(&FRANCECONNECT).await;
+    let userinfo = async |fault: Fault| {
+        lab.emulator.clear_faults();
+        lab.emulator.fault_at("franceconnect", Endpoint::Profile, fault).unwrap();
+        let url = "https://oidc.franceconnect.gouv.fr/api/v2/userinfo";
+        lab.get(url, &token).send().await.unwrap().text().await.unwrap()
+    };
+    assert_eq!(payload(&userinfo(Fault::claim("sub", "other")).await)["sub"], "other");
+    assert_eq!(payload(&userinfo(Fault::claim("aud", "other")).await)["aud"], "other");
+    let broken = userinfo(Fault::BadSignature(BadSignature::Broken)).await;
+    let set = keys(&lab, "https://oidc.franceconnect.gouv.fr/api/v2/jwks").await;
+    let mut validation = Validation::new(Algorithm::ES256);
+    validation.set_audience(&[FRANCECONNECT.id()]);
+    let key = DecodingKey::from_jwk(&set.keys[0]).unwrap();
+    assert!(jsonwebtoken::decode::<Value>(&broken, &key, &validation).is_err());
+}

@@ -201,6 +201,26 @@ async fn each_issuer_is_spelt_as_its_metadata_spells_it() {
 }
 
 #[tokio::test]
+async fn keycloaks_oauth_metadata_stands_between_host_and_path() {
+    let lab = Lab::new().await;
+    let url = "https://keycloak.example/.well-known/oauth-authorization-server/realms/demo";
+    let (_, document) = json(lab.backend.get(lab.emulator.local(url)).send().await.unwrap()).await;
+    assert_eq!(document["issuer"], "https://keycloak.example/realms/demo");
+    assert_eq!(document["token_endpoint"], KEYCLOAK.token);
+    assert_eq!(document["authorization_response_iss_parameter_supported"], true);
+}
+
+#[tokio::test]
+async fn userinfo_beside_an_api_is_signed_for_who_registered_that() {
+    let app = App { userinfo_signed_response_alg: Some(SigningAlg::RS256), ..App::default_of("gitlab") };
+    let lab = Lab::with(Emulator::builder().app("gitlab", app).start().await.unwrap());
+    let token = lab.sign_in(&GITLAB).await;
+    let reply = lab.get("https://gitlab.com/oauth/userinfo", &token).send().await.unwrap();
+    assert_eq!(reply.headers()["content-type"], "application/jwt");
+    assert_eq!(payload(&reply.text().await.unwrap())["email"], "ada@example.com");
+}
+
+#[tokio::test]
 async fn line_signs_with_the_channel_secret_for_the_web() {
     let lab = Lab::new().await;
     let (_, document) = json(

@@ -12,6 +12,13 @@ use crate::support::{Hands, Shaky, builder, key, sealer, stored};
 
 const SECOND: Duration = Duration::from_secs(1);
 
+/// Waits until so many requests have come to the provider, which takes its time for the answer.
+async fn until_asked(server: &RotatingServer, requests: usize) {
+    while server.token_requests() < requests {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
 #[tokio::test]
 async fn a_live_token_costs_no_look_into_the_store() {
     let (server, store) = (RotatingServer::new(), Shaky::default());
@@ -111,7 +118,7 @@ async fn revoke_tells_the_provider_then_forgets() {
 
 #[tokio::test]
 async fn a_revocation_during_a_refresh_leaves_no_token_behind() {
-    let server = RotatingServer::with(Duration::ZERO, Duration::from_millis(50), 3600 * SECOND);
+    let server = RotatingServer::with(Duration::ZERO, Duration::from_millis(300), 3600 * SECOND);
     let store = MemoryStore::new();
     let [one, other] = [(); 2].map(|()| builder(store.clone(), &server).build().unwrap());
     one.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
@@ -119,7 +126,7 @@ async fn a_revocation_during_a_refresh_leaves_no_token_behind() {
         let one = one.clone();
         async move { one.get(&key()).await }
     });
-    tokio::time::sleep(Duration::from_millis(20)).await;
+    until_asked(&server, 1).await;
     assert_eq!(other.revoke(&key()).await.unwrap(), Revoked::AtTheProvider);
     let refreshed = refresh.await.unwrap().unwrap();
     assert!(!server.knows(refreshed.access_token()));
@@ -129,16 +136,16 @@ async fn a_revocation_during_a_refresh_leaves_no_token_behind() {
 #[tokio::test]
 async fn a_login_or_a_delete_during_a_refresh_has_the_last_word() {
     for is_delete in [false, true] {
-        let server = RotatingServer::with(Duration::ZERO, Duration::from_millis(50), 3600 * SECOND);
+        let server = RotatingServer::with(Duration::ZERO, Duration::from_millis(300), 3600 * SECOND);
         let store = MemoryStore::new();
         let [one, other] = [(); 2].map(|()| builder(store.clone(), &server).build().unwrap());
-        for changer in [&one, &other] {
+        for (changer, asked) in [(&one, 1), (&other, 2)] {
             one.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
             let refresh = tokio::spawn({
                 let one = one.clone();
                 async move { one.get(&key()).await }
             });
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            until_asked(&server, asked).await;
             let new = server.sign_in().unwrap();
             if is_delete {
                 assert!(changer.delete(&key()).await.unwrap());
@@ -156,7 +163,7 @@ async fn a_login_or_a_delete_during_a_refresh_has_the_last_word() {
 
 #[tokio::test]
 async fn close_waits_for_what_is_under_way_and_begins_nothing_new() {
-    let server = RotatingServer::with(Duration::ZERO, Duration::from_millis(100), 3600 * SECOND);
+    let server = RotatingServer::with(Duration::ZERO, Duration::from_millis(300), 3600 * SECOND);
     let clock = Hands::new();
     let manager = builder(MemoryStore::new(), &server).clock(clock.clone()).build().unwrap();
     let live = key().with_label("live");
@@ -166,7 +173,7 @@ async fn close_waits_for_what_is_under_way_and_begins_nothing_new() {
         let manager = manager.clone();
         async move { manager.get(&key()).await }
     });
-    tokio::time::sleep(Duration::from_millis(20)).await;
+    until_asked(&server, 1).await;
     get.abort();
     assert!(manager.close().await.is_empty());
     let kept = stored(&manager, &key()).await.token.unwrap();
@@ -194,7 +201,7 @@ fn outside_a_runtime_there_is_an_error_and_no_panic() {
 
 #[test]
 fn a_refresh_that_fell_with_its_runtime_is_taken_up_by_another() {
-    let server = RotatingServer::with(60 * SECOND, Duration::from_millis(50), 3600 * SECOND);
+    let server = RotatingServer::with(60 * SECOND, Duration::from_millis(300), 3600 * SECOND);
     let store = MemoryStore::new();
     let manager = builder(store, &server).lease_lifetime(Duration::from_millis(300)).build().unwrap();
     let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
@@ -202,7 +209,7 @@ fn a_refresh_that_fell_with_its_runtime_is_taken_up_by_another() {
     first.block_on(manager.put(&key(), &server.sign_in_expired().unwrap())).unwrap();
     let doomed = manager.clone();
     first.spawn(async move { doomed.get(&key()).await });
-    std::thread::sleep(Duration::from_millis(20));
+    first.block_on(until_asked(&server, 1));
     first.shutdown_background();
     let token = runtime().block_on(manager.get(&key())).unwrap();
     assert!(server.knows(token.access_token()));

@@ -8,12 +8,12 @@
 //! # Ok::<(), oauth_onelogin::oauth_core::Error>(())
 //! ```
 //!
-//! How the client authenticates is a setting of the application at OneLogin: Basic, as here, or POST, for which call
-//! [`with_client_auth`](oauth_core::Provider::with_client_auth), or none, for which pass `ClientSecret::NONE`. OneLogin
-//! does not say whether an address is verified.
+//! How the client authenticates is a setting of the application at OneLogin: Basic or POST, which
+//! [`with_client_auth`](oauth_core::Provider::with_client_auth) chooses, in place of the first that the metadata names; or none,
+//! for which pass `ClientSecret::NONE`. OneLogin does not say whether an address is verified.
 
 pub use oauth_core;
-use oauth_core::{ClientAuth, Provider, Result, Spec, parameter};
+use oauth_core::{Provider, Result, Spec, parameter};
 pub use oauth_openid;
 
 /// OneLogin's dialect; the endpoints come from discovery.
@@ -23,7 +23,6 @@ pub const SPEC: Spec = Spec {
     color: "#1c1f2a",
     docs: "https://developers.onelogin.com/openid-connect",
     scopes: &["openid", "profile", "email"],
-    client_auth: ClientAuth::Basic,
     ..Spec::OPENID
 };
 

@@ -1,18 +1,26 @@
 //! Keeps the tokens of [`oauth_tokens`] in Redis, by the application's own connection.
 //!
 //! ```no_run
-//! # async fn f() -> Result<(), Box<dyn std::error::Error>> {
+//! # use std::sync::Arc;
+//! # use oauth_core::{OAuth2, Sealer};
+//! # async fn f(sealer: Sealer, provider: OAuth2) -> Result<(), Box<dyn std::error::Error>> {
 //! use oauth_store_redis::RedisStore;
+//! use oauth_tokens::TokenManager;
 //! use redis::aio::ConnectionManager;
 //!
 //! let client = redis::Client::open("redis://redis.example/")?;
 //! let store = RedisStore::new(ConnectionManager::new(client).await?).with_prefix("app:oauth")?;
+//! let tokens = TokenManager::builder(store, sealer).provider(Arc::new(provider)).build()?;
 //! # Ok(())
 //! # }
 //! ```
 //!
 //! Anything that is [`ConnectionLike`](redis::aio::ConnectionLike) and can be cloned will do: a `ConnectionManager` (which
 //! connects again by itself), a multiplexed connection, a cluster's connection. Redis 6.2 and later, or Valkey.
+//!
+//! While Redis is down, a `ConnectionManager` tries to connect again for some seconds before a command fails; whoever asks for a
+//! token that is due waits for that. `ConnectionManagerConfig` makes it shorter (`set_number_of_retries`, `set_max_delay`), and
+//! sets how long a reply may take: half a second by default, which a slow network exceeds (`set_response_timeout`).
 //!
 //! # What is in Redis
 //!

@@ -4,28 +4,26 @@
 //! `postgres`) is for several machines.
 //!
 //! ```
-//! use std::time::Duration;
+//! use std::sync::Arc;
 //!
+//! use oauth_core::{OAuth2, OAuth2Token, Sealer, SealingKey};
 //! use oauth_store_sqlx::SqliteStore;
-//! use oauth_tokens::{Acquired, TokenKey, TokenStore};
+//! use oauth_tokens::{TokenKey, TokenManager};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let folder = std::env::temp_dir().join(format!("oauth-store-sqlx-{}", std::process::id()));
 //! # std::fs::create_dir_all(&folder)?;
 //! # let path = folder.join("tokens.db");
-//! let store = SqliteStore::open(&path).await?;
+//! # let provider = OAuth2::new("CLIENT_ID", "CLIENT_SECRET", "https://as.example/authorize", "https://as.example/token");
+//! # let token_of_a_login = OAuth2Token::new("AT");
+//! // What the store sees is sealed with this key, which every process needs.
+//! let sealer = Sealer::new(SealingKey::from_base64("5RqPqvrbSrF4AsdeKiDfTmdKtF6HNrXAcGhIKqQZXxM=")?);
+//! let tokens = TokenManager::builder(SqliteStore::open(&path).await?, sealer).provider(Arc::new(provider)).build()?;
 //!
-//! // What `TokenManager` does with it: of all processes, one may refresh a key.
-//! let key = TokenKey::new("google", "user-17");
-//! let Acquired::Granted(lease) = store.acquire(&key, "this process", Duration::from_secs(30)).await? else {
-//!     panic!("nobody else asked");
-//! };
-//! assert!(matches!(
-//!     store.acquire(&key, "another process", Duration::from_secs(30)).await?,
-//!     Acquired::Held { .. }
-//! ));
-//! store.release(&key, &lease).await?;
+//! let key = TokenKey::new("oauth2", "user-17");
+//! tokens.put(&key, &token_of_a_login).await?;
+//! assert_eq!(tokens.get(&key).await?.access_token(), "AT");
 //! # std::fs::remove_dir_all(&folder)?;
 //! # Ok(())
 //! # }

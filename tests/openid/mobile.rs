@@ -1,0 +1,287 @@
+//! ID tokens that an application on a device obtained itself, and what the types of this library print.
+
+use std::time::Duration;
+
+use aws_lc_rs::digest;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use oauth_clients::{
+    ClientSecret, Error, ErrorKind, JwtCheck, LoginOptions, OAuth2, Provider, ResponseType,
+    openid::{
+        Algorithm, ClientMetadata, Discovery, Expectations, FrontChannelLogout, IdToken, InitiatedLogin,
+        Issuers, LogoutRequest, OpenID, OpenIDProvider, OtherAudiences, ProviderMetadata, Rules, Tenants,
+        VERIFY_ID_TOKEN, new_nonce,
+    },
+};
+use serde_json::{Value, json};
+
+use super::op::{
+    ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, CODE, Endpoint, ISSUER, Key, Op, SUBJECT, Signing, left_half,
+};
+
+const ANDROID: &str = "android-client";
+const IOS: &str = "ios-client";
+
+/// A client of a server that has no secret for this.
+fn public(op: &Op) -> OpenID {
+    let client = op.discovery().client(CLIENT_ID, ClientSecret::NONE).unwrap();
+    client.with_rules(|rules| rules.clock(op.clock.clone()))
+}
+
+async fn check(op: &Op, claims: Value, expected: &Expectations) -> Option<JwtCheck> {
+    let client = public(op);
+    let outcome = client.verify_id_token(&op.id_token(claims), expected).await;
+    assert_eq!((op.count(Endpoint::Token), op.count(Endpoint::UserInfo)), (0, 0));
+    outcome.err().map(|error: Error| {
+        assert_eq!(error.operation(), VERIFY_ID_TOKEN);
+        error.jwt_check().unwrap_or_else(|| panic!("{error:?}"))
+    })
+}
+
+#[tokio::test]
+async fn an_apps_own_id_token_is_verified_without_a_secret() {
+    let op = Op::new();
+    let client = public(&op);
+    let id_token = client.verify_id_token(&op.id_token(json!({})), &Expectations::new()).await.unwrap();
+    assert_eq!((id_token.issuer(), id_token.subject()), (ISSUER, SUBJECT));
+    assert_eq!(op.counts(), [1, 1, 0, 0]);
+    // Keys are read once for all tokens.
+    for _ in 0..10 {
+        client.verify_id_token(&op.id_token(json!({})), &Expectations::new()).await.unwrap();
+    }
+    assert_eq!(op.counts(), [1, 1, 0, 0]);
+}
+
+#[tokio::test]
+async fn it_may_be_for_any_of_the_applications_own_clients() {
+    let expected = Expectations::new().client_ids([ANDROID, IOS]);
+    for (claims, refused_by) in [
+        (json!({"aud": ANDROID}), None),
+        (json!({"aud": IOS}), None),
+        (json!({"aud": [IOS]}), None),
+        (json!({"aud": [IOS, ANDROID]}), None),
+        (json!({"aud": ANDROID, "azp": ANDROID}), None),
+        // As Google has it on Android: for the server, asked for by the app.
+        (json!({"aud": IOS, "azp": ANDROID}), None),
+        (json!({"aud": [IOS, ANDROID], "azp": IOS}), None),
+        // The client's own id is not among them unless it is named.
+        (json!({"aud": CLIENT_ID}), Some(JwtCheck::Audience)),
+        (json!({"aud": "other"}), Some(JwtCheck::Audience)),
+        (json!({"aud": [IOS, "other"]}), Some(JwtCheck::Audience)),
+        (json!({"aud": [IOS, CLIENT_ID]}), Some(JwtCheck::Audience)),
+        (json!({"aud": []}), Some(JwtCheck::Audience)),
+        (json!({"aud": null}), Some(JwtCheck::Audience)),
+        (json!({"aud": IOS, "azp": "other"}), Some(JwtCheck::AuthorizedParty)),
+        (json!({"aud": [IOS, ANDROID], "azp": "other"}), Some(JwtCheck::AuthorizedParty)),
+    ] {
+        assert_eq!(check(&Op::new(), claims.clone(), &expected).await, refused_by, "{claims}");
+    }
+    // With no names, it is the client's own.
+    let own = Expectations::new().client_ids(Vec::<String>::new());
+    assert_eq!(check(&Op::new(), json!({}), &own).await, None);
+    assert_eq!(check(&Op::new(), json!({"aud": IOS}), &own).await, Some(JwtCheck::Audience));
+    // Nobody has the id of nothing.
+    let empty = Expectations::new().client_ids([""]);
+    assert_eq!(check(&Op::new(), json!({"aud": IOS}), &empty).await, Some(JwtCheck::Audience));
+}
+
+#[tokio::test]
+async fn its_nonce_is_the_servers_or_the_hash_of_it() {
+    let nonce = new_nonce().unwrap();
+    assert!(nonce.len() >= 43 && nonce != new_nonce().unwrap());
+    let hash = digest::digest(&digest::SHA256, nonce.as_bytes());
+    let hex: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let base64 = URL_SAFE_NO_PAD.encode(hash);
+    let plain = Expectations::new().nonce(&*nonce);
+    let hashed = Expectations::new().hashed_nonce(&*nonce);
+    for (claim, expected, refused_by) in [
+        (json!(nonce), &plain, None),
+        (json!(hex), &hashed, None),
+        (json!(base64), &hashed, None),
+        // The hash does not do where the nonce itself is expected, nor the other way round: whoever sees the token sees it.
+        (json!(hex), &plain, Some(JwtCheck::Nonce)),
+        (json!(nonce), &hashed, Some(JwtCheck::Nonce)),
+        (json!(hex.to_uppercase()), &hashed, Some(JwtCheck::Nonce)),
+        (json!(format!("{base64}=")), &hashed, Some(JwtCheck::Nonce)),
+        (json!("other"), &plain, Some(JwtCheck::Nonce)),
+        (json!(""), &plain, Some(JwtCheck::Nonce)),
+        (json!(null), &plain, Some(JwtCheck::Nonce)),
+        (json!(null), &hashed, Some(JwtCheck::Nonce)),
+        (json!([nonce]), &plain, Some(JwtCheck::Nonce)),
+    ] {
+        assert_eq!(check(&Op::new(), json!({ "nonce": claim }), expected).await, refused_by, "{claim}");
+    }
+    // An empty nonce expects nothing that a token without one could have.
+    let empty = Expectations::new().nonce("");
+    assert_eq!(check(&Op::new(), json!({}), &empty).await, Some(JwtCheck::Nonce));
+}
+
+#[tokio::test]
+async fn what_else_the_server_expects_of_it_is_checked() {
+    let op = Op::new();
+    let now = op.clock.seconds();
+    let minute = Duration::from_secs(60);
+    for (claims, expected, refused_by) in [
+        (json!({"auth_time": now - 30}), Expectations::new().max_age(minute), None),
+        (json!({"auth_time": now - 300}), Expectations::new().max_age(minute), Some(JwtCheck::AuthTime)),
+        (json!({}), Expectations::new().max_age(minute), Some(JwtCheck::AuthTime)),
+        (json!({"acr": "gold"}), Expectations::new().acr(["gold"]), None),
+        (json!({"acr": "silver"}), Expectations::new().acr(["gold"]), Some(JwtCheck::Acr)),
+        (json!({}), Expectations::new().acr(["gold"]), Some(JwtCheck::Acr)),
+        (json!({}), Expectations::new().access_token("AT"), None),
+        (json!({"at_hash": left_half("RS256", "AT")}), Expectations::new().access_token("AT"), None),
+        (
+            json!({"at_hash": left_half("RS256", "other")}),
+            Expectations::new().access_token("AT"),
+            Some(JwtCheck::AccessTokenHash),
+        ),
+        (json!({"iat": now - 3600}), Expectations::new(), None),
+        (
+            json!({"iat": now - 3600}),
+            Expectations::new().issued_after(oauth_clients::Clock::now(&op.clock)),
+            Some(JwtCheck::IssuedAt),
+        ),
+        (json!({}), Expectations::new().issued_after(oauth_clients::Clock::now(&op.clock)), None),
+        (json!({"exp": now - 100}), Expectations::new(), Some(JwtCheck::Expiry)),
+    ] {
+        assert_eq!(check(&Op::new(), claims.clone(), &expected).await, refused_by, "{claims}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_of_somebody_else_makes_no_request_for_keys() {
+    let op = Op::new();
+    let client = public(&op);
+    let other = Op::at("https://evil.example");
+    for token in [
+        other.id_token(json!({})),
+        op.id_token(json!({"iss": "https://evil.example"})),
+        Signing::Bytes(Vec::new()).token(&json!({"alg": "none"}), &op.claims()),
+        Signing::Hmac("HS256", Vec::new()).token(&json!({"alg": "HS256"}), &op.claims()),
+        "a.b.c".to_owned(),
+        String::new(),
+        "x".repeat(1_000_000),
+    ] {
+        client.verify_id_token(&token, &Expectations::new()).await.unwrap_err();
+    }
+    assert_eq!(op.counts(), [1, 0, 0, 0]);
+    // Nor does a client without OpenID Connect.
+    let plain = OAuth2::new("id", "s", "https://as.example/a", "https://as.example/t");
+    let error = plain.verify_id_token(&op.id_token(json!({})), &Expectations::new()).await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Unsupported(_)), "{error}");
+}
+
+#[tokio::test]
+async fn an_issuer_of_several_names_is_one_of_those_that_were_said() {
+    // Google's tokens once named the issuer without its scheme.
+    let names = || vec![ISSUER.to_owned(), "op.example".to_owned()];
+    for (issuer, refused_by) in [
+        (ISSUER, None),
+        ("op.example", None),
+        ("http://op.example", Some(JwtCheck::Issuer)),
+        ("op.example/", Some(JwtCheck::Issuer)),
+        ("evil.op.example", Some(JwtCheck::Issuer)),
+        ("", Some(JwtCheck::Issuer)),
+    ] {
+        let op = Op::new();
+        let client = public(&op).with_rules(|rules| rules.issuers(Issuers::OneOf(names())));
+        let token = op.id_token(json!({ "iss": issuer }));
+        let outcome = client.verify_id_token(&token, &Expectations::new()).await;
+        if let Ok(id_token) = &outcome {
+            assert_eq!(id_token.identity().key(), (ISSUER, SUBJECT), "one user, whatever the name");
+        }
+        assert_eq!(outcome.err().and_then(|error| error.jwt_check()), refused_by, "{issuer}");
+    }
+}
+
+/// What every public type that holds something says of itself.
+#[tokio::test]
+async fn lb_01_no_type_prints_a_secret() {
+    let op = Op::bent(|state| state.claims = json!({"email": "ada@mail.example", "name": "Ada Lovelace"}));
+    let client = op.client();
+    let options = || {
+        LoginOptions::new()
+            .response_type(ResponseType::CodeIdToken)
+            .id_token_hint("SECRET-HINT")
+            .data(json!("SECRET-DATA"))
+    };
+    let started = op.start(&client, options()).await;
+    let beside = op.id_token(json!({"c_hash": left_half("RS256", CODE)}));
+    let callback = op.callback(&started.attempt, &[("id_token", &beside)]);
+    let callback_shown = format!("{callback:?}");
+    let attempt = started.attempt.clone();
+    let login = client.finish_login(started.attempt.clone(), callback).await.unwrap();
+    let id_token = IdToken::of(&login).unwrap();
+    let identity = client.get_identity(&login.token).await.unwrap();
+    let nonce = new_nonce().unwrap();
+    let expectations = Expectations::new().nonce(&*nonce).access_token(ACCESS_TOKEN).acr(["gold"]);
+    let wish = InitiatedLogin::from_query("iss=https://op.example&login_hint=ada@mail.example");
+    let metadata = ProviderMetadata::new(op.state().metadata.clone()).unwrap();
+    let standard = id_token.standard_claims();
+    #[derive(Debug, serde::Deserialize)]
+    struct Odd {
+        #[expect(dead_code, reason = "it is not a number, so nobody reads it")]
+        email: u8,
+    }
+    let unreadable = id_token.claims::<Odd>().unwrap_err();
+    assert!(unreadable.to_string().ends_with("invalid type: string, expected u8"), "{unreadable}");
+    let shown = [
+        format!("{client:?}"),
+        format!("{:?}", client.oauth2()),
+        format!("{:?}", options()),
+        format!("{started:?}"),
+        callback_shown,
+        format!("{login:?}"),
+        format!("{id_token:?}"),
+        format!("{identity:?}"),
+        format!("{standard:?}"),
+        format!("{expectations:?}"),
+        format!("{:?}", client.export_cache().unwrap()),
+        format!("{metadata:?}"),
+        format!("{:?}", op.discovery()),
+        format!("{:?}", Rules::new().algorithms([Algorithm::HS256]).other_audiences(OtherAudiences::None)),
+        format!("{:?}", Tenants::Any),
+        format!("{wish:?}"),
+        format!("{:?}", ClientMetadata::new(["https://app.example"]).set("client_secret", CLIENT_SECRET)),
+        format!("{:?}", FrontChannelLogout::from_query("iss=a&sid=b")),
+        format!("{:?}", LogoutRequest::new().id_token_hint("SECRET-HINT")),
+        format!("{:?}", Discovery::new(ISSUER)),
+        unreadable.to_string(),
+        format!("{unreadable:?}"),
+    ]
+    .join("\n");
+    for (name, secret) in [
+        ("the client secret", CLIENT_SECRET),
+        ("the access token", ACCESS_TOKEN),
+        ("the refresh token", "the-refresh-token"),
+        ("the code", CODE),
+        ("the state", attempt.state()),
+        ("the nonce", attempt.nonce().unwrap()),
+        ("another nonce", &nonce),
+        ("the code verifier", attempt.code_verifier().unwrap().expose()),
+        ("a token", "eyJ"),
+        ("a hint or data", "SECRET"),
+        ("an address", "ada@mail.example"),
+        ("a name", "Lovelace"),
+    ] {
+        assert!(!shown.contains(secret), "{name} in {shown}");
+    }
+    // Nor does any error that a bad token makes.
+    for (patch, signing) in [
+        (json!({"nonce": "other"}), Signing::With("RS256", Key::Rsa)),
+        (json!({"exp": 1}), Signing::With("RS256", Key::Rsa)),
+        (json!({"at_hash": "x"}), Signing::With("RS256", Key::Rsa)),
+        (json!({}), Signing::With("RS256", Key::OtherRsa)),
+    ] {
+        let op = Op::bent(|state| {
+            state.claims = patch;
+            state.claims["email"] = "ada@mail.example".into();
+            state.signing = signing;
+        });
+        let error = op.login(&op.client(), LoginOptions::new()).await.unwrap_err();
+        let shown = format!("{error} {error:?}");
+        let nonce = op.state().nonce.clone().unwrap();
+        for secret in [CLIENT_SECRET, ACCESS_TOKEN, CODE, &nonce, "eyJ", "ada@mail.example"] {
+            assert!(!shown.contains(secret), "{secret} in {shown}");
+        }
+    }
+}
