@@ -44,7 +44,10 @@ async fn the_driver_registers_signs_in_refreshes_and_signs_out() {
     let (start, end) = ended.split_at(ended.len() - 3);
     assert_eq!(
         start,
-        ["discover", "listen", "register", "login", "userinfo", "refresh", "login", "userinfo", "refresh"],
+        [
+            "discover", "listen", "register", "keys", "login", "userinfo", "refresh", "login", "userinfo",
+            "refresh"
+        ],
         "{report:?}"
     );
     assert!(end.contains(&"return") && end.contains(&"back_channel_logout"), "{report:?}");
@@ -65,7 +68,7 @@ async fn the_driver_takes_hybrid_answers_in_each_mode() {
         let (settings, report) = run(server, &arguments).await;
         assert_eq!(
             steps(&report),
-            ["discover", "listen", "register", "login", "userinfo", "refresh"],
+            ["discover", "listen", "register", "keys", "login", "userinfo", "refresh"],
             "{report:?}"
         );
         assert!(report.is_as_expected(&settings));
@@ -75,7 +78,7 @@ async fn the_driver_takes_hybrid_answers_in_each_mode() {
     let (settings, report) = run(server, &given).await;
     assert_eq!(
         steps(&report),
-        ["discover", "listen", "client", "login", "userinfo", "refresh"],
+        ["discover", "listen", "client", "keys", "login", "userinfo", "refresh"],
         "{report:?}"
     );
     assert!(report.is_as_expected(&settings));
@@ -103,6 +106,17 @@ async fn the_driver_says_what_was_refused_and_why() {
         assert!(!report.is_as_expected(&settings), "{report:?}");
         let (settings, report) = run(server, &arguments).await;
         assert!(!report.is_as_expected(&settings), "{report:?}");
+    }
+    // Runs that end early.
+    for (until, ended) in [
+        ("discover", &["discover"][..]),
+        ("keys", &["discover", "keys"]),
+        ("register", &["discover", "listen", "register"]),
+    ] {
+        let arguments = [&REGISTERED[..], &["--until", until]].concat();
+        let (settings, report) = run(server, &arguments).await;
+        assert_eq!(steps(&report), ended);
+        assert!(report.is_as_expected(&settings), "{report:?}");
     }
     // An issuer that differs by a slash.
     let slash = format!("{}/", server.issuer);

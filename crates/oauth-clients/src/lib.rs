@@ -32,12 +32,12 @@ mod registry;
 
 pub use oauth_core;
 pub use oauth_core::*;
+#[cfg(feature = "tokens")]
+pub use oauth_tokens as tokens;
 #[allow(
     unreachable_pub,
     unused_imports,
     reason = "there is nothing in it when no provider is switched on"
 )]
 pub use providers::*;
-#[cfg(feature = "tokens")]
-pub use oauth_tokens as tokens;
 pub use registry::{Registry, RegistryConfig, RegistryEntry};

@@ -40,7 +40,7 @@ pub async fn open(url: &str, table: &str) -> Result<Arc<dyn Store>> {
 ///
 /// When the server cannot be reached or refuses.
 pub async fn postgres(url: &str, table: &str) -> Result<PostgresStore> {
-    let pool = PgPoolOptions::new().max_connections(8).acquire_timeout(TIME_LIMIT).connect(url).await?;
+    let pool = PgPoolOptions::new().max_connections(4).acquire_timeout(TIME_LIMIT).connect(url).await?;
     let store = PostgresStore::new(pool).with_table(table)?.with_time_limit(TIME_LIMIT);
     store.migrate().await?;
     Ok(store)

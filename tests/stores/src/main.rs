@@ -1,6 +1,11 @@
 //! One process of many that share a store: it gets tokens as it is told, and says what happens.
 
-use std::{collections::BTreeMap, io::Write, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    io::Write,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result};
 use oauth_core::{OAuth2, OAuth2Token, Provider, async_trait};
@@ -19,7 +24,11 @@ async fn main() -> Result<()> {
     let mut input = BufReader::new(tokio::io::stdin()).lines();
     let settings = input.next_line().await?.context("the first line of the input is missing")?;
     let settings: Settings = serde_json::from_str(&settings)?;
-    let store = Telling(open(&settings.store, &settings.table).await?);
+    let store = Telling {
+        store: open(&settings.store, &settings.table).await?,
+        lease_lifetime: Duration::from_millis(settings.lease),
+        signs_of_life: Mutex::default(),
+    };
     let source = Slow {
         provider: provider(&settings.token_endpoint),
         reply_takes: Duration::from_millis(settings.reply_takes),
@@ -133,14 +142,31 @@ impl TokenSource for Slow {
     }
 }
 
-/// Says when the store has taken a record.
+/// Says when the store has taken a record, and when it refused one because this process was too slow.
 #[derive(Debug)]
-struct Telling(Arc<dyn oauth_store_tests::Store>);
+struct Telling {
+    store: Arc<dyn oauth_store_tests::Store>,
+    lease_lifetime: Duration,
+    /// When a lease of each subject was last granted or extended, at the earliest.
+    signs_of_life: Mutex<HashMap<String, Instant>>,
+}
+
+impl Telling {
+    fn sign_of_life(&self, key: &TokenKey, at: Instant) {
+        let mut signs = self.signs_of_life.lock().unwrap_or_else(PoisonError::into_inner);
+        signs.insert(key.subject().to_owned(), at);
+    }
+
+    fn has_stalled(&self, key: &TokenKey) -> bool {
+        let signs = self.signs_of_life.lock().unwrap_or_else(PoisonError::into_inner);
+        signs.get(key.subject()).is_some_and(|at| at.elapsed() > self.lease_lifetime)
+    }
+}
 
 #[async_trait]
 impl TokenStore for Telling {
     async fn load(&self, key: &TokenKey) -> Result<Option<Record>, StoreError> {
-        self.0.load(key).await
+        self.store.load(key).await
     }
 
     async fn save(
@@ -150,19 +176,23 @@ impl TokenStore for Telling {
         expected: Expected,
         lease: Option<&Lease>,
     ) -> Result<Saved, StoreError> {
-        let saved = self.0.save(key, sealed, expected, lease).await;
-        if let Ok(Saved::Version(_)) = saved {
-            say(&Report::Saved { subject: key.subject().to_owned() });
+        let saved = self.store.save(key, sealed, expected, lease).await;
+        match saved {
+            Ok(Saved::Version(_)) => say(&Report::Saved { subject: key.subject().to_owned() }),
+            Ok(Saved::Fenced) if self.has_stalled(key) => {
+                say(&Report::Stalled { subject: key.subject().to_owned() });
+            }
+            _ => {}
         }
         saved
     }
 
     async fn delete(&self, key: &TokenKey) -> Result<bool, StoreError> {
-        self.0.delete(key).await
+        self.store.delete(key).await
     }
 
     async fn list(&self, tenant: &str, subject: &str) -> Result<Vec<(TokenKey, Record)>, StoreError> {
-        self.0.list(tenant, subject).await
+        self.store.list(tenant, subject).await
     }
 
     async fn acquire(
@@ -171,14 +201,24 @@ impl TokenStore for Telling {
         holder: &str,
         lifetime: Duration,
     ) -> Result<Acquired, StoreError> {
-        self.0.acquire(key, holder, lifetime).await
+        let at = Instant::now();
+        let acquired = self.store.acquire(key, holder, lifetime).await;
+        if let Ok(Acquired::Granted(_)) = acquired {
+            self.sign_of_life(key, at);
+        }
+        acquired
     }
 
     async fn extend(&self, key: &TokenKey, lease: &Lease, lifetime: Duration) -> Result<bool, StoreError> {
-        self.0.extend(key, lease, lifetime).await
+        let at = Instant::now();
+        let extended = self.store.extend(key, lease, lifetime).await;
+        if let Ok(true) = extended {
+            self.sign_of_life(key, at);
+        }
+        extended
     }
 
     async fn release(&self, key: &TokenKey, lease: &Lease) -> Result<(), StoreError> {
-        self.0.release(key, lease).await
+        self.store.release(key, lease).await
     }
 }

@@ -71,6 +71,11 @@ pub enum Report {
         /// Whose token.
         subject: String,
     },
+    /// The lease was lost, after this process had stood still for longer than it lasts.
+    Stalled {
+        /// Whose lease.
+        subject: String,
+    },
     /// A grant is dead.
     Dead {
         /// Whose grant.

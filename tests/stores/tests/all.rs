@@ -1,4 +1,7 @@
 //! What must hold when many processes share one store, with the real servers. `cargo xtask test` starts them.
+//!
+//! The storms with killed processes and the outages last ten seconds for each store. `OAUTH_TEST_STORM_SECONDS=60` in the
+//! environment makes it a minute; `-- --nocapture` shows what was counted.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 

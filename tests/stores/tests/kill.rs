@@ -11,7 +11,7 @@ use tokio::{sync::oneshot, task::JoinHandle};
 
 use crate::{
     fixture::Place,
-    processes::{AuthorizationServer, Hammering, TURN, Told, storm_lasts},
+    processes::{AuthorizationServer, Death, Hammering, TURN, Told, storm_lasts},
 };
 
 const PROCESSES: usize = 8;
@@ -19,7 +19,7 @@ const SUBJECTS: usize = 64;
 const BETWEEN_KILLS: Duration = Duration::from_millis(100);
 /// Each subject is refreshed every two seconds or so.
 const ACCESS_TOKEN_LIFETIME: Duration = Duration::from_secs(3);
-const ORDER: Order = Order::Hammer { subjects: SUBJECTS, tasks: 16 };
+const ORDER: Order = Order::Hammer { subjects: SUBJECTS, tasks: 8 };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_grant_is_lost_in_sqlite_if_the_provider_allows_a_grace() {
@@ -58,7 +58,8 @@ async fn with_grace(place: &Place) {
     storm.end().await;
     assert!(storm.told().killed_in_flight > 0, "nothing was under way when processes were killed");
     storm.all_grants_are_alive().await;
-    assert_eq!(storm.lost, 0, "grants were lost");
+    storm.explain_the_rest();
+    assert_eq!(storm.lost + storm.stalled, 0, "grants were lost");
     storm.report("lost 0 grants with a grace of 30 s");
 }
 
@@ -70,6 +71,7 @@ async fn without_grace(place: &Place) {
     assert!(storm.told().killed_in_flight > 0, "nothing was under way when processes were killed");
     // Those that nobody has asked for since.
     storm.all_grants_are_alive().await;
+    storm.explain_the_rest();
     let (lost, kills, refreshes) = (storm.lost, storm.kills, storm.refreshes);
     storm.report(&format!(
         "lost {lost} grants without grace, all of them reported as lost in a refresh: {:.1} % of the kills, {:.2} % of the \
@@ -88,6 +90,9 @@ struct Storm<'a> {
     workers: Vec<(oneshot::Sender<()>, JoinHandle<()>)>,
     kills: usize,
     lost: usize,
+    /// Deaths that nothing explains yet.
+    unexplained: Vec<Death>,
+    stalled: usize,
     refreshes: usize,
 }
 
@@ -96,8 +101,9 @@ impl<'a> Storm<'a> {
         let server = AuthorizationServer::start(grace, ACCESS_TOKEN_LIFETIME).await;
         let manager =
             server.builder(place).await.reread_failures_after(Duration::from_millis(200)).build().unwrap();
-        // Long enough for a process that was only slow.
-        let settings = Settings { lease: 2000, reply_takes: 50, ..server.settings(place) };
+        // Many times what a process takes that is only slow, and so short that several may be killed one after the other within
+        // the grace.
+        let settings = Settings { lease: 3000, reply_takes: 50, ..server.settings(place) };
         let mut storm = Self {
             place,
             server,
@@ -107,6 +113,8 @@ impl<'a> Storm<'a> {
             workers: Vec::new(),
             kills: 0,
             lost: 0,
+            unexplained: Vec::new(),
+            stalled: 0,
             refreshes: 0,
         };
         for subject in 0..SUBJECTS {
@@ -167,11 +175,26 @@ impl<'a> Storm<'a> {
     async fn see_to_deaths(&mut self) {
         let deaths = std::mem::take(&mut self.told().deaths);
         for death in deaths {
-            assert!(death.lost_in_refresh, "{}: {}", death.subject, death.reason);
-            let was_in_flight = self.told().in_flight_when_killed.remove(&death.subject).is_some();
-            assert!(was_in_flight, "nobody who refreshed {} was killed", death.subject);
-            self.lost += 1;
             self.sign_in(&death.subject).await;
+            self.explain(death);
+        }
+    }
+
+    fn explain(&mut self, death: Death) {
+        let was_in_flight = self.told().in_flight_when_killed.remove(&death.subject).is_some();
+        match was_in_flight && death.lost_in_refresh {
+            true => self.lost += 1,
+            false => self.unexplained.push(death),
+        }
+    }
+
+    /// On a machine that is so busy that a process stands still for longer than its lease lasts, another one rightly takes over.
+    /// That costs a grant too, and the process says so, though perhaps after the other one has found the grant dead.
+    fn explain_the_rest(&mut self) {
+        for death in std::mem::take(&mut self.unexplained) {
+            let has_stalled = self.told().stalled.remove(&death.subject);
+            assert!(has_stalled, "{}: {}, and nobody was killed or too slow", death.subject, death.reason);
+            self.stalled += 1;
         }
     }
 
@@ -183,14 +206,11 @@ impl<'a> Storm<'a> {
             let subject = subject.to_string();
             match self.manager.get(&key(&subject)).await {
                 Ok(_) => {}
-                Err(oauth_tokens::Error::Dead { grant, .. }) => {
-                    let lost_in_refresh =
-                        matches!(grant.reason, oauth_tokens::DeadReason::LostInRefresh { .. });
-                    assert!(lost_in_refresh, "{subject}: {}", grant.reason);
-                    let was_in_flight = self.told().in_flight_when_killed.remove(&subject).is_some();
-                    assert!(was_in_flight, "nobody who refreshed {subject} was killed");
-                    self.lost += 1;
-                }
+                Err(oauth_tokens::Error::Dead { grant, .. }) => self.explain(Death {
+                    subject,
+                    lost_in_refresh: matches!(grant.reason, oauth_tokens::DeadReason::LostInRefresh { .. }),
+                    reason: grant.reason.to_string(),
+                }),
                 Err(error) => panic!("{subject}: {error}"),
             }
         }
@@ -200,12 +220,14 @@ impl<'a> Storm<'a> {
         let told = self.told();
         println!(
             "{}: {} kills in {:?} of {PROCESSES} processes that refreshed {SUBJECTS} subjects {} times; {} refreshes were under \
-             way in a process that was killed; {outcome}; {} other errors",
+             way in a process that was killed; {outcome}; {} lost to a process that stood still for longer \
+             than its lease; {} other errors",
             self.place.name,
             self.kills,
             storm_lasts(),
             self.refreshes,
             told.killed_in_flight,
+            self.stalled,
             told.errors.len(),
         );
     }

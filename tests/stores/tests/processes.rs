@@ -152,6 +152,8 @@ pub(crate) struct Told {
     pub(crate) in_flight_when_killed: BTreeMap<String, u128>,
     /// How often that happened.
     pub(crate) killed_in_flight: usize,
+    /// Subjects whose lease was lost by a process that had stood still for longer.
+    pub(crate) stalled: BTreeSet<String>,
     pub(crate) errors: Vec<String>,
 }
 
@@ -189,6 +191,9 @@ impl Hammering {
                 }
                 Report::Saved { subject } => {
                     self.in_flight.remove(&subject);
+                }
+                Report::Stalled { subject } => {
+                    told.stalled.insert(subject);
                 }
                 Report::Dead { subject, at, lost_in_refresh, reason } => {
                     if told.known_deaths.insert((subject.clone(), at)) {

@@ -40,7 +40,7 @@ const MOST_BYTES: usize = 64 * 1024;
 /// Something that came.
 pub(super) enum Event {
     /// A callback, with the attempt that its state belongs to.
-    Callback { attempt: Option<LoginAttempt>, callback: Callback },
+    Callback { attempt: Option<Box<LoginAttempt>>, callback: Callback },
     /// The browser returned from a logout, with this query.
     Returned(String),
     /// The provider posted a logout token. What was wrong is an error of the library, or a check of this program's.
@@ -168,7 +168,7 @@ impl Site {
     fn arrived(&self, callback: Callback) -> Response {
         let attempt = callback.get("state").and_then(|state| {
             // An attempt is used once, whatever comes of it.
-            self.attempts.lock().unwrap_or_else(PoisonError::into_inner).remove(state)
+            self.attempts.lock().unwrap_or_else(PoisonError::into_inner).remove(state).map(Box::new)
         });
         self.tell(Event::Callback { attempt, callback });
         page("Done. What came of it stands in the report.")

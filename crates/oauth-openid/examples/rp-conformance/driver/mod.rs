@@ -49,11 +49,26 @@ async fn steps(settings: &Settings, report: &mut Report) -> Result<(), Stop> {
     let discovery = Discovery::new(issuer).with_http_client(http);
     let metadata = discovery.fetch().await.map_err(refused("discover"))?;
     report.accepted("discover", json!({ "issuer": metadata.issuer() }));
+    if settings.ends_after("discover") {
+        return Ok(());
+    }
+    if settings.ends_after("keys") {
+        let nobody = discovery.client("", ClientSecret::NONE).map_err(refused("keys"))?;
+        nobody.warm_up().await.map_err(refused("keys"))?;
+        report.accepted("keys", json!({}));
+        return Ok(());
+    }
 
     let endpoints = Endpoints::listen(settings).await.map_err(|problem| Stop::failed("listen", problem))?;
     report.accepted("listen", json!({ "redirect_uri": endpoints.redirect_uri() }));
 
     let (client, registered) = client(settings, report, &discovery, &endpoints).await?;
+    if settings.ends_after("register") {
+        return Ok(());
+    }
+    // As an application that has run for a while: it knows keys, which may no longer be those that the provider signs with.
+    client.warm_up().await.map_err(refused("keys"))?;
+    report.accepted("keys", json!({}));
     let mut run = Run { settings, browser, endpoints, client };
     run.endpoints.serve(run.client.clone());
 
@@ -221,7 +236,7 @@ impl Run<'_> {
             let problem = "the callback's state belongs to no login of this run";
             return Err(Stop::refused("login", "StateMismatch", problem));
         };
-        let login = self.client.finish_login(attempt, callback).await.map_err(refused("login"))?;
+        let login = self.client.finish_login(*attempt, callback).await.map_err(refused("login"))?;
         let Some(id_token) = IdToken::of(&login) else {
             return Err(Stop::failed("login", "the login has no ID token"));
         };

@@ -26,6 +26,10 @@ pub(crate) struct Settings {
     #[arg(long)]
     pub(crate) initial_access_token: Option<String>,
 
+    /// Ends the run after this step.
+    #[arg(long, value_parser = ["discover", "keys", "register"])]
+    pub(crate) until: Option<String>,
+
     /// Deletes the registration at the end.
     #[arg(long)]
     pub(crate) delete: bool,
@@ -146,6 +150,11 @@ impl Settings {
             "code id_token" => ResponseType::CodeIdToken,
             _ => ResponseType::Code,
         }
+    }
+
+    /// Whether the run ends after this step.
+    pub(crate) fn ends_after(&self, step: &str) -> bool {
+        self.until.as_deref() == Some(step)
     }
 
     /// Whether the run ends with a logout, of whichever kind.
