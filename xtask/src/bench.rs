@@ -11,7 +11,6 @@ pub(crate) fn run(quick: bool, rows: &[String]) -> Result<()> {
         "run",
         "--quiet",
         "--release",
-        "--locked",
         "--manifest-path=xtask/bench/Cargo.toml",
         "--target-dir",
     ]);
