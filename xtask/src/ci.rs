@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail};
 
 use crate::{
-    demo, generate, package, system, test, tidy,
+    budgets, demo, generate, package, system, test, tidy,
     workspace::{self, Metadata, Package, cargo},
 };
 
@@ -31,6 +31,7 @@ pub(crate) fn run() -> Result<()> {
     steps.cargo_denying_warnings(&["doc", "--workspace", "--no-deps", "--features", &everything])?;
 
     steps.xtask("test", || test::run(&[]))?;
+    steps.xtask("budgets", || budgets::run(false))?;
     steps.xtask("demo --headless", || match demo::run(&["--headless".to_owned()])? {
         code if code == std::process::ExitCode::SUCCESS => Ok(()),
         _ => bail!("the demo failed"),

@@ -1,6 +1,8 @@
 //! The project's own commands. `cargo xtask --help` lists them; each has a file of its name.
 
+mod bench;
 mod browser;
+mod budgets;
 mod ci;
 mod demo;
 mod generate;
@@ -46,6 +48,22 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Measure this library beside its peers, and write docs/benchmarks.md
+    ///
+    /// A whole run takes about half an hour; with --quick or with names of rows, the page goes to target/bench.
+    Bench {
+        /// Less of everything, for a first look
+        #[arg(long)]
+        quick: bool,
+        /// Rows to measure, in place of all: exchange, url, verify, cold, parse, seal, manager, storm, build, catalogue
+        rows: Vec<String>,
+    },
+    /// Compare allocations, requests and packages with tests/budgets.toml
+    Budgets {
+        /// Write the file anew
+        #[arg(long)]
+        update: bool,
+    },
     /// Check everything that must hold on each change
     Ci,
     /// Make a provider crate from the template
@@ -85,6 +103,8 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Demo { arguments } => return demo::run(&arguments),
         // As they were typed, because a `--` among them is for Cargo to see.
         Command::Test { .. } => test::run(&env::args().skip(2).collect::<Vec<_>>())?,
+        Command::Bench { quick, rows } => bench::run(quick, &rows)?,
+        Command::Budgets { update } => budgets::run(update)?,
         Command::Ci => ci::run()?,
         Command::New { name, display_name } => new::run(&name, display_name.as_deref())?,
         Command::Generate { check: false } => generate::write()?,

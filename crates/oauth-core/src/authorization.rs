@@ -1,6 +1,5 @@
 use std::{borrow::Cow, fmt};
 
-use form_urlencoded::Serializer;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -8,6 +7,7 @@ use crate::{
     OAuth2,
     endpoints::check_url,
     error::{Error, ErrorKind, Operation, Result},
+    form::{push_encoded, push_pair},
     pkce::{CodeChallengeMethod, CodeVerifier},
 };
 
@@ -195,6 +195,10 @@ impl Params {
         }
     }
 
+    fn is_empty(&self) -> bool {
+        self.pairs.is_empty() && self.problem.is_none()
+    }
+
     pub(crate) fn remove(&mut self, name: &str) {
         self.pairs.retain(|(other, _)| other != name);
     }
@@ -253,6 +257,52 @@ const PROTECTED: &[&str] = &[
     "request_uri",
 ];
 
+/// What is the same in all authorization requests of a kind, checked and encoded.
+#[derive(Clone)]
+pub(crate) struct FixedPart {
+    redirect_uri: String,
+    /// From the endpoint to the redirect URI.
+    head: String,
+    scope: String,
+    /// What the provider and the application add.
+    tail: String,
+}
+
+impl FixedPart {
+    /// The URL of one request.
+    fn with(&self, request: &AuthorizationRequest<'_>) -> String {
+        let fixed = self.head.len() + self.scope.len() + self.tail.len();
+        // Room for state, challenge and nonce of the usual length with their names.
+        let mut url = String::with_capacity(fixed + 256);
+        url.push_str(&self.head);
+        let push = |url: &mut String, name: &str, value: &str| {
+            url.push_str(name);
+            push_encoded(url, value);
+        };
+        if let Some(state) = &request.state {
+            push(&mut url, "&state=", state);
+        }
+        push_pairs(&mut url, &self.scope);
+        if let Some((challenge, method)) = &request.challenge {
+            push(&mut url, "&code_challenge=", challenge);
+            push(&mut url, "&code_challenge_method=", method.as_str());
+        }
+        if let Some(nonce) = &request.nonce {
+            push(&mut url, "&nonce=", nonce);
+        }
+        push_pairs(&mut url, &self.tail);
+        url
+    }
+}
+
+/// Adds what is encoded already.
+fn push_pairs(url: &mut String, pairs: &str) {
+    if !pairs.is_empty() {
+        url.push('&');
+        url.push_str(pairs);
+    }
+}
+
 impl OAuth2 {
     /// Builds the URL to send the user's browser to (RFC 6749 section 4.1.1).
     ///
@@ -274,6 +324,31 @@ impl OAuth2 {
     }
 
     fn authorization_url(&self, request: &AuthorizationRequest<'_>) -> Result<String, String> {
+        if !self.is_usual(request) {
+            return Ok(self.fixed_part(request)?.with(request));
+        }
+        // Most applications have one redirect URI, so that everything but the random values is checked and encoded once.
+        let usual = self.usual_request();
+        match usual.get() {
+            Some(part) if part.redirect_uri == request.redirect_uri => Ok(part.with(request)),
+            _ => {
+                let part = self.fixed_part(request)?;
+                let url = part.with(request);
+                // The first one stays; another redirect URI is encoded each time.
+                let _ = usual.set(part);
+                Ok(url)
+            }
+        }
+    }
+
+    /// Whether a request asks for what this client asks for by itself.
+    fn is_usual(&self, request: &AuthorizationRequest<'_>) -> bool {
+        let own_scopes = request.scopes.as_ref().is_none_or(|scopes| *scopes == self.scopes());
+        own_scopes && request.response_type == ResponseType::Code && request.extras.is_empty()
+    }
+
+    /// Checks and encodes what does not change from one request of a kind to the next.
+    fn fixed_part(&self, request: &AuthorizationRequest<'_>) -> Result<FixedPart, String> {
         let endpoint = &*self.endpoints().authorize;
         check_url(endpoint, self.allows_http())?;
         check_redirect_uri(&request.redirect_uri)?;
@@ -310,46 +385,36 @@ impl OAuth2 {
             );
         }
 
-        let mut url = String::with_capacity(endpoint.len() + 512);
-        url.push_str(base);
-        url.push('?');
+        let mut head = format!("{base}?");
         if !query.is_empty() {
-            url.push_str(query.trim_end_matches('&'));
-            url.push('&');
+            head.push_str(query.trim_end_matches('&'));
+            head.push('&');
         }
-        let start = url.len();
-        let mut pairs = Serializer::for_suffix(url, start);
-        pairs
-            .append_pair("response_type", request.response_type.as_str())
-            .append_pair(self.client_id_param(), self.client_id())
-            .append_pair("redirect_uri", &request.redirect_uri);
-        if let Some(state) = &request.state {
-            pairs.append_pair("state", state);
-        }
+        head.push_str("response_type=");
+        push_encoded(&mut head, request.response_type.as_str());
+        push_pair(&mut head, self.client_id_param(), self.client_id());
+        push_pair(&mut head, "redirect_uri", &request.redirect_uri);
+
+        let mut encoded_scope = String::new();
         if !scope.is_empty() {
-            pairs.append_pair("scope", &scope);
+            push_pair(&mut encoded_scope, "scope", &scope);
         }
-        if let Some((challenge, method)) = &request.challenge {
-            pairs
-                .append_pair("code_challenge", challenge)
-                .append_pair("code_challenge_method", method.as_str());
-        }
-        if let Some(nonce) = &request.nonce {
-            pairs.append_pair("nonce", nonce);
-        }
+
+        let mut tail = String::new();
         if request.response_type != ResponseType::Code
             && extras.get("response_mode").is_none()
             && !kept.iter().any(|(name, _)| name == "response_mode")
         {
             // Its default is the fragment, which no server sees.
-            pairs.append_pair("response_mode", ResponseMode::FormPost.as_str());
+            push_pair(&mut tail, "response_mode", ResponseMode::FormPost.as_str());
         }
         for (name, value) in
             extras.pairs.iter().filter(|(name, _)| !kept.iter().any(|(other, _)| other == name))
         {
-            pairs.append_pair(name, value);
+            push_pair(&mut tail, name, value);
         }
-        Ok(pairs.finish())
+        let redirect_uri = request.redirect_uri.clone().into_owned();
+        Ok(FixedPart { redirect_uri, head, scope: encoded_scope, tail })
     }
 
     /// Whether callbacks arrive as a form that the provider's page posts from its own site (`response_mode=form_post`,

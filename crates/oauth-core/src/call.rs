@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use form_urlencoded::Serializer;
@@ -11,6 +13,7 @@ use crate::{
     OAuth2,
     endpoints::check_url,
     error::{Error, ErrorKind, Operation, Result},
+    form::{Form, encoded},
     http_client::{HttpError, HttpErrorKind, MAX_REPLY_BYTES},
     reply::Reply,
     secret::Secret,
@@ -29,10 +32,10 @@ pub struct Call<'c> {
     method: Method,
     url: String,
     headers: HeaderMap,
-    form: Option<Vec<(String, String)>>,
+    form: Option<Form>,
     json: Option<Value>,
     auth: Option<ClientAuth>,
-    /// What must not appear in an error, should the server echo it.
+    /// What must not appear in an error, should the server echo it, beside what stands in the form.
     secrets: Vec<Secret>,
     problem: Option<String>,
     /// Whether an access token authorizes the request, so that 401 means that it is dead.
@@ -88,7 +91,7 @@ impl<'c> Call<'c> {
 
     /// Sends a form. Pairs with an empty value are left out (RFC 6749 section 3.2), unless nothing works without them.
     pub fn form<'p>(mut self, pairs: impl IntoIterator<Item = (&'p str, &'p str)>) -> Self {
-        let form = self.form.get_or_insert_with(Vec::new);
+        let form = self.form.get_or_insert_with(Form::new);
         for (name, value) in pairs {
             if value.is_empty() {
                 if INDISPENSABLE.contains(&name) {
@@ -96,14 +99,11 @@ impl<'c> Call<'c> {
                 }
                 continue;
             }
-            if form.iter().any(|(other, _)| other == name) {
+            if form.has(name) {
                 self.problem =
                     Some(format!("the parameter {name} would be sent twice; leave it out of the extra ones"));
             }
-            if !PUBLIC_FIELDS.contains(&name) {
-                self.secrets.push(value.into());
-            }
-            form.push((name.to_owned(), value.to_owned()));
+            form.push(name, value);
         }
         self
     }
@@ -170,15 +170,16 @@ impl<'c> Call<'c> {
         if let Some(problem) = self.problem.take() {
             return Err(self.error(ErrorKind::Configuration(problem)));
         }
-        check_url(&self.url, self.client.allows_http())
+        let url = check_url(&self.url, self.client.allows_http())
             .map_err(|problem| self.error(ErrorKind::Configuration(problem)))?;
         self.authenticate().await?;
 
-        let body = match (&self.form, &self.json) {
+        let form = self.form.take().map(|form| Bytes::from(form.finish()));
+        let body = match (&form, &self.json) {
             (Some(form), _) => {
                 self.headers
                     .insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
-                Serializer::new(String::new()).extend_pairs(form).finish().into()
+                form.clone()
             }
             (None, Some(json)) => {
                 self.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -188,10 +189,7 @@ impl<'c> Call<'c> {
         };
         let mut request = http::Request::new(body);
         *request.method_mut() = self.method.clone();
-        *request.uri_mut() = self
-            .url
-            .parse()
-            .map_err(|_| self.error(ErrorKind::Configuration("the URL is not valid".to_owned())))?;
+        *request.uri_mut() = url;
         *request.headers_mut() = std::mem::take(&mut self.headers);
 
         let http = self.client.http().map_err(|problem| self.error(ErrorKind::Configuration(problem)))?;
@@ -200,7 +198,12 @@ impl<'c> Call<'c> {
             let error = HttpError::new(HttpErrorKind::TooLarge).with_status(reply.status());
             return Err(self.error(ErrorKind::Transport(error)));
         }
-        Reply::new(self.client, self.operation, reply, self.secrets, self.uses_token).check_status()
+        let hidden = Hidden {
+            secrets: self.secrets,
+            form: form.unwrap_or_default(),
+            client_id_param: self.client.client_id_param(),
+        };
+        Reply::new(self.client, self.operation, reply, hidden, self.uses_token).check_status()
     }
 
     async fn authenticate(&mut self) -> Result<()> {
@@ -236,20 +239,38 @@ impl<'c> Call<'c> {
             return Ok(());
         }
         for (name, value) in in_body {
-            let form = self.form.get_or_insert_with(Vec::new);
-            if form.iter().any(|(other, _)| other == name) {
+            let form = self.form.get_or_insert_with(Form::new);
+            if form.has(name) {
                 let problem =
                     format!("the extra parameters hold {name}, which the client sends itself; leave it out");
                 return Err(self.error(ErrorKind::Configuration(problem)));
             }
-            form.push((name.to_owned(), value.to_owned()));
+            form.push(name, value);
         }
         self.secrets.extend(secret);
         Ok(())
     }
 
     fn error(&self, kind: ErrorKind) -> Error {
-        Error::new(self.operation, self.client.name().to_owned(), kind)
+        Error::new(self.operation, self.client.kept_name(), kind)
+    }
+}
+
+/// What must not appear in an error, should the server echo it.
+pub(crate) struct Hidden {
+    secrets: Vec<Secret>,
+    /// As it was sent. It is only taken apart should it be needed.
+    form: Bytes,
+    client_id_param: &'static str,
+}
+
+impl Hidden {
+    /// All of it.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        let is_public = |name: &str| PUBLIC_FIELDS.contains(&name) || name == self.client_id_param;
+        let of_form = form_urlencoded::parse(&self.form)
+            .filter_map(move |(name, value)| (!is_public(&name)).then_some(value));
+        self.secrets.iter().map(|secret| Cow::Borrowed(secret.expose())).chain(of_form)
     }
 }
 
@@ -260,10 +281,6 @@ pub(crate) fn default_headers() -> HeaderMap {
     headers
         .insert(USER_AGENT, HeaderValue::from_static(concat!("oauth-clients/", env!("CARGO_PKG_VERSION"))));
     headers
-}
-
-fn encoded(text: &str) -> String {
-    form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
 /// Pairs as `application/x-www-form-urlencoded`, for a provider's own signatures.

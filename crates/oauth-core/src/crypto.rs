@@ -16,15 +16,24 @@ use crate::error::{Error, Operation};
 ///
 /// A configuration error when the operating system has no random bytes to give.
 pub fn random_token() -> Result<String, Error> {
-    let mut bytes = [0; 32];
-    SystemRandom::new().fill(&mut bytes).map_err(|_| {
+    random_tokens().map(|[token]| token)
+}
+
+/// Several of them, for which the operating system is asked once.
+///
+/// # Errors
+///
+/// As [`random_token`].
+pub(crate) fn random_tokens<const COUNT: usize>() -> Result<[String; COUNT], Error> {
+    let mut bytes = [[0; 32]; COUNT];
+    SystemRandom::new().fill(bytes.as_flattened_mut()).map_err(|_| {
         Error::configuration(
             "oauth2",
             "the operating system gave no random bytes; nothing can be signed in safely",
         )
         .during(Operation::START_LOGIN)
     })?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes))
+    Ok(bytes.map(|bytes| URL_SAFE_NO_PAD.encode(bytes)))
 }
 
 /// The base64url form of a text's SHA-256, which is what PKCE's `S256` asks for (RFC 7636 section 4.2).

@@ -132,6 +132,38 @@ impl std::error::Error for HttpError {
     }
 }
 
+/// The body of a reply, as it comes in. Nearly all come in one piece, which is not copied.
+#[cfg(any(feature = "hyper", feature = "reqwest"))]
+#[derive(Default)]
+struct Body {
+    first: Bytes,
+    /// All of it, once there is a second piece.
+    whole: bytes::BytesMut,
+}
+
+#[cfg(any(feature = "hyper", feature = "reqwest"))]
+impl Body {
+    /// Takes the next piece, unless the body would then be larger than [`MAX_REPLY_BYTES`].
+    fn push(&mut self, piece: Bytes) -> Result<(), HttpErrorKind> {
+        if self.first.len().max(self.whole.len()) + piece.len() > MAX_REPLY_BYTES {
+            return Err(HttpErrorKind::TooLarge);
+        }
+        if self.first.is_empty() {
+            self.first = piece;
+            return Ok(());
+        }
+        if self.whole.is_empty() {
+            self.whole.extend_from_slice(&self.first);
+        }
+        self.whole.extend_from_slice(&piece);
+        Ok(())
+    }
+
+    fn finish(self) -> Bytes {
+        if self.whole.is_empty() { self.first } else { self.whole.freeze() }
+    }
+}
+
 /// The client that all providers of a runtime share unless told otherwise, so that connections and TLS sessions are
 /// reused between calls.
 #[cfg(feature = "reqwest")]
@@ -140,11 +172,16 @@ pub(crate) use reqwest_client::shared;
 #[cfg(feature = "reqwest")]
 pub use reqwest_client::reqwest_client;
 
+#[cfg(feature = "hyper")]
+pub use hyper_client::HyperClient;
+
 /// Without an HTTP library there is no default.
 #[cfg(not(feature = "reqwest"))]
 pub(crate) fn shared() -> Result<Arc<dyn HttpClient>, String> {
     Err("no HTTP client: give one with with_http_client, or switch on the feature `reqwest`".to_owned())
 }
 
+#[cfg(feature = "hyper")]
+mod hyper_client;
 #[cfg(feature = "reqwest")]
 mod reqwest_client;

@@ -27,9 +27,10 @@ pub fn parse(text: &[u8]) -> Result<Value, String> {
     }
 }
 
-const DUPLICATE: &str = "an object names a member twice";
+pub(crate) const DUPLICATE: &str = "an object names a member twice";
 
-struct Strict(Value);
+/// A value in which no object names a member twice.
+pub(crate) struct Strict(pub(crate) Value);
 
 impl<'de> Deserialize<'de> for Strict {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

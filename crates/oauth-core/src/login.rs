@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use crate::{
     OAuth2,
     authorization::{AuthorizationRequest, Params, ResponseMode, ResponseType},
-    crypto::{random_token, sha256_base64url},
+    crypto::{random_token, random_tokens, sha256_base64url},
     error::{ErrorKind, LoginError, OAuthError, Operation, Result},
     pkce::CodeVerifier,
     reply::shown,
@@ -365,7 +365,8 @@ impl OAuth2 {
     ///
     /// A configuration error when the operating system has no random bytes to give.
     pub fn new_attempt(&self, redirect_uri: &str, options: &LoginOptions) -> Result<LoginAttempt> {
-        let random = || random_token().map_err(|error| error.at(self.name().to_owned()));
+        let [state, verifier, nonce] =
+            random_tokens().map_err(|error| error.at(self.name().to_owned()))?.map(Secret::new);
         let scopes: Vec<String> = match &options.scopes {
             Some(scopes) => scopes.iter().map(ToString::to_string).collect(),
             None => self.scopes().iter().map(ToString::to_string).collect(),
@@ -381,14 +382,12 @@ impl OAuth2 {
             provider: self.name().to_owned(),
             issuer: self.issuer().map(str::to_owned),
             redirect_uri: redirect_uri.to_owned(),
-            state: random()?.into(),
+            state,
             code_verifier: match self.pkce() {
-                Pkce::Challenge(_) => {
-                    Some(CodeVerifier::random().map_err(|error| error.at(self.name().to_owned()))?)
-                }
+                Pkce::Challenge(_) => Some(CodeVerifier::of_random(verifier)),
                 Pkce::Unsupported => None,
             },
-            nonce: asks_for_id_token.then(random).transpose()?.map(Into::into),
+            nonce: asks_for_id_token.then_some(nonce),
             response_mode: self.response_mode(options.response_type, &options.extras),
             response_type: options.response_type,
             max_age,
@@ -399,7 +398,10 @@ impl OAuth2 {
             lifetime: self.login_lifetime().as_secs(),
             data: options.data.clone(),
         };
-        self.any_protocol().map_or(Ok(attempt.clone()), |protocol| protocol.begin(self, attempt))
+        match self.any_protocol() {
+            Some(protocol) => protocol.begin(self, attempt),
+            None => Ok(attempt),
+        }
     }
 
     /// Tells this client from others that go by the same name.

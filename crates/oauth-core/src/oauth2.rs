@@ -1,11 +1,17 @@
-use std::{any::Any, borrow::Cow, fmt, sync::Arc, time::Duration};
+use std::{
+    any::Any,
+    borrow::Cow,
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header::USER_AGENT};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    authorization::Params,
+    authorization::{FixedPart, Params},
     call::{Call, default_headers},
     endpoints::{Endpoints, check_url, origin_of},
     error::{Error, ErrorKind, Operation, Result},
@@ -69,6 +75,8 @@ struct Settings {
     http: Option<Arc<dyn HttpClient>>,
     allows_http: bool,
     login_lifetime: Duration,
+    /// What its usual authorization requests have in common, once there was one.
+    usual_request: OnceLock<FixedPart>,
 }
 
 /// How long a sign-in may take, from `start_login` to `finish_login`, unless told otherwise.
@@ -128,6 +136,7 @@ impl OAuth2 {
             http: None,
             allows_http: false,
             login_lifetime: LOGIN_LIFETIME,
+            usual_request: OnceLock::new(),
         }));
         client.fill_in();
         client
@@ -299,7 +308,9 @@ impl OAuth2 {
     }
 
     fn settings(&mut self) -> &mut Settings {
-        Arc::make_mut(&mut self.0)
+        let settings = Arc::make_mut(&mut self.0);
+        settings.usual_request = OnceLock::new();
+        settings
     }
 }
 
@@ -309,6 +320,11 @@ impl OAuth2 {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.0.name
+    }
+
+    /// The same, to be kept.
+    pub(crate) fn kept_name(&self) -> Cow<'static, str> {
+        self.0.name.clone()
     }
 
     /// The provider's description.
@@ -392,7 +408,7 @@ impl OAuth2 {
     pub fn check_endpoints(&self) -> Result<()> {
         self.endpoints()
             .all()
-            .try_for_each(|url| check_url(url, self.allows_http()))
+            .try_for_each(|url| check_url(url, self.allows_http()).map(drop))
             .map_err(|problem| self.error(Operation::CONFIGURE, ErrorKind::Configuration(problem)))
     }
 
@@ -429,6 +445,10 @@ impl OAuth2 {
 
     pub(crate) fn authorize_params(&self) -> &Params {
         &self.0.authorize_params
+    }
+
+    pub(crate) fn usual_request(&self) -> &OnceLock<FixedPart> {
+        &self.0.usual_request
     }
 
     pub(crate) fn headers(&self) -> &HeaderMap {
@@ -650,7 +670,7 @@ impl OAuth2 {
 
     /// An error at this provider.
     pub fn error(&self, operation: Operation, kind: ErrorKind) -> Error {
-        Error::new(operation, self.name().to_owned(), kind)
+        Error::new(operation, self.kept_name(), kind)
     }
 }
 

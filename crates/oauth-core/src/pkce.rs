@@ -44,6 +44,11 @@ impl CodeVerifier {
         Ok(Self(Secret::new(random_token()?)))
     }
 
+    /// A verifier of a fresh [`random_token`].
+    pub(crate) fn of_random(token: Secret) -> Self {
+        Self(token)
+    }
+
     /// A verifier that was made or stored elsewhere.
     ///
     /// # Errors

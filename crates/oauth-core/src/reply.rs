@@ -7,10 +7,12 @@ use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 
 use crate::{
     OAuth2,
+    call::Hidden,
     error::{Error, ErrorKind, FailedReply, OAuthError, Operation, Result},
+    form::encoded,
     json,
-    secret::Secret,
     token::OAuth2Token,
+    token_reader,
 };
 
 /// What a provider answered, with a status of success.
@@ -23,7 +25,7 @@ pub struct Reply {
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
-    secrets: Vec<Secret>,
+    hidden: Hidden,
     invalid_grant_codes: &'static [&'static str],
     /// Whether the request was authorized by an access token.
     used_token: bool,
@@ -34,17 +36,17 @@ impl Reply {
         client: &OAuth2,
         operation: Operation,
         reply: http::Response<Bytes>,
-        secrets: Vec<Secret>,
+        hidden: Hidden,
         used_token: bool,
     ) -> Self {
         let (parts, body) = reply.into_parts();
         Self {
-            provider: client.name().to_owned().into(),
+            provider: client.kept_name(),
             operation,
             status: parts.status,
             headers: parts.headers,
             body,
-            secrets,
+            hidden,
             invalid_grant_codes: client.spec().invalid_grant_codes,
             used_token,
         }
@@ -56,13 +58,11 @@ impl Reply {
     ///
     /// What the provider refused with, or a malformed-reply error that keeps the body.
     pub fn token(&self, pointer: &str) -> Result<OAuth2Token> {
-        let mut fields = self.fields()?;
-        let fields = match (pointer, fields.pointer_mut(pointer).map(Value::take)) {
-            (_, Some(Value::Object(fields))) => fields,
-            ("", _) => return Err(self.malformed("it is not an object")),
-            _ => return Err(self.malformed(format!("there is no object at {pointer}"))),
+        let token = match pointer {
+            "" => token_reader::read(&self.body),
+            _ => None,
         };
-        let token = OAuth2Token::from_fields(fields).map_err(|reason| self.malformed(reason))?;
+        let token = token.map_or_else(|| self.token_in_fields(pointer), Ok)?;
         match token.token_type() {
             // It would need a proof that nobody made (RFC 9449 section 5).
             Some(kind) if kind.eq_ignore_ascii_case("DPoP") => {
@@ -70,6 +70,17 @@ impl Reply {
             }
             _ => Ok(token),
         }
+    }
+
+    /// The long way to a token, which knows forms and errors.
+    fn token_in_fields(&self, pointer: &str) -> Result<OAuth2Token> {
+        let mut fields = self.fields()?;
+        let fields = match (pointer, fields.pointer_mut(pointer).map(Value::take)) {
+            (_, Some(Value::Object(fields))) => fields,
+            ("", _) => return Err(self.malformed("it is not an object")),
+            _ => return Err(self.malformed(format!("there is no object at {pointer}"))),
+        };
+        token_reader::of_fields(fields).map_err(|reason| self.malformed(reason))
     }
 
     /// The JSON that the reply holds.
@@ -145,7 +156,7 @@ impl Reply {
         let message = ["message", "msg", "error_description", "errors", "detail"]
             .iter()
             .find_map(|name| fields.get(name)?.as_str())
-            .map(|text| shown(&without(text, &self.secrets)));
+            .map(|text| shown(&without(text, &self.hidden)));
         Err(self.error(ErrorKind::UnexpectedStatus { message, reply: self.failed() }))
     }
 
@@ -202,7 +213,7 @@ impl Reply {
     }
 
     fn hide_secrets(&self, error: OAuthError) -> OAuthError {
-        let safe = |text: &str| shown(&without(text, &self.secrets));
+        let safe = |text: &str| shown(&without(text, &self.hidden));
         OAuthError {
             code: safe(&error.code),
             description: error.description.as_deref().map(safe),
@@ -267,13 +278,13 @@ fn form(body: &[u8]) -> Option<Value> {
 }
 
 /// A text without the secrets that a server may have put into it.
-fn without(text: &str, secrets: &[Secret]) -> String {
+fn without(text: &str, hidden: &Hidden) -> String {
     let mut text = text.to_owned();
     // Shorter texts are no secrets, and to cut them out would garble the message.
-    for secret in secrets.iter().map(Secret::expose).filter(|secret| secret.len() >= 4) {
+    for secret in hidden.texts().filter(|secret| secret.len() >= 4) {
         // Servers echo what they got, which was encoded.
-        let encoded: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
-        for shape in [secret, &encoded, &encoded.replace('+', "%20")] {
+        let encoded = encoded(&secret);
+        for shape in [&*secret, &*encoded, &encoded.replace('+', "%20")] {
             text = text.replace(shape, "[hidden]");
         }
     }

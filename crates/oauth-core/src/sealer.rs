@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use base64::{
     Engine,
@@ -106,9 +106,11 @@ impl Sealer {
         let failed = |what: &str| {
             Error::configuration(attempt.provider().to_owned(), what).during(Operation::START_LOGIN)
         };
-        let secret =
-            Zeroizing::new(serde_json::to_vec(attempt).map_err(|_| failed("the attempt's data is no JSON"))?);
-        let sealed = self.seal_any(ATTEMPT, secret, &[]).map_err(failed)?;
+        // An attempt without much data of the application's has about 500 bytes.
+        let write = |to: &mut Vec<u8>| {
+            serde_json::to_writer(to, attempt).map_err(|_| "the attempt's data is no JSON")
+        };
+        let sealed = self.seal_any(ATTEMPT, 1024, write, &[]).map_err(failed)?;
         Ok(URL_SAFE_NO_PAD.encode(sealed))
     }
 
@@ -119,8 +121,11 @@ impl Sealer {
     ///
     /// A configuration error when the operating system has no random bytes to give.
     pub fn seal_bytes(&self, plain: &[u8], context: &[u8]) -> Result<Vec<u8>> {
-        let secret = Zeroizing::new(plain.to_vec());
-        self.seal_any(BYTES, secret, context).map_err(|what| Error::configuration("sealer", what))
+        let write = |to: &mut Vec<u8>| {
+            to.extend_from_slice(plain);
+            Ok(())
+        };
+        self.seal_any(BYTES, plain.len(), write, context).map_err(|what| Error::configuration("sealer", what))
     }
 
     /// Opens what [`seal_bytes`](Self::seal_bytes) sealed.
@@ -160,30 +165,33 @@ impl Sealer {
         if attempt.is_expired() { Err(SealError::Expired) } else { Ok(attempt) }
     }
 
+    /// Seals what is written, of about this length.
     fn seal_any(
         &self,
         version: u8,
-        mut secret: Zeroizing<Vec<u8>>,
+        length: usize,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), &'static str>,
         context: &[u8],
     ) -> Result<Vec<u8>, &'static str> {
         let key = &self.keys[0];
         let mut nonce = [0; NONCE_LEN];
         SystemRandom::new().fill(&mut nonce).map_err(|_| "the operating system gave no random bytes")?;
-        let mut sealed =
-            Vec::with_capacity(HEAD_LEN + NONCE_LEN + secret.len() + CHACHA20_POLY1305.tag_len());
+        let mut sealed = Vec::with_capacity(HEAD_LEN + NONCE_LEN + length + CHACHA20_POLY1305.tag_len());
         sealed.push(version);
         sealed.extend_from_slice(&key.id);
+        sealed.extend_from_slice(&nonce);
+        // It is encrypted where it stands, so that no copy of it is left behind.
+        write(&mut sealed)?;
+        let (head, rest) = sealed.split_at_mut(HEAD_LEN);
         let tag = key
             .aead()
             .ok_or("the sealing key is not valid")?
             .seal_in_place_separate_tag(
                 Nonce::assume_unique_for_key(nonce),
-                Aad::from([&sealed, context].concat()),
-                &mut secret,
+                bound(head, context),
+                &mut rest[NONCE_LEN..],
             )
             .map_err(|_| "the secret is too large to seal")?;
-        sealed.extend_from_slice(&nonce);
-        sealed.extend_from_slice(&secret);
         sealed.extend_from_slice(tag.as_ref());
         Ok(sealed)
     }
@@ -200,7 +208,7 @@ impl Sealer {
             outcome = Err(SealError::Damaged);
             let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| SealError::Damaged)?;
             let mut plain = Zeroizing::new(secret.to_vec());
-            let aad = Aad::from([head, context].concat());
+            let aad = bound(head, context);
             let length =
                 key.aead().and_then(|aead| Some(aead.open_in_place(nonce, aad, &mut plain).ok()?.len()));
             if let Some(length) = length {
@@ -210,6 +218,14 @@ impl Sealer {
         }
         outcome
     }
+}
+
+/// What is authenticated beside the secret.
+fn bound<'a>(head: &'a [u8], context: &'a [u8]) -> Aad<Cow<'a, [u8]>> {
+    Aad::from(match context {
+        [] => Cow::Borrowed(head),
+        _ => Cow::Owned([head, context].concat()),
+    })
 }
 
 impl SealingKey {

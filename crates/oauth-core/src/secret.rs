@@ -3,24 +3,33 @@ use std::{fmt, sync::Arc};
 use async_trait::async_trait;
 use serde::{Deserialize, Deserializer};
 use subtle::ConstantTimeEq;
-use zeroize::Zeroizing;
+use zeroize::zeroize_bytes;
 
 /// A string that must not be seen: a token, a client secret, a code verifier.
 ///
 /// It prints as `Secret(…)`, compares in constant time, does not serialize, and is wiped from memory when dropped.
 #[derive(Clone, Default)]
-pub struct Secret(Zeroizing<String>);
+pub struct Secret(String);
 
 impl Secret {
     /// Takes a string into hiding.
     pub fn new(secret: impl Into<String>) -> Self {
-        Self(Zeroizing::new(secret.into()))
+        Self(secret.into())
     }
 
     /// The secret itself. Whoever calls this answers for where it goes.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
+    }
+}
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        // `Zeroizing<String>` would do it byte by byte, which takes longer than to read a token.
+        let mut bytes = std::mem::take(&mut self.0).into_bytes();
+        bytes.resize(bytes.capacity(), 0);
+        zeroize_bytes(&mut bytes);
     }
 }
 

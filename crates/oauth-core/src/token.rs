@@ -1,6 +1,6 @@
 use std::{fmt, time::Duration};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
@@ -34,6 +34,15 @@ pub struct OAuth2Token {
     id_token: Option<Secret>,
     /// Everything else, as it came; `scope` too, because providers disagree on its shape.
     others: Map<String, Value>,
+}
+
+/// What a token reply holds, by type.
+pub(crate) struct Fields {
+    pub(crate) access_token: Option<String>,
+    pub(crate) token_type: Option<String>,
+    pub(crate) refresh_token: Option<String>,
+    pub(crate) id_token: Option<String>,
+    pub(crate) others: Map<String, Value>,
 }
 
 impl OAuth2Token {
@@ -159,39 +168,33 @@ impl OAuth2Token {
         self
     }
 
-    /// Reads a token reply. What harms nobody is tolerated, for all providers alike; see `docs/architecture.md`.
-    pub(crate) fn from_fields(mut fields: Map<String, Value>) -> Result<Self, String> {
-        let mut text = |name: &'static str| match fields.remove(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(format!("{name} is not a string")),
-        };
-        let access_token = text("access_token")?.ok_or("there is no access_token")?;
+    /// A token of what a reply holds.
+    pub(crate) fn of(fields: Fields) -> Result<Self, String> {
+        let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
+        let access_token = fields.access_token.ok_or("there is no access_token")?;
         if access_token.is_empty() {
             return Err("access_token is empty".to_owned());
         }
-        let token_type = text("token_type")?.filter(|kind| !kind.is_empty());
-        let refresh_token = text("refresh_token")?.filter(|token| !token.is_empty());
-        let id_token = text("id_token")?.filter(|token| !token.is_empty());
+        let mut others = fields.others;
         // Some providers write a date here; it stays among the other fields, and `expires_in` counts.
-        let known = fields.get("expires_at").and_then(|at| seconds(at).ok().flatten());
+        let known = others.get("expires_at").and_then(|at| seconds(at).ok().flatten());
         let expires_at =
             match known {
                 Some(at) => {
-                    fields.remove("expires_at");
+                    others.remove("expires_at");
                     Some(clamped(at))
                 }
-                None => fields.get("expires_in").map(seconds).transpose()?.flatten().map(|lifetime| {
+                None => others.get("expires_in").map(seconds).transpose()?.flatten().map(|lifetime| {
                     clamped(OffsetDateTime::now_utc().unix_timestamp().saturating_add(lifetime))
                 }),
             };
         Ok(Self {
             access_token: access_token.into(),
-            token_type,
+            token_type: filled(fields.token_type),
             expires_at,
-            refresh_token: refresh_token.map(Into::into),
-            id_token: id_token.map(Into::into),
-            others: fields,
+            refresh_token: filled(fields.refresh_token).map(Into::into),
+            id_token: filled(fields.id_token).map(Into::into),
+            others,
         })
     }
 
@@ -254,22 +257,17 @@ impl Serialize for OAuth2Token {
     }
 }
 
-impl<'de> Deserialize<'de> for OAuth2Token {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::from_fields(Map::deserialize(deserializer)?).map_err(D::Error::custom)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::token_reader::of_fields;
 
     fn token(extra: &Value) -> Result<OAuth2Token, String> {
         let mut fields = Map::from_iter([("access_token".to_owned(), json!("AT"))]);
         fields.extend(extra.as_object().unwrap().clone());
-        OAuth2Token::from_fields(fields)
+        of_fields(fields)
     }
 
     fn lifetime(expires_in: Value) -> Option<i64> {

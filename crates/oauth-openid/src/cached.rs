@@ -140,6 +140,16 @@ impl<T> Default for Cached<T> {
 }
 
 impl<T: Send + Sync + 'static> Cached<T> {
+    /// The document, if it is fresh: what a call costs most of the time.
+    pub(crate) fn fresh(&self, now: OffsetDateTime) -> Option<Arc<T>> {
+        let state = self.state();
+        state
+            .current
+            .as_ref()
+            .filter(|current| current.kept.is_fresh(now))
+            .map(|current| current.value.clone())
+    }
+
     /// The document, as fresh as it must be.
     pub(crate) async fn get(self: &Arc<Self>, client: &OAuth2, reading: &Reading<T>) -> Result<Arc<T>> {
         let now = reading.clock.now();

@@ -77,8 +77,13 @@ impl KeyStore {
         jws: &Jws,
         algorithm: Algorithm,
     ) -> Result<Arc<KeySet>> {
+        let cached = self.cached(jwks_url(client)?);
+        if let Some(keys) = cached.fresh(rules.clock.now())
+            && keys.fits(jws, algorithm)
+        {
+            return Ok(self.seen(keys));
+        }
         let reading = reading(client, rules)?;
-        let cached = self.cached(&reading.url);
         let asked = cached.asked();
         let keys = self.seen(cached.get(client, &reading).await?);
         if keys.fits(jws, algorithm) {
@@ -143,14 +148,17 @@ impl KeyStore {
     }
 }
 
-fn reading(client: &OAuth2, rules: &Rules) -> Result<Reading<KeySet>> {
-    let Some(url) = client.endpoints().jwks.as_deref() else {
+fn jwks_url(client: &OAuth2) -> Result<&str> {
+    client.endpoints().jwks.as_deref().ok_or_else(|| {
         let problem = "the provider's metadata has no jwks_uri, so no signature can be verified".to_owned();
-        return Err(client.error(Operation::GET_KEYS, ErrorKind::Configuration(problem)));
-    };
+        client.error(Operation::GET_KEYS, ErrorKind::Configuration(problem))
+    })
+}
+
+fn reading(client: &OAuth2, rules: &Rules) -> Result<Reading<KeySet>> {
     Ok(Reading {
         operation: Operation::GET_KEYS,
-        url: url.to_owned(),
+        url: jwks_url(client)?.to_owned(),
         policy: rules.key_cache,
         clock: rules.clock.clone(),
         shared: rules.shared_cache.clone(),

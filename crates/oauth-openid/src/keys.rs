@@ -2,9 +2,16 @@
 
 use std::sync::Arc;
 
-use aws_lc_rs::signature::{ECDSA_P521_SHA512_FIXED, UnparsedPublicKey};
+use aws_lc_rs::{
+    hmac,
+    signature::{
+        ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ECDSA_P521_SHA512_FIXED, ED25519, ParsedPublicKey,
+        RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512,
+        RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, RsaParameters,
+        RsaPublicKeyComponents, VerificationAlgorithm,
+    },
+};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use jsonwebtoken::{DecodingKey, crypto::aws_lc};
 use oauth_core::{
     Error, JwtCheck, Result,
     serde_json::{Map, Value},
@@ -54,21 +61,10 @@ pub(crate) struct KeySet {
 #[derive(Clone, Debug)]
 struct Key {
     id: Option<String>,
-    /// The algorithm that the key is for, if it says so.
-    algorithm: Option<Algorithm>,
     /// Whose key it is, in the sets of Microsoft, where tenants and servers share one.
     issuer: Option<String>,
-    material: Material,
-}
-
-#[derive(Clone, Debug)]
-enum Material {
-    Rsa(DecodingKey),
-    P256(DecodingKey),
-    P384(DecodingKey),
-    /// jsonwebtoken has no ES512.
-    P521(Vec<u8>),
-    Ed25519(DecodingKey),
+    /// The key, parsed for each algorithm that it may verify. Never empty.
+    verifiers: Vec<(Algorithm, ParsedPublicKey)>,
 }
 
 impl KeySet {
@@ -114,7 +110,10 @@ impl KeySet {
                 break;
             }
             tried += 1;
-            if key.material.verify(algorithm, jws.signed(token), &jws.signature) {
+            if key
+                .verifier(algorithm)
+                .is_some_and(|verifier| verifier.verify_sig(jws.signed(token), &jws.signature).is_ok())
+            {
                 return key.check_issuer(jws);
             }
         }
@@ -128,15 +127,15 @@ impl KeySet {
     }
 
     /// The keys that fit in every respect: a decoy of the same name and another type does not.
-    fn candidates(&self, jws: &Jws, algorithm: Algorithm) -> impl Iterator<Item = &Key> {
-        let id = jws.header.get("kid").cloned();
+    fn candidates<'k>(&'k self, jws: &'k Jws, algorithm: Algorithm) -> impl Iterator<Item = &'k Key> {
+        let id = jws.header.get("kid");
         self.keys.iter().filter(move |key| {
-            let named = match &id {
+            let named = match id {
                 None => true,
                 Some(Value::String(id)) => key.id.as_ref() == Some(id),
                 Some(_) => false,
             };
-            named && key.algorithm.is_none_or(|own| own == algorithm) && key.material.fits(algorithm)
+            named && key.verifier(algorithm).is_some()
         })
     }
 }
@@ -165,7 +164,10 @@ impl Key {
             Some(name) => Some(Algorithm::of(name.as_str()?)?),
         };
         let bytes = |name: &str| URL_SAFE_NO_PAD.decode(text(name)?.trim_end_matches('=')).ok();
-        let material = match (text("kty")?, text("crv")) {
+        let one = |algorithm, by: &'static dyn VerificationAlgorithm, key: Vec<u8>| {
+            Some(vec![(algorithm, ParsedPublicKey::new(by, key).ok()?)])
+        };
+        let mut verifiers = match (text("kty")?, text("crv")) {
             ("RSA", _) => {
                 let (n, e) = (bytes("n")?, bytes("e")?);
                 let significant = n.iter().position(|&byte| byte != 0).map(|at| &n[at..])?;
@@ -173,22 +175,31 @@ impl Key {
                 if bits < FEWEST_RSA_BITS {
                     return None;
                 }
-                Material::Rsa(DecodingKey::from_rsa_raw_components(significant, &e))
+                let key = RsaPublicKeyComponents { n: significant, e: &*e };
+                let verifier = |&(own, by)| match algorithm {
+                    Some(only) if only != own => None,
+                    _ => Some((own, key.to_parsed_public_key(by).ok()?)),
+                };
+                RSA.iter().filter_map(verifier).collect()
             }
-            ("EC", Some("P-256")) => Material::P256(DecodingKey::from_ec_der(&point(&bytes, 32)?)),
-            ("EC", Some("P-384")) => Material::P384(DecodingKey::from_ec_der(&point(&bytes, 48)?)),
-            ("EC", Some("P-521")) => Material::P521(point(&bytes, 66)?),
+            ("EC", Some("P-256")) => one(Algorithm::ES256, &ECDSA_P256_SHA256_FIXED, point(&bytes, 32)?)?,
+            ("EC", Some("P-384")) => one(Algorithm::ES384, &ECDSA_P384_SHA384_FIXED, point(&bytes, 48)?)?,
+            ("EC", Some("P-521")) => one(Algorithm::ES512, &ECDSA_P521_SHA512_FIXED, point(&bytes, 66)?)?,
             ("OKP", Some("Ed25519")) => {
-                Material::Ed25519(DecodingKey::from_ed_der(&bytes("x").filter(|x| x.len() == 32)?))
+                one(Algorithm::EdDSA, &ED25519, bytes("x").filter(|x| x.len() == 32)?)?
             }
             _ => return None,
         };
-        Some(Self {
+        verifiers.retain(|(own, _)| algorithm.is_none_or(|only| only == *own));
+        (!verifiers.is_empty()).then(|| Self {
             id: text("kid").map(str::to_owned),
-            algorithm,
             issuer: text("issuer").map(str::to_owned),
-            material,
+            verifiers,
         })
+    }
+
+    fn verifier(&self, algorithm: Algorithm) -> Option<&ParsedPublicKey> {
+        self.verifiers.iter().find(|(own, _)| *own == algorithm).map(|(_, verifier)| verifier)
     }
 
     /// A key that names its issuer signs for no other. Microsoft writes `{tenantid}` for those that sign for all tenants.
@@ -202,34 +213,20 @@ impl Key {
     }
 }
 
-/// A point in the uncompressed form of SEC 1, which is what verifies. That it is on the curve is checked there.
+/// What an RSA key may verify.
+const RSA: &[(Algorithm, &RsaParameters)] = &[
+    (Algorithm::RS256, &RSA_PKCS1_2048_8192_SHA256),
+    (Algorithm::RS384, &RSA_PKCS1_2048_8192_SHA384),
+    (Algorithm::RS512, &RSA_PKCS1_2048_8192_SHA512),
+    (Algorithm::PS256, &RSA_PSS_2048_8192_SHA256),
+    (Algorithm::PS384, &RSA_PSS_2048_8192_SHA384),
+    (Algorithm::PS512, &RSA_PSS_2048_8192_SHA512),
+];
+
+/// A point in the uncompressed form of SEC 1. That it is on the curve is checked when the key is parsed.
 fn point(bytes: &impl Fn(&str) -> Option<Vec<u8>>, length: usize) -> Option<Vec<u8>> {
     let (x, y) = (bytes("x")?, bytes("y")?);
     (x.len() == length && y.len() == length).then(|| [&[4], &*x, &*y].concat())
-}
-
-impl Material {
-    fn fits(&self, algorithm: Algorithm) -> bool {
-        use Algorithm::{ES256, ES384, ES512, EdDSA, PS256, PS384, PS512, RS256, RS384, RS512};
-        match self {
-            Self::Rsa(_) => matches!(algorithm, RS256 | RS384 | RS512 | PS256 | PS384 | PS512),
-            Self::P256(_) => algorithm == ES256,
-            Self::P384(_) => algorithm == ES384,
-            Self::P521(_) => algorithm == ES512,
-            Self::Ed25519(_) => algorithm == EdDSA,
-        }
-    }
-
-    fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
-        match self {
-            Self::Rsa(key) | Self::P256(key) | Self::P384(key) | Self::Ed25519(key) => {
-                verify(key, algorithm, message, signature)
-            }
-            Self::P521(point) => {
-                UnparsedPublicKey::new(&ECDSA_P521_SHA512_FIXED, point).verify(message, signature).is_ok()
-            }
-        }
-    }
 }
 
 /// Verifies with the client secret.
@@ -238,32 +235,13 @@ pub(crate) fn verify_hmac(jws: &Jws, token: &str, algorithm: Algorithm, secret: 
         let reason = format!("the client secret is too short to be a key for {algorithm}");
         return Err((JwtCheck::Key, reason));
     }
-    let key = DecodingKey::from_secret(secret.as_bytes());
-    match verify(&key, algorithm, jws.signed(token), &jws.signature) {
-        true => Ok(()),
-        false => Err((JwtCheck::Signature, "its signature was not made with the client secret".to_owned())),
-    }
-}
-
-/// Asks jsonwebtoken, by the provider of its feature `aws_lc_rs` and not by the process's default: that one panics when some
-/// other crate of the program switches the feature `rust_crypto` on.
-fn verify(key: &DecodingKey, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
-    use jsonwebtoken::Algorithm as Jwa;
-    let algorithm = match algorithm {
-        Algorithm::RS256 => Jwa::RS256,
-        Algorithm::RS384 => Jwa::RS384,
-        Algorithm::RS512 => Jwa::RS512,
-        Algorithm::PS256 => Jwa::PS256,
-        Algorithm::PS384 => Jwa::PS384,
-        Algorithm::PS512 => Jwa::PS512,
-        Algorithm::ES256 => Jwa::ES256,
-        Algorithm::ES384 => Jwa::ES384,
-        Algorithm::EdDSA => Jwa::EdDSA,
-        Algorithm::HS256 => Jwa::HS256,
-        Algorithm::HS384 => Jwa::HS384,
-        Algorithm::HS512 => Jwa::HS512,
-        Algorithm::ES512 => return false,
+    let by = match algorithm {
+        Algorithm::HS256 => hmac::HMAC_SHA256,
+        Algorithm::HS384 => hmac::HMAC_SHA384,
+        Algorithm::HS512 => hmac::HMAC_SHA512,
+        _ => return Err((JwtCheck::Algorithm, format!("{algorithm} takes no client secret as its key"))),
     };
-    let verifier = (aws_lc::DEFAULT_PROVIDER.verifier_factory)(&algorithm, key);
-    verifier.is_ok_and(|verifier| verifier.verify(message, &signature.to_vec()).is_ok())
+    let key = hmac::Key::new(by, secret.as_bytes());
+    hmac::verify(&key, jws.signed(token), &jws.signature)
+        .map_err(|_| (JwtCheck::Signature, "its signature was not made with the client secret".to_owned()))
 }

@@ -33,7 +33,7 @@
 //! the `sub` of the ID token, and if it is signed, its signature is verified too. The error says which check failed:
 //! [`oauth_core::JwtCheck`].
 //!
-//! Signatures are checked by [jsonwebtoken](https://docs.rs/jsonwebtoken) on aws-lc-rs.
+//! Signatures are checked by [aws-lc-rs](https://docs.rs/aws-lc-rs), with keys that are parsed when they are read.
 //!
 //! # Features
 //!

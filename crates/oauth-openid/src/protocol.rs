@@ -1,4 +1,5 @@
 use std::{
+    borrow::Cow,
     fmt,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -88,9 +89,9 @@ impl OpenIDConnect {
     }
 
     /// The issuers that tokens may name.
-    pub(crate) fn issuers(&self, client: &OAuth2) -> Issuers {
+    pub(crate) fn issuers(&self, client: &OAuth2) -> Cow<'_, Issuers> {
         let own = || Issuers::OneOf(client.issuer().map(str::to_owned).into_iter().collect());
-        self.rules.issuers.clone().unwrap_or_else(own)
+        self.rules.issuers.as_ref().map_or_else(|| Cow::Owned(own()), Cow::Borrowed)
     }
 
     /// Reads UserInfo, plain or signed (OpenID Connect Core section 5.3).

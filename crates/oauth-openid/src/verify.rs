@@ -94,7 +94,7 @@ impl OpenIDConnect {
 
     /// The client's algorithms, without those that the provider's metadata rules out. A list that has none of them says nothing:
     /// some servers do not keep it.
-    fn accepted(&self, token: JwtUse, metadata: Option<&ProviderMetadata>) -> Vec<Algorithm> {
+    fn accepted(&self, token: JwtUse, metadata: Option<&ProviderMetadata>) -> Cow<'_, [Algorithm]> {
         let (list, own) = match (token, &self.rules.userinfo_algorithms) {
             (JwtUse::UserInfo, Some(own)) => ("userinfo_signing_alg_values_supported", own),
             (JwtUse::UserInfo, None) => ("userinfo_signing_alg_values_supported", &self.rules.algorithms),
@@ -107,7 +107,7 @@ impl OpenIDConnect {
             .filter_map(Algorithm::of)
             .filter(|algorithm| own.contains(algorithm))
             .collect();
-        if listed.is_empty() { own.clone() } else { listed }
+        if listed.is_empty() { Cow::Borrowed(own) } else { Cow::Owned(listed) }
     }
 
     pub(crate) fn decrypted(&self, token: &str) -> Result<String, Refusal> {

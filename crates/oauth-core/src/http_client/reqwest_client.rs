@@ -3,12 +3,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body_util::Full;
 
 use crate::{endpoints::is_loopback, error::Error};
 
-use super::{CONNECT_TIMEOUT, HttpClient, HttpError, HttpErrorKind, MAX_REPLY_BYTES, REQUEST_TIMEOUT};
+use super::{Body, CONNECT_TIMEOUT, HttpClient, HttpError, HttpErrorKind, MAX_REPLY_BYTES, REQUEST_TIMEOUT};
 
 /// How many runtimes keep a client. Programs have one or a few; tests have one each, and are done with it soon.
 const MOST_RUNTIMES: usize = 64;
@@ -166,14 +166,11 @@ async fn read(
         return Err(too_large());
     }
     let headers = std::mem::take(reply.headers_mut());
-    let mut body = BytesMut::new();
-    while let Some(chunk) = reply.chunk().await.map_err(|error| failed(error).with_status(status))? {
-        if body.len() + chunk.len() > MAX_REPLY_BYTES {
-            return Err(too_large());
-        }
-        body.extend_from_slice(&chunk);
+    let mut body = Body::default();
+    while let Some(piece) = reply.chunk().await.map_err(|error| failed(error).with_status(status))? {
+        body.push(piece).map_err(|_| too_large())?;
     }
-    let mut whole = http::Response::new(body.freeze());
+    let mut whole = http::Response::new(body.finish());
     *whole.status_mut() = status;
     *whole.headers_mut() = headers;
     Ok(whole)

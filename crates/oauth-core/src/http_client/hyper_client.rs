@@ -1,0 +1,130 @@
+//! `hyper-util` as an [`HttpClient`], for programs that exchange tokens in bulk.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
+use http_body_util::{BodyExt, Full};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
+use rustls::{
+    ClientConfig,
+    crypto::{CryptoProvider, ring},
+};
+use rustls_platform_verifier::BuilderVerifierExt;
+
+use crate::error::Error;
+
+use super::{Body, CONNECT_TIMEOUT, HttpClient, HttpError, HttpErrorKind, MAX_REPLY_BYTES, REQUEST_TIMEOUT};
+
+/// An [`HttpClient`] on hyper alone, which takes about half the processor time of reqwest for each request.
+///
+/// It gives the same guarantees as the default client: no redirects, no cookies, no POST sent twice, at most
+/// [`MAX_REPLY_BYTES`] of a reply, [`CONNECT_TIMEOUT`] and [`REQUEST_TIMEOUT`], certificates verified as the platform does,
+/// HTTP/1.1. It reads nothing from the environment: there are no proxies. Cloning it is cheap, and clones share connections.
+///
+/// ```
+/// use oauth_core::{HyperClient, OAuth2, Provider};
+///
+/// # fn f() -> Result<(), oauth_core::Error> {
+/// let client = OAuth2::new("CLIENT_ID", "CLIENT_SECRET", "https://as.example/authorize", "https://as.example/token")
+///     .with_http_client(HyperClient::new()?);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A connection lives on the runtime that opened it, so a client serves one runtime.
+#[derive(Clone)]
+pub struct HyperClient {
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    request_timeout: Duration,
+}
+
+impl HyperClient {
+    /// A client that trusts the platform's root certificates, by rustls with the process's default provider, or else ring.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error when the system has no root certificates.
+    pub fn new() -> Result<Self, Error> {
+        let failed = |error: rustls::Error| Error::configuration("oauth2", format!("no TLS: {error}"));
+        let provider =
+            CryptoProvider::get_default().cloned().unwrap_or_else(|| Arc::new(ring::default_provider()));
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .and_then(|builder| builder.with_platform_verifier())
+            .map_err(failed)?
+            .with_no_client_auth();
+        Ok(Self::with_tls(config))
+    }
+
+    /// A client with TLS of your own: a private authority, a client certificate.
+    #[must_use]
+    pub fn with_tls(mut config: ClientConfig) -> Self {
+        // The connector sets it, and panics where something stands already.
+        config.alpn_protocols.clear();
+        let mut tcp = HttpConnector::new();
+        // What may go over plain http was decided before a request comes here.
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(config)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(tcp);
+        let client = Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector);
+        Self { client, request_timeout: REQUEST_TIMEOUT }
+    }
+
+    /// Lets a whole request take this long, in place of [`REQUEST_TIMEOUT`].
+    #[must_use]
+    pub fn with_request_timeout(mut self, limit: Duration) -> Self {
+        self.request_timeout = limit;
+        self
+    }
+
+    async fn exchange(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, HttpError> {
+        let reply = self.client.request(request.map(Full::new)).await.map_err(|error| {
+            let kind = if error.is_connect() { HttpErrorKind::Connect } else { HttpErrorKind::Other };
+            HttpError::new(kind).caused_by(error)
+        })?;
+        let (parts, mut body) = reply.into_parts();
+        let too_large = || HttpError::new(HttpErrorKind::TooLarge).with_status(parts.status);
+        let length = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        if length.is_some_and(|length: u64| length > MAX_REPLY_BYTES as u64) {
+            return Err(too_large());
+        }
+        let mut whole = Body::default();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| {
+                HttpError::new(HttpErrorKind::Other).caused_by(error).with_status(parts.status)
+            })?;
+            // What is no data are trailers, which nobody asked for.
+            if let Ok(piece) = frame.into_data() {
+                whole.push(piece).map_err(|_| too_large())?;
+            }
+        }
+        Ok(http::Response::from_parts(parts, whole.finish()))
+    }
+}
+
+#[async_trait]
+impl HttpClient for HyperClient {
+    async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, HttpError> {
+        match tokio::time::timeout(self.request_timeout, self.exchange(request)).await {
+            Ok(reply) => reply,
+            Err(_) => Err(HttpError::new(HttpErrorKind::Timeout)),
+        }
+    }
+}
+
+impl fmt::Debug for HyperClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HyperClient").field("request_timeout", &self.request_timeout).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,215 @@
+//! Reads a token out of JSON in one pass. What harms nobody is tolerated, for all providers alike; see `docs/architecture.md`.
+
+use std::fmt;
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor},
+};
+use serde_json::{Map, Value};
+
+use crate::{
+    json::{DUPLICATE, Strict},
+    token::{Fields, OAuth2Token},
+};
+
+impl<'de> Deserialize<'de> for OAuth2Token {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(TokenVisitor)
+    }
+}
+
+struct TokenVisitor;
+
+impl<'de> Visitor<'de> for TokenVisitor {
+    type Value = OAuth2Token;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a token reply, which is an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<OAuth2Token, A::Error> {
+        let mut texts: [Option<Option<String>>; TEXTS.len()] = Default::default();
+        let mut others = Map::new();
+        while let Some(member) = members.next_key()? {
+            let is_new = match member {
+                Member::Text(place) => {
+                    texts[place].replace(members.next_value_seed(Text(TEXTS[place]))?).is_none()
+                }
+                Member::Other(name) => {
+                    let Strict(value) = members.next_value()?;
+                    others.insert(name, value).is_none()
+                }
+            };
+            if !is_new {
+                return Err(A::Error::custom(DUPLICATE));
+            }
+        }
+        let [access_token, token_type, refresh_token, id_token] = texts.map(Option::flatten);
+        let fields = Fields { access_token, token_type, refresh_token, id_token, others };
+        OAuth2Token::of(fields).map_err(A::Error::custom)
+    }
+}
+
+/// The members that are texts, if they are anything.
+const TEXTS: [&str; 4] = ["access_token", "token_type", "refresh_token", "id_token"];
+
+/// The name of a member.
+enum Member {
+    /// Its place among [`TEXTS`].
+    Text(usize),
+    Other(String),
+}
+
+impl<'de> Deserialize<'de> for Member {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(MemberVisitor)
+    }
+}
+
+struct MemberVisitor;
+
+impl Visitor<'_> for MemberVisitor {
+    type Value = Member;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a member's name")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Member, E> {
+        Ok(match TEXTS.iter().position(|known| *known == name) {
+            Some(place) => Member::Text(place),
+            None => Member::Other(name.to_owned()),
+        })
+    }
+}
+
+/// The value of a member that is a text or null. Errors name the member, and never quote the value.
+struct Text(&'static str);
+
+impl Text {
+    fn refuse<E: Error>(self) -> Result<Option<String>, E> {
+        Err(E::custom(format_args!("{} is not a string", self.0)))
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Text {
+    type Value = Option<String>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Text {
+    type Value = Option<String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Some(text.to_owned()))
+    }
+
+    fn visit_string<E>(self, text: String) -> Result<Self::Value, E> {
+        Ok(Some(text))
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<Self::Value, E> {
+        self.refuse()
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<Self::Value, E> {
+        self.refuse()
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<Self::Value, E> {
+        self.refuse()
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Self::Value, E> {
+        self.refuse()
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<Self::Value, A::Error> {
+        self.refuse()
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, _: A) -> Result<Self::Value, A::Error> {
+        self.refuse()
+    }
+}
+
+/// Reads a token reply of which nothing else is to be known. `None` sends the caller to the long way, which finds out what is
+/// wrong with it: it may be a form, an error, or no token.
+pub(crate) fn read(body: &[u8]) -> Option<OAuth2Token> {
+    let token: OAuth2Token = serde_json::from_slice(body).ok()?;
+    (!token.others().contains_key("error")).then_some(token)
+}
+
+/// The same for fields that were read before.
+///
+/// # Errors
+///
+/// What is wrong with them.
+pub(crate) fn of_fields(fields: Map<String, Value>) -> Result<OAuth2Token, String> {
+    OAuth2Token::deserialize(Value::Object(fields)).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(text: &str) -> String {
+        serde_json::from_str::<OAuth2Token>(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_without_quoting_it() {
+        for (text, reason) in [
+            (r#"{"access_token":17}"#, "access_token is not a string"),
+            (r#"{"access_token":["SECRET"]}"#, "access_token is not a string"),
+            (r#"{"access_token":{"a":"SECRET"}}"#, "access_token is not a string"),
+            (r#"{"access_token":"SECRET","id_token":true}"#, "id_token is not a string"),
+            (r#"{"access_token":""}"#, "access_token is empty"),
+            (r#"{"token_type":"bearer"}"#, "there is no access_token"),
+            (r#"{"access_token":null}"#, "there is no access_token"),
+            (r#"{"access_token":"SECRET","expires_in":"soon"}"#, "the expiry is not a number of seconds"),
+        ] {
+            let found = problem(text);
+            assert!(found.starts_with(reason), "{found}");
+            assert!(!found.contains("SECRET"), "{found}");
+        }
+    }
+
+    #[test]
+    fn tk_21_a_member_that_stands_twice_is_refused() {
+        for twice in [
+            r#"{"access_token":"A","access_token":"B"}"#,
+            r#"{"access_token":"A","token_type":null,"token_type":"bearer"}"#,
+            r#"{"access_token":"A","team":1,"team":1}"#,
+            r#"{"access_token":"A","team":{"id":1,"id":2}}"#,
+        ] {
+            assert!(problem(twice).starts_with(DUPLICATE), "{twice}");
+        }
+    }
+
+    #[test]
+    fn the_short_way_takes_tokens_only() {
+        assert_eq!(read(br#"{"access_token":"A","n":1}"#).unwrap().access_token(), "A");
+        for other in [
+            &br#"{"access_token":"A","error":"invalid_grant"}"#[..],
+            br#"{"error":"invalid_grant"}"#,
+            b"access_token=A",
+            b"{",
+            b"[]",
+        ] {
+            assert!(read(other).is_none());
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! What a user's build costs: packages, processor time, and the size of the program.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::{
+    measure::{Spread, cpu_time_of_children},
+    report::{Bar, Goal, Kind, Row, Table, shown_ratio, shown_time},
+    world::World,
+};
+
+const OURS: &str = "with-oauth-github";
+const FLOOR: &str = "with-reqwest-ring";
+
+/// The programs with what stands in the table for them.
+const PROGRAMS: &[(&str, &str)] = &[
+    (FLOOR, "bare reqwest 0.13, rustls on ring, HTTP/1.1"),
+    (OURS, "oauth-github"),
+    ("with-oauth2", "oauth2 + reqwest"),
+    ("with-openidconnect", "openidconnect + reqwest"),
+    ("with-reqwest-default", "bare reqwest 0.13 with its defaults"),
+];
+
+pub fn row(world: &mut World) -> Result<Row> {
+    let programs = Programs::new(world)?;
+    let rounds = if world.quick { 1 } else { 3 };
+    let mut seconds: Vec<Vec<f64>> = vec![Vec::new(); PROGRAMS.len()];
+    for round in 0..rounds {
+        for at in 0..PROGRAMS.len() {
+            let at = (at + round) % PROGRAMS.len();
+            let (program, _) = PROGRAMS[at];
+            programs.clean(program)?;
+            seconds[at].push(programs.build(program, program)?);
+            eprintln!("  {program}: {:.1} s of CPU", seconds[at].last().unwrap_or(&0.0) / 1e9);
+        }
+    }
+    let place = |wanted: &str| PROGRAMS.iter().position(|(program, _)| *program == wanted).context("no such program");
+    let (floor, ours) = (place(FLOOR)?, place(OURS)?);
+    let ratio = |at: usize| {
+        Spread::of(seconds[at].iter().zip(&seconds[floor]).map(|(own, floor)| own / floor).collect())
+    };
+    let packages: Vec<usize> = PROGRAMS.iter().map(|(program, _)| programs.packages(program)).collect::<Result<_>>()?;
+    let sizes: Vec<f64> = PROGRAMS.iter().map(|(program, _)| programs.size(program, program)).collect::<Result<_>>()?;
+    let mut lines = Vec::new();
+    let mut bars = Vec::new();
+    for (at, (program, name)) in PROGRAMS.iter().enumerate() {
+        let kind = match *program {
+            OURS => Kind::Ours,
+            name if name.starts_with("with-reqwest") => Kind::Floor,
+            _ => Kind::Peer,
+        };
+        lines.push(vec![
+            if kind == Kind::Ours { format!("**{name}**") } else { (*name).to_owned() },
+            format!("{} ({:+})", packages[at], packages[at] as i64 - packages[floor] as i64),
+            shown_ratio(ratio(at)),
+            shown_time(Spread::of(seconds[at].clone()).median),
+            format!("{:.2}", sizes[at] / sizes[floor]),
+            mebibytes(sizes[at]),
+        ]);
+        bars.push(Bar { name: (*name).to_owned(), value: ratio(at), kind });
+    }
+    let size = sizes[ours] / sizes[floor];
+    let more = packages[ours] as i64 - packages[floor] as i64;
+    Ok(Row {
+        id: "build",
+        title: "A user's build",
+        method: format!(
+            "A minimal program for each, built from nothing with the dev profile as `cargo new` has it, {rounds} times in turn; CPU is \
+             that of Cargo and all it starts, and the size is that of the stripped program. Packages are what `cargo tree` \
+             lists for this platform, the program itself left out; ± is beside the first line. The programs of `oauth2` and \
+             `openidconnect` have their default features."
+        ),
+        tables: vec![Table {
+            title: String::new(),
+            header: ["", "packages", "CPU × ring floor", "CPU", "size × ring floor", "size"].map(str::to_owned).into(),
+            lines,
+            bars,
+            unit: "processor time of the build as a multiple of bare reqwest on ring".to_owned(),
+            goals: vec![
+                Goal::exact("packages ≤ floor with the same TLS + 10", format!("{more:+}"), more <= 10),
+                Goal::ratio("CPU ≤ 1.1 × that floor", ratio(ours), 1.1),
+                Goal::exact("size ≤ 1.1 × that floor", format!("{size:.2}"), size <= 1.1),
+            ],
+        }],
+    })
+}
+
+/// What the whole catalogue adds to two providers, one of each kind.
+pub fn all(world: &mut World) -> Result<Row> {
+    const TWO: &str = "catalogue-two";
+    const ALL: &str = "catalogue-all";
+    const FOLDER: &str = "catalogue";
+
+    let programs = Programs::new(world)?;
+    let rounds = if world.quick { 1 } else { 5 };
+    let (two, all) = (programs.own(TWO)?, programs.own(ALL)?);
+    let further: Vec<&String> = all.difference(&two).filter(|package| *package != ALL).collect();
+    let count = further.len() as f64;
+    // What both need is built once; after that, only what differs is.
+    programs.build(TWO, FOLDER)?;
+    programs.build(ALL, FOLDER)?;
+    let mut added = Vec::new();
+    for _ in 0..rounds {
+        programs.forget(FOLDER, &["oauth-clients", TWO])?;
+        let base = programs.build(TWO, FOLDER)?;
+        let names: Vec<&str> = further.iter().map(|package| &***package).chain(["oauth-clients", ALL]).collect();
+        programs.forget(FOLDER, &names)?;
+        let whole = programs.build(ALL, FOLDER)?;
+        added.push((whole - base) / count);
+        eprintln!("  {:.0} ms for each further provider", added.last().unwrap_or(&0.0) / 1e6);
+    }
+    let added = Spread::of(added);
+    let (small, large) = (programs.size(TWO, FOLDER)?, programs.size(ALL, FOLDER)?);
+    let each = (large - small) / count;
+    let line = |what: &str, value: String| vec![what.to_owned(), value];
+    let spread = format!("{} ({}–{})", shown_time(added.median), shown_time(added.low), shown_time(added.high));
+    Ok(Row {
+        id: "catalogue",
+        title: "The whole catalogue",
+        method: format!(
+            "A program with `oauth-clients` and the features `github` and `google`, beside the same one with `all`, which builds \
+             {count} provider packages more. Once everything is built, the facade, the program and those packages are built anew, \
+             {rounds} times in turn: the difference is theirs. Dev profile, stripped."
+        ),
+        tables: vec![Table {
+            title: String::new(),
+            header: ["", "for each further provider"].map(str::to_owned).into(),
+            lines: vec![
+                line("build CPU", spread.clone()),
+                line("program", format!("{:.1} KB", each / 1e3)),
+                line("program with two providers", mebibytes(small)),
+                line("program with all", format!("{} ({:.2} ×)", mebibytes(large), large / small)),
+            ],
+            bars: Vec::new(),
+            unit: String::new(),
+            goals: vec![
+                Goal::exact("< 50 ms of build CPU for each further provider", spread, added.median < 50e6),
+                Goal::exact("< 20 KB of program", format!("{:.1} KB", each / 1e3), each < 20e3),
+            ],
+        }],
+    })
+}
+
+fn mebibytes(bytes: f64) -> String {
+    format!("{:.2} MiB", bytes / 1024.0 / 1024.0)
+}
+
+struct Programs {
+    manifest: PathBuf,
+    scratch: PathBuf,
+}
+
+impl Programs {
+    fn new(world: &World) -> Result<Self> {
+        let programs = Self {
+            manifest: world.repository.join("xtask/bench/programs/Cargo.toml"),
+            scratch: world.scratch.join("build"),
+        };
+        run(programs.cargo("fetch").arg("--quiet"))?;
+        Ok(programs)
+    }
+
+    fn cargo(&self, command: &str) -> Command {
+        let mut cargo = Command::new("cargo");
+        cargo.arg(command).arg("--manifest-path").arg(&self.manifest);
+        // The flags of whoever runs the benchmark are none of a user's.
+        cargo.env_remove("RUSTFLAGS").env_remove("CARGO_TARGET_DIR");
+        cargo
+    }
+
+    fn folder(&self, folder: &str) -> PathBuf {
+        self.scratch.join(folder)
+    }
+
+    fn clean(&self, folder: &str) -> Result<()> {
+        let folder = self.folder(folder);
+        match folder.exists() {
+            true => fs::remove_dir_all(&folder).context("the target folder cannot be deleted"),
+            false => Ok(()),
+        }
+    }
+
+    /// Has Cargo build these packages anew.
+    fn forget(&self, folder: &str, packages: &[&str]) -> Result<()> {
+        let mut cargo = self.cargo("clean");
+        cargo.arg("--quiet").arg("--target-dir").arg(self.folder(folder));
+        for package in packages {
+            cargo.args(["--package", package]);
+        }
+        run(&mut cargo).map(drop)
+    }
+
+    /// The processor time of it, in nanoseconds.
+    fn build(&self, program: &str, folder: &str) -> Result<f64> {
+        let before = cpu_time_of_children();
+        run(self
+            .cargo("build")
+            .args(["--offline", "--quiet", "--package", program, "--target-dir"])
+            .arg(self.folder(folder)))?;
+        Ok(cpu_time_of_children() - before)
+    }
+
+    /// Of the stripped program, in bytes.
+    fn size(&self, program: &str, folder: &str) -> Result<f64> {
+        let binary = self.folder(folder).join("debug").join(program);
+        let stripped = binary.with_extension("stripped");
+        run(Command::new("strip").arg("-o").args([&stripped, &binary]))?;
+        Ok(fs::metadata(stripped)?.len() as f64)
+    }
+
+    /// How many packages a program builds beside itself.
+    fn packages(&self, program: &str) -> Result<usize> {
+        Ok(self.tree(program)?.len() - 1)
+    }
+
+    /// The packages of this repository among them.
+    fn own(&self, program: &str) -> Result<BTreeSet<String>> {
+        let packages = self.tree(program)?.into_iter().filter(|package| package.contains('('));
+        let names = packages.filter_map(|package| package.split(' ').next().map(str::to_owned));
+        Ok(names.filter(|name| name.starts_with("oauth-") || name.starts_with("catalogue-")).collect())
+    }
+
+    fn tree(&self, program: &str) -> Result<BTreeSet<String>> {
+        let tree = run(self.cargo("tree").args([
+            "--quiet",
+            "--offline",
+            "--edges=normal,build",
+            "--prefix=none",
+            "--no-dedupe",
+            "--package",
+            program,
+        ]))?;
+        let packages: BTreeSet<_> = tree.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        ensure!(!packages.is_empty(), "cargo tree lists nothing");
+        Ok(packages.into_iter().map(str::to_owned).collect())
+    }
+}
+
+fn run(command: &mut Command) -> Result<String> {
+    let output = command.stdin(Stdio::null()).output()?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        let program = Path::new(command.get_program()).display().to_string();
+        bail!("{program} failed: {}", said.trim());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}

@@ -1,0 +1,120 @@
+//! A login attempt in a cookie: sealed, and opened again.
+
+use anyhow::Result;
+use cookie::{Cookie, CookieJar, Key};
+use oauth_core::{LoginOptions, OAuth2, Provider, Sealer, SealingKey};
+use ring::{
+    aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
+    rand::{SecureRandom, SystemRandom},
+};
+
+use crate::{
+    measure::{Clock, Contender, interleave},
+    report::{Cast, Row, times},
+    world::{World, nobody, runtime},
+};
+
+const REDIRECT_URI: &str = "https://app.example.com/auth/callback";
+const FLOOR: &str = "ChaCha20-Poly1305 alone";
+const OURS: &str = "oauth-clients";
+const COOKIE: &str = "private cookie of `cookie`";
+
+pub fn row(world: &mut World) -> Result<Row> {
+    let client = OAuth2::new(
+        crate::jwt::CLIENT_ID,
+        "secret",
+        "https://accounts.example.com/authorize",
+        "https://accounts.example.com/token",
+    )
+    .with_scopes(["openid", "email", "profile"]);
+    let options = LoginOptions::new().data("/where/the/user/was?page=2");
+    let attempt = runtime()?.block_on(client.start_login(REDIRECT_URI, options))?.attempt;
+    let sealer = Sealer::new(SealingKey::random()?);
+    let sealed = sealer.seal(&attempt)?;
+    let text = serde_json::to_string(&attempt)?;
+
+    let key = Key::generate();
+    let private = {
+        let mut jar = CookieJar::new();
+        jar.private_mut(&key).add(Cookie::new("login", text.clone()));
+        jar.get("login").map(|cookie| cookie.value().to_owned()).unwrap_or_default()
+    };
+    let aead = LessSafeKey::new(UnboundKey::new(&CHACHA20_POLY1305, &[7; 32]).expect("the key is valid"));
+    let bare = {
+        let mut bytes = text.clone().into_bytes();
+        aead.seal_in_place_append_tag(Nonce::assume_unique_for_key([0; NONCE_LEN]), Aad::empty(), &mut bytes)
+            .expect("it is small enough");
+        bytes
+    };
+
+    let seal = vec![
+        Contender::new(FLOOR, |count| {
+            for _ in 0..count {
+                let mut nonce = [0; NONCE_LEN];
+                SystemRandom::new().fill(&mut nonce).expect("there are random bytes");
+                let mut bytes = text.as_bytes().to_vec();
+                aead.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::empty(), &mut bytes)
+                    .expect("it is small enough");
+                std::hint::black_box(bytes);
+            }
+        }),
+        Contender::new(OURS, |count| {
+            for _ in 0..count {
+                std::hint::black_box(sealer.seal(&attempt).expect("it is sealed"));
+            }
+        }),
+        Contender::new(COOKIE, |count| {
+            for _ in 0..count {
+                let text = serde_json::to_string(&attempt).expect("it is JSON");
+                let mut jar = CookieJar::new();
+                jar.private_mut(&key).add(Cookie::new("login", text));
+                std::hint::black_box(jar.get("login").map(|cookie| cookie.value().len()));
+            }
+        }),
+    ];
+    let sealing = interleave(seal, world.plan(20_000), &mut nobody);
+    let open = vec![
+        Contender::new(FLOOR, |count| {
+            for _ in 0..count {
+                let mut bytes = bare.clone();
+                let nonce = Nonce::assume_unique_for_key([0; NONCE_LEN]);
+                aead.open_in_place(nonce, Aad::empty(), &mut bytes).expect("it is whole");
+                std::hint::black_box(bytes);
+            }
+        }),
+        Contender::new(OURS, |count| {
+            for _ in 0..count {
+                let attempt = sealer.open(&sealed, "oauth2", REDIRECT_URI);
+                std::hint::black_box(attempt.expect("it opens"));
+            }
+        }),
+        Contender::new(COOKIE, |count| {
+            for _ in 0..count {
+                let jar = CookieJar::new();
+                let cookie = jar.private(&key).decrypt(Cookie::new("login", private.clone())).expect("it opens");
+                let attempt: oauth_core::LoginAttempt =
+                    serde_json::from_str(cookie.value()).expect("it is an attempt");
+                std::hint::black_box(attempt);
+            }
+        }),
+    ];
+    let opening = interleave(open, world.plan(20_000), &mut nobody);
+    let cast = Cast { ours: &[OURS], floors: &[FLOOR], base: FLOOR };
+    let tables = [("seal", sealing), ("open", opening)].map(|(title, measured)| {
+        times(title, &measured, &cast, Clock::Cpu)
+            .with_goal("CPU ≤ 1.5 × the AEAD alone", &measured, (OURS, FLOOR), Clock::Cpu, 1.5)
+    });
+    Ok(Row {
+        id: "seal",
+        title: "Sealed login attempt",
+        method: format!(
+            "{} in each round, of one attempt whose JSON has {} bytes and whose sealed form has {} characters. The AEAD alone gets \
+             the JSON as bytes, copies it, and seals it with a fresh random nonce, or opens it; it neither writes nor reads JSON or \
+             base64. The private cookie (AES-256-GCM) holds the same JSON, written and read each time.",
+            world.plan(20_000).iterations,
+            text.len(),
+            sealed.len()
+        ),
+        tables: tables.into(),
+    })
+}

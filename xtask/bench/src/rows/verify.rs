@@ -1,0 +1,137 @@
+//! An ID token's signature and claims, with keys that are there.
+
+use std::str::FromStr;
+
+use anyhow::Result;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use oauth_core::Secret;
+use oauth_openid::{Expectations, OpenID, OpenIDProvider, ProviderMetadata};
+
+use crate::{
+    flat,
+    jwt::{CLIENT_ID, Signer, claims},
+    measure::{Clock, Contender, interleave},
+    report::{Cast, Row, times},
+    world::{World, nobody, runtime},
+};
+
+pub const ISSUER: &str = "https://accounts.example.com";
+const NONCE: &str = "n-0S6_WzA2MjqK9wL4tN8vY3sD6hJ5gZb1fR7mX2q";
+const FLOOR: &str = "bare aws-lc-rs + serde";
+const OURS: &str = "oauth-clients";
+const JSONWEBTOKEN: &str = "jsonwebtoken";
+const OPENIDCONNECT: &str = "openidconnect";
+
+pub fn row(world: &mut World) -> Result<Row> {
+    let mut tables = Vec::new();
+    for signer in [Signer::rs256()?, Signer::es256()?, Signer::eddsa()?] {
+        tables.push(table(world, &signer)?);
+    }
+    Ok(Row {
+        id: "verify",
+        title: "ID token verification",
+        method: format!(
+            "{} verifications in each round, of one token with 15 claims, with keys that were read before. The floor decodes \
+             base64, reads header and claims into flat structs, and verifies with a key that aws-lc-rs parsed once; it checks no \
+             claim. `openidconnect` verifies with the crates of RustCrypto.",
+            world.plan(1_000).iterations
+        ),
+        tables,
+    })
+}
+
+fn table(world: &World, signer: &Signer) -> Result<crate::report::Table> {
+    let runtime = runtime()?;
+    let token = signer.token(&claims(ISSUER, NONCE));
+
+    let floor_key = signer.parsed()?;
+    let client = verifying_client(signer)?;
+    let expected = Expectations::new().nonce(Secret::new(NONCE));
+
+    let (validation, decoding_key) = {
+        use jsonwebtoken::{Algorithm, DecodingKey, Validation, jwk::Jwk};
+        let mut validation = Validation::new(Algorithm::from_str(signer.algorithm())?);
+        validation.set_audience(&[CLIENT_ID]);
+        validation.set_issuer(&[ISSUER]);
+        let jwk: Jwk = serde_json::from_value(signer.jwk())?;
+        (validation, DecodingKey::from_jwk(&jwk)?)
+    };
+    let verifier = {
+        use openidconnect::{ClientId, IssuerUrl, core::{CoreIdTokenVerifier, CoreJsonWebKeySet, CoreJwsSigningAlgorithm}};
+        let keys: CoreJsonWebKeySet = serde_json::from_value(signer.jwks())?;
+        let algorithm: CoreJwsSigningAlgorithm = serde_json::from_value(signer.algorithm().into())?;
+        CoreIdTokenVerifier::new_public_client(
+            ClientId::new(CLIENT_ID.to_owned()),
+            IssuerUrl::new(ISSUER.to_owned())?,
+            keys,
+        )
+        .set_allowed_algs([algorithm])
+    };
+
+    let contenders = vec![
+        Contender::new(FLOOR, |count| {
+            for _ in 0..count {
+                let (signed, signature) = token.rsplit_once('.').expect("it has parts");
+                let (header, claims) = signed.split_once('.').expect("it has parts");
+                let bytes = |part: &str| URL_SAFE_NO_PAD.decode(part).expect("it is base64url");
+                let header: flat::Header = serde_json::from_slice(&bytes(header)).expect("it is JSON");
+                floor_key.verify_sig(signed.as_bytes(), &bytes(signature)).expect("it is right");
+                let claims: flat::Claims = serde_json::from_slice(&bytes(claims)).expect("it is JSON");
+                std::hint::black_box((header, claims));
+            }
+        }),
+        Contender::new(OURS, |count| {
+            runtime.block_on(async {
+                for _ in 0..count {
+                    let id_token = client.verify_id_token(&token, &expected).await;
+                    std::hint::black_box(id_token.expect("it is right"));
+                }
+            });
+        }),
+        Contender::new(JSONWEBTOKEN, |count| {
+            for _ in 0..count {
+                let data = jsonwebtoken::decode::<flat::Claims>(&token, &decoding_key, &validation);
+                std::hint::black_box(data.expect("it is right"));
+            }
+        }),
+        Contender::new(OPENIDCONNECT, |count| {
+            use openidconnect::{Nonce, core::CoreIdToken};
+            let nonce = Nonce::new(NONCE.to_owned());
+            for _ in 0..count {
+                let id_token = CoreIdToken::from_str(&token).expect("it is a token");
+                let claims = id_token.claims(&verifier, &nonce).expect("it is right");
+                std::hint::black_box(claims);
+            }
+        }),
+    ];
+    let measured = interleave(contenders, world.plan(1_000), &mut nobody);
+    let cast = Cast { ours: &[OURS], floors: &[FLOOR], base: FLOOR };
+    let mut table = times(signer.algorithm(), &measured, &cast, Clock::Cpu)
+        .with_goal("CPU ≤ 1.1 × floor", &measured, (OURS, FLOOR), Clock::Cpu, 1.1);
+    let faster = match signer {
+        Signer::Rs256(_) => Some(7.0),
+        Signer::Es256(_) => Some(2.8),
+        Signer::EdDsa(_) => None,
+    };
+    if let Some(faster) = faster {
+        let text = format!("{faster} × as fast as openidconnect: CPU ≤ {:.3} × its", 1.0 / faster);
+        table = table.with_goal(&text, &measured, (OURS, OPENIDCONNECT), Clock::Cpu, 1.0 / faster);
+    }
+    Ok(table)
+}
+
+/// A client whose keys are there.
+pub fn verifying_client(signer: &Signer) -> Result<OpenID> {
+    let metadata = ProviderMetadata::new(serde_json::json!({
+        "issuer": ISSUER,
+        "authorization_endpoint": format!("{ISSUER}/authorize"),
+        "token_endpoint": format!("{ISSUER}/token"),
+        "jwks_uri": format!("{ISSUER}/jwks"),
+        "response_types_supported": ["code"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": [signer.algorithm()],
+    }))?;
+    use oauth_core::Provider;
+    let keys = crate::fixed::Fixed::json(signer.jwks().to_string());
+    Ok(OpenID::new(CLIENT_ID, "secret", metadata)?.with_http_client(keys))
+}

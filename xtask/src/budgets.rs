@@ -1,0 +1,68 @@
+//! `cargo xtask budgets`: what must not grow unnoticed, and is the same on each machine. Never seconds.
+
+use std::{collections::BTreeSet, fs, path::PathBuf};
+
+use anyhow::{Context, Result, bail};
+use toml::{Table, Value};
+
+use crate::workspace::{self, cargo};
+
+/// Programs of which each has one dependency, by what stands in the file for it and by Cargo's options.
+const PROGRAMS: &[(&str, &[&str])] = &[
+    ("oauth-github", &["--package=oauth-github"]),
+    ("oauth-google, with ID tokens", &["--package=oauth-google"]),
+    ("oauth-core on hyper alone", &["--package=oauth-core", "--no-default-features", "--features=hyper"]),
+];
+
+/// Compares with tests/budgets.toml, or writes it anew.
+pub(crate) fn run(update: bool) -> Result<()> {
+    let mut test = cargo();
+    test.args(["test", "--quiet", "--package=oauth-tests", "--test=budgets"]);
+    if update {
+        test.env("UPDATE_BUDGETS", "1");
+    }
+    workspace::run(&mut test)?;
+
+    let mut budgets: Table = workspace::read(&file())?.parse()?;
+    let packages = budgets.entry("packages").or_insert_with(|| Value::Table(Table::new()));
+    let packages = packages.as_table_mut().context("`packages` of tests/budgets.toml is no table")?;
+    let mut problems = Vec::new();
+    for (program, options) in PROGRAMS {
+        let count = count(options)?;
+        let budget = packages.insert((*program).to_owned(), Value::Integer(count));
+        match budget.and_then(|budget| budget.as_integer()) {
+            Some(budget) if count <= budget => println!("{program}: {count} of {budget} packages"),
+            budget => {
+                problems.push(format!("{program} builds {count} packages, and its budget is {budget:?}"))
+            }
+        }
+    }
+    if update {
+        let text = workspace::read(&file())?;
+        let head: String =
+            text.lines().take_while(|line| line.starts_with('#')).map(|line| format!("{line}\n")).collect();
+        fs::write(file(), format!("{head}\n{budgets}"))?;
+        println!("{} is written", workspace::short(&file()));
+    } else if !problems.is_empty() {
+        bail!(
+            "{}\nIf that is right, `cargo xtask budgets --update` writes the file anew.",
+            problems.join("\n")
+        );
+    }
+    Ok(())
+}
+
+fn file() -> PathBuf {
+    workspace::root().join("tests/budgets.toml")
+}
+
+/// How many packages a user builds, the one named among them.
+fn count(options: &[&str]) -> Result<i64> {
+    let mut tree = cargo();
+    tree.args(["tree", "--quiet", "--edges=normal,build", "--prefix=none", "--no-dedupe", "--locked"]);
+    // What a platform needs of its own must not change the number.
+    tree.arg("--target=x86_64-unknown-linux-gnu").args(options);
+    let listed = workspace::output(&mut tree)?;
+    let packages: BTreeSet<&str> = listed.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    Ok(i64::try_from(packages.len())?)
+}
