@@ -3,6 +3,8 @@
 //!
 //! A binary of its own, because the allocator that counts is the whole program's.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{
     collections::BTreeMap,
     env, fs,

@@ -74,8 +74,16 @@ fn features(steps: &mut Steps, core: &Package) -> Result<()> {
     for feature in ["", "github", "all"] {
         steps.cargo(&alone("oauth-clients", feature))?;
     }
-    for feature in ["sqlite", "postgres"] {
-        steps.cargo(&alone("oauth-store-sqlx", feature))?;
+    for (package, feature) in [
+        ("oauth-axum", ""),
+        ("oauth-axum", "openid"),
+        ("oauth-store-sqlx", "sqlite"),
+        ("oauth-store-sqlx", "postgres"),
+        ("oauth-tokens", ""),
+        ("oauth-tokens", "testkit"),
+        ("oauth-tokens", "tracing,metrics"),
+    ] {
+        steps.cargo(&alone(package, feature))?;
     }
     Ok(())
 }
@@ -89,11 +97,12 @@ fn alone<'a>(package: &'a str, feature: &'a str) -> Vec<&'a str> {
     [&arguments, DENY_WARNINGS].concat()
 }
 
-/// All features of the facade and of the core that need nothing of the system, which is what users and documentation see.
+/// All features that need nothing of the system, which is what users and documentation see.
 fn everything(core: &Package) -> String {
     let of_core = core.features.keys().filter(|&feature| feature != "default" && feature != NATIVE_TLS);
     let of_core = of_core.map(|feature| format!("oauth-core/{feature}"));
-    std::iter::once("oauth-clients/all".to_owned()).chain(of_core).collect::<Vec<_>>().join(",")
+    let others = ["oauth-axum/openid", "oauth-clients/all", "oauth-tokens/metrics", "oauth-tokens/tracing"];
+    others.map(str::to_owned).into_iter().chain(of_core).collect::<Vec<_>>().join(",")
 }
 
 /// The components of the toolchain that a minimal one lacks.

@@ -13,10 +13,10 @@
 //! | --- | --- |
 //! | have live tokens | [`TokenManager`], [`TokenManagerBuilder`], [`TokenKey`] |
 //! | know what to do when there is none | [`Error`] |
-//! | call an API with them | [`AuthorizedClient`], [`TokenMiddleware`] |
+//! | call an API with them | [`AuthorizedClient`], `TokenMiddleware` |
 //! | have tokens for machines | [`ClientCredentials`], [`JwtBearer`], [`TokenSource`] |
 //! | know what happens | [`Observer`], [`Event`] |
-//! | keep them elsewhere than in memory | `oauth-store-sqlx`, `oauth-store-redis`, or a [`TokenStore`] of your own that passes [`testkit`] |
+//! | keep them elsewhere than in memory | `oauth-store-sqlx`, `oauth-store-redis`, or a [`TokenStore`] of your own that passes `testkit` |
 //!
 //! The guide, with a table of what happens when what fails, is `docs/tokens.md` in the repository.
 //!
@@ -25,10 +25,10 @@
 //! | feature | default | what it does |
 //! | --- | --- | --- |
 //! | `reqwest` | yes | [`AuthorizedClient`] |
-//! | `reqwest-middleware` | | [`TokenMiddleware`] |
+//! | `reqwest-middleware` | | `TokenMiddleware` |
 //! | `tracing` | | a span for each refresh |
 //! | `metrics` | | counters |
-//! | `testkit` | | [`testkit`] |
+//! | `testkit` | | `testkit` |
 
 #![forbid(unsafe_code)]
 

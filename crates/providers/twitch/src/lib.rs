@@ -63,7 +63,7 @@ impl TwitchOAuth2 {
     ///
     /// # Errors
     ///
-    /// Any [`Error`](oauth_core::Error).
+    /// Any [`Error`].
     pub async fn get_user(&self, access_token: &str) -> Result<Value> {
         let url = self.oauth2.endpoints().other("users").map_err(|error| error.at(SPEC.name))?;
         let call = self.oauth2.call(GET_USER, Method::GET, url).bearer(access_token);
