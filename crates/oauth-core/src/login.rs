@@ -393,7 +393,7 @@ impl OAuth2 {
             max_age,
             required_acr: asked("claims").map(essential_acr).unwrap_or_default(),
             scopes,
-            client: self.fingerprint(),
+            client: self.fingerprint().to_owned(),
             started_at: OffsetDateTime::now_utc().unix_timestamp(),
             lifetime: self.login_lifetime().as_secs(),
             data: options.data.clone(),
@@ -405,10 +405,12 @@ impl OAuth2 {
     }
 
     /// Tells this client from others that go by the same name.
-    fn fingerprint(&self) -> String {
-        let mut whole = sha256_base64url(&format!("{}\n{}", self.client_id(), self.endpoints().token));
-        whole.truncate(16);
-        whole
+    fn fingerprint(&self) -> &str {
+        self.kept_fingerprint().get_or_init(|| {
+            let mut whole = sha256_base64url(&format!("{}\n{}", self.client_id(), self.endpoints().token));
+            whole.truncate(16);
+            whole
+        })
     }
 
     /// What the authorization URL of an attempt asks for.

@@ -77,6 +77,8 @@ struct Settings {
     login_lifetime: Duration,
     /// What its usual authorization requests have in common, once there was one.
     usual_request: OnceLock<FixedPart>,
+    /// What tells it from others of its name, once it was asked for.
+    fingerprint: OnceLock<String>,
 }
 
 /// How long a sign-in may take, from `start_login` to `finish_login`, unless told otherwise.
@@ -137,6 +139,7 @@ impl OAuth2 {
             allows_http: false,
             login_lifetime: LOGIN_LIFETIME,
             usual_request: OnceLock::new(),
+            fingerprint: OnceLock::new(),
         }));
         client.fill_in();
         client
@@ -310,6 +313,7 @@ impl OAuth2 {
     fn settings(&mut self) -> &mut Settings {
         let settings = Arc::make_mut(&mut self.0);
         settings.usual_request = OnceLock::new();
+        settings.fingerprint = OnceLock::new();
         settings
     }
 }
@@ -449,6 +453,10 @@ impl OAuth2 {
 
     pub(crate) fn usual_request(&self) -> &OnceLock<FixedPart> {
         &self.0.usual_request
+    }
+
+    pub(crate) fn kept_fingerprint(&self) -> &OnceLock<String> {
+        &self.0.fingerprint
     }
 
     pub(crate) fn headers(&self) -> &HeaderMap {

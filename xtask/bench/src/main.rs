@@ -11,7 +11,10 @@ mod rows;
 mod server;
 mod world;
 
-use std::{env, fs, path::{Path, PathBuf}};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Result, bail};
 
@@ -29,7 +32,8 @@ fn main() -> Result<()> {
 
 fn measure(repository: PathBuf, scratch: PathBuf, arguments: &[&str]) -> Result<()> {
     let quick = arguments.contains(&"--quick");
-    let wanted: Vec<&str> = arguments.iter().copied().filter(|argument| !argument.starts_with("--")).collect();
+    let wanted: Vec<&str> =
+        arguments.iter().copied().filter(|argument| !argument.starts_with("--")).collect();
     if let Some(unknown) = wanted.iter().find(|name| !rows::ALL.iter().any(|(row, _)| row == *name)) {
         let known: Vec<_> = rows::ALL.iter().map(|(name, _)| *name).collect();
         bail!("there is no row {unknown}; there are {}", known.join(", "));
@@ -68,7 +72,8 @@ fn preface(world: &World, arguments: &[&str]) -> Result<String> {
         command.push_str(argument);
     }
     let lock = fs::read_to_string(world.repository.join("xtask/bench/Cargo.lock"))?;
-    let versions: Vec<String> = PACKAGES.iter().map(|name| format!("{name} {}", versions(&lock, name).join(" and "))).collect();
+    let versions: Vec<String> =
+        PACKAGES.iter().map(|name| format!("{name} {}", versions(&lock, name).join(" and "))).collect();
     let rustc = std::process::Command::new("rustc").arg("--version").output()?;
     let rustc = String::from_utf8_lossy(&rustc.stdout);
     let rustc = rustc.split(' ').nth(1).unwrap_or("?").to_owned();
@@ -120,7 +125,12 @@ fn versions<'l>(lock: &'l str, package: &str) -> Vec<&'l str> {
     let mut lines = lock.lines();
     let mut found = Vec::new();
     while lines.by_ref().any(|line| line == name) {
-        found.extend(lines.next().and_then(|line| line.strip_prefix("version = ")).map(|version| version.trim_matches('"')));
+        found.extend(
+            lines
+                .next()
+                .and_then(|line| line.strip_prefix("version = "))
+                .map(|version| version.trim_matches('"')),
+        );
     }
     found
 }
@@ -136,7 +146,8 @@ fn cpu() -> String {
 }
 
 fn memory() -> String {
-    let kilobytes = line_of("/proc/meminfo", "MemTotal").and_then(|text| text.split(' ').next()?.parse::<f64>().ok());
+    let kilobytes =
+        line_of("/proc/meminfo", "MemTotal").and_then(|text| text.split(' ').next()?.parse::<f64>().ok());
     kilobytes.map_or_else(|| "?".to_owned(), |kilobytes| format!("{:.0} GiB", kilobytes / 1024.0 / 1024.0))
 }
 

@@ -16,10 +16,7 @@ impl<'a> Contender<'a> {
         Self { name: name.into(), run: Box::new(run), elsewhere: None }
     }
 
-    pub fn elsewhere(
-        name: impl Into<String>,
-        run: impl FnMut(usize) -> anyhow::Result<Sample> + 'a,
-    ) -> Self {
+    pub fn elsewhere(name: impl Into<String>, run: impl FnMut(usize) -> anyhow::Result<Sample> + 'a) -> Self {
         Self { name: name.into(), run: Box::new(|_| {}), elsewhere: Some(Box::new(run)) }
     }
 }

@@ -43,7 +43,8 @@ fn httpx_oauth(scripts: &Path, folder: &Path) -> Result<Peer> {
         let package = format!("httpx-oauth=={HTTPX_OAUTH}");
         run(Command::new(&python).args(["-m", "pip", "install", "--quiet", &package]))?;
     }
-    let version = run(Command::new(&python).args(["-c", "import platform; print(platform.python_version())"]))?;
+    let version =
+        run(Command::new(&python).args(["-c", "import platform; print(platform.python_version())"]))?;
     Ok(Peer {
         name: format!("httpx-oauth {HTTPX_OAUTH} (Python {})", version.trim()),
         program: python,

@@ -2,7 +2,8 @@
 
 use anyhow::{Result, bail};
 use oauth_core::{
-    AuthorizationRequest, CodeVerifier, LoginOptions, OAuth2, OAuth2Token, Provider, Sealer, SealingKey, random_token,
+    AuthorizationRequest, CodeVerifier, LoginOptions, OAuth2, OAuth2Token, Provider, Sealer, SealingKey,
+    random_token,
 };
 
 use oauth_openid::{Expectations, OpenIDProvider};
@@ -18,10 +19,14 @@ use crate::{
 pub fn run(work: &str, count: usize) -> Result<()> {
     const REDIRECT_URI: &str = "https://app.example.com/auth/callback";
 
-    let client =
-        OAuth2::new(crate::jwt::CLIENT_ID, "secret", "https://as.example/authorize", "https://as.example/token")
-            .with_scopes(["email", "profile", "calendar"])
-            .with_http_client(Fixed::json(TOKEN_REPLY));
+    let client = OAuth2::new(
+        crate::jwt::CLIENT_ID,
+        "secret",
+        "https://as.example/authorize",
+        "https://as.example/token",
+    )
+    .with_scopes(["email", "profile", "calendar"])
+    .with_http_client(Fixed::json(TOKEN_REPLY));
     let verifier = CodeVerifier::random()?;
     let signer = Signer::rs256()?;
     let id_token = signer.token(&claims(ISSUER, "nonce"));

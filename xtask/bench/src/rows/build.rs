@@ -40,13 +40,16 @@ pub fn row(world: &mut World) -> Result<Row> {
             eprintln!("  {program}: {:.1} s of CPU", seconds[at].last().unwrap_or(&0.0) / 1e9);
         }
     }
-    let place = |wanted: &str| PROGRAMS.iter().position(|(program, _)| *program == wanted).context("no such program");
+    let place =
+        |wanted: &str| PROGRAMS.iter().position(|(program, _)| *program == wanted).context("no such program");
     let (floor, ours) = (place(FLOOR)?, place(OURS)?);
     let ratio = |at: usize| {
         Spread::of(seconds[at].iter().zip(&seconds[floor]).map(|(own, floor)| own / floor).collect())
     };
-    let packages: Vec<usize> = PROGRAMS.iter().map(|(program, _)| programs.packages(program)).collect::<Result<_>>()?;
-    let sizes: Vec<f64> = PROGRAMS.iter().map(|(program, _)| programs.size(program, program)).collect::<Result<_>>()?;
+    let packages: Vec<usize> =
+        PROGRAMS.iter().map(|(program, _)| programs.packages(program)).collect::<Result<_>>()?;
+    let sizes: Vec<f64> =
+        PROGRAMS.iter().map(|(program, _)| programs.size(program, program)).collect::<Result<_>>()?;
     let mut lines = Vec::new();
     let mut bars = Vec::new();
     for (at, (program, name)) in PROGRAMS.iter().enumerate() {
@@ -78,7 +81,9 @@ pub fn row(world: &mut World) -> Result<Row> {
         ),
         tables: vec![Table {
             title: String::new(),
-            header: ["", "packages", "CPU × ring floor", "CPU", "size × ring floor", "size"].map(str::to_owned).into(),
+            header: ["", "packages", "CPU × ring floor", "CPU", "size × ring floor", "size"]
+                .map(str::to_owned)
+                .into(),
             lines,
             bars,
             unit: "processor time of the build as a multiple of bare reqwest on ring".to_owned(),
@@ -109,7 +114,8 @@ pub fn all(world: &mut World) -> Result<Row> {
     for _ in 0..rounds {
         programs.forget(FOLDER, &["oauth-clients", TWO])?;
         let base = programs.build(TWO, FOLDER)?;
-        let names: Vec<&str> = further.iter().map(|package| &***package).chain(["oauth-clients", ALL]).collect();
+        let names: Vec<&str> =
+            further.iter().map(|package| &***package).chain(["oauth-clients", ALL]).collect();
         programs.forget(FOLDER, &names)?;
         let whole = programs.build(ALL, FOLDER)?;
         added.push((whole - base) / count);
@@ -119,7 +125,8 @@ pub fn all(world: &mut World) -> Result<Row> {
     let (small, large) = (programs.size(TWO, FOLDER)?, programs.size(ALL, FOLDER)?);
     let each = (large - small) / count;
     let line = |what: &str, value: String| vec![what.to_owned(), value];
-    let spread = format!("{} ({}–{})", shown_time(added.median), shown_time(added.low), shown_time(added.high));
+    let spread =
+        format!("{} ({}–{})", shown_time(added.median), shown_time(added.low), shown_time(added.high));
     Ok(Row {
         id: "catalogue",
         title: "The whole catalogue",

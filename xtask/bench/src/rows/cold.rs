@@ -8,10 +8,10 @@ use oauth_openid::{IdToken, OpenID};
 use tokio::task::JoinSet;
 
 use crate::{
+    measure::Clock,
     measure::{Contender, Sample, interleave},
     peers,
     report::{Cast, Goal, Row, find, times},
-    measure::Clock,
     world::{World, runtime},
 };
 
@@ -31,7 +31,8 @@ pub fn row(world: &mut World) -> Result<Row> {
         Contender::new(OURS, |count| {
             runtime.block_on(async {
                 for _ in 0..count {
-                    let client = OpenID::lazy(crate::jwt::CLIENT_ID, "secret", issuer.clone()).expect("it is valid");
+                    let client =
+                        OpenID::lazy(crate::jwt::CLIENT_ID, "secret", issuer.clone()).expect("it is valid");
                     ours(Arc::new(client.with_http_client(http.clone()))).await;
                 }
             });
@@ -113,7 +114,8 @@ async fn ours(client: Arc<OpenID>) {
         let client = client.clone();
         logins.spawn(async move {
             let started = client.start_login(REDIRECT_URI, LoginOptions::new()).await.expect("it starts");
-            let (state, nonce) = (started.attempt.state().to_owned(), started.attempt.nonce().map(str::to_owned));
+            let (state, nonce) =
+                (started.attempt.state().to_owned(), started.attempt.nonce().map(str::to_owned));
             let nonce = nonce.expect("there is a nonce");
             let callback = Callback::from_query(&format!("code={nonce}&state={state}"));
             let login = client.finish_login(started.attempt, callback).await.expect("it ends well");

@@ -1,11 +1,6 @@
 //! An authorization code for a token, over http and https, one after the other and 64 at once.
 
-use std::{
-    path::PathBuf,
-    pin::Pin,
-    process::Command,
-    sync::Arc,
-};
+use std::{path::PathBuf, pin::Pin, process::Command, sync::Arc};
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
@@ -15,7 +10,10 @@ use oauth2::{
     AuthType, AuthUrl, AuthorizationCode, ClientId, ClientSecret, PkceCodeVerifier, RedirectUrl, TokenUrl,
     basic::BasicClient,
 };
-use openidconnect::{IssuerUrl, core::{CoreClient, CoreJsonWebKeySet}};
+use openidconnect::{
+    IssuerUrl,
+    core::{CoreClient, CoreJsonWebKeySet},
+};
 
 use crate::{
     flat::Token,
@@ -73,17 +71,26 @@ pub fn row(world: &mut World) -> Result<Row> {
         }
         let server = &mut world.server;
         let measured = interleave(contenders, plan, &mut || {
-            server.counts().into_iter().filter(|(name, _)| !name.starts_with('/') || name == "/token").collect()
+            server
+                .counts()
+                .into_iter()
+                .filter(|(name, _)| !name.starts_with('/') || name == "/token")
+                .collect()
         });
-        let cast =
-            Cast { ours: &[OURS, OURS_ON_HYPER], floors: &[REQWEST, HYPER], base: REQWEST };
+        let cast = Cast { ours: &[OURS, OURS_ON_HYPER], floors: &[REQWEST, HYPER], base: REQWEST };
         let title = match at_once {
             1 => format!("over {scheme}, in sequence"),
             _ => format!("over {scheme}, {at_once} at once"),
         };
         let mut table = times(title, &measured, &cast, Clock::Cpu)
             .with_goal("CPU ≤ 1.00 × bare reqwest", &measured, (OURS, REQWEST), Clock::Cpu, 1.0)
-            .with_goal("on hyper, CPU ≤ 1.1 × bare hyper-util", &measured, (OURS_ON_HYPER, HYPER), Clock::Cpu, 1.1);
+            .with_goal(
+                "on hyper, CPU ≤ 1.1 × bare hyper-util",
+                &measured,
+                (OURS_ON_HYPER, HYPER),
+                Clock::Cpu,
+                1.1,
+            );
         if let Some(ours) = find(&measured, OURS) {
             let fact = |name: &str| {
                 let found = ours.facts.iter().find(|(other, _)| other == name);
@@ -197,14 +204,18 @@ fn bare_reqwest(url: &str) -> Result<Exchange> {
                 .await
                 .expect("it is sent");
             assert!(reply.status().is_success());
-            let token: Token = serde_json::from_slice(&reply.bytes().await.expect("it comes")).expect("it is a token");
+            let token: Token =
+                serde_json::from_slice(&reply.bytes().await.expect("it comes")).expect("it is a token");
             assert_eq!(token.access_token.len(), 60);
         }
     }))
 }
 
 fn bare_hyper(url: &str) -> Result<Exchange> {
-    use hyper_util::{client::legacy::Client, rt::{TokioExecutor, TokioTimer}};
+    use hyper_util::{
+        client::legacy::Client,
+        rt::{TokioExecutor, TokioTimer},
+    };
 
     let mut tcp = hyper_util::client::legacy::connect::HttpConnector::new();
     tcp.enforce_http(false);

@@ -41,10 +41,13 @@ pub fn row(world: &mut World) -> Result<Row> {
         ];
         let measured = interleave(contenders, world.plan(50_000), &mut nobody);
         let cast = Cast { ours: &[OURS], floors: &[FLOOR], base: FLOOR };
-        tables.push(
-            times(title, &measured, &cast, Clock::Cpu)
-                .with_goal("CPU ≤ 1.3 × floor", &measured, (OURS, FLOOR), Clock::Cpu, 1.3),
-        );
+        tables.push(times(title, &measured, &cast, Clock::Cpu).with_goal(
+            "CPU ≤ 1.3 × floor",
+            &measured,
+            (OURS, FLOOR),
+            Clock::Cpu,
+            1.3,
+        ));
     }
     Ok(Row {
         id: "parse",

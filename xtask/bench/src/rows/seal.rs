@@ -91,7 +91,8 @@ pub fn row(world: &mut World) -> Result<Row> {
         Contender::new(COOKIE, |count| {
             for _ in 0..count {
                 let jar = CookieJar::new();
-                let cookie = jar.private(&key).decrypt(Cookie::new("login", private.clone())).expect("it opens");
+                let cookie =
+                    jar.private(&key).decrypt(Cookie::new("login", private.clone())).expect("it opens");
                 let attempt: oauth_core::LoginAttempt =
                     serde_json::from_str(cookie.value()).expect("it is an attempt");
                 std::hint::black_box(attempt);
@@ -101,8 +102,13 @@ pub fn row(world: &mut World) -> Result<Row> {
     let opening = interleave(open, world.plan(20_000), &mut nobody);
     let cast = Cast { ours: &[OURS], floors: &[FLOOR], base: FLOOR };
     let tables = [("seal", sealing), ("open", opening)].map(|(title, measured)| {
-        times(title, &measured, &cast, Clock::Cpu)
-            .with_goal("CPU ≤ 1.5 × the AEAD alone", &measured, (OURS, FLOOR), Clock::Cpu, 1.5)
+        times(title, &measured, &cast, Clock::Cpu).with_goal(
+            "CPU ≤ 1.5 × the AEAD alone",
+            &measured,
+            (OURS, FLOOR),
+            Clock::Cpu,
+            1.5,
+        )
     });
     Ok(Row {
         id: "seal",

@@ -27,7 +27,8 @@ pub fn row(world: &mut World) -> Result<Row> {
     let client = OAuth2::new("id", "secret", "https://as.example/authorize", token_url.clone())
         .with_refresh_endpoint(token_url.clone())
         .with_http_client(http);
-    let expired: OAuth2Token = serde_json::from_str(r#"{"access_token":"old","expires_at":1,"refresh_token":"RT"}"#)?;
+    let expired: OAuth2Token =
+        serde_json::from_str(r#"{"access_token":"old","expires_at":1,"refresh_token":"RT"}"#)?;
     let key = TokenKey::new("oauth2", "user-1");
     let secret = service_account(&token_url)?;
 
@@ -101,11 +102,20 @@ pub fn row(world: &mut World) -> Result<Row> {
     let plan = world.plan(10);
     let server = &mut world.server;
     let measured = interleave(contenders, plan, &mut || {
-        server.counts().into_iter().filter(|(name, _)| matches!(&**name, "/slow/token" | "connections")).collect()
+        server
+            .counts()
+            .into_iter()
+            .filter(|(name, _)| matches!(&**name, "/slow/token" | "connections"))
+            .collect()
     });
     let cast = Cast { ours: &[OURS], floors: &[ONE], base: ONE };
-    let mut table = times("", &measured, &cast, Clock::Wall)
-        .with_goal("wall ≤ 1.2 × one refresh", &measured, (OURS, ONE), Clock::Wall, 1.2);
+    let mut table = times("", &measured, &cast, Clock::Wall).with_goal(
+        "wall ≤ 1.2 × one refresh",
+        &measured,
+        (OURS, ONE),
+        Clock::Wall,
+        1.2,
+    );
     let storms = (plan.rounds * plan.iterations + (plan.iterations / 4).max(1)).to_string();
     if let Some(ours) = find(&measured, OURS) {
         let found = ours.facts.iter().find(|(name, _)| name == "/slow/token").map(|(_, count)| count.clone());
@@ -141,11 +151,17 @@ async fn storm<Fut: Future<Output = ()> + Send + 'static>(call: impl Fn() -> Fut
 
 /// A key of a service account that was made for this run.
 fn service_account(token_url: &str) -> Result<yup_oauth2::ServiceAccountKey> {
-    use aws_lc_rs::{encoding::{AsDer, Pkcs8V1Der}, rsa::{KeyPair, KeySize}};
+    use aws_lc_rs::{
+        encoding::{AsDer, Pkcs8V1Der},
+        rsa::{KeyPair, KeySize},
+    };
     use base64::{Engine, engine::general_purpose::STANDARD};
 
     let der: Pkcs8V1Der<'_> = KeyPair::generate(KeySize::Rsa2048)?.as_der()?;
-    let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines(&STANDARD.encode(der.as_ref())));
+    let pem = format!(
+        "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
+        lines(&STANDARD.encode(der.as_ref()))
+    );
     Ok(serde_json::from_value(serde_json::json!({
         "type": "service_account", "private_key": pem, "client_email": "bench@example.com", "token_uri": token_url,
     }))?)

@@ -3,7 +3,10 @@
 use anyhow::Result;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use oauth_core::{AuthorizationRequest, CodeVerifier, LoginOptions, OAuth2, Provider, random_token};
-use ring::{digest, rand::{SecureRandom, SystemRandom}};
+use ring::{
+    digest,
+    rand::{SecureRandom, SystemRandom},
+};
 
 use crate::{
     measure::{Clock, Contender, interleave},
@@ -23,7 +26,8 @@ const OAUTH2: &str = "oauth2";
 pub fn row(world: &mut World) -> Result<Row> {
     let runtime = runtime()?;
     let client =
-        OAuth2::new(crate::jwt::CLIENT_ID, "secret", AUTHORIZE, "https://accounts.example.com/token").with_scopes(SCOPES);
+        OAuth2::new(crate::jwt::CLIENT_ID, "secret", AUTHORIZE, "https://accounts.example.com/token")
+            .with_scopes(SCOPES);
     // Without `openid`, so that it makes no nonce, as the others make none.
     let plain = client.clone().with_scopes(["email", "profile", "calendar"]);
 
@@ -34,11 +38,18 @@ pub fn row(world: &mut World) -> Result<Row> {
             .set_redirect_uri(RedirectUrl::new(REDIRECT_URI.to_owned())?)
     };
     let openidconnect = {
-        use openidconnect::{AuthUrl, ClientId, IssuerUrl, RedirectUrl, core::{CoreClient, CoreJsonWebKeySet}};
+        use openidconnect::{
+            AuthUrl, ClientId, IssuerUrl, RedirectUrl,
+            core::{CoreClient, CoreJsonWebKeySet},
+        };
         let issuer = IssuerUrl::new("https://accounts.example.com".to_owned())?;
-        CoreClient::new(ClientId::new(crate::jwt::CLIENT_ID.to_owned()), issuer, CoreJsonWebKeySet::new(Vec::new()))
-            .set_auth_uri(AuthUrl::new(AUTHORIZE.to_owned())?)
-            .set_redirect_uri(RedirectUrl::new(REDIRECT_URI.to_owned())?)
+        CoreClient::new(
+            ClientId::new(crate::jwt::CLIENT_ID.to_owned()),
+            issuer,
+            CoreJsonWebKeySet::new(Vec::new()),
+        )
+        .set_auth_uri(AuthUrl::new(AUTHORIZE.to_owned())?)
+        .set_redirect_uri(RedirectUrl::new(REDIRECT_URI.to_owned())?)
     };
 
     let contenders = vec![
@@ -99,7 +110,9 @@ pub fn row(world: &mut World) -> Result<Row> {
             }
         }),
         Contender::new("openidconnect (with a nonce)", |count| {
-            use openidconnect::{AuthenticationFlow, CsrfToken, Nonce, PkceCodeChallenge, Scope, core::CoreResponseType};
+            use openidconnect::{
+                AuthenticationFlow, CsrfToken, Nonce, PkceCodeChallenge, Scope, core::CoreResponseType,
+            };
             for _ in 0..count {
                 let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
                 let (url, state, nonce) = openidconnect
@@ -117,8 +130,13 @@ pub fn row(world: &mut World) -> Result<Row> {
     ];
     let measured = interleave(contenders, world.plan(20_000), &mut nobody);
     let cast = Cast { ours: &[OURS, LOGIN], floors: &[FLOOR], base: OAUTH2 };
-    let table = times("", &measured, &cast, Clock::Cpu)
-        .with_goal("CPU ≤ 0.75 × oauth2", &measured, (OURS, OAUTH2), Clock::Cpu, 0.75);
+    let table = times("", &measured, &cast, Clock::Cpu).with_goal(
+        "CPU ≤ 0.75 × oauth2",
+        &measured,
+        (OURS, OAUTH2),
+        Clock::Cpu,
+        0.75,
+    );
     Ok(Row {
         id: "url",
         title: "Authorization URL",

@@ -57,7 +57,10 @@ fn table(world: &World, signer: &Signer) -> Result<crate::report::Table> {
         (validation, DecodingKey::from_jwk(&jwk)?)
     };
     let verifier = {
-        use openidconnect::{ClientId, IssuerUrl, core::{CoreIdTokenVerifier, CoreJsonWebKeySet, CoreJwsSigningAlgorithm}};
+        use openidconnect::{
+            ClientId, IssuerUrl,
+            core::{CoreIdTokenVerifier, CoreJsonWebKeySet, CoreJwsSigningAlgorithm},
+        };
         let keys: CoreJsonWebKeySet = serde_json::from_value(signer.jwks())?;
         let algorithm: CoreJwsSigningAlgorithm = serde_json::from_value(signer.algorithm().into())?;
         CoreIdTokenVerifier::new_public_client(
@@ -106,8 +109,13 @@ fn table(world: &World, signer: &Signer) -> Result<crate::report::Table> {
     ];
     let measured = interleave(contenders, world.plan(1_000), &mut nobody);
     let cast = Cast { ours: &[OURS], floors: &[FLOOR], base: FLOOR };
-    let mut table = times(signer.algorithm(), &measured, &cast, Clock::Cpu)
-        .with_goal("CPU ≤ 1.1 × floor", &measured, (OURS, FLOOR), Clock::Cpu, 1.1);
+    let mut table = times(signer.algorithm(), &measured, &cast, Clock::Cpu).with_goal(
+        "CPU ≤ 1.1 × floor",
+        &measured,
+        (OURS, FLOOR),
+        Clock::Cpu,
+        1.1,
+    );
     let faster = match signer {
         Signer::Rs256(_) => Some(7.0),
         Signer::Es256(_) => Some(2.8),
