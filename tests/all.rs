@@ -11,6 +11,7 @@ mod browser;
 mod discovery;
 mod facade;
 mod httpx_oauth;
+mod hyper_client;
 mod login;
 mod openid;
 mod providers;
