@@ -121,9 +121,10 @@ async fn tk_16_a_redirect_is_not_followed() {
     let elsewhere = Server::start(ok(r#"{"access_token":"AT"}"#)).await;
     for status in [301, 302, 303, 307, 308] {
         let location = format!("http://{}/steal", elsewhere.address);
-        let server =
-            Server::start(format!("HTTP/1.1 {status} X\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n"))
-                .await;
+        let server = Server::start(format!(
+            "HTTP/1.1 {status} X\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n"
+        ))
+        .await;
         let error = exchange(&server).await.unwrap_err();
         assert_eq!(error.status().unwrap(), status);
         assert_eq!(elsewhere.requests(), 0, "{status}");

@@ -108,6 +108,16 @@ async fn dr_02_a_secret_says_when_it_expires_and_is_not_used_afterwards() {
     });
     let again = client.read_again(&op.discovery()).await.unwrap();
     assert_eq!(again.secret_expires_at(), client.secret_expires_at());
+    // Kept and taken out again, it is the same: it can still be managed.
+    let stored = serde_json::to_string(&client).unwrap();
+    let kept: RegisteredClient = serde_json::from_str(&stored).unwrap();
+    assert_eq!(serde_json::to_string(&kept).unwrap(), stored);
+    assert_eq!(kept.client_secret(), client.client_secret());
+    assert_eq!(
+        kept.read_again(&op.discovery()).await.unwrap().secret_expires_at(),
+        client.secret_expires_at()
+    );
+    assert!(serde_json::from_value::<RegisteredClient>(json!({"client_id": ""})).is_err());
     assert!(again.client(&op.discovery()).is_err());
 }
 

@@ -72,7 +72,7 @@ async fn userinfo_comes_in_the_form_that_was_registered() {
         let plain = client.clone().with_rules(|rules| rules.userinfo(Expected::Plain));
         let error = plain.get_profile(token.access_token()).await.unwrap_err();
         assert_eq!(error.jwt_check(), Some(JwtCheck::Encryption), "{error}");
-        let other = client.with_rules(|rules| rules.algorithms([Algorithm::ES384]));
+        let other = client.with_rules(|rules| rules.userinfo_algorithms([Algorithm::ES384]));
         let error = other.get_profile(token.access_token()).await.unwrap_err();
         assert!(
             matches!(error.kind(), ErrorKind::Jwt(jwt)

@@ -6,7 +6,7 @@ use oauth_core::{
     http::Method,
     serde_json::{Map, Value, json},
 };
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use crate::{
     algorithm::Algorithm,
@@ -61,13 +61,14 @@ impl ClientMetadata {
 
 /// A client as the provider registered it, which need not be as was asked (RFC 7591 section 3.2.1).
 ///
-/// It is kept like a password: it holds the client secret and the token that changes the registration.
+/// It serializes, to be kept like a password: it holds the client secret and the token that changes the registration.
 #[derive(Clone)]
 pub struct RegisteredClient {
     client_id: String,
     client_secret: Option<Secret>,
     secret_expires_at: Option<OffsetDateTime>,
-    management: Option<(String, Secret)>,
+    management_url: Option<String>,
+    management_token: Option<Secret>,
     /// All that the provider answered, without the secrets.
     metadata: Map<String, Value>,
 }
@@ -220,9 +221,9 @@ impl RegisteredClient {
     }
 
     fn management(&self) -> Result<(&str, &Secret)> {
-        match &self.management {
-            Some((url, token)) => Ok((url, token)),
-            None => Err(Error::new(
+        match (&self.management_url, &self.management_token) {
+            (Some(url), Some(token)) => Ok((url, token)),
+            _ => Err(Error::new(
                 REGISTER,
                 "openid",
                 ErrorKind::Unsupported("the provider gave no way to change the registration".to_owned()),
@@ -233,45 +234,70 @@ impl RegisteredClient {
     /// Reads a reply of RFC 7591 section 3.2.1. The URL is the one that was asked: the one that is answered must be of the same
     /// origin, because a token goes there.
     fn read(reply: &Reply, asked: &str, before: Option<&Self>) -> Result<Self> {
-        let value = reply.object()?;
-        let Value::Object(mut metadata) = value else { return Err(reply.malformed("it is not an object")) };
-        let mut text = |name: &str| match metadata.remove(name) {
-            Some(Value::String(text)) if !text.is_empty() => Some(text),
-            _ => None,
+        let Value::Object(fields) = reply.object()? else {
+            return Err(reply.malformed("it is not an object"));
         };
-        let client_id = text("client_id").ok_or_else(|| reply.malformed("there is no client_id in it"))?;
-        let client_secret = text("client_secret").map(Secret::from);
-        let token = text("registration_access_token").map(Secret::from);
-        let url = text("registration_client_uri");
-        let expires = metadata.get("client_secret_expires_at").and_then(Value::as_f64);
-        if client_secret.is_some() && expires.is_none() {
-            return Err(reply.malformed("there is a client_secret, but no client_secret_expires_at"));
-        }
-        let secret_expires_at = match expires {
-            Some(0.0) | None => None,
-            Some(_) => metadata.get("client_secret_expires_at").and_then(crate::claims::moment),
-        };
-        if let Some(url) = &url
+        let mut read = Self::from_fields(fields).map_err(|problem| reply.malformed(problem))?;
+        if let Some(url) = &read.management_url
             && origin(url) != origin(asked)
         {
             return Err(reply.malformed("its registration_client_uri is on another host than the provider's"));
         }
-        let kept = before.and_then(|before| before.management.clone());
-        let management = match (url, token, kept) {
-            (Some(url), Some(token), _) => Some((url, token)),
-            (url, token, Some((old_url, old_token))) => {
-                Some((url.unwrap_or(old_url), token.unwrap_or(old_token)))
+        if let Some(before) = before {
+            // What is not repeated is as it was.
+            read.management_url = read.management_url.or_else(|| before.management_url.clone());
+            read.management_token = read.management_token.or_else(|| before.management_token.clone());
+            if read.client_secret.is_none() {
+                read.client_secret.clone_from(&before.client_secret);
+                read.secret_expires_at = read.secret_expires_at.or(before.secret_expires_at);
             }
+        }
+        Ok(read)
+    }
+
+    fn from_fields(mut metadata: Map<String, Value>) -> Result<Self, &'static str> {
+        let mut text = |name: &str| match metadata.remove(name) {
+            Some(Value::String(text)) if !text.is_empty() => Some(text),
             _ => None,
         };
-        let (client_secret, secret_expires_at) = match (client_secret, before) {
-            // A secret that is not repeated is the old one, and expires when that does.
-            (None, Some(before)) => {
-                (before.client_secret.clone(), secret_expires_at.or(before.secret_expires_at))
-            }
-            (client_secret, _) => (client_secret, secret_expires_at),
-        };
-        Ok(Self { client_id, client_secret, secret_expires_at, management, metadata })
+        let client_id = text("client_id").ok_or("there is no client_id in it")?;
+        let client_secret = text("client_secret").map(Secret::from);
+        let management_token = text("registration_access_token").map(Secret::from);
+        let management_url = text("registration_client_uri");
+        let expires = metadata.remove("client_secret_expires_at").filter(|at| at.as_f64().is_some());
+        if client_secret.is_some() && expires.is_none() {
+            return Err("there is a client_secret, but no client_secret_expires_at");
+        }
+        let secret_expires_at =
+            expires.filter(|at| at.as_f64() != Some(0.0)).as_ref().and_then(crate::claims::moment);
+        Ok(Self { client_id, client_secret, secret_expires_at, management_url, management_token, metadata })
+    }
+}
+
+/// As the provider's reply has it (RFC 7591 section 3.2.1), secrets included.
+impl Serialize for RegisteredClient {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = self.metadata.clone();
+        fields.insert("client_id".to_owned(), json!(self.client_id));
+        if let Some(secret) = &self.client_secret {
+            // Zero means never.
+            let expires_at = self.secret_expires_at.map_or(0, |at| at.unix_timestamp().max(1));
+            fields.insert("client_secret".to_owned(), json!(secret.expose()));
+            fields.insert("client_secret_expires_at".to_owned(), json!(expires_at));
+        }
+        if let Some(url) = &self.management_url {
+            fields.insert("registration_client_uri".to_owned(), json!(url));
+        }
+        if let Some(token) = &self.management_token {
+            fields.insert("registration_access_token".to_owned(), json!(token.expose()));
+        }
+        fields.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for RegisteredClient {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::from_fields(Map::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 }
 

@@ -8,7 +8,8 @@ mod settings;
 use std::time::Duration;
 
 use oauth_openid::{
-    Algorithm, ClientMetadata, Discovery, IdToken, LogoutRequest, OpenID, OpenIDProvider, RegisteredClient,
+    Algorithm, ClientMetadata, Discovery, Expected, IdToken, LogoutRequest, OpenID, OpenIDProvider,
+    RegisteredClient,
     oauth_core::{
         ClientAuth, ClientSecret, Login, LoginOptions, OAuth2Token, Provider, ResponseMode, ResponseType,
         reqwest, reqwest_client,
@@ -130,15 +131,15 @@ fn given(settings: &Settings, discovery: &Discovery, id: &str) -> Result<OpenID,
         let auth = known.into_iter().find(|auth| auth.as_str() == method);
         client = client.with_client_auth(auth.ok_or_else(|| wrong(format!("{method:?} is not known here")))?);
     }
-    let named = [&settings.id_token_alg, &settings.userinfo_alg].into_iter().flatten();
-    let algorithms = named
-        .map(|name| Algorithm::of(name).ok_or_else(|| wrong(format!("{name:?} is not accepted here"))))
-        .collect::<Result<Vec<_>, _>>()?;
-    if !algorithms.is_empty() {
-        client = client.with_rules(|rules| rules.algorithms(algorithms));
+    let algorithm =
+        |name: &String| Algorithm::of(name).ok_or_else(|| wrong(format!("{name:?} is not accepted here")));
+    if let Some(name) = &settings.id_token_alg {
+        let algorithm = algorithm(name)?;
+        client = client.with_rules(|rules| rules.algorithms([algorithm]));
     }
-    if settings.userinfo_alg.is_some() {
-        client = client.with_rules(|rules| rules.userinfo(oauth_openid::Expected::Signed));
+    if let Some(name) = &settings.userinfo_alg {
+        let algorithm = algorithm(name)?;
+        client = client.with_rules(|rules| rules.userinfo(Expected::Signed).userinfo_algorithms([algorithm]));
     }
     Ok(client)
 }
