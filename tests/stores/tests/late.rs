@@ -13,7 +13,7 @@ use tokio::{
     sync::watch,
 };
 
-use crate::fixture::Place;
+use crate::{fixture::Place, processes::TURN};
 
 /// What the impatient one waits. What it did before its save was held back fits into it.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -64,6 +64,7 @@ async fn redis_carries_out_a_late_save_only_if_nothing_came_between() {
 }
 
 async fn check(late: &Late) {
+    let _turn = TURN.lock().await;
     // Redis must know the script, because nobody would send it when the late call of it fails.
     let first = late.impatient.save(&late.new_key("first"), sealed("x"), Expected::Any, None).await.unwrap();
     assert_eq!(first, Saved::Version(1));
