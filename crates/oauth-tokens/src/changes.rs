@@ -34,7 +34,7 @@ impl Core {
         for round in 0.. {
             let cause = match self.vault.save(key, &state, Expected::Any, None).await {
                 Ok(Saved::Version(version)) => {
-                    self.unsaved().remove(key);
+                    self.forget_unsaved(key, None).await;
                     let due_at = self.timing.milestones(key, &state).due_at;
                     let answer = self.answer(key, &token, &state, version, due_at);
                     self.cache.tell(key, Learned::Answer(answer));
@@ -57,7 +57,7 @@ impl Core {
     pub(crate) async fn delete(&self, key: &TokenKey) -> Result<bool, Error> {
         let deleted = self.vault.store.delete(key).await;
         let deleted = deleted.map_err(|cause| Error::Store { key: key.clone(), cause })?;
-        let was_unsaved = self.unsaved().remove(key).is_some();
+        let was_unsaved = self.forget_unsaved(key, None).await;
         self.cache.tell(key, Learned::Gone);
         Ok(deleted || was_unsaved)
     }
@@ -65,7 +65,7 @@ impl Core {
     pub(crate) async fn revoke(&self, key: &TokenKey) -> Result<Revoked, Error> {
         let lease = self.lease(key).await?;
         let outcome = self.revoke_under_lease(key).await;
-        self.release(key, &lease).await;
+        self.hand_back(key, lease).await;
         outcome
     }
 
@@ -94,9 +94,14 @@ impl Core {
 
     async fn lease(&self, key: &TokenKey) -> Result<Lease, Error> {
         let began = Instant::now();
+        // Long enough for the one request that is made under it.
+        let lifetime = self.timing.lease_lifetime.max(self.timing.request_limit);
+        if let Some(lease) = self.borrow_lease_of_unsaved(key) {
+            // Whether it is still good matters little: the token to revoke is in this process's memory.
+            let _ = self.vault.store.extend(key, &lease, lifetime).await;
+            return Ok(lease);
+        }
         for round in 0.. {
-            // Long enough for the one request that is made under it.
-            let lifetime = self.timing.lease_lifetime.max(self.timing.request_limit);
             match self.vault.acquire(key, &self.holder, lifetime).await? {
                 Acquired::Granted(lease) => return Ok(lease),
                 Acquired::Held { retry_in } => sleep(pause(round).min(retry_in)).await,

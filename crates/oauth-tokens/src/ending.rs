@@ -25,10 +25,13 @@ pub(crate) struct Unsaved {
     new: Arc<State>,
     before: Arc<State>,
     expected: Expected,
+    /// The lease under which it was redeemed: while it is held, no other process redeems the predecessor. `None` while a
+    /// revocation has it.
+    lease: Option<Lease>,
     cause: StoreError,
 }
 
-/// By key. A writer who replaces the token takes it out.
+/// By key. A writer who replaces the token takes it out. Whoever takes it out gives its lease back.
 pub(crate) type AllUnsaved = HashMap<TokenKey, Unsaved>;
 
 /// How a save of a new token ended.
@@ -52,13 +55,19 @@ impl Flight<'_> {
         let core = self.core;
         let new = State::fresh(token.clone(), core.clock.now());
         let token = Arc::new(token);
-        match core.save_new(self.key, &new, &before, expected, Some(lease), core.timing.save_patience).await {
+        let patience = core.timing.save_patience;
+        let kept = tokio::select! {
+            biased;
+            kept = core.save_new(self.key, &new, &before, expected, Some(lease), patience) => kept,
+            never = self.heartbeat(lease) => match never {},
+        };
+        match kept {
             Ok(Kept::Saved(version)) => Ok(core.refreshed(self.key, &token, &new, version)),
             Ok(Kept::Superseded(found)) => self.settled(Some(&found)).ok_or(Changed),
             Ok(Kept::Deleted) => Ok(Landing::gone(self.key)),
             Ok(Kept::Failed(cause)) => {
-                let unsaved =
-                    Unsaved { token, new: Arc::new(new), before: Arc::new(before), expected, cause };
+                let (new, before, lease) = (Arc::new(new), Arc::new(before), Some(lease.clone()));
+                let unsaved = Unsaved { token, new, before, expected, lease, cause };
                 Ok(core.keep_in_memory(self.key, unsaved, self.ticket))
             }
             // What is there cannot be read, and is left as it is.
@@ -236,6 +245,11 @@ impl Core {
             // A shutdown grants one more attempt, with the usual patience.
             is_closing = is_closing || timeout(nap, self.tasks.closed()).await.is_ok();
             let patience = if is_closing { self.timing.save_patience } else { Duration::ZERO };
+            let lease = self.unsaved().get(&key).and_then(|unsaved| unsaved.lease.clone());
+            if let Some(lease) = lease {
+                // One that cannot be extended expires, and then another process may redeem the predecessor.
+                let _ = self.vault.store.extend(&key, &lease, self.timing.lease_lifetime).await;
+            }
             match self.save_unsaved(&key, patience).await {
                 Some(Landing { outcome: Err(Error::NotSaved { .. }), .. }) if !is_closing => {}
                 Some(landing) => {
@@ -266,20 +280,51 @@ impl Core {
             }
             Ok(Kept::Saved(version)) => self.refreshed(key, token, new, version),
             Ok(Kept::Superseded(_) | Kept::Deleted) => {
-                self.forget_unsaved(key, token);
+                self.forget_unsaved(key, Some(token)).await;
                 return None;
             }
             Err(error) => Landing::failed(error),
         };
-        self.forget_unsaved(key, token);
+        self.forget_unsaved(key, Some(token)).await;
         Some(landing)
     }
 
-    fn forget_unsaved(&self, key: &TokenKey, token: &Arc<OAuth2Token>) {
-        let mut all = self.unsaved();
-        if all.get(key).is_some_and(|unsaved| Arc::ptr_eq(&unsaved.token, token)) {
-            all.remove(key);
+    /// Takes out what waits to be saved, or this token only, and gives its lease back; whether there was such a thing.
+    pub(crate) async fn forget_unsaved(&self, key: &TokenKey, token: Option<&Arc<OAuth2Token>>) -> bool {
+        let is_meant = |unsaved: &Unsaved| token.is_none_or(|token| Arc::ptr_eq(&unsaved.token, token));
+        let unsaved = {
+            let mut all = self.unsaved();
+            match all.get(key).is_some_and(is_meant) {
+                true => all.remove(key),
+                false => None,
+            }
+        };
+        let Some(unsaved) = unsaved else { return false };
+        if let Some(lease) = unsaved.lease {
+            self.release(key, &lease).await;
         }
+        true
+    }
+
+    /// Whether a token that waits to be saved still needs this lease.
+    pub(crate) fn is_kept_with_unsaved(&self, key: &TokenKey, lease: &Lease) -> bool {
+        self.unsaved().get(key).is_some_and(|unsaved| unsaved.lease.as_ref() == Some(lease))
+    }
+
+    /// The lease of a token that waits to be saved, to do something else under it.
+    pub(crate) fn borrow_lease_of_unsaved(&self, key: &TokenKey) -> Option<Lease> {
+        self.unsaved().get_mut(key)?.lease.take()
+    }
+
+    /// Gives a lease back: to the token that waits to be saved if there is one, else to the store.
+    pub(crate) async fn hand_back(&self, key: &TokenKey, lease: Lease) {
+        if let Some(unsaved) = self.unsaved().get_mut(key)
+            && unsaved.lease.is_none()
+        {
+            unsaved.lease = Some(lease);
+            return;
+        }
+        self.release(key, &lease).await;
     }
 }
 

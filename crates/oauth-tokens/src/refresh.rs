@@ -86,8 +86,11 @@ impl Core {
             self.observers.tell(&key, event, began.elapsed());
         }
         pilot.land(landing.outcome, landing.learned);
-        // Nobody waits for this: who wants the lease looks into the record first.
-        if let Some(lease) = lease {
+        // Nobody waits for this: who wants the lease looks into the record first. Where the new token is not saved yet, the
+        // lease stays with it, or another process would redeem the old refresh token once more.
+        if let Some(lease) = lease
+            && !self.is_kept_with_unsaved(&key, &lease)
+        {
             self.release(&key, &lease).await;
         }
     }
@@ -246,7 +249,7 @@ impl Flight<'_> {
         }
     }
 
-    async fn heartbeat(&self, lease: &Lease) -> Infallible {
+    pub(crate) async fn heartbeat(&self, lease: &Lease) -> Infallible {
         let lifetime = self.core.timing.lease_lifetime;
         loop {
             sleep(lifetime / 3).await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use oauth_core::ErrorClass;
-use oauth_tokens::{Error, testkit::RotatingServer};
+use oauth_tokens::{Error, Revoked, testkit::RotatingServer};
 
 use crate::support::{Hands, Shaky, builder, key, stored};
 
@@ -117,4 +117,54 @@ async fn a_mark_whose_reply_was_lost_redeems_nothing() {
     assert!(matches!(manager.get(&key()).await, Err(Error::Store { .. })));
     assert_eq!(server.token_requests(), 0);
     assert!(server.knows(manager.get(&key()).await.unwrap().access_token()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_a_new_token_is_unsaved_no_other_process_redeems_the_old_one() {
+    let (server, store) = (RotatingServer::new(), Shaky::default());
+    let [one, other] = [(); 2].map(|()| {
+        let builder = builder(store.clone(), &server).lease_lifetime(SECOND);
+        builder.lease_patience(SECOND / 10).build().unwrap()
+    });
+    one.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
+    store.take_no_more_saves_after(1);
+    let error = one.get(&key()).await.unwrap_err();
+    let Error::NotSaved { token, .. } = &error else { panic!("{error:?}") };
+
+    let busy = other.get(&key()).await.unwrap_err();
+    assert!(matches!(busy, Error::Busy { .. }), "{busy:?}");
+    assert_eq!(server.token_requests(), 1, "the old refresh token is spent");
+
+    store.takes_saves_again();
+    tokio::time::sleep(2 * SECOND).await;
+    assert_eq!(other.get(&key()).await.unwrap(), *token);
+    assert_eq!((server.token_requests(), server.ended_grants()), (1, 0));
+    // The lease was given back: the other one can have it.
+    assert_eq!(other.revoke(&key()).await.unwrap(), Revoked::AtTheProvider);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unsaved_token_gives_its_lease_to_whoever_replaces_or_revokes_it() {
+    for change in ["put", "delete", "revoke"] {
+        let (server, store) = (RotatingServer::new(), Shaky::default());
+        let [one, other] =
+            [(); 2].map(|()| builder(store.clone(), &server).lease_patience(SECOND / 10).build().unwrap());
+        one.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
+        store.take_no_more_saves_after(1);
+        let error = one.get(&key()).await.unwrap_err();
+        let Error::NotSaved { token, .. } = &error else { panic!("{error:?}") };
+        store.takes_saves_again();
+        match change {
+            "put" => one.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap(),
+            "delete" => assert!(one.delete(&key()).await.unwrap()),
+            _ => {
+                assert_eq!(one.revoke(&key()).await.unwrap(), Revoked::AtTheProvider);
+                assert!(!server.knows(token.access_token()));
+            }
+        }
+        // Nothing is held any more.
+        other.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
+        let outcome = other.get(&key()).await;
+        assert!(outcome.is_ok(), "{change}: {outcome:?}");
+    }
 }

@@ -70,6 +70,10 @@ pub(crate) struct Shaky {
 #[derive(Debug, Default)]
 struct Shaking {
     is_down: AtomicBool,
+    /// It does everything but save.
+    takes_no_saves: AtomicBool,
+    /// That is how it goes down after `saves_until_down`.
+    fails_saves_only: AtomicBool,
     /// So many saves still go well; then the store is down. Zero is for ever.
     saves_until_down: AtomicUsize,
     /// Saves are carried out and then reported as failed, so many times.
@@ -80,6 +84,16 @@ struct Shaking {
 impl Shaky {
     pub(crate) fn set_down(&self, is_down: bool) {
         self.state.is_down.store(is_down, Ordering::SeqCst);
+    }
+
+    pub(crate) fn takes_saves_again(&self) {
+        self.state.takes_no_saves.store(false, Ordering::SeqCst);
+    }
+
+    /// After so many saves it takes no more, and does everything else.
+    pub(crate) fn take_no_more_saves_after(&self, saves: usize) {
+        self.state.fails_saves_only.store(true, Ordering::SeqCst);
+        self.go_down_after_saves(saves);
     }
 
     pub(crate) fn go_down_after_saves(&self, saves: usize) {
@@ -121,11 +135,17 @@ impl TokenStore for Shaky {
         lease: Option<&Lease>,
     ) -> Result<Saved, StoreError> {
         self.step(StoreOperation::Save).await?;
+        if self.state.takes_no_saves.load(Ordering::SeqCst) {
+            return Err(StoreError::transient(StoreOperation::Save, "the disk is full"));
+        }
         let outcome = self.store.save(key, sealed, expected, lease).await;
         let left = self.state.saves_until_down.load(Ordering::SeqCst);
         if left > 0 {
             self.state.saves_until_down.store(left - 1, Ordering::SeqCst);
-            self.set_down(left == 1);
+            match self.state.fails_saves_only.load(Ordering::SeqCst) {
+                true => self.state.takes_no_saves.store(left == 1, Ordering::SeqCst),
+                false => self.set_down(left == 1),
+            }
         }
         tokio::task::yield_now().await;
         let lost = &self.state.replies_to_lose;
