@@ -12,7 +12,7 @@ use crate::{
     key::TokenKey,
     refresh::{Changed, Flight, Landing},
     state::{DeadGrant, DeadReason, State, time},
-    store::{Expected, Lease, Saved, StoreError},
+    store::{Expected, Lease, Saved, StoreError, StoreOperation},
     tasks::Ticket,
     timing::pause,
     vault::Opened,
@@ -26,7 +26,7 @@ pub(crate) struct Unsaved {
     before: Arc<State>,
     expected: Expected,
     /// The lease under which it was redeemed: while it is held, no other process redeems the predecessor. `None` while a
-    /// revocation has it.
+    /// revocation has it, and where nobody is to be kept out.
     lease: Option<Lease>,
     cause: StoreError,
 }
@@ -41,6 +41,8 @@ enum Kept {
     Superseded(Box<Opened>),
     Deleted,
     Failed(StoreError),
+    /// What is there does not open in this process, so that nobody knows whether it is older or newer.
+    Unreadable(StoreError),
 }
 
 impl Flight<'_> {
@@ -56,22 +58,29 @@ impl Flight<'_> {
         let new = State::fresh(token.clone(), core.clock.now());
         let token = Arc::new(token);
         let patience = core.timing.save_patience;
-        let kept = tokio::select! {
-            biased;
-            kept = core.save_new(self.key, &new, &before, expected, Some(lease), patience) => kept,
-            never = self.heartbeat(lease) => match never {},
-        };
-        match kept {
-            Ok(Kept::Saved(version)) => Ok(core.refreshed(self.key, &token, &new, version)),
-            Ok(Kept::Superseded(found)) => self.settled(Some(&found)).ok_or(Changed),
-            Ok(Kept::Deleted) => Ok(Landing::gone(self.key)),
-            Ok(Kept::Failed(cause)) => {
-                let (new, before, lease) = (Arc::new(new), Arc::new(before), Some(lease.clone()));
-                let unsaved = Unsaved { token, new, before, expected, lease, cause };
+        match core.save_new(self.key, &new, &before, expected, Some(lease), patience).await {
+            Kept::Saved(version) => Ok(core.refreshed(self.key, &token, &new, version)),
+            Kept::Superseded(found) => self.settled(Some(&found)).ok_or(Changed),
+            Kept::Deleted => Ok(Landing::gone(self.key)),
+            Kept::Failed(cause) => {
+                let lease = Some(lease.clone());
+                let unsaved =
+                    Unsaved { token, new: Arc::new(new), before: Arc::new(before), expected, lease, cause };
                 Ok(core.keep_in_memory(self.key, unsaved, self.ticket))
             }
-            // What is there cannot be read, and is left as it is.
-            Err(error) => Ok(Landing::failed(error)),
+            // What is there is left as it is. A marked record is not sealed anew, so this one is most likely a new login, or
+            // another process's token, and others must not be kept from it.
+            Kept::Unreadable(cause) => {
+                let unsaved = Unsaved {
+                    token,
+                    new: Arc::new(new),
+                    before: Arc::new(before),
+                    expected,
+                    lease: None,
+                    cause,
+                };
+                Ok(core.keep_in_memory(self.key, unsaved, self.ticket))
+            }
         }
     }
 
@@ -177,22 +186,24 @@ impl Core {
         mut expected: Expected,
         mut lease: Option<&Lease>,
         patience: Duration,
-    ) -> Result<Kept, Error> {
+    ) -> Kept {
+        let unreadable =
+            |error: Error| Kept::Unreadable(StoreError::permanent(StoreOperation::Save, error.to_string()));
         let sealed = match self.vault.seal(key, new) {
             Ok(sealed) => sealed,
-            Err(cause) => return Ok(Kept::Failed(cause)),
+            Err(cause) => return Kept::Failed(cause),
         };
         let deadline = Instant::now() + patience;
         for round in 0.. {
             let attempt = self.vault.store.save(key, sealed.clone(), expected, lease).await;
             let found = match attempt {
-                Ok(Saved::Version(version)) => return Ok(Kept::Saved(version)),
-                Ok(Saved::Conflict(None)) => return Ok(Kept::Deleted),
+                Ok(Saved::Version(version)) => return Kept::Saved(version),
+                Ok(Saved::Conflict(None)) => return Kept::Deleted,
                 // An attempt that seemed to fail did not.
                 Ok(Saved::Conflict(Some(record))) if record.sealed == sealed => {
-                    return Ok(Kept::Saved(record.version));
+                    return Kept::Saved(record.version);
                 }
-                Ok(Saved::Conflict(Some(record))) => Ok(Some(self.vault.open(key, &record)?)),
+                Ok(Saved::Conflict(Some(record))) => self.vault.open(key, &record).map(Some),
                 Ok(Saved::Fenced) => {
                     lease = None;
                     self.vault.load(key).await
@@ -203,18 +214,21 @@ impl Core {
                 Ok(Some(found)) if found.state.has_the_tokens_of(before) => {
                     expected = Expected::Version(found.version);
                 }
-                Ok(Some(found)) => return Ok(Kept::Superseded(Box::new(found))),
-                Ok(None) => return Ok(Kept::Deleted),
+                Ok(Some(found)) => return Kept::Superseded(Box::new(found)),
+                Ok(None) => return Kept::Deleted,
                 Err(Error::Store { cause, .. }) => {
                     if Instant::now() >= deadline {
-                        return Ok(Kept::Failed(cause));
+                        return Kept::Failed(cause);
+                    }
+                    if let Some(lease) = lease {
+                        let _ = self.vault.store.extend(key, lease, self.timing.lease_lifetime).await;
                     }
                     sleep(pause(round)).await;
                 }
-                Err(error) => return Err(error),
+                Err(error) => return unreadable(error),
             }
         }
-        Ok(Kept::Deleted)
+        Kept::Deleted
     }
 
     fn refreshed(&self, key: &TokenKey, token: &Arc<OAuth2Token>, state: &State, version: u64) -> Landing {
@@ -274,16 +288,15 @@ impl Core {
         let Unsaved { token, new, before, expected, .. } = &unsaved;
         let kept = self.save_new(key, new, before, *expected, None, patience).await;
         let landing = match kept {
-            Ok(Kept::Failed(cause)) => {
+            Kept::Failed(cause) | Kept::Unreadable(cause) => {
                 let unsaved = Unsaved { cause, ..unsaved };
                 return Some(self.not_saved(unsaved.error(key), &unsaved));
             }
-            Ok(Kept::Saved(version)) => self.refreshed(key, token, new, version),
-            Ok(Kept::Superseded(_) | Kept::Deleted) => {
+            Kept::Saved(version) => self.refreshed(key, token, new, version),
+            Kept::Superseded(_) | Kept::Deleted => {
                 self.forget_unsaved(key, Some(token)).await;
                 return None;
             }
-            Err(error) => Landing::failed(error),
         };
         self.forget_unsaved(key, Some(token)).await;
         Some(landing)

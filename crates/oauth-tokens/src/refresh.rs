@@ -249,7 +249,7 @@ impl Flight<'_> {
         }
     }
 
-    pub(crate) async fn heartbeat(&self, lease: &Lease) -> Infallible {
+    async fn heartbeat(&self, lease: &Lease) -> Infallible {
         let lifetime = self.core.timing.lease_lifetime;
         loop {
             sleep(lifetime / 3).await;
