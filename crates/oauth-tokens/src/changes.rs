@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use oauth_core::{ErrorClass, ErrorKind, OAuth2Token};
+use oauth_core::{ErrorClass, ErrorKind, OAuth2Token, bytes::Bytes};
 use tokio::time::{Instant, sleep};
 
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     error::Error,
     key::TokenKey,
     state::State,
-    store::{Acquired, Expected, Lease, Saved},
+    store::{Acquired, Expected, Lease, Saved, StoreError},
     timing::pause,
 };
 
@@ -27,31 +27,98 @@ pub enum Revoked {
     Nothing,
 }
 
+/// How one attempt of a put ended.
+enum Overwritten {
+    As(u64),
+    AndReplaced,
+    NotYet,
+}
+
 impl Core {
     pub(crate) async fn put(&self, key: &TokenKey, token: Arc<OAuth2Token>) -> Result<(), Error> {
         let state = State::fresh((*token).clone(), self.clock.now());
+        match self.overwrite(key, &state).await {
+            Ok(Some(version)) => {
+                self.forget_unsaved(key, None).await;
+                let due_at = self.timing.milestones(key, &state).due_at;
+                let answer = self.answer(key, &token, &state, version, due_at);
+                self.cache.tell(key, Learned::Answer(answer));
+                Ok(())
+            }
+            // The next one who asks looks into the store.
+            Ok(None) => {
+                self.forget_unsaved(key, None).await;
+                self.cache.tell(key, Learned::Gone);
+                Ok(())
+            }
+            Err(cause) => Err(Error::NotSaved { key: key.clone(), token, cause }),
+        }
+    }
+
+    /// Writes over whatever is there; the version, or `None` if it is saved and has a successor already.
+    ///
+    /// An attempt that is reported as failed may have been carried out, and its token may have been redeemed since then. Its
+    /// successor must not be written over, so a further attempt expects what was there before, and looks at what has changed.
+    async fn overwrite(&self, key: &TokenKey, state: &State) -> Result<Option<u64>, StoreError> {
+        let sealed = self.vault.seal(key, state)?;
         let deadline = Instant::now() + self.timing.save_patience;
+        // What the last attempt expected, if nobody knows how it ended.
+        let mut before = None;
         for round in 0.. {
-            let cause = match self.vault.save(key, &state, Expected::Any, None).await {
-                Ok(Saved::Version(version)) => {
-                    self.forget_unsaved(key, None).await;
-                    let due_at = self.timing.milestones(key, &state).due_at;
-                    let answer = self.answer(key, &token, &state, version, due_at);
-                    self.cache.tell(key, Learned::Answer(answer));
-                    return Ok(());
-                }
-                // Neither can be, for nothing was expected; a store that says so is asked again.
-                Ok(Saved::Conflict(_) | Saved::Fenced) => None,
+            let cause = match self.try_to_overwrite(key, state, &sealed, &mut before).await {
+                Ok(Overwritten::As(version)) => return Ok(Some(version)),
+                Ok(Overwritten::AndReplaced) => return Ok(None),
+                Ok(Overwritten::NotYet) => None,
                 Err(cause) => Some(cause),
             };
             if let Some(cause) = cause
                 && (!cause.is_transient() || Instant::now() >= deadline)
             {
-                return Err(Error::NotSaved { key: key.clone(), token, cause });
+                return Err(cause);
             }
             sleep(pause(round)).await;
         }
-        Ok(())
+        Ok(None)
+    }
+
+    async fn try_to_overwrite(
+        &self,
+        key: &TokenKey,
+        state: &State,
+        sealed: &Bytes,
+        before: &mut Option<Expected>,
+    ) -> Result<Overwritten, StoreError> {
+        let store = &self.vault.store;
+        let found = store.load(key).await?;
+        if let Some(record) = &found
+            && let Some(known) = *before
+        {
+            let is_ours = record.sealed == *sealed
+                || self.vault.open(key, record).is_ok_and(|found| found.state.has_the_tokens_of(state));
+            if is_ours {
+                return Ok(Overwritten::As(record.version));
+            }
+            // Between our token and its successor there are three saves: ours, the mark, and the successor's.
+            if let Expected::Version(version) = known
+                && record.version.saturating_sub(version) > 2
+            {
+                return Ok(Overwritten::AndReplaced);
+            }
+            // Where there was nothing, the numbers tell nothing, for they go on where they once ended.
+            if known == Expected::Absent {
+                return Ok(Overwritten::AndReplaced);
+            }
+        }
+        let expected = found.map_or(Expected::Absent, |record| Expected::Version(record.version));
+        *before = Some(expected);
+        Ok(match store.save(key, sealed.clone(), expected, None).await? {
+            Saved::Version(version) => Overwritten::As(version),
+            // Somebody was faster, and the login has the last word.
+            Saved::Conflict(_) | Saved::Fenced => {
+                *before = None;
+                Overwritten::NotYet
+            }
+        })
     }
 
     pub(crate) async fn delete(&self, key: &TokenKey) -> Result<bool, Error> {
@@ -73,13 +140,14 @@ impl Core {
         // A token that is not even stored yet is the one to revoke.
         let _ = self.save_what_was_not(key).await;
         let found = self.vault.load(key).await?;
-        let Some(token) = found.and_then(|found| found.state.token) else {
+        let state = found.map(|found| found.state).unwrap_or_default();
+        let Some(token) = &state.token else {
             self.delete(key).await?;
             return Ok(Revoked::Nothing);
         };
         let unknown = || Error::UnknownProvider { key: key.clone() };
         let source = self.sources.get(key.provider()).ok_or_else(unknown)?;
-        let revoked = match source.tokens.revoke(&token).await {
+        let revoked = match source.tokens.revoke(token).await {
             Ok(()) => Revoked::AtTheProvider,
             Err(error) => match (error.kind(), error.class()) {
                 (ErrorKind::Unsupported(_), _) => Revoked::InTheStoreOnly,
@@ -88,7 +156,13 @@ impl Core {
                 _ => return Err(Error::RevokeFailed { key: key.clone(), cause: Arc::new(error) }),
             },
         };
-        self.delete(key).await?;
+        // A login that was put while the provider was asked is not what was revoked.
+        let now = self.vault.load(key).await?;
+        if now.is_some_and(|now| !now.state.has_the_tokens_of(&state)) {
+            self.cache.tell(key, Learned::Gone);
+        } else {
+            self.delete(key).await?;
+        }
         Ok(revoked)
     }
 

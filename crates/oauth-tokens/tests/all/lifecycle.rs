@@ -134,6 +134,28 @@ async fn a_revocation_during_a_refresh_leaves_no_token_behind() {
 }
 
 #[tokio::test]
+async fn a_login_during_a_revocation_stays() {
+    let server = RotatingServer::with(Duration::ZERO, Duration::from_millis(300), 3600 * SECOND);
+    let store = MemoryStore::new();
+    let [one, other] = [(); 2].map(|()| builder(store.clone(), &server).build().unwrap());
+    for changer in [&one, &other] {
+        let old = server.sign_in().unwrap();
+        one.put(&key(), &old).await.unwrap();
+        let revocation = tokio::spawn({
+            let one = one.clone();
+            async move { one.revoke(&key()).await }
+        });
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let new = server.sign_in().unwrap();
+        changer.put(&key(), &new).await.unwrap();
+        assert_eq!(revocation.await.unwrap().unwrap(), Revoked::AtTheProvider);
+        assert!(!server.knows(old.access_token()));
+        assert_eq!(*one.get(&key()).await.unwrap(), new);
+        assert_eq!(stored(&one, &key()).await.token, Some(new));
+    }
+}
+
+#[tokio::test]
 async fn a_login_or_a_delete_during_a_refresh_has_the_last_word() {
     for is_delete in [false, true] {
         let server = RotatingServer::with(Duration::ZERO, Duration::from_millis(300), 3600 * SECOND);

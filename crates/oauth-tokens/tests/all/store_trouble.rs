@@ -168,3 +168,52 @@ async fn an_unsaved_token_gives_its_lease_to_whoever_replaces_or_revokes_it() {
         assert!(outcome.is_ok(), "{change}: {outcome:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_put_whose_reply_was_lost_does_not_write_over_its_own_successor() {
+    for was_there in [false, true] {
+        let (server, store) = (RotatingServer::new(), Shaky::default());
+        let [one, other] = [(); 2].map(|()| builder(store.clone(), &server).build().unwrap());
+        if was_there {
+            one.put(&key(), &server.sign_in().unwrap()).await.unwrap();
+        }
+        let new = server.sign_in_expired().unwrap();
+        let refresh = tokio::spawn({
+            let new = new.clone();
+            async move {
+                let is_new = |stored: &oauth_tokens::Stored| stored.token.as_ref() == Some(&new);
+                while !other
+                    .list("", key().subject())
+                    .await
+                    .unwrap()
+                    .into_iter()
+                    .flatten()
+                    .any(|s| is_new(&s))
+                {
+                    tokio::task::yield_now().await;
+                }
+                other.get(&key()).await.unwrap()
+            }
+        });
+        store.lose_replies(1);
+        one.put(&key(), &new).await.unwrap();
+        let successor = refresh.await.unwrap();
+        assert_eq!(stored(&one, &key()).await.token.as_ref(), Some(&*successor), "{was_there}");
+        assert_eq!(one.get(&key()).await.unwrap(), successor, "{was_there}");
+        assert_eq!((server.token_requests(), server.ended_grants()), (1, 0), "{was_there}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_put_whose_replies_were_lost_counts() {
+    for lost in 1..=3 {
+        let (server, store) = (RotatingServer::new(), Shaky::default());
+        let manager = builder(store.clone(), &server).build().unwrap();
+        manager.put(&key(), &server.sign_in().unwrap()).await.unwrap();
+        store.lose_replies(lost);
+        let new = server.sign_in().unwrap();
+        manager.put(&key(), &new).await.unwrap();
+        assert_eq!(stored(&manager, &key()).await.token.as_ref(), Some(&new));
+        assert_eq!(*manager.get(&key()).await.unwrap(), new);
+    }
+}
