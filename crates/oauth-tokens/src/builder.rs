@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use oauth_core::{Clock, Provider, Result, Sealer, random_token};
 use tokio::sync::Semaphore;
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Sets a [`TokenManager`] up. What is not set has the value that its method's description ends with.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "a builder does nothing until it is built"]
 pub struct TokenManagerBuilder {
     store: Arc<dyn TokenStore>,
@@ -170,5 +170,20 @@ impl TokenManagerBuilder {
             tasks: Tasks::new(),
             unsaved: Default::default(),
         })))
+    }
+}
+
+/// Sources are shown by their names: what else they hold is theirs to show.
+impl fmt::Debug for TokenManagerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let providers: Vec<_> = self.sources.iter().map(|source| source.name()).collect();
+        f.debug_struct("TokenManagerBuilder")
+            .field("store", &self.store)
+            .field("providers", &providers)
+            .field("timing", &self.timing)
+            .field("observers", &self.observers)
+            .field("cache_capacity", &self.cache_capacity)
+            .field("most_requests", &self.most_requests)
+            .finish_non_exhaustive()
     }
 }
