@@ -167,7 +167,10 @@ impl Flight<'_> {
         let resting = Opened { version, state: failed, is_current: true };
         let landing = match self.settled(Some(&resting)) {
             Some(landing) if landing.outcome.is_ok() => landing,
-            _ => Landing::refused(error, version, retry_at.min(now + core.timing.reread_failures_after)),
+            _ => {
+                let until = retry_at.min(now + core.timing.reread_failures_after);
+                self.refuse(error, &resting.state, version, until)
+            }
         };
         Ok(Landing { event, ..landing })
     }

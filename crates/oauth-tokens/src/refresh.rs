@@ -152,7 +152,7 @@ impl Flight<'_> {
         let (timing, now) = (&self.core.timing, self.core.clock.now());
         let state = &found.state;
         // Another process may put a new login into the store at any time.
-        let refused = |error| Landing::refused(error, found.version, now + timing.reread_failures_after);
+        let refused = |error| self.refuse(error, state, found.version, now + timing.reread_failures_after);
         if let Some(grant) = state.dead() {
             let error = Error::Dead { key: self.key.clone(), grant };
             return Some(refused(error));
@@ -183,6 +183,19 @@ impl Flight<'_> {
                 retry_at,
             }),
         })
+    }
+
+    /// Says that there is no live token, until a time. A token that one API has refused is still live for all others: what is
+    /// said of it is said to those who wait here, and nobody else.
+    pub(crate) fn refuse(&self, error: Error, state: &State, version: u64, until: OffsetDateTime) -> Landing {
+        let landing = Landing::refused(error, version, until);
+        let is_live = state.dead.is_none()
+            && state.token.is_some()
+            && self.core.timing.milestones(self.key, state).is_live(self.core.clock.now());
+        match self.why {
+            Why::Rejected(_) if is_live => Landing { learned: Learned::Nothing, ..landing },
+            _ => landing,
+        }
     }
 
     fn is_rejected(&self, token: &OAuth2Token, state: &State) -> bool {
