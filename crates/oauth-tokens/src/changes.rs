@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use oauth_core::{ErrorClass, ErrorKind, OAuth2Token, bytes::Bytes};
-use tokio::time::{Instant, sleep};
+use oauth_core::{ErrorClass, ErrorKind, HttpError, HttpErrorKind, OAuth2Token, Operation, bytes::Bytes};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
     cache::Learned,
     core::Core,
+    ending::Unsaved,
     error::Error,
     key::TokenKey,
     state::State,
@@ -130,6 +131,11 @@ impl Core {
     }
 
     pub(crate) async fn revoke(&self, key: &TokenKey) -> Result<Revoked, Error> {
+        // A lease on a key that nobody knows would leave a row in the store for nothing. A record that does not open is one.
+        if !self.unsaved().contains_key(key) && matches!(self.vault.load(key).await, Ok(None)) {
+            self.cache.tell(key, Learned::Gone);
+            return Ok(Revoked::Nothing);
+        }
         let lease = self.lease(key).await?;
         let outcome = self.revoke_under_lease(key).await;
         self.hand_back(key, lease).await;
@@ -137,33 +143,53 @@ impl Core {
     }
 
     async fn revoke_under_lease(&self, key: &TokenKey) -> Result<Revoked, Error> {
-        // A token that is not even stored yet is the one to revoke.
+        // A token that is not even stored yet is the one to revoke, whether the store takes it now or not.
         let _ = self.save_what_was_not(key).await;
+        let unsaved = self.unsaved().get(key).cloned();
+        if let Some(Unsaved { token, new, before, .. }) = unsaved {
+            let revoked = self.revoke_at_the_provider(key, &token).await?;
+            self.forget_unsaved(key, Some(&token)).await;
+            self.delete_what_was_revoked(key, &[&new, &before]).await?;
+            return Ok(revoked);
+        }
         let found = self.vault.load(key).await?;
         let state = found.map(|found| found.state).unwrap_or_default();
         let Some(token) = &state.token else {
             self.delete(key).await?;
             return Ok(Revoked::Nothing);
         };
+        let revoked = self.revoke_at_the_provider(key, token).await?;
+        self.delete_what_was_revoked(key, &[&state]).await?;
+        Ok(revoked)
+    }
+
+    /// Deletes the record if it is one of these; a login that was put while the provider was asked stays.
+    async fn delete_what_was_revoked(&self, key: &TokenKey, revoked: &[&State]) -> Result<(), Error> {
+        let now = self.vault.load(key).await?;
+        if now.is_some_and(|now| !revoked.iter().any(|revoked| now.state.has_the_tokens_of(revoked))) {
+            self.cache.tell(key, Learned::Gone);
+            return Ok(());
+        }
+        self.delete(key).await.map(drop)
+    }
+
+    async fn revoke_at_the_provider(&self, key: &TokenKey, token: &OAuth2Token) -> Result<Revoked, Error> {
         let unknown = || Error::UnknownProvider { key: key.clone() };
         let source = self.sources.get(key.provider()).ok_or_else(unknown)?;
-        let revoked = match source.tokens.revoke(token).await {
-            Ok(()) => Revoked::AtTheProvider,
+        let revocation = timeout(self.timing.request_limit, source.tokens.revoke(token));
+        let outcome = revocation.await.unwrap_or_else(|_| {
+            let error = ErrorKind::Transport(HttpError::new(HttpErrorKind::Timeout));
+            Err(oauth_core::Error::new(Operation::REVOKE_TOKEN, key.provider().to_owned(), error))
+        });
+        match outcome {
+            Ok(()) => Ok(Revoked::AtTheProvider),
             Err(error) => match (error.kind(), error.class()) {
-                (ErrorKind::Unsupported(_), _) => Revoked::InTheStoreOnly,
+                (ErrorKind::Unsupported(_), _) => Ok(Revoked::InTheStoreOnly),
                 // It is worth nothing already.
-                (_, ErrorClass::Reauthorize) => Revoked::AtTheProvider,
-                _ => return Err(Error::RevokeFailed { key: key.clone(), cause: Arc::new(error) }),
+                (_, ErrorClass::Reauthorize) => Ok(Revoked::AtTheProvider),
+                _ => Err(Error::RevokeFailed { key: key.clone(), cause: Arc::new(error) }),
             },
-        };
-        // A login that was put while the provider was asked is not what was revoked.
-        let now = self.vault.load(key).await?;
-        if now.is_some_and(|now| !now.state.has_the_tokens_of(&state)) {
-            self.cache.tell(key, Learned::Gone);
-        } else {
-            self.delete(key).await?;
         }
-        Ok(revoked)
     }
 
     async fn lease(&self, key: &TokenKey) -> Result<Lease, Error> {

@@ -21,9 +21,9 @@ use crate::{
 /// A new token that the store has not taken yet. While it stands here, its predecessor is not redeemed again.
 #[derive(Clone)]
 pub(crate) struct Unsaved {
-    token: Arc<OAuth2Token>,
-    new: Arc<State>,
-    before: Arc<State>,
+    pub(crate) token: Arc<OAuth2Token>,
+    pub(crate) new: Arc<State>,
+    pub(crate) before: Arc<State>,
     expected: Expected,
     /// The lease under which it was redeemed: while it is held, no other process redeems the predecessor. `None` while a
     /// revocation has it, and where nobody is to be kept out.

@@ -293,3 +293,14 @@ async fn a_rejection_during_trouble_hides_the_live_token_from_nobody_else() {
     assert!(matches!(error, Error::Dead { .. }), "{error}");
     assert_eq!(*manager.get(&key()).await.unwrap(), bare);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_revocation_that_is_never_answered_ends() {
+    let (server, clock) = (RotatingServer::new(), Hands::new());
+    let manager = with_token(&server, &clock).await;
+    server.fail_next(Fault::Hang);
+    let revocation = async { manager.revoke(&key()).await };
+    let error = tokio::time::timeout(SECOND * 60, revocation).await.expect("it is given up").unwrap_err();
+    assert!(matches!(error, Error::RevokeFailed { .. }), "{error}");
+    assert_eq!(manager.revoke(&key()).await.unwrap(), oauth_tokens::Revoked::AtTheProvider);
+}

@@ -217,3 +217,30 @@ async fn a_put_whose_replies_were_lost_counts() {
         assert_eq!(*manager.get(&key()).await.unwrap(), new);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_unsaved_token_is_revoked_though_the_store_is_down() {
+    for is_down in [false, true] {
+        let (server, store) = (RotatingServer::new(), Shaky::default());
+        let manager = builder(store.clone(), &server).build().unwrap();
+        manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
+        store.take_no_more_saves_after(1);
+        let error = manager.get(&key()).await.unwrap_err();
+        let Error::NotSaved { token, .. } = &error else { panic!("{error:?}") };
+        store.set_down(is_down);
+        let outcome = manager.revoke(&key()).await;
+        assert!(!server.knows(token.access_token()), "{is_down}");
+        match is_down {
+            false => assert_eq!(outcome.unwrap(), Revoked::AtTheProvider),
+            // Its predecessor is still in the store, and the caller knows.
+            true => assert!(matches!(outcome, Err(Error::Store { .. })), "{outcome:?}"),
+        }
+        store.set_down(false);
+        store.takes_saves_again();
+        tokio::time::sleep(10 * SECOND).await;
+        assert!(manager.close().await.is_empty());
+        for stored in manager.list("", key().subject()).await.unwrap() {
+            assert_ne!(stored.unwrap().token.as_ref(), Some(&**token), "a revoked token must not be saved");
+        }
+    }
+}
