@@ -117,7 +117,15 @@ impl Flight<'_> {
                 return landing;
             }
             // Not before it is known that there is something to do; and not under the lease, for which others wait.
-            let permit = self.permits.acquire().await;
+            // Whoever must queue for it has not begun, and a shutdown does not wait for him.
+            let permit = match self.permits.try_acquire() {
+                Ok(permit) => Ok(permit),
+                Err(_) => tokio::select! {
+                    biased;
+                    () = self.core.tasks.closed() => return Landing::failed(Error::Closed),
+                    permit = self.permits.acquire() => permit,
+                },
+            };
             let limits = &self.core.timing;
             match self.core.vault.acquire(self.key, &self.core.holder, limits.lease_lifetime).await {
                 Err(error) => return Landing::failed(error),
@@ -128,6 +136,8 @@ impl Flight<'_> {
                         Err(Changed) => self.core.release(self.key, held).await,
                     }
                     *lease = None;
+                    drop(permit);
+                    sleep(pause(round)).await;
                 }
                 Ok(Acquired::Held { retry_in }) => {
                     drop(permit);
@@ -316,7 +326,11 @@ impl Landing {
 
     /// For a reason that says nothing about the token.
     pub(crate) fn failed(error: Error) -> Self {
-        let event = event::Outcome::Transient(error.clone());
-        Self { outcome: Err(error), learned: Learned::Nothing, event: Some(event) }
+        // Nothing was attempted for a provider that there is not, whose name anybody may have made up, or after a shutdown.
+        let event = match &error {
+            Error::UnknownProvider { .. } | Error::Closed => None,
+            _ => Some(event::Outcome::Transient(error.clone())),
+        };
+        Self { outcome: Err(error), learned: Learned::Nothing, event }
     }
 }

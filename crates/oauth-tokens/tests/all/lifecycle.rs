@@ -236,3 +236,30 @@ fn a_refresh_that_fell_with_its_runtime_is_taken_up_by_another() {
     let token = runtime().block_on(manager.get(&key())).unwrap();
     assert!(server.knows(token.access_token()));
 }
+
+#[tokio::test]
+async fn revoking_what_nobody_knows_asks_for_no_lease() {
+    let (server, store) = (RotatingServer::new(), Shaky::default());
+    let manager = builder(store.clone(), &server).build().unwrap();
+    assert_eq!(manager.revoke(&key()).await.unwrap(), Revoked::Nothing);
+    assert_eq!(store.steps(), 1, "one look, and nothing is written");
+}
+
+#[tokio::test]
+async fn close_begins_no_refresh_that_queues_for_its_turn() {
+    let server = RotatingServer::with(Duration::ZERO, Duration::from_millis(300), 3600 * SECOND);
+    let manager = builder(MemoryStore::new(), &server).most_requests(1).build().unwrap();
+    let keys: Vec<_> = (0..10).map(|index| key().with_label(index.to_string())).collect();
+    let mut gets = tokio::task::JoinSet::new();
+    for key in keys {
+        manager.put(&key, &server.sign_in_expired().unwrap()).await.unwrap();
+        let manager = manager.clone();
+        gets.spawn(async move { manager.get(&key).await });
+    }
+    until_asked(&server, 1).await;
+    assert!(manager.close().await.is_empty());
+    assert_eq!(server.token_requests(), 1, "the one that was under way");
+    let outcomes = gets.join_all().await;
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
+    assert_eq!(outcomes.iter().filter(|outcome| matches!(outcome, Err(Error::Closed))).count(), 9);
+}
