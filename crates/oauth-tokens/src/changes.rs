@@ -37,19 +37,20 @@ enum Overwritten {
 
 impl Core {
     pub(crate) async fn put(&self, key: &TokenKey, token: Arc<OAuth2Token>) -> Result<(), Error> {
+        let began = self.cache.tick();
         let state = State::fresh((*token).clone(), self.clock.now());
         match self.overwrite(key, &state).await {
             Ok(Some(version)) => {
                 self.forget_unsaved(key, None).await;
                 let due_at = self.timing.milestones(key, &state).due_at;
                 let answer = self.answer(key, &token, &state, version, due_at);
-                self.cache.tell(key, Learned::Answer(answer));
+                self.cache.tell(key, Learned::Answer(answer), began);
                 Ok(())
             }
             // The next one who asks looks into the store.
             Ok(None) => {
                 self.forget_unsaved(key, None).await;
-                self.cache.tell(key, Learned::Gone);
+                self.cache.tell(key, Learned::Gone, self.cache.tick());
                 Ok(())
             }
             Err(cause) => Err(Error::NotSaved { key: key.clone(), token, cause }),
@@ -126,14 +127,14 @@ impl Core {
         let deleted = self.vault.store.delete(key).await;
         let deleted = deleted.map_err(|cause| Error::Store { key: key.clone(), cause })?;
         let was_unsaved = self.forget_unsaved(key, None).await;
-        self.cache.tell(key, Learned::Gone);
+        self.cache.tell(key, Learned::Gone, self.cache.tick());
         Ok(deleted || was_unsaved)
     }
 
     pub(crate) async fn revoke(&self, key: &TokenKey) -> Result<Revoked, Error> {
         // A lease on a key that nobody knows would leave a row in the store for nothing. A record that does not open is one.
         if !self.unsaved().contains_key(key) && matches!(self.vault.load(key).await, Ok(None)) {
-            self.cache.tell(key, Learned::Gone);
+            self.cache.tell(key, Learned::Gone, self.cache.tick());
             return Ok(Revoked::Nothing);
         }
         let lease = self.lease(key).await?;
@@ -167,7 +168,7 @@ impl Core {
     async fn delete_what_was_revoked(&self, key: &TokenKey, revoked: &[&State]) -> Result<(), Error> {
         let now = self.vault.load(key).await?;
         if now.is_some_and(|now| !revoked.iter().any(|revoked| now.state.has_the_tokens_of(revoked))) {
-            self.cache.tell(key, Learned::Gone);
+            self.cache.tell(key, Learned::Gone, self.cache.tick());
             return Ok(());
         }
         self.delete(key).await.map(drop)

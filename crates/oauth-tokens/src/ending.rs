@@ -259,6 +259,7 @@ impl Core {
         let mut is_closing = false;
         for round in 5.. {
             let nap = pause(round).max(self.timing.first_backoff / 2);
+            let attempt = self.cache.tick();
             // A shutdown grants one more attempt, with the usual patience.
             is_closing = is_closing || timeout(nap, self.tasks.closed()).await.is_ok();
             let patience = if is_closing { self.timing.save_patience } else { Duration::ZERO };
@@ -273,7 +274,7 @@ impl Core {
                     if let Some(event) = landing.event {
                         self.observers.tell(&key, event, began.elapsed());
                     }
-                    return self.cache.tell(&key, landing.learned);
+                    return self.cache.tell(&key, landing.learned, attempt);
                 }
                 None => return,
             }

@@ -244,3 +244,26 @@ async fn an_unsaved_token_is_revoked_though_the_store_is_down() {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_has_lost_everything_and_counts_anew_is_believed() {
+    let (server, clock, store) = (RotatingServer::new(), Hands::new(), Shaky::default());
+    let [one, other] =
+        [(); 2].map(|()| builder(store.clone(), &server).clock(clock.clone()).build().unwrap());
+    for _ in 0..5 {
+        one.put(&key(), &server.sign_in().unwrap()).await.unwrap();
+    }
+    other.get(&key()).await.unwrap();
+    store.lose_everything();
+    let new = server.sign_in().unwrap();
+    one.put(&key(), &new).await.unwrap();
+    assert_eq!(*one.get(&key()).await.unwrap(), new);
+    // The other process sees it as soon as it looks.
+    clock.forward(3400 * SECOND);
+    let refreshed = other.get(&key()).await.unwrap();
+    assert_eq!(other.get(&key()).await.unwrap(), refreshed);
+    assert_eq!(stored(&one, &key()).await.token.as_ref(), Some(&*refreshed));
+    let steps = store.steps();
+    other.get(&key()).await.unwrap();
+    assert_eq!(store.steps(), steps, "what it has seen stays in its memory");
+}

@@ -63,7 +63,7 @@ impl Clock for Hands {
 /// A store that lets everybody else run before and after each step, fails while it is down, and counts. A clone is the same.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Shaky {
-    store: MemoryStore,
+    store: Arc<Mutex<MemoryStore>>,
     state: Arc<Shaking>,
 }
 
@@ -84,6 +84,15 @@ struct Shaking {
 impl Shaky {
     pub(crate) fn set_down(&self, is_down: bool) {
         self.state.is_down.store(is_down, Ordering::SeqCst);
+    }
+
+    fn store(&self) -> MemoryStore {
+        self.store.lock().unwrap().clone()
+    }
+
+    /// As a database does whose disk was lost.
+    pub(crate) fn lose_everything(&self) {
+        *self.store.lock().unwrap() = MemoryStore::new();
     }
 
     pub(crate) fn takes_saves_again(&self) {
@@ -122,7 +131,7 @@ impl Shaky {
 impl TokenStore for Shaky {
     async fn load(&self, key: &TokenKey) -> Result<Option<Record>, StoreError> {
         self.step(StoreOperation::Load).await?;
-        let outcome = self.store.load(key).await;
+        let outcome = self.store().load(key).await;
         tokio::task::yield_now().await;
         outcome
     }
@@ -138,7 +147,7 @@ impl TokenStore for Shaky {
         if self.state.takes_no_saves.load(Ordering::SeqCst) {
             return Err(StoreError::transient(StoreOperation::Save, "the disk is full"));
         }
-        let outcome = self.store.save(key, sealed, expected, lease).await;
+        let outcome = self.store().save(key, sealed, expected, lease).await;
         let left = self.state.saves_until_down.load(Ordering::SeqCst);
         if left > 0 {
             self.state.saves_until_down.store(left - 1, Ordering::SeqCst);
@@ -157,12 +166,12 @@ impl TokenStore for Shaky {
 
     async fn delete(&self, key: &TokenKey) -> Result<bool, StoreError> {
         self.step(StoreOperation::Delete).await?;
-        self.store.delete(key).await
+        self.store().delete(key).await
     }
 
     async fn list(&self, tenant: &str, subject: &str) -> Result<Vec<(TokenKey, Record)>, StoreError> {
         self.step(StoreOperation::List).await?;
-        self.store.list(tenant, subject).await
+        self.store().list(tenant, subject).await
     }
 
     async fn acquire(
@@ -172,19 +181,19 @@ impl TokenStore for Shaky {
         lifetime: Duration,
     ) -> Result<Acquired, StoreError> {
         self.step(StoreOperation::Acquire).await?;
-        let outcome = self.store.acquire(key, holder, lifetime).await;
+        let outcome = self.store().acquire(key, holder, lifetime).await;
         tokio::task::yield_now().await;
         outcome
     }
 
     async fn extend(&self, key: &TokenKey, lease: &Lease, lifetime: Duration) -> Result<bool, StoreError> {
         self.step(StoreOperation::Extend).await?;
-        self.store.extend(key, lease, lifetime).await
+        self.store().extend(key, lease, lifetime).await
     }
 
     async fn release(&self, key: &TokenKey, lease: &Lease) -> Result<(), StoreError> {
         self.step(StoreOperation::Release).await?;
-        self.store.release(key, lease).await
+        self.store().release(key, lease).await
     }
 }
 
