@@ -82,7 +82,8 @@ impl TokenManagerBuilder {
     }
 
     /// Whoever asks first for a token that is due but live waits this long for its successor, then gets the old one while the
-    /// refresh goes on. Everybody else gets the old one at once. 3 seconds.
+    /// refresh goes on. Everybody else gets the old one at once; and so does everybody while the store fails or hangs, until it
+    /// answers again. 3 seconds.
     pub fn patience(mut self, patience: Duration) -> Self {
         self.timing.patience = patience;
         self
@@ -169,6 +170,7 @@ impl TokenManagerBuilder {
             holder: format!("{}-{}", std::process::id(), random_token()?),
             tasks: Tasks::new(),
             unsaved: Default::default(),
+            store_health: Default::default(),
         })))
     }
 }

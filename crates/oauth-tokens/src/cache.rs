@@ -147,7 +147,7 @@ impl Cache {
     /// Lets a live token stand for a while though it is due, because trying again at once would not help.
     pub(crate) fn hold(&self, key: &TokenKey, until: Moment) {
         if let Some(Known { answer, .. }) = self.write(key).answers.get_mut(key) {
-            answer.holds_until = answer.live_until.min(until);
+            answer.holds_until = answer.holds_until.max(answer.live_until.min(until));
         }
     }
 

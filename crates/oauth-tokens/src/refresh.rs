@@ -85,6 +85,15 @@ impl Core {
         if let Some(event) = landing.event {
             self.observers.tell(&key, event, began.elapsed());
         }
+        if let Err(error) = &landing.outcome {
+            if matches!(error, Error::Store { .. }) {
+                self.store_health.note_trouble();
+            }
+            // A token that is due but live stands for a while, whether somebody has waited for the landing or not.
+            if matches!(landing.learned, Learned::Nothing) && error.leaves_the_old_token_good() {
+                self.cache.hold(&key, (self.clock.now() + self.timing.first_backoff).into());
+            }
+        }
         pilot.land(landing.outcome, landing.learned);
         // Nobody waits for this: who wants the lease looks into the record first. Where the new token is not saved yet, the
         // lease stays with it, or another process would redeem the old refresh token once more.
@@ -113,6 +122,7 @@ impl Flight<'_> {
                 Ok(found) => found,
                 Err(error) => return Landing::failed(error),
             };
+            self.core.store_health.note_answer();
             if let Some(landing) = self.settled(found.as_ref()) {
                 return landing;
             }

@@ -267,3 +267,47 @@ async fn a_store_that_has_lost_everything_and_counts_anew_is_believed() {
     other.get(&key()).await.unwrap();
     assert_eq!(store.steps(), steps, "what it has seen stays in its memory");
 }
+
+#[tokio::test(start_paused = true)]
+async fn while_the_store_hangs_one_caller_waits_and_not_one_for_each_key() {
+    let (server, clock, store) = (RotatingServer::new(), Hands::new(), Shaky::default());
+    let manager = builder(store.clone(), &server).clock(clock.clone()).build().unwrap();
+    let keys: Vec<_> = (0..20).map(|index| key().with_label(index.to_string())).collect();
+    for key in &keys {
+        manager.put(key, &server.sign_in().unwrap()).await.unwrap();
+    }
+    clock.forward(57 * 60 * SECOND);
+    store.set_hanging(true);
+    let began = tokio::time::Instant::now();
+    for key in &keys {
+        manager.get(key).await.unwrap();
+    }
+    assert_eq!(began.elapsed().as_secs(), 3);
+
+    // It comes back, and everything that was begun goes on.
+    store.set_hanging(false);
+    tokio::time::sleep(SECOND).await;
+    assert_eq!(server.token_requests(), keys.len());
+    let steps = store.steps();
+    for key in &keys {
+        assert!(server.knows(manager.get(key).await.unwrap().access_token()));
+    }
+    assert_eq!(store.steps(), steps);
+
+    // Now it fails at once; nobody waits, and the refresh is taken up when it is back.
+    clock.forward(57 * 60 * SECOND);
+    store.set_down(true);
+    let began = tokio::time::Instant::now();
+    for key in &keys {
+        manager.get(key).await.unwrap();
+    }
+    assert_eq!(began.elapsed().as_secs(), 0);
+    store.set_down(false);
+    tokio::time::sleep(SECOND).await;
+    clock.forward(2 * SECOND);
+    for key in &keys {
+        manager.get(key).await.unwrap();
+    }
+    tokio::time::sleep(SECOND).await;
+    assert_eq!(server.token_requests(), 2 * keys.len());
+}

@@ -70,6 +70,8 @@ pub(crate) struct Shaky {
 #[derive(Debug, Default)]
 struct Shaking {
     is_down: AtomicBool,
+    /// It answers nothing until it is told to.
+    hangs: AtomicBool,
     /// It does everything but save.
     takes_no_saves: AtomicBool,
     /// That is how it goes down after `saves_until_down`.
@@ -105,6 +107,10 @@ impl Shaky {
         self.go_down_after_saves(saves);
     }
 
+    pub(crate) fn set_hanging(&self, hangs: bool) {
+        self.state.hangs.store(hangs, Ordering::SeqCst);
+    }
+
     pub(crate) fn go_down_after_saves(&self, saves: usize) {
         self.state.saves_until_down.store(saves, Ordering::SeqCst);
     }
@@ -120,6 +126,9 @@ impl Shaky {
     async fn step(&self, operation: StoreOperation) -> Result<(), StoreError> {
         self.state.steps.fetch_add(1, Ordering::SeqCst);
         tokio::task::yield_now().await;
+        while self.state.hangs.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
         match self.state.is_down.load(Ordering::SeqCst) {
             true => Err(StoreError::transient(operation, "the store is down")),
             false => Ok(()),
