@@ -299,14 +299,57 @@ async fn jk_07_a_key_that_was_taken_out_is_no_longer_trusted() {
     // Within the age of the kept keys it still is.
     client.verify_id_token(&old, &Expectations::new()).await.unwrap();
     op.clock.advance(Duration::from_secs(10 * 60 + 1));
-    let _ = client.verify_id_token(&old, &Expectations::new()).await;
-    settle().await;
     for _ in 0..10 {
         let error = client.verify_id_token(&old, &Expectations::new()).await.unwrap_err();
         assert_eq!(error.jwt_check(), Some(JwtCheck::Key));
     }
     // Once because of age, and once because it might have come back.
     assert_eq!(op.count(Endpoint::Keys), 3);
+}
+
+#[tokio::test]
+async fn jk_04_a_sender_who_hangs_up_is_not_spared_the_pause() {
+    let op = Op::new();
+    let client = op.client();
+    client.warm_up().await.unwrap();
+    for number in 0..20 {
+        op.bend(|state| state.header["kid"] = format!("made-up-{number}").into());
+        let token = op.id_token(json!({}));
+        let expected = Expectations::new();
+        let verified = client.verify_id_token(&token, &expected);
+        tokio::select! {
+            biased;
+            _ = verified => {}
+            () = tokio::task::yield_now() => {}
+        }
+        settle().await;
+    }
+    assert_eq!(op.count(Endpoint::Keys), 2, "the first ones, and one search");
+}
+
+#[tokio::test]
+async fn clones_for_several_tenants_keep_their_keys_apart() {
+    let op = Op::new();
+    let one = op.client();
+    let other = one.clone().with_endpoints(|mut all| {
+        all.jwks = Some("https://op.example/other/jwks".into());
+        all
+    });
+    for client in [&one, &other].into_iter().cycle().take(20) {
+        client.verify_id_token(&op.id_token(json!({})), &Expectations::new()).await.unwrap();
+    }
+    assert_eq!(op.count(Endpoint::Keys), 2);
+}
+
+#[tokio::test]
+async fn durations_beyond_the_calendar_are_no_panic() {
+    let op = Op::new();
+    let client =
+        op.client_with(|rules| rules.token_age(Duration::MAX).key_pause(Duration::MAX).leeway(Duration::MAX));
+    op.login(&client, LoginOptions::new()).await.unwrap();
+    op.bend(|state| state.header["kid"] = "made-up".into());
+    let error = op.login(&client, LoginOptions::new()).await.unwrap_err();
+    assert_eq!(error.jwt_check(), Some(JwtCheck::Key));
 }
 
 #[tokio::test]

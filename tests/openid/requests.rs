@@ -273,3 +273,35 @@ async fn a_login_at_a_provider_without_openid_connect_learns_of_no_id_token() {
     let started = plain.start_login(REDIRECT_URI, LoginOptions::new()).await.unwrap();
     assert_eq!((started.attempt.nonce(), value(&started.url, "scope")), (None, None));
 }
+
+#[tokio::test]
+async fn id_14_what_is_insisted_on_outlives_what_is_asked_for_besides() {
+    let op = Op::new();
+    let claims = json!({"userinfo": {"email": null}, "id_token": {"acr": null}});
+    for options in [
+        LoginOptions::new().require_acr(["mfa"]).claims(&claims),
+        LoginOptions::new().claims(&claims).require_acr(["mfa"]),
+        LoginOptions::new().require_acr(["mfa"]).extras_params(&json!({ "claims": claims })),
+    ] {
+        let started = op.client().start_login(REDIRECT_URI, options).await.unwrap();
+        assert_eq!(started.attempt.required_acr(), ["mfa"]);
+        let query = query_of(&started.url);
+        let (_, sent) = query.iter().find(|(name, _)| name == "claims").unwrap();
+        let sent: Value = serde_json::from_str(sent).unwrap();
+        assert_eq!(sent["id_token"]["acr"], json!({"essential": true, "values": ["mfa"]}));
+        assert_eq!(sent["userinfo"], json!({"email": null}));
+    }
+    let unfit = LoginOptions::new().require_acr(["mfa"]).claims(&json!({"id_token": []}));
+    let error = op.client().start_login(REDIRECT_URI, unfit).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Configuration);
+}
+
+#[tokio::test]
+async fn az_10_a_hybrid_login_has_a_nonce_whatever_its_scopes() {
+    let google = oauth_clients::google::GoogleOAuth2::new("id", "secret");
+    let options = LoginOptions::new().scopes(["email"]).response_type(ResponseType::CodeIdToken);
+    let started = google.start_login(REDIRECT_URI, options).await.unwrap();
+    assert!(started.attempt.nonce().is_some());
+    let query = query_of(&started.url);
+    assert!(query.contains(&("scope".to_owned(), "openid email".to_owned())), "{query:?}");
+}

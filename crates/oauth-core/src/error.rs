@@ -69,7 +69,7 @@ pub enum ErrorKind {
 pub struct JwtError {
     /// What the token is for.
     pub token: JwtUse,
-    /// The check that it failed. The first in the order of [`JwtCheck`], where it would have failed several.
+    /// The check that it failed, the first of them.
     pub check: JwtCheck,
     /// What is wrong, in a sentence. It quotes claims that decide something, and no others.
     pub reason: String,
@@ -87,7 +87,7 @@ pub enum JwtUse {
     LogoutToken,
 }
 
-/// The checks of a signed token, in their order.
+/// The checks of a signed token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum JwtCheck {
@@ -103,12 +103,12 @@ pub enum JwtCheck {
     Type,
     /// Its `alg` is among those that the client accepts (RFC 8725 section 3.1).
     Algorithm,
+    /// `iss`.
+    Issuer,
     /// A key of the issuer fits `kid` and `alg`.
     Key,
     /// The signature.
     Signature,
-    /// `iss`.
-    Issuer,
     /// `aud`.
     Audience,
     /// `azp`.

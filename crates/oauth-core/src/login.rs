@@ -23,6 +23,7 @@ pub struct LoginOptions {
     scopes: Option<Vec<Cow<'static, str>>>,
     extras: Params,
     response_type: ResponseType,
+    required_acr: Vec<String>,
     data: Value,
 }
 
@@ -73,15 +74,10 @@ impl LoginOptions {
     }
 
     /// Insists on one of these authentication contexts: it is asked for as an essential claim (OpenID Connect Core section
-    /// 5.5.1.1), and an ID token with another `acr` or none is refused.
-    pub fn require_acr<'a>(self, values: impl IntoIterator<Item = &'a str>) -> Self {
-        let values: Vec<&str> = values.into_iter().collect();
-        let mut claims = self.extras.get("claims").and_then(|text| serde_json::from_str(text).ok());
-        let claims = claims.get_or_insert_with(|| Value::Object(serde_json::Map::new()));
-        if claims.is_object() && (claims["id_token"].is_null() || claims["id_token"].is_object()) {
-            claims["id_token"]["acr"] = serde_json::json!({ "essential": true, "values": values });
-        }
-        self.extra("claims", claims.to_string())
+    /// 5.5.1.1), beside what [`claims`](Self::claims) asks for, and an ID token with another `acr` or none is refused.
+    pub fn require_acr<'a>(mut self, values: impl IntoIterator<Item = &'a str>) -> Self {
+        self.required_acr = values.into_iter().map(str::to_owned).collect();
+        self
     }
 
     /// Asks for claims one by one (OpenID Connect Core section 5.5): an object with `id_token`, `userinfo` or both.
@@ -341,9 +337,13 @@ impl LoginAttempt {
     /// Whether it took longer than a sign-in may.
     #[must_use]
     pub fn is_expired(&self) -> bool {
+        self.is_expired_at(OffsetDateTime::now_utc())
+    }
+
+    pub(crate) fn is_expired_at(&self, now: OffsetDateTime) -> bool {
         // An attempt from the future was made by a clock that is wrong, or by somebody who wants it to live for ever.
         const CLOCK_SKEW: time::Duration = time::Duration::seconds(-60);
-        let age = OffsetDateTime::now_utc() - self.started_at();
+        let age = now - self.started_at();
         age > Duration::from_secs(self.lifetime) || age < CLOCK_SKEW
     }
 
@@ -378,6 +378,15 @@ impl OAuth2 {
             let problem = "max_age must be a whole number of seconds".to_owned();
             self.error(Operation::START_LOGIN, ErrorKind::Configuration(problem))
         })?;
+        let required_acr = match &*options.required_acr {
+            [] => asked("claims").map(essential_acr).unwrap_or_default(),
+            required => {
+                claims_with(asked("claims"), required).map_err(|problem| {
+                    self.error(Operation::START_LOGIN, ErrorKind::Configuration(problem))
+                })?;
+                required.to_vec()
+            }
+        };
         let attempt = LoginAttempt {
             provider: self.name().to_owned(),
             issuer: self.issuer().map(str::to_owned),
@@ -391,10 +400,10 @@ impl OAuth2 {
             response_mode: self.response_mode(options.response_type, &options.extras),
             response_type: options.response_type,
             max_age,
-            required_acr: asked("claims").map(essential_acr).unwrap_or_default(),
+            required_acr,
             scopes,
             client: self.fingerprint().to_owned(),
-            started_at: OffsetDateTime::now_utc().unix_timestamp(),
+            started_at: self.now().unix_timestamp(),
             lifetime: self.login_lifetime().as_secs(),
             data: options.data.clone(),
         };
@@ -424,6 +433,13 @@ impl OAuth2 {
             .scopes(attempt.scopes.iter().map(String::as_str))
             .response_type(attempt.response_type)
             .params(&options.extras);
+        if !options.required_acr.is_empty() {
+            let asked = options.extras.get("claims").or_else(|| self.authorize_params().get("claims"));
+            // What cannot be put together was refused when the attempt was made.
+            if let Ok(claims) = claims_with(asked, &options.required_acr) {
+                request = request.extras_params(&serde_json::json!({ "claims": claims }));
+            }
+        }
         if let (Some(verifier), Pkce::Challenge(method)) = (attempt.code_verifier(), self.pkce()) {
             request = request.code_challenge(verifier.challenge(method), method);
         }
@@ -455,7 +471,7 @@ impl OAuth2 {
             Some(state) if !same_secret(state, attempt.state()) => return refuse(LoginError::StateMismatch),
             Some(_) => {}
         }
-        if attempt.is_expired() {
+        if attempt.is_expired_at(self.now()) {
             return refuse(LoginError::Expired);
         }
         if callback.mode.is_some_and(|mode| mode != attempt.response_mode) {
@@ -608,6 +624,22 @@ impl fmt::Debug for LoginAttempt {
 
 fn spaced<'a>(items: impl IntoIterator<Item = &'a str>) -> String {
     items.into_iter().collect::<Vec<_>>().join(" ")
+}
+
+/// A `claims` parameter that insists on an `acr`, too.
+fn claims_with(claims: Option<&str>, acr: &[String]) -> Result<Value, String> {
+    let mut claims = match claims.map(serde_json::from_str::<Value>) {
+        None => Value::Object(serde_json::Map::new()),
+        Some(Ok(claims)) if claims.is_object() => claims,
+        Some(_) => return Err("the parameter claims must be a JSON object".to_owned()),
+    };
+    if !(claims["id_token"].is_null() || claims["id_token"].is_object()) {
+        return Err(
+            "the member id_token of the parameter claims must be an object, for require_acr".to_owned()
+        );
+    }
+    claims["id_token"]["acr"] = serde_json::json!({ "essential": true, "values": acr });
+    Ok(claims)
 }
 
 /// The `acr` that a `claims` parameter insists on (OpenID Connect Core section 5.5.1.1).

@@ -9,10 +9,12 @@ use std::{
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header::USER_AGENT};
 use serde::Serialize;
 use serde_json::Value;
+use time::OffsetDateTime;
 
 use crate::{
     authorization::{FixedPart, Params},
     call::{Call, default_headers},
+    clock::{Clock, SystemClock},
     endpoints::{Endpoints, check_url, origin_of},
     error::{Error, ErrorKind, Operation, Result},
     http_client::{HttpClient, shared},
@@ -75,6 +77,7 @@ struct Settings {
     http: Option<Arc<dyn HttpClient>>,
     allows_http: bool,
     login_lifetime: Duration,
+    clock: Arc<dyn Clock>,
     /// What its usual authorization requests have in common, once there was one.
     usual_request: OnceLock<FixedPart>,
     /// What tells it from others of its name, once it was asked for.
@@ -138,6 +141,7 @@ impl OAuth2 {
             http: None,
             allows_http: false,
             login_lifetime: LOGIN_LIFETIME,
+            clock: Arc::new(SystemClock),
             usual_request: OnceLock::new(),
             fingerprint: OnceLock::new(),
         }));
@@ -305,6 +309,11 @@ impl OAuth2 {
         self.settings().login_lifetime = lifetime;
     }
 
+    /// Takes the time from this clock, by which a login ages.
+    pub fn set_clock(&mut self, clock: Arc<dyn Clock>) {
+        self.settings().clock = clock;
+    }
+
     /// Sends secrets over plain http as well, where everybody on the way can read them. For test networks only.
     pub fn dangerously_allow_plain_http(&mut self) {
         self.settings().allows_http = true;
@@ -469,6 +478,10 @@ impl OAuth2 {
 
     pub(crate) fn requires_callback_issuer(&self) -> bool {
         self.0.requires_callback_issuer
+    }
+
+    pub(crate) fn now(&self) -> OffsetDateTime {
+        self.0.clock.now()
     }
 
     pub(crate) fn login_lifetime(&self) -> Duration {

@@ -22,8 +22,9 @@ use crate::{
 /// The AEAD is ChaCha20-Poly1305 (RFC 8439) with a random nonce for each seal. What is sealed names its provider, its
 /// redirect URI and its time, and [`open`](Self::open) compares all three.
 ///
-/// Keys form a ring: the first one seals, all of them open. To rotate, put a new key in front and take the old one out
-/// after the lifetime of a login. Every machine needs the same keys.
+/// Keys form a ring: the first one seals, all of them open. To rotate, add the new key as an old one everywhere first, so
+/// that every machine can open what it will seal; then move it to the front; and take the old one out after the lifetime of
+/// a login, or once nothing is stored that it has sealed. Every machine needs the same keys.
 ///
 /// ```
 /// use oauth_core::{LoginOptions, OAuth2, Provider, Sealer, SealingKey};

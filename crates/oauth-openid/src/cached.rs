@@ -1,7 +1,7 @@
 //! A document of the provider that is kept for a while: metadata, keys.
 //!
-//! One request at a time; whoever comes meanwhile waits for its end. What is stale is still handed out while it is read anew
-//! in the background, and while that fails.
+//! One request at a time; whoever comes meanwhile waits for its end. When three quarters of its time have passed, it is read anew in
+//! the background. What is no longer fresh is read anew before it is used, and used for a while if that fails.
 
 use std::{
     fmt,
@@ -117,6 +117,8 @@ struct State<T> {
     ended: u64,
     /// How often the provider was asked.
     asked: u64,
+    /// Which of these the last outcome answers.
+    answered: u64,
     /// How the last one ended.
     outcome: Option<Result<Arc<T>>>,
     /// When the last one ended, if not well.
@@ -130,7 +132,7 @@ struct Current<T> {
 
 impl<T> Default for Cached<T> {
     fn default() -> Self {
-        let state = State { current: None, ended: 0, asked: 0, outcome: None, failed_at: None };
+        let state = State { current: None, ended: 0, asked: 0, answered: 0, outcome: None, failed_at: None };
         Self {
             state: Mutex::new(state),
             turn: tokio::sync::Mutex::default(),
@@ -140,13 +142,13 @@ impl<T> Default for Cached<T> {
 }
 
 impl<T: Send + Sync + 'static> Cached<T> {
-    /// The document, if it is fresh: what a call costs most of the time.
+    /// The document, if it is fresh and need not be read anew soon: what a call costs most of the time.
     pub(crate) fn fresh(&self, now: OffsetDateTime) -> Option<Arc<T>> {
         let state = self.state();
         state
             .current
             .as_ref()
-            .filter(|current| current.kept.is_fresh(now))
+            .filter(|current| current.kept.is_fresh(now) && !current.kept.is_due(now))
             .map(|current| current.value.clone())
     }
 
@@ -155,16 +157,18 @@ impl<T: Send + Sync + 'static> Cached<T> {
         let now = reading.clock.now();
         let seen = {
             let state = self.state();
+            let rests = state.failed_at.is_some_and(|at| now - at < PAUSE_AFTER_FAILURE);
             match &state.current {
-                Some(current) if current.kept.is_fresh(now) => return Ok(current.value.clone()),
-                Some(current) if current.kept.is_usable(now, &reading.policy) => {
-                    let value = current.value.clone();
-                    let rests = state.failed_at.is_some_and(|at| now - at < PAUSE_AFTER_FAILURE);
+                Some(current) if current.kept.is_fresh(now) => {
+                    let (value, is_due) = (current.value.clone(), current.kept.is_due(now));
                     drop(state);
-                    if !rests {
+                    if is_due && !rests {
                         self.read_in_background(client, reading);
                     }
                     return Ok(value);
+                }
+                Some(current) if rests && current.kept.is_usable(now, &reading.policy) => {
+                    return Ok(current.value.clone());
                 }
                 _ => state.ended,
             }
@@ -177,11 +181,14 @@ impl<T: Send + Sync + 'static> Cached<T> {
                     return Ok(current.value.clone());
                 }
                 // Whoever was before us in the queue asked for us too.
-                (_, Some(outcome)) if state.ended != seen => return outcome.clone(),
+                (_, Some(outcome)) if state.ended != seen => {
+                    return state.or_stale(outcome.clone(), reading);
+                }
                 _ => {}
             }
         }
-        self.read(client, reading, Source::Anywhere).await
+        let outcome = self.read(client, reading, Source::Anywhere).await;
+        self.state().or_stale(outcome, reading)
     }
 
     /// How often the provider was asked, to be handed to [`read_anew`](Self::read_anew) by whoever missed something in the
@@ -201,7 +208,10 @@ impl<T: Send + Sync + 'static> Cached<T> {
         let _turn = self.turn.lock().await;
         {
             let state = self.state();
-            if let (true, Some(outcome)) = (state.asked != asked, &state.outcome) {
+            // An outcome from before counts for nothing, should whoever asked since then have been dropped.
+            if let (true, Some(outcome)) =
+                (state.asked != asked && state.answered == state.asked, &state.outcome)
+            {
                 return outcome.clone();
             }
         }
@@ -234,6 +244,7 @@ impl<T: Send + Sync + 'static> Cached<T> {
         let outcome = self.fetch(client, reading, source).await;
         let mut state = self.state();
         state.ended += 1;
+        state.answered = state.asked;
         state.failed_at = outcome.is_err().then(|| reading.clock.now());
         let outcome = outcome.map(|current| state.current.insert(current).value.clone());
         state.outcome = Some(outcome.clone());
@@ -282,13 +293,27 @@ impl<T: Send + Sync + 'static> Cached<T> {
 
     /// Takes what another process kept, unless it is too old or cannot be read.
     pub(crate) fn import(&self, kept: Kept, reading: &Reading<T>) {
-        if let Some(current) = Current::of(kept, reading) {
-            self.state().current = Some(current);
+        let mut state = self.state();
+        let is_older = state.current.as_ref().is_some_and(|current| current.kept.read_at >= kept.read_at);
+        if let Some(current) = Current::of(kept, reading).filter(|_| !is_older) {
+            state.current = Some(current);
         }
     }
 
     fn state(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> State<T> {
+    /// What was read, or what there was before, as long as that may be used while it cannot be read.
+    fn or_stale(&self, outcome: Result<Arc<T>>, reading: &Reading<T>) -> Result<Arc<T>> {
+        outcome.or_else(|failure| match &self.current {
+            Some(current) if current.kept.is_usable(reading.clock.now(), &reading.policy) => {
+                Ok(current.value.clone())
+            }
+            _ => Err(failure),
+        })
     }
 }
 
@@ -335,6 +360,11 @@ impl<T> Current<T> {
 impl Kept {
     fn is_fresh(&self, now: OffsetDateTime) -> bool {
         self.is_younger(now, Duration::from_secs(self.fresh_for))
+    }
+
+    /// Whether it is time to read it anew in the background, so that nobody has to wait for it.
+    fn is_due(&self, now: OffsetDateTime) -> bool {
+        !self.is_younger(now, Duration::from_secs(self.fresh_for) * 3 / 4)
     }
 
     fn is_usable(&self, now: OffsetDateTime, policy: &CachePolicy) -> bool {

@@ -32,7 +32,9 @@ pub trait OpenIDProvider: Provider {
     ///
     /// # async fn f(id_token: &str, nonce: &str) -> Result<(), oauth_core::Error> {
     /// let google = OpenID::lazy("WEB_CLIENT_ID", ClientSecret::NONE, "https://accounts.google.com")?;
-    /// let expected = Expectations::new().client_ids(["IOS_CLIENT_ID", "ANDROID_CLIENT_ID"]).nonce(nonce);
+    /// // On Android, Google's kit names the server's own id as the audience, and the application as the authorized party.
+    /// let ids = ["WEB_CLIENT_ID", "IOS_CLIENT_ID", "ANDROID_CLIENT_ID"];
+    /// let expected = Expectations::new().client_ids(ids).nonce(nonce);
     /// let id_token = google.verify_id_token(id_token, &expected).await?;
     /// println!("{} signed in", id_token.subject());
     /// # Ok(())
@@ -124,13 +126,11 @@ pub trait OpenIDProvider: Provider {
         if let (Source::Discovered(discovered), Some(kept)) = (&protocol.source, export.metadata) {
             discovered.import(kept, &protocol.rules);
         }
-        match export.keys {
-            Some(kept) => {
-                let client = ready(self.oauth2(), Operation::DISCOVER).await?;
-                protocol.keys.import(kept, &client, &protocol.rules)
-            }
-            None => Ok(()),
+        if export.keys.is_empty() {
+            return Ok(());
         }
+        let client = ready(self.oauth2(), Operation::DISCOVER).await?;
+        protocol.keys.import(export.keys, &client, &protocol.rules)
     }
 
     /// Changes what the client accepts of tokens, and how it keeps metadata and keys.
@@ -141,7 +141,9 @@ pub trait OpenIDProvider: Provider {
     {
         if let Some(protocol) = self.oauth2().protocol::<OpenIDConnect>() {
             let rules = changed(protocol.rules.clone());
+            let clock = rules.clock.clone();
             let protocol = protocol.with_rules(rules);
+            self.oauth2_mut().set_clock(clock);
             self.oauth2_mut().set_protocol(protocol);
         }
         self
@@ -155,15 +157,15 @@ impl<P: Provider + ?Sized> OpenIDProvider for P {}
 pub struct CacheExport {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     metadata: Option<Kept>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    keys: Option<Kept>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    keys: Vec<Kept>,
 }
 
 impl CacheExport {
     /// Whether there is anything in it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.metadata.is_none() && self.keys.is_none()
+        self.metadata.is_none() && self.keys.is_empty()
     }
 }
 

@@ -153,7 +153,8 @@ impl IdToken {
     }
 
     /// Who signed in, by this token alone: the issuer is the client's where it has one, so that the key is that of
-    /// `get_identity`.
+    /// `get_identity`. Where the profile is an API that knows users by another identifier, as Microsoft Graph is, the keys differ:
+    /// an application that uses both keeps to one of them.
     #[must_use]
     pub fn identity(&self) -> Identity {
         let standard = self.standard_claims();
@@ -223,7 +224,8 @@ impl Expectations {
         Self::default()
     }
 
-    /// Accepts tokens for any of these clients, in place of the client's own id: the applications on different systems.
+    /// Accepts tokens for any of these clients, in place of the client's own id, which must be among them if it counts too: the
+    /// applications on different systems, and the server's own id where a kit names it as the audience.
     pub fn client_ids<S: Into<String>>(mut self, ids: impl IntoIterator<Item = S>) -> Self {
         self.client_ids = ids.into_iter().map(Into::into).collect();
         self

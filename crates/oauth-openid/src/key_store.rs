@@ -21,9 +21,18 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
 /// The most names of keys that are remembered after they were taken out of the set.
 const MOST_RETIRED: usize = 64;
 
-/// The keys of one provider, for all clones of a client.
+/// The most places from which a client and its clones read keys: one for each tenant.
+const MOST_PLACES: usize = 64;
+
+/// The keys of one provider, for all clones of a client, by the place where they are read: clones can be for different tenants.
 #[derive(Debug, Default)]
-pub(crate) struct KeyStore {
+pub(crate) struct KeyStore(Mutex<Vec<Arc<KeysAt>>>);
+
+/// The keys at one place.
+#[derive(Debug)]
+struct KeysAt {
+    url: String,
+    keys: Arc<Cached<KeySet>>,
     state: Mutex<State>,
     /// Whoever misses a key has it while asking, so that the others learn from the answer.
     asking: tokio::sync::Mutex<()>,
@@ -31,9 +40,6 @@ pub(crate) struct KeyStore {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Where the keys below were read: metadata may name another place one day.
-    url: String,
-    keys: Arc<Cached<KeySet>>,
     /// The keys that were seen last.
     seen: Option<Arc<KeySet>>,
     /// Keys that were there once. A token that names one was most likely signed before it was taken out.
@@ -77,70 +83,122 @@ impl KeyStore {
         jws: &Jws,
         algorithm: Algorithm,
     ) -> Result<Arc<KeySet>> {
-        let cached = self.cached(jwks_url(client)?);
-        if let Some(keys) = cached.fresh(rules.clock.now())
+        let place = self.at(jwks_url(client)?);
+        if let Some(keys) = place.keys.fresh(rules.clock.now())
             && keys.fits(jws, algorithm)
         {
-            return Ok(self.seen(keys));
+            return Ok(place.seen(keys));
         }
         let reading = reading(client, rules)?;
-        let asked = cached.asked();
-        let keys = self.seen(cached.get(client, &reading).await?);
+        let asked = place.keys.asked();
+        let keys = place.seen(place.keys.get(client, &reading).await?);
         if keys.fits(jws, algorithm) {
             return Ok(keys);
         }
+        let missed = Missed {
+            client: client.clone(),
+            reading,
+            asked,
+            pause: rules.key_pause,
+            jws: jws.clone(),
+            algorithm,
+        };
+        let search = place.search(missed);
+        // It is carried to its end even if the token's sender hangs up, or else that would spare them the pause.
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => match runtime.spawn(search).await {
+                Ok(found) => found,
+                // The runtime is ending, and this call with it.
+                Err(_) => Ok(keys),
+            },
+            Err(_) => search.await,
+        }
+    }
+
+    /// Reads the keys, unless they are there.
+    pub(crate) async fn read(&self, client: &OAuth2, rules: &Rules) -> Result<()> {
+        let reading = reading(client, rules)?;
+        self.at(&reading.url).keys.get(client, &reading).await.map(drop)
+    }
+
+    /// What is kept, for another process.
+    pub(crate) fn export(&self) -> Vec<Kept> {
+        self.places().iter().filter_map(|place| place.keys.export()).collect()
+    }
+
+    /// Takes what another process kept of this client's keys.
+    pub(crate) fn import(&self, kept: Vec<Kept>, client: &OAuth2, rules: &Rules) -> Result<()> {
+        let reading = reading(client, rules)?;
+        for kept in kept.into_iter().filter(|kept| kept.url == reading.url) {
+            self.at(&reading.url).keys.import(kept, &reading);
+        }
+        Ok(())
+    }
+
+    fn at(&self, url: &str) -> Arc<KeysAt> {
+        let mut places = self.places();
+        if let Some(place) = places.iter().find(|place| place.url == url) {
+            return place.clone();
+        }
+        if places.len() == MOST_PLACES {
+            places.remove(0);
+        }
+        let place = Arc::new(KeysAt {
+            url: url.to_owned(),
+            keys: Arc::default(),
+            state: Mutex::default(),
+            asking: tokio::sync::Mutex::default(),
+        });
+        places.push(place.clone());
+        place
+    }
+
+    fn places(&self) -> MutexGuard<'_, Vec<Arc<KeysAt>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A token whose key is not among those that are known.
+struct Missed {
+    client: OAuth2,
+    reading: Reading<KeySet>,
+    /// How often keys had been asked for when the token came.
+    asked: u64,
+    pause: Duration,
+    jws: Jws,
+    algorithm: Algorithm,
+}
+
+impl KeysAt {
+    /// Asks for the key of a token, if that is worth a request.
+    async fn search(self: Arc<Self>, missed: Missed) -> Result<Arc<KeySet>> {
+        let Missed { client, reading, asked, pause, jws, algorithm } = missed;
         let _turn = self.asking.lock().await;
-        if cached.asked() != asked {
+        if self.keys.asked() != asked {
             // Somebody has asked since this token came, or is asking in the background: that answer is new enough.
-            return cached.read_anew(client, &reading, asked).await.map(|keys| self.seen(keys));
+            return self.keys.read_anew(&client, &reading, asked).await.map(|keys| self.seen(keys));
         }
         // Whoever had the turn before may have begun to ask before this token came, and got its key all the same.
-        let keys = self.seen(cached.get(client, &reading).await?);
-        let now = rules.clock.now();
-        if keys.fits(jws, algorithm) || self.state().pause_for(jws).is_some_and(|until| now < until) {
+        let keys = self.seen(self.keys.get(&client, &reading).await?);
+        let now = reading.clock.now();
+        if keys.fits(&jws, algorithm) || self.state().pause_for(&jws).is_some_and(|until| now < until) {
             return Ok(keys);
         }
-        let anew = cached.read_anew(client, &reading, asked).await;
+        let anew = self.keys.read_anew(&client, &reading, asked).await;
         // If the provider has the key, or has other keys than before, it changes its keys, however often; if not, the token was
         // made up, and so may be the next.
         let pause = match &anew {
             Err(_) => Some(PAUSE_AFTER_FAILURE),
-            Ok(anew) if anew.fits(jws, algorithm) || !anew.has_ids_of(&keys) => None,
-            Ok(_) => Some(rules.key_pause),
+            Ok(anew) if anew.fits(&jws, algorithm) || !anew.has_ids_of(&keys) => None,
+            Ok(_) => Some(pause),
         };
-        *self.state().pause_for(jws) = pause.map(|pause| rules.clock.now() + pause);
+        *self.state().pause_for(&jws) = pause.map(|pause| reading.clock.now() + pause);
         anew.map(|keys| self.seen(keys))
     }
 
     fn seen(&self, keys: Arc<KeySet>) -> Arc<KeySet> {
         self.state().see(&keys);
         keys
-    }
-
-    /// Reads the keys, unless they are there.
-    pub(crate) async fn read(&self, client: &OAuth2, rules: &Rules) -> Result<()> {
-        let reading = reading(client, rules)?;
-        self.cached(&reading.url).get(client, &reading).await.map(drop)
-    }
-
-    /// What is kept, for another process.
-    pub(crate) fn export(&self) -> Option<Kept> {
-        self.state().keys.export()
-    }
-
-    /// Takes what another process kept.
-    pub(crate) fn import(&self, kept: Kept, client: &OAuth2, rules: &Rules) -> Result<()> {
-        let reading = reading(client, rules)?;
-        self.cached(&reading.url).import(kept, &reading);
-        Ok(())
-    }
-
-    fn cached(&self, url: &str) -> Arc<Cached<KeySet>> {
-        let mut state = self.state();
-        if state.url != url {
-            *state = State { url: url.to_owned(), ..State::default() };
-        }
-        state.keys.clone()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

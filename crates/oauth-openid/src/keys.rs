@@ -75,7 +75,8 @@ impl KeySet {
     /// What is wrong with it as a whole.
     pub(crate) fn read(document: &Value) -> Result<Self, String> {
         let keys = document.get("keys").and_then(Value::as_array).ok_or("there is no list of keys in it")?;
-        let keys: Vec<Key> = keys.iter().filter_map(Value::as_object).filter_map(Key::read).collect();
+        let usable = keys.iter().filter_map(Value::as_object).filter_map(Key::read);
+        let keys: Vec<Key> = usable.take(MOST_KEYS + 1).collect();
         if keys.len() > MOST_KEYS {
             return Err(format!("it has more than {MOST_KEYS} keys"));
         }

@@ -181,6 +181,7 @@ impl OpenIDConnect {
             Ok(_) => {}
             Err(_) => found.revoke = None,
         }
+        metadata.check_schemes(&found).map_err(at)?;
         ready.set_endpoints(client.endpoints().clone().or(found));
         ready.set_issuer(metadata.issuer().to_owned());
         if metadata.flag("authorization_response_iss_parameter_supported") {
@@ -206,10 +207,15 @@ impl OpenIDConnect {
     }
 
     /// Whether a login or a refresh must bring an ID token.
-    fn expects_id_token(&self, scopes: &[String]) -> bool {
+    fn expects_id_token(&self, attempt: &LoginAttempt) -> bool {
         self.rules.id_token_always
             || self.rules.openid_always
-            || scopes.iter().flat_map(|scope| scope.split([' ', ','])).any(|scope| scope == "openid")
+            || attempt.response_type() == ResponseType::CodeIdToken
+            || attempt
+                .scopes()
+                .iter()
+                .flat_map(|scope| scope.split([' ', ',']))
+                .any(|scope| scope == "openid")
     }
 }
 
@@ -232,15 +238,15 @@ impl Protocol for OpenIDConnect {
 
     fn begin(&self, client: &OAuth2, mut attempt: LoginAttempt) -> Result<LoginAttempt> {
         if let Some(Issuers::Tenants { tenants: Tenants::Undecided, .. }) = self.rules.issuers
-            && self.expects_id_token(attempt.scopes())
+            && self.expects_id_token(&attempt)
         {
             let problem = ErrorKind::Configuration(UNDECIDED.to_owned());
             return Err(client.error(Operation::START_LOGIN, problem));
         }
-        if self.rules.openid_always {
+        if self.rules.openid_always || attempt.response_type() == ResponseType::CodeIdToken {
             attempt = attempt.with_scope("openid");
         }
-        match self.expects_id_token(attempt.scopes()) {
+        match self.expects_id_token(&attempt) {
             true => attempt.with_random_nonce(),
             false => Ok(attempt),
         }
@@ -279,7 +285,7 @@ impl Protocol for OpenIDConnect {
         let operation = Operation::FINISH_LOGIN;
         let context = verify::Context { client, operation, token: JwtUse::IdToken };
         let Some(token) = login.token.id_token() else {
-            return match self.expects_id_token(attempt.scopes()) {
+            return match self.expects_id_token(attempt) {
                 true => Err(context.refuse((JwtCheck::Presence, "the token reply has none".to_owned()))),
                 false => Ok(()),
             };
@@ -362,13 +368,26 @@ impl Protocol for OpenIDConnect {
     }
 
     fn check_profile(&self, client: &OAuth2, token: &OAuth2Token, profile: &Value) -> Result<()> {
-        let Some(id_token) = token.id_token().filter(|_| Self::has_userinfo(client)) else { return Ok(()) };
+        let claim = match (Self::has_userinfo(client), self.rules.profile_id_claim) {
+            (true, _) => "sub",
+            (false, Some(claim)) => claim,
+            (false, None) => return Ok(()),
+        };
+        let Some(id_token) = token.id_token() else { return Ok(()) };
         // It was verified when the token came. Even if it was not: a comparison can only refuse more.
         let Ok(claims) = self.payload(id_token) else { return Ok(()) };
-        if claims.get("sub") == profile.get("sub") {
+        let is_same = match (Self::has_userinfo(client), claims.get(claim)) {
+            // UserInfo must have the token's in any case, and to the letter.
+            (true, own) => own == profile.get(claim),
+            // An API's identifier is compared where the token has it. Some are numbers there.
+            (false, None) => true,
+            (false, Some(own)) => own.as_str() == text_at(profile, client.spec().id_at).as_deref(),
+        };
+        if is_same {
             return Ok(());
         }
-        let reason = "UserInfo has another sub than the ID token: it is of another user".to_owned();
+        let reason =
+            format!("the profile has another identifier than the ID token's {claim}: it is of another user");
         let error = JwtError { token: JwtUse::UserInfo, check: JwtCheck::Agreement, reason };
         Err(client.error(Operation::GET_PROFILE, ErrorKind::Jwt(error)))
     }
@@ -502,6 +521,28 @@ impl ProviderMetadata {
             ));
         }
         Ok(())
+    }
+
+    /// That a provider elsewhere does not send the client's requests to this machine: plain http on loopback is for providers
+    /// that are there themselves.
+    fn check_schemes(&self, found: &Endpoints) -> Result<()> {
+        if self.allows_http || self.issuer().starts_with("http://") {
+            return Ok(());
+        }
+        let mut plain = None;
+        let _ = found.clone().map(|url| {
+            if !url.starts_with("https://") {
+                plain.get_or_insert_with(|| url.split(['?', '#']).next().unwrap_or_default().to_owned());
+            }
+            url.to_owned()
+        });
+        match plain {
+            None => Ok(()),
+            Some(url) => Err(Error::configuration(
+                "openid",
+                format!("the provider's metadata names {url:?}, which is not https"),
+            )),
+        }
     }
 
     fn endpoints(&self) -> Endpoints {

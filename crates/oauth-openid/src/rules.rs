@@ -33,6 +33,7 @@ pub struct Rules {
     pub(crate) userinfo: Expected,
     pub(crate) nonce_may_be_missing: bool,
     pub(crate) auth_time_always: bool,
+    pub(crate) profile_id_claim: Option<&'static str>,
     pub(crate) id_token_always: bool,
     pub(crate) openid_always: bool,
     pub(crate) decrypter: Option<Arc<dyn Decrypter>>,
@@ -70,6 +71,9 @@ pub enum Expected {
     Plain,
 }
 
+/// Longer durations mean the same as this one, and would leave the calendar.
+const A_YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// Whether tokens must come encrypted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Encryption {
@@ -97,6 +101,7 @@ impl Rules {
             userinfo: Expected::Either,
             nonce_may_be_missing: false,
             auth_time_always: false,
+            profile_id_claim: None,
             id_token_always: false,
             openid_always: false,
             decrypter: None,
@@ -139,14 +144,14 @@ impl Rules {
 
     /// Allows clocks to differ by this much, in place of a minute.
     pub fn leeway(mut self, leeway: Duration) -> Self {
-        self.leeway = leeway;
+        self.leeway = leeway.min(A_YEAR);
         self
     }
 
     /// Allows the ID token of a login to have been issued this long before the login began, in place of ten minutes. Some
     /// providers date their tokens back.
     pub fn token_age(mut self, age: Duration) -> Self {
-        self.token_age = age;
+        self.token_age = age.min(A_YEAR);
         self
     }
 
@@ -173,6 +178,13 @@ impl Rules {
     /// `require_auth_time` (OpenID Connect Core section 2).
     pub fn auth_time_always(mut self) -> Self {
         self.auth_time_always = true;
+        self
+    }
+
+    /// Compares this claim of the ID token with the profile's identifier, for a provider whose profile is an API of its own and
+    /// not UserInfo.
+    pub fn profile_id_claim(mut self, claim: &'static str) -> Self {
+        self.profile_id_claim = Some(claim);
         self
     }
 
@@ -221,7 +233,7 @@ impl Rules {
     /// After keys were read anew in vain for a token whose key is unknown, does not do so again this long, in place of a
     /// minute, so that made-up tokens cannot flood the provider.
     pub fn key_pause(mut self, pause: Duration) -> Self {
-        self.key_pause = pause;
+        self.key_pause = pause.min(A_YEAR);
         self
     }
 

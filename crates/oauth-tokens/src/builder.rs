@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use oauth_core::{Clock, Provider, Result, Sealer, random_token};
 use tokio::sync::Semaphore;
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Sets a [`TokenManager`] up. What is not set has the value that its method's description ends with.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "a builder does nothing until it is built"]
 pub struct TokenManagerBuilder {
     store: Arc<dyn TokenStore>,
@@ -82,7 +82,8 @@ impl TokenManagerBuilder {
     }
 
     /// Whoever asks first for a token that is due but live waits this long for its successor, then gets the old one while the
-    /// refresh goes on. Everybody else gets the old one at once. 3 seconds.
+    /// refresh goes on. Everybody else gets the old one at once; and so does everybody while the store fails or hangs, until it
+    /// answers again. 3 seconds.
     pub fn patience(mut self, patience: Duration) -> Self {
         self.timing.patience = patience;
         self
@@ -169,6 +170,22 @@ impl TokenManagerBuilder {
             holder: format!("{}-{}", std::process::id(), random_token()?),
             tasks: Tasks::new(),
             unsaved: Default::default(),
+            store_health: Default::default(),
         })))
+    }
+}
+
+/// Sources are shown by their names: what else they hold is theirs to show.
+impl fmt::Debug for TokenManagerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let providers: Vec<_> = self.sources.iter().map(|source| source.name()).collect();
+        f.debug_struct("TokenManagerBuilder")
+            .field("store", &self.store)
+            .field("providers", &providers)
+            .field("timing", &self.timing)
+            .field("observers", &self.observers)
+            .field("cache_capacity", &self.cache_capacity)
+            .field("most_requests", &self.most_requests)
+            .finish_non_exhaustive()
     }
 }

@@ -47,7 +47,18 @@ pub(crate) enum Learned {
 pub(crate) struct Cache {
     shards: Box<[Padded]>,
     shard_capacity: usize,
-    next_flight: AtomicU64,
+    next_tick: AtomicU64,
+}
+
+/// A place in the order in which this process begins things and learns of them. Versions cannot tell it alone: a store that
+/// has lost its data, or has forgotten a key that was deleted, counts from the beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Tick(u64);
+
+/// What is known of a key, and since when.
+struct Known {
+    answer: Answer,
+    since: Tick,
 }
 
 /// A shard that shares no cache line with its neighbours, so that cores which read different ones do not wait for each other.
@@ -57,7 +68,7 @@ struct Padded(RwLock<Shard>);
 
 #[derive(Default)]
 struct Shard {
-    answers: HashMap<TokenKey, Answer, BuildHasherDefault<KnownHash>>,
+    answers: HashMap<TokenKey, Known, BuildHasherDefault<KnownHash>>,
     flights: HashMap<TokenKey, Flight, BuildHasherDefault<KnownHash>>,
 }
 
@@ -82,7 +93,7 @@ impl Hasher for KnownHash {
 
 /// A refresh under way. Whoever changes the key's token takes it out of the map, so that its result is not believed.
 struct Flight {
-    id: u64,
+    began: Tick,
     ending: Ending,
 }
 
@@ -90,7 +101,7 @@ struct Flight {
 pub(crate) struct Pilot {
     cache: Arc<Cache>,
     key: TokenKey,
-    id: u64,
+    began: Tick,
     ending: watch::Sender<Option<Outcome>>,
 }
 
@@ -101,14 +112,19 @@ impl Cache {
         Self {
             shards: (0..shards).map(|_| Padded::default()).collect(),
             shard_capacity: capacity.div_ceil(shards).max(1),
-            next_flight: AtomicU64::new(0),
+            next_tick: AtomicU64::new(0),
         }
+    }
+
+    /// The time by which what somebody learns from here on is judged.
+    pub(crate) fn tick(&self) -> Tick {
+        Tick(self.next_tick.fetch_add(1, Ordering::Relaxed))
     }
 
     /// The answer that holds now, if there is one. This is what a call costs most of the time.
     pub(crate) fn fresh(&self, key: &TokenKey, now: Moment) -> Option<Outcome> {
         let shard = self.read(key);
-        let answer = shard.answers.get(key)?;
+        let answer = &shard.answers.get(key)?.answer;
         (now < answer.holds_until).then(|| match &answer.outcome {
             Ok(token) => Ok(Arc::clone(token)),
             Err(error) => Err(Error::clone(error)),
@@ -117,29 +133,31 @@ impl Cache {
 
     /// The version of the record that the answer was read from, if there is an answer.
     pub(crate) fn version(&self, key: &TokenKey) -> Option<u64> {
-        self.read(key).answers.get(key).map(|answer| answer.version)
+        self.read(key).answers.get(key).map(|known| known.answer.version)
     }
 
     /// A token that is due but not dead yet.
     pub(crate) fn live(&self, key: &TokenKey, now: Moment) -> Option<Arc<OAuth2Token>> {
         let shard = self.read(key);
-        let answer = shard.answers.get(key)?;
+        let answer = &shard.answers.get(key)?.answer;
         let token = answer.outcome.as_ref().ok()?;
         (now < answer.live_until).then(|| Arc::clone(token))
     }
 
     /// Lets a live token stand for a while though it is due, because trying again at once would not help.
     pub(crate) fn hold(&self, key: &TokenKey, until: Moment) {
-        if let Some(answer) = self.write(key).answers.get_mut(key) {
-            answer.holds_until = answer.live_until.min(until);
+        if let Some(Known { answer, .. }) = self.write(key).answers.get_mut(key) {
+            answer.holds_until = answer.holds_until.max(answer.live_until.min(until));
         }
     }
 
-    /// What somebody knows who has changed the key's token. A flight that is under way will not be believed.
-    pub(crate) fn tell(&self, key: &TokenKey, learned: Learned) {
+    /// What somebody knows who has set out to change the key's token at a time. A flight that is under way will not be
+    /// believed.
+    pub(crate) fn tell(&self, key: &TokenKey, learned: Learned, began: Tick) {
+        let now = self.tick();
         let mut shard = self.write(key);
         shard.flights.remove(key);
-        shard.learn(key, learned, self.shard_capacity);
+        shard.learn(key, learned, began, now, self.shard_capacity);
     }
 
     /// The flight that is under way, or a new one, which is the caller's to end.
@@ -149,9 +167,9 @@ impl Cache {
             return (flight.ending.clone(), None);
         }
         let (sender, ending) = watch::channel(None);
-        let id = self.next_flight.fetch_add(1, Ordering::Relaxed);
-        shard.flights.insert(key.clone(), Flight { id, ending: ending.clone() });
-        let pilot = Pilot { cache: Arc::clone(self), key: key.clone(), id, ending: sender };
+        let began = self.tick();
+        shard.flights.insert(key.clone(), Flight { began, ending: ending.clone() });
+        let pilot = Pilot { cache: Arc::clone(self), key: key.clone(), began, ending: sender };
         (ending, Some(pilot))
     }
 
@@ -170,7 +188,8 @@ impl Cache {
 }
 
 impl Shard {
-    fn learn(&mut self, key: &TokenKey, learned: Learned, capacity: usize) {
+    /// What was known before the learning began is replaced; of what others have learned meanwhile, the newer version stays.
+    fn learn(&mut self, key: &TokenKey, learned: Learned, began: Tick, now: Tick, capacity: usize) {
         let answer = match learned {
             Learned::Nothing => return,
             Learned::Gone => {
@@ -180,7 +199,8 @@ impl Shard {
             Learned::Answer(answer) => answer,
         };
         if let Some(known) = self.answers.get(key)
-            && known.version > answer.version
+            && known.since > began
+            && known.answer.version > answer.version
         {
             return;
         }
@@ -195,18 +215,19 @@ impl Shard {
                 }
             });
         }
-        self.answers.insert(key.clone(), answer);
+        self.answers.insert(key.clone(), Known { answer, since: now });
     }
 }
 
 impl Pilot {
     /// Makes the result known: to those who wait, and to those who come later unless somebody changed the token meanwhile.
     pub(crate) fn land(self, outcome: Outcome, learned: Learned) {
+        let now = self.cache.tick();
         let mut shard = self.cache.write(&self.key);
-        let is_believed = shard.flights.get(&self.key).is_some_and(|flight| flight.id == self.id);
+        let is_believed = shard.flights.get(&self.key).is_some_and(|flight| flight.began == self.began);
         if is_believed {
             shard.flights.remove(&self.key);
-            shard.learn(&self.key, learned, self.cache.shard_capacity);
+            shard.learn(&self.key, learned, self.began, now, self.cache.shard_capacity);
         }
         drop(shard);
         self.ending.send_replace(Some(outcome));
@@ -217,7 +238,7 @@ impl Pilot {
 impl Drop for Pilot {
     fn drop(&mut self) {
         let mut shard = self.cache.write(&self.key);
-        if shard.flights.get(&self.key).is_some_and(|flight| flight.id == self.id) {
+        if shard.flights.get(&self.key).is_some_and(|flight| flight.began == self.began) {
             shard.flights.remove(&self.key);
         }
     }

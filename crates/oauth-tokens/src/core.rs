@@ -3,7 +3,10 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
 
 use oauth_core::{Clock, OffsetDateTime};
@@ -30,6 +33,37 @@ pub(crate) struct Core {
     pub(crate) holder: String,
     pub(crate) tasks: Tasks,
     pub(crate) unsaved: Mutex<AllUnsaved>,
+    pub(crate) store_health: StoreHealth,
+}
+
+/// Whether it is of use to wait for the store, as all keys of this process have found it.
+#[derive(Default)]
+pub(crate) struct StoreHealth {
+    answers: AtomicU64,
+    is_in_trouble: AtomicBool,
+}
+
+impl StoreHealth {
+    /// It was asked, and gave an answer.
+    pub(crate) fn note_answer(&self) {
+        self.answers.fetch_add(1, Ordering::Relaxed);
+        self.is_in_trouble.store(false, Ordering::Relaxed);
+    }
+
+    /// How often it has answered.
+    pub(crate) fn answers(&self) -> u64 {
+        self.answers.load(Ordering::Relaxed)
+    }
+
+    /// It failed, or somebody has waited for it in vain.
+    pub(crate) fn note_trouble(&self) {
+        self.is_in_trouble.store(true, Ordering::Relaxed);
+    }
+
+    /// Until it answers again.
+    pub(crate) fn is_in_trouble(&self) -> bool {
+        self.is_in_trouble.load(Ordering::Relaxed)
+    }
 }
 
 /// A source, and how many more requests may be made to it at the same time.

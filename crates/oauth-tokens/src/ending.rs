@@ -12,7 +12,7 @@ use crate::{
     key::TokenKey,
     refresh::{Changed, Flight, Landing},
     state::{DeadGrant, DeadReason, State, time},
-    store::{Expected, Lease, Saved, StoreError},
+    store::{Expected, Lease, Saved, StoreError, StoreOperation},
     tasks::Ticket,
     timing::pause,
     vault::Opened,
@@ -21,14 +21,17 @@ use crate::{
 /// A new token that the store has not taken yet. While it stands here, its predecessor is not redeemed again.
 #[derive(Clone)]
 pub(crate) struct Unsaved {
-    token: Arc<OAuth2Token>,
-    new: Arc<State>,
-    before: Arc<State>,
+    pub(crate) token: Arc<OAuth2Token>,
+    pub(crate) new: Arc<State>,
+    pub(crate) before: Arc<State>,
     expected: Expected,
+    /// The lease under which it was redeemed: while it is held, no other process redeems the predecessor. `None` while a
+    /// revocation has it, and where nobody is to be kept out.
+    lease: Option<Lease>,
     cause: StoreError,
 }
 
-/// By key. A writer who replaces the token takes it out.
+/// By key. A writer who replaces the token takes it out. Whoever takes it out gives its lease back.
 pub(crate) type AllUnsaved = HashMap<TokenKey, Unsaved>;
 
 /// How a save of a new token ended.
@@ -38,6 +41,8 @@ enum Kept {
     Superseded(Box<Opened>),
     Deleted,
     Failed(StoreError),
+    /// What is there does not open in this process, so that nobody knows whether it is older or newer.
+    Unreadable(StoreError),
 }
 
 impl Flight<'_> {
@@ -52,17 +57,30 @@ impl Flight<'_> {
         let core = self.core;
         let new = State::fresh(token.clone(), core.clock.now());
         let token = Arc::new(token);
-        match core.save_new(self.key, &new, &before, expected, Some(lease), core.timing.save_patience).await {
-            Ok(Kept::Saved(version)) => Ok(core.refreshed(self.key, &token, &new, version)),
-            Ok(Kept::Superseded(found)) => self.settled(Some(&found)).ok_or(Changed),
-            Ok(Kept::Deleted) => Ok(Landing::gone(self.key)),
-            Ok(Kept::Failed(cause)) => {
+        let patience = core.timing.save_patience;
+        match core.save_new(self.key, &new, &before, expected, Some(lease), patience).await {
+            Kept::Saved(version) => Ok(core.refreshed(self.key, &token, &new, version)),
+            Kept::Superseded(found) => self.settled(Some(&found)).ok_or(Changed),
+            Kept::Deleted => Ok(Landing::gone(self.key)),
+            Kept::Failed(cause) => {
+                let lease = Some(lease.clone());
                 let unsaved =
-                    Unsaved { token, new: Arc::new(new), before: Arc::new(before), expected, cause };
+                    Unsaved { token, new: Arc::new(new), before: Arc::new(before), expected, lease, cause };
                 Ok(core.keep_in_memory(self.key, unsaved, self.ticket))
             }
-            // What is there cannot be read, and is left as it is.
-            Err(error) => Ok(Landing::failed(error)),
+            // What is there is left as it is. A marked record is not sealed anew, so this one is most likely a new login, or
+            // another process's token, and others must not be kept from it.
+            Kept::Unreadable(cause) => {
+                let unsaved = Unsaved {
+                    token,
+                    new: Arc::new(new),
+                    before: Arc::new(before),
+                    expected,
+                    lease: None,
+                    cause,
+                };
+                Ok(core.keep_in_memory(self.key, unsaved, self.ticket))
+            }
         }
     }
 
@@ -149,7 +167,10 @@ impl Flight<'_> {
         let resting = Opened { version, state: failed, is_current: true };
         let landing = match self.settled(Some(&resting)) {
             Some(landing) if landing.outcome.is_ok() => landing,
-            _ => Landing::refused(error, version, retry_at.min(now + core.timing.reread_failures_after)),
+            _ => {
+                let until = retry_at.min(now + core.timing.reread_failures_after);
+                self.refuse(error, &resting.state, version, until)
+            }
         };
         Ok(Landing { event, ..landing })
     }
@@ -168,22 +189,24 @@ impl Core {
         mut expected: Expected,
         mut lease: Option<&Lease>,
         patience: Duration,
-    ) -> Result<Kept, Error> {
+    ) -> Kept {
+        let unreadable =
+            |error: Error| Kept::Unreadable(StoreError::permanent(StoreOperation::Save, error.to_string()));
         let sealed = match self.vault.seal(key, new) {
             Ok(sealed) => sealed,
-            Err(cause) => return Ok(Kept::Failed(cause)),
+            Err(cause) => return Kept::Failed(cause),
         };
         let deadline = Instant::now() + patience;
         for round in 0.. {
             let attempt = self.vault.store.save(key, sealed.clone(), expected, lease).await;
             let found = match attempt {
-                Ok(Saved::Version(version)) => return Ok(Kept::Saved(version)),
-                Ok(Saved::Conflict(None)) => return Ok(Kept::Deleted),
+                Ok(Saved::Version(version)) => return Kept::Saved(version),
+                Ok(Saved::Conflict(None)) => return Kept::Deleted,
                 // An attempt that seemed to fail did not.
                 Ok(Saved::Conflict(Some(record))) if record.sealed == sealed => {
-                    return Ok(Kept::Saved(record.version));
+                    return Kept::Saved(record.version);
                 }
-                Ok(Saved::Conflict(Some(record))) => Ok(Some(self.vault.open(key, &record)?)),
+                Ok(Saved::Conflict(Some(record))) => self.vault.open(key, &record).map(Some),
                 Ok(Saved::Fenced) => {
                     lease = None;
                     self.vault.load(key).await
@@ -194,18 +217,21 @@ impl Core {
                 Ok(Some(found)) if found.state.has_the_tokens_of(before) => {
                     expected = Expected::Version(found.version);
                 }
-                Ok(Some(found)) => return Ok(Kept::Superseded(Box::new(found))),
-                Ok(None) => return Ok(Kept::Deleted),
+                Ok(Some(found)) => return Kept::Superseded(Box::new(found)),
+                Ok(None) => return Kept::Deleted,
                 Err(Error::Store { cause, .. }) => {
                     if Instant::now() >= deadline {
-                        return Ok(Kept::Failed(cause));
+                        return Kept::Failed(cause);
+                    }
+                    if let Some(lease) = lease {
+                        let _ = self.vault.store.extend(key, lease, self.timing.lease_lifetime).await;
                     }
                     sleep(pause(round)).await;
                 }
-                Err(error) => return Err(error),
+                Err(error) => return unreadable(error),
             }
         }
-        Ok(Kept::Deleted)
+        Kept::Deleted
     }
 
     fn refreshed(&self, key: &TokenKey, token: &Arc<OAuth2Token>, state: &State, version: u64) -> Landing {
@@ -233,16 +259,22 @@ impl Core {
         let mut is_closing = false;
         for round in 5.. {
             let nap = pause(round).max(self.timing.first_backoff / 2);
+            let attempt = self.cache.tick();
             // A shutdown grants one more attempt, with the usual patience.
             is_closing = is_closing || timeout(nap, self.tasks.closed()).await.is_ok();
             let patience = if is_closing { self.timing.save_patience } else { Duration::ZERO };
+            let lease = self.unsaved().get(&key).and_then(|unsaved| unsaved.lease.clone());
+            if let Some(lease) = lease {
+                // One that cannot be extended expires, and then another process may redeem the predecessor.
+                let _ = self.vault.store.extend(&key, &lease, self.timing.lease_lifetime).await;
+            }
             match self.save_unsaved(&key, patience).await {
                 Some(Landing { outcome: Err(Error::NotSaved { .. }), .. }) if !is_closing => {}
                 Some(landing) => {
                     if let Some(event) = landing.event {
                         self.observers.tell(&key, event, began.elapsed());
                     }
-                    return self.cache.tell(&key, landing.learned);
+                    return self.cache.tell(&key, landing.learned, attempt);
                 }
                 None => return,
             }
@@ -260,26 +292,56 @@ impl Core {
         let Unsaved { token, new, before, expected, .. } = &unsaved;
         let kept = self.save_new(key, new, before, *expected, None, patience).await;
         let landing = match kept {
-            Ok(Kept::Failed(cause)) => {
+            Kept::Failed(cause) | Kept::Unreadable(cause) => {
                 let unsaved = Unsaved { cause, ..unsaved };
                 return Some(self.not_saved(unsaved.error(key), &unsaved));
             }
-            Ok(Kept::Saved(version)) => self.refreshed(key, token, new, version),
-            Ok(Kept::Superseded(_) | Kept::Deleted) => {
-                self.forget_unsaved(key, token);
+            Kept::Saved(version) => self.refreshed(key, token, new, version),
+            Kept::Superseded(_) | Kept::Deleted => {
+                self.forget_unsaved(key, Some(token)).await;
                 return None;
             }
-            Err(error) => Landing::failed(error),
         };
-        self.forget_unsaved(key, token);
+        self.forget_unsaved(key, Some(token)).await;
         Some(landing)
     }
 
-    fn forget_unsaved(&self, key: &TokenKey, token: &Arc<OAuth2Token>) {
-        let mut all = self.unsaved();
-        if all.get(key).is_some_and(|unsaved| Arc::ptr_eq(&unsaved.token, token)) {
-            all.remove(key);
+    /// Takes out what waits to be saved, or this token only, and gives its lease back; whether there was such a thing.
+    pub(crate) async fn forget_unsaved(&self, key: &TokenKey, token: Option<&Arc<OAuth2Token>>) -> bool {
+        let is_meant = |unsaved: &Unsaved| token.is_none_or(|token| Arc::ptr_eq(&unsaved.token, token));
+        let unsaved = {
+            let mut all = self.unsaved();
+            match all.get(key).is_some_and(is_meant) {
+                true => all.remove(key),
+                false => None,
+            }
+        };
+        let Some(unsaved) = unsaved else { return false };
+        if let Some(lease) = unsaved.lease {
+            self.release(key, &lease).await;
         }
+        true
+    }
+
+    /// Whether a token that waits to be saved still needs this lease.
+    pub(crate) fn is_kept_with_unsaved(&self, key: &TokenKey, lease: &Lease) -> bool {
+        self.unsaved().get(key).is_some_and(|unsaved| unsaved.lease.as_ref() == Some(lease))
+    }
+
+    /// The lease of a token that waits to be saved, to do something else under it.
+    pub(crate) fn borrow_lease_of_unsaved(&self, key: &TokenKey) -> Option<Lease> {
+        self.unsaved().get_mut(key)?.lease.take()
+    }
+
+    /// Gives a lease back: to the token that waits to be saved if there is one, else to the store.
+    pub(crate) async fn hand_back(&self, key: &TokenKey, lease: Lease) {
+        if let Some(unsaved) = self.unsaved().get_mut(key)
+            && unsaved.lease.is_none()
+        {
+            unsaved.lease = Some(lease);
+            return;
+        }
+        self.release(key, &lease).await;
     }
 }
 

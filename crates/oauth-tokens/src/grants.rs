@@ -69,7 +69,7 @@ where
 }
 
 /// What both grants send.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Request {
     client: OAuth2,
     scopes: Vec<String>,
@@ -181,5 +181,17 @@ impl TokenSource for JwtBearer {
 impl fmt::Debug for dyn AssertionSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("AssertionSource(…)")
+    }
+}
+
+/// A parameter's value may be a secret of the server's own, so that only the names are shown.
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.parameters.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Request")
+            .field("client", &self.client)
+            .field("scopes", &self.scopes)
+            .field("parameters", &names)
+            .finish()
     }
 }

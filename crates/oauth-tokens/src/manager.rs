@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use oauth_core::{OAuth2Token, OffsetDateTime, Sealer};
 use tokio::time::timeout;
@@ -115,23 +115,26 @@ impl TokenManager {
 
     async fn get_slowly(&self, key: &TokenKey, now: Moment) -> Outcome {
         let Some(live) = self.0.cache.live(key, now) else { return self.fly(key, || Why::Due).await.0 };
-        let (outcome, was_mine) = match self.join_or_start(key, || Why::Due) {
-            Ok((ending, true)) => match timeout(self.0.timing.patience, landed(ending)).await {
-                Ok(Some(outcome)) => (outcome, true),
+        let health = &self.0.store_health;
+        // While the store is in trouble nobody waits, or each key would have its turn to wait in vain.
+        let patience = if health.is_in_trouble() { Duration::ZERO } else { self.0.timing.patience };
+        let answers = health.answers();
+        let outcome = match self.join_or_start(key, || Why::Due) {
+            Ok((ending, true)) => match timeout(patience, landed(ending)).await {
+                Ok(Some(outcome)) => outcome,
                 // It goes on; the old token serves meanwhile.
-                Ok(None) | Err(_) => return Ok(live),
+                Ok(None) | Err(_) => {
+                    if health.answers() == answers {
+                        health.note_trouble();
+                    }
+                    return Ok(live);
+                }
             },
             Ok((_, false)) => return Ok(live),
-            Err(error) => (Err(error), false),
+            Err(error) => Err(error),
         };
         match outcome {
-            Err(error) if error.leaves_the_old_token_good() => {
-                if was_mine {
-                    let until = self.0.clock.now() + self.0.timing.first_backoff;
-                    self.0.cache.hold(key, until.into());
-                }
-                Ok(live)
-            }
+            Err(error) if error.leaves_the_old_token_good() => Ok(live),
             outcome => outcome,
         }
     }

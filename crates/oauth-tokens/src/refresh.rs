@@ -85,9 +85,21 @@ impl Core {
         if let Some(event) = landing.event {
             self.observers.tell(&key, event, began.elapsed());
         }
+        if let Err(error) = &landing.outcome {
+            if matches!(error, Error::Store { .. }) {
+                self.store_health.note_trouble();
+            }
+            // A token that is due but live stands for a while, whether somebody has waited for the landing or not.
+            if matches!(landing.learned, Learned::Nothing) && error.leaves_the_old_token_good() {
+                self.cache.hold(&key, (self.clock.now() + self.timing.first_backoff).into());
+            }
+        }
         pilot.land(landing.outcome, landing.learned);
-        // Nobody waits for this: who wants the lease looks into the record first.
-        if let Some(lease) = lease {
+        // Nobody waits for this: who wants the lease looks into the record first. Where the new token is not saved yet, the
+        // lease stays with it, or another process would redeem the old refresh token once more.
+        if let Some(lease) = lease
+            && !self.is_kept_with_unsaved(&key, &lease)
+        {
             self.release(&key, &lease).await;
         }
     }
@@ -110,11 +122,20 @@ impl Flight<'_> {
                 Ok(found) => found,
                 Err(error) => return Landing::failed(error),
             };
+            self.core.store_health.note_answer();
             if let Some(landing) = self.settled(found.as_ref()) {
                 return landing;
             }
             // Not before it is known that there is something to do; and not under the lease, for which others wait.
-            let permit = self.permits.acquire().await;
+            // Whoever must queue for it has not begun, and a shutdown does not wait for him.
+            let permit = match self.permits.try_acquire() {
+                Ok(permit) => Ok(permit),
+                Err(_) => tokio::select! {
+                    biased;
+                    () = self.core.tasks.closed() => return Landing::failed(Error::Closed),
+                    permit = self.permits.acquire() => permit,
+                },
+            };
             let limits = &self.core.timing;
             match self.core.vault.acquire(self.key, &self.core.holder, limits.lease_lifetime).await {
                 Err(error) => return Landing::failed(error),
@@ -125,6 +146,8 @@ impl Flight<'_> {
                         Err(Changed) => self.core.release(self.key, held).await,
                     }
                     *lease = None;
+                    drop(permit);
+                    sleep(pause(round)).await;
                 }
                 Ok(Acquired::Held { retry_in }) => {
                     drop(permit);
@@ -149,7 +172,7 @@ impl Flight<'_> {
         let (timing, now) = (&self.core.timing, self.core.clock.now());
         let state = &found.state;
         // Another process may put a new login into the store at any time.
-        let refused = |error| Landing::refused(error, found.version, now + timing.reread_failures_after);
+        let refused = |error| self.refuse(error, state, found.version, now + timing.reread_failures_after);
         if let Some(grant) = state.dead() {
             let error = Error::Dead { key: self.key.clone(), grant };
             return Some(refused(error));
@@ -180,6 +203,19 @@ impl Flight<'_> {
                 retry_at,
             }),
         })
+    }
+
+    /// Says that there is no live token, until a time. A token that one API has refused is still live for all others: what is
+    /// said of it is said to those who wait here, and nobody else.
+    pub(crate) fn refuse(&self, error: Error, state: &State, version: u64, until: OffsetDateTime) -> Landing {
+        let landing = Landing::refused(error, version, until);
+        let is_live = state.dead.is_none()
+            && state.token.is_some()
+            && self.core.timing.milestones(self.key, state).is_live(self.core.clock.now());
+        match self.why {
+            Why::Rejected(_) if is_live => Landing { learned: Learned::Nothing, ..landing },
+            _ => landing,
+        }
     }
 
     fn is_rejected(&self, token: &OAuth2Token, state: &State) -> bool {
@@ -300,7 +336,11 @@ impl Landing {
 
     /// For a reason that says nothing about the token.
     pub(crate) fn failed(error: Error) -> Self {
-        let event = event::Outcome::Transient(error.clone());
-        Self { outcome: Err(error), learned: Learned::Nothing, event: Some(event) }
+        // Nothing was attempted for a provider that there is not, whose name anybody may have made up, or after a shutdown.
+        let event = match &error {
+            Error::UnknownProvider { .. } | Error::Closed => None,
+            _ => Some(event::Outcome::Transient(error.clone())),
+        };
+        Self { outcome: Err(error), learned: Learned::Nothing, event }
     }
 }

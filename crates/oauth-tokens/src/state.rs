@@ -49,9 +49,12 @@ pub(crate) struct State {
     /// When the oldest refresh was begun of which nobody knows how it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) refreshing_since: Option<i64>,
-    /// Until when the provider is to be left alone, after a refresh that failed, in milliseconds.
+    /// When the last refresh failed, in milliseconds, by the clock of the process that tried it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) retry_at_ms: Option<i64>,
+    pub(crate) failed_at_ms: Option<i64>,
+    /// For how long the provider is to be left alone after that, in milliseconds.
+    #[serde(default)]
+    pub(crate) wait_ms: u64,
     /// How many refreshes have failed since one succeeded.
     #[serde(default)]
     pub(crate) failures: u32,
@@ -100,7 +103,8 @@ impl State {
             } else {
                 Some(self.refreshing_since.unwrap_or(now.unix_timestamp()))
             },
-            retry_at_ms: i64::try_from((now + wait).unix_timestamp_nanos() / 1_000_000).ok(),
+            failed_at_ms: i64::try_from(now.unix_timestamp_nanos() / 1_000_000).ok(),
+            wait_ms: wait.as_millis().try_into().unwrap_or(u64::MAX),
             failures: self.failures.saturating_add(1),
             failure: Some(failure.to_owned()),
             ..self.clone()

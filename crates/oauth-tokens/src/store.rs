@@ -21,6 +21,10 @@ use crate::key::TokenKey;
 /// - Whether a lease has expired is judged by the store's own clock, so that the clocks of processes need not agree.
 /// - Keys are any text, compared character by character: no folding of case, no trimming of blanks, no normalization.
 /// - The methods are cancel-safe in this sense: a future that is dropped has done the whole step or nothing of it.
+/// - A save or delete that the caller gave up (dropped, timed out, failed) may still be carried out by the store, but only if
+///   nothing was saved or deleted for the key since the caller gave it up. (A `delete` that found no record deleted nothing.)
+///   [`Expected::Any`] therefore means: the version that the store saw during the call. If another one came in between, the
+///   store looks again, as long as the caller waits.
 #[async_trait]
 pub trait TokenStore: fmt::Debug + Send + Sync {
     /// The record of a key, if there is one.
@@ -38,7 +42,8 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// A [`StoreError`] when the store cannot be asked, or cannot say whether it saved: then it may have.
+    /// A [`StoreError`] when the store cannot be asked, or cannot say whether it saved: then it may have, or may do so later,
+    /// within the limits of the contract.
     async fn save(
         &self,
         key: &TokenKey,

@@ -128,11 +128,17 @@ impl Timing {
         backoff.max(retry_after.unwrap_or_default()).min(LONGEST_WAIT)
     }
 
-    /// Until when the provider is to be left alone, if it is; a date that another clock wrote is not believed without end.
+    /// Until when the provider is to be left alone, if it is.
+    ///
+    /// The failure may have been noted by a clock that is ahead. A note from the future is believed for as long as the wait
+    /// lasts, so that such a clock stops nobody for longer than twice that.
     pub(crate) fn resting_until(&self, state: &State, now: OffsetDateTime) -> Option<OffsetDateTime> {
-        let at = i128::from(state.retry_at_ms?) * 1_000_000;
-        let until = OffsetDateTime::from_unix_timestamp_nanos(at).ok()?.min(now + LONGEST_WAIT);
-        (until > now).then_some(until)
+        let at = i128::from(state.failed_at_ms?) * 1_000_000;
+        let failed_at = OffsetDateTime::from_unix_timestamp_nanos(at).ok()?;
+        let wait = Duration::from_millis(state.wait_ms).min(LONGEST_WAIT);
+        let from = failed_at.checked_sub(wait.try_into().ok()?)?;
+        let until = failed_at.checked_add(wait.try_into().ok()?)?;
+        (from <= now && now < until).then_some(until)
     }
 }
 
@@ -205,6 +211,23 @@ mod tests {
     }
 
     const END: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+
+    #[test]
+    fn a_clock_that_is_ahead_stops_nobody_for_longer_than_twice_the_wait() {
+        let timing = Timing::default();
+        let wait = Duration::from_secs(60);
+        let ahead_by = |seconds: i64| {
+            let state = state(3600).failed("it failed", time(1_700_000_000 + seconds), wait, false);
+            timing.resting_until(&state, time(1_700_000_000))
+        };
+        assert_eq!(ahead_by(0), Some(time(1_700_000_060)));
+        assert_eq!(ahead_by(-59), Some(time(1_700_000_001)));
+        assert_eq!(ahead_by(-60), None, "the wait is over");
+        assert_eq!(ahead_by(60), Some(time(1_700_000_120)));
+        for far_ahead in [61, 3600, 100 * 365 * 86_400] {
+            assert_eq!(ahead_by(far_ahead), None, "{far_ahead}");
+        }
+    }
 
     #[test]
     fn waits_double_to_a_limit_and_the_provider_may_ask_for_more() {

@@ -35,9 +35,13 @@ impl Vault {
     }
 
     /// What is stored for a key, sealed with the ring's first key from now on if it was not.
+    ///
+    /// A record that is marked as being refreshed is left as it is: the process that refreshes it may not have the new key
+    /// yet, and it must be able to tell that its predecessor is still there.
     pub(crate) async fn load_resealed(&self, key: &TokenKey) -> Result<Option<Opened>, Error> {
         let Some(mut opened) = self.load(key).await? else { return Ok(None) };
         if !opened.is_current
+            && opened.state.refreshing_since.is_none()
             && let Ok(sealed) = self.seal(key, &opened.state)
             && let Ok(Saved::Version(version)) =
                 self.store.save(key, sealed, Expected::Version(opened.version), None).await

@@ -1,7 +1,10 @@
 //! What must hold when many processes share one store, with the real servers. `cargo xtask test` starts them.
 //!
-//! The storms with killed processes and the outages last ten seconds for each store. `OAUTH_TEST_STORM_SECONDS=60` in the
-//! environment makes it a minute; `-- --nocapture` shows what was counted.
+//! The storms with killed processes and the outages last ten seconds for each store. The full minute, with what was counted:
+//!
+//! ```text
+//! OAUTH_TEST_STORM_SECONDS=60 cargo xtask test -p oauth-store-tests -- --nocapture
+//! ```
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -10,6 +13,7 @@ mod contract;
 mod database;
 mod fixture;
 mod kill;
+mod late;
 mod outage;
 mod processes;
 mod storm;

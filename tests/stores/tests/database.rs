@@ -3,10 +3,14 @@
 use std::time::Duration;
 
 use oauth_store_redis::RedisStore;
+use oauth_store_sqlx::PostgresStore;
 use oauth_store_tests::{postgres, redis};
 use oauth_test_servers::{Persistence, Postgres, Redis};
 use oauth_tokens::{Acquired, Bytes, Expected, Saved, StoreError, TokenKey, TokenStore};
-use sqlx::PgPool;
+use sqlx::{
+    PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
 
 use crate::fixture::{Place, folder};
 
@@ -211,6 +215,31 @@ async fn many_migrate_a_new_postgres_table_at_once() {
     for task in tasks {
         let store = task.await.unwrap().unwrap();
         store.save(&key(), sealed("x"), Expected::Any, None).await.unwrap();
+    }
+}
+
+/// What a transaction sees is then what there was when it began, which is before it waited for the others.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_migrate_at_once_whatever_the_default_isolation_of_their_transactions() {
+    for level in ["repeatable read", "serializable"] {
+        let place = Place::postgres("isolation");
+        let tasks: Vec<_> = (0..8)
+            .map(|_| {
+                let options = place.url.parse::<PgConnectOptions>().unwrap();
+                let options = options.options([("default_transaction_isolation", level)]);
+                let table = place.table.clone();
+                tokio::spawn(async move {
+                    let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
+                    let set: String =
+                        sqlx::query_scalar("SHOW transaction_isolation").fetch_one(&pool).await.unwrap();
+                    assert_eq!(set, level);
+                    PostgresStore::new(pool).with_table(&table).unwrap().migrate().await
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap().unwrap();
+        }
     }
 }
 

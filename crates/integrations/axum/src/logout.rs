@@ -39,7 +39,7 @@ impl SignIn {
         });
         let route = async move |Path(name): Path<String>, request: Request| {
             let (parts, body) = request.into_parts();
-            let outcome = self.end_session(&name, &parts.headers, body, &*used, &*end).await;
+            let outcome = self.end_session(&name, &parts.headers, body, &used, &end).await;
             let mut response = match outcome {
                 Ok(()) => StatusCode::OK.into_response(),
                 // What went wrong inside is nobody's business outside.
@@ -59,8 +59,8 @@ impl SignIn {
         name: &str,
         headers: &HeaderMap,
         body: Body,
-        used: &dyn SharedCache,
-        end: &EndSession,
+        used: &Arc<dyn SharedCache>,
+        end: &Arc<EndSession>,
     ) -> Result<(), &'static str> {
         let provider = self.find(name, headers).await.map_err(|_| "there is no such provider")?;
         let body = axum::body::to_bytes(body, MOST_BYTES).await.map_err(|_| "the request is too large")?;
@@ -69,15 +69,23 @@ impl SignIn {
         let refused = |_: Error| "the logout token is not valid";
         let token = LogoutToken::of_request(kind, body).map_err(refused)?;
         let token = provider.verify_logout_token(token.expose()).await.map_err(refused)?;
-        match token.use_once(used).await {
-            Ok(true) => match end(token.clone()).await {
-                Ok(()) => Ok(()),
-                Err(_) => {
-                    // If this fails too, the token stays used, and the session lives until it ends by itself.
-                    let _ = token.forget_use(used).await;
-                    Err("the session could not be ended")
+        match token.use_once(&**used).await {
+            Ok(true) => {
+                let (end, used) = (end.clone(), used.clone());
+                // It is carried to its end even if the provider hangs up, or else the token would be used up for nothing.
+                let ended = tokio::spawn(async move {
+                    let ended = end(token.clone()).await;
+                    if ended.is_err() {
+                        // If this fails too, the token stays used, and the session lives until it ends by itself.
+                        let _ = token.forget_use(&*used).await;
+                    }
+                    ended
+                });
+                match ended.await {
+                    Ok(Ok(())) => Ok(()),
+                    _ => Err("the session could not be ended"),
                 }
-            },
+            }
             Ok(false) => Err("the logout token was used before"),
             Err(_) => Err("the logout token could not be looked up"),
         }

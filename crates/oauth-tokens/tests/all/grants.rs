@@ -115,3 +115,16 @@ async fn a_machines_grant_does_not_die() {
     clock.forward(std::time::Duration::from_secs(6));
     assert!(server.knows(manager.get(&key).await.unwrap().access_token()));
 }
+
+#[test]
+fn the_values_of_parameters_are_not_shown() {
+    let server = RotatingServer::new();
+    let credentials = ClientCredentials::new(server.client()).with_parameter("password", "hunter2");
+    let bearer = JwtBearer::new(server.client(), |_: &TokenKey| Ok("e30.e30.c2ln".to_owned()))
+        .with_parameter("password", "hunter2");
+    let shown = format!("{credentials:?} {bearer:?}");
+    assert!(shown.contains("password") && !shown.contains("hunter2"), "{shown}");
+    let builder = TokenManager::builder(MemoryStore::new(), sealer()).source(credentials).source(bearer);
+    let shown = format!("{builder:?}");
+    assert!(shown.contains("testkit") && !shown.contains("hunter2"), "{shown}");
+}

@@ -134,6 +134,28 @@ async fn a_revocation_during_a_refresh_leaves_no_token_behind() {
 }
 
 #[tokio::test]
+async fn a_login_during_a_revocation_stays() {
+    let server = RotatingServer::with(Duration::ZERO, Duration::from_millis(300), 3600 * SECOND);
+    let store = MemoryStore::new();
+    let [one, other] = [(); 2].map(|()| builder(store.clone(), &server).build().unwrap());
+    for changer in [&one, &other] {
+        let old = server.sign_in().unwrap();
+        one.put(&key(), &old).await.unwrap();
+        let revocation = tokio::spawn({
+            let one = one.clone();
+            async move { one.revoke(&key()).await }
+        });
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let new = server.sign_in().unwrap();
+        changer.put(&key(), &new).await.unwrap();
+        assert_eq!(revocation.await.unwrap().unwrap(), Revoked::AtTheProvider);
+        assert!(!server.knows(old.access_token()));
+        assert_eq!(*one.get(&key()).await.unwrap(), new);
+        assert_eq!(stored(&one, &key()).await.token, Some(new));
+    }
+}
+
+#[tokio::test]
 async fn a_login_or_a_delete_during_a_refresh_has_the_last_word() {
     for is_delete in [false, true] {
         let server = RotatingServer::with(Duration::ZERO, Duration::from_millis(300), 3600 * SECOND);
@@ -213,4 +235,31 @@ fn a_refresh_that_fell_with_its_runtime_is_taken_up_by_another() {
     first.shutdown_background();
     let token = runtime().block_on(manager.get(&key())).unwrap();
     assert!(server.knows(token.access_token()));
+}
+
+#[tokio::test]
+async fn revoking_what_nobody_knows_asks_for_no_lease() {
+    let (server, store) = (RotatingServer::new(), Shaky::default());
+    let manager = builder(store.clone(), &server).build().unwrap();
+    assert_eq!(manager.revoke(&key()).await.unwrap(), Revoked::Nothing);
+    assert_eq!(store.steps(), 1, "one look, and nothing is written");
+}
+
+#[tokio::test]
+async fn close_begins_no_refresh_that_queues_for_its_turn() {
+    let server = RotatingServer::with(Duration::ZERO, Duration::from_millis(300), 3600 * SECOND);
+    let manager = builder(MemoryStore::new(), &server).most_requests(1).build().unwrap();
+    let keys: Vec<_> = (0..10).map(|index| key().with_label(index.to_string())).collect();
+    let mut gets = tokio::task::JoinSet::new();
+    for key in keys {
+        manager.put(&key, &server.sign_in_expired().unwrap()).await.unwrap();
+        let manager = manager.clone();
+        gets.spawn(async move { manager.get(&key).await });
+    }
+    until_asked(&server, 1).await;
+    assert!(manager.close().await.is_empty());
+    assert_eq!(server.token_requests(), 1, "the one that was under way");
+    let outcomes = gets.join_all().await;
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
+    assert_eq!(outcomes.iter().filter(|outcome| matches!(outcome, Err(Error::Closed))).count(), 9);
 }

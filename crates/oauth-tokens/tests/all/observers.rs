@@ -47,6 +47,19 @@ async fn observers_are_told_in_four_words() {
     assert_eq!(told, expected.map(|told| format!("{told} testkit/user-17")));
 }
 
+#[tokio::test]
+async fn a_name_that_is_no_providers_and_a_closed_manager_are_not_told_of() {
+    let (server, told) = (RotatingServer::new(), Arc::new(Mutex::new(0)));
+    let count = Arc::clone(&told);
+    let observer = move |_: &Event| *count.lock().unwrap() += 1;
+    let manager = builder(MemoryStore::new(), &server).observer(observer).build().unwrap();
+    let made_up = oauth_tokens::TokenKey::new("made-up", "user-17");
+    assert!(matches!(manager.get(&made_up).await, Err(oauth_tokens::Error::UnknownProvider { .. })));
+    manager.close().await;
+    assert!(matches!(manager.get(&key()).await, Err(oauth_tokens::Error::Closed)));
+    assert_eq!(*told.lock().unwrap(), 0);
+}
+
 /// Writes every span and event down with all its fields.
 struct Scribe(Arc<Mutex<String>>, Mutex<Vec<&'static tracing::Metadata<'static>>>);
 

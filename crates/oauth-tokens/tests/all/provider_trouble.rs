@@ -253,3 +253,54 @@ async fn tokens_without_a_lifetime_are_not_asked_for_with_each_call() {
     let sent = server.token_requests();
     assert!((2..=20).contains(&sent), "{sent} requests in ten seconds");
 }
+
+#[tokio::test]
+async fn a_clock_that_is_ahead_keeps_no_other_process_from_refreshing() {
+    let (server, store) = (RotatingServer::new(), MemoryStore::new());
+    let (ahead, right) = (Hands::new(), Hands::new());
+    ahead.forward(7200 * SECOND);
+    let [ahead, right] =
+        [ahead, right].map(|clock| builder(store.clone(), &server).clock(clock).build().unwrap());
+    right.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
+    server.fail_next(Fault::Reply(503, "", Some(120)));
+    assert!(matches!(ahead.get(&key()).await, Err(Error::RefreshFailed { .. })));
+    let token = right.get(&key()).await.unwrap();
+    assert!(server.knows(token.access_token()));
+}
+
+#[tokio::test]
+async fn a_rejection_during_trouble_hides_the_live_token_from_nobody_else() {
+    let (server, clock) = (RotatingServer::new(), Hands::new());
+    let manager = with_token(&server, &clock).await;
+    let before = manager.get(&key()).await.unwrap();
+    clock.forward(60 * SECOND);
+    server.fail_always(Some(Fault::Reply(503, "", None)));
+    for _ in 0..3 {
+        // First it fails, then the provider is left alone.
+        let error = manager.get_after_rejection(&key(), before.access_token()).await.unwrap_err();
+        assert!(matches!(error, Error::RefreshFailed { .. }), "{error}");
+        assert_eq!(manager.get(&key()).await.unwrap(), before, "other APIs still take it");
+    }
+    assert_eq!(server.token_requests(), 1);
+
+    // The same where there is nothing to refresh it with.
+    let mut fields = oauth_core::serde_json::to_value(server.sign_in().unwrap()).unwrap();
+    fields.as_object_mut().unwrap().remove("refresh_token");
+    let bare = oauth_core::serde_json::from_value(fields).unwrap();
+    manager.put(&key(), &bare).await.unwrap();
+    clock.forward(60 * SECOND);
+    let error = manager.get_after_rejection(&key(), bare.access_token()).await.unwrap_err();
+    assert!(matches!(error, Error::Dead { .. }), "{error}");
+    assert_eq!(*manager.get(&key()).await.unwrap(), bare);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revocation_that_is_never_answered_ends() {
+    let (server, clock) = (RotatingServer::new(), Hands::new());
+    let manager = with_token(&server, &clock).await;
+    server.fail_next(Fault::Hang);
+    let revocation = async { manager.revoke(&key()).await };
+    let error = tokio::time::timeout(SECOND * 60, revocation).await.expect("it is given up").unwrap_err();
+    assert!(matches!(error, Error::RevokeFailed { .. }), "{error}");
+    assert_eq!(manager.revoke(&key()).await.unwrap(), oauth_tokens::Revoked::AtTheProvider);
+}

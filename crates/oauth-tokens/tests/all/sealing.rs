@@ -1,8 +1,8 @@
 //! What the store sees: nothing that looks like a token; and what happens to what somebody changed there.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use oauth_core::{Sealer, SealingKey};
+use oauth_core::{OAuth2Token, Sealer, SealingKey};
 use oauth_tokens::{
     Error, Expected, MemoryStore, TokenManager, TokenStore, UnreadableReason, testkit::RotatingServer,
 };
@@ -79,4 +79,50 @@ async fn a_record_that_was_changed_or_moved_is_not_believed_and_not_deleted() {
     // A new login mends it.
     manager.put(&key().with_label("l"), &mine).await.unwrap();
     assert!(manager.list("", key().subject()).await.unwrap().iter().all(Result::is_ok));
+}
+
+/// A refresh that is under way in a process, once the provider has been asked.
+async fn begin_refresh(
+    manager: &TokenManager,
+    server: &RotatingServer,
+) -> tokio::task::JoinHandle<Result<Arc<OAuth2Token>, Error>> {
+    let manager = manager.clone();
+    let refresh = tokio::spawn(async move { manager.get(&key()).await });
+    while server.token_requests() == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    refresh
+}
+
+#[tokio::test]
+async fn a_new_key_that_arrives_during_a_refresh_loses_no_token() {
+    let hour = Duration::from_secs(3600);
+    let server = RotatingServer::with(Duration::ZERO, Duration::from_millis(200), hour);
+    let store = MemoryStore::new();
+    let old = ring(&server, &store, Sealer::new(number(1)));
+    old.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
+    let refresh = begin_refresh(&old, &server).await;
+    // The process that was started anew looks at the record, and waits for the old one.
+    let new = ring(&server, &store, Sealer::new(number(2)).with_old_key(number(1)));
+    let adopted = new.get(&key()).await.unwrap();
+    assert_eq!(refresh.await.unwrap().unwrap(), adopted);
+    assert!(server.knows(adopted.access_token()));
+    assert_eq!(server.token_requests(), 1);
+}
+
+#[tokio::test]
+async fn a_new_token_that_meets_an_unreadable_record_is_handed_over() {
+    let hour = Duration::from_secs(3600);
+    let server = RotatingServer::with(Duration::ZERO, Duration::from_millis(200), hour);
+    let store = MemoryStore::new();
+    let manager = ring(&server, &store, Sealer::new(number(1)));
+    manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
+    let refresh = begin_refresh(&manager, &server).await;
+    store.save(&key(), b"nonsense".as_slice().into(), Expected::Any, None).await.unwrap();
+    let error = refresh.await.unwrap().unwrap_err();
+    let Error::NotSaved { token, .. } = &error else { panic!("{error:?}") };
+    assert!(server.accepts(token.refresh_token().unwrap()));
+    assert_eq!(&store.load(&key()).await.unwrap().unwrap().sealed[..], b"nonsense", "it is left as it is");
+    let unsaved = manager.close().await;
+    assert!(matches!(&unsaved[..], [Error::NotSaved { token: same, .. }] if same == token), "{unsaved:?}");
 }

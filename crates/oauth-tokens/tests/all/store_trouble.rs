@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use oauth_core::ErrorClass;
-use oauth_tokens::{Error, testkit::RotatingServer};
+use oauth_tokens::{Error, Revoked, testkit::RotatingServer};
 
 use crate::support::{Hands, Shaky, builder, key, stored};
 
@@ -117,4 +117,197 @@ async fn a_mark_whose_reply_was_lost_redeems_nothing() {
     assert!(matches!(manager.get(&key()).await, Err(Error::Store { .. })));
     assert_eq!(server.token_requests(), 0);
     assert!(server.knows(manager.get(&key()).await.unwrap().access_token()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_a_new_token_is_unsaved_no_other_process_redeems_the_old_one() {
+    let (server, store) = (RotatingServer::new(), Shaky::default());
+    let [one, other] = [(); 2].map(|()| {
+        let builder = builder(store.clone(), &server).lease_lifetime(SECOND);
+        builder.lease_patience(SECOND / 10).build().unwrap()
+    });
+    one.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
+    store.take_no_more_saves_after(1);
+    let error = one.get(&key()).await.unwrap_err();
+    let Error::NotSaved { token, .. } = &error else { panic!("{error:?}") };
+
+    let busy = other.get(&key()).await.unwrap_err();
+    assert!(matches!(busy, Error::Busy { .. }), "{busy:?}");
+    assert_eq!(server.token_requests(), 1, "the old refresh token is spent");
+
+    store.takes_saves_again();
+    tokio::time::sleep(2 * SECOND).await;
+    assert_eq!(other.get(&key()).await.unwrap(), *token);
+    assert_eq!((server.token_requests(), server.ended_grants()), (1, 0));
+    // The lease was given back: the other one can have it.
+    assert_eq!(other.revoke(&key()).await.unwrap(), Revoked::AtTheProvider);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unsaved_token_gives_its_lease_to_whoever_replaces_or_revokes_it() {
+    for change in ["put", "delete", "revoke"] {
+        let (server, store) = (RotatingServer::new(), Shaky::default());
+        let [one, other] =
+            [(); 2].map(|()| builder(store.clone(), &server).lease_patience(SECOND / 10).build().unwrap());
+        one.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
+        store.take_no_more_saves_after(1);
+        let error = one.get(&key()).await.unwrap_err();
+        let Error::NotSaved { token, .. } = &error else { panic!("{error:?}") };
+        store.takes_saves_again();
+        match change {
+            "put" => one.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap(),
+            "delete" => assert!(one.delete(&key()).await.unwrap()),
+            _ => {
+                assert_eq!(one.revoke(&key()).await.unwrap(), Revoked::AtTheProvider);
+                assert!(!server.knows(token.access_token()));
+            }
+        }
+        // Nothing is held any more.
+        other.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
+        let outcome = other.get(&key()).await;
+        assert!(outcome.is_ok(), "{change}: {outcome:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_put_whose_reply_was_lost_does_not_write_over_its_own_successor() {
+    for was_there in [false, true] {
+        let (server, store) = (RotatingServer::new(), Shaky::default());
+        let [one, other] = [(); 2].map(|()| builder(store.clone(), &server).build().unwrap());
+        if was_there {
+            one.put(&key(), &server.sign_in().unwrap()).await.unwrap();
+        }
+        let new = server.sign_in_expired().unwrap();
+        let refresh = tokio::spawn({
+            let new = new.clone();
+            async move {
+                let is_new = |stored: &oauth_tokens::Stored| stored.token.as_ref() == Some(&new);
+                while !other
+                    .list("", key().subject())
+                    .await
+                    .unwrap()
+                    .into_iter()
+                    .flatten()
+                    .any(|s| is_new(&s))
+                {
+                    tokio::task::yield_now().await;
+                }
+                other.get(&key()).await.unwrap()
+            }
+        });
+        store.lose_replies(1);
+        one.put(&key(), &new).await.unwrap();
+        let successor = refresh.await.unwrap();
+        assert_eq!(stored(&one, &key()).await.token.as_ref(), Some(&*successor), "{was_there}");
+        assert_eq!(one.get(&key()).await.unwrap(), successor, "{was_there}");
+        assert_eq!((server.token_requests(), server.ended_grants()), (1, 0), "{was_there}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_put_whose_replies_were_lost_counts() {
+    for lost in 1..=3 {
+        let (server, store) = (RotatingServer::new(), Shaky::default());
+        let manager = builder(store.clone(), &server).build().unwrap();
+        manager.put(&key(), &server.sign_in().unwrap()).await.unwrap();
+        store.lose_replies(lost);
+        let new = server.sign_in().unwrap();
+        manager.put(&key(), &new).await.unwrap();
+        assert_eq!(stored(&manager, &key()).await.token.as_ref(), Some(&new));
+        assert_eq!(*manager.get(&key()).await.unwrap(), new);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unsaved_token_is_revoked_though_the_store_is_down() {
+    for is_down in [false, true] {
+        let (server, store) = (RotatingServer::new(), Shaky::default());
+        let manager = builder(store.clone(), &server).build().unwrap();
+        manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
+        store.take_no_more_saves_after(1);
+        let error = manager.get(&key()).await.unwrap_err();
+        let Error::NotSaved { token, .. } = &error else { panic!("{error:?}") };
+        store.set_down(is_down);
+        let outcome = manager.revoke(&key()).await;
+        assert!(!server.knows(token.access_token()), "{is_down}");
+        match is_down {
+            false => assert_eq!(outcome.unwrap(), Revoked::AtTheProvider),
+            // Its predecessor is still in the store, and the caller knows.
+            true => assert!(matches!(outcome, Err(Error::Store { .. })), "{outcome:?}"),
+        }
+        store.set_down(false);
+        store.takes_saves_again();
+        tokio::time::sleep(10 * SECOND).await;
+        assert!(manager.close().await.is_empty());
+        for stored in manager.list("", key().subject()).await.unwrap() {
+            assert_ne!(stored.unwrap().token.as_ref(), Some(&**token), "a revoked token must not be saved");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_has_lost_everything_and_counts_anew_is_believed() {
+    let (server, clock, store) = (RotatingServer::new(), Hands::new(), Shaky::default());
+    let [one, other] =
+        [(); 2].map(|()| builder(store.clone(), &server).clock(clock.clone()).build().unwrap());
+    for _ in 0..5 {
+        one.put(&key(), &server.sign_in().unwrap()).await.unwrap();
+    }
+    other.get(&key()).await.unwrap();
+    store.lose_everything();
+    let new = server.sign_in().unwrap();
+    one.put(&key(), &new).await.unwrap();
+    assert_eq!(*one.get(&key()).await.unwrap(), new);
+    // The other process sees it as soon as it looks.
+    clock.forward(3400 * SECOND);
+    let refreshed = other.get(&key()).await.unwrap();
+    assert_eq!(other.get(&key()).await.unwrap(), refreshed);
+    assert_eq!(stored(&one, &key()).await.token.as_ref(), Some(&*refreshed));
+    let steps = store.steps();
+    other.get(&key()).await.unwrap();
+    assert_eq!(store.steps(), steps, "what it has seen stays in its memory");
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_store_hangs_one_caller_waits_and_not_one_for_each_key() {
+    let (server, clock, store) = (RotatingServer::new(), Hands::new(), Shaky::default());
+    let manager = builder(store.clone(), &server).clock(clock.clone()).build().unwrap();
+    let keys: Vec<_> = (0..20).map(|index| key().with_label(index.to_string())).collect();
+    for key in &keys {
+        manager.put(key, &server.sign_in().unwrap()).await.unwrap();
+    }
+    clock.forward(57 * 60 * SECOND);
+    store.set_hanging(true);
+    let began = tokio::time::Instant::now();
+    for key in &keys {
+        manager.get(key).await.unwrap();
+    }
+    assert_eq!(began.elapsed().as_secs(), 3);
+
+    // It comes back, and everything that was begun goes on.
+    store.set_hanging(false);
+    tokio::time::sleep(SECOND).await;
+    assert_eq!(server.token_requests(), keys.len());
+    let steps = store.steps();
+    for key in &keys {
+        assert!(server.knows(manager.get(key).await.unwrap().access_token()));
+    }
+    assert_eq!(store.steps(), steps);
+
+    // Now it fails at once; nobody waits, and the refresh is taken up when it is back.
+    clock.forward(57 * 60 * SECOND);
+    store.set_down(true);
+    let began = tokio::time::Instant::now();
+    for key in &keys {
+        manager.get(key).await.unwrap();
+    }
+    assert_eq!(began.elapsed().as_secs(), 0);
+    store.set_down(false);
+    tokio::time::sleep(SECOND).await;
+    clock.forward(2 * SECOND);
+    for key in &keys {
+        manager.get(key).await.unwrap();
+    }
+    tokio::time::sleep(SECOND).await;
+    assert_eq!(server.token_requests(), 2 * keys.len());
 }

@@ -63,13 +63,19 @@ impl Clock for Hands {
 /// A store that lets everybody else run before and after each step, fails while it is down, and counts. A clone is the same.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Shaky {
-    store: MemoryStore,
+    store: Arc<Mutex<MemoryStore>>,
     state: Arc<Shaking>,
 }
 
 #[derive(Debug, Default)]
 struct Shaking {
     is_down: AtomicBool,
+    /// It answers nothing until it is told to.
+    hangs: AtomicBool,
+    /// It does everything but save.
+    takes_no_saves: AtomicBool,
+    /// That is how it goes down after `saves_until_down`.
+    fails_saves_only: AtomicBool,
     /// So many saves still go well; then the store is down. Zero is for ever.
     saves_until_down: AtomicUsize,
     /// Saves are carried out and then reported as failed, so many times.
@@ -80,6 +86,29 @@ struct Shaking {
 impl Shaky {
     pub(crate) fn set_down(&self, is_down: bool) {
         self.state.is_down.store(is_down, Ordering::SeqCst);
+    }
+
+    fn store(&self) -> MemoryStore {
+        self.store.lock().unwrap().clone()
+    }
+
+    /// As a database does whose disk was lost.
+    pub(crate) fn lose_everything(&self) {
+        *self.store.lock().unwrap() = MemoryStore::new();
+    }
+
+    pub(crate) fn takes_saves_again(&self) {
+        self.state.takes_no_saves.store(false, Ordering::SeqCst);
+    }
+
+    /// After so many saves it takes no more, and does everything else.
+    pub(crate) fn take_no_more_saves_after(&self, saves: usize) {
+        self.state.fails_saves_only.store(true, Ordering::SeqCst);
+        self.go_down_after_saves(saves);
+    }
+
+    pub(crate) fn set_hanging(&self, hangs: bool) {
+        self.state.hangs.store(hangs, Ordering::SeqCst);
     }
 
     pub(crate) fn go_down_after_saves(&self, saves: usize) {
@@ -97,6 +126,9 @@ impl Shaky {
     async fn step(&self, operation: StoreOperation) -> Result<(), StoreError> {
         self.state.steps.fetch_add(1, Ordering::SeqCst);
         tokio::task::yield_now().await;
+        while self.state.hangs.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
         match self.state.is_down.load(Ordering::SeqCst) {
             true => Err(StoreError::transient(operation, "the store is down")),
             false => Ok(()),
@@ -108,7 +140,7 @@ impl Shaky {
 impl TokenStore for Shaky {
     async fn load(&self, key: &TokenKey) -> Result<Option<Record>, StoreError> {
         self.step(StoreOperation::Load).await?;
-        let outcome = self.store.load(key).await;
+        let outcome = self.store().load(key).await;
         tokio::task::yield_now().await;
         outcome
     }
@@ -121,11 +153,17 @@ impl TokenStore for Shaky {
         lease: Option<&Lease>,
     ) -> Result<Saved, StoreError> {
         self.step(StoreOperation::Save).await?;
-        let outcome = self.store.save(key, sealed, expected, lease).await;
+        if self.state.takes_no_saves.load(Ordering::SeqCst) {
+            return Err(StoreError::transient(StoreOperation::Save, "the disk is full"));
+        }
+        let outcome = self.store().save(key, sealed, expected, lease).await;
         let left = self.state.saves_until_down.load(Ordering::SeqCst);
         if left > 0 {
             self.state.saves_until_down.store(left - 1, Ordering::SeqCst);
-            self.set_down(left == 1);
+            match self.state.fails_saves_only.load(Ordering::SeqCst) {
+                true => self.state.takes_no_saves.store(left == 1, Ordering::SeqCst),
+                false => self.set_down(left == 1),
+            }
         }
         tokio::task::yield_now().await;
         let lost = &self.state.replies_to_lose;
@@ -137,12 +175,12 @@ impl TokenStore for Shaky {
 
     async fn delete(&self, key: &TokenKey) -> Result<bool, StoreError> {
         self.step(StoreOperation::Delete).await?;
-        self.store.delete(key).await
+        self.store().delete(key).await
     }
 
     async fn list(&self, tenant: &str, subject: &str) -> Result<Vec<(TokenKey, Record)>, StoreError> {
         self.step(StoreOperation::List).await?;
-        self.store.list(tenant, subject).await
+        self.store().list(tenant, subject).await
     }
 
     async fn acquire(
@@ -152,19 +190,19 @@ impl TokenStore for Shaky {
         lifetime: Duration,
     ) -> Result<Acquired, StoreError> {
         self.step(StoreOperation::Acquire).await?;
-        let outcome = self.store.acquire(key, holder, lifetime).await;
+        let outcome = self.store().acquire(key, holder, lifetime).await;
         tokio::task::yield_now().await;
         outcome
     }
 
     async fn extend(&self, key: &TokenKey, lease: &Lease, lifetime: Duration) -> Result<bool, StoreError> {
         self.step(StoreOperation::Extend).await?;
-        self.store.extend(key, lease, lifetime).await
+        self.store().extend(key, lease, lifetime).await
     }
 
     async fn release(&self, key: &TokenKey, lease: &Lease) -> Result<(), StoreError> {
         self.step(StoreOperation::Release).await?;
-        self.store.release(key, lease).await
+        self.store().release(key, lease).await
     }
 }
 

@@ -25,7 +25,7 @@ use oauth_core::{
     serde_json::Value,
 };
 pub use oauth_openid;
-use oauth_openid::{Issuers, Rules};
+use oauth_openid::Rules;
 
 /// Facebook's endpoints and dialect.
 pub const SPEC: Spec = Spec {
@@ -33,6 +33,7 @@ pub const SPEC: Spec = Spec {
     display_name: "Facebook",
     color: "#0866ff",
     docs: "https://developers.facebook.com/docs/facebook-login/guides/advanced/manual-flow",
+    issuer: Some("https://www.facebook.com"),
     parameters: &[("graph_version", "v25.0")],
     authorize: "https://www.facebook.com/{graph_version}/dialog/oauth",
     token: "https://graph.facebook.com/{graph_version}/oauth/access_token",
@@ -57,9 +58,9 @@ oauth_openid::client! {
     pub struct FacebookOAuth2 from SPEC, verified by rules(), configured by { graph_version: with_graph_version };
 }
 
-/// What stands in Facebook's ID tokens. It is no issuer of the Graph API, whose users are known by the application's own ids.
+/// The Graph API knows users by the identifier that the ID token has.
 fn rules() -> Rules {
-    Rules::new().issuers(Issuers::OneOf(vec!["https://www.facebook.com".to_owned()]))
+    Rules::new().profile_id_claim("sub")
 }
 
 impl FacebookOAuth2 {

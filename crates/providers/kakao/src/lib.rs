@@ -20,6 +20,7 @@ use oauth_core::{
     EmailVerification, Identity, OAuth2Token, Operation, Provider, Result, Spec, async_trait, http::Method,
 };
 pub use oauth_openid;
+use oauth_openid::Rules;
 
 /// Kakao's endpoints and dialect.
 pub const SPEC: Spec = Spec {
@@ -45,7 +46,7 @@ pub const SPEC: Spec = Spec {
 
 oauth_openid::client! {
     /// Signs users in with Kakao.
-    pub struct KakaoOAuth2 from SPEC;
+    pub struct KakaoOAuth2 from SPEC, verified by Rules::new().profile_id_claim("sub");
 }
 
 #[async_trait]
@@ -54,7 +55,7 @@ impl Provider for KakaoOAuth2 {
 
     /// An address can be verified and yet no longer valid, when another account has taken it.
     async fn get_identity(&self, token: &OAuth2Token) -> Result<Identity> {
-        let mut identity = self.oauth2.identity(self.get_profile(token.bearer()?).await?)?;
+        let mut identity = self.oauth2.identity(self.get_profile_of(token).await?)?;
         let valid = EmailVerification::of(identity.profile.pointer("/kakao_account/is_email_valid"));
         if let Some(email) = identity.email.as_mut().filter(|_| valid == EmailVerification::Unverified) {
             email.verification = EmailVerification::Unverified;

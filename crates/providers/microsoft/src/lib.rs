@@ -56,14 +56,19 @@ const CONSUMERS: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
 
 oauth_openid::client! {
     /// Signs users in with Microsoft.
-    pub struct MicrosoftGraphOAuth2 from SPEC, verified by rules(Tenants::Undecided), configured by {
+    pub struct MicrosoftGraphOAuth2 from SPEC, verified by rules(), configured by {
         tenant: with_tenant,
         tenants: with_tenants_of_text
     };
 }
 
-fn rules(tenants: Tenants) -> Rules {
-    Rules::new().issuers(Issuers::Tenants { template: ISSUER.to_owned(), tenants })
+/// Microsoft Graph knows users by another identifier than `sub`, which is of the application alone.
+fn rules() -> Rules {
+    Rules::new().issuers(issuers(Tenants::Undecided)).profile_id_claim("oid")
+}
+
+fn issuers(tenants: Tenants) -> Issuers {
+    Issuers::Tenants { template: ISSUER.to_owned(), tenants }
 }
 
 impl MicrosoftGraphOAuth2 {
@@ -87,14 +92,14 @@ impl MicrosoftGraphOAuth2 {
     #[must_use]
     pub fn with_tenants<S: Into<String>>(self, ids: impl IntoIterator<Item = S>) -> Self {
         let ids = ids.into_iter().map(|id| id.into().to_ascii_lowercase()).collect();
-        self.with_rules(|_| rules(Tenants::OneOf(ids)))
+        self.with_rules(|rules| rules.issuers(issuers(Tenants::OneOf(ids))))
     }
 
     /// Lets the accounts of all organizations and all personal accounts sign in, as far as the application's registration does.
     /// Whoever administers a tenant decides what its tokens say of names and addresses.
     #[must_use]
     pub fn with_any_tenant(self) -> Self {
-        self.with_rules(|_| rules(Tenants::Any))
+        self.with_rules(|rules| rules.issuers(issuers(Tenants::Any)))
     }
 
     /// Ids with spaces or commas between them, or `any`.

@@ -39,7 +39,7 @@
 //!
 //! - Each operation is one step for all processes. Leases end by the clock of the server that has the slot.
 //! - An operation that does not end within [a time limit](RedisStore::with_time_limit) fails with a transient error. Redis may still
-//!   carry it out.
+//!   carry it out, but a save or delete only if nothing else was saved or deleted for the key meanwhile.
 //! - **What Redis acknowledged may be lost**, and a rotated refresh token with it, for which its user must sign in again.
 //!   By default Redis writes snapshots minutes apart. With `appendonly yes` and `appendfsync always` it loses nothing, at the
 //!   price of a disk's latency for each write. With `appendfsync everysec` it loses up to two seconds when the machine dies, and

@@ -28,17 +28,15 @@ const FORGET: &str = "local function forget(key, at) \
 impl Scripts {
     pub(crate) fn new() -> Self {
         Self {
-            // ARGV: sealed, kind of expectation, expected version, fence of the lease or empty, member of the index. Of the kind
-            // `seen` is what replaces anything, as long as nothing has changed since it was seen.
+            // ARGV: sealed, `token` or `none` for what was there when it was looked at, its version or the last one, fence of the
+            // lease or empty, member of the index. A deleted token leaves its version behind, so that it tells whether there
+            // was another one since.
             save: Script::new(
                 "local found = redis.call('HMGET', KEYS[1], 'v', 's', 'f') \
                  if ARGV[4] ~= '' and tonumber(found[3] or '0') > tonumber(ARGV[4]) then return {'fenced'} end \
-                 local fits = (ARGV[2] == 'seen' and (found[1] or '0') == ARGV[3]) \
-                   or (ARGV[2] == 'absent' and not found[2]) \
-                   or (ARGV[2] == 'version' and found[2] and found[1] == ARGV[3]) \
-                 if not fits then \
-                   if found[2] then return {'conflict', found[1], found[2]} end \
-                   return {'conflict'} \
+                 local there = found[2] and 'token' or 'none' \
+                 if there ~= ARGV[2] or (found[1] or '0') ~= ARGV[3] then \
+                   return {'conflict', found[1] or '0', found[2]} \
                  end \
                  local version = redis.call('HINCRBY', KEYS[1], 'v', 1) \
                  redis.call('HSET', KEYS[1], 's', ARGV[1]) \

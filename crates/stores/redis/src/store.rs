@@ -61,12 +61,13 @@ impl<C: ConnectionLike + Clone + Send + Sync> RedisStore<C> {
         self
     }
 
-    /// The version of a record, or of the one that was there last; 0 if there was none.
-    async fn version(&self, operation: StoreOperation, key: &TokenKey) -> Result<u64, StoreError> {
-        let mut command = redis::cmd("HGET");
-        let version: RedisResult<Option<u64>> =
-            self.command(command.arg(self.prefix.record(key)).arg("v")).await;
-        Ok(version.map_err(|error| store_error(operation, error))?.unwrap_or_default())
+    /// The version of a record, or of the one that was there last, 0 if there was none; and whether a record is there.
+    async fn look(&self, operation: StoreOperation, key: &TokenKey) -> Result<(u64, bool), StoreError> {
+        let mut command = redis::cmd("HMGET");
+        command.arg(self.prefix.record(key)).arg("v").arg("s");
+        let found: RedisResult<(Option<u64>, Option<Vec<u8>>)> = self.command(&command).await;
+        let (version, sealed) = found.map_err(|error| store_error(operation, error))?;
+        Ok((version.unwrap_or_default(), sealed.is_some()))
     }
 
     /// Runs a script within the time limit.
@@ -117,28 +118,37 @@ impl<C: ConnectionLike + Clone + Send + Sync> TokenStore for RedisStore<C> {
         lease: Option<&Lease>,
     ) -> Result<Saved, StoreError> {
         let operation = StoreOperation::Save;
+        // Whatever is there, only this is replaced: a command that was given up, because Redis stalled, may still be carried out
+        // later, and must not replace what came after it, nor bring back what was deleted then.
+        let (mut version, mut is_there) = match expected {
+            Expected::Any => self.look(operation, key).await?,
+            // True of most keys that have no token, and found out otherwise.
+            Expected::Absent => (0, false),
+            Expected::Version(version) => (version, true),
+        };
         for _ in 0..ATTEMPTS {
-            // Whatever is there is replaced, but by its version too: a command that was given up, because Redis stalled, may still
-            // be carried out later, and must not replace what came after it.
-            let (kind, version) = match expected {
-                Expected::Any => ("seen", self.version(operation, key).await?),
-                Expected::Absent => ("absent", 0),
-                Expected::Version(version) => ("version", version),
-            };
+            let there = if is_there { "token" } else { "none" };
             let mut script = self.scripts.save.key(self.prefix.record(key));
             script.key(self.prefix.index(key.tenant(), key.subject()));
-            script.arg(&*sealed).arg(kind).arg(version);
+            script.arg(&*sealed).arg(there).arg(version);
             script.arg(lease.map_or_else(String::new, |lease| lease.fence.to_string())).arg(member(key));
             let reply: Vec<Value> = self.script(operation, &script).await?;
             let word = word(operation, reply.first())?;
             return match (&*word, &reply[1..]) {
                 ("saved", [version]) => Ok(Saved::Version(read(operation, version)?)),
                 ("fenced", []) => Ok(Saved::Fenced),
-                ("conflict", _) if expected == Expected::Any => continue,
-                ("conflict", []) => Ok(Saved::Conflict(None)),
-                ("conflict", [version, sealed]) => {
-                    let sealed: Vec<u8> = read(operation, sealed)?;
-                    Ok(Saved::Conflict(Some(Record::new(read(operation, version)?, sealed))))
+                ("conflict", [found_version, sealed]) => {
+                    let found = record((read(operation, found_version)?, read(operation, sealed)?));
+                    let fits = match expected {
+                        Expected::Any => true,
+                        Expected::Absent => found.is_none(),
+                        Expected::Version(_) => false,
+                    };
+                    if fits {
+                        (version, is_there) = (read(operation, found_version)?, found.is_some());
+                        continue;
+                    }
+                    Ok(Saved::Conflict(found))
                 }
                 _ => Err(unexpected(operation)),
             };
@@ -149,7 +159,7 @@ impl<C: ConnectionLike + Clone + Send + Sync> TokenStore for RedisStore<C> {
     async fn delete(&self, key: &TokenKey) -> Result<bool, StoreError> {
         let operation = StoreOperation::Delete;
         for _ in 0..ATTEMPTS {
-            let version = self.version(operation, key).await?;
+            let (version, _) = self.look(operation, key).await?;
             let mut script = self.scripts.delete.key(self.prefix.record(key));
             script.key(self.prefix.index(key.tenant(), key.subject())).arg(member(key)).arg(version);
             let reply: Vec<Value> = self.script(operation, &script).await?;

@@ -69,7 +69,7 @@
 //!   back, leases last longer by as much; if it is set forward, they end early, and the fences keep the former holder from
 //!   saving over the newer one.
 //! - An operation that does not end within [a time limit](SqliteStore::with_time_limit) fails with a transient error. The database
-//!   may still carry it out.
+//!   may still carry it out, but a save or delete only if nothing else was saved or deleted for the key meanwhile.
 //! - sqlx's own features decide on TLS: without one of its `tls-*` features in the program, connections are not encrypted.
 //!
 //! MySQL is not among the databases: it has neither `RETURNING` nor a condition on what an insert may replace.

@@ -52,7 +52,8 @@ impl PostgresStore {
 
     /// Begins a transaction that nobody else who migrates this table can have at the same time.
     async fn begin_alone(&self) -> Result<Transaction<'_, Postgres>, sqlx::Error> {
-        let mut transaction = self.pool.begin().await?;
+        // At a higher level, which may be the default, the transaction would go on to see what there was before it waited.
+        let mut transaction = self.pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
         sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))")
             .bind(self.settings.table.with("_migrations"))
             .execute(&mut *transaction)

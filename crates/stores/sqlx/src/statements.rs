@@ -71,18 +71,19 @@ impl Statements {
         let (tokens, cache) = (table.with(""), table.with("_cache"));
         Arc::new(Self {
             load: sql(format!("SELECT version, sealed FROM {tokens} WHERE id = $1 AND sealed IS NOT NULL")),
+            // $9: the version of the row that was seen without a token, 0 if none was: had it had one since, it would be higher.
             put: sql(format!(
                 "INSERT INTO {tokens} AS t \
                  (id, owner, tenant, subject, provider, label, version, sealed, fence, changed_at) \
                  VALUES ($1, $2, $3, $4, $5, $6, 1, $7, 0, {now}) \
                  ON CONFLICT (id) DO UPDATE SET version = t.version + 1, sealed = excluded.sealed, changed_at = {now} \
-                 WHERE t.fence <= $8 AND t.sealed IS NULL \
+                 WHERE t.fence <= $8 AND t.version = $9 AND t.sealed IS NULL \
                  RETURNING version"
             )),
-            // $5: whether a token must be there, and not the row alone.
+            // A deleted token leaves its version behind, so that the version alone does not tell that it is there.
             swap: sql(format!(
                 "UPDATE {tokens} SET version = version + 1, sealed = $2, changed_at = {now} \
-                 WHERE id = $1 AND version = $3 AND fence <= $4 AND (sealed IS NOT NULL OR NOT $5) \
+                 WHERE id = $1 AND version = $3 AND fence <= $4 AND sealed IS NOT NULL \
                  RETURNING version"
             )),
             look: sql(format!("SELECT version, sealed, fence FROM {tokens} WHERE id = $1")),

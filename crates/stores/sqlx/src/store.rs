@@ -169,6 +169,7 @@ macro_rules! implement {
                 &self,
                 columns: &crate::key::Columns<'_>,
                 sealed: &[u8],
+                version: i64,
                 fence: i64,
             ) -> Result<Option<i64>, sqlx::Error> {
                 // All rows are fetched, because SQLite ends a statement that writes when it was read to its end.
@@ -181,6 +182,7 @@ macro_rules! implement {
                     .bind(&*columns.label)
                     .bind(sealed)
                     .bind(fence)
+                    .bind(version)
                     .fetch_all(&self.pool)
                     .await?;
                 Ok(rows.first().copied())
@@ -192,14 +194,12 @@ macro_rules! implement {
                 sealed: &[u8],
                 version: i64,
                 fence: i64,
-                needs_token: bool,
             ) -> Result<Option<i64>, sqlx::Error> {
                 let rows = sqlx::query_scalar(self.settings.statements.swap.clone())
                     .bind(&columns.id)
                     .bind(sealed)
                     .bind(version)
                     .bind(fence)
-                    .bind(needs_token)
                     .fetch_all(&self.pool)
                     .await?;
                 Ok(rows.first().copied())
@@ -236,31 +236,30 @@ macro_rules! implement {
 
                 let columns = crate::key::Columns::of(key);
                 let allowed = fence(lease);
-                // Whatever is there is replaced, but by its version too: a statement that was given up, because the database
-                // stalled, may still be carried out later, and must not replace what came after it.
+                // Which version is there or was last, 0 if there was none, and whether a token is there. Whatever that is, only
+                // this is replaced: a statement that was given up, because the database stalled, may still be carried out
+                // later, and must not replace what came after it, nor bring back what was deleted then.
                 let mut seen = match expected {
-                    Expected::Any => self.look(&columns.id).await?.map(|row| row.0),
-                    Expected::Absent => None,
-                    Expected::Version(version) => Some(signed(version)),
+                    Expected::Any => {
+                        let (version, found, _) = self.look(&columns.id).await?.unwrap_or_default();
+                        (version, found.is_some())
+                    }
+                    // True of most keys that have no token, and found out otherwise.
+                    Expected::Absent => (0, false),
+                    Expected::Version(version) => (signed(version), true),
                 };
-                let needs_token = expected != Expected::Any;
                 for _ in 0..crate::store::ATTEMPTS {
                     let saved = match seen {
-                        None => self.try_put(&columns, sealed, allowed).await?,
-                        Some(version) => {
-                            self.try_swap(&columns, sealed, version, allowed, needs_token).await?
-                        }
+                        (version, false) => self.try_put(&columns, sealed, version, allowed).await?,
+                        (version, true) => self.try_swap(&columns, sealed, version, allowed).await?,
                     };
                     if let Some(version) = saved {
                         return Ok(Some(Saved::Version(unsigned(version))));
                     }
                     // What is in the way is told by another statement. If nothing is any more, the save is tried again, so
                     // that each answer is true of one moment.
-                    let row = self.look(&columns.id).await?;
-                    if expected == Expected::Any {
-                        seen = row.as_ref().map(|row| row.0);
-                    }
-                    let (version, found, fence) = row.unwrap_or_default();
+                    let (version, found, fence) = self.look(&columns.id).await?.unwrap_or_default();
+                    seen = (version, found.is_some());
                     if fence > allowed {
                         return Ok(Some(Saved::Fenced));
                     }
