@@ -59,6 +59,7 @@ mod login;
 mod oauth2;
 pub mod parameter;
 mod pkce;
+mod procedures;
 mod protocol;
 mod provider;
 mod reply;
@@ -96,7 +97,7 @@ pub use login::{Callback, Login, LoginAttempt, LoginOptions, StartedLogin};
 pub use oauth2::{LOGIN_LIFETIME, OAuth2};
 pub use pkce::{CodeChallengeMethod, CodeVerifier};
 pub use protocol::Protocol;
-pub use provider::Provider;
+pub use provider::{AsProvider, Provider};
 pub use reply::Reply;
 #[cfg(feature = "reqwest")]
 pub use reqwest;

@@ -8,11 +8,12 @@ use crate::{
     OAuth2,
     authorization::AuthorizationRequest,
     endpoints::Endpoints,
-    error::{Operation, Result},
+    error::Result,
     http_client::HttpClient,
     identity::Identity,
     login::{Callback, Login, LoginAttempt, LoginOptions, StartedLogin},
     pkce::CodeVerifier,
+    procedures,
     spec::ClientAuth,
     token::OAuth2Token,
 };
@@ -21,8 +22,11 @@ use crate::{
 ///
 /// Only the two accessors are required. The requests call the methods of the same names of [`OAuth2`], so that an
 /// override can call them too. The trait is object-safe: `Arc<dyn Provider>` is a provider chosen at run time.
+// Each default is compiled anew for each provider, so that they only hand over to what is compiled once: to the generic
+// client's own, or to the standard procedures, which are boxed. It takes a provider that overrides nothing from 0.34 to 0.12
+// seconds of a processor to build.
 #[async_trait]
-pub trait Provider: fmt::Debug + Send + Sync {
+pub trait Provider: AsProvider + fmt::Debug + Send + Sync {
     /// The generic client underneath.
     fn oauth2(&self) -> &OAuth2;
 
@@ -40,10 +44,7 @@ pub trait Provider: fmt::Debug + Send + Sync {
     ///
     /// A configuration error; see [`get_authorization_url`](Self::get_authorization_url).
     async fn start_login(&self, redirect_uri: &str, options: LoginOptions) -> Result<StartedLogin> {
-        let client = self.oauth2().ready().await?;
-        let attempt = client.new_attempt(redirect_uri, &options)?;
-        let url = self.get_authorization_url(client.login_request(&attempt, &options)).await?;
-        Ok(StartedLogin { url, attempt })
+        procedures::start_login(self.as_provider(), redirect_uri, options).await
     }
 
     /// Ends a login: checks that the callback belongs to the attempt, and exchanges the code.
@@ -54,20 +55,7 @@ pub trait Provider: fmt::Debug + Send + Sync {
     ///
     /// A login error that says which check failed, or any error of [`get_access_token`](Self::get_access_token).
     async fn finish_login(&self, attempt: LoginAttempt, callback: Callback) -> Result<Login> {
-        let client = self.oauth2().ready().await?;
-        client.check_callback(&attempt, &callback)?;
-        let code = client.code_of(&callback)?;
-        if let Some(protocol) = client.any_protocol() {
-            protocol.check_callback(&client, &attempt, &callback).await?;
-        }
-        self.check_callback(&attempt, &callback).await?;
-        let token = self.get_access_token(code, attempt.redirect_uri(), attempt.code_verifier(), &[]).await?;
-        let mut login = attempt.login(token);
-        if let Some(protocol) = client.any_protocol() {
-            protocol.check_login(&client, &attempt, &callback, &mut login).await?;
-        }
-        self.check_login(&attempt, &login).await?;
-        Ok(login)
+        procedures::finish_login(self.as_provider(), attempt, callback).await
     }
 
     /// The provider's own check of a callback that brings a code, such as Shopify's `hmac`. It runs before anything is sent.
@@ -94,7 +82,7 @@ pub trait Provider: fmt::Debug + Send + Sync {
     ///
     /// A configuration error that says what cannot be sent.
     async fn get_authorization_url(&self, request: AuthorizationRequest<'_>) -> Result<String> {
-        self.oauth2().get_authorization_url(request).await
+        Provider::get_authorization_url(self.oauth2(), request).await
     }
 
     /// Exchanges an authorization code for tokens. See [`OAuth2::get_access_token`].
@@ -109,7 +97,7 @@ pub trait Provider: fmt::Debug + Send + Sync {
         code_verifier: Option<&CodeVerifier>,
         extra: &[(&str, &str)],
     ) -> Result<OAuth2Token> {
-        self.oauth2().get_access_token(code, redirect_uri, code_verifier, extra).await
+        Provider::get_access_token(self.oauth2(), code, redirect_uri, code_verifier, extra).await
     }
 
     /// Gets a new access token for a refresh token. See [`OAuth2::refresh_token`].
@@ -118,7 +106,7 @@ pub trait Provider: fmt::Debug + Send + Sync {
     ///
     /// An unsupported-operation error where the provider has no refresh tokens; else any [`Error`](crate::Error).
     async fn refresh_token(&self, refresh_token: &str, scopes: Option<&[&str]>) -> Result<OAuth2Token> {
-        self.oauth2().refresh_token(refresh_token, scopes).await
+        Provider::refresh_token(self.oauth2(), refresh_token, scopes).await
     }
 
     /// Gets the successor of a whole token: what to call with a token that was kept.
@@ -130,16 +118,7 @@ pub trait Provider: fmt::Debug + Send + Sync {
     ///
     /// An unsupported-operation error when the token has no refresh token; else as [`refresh_token`](Self::refresh_token).
     async fn refresh(&self, token: &OAuth2Token, scopes: Option<&[&str]>) -> Result<OAuth2Token> {
-        let client = self.oauth2();
-        let Some(refresh_token) = token.refresh_token() else {
-            let reason = "the token has no refresh token; the user must sign in again";
-            return Err(client.unsupported(Operation::REFRESH_TOKEN, reason));
-        };
-        let new = self.refresh_token(refresh_token, scopes).await?;
-        if let Some(protocol) = client.any_protocol() {
-            protocol.check_successor(client, token, &new)?;
-        }
-        Ok(new.or_id_token(token.id_token()))
+        procedures::refresh(self.as_provider(), token, scopes).await
     }
 
     /// Revokes a token. See [`OAuth2::revoke_token`].
@@ -148,7 +127,7 @@ pub trait Provider: fmt::Debug + Send + Sync {
     ///
     /// An unsupported-operation error where the provider cannot revoke; else any [`Error`](crate::Error).
     async fn revoke_token(&self, token: &str, token_type_hint: Option<&str>) -> Result<()> {
-        self.oauth2().revoke_token(token, token_type_hint).await
+        Provider::revoke_token(self.oauth2(), token, token_type_hint).await
     }
 
     /// Reads the user's profile. See [`OAuth2::get_profile`].
@@ -157,7 +136,7 @@ pub trait Provider: fmt::Debug + Send + Sync {
     ///
     /// Any [`Error`](crate::Error).
     async fn get_profile(&self, access_token: &str) -> Result<Value> {
-        self.oauth2().get_profile(access_token).await
+        Provider::get_profile(self.oauth2(), access_token).await
     }
 
     /// Reads who the user is: the profile, and what else it takes.
@@ -166,15 +145,7 @@ pub trait Provider: fmt::Debug + Send + Sync {
     ///
     /// Any [`Error`](crate::Error); a malformed-reply error when the profile has no identifier.
     async fn get_identity(&self, token: &OAuth2Token) -> Result<Identity> {
-        let profile = self.get_profile_of(token).await?;
-        let client = self.oauth2().ready().await?;
-        let mut identity = client.identity(profile)?;
-        if let Some(protocol) = client.any_protocol()
-            && let Some(issuer) = protocol.issuer_of(&client, token).await?
-        {
-            identity.issuer = issuer;
-        }
-        Ok(identity)
+        procedures::get_identity(self.as_provider(), token).await
     }
 
     /// Reads the profile, and checks that it is of the user of this token: with OpenID Connect, UserInfo must have the `sub`
@@ -184,14 +155,7 @@ pub trait Provider: fmt::Debug + Send + Sync {
     ///
     /// Any [`Error`](crate::Error).
     async fn get_profile_of(&self, token: &OAuth2Token) -> Result<Value> {
-        let client = self.oauth2().ready().await?;
-        let Some(protocol) = client.any_protocol() else { return self.get_profile(token.bearer()?).await };
-        if client.endpoints().profile.is_none() {
-            return protocol.claims_of(&client, token).await;
-        }
-        let profile = self.get_profile(token.bearer()?).await?;
-        protocol.check_profile(&client, token, &profile)?;
-        Ok(profile)
+        procedures::get_profile_of(self.as_provider(), token).await
     }
 
     /// The identity as a pair: the user's identifier, and the address unless the provider marks it as unverified.
@@ -200,7 +164,8 @@ pub trait Provider: fmt::Debug + Send + Sync {
     ///
     /// As [`get_identity`](Self::get_identity).
     async fn get_id_email(&self, access_token: &str) -> Result<(String, Option<String>)> {
-        Ok(self.get_identity(&OAuth2Token::new(access_token)).await?.into_id_email())
+        let token = OAuth2Token::new(access_token);
+        Ok(self.get_identity(&token).await?.into_id_email())
     }
 
     /// Sends all requests with this HTTP client: `reqwest::Client`, or whatever implements [`HttpClient`].
@@ -298,7 +263,20 @@ pub trait Provider: fmt::Debug + Send + Sync {
     }
 }
 
-/// The generic client is a provider too.
+/// Any provider as `dyn Provider`, for the standard procedures. Nobody needs to implement it.
+pub trait AsProvider {
+    /// The provider itself.
+    fn as_provider(&self) -> &dyn Provider;
+}
+
+impl<P: Provider> AsProvider for P {
+    fn as_provider(&self) -> &dyn Provider {
+        self
+    }
+}
+
+/// The generic client is a provider too: the one that the others are made of.
+#[async_trait]
 impl Provider for OAuth2 {
     fn oauth2(&self) -> &OAuth2 {
         self
@@ -306,6 +284,32 @@ impl Provider for OAuth2 {
 
     fn oauth2_mut(&mut self) -> &mut OAuth2 {
         self
+    }
+
+    async fn get_authorization_url(&self, request: AuthorizationRequest<'_>) -> Result<String> {
+        OAuth2::get_authorization_url(self, request).await
+    }
+
+    async fn get_access_token(
+        &self,
+        code: &str,
+        redirect_uri: &str,
+        code_verifier: Option<&CodeVerifier>,
+        extra: &[(&str, &str)],
+    ) -> Result<OAuth2Token> {
+        OAuth2::get_access_token(self, code, redirect_uri, code_verifier, extra).await
+    }
+
+    async fn refresh_token(&self, refresh_token: &str, scopes: Option<&[&str]>) -> Result<OAuth2Token> {
+        OAuth2::refresh_token(self, refresh_token, scopes).await
+    }
+
+    async fn revoke_token(&self, token: &str, token_type_hint: Option<&str>) -> Result<()> {
+        OAuth2::revoke_token(self, token, token_type_hint).await
+    }
+
+    async fn get_profile(&self, access_token: &str) -> Result<Value> {
+        OAuth2::get_profile(self, access_token).await
     }
 }
 

@@ -180,3 +180,35 @@ fn usage(who: libc::c_int) -> f64 {
     let nanoseconds = |time: libc::timeval| time.tv_sec as f64 * 1e9 + time.tv_usec as f64 * 1e3;
     nanoseconds(usage.ru_utime) + nanoseconds(usage.ru_stime)
 }
+
+/// Where the server runs, and its clients while they exchange codes.
+pub const PROCESSOR: usize = 0;
+
+/// Keeps this thread, and those that it starts, on one processor: the one of the server. Where the scheduler moves the two about, to
+/// wake the other one costs a client now nothing and now as much again as all its work.
+#[cfg(target_os = "linux")]
+pub fn pin(processor: usize) {
+    // SAFETY: the set is plain bits, and the calls fill and read it.
+    unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        libc::CPU_SET(processor, &mut set);
+        libc::sched_setaffinity(0, std::mem::size_of_val(&set), &set);
+    }
+}
+
+/// Undoes [`pin`].
+#[cfg(target_os = "linux")]
+pub fn unpin() {
+    // SAFETY: as above; processors that are not there are no harm.
+    unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        (0..64).for_each(|processor| libc::CPU_SET(processor, &mut set));
+        libc::sched_setaffinity(0, std::mem::size_of_val(&set), &set);
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub fn pin(_: usize) {}
+
+#[cfg(not(target_os = "linux"))]
+pub fn unpin() {}

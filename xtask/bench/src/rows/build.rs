@@ -29,7 +29,7 @@ const PROGRAMS: &[(&str, &str)] = &[
 
 pub fn row(world: &mut World) -> Result<Row> {
     let programs = Programs::new(world)?;
-    let rounds = if world.quick { 1 } else { 3 };
+    let rounds = if world.quick { 1 } else { 2 };
     let mut seconds: Vec<Vec<f64>> = vec![Vec::new(); PROGRAMS.len()];
     for round in 0..rounds {
         for at in 0..PROGRAMS.len() {
@@ -103,7 +103,7 @@ pub fn all(world: &mut World) -> Result<Row> {
     const FOLDER: &str = "catalogue";
 
     let programs = Programs::new(world)?;
-    let rounds = if world.quick { 1 } else { 5 };
+    let rounds = if world.quick { 1 } else { 3 };
     let (two, all) = (programs.own(TWO)?, programs.own(ALL)?);
     let further: Vec<&String> = all.difference(&two).filter(|package| *package != ALL).collect();
     let count = further.len() as f64;

@@ -1,0 +1,104 @@
+//! The standard procedures of a [`Provider`], for any provider and compiled once: each gives a boxed future, because to embed
+//! theirs would have every provider crate compile them again.
+
+use std::pin::Pin;
+
+use serde_json::Value;
+
+use crate::{
+    error::{Operation, Result},
+    identity::Identity,
+    login::{Callback, Login, LoginAttempt, LoginOptions, StartedLogin},
+    provider::Provider,
+    token::OAuth2Token,
+};
+
+type Procedure<'p, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'p>>;
+
+pub(crate) fn start_login<'p>(
+    provider: &'p dyn Provider,
+    redirect_uri: &'p str,
+    options: LoginOptions,
+) -> Procedure<'p, StartedLogin> {
+    Box::pin(async move {
+        let client = provider.oauth2().ready().await?;
+        let attempt = client.new_attempt(redirect_uri, &options)?;
+        let url = provider.get_authorization_url(client.login_request(&attempt, &options)).await?;
+        Ok(StartedLogin { url, attempt })
+    })
+}
+
+pub(crate) fn finish_login(
+    provider: &dyn Provider,
+    attempt: LoginAttempt,
+    callback: Callback,
+) -> Procedure<'_, Login> {
+    Box::pin(async move {
+        let client = provider.oauth2().ready().await?;
+        client.check_callback(&attempt, &callback)?;
+        let code = client.code_of(&callback)?;
+        if let Some(protocol) = client.any_protocol() {
+            protocol.check_callback(&client, &attempt, &callback).await?;
+        }
+        provider.check_callback(&attempt, &callback).await?;
+        let token =
+            provider.get_access_token(code, attempt.redirect_uri(), attempt.code_verifier(), &[]).await?;
+        let mut login = attempt.login(token);
+        if let Some(protocol) = client.any_protocol() {
+            protocol.check_login(&client, &attempt, &callback, &mut login).await?;
+        }
+        provider.check_login(&attempt, &login).await?;
+        Ok(login)
+    })
+}
+
+pub(crate) fn refresh<'p>(
+    provider: &'p dyn Provider,
+    token: &'p OAuth2Token,
+    scopes: Option<&'p [&'p str]>,
+) -> Procedure<'p, OAuth2Token> {
+    Box::pin(async move {
+        let client = provider.oauth2();
+        let Some(refresh_token) = token.refresh_token() else {
+            let reason = "the token has no refresh token; the user must sign in again";
+            return Err(client.unsupported(Operation::REFRESH_TOKEN, reason));
+        };
+        let new = provider.refresh_token(refresh_token, scopes).await?;
+        if let Some(protocol) = client.any_protocol() {
+            protocol.check_successor(client, token, &new)?;
+        }
+        Ok(new.or_id_token(token.id_token()))
+    })
+}
+
+pub(crate) fn get_identity<'p>(
+    provider: &'p dyn Provider,
+    token: &'p OAuth2Token,
+) -> Procedure<'p, Identity> {
+    Box::pin(async move {
+        let profile = provider.get_profile_of(token).await?;
+        let client = provider.oauth2().ready().await?;
+        let mut identity = client.identity(profile)?;
+        if let Some(protocol) = client.any_protocol()
+            && let Some(issuer) = protocol.issuer_of(&client, token).await?
+        {
+            identity.issuer = issuer;
+        }
+        Ok(identity)
+    })
+}
+
+pub(crate) fn get_profile_of<'p>(provider: &'p dyn Provider, token: &'p OAuth2Token) -> Procedure<'p, Value> {
+    Box::pin(async move {
+        let client = provider.oauth2().ready().await?;
+        let Some(protocol) = client.any_protocol() else {
+            return provider.get_profile(token.bearer()?).await;
+        };
+        if client.endpoints().profile.is_none() {
+            return protocol.claims_of(&client, token).await;
+        }
+        let profile = provider.get_profile(token.bearer()?).await?;
+        protocol.check_profile(&client, token, &profile)?;
+        Ok(profile)
+    })
+}
