@@ -44,10 +44,11 @@ impl Server {
                 tokio::spawn(async move {
                     match tls {
                         None => answer(stream, &requests, &reply).await,
-                        Some(tls) => match tls.accept(stream).await {
-                            Ok(stream) => answer(stream, &requests, &reply).await,
-                            Err(_) => {}
-                        },
+                        Some(tls) => {
+                            if let Ok(stream) = tls.accept(stream).await {
+                                answer(stream, &requests, &reply).await;
+                            }
+                        }
                     }
                 });
             }

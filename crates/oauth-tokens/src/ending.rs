@@ -118,9 +118,9 @@ impl Flight<'_> {
             return self.settled(Some(&found)).ok_or(Changed);
         }
         let now = core.clock.now();
-        let reason = match before.refreshing_since {
-            Some(since) => DeadReason::LostInRefresh { since },
-            None => refusal(error),
+        let reason = match (before.refreshing_since, refusal(error)) {
+            (Some(since), DeadReason::Refused { code, .. }) => DeadReason::LostInRefresh { since, code },
+            (_, reason) => reason,
         };
         let grant = DeadGrant { reason, at: time(now.unix_timestamp()) };
         let died = before.died(&grant);

@@ -26,11 +26,15 @@ pub enum DeadReason {
         /// What it says about it. Text of the server, not to be trusted.
         description: Option<String>,
     },
-    /// A refresh was begun and never came to its end: the process died between the request and the save, or the reply
-    /// was lost. The provider now refuses the old refresh token, so the new one is lost.
+    /// The provider refuses the refresh token, and a refresh that was begun with it never came to its end: the process died
+    /// between the request and the save, or the reply was lost. So the new one may have been lost; or the grant was ended
+    /// for another reason, which the provider does not tell apart.
     LostInRefresh {
         /// When that refresh was begun, as a Unix time in seconds.
         since: i64,
+        /// The error that the provider named, such as `invalid_grant`. Text of the server, not to be trusted.
+        #[serde(default)]
+        code: String,
     },
     /// The access token has expired, and the provider gave no refresh token.
     NoRefreshToken,
@@ -161,9 +165,11 @@ impl fmt::Display for DeadReason {
                     None => Ok(()),
                 }
             }
-            Self::LostInRefresh { since } => write!(
+            Self::LostInRefresh { since, code } => write!(
                 f,
-                "a refresh begun at {} never came to its end, and the provider refuses the old refresh token",
+                "the provider refuses the refresh token: {}; a refresh begun at {} never came to its end, and its new token \
+                 may have been lost",
+                code.escape_debug(),
                 time(*since)
             ),
             Self::NoRefreshToken => {
