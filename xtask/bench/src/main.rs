@@ -87,7 +87,7 @@ fn preface(world: &World, arguments: &[&str]) -> Result<String> {
          time of the process (`getrusage`). Release profile with Cargo's defaults.\n\n\
          | | |\n| --- | --- |\n\
          | machine | {cpu}, {cores} cores, {memory} of memory, {os} |\n\
-         | load average before and after | {load} |\n\
+         | load average at the end | {load} |\n\
          | Rust | {rustc} |\n\
          | packages | {packages} |\n\n\
          Blue is this library, grey a floor (the same work by hand), ochre a peer.\n",

@@ -21,7 +21,7 @@ use crate::error::Error;
 
 use super::{Body, CONNECT_TIMEOUT, HttpClient, HttpError, HttpErrorKind, MAX_REPLY_BYTES, REQUEST_TIMEOUT};
 
-/// An [`HttpClient`] on hyper alone, which takes about half the processor time of reqwest for each request.
+/// An [`HttpClient`] on hyper alone, which takes less processor time than reqwest for each request (`docs/benchmarks.md` in the repository).
 ///
 /// It gives the same guarantees as the default client: no redirects, no cookies, no POST sent twice, at most
 /// [`MAX_REPLY_BYTES`] of a reply, [`CONNECT_TIMEOUT`] and [`REQUEST_TIMEOUT`], certificates verified as the platform does,
