@@ -11,7 +11,6 @@ use serde_json::Value;
 
 use crate::{
     OAuth2,
-    endpoints::check_url,
     error::{Error, ErrorKind, Operation, Result},
     form::{Form, encoded},
     http_client::{HttpError, HttpErrorKind, MAX_REPLY_BYTES},
@@ -30,7 +29,8 @@ pub struct Call<'c> {
     client: &'c OAuth2,
     operation: Operation,
     method: Method,
-    url: String,
+    url: Cow<'c, str>,
+    /// Beside those that every request of the client carries, or in place of them.
     headers: HeaderMap,
     form: Option<Form>,
     json: Option<Value>,
@@ -62,14 +62,14 @@ impl<'c> Call<'c> {
         client: &'c OAuth2,
         operation: Operation,
         method: Method,
-        url: impl Into<String>,
+        url: impl Into<Cow<'c, str>>,
     ) -> Self {
         Self {
             client,
             operation,
             method,
             url: url.into(),
-            headers: client.headers().clone(),
+            headers: HeaderMap::new(),
             form: None,
             json: None,
             auth: None,
@@ -84,7 +84,7 @@ impl<'c> Call<'c> {
         let separator = if self.url.contains('?') { '&' } else { '?' };
         let query = Serializer::new(String::new()).extend_pairs(pairs).finish();
         if !query.is_empty() {
-            self.url = format!("{}{separator}{query}", self.url);
+            self.url = format!("{}{separator}{query}", self.url).into();
         }
         self
     }
@@ -170,27 +170,29 @@ impl<'c> Call<'c> {
         if let Some(problem) = self.problem.take() {
             return Err(self.error(ErrorKind::Configuration(problem)));
         }
-        let url = check_url(&self.url, self.client.allows_http())
+        let url = self
+            .client
+            .checked_url(&self.url)
             .map_err(|problem| self.error(ErrorKind::Configuration(problem)))?;
         self.authenticate().await?;
 
         let form = self.form.take().map(|form| Bytes::from(form.finish()));
-        let body = match (&form, &self.json) {
+        let (body, headers) = match (&form, &self.json) {
             (Some(form), _) => {
-                self.headers
-                    .insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
-                form.clone()
+                self.headers.remove(CONTENT_TYPE);
+                (form.clone(), self.client.form_headers())
             }
             (None, Some(json)) => {
                 self.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-                json.to_string().into()
+                (json.to_string().into(), self.client.headers())
             }
-            (None, None) => Bytes::new(),
+            (None, None) => (Bytes::new(), self.client.headers()),
         };
         let mut request = http::Request::new(body);
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = url;
-        *request.headers_mut() = std::mem::take(&mut self.headers);
+        *request.headers_mut() = headers.clone();
+        request.headers_mut().extend(std::mem::take(&mut self.headers));
 
         let http = self.client.http().map_err(|problem| self.error(ErrorKind::Configuration(problem)))?;
         let reply = http.send(request).await.map_err(|error| self.error(ErrorKind::Transport(error)))?;
@@ -208,46 +210,51 @@ impl<'c> Call<'c> {
 
     async fn authenticate(&mut self) -> Result<()> {
         let Some(auth) = self.auth else { return Ok(()) };
-        let client_id = self.client.client_id();
-        let secret = self.client.reveal_client_secret(self.operation).await?;
-        let mut in_body = vec![(self.client.client_id_param(), client_id)];
-        match (auth, &secret) {
+        let client = self.client;
+        let client_id = client.client_id();
+        let secret = client.client_secret_now(self.operation).await?;
+        match (auth, secret.as_deref()) {
             // A public client names itself in the body, whatever a confidential one would do (RFC 6749 section 3.2.1).
-            (ClientAuth::None, _) | (_, None) => {}
-            (ClientAuth::Post, Some(secret)) if secret.expose().is_empty() => {}
-            (ClientAuth::Post, Some(secret)) => in_body.push(("client_secret", secret.expose())),
+            (ClientAuth::None, _) | (_, None) => self.in_body(client.client_id_param(), client_id),
+            (ClientAuth::Post, Some(secret)) => {
+                self.in_body(client.client_id_param(), client_id)?;
+                if secret.expose().is_empty() {
+                    Ok(())
+                } else {
+                    self.in_body("client_secret", secret.expose())
+                }
+            }
             (ClientAuth::Basic | ClientAuth::BasicUnencoded, Some(secret)) => {
-                in_body.clear();
                 let credentials = match auth {
-                    ClientAuth::Basic => {
-                        format!("{}:{}", encoded(client_id), encoded(secret.expose()))
-                    }
+                    ClientAuth::Basic => format!("{}:{}", encoded(client_id), encoded(secret.expose())),
                     _ => format!("{client_id}:{}", secret.expose()),
                 };
                 let credentials = STANDARD.encode(credentials);
-                self.secrets.push((&*credentials).into());
                 let mut value = HeaderValue::try_from(format!("Basic {credentials}")).map_err(|_| {
                     self.error(ErrorKind::Configuration("the client id is not valid".to_owned()))
                 })?;
                 value.set_sensitive(true);
                 self.headers.insert(AUTHORIZATION, value);
+                self.secrets.extend([Secret::new(credentials), secret.clone()]);
+                Ok(())
             }
         }
+    }
+
+    /// Adds to the form or the JSON that is sent what the client says of itself.
+    fn in_body(&mut self, name: &str, value: &str) -> Result<()> {
         if let Some(Value::Object(json)) = &mut self.json {
-            json.extend(in_body.into_iter().map(|(name, value)| (name.to_owned(), value.into())));
-            self.secrets.extend(secret);
+            json.insert(name.to_owned(), value.into());
+            self.secrets.push(value.into());
             return Ok(());
         }
-        for (name, value) in in_body {
-            let form = self.form.get_or_insert_with(Form::new);
-            if form.has(name) {
-                let problem =
-                    format!("the extra parameters hold {name}, which the client sends itself; leave it out");
-                return Err(self.error(ErrorKind::Configuration(problem)));
-            }
-            form.push(name, value);
+        let form = self.form.get_or_insert_with(Form::new);
+        if form.has(name) {
+            let problem =
+                format!("the extra parameters hold {name}, which the client sends itself; leave it out");
+            return Err(self.error(ErrorKind::Configuration(problem)));
         }
-        self.secrets.extend(secret);
+        form.push(name, value);
         Ok(())
     }
 

@@ -185,3 +185,8 @@ pub(crate) fn shared() -> Result<Arc<dyn HttpClient>, String> {
 mod hyper_client;
 #[cfg(feature = "reqwest")]
 mod reqwest_client;
+#[cfg(any(
+    feature = "hyper",
+    all(feature = "rustls-ring", not(feature = "rustls-aws-lc-rs"), not(feature = "native-tls"))
+))]
+mod tls;

@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header::USER_AGENT};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method,
+    header::{CONTENT_TYPE, USER_AGENT},
+};
 use serde::Serialize;
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -82,6 +85,10 @@ struct Settings {
     usual_request: OnceLock<FixedPart>,
     /// What tells it from others of its name, once it was asked for.
     fingerprint: OnceLock<String>,
+    /// The token endpoint, to which nearly all requests go, once it was checked.
+    checked_token_url: OnceLock<http::Uri>,
+    /// The headers of a request with a form, once there was one.
+    form_headers: OnceLock<HeaderMap>,
 }
 
 /// How long a sign-in may take, from `start_login` to `finish_login`, unless told otherwise.
@@ -144,6 +151,8 @@ impl OAuth2 {
             clock: Arc::new(SystemClock),
             usual_request: OnceLock::new(),
             fingerprint: OnceLock::new(),
+            checked_token_url: OnceLock::new(),
+            form_headers: OnceLock::new(),
         }));
         client.fill_in();
         client
@@ -323,6 +332,8 @@ impl OAuth2 {
         let settings = Arc::make_mut(&mut self.0);
         settings.usual_request = OnceLock::new();
         settings.fingerprint = OnceLock::new();
+        settings.checked_token_url = OnceLock::new();
+        settings.form_headers = OnceLock::new();
         settings
     }
 }
@@ -431,6 +442,10 @@ impl OAuth2 {
     ///
     /// A configuration error when the secret's source fails.
     pub async fn reveal_client_secret(&self, operation: Operation) -> Result<Option<Secret>> {
+        Ok(self.client_secret_now(operation).await?.map(Cow::into_owned))
+    }
+
+    pub(crate) async fn client_secret_now(&self, operation: Operation) -> Result<Option<Cow<'_, Secret>>> {
         self.client_secret().get().await.map_err(|cause| {
             self.error(
                 operation,
@@ -470,6 +485,27 @@ impl OAuth2 {
 
     pub(crate) fn headers(&self) -> &HeaderMap {
         &self.0.headers
+    }
+
+    /// The same, and what tells of a form.
+    pub(crate) fn form_headers(&self) -> &HeaderMap {
+        self.0.form_headers.get_or_init(|| {
+            let mut headers = self.headers().clone();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+            headers
+        })
+    }
+
+    /// A URL to send a request to, if a credential may be sent there.
+    pub(crate) fn checked_url(&self, url: &str) -> Result<http::Uri, String> {
+        if url != self.endpoints().token {
+            return check_url(url, self.allows_http());
+        }
+        if let Some(checked) = self.0.checked_token_url.get() {
+            return Ok(checked.clone());
+        }
+        let checked = check_url(url, self.allows_http())?;
+        Ok(self.0.checked_token_url.get_or_init(|| checked).clone())
     }
 
     pub(crate) fn allows_http(&self) -> bool {
@@ -528,10 +564,10 @@ impl OAuth2 {
         code_verifier: Option<&CodeVerifier>,
         extra: &[(&str, &str)],
     ) -> Result<OAuth2Token> {
-        let mut form =
-            vec![("grant_type", "authorization_code"), ("code", code), ("redirect_uri", redirect_uri)];
-        form.extend(code_verifier.map(|verifier| ("code_verifier", verifier.expose())));
-        form.extend_from_slice(extra);
+        let form = [("grant_type", "authorization_code"), ("code", code), ("redirect_uri", redirect_uri)]
+            .into_iter()
+            .chain(code_verifier.map(|verifier| ("code_verifier", verifier.expose())))
+            .chain(extra.iter().copied());
         let client = self.ready().await?;
         client.request_token(Operation::GET_ACCESS_TOKEN, &client.endpoints().token, form).await
     }
@@ -645,7 +681,12 @@ impl OAuth2 {
 /// What overrides are written with.
 impl OAuth2 {
     /// Begins a request of any kind.
-    pub fn call(&self, operation: Operation, method: Method, url: impl Into<String>) -> Call<'_> {
+    pub fn call<'c>(
+        &'c self,
+        operation: Operation,
+        method: Method,
+        url: impl Into<Cow<'c, str>>,
+    ) -> Call<'c> {
         Call::new(self, operation, method, url)
     }
 

@@ -1,4 +1,4 @@
-use std::{fmt, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Deserializer};
@@ -101,11 +101,11 @@ impl ClientSecret {
     }
 
     /// The secret to send now; `None` for a public client.
-    pub(crate) async fn get(&self) -> Result<Option<Secret>, SecretSourceError> {
+    pub(crate) async fn get(&self) -> Result<Option<Cow<'_, Secret>>, SecretSourceError> {
         match &self.0 {
             Kind::None => Ok(None),
-            Kind::Fixed(secret) => Ok(Some(secret.clone())),
-            Kind::Made(source) => source.client_secret().await.map(Some),
+            Kind::Fixed(secret) => Ok(Some(Cow::Borrowed(secret))),
+            Kind::Made(source) => source.client_secret().await.map(Cow::Owned).map(Some),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `hyper-util` as an [`HttpClient`], for programs that exchange tokens in bulk.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -11,11 +11,7 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
-use rustls::{
-    ClientConfig,
-    crypto::{CryptoProvider, ring},
-};
-use rustls_platform_verifier::BuilderVerifierExt;
+use rustls::ClientConfig;
 
 use crate::error::Error;
 
@@ -51,14 +47,8 @@ impl HyperClient {
     ///
     /// A configuration error when the system has no root certificates.
     pub fn new() -> Result<Self, Error> {
-        let failed = |error: rustls::Error| Error::configuration("oauth2", format!("no TLS: {error}"));
-        let provider =
-            CryptoProvider::get_default().cloned().unwrap_or_else(|| Arc::new(ring::default_provider()));
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .and_then(|builder| builder.with_platform_verifier())
-            .map_err(failed)?
-            .with_no_client_auth();
+        let config =
+            super::tls::shared_config().map_err(|problem| Error::configuration("oauth2", problem))?;
         Ok(Self::with_tls(config))
     }
 

@@ -1,10 +1,14 @@
 //! `reqwest` as an [`HttpClient`].
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    cell::RefCell,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use http_body_util::Full;
+use reqwest::Url;
 
 use crate::{endpoints::is_loopback, error::Error};
 
@@ -52,8 +56,8 @@ impl DefaultClient {
 impl HttpClient for DefaultClient {
     async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, HttpError> {
         match request.uri().host().is_some_and(is_loopback) {
-            true => self.loopback.send(request).await,
-            false => self.client.send(request).await,
+            true => send(&self.loopback, request).await,
+            false => send(&self.client, request).await,
         }
     }
 }
@@ -94,22 +98,10 @@ fn build(
     customize(with_tls(builder)?).build().map_err(|error| format!("no HTTP client: {error:?}"))
 }
 
-/// Sets rustls up with the provider that the application installed, or else with ring.
-///
-/// Installing ring for the whole process is not a library's business, so it is handed over explicitly.
+/// Hands rustls over as it was set up, because reqwest was built without a provider of its own.
 #[cfg(all(feature = "rustls-ring", not(feature = "rustls-aws-lc-rs"), not(feature = "native-tls")))]
 fn with_tls(builder: reqwest::ClientBuilder) -> Result<reqwest::ClientBuilder, String> {
-    use rustls::crypto::{CryptoProvider, ring};
-    use rustls_platform_verifier::BuilderVerifierExt;
-
-    let provider =
-        CryptoProvider::get_default().cloned().unwrap_or_else(|| Arc::new(ring::default_provider()));
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .and_then(|builder| builder.with_platform_verifier())
-        .map_err(|error| format!("no TLS: {error}"))?
-        .with_no_client_auth();
-    Ok(builder.tls_backend_preconfigured(config))
+    super::tls::shared_config().map(|config| builder.tls_backend_preconfigured(config))
 }
 
 /// Leaves TLS to reqwest's own features.
@@ -126,14 +118,47 @@ fn with_tls(builder: reqwest::ClientBuilder) -> Result<reqwest::ClientBuilder, S
 #[async_trait]
 impl HttpClient for reqwest::Client {
     async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, HttpError> {
-        // A body that cannot be replayed is what keeps a client with redirects on from posting a secret to another host.
-        let request = request
-            .map(|body| if body.is_empty() { body.into() } else { reqwest::Body::wrap(Full::new(body)) });
-        let request = reqwest::Request::try_from(request).map_err(failed)?;
-        let asked = request.url().clone();
-        let reply = self.execute(request).await.map_err(failed)?;
-        read(&asked, reply).await
+        send(self, request).await
     }
+}
+
+async fn send(
+    client: &reqwest::Client,
+    request: http::Request<Bytes>,
+) -> Result<http::Response<Bytes>, HttpError> {
+    let (parts, body) = request.into_parts();
+    let asked = url_of(&parts.uri)?;
+    let mut request = reqwest::Request::new(parts.method, asked.clone());
+    *request.headers_mut() = parts.headers;
+    if !body.is_empty() {
+        // A body that cannot be replayed is what keeps a client with redirects on from posting a secret to another host.
+        *request.body_mut() = Some(reqwest::Body::wrap(Full::new(body)));
+    }
+    let reply = client.execute(request).await.map_err(failed)?;
+    read(&asked, reply).await
+}
+
+/// The URL as reqwest wants it.
+///
+/// To read one takes a tenth of all that an exchange takes, and a program has few endpoints, so each thread keeps the last ones.
+fn url_of(uri: &http::Uri) -> Result<Url, HttpError> {
+    const MOST: usize = 8;
+    thread_local! {
+        static LAST: RefCell<Vec<(http::Uri, Url)>> = const { RefCell::new(Vec::new()) };
+    }
+    LAST.with_borrow_mut(|last| {
+        if let Some((_, url)) = last.iter().find(|(known, _)| known == uri) {
+            return Ok(url.clone());
+        }
+        let url = Url::parse(&uri.to_string())
+            .map_err(|error| HttpError::new(HttpErrorKind::InvalidRequest).caused_by(error))?;
+        // A query can hold a secret, and hardly ever comes twice.
+        if uri.query().is_none() {
+            last.truncate(MOST - 1);
+            last.insert(0, (uri.clone(), url.clone()));
+        }
+        Ok(url)
+    })
 }
 
 /// Sends through the middleware of the given client. It must not follow redirects; a reply that took one is refused.
@@ -153,10 +178,7 @@ impl HttpClient for reqwest_middleware::ClientWithMiddleware {
     }
 }
 
-async fn read(
-    asked: &reqwest::Url,
-    mut reply: reqwest::Response,
-) -> Result<http::Response<Bytes>, HttpError> {
+async fn read(asked: &Url, mut reply: reqwest::Response) -> Result<http::Response<Bytes>, HttpError> {
     let status = reply.status();
     if reply.url() != asked {
         return Err(HttpError::new(HttpErrorKind::Redirected).with_status(status));
@@ -189,4 +211,28 @@ fn failed(error: reqwest::Error) -> HttpError {
         HttpErrorKind::Other
     };
     HttpError::new(kind).caused_by(error.without_url())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_read_alike_the_first_time_and_later() {
+        let mut urls: Vec<String> = (0..20).map(|at| format!("https://as{at}.example/token")).collect();
+        urls.extend(
+            [
+                "https://as1.example/token?a=1",
+                "https://as1.example/token?a=2",
+                "https://as1.example/Token",
+                "https://as1.example:8443/token",
+                "http://as1.example/token",
+                "https://AS1.example",
+            ]
+            .map(str::to_owned),
+        );
+        for url in urls.iter().chain(&urls) {
+            assert_eq!(url_of(&url.parse().unwrap()).unwrap(), Url::parse(url).unwrap());
+        }
+    }
 }
