@@ -29,10 +29,12 @@ pub struct Call<'c> {
     client: &'c OAuth2,
     operation: Operation,
     method: Method,
-    url: Cow<'c, str>,
+    url: String,
     /// Beside those that every request of the client carries, or in place of them.
     headers: HeaderMap,
     form: Option<Form>,
+    /// The form as it was sent.
+    sent_form: Bytes,
     json: Option<Value>,
     auth: Option<ClientAuth>,
     /// What must not appear in an error, should the server echo it, beside what stands in the form.
@@ -62,7 +64,7 @@ impl<'c> Call<'c> {
         client: &'c OAuth2,
         operation: Operation,
         method: Method,
-        url: impl Into<Cow<'c, str>>,
+        url: impl Into<String>,
     ) -> Self {
         Self {
             client,
@@ -71,6 +73,7 @@ impl<'c> Call<'c> {
             url: url.into(),
             headers: HeaderMap::new(),
             form: None,
+            sent_form: Bytes::new(),
             json: None,
             auth: None,
             secrets: Vec::new(),
@@ -84,7 +87,7 @@ impl<'c> Call<'c> {
         let separator = if self.url.contains('?') { '&' } else { '?' };
         let query = Serializer::new(String::new()).extend_pairs(pairs).finish();
         if !query.is_empty() {
-            self.url = format!("{}{separator}{query}", self.url).into();
+            self.url = format!("{}{separator}{query}", self.url);
         }
         self
     }
@@ -166,21 +169,34 @@ impl<'c> Call<'c> {
     /// # Errors
     ///
     /// A configuration error before anything is sent, a transport error, or what the provider refused with.
-    pub async fn send(mut self) -> Result<Reply> {
-        if let Some(problem) = self.problem.take() {
-            return Err(self.error(ErrorKind::Configuration(problem)));
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an `async fn` holds the call twice, and each exchange moves it about"
+    )]
+    pub fn send(mut self) -> impl Future<Output = Result<Reply>> + Send + use<'c> {
+        async move {
+            if let Some(problem) = self.problem.take() {
+                return Err(self.error(ErrorKind::Configuration(problem)));
+            }
+            self.authenticate().await?;
+            let request = self.request()?;
+            let http = self.client.http().map_err(|problem| self.error(ErrorKind::Configuration(problem)))?;
+            let reply = http.send(request).await.map_err(|error| self.error(ErrorKind::Transport(error)))?;
+            self.understand(reply)
         }
+    }
+
+    /// The request as it is sent.
+    fn request(&mut self) -> Result<http::Request<Bytes>> {
         let url = self
             .client
             .checked_url(&self.url)
             .map_err(|problem| self.error(ErrorKind::Configuration(problem)))?;
-        self.authenticate().await?;
-
-        let form = self.form.take().map(|form| Bytes::from(form.finish()));
-        let (body, headers) = match (&form, &self.json) {
+        let (body, headers) = match (self.form.take(), &self.json) {
             (Some(form), _) => {
                 self.headers.remove(CONTENT_TYPE);
-                (form.clone(), self.client.form_headers())
+                self.sent_form = form.finish().into();
+                (self.sent_form.clone(), self.client.form_headers())
             }
             (None, Some(json)) => {
                 self.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -193,16 +209,18 @@ impl<'c> Call<'c> {
         *request.uri_mut() = url;
         *request.headers_mut() = headers.clone();
         request.headers_mut().extend(std::mem::take(&mut self.headers));
+        Ok(request)
+    }
 
-        let http = self.client.http().map_err(|problem| self.error(ErrorKind::Configuration(problem)))?;
-        let reply = http.send(request).await.map_err(|error| self.error(ErrorKind::Transport(error)))?;
+    /// What came back, if it is a success.
+    fn understand(&mut self, reply: http::Response<Bytes>) -> Result<Reply> {
         if reply.body().len() > MAX_REPLY_BYTES {
             let error = HttpError::new(HttpErrorKind::TooLarge).with_status(reply.status());
             return Err(self.error(ErrorKind::Transport(error)));
         }
         let hidden = Hidden {
-            secrets: self.secrets,
-            form: form.unwrap_or_default(),
+            secrets: std::mem::take(&mut self.secrets),
+            form: std::mem::take(&mut self.sent_form),
             client_id_param: self.client.client_id_param(),
         };
         Reply::new(self.client, self.operation, reply, hidden, self.uses_token).check_status()

@@ -681,12 +681,7 @@ impl OAuth2 {
 /// What overrides are written with.
 impl OAuth2 {
     /// Begins a request of any kind.
-    pub fn call<'c>(
-        &'c self,
-        operation: Operation,
-        method: Method,
-        url: impl Into<Cow<'c, str>>,
-    ) -> Call<'c> {
+    pub fn call(&self, operation: Operation, method: Method, url: impl Into<String>) -> Call<'_> {
         Call::new(self, operation, method, url)
     }
 

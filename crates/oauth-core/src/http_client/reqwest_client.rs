@@ -2,6 +2,7 @@
 
 use std::{
     cell::RefCell,
+    pin::Pin,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -52,15 +53,22 @@ impl DefaultClient {
     }
 }
 
-#[async_trait]
+// Written as `async_trait` would write it, but for the request, which its futures hold twice.
 impl HttpClient for DefaultClient {
-    async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, HttpError> {
-        match request.uri().host().is_some_and(is_loopback) {
-            true => send(&self.loopback, request).await,
-            false => send(&self.client, request).await,
-        }
+    fn send<'c, 's>(&'c self, request: http::Request<Bytes>) -> Sending<'s>
+    where
+        'c: 's,
+        Self: 's,
+    {
+        let client = match request.uri().host().is_some_and(is_loopback) {
+            true => &self.loopback,
+            false => &self.client,
+        };
+        Box::pin(send(client, request, Bytes::into))
     }
 }
+
+type Sending<'s> = Pin<Box<dyn Future<Output = Result<http::Response<Bytes>, HttpError>> + Send + 's>>;
 
 /// A client with this library's defaults and your changes: a proxy, other time limits, headers, certificates.
 ///
@@ -94,7 +102,9 @@ fn build(
     let builder = reqwest::Client::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(REQUEST_TIMEOUT)
-        .redirect(reqwest::redirect::Policy::none());
+        .redirect(reqwest::redirect::Policy::none())
+        // It would make a copy of each request, to be sent again.
+        .retry(reqwest::retry::never().max_retries_per_request(0));
     customize(with_tls(builder)?).build().map_err(|error| format!("no HTTP client: {error:?}"))
 }
 
@@ -118,24 +128,29 @@ fn with_tls(builder: reqwest::ClientBuilder) -> Result<reqwest::ClientBuilder, S
 #[async_trait]
 impl HttpClient for reqwest::Client {
     async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, HttpError> {
-        send(self, request).await
+        // A body that cannot be replayed is what keeps a client with redirects on from posting a secret to another host.
+        send(self, request, |body| reqwest::Body::wrap(Full::new(body))).await
     }
 }
 
-async fn send(
+fn send(
     client: &reqwest::Client,
     request: http::Request<Bytes>,
-) -> Result<http::Response<Bytes>, HttpError> {
+    body_of: fn(Bytes) -> reqwest::Body,
+) -> impl Future<Output = Result<http::Response<Bytes>, HttpError>> + Send + use<> {
     let (parts, body) = request.into_parts();
-    let asked = url_of(&parts.uri)?;
-    let mut request = reqwest::Request::new(parts.method, asked.clone());
-    *request.headers_mut() = parts.headers;
-    if !body.is_empty() {
-        // A body that cannot be replayed is what keeps a client with redirects on from posting a secret to another host.
-        *request.body_mut() = Some(reqwest::Body::wrap(Full::new(body)));
+    let sent = url_of(&parts.uri).map(|url| {
+        let mut request = reqwest::Request::new(parts.method, url.clone());
+        *request.headers_mut() = parts.headers;
+        if !body.is_empty() {
+            *request.body_mut() = Some(body_of(body));
+        }
+        (url, client.execute(request))
+    });
+    async move {
+        let (asked, reply) = sent?;
+        read(&asked, reply.await.map_err(failed)?).await
     }
-    let reply = client.execute(request).await.map_err(failed)?;
-    read(&asked, reply).await
 }
 
 /// The URL as reqwest wants it.
