@@ -168,7 +168,7 @@ fn contenders(url: &str) -> Result<Vec<(&'static str, Exchange)>> {
 }
 
 /// With the default client, which is on reqwest, or another one.
-fn ours(url: &str, http: Option<HyperClient>) -> Result<Exchange> {
+pub fn ours(url: &str, http: Option<HyperClient>) -> Result<Exchange> {
     let mut client = OAuth2::new(CLIENT_ID, CLIENT_SECRET, "https://as.example/authorize", url.to_owned());
     if let Some(http) = http {
         client = client.with_http_client(http);
@@ -192,7 +192,7 @@ const FORM: &[(&str, &str)] = &[
     ("client_secret", CLIENT_SECRET),
 ];
 
-fn bare_reqwest(url: &str) -> Result<Exchange> {
+pub fn bare_reqwest(url: &str) -> Result<Exchange> {
     let client = reqwest::Client::builder()
         .tls_backend_preconfigured(tls()?)
         .redirect(reqwest::redirect::Policy::none())
@@ -265,7 +265,7 @@ pub fn old_reqwest() -> Result<oauth2::reqwest::Client> {
         .build()?)
 }
 
-fn oauth2_reqwest(url: &str) -> Result<Exchange> {
+pub fn oauth2_reqwest(url: &str) -> Result<Exchange> {
     use oauth2::TokenResponse;
 
     let http = old_reqwest()?;

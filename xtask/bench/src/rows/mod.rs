@@ -6,6 +6,7 @@ mod exchange;
 mod manager;
 mod parse;
 mod seal;
+mod setup;
 mod storm;
 mod url;
 mod verify;
@@ -21,6 +22,7 @@ type Measure = fn(&mut World) -> Result<Row>;
 /// All rows by the names under which they can be asked for.
 pub const ALL: &[(&str, Measure)] = &[
     ("exchange", exchange::row),
+    ("setup", setup::row),
     ("url", url::row),
     ("verify", verify::row),
     ("cold", cold::row),
