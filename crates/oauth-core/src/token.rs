@@ -1,4 +1,7 @@
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
 
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -29,7 +32,8 @@ use crate::{
 pub struct OAuth2Token {
     access_token: Secret,
     token_type: Option<String>,
-    expires_at: Option<OffsetDateTime>,
+    /// As a Unix time in seconds, between 1970 and the end of 9999.
+    expires_at: Option<i64>,
     refresh_token: Option<Secret>,
     id_token: Option<Secret>,
     /// Everything else, as it came; `scope` too, because providers disagree on its shape.
@@ -102,7 +106,7 @@ impl OAuth2Token {
     /// When the access token expires; `None` when the provider did not say.
     #[must_use]
     pub fn expires_at(&self) -> Option<OffsetDateTime> {
-        self.expires_at
+        self.expires_at.and_then(|at| OffsetDateTime::from_unix_timestamp(at).ok())
     }
 
     /// Whether the access token has expired. A token without a known expiry has not.
@@ -114,7 +118,8 @@ impl OAuth2Token {
     /// Whether the access token has expired or will within the margin, so that it is time to refresh it.
     #[must_use]
     pub fn expires_within(&self, margin: Duration) -> bool {
-        self.expires_at.is_some_and(|at| at - OffsetDateTime::now_utc() <= margin)
+        let by_then = since_1970().saturating_add(margin);
+        self.expires_at.is_some_and(|at| Duration::from_secs(at.unsigned_abs()) <= by_then)
     }
 
     /// The scopes that were granted; `None` when the provider did not say, which means those that were asked for
@@ -138,7 +143,7 @@ impl OAuth2Token {
             "token_type" => self.token_type().map(Into::into),
             "refresh_token" => self.refresh_token().map(Into::into),
             "id_token" => self.id_token().map(Into::into),
-            "expires_at" if self.expires_at.is_some() => self.expires_at.map(|at| at.unix_timestamp().into()),
+            "expires_at" if self.expires_at.is_some() => self.expires_at.map(Into::into),
             _ => self.others.get(field).cloned(),
         }
     }
@@ -178,16 +183,16 @@ impl OAuth2Token {
         let mut others = fields.others;
         // Some providers write a date here; it stays among the other fields, and `expires_in` counts.
         let known = others.get("expires_at").and_then(|at| seconds(at).ok().flatten());
-        let expires_at =
-            match known {
-                Some(at) => {
-                    others.remove("expires_at");
-                    Some(clamped(at))
-                }
-                None => others.get("expires_in").map(seconds).transpose()?.flatten().map(|lifetime| {
-                    clamped(OffsetDateTime::now_utc().unix_timestamp().saturating_add(lifetime))
-                }),
-            };
+        let expires_at = match known {
+            Some(at) => {
+                others.remove("expires_at");
+                Some(clamped(at))
+            }
+            None => others.get("expires_in").map(seconds).transpose()?.flatten().map(|lifetime| {
+                let now = i64::try_from(since_1970().as_secs()).unwrap_or(i64::MAX);
+                clamped(now.saturating_add(lifetime))
+            }),
+        };
         Ok(Self {
             access_token: access_token.into(),
             token_type: filled(fields.token_type),
@@ -231,10 +236,15 @@ fn seconds(value: &Value) -> Result<Option<i64>, String> {
         .ok_or_else(|| "the expiry is not a number of seconds".to_owned())
 }
 
-/// A moment from a Unix time, moved into the years that can be written down: 1970 to 9999.
-fn clamped(unix: i64) -> OffsetDateTime {
+/// A Unix time in seconds, moved into the years that can be written down: 1970 to 9999.
+fn clamped(unix: i64) -> i64 {
     const END_OF_9999: i64 = 253_402_300_799;
-    OffsetDateTime::from_unix_timestamp(unix.clamp(0, END_OF_9999)).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+    unix.clamp(0, END_OF_9999)
+}
+
+/// What the clock says, as the time since 1970, before which it never is.
+fn since_1970() -> Duration {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
 impl fmt::Debug for OAuth2Token {
@@ -242,7 +252,7 @@ impl fmt::Debug for OAuth2Token {
         f.debug_struct("OAuth2Token")
             .field("access_token", &self.access_token)
             .field("token_type", &self.token_type)
-            .field("expires_at", &self.expires_at.map(OffsetDateTime::unix_timestamp))
+            .field("expires_at", &self.expires_at)
             .field("refresh_token", &self.refresh_token)
             .field("id_token", &self.id_token)
             // Only names: a provider can put a secret under any of them.
