@@ -40,6 +40,16 @@ pub(crate) fn has_openssl() -> Result<bool> {
     Ok(found())
 }
 
+/// Whether valgrind is there. It is installed if that can be done.
+pub(crate) fn has_valgrind() -> Result<bool> {
+    let found = || workspace::output(Command::new("valgrind").arg("--version")).is_ok();
+    if !found() && can_install() {
+        println!("valgrind is missing");
+        install(&["valgrind"])?;
+    }
+    Ok(found())
+}
+
 /// Runs a command after printing it.
 pub(crate) fn step(command: &mut Command) -> Result<()> {
     println!("$ {}", workspace::shown(command));
