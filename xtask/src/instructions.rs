@@ -36,20 +36,24 @@ impl Counted {
     }
 }
 
-/// Why nothing can be counted here, if so.
-pub(crate) fn impossible() -> Result<Option<String>> {
+/// Why nothing can be counted here, if so. That valgrind is missing is an error where it `must` be there.
+pub(crate) fn impossible(must: bool) -> Result<Option<String>> {
     if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
         let why = "instructions are counted on Linux on x86-64 only, because another processor's are others";
         return Ok(Some(why.to_owned()));
     }
-    if system::has_valgrind()? {
+    if system::has_valgrind() {
         return Ok(None);
     }
-    let why = "instructions, because valgrind is missing (Debian, Ubuntu: sudo apt-get install valgrind)";
     // Where nobody reads what was left out, it must not be left out.
-    ensure!(env::var_os("CI").is_none(), "cannot count {why}");
-    Ok(Some(why.to_owned()))
+    ensure!(!must && env::var_os("CI").is_none(), "{HOW_TO_INSTALL}");
+    Ok(Some(HOW_TO_INSTALL.to_owned()))
 }
+
+const HOW_TO_INSTALL: &str = "\
+instructions cannot be counted without valgrind. Install it, then run the command again:
+  Debian, Ubuntu:  sudo apt-get install valgrind
+  Fedora:          sudo dnf install valgrind";
 
 /// Builds the program as users build theirs, and counts.
 pub(crate) fn count() -> Result<Vec<Counted>> {
