@@ -184,7 +184,7 @@ impl Programs {
         let mut cargo = Command::new("cargo");
         cargo.arg(command).arg("--manifest-path").arg(&self.manifest);
         // The flags of whoever runs the benchmark are none of a user's.
-        cargo.env_remove("RUSTFLAGS").env_remove("CARGO_TARGET_DIR").env("CARGO_INCREMENTAL", "0");
+        cargo.env("CARGO_ENCODED_RUSTFLAGS", "").env_remove("CARGO_TARGET_DIR").env("CARGO_INCREMENTAL", "0");
         cargo
     }
 
