@@ -14,7 +14,7 @@ use crate::{
     workspace::{self, Metadata, cargo},
 };
 
-/// How much more than its budget a ratio may be, because compilers differ. Three runs of one program differ by less than 0.01.
+/// How much more than its budget a ratio may be, because compilers differ. Runs of one program differ by less than 1 %.
 pub(crate) const MARGIN: f64 = 0.10;
 
 const PACKAGE: &str = "oauth-by-hand";

@@ -28,7 +28,7 @@ const SECRET: &str = "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";
 const CODE: &str = "4/0AeaYSHBz1pQ6wX3cV8nM2kL5jH7gF9dS";
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const REFRESH_TOKEN: &str = "1//0gK3mN6pQ9sT2vX5yZ8bC1eF4hJ7kL0nR3tU6wA9";
-const KEYS: usize = 100;
+const KEYS: usize = 1_000;
 
 /// Work that has a budget.
 pub(crate) struct Piece<'a> {
@@ -276,9 +276,9 @@ fn live_token(runtime: &Runtime) -> Piece<'static> {
     }
     let map = RwLock::new(map);
     let same = keys.clone();
-    // The manager's maps have a random seed; over many keys that evens out.
+    // A key keeps its hash, which has a random seed; over many keys that evens out.
     Piece::new(
-        "100 live tokens from the manager",
+        "1,000 live tokens from the manager",
         move || {
             for key in &keys {
                 black_box(ready(manager.get(key)).expect("it is live"));
