@@ -12,7 +12,8 @@ use aws_lc_rs::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-pub const CLIENT_ID: &str = "benchmark-client.apps.example";
+pub use oauth_by_hand::CLIENT_ID;
+
 pub const SUBJECT: &str = "248289761001";
 
 pub enum Signer {

@@ -1,17 +1,15 @@
 //! Measures this library beside its peers and beside the floor. `cargo xtask bench` runs it.
 
-mod fixed;
-mod flat;
 mod jwt;
 mod measure;
 mod peers;
-mod profile;
 mod report;
 mod rows;
 mod server;
 mod world;
 
 use std::{
+    collections::BTreeMap,
     env, fs,
     path::{Path, PathBuf},
 };
@@ -25,7 +23,6 @@ fn main() -> Result<()> {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["serve", folder] => server::serve(Path::new(folder)),
         ["measure", repository, scratch, ref rest @ ..] => measure(repository.into(), scratch.into(), rest),
-        ["profile", work, count] => profile::run(work, count.parse()?),
         _ => bail!("`cargo xtask bench` runs this"),
     }
 }
@@ -44,7 +41,7 @@ fn measure(repository: PathBuf, scratch: PathBuf, arguments: &[&str]) -> Result<
     unsafe { env::set_var("SSL_CERT_FILE", &server.hello.ca) };
     // `jsonwebtoken` and the clients that are not given a provider look for one of the process.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut world = World { server, quick, repository, scratch };
+    let mut world = World { server, quick, repository, scratch, left_out: BTreeMap::new() };
 
     let mut measured = Vec::new();
     for (name, row) in rows::ALL {
@@ -89,7 +86,8 @@ fn preface(world: &World, arguments: &[&str]) -> Result<String> {
          | machine | {cpu}, {cores} cores, {memory} of memory, {os} |\n\
          | load average at the end | {load} |\n\
          | Rust | {rustc} |\n\
-         | packages | {packages} |\n\n\
+         | packages | {packages} |\n\
+         {left_out}\n\
          Blue is this library, grey a floor (the same work by hand), ochre a peer.\n",
         rounds = world.plan(1).rounds,
         cpu = cpu(),
@@ -98,6 +96,11 @@ fn preface(world: &World, arguments: &[&str]) -> Result<String> {
         os = os(),
         load = load(),
         packages = versions.join(", "),
+        left_out = world
+            .left_out
+            .iter()
+            .map(|(name, why)| format!("| left out | {name}: {why} |\n"))
+            .collect::<String>(),
     ))
 }
 

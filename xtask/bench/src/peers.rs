@@ -1,4 +1,5 @@
-//! Peers in other languages, installed by their own package managers into the target folder, and left out where that fails.
+//! Peers that run as processes of their own, installed by their own package managers into the target folder, and left out where that
+//! fails. The page says so.
 
 use std::{
     fs,
@@ -6,7 +7,9 @@ use std::{
     process::Command,
 };
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+
+use crate::world::World;
 
 pub struct Peer {
     pub name: String,
@@ -15,23 +18,34 @@ pub struct Peer {
     pub folder: PathBuf,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    HttpxOauth,
+    OpenidClient,
+    RullstConnect,
+}
+
 const HTTPX_OAUTH: &str = "0.17.0";
 const OPENID_CLIENT: &str = "6";
 
-/// Those that could be installed.
-pub fn ready(repository: &Path, scratch: &Path) -> Vec<Peer> {
-    let scripts = repository.join("xtask/bench/peers");
-    let mut ready = Vec::new();
-    for (name, peer) in [
-        ("httpx-oauth", httpx_oauth(&scripts, &scratch.join("python"))),
-        ("openid-client", openid_client(&scripts, &scratch.join("node"))),
-    ] {
-        match peer {
-            Ok(peer) => ready.push(peer),
-            Err(error) => eprintln!("  {name} is left out: {error:#}"),
+/// The peer, if it could be installed.
+pub fn ready(which: Which, world: &mut World) -> Option<Peer> {
+    let (peers, scratch) = (world.repository.join("xtask/bench/peers"), &world.scratch);
+    let (name, peer) = match which {
+        Which::HttpxOauth => ("httpx-oauth", httpx_oauth(&peers, &scratch.join("python"))),
+        Which::OpenidClient => ("openid-client", openid_client(&peers, &scratch.join("node"))),
+        Which::RullstConnect => {
+            ("rullst-connect", rullst_connect(&peers.join("rullst-connect"), &scratch.join("rullst-connect")))
+        }
+    };
+    match peer {
+        Ok(peer) => Some(peer),
+        Err(error) => {
+            eprintln!("  {name} is left out: {error:#}");
+            world.left_out.insert(name.to_owned(), format!("{error:#}"));
+            None
         }
     }
-    ready
 }
 
 fn httpx_oauth(scripts: &Path, folder: &Path) -> Result<Peer> {
@@ -81,14 +95,27 @@ fn openid_client(scripts: &Path, folder: &Path) -> Result<Peer> {
     })
 }
 
+/// One of Rust, which is a process of its own because its dependencies switch features on that all others would get too.
+fn rullst_connect(package: &Path, folder: &Path) -> Result<Peer> {
+    run(Command::new("cargo")
+        .args(["build", "--quiet", "--release", "--locked", "--manifest-path"])
+        .arg(package.join("Cargo.toml"))
+        .arg("--target-dir")
+        .arg(folder))?;
+    let lock = fs::read_to_string(package.join("Cargo.lock"))?;
+    Ok(Peer {
+        name: format!("rullst-connect {}", crate::versions(&lock, "rullst-connect").join(" and ")),
+        program: folder.join("release/peer-rullst-connect"),
+        arguments: Vec::new(),
+        folder: folder.to_owned(),
+    })
+}
+
 fn run(command: &mut Command) -> Result<String> {
-    let output = command.output()?;
+    let program = Path::new(command.get_program()).file_name().unwrap_or_default().display().to_string();
+    let output = command.output().with_context(|| format!("cannot start {program}"))?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    ensure!(
-        output.status.success(),
-        "{} failed: {}",
-        command.get_program().to_string_lossy(),
-        said.trim().lines().last().unwrap_or_default()
-    );
+    let last = said.trim().lines().last().unwrap_or_default();
+    ensure!(output.status.success(), "{program} failed: {last}");
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

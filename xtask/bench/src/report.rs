@@ -47,7 +47,7 @@ pub struct Goal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Met {
     Yes,
-    /// The limit lies between the quartiles.
+    /// The limit lies between the lower quartile and the median.
     WithinNoise,
     No,
 }
@@ -180,11 +180,24 @@ pub fn shown_time(nanoseconds: f64) -> String {
     }
 }
 
+const HOW_GOALS_ARE_JUDGED: &str = "\
+    A goal for a ratio is met if the median of the rounds is not above the limit. It is met within noise if the median is above it, but \
+    the lower quartile is not: in at least a quarter of the rounds it was met. Otherwise it is missed. Counts and sizes are exact: \
+    they meet their goal or miss it.";
+
+/// The place of a heading in the page, as it is commonly made from its words.
+fn anchor(title: &str) -> String {
+    let kept = title.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    kept.map(|c| if c == ' ' { '-' } else { c.to_ascii_lowercase() }).collect()
+}
+
 /// Writes the page and its plots.
 pub fn write(page: &Path, plots: &Path, preface: &str, rows: &[Row]) -> Result<()> {
     fs::create_dir_all(plots)?;
     let mut text = String::from(preface);
-    text.push_str("\n## Goals\n\n| work | goal | measured | |\n| --- | --- | --- | --- |\n");
+    text.push_str("\n## Goals\n\n");
+    text.push_str(HOW_GOALS_ARE_JUDGED);
+    text.push_str("\n\n| work | goal | measured | |\n| --- | --- | --- | --- |\n");
     for row in rows {
         for table in &row.tables {
             for goal in &table.goals {
@@ -197,7 +210,8 @@ pub fn write(page: &Path, plots: &Path, preface: &str, rows: &[Row]) -> Result<(
                     true => row.title.to_owned(),
                     false => format!("{}, {}", row.title, table.title),
                 };
-                writeln!(text, "| {title} | {} | {} | {met} |", goal.text, goal.found)?;
+                let place = anchor(row.title);
+                writeln!(text, "| [{title}](#{place}) | {} | {} | {met} |", goal.text, goal.found)?;
             }
         }
     }

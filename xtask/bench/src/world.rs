@@ -1,6 +1,6 @@
 //! What all rows share: the server, the clients' TLS, and how long to measure.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use anyhow::Result;
 use rustls_platform_verifier::BuilderVerifierExt;
@@ -14,6 +14,8 @@ pub struct World {
     pub repository: PathBuf,
     /// Where everything goes that is made on the way.
     pub scratch: PathBuf,
+    /// Peers that could not be measured, and why.
+    pub left_out: BTreeMap<String, String>,
 }
 
 impl World {

@@ -8,9 +8,8 @@ use oauth_openid::{IdToken, OpenID};
 use tokio::task::JoinSet;
 
 use crate::{
-    measure::Clock,
-    measure::{Contender, Sample, interleave},
-    peers,
+    measure::{Clock, Contender, Sample, cpu_time_of_children, interleave},
+    peers::{self, Which},
     report::{Cast, Goal, Row, find, times},
     world::{World, runtime},
 };
@@ -25,7 +24,8 @@ pub fn row(world: &mut World) -> Result<Row> {
     let issuer = format!("{}/op", world.server.hello.https);
     let http = oauth_core::reqwest_client(|defaults| defaults)?;
     let old = super::exchange::old_reqwest()?;
-    let peers = peers::ready(&world.repository, &world.scratch);
+    let rullst_connect = peers::ready(Which::RullstConnect, world);
+    let openid_client = peers::ready(Which::OpenidClient, world);
 
     let mut contenders = vec![
         Contender::new(OURS, |count| {
@@ -45,7 +45,16 @@ pub fn row(world: &mut World) -> Result<Row> {
             });
         }),
     ];
-    for peer in peers.iter().filter(|peer| peer.name.starts_with("openid-client")) {
+    if let Some(peer) = &rullst_connect {
+        let issuer = issuer.clone();
+        contenders.push(Contender::elsewhere(format!("{}, one provider", peer.name), move |count| {
+            let (cpu, wall) = (cpu_time_of_children(), Instant::now());
+            finish(Command::new(&peer.program).arg(&issuer).arg(count.to_string()))?;
+            let wall = wall.elapsed().as_nanos() as f64;
+            Ok(Sample { wall: wall / count as f64, cpu: (cpu_time_of_children() - cpu) / count as f64 })
+        }));
+    }
+    if let Some(peer) = &openid_client {
         let (issuer, ca) = (issuer.clone(), world.server.hello.ca.clone());
         let script = peer.folder.join("openid_client_cold.mjs");
         for (how, argument) in [("one configuration", "shared"), ("discovering for each login", "each")] {
@@ -55,9 +64,7 @@ pub fn row(world: &mut World) -> Result<Row> {
                 for _ in 0..count {
                     let mut node = Command::new("node");
                     node.arg(&script).args([&*issuer, argument]).env("NODE_EXTRA_CA_CERTS", &ca);
-                    let output = node.current_dir(&peer.folder).output().context("cannot start Node.js")?;
-                    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-                    ensure!(output.status.success(), "{}", said.trim().lines().last().unwrap_or("it failed"));
+                    finish(node.current_dir(&peer.folder))?;
                 }
                 // The start of Node.js is in it; only the requests are of interest.
                 Ok(Sample { wall: wall.elapsed().as_nanos() as f64 / count as f64, cpu: f64::NAN })
@@ -77,7 +84,8 @@ pub fn row(world: &mut World) -> Result<Row> {
         .map(|mut one| {
             for (_, count) in &mut one.facts {
                 let total: f64 = count.parse().unwrap_or(f64::NAN);
-                *count = format!("{}", total / storms as f64);
+                let each = total / storms as f64;
+                *count = if each.fract() == 0.0 { format!("{each}") } else { format!("{each:.1}") };
             }
             one
         })
@@ -100,12 +108,22 @@ pub fn row(world: &mut World) -> Result<Row> {
         method: format!(
             "{LOGINS} logins at once over https with a client that was made a moment before: metadata, code exchange, verified ID \
              token. Discovery and keys take {} ms each at the server. The columns at the right are requests at the server for one \
-             such storm. `openidconnect` has no cache: an application that keeps its metadata makes one of each too. The times of \
-             Node.js hold its start.",
+             such storm. `openidconnect` has no cache: an application that keeps its metadata makes one of each too. `rullst-connect` \
+             keeps keys for the whole process, which its program empties before each storm, and reads the metadata once, \
+             with the provider; 11 is the newest version that builds with Rust 1.95, as 12 demands 1.96. The times of Node.js hold its \
+             start, and those of `rullst-connect`, which is a process of its own too, that of a small program.",
             crate::server::SLOW.as_millis()
         ),
         tables: vec![table],
     })
+}
+
+/// Runs a peer's program to its end.
+fn finish(command: &mut Command) -> Result<()> {
+    let output = command.output().context("cannot start the peer")?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    ensure!(output.status.success(), "{}", said.trim().lines().last().unwrap_or("it failed"));
+    Ok(())
 }
 
 async fn ours(client: Arc<OpenID>) {

@@ -5,6 +5,7 @@ use std::{path::PathBuf, pin::Pin, process::Command, sync::Arc};
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
+use oauth_by_hand::Token;
 use oauth_core::{CodeVerifier, HyperClient, OAuth2, Provider};
 use oauth2::{
     AuthType, AuthUrl, AuthorizationCode, ClientId, ClientSecret, PkceCodeVerifier, RedirectUrl, TokenUrl,
@@ -16,9 +17,8 @@ use openidconnect::{
 };
 
 use crate::{
-    flat::Token,
     measure::{Clock, Contender, PROCESSOR, Sample, interleave, pin, unpin},
-    peers,
+    peers::{self, Which},
     report::{Cast, Goal, Row, find, times},
     world::{World, runtime, tls},
 };
@@ -54,7 +54,8 @@ pub fn row(world: &mut World) -> Result<Row> {
 
 fn measured(world: &mut World) -> Result<Row> {
     let mut tables = Vec::new();
-    let peers = peers::ready(&world.repository, &world.scratch);
+    let wanted = [Which::HttpxOauth, Which::OpenidClient];
+    let peers: Vec<_> = wanted.into_iter().filter_map(|which| peers::ready(which, world)).collect();
     for (scheme, at_once) in [("http", 1), ("http", 64), ("https", 1), ("https", 64)] {
         let url = match scheme {
             "http" => format!("{}/token", world.server.hello.http),

@@ -13,8 +13,6 @@ mod verify;
 
 use anyhow::Result;
 
-pub use verify::{ISSUER, verifying_client};
-
 use crate::{report::Row, world::World};
 
 type Measure = fn(&mut World) -> Result<Row>;

@@ -2,10 +2,8 @@
 
 use anyhow::Result;
 use oauth_core::OAuth2Token;
-use serde_json::json;
 
 use crate::{
-    flat,
     measure::{Clock, Contender, interleave},
     report::{Cast, Row, times},
     world::{World, nobody},
@@ -17,12 +15,11 @@ const OURS: &str = "oauth-clients";
 pub fn row(world: &mut World) -> Result<Row> {
     let mut tables = Vec::new();
     for (title, size) in [("1 KB", 1024), ("8 KB", 8192)] {
-        let body = reply(size);
+        let body = oauth_by_hand::token_reply(size);
         let contenders = vec![
             Contender::new(FLOOR, |count| {
                 for _ in 0..count {
-                    let token: flat::Token = serde_json::from_slice(&body).expect("it is a token");
-                    std::hint::black_box(token);
+                    std::hint::black_box(oauth_by_hand::read_token(&body));
                 }
             }),
             Contender::new(OURS, |count| {
@@ -61,19 +58,4 @@ pub fn row(world: &mut World) -> Result<Row> {
         ),
         tables,
     })
-}
-
-/// A reply of about this size, most of which is tokens, as it is in life.
-fn reply(size: usize) -> Vec<u8> {
-    let text = |length: usize| -> String {
-        let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-        (0..length).map(|at| alphabet[(at * 37 + length) % 64] as char).collect()
-    };
-    let each = (size - 160) / 3;
-    json!({
-        "access_token": text(each), "token_type": "Bearer", "expires_in": 3599, "refresh_token": text(each),
-        "scope": "openid email profile", "id_token": text(each),
-    })
-    .to_string()
-    .into_bytes()
 }

@@ -2,11 +2,8 @@
 
 use anyhow::Result;
 use cookie::{Cookie, CookieJar, Key};
+use oauth_by_hand::{Aead, REDIRECT_URI};
 use oauth_core::{LoginOptions, OAuth2, Provider, Sealer, SealingKey};
-use ring::{
-    aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
-    rand::{SecureRandom, SystemRandom},
-};
 
 use crate::{
     measure::{Clock, Contender, interleave},
@@ -14,7 +11,6 @@ use crate::{
     world::{World, nobody, runtime},
 };
 
-const REDIRECT_URI: &str = "https://app.example.com/auth/callback";
 const FLOOR: &str = "ChaCha20-Poly1305 alone";
 const OURS: &str = "oauth-clients";
 const COOKIE: &str = "private cookie of `cookie`";
@@ -39,23 +35,13 @@ pub fn row(world: &mut World) -> Result<Row> {
         jar.private_mut(&key).add(Cookie::new("login", text.clone()));
         jar.get("login").map(|cookie| cookie.value().to_owned()).unwrap_or_default()
     };
-    let aead = LessSafeKey::new(UnboundKey::new(&CHACHA20_POLY1305, &[7; 32]).expect("the key is valid"));
-    let bare = {
-        let mut bytes = text.clone().into_bytes();
-        aead.seal_in_place_append_tag(Nonce::assume_unique_for_key([0; NONCE_LEN]), Aad::empty(), &mut bytes)
-            .expect("it is small enough");
-        bytes
-    };
+    let aead = Aead::default();
+    let bare = aead.sealed(text.as_bytes());
 
     let seal = vec![
         Contender::new(FLOOR, |count| {
             for _ in 0..count {
-                let mut nonce = [0; NONCE_LEN];
-                SystemRandom::new().fill(&mut nonce).expect("there are random bytes");
-                let mut bytes = text.as_bytes().to_vec();
-                aead.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::empty(), &mut bytes)
-                    .expect("it is small enough");
-                std::hint::black_box(bytes);
+                std::hint::black_box(aead.seal(text.as_bytes()));
             }
         }),
         Contender::new(OURS, |count| {
@@ -76,10 +62,7 @@ pub fn row(world: &mut World) -> Result<Row> {
     let open = vec![
         Contender::new(FLOOR, |count| {
             for _ in 0..count {
-                let mut bytes = bare.clone();
-                let nonce = Nonce::assume_unique_for_key([0; NONCE_LEN]);
-                aead.open_in_place(nonce, Aad::empty(), &mut bytes).expect("it is whole");
-                std::hint::black_box(bytes);
+                std::hint::black_box(aead.open(&bare));
             }
         }),
         Contender::new(OURS, |count| {

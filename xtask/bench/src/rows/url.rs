@@ -1,22 +1,14 @@
 //! The URL of an authorization request, with a fresh state and a fresh code challenge.
 
 use anyhow::Result;
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use oauth_by_hand::{AUTHORIZE, REDIRECT_URI, SCOPES};
 use oauth_core::{AuthorizationRequest, CodeVerifier, LoginOptions, OAuth2, Provider, random_token};
-use ring::{
-    digest,
-    rand::{SecureRandom, SystemRandom},
-};
 
 use crate::{
     measure::{Clock, Contender, interleave},
     report::{Cast, Row, times},
     world::{World, nobody, runtime},
 };
-
-const REDIRECT_URI: &str = "https://app.example.com/auth/callback";
-const AUTHORIZE: &str = "https://accounts.example.com/o/oauth2/v2/auth";
-const SCOPES: [&str; 3] = ["openid", "email", "profile"];
 
 const FLOOR: &str = "form_urlencoded";
 const OURS: &str = "oauth-clients: get_authorization_url";
@@ -55,27 +47,7 @@ pub fn row(world: &mut World) -> Result<Row> {
     let contenders = vec![
         Contender::new(FLOOR, |count| {
             for _ in 0..count {
-                let random = || {
-                    let mut bytes = [0; 32];
-                    SystemRandom::new().fill(&mut bytes).expect("there are random bytes");
-                    URL_SAFE_NO_PAD.encode(bytes)
-                };
-                let (state, verifier) = (random(), random());
-                let challenge = URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, verifier.as_bytes()));
-                let mut url = String::with_capacity(512);
-                url.push_str(AUTHORIZE);
-                url.push('?');
-                let start = url.len();
-                let url = form_urlencoded::Serializer::for_suffix(url, start)
-                    .append_pair("response_type", "code")
-                    .append_pair("client_id", crate::jwt::CLIENT_ID)
-                    .append_pair("redirect_uri", REDIRECT_URI)
-                    .append_pair("state", &state)
-                    .append_pair("scope", &SCOPES.join(" "))
-                    .append_pair("code_challenge", &challenge)
-                    .append_pair("code_challenge_method", "S256")
-                    .finish();
-                std::hint::black_box((url, state, verifier));
+                std::hint::black_box(oauth_by_hand::authorization_url());
             }
         }),
         Contender::new(OURS, |count| {

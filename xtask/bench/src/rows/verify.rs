@@ -3,19 +3,18 @@
 use std::str::FromStr;
 
 use anyhow::Result;
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use oauth_core::Secret;
+use oauth_by_hand::{Claims, Fixed, read_id_token};
+use oauth_core::{Provider, Secret};
 use oauth_openid::{Expectations, OpenID, OpenIDProvider, ProviderMetadata};
 
 use crate::{
-    flat,
     jwt::{CLIENT_ID, Signer, claims},
     measure::{Clock, Contender, interleave},
     report::{Cast, Row, times},
     world::{World, nobody, runtime},
 };
 
-pub const ISSUER: &str = "https://accounts.example.com";
+const ISSUER: &str = "https://accounts.example.com";
 const NONCE: &str = "n-0S6_WzA2MjqK9wL4tN8vY3sD6hJ5gZb1fR7mX2q";
 const FLOOR: &str = "bare aws-lc-rs + serde";
 const OURS: &str = "oauth-clients";
@@ -74,13 +73,9 @@ fn table(world: &World, signer: &Signer) -> Result<crate::report::Table> {
     let contenders = vec![
         Contender::new(FLOOR, |count| {
             for _ in 0..count {
-                let (signed, signature) = token.rsplit_once('.').expect("it has parts");
-                let (header, claims) = signed.split_once('.').expect("it has parts");
-                let bytes = |part: &str| URL_SAFE_NO_PAD.decode(part).expect("it is base64url");
-                let header: flat::Header = serde_json::from_slice(&bytes(header)).expect("it is JSON");
-                floor_key.verify_sig(signed.as_bytes(), &bytes(signature)).expect("it is right");
-                let claims: flat::Claims = serde_json::from_slice(&bytes(claims)).expect("it is JSON");
-                std::hint::black_box((header, claims));
+                let parts = read_id_token(&token);
+                floor_key.verify_sig(parts.signed, &parts.signature).expect("it is right");
+                std::hint::black_box(parts);
             }
         }),
         Contender::new(OURS, |count| {
@@ -93,7 +88,7 @@ fn table(world: &World, signer: &Signer) -> Result<crate::report::Table> {
         }),
         Contender::new(JSONWEBTOKEN, |count| {
             for _ in 0..count {
-                let data = jsonwebtoken::decode::<flat::Claims>(&token, &decoding_key, &validation);
+                let data = jsonwebtoken::decode::<Claims>(&token, &decoding_key, &validation);
                 std::hint::black_box(data.expect("it is right"));
             }
         }),
@@ -129,7 +124,7 @@ fn table(world: &World, signer: &Signer) -> Result<crate::report::Table> {
 }
 
 /// A client whose keys are there.
-pub fn verifying_client(signer: &Signer) -> Result<OpenID> {
+fn verifying_client(signer: &Signer) -> Result<OpenID> {
     let metadata = ProviderMetadata::new(serde_json::json!({
         "issuer": ISSUER,
         "authorization_endpoint": format!("{ISSUER}/authorize"),
@@ -139,7 +134,6 @@ pub fn verifying_client(signer: &Signer) -> Result<OpenID> {
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": [signer.algorithm()],
     }))?;
-    use oauth_core::Provider;
-    let keys = crate::fixed::Fixed::json(signer.jwks().to_string());
+    let keys = Fixed::json(signer.jwks().to_string());
     Ok(OpenID::new(CLIENT_ID, "secret", metadata)?.with_http_client(keys))
 }

@@ -3,10 +3,12 @@
 use bytes::Bytes;
 use oauth_core::{HttpClient, HttpError, async_trait};
 
+/// Answers everything with one JSON body.
 #[derive(Debug)]
 pub struct Fixed(Bytes);
 
 impl Fixed {
+    /// Answers with this JSON.
     pub fn json(body: impl Into<Bytes>) -> Self {
         Self(body.into())
     }
