@@ -127,77 +127,72 @@ pub(crate) const NAMES: &[&str] = &[
     "zitadel",
 ];
 
-/// The client of a provider, under a name; nothing where no provider is called so.
-pub(crate) async fn build(
-    name: &str,
-    provider: &str,
-    config: &ProviderConfig,
-) -> Result<Option<Arc<dyn Provider>>> {
-    match provider {
+/// The client of a provider; nothing where no provider is called so.
+pub(crate) fn build(provider: &str, config: &ProviderConfig) -> Option<Result<Arc<dyn Provider>>> {
+    let made = match provider {
         #[cfg(feature = "amazon-cognito")]
-        "amazon-cognito" => made::<amazon_cognito::AmazonCognitoOAuth2>(name, config).await.map(Some),
+        "amazon-cognito" => made::<amazon_cognito::AmazonCognitoOAuth2>(config),
         #[cfg(feature = "apple")]
-        "apple" => made::<apple::AppleOAuth2>(name, config).await.map(Some),
+        "apple" => made::<apple::AppleOAuth2>(config),
         #[cfg(feature = "auth0")]
-        "auth0" => made::<auth0::Auth0OAuth2>(name, config).await.map(Some),
+        "auth0" => made::<auth0::Auth0OAuth2>(config),
         #[cfg(feature = "authentik")]
-        "authentik" => made::<authentik::AuthentikOAuth2>(name, config).await.map(Some),
+        "authentik" => made::<authentik::AuthentikOAuth2>(config),
         #[cfg(feature = "discord")]
-        "discord" => made::<discord::DiscordOAuth2>(name, config).await.map(Some),
+        "discord" => made::<discord::DiscordOAuth2>(config),
         #[cfg(feature = "facebook")]
-        "facebook" => made::<facebook::FacebookOAuth2>(name, config).await.map(Some),
+        "facebook" => made::<facebook::FacebookOAuth2>(config),
         #[cfg(feature = "franceconnect")]
-        "franceconnect" => made::<franceconnect::FranceConnectOAuth2>(name, config).await.map(Some),
+        "franceconnect" => made::<franceconnect::FranceConnectOAuth2>(config),
         #[cfg(feature = "github")]
-        "github" => made::<github::GitHubOAuth2>(name, config).await.map(Some),
+        "github" => made::<github::GitHubOAuth2>(config),
         #[cfg(feature = "gitlab")]
-        "gitlab" => made::<gitlab::GitLabOAuth2>(name, config).await.map(Some),
+        "gitlab" => made::<gitlab::GitLabOAuth2>(config),
         #[cfg(feature = "google")]
-        "google" => made::<google::GoogleOAuth2>(name, config).await.map(Some),
+        "google" => made::<google::GoogleOAuth2>(config),
         #[cfg(feature = "kakao")]
-        "kakao" => made::<kakao::KakaoOAuth2>(name, config).await.map(Some),
+        "kakao" => made::<kakao::KakaoOAuth2>(config),
         #[cfg(feature = "keycloak")]
-        "keycloak" => made::<keycloak::KeycloakOAuth2>(name, config).await.map(Some),
+        "keycloak" => made::<keycloak::KeycloakOAuth2>(config),
         #[cfg(feature = "line")]
-        "line" => made::<line::LineOAuth2>(name, config).await.map(Some),
+        "line" => made::<line::LineOAuth2>(config),
         #[cfg(feature = "linkedin")]
-        "linkedin" => made::<linkedin::LinkedInOAuth2>(name, config).await.map(Some),
+        "linkedin" => made::<linkedin::LinkedInOAuth2>(config),
         #[cfg(feature = "login-gov")]
-        "login-gov" => made::<login_gov::LoginGovOAuth2>(name, config).await.map(Some),
+        "login-gov" => made::<login_gov::LoginGovOAuth2>(config),
         #[cfg(feature = "logto")]
-        "logto" => made::<logto::LogtoOAuth2>(name, config).await.map(Some),
+        "logto" => made::<logto::LogtoOAuth2>(config),
         #[cfg(feature = "microsoft")]
-        "microsoft" => made::<microsoft::MicrosoftGraphOAuth2>(name, config).await.map(Some),
+        "microsoft" => made::<microsoft::MicrosoftGraphOAuth2>(config),
         #[cfg(feature = "naver")]
-        "naver" => made::<naver::NaverOAuth2>(name, config).await.map(Some),
+        "naver" => made::<naver::NaverOAuth2>(config),
         #[cfg(feature = "okta")]
-        "okta" => made::<okta::OktaOAuth2>(name, config).await.map(Some),
+        "okta" => made::<okta::OktaOAuth2>(config),
         #[cfg(feature = "onelogin")]
-        "onelogin" => made::<onelogin::OneLoginOAuth2>(name, config).await.map(Some),
+        "onelogin" => made::<onelogin::OneLoginOAuth2>(config),
         #[cfg(feature = "openid")]
-        "openid" => made::<openid::OpenID>(name, config).await.map(Some),
+        "openid" => made::<openid::OpenID>(config),
         #[cfg(feature = "ping-id")]
-        "ping-id" => made::<ping_id::PingIdentityOAuth2>(name, config).await.map(Some),
+        "ping-id" => made::<ping_id::PingIdentityOAuth2>(config),
         #[cfg(feature = "reddit")]
-        "reddit" => made::<reddit::RedditOAuth2>(name, config).await.map(Some),
+        "reddit" => made::<reddit::RedditOAuth2>(config),
         #[cfg(feature = "salesforce")]
-        "salesforce" => made::<salesforce::SalesforceOAuth2>(name, config).await.map(Some),
+        "salesforce" => made::<salesforce::SalesforceOAuth2>(config),
         #[cfg(feature = "shopify")]
-        "shopify" => made::<shopify::ShopifyOAuth2>(name, config).await.map(Some),
+        "shopify" => made::<shopify::ShopifyOAuth2>(config),
         #[cfg(feature = "twitch")]
-        "twitch" => made::<twitch::TwitchOAuth2>(name, config).await.map(Some),
+        "twitch" => made::<twitch::TwitchOAuth2>(config),
         #[cfg(feature = "workos")]
-        "workos" => made::<workos::WorkOSOAuth2>(name, config).await.map(Some),
+        "workos" => made::<workos::WorkOSOAuth2>(config),
         #[cfg(feature = "yahoo")]
-        "yahoo" => made::<yahoo::YahooOAuth2>(name, config).await.map(Some),
+        "yahoo" => made::<yahoo::YahooOAuth2>(config),
         #[cfg(feature = "zitadel")]
-        "zitadel" => made::<zitadel::ZitadelOAuth2>(name, config).await.map(Some),
-        _ => Ok(None),
-    }
+        "zitadel" => made::<zitadel::ZitadelOAuth2>(config),
+        _ => return None,
+    };
+    Some(made)
 }
 
-async fn made<P: Configure + 'static>(name: &str, config: &ProviderConfig) -> Result<Arc<dyn Provider>> {
-    let mut client = P::from_config(config).await?;
-    client.oauth2_mut().set_name(name.to_owned());
-    Ok(Arc::new(client))
+fn made<P: Configure + 'static>(config: &ProviderConfig) -> Result<Arc<dyn Provider>> {
+    Ok(Arc::new(P::from_config(config)?))
 }

@@ -56,24 +56,25 @@ impl Registry {
     /// As [`from_config`](Self::from_config).
     pub async fn build(name: &str, entry: &RegistryEntry) -> Result<Arc<dyn Provider>> {
         let provider = entry.provider.as_deref().unwrap_or(name);
-        if provider == "oauth2" {
-            let mut client =
-                OAuth2::from_config(&entry.config).await.map_err(|error| error.at(name.to_owned()))?;
-            client.set_name(name.to_owned());
-            return Ok(Arc::new(client));
+        let made = match provider {
+            "oauth2" => Some(OAuth2::from_config(&entry.config).map(|client| Arc::new(client) as _)),
+            _ => providers::build(provider, &entry.config),
+        };
+        let made = made.ok_or_else(|| unknown(name, provider))?;
+        let mut client: Arc<dyn Provider> = made.map_err(|error| error.at(name.to_owned()))?;
+        // Nobody else has it yet.
+        if let Some(client) = Arc::get_mut(&mut client) {
+            client.oauth2_mut().set_name(name.to_owned());
         }
-        let client = providers::build(name, provider, &entry.config)
-            .await
-            .map_err(|error| error.at(name.to_owned()))?;
-        client.ok_or_else(|| unknown(name, provider))
+        Ok(client)
     }
 
-    /// Makes the providers of a configuration. Those with discovery are asked for their metadata here.
+    /// Makes the providers of a configuration. Nothing is sent: a provider with discovery is asked for its metadata when they
+    /// are first needed.
     ///
     /// # Errors
     ///
-    /// A configuration error that names the table and, for an unknown provider, those that are known; for a provider with
-    /// discovery, any [`Error`].
+    /// A configuration error that names the table and, for an unknown provider, those that are known.
     pub async fn from_config(config: &RegistryConfig) -> Result<Self> {
         let mut registry = Self::default();
         for (name, entry) in config {

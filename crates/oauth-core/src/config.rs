@@ -1,6 +1,5 @@
 use std::{collections::BTreeMap, fmt, fs, path::PathBuf, sync::Arc};
 
-use async_trait::async_trait;
 use serde::Deserialize;
 
 use crate::{
@@ -104,15 +103,19 @@ impl ProviderConfig {
     /// The client with the settings that every provider knows.
     #[must_use]
     pub fn applied_to<P: Provider>(&self, mut client: P) -> P {
+        self.apply_to(client.oauth2_mut());
+        client
+    }
+
+    fn apply_to(&self, client: &mut OAuth2) {
         if let Some(http) = &self.http_client {
-            client.oauth2_mut().set_http_client(http.clone());
+            client.set_http_client(http.clone());
         }
         if let Some(auth) = self.client_auth {
-            client.oauth2_mut().set_client_auth(auth);
+            client.set_client_auth(auth);
         }
-        match &self.scopes {
-            Some(scopes) => client.with_scopes(scopes.iter().cloned()),
-            None => client,
+        if let Some(scopes) = &self.scopes {
+            client.set_scopes(scopes.iter().cloned());
         }
     }
 
@@ -157,27 +160,25 @@ impl fmt::Display for Parameter {
 }
 
 /// A client that can be made from settings, for providers that are chosen at run time.
-#[async_trait]
 pub trait Configure: Provider + Sized {
     /// The settings that it knows beside those of every provider.
     const PARAMETERS: &'static [&'static str] = &[];
 
-    /// Makes the client and gives it the settings of every provider with [`ProviderConfig::applied_to`]. Some providers are asked for their metadata here.
+    /// Makes the client and gives it the settings of every provider with [`ProviderConfig::applied_to`].
     ///
     /// # Errors
     ///
-    /// A configuration error that names the setting; for a provider with discovery, any [`Error`].
-    async fn from_config(config: &ProviderConfig) -> Result<Self>;
+    /// A configuration error that names the setting.
+    fn from_config(config: &ProviderConfig) -> Result<Self>;
 }
 
 /// The generic client: `authorize_endpoint` and `token_endpoint`, and where the provider has them `refresh_endpoint`,
 /// `revoke_endpoint` and `profile_endpoint`.
-#[async_trait]
 impl Configure for OAuth2 {
     const PARAMETERS: &'static [&'static str] =
         &["authorize_endpoint", "token_endpoint", "refresh_endpoint", "revoke_endpoint", "profile_endpoint"];
 
-    async fn from_config(config: &ProviderConfig) -> Result<Self> {
+    fn from_config(config: &ProviderConfig) -> Result<Self> {
         config.allow(Self::PARAMETERS)?;
         let (authorize, token) = (config.required("authorize_endpoint")?, config.required("token_endpoint")?);
         let mut client = Self::new(&*config.client_id, config.secret()?, authorize, token);

@@ -119,13 +119,17 @@ impl OAuth2 {
         client_id: impl Into<String>,
         client_secret: impl Into<ClientSecret>,
     ) -> Self {
+        Self::of_spec(spec, client_id.into(), client_secret.into())
+    }
+
+    /// The same, compiled once and not in the crate of each provider.
+    fn of_spec(spec: &Spec, client_id: String, client_secret: ClientSecret) -> Self {
         let mut headers = default_headers();
         for &(name, value) in spec.headers {
             if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
                 headers.insert(name, value);
             }
         }
-        let client_id = client_id.into();
         let parameters = spec.parameters.iter().map(|&(name, usual)| (name.into(), usual.to_owned()));
         let parameters = parameters.chain([("client_id".into(), client_id.clone())]).collect();
         let mut client = Self(Arc::new(Settings {
@@ -137,7 +141,7 @@ impl OAuth2 {
             endpoints_were_moved: false,
             parameters,
             client_id,
-            client_secret: client_secret.into(),
+            client_secret,
             client_auth: None,
             revoke_auth: spec.revoke_auth,
             protocol: None,
@@ -262,7 +266,11 @@ impl OAuth2 {
 
     /// Asks for these scopes unless a request names others.
     pub fn set_scopes<S: Into<Cow<'static, str>>>(&mut self, scopes: impl IntoIterator<Item = S>) {
-        self.settings().scopes = scopes.into_iter().map(Into::into).collect();
+        self.replace_scopes(scopes.into_iter().map(Into::into).collect());
+    }
+
+    fn replace_scopes(&mut self, scopes: Vec<Cow<'static, str>>) {
+        self.settings().scopes = scopes;
     }
 
     /// Authenticates this way at the token endpoint.

@@ -373,11 +373,10 @@ macro_rules! configure {
         $crate::configure!($Client, configured by {});
     };
     ($Client:ident, configured by { $($setting:ident: $with:ident),* }) => {
-        #[$crate::async_trait]
         impl $crate::Configure for $Client {
             const PARAMETERS: &'static [&'static str] = &[$(stringify!($setting)),*];
 
-            async fn from_config(config: &$crate::ProviderConfig) -> $crate::Result<Self> {
+            fn from_config(config: &$crate::ProviderConfig) -> $crate::Result<Self> {
                 config.allow(Self::PARAMETERS)?;
                 let client = Self::new(&*config.client_id, config.secret()?);
                 $(

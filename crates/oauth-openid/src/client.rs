@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use oauth_core::{ClientSecret, Configure, OAuth2, Provider, ProviderConfig, Result, Spec, async_trait};
+use oauth_core::{ClientSecret, Configure, OAuth2, Provider, ProviderConfig, Result, Spec};
 
 use crate::{
     discovery::Discovery,
@@ -78,11 +78,10 @@ impl Provider for OpenID {
     oauth_core::accessors!();
 }
 
-#[async_trait]
 impl Configure for OpenID {
     const PARAMETERS: &'static [&'static str] = &["issuer", "discovery_url"];
 
-    async fn from_config(config: &ProviderConfig) -> Result<Self> {
+    fn from_config(config: &ProviderConfig) -> Result<Self> {
         config.allow(Self::PARAMETERS)?;
         let mut discovery = Discovery::new(config.required("issuer")?);
         if let Some(url) = config.parameter("discovery_url") {
@@ -100,6 +99,11 @@ pub fn client_of(
     client_id: impl Into<String>,
     client_secret: impl Into<ClientSecret>,
 ) -> OAuth2 {
+    of_spec(spec, rules, client_id.into(), client_secret.into())
+}
+
+/// The same, compiled once and not in the crate of each provider.
+fn of_spec(spec: &Spec, rules: Rules, client_id: String, client_secret: ClientSecret) -> OAuth2 {
     let mut client = OAuth2::from_spec(spec, client_id, client_secret);
     client.set_protocol(OpenIDConnect::new(Source::Spec, rules));
     client
@@ -209,11 +213,10 @@ macro_rules! client {
             }
         }
 
-        #[$crate::oauth_core::async_trait]
         impl $crate::oauth_core::Configure for $Client {
             const PARAMETERS: &'static [&'static str] = &[$(stringify!($parameter)),+];
 
-            async fn from_config(
+            fn from_config(
                 config: &$crate::oauth_core::ProviderConfig,
             ) -> $crate::oauth_core::Result<Self> {
                 config.allow(Self::PARAMETERS)?;

@@ -45,7 +45,10 @@ impl Discovery {
     /// The metadata of an issuer, byte for byte as the provider writes it, or of the URL of its
     /// `/.well-known/openid-configuration` (OpenID Connect Discovery 1.0 section 4).
     pub fn new(issuer: impl Into<String>) -> Self {
-        let issuer = issuer.into();
+        Self::of(issuer.into())
+    }
+
+    fn of(issuer: String) -> Self {
         match issuer.strip_suffix(OPENID_CONFIGURATION) {
             // One document serves an issuer with and without a slash at its end (section 4.1).
             Some(stem) => Self::at(vec![stem.to_owned(), format!("{stem}/")], issuer.clone()),
@@ -140,6 +143,17 @@ impl Discovery {
         rules: Rules,
         client_id: impl Into<String>,
         client_secret: impl Into<ClientSecret>,
+    ) -> Result<OAuth2> {
+        self.of_spec(spec, rules, client_id.into(), client_secret.into())
+    }
+
+    /// The same, compiled once and not in the crate of each provider.
+    fn of_spec(
+        &self,
+        spec: &Spec,
+        rules: Rules,
+        client_id: String,
+        client_secret: ClientSecret,
     ) -> Result<OAuth2> {
         let mut client = self.prepared(OAuth2::from_spec(spec, client_id, client_secret));
         let rules = match &self.tenants {

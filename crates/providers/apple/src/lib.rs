@@ -94,11 +94,10 @@ impl Provider for AppleOAuth2 {
 
 /// The settings are `team_id`, `key_id`, and `private_key_file` or `private_key_env`: the file, or the environment variable,
 /// that holds the key. There is no `client_secret`.
-#[async_trait]
 impl Configure for AppleOAuth2 {
     const PARAMETERS: &'static [&'static str] = &["team_id", "key_id", "private_key_file", "private_key_env"];
 
-    async fn from_config(config: &ProviderConfig) -> Result<Self> {
+    fn from_config(config: &ProviderConfig) -> Result<Self> {
         config.allow(Self::PARAMETERS)?;
         let wrong = |message: String| Err(Error::configuration(SPEC.name, message));
         if !config.secret()?.is_none() {

@@ -13,9 +13,7 @@
 //! Endpoints and client authentication come from the server's metadata. A refresh token needs the scope `offline_access`.
 
 pub use oauth_core;
-use oauth_core::{
-    ClientSecret, Configure, OAuth2, Provider, ProviderConfig, Result, Spec, async_trait, parameter,
-};
+use oauth_core::{ClientSecret, Configure, OAuth2, Provider, ProviderConfig, Result, Spec, parameter};
 pub use oauth_openid;
 use oauth_openid::{Discovery, Rules};
 
@@ -83,11 +81,10 @@ impl Provider for OktaOAuth2 {
     oauth_core::accessors!();
 }
 
-#[async_trait]
 impl Configure for OktaOAuth2 {
     const PARAMETERS: &'static [&'static str] = &["domain", "authorization_server_id"];
 
-    async fn from_config(config: &ProviderConfig) -> Result<Self> {
+    fn from_config(config: &ProviderConfig) -> Result<Self> {
         config.allow(Self::PARAMETERS)?;
         let (id, secret, domain) = (&*config.client_id, config.secret()?, config.required("domain")?);
         Ok(config.applied_to(match config.parameter("authorization_server_id") {

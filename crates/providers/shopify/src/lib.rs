@@ -138,11 +138,10 @@ impl Provider for ShopifyOAuth2 {
     }
 }
 
-#[async_trait]
 impl Configure for ShopifyOAuth2 {
     const PARAMETERS: &'static [&'static str] = &["shop", "api_version"];
 
-    async fn from_config(config: &ProviderConfig) -> Result<Self> {
+    fn from_config(config: &ProviderConfig) -> Result<Self> {
         config.allow(Self::PARAMETERS)?;
         let mut client = Self::new(&*config.client_id, config.secret()?, &config.required("shop")?)?;
         if let Some(version) = config.parameter("api_version") {
