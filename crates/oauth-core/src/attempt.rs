@@ -665,6 +665,14 @@ mod tests {
     }
 
     #[test]
+    fn an_attempt_keeps_the_piece_of_memory_that_was_decrypted() {
+        let attempt = &attempts()[0];
+        let bytes = SecretBytes::new([&[0xff; 17][..], &packed(attempt)].concat());
+        let place = bytes.expose().as_ptr();
+        assert_eq!(LoginAttempt::unpack(bytes, 17).unwrap().provider().as_ptr(), place);
+    }
+
+    #[test]
     fn nothing_may_be_missing_or_left_over() {
         for attempt in attempts() {
             let mut packed = packed(&attempt);
@@ -690,6 +698,10 @@ mod tests {
     fn what_contradicts_itself_is_refused() {
         let good = [6, 1, 1, 1, 1, 0, 0, 0, 0];
         assert!(unpacked(&by_hand(0, &good, "prcs")).is_some());
+        let with_max_age =
+            |last: u8| [&[0x81, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, last], &good[..]].concat();
+        let large = unpacked(&by_hand(8, &with_max_age(1), "prcs")).unwrap();
+        assert_eq!(large.max_age(), Some(Duration::from_secs((1 << 63) + 1)));
         let refused: &[(&str, Vec<u8>)] = &[
             ("two response modes", by_hand(3, &good, "prcs")),
             ("no nonce, but its text", by_hand(0, &[6, 1, 1, 1, 1, 0, 1, 0, 0], "prcsn")),
@@ -701,10 +713,7 @@ mod tests {
             ("data that is no JSON", by_hand(0, &[6, 1, 1, 1, 1, 0, 0, 0, 1], "prcs{")),
             ("a number in more bytes than it needs", by_hand(0, &[0x86, 0, 1, 1, 1, 1, 0, 0, 0, 0], "prcs")),
             ("a number without an end", by_hand(0, &[0xff; 12], "prcs")),
-            (
-                "a number of more than 64 bits",
-                by_hand(0, &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2], "prcs"),
-            ),
+            ("a number of more than 64 bits", by_hand(8, &with_max_age(2), "prcs")),
             (
                 "more texts than there are bytes",
                 by_hand(0, &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1], "prcs"),
