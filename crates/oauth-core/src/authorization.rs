@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::{
     OAuth2,
+    crypto::Base64Url,
     endpoints::check_url,
     error::{Error, ErrorKind, Operation, Result},
     form::{push_encoded, push_pair},
@@ -14,10 +15,11 @@ use crate::{
 /// What an authorization URL asks for (RFC 6749 section 4.1.1).
 ///
 /// ```
-/// use oauth_core::{AuthorizationRequest, CodeVerifier};
+/// use oauth_core::{AuthorizationRequest, CodeVerifier, random_tokens};
 ///
-/// let verifier = CodeVerifier::random()?;
-/// let request = AuthorizationRequest::new("https://app.example/callback").state("af0ifjsldkj").pkce(&verifier);
+/// let [state, verifier] = random_tokens()?;
+/// let verifier = CodeVerifier::new(verifier)?;
+/// let request = AuthorizationRequest::new("https://app.example/callback").state(&state).pkce(&verifier);
 /// # Ok::<(), oauth_core::Error>(())
 /// ```
 #[derive(Clone)]
@@ -28,8 +30,14 @@ pub struct AuthorizationRequest<'r> {
     nonce: Option<Cow<'r, str>>,
     scopes: Option<Vec<Cow<'r, str>>>,
     response_type: ResponseType,
-    challenge: Option<(Cow<'r, str>, CodeChallengeMethod)>,
+    challenge: Option<Challenge<'r>>,
     extras: Params,
+}
+
+#[derive(Clone)]
+enum Challenge<'r> {
+    S256(Base64Url),
+    Given(Cow<'r, str>, CodeChallengeMethod),
 }
 
 impl<'r> AuthorizationRequest<'r> {
@@ -77,14 +85,14 @@ impl<'r> AuthorizationRequest<'r> {
     }
 
     /// Sends the S256 challenge of this verifier (RFC 7636 section 4.3).
-    pub fn pkce(self, verifier: &CodeVerifier) -> Self {
-        let method = CodeChallengeMethod::S256;
-        self.code_challenge(verifier.challenge(method), method)
+    pub fn pkce(mut self, verifier: &CodeVerifier) -> Self {
+        self.challenge = Some(Challenge::S256(verifier.s256()));
+        self
     }
 
     /// Sends a challenge that was made elsewhere.
     pub fn code_challenge(mut self, challenge: impl Into<Cow<'r, str>>, method: CodeChallengeMethod) -> Self {
-        self.challenge = Some((challenge.into(), method));
+        self.challenge = Some(Challenge::Given(challenge.into(), method));
         self
     }
 
@@ -283,9 +291,18 @@ impl FixedPart {
             push(&mut url, "&state=", state);
         }
         push_pairs(&mut url, &self.scope);
-        if let Some((challenge, method)) = &request.challenge {
-            push(&mut url, "&code_challenge=", challenge);
-            push(&mut url, "&code_challenge_method=", method.as_str());
+        match &request.challenge {
+            None => {}
+            // There is nothing in it to encode.
+            Some(Challenge::S256(challenge)) => {
+                url.push_str("&code_challenge=");
+                url.push_str(challenge.as_str());
+                url.push_str("&code_challenge_method=S256");
+            }
+            Some(Challenge::Given(challenge, method)) => {
+                push(&mut url, "&code_challenge=", challenge);
+                push(&mut url, "&code_challenge_method=", method.as_str());
+            }
         }
         if let Some(nonce) = &request.nonce {
             push(&mut url, "&nonce=", nonce);

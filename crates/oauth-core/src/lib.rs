@@ -43,6 +43,7 @@
 //! | `hyper` | | [`HyperClient`], an [`HttpClient`] on hyper alone, for who sends many requests |
 //! | `reqwest-middleware` | | `reqwest_middleware::ClientWithMiddleware` is an [`HttpClient`] |
 
+mod attempt;
 mod authorization;
 mod call;
 mod clock;
@@ -76,7 +77,7 @@ pub use bytes;
 pub use call::{Call, form_encoded};
 pub use clock::{Clock, SystemClock};
 pub use config::{Configure, Parameter, ProviderConfig};
-pub use crypto::{hmac_sha256_hex, random_token};
+pub use crypto::{hmac_sha256_hex, random_token, random_tokens};
 pub use endpoints::Endpoints;
 pub use error::{
     Error, ErrorClass, ErrorKind, FailedReply, JwtCheck, JwtError, JwtUse, LoginError, OAuthError, Operation,

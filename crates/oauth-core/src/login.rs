@@ -1,20 +1,22 @@
 use std::{any::Any, borrow::Cow, fmt, time::Duration};
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::Serialize;
 use serde_json::Value;
-use time::OffsetDateTime;
 
 use crate::{
     OAuth2,
+    attempt::{Named, Texts},
     authorization::{AuthorizationRequest, Params, ResponseMode, ResponseType},
-    crypto::{random_token, random_tokens, sha256_base64url},
-    error::{ErrorKind, LoginError, OAuthError, Operation, Result},
-    pkce::CodeVerifier,
+    crypto::{RandomToken, fresh_tokens, sha256_base64url},
+    error::{Error, ErrorKind, LoginError, OAuthError, Operation, Result},
+    pkce::{CodeChallengeMethod, CodeVerifier},
     reply::shown,
     secret::{Secret, same_secret},
     spec::Pkce,
     token::OAuth2Token,
 };
+
+pub use crate::attempt::LoginAttempt;
 
 /// What an application may want of one login.
 #[derive(Clone, Default)]
@@ -150,39 +152,6 @@ impl fmt::Debug for StartedLogin {
     }
 }
 
-/// Everything that the callback of one login is checked against, in one value.
-///
-/// It serializes, for a session on the server. It holds the code verifier, so whoever puts it into the browser must
-/// encrypt and authenticate it.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct LoginAttempt {
-    provider: String,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    issuer: Option<String>,
-    redirect_uri: String,
-    #[serde(serialize_with = "expose")]
-    state: Secret,
-    #[serde(skip_serializing_if = "Option::is_none", default, with = "verifier")]
-    code_verifier: Option<CodeVerifier>,
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "expose_option", default)]
-    nonce: Option<Secret>,
-    #[serde(skip_serializing_if = "is_default", default)]
-    response_mode: ResponseMode,
-    #[serde(skip_serializing_if = "is_default", default)]
-    response_type: ResponseType,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    max_age: Option<u64>,
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    required_acr: Vec<String>,
-    scopes: Vec<String>,
-    /// Which client began it: two servers can go by one name.
-    client: String,
-    started_at: i64,
-    lifetime: u64,
-    #[serde(skip_serializing_if = "Value::is_null", default)]
-    data: Value,
-}
-
 /// A login that succeeded.
 #[derive(Clone)]
 #[non_exhaustive]
@@ -211,147 +180,11 @@ impl Login {
 }
 
 impl LoginAttempt {
-    /// The name of the provider it was started at.
-    #[must_use]
-    pub fn provider(&self) -> &str {
-        &self.provider
-    }
-
-    /// The redirect URI, which the code exchange repeats.
-    #[must_use]
-    pub fn redirect_uri(&self) -> &str {
-        &self.redirect_uri
-    }
-
-    /// The state by which a callback finds its attempt.
-    #[must_use]
-    pub fn state(&self) -> &str {
-        self.state.expose()
-    }
-
-    /// The code verifier, unless the provider takes none.
-    #[must_use]
-    pub fn code_verifier(&self) -> Option<&CodeVerifier> {
-        self.code_verifier.as_ref()
-    }
-
-    /// The nonce that the ID token must hold, where one is asked for.
-    #[must_use]
-    pub fn nonce(&self) -> Option<&str> {
-        self.nonce.as_ref().map(Secret::expose)
-    }
-
-    /// Expects this nonce in the ID token, for a provider that sends one without being asked by the scope `openid`. Its
-    /// `start_login` sets it before the URL is built.
-    #[must_use]
-    pub fn with_nonce(mut self, nonce: impl Into<Secret>) -> Self {
-        self.nonce = Some(nonce.into());
-        self
-    }
-
-    /// The same with a nonce, if it has none yet.
-    ///
-    /// # Errors
-    ///
-    /// A configuration error when the operating system has no random bytes to give.
-    pub fn with_random_nonce(self) -> Result<Self> {
-        match self.nonce {
-            Some(_) => Ok(self),
-            None => {
-                let nonce = random_token().map_err(|error| error.at(self.provider.clone()))?;
-                Ok(self.with_nonce(nonce))
-            }
-        }
-    }
-
-    /// The same with this scope among those that are asked for.
-    #[must_use]
-    pub fn with_scope(mut self, scope: &str) -> Self {
-        if !self.scopes.iter().flat_map(|scopes| scopes.split(' ')).any(|other| other == scope) {
-            self.scopes.insert(0, scope.to_owned());
-        }
-        self
-    }
-
-    /// Whether the callback must arrive as a form that another site's page posts, and not in the query of a URL (OAuth 2.0
-    /// Form Post Response Mode). A cookie comes with it only if it is `SameSite=None`.
-    #[must_use]
-    pub fn is_form_post(&self) -> bool {
-        self.response_mode == ResponseMode::FormPost
-    }
-
-    /// The way in which the callback must arrive.
-    #[must_use]
-    pub fn response_mode(&self) -> ResponseMode {
-        self.response_mode
-    }
-
-    /// What was asked for at the authorization endpoint.
-    #[must_use]
-    pub fn response_type(&self) -> ResponseType {
-        self.response_type
-    }
-
-    /// The scopes that were asked for.
-    #[must_use]
-    pub fn scopes(&self) -> &[String] {
-        &self.scopes
-    }
-
-    /// How long ago the user may have been authenticated, if it matters.
-    #[must_use]
-    pub fn max_age(&self) -> Option<Duration> {
-        self.max_age.map(Duration::from_secs)
-    }
-
-    /// The authentication contexts of which the ID token must name one; any will do where this is empty.
-    #[must_use]
-    pub fn required_acr(&self) -> &[String] {
-        &self.required_acr
-    }
-
-    /// The issuer that the callback and the ID token must name, where it is known.
-    #[must_use]
-    pub fn issuer(&self) -> Option<&str> {
-        self.issuer.as_deref()
-    }
-
-    /// When it began.
-    #[must_use]
-    pub fn started_at(&self) -> OffsetDateTime {
-        OffsetDateTime::from_unix_timestamp(self.started_at).unwrap_or(OffsetDateTime::UNIX_EPOCH)
-    }
-
-    /// The application's own data, from [`LoginOptions::data`].
-    #[must_use]
-    pub fn data(&self) -> &Value {
-        &self.data
-    }
-
-    /// How long it may take, from when it began.
-    #[must_use]
-    pub fn lifetime(&self) -> Duration {
-        Duration::from_secs(self.lifetime)
-    }
-
-    /// Whether it took longer than a sign-in may.
-    #[must_use]
-    pub fn is_expired(&self) -> bool {
-        self.is_expired_at(OffsetDateTime::now_utc())
-    }
-
-    pub(crate) fn is_expired_at(&self, now: OffsetDateTime) -> bool {
-        // An attempt from the future was made by a clock that is wrong, or by somebody who wants it to live for ever.
-        const CLOCK_SKEW: time::Duration = time::Duration::seconds(-60);
-        let age = now - self.started_at();
-        age > Duration::from_secs(self.lifetime) || age < CLOCK_SKEW
-    }
-
     /// A login of this attempt that ends with these tokens.
     pub(crate) fn login(&self, token: OAuth2Token) -> Login {
         Login {
             token,
-            requested_scopes: self.scopes.clone(),
+            requested_scopes: self.scopes().map(str::to_owned).collect(),
             data: self.data.clone(),
             extensions: http::Extensions::new(),
         }
@@ -365,14 +198,32 @@ impl OAuth2 {
     ///
     /// A configuration error when the operating system has no random bytes to give.
     pub fn new_attempt(&self, redirect_uri: &str, options: &LoginOptions) -> Result<LoginAttempt> {
-        let [state, verifier, nonce] =
-            random_tokens().map_err(|error| error.at(self.name().to_owned()))?.map(Secret::new);
-        let scopes: Vec<String> = match &options.scopes {
-            Some(scopes) => scopes.iter().map(ToString::to_string).collect(),
-            None => self.scopes().iter().map(ToString::to_string).collect(),
+        match &options.scopes {
+            Some(scopes) => self.attempt_with(redirect_uri, options, scopes),
+            None => self.attempt_with(redirect_uri, options, self.scopes()),
+        }
+    }
+
+    fn attempt_with(
+        &self,
+        redirect_uri: &str,
+        options: &LoginOptions,
+        scopes: &[Cow<'static, str>],
+    ) -> Result<LoginAttempt> {
+        let scopes = scopes.iter().map(|scope| &**scope);
+        let asks_for_id_token = scopes.clone().any(|scopes| {
+            // One scope, in most cases.
+            scopes == "openid" || (scopes.contains(' ') && scopes.split(' ').any(|scope| scope == "openid"))
+        });
+        let at_name = |error: Error| error.at(self.name().to_owned());
+        // The operating system is asked once, and not for more than is needed.
+        let (state, verifier, nonce) = if asks_for_id_token {
+            let [state, verifier, nonce] = fresh_tokens().map_err(at_name)?;
+            (state, verifier, Some(nonce))
+        } else {
+            let [state, verifier] = fresh_tokens().map_err(at_name)?;
+            (state, verifier, None)
         };
-        let asks_for_id_token =
-            scopes.iter().flat_map(|scope| scope.split(' ')).any(|scope| scope == "openid");
         let asked = |name: &str| options.extras.get(name).or_else(|| self.authorize_params().get(name));
         let max_age = asked("max_age").map(str::parse).transpose().map_err(|_| {
             let problem = "max_age must be a whole number of seconds".to_owned();
@@ -387,22 +238,24 @@ impl OAuth2 {
                 required.to_vec()
             }
         };
+        let named = Named {
+            provider: self.name(),
+            redirect_uri,
+            client: self.fingerprint(),
+            state: state.as_str(),
+            issuer: self.issuer(),
+            nonce: nonce.as_ref().map(RandomToken::as_str),
+        };
         let attempt = LoginAttempt {
-            provider: self.name().to_owned(),
-            issuer: self.issuer().map(str::to_owned),
-            redirect_uri: redirect_uri.to_owned(),
-            state,
+            texts: Texts::of(named, scopes),
             code_verifier: match self.pkce() {
-                Pkce::Challenge(_) => Some(CodeVerifier::of_random(verifier)),
+                Pkce::Challenge(_) => Some(CodeVerifier::of_random(&verifier)),
                 Pkce::Unsupported => None,
             },
-            nonce: asks_for_id_token.then_some(nonce),
             response_mode: self.response_mode(options.response_type, &options.extras),
             response_type: options.response_type,
             max_age,
             required_acr,
-            scopes,
-            client: self.fingerprint().to_owned(),
             started_at: self.now().unix_timestamp(),
             lifetime: self.login_lifetime().as_secs(),
             data: options.data.clone(),
@@ -416,9 +269,8 @@ impl OAuth2 {
     /// Tells this client from others that go by the same name.
     fn fingerprint(&self) -> &str {
         self.kept_fingerprint().get_or_init(|| {
-            let mut whole = sha256_base64url(&format!("{}\n{}", self.client_id(), self.endpoints().token));
-            whole.truncate(16);
-            whole
+            let whole = sha256_base64url(&format!("{}\n{}", self.client_id(), self.endpoints().token));
+            whole.as_str()[..16].to_owned()
         })
     }
 
@@ -428,11 +280,13 @@ impl OAuth2 {
         attempt: &'a LoginAttempt,
         options: &LoginOptions,
     ) -> AuthorizationRequest<'a> {
-        let mut request = AuthorizationRequest::new(&*attempt.redirect_uri)
+        let mut request = AuthorizationRequest::new(attempt.redirect_uri())
             .state(attempt.state())
-            .scopes(attempt.scopes.iter().map(String::as_str))
             .response_type(attempt.response_type)
             .params(&options.extras);
+        if !attempt.scopes().eq(self.scopes()) {
+            request = request.scopes(attempt.scopes());
+        }
         if !options.required_acr.is_empty() {
             let asked = options.extras.get("claims").or_else(|| self.authorize_params().get("claims"));
             // What cannot be put together was refused when the attempt was made.
@@ -441,7 +295,10 @@ impl OAuth2 {
             }
         }
         if let (Some(verifier), Pkce::Challenge(method)) = (attempt.code_verifier(), self.pkce()) {
-            request = request.code_challenge(verifier.challenge(method), method);
+            request = match method {
+                CodeChallengeMethod::S256 => request.pkce(verifier),
+                CodeChallengeMethod::Plain => request.code_challenge(verifier.expose(), method),
+            };
         }
         if let Some(nonce) = attempt.nonce() {
             request = request.nonce(nonce);
@@ -463,8 +320,8 @@ impl OAuth2 {
         if let Some(name) = callback.duplicate() {
             return refuse(LoginError::DuplicateParameter(name.to_owned()));
         }
-        if attempt.provider != self.name() || attempt.client != self.fingerprint() {
-            return refuse(LoginError::OtherProvider { started_at: attempt.provider.clone() });
+        if attempt.provider() != self.name() || attempt.client() != self.fingerprint() {
+            return refuse(LoginError::OtherProvider { started_at: attempt.provider().to_owned() });
         }
         match callback.get("state") {
             None | Some("") => return refuse(LoginError::MissingState),
@@ -611,17 +468,6 @@ impl fmt::Debug for Login {
     }
 }
 
-impl fmt::Debug for LoginAttempt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LoginAttempt")
-            .field("provider", &self.provider)
-            .field("redirect_uri", &self.redirect_uri)
-            .field("scopes", &self.scopes)
-            .field("started_at", &self.started_at)
-            .finish_non_exhaustive()
-    }
-}
-
 fn spaced<'a>(items: impl IntoIterator<Item = &'a str>) -> String {
     items.into_iter().collect::<Vec<_>>().join(" ")
 }
@@ -651,36 +497,4 @@ fn essential_acr(claims: &str) -> Vec<String> {
     }
     let values = acr["values"].as_array().into_iter().flatten().chain([&acr["value"]]);
     values.filter_map(Value::as_str).map(str::to_owned).collect()
-}
-
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
-}
-
-fn expose<S: Serializer>(secret: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
-    secret.expose().serialize(serializer)
-}
-
-fn expose_option<S: Serializer>(secret: &Option<Secret>, serializer: S) -> Result<S::Ok, S::Error> {
-    secret.as_ref().map(Secret::expose).serialize(serializer)
-}
-
-mod verifier {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
-
-    use crate::pkce::CodeVerifier;
-
-    pub(super) fn serialize<S: Serializer>(
-        verifier: &Option<CodeVerifier>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        verifier.as_ref().map(CodeVerifier::expose).serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<CodeVerifier>, D::Error> {
-        let verifier = Option::<String>::deserialize(deserializer)?;
-        verifier.map(CodeVerifier::new).transpose().map_err(D::Error::custom)
-    }
 }

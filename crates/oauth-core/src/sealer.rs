@@ -1,9 +1,6 @@
 use std::{borrow::Cow, fmt};
 
-use base64::{
-    Engine,
-    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
-};
+use base64::{Engine, engine::general_purpose::STANDARD};
 use ring::{
     aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
     digest,
@@ -12,8 +9,10 @@ use ring::{
 use zeroize::Zeroizing;
 
 use crate::{
+    crypto::BASE64URL,
     error::{Error, Operation, Result},
     login::LoginAttempt,
+    secret::SecretBytes,
 };
 
 /// Turns a [`LoginAttempt`] into an encrypted and authenticated string and back, so that the browser can keep it in a
@@ -78,8 +77,9 @@ pub struct Opened {
 }
 
 // version ‖ key id ‖ nonce ‖ ciphertext and tag; an attempt as base64url. Version and key id are authenticated too, and
-// what bytes are bound to. The version says which of the two it is, so that neither can be taken for the other.
-const ATTEMPT: u8 = 1;
+// what bytes are bound to. The version says which of the two it is, so that neither can be taken for the other. 1 was an
+// attempt as JSON.
+const ATTEMPT: u8 = 3;
 const BYTES: u8 = 2;
 const KEY_ID_LEN: usize = 4;
 const HEAD_LEN: usize = 1 + KEY_ID_LEN;
@@ -107,12 +107,11 @@ impl Sealer {
         let failed = |what: &str| {
             Error::configuration(attempt.provider().to_owned(), what).during(Operation::START_LOGIN)
         };
-        // An attempt without much data of the application's has about 500 bytes.
-        let write = |to: &mut Vec<u8>| {
-            serde_json::to_writer(to, attempt).map_err(|_| "the attempt's data is no JSON")
-        };
-        let sealed = self.seal_any(ATTEMPT, 1024, write, &[]).map_err(failed)?;
-        Ok(URL_SAFE_NO_PAD.encode(sealed))
+        let no_json = |_| "the attempt's data is no JSON";
+        let data = attempt.data_len().map_err(no_json).map_err(failed)?;
+        let write = |to: &mut Vec<u8>| attempt.pack(data, to).map_err(no_json);
+        let sealed = self.seal_any(ATTEMPT, attempt.packed_len(data), write, &[]).map_err(failed)?;
+        Ok(BASE64URL.encode(sealed))
     }
 
     /// Seals any bytes, bound to a context that must be the same when they are opened: the name of the place where they
@@ -135,7 +134,11 @@ impl Sealer {
     ///
     /// A [`SealError`] that says whether it was changed or moved, or sealed with an unknown key.
     pub fn open_bytes(&self, sealed: &[u8], context: &[u8]) -> Result<Opened, SealError> {
-        self.opened(BYTES, sealed, context)
+        let [head, nonce, secret] = parts(BYTES, sealed)?;
+        let mut plain = Zeroizing::new(secret.to_vec());
+        let (length, is_current) = self.open_in_place(head, nonce, &mut plain, context)?;
+        plain.truncate(length);
+        Ok(Opened { plain, is_current })
     }
 
     /// Opens a sealed attempt of this provider and this redirect URI.
@@ -160,13 +163,18 @@ impl Sealer {
     ///
     /// A [`SealError`] that says what is wrong with it.
     pub fn open_any(&self, sealed: &str) -> Result<LoginAttempt, SealError> {
-        let sealed = URL_SAFE_NO_PAD.decode(sealed).map_err(|_| SealError::Damaged)?;
-        let secret = self.opened(ATTEMPT, &sealed, &[])?.plain;
-        let attempt: LoginAttempt = serde_json::from_slice(&secret).map_err(|_| SealError::Damaged)?;
+        // It is decrypted where it stands, and the attempt keeps that piece of memory.
+        let mut sealed = SecretBytes::new(BASE64URL.decode(sealed).map_err(|_| SealError::Damaged)?);
+        parts(ATTEMPT, sealed.expose())?;
+        let (head, rest) = sealed.expose_mut().split_at_mut(HEAD_LEN);
+        let (nonce, secret) = rest.split_at_mut(NONCE_LEN);
+        let (length, _) = self.open_in_place(head, nonce, secret, &[])?;
+        sealed.truncate(HEAD_LEN + NONCE_LEN + length);
+        let attempt = LoginAttempt::unpack(sealed, HEAD_LEN + NONCE_LEN).ok_or(SealError::Damaged)?;
         if attempt.is_expired() { Err(SealError::Expired) } else { Ok(attempt) }
     }
 
-    /// Seals what is written, of about this length.
+    /// Seals what is written, of this length at most.
     fn seal_any(
         &self,
         version: u8,
@@ -197,28 +205,40 @@ impl Sealer {
         Ok(sealed)
     }
 
-    fn opened(&self, version: u8, sealed: &[u8], context: &[u8]) -> Result<Opened, SealError> {
-        let (head, rest) = sealed.split_at_checked(HEAD_LEN).ok_or(SealError::Damaged)?;
-        let (nonce, secret) = rest.split_at_checked(NONCE_LEN).ok_or(SealError::Damaged)?;
-        if head[0] != version {
-            return Err(SealError::Damaged);
-        }
+    /// Opens a ciphertext with its tag. Says how many bytes of it are the secret now, and whether the first key sealed it.
+    fn open_in_place(
+        &self,
+        head: &[u8],
+        nonce: &[u8],
+        secret: &mut [u8],
+        context: &[u8],
+    ) -> Result<(usize, bool), SealError> {
         let mut outcome = Err(SealError::UnknownKey);
-        // More than one only if the short ids of two keys are the same.
-        for (index, key) in self.keys.iter().enumerate().filter(|(_, key)| key.id == head[1..]) {
+        let mut fitting = self.keys.iter().enumerate().filter(|(_, key)| key.id == head[1..]).peekable();
+        while let Some((index, key)) = fitting.next() {
             outcome = Err(SealError::Damaged);
+            // A failure spoils the bytes. There is another key to try only if the short ids of two are the same.
+            let copy = fitting.peek().map(|_| secret.to_vec());
             let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| SealError::Damaged)?;
-            let mut plain = Zeroizing::new(secret.to_vec());
             let aad = bound(head, context);
-            let length =
-                key.aead().and_then(|aead| Some(aead.open_in_place(nonce, aad, &mut plain).ok()?.len()));
-            if let Some(length) = length {
-                plain.truncate(length);
-                return Ok(Opened { plain, is_current: index == 0 });
+            if let Some(aead) = key.aead()
+                && let Ok(plain) = aead.open_in_place(nonce, aad, secret)
+            {
+                return Ok((plain.len(), index == 0));
+            }
+            if let Some(copy) = copy {
+                secret.copy_from_slice(&copy);
             }
         }
         outcome
     }
+}
+
+/// Head, nonce and ciphertext of what has this version.
+fn parts(version: u8, sealed: &[u8]) -> Result<[&[u8]; 3], SealError> {
+    let (head, rest) = sealed.split_at_checked(HEAD_LEN).ok_or(SealError::Damaged)?;
+    let (nonce, secret) = rest.split_at_checked(NONCE_LEN).ok_or(SealError::Damaged)?;
+    if head[0] == version { Ok([head, nonce, secret]) } else { Err(SealError::Damaged) }
 }
 
 /// What is authenticated beside the secret.
@@ -266,6 +286,7 @@ impl SealingKey {
         })
     }
 
+    #[inline]
     fn aead(&self) -> Option<LessSafeKey> {
         UnboundKey::new(&CHACHA20_POLY1305, &*self.bytes).ok().map(LessSafeKey::new)
     }
@@ -311,6 +332,7 @@ impl std::error::Error for SealError {}
 
 #[cfg(test)]
 mod tests {
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use serde_json::json;
 
     use super::*;
@@ -414,6 +436,94 @@ mod tests {
         old["started_at"] = json!(old["started_at"].as_i64().unwrap() - 601);
         let old: LoginAttempt = serde_json::from_value(old).unwrap();
         assert_eq!(sealer.open_any(&sealer.seal(&old).unwrap()).unwrap_err(), SealError::Expired);
+    }
+
+    /// What was sealed with a valid key, but never by `seal`.
+    fn sealed_as_attempt(sealer: &Sealer, plain: &[u8]) -> String {
+        let write = |to: &mut Vec<u8>| {
+            to.extend_from_slice(plain);
+            Ok(())
+        };
+        URL_SAFE_NO_PAD.encode(sealer.seal_any(ATTEMPT, plain.len(), write, &[]).unwrap())
+    }
+
+    fn plain(attempt: &LoginAttempt) -> Vec<u8> {
+        let mut plain = Vec::new();
+        attempt.pack(attempt.data_len().unwrap(), &mut plain).unwrap();
+        plain
+    }
+
+    #[test]
+    fn mutated_contents_under_a_valid_key_never_panic_and_mean_one_thing() {
+        let sealer = Sealer::new(key(1));
+        let seeds = [plain(&attempt("return-to")), plain(&attempt(""))];
+        // Xorshift, so that a failure can be repeated.
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut random = |below: usize| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state % below as u64) as usize
+        };
+        let (mut opened, mut damaged) = (0, 0);
+        for round in 0..20_000 {
+            let mut bytes = seeds[round % seeds.len()].clone();
+            for _ in 0..=random(3) {
+                // The numbers at the start are what can go wrong.
+                let reach = if random(2) == 0 { bytes.len().min(28) } else { bytes.len() };
+                let at = random(reach.max(1));
+                match random(6) {
+                    0 if !bytes.is_empty() => bytes[at] ^= 1 << random(8),
+                    1 if !bytes.is_empty() => bytes[at] = [0, 0x7f, 0x80, 0xff][random(4)],
+                    2 if !bytes.is_empty() => drop(bytes.remove(at)),
+                    3 => bytes.insert(at.min(bytes.len()), random(256) as u8),
+                    4 => bytes.truncate(at),
+                    _ => bytes.extend(vec![random(256) as u8; random(20)]),
+                }
+            }
+            match sealer.open_any(&sealed_as_attempt(&sealer, &bytes)) {
+                Ok(attempt) => {
+                    opened += 1;
+                    // JSON can be written in several ways; all else only in one.
+                    if attempt.data().is_null() || attempt.data().is_string() {
+                        assert_eq!(plain(&attempt), bytes, "{round}");
+                    }
+                }
+                Err(SealError::Damaged | SealError::Expired) => damaged += 1,
+                Err(other) => panic!("{round}: {other:?}"),
+            }
+        }
+        assert!(opened > 100 && damaged > 10_000, "{opened} and {damaged}");
+    }
+
+    #[test]
+    fn garbage_of_any_size_is_damage() {
+        let sealer = Sealer::new(key(1));
+        let million = "A".repeat(1 << 20);
+        assert_eq!(sealer.open_any(&million).unwrap_err(), SealError::Damaged);
+        assert_eq!(sealer.open_any(&"ä".repeat(1 << 19)).unwrap_err(), SealError::Damaged);
+        let zeros = sealed_as_attempt(&sealer, &vec![0; 1 << 20]);
+        assert_eq!(sealer.open_any(&zeros).unwrap_err(), SealError::Damaged);
+        assert_eq!(sealer.open_any(&sealed_as_attempt(&sealer, b"")).unwrap_err(), SealError::Damaged);
+        // The form of an earlier version.
+        let json = serde_json::to_vec(&attempt("")).unwrap();
+        assert_eq!(sealer.open_any(&sealed_as_attempt(&sealer, &json)).unwrap_err(), SealError::Damaged);
+        // A large attempt is no damage.
+        let large = sealer.seal(&attempt(&"x".repeat(1 << 20))).unwrap();
+        assert_eq!(sealer.open_any(&large).unwrap().data().as_str().map(str::len), Some(1 << 20));
+    }
+
+    #[test]
+    fn keys_with_the_same_short_id_are_tried_one_after_the_other() {
+        let first = key(1);
+        let second = SealingKey { id: first.id, ..key(2) };
+        let ring = Sealer::new(first).with_old_key(second.clone());
+        let old = Sealer::new(second);
+        assert!(ring.open(&old.seal(&attempt("")).unwrap(), "oauth2", REDIRECT_URI).is_ok());
+        let sealed = old.seal_bytes(b"secret", b"row 1").unwrap();
+        assert_eq!(&**ring.open_bytes(&sealed, b"row 1").unwrap().plain, b"secret");
+        let other = Sealer::new(SealingKey { id: key(1).id, ..key(3) });
+        assert_eq!(ring.open_any(&other.seal(&attempt("")).unwrap()).unwrap_err(), SealError::Damaged);
     }
 
     #[test]

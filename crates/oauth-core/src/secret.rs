@@ -22,14 +22,60 @@ impl Secret {
     pub fn expose(&self) -> &str {
         &self.0
     }
+
+    /// Shortens it to so many bytes, if a character ends there.
+    pub(crate) fn truncate(&mut self, length: usize) {
+        // What stands behind is wiped with the rest.
+        if self.0.is_char_boundary(length) {
+            self.0.truncate(length);
+        }
+    }
 }
 
 impl Drop for Secret {
     fn drop(&mut self) {
-        // `Zeroizing<String>` would do it byte by byte, which takes longer than to read a token.
-        let mut bytes = std::mem::take(&mut self.0).into_bytes();
-        bytes.resize(bytes.capacity(), 0);
-        zeroize_bytes(&mut bytes);
+        drop(SecretBytes(std::mem::take(&mut self.0).into_bytes()));
+    }
+}
+
+/// Bytes that must not be seen, wiped from memory when dropped.
+pub(crate) struct SecretBytes(Vec<u8>);
+
+impl SecretBytes {
+    pub(crate) fn new(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    pub(crate) fn expose(&self) -> &[u8] {
+        &self.0
+    }
+
+    pub(crate) fn expose_mut(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
+
+    pub(crate) fn truncate(&mut self, length: usize) {
+        self.0.truncate(length);
+    }
+
+    /// The text that starts at a place, in the same piece of memory; `None` if it is no UTF-8.
+    pub(crate) fn into_text(mut self, from: usize) -> Option<Secret> {
+        self.0.drain(..from.min(self.0.len()));
+        match String::from_utf8(std::mem::take(&mut self.0)) {
+            Ok(text) => Some(Secret(text)),
+            Err(error) => {
+                drop(Self(error.into_bytes()));
+                None
+            }
+        }
+    }
+}
+
+impl Drop for SecretBytes {
+    fn drop(&mut self) {
+        // `Zeroizing` would do it byte by byte, which takes longer than to read a token.
+        self.0.resize(self.0.capacity(), 0);
+        zeroize_bytes(&mut self.0);
     }
 }
 

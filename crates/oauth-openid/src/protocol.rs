@@ -211,11 +211,7 @@ impl OpenIDConnect {
         self.rules.id_token_always
             || self.rules.openid_always
             || attempt.response_type() == ResponseType::CodeIdToken
-            || attempt
-                .scopes()
-                .iter()
-                .flat_map(|scope| scope.split([' ', ',']))
-                .any(|scope| scope == "openid")
+            || attempt.scopes().flat_map(|scope| scope.split([' ', ','])).any(|scope| scope == "openid")
     }
 }
 

@@ -12,6 +12,7 @@ use crate::{
 };
 
 const FLOOR: &str = "ChaCha20-Poly1305 alone";
+const SHORT: &str = "ChaCha20-Poly1305 alone, of as many bytes as are sealed";
 const OURS: &str = "oauth-clients";
 const COOKIE: &str = "private cookie of `cookie`";
 
@@ -36,14 +37,23 @@ pub fn row(world: &mut World) -> Result<Row> {
         jar.get("login").map(|cookie| cookie.value().to_owned()).unwrap_or_default()
     };
     let aead = Aead::default();
-    let bare = aead.sealed(text.as_bytes());
+    // What is sealed beside the 17 bytes of head and nonce and the 16 of the tag, in base64 without padding.
+    let short = "x".repeat(sealed.len() * 3 / 4 - 33);
+    let (bare_text, bare_short) = (aead.sealed(text.as_bytes()), aead.sealed(short.as_bytes()));
+    let seal_bare = |text: &str, count| {
+        for _ in 0..count {
+            std::hint::black_box(aead.seal(text.as_bytes()));
+        }
+    };
+    let open_bare = |bare: &[u8], count| {
+        for _ in 0..count {
+            std::hint::black_box(aead.open(bare));
+        }
+    };
 
     let seal = vec![
-        Contender::new(FLOOR, |count| {
-            for _ in 0..count {
-                std::hint::black_box(aead.seal(text.as_bytes()));
-            }
-        }),
+        Contender::new(FLOOR, |count| seal_bare(&text, count)),
+        Contender::new(SHORT, |count| seal_bare(&short, count)),
         Contender::new(OURS, |count| {
             for _ in 0..count {
                 std::hint::black_box(sealer.seal(&attempt).expect("it is sealed"));
@@ -60,11 +70,8 @@ pub fn row(world: &mut World) -> Result<Row> {
     ];
     let sealing = interleave(seal, world.plan(20_000), &mut nobody);
     let open = vec![
-        Contender::new(FLOOR, |count| {
-            for _ in 0..count {
-                std::hint::black_box(aead.open(&bare));
-            }
-        }),
+        Contender::new(FLOOR, |count| open_bare(&bare_text, count)),
+        Contender::new(SHORT, |count| open_bare(&bare_short, count)),
         Contender::new(OURS, |count| {
             for _ in 0..count {
                 let attempt = sealer.open(&sealed, "oauth2", REDIRECT_URI);
@@ -83,26 +90,31 @@ pub fn row(world: &mut World) -> Result<Row> {
         }),
     ];
     let opening = interleave(open, world.plan(20_000), &mut nobody);
-    let cast = Cast { ours: &[OURS], floors: &[FLOOR], base: FLOOR };
+    let cast = Cast { ours: &[OURS], floors: &[FLOOR, SHORT], base: FLOOR };
     let tables = [("seal", sealing), ("open", opening)].map(|(title, measured)| {
-        times(title, &measured, &cast, Clock::Cpu).with_goal(
-            "CPU ≤ 1.5 × the AEAD alone",
-            &measured,
-            (OURS, FLOOR),
-            Clock::Cpu,
-            1.5,
-        )
+        times(title, &measured, &cast, Clock::Cpu)
+            .with_goal("CPU ≤ 1.5 × the AEAD alone", &measured, (OURS, FLOOR), Clock::Cpu, 1.5)
+            .with_goal(
+                "CPU ≤ 1.5 × the AEAD alone, of as many bytes",
+                &measured,
+                (OURS, SHORT),
+                Clock::Cpu,
+                1.5,
+            )
     });
     Ok(Row {
         id: "seal",
         title: "Sealed login attempt",
         method: format!(
-            "{} in each round, of one attempt whose JSON has {} bytes and whose sealed form has {} characters. The AEAD alone gets \
-             the JSON as bytes, copies it, and seals it with a fresh random nonce, or opens it; it neither writes nor reads JSON or \
-             base64. The private cookie (AES-256-GCM) holds the same JSON, written and read each time.",
+            "{} in each round, of one attempt whose JSON has {} bytes. The library seals a compact form of {} bytes, which is {} \
+             characters as a cookie. The AEAD alone gets the JSON as bytes, or as many bytes as the compact form has, copies them, and \
+             seals them with a fresh random nonce, or opens them; it neither writes nor reads an attempt or base64, and has its key \
+             ready. The private cookie (AES-256-GCM) holds the JSON, written and read each time, as {} characters.",
             world.plan(20_000).iterations,
             text.len(),
-            sealed.len()
+            short.len(),
+            sealed.len(),
+            private.len()
         ),
         tables: tables.into(),
     })
