@@ -27,8 +27,9 @@ pub(crate) struct Jws {
 
 /// How many parts of base64url a text has: three for a JWS, five for a JWE.
 pub(crate) fn parts(token: &str) -> usize {
-    // Counting bytes is what a compiler makes the fastest code of.
-    1 + token.bytes().filter(|byte| *byte == b'.').count()
+    // In pieces whose count fits in a byte, so that the compiler can count in sixteen bytes at once.
+    let dots_in = |piece: &[u8]| piece.iter().map(|byte| u8::from(*byte == b'.')).sum::<u8>();
+    1 + token.as_bytes().chunks(255).map(|piece| usize::from(dots_in(piece))).sum::<usize>()
 }
 
 impl Jws {

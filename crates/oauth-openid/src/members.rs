@@ -17,6 +17,9 @@ use serde::{
 /// How many members there is room for at first. Few tokens have more.
 const USUAL_MEMBERS: usize = 16;
 
+/// Up to how many names it is quickest to compare each with each.
+const FEW_NAMES: usize = 32;
+
 /// The members of a JSON object, no two of one name.
 ///
 /// All names and texts stand in one string, because a map of strings would take two allocations for each claim of each token
@@ -24,7 +27,6 @@ const USUAL_MEMBERS: usize = 16;
 #[derive(Clone, Default)]
 pub(crate) struct Members {
     text: String,
-    /// In the order of [`sort_key`].
     members: Vec<Member>,
 }
 
@@ -56,11 +58,6 @@ pub(crate) enum Claim<'m> {
     Other(&'m Value),
 }
 
-/// By what members are in order: the shorter name first, so that most comparisons end with a look at the lengths.
-fn sort_key(name: &str) -> (usize, &str) {
-    (name.len(), name)
-}
-
 impl Members {
     /// Reads a JSON text; `None` if it is another thing than an object.
     ///
@@ -80,9 +77,9 @@ impl Members {
 
     /// The value of a member, if it is there.
     pub(crate) fn get(&self, name: &str) -> Option<Claim<'_>> {
-        let found =
-            self.members.binary_search_by(|member| sort_key(member.name.of(&self.text)).cmp(&sort_key(name)));
-        self.members.get(found.ok()?).map(|member| member.value.of(&self.text))
+        // One after the other: the lengths tell nearly all names apart, so that no other order of so few is quicker.
+        let found = self.members.iter().find(|member| member.name.is(name, &self.text))?;
+        Some(found.value.of(&self.text))
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
@@ -100,6 +97,19 @@ impl Members {
             Claim::Other(value) => value.as_f64().filter(|number| number.is_finite()),
             Claim::Text(_) => None,
         }
+    }
+
+    fn has_a_name_twice(&self) -> bool {
+        let names = || self.members.iter().map(|member| member.name);
+        if self.members.len() <= FEW_NAMES {
+            return names().enumerate().any(|(at, name)| {
+                let name = name.of(&self.text);
+                names().take(at).any(|other| other.is(name, &self.text))
+            });
+        }
+        let mut sorted: Vec<&str> = names().map(|name| name.of(&self.text)).collect();
+        sorted.sort_unstable();
+        sorted.windows(2).any(|pair| pair[0] == pair[1])
     }
 
     /// The same as serde_json has it.
@@ -120,6 +130,10 @@ impl Span {
 
     fn of(self, all: &str) -> &str {
         all.get(self.start..self.end).unwrap_or_default()
+    }
+
+    fn is(self, text: &str, all: &str) -> bool {
+        self.end - self.start == text.len() && self.of(all) == text
     }
 }
 
@@ -199,12 +213,10 @@ impl<'de> Visitor<'de> for Reader {
             let value = source.next_value_seed(Rest(&mut text))?;
             members.push(Member { name, value });
         }
-        members
-            .sort_unstable_by(|one, other| sort_key(one.name.of(&text)).cmp(&sort_key(other.name.of(&text))));
-        let names = |pair: &[Member]| pair[0].name.of(&text) == pair[1].name.of(&text);
-        match members.windows(2).any(names) {
+        let members = Members { text, members };
+        match members.has_a_name_twice() {
             true => Err(de::Error::custom(TWICE_IN_JSON)),
-            false => Ok(Members { text, members }),
+            false => Ok(members),
         }
     }
 }
@@ -321,6 +333,20 @@ mod tests {
         let members = read(&Value::Object(many.clone()).to_string());
         assert_eq!(members.to_map(), many);
         assert_eq!(members.text("claim_999"), Some("999"));
+    }
+
+    #[test]
+    fn tk_21_a_member_that_stands_twice_is_refused_however_many_there_are() {
+        for count in [1, FEW_NAMES - 1, FEW_NAMES, FEW_NAMES + 1, 5_000] {
+            let names = (0..count).map(|at| format!("\"claim_{at}\":0"));
+            let once = names.clone().collect::<Vec<_>>().join(",");
+            let last = count - 1;
+            for twice in [0, count / 2, last] {
+                let json = format!("{{{once},\"claim_{twice}\":1}}");
+                assert_eq!(Members::parse(json.as_bytes()).unwrap_err(), TWICE_IN_JSON, "{twice} of {count}");
+            }
+            assert_eq!(read(&format!("{{{once}}}")).members.len(), count);
+        }
     }
 
     #[test]

@@ -98,10 +98,10 @@ impl OpenIDConnect {
             _ => ("id_token_signing_alg_values_supported", &self.rules.algorithms),
         };
         let listed: Vec<_> = metadata
-            .and_then(|metadata| metadata.list(list))
+            .and_then(|metadata| metadata.members().get(list)?.as_array())
             .into_iter()
             .flatten()
-            .filter_map(Algorithm::of)
+            .filter_map(|name| Algorithm::of(name.as_str()?))
             .filter(|algorithm| own.contains(algorithm))
             .collect();
         if listed.is_empty() { Cow::Borrowed(own) } else { Cow::Owned(listed) }

@@ -37,6 +37,7 @@ pub fn run(work: &str, count: usize) -> Result<()> {
         "verify-es256" => Signer::es256()?,
         _ => Signer::eddsa()?,
     };
+    let key = signer.parsed()?;
     let id_token = signer.token(&claims(ISSUER, "nonce"));
     let id_tokens = crate::rows::verifying_client(&signer)?;
     let expected = Expectations::new().nonce("nonce");
@@ -78,6 +79,9 @@ pub fn run(work: &str, count: usize) -> Result<()> {
                 }
                 "verify" | "verify-es256" | "verify-eddsa" => {
                     id_tokens.verify_id_token(&id_token, &expected).await?;
+                }
+                "verify-by-hand" => {
+                    std::hint::black_box(crate::rows::by_hand(&id_token, &key));
                 }
                 "live" => {
                     std::hint::black_box(manager.get(&live).await?);
