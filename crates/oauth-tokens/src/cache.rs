@@ -22,6 +22,8 @@ pub(crate) type Ending = watch::Receiver<Option<Outcome>>;
 
 /// Enough for each core that two seldom meet on one lock; more would only fill the processor's caches.
 const SHARDS_PER_CORE: usize = 4;
+/// More cores than any machine has.
+const MOST_SHARDS: usize = 1 << 16;
 
 /// What is known of a key.
 pub(crate) struct Answer {
@@ -108,7 +110,8 @@ pub(crate) struct Pilot {
 impl Cache {
     pub(crate) fn new(capacity: usize) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let shards = cores.saturating_mul(SHARDS_PER_CORE);
+        // A power of two, because to divide by another number takes as long as to lock.
+        let shards = cores.saturating_mul(SHARDS_PER_CORE).min(MOST_SHARDS).next_power_of_two();
         Self {
             shards: (0..shards).map(|_| Padded::default()).collect(),
             shard_capacity: capacity.div_ceil(shards).max(1),
@@ -174,7 +177,7 @@ impl Cache {
     }
 
     fn lock(&self, key: &TokenKey) -> &RwLock<Shard> {
-        &self.shards[(key.hash_code() % self.shards.len() as u64) as usize].0
+        &self.shards[key.hash_code() as usize & (self.shards.len() - 1)].0
     }
 
     // No step leaves a shard half-changed, so that what a panic left behind can be used.
