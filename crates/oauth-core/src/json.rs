@@ -20,11 +20,11 @@ pub fn parse(text: &[u8]) -> Result<Value, String> {
 }
 
 /// Reads a whole JSON text into another form than [`Value`]. That no member stands twice is for the form to see to: by
-/// [`Strict`] in what it holds as a [`Value`], and elsewhere by the error [`DUPLICATE`].
+/// [`StrictJson`](Strict) in what it holds as a [`Value`], and elsewhere by the error [`TWICE_IN_JSON`](DUPLICATE).
 ///
 /// # Errors
 ///
-/// The same as of [`parse`].
+/// The same as of [`parse_json`](parse).
 pub fn parse_as<'t, S: DeserializeSeed<'t>>(text: &'t [u8], form: S) -> Result<S::Value, String> {
     // Some servers begin with a byte order mark, which RFC 8259 section 8.1 lets readers ignore.
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
@@ -46,7 +46,7 @@ pub fn parse_as<'t, S: DeserializeSeed<'t>>(text: &'t [u8], form: S) -> Result<S
     })
 }
 
-/// The error of a form for [`parse_as`] that finds a member twice.
+/// The error of a form for [`parse_json_as`](parse_as) that finds a member twice.
 pub const DUPLICATE: &str = "an object names a member twice";
 
 /// A value in which no object names a member twice.
@@ -151,6 +151,7 @@ mod tests {
         ] {
             assert_eq!(parse(text).unwrap_err(), reason);
         }
-        assert!(parse(b"\"\xff\"").unwrap_err().starts_with("it is not JSON"));
+        assert_eq!(parse(b"\"\xff\"").unwrap_err(), "it is not JSON (line 1, column 2)");
+        assert_eq!(parse(b"{\n\"a\":\"\xff\"}").unwrap_err(), "it is not JSON (line 2, column 6)");
     }
 }

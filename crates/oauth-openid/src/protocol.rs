@@ -438,7 +438,7 @@ fn same_event(first: &Members, second: &Members) -> Result<(), Refusal> {
     const EVENT_AND_USER: &[&str] =
         &["auth_time", "acr", "amr", "azp", "sid", "email", "email_verified", "phone_number"];
     for name in EVENT_AND_USER {
-        if let (Some(one), Some(other)) = (first.get(*name), second.get(name))
+        if let (Some(one), Some(other)) = (first.get(name), second.get(name))
             && one != other
         {
             return Err((JwtCheck::Agreement, format!("its {name} is not the callback's")));

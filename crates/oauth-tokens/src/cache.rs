@@ -17,17 +17,18 @@ use crate::{error::Error, key::TokenKey, timing::Moment};
 /// A live token, or why there is none.
 pub(crate) type Outcome = Result<Arc<OAuth2Token>, Error>;
 
+/// The same in two words, which is all that is moved about when a live token is asked for.
+pub(crate) type SmallOutcome = Result<Arc<OAuth2Token>, Box<Error>>;
+
 /// How a refresh that is under way in this process will end.
 pub(crate) type Ending = watch::Receiver<Option<Outcome>>;
 
 /// Enough for each core that two seldom meet on one lock; more would only fill the processor's caches.
 const SHARDS_PER_CORE: usize = 4;
-/// More cores than any machine has.
-const MOST_SHARDS: usize = 1 << 16;
 
 /// What is known of a key.
 pub(crate) struct Answer {
-    pub(crate) outcome: Result<Arc<OAuth2Token>, Box<Error>>,
+    pub(crate) outcome: SmallOutcome,
     /// The version of the record that it was read from.
     pub(crate) version: u64,
     /// Until when it is given without another look.
@@ -110,8 +111,8 @@ pub(crate) struct Pilot {
 impl Cache {
     pub(crate) fn new(capacity: usize) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        // A power of two, because to divide by another number takes as long as to lock.
-        let shards = cores.saturating_mul(SHARDS_PER_CORE).min(MOST_SHARDS).next_power_of_two();
+        // A power of two, so that a key's shard is found without a division.
+        let shards = cores.saturating_mul(SHARDS_PER_CORE).next_power_of_two();
         Self {
             shards: (0..shards).map(|_| Padded::default()).collect(),
             shard_capacity: capacity.div_ceil(shards).max(1),
@@ -125,13 +126,10 @@ impl Cache {
     }
 
     /// The answer that holds now, if there is one. This is what a call costs most of the time.
-    pub(crate) fn fresh(&self, key: &TokenKey, now: Moment) -> Option<Outcome> {
+    pub(crate) fn fresh(&self, key: &TokenKey, now: Moment) -> Option<SmallOutcome> {
         let shard = self.read(key);
         let answer = &shard.answers.get(key)?.answer;
-        (now < answer.holds_until).then(|| match &answer.outcome {
-            Ok(token) => Ok(Arc::clone(token)),
-            Err(error) => Err(Error::clone(error)),
-        })
+        (now < answer.holds_until).then(|| answer.outcome.clone())
     }
 
     /// The version of the record that the answer was read from, if there is an answer.
