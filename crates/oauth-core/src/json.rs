@@ -1,11 +1,11 @@
 //! JSON from servers, read by one rule: an object that names a member twice is refused, because two readers could see
 //! two different tokens in it (RFC 8259 section 4).
 
-use std::fmt;
+use std::{fmt, marker::PhantomData};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{self, MapAccess, SeqAccess, Visitor},
+    de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::{Map, Value};
 
@@ -16,21 +16,42 @@ use serde_json::{Map, Value};
 /// What is wrong with it, by position and never by content: no JSON, cut off, not UTF-8, nested too deeply, or a member
 /// that stands twice.
 pub fn parse(text: &[u8]) -> Result<Value, String> {
-    // Some servers begin with a byte order mark, which RFC 8259 section 8.1 lets readers ignore.
-    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-    match serde_json::from_slice::<Strict>(text) {
-        Ok(Strict(value)) => Ok(value),
-        Err(_) if text.is_empty() => Err("it is empty".to_owned()),
-        Err(error) if error.is_eof() => Err("it is cut off".to_owned()),
-        Err(error) if error.to_string().starts_with(DUPLICATE) => Err(DUPLICATE.to_owned()),
-        Err(error) => Err(format!("it is not JSON (line {}, column {})", error.line(), error.column())),
-    }
+    parse_as(text, PhantomData::<Strict>).map(|Strict(value)| value)
 }
 
-pub(crate) const DUPLICATE: &str = "an object names a member twice";
+/// Reads a whole JSON text into another form than [`Value`]. That no member stands twice is for the form to see to: by
+/// [`StrictJson`](Strict) in what it holds as a [`Value`], and elsewhere by the error [`TWICE_IN_JSON`](DUPLICATE).
+///
+/// # Errors
+///
+/// The same as of [`parse_json`](parse).
+pub fn parse_as<'t, S: DeserializeSeed<'t>>(text: &'t [u8], form: S) -> Result<S::Value, String> {
+    // Some servers begin with a byte order mark, which RFC 8259 section 8.1 lets readers ignore.
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    let not_json = |line: usize, column: usize| format!("it is not JSON (line {line}, column {column})");
+    // All at once, or else serde_json does it for each string by itself.
+    let text = std::str::from_utf8(text).map_err(|error| {
+        let before = &text[..error.valid_up_to()];
+        let lines = before.iter().filter(|byte| **byte == b'\n').count();
+        let column = before.iter().rev().take_while(|byte| **byte != b'\n').count();
+        not_json(lines + 1, column + 1)
+    })?;
+    let mut source = serde_json::Deserializer::from_str(text);
+    let read = form.deserialize(&mut source).and_then(|value| source.end().map(|()| value));
+    read.map_err(|error| match () {
+        () if text.is_empty() => "it is empty".to_owned(),
+        () if error.is_eof() => "it is cut off".to_owned(),
+        () if error.to_string().starts_with(DUPLICATE) => DUPLICATE.to_owned(),
+        () => not_json(error.line(), error.column()),
+    })
+}
+
+/// The error of a form for [`parse_json_as`](parse_as) that finds a member twice.
+pub const DUPLICATE: &str = "an object names a member twice";
 
 /// A value in which no object names a member twice.
-pub(crate) struct Strict(pub(crate) Value);
+#[derive(Clone, Debug)]
+pub struct Strict(pub Value);
 
 impl<'de> Deserialize<'de> for Strict {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -130,6 +151,7 @@ mod tests {
         ] {
             assert_eq!(parse(text).unwrap_err(), reason);
         }
-        assert!(parse(b"\"\xff\"").unwrap_err().starts_with("it is not JSON"));
+        assert_eq!(parse(b"\"\xff\"").unwrap_err(), "it is not JSON (line 1, column 2)");
+        assert_eq!(parse(b"{\n\"a\":\"\xff\"}").unwrap_err(), "it is not JSON (line 2, column 6)");
     }
 }

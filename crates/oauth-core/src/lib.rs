@@ -92,7 +92,9 @@ pub use http_client::{
     CONNECT_TIMEOUT, HttpClient, HttpError, HttpErrorKind, MAX_REPLY_BYTES, REQUEST_TIMEOUT,
 };
 pub use identity::{Email, EmailVerification, Identity, text_at};
-pub use json::parse as parse_json;
+pub use json::{
+    DUPLICATE as TWICE_IN_JSON, Strict as StrictJson, parse as parse_json, parse_as as parse_json_as,
+};
 pub use linking::{LinkDecision, LinkRefusal, SameAddress, link};
 pub use login::{Callback, Login, LoginAttempt, LoginOptions, StartedLogin};
 pub use oauth2::{LOGIN_LIFETIME, OAuth2};

@@ -14,6 +14,8 @@ use serde::{
     de::{DeserializeOwned, IntoDeserializer, MapAccess, SeqAccess, Visitor, value::StringDeserializer},
 };
 
+use crate::members::Claim;
+
 /// Why claims do not fit a type. It tells what was expected, and not what stood there, which is personal data.
 #[derive(Debug)]
 pub struct ClaimsError(String);
@@ -131,7 +133,7 @@ impl StandardClaims {
             phone_number: text("phone_number"),
             phone_number_verified: flag("phone_number_verified"),
             address: claims.get("address").and_then(Address::of),
-            updated_at: claims.get("updated_at").and_then(moment),
+            updated_at: claims.get("updated_at").map(Claim::from).and_then(moment),
         }
     }
 
@@ -179,10 +181,10 @@ impl fmt::Debug for Address {
 }
 
 /// A moment, be it a number of seconds, such a number as a text, or nothing that can be read.
-pub(crate) fn moment(claim: &Value) -> Option<OffsetDateTime> {
+pub(crate) fn moment(claim: Claim<'_>) -> Option<OffsetDateTime> {
     let seconds = match claim {
-        Value::String(text) => text.trim().parse::<f64>().ok()?,
-        other => other.as_f64()?,
+        Claim::Text(text) => text.trim().parse::<f64>().ok()?,
+        Claim::Other(other) => other.as_f64()?,
     };
     // `as` saturates, and a moment that cannot be written down is none.
     #[expect(clippy::cast_possible_truncation, reason = "parts of a second do not matter here")]
@@ -481,9 +483,12 @@ mod tests {
 
     #[test]
     fn id_11_moments_may_have_fractions() {
-        assert_eq!(moment(&json!(1_795_449_929.051_649)).unwrap().unix_timestamp(), 1_795_449_929);
+        assert_eq!(
+            moment(Claim::from(&json!(1_795_449_929.051_649))).unwrap().unix_timestamp(),
+            1_795_449_929
+        );
         for none in [json!(1e308), json!("soon"), json!([]), json!(-1e300)] {
-            assert_eq!(moment(&none), None, "{none}");
+            assert_eq!(moment(Claim::from(&none)), None, "{none}");
         }
     }
 }

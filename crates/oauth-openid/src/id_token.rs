@@ -1,4 +1,4 @@
-use std::{fmt, time::Duration};
+use std::{fmt, sync::OnceLock, time::Duration};
 
 use oauth_core::{
     Identity, JwtCheck, Login, LoginAttempt, OffsetDateTime, Secret, random_token, same_secret,
@@ -11,6 +11,7 @@ use crate::{
     claims::{self, ClaimsError, StandardClaims},
     jws::{Refusal, shown},
     logout::EVENT,
+    members::{Claim, Members},
     rules::{OtherAudiences, Rules},
 };
 
@@ -33,7 +34,9 @@ use crate::{
 #[derive(Clone)]
 pub struct IdToken {
     raw: Secret,
-    claims: Map<String, Value>,
+    pub(crate) claims: Members,
+    /// The same once more, for whoever wants a claim as serde_json has it.
+    as_json: OnceLock<Map<String, Value>>,
     /// Under which issuer the user is known, where a provider goes by several names.
     known_under: Option<String>,
 }
@@ -46,8 +49,9 @@ impl IdToken {
     }
 
     /// Whoever calls this has done all checks.
-    pub(crate) fn verified(raw: &str, claims: Map<String, Value>, known_under: Option<&str>) -> Self {
-        Self { raw: raw.into(), claims, known_under: known_under.map(str::to_owned) }
+    pub(crate) fn verified(raw: &str, claims: Members, known_under: Option<&str>) -> Self {
+        let known_under = known_under.map(str::to_owned);
+        Self { raw: raw.into(), claims, as_json: OnceLock::new(), known_under }
     }
 
     /// The token itself, for `id_token_hint`. Of one that came encrypted it is what was in it, because a hint is for the provider to
@@ -104,7 +108,7 @@ impl IdToken {
     pub fn amr(&self) -> Vec<&str> {
         self.claims
             .get("amr")
-            .and_then(Value::as_array)
+            .and_then(|methods| methods.other()?.as_array())
             .into_iter()
             .flatten()
             .filter_map(Value::as_str)
@@ -120,7 +124,7 @@ impl IdToken {
     /// A claim as it came.
     #[must_use]
     pub fn get(&self, claim: &str) -> Option<&Value> {
-        self.claims.get(claim)
+        self.as_json().get(claim)
     }
 
     /// The claims as a type of the application's own. A text is taken for a boolean or a number where the type wants one,
@@ -143,13 +147,13 @@ impl IdToken {
     ///
     /// What does not fit the type.
     pub fn claims<T: DeserializeOwned>(&self) -> Result<T, ClaimsError> {
-        claims::read(&Value::Object(self.claims.clone()))
+        claims::read(&Value::Object(self.claims.to_map()))
     }
 
     /// The claims of OpenID Connect Core section 5.1, as far as they are there and of the right type.
     #[must_use]
     pub fn standard_claims(&self) -> StandardClaims {
-        StandardClaims::of(&self.claims)
+        StandardClaims::of(self.as_json())
     }
 
     /// Who signed in, by this token alone: the issuer is the client's where it has one, so that the key is that of
@@ -157,9 +161,10 @@ impl IdToken {
     /// an application that uses both keeps to one of them.
     #[must_use]
     pub fn identity(&self) -> Identity {
-        let standard = self.standard_claims();
+        let claims = self.claims.to_map();
+        let standard = StandardClaims::of(&claims);
         let issuer = self.known_under.as_deref().unwrap_or(self.issuer());
-        let mut identity = Identity::new(issuer, self.subject(), Value::Object(self.claims.clone()));
+        let mut identity = Identity::new(issuer, self.subject(), Value::Object(claims));
         identity.email = standard.email();
         identity.name = standard.name;
         identity.picture = standard.picture;
@@ -167,7 +172,11 @@ impl IdToken {
     }
 
     fn text(&self, claim: &str) -> Option<&str> {
-        self.claims.get(claim)?.as_str()
+        self.claims.text(claim)
+    }
+
+    fn as_json(&self) -> &Map<String, Value> {
+        self.as_json.get_or_init(|| self.claims.to_map())
     }
 
     fn moment(&self, claim: &str) -> Option<OffsetDateTime> {
@@ -287,21 +296,19 @@ impl Expectations {
     /// Checks claims whose signature is verified.
     pub(crate) fn check(
         &self,
-        claims: &Map<String, Value>,
+        claims: &Members,
         algorithm: Algorithm,
         client_id: &str,
         rules: &Rules,
     ) -> Result<(), Refusal> {
-        let own = [client_id.to_owned()];
-        let client_ids = if self.client_ids.is_empty() { &own[..] } else { &self.client_ids };
         // A logout token has all that an ID token must have, and may come without a type (Back-Channel Logout section 2.4).
-        if claims.get("events").is_some_and(|events| events.get(EVENT).is_some()) {
+        if claims.get("events").and_then(|events| events.other()?.get(EVENT)).is_some() {
             return Err((JwtCheck::Type, "it is a logout token".to_owned()));
         }
-        check_audience(claims, client_ids, &rules.other_audiences)?;
+        self.check_audience(claims, client_id, &rules.other_audiences)?;
         check_subject(claims)?;
         check_times(claims, rules, self.may_be_expired)?;
-        if let (Some(not_before), Some(issued)) = (self.not_before, number(claims, "iat"))
+        if let (Some(not_before), Some(issued)) = (self.not_before, claims.number("iat"))
             && issued + leeway(rules) < seconds(not_before)
         {
             let reason = "its iat is too long ago: it was not made for this".to_owned();
@@ -313,12 +320,57 @@ impl Expectations {
         self.check_acr(claims)
     }
 
-    fn check_nonce(&self, claims: &Map<String, Value>, rules: &Rules) -> Result<(), Refusal> {
+    /// OpenID Connect Core section 3.1.3.7 items 3 to 5.
+    fn check_audience(
+        &self,
+        claims: &Members,
+        client_id: &str,
+        others: &OtherAudiences,
+    ) -> Result<(), Refusal> {
+        let wrong = |reason: String| Err((JwtCheck::Audience, reason));
+        let found = audiences(claims).unwrap_or_default();
+        let is_ours = |audience: &str| match &*self.client_ids {
+            [] => audience == client_id,
+            ids => ids.iter().any(|id| id == audience),
+        };
+        if !found.iter().any(|audience| is_ours(audience)) {
+            return wrong(format!("its aud is {}, which is not this client", shown(claims.get("aud"))));
+        }
+        let stranger = found.iter().find(|audience| {
+            !is_ours(audience)
+                && match others {
+                    OtherAudiences::None => true,
+                    OtherAudiences::Trusted(trusted) => !trusted.iter().any(|one| one == *audience),
+                    OtherAudiences::AnyWithAuthorizedParty => false,
+                }
+        });
+        if let Some(stranger) = stranger {
+            return wrong(format!("it is also for {stranger:?}, which is not a trusted audience"));
+        }
+        match claims.get("azp") {
+            Some(Claim::Text(party)) if is_ours(party) => Ok(()),
+            None if found.iter().all(|audience| is_ours(audience))
+                && (found.len() == 1 || self.client_ids.len() > 1) =>
+            {
+                Ok(())
+            }
+            None => Err((
+                JwtCheck::AuthorizedParty,
+                "it is for several audiences, and has no azp to say who asked for it".to_owned(),
+            )),
+            Some(party) => Err((
+                JwtCheck::AuthorizedParty,
+                format!("its azp is {}, which is not this client", shown(Some(party))),
+            )),
+        }
+    }
+
+    fn check_nonce(&self, claims: &Members, rules: &Rules) -> Result<(), Refusal> {
         let Some(expected) = &self.nonce else { return Ok(()) };
-        if rules.nonce_may_be_missing && !claims.contains_key("nonce") {
+        if rules.nonce_may_be_missing && !claims.has("nonce") {
             return Ok(());
         }
-        let Some(found) = claims.get("nonce").and_then(Value::as_str) else {
+        let Some(found) = claims.text("nonce") else {
             let reason = "it has no nonce, though one was asked for".to_owned();
             return Err((JwtCheck::Nonce, reason));
         };
@@ -336,7 +388,7 @@ impl Expectations {
     }
 
     /// OpenID Connect Core sections 3.1.3.6 and 3.3.2.11.
-    fn check_hashes(&self, claims: &Map<String, Value>, algorithm: Algorithm) -> Result<(), Refusal> {
+    fn check_hashes(&self, claims: &Members, algorithm: Algorithm) -> Result<(), Refusal> {
         let hashes = [
             ("at_hash", JwtCheck::AccessTokenHash, &self.access_token, "the access token"),
             ("c_hash", JwtCheck::CodeHash, &self.code, "the code"),
@@ -348,20 +400,20 @@ impl Expectations {
                     return Err((check, format!("it has no {claim}, so nothing ties {of} to it")));
                 }
                 None => {}
-                Some(Value::String(found))
-                    if same_secret(found, &algorithm.left_half_hash(value.expose())) => {}
+                Some(Claim::Text(found)) if same_secret(found, &algorithm.left_half_hash(value.expose())) => {
+                }
                 Some(_) => return Err((check, format!("its {claim} is not that of {of} that came with it"))),
             }
         }
         Ok(())
     }
 
-    fn check_auth_time(&self, claims: &Map<String, Value>, rules: &Rules) -> Result<(), Refusal> {
+    fn check_auth_time(&self, claims: &Members, rules: &Rules) -> Result<(), Refusal> {
         if self.max_age.is_none() && !self.auth_time_required {
             return Ok(());
         }
         let wrong = |what: &str| Err((JwtCheck::AuthTime, what.to_owned()));
-        let Some(authenticated) = number(claims, "auth_time") else {
+        let Some(authenticated) = claims.number("auth_time") else {
             return wrong("it has no auth_time, though one was asked for");
         };
         let now = seconds(rules.clock.now());
@@ -374,10 +426,10 @@ impl Expectations {
         Ok(())
     }
 
-    fn check_acr(&self, claims: &Map<String, Value>) -> Result<(), Refusal> {
+    fn check_acr(&self, claims: &Members) -> Result<(), Refusal> {
         let found = claims.get("acr");
         if self.acr.is_empty()
-            || found.and_then(Value::as_str).is_some_and(|acr| self.acr.iter().any(|one| one == acr))
+            || found.and_then(Claim::as_str).is_some_and(|acr| self.acr.iter().any(|one| one == acr))
         {
             return Ok(());
         }
@@ -392,58 +444,17 @@ impl fmt::Debug for Expectations {
 }
 
 /// The audiences of a token, if they are what the specification allows: a text, or a list of texts.
-pub(crate) fn audiences(claims: &Map<String, Value>) -> Option<Vec<&str>> {
+pub(crate) fn audiences(claims: &Members) -> Option<Vec<&str>> {
     match claims.get("aud")? {
-        Value::String(one) => Some(vec![one]),
-        Value::Array(several) => several.iter().map(Value::as_str).collect(),
-        _ => None,
-    }
-}
-
-/// OpenID Connect Core section 3.1.3.7 items 3 to 5.
-pub(crate) fn check_audience(
-    claims: &Map<String, Value>,
-    client_ids: &[String],
-    others: &OtherAudiences,
-) -> Result<(), Refusal> {
-    let wrong = |reason: String| Err((JwtCheck::Audience, reason));
-    let found = audiences(claims).unwrap_or_default();
-    let is_ours = |audience: &str| client_ids.iter().any(|id| id == audience);
-    if !found.iter().any(|audience| is_ours(audience)) {
-        return wrong(format!("its aud is {}, which is not this client", shown(claims.get("aud"))));
-    }
-    let stranger = found.iter().find(|audience| {
-        !is_ours(audience)
-            && match others {
-                OtherAudiences::None => true,
-                OtherAudiences::Trusted(trusted) => !trusted.iter().any(|one| one == *audience),
-                OtherAudiences::AnyWithAuthorizedParty => false,
-            }
-    });
-    if let Some(stranger) = stranger {
-        return wrong(format!("it is also for {stranger:?}, which is not a trusted audience"));
-    }
-    match claims.get("azp") {
-        Some(Value::String(party)) if is_ours(party) => Ok(()),
-        None if found.iter().all(|audience| is_ours(audience))
-            && (found.len() == 1 || client_ids.len() > 1) =>
-        {
-            Ok(())
-        }
-        None => Err((
-            JwtCheck::AuthorizedParty,
-            "it is for several audiences, and has no azp to say who asked for it".to_owned(),
-        )),
-        Some(party) => Err((
-            JwtCheck::AuthorizedParty,
-            format!("its azp is {}, which is not this client", shown(Some(party))),
-        )),
+        Claim::Text(one) => Some(vec![one]),
+        Claim::Other(Value::Array(several)) => several.iter().map(Value::as_str).collect(),
+        Claim::Other(_) => None,
     }
 }
 
 /// OpenID Connect Core section 2.
-fn check_subject(claims: &Map<String, Value>) -> Result<(), Refusal> {
-    match claims.get("sub").and_then(Value::as_str) {
+fn check_subject(claims: &Members) -> Result<(), Refusal> {
+    match claims.text("sub") {
         Some(subject) if !subject.is_empty() && subject.len() <= 255 && subject.is_ascii() => Ok(()),
         _ => Err((
             JwtCheck::Subject,
@@ -453,14 +464,10 @@ fn check_subject(claims: &Map<String, Value>) -> Result<(), Refusal> {
 }
 
 /// `exp`, `iat` and `nbf`: OpenID Connect Core section 3.1.3.7 items 9 and 10, RFC 7519 section 4.1.5.
-pub(crate) fn check_times(
-    claims: &Map<String, Value>,
-    rules: &Rules,
-    may_be_expired: bool,
-) -> Result<(), Refusal> {
+pub(crate) fn check_times(claims: &Members, rules: &Rules, may_be_expired: bool) -> Result<(), Refusal> {
     let now = seconds(rules.clock.now());
     let leeway = leeway(rules);
-    let Some(expires) = number(claims, "exp") else {
+    let Some(expires) = claims.number("exp") else {
         return Err((
             JwtCheck::Expiry,
             format!("its exp is {}; it must be a number", shown(claims.get("exp"))),
@@ -469,14 +476,14 @@ pub(crate) fn check_times(
     if !may_be_expired && expires + leeway <= now {
         return Err((JwtCheck::Expiry, "it has expired".to_owned()));
     }
-    let Some(issued) = number(claims, "iat") else {
+    let Some(issued) = claims.number("iat") else {
         let reason = format!("its iat is {}; it must be a number", shown(claims.get("iat")));
         return Err((JwtCheck::IssuedAt, reason));
     };
     if issued > now + leeway {
         return Err((JwtCheck::IssuedAt, "its iat is in the future; compare the clocks".to_owned()));
     }
-    match (claims.get("nbf"), number(claims, "nbf")) {
+    match (claims.get("nbf"), claims.number("nbf")) {
         (None, _) => Ok(()),
         (Some(_), Some(start)) if start <= now + leeway => Ok(()),
         (Some(_), Some(_)) => Err((JwtCheck::NotBefore, "its nbf is in the future".to_owned())),
@@ -484,11 +491,6 @@ pub(crate) fn check_times(
             Err((JwtCheck::NotBefore, format!("its nbf is {}; it must be a number", shown(Some(other)))))
         }
     }
-}
-
-/// A NumericDate (RFC 7519 section 2), which may have a fraction.
-pub(crate) fn number(claims: &Map<String, Value>, name: &str) -> Option<f64> {
-    claims.get(name)?.as_f64().filter(|number| number.is_finite())
 }
 
 pub(crate) fn seconds(moment: OffsetDateTime) -> f64 {

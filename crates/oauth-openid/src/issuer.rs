@@ -1,6 +1,7 @@
-use oauth_core::serde_json::{Map, Value};
-
-use crate::jws::shown;
+use crate::{
+    jws::shown,
+    members::{Claim, Members},
+};
 
 /// Which issuers a client accepts in tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,17 +32,14 @@ pub enum Tenants {
 
 impl Issuers {
     /// Whether a token's issuer is accepted, and if not, why.
-    pub(crate) fn check(&self, claims: &Map<String, Value>) -> Result<(), String> {
+    pub(crate) fn check(&self, claims: &Members) -> Result<(), String> {
         let issuer = claims.get("iss");
         match self {
-            Self::OneOf(accepted) => match issuer {
-                Some(Value::String(issuer)) if accepted.contains(issuer) => Ok(()),
-                _ => Err(difference(issuer, accepted)),
-            },
+            Self::OneOf(accepted) => check_one_of(accepted.iter().map(|issuer| &**issuer), claims),
             Self::Tenants { template, tenants } => {
-                let tenant = claims.get("tid").and_then(Value::as_str).unwrap_or_default();
+                let tenant = claims.text("tid").unwrap_or_default();
                 if !is_id(tenant)
-                    || issuer.and_then(Value::as_str) != Some(&*template.replace("{tenantid}", tenant))
+                    || issuer.and_then(Claim::as_str) != Some(&*template.replace("{tenantid}", tenant))
                 {
                     return Err(format!(
                         "its iss is {}, which is not {template:?} with its tid, {}",
@@ -88,10 +86,19 @@ fn is_id(tenant: &str) -> bool {
 pub(crate) const UNDECIDED: &str = "this client does not know which tenants may sign in; say so with with_tenant, \
      with_tenants, or with_any_tenant for all organizations and personal accounts";
 
-fn difference(issuer: Option<&Value>, accepted: &[String]) -> String {
-    let found = issuer.and_then(Value::as_str).unwrap_or_default();
-    let expected = accepted.first().map_or("", |issuer| issuer);
-    format!("its iss is {}, not {expected:?}{}", shown(issuer), slash(found, expected))
+/// That a token's issuer is one of these, byte for byte.
+pub(crate) fn check_one_of<'a>(
+    mut accepted: impl Iterator<Item = &'a str> + Clone,
+    claims: &Members,
+) -> Result<(), String> {
+    let expected = accepted.clone().next().unwrap_or_default();
+    let issuer = claims.get("iss");
+    let found = issuer.and_then(Claim::as_str);
+    if found.is_some_and(|found| accepted.any(|accepted| accepted == found)) {
+        return Ok(());
+    }
+    let slash = slash(found.unwrap_or_default(), expected);
+    Err(format!("its iss is {}, not {expected:?}{slash}", shown(issuer)))
 }
 
 /// Which of two issuers has the slash, if that is all by which they differ: the most common mistake.
@@ -107,12 +114,12 @@ pub(crate) fn slash(found: &str, expected: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use oauth_core::serde_json::json;
+    use oauth_core::serde_json::{Value, json};
 
     use super::*;
 
-    fn claims(value: Value) -> Map<String, Value> {
-        value.as_object().unwrap().clone()
+    fn claims(value: Value) -> Members {
+        Members::parse(value.to_string().as_bytes()).unwrap().unwrap()
     }
 
     #[test]

@@ -133,8 +133,7 @@ impl KeySet {
         self.keys.iter().filter(move |key| {
             let named = match id {
                 None => true,
-                Some(Value::String(id)) => key.id.as_ref() == Some(id),
-                Some(_) => false,
+                Some(id) => id.as_str().is_some_and(|id| key.id.as_deref() == Some(id)),
             };
             named && key.verifier(algorithm).is_some()
         })
@@ -206,7 +205,7 @@ impl Key {
     /// A key that names its issuer signs for no other. Microsoft writes `{tenantid}` for those that sign for all tenants.
     fn check_issuer(&self, jws: &Jws) -> Result<(), Refusal> {
         let Some(own) = &self.issuer else { return Ok(()) };
-        let text = |name: &str| jws.claims.get(name).and_then(Value::as_str).unwrap_or_default();
+        let text = |name: &str| jws.claims.text(name).unwrap_or_default();
         match own.replace("{tenantid}", text("tid")) == text("iss") {
             true => Ok(()),
             false => Err((JwtCheck::Key, "the key that signed it is another issuer's".to_owned())),

@@ -57,6 +57,7 @@ mod jws;
 mod key_store;
 mod keys;
 mod logout;
+mod members;
 mod metadata;
 mod protocol;
 mod registration;

@@ -4,20 +4,17 @@ use std::{fmt, time::Duration};
 
 use oauth_core::{
     Error, ErrorKind, JwtCheck, LoginError, OAuth2, OffsetDateTime, Operation, Result, Secret, SharedCache,
-    SharedCacheError,
-    bytes::Bytes,
-    form_encoded, random_token, same_secret,
-    serde_json::{Map, Value},
+    SharedCacheError, bytes::Bytes, form_encoded, random_token, same_secret,
 };
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{
     extension::START_LOGOUT,
-    id_token::{audiences, check_times, leeway, number, seconds},
+    id_token::{audiences, check_times, leeway, seconds},
     jws::{self, Refusal, shown},
+    members::{Claim, Members},
     protocol::OpenIDConnect,
     rules::Rules,
-    verify::text,
 };
 
 /// The event that makes a token a logout token (OpenID Connect Back-Channel Logout section 2.4).
@@ -177,7 +174,7 @@ impl LogoutAttempt {
 /// Answer its request with HTTP 200 and `Cache-Control: no-store` once the session is gone, and with 400 whatever did not pass.
 #[derive(Clone)]
 pub struct LogoutToken {
-    claims: Map<String, Value>,
+    claims: Members,
     /// For how long it would be accepted again.
     remaining: Duration,
 }
@@ -209,37 +206,37 @@ impl LogoutToken {
         }
     }
 
-    pub(crate) fn check(claims: Map<String, Value>, client_id: &str, rules: &Rules) -> Result<Self, Refusal> {
+    pub(crate) fn check(claims: Members, client_id: &str, rules: &Rules) -> Result<Self, Refusal> {
         let wrong = |check, reason: &str| Err((check, reason.to_owned()));
         if !audiences(&claims).is_some_and(|audiences| audiences.contains(&client_id)) {
             let reason = format!("its aud is {}, which is not this client", shown(claims.get("aud")));
             return Err((JwtCheck::Audience, reason));
         }
         check_times(&claims, rules, false)?;
-        let age = seconds(rules.clock.now()) - number(&claims, "iat").unwrap_or_default();
+        let age = seconds(rules.clock.now()) - claims.number("iat").unwrap_or_default();
         let limit = rules.token_age.as_secs_f64() + leeway(rules);
         if age > limit {
             return wrong(JwtCheck::IssuedAt, "its iat is too long ago for a logout token");
         }
-        let is_logout = claims
-            .get("events")
-            .and_then(Value::as_object)
-            .is_some_and(|events| events.len() == 1 && events.get(EVENT).is_some_and(Value::is_object));
+        let is_logout =
+            claims.get("events").and_then(|events| events.other()?.as_object()).is_some_and(|events| {
+                events.len() == 1 && events.get(EVENT).is_some_and(|event| event.is_object())
+            });
         if !is_logout {
             return wrong(JwtCheck::Events, "its events are not exactly that of a back-channel logout");
         }
-        if claims.contains_key("nonce") {
+        if claims.has("nonce") {
             return wrong(JwtCheck::Nonce, "it has a nonce, which a logout token must not have");
         }
         let is_text = |name: &str| match claims.get(name) {
             None => Ok(false),
-            Some(Value::String(text)) if !text.is_empty() => Ok(true),
+            Some(Claim::Text(text)) if !text.is_empty() => Ok(true),
             Some(other) => Err((JwtCheck::Session, format!("its {name} is {}", shown(Some(other))))),
         };
         if !(is_text("sub")? | is_text("sid")?) {
             return wrong(JwtCheck::Session, "it has neither sub nor sid, so it ends nothing");
         }
-        if text(&claims, "jti").is_none() {
+        if claims.text("jti").is_none_or(str::is_empty) {
             return wrong(JwtCheck::Replay, "it has no jti, by which it could be told from its copy");
         }
         let remaining = Duration::from_secs_f64((limit - age).clamp(0.0, limit) + leeway(rules));
@@ -265,25 +262,25 @@ impl LogoutToken {
     }
 
     fn name_of_use(&self) -> String {
-        format!("logout_token:{}:{}", self.issuer(), text(&self.claims, "jti").unwrap_or_default())
+        format!("logout_token:{}:{}", self.issuer(), self.claims.text("jti").unwrap_or_default())
     }
 
     /// `iss`.
     #[must_use]
     pub fn issuer(&self) -> &str {
-        text(&self.claims, "iss").unwrap_or_default()
+        self.claims.text("iss").unwrap_or_default()
     }
 
     /// `sub`: whose sessions end. Without a session id, all of this user at this issuer.
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
-        text(&self.claims, "sub")
+        self.claims.text("sub").filter(|subject| !subject.is_empty())
     }
 
     /// `sid`: which session ends. It means something together with the issuer only.
     #[must_use]
     pub fn session_id(&self) -> Option<&str> {
-        text(&self.claims, "sid")
+        self.claims.text("sid").filter(|session| !session.is_empty())
     }
 
     /// When it was made.

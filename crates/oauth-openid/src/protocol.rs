@@ -1,5 +1,4 @@
 use std::{
-    borrow::Cow,
     fmt,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -9,16 +8,17 @@ use oauth_core::{
     JwtUse, Login, LoginAttempt, OAuth2, OAuth2Token, Operation, Pkce, Protocol, Reply, ResponseType, Result,
     async_trait,
     http::{Method, header::CONTENT_TYPE},
-    serde_json::{Map, Value},
+    serde_json::Value,
     text_at,
 };
 
 use crate::{
     discovery::Discovered,
-    id_token::{Expectations, IdToken, audiences, number, seconds},
-    issuer::{Issuers, Tenants, UNDECIDED},
+    id_token::{Expectations, IdToken, audiences, seconds},
+    issuer::{self, Issuers, Tenants, UNDECIDED},
     jws::{self, Jws, Refusal, shown},
     key_store::KeyStore,
+    members::{Claim, Members},
     metadata::ProviderMetadata,
     rules::{Expected, Rules},
     verify,
@@ -88,10 +88,12 @@ impl OpenIDConnect {
         Ok(IdToken::verified(&verified.signed, verified.claims, known_under))
     }
 
-    /// The issuers that tokens may name.
-    pub(crate) fn issuers(&self, client: &OAuth2) -> Cow<'_, Issuers> {
-        let own = || Issuers::OneOf(client.issuer().map(str::to_owned).into_iter().collect());
-        self.rules.issuers.as_ref().map_or_else(|| Cow::Owned(own()), Cow::Borrowed)
+    /// That a token names an issuer that it may name, or what is wrong.
+    pub(crate) fn check_issuer(&self, client: &OAuth2, claims: &Members) -> Result<(), String> {
+        match &self.rules.issuers {
+            Some(issuers) => issuers.check(claims),
+            None => issuer::check_one_of(client.issuer().into_iter(), claims),
+        }
     }
 
     /// Reads UserInfo, plain or signed (OpenID Connect Core section 5.3).
@@ -140,19 +142,19 @@ impl OpenIDConnect {
         let verified = self.verify(context, text, &["jwt"], self.rules.encryption.userinfo).await?;
         let claims = verified.claims;
         // `aud` and `exp` are for the provider to send (section 5.3.2), and to be right if they are there.
-        if claims.contains_key("aud")
+        if claims.has("aud")
             && !audiences(&claims).is_some_and(|audiences| audiences.contains(&context.client.client_id()))
         {
             let reason = format!("its aud is {}, which is not this client", shown(claims.get("aud")));
             return Err(refuse((JwtCheck::Audience, reason)));
         }
         let now = seconds(self.rules.clock.now());
-        if claims.contains_key("exp")
-            && number(&claims, "exp").is_none_or(|exp| exp + self.rules.leeway.as_secs_f64() <= now)
+        if claims.has("exp")
+            && claims.number("exp").is_none_or(|exp| exp + self.rules.leeway.as_secs_f64() <= now)
         {
             return Err(refuse((JwtCheck::Expiry, "it has expired".to_owned())));
         }
-        Ok(Value::Object(claims))
+        Ok(Value::Object(claims.to_map()))
     }
 
     /// Whether the provider's tenants have issuers of their own.
@@ -200,8 +202,11 @@ impl OpenIDConnect {
         (ready.of.is_same(client) && Arc::ptr_eq(&ready.metadata, metadata)).then(|| ready.client.clone())
     }
 
-    /// Whether it was made ready by this, so that nothing is left to do.
-    fn is_ready(&self, client: &OAuth2) -> bool {
+    /// Whether nothing is left to do: there is nothing to discover, or this has made the client ready.
+    pub(crate) fn is_ready(&self, client: &OAuth2) -> bool {
+        if !matches!(self.source, Source::Discovered(_)) {
+            return true;
+        }
         let ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
         ready.as_ref().is_some_and(|ready| ready.client.is_same(client))
     }
@@ -218,7 +223,7 @@ impl OpenIDConnect {
 #[async_trait]
 impl Protocol for OpenIDConnect {
     async fn ready(&self, client: &OAuth2) -> Result<OAuth2> {
-        if self.is_ready(client) || !matches!(self.source, Source::Discovered(_)) {
+        if self.is_ready(client) {
             return Ok(client.clone());
         }
         let Some(metadata) = self.metadata(client).await? else { return Ok(client.clone()) };
@@ -291,8 +296,8 @@ impl Protocol for OpenIDConnect {
         if let (ResponseType::CodeIdToken, Some(first)) = (attempt.response_type(), callback.get("id_token"))
         {
             let first = self.payload(first).map_err(|refusal| context.refuse(refusal))?;
-            agree(&first, id_token.get("iss"), id_token.get("sub"), "the callback's")
-                .and_then(|()| same_event(&first, &id_token))
+            agree(&first, &id_token.claims, "the callback's")
+                .and_then(|()| same_event(&first, &id_token.claims))
                 .map_err(|refusal| context.refuse(refusal))?;
         }
         // Otherwise the client's own issuer was compared, and is what the token names.
@@ -331,7 +336,7 @@ impl Protocol for OpenIDConnect {
         let context = verify::Context { client, operation: Operation::REFRESH_TOKEN, token: JwtUse::IdToken };
         // One that was stored by something else may be anything; there is nothing to compare with then.
         let (Ok(old), Ok(new)) = (self.payload(old), self.payload(new)) else { return Ok(()) };
-        agree(&old, new.get("iss"), new.get("sub"), "the first one's")
+        agree(&old, &new, "the first one's")
             .and_then(|()| successor(&old, &new))
             .map_err(|refusal| context.refuse(refusal))
     }
@@ -374,7 +379,7 @@ impl Protocol for OpenIDConnect {
         let Ok(claims) = self.payload(id_token) else { return Ok(()) };
         let is_same = match (Self::has_userinfo(client), claims.get(claim)) {
             // UserInfo must have the token's in any case, and to the letter.
-            (true, own) => own == profile.get(claim),
+            (true, own) => own == profile.get(claim).map(Claim::from),
             // An API's identifier is compared where the token has it. Some are numbers there.
             (false, None) => true,
             (false, Some(own)) => own.as_str() == text_at(profile, client.spec().id_at).as_deref(),
@@ -414,14 +419,9 @@ fn is_jwt(reply: &Reply) -> bool {
 }
 
 /// That two tokens are of one user of one issuer.
-fn agree(
-    claims: &Map<String, Value>,
-    issuer: Option<&Value>,
-    subject: Option<&Value>,
-    whose: &str,
-) -> Result<(), Refusal> {
-    for (name, other) in [("iss", issuer), ("sub", subject)] {
-        if claims.get(name) != other {
+fn agree(one: &Members, other: &Members, whose: &str) -> Result<(), Refusal> {
+    for name in ["iss", "sub"] {
+        if one.get(name) != other.get(name) {
             return Err((JwtCheck::Agreement, format!("its {name} is not {whose}")));
         }
     }
@@ -430,11 +430,11 @@ fn agree(
 
 /// That both tokens of a hybrid login tell of one authentication of one user (OpenID Connect Core section 3.3.3.6). Other claims
 /// may be of the token alone.
-fn same_event(first: &Map<String, Value>, second: &IdToken) -> Result<(), Refusal> {
+fn same_event(first: &Members, second: &Members) -> Result<(), Refusal> {
     const EVENT_AND_USER: &[&str] =
         &["auth_time", "acr", "amr", "azp", "sid", "email", "email_verified", "phone_number"];
     for name in EVENT_AND_USER {
-        if let (Some(one), Some(other)) = (first.get(*name), second.get(name))
+        if let (Some(one), Some(other)) = (first.get(name), second.get(name))
             && one != other
         {
             return Err((JwtCheck::Agreement, format!("its {name} is not the callback's")));
@@ -444,7 +444,7 @@ fn same_event(first: &Map<String, Value>, second: &IdToken) -> Result<(), Refusa
 }
 
 /// What else OpenID Connect Core section 12.2 says of an ID token that comes with a refresh.
-fn successor(old: &Map<String, Value>, new: &Map<String, Value>) -> Result<(), Refusal> {
+fn successor(old: &Members, new: &Members) -> Result<(), Refusal> {
     let wrong = |what: &str| Err((JwtCheck::Agreement, what.to_owned()));
     for name in ["auth_time", "nonce"] {
         if let (Some(first), Some(other)) = (old.get(name), new.get(name))
@@ -466,7 +466,7 @@ fn successor(old: &Map<String, Value>, new: &Map<String, Value>) -> Result<(), R
 
 impl OpenIDConnect {
     /// The claims of a token that was verified before, decrypted if need be.
-    fn payload(&self, token: &str) -> Result<Map<String, Value>, Refusal> {
+    fn payload(&self, token: &str) -> Result<Members, Refusal> {
         match jws::parts(token) {
             5 => Ok(Jws::parse(&self.decrypted(token)?)?.claims),
             _ => Ok(Jws::parse(token)?.claims),

@@ -13,6 +13,7 @@ use crate::{
     client::OpenID,
     discovery::Discovery,
     extension::OpenIDProvider,
+    members::Claim,
     protocol::{OpenIDConnect, Source},
     rules::{Expected, Rules},
 };
@@ -268,8 +269,11 @@ impl RegisteredClient {
         if client_secret.is_some() && expires.is_none() {
             return Err("there is a client_secret, but no client_secret_expires_at");
         }
-        let secret_expires_at =
-            expires.filter(|at| at.as_f64() != Some(0.0)).as_ref().and_then(crate::claims::moment);
+        let secret_expires_at = expires
+            .filter(|at| at.as_f64() != Some(0.0))
+            .as_ref()
+            .map(Claim::from)
+            .and_then(crate::claims::moment);
         Ok(Self { client_id, client_secret, secret_expires_at, management_url, management_token, metadata })
     }
 }

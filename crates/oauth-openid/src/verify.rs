@@ -2,16 +2,14 @@
 
 use std::borrow::Cow;
 
-use oauth_core::{
-    Error, ErrorKind, JwtCheck, JwtError, JwtUse, OAuth2, Operation, Result,
-    serde_json::{Map, Value},
-};
+use oauth_core::{Error, ErrorKind, JwtCheck, JwtError, JwtUse, OAuth2, Operation, Result};
 
 use crate::{
     algorithm::Algorithm,
     encryption::DecryptError,
     jws::{self, Jws, Refusal},
     keys::{JwkSet, verify_hmac},
+    members::Members,
     metadata::ProviderMetadata,
     protocol::OpenIDConnect,
 };
@@ -33,7 +31,7 @@ impl Context<'_> {
 
 /// A token that the provider signed.
 pub(crate) struct Verified<'t> {
-    pub(crate) claims: Map<String, Value>,
+    pub(crate) claims: Members,
     pub(crate) algorithm: Algorithm,
     /// What was signed: the token, or what was in it if it was encrypted.
     pub(crate) signed: Cow<'t, str>,
@@ -67,9 +65,8 @@ impl OpenIDConnect {
         let algorithm = jws.algorithm(&accepted).map_err(refuse)?;
         // Before any key is asked for: a token of somebody else's makes no request.
         // UserInfo need not name the issuer (Core section 5.3.2); it comes from the issuer's own endpoint.
-        if context.token != JwtUse::UserInfo || jws.claims.contains_key("iss") {
-            self.issuers(context.client)
-                .check(&jws.claims)
+        if context.token != JwtUse::UserInfo || jws.claims.has("iss") {
+            self.check_issuer(context.client, &jws.claims)
                 .map_err(|reason| refuse((JwtCheck::Issuer, reason)))?;
         }
         match algorithm.is_symmetric() {
@@ -101,10 +98,10 @@ impl OpenIDConnect {
             _ => ("id_token_signing_alg_values_supported", &self.rules.algorithms),
         };
         let listed: Vec<_> = metadata
-            .and_then(|metadata| metadata.list(list))
+            .and_then(|metadata| metadata.members().get(list)?.as_array())
             .into_iter()
             .flatten()
-            .filter_map(Algorithm::of)
+            .filter_map(|name| Algorithm::of(name.as_str()?))
             .filter(|algorithm| own.contains(algorithm))
             .collect();
         if listed.is_empty() { Cow::Borrowed(own) } else { Cow::Owned(listed) }
@@ -118,12 +115,4 @@ impl OpenIDConnect {
         };
         decrypter.decrypt(token).map_err(|error: DecryptError| (JwtCheck::Encryption, error.to_string()))
     }
-}
-
-/// A claim that is a text.
-pub(crate) fn text<'c>(
-    claims: &'c oauth_core::serde_json::Map<String, Value>,
-    name: &str,
-) -> Option<&'c str> {
-    claims.get(name)?.as_str().filter(|text| !text.is_empty())
 }

@@ -17,6 +17,9 @@ use crate::{error::Error, key::TokenKey, timing::Moment};
 /// A live token, or why there is none.
 pub(crate) type Outcome = Result<Arc<OAuth2Token>, Error>;
 
+/// The same in two words, which is all that is moved about when a live token is asked for.
+pub(crate) type SmallOutcome = Result<Arc<OAuth2Token>, Box<Error>>;
+
 /// How a refresh that is under way in this process will end.
 pub(crate) type Ending = watch::Receiver<Option<Outcome>>;
 
@@ -25,7 +28,7 @@ const SHARDS_PER_CORE: usize = 4;
 
 /// What is known of a key.
 pub(crate) struct Answer {
-    pub(crate) outcome: Result<Arc<OAuth2Token>, Box<Error>>,
+    pub(crate) outcome: SmallOutcome,
     /// The version of the record that it was read from.
     pub(crate) version: u64,
     /// Until when it is given without another look.
@@ -108,7 +111,8 @@ pub(crate) struct Pilot {
 impl Cache {
     pub(crate) fn new(capacity: usize) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let shards = cores.saturating_mul(SHARDS_PER_CORE);
+        // A power of two, so that a key's shard is found without a division.
+        let shards = cores.saturating_mul(SHARDS_PER_CORE).next_power_of_two();
         Self {
             shards: (0..shards).map(|_| Padded::default()).collect(),
             shard_capacity: capacity.div_ceil(shards).max(1),
@@ -122,13 +126,10 @@ impl Cache {
     }
 
     /// The answer that holds now, if there is one. This is what a call costs most of the time.
-    pub(crate) fn fresh(&self, key: &TokenKey, now: Moment) -> Option<Outcome> {
+    pub(crate) fn fresh(&self, key: &TokenKey, now: Moment) -> Option<SmallOutcome> {
         let shard = self.read(key);
         let answer = &shard.answers.get(key)?.answer;
-        (now < answer.holds_until).then(|| match &answer.outcome {
-            Ok(token) => Ok(Arc::clone(token)),
-            Err(error) => Err(Error::clone(error)),
-        })
+        (now < answer.holds_until).then(|| answer.outcome.clone())
     }
 
     /// The version of the record that the answer was read from, if there is an answer.
@@ -174,7 +175,7 @@ impl Cache {
     }
 
     fn lock(&self, key: &TokenKey) -> &RwLock<Shard> {
-        &self.shards[(key.hash_code() % self.shards.len() as u64) as usize].0
+        &self.shards[key.hash_code() as usize & (self.shards.len() - 1)].0
     }
 
     // No step leaves a shard half-changed, so that what a panic left behind can be used.

@@ -83,7 +83,7 @@ impl TokenManager {
     pub async fn get(&self, key: &TokenKey) -> Outcome {
         let now = self.0.clock.moment();
         match self.0.cache.fresh(key, now) {
-            Some(outcome) => outcome,
+            Some(outcome) => outcome.map_err(|error| *error),
             None => self.get_slowly(key, now).await,
         }
     }
@@ -100,7 +100,7 @@ impl TokenManager {
         let known = self.0.cache.fresh(key, self.0.clock.moment());
         match known {
             Some(Ok(token)) if token.access_token() == rejected => {}
-            Some(outcome) => return outcome,
+            Some(outcome) => return outcome.map_err(|error| *error),
             None => {}
         }
         // One that was under way may have set out before the rejection, for another reason.

@@ -309,7 +309,7 @@ impl Core {
         let live_until = self.timing.milestones(key, state).dead_at;
         let reread_at = self.timing.reread_after.map(|after| self.clock.now() + after);
         let holds_until = [until, live_until, reread_at].into_iter().flatten().min();
-        let moment = |time: Option<OffsetDateTime>| time.map_or(Moment::NEVER, Moment::from);
+        let moment = |time: Option<OffsetDateTime>| time.map_or_else(Moment::never, Moment::from);
         let (holds_until, live_until) = (moment(holds_until), moment(live_until));
         Answer { outcome: Ok(Arc::clone(token)), version, holds_until, live_until }
     }
@@ -325,7 +325,7 @@ impl Landing {
     /// Without one, as the record says.
     pub(crate) fn refused(error: Error, version: u64, until: OffsetDateTime) -> Self {
         let outcome = Err(Box::new(error.clone()));
-        let answer = Answer { outcome, version, holds_until: until.into(), live_until: Moment::NEVER };
+        let answer = Answer { outcome, version, holds_until: until.into(), live_until: Moment::never() };
         Self { outcome: Err(error), learned: Learned::Answer(answer), event: None }
     }
 

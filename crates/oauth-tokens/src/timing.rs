@@ -18,24 +18,33 @@ const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 /// A token that is younger than this is not refreshed because an API refused it: the next one would be refused too.
 pub(crate) const TOO_FRESH_TO_REFUSE: Duration = Duration::from_secs(10);
 
-/// A time in nanoseconds since 1970: what is compared with each call, so that no calendar is reckoned. It reaches to 2262.
+/// A time as the operating system tells it: what is compared with each call, so that neither a calendar nor a number is
+/// reckoned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Moment(i64);
+pub(crate) struct Moment(SystemTime);
 
 impl Moment {
-    pub(crate) const NEVER: Self = Self(i64::MAX);
+    /// The end of the calendar.
+    pub(crate) fn never() -> Self {
+        time(i64::MAX).into()
+    }
 
     /// By the operating system's clock.
     pub(crate) fn now() -> Self {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Self(since.as_nanos().try_into().unwrap_or(i64::MAX))
+        Self(SystemTime::now())
     }
 }
 
 impl From<OffsetDateTime> for Moment {
     fn from(time: OffsetDateTime) -> Self {
-        let nanos = time.unix_timestamp_nanos();
-        Self(nanos.try_into().unwrap_or(if nanos < 0 { i64::MIN } else { i64::MAX }))
+        let since = time - OffsetDateTime::UNIX_EPOCH;
+        let epoch = SystemTime::UNIX_EPOCH;
+        let moment = match since.is_negative() {
+            true => epoch.checked_sub(since.unsigned_abs()),
+            false => epoch.checked_add(since.unsigned_abs()),
+        };
+        // A time that the operating system does not know is long past, so that nothing holds until then.
+        Self(moment.unwrap_or(epoch))
     }
 }
 
@@ -208,6 +217,21 @@ mod tests {
         }
         let forever = Timing::default().milestones(&key, &State { expires_at: None, ..state(0) });
         assert!(forever.is_live(END) && !forever.is_due(END));
+    }
+
+    #[test]
+    fn a_moment_is_compared_as_the_time_that_it_is() {
+        let nanosecond = Duration::from_nanos(1);
+        let times =
+            [time(-1), time(0), time(1_700_000_000) - nanosecond, time(1_700_000_000), time(i64::MAX)];
+        for pair in times.windows(2) {
+            assert!(Moment::from(pair[0]) < Moment::from(pair[1]), "{pair:?}");
+        }
+        let long_ago = OffsetDateTime::from_unix_timestamp(-60_000_000_000).unwrap();
+        assert!(Moment::from(long_ago) < Moment::from(time(1)));
+        assert_eq!(Moment::from(time(i64::MAX)), Moment::never());
+        let (before, now, after) = (OffsetDateTime::now_utc(), Moment::now(), OffsetDateTime::now_utc());
+        assert!(Moment::from(before) <= now && now <= Moment::from(after));
     }
 
     const END: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
