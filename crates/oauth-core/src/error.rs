@@ -282,8 +282,12 @@ impl Error {
 
     /// The same error, at a named provider.
     #[must_use]
-    pub fn at(mut self, provider: impl Into<Cow<'static, str>>) -> Self {
-        Arc::make_mut(&mut self.0).provider = provider.into();
+    pub fn at(self, provider: impl Into<Cow<'static, str>>) -> Self {
+        self.of_provider(provider.into())
+    }
+
+    fn of_provider(mut self, provider: Cow<'static, str>) -> Self {
+        Arc::make_mut(&mut self.0).provider = provider;
         self
     }
 

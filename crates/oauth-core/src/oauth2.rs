@@ -225,7 +225,10 @@ impl OAuth2 {
     /// A configuration error after the endpoints were moved, and unless the value is letters, digits, `-`, `.`, `_` and
     /// `~` only, so that it cannot leave its place in the URL and move a request to another host.
     pub fn set_parameter(&mut self, name: &'static str, value: impl Into<String>) -> Result<()> {
-        let value = value.into();
+        self.fill_in_parameter(name, value.into())
+    }
+
+    fn fill_in_parameter(&mut self, name: &'static str, value: String) -> Result<()> {
         parameter::segment(name, &value).map_err(|error| error.at(self.name().to_owned()))?;
         if self.0.endpoints_were_moved {
             let problem = format!("{name} must be set before the endpoints are moved");

@@ -88,6 +88,16 @@ pub(crate) fn get_identity<'p>(
     })
 }
 
+pub(crate) fn get_id_email<'p>(
+    provider: &'p dyn Provider,
+    access_token: &'p str,
+) -> Procedure<'p, (String, Option<String>)> {
+    Box::pin(async move {
+        let token = OAuth2Token::new(access_token);
+        Ok(provider.get_identity(&token).await?.into_id_email())
+    })
+}
+
 pub(crate) fn get_profile_of<'p>(provider: &'p dyn Provider, token: &'p OAuth2Token) -> Procedure<'p, Value> {
     Box::pin(async move {
         let client = provider.oauth2().ready().await?;

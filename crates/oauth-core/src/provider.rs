@@ -164,8 +164,7 @@ pub trait Provider: AsProvider + fmt::Debug + Send + Sync {
     ///
     /// As [`get_identity`](Self::get_identity).
     async fn get_id_email(&self, access_token: &str) -> Result<(String, Option<String>)> {
-        let token = OAuth2Token::new(access_token);
-        Ok(self.get_identity(&token).await?.into_id_email())
+        procedures::get_id_email(self.as_provider(), access_token).await
     }
 
     /// Sends all requests with this HTTP client: `reqwest::Client`, or whatever implements [`HttpClient`].
