@@ -122,6 +122,8 @@ impl IdToken {
     }
 
     /// A claim as it came.
+    ///
+    /// The first call makes a map of all claims, which verification does without; the methods for single claims do without it too.
     #[must_use]
     pub fn get(&self, claim: &str) -> Option<&Value> {
         self.as_json().get(claim)
