@@ -129,68 +129,67 @@ pub(crate) const NAMES: &[&str] = &[
 
 /// The client of a provider; nothing where no provider is called so.
 pub(crate) fn build(provider: &str, config: &ProviderConfig) -> Option<Result<Arc<dyn Provider>>> {
-    let made = match provider {
+    match provider {
         #[cfg(feature = "amazon-cognito")]
-        "amazon-cognito" => made::<amazon_cognito::AmazonCognitoOAuth2>(config),
+        "amazon-cognito" => Some(made::<amazon_cognito::AmazonCognitoOAuth2>(config)),
         #[cfg(feature = "apple")]
-        "apple" => made::<apple::AppleOAuth2>(config),
+        "apple" => Some(made::<apple::AppleOAuth2>(config)),
         #[cfg(feature = "auth0")]
-        "auth0" => made::<auth0::Auth0OAuth2>(config),
+        "auth0" => Some(made::<auth0::Auth0OAuth2>(config)),
         #[cfg(feature = "authentik")]
-        "authentik" => made::<authentik::AuthentikOAuth2>(config),
+        "authentik" => Some(made::<authentik::AuthentikOAuth2>(config)),
         #[cfg(feature = "discord")]
-        "discord" => made::<discord::DiscordOAuth2>(config),
+        "discord" => Some(made::<discord::DiscordOAuth2>(config)),
         #[cfg(feature = "facebook")]
-        "facebook" => made::<facebook::FacebookOAuth2>(config),
+        "facebook" => Some(made::<facebook::FacebookOAuth2>(config)),
         #[cfg(feature = "franceconnect")]
-        "franceconnect" => made::<franceconnect::FranceConnectOAuth2>(config),
+        "franceconnect" => Some(made::<franceconnect::FranceConnectOAuth2>(config)),
         #[cfg(feature = "github")]
-        "github" => made::<github::GitHubOAuth2>(config),
+        "github" => Some(made::<github::GitHubOAuth2>(config)),
         #[cfg(feature = "gitlab")]
-        "gitlab" => made::<gitlab::GitLabOAuth2>(config),
+        "gitlab" => Some(made::<gitlab::GitLabOAuth2>(config)),
         #[cfg(feature = "google")]
-        "google" => made::<google::GoogleOAuth2>(config),
+        "google" => Some(made::<google::GoogleOAuth2>(config)),
         #[cfg(feature = "kakao")]
-        "kakao" => made::<kakao::KakaoOAuth2>(config),
+        "kakao" => Some(made::<kakao::KakaoOAuth2>(config)),
         #[cfg(feature = "keycloak")]
-        "keycloak" => made::<keycloak::KeycloakOAuth2>(config),
+        "keycloak" => Some(made::<keycloak::KeycloakOAuth2>(config)),
         #[cfg(feature = "line")]
-        "line" => made::<line::LineOAuth2>(config),
+        "line" => Some(made::<line::LineOAuth2>(config)),
         #[cfg(feature = "linkedin")]
-        "linkedin" => made::<linkedin::LinkedInOAuth2>(config),
+        "linkedin" => Some(made::<linkedin::LinkedInOAuth2>(config)),
         #[cfg(feature = "login-gov")]
-        "login-gov" => made::<login_gov::LoginGovOAuth2>(config),
+        "login-gov" => Some(made::<login_gov::LoginGovOAuth2>(config)),
         #[cfg(feature = "logto")]
-        "logto" => made::<logto::LogtoOAuth2>(config),
+        "logto" => Some(made::<logto::LogtoOAuth2>(config)),
         #[cfg(feature = "microsoft")]
-        "microsoft" => made::<microsoft::MicrosoftGraphOAuth2>(config),
+        "microsoft" => Some(made::<microsoft::MicrosoftGraphOAuth2>(config)),
         #[cfg(feature = "naver")]
-        "naver" => made::<naver::NaverOAuth2>(config),
+        "naver" => Some(made::<naver::NaverOAuth2>(config)),
         #[cfg(feature = "okta")]
-        "okta" => made::<okta::OktaOAuth2>(config),
+        "okta" => Some(made::<okta::OktaOAuth2>(config)),
         #[cfg(feature = "onelogin")]
-        "onelogin" => made::<onelogin::OneLoginOAuth2>(config),
+        "onelogin" => Some(made::<onelogin::OneLoginOAuth2>(config)),
         #[cfg(feature = "openid")]
-        "openid" => made::<openid::OpenID>(config),
+        "openid" => Some(made::<openid::OpenID>(config)),
         #[cfg(feature = "ping-id")]
-        "ping-id" => made::<ping_id::PingIdentityOAuth2>(config),
+        "ping-id" => Some(made::<ping_id::PingIdentityOAuth2>(config)),
         #[cfg(feature = "reddit")]
-        "reddit" => made::<reddit::RedditOAuth2>(config),
+        "reddit" => Some(made::<reddit::RedditOAuth2>(config)),
         #[cfg(feature = "salesforce")]
-        "salesforce" => made::<salesforce::SalesforceOAuth2>(config),
+        "salesforce" => Some(made::<salesforce::SalesforceOAuth2>(config)),
         #[cfg(feature = "shopify")]
-        "shopify" => made::<shopify::ShopifyOAuth2>(config),
+        "shopify" => Some(made::<shopify::ShopifyOAuth2>(config)),
         #[cfg(feature = "twitch")]
-        "twitch" => made::<twitch::TwitchOAuth2>(config),
+        "twitch" => Some(made::<twitch::TwitchOAuth2>(config)),
         #[cfg(feature = "workos")]
-        "workos" => made::<workos::WorkOSOAuth2>(config),
+        "workos" => Some(made::<workos::WorkOSOAuth2>(config)),
         #[cfg(feature = "yahoo")]
-        "yahoo" => made::<yahoo::YahooOAuth2>(config),
+        "yahoo" => Some(made::<yahoo::YahooOAuth2>(config)),
         #[cfg(feature = "zitadel")]
-        "zitadel" => made::<zitadel::ZitadelOAuth2>(config),
-        _ => return None,
-    };
-    Some(made)
+        "zitadel" => Some(made::<zitadel::ZitadelOAuth2>(config)),
+        _ => None,
+    }
 }
 
 fn made<P: Configure + 'static>(config: &ProviderConfig) -> Result<Arc<dyn Provider>> {
