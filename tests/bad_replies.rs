@@ -296,6 +296,22 @@ async fn a_secret_is_hidden_in_whatever_encoding_the_server_echoes_it() {
 }
 
 #[tokio::test]
+async fn what_stood_in_a_json_request_is_hidden_but_for_the_client_id() {
+    let body =
+        json!({"error": "bad", "error_description": "client acme-app may not send CLIENT-SECRET, THE-CODE"});
+    let http = Script::json(400, &body);
+    let client = OAuth2::new("acme-app", "CLIENT-SECRET", "https://as.example/a", "https://as.example/token")
+        .with_http_client(http);
+    let call = client.call(Operation::REVOKE_TOKEN, http::Method::POST, "https://as.example/revoke");
+    let call = call.json(json!({"token": "THE-CODE"})).client_auth(oauth_clients::ClientAuth::Post);
+    let error = call.send().await.map(|_| ()).unwrap_err();
+    assert_eq!(
+        error.oauth_error().unwrap().description.as_deref(),
+        Some("client acme-app may not send [hidden], [hidden]")
+    );
+}
+
+#[tokio::test]
 async fn br_02_a_bearer_challenge_is_read_in_every_shape() {
     for (headers, code) in [
         (&[r#"Bearer error="invalid_token""#][..], Some("invalid_token")),

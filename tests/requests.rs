@@ -291,6 +291,10 @@ async fn a_secret_can_be_made_for_each_request_and_its_failure_stops_the_request
     assert_eq!(http.request().form().last().unwrap().1, "fresh");
     let error = client(false).get_access_token("c", "https://app.example/cb", None, &[]).await.unwrap_err();
     assert!(error.to_string().contains("the vault is sealed"), "{error}");
+    // Nobody is asked for a secret that could not be sent.
+    let plain = client(false).with_endpoints(|all| all.map(|url| url.replace("https:", "http:")));
+    let error = plain.get_access_token("c", "https://app.example/cb", None, &[]).await.unwrap_err();
+    assert!(error.to_string().contains("use https"), "{error}");
     assert_eq!(http.requests().len(), 1);
 }
 

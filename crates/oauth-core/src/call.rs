@@ -56,6 +56,8 @@ const PUBLIC_FIELDS: &[&str] = &[
     "audience",
 ];
 
+const CLIENT_SECRET: &str = "client_secret";
+
 /// Form fields that a request is nothing without.
 const INDISPENSABLE: &[&str] = &["code", "refresh_token", "token", "access_token"];
 
@@ -178,8 +180,13 @@ impl<'c> Call<'c> {
             if let Some(problem) = self.problem.take() {
                 return Err(self.error(ErrorKind::Configuration(problem)));
             }
+            // Before a source of secrets is asked for what could not be sent.
+            let url = self
+                .client
+                .checked_url(&self.url)
+                .map_err(|problem| self.error(ErrorKind::Configuration(problem)))?;
             self.authenticate().await?;
-            let request = self.request()?;
+            let request = self.request(url);
             let http = self.client.http().map_err(|problem| self.error(ErrorKind::Configuration(problem)))?;
             let reply = http.send(request).await.map_err(|error| self.error(ErrorKind::Transport(error)))?;
             self.understand(reply)
@@ -187,11 +194,7 @@ impl<'c> Call<'c> {
     }
 
     /// The request as it is sent.
-    fn request(&mut self) -> Result<http::Request<Bytes>> {
-        let url = self
-            .client
-            .checked_url(&self.url)
-            .map_err(|problem| self.error(ErrorKind::Configuration(problem)))?;
+    fn request(&mut self, url: http::Uri) -> http::Request<Bytes> {
         let (body, headers) = match (self.form.take(), &self.json) {
             (Some(form), _) => {
                 self.headers.remove(CONTENT_TYPE);
@@ -209,7 +212,7 @@ impl<'c> Call<'c> {
         *request.uri_mut() = url;
         *request.headers_mut() = headers.clone();
         request.headers_mut().extend(std::mem::take(&mut self.headers));
-        Ok(request)
+        request
     }
 
     /// What came back, if it is a success.
@@ -236,11 +239,7 @@ impl<'c> Call<'c> {
             (ClientAuth::None, _) | (_, None) => self.in_body(client.client_id_param(), client_id),
             (ClientAuth::Post, Some(secret)) => {
                 self.in_body(client.client_id_param(), client_id)?;
-                if secret.expose().is_empty() {
-                    Ok(())
-                } else {
-                    self.in_body("client_secret", secret.expose())
-                }
+                if secret.expose().is_empty() { Ok(()) } else { self.in_body(CLIENT_SECRET, secret.expose()) }
             }
             (ClientAuth::Basic | ClientAuth::BasicUnencoded, Some(secret)) => {
                 let credentials = match auth {
@@ -263,7 +262,9 @@ impl<'c> Call<'c> {
     fn in_body(&mut self, name: &str, value: &str) -> Result<()> {
         if let Some(Value::Object(json)) = &mut self.json {
             json.insert(name.to_owned(), value.into());
-            self.secrets.push(value.into());
+            if name == CLIENT_SECRET {
+                self.secrets.push(value.into());
+            }
             return Ok(());
         }
         let form = self.form.get_or_insert_with(Form::new);

@@ -40,7 +40,7 @@
 //! | `rustls-ring` | yes | TLS of the default client by rustls on ring |
 //! | `rustls-aws-lc-rs` | | by rustls on aws-lc-rs |
 //! | `native-tls` | | by the operating system's library |
-//! | `hyper` | | [`HyperClient`], an [`HttpClient`] on hyper alone, for who sends many requests |
+//! | `hyper` | | [`HyperClient`], an [`HttpClient`] on hyper alone, for those who send many requests |
 //! | `reqwest-middleware` | | `reqwest_middleware::ClientWithMiddleware` is an [`HttpClient`] |
 
 mod attempt;

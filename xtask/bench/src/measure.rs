@@ -182,23 +182,32 @@ fn usage(who: libc::c_int) -> f64 {
 }
 
 /// Where the server runs, and its clients while they exchange codes.
-pub const PROCESSOR: usize = 0;
-
-/// Keeps this thread, and those that it starts, on one processor: the one of the server. Where the scheduler moves the two about, to
-/// wake the other one costs a client now nothing and now as much again as all its work.
 #[cfg(target_os = "linux")]
-pub fn pin(processor: usize) {
+const PROCESSOR: usize = 0;
+
+/// Measures on the processor of the server. Where the scheduler moves the two about, to wake the other one costs a client now nothing
+/// and now as much again as all its work.
+pub fn beside_server<T>(measure: impl FnOnce() -> T) -> T {
+    pin();
+    let measured = measure();
+    unpin();
+    measured
+}
+
+/// Keeps this thread, and those that it starts, on one processor: the one of the server.
+#[cfg(target_os = "linux")]
+pub fn pin() {
     // SAFETY: the set is plain bits, and the calls fill and read it.
     unsafe {
         let mut set: libc::cpu_set_t = std::mem::zeroed();
-        libc::CPU_SET(processor, &mut set);
+        libc::CPU_SET(PROCESSOR, &mut set);
         libc::sched_setaffinity(0, std::mem::size_of_val(&set), &set);
     }
 }
 
 /// Undoes [`pin`].
 #[cfg(target_os = "linux")]
-pub fn unpin() {
+fn unpin() {
     // SAFETY: as above; processors that are not there are no harm.
     unsafe {
         let mut set: libc::cpu_set_t = std::mem::zeroed();
@@ -208,7 +217,7 @@ pub fn unpin() {
 }
 
 #[cfg(not(target_os = "linux"))]
-pub fn pin(_: usize) {}
+pub fn pin() {}
 
 #[cfg(not(target_os = "linux"))]
-pub fn unpin() {}
+fn unpin() {}

@@ -93,7 +93,7 @@ struct State {
 
 /// The server's process: it counts until its standard input ends.
 pub fn serve(folder: &Path) -> Result<()> {
-    crate::measure::pin(crate::measure::PROCESSOR);
+    crate::measure::pin();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (http, https) = runtime.block_on(async {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));

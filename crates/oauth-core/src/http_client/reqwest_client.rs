@@ -83,6 +83,9 @@ type Sending<'s> = Pin<Box<dyn Future<Output = Result<http::Response<Bytes>, Htt
 /// # Ok::<(), oauth_core::Error>(())
 /// ```
 ///
+/// With the feature `rustls-ring`, the system's certificates are read once in a process: a program sees new ones when it is
+/// started again.
+///
 /// The defaults are those of the shared client: no redirects, [`CONNECT_TIMEOUT`], [`REQUEST_TIMEOUT`], and TLS by the
 /// feature that is switched on. A `reqwest::Client` that you build without this function needs one of reqwest's own TLS
 /// features, because this crate's `rustls-ring` gives reqwest no default to fall back on.

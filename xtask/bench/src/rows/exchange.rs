@@ -17,7 +17,7 @@ use openidconnect::{
 };
 
 use crate::{
-    measure::{Clock, Contender, PROCESSOR, Sample, interleave, pin, unpin},
+    measure::{Clock, Contender, Sample, beside_server, interleave},
     peers::{self, Which},
     report::{Cast, Goal, Row, find, times},
     world::{World, runtime, tls},
@@ -46,10 +46,7 @@ where
 }
 
 pub fn row(world: &mut World) -> Result<Row> {
-    pin(PROCESSOR);
-    let row = measured(world);
-    unpin();
-    row
+    beside_server(|| measured(world))
 }
 
 fn measured(world: &mut World) -> Result<Row> {

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::{
-    measure::{Clock, Contender, PROCESSOR, interleave, pin, unpin},
+    measure::{Clock, Contender, beside_server, interleave},
     report::{Cast, Row, times},
     rows::exchange,
     world::{World, runtime},
@@ -13,10 +13,7 @@ const FLOOR: &str = "bare reqwest";
 const OURS: &str = "oauth-clients";
 
 pub fn row(world: &mut World) -> Result<Row> {
-    pin(PROCESSOR);
-    let row = measured(world);
-    unpin();
-    row
+    beside_server(|| measured(world))
 }
 
 fn measured(world: &mut World) -> Result<Row> {

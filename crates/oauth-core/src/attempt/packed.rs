@@ -1,0 +1,343 @@
+//! An attempt in few bytes, which is what [`Sealer`](crate::Sealer) encrypts.
+//!
+//! ```text
+//! flags ‖ started_at ‖ lifetime ‖ [max_age] ‖ [length of the code verifier]
+//!   ‖ number of texts ‖ the length of each ‖ number of ACRs ‖ the length of each ‖ length of the data
+//!   ‖ texts ‖ code verifier ‖ ACRs ‖ data: nothing if it is null, a text as it is, else JSON
+//! ```
+//!
+//! `started_at` has eight bytes, the smallest first; all other numbers are as long as they need to be (LEB128).
+
+use std::io;
+
+use serde_json::Value;
+
+use super::{ISSUER, LoginAttempt, NAMED, NONCE, Texts};
+use crate::{
+    authorization::{ResponseMode, ResponseType},
+    pkce::CodeVerifier,
+    secret::SecretBytes,
+};
+
+impl LoginAttempt {
+    const FORM_POST: u8 = 1;
+    const FRAGMENT: u8 = 2;
+    const CODE_ID_TOKEN: u8 = 4;
+    const MAX_AGE: u8 = 8;
+    const CODE_VERIFIER: u8 = 16;
+    const ISSUER: u8 = 32;
+    const NONCE: u8 = 64;
+    /// The data is a text, as it is for most: where to return to.
+    const TEXT: u8 = 128;
+
+    /// How many bytes the data will have in the packed attempt.
+    pub(crate) fn data_len(&self) -> Result<usize, serde_json::Error> {
+        let mut length = Counter(0);
+        match &self.data {
+            Value::Null => {}
+            Value::String(text) => length.0 = text.len(),
+            other => serde_json::to_writer(&mut length, other)?,
+        }
+        Ok(length.0)
+    }
+
+    /// More bytes than [`pack`](Self::pack) will write with data of this length.
+    pub(crate) fn packed_len(&self, data: usize) -> usize {
+        /// A number has ten bytes at most.
+        const NUMBER: usize = 10;
+        let numbers = 8 + self.texts.ends.len() + self.required_acr.len();
+        let acrs: usize = self.required_acr.iter().map(String::len).sum();
+        let verifier = self.code_verifier.as_ref().map_or(0, |verifier| verifier.expose().len());
+        numbers * NUMBER + self.texts.whole.expose().len() + verifier + acrs + data
+    }
+
+    /// Writes it, with data of the length that [`data_len`](Self::data_len) said.
+    pub(crate) fn pack(&self, data: usize, to: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+        let mode = match self.response_mode {
+            ResponseMode::Query => 0,
+            ResponseMode::FormPost => Self::FORM_POST,
+            ResponseMode::Fragment => Self::FRAGMENT,
+        };
+        let flag = |flag: u8, is_set: bool| if is_set { flag } else { 0 };
+        to.push(
+            mode | flag(Self::CODE_ID_TOKEN, self.response_type == ResponseType::CodeIdToken)
+                | flag(Self::MAX_AGE, self.max_age.is_some())
+                | flag(Self::CODE_VERIFIER, self.code_verifier.is_some())
+                | flag(Self::ISSUER, self.texts.has_issuer)
+                | flag(Self::NONCE, self.texts.has_nonce)
+                | flag(Self::TEXT, self.data.is_string()),
+        );
+        to.extend_from_slice(&self.started_at.to_le_bytes());
+        push_number(to, self.lifetime);
+        if let Some(max_age) = self.max_age {
+            push_number(to, max_age);
+        }
+        let verifier = self.code_verifier.as_ref().map(CodeVerifier::expose);
+        if let Some(verifier) = verifier {
+            push_number(to, verifier.len() as u64);
+        }
+        push_number(to, self.texts.ends.len() as u64);
+        for length in self.texts.lengths() {
+            push_number(to, length as u64);
+        }
+        push_number(to, self.required_acr.len() as u64);
+        for acr in &self.required_acr {
+            push_number(to, acr.len() as u64);
+        }
+        push_number(to, data as u64);
+        to.extend_from_slice(self.texts.whole.expose().as_bytes());
+        to.extend_from_slice(verifier.unwrap_or_default().as_bytes());
+        for acr in &self.required_acr {
+            to.extend_from_slice(acr.as_bytes());
+        }
+        match &self.data {
+            Value::Null => {}
+            Value::String(text) => to.extend_from_slice(text.as_bytes()),
+            other => serde_json::to_writer(to, other)?,
+        }
+        Ok(())
+    }
+
+    /// Reads what [`pack`](Self::pack) wrote, from this place on. `None` if it is anything else, or more, or less.
+    pub(crate) fn unpack(packed: SecretBytes, from: usize) -> Option<Self> {
+        let mut numbers = Numbers { rest: packed.expose().get(from..)? };
+        let flags = numbers.byte()?;
+        let has = |flag: u8| flags & flag != 0;
+        let response_mode = match flags & (Self::FORM_POST | Self::FRAGMENT) {
+            0 => ResponseMode::Query,
+            Self::FORM_POST => ResponseMode::FormPost,
+            Self::FRAGMENT => ResponseMode::Fragment,
+            _ => return None,
+        };
+        let response_type =
+            if has(Self::CODE_ID_TOKEN) { ResponseType::CodeIdToken } else { ResponseType::Code };
+        let started_at = numbers.timestamp()?;
+        let lifetime = numbers.next()?;
+        let max_age = if has(Self::MAX_AGE) { Some(numbers.next()?) } else { None };
+        let verifier = if has(Self::CODE_VERIFIER) { Some(numbers.length()?) } else { None };
+        let ends = numbers.ends(0)?;
+        let texts_end = *ends.get(NAMED - 1).and(ends.last())?;
+        let verifier_end = texts_end.checked_add(verifier.unwrap_or_default())?;
+        let acr_ends = numbers.ends(verifier_end)?;
+        let data_start = acr_ends.last().copied().unwrap_or(verifier_end);
+        let data_end = data_start.checked_add(numbers.length()?)?;
+
+        let from = packed.expose().len() - numbers.rest.len();
+        let mut whole = packed.into_text(from)?;
+        let text = whole.expose();
+        if text.len() != data_end || !ends.iter().all(|&end| text.is_char_boundary(end)) {
+            return None;
+        }
+        let code_verifier = match verifier {
+            Some(_) => Some(CodeVerifier::new(text.get(texts_end..verifier_end)?).ok()?),
+            None => None,
+        };
+        let mut start = verifier_end;
+        let acrs = acr_ends.iter().map(|&end| text.get(std::mem::replace(&mut start, end)..end));
+        let required_acr = acrs.map(|acr| acr.map(str::to_owned)).collect::<Option<_>>()?;
+        let data = match text.get(data_start..)? {
+            data if has(Self::TEXT) => data.into(),
+            "" => Value::Null,
+            data => serde_json::from_str(data).ok()?,
+        };
+        whole.truncate(texts_end);
+        let texts = Texts { whole, ends, has_issuer: has(Self::ISSUER), has_nonce: has(Self::NONCE) };
+        // What is not there has no length.
+        let fits = |is_there: bool, place| is_there || texts.get(place).is_empty();
+        if !fits(texts.has_issuer, ISSUER) || !fits(texts.has_nonce, NONCE) {
+            return None;
+        }
+        Some(Self {
+            texts,
+            code_verifier,
+            response_mode,
+            response_type,
+            max_age,
+            required_acr,
+            started_at,
+            lifetime,
+            data,
+        })
+    }
+}
+
+fn push_number(to: &mut Vec<u8>, mut number: u64) {
+    while number > 0x7f {
+        to.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    to.push(number as u8);
+}
+
+/// What is left of the numbers of a packed attempt.
+struct Numbers<'p> {
+    rest: &'p [u8],
+}
+
+impl Numbers<'_> {
+    fn byte(&mut self) -> Option<u8> {
+        let (&byte, rest) = self.rest.split_first()?;
+        self.rest = rest;
+        Some(byte)
+    }
+
+    fn timestamp(&mut self) -> Option<i64> {
+        let (bytes, rest) = self.rest.split_first_chunk()?;
+        self.rest = rest;
+        Some(i64::from_le_bytes(*bytes))
+    }
+
+    fn next(&mut self) -> Option<u64> {
+        // Most are small.
+        if let Some((&byte @ ..0x80, rest)) = self.rest.split_first() {
+            self.rest = rest;
+            return Some(u64::from(byte));
+        }
+        let mut number = 0;
+        for shift in (0..u64::BITS).step_by(7) {
+            let byte = self.byte()?;
+            let bits = u64::from(byte & 0x7f);
+            number |= bits << shift;
+            if byte < 0x80 {
+                // Neither bits that have no place nor a longer form than needed.
+                let is_shortest = (number >> shift == bits) && (bits > 0 || shift == 0);
+                return is_shortest.then_some(number);
+            }
+        }
+        None
+    }
+
+    fn length(&mut self) -> Option<usize> {
+        self.next()?.try_into().ok()
+    }
+
+    /// A number of lengths, and the lengths, as the places where what is so long ends if the first starts here.
+    fn ends(&mut self, start: usize) -> Option<Vec<usize>> {
+        let count = self.length()?;
+        // Each takes a byte at least, so that no number makes us reserve more than a multiple of what there is.
+        if count > self.rest.len() {
+            return None;
+        }
+        let mut ends = Vec::with_capacity(count);
+        let mut end = start;
+        for _ in 0..count {
+            end = self.length()?.checked_add(end)?;
+            ends.push(end);
+        }
+        Some(ends)
+    }
+}
+
+/// Counts what is written.
+struct Counter(usize);
+
+impl io::Write for Counter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::attempt::tests::attempts;
+
+    fn packed(attempt: &LoginAttempt) -> Vec<u8> {
+        let data = attempt.data_len().unwrap();
+        let mut packed = Vec::with_capacity(attempt.packed_len(data));
+        let place = packed.as_ptr();
+        attempt.pack(data, &mut packed).unwrap();
+        assert_eq!(packed.as_ptr(), place, "it was moved, which leaves a copy of the secrets behind");
+        packed
+    }
+
+    fn unpacked(packed: &[u8]) -> Option<LoginAttempt> {
+        LoginAttempt::unpack(SecretBytes::new(packed.to_vec()), 0)
+    }
+
+    #[test]
+    fn a_packed_attempt_unpacks_to_itself() {
+        for attempt in attempts() {
+            let again = unpacked(&packed(&attempt)).unwrap();
+            assert_eq!(serde_json::to_value(&again).unwrap(), serde_json::to_value(&attempt).unwrap());
+            assert_eq!(again.nonce(), attempt.nonce());
+            assert_eq!(again.issuer(), attempt.issuer());
+        }
+    }
+
+    #[test]
+    fn an_attempt_keeps_the_piece_of_memory_that_was_decrypted() {
+        let attempt = &attempts()[0];
+        let bytes = SecretBytes::new([&[0xff; 17][..], &packed(attempt)].concat());
+        let place = bytes.expose().as_ptr();
+        assert_eq!(LoginAttempt::unpack(bytes, 17).unwrap().provider().as_ptr(), place);
+    }
+
+    #[test]
+    fn nothing_may_be_missing_or_left_over() {
+        for attempt in attempts() {
+            let mut packed = packed(&attempt);
+            for length in 0..packed.len() {
+                assert!(unpacked(&packed[..length]).is_none(), "{length} of {attempt:?}");
+            }
+            packed.push(b'x');
+            assert!(unpacked(&packed).is_none(), "{attempt:?}");
+        }
+    }
+
+    /// The parts of the least attempt, to be put together wrongly.
+    fn by_hand(flags: u8, lengths: &[u8], texts: &str) -> Vec<u8> {
+        let mut packed = vec![flags];
+        packed.extend(1_700_000_000_i64.to_le_bytes());
+        packed.push(100);
+        packed.extend(lengths);
+        packed.extend(texts.as_bytes());
+        packed
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_refused() {
+        let good = [6, 1, 1, 1, 1, 0, 0, 0, 0];
+        assert!(unpacked(&by_hand(0, &good, "prcs")).is_some());
+        let with_max_age =
+            |last: u8| [&[0x81, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, last], &good[..]].concat();
+        let large = unpacked(&by_hand(8, &with_max_age(1), "prcs")).unwrap();
+        assert_eq!(large.max_age(), Some(Duration::from_secs((1 << 63) + 1)));
+        let refused: &[(&str, Vec<u8>)] = &[
+            ("two response modes", by_hand(3, &good, "prcs")),
+            ("no nonce, but its text", by_hand(0, &[6, 1, 1, 1, 1, 0, 1, 0, 0], "prcsn")),
+            ("no issuer, but its text", by_hand(0, &[6, 1, 1, 1, 1, 1, 0, 0, 0], "prcsi")),
+            ("too few texts", by_hand(0, &[5, 1, 1, 1, 1, 0, 0, 0], "prcs")),
+            ("no texts", by_hand(0, &[0, 0, 0], "")),
+            ("a text that ends within a character", by_hand(0, &[6, 1, 1, 2, 1, 0, 0, 0, 0], "päcs")),
+            ("a short code verifier", by_hand(16, &[1, 6, 1, 1, 1, 1, 0, 0, 0, 0], "prcsv")),
+            ("data that is no JSON", by_hand(0, &[6, 1, 1, 1, 1, 0, 0, 0, 1], "prcs{")),
+            ("a number in more bytes than it needs", by_hand(0, &[0x86, 0, 1, 1, 1, 1, 0, 0, 0, 0], "prcs")),
+            ("a number without an end", by_hand(0, &[0xff; 12], "prcs")),
+            ("a number of more than 64 bits", by_hand(8, &with_max_age(2), "prcs")),
+            (
+                "more texts than there are bytes",
+                by_hand(0, &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1], "prcs"),
+            ),
+            (
+                "lengths that overflow",
+                by_hand(
+                    0,
+                    &[6, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 1, 1, 0, 0, 0, 0],
+                    "prcs",
+                ),
+            ),
+            ("no UTF-8", [&by_hand(0, &good, "prc")[..], &[0xff]].concat()),
+        ];
+        for (what, packed) in refused {
+            assert!(unpacked(packed).is_none(), "{what}");
+        }
+    }
+}
