@@ -1,7 +1,7 @@
 //! The standard procedures of a [`Provider`], for any provider and compiled once: each gives a boxed future, because to embed
 //! theirs would have every provider crate compile them again.
 
-use std::pin::Pin;
+use std::{future, pin::Pin};
 
 use serde_json::Value;
 
@@ -13,7 +13,38 @@ use crate::{
     token::OAuth2Token,
 };
 
-type Procedure<'p, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'p>>;
+pub(crate) type Procedure<'p, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'p>>;
+
+/// Methods of a trait that give the boxed future of a procedure, and that `#[async_trait]` overrides with an `async fn`.
+///
+/// An `async fn` of a trait under `#[async_trait]` would be compiled for each type that implements it, state machine, box and
+/// all, though it does nothing but wait for the procedure. Here, a method hands the procedure's own future over. Its signature
+/// must be the one that `#[async_trait]` gives the override: a lifetime for each reference, named in the order in which they
+/// stand, and all of them to outlive the future.
+macro_rules! defaults {
+    ($(
+        $(#[$doc:meta])*
+        async fn $method:ident<$($lifetime:lifetime),*>(
+            &$self:ident, $($argument:ident: $Type:ty),* $(,)?
+        ) -> Result<$Success:ty> $procedure:block
+    )*) => {$(
+        $(#[$doc])*
+        fn $method<'provider, $($lifetime,)* 'future>(
+            &'provider $self, $($argument: $Type),*
+        ) -> $crate::procedures::Procedure<'future, $Success>
+        where
+            'provider: 'future,
+            $($lifetime: 'future,)*
+            Self: 'future,
+        $procedure
+    )*};
+}
+pub(crate) use defaults;
+
+/// For a provider that has nothing to check.
+pub(crate) fn no_check<'p>() -> Procedure<'p, ()> {
+    Box::pin(future::ready(Ok(())))
+}
 
 pub(crate) fn start_login<'p>(
     provider: &'p dyn Provider,

@@ -22,10 +22,6 @@ use crate::{
 ///
 /// Only the two accessors are required. The requests call the methods of the same names of [`OAuth2`], so that an
 /// override can call them too. The trait is object-safe: `Arc<dyn Provider>` is a provider chosen at run time.
-// Each default is compiled anew for each provider, so that they only hand over to what is compiled once: to the generic
-// client's own, or to the standard procedures, which are boxed. It takes a provider that overrides nothing from 0.34 to 0.12
-// seconds of a processor to build.
-#[async_trait]
 pub trait Provider: AsProvider + fmt::Debug + Send + Sync {
     /// The generic client underneath.
     fn oauth2(&self) -> &OAuth2;
@@ -38,133 +34,143 @@ pub trait Provider: AsProvider + fmt::Debug + Send + Sync {
         self.oauth2().name()
     }
 
-    /// Begins a login: the URL to send the browser to, and the attempt to keep until it comes back.
-    ///
-    /// # Errors
-    ///
-    /// A configuration error; see [`get_authorization_url`](Self::get_authorization_url).
-    async fn start_login(&self, redirect_uri: &str, options: LoginOptions) -> Result<StartedLogin> {
-        procedures::start_login(self.as_provider(), redirect_uri, options).await
-    }
+    procedures::defaults! {
+        /// Begins a login: the URL to send the browser to, and the attempt to keep until it comes back.
+        ///
+        /// # Errors
+        ///
+        /// A configuration error; see [`get_authorization_url`](Self::get_authorization_url).
+        async fn start_login<'a>(&self, redirect_uri: &'a str, options: LoginOptions) -> Result<StartedLogin> {
+            procedures::start_login(self.as_provider(), redirect_uri, options)
+        }
 
-    /// Ends a login: checks that the callback belongs to the attempt, and exchanges the code.
-    ///
-    /// Nothing is sent unless everything matched. The attempt is used up.
-    ///
-    /// # Errors
-    ///
-    /// A login error that says which check failed, or any error of [`get_access_token`](Self::get_access_token).
-    async fn finish_login(&self, attempt: LoginAttempt, callback: Callback) -> Result<Login> {
-        procedures::finish_login(self.as_provider(), attempt, callback).await
-    }
+        /// Ends a login: checks that the callback belongs to the attempt, and exchanges the code.
+        ///
+        /// Nothing is sent unless everything matched. The attempt is used up.
+        ///
+        /// # Errors
+        ///
+        /// A login error that says which check failed, or any error of [`get_access_token`](Self::get_access_token).
+        async fn finish_login<>(&self, attempt: LoginAttempt, callback: Callback) -> Result<Login> {
+            procedures::finish_login(self.as_provider(), attempt, callback)
+        }
 
-    /// The provider's own check of a callback that brings a code, such as Shopify's `hmac`. It runs before anything is sent.
-    ///
-    /// # Errors
-    ///
-    /// A login error that says what is wrong with the callback.
-    async fn check_callback(&self, _attempt: &LoginAttempt, _callback: &Callback) -> Result<()> {
-        Ok(())
-    }
+        /// The provider's own check of a callback that brings a code, such as Shopify's `hmac`. It runs before anything is sent.
+        ///
+        /// # Errors
+        ///
+        /// A login error that says what is wrong with the callback.
+        async fn check_callback<'a, 'b>(&self, _attempt: &'a LoginAttempt, _callback: &'b Callback) -> Result<()> {
+            procedures::no_check()
+        }
 
-    /// The provider's own check of what a login ended with. It runs after the ID token, where there is one, was verified.
-    ///
-    /// # Errors
-    ///
-    /// An error that says which check failed; the token is then not handed out.
-    async fn check_login(&self, _attempt: &LoginAttempt, _login: &Login) -> Result<()> {
-        Ok(())
-    }
+        /// The provider's own check of what a login ended with. It runs after the ID token, where there is one, was verified.
+        ///
+        /// # Errors
+        ///
+        /// An error that says which check failed; the token is then not handed out.
+        async fn check_login<'a, 'b>(&self, _attempt: &'a LoginAttempt, _login: &'b Login) -> Result<()> {
+            procedures::no_check()
+        }
 
-    /// Builds the URL to send the user's browser to. See [`OAuth2::get_authorization_url`].
-    ///
-    /// # Errors
-    ///
-    /// A configuration error that says what cannot be sent.
-    async fn get_authorization_url(&self, request: AuthorizationRequest<'_>) -> Result<String> {
-        Provider::get_authorization_url(self.oauth2(), request).await
-    }
+        /// Builds the URL to send the user's browser to. See [`OAuth2::get_authorization_url`].
+        ///
+        /// # Errors
+        ///
+        /// A configuration error that says what cannot be sent.
+        async fn get_authorization_url<'a>(&self, request: AuthorizationRequest<'a>) -> Result<String> {
+            Provider::get_authorization_url(self.oauth2(), request)
+        }
 
-    /// Exchanges an authorization code for tokens. See [`OAuth2::get_access_token`].
-    ///
-    /// # Errors
-    ///
-    /// Any [`Error`](crate::Error).
-    async fn get_access_token(
-        &self,
-        code: &str,
-        redirect_uri: &str,
-        code_verifier: Option<&CodeVerifier>,
-        extra: &[(&str, &str)],
-    ) -> Result<OAuth2Token> {
-        Provider::get_access_token(self.oauth2(), code, redirect_uri, code_verifier, extra).await
-    }
+        /// Exchanges an authorization code for tokens. See [`OAuth2::get_access_token`].
+        ///
+        /// # Errors
+        ///
+        /// Any [`Error`](crate::Error).
+        async fn get_access_token<'a, 'b, 'c, 'd, 'e, 'g>(
+            &self,
+            code: &'a str,
+            redirect_uri: &'b str,
+            code_verifier: Option<&'c CodeVerifier>,
+            extra: &'d [(&'e str, &'g str)],
+        ) -> Result<OAuth2Token> {
+            Provider::get_access_token(self.oauth2(), code, redirect_uri, code_verifier, extra)
+        }
 
-    /// Gets a new access token for a refresh token. See [`OAuth2::refresh_token`].
-    ///
-    /// # Errors
-    ///
-    /// An unsupported-operation error where the provider has no refresh tokens; else any [`Error`](crate::Error).
-    async fn refresh_token(&self, refresh_token: &str, scopes: Option<&[&str]>) -> Result<OAuth2Token> {
-        Provider::refresh_token(self.oauth2(), refresh_token, scopes).await
-    }
+        /// Gets a new access token for a refresh token. See [`OAuth2::refresh_token`].
+        ///
+        /// # Errors
+        ///
+        /// An unsupported-operation error where the provider has no refresh tokens; else any [`Error`](crate::Error).
+        async fn refresh_token<'a, 'b, 'c>(
+            &self,
+            refresh_token: &'a str,
+            scopes: Option<&'b [&'c str]>,
+        ) -> Result<OAuth2Token> {
+            Provider::refresh_token(self.oauth2(), refresh_token, scopes)
+        }
 
-    /// Gets the successor of a whole token: what to call with a token that was kept.
-    ///
-    /// The refresh token and the ID token of the old one are kept where the reply has none. With OpenID Connect, a new ID
-    /// token must be of the same user (Core section 12.2), which [`refresh_token`](Self::refresh_token) cannot know.
-    ///
-    /// # Errors
-    ///
-    /// An unsupported-operation error when the token has no refresh token; else as [`refresh_token`](Self::refresh_token).
-    async fn refresh(&self, token: &OAuth2Token, scopes: Option<&[&str]>) -> Result<OAuth2Token> {
-        procedures::refresh(self.as_provider(), token, scopes).await
-    }
+        /// Gets the successor of a whole token: what to call with a token that was kept.
+        ///
+        /// The refresh token and the ID token of the old one are kept where the reply has none. With OpenID Connect, a new ID
+        /// token must be of the same user (Core section 12.2), which [`refresh_token`](Self::refresh_token) cannot know.
+        ///
+        /// # Errors
+        ///
+        /// An unsupported-operation error when the token has no refresh token; else as [`refresh_token`](Self::refresh_token).
+        async fn refresh<'a, 'b, 'c>(
+            &self,
+            token: &'a OAuth2Token,
+            scopes: Option<&'b [&'c str]>,
+        ) -> Result<OAuth2Token> {
+            procedures::refresh(self.as_provider(), token, scopes)
+        }
 
-    /// Revokes a token. See [`OAuth2::revoke_token`].
-    ///
-    /// # Errors
-    ///
-    /// An unsupported-operation error where the provider cannot revoke; else any [`Error`](crate::Error).
-    async fn revoke_token(&self, token: &str, token_type_hint: Option<&str>) -> Result<()> {
-        Provider::revoke_token(self.oauth2(), token, token_type_hint).await
-    }
+        /// Revokes a token. See [`OAuth2::revoke_token`].
+        ///
+        /// # Errors
+        ///
+        /// An unsupported-operation error where the provider cannot revoke; else any [`Error`](crate::Error).
+        async fn revoke_token<'a, 'b>(&self, token: &'a str, token_type_hint: Option<&'b str>) -> Result<()> {
+            Provider::revoke_token(self.oauth2(), token, token_type_hint)
+        }
 
-    /// Reads the user's profile. See [`OAuth2::get_profile`].
-    ///
-    /// # Errors
-    ///
-    /// Any [`Error`](crate::Error).
-    async fn get_profile(&self, access_token: &str) -> Result<Value> {
-        Provider::get_profile(self.oauth2(), access_token).await
-    }
+        /// Reads the user's profile. See [`OAuth2::get_profile`].
+        ///
+        /// # Errors
+        ///
+        /// Any [`Error`](crate::Error).
+        async fn get_profile<'a>(&self, access_token: &'a str) -> Result<Value> {
+            Provider::get_profile(self.oauth2(), access_token)
+        }
 
-    /// Reads who the user is: the profile, and what else it takes.
-    ///
-    /// # Errors
-    ///
-    /// Any [`Error`](crate::Error); a malformed-reply error when the profile has no identifier.
-    async fn get_identity(&self, token: &OAuth2Token) -> Result<Identity> {
-        procedures::get_identity(self.as_provider(), token).await
-    }
+        /// Reads who the user is: the profile, and what else it takes.
+        ///
+        /// # Errors
+        ///
+        /// Any [`Error`](crate::Error); a malformed-reply error when the profile has no identifier.
+        async fn get_identity<'a>(&self, token: &'a OAuth2Token) -> Result<Identity> {
+            procedures::get_identity(self.as_provider(), token)
+        }
 
-    /// Reads the profile, and checks that it is of the user of this token: with OpenID Connect, UserInfo must have the `sub`
-    /// of the ID token (Core section 5.3.2).
-    ///
-    /// # Errors
-    ///
-    /// Any [`Error`](crate::Error).
-    async fn get_profile_of(&self, token: &OAuth2Token) -> Result<Value> {
-        procedures::get_profile_of(self.as_provider(), token).await
-    }
+        /// Reads the profile, and checks that it is of the user of this token: with OpenID Connect, UserInfo must have the
+        /// `sub` of the ID token (Core section 5.3.2).
+        ///
+        /// # Errors
+        ///
+        /// Any [`Error`](crate::Error).
+        async fn get_profile_of<'a>(&self, token: &'a OAuth2Token) -> Result<Value> {
+            procedures::get_profile_of(self.as_provider(), token)
+        }
 
-    /// The identity as a pair: the user's identifier, and the address unless the provider marks it as unverified.
-    ///
-    /// # Errors
-    ///
-    /// As [`get_identity`](Self::get_identity).
-    async fn get_id_email(&self, access_token: &str) -> Result<(String, Option<String>)> {
-        procedures::get_id_email(self.as_provider(), access_token).await
+        /// The identity as a pair: the user's identifier, and the address unless the provider marks it as unverified.
+        ///
+        /// # Errors
+        ///
+        /// As [`get_identity`](Self::get_identity).
+        async fn get_id_email<'a>(&self, access_token: &'a str) -> Result<(String, Option<String>)> {
+            procedures::get_id_email(self.as_provider(), access_token)
+        }
     }
 
     /// Sends all requests with this HTTP client: `reqwest::Client`, or whatever implements [`HttpClient`].
