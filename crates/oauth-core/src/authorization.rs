@@ -187,7 +187,11 @@ impl Params {
     }
 
     pub(crate) fn set_all(&mut self, params: &impl Serialize) {
-        match serde_json::to_value(params) {
+        self.set_fields(serde_json::to_value(params));
+    }
+
+    fn set_fields(&mut self, params: serde_json::Result<Value>) {
+        match params {
             Ok(Value::Object(fields)) => {
                 for (name, value) in fields {
                     if let Some(text) = text(value) {

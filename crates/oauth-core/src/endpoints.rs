@@ -60,10 +60,14 @@ impl Endpoints {
     /// Each endpoint as the function gives it back. Those that are not known yet, because discovery is to find them, stay so.
     #[must_use]
     pub fn map(mut self, mut moved: impl FnMut(&str) -> String) -> Self {
+        self.move_all(&mut moved);
+        self
+    }
+
+    fn move_all(&mut self, moved: &mut dyn FnMut(&str) -> String) {
         for url in self.all_mut().filter(|url| !url.is_empty()) {
             *url = moved(url).into();
         }
-        self
     }
 
     /// An endpoint that only this provider has.

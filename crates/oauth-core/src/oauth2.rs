@@ -296,6 +296,15 @@ impl OAuth2 {
         self.settings().authorize_params.set_all(params);
     }
 
+    /// Sends this parameter with every authorization request, unless it names another of the same name.
+    pub fn set_authorize_param(
+        &mut self,
+        name: impl Into<Cow<'static, str>>,
+        value: impl Into<Cow<'static, str>>,
+    ) {
+        self.settings().authorize_params.set(name.into(), value.into());
+    }
+
     /// Sends this parameter no more, though the provider's [`Spec`] has it.
     pub fn remove_authorize_param(&mut self, name: &str) {
         self.settings().authorize_params.remove(name);

@@ -139,14 +139,23 @@ pub trait OpenIDProvider: Provider {
     where
         Self: Sized,
     {
-        if let Some(protocol) = self.oauth2().protocol::<OpenIDConnect>() {
-            let rules = changed(protocol.rules.clone());
-            let clock = rules.clock.clone();
-            let protocol = protocol.with_rules(rules);
-            self.oauth2_mut().set_clock(clock);
-            self.oauth2_mut().set_protocol(protocol);
+        if let Some(rules) = rules_of(self.oauth2()) {
+            set_rules(self.oauth2_mut(), changed(rules));
         }
         self
+    }
+}
+
+fn rules_of(client: &OAuth2) -> Option<Rules> {
+    client.protocol::<OpenIDConnect>().map(|protocol| protocol.rules.clone())
+}
+
+fn set_rules(client: &mut OAuth2, rules: Rules) {
+    if let Some(protocol) = client.protocol::<OpenIDConnect>() {
+        let clock = rules.clock.clone();
+        let protocol = protocol.with_rules(rules);
+        client.set_clock(clock);
+        client.set_protocol(protocol);
     }
 }
 

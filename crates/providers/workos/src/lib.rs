@@ -79,14 +79,13 @@ impl WorkOSOAuth2 {
         self.selecting("provider", provider)
     }
 
-    fn selecting(mut self, selector: &str, value: &str) -> Result<Self> {
+    fn selecting(mut self, selector: &'static str, value: &str) -> Result<Self> {
         let value = parameter::segment(selector, value).map_err(|error| error.at(SPEC.name))?;
         for other in SELECTORS {
             self.oauth2.remove_authorize_param(other);
         }
-        Ok(self.with_authorize_params(
-            &[(selector, value)].into_iter().collect::<std::collections::BTreeMap<_, _>>(),
-        ))
+        self.oauth2.set_authorize_param(selector, value.to_owned());
+        Ok(self)
     }
 }
 
