@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::{
     OAuth2,
+    boxed::BoxFuture,
     error::{Error, ErrorKind, Operation, Result},
     form::{Form, encoded},
     http_client::{HttpError, HttpErrorKind, MAX_REPLY_BYTES},
@@ -96,21 +97,26 @@ impl<'c> Call<'c> {
 
     /// Sends a form. Pairs with an empty value are left out (RFC 6749 section 3.2), unless nothing works without them.
     pub fn form<'p>(mut self, pairs: impl IntoIterator<Item = (&'p str, &'p str)>) -> Self {
-        let form = self.form.get_or_insert_with(Form::new);
+        self.form.get_or_insert_with(Form::new);
         for (name, value) in pairs {
-            if value.is_empty() {
-                if INDISPENSABLE.contains(&name) {
-                    self.problem = Some(format!("the parameter {name} is empty"));
-                }
-                continue;
-            }
-            if form.has(name) {
-                self.problem =
-                    Some(format!("the parameter {name} would be sent twice; leave it out of the extra ones"));
-            }
-            form.push(name, value);
+            self.field(name, value);
         }
         self
+    }
+
+    fn field(&mut self, name: &str, value: &str) {
+        if value.is_empty() {
+            if INDISPENSABLE.contains(&name) {
+                self.problem = Some(format!("the parameter {name} is empty"));
+            }
+            return;
+        }
+        let form = self.form.get_or_insert_with(Form::new);
+        if form.has(name) {
+            self.problem =
+                Some(format!("the parameter {name} would be sent twice; leave it out of the extra ones"));
+        }
+        form.push(name, value);
     }
 
     /// Sends JSON.
@@ -171,11 +177,16 @@ impl<'c> Call<'c> {
     /// # Errors
     ///
     /// A configuration error before anything is sent, a transport error, or what the provider refused with.
+    pub fn send(self) -> BoxFuture<'c, Result<Reply>> {
+        Box::pin(self.sent())
+    }
+
+    /// The same without a box, for the procedures that are in one themselves.
     #[expect(
         clippy::manual_async_fn,
         reason = "an `async fn` holds the call twice, and each exchange moves it about"
     )]
-    pub fn send(mut self) -> impl Future<Output = Result<Reply>> + Send + use<'c> {
+    pub(crate) fn sent(mut self) -> impl Future<Output = Result<Reply>> + Send + use<'c> {
         async move {
             if let Some(problem) = self.problem.take() {
                 return Err(self.error(ErrorKind::Configuration(problem)));

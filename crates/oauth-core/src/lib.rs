@@ -45,6 +45,7 @@
 
 mod attempt;
 mod authorization;
+mod boxed;
 mod call;
 mod clock;
 mod config;
@@ -73,6 +74,7 @@ mod token_reader;
 
 pub use async_trait::async_trait;
 pub use authorization::{AuthorizationRequest, ResponseMode, ResponseType};
+pub use boxed::BoxFuture;
 pub use bytes;
 pub use call::{Call, form_encoded};
 pub use clock::{Clock, SystemClock};

@@ -1,7 +1,7 @@
 use std::{
     any::Any,
     borrow::Cow,
-    fmt,
+    fmt, future,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -16,6 +16,7 @@ use time::OffsetDateTime;
 
 use crate::{
     authorization::{FixedPart, Params},
+    boxed::BoxFuture,
     call::{Call, default_headers},
     clock::{Clock, SystemClock},
     endpoints::{Endpoints, check_url, origin_of},
@@ -461,8 +462,8 @@ impl OAuth2 {
     /// # Errors
     ///
     /// A configuration error when the secret's source fails.
-    pub async fn reveal_client_secret(&self, operation: Operation) -> Result<Option<Secret>> {
-        Ok(self.client_secret_now(operation).await?.map(Cow::into_owned))
+    pub fn reveal_client_secret(&self, operation: Operation) -> BoxFuture<'_, Result<Option<Secret>>> {
+        Box::pin(async move { Ok(self.client_secret_now(operation).await?.map(Cow::into_owned)) })
     }
 
     pub(crate) async fn client_secret_now(&self, operation: Operation) -> Result<Option<Cow<'_, Secret>>> {
@@ -549,7 +550,7 @@ impl OAuth2 {
     }
 }
 
-/// The standard procedures.
+/// The standard procedures. Their futures are boxed, so that what awaits one in another crate does not compile it again.
 impl OAuth2 {
     /// The client with all that it must know before it can send something: for a client with discovery, the endpoints.
     ///
@@ -558,7 +559,15 @@ impl OAuth2 {
     /// # Errors
     ///
     /// Any [`Error`] of the provider's metadata.
-    pub async fn ready(&self) -> Result<Self> {
+    pub fn ready(&self) -> BoxFuture<'_, Result<Self>> {
+        match &self.0.protocol {
+            Some(protocol) => protocol.ready(self),
+            None => Box::pin(future::ready(Ok(self.clone()))),
+        }
+    }
+
+    /// The same, without a box for a client that is ready as it is.
+    pub(crate) async fn made_ready(&self) -> Result<Self> {
         match &self.0.protocol {
             Some(protocol) => protocol.ready(self).await,
             None => Ok(self.clone()),
@@ -577,19 +586,25 @@ impl OAuth2 {
     /// # Errors
     ///
     /// Any [`Error`]. The code is spent all the same in most cases; the exchange is never repeated.
-    pub async fn get_access_token(
-        &self,
-        code: &str,
-        redirect_uri: &str,
-        code_verifier: Option<&CodeVerifier>,
-        extra: &[(&str, &str)],
-    ) -> Result<OAuth2Token> {
-        let form = [("grant_type", "authorization_code"), ("code", code), ("redirect_uri", redirect_uri)]
-            .into_iter()
-            .chain(code_verifier.map(|verifier| ("code_verifier", verifier.expose())))
-            .chain(extra.iter().copied());
-        let client = self.ready().await?;
-        client.request_token(Operation::GET_ACCESS_TOKEN, &client.endpoints().token, form).await
+    pub fn get_access_token<'f>(
+        &'f self,
+        code: &'f str,
+        redirect_uri: &'f str,
+        code_verifier: Option<&'f CodeVerifier>,
+        extra: &'f [(&'f str, &'f str)],
+    ) -> BoxFuture<'f, Result<OAuth2Token>> {
+        Box::pin(async move {
+            let client = self.made_ready().await?;
+            let mut call = client.grant(Operation::GET_ACCESS_TOKEN, &client.endpoints().token).form([
+                ("grant_type", "authorization_code"),
+                ("code", code),
+                ("redirect_uri", redirect_uri),
+            ]);
+            if let Some(verifier) = code_verifier {
+                call = call.form([("code_verifier", verifier.expose())]);
+            }
+            client.redeemed(call.form(extra.iter().copied())).await
+        })
     }
 
     /// Gets a new access token for a refresh token (RFC 6749 section 6).
@@ -600,21 +615,28 @@ impl OAuth2 {
     /// # Errors
     ///
     /// An unsupported-operation error where the provider has no refresh tokens; else any [`Error`].
-    pub async fn refresh_token(&self, refresh_token: &str, scopes: Option<&[&str]>) -> Result<OAuth2Token> {
-        let operation = Operation::REFRESH_TOKEN;
-        let client = self.ready().await?;
-        let endpoint = client.endpoints().refresh.as_deref();
-        let endpoint = endpoint.ok_or_else(|| self.unsupported(operation, "it issues no refresh tokens"))?;
-        let scope = self
-            .joined(scopes.unwrap_or_default())
-            .map_err(|problem| self.error(operation, ErrorKind::Configuration(problem)))?;
-        let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token), ("scope", &scope)];
-        let mut token =
-            client.request_token(operation, endpoint, form).await?.or_refresh_token(refresh_token);
-        if let Some(protocol) = client.any_protocol() {
-            protocol.check_refresh(&client, &mut token).await?;
-        }
-        Ok(token)
+    pub fn refresh_token<'f>(
+        &'f self,
+        refresh_token: &'f str,
+        scopes: Option<&'f [&'f str]>,
+    ) -> BoxFuture<'f, Result<OAuth2Token>> {
+        Box::pin(async move {
+            let operation = Operation::REFRESH_TOKEN;
+            let client = self.made_ready().await?;
+            let endpoint = client.endpoints().refresh.as_deref();
+            let endpoint =
+                endpoint.ok_or_else(|| self.unsupported(operation, "it issues no refresh tokens"))?;
+            let scope = self
+                .joined(scopes.unwrap_or_default())
+                .map_err(|problem| self.error(operation, ErrorKind::Configuration(problem)))?;
+            let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token), ("scope", &scope)];
+            let call = client.grant(operation, endpoint).form(form);
+            let mut token = client.redeemed(call).await?.or_refresh_token(refresh_token);
+            if let Some(protocol) = client.any_protocol() {
+                protocol.check_refresh(&client, &mut token).await?;
+            }
+            Ok(token)
+        })
     }
 
     /// Revokes an access token or a refresh token (RFC 7009). The hint is `access_token` or `refresh_token`.
@@ -623,17 +645,19 @@ impl OAuth2 {
     ///
     /// An unsupported-operation error where the provider cannot revoke; else any [`Error`]. To a server that keeps
     /// to RFC 7009 section 2.2, a token that it does not know counts as revoked; some answer with an error.
-    pub async fn revoke_token(&self, token: &str, token_type_hint: Option<&str>) -> Result<()> {
-        let form = [("token", token), ("token_type_hint", token_type_hint.unwrap_or_default())];
-        let client = self.ready().await?;
-        let auth = client.revoke_auth().unwrap_or(client.client_auth());
-        client
-            .call(Operation::REVOKE_TOKEN, Method::POST, client.revoke_endpoint()?)
-            .form(form)
-            .client_auth(auth)
-            .send()
-            .await?;
-        Ok(())
+    pub fn revoke_token<'f>(
+        &'f self,
+        token: &'f str,
+        token_type_hint: Option<&'f str>,
+    ) -> BoxFuture<'f, Result<()>> {
+        Box::pin(async move {
+            let form = [("token", token), ("token_type_hint", token_type_hint.unwrap_or_default())];
+            let client = self.made_ready().await?;
+            let auth = client.revoke_auth().unwrap_or(client.client_auth());
+            let call = client.call(Operation::REVOKE_TOKEN, Method::POST, client.revoke_endpoint()?);
+            call.form(form).client_auth(auth).sent().await?;
+            Ok(())
+        })
     }
 
     /// Asks the provider about a token (RFC 7662 section 2). Nothing in the answer but `active` counts when it is false.
@@ -641,25 +665,26 @@ impl OAuth2 {
     /// # Errors
     ///
     /// An unsupported-operation error where no introspection endpoint is known; else any [`Error`].
-    pub async fn introspect_token(&self, token: &str, token_type_hint: Option<&str>) -> Result<Value> {
-        let operation = Operation::INTROSPECT_TOKEN;
-        let client = self.ready().await?;
-        let endpoint = client.endpoints().introspect.as_deref();
-        let endpoint =
-            endpoint.ok_or_else(|| self.unsupported(operation, "tokens cannot be introspected"))?;
-        let form = [("token", token), ("token_type_hint", token_type_hint.unwrap_or_default())];
-        let reply = client
-            .call(operation, Method::POST, endpoint)
-            .form(form)
-            .client_auth(client.client_auth())
-            .send()
-            .await?;
-        let value = reply.object()?;
-        if value["active"].is_boolean() {
-            Ok(value)
-        } else {
-            Err(reply.malformed("there is no boolean active"))
-        }
+    pub fn introspect_token<'f>(
+        &'f self,
+        token: &'f str,
+        token_type_hint: Option<&'f str>,
+    ) -> BoxFuture<'f, Result<Value>> {
+        Box::pin(async move {
+            let operation = Operation::INTROSPECT_TOKEN;
+            let client = self.made_ready().await?;
+            let endpoint = client.endpoints().introspect.as_deref();
+            let endpoint =
+                endpoint.ok_or_else(|| self.unsupported(operation, "tokens cannot be introspected"))?;
+            let form = [("token", token), ("token_type_hint", token_type_hint.unwrap_or_default())];
+            let reply = client.grant(operation, endpoint).form(form).sent().await?;
+            let value = reply.object()?;
+            if value["active"].is_boolean() {
+                Ok(value)
+            } else {
+                Err(reply.malformed("there is no boolean active"))
+            }
+        })
     }
 
     /// Reads the user's profile with an access token.
@@ -667,11 +692,13 @@ impl OAuth2 {
     /// # Errors
     ///
     /// An unsupported-operation error where no profile endpoint is known; else any [`Error`].
-    pub async fn get_profile(&self, access_token: &str) -> Result<Value> {
-        let client = self.ready().await?;
-        match client.any_protocol() {
-            Some(protocol) => protocol.get_profile(&client, access_token).await,
-            None => client.read_profile(access_token).await,
+    pub fn get_profile<'f>(&'f self, access_token: &'f str) -> BoxFuture<'f, Result<Value>> {
+        match self.any_protocol() {
+            Some(protocol) => Box::pin(async move {
+                let client = protocol.ready(self).await?;
+                protocol.get_profile(&client, access_token).await
+            }),
+            None => self.read_profile(access_token),
         }
     }
 
@@ -680,12 +707,11 @@ impl OAuth2 {
     /// # Errors
     ///
     /// As [`get_profile`](Self::get_profile).
-    pub async fn read_profile(&self, access_token: &str) -> Result<Value> {
-        self.call(Operation::GET_PROFILE, Method::GET, self.profile_endpoint()?)
-            .bearer(access_token)
-            .send()
-            .await?
-            .object()
+    pub fn read_profile<'f>(&'f self, access_token: &'f str) -> BoxFuture<'f, Result<Value>> {
+        Box::pin(async move {
+            let call = self.call(Operation::GET_PROFILE, Method::GET, self.profile_endpoint()?);
+            call.bearer(access_token).sent().await?.object()
+        })
     }
 
     /// Finds in a profile who the user is, at the places that the [`Spec`] names.
@@ -730,14 +756,26 @@ impl OAuth2 {
     /// # Errors
     ///
     /// Any [`Error`].
-    pub async fn request_token<'p>(
-        &self,
+    pub fn request_token<'f, 'p>(
+        &'f self,
         operation: Operation,
         endpoint: &str,
         form: impl IntoIterator<Item = (&'p str, &'p str)>,
-    ) -> Result<OAuth2Token> {
-        let call = self.call(operation, Method::POST, endpoint).form(form).client_auth(self.client_auth());
-        call.send().await?.token(self.0.spec.token_at)
+    ) -> BoxFuture<'f, Result<OAuth2Token>> {
+        self.redeem(self.grant(operation, endpoint).form(form))
+    }
+
+    fn redeem<'f>(&'f self, grant: Call<'f>) -> BoxFuture<'f, Result<OAuth2Token>> {
+        Box::pin(self.redeemed(grant))
+    }
+
+    /// A form that the client authenticates.
+    fn grant(&self, operation: Operation, endpoint: &str) -> Call<'_> {
+        self.call(operation, Method::POST, endpoint).client_auth(self.client_auth())
+    }
+
+    async fn redeemed(&self, grant: Call<'_>) -> Result<OAuth2Token> {
+        grant.sent().await?.token(self.0.spec.token_at)
     }
 
     /// The error for an operation that the provider does not have.

@@ -1,11 +1,14 @@
 //! The standard procedures of a [`Provider`], for any provider and compiled once: each gives a boxed future, because to embed
 //! theirs would have every provider crate compile them again.
 
-use std::{future, pin::Pin};
+use std::future;
 
 use serde_json::Value;
 
 use crate::{
+    OAuth2,
+    authorization::AuthorizationRequest,
+    boxed::BoxFuture,
     error::{Operation, Result},
     identity::Identity,
     login::{Callback, Login, LoginAttempt, LoginOptions, StartedLogin},
@@ -13,36 +16,15 @@ use crate::{
     token::OAuth2Token,
 };
 
-pub(crate) type Procedure<'p, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'p>>;
-
-/// Methods of a trait that give the boxed future of a procedure, and that `#[async_trait]` overrides with an `async fn`.
-///
-/// An `async fn` of a trait under `#[async_trait]` would be compiled for each type that implements it, state machine, box and
-/// all, though it does nothing but wait for the procedure. Here, a method hands the procedure's own future over. Its signature
-/// must be the one that `#[async_trait]` gives the override: a lifetime for each reference, named in the order in which they
-/// stand, and all of them to outlive the future.
-macro_rules! defaults {
-    ($(
-        $(#[$doc:meta])*
-        async fn $method:ident<$($lifetime:lifetime),*>(
-            &$self:ident, $($argument:ident: $Type:ty),* $(,)?
-        ) -> Result<$Success:ty> $procedure:block
-    )*) => {$(
-        $(#[$doc])*
-        fn $method<'provider, $($lifetime,)* 'future>(
-            &'provider $self, $($argument: $Type),*
-        ) -> $crate::procedures::Procedure<'future, $Success>
-        where
-            'provider: 'future,
-            $($lifetime: 'future,)*
-            Self: 'future,
-        $procedure
-    )*};
+pub(crate) fn get_authorization_url<'p>(
+    client: &'p OAuth2,
+    request: AuthorizationRequest<'p>,
+) -> BoxFuture<'p, Result<String>> {
+    Box::pin(client.get_authorization_url(request))
 }
-pub(crate) use defaults;
 
 /// For a provider that has nothing to check.
-pub(crate) fn no_check<'p>() -> Procedure<'p, ()> {
+pub(crate) fn no_check<'p>() -> BoxFuture<'p, Result<()>> {
     Box::pin(future::ready(Ok(())))
 }
 
@@ -50,9 +32,9 @@ pub(crate) fn start_login<'p>(
     provider: &'p dyn Provider,
     redirect_uri: &'p str,
     options: LoginOptions,
-) -> Procedure<'p, StartedLogin> {
+) -> BoxFuture<'p, Result<StartedLogin>> {
     Box::pin(async move {
-        let client = provider.oauth2().ready().await?;
+        let client = provider.oauth2().made_ready().await?;
         let attempt = client.new_attempt(redirect_uri, &options)?;
         let url = provider.get_authorization_url(client.login_request(&attempt, &options)).await?;
         Ok(StartedLogin { url, attempt })
@@ -63,9 +45,9 @@ pub(crate) fn finish_login(
     provider: &dyn Provider,
     attempt: LoginAttempt,
     callback: Callback,
-) -> Procedure<'_, Login> {
+) -> BoxFuture<'_, Result<Login>> {
     Box::pin(async move {
-        let client = provider.oauth2().ready().await?;
+        let client = provider.oauth2().made_ready().await?;
         client.check_callback(&attempt, &callback)?;
         let code = client.code_of(&callback)?;
         if let Some(protocol) = client.any_protocol() {
@@ -87,7 +69,7 @@ pub(crate) fn refresh<'p>(
     provider: &'p dyn Provider,
     token: &'p OAuth2Token,
     scopes: Option<&'p [&'p str]>,
-) -> Procedure<'p, OAuth2Token> {
+) -> BoxFuture<'p, Result<OAuth2Token>> {
     Box::pin(async move {
         let client = provider.oauth2();
         let Some(refresh_token) = token.refresh_token() else {
@@ -105,10 +87,10 @@ pub(crate) fn refresh<'p>(
 pub(crate) fn get_identity<'p>(
     provider: &'p dyn Provider,
     token: &'p OAuth2Token,
-) -> Procedure<'p, Identity> {
+) -> BoxFuture<'p, Result<Identity>> {
     Box::pin(async move {
         let profile = provider.get_profile_of(token).await?;
-        let client = provider.oauth2().ready().await?;
+        let client = provider.oauth2().made_ready().await?;
         let mut identity = client.identity(profile)?;
         if let Some(protocol) = client.any_protocol()
             && let Some(issuer) = protocol.issuer_of(&client, token).await?
@@ -122,16 +104,19 @@ pub(crate) fn get_identity<'p>(
 pub(crate) fn get_id_email<'p>(
     provider: &'p dyn Provider,
     access_token: &'p str,
-) -> Procedure<'p, (String, Option<String>)> {
+) -> BoxFuture<'p, Result<(String, Option<String>)>> {
     Box::pin(async move {
         let token = OAuth2Token::new(access_token);
         Ok(provider.get_identity(&token).await?.into_id_email())
     })
 }
 
-pub(crate) fn get_profile_of<'p>(provider: &'p dyn Provider, token: &'p OAuth2Token) -> Procedure<'p, Value> {
+pub(crate) fn get_profile_of<'p>(
+    provider: &'p dyn Provider,
+    token: &'p OAuth2Token,
+) -> BoxFuture<'p, Result<Value>> {
     Box::pin(async move {
-        let client = provider.oauth2().ready().await?;
+        let client = provider.oauth2().made_ready().await?;
         let Some(protocol) = client.any_protocol() else {
             return provider.get_profile(token.bearer()?).await;
         };

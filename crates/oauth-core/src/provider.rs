@@ -1,12 +1,12 @@
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
-use async_trait::async_trait;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
     OAuth2,
     authorization::AuthorizationRequest,
+    boxed::defaults,
     endpoints::Endpoints,
     error::Result,
     http_client::HttpClient,
@@ -34,7 +34,7 @@ pub trait Provider: AsProvider + fmt::Debug + Send + Sync {
         self.oauth2().name()
     }
 
-    procedures::defaults! {
+    defaults! {
         /// Begins a login: the URL to send the browser to, and the attempt to keep until it comes back.
         ///
         /// # Errors
@@ -79,7 +79,7 @@ pub trait Provider: AsProvider + fmt::Debug + Send + Sync {
         ///
         /// A configuration error that says what cannot be sent.
         async fn get_authorization_url<'a>(&self, request: AuthorizationRequest<'a>) -> Result<String> {
-            Provider::get_authorization_url(self.oauth2(), request)
+            procedures::get_authorization_url(self.oauth2(), request)
         }
 
         /// Exchanges an authorization code for tokens. See [`OAuth2::get_access_token`].
@@ -94,7 +94,7 @@ pub trait Provider: AsProvider + fmt::Debug + Send + Sync {
             code_verifier: Option<&'c CodeVerifier>,
             extra: &'d [(&'e str, &'g str)],
         ) -> Result<OAuth2Token> {
-            Provider::get_access_token(self.oauth2(), code, redirect_uri, code_verifier, extra)
+            self.oauth2().get_access_token(code, redirect_uri, code_verifier, extra)
         }
 
         /// Gets a new access token for a refresh token. See [`OAuth2::refresh_token`].
@@ -107,7 +107,7 @@ pub trait Provider: AsProvider + fmt::Debug + Send + Sync {
             refresh_token: &'a str,
             scopes: Option<&'b [&'c str]>,
         ) -> Result<OAuth2Token> {
-            Provider::refresh_token(self.oauth2(), refresh_token, scopes)
+            self.oauth2().refresh_token(refresh_token, scopes)
         }
 
         /// Gets the successor of a whole token: what to call with a token that was kept.
@@ -132,7 +132,7 @@ pub trait Provider: AsProvider + fmt::Debug + Send + Sync {
         ///
         /// An unsupported-operation error where the provider cannot revoke; else any [`Error`](crate::Error).
         async fn revoke_token<'a, 'b>(&self, token: &'a str, token_type_hint: Option<&'b str>) -> Result<()> {
-            Provider::revoke_token(self.oauth2(), token, token_type_hint)
+            self.oauth2().revoke_token(token, token_type_hint)
         }
 
         /// Reads the user's profile. See [`OAuth2::get_profile`].
@@ -141,7 +141,7 @@ pub trait Provider: AsProvider + fmt::Debug + Send + Sync {
         ///
         /// Any [`Error`](crate::Error).
         async fn get_profile<'a>(&self, access_token: &'a str) -> Result<Value> {
-            Provider::get_profile(self.oauth2(), access_token)
+            self.oauth2().get_profile(access_token)
         }
 
         /// Reads who the user is: the profile, and what else it takes.
@@ -281,7 +281,6 @@ impl<P: Provider> AsProvider for P {
 }
 
 /// The generic client is a provider too: the one that the others are made of.
-#[async_trait]
 impl Provider for OAuth2 {
     fn oauth2(&self) -> &OAuth2 {
         self
@@ -289,32 +288,6 @@ impl Provider for OAuth2 {
 
     fn oauth2_mut(&mut self) -> &mut OAuth2 {
         self
-    }
-
-    async fn get_authorization_url(&self, request: AuthorizationRequest<'_>) -> Result<String> {
-        OAuth2::get_authorization_url(self, request).await
-    }
-
-    async fn get_access_token(
-        &self,
-        code: &str,
-        redirect_uri: &str,
-        code_verifier: Option<&CodeVerifier>,
-        extra: &[(&str, &str)],
-    ) -> Result<OAuth2Token> {
-        OAuth2::get_access_token(self, code, redirect_uri, code_verifier, extra).await
-    }
-
-    async fn refresh_token(&self, refresh_token: &str, scopes: Option<&[&str]>) -> Result<OAuth2Token> {
-        OAuth2::refresh_token(self, refresh_token, scopes).await
-    }
-
-    async fn revoke_token(&self, token: &str, token_type_hint: Option<&str>) -> Result<()> {
-        OAuth2::revoke_token(self, token, token_type_hint).await
-    }
-
-    async fn get_profile(&self, access_token: &str) -> Result<Value> {
-        OAuth2::get_profile(self, access_token).await
     }
 }
 
