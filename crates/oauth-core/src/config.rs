@@ -84,6 +84,16 @@ impl ProviderConfig {
         }
     }
 
+    /// The client's id and secret, for a provider that knows these parameters: what a client is made of.
+    ///
+    /// # Errors
+    ///
+    /// As [`allow`](Self::allow) and [`secret`](Self::secret).
+    pub fn credentials(&self, known: &[&str]) -> Result<(&str, ClientSecret)> {
+        self.allow(known)?;
+        Ok((&self.client_id, self.secret()?))
+    }
+
     /// A parameter as text, if it is set.
     #[must_use]
     pub fn parameter(&self, name: &str) -> Option<String> {
@@ -179,9 +189,9 @@ impl Configure for OAuth2 {
         &["authorize_endpoint", "token_endpoint", "refresh_endpoint", "revoke_endpoint", "profile_endpoint"];
 
     fn from_config(config: &ProviderConfig) -> Result<Self> {
-        config.allow(Self::PARAMETERS)?;
+        let (client_id, client_secret) = config.credentials(Self::PARAMETERS)?;
         let (authorize, token) = (config.required("authorize_endpoint")?, config.required("token_endpoint")?);
-        let mut client = Self::new(&*config.client_id, config.secret()?, authorize, token);
+        let mut client = Self::new(client_id, client_secret, authorize, token);
         let mut endpoints = client.endpoints().clone();
         endpoints.refresh = config.parameter("refresh_endpoint").map(Into::into);
         endpoints.revoke = config.parameter("revoke_endpoint").map(Into::into);

@@ -70,6 +70,15 @@ impl Endpoints {
         }
     }
 
+    /// Each endpoint below one base URL moved below another, such as `https://gitlab.com` to an installation's own.
+    #[must_use]
+    pub fn rebased(self, from: &str, to: &str) -> Self {
+        self.map(|url| match url.strip_prefix(from) {
+            Some(path) => format!("{to}{path}"),
+            None => url.to_owned(),
+        })
+    }
+
     /// An endpoint that only this provider has.
     ///
     /// # Errors

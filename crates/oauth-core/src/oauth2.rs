@@ -268,6 +268,11 @@ impl OAuth2 {
         settings.endpoints_were_moved = true;
     }
 
+    /// The same from those that it has; what [`with_endpoints`](crate::Provider::with_endpoints) does, compiled once.
+    pub(crate) fn move_endpoints(&mut self, moved: &mut dyn FnMut(Endpoints) -> Endpoints) {
+        self.set_endpoints(moved(self.endpoints().clone()));
+    }
+
     /// Asks for these scopes unless a request names others.
     pub fn set_scopes<S: Into<Cow<'static, str>>>(&mut self, scopes: impl IntoIterator<Item = S>) {
         self.replace_scopes(scopes.into_iter().map(Into::into).collect());

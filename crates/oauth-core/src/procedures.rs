@@ -97,6 +97,7 @@ pub(crate) fn get_identity<'p>(
         {
             identity.issuer = issuer;
         }
+        provider.complete_identity(&mut identity);
         Ok(identity)
     })
 }

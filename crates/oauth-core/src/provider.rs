@@ -173,6 +173,10 @@ pub trait Provider: AsProvider + fmt::Debug + Send + Sync {
         }
     }
 
+    /// Completes an identity with what the [`Spec`](crate::Spec) has no words for: a name in two pieces, an address for which
+    /// nobody vouches. [`get_identity`](Self::get_identity) ends with it.
+    fn complete_identity(&self, _identity: &mut Identity) {}
+
     /// Sends all requests with this HTTP client: `reqwest::Client`, or whatever implements [`HttpClient`].
     #[must_use]
     fn with_http_client(mut self, http: impl HttpClient + 'static) -> Self
@@ -189,8 +193,11 @@ pub trait Provider: AsProvider + fmt::Debug + Send + Sync {
     where
         Self: Sized,
     {
-        let endpoints = moved(self.oauth2().endpoints().clone());
-        self.oauth2_mut().set_endpoints(endpoints);
+        let mut moved = Some(moved);
+        self.oauth2_mut().move_endpoints(&mut |all| match moved.take() {
+            Some(moved) => moved(all),
+            None => all,
+        });
         self
     }
 
@@ -355,8 +362,8 @@ macro_rules! configure {
             const PARAMETERS: &'static [&'static str] = &[$(stringify!($setting)),*];
 
             fn from_config(config: &$crate::ProviderConfig) -> $crate::Result<Self> {
-                config.allow(Self::PARAMETERS)?;
-                let client = Self::new(&*config.client_id, config.secret()?);
+                let (client_id, client_secret) = config.credentials(Self::PARAMETERS)?;
+                let client = Self::new(client_id, client_secret);
                 $(
                     let client = match config.parameter(stringify!($setting)) {
                         Some(value) => client.$with(&value)?,

@@ -82,12 +82,12 @@ impl Configure for OpenID {
     const PARAMETERS: &'static [&'static str] = &["issuer", "discovery_url"];
 
     fn from_config(config: &ProviderConfig) -> Result<Self> {
-        config.allow(Self::PARAMETERS)?;
+        let (client_id, client_secret) = config.credentials(Self::PARAMETERS)?;
         let mut discovery = Discovery::new(config.required("issuer")?);
         if let Some(url) = config.parameter("discovery_url") {
             discovery = discovery.with_document_url(url);
         }
-        Ok(config.applied_to(discovery.client(&*config.client_id, config.secret()?)?))
+        Ok(config.applied_to(discovery.client(client_id, client_secret)?))
     }
 }
 
@@ -95,18 +95,44 @@ impl Configure for OpenID {
 #[must_use]
 pub fn client_of(
     spec: &Spec,
-    rules: Rules,
+    rules: fn() -> Rules,
     client_id: impl Into<String>,
     client_secret: impl Into<ClientSecret>,
 ) -> OAuth2 {
     of_spec(spec, rules, client_id.into(), client_secret.into())
 }
 
-/// The same, compiled once and not in the crate of each provider.
-fn of_spec(spec: &Spec, rules: Rules, client_id: String, client_secret: ClientSecret) -> OAuth2 {
+/// The same for a provider whose endpoints and keys are in the metadata of this issuer.
+///
+/// # Errors
+///
+/// As [`Discovery::client`].
+pub fn client_at(
+    issuer: String,
+    spec: &Spec,
+    rules: fn() -> Rules,
+    client_id: impl Into<String>,
+    client_secret: impl Into<ClientSecret>,
+) -> Result<OAuth2> {
+    of_issuer(issuer, spec, rules, client_id.into(), client_secret.into())
+}
+
+// What follows is compiled once, and not in the crate of each provider.
+
+fn of_spec(spec: &Spec, rules: fn() -> Rules, client_id: String, client_secret: ClientSecret) -> OAuth2 {
     let mut client = OAuth2::from_spec(spec, client_id, client_secret);
-    client.set_protocol(OpenIDConnect::new(Source::Spec, rules));
+    client.set_protocol(OpenIDConnect::new(Source::Spec, rules()));
     client
+}
+
+fn of_issuer(
+    issuer: String,
+    spec: &Spec,
+    rules: fn() -> Rules,
+    client_id: String,
+    client_secret: ClientSecret,
+) -> Result<OAuth2> {
+    Discovery::new(issuer).client_of(spec, rules(), client_id, client_secret)
 }
 
 /// Writes what every OpenID Connect provider's crate would repeat word for word: the client type, `new`, and its
@@ -175,8 +201,11 @@ macro_rules! client {
                 client_id: impl Into<String>,
                 client_secret: impl Into<$crate::oauth_core::ClientSecret>,
             ) -> Self {
-                let rules = $crate::Rules::new();
-                $(let rules = { let _ = rules; $rules };)?
+                let rules = || {
+                    let usual = $crate::Rules::new();
+                    $(let usual = { let _ = usual; $rules };)?
+                    usual
+                };
                 Self { oauth2: $crate::client_of(&$SPEC, rules, client_id, client_secret) }
             }
         }
@@ -205,11 +234,13 @@ macro_rules! client {
                 client_secret: impl Into<$crate::oauth_core::ClientSecret>,
                 $($parameter: &str),+
             ) -> $crate::oauth_core::Result<Self> {
-                let rules = $crate::Rules::new().openid_always();
-                $(let rules = { let _ = rules; $rules };)?
+                let rules = || {
+                    let usual = $crate::Rules::new().openid_always();
+                    $(let usual = { let _ = usual; $rules };)?
+                    usual
+                };
                 let issuer = $issuer($($parameter),+).map_err(|error| error.at($SPEC.name))?;
-                let oauth2 = $crate::Discovery::new(issuer).client_of(&$SPEC, rules, client_id, client_secret)?;
-                Ok(Self { oauth2 })
+                Ok(Self { oauth2: $crate::client_at(issuer, &$SPEC, rules, client_id, client_secret)? })
             }
         }
 
@@ -219,9 +250,9 @@ macro_rules! client {
             fn from_config(
                 config: &$crate::oauth_core::ProviderConfig,
             ) -> $crate::oauth_core::Result<Self> {
-                config.allow(Self::PARAMETERS)?;
+                let (client_id, client_secret) = config.credentials(Self::PARAMETERS)?;
                 $(let $parameter = config.required(stringify!($parameter))?;)+
-                Ok(config.applied_to(Self::new(&*config.client_id, config.secret()?, $(&$parameter),+)?))
+                Ok(config.applied_to(Self::new(client_id, client_secret, $(&$parameter),+)?))
             }
         }
     };

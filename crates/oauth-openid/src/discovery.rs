@@ -129,26 +129,11 @@ impl Discovery {
         client_secret: impl Into<ClientSecret>,
     ) -> Result<OpenID> {
         let rules = Rules::new().openid_always();
-        Ok(OpenID::of(self.client_of(&SPEC, rules, client_id, client_secret)?))
+        Ok(OpenID::of(self.client_of(&SPEC, rules, client_id.into(), client_secret.into())?))
     }
 
-    /// The same for a provider whose name, colour and scopes are known: what a provider crate begins with.
-    ///
-    /// # Errors
-    ///
-    /// As [`client`](Self::client).
-    pub fn client_of(
-        &self,
-        spec: &Spec,
-        rules: Rules,
-        client_id: impl Into<String>,
-        client_secret: impl Into<ClientSecret>,
-    ) -> Result<OAuth2> {
-        self.of_spec(spec, rules, client_id.into(), client_secret.into())
-    }
-
-    /// The same, compiled once and not in the crate of each provider.
-    fn of_spec(
+    /// The same for a provider whose name, colour and scopes are known.
+    pub(crate) fn client_of(
         &self,
         spec: &Spec,
         rules: Rules,

@@ -68,7 +68,7 @@ mod webfinger;
 pub use algorithm::Algorithm;
 pub use cached::CachePolicy;
 pub use claims::{Address, ClaimsError, StandardClaims};
-pub use client::{OpenID, SPEC, client_of};
+pub use client::{OpenID, SPEC, client_at, client_of};
 pub use discovery::Discovery;
 pub use encryption::{DecryptError, Decrypter};
 pub use extension::{CacheExport, OpenIDProvider, START_LOGOUT, VERIFY_ID_TOKEN, VERIFY_LOGOUT_TOKEN};

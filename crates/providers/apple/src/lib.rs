@@ -70,7 +70,7 @@ impl AppleOAuth2 {
         let client_id = client_id.into();
         let secret = secret.of_client(&client_id);
         // An ID token comes without the scope `openid` too.
-        let rules = Rules::new().algorithms([Algorithm::RS256]).id_token_always();
+        let rules = || Rules::new().algorithms([Algorithm::RS256]).id_token_always();
         Self { oauth2: oauth_openid::client_of(&SPEC, rules, client_id, secret) }
     }
 }

@@ -18,7 +18,7 @@
 //! authentik does not verify addresses itself. So a yes counts as unknown, and a no as a no.
 
 pub use oauth_core;
-use oauth_core::{EmailVerification, Identity, OAuth2Token, Provider, Result, Spec, async_trait, parameter};
+use oauth_core::{EmailVerification, Identity, Provider, Result, Spec, parameter};
 pub use oauth_openid;
 
 /// authentik's dialect; the endpoints come from discovery.
@@ -42,16 +42,13 @@ fn issuer(base_url: &str, application_slug: &str) -> Result<String> {
     Ok(format!("{base_url}/application/o/{slug}/"))
 }
 
-#[async_trait]
 impl Provider for AuthentikOAuth2 {
     oauth_core::accessors!();
 
     /// Nobody vouches for an address that a mapping calls verified.
-    async fn get_identity(&self, token: &OAuth2Token) -> Result<Identity> {
-        let mut identity = self.oauth2.ready().await?.identity(self.get_profile_of(token).await?)?;
+    fn complete_identity(&self, identity: &mut Identity) {
         if let Some(email) = identity.email.as_mut().filter(|email| email.is_verified()) {
             email.verification = EmailVerification::Unknown;
         }
-        Ok(identity)
     }
 }

@@ -14,9 +14,7 @@
 //! every token of that authorization.
 
 pub use oauth_core;
-use oauth_core::{
-    ClientAuth, EmailVerification, Identity, OAuth2Token, Provider, Result, Spec, async_trait, text_at,
-};
+use oauth_core::{ClientAuth, EmailVerification, Identity, Provider, Spec, text_at};
 
 /// Discord's endpoints and dialect.
 pub const SPEC: Spec = Spec {
@@ -42,15 +40,14 @@ oauth_core::client! {
     pub struct DiscordOAuth2 from SPEC;
 }
 
-#[async_trait]
 impl Provider for DiscordOAuth2 {
     oauth_core::accessors!();
 
     /// The avatar is a hash that stands for an image, and the name may only be a user name.
-    async fn get_identity(&self, token: &OAuth2Token) -> Result<Identity> {
-        let profile = self.get_profile(token.bearer()?).await?;
-        let mut identity = self.oauth2.identity(profile)?;
-        identity.name = identity.name.or_else(|| text_at(&identity.profile, "/username"));
+    fn complete_identity(&self, identity: &mut Identity) {
+        if identity.name.is_none() {
+            identity.name = text_at(&identity.profile, "/username");
+        }
         identity.picture = text_at(&identity.profile, "/avatar").map(|hash| {
             let format = if hash.starts_with("a_") { "gif" } else { "png" };
             format!("https://cdn.discordapp.com/avatars/{}/{hash}.{format}", identity.subject)
@@ -59,6 +56,5 @@ impl Provider for DiscordOAuth2 {
         if let Some(email) = identity.email.as_mut().filter(|email| !email.is_verified()) {
             email.verification = EmailVerification::Unverified;
         }
-        Ok(identity)
     }
 }

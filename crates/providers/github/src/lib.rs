@@ -89,19 +89,15 @@ impl GitHubOAuth2 {
     /// # Errors
     ///
     /// A configuration error unless it is an https URL without query and fragment.
-    pub fn with_enterprise_server(self, base_url: &str) -> Result<Self> {
+    pub fn with_enterprise_server(mut self, base_url: &str) -> Result<Self> {
         let base_url =
             oauth_core::parameter::base_url("base_url", base_url).map_err(|error| error.at(SPEC.name))?;
-        let issuer = format!("{base_url}/login/oauth");
-        let mut moved = self.with_endpoints(|all| {
-            all.map(|url| match url.strip_prefix("https://api.github.com") {
-                Some(path) => format!("{base_url}/api/v3{path}"),
-                None => url.replacen("https://github.com", base_url, 1),
-            })
-        });
         // User 1 of an Enterprise Server is not user 1 of github.com.
-        moved.oauth2.set_issuer(issuer);
-        Ok(moved)
+        self.oauth2.set_issuer(format!("{base_url}/login/oauth"));
+        let api = format!("{base_url}/api/v3");
+        Ok(self.with_endpoints(|all| {
+            all.rebased("https://api.github.com", &api).rebased("https://github.com", base_url)
+        }))
     }
 
     /// The user's addresses, which need the scope `user:email`.

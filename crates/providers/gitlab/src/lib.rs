@@ -56,15 +56,9 @@ impl GitLabOAuth2 {
     ///
     /// A configuration error unless it is an https URL without query and fragment.
     pub fn with_base_url(mut self, base_url: &str) -> Result<Self> {
-        let base_url =
-            parameter::base_url("base_url", base_url).map_err(|error| error.at(SPEC.name))?.to_owned();
-        self.oauth2.set_issuer(base_url.clone());
-        Ok(self.with_endpoints(|all| {
-            all.map(|url| match url.strip_prefix(GITLAB_COM) {
-                Some(path) => format!("{base_url}{path}"),
-                None => url.to_owned(),
-            })
-        }))
+        let base_url = parameter::base_url("base_url", base_url).map_err(|error| error.at(SPEC.name))?;
+        self.oauth2.set_issuer(base_url.to_owned());
+        Ok(self.with_endpoints(|all| all.rebased(GITLAB_COM, base_url)))
     }
 
     /// The user as the [API](https://docs.gitlab.com/api/users/#retrieve-the-current-user) has it, whose `id` is a

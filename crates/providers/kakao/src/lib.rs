@@ -16,9 +16,7 @@
 //! switched on in the console. Kakao's documentation does not speak of PKCE, though its own SDKs use it; a challenge is sent.
 
 pub use oauth_core;
-use oauth_core::{
-    EmailVerification, Identity, OAuth2Token, Operation, Provider, Result, Spec, async_trait, http::Method,
-};
+use oauth_core::{EmailVerification, Identity, Operation, Provider, Result, Spec, async_trait, http::Method};
 pub use oauth_openid;
 use oauth_openid::Rules;
 
@@ -54,13 +52,11 @@ impl Provider for KakaoOAuth2 {
     oauth_core::accessors!();
 
     /// An address can be verified and yet no longer valid, when another account has taken it.
-    async fn get_identity(&self, token: &OAuth2Token) -> Result<Identity> {
-        let mut identity = self.oauth2.identity(self.get_profile_of(token).await?)?;
+    fn complete_identity(&self, identity: &mut Identity) {
         let valid = EmailVerification::of(identity.profile.pointer("/kakao_account/is_email_valid"));
         if let Some(email) = identity.email.as_mut().filter(|_| valid == EmailVerification::Unverified) {
             email.verification = EmailVerification::Unverified;
         }
-        Ok(identity)
     }
 
     /// Unlinks the user from the application, which is a call of the API with the access token itself.

@@ -14,7 +14,7 @@
 //! and the parameter `prompt=consent`. A user without a name is shown by the `username`.
 
 pub use oauth_core;
-use oauth_core::{Identity, OAuth2Token, Provider, Result, Spec, async_trait, parameter, text_at};
+use oauth_core::{Identity, Provider, Result, Spec, parameter, text_at};
 pub use oauth_openid;
 
 /// Logto's dialect; the endpoints come from discovery.
@@ -36,14 +36,13 @@ fn issuer(endpoint: &str) -> Result<String> {
     Ok(format!("{}/oidc", parameter::base_url("endpoint", endpoint)?))
 }
 
-#[async_trait]
 impl Provider for LogtoOAuth2 {
     oauth_core::accessors!();
 
     /// The name can be null.
-    async fn get_identity(&self, token: &OAuth2Token) -> Result<Identity> {
-        let mut identity = self.oauth2.ready().await?.identity(self.get_profile_of(token).await?)?;
-        identity.name = identity.name.or_else(|| text_at(&identity.profile, "/username"));
-        Ok(identity)
+    fn complete_identity(&self, identity: &mut Identity) {
+        if identity.name.is_none() {
+            identity.name = text_at(&identity.profile, "/username");
+        }
     }
 }

@@ -15,7 +15,7 @@
 pub use oauth_core;
 use oauth_core::{ClientSecret, Configure, OAuth2, Provider, ProviderConfig, Result, Spec, parameter};
 pub use oauth_openid;
-use oauth_openid::{Discovery, Rules};
+use oauth_openid::Rules;
 
 /// Okta's dialect; the endpoints come from discovery.
 pub const SPEC: Spec = Spec {
@@ -68,8 +68,8 @@ impl OktaOAuth2 {
         client_id: impl Into<String>,
         client_secret: impl Into<ClientSecret>,
     ) -> Result<Self> {
-        let rules = Rules::new().openid_always();
-        Ok(Self { oauth2: Discovery::new(issuer).client_of(&SPEC, rules, client_id, client_secret)? })
+        let rules = || Rules::new().openid_always();
+        Ok(Self { oauth2: oauth_openid::client_at(issuer, &SPEC, rules, client_id, client_secret)? })
     }
 }
 
@@ -85,8 +85,8 @@ impl Configure for OktaOAuth2 {
     const PARAMETERS: &'static [&'static str] = &["domain", "authorization_server_id"];
 
     fn from_config(config: &ProviderConfig) -> Result<Self> {
-        config.allow(Self::PARAMETERS)?;
-        let (id, secret, domain) = (&*config.client_id, config.secret()?, config.required("domain")?);
+        let (id, secret) = config.credentials(Self::PARAMETERS)?;
+        let domain = config.required("domain")?;
         Ok(config.applied_to(match config.parameter("authorization_server_id") {
             Some(server) => Self::custom(id, secret, &domain, &server)?,
             None => Self::new(id, secret, &domain)?,

@@ -142,8 +142,8 @@ impl Configure for ShopifyOAuth2 {
     const PARAMETERS: &'static [&'static str] = &["shop", "api_version"];
 
     fn from_config(config: &ProviderConfig) -> Result<Self> {
-        config.allow(Self::PARAMETERS)?;
-        let mut client = Self::new(&*config.client_id, config.secret()?, &config.required("shop")?)?;
+        let (client_id, client_secret) = config.credentials(Self::PARAMETERS)?;
+        let mut client = Self::new(client_id, client_secret, &config.required("shop")?)?;
         if let Some(version) = config.parameter("api_version") {
             client = client.with_api_version(&version)?;
         }

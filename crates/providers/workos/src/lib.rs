@@ -21,8 +21,7 @@
 
 pub use oauth_core;
 use oauth_core::{
-    AuthorizationRequest, Error, Identity, OAuth2Token, Provider, Result, Spec, async_trait, parameter,
-    text_at,
+    AuthorizationRequest, Error, Identity, Provider, Result, Spec, async_trait, parameter, text_at,
 };
 
 /// WorkOS's endpoints and dialect.
@@ -108,13 +107,11 @@ impl Provider for WorkOSOAuth2 {
     }
 
     /// The name in one piece is not always there.
-    async fn get_identity(&self, token: &OAuth2Token) -> Result<Identity> {
-        let mut identity = self.oauth2.identity(self.get_profile(token.bearer()?).await?)?;
+    fn complete_identity(&self, identity: &mut Identity) {
         if identity.name.is_none() {
             let parts = ["/first_name", "/last_name"].map(|part| text_at(&identity.profile, part));
             let name = parts.into_iter().flatten().collect::<Vec<_>>().join(" ");
             identity.name = Some(name).filter(|name| !name.is_empty());
         }
-        Ok(identity)
     }
 }
