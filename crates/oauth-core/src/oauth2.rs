@@ -82,6 +82,12 @@ struct Settings {
     allows_http: bool,
     login_lifetime: Duration,
     clock: Arc<dyn Clock>,
+    known: Known,
+}
+
+/// What a client works out once, of settings that do not change.
+#[derive(Default)]
+struct Known {
     /// What its usual authorization requests have in common, once there was one.
     usual_request: OnceLock<FixedPart>,
     /// What tells it from others of its name, once it was asked for.
@@ -90,6 +96,13 @@ struct Settings {
     checked_token_url: OnceLock<http::Uri>,
     /// The headers of a request with a form, once there was one.
     form_headers: OnceLock<HeaderMap>,
+}
+
+/// Settings are copied to be changed, and then nothing is known of them yet.
+impl Clone for Known {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
 }
 
 /// How long a sign-in may take, from `start_login` to `finish_login`, unless told otherwise.
@@ -154,10 +167,7 @@ impl OAuth2 {
             allows_http: false,
             login_lifetime: LOGIN_LIFETIME,
             clock: Arc::new(SystemClock),
-            usual_request: OnceLock::new(),
-            fingerprint: OnceLock::new(),
-            checked_token_url: OnceLock::new(),
-            form_headers: OnceLock::new(),
+            known: Known::default(),
         }));
         client.fill_in();
         client
@@ -356,10 +366,7 @@ impl OAuth2 {
 
     fn settings(&mut self) -> &mut Settings {
         let settings = Arc::make_mut(&mut self.0);
-        settings.usual_request = OnceLock::new();
-        settings.fingerprint = OnceLock::new();
-        settings.checked_token_url = OnceLock::new();
-        settings.form_headers = OnceLock::new();
+        settings.known = Known::default();
         settings
     }
 }
@@ -502,11 +509,11 @@ impl OAuth2 {
     }
 
     pub(crate) fn usual_request(&self) -> &OnceLock<FixedPart> {
-        &self.0.usual_request
+        &self.0.known.usual_request
     }
 
     pub(crate) fn kept_fingerprint(&self) -> &OnceLock<String> {
-        &self.0.fingerprint
+        &self.0.known.fingerprint
     }
 
     pub(crate) fn headers(&self) -> &HeaderMap {
@@ -515,7 +522,7 @@ impl OAuth2 {
 
     /// The same, and what tells of a form.
     pub(crate) fn form_headers(&self) -> &HeaderMap {
-        self.0.form_headers.get_or_init(|| {
+        self.0.known.form_headers.get_or_init(|| {
             let mut headers = self.headers().clone();
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
             headers
@@ -527,11 +534,11 @@ impl OAuth2 {
         if url != self.endpoints().token {
             return check_url(url, self.allows_http());
         }
-        if let Some(checked) = self.0.checked_token_url.get() {
+        if let Some(checked) = self.0.known.checked_token_url.get() {
             return Ok(checked.clone());
         }
         let checked = check_url(url, self.allows_http())?;
-        Ok(self.0.checked_token_url.get_or_init(|| checked).clone())
+        Ok(self.0.known.checked_token_url.get_or_init(|| checked).clone())
     }
 
     pub(crate) fn allows_http(&self) -> bool {
