@@ -607,15 +607,12 @@ impl OAuth2 {
     ) -> BoxFuture<'f, Result<OAuth2Token>> {
         Box::pin(async move {
             let client = self.made_ready().await?;
-            let mut call = client.grant(Operation::GET_ACCESS_TOKEN, &client.endpoints().token).form([
-                ("grant_type", "authorization_code"),
-                ("code", code),
-                ("redirect_uri", redirect_uri),
-            ]);
-            if let Some(verifier) = code_verifier {
-                call = call.form([("code_verifier", verifier.expose())]);
-            }
-            client.redeemed(call.form(extra.iter().copied())).await
+            let form = [("grant_type", "authorization_code"), ("code", code), ("redirect_uri", redirect_uri)]
+                .into_iter()
+                .chain(code_verifier.map(|verifier| ("code_verifier", verifier.expose())))
+                .chain(extra.iter().copied());
+            let call = client.grant(Operation::GET_ACCESS_TOKEN, &client.endpoints().token).form(form);
+            call.send().await?.token(client.spec().token_at)
         })
     }
 
@@ -643,7 +640,8 @@ impl OAuth2 {
                 .map_err(|problem| self.error(operation, ErrorKind::Configuration(problem)))?;
             let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token), ("scope", &scope)];
             let call = client.grant(operation, endpoint).form(form);
-            let mut token = client.redeemed(call).await?.or_refresh_token(refresh_token);
+            let token = call.send().await?.token(client.spec().token_at)?;
+            let mut token = token.or_refresh_token(refresh_token);
             if let Some(protocol) = client.any_protocol() {
                 protocol.check_refresh(&client, &mut token).await?;
             }
@@ -667,7 +665,7 @@ impl OAuth2 {
             let client = self.made_ready().await?;
             let auth = client.revoke_auth().unwrap_or(client.client_auth());
             let call = client.call(Operation::REVOKE_TOKEN, Method::POST, client.revoke_endpoint()?);
-            call.form(form).client_auth(auth).sent().await?;
+            call.form(form).client_auth(auth).send().await?;
             Ok(())
         })
     }
@@ -689,7 +687,7 @@ impl OAuth2 {
             let endpoint =
                 endpoint.ok_or_else(|| self.unsupported(operation, "tokens cannot be introspected"))?;
             let form = [("token", token), ("token_type_hint", token_type_hint.unwrap_or_default())];
-            let reply = client.grant(operation, endpoint).form(form).sent().await?;
+            let reply = client.grant(operation, endpoint).form(form).send().await?;
             let value = reply.object()?;
             if value["active"].is_boolean() {
                 Ok(value)
@@ -722,7 +720,7 @@ impl OAuth2 {
     pub fn read_profile<'f>(&'f self, access_token: &'f str) -> BoxFuture<'f, Result<Value>> {
         Box::pin(async move {
             let call = self.call(Operation::GET_PROFILE, Method::GET, self.profile_endpoint()?);
-            call.bearer(access_token).sent().await?.object()
+            call.bearer(access_token).send().await?.object()
         })
     }
 
@@ -778,16 +776,13 @@ impl OAuth2 {
     }
 
     fn redeem<'f>(&'f self, grant: Call<'f>) -> BoxFuture<'f, Result<OAuth2Token>> {
-        Box::pin(self.redeemed(grant))
+        let sent = grant.send();
+        Box::pin(async move { sent.await?.token(self.spec().token_at) })
     }
 
     /// A form that the client authenticates.
     fn grant(&self, operation: Operation, endpoint: &str) -> Call<'_> {
         self.call(operation, Method::POST, endpoint).client_auth(self.client_auth())
-    }
-
-    async fn redeemed(&self, grant: Call<'_>) -> Result<OAuth2Token> {
-        grant.sent().await?.token(self.0.spec.token_at)
     }
 
     /// The error for an operation that the provider does not have.
