@@ -32,7 +32,7 @@ pub struct Call<'c> {
     method: Method,
     url: String,
     /// Beside those that every request of the client carries, or in place of them.
-    headers: HeaderMap,
+    headers: Vec<(HeaderName, HeaderValue)>,
     form: Option<Form>,
     /// The form as it was sent.
     sent_form: Bytes,
@@ -74,7 +74,7 @@ impl<'c> Call<'c> {
             operation,
             method,
             url: url.into(),
-            headers: HeaderMap::new(),
+            headers: Vec::new(),
             form: None,
             sent_form: Bytes::new(),
             json: None,
@@ -137,7 +137,7 @@ impl<'c> Call<'c> {
         match (HeaderName::try_from(name), HeaderValue::try_from(format!("{prefix}{secret}"))) {
             (Ok(name), Ok(mut value)) if !secret.is_empty() && secret.is_ascii() => {
                 value.set_sensitive(true);
-                self.headers.insert(name, value);
+                self.headers.push((name, value));
             }
             _ => {
                 self.problem =
@@ -153,7 +153,7 @@ impl<'c> Call<'c> {
     pub fn header(mut self, name: &str, value: &str) -> Self {
         match (HeaderName::try_from(name), HeaderValue::try_from(value)) {
             (Ok(name), Ok(value)) => {
-                self.headers.insert(name, value);
+                self.headers.push((name, value));
             }
             _ => self.problem = Some(format!("the header {name} or its value is not valid")),
         }
@@ -199,12 +199,12 @@ impl<'c> Call<'c> {
     fn request(&mut self, url: http::Uri) -> http::Request<Bytes> {
         let (body, headers) = match (self.form.take(), &self.json) {
             (Some(form), _) => {
-                self.headers.remove(CONTENT_TYPE);
+                self.headers.retain(|(name, _)| name != CONTENT_TYPE);
                 self.sent_form = form.finish().into();
                 (self.sent_form.clone(), self.client.form_headers())
             }
             (None, Some(json)) => {
-                self.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                self.headers.push((CONTENT_TYPE, HeaderValue::from_static("application/json")));
                 (json.to_string().into(), self.client.headers())
             }
             (None, None) => (Bytes::new(), self.client.headers()),
@@ -213,7 +213,9 @@ impl<'c> Call<'c> {
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = url;
         *request.headers_mut() = headers.clone();
-        request.headers_mut().extend(std::mem::take(&mut self.headers));
+        for (name, value) in self.headers.drain(..) {
+            request.headers_mut().insert(name, value);
+        }
         request
     }
 
@@ -253,7 +255,7 @@ impl<'c> Call<'c> {
                     self.error(ErrorKind::Configuration("the client id is not valid".to_owned()))
                 })?;
                 value.set_sensitive(true);
-                self.headers.insert(AUTHORIZATION, value);
+                self.headers.push((AUTHORIZATION, value));
                 self.secrets.extend([Secret::new(credentials), secret.clone()]);
                 Ok(())
             }

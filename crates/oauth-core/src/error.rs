@@ -265,12 +265,19 @@ impl Operation {
 impl Error {
     /// An error of any kind.
     pub fn new(operation: Operation, provider: impl Into<Cow<'static, str>>, kind: ErrorKind) -> Self {
-        Self(Arc::new(Inner { operation, provider: provider.into(), kind }))
+        Self::of(operation, provider.into(), kind)
+    }
+
+    /// The same, in one place for all: errors are many and rarely happen.
+    #[cold]
+    #[inline(never)]
+    fn of(operation: Operation, provider: Cow<'static, str>, kind: ErrorKind) -> Self {
+        Self(Arc::new(Inner { operation, provider, kind }))
     }
 
     /// A client that is set up wrongly. The message says what to do.
     pub fn configuration(provider: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
-        Self::new(Operation::CONFIGURE, provider, ErrorKind::Configuration(message.into()))
+        Self::of(Operation::CONFIGURE, provider.into(), ErrorKind::Configuration(message.into()))
     }
 
     /// The same error, during another operation.

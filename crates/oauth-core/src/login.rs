@@ -9,6 +9,7 @@ use crate::{
     authorization::{AuthorizationRequest, Params, ResponseMode, ResponseType},
     crypto::{RandomToken, fresh_tokens, sha256_base64url},
     error::{Error, ErrorKind, LoginError, OAuthError, Operation, Result},
+    json,
     pkce::{CodeChallengeMethod, CodeVerifier},
     reply::shown,
     secret::{Secret, same_secret},
@@ -474,7 +475,7 @@ fn spaced<'a>(items: impl IntoIterator<Item = &'a str>) -> String {
 
 /// A `claims` parameter that insists on an `acr`, too.
 fn claims_with(claims: Option<&str>, acr: &[String]) -> Result<Value, String> {
-    let mut claims = match claims.map(serde_json::from_str::<Value>) {
+    let mut claims = match claims.map(|claims| json::parse(claims.as_bytes())) {
         None => Value::Object(serde_json::Map::new()),
         Some(Ok(claims)) if claims.is_object() => claims,
         Some(_) => return Err("the parameter claims must be a JSON object".to_owned()),
@@ -484,13 +485,16 @@ fn claims_with(claims: Option<&str>, acr: &[String]) -> Result<Value, String> {
             "the member id_token of the parameter claims must be an object, for require_acr".to_owned()
         );
     }
-    claims["id_token"]["acr"] = serde_json::json!({ "essential": true, "values": acr });
+    let mut essential = serde_json::Map::new();
+    essential.insert("essential".to_owned(), true.into());
+    essential.insert("values".to_owned(), acr.to_vec().into());
+    claims["id_token"]["acr"] = essential.into();
     Ok(claims)
 }
 
 /// The `acr` that a `claims` parameter insists on (OpenID Connect Core section 5.5.1.1).
 fn essential_acr(claims: &str) -> Vec<String> {
-    let claims: Value = serde_json::from_str(claims).unwrap_or_default();
+    let claims = json::parse(claims.as_bytes()).unwrap_or_default();
     let acr = &claims["id_token"]["acr"];
     if acr["essential"] != true {
         return Vec::new();

@@ -133,7 +133,12 @@ impl Reply {
 
     /// The error for a reply that lacks what the operation needs. It keeps the body.
     pub fn malformed(&self, reason: impl Into<String>) -> Error {
-        self.error(ErrorKind::MalformedReply { reason: shown(&reason.into()), reply: self.failed() })
+        self.useless(&reason.into())
+    }
+
+    #[cold]
+    fn useless(&self, reason: &str) -> Error {
+        self.error(ErrorKind::MalformedReply { reason: shown(reason), reply: self.failed() })
     }
 
     /// The error for a reply that says no in the provider's own way.
