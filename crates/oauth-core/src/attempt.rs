@@ -445,4 +445,73 @@ mod tests {
         assert_eq!(attempt.nonce(), Some("other"));
         assert_eq!(attempts()[0].clone().with_random_nonce().unwrap().nonce().map(str::len), Some(43));
     }
+
+    #[test]
+    fn an_attempt_is_written_in_its_own_words_and_order() {
+        let attempts = attempts();
+        assert_eq!(
+            serde_json::to_string(&attempts[0]).unwrap(),
+            r#"{"provider":"oauth2","redirect_uri":"https://app.example/callback","state":"s","scopes":[],"client":"0123456789abcdef","started_at":1700000000,"lifetime":600}"#
+        );
+        let full = format!(
+            r#"{{"provider":"p","issuer":"i","redirect_uri":"https://app.example/callback","state":"s","code_verifier":"{VERIFIER}","nonce":"n","response_mode":"form_post","response_type":"code id_token","max_age":1,"required_acr":["a","b"],"scopes":["openid","email"],"client":"c","started_at":-1,"lifetime":600,"data":{{"a":1}}}}"#
+        );
+        let attempt: LoginAttempt = serde_json::from_str(&full).unwrap();
+        assert_eq!(serde_json::to_string(&attempt).unwrap(), full);
+    }
+
+    #[test]
+    fn an_attempt_that_is_damaged_is_refused_without_quoting_its_secrets() {
+        let whole = serde_json::to_value(attempts().pop().unwrap()).unwrap();
+        let read = |text: &str| serde_json::from_str::<LoginAttempt>(text);
+        for missing in ["provider", "redirect_uri", "state", "scopes", "client", "started_at", "lifetime"] {
+            let mut damaged = whole.clone();
+            damaged.as_object_mut().unwrap().remove(missing);
+            let error = read(&damaged.to_string()).unwrap_err().to_string();
+            assert!(error.contains(missing), "{error}");
+        }
+        for (name, wrong) in [
+            ("provider", json!(null)),
+            ("issuer", json!(1)),
+            ("state", json!(null)),
+            ("state", json!(["SECRET"])),
+            ("nonce", json!({"SECRET": 1})),
+            ("code_verifier", json!("SECRET")),
+            ("code_verifier", json!(["SECRET"])),
+            ("response_mode", json!(null)),
+            ("response_mode", json!("FormPost")),
+            ("response_type", json!("token")),
+            ("response_type", json!(0)),
+            ("max_age", json!(-1)),
+            ("max_age", json!("1")),
+            ("required_acr", json!(null)),
+            ("required_acr", json!([1])),
+            ("scopes", json!(null)),
+            ("scopes", json!("openid")),
+            ("scopes", json!([null])),
+            ("started_at", json!(1.5)),
+            ("started_at", json!(u64::MAX)),
+            ("lifetime", json!(-1)),
+            ("lifetime", json!(600.0)),
+        ] {
+            let mut damaged = whole.clone();
+            damaged[name] = wrong;
+            let error = read(&damaged.to_string()).map(|_| ()).unwrap_err().to_string();
+            assert!(!error.contains("SECRET"), "{error}");
+        }
+        let twice = whole.to_string().replacen('{', r#"{"state":"SECRET","#, 1);
+        assert!(!read(&twice).map(|_| ()).unwrap_err().to_string().contains("SECRET"));
+        for other in ["null", "\"\"", "{}"] {
+            assert!(read(other).is_err(), "{other}");
+        }
+        // What is null is not there, and what a later version may add is left alone.
+        let mut more = whole.clone();
+        for (name, value) in
+            [("issuer", json!(null)), ("max_age", json!(null)), ("data", json!(null)), ("new", json!([1]))]
+        {
+            more[name] = value;
+        }
+        let attempt = read(&more.to_string()).unwrap();
+        assert_eq!((attempt.issuer(), attempt.max_age(), attempt.data()), (None, None, &Value::Null));
+    }
 }

@@ -209,4 +209,55 @@ mod tests {
             assert_eq!(identity.clone().into_id_email(), ("1".to_owned(), expected));
         }
     }
+
+    #[test]
+    fn an_identity_is_written_and_read_in_its_own_words() {
+        let mut identity = Identity::new("https://as.example", "1", json!({"b": 1, "a": [null]}));
+        let written = r#"{"issuer":"https://as.example","subject":"1","email":null,"name":null,"picture":null,"profile":{"a":[null],"b":1}}"#;
+        assert_eq!(serde_json::to_string(&identity).unwrap(), written);
+        assert_eq!(serde_json::from_str::<Identity>(written).unwrap(), identity);
+        identity.email = Some(Email::new("a@b.example", EmailVerification::Unknown));
+        (identity.name, identity.picture) = (Some("A".to_owned()), Some("https://p.example".to_owned()));
+        let written = r#"{"issuer":"https://as.example","subject":"1","email":{"address":"a@b.example","verification":"unknown"},"name":"A","picture":"https://p.example","profile":{"a":[null],"b":1}}"#;
+        assert_eq!(serde_json::to_string(&identity).unwrap(), written);
+        assert_eq!(serde_json::from_str::<Identity>(written).unwrap(), identity);
+        // What is not there is not known, and what a later version may add is left alone.
+        let least = r#"{"issuer":"i","subject":"s","profile":null,"added":{"later":true}}"#;
+        assert_eq!(serde_json::from_str::<Identity>(least).unwrap(), Identity::new("i", "s", Value::Null));
+    }
+
+    #[test]
+    fn an_identity_that_is_damaged_is_refused() {
+        let whole = json!({"issuer": "i", "subject": "s", "email": null, "profile": {}});
+        for missing in ["issuer", "subject", "profile"] {
+            let mut damaged = whole.clone();
+            damaged.as_object_mut().unwrap().remove(missing);
+            let error = serde_json::from_value::<Identity>(damaged).unwrap_err().to_string();
+            assert!(error.contains(missing), "{error}");
+        }
+        for (name, wrong) in [
+            ("issuer", json!(null)),
+            ("subject", json!(1)),
+            ("name", json!(["A"])),
+            ("picture", json!(true)),
+            ("email", json!("a@b.example")),
+            ("email", json!({"address": "a@b.example"})),
+            ("email", json!({"verification": "verified"})),
+            ("email", json!({"address": "a@b.example", "verification": "Verified"})),
+            ("email", json!({"address": null, "verification": "verified"})),
+        ] {
+            let mut damaged = whole.clone();
+            damaged[name] = wrong;
+            assert!(serde_json::from_value::<Identity>(damaged.clone()).is_err(), "{damaged}");
+        }
+        for other in
+            ["null", "1", "\"i\"", "{}", r#"{"issuer":"i","issuer":"i","subject":"s","profile":null}"#]
+        {
+            assert!(serde_json::from_str::<Identity>(other).is_err(), "{other}");
+        }
+        let email = Email::new("a@b.example", EmailVerification::Verified);
+        let written = r#"{"address":"a@b.example","verification":"verified"}"#;
+        assert_eq!(serde_json::to_string(&email).unwrap(), written);
+        assert_eq!(serde_json::from_str::<Email>(written).unwrap(), email);
+    }
 }

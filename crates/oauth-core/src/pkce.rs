@@ -116,4 +116,16 @@ mod tests {
         }
         assert!(CodeVerifier::new("~".repeat(128)).is_ok());
     }
+
+    #[test]
+    fn a_method_is_stored_by_its_name() {
+        for method in [CodeChallengeMethod::S256, CodeChallengeMethod::Plain] {
+            let written = format!("\"{}\"", method.as_str());
+            assert_eq!(serde_json::to_string(&method).unwrap(), written);
+            assert_eq!(serde_json::from_str::<CodeChallengeMethod>(&written).unwrap(), method);
+        }
+        for other in ["\"s256\"", "\"Plain\"", "\"\"", "0", "null", "[]", "{}"] {
+            assert!(serde_json::from_str::<CodeChallengeMethod>(other).is_err(), "{other}");
+        }
+    }
 }

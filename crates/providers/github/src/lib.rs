@@ -167,3 +167,46 @@ impl std::fmt::Debug for GitHubEmail {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_read_as_github_writes_it() {
+        let read = serde_json::from_str::<GitHubEmail>;
+        let least =
+            GitHubEmail { email: "a@b.example".into(), primary: false, verified: false, visibility: None };
+        let written = r#"{"email":"a@b.example","primary":false,"verified":false,"visibility":null}"#;
+        assert_eq!(serde_json::to_string(&least).unwrap(), written);
+        assert!(read(written).unwrap() == least);
+        assert!(read(r#"{"email":"a@b.example","added":[1]}"#).unwrap() == least);
+        let full = GitHubEmail { primary: true, verified: true, visibility: Some("private".into()), ..least };
+        let written = r#"{"email":"a@b.example","primary":true,"verified":true,"visibility":"private"}"#;
+        assert_eq!(serde_json::to_string(&full).unwrap(), written);
+        assert!(read(written).unwrap() == full);
+        for wrong in [
+            "null",
+            "{}",
+            r#"{"email":null}"#,
+            r#"{"email":1}"#,
+            r#"{"email":"a","primary":null}"#,
+            r#"{"email":"a","verified":"true"}"#,
+            r#"{"email":"a","verified":1}"#,
+            r#"{"email":"a","visibility":true}"#,
+            r#"{"email":"a","email":"b"}"#,
+        ] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn parameters_are_written_by_their_names() {
+        let params =
+            GitHubAuthorizeParams { allow_signup: Some(false), login: Some("a".into()), prompt: None };
+        assert_eq!(
+            serde_json::to_string(&params).unwrap(),
+            r#"{"login":"a","allow_signup":false,"prompt":null}"#
+        );
+    }
+}

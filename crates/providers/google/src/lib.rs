@@ -93,3 +93,23 @@ impl GoogleOAuth2 {
 impl Provider for GoogleOAuth2 {
     oauth_core::accessors!();
 }
+
+#[cfg(test)]
+mod tests {
+    use oauth_core::serde_json;
+
+    use super::*;
+
+    #[test]
+    fn parameters_are_written_by_their_names() {
+        let params = GoogleAuthorizeParams {
+            include_granted_scopes: Some(true),
+            hd: Some("example.com".to_owned()),
+            ..Default::default()
+        };
+        assert_eq!(
+            serde_json::to_string(&params).unwrap(),
+            r#"{"access_type":null,"prompt":null,"login_hint":null,"include_granted_scopes":true,"hd":"example.com"}"#
+        );
+    }
+}
