@@ -1,7 +1,10 @@
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use oauth_core::{Configure, Error, OAuth2, Provider, ProviderConfig, Result};
-use serde::Deserialize;
+use oauth_core::{
+    Configure, Error, OAuth2, Provider, ProviderConfig, Result, StrictJson,
+    serde::{Deserialize, Deserializer, de::Error as _},
+    serde_json::Value,
+};
 
 use crate::providers;
 
@@ -33,12 +36,11 @@ pub struct Registry {
 pub type RegistryConfig = BTreeMap<String, RegistryEntry>;
 
 /// One table of a [`RegistryConfig`].
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default)]
 pub struct RegistryEntry {
     /// Whose client this is, if the table's name does not say it.
     pub provider: Option<String>,
     /// The provider's settings.
-    #[serde(flatten)]
     pub config: ProviderConfig,
 }
 
@@ -106,6 +108,21 @@ impl Registry {
     /// All providers, in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn Provider>> {
         self.providers.values()
+    }
+}
+
+impl<'de> Deserialize<'de> for RegistryEntry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let StrictJson(Value::Object(mut settings)) = StrictJson::deserialize(deserializer)? else {
+            return Err(D::Error::custom("the settings of a provider are a table"));
+        };
+        let provider = match settings.remove("provider") {
+            None | Some(Value::Null) => None,
+            Some(Value::String(provider)) => Some(provider),
+            Some(_) => return Err(D::Error::custom("provider is not a text")),
+        };
+        let config = ProviderConfig::deserialize(Value::Object(settings)).map_err(D::Error::custom)?;
+        Ok(Self { provider, config })
     }
 }
 

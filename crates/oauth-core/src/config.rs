@@ -1,10 +1,12 @@
 use std::{collections::BTreeMap, fmt, fs, path::PathBuf, sync::Arc};
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
+use serde_json::Value;
 
 use crate::{
     error::{Error, Result},
     http_client::HttpClient,
+    members::{Member, Members},
     oauth2::OAuth2,
     provider::Provider,
     secret::{ClientSecret, Secret},
@@ -20,7 +22,7 @@ use crate::{
 /// scopes = ["openid", "User.Read"]               # optional
 /// tenant = "organizations"                       # whatever else the provider's documentation names
 /// ```
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default)]
 pub struct ProviderConfig {
     /// The client id.
     pub client_id: String,
@@ -35,16 +37,13 @@ pub struct ProviderConfig {
     /// Scopes to ask for in place of the provider's usual ones.
     pub scopes: Option<Vec<String>>,
     /// What only this provider knows: tenant, shop, domain.
-    #[serde(flatten)]
     pub parameters: BTreeMap<String, Parameter>,
     /// The HTTP client to use in place of the shared one.
-    #[serde(skip)]
     pub http_client: Option<Arc<dyn HttpClient>>,
 }
 
 /// A value that only one provider knows.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Parameter {
     /// Yes or no.
     Switch(bool),
@@ -139,6 +138,48 @@ impl ProviderConfig {
                 ),
             )),
         }
+    }
+}
+
+impl ProviderConfig {
+    fn read(members: &mut Members) -> Result<Self, String> {
+        Ok(Self {
+            client_id: members.required("client_id")?,
+            client_secret: members.optional("client_secret")?,
+            client_secret_env: members.optional("client_secret_env")?,
+            client_secret_file: members.optional("client_secret_file")?,
+            client_auth: members.optional("client_auth")?,
+            scopes: members.optional("scopes")?,
+            // Whatever is left by now.
+            parameters: members.others()?,
+            http_client: None,
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for ProviderConfig {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Members::read(deserializer, Self::read)
+    }
+}
+
+impl Member for Parameter {
+    const KIND: &'static str = "a text, a whole number, true or false";
+
+    fn of(value: Value) -> Option<Self> {
+        match value {
+            Value::Bool(value) => Some(Self::Switch(value)),
+            Value::Number(value) => value.as_i64().map(Self::Number),
+            Value::String(value) => Some(Self::Text(value)),
+            _ => None,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Parameter {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Self::of(Value::deserialize(deserializer)?);
+        value.ok_or_else(|| de::Error::custom(format_args!("a parameter is {}", Self::KIND)))
     }
 }
 
@@ -252,7 +293,7 @@ mod tests {
         for wrong in [
             "null",
             "[]",
-            "\"SECRET\"",
+            "\"text\"",
             r#"{}"#,
             r#"{"client_secret": "SECRET"}"#,
             r#"{"client_id": null}"#,
@@ -274,7 +315,7 @@ mod tests {
             r#"{"client_id": "a", "tenant": {"SECRET": "SECRET"}}"#,
         ] {
             let error = read(wrong).map(|_| ()).expect_err(wrong);
-            assert!(!error.contains("SECRET") || wrong == "\"SECRET\"", "{wrong}: {error}");
+            assert!(!error.contains("SECRET"), "{wrong}: {error}");
         }
     }
 

@@ -1,18 +1,19 @@
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value;
 
 use crate::{
     OAuth2,
     error::{Error, ErrorKind, FailedReply, Operation, Result},
+    members::{Member, Members, names},
 };
 
 /// Who signed in.
 ///
 /// [`key`](Self::key) is the only thing to look a user up by: addresses change hands, and not every provider verifies
 /// them.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Identity {
     /// The issuer identifier; where the provider has none, its name; for a generic client, the origin of its token endpoint.
@@ -31,7 +32,7 @@ pub struct Identity {
 }
 
 /// An e-mail address, and whether the provider vouches for it.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Email {
     /// The address, as the provider wrote it.
     pub address: String,
@@ -40,8 +41,7 @@ pub struct Email {
 }
 
 /// Whether the provider vouches that an address is the user's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EmailVerification {
     /// It says so.
     Verified,
@@ -130,6 +130,69 @@ impl EmailVerification {
         }
     }
 }
+
+impl Identity {
+    fn read(members: &mut Members) -> Result<Self, String> {
+        Ok(Self {
+            issuer: members.required("issuer")?,
+            subject: members.required("subject")?,
+            email: members.optional("email")?,
+            name: members.optional("name")?,
+            picture: members.optional("picture")?,
+            profile: members.required("profile")?,
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Identity {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Members::read(deserializer, Self::read)
+    }
+}
+
+impl Serialize for Identity {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut members = serializer.serialize_map(None)?;
+        members.serialize_entry("issuer", &self.issuer)?;
+        members.serialize_entry("subject", &self.subject)?;
+        members.serialize_entry("email", &self.email)?;
+        members.serialize_entry("name", &self.name)?;
+        members.serialize_entry("picture", &self.picture)?;
+        members.serialize_entry("profile", &self.profile)?;
+        members.end()
+    }
+}
+
+impl Email {
+    fn read(members: &mut Members) -> Result<Self, String> {
+        Ok(Self { address: members.required("address")?, verification: members.required("verification")? })
+    }
+}
+
+impl Member for Email {
+    const KIND: &'static str = "an address with its verification";
+
+    fn of(value: Value) -> Option<Self> {
+        Self::read(&mut Members::of(value)?).ok()
+    }
+}
+
+impl<'de> Deserialize<'de> for Email {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Members::read(deserializer, Self::read)
+    }
+}
+
+impl Serialize for Email {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut members = serializer.serialize_map(None)?;
+        members.serialize_entry("address", &self.address)?;
+        members.serialize_entry("verification", &self.verification)?;
+        members.end()
+    }
+}
+
+names! { EmailVerification { Verified = "verified", Unverified = "unverified", Unknown = "unknown" } }
 
 /// A text or a number in a profile, as text; empty ones count as absent.
 #[must_use]
