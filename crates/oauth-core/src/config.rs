@@ -293,7 +293,8 @@ mod tests {
         for wrong in [
             "null",
             "[]",
-            "\"text\"",
+            "\"SECRET\"",
+            "[\"SECRET\"]",
             r#"{}"#,
             r#"{"client_secret": "SECRET"}"#,
             r#"{"client_id": null}"#,

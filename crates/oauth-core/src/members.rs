@@ -12,7 +12,10 @@ use serde::{
 };
 use serde_json::{Map, Value};
 
-use crate::{json::DUPLICATE, secret::Secret};
+use crate::{
+    json::{DUPLICATE, refuse},
+    secret::Secret,
+};
 
 /// The members of an object, taken out one after the other by their names. Texts that nobody took are wiped in the end, because a
 /// secret may be among them.
@@ -24,7 +27,7 @@ impl Members {
         deserializer: D,
         make: fn(&mut Self) -> Result<T, String>,
     ) -> Result<T, D::Error> {
-        let mut members = deserializer.deserialize_map(MembersVisitor)?;
+        let mut members = deserializer.deserialize_any(MembersVisitor)?;
         make(&mut members).map_err(D::Error::custom)
     }
 
@@ -72,6 +75,12 @@ impl Drop for Members {
 
 struct MembersVisitor;
 
+impl MembersVisitor {
+    fn refuse<E: Error>(self) -> Result<Members, E> {
+        Err(E::custom("it is not an object"))
+    }
+}
+
 impl<'de> Visitor<'de> for MembersVisitor {
     type Value = Members;
 
@@ -89,6 +98,12 @@ impl<'de> Visitor<'de> for MembersVisitor {
         }
         Ok(members)
     }
+
+    fn visit_unit<E: Error>(self) -> Result<Members, E> {
+        self.refuse()
+    }
+
+    refuse!(visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64, visit_str: &str);
 }
 
 /// What a member of an object can be.

@@ -4,22 +4,28 @@ use std::fmt;
 
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor},
+    de::{DeserializeSeed, Error, MapAccess, Visitor},
 };
 use serde_json::{Map, Value};
 
 use crate::{
-    json::{DUPLICATE, Strict},
+    json::{DUPLICATE, Strict, refuse},
     token::{Fields, OAuth2Token},
 };
 
 impl<'de> Deserialize<'de> for OAuth2Token {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(TokenVisitor)
+        deserializer.deserialize_any(TokenVisitor)
     }
 }
 
 struct TokenVisitor;
+
+impl TokenVisitor {
+    fn refuse<E: Error>(self) -> Result<OAuth2Token, E> {
+        Err(E::custom("a token reply is an object"))
+    }
+}
 
 impl<'de> Visitor<'de> for TokenVisitor {
     type Value = OAuth2Token;
@@ -49,6 +55,12 @@ impl<'de> Visitor<'de> for TokenVisitor {
         let fields = Fields { access_token, token_type, refresh_token, id_token, others };
         OAuth2Token::of(fields).map_err(A::Error::custom)
     }
+
+    fn visit_unit<E: Error>(self) -> Result<OAuth2Token, E> {
+        self.refuse()
+    }
+
+    refuse!(visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64, visit_str: &str);
 }
 
 /// The members that are texts, if they are anything.
@@ -120,25 +132,7 @@ impl<'de> Visitor<'de> for Text {
         Ok(None)
     }
 
-    fn visit_bool<E: Error>(self, _: bool) -> Result<Self::Value, E> {
-        self.refuse()
-    }
-
-    fn visit_i64<E: Error>(self, _: i64) -> Result<Self::Value, E> {
-        self.refuse()
-    }
-
-    fn visit_u64<E: Error>(self, _: u64) -> Result<Self::Value, E> {
-        self.refuse()
-    }
-
-    fn visit_f64<E: Error>(self, _: f64) -> Result<Self::Value, E> {
-        self.refuse()
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<Self::Value, A::Error> {
-        self.refuse()
-    }
+    refuse!(visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64);
 
     fn visit_map<A: MapAccess<'de>>(self, _: A) -> Result<Self::Value, A::Error> {
         self.refuse()
@@ -185,6 +179,13 @@ mod tests {
             let found = problem(text);
             assert!(found.starts_with(reason), "{found}");
             assert!(!found.contains("SECRET"), "{found}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_object_is_no_token() {
+        for text in ["null", "true", "-1", "1", "1.5", "\"SECRET\"", "[\"SECRET\"]"] {
+            assert_eq!(problem(text).split(" at line").next(), Some("a token reply is an object"), "{text}");
         }
     }
 
