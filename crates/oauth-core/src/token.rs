@@ -46,6 +46,7 @@ pub(crate) struct Fields {
     pub(crate) token_type: Option<String>,
     pub(crate) refresh_token: Option<String>,
     pub(crate) id_token: Option<String>,
+    pub(crate) expires_at: Option<Value>,
     pub(crate) others: Map<String, Value>,
 }
 
@@ -181,13 +182,13 @@ impl OAuth2Token {
             return Err("access_token is empty".to_owned());
         }
         let mut others = fields.others;
+        let known = fields.expires_at.as_ref().and_then(|at| seconds(at).ok().flatten());
         // Some providers write a date here; it stays among the other fields, and `expires_in` counts.
-        let known = others.get("expires_at").and_then(|at| seconds(at).ok().flatten());
+        if let (None, Some(date)) = (known, fields.expires_at) {
+            others.insert("expires_at".to_owned(), date);
+        }
         let expires_at = match known {
-            Some(at) => {
-                others.remove("expires_at");
-                Some(clamped(at))
-            }
+            Some(at) => Some(clamped(at)),
             None => others.get("expires_in").map(seconds).transpose()?.flatten().map(|lifetime| {
                 let now = i64::try_from(since_1970().as_secs()).unwrap_or(i64::MAX);
                 clamped(now.saturating_add(lifetime))

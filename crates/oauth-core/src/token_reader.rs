@@ -36,11 +36,16 @@ impl<'de> Visitor<'de> for TokenVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<OAuth2Token, A::Error> {
         let mut texts: [Option<Option<String>>; TEXTS.len()] = Default::default();
+        let mut expires_at = None;
         let mut others = Map::new();
         while let Some(member) = members.next_key()? {
             let is_new = match member {
                 Member::Text(place) => {
                     texts[place].replace(members.next_value_seed(Text(TEXTS[place]))?).is_none()
+                }
+                Member::ExpiresAt => {
+                    let Strict(value) = members.next_value()?;
+                    expires_at.replace(value).is_none()
                 }
                 Member::Other(name) => {
                     let Strict(value) = members.next_value()?;
@@ -52,7 +57,7 @@ impl<'de> Visitor<'de> for TokenVisitor {
             }
         }
         let [access_token, token_type, refresh_token, id_token] = texts.map(Option::flatten);
-        let fields = Fields { access_token, token_type, refresh_token, id_token, others };
+        let fields = Fields { access_token, token_type, refresh_token, id_token, expires_at, others };
         OAuth2Token::of(fields).map_err(A::Error::custom)
     }
 
@@ -70,6 +75,7 @@ const TEXTS: [&str; 4] = ["access_token", "token_type", "refresh_token", "id_tok
 enum Member {
     /// Its place among [`TEXTS`].
     Text(usize),
+    ExpiresAt,
     Other(String),
 }
 
@@ -91,6 +97,7 @@ impl Visitor<'_> for MemberVisitor {
     fn visit_str<E>(self, name: &str) -> Result<Member, E> {
         Ok(match TEXTS.iter().position(|known| *known == name) {
             Some(place) => Member::Text(place),
+            None if name == "expires_at" => Member::ExpiresAt,
             None => Member::Other(name.to_owned()),
         })
     }
@@ -195,6 +202,7 @@ mod tests {
             r#"{"access_token":"A","access_token":"B"}"#,
             r#"{"access_token":"A","token_type":null,"token_type":"bearer"}"#,
             r#"{"access_token":"A","team":1,"team":1}"#,
+            r#"{"access_token":"A","expires_at":1,"expires_at":1}"#,
             r#"{"access_token":"A","team":{"id":1,"id":2}}"#,
         ] {
             assert!(problem(twice).starts_with(DUPLICATE), "{twice}");
