@@ -1,6 +1,6 @@
 //! Whatever a server answers, the caller gets an error that says what to do, keeps the reply, and shows no secret.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use oauth_clients::{
     ErrorClass, ErrorKind, HttpErrorKind, OAuth2, OAuth2Token, Operation, Provider, Result, reqwest_client,
@@ -130,9 +130,7 @@ async fn the_class_says_what_to_do() {
     let error = exchange(Script::new([answer])).await.unwrap_err();
     assert_eq!(error.class(), transient(Some(17)));
 
-    let in_a_minute = time::OffsetDateTime::now_utc() + Duration::from_secs(60);
-    let date =
-        in_a_minute.format(&time::format_description::well_known::Rfc2822).unwrap().replace("+0000", "GMT");
+    let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(60));
     let mut answer = reply(503, "text/plain", "");
     answer.headers_mut().insert("retry-after", date.parse().unwrap());
     let wait = exchange(Script::new([answer])).await.unwrap_err().retry_after().unwrap();

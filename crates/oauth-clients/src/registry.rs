@@ -1,7 +1,10 @@
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use oauth_core::{Configure, Error, OAuth2, Provider, ProviderConfig, Result};
-use serde::Deserialize;
+use oauth_core::{
+    Configure, Error, OAuth2, Provider, ProviderConfig, Result, StrictJson,
+    serde::{Deserialize, Deserializer, de::Error as _},
+    serde_json::Value,
+};
 
 use crate::providers;
 
@@ -33,12 +36,11 @@ pub struct Registry {
 pub type RegistryConfig = BTreeMap<String, RegistryEntry>;
 
 /// One table of a [`RegistryConfig`].
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default)]
 pub struct RegistryEntry {
     /// Whose client this is, if the table's name does not say it.
     pub provider: Option<String>,
     /// The provider's settings.
-    #[serde(flatten)]
     pub config: ProviderConfig,
 }
 
@@ -109,6 +111,21 @@ impl Registry {
     }
 }
 
+impl<'de> Deserialize<'de> for RegistryEntry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let StrictJson(Value::Object(mut settings)) = StrictJson::deserialize(deserializer)? else {
+            return Err(D::Error::custom("the settings of a provider are a table"));
+        };
+        let provider = match settings.remove("provider") {
+            None | Some(Value::Null) => None,
+            Some(Value::String(provider)) => Some(provider),
+            Some(_) => return Err(D::Error::custom("provider is not a text")),
+        };
+        let config = ProviderConfig::deserialize(Value::Object(settings)).map_err(D::Error::custom)?;
+        Ok(Self { provider, config })
+    }
+}
+
 fn unknown(name: &str, provider: &str) -> Error {
     Error::configuration(
         name.to_owned(),
@@ -122,5 +139,77 @@ fn unknown(name: &str, provider: &str) -> Error {
 impl fmt::Debug for Registry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.providers.keys()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use oauth_core::{ClientAuth, Parameter, Secret};
+
+    use super::*;
+
+    #[test]
+    fn a_table_says_whose_client_it_is_and_the_rest_is_the_providers() {
+        let config: RegistryConfig = toml::from_str(
+            r#"
+            [one]
+            provider = "github"
+            client_id = "id"
+            client_secret = "secret"
+            client_auth = "client_secret_basic"
+            scopes = ["a", "b"]
+            tenant = "t"
+            number = 17
+            switch = false
+
+            [two]
+            client_id = "id"
+            "#,
+        )
+        .unwrap();
+        let one = &config["one"];
+        assert_eq!(one.provider.as_deref(), Some("github"));
+        assert_eq!(one.config.client_id, "id");
+        assert_eq!(one.config.client_secret.as_ref().map(Secret::expose), Some("secret"));
+        assert_eq!(one.config.client_auth, Some(ClientAuth::Basic));
+        assert_eq!(one.config.scopes.as_deref(), Some(&["a".to_owned(), "b".to_owned()][..]));
+        let parameters = BTreeMap::from([
+            ("number".to_owned(), Parameter::Number(17)),
+            ("switch".to_owned(), Parameter::Switch(false)),
+            ("tenant".to_owned(), Parameter::Text("t".to_owned())),
+        ]);
+        assert_eq!(one.config.parameters, parameters);
+        assert_eq!(config["two"].provider, None);
+        assert!(config["two"].config.parameters.is_empty());
+        let read = oauth_core::serde_json::from_str::<RegistryEntry>;
+        let null = read(r#"{"provider": null, "client_id": "a", "shop": "b"}"#).unwrap();
+        assert_eq!((null.provider, null.config.parameter("shop").as_deref()), (None, Some("b")));
+    }
+
+    #[test]
+    fn a_table_that_cannot_be_read_is_refused_without_quoting_its_values() {
+        for wrong in [
+            "SECRET = 1979-05-27",
+            "client_id = [\"SECRET\"]",
+            "client_id = \"a\"\nclient_secret = [\"SECRET\"]",
+            "client_id = \"a\"\nclient_secret = { a = \"SECRET\" }",
+            "client_id = \"a\"\nclient_auth = \"other\"",
+            "client_id = \"a\"\nscopes = \"openid\"",
+            "client_id = \"a\"\nprovider = 1",
+            "client_id = \"a\"\ntenant = 1979-05-27",
+            "client_id = \"a\"\ntenant = 1.5",
+            "client_id = \"a\"\ntenant = [\"SECRET\"]",
+        ] {
+            let error = toml::from_str::<RegistryEntry>(wrong).unwrap_err();
+            assert!(!error.message().contains("SECRET"), "{wrong}: {error}");
+        }
+        for wrong in [
+            "[]",
+            "null",
+            r#"{"provider":"a","provider":"b","client_id":"c"}"#,
+            r#"{"client_id":"a","client_id":"b"}"#,
+        ] {
+            assert!(oauth_core::serde_json::from_str::<RegistryEntry>(wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -3,7 +3,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value;
 use time::OffsetDateTime;
 
@@ -11,6 +11,7 @@ use crate::{
     authorization::{ResponseMode, ResponseType},
     crypto::random_token,
     error::Result,
+    members::Members,
     pkce::CodeVerifier,
     secret::Secret,
 };
@@ -279,87 +280,80 @@ impl Texts {
     }
 }
 
-/// An attempt as it serializes; borrowed to be written, owned to be read.
-#[derive(Serialize, Deserialize)]
-struct Stored<T, S, D> {
-    provider: T,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    issuer: Option<T>,
-    redirect_uri: T,
-    state: S,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code_verifier: Option<S>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    nonce: Option<S>,
-    #[serde(skip_serializing_if = "is_default", default)]
-    response_mode: ResponseMode,
-    #[serde(skip_serializing_if = "is_default", default)]
-    response_type: ResponseType,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_age: Option<u64>,
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    required_acr: Vec<T>,
-    scopes: Vec<T>,
-    client: T,
-    started_at: i64,
-    lifetime: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<D>,
-}
-
 impl Serialize for LoginAttempt {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let stored = Stored {
-            provider: self.provider(),
-            issuer: self.issuer(),
-            redirect_uri: self.redirect_uri(),
-            state: self.state(),
-            code_verifier: self.code_verifier.as_ref().map(CodeVerifier::expose),
-            nonce: self.nonce(),
-            response_mode: self.response_mode,
-            response_type: self.response_type,
-            max_age: self.max_age,
-            required_acr: self.required_acr.iter().map(String::as_str).collect(),
-            scopes: self.scopes().collect(),
-            client: self.client(),
-            started_at: self.started_at,
-            lifetime: self.lifetime,
-            data: Some(&self.data).filter(|data| !data.is_null()),
-        };
-        stored.serialize(serializer)
+        let mut members = serializer.serialize_map(None)?;
+        members.serialize_entry("provider", self.provider())?;
+        if let Some(issuer) = self.issuer() {
+            members.serialize_entry("issuer", issuer)?;
+        }
+        members.serialize_entry("redirect_uri", self.redirect_uri())?;
+        members.serialize_entry("state", self.state())?;
+        if let Some(verifier) = &self.code_verifier {
+            members.serialize_entry("code_verifier", verifier.expose())?;
+        }
+        if let Some(nonce) = self.nonce() {
+            members.serialize_entry("nonce", nonce)?;
+        }
+        if self.response_mode != ResponseMode::default() {
+            members.serialize_entry("response_mode", &self.response_mode)?;
+        }
+        if self.response_type != ResponseType::default() {
+            members.serialize_entry("response_type", &self.response_type)?;
+        }
+        if let Some(max_age) = self.max_age {
+            members.serialize_entry("max_age", &max_age)?;
+        }
+        if !self.required_acr.is_empty() {
+            members.serialize_entry("required_acr", &self.required_acr)?;
+        }
+        members.serialize_entry("scopes", &self.scopes().collect::<Vec<_>>())?;
+        members.serialize_entry("client", self.client())?;
+        members.serialize_entry("started_at", &self.started_at)?;
+        members.serialize_entry("lifetime", &self.lifetime)?;
+        if !self.data.is_null() {
+            members.serialize_entry("data", &self.data)?;
+        }
+        members.end()
     }
 }
 
 impl<'de> Deserialize<'de> for LoginAttempt {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let stored = Stored::<String, Secret, Value>::deserialize(deserializer)?;
-        let named = Named {
-            provider: &stored.provider,
-            redirect_uri: &stored.redirect_uri,
-            client: &stored.client,
-            state: stored.state.expose(),
-            issuer: stored.issuer.as_deref(),
-            nonce: stored.nonce.as_ref().map(Secret::expose),
-        };
-        let texts = Texts::of(named, stored.scopes.iter().map(String::as_str));
-        let code_verifier =
-            stored.code_verifier.map(|verifier| CodeVerifier::new(verifier.expose())).transpose();
-        Ok(Self {
-            texts,
-            code_verifier: code_verifier.map_err(de::Error::custom)?,
-            response_mode: stored.response_mode,
-            response_type: stored.response_type,
-            max_age: stored.max_age,
-            required_acr: stored.required_acr,
-            started_at: stored.started_at,
-            lifetime: stored.lifetime,
-            data: stored.data.unwrap_or_default(),
-        })
+        Members::read(deserializer, Self::read)
     }
 }
 
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
+impl LoginAttempt {
+    fn read(members: &mut Members) -> Result<Self, String> {
+        let (provider, redirect_uri, client): (String, String, String) =
+            (members.required("provider")?, members.required("redirect_uri")?, members.required("client")?);
+        let (issuer, nonce): (Option<String>, Option<Secret>) =
+            (members.optional("issuer")?, members.optional("nonce")?);
+        let (state, scopes): (Secret, Vec<String>) =
+            (members.required("state")?, members.required("scopes")?);
+        let named = Named {
+            provider: &provider,
+            redirect_uri: &redirect_uri,
+            client: &client,
+            state: state.expose(),
+            issuer: issuer.as_deref(),
+            nonce: nonce.as_ref().map(Secret::expose),
+        };
+        let verifier: Option<Secret> = members.optional("code_verifier")?;
+        let verifier = verifier.map(|verifier| CodeVerifier::new(verifier.expose())).transpose();
+        Ok(Self {
+            texts: Texts::of(named, scopes.iter().map(String::as_str)),
+            code_verifier: verifier.map_err(|error| error.to_string())?,
+            response_mode: members.or_default("response_mode")?,
+            response_type: members.or_default("response_type")?,
+            max_age: members.optional("max_age")?,
+            required_acr: members.or_default("required_acr")?,
+            started_at: members.required("started_at")?,
+            lifetime: members.required("lifetime")?,
+            data: members.optional("data")?.unwrap_or_default(),
+        })
+    }
 }
 
 #[cfg(test)]
@@ -444,5 +438,74 @@ mod tests {
         let attempt = attempt.with_random_nonce().unwrap();
         assert_eq!(attempt.nonce(), Some("other"));
         assert_eq!(attempts()[0].clone().with_random_nonce().unwrap().nonce().map(str::len), Some(43));
+    }
+
+    #[test]
+    fn an_attempt_is_written_in_its_own_words_and_order() {
+        let attempts = attempts();
+        assert_eq!(
+            serde_json::to_string(&attempts[0]).unwrap(),
+            r#"{"provider":"oauth2","redirect_uri":"https://app.example/callback","state":"s","scopes":[],"client":"0123456789abcdef","started_at":1700000000,"lifetime":600}"#
+        );
+        let full = format!(
+            r#"{{"provider":"p","issuer":"i","redirect_uri":"https://app.example/callback","state":"s","code_verifier":"{VERIFIER}","nonce":"n","response_mode":"form_post","response_type":"code id_token","max_age":1,"required_acr":["a","b"],"scopes":["openid","email"],"client":"c","started_at":-1,"lifetime":600,"data":{{"a":1}}}}"#
+        );
+        let attempt: LoginAttempt = serde_json::from_str(&full).unwrap();
+        assert_eq!(serde_json::to_string(&attempt).unwrap(), full);
+    }
+
+    #[test]
+    fn an_attempt_that_is_damaged_is_refused_without_quoting_its_secrets() {
+        let whole = serde_json::to_value(attempts().pop().unwrap()).unwrap();
+        let read = |text: &str| serde_json::from_str::<LoginAttempt>(text);
+        for missing in ["provider", "redirect_uri", "state", "scopes", "client", "started_at", "lifetime"] {
+            let mut damaged = whole.clone();
+            damaged.as_object_mut().unwrap().remove(missing);
+            let error = read(&damaged.to_string()).unwrap_err().to_string();
+            assert!(error.contains(missing), "{error}");
+        }
+        for (name, wrong) in [
+            ("provider", json!(null)),
+            ("issuer", json!(1)),
+            ("state", json!(null)),
+            ("state", json!(["SECRET"])),
+            ("nonce", json!({"SECRET": 1})),
+            ("code_verifier", json!("SECRET")),
+            ("code_verifier", json!(["SECRET"])),
+            ("response_mode", json!(null)),
+            ("response_mode", json!("FormPost")),
+            ("response_type", json!("token")),
+            ("response_type", json!(0)),
+            ("max_age", json!(-1)),
+            ("max_age", json!("1")),
+            ("required_acr", json!(null)),
+            ("required_acr", json!([1])),
+            ("scopes", json!(null)),
+            ("scopes", json!("openid")),
+            ("scopes", json!([null])),
+            ("started_at", json!(1.5)),
+            ("started_at", json!(u64::MAX)),
+            ("lifetime", json!(-1)),
+            ("lifetime", json!(600.0)),
+        ] {
+            let mut damaged = whole.clone();
+            damaged[name] = wrong;
+            let error = read(&damaged.to_string()).map(|_| ()).unwrap_err().to_string();
+            assert!(!error.contains("SECRET"), "{error}");
+        }
+        let twice = whole.to_string().replacen('{', r#"{"state":"SECRET","#, 1);
+        assert!(!read(&twice).map(|_| ()).unwrap_err().to_string().contains("SECRET"));
+        for other in ["null", "\"\"", "{}"] {
+            assert!(read(other).is_err(), "{other}");
+        }
+        // What is null is not there, and what a later version may add is left alone.
+        let mut more = whole.clone();
+        for (name, value) in
+            [("issuer", json!(null)), ("max_age", json!(null)), ("data", json!(null)), ("new", json!([1]))]
+        {
+            more[name] = value;
+        }
+        let attempt = read(&more.to_string()).unwrap();
+        assert_eq!((attempt.issuer(), attempt.max_age(), attempt.data()), (None, None, &Value::Null));
     }
 }

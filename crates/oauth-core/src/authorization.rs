@@ -1,6 +1,6 @@
 use std::{borrow::Cow, fmt};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
@@ -9,6 +9,7 @@ use crate::{
     endpoints::check_url,
     error::{Error, ErrorKind, Operation, Result},
     form::{push_encoded, push_pair},
+    members::names,
     pkce::{CodeChallengeMethod, CodeVerifier},
 };
 
@@ -124,14 +125,12 @@ impl fmt::Debug for AuthorizationRequest<'_> {
 
 /// What comes back from the authorization endpoint. Access tokens never do: the implicit grant is not offered (RFC 9700
 /// section 2.1.2).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ResponseType {
     /// A code (RFC 6749 section 4.1).
     #[default]
-    #[serde(rename = "code")]
     Code,
     /// A code and an ID token that vouches for it (OpenID Connect Core section 3.3).
-    #[serde(rename = "code id_token")]
     CodeIdToken,
 }
 
@@ -139,16 +138,14 @@ impl ResponseType {
     /// The value of `response_type`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Code => "code",
-            Self::CodeIdToken => "code id_token",
-        }
+        self.name()
     }
 }
 
+names! { ResponseType { Code = "code", CodeIdToken = "code id_token" } }
+
 /// The way by which the browser brings the answer (OAuth 2.0 Multiple Response Types section 2.1, Form Post Response Mode).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ResponseMode {
     /// In the query of the redirect URI.
     #[default]
@@ -163,13 +160,11 @@ impl ResponseMode {
     /// The value of `response_mode`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Query => "query",
-            Self::Fragment => "fragment",
-            Self::FormPost => "form_post",
-        }
+        self.name()
     }
 }
+
+names! { ResponseMode { Query = "query", Fragment = "fragment", FormPost = "form_post" } }
 
 /// Parameters by name, none of them twice.
 #[derive(Clone, Default)]

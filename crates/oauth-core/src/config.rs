@@ -1,10 +1,12 @@
 use std::{collections::BTreeMap, fmt, fs, path::PathBuf, sync::Arc};
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
+use serde_json::Value;
 
 use crate::{
     error::{Error, Result},
     http_client::HttpClient,
+    members::{Member, Members},
     oauth2::OAuth2,
     provider::Provider,
     secret::{ClientSecret, Secret},
@@ -20,7 +22,7 @@ use crate::{
 /// scopes = ["openid", "User.Read"]               # optional
 /// tenant = "organizations"                       # whatever else the provider's documentation names
 /// ```
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default)]
 pub struct ProviderConfig {
     /// The client id.
     pub client_id: String,
@@ -35,16 +37,13 @@ pub struct ProviderConfig {
     /// Scopes to ask for in place of the provider's usual ones.
     pub scopes: Option<Vec<String>>,
     /// What only this provider knows: tenant, shop, domain.
-    #[serde(flatten)]
     pub parameters: BTreeMap<String, Parameter>,
     /// The HTTP client to use in place of the shared one.
-    #[serde(skip)]
     pub http_client: Option<Arc<dyn HttpClient>>,
 }
 
 /// A value that only one provider knows.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Parameter {
     /// Yes or no.
     Switch(bool),
@@ -152,6 +151,48 @@ impl ProviderConfig {
     }
 }
 
+impl ProviderConfig {
+    fn read(members: &mut Members) -> Result<Self, String> {
+        Ok(Self {
+            client_id: members.required("client_id")?,
+            client_secret: members.optional("client_secret")?,
+            client_secret_env: members.optional("client_secret_env")?,
+            client_secret_file: members.optional("client_secret_file")?,
+            client_auth: members.optional("client_auth")?,
+            scopes: members.optional("scopes")?,
+            // Whatever is left by now.
+            parameters: members.others()?,
+            http_client: None,
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for ProviderConfig {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Members::read(deserializer, Self::read)
+    }
+}
+
+impl Member for Parameter {
+    const KIND: &'static str = "a text, a whole number, true or false";
+
+    fn of(value: Value) -> Option<Self> {
+        match value {
+            Value::Bool(value) => Some(Self::Switch(value)),
+            Value::Number(value) => value.as_i64().map(Self::Number),
+            Value::String(value) => Some(Self::Text(value)),
+            _ => None,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Parameter {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Self::of(Value::deserialize(deserializer)?);
+        value.ok_or_else(|| de::Error::custom(format_args!("a parameter is {}", Self::KIND)))
+    }
+}
+
 impl fmt::Debug for Parameter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // It may be a secret under a misspelled name.
@@ -199,5 +240,123 @@ impl Configure for OAuth2 {
         client.set_endpoints(endpoints);
         client.check_endpoints()?;
         Ok(config.applied_to(client))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Result<ProviderConfig, String> {
+        serde_json::from_str(json).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_no_setting_of_all_providers_takes_is_a_parameter_of_one() {
+        let config = read(
+            r#"{"client_id": "id", "client_secret": "s\u0065cret", "client_secret_env": "ENV", "client_secret_file": "/a/b",
+                "client_auth": "client_secret_basic_unencoded", "scopes": ["a", "b"],
+                "tenant": "t", "port": -8080, "sandbox": true, "http_client": "text", "largest": 9223372036854775807}"#,
+        )
+        .unwrap();
+        assert_eq!(config.client_id, "id");
+        assert_eq!(config.client_secret.as_ref().map(Secret::expose), Some("secret"));
+        assert_eq!(config.client_secret_env.as_deref(), Some("ENV"));
+        assert_eq!(config.client_secret_file, Some(PathBuf::from("/a/b")));
+        assert_eq!(config.client_auth, Some(ClientAuth::BasicUnencoded));
+        assert_eq!(config.scopes, Some(vec!["a".to_owned(), "b".to_owned()]));
+        let parameters = BTreeMap::from([
+            ("http_client".to_owned(), Parameter::Text("text".to_owned())),
+            ("largest".to_owned(), Parameter::Number(i64::MAX)),
+            ("port".to_owned(), Parameter::Number(-8080)),
+            ("sandbox".to_owned(), Parameter::Switch(true)),
+            ("tenant".to_owned(), Parameter::Text("t".to_owned())),
+        ]);
+        assert_eq!(config.parameters, parameters);
+        assert!(config.http_client.is_none());
+    }
+
+    #[test]
+    fn what_is_null_or_missing_is_not_set() {
+        for json in [
+            r#"{"client_id": ""}"#,
+            r#"{"client_id": "", "client_secret": null, "client_secret_env": null, "client_secret_file": null,
+                "client_auth": null, "scopes": null}"#,
+        ] {
+            let config = read(json).unwrap();
+            assert!(
+                config.client_id.is_empty()
+                    && config.client_secret.is_none()
+                    && config.client_secret_env.is_none()
+            );
+            assert!(
+                config.client_secret_file.is_none()
+                    && config.client_auth.is_none()
+                    && config.scopes.is_none()
+            );
+            assert!(config.parameters.is_empty());
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_refused_without_quoting_it() {
+        for wrong in [
+            "null",
+            "[]",
+            "\"SECRET\"",
+            "[\"SECRET\"]",
+            r#"{}"#,
+            r#"{"client_secret": "SECRET"}"#,
+            r#"{"client_id": null}"#,
+            r#"{"client_id": 1}"#,
+            r#"{"client_id": "a", "client_id": "a"}"#,
+            r#"{"client_id": "a", "client_secret": ["SECRET"]}"#,
+            r#"{"client_id": "a", "client_secret": {"SECRET": "SECRET"}}"#,
+            r#"{"client_id": "a", "client_secret_env": ["SECRET"]}"#,
+            r#"{"client_id": "a", "client_secret_file": 1}"#,
+            r#"{"client_id": "a", "client_auth": "private_key_jwt"}"#,
+            r#"{"client_id": "a", "client_auth": 0}"#,
+            r#"{"client_id": "a", "scopes": "b"}"#,
+            r#"{"client_id": "a", "scopes": [1]}"#,
+            r#"{"client_id": "a", "tenant": null}"#,
+            r#"{"client_id": "a", "tenant": 1.5}"#,
+            r#"{"client_id": "a", "tenant": 1.0}"#,
+            r#"{"client_id": "a", "tenant": 9223372036854775808}"#,
+            r#"{"client_id": "a", "tenant": ["SECRET"]}"#,
+            r#"{"client_id": "a", "tenant": {"SECRET": "SECRET"}}"#,
+        ] {
+            let error = read(wrong).map(|_| ()).expect_err(wrong);
+            assert!(!error.contains("SECRET"), "{wrong}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_parameter_is_read_by_itself_too() {
+        for (json, parameter) in [
+            ("true", Parameter::Switch(true)),
+            ("-1", Parameter::Number(-1)),
+            ("\"1\"", Parameter::Text("1".to_owned())),
+        ] {
+            assert_eq!(serde_json::from_str::<Parameter>(json).unwrap(), parameter);
+        }
+        for wrong in ["null", "1.5", "18446744073709551615", "[\"SECRET\"]", "{\"SECRET\":\"SECRET\"}"] {
+            let error = serde_json::from_str::<Parameter>(wrong).unwrap_err().to_string();
+            assert!(!error.contains("SECRET"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_client_authentication_is_known_by_its_registered_name() {
+        for (name, auth) in [
+            ("client_secret_post", ClientAuth::Post),
+            ("client_secret_basic", ClientAuth::Basic),
+            ("client_secret_basic_unencoded", ClientAuth::BasicUnencoded),
+            ("none", ClientAuth::None),
+        ] {
+            assert_eq!(serde_json::from_str::<ClientAuth>(&format!("\"{name}\"")).unwrap(), auth);
+        }
+        for wrong in ["\"Post\"", "\"\"", "null", "1", "[]"] {
+            assert!(serde_json::from_str::<ClientAuth>(wrong).is_err(), "{wrong}");
+        }
     }
 }

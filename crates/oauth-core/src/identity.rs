@@ -1,18 +1,19 @@
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value;
 
 use crate::{
     OAuth2,
     error::{Error, ErrorKind, FailedReply, Operation, Result},
+    members::{Member, Members, names},
 };
 
 /// Who signed in.
 ///
 /// [`key`](Self::key) is the only thing to look a user up by: addresses change hands, and not every provider verifies
 /// them.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Identity {
     /// The issuer identifier; where the provider has none, its name; for a generic client, the origin of its token endpoint.
@@ -31,7 +32,7 @@ pub struct Identity {
 }
 
 /// An e-mail address, and whether the provider vouches for it.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Email {
     /// The address, as the provider wrote it.
     pub address: String,
@@ -40,8 +41,7 @@ pub struct Email {
 }
 
 /// Whether the provider vouches that an address is the user's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EmailVerification {
     /// It says so.
     Verified,
@@ -131,6 +131,69 @@ impl EmailVerification {
     }
 }
 
+impl Identity {
+    fn read(members: &mut Members) -> Result<Self, String> {
+        Ok(Self {
+            issuer: members.required("issuer")?,
+            subject: members.required("subject")?,
+            email: members.optional("email")?,
+            name: members.optional("name")?,
+            picture: members.optional("picture")?,
+            profile: members.required("profile")?,
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Identity {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Members::read(deserializer, Self::read)
+    }
+}
+
+impl Serialize for Identity {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut members = serializer.serialize_map(None)?;
+        members.serialize_entry("issuer", &self.issuer)?;
+        members.serialize_entry("subject", &self.subject)?;
+        members.serialize_entry("email", &self.email)?;
+        members.serialize_entry("name", &self.name)?;
+        members.serialize_entry("picture", &self.picture)?;
+        members.serialize_entry("profile", &self.profile)?;
+        members.end()
+    }
+}
+
+impl Email {
+    fn read(members: &mut Members) -> Result<Self, String> {
+        Ok(Self { address: members.required("address")?, verification: members.required("verification")? })
+    }
+}
+
+impl Member for Email {
+    const KIND: &'static str = "an address with its verification";
+
+    fn of(value: Value) -> Option<Self> {
+        Self::read(&mut Members::of(value)?).ok()
+    }
+}
+
+impl<'de> Deserialize<'de> for Email {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Members::read(deserializer, Self::read)
+    }
+}
+
+impl Serialize for Email {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut members = serializer.serialize_map(None)?;
+        members.serialize_entry("address", &self.address)?;
+        members.serialize_entry("verification", &self.verification)?;
+        members.end()
+    }
+}
+
+names! { EmailVerification { Verified = "verified", Unverified = "unverified", Unknown = "unknown" } }
+
 /// A text or a number in a profile, as text; empty ones count as absent.
 #[must_use]
 pub fn text_at(profile: &Value, pointer: &str) -> Option<String> {
@@ -208,5 +271,56 @@ mod tests {
             identity.email = Some(Email::new("a@b.example", verification));
             assert_eq!(identity.clone().into_id_email(), ("1".to_owned(), expected));
         }
+    }
+
+    #[test]
+    fn an_identity_is_written_and_read_in_its_own_words() {
+        let mut identity = Identity::new("https://as.example", "1", json!({"b": 1, "a": [null]}));
+        let written = r#"{"issuer":"https://as.example","subject":"1","email":null,"name":null,"picture":null,"profile":{"a":[null],"b":1}}"#;
+        assert_eq!(serde_json::to_string(&identity).unwrap(), written);
+        assert_eq!(serde_json::from_str::<Identity>(written).unwrap(), identity);
+        identity.email = Some(Email::new("a@b.example", EmailVerification::Unknown));
+        (identity.name, identity.picture) = (Some("A".to_owned()), Some("https://p.example".to_owned()));
+        let written = r#"{"issuer":"https://as.example","subject":"1","email":{"address":"a@b.example","verification":"unknown"},"name":"A","picture":"https://p.example","profile":{"a":[null],"b":1}}"#;
+        assert_eq!(serde_json::to_string(&identity).unwrap(), written);
+        assert_eq!(serde_json::from_str::<Identity>(written).unwrap(), identity);
+        // What is not there is not known, and what a later version may add is left alone.
+        let least = r#"{"issuer":"i","subject":"s","profile":null,"added":{"later":true}}"#;
+        assert_eq!(serde_json::from_str::<Identity>(least).unwrap(), Identity::new("i", "s", Value::Null));
+    }
+
+    #[test]
+    fn an_identity_that_is_damaged_is_refused() {
+        let whole = json!({"issuer": "i", "subject": "s", "email": null, "profile": {}});
+        for missing in ["issuer", "subject", "profile"] {
+            let mut damaged = whole.clone();
+            damaged.as_object_mut().unwrap().remove(missing);
+            let error = serde_json::from_value::<Identity>(damaged).unwrap_err().to_string();
+            assert!(error.contains(missing), "{error}");
+        }
+        for (name, wrong) in [
+            ("issuer", json!(null)),
+            ("subject", json!(1)),
+            ("name", json!(["A"])),
+            ("picture", json!(true)),
+            ("email", json!("a@b.example")),
+            ("email", json!({"address": "a@b.example"})),
+            ("email", json!({"verification": "verified"})),
+            ("email", json!({"address": "a@b.example", "verification": "Verified"})),
+            ("email", json!({"address": null, "verification": "verified"})),
+        ] {
+            let mut damaged = whole.clone();
+            damaged[name] = wrong;
+            assert!(serde_json::from_value::<Identity>(damaged.clone()).is_err(), "{damaged}");
+        }
+        for other in
+            ["null", "1", "\"i\"", "{}", r#"{"issuer":"i","issuer":"i","subject":"s","profile":null}"#]
+        {
+            assert!(serde_json::from_str::<Identity>(other).is_err(), "{other}");
+        }
+        let email = Email::new("a@b.example", EmailVerification::Verified);
+        let written = r#"{"address":"a@b.example","verification":"verified"}"#;
+        assert_eq!(serde_json::to_string(&email).unwrap(), written);
+        assert_eq!(serde_json::from_str::<Email>(written).unwrap(), email);
     }
 }

@@ -49,6 +49,24 @@ pub fn parse_as<'t, S: DeserializeSeed<'t>>(text: &'t [u8], form: S) -> Result<S
 /// The error of a form for [`parse_json_as`](parse_as) that finds a member twice.
 pub const DUPLICATE: &str = "an object names a member twice";
 
+/// The methods of a visitor for what it does not want: they return its `refuse()`. Those of serde quote the value, and bring the
+/// standard library's writer of fractions into the program, which is 17 KB.
+macro_rules! refuse {
+    ($($visit:ident: $Kind:ty),*) => {
+        $(
+            fn $visit<E: serde::de::Error>(self, _: $Kind) -> Result<Self::Value, E> {
+                self.refuse()
+            }
+        )*
+
+        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, _: A) -> Result<Self::Value, A::Error> {
+            self.refuse()
+        }
+    };
+}
+
+pub(crate) use refuse;
+
 /// A value in which no object names a member twice.
 #[derive(Clone, Debug)]
 pub struct Strict(pub Value);

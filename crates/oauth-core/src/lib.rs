@@ -30,7 +30,7 @@
 //! | keep tokens | [`OAuth2Token`] |
 //! | know what to do when something fails | [`Error::class`] |
 //! | send requests through a proxy, or another HTTP library | [`HttpClient`] |
-//! | write a provider | [`Spec`], [`Call`], [`client!`], [`accessors!`] |
+//! | write a provider | [`Spec`], [`Call`], [`client!`], [`accessors!`], [`authorize_params!`] |
 //!
 //! # Features
 //!
@@ -45,6 +45,7 @@
 
 mod attempt;
 mod authorization;
+mod authorize_params;
 mod boxed;
 mod call;
 mod clock;
@@ -58,6 +59,7 @@ mod identity;
 mod json;
 mod linking;
 mod login;
+mod members;
 mod oauth2;
 pub mod parameter;
 mod pkce;
@@ -110,6 +112,7 @@ pub use reqwest;
 pub use rustls;
 pub use sealer::{Opened, SealError, Sealer, SealingKey};
 pub use secret::{ClientSecret, Secret, SecretSource, SecretSourceError, same_secret};
+pub use serde;
 pub use serde_json;
 pub use shared_cache::{MemoryCache, SharedCache, SharedCacheError};
 pub use spec::{ClientAuth, Pkce, Spec};

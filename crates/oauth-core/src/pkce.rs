@@ -1,21 +1,19 @@
 //! Proof Key for Code Exchange, RFC 7636.
 
-use serde::{Deserialize, Serialize};
-
 use crate::{
     crypto::{Base64Url, RandomToken, fresh_tokens, sha256_base64url},
     error::{Error, Operation},
+    members::names,
     secret::Secret,
 };
 
 /// How a code challenge is made from its verifier (RFC 7636 section 4.2).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CodeChallengeMethod {
     /// The SHA-256 of the verifier. The only one that protects against a reader of the authorization request.
     #[default]
     S256,
     /// The verifier itself.
-    #[serde(rename = "plain")]
     Plain,
 }
 
@@ -23,12 +21,11 @@ impl CodeChallengeMethod {
     /// The value of `code_challenge_method`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::S256 => "S256",
-            Self::Plain => "plain",
-        }
+        self.name()
     }
 }
+
+names! { CodeChallengeMethod { S256 = "S256", Plain = "plain" } }
 
 /// The secret that ties a code exchange to the authorization request it belongs to (RFC 7636 section 4.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,5 +112,17 @@ mod tests {
             assert!(CodeVerifier::new(bad.clone()).is_err(), "{bad:?}");
         }
         assert!(CodeVerifier::new("~".repeat(128)).is_ok());
+    }
+
+    #[test]
+    fn a_method_is_stored_by_its_name() {
+        for method in [CodeChallengeMethod::S256, CodeChallengeMethod::Plain] {
+            let written = format!("\"{}\"", method.as_str());
+            assert_eq!(serde_json::to_string(&method).unwrap(), written);
+            assert_eq!(serde_json::from_str::<CodeChallengeMethod>(&written).unwrap(), method);
+        }
+        for other in ["\"s256\"", "\"Plain\"", "\"\"", "0", "null", "[]", "{}"] {
+            assert!(serde_json::from_str::<CodeChallengeMethod>(other).is_err(), "{other}");
+        }
     }
 }

@@ -1,9 +1,11 @@
-use std::{borrow::Cow, time::Duration};
+use std::{
+    borrow::Cow,
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use serde_json::{Map, Value};
-use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 
 use crate::{
     OAuth2,
@@ -226,20 +228,23 @@ impl Reply {
         }
     }
 
-    /// Seconds or a date (RFC 9110 section 10.2.3).
     fn retry_after(&self) -> Option<Duration> {
-        let value = self.header(header::RETRY_AFTER)?.trim();
-        let wait = match value.parse() {
-            Ok(seconds) => Duration::from_secs(seconds),
-            Err(_) => {
-                let at = OffsetDateTime::parse(value, &Rfc2822).ok()?;
-                // A moment that has passed means now.
-                (at - OffsetDateTime::now_utc()).try_into().unwrap_or_default()
-            }
-        };
-        // Whoever adds it to a clock must not overflow.
-        Some(wait.min(Duration::from_secs(24 * 60 * 60)))
+        wait(self.header(header::RETRY_AFTER)?, SystemTime::now())
     }
+}
+
+/// How long `Retry-After` says to wait: seconds or a date (RFC 9110 section 10.2.3).
+fn wait(retry_after: &str, now: SystemTime) -> Option<Duration> {
+    let wait = match retry_after.trim().parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => {
+            let at = httpdate::parse_http_date(retry_after).ok()?;
+            // A moment that has passed means now.
+            at.duration_since(now).unwrap_or_default()
+        }
+    };
+    // Whoever adds it to a clock must not overflow.
+    Some(wait.min(Duration::from_secs(24 * 60 * 60)))
 }
 
 /// The error that a reply names, in any of the shapes in which servers name it.
@@ -273,12 +278,11 @@ fn form(body: &[u8]) -> Option<Value> {
     let known = |name: &str| pairs.iter().filter(|(other, _)| other == name).count();
     // The count also refuses a token that stands twice.
     (is_form && known("access_token") + known("error") == 1).then(|| {
-        Value::Object(
-            pairs
-                .iter()
-                .map(|(name, value)| (name.to_string(), Value::from(&**value)))
-                .collect::<Map<_, _>>(),
-        )
+        let mut fields = Map::new();
+        for (name, value) in pairs {
+            fields.insert(name.into_owned(), value.into_owned().into());
+        }
+        Value::Object(fields)
     })
 }
 
@@ -308,4 +312,43 @@ pub(crate) fn shown(text: &str) -> String {
         line.push('…');
     }
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date_in_any_of_three_forms() {
+        // 1994-11-06 08:49:00 UTC.
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_740);
+        for (value, seconds) in [
+            ("17", 17),
+            (" 0 ", 0),
+            ("18446744073709551615", 86_400),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", 37),
+            (" Sun, 06 Nov 1994 08:49:37 GMT ", 37),
+            ("Sunday, 06-Nov-94 08:49:37 GMT", 37),
+            ("Sun Nov  6 08:49:37 1994", 37),
+            ("Sun, 06 Nov 1994 08:48:59 GMT", 0),
+            ("Fri, 31 Dec 9999 23:59:59 GMT", 86_400),
+        ] {
+            assert_eq!(wait(value, now), Some(Duration::from_secs(seconds)), "{value}");
+        }
+        for nonsense in [
+            "",
+            "soon",
+            "-1",
+            "1.5",
+            "1994-11-06T08:49:37Z",
+            "Sun, 06 Nov 1994 08:49:37",
+            "Sun, 06 Nov 1994 08:49:37 +0100",
+            "Sun, 31 Feb 1994 08:49:37 GMT",
+            "Sun, 06 Nov 1994 24:00:00 GMT",
+            "Sun, 06 Nov 1994 08:49:37 GMT\u{e4}",
+            "Sonntag, 06-Nov-94 08:49:37 GMT",
+        ] {
+            assert_eq!(wait(nonsense, now), None, "{nonsense}");
+        }
+    }
 }

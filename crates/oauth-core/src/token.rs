@@ -4,7 +4,7 @@ use std::{
 };
 
 use serde::{Serialize, Serializer};
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 use time::OffsetDateTime;
 
 use crate::{
@@ -46,6 +46,7 @@ pub(crate) struct Fields {
     pub(crate) token_type: Option<String>,
     pub(crate) refresh_token: Option<String>,
     pub(crate) id_token: Option<String>,
+    pub(crate) expires_at: Option<Value>,
     pub(crate) others: Map<String, Value>,
 }
 
@@ -181,13 +182,13 @@ impl OAuth2Token {
             return Err("access_token is empty".to_owned());
         }
         let mut others = fields.others;
+        let known = fields.expires_at.as_ref().and_then(|at| seconds(at).ok().flatten());
         // Some providers write a date here; it stays among the other fields, and `expires_in` counts.
-        let known = others.get("expires_at").and_then(|at| seconds(at).ok().flatten());
+        if let (None, Some(date)) = (known, fields.expires_at) {
+            others.insert("expires_at".to_owned(), date);
+        }
         let expires_at = match known {
-            Some(at) => {
-                others.remove("expires_at");
-                Some(clamped(at))
-            }
+            Some(at) => Some(clamped(at)),
             None => others.get("expires_in").map(seconds).transpose()?.flatten().map(|lifetime| {
                 let now = i64::try_from(since_1970().as_secs()).unwrap_or(i64::MAX);
                 clamped(now.saturating_add(lifetime))
@@ -216,24 +217,26 @@ impl OAuth2Token {
 
 /// A number of seconds in any of the shapes in which servers send it. `None` for null and the empty string.
 fn seconds(value: &Value) -> Result<Option<i64>, String> {
-    let number = match value {
+    let number: Option<Number> = match value {
         Value::Null => return Ok(None),
         Value::String(text) if text.trim().is_empty() => return Ok(None),
-        Value::String(text) => text.trim().parse::<f64>().ok().filter(|number| number.is_finite()),
-        Value::Number(number) => match number.as_i64() {
-            Some(whole) => return Ok(Some(whole)),
-            None => number.as_f64(),
-        },
+        // As JSON has it: the standard library's reader of fractions would be in the program for this alone.
+        Value::String(text) => {
+            text.trim().parse::<i64>().map(Into::into).or_else(|_| text.trim().parse()).ok()
+        }
+        Value::Number(number) => Some(number.clone()),
         _ => None,
     };
-    // `as` saturates, so that no size overflows.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "parts of a second do not matter, and huge numbers saturate"
-    )]
     number
-        .map(|number| Some(number.floor() as i64))
+        .and_then(|number| number.as_i64().or_else(|| number.as_f64().map(whole)))
+        .map(Some)
         .ok_or_else(|| "the expiry is not a number of seconds".to_owned())
+}
+
+/// The seconds that have passed in full. `as` saturates, so that no size overflows.
+#[expect(clippy::cast_possible_truncation, reason = "huge numbers saturate")]
+fn whole(seconds: f64) -> i64 {
+    seconds.floor() as i64
 }
 
 /// A Unix time in seconds, moved into the years that can be written down: 1970 to 9999.
@@ -287,19 +290,31 @@ mod tests {
 
     #[test]
     fn tk_13_every_shape_of_expires_in_is_read_without_overflow() {
-        for shape in [json!(3600), json!("3600"), json!(3600.0), json!(" 3600.7 ")] {
+        for shape in [
+            json!(3600),
+            json!("3600"),
+            json!("+3600"),
+            json!("003600"),
+            json!(3600.0),
+            json!("3600.0"),
+            json!(" 3600.7 "),
+            json!("3.6e3"),
+        ] {
             assert!(lifetime(shape.clone()).is_some_and(|left| (3598..=3600).contains(&left)), "{shape}");
         }
         for unknown in [Value::Null, json!("")] {
             assert_eq!(lifetime(unknown), None);
         }
-        for huge in [json!(u64::MAX), json!(i64::MAX), json!(1e300), json!("1e300")] {
+        for huge in [json!(u64::MAX), json!(i64::MAX), json!(1e300), json!("1e300"), json!("9".repeat(99))] {
             assert!(!token(&json!({ "expires_in": huge })).unwrap().is_expired());
         }
-        for past in [json!(-1), json!(i64::MIN), json!(-1e300), json!(0)] {
+        for past in [json!(-1), json!(i64::MIN), json!(-1e300), json!("-1e300"), json!("-0.5"), json!(0)] {
             assert!(token(&json!({ "expires_in": past })).unwrap().is_expired());
         }
-        for nonsense in [json!("soon"), json!("NaN"), json!(true), json!([]), json!({})] {
+        for nonsense in ["soon", "NaN", "inf", "1e400", "1_000", "0x10", "1 2", "1,5", "-", "."] {
+            assert!(token(&json!({ "expires_in": nonsense })).is_err(), "{nonsense}");
+        }
+        for nonsense in [json!(true), json!([]), json!({})] {
             assert!(token(&json!({ "expires_in": nonsense })).is_err());
         }
     }

@@ -4,22 +4,28 @@ use std::fmt;
 
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor},
+    de::{DeserializeSeed, Error, MapAccess, Visitor},
 };
 use serde_json::{Map, Value};
 
 use crate::{
-    json::{DUPLICATE, Strict},
+    json::{DUPLICATE, Strict, refuse},
     token::{Fields, OAuth2Token},
 };
 
 impl<'de> Deserialize<'de> for OAuth2Token {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(TokenVisitor)
+        deserializer.deserialize_any(TokenVisitor)
     }
 }
 
 struct TokenVisitor;
+
+impl TokenVisitor {
+    fn refuse<E: Error>(self) -> Result<OAuth2Token, E> {
+        Err(E::custom("a token reply is an object"))
+    }
+}
 
 impl<'de> Visitor<'de> for TokenVisitor {
     type Value = OAuth2Token;
@@ -30,11 +36,16 @@ impl<'de> Visitor<'de> for TokenVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<OAuth2Token, A::Error> {
         let mut texts: [Option<Option<String>>; TEXTS.len()] = Default::default();
+        let mut expires_at = None;
         let mut others = Map::new();
         while let Some(member) = members.next_key()? {
             let is_new = match member {
                 Member::Text(place) => {
                     texts[place].replace(members.next_value_seed(Text(TEXTS[place]))?).is_none()
+                }
+                Member::ExpiresAt => {
+                    let Strict(value) = members.next_value()?;
+                    expires_at.replace(value).is_none()
                 }
                 Member::Other(name) => {
                     let Strict(value) = members.next_value()?;
@@ -46,9 +57,15 @@ impl<'de> Visitor<'de> for TokenVisitor {
             }
         }
         let [access_token, token_type, refresh_token, id_token] = texts.map(Option::flatten);
-        let fields = Fields { access_token, token_type, refresh_token, id_token, others };
+        let fields = Fields { access_token, token_type, refresh_token, id_token, expires_at, others };
         OAuth2Token::of(fields).map_err(A::Error::custom)
     }
+
+    fn visit_unit<E: Error>(self) -> Result<OAuth2Token, E> {
+        self.refuse()
+    }
+
+    refuse!(visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64, visit_str: &str);
 }
 
 /// The members that are texts, if they are anything.
@@ -58,6 +75,7 @@ const TEXTS: [&str; 4] = ["access_token", "token_type", "refresh_token", "id_tok
 enum Member {
     /// Its place among [`TEXTS`].
     Text(usize),
+    ExpiresAt,
     Other(String),
 }
 
@@ -79,6 +97,7 @@ impl Visitor<'_> for MemberVisitor {
     fn visit_str<E>(self, name: &str) -> Result<Member, E> {
         Ok(match TEXTS.iter().position(|known| *known == name) {
             Some(place) => Member::Text(place),
+            None if name == "expires_at" => Member::ExpiresAt,
             None => Member::Other(name.to_owned()),
         })
     }
@@ -120,25 +139,7 @@ impl<'de> Visitor<'de> for Text {
         Ok(None)
     }
 
-    fn visit_bool<E: Error>(self, _: bool) -> Result<Self::Value, E> {
-        self.refuse()
-    }
-
-    fn visit_i64<E: Error>(self, _: i64) -> Result<Self::Value, E> {
-        self.refuse()
-    }
-
-    fn visit_u64<E: Error>(self, _: u64) -> Result<Self::Value, E> {
-        self.refuse()
-    }
-
-    fn visit_f64<E: Error>(self, _: f64) -> Result<Self::Value, E> {
-        self.refuse()
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<Self::Value, A::Error> {
-        self.refuse()
-    }
+    refuse!(visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64);
 
     fn visit_map<A: MapAccess<'de>>(self, _: A) -> Result<Self::Value, A::Error> {
         self.refuse()
@@ -189,11 +190,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_object_is_no_token() {
+        for text in ["null", "true", "-1", "1", "1.5", "\"SECRET\"", "[\"SECRET\"]"] {
+            assert_eq!(problem(text).split(" at line").next(), Some("a token reply is an object"), "{text}");
+        }
+    }
+
+    #[test]
     fn tk_21_a_member_that_stands_twice_is_refused() {
         for twice in [
             r#"{"access_token":"A","access_token":"B"}"#,
             r#"{"access_token":"A","token_type":null,"token_type":"bearer"}"#,
             r#"{"access_token":"A","team":1,"team":1}"#,
+            r#"{"access_token":"A","expires_at":1,"expires_at":1}"#,
             r#"{"access_token":"A","team":{"id":1,"id":2}}"#,
         ] {
             assert!(problem(twice).starts_with(DUPLICATE), "{twice}");

@@ -21,12 +21,12 @@
 pub use oauth_core;
 use oauth_core::{
     ClientAuth, Email, EmailVerification, Error, ErrorKind, Identity, OAuth2Token, Operation, Provider,
-    Result, Spec, async_trait,
+    Result, Spec, StrictJson, async_trait,
     http::{Method, StatusCode},
-    serde_json::{self, Value, json},
+    serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::SerializeMap},
+    serde_json::{Value, json},
     text_at,
 };
-use serde::{Deserialize, Serialize};
 
 /// GitHub's endpoints and dialect.
 pub const SPEC: Spec = Spec {
@@ -56,30 +56,28 @@ oauth_core::client! {
     pub struct GitHubOAuth2 from SPEC, configured by { base_url: with_enterprise_server };
 }
 
-/// GitHub's own authorization parameters.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct GitHubAuthorizeParams {
-    /// The account to sign in with.
-    pub login: Option<String>,
-    /// Whether those without an account are offered one.
-    pub allow_signup: Option<bool>,
-    /// `select_account` to let the user choose among accounts.
-    pub prompt: Option<String>,
+oauth_core::authorize_params! {
+    /// GitHub's own authorization parameters.
+    pub struct GitHubAuthorizeParams {
+        /// The account to sign in with.
+        pub login: Option<String>,
+        /// Whether those without an account are offered one.
+        pub allow_signup: Option<bool>,
+        /// `select_account` to let the user choose among accounts.
+        pub prompt: Option<String>,
+    }
 }
 
 /// One of a user's addresses.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct GitHubEmail {
     /// The address.
     pub email: String,
     /// Whether it is the one that GitHub writes to.
-    #[serde(default)]
     pub primary: bool,
     /// Whether GitHub has verified it.
-    #[serde(default)]
     pub verified: bool,
     /// `public`, `private` or nothing.
-    #[serde(default)]
     pub visibility: Option<String>,
 }
 
@@ -108,7 +106,9 @@ impl GitHubOAuth2 {
     pub async fn get_emails(&self, access_token: &str) -> Result<Vec<GitHubEmail>> {
         let url = self.oauth2.endpoints().other("emails").map_err(|error| error.at(SPEC.name))?;
         let reply = self.oauth2.call(GET_EMAILS, Method::GET, url).bearer(access_token).send().await?;
-        serde_json::from_value(reply.json()?).map_err(|_| reply.malformed("it is not a list of addresses"))
+        let emails = reply.json()?;
+        let emails = emails.as_array().and_then(|emails| emails.iter().map(GitHubEmail::of).collect());
+        emails.ok_or_else(|| reply.malformed("it is not a list of addresses"))
     }
 }
 
@@ -155,11 +155,90 @@ fn lacks_permission(error: &Error) -> bool {
         && error.retry_after().is_none()
 }
 
+impl GitHubEmail {
+    /// An address as GitHub writes it. What is missing is false or nothing, but for the address.
+    fn of(value: &Value) -> Option<Self> {
+        let flag = |name| value.get(name).map_or(Some(false), Value::as_bool);
+        Some(Self {
+            email: value["email"].as_str()?.to_owned(),
+            primary: flag("primary")?,
+            verified: flag("verified")?,
+            visibility: match &value["visibility"] {
+                Value::Null => None,
+                visibility => Some(visibility.as_str()?.to_owned()),
+            },
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for GitHubEmail {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let StrictJson(value) = StrictJson::deserialize(deserializer)?;
+        Self::of(&value).ok_or_else(|| de::Error::custom("it is not an address as GitHub writes it"))
+    }
+}
+
+impl Serialize for GitHubEmail {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut members = serializer.serialize_map(None)?;
+        members.serialize_entry("email", &self.email)?;
+        members.serialize_entry("primary", &self.primary)?;
+        members.serialize_entry("verified", &self.verified)?;
+        members.serialize_entry("visibility", &self.visibility)?;
+        members.end()
+    }
+}
+
 impl std::fmt::Debug for GitHubEmail {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("GitHubEmail")
             .field("primary", &self.primary)
             .field("verified", &self.verified)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use oauth_core::serde_json;
+
+    use super::*;
+
+    #[test]
+    fn an_address_is_read_as_github_writes_it() {
+        let read = serde_json::from_str::<GitHubEmail>;
+        let least =
+            GitHubEmail { email: "a@b.example".into(), primary: false, verified: false, visibility: None };
+        let written = r#"{"email":"a@b.example","primary":false,"verified":false,"visibility":null}"#;
+        assert_eq!(serde_json::to_string(&least).unwrap(), written);
+        assert!(read(written).unwrap() == least);
+        assert!(read(r#"{"email":"a@b.example","added":[1]}"#).unwrap() == least);
+        let full = GitHubEmail { primary: true, verified: true, visibility: Some("private".into()), ..least };
+        let written = r#"{"email":"a@b.example","primary":true,"verified":true,"visibility":"private"}"#;
+        assert_eq!(serde_json::to_string(&full).unwrap(), written);
+        assert!(read(written).unwrap() == full);
+        for wrong in [
+            "null",
+            "{}",
+            r#"{"email":null}"#,
+            r#"{"email":1}"#,
+            r#"{"email":"a","primary":null}"#,
+            r#"{"email":"a","verified":"true"}"#,
+            r#"{"email":"a","verified":1}"#,
+            r#"{"email":"a","visibility":true}"#,
+            r#"{"email":"a","email":"b"}"#,
+        ] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn parameters_are_written_by_their_names() {
+        let params =
+            GitHubAuthorizeParams { allow_signup: Some(false), login: Some("a".into()), prompt: None };
+        assert_eq!(
+            serde_json::to_string(&params).unwrap(),
+            r#"{"login":"a","allow_signup":false,"prompt":null}"#
+        );
     }
 }

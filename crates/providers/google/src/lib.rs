@@ -21,7 +21,6 @@ pub use oauth_core;
 use oauth_core::{Operation, Provider, Result, Spec, http::Method, serde_json::Value};
 pub use oauth_openid;
 use oauth_openid::{Issuers, Rules};
-use serde::Serialize;
 
 /// Google's endpoints and dialect.
 pub const SPEC: Spec = Spec {
@@ -57,19 +56,20 @@ fn rules() -> Rules {
     Rules::new().issuers(Issuers::OneOf(issuers.map(str::to_owned).into()))
 }
 
-/// Google's own authorization parameters.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct GoogleAuthorizeParams {
-    /// `offline` for a refresh token, `online` for none.
-    pub access_type: Option<String>,
-    /// `none`, or `consent` and `select_account`, or both with a space between them.
-    pub prompt: Option<String>,
-    /// The address or the subject of the user who is to sign in.
-    pub login_hint: Option<String>,
-    /// Whether the token also gets the scopes that were granted before.
-    pub include_granted_scopes: Option<bool>,
-    /// The Workspace domain of the accounts to choose from.
-    pub hd: Option<String>,
+oauth_core::authorize_params! {
+    /// Google's own authorization parameters.
+    pub struct GoogleAuthorizeParams {
+        /// `offline` for a refresh token, `online` for none.
+        pub access_type: Option<String>,
+        /// `none`, or `consent` and `select_account`, or both with a space between them.
+        pub prompt: Option<String>,
+        /// The address or the subject of the user who is to sign in.
+        pub login_hint: Option<String>,
+        /// Whether the token also gets the scopes that were granted before.
+        pub include_granted_scopes: Option<bool>,
+        /// The Workspace domain of the accounts to choose from.
+        pub hd: Option<String>,
+    }
 }
 
 impl GoogleOAuth2 {
@@ -92,4 +92,24 @@ impl GoogleOAuth2 {
 
 impl Provider for GoogleOAuth2 {
     oauth_core::accessors!();
+}
+
+#[cfg(test)]
+mod tests {
+    use oauth_core::serde_json;
+
+    use super::*;
+
+    #[test]
+    fn parameters_are_written_by_their_names() {
+        let params = GoogleAuthorizeParams {
+            include_granted_scopes: Some(true),
+            hd: Some("example.com".to_owned()),
+            ..Default::default()
+        };
+        assert_eq!(
+            serde_json::to_string(&params).unwrap(),
+            r#"{"access_type":null,"prompt":null,"login_hint":null,"include_granted_scopes":true,"hd":"example.com"}"#
+        );
+    }
 }
