@@ -325,6 +325,7 @@ impl<'de> Deserialize<'de> for LoginAttempt {
 }
 
 impl LoginAttempt {
+    #[inline]
     fn read(members: &mut Members) -> Result<Self, String> {
         let (provider, redirect_uri, client): (String, String, String) =
             (members.required("provider")?, members.required("redirect_uri")?, members.required("client")?);

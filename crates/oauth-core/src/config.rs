@@ -152,6 +152,7 @@ impl ProviderConfig {
 }
 
 impl ProviderConfig {
+    #[inline]
     fn read(members: &mut Members) -> Result<Self, String> {
         Ok(Self {
             client_id: members.required("client_id")?,

@@ -132,6 +132,7 @@ impl EmailVerification {
 }
 
 impl Identity {
+    #[inline]
     fn read(members: &mut Members) -> Result<Self, String> {
         Ok(Self {
             issuer: members.required("issuer")?,
@@ -164,6 +165,7 @@ impl Serialize for Identity {
 }
 
 impl Email {
+    #[inline]
     fn read(members: &mut Members) -> Result<Self, String> {
         Ok(Self { address: members.required("address")?, verification: members.required("verification")? })
     }
@@ -172,6 +174,7 @@ impl Email {
 impl Member for Email {
     const KIND: &'static str = "an address with its verification";
 
+    #[inline]
     fn of(value: Value) -> Option<Self> {
         Self::read(&mut Members::of(value)?).ok()
     }

@@ -2,7 +2,8 @@
 //! a program with a plain provider needs it.
 //!
 //! Enums list their names once, by [`names!`]. Objects are read as [`Members`], and are therefore written as maps: a format that
-//! writes a struct without the names of its fields could not be read again.
+//! writes a struct without the names of its fields could not be read again. What makes something of members is `#[inline]`, so that
+//! it is compiled in the programs that use it, as derived code would be, and not with the core.
 
 use std::{collections::BTreeMap, fmt, mem, path::PathBuf};
 
