@@ -35,30 +35,17 @@ impl<'de> Visitor<'de> for TokenVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<OAuth2Token, A::Error> {
-        let mut texts: [Option<Option<String>>; TEXTS.len()] = Default::default();
-        let mut expires_at = None;
-        let mut others = Map::new();
+        let mut found = Found::default();
         while let Some(member) = members.next_key()? {
             let is_new = match member {
-                Member::Text(place) => {
-                    texts[place].replace(members.next_value_seed(Text(TEXTS[place]))?).is_none()
-                }
-                Member::ExpiresAt => {
-                    let Strict(value) = members.next_value()?;
-                    expires_at.replace(value).is_none()
-                }
-                Member::Other(name) => {
-                    let Strict(value) = members.next_value()?;
-                    others.insert(name, value).is_none()
-                }
+                Member::Text(place) => found.text(place, members.next_value_seed(Text(TEXTS[place]))?),
+                member => found.other(member, members.next_value::<Strict>()?.0),
             };
             if !is_new {
                 return Err(A::Error::custom(DUPLICATE));
             }
         }
-        let [access_token, token_type, refresh_token, id_token] = texts.map(Option::flatten);
-        let fields = Fields { access_token, token_type, refresh_token, id_token, expires_at, others };
-        OAuth2Token::of(fields).map_err(A::Error::custom)
+        found.token().map_err(A::Error::custom)
     }
 
     fn visit_unit<E: Error>(self) -> Result<OAuth2Token, E> {
@@ -79,6 +66,16 @@ enum Member {
     Other(String),
 }
 
+impl Member {
+    fn of(name: &str) -> Self {
+        match TEXTS.iter().position(|known| *known == name) {
+            Some(place) => Self::Text(place),
+            None if name == "expires_at" => Self::ExpiresAt,
+            None => Self::Other(name.to_owned()),
+        }
+    }
+}
+
 impl<'de> Deserialize<'de> for Member {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_str(MemberVisitor)
@@ -95,11 +92,7 @@ impl Visitor<'_> for MemberVisitor {
     }
 
     fn visit_str<E>(self, name: &str) -> Result<Member, E> {
-        Ok(match TEXTS.iter().position(|known| *known == name) {
-            Some(place) => Member::Text(place),
-            None if name == "expires_at" => Member::ExpiresAt,
-            None => Member::Other(name.to_owned()),
-        })
+        Ok(Member::of(name))
     }
 }
 
@@ -108,7 +101,11 @@ struct Text(&'static str);
 
 impl Text {
     fn refuse<E: Error>(self) -> Result<Option<String>, E> {
-        Err(E::custom(format_args!("{} is not a string", self.0)))
+        Err(E::custom(self.problem()))
+    }
+
+    fn problem(&self) -> String {
+        format!("{} is not a string", self.0)
     }
 }
 
@@ -146,6 +143,35 @@ impl<'de> Visitor<'de> for Text {
     }
 }
 
+/// What was found so far.
+#[derive(Default)]
+struct Found {
+    texts: [Option<Option<String>>; TEXTS.len()],
+    expires_at: Option<Value>,
+    others: Map<String, Value>,
+}
+
+impl Found {
+    /// Whether the text was not there yet.
+    fn text(&mut self, place: usize, text: Option<String>) -> bool {
+        self.texts[place].replace(text).is_none()
+    }
+
+    /// Whether the member was not there yet.
+    fn other(&mut self, member: Member, value: Value) -> bool {
+        match member {
+            Member::Other(name) => self.others.insert(name, value).is_none(),
+            _ => self.expires_at.replace(value).is_none(),
+        }
+    }
+
+    fn token(self) -> Result<OAuth2Token, String> {
+        let Self { texts, expires_at, others } = self;
+        let [access_token, token_type, refresh_token, id_token] = texts.map(Option::flatten);
+        OAuth2Token::of(Fields { access_token, token_type, refresh_token, id_token, expires_at, others })
+    }
+}
+
 /// Reads a token reply of which nothing else is to be known. `None` sends the caller to the long way, which finds out what is
 /// wrong with it: it may be a form, an error, or no token.
 pub(crate) fn read(body: &[u8]) -> Option<OAuth2Token> {
@@ -160,7 +186,16 @@ pub(crate) fn read(body: &[u8]) -> Option<OAuth2Token> {
 ///
 /// What is wrong with them.
 pub(crate) fn of_fields(fields: Map<String, Value>) -> Result<OAuth2Token, String> {
-    OAuth2Token::deserialize(Value::Object(fields)).map_err(|error| error.to_string())
+    let mut found = Found::default();
+    for (name, value) in fields {
+        match (Member::of(&name), value) {
+            (Member::Text(place), Value::String(text)) => found.text(place, Some(text)),
+            (Member::Text(place), Value::Null) => found.text(place, None),
+            (Member::Text(place), _) => return Err(Text(TEXTS[place]).problem()),
+            (member, value) => found.other(member, value),
+        };
+    }
+    found.token()
 }
 
 #[cfg(test)]
