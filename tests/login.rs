@@ -68,7 +68,8 @@ async fn a_login_carries_state_challenge_and_nonce_and_repeats_the_redirect_uri(
     let sent = |name: &str| form.iter().find(|(other, _)| other == name).map(|(_, value)| &**value);
     assert_eq!(sent("redirect_uri"), Some("https://app.example/cb"));
     assert_eq!(sent("code"), Some("CODE"));
-    assert_eq!(sent("code_verifier"), started.attempt.code_verifier().map(|verifier| verifier.expose()));
+    let verifier = started.attempt.code_verifier();
+    assert_eq!(sent("code_verifier"), verifier.as_ref().map(|verifier| verifier.expose()));
 }
 
 #[tokio::test]

@@ -259,7 +259,7 @@ async fn a_wrong_secret_is_a_matter_of_configuration() {
         wrong.set_endpoints(provider.oauth2().endpoints().clone());
         let code = callback.get("code").unwrap();
         let verifier = started.attempt.code_verifier();
-        let error = wrong.get_access_token(code, REDIRECT_URI, verifier, &[]).await.unwrap_err();
+        let error = wrong.get_access_token(code, REDIRECT_URI, verifier.as_ref(), &[]).await.unwrap_err();
         assert!(!format!("{error} {error:?}").contains("not-the-secret"), "{error:?}");
         // Facebook has no code for it: its error 101 stands for any failure to validate the application. Twitch has a message,
         // which its own client reads.

@@ -249,6 +249,7 @@ async fn lb_01_no_type_prints_a_secret() {
         format!("{unreadable:?}"),
     ]
     .join("\n");
+    let verifier = attempt.code_verifier().unwrap();
     for (name, secret) in [
         ("the client secret", CLIENT_SECRET),
         ("the access token", ACCESS_TOKEN),
@@ -257,7 +258,7 @@ async fn lb_01_no_type_prints_a_secret() {
         ("the state", attempt.state()),
         ("the nonce", attempt.nonce().unwrap()),
         ("another nonce", &nonce),
-        ("the code verifier", attempt.code_verifier().unwrap().expose()),
+        ("the code verifier", verifier.expose()),
         ("a token", "eyJ"),
         ("a hint or data", "SECRET"),
         ("an address", "ada@mail.example"),

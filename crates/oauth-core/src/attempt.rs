@@ -24,7 +24,6 @@ mod packed;
 #[derive(Clone)]
 pub struct LoginAttempt {
     pub(crate) texts: Texts,
-    pub(crate) code_verifier: Option<CodeVerifier>,
     pub(crate) response_mode: ResponseMode,
     pub(crate) response_type: ResponseType,
     /// In seconds, as the lifetime.
@@ -56,8 +55,13 @@ impl LoginAttempt {
 
     /// The code verifier, unless the provider takes none.
     #[must_use]
-    pub fn code_verifier(&self) -> Option<&CodeVerifier> {
-        self.code_verifier.as_ref()
+    pub fn code_verifier(&self) -> Option<CodeVerifier> {
+        self.verifier().map(CodeVerifier::known)
+    }
+
+    /// The code verifier where it stands.
+    pub(crate) fn verifier(&self) -> Option<&str> {
+        self.texts.has_verifier.then(|| self.texts.get(VERIFIER))
     }
 
     /// The nonce that the ID token must hold, where one is asked for.
@@ -208,10 +212,14 @@ impl fmt::Debug for LoginAttempt {
 #[derive(Clone)]
 pub(crate) struct Texts {
     whole: Secret,
-    /// Where each of them ends: those with a name, then the scopes.
+    /// Where the first of them starts in that piece. What stood before it is overwritten; to move all of them to the front
+    /// would take longer.
+    start: usize,
+    /// Where each of them ends, counted from there: those with a name, then the scopes.
     ends: Vec<usize>,
     has_issuer: bool,
     has_nonce: bool,
+    has_verifier: bool,
 }
 
 /// The texts of an attempt that have names.
@@ -223,6 +231,7 @@ pub(crate) struct Named<'t> {
     pub(crate) state: &'t str,
     pub(crate) issuer: Option<&'t str>,
     pub(crate) nonce: Option<&'t str>,
+    pub(crate) verifier: Option<&'t str>,
 }
 
 // Their places among the texts.
@@ -232,14 +241,17 @@ const CLIENT: usize = 2;
 const STATE: usize = 3;
 const ISSUER: usize = 4;
 const NONCE: usize = 5;
-const NAMED: usize = 6;
+const VERIFIER: usize = 6;
+const NAMED: usize = 7;
 
 impl Texts {
     pub(crate) fn of<'t>(named: Named<'t>, scopes: impl Iterator<Item = &'t str> + Clone) -> Self {
-        let Named { provider, redirect_uri, client, state, issuer, nonce } = named;
+        let Named { provider, redirect_uri, client, state, issuer, nonce, verifier } = named;
+        let [issuer_text, nonce_text, verifier_text] =
+            [issuer, nonce, verifier].map(Option::unwrap_or_default);
         // The order of their places.
         let texts: [&str; NAMED] =
-            [provider, redirect_uri, client, state, issuer.unwrap_or_default(), nonce.unwrap_or_default()];
+            [provider, redirect_uri, client, state, issuer_text, nonce_text, verifier_text];
         let texts = texts.into_iter().chain(scopes);
         let (count, length) =
             texts.clone().fold((0, 0), |(count, length), text| (count + 1, length + text.len()));
@@ -250,7 +262,14 @@ impl Texts {
             whole.push_str(text);
             ends.push(whole.len());
         }
-        Self { whole: Secret::new(whole), ends, has_issuer: issuer.is_some(), has_nonce: nonce.is_some() }
+        Self {
+            whole: Secret::new(whole),
+            start: 0,
+            ends,
+            has_issuer: issuer.is_some(),
+            has_nonce: nonce.is_some(),
+            has_verifier: verifier.is_some(),
+        }
     }
 
     fn named(&self) -> Named<'_> {
@@ -261,6 +280,7 @@ impl Texts {
             state: self.get(STATE),
             issuer: self.has_issuer.then(|| self.get(ISSUER)),
             nonce: self.has_nonce.then(|| self.get(NONCE)),
+            verifier: self.has_verifier.then(|| self.get(VERIFIER)),
         }
     }
 
@@ -271,7 +291,12 @@ impl Texts {
     /// The text at a place; all of them stand within the whole, and between characters.
     fn get(&self, place: usize) -> &str {
         let start = if place == 0 { 0 } else { self.ends[place - 1] };
-        &self.whole.expose()[start..self.ends[place]]
+        &self.all()[start..self.ends[place]]
+    }
+
+    /// All of them, one after the other.
+    fn all(&self) -> &str {
+        &self.whole.expose()[self.start..]
     }
 
     fn lengths(&self) -> impl Iterator<Item = usize> {
@@ -314,7 +339,7 @@ impl Serialize for LoginAttempt {
             issuer: self.issuer(),
             redirect_uri: self.redirect_uri(),
             state: self.state(),
-            code_verifier: self.code_verifier.as_ref().map(CodeVerifier::expose),
+            code_verifier: self.verifier(),
             nonce: self.nonce(),
             response_mode: self.response_mode,
             response_type: self.response_type,
@@ -333,6 +358,8 @@ impl Serialize for LoginAttempt {
 impl<'de> Deserialize<'de> for LoginAttempt {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let stored = Stored::<String, Secret, Value>::deserialize(deserializer)?;
+        let verifier = stored.code_verifier.map(|verifier| CodeVerifier::new(verifier.expose())).transpose();
+        let verifier = verifier.map_err(de::Error::custom)?;
         let named = Named {
             provider: &stored.provider,
             redirect_uri: &stored.redirect_uri,
@@ -340,13 +367,11 @@ impl<'de> Deserialize<'de> for LoginAttempt {
             state: stored.state.expose(),
             issuer: stored.issuer.as_deref(),
             nonce: stored.nonce.as_ref().map(Secret::expose),
+            verifier: verifier.as_ref().map(CodeVerifier::expose),
         };
         let texts = Texts::of(named, stored.scopes.iter().map(String::as_str));
-        let code_verifier =
-            stored.code_verifier.map(|verifier| CodeVerifier::new(verifier.expose())).transpose();
         Ok(Self {
             texts,
-            code_verifier: code_verifier.map_err(de::Error::custom)?,
             response_mode: stored.response_mode,
             response_type: stored.response_type,
             max_age: stored.max_age,

@@ -41,8 +41,9 @@ pub(crate) fn finish_login(
             protocol.check_callback(&client, &attempt, &callback).await?;
         }
         provider.check_callback(&attempt, &callback).await?;
-        let token =
-            provider.get_access_token(code, attempt.redirect_uri(), attempt.code_verifier(), &[]).await?;
+        let token = provider
+            .get_access_token(code, attempt.redirect_uri(), attempt.code_verifier().as_ref(), &[])
+            .await?;
         let mut login = attempt.login(token);
         if let Some(protocol) = client.any_protocol() {
             protocol.check_login(&client, &attempt, &callback, &mut login).await?;

@@ -58,9 +58,10 @@ impl SecretBytes {
         self.0.truncate(length);
     }
 
-    /// The text that starts at a place, in the same piece of memory; `None` if it is no UTF-8.
-    pub(crate) fn into_text(mut self, from: usize) -> Option<Secret> {
-        self.0.drain(..from.min(self.0.len()));
+    /// The same piece of memory as a text, with zeros up to this place; `None` if what stands behind is no UTF-8.
+    #[inline]
+    pub(crate) fn into_text(mut self, start: usize) -> Option<Secret> {
+        self.0.get_mut(..start)?.fill(0);
         match String::from_utf8(std::mem::take(&mut self.0)) {
             Ok(text) => Some(Secret(text)),
             Err(error) => {
