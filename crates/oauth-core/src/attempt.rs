@@ -1,5 +1,6 @@
 use std::{
     fmt, iter,
+    sync::OnceLock,
     time::{Duration, SystemTime},
 };
 
@@ -25,7 +26,6 @@ mod packed;
 #[derive(Clone)]
 pub struct LoginAttempt {
     pub(crate) texts: Texts,
-    pub(crate) code_verifier: Option<CodeVerifier>,
     pub(crate) response_mode: ResponseMode,
     pub(crate) response_type: ResponseType,
     /// In seconds, as the lifetime.
@@ -34,6 +34,8 @@ pub struct LoginAttempt {
     pub(crate) started_at: i64,
     pub(crate) lifetime: u64,
     pub(crate) data: Value,
+    /// A copy of the text, for who asks for one.
+    pub(crate) code_verifier: OnceLock<CodeVerifier>,
 }
 
 impl LoginAttempt {
@@ -58,7 +60,12 @@ impl LoginAttempt {
     /// The code verifier, unless the provider takes none.
     #[must_use]
     pub fn code_verifier(&self) -> Option<&CodeVerifier> {
-        self.code_verifier.as_ref()
+        self.verifier().map(|verifier| self.code_verifier.get_or_init(|| CodeVerifier::known(verifier)))
+    }
+
+    /// The code verifier where it stands.
+    pub(crate) fn verifier(&self) -> Option<&str> {
+        self.texts.has_verifier.then(|| self.texts.get(VERIFIER))
     }
 
     /// The nonce that the ID token must hold, where one is asked for.
@@ -209,10 +216,14 @@ impl fmt::Debug for LoginAttempt {
 #[derive(Clone)]
 pub(crate) struct Texts {
     whole: Secret,
-    /// Where each of them ends: those with a name, then the scopes.
+    /// Where the first of them starts in that piece. What stood before it is overwritten; to move all of them to the front
+    /// would take longer.
+    start: usize,
+    /// Where each of them ends, counted from there: those with a name, then the scopes.
     ends: Vec<usize>,
     has_issuer: bool,
     has_nonce: bool,
+    has_verifier: bool,
 }
 
 /// The texts of an attempt that have names.
@@ -224,6 +235,7 @@ pub(crate) struct Named<'t> {
     pub(crate) state: &'t str,
     pub(crate) issuer: Option<&'t str>,
     pub(crate) nonce: Option<&'t str>,
+    pub(crate) verifier: Option<&'t str>,
 }
 
 // Their places among the texts.
@@ -233,25 +245,52 @@ const CLIENT: usize = 2;
 const STATE: usize = 3;
 const ISSUER: usize = 4;
 const NONCE: usize = 5;
-const NAMED: usize = 6;
+const VERIFIER: usize = 6;
+const NAMED: usize = 7;
 
 impl Texts {
     pub(crate) fn of<'t>(named: Named<'t>, scopes: impl Iterator<Item = &'t str> + Clone) -> Self {
-        let Named { provider, redirect_uri, client, state, issuer, nonce } = named;
-        // The order of their places.
-        let texts: [&str; NAMED] =
-            [provider, redirect_uri, client, state, issuer.unwrap_or_default(), nonce.unwrap_or_default()];
-        let texts = texts.into_iter().chain(scopes);
-        let (count, length) =
-            texts.clone().fold((0, 0), |(count, length), text| (count + 1, length + text.len()));
-        // It has the right size from the start, because one that grows leaves a copy behind.
-        let mut whole = String::with_capacity(length);
-        let mut ends = Vec::with_capacity(count);
-        for text in texts {
-            whole.push_str(text);
-            ends.push(whole.len());
+        let (mut count, mut length) = (0, 0);
+        for scope in scopes.clone() {
+            count += 1;
+            length += scope.len();
         }
-        Self { whole: Secret::new(whole), ends, has_issuer: issuer.is_some(), has_nonce: nonce.is_some() }
+        let mut texts = Self::with_room(named, count, length);
+        for scope in scopes {
+            texts.push(scope);
+        }
+        texts
+    }
+
+    /// Those with a name, and room for so many more of this length. It has the right size from the start, because a text that
+    /// grows leaves a copy behind.
+    fn with_room(named: Named<'_>, count: usize, length: usize) -> Self {
+        let Named { provider, redirect_uri, client, state, issuer, nonce, verifier } = named;
+        let [issuer_text, nonce_text, verifier_text] =
+            [issuer, nonce, verifier].map(Option::unwrap_or_default);
+        // The order of their places.
+        let named: [&str; NAMED] =
+            [provider, redirect_uri, client, state, issuer_text, nonce_text, verifier_text];
+        let mut all = length;
+        for text in named {
+            all += text.len();
+        }
+        let mut texts = Self {
+            whole: Secret::with_capacity(all),
+            start: 0,
+            ends: Vec::with_capacity(NAMED + count),
+            has_issuer: issuer.is_some(),
+            has_nonce: nonce.is_some(),
+            has_verifier: verifier.is_some(),
+        };
+        for text in named {
+            texts.push(text);
+        }
+        texts
+    }
+
+    fn push(&mut self, text: &str) {
+        self.ends.push(self.whole.push(text));
     }
 
     fn named(&self) -> Named<'_> {
@@ -262,6 +301,7 @@ impl Texts {
             state: self.get(STATE),
             issuer: self.has_issuer.then(|| self.get(ISSUER)),
             nonce: self.has_nonce.then(|| self.get(NONCE)),
+            verifier: self.has_verifier.then(|| self.get(VERIFIER)),
         }
     }
 
@@ -272,7 +312,12 @@ impl Texts {
     /// The text at a place; all of them stand within the whole, and between characters.
     fn get(&self, place: usize) -> &str {
         let start = if place == 0 { 0 } else { self.ends[place - 1] };
-        &self.whole.expose()[start..self.ends[place]]
+        &self.all()[start..self.ends[place]]
+    }
+
+    /// All of them, one after the other.
+    fn all(&self) -> &str {
+        &self.whole.expose()[self.start..]
     }
 
     fn lengths(&self) -> impl Iterator<Item = usize> {
@@ -289,8 +334,8 @@ impl Serialize for LoginAttempt {
         }
         members.serialize_entry("redirect_uri", self.redirect_uri())?;
         members.serialize_entry("state", self.state())?;
-        if let Some(verifier) = &self.code_verifier {
-            members.serialize_entry("code_verifier", verifier.expose())?;
+        if let Some(verifier) = self.verifier() {
+            members.serialize_entry("code_verifier", verifier)?;
         }
         if let Some(nonce) = self.nonce() {
             members.serialize_entry("nonce", nonce)?;
@@ -333,6 +378,9 @@ impl LoginAttempt {
             (members.optional("issuer")?, members.optional("nonce")?);
         let (state, scopes): (Secret, Vec<String>) =
             (members.required("state")?, members.required("scopes")?);
+        let verifier: Option<Secret> = members.optional("code_verifier")?;
+        let verifier = verifier.map(|verifier| CodeVerifier::new(verifier.expose())).transpose();
+        let verifier = verifier.map_err(|error| error.to_string())?;
         let named = Named {
             provider: &provider,
             redirect_uri: &redirect_uri,
@@ -340,12 +388,10 @@ impl LoginAttempt {
             state: state.expose(),
             issuer: issuer.as_deref(),
             nonce: nonce.as_ref().map(Secret::expose),
+            verifier: verifier.as_ref().map(CodeVerifier::expose),
         };
-        let verifier: Option<Secret> = members.optional("code_verifier")?;
-        let verifier = verifier.map(|verifier| CodeVerifier::new(verifier.expose())).transpose();
         Ok(Self {
             texts: Texts::of(named, scopes.iter().map(String::as_str)),
-            code_verifier: verifier.map_err(|error| error.to_string())?,
             response_mode: members.or_default("response_mode")?,
             response_type: members.or_default("response_type")?,
             max_age: members.optional("max_age")?,
@@ -353,6 +399,7 @@ impl LoginAttempt {
             started_at: members.required("started_at")?,
             lifetime: members.required("lifetime")?,
             data: members.optional("data")?.unwrap_or_default(),
+            code_verifier: OnceLock::new(),
         })
     }
 }

@@ -5,9 +5,9 @@ use serde_json::Value;
 
 use crate::{
     OAuth2,
-    crypto::Base64Url,
+    crypto::sha256_base64url,
     endpoints::check_url,
-    error::{Error, ErrorKind, Operation, Result},
+    error::{ErrorKind, Operation, Result},
     form::{push_encoded, push_pair},
     members::names,
     pkce::{CodeChallengeMethod, CodeVerifier},
@@ -37,7 +37,8 @@ pub struct AuthorizationRequest<'r> {
 
 #[derive(Clone)]
 enum Challenge<'r> {
-    S256(Base64Url),
+    /// Of this verifier. It is made where it is written, so that it does not move about with the request.
+    S256(&'r str),
     Given(Cow<'r, str>, CodeChallengeMethod),
 }
 
@@ -86,8 +87,15 @@ impl<'r> AuthorizationRequest<'r> {
     }
 
     /// Sends the S256 challenge of this verifier (RFC 7636 section 4.3).
-    pub fn pkce(mut self, verifier: &CodeVerifier) -> Self {
-        self.challenge = Some(Challenge::S256(verifier.s256()));
+    #[inline]
+    pub fn pkce(self, verifier: &'r CodeVerifier) -> Self {
+        self.pkce_of(verifier.expose())
+    }
+
+    /// Sends the S256 challenge of a verifier that stands among other texts.
+    #[inline]
+    pub(crate) fn pkce_of(mut self, verifier: &'r str) -> Self {
+        self.challenge = Some(Challenge::S256(verifier));
         self
     }
 
@@ -293,9 +301,9 @@ impl FixedPart {
         match &request.challenge {
             None => {}
             // There is nothing in it to encode.
-            Some(Challenge::S256(challenge)) => {
+            Some(Challenge::S256(verifier)) => {
                 url.push_str("&code_challenge=");
-                url.push_str(challenge.as_str());
+                url.push_str(sha256_base64url(verifier).as_str());
                 url.push_str("&code_challenge_method=S256");
             }
             Some(Challenge::Given(challenge, method)) => {
@@ -329,14 +337,20 @@ impl OAuth2 {
     /// A configuration error when the endpoint is not https, the redirect URI is not absolute or has a fragment, a scope
     /// has characters that RFC 6749 section 3.3 forbids, extra parameters name what the library sets itself, or an ID token
     /// would come in a query (OAuth 2.0 Multiple Response Types section 5).
-    pub async fn get_authorization_url(&self, request: AuthorizationRequest<'_>) -> Result<String> {
-        self.ready().await?.authorization_url(&request).map_err(|problem| {
-            Error::new(
-                Operation::GET_AUTHORIZATION_URL,
-                self.name().to_owned(),
-                ErrorKind::Configuration(problem),
-            )
-        })
+    #[allow(clippy::manual_async_fn, reason = "an async function would move the request once more")]
+    pub fn get_authorization_url(
+        &self,
+        request: AuthorizationRequest<'_>,
+    ) -> impl Future<Output = Result<String>> + Send {
+        async move {
+            let url = match self.any_protocol() {
+                None => self.authorization_url(&request),
+                Some(protocol) => protocol.ready(self).await?.authorization_url(&request),
+            };
+            url.map_err(|problem| {
+                self.error(Operation::GET_AUTHORIZATION_URL, ErrorKind::Configuration(problem))
+            })
+        }
     }
 
     fn authorization_url(&self, request: &AuthorizationRequest<'_>) -> Result<String, String> {

@@ -85,28 +85,33 @@ impl Drop for RandomToken {
 }
 
 /// 32 bytes in base64url, without a piece of memory of their own.
-#[derive(Clone)]
-pub(crate) struct Base64Url([u8; 43]);
+///
+/// There are zeros behind it, so that it is whole words. The check that it is UTF-8 looks at words, and at each byte of what
+/// is no word.
+#[repr(align(8))]
+pub(crate) struct Base64Url([u8; 48]);
+
+/// How many characters 32 bytes have in base64url.
+const LENGTH: usize = 43;
 
 impl Base64Url {
-    fn of(bytes: &[u8; 32]) -> Self {
-        let mut text = [0; 43];
+    /// Of 32 bytes.
+    fn of(bytes: &[u8]) -> Self {
+        let mut text = [0; 48];
         // 43 characters are what 32 bytes take.
         let written = URL_SAFE_NO_PAD.encode_slice(bytes, &mut text);
-        debug_assert_eq!(written, Ok(text.len()));
+        debug_assert_eq!(written, Ok(LENGTH));
         Self(text)
     }
 
     pub(crate) fn as_str(&self) -> &str {
-        str::from_utf8(&self.0).unwrap_or_default()
+        str::from_utf8(&self.0).ok().and_then(|text| text.get(..LENGTH)).unwrap_or_default()
     }
 }
 
 /// The base64url form of a text's SHA-256, which is what PKCE's `S256` asks for (RFC 7636 section 4.2).
 pub(crate) fn sha256_base64url(text: &str) -> Base64Url {
-    let mut bytes = [0; 32];
-    bytes.copy_from_slice(digest::digest(&digest::SHA256, text.as_bytes()).as_ref());
-    Base64Url::of(&bytes)
+    Base64Url::of(digest::digest(&digest::SHA256, text.as_bytes()).as_ref())
 }
 
 /// HMAC-SHA-256 of a message as lower-case hexadecimal digits: Shopify's `hmac`, Facebook's `appsecret_proof`.

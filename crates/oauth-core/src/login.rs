@@ -1,4 +1,4 @@
-use std::{any::Any, borrow::Cow, fmt, time::Duration};
+use std::{any::Any, borrow::Cow, fmt, sync::OnceLock, time::Duration};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -10,7 +10,7 @@ use crate::{
     crypto::{RandomToken, fresh_tokens, sha256_base64url},
     error::{Error, ErrorKind, LoginError, OAuthError, Operation, Result},
     json,
-    pkce::{CodeChallengeMethod, CodeVerifier},
+    pkce::CodeChallengeMethod,
     reply::shown,
     secret::{Secret, same_secret},
     spec::Pkce,
@@ -246,13 +246,13 @@ impl OAuth2 {
             state: state.as_str(),
             issuer: self.issuer(),
             nonce: nonce.as_ref().map(RandomToken::as_str),
+            verifier: match self.pkce() {
+                Pkce::Challenge(_) => Some(verifier.as_str()),
+                Pkce::Unsupported => None,
+            },
         };
         let attempt = LoginAttempt {
             texts: Texts::of(named, scopes),
-            code_verifier: match self.pkce() {
-                Pkce::Challenge(_) => Some(CodeVerifier::of_random(&verifier)),
-                Pkce::Unsupported => None,
-            },
             response_mode: self.response_mode(options.response_type, &options.extras),
             response_type: options.response_type,
             max_age,
@@ -260,6 +260,7 @@ impl OAuth2 {
             started_at: self.now().unix_timestamp(),
             lifetime: self.login_lifetime().as_secs(),
             data: options.data.clone(),
+            code_verifier: OnceLock::new(),
         };
         match self.any_protocol() {
             Some(protocol) => protocol.begin(self, attempt),
@@ -295,10 +296,10 @@ impl OAuth2 {
                 request = request.extras_params(&serde_json::json!({ "claims": claims }));
             }
         }
-        if let (Some(verifier), Pkce::Challenge(method)) = (attempt.code_verifier(), self.pkce()) {
+        if let (Some(verifier), Pkce::Challenge(method)) = (attempt.verifier(), self.pkce()) {
             request = match method {
-                CodeChallengeMethod::S256 => request.pkce(verifier),
-                CodeChallengeMethod::Plain => request.code_challenge(verifier.expose(), method),
+                CodeChallengeMethod::S256 => request.pkce_of(verifier),
+                CodeChallengeMethod::Plain => request.code_challenge(verifier, method),
             };
         }
         if let Some(nonce) = attempt.nonce() {

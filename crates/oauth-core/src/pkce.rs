@@ -1,7 +1,7 @@
 //! Proof Key for Code Exchange, RFC 7636.
 
 use crate::{
-    crypto::{Base64Url, RandomToken, fresh_tokens, sha256_base64url},
+    crypto::{fresh_tokens, sha256_base64url},
     error::{Error, Operation},
     members::names,
     secret::Secret,
@@ -38,12 +38,7 @@ impl CodeVerifier {
     ///
     /// A configuration error when the operating system has no random bytes to give.
     pub fn random() -> Result<Self, Error> {
-        fresh_tokens().map(|[token]| Self::of_random(&token))
-    }
-
-    /// A verifier of a fresh token.
-    pub(crate) fn of_random(token: &RandomToken) -> Self {
-        Self(Secret::new(token.as_str()))
+        fresh_tokens().map(|[token]| Self::known(token.as_str()))
     }
 
     /// A verifier that was made or stored elsewhere.
@@ -54,11 +49,7 @@ impl CodeVerifier {
     /// section 4.1 demands.
     pub fn new(verifier: impl Into<String>) -> Result<Self, Error> {
         let verifier = Secret::new(verifier);
-        let text = verifier.expose();
-        let unreserved = |byte: u8| byte.is_ascii_alphanumeric() | matches!(byte, b'-' | b'.' | b'_' | b'~');
-        // Without a way out in the middle, the compiler looks at many bytes at once.
-        let is_plain = text.bytes().fold(true, |all, byte| all & unreserved(byte));
-        if (43..=128).contains(&text.len()) && is_plain {
+        if is_verifier(verifier.expose()) {
             Ok(Self(verifier))
         } else {
             Err(Error::configuration(
@@ -70,6 +61,12 @@ impl CodeVerifier {
         }
     }
 
+    /// A verifier of which it is known that it is one.
+    pub(crate) fn known(verifier: &str) -> Self {
+        debug_assert!(is_verifier(verifier));
+        Self(Secret::new(verifier))
+    }
+
     /// The challenge for the authorization request.
     #[must_use]
     pub fn challenge(&self, method: CodeChallengeMethod) -> String {
@@ -79,16 +76,18 @@ impl CodeVerifier {
         }
     }
 
-    /// The S256 challenge, without a piece of memory of its own.
-    pub(crate) fn s256(&self) -> Base64Url {
-        sha256_base64url(self.expose())
-    }
-
     /// The verifier itself, for the token request or a server-side session.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose()
     }
+}
+
+/// Whether a text has the form of a code verifier.
+pub(crate) fn is_verifier(text: &str) -> bool {
+    let unreserved = |byte: u8| byte.is_ascii_alphanumeric() | matches!(byte, b'-' | b'.' | b'_' | b'~');
+    // Without a way out in the middle, the compiler looks at many bytes at once.
+    (43..=128).contains(&text.len()) && text.bytes().fold(true, |all, byte| all & unreserved(byte))
 }
 
 #[cfg(test)]

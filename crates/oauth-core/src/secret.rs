@@ -23,6 +23,17 @@ impl Secret {
         &self.0
     }
 
+    /// An empty one that can take so many bytes.
+    pub(crate) fn with_capacity(bytes: usize) -> Self {
+        Self(String::with_capacity(bytes))
+    }
+
+    /// Adds a text for which there is room, or else a copy stays behind. Says how long it is then.
+    pub(crate) fn push(&mut self, text: &str) -> usize {
+        self.0.push_str(text);
+        self.0.len()
+    }
+
     /// Shortens it to so many bytes, if a character ends there.
     pub(crate) fn truncate(&mut self, length: usize) {
         // What stands behind is wiped with the rest.
@@ -58,9 +69,10 @@ impl SecretBytes {
         self.0.truncate(length);
     }
 
-    /// The text that starts at a place, in the same piece of memory; `None` if it is no UTF-8.
-    pub(crate) fn into_text(mut self, from: usize) -> Option<Secret> {
-        self.0.drain(..from.min(self.0.len()));
+    /// The same piece of memory as a text, with zeros up to this place; `None` if what stands behind is no UTF-8.
+    #[inline]
+    pub(crate) fn into_text(mut self, start: usize) -> Option<Secret> {
+        self.0.get_mut(..start)?.fill(0);
         match String::from_utf8(std::mem::take(&mut self.0)) {
             Ok(text) => Some(Secret(text)),
             Err(error) => {

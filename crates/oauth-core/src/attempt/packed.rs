@@ -1,21 +1,22 @@
 //! An attempt in few bytes, which is what [`Sealer`](crate::Sealer) encrypts.
 //!
 //! ```text
-//! flags ‖ started_at ‖ lifetime ‖ [max_age] ‖ [length of the code verifier]
+//! flags ‖ started_at ‖ lifetime ‖ [max_age]
 //!   ‖ number of texts ‖ the length of each ‖ number of ACRs ‖ the length of each ‖ length of the data
-//!   ‖ texts ‖ code verifier ‖ ACRs ‖ data: nothing if it is null, a text as it is, else JSON
+//!   ‖ texts ‖ ACRs ‖ data: nothing if it is null, a text as it is, else JSON
 //! ```
 //!
 //! `started_at` has eight bytes, the smallest first; all other numbers are as long as they need to be (LEB128).
 
-use std::io;
+use std::{borrow::Cow, sync::OnceLock};
 
 use serde_json::Value;
 
-use super::{ISSUER, LoginAttempt, NAMED, NONCE, Texts};
+use super::{ISSUER, LoginAttempt, NAMED, NONCE, Texts, VERIFIER};
 use crate::{
     authorization::{ResponseMode, ResponseType},
-    pkce::CodeVerifier,
+    json,
+    pkce::is_verifier,
     secret::SecretBytes,
 };
 
@@ -30,29 +31,26 @@ impl LoginAttempt {
     /// The data is a text, as it is for most: where to return to.
     const TEXT: u8 = 128;
 
-    /// How many bytes the data will have in the packed attempt.
-    pub(crate) fn data_len(&self) -> Result<usize, serde_json::Error> {
-        let mut length = Counter(0);
+    /// The application's data as it stands in the packed attempt.
+    pub(crate) fn packed_data(&self) -> Cow<'_, str> {
         match &self.data {
-            Value::Null => {}
-            Value::String(text) => length.0 = text.len(),
-            other => serde_json::to_writer(&mut length, other)?,
+            Value::Null => "".into(),
+            Value::String(text) => text.into(),
+            other => other.to_string().into(),
         }
-        Ok(length.0)
     }
 
-    /// More bytes than [`pack`](Self::pack) will write with data of this length.
-    pub(crate) fn packed_len(&self, data: usize) -> usize {
+    /// More bytes than [`pack`](Self::pack) will write with this data.
+    pub(crate) fn packed_len(&self, data: &str) -> usize {
         /// A number has ten bytes at most.
         const NUMBER: usize = 10;
         let numbers = 8 + self.texts.ends.len() + self.required_acr.len();
         let acrs: usize = self.required_acr.iter().map(String::len).sum();
-        let verifier = self.code_verifier.as_ref().map_or(0, |verifier| verifier.expose().len());
-        numbers * NUMBER + self.texts.whole.expose().len() + verifier + acrs + data
+        numbers * NUMBER + self.texts.all().len() + acrs + data.len()
     }
 
-    /// Writes it, with data of the length that [`data_len`](Self::data_len) said.
-    pub(crate) fn pack(&self, data: usize, to: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+    /// Writes it, with its [`packed_data`](Self::packed_data).
+    pub(crate) fn pack(&self, data: &str, to: &mut Vec<u8>) {
         let mode = match self.response_mode {
             ResponseMode::Query => 0,
             ResponseMode::FormPost => Self::FORM_POST,
@@ -62,7 +60,7 @@ impl LoginAttempt {
         to.push(
             mode | flag(Self::CODE_ID_TOKEN, self.response_type == ResponseType::CodeIdToken)
                 | flag(Self::MAX_AGE, self.max_age.is_some())
-                | flag(Self::CODE_VERIFIER, self.code_verifier.is_some())
+                | flag(Self::CODE_VERIFIER, self.texts.has_verifier)
                 | flag(Self::ISSUER, self.texts.has_issuer)
                 | flag(Self::NONCE, self.texts.has_nonce)
                 | flag(Self::TEXT, self.data.is_string()),
@@ -72,10 +70,6 @@ impl LoginAttempt {
         if let Some(max_age) = self.max_age {
             push_number(to, max_age);
         }
-        let verifier = self.code_verifier.as_ref().map(CodeVerifier::expose);
-        if let Some(verifier) = verifier {
-            push_number(to, verifier.len() as u64);
-        }
         push_number(to, self.texts.ends.len() as u64);
         for length in self.texts.lengths() {
             push_number(to, length as u64);
@@ -84,18 +78,12 @@ impl LoginAttempt {
         for acr in &self.required_acr {
             push_number(to, acr.len() as u64);
         }
-        push_number(to, data as u64);
-        to.extend_from_slice(self.texts.whole.expose().as_bytes());
-        to.extend_from_slice(verifier.unwrap_or_default().as_bytes());
+        push_number(to, data.len() as u64);
+        to.extend_from_slice(self.texts.all().as_bytes());
         for acr in &self.required_acr {
             to.extend_from_slice(acr.as_bytes());
         }
-        match &self.data {
-            Value::Null => {}
-            Value::String(text) => to.extend_from_slice(text.as_bytes()),
-            other => serde_json::to_writer(to, other)?,
-        }
-        Ok(())
+        to.extend_from_slice(data.as_bytes());
     }
 
     /// Reads what [`pack`](Self::pack) wrote, from this place on. `None` if it is anything else, or more, or less.
@@ -114,42 +102,42 @@ impl LoginAttempt {
         let started_at = numbers.timestamp()?;
         let lifetime = numbers.next()?;
         let max_age = if has(Self::MAX_AGE) { Some(numbers.next()?) } else { None };
-        let verifier = if has(Self::CODE_VERIFIER) { Some(numbers.length()?) } else { None };
         let ends = numbers.ends(0)?;
         let texts_end = *ends.get(NAMED - 1).and(ends.last())?;
-        let verifier_end = texts_end.checked_add(verifier.unwrap_or_default())?;
-        let acr_ends = numbers.ends(verifier_end)?;
-        let data_start = acr_ends.last().copied().unwrap_or(verifier_end);
+        let acr_ends = numbers.ends(texts_end)?;
+        let data_start = acr_ends.last().copied().unwrap_or(texts_end);
         let data_end = data_start.checked_add(numbers.length()?)?;
 
-        let from = packed.expose().len() - numbers.rest.len();
-        let mut whole = packed.into_text(from)?;
-        let text = whole.expose();
+        let start = packed.expose().len() - numbers.rest.len();
+        let mut whole = packed.into_text(start)?;
+        let text = &whole.expose()[start..];
         if text.len() != data_end || !ends.iter().all(|&end| text.is_char_boundary(end)) {
             return None;
         }
-        let code_verifier = match verifier {
-            Some(_) => Some(CodeVerifier::new(text.get(texts_end..verifier_end)?).ok()?),
-            None => None,
-        };
-        let mut start = verifier_end;
-        let acrs = acr_ends.iter().map(|&end| text.get(std::mem::replace(&mut start, end)..end));
-        let required_acr = acrs.map(|acr| acr.map(str::to_owned)).collect::<Option<_>>()?;
+        let mut required_acr = Vec::with_capacity(acr_ends.len());
+        let mut acr_start = texts_end;
+        for acr_end in acr_ends {
+            required_acr.push(text.get(acr_start..acr_end)?.to_owned());
+            acr_start = acr_end;
+        }
         let data = match text.get(data_start..)? {
             data if has(Self::TEXT) => data.into(),
             "" => Value::Null,
-            data => serde_json::from_str(data).ok()?,
+            data => json::parse(data.as_bytes()).ok()?,
         };
-        whole.truncate(texts_end);
-        let texts = Texts { whole, ends, has_issuer: has(Self::ISSUER), has_nonce: has(Self::NONCE) };
+        whole.truncate(start + texts_end);
+        let (has_issuer, has_nonce) = (has(Self::ISSUER), has(Self::NONCE));
+        let has_verifier = has(Self::CODE_VERIFIER);
+        let texts = Texts { whole, start, ends, has_issuer, has_nonce, has_verifier };
         // What is not there has no length.
         let fits = |is_there: bool, place| is_there || texts.get(place).is_empty();
-        if !fits(texts.has_issuer, ISSUER) || !fits(texts.has_nonce, NONCE) {
+        let verifier_fits = if has_verifier { is_verifier } else { str::is_empty };
+        if !fits(has_issuer, ISSUER) || !fits(has_nonce, NONCE) || !verifier_fits(texts.get(VERIFIER)) {
             return None;
         }
+        let code_verifier = OnceLock::new();
         Some(Self {
             texts,
-            code_verifier,
             response_mode,
             response_type,
             max_age,
@@ -157,6 +145,7 @@ impl LoginAttempt {
             started_at,
             lifetime,
             data,
+            code_verifier,
         })
     }
 }
@@ -228,20 +217,6 @@ impl Numbers<'_> {
     }
 }
 
-/// Counts what is written.
-struct Counter(usize);
-
-impl io::Write for Counter {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0 += bytes.len();
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -250,10 +225,10 @@ mod tests {
     use crate::attempt::tests::attempts;
 
     fn packed(attempt: &LoginAttempt) -> Vec<u8> {
-        let data = attempt.data_len().unwrap();
-        let mut packed = Vec::with_capacity(attempt.packed_len(data));
+        let data = attempt.packed_data();
+        let mut packed = Vec::with_capacity(attempt.packed_len(&data));
         let place = packed.as_ptr();
-        attempt.pack(data, &mut packed).unwrap();
+        attempt.pack(&data, &mut packed);
         assert_eq!(packed.as_ptr(), place, "it was moved, which leaves a copy of the secrets behind");
         packed
     }
@@ -277,7 +252,9 @@ mod tests {
         let attempt = &attempts()[0];
         let bytes = SecretBytes::new([&[0xff; 17][..], &packed(attempt)].concat());
         let place = bytes.expose().as_ptr();
-        assert_eq!(LoginAttempt::unpack(bytes, 17).unwrap().provider().as_ptr(), place);
+        let attempt = LoginAttempt::unpack(bytes, 17).unwrap();
+        assert_eq!(attempt.texts.whole.expose().as_ptr(), place);
+        assert_eq!(attempt.provider(), attempts()[0].provider());
     }
 
     #[test]
@@ -304,22 +281,32 @@ mod tests {
 
     #[test]
     fn what_contradicts_itself_is_refused() {
-        let good = [6, 1, 1, 1, 1, 0, 0, 0, 0];
+        let good = [7, 1, 1, 1, 1, 0, 0, 0, 0, 0];
         assert!(unpacked(&by_hand(0, &good, "prcs")).is_some());
+        let with_verifier = [7, 1, 1, 1, 1, 0, 0, 43, 0, 0];
+        let verifier = format!("prcs{}", "v".repeat(43));
+        let attempt = unpacked(&by_hand(16, &with_verifier, &verifier)).unwrap();
+        assert_eq!(attempt.code_verifier().unwrap().expose(), "v".repeat(43));
         let with_max_age =
             |last: u8| [&[0x81, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, last], &good[..]].concat();
         let large = unpacked(&by_hand(8, &with_max_age(1), "prcs")).unwrap();
         assert_eq!(large.max_age(), Some(Duration::from_secs((1 << 63) + 1)));
         let refused: &[(&str, Vec<u8>)] = &[
             ("two response modes", by_hand(3, &good, "prcs")),
-            ("no nonce, but its text", by_hand(0, &[6, 1, 1, 1, 1, 0, 1, 0, 0], "prcsn")),
-            ("no issuer, but its text", by_hand(0, &[6, 1, 1, 1, 1, 1, 0, 0, 0], "prcsi")),
-            ("too few texts", by_hand(0, &[5, 1, 1, 1, 1, 0, 0, 0], "prcs")),
+            ("no nonce, but its text", by_hand(0, &[7, 1, 1, 1, 1, 0, 1, 0, 0, 0], "prcsn")),
+            ("no issuer, but its text", by_hand(0, &[7, 1, 1, 1, 1, 1, 0, 0, 0, 0], "prcsi")),
+            ("too few texts", by_hand(0, &[6, 1, 1, 1, 1, 0, 0, 0, 0], "prcs")),
             ("no texts", by_hand(0, &[0, 0, 0], "")),
-            ("a text that ends within a character", by_hand(0, &[6, 1, 1, 2, 1, 0, 0, 0, 0], "päcs")),
-            ("a short code verifier", by_hand(16, &[1, 6, 1, 1, 1, 1, 0, 0, 0, 0], "prcsv")),
-            ("data that is no JSON", by_hand(0, &[6, 1, 1, 1, 1, 0, 0, 0, 1], "prcs{")),
-            ("a number in more bytes than it needs", by_hand(0, &[0x86, 0, 1, 1, 1, 1, 0, 0, 0, 0], "prcs")),
+            ("a text that ends within a character", by_hand(0, &[7, 1, 1, 2, 1, 0, 0, 0, 0, 0], "päcs")),
+            ("no code verifier, but its text", by_hand(0, &[7, 1, 1, 1, 1, 0, 0, 43, 0, 0], &verifier)),
+            ("a short code verifier", by_hand(16, &[7, 1, 1, 1, 1, 0, 0, 1, 0, 0], "prcsv")),
+            ("an empty code verifier", by_hand(16, &good, "prcs")),
+            ("a code verifier with a space", by_hand(16, &with_verifier, &verifier.replace("vv", "v "))),
+            ("data that is no JSON", by_hand(0, &[7, 1, 1, 1, 1, 0, 0, 0, 0, 1], "prcs{")),
+            (
+                "a number in more bytes than it needs",
+                by_hand(0, &[0x87, 0, 1, 1, 1, 1, 0, 0, 0, 0, 0], "prcs"),
+            ),
             ("a number without an end", by_hand(0, &[0xff; 12], "prcs")),
             ("a number of more than 64 bits", by_hand(8, &with_max_age(2), "prcs")),
             (
@@ -330,7 +317,7 @@ mod tests {
                 "lengths that overflow",
                 by_hand(
                     0,
-                    &[6, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 1, 1, 0, 0, 0, 0],
+                    &[7, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 1, 1, 0, 0, 0, 0, 0],
                     "prcs",
                 ),
             ),
