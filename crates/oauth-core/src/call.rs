@@ -127,6 +127,15 @@ impl<'c> Call<'c> {
         self
     }
 
+    /// Sends a JSON object of texts.
+    pub fn json_texts(self, pairs: &[(&str, &str)]) -> Self {
+        let mut object = serde_json::Map::new();
+        for &(name, value) in pairs {
+            object.insert(name.to_owned(), value.into());
+        }
+        self.json(object.into())
+    }
+
     /// Sends the access token in the `Authorization` header (RFC 6750 section 2.1).
     pub fn bearer(self, access_token: &str) -> Self {
         self.token_header("authorization", "Bearer ", access_token)
@@ -214,7 +223,7 @@ impl<'c> Call<'c> {
         *request.uri_mut() = url;
         *request.headers_mut() = headers.clone();
         for (name, value) in self.headers.drain(..) {
-            request.headers_mut().insert(name, value);
+            set_header(request.headers_mut(), name, value);
         }
         request
     }
@@ -307,10 +316,16 @@ impl Hidden {
 /// The headers that every request of a client carries.
 pub(crate) fn default_headers() -> HeaderMap {
     let mut headers = HeaderMap::new();
-    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+    set_header(&mut headers, ACCEPT, HeaderValue::from_static("application/json"));
+    let user_agent = HeaderValue::from_static(concat!("oauth-clients/", env!("CARGO_PKG_VERSION")));
+    set_header(&mut headers, USER_AGENT, user_agent);
     headers
-        .insert(USER_AGENT, HeaderValue::from_static(concat!("oauth-clients/", env!("CARGO_PKG_VERSION"))));
-    headers
+}
+
+/// Sets a header in place of another of its name; compiled once, because it is large.
+#[inline(never)]
+pub(crate) fn set_header(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
+    headers.insert(name, value);
 }
 
 /// Pairs as `application/x-www-form-urlencoded`, for a provider's own signatures.

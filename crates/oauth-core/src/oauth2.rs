@@ -17,7 +17,7 @@ use time::OffsetDateTime;
 use crate::{
     authorization::{FixedPart, Params},
     boxed::BoxFuture,
-    call::{Call, default_headers},
+    call::{Call, default_headers, set_header},
     clock::{Clock, SystemClock},
     endpoints::{Endpoints, check_url, origin_of},
     error::{Error, ErrorKind, Operation, Result},
@@ -141,7 +141,7 @@ impl OAuth2 {
         let mut headers = default_headers();
         for &(name, value) in spec.headers {
             if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
-                headers.insert(name, value);
+                set_header(&mut headers, name, value);
             }
         }
         let parameters = spec.parameters.iter().map(|&(name, usual)| (name.into(), usual.to_owned()));
@@ -345,7 +345,7 @@ impl OAuth2 {
         let value = HeaderValue::try_from(user_agent).map_err(|_| {
             Error::configuration(self.name().to_owned(), "the user agent is not valid in a header")
         })?;
-        self.settings().headers.insert(USER_AGENT, value);
+        set_header(&mut self.settings().headers, USER_AGENT, value);
         Ok(())
     }
 
@@ -524,7 +524,8 @@ impl OAuth2 {
     pub(crate) fn form_headers(&self) -> &HeaderMap {
         self.0.known.form_headers.get_or_init(|| {
             let mut headers = self.headers().clone();
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+            let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+            set_header(&mut headers, CONTENT_TYPE, form);
             headers
         })
     }

@@ -24,7 +24,7 @@ use oauth_core::{
     Result, Spec, StrictJson, async_trait,
     http::{Method, StatusCode},
     serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::SerializeMap},
-    serde_json::{Value, json},
+    serde_json::Value,
     text_at,
 };
 
@@ -143,7 +143,7 @@ impl Provider for GitHubOAuth2 {
         let operation = Operation::REVOKE_TOKEN;
         let url = self.oauth2.revoke_endpoint()?;
         let call = self.oauth2.call(operation, Method::DELETE, url).client_auth(ClientAuth::Basic);
-        call.json(json!({ "access_token": token })).send().await?;
+        call.json_texts(&[("access_token", token)]).send().await?;
         Ok(())
     }
 }
