@@ -9,6 +9,7 @@ use crate::{
     endpoints::check_url,
     error::{ErrorKind, Operation, Result},
     form::{push_encoded, push_pair},
+    json,
     members::names,
     pkce::{CodeChallengeMethod, CodeVerifier},
 };
@@ -491,7 +492,7 @@ fn check_openid_parameters(extras: &Params) -> Result<(), String> {
     if extras.get("max_age").is_some_and(|age| age.parse::<u64>().is_err()) {
         return Err("max_age must be a whole number of seconds".to_owned());
     }
-    match extras.get("claims").map(serde_json::from_str::<Value>) {
+    match extras.get("claims").map(|claims| json::parse(claims.as_bytes())) {
         None | Some(Ok(Value::Object(_))) => Ok(()),
         Some(_) => Err("the parameter claims must be a JSON object".to_owned()),
     }

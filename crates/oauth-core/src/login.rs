@@ -293,7 +293,9 @@ impl OAuth2 {
             let asked = options.extras.get("claims").or_else(|| self.authorize_params().get("claims"));
             // What cannot be put together was refused when the attempt was made.
             if let Ok(claims) = claims_with(asked, &options.required_acr) {
-                request = request.extras_params(&serde_json::json!({ "claims": claims }));
+                let mut params = Params::default();
+                params.set("claims".into(), claims.to_string().into());
+                request = request.params(&params);
             }
         }
         if let (Some(verifier), Pkce::Challenge(method)) = (attempt.verifier(), self.pkce()) {
