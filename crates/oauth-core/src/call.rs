@@ -121,8 +121,11 @@ impl<'c> Call<'c> {
 
     /// Sends JSON.
     pub fn json(mut self, body: Value) -> Self {
-        let texts = body.as_object().into_iter().flat_map(serde_json::Map::values).filter_map(Value::as_str);
-        self.secrets.extend(texts.map(Into::into));
+        if let Value::Object(members) = &body {
+            for text in members.values().filter_map(Value::as_str) {
+                self.secrets.push(text.into());
+            }
+        }
         self.json = Some(body);
         self
     }

@@ -65,8 +65,10 @@ impl Endpoints {
     }
 
     fn move_all(&mut self, moved: &mut dyn FnMut(&str) -> String) {
-        for url in self.all_mut().filter(|url| !url.is_empty()) {
-            *url = moved(url).into();
+        for url in self.all_mut() {
+            if !url.is_empty() {
+                *url = moved(url).into();
+            }
         }
     }
 
@@ -112,8 +114,10 @@ impl Endpoints {
         }
     }
 
-    pub(crate) fn all(&self) -> impl Iterator<Item = &str> {
-        let optional = [
+    /// All that are there.
+    pub(crate) fn all(&self) -> Vec<&str> {
+        let mut all = vec![&*self.authorize, &*self.token];
+        for url in [
             &self.refresh,
             &self.revoke,
             &self.introspect,
@@ -121,16 +125,22 @@ impl Endpoints {
             &self.profile,
             &self.jwks,
             &self.end_session,
-        ];
-        [&self.authorize, &self.token]
-            .into_iter()
-            .chain(optional.into_iter().flatten())
-            .chain(self.others.iter().map(|(_, url)| url))
-            .map(|url| &**url)
+        ]
+        .into_iter()
+        .flatten()
+        {
+            all.push(url);
+        }
+        for (_, url) in &self.others {
+            all.push(url);
+        }
+        all
     }
 
-    fn all_mut(&mut self) -> impl Iterator<Item = &mut Cow<'static, str>> {
-        let optional = [
+    /// The same, to be changed.
+    fn all_mut(&mut self) -> Vec<&mut Cow<'static, str>> {
+        let mut all = vec![&mut self.authorize, &mut self.token];
+        for url in [
             &mut self.refresh,
             &mut self.revoke,
             &mut self.introspect,
@@ -138,11 +148,16 @@ impl Endpoints {
             &mut self.profile,
             &mut self.jwks,
             &mut self.end_session,
-        ];
-        [&mut self.authorize, &mut self.token]
-            .into_iter()
-            .chain(optional.into_iter().flatten())
-            .chain(self.others.iter_mut().map(|(_, url)| url))
+        ]
+        .into_iter()
+        .flatten()
+        {
+            all.push(url);
+        }
+        for (_, url) in &mut self.others {
+            all.push(url);
+        }
+        all
     }
 }
 

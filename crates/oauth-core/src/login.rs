@@ -502,6 +502,7 @@ fn essential_acr(claims: &str) -> Vec<String> {
     if acr["essential"] != true {
         return Vec::new();
     }
-    let values = acr["values"].as_array().into_iter().flatten().chain([&acr["value"]]);
-    values.filter_map(Value::as_str).map(str::to_owned).collect()
+    let mut values = acr["values"].as_array().cloned().unwrap_or_default();
+    values.push(acr["value"].clone());
+    values.iter().filter_map(Value::as_str).map(str::to_owned).collect()
 }

@@ -463,10 +463,11 @@ impl OAuth2 {
     ///
     /// A configuration error that names the first endpoint which is not https, has a fragment, or is no URL.
     pub fn check_endpoints(&self) -> Result<()> {
-        self.endpoints()
-            .all()
-            .try_for_each(|url| check_url(url, self.allows_http()).map(drop))
-            .map_err(|problem| self.error(Operation::CONFIGURE, ErrorKind::Configuration(problem)))
+        for url in self.endpoints().all() {
+            check_url(url, self.allows_http())
+                .map_err(|problem| self.error(Operation::CONFIGURE, ErrorKind::Configuration(problem)))?;
+        }
+        Ok(())
     }
 
     /// The client secret for what is sent next; `None` for a public client.
