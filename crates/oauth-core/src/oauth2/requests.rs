@@ -23,7 +23,7 @@ impl OAuth2 {
     ///
     /// # Errors
     ///
-    /// Any [`Error`] of the provider's metadata.
+    /// Any [`Error`](crate::Error) of the provider's metadata.
     pub fn ready(&self) -> BoxFuture<'_, Result<Self>> {
         match &self.0.protocol {
             Some(protocol) => protocol.ready(self),
@@ -46,7 +46,7 @@ impl OAuth2 {
     ///
     /// # Errors
     ///
-    /// Any [`Error`]. The code is spent all the same in most cases; the exchange is never repeated.
+    /// Any [`Error`](crate::Error). The code is spent all the same in most cases; the exchange is never repeated.
     pub fn get_access_token<'f>(
         &'f self,
         code: &'f str,
@@ -72,7 +72,7 @@ impl OAuth2 {
     ///
     /// # Errors
     ///
-    /// An unsupported-operation error where the provider has no refresh tokens; else any [`Error`].
+    /// An unsupported-operation error where the provider has no refresh tokens; else any [`Error`](crate::Error).
     pub fn refresh_token<'f>(
         &'f self,
         refresh_token: &'f str,
@@ -102,7 +102,7 @@ impl OAuth2 {
     ///
     /// # Errors
     ///
-    /// An unsupported-operation error where the provider cannot revoke; else any [`Error`]. To a server that keeps
+    /// An unsupported-operation error where the provider cannot revoke; else any [`Error`](crate::Error). To a server that keeps
     /// to RFC 7009 section 2.2, a token that it does not know counts as revoked; some answer with an error.
     pub fn revoke_token<'f>(
         &'f self,
@@ -123,7 +123,7 @@ impl OAuth2 {
     ///
     /// # Errors
     ///
-    /// An unsupported-operation error where no introspection endpoint is known; else any [`Error`].
+    /// An unsupported-operation error where no introspection endpoint is known; else any [`Error`](crate::Error).
     pub fn introspect_token<'f>(
         &'f self,
         token: &'f str,
@@ -150,7 +150,7 @@ impl OAuth2 {
     ///
     /// # Errors
     ///
-    /// An unsupported-operation error where no profile endpoint is known; else any [`Error`].
+    /// An unsupported-operation error where no profile endpoint is known; else any [`Error`](crate::Error).
     pub fn get_profile<'f>(&'f self, access_token: &'f str) -> BoxFuture<'f, Result<Value>> {
         match self.any_protocol() {
             Some(protocol) => Box::pin(async move {
@@ -161,7 +161,7 @@ impl OAuth2 {
         }
     }
 
-    /// The same without a [`Protocol`]'s part in it: the JSON at the profile endpoint.
+    /// The same without a [`Protocol`](crate::Protocol)'s part in it: the JSON at the profile endpoint.
     ///
     /// # Errors
     ///
@@ -173,7 +173,7 @@ impl OAuth2 {
         })
     }
 
-    /// Finds in a profile who the user is, at the places that the [`Spec`] names.
+    /// Finds in a profile who the user is, at the places that the [`Spec`](crate::Spec) names.
     ///
     /// # Errors
     ///
@@ -186,7 +186,7 @@ impl OAuth2 {
     ///
     /// # Errors
     ///
-    /// Any [`Error`].
+    /// Any [`Error`](crate::Error).
     pub fn request_token<'f, 'p>(
         &'f self,
         operation: Operation,
