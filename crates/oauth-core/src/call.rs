@@ -189,8 +189,17 @@ impl<'c> Call<'c> {
     /// # Errors
     ///
     /// A configuration error before anything is sent, a transport error, or what the provider refused with.
-    pub fn send(mut self) -> BoxFuture<'c, Result<Reply>> {
-        Box::pin(async move {
+    pub fn send(self) -> BoxFuture<'c, Result<Reply>> {
+        Box::pin(self.sent())
+    }
+
+    /// The same without a box, for the exchange of a code and for refreshing, which are many.
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an `async fn` holds the call twice, and each exchange moves it about"
+    )]
+    pub(crate) fn sent(mut self) -> impl Future<Output = Result<Reply>> + Send + use<'c> {
+        async move {
             if let Some(problem) = self.problem.take() {
                 return Err(self.error(ErrorKind::Configuration(problem)));
             }
@@ -204,7 +213,7 @@ impl<'c> Call<'c> {
             let http = self.client.http().map_err(|problem| self.error(ErrorKind::Configuration(problem)))?;
             let reply = http.send(request).await.map_err(|error| self.error(ErrorKind::Transport(error)))?;
             self.understand(reply)
-        })
+        }
     }
 
     /// The request as it is sent.

@@ -8,12 +8,20 @@ pub(crate) struct Form {
     text: String,
     /// Where the names stand in the text.
     names: Vec<Range<usize>>,
+    /// A bit for each name: where it is not set, the names need not be compared.
+    seen: u64,
 }
 
 impl Form {
     pub(crate) fn new() -> Self {
         // A code exchange has about so much.
-        Self { text: String::with_capacity(512), names: Vec::with_capacity(8) }
+        Self { text: String::with_capacity(512), names: Vec::with_capacity(8), seen: 0 }
+    }
+
+    /// The bit of a name. Those of a token request have one each.
+    fn bit(name: &str) -> u64 {
+        let last = name.as_bytes().last().copied().unwrap_or_default();
+        1 << ((9 * name.len() + usize::from(last)) % 64)
     }
 
     pub(crate) fn push(&mut self, name: &str, value: &str) {
@@ -23,12 +31,16 @@ impl Form {
         let start = self.text.len();
         push_encoded(&mut self.text, name);
         self.names.push(start..self.text.len());
+        self.seen |= Self::bit(name);
         self.text.push('=');
         push_encoded(&mut self.text, value);
     }
 
     /// Whether there is a pair of this name.
     pub(crate) fn has(&self, name: &str) -> bool {
+        if self.seen & Self::bit(name) == 0 {
+            return false;
+        }
         let name = encoded(name);
         self.names.iter().any(|place| self.text[place.clone()] == *name)
     }

@@ -84,8 +84,6 @@ impl SecretBytes {
 }
 
 impl Drop for SecretBytes {
-    // Tokens are dropped in many places, and would each be wiped by code of their own.
-    #[inline(never)]
     fn drop(&mut self) {
         // `Zeroizing` would do it byte by byte, which takes longer than to read a token.
         self.0.resize(self.0.capacity(), 0);

@@ -165,7 +165,7 @@ fn url_of(uri: &http::Uri) -> Result<Url, HttpError> {
         static LAST: RefCell<Vec<(http::Uri, Url)>> = const { RefCell::new(Vec::new()) };
     }
     LAST.with_borrow_mut(|last| {
-        if let Some((_, url)) = last.iter().find(|(known, _)| known == uri) {
+        if let Some((_, url)) = last.iter().find(|(known, _)| is_written_as(known, uri)) {
             return Ok(url.clone());
         }
         let url = Url::parse(&uri.to_string())
@@ -177,6 +177,12 @@ fn url_of(uri: &http::Uri) -> Result<Url, HttpError> {
         }
         Ok(url)
     })
+}
+
+/// Whether both are the same text, which is told faster than that they mean the same.
+fn is_written_as(a: &http::Uri, b: &http::Uri) -> bool {
+    let [own, other] = [a, b].map(|uri| uri.authority().map(|authority| authority.as_str()));
+    own == other && a.scheme() == b.scheme() && a.path_and_query() == b.path_and_query()
 }
 
 /// Sends through the middleware of the given client. It must not follow redirects; a reply that took one is refused.

@@ -61,7 +61,7 @@ impl OAuth2 {
                 .chain(code_verifier.map(|verifier| ("code_verifier", verifier.expose())))
                 .chain(extra.iter().copied());
             let call = client.grant(Operation::GET_ACCESS_TOKEN, &client.endpoints().token).form(form);
-            call.send().await?.token(client.spec().token_at)
+            call.sent().await?.token(client.spec().token_at)
         })
     }
 
@@ -89,7 +89,7 @@ impl OAuth2 {
                 .map_err(|problem| self.error(operation, ErrorKind::Configuration(problem)))?;
             let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token), ("scope", &scope)];
             let call = client.grant(operation, endpoint).form(form);
-            let token = call.send().await?.token(client.spec().token_at)?;
+            let token = call.sent().await?.token(client.spec().token_at)?;
             let mut token = token.or_refresh_token(refresh_token);
             if let Some(protocol) = client.any_protocol() {
                 protocol.check_refresh(&client, &mut token).await?;

@@ -128,11 +128,14 @@ pub fn all(world: &mut World) -> Result<Row> {
         eprintln!("  {:.0} ms for each further provider", added.last().unwrap_or(&0.0) / 1e6);
     }
     let added = Spread::of(added);
+    let empty = programs.bare_package("", rounds)?;
+    let constants = programs.bare_package(CONSTANTS, rounds)?;
     let (small, large) = (programs.release_size(TWO)?, programs.release_size(ALL)?);
     let each = (large - small) / count;
     let line = |what: &str, value: String| vec![what.to_owned(), value];
-    let spread =
-        format!("{} ({}–{})", shown_time(added.median), shown_time(added.low), shown_time(added.high));
+    let shown =
+        |time: Spread| format!("{} ({}–{})", shown_time(time.median), shown_time(time.low), shown_time(time.high));
+    let spread = shown(added);
     Ok(Row {
         id: "catalogue",
         title: "The whole catalogue",
@@ -140,7 +143,9 @@ pub fn all(world: &mut World) -> Result<Row> {
             "A program with `oauth-clients` and the features `github` and `google`, beside the same one with `all`, which builds \
              {count} provider packages more. Once everything is built, the facade, the program and those packages are built anew, \
              {rounds} times in turn: the difference is theirs. CPU is of the dev profile, sizes are of stripped programs in the \
-             release profile. {AS_FROM_THE_REGISTRY}"
+             release profile. {AS_FROM_THE_REGISTRY} The last two lines are what Cargo and rustc take for a package, whatever is in \
+             it: one that depends on `oauth-core` and is empty, and one that has the constants of a provider and a struct around \
+             `OAuth2` that derives `Clone` and `Debug`, without a function of its own; {BARE_PACKAGES} of each were built."
         ),
         tables: vec![Table {
             title: String::new(),
@@ -150,6 +155,8 @@ pub fn all(world: &mut World) -> Result<Row> {
                 line("program, release", format!("{:.1} KB", each / 1e3)),
                 line("program with two providers", mebibytes(small)),
                 line("program with all", format!("{} ({:.2} ×)", mebibytes(large), large / small)),
+                line("build CPU of an empty package", shown(empty)),
+                line("build CPU of a package of constants and one struct", shown(constants)),
             ],
             bars: Vec::new(),
             unit: String::new(),
@@ -161,11 +168,28 @@ pub fn all(world: &mut World) -> Result<Row> {
     })
 }
 
+/// How many packages are built to know what one takes.
+const BARE_PACKAGES: usize = 10;
+
+/// The least that can be called a provider.
+const CONSTANTS: &str = r#"
+pub use oauth_core;
+use oauth_core::Spec;
+
+pub const SPEC: Spec = Spec { name: "bare", authorize: "https://bare.example/authorize", ..Spec::RFC6749 };
+
+#[derive(Clone, Debug)]
+pub struct BareOAuth2 {
+    oauth2: oauth_core::OAuth2,
+}
+"#;
+
 fn mebibytes(bytes: f64) -> String {
     format!("{:.2} MiB", bytes / 1024.0 / 1024.0)
 }
 
 struct Programs {
+    repository: PathBuf,
     manifest: PathBuf,
     scratch: PathBuf,
 }
@@ -173,6 +197,7 @@ struct Programs {
 impl Programs {
     fn new(world: &World) -> Result<Self> {
         let programs = Self {
+            repository: world.repository.clone(),
             manifest: world.repository.join("xtask/bench/programs/Cargo.toml"),
             scratch: world.scratch.join("build"),
         };
@@ -231,6 +256,47 @@ impl Programs {
             .arg(&folder)
             .env("CARGO_PROFILE_RELEASE_STRIP", "symbols"))?;
         Ok(fs::metadata(folder.join("release").join(program))?.len() as f64)
+    }
+
+    /// The processor time that a package with this source takes, in nanoseconds: that of a few of them, without that of the
+    /// package that depends on them.
+    fn bare_package(&self, source: &str, rounds: usize) -> Result<Spread> {
+        const WHOLE: &str = "bare";
+        let folder = self.scratch.join("bare");
+        let core = self.repository.join("crates/oauth-core");
+        let names: Vec<_> = (0..BARE_PACKAGES).map(|at| format!("{WHOLE}-{at}")).collect();
+        let package = |name: &str, dependencies: String, source: &str| -> Result<()> {
+            let source_folder = folder.join(name).join("src");
+            fs::create_dir_all(&source_folder)?;
+            fs::write(source_folder.join("lib.rs"), source)?;
+            let manifest = format!(
+                "[package]\nname = {name:?}\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[dependencies]\n{dependencies}"
+            );
+            Ok(fs::write(folder.join(name).join("Cargo.toml"), manifest)?)
+        };
+        for name in &names {
+            package(name, format!("oauth-core = {{ path = {core:?} }}\n"), source)?;
+        }
+        let all = names.iter().map(|name| format!("{name} = {{ path = \"../{name}\" }}\n")).collect();
+        package(WHOLE, all, "")?;
+        fs::write(folder.join("Cargo.toml"), "[workspace]\nresolver = \"3\"\nmembers = [\"bare*\"]\n")?;
+        // The same versions as everywhere else in the row, which are here already.
+        fs::copy(self.manifest.with_file_name("Cargo.lock"), folder.join("Cargo.lock"))?;
+        let bare = Self {
+            repository: self.repository.clone(),
+            manifest: folder.join("Cargo.toml"),
+            scratch: self.scratch.clone(),
+        };
+        let mut each = Vec::new();
+        bare.build(WHOLE, "bare-target")?;
+        for _ in 0..rounds {
+            bare.forget("bare-target", &[WHOLE])?;
+            let base = bare.build(WHOLE, "bare-target")?;
+            let further: Vec<&str> = names.iter().map(|name| &**name).chain([WHOLE]).collect();
+            bare.forget("bare-target", &further)?;
+            each.push((bare.build(WHOLE, "bare-target")? - base) / BARE_PACKAGES as f64);
+        }
+        Ok(Spread::of(each))
     }
 
     /// How many packages a program builds beside itself.
