@@ -419,6 +419,17 @@ async fn github_revokes_by_deleting_and_renders_booleans() {
     assert_eq!((value(&query, "allow_signup"), value(&query, "login")), (Some("false"), Some("ada")));
     assert_eq!(value(&query, "prompt"), None);
     assert!(GitHubOAuth2::new("id", "s").with_enterprise_server("http://ghe.example").is_err());
+    // Hosts of servers often begin as github.com does.
+    for base_url in ["https://github.company.example", "https://ghe.example/below/"] {
+        let server = GitHubOAuth2::new("id", "s").with_enterprise_server(base_url).unwrap();
+        let (endpoints, base_url) = (server.oauth2().endpoints(), base_url.trim_end_matches('/'));
+        assert_eq!(endpoints.authorize, format!("{base_url}/login/oauth/authorize"));
+        assert_eq!(endpoints.token, format!("{base_url}/login/oauth/access_token"));
+        assert_eq!(endpoints.revoke, Some(format!("{base_url}/api/v3/applications/id/token").into()));
+        assert_eq!(endpoints.profile, Some(format!("{base_url}/api/v3/user").into()));
+        assert_eq!(endpoints.other("emails").unwrap(), format!("{base_url}/api/v3/user/emails"));
+        assert_eq!(endpoints.device_authorization, Some(format!("{base_url}/login/device/code").into()));
+    }
 }
 
 #[tokio::test]

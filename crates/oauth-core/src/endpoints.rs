@@ -76,8 +76,9 @@ impl Endpoints {
     #[must_use]
     pub fn rebased(self, from: &str, to: &str) -> Self {
         self.map(|url| match url.strip_prefix(from) {
-            Some(path) => format!("{to}{path}"),
-            None => url.to_owned(),
+            // `https://github.community` does not stand below `https://github.com`.
+            Some(path) if path.is_empty() || path.starts_with('/') => format!("{to}{path}"),
+            _ => url.to_owned(),
         })
     }
 
@@ -237,6 +238,20 @@ mod tests {
             assert!(check_url(bad, false).is_err(), "{bad}");
         }
         assert!(check_url("http://as.example/token", true).is_ok());
+    }
+
+    #[test]
+    fn only_what_stands_below_a_base_url_moves_below_another() {
+        let endpoints = Endpoints {
+            authorize: "https://as.example/auth".into(),
+            token: "https://as.example".into(),
+            profile: Some("https://as.example.org/me".into()),
+            ..Endpoints::default()
+        };
+        let moved = endpoints.rebased("https://as.example", "https://as.example.com/p");
+        assert_eq!(moved.authorize, "https://as.example.com/p/auth");
+        assert_eq!(moved.token, "https://as.example.com/p");
+        assert_eq!(moved.profile.as_deref(), Some("https://as.example.org/me"));
     }
 
     #[test]

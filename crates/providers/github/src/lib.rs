@@ -94,7 +94,7 @@ impl GitHubOAuth2 {
         self.oauth2.set_issuer(format!("{base_url}/login/oauth"));
         let api = format!("{base_url}/api/v3");
         Ok(self.with_endpoints(|all| {
-            all.rebased("https://api.github.com", &api).rebased("https://github.com", base_url)
+            all.rebased("https://github.com", base_url).rebased("https://api.github.com", &api)
         }))
     }
 
