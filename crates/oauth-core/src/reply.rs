@@ -135,11 +135,11 @@ impl Reply {
 
     /// The error for a reply that lacks what the operation needs. It keeps the body.
     pub fn malformed(&self, reason: impl Into<String>) -> Error {
-        self.useless(&reason.into())
+        self.unusable(&reason.into())
     }
 
     #[cold]
-    fn useless(&self, reason: &str) -> Error {
+    fn unusable(&self, reason: &str) -> Error {
         self.error(ErrorKind::MalformedReply { reason: shown(reason), reply: self.failed() })
     }
 
