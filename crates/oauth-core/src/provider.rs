@@ -174,7 +174,7 @@ pub trait Provider: AsProvider + fmt::Debug + Send + Sync {
     }
 
     /// Completes an identity with what the [`Spec`](crate::Spec) has no words for: a name in two pieces, an address for which
-    /// nobody vouches. [`get_identity`](Self::get_identity) ends with it.
+    /// nobody vouches. [`get_identity`](Self::get_identity) ends with it, unless the provider has one of its own.
     fn complete_identity(&self, _identity: &mut Identity) {}
 
     /// Sends all requests with this HTTP client: `reqwest::Client`, or whatever implements [`HttpClient`].
