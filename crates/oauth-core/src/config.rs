@@ -109,14 +109,8 @@ impl ProviderConfig {
             .ok_or_else(|| Error::configuration("oauth2", format!("the setting {name} is missing")))
     }
 
-    /// The client with the settings that every provider knows.
-    #[must_use]
-    pub fn applied_to<P: Provider>(&self, mut client: P) -> P {
-        self.apply_to(client.oauth2_mut());
-        client
-    }
-
-    fn apply_to(&self, client: &mut OAuth2) {
+    /// Gives a client the settings that every provider knows.
+    pub fn apply_to(&self, client: &mut OAuth2) {
         if let Some(http) = &self.http_client {
             client.set_http_client(http.clone());
         }
@@ -216,7 +210,7 @@ pub trait Configure: Provider + Sized {
     /// The settings that it knows beside those of every provider.
     const PARAMETERS: &'static [&'static str] = &[];
 
-    /// Makes the client and gives it the settings of every provider with [`ProviderConfig::applied_to`].
+    /// Makes the client and gives it the settings of every provider with [`ProviderConfig::apply_to`].
     ///
     /// # Errors
     ///
@@ -240,7 +234,8 @@ impl Configure for OAuth2 {
         endpoints.profile = config.parameter("profile_endpoint").map(Into::into);
         client.set_endpoints(endpoints);
         client.check_endpoints()?;
-        Ok(config.applied_to(client))
+        config.apply_to(&mut client);
+        Ok(client)
     }
 }
 

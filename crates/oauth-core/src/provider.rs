@@ -363,14 +363,15 @@ macro_rules! configure {
 
             fn from_config(config: &$crate::ProviderConfig) -> $crate::Result<Self> {
                 let (client_id, client_secret) = config.credentials(Self::PARAMETERS)?;
-                let client = Self::new(client_id, client_secret);
+                let mut client = Self::new(client_id, client_secret);
+                config.apply_to(&mut client.oauth2);
                 $(
                     let client = match config.parameter(stringify!($setting)) {
                         Some(value) => client.$with(&value)?,
                         None => client,
                     };
                 )*
-                Ok(config.applied_to(client))
+                Ok(client)
             }
         }
     };

@@ -87,51 +87,41 @@ impl Configure for OpenID {
         if let Some(url) = config.parameter("discovery_url") {
             discovery = discovery.with_document_url(url);
         }
-        Ok(config.applied_to(discovery.client(client_id, client_secret)?))
+        let mut client = discovery.client(client_id, client_secret)?;
+        config.apply_to(&mut client.oauth2);
+        Ok(client)
     }
 }
+
+// Neither of these is generic, so that they are compiled once, and not in the crate of each provider.
 
 /// A client of the provider that a [`Spec`] describes, endpoints and keys included: what [`client!`](crate::client) makes.
 #[must_use]
 pub fn client_of(
     spec: &Spec,
     rules: fn() -> Rules,
-    client_id: impl Into<String>,
-    client_secret: impl Into<ClientSecret>,
+    client_id: String,
+    client_secret: ClientSecret,
 ) -> OAuth2 {
-    of_spec(spec, rules, client_id.into(), client_secret.into())
-}
-
-/// The same for a provider whose endpoints and keys are in the metadata of this issuer.
-///
-/// # Errors
-///
-/// As [`Discovery::client`].
-pub fn client_at(
-    issuer: String,
-    spec: &Spec,
-    rules: fn() -> Rules,
-    client_id: impl Into<String>,
-    client_secret: impl Into<ClientSecret>,
-) -> Result<OAuth2> {
-    of_issuer(issuer, spec, rules, client_id.into(), client_secret.into())
-}
-
-// What follows is compiled once, and not in the crate of each provider.
-
-fn of_spec(spec: &Spec, rules: fn() -> Rules, client_id: String, client_secret: ClientSecret) -> OAuth2 {
     let mut client = OAuth2::from_spec(spec, client_id, client_secret);
     client.set_protocol(OpenIDConnect::new(Source::Spec, rules()));
     client
 }
 
-fn of_issuer(
-    issuer: String,
+/// The same for a provider whose endpoints and keys are in the metadata of this issuer. If there is none, because a text that it
+/// is made of was refused, that error is given back in the provider's name.
+///
+/// # Errors
+///
+/// The issuer's, and as [`Discovery::client`].
+pub fn client_at(
+    issuer: Result<String>,
     spec: &Spec,
     rules: fn() -> Rules,
     client_id: String,
     client_secret: ClientSecret,
 ) -> Result<OAuth2> {
+    let issuer = issuer.map_err(|error| error.at(spec.name))?;
     Discovery::new(issuer).client_of(spec, rules(), client_id, client_secret)
 }
 
@@ -206,7 +196,7 @@ macro_rules! client {
                     $(let usual = { let _ = usual; $rules };)?
                     usual
                 };
-                Self { oauth2: $crate::client_of(&$SPEC, rules, client_id, client_secret) }
+                Self { oauth2: $crate::client_of(&$SPEC, rules, client_id.into(), client_secret.into()) }
             }
         }
 
@@ -234,12 +224,20 @@ macro_rules! client {
                 client_secret: impl Into<$crate::oauth_core::ClientSecret>,
                 $($parameter: &str),+
             ) -> $crate::oauth_core::Result<Self> {
+                Self::made(client_id.into(), client_secret.into(), $($parameter),+)
+            }
+
+            fn made(
+                client_id: ::std::string::String,
+                client_secret: $crate::oauth_core::ClientSecret,
+                $($parameter: &str),+
+            ) -> $crate::oauth_core::Result<Self> {
                 let rules = || {
                     let usual = $crate::Rules::new().openid_always();
                     $(let usual = { let _ = usual; $rules };)?
                     usual
                 };
-                let issuer = $issuer($($parameter),+).map_err(|error| error.at($SPEC.name))?;
+                let issuer = $issuer($($parameter),+);
                 Ok(Self { oauth2: $crate::client_at(issuer, &$SPEC, rules, client_id, client_secret)? })
             }
         }
@@ -252,7 +250,9 @@ macro_rules! client {
             ) -> $crate::oauth_core::Result<Self> {
                 let (client_id, client_secret) = config.credentials(Self::PARAMETERS)?;
                 $(let $parameter = config.required(stringify!($parameter))?;)+
-                Ok(config.applied_to(Self::new(client_id, client_secret, $(&$parameter),+)?))
+                let mut client = Self::made(client_id.to_owned(), client_secret, $(&$parameter),+)?;
+                config.apply_to(&mut client.oauth2);
+                Ok(client)
             }
         }
     };

@@ -122,6 +122,8 @@ impl Configure for AppleOAuth2 {
             _ => return wrong("set private_key_file or private_key_env, one of the two".to_owned()),
         };
         let secret = AppleSecret::new(config.required("team_id")?, config.required("key_id")?, &key)?;
-        Ok(config.applied_to(Self::new(&*config.client_id, secret)))
+        let mut client = Self::new(&*config.client_id, secret);
+        config.apply_to(&mut client.oauth2);
+        Ok(client)
     }
 }

@@ -1,10 +1,13 @@
 use std::fmt;
 
-use base64::{Engine, engine::general_purpose::STANDARD};
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
+use jsonwebtoken::{Algorithm, EncodingKey, crypto};
 use oauth_core::{
     ClientSecret, Error, OffsetDateTime, Result, Secret, SecretSource, SecretSourceError, async_trait,
-    serde_json::json,
+    serde_json::{Value, json},
 };
 
 use crate::SPEC;
@@ -52,8 +55,7 @@ impl AppleSecret {
     }
 
     fn sign(&self, client_id: &str) -> jsonwebtoken::errors::Result<String> {
-        let mut header = Header::new(Algorithm::ES256);
-        header.kid = Some(self.key_id.clone());
+        let header = json!({ "typ": "JWT", "alg": "ES256", "kid": self.key_id });
         let now = OffsetDateTime::now_utc().unix_timestamp();
         let claims = json!({
             "iss": self.team_id,
@@ -62,7 +64,10 @@ impl AppleSecret {
             "aud": SPEC.issuer,
             "sub": client_id,
         });
-        jsonwebtoken::encode(&header, &claims, &self.key)
+        // `jsonwebtoken::encode` is generic, and would be compiled here with all that a header can hold.
+        let encoded = |part: Value| URL_SAFE_NO_PAD.encode(part.to_string());
+        let message = format!("{}.{}", encoded(header), encoded(claims));
+        Ok(format!("{message}.{}", crypto::sign(message.as_bytes(), &self.key, Algorithm::ES256)?))
     }
 }
 

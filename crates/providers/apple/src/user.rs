@@ -1,7 +1,6 @@
 use std::fmt;
 
-use oauth_core::{Callback, serde_json};
-use serde::Deserialize;
+use oauth_core::{Callback, serde_json::Value};
 
 /// The name that Apple sends with the callback of a user's first sign-in, and never again: store it then.
 ///
@@ -20,18 +19,22 @@ impl AppleUser {
     /// The name in a callback; `None` when it holds none, as from the second sign-in on.
     #[must_use]
     pub fn from_callback(callback: &Callback) -> Option<Self> {
-        let Name { first_name, last_name } = serde_json::from_str::<User>(callback.get("user")?).ok()?.name?;
-        let full = |name: Option<String>| name.filter(|name| !name.trim().is_empty());
-        let user = Self { first_name: full(first_name), last_name: full(last_name) };
+        let user: Value = callback.get("user")?.parse().ok()?;
+        let name = |part: &str| {
+            let name = user.pointer(part)?.as_str()?;
+            (!name.trim().is_empty()).then(|| name.to_owned())
+        };
+        let user = Self { first_name: name("/name/firstName"), last_name: name("/name/lastName") };
         (user != Self::default()).then_some(user)
     }
 
     /// Both names with a space between them, or the one that is there.
     #[must_use]
     pub fn name(&self) -> String {
-        let names: Vec<_> =
-            [&self.first_name, &self.last_name].into_iter().flatten().map(String::as_str).collect();
-        names.join(" ")
+        match (&self.first_name, &self.last_name) {
+            (Some(first), Some(last)) => format!("{first} {last}"),
+            (one, other) => one.as_ref().or(other.as_ref()).cloned().unwrap_or_default(),
+        }
     }
 }
 
@@ -40,16 +43,4 @@ impl fmt::Debug for AppleUser {
         // Personal data has no place in logs.
         f.debug_struct("AppleUser").finish_non_exhaustive()
     }
-}
-
-#[derive(Deserialize)]
-struct User {
-    name: Option<Name>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Name {
-    first_name: Option<String>,
-    last_name: Option<String>,
 }

@@ -44,7 +44,8 @@ impl OktaOAuth2 {
         client_secret: impl Into<ClientSecret>,
         domain: &str,
     ) -> Result<Self> {
-        Self::at(format!("https://{}", host(domain)?), client_id, client_secret)
+        let issuer = parameter::host("domain", domain).map(|host| format!("https://{host}"));
+        Self::at(issuer, client_id.into(), client_secret.into())
     }
 
     /// A client of a custom authorization server, such as `default`, whose issuer is `https://{domain}/oauth2/{id}`.
@@ -58,23 +59,17 @@ impl OktaOAuth2 {
         domain: &str,
         authorization_server_id: &str,
     ) -> Result<Self> {
-        let id = parameter::segment("authorization_server_id", authorization_server_id)
-            .map_err(|error| error.at(SPEC.name))?;
-        Self::at(format!("https://{}/oauth2/{id}", host(domain)?), client_id, client_secret)
+        let issuer = parameter::host("domain", domain).and_then(|host| {
+            let id = parameter::segment("authorization_server_id", authorization_server_id)?;
+            Ok(format!("https://{host}/oauth2/{id}"))
+        });
+        Self::at(issuer, client_id.into(), client_secret.into())
     }
 
-    fn at(
-        issuer: String,
-        client_id: impl Into<String>,
-        client_secret: impl Into<ClientSecret>,
-    ) -> Result<Self> {
+    fn at(issuer: Result<String>, client_id: String, client_secret: ClientSecret) -> Result<Self> {
         let rules = || Rules::new().openid_always();
         Ok(Self { oauth2: oauth_openid::client_at(issuer, &SPEC, rules, client_id, client_secret)? })
     }
-}
-
-fn host(domain: &str) -> Result<&str> {
-    parameter::host("domain", domain).map_err(|error| error.at(SPEC.name))
 }
 
 impl Provider for OktaOAuth2 {
@@ -87,9 +82,11 @@ impl Configure for OktaOAuth2 {
     fn from_config(config: &ProviderConfig) -> Result<Self> {
         let (id, secret) = config.credentials(Self::PARAMETERS)?;
         let domain = config.required("domain")?;
-        Ok(config.applied_to(match config.parameter("authorization_server_id") {
+        let mut client = match config.parameter("authorization_server_id") {
             Some(server) => Self::custom(id, secret, &domain, &server)?,
             None => Self::new(id, secret, &domain)?,
-        }))
+        };
+        config.apply_to(&mut client.oauth2);
+        Ok(client)
     }
 }

@@ -147,7 +147,8 @@ impl Configure for ShopifyOAuth2 {
         if let Some(version) = config.parameter("api_version") {
             client = client.with_api_version(&version)?;
         }
-        Ok(config.applied_to(client))
+        config.apply_to(&mut client.oauth2);
+        Ok(client)
     }
 }
 
