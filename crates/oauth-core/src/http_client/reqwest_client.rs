@@ -2,7 +2,6 @@
 
 use std::{
     cell::RefCell,
-    pin::Pin,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -11,7 +10,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use reqwest::Url;
 
-use crate::{endpoints::is_loopback, error::Error};
+use crate::{boxed::BoxFuture, endpoints::is_loopback, error::Error};
 
 use super::{Body, CONNECT_TIMEOUT, HttpClient, HttpError, HttpErrorKind, MAX_REPLY_BYTES, REQUEST_TIMEOUT};
 
@@ -53,9 +52,12 @@ impl DefaultClient {
     }
 }
 
-// Written as `async_trait` would write it, but for the request, which its futures hold twice.
+// Written as `async_trait` would write it, but for the request, which its futures would hold twice.
 impl HttpClient for DefaultClient {
-    fn send<'c, 's>(&'c self, request: http::Request<Bytes>) -> Sending<'s>
+    fn send<'c, 's>(
+        &'c self,
+        request: http::Request<Bytes>,
+    ) -> BoxFuture<'s, Result<http::Response<Bytes>, HttpError>>
     where
         'c: 's,
         Self: 's,
@@ -64,11 +66,11 @@ impl HttpClient for DefaultClient {
             true => &self.loopback,
             false => &self.client,
         };
-        Box::pin(send(client, request, Bytes::into))
+        let sent = execute(client, request, Bytes::into);
+        // These clients follow no redirect, so there is no need to look where the reply comes from.
+        Box::pin(async move { read(sent?.await.map_err(failed)?).await })
     }
 }
-
-type Sending<'s> = Pin<Box<dyn Future<Output = Result<http::Response<Bytes>, HttpError>> + Send + 's>>;
 
 /// A client with this library's defaults and your changes: a proxy, other time limits, headers, certificates.
 ///
@@ -131,29 +133,26 @@ fn with_tls(builder: reqwest::ClientBuilder) -> Result<reqwest::ClientBuilder, S
 #[async_trait]
 impl HttpClient for reqwest::Client {
     async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, HttpError> {
+        let asked = url_of(request.uri())?;
         // A body that cannot be replayed is what keeps a client with redirects on from posting a secret to another host.
-        send(self, request, |body| reqwest::Body::wrap(Full::new(body))).await
+        let reply = execute(self, request, |body| reqwest::Body::wrap(Full::new(body)))?.await;
+        read(of(&asked, reply.map_err(failed)?)?).await
     }
 }
 
-fn send(
+/// Begins to send a request.
+fn execute(
     client: &reqwest::Client,
     request: http::Request<Bytes>,
     body_of: fn(Bytes) -> reqwest::Body,
-) -> impl Future<Output = Result<http::Response<Bytes>, HttpError>> + Send + use<> {
+) -> Result<impl Future<Output = reqwest::Result<reqwest::Response>> + use<>, HttpError> {
     let (parts, body) = request.into_parts();
-    let sent = url_of(&parts.uri).map(|url| {
-        let mut request = reqwest::Request::new(parts.method, url.clone());
-        *request.headers_mut() = parts.headers;
-        if !body.is_empty() {
-            *request.body_mut() = Some(body_of(body));
-        }
-        (url, client.execute(request))
-    });
-    async move {
-        let (asked, reply) = sent?;
-        read(&asked, reply.await.map_err(failed)?).await
+    let mut request = reqwest::Request::new(parts.method, url_of(&parts.uri)?);
+    *request.headers_mut() = parts.headers;
+    if !body.is_empty() {
+        *request.body_mut() = Some(body_of(body));
     }
+    Ok(client.execute(request))
 }
 
 /// The URL as reqwest wants it.
@@ -198,28 +197,38 @@ impl HttpClient for reqwest_middleware::ClientWithMiddleware {
                 HttpError::new(HttpErrorKind::Other).caused_by(error)
             }
         })?;
-        read(&asked, reply).await
+        read(of(&asked, reply)?).await
     }
 }
 
-async fn read(asked: &Url, mut reply: reqwest::Response) -> Result<http::Response<Bytes>, HttpError> {
-    let status = reply.status();
-    if reply.url() != asked {
-        return Err(HttpError::new(HttpErrorKind::Redirected).with_status(status));
+/// The reply, unless it comes from elsewhere than where the request was sent.
+fn of(asked: &Url, reply: reqwest::Response) -> Result<reqwest::Response, HttpError> {
+    match reply.url() == asked {
+        true => Ok(reply),
+        false => Err(HttpError::new(HttpErrorKind::Redirected).with_status(reply.status())),
     }
-    let too_large = || HttpError::new(HttpErrorKind::TooLarge).with_status(status);
-    if reply.content_length().is_some_and(|length| length > MAX_REPLY_BYTES as u64) {
-        return Err(too_large());
+}
+
+/// Reads the whole reply.
+#[expect(clippy::manual_async_fn, reason = "an `async fn` holds the reply twice")]
+fn read(
+    mut reply: reqwest::Response,
+) -> impl Future<Output = Result<http::Response<Bytes>, HttpError>> + Send {
+    async move {
+        let status = reply.status();
+        let too_large = || HttpError::new(HttpErrorKind::TooLarge).with_status(status);
+        if reply.content_length().is_some_and(|length| length > MAX_REPLY_BYTES as u64) {
+            return Err(too_large());
+        }
+        let mut body = Body::default();
+        while let Some(piece) = reply.chunk().await.map_err(|error| failed(error).with_status(status))? {
+            body.push(piece).map_err(|_| too_large())?;
+        }
+        let mut whole = http::Response::new(body.finish());
+        *whole.status_mut() = status;
+        *whole.headers_mut() = std::mem::take(reply.headers_mut());
+        Ok(whole)
     }
-    let headers = std::mem::take(reply.headers_mut());
-    let mut body = Body::default();
-    while let Some(piece) = reply.chunk().await.map_err(|error| failed(error).with_status(status))? {
-        body.push(piece).map_err(|_| too_large())?;
-    }
-    let mut whole = http::Response::new(body.finish());
-    *whole.status_mut() = status;
-    *whole.headers_mut() = headers;
-    Ok(whole)
 }
 
 fn failed(error: reqwest::Error) -> HttpError {
