@@ -8,6 +8,7 @@ mod axum_openid;
 mod axum_sign_in;
 mod bad_replies;
 mod browser;
+mod certificates;
 mod discovery;
 mod facade;
 mod httpx_oauth;

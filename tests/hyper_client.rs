@@ -10,7 +10,6 @@ use std::{
 
 use oauth_core::{
     Error, ErrorClass, ErrorKind, HttpErrorKind, HyperClient, MAX_REPLY_BYTES, OAuth2, Provider,
-    rustls::{ClientConfig, RootCertStore, ServerConfig, crypto::ring, pki_types::PrivatePkcs8KeyDer},
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -20,8 +19,8 @@ use tokio::{
 const REDIRECT_URI: &str = "https://app.example/cb";
 
 /// A server that answers each request on each connection with the same bytes, and counts both.
-struct Server {
-    address: String,
+pub(crate) struct Server {
+    pub(crate) address: String,
     connections: Arc<AtomicUsize>,
     requests: Arc<AtomicUsize>,
 }
@@ -31,7 +30,10 @@ impl Server {
         Self::start_with(reply, None).await
     }
 
-    async fn start_with(reply: impl Into<Vec<u8>>, tls: Option<tokio_rustls::TlsAcceptor>) -> Self {
+    pub(crate) async fn start_with(
+        reply: impl Into<Vec<u8>>,
+        tls: Option<tokio_rustls::TlsAcceptor>,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let (connections, requests) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
@@ -56,7 +58,7 @@ impl Server {
         server
     }
 
-    fn requests(&self) -> usize {
+    pub(crate) fn requests(&self) -> usize {
         self.requests.load(Ordering::SeqCst)
     }
 }
@@ -72,7 +74,7 @@ async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, requests: &Atom
     }
 }
 
-fn ok(body: &str) -> String {
+pub(crate) fn ok(body: &str) -> String {
     format!(
         "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
@@ -89,7 +91,7 @@ async fn exchange(server: &Server) -> Result<String, Error> {
     Ok(client.get_access_token("c", REDIRECT_URI, None, &[]).await?.access_token().to_owned())
 }
 
-fn transport(error: &Error) -> HttpErrorKind {
+pub(crate) fn transport(error: &Error) -> HttpErrorKind {
     match error.kind() {
         ErrorKind::Transport(cause) => cause.kind(),
         other => panic!("{other:?}"),
@@ -133,7 +135,7 @@ async fn tk_16_a_redirect_is_not_followed() {
 }
 
 #[tokio::test]
-async fn a_reply_larger_than_the_limit_is_not_read_to_its_end() {
+async fn tk_17_a_reply_larger_than_the_limit_is_not_read_to_its_end() {
     let declared = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", MAX_REPLY_BYTES + 1);
     let mut endless = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".to_owned();
     for _ in 0..=MAX_REPLY_BYTES / 0x10000 {
@@ -182,37 +184,4 @@ async fn plain_http_is_for_this_machine_only_and_a_closed_port_is_no_connection(
     let closed = client_of(&format!("http://{closed}/token"));
     let error = closed.get_access_token("c", REDIRECT_URI, None, &[]).await.unwrap_err();
     assert_eq!(transport(&error), HttpErrorKind::Connect);
-}
-
-#[tokio::test]
-async fn a_certificate_that_nobody_vouches_for_is_refused_before_anything_is_sent() {
-    let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let certificate = certified.cert.der().clone();
-    let key = PrivatePkcs8KeyDer::from(certified.signing_key.serialize_der());
-    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.clone()], key.into())
-        .unwrap();
-    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
-    let server = Server::start_with(ok(r#"{"access_token":"AT"}"#), Some(acceptor)).await;
-    let endpoint = format!("https://{}/token", server.address.replace("127.0.0.1", "localhost"));
-
-    let strangers = client(endpoint.clone(), HyperClient::new().unwrap());
-    let error = strangers.get_access_token("c", REDIRECT_URI, None, &[]).await.unwrap_err();
-    assert_eq!(transport(&error), HttpErrorKind::Connect);
-    assert!(error.to_string().contains("certificate"), "{error}");
-    assert_eq!(server.requests(), 0);
-
-    let mut roots = RootCertStore::empty();
-    roots.add(certificate).unwrap();
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let friends = client(endpoint, HyperClient::with_tls(config));
-    let token = friends.get_access_token("c", REDIRECT_URI, None, &[]).await.unwrap();
-    assert_eq!(token.access_token(), "AT");
 }

@@ -175,6 +175,15 @@ pub use reqwest_client::reqwest_client;
 #[cfg(feature = "hyper")]
 pub use hyper_client::HyperClient;
 
+#[cfg(all(
+    not(target_os = "android"),
+    any(
+        feature = "hyper",
+        all(feature = "rustls-ring", not(feature = "rustls-aws-lc-rs"), not(feature = "native-tls"))
+    )
+))]
+pub use tls::tls_trusting;
+
 /// Without an HTTP library there is no default.
 #[cfg(not(feature = "reqwest"))]
 pub(crate) fn shared() -> Result<Arc<dyn HttpClient>, String> {

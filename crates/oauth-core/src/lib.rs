@@ -92,6 +92,14 @@ pub use http;
 pub use http_client::HyperClient;
 #[cfg(feature = "reqwest")]
 pub use http_client::reqwest_client;
+#[cfg(all(
+    not(target_os = "android"),
+    any(
+        feature = "hyper",
+        all(feature = "rustls-ring", not(feature = "rustls-aws-lc-rs"), not(feature = "native-tls"))
+    )
+))]
+pub use http_client::tls_trusting;
 pub use http_client::{
     CONNECT_TIMEOUT, HttpClient, HttpError, HttpErrorKind, MAX_REPLY_BYTES, REQUEST_TIMEOUT,
 };
@@ -108,7 +116,7 @@ pub use provider::{AsProvider, Provider};
 pub use reply::Reply;
 #[cfg(feature = "reqwest")]
 pub use reqwest;
-#[cfg(feature = "hyper")]
+#[cfg(any(feature = "hyper", feature = "rustls-ring"))]
 pub use rustls;
 pub use sealer::{Opened, SealError, Sealer, SealingKey};
 pub use secret::{ClientSecret, Secret, SecretSource, SecretSourceError, same_secret};

@@ -72,7 +72,7 @@ impl HttpClient for DefaultClient {
     }
 }
 
-/// A client with this library's defaults and your changes: a proxy, other time limits, headers, certificates.
+/// A client with this library's defaults and your changes: a proxy, other time limits, headers.
 ///
 /// ```
 /// use std::time::Duration;
@@ -86,7 +86,9 @@ impl HttpClient for DefaultClient {
 /// ```
 ///
 /// With the feature `rustls-ring`, the system's certificates are read once in a process: a program sees new ones when it is
-/// started again.
+/// started again. TLS is set up as a whole, so that what else the builder can be told of it has no effect: no further
+/// certificates, no client certificate, no versions, and no way around the verification. To change it, hand another whole to
+/// `tls_backend_preconfigured`: that of `tls_trusting` for a private authority, or rustls's `ClientConfig`.
 ///
 /// The defaults are those of the shared client: no redirects, [`CONNECT_TIMEOUT`], [`REQUEST_TIMEOUT`], and TLS by the
 /// feature that is switched on. A `reqwest::Client` that you build without this function needs one of reqwest's own TLS

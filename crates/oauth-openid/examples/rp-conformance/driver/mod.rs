@@ -13,6 +13,7 @@ use oauth_openid::{
     oauth_core::{
         ClientAuth, ClientSecret, Login, LoginOptions, OAuth2Token, Provider, ResponseMode, ResponseType,
         reqwest, reqwest_client,
+        rustls::ClientConfig,
         serde_json::{self, Value, json},
     },
     webfinger,
@@ -32,9 +33,9 @@ pub(crate) async fn run(settings: &Settings, report: &mut Report) {
 }
 
 async fn steps(settings: &Settings, report: &mut Report) -> Result<(), Stop> {
-    let certificates = settings.certificates().map_err(|problem| Stop::failed("settings", problem))?;
-    let http = reqwest_client(|defaults| trusting(defaults, &certificates)).map_err(refused("settings"))?;
-    let browser = Browser::new(|defaults| trusting(defaults, &certificates)).map_err(refused("settings"))?;
+    let tls = settings.tls().map_err(|problem| Stop::failed("settings", problem))?;
+    let http = reqwest_client(|defaults| trusting(defaults, tls.as_ref())).map_err(refused("settings"))?;
+    let browser = Browser::new(|defaults| trusting(defaults, tls.as_ref())).map_err(refused("settings"))?;
 
     let issuer = match (&settings.issuer, &settings.webfinger) {
         (Some(issuer), _) => issuer.clone(),
@@ -89,14 +90,11 @@ async fn steps(settings: &Settings, report: &mut Report) -> Result<(), Stop> {
     Ok(())
 }
 
-fn trusting(
-    mut defaults: reqwest::ClientBuilder,
-    certificates: &[reqwest::Certificate],
-) -> reqwest::ClientBuilder {
-    for certificate in certificates {
-        defaults = defaults.add_root_certificate(certificate.clone());
+fn trusting(defaults: reqwest::ClientBuilder, tls: Option<&ClientConfig>) -> reqwest::ClientBuilder {
+    match tls {
+        Some(tls) => defaults.tls_backend_preconfigured(tls.clone()),
+        None => defaults,
     }
-    defaults
 }
 
 /// The client that was given, or a new one.

@@ -1,6 +1,13 @@
 use std::{fs, path::PathBuf};
 
-use oauth_openid::oauth_core::{ResponseType, reqwest};
+use oauth_openid::oauth_core::{
+    ResponseType,
+    rustls::{
+        ClientConfig,
+        pki_types::{CertificateDer, pem::PemObject},
+    },
+    tls_trusting,
+};
 
 /// A relying party for the conformance suite of the OpenID Foundation.
 #[derive(Clone, Debug, clap::Parser)]
@@ -162,9 +169,14 @@ impl Settings {
         self.logout || self.back_channel_logout || self.front_channel_logout
     }
 
-    pub(crate) fn certificates(&self) -> Result<Vec<reqwest::Certificate>, String> {
-        let Some(path) = &self.ca_certificate else { return Ok(Vec::new()) };
-        let pem = fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
-        reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| format!("{}: {error}", path.display()))
+    /// Whom to trust, if not the system's certificates alone.
+    pub(crate) fn tls(&self) -> Result<Option<ClientConfig>, String> {
+        let Some(path) = &self.ca_certificate else { return Ok(None) };
+        let wrong = |error: String| format!("{}: {error}", path.display());
+        let pem = fs::read(path).map_err(|error| wrong(error.to_string()))?;
+        let certificates: Vec<_> = CertificateDer::pem_slice_iter(&pem)
+            .collect::<Result<_, _>>()
+            .map_err(|error| wrong(error.to_string()))?;
+        tls_trusting(certificates).map(Some).map_err(|error| wrong(error.to_string()))
     }
 }

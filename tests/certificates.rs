@@ -1,0 +1,111 @@
+//! Whom the HTTP clients believe (RFC 9325): both of them, at servers whose certificates are good, or not.
+
+use std::sync::Arc;
+
+use oauth_core::{
+    HttpClient, HttpErrorKind, HyperClient, OAuth2, Provider, reqwest_client,
+    rustls::{
+        ClientConfig, RootCertStore, ServerConfig,
+        crypto::ring,
+        pki_types::{CertificateDer, PrivatePkcs8KeyDer},
+    },
+    tls_trusting,
+};
+use rcgen::{CertificateParams, KeyPair};
+
+use crate::hyper_client::{Server, ok, transport};
+
+/// A server that is asked for as localhost, and its certificate, for whose names and times it is to blame.
+async fn server(name: &str, spoil: impl FnOnce(&mut CertificateParams)) -> (Server, CertificateDer<'static>) {
+    let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+    spoil(&mut params);
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap().der().clone();
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.clone()], PrivatePkcs8KeyDer::from(key.serialize_der()).into())
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    (Server::start_with(ok(r#"{"access_token":"AT"}"#), Some(acceptor)).await, certificate)
+}
+
+/// Settings that trust this certificate and no other.
+fn trusting(certificate: CertificateDer<'static>) -> ClientConfig {
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate).unwrap();
+    ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth()
+}
+
+/// Both clients with TLS like this.
+fn both(config: &ClientConfig) -> [Arc<dyn HttpClient>; 2] {
+    let reqwest = reqwest_client(|defaults| defaults.tls_backend_preconfigured(config.clone())).unwrap();
+    [Arc::new(reqwest), Arc::new(HyperClient::with_tls(config.clone()))]
+}
+
+async fn exchange(server: &Server, http: Option<Arc<dyn HttpClient>>) -> oauth_core::Result<String> {
+    let endpoint = format!("https://{}/token", server.address.replace("127.0.0.1", "localhost"));
+    let mut client = OAuth2::new("id", "CLIENT-SECRET", "https://as.example/authorize", endpoint);
+    if let Some(http) = http {
+        client = client.with_http_client(http);
+    }
+    let token = client.get_access_token("c", "https://app.example/cb", None, &[]).await?;
+    Ok(token.access_token().to_owned())
+}
+
+/// That nothing reaches a server whose certificate is not good.
+async fn refused(server: &Server, http: Option<Arc<dyn HttpClient>>, why: &str) {
+    let error = exchange(server, http).await.unwrap_err();
+    assert_eq!(transport(&error), HttpErrorKind::Connect, "{error}");
+    assert!(error.to_string().contains(why), "{why}: {error}");
+    assert_eq!(server.requests(), 0, "{why}");
+}
+
+#[tokio::test]
+async fn tk_18_a_certificate_that_nobody_vouches_for_is_refused_before_anything_is_sent() {
+    let (stranger, certificate) = server("localhost", |_| {}).await;
+    refused(&stranger, None, "certificate").await;
+    refused(&stranger, Some(Arc::new(HyperClient::new().unwrap())), "certificate").await;
+    // Who trusts it, for a private authority, speaks to it.
+    for http in both(&trusting(certificate)) {
+        assert_eq!(exchange(&stranger, Some(http)).await.unwrap(), "AT");
+    }
+}
+
+#[tokio::test]
+async fn tk_18_a_certificate_for_another_host_or_another_time_is_refused_by_who_trusts_its_issuer() {
+    let (other_host, certificate) = server("other.example", |_| {}).await;
+    for http in both(&trusting(certificate)) {
+        refused(&other_host, Some(http), "not valid for name").await;
+    }
+    let (expired, certificate) = server("localhost", |params| {
+        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+    })
+    .await;
+    for http in both(&trusting(certificate)) {
+        refused(&expired, Some(http), "expired").await;
+    }
+}
+
+#[tokio::test]
+async fn a_private_authority_is_trusted_besides_the_platforms_and_for_its_own_names() {
+    let (own, certificate) = server("localhost", |_| {}).await;
+    let (stranger, _) = server("localhost", |_| {}).await;
+    let (other_host, other) = server("other.example", |_| {}).await;
+    let config = tls_trusting([certificate, other]).unwrap();
+    for http in both(&config) {
+        assert_eq!(exchange(&own, Some(http.clone())).await.unwrap(), "AT");
+        refused(&stranger, Some(http.clone()), "certificate").await;
+        refused(&other_host, Some(http), "certificate").await;
+    }
+    assert!(tls_trusting([CertificateDer::from(vec![1, 2, 3])]).is_err());
+    // What reqwest's own builder is told of TLS has no effect, least of all this.
+    let careless = reqwest_client(|defaults| defaults.tls_danger_accept_invalid_certs(true)).unwrap();
+    refused(&stranger, Some(Arc::new(careless)), "certificate").await;
+}
