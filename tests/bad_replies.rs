@@ -11,7 +11,7 @@ use tokio::{
     net::TcpListener,
 };
 
-use crate::support::{Script, reply};
+use crate::support::{Script, owned, reply};
 
 const SECRETS: [&str; 4] = ["CLIENT-SECRET", "THE-CODE", "REFRESH-TOKEN", "ACCESS-TOKEN"];
 
@@ -43,7 +43,7 @@ async fn refused(status: u16, content_type: &str, body: impl Into<bytes::Bytes>)
 }
 
 #[tokio::test]
-async fn success_that_holds_no_token_is_a_malformed_reply() {
+async fn tk_08_success_that_holds_no_token_is_a_malformed_reply() {
     let deep = "{\"a\":".repeat(100_000);
     for (name, body) in [
         ("empty", &b""[..]),
@@ -77,7 +77,7 @@ async fn success_that_holds_no_token_is_a_malformed_reply() {
 }
 
 #[tokio::test]
-async fn an_oauth_error_is_found_in_every_shape_and_under_every_status() {
+async fn tk_10_an_oauth_error_is_found_in_every_shape_and_under_every_status() {
     for (status, content_type, body) in [
         (400, "application/json", r#"{"error":"invalid_grant","error_description":"expired"}"#),
         (401, "application/json;charset=utf-8", r#"{"error":"invalid_grant","error_description":"expired"}"#),
@@ -99,6 +99,111 @@ async fn an_oauth_error_is_found_in_every_shape_and_under_every_status() {
             format!("get_access_token at acme: HTTP {status}: invalid_grant: expired")
         );
     }
+}
+
+#[tokio::test]
+async fn tk_09_an_error_under_status_200_is_an_error_even_beside_a_token() {
+    let of_github = r#"{"error":"bad_verification_code","error_description":"The code passed is incorrect or expired.","error_uri":"https://docs.github.example/x"}"#;
+    let error = refused(200, "application/json; charset=utf-8", of_github).await;
+    let oauth = error.oauth_error().unwrap();
+    assert_eq!(oauth.code, "bad_verification_code");
+    assert_eq!(oauth.description.as_deref(), Some("The code passed is incorrect or expired."));
+    assert_eq!(oauth.uri.as_deref(), Some("https://docs.github.example/x"));
+    assert_eq!(error.class(), ErrorClass::Reauthorize);
+    let both = r#"{"access_token":"ACCESS-TOKEN","token_type":"bearer","error":"invalid_scope"}"#;
+    let error = refused(200, "application/json", both).await;
+    assert_eq!(error.oauth_error().unwrap().code, "invalid_scope");
+}
+
+#[tokio::test]
+async fn tk_10_a_page_instead_of_an_error_is_told_by_its_status_and_a_challenge_by_its_code() {
+    for (status, class) in [
+        (400, ErrorClass::Protocol),
+        (401, ErrorClass::Configuration),
+        (502, ErrorClass::Transient { retry_after: None }),
+    ] {
+        let page = format!("<html>ACCESS-TOKEN {}</html>", "x".repeat(10_000));
+        let error = refused(status, "text/html", page).await;
+        assert!(matches!(error.kind(), ErrorKind::UnexpectedStatus { message: None, .. }), "{error:?}");
+        assert_eq!(error.class(), class, "{status}");
+        let shown = format!("get_access_token at acme: HTTP {status} without an OAuth error");
+        assert_eq!(error.to_string(), shown);
+    }
+    let mut answer = reply(401, "text/html", "<html>");
+    let challenge = r#"Bearer error="invalid_client", error_description="no such client""#;
+    answer.headers_mut().insert("www-authenticate", challenge.parse().unwrap());
+    let error = exchange(Script::new([answer])).await.unwrap_err();
+    assert_eq!(error.to_string(), "get_access_token at acme: HTTP 401: invalid_client: no such client");
+    assert_eq!(error.class(), ErrorClass::Configuration);
+}
+
+#[tokio::test]
+async fn tk_11_a_token_of_an_unknown_type_is_no_bearer_token() {
+    for kind in ["mac", "N_A", "bearer_token", "Bearer ", "pop"] {
+        let http = Script::json(200, &json!({"access_token": "ACCESS-TOKEN", "token_type": kind}));
+        let client = client(http.clone());
+        let token = client.get_access_token("THE-CODE", "https://app.example/cb", None, &[]).await.unwrap();
+        assert_eq!(token.token_type(), Some(kind));
+        for error in
+            [token.bearer().map(drop).unwrap_err(), client.get_identity(&token).await.map(drop).unwrap_err()]
+        {
+            assert!(matches!(error.kind(), ErrorKind::Unsupported(_)), "{kind}: {error:?}");
+        }
+        // Nothing was sent with it.
+        assert_eq!(http.requests().len(), 1, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn tk_12_a_token_bound_by_dpop_that_nobody_asked_for_is_refused_and_kept_in_the_body() {
+    for kind in ["DPoP", "dpop", "DPOP"] {
+        let body = json!({"access_token": "ACCESS-TOKEN", "token_type": kind, "refresh_token": "NEW"});
+        for refreshes in [false, true] {
+            let client = client(Script::json(200, &body));
+            let outcome = match refreshes {
+                false => client.get_access_token("THE-CODE", "https://app.example/cb", None, &[]).await,
+                true => client.refresh_token("REFRESH-TOKEN", None).await,
+            };
+            let error = outcome.unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::MalformedReply { .. }), "{kind}: {error:?}");
+            assert!(error.to_string().contains("DPoP"), "{error}");
+            assert_eq!(error.body().unwrap(), body.to_string().as_bytes());
+        }
+    }
+}
+
+#[tokio::test]
+async fn tk_15_members_that_nobody_knows_are_kept_and_stored() {
+    let body = json!({
+        "access_token": "ACCESS-TOKEN",
+        "token_type": "bearer",
+        "team": {"id": "T1", "list": [1, null, true]},
+        "sub": "user-1",
+        "ext_expires_in": 17,
+        "": "",
+    });
+    let token = exchange(Script::json(200, &body)).await.unwrap();
+    let stored: OAuth2Token = serde_json::from_str(&serde_json::to_string(&token).unwrap()).unwrap();
+    for token in [&token, &stored] {
+        for (name, value) in body.as_object().unwrap() {
+            assert_eq!(token.get(name).as_ref(), Some(value), "{name}");
+        }
+    }
+    assert_eq!(token, stored);
+}
+
+#[tokio::test]
+async fn tk_22_no_header_is_needed_and_none_makes_a_reply_count_twice() {
+    let mut kept = reply(200, "application/json", r#"{"access_token":"first"}"#);
+    kept.headers_mut().insert("cache-control", "public, max-age=86400".parse().unwrap());
+    let http = Script::new([kept, reply(200, "", r#"{"access_token":"second"}"#)]);
+    let client = client(http.clone());
+    for expected in ["first", "second"] {
+        let token = client.refresh_token("REFRESH-TOKEN", None).await.unwrap();
+        assert_eq!(token.access_token(), expected);
+    }
+    let [first, second] = &http.requests()[..] else { panic!() };
+    assert_eq!(first, second);
 }
 
 #[tokio::test]
@@ -184,7 +289,7 @@ async fn what_harms_nobody_is_tolerated() {
 }
 
 #[tokio::test]
-async fn a_refresh_keeps_the_old_refresh_token_unless_there_is_a_new_one() {
+async fn rt_01_a_refresh_keeps_the_old_refresh_token_unless_there_is_a_new_one() {
     for (body, expected) in [
         (json!({"access_token": "new"}), "REFRESH-TOKEN"),
         (json!({"access_token": "new", "refresh_token": null}), "REFRESH-TOKEN"),
@@ -197,13 +302,77 @@ async fn a_refresh_keeps_the_old_refresh_token_unless_there_is_a_new_one() {
 }
 
 #[tokio::test]
-async fn a_revocation_succeeds_whatever_the_body() {
-    for body in ["", "<html>", "OK", "{}"] {
-        client(Script::new([reply(200, "text/html", body)])).revoke_token("t", None).await.unwrap();
+async fn tk_14_after_a_refresh_that_says_nothing_of_the_scope_it_is_what_it_was() {
+    let granted = || json!({"access_token": "old", "refresh_token": "REFRESH-TOKEN", "scope": "a b"});
+    for (old, asked, reply, expected) in [
+        // RFC 6749 section 6: the one that was granted, which may be less than the login asked for.
+        (granted(), None, json!({"access_token": "new"}), Some(vec!["a", "b"])),
+        (granted(), None, json!({"access_token": "new", "scope": null}), Some(vec!["a", "b"])),
+        (granted(), Some(&[][..]), json!({"access_token": "new"}), Some(vec!["a", "b"])),
+        // Section 5.1: the one that was asked for.
+        (granted(), Some(&["a"][..]), json!({"access_token": "new"}), Some(vec!["a"])),
+        (granted(), None, json!({"access_token": "new", "scope": "a"}), Some(vec!["a"])),
+        (granted(), Some(&["a"][..]), json!({"access_token": "new", "scope": "a c"}), Some(vec!["a", "c"])),
+        (granted(), None, json!({"access_token": "new", "scope": ""}), Some(vec![])),
+        (
+            json!({"access_token": "old", "refresh_token": "REFRESH-TOKEN"}),
+            None,
+            json!({"access_token": "new"}),
+            None,
+        ),
+    ] {
+        let old: OAuth2Token = serde_json::from_value(old).unwrap();
+        let new = client(Script::json(200, &reply)).refresh(&old, asked).await.unwrap();
+        assert_eq!((new.access_token(), new.scopes()), ("new", expected), "{asked:?} {reply}");
     }
+}
+
+#[tokio::test]
+async fn rt_03_who_asks_for_more_than_was_granted_is_refused_and_keeps_the_refresh_token() {
+    let http = Script::json(400, &json!({"error": "invalid_scope"}));
+    let client = client(http.clone());
+    let error = client.refresh_token("REFRESH-TOKEN", Some(&["a", "more"])).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Configuration);
+    assert!(http.request().form().contains(&("scope".to_owned(), "a more".to_owned())));
+    // What no scope can be is not sent.
+    for bad in ["a\"b", "ä", "a\nb"] {
+        let error = client.refresh_token("REFRESH-TOKEN", Some(&[bad])).await.unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Configuration, "{bad:?}");
+    }
+    assert_eq!(http.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn rv_01_a_revocation_succeeds_whatever_the_body() {
+    for body in ["", "<html>", "OK", "{}", "null", "[]", "{"] {
+        let http = Script::new([reply(200, "text/html", body)]);
+        client(http.clone()).revoke_token("t", None).await.unwrap();
+        let sent = http.request();
+        assert_eq!((&*sent.method, &*sent.url), ("POST", "https://as.example/revoke"));
+        assert_eq!(
+            sent.form(),
+            owned(&[("token", "t"), ("client_id", "id"), ("client_secret", "CLIENT-SECRET")])
+        );
+    }
+}
+
+#[tokio::test]
+async fn rv_02_a_revocation_that_was_not_done_says_why_and_when_to_try_again() {
     let http = Script::json(400, &json!({"error": "unsupported_token_type"}));
     let error = client(http).revoke_token("t", None).await.unwrap_err();
+    assert_eq!(error.operation(), Operation::REVOKE_TOKEN);
     assert_eq!(error.oauth_error().unwrap().code, "unsupported_token_type");
+    assert_eq!(error.class(), ErrorClass::Configuration);
+
+    for body in ["", r#"{"error":"invalid_token"}"#] {
+        let mut later = reply(503, "text/plain", body);
+        later.headers_mut().insert("retry-after", "120".parse().unwrap());
+        let http = Script::new([later]);
+        let error = client(http.clone()).revoke_token("t", None).await.unwrap_err();
+        let wait = Some(Duration::from_secs(120));
+        assert_eq!(error.class(), ErrorClass::Transient { retry_after: wait }, "{body}");
+        assert_eq!(http.requests().len(), 1);
+    }
 }
 
 /// A server that does one thing with each connection, for what no HTTP mock can do.
@@ -263,7 +432,27 @@ async fn a_connection_that_fails_is_transient_and_said_so() {
 }
 
 #[tokio::test]
-async fn a_reply_that_is_too_large_is_not_read_to_its_end() {
+async fn tk_17_a_reply_that_drips_ends_with_the_time_limit_of_the_whole() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}/token", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let _ = stream.read(&mut [0; 4096]).await;
+        let mut next = &b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n"[..];
+        // Each piece comes soon after the one before.
+        while stream.write_all(next).await.is_ok() {
+            next = b" ";
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    let begun = std::time::Instant::now();
+    let error = transport_error(endpoint, Duration::from_millis(300)).await;
+    assert!(matches!(error.kind(), ErrorKind::Transport(cause) if cause.kind() == HttpErrorKind::Timeout));
+    assert!(begun.elapsed() < Duration::from_secs(10));
+}
+
+#[tokio::test]
+async fn tk_17_a_reply_that_is_too_large_is_not_read_to_its_end() {
     let server = httpmock::MockServer::start_async().await;
     server
         .mock_async(|_, then| {

@@ -1,13 +1,14 @@
 //! What is sent: whole requests of the generic client.
 
 use oauth_clients::{
-    AuthorizationRequest, ClientAuth, ClientSecret, CodeChallengeMethod, CodeVerifier, ErrorClass, OAuth2,
-    Provider, Secret, SecretSource, SecretSourceError, async_trait,
+    AuthorizationRequest, ClientAuth, ClientSecret, CodeChallengeMethod, CodeVerifier, ErrorClass,
+    LoginOptions, OAuth2, OffsetDateTime, Provider, ResponseType, Secret, SecretSource, SecretSourceError,
+    async_trait,
 };
 use serde::Serialize;
 use serde_json::json;
 
-use crate::support::{Script, owned, query_of};
+use crate::support::{Script, owned, query_of, reply};
 
 fn generic() -> OAuth2 {
     OAuth2::new("id", "secret", "https://as.example/authorize", "https://as.example/token")
@@ -93,6 +94,32 @@ async fn az_02_extra_parameters_cannot_replace_what_the_library_sets() {
 }
 
 #[tokio::test]
+async fn az_11_no_access_token_is_asked_for_at_the_authorization_endpoint() {
+    for (response_type, expected) in
+        [(ResponseType::Code, "code"), (ResponseType::CodeIdToken, "code id_token")]
+    {
+        let request = AuthorizationRequest::new("https://app.example/cb").response_type(response_type);
+        let url = generic().get_authorization_url(request).await.unwrap();
+        assert_eq!(query_of(&url)[0], ("response_type".to_owned(), expected.to_owned()));
+    }
+    // There is no other, and no way around it: not as an extra parameter, nor by the client's own ones, nor in the endpoint.
+    let params = json!({"response_type": "token"});
+    let request = AuthorizationRequest::new("https://app.example/cb");
+    let by_request = generic().get_authorization_url(request.clone().extras_params(&params)).await;
+    let by_client = generic().with_authorize_params(&params).get_authorization_url(request.clone()).await;
+    let by_login = generic()
+        .start_login("https://app.example/cb", LoginOptions::new().extras_params(&params))
+        .await
+        .map(|started| started.url);
+    let endpoint = "https://as.example/authorize?response_type=token";
+    let in_endpoint = OAuth2::new("id", "secret", endpoint, "https://as.example/token");
+    let by_endpoint = in_endpoint.get_authorization_url(request).await;
+    for outcome in [by_request, by_client, by_login, by_endpoint] {
+        assert_eq!(outcome.unwrap_err().class(), ErrorClass::Configuration);
+    }
+}
+
+#[tokio::test]
 async fn az_08_a_redirect_uri_is_absolute_and_has_no_fragment() {
     for bad in ["https://app.example/cb#x", "/cb", "", "app.example/cb"] {
         assert!(generic().get_authorization_url(AuthorizationRequest::new(bad)).await.is_err(), "{bad}");
@@ -126,7 +153,7 @@ async fn az_13_scopes_are_joined_as_the_provider_wants_them() {
 }
 
 #[tokio::test]
-async fn a_code_exchange_with_the_secret_in_the_body() {
+async fn tk_01_a_code_exchange_with_the_secret_in_the_body() {
     let http = Script::json(200, &json!({"access_token": "AT"}));
     let verifier = CodeVerifier::random().unwrap();
     let redirect_uri = "https://app.example/%7Ecb/?a=b";
@@ -213,8 +240,8 @@ async fn a_public_client_names_itself_in_the_body_whatever_the_provider_prefers(
 #[tokio::test]
 async fn refresh_and_revocation_go_to_their_own_endpoints_by_their_own_methods() {
     let http = Script::new([
-        crate::support::reply(200, "application/json", r#"{"access_token":"AT"}"#),
-        crate::support::reply(200, "text/plain", ""),
+        reply(200, "application/json", r#"{"access_token":"AT"}"#),
+        reply(200, "text/plain", ""),
     ]);
     let client = generic().with_revoke_auth(ClientAuth::Basic).with_http_client(http.clone());
     client.refresh_token("RT", Some(&["a"])).await.unwrap();
@@ -248,6 +275,74 @@ async fn what_a_provider_does_not_have_is_said_without_a_request() {
         assert_eq!(error.class(), ErrorClass::Configuration);
         assert!(error.to_string().contains("not supported by this provider"), "{error}");
     }
+}
+
+#[tokio::test]
+async fn br_01_an_access_token_travels_in_the_header_and_nowhere_else() {
+    let http = Script::json(200, &json!({"id": 1}));
+    let client =
+        generic().with_profile_endpoint("https://api.example/me?fields=id").with_http_client(http.clone());
+    client.get_profile("AT").await.unwrap();
+    let sent = http.request();
+    assert_eq!((&*sent.method, &*sent.url, &*sent.body), ("GET", "https://api.example/me", ""));
+    assert_eq!(sent.query, owned(&[("fields", "id")]));
+    assert_eq!(sent.headers, owned(&[("accept", "application/json"), ("authorization", "Bearer AT")]));
+}
+
+#[tokio::test]
+async fn rv_05_an_introspection_is_read_as_servers_send_it_and_what_has_expired_is_not_active() {
+    let now = OffsetDateTime::now_utc().unix_timestamp();
+    for (exp, active) in [
+        (json!(now + 300), true),
+        (json!(now as f64 + 300.5), true),
+        (json!((now + 300).to_string()), true),
+        (json!(null), true),
+        // A minute, as between clocks everywhere.
+        (json!(now - 30), true),
+        (json!(now - 90), false),
+        (json!(now as f64 - 90.5), false),
+        (json!((now - 90).to_string()), false),
+        (json!(0), false),
+        (json!(-1e300), false),
+        (json!(1e300), true),
+        (json!(u64::MAX), true),
+    ] {
+        for aud in [json!("a"), json!(["a", "b"])] {
+            let body = json!({"active": true, "exp": exp, "iat": 1_700_000_000.25, "aud": aud, "sub": "x"});
+            let client = generic().with_introspection_endpoint("https://as.example/introspect");
+            let client = client.with_http_client(Script::json(200, &body));
+            let mut expected = body;
+            expected["active"] = active.into();
+            assert_eq!(client.introspect_token("AT", None).await.unwrap(), expected);
+        }
+    }
+}
+
+#[tokio::test]
+async fn rv_06_an_introspection_is_asked_for_each_time() {
+    let kept = |active: bool| {
+        let mut answer = reply(200, "application/json", json!({"active": active}).to_string());
+        answer.headers_mut().insert("cache-control", "max-age=3600".parse().unwrap());
+        answer
+    };
+    let http = Script::new([kept(true), kept(false)]);
+    let client = generic().with_introspection_endpoint("https://as.example/introspect");
+    let client = client.with_http_client(http.clone());
+    for active in [true, false] {
+        let found = client.introspect_token("AT", Some("access_token")).await.unwrap();
+        assert_eq!(found["active"], active);
+    }
+    let [first, second] = &http.requests()[..] else { panic!() };
+    assert_eq!((first, &*first.method, &*first.url), (second, "POST", "https://as.example/introspect"));
+    assert_eq!(
+        first.form(),
+        owned(&[
+            ("token", "AT"),
+            ("token_type_hint", "access_token"),
+            ("client_id", "id"),
+            ("client_secret", "secret")
+        ])
+    );
 }
 
 #[tokio::test]

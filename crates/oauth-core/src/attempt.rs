@@ -489,7 +489,7 @@ mod tests {
     }
 
     #[test]
-    fn an_attempt_is_written_in_its_own_words_and_order() {
+    fn az_15_an_attempt_is_written_in_its_own_words_and_order() {
         let attempts = attempts();
         assert_eq!(
             serde_json::to_string(&attempts[0]).unwrap(),

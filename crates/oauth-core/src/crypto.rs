@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn random_tokens_are_long_and_differ() {
+    fn az_03_random_tokens_are_long_and_differ() {
         let tokens: HashSet<_> = (0..10_000).map(|_| random_token().unwrap()).collect();
         assert_eq!(tokens.len(), 10_000);
         assert!(tokens.iter().all(|token| token.len() == 43));

@@ -80,7 +80,7 @@ pub(crate) fn refresh<'p>(
         if let Some(protocol) = client.any_protocol() {
             protocol.check_successor(client, token, &new)?;
         }
-        Ok(new.or_id_token(token.id_token()))
+        Ok(new.or_id_token(token.id_token()).or_scope(scopes, token))
     })
 }
 

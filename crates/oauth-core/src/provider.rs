@@ -112,8 +112,8 @@ pub trait Provider: AsProvider + fmt::Debug + Send + Sync {
 
         /// Gets the successor of a whole token: what to call with a token that was kept.
         ///
-        /// The refresh token and the ID token of the old one are kept where the reply has none. With OpenID Connect, a new ID
-        /// token must be of the same user (Core section 12.2), which [`refresh_token`](Self::refresh_token) cannot know.
+        /// The refresh token, the ID token and the scope of the old one are kept where the reply has none. With OpenID Connect, a
+        /// new ID token must be of the same user (Core section 12.2), which [`refresh_token`](Self::refresh_token) cannot know.
         ///
         /// # Errors
         ///

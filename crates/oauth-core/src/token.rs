@@ -161,6 +161,18 @@ impl OAuth2Token {
         self
     }
 
+    /// The same token with the scope that it has without saying so (RFC 6749 sections 5.1 and 6): the one that was asked for, or
+    /// else that of the token it replaces, which may be less than the user was once asked for.
+    pub(crate) fn or_scope(mut self, asked: Option<&[&str]>, old: &Self) -> Self {
+        if self.others.get("scope").is_none_or(Value::is_null) {
+            let asked = asked.filter(|scopes| !scopes.is_empty()).map(|scopes| scopes.join(" ").into());
+            if let Some(scope) = asked.or_else(|| old.others.get("scope").cloned()) {
+                self.others.insert("scope".to_owned(), scope);
+            }
+        }
+        self
+    }
+
     /// The same token with this ID token, unless it brought its own.
     pub(crate) fn or_id_token(mut self, old: Option<&str>) -> Self {
         self.id_token = self.id_token.or_else(|| old.map(Into::into));
@@ -231,6 +243,11 @@ fn seconds(value: &Value) -> Result<Option<i64>, String> {
         .and_then(|number| number.as_i64().or_else(|| number.as_f64().map(whole)))
         .map(Some)
         .ok_or_else(|| "the expiry is not a number of seconds".to_owned())
+}
+
+/// Whether a Unix time as servers write it lies before another one. What is no number never passes.
+pub(crate) fn has_passed(time: &Value, now: i64) -> bool {
+    matches!(seconds(time), Ok(Some(at)) if at < now)
 }
 
 /// The seconds that have passed in full. `as` saturates, so that no size overflows.

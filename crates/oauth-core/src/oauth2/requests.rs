@@ -12,7 +12,7 @@ use crate::{
     error::{ErrorKind, Operation, Result},
     identity::Identity,
     pkce::CodeVerifier,
-    token::OAuth2Token,
+    token::{OAuth2Token, has_passed},
 };
 
 /// The standard requests. Their futures are boxed, so that what awaits one in another crate does not compile it again.
@@ -68,7 +68,8 @@ impl OAuth2 {
     /// Gets a new access token for a refresh token (RFC 6749 section 6).
     ///
     /// The result always has a refresh token: the new one, or the old one where the provider sent none. Scopes, if
-    /// given, must be among those that were granted.
+    /// given, must be among those that were granted. The provider judges that, because many grant a scope under another name than
+    /// the one by which it is asked for.
     ///
     /// # Errors
     ///
@@ -121,6 +122,8 @@ impl OAuth2 {
 
     /// Asks the provider about a token (RFC 7662 section 2). Nothing in the answer but `active` counts when it is false.
     ///
+    /// A token whose `exp` has passed is not active, whatever the provider says. Nothing is kept: each call asks anew.
+    ///
     /// # Errors
     ///
     /// An unsupported-operation error where no introspection endpoint is known; else any [`Error`](crate::Error).
@@ -137,12 +140,15 @@ impl OAuth2 {
                 endpoint.ok_or_else(|| self.unsupported(operation, "tokens cannot be introspected"))?;
             let form = [("token", token), ("token_type_hint", token_type_hint.unwrap_or_default())];
             let reply = client.grant(operation, endpoint).form(form).send().await?;
-            let value = reply.object()?;
-            if value["active"].is_boolean() {
-                Ok(value)
-            } else {
-                Err(reply.malformed("there is no boolean active"))
+            let mut value = reply.object()?;
+            if !value["active"].is_boolean() {
+                return Err(reply.malformed("there is no boolean active"));
             }
+            // A minute for clocks that differ.
+            if has_passed(&value["exp"], client.now().unix_timestamp() - 60) {
+                value["active"] = false.into();
+            }
+            Ok(value)
         })
     }
 
