@@ -144,7 +144,7 @@ async fn a_user_signs_in_and_comes_back_to_where_they_wanted_to_go() {
 }
 
 #[tokio::test]
-async fn on_https_the_cookie_is_bound_to_the_host() {
+async fn az_16_on_https_the_cookie_is_bound_to_the_host() {
     let emulator = Emulator::start().await.unwrap();
     let site = serve(&emulator, SignIn::new(sealer(1)).at("https://app.example/")).await;
     let page = Browser::new().get(&format!("{}/auth/google/login", site.url)).await;
@@ -200,7 +200,7 @@ async fn a_browser_keeps_five_attempts_and_drops_the_oldest() {
 }
 
 #[tokio::test]
-async fn a_callback_that_does_not_belong_to_this_browser_is_refused() {
+async fn az_16_a_callback_that_does_not_belong_to_this_browser_is_refused() {
     let site = site().await;
     let mut browser = Browser::new();
     let callback = browser.consent(&site, "github").await;
@@ -236,7 +236,7 @@ async fn a_callback_that_does_not_belong_to_this_browser_is_refused() {
 }
 
 #[tokio::test]
-async fn a_cookie_that_was_copied_does_not_make_a_callback_count_twice() {
+async fn az_03_a_cookie_that_was_copied_does_not_make_a_callback_count_twice() {
     let site = site().await;
     let mut browser = Browser::new();
     let callback = browser.consent(&site, "github").await;

@@ -1,8 +1,8 @@
 //! A login from start to finish, and every callback that must not become one.
 
 use oauth_clients::{
-    Callback, ClientSecret, ErrorClass, ErrorKind, LoginAttempt, LoginError, LoginOptions, OAuth2, Provider,
-    shopify::ShopifyOAuth2,
+    Callback, ClientAuth, ClientSecret, CodeChallengeMethod, ErrorClass, ErrorKind, LoginAttempt, LoginError,
+    LoginOptions, OAuth2, Provider, Sealer, SealingKey, shopify::ShopifyOAuth2,
 };
 use serde_json::json;
 
@@ -69,6 +69,104 @@ async fn a_login_carries_state_challenge_and_nonce_and_repeats_the_redirect_uri(
     assert_eq!(sent("redirect_uri"), Some("https://app.example/cb"));
     assert_eq!(sent("code"), Some("CODE"));
     assert_eq!(sent("code_verifier"), started.attempt.code_verifier().map(|verifier| verifier.expose()));
+}
+
+#[tokio::test]
+async fn az_04_states_and_challenges_are_fresh_for_every_kind_of_client() {
+    let mut seen = std::collections::HashSet::new();
+    for secret in [ClientSecret::from("secret"), ClientSecret::NONE] {
+        let client = OAuth2::new("id", secret, "https://as.example/authorize", "https://as.example/token");
+        for _ in 0..500 {
+            let started = client.start_login("https://app.example/cb", LoginOptions::new()).await.unwrap();
+            let query = query_of(&started.url);
+            let value = |name: &str| query.iter().find(|(other, _)| other == name).map(|(_, v)| v.clone());
+            assert_eq!(value("code_challenge_method").as_deref(), Some("S256"));
+            let verifier = started.attempt.code_verifier().unwrap();
+            assert_eq!(value("code_challenge"), Some(verifier.challenge(CodeChallengeMethod::S256)));
+            for fresh in [value("state").unwrap(), verifier.expose().to_owned()] {
+                assert_eq!(fresh.len(), 43);
+                assert!(seen.insert(fresh));
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn az_06_a_server_that_refuses_the_challenge_is_not_asked_without_it() {
+    let http = Script::json(400, &json!({"error": "invalid_request", "error_description": "no PKCE here"}));
+    let client = client(&http);
+    let attempt = begun(&client).await;
+    let query = format!("error=invalid_request&error_description=S256&state={}", attempt.state());
+    let error = client.finish_login(attempt, Callback::from_query(&query)).await.unwrap_err();
+    assert_eq!(error.oauth_error().unwrap().code, "invalid_request");
+    assert_eq!(http.requests().len(), 0);
+
+    let attempt = begun(&client).await;
+    let verifier = attempt.code_verifier().unwrap().expose().to_owned();
+    let callback = Callback::from_query(&format!("code=c&state={}", attempt.state()));
+    let error = client.finish_login(attempt, callback).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Configuration);
+    assert!(http.request().form().contains(&("code_verifier".to_owned(), verifier)));
+}
+
+#[tokio::test]
+async fn tk_02_the_redirect_uri_is_the_same_to_the_byte_in_both_requests() {
+    for redirect_uri in [
+        "https://app.example/%7Ecb/",
+        "https://app.example/~cb",
+        "https://app.example",
+        "https://bücher.example/zurück?a=1&b=%C3%BC+x",
+        "https://xn--bcher-kva.example/cb/?",
+        "HTTPS://App.Example:443/a/../cb",
+        "http://127.0.0.1:51004/",
+        "com.example.app:/cb",
+    ] {
+        let http = Script::json(200, &json!({"access_token": "AT"}));
+        let client = client(&http);
+        let started = client.start_login(redirect_uri, LoginOptions::new()).await.unwrap();
+        let asked = query_of(&started.url).into_iter().find(|(name, _)| name == "redirect_uri");
+        assert_eq!(asked.map(|(_, value)| value).as_deref(), Some(redirect_uri));
+        // It may have been in a cookie meanwhile.
+        let sealer = Sealer::new(SealingKey::from_bytes([1; 32]));
+        let sealed = sealer.seal(&started.attempt).unwrap();
+        let attempt = sealer.open(&sealed, "acme", redirect_uri).unwrap();
+        let callback = Callback::from_query(&format!("code=c&state={}", attempt.state()));
+        client.finish_login(attempt, callback).await.unwrap();
+        assert!(http.request().form().contains(&("redirect_uri".to_owned(), redirect_uri.to_owned())));
+    }
+}
+
+#[tokio::test]
+async fn tk_03_the_verifier_is_sent_with_every_client_authentication() {
+    for auth in [ClientAuth::Basic, ClientAuth::BasicUnencoded, ClientAuth::Post, ClientAuth::None] {
+        let http = Script::json(200, &json!({"access_token": "AT"}));
+        let client = client(&http).with_client_auth(auth);
+        let attempt = begun(&client).await;
+        let verifier = attempt.code_verifier().unwrap().expose().to_owned();
+        let callback = Callback::from_query(&format!("code=c&state={}", attempt.state()));
+        client.finish_login(attempt, callback).await.unwrap();
+        let form = http.request().form();
+        let sent: Vec<_> = form.iter().filter(|(name, _)| name == "code_verifier").collect();
+        assert_eq!(sent, [&("code_verifier".to_owned(), verifier)], "{auth:?}");
+    }
+}
+
+#[tokio::test]
+async fn tk_14_a_login_tells_what_was_asked_for_and_what_was_granted() {
+    for (scope, granted) in [
+        (json!(null), None),
+        (json!("openid"), Some(vec!["openid"])),
+        (json!("email openid admin"), Some(vec!["email", "openid", "admin"])),
+        (json!(""), Some(vec![])),
+    ] {
+        let http = Script::json(200, &json!({"access_token": "AT", "scope": scope}));
+        let client = client(&http);
+        let attempt = begun(&client).await;
+        let callback = Callback::from_query(&format!("code=c&state={}", attempt.state()));
+        let login = client.finish_login(attempt, callback).await.unwrap();
+        assert_eq!(login.requested_scopes, ["openid", "email"]);
+        assert_eq!(login.token.scopes(), granted, "{scope}");
+    }
 }
 
 #[tokio::test]

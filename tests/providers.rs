@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use oauth_clients::{
     ClientAuth, EmailVerification, Error, ErrorClass, ErrorKind, Login, LoginError, LoginOptions,
-    OAuth2Token, Provider,
+    OAuth2Token, Operation, Provider,
 };
 use oauth_demo::{client, names};
 use oauth_emulator::{App, Consent, Emulator, Fault};
@@ -70,6 +70,52 @@ async fn a_user_signs_in_with_every_provider() {
             assert!(new.refresh_token().is_some(), "{name}");
             let identity = provider.get_identity(&new).await.unwrap_or_else(|error| panic!("{error}"));
             assert_eq!(identity.subject, subject(name), "{name}");
+        }
+    }
+}
+
+/// RFC 6749 section 2.3.1, RFC 9700 section 4.3.2: a URL is in logs, histories and `Referer` headers.
+#[tokio::test]
+async fn tk_07_no_secret_stands_in_any_url() {
+    let emulator = emulator().await;
+    for name in names() {
+        let provider = client(&emulator, name).await.unwrap();
+        emulator.clear_requests();
+        let started = provider.start_login(REDIRECT_URI, LoginOptions::new()).await.unwrap();
+        let arrival = emulator.browse(&started.url, Consent::Allow).await.unwrap();
+        let browsed = emulator.requests().len();
+        let (attempt, callback) = (started.attempt, arrival.callback());
+        let mut secrets = vec![callback.get("code").unwrap().to_owned()];
+        secrets.extend(attempt.code_verifier().map(|verifier| verifier.expose().to_owned()));
+        let mut token = provider.finish_login(attempt, callback).await.unwrap().token;
+        provider.get_identity(&token).await.unwrap();
+        let of = |token: &OAuth2Token| {
+            let all = [Some(token.access_token()), token.refresh_token(), token.id_token()];
+            all.into_iter().flatten().map(str::to_owned).collect::<Vec<_>>()
+        };
+        secrets.extend(of(&token));
+        if token.refresh_token().is_some() {
+            token = provider.refresh(&token, None).await.unwrap();
+            secrets.extend(of(&token));
+        }
+        // Not every provider can, or wants to.
+        let _ = provider.revoke_token(token.access_token(), Some("access_token")).await;
+        secrets.extend(
+            provider
+                .oauth2()
+                .reveal_client_secret(Operation::REVOKE_TOKEN)
+                .await
+                .unwrap()
+                .map(|secret| secret.expose().to_owned()),
+        );
+        let sent = emulator.requests().split_off(browsed);
+        assert!(sent.len() > 1, "{name}");
+        for request in &sent {
+            for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+                let in_query = request.query.iter().any(|(_, value)| value.contains(&**secret));
+                assert!(!in_query && !request.url.contains(&**secret), "{name}: {}", request.url);
+            }
+            assert!(request.method != "GET" || request.body.is_empty(), "{name}: {}", request.url);
         }
     }
 }

@@ -65,6 +65,23 @@ async fn lb_09_a_client_that_follows_redirects_cannot_leak_a_secret() {
 }
 
 #[tokio::test]
+async fn br_04_a_token_goes_to_the_resource_that_was_asked_and_to_none_it_points_at() {
+    for status in [301, 302, 303, 307, 308] {
+        let (api, elsewhere) = (MockServer::start_async().await, MockServer::start_async().await);
+        let other = elsewhere.mock_async(|_, then| _ = then.status(200).json_body(json!({"id": 1}))).await;
+        let asked = api
+            .mock_async(|when, then| {
+                when.method("GET").path("/me").header("authorization", "Bearer AT");
+                then.status(status).header("location", elsewhere.url("/me"));
+            })
+            .await;
+        let error = client(&api).get_profile("AT").await.unwrap_err();
+        assert_eq!((error.status().unwrap().as_u16(), error.class()), (status, ErrorClass::Protocol));
+        assert_eq!((asked.calls_async().await, other.calls_async().await), (1, 0), "{status}");
+    }
+}
+
+#[tokio::test]
 async fn a_client_with_a_proxy_a_limit_and_headers_of_ones_own() {
     // A forward proxy for plain http is a server that is asked for whole URLs.
     let proxy = MockServer::start_async().await;

@@ -255,6 +255,21 @@ async fn tk_06_the_secret_goes_one_way_and_to_a_server_that_takes_no_secret_not_
 }
 
 #[tokio::test]
+async fn tk_20_what_a_code_or_a_token_goes_to_is_asked_once_and_what_anybody_may_read_twice() {
+    for (endpoint, counts) in [(Endpoint::Token, [1, 0, 1, 0]), (Endpoint::Keys, [1, 2, 1, 0])] {
+        let op = Op::bent(|state| {
+            state.answer(endpoint, |_| Some(crate::support::reply(503, "text/html", "later")));
+        });
+        let error = op.login(&op.client(), LoginOptions::new()).await.unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Transient { retry_after: None }, "{error:?}");
+        assert_eq!(op.counts(), counts);
+    }
+    let op = Op::bent(|state| state.answer(Endpoint::UserInfo, |_| Some(crate::support::reply(503, "", ""))));
+    op.client().get_profile("AT").await.unwrap_err();
+    assert_eq!(op.counts(), [1, 0, 0, 1]);
+}
+
+#[tokio::test]
 async fn md_06_response_types_are_sets_of_words() {
     for types in [json!(["id_token code"]), json!(["code id_token"]), json!(["code"]), json!(null)] {
         let op = Op::bent(|state| state.metadata["response_types_supported"] = types);

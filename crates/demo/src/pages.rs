@@ -382,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn text_of_strangers_is_escaped() {
+    fn lb_10_text_of_strangers_is_escaped() {
         let mut explanation = Explanation::of_unknown_page();
         explanation.details.push(("Error code", "<script>alert('1')</script>".to_owned()));
         let page = failure(&explanation, None, &[]).into_string();

@@ -86,7 +86,7 @@ async fn with_withdrawn_token(provider: &RotatingServer) -> (TokenManager, Strin
 }
 
 #[tokio::test]
-async fn a_rejected_token_is_refreshed_once_and_the_request_sent_again() {
+async fn rt_07_a_rejected_token_is_refreshed_once_and_the_request_sent_again() {
     let provider = RotatingServer::new();
     let api = Api::start(&provider, Some(INVALID_TOKEN)).await;
     let (manager, old) = with_withdrawn_token(&provider).await;
@@ -168,7 +168,7 @@ async fn a_401_for_another_reason_is_the_callers_unless_every_one_is_to_count() 
 }
 
 #[tokio::test]
-async fn a_token_goes_to_no_other_host_and_not_over_a_header_that_is_there() {
+async fn br_04_a_token_goes_to_no_other_host_and_not_over_a_header_that_is_there() {
     let provider = RotatingServer::new();
     let api = Api::start(&provider, None).await;
     let manager = builder(MemoryStore::new(), &provider).build().unwrap();

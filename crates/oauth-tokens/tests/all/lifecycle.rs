@@ -90,7 +90,7 @@ async fn a_subjects_tokens_are_listed_and_deleted() {
 }
 
 #[tokio::test]
-async fn revoke_tells_the_provider_then_forgets() {
+async fn rv_03_revoke_tells_the_provider_then_forgets() {
     let (server, clock) = (RotatingServer::new(), Hands::new());
     let manager = builder(MemoryStore::new(), &server).clock(clock.clone()).build().unwrap();
     manager.put(&key(), &server.sign_in().unwrap()).await.unwrap();

@@ -122,7 +122,7 @@ async fn retry_after_is_respected_by_all_processes() {
 }
 
 #[tokio::test]
-async fn a_refused_grant_is_dead_until_a_new_login_and_not_asked_for_again() {
+async fn rt_04_a_refused_grant_is_dead_until_a_new_login_and_not_asked_for_again() {
     let (server, clock) = (RotatingServer::new(), Hands::new());
     let manager = with_token(&server, &clock).await;
     clock.forward(2 * 3600 * SECOND);

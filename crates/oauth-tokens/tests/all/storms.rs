@@ -22,7 +22,7 @@ async fn manager(emulator: &Emulator, store: &MemoryStore) -> TokenManager {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_tasks_on_one_expired_token_send_one_request() {
+async fn rt_02_a_thousand_tasks_on_one_expired_token_send_one_request() {
     let emulator = emulator().await;
     emulator.fault("oauth2", Fault::Slow(Duration::from_millis(100))).unwrap();
     let manager = manager(&emulator, &MemoryStore::new()).await;
