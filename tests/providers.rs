@@ -1,14 +1,15 @@
 //! Every provider at the emulator: the sign-in, what can go wrong in it, and that nothing is sent that the provider would
 //! refuse. The emulator's facts come from its own table, not from the crates under test.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use oauth_clients::{
     ClientAuth, EmailVerification, Error, ErrorClass, ErrorKind, Login, LoginError, LoginOptions,
-    OAuth2Token, Operation, Provider,
+    OAuth2Token, Operation, Provider, Sealer, SealingKey,
 };
 use oauth_demo::{client, names};
 use oauth_emulator::{App, Consent, Emulator, Fault};
+use oauth_tokens::{MemoryStore, Revoked, TokenKey, TokenManager};
 
 use crate::support::subject;
 
@@ -174,6 +175,60 @@ async fn a_revoked_token_is_dead_and_the_caller_is_told_to_sign_in_again() {
         assert!(revoked.contains(&name), "{name}");
     }
     assert_eq!(refresh_tokens_only, ["amazon-cognito", "auth0"]);
+}
+
+/// RFC 7009 section 2.1: who revokes a login must not hear that it is revoked while its tokens live.
+#[tokio::test]
+async fn rv_03_what_a_token_manager_calls_revoked_is_dead_at_every_provider() {
+    let emulator = emulator().await;
+    let mut in_the_store_only = Vec::new();
+    for name in names() {
+        let provider: Arc<dyn Provider> = client(&emulator, name).await.unwrap();
+        let manager = TokenManager::builder(MemoryStore::new(), Sealer::new(SealingKey::from_bytes([7; 32])));
+        let manager = manager.provider(provider.clone()).build().unwrap();
+        let token = sign_in(&emulator, &*provider, Consent::Allow).await.unwrap().token;
+        let key = TokenKey::new(name, "user-17");
+        // Where only the access token can be revoked, one that has expired is refreshed first.
+        let mut stored = serde_json::to_value(&token).unwrap();
+        if token.refresh_token().is_some() {
+            stored["expires_at"] = 1.into();
+        }
+        manager.put(&key, &serde_json::from_value(stored).unwrap()).await.unwrap();
+        emulator.clear_requests();
+        match manager.revoke(&key).await {
+            Ok(Revoked::AtTheProvider) => {}
+            Ok(Revoked::InTheStoreOnly) => {
+                in_the_store_only.push(name);
+                continue;
+            }
+            // There is no refresh token to revoke, because the scope for one was not asked for.
+            Err(oauth_tokens::Error::RevokeFailed { .. }) if name == "auth0" => continue,
+            outcome => panic!("{name}: {outcome:?}"),
+        }
+        let sent = emulator.requests();
+        let (last, refreshes) = sent.split_last().unwrap();
+        let by_access_token = ["github", "kakao", "line", "naver", "twitch"].contains(&name);
+        assert_eq!(
+            refreshes.iter().filter(|sent| sent.method == "POST").count(),
+            usize::from(by_access_token)
+        );
+        let with_refresh_token = token.refresh_token().is_some_and(|refresh_token| {
+            format!("{:?} {}", last.headers, String::from_utf8_lossy(&last.body)).contains(refresh_token)
+        });
+        assert_eq!(with_refresh_token, token.refresh_token().is_some() && !by_access_token, "{name}");
+        if has_profile(&*provider).await {
+            // Of those that were refreshed, it is the new one that was revoked, and not every provider ends the old one.
+            let outcome = provider.get_profile(token.access_token()).await;
+            assert!(outcome.is_err() || by_access_token, "{name}");
+        }
+        if let Some(refresh_token) = token.refresh_token()
+            && !["github", "line", "twitch"].contains(&name)
+        {
+            provider.refresh_token(refresh_token, None).await.unwrap_err();
+        }
+    }
+    let expected = ["franceconnect", "linkedin", "login-gov", "microsoft", "shopify", "workos"];
+    assert_eq!(in_the_store_only, expected);
 }
 
 #[tokio::test]

@@ -84,6 +84,15 @@ pub(crate) fn refresh<'p>(
     })
 }
 
+pub(crate) fn revoke<'p>(provider: &'p dyn Provider, token: &'p OAuth2Token) -> BoxFuture<'p, Result<()>> {
+    match token.refresh_token() {
+        Some(refresh_token) if !provider.oauth2().spec().revokes_access_tokens_only => {
+            provider.revoke_token(refresh_token, Some("refresh_token"))
+        }
+        _ => provider.revoke_token(token.access_token(), Some("access_token")),
+    }
+}
+
 pub(crate) fn get_identity<'p>(
     provider: &'p dyn Provider,
     token: &'p OAuth2Token,

@@ -135,6 +135,18 @@ pub trait Provider: AsProvider + fmt::Debug + Send + Sync {
             self.oauth2().revoke_token(token, token_type_hint)
         }
 
+        /// Revokes a whole token: what to call with a token that was kept.
+        ///
+        /// The refresh token is what is revoked, because its access tokens go with it (RFC 7009 section 2.1); without one, or where
+        /// the provider revokes access tokens only, the access token.
+        ///
+        /// # Errors
+        ///
+        /// As [`revoke_token`](Self::revoke_token).
+        async fn revoke<'a>(&self, token: &'a OAuth2Token) -> Result<()> {
+            procedures::revoke(self.as_provider(), token)
+        }
+
         /// Reads the user's profile. See [`OAuth2::get_profile`].
         ///
         /// # Errors

@@ -64,6 +64,8 @@ pub struct Spec {
     pub client_auth: ClientAuth,
     /// How it authenticates at the revocation endpoint; `None` for the same way.
     pub revoke_auth: Option<ClientAuth>,
+    /// Whether it is access tokens that are revoked there, and no refresh tokens.
+    pub revokes_access_tokens_only: bool,
     /// Which proof of possession of the code the provider takes (RFC 7636).
     pub pkce: Pkce,
     /// Authorization parameters that the provider wants by default. Callers can override them.
@@ -113,6 +115,7 @@ impl Spec {
         client_id_param: "client_id",
         client_auth: ClientAuth::Post,
         revoke_auth: None,
+        revokes_access_tokens_only: false,
         pkce: Pkce::Challenge(CodeChallengeMethod::S256),
         authorize_params: &[],
         headers: &[],

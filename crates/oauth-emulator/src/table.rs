@@ -177,6 +177,7 @@ pub(crate) struct Manners {
     pub(crate) backchannel_logout: bool,
     values: Captures,
     pub(crate) revokes_refresh_tokens_only: bool,
+    pub(crate) revokes_access_tokens_only: bool,
     pub(crate) id_type: IdType,
 }
 

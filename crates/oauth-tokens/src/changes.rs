@@ -148,18 +148,18 @@ impl Core {
         let _ = self.save_what_was_not(key).await;
         let unsaved = self.unsaved().get(key).cloned();
         if let Some(Unsaved { token, new, before, .. }) = unsaved {
-            let revoked = self.revoke_at_the_provider(key, &token).await?;
+            let revoked = self.revoke_at_the_provider(key, &new).await?;
             self.forget_unsaved(key, Some(&token)).await;
             self.delete_what_was_revoked(key, &[&new, &before]).await?;
             return Ok(revoked);
         }
         let found = self.vault.load(key).await?;
         let state = found.map(|found| found.state).unwrap_or_default();
-        let Some(token) = &state.token else {
+        if state.token.is_none() {
             self.delete(key).await?;
             return Ok(Revoked::Nothing);
-        };
-        let revoked = self.revoke_at_the_provider(key, token).await?;
+        }
+        let revoked = self.revoke_at_the_provider(key, &state).await?;
         self.delete_what_was_revoked(key, &[&state]).await?;
         Ok(revoked)
     }
@@ -174,7 +174,8 @@ impl Core {
         self.delete(key).await.map(drop)
     }
 
-    async fn revoke_at_the_provider(&self, key: &TokenKey, token: &OAuth2Token) -> Result<Revoked, Error> {
+    async fn revoke_at_the_provider(&self, key: &TokenKey, state: &State) -> Result<Revoked, Error> {
+        let Some(token) = &state.token else { return Ok(Revoked::Nothing) };
         let unknown = || Error::UnknownProvider { key: key.clone() };
         let source = self.sources.get(key.provider()).ok_or_else(unknown)?;
         let revocation = timeout(self.timing.request_limit, source.tokens.revoke(token));
@@ -186,8 +187,15 @@ impl Core {
             Ok(()) => Ok(Revoked::AtTheProvider),
             Err(error) => match (error.kind(), error.class()) {
                 (ErrorKind::Unsupported(_), _) => Ok(Revoked::InTheStoreOnly),
-                // It is worth nothing already.
-                (_, ErrorClass::Reauthorize) => Ok(Revoked::AtTheProvider),
+                // It is worth nothing already, unless that is said of an access token whose refresh token is good.
+                (_, ErrorClass::Reauthorize)
+                    if says_that_it_is_dead(&error)
+                        && (state.dead.is_some()
+                            || token.refresh_token().is_none()
+                            || !source.tokens.revokes_by_access_token()) =>
+                {
+                    Ok(Revoked::AtTheProvider)
+                }
                 _ => Err(Error::RevokeFailed { key: key.clone(), cause: Arc::new(error) }),
             },
         }
@@ -213,4 +221,17 @@ impl Core {
         }
         Err(Error::Busy { key: key.clone() })
     }
+}
+
+/// Whether a provider refused to revoke a token because there is nothing left to revoke, and not for want of permission.
+fn says_that_it_is_dead(error: &oauth_core::Error) -> bool {
+    const NOT_ALLOWED: [&str; 6] = [
+        "access_denied",
+        "insufficient_scope",
+        "login_required",
+        "interaction_required",
+        "consent_required",
+        "account_selection_required",
+    ];
+    error.oauth_error().is_none_or(|refused| !NOT_ALLOWED.contains(&&*refused.code))
 }

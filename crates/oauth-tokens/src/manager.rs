@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use oauth_core::{OAuth2Token, OffsetDateTime, Sealer};
+use oauth_core::{ErrorClass, OAuth2Token, OffsetDateTime, Sealer};
 use tokio::time::timeout;
 
 use crate::{
@@ -215,10 +215,38 @@ impl TokenManager {
     ///
     /// # Errors
     ///
-    /// [`Error::RevokeFailed`] with what the provider answered; [`Error::Store`], [`Error::Busy`], [`Error::Unreadable`].
+    /// [`Error::RevokeFailed`] with what the provider answered; [`Error::Store`], [`Error::Busy`], [`Error::Unreadable`]. Where
+    /// the provider revokes access tokens only, it takes a live one, and there are the errors of [`get`](Self::get) too.
     pub async fn revoke(&self, key: &TokenKey) -> Result<Revoked, Error> {
-        let (core, key) = (Arc::clone(&self.0), key.clone());
-        self.to_the_end(async move { core.revoke(&key).await }).await
+        let (manager, key) = (self.clone(), key.clone());
+        self.to_the_end(async move {
+            let source = manager.0.sources.get(key.provider());
+            match source.is_some_and(|source| source.tokens.revokes_by_access_token()) {
+                true => manager.revoke_by_access_token(&key).await,
+                false => manager.0.revoke(&key).await,
+            }
+        })
+        .await
+    }
+
+    /// The same where an expired access token ends nothing, because the refresh token lives on.
+    async fn revoke_by_access_token(&self, key: &TokenKey) -> Result<Revoked, Error> {
+        let live = match self.get(key).await {
+            Ok(token) => Some(token),
+            // There is nothing that could live on, or it is not in the store.
+            Err(Error::NotFound { .. } | Error::Dead { .. } | Error::NotSaved { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        match (self.0.revoke(key).await, live) {
+            // Whether the refresh token is dead too is seen when it is redeemed.
+            (Err(Error::RevokeFailed { cause, .. }), Some(token))
+                if cause.class() == ErrorClass::Reauthorize =>
+            {
+                let _ = self.get_after_rejection(key, token.access_token()).await;
+                self.0.revoke(key).await
+            }
+            (outcome, _) => outcome,
+        }
     }
 
     /// Does something whole, even if the caller is dropped, and a shutdown waits for it.

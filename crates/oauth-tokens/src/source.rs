@@ -32,6 +32,11 @@ pub trait TokenSource: fmt::Debug + Send + Sync {
     /// Any [`oauth_core::Error`]; its class decides what becomes of the grant.
     async fn obtain(&self, key: &TokenKey, previous: Option<&OAuth2Token>) -> Result<OAuth2Token>;
 
+    /// Whether it takes a live access token to revoke a token, whatever the refresh token is good for.
+    fn revokes_by_access_token(&self) -> bool {
+        false
+    }
+
     /// Makes a token, and with it the grant where the provider has it so, worthless.
     ///
     /// # Errors
@@ -62,11 +67,11 @@ impl TokenSource for Refreshing {
         }
     }
 
+    fn revokes_by_access_token(&self) -> bool {
+        self.0.oauth2().spec().revokes_access_tokens_only
+    }
+
     async fn revoke(&self, token: &OAuth2Token) -> Result<()> {
-        // The refresh token first: it takes its access tokens with it (RFC 7009 section 2.1).
-        match token.refresh_token() {
-            Some(refresh_token) => self.0.revoke_token(refresh_token, Some("refresh_token")).await,
-            None => self.0.revoke_token(token.access_token(), Some("access_token")).await,
-        }
+        self.0.revoke(token).await
     }
 }

@@ -33,8 +33,9 @@ fn revoke(call: &Call<'_>) -> Result<(), Refusal> {
     if form.get("client_secret").is_some_and(|secret| Some(secret) != app.client_secret.as_deref()) {
         return Err(Reason::Client.because("the channel secret is wrong"));
     }
-    let owned = state.owner(token).is_some_and(|(_, grant, _)| {
-        grant.provider == call.provider.name && grant.request.app.client_id == app.client_id
+    // What it does with a refresh token is not documented; nothing, to be on the safe side.
+    let owned = state.owner(token).is_some_and(|(_, grant, is_refresh)| {
+        !is_refresh && grant.provider == call.provider.name && grant.request.app.client_id == app.client_id
     });
     if owned {
         state.revoke(token, false);

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use oauth_core::{OAuth2, Provider};
+use oauth_core::{OAuth2, Provider, Spec};
 use oauth_tokens::{
     Error, MemoryStore, Revoked, TokenKey, TokenManager,
     testkit::{Fault, RotatingServer},
@@ -114,6 +114,71 @@ async fn rv_03_revoke_tells_the_provider_then_forgets() {
         TokenManager::builder(MemoryStore::new(), sealer()).provider(Arc::new(cannot)).build().unwrap();
     manager.put(&key(), &server.sign_in().unwrap()).await.unwrap();
     assert_eq!(manager.revoke(&key()).await.unwrap(), Revoked::InTheStoreOnly);
+}
+
+/// A provider that revokes access tokens only, as GitHub and Kakao do.
+const BY_ACCESS_TOKEN: Spec = Spec {
+    name: "testkit",
+    token: "https://as.example/token",
+    refresh: Some("https://as.example/token"),
+    revoke: Some("https://as.example/revoke"),
+    revokes_access_tokens_only: true,
+    ..Spec::RFC6749
+};
+
+const DEAD: Fault = Fault::Reply(401, r#"{"error": "invalid_token"}"#, None);
+
+#[tokio::test]
+async fn rv_03_where_access_tokens_are_revoked_none_but_a_live_one_is() {
+    let (server, clock) = (RotatingServer::new(), Hands::new());
+    let provider = OAuth2::from_spec(&BY_ACCESS_TOKEN, "client", "secret").with_http_client(server.clone());
+    let manager = TokenManager::builder(MemoryStore::new(), sealer()).provider(Arc::new(provider));
+    let manager = manager.clock(clock.clone()).build().unwrap();
+
+    // One that has expired is not taken for revoked while the refresh token may live.
+    manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
+    server.fail_next(Fault::Reply(503, "", None));
+    let error = manager.revoke(&key()).await.unwrap_err();
+    assert!(matches!(error, Error::RefreshFailed { .. }), "{error}");
+    clock.forward(120 * SECOND);
+    let token = manager.get(&key()).await.unwrap();
+
+    // A live one that is refused at once: perhaps it is only too young.
+    server.fail_next(DEAD);
+    server.fail_next(DEAD);
+    let error = manager.revoke(&key()).await.unwrap_err();
+    assert!(matches!(error, Error::RevokeFailed { .. }), "{error}");
+    // And later: its successor is what is revoked.
+    clock.forward(60 * SECOND);
+    let sent = server.token_requests();
+    server.fail_next(DEAD);
+    assert_eq!(manager.revoke(&key()).await.unwrap(), Revoked::AtTheProvider);
+    assert_eq!(server.token_requests(), sent + 1);
+    assert!(!server.knows(token.access_token()));
+    assert!(matches!(manager.get(&key()).await, Err(Error::NotFound { .. })));
+
+    // Where the grant is dead, there is nothing left to revoke.
+    manager.put(&key(), &server.sign_in().unwrap()).await.unwrap();
+    clock.forward(60 * SECOND);
+    server.fail_next(DEAD);
+    server.fail_next(Fault::Reply(400, r#"{"error": "invalid_grant"}"#, None));
+    server.fail_next(DEAD);
+    assert_eq!(manager.revoke(&key()).await.unwrap(), Revoked::AtTheProvider);
+}
+
+#[tokio::test]
+async fn rv_03_a_revocation_that_is_not_allowed_leaves_the_token_where_it_is() {
+    let server = RotatingServer::new();
+    let manager = builder(MemoryStore::new(), &server).build().unwrap();
+    manager.put(&key(), &server.sign_in().unwrap()).await.unwrap();
+    for body in [r#"{"error": "access_denied"}"#, r#"{"error": "insufficient_scope"}"#] {
+        server.fail_next(Fault::Reply(403, body, None));
+        let error = manager.revoke(&key()).await.unwrap_err();
+        assert!(matches!(error, Error::RevokeFailed { .. }), "{error}");
+        manager.get(&key()).await.unwrap();
+    }
+    server.fail_next(Fault::Reply(400, r#"{"error": "invalid_grant"}"#, None));
+    assert_eq!(manager.revoke(&key()).await.unwrap(), Revoked::AtTheProvider);
 }
 
 #[tokio::test]

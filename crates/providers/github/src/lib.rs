@@ -42,6 +42,7 @@ pub const SPEC: Spec = Spec {
     profile: Some("https://api.github.com/user"),
     others: &[("emails", "https://api.github.com/user/emails")],
     scopes: &["read:user", "user:email"],
+    revokes_access_tokens_only: true,
     invalid_grant_codes: &["bad_verification_code", "bad_refresh_token"],
     name_at: Some("/name"),
     picture_at: Some("/avatar_url"),

@@ -35,6 +35,7 @@ pub const SPEC: Spec = Spec {
     jwks: Some("https://kauth.kakao.com/.well-known/jwks.json"),
     scopes: &["profile_nickname", "account_email"],
     scope_separator: ",",
+    revokes_access_tokens_only: true,
     email_at: Some("/kakao_account/email"),
     email_verified_at: Some("/kakao_account/is_email_verified"),
     name_at: Some("/kakao_account/profile/nickname"),

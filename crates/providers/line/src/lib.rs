@@ -43,6 +43,7 @@ pub const SPEC: Spec = Spec {
     profile: Some("https://api.line.me/oauth2/v2.1/userinfo"),
     jwks: Some("https://api.line.me/oauth2/v2.1/certs"),
     scopes: &["openid", "profile"],
+    revokes_access_tokens_only: true,
     email_at: None,
     email_verified_at: None,
     ..Spec::OPENID

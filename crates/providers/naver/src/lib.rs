@@ -31,6 +31,7 @@ pub const SPEC: Spec = Spec {
     refresh: Some("https://nid.naver.com/oauth2.0/token"),
     revoke: Some("https://nid.naver.com/oauth2.0/token"),
     profile: Some("https://openapi.naver.com/v1/nid/me"),
+    revokes_access_tokens_only: true,
     pkce: Pkce::Unsupported,
     invalid_grant_codes: &["invalid_request"],
     name_at: Some("/name"),

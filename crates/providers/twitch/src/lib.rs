@@ -41,6 +41,7 @@ pub const SPEC: Spec = Spec {
     scopes: &["openid", "user:read:email"],
     // The secret has no place there.
     revoke_auth: Some(ClientAuth::None),
+    revokes_access_tokens_only: true,
     pkce: Pkce::Unsupported,
     authorize_params: &[(
         "claims",
