@@ -59,6 +59,8 @@ async fn tk_08_success_that_holds_no_token_is_a_malformed_reply() {
         ("empty token", b"{\"access_token\":\"\"}"),
         ("number as token", b"{\"access_token\":123}"),
         ("token twice", b"{\"access_token\":\"ACCESS-TOKEN\",\"access_token\":\"b\"}"),
+        ("token twice in a form", b"access_token=ACCESS-TOKEN&access_token=b"),
+        ("another field twice in a form", b"access_token=ACCESS-TOKEN&refresh_token=a&refresh_token=b"),
         ("word as expiry", b"{\"access_token\":\"ACCESS-TOKEN\",\"expires_in\":\"soon\"}"),
         ("number too large for JSON", b"{\"access_token\":\"ACCESS-TOKEN\",\"expires_in\":1e400}"),
         ("page with a link", b"<a href=\"/x?y=1&access_token=EVIL\">x</a>"),
@@ -139,7 +141,8 @@ async fn tk_10_a_page_instead_of_an_error_is_told_by_its_status_and_a_challenge_
 
 #[tokio::test]
 async fn tk_11_a_token_of_an_unknown_type_is_no_bearer_token() {
-    for kind in ["mac", "N_A", "bearer_token", "Bearer ", "pop"] {
+    let long = "x".repeat(5000);
+    for kind in ["mac", "N_A", "bearer_token", "Bearer ", "pop", &long] {
         let http = Script::json(200, &json!({"access_token": "ACCESS-TOKEN", "token_type": kind}));
         let client = client(http.clone());
         let token = client.get_access_token("THE-CODE", "https://app.example/cb", None, &[]).await.unwrap();
@@ -148,6 +151,7 @@ async fn tk_11_a_token_of_an_unknown_type_is_no_bearer_token() {
             [token.bearer().map(drop).unwrap_err(), client.get_identity(&token).await.map(drop).unwrap_err()]
         {
             assert!(matches!(error.kind(), ErrorKind::Unsupported(_)), "{kind}: {error:?}");
+            assert!(error.to_string().len() < 500);
         }
         // Nothing was sent with it.
         assert_eq!(http.requests().len(), 1, "{kind}");

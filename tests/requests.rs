@@ -222,7 +222,18 @@ async fn tk_04_basic_credentials_are_form_encoded_first_unless_told_otherwise() 
 }
 
 #[tokio::test]
-async fn a_public_client_names_itself_in_the_body_whatever_the_provider_prefers() {
+async fn tk_05_a_secret_among_the_extra_parameters_does_not_go_beside_the_clients_own() {
+    for auth in [ClientAuth::Basic, ClientAuth::BasicUnencoded, ClientAuth::Post] {
+        let client = generic().with_client_auth(auth).with_http_client(Script::default());
+        let extra = [("client_secret", "other")];
+        let error = client.get_access_token("c", "https://app.example/cb", None, &extra).await.unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Configuration, "{auth:?}");
+        assert!(error.to_string().contains("client_secret"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn tk_05_a_public_client_names_itself_in_the_body_whatever_the_provider_prefers() {
     for auth in [ClientAuth::Post, ClientAuth::Basic, ClientAuth::None] {
         let http = Script::json(200, &json!({"access_token": "AT"}));
         OAuth2::new("id", ClientSecret::NONE, "https://as.example/authorize", "https://as.example/token")

@@ -121,7 +121,7 @@ async fn plain_http_to_another_machine_is_refused_before_anything_is_sent() {
 async fn br_03_a_token_that_would_break_a_header_is_not_sent() {
     let server = MockServer::start_async().await;
     let any = server.mock_async(|_, then| _ = then.status(200).json_body(json!({"id": 1}))).await;
-    for token in ["a\r\nX: y", "a\nb", "", "a\0b"] {
+    for token in ["a\r\nX: y", "a\nb", "", "a\0b", "a\tb", "a\u{7f}", "\u{e4}"] {
         let error = client(&server).get_profile(token).await.unwrap_err();
         assert_eq!(error.class(), ErrorClass::Configuration, "{token:?}");
     }

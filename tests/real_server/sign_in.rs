@@ -82,6 +82,26 @@ async fn the_generic_client_does_the_same_with_every_client_authentication() {
     }
 }
 
+/// OpenID Connect Core section 11. It is for the application to ask for, because other providers need no consent for it, and
+/// would ask their users anew at each sign-in.
+#[tokio::test]
+async fn rt_09_offline_access_is_given_to_who_asks_for_consent() {
+    let server = Server::shared();
+    let client = OpenID::discover("public", ClientSecret::NONE, &server.issuer)
+        .await
+        .unwrap()
+        .with_scopes(["openid", "offline_access"]);
+    for (options, granted) in [(LoginOptions::new(), false), (LoginOptions::new().prompt("consent"), true)] {
+        let started = client.start_login(REDIRECT_URI, options).await.unwrap();
+        let callback = browse(&browser(), &started.url).await;
+        let login = client.finish_login(started.attempt, callback).await.unwrap();
+        assert_eq!(login.requested_scopes, ["openid", "offline_access"]);
+        // What was granted says so; this server gives a refresh token either way.
+        let scopes = login.token.scopes().unwrap();
+        assert_eq!(scopes.contains(&"offline_access"), granted, "{scopes:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_wrong_secret_a_wrong_verifier_and_a_spent_code_are_told_apart() {
     let server = Server::shared();

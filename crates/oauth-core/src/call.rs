@@ -59,6 +59,12 @@ const PUBLIC_FIELDS: &[&str] = &[
 
 const CLIENT_SECRET: &str = "client_secret";
 
+/// Whether a token has nothing in it but what RFC 6749 appendix A.12 allows: neither control characters nor other scripts.
+#[must_use]
+pub fn is_sendable(token: &str) -> bool {
+    !token.is_empty() && token.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+}
+
 /// Form fields that a request is nothing without.
 const INDISPENSABLE: &[&str] = &["code", "refresh_token", "token", "access_token"];
 
@@ -147,7 +153,7 @@ impl<'c> Call<'c> {
     /// Sends an access token in a header of the provider's own, behind a prefix.
     pub fn token_header(mut self, name: &str, prefix: &str, secret: &str) -> Self {
         match (HeaderName::try_from(name), HeaderValue::try_from(format!("{prefix}{secret}"))) {
-            (Ok(name), Ok(mut value)) if !secret.is_empty() && secret.is_ascii() => {
+            (Ok(name), Ok(mut value)) if is_sendable(secret) => {
                 value.set_sensitive(true);
                 self.headers.push((name, value));
             }
@@ -266,6 +272,12 @@ impl<'c> Call<'c> {
                 self.in_body(client.client_id_param(), client_id)?;
                 if secret.expose().is_empty() { Ok(()) } else { self.in_body(CLIENT_SECRET, secret.expose()) }
             }
+            // One method for each request (RFC 6749 section 2.3).
+            (ClientAuth::Basic | ClientAuth::BasicUnencoded, Some(_))
+                if self.form.as_ref().is_some_and(|form| form.has(CLIENT_SECRET)) =>
+            {
+                Err(self.sent_already(CLIENT_SECRET))
+            }
             (ClientAuth::Basic | ClientAuth::BasicUnencoded, Some(secret)) => {
                 let credentials = match auth {
                     ClientAuth::Basic => format!("{}:{}", encoded(client_id), encoded(secret.expose())),
@@ -294,12 +306,16 @@ impl<'c> Call<'c> {
         }
         let form = self.form.get_or_insert_with(Form::new);
         if form.has(name) {
-            let problem =
-                format!("the extra parameters hold {name}, which the client sends itself; leave it out");
-            return Err(self.error(ErrorKind::Configuration(problem)));
+            return Err(self.sent_already(name));
         }
         form.push(name, value);
         Ok(())
+    }
+
+    fn sent_already(&self, name: &str) -> Error {
+        let problem =
+            format!("the extra parameters hold {name}, which the client sends itself; leave it out");
+        self.error(ErrorKind::Configuration(problem))
     }
 
     fn error(&self, kind: ErrorKind) -> Error {

@@ -203,7 +203,7 @@ pub struct FailedReply {
 pub enum ErrorClass {
     /// The grant or the attempt is dead: send the user through the login again.
     Reauthorize,
-    /// It may work later; nothing is lost. Keep the tokens.
+    /// It may work later; nothing is lost. Keep the tokens. Only a code that was sent may be spent: begin that sign-in anew.
     Transient {
         /// How long the provider asks to wait.
         retry_after: Option<Duration>,

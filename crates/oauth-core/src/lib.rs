@@ -78,7 +78,7 @@ pub use async_trait::async_trait;
 pub use authorization::{AuthorizationRequest, ResponseMode, ResponseType};
 pub use boxed::BoxFuture;
 pub use bytes;
-pub use call::{Call, form_encoded};
+pub use call::{Call, form_encoded, is_sendable};
 pub use clock::{Clock, SystemClock};
 pub use config::{Configure, Parameter, ProviderConfig};
 pub use crypto::{hmac_sha256_hex, random_token, random_tokens};

@@ -276,14 +276,17 @@ fn form(body: &[u8]) -> Option<Value> {
     let is_form = body.iter().all(|&byte| byte.is_ascii_graphic() && !b"<>{}[]\"\\".contains(&byte));
     let pairs: Vec<_> = form_urlencoded::parse(body).collect();
     let known = |name: &str| pairs.iter().filter(|(other, _)| other == name).count();
-    // The count also refuses a token that stands twice.
-    (is_form && known("access_token") + known("error") == 1).then(|| {
-        let mut fields = Map::new();
-        for (name, value) in pairs {
-            fields.insert(name.into_owned(), value.into_owned().into());
+    if !is_form || known("access_token") + known("error") != 1 {
+        return None;
+    }
+    let mut fields = Map::new();
+    for (name, value) in pairs {
+        // The rule of JSON: what stands twice could be read in two ways.
+        if fields.insert(name.into_owned(), value.into_owned().into()).is_some() {
+            return None;
         }
-        Value::Object(fields)
-    })
+    }
+    Some(Value::Object(fields))
 }
 
 /// A text without the secrets that a server may have put into it.

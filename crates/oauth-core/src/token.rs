@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 
 use crate::{
     error::{Error, ErrorKind, Operation, Result},
+    reply::shown,
     secret::Secret,
 };
 
@@ -87,7 +88,10 @@ impl OAuth2Token {
             Some(kind) => Err(Error::new(
                 Operation::GET_IDENTITY,
                 "oauth2",
-                ErrorKind::Unsupported(format!("a token of type {kind:?} cannot be used as a bearer token")),
+                ErrorKind::Unsupported(format!(
+                    "a token of type {:?} cannot be used as a bearer token",
+                    shown(kind)
+                )),
             )),
         }
     }

@@ -15,7 +15,8 @@ use crate::origin::Origin;
 /// What the original's `OAuth2AuthorizeCallback` is made of: a client, and the redirect URI to repeat in the exchange.
 ///
 /// Put it into the router's state, and take an [`AuthorizedCallback`] in the handler. It checks no state, because it keeps
-/// none: compare the one that it gives with the one that you sent. [`SignIn`](crate::SignIn) does that by itself.
+/// none: compare the one that it gives with the one that you sent. Nor does it look at `iss`, or verify an ID token.
+/// [`SignIn`](crate::SignIn) does all that by itself.
 #[derive(Clone, Debug)]
 pub struct OAuth2AuthorizeCallback {
     provider: Arc<dyn Provider>,

@@ -10,6 +10,7 @@ use http_auth::ChallengeParser;
 use oauth_core::{
     OAuth2Token,
     http::{StatusCode, header},
+    is_sendable,
     reqwest::{self, Request, RequestBuilder, Response, header::HeaderValue},
 };
 
@@ -184,13 +185,13 @@ impl Authorizer {
 
 fn set(request: &mut Request, token: &OAuth2Token) -> Result<(), RequestError> {
     let bearer = token.bearer().map_err(RequestError::TokenType)?;
-    let unsendable = |_| {
+    let value = HeaderValue::try_from(format!("Bearer {bearer}")).ok().filter(|_| is_sendable(bearer));
+    let mut value = value.ok_or_else(|| {
         RequestError::TokenType(oauth_core::Error::configuration(
             "oauth2",
             "the access token has characters that no header can carry",
         ))
-    };
-    let mut value = HeaderValue::try_from(format!("Bearer {bearer}")).map_err(unsendable)?;
+    })?;
     value.set_sensitive(true);
     request.headers_mut().insert(header::AUTHORIZATION, value);
     Ok(())

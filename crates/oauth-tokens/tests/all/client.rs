@@ -10,9 +10,9 @@ use axum::{
     body::Bytes,
     extract::State,
     http::{HeaderMap, Method, StatusCode, Uri, header},
-    response::{IntoResponse, Response},
+    response::{IntoResponse, Redirect, Response},
 };
-use oauth_core::reqwest_client;
+use oauth_core::{OAuth2Token, reqwest_client};
 use oauth_tokens::{
     AuthorizedClient, Error, Hosts, MemoryStore, RequestError, TokenManager, TokenMiddleware,
     testkit::RotatingServer,
@@ -188,6 +188,48 @@ async fn br_04_a_token_goes_to_no_other_host_and_not_over_a_header_that_is_there
     let error = client.send(http.get(&api.origin)).await.unwrap_err();
     assert!(matches!(error, RequestError::Token(Error::NotFound { .. })), "{error}");
     assert!(api.seen().is_empty());
+}
+
+#[tokio::test]
+async fn br_03_a_token_that_would_break_a_header_is_not_sent() {
+    let provider = RotatingServer::new();
+    let api = Api::start(&provider, None).await;
+    let http = reqwest_client(|defaults| defaults).unwrap();
+    let manager = builder(MemoryStore::new(), &provider).build().unwrap();
+    for token in ["a\r\nX: y", "a\tb", "a\0b", "\u{e4}"] {
+        manager.put(&key(), &OAuth2Token::new(token)).await.unwrap();
+        let client = AuthorizedClient::new(http.clone(), manager.clone(), key(), api.host());
+        let error = client.send(http.get(&api.origin)).await.unwrap_err();
+        assert!(matches!(error, RequestError::TokenType(_)), "{token:?}: {error}");
+    }
+    assert!(api.seen().is_empty());
+}
+
+#[tokio::test]
+async fn br_04_a_token_does_not_go_where_the_api_points() {
+    let provider = RotatingServer::new();
+    let elsewhere = Api::start(&provider, None).await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    let to = elsewhere.origin.clone();
+    let pointing = Router::new().fallback(async move || Redirect::temporary(&to));
+    tokio::spawn(async move { axum::serve(listener, pointing).await });
+    let manager = builder(MemoryStore::new(), &provider).build().unwrap();
+    manager.put(&key(), &provider.sign_in().unwrap()).await.unwrap();
+    // Neither with the default, nor by a client of one's own that follows.
+    for follows in [false, true] {
+        let http = reqwest_client(|defaults| match follows {
+            false => defaults,
+            true => defaults.redirect(oauth_core::reqwest::redirect::Policy::limited(3)),
+        });
+        let http = http.unwrap();
+        let hosts = Hosts::new([origin.trim_start_matches("http://")]).unwrap();
+        let client = AuthorizedClient::new(http.clone(), manager.clone(), key(), hosts);
+        let reply = client.send(http.get(&origin)).await.unwrap();
+        assert_eq!(reply.status().as_u16(), if follows { 401 } else { 307 });
+        let seen: Vec<_> = if follows { vec!["GET /  ".to_owned()] } else { Vec::new() };
+        assert_eq!(elsewhere.seen(), seen);
+    }
 }
 
 #[tokio::test]
