@@ -115,6 +115,12 @@ async fn tk_09_an_error_under_status_200_is_an_error_even_beside_a_token() {
     let both = r#"{"access_token":"ACCESS-TOKEN","token_type":"bearer","error":"invalid_scope"}"#;
     let error = refused(200, "application/json", both).await;
     assert_eq!(error.oauth_error().unwrap().code, "invalid_scope");
+    for (error, code) in [("true", "error"), (r#"["invalid_scope"]"#, "invalid_scope"), ("[{}]", "error")] {
+        let body = format!(r#"{{"access_token":"ACCESS-TOKEN","error":{error},"message":"no"}}"#);
+        let error = refused(200, "application/json", body).await;
+        let oauth = error.oauth_error().unwrap();
+        assert_eq!((&*oauth.code, oauth.description.as_deref()), (code, Some("no")));
+    }
 }
 
 #[tokio::test]
@@ -281,6 +287,8 @@ async fn what_harms_nobody_is_tolerated() {
         (200, "text/plain", "access_token=AT&token_type=bearer&expires_in=3600"),
         (200, "application/x-www-form-urlencoded", "access_token=AT&scope=a%2Cb"),
         (200, "application/json", r#"{"access_token":"AT","error":null}"#),
+        (200, "application/json", r#"{"access_token":"AT","error":false}"#),
+        (200, "application/json", r#"{"access_token":"AT","error":[]}"#),
         (200, "application/json", r#"{"access_token":"AT","error":"","refresh_token":"","expires_in":null}"#),
         (200, "application/json", r#" {"access_token":"AT","scope":["a","b"],"expires_in":"3600"}"#),
     ] {

@@ -291,10 +291,12 @@ async fn facebook_proves_its_secret_and_exchanges_tokens_for_long_lived_ones() {
     assert_eq!(value(&url(&FacebookOAuth2::new("id", "s")).await, "scope"), Some("email,public_profile"));
     assert!(FacebookOAuth2::new("id", "s").with_graph_version("v1/../evil").is_err());
 
-    let body = json!({"error": {"message": "Session expired", "type": "OAuthException", "code": 190, "fbtrace_id": "x"}});
+    let said = format!("Session expired: {proof}");
+    let body = json!({"error": {"message": said, "type": "OAuthException", "code": 190, "fbtrace_id": "x"}});
     let facebook = FacebookOAuth2::new("id", "secret").with_http_client(Script::json(400, &body));
     let error = facebook.get_profile("AT").await.unwrap_err();
     assert_eq!((error.class(), &*error.oauth_error().unwrap().code), (ErrorClass::Reauthorize, "190"));
+    assert_eq!(error.oauth_error().unwrap().description.as_deref(), Some("Session expired: [hidden]"));
 }
 
 #[tokio::test]

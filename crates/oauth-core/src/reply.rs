@@ -263,7 +263,14 @@ fn oauth_error(fields: &Value) -> Option<OAuthError> {
             uri: None,
         }),
         error => Some(OAuthError {
-            code: text(error)?,
+            code: match error {
+                // Said without a name for it.
+                Value::Bool(true) => "error".to_owned(),
+                Value::Array(items) => {
+                    items.first().map(|item| text(item).unwrap_or_else(|| "error".to_owned()))?
+                }
+                error => text(error)?,
+            },
             description: find(fields, &["error_description", "error_message", "message", "msg"]),
             uri: find(fields, &["error_uri"]),
         }),

@@ -187,3 +187,26 @@ pub trait SecretSource: fmt::Debug + Send + Sync {
     /// Whatever keeps the source from making one; the request is then not sent.
     async fn client_secret(&self) -> Result<Secret, SecretSourceError>;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lb_02_secrets_are_equal_as_a_whole_or_not_at_all() {
+        for (one, other, equal) in [
+            ("state", "state", true),
+            ("", "", true),
+            ("state", "statf", false),
+            ("state", "tate", false),
+            ("state", "stat", false),
+            ("state", "states", false),
+            ("state", "State", false),
+            ("state", "", false),
+            ("\u{e4}", "a\u{308}", false),
+        ] {
+            assert_eq!(same_secret(one, other), equal, "{one} {other}");
+            assert_eq!(Secret::new(one) == Secret::new(other), equal, "{one} {other}");
+        }
+    }
+}

@@ -90,7 +90,8 @@ impl FacebookOAuth2 {
         let call = self.oauth2.call(operation, method, url).bearer(token);
         Ok(match self.oauth2.reveal_client_secret(operation).await? {
             Some(secret) if !secret.expose().is_empty() => {
-                call.query(&[("appsecret_proof", &hmac_sha256_hex(secret.expose(), token))])
+                let proof = hmac_sha256_hex(secret.expose(), token);
+                call.query(&[("appsecret_proof", &proof)]).hide(&proof)
             }
             _ => call,
         })
