@@ -16,7 +16,10 @@ use rcgen::{CertificateParams, KeyPair};
 use crate::hyper_client::{Server, ok, transport};
 
 /// A server that is asked for as localhost, and its certificate, for whose names and times it is to blame.
-async fn server(name: &str, spoil: impl FnOnce(&mut CertificateParams)) -> (Server, CertificateDer<'static>) {
+pub(crate) async fn server(
+    name: &str,
+    spoil: impl FnOnce(&mut CertificateParams),
+) -> (Server, CertificateDer<'static>) {
     let mut params = CertificateParams::new([name.to_owned()]).unwrap();
     spoil(&mut params);
     let key = KeyPair::generate().unwrap();

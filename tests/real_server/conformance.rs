@@ -165,3 +165,24 @@ fn portal_url(address: &str, issuer: &str) -> String {
     let query = form_urlencoded::Serializer::new(String::new()).append_pair("iss", issuer).finish();
     format!("http://{address}/initiate?{query}")
 }
+
+/// On a developer's machine, the suite has a certificate that nobody else vouches for.
+#[tokio::test]
+async fn the_driver_trusts_the_authority_that_it_is_given() {
+    let (server, certificate) = crate::certificates::server("localhost", |_| {}).await;
+    let issuer = format!("https://{}", server.address.replace("127.0.0.1", "localhost"));
+    let file = concat!(env!("CARGO_TARGET_TMPDIR"), "/authority.pem");
+    let text = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, &certificate);
+    std::fs::write(file, format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n"))
+        .unwrap();
+    // What is there is no provider, but the driver gets to see that.
+    for (arguments, check) in [(&[][..], None), (&["--ca-certificate", file], Some("MalformedReply"))] {
+        let own = ["rp-conformance", "--issuer", &issuer, "--until", "discover"];
+        let settings = Settings::parse_from(own.iter().chain(arguments));
+        let mut report = Report::default();
+        driver::run(&settings, &mut report).await;
+        let line = report.lines().last().unwrap();
+        assert_eq!(line["check"].as_str(), check, "{report:?}");
+        assert_eq!(line["reason"].as_str().unwrap().contains("certificate"), check.is_none(), "{report:?}");
+    }
+}
