@@ -15,6 +15,9 @@ use crate::{
     vault::Vault,
 };
 
+/// Longer times mean the same as this one, and would leave the calendar: a panic between redeeming and saving loses a grant.
+const A_YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// Sets a [`TokenManager`] up. What is not set has the value that its method's description ends with.
 #[derive(Clone)]
 #[must_use = "a builder does nothing until it is built"]
@@ -70,14 +73,14 @@ impl TokenManagerBuilder {
     /// Refreshes an access token this long before it expires, plus up to half of that by chance, so that tokens that were
     /// obtained together are not refreshed together. At most a quarter of the token's lifetime. 5 minutes.
     pub fn refresh_ahead(mut self, ahead: Duration) -> Self {
-        self.timing.refresh_ahead = ahead;
+        self.timing.refresh_ahead = ahead.min(A_YEAR);
         self
     }
 
     /// Hands no access token out that expires within this time, because it must still travel. At most a twentieth of the
     /// token's lifetime. 10 seconds.
     pub fn leeway(mut self, leeway: Duration) -> Self {
-        self.timing.leeway = leeway;
+        self.timing.leeway = leeway.min(A_YEAR);
         self
     }
 
@@ -85,55 +88,55 @@ impl TokenManagerBuilder {
     /// refresh goes on. Everybody else gets the old one at once; and so does everybody while the store fails or hangs, until it
     /// answers again. 3 seconds.
     pub fn patience(mut self, patience: Duration) -> Self {
-        self.timing.patience = patience;
+        self.timing.patience = patience.min(A_YEAR);
         self
     }
 
     /// How long the right to refresh a key lasts without a sign of life: after a crash, others wait for as long. It is
     /// extended every third of it while the provider takes its time. 10 seconds.
     pub fn lease_lifetime(mut self, lifetime: Duration) -> Self {
-        self.timing.lease_lifetime = lifetime;
+        self.timing.lease_lifetime = lifetime.min(A_YEAR);
         self
     }
 
     /// How long to wait for another process that is refreshing the same key. 45 seconds.
     pub fn lease_patience(mut self, patience: Duration) -> Self {
-        self.timing.lease_patience = patience;
+        self.timing.lease_patience = patience.min(A_YEAR);
         self
     }
 
     /// The longest that a request to the provider may take, should the HTTP client set no limit. It should be longer than
     /// that client's, so that a reply that comes late is not lost. 40 seconds.
     pub fn request_limit(mut self, limit: Duration) -> Self {
-        self.timing.request_limit = limit;
+        self.timing.request_limit = limit.min(A_YEAR);
         self
     }
 
     /// How long to try to save a new token before its callers are told; it is tried further after that. 3 seconds.
     pub fn save_patience(mut self, patience: Duration) -> Self {
-        self.timing.save_patience = patience;
+        self.timing.save_patience = patience.min(A_YEAR);
         self
     }
 
     /// After a failed refresh the provider is left alone for the first time, doubled with each further failure up to the
     /// second, less up to half of it by chance; longer if the provider says so by `Retry-After`. 1 second and 1 minute.
     pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
-        self.timing.first_backoff = first;
-        self.timing.longest_backoff = longest;
+        self.timing.first_backoff = first.min(A_YEAR);
+        self.timing.longest_backoff = longest.min(A_YEAR);
         self
     }
 
     /// Looks into the store again after this time though the token is live: so long may another process's `put`, `delete`
     /// or `revoke` go unnoticed here. Not before the token is due.
     pub fn reread_after(mut self, time: Duration) -> Self {
-        self.timing.reread_after = Some(time);
+        self.timing.reread_after = Some(time.min(A_YEAR));
         self
     }
 
     /// Looks into the store again after this time where a grant is dead or a refresh has failed, for a new login that
     /// another process has put there. 5 seconds.
     pub fn reread_failures_after(mut self, time: Duration) -> Self {
-        self.timing.reread_failures_after = time;
+        self.timing.reread_failures_after = time.min(A_YEAR);
         self
     }
 

@@ -328,3 +328,35 @@ async fn close_begins_no_refresh_that_queues_for_its_turn() {
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
     assert_eq!(outcomes.iter().filter(|outcome| matches!(outcome, Err(Error::Closed))).count(), 9);
 }
+
+/// What somebody says who means "for ever".
+#[tokio::test]
+async fn times_without_end_lose_no_token() {
+    let (server, clock) = (RotatingServer::new(), Hands::new());
+    let manager = builder(MemoryStore::new(), &server)
+        .clock(clock.clone())
+        .refresh_ahead(Duration::MAX)
+        .leeway(Duration::MAX)
+        .patience(Duration::MAX)
+        .lease_lifetime(Duration::MAX)
+        .lease_patience(Duration::MAX)
+        .request_limit(Duration::MAX)
+        .save_patience(Duration::MAX)
+        .backoff(Duration::MAX, Duration::MAX)
+        .reread_after(Duration::MAX)
+        .reread_failures_after(Duration::MAX)
+        .build()
+        .unwrap();
+    manager.put(&key(), &server.sign_in().unwrap()).await.unwrap();
+    clock.forward(3600 * SECOND);
+    let token = manager.get(&key()).await.unwrap();
+    assert_eq!((server.token_requests(), server.ended_grants()), (1, 0));
+    assert_eq!(stored(&manager, &key()).await.token.as_ref(), Some(&*token));
+
+    server.fail_next(Fault::Reply(503, "", None));
+    clock.forward(3600 * SECOND);
+    assert!(matches!(manager.get(&key()).await, Err(Error::RefreshFailed { .. })));
+    manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
+    server.fail_next(Fault::Reply(400, r#"{"error": "invalid_grant"}"#, None));
+    assert!(matches!(manager.get(&key()).await, Err(Error::Dead { .. })));
+}
