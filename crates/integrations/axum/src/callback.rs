@@ -104,7 +104,7 @@ where
                     .extensions
                     .get::<OriginalUri>()
                     .map_or(parts.uri.path(), |original| original.path());
-                let site = Origin::Host.of(&parts.headers).map_err(|_| refused(None))?;
+                let site = Origin::Host.of(parts).map_err(|_| refused(None))?;
                 format!("{site}{path}")
             }
         };

@@ -1,7 +1,9 @@
 //! Under which address the browser sees this site.
 
-use axum::extract::OriginalUri;
-use axum::http::{HeaderMap, header, request::Parts};
+use axum::{
+    extract::OriginalUri,
+    http::{header, request::Parts, uri::Authority},
+};
 
 use crate::error::SignInError;
 
@@ -30,9 +32,10 @@ pub(crate) enum Origin {
 
 impl Origin {
     /// Scheme, host and path prefix, without a slash at the end.
-    pub(crate) fn of(&self, headers: &HeaderMap) -> Result<String, SignInError> {
-        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        let host = || text(header::HOST.as_str());
+    pub(crate) fn of(&self, parts: &Parts) -> Result<String, SignInError> {
+        let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+        // A request of HTTP/2 has the host in `:authority` instead (RFC 9113 section 8.3.1), which is part of its URI.
+        let host = || text(header::HOST.as_str()).or(parts.uri.authority().map(Authority::as_str));
         let (scheme, host) = match self {
             Self::Fixed(origin) => return Ok(origin.clone()),
             Self::Host => (None, host()),
@@ -56,7 +59,7 @@ impl Origin {
 pub(crate) fn redirect_uri(origin: &Origin, parts: &Parts) -> Result<String, SignInError> {
     let path = parts.extensions.get::<OriginalUri>().map_or(parts.uri.path(), |original| original.path());
     let route = path.rsplit_once('/').map_or("", |(route, _)| route);
-    Ok(format!("{}{route}/callback", origin.of(&parts.headers)?))
+    Ok(format!("{}{route}/callback", origin.of(parts)?))
 }
 
 /// Where to go after the login: a path of this site, or nothing.
@@ -85,7 +88,7 @@ fn parameter<'h>(element: &'h str, name: &str) -> Option<&'h str> {
 fn is_authority(host: &str) -> bool {
     !host.is_empty()
         && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.:[]".contains(&byte))
-        && host.parse::<axum::http::uri::Authority>().is_ok()
+        && host.parse::<Authority>().is_ok()
 }
 
 fn is_loopback(authority: &str) -> bool {
@@ -98,10 +101,19 @@ fn is_loopback(authority: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::Request;
+
     use super::*;
 
-    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+    fn request(uri: &str, headers: &[(&'static str, &'static str)]) -> Parts {
+        let request = headers
+            .iter()
+            .fold(Request::builder().uri(uri), |request, (name, value)| request.header(*name, *value));
+        request.body(()).unwrap().into_parts().0
+    }
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> Parts {
+        request("/auth/acme/login", pairs)
     }
 
     #[test]
@@ -130,6 +142,16 @@ mod tests {
         for bad in [&[][..], &[("host", "a b")], &[("host", "a/b")], &[("host", "u@a")], &[("host", "")]] {
             assert!(Origin::Host.of(&headers(bad)).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_request_of_http_2_names_its_host_without_a_header() {
+        let uri = "https://app.example/auth/acme/login";
+        for origin in [Origin::Host, Origin::Proxy(ForwardedHeaders::XForwarded)] {
+            let redirect_uri = redirect_uri(&origin, &request(uri, &[])).unwrap();
+            assert_eq!(redirect_uri, "https://app.example/auth/acme/callback");
+        }
+        assert!(Origin::Host.of(&request("https://user@app.example/", &[])).is_err());
     }
 
     #[test]

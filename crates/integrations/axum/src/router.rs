@@ -216,7 +216,7 @@ impl SignIn {
         completed: impl FnOnce(LoginOptions) -> LoginOptions,
     ) -> Result<Response, SignInError> {
         let redirect_uri = origin::redirect_uri(&self.0.origin, parts)?;
-        let site = self.0.origin.of(&parts.headers)?;
+        let site = self.0.origin.of(parts)?;
         let return_to = return_to.map(|wanted| origin::return_to(wanted, &site)).transpose()?;
         let options = completed((self.0.on_login)(name, &parts.headers));
         let data = json!({ "return_to": return_to, "data": options.app_data() });
