@@ -66,7 +66,10 @@ pub(crate) fn redirect_uri(origin: &Origin, parts: &Parts) -> Result<String, Sig
 ///
 /// Browsers read `//host` and `/\host` as another site, and drop tabs and line breaks before they look.
 pub(crate) fn return_to(wanted: &str, origin: &str) -> Result<String, SignInError> {
-    let path = wanted.strip_prefix(origin).unwrap_or(wanted);
+    // The path under which a proxy has the site is part of the way there.
+    let host = origin.find("://").map_or(0, |at| at + 3);
+    let site = origin[host..].find('/').map_or(origin, |end| &origin[..host + end]);
+    let path = wanted.strip_prefix(site).unwrap_or(wanted);
     let mut characters = path.chars();
     let is_path = characters.next() == Some('/') && !matches!(characters.next(), Some('/' | '\\'));
     let is_clean = !path.contains(|character: char| character.is_control() || character == '\\');
@@ -152,6 +155,21 @@ mod tests {
             assert_eq!(redirect_uri, "https://app.example/auth/acme/callback");
         }
         assert!(Origin::Host.of(&request("https://user@app.example/", &[])).is_err());
+    }
+
+    #[test]
+    fn a_return_address_keeps_the_path_under_which_the_site_is() {
+        let site = "https://app.example/shop";
+        for (wanted, path) in [
+            ("https://app.example/shop/cart", "/shop/cart"),
+            ("/shop/cart", "/shop/cart"),
+            ("https://app.example/", "/"),
+        ] {
+            assert_eq!(return_to(wanted, site).unwrap(), path);
+        }
+        for bad in ["https://app.example.evil.example/shop", "https://app.example//evil.example", "shop"] {
+            assert!(return_to(bad, site).is_err(), "{bad}");
+        }
     }
 
     #[test]
