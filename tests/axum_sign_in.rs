@@ -185,6 +185,17 @@ async fn two_tabs_do_not_disturb_each_other() {
     assert!(browser.cookies.is_empty());
 }
 
+/// What a script of the page, or another application of the domain, has put there.
+#[tokio::test]
+async fn a_cookie_of_somebody_else_disturbs_no_sign_in() {
+    let site = site().await;
+    let mut browser = Browser::new();
+    let callback = browser.consent(&site, "github").await;
+    browser.cookies.insert(0, ("name".to_owned(), "Zo\u{eb}".to_owned()));
+    browser.cookies.push(("".to_owned(), "a;;=\"".to_owned()));
+    assert_eq!(browser.get(&callback).await.status, 200);
+}
+
 #[tokio::test]
 async fn a_browser_keeps_five_attempts_and_drops_the_oldest() {
     let site = site().await;

@@ -68,7 +68,8 @@ fn ours(headers: &HeaderMap) -> Vec<Found> {
     headers
         .get_all(header::COOKIE)
         .iter()
-        .filter_map(|value| value.to_str().ok())
+        // Browsers send all cookies in one line, and those of others may be of any script.
+        .map(|value| String::from_utf8_lossy(value.as_bytes()))
         .flat_map(|line| Cookie::split_parse(line).flatten())
         .filter(|cookie| cookie.name().starts_with(PREFIX) || cookie.name().starts_with(HOST_PREFIX))
         .map(|cookie| Found { name: cookie.name().to_owned(), sealed: cookie.value().to_owned() })
