@@ -197,6 +197,20 @@ async fn a_cookie_of_somebody_else_disturbs_no_sign_in() {
 }
 
 #[tokio::test]
+async fn who_signed_in_is_shown_without_the_cookies_of_the_request() {
+    let site = site().await;
+    let mut browser = Browser::new();
+    let callback = browser.consent(&site, "github").await;
+    browser.cookies.push(("session".to_owned(), "the-session-of-ada".to_owned()));
+    assert_eq!(browser.get(&callback).await.status, 200);
+    let signed_in = site.signed_in.lock().unwrap().pop().unwrap();
+    let shown = format!("{signed_in:?}");
+    assert!(shown.contains("github") && !shown.contains("the-session-of-ada"), "{shown}");
+    assert!(!shown.contains("oauth-attempt-"), "{shown}");
+    assert_eq!(signed_in.headers["cookie"].to_str().unwrap().matches("the-session-of-ada").count(), 1);
+}
+
+#[tokio::test]
 async fn a_browser_keeps_five_attempts_and_drops_the_oldest() {
     let site = site().await;
     let mut browser = Browser::new();

@@ -51,8 +51,7 @@ struct Settings {
     on_error: Arc<OnError>,
 }
 
-/// Somebody who signed in.
-#[derive(Debug)]
+/// Somebody who signed in. `Debug` shows neither the headers, which hold the cookies, nor the application's data.
 #[non_exhaustive]
 pub struct SignedIn {
     /// Where.
@@ -333,6 +332,16 @@ fn private(mut response: Response) -> Response {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     response
+}
+
+impl fmt::Debug for SignedIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignedIn")
+            .field("provider", &self.provider.name())
+            .field("identity", &self.identity)
+            .field("token", &self.token)
+            .finish_non_exhaustive()
+    }
 }
 
 impl fmt::Debug for SignIn {
