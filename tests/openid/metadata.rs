@@ -355,6 +355,18 @@ async fn md_08_what_the_headers_say_counts_within_bounds() {
 }
 
 #[tokio::test]
+async fn md_08_metadata_may_be_kept_for_ever() {
+    let op = Op::new();
+    let for_ever = CachePolicy { at_least: Duration::MAX, ..CachePolicy::METADATA };
+    let client = op.client().with_rules(|rules| rules.metadata_cache(for_ever));
+    for _ in 0..3 {
+        client.metadata().await.unwrap();
+        op.clock.advance(24 * HOUR);
+    }
+    assert_eq!(op.count(Endpoint::Discovery), 1);
+}
+
+#[tokio::test]
 async fn md_08_a_clock_that_is_set_back_keeps_nothing_for_ever() {
     let op = Op::new();
     let client = op.client();

@@ -364,7 +364,7 @@ impl Kept {
 
     /// Whether it is time to read it anew in the background, so that nobody has to wait for it.
     fn is_due(&self, now: OffsetDateTime) -> bool {
-        !self.is_younger(now, Duration::from_secs(self.fresh_for) * 3 / 4)
+        !self.is_younger(now, Duration::from_secs(self.fresh_for - self.fresh_for / 4))
     }
 
     fn is_usable(&self, now: OffsetDateTime, policy: &CachePolicy) -> bool {
