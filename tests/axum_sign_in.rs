@@ -1,6 +1,9 @@
 //! The axum integration: sign-ins through a real server, and every request that must not become one.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use axum::{Router, response::IntoResponse};
 use oauth_axum::{ForwardedHeaders, SignIn, SignInError, SignedIn};
@@ -208,6 +211,39 @@ async fn who_signed_in_is_shown_without_the_cookies_of_the_request() {
     assert!(shown.contains("github") && !shown.contains("the-session-of-ada"), "{shown}");
     assert!(!shown.contains("oauth-attempt-"), "{shown}");
     assert_eq!(signed_in.headers["cookie"].to_str().unwrap().matches("the-session-of-ada").count(), 1);
+}
+
+/// Browsers drop a cookie of more than 4096 bytes without a word, and the user would come back to nothing.
+#[tokio::test]
+async fn an_attempt_that_no_browser_keeps_is_not_begun() {
+    let emulator = Emulator::start().await.unwrap();
+    let options = |length: usize| move |_: &str, _: &_| LoginOptions::new().data("x".repeat(length));
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let told = seen.clone();
+    let sign_in = SignIn::new(sealer(1)).on_login(options(4000)).on_error(move |error: SignInError| {
+        told.lock().unwrap().push(error.to_string());
+        error
+    });
+    let site = serve(&emulator, sign_in).await;
+    let page = Browser::new().get(&format!("{}/auth/github/login", site.url)).await;
+    assert_eq!((page.status, page.location, page.set_cookies.len()), (500, None, 0));
+    let told = seen.lock().unwrap().pop().unwrap();
+    assert!(told.contains("4096 bytes") && told.contains("data"), "{told}");
+
+    let site = serve(&emulator, SignIn::new(sealer(1)).on_login(options(2000))).await;
+    let mut browser = Browser::new();
+    let callback = browser.consent(&site, "github").await;
+    assert_eq!(browser.get(&callback).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_sign_in_may_take_for_ever() {
+    let emulator = Emulator::start().await.unwrap();
+    let for_ever = github(&emulator).with_name("for-ever").with_login_lifetime(Duration::MAX);
+    let site = serve(&emulator, SignIn::new(sealer(1)).provider(for_ever)).await;
+    let mut browser = Browser::new();
+    let callback = browser.consent(&site, "for-ever").await;
+    assert_eq!(browser.get(&callback).await.status, 200);
 }
 
 #[tokio::test]

@@ -13,10 +13,18 @@ const HOST_PREFIX: &str = "__Host-oauth-attempt-";
 /// How many characters of the state name the cookie. Sixteen base64url characters are 96 bits.
 const NAME_LEN: usize = 16;
 
-/// The cookie of an attempt.
+/// The most bytes of a cookie's name and value; browsers drop what is larger, without a word.
+const MOST_BYTES: usize = 4096;
+
+/// The cookie of an attempt; `None` if no browser would keep it.
 pub(crate) fn set(attempt: &LoginAttempt, sealed: String, https: bool) -> Option<HeaderValue> {
-    let mut cookie = Cookie::new(name(attempt.state(), https)?, sealed);
-    cookie.set_max_age(Duration::try_from(attempt.lifetime()).ok()?);
+    let name = name(attempt.state(), https)?;
+    if name.len() + sealed.len() > MOST_BYTES {
+        return None;
+    }
+    let mut cookie = Cookie::new(name, sealed);
+    // Browsers shorten it anyway.
+    cookie.set_max_age(Duration::try_from(attempt.lifetime()).unwrap_or(Duration::weeks(52)));
     header_value(&decorated(cookie, attempt.is_form_post(), https))
 }
 

@@ -9,7 +9,8 @@ use axum::{
     routing::get,
 };
 use oauth_core::{
-    Callback, Identity, Login, LoginOptions, MemoryCache, OAuth2Token, Provider, Sealer, SharedCache,
+    Callback, Error, Identity, Login, LoginOptions, MemoryCache, OAuth2Token, Operation, Provider, Sealer,
+    SharedCache,
     bytes::Bytes,
     serde_json::{Value, json},
 };
@@ -223,12 +224,18 @@ impl SignIn {
             provider.start_login(&redirect_uri, options.data(data)).await.map_err(SignInError::Login)?;
 
         let sealed = self.0.sealer.seal(&started.attempt).map_err(SignInError::Login)?;
+        let cookie =
+            cookies::set(&started.attempt, sealed, site.starts_with("https://")).ok_or_else(|| {
+                let problem = "the sign-in's cookie would have more than 4096 bytes, and browsers keep no such \
+                               cookie; give the login less data, or fewer scopes";
+                let error = Error::configuration(provider.name().to_owned(), problem);
+                SignInError::Login(error.during(Operation::START_LOGIN))
+            })?;
         let mut response = Redirect::to(&started.url).into_response();
         for name in cookies::surplus(&parts.headers, &self.0.sealer) {
             response.headers_mut().extend(cookies::clear(&name).map(|cookie| (header::SET_COOKIE, cookie)));
         }
-        let cookie = cookies::set(&started.attempt, sealed, site.starts_with("https://"));
-        response.headers_mut().extend(cookie.map(|cookie| (header::SET_COOKIE, cookie)));
+        response.headers_mut().append(header::SET_COOKIE, cookie);
         Ok(response)
     }
 
