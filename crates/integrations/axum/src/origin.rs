@@ -33,7 +33,9 @@ pub(crate) enum Origin {
 impl Origin {
     /// Scheme, host and path prefix, without a slash at the end.
     pub(crate) fn of(&self, parts: &Parts) -> Result<String, SignInError> {
-        let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+        // The lines of a header are one list (RFC 9110 section 5.3), and the nearest proxy may have added one to those that
+        // came from outside.
+        let text = |name: &str| parts.headers.get_all(name).iter().next_back()?.to_str().ok();
         // A request of HTTP/2 has the host in `:authority` instead (RFC 9113 section 8.3.1), which is part of its URI.
         let host = || text(header::HOST.as_str()).or(parts.uri.authority().map(Authority::as_str));
         let (scheme, host) = match self {
@@ -134,6 +136,17 @@ mod tests {
         let appended =
             headers(&[("x-forwarded-host", "evil.example, app.example"), ("x-forwarded-proto", "https")]);
         assert_eq!(proxy.of(&appended).unwrap(), "https://app.example");
+        let added = headers(&[
+            ("x-forwarded-host", "evil.example"),
+            ("x-forwarded-proto", "http"),
+            ("x-forwarded-host", "app.example"),
+            ("x-forwarded-proto", "https"),
+            ("forwarded", "host=evil.example;proto=http"),
+            ("forwarded", "host=app.example;proto=https"),
+        ]);
+        for proxy in [ForwardedHeaders::XForwarded, ForwardedHeaders::Forwarded] {
+            assert_eq!(Origin::Proxy(proxy).of(&added).unwrap(), "https://app.example");
+        }
         let rfc = headers(&[(
             "forwarded",
             "host=evil.example, for=\"[::1]\";Host=\"app.example:8443\";proto=https",
