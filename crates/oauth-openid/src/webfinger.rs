@@ -1,4 +1,7 @@
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    sync::Arc,
+};
 
 use oauth_core::{ClientSecret, Error, ErrorKind, HttpClient, OAuth2, Operation, Result, http::Method};
 use url::{Host, Url};
@@ -106,14 +109,26 @@ fn is_private(address: IpAddr) -> bool {
                 || (a == 100 && (64..128).contains(&b))
         }
         IpAddr::V6(v6) => {
-            let first = v6.segments()[0];
-            v6.to_ipv4().is_some_and(|v4| is_private(v4.into()))
+            let [first, second, third, ..] = v6.segments();
+            embedded(v6).is_some_and(|v4| is_private(v4.into()))
+                // A translator's own (RFC 8215).
+                || (first == 0x64 && second == 0xff9b && third == 1)
                 || v6.is_loopback()
                 || v6.is_unspecified()
                 || v6.is_multicast()
                 || first & 0xfe00 == 0xfc00
                 || first & 0xffc0 == 0xfe80
         }
+    }
+}
+
+/// The address of the old kind that one of the new kind stands for: mapped, compatible, of a translator (RFC 6052 section 2.1), or
+/// of a 6to4 relay (RFC 3056).
+fn embedded(v6: Ipv6Addr) -> Option<Ipv4Addr> {
+    let of = |high: u16, low: u16| Ipv4Addr::from(u32::from(high) << 16 | u32::from(low));
+    match v6.segments() {
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => Some(of(high, low)),
+        _ => v6.to_ipv4(),
     }
 }
 
@@ -148,6 +163,14 @@ mod tests {
             "https://169.254.169.254/latest",
             "https://[::1]/",
             "https://[::ffff:10.0.0.1]/",
+            "https://[::10.0.0.1]/",
+            "https://[fd00::1]/",
+            "https://[fe80::1]/",
+            // What a translator or a relay would reach.
+            "https://[64:ff9b::a9fe:a9fe]/",
+            "https://[64:ff9b:1::a00:1]/",
+            "https://[2002:a00:1::1]/",
+            "joe@[64:ff9b::10.0.0.1]",
             "https://10.0.0.1/",
             "https://2130706433/",
             "https://0x7f.1/",
@@ -159,6 +182,9 @@ mod tests {
             "@",
         ] {
             assert!(normalized(bad).is_err(), "{bad}");
+        }
+        for good in ["https://[2001:4860:4860::8888]/", "https://[64:ff9b::808:808]/", "https://8.8.8.8/"] {
+            assert!(normalized(good).is_ok(), "{good}");
         }
     }
 }
