@@ -210,8 +210,10 @@ async fn cb_09_an_id_token_in_the_callback_stands_for_the_issuer_and_must_agree_
     // Neither token nor parameter: nothing says who answered.
     let error = finish(&[]).await;
     assert!(matches!(error.kind(), ErrorKind::Login(LoginError::MissingIssuer)), "{error}");
-    let error = finish(&[("error", "access_denied")]).await;
-    assert!(matches!(error.kind(), ErrorKind::Login(LoginError::MissingIssuer)), "{error}");
+    for extra in [&[("error", "access_denied")][..], &[("error", "access_denied"), ("id_token", "")]] {
+        let error = finish(extra).await;
+        assert!(matches!(error.kind(), ErrorKind::Login(LoginError::MissingIssuer)), "{error}");
+    }
     assert_eq!(op.counts(), asked);
 }
 
