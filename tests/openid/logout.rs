@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use oauth_clients::{
     ErrorClass, ErrorKind, JwtCheck, JwtUse, LoginError, LoginOptions, MemoryCache, OAuth2, Provider,
+    SharedCache, SharedCacheError, async_trait,
     openid::{Expectations, FrontChannelLogout, IdToken, LogoutRequest, LogoutToken, OpenID, OpenIDProvider},
 };
 use serde_json::{Value, json};
@@ -323,6 +325,49 @@ async fn bc_05_a_logout_token_is_used_once() {
     let other = Op::at("https://other.example");
     let elsewhere = other.client().verify_logout_token(&logout_token(&other, &json!({}))).await.unwrap();
     assert!(elsewhere.use_once(&*used).await.unwrap());
+}
+
+#[tokio::test]
+async fn bc_05_a_logout_token_is_remembered_for_as_long_as_it_would_pass() {
+    let op = Op::new();
+    let client = op.client();
+    for age in [-50, 0, 300, 600] {
+        let token =
+            logout_token(&op, &json!({"iat": op.clock.seconds() - age, "exp": op.clock.seconds() + 86_400}));
+        let used = Lifetimes::default();
+        assert!(client.verify_logout_token(&token).await.unwrap().use_once(&used).await.unwrap());
+        let lifetime = used.0.lock().unwrap().pop().unwrap();
+        op.clock.advance(lifetime);
+        assert_eq!(
+            refused(&client, &token).await,
+            Some(JwtCheck::IssuedAt),
+            "{age}: forgotten after {lifetime:?}"
+        );
+    }
+}
+
+/// Notes how long it is to keep what it is told.
+#[derive(Debug, Default)]
+struct Lifetimes(std::sync::Mutex<Vec<Duration>>);
+
+#[async_trait]
+impl SharedCache for Lifetimes {
+    async fn get(&self, _: &str) -> Result<Option<Bytes>, SharedCacheError> {
+        Ok(None)
+    }
+
+    async fn put(&self, _: &str, _: Bytes, _: Duration) -> Result<(), SharedCacheError> {
+        Ok(())
+    }
+
+    async fn put_new(&self, _: &str, _: Bytes, lifetime: Duration) -> Result<bool, SharedCacheError> {
+        self.0.lock().unwrap().push(lifetime);
+        Ok(true)
+    }
+
+    async fn take(&self, _: &str) -> Result<Option<Bytes>, SharedCacheError> {
+        Ok(None)
+    }
 }
 
 #[tokio::test]
