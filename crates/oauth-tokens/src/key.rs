@@ -139,10 +139,10 @@ impl fmt::Debug for TokenKey {
 /// `provider/tenant/subject/label` without the empty parts, for logs; not meant to be read back.
 impl fmt::Display for TokenKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.provider())?;
+        // Control characters would break a log's lines, and any part may be what a stranger wrote.
+        write!(f, "{}", self.provider().escape_debug())?;
         for part in [self.tenant(), self.subject(), self.label()] {
             if !part.is_empty() {
-                // Control characters would break a log's lines.
                 write!(f, "/{}", part.escape_debug())?;
             }
         }
@@ -176,6 +176,7 @@ mod tests {
         let key = TokenKey::from_parts("株式会社", "Zoë\u{0}/\n", "google", "🗓️");
         assert_eq!(key.parts(), ["株式会社", "Zoë\u{0}/\n", "google", "🗓️"]);
         assert_eq!(key.to_string(), "google/株式会社/Zoë\\0/\\n/🗓\u{fe0f}");
+        assert_eq!(TokenKey::new("a\nb", "c").to_string(), "a\\nb/c");
     }
 
     #[test]
