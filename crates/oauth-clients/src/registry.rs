@@ -99,7 +99,8 @@ impl Registry {
         self.providers.get(name).ok_or_else(|| {
             let names: Vec<_> = self.providers.keys().collect();
             Error::configuration(
-                name.to_owned(),
+                // It may come from a path, and would break a log's lines.
+                name.escape_debug().to_string(),
                 format!("there is no such provider here; there are {names:?}"),
             )
         })
@@ -184,6 +185,12 @@ mod tests {
         let read = oauth_core::serde_json::from_str::<RegistryEntry>;
         let null = read(r#"{"provider": null, "client_id": "a", "shop": "b"}"#).unwrap();
         assert_eq!((null.provider, null.config.parameter("shop").as_deref()), (None, Some("b")));
+    }
+
+    #[test]
+    fn a_name_that_nobody_has_breaks_no_line_of_a_log() {
+        let error = Registry::default().get("a\nb").unwrap_err();
+        assert!(error.to_string().starts_with("configure at a\\nb: "), "{error}");
     }
 
     #[test]
