@@ -780,6 +780,27 @@ async fn processes_that_share_a_cache_ask_once() {
     assert_eq!(other.counts(), [1, 1, 1, 0]);
 }
 
+#[tokio::test]
+async fn jk_07_what_another_process_keeps_for_long_is_trusted_for_as_long_as_ones_own_policy_says() {
+    let op = Op::new();
+    let shared: Arc<dyn SharedCache> = Arc::new(MemoryCache::new());
+    let a_day = CachePolicy { at_least: 24 * HOUR, at_most: 24 * HOUR, ..CachePolicy::KEYS };
+    let lax = op.client_with(|rules| rules.shared_cache(shared.clone()).key_cache(a_day));
+    lax.warm_up().await.unwrap();
+    let exported = lax.export_cache().unwrap();
+    let sharing = op.client_with(|rules| rules.shared_cache(shared.clone()));
+    let importing = op.client();
+    importing.import_cache(exported).await.unwrap();
+    for (client, before) in [(sharing, 1), (importing, 2)] {
+        op.login(&client, LoginOptions::new()).await.unwrap();
+        assert_eq!(op.count(Endpoint::Keys), before);
+        op.clock.advance(16 * MINUTE);
+        op.login(&client, LoginOptions::new()).await.unwrap();
+        assert_eq!(op.count(Endpoint::Keys), before + 1);
+        op.clock.turn_back(16 * MINUTE);
+    }
+}
+
 /// A cache that is down, or that holds what nobody put there.
 #[derive(Debug)]
 struct Unreliable(Option<&'static str>);

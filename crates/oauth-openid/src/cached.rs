@@ -61,7 +61,11 @@ impl CachePolicy {
         });
         let age = reply.header(header::AGE).and_then(|age| age.trim().parse::<u64>().ok()).unwrap_or(0);
         let told = told.map(|told| Duration::from_secs(told.saturating_sub(age)));
-        told.unwrap_or(self.unless_told).clamp(self.at_least, self.at_most.max(self.at_least))
+        told.unwrap_or(self.unless_told).clamp(self.at_least, self.longest())
+    }
+
+    fn longest(&self) -> Duration {
+        self.at_most.max(self.at_least)
     }
 }
 
@@ -257,7 +261,8 @@ impl<T: Send + Sync + 'static> Cached<T> {
             // A cache that is down is no reason not to ask the provider.
             let kept = shared.get(&name).await.ok().flatten();
             let kept = kept.and_then(|bytes| serde_json::from_slice::<Kept>(&bytes).ok());
-            if let Some(current) = kept.and_then(|kept| Current::of(kept, reading)) {
+            let current = kept.and_then(|kept| Current::of(kept, reading));
+            if let Some(current) = current.filter(|current| current.kept.is_fresh(reading.clock.now())) {
                 return Ok(current);
             }
         }
@@ -348,7 +353,9 @@ async fn request<T>(client: &OAuth2, reading: &Reading<T>) -> Result<Reply> {
 }
 
 impl<T> Current<T> {
-    fn of(kept: Kept, reading: &Reading<T>) -> Option<Self> {
+    fn of(mut kept: Kept, reading: &Reading<T>) -> Option<Self> {
+        // Another process may have another policy; nothing is trusted for longer than one's own says.
+        kept.fresh_for = kept.fresh_for.min(reading.policy.longest().as_secs());
         if kept.url != reading.url || !kept.is_usable(reading.clock.now(), &reading.policy) {
             return None;
         }
