@@ -8,8 +8,8 @@ use std::{
 use axum::{Router, response::IntoResponse};
 use oauth_axum::{ForwardedHeaders, SignIn, SignInError, SignedIn};
 use oauth_clients::{
-    LoginOptions, Provider, Sealer, SealingKey, github::GitHubOAuth2, google::GoogleOAuth2, reqwest,
-    reqwest_client,
+    LoginOptions, Provider, ResponseMode, Sealer, SealingKey, github::GitHubOAuth2, google::GoogleOAuth2,
+    reqwest, reqwest_client,
 };
 use oauth_emulator::{Consent, Emulator};
 use serde_json::json;
@@ -316,10 +316,8 @@ async fn a_strange_callback_has_its_own_answer_and_reaches_nobody() {
     let base = callback.split('?').next().unwrap();
     let kept = |browser: &Browser| Browser { http: browser.http.clone(), cookies: browser.cookies.clone() };
     for (url, status) in [
-        (format!("{callback}&error=access_denied"), 403),
         (format!("{callback}&code=other"), 400),
         (format!("{callback}&state=other"), 400),
-        (callback.replace("code=", "x="), 400),
         (format!("{base}?state="), 400),
         (format!("{base}?state=%C3%A4%C3%A4%C3%A4%C3%A4%C3%A4%C3%A4%C3%A4%C3%A4%C3%A4"), 400),
         (base.to_owned(), 400),
@@ -346,6 +344,13 @@ async fn a_strange_callback_has_its_own_answer_and_reaches_nobody() {
     let ahead = copy.http.head(&callback);
     assert_eq!(copy.send(ahead).await.status, 400);
     assert_eq!(token_requests(&site), 0);
+    // None of it has used the attempt up; the provider's own word does.
+    refused(&site, &mut kept(&browser), &format!("{callback}&error=access_denied"), 403).await;
+    let page = refused(&site, &mut kept(&browser), &callback, 400).await;
+    assert!(page.text.contains("finished already"), "{}", page.text);
+    let mut browser = Browser::new();
+    let callback = browser.consent(&site, "github").await;
+    refused(&site, &mut browser, &callback.replace("code=", "x="), 400).await;
 
     // Nothing that somebody else chose stands in the page.
     let evil = format!("{base}?state=x&error=%3Cscript%3E&error_description=%3Cb%3Ebold%3C/b%3E");
@@ -356,6 +361,37 @@ async fn a_strange_callback_has_its_own_answer_and_reaches_nobody() {
     let mut browser = Browser::new();
     let callback = browser.consent(&site, "google").await;
     refused(&site, &mut browser, &format!("{callback}&iss=https://evil.example"), 400).await;
+}
+
+#[tokio::test]
+async fn cb_13_where_a_form_was_asked_for_nothing_else_is_taken() {
+    let emulator = Emulator::start().await.unwrap();
+    let options = |_: &str, _: &_| LoginOptions::new().response_mode(ResponseMode::FormPost);
+    let site = serve(&emulator, SignIn::new(sealer(1)).on_login(options)).await;
+    let mut browser = Browser::new();
+    let page = browser.get(&format!("{}/auth/github/login", site.url)).await;
+    for attribute in ["SameSite=None", "Secure", "HttpOnly"] {
+        assert!(page.set_cookies[0].contains(attribute), "{:?}", page.set_cookies);
+    }
+    // This provider posts no forms, so that its answer is made one here.
+    let location = page.location.unwrap().replace("&response_mode=form_post", "");
+    let callback = emulator.browse(&location, Consent::Allow).await.unwrap().into_url();
+    let (base, form) = callback.split_once('?').unwrap();
+    let kept = |browser: &Browser| Browser { http: browser.http.clone(), cookies: browser.cookies.clone() };
+    refused(&site, &mut kept(&browser), &callback, 400).await;
+    for kind in ["application/json", "text/plain", "multipart/form-data; boundary=x", ""] {
+        let mut copy = kept(&browser);
+        let request = copy.http.post(base).header("content-type", kind).body(form.to_owned());
+        assert_eq!(copy.send(request).await.status, 400, "{kind}");
+        // Nor in the query of a POST.
+        let request = copy.http.post(&callback).header("content-type", "application/x-www-form-urlencoded");
+        assert_eq!(copy.send(request).await.status, 400);
+    }
+    assert_eq!((token_requests(&site), site.signed_in.lock().unwrap().len()), (0, 0));
+    let kind = "Application/X-WWW-Form-Urlencoded; charset=utf-8";
+    let request = browser.http.post(base).header("content-type", kind).body(form.to_owned());
+    assert_eq!(browser.send(request).await.status, 200);
+    assert!(browser.cookies.is_empty());
 }
 
 #[tokio::test]

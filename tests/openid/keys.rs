@@ -215,6 +215,30 @@ async fn jk_04_made_up_keys_do_not_flood_the_provider() {
     assert_eq!(op.count(Endpoint::Keys), 5);
 }
 
+#[tokio::test]
+async fn jk_04_made_up_keys_do_not_flood_a_provider_that_is_down() {
+    let op = Op::new();
+    let client = op.client();
+    client.warm_up().await.unwrap();
+    op.bend(|state| state.down = vec![Endpoint::Keys]);
+    let ask = async || {
+        let token =
+            Signing::Bytes(vec![1; 256]).token(&json!({"alg": "RS256", "kid": "made-up"}), &op.claims());
+        client.verify_id_token(&token, &Expectations::new()).await.unwrap_err();
+        op.count(Endpoint::Keys)
+    };
+    let mut asked = op.count(Endpoint::Keys);
+    for _ in 0..3 {
+        let once = ask().await;
+        assert!(once > asked);
+        for _ in 0..50 {
+            assert_eq!(ask().await, once);
+        }
+        asked = once;
+        op.clock.advance(Duration::from_secs(6));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn jk_04_made_up_keys_on_many_threads_make_one_request() {
     let op = Op::new();

@@ -306,6 +306,31 @@ async fn md_08_metadata_is_kept_for_a_while_and_outlives_a_provider_that_is_down
 }
 
 #[tokio::test]
+async fn md_08_a_provider_that_is_down_is_left_alone_while_its_metadata_is_fresh() {
+    let op = Op::new();
+    let client = op.client();
+    client.metadata().await.unwrap();
+    op.bend(|state| state.down = vec![Endpoint::Discovery]);
+    // It is time to read it anew in the background.
+    op.clock.advance(50 * MINUTE);
+    let asked = async || {
+        client.metadata().await.unwrap();
+        settle().await;
+        op.count(Endpoint::Discovery)
+    };
+    let mut before = 1;
+    for _ in 0..3 {
+        let once = asked().await;
+        assert!(once > before);
+        for _ in 0..50 {
+            assert_eq!(asked().await, once);
+        }
+        before = once;
+        op.clock.advance(Duration::from_secs(11));
+    }
+}
+
+#[tokio::test]
 async fn md_08_what_the_headers_say_counts_within_bounds() {
     for (directives, age, fresh) in [
         (None, None, HOUR),

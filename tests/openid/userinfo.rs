@@ -179,12 +179,14 @@ async fn ui_03_userinfo_comes_in_the_form_that_was_registered() {
         let expected = if fine { Ok(()) } else { Err(JwtCheck::Encryption) };
         assert_eq!(outcome, expected, "{form:?} {is_signed}");
     }
-    // A JWT that calls itself JSON is not read as one.
-    let op = Op::new();
-    let token = op.id_token(json!({}));
-    op.bend(|state| answer_with(state, "application/json", token));
-    let error = identity(&op, &op.client()).await.unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::MalformedReply { .. }), "{error}");
+    // A JWT that calls itself JSON, or a token of another kind, is not read as one.
+    for kind in ["application/json", "application/at+jwt", "application/jwt-x", ""] {
+        let op = Op::new();
+        let token = op.id_token(json!({}));
+        op.bend(|state| answer_with(state, kind, token));
+        let error = identity(&op, &op.client()).await.unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::MalformedReply { .. }), "{kind}: {error}");
+    }
     // An encrypted one where encryption was registered, or no keys are there.
     let client = |op: &Op| op.client_with(|rules| rules.encrypted_userinfo());
     let op = Op::new();
