@@ -528,6 +528,36 @@ async fn microsoft_prefers_mail_and_vouches_for_nothing_by_itself() {
 }
 
 #[tokio::test]
+async fn microsoft_writes_the_number_of_a_personal_account_in_two_ways() {
+    let guid = "00000000-0000-0000-66f3-3332eca7ea81";
+    let work = "690222be-ff1a-4d56-abd1-7e4f7d38e474";
+    for (oid, id, is_same) in [
+        (guid, "66f33332eca7ea81", true),
+        ("00000000-0000-0000-0df9-26f844473904", "0df926f844473904", true),
+        ("00000000-0000-0000-0df9-26f844473904", "df926f844473904", true),
+        (work, work, true),
+        (guid, guid, true),
+        (guid, "66f33332eca7ea82", false),
+        (guid, "", false),
+        (guid, "x", false),
+        (work, "abd17e4f7d38e474", false),
+        ("abd17e4f7d38e474", "00000000-0000-0000-abd1-7e4f7d38e474", false),
+    ] {
+        let http = json_replies([json!({"id": id, "mail": "m@x"})]);
+        let microsoft = MicrosoftGraphOAuth2::new("id", "s").with_any_tenant().with_http_client(http);
+        // It was verified when it came; here it is only compared.
+        let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let id_token = format!("{}.{}.AA", part(json!({"alg": "RS256"})), part(json!({"oid": oid})));
+        let token = json!({"access_token": "AT", "id_token": id_token});
+        let outcome = microsoft.get_identity(&serde_json::from_value(token).unwrap()).await;
+        match is_same {
+            true => assert_eq!(outcome.unwrap().subject, id, "{oid}"),
+            false => assert_eq!(outcome.unwrap_err().jwt_check(), Some(JwtCheck::Agreement), "{oid} {id}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn naver_unwraps_its_envelope_and_finds_the_error_in_it() {
     let envelope =
         |code: &str| json!({"resultcode": code, "message": "m", "response": {"id": "N", "email": "a@x"}});

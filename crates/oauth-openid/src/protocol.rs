@@ -382,7 +382,11 @@ impl Protocol for OpenIDConnect {
             (true, own) => own == profile.get(claim).map(Claim::from),
             // An API's identifier is compared where the token has it. Some are numbers there.
             (false, None) => true,
-            (false, Some(own)) => own.as_str() == text_at(profile, client.spec().id_at).as_deref(),
+            (false, Some(own)) => {
+                let id = text_at(profile, client.spec().id_at);
+                let both = own.as_str().zip(id.as_deref());
+                both.is_some_and(|(own, id)| (self.rules.is_same_profile_id)(own, id))
+            }
         };
         if is_same {
             return Ok(());

@@ -34,6 +34,7 @@ pub struct Rules {
     pub(crate) nonce_may_be_missing: bool,
     pub(crate) auth_time_always: bool,
     pub(crate) profile_id_claim: Option<&'static str>,
+    pub(crate) is_same_profile_id: fn(&str, &str) -> bool,
     pub(crate) id_token_always: bool,
     pub(crate) openid_always: bool,
     pub(crate) decrypter: Option<Arc<dyn Decrypter>>,
@@ -102,6 +103,7 @@ impl Rules {
             nonce_may_be_missing: false,
             auth_time_always: false,
             profile_id_claim: None,
+            is_same_profile_id: |claim, id| claim == id,
             id_token_always: false,
             openid_always: false,
             decrypter: None,
@@ -185,6 +187,13 @@ impl Rules {
     /// not UserInfo.
     pub fn profile_id_claim(mut self, claim: &'static str) -> Self {
         self.profile_id_claim = Some(claim);
+        self
+    }
+
+    /// Compares that claim, which comes first, and the profile's identifier like this, and not letter by letter, for a provider
+    /// that writes one identifier in two ways.
+    pub fn same_profile_id(mut self, is_same: fn(&str, &str) -> bool) -> Self {
+        self.is_same_profile_id = is_same;
         self
     }
 

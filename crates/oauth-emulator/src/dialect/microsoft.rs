@@ -34,7 +34,11 @@ impl Dialect for Microsoft {
             *issuer = issuer.replace(&format!("/{asked}/"), &format!("/{tenant}/"));
         }
         claims.insert("tid".to_owned(), json!(tenant));
-        claims.insert("oid".to_owned(), json!(grant.user.id));
+        let id = &grant.user.id;
+        claims.insert(
+            "oid".to_owned(),
+            json!(if tenant == PERSONAL_TENANT { as_guid(id) } else { id.clone() }),
+        );
         claims.insert("ver".to_owned(), json!("2.0"));
         // Whether the address is verified is an optional claim (xms_edov) that applications have to switch on.
         claims.remove("email_verified");
@@ -121,6 +125,15 @@ impl Dialect for Microsoft {
             json!("https://graph.microsoft.com/v1.0/$metadata#users/$entity"),
         );
         Reply::ok(&Value::Object(body))
+    }
+}
+
+/// The `oid` of a personal account, of which Graph's `id` has no more than the last sixteen digits.
+fn as_guid(id: &str) -> String {
+    let digits = format!("{id:0>16}");
+    match digits.split_at_checked(4) {
+        Some((first, rest)) => format!("00000000-0000-0000-{first}-{rest}"),
+        None => digits,
     }
 }
 

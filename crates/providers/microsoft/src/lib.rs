@@ -64,7 +64,16 @@ oauth_openid::client! {
 
 /// Microsoft Graph knows users by another identifier than `sub`, which is of the application alone.
 fn rules() -> Rules {
-    Rules::new().issuers(issuers(Tenants::Undecided)).profile_id_claim("oid")
+    let rules = Rules::new().issuers(issuers(Tenants::Undecided));
+    rules.profile_id_claim("oid").same_profile_id(is_same_user)
+}
+
+/// Microsoft Graph writes the number of a personal account without what makes an id of it: `00000000-0000-0000-66f3-3332eca7ea81`
+/// is `66f33332eca7ea81` there.
+fn is_same_user(oid: &str, id: &str) -> bool {
+    let number = |digits: &str| u64::from_str_radix(digits, 16).ok();
+    let personal = oid.strip_prefix("00000000-0000-0000-").map(|digits| digits.replace('-', ""));
+    oid == id || personal.and_then(|digits| number(&digits)).is_some_and(|own| number(id) == Some(own))
 }
 
 fn issuers(tenants: Tenants) -> Issuers {
