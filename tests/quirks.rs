@@ -3,8 +3,8 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use oauth_clients::{
-    AuthorizationRequest, Callback, ClientSecret, CodeVerifier, EmailVerification, ErrorClass, ErrorKind,
-    JwtCheck, LoginOptions, OAuth2Token, Provider, ProviderConfig,
+    AuthorizationRequest, Callback, ClientSecret, CodeVerifier, Configure, EmailVerification, ErrorClass,
+    ErrorKind, JwtCheck, LoginOptions, OAuth2Token, Provider, ProviderConfig,
     apple::{AppleOAuth2, AppleSecret, AppleUser},
     discord::DiscordOAuth2,
     facebook::FacebookOAuth2,
@@ -618,6 +618,63 @@ async fn shopify_checks_the_shop_and_sends_the_token_in_its_own_header() {
     assert_eq!(value(&url(&shopify).await, "grant_options[]"), None);
     let per_user = shopify.with_authorize_params(&ShopifyAuthorizeParams { per_user: true });
     assert_eq!(value(&url(&per_user).await, "grant_options[]"), Some("per-user"));
+}
+
+#[tokio::test]
+async fn shopifys_tokens_expire_and_are_refreshed_if_asked_for() {
+    let first =
+        json!({"access_token": "A1", "scope": "read_customers", "expires_in": 3600, "refresh_token": "R1"});
+    let second =
+        json!({"access_token": "A2", "scope": "read_customers", "expires_in": 3600, "refresh_token": "R2"});
+    let http = json_replies([json!({"access_token": "A0", "scope": "read_customers"}), first, second]);
+    let permanent = ShopifyOAuth2::new("id", "s", "my-shop").unwrap().with_http_client(http.clone());
+    let expiring = permanent.clone().with_expiring_tokens();
+    permanent.get_access_token("c", "https://app.example/cb", None, &[]).await.unwrap();
+    let token = expiring.get_access_token("c", "https://app.example/cb", None, &[("a", "b")]).await.unwrap();
+    let token = expiring.refresh(&token, None).await.unwrap();
+    assert_eq!((token.access_token(), token.refresh_token()), ("A2", Some("R2")));
+    let exchange =
+        [("grant_type", "authorization_code"), ("code", "c"), ("redirect_uri", "https://app.example/cb")];
+    let client = [("client_id", "id"), ("client_secret", "s")];
+    let forms = [
+        [&exchange[..], &client].concat(),
+        [&exchange[..], &[("a", "b"), ("expiring", "1")], &client].concat(),
+        [&[("grant_type", "refresh_token"), ("refresh_token", "R1")][..], &client].concat(),
+    ];
+    for (sent, form) in http.requests().iter().zip(forms) {
+        assert_eq!(sent.url, "https://my-shop.myshopify.com/admin/oauth/access_token");
+        assert_eq!((&*sent.method, sent.form()), ("POST", owned(&form)));
+    }
+
+    // What Shopify says of a refresh token that is dead.
+    let refusal = json!({"error": "invalid_request", "error_description": "This request requires an active refresh_token"});
+    let expiring = expiring.with_http_client(Script::json(401, &refusal));
+    assert_eq!(expiring.refresh_token("R1", None).await.unwrap_err().class(), ErrorClass::Reauthorize);
+
+    for (flag, expected) in [(json!(true), Some(true)), (json!("false"), Some(false)), (json!("yes"), None)] {
+        let config = json!({"client_id": "id", "shop": "my-shop", "expiring_tokens": flag});
+        let built = ShopifyOAuth2::from_config(&serde_json::from_value(config).unwrap());
+        assert_eq!(built.is_ok(), expected.is_some(), "{flag}");
+        if let (Ok(shopify), Some(expected)) = (built, expected) {
+            let http = json_replies([json!({"access_token": "AT"})]);
+            let shopify = shopify.with_http_client(http.clone());
+            shopify.get_access_token("c", "https://app.example/cb", None, &[]).await.unwrap();
+            assert_eq!(value(&http.request().form(), "expiring") == Some("1"), expected, "{flag}");
+        }
+    }
+
+    // And at Shopify, as far as it is known.
+    let emulator = Emulator::start().await.unwrap();
+    let shopify = ShopifyOAuth2::new("shopify-client-id", "shopify-client-secret", "my-shop").unwrap();
+    let shopify = shopify.with_expiring_tokens().with_http_client(emulator.http_client().unwrap());
+    let started = shopify.start_login("https://app.example/cb", LoginOptions::new()).await.unwrap();
+    let callback = emulator.browse(&started.url, Consent::Allow).await.unwrap().callback();
+    let login = shopify.finish_login(started.attempt, callback).await.unwrap();
+    let refreshed = shopify.refresh(&login.token, None).await.unwrap();
+    assert!(refreshed.expires_at().is_some() && refreshed.refresh_token() != login.token.refresh_token());
+    shopify.get_profile(refreshed.access_token()).await.unwrap();
+    let error = shopify.refresh(&login.token, None).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Reauthorize, "{error}");
 }
 
 #[tokio::test]

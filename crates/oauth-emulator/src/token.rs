@@ -65,8 +65,8 @@ fn redeem(call: &Call<'_>, form: &Params, app: &App) -> Result<Map<String, Value
         }
         check_verifier(provider, &grant.request.params, form.get("code_verifier"))?;
         let scopes = grant.request.scopes.clone();
-        let with_refresh = gets_refresh_token(provider, &grant);
-        let issued = state.issue(provider, id, scopes, with_refresh, expires(provider, app));
+        let with_refresh = gets_refresh_token(provider, &grant, form);
+        let issued = state.issue(provider, id, scopes, with_refresh, expires(provider, with_refresh));
         issued.map(|issued| Issued { first: true, ..issued })
     };
     let issued = issued.ok_or_else(|| Reason::Code.because("the code is unknown"))?;
@@ -106,7 +106,7 @@ fn replace(call: &Call<'_>, form: &Params, app: &App, token: &str) -> Result<Opt
     }
     let scopes = narrowed(provider, &grant, form.get("scope"))?;
     let rotates = state.rotates(provider);
-    let issued = state.issue(provider, id, scopes, rotates, expires(provider, app));
+    let issued = state.issue(provider, id, scopes, rotates, expires(provider, true));
     if let (true, Some(issued)) = (rotates, &issued) {
         state.replace(token, issued);
     }
@@ -147,7 +147,7 @@ fn check_verifier(provider: &Provider, params: &Params, verifier: Option<&str>) 
 }
 
 /// The table's rule, unless the application has its own.
-fn gets_refresh_token(provider: &Provider, grant: &Grant) -> bool {
+fn gets_refresh_token(provider: &Provider, grant: &Grant, form: &Params) -> bool {
     if provider.facts.refresh_url.is_none() {
         return false;
     }
@@ -157,17 +157,18 @@ fn gets_refresh_token(provider: &Provider, grant: &Grant) -> bool {
     let by_rule = match (rule, rule.split_once('=')) {
         ("always", _) => true,
         ("never", _) => false,
-        (_, Some((name, value))) => grant.request.params.get(name) == Some(value),
+        (_, Some((name, value))) => {
+            [&grant.request.params, form].iter().any(|params| params.get(name) == Some(value))
+        }
         (scope, None) => grant.has_scope(scope),
     };
     grant.request.app.refresh_tokens.unwrap_or(by_rule)
 }
 
 /// Whether the provider's tokens expire for this application.
-fn expires(provider: &Provider, app: &App) -> bool {
+fn expires(provider: &Provider, refreshable: bool) -> bool {
     let manners = &provider.facts.emulator;
-    let permanent = manners.permanent_unless_refreshed && app.refresh_tokens != Some(true);
-    manners.expires_in > 0 && !permanent
+    manners.expires_in > 0 && (refreshable || !manners.permanent_unless_refreshed)
 }
 
 /// The members of a successful reply.

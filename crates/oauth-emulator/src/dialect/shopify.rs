@@ -27,7 +27,7 @@ impl Dialect for Shopify {
         answer.push(("hmac".to_owned(), hmac));
     }
 
-    /// An offline token has neither type nor lifetime; an online one tells about the staff member.
+    /// An offline token has no type, and a lifetime only if one was asked for; an online one tells about the staff member.
     fn token_reply(&self, issued: &Issued, reply: &mut Map<String, Value>) {
         let per_user = |(name, value): (&str, &str)| name == "grant_options[]" && value == "per-user";
         if !issued.grant.request.params.iter().any(per_user) {
@@ -53,13 +53,13 @@ impl Dialect for Shopify {
     }
 
     fn refuse(&self, _call: &Call<'_>, refusal: &Refusal) -> Reply {
-        let code = match refusal.reason {
-            Reason::Client => "application_cannot_be_found",
-            Reason::Code => "invalid_request",
-            reason => reason.code(),
+        let (status, code) = match refusal.reason {
+            Reason::Client => (StatusCode::BAD_REQUEST, "application_cannot_be_found"),
+            Reason::Code => (StatusCode::BAD_REQUEST, "invalid_request"),
+            Reason::RefreshToken => (StatusCode::UNAUTHORIZED, "invalid_request"),
+            reason => (StatusCode::BAD_REQUEST, reason.code()),
         };
-        let body = json!({"error": code, "error_description": refusal.description});
-        Reply::json(StatusCode::BAD_REQUEST, &body)
+        Reply::json(status, &json!({"error": code, "error_description": refusal.description}))
     }
 
     /// The Admin API has its own header and takes no bearer token.

@@ -14,15 +14,17 @@
 //! # }
 //! ```
 //!
-//! A callback must carry Shopify's `hmac` and name the shop that the login was started for. Tokens are offline ones, which
-//! do not expire, unless the mode is per user. The profile is the
+//! A callback must carry Shopify's `hmac` and name the shop that the login was started for. Tokens are offline ones, unless
+//! the mode is per user. They do not expire, which suits custom applications alone: Shopify's API refuses such tokens to
+//! public ones, from 2027 to all of them. Those ask for tokens that expire in an hour and come with a refresh token, by
+//! [`with_expiring_tokens`](ShopifyOAuth2::with_expiring_tokens). The profile is the
 //! [shop](https://shopify.dev/docs/api/admin-rest/latest/resources/shop): its id, name, and its owner's address.
 
 pub use oauth_core;
 use oauth_core::{
-    Callback, ClientSecret, Configure, ErrorKind, LoginAttempt, LoginError, OAuth2, Operation, Pkce,
-    Provider, ProviderConfig, Result, Spec, async_trait, hmac_sha256_hex, http::Method, same_secret,
-    serde_json::Value,
+    Callback, ClientSecret, CodeVerifier, Configure, Error, ErrorKind, LoginAttempt, LoginError, OAuth2,
+    OAuth2Token, Operation, Pkce, Provider, ProviderConfig, Result, Spec, async_trait, hmac_sha256_hex,
+    http::Method, same_secret, serde_json::Value,
 };
 use serde::Serialize;
 
@@ -35,6 +37,7 @@ pub const SPEC: Spec = Spec {
     parameters: &[("api_version", "2026-07")],
     authorize: "https://{shop}.myshopify.com/admin/oauth/authorize",
     token: "https://{shop}.myshopify.com/admin/oauth/access_token",
+    refresh: Some("https://{shop}.myshopify.com/admin/oauth/access_token"),
     profile: Some("https://{shop}.myshopify.com/admin/api/{api_version}/shop.json"),
     scopes: &["read_customers"],
     scope_separator: ",",
@@ -51,6 +54,7 @@ pub const SPEC: Spec = Spec {
 pub struct ShopifyOAuth2 {
     oauth2: OAuth2,
     shop: String,
+    expiring: bool,
 }
 
 /// Shopify's own authorization parameters.
@@ -79,7 +83,7 @@ impl ShopifyOAuth2 {
             .ok()
             .filter(|shop| !shop.contains('.'))
             .ok_or_else(|| {
-                oauth_core::Error::configuration(
+                Error::configuration(
                     SPEC.name,
                     format!("shop is {shop:?}, but it must be the shop's name, such as my-shop of my-shop.myshopify.com"),
                 )
@@ -87,7 +91,16 @@ impl ShopifyOAuth2 {
             .to_owned();
         let mut oauth2 = OAuth2::from_spec(&SPEC, client_id, client_secret);
         oauth2.set_parameter("shop", &*shop)?;
-        Ok(Self { oauth2, shop })
+        Ok(Self { oauth2, shop, expiring: false })
+    }
+
+    /// Asks for offline tokens
+    /// [that expire](https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens/offline-access-tokens)
+    /// in an hour and come with a refresh token, which each refresh replaces. Public applications must.
+    #[must_use]
+    pub fn with_expiring_tokens(mut self) -> Self {
+        self.expiring = true;
+        self
     }
 
     /// Uses another version of the Admin API, such as `2026-04`.
@@ -129,6 +142,18 @@ impl Provider for ShopifyOAuth2 {
         Ok(())
     }
 
+    async fn get_access_token(
+        &self,
+        code: &str,
+        redirect_uri: &str,
+        code_verifier: Option<&CodeVerifier>,
+        extra: &[(&str, &str)],
+    ) -> Result<OAuth2Token> {
+        let expiring = self.expiring.then_some(("expiring", "1"));
+        let extra: Vec<_> = extra.iter().copied().chain(expiring).collect();
+        self.oauth2.get_access_token(code, redirect_uri, code_verifier, &extra).await
+    }
+
     /// The token goes into a header of Shopify's own.
     async fn get_profile(&self, access_token: &str) -> Result<Value> {
         let operation = Operation::GET_PROFILE;
@@ -139,7 +164,7 @@ impl Provider for ShopifyOAuth2 {
 }
 
 impl Configure for ShopifyOAuth2 {
-    const PARAMETERS: &'static [&'static str] = &["shop", "api_version"];
+    const PARAMETERS: &'static [&'static str] = &["shop", "api_version", "expiring_tokens"];
 
     fn from_config(config: &ProviderConfig) -> Result<Self> {
         let (client_id, client_secret) = config.credentials(Self::PARAMETERS)?;
@@ -147,6 +172,11 @@ impl Configure for ShopifyOAuth2 {
         if let Some(version) = config.parameter("api_version") {
             client = client.with_api_version(&version)?;
         }
+        client.expiring = match config.parameter("expiring_tokens").as_deref() {
+            None | Some("false") => false,
+            Some("true") => true,
+            Some(_) => return Err(Error::configuration(SPEC.name, "expiring_tokens is true or false")),
+        };
         config.apply_to(&mut client.oauth2);
         Ok(client)
     }
