@@ -30,6 +30,18 @@ impl Dialect for LinkedIn {
         ]
     }
 
+    /// What it says of a code that is spent, too old or of another application.
+    fn refuse(&self, _call: &Call<'_>, refusal: &Refusal) -> Reply {
+        match refusal.reason {
+            Reason::Code => {
+                let description = "Unable to retrieve access token: appid/redirect uri/code verifier does not match authorization code. Or authorization code expired. Or external member binding exists";
+                let body = json!({"error": "invalid_request", "error_description": description});
+                Reply::json(StatusCode::BAD_REQUEST, &body)
+            }
+            _ => refusal.standard(),
+        }
+    }
+
     fn denied(&self, _call: &Call<'_>, denied: Denied) -> Reply {
         let (status, code, message) = match denied {
             Denied::NoToken => (StatusCode::UNAUTHORIZED, 65604, "Empty oauth2 access token"),

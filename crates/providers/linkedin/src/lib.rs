@@ -44,6 +44,8 @@ pub const SPEC: Spec = Spec {
     ],
     scopes: &["openid", "profile", "email"],
     pkce: Pkce::Unsupported,
+    // Of a code that is spent or too old.
+    invalid_grant_codes: &["invalid_request"],
     ..Spec::OPENID
 };
 
