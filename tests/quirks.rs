@@ -19,7 +19,7 @@ use oauth_clients::{
     reddit::RedditOAuth2,
     shopify::{ShopifyAuthorizeParams, ShopifyOAuth2},
 };
-use oauth_emulator::{Consent, Emulator};
+use oauth_emulator::{Consent, Emulator, User};
 use serde_json::{Value, json};
 
 use crate::support::{Script, owned, query_of, reply};
@@ -598,6 +598,37 @@ async fn reddit_names_itself_asks_for_permanence_and_keeps_both_names() {
     let temporary = reddit.with_authorize_params(&json!({"duration": "temporary"}));
     assert_eq!(value(&url(&temporary).await, "duration"), Some("temporary"));
     assert!(temporary.with_user_agent("a\nb").is_err());
+}
+
+#[tokio::test]
+async fn reddit_escapes_the_picture_and_calls_a_dead_refresh_token_a_bad_request() {
+    let picture = "https://styles.redditmedia.com/a.png?width=256&crop=256:256,smart&s=1f";
+    let user = User { picture: Some(picture.to_owned()), ..User::default() };
+    let emulator = Emulator::builder().user(user).start().await.unwrap();
+    let reddit = oauth_demo::client(&emulator, "reddit").await.unwrap();
+    let started = reddit.start_login("https://app.example/cb", LoginOptions::new()).await.unwrap();
+    let callback = emulator.browse(&started.url, Consent::Allow).await.unwrap().callback();
+    let login = reddit.finish_login(started.attempt, callback).await.unwrap();
+    let identity = reddit.get_identity(&login.token).await.unwrap();
+    assert_eq!(identity.profile["icon_img"], picture.replace('&', "&amp;"));
+    assert_eq!(identity.picture.as_deref(), Some(picture));
+
+    let refusal = json!({"message": "Bad Request", "error": 400});
+    let reddit = RedditOAuth2::new("id", "s").with_http_client(Script::json(400, &refusal));
+    let error = reddit.refresh_token("RT", None).await.unwrap_err();
+    assert_eq!((error.class(), &*error.oauth_error().unwrap().code), (ErrorClass::Reauthorize, "400"));
+    for (status, class) in [
+        (401, ErrorClass::Configuration),
+        (429, ErrorClass::Transient { retry_after: None }),
+        (500, ErrorClass::Transient { retry_after: None }),
+    ] {
+        let refusal = json!({"message": "no", "error": status});
+        let reddit = RedditOAuth2::new("id", "s").with_http_client(Script::json(status, &refusal));
+        assert_eq!(reddit.refresh_token("RT", None).await.unwrap_err().class(), class, "{status}");
+    }
+    // The API says so of other things than a token.
+    let reddit = RedditOAuth2::new("id", "s").with_http_client(Script::json(400, &refusal));
+    assert_eq!(reddit.get_profile("AT").await.unwrap_err().class(), ErrorClass::Protocol);
 }
 
 #[tokio::test]

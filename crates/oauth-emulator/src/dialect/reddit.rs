@@ -50,6 +50,12 @@ impl Dialect for Reddit {
         body.insert("name".to_owned(), json!(grant.user.username));
         let verified = grant.user.email_verified && !call.has_fault(&Fault::UnverifiedEmail);
         body.insert("has_verified_email".to_owned(), json!(verified));
+        // For legacy reasons, JSON is escaped as HTML is, unless raw_json=1 is sent.
+        for value in body.values_mut() {
+            if let Value::String(text) = value {
+                *text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+            }
+        }
         Reply::ok(&Value::Object(body))
     }
 }

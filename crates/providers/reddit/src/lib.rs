@@ -14,7 +14,7 @@
 //! the `id` that stays when the user's name changes, and its name is the user's name.
 
 pub use oauth_core;
-use oauth_core::{ClientAuth, ClientSecret, OAuth2, Pkce, Provider, Spec, async_trait};
+use oauth_core::{ClientAuth, ClientSecret, Identity, OAuth2, Pkce, Provider, Spec};
 
 /// Reddit's endpoints and dialect.
 pub const SPEC: Spec = Spec {
@@ -31,6 +31,8 @@ pub const SPEC: Spec = Spec {
     client_auth: ClientAuth::Basic,
     pkce: Pkce::Unsupported,
     authorize_params: &[("duration", "permanent")],
+    // A bad request is all that it says of a refresh token that is dead.
+    invalid_grant_codes: &["400"],
     email_at: None,
     name_at: Some("/name"),
     picture_at: Some("/icon_img"),
@@ -56,7 +58,11 @@ impl RedditOAuth2 {
 
 oauth_core::configure!(RedditOAuth2, configured by { user_agent: with_user_agent });
 
-#[async_trait]
 impl Provider for RedditOAuth2 {
     oauth_core::accessors!();
+
+    /// Reddit's JSON is escaped as HTML is.
+    fn complete_identity(&self, identity: &mut Identity) {
+        identity.picture = identity.picture.take().map(|url| url.replace("&amp;", "&"));
+    }
 }
