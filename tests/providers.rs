@@ -293,6 +293,24 @@ async fn a_code_that_is_spent_or_too_old_means_to_sign_in_again() {
 }
 
 #[tokio::test]
+async fn a_dead_refresh_token_means_to_sign_in_again() {
+    let emulator = emulator().await;
+    let mut refreshing = Vec::new();
+    for name in names() {
+        let provider = client(&emulator, name).await.unwrap();
+        if provider.oauth2().ready().await.unwrap().endpoints().refresh.is_none() {
+            continue;
+        }
+        refreshing.push(name);
+        let error = provider.refresh_token("dead", None).await.unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Reauthorize, "{name}: {error:?}");
+    }
+    for name in ["github", "linkedin", "naver", "reddit", "shopify", "twitch", "yahoo"] {
+        assert!(refreshing.contains(&name), "{name}");
+    }
+}
+
+#[tokio::test]
 async fn an_address_that_the_provider_marks_as_unverified_is_not_handed_out() {
     let emulator = emulator().await;
     let mut vouching = Vec::new();

@@ -1,7 +1,12 @@
+use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::Dialect;
-use crate::{server::Call, state::Issued};
+use crate::{
+    reply::{Reason, Refusal, Reply},
+    server::Call,
+    state::Issued,
+};
 
 /// <https://developer.yahoo.com/oauth2/guide/openid_connect/>
 pub(super) struct Yahoo;
@@ -9,6 +14,18 @@ pub(super) struct Yahoo;
 impl Dialect for Yahoo {
     fn token_reply(&self, issued: &Issued, reply: &mut Map<String, Value>) {
         reply.insert("xoauth_yahoo_guid".to_owned(), json!(issued.grant.user.id));
+    }
+
+    /// A refresh token has an error code of its own.
+    fn refuse(&self, _call: &Call<'_>, refusal: &Refusal) -> Reply {
+        match refusal.reason {
+            Reason::RefreshToken => {
+                let description = "Failed to decode/encode refresh token";
+                let body = json!({"error": "INVALID_REFRESH_TOKEN", "error_description": description});
+                Reply::json(StatusCode::BAD_REQUEST, &body)
+            }
+            _ => refusal.standard(),
+        }
     }
 
     /// The revocation endpoint has a name of Yahoo's own.

@@ -38,6 +38,7 @@ pub const SPEC: Spec = Spec {
     scopes: &["openid", "email", "profile"],
     client_auth: ClientAuth::Basic,
     pkce: Pkce::Unsupported,
+    invalid_grant_codes: &["INVALID_REFRESH_TOKEN"],
     ..Spec::OPENID
 };
 
