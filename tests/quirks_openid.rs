@@ -342,6 +342,26 @@ async fn salesforces_subject_is_a_url_and_its_tokens_do_not_say_when_they_expire
     assert_eq!(identity.profile["user_id"], "1815121018521127");
     assert_eq!(login.token.expires_at(), None);
     assert!(login.token.refresh_token().is_some());
+
+    // So an application learns it from UserInfo, which has no 401.
+    for (body, class) in [
+        ("Bad_OAuth_Token\n", ErrorClass::Reauthorize),
+        ("Wrong_Org", ErrorClass::Protocol),
+        ("", ErrorClass::Protocol),
+    ] {
+        let http = Script::new([reply(403, "text/plain", body)]);
+        let salesforce = SalesforceOAuth2::new("id", "secret").with_http_client(http.clone());
+        let error = salesforce.get_identity(&login.token).await.unwrap_err();
+        assert_eq!(
+            (error.class(), error.status().map(|status| status.as_u16())),
+            (class, Some(403)),
+            "{error}"
+        );
+        assert_eq!(error.body(), Some(body.as_bytes()));
+        let code = error.oauth_error().map(|error| &*error.code);
+        assert_eq!(code, (class == ErrorClass::Reauthorize).then_some("invalid_token"));
+        assert_eq!(http.request().url, "https://login.salesforce.com/services/oauth2/userinfo");
+    }
 }
 
 #[tokio::test]

@@ -1,8 +1,10 @@
+use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::Dialect;
 use crate::{
     crypto,
+    profile::{self, Denied},
     reply::Reply,
     server::Call,
     state::{Grant, Issued, now},
@@ -26,6 +28,15 @@ impl Dialect for Salesforce {
 
     fn id_token(&self, grant: &Grant, claims: &mut Map<String, Value>) {
         claims.insert("sub".to_owned(), json!(identity_url(grant)));
+    }
+
+    /// Not 401, and no error of RFC 6750.
+    fn denied(&self, _call: &Call<'_>, denied: Denied) -> Reply {
+        match denied {
+            Denied::NoToken => Reply::text(StatusCode::FORBIDDEN, "Missing_OAuth_Token"),
+            Denied::BadToken => Reply::text(StatusCode::FORBIDDEN, "Bad_OAuth_Token"),
+            Denied::Scope => profile::standard_denial(denied),
+        }
     }
 
     fn profile(&self, _call: &Call<'_>, grant: &Grant, mut body: Map<String, Value>) -> Reply {
