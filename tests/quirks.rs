@@ -300,7 +300,7 @@ async fn facebook_proves_its_secret_and_exchanges_tokens_for_long_lived_ones() {
 }
 
 #[tokio::test]
-async fn franceconnect_always_sends_a_nonce_and_keeps_the_challenge() {
+async fn franceconnect_always_sends_a_nonce_and_no_challenge_of_its_own() {
     let verifier = CodeVerifier::random().unwrap();
     for client in [FranceConnectOAuth2::new("id", "s"), FranceConnectOAuth2::version_1("id", "s")] {
         let request = AuthorizationRequest::new("https://app.example/cb").pkce(&verifier);
@@ -313,6 +313,16 @@ async fn franceconnect_always_sends_a_nonce_and_keeps_the_challenge() {
             Some("mine")
         );
     }
+    // What it does not know it refuses, and a challenge is among that: it is the caller's who wants one.
+    let started = FranceConnectOAuth2::new("id", "s");
+    let started = started.start_login("https://app.example/cb", LoginOptions::new()).await.unwrap();
+    let query = query_of(&started.url);
+    let mut names: Vec<_> = query.iter().map(|(name, _)| &**name).collect();
+    names.sort_unstable();
+    let known =
+        ["acr_values", "client_id", "nonce", "prompt", "redirect_uri", "response_type", "scope", "state"];
+    assert_eq!((names, started.attempt.code_verifier().is_none()), (known.to_vec(), true));
+
     let query = url(&FranceConnectOAuth2::new("id", "s")).await;
     assert_eq!((value(&query, "acr_values"), value(&query, "prompt")), (Some("eidas1"), Some("consent")));
 

@@ -7,6 +7,7 @@ mod amazon_cognito;
 mod apple;
 mod discord;
 mod facebook;
+mod franceconnect;
 mod github;
 mod gitlab;
 mod google;
@@ -48,6 +49,7 @@ pub(crate) fn of(family: &str) -> &'static dyn Dialect {
         "apple" => &apple::Apple,
         "discord" => &discord::Discord,
         "facebook" => &facebook::Facebook,
+        "franceconnect" => &franceconnect::FranceConnect,
         "github" => &github::GitHub,
         "gitlab" => &gitlab::GitLab,
         "google" => &google::Google,

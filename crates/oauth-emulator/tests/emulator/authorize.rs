@@ -49,6 +49,7 @@ async fn other_authorization_errors_go_to_the_callback() {
         (drop(FRANCECONNECT, "nonce"), "invalid_request"),
         (drop(FRANCECONNECT, "acr_values"), "invalid_request"),
         (drop(FRANCECONNECT_1, "nonce"), "invalid_request"),
+        (change(FRANCECONNECT, "code_challenge_method", "S256"), "invalid_request"),
         (drop(NAVER, "state"), "invalid_request"),
     ];
     for ((case, params), code) in cases {

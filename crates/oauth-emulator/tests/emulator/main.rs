@@ -107,6 +107,7 @@ const FRANCECONNECT: Case = Case {
     token: "https://oidc.franceconnect.gouv.fr/api/v2/token",
     scope: "openid email",
     extra: &[("nonce", NONCE), ("acr_values", "eidas1")],
+    pkce: false,
     basic: false,
     refresh: false,
     ..OPENID
@@ -115,7 +116,6 @@ const FRANCECONNECT_1: Case = Case {
     authorize: "https://app.franceconnect.gouv.fr/api/v1/authorize",
     token: "https://app.franceconnect.gouv.fr/api/v1/token",
     extra: &[("nonce", NONCE)],
-    pkce: false,
     ..FRANCECONNECT
 };
 const GITHUB: Case = Case {

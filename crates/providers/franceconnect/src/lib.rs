@@ -16,12 +16,14 @@
 //!
 //! Version 2 answers UserInfo as a signed JWT, and signs its ID tokens; both signatures are verified. Version 1 signs neither with
 //! a public key: there, TLS alone vouches for UserInfo, and its ID tokens are not looked at. FranceConnect does not say whether
-//! an address is verified, and its documentation does not speak of PKCE; a challenge is sent. FranceConnect+ encrypts too: see
-//! [`Rules::decrypter`](oauth_openid::Rules::decrypter).
+//! an address is verified. FranceConnect+ encrypts too: see [`Rules::decrypter`](oauth_openid::Rules::decrypter).
+//!
+//! FranceConnect shows an error page to whoever sends a parameter that it does not know, and a code challenge is one: logins
+//! send none, and the nonce is what ties a code to the browser here.
 
 pub use oauth_core;
 use oauth_core::{
-    AuthorizationRequest, ClientSecret, OAuth2, Provider, Result, Spec, async_trait, random_token,
+    AuthorizationRequest, ClientSecret, OAuth2, Pkce, Provider, Result, Spec, async_trait, random_token,
 };
 pub use oauth_openid;
 use oauth_openid::{Algorithm, Expected, Rules};
@@ -38,6 +40,7 @@ pub const SPEC: Spec = Spec {
     profile: Some("https://oidc.franceconnect.gouv.fr/api/v2/userinfo"),
     jwks: Some("https://oidc.franceconnect.gouv.fr/api/v2/jwks"),
     end_session: Some("https://oidc.franceconnect.gouv.fr/api/v2/session/end"),
+    pkce: Pkce::Unsupported,
     authorize_params: &[("acr_values", "eidas1"), ("prompt", "consent")],
     email_verified_at: None,
     name_at: Some("/given_name"),
