@@ -442,6 +442,13 @@ async fn github_revokes_by_deleting_and_renders_booleans() {
         assert_eq!(endpoints.other("emails").unwrap(), format!("{base_url}/api/v3/user/emails"));
         assert_eq!(endpoints.device_authorization, Some(format!("{base_url}/login/device/code").into()));
     }
+    // An enterprise whose data stay in a region has another host for its API.
+    let resident = GitHubOAuth2::new("id", "s").with_enterprise_server("https://octocorp.ghe.com/").unwrap();
+    let endpoints = resident.oauth2().endpoints();
+    assert_eq!(endpoints.token, "https://octocorp.ghe.com/login/oauth/access_token");
+    assert_eq!(endpoints.profile.as_deref(), Some("https://api.octocorp.ghe.com/user"));
+    assert_eq!(endpoints.other("emails").unwrap(), "https://api.octocorp.ghe.com/user/emails");
+    assert_eq!(endpoints.revoke.as_deref(), Some("https://api.octocorp.ghe.com/applications/id/token"));
 }
 
 #[tokio::test]

@@ -83,7 +83,8 @@ pub struct GitHubEmail {
 }
 
 impl GitHubOAuth2 {
-    /// Uses an Enterprise Server, such as `https://github.example.com`, whose API is under `/api/v3`.
+    /// Uses an Enterprise Server, such as `https://github.example.com`, whose API is under `/api/v3`, or an enterprise at
+    /// GHE.com, such as `https://example.ghe.com`, whose API has a host of its own.
     ///
     /// # Errors
     ///
@@ -93,7 +94,10 @@ impl GitHubOAuth2 {
             oauth_core::parameter::base_url("base_url", base_url).map_err(|error| error.at(SPEC.name))?;
         // User 1 of an Enterprise Server is not user 1 of github.com.
         self.oauth2.set_issuer(format!("{base_url}/login/oauth"));
-        let api = format!("{base_url}/api/v3");
+        let api = match base_url.strip_prefix("https://") {
+            Some(host) if host.ends_with(".ghe.com") => format!("https://api.{host}"),
+            _ => format!("{base_url}/api/v3"),
+        };
         Ok(self.with_endpoints(|all| {
             all.rebased("https://github.com", base_url).rebased("https://api.github.com", &api)
         }))
