@@ -387,6 +387,8 @@ async fn github_finds_the_address_that_is_primary_and_knows_whether_it_is_verifi
         assert_eq!(found, expected, "{emails}");
         let urls: Vec<_> = http.requests().into_iter().map(|sent| sent.url).collect();
         assert_eq!(urls, ["https://api.github.com/user", "https://api.github.com/user/emails"]);
+        // By default a page has thirty, and the primary address need not be among them.
+        assert_eq!(http.requests()[1].query, owned(&[("per_page", "100")]));
     }
     // A public address takes no second call.
     let http = json_replies([json!({"id": 1, "email": "a@x"})]);

@@ -103,14 +103,16 @@ impl GitHubOAuth2 {
         }))
     }
 
-    /// The user's addresses, which need the scope `user:email`.
+    /// The user's addresses, which need the scope `user:email`: the first hundred, where GitHub gives thirty unless it is
+    /// asked for more.
     ///
     /// # Errors
     ///
     /// Any [`Error`].
     pub async fn get_emails(&self, access_token: &str) -> Result<Vec<GitHubEmail>> {
         let url = self.oauth2.endpoints().other("emails").map_err(|error| error.at(SPEC.name))?;
-        let reply = self.oauth2.call(GET_EMAILS, Method::GET, url).bearer(access_token).send().await?;
+        let call = self.oauth2.call(GET_EMAILS, Method::GET, url).query(&[("per_page", "100")]);
+        let reply = call.bearer(access_token).send().await?;
         let emails = reply.json()?;
         let emails = emails.as_array().and_then(|emails| emails.iter().map(GitHubEmail::of).collect());
         emails.ok_or_else(|| reply.malformed("it is not a list of addresses"))
