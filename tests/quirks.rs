@@ -300,6 +300,34 @@ async fn facebook_proves_its_secret_and_exchanges_tokens_for_long_lived_ones() {
 }
 
 #[tokio::test]
+async fn facebook_says_what_is_only_for_a_while() {
+    let limited = |transient: Value| {
+        let message = "(#4) Application request limit reached";
+        json!({"error": {"message": message, "type": "OAuthException", "is_transient": transient, "code": 4}})
+    };
+    let later = ErrorClass::Transient { retry_after: None };
+    for (status, transient, profile, exchange) in [
+        (403, json!(true), later, later),
+        (400, json!(true), later, later),
+        (200, json!(true), later, later),
+        (403, json!(false), ErrorClass::Protocol, ErrorClass::Reauthorize),
+        (403, json!("true"), ErrorClass::Protocol, ErrorClass::Reauthorize),
+    ] {
+        let facebook = || {
+            FacebookOAuth2::new("id", "s").with_http_client(Script::json(status, &limited(transient.clone())))
+        };
+        let error = facebook().get_profile("AT").await.unwrap_err();
+        assert_eq!(
+            (error.class(), &*error.oauth_error().unwrap().code),
+            (profile, "4"),
+            "{status} {transient}"
+        );
+        let outcome = facebook().get_access_token("c", "https://app.example/cb", None, &[]).await;
+        assert_eq!(outcome.unwrap_err().class(), exchange, "{status} {transient}");
+    }
+}
+
+#[tokio::test]
 async fn franceconnect_always_sends_a_nonce_and_no_challenge_of_its_own() {
     let verifier = CodeVerifier::random().unwrap();
     for client in [FranceConnectOAuth2::new("id", "s"), FranceConnectOAuth2::version_1("id", "s")] {

@@ -193,6 +193,8 @@ pub struct FailedReply {
     pub(crate) retry_after: Option<Duration>,
     /// Whether the provider's own error code stands for `invalid_grant`.
     pub(crate) is_invalid_grant: bool,
+    /// Whether the error says of itself that it is only for a while, as Facebook's do (`is_transient`).
+    pub(crate) is_transient: bool,
     /// Whether the request was authorized by an access token, so that 401 means that it is dead.
     pub(crate) used_token: bool,
 }
@@ -436,6 +438,7 @@ impl Error {
 
     fn class_of_status(&self, reply: &FailedReply) -> ErrorClass {
         match reply.status.as_u16() {
+            _ if reply.is_transient => ErrorClass::Transient { retry_after: reply.retry_after },
             401 if reply.used_token => ErrorClass::Reauthorize,
             401 => ErrorClass::Configuration,
             // GitHub's way to limit rates.

@@ -224,6 +224,7 @@ impl FailedReply {
             body: value.to_string().into(),
             retry_after: None,
             is_invalid_grant: false,
+            is_transient: false,
             used_token: true,
         }
     }

@@ -215,6 +215,8 @@ impl Reply {
             body: self.body.clone(),
             retry_after: self.retry_after(),
             is_invalid_grant: false,
+            is_transient: json::parse(&self.body)
+                .is_ok_and(|fields| fields.pointer("/error/is_transient") == Some(&Value::Bool(true))),
             used_token: self.used_token,
         }
     }

@@ -11,7 +11,7 @@
 //! ```
 //!
 //! Facebook issues no refresh tokens: exchange the short-lived token for one that lives about sixty days. It says nothing
-//! about whether an address is verified, nor does its documentation speak of PKCE; a challenge is sent, as RFC 9700 asks.
+//! about whether an address is verified.
 //! With the scope `openid`, an ID token comes with the access token, and is verified; the one of Limited Login, which the kits
 //! for mobile systems give to an application, is verified by
 //! [`verify_id_token`](oauth_openid::OpenIDProvider::verify_id_token).
