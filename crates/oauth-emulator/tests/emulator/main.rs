@@ -110,7 +110,6 @@ const FRANCECONNECT: Case = Case {
     pkce: false,
     basic: false,
     refresh: false,
-    ..OPENID
 };
 const FRANCECONNECT_1: Case = Case {
     authorize: "https://app.franceconnect.gouv.fr/api/v1/authorize",
