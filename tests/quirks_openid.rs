@@ -362,6 +362,11 @@ async fn salesforces_subject_is_a_url_and_its_tokens_do_not_say_when_they_expire
         assert_eq!(code, (class == ErrorClass::Reauthorize).then_some("invalid_token"));
         assert_eq!(http.request().url, "https://login.salesforce.com/services/oauth2/userinfo");
     }
+    // The consumer key is wrong, or the domain is another organization's.
+    let refusal = json!({"error": "invalid_client_id", "error_description": "client identifier invalid"});
+    let salesforce = SalesforceOAuth2::new("id", "secret").with_http_client(Script::json(400, &refusal));
+    let error = salesforce.get_access_token("c", REDIRECT_URI, None, &[]).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Configuration, "{error}");
 }
 
 #[tokio::test]

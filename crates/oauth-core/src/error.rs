@@ -428,8 +428,9 @@ impl Error {
             }
             "invalid_client" | "unauthorized_client" | "unsupported_grant_type" | "unsupported_response_type"
             | "unsupported_token_type" | "invalid_scope" | "invalid_request" | "invalid_target"
-            // GitHub's names for invalid_client and for a redirect URI that differs; Shopify's for invalid_client.
-            | "incorrect_client_credentials" | "redirect_uri_mismatch" | "application_cannot_be_found" => {
+            // GitHub's names for invalid_client and for a redirect URI that differs; Shopify's and Salesforce's for invalid_client.
+            | "incorrect_client_credentials" | "redirect_uri_mismatch" | "application_cannot_be_found"
+            | "invalid_client_id" => {
                 ErrorClass::Configuration
             }
             _ => return None,
