@@ -308,7 +308,6 @@ async fn facebook_says_what_is_only_for_a_while() {
     let later = ErrorClass::Transient { retry_after: None };
     for (status, transient, profile, exchange) in [
         (403, json!(true), later, later),
-        (400, json!(true), later, later),
         (200, json!(true), later, later),
         (403, json!(false), ErrorClass::Protocol, ErrorClass::Reauthorize),
         (403, json!("true"), ErrorClass::Protocol, ErrorClass::Reauthorize),
@@ -431,6 +430,41 @@ async fn github_finds_the_address_that_is_primary_and_knows_whether_it_is_verifi
         let github = GitHubOAuth2::new("id", "s").with_http_client(http);
         assert_eq!(github.get_id_email("AT").await.is_ok(), fine, "{status}");
     }
+}
+
+#[tokio::test]
+async fn github_says_until_when_nothing_remains() {
+    // No Retry-After comes with the limit of an hour, only with those against abuse.
+    let limited = |status, remaining: &str, seconds: i64| {
+        let mut answer =
+            reply(status, "application/json", r#"{"message":"API rate limit exceeded for user ID 1."}"#);
+        let reset = (unix_time() + seconds).to_string();
+        for (name, value) in [("x-ratelimit-remaining", remaining), ("x-ratelimit-reset", &*reset)] {
+            answer.headers_mut().insert(name, value.parse().unwrap());
+        }
+        answer
+    };
+    let github = |replies| GitHubOAuth2::new("id", "s").with_http_client(Script::new(replies));
+    for (status, remaining, seconds, expected) in [
+        (403, "0", 600, Some(600)),
+        (429, "0", 600, Some(600)),
+        (403, "0", -5, Some(0)),
+        (403, "0", 1_000_000, Some(86_400)),
+        (403, "1", 600, None),
+    ] {
+        let error = github(vec![limited(status, remaining, seconds)]).get_profile("AT").await.unwrap_err();
+        match (error.class(), expected) {
+            (ErrorClass::Transient { retry_after: Some(wait) }, Some(expected)) => {
+                assert!((expected - wait.as_secs() as i64) <= 2, "{wait:?}");
+            }
+            (class, expected) => assert_eq!((class, expected), (ErrorClass::Protocol, None), "{status}"),
+        }
+    }
+    // It is no want of permission: who has an address must not be signed in without.
+    let user = || reply(200, "application/json", r#"{"id":1,"login":"ada"}"#);
+    let error = github(vec![user(), limited(403, "0", 600)]).get_id_email("AT").await.unwrap_err();
+    assert!(matches!(error.class(), ErrorClass::Transient { .. }), "{error}");
+    assert!(github(vec![user(), limited(403, "17", 600)]).get_id_email("AT").await.is_ok());
 }
 
 #[tokio::test]
@@ -664,11 +698,9 @@ async fn reddit_escapes_the_picture_and_calls_a_dead_refresh_token_a_bad_request
     let reddit = RedditOAuth2::new("id", "s").with_http_client(Script::json(400, &refusal));
     let error = reddit.refresh_token("RT", None).await.unwrap_err();
     assert_eq!((error.class(), &*error.oauth_error().unwrap().code), (ErrorClass::Reauthorize, "400"));
-    for (status, class) in [
-        (401, ErrorClass::Configuration),
-        (429, ErrorClass::Transient { retry_after: None }),
-        (500, ErrorClass::Transient { retry_after: None }),
-    ] {
+    for (status, class) in
+        [(401, ErrorClass::Configuration), (429, ErrorClass::Transient { retry_after: None })]
+    {
         let refusal = json!({"message": "no", "error": status});
         let reddit = RedditOAuth2::new("id", "s").with_http_client(Script::json(status, &refusal));
         assert_eq!(reddit.refresh_token("RT", None).await.unwrap_err().class(), class, "{status}");

@@ -231,9 +231,26 @@ impl Reply {
     }
 
     fn retry_after(&self) -> Option<Duration> {
-        wait(self.header(header::RETRY_AFTER)?, SystemTime::now())
+        match self.header(header::RETRY_AFTER) {
+            Some(value) => wait(value, SystemTime::now()),
+            None => self.limit_ends_in(SystemTime::now()),
+        }
+    }
+
+    /// How GitHub says it of the limit that is not against abuse: nothing remains, until a Unix time.
+    fn limit_ends_in(&self, now: SystemTime) -> Option<Duration> {
+        let value = |name| self.header(header::HeaderName::from_static(name));
+        let reset = match value("x-ratelimit-remaining") {
+            Some("0") => Duration::from_secs(value("x-ratelimit-reset")?.parse().ok()?),
+            _ => return None,
+        };
+        let now = now.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        Some(reset.saturating_sub(now).min(LONGEST_WAIT))
     }
 }
+
+/// Whoever adds a wait to a clock must not overflow.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How long `Retry-After` says to wait: seconds or a date (RFC 9110 section 10.2.3).
 fn wait(retry_after: &str, now: SystemTime) -> Option<Duration> {
@@ -245,8 +262,7 @@ fn wait(retry_after: &str, now: SystemTime) -> Option<Duration> {
             at.duration_since(now).unwrap_or_default()
         }
     };
-    // Whoever adds it to a clock must not overflow.
-    Some(wait.min(Duration::from_secs(24 * 60 * 60)))
+    Some(wait.min(LONGEST_WAIT))
 }
 
 /// The error that a reply names, in any of the shapes in which servers name it.
