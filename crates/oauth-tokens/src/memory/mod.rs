@@ -125,8 +125,9 @@ impl TokenStore for MemoryStore {
     }
 
     async fn delete(&self, key: &TokenKey) -> Result<bool, StoreError> {
-        let now = Instant::now();
         let mut shard = self.shard_of(key);
+        // Under the lock, so that whoever comes later has a later time.
+        let now = Instant::now();
         shard.forget_what_was_deleted_long_ago(now);
         let existed = shard.entries.get_mut(key).is_some_and(|entry| entry.sealed.take().is_some());
         if existed {
@@ -152,8 +153,9 @@ impl TokenStore for MemoryStore {
         holder: &str,
         lifetime: Duration,
     ) -> Result<Acquired, StoreError> {
-        let now = Instant::now();
         let mut shard = self.shard_of(key);
+        // Under the lock too: one that was read before it could lie before the lease that is held.
+        let now = Instant::now();
         let entry = shard.entries.entry(key.clone()).or_default();
         if let Some(until) = entry.held_until.filter(|until| *until > now) {
             return Ok(Acquired::Held { retry_in: until - now });
