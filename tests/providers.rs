@@ -221,6 +221,12 @@ async fn rv_03_what_a_token_manager_calls_revoked_is_dead_at_every_provider() {
             let outcome = provider.get_profile(token.access_token()).await;
             assert!(outcome.is_err() || by_access_token, "{name}");
         }
+        if by_access_token {
+            let token = sign_in(&emulator, &*provider, Consent::Allow).await.unwrap().token;
+            manager.put(&key, &token).await.unwrap();
+            assert_eq!(manager.revoke(&key).await.unwrap(), Revoked::AtTheProvider, "{name}");
+            assert!(provider.get_profile(token.access_token()).await.is_err(), "{name}");
+        }
         if let Some(refresh_token) = token.refresh_token()
             && !["github", "line", "twitch"].contains(&name)
         {

@@ -455,7 +455,7 @@ async fn github_says_until_when_nothing_remains() {
         let error = github(vec![limited(status, remaining, seconds)]).get_profile("AT").await.unwrap_err();
         match (error.class(), expected) {
             (ErrorClass::Transient { retry_after: Some(wait) }, Some(expected)) => {
-                assert!((expected - wait.as_secs() as i64) <= 2, "{wait:?}");
+                assert!((expected - wait.as_secs() as i64).abs() <= 2, "{wait:?}");
             }
             (class, expected) => assert_eq!((class, expected), (ErrorClass::Protocol, None), "{status}"),
         }
@@ -513,6 +513,13 @@ async fn github_revokes_by_deleting_and_renders_booleans() {
     assert_eq!(endpoints.profile.as_deref(), Some("https://api.octocorp.ghe.com/user"));
     assert_eq!(endpoints.other("emails").unwrap(), "https://api.octocorp.ghe.com/user/emails");
     assert_eq!(endpoints.revoke.as_deref(), Some("https://api.octocorp.ghe.com/applications/id/token"));
+    for (base_url, profile) in [
+        ("https://Octocorp.GHE.com", "https://api.octocorp.ghe.com/user"),
+        ("https://example.org/x.ghe.com", "https://example.org/x.ghe.com/api/v3/user"),
+    ] {
+        let github = GitHubOAuth2::new("id", "s").with_enterprise_server(base_url).unwrap();
+        assert_eq!(github.oauth2().endpoints().profile.as_deref(), Some(profile));
+    }
 }
 
 #[tokio::test]
@@ -577,6 +584,25 @@ async fn linkedin_gets_no_verifier_and_keeps_its_legacy_calls() {
     assert_eq!(value(&exchange.form(), "code_verifier"), None);
     assert_eq!(profile.query, owned(&[("projection", "(id)")]));
     assert_eq!(email.query, owned(&[("q", "members"), ("projection", "(elements*(handle~))")]));
+}
+
+#[tokio::test]
+async fn linkedin_says_invalid_request_of_a_spent_code_and_of_a_wrong_configuration() {
+    let refused = |description: &str| {
+        let body = json!({"error": "invalid_request", "error_description": description}).to_string();
+        LinkedInOAuth2::new("id", "s").with_http_client(Script::new([reply(400, "application/json", body)]))
+    };
+    let (spent, missing) = (
+        "Unable to retrieve access token: authorization code not found",
+        "A required parameter \"client_secret\" is missing",
+    );
+    for (description, class) in [(spent, ErrorClass::Reauthorize), (missing, ErrorClass::Configuration)] {
+        let exchange = refused(description).get_access_token("c", "https://app.example/cb", None, &[]).await;
+        assert_eq!(exchange.unwrap_err().class(), class, "{description}");
+        // No grant is given up for it.
+        let refresh = refused(description).refresh_token("RT", None).await;
+        assert_eq!(refresh.unwrap_err().class(), ErrorClass::Configuration, "{description}");
+    }
 }
 
 #[tokio::test]

@@ -175,13 +175,7 @@ pub use reqwest_client::reqwest_client;
 #[cfg(feature = "hyper")]
 pub use hyper_client::HyperClient;
 
-#[cfg(all(
-    not(target_os = "android"),
-    any(
-        feature = "hyper",
-        all(feature = "rustls-ring", not(feature = "rustls-aws-lc-rs"), not(feature = "native-tls"))
-    )
-))]
+#[cfg(all(not(target_os = "android"), any(feature = "hyper", feature = "rustls-ring")))]
 pub use tls::tls_trusting;
 
 /// Without an HTTP library there is no default.
@@ -194,8 +188,5 @@ pub(crate) fn shared() -> Result<Arc<dyn HttpClient>, String> {
 mod hyper_client;
 #[cfg(feature = "reqwest")]
 mod reqwest_client;
-#[cfg(any(
-    feature = "hyper",
-    all(feature = "rustls-ring", not(feature = "rustls-aws-lc-rs"), not(feature = "native-tls"))
-))]
+#[cfg(any(feature = "hyper", feature = "rustls-ring"))]
 mod tls;

@@ -78,7 +78,9 @@ pub use async_trait::async_trait;
 pub use authorization::{AuthorizationRequest, ResponseMode, ResponseType};
 pub use boxed::BoxFuture;
 pub use bytes;
-pub use call::{Call, form_encoded, is_sendable};
+#[doc(hidden)]
+pub use call::is_sendable;
+pub use call::{Call, form_encoded};
 pub use clock::{Clock, SystemClock};
 pub use config::{Configure, Parameter, ProviderConfig};
 pub use crypto::{hmac_sha256_hex, random_token, random_tokens};
@@ -92,13 +94,7 @@ pub use http;
 pub use http_client::HyperClient;
 #[cfg(feature = "reqwest")]
 pub use http_client::reqwest_client;
-#[cfg(all(
-    not(target_os = "android"),
-    any(
-        feature = "hyper",
-        all(feature = "rustls-ring", not(feature = "rustls-aws-lc-rs"), not(feature = "native-tls"))
-    )
-))]
+#[cfg(all(not(target_os = "android"), any(feature = "hyper", feature = "rustls-ring")))]
 pub use http_client::tls_trusting;
 pub use http_client::{
     CONNECT_TIMEOUT, HttpClient, HttpError, HttpErrorKind, MAX_REPLY_BYTES, REQUEST_TIMEOUT,

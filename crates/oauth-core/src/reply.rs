@@ -245,7 +245,9 @@ impl Reply {
             _ => return None,
         };
         let now = now.duration_since(SystemTime::UNIX_EPOCH).ok()?;
-        Some(reset.saturating_sub(now).min(LONGEST_WAIT))
+        // Other servers count the seconds from now.
+        let wait = if reset <= LONGEST_WAIT { reset } else { reset.saturating_sub(now) };
+        Some(wait.min(LONGEST_WAIT))
     }
 }
 

@@ -249,9 +249,10 @@ fn seconds(value: &Value) -> Result<Option<i64>, String> {
         .ok_or_else(|| "the expiry is not a number of seconds".to_owned())
 }
 
-/// Whether a Unix time as servers write it lies before another one. What is no number never passes.
+/// Whether a Unix time as servers write it lies before another one. What is no number never passes, nor does zero, by which
+/// some mean that there is no end.
 pub(crate) fn has_passed(time: &Value, now: i64) -> bool {
-    matches!(seconds(time), Ok(Some(at)) if at < now)
+    matches!(seconds(time), Ok(Some(at)) if at != 0 && at < now)
 }
 
 /// The seconds that have passed in full. `as` saturates, so that no size overflows.

@@ -44,9 +44,6 @@ pub(crate) fn revoke_token(call: &Call<'_>) -> Result<bool, Refusal> {
     if call.provider.facts.emulator.revokes_refresh_tokens_only && !is_refresh {
         return Err(Reason::TokenType.because("only refresh tokens can be revoked"));
     }
-    if call.provider.facts.emulator.revokes_access_tokens_only && is_refresh {
-        return Err(Reason::TokenType.because("Invalid token"));
-    }
     state.revoke(token, call.provider.facts.emulator.revoke_ends_grant);
     Ok(true)
 }

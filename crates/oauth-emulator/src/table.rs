@@ -177,7 +177,6 @@ pub(crate) struct Manners {
     pub(crate) backchannel_logout: bool,
     values: Captures,
     pub(crate) revokes_refresh_tokens_only: bool,
-    pub(crate) revokes_access_tokens_only: bool,
     pub(crate) id_type: IdType,
 }
 

@@ -261,9 +261,11 @@ impl<T: Send + Sync + 'static> Cached<T> {
             // A cache that is down is no reason not to ask the provider.
             let kept = shared.get(&name).await.ok().flatten();
             let kept = kept.and_then(|bytes| serde_json::from_slice::<Kept>(&bytes).ok());
-            let current = kept.and_then(|kept| Current::of(kept, reading));
-            if let Some(current) = current.filter(|current| current.kept.is_fresh(reading.clock.now())) {
-                return Ok(current);
+            match kept.and_then(|kept| Current::of(kept, reading)) {
+                Some(current) if current.kept.is_fresh(reading.clock.now()) => return Ok(current),
+                // It will do should the provider not answer.
+                Some(stale) => drop(self.state().current.get_or_insert(stale)),
+                None => {}
             }
         }
         self.state().asked += 1;

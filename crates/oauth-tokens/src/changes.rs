@@ -196,6 +196,12 @@ impl Core {
                 {
                     Ok(Revoked::AtTheProvider)
                 }
+                // Nothing is left of a grant that is known to be dead, whatever the provider calls that.
+                (ErrorKind::Refused { .. } | ErrorKind::UnexpectedStatus { .. }, class)
+                    if state.dead.is_some() && !matches!(class, ErrorClass::Transient { .. }) =>
+                {
+                    Ok(Revoked::AtTheProvider)
+                }
                 _ => Err(Error::RevokeFailed { key: key.clone(), cause: Arc::new(error) }),
             },
         }

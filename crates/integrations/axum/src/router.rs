@@ -227,7 +227,7 @@ impl SignIn {
         let cookie =
             cookies::set(&started.attempt, sealed, site.starts_with("https://")).ok_or_else(|| {
                 let problem = "the sign-in's cookie would have more than 4096 bytes, and browsers keep no such \
-                               cookie; give the login less data, or fewer scopes";
+                               cookie; give the login less data, fewer scopes, or a shorter address to return to";
                 let error = Error::configuration(provider.name().to_owned(), problem);
                 SignInError::Login(error.during(Operation::START_LOGIN))
             })?;

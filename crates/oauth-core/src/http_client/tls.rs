@@ -19,6 +19,7 @@ use {crate::error::Error, rustls::pki_types::CertificateDer, rustls_platform_ver
 /// # Errors
 ///
 /// What is wrong, when the system has no root certificates. It is looked for anew each time.
+#[allow(dead_code, reason = "reqwest's own TLS takes its place when that is switched on too")]
 pub(super) fn shared_config() -> Result<ClientConfig, String> {
     static CONFIG: OnceLock<ClientConfig> = OnceLock::new();
 
@@ -36,7 +37,8 @@ pub(super) fn shared_config() -> Result<ClientConfig, String> {
 /// TLS settings that trust these certificates besides the platform's, for servers of a private authority: to be handed to
 /// `reqwest_client` by `tls_backend_preconfigured`, or to `HyperClient::with_tls`.
 ///
-/// ```
+#[cfg_attr(feature = "reqwest", doc = "```")]
+#[cfg_attr(not(feature = "reqwest"), doc = "```ignore")]
 /// use oauth_core::{reqwest_client, rustls::pki_types::{CertificateDer, pem::PemObject}, tls_trusting};
 ///
 /// # fn f(pem: &[u8]) -> Result<(), Box<dyn std::error::Error>> {

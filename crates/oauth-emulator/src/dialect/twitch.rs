@@ -93,8 +93,11 @@ impl Dialect for Twitch {
         let app = form.get("client_id").and_then(|id| state.app(&call.provider.family, id));
         let Some(app) = app else { return message(StatusCode::NOT_FOUND, "client does not exist") };
         let token = form.get("token").unwrap_or_default();
-        let owned = state.owner(token).is_some_and(|(_, grant, _)| {
-            grant.provider == call.provider.name && grant.request.app.client_id == app.client_id
+        // Its documentation speaks of access tokens alone.
+        let owned = state.owner(token).is_some_and(|(_, grant, is_refresh)| {
+            !is_refresh
+                && grant.provider == call.provider.name
+                && grant.request.app.client_id == app.client_id
         });
         if !owned {
             return message(StatusCode::BAD_REQUEST, "Invalid token");

@@ -19,7 +19,7 @@
 //! an address is verified. FranceConnect+ encrypts too: see [`Rules::decrypter`](oauth_openid::Rules::decrypter).
 //!
 //! FranceConnect shows an error page to whoever sends a parameter that it does not know, and a code challenge is one: logins
-//! send none, and the nonce is what ties a code to the browser here.
+//! send none. The nonce is what ties a code to the browser; with version 1, where no ID token is looked at, the state alone.
 
 pub use oauth_core;
 use oauth_core::{

@@ -94,9 +94,10 @@ impl GitHubOAuth2 {
             oauth_core::parameter::base_url("base_url", base_url).map_err(|error| error.at(SPEC.name))?;
         // User 1 of an Enterprise Server is not user 1 of github.com.
         self.oauth2.set_issuer(format!("{base_url}/login/oauth"));
-        let api = match base_url.strip_prefix("https://") {
-            Some(host) if host.ends_with(".ghe.com") => format!("https://api.{host}"),
-            _ => format!("{base_url}/api/v3"),
+        let host = base_url.strip_prefix("https://").map(str::to_ascii_lowercase);
+        let api = match host.filter(|host| host.ends_with(".ghe.com") && !host.contains('/')) {
+            Some(host) => format!("https://api.{host}"),
+            None => format!("{base_url}/api/v3"),
         };
         Ok(self.with_endpoints(|all| {
             all.rebased("https://github.com", base_url).rebased("https://api.github.com", &api)

@@ -18,7 +18,10 @@
 //! [`LEGACY_SCOPES`].
 
 pub use oauth_core;
-use oauth_core::{Operation, Pkce, Provider, Result, Spec, http::Method, serde_json::Value};
+use oauth_core::{
+    CodeVerifier, Error, ErrorKind, OAuth2Token, OAuthError, Operation, Pkce, Provider, Result, Spec,
+    async_trait, http::Method, serde_json::Value,
+};
 pub use oauth_openid;
 use oauth_openid::Rules;
 
@@ -44,8 +47,6 @@ pub const SPEC: Spec = Spec {
     ],
     scopes: &["openid", "profile", "email"],
     pkce: Pkce::Unsupported,
-    // Of a code that is spent or too old.
-    invalid_grant_codes: &["invalid_request"],
     ..Spec::OPENID
 };
 
@@ -65,7 +66,7 @@ impl LinkedInOAuth2 {
     ///
     /// # Errors
     ///
-    /// Any [`Error`](oauth_core::Error).
+    /// Any [`Error`].
     pub async fn get_legacy_profile(&self, access_token: &str) -> Result<Value> {
         self.get(Operation::GET_PROFILE, "legacy_profile", access_token).await
     }
@@ -74,9 +75,25 @@ impl LinkedInOAuth2 {
     ///
     /// # Errors
     ///
-    /// Any [`Error`](oauth_core::Error).
+    /// Any [`Error`].
     pub async fn get_email(&self, access_token: &str) -> Result<Value> {
         self.get(GET_EMAIL, "legacy_email", access_token).await
+    }
+
+    /// LinkedIn calls a code that is spent or too old by the name of a parameter that is missing.
+    fn named(&self, error: Error) -> Error {
+        const REFUSED: &str = "Unable to retrieve access token";
+        match error.kind() {
+            ErrorKind::Refused { error: said, reply }
+                if said.code == "invalid_request"
+                    && said.description.as_ref().is_some_and(|text| text.starts_with(REFUSED)) =>
+            {
+                let named = OAuthError { code: "invalid_grant".to_owned(), ..said.clone() };
+                let kind = ErrorKind::Refused { error: named, reply: reply.clone() };
+                self.oauth2.error(error.operation(), kind)
+            }
+            _ => error,
+        }
     }
 
     async fn get(&self, operation: Operation, endpoint: &str, access_token: &str) -> Result<Value> {
@@ -85,6 +102,18 @@ impl LinkedInOAuth2 {
     }
 }
 
+#[async_trait]
 impl Provider for LinkedInOAuth2 {
     oauth_core::accessors!();
+
+    async fn get_access_token(
+        &self,
+        code: &str,
+        redirect_uri: &str,
+        code_verifier: Option<&CodeVerifier>,
+        extra: &[(&str, &str)],
+    ) -> Result<OAuth2Token> {
+        let outcome = self.oauth2.get_access_token(code, redirect_uri, code_verifier, extra).await;
+        outcome.map_err(|error| self.named(error))
+    }
 }
