@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use oauth_clients::{ErrorKind, JwtCheck, LoginOptions, OAuth2Token, Operation, Provider};
+use oauth_clients::{ErrorClass, ErrorKind, JwtCheck, LoginOptions, OAuth2Token, Operation, Provider};
 use serde_json::{Value, json};
+
+use crate::support::reply;
 
 use super::op::{ACCESS_TOKEN, CLIENT_ID, Endpoint, Key, Op, Signing, State, left_half};
 
@@ -139,6 +141,43 @@ async fn keys_that_cannot_be_had_lose_no_refresh_token() {
     assert_eq!((new.access_token(), new.refresh_token()), ("AT2", Some("RT2")));
     // What could not be verified is not handed out.
     assert_eq!(new.id_token(), None);
+}
+
+#[tokio::test]
+async fn whatever_the_keys_are_answered_with_no_refresh_token_is_lost() {
+    for (status, body) in [
+        (404, "not here"),
+        (403, r#"{"error":"access_denied"}"#),
+        (401, r#"{"error":"invalid_token"}"#),
+        (302, ""),
+        (200, "<html>Maintenance</html>"),
+        (200, r#"{"keys":17}"#),
+    ] {
+        let op = Op::new();
+        let client = op.client();
+        let token = op.login(&client, LoginOptions::new()).await.unwrap().token;
+        op.clock.advance(Duration::from_secs(24 * 3600 - 1));
+        op.bend(|state| {
+            state.nonce = None;
+            state.answer(Endpoint::Keys, move |_| Some(reply(status, "text/html", body)));
+            state.token_reply = json!({"access_token": "AT2", "refresh_token": "RT2"});
+        });
+        let new = client.refresh_token(token.refresh_token().unwrap(), None).await.unwrap();
+        assert_eq!((new.access_token(), new.refresh_token()), ("AT2", Some("RT2")), "{status} {body}");
+        assert_eq!(new.id_token(), None);
+    }
+}
+
+#[tokio::test]
+async fn who_refuses_to_tell_the_metadata_has_not_judged_the_grant() {
+    for (status, body) in [(401, r#"{"error":"invalid_token"}"#), (403, r#"{"error":"access_denied"}"#)] {
+        let op = Op::bent(|state| {
+            state.answer(Endpoint::Discovery, move |_| Some(reply(status, "application/json", body)));
+        });
+        let error = op.client().refresh_token("RT", None).await.unwrap_err();
+        assert_eq!((error.operation(), op.count(Endpoint::Token)), (Operation::DISCOVER, 0));
+        assert_ne!(error.class(), ErrorClass::Reauthorize, "{error}");
+    }
 }
 
 #[tokio::test]

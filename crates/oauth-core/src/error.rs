@@ -372,7 +372,7 @@ impl Error {
                 // A server in trouble says all sorts of things: it has not judged the grant.
                 transient @ ErrorClass::Transient { .. } => transient,
                 _ if reply.is_invalid_grant => ErrorClass::Reauthorize,
-                by_status => self.class_of_code(&error.code).unwrap_or(match by_status {
+                by_status => self.judgement_of_code(&error.code).unwrap_or(match by_status {
                     // A code that was refused under a name of the provider's own is spent all the same.
                     ErrorClass::Protocol if self.0.operation == Operation::GET_ACCESS_TOKEN => {
                         ErrorClass::Reauthorize
@@ -403,6 +403,12 @@ impl Error {
                 | LoginError::MissingCode => ErrorClass::Reauthorize,
             },
         }
+    }
+
+    /// The same for what was refused: who is asked for metadata or keys sees neither grant nor token, and judges none.
+    fn judgement_of_code(&self, code: &str) -> Option<ErrorClass> {
+        let judges = !matches!(self.0.operation, Operation::DISCOVER | Operation::GET_KEYS);
+        self.class_of_code(code).filter(|class| judges || *class != ErrorClass::Reauthorize)
     }
 
     fn reply(&self) -> Option<&FailedReply> {

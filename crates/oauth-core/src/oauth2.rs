@@ -500,7 +500,9 @@ impl OAuth2 {
         }
     }
 
-    pub(crate) fn scope_separator(&self) -> &str {
+    /// What stands between two scopes: a space, unless the provider or the application wants something else.
+    #[must_use]
+    pub fn scope_separator(&self) -> &str {
         &self.0.scope_separator
     }
 

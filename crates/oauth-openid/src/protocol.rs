@@ -4,8 +4,8 @@ use std::{
 };
 
 use oauth_core::{
-    Callback, ClientAuth, CodeChallengeMethod, Endpoints, Error, ErrorClass, ErrorKind, JwtCheck, JwtError,
-    JwtUse, Login, LoginAttempt, OAuth2, OAuth2Token, Operation, Pkce, Protocol, Reply, ResponseType, Result,
+    Callback, ClientAuth, CodeChallengeMethod, Endpoints, Error, ErrorKind, JwtCheck, JwtError, JwtUse,
+    Login, LoginAttempt, OAuth2, OAuth2Token, Operation, Pkce, Protocol, Reply, ResponseType, Result,
     async_trait,
     http::{Method, header::CONTENT_TYPE},
     serde_json::Value,
@@ -413,7 +413,7 @@ impl Protocol for OpenIDConnect {
 fn is_no_verdict(protocol: &OpenIDConnect, error: &Error) -> bool {
     let undecided =
         matches!(protocol.rules.issuers, Some(Issuers::Tenants { tenants: Tenants::Undecided, .. }));
-    undecided || matches!(error.class(), ErrorClass::Transient { .. } | ErrorClass::Configuration)
+    undecided || !matches!(error.kind(), ErrorKind::Jwt(_))
 }
 
 /// Whether UserInfo is a JWT by its content type.

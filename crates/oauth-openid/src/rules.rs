@@ -253,7 +253,8 @@ impl Rules {
         self
     }
 
-    /// Shares metadata and keys with other processes by way of this.
+    /// Shares metadata and keys with other processes by way of this. What is in it is trusted as the provider itself: whoever
+    /// can write to it can sign in as anybody.
     pub fn shared_cache(mut self, cache: Arc<dyn SharedCache>) -> Self {
         self.shared_cache = Some(cache);
         self

@@ -1,6 +1,6 @@
-use std::{fmt, sync::Arc, time::Duration};
+use std::{collections::HashSet, fmt, sync::Arc, time::Duration};
 
-use oauth_core::{Clock, Provider, Result, Sealer, random_token};
+use oauth_core::{Clock, Error, Provider, Result, Sealer, random_token};
 use tokio::sync::Semaphore;
 
 use crate::{
@@ -51,8 +51,7 @@ impl TokenManagerBuilder {
         self.source(Refreshing(provider))
     }
 
-    /// Gets tokens from another source, such as [`ClientCredentials`](crate::ClientCredentials). Of several of one name,
-    /// the last one counts.
+    /// Gets tokens from another source, such as [`ClientCredentials`](crate::ClientCredentials). Each has a name of its own.
     pub fn source(mut self, source: impl TokenSource + 'static) -> Self {
         self.sources.push(Arc::new(source));
         self
@@ -157,8 +156,14 @@ impl TokenManagerBuilder {
     ///
     /// # Errors
     ///
-    /// A configuration error when the operating system has no random bytes to give.
+    /// A configuration error when two sources have one name, or the operating system has no random bytes to give.
     pub fn build(self) -> Result<TokenManager> {
+        let mut names = HashSet::new();
+        if let Some(twice) = self.sources.iter().find(|source| !names.insert(source.name())) {
+            let problem = "two sources have this name, and one would replace the other's tokens; give the client of one \
+                           another name with with_name";
+            return Err(Error::configuration(twice.name().to_owned(), problem));
+        }
         let named = |tokens: Arc<dyn TokenSource>| {
             let permits = Semaphore::new(self.most_requests);
             (tokens.name().to_owned(), Source { tokens, permits })

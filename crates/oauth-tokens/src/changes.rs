@@ -198,7 +198,10 @@ impl Core {
                 }
                 // Nothing is left of a grant that is known to be dead, whatever the provider calls that.
                 (ErrorKind::Refused { .. } | ErrorKind::UnexpectedStatus { .. }, class)
-                    if state.dead.is_some() && !matches!(class, ErrorClass::Transient { .. }) =>
+                    if state.dead.is_some()
+                        && error.operation() == Operation::REVOKE_TOKEN
+                        && says_that_it_is_dead(&error)
+                        && !matches!(class, ErrorClass::Transient { .. }) =>
                 {
                     Ok(Revoked::AtTheProvider)
                 }
@@ -231,7 +234,9 @@ impl Core {
 
 /// Whether a provider refused to revoke a token because there is nothing left to revoke, and not for want of permission.
 fn says_that_it_is_dead(error: &oauth_core::Error) -> bool {
-    const NOT_ALLOWED: [&str; 6] = [
+    const NOT_ALLOWED: [&str; 8] = [
+        "invalid_client",
+        "unauthorized_client",
         "access_denied",
         "insufficient_scope",
         "login_required",

@@ -61,6 +61,8 @@ impl Flight<'_> {
         match core.save_new(self.key, &new, &before, expected, Some(lease), patience).await {
             Kept::Saved(version) => Ok(core.refreshed(self.key, &token, &new, version)),
             Kept::Superseded(found) => self.settled(Some(&found)).ok_or(Changed),
+            // A machine needs no login for another one.
+            Kept::Deleted if !self.source.needs_login() => Err(Changed),
             Kept::Deleted => Ok(Landing::gone(self.key)),
             Kept::Failed(cause) => {
                 let lease = Some(lease.clone());
@@ -365,8 +367,10 @@ fn refusal(error: &oauth_core::Error) -> DeadReason {
 /// knows.
 fn was_surely_not_carried_out(error: &oauth_core::Error) -> bool {
     match error.kind() {
-        // Such as discovery, before the token endpoint was even known.
-        _ if error.operation() != Operation::REFRESH_TOKEN => true,
+        // Before the token endpoint was even known.
+        _ if [Operation::DISCOVER, Operation::CONFIGURE].contains(&error.operation()) => true,
+        // Afterwards.
+        _ if error.operation() != Operation::REFRESH_TOKEN => false,
         ErrorKind::Transport(error) => {
             matches!(error.kind(), HttpErrorKind::Connect | HttpErrorKind::InvalidRequest)
         }

@@ -124,7 +124,7 @@ impl JwtBearer {
 impl Request {
     async fn send(&self, operation: Operation, grant: &[(&str, &str)]) -> Result<OAuth2Token> {
         let client = self.client.ready().await?;
-        let scope = self.scopes.join(client.spec().scope_separator);
+        let scope = self.scopes.join(client.scope_separator());
         let scope = (!scope.is_empty()).then_some(("scope", &*scope));
         let parameters = self.parameters.iter().map(|(name, value)| (&**name, &**value));
         let form = grant.iter().copied().chain(scope).chain(parameters);

@@ -74,7 +74,9 @@ impl SignIn {
                 let (end, used) = (end.clone(), used.clone());
                 // It is carried to its end even if the provider hangs up, or else the token would be used up for nothing.
                 let ended = tokio::spawn(async move {
-                    let ended = end(token.clone()).await;
+                    // In a task of its own, so that a panic is a failure like any other.
+                    let ended = tokio::spawn(end(token.clone())).await;
+                    let ended = ended.unwrap_or_else(|panic| Err(panic.to_string()));
                     if ended.is_err() {
                         // If this fails too, the token stays used, and the session lives until it ends by itself.
                         let _ = token.forget_use(&*used).await;

@@ -72,6 +72,25 @@ async fn client_credentials_are_asked_for_once_kept_and_asked_for_again() {
 }
 
 #[tokio::test]
+async fn scopes_are_joined_as_the_client_was_told() {
+    let server = RotatingServer::new();
+    let (client, noted) = noting(&server);
+    let source = ClientCredentials::new(client.with_scope_separator(",")).with_scopes(["a", "b"]);
+    manager(source, &MemoryStore::new(), &Hands::new()).get(&TokenKey::new("testkit", "job")).await.unwrap();
+    assert!(noted.lock().unwrap()[0].contains("&scope=a%2Cb&"));
+}
+
+/// Users' tokens would be replaced by the machine's.
+#[tokio::test]
+async fn two_sources_of_one_name_are_refused() {
+    let client = RotatingServer::new().client();
+    let builder = TokenManager::builder(MemoryStore::new(), sealer()).provider(Arc::new(client.clone()));
+    let error = builder.clone().source(ClientCredentials::new(client.clone())).build().unwrap_err();
+    assert_eq!((error.class(), error.provider()), (ErrorClass::Configuration, "testkit"));
+    assert!(builder.source(ClientCredentials::new(client.with_name("machine"))).build().is_ok());
+}
+
+#[tokio::test]
 async fn an_assertion_is_made_for_each_request_and_for_the_keys_subject() {
     let (server, clock) = (RotatingServer::new(), Hands::new());
     let (client, noted) = noting(&server);
