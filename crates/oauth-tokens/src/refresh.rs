@@ -137,11 +137,12 @@ impl Flight<'_> {
                 },
             };
             let limits = &self.core.timing;
+            let asked = Instant::now();
             match self.core.vault.acquire(self.key, &self.core.holder, limits.lease_lifetime).await {
                 Err(error) => return Landing::failed(error),
                 Ok(Acquired::Granted(granted)) => {
                     let held = lease.insert(granted);
-                    match self.under_lease(held, found).await {
+                    match self.under_lease(held, asked, found).await {
                         Ok(landing) => return landing,
                         Err(Changed) => self.core.release(self.key, held).await,
                     }
@@ -239,8 +240,13 @@ impl Flight<'_> {
         Landing { event: is_news.then_some(event::Outcome::Adopted { version }), ..Landing::live(answer) }
     }
 
-    /// Looks again, marks the record, redeems and saves.
-    async fn under_lease(&self, lease: &Lease, known: Option<Opened>) -> Result<Landing, Changed> {
+    /// Looks again, marks the record, redeems and saves. The lease was asked for at this time.
+    async fn under_lease(
+        &self,
+        lease: &Lease,
+        asked: Instant,
+        known: Option<Opened>,
+    ) -> Result<Landing, Changed> {
         let found = match self.core.vault.load_again(self.key, known).await {
             Ok(found) => found,
             Err(error) => return Ok(Landing::failed(error)),
@@ -261,11 +267,33 @@ impl Flight<'_> {
                 Ok(Saved::Conflict(_) | Saved::Fenced) => return Err(Changed),
                 Err(cause) => return Ok(Landing::failed(self.store_error(cause))),
             }
+            match self.still_holds(lease, asked).await {
+                Ok(true) => {}
+                Ok(false) => return Err(Changed),
+                Err(cause) => return Ok(Landing::failed(self.store_error(cause))),
+            }
         }
         match self.obtain(before.token.as_ref(), lease).await {
             Ok(token) => self.keep(token, before, expected, lease).await,
             Err(error) => self.give_up(error, &before, expected, lease).await,
         }
+    }
+
+    /// Whether the lease that was got or extended after this time is sure to be ours when the refresh token is redeemed: a slow
+    /// store may have used it up, and then another process has it, and redeems the same token.
+    async fn still_holds(&self, lease: &Lease, mut since: Instant) -> Result<bool, StoreError> {
+        const ROUNDS: usize = 3;
+        let lifetime = self.core.timing.lease_lifetime;
+        for _ in 0..ROUNDS {
+            if since.elapsed() < lifetime / 3 {
+                return Ok(true);
+            }
+            since = Instant::now();
+            if !self.core.vault.store.extend(self.key, lease, lifetime).await? {
+                return Ok(false);
+            }
+        }
+        Ok(since.elapsed() < lifetime / 2)
     }
 
     /// Asks the source, and keeps the lease alive meanwhile.

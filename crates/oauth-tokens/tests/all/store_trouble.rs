@@ -311,3 +311,23 @@ async fn while_the_store_hangs_one_caller_waits_and_not_one_for_each_key() {
     tokio::time::sleep(SECOND).await;
     assert_eq!(server.token_requests(), 2 * keys.len());
 }
+
+/// The lease of one process runs out while the store keeps it waiting, and another one goes on.
+#[tokio::test]
+async fn a_store_too_slow_for_the_lease_does_not_have_a_token_redeemed_twice() {
+    const LEASE: Duration = Duration::from_millis(300);
+    let server = RotatingServer::with(Duration::ZERO, LEASE, Duration::from_secs(3600));
+    let store = Shaky::default();
+    let process = || builder(store.clone(), &server).lease_lifetime(LEASE).build().unwrap();
+    let (slow, other) = (process(), process());
+    slow.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
+
+    store.delay_next_reply(LEASE + LEASE / 3);
+    let (key_of_slow, late) = (key(), async {
+        tokio::time::sleep(LEASE / 3).await;
+        other.get(&key()).await
+    });
+    let (first, second) = tokio::join!(slow.get(&key_of_slow), late);
+    assert_eq!(*first.unwrap(), *second.unwrap());
+    assert_eq!((server.token_requests(), server.ended_grants()), (1, 0));
+}

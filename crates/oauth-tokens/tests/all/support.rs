@@ -80,6 +80,8 @@ struct Shaking {
     saves_until_down: AtomicUsize,
     /// Saves are carried out and then reported as failed, so many times.
     replies_to_lose: AtomicUsize,
+    /// The next save is carried out and then reported this much later, in milliseconds.
+    next_reply_takes: AtomicUsize,
     steps: AtomicUsize,
 }
 
@@ -117,6 +119,10 @@ impl Shaky {
 
     pub(crate) fn lose_replies(&self, replies: usize) {
         self.state.replies_to_lose.store(replies, Ordering::SeqCst);
+    }
+
+    pub(crate) fn delay_next_reply(&self, delay: Duration) {
+        self.state.next_reply_takes.store(delay.as_millis().try_into().unwrap(), Ordering::SeqCst);
     }
 
     pub(crate) fn steps(&self) -> usize {
@@ -166,6 +172,8 @@ impl TokenStore for Shaky {
             }
         }
         tokio::task::yield_now().await;
+        let delay = self.state.next_reply_takes.swap(0, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_millis(delay as u64)).await;
         let lost = &self.state.replies_to_lose;
         if lost.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
             return Err(StoreError::transient(StoreOperation::Save, "the reply was lost"));
