@@ -32,6 +32,7 @@ async fn site() -> Site {
     let sign_in = SignIn::new(Sealer::new(SealingKey::from_bytes([1; 32]))).provider(op.client());
     let ended = Arc::new(Mutex::new(Vec::new()));
     let seen = ended.clone();
+    let panicked = Arc::new(Mutex::new(false));
     let routes = sign_in
         .clone()
         .router(async |user: SignedIn| {
@@ -39,11 +40,14 @@ async fn site() -> Site {
             format!("{} by a token of {}", user.identity.subject, id_token.issuer())
         })
         .merge(sign_in.clone().back_channel_logout(None, move |token: LogoutToken| {
-            let seen = seen.clone();
+            let (seen, panicked) = (seen.clone(), panicked.clone());
             async move {
                 let sid = token.session_id().unwrap_or_default().to_owned();
                 if sid == "stuck" {
                     return Err("the database is down at db-7");
+                }
+                if sid == "panics once" && !std::mem::replace(&mut *panicked.lock().unwrap(), true) {
+                    panic!("an application's own");
                 }
                 seen.lock().unwrap().push(sid);
                 Ok(())
@@ -93,6 +97,15 @@ async fn bc_01_a_logout_token_ends_a_session_once() {
     assert_eq!(status, 400);
     assert_eq!(serde_json::from_str::<Value>(&body).unwrap()["error"], "invalid_request");
     assert_eq!(*site.ended.lock().unwrap(), ["s-1"]);
+}
+
+#[tokio::test]
+async fn bc_01_a_logout_token_is_not_used_up_by_a_handler_that_panics() {
+    let site = site().await;
+    let token = site.logout_token(&json!({"sid": "panics once"}));
+    assert_eq!(site.log_out(&token).await.0, 400);
+    assert_eq!(site.log_out(&token).await, (200, String::new()));
+    assert_eq!(*site.ended.lock().unwrap(), ["panics once"]);
 }
 
 #[tokio::test]

@@ -75,7 +75,8 @@ impl SignIn {
                 // It is carried to its end even if the provider hangs up, or else the token would be used up for nothing.
                 let ended = tokio::spawn(async move {
                     // In a task of its own, so that a panic is a failure like any other.
-                    let ended = tokio::spawn(end(token.clone())).await;
+                    let of = token.clone();
+                    let ended = tokio::spawn(async move { end(of).await }).await;
                     let ended = ended.unwrap_or_else(|panic| Err(panic.to_string()));
                     if ended.is_err() {
                         // If this fails too, the token stays used, and the session lives until it ends by itself.
