@@ -460,6 +460,11 @@ async fn github_says_until_when_nothing_remains() {
             (class, expected) => assert_eq!((class, expected), (ErrorClass::Protocol, None), "{status}"),
         }
     }
+    // The last request that was allowed can be one that is refused for another reason.
+    let mut dead = reply(403, "application/json", r#"{"error":"invalid_grant"}"#);
+    dead.headers_mut().extend(limited(403, "0", 600).headers().clone());
+    let error = github(vec![dead]).refresh_token("RT", None).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Reauthorize, "{error}");
     // It is no want of permission: who has an address must not be signed in without.
     let user = || reply(200, "application/json", r#"{"id":1,"login":"ada"}"#);
     let error = github(vec![user(), limited(403, "0", 600)]).get_id_email("AT").await.unwrap_err();

@@ -127,43 +127,34 @@ async fn rt_06_a_refresh_without_an_id_token_is_fine_and_keeps_the_first() {
 
 #[tokio::test]
 async fn keys_that_cannot_be_had_lose_no_refresh_token() {
-    let op = Op::new();
-    let client = op.client();
-    let token = op.login(&client, LoginOptions::new()).await.unwrap().token;
-    // Kept keys are too old, and the provider's keys are down; its token endpoint is not.
-    op.clock.advance(Duration::from_secs(24 * 3600 - 1));
-    op.bend(|state| {
-        state.nonce = None;
-        state.down = vec![Endpoint::Keys];
-        state.token_reply = json!({"access_token": "AT2", "refresh_token": "RT2"});
-    });
-    let new = client.refresh_token(token.refresh_token().unwrap(), None).await.unwrap();
-    assert_eq!((new.access_token(), new.refresh_token()), ("AT2", Some("RT2")));
-    // What could not be verified is not handed out.
-    assert_eq!(new.id_token(), None);
-}
-
-#[tokio::test]
-async fn whatever_the_keys_are_answered_with_no_refresh_token_is_lost() {
-    for (status, body) in [
-        (404, "not here"),
-        (403, r#"{"error":"access_denied"}"#),
-        (401, r#"{"error":"invalid_token"}"#),
-        (302, ""),
-        (200, "<html>Maintenance</html>"),
-        (200, r#"{"keys":17}"#),
+    for answer in [
+        // Nothing is there.
+        None,
+        Some((404, "not here")),
+        Some((403, r#"{"error":"access_denied"}"#)),
+        Some((401, r#"{"error":"invalid_token"}"#)),
+        Some((302, "")),
+        Some((200, "<html>Maintenance</html>")),
+        Some((200, r#"{"keys":17}"#)),
     ] {
         let op = Op::new();
         let client = op.client();
         let token = op.login(&client, LoginOptions::new()).await.unwrap().token;
+        // Kept keys are too old, and the provider's cannot be read; its token endpoint works.
         op.clock.advance(Duration::from_secs(24 * 3600 - 1));
         op.bend(|state| {
             state.nonce = None;
-            state.answer(Endpoint::Keys, move |_| Some(reply(status, "text/html", body)));
+            match answer {
+                None => state.down = vec![Endpoint::Keys],
+                Some((status, body)) => {
+                    state.answer(Endpoint::Keys, move |_| Some(reply(status, "text/html", body)));
+                }
+            }
             state.token_reply = json!({"access_token": "AT2", "refresh_token": "RT2"});
         });
         let new = client.refresh_token(token.refresh_token().unwrap(), None).await.unwrap();
-        assert_eq!((new.access_token(), new.refresh_token()), ("AT2", Some("RT2")), "{status} {body}");
+        assert_eq!((new.access_token(), new.refresh_token()), ("AT2", Some("RT2")), "{answer:?}");
+        // What could not be verified is not handed out.
         assert_eq!(new.id_token(), None);
     }
 }

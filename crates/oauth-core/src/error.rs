@@ -289,6 +289,20 @@ impl Error {
         self
     }
 
+    /// The same refusal under a code that the standards have for it (RFC 6749 section 5.2, RFC 6750 section 3.1), for a provider
+    /// that says it in words of its own. An error that is no refusal by the provider stays what it is.
+    #[must_use]
+    pub fn under_code(self, code: &str) -> Self {
+        let (description, uri, reply) = match &self.0.kind {
+            ErrorKind::Refused { error, reply } => (&error.description, error.uri.clone(), reply),
+            ErrorKind::UnexpectedStatus { message, reply } => (message, None, reply),
+            _ => return self,
+        };
+        let error = OAuthError { code: code.to_owned(), description: description.clone(), uri };
+        let kind = ErrorKind::Refused { error, reply: reply.clone() };
+        Self::of(self.0.operation, self.0.provider.clone(), kind)
+    }
+
     /// The same error, at a named provider.
     #[must_use]
     pub fn at(self, provider: impl Into<Cow<'static, str>>) -> Self {

@@ -147,6 +147,10 @@ impl Reply {
     #[must_use]
     pub fn refused(&self, error: OAuthError) -> Error {
         let mut reply = self.failed();
+        if self.status == StatusCode::FORBIDDEN && self.header(header::RETRY_AFTER).is_none() {
+            // What is refused by a code is not refused because the last request that was allowed is used up.
+            reply.retry_after = None;
+        }
         reply.is_invalid_grant =
             self.operation.is_token_request() && self.invalid_grant_codes.contains(&&*error.code);
         self.error(ErrorKind::Refused { error: self.hide_secrets(error), reply })

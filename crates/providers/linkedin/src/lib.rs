@@ -19,8 +19,8 @@
 
 pub use oauth_core;
 use oauth_core::{
-    CodeVerifier, Error, ErrorKind, OAuth2Token, OAuthError, Operation, Pkce, Provider, Result, Spec,
-    async_trait, http::Method, serde_json::Value,
+    CodeVerifier, Error, OAuth2Token, Operation, Pkce, Provider, Result, Spec, async_trait, http::Method,
+    serde_json::Value,
 };
 pub use oauth_openid;
 use oauth_openid::Rules;
@@ -80,22 +80,6 @@ impl LinkedInOAuth2 {
         self.get(GET_EMAIL, "legacy_email", access_token).await
     }
 
-    /// LinkedIn calls a code that is spent or too old by the name of a parameter that is missing.
-    fn named(&self, error: Error) -> Error {
-        const REFUSED: &str = "Unable to retrieve access token";
-        match error.kind() {
-            ErrorKind::Refused { error: said, reply }
-                if said.code == "invalid_request"
-                    && said.description.as_ref().is_some_and(|text| text.starts_with(REFUSED)) =>
-            {
-                let named = OAuthError { code: "invalid_grant".to_owned(), ..said.clone() };
-                let kind = ErrorKind::Refused { error: named, reply: reply.clone() };
-                self.oauth2.error(error.operation(), kind)
-            }
-            _ => error,
-        }
-    }
-
     async fn get(&self, operation: Operation, endpoint: &str, access_token: &str) -> Result<Value> {
         let url = self.oauth2.endpoints().other(endpoint).map_err(|error| error.at(SPEC.name))?;
         self.oauth2.call(operation, Method::GET, url).bearer(access_token).send().await?.object()
@@ -114,6 +98,15 @@ impl Provider for LinkedInOAuth2 {
         extra: &[(&str, &str)],
     ) -> Result<OAuth2Token> {
         let outcome = self.oauth2.get_access_token(code, redirect_uri, code_verifier, extra).await;
-        outcome.map_err(|error| self.named(error))
+        outcome.map_err(|error| if is_of_code(&error) { error.under_code("invalid_grant") } else { error })
     }
+}
+
+/// LinkedIn calls a code that is spent or too old `invalid_request`, as it does a parameter that is missing.
+fn is_of_code(error: &Error) -> bool {
+    const REFUSED: &str = "Unable to retrieve access token";
+    error.oauth_error().is_some_and(|said| {
+        said.code == "invalid_request"
+            && said.description.as_deref().is_some_and(|text| text.starts_with(REFUSED))
+    })
 }

@@ -15,10 +15,7 @@
 //! and `organization_id`, and where the API is stands in the token reply as `instance_url`.
 
 pub use oauth_core;
-use oauth_core::{
-    ClientAuth, Error, ErrorKind, OAuthError, Provider, Result, Spec, async_trait, parameter,
-    serde_json::Value,
-};
+use oauth_core::{ClientAuth, Error, Provider, Result, Spec, async_trait, parameter, serde_json::Value};
 pub use oauth_openid;
 
 /// Salesforce's endpoints and dialect.
@@ -57,20 +54,6 @@ impl SalesforceOAuth2 {
         self.oauth2.set_parameter("domain", domain)?;
         Ok(self)
     }
-
-    /// Of a dead access token, UserInfo says so in a text under 403 (RFC 6750 section 3.1 has a code for it).
-    fn named(&self, error: Error) -> Error {
-        const DEAD: &str = "Bad_OAuth_Token";
-        match error.kind() {
-            ErrorKind::UnexpectedStatus { reply, .. } if reply.body().trim_ascii() == DEAD.as_bytes() => {
-                let (code, description) = ("invalid_token".to_owned(), Some(DEAD.to_owned()));
-                let error_there = OAuthError { code, description, uri: None };
-                let kind = ErrorKind::Refused { error: error_there, reply: reply.clone() };
-                self.oauth2.error(error.operation(), kind)
-            }
-            _ => error,
-        }
-    }
 }
 
 #[async_trait]
@@ -78,6 +61,12 @@ impl Provider for SalesforceOAuth2 {
     oauth_core::accessors!();
 
     async fn get_profile(&self, access_token: &str) -> Result<Value> {
-        self.oauth2.get_profile(access_token).await.map_err(|error| self.named(error))
+        let outcome = self.oauth2.get_profile(access_token).await;
+        outcome.map_err(|error| if is_of_token(&error) { error.under_code("invalid_token") } else { error })
     }
+}
+
+/// Of a dead access token, UserInfo says so in a text under 403 (RFC 6750 section 3.1 has a code for it).
+fn is_of_token(error: &Error) -> bool {
+    error.body().is_some_and(|body| body.trim_ascii() == b"Bad_OAuth_Token")
 }

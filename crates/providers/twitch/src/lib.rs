@@ -73,21 +73,17 @@ impl TwitchOAuth2 {
     }
 
     /// Twitch says in a message what RFC 6749 section 5.2 has error codes for.
-    fn named(&self, error: Error) -> Error {
-        let (message, reply) = match error.kind() {
-            ErrorKind::UnexpectedStatus { message: Some(message), reply } => (message, reply),
-            ErrorKind::Refused { error: OAuthError { description: Some(message), .. }, reply } => {
-                (message, reply)
-            }
+    fn named(error: Error) -> Error {
+        let message = match error.kind() {
+            ErrorKind::UnexpectedStatus { message: Some(message), .. } => message,
+            ErrorKind::Refused { error: OAuthError { description: Some(message), .. }, .. } => message,
             _ => return error,
         };
-        let code = match message.to_ascii_lowercase().as_str() {
-            "invalid authorization code" | "invalid refresh token" => "invalid_grant",
-            "invalid client secret" | "invalid client" => "invalid_client",
-            _ => return error,
-        };
-        let named = OAuthError { code: code.to_owned(), description: Some(message.clone()), uri: None };
-        self.oauth2.error(error.operation(), ErrorKind::Refused { error: named, reply: reply.clone() })
+        match message.to_ascii_lowercase().as_str() {
+            "invalid authorization code" | "invalid refresh token" => error.under_code("invalid_grant"),
+            "invalid client secret" | "invalid client" => error.under_code("invalid_client"),
+            _ => error,
+        }
     }
 }
 
@@ -103,11 +99,11 @@ impl Provider for TwitchOAuth2 {
         extra: &[(&str, &str)],
     ) -> Result<OAuth2Token> {
         let outcome = self.oauth2.get_access_token(code, redirect_uri, code_verifier, extra).await;
-        outcome.map_err(|error| self.named(error))
+        outcome.map_err(Self::named)
     }
 
     async fn refresh_token(&self, refresh_token: &str, scopes: Option<&[&str]>) -> Result<OAuth2Token> {
         let outcome = self.oauth2.refresh_token(refresh_token, scopes).await;
-        outcome.map_err(|error| self.named(error))
+        outcome.map_err(Self::named)
     }
 }
