@@ -338,20 +338,12 @@ impl OAuth2 {
     /// A configuration error when the endpoint is not https, the redirect URI is not absolute or has a fragment, a scope
     /// has characters that RFC 6749 section 3.3 forbids, extra parameters name what the library sets itself, or an ID token
     /// would come in a query (OAuth 2.0 Multiple Response Types section 5).
-    #[allow(clippy::manual_async_fn, reason = "an async function would move the request once more")]
-    pub fn get_authorization_url(
-        &self,
-        request: AuthorizationRequest<'_>,
-    ) -> impl Future<Output = Result<String>> + Send {
-        async move {
-            let url = match self.any_protocol() {
-                None => self.authorization_url(&request),
-                Some(protocol) => protocol.ready(self).await?.authorization_url(&request),
-            };
-            url.map_err(|problem| {
-                self.error(Operation::GET_AUTHORIZATION_URL, ErrorKind::Configuration(problem))
-            })
-        }
+    pub async fn get_authorization_url(&self, request: AuthorizationRequest<'_>) -> Result<String> {
+        let url = match self.any_protocol() {
+            None => self.authorization_url(&request),
+            Some(protocol) => protocol.ready(self).await?.authorization_url(&request),
+        };
+        url.map_err(|problem| self.error(Operation::GET_AUTHORIZATION_URL, ErrorKind::Configuration(problem)))
     }
 
     fn authorization_url(&self, request: &AuthorizationRequest<'_>) -> Result<String, String> {

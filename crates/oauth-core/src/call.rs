@@ -11,7 +11,6 @@ use serde_json::Value;
 
 use crate::{
     OAuth2,
-    boxed::BoxFuture,
     error::{Error, ErrorKind, Operation, Result},
     form::{Form, encoded},
     http_client::{HttpError, HttpErrorKind, MAX_REPLY_BYTES},
@@ -195,31 +194,20 @@ impl<'c> Call<'c> {
     /// # Errors
     ///
     /// A configuration error before anything is sent, a transport error, or what the provider refused with.
-    pub fn send(self) -> BoxFuture<'c, Result<Reply>> {
-        Box::pin(self.sent())
-    }
-
-    /// The same without a box, for the exchange of a code and for refreshing, which are many.
-    #[expect(
-        clippy::manual_async_fn,
-        reason = "an `async fn` holds the call twice, and each exchange moves it about"
-    )]
-    pub(crate) fn sent(mut self) -> impl Future<Output = Result<Reply>> + Send + use<'c> {
-        async move {
-            if let Some(problem) = self.problem.take() {
-                return Err(self.error(ErrorKind::Configuration(problem)));
-            }
-            // Before a source of secrets is asked for what could not be sent.
-            let url = self
-                .client
-                .checked_url(&self.url)
-                .map_err(|problem| self.error(ErrorKind::Configuration(problem)))?;
-            self.authenticate().await?;
-            let request = self.request(url);
-            let http = self.client.http().map_err(|problem| self.error(ErrorKind::Configuration(problem)))?;
-            let reply = http.send(request).await.map_err(|error| self.error(ErrorKind::Transport(error)))?;
-            self.understand(reply)
+    pub async fn send(mut self) -> Result<Reply> {
+        if let Some(problem) = self.problem.take() {
+            return Err(self.error(ErrorKind::Configuration(problem)));
         }
+        // Before a source of secrets is asked for what could not be sent.
+        let url = self
+            .client
+            .checked_url(&self.url)
+            .map_err(|problem| self.error(ErrorKind::Configuration(problem)))?;
+        self.authenticate().await?;
+        let request = self.request(url);
+        let http = self.client.http().map_err(|problem| self.error(ErrorKind::Configuration(problem)))?;
+        let reply = http.send(request).await.map_err(|error| self.error(ErrorKind::Transport(error)))?;
+        self.understand(reply)
     }
 
     /// The request as it is sent.

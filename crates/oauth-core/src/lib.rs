@@ -46,7 +46,6 @@
 mod attempt;
 mod authorization;
 mod authorize_params;
-mod boxed;
 mod call;
 mod clock;
 mod config;
@@ -59,11 +58,11 @@ mod identity;
 mod json;
 mod linking;
 mod login;
+mod macros;
 mod members;
 mod oauth2;
 pub mod parameter;
 mod pkce;
-mod procedures;
 mod protocol;
 mod provider;
 mod reply;
@@ -76,7 +75,6 @@ mod token_reader;
 
 pub use async_trait::async_trait;
 pub use authorization::{AuthorizationRequest, ResponseMode, ResponseType};
-pub use boxed::BoxFuture;
 pub use bytes;
 #[doc(hidden)]
 pub use call::is_sendable;
@@ -108,7 +106,7 @@ pub use login::{Callback, Login, LoginAttempt, LoginOptions, StartedLogin};
 pub use oauth2::{LOGIN_LIFETIME, OAuth2};
 pub use pkce::{CodeChallengeMethod, CodeVerifier};
 pub use protocol::Protocol;
-pub use provider::{AsProvider, Provider};
+pub use provider::Provider;
 pub use reply::Reply;
 #[cfg(feature = "reqwest")]
 pub use reqwest;

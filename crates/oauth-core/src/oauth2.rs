@@ -15,7 +15,6 @@ use time::OffsetDateTime;
 
 use crate::{
     authorization::{FixedPart, Params},
-    boxed::BoxFuture,
     call::{Call, default_headers, set_header},
     clock::{Clock, SystemClock},
     endpoints::{Endpoints, check_url, origin_of},
@@ -478,8 +477,8 @@ impl OAuth2 {
     /// # Errors
     ///
     /// A configuration error when the secret's source fails.
-    pub fn reveal_client_secret(&self, operation: Operation) -> BoxFuture<'_, Result<Option<Secret>>> {
-        Box::pin(async move { Ok(self.client_secret_now(operation).await?.map(Cow::into_owned)) })
+    pub async fn reveal_client_secret(&self, operation: Operation) -> Result<Option<Secret>> {
+        Ok(self.client_secret_now(operation).await?.map(Cow::into_owned))
     }
 
     pub(crate) async fn client_secret_now(&self, operation: Operation) -> Result<Option<Cow<'_, Secret>>> {

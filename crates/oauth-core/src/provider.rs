@@ -1,19 +1,18 @@
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
     OAuth2,
     authorization::AuthorizationRequest,
-    boxed::defaults,
     endpoints::Endpoints,
-    error::Result,
+    error::{Operation, Result},
     http_client::HttpClient,
     identity::Identity,
     login::{Callback, Login, LoginAttempt, LoginOptions, StartedLogin},
     pkce::CodeVerifier,
-    procedures,
     spec::ClientAuth,
     token::OAuth2Token,
 };
@@ -21,8 +20,11 @@ use crate::{
 /// One provider: the generic client with, where needed, procedures of the provider's own.
 ///
 /// Only the two accessors are required. The requests call the methods of the same names of [`OAuth2`], so that an
-/// override can call them too. The trait is object-safe: `Arc<dyn Provider>` is a provider chosen at run time.
-pub trait Provider: AsProvider + fmt::Debug + Send + Sync {
+/// override can call them too. The methods that send something are `async fn`, by [`mod@async_trait`]: put
+/// `#[async_trait]` on an `impl` that overrides one. The trait is object-safe: `Arc<dyn Provider>` is a provider chosen at
+/// run time.
+#[async_trait]
+pub trait Provider: fmt::Debug + Send + Sync {
     /// The generic client underneath.
     fn oauth2(&self) -> &OAuth2;
 
@@ -34,155 +36,145 @@ pub trait Provider: AsProvider + fmt::Debug + Send + Sync {
         self.oauth2().name()
     }
 
-    defaults! {
-        /// Begins a login: the URL to send the browser to, and the attempt to keep until it comes back.
-        ///
-        /// # Errors
-        ///
-        /// A configuration error; see [`get_authorization_url`](Self::get_authorization_url).
-        async fn start_login<'a>(&self, redirect_uri: &'a str, options: LoginOptions) -> Result<StartedLogin> {
-            procedures::start_login(self.as_provider(), redirect_uri, options)
-        }
+    /// Begins a login: the URL to send the browser to, and the attempt to keep until it comes back.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error; see [`get_authorization_url`](Self::get_authorization_url).
+    async fn start_login(&self, redirect_uri: &str, options: LoginOptions) -> Result<StartedLogin> {
+        start_login(self, redirect_uri, options).await
+    }
 
-        /// Ends a login: checks that the callback belongs to the attempt, and exchanges the code.
-        ///
-        /// Nothing is sent unless everything matched. The attempt is used up.
-        ///
-        /// # Errors
-        ///
-        /// A login error that says which check failed, or any error of [`get_access_token`](Self::get_access_token).
-        async fn finish_login<>(&self, attempt: LoginAttempt, callback: Callback) -> Result<Login> {
-            procedures::finish_login(self.as_provider(), attempt, callback)
-        }
+    /// Ends a login: checks that the callback belongs to the attempt, and exchanges the code.
+    ///
+    /// Nothing is sent unless everything matched. The attempt is used up.
+    ///
+    /// # Errors
+    ///
+    /// A login error that says which check failed, or any error of [`get_access_token`](Self::get_access_token).
+    async fn finish_login(&self, attempt: LoginAttempt, callback: Callback) -> Result<Login> {
+        finish_login(self, attempt, callback).await
+    }
 
-        /// The provider's own check of a callback that brings a code, such as Shopify's `hmac`. It runs before anything is sent.
-        ///
-        /// # Errors
-        ///
-        /// A login error that says what is wrong with the callback.
-        async fn check_callback<'a, 'b>(&self, _attempt: &'a LoginAttempt, _callback: &'b Callback) -> Result<()> {
-            procedures::no_check()
-        }
+    /// The provider's own check of a callback that brings a code, such as Shopify's `hmac`. It runs before anything is sent.
+    ///
+    /// # Errors
+    ///
+    /// A login error that says what is wrong with the callback.
+    async fn check_callback(&self, _attempt: &LoginAttempt, _callback: &Callback) -> Result<()> {
+        Ok(())
+    }
 
-        /// The provider's own check of what a login ended with. It runs after the ID token, where there is one, was verified.
-        ///
-        /// # Errors
-        ///
-        /// An error that says which check failed; the token is then not handed out.
-        async fn check_login<'a, 'b>(&self, _attempt: &'a LoginAttempt, _login: &'b Login) -> Result<()> {
-            procedures::no_check()
-        }
+    /// The provider's own check of what a login ended with. It runs after the ID token, where there is one, was verified.
+    ///
+    /// # Errors
+    ///
+    /// An error that says which check failed; the token is then not handed out.
+    async fn check_login(&self, _attempt: &LoginAttempt, _login: &Login) -> Result<()> {
+        Ok(())
+    }
 
-        /// Builds the URL to send the user's browser to. See [`OAuth2::get_authorization_url`].
-        ///
-        /// # Errors
-        ///
-        /// A configuration error that says what cannot be sent.
-        async fn get_authorization_url<'a>(&self, request: AuthorizationRequest<'a>) -> Result<String> {
-            procedures::get_authorization_url(self.oauth2(), request)
-        }
+    /// Builds the URL to send the user's browser to. See [`OAuth2::get_authorization_url`].
+    ///
+    /// # Errors
+    ///
+    /// A configuration error that says what cannot be sent.
+    async fn get_authorization_url(&self, request: AuthorizationRequest<'_>) -> Result<String> {
+        self.oauth2().get_authorization_url(request).await
+    }
 
-        /// Exchanges an authorization code for tokens. See [`OAuth2::get_access_token`].
-        ///
-        /// # Errors
-        ///
-        /// Any [`Error`](crate::Error).
-        async fn get_access_token<'a, 'b, 'c, 'd, 'e, 'g>(
-            &self,
-            code: &'a str,
-            redirect_uri: &'b str,
-            code_verifier: Option<&'c CodeVerifier>,
-            extra: &'d [(&'e str, &'g str)],
-        ) -> Result<OAuth2Token> {
-            self.oauth2().get_access_token(code, redirect_uri, code_verifier, extra)
-        }
+    /// Exchanges an authorization code for tokens. See [`OAuth2::get_access_token`].
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`](crate::Error).
+    async fn get_access_token(
+        &self,
+        code: &str,
+        redirect_uri: &str,
+        code_verifier: Option<&CodeVerifier>,
+        extra: &[(&str, &str)],
+    ) -> Result<OAuth2Token> {
+        self.oauth2().get_access_token(code, redirect_uri, code_verifier, extra).await
+    }
 
-        /// Gets a new access token for a refresh token. See [`OAuth2::refresh_token`].
-        ///
-        /// # Errors
-        ///
-        /// An unsupported-operation error where the provider has no refresh tokens; else any [`Error`](crate::Error).
-        async fn refresh_token<'a, 'b, 'c>(
-            &self,
-            refresh_token: &'a str,
-            scopes: Option<&'b [&'c str]>,
-        ) -> Result<OAuth2Token> {
-            self.oauth2().refresh_token(refresh_token, scopes)
-        }
+    /// Gets a new access token for a refresh token. See [`OAuth2::refresh_token`].
+    ///
+    /// # Errors
+    ///
+    /// An unsupported-operation error where the provider has no refresh tokens; else any [`Error`](crate::Error).
+    async fn refresh_token(&self, refresh_token: &str, scopes: Option<&[&str]>) -> Result<OAuth2Token> {
+        self.oauth2().refresh_token(refresh_token, scopes).await
+    }
 
-        /// Gets the successor of a whole token: what to call with a token that was kept.
-        ///
-        /// The refresh token, the ID token and the scope of the old one are kept where the reply has none. With OpenID Connect, a
-        /// new ID token must be of the same user (Core section 12.2), which [`refresh_token`](Self::refresh_token) cannot know.
-        ///
-        /// # Errors
-        ///
-        /// An unsupported-operation error when the token has no refresh token; else as [`refresh_token`](Self::refresh_token).
-        async fn refresh<'a, 'b, 'c>(
-            &self,
-            token: &'a OAuth2Token,
-            scopes: Option<&'b [&'c str]>,
-        ) -> Result<OAuth2Token> {
-            procedures::refresh(self.as_provider(), token, scopes)
-        }
+    /// Gets the successor of a whole token: what to call with a token that was kept.
+    ///
+    /// The refresh token, the ID token and the scope of the old one are kept where the reply has none. With OpenID Connect, a
+    /// new ID token must be of the same user (Core section 12.2), which [`refresh_token`](Self::refresh_token) cannot know.
+    ///
+    /// # Errors
+    ///
+    /// An unsupported-operation error when the token has no refresh token; else as [`refresh_token`](Self::refresh_token).
+    async fn refresh(&self, token: &OAuth2Token, scopes: Option<&[&str]>) -> Result<OAuth2Token> {
+        refresh(self, token, scopes).await
+    }
 
-        /// Revokes a token. See [`OAuth2::revoke_token`].
-        ///
-        /// # Errors
-        ///
-        /// An unsupported-operation error where the provider cannot revoke; else any [`Error`](crate::Error).
-        async fn revoke_token<'a, 'b>(&self, token: &'a str, token_type_hint: Option<&'b str>) -> Result<()> {
-            self.oauth2().revoke_token(token, token_type_hint)
-        }
+    /// Revokes a token. See [`OAuth2::revoke_token`].
+    ///
+    /// # Errors
+    ///
+    /// An unsupported-operation error where the provider cannot revoke; else any [`Error`](crate::Error).
+    async fn revoke_token(&self, token: &str, token_type_hint: Option<&str>) -> Result<()> {
+        self.oauth2().revoke_token(token, token_type_hint).await
+    }
 
-        /// Revokes a whole token: what to call with a token that was kept.
-        ///
-        /// The refresh token is what is revoked, because its access tokens go with it (RFC 7009 section 2.1); without one, or where
-        /// the provider revokes access tokens only, the access token.
-        ///
-        /// # Errors
-        ///
-        /// As [`revoke_token`](Self::revoke_token).
-        async fn revoke<'a>(&self, token: &'a OAuth2Token) -> Result<()> {
-            procedures::revoke(self.as_provider(), token)
-        }
+    /// Revokes a whole token: what to call with a token that was kept.
+    ///
+    /// The refresh token is what is revoked, because its access tokens go with it (RFC 7009 section 2.1); without one, or where
+    /// the provider revokes access tokens only, the access token.
+    ///
+    /// # Errors
+    ///
+    /// As [`revoke_token`](Self::revoke_token).
+    async fn revoke(&self, token: &OAuth2Token) -> Result<()> {
+        revoke(self, token).await
+    }
 
-        /// Reads the user's profile. See [`OAuth2::get_profile`].
-        ///
-        /// # Errors
-        ///
-        /// Any [`Error`](crate::Error).
-        async fn get_profile<'a>(&self, access_token: &'a str) -> Result<Value> {
-            self.oauth2().get_profile(access_token)
-        }
+    /// Reads the user's profile. See [`OAuth2::get_profile`].
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`](crate::Error).
+    async fn get_profile(&self, access_token: &str) -> Result<Value> {
+        self.oauth2().get_profile(access_token).await
+    }
 
-        /// Reads who the user is: the profile, and what else it takes.
-        ///
-        /// # Errors
-        ///
-        /// Any [`Error`](crate::Error); a malformed-reply error when the profile has no identifier.
-        async fn get_identity<'a>(&self, token: &'a OAuth2Token) -> Result<Identity> {
-            procedures::get_identity(self.as_provider(), token)
-        }
+    /// Reads who the user is: the profile, and what else it takes.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`](crate::Error); a malformed-reply error when the profile has no identifier.
+    async fn get_identity(&self, token: &OAuth2Token) -> Result<Identity> {
+        get_identity(self, token).await
+    }
 
-        /// Reads the profile, and checks that it is of the user of this token: with OpenID Connect, UserInfo must have the
-        /// `sub` of the ID token (Core section 5.3.2).
-        ///
-        /// # Errors
-        ///
-        /// Any [`Error`](crate::Error).
-        async fn get_profile_of<'a>(&self, token: &'a OAuth2Token) -> Result<Value> {
-            procedures::get_profile_of(self.as_provider(), token)
-        }
+    /// Reads the profile, and checks that it is of the user of this token: with OpenID Connect, UserInfo must have the
+    /// `sub` of the ID token (Core section 5.3.2).
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`](crate::Error).
+    async fn get_profile_of(&self, token: &OAuth2Token) -> Result<Value> {
+        get_profile_of(self, token).await
+    }
 
-        /// The identity as a pair: the user's identifier, and the address unless the provider marks it as unverified.
-        ///
-        /// # Errors
-        ///
-        /// As [`get_identity`](Self::get_identity).
-        async fn get_id_email<'a>(&self, access_token: &'a str) -> Result<(String, Option<String>)> {
-            procedures::get_id_email(self.as_provider(), access_token)
-        }
+    /// The identity as a pair: the user's identifier, and the address unless the provider marks it as unverified.
+    ///
+    /// # Errors
+    ///
+    /// As [`get_identity`](Self::get_identity).
+    async fn get_id_email(&self, access_token: &str) -> Result<(String, Option<String>)> {
+        get_id_email(self, access_token).await
     }
 
     /// Completes an identity with what the [`Spec`](crate::Spec) has no words for: a name in two pieces, an address for which
@@ -287,18 +279,6 @@ pub trait Provider: AsProvider + fmt::Debug + Send + Sync {
     }
 }
 
-/// Any provider as `dyn Provider`, for the standard procedures. Nobody needs to implement it.
-pub trait AsProvider {
-    /// The provider itself.
-    fn as_provider(&self) -> &dyn Provider;
-}
-
-impl<P: Provider> AsProvider for P {
-    fn as_provider(&self) -> &dyn Provider {
-        self
-    }
-}
-
 /// The generic client is a provider too: the one that the others are made of.
 impl Provider for OAuth2 {
     fn oauth2(&self) -> &OAuth2 {
@@ -310,95 +290,96 @@ impl Provider for OAuth2 {
     }
 }
 
-/// Writes what every provider crate would repeat word for word: the client type, `new`, and its [`Configure`].
-///
-/// ```
-/// # use oauth_core::{Provider, Result, Spec};
-/// # pub const SPEC: Spec = Spec { name: "example", parameters: &[("region", "eu")], ..Spec::RFC6749 };
-/// oauth_core::client! {
-///     /// Signs users in with Example.
-///     pub struct ExampleOAuth2 from SPEC, configured by { region: with_region };
-/// }
-///
-/// impl ExampleOAuth2 {
-///     /// Signs in at this region.
-///     pub fn with_region(mut self, region: &str) -> Result<Self> {
-///         self.oauth2.set_parameter("region", region)?;
-///         Ok(self)
-///     }
-/// }
-///
-/// impl Provider for ExampleOAuth2 {
-///     oauth_core::accessors!();
-/// }
-///
-/// let client = ExampleOAuth2::new("CLIENT_ID", "CLIENT_SECRET");
-/// assert_eq!(client.name(), "example");
-/// ```
-///
-/// What stands behind `configured by` are the settings that a [`ProviderConfig`](crate::ProviderConfig) may hold for this
-/// provider, with the methods that take them; leave it out where there are none.
-///
-/// [`Configure`]: crate::Configure
-#[macro_export]
-macro_rules! client {
-    ($(#[$doc:meta])* pub struct $Client:ident from $SPEC:ident $(, configured by $settings:tt)?;) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug)]
-        pub struct $Client {
-            oauth2: $crate::OAuth2,
-        }
+// The standard procedures, for any provider. They ask the provider for each step, so that an override of a step takes part.
 
-        impl $Client {
-            /// A client with the id and the secret that the provider issued to your application.
-            pub fn new(
-                client_id: impl Into<String>,
-                client_secret: impl Into<$crate::ClientSecret>,
-            ) -> Self {
-                Self { oauth2: $crate::OAuth2::from_spec(&$SPEC, client_id, client_secret) }
-            }
-        }
-
-        $crate::configure!($Client $(, configured by $settings)?);
-    };
+async fn start_login<P: Provider + ?Sized>(
+    provider: &P,
+    redirect_uri: &str,
+    options: LoginOptions,
+) -> Result<StartedLogin> {
+    let client = provider.oauth2().ready().await?;
+    let attempt = client.new_attempt(redirect_uri, &options)?;
+    let url = provider.get_authorization_url(client.login_request(&attempt, &options)).await?;
+    Ok(StartedLogin { url, attempt })
 }
 
-/// The [`Configure`](crate::Configure) of a client that has `new(client_id, client_secret)`; see [`client!`].
-#[macro_export]
-macro_rules! configure {
-    ($Client:ident) => {
-        $crate::configure!($Client, configured by {});
-    };
-    ($Client:ident, configured by { $($setting:ident: $with:ident),* }) => {
-        impl $crate::Configure for $Client {
-            const PARAMETERS: &'static [&'static str] = &[$(stringify!($setting)),*];
-
-            fn from_config(config: &$crate::ProviderConfig) -> $crate::Result<Self> {
-                let (client_id, client_secret) = config.credentials(Self::PARAMETERS)?;
-                let mut client = Self::new(client_id, client_secret);
-                config.apply_to(&mut client.oauth2);
-                $(
-                    let client = match config.parameter(stringify!($setting)) {
-                        Some(value) => client.$with(&value)?,
-                        None => client,
-                    };
-                )*
-                Ok(client)
-            }
-        }
-    };
+async fn finish_login<P: Provider + ?Sized>(
+    provider: &P,
+    attempt: LoginAttempt,
+    callback: Callback,
+) -> Result<Login> {
+    let client = provider.oauth2().ready().await?;
+    client.check_callback(&attempt, &callback)?;
+    let code = client.code_of(&callback)?;
+    if let Some(protocol) = client.any_protocol() {
+        protocol.check_callback(&client, &attempt, &callback).await?;
+    }
+    provider.check_callback(&attempt, &callback).await?;
+    let token = provider.get_access_token(code, attempt.redirect_uri(), attempt.code_verifier(), &[]).await?;
+    let mut login = attempt.login(token);
+    if let Some(protocol) = client.any_protocol() {
+        protocol.check_login(&client, &attempt, &callback, &mut login).await?;
+    }
+    provider.check_login(&attempt, &login).await?;
+    Ok(login)
 }
 
-/// The two required methods of a [`Provider`] whose generic client is the field `oauth2`.
-#[macro_export]
-macro_rules! accessors {
-    () => {
-        fn oauth2(&self) -> &$crate::OAuth2 {
-            &self.oauth2
-        }
-
-        fn oauth2_mut(&mut self) -> &mut $crate::OAuth2 {
-            &mut self.oauth2
-        }
+async fn refresh<P: Provider + ?Sized>(
+    provider: &P,
+    token: &OAuth2Token,
+    scopes: Option<&[&str]>,
+) -> Result<OAuth2Token> {
+    let client = provider.oauth2();
+    let Some(refresh_token) = token.refresh_token() else {
+        let reason = "the token has no refresh token; the user must sign in again";
+        return Err(client.unsupported(Operation::REFRESH_TOKEN, reason));
     };
+    let new = provider.refresh_token(refresh_token, scopes).await?;
+    if let Some(protocol) = client.any_protocol() {
+        protocol.check_successor(client, token, &new)?;
+    }
+    Ok(new.or_id_token(token.id_token()).or_scope(scopes, token))
+}
+
+async fn revoke<P: Provider + ?Sized>(provider: &P, token: &OAuth2Token) -> Result<()> {
+    match token.refresh_token() {
+        Some(refresh_token) if !provider.oauth2().spec().revokes_access_tokens_only => {
+            provider.revoke_token(refresh_token, Some("refresh_token")).await
+        }
+        _ => provider.revoke_token(token.access_token(), Some("access_token")).await,
+    }
+}
+
+async fn get_identity<P: Provider + ?Sized>(provider: &P, token: &OAuth2Token) -> Result<Identity> {
+    let profile = provider.get_profile_of(token).await?;
+    let client = provider.oauth2().ready().await?;
+    let mut identity = client.identity(profile)?;
+    if let Some(protocol) = client.any_protocol()
+        && let Some(issuer) = protocol.issuer_of(&client, token).await?
+    {
+        identity.issuer = issuer;
+    }
+    provider.complete_identity(&mut identity);
+    Ok(identity)
+}
+
+async fn get_id_email<P: Provider + ?Sized>(
+    provider: &P,
+    access_token: &str,
+) -> Result<(String, Option<String>)> {
+    let token = OAuth2Token::new(access_token);
+    Ok(provider.get_identity(&token).await?.into_id_email())
+}
+
+async fn get_profile_of<P: Provider + ?Sized>(provider: &P, token: &OAuth2Token) -> Result<Value> {
+    let client = provider.oauth2().ready().await?;
+    let Some(protocol) = client.any_protocol() else {
+        return provider.get_profile(token.bearer()?).await;
+    };
+    if client.endpoints().profile.is_none() {
+        return protocol.claims_of(&client, token).await;
+    }
+    let profile = provider.get_profile(token.bearer()?).await?;
+    protocol.check_profile(&client, token, &profile)?;
+    Ok(profile)
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use oauth_core::{BoxFuture, ErrorKind, JwtUse, OAuth2, Operation, Provider, Result};
+use oauth_core::{ErrorKind, JwtUse, OAuth2, Operation, Provider, Result, async_trait};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -22,7 +22,7 @@ pub const START_LOGOUT: Operation = Operation::new("start_logout");
 
 /// What OpenID Connect adds to a [`Provider`]. Every provider has it; one that does not speak the protocol answers with an
 /// unsupported-operation error.
-// As with `Provider`, each method only hands over to what is compiled once, and not for each provider.
+#[async_trait]
 pub trait OpenIDProvider: Provider {
     /// Verifies an ID token that this client did not obtain by a login: one that a mobile application got itself. It takes no
     /// client secret.
@@ -44,12 +44,8 @@ pub trait OpenIDProvider: Provider {
     /// # Errors
     ///
     /// An [`ErrorKind::Jwt`] that says which check failed, or any error of reading metadata and keys.
-    fn verify_id_token<'f>(
-        &'f self,
-        id_token: &'f str,
-        expected: &'f Expectations,
-    ) -> BoxFuture<'f, Result<IdToken>> {
-        verify_id_token(self.oauth2(), id_token, expected)
+    async fn verify_id_token(&self, id_token: &str, expected: &Expectations) -> Result<IdToken> {
+        verify_id_token(self.oauth2(), id_token, expected).await
     }
 
     /// Verifies a logout token that the provider posted (OpenID Connect Back-Channel Logout section 2.6). Whether it was used
@@ -58,8 +54,8 @@ pub trait OpenIDProvider: Provider {
     /// # Errors
     ///
     /// An [`ErrorKind::Jwt`] that says which check failed, or any error of reading metadata and keys.
-    fn verify_logout_token<'f>(&'f self, logout_token: &'f str) -> BoxFuture<'f, Result<LogoutToken>> {
-        verify_logout_token(self.oauth2(), logout_token)
+    async fn verify_logout_token(&self, logout_token: &str) -> Result<LogoutToken> {
+        verify_logout_token(self.oauth2(), logout_token).await
     }
 
     /// Where to send the browser to sign out at the provider too (OpenID Connect RP-Initiated Logout 1.0). End the application's
@@ -69,8 +65,8 @@ pub trait OpenIDProvider: Provider {
     ///
     /// An unsupported-operation error where the provider has no such endpoint; a configuration error when the request cannot be
     /// made.
-    fn start_logout(&self, request: LogoutRequest) -> BoxFuture<'_, Result<StartedLogout>> {
-        start_logout(self.oauth2(), request)
+    async fn start_logout(&self, request: LogoutRequest) -> Result<StartedLogout> {
+        start_logout(self.oauth2(), request).await
     }
 
     /// The provider's metadata; `None` for a provider whose endpoints are fixed.
@@ -78,8 +74,8 @@ pub trait OpenIDProvider: Provider {
     /// # Errors
     ///
     /// Any error of reading it.
-    fn metadata(&self) -> BoxFuture<'_, Result<Option<Arc<ProviderMetadata>>>> {
-        metadata(self.oauth2())
+    async fn metadata(&self) -> Result<Option<Arc<ProviderMetadata>>> {
+        metadata(self.oauth2()).await
     }
 
     /// Reads metadata and keys, if they are not there yet, so that the first login need not wait for them.
@@ -87,8 +83,8 @@ pub trait OpenIDProvider: Provider {
     /// # Errors
     ///
     /// Any error of reading them.
-    fn warm_up(&self) -> BoxFuture<'_, Result<()>> {
-        warm_up(self.oauth2())
+    async fn warm_up(&self) -> Result<()> {
+        warm_up(self.oauth2()).await
     }
 
     /// The metadata and keys that were read so far, for [`import_cache`](Self::import_cache) in another process.
@@ -106,8 +102,8 @@ pub trait OpenIDProvider: Provider {
     /// # Errors
     ///
     /// A configuration error when the provider's metadata names no keys.
-    fn import_cache(&self, export: CacheExport) -> BoxFuture<'_, Result<()>> {
-        import_cache(self.oauth2(), export)
+    async fn import_cache(&self, export: CacheExport) -> Result<()> {
+        import_cache(self.oauth2(), export).await
     }
 
     /// Changes what the client accepts of tokens, and how it keeps metadata and keys.
@@ -123,46 +119,36 @@ pub trait OpenIDProvider: Provider {
     }
 }
 
-fn verify_id_token<'f>(
-    client: &'f OAuth2,
-    id_token: &'f str,
-    expected: &'f Expectations,
-) -> BoxFuture<'f, Result<IdToken>> {
-    Box::pin(async move {
-        let client = ready(client, VERIFY_ID_TOKEN).await?;
-        let protocol = protocol_of(&client, VERIFY_ID_TOKEN)?;
-        protocol.verify_id_token(&client, VERIFY_ID_TOKEN, id_token, expected).await
-    })
+async fn verify_id_token(client: &OAuth2, id_token: &str, expected: &Expectations) -> Result<IdToken> {
+    let client = ready(client, VERIFY_ID_TOKEN).await?;
+    let protocol = protocol_of(&client, VERIFY_ID_TOKEN)?;
+    protocol.verify_id_token(&client, VERIFY_ID_TOKEN, id_token, expected).await
 }
 
-fn verify_logout_token<'f>(client: &'f OAuth2, logout_token: &'f str) -> BoxFuture<'f, Result<LogoutToken>> {
-    Box::pin(async move {
-        let client = ready(client, VERIFY_LOGOUT_TOKEN).await?;
-        let protocol = protocol_of(&client, VERIFY_LOGOUT_TOKEN)?;
-        let context =
-            verify::Context { client: &client, operation: VERIFY_LOGOUT_TOKEN, token: JwtUse::LogoutToken };
-        let verified = protocol
-            .verify(&context, logout_token, &["logout+jwt", "jwt"], protocol.rules.encryption.id_token)
-            .await?;
-        LogoutToken::check(verified.claims, client.client_id(), &protocol.rules)
-            .map_err(|refusal| context.refuse(refusal))
-    })
+async fn verify_logout_token(client: &OAuth2, logout_token: &str) -> Result<LogoutToken> {
+    let client = ready(client, VERIFY_LOGOUT_TOKEN).await?;
+    let protocol = protocol_of(&client, VERIFY_LOGOUT_TOKEN)?;
+    let context =
+        verify::Context { client: &client, operation: VERIFY_LOGOUT_TOKEN, token: JwtUse::LogoutToken };
+    let verified = protocol
+        .verify(&context, logout_token, &["logout+jwt", "jwt"], protocol.rules.encryption.id_token)
+        .await?;
+    LogoutToken::check(verified.claims, client.client_id(), &protocol.rules)
+        .map_err(|refusal| context.refuse(refusal))
 }
 
-fn start_logout(client: &OAuth2, request: LogoutRequest) -> BoxFuture<'_, Result<StartedLogout>> {
-    Box::pin(async move { request.started(&ready(client, START_LOGOUT).await?) })
+async fn start_logout(client: &OAuth2, request: LogoutRequest) -> Result<StartedLogout> {
+    request.started(&ready(client, START_LOGOUT).await?)
 }
 
-fn metadata(client: &OAuth2) -> BoxFuture<'_, Result<Option<Arc<ProviderMetadata>>>> {
-    Box::pin(async move { protocol_of(client, Operation::DISCOVER)?.metadata(client).await })
+async fn metadata(client: &OAuth2) -> Result<Option<Arc<ProviderMetadata>>> {
+    protocol_of(client, Operation::DISCOVER)?.metadata(client).await
 }
 
-fn warm_up(client: &OAuth2) -> BoxFuture<'_, Result<()>> {
-    Box::pin(async move {
-        let client = ready(client, Operation::GET_KEYS).await?;
-        let protocol = protocol_of(&client, Operation::GET_KEYS)?;
-        protocol.keys.read(&client, &protocol.rules).await
-    })
+async fn warm_up(client: &OAuth2) -> Result<()> {
+    let client = ready(client, Operation::GET_KEYS).await?;
+    let protocol = protocol_of(&client, Operation::GET_KEYS)?;
+    protocol.keys.read(&client, &protocol.rules).await
 }
 
 fn export_cache(client: &OAuth2) -> Result<CacheExport> {
@@ -174,18 +160,16 @@ fn export_cache(client: &OAuth2) -> Result<CacheExport> {
     Ok(CacheExport { metadata, keys: protocol.keys.export() })
 }
 
-fn import_cache(client: &OAuth2, export: CacheExport) -> BoxFuture<'_, Result<()>> {
-    Box::pin(async move {
-        let protocol = protocol_of(client, Operation::DISCOVER)?;
-        if let (Source::Discovered(discovered), Some(kept)) = (&protocol.source, export.metadata) {
-            discovered.import(kept, &protocol.rules);
-        }
-        if export.keys.is_empty() {
-            return Ok(());
-        }
-        let client = ready(client, Operation::DISCOVER).await?;
-        protocol.keys.import(export.keys, &client, &protocol.rules)
-    })
+async fn import_cache(client: &OAuth2, export: CacheExport) -> Result<()> {
+    let protocol = protocol_of(client, Operation::DISCOVER)?;
+    if let (Source::Discovered(discovered), Some(kept)) = (&protocol.source, export.metadata) {
+        discovered.import(kept, &protocol.rules);
+    }
+    if export.keys.is_empty() {
+        return Ok(());
+    }
+    let client = ready(client, Operation::DISCOVER).await?;
+    protocol.keys.import(export.keys, &client, &protocol.rules)
 }
 
 fn rules_of(client: &OAuth2) -> Option<Rules> {

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use reqwest::Url;
 
-use crate::{boxed::BoxFuture, endpoints::is_loopback, error::Error};
+use crate::{endpoints::is_loopback, error::Error};
 
 use super::{Body, CONNECT_TIMEOUT, HttpClient, HttpError, HttpErrorKind, MAX_REPLY_BYTES, REQUEST_TIMEOUT};
 
@@ -52,23 +52,15 @@ impl DefaultClient {
     }
 }
 
-// Written as `async_trait` would write it, but for the request, which its futures would hold twice.
+#[async_trait]
 impl HttpClient for DefaultClient {
-    fn send<'c, 's>(
-        &'c self,
-        request: http::Request<Bytes>,
-    ) -> BoxFuture<'s, Result<http::Response<Bytes>, HttpError>>
-    where
-        'c: 's,
-        Self: 's,
-    {
+    async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, HttpError> {
         let client = match request.uri().host().is_some_and(is_loopback) {
             true => &self.loopback,
             false => &self.client,
         };
-        let sent = execute(client, request, Bytes::into);
         // These clients follow no redirect, so there is no need to look where the reply comes from.
-        Box::pin(async move { read(sent?.await.map_err(failed)?).await })
+        read(execute(client, request, Bytes::into)?.await.map_err(failed)?).await
     }
 }
 

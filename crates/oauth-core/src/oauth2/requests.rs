@@ -1,13 +1,10 @@
 //! What the generic client asks of a provider: tokens, revocation, introspection, the profile.
 
-use std::future;
-
 use http::Method;
 use serde_json::Value;
 
 use super::OAuth2;
 use crate::{
-    boxed::BoxFuture,
     call::Call,
     error::{ErrorKind, Operation, Result},
     identity::Identity,
@@ -15,7 +12,7 @@ use crate::{
     token::{OAuth2Token, has_passed},
 };
 
-/// The standard requests. Their futures are boxed, so that what awaits one in another crate does not compile it again.
+/// The standard requests.
 impl OAuth2 {
     /// The client with all that it must know before it can send something: for a client with discovery, the endpoints.
     ///
@@ -24,15 +21,7 @@ impl OAuth2 {
     /// # Errors
     ///
     /// Any [`Error`](crate::Error) of the provider's metadata.
-    pub fn ready(&self) -> BoxFuture<'_, Result<Self>> {
-        match &self.0.protocol {
-            Some(protocol) => protocol.ready(self),
-            None => Box::pin(future::ready(Ok(self.clone()))),
-        }
-    }
-
-    /// The same, without a box for a client that is ready as it is.
-    pub(crate) async fn made_ready(&self) -> Result<Self> {
+    pub async fn ready(&self) -> Result<Self> {
         match &self.0.protocol {
             Some(protocol) => protocol.ready(self).await,
             None => Ok(self.clone()),
@@ -47,22 +36,20 @@ impl OAuth2 {
     /// # Errors
     ///
     /// Any [`Error`](crate::Error). The code is spent all the same in most cases; the exchange is never repeated.
-    pub fn get_access_token<'f>(
-        &'f self,
-        code: &'f str,
-        redirect_uri: &'f str,
-        code_verifier: Option<&'f CodeVerifier>,
-        extra: &'f [(&'f str, &'f str)],
-    ) -> BoxFuture<'f, Result<OAuth2Token>> {
-        Box::pin(async move {
-            let client = self.made_ready().await?;
-            let form = [("grant_type", "authorization_code"), ("code", code), ("redirect_uri", redirect_uri)]
-                .into_iter()
-                .chain(code_verifier.map(|verifier| ("code_verifier", verifier.expose())))
-                .chain(extra.iter().copied());
-            let call = client.grant(Operation::GET_ACCESS_TOKEN, &client.endpoints().token).form(form);
-            call.sent().await?.token(client.spec().token_at)
-        })
+    pub async fn get_access_token(
+        &self,
+        code: &str,
+        redirect_uri: &str,
+        code_verifier: Option<&CodeVerifier>,
+        extra: &[(&str, &str)],
+    ) -> Result<OAuth2Token> {
+        let client = self.ready().await?;
+        let form = [("grant_type", "authorization_code"), ("code", code), ("redirect_uri", redirect_uri)]
+            .into_iter()
+            .chain(code_verifier.map(|verifier| ("code_verifier", verifier.expose())))
+            .chain(extra.iter().copied());
+        let call = client.grant(Operation::GET_ACCESS_TOKEN, &client.endpoints().token).form(form);
+        call.send().await?.token(client.spec().token_at)
     }
 
     /// Gets a new access token for a refresh token (RFC 6749 section 6).
@@ -74,29 +61,22 @@ impl OAuth2 {
     /// # Errors
     ///
     /// An unsupported-operation error where the provider has no refresh tokens; else any [`Error`](crate::Error).
-    pub fn refresh_token<'f>(
-        &'f self,
-        refresh_token: &'f str,
-        scopes: Option<&'f [&'f str]>,
-    ) -> BoxFuture<'f, Result<OAuth2Token>> {
-        Box::pin(async move {
-            let operation = Operation::REFRESH_TOKEN;
-            let client = self.made_ready().await?;
-            let endpoint = client.endpoints().refresh.as_deref();
-            let endpoint =
-                endpoint.ok_or_else(|| self.unsupported(operation, "it issues no refresh tokens"))?;
-            let scope = self
-                .joined(scopes.unwrap_or_default())
-                .map_err(|problem| self.error(operation, ErrorKind::Configuration(problem)))?;
-            let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token), ("scope", &scope)];
-            let call = client.grant(operation, endpoint).form(form);
-            let token = call.sent().await?.token(client.spec().token_at)?;
-            let mut token = token.or_refresh_token(refresh_token);
-            if let Some(protocol) = client.any_protocol() {
-                protocol.check_refresh(&client, &mut token).await?;
-            }
-            Ok(token)
-        })
+    pub async fn refresh_token(&self, refresh_token: &str, scopes: Option<&[&str]>) -> Result<OAuth2Token> {
+        let operation = Operation::REFRESH_TOKEN;
+        let client = self.ready().await?;
+        let endpoint = client.endpoints().refresh.as_deref();
+        let endpoint = endpoint.ok_or_else(|| self.unsupported(operation, "it issues no refresh tokens"))?;
+        let scope = self
+            .joined(scopes.unwrap_or_default())
+            .map_err(|problem| self.error(operation, ErrorKind::Configuration(problem)))?;
+        let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token), ("scope", &scope)];
+        let call = client.grant(operation, endpoint).form(form);
+        let token = call.send().await?.token(client.spec().token_at)?;
+        let mut token = token.or_refresh_token(refresh_token);
+        if let Some(protocol) = client.any_protocol() {
+            protocol.check_refresh(&client, &mut token).await?;
+        }
+        Ok(token)
     }
 
     /// Revokes an access token or a refresh token (RFC 7009). The hint is `access_token` or `refresh_token`.
@@ -105,19 +85,13 @@ impl OAuth2 {
     ///
     /// An unsupported-operation error where the provider cannot revoke; else any [`Error`](crate::Error). To a server that keeps
     /// to RFC 7009 section 2.2, a token that it does not know counts as revoked; some answer with an error.
-    pub fn revoke_token<'f>(
-        &'f self,
-        token: &'f str,
-        token_type_hint: Option<&'f str>,
-    ) -> BoxFuture<'f, Result<()>> {
-        Box::pin(async move {
-            let form = [("token", token), ("token_type_hint", token_type_hint.unwrap_or_default())];
-            let client = self.made_ready().await?;
-            let auth = client.revoke_auth().unwrap_or(client.client_auth());
-            let call = client.call(Operation::REVOKE_TOKEN, Method::POST, client.revoke_endpoint()?);
-            call.form(form).client_auth(auth).send().await?;
-            Ok(())
-        })
+    pub async fn revoke_token(&self, token: &str, token_type_hint: Option<&str>) -> Result<()> {
+        let form = [("token", token), ("token_type_hint", token_type_hint.unwrap_or_default())];
+        let client = self.ready().await?;
+        let auth = client.revoke_auth().unwrap_or(client.client_auth());
+        let call = client.call(Operation::REVOKE_TOKEN, Method::POST, client.revoke_endpoint()?);
+        call.form(form).client_auth(auth).send().await?;
+        Ok(())
     }
 
     /// Asks the provider about a token (RFC 7662 section 2). Nothing in the answer but `active` counts when it is false.
@@ -127,29 +101,23 @@ impl OAuth2 {
     /// # Errors
     ///
     /// An unsupported-operation error where no introspection endpoint is known; else any [`Error`](crate::Error).
-    pub fn introspect_token<'f>(
-        &'f self,
-        token: &'f str,
-        token_type_hint: Option<&'f str>,
-    ) -> BoxFuture<'f, Result<Value>> {
-        Box::pin(async move {
-            let operation = Operation::INTROSPECT_TOKEN;
-            let client = self.made_ready().await?;
-            let endpoint = client.endpoints().introspect.as_deref();
-            let endpoint =
-                endpoint.ok_or_else(|| self.unsupported(operation, "tokens cannot be introspected"))?;
-            let form = [("token", token), ("token_type_hint", token_type_hint.unwrap_or_default())];
-            let reply = client.grant(operation, endpoint).form(form).send().await?;
-            let mut value = reply.object()?;
-            if !value["active"].is_boolean() {
-                return Err(reply.malformed("there is no boolean active"));
-            }
-            // A minute for clocks that differ.
-            if has_passed(&value["exp"], client.now().unix_timestamp() - 60) {
-                value["active"] = false.into();
-            }
-            Ok(value)
-        })
+    pub async fn introspect_token(&self, token: &str, token_type_hint: Option<&str>) -> Result<Value> {
+        let operation = Operation::INTROSPECT_TOKEN;
+        let client = self.ready().await?;
+        let endpoint = client.endpoints().introspect.as_deref();
+        let endpoint =
+            endpoint.ok_or_else(|| self.unsupported(operation, "tokens cannot be introspected"))?;
+        let form = [("token", token), ("token_type_hint", token_type_hint.unwrap_or_default())];
+        let reply = client.grant(operation, endpoint).form(form).send().await?;
+        let mut value = reply.object()?;
+        if !value["active"].is_boolean() {
+            return Err(reply.malformed("there is no boolean active"));
+        }
+        // A minute for clocks that differ.
+        if has_passed(&value["exp"], client.now().unix_timestamp() - 60) {
+            value["active"] = false.into();
+        }
+        Ok(value)
     }
 
     /// Reads the user's profile with an access token.
@@ -157,13 +125,13 @@ impl OAuth2 {
     /// # Errors
     ///
     /// An unsupported-operation error where no profile endpoint is known; else any [`Error`](crate::Error).
-    pub fn get_profile<'f>(&'f self, access_token: &'f str) -> BoxFuture<'f, Result<Value>> {
+    pub async fn get_profile(&self, access_token: &str) -> Result<Value> {
         match self.any_protocol() {
-            Some(protocol) => Box::pin(async move {
+            Some(protocol) => {
                 let client = protocol.ready(self).await?;
                 protocol.get_profile(&client, access_token).await
-            }),
-            None => self.read_profile(access_token),
+            }
+            None => self.read_profile(access_token).await,
         }
     }
 
@@ -172,11 +140,9 @@ impl OAuth2 {
     /// # Errors
     ///
     /// As [`get_profile`](Self::get_profile).
-    pub fn read_profile<'f>(&'f self, access_token: &'f str) -> BoxFuture<'f, Result<Value>> {
-        Box::pin(async move {
-            let call = self.call(Operation::GET_PROFILE, Method::GET, self.profile_endpoint()?);
-            call.bearer(access_token).send().await?.object()
-        })
+    pub async fn read_profile(&self, access_token: &str) -> Result<Value> {
+        let call = self.call(Operation::GET_PROFILE, Method::GET, self.profile_endpoint()?);
+        call.bearer(access_token).send().await?.object()
     }
 
     /// Finds in a profile who the user is, at the places that the [`Spec`](crate::Spec) names.
@@ -193,18 +159,13 @@ impl OAuth2 {
     /// # Errors
     ///
     /// Any [`Error`](crate::Error).
-    pub fn request_token<'f, 'p>(
-        &'f self,
+    pub async fn request_token<'p>(
+        &self,
         operation: Operation,
         endpoint: &str,
         form: impl IntoIterator<Item = (&'p str, &'p str)>,
-    ) -> BoxFuture<'f, Result<OAuth2Token>> {
-        self.redeem(self.grant(operation, endpoint).form(form))
-    }
-
-    fn redeem<'f>(&'f self, grant: Call<'f>) -> BoxFuture<'f, Result<OAuth2Token>> {
-        let sent = grant.send();
-        Box::pin(async move { sent.await?.token(self.spec().token_at) })
+    ) -> Result<OAuth2Token> {
+        self.grant(operation, endpoint).form(form).send().await?.token(self.spec().token_at)
     }
 
     /// A form that the client authenticates.
