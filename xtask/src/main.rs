@@ -5,6 +5,7 @@ mod browser;
 mod budgets;
 mod ci;
 mod demo;
+mod facts;
 mod generate;
 mod instructions;
 mod new;

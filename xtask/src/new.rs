@@ -47,7 +47,7 @@ pub(crate) fn run(name: &str, display_name: Option<&str>) -> Result<()> {
 Next, as docs/adding-a-provider.md says:
 
 1. Fill in SPEC in crates/providers/{name}/src/lib.rs from the provider's documentation.
-2. Write down what the provider's endpoints expect and answer, as [provider.{name}] in crates/oauth-emulator/providers.toml.
+2. Write down what the provider's endpoints expect and answer, in crates/oauth-emulator/providers/{name}.toml.
 3. cargo fmt && cargo xtask generate && cargo xtask test"
     );
     Ok(())

@@ -28,8 +28,8 @@
 //! codes, where the access token stands in a profile request, scope separators, duplicate parameters. It refuses in the
 //! provider's own form: GitHub with HTTP 200, Facebook with an error object, Microsoft with its error numbers.
 //!
-//! The facts (URLs, scopes, field names, …) are in `providers.toml` of this crate; procedures that data cannot express are
-//! in `src/dialect/`, one file per provider. A provider that keeps to the standards needs only its table.
+//! The facts (URLs, scopes, field names, …) are in `providers/` of this crate, one file per provider; procedures that data
+//! cannot express are in `src/dialect/`. A provider that keeps to the standards needs only its file of facts.
 //!
 //! # A sign-in, step by step
 //!
@@ -70,6 +70,7 @@ mod keys;
 mod page;
 mod paths;
 mod profile;
+mod provider_files;
 mod reply;
 mod request;
 mod revoke;

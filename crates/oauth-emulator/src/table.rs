@@ -1,4 +1,4 @@
-//! The provider table, read.
+//! The provider facts, read from one file each.
 
 use std::{
     collections::BTreeMap,
@@ -9,18 +9,19 @@ use serde::Deserialize;
 
 use crate::{
     app::ClientAuth,
+    provider_files::FILES,
     signing_alg::SigningAlg,
     urls::{self, Captures, Pattern},
 };
 
 static TABLE: LazyLock<Result<Vec<Arc<Provider>>, String>> =
-    LazyLock::new(|| read(include_str!("../providers.toml")));
+    LazyLock::new(|| FILES.iter().map(|(name, text)| read(name, text)).collect());
 
 /// All providers that the emulator plays, by name.
 ///
 /// # Errors
 ///
-/// What is wrong with the table, which a test of this crate rules out.
+/// What is wrong with a file, which a test of this crate rules out.
 pub(crate) fn providers() -> Result<&'static [Arc<Provider>], String> {
     TABLE.as_deref().map_err(Clone::clone)
 }
@@ -75,7 +76,7 @@ pub enum Endpoint {
     Other,
 }
 
-/// The fields of `[provider.NAME]` that the emulator acts on; the header of the table says how they are read.
+/// The fields of a provider's file on which the emulator acts; `providers/README.md` explains them.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Facts {
     pub(crate) display_name: String,
@@ -134,7 +135,7 @@ pub(crate) enum Pkce {
     Unknown,
 }
 
-/// The fields of `[provider.NAME.emulator]`.
+/// The fields of `[emulator]` in a provider's file.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Manners {
@@ -246,22 +247,11 @@ impl Provider {
     }
 }
 
-#[derive(Deserialize)]
-struct File {
-    provider: BTreeMap<String, Facts>,
-}
-
-fn read(text: &str) -> Result<Vec<Arc<Provider>>, String> {
-    let file: File = toml::from_str(text).map_err(|error| format!("the provider table: {error}"))?;
-    Ok(file
-        .provider
-        .into_iter()
-        .map(|(name, facts)| {
-            let family = facts.emulator.family.clone().unwrap_or_else(|| name.clone());
-            let routes = routes(&facts);
-            Arc::new(Provider { name, family, facts, routes })
-        })
-        .collect())
+fn read(name: &str, text: &str) -> Result<Arc<Provider>, String> {
+    let facts: Facts = toml::from_str(text).map_err(|error| format!("providers/{name}.toml: {error}"))?;
+    let family = facts.emulator.family.clone().unwrap_or_else(|| name.to_owned());
+    let routes = routes(&facts);
+    Ok(Arc::new(Provider { name: name.to_owned(), family, facts, routes }))
 }
 
 /// All URLs of a provider; endpoints that share a URL share a route, in the order in which they are tried.
@@ -314,8 +304,65 @@ fn space() -> String {
 mod tests {
     use super::*;
 
+    /// The fields that `providers/README.md` explains.
+    const FIELDS: &[&str] = &[
+        "authorize_extra",
+        "authorize_url",
+        "avatar_field",
+        "collected",
+        "corrections",
+        "default_scopes",
+        "device_authorization_url",
+        "discovery_url",
+        "display_name",
+        "docs",
+        "email_field",
+        "email_url",
+        "email_verified_field",
+        "emulator",
+        "end_session_url",
+        "id_field",
+        "introspect_url",
+        "issuer",
+        "jwks_url",
+        "name_field",
+        "parameters",
+        "pkce",
+        "profile_method",
+        "profile_url",
+        "protocol",
+        "public_client",
+        "quirks",
+        "references",
+        "refresh_url",
+        "revoke_url",
+        "scope_separator",
+        "sources",
+        "token_auth",
+        "token_url",
+        "unverified",
+        "userinfo_url",
+    ];
+
     #[test]
-    fn the_table_is_readable_and_every_alias_names_an_endpoint() {
+    fn every_file_has_a_source_and_a_date_and_no_unknown_field() {
+        for (name, text) in FILES {
+            let fields: toml::Table = text.parse().unwrap();
+            for field in fields.keys() {
+                assert!(FIELDS.contains(&field.as_str()), "providers/{name}.toml: unknown field {field}");
+            }
+            let docs = fields["docs"].as_str().unwrap();
+            assert!(docs.starts_with("https://"), "providers/{name}.toml: docs is no URL");
+            let day = fields["collected"].as_str().unwrap();
+            let digits = day.bytes().filter(u8::is_ascii_digit).count();
+            assert!(day.len() == 10 && digits == 8, "providers/{name}.toml: collected is no day: {day}");
+            let sources = fields["sources"].as_array().unwrap();
+            assert!(!sources.is_empty(), "providers/{name}.toml: no sources");
+        }
+    }
+
+    #[test]
+    fn every_file_is_readable_and_every_alias_names_an_endpoint() {
         for provider in providers().unwrap() {
             assert!(!provider.routes.is_empty(), "{}", provider.name);
             for key in provider.facts.emulator.aliases.keys() {
