@@ -260,6 +260,88 @@ async fn a_browser_keeps_five_attempts_and_drops_the_oldest() {
     assert!(bytes < 4096, "{bytes}");
 }
 
+/// A sibling of the site's domain can set a cookie of almost any name; browsers guard only those that begin with `__Host-` itself.
+#[tokio::test]
+async fn az_16_a_cookie_of_almost_the_right_name_signs_nobody_in() {
+    let emulator = Emulator::start().await.unwrap();
+    let origin = "https://app.example";
+    let site = serve(&emulator, SignIn::new(sealer(1)).at(origin)).await;
+    let mut attacker = Browser::new();
+    let callback = attacker.consent(&site, "github").await.replace(origin, &site.url);
+    let (name, sealed) = attacker.cookies[0].clone();
+    let short = name.strip_prefix("__Host-").unwrap();
+    let white_space =
+        "\u{2000}\u{a0}\u{85}\u{3000}\u{1680}\u{2028}\u{2029}\u{202f}\u{205f}\u{feff}\u{200b}\u{ad}";
+    let mut names: Vec<_> = white_space.chars().map(|space| format!("{space}{name}")).collect();
+    names.extend(white_space.chars().map(|space| format!("{name}{space}")));
+    names
+        .extend(["", "__Secure-", "__host-", "__HOST-", "\u{2000}"].map(|prefix| format!("{prefix}{short}")));
+    names.extend([
+        name.replace("oauth", "OAuth"),
+        format!("\"{name}"),
+        format!("${name}"),
+        format!("x,{name}"),
+    ]);
+    for almost in names {
+        let mut victim = Browser::new();
+        victim.cookies.push((almost, sealed.clone()));
+        refused(&site, &mut victim, &callback, 400).await;
+        // Nor does it disturb a sign-in of the victim's own.
+        let own = victim.consent(&site, "github").await.replace(origin, &site.url);
+        assert_eq!(victim.get(&own).await.status, 200);
+        site.signed_in.lock().unwrap().clear();
+    }
+    // The right name, as browsers write it and as a proxy might.
+    for between in ["a=b; ", "a=b;", "a=b;\t ", "a; b=\"c; =; "] {
+        let login = attacker.consent(&site, "github").await.replace(origin, &site.url);
+        let (name, sealed) = attacker.cookies.last().unwrap();
+        let request = attacker.http.get(login).header("cookie", format!("{between}{name}={sealed}"));
+        assert_eq!(request.send().await.unwrap().status(), 200, "{between:?}");
+    }
+
+    // However the address is spelt, https is https.
+    let site = serve(&emulator, SignIn::new(sealer(1)).at("HTTPS://app.example")).await;
+    let page = Browser::new().get(&format!("{}/auth/github/login", site.url)).await;
+    assert!(page.set_cookies[0].starts_with("__Host-"), "{:?}", page.set_cookies);
+}
+
+/// On loopback, and wherever else a site is not https, anybody on the machine can set cookies.
+#[tokio::test]
+async fn a_flood_of_cookies_costs_a_few_set_cookies_only() {
+    let site = site().await;
+    let mut browser = Browser::new();
+    let callback = browser.consent(&site, "github").await;
+    let own = browser.cookies[0].clone();
+    for index in 0..8000 {
+        browser.cookies.insert(0, (format!("oauth-attempt-{index:016}"), "x".to_owned()));
+        browser.cookies.insert(0, (format!("oauth-attempt-{index}"), "".to_owned()));
+    }
+    let page = browser.get(&format!("{}/auth/github/login", site.url)).await;
+    assert_eq!(page.status, 303);
+    assert!((2..=8).contains(&page.set_cookies.len()), "{}", page.set_cookies.len());
+    let page = browser.get(&callback).await;
+    assert_eq!((page.status, page.set_cookies.len()), (200, 1), "its own attempt, and no other");
+    assert!(!browser.cookies.contains(&own));
+}
+
+/// A header of more than some kilobytes is refused by many servers, on every page of the site.
+#[tokio::test]
+async fn abandoned_sign_ins_take_four_kilobytes_at_most() {
+    let site = site().await;
+    let mut browser = Browser::new();
+    let mut newest = String::new();
+    for length in [900, 900, 900, 10, 900, 10, 900, 10, 10, 900] {
+        let return_to = format!("/{}", "r".repeat(length));
+        let page = browser.get(&format!("{}/auth/github/login?return_to={return_to}", site.url)).await;
+        let bytes: usize = browser.cookies.iter().map(|(name, value)| name.len() + value.len() + 3).sum();
+        assert!(bytes <= 4096, "{bytes}");
+        newest = page.location.unwrap();
+    }
+    assert!(browser.cookies.len() >= 2, "there is room for more than the newest");
+    let callback = site.emulator.browse(&newest, Consent::Allow).await.unwrap().into_url();
+    assert_eq!(browser.get(&callback).await.status, 200);
+}
+
 #[tokio::test]
 async fn az_16_a_callback_that_does_not_belong_to_this_browser_is_refused() {
     let site = site().await;

@@ -42,8 +42,10 @@
 //!
 //! One for each attempt, so that two tabs do not disturb each other: named after the attempt's state, `HttpOnly`,
 //! `SameSite=Lax`, for as long as a sign-in may take; with the prefix `__Host-` and `Secure` on https. Where the provider answers by a form
-//! post from its own site, it is `SameSite=None`, or the browser would not send it. A browser keeps five at most; the oldest
-//! go. A login whose data and scopes make it larger than a browser takes, 4096 bytes, is not begun. A callback clears its cookie
+//! post from its own site, it is `SameSite=None`, or the browser would not send it. A browser keeps five at most, which together
+//! take 4096 bytes at most of its `Cookie` header; the oldest go. Names are compared byte for byte, and on https only those with
+//! the prefix count: any site of the same domain can set the others. A login whose data and scopes make it larger than a browser
+//! takes, 4096 bytes, is not begun. A callback clears its cookie
 //! whatever comes of it, and [`SignIn::used_attempts`] remembers that it was used.
 //!
 //! [`SignInError`] lists what can go wrong, with the status of each.

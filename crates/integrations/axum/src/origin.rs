@@ -31,6 +31,15 @@ pub(crate) enum Origin {
 }
 
 impl Origin {
+    /// A configured address. Whether it is https decides how cookies are named, so the scheme has one spelling.
+    pub(crate) fn fixed(address: &str) -> Self {
+        let address = address.trim_end_matches('/');
+        Self::Fixed(match address.split_once("://") {
+            Some((scheme, rest)) => format!("{}://{rest}", scheme.to_ascii_lowercase()),
+            None => address.to_owned(),
+        })
+    }
+
     /// Scheme, host and path prefix, without a slash at the end.
     pub(crate) fn of(&self, parts: &Parts) -> Result<String, SignInError> {
         // The lines of a header are one list (RFC 9110 section 5.3), and the nearest proxy may have added one to those that

@@ -99,7 +99,7 @@ impl SignIn {
     ///
     /// Without it, the address is derived from the request's `Host`: https, and http on this machine alone.
     pub fn at(mut self, origin: impl Into<String>) -> Self {
-        self.settings().origin = Origin::Fixed(origin.into().trim_end_matches('/').to_owned());
+        self.settings().origin = Origin::fixed(&origin.into());
         self
     }
 
@@ -224,18 +224,18 @@ impl SignIn {
             provider.start_login(&redirect_uri, options.data(data)).await.map_err(SignInError::Login)?;
 
         let sealed = self.0.sealer.seal(&started.attempt).map_err(SignInError::Login)?;
-        let cookie =
-            cookies::set(&started.attempt, sealed, site.starts_with("https://")).ok_or_else(|| {
-                let problem = "the sign-in's cookie would have more than 4096 bytes, and browsers keep no such \
-                               cookie; give the login less data, fewer scopes, or a shorter address to return to";
-                let error = Error::configuration(provider.name().to_owned(), problem);
-                SignInError::Login(error.during(Operation::START_LOGIN))
-            })?;
+        let https = site.starts_with("https://");
+        let cookie = cookies::set(&started.attempt, sealed, https).ok_or_else(|| {
+            let problem = "the sign-in's cookie would have more than 4096 bytes, and browsers keep no such \
+                           cookie; give the login less data, fewer scopes, or a shorter address to return to";
+            let error = Error::configuration(provider.name().to_owned(), problem);
+            SignInError::Login(error.during(Operation::START_LOGIN))
+        })?;
         let mut response = Redirect::to(&started.url).into_response();
-        for name in cookies::surplus(&parts.headers, &self.0.sealer) {
+        for name in cookies::surplus(&parts.headers, &self.0.sealer, &cookie, https) {
             response.headers_mut().extend(cookies::clear(&name).map(|cookie| (header::SET_COOKIE, cookie)));
         }
-        response.headers_mut().append(header::SET_COOKIE, cookie);
+        response.headers_mut().append(header::SET_COOKIE, cookie.header);
         Ok(response)
     }
 
