@@ -4,6 +4,7 @@
 
 mod cancellation;
 mod client;
+mod golden;
 mod grants;
 mod kit;
 mod lifecycle;

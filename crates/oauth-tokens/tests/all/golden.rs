@@ -1,0 +1,252 @@
+//! What earlier versions have stored still opens: `tests/golden` holds sealed records, one file for each version that changed
+//! the form of what is stored.
+//!
+//! A file that was published is never written again. When the form changes, `write_a_golden_file` writes the next one, and
+//! the number in `FILES` grows:
+//!
+//! ```text
+//! cargo test -p oauth-tokens --test all write_a_golden_file -- --ignored
+//! ```
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use oauth_core::{
+    Clock, HttpErrorKind, OAuth2Token, OffsetDateTime, Provider, Sealer, SealingKey,
+    serde_json::{self, Value, json},
+};
+use oauth_tokens::{
+    ClientCredentials, DeadReason, Error, Expected, MemoryStore, Stored, TokenKey, TokenManager, TokenStore,
+    testkit::{Fault, RotatingServer},
+};
+
+use crate::support::{Shaky, key, stored};
+
+const FILES: &[&str] = &[include_str!("../golden/records-1.json")];
+
+/// One file: what was stored, by the name of the case.
+struct Golden {
+    written_at: OffsetDateTime,
+    records: BTreeMap<String, Entry>,
+}
+
+struct Entry {
+    key: TokenKey,
+    sealed: Vec<u8>,
+    /// The token that is in it, as it was put.
+    token: Option<OAuth2Token>,
+}
+
+fn golden() -> Vec<Golden> {
+    FILES.iter().map(|text| read(&serde_json::from_str(text).unwrap())).collect()
+}
+
+fn read(file: &Value) -> Golden {
+    let entry = |entry: &Value| {
+        let part = |index: usize| entry["key"][index].as_str().unwrap();
+        Entry {
+            key: TokenKey::from_parts(part(0), part(1), part(2), part(3)),
+            sealed: bytes(entry["sealed"].as_str().unwrap()),
+            token: serde_json::from_value(entry["token"].clone()).unwrap(),
+        }
+    };
+    let records = file["records"].as_object().unwrap();
+    Golden {
+        written_at: OffsetDateTime::from_unix_timestamp(file["written_at"].as_i64().unwrap()).unwrap(),
+        records: records.iter().map(|(name, value)| (name.clone(), entry(value))).collect(),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn bytes(hex: &str) -> Vec<u8> {
+    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
+}
+
+/// The key that sealed the files. It protects nothing.
+fn sealer() -> Sealer {
+    Sealer::new(SealingKey::from_bytes([42; 32]))
+}
+
+/// A clock that stands.
+#[derive(Debug)]
+struct At(OffsetDateTime);
+
+impl Clock for At {
+    fn now(&self) -> OffsetDateTime {
+        self.0
+    }
+}
+
+/// A manager of a store that holds this record, a minute after it was written or so.
+async fn manager(golden: &Golden, name: &str, after: Duration) -> (TokenManager, TokenKey, RotatingServer) {
+    let (entry, server) = (&golden.records[name], RotatingServer::new());
+    let store = MemoryStore::new();
+    store.save(&entry.key, entry.sealed.clone().into(), Expected::Absent, None).await.unwrap();
+    let manager = TokenManager::builder(store, sealer())
+        .provider(Arc::new(server.client()))
+        .source(ClientCredentials::new(server.client().with_name("machines")))
+        .clock(At(golden.written_at + after))
+        .build()
+        .unwrap();
+    (manager, entry.key.clone(), server)
+}
+
+async fn listed(golden: &Golden, name: &str) -> Stored {
+    let (manager, key, _) = manager(golden, name, Duration::ZERO).await;
+    let stored = stored(&manager, &key).await;
+    assert_eq!(stored.token, golden.records[name].token, "{name}");
+    stored
+}
+
+#[tokio::test]
+async fn a_live_token_of_every_version_is_handed_out() {
+    for golden in golden() {
+        for name in ["live", "without_expiry"] {
+            assert!(listed(&golden, name).await.dead.is_none());
+            let (manager, key, server) = manager(&golden, name, Duration::from_secs(60)).await;
+            let token = manager.get(&key).await.unwrap();
+            assert_eq!(Some(&*token), golden.records[name].token.as_ref(), "{name}");
+            assert_eq!(server.token_requests(), 0);
+        }
+        let live = golden.records["live"].token.as_ref().unwrap();
+        assert_eq!(live.get("team").unwrap()["name"], "Zoë", "what the provider sent besides is there too");
+        assert!(live.refresh_token().is_some() && live.id_token().is_some() && live.get("scope").is_some());
+    }
+}
+
+#[tokio::test]
+async fn a_marked_token_of_every_version_tells_of_its_refresh() {
+    for golden in golden() {
+        assert!(listed(&golden, "refreshing").await.dead.is_none());
+        let (manager, key, server) = manager(&golden, "refreshing", Duration::from_secs(60)).await;
+        let error = manager.get(&key).await.unwrap_err();
+        let Error::Dead { grant, .. } = &error else { panic!("{error:?}") };
+        let DeadReason::LostInRefresh { since, code } = &grant.reason else { panic!("{grant:?}") };
+        assert!(golden.written_at.unix_timestamp().abs_diff(*since) < 60, "{since}");
+        assert_eq!(code, "invalid_grant");
+        assert_eq!(server.token_requests(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_pause_of_every_version_is_kept_and_ends() {
+    for golden in golden() {
+        let stored = listed(&golden, "resting").await;
+        assert!(stored.failures == 1 && stored.dead.is_none());
+        let (early, key, server) = manager(&golden, "resting", Duration::from_secs(30)).await;
+        let error = early.get(&key).await.unwrap_err();
+        let Error::RefreshFailed { message, .. } = &error else { panic!("{error:?}") };
+        assert!(message.contains("503"), "{message}");
+        assert_eq!(server.token_requests(), 0, "the provider asked for two minutes");
+        let (later, key, server) = manager(&golden, "resting", Duration::from_secs(180)).await;
+        assert!(later.get(&key).await.is_err());
+        assert_eq!(server.token_requests(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_dead_grant_of_every_version_stays_dead_and_says_why() {
+    for golden in golden() {
+        for name in ["dead_refused", "dead_lost"] {
+            let dead = listed(&golden, name).await.dead.unwrap();
+            assert!((dead.at - golden.written_at).whole_seconds().abs() < 60);
+            match (name, &dead.reason) {
+                ("dead_refused", DeadReason::Refused { code, description }) => {
+                    assert_eq!(code, "invalid_grant");
+                    assert_eq!(description.as_deref(), Some("Token has been expired or revoked."));
+                }
+                ("dead_lost", DeadReason::LostInRefresh { since, code }) => {
+                    assert!(golden.written_at.unix_timestamp().abs_diff(*since) < 60 && code == "invalid_grant");
+                }
+                other => panic!("{other:?}"),
+            }
+            let (manager, key, server) = manager(&golden, name, Duration::from_secs(3600)).await;
+            assert_eq!(manager.get(&key).await.unwrap_err().dead_grant(), Some(&dead));
+            assert_eq!(server.token_requests(), 0);
+            let login = server.sign_in().unwrap();
+            manager.put(&key, &login).await.unwrap();
+            assert_eq!(*manager.get(&key).await.unwrap(), login);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_machine_that_never_got_a_token_asks_again() {
+    for golden in golden() {
+        let stored = listed(&golden, "machine").await;
+        assert!(stored.token.is_none() && stored.failures == 1);
+        let (manager, key, server) = manager(&golden, "machine", Duration::from_secs(180)).await;
+        assert!(server.knows(manager.get(&key).await.unwrap().access_token()));
+    }
+}
+
+#[tokio::test]
+#[ignore = "writes the next golden file, when the form of what is stored has changed"]
+async fn write_a_golden_file() {
+    let mut records = serde_json::Map::new();
+    let mut keep = |name: &str, key: &TokenKey, sealed: &[u8], token: Option<&OAuth2Token>| {
+        let parts = [key.tenant(), key.subject(), key.provider(), key.label()];
+        records.insert(name.to_owned(), json!({ "key": parts, "sealed": hex(sealed), "token": token }));
+    };
+    let token = |expires_at: Value| -> OAuth2Token {
+        serde_json::from_value(json!({
+            "access_token": "golden access token", "token_type": "Bearer", "expires_at": expires_at,
+            "refresh_token": "golden refresh token", "id_token": "golden.id.token",
+            "scope": "openid email", "team": { "id": "T1", "name": "Zoë", "seats": 3 },
+        }))
+        .unwrap()
+    };
+    let written_at = OffsetDateTime::now_utc().unix_timestamp();
+
+    let cases = [
+        ("live", Some(token(json!(4_000_000_000_i64))), vec![]),
+        ("without_expiry", Some(OAuth2Token::new("bare access token")), vec![]),
+        ("refreshing", Some(token(json!(1))), vec![]),
+        ("resting", Some(token(json!(1))), vec![Fault::Reply(503, "", Some(120))]),
+        (
+            "dead_refused",
+            Some(token(json!(1))),
+            vec![Fault::Reply(
+                400,
+                r#"{"error": "invalid_grant", "error_description": "Token has been expired or revoked."}"#,
+                None,
+            )],
+        ),
+        ("dead_lost", Some(token(json!(1))), vec![Fault::ReplyLost(HttpErrorKind::Timeout)]),
+        ("machine", None, vec![Fault::Reply(503, "", Some(120))]),
+    ];
+    for (name, token, faults) in cases {
+        let (server, store) = (RotatingServer::new(), Shaky::default());
+        let manager = TokenManager::builder(store.clone(), sealer())
+            .provider(Arc::new(server.client()))
+            .source(ClientCredentials::new(server.client().with_name("machines")))
+            .backoff(Duration::ZERO, Duration::ZERO)
+            .save_patience(Duration::ZERO)
+            .build()
+            .unwrap();
+        let key = match &token {
+            Some(_) => key().with_tenant("acme").with_label("calendar"),
+            None => TokenKey::new("machines", "nightly-reports"),
+        };
+        if let Some(token) = &token {
+            manager.put(&key, token).await.unwrap();
+        }
+        if name == "refreshing" {
+            // The mark is saved, and what comes of it is not.
+            store.take_no_more_saves_after(1);
+        }
+        faults.into_iter().for_each(|fault| server.fail_next(fault));
+        let rounds = if name == "dead_lost" { 2 } else { 1 };
+        for _ in 0..rounds {
+            let _ = manager.get(&key).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let record = store.load(&key).await.unwrap().unwrap();
+        keep(name, &key, &record.sealed, token.as_ref());
+    }
+    let file = json!({ "written_at": written_at, "records": records });
+    let path = format!("{}/tests/golden/records-{}.json", env!("CARGO_MANIFEST_DIR"), FILES.len() + 1);
+    std::fs::write(path, format!("{file:#}\n")).unwrap();
+}
