@@ -12,6 +12,7 @@ mod bytes;
 mod contract;
 mod database;
 mod fixture;
+mod golden;
 mod kill;
 mod late;
 mod outage;

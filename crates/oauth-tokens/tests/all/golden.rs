@@ -158,7 +158,9 @@ async fn a_dead_grant_of_every_version_stays_dead_and_says_why() {
                     assert_eq!(description.as_deref(), Some("Token has been expired or revoked."));
                 }
                 ("dead_lost", DeadReason::LostInRefresh { since, code }) => {
-                    assert!(golden.written_at.unix_timestamp().abs_diff(*since) < 60 && code == "invalid_grant");
+                    assert!(
+                        golden.written_at.unix_timestamp().abs_diff(*since) < 60 && code == "invalid_grant"
+                    );
                 }
                 other => panic!("{other:?}"),
             }
