@@ -1,87 +1,62 @@
-//! What the source of a provider crate says: its `SPEC`, the name of its client, and what the client does by itself.
-//!
-//! The source is parsed, not compiled: the generated code need not compile for this to work.
+//! The provider crates: their names, which their folders and manifests say, and their `SPEC`s, which a program prints.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
-use syn::{
-    Attribute, Expr, ExprStruct, Ident, ImplItem, Item, ItemConst, ItemImpl, Lit, Member, Token, Visibility,
-    parse::ParseStream,
-};
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+use toml::Table;
 
-use crate::workspace;
+use crate::workspace::{self, cargo};
 
-/// One provider crate.
-pub(crate) struct Provider {
-    /// The one word: `SPEC.name`, folder, package suffix, feature, module.
+/// What a crate is called. It is known before anything is compiled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ProviderCrate {
+    /// The one word: folder, package suffix, feature, module and `SPEC.name`.
     pub(crate) name: String,
     /// The crate's folder.
     pub(crate) folder: PathBuf,
-    /// The client type.
+    /// The client type, from `package.metadata.oauth-clients` in the manifest.
     pub(crate) client: String,
-    pub(crate) spec: Spec,
-    /// Whether it overrides `revoke_token`.
-    pub(crate) own_revocation: bool,
-    /// Whether its code, not its `SPEC` alone, judges how far an e-mail address is verified.
-    pub(crate) own_email_judgement: bool,
+    /// The version in the manifest; `None` where it is the workspace's.
+    pub(crate) version: Option<String>,
 }
 
-impl Provider {
+impl ProviderCrate {
     /// All provider crates, in the order of their names, `openid` among them.
     pub(crate) fn all() -> Result<Vec<Self>> {
         let crates = workspace::root().join("crates");
-        let defaults = Defaults::read()?;
-        let mut providers = vec![Self::read(&crates.join("oauth-openid"), &defaults)?];
-        for folder in workspace::folders(&crates.join("providers"))? {
-            providers.push(Self::read(&folder, &defaults)?);
-        }
-        providers.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(providers)
+        let mut folders = workspace::folders(&crates.join("providers"))?;
+        folders.push(crates.join("oauth-openid"));
+        let mut all = folders.iter().map(|folder| Self::read(folder)).collect::<Result<Vec<_>>>()?;
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(all)
     }
 
-    fn read(folder: &Path, defaults: &Defaults) -> Result<Self> {
-        let mut sources = Vec::new();
-        for file in workspace::rust_files(&folder.join("src"))? {
-            sources.push(workspace::read(&file)?);
-        }
-        Self::parse(folder, &sources, defaults).with_context(|| workspace::short(folder))
+    fn read(folder: &Path) -> Result<Self> {
+        let path = folder.join("Cargo.toml");
+        Self::parse(folder, &workspace::read(&path)?).with_context(|| workspace::short(&path))
     }
 
-    fn parse(folder: &Path, sources: &[String], defaults: &Defaults) -> Result<Self> {
-        let mut items = Vec::new();
-        for source in sources {
-            items.extend(syn::parse_file(source)?.items);
-        }
-        let spec = items
-            .iter()
-            .find_map(|item| match item {
-                Item::Const(constant) if constant.ident == "SPEC" => Some(constant),
-                _ => None,
-            })
-            .context("there is no `pub const SPEC: Spec`")?;
-        let spec = defaults.spec(spec)?;
-        let client = items.iter().find_map(client_of).context(
-            "there is no client: neither `client! { … }`, nor `configure!(…)`, nor `impl Configure for …`",
+    fn parse(folder: &Path, manifest: &str) -> Result<Self> {
+        let manifest: Table = manifest.parse()?;
+        let package = manifest.get("package").context("there is no [package]")?;
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        let metadata = package.get("metadata").and_then(|metadata| metadata.get("oauth-clients"));
+        let client = metadata.and_then(|metadata| metadata.get("client")?.as_str()).context(
+            "the client's type is missing: write [package.metadata.oauth-clients] and `client = \"…OAuth2\"`",
         )?;
-        let judges =
-            |s: &String| s.contains("EmailVerification::of(") || s.contains("EmailVerification::Verified");
         Ok(Self {
-            name: spec.text("name")?,
+            // openid is among the layers, where a folder has the package's whole name.
+            name: name.strip_prefix("oauth-").unwrap_or(&name).to_owned(),
             folder: folder.to_owned(),
-            client,
-            spec,
-            own_revocation: items.iter().any(|item| overrides(item, "revoke_token")),
-            own_email_judgement: sources.iter().any(judges),
+            client: client.to_owned(),
+            version: package.get("version").and_then(|version| version.as_str()).map(str::to_owned),
         })
     }
 
-    /// Whether the endpoints come from the server's metadata.
-    pub(crate) fn is_discovered(&self) -> Result<bool> {
-        Ok(self.spec.text("authorize")?.is_empty())
+    /// Whether it is in `crates/providers`. `openid`, which other crates build on, is not.
+    pub(crate) fn is_vendor(&self) -> bool {
+        self.folder.parent().is_some_and(|parent| parent.ends_with("providers"))
     }
 
     /// The package's name.
@@ -97,180 +72,81 @@ impl Provider {
     /// The facade's module: the name, as Rust allows it.
     pub(crate) fn module(&self) -> String {
         let name = self.name.replace('-', "_");
-        match syn::parse_str::<Ident>(&name) {
-            Ok(_) => name,
-            // A keyword, such as `box`.
-            Err(_) => format!("r#{name}"),
+        match KEYWORDS.contains(&&*name) {
+            true => format!("{name}_"),
+            false => name,
         }
     }
 }
 
-/// The client type that an item declares or makes configurable.
-fn client_of(item: &Item) -> Option<String> {
-    match item {
-        Item::Macro(item) => {
-            let called = item.mac.path.segments.last()?.ident.to_string();
-            let parser = move |input: ParseStream<'_>| -> syn::Result<Ident> {
-                if called == "client" {
-                    Attribute::parse_outer(input)?;
-                    input.parse::<Visibility>()?;
-                    input.parse::<Token![struct]>()?;
-                } else if called != "configure" {
-                    return Err(input.error("another macro"));
-                }
-                let client = input.parse()?;
-                skip_rest(input)?;
-                Ok(client)
-            };
-            item.mac.parse_body_with(parser).ok().map(|client| client.to_string())
-        }
-        Item::Impl(item) => match &*item.self_ty {
-            syn::Type::Path(client) if implements(item, "Configure") => {
-                Some(client.path.segments.last()?.ident.to_string())
-            }
-            _ => None,
-        },
-        _ => None,
-    }
+/// The words that no module can be called by, those of one word that a company may be called by.
+const KEYWORDS: &[&str] = &[
+    "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "crate", "do", "dyn",
+    "else", "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let", "loop",
+    "macro", "match", "mod", "move", "mut", "override", "priv", "pub", "ref", "return", "self", "static",
+    "struct", "super", "trait", "true", "try", "type", "typeof", "unsafe", "unsized", "use", "virtual",
+    "where", "while", "yield",
+];
+
+/// A provider crate with the values of its compiled `SPEC`.
+pub(crate) struct Provider {
+    pub(crate) of: ProviderCrate,
+    pub(crate) spec: Spec,
+    /// Whether its code, not its `SPEC` alone, says how far an e-mail address is verified.
+    pub(crate) judges_email: bool,
 }
 
-fn skip_rest(input: ParseStream<'_>) -> syn::Result<()> {
-    input.step(|cursor| {
-        let mut rest = *cursor;
-        while let Some((_, next)) = rest.token_tree() {
-            rest = next;
-        }
-        Ok(((), rest))
-    })
+/// What `xtask/specs` prints of a `SPEC`.
+#[derive(Deserialize)]
+pub(crate) struct Spec {
+    folder: String,
+    name: String,
+    pub(crate) display_name: String,
+    pub(crate) docs: String,
+    authorize: String,
+    pub(crate) refresh: Option<String>,
+    pub(crate) revoke: Option<String>,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) code_challenge_method: Option<String>,
+    pub(crate) email_at: Option<String>,
+    pub(crate) email_verified_at: Option<String>,
 }
-
-fn implements(item: &ItemImpl, name: &str) -> bool {
-    let last = item.trait_.as_ref().and_then(|(path, _)| path.segments.last());
-    last.is_some_and(|segment| segment.ident == name)
-}
-
-fn overrides(item: &Item, method: &str) -> bool {
-    let Item::Impl(item) = item else { return false };
-    implements(item, "Provider")
-        && item.items.iter().any(|it| matches!(it, ImplItem::Fn(it) if it.sig.ident == method))
-}
-
-/// The value of a `Spec`: an expression for each field.
-#[derive(Clone, Default)]
-pub(crate) struct Spec(BTreeMap<String, Expr>);
 
 impl Spec {
-    /// A field that holds a text.
-    pub(crate) fn text(&self, field: &str) -> Result<String> {
-        text(self.field(field)?)
-            .ok_or_else(|| anyhow!("SPEC.{field} must be written as a literal: the tables are made from it"))
-    }
-
-    /// A field that holds a list of texts.
-    pub(crate) fn texts(&self, field: &str) -> Result<Vec<String>> {
-        let literals = match self.field(field)? {
-            Expr::Reference(reference) => match &*reference.expr {
-                Expr::Array(array) => array.elems.iter().map(text).collect(),
-                _ => None,
-            },
-            _ => None,
-        };
-        literals.ok_or_else(|| {
-            anyhow!("SPEC.{field} must be written as a list of literals: the tables are made from it")
-        })
-    }
-
-    /// Whether an optional field holds something.
-    pub(crate) fn has(&self, field: &str) -> Result<bool> {
-        match self.field(field)? {
-            Expr::Path(path) if path.path.is_ident("None") => Ok(false),
-            Expr::Call(call) if matches!(&*call.func, Expr::Path(path) if path.path.is_ident("Some")) => {
-                Ok(true)
-            }
-            _ => bail!("SPEC.{field} must be written as `None` or `Some(…)`: the tables are made from it"),
-        }
-    }
-
-    /// The code challenge method, if the provider knows one.
-    pub(crate) fn code_challenge_method(&self) -> Result<Option<String>> {
-        let last = |expression: &Expr| match expression {
-            Expr::Path(path) => path.path.segments.last().map(|segment| segment.ident.to_string()),
-            _ => None,
-        };
-        match self.field("pkce")? {
-            Expr::Call(call) if last(&call.func).as_deref() == Some("Challenge") => {
-                Ok(call.args.first().and_then(last))
-            }
-            other if last(other).as_deref() == Some("Unsupported") => Ok(None),
-            _ => bail!("SPEC.pkce must be written as `Pkce::Challenge(…)` or `Pkce::Unsupported`"),
-        }
-    }
-
-    fn field(&self, field: &str) -> Result<&Expr> {
-        self.0.get(field).with_context(|| format!("Spec has no field {field}"))
+    /// Whether the endpoints come from the server's metadata.
+    pub(crate) fn is_discovered(&self) -> bool {
+        self.authorize.is_empty()
     }
 }
 
-fn text(expression: &Expr) -> Option<String> {
-    match expression {
-        Expr::Lit(literal) => match &literal.lit {
-            Lit::Str(text) => Some(text.value()),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-/// The constants of `Spec` that a `SPEC` can begin from, by name.
-struct Defaults(BTreeMap<String, Spec>);
-
-impl Defaults {
-    fn read() -> Result<Self> {
-        let file = workspace::root().join("crates/oauth-core/src/spec.rs");
-        Self::parse(&workspace::read(&file)?).with_context(|| workspace::short(&file))
+impl Provider {
+    /// Compiles the providers, and reads what their `SPEC`s say.
+    pub(crate) fn all(crates: Vec<ProviderCrate>) -> Result<Vec<Self>> {
+        let printed = workspace::output(cargo().args(["run", "--quiet", "--package", "oauth-specs"]))?;
+        let specs: Vec<Spec> = serde_json::from_str(&printed).context("xtask/specs prints another form")?;
+        ensure!(
+            specs.len() == crates.len(),
+            "xtask/specs prints {} providers, and there are {}",
+            specs.len(),
+            crates.len()
+        );
+        crates.into_iter().zip(specs).map(|(of, spec)| Self::of(of, spec)).collect()
     }
 
-    fn parse(source: &str) -> Result<Self> {
-        let mut defaults = Self(BTreeMap::new());
-        for item in syn::parse_file(source)?.items {
-            let Item::Impl(item) = item else { continue };
-            for item in item.items {
-                if let ImplItem::Const(constant) = item
-                    && let Expr::Struct(value) = &constant.expr
-                {
-                    let spec = defaults.complete(value)?;
-                    defaults.0.insert(constant.ident.to_string(), spec);
-                }
-            }
+    fn of(of: ProviderCrate, spec: Spec) -> Result<Self> {
+        ensure!(of.name == spec.folder, "xtask/specs prints {:?} in the place of {:?}", spec.folder, of.name);
+        ensure!(
+            of.name == spec.name,
+            "{}: SPEC.name is {:?}, but the folder says {:?}; rename one of them",
+            workspace::short(&of.folder.join("src/lib.rs")),
+            spec.name,
+            of.name
+        );
+        let mut judges_email = false;
+        for file in workspace::rust_files(&of.folder.join("src"))? {
+            judges_email |= workspace::read(&file)?.contains("EmailVerification::of(");
         }
-        ensure!(!defaults.0.is_empty(), "there is no constant of the type Spec");
-        Ok(defaults)
-    }
-
-    fn spec(&self, constant: &ItemConst) -> Result<Spec> {
-        match &*constant.expr {
-            Expr::Struct(value) => self.complete(value),
-            _ => bail!("SPEC must be written as `Spec {{ … }}`: the tables are made from it"),
-        }
-    }
-
-    /// The fields that are written down, and for the others those of the constant behind `..`.
-    fn complete(&self, value: &ExprStruct) -> Result<Spec> {
-        let mut spec = match value.rest.as_deref() {
-            None => Spec::default(),
-            Some(Expr::Path(base)) => {
-                let base =
-                    base.path.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
-                self.0.get(&base).cloned().with_context(|| format!("Spec has no constant {base}"))?
-            }
-            Some(_) => bail!("what stands behind `..` must be a constant of Spec"),
-        };
-        for field in &value.fields {
-            if let Member::Named(name) = &field.member {
-                spec.0.insert(name.to_string(), field.expr.clone());
-            }
-        }
-        Ok(spec)
+        Ok(Self { of, spec, judges_email })
     }
 }
 
@@ -278,82 +154,65 @@ impl Defaults {
 mod tests {
     use super::*;
 
-    const CORE: &str = r#"
-        impl Spec {
-            pub const RFC6749: Self = Self {
-                name: "oauth2", authorize: "", refresh: None, scopes: &[],
-                pkce: Pkce::Challenge(CodeChallengeMethod::S256),
-            };
-            pub const OPENID: Self = Self { scopes: &["openid", "email"], ..Self::RFC6749 };
-        }
-    "#;
-
-    fn provider(source: &str) -> Result<Provider> {
-        Provider::parse(Path::new("example"), &[source.to_owned()], &Defaults::parse(CORE)?)
+    fn parsed(folder: &str, manifest: &str) -> Result<ProviderCrate> {
+        ProviderCrate::parse(Path::new(folder), manifest)
     }
 
     #[test]
-    fn a_client_of_the_macro() {
-        let read = provider(
-            r#"
-            pub const SPEC: Spec = Spec {
-                name: "example", refresh: Some("https://example.com/token"), pkce: Pkce::Unsupported, ..Spec::OPENID
-            };
-            oauth_core::client! {
-                /// This pub struct Wrong from SPEC is not the one.
-                pub struct ExampleOAuth2 from SPEC, configured by { region: with_region };
-            }
-            impl Provider for ExampleOAuth2 { async fn revoke_token(&self) {} }
-            "#,
-        )
-        .unwrap();
-        assert_eq!((&*read.name, &*read.client), ("example", "ExampleOAuth2"));
-        assert!(read.spec.has("refresh").unwrap());
-        assert!(read.own_revocation);
-        assert!(!read.own_email_judgement);
-        assert_eq!(read.spec.texts("scopes").unwrap(), ["openid", "email"]);
-        assert_eq!(read.spec.code_challenge_method().unwrap(), None);
+    fn a_crate_is_called_as_its_folder_and_manifest_say() {
+        let manifest =
+            "[package]\nversion = '0.2.0'\n[package.metadata.oauth-clients]\nclient = 'LoginGovOAuth2'\n";
+        let read = parsed("crates/providers/login-gov", manifest).unwrap();
+        assert_eq!((&*read.name, &*read.client), ("login-gov", "LoginGovOAuth2"));
+        assert_eq!((&*read.package(), &*read.library()), ("oauth-login-gov", "oauth_login_gov"));
+        assert_eq!((&*read.module(), read.version.as_deref()), ("login_gov", Some("0.2.0")));
+        assert!(read.is_vendor());
     }
 
     #[test]
-    fn a_client_of_its_own() {
-        let spec = r#"pub const SPEC: Spec = Spec { name: "box", ..Spec::RFC6749 };"#;
-        for client in
-            ["impl Configure for BoxOAuth2 {}", "oauth_core::configure!(BoxOAuth2, configured by {});"]
-        {
-            let read = provider(&format!("{spec} pub struct Params; {client}")).unwrap();
-            assert_eq!((&*read.client, &*read.module()), ("BoxOAuth2", "r#box"));
-            assert!(read.is_discovered().unwrap());
-            assert!(!read.spec.has("refresh").unwrap());
-            assert_eq!(read.spec.code_challenge_method().unwrap().as_deref(), Some("S256"));
-        }
+    fn openid_is_called_without_the_prefix_of_its_folder() {
+        let manifest = "[package]\nversion.workspace = true\nmetadata.oauth-clients.client = 'OpenID'\n";
+        let read = parsed("crates/oauth-openid", manifest).unwrap();
+        assert_eq!(
+            (&*read.name, &*read.package(), read.version.as_deref()),
+            ("openid", "oauth-openid", None)
+        );
+        assert!(!read.is_vendor());
     }
 
     #[test]
-    fn what_cannot_be_read_is_refused() {
-        let client = "impl Configure for ExampleOAuth2 {}";
-        for (source, complaint) in [
-            (client.to_owned(), "no `pub const SPEC"),
-            (
-                r#"pub const SPEC: Spec = Spec { name: "x", ..Spec::RFC6749 };"#.to_owned(),
-                "there is no client",
-            ),
-            (format!("pub const SPEC: Spec = Spec {{ name: NAME, ..Spec::RFC6749 }}; {client}"), "literal"),
-            (format!("pub const SPEC: Spec = Spec {{ ..Spec::OTHER }}; {client}"), "no constant OTHER"),
-            (format!("pub const SPEC: Spec = other(); {client}"), "must be written as `Spec"),
-        ] {
-            let error = provider(&source).err().unwrap().to_string();
-            assert!(error.contains(complaint), "{error:?} does not say {complaint:?}");
-        }
+    fn a_module_is_never_called_by_a_keyword() {
+        let manifest = "[package]\nmetadata.oauth-clients.client = 'BoxOAuth2'\n";
+        assert_eq!(parsed("crates/providers/box", manifest).unwrap().module(), "box_");
     }
 
     #[test]
-    fn every_provider_of_the_repository_can_be_read() {
-        let all = Provider::all().unwrap();
+    fn a_manifest_without_the_client_is_refused() {
+        let error = parsed("crates/providers/x", "[package]\nname = 'oauth-x'\n").unwrap_err().to_string();
+        assert!(error.contains("package.metadata.oauth-clients"), "{error}");
+    }
+
+    #[test]
+    fn a_spec_of_another_name_is_refused() {
+        let manifest = "[package]\nmetadata.oauth-clients.client = 'X'\n";
+        let spec = |name: &str| {
+            let json = serde_json::json!({
+                "folder": "x", "name": name, "display_name": "", "docs": "", "authorize": "", "refresh": null,
+                "revoke": null, "scopes": [], "code_challenge_method": null, "email_at": null,
+                "email_verified_at": null,
+            });
+            serde_json::from_value::<Spec>(json).unwrap()
+        };
+        let of = || parsed("crates/providers/x", manifest).unwrap();
+        let error = Provider::of(of(), spec("y")).err().unwrap().to_string();
+        assert!(error.contains("SPEC.name is \"y\", but the folder says \"x\""), "{error}");
+        assert!(spec("x").is_discovered());
+    }
+
+    #[test]
+    fn every_provider_of_the_repository_has_a_client() {
+        let all = ProviderCrate::all().unwrap();
         assert!(all.iter().any(|provider| provider.name == "openid" && provider.client == "OpenID"));
         assert!(all.iter().any(|provider| provider.name == "github" && provider.client == "GitHubOAuth2"));
-        for provider in all {
-            provider.spec.texts("scopes").unwrap();
-        }
     }
 }

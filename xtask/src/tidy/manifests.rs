@@ -1,6 +1,7 @@
-//! Say it once: package fields, dependencies and lints stand in the top `Cargo.toml` and are inherited.
+//! Say it once: package fields, dependencies and lints are in the top `Cargo.toml` and are inherited. A provider crate alone has a
+//! version of its own, so that a release publishes what changed.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use anyhow::{Context, Result};
 use toml::{Table, Value};
@@ -8,40 +9,66 @@ use toml::{Table, Value};
 use super::Findings;
 use crate::workspace::{self, Package};
 
-const INHERITED: &[&str] = &["version", "edition", "license", "repository"];
+const INHERITED: &[&str] = &["edition", "license", "repository"];
 const KINDS: &[&str] = &["dependencies", "dev-dependencies", "build-dependencies"];
 
 pub(super) fn check(members: &[Package], findings: &mut Findings) -> Result<()> {
     for package in members {
         let path = &package.manifest_path;
         let manifest: Table = workspace::read(path)?.parse().with_context(|| workspace::short(path))?;
-        for problem in problems(&manifest, package.is_published()) {
+        let library = package.folder().join("src/lib.rs");
+        let kind = Kind {
+            is_published: package.is_published(),
+            is_provider: workspace::short(path).starts_with("crates/providers/"),
+            unit_tests: library.exists().then(|| has_unit_tests(&library)).transpose()?,
+        };
+        for problem in problems(&manifest, kind) {
             findings.add(path, problem);
         }
     }
-    internal_versions(findings)
+    internal_versions(members, findings)
 }
 
-/// `cargo package` needs a version wherever there is a path.
-fn internal_versions(findings: &mut Findings) -> Result<()> {
+/// What the rules depend on.
+#[derive(Clone, Copy)]
+struct Kind {
+    is_published: bool,
+    is_provider: bool,
+    /// Whether the library has unit tests; `None` where there is no library.
+    unit_tests: Option<bool>,
+}
+
+fn has_unit_tests(library: &Path) -> Result<bool> {
+    for file in workspace::rust_files(library.parent().unwrap_or(library))? {
+        if workspace::read(&file)?.lines().any(|line| line.trim().starts_with("#[cfg(test)]")) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// `cargo package` needs a version wherever there is a path, and it must be the package's.
+fn internal_versions(members: &[Package], findings: &mut Findings) -> Result<()> {
     let path = workspace::root().join("Cargo.toml");
     let manifest: Table = workspace::read(&path)?.parse()?;
-    let workspace = table(&manifest, "workspace");
-    let version = workspace.and_then(|workspace| table(workspace, "package")?.get("version"));
-    for (name, dependency) in
-        workspace.and_then(|workspace| table(workspace, "dependencies")).into_iter().flatten()
-    {
-        if dependency.get("path").is_some() && dependency.get("version") != version {
+    let versions: BTreeMap<_, _> =
+        members.iter().map(|package| (&*package.name, &*package.version)).collect();
+    let dependencies = table(&manifest, "workspace").and_then(|workspace| table(workspace, "dependencies"));
+    for (name, dependency) in dependencies.into_iter().flatten() {
+        let stated = dependency.get("version").and_then(Value::as_str);
+        let version = versions.get(&**name).copied();
+        if dependency.get("path").is_some() && stated != version {
+            let version = version.unwrap_or_default();
             findings.add(
                 Path::new("Cargo.toml"),
-                format!("{name} stands here with a path; give it the workspace's version too"),
+                format!("{name} has a path here; give it the version of its package too: `version = \"{version}\"`"),
             );
         }
     }
     Ok(())
 }
 
-fn problems(manifest: &Table, published: bool) -> Vec<String> {
+fn problems(manifest: &Table, kind: Kind) -> Vec<String> {
     let mut found = Vec::new();
     let package = table(manifest, "package").cloned().unwrap_or_default();
     for field in INHERITED {
@@ -49,12 +76,40 @@ fn problems(manifest: &Table, published: bool) -> Vec<String> {
             found.push(format!("the package must inherit its {field}: write `{field}.workspace = true`"));
         }
     }
+    let version = package.get("version");
+    match kind.is_provider {
+        true if !version.is_some_and(Value::is_str) => {
+            found.push("a provider crate has a version of its own: write `version = \"0.1.0\"`".to_owned());
+        }
+        false if !version.is_some_and(is_inherited) => {
+            found.push("the package must inherit its version: write `version.workspace = true`".to_owned());
+        }
+        _ => {}
+    }
     // A package whose dependencies demand more states that; `msrv.rs` compares.
     if !package.get("rust-version").is_some_and(|version| is_inherited(version) || version.is_str()) {
         found.push("the package must have a rust-version: write `rust-version.workspace = true`".to_owned());
     }
-    if published && !package.contains_key("description") {
+    if kind.is_published && !package.contains_key("description") {
         found.push("the package needs a description, or `publish = false`".to_owned());
+    }
+    let docs_rs = table(&package, "metadata").and_then(|metadata| table(table(metadata, "docs")?, "rs"));
+    if kind.is_published && docs_rs.is_none() {
+        found.push(
+            "docs.rs must be told the features: write `[package.metadata.docs.rs]` and `all-features = true`"
+                .to_owned(),
+        );
+    }
+    let tested = table(manifest, "lib").and_then(|lib| lib.get("test")?.as_bool()).unwrap_or(true);
+    match kind.unit_tests {
+        Some(false) if tested => found.push(
+            "the library has no unit tests, so building it for them is a waste: write `[lib]` and `test = false`"
+                .to_owned(),
+        ),
+        Some(true) if !tested => {
+            found.push("the library's unit tests are never run: remove `test = false` from [lib]".to_owned());
+        }
+        _ => {}
     }
     if !manifest.get("lints").is_some_and(is_inherited) {
         found.push("the package must inherit the lints: write `[lints]` and `workspace = true`".to_owned());
@@ -97,6 +152,10 @@ mod tests {
         rust-version.workspace = true
         license.workspace = true
         repository.workspace = true
+        [package.metadata.docs.rs]
+        all-features = true
+        [lib]
+        test = false
         [dependencies]
         a.workspace = true
         b = { workspace = true, optional = true }
@@ -104,19 +163,48 @@ mod tests {
         workspace = true
     "#;
 
+    const PUBLISHED: Kind = Kind { is_published: true, is_provider: false, unit_tests: Some(false) };
+
+    #[track_caller]
+    fn one(manifest: &str, kind: Kind, complaint: &str) {
+        let found = problems(&manifest.parse().unwrap(), kind);
+        assert!(matches!(&found[..], [one] if one.contains(complaint)), "{complaint}: {found:?}");
+    }
+
     #[test]
     fn what_is_not_inherited_is_found() {
-        assert_eq!(problems(&GOOD.parse().unwrap(), true), Vec::<String>::new());
+        assert_eq!(problems(&GOOD.parse().unwrap(), PUBLISHED), Vec::<String>::new());
         for (from, to, complaint) in [
             ("edition.workspace = true", "edition = '2024'", "inherit its edition"),
+            (
+                "version.workspace = true\n        edition",
+                "version = '1.0.0'\n        edition",
+                "inherit its version",
+            ),
             ("rust-version.workspace = true", "", "have a rust-version"),
             ("description = \"x\"", "", "description"),
+            ("docs.rs", "docs", "docs.rs must be told"),
             ("a.workspace = true", "a = '1'", "a must come from the workspace"),
             ("[lints]", "[x]", "the lints"),
             ("[lints]", "[target.'cfg(unix)'.dev-dependencies]\nc = '1'\n[lints]", "c must come"),
         ] {
-            let found = problems(&GOOD.replace(from, to).parse().unwrap(), true);
-            assert!(matches!(&found[..], [one] if one.contains(complaint)), "{complaint}: {found:?}");
+            one(&GOOD.replace(from, to), PUBLISHED, complaint);
         }
+    }
+
+    #[test]
+    fn a_provider_crate_has_a_version_of_its_own() {
+        let provider = Kind { is_provider: true, ..PUBLISHED };
+        one(GOOD, provider, "version of its own");
+        let own = GOOD.replacen("version.workspace = true", "version = '0.3.1'", 1);
+        assert_eq!(problems(&own.parse().unwrap(), provider), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_library_is_built_for_unit_tests_only_where_it_has_some() {
+        one(&GOOD.replace("test = false", ""), PUBLISHED, "has no unit tests");
+        one(GOOD, Kind { unit_tests: Some(true), ..PUBLISHED }, "never run");
+        let without_library = Kind { unit_tests: None, ..PUBLISHED };
+        assert_eq!(problems(&GOOD.parse().unwrap(), without_library), Vec::<String>::new());
     }
 }

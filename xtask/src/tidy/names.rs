@@ -1,28 +1,16 @@
 //! One word per thing: folder, package suffix, feature, module and `SPEC.name` of a provider.
 //!
-//! Feature and module are generated from `SPEC.name`, which leaves the folder and the package.
+//! Feature and module are generated from the folder's name. `cargo xtask generate` refuses a `SPEC` with another one.
 
 use std::path::Path;
 
 use anyhow::Result;
 
 use super::Findings;
-use crate::{provider::Provider, workspace};
+use crate::workspace;
 
 pub(super) fn check(findings: &mut Findings) -> Result<()> {
-    let root = workspace::root();
-    for provider in Provider::all()? {
-        let folder = name(&provider.folder);
-        // openid is no folder of crates/providers: it stands among the layers, where a folder is called as its package.
-        let word = folder.strip_prefix("oauth-").unwrap_or(&folder);
-        if provider.name != word {
-            findings.add(
-                &provider.folder.join("src"),
-                format!("SPEC.name is {:?}, but the folder says {word:?}; rename one of them", provider.name),
-            );
-        }
-    }
-    let crates = root.join("crates");
+    let crates = workspace::root().join("crates");
     for folder in workspace::folders(&crates)? {
         let group = name(&folder);
         let expected: fn(&str) -> String = match &*group {

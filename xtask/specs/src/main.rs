@@ -1,0 +1,33 @@
+//! Prints the `SPEC` of every provider as one JSON array: what `cargo xtask generate` makes the tables from.
+
+mod providers;
+
+use oauth_clients::{
+    Pkce, Spec,
+    serde_json::{Value, json},
+};
+
+fn main() {
+    let specs: Vec<Value> = providers::SPECS.iter().map(|(name, spec)| fields(name, spec)).collect();
+    println!("{}", Value::from(specs));
+}
+
+/// The fields that `xtask/src/spec.rs` reads, and the name of the folder that the `SPEC` comes from.
+fn fields(folder: &str, spec: &Spec) -> Value {
+    json!({
+        "folder": folder,
+        "name": spec.name,
+        "display_name": spec.display_name,
+        "docs": spec.docs,
+        "authorize": spec.authorize,
+        "refresh": spec.refresh,
+        "revoke": spec.revoke,
+        "scopes": spec.scopes,
+        "code_challenge_method": match spec.pkce {
+            Pkce::Challenge(method) => Some(method.as_str()),
+            _ => None,
+        },
+        "email_at": spec.email_at,
+        "email_verified_at": spec.email_verified_at,
+    })
+}
