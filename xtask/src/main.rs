@@ -90,7 +90,7 @@ enum Command {
     },
     /// Check that each published crate builds from what would be uploaded
     Package,
-    /// Check the rules that no compiler knows: layers, names, manifests, text
+    /// Check the rules that no compiler knows: layers, import circles, names, manifests, text
     Tidy,
 }
 

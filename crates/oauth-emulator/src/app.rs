@@ -20,7 +20,7 @@ pub struct App {
     pub redirect_uris: Vec<String>,
     /// The client authentication methods that the provider accepts from this application, where the application's
     /// registration decides that (Okta, generic servers). Empty: those that the provider accepts from everybody.
-    pub client_auth: Vec<ClientAuth>,
+    pub client_auth: Vec<ClientAuthMethod>,
     /// Whether this application gets refresh tokens where a provider gives them only to some (GitHub Apps, LinkedIn's
     /// partners). `None`: the provider's ordinary behaviour.
     pub refresh_tokens: Option<bool>,
@@ -76,7 +76,7 @@ impl fmt::Debug for App {
 /// How an application authenticates at the token endpoint, by the names of RFC 7591, section 2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[non_exhaustive]
-pub enum ClientAuth {
+pub enum ClientAuthMethod {
     /// HTTP Basic with form-encoded id and secret (RFC 6749, section 2.3.1).
     #[serde(rename = "client_secret_basic")]
     Basic,
@@ -91,7 +91,7 @@ pub enum ClientAuth {
     None,
 }
 
-impl ClientAuth {
+impl ClientAuthMethod {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Basic => "client_secret_basic",

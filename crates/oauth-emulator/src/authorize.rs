@@ -7,57 +7,37 @@ use url::Url;
 
 use crate::{
     app::App,
-    crypto,
+    backend::Backend,
+    crypto, dialects,
+    endpoint::Endpoint,
+    exchange::Exchange,
+    facts::{EmulatedProvider, PkceSupport},
     fault::Fault,
     id_token::{self, Subject},
     page,
-    reply::Reply,
-    request::{Params, RecordedRequest},
-    server::{Call, Shared},
-    state::{Authorization, Consent, SignedIn, State, now},
-    table::{Endpoint, Pkce, Provider},
+    refusal::CallbackError,
+    reply::ServerReply,
+    request::{Pairs, RecordedRequest, SESSION_COOKIE},
+    state::{Allowed, Authorization, EmulatorState, PendingConsent, UserSession, now},
     user::User,
 };
 
-const SESSION_COOKIE: &str = "emulator_session";
-
-/// What a user allowed, for the dialect's last look at the callback.
-pub(crate) struct Allowed<'a> {
-    pub(crate) request: &'a Authorization,
-    /// After faults: without an address where the user shares none.
-    pub(crate) user: &'a User,
-    /// Whether the user has no other authorization of this application that is still good.
-    pub(crate) first: bool,
-}
-
-/// An error that the application is told in the callback (RFC 6749, section 4.1.2.1).
-pub(crate) struct CallbackError {
-    pub(crate) code: &'static str,
-    pub(crate) description: String,
-}
-
-impl CallbackError {
-    pub(crate) fn new(code: &'static str, description: impl Into<String>) -> Self {
-        Self { code, description: description.into() }
-    }
-}
-
 /// Shows the consent page, or refuses: on a page where the redirect URI cannot be trusted, else in the callback.
-pub(crate) fn show(call: &Call<'_>) -> Reply {
-    if call.request.method != Method::GET {
-        return Reply::method_not_allowed("GET");
+pub(crate) fn show(exchange: &Exchange<'_>) -> ServerReply {
+    if exchange.request.method != Method::GET {
+        return ServerReply::method_not_allowed("GET");
     }
-    let params = &call.request.query;
-    let (app, redirect_uri) = match trusted_client(call, params) {
+    let params = &exchange.request.query;
+    let (app, redirect_uri) = match trusted_client(exchange, params) {
         Ok(trusted) => trusted,
         Err(problem) => {
-            return Reply::html(
+            return ServerReply::html(
                 StatusCode::BAD_REQUEST,
-                page::problem(&call.provider.facts.display_name, &problem),
+                page::problem(&exchange.provider.facts.display_name, &problem),
             );
         }
     };
-    let scopes = match check(call, params, &app) {
+    let scopes = match check(exchange, params, &app) {
         Ok(scopes) => scopes,
         Err(error) => {
             let mut answer = vec![
@@ -65,13 +45,13 @@ pub(crate) fn show(call: &Call<'_>) -> Reply {
                 ("error_description".to_owned(), error.description),
             ];
             answer.extend(params.get("state").map(|state| ("state".to_owned(), state.to_owned())));
-            return send_back(call.provider, StatusCode::FOUND, params, &redirect_uri, &answer);
+            return send_back(exchange.provider, StatusCode::FOUND, params, &redirect_uri, &answer);
         }
     };
 
     let session = {
-        let mut state = call.shared.state();
-        match session(&call.request).filter(|id| state.sessions.contains_key(*id)) {
+        let mut state = exchange.backend.state();
+        match exchange.request.session().filter(|id| state.sessions.contains_key(*id)) {
             Some(session) => session.to_owned(),
             None => {
                 let session = crypto::random();
@@ -81,33 +61,33 @@ pub(crate) fn show(call: &Call<'_>) -> Reply {
         }
     };
     let request = Authorization {
-        sid: crypto::s256(&format!("{session} {}", call.provider.family)),
+        sid: crypto::s256(&format!("{session} {}", exchange.provider.family)),
         app,
         redirect_uri,
         scopes,
-        captures: call.captures.clone(),
+        captures: exchange.captures.clone(),
         params: params.clone(),
     };
     if params.get("prompt") == Some("none") {
-        let outcome = without_page(&call.shared.state(), call.provider, &session, &request);
+        let outcome = without_page(&exchange.backend.state(), exchange.provider, &session, &request);
         return match outcome {
             Ok((user, auth_time)) => {
-                allow(call.shared, call.provider, StatusCode::FOUND, request, user, auth_time)
+                allow(exchange.backend, exchange.provider, StatusCode::FOUND, request, user, auth_time)
             }
-            Err(error) => refuse(call.shared, call.provider, StatusCode::FOUND, &request, error),
+            Err(error) => refuse(exchange.backend, exchange.provider, StatusCode::FOUND, &request, error),
         };
     }
     let id = crypto::random();
-    let consent = Consent {
-        provider: call.provider.name.clone(),
+    let consent = PendingConsent {
+        provider: exchange.provider.name.clone(),
         session: session.clone(),
         csrf: crypto::random(),
         request,
     };
-    let mut state = call.shared.state();
-    let html = page::consent(call.provider, &id, &consent, &state.users);
+    let mut state = exchange.backend.state();
+    let html = page::consent(exchange.provider, &id, &consent, &state.users);
     state.consents.insert(id, consent);
-    Reply::html(StatusCode::OK, html)
+    ServerReply::html(StatusCode::OK, html)
         .with(header::SET_COOKIE, &format!("{SESSION_COOKIE}={session}; Path=/; HttpOnly; SameSite=Lax"))
         .with(header::CONTENT_SECURITY_POLICY, page::CONTENT_SECURITY_POLICY)
         .with(header::REFERRER_POLICY, "no-referrer")
@@ -115,22 +95,22 @@ pub(crate) fn show(call: &Call<'_>) -> Reply {
 }
 
 /// Takes the consent page's form and sends the browser back to the application.
-pub(crate) fn decide(shared: &Shared, request: &RecordedRequest) -> Reply {
+pub(crate) fn decide(backend: &Backend, request: &RecordedRequest) -> ServerReply {
     if request.method != Method::POST {
-        return Reply::method_not_allowed("POST");
+        return ServerReply::method_not_allowed("POST");
     }
     let field = |name| request.field(name).unwrap_or_default();
-    let mut state = shared.state();
+    let mut state = backend.state();
     let Some(consent) = state.consents.get(field("consent")) else {
         return refused("This page has been answered, or was never shown.");
     };
-    if session(request) != Some(&consent.session) {
+    if request.session() != Some(&consent.session) {
         return refused("The session cookie is missing or belongs to another browser.");
     }
     if field("csrf") != consent.csrf {
         return refused("The form does not come from the page.");
     }
-    let Some(provider) = shared.provider(&consent.provider) else {
+    let Some(provider) = backend.provider(&consent.provider) else {
         return refused("There is no such provider.");
     };
     let allowed = match field("decision") {
@@ -143,7 +123,8 @@ pub(crate) fn decide(shared: &Shared, request: &RecordedRequest) -> Reply {
         None if allowed => return refused("There is no such user."),
         None => User::default(),
     };
-    let Some(Consent { request: authorization, session, .. }) = state.consents.remove(field("consent"))
+    let Some(PendingConsent { request: authorization, session, .. }) =
+        state.consents.remove(field("consent"))
     else {
         return refused("This page has been answered.");
     };
@@ -154,27 +135,27 @@ pub(crate) fn decide(shared: &Shared, request: &RecordedRequest) -> Reply {
         _ => None,
     });
     if allowed && error.is_none() {
-        let signed_in = SignedIn { user: user.id.clone(), at: now() };
+        let signed_in = UserSession { user: user.id.clone(), at: now() };
         if let Some(session) = state.sessions.get_mut(&session) {
             session.insert(provider.family.clone(), signed_in);
         }
         drop(state);
-        return allow(shared, provider, StatusCode::SEE_OTHER, authorization, user, now());
+        return allow(backend, provider, StatusCode::SEE_OTHER, authorization, user, now());
     }
     drop(state);
     let denial = || {
-        let denial = crate::dialect::of(&provider.family).denial();
+        let denial = dialects::of(&provider.family).denial();
         denial.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     };
     let error = error.unwrap_or_else(denial);
-    refuse(shared, provider, StatusCode::SEE_OTHER, &authorization, error)
+    refuse(backend, provider, StatusCode::SEE_OTHER, &authorization, error)
 }
 
 /// Who signs in without being asked (`prompt=none`; OpenID Connect Core, section 3.1.2.6): who is signed in already and has
 /// allowed the application what it asks for.
 fn without_page(
-    state: &State,
-    provider: &Provider,
+    state: &EmulatorState,
+    provider: &EmulatedProvider,
     session: &str,
     request: &Authorization,
 ) -> Result<(User, i64), Vec<(String, String)>> {
@@ -194,72 +175,73 @@ fn without_page(
 
 /// Goes back with a code, and with an ID token where one was asked for.
 fn allow(
-    shared: &Shared,
-    provider: &Provider,
+    backend: &Backend,
+    provider: &EmulatedProvider,
     status: StatusCode,
     request: Authorization,
     user: User,
     auth_time: i64,
-) -> Reply {
+) -> ServerReply {
     let (first, code, grant) = {
-        let mut state = shared.state();
+        let mut state = backend.state();
         let first = state.is_first(provider, &user, &request.app);
         let (code, grant) = state.grant(provider, user, request, auth_time);
         (first, code, grant)
     };
+    let dialect = dialects::of(&provider.family);
     let mut answer = vec![("code".to_owned(), code.clone())];
     if wants_id_token(&grant.request.params) {
-        let subject = Subject { grant: &grant, access_token: None, code: Some(&code), first: true };
-        match id_token::id_token(shared, provider, Endpoint::Authorize, &subject) {
+        let subject = Subject { dialect, grant: &grant, access_token: None, code: Some(&code), first: true };
+        match id_token::id_token(backend, provider, Endpoint::Authorize, &subject) {
             Ok(token) => answer.push(("id_token".to_owned(), token)),
             Err(error) => return refused(&format!("The emulator cannot sign: {error}")),
         }
     }
-    add_context(shared, provider, &grant.request, &mut answer);
+    add_context(backend, provider, &grant.request, &mut answer);
     let email = grant.user.email.clone();
-    let email = email.filter(|_| !shared.state().has_fault(&provider.family, &Fault::NoEmail));
+    let email = email.filter(|_| !backend.state().has_fault(&provider.family, &Fault::NoEmail));
     let user = User { email, ..grant.user.clone() };
     let allowed = Allowed { request: &grant.request, user: &user, first };
-    crate::dialect::of(&provider.family).callback(&allowed, &mut answer);
-    go_back(shared, provider, status, &grant.request, answer)
+    dialect.callback(&allowed, &mut answer);
+    go_back(backend, provider, status, &grant.request, answer)
 }
 
 /// Goes back with an error.
 fn refuse(
-    shared: &Shared,
-    provider: &Provider,
+    backend: &Backend,
+    provider: &EmulatedProvider,
     status: StatusCode,
     request: &Authorization,
     mut answer: Vec<(String, String)>,
-) -> Reply {
-    add_context(shared, provider, request, &mut answer);
-    go_back(shared, provider, status, request, answer)
+) -> ServerReply {
+    add_context(backend, provider, request, &mut answer);
+    go_back(backend, provider, status, request, answer)
 }
 
 /// Adds the state, and the issuer where the provider sends it (RFC 9207).
 fn add_context(
-    shared: &Shared,
-    provider: &Provider,
+    backend: &Backend,
+    provider: &EmulatedProvider,
     request: &Authorization,
     answer: &mut Vec<(String, String)>,
 ) {
-    let wrong = shared.state().has_fault(&provider.family, &Fault::WrongState);
+    let wrong = backend.state().has_fault(&provider.family, &Fault::WrongState);
     let state = if wrong { Some(crypto::random()) } else { request.params.get("state").map(str::to_owned) };
     answer.extend(state.map(|state| ("state".to_owned(), state)));
     if provider.facts.emulator.iss_parameter {
-        answer.push(("iss".to_owned(), id_token::issuer(shared, provider, &request.captures)));
+        answer.push(("iss".to_owned(), id_token::issuer(backend, provider, &request.captures)));
     }
 }
 
 /// Sends the browser back after the faults of callbacks.
 fn go_back(
-    shared: &Shared,
-    provider: &Provider,
+    backend: &Backend,
+    provider: &EmulatedProvider,
     status: StatusCode,
     request: &Authorization,
     mut answer: Vec<(String, String)>,
-) -> Reply {
-    let faults = shared.state().faults(&provider.family, Endpoint::Authorize);
+) -> ServerReply {
+    let faults = backend.state().faults(&provider.family, Endpoint::Authorize);
     for fault in faults {
         if let Fault::Callback(name, value) = fault {
             answer.retain(|(other, _)| *other != name);
@@ -270,48 +252,48 @@ fn go_back(
 }
 
 /// Whether the callback is to bring an ID token (OpenID Connect Core, section 3.3.2.1).
-fn wants_id_token(params: &Params) -> bool {
+fn wants_id_token(params: &Pairs) -> bool {
     params.get("response_type").is_some_and(|types| types.split(' ').any(|one| one == "id_token"))
 }
 
 /// Sends the browser to the application in the way that was asked for: in the URL, or by a form that it posts (OAuth 2.0
 /// Form Post Response Mode).
 fn send_back(
-    provider: &Provider,
+    provider: &EmulatedProvider,
     status: StatusCode,
-    params: &Params,
+    params: &Pairs,
     redirect_uri: &str,
     answer: &[(String, String)],
-) -> Reply {
+) -> ServerReply {
     let default = if wants_id_token(params) { "fragment" } else { "query" };
     let mode = params.get("response_mode").filter(|mode| provider.response_modes().contains(mode));
     let mode = mode.unwrap_or(default);
     if mode == "form_post" {
-        Reply::html(StatusCode::OK, page::form_post(&provider.facts.display_name, redirect_uri, answer))
+        ServerReply::html(StatusCode::OK, page::form_post(&provider.facts.display_name, redirect_uri, answer))
             .with(header::CONTENT_SECURITY_POLICY, page::CONTENT_SECURITY_POLICY)
             // Not no-referrer, under which the browser would send `Origin: null` with the form.
             .with(header::REFERRER_POLICY, "strict-origin")
     } else {
         let fragment = mode == "fragment";
-        Reply::redirect(status, &callback(redirect_uri, fragment, answer))
+        ServerReply::redirect(status, &callback(redirect_uri, fragment, answer))
             .with(header::REFERRER_POLICY, "no-referrer")
     }
 }
 
-fn refused(why: &str) -> Reply {
-    Reply::html(StatusCode::BAD_REQUEST, page::problem("OAuth emulator", why))
+fn refused(why: &str) -> ServerReply {
+    ServerReply::html(StatusCode::BAD_REQUEST, page::problem("OAuth emulator", why))
 }
 
 /// The application and its redirect URI; while these are in doubt nobody may be sent there.
-fn trusted_client(call: &Call<'_>, params: &Params) -> Result<(App, String), String> {
+fn trusted_client(exchange: &Exchange<'_>, params: &Pairs) -> Result<(App, String), String> {
     if let Some(name) = params.duplicate() {
         return Err(format!("The parameter {name} occurs twice (RFC 6749, section 3.1)."));
     }
     let client_id = params.get("client_id").ok_or("The parameter client_id is missing.")?;
-    let app = call
-        .shared
+    let app = exchange
+        .backend
         .state()
-        .app(&call.provider.family, client_id)
+        .app(&exchange.provider.family, client_id)
         .ok_or_else(|| format!("No application {client_id:?} is registered here."))?;
     let redirect_uri = params.get("redirect_uri").ok_or("The parameter redirect_uri is missing.")?;
     let parsed = Url::parse(redirect_uri).map_err(|_| format!("{redirect_uri:?} is not an absolute URI."))?;
@@ -321,15 +303,15 @@ fn trusted_client(call: &Call<'_>, params: &Params) -> Result<(App, String), Str
     if !app.allows_redirect(redirect_uri) {
         return Err(format!("{redirect_uri:?} is not registered for this application."));
     }
-    call.dialect().check_redirect_uri(&parsed)?;
+    exchange.dialect.check_redirect_uri(&parsed)?;
     Ok((app, redirect_uri.to_owned()))
 }
 
 /// The remaining checks; returns the scopes that were asked for.
-fn check(call: &Call<'_>, params: &Params, app: &App) -> Result<Vec<String>, CallbackError> {
-    let facts = &call.provider.facts;
+fn check(exchange: &Exchange<'_>, params: &Pairs, app: &App) -> Result<Vec<String>, CallbackError> {
+    let facts = &exchange.provider.facts;
     let invalid = |description: String| CallbackError::new("invalid_request", description);
-    let response_types = call.provider.response_types();
+    let response_types = exchange.provider.response_types();
     match params.get("response_type") {
         // The order of the words means nothing (OAuth 2.0 Multiple Response Types, section 3).
         Some(asked) if response_types.iter().any(|known| words(known) == words(asked)) => {}
@@ -358,21 +340,21 @@ fn check(call: &Call<'_>, params: &Params, app: &App) -> Result<Vec<String>, Cal
     if let Some(missing) = facts.emulator.required.iter().find(|name| params.get(name).is_none()) {
         return Err(invalid(format!("{missing} is missing, which this provider requires")));
     }
-    let modes = call.provider.response_modes();
+    let modes = exchange.provider.response_modes();
     if params.get("response_mode").is_some_and(|mode| !modes.contains(&mode)) {
         return Err(invalid(format!("response_mode can be {} here", modes.join(" or "))));
     }
     if params.iter().any(|(name, _)| name == "client_secret") {
         return Err(invalid("client_secret has no place in a URL".to_owned()));
     }
-    let scopes = scopes(call.provider, params.get("scope"))?;
-    check_challenge(call.provider, params, app)?;
-    call.dialect().check_authorize(call, &scopes)?;
+    let scopes = scopes(exchange.provider, params.get("scope"))?;
+    check_challenge(exchange.provider, params, app)?;
+    exchange.dialect.check_authorize(exchange, &scopes)?;
     Ok(scopes)
 }
 
 /// Splits the scope parameter at the provider's separator; the other one within a scope means a client joined them wrongly.
-fn scopes(provider: &Provider, scope: Option<&str>) -> Result<Vec<String>, CallbackError> {
+fn scopes(provider: &EmulatedProvider, scope: Option<&str>) -> Result<Vec<String>, CallbackError> {
     let facts = &provider.facts;
     let Some(scope) = scope else { return Ok(facts.emulator.scopes_if_none.clone()) };
     let separator = facts.scope_separator.as_str();
@@ -388,9 +370,9 @@ fn scopes(provider: &Provider, scope: Option<&str>) -> Result<Vec<String>, Callb
 }
 
 /// RFC 7636, section 4.3, with `plain` only where the table allows it.
-fn check_challenge(provider: &Provider, params: &Params, app: &App) -> Result<(), CallbackError> {
+fn check_challenge(provider: &EmulatedProvider, params: &Pairs, app: &App) -> Result<(), CallbackError> {
     let pkce = provider.facts.pkce;
-    if pkce == Pkce::None {
+    if pkce == PkceSupport::None {
         return Ok(());
     }
     let invalid = |description: &str| Err(CallbackError::new("invalid_request", description));
@@ -398,7 +380,7 @@ fn check_challenge(provider: &Provider, params: &Params, app: &App) -> Result<()
     let Some(challenge) = params.get("code_challenge") else {
         return match method {
             Some(_) => invalid("code_challenge_method without code_challenge"),
-            None if pkce == Pkce::Required => invalid("code_challenge is required"),
+            None if pkce == PkceSupport::Required => invalid("code_challenge is required"),
             None if app.client_secret.is_none() => {
                 invalid("a public client needs a code_challenge (RFC 9700)")
             }
@@ -410,7 +392,7 @@ fn check_challenge(provider: &Provider, params: &Params, app: &App) -> Result<()
         Some("S256") if unreserved && challenge.len() == 43 => Ok(()),
         Some("S256") => invalid("an S256 code_challenge has 43 base64url characters"),
         Some("plain") | None
-            if pkce == Pkce::Plain && unreserved && (43..=128).contains(&challenge.len()) =>
+            if pkce == PkceSupport::Plain && unreserved && (43..=128).contains(&challenge.len()) =>
         {
             Ok(())
         }
@@ -423,15 +405,6 @@ fn words(text: &str) -> Vec<&str> {
     let mut words: Vec<&str> = text.split(' ').collect();
     words.sort_unstable();
     words
-}
-
-/// The browser's session at the emulator.
-pub(crate) fn session(request: &RecordedRequest) -> Option<&str> {
-    let cookies = request.header("cookie")?.split(';').map(str::trim);
-    cookies
-        .filter_map(|cookie| cookie.split_once('='))
-        .find(|(name, _)| *name == SESSION_COOKIE)
-        .map(|(_, id)| id)
 }
 
 /// The redirect URI, byte for byte, with the answer appended to its query or as its fragment.

@@ -8,7 +8,7 @@ use oauth_core::{
     reqwest_client,
 };
 
-use crate::{emulator::Emulator, server::CONSENT_PATH};
+use crate::{emulator::Emulator, page::CONSENT_PATH};
 
 /// What the user does on the consent page.
 #[derive(Clone, Debug, PartialEq, Eq)]

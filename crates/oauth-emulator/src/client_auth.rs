@@ -4,25 +4,29 @@ use jsonwebtoken::{AlgorithmFamily, DecodingKey, Validation, jwk::JwkSet};
 use serde_json::{Map, Value};
 
 use crate::{
-    app::{App, ClientAuth},
-    reply::{Reason, Refusal},
-    request::{Params, form_decode},
-    server::Call,
+    app::{App, ClientAuthMethod},
+    exchange::Exchange,
+    refusal::{ProtocolError, Reason},
+    request::{Pairs, form_decode},
 };
 
 /// The only kind of assertion that is known here (RFC 7523, section 2.2).
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// The application that sent the request, authenticated in exactly one way that it may use.
-pub(crate) fn authenticate(call: &Call<'_>, form: &Params, accepted: &[ClientAuth]) -> Result<App, Refusal> {
+pub(crate) fn authenticate(
+    exchange: &Exchange<'_>,
+    form: &Pairs,
+    accepted: &[ClientAuthMethod],
+) -> Result<App, ProtocolError> {
     let unknown = || Reason::Client.because("client authentication failed");
-    if call.request.query.get("client_secret").is_some() {
+    if exchange.request.query.get("client_secret").is_some() {
         return Err(Reason::Request.because("client_secret has no place in a URL (RFC 6749, section 2.3.1)"));
     }
     if let Some(assertion) = form.get("client_assertion") {
-        return by_assertion(call, form, accepted, assertion);
+        return by_assertion(exchange, form, accepted, assertion);
     }
-    let (method, id, secret) = match (call.request.basic(), form.get("client_secret")) {
+    let (method, id, secret) = match (exchange.request.basic(), form.get("client_secret")) {
         (Some(_), Some(_)) => {
             return Err(Reason::Request.because("the client authenticates in more than one way"));
         }
@@ -32,36 +36,37 @@ pub(crate) fn authenticate(call: &Call<'_>, form: &Params, accepted: &[ClientAut
             if form.get("client_id").is_some_and(|other| other != id) {
                 return Err(Reason::Request.because("client_id differs from that of the Basic credentials"));
             }
-            (ClientAuth::Basic, id, form_decode(&secret))
+            (ClientAuthMethod::Basic, id, form_decode(&secret))
         }
         (None, secret) => {
             let id =
                 form.get("client_id").ok_or_else(|| Reason::Client.because("no client authentication"))?;
-            let method = if secret.is_some() { ClientAuth::Post } else { ClientAuth::None };
+            let method = if secret.is_some() { ClientAuthMethod::Post } else { ClientAuthMethod::None };
             (method, id.to_owned(), secret.unwrap_or_default().to_owned())
         }
     };
-    let app = call.shared.state().app(&call.provider.family, &id).ok_or_else(unknown)?;
+    let app = exchange.backend.state().app(&exchange.provider.family, &id).ok_or_else(unknown)?;
     let accepted = if app.client_auth.is_empty() { accepted } else { &app.client_auth };
     // An application without a secret may still have to name itself by Basic with an empty password (Reddit).
-    let public_by_basic =
-        app.client_secret.is_none() && method == ClientAuth::Basic && accepted.contains(&ClientAuth::None);
+    let public_by_basic = app.client_secret.is_none()
+        && method == ClientAuthMethod::Basic
+        && accepted.contains(&ClientAuthMethod::None);
     if !accepted.contains(&method) && !public_by_basic {
         return Err(not_accepted(method, accepted));
     }
-    call.dialect().check_secret(call, &app, &secret).map_err(|why| Reason::Client.because(why))?;
+    exchange.dialect.check_secret(exchange, &app, &secret).map_err(|why| Reason::Client.because(why))?;
     Ok(app)
 }
 
 /// The application that signed an assertion with its registered key, for this endpoint and for now (RFC 7523, section 3).
 fn by_assertion(
-    call: &Call<'_>,
-    form: &Params,
-    accepted: &[ClientAuth],
+    exchange: &Exchange<'_>,
+    form: &Pairs,
+    accepted: &[ClientAuthMethod],
     assertion: &str,
-) -> Result<App, Refusal> {
+) -> Result<App, ProtocolError> {
     let refuse = |why: &str| Reason::Client.because(format!("the client assertion {why}"));
-    if call.request.basic().is_some() || form.get("client_secret").is_some() {
+    if exchange.request.basic().is_some() || form.get("client_secret").is_some() {
         return Err(Reason::Request.because("the client authenticates in more than one way"));
     }
     if form.get("client_assertion_type") != Some(ASSERTION_TYPE) {
@@ -70,11 +75,11 @@ fn by_assertion(
     let unverified = jsonwebtoken::dangerous::insecure_decode::<Map<String, Value>>(assertion);
     let unverified = unverified.map_err(|_| refuse("is no JWT"))?;
     let id = unverified.claims.get("sub").and_then(Value::as_str).ok_or_else(|| refuse("has no sub"))?;
-    let app = call.shared.state().app(&call.provider.family, id);
+    let app = exchange.backend.state().app(&exchange.provider.family, id);
     let app = app.ok_or_else(|| refuse("names no application that is registered here"))?;
     let accepted = if app.client_auth.is_empty() { accepted } else { &app.client_auth };
-    if !accepted.contains(&ClientAuth::PrivateKeyJwt) {
-        return Err(not_accepted(ClientAuth::PrivateKeyJwt, accepted));
+    if !accepted.contains(&ClientAuthMethod::PrivateKeyJwt) {
+        return Err(not_accepted(ClientAuthMethod::PrivateKeyJwt, accepted));
     }
     let set: JwkSet = app
         .jwks
@@ -94,26 +99,26 @@ fn by_assertion(
     validation.set_required_spec_claims(&["iss", "sub", "aud", "exp"]);
     validation.set_issuer(&[id]);
     validation.sub = Some(id.to_owned());
-    let issuer = call.provider.issuer(&call.captures);
-    let token = call.provider.url(call.provider.facts.token_url.as_ref(), &call.captures);
-    validation.set_audience(&[token.unwrap_or_default(), issuer, call.request.endpoint().to_owned()]);
+    let issuer = exchange.provider.issuer(&exchange.captures);
+    let token = exchange.provider.url(exchange.provider.facts.token_url.as_ref(), &exchange.captures);
+    validation.set_audience(&[token.unwrap_or_default(), issuer, exchange.request.endpoint().to_owned()]);
     let token = jsonwebtoken::decode::<Map<String, Value>>(assertion, &key, &validation)
         .map_err(|error| refuse(&format!("does not hold: {error}")))?;
     match token.claims.get("jti").and_then(Value::as_str) {
-        Some(jti) if call.shared.state().spend_jti(jti) => Ok(app),
+        Some(jti) if exchange.backend.state().spend_jti(jti) => Ok(app),
         Some(_) => Err(refuse("was used before (its jti is known)")),
         None => Err(refuse("has no jti")),
     }
 }
 
-fn not_accepted(method: ClientAuth, accepted: &[ClientAuth]) -> Refusal {
+fn not_accepted(method: ClientAuthMethod, accepted: &[ClientAuthMethod]) -> ProtocolError {
     let names: Vec<_> = accepted.iter().map(|method| method.name()).collect();
     Reason::Client.because(format!("{} is not accepted here; use {}", method.name(), names.join(" or ")))
 }
 
 /// What every request to a token endpoint or one like it must be: a form, each parameter once.
-pub(crate) fn form<'a>(call: &'a Call<'_>) -> Result<&'a Params, Refusal> {
-    let form = call.request.form.as_ref().ok_or_else(|| {
+pub(crate) fn form<'a>(exchange: &'a Exchange<'_>) -> Result<&'a Pairs, ProtocolError> {
+    let form = exchange.request.form.as_ref().ok_or_else(|| {
         Reason::Request.because("the content type must be application/x-www-form-urlencoded")
     })?;
     match form.duplicate() {

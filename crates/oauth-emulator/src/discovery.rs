@@ -4,23 +4,23 @@ use http::{Method, StatusCode, header};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    app::ClientAuth, fault::Fault, id_token, keys, reply::Reply, server::Call, signing_alg::SigningAlg,
-    table::Pkce, urls,
+    app::ClientAuthMethod, exchange::Exchange, facts::PkceSupport, fault::Fault, id_token, keys,
+    reply::ServerReply, signing_alg::SigningAlg, urls,
 };
 
 /// How long a document may be kept. The providers say between some minutes and a day.
 const FRESH: &str = "public, max-age=3600";
 
 /// The metadata document, with the provider's real issuer and URLs.
-pub(crate) fn metadata(call: &Call<'_>) -> Reply {
-    if call.request.method != Method::GET {
-        return Reply::method_not_allowed("GET");
+pub(crate) fn metadata(exchange: &Exchange<'_>) -> ServerReply {
+    if exchange.request.method != Method::GET {
+        return ServerReply::method_not_allowed("GET");
     }
-    let provider = call.provider;
+    let provider = exchange.provider;
     let facts = &provider.facts;
     let manners = &facts.emulator;
-    let url = |template: &Option<String>| provider.url(template.as_ref(), &call.captures);
-    let names = |methods: &[ClientAuth]| methods.iter().map(|method| method.name()).collect::<Vec<_>>();
+    let url = |template: &Option<String>| provider.url(template.as_ref(), &exchange.captures);
+    let names = |methods: &[ClientAuthMethod]| methods.iter().map(|method| method.name()).collect::<Vec<_>>();
 
     let mut document = Map::new();
     let mut add = |name: &str, value: Value| {
@@ -28,7 +28,7 @@ pub(crate) fn metadata(call: &Call<'_>) -> Reply {
             document.insert(name.to_owned(), value);
         }
     };
-    add("issuer", json!(provider.issuer(&call.captures)));
+    add("issuer", json!(provider.issuer(&exchange.captures)));
     add("authorization_endpoint", json!(url(&facts.authorize_url)));
     add("token_endpoint", json!(url(&facts.token_url)));
     add("revocation_endpoint", json!(url(&facts.revoke_url)));
@@ -46,9 +46,9 @@ pub(crate) fn metadata(call: &Call<'_>) -> Reply {
         add("revocation_endpoint_auth_methods_supported", json!(names(&provider.revoke_auth())));
     }
     match facts.pkce {
-        Pkce::S256 | Pkce::Required => add("code_challenge_methods_supported", json!(["S256"])),
-        Pkce::Plain => add("code_challenge_methods_supported", json!(["plain", "S256"])),
-        Pkce::None | Pkce::Unknown => {}
+        PkceSupport::S256 | PkceSupport::Required => add("code_challenge_methods_supported", json!(["S256"])),
+        PkceSupport::Plain => add("code_challenge_methods_supported", json!(["plain", "S256"])),
+        PkceSupport::None | PkceSupport::Unknown => {}
     }
     if manners.iss_parameter {
         add("authorization_response_iss_parameter_supported", json!(true));
@@ -77,31 +77,31 @@ pub(crate) fn metadata(call: &Call<'_>) -> Reply {
     }
     for (name, template) in &manners.metadata {
         let value = match template {
-            Value::String(template) => json!(urls::expand(template, &call.captures)),
+            Value::String(template) => json!(urls::expand(template, &exchange.captures)),
             other => other.clone(),
         };
         add(name, value);
     }
-    call.dialect().metadata(call, &mut document);
-    Reply::ok(&Value::Object(document)).with(header::CACHE_CONTROL, FRESH)
+    exchange.dialect.metadata(exchange, &mut document);
+    ServerReply::ok(&Value::Object(document)).with(header::CACHE_CONTROL, FRESH)
 }
 
 /// The provider's public keys: those that sign, and those that did so before the last rotation.
-pub(crate) fn jwks(call: &Call<'_>) -> Reply {
-    if call.request.method != Method::GET {
-        return Reply::method_not_allowed("GET");
+pub(crate) fn jwks(exchange: &Exchange<'_>) -> ServerReply {
+    if exchange.request.method != Method::GET {
+        return ServerReply::method_not_allowed("GET");
     }
-    let algs = id_token::algs_in_use(call.shared, call.provider);
-    let published = call.shared.keys().public(&call.provider.family, &algs);
-    let with_decoys = published.and_then(|keys| match call.has_fault(&Fault::DecoyKeys) {
+    let algs = id_token::algs_in_use(exchange.backend, exchange.provider);
+    let published = exchange.backend.keys().public(&exchange.provider.family, &algs);
+    let with_decoys = published.and_then(|keys| match exchange.has_fault(&Fault::DecoyKeys) {
         true => keys::with_decoys(keys),
         false => Ok(keys),
     });
     match with_decoys {
         Ok(mut keys) => {
-            call.dialect().jwks(call, &mut keys);
-            Reply::ok(&json!({"keys": keys})).with(header::CACHE_CONTROL, FRESH)
+            exchange.dialect.jwks(exchange, &mut keys);
+            ServerReply::ok(&json!({"keys": keys})).with(header::CACHE_CONTROL, FRESH)
         }
-        Err(error) => Reply::text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+        Err(error) => ServerReply::text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
     }
 }

@@ -7,21 +7,23 @@ use tokio::{net::TcpListener, sync::oneshot};
 use crate::{
     app::App,
     apple_key::AppleKey,
+    backend::{Backend, UnknownProvider},
     crypto,
+    endpoint::Endpoint,
+    facts::{self, EmulatedProvider},
     fault::Fault,
     id_token,
     keys::KeyRing,
     request::RecordedRequest,
-    server::{self, Shared},
-    state::{ActiveFault, State, now},
-    table::{self, Endpoint, Provider},
+    server,
+    state::{ActiveFault, EmulatorState, now},
     user::User,
 };
 
 /// A running emulator. Clones share it; the server stops when the last one is dropped.
 #[derive(Clone)]
 pub struct Emulator {
-    shared: Arc<Shared>,
+    backend: Arc<Backend>,
     _running: Arc<Running>,
 }
 
@@ -35,16 +37,6 @@ impl Drop for Running {
             let _ = stop.send(());
         }
     }
-}
-
-/// No provider of that name is in the emulator's table.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no provider {name:?}; the emulator plays {}", known.join(", "))]
-pub struct UnknownProvider {
-    /// The name that was asked for.
-    pub name: String,
-    /// The names that exist.
-    pub known: Vec<String>,
 }
 
 impl Emulator {
@@ -64,7 +56,7 @@ impl Emulator {
 
     /// Where it listens: `http://127.0.0.1:PORT`, without a slash at the end.
     pub fn origin(&self) -> &str {
-        &self.shared.origin
+        &self.backend.origin
     }
 
     /// Where the emulator serves a provider's real URL: `https://HOST/PATH?QUERY` is at `{origin}/HOST/PATH?QUERY`. A URL
@@ -78,7 +70,7 @@ impl Emulator {
 
     /// The names of the providers that it plays.
     pub fn providers(&self) -> Vec<&'static str> {
-        self.shared
+        self.backend
             .providers
             .iter()
             .filter(|provider| provider.name == provider.family)
@@ -92,13 +84,13 @@ impl Emulator {
     ///
     /// If there is no such provider.
     pub fn apps(&self, provider: &str) -> Result<Vec<App>, UnknownProvider> {
-        self.shared.known(provider)?;
-        Ok(self.shared.state().apps(provider))
+        self.backend.known(provider)?;
+        Ok(self.backend.state().apps(provider))
     }
 
     /// What the applications at Apple sign their client secrets with. Each emulator makes its own.
     pub fn apple_key(&self) -> AppleKey {
-        self.shared.apple_key.clone()
+        self.backend.apple_key.clone()
     }
 
     /// Switches a fault on for all endpoints of a provider that it concerns, until [`clear_faults`](Self::clear_faults).
@@ -125,25 +117,25 @@ impl Emulator {
         endpoint: Option<Endpoint>,
         fault: Fault,
     ) -> Result<(), UnknownProvider> {
-        self.shared.known(provider)?;
-        self.shared.state().faults.push(ActiveFault { provider: provider.to_owned(), endpoint, fault });
+        self.backend.known(provider)?;
+        self.backend.state().faults.push(ActiveFault { provider: provider.to_owned(), endpoint, fault });
         Ok(())
     }
 
     /// Switches all faults off.
     pub fn clear_faults(&self) {
-        self.shared.state().faults.clear();
+        self.backend.state().faults.clear();
     }
 
     /// Replaces the signing keys of all providers. Key sets go on holding the keys before, until the next rotation or
     /// [`drop_previous_keys`](Self::drop_previous_keys).
     pub fn rotate_keys(&self) {
-        self.shared.keys().rotate_all();
+        self.backend.keys().rotate_all();
     }
 
     /// Takes the keys that sign no more out of all key sets.
     pub fn drop_previous_keys(&self) {
-        self.shared.keys().drop_previous();
+        self.backend.keys().drop_previous();
     }
 
     /// A JWT with these claims, signed with a provider's key as for its first application: whatever the provider could sign,
@@ -154,7 +146,7 @@ impl Emulator {
     ///
     /// [`io::ErrorKind::InvalidInput`] if there is no such provider or the claims are no object.
     pub fn sign_jwt(&self, provider: &str, typ: Option<&str>, claims: Value) -> io::Result<String> {
-        let app = self.shared.state().apps(provider).into_iter().next().unwrap_or_default();
+        let app = self.backend.state().apps(provider).into_iter().next().unwrap_or_default();
         self.sign(provider, Endpoint::Other, &app, typ, claims)
     }
 
@@ -172,11 +164,11 @@ impl Emulator {
         sub: Option<&str>,
         sid: Option<&str>,
     ) -> io::Result<String> {
-        let app = self.shared.state().app(provider, client_id).ok_or_else(|| {
+        let app = self.backend.state().app(provider, client_id).ok_or_else(|| {
             io::Error::new(io::ErrorKind::InvalidInput, format!("no application {client_id:?} at {provider}"))
         })?;
         // That of the tenant where the application was last.
-        let captures = self.shared.state().captures(provider, client_id);
+        let captures = self.backend.state().captures(provider, client_id);
         let issuer = self.entry(provider)?.issuer(&captures);
         let now = now();
         let mut claims = json!({
@@ -207,19 +199,19 @@ impl Emulator {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "the claims are no JSON object"));
         };
         let entry = self.entry(provider)?;
-        let alg = id_token::alg(&self.shared, entry, endpoint, app.id_token_signed_response_alg);
-        id_token::sign(&self.shared, entry, endpoint, app, alg, typ, claims).map_err(io::Error::other)
+        let alg = id_token::alg(&self.backend, entry, endpoint, app.id_token_signed_response_alg);
+        id_token::sign(&self.backend, entry, endpoint, app, alg, typ, claims).map_err(io::Error::other)
     }
 
-    fn entry(&self, provider: &str) -> io::Result<&'static Provider> {
-        self.shared.known(provider).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-        self.shared.provider(provider).ok_or_else(|| io::ErrorKind::InvalidInput.into())
+    fn entry(&self, provider: &str) -> io::Result<&'static EmulatedProvider> {
+        self.backend.known(provider).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        self.backend.provider(provider).ok_or_else(|| io::ErrorKind::InvalidInput.into())
     }
 
     /// The requests to the providers so far, refused ones too, in their order. What the consent page's form sends is not
     /// among them.
     pub fn requests(&self) -> Vec<RecordedRequest> {
-        self.shared.state().requests.clone()
+        self.backend.state().requests.clone()
     }
 
     /// How many requests came to the URLs of one endpoint of a provider, refused ones too. Endpoints that share a URL, as
@@ -229,8 +221,8 @@ impl Emulator {
     ///
     /// If there is no such provider.
     pub fn count_requests(&self, provider: &str, endpoint: Endpoint) -> Result<usize, UnknownProvider> {
-        self.shared.known(provider)?;
-        let routes = self.shared.providers.iter().filter(|known| known.family == provider);
+        self.backend.known(provider)?;
+        let routes = self.backend.providers.iter().filter(|known| known.family == provider);
         let patterns: Vec<_> = routes
             .flat_map(|provider| &provider.routes)
             .filter(|route| route.endpoints.contains(&endpoint))
@@ -239,7 +231,7 @@ impl Emulator {
         let is_at = |request: &&RecordedRequest| {
             patterns.iter().any(|pattern| pattern.matches(request.endpoint()).is_some())
         };
-        Ok(self.shared.state().requests.iter().filter(is_at).count())
+        Ok(self.backend.state().requests.iter().filter(is_at).count())
     }
 
     /// The tokens of a sign-in that took place without a browser: the first user allowed the first application all that it
@@ -249,9 +241,9 @@ impl Emulator {
     ///
     /// If there is no such provider.
     pub fn sign_in(&self, provider: &str) -> Result<OAuth2Token, UnknownProvider> {
-        self.shared.known(provider)?;
+        self.backend.known(provider)?;
         let issued =
-            self.shared.provider(provider).and_then(|provider| self.shared.state().sign_in(provider));
+            self.backend.provider(provider).and_then(|provider| self.backend.state().sign_in(provider));
         let fields = issued.map(|issued| {
             json!({
                 "access_token": issued.access_token,
@@ -267,7 +259,7 @@ impl Emulator {
 
     /// Forgets the requests so far.
     pub fn clear_requests(&self) {
-        self.shared.state().requests.clear();
+        self.backend.state().requests.clear();
     }
 }
 
@@ -329,29 +321,29 @@ impl Builder {
     /// ([`io::ErrorKind::InvalidInput`]).
     pub async fn start(self) -> io::Result<Emulator> {
         let providers =
-            table::providers().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+            facts::providers().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         let apple_key = AppleKey::make().map_err(io::Error::other)?;
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let origin = format!("http://{}", listener.local_addr()?);
         let users = if self.users.is_empty() { vec![User::default()] } else { self.users };
-        let mut state = State::default();
+        let mut state = EmulatorState::default();
         state.registered.clone_from(&self.apps);
         state.users = users;
         state.rotate_refresh_tokens = self.rotate_refresh_tokens;
         state.refresh_token_grace = self.refresh_token_grace;
         state.access_token_lifetime = self.access_token_lifetime;
-        let shared = Arc::new(Shared::new(origin, providers, apple_key, state, KeyRing::default()));
+        let backend = Arc::new(Backend::new(origin, providers, apple_key, state, KeyRing::default()));
         for provider in self.apps.keys() {
-            shared.known(provider).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+            backend.known(provider).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         }
 
         let (stop, stopped) = oneshot::channel();
         let server =
-            axum::serve(listener, server::router(Arc::clone(&shared))).with_graceful_shutdown(async {
+            axum::serve(listener, server::router(Arc::clone(&backend))).with_graceful_shutdown(async {
                 // Either a message or the sender's end: both mean stop.
                 let _ = stopped.await;
             });
         tokio::spawn(server.into_future());
-        Ok(Emulator { shared, _running: Arc::new(Running(Some(stop))) })
+        Ok(Emulator { backend, _running: Arc::new(Running(Some(stop))) })
     }
 }

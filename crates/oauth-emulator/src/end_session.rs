@@ -3,55 +3,37 @@
 use http::{Method, StatusCode};
 use url::Url;
 
-use crate::{app::App, page, reply::Reply, request::Params, server::Call};
-
-/// What a logout asks for.
-#[derive(Debug, Default)]
-pub(crate) struct Logout {
-    pub(crate) id_token_hint: Option<String>,
-    pub(crate) client_id: Option<String>,
-    pub(crate) redirect_uri: Option<String>,
-    pub(crate) state: Option<String>,
-}
-
-impl Logout {
-    pub(crate) fn standard(params: &Params) -> Self {
-        let text = |name| params.get(name).map(str::to_owned);
-        Self {
-            id_token_hint: text("id_token_hint"),
-            client_id: text("client_id"),
-            redirect_uri: text("post_logout_redirect_uri"),
-            state: text("state"),
-        }
-    }
-}
+use crate::{app::App, exchange::Exchange, page, reply::ServerReply, request::Pairs};
 
 /// Ends the browser's session, and sends it back to the application if that is known and has registered the place. A real
 /// provider may ask the user first; the emulator takes the user's yes for granted.
-pub(crate) fn answer(call: &Call<'_>) -> Reply {
-    let params = match (call.request.method.clone(), &call.request.form) {
-        (Method::GET, _) => &call.request.query,
+pub(crate) fn answer(exchange: &Exchange<'_>) -> ServerReply {
+    let params = match (exchange.request.method.clone(), &exchange.request.form) {
+        (Method::GET, _) => &exchange.request.query,
         (Method::POST, Some(form)) => form,
-        _ => return Reply::method_not_allowed("GET, POST"),
+        _ => return ServerReply::method_not_allowed("GET, POST"),
     };
-    match end(call, params) {
-        Ok(Some(url)) => Reply::redirect(StatusCode::FOUND, &url),
-        Ok(None) => Reply::html(StatusCode::OK, page::signed_out(&call.provider.facts.display_name)),
-        Err(why) => {
-            Reply::html(StatusCode::BAD_REQUEST, page::problem(&call.provider.facts.display_name, &why))
+    match end(exchange, params) {
+        Ok(Some(url)) => ServerReply::redirect(StatusCode::FOUND, &url),
+        Ok(None) => {
+            ServerReply::html(StatusCode::OK, page::signed_out(&exchange.provider.facts.display_name))
         }
+        Err(why) => ServerReply::html(
+            StatusCode::BAD_REQUEST,
+            page::problem(&exchange.provider.facts.display_name, &why),
+        ),
     }
 }
 
-fn end(call: &Call<'_>, params: &Params) -> Result<Option<String>, String> {
+fn end(exchange: &Exchange<'_>, params: &Pairs) -> Result<Option<String>, String> {
     if let Some(name) = params.duplicate() {
         return Err(format!("The parameter {name} occurs twice (RFC 6749, section 3.1)."));
     }
-    let logout = call.dialect().logout(params);
-    let mut state = call.shared.state();
+    let logout = exchange.dialect.logout(params);
+    let mut state = exchange.backend.state();
     let hinted = match &logout.id_token_hint {
         Some(token) => {
-            let hint = state.id_token(&call.provider.family, token);
+            let hint = state.id_token(&exchange.provider.family, token);
             Some(hint.ok_or("The id_token_hint is no ID token of this provider.")?.clone())
         }
         None => None,
@@ -65,7 +47,7 @@ fn end(call: &Call<'_>, params: &Params) -> Result<Option<String>, String> {
     };
     let app: Option<App> = match client_id {
         Some(id) => {
-            let app = state.app(&call.provider.family, id);
+            let app = state.app(&exchange.provider.family, id);
             Some(app.ok_or_else(|| format!("No application {id:?} is registered here."))?)
         }
         None => None,
@@ -84,8 +66,8 @@ fn end(call: &Call<'_>, params: &Params) -> Result<Option<String>, String> {
             Some(url.into())
         }
     };
-    if let Some(session) = crate::authorize::session(&call.request) {
-        state.sign_out(session, &call.provider.family);
+    if let Some(session) = exchange.request.session() {
+        state.sign_out(session, &exchange.provider.family);
     }
     Ok(target)
 }

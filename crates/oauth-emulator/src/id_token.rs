@@ -4,14 +4,15 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     app::App,
-    crypto, dialect,
+    backend::Backend,
+    claims, crypto,
+    endpoint::Endpoint,
+    exchange::Dialect,
+    facts::EmulatedProvider,
     fault::{Fault, WRONG_ISSUER},
-    keys::{Jws, KeyError},
-    profile,
-    server::Shared,
+    keys::{JwsRequest, KeyError},
     signing_alg::SigningAlg,
     state::{Grant, now},
-    table::{Endpoint, Provider},
     urls::Captures,
 };
 
@@ -20,6 +21,8 @@ const LIFETIME: i64 = 3600;
 
 /// What an ID token is about.
 pub(crate) struct Subject<'a> {
+    /// The provider's, which has a last look at the claims.
+    pub(crate) dialect: &'static dyn Dialect,
     pub(crate) grant: &'a Grant,
     /// The access token that comes along, for `at_hash`.
     pub(crate) access_token: Option<&'a str>,
@@ -31,27 +34,27 @@ pub(crate) struct Subject<'a> {
 
 /// Makes an ID token at an endpoint: at the authorization endpoint for the callback, else for the token reply.
 pub(crate) fn id_token(
-    shared: &Shared,
-    provider: &Provider,
+    backend: &Backend,
+    provider: &EmulatedProvider,
     endpoint: Endpoint,
     subject: &Subject<'_>,
 ) -> Result<String, KeyError> {
     let grant = subject.grant;
     let manners = &provider.facts.emulator;
     let app = &grant.request.app;
-    let alg = alg(shared, provider, endpoint, app.id_token_signed_response_alg);
+    let alg = alg(backend, provider, endpoint, app.id_token_signed_response_alg);
     let mut claims = {
-        let state = shared.state();
+        let state = backend.state();
         match manners.thin_id_token {
-            true => profile::subject(grant),
-            false => profile::claims(&state, provider, grant),
+            true => claims::subject(grant),
+            false => claims::claims(&state, provider, grant),
         }
     };
-    let requested = profile::requested(provider, grant, "id_token");
-    profile::add_requested(&shared.state(), provider, grant, &requested, &mut claims);
+    let requested = claims::requested(provider, grant, "id_token");
+    claims::add_requested(&backend.state(), provider, grant, &requested, &mut claims);
     let now = now();
     let mut insert = |name: &str, value: Value| claims.insert(name.to_owned(), value);
-    insert("iss", json!(issuer(shared, provider, &grant.request.captures)));
+    insert("iss", json!(issuer(backend, provider, &grant.request.captures)));
     insert("aud", audience(provider, app));
     if manners.azp || !manners.audiences.is_empty() {
         insert("azp", json!(app.client_id));
@@ -77,40 +80,40 @@ pub(crate) fn id_token(
     {
         insert("nonce", json!(nonce));
     }
-    dialect::of(&provider.family).id_token(grant, &mut claims);
-    let token = sign(shared, provider, endpoint, app, alg, None, claims)?;
-    shared.state().remember_id_token(&token, grant);
+    subject.dialect.id_token(grant, &mut claims);
+    let token = sign(backend, provider, endpoint, app, alg, None, claims)?;
+    backend.state().remember_id_token(&token, grant);
     Ok(token)
 }
 
 /// Claims about the user as a JWT for the application (OpenID Connect Core, section 5.3.2).
 pub(crate) fn signed_userinfo(
-    shared: &Shared,
-    provider: &Provider,
+    backend: &Backend,
+    provider: &EmulatedProvider,
     endpoint: Endpoint,
     grant: &Grant,
     mut claims: Map<String, Value>,
 ) -> Result<String, KeyError> {
     let app = &grant.request.app;
-    let alg = alg(shared, provider, endpoint, app.userinfo_signed_response_alg);
-    claims.insert("iss".to_owned(), json!(issuer(shared, provider, &grant.request.captures)));
+    let alg = alg(backend, provider, endpoint, app.userinfo_signed_response_alg);
+    claims.insert("iss".to_owned(), json!(issuer(backend, provider, &grant.request.captures)));
     claims.insert("aud".to_owned(), json!(app.client_id));
     claims.insert("iat".to_owned(), json!(now()));
     claims.insert("exp".to_owned(), json!(now() + 60));
-    sign(shared, provider, endpoint, app, alg, None, claims)
+    sign(backend, provider, endpoint, app, alg, None, claims)
 }
 
 /// Signs in the provider's way, after the faults of the endpoint.
 pub(crate) fn sign(
-    shared: &Shared,
-    provider: &Provider,
+    backend: &Backend,
+    provider: &EmulatedProvider,
     endpoint: Endpoint,
     app: &App,
     alg: SigningAlg,
     typ: Option<&str>,
     mut claims: Map<String, Value>,
 ) -> Result<String, KeyError> {
-    let faults = shared.state().faults(&provider.family, endpoint);
+    let faults = backend.state().faults(&provider.family, endpoint);
     let mut header = Vec::new();
     let mut bad_signature = None;
     for fault in &faults {
@@ -126,23 +129,23 @@ pub(crate) fn sign(
             _ => {}
         }
     }
-    let mut keys = shared.keys();
+    let mut keys = backend.keys();
     if faults.contains(&Fault::RotateKeys) {
         keys.rotate(&provider.family);
     }
     let secret = app.client_secret.as_deref().unwrap_or_default();
-    let jws = Jws { family: &provider.family, alg, secret, typ, header: &header, bad_signature };
+    let jws = JwsRequest { family: &provider.family, alg, secret, typ, header: &header, bad_signature };
     keys.sign(&jws, &claims)
 }
 
 /// The algorithm: that of a fault, that which the application registered, or the provider's own.
 pub(crate) fn alg(
-    shared: &Shared,
-    provider: &Provider,
+    backend: &Backend,
+    provider: &EmulatedProvider,
     endpoint: Endpoint,
     registered: Option<SigningAlg>,
 ) -> SigningAlg {
-    let faults = shared.state().faults(&provider.family, endpoint);
+    let faults = backend.state().faults(&provider.family, endpoint);
     let by_fault = faults.iter().find_map(|fault| match fault {
         Fault::SignedBy(alg) => Some(*alg),
         _ => None,
@@ -151,8 +154,8 @@ pub(crate) fn alg(
 }
 
 /// The algorithms that the provider has keys for: its own, those that applications registered, those of faults.
-pub(crate) fn algs_in_use(shared: &Shared, provider: &Provider) -> Vec<SigningAlg> {
-    let state = shared.state();
+pub(crate) fn algs_in_use(backend: &Backend, provider: &EmulatedProvider) -> Vec<SigningAlg> {
+    let state = backend.state();
     let manners = &provider.facts.emulator;
     let mut algs = match manners.id_token_alg.is_symmetric() {
         true => manners.id_token_algs.clone(),
@@ -171,15 +174,15 @@ pub(crate) fn algs_in_use(shared: &Shared, provider: &Provider) -> Vec<SigningAl
 }
 
 /// The issuer, unless a fault names another.
-pub(crate) fn issuer(shared: &Shared, provider: &Provider, captures: &Captures) -> String {
-    match shared.state().has_fault(&provider.family, &Fault::WrongIssuer) {
+pub(crate) fn issuer(backend: &Backend, provider: &EmulatedProvider, captures: &Captures) -> String {
+    match backend.state().has_fault(&provider.family, &Fault::WrongIssuer) {
         true => WRONG_ISSUER.to_owned(),
         false => provider.issuer(captures),
     }
 }
 
 /// One text, or a list where the provider adds audiences of its own (RFC 7519, section 4.1.3).
-fn audience(provider: &Provider, app: &App) -> Value {
+fn audience(provider: &EmulatedProvider, app: &App) -> Value {
     let others = &provider.facts.emulator.audiences;
     match others.is_empty() {
         true => json!(app.client_id),

@@ -40,13 +40,13 @@ pub(crate) enum KeyError {
 /// The keys of one algorithm.
 #[derive(Default)]
 struct Slot {
-    current: Option<Key>,
+    current: Option<SigningKey>,
     /// The one that signed before the last rotation. Providers go on publishing it, because tokens of it are under way.
-    previous: Option<Key>,
+    previous: Option<SigningKey>,
 }
 
 /// How a JWT is to be signed.
-pub(crate) struct Jws<'a> {
+pub(crate) struct JwsRequest<'a> {
     pub(crate) family: &'a str,
     pub(crate) alg: SigningAlg,
     /// The client secret, for the symmetric algorithms.
@@ -87,14 +87,18 @@ impl KeyRing {
         for alg in algs.into_iter().filter(|alg| !alg.is_symmetric()) {
             let slot = self.slot(family, alg);
             current.push(slot.current(alg)?.jwk());
-            previous.extend(slot.previous.as_ref().map(Key::jwk));
+            previous.extend(slot.previous.as_ref().map(SigningKey::jwk));
         }
         current.extend(previous);
         Ok(current)
     }
 
     /// A signed JWT of these claims, in the compact form.
-    pub(crate) fn sign(&mut self, jws: &Jws<'_>, claims: &Map<String, Value>) -> Result<String, KeyError> {
+    pub(crate) fn sign(
+        &mut self,
+        jws: &JwsRequest<'_>,
+        claims: &Map<String, Value>,
+    ) -> Result<String, KeyError> {
         let mut header = Map::new();
         header.insert("alg".to_owned(), json!(jws.alg.as_str()));
         header.insert("typ".to_owned(), json!(jws.typ.unwrap_or("JWT")));
@@ -104,9 +108,9 @@ impl KeyRing {
         }
         // The key that signs in place of the provider's own.
         let other = match jws.bad_signature {
-            Some(BadSignature::ForeignKey) => Some(Key::make(asymmetric(jws.alg))?),
+            Some(BadSignature::ForeignKey) => Some(SigningKey::make(asymmetric(jws.alg))?),
             Some(BadSignature::EmbeddedKey) => {
-                let key = Key::make(asymmetric(jws.alg))?;
+                let key = SigningKey::make(asymmetric(jws.alg))?;
                 header.insert("jwk".to_owned(), Value::Object(key.jwk()));
                 header.insert("kid".to_owned(), json!(key.id));
                 header.insert("alg".to_owned(), json!(key.alg.as_str()));
@@ -136,7 +140,12 @@ impl KeyRing {
         Ok(format!("{text}.{}", base64url(signature)))
     }
 
-    fn signature(&mut self, jws: &Jws<'_>, other: Option<&Key>, text: &[u8]) -> Result<Vec<u8>, KeyError> {
+    fn signature(
+        &mut self,
+        jws: &JwsRequest<'_>,
+        other: Option<&SigningKey>,
+        text: &[u8],
+    ) -> Result<Vec<u8>, KeyError> {
         if let Some(key) = other {
             return key.sign(text);
         }
@@ -181,10 +190,10 @@ impl KeyRing {
 }
 
 impl Slot {
-    fn current(&mut self, alg: SigningAlg) -> Result<&Key, KeyError> {
+    fn current(&mut self, alg: SigningAlg) -> Result<&SigningKey, KeyError> {
         match &mut self.current {
             Some(key) => Ok(key),
-            none => Ok(none.insert(Key::make(alg)?)),
+            none => Ok(none.insert(SigningKey::make(alg)?)),
         }
     }
 
@@ -195,7 +204,7 @@ impl Slot {
     }
 }
 
-struct Key {
+struct SigningKey {
     id: String,
     alg: SigningAlg,
     pair: Pair,
@@ -207,7 +216,7 @@ enum Pair {
     Ed(Ed25519KeyPair),
 }
 
-impl Key {
+impl SigningKey {
     fn make(alg: SigningAlg) -> Result<Self, KeyError> {
         let pair = match alg {
             SigningAlg::ES256 | SigningAlg::ES384 | SigningAlg::ES512 => {
@@ -316,7 +325,7 @@ fn decoys(key: &Map<String, Value>) -> Result<Vec<Map<String, Value>>, KeyError>
         }
         key
     };
-    let fresh = |alg| Key::make(alg).map(|key| key.jwk());
+    let fresh = |alg| SigningKey::make(alg).map(|key| key.jwk());
     let is_rsa = key.get("kty") == Some(&json!("RSA"));
     let like = |rsa: SigningAlg, ec: SigningAlg| if is_rsa { rsa } else { ec };
     Ok(vec![

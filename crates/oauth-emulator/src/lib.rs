@@ -29,7 +29,7 @@
 //! provider's own form: GitHub with HTTP 200, Facebook with an error object, Microsoft with its error numbers.
 //!
 //! The facts (URLs, scopes, field names, …) are in `providers/` of this crate, one file per provider; procedures that data
-//! cannot express are in `src/dialect/`. A provider that keeps to the standards needs only its file of facts.
+//! cannot express are in `src/dialects/`. A provider that keeps to the standards needs only its file of facts.
 //!
 //! # A sign-in, step by step
 //!
@@ -56,14 +56,19 @@
 mod app;
 mod apple_key;
 mod authorize;
+mod backend;
 mod browser;
+mod claims;
 mod client;
 mod client_auth;
 mod crypto;
-mod dialect;
+mod dialects;
 mod discovery;
 mod emulator;
 mod end_session;
+mod endpoint;
+mod exchange;
+mod facts;
 mod fault;
 mod id_token;
 mod keys;
@@ -71,24 +76,25 @@ mod page;
 mod paths;
 mod profile;
 mod provider_files;
+mod refusal;
 mod reply;
 mod request;
 mod revoke;
 mod server;
 mod signing_alg;
 mod state;
-mod table;
 mod token;
 mod urls;
 mod user;
 
-pub use app::{App, ClientAuth};
+pub use app::{App, ClientAuthMethod};
 pub use apple_key::AppleKey;
+pub use backend::UnknownProvider;
 pub use browser::{Arrival, BrowseError, Consent};
 pub use client::EmulatorClient;
-pub use emulator::{Builder, Emulator, UnknownProvider};
+pub use emulator::{Builder, Emulator};
+pub use endpoint::Endpoint;
 pub use fault::{BadSignature, Fault};
-pub use request::{Params, RecordedRequest};
+pub use request::{Pairs, RecordedRequest};
 pub use signing_alg::SigningAlg;
-pub use table::Endpoint;
 pub use user::User;

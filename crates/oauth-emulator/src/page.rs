@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use crate::{server::CONSENT_PATH, state::Consent, table::Provider, user::User};
+use crate::{facts::EmulatedProvider, state::PendingConsent, user::User};
+
+/// Where the consent page's form goes. No host name begins with a dot, so it is nobody's URL.
+pub(crate) const CONSENT_PATH: &str = "/.consent";
 
 /// No `form-action`: browsers would apply it to the redirect that follows the form, which goes to the application.
 pub(crate) const CONTENT_SECURITY_POLICY: &str =
@@ -31,7 +34,12 @@ footer { margin-top: 1.25rem; font-size: .85rem; color: var(--muted); }
 ";
 
 /// Asks the user whether the application may sign them in.
-pub(crate) fn consent(provider: &Provider, id: &str, consent: &Consent, users: &[User]) -> String {
+pub(crate) fn consent(
+    provider: &EmulatedProvider,
+    id: &str,
+    consent: &PendingConsent,
+    users: &[User],
+) -> String {
     let name = escape(&provider.facts.display_name);
     let request = &consent.request;
     let mut scopes = String::new();

@@ -1,16 +1,18 @@
+//! The emulator's HTTP replies.
+
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde_json::{Map, Value, json};
 
 /// A reply before it goes out, so that faults can still spoil it.
 #[derive(Clone, Debug)]
-pub(crate) struct Reply {
+pub(crate) struct ServerReply {
     pub(crate) status: StatusCode,
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) body: Bytes,
 }
 
-impl Reply {
+impl ServerReply {
     pub(crate) fn new(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Self {
         let headers = vec![
             (header::CONTENT_TYPE, HeaderValue::from_static(content_type)),
@@ -67,70 +69,5 @@ impl Reply {
             &json!({"error": "invalid_request", "error_description": format!("this endpoint takes {allow}")}),
         )
         .with(header::ALLOW, allow)
-    }
-}
-
-/// What was wrong with a request to the token endpoint or one like it; each dialect words it in its own way.
-#[derive(Clone, Debug)]
-pub(crate) struct Refusal {
-    pub(crate) reason: Reason,
-    pub(crate) description: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reason {
-    /// A parameter is missing, repeated or malformed.
-    Request,
-    /// The client authentication is missing, wrong, or of a kind that the provider does not take.
-    Client,
-    /// The code is unknown, used, expired or another client's.
-    Code,
-    /// The redirect URI is not the one of the authorization request.
-    RedirectUri,
-    /// The code verifier is missing or wrong.
-    Verifier,
-    /// The refresh token is unknown, replaced, revoked or another client's.
-    RefreshToken,
-    /// The grant type is unknown here.
-    GrantType,
-    /// Tokens of this kind cannot be revoked (RFC 7009, section 2.2.1).
-    TokenType,
-    /// The scope is malformed or goes beyond what was granted.
-    Scope,
-}
-
-impl Reason {
-    /// The error code of RFC 6749, section 5.2.
-    pub(crate) fn code(self) -> &'static str {
-        match self {
-            Self::Request => "invalid_request",
-            Self::Client => "invalid_client",
-            Self::Code | Self::RedirectUri | Self::Verifier | Self::RefreshToken => "invalid_grant",
-            Self::GrantType => "unsupported_grant_type",
-            Self::TokenType => "unsupported_token_type",
-            Self::Scope => "invalid_scope",
-        }
-    }
-
-    pub(crate) fn because(self, description: impl Into<String>) -> Refusal {
-        Refusal { reason: self, description: description.into() }
-    }
-}
-
-impl Refusal {
-    pub(crate) fn status(&self) -> StatusCode {
-        if self.reason == Reason::Client { StatusCode::UNAUTHORIZED } else { StatusCode::BAD_REQUEST }
-    }
-
-    /// RFC 6749, section 5.2.
-    pub(crate) fn standard(&self) -> Reply {
-        let reply = Reply::json(
-            self.status(),
-            &json!({"error": self.reason.code(), "error_description": self.description}),
-        );
-        match self.reason {
-            Reason::Client => reply.with(header::WWW_AUTHENTICATE, "Basic realm=\"oauth\""),
-            _ => reply,
-        }
     }
 }

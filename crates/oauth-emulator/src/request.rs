@@ -1,3 +1,5 @@
+//! Requests as they reach the emulator.
+
 use std::fmt;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -6,9 +8,9 @@ use http::{HeaderMap, Method, header};
 
 /// Name and value pairs of a query or a form, decoded, in their order.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Params(Vec<(String, String)>);
+pub struct Pairs(Vec<(String, String)>);
 
-impl Params {
+impl Pairs {
     /// Parses `application/x-www-form-urlencoded` text.
     pub(crate) fn parse(text: &[u8]) -> Self {
         Self(form_urlencoded::parse(text).into_owned().collect())
@@ -36,12 +38,15 @@ impl Params {
     }
 }
 
-impl fmt::Debug for Params {
+impl fmt::Debug for Pairs {
     /// Names only: the values are codes, secrets and tokens.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
     }
 }
+
+/// The cookie that names the browser's session at the emulator.
+pub(crate) const SESSION_COOKIE: &str = "emulator_session";
 
 /// A request that reached the emulator, whether it was accepted or not.
 #[derive(Clone)]
@@ -55,15 +60,15 @@ pub struct RecordedRequest {
     /// The body as it arrived.
     pub body: Bytes,
     /// The decoded query.
-    pub query: Params,
+    pub query: Pairs,
     /// The decoded body, if its content type is `application/x-www-form-urlencoded`.
-    pub form: Option<Params>,
+    pub form: Option<Pairs>,
 }
 
 impl RecordedRequest {
     pub(crate) fn new(method: Method, url: String, headers: HeaderMap, body: Bytes) -> Self {
-        let query = Params::parse(url.split_once('?').map(|(_, query)| query).unwrap_or_default().as_bytes());
-        let form = is_form(&headers).then(|| Params::parse(&body));
+        let query = Pairs::parse(url.split_once('?').map(|(_, query)| query).unwrap_or_default().as_bytes());
+        let form = is_form(&headers).then(|| Pairs::parse(&body));
         Self { method, url, headers, body, query, form }
     }
 
@@ -80,6 +85,15 @@ impl RecordedRequest {
     /// A field of the form body.
     pub fn field(&self, name: &str) -> Option<&str> {
         self.form.as_ref().and_then(|form| form.get(name))
+    }
+
+    /// The browser's session at the emulator.
+    pub(crate) fn session(&self) -> Option<&str> {
+        let cookies = self.header("cookie")?.split(';').map(str::trim);
+        cookies
+            .filter_map(|cookie| cookie.split_once('='))
+            .find(|(name, _)| *name == SESSION_COOKIE)
+            .map(|(_, id)| id)
     }
 
     /// Credentials of the given scheme in the `Authorization` header.
@@ -109,6 +123,28 @@ impl fmt::Debug for RecordedRequest {
             .field("form", &self.form)
             .field("body_len", &self.body.len())
             .finish()
+    }
+}
+
+/// The parameters of a request to the end session endpoint (OpenID Connect RP-Initiated Logout 1.0, section 2).
+#[derive(Debug, Default)]
+pub(crate) struct LogoutRequest {
+    pub(crate) id_token_hint: Option<String>,
+    pub(crate) client_id: Option<String>,
+    pub(crate) redirect_uri: Option<String>,
+    pub(crate) state: Option<String>,
+}
+
+impl LogoutRequest {
+    /// Reads the names of the standard.
+    pub(crate) fn standard(params: &Pairs) -> Self {
+        let text = |name| params.get(name).map(str::to_owned);
+        Self {
+            id_token_hint: text("id_token_hint"),
+            client_id: text("client_id"),
+            redirect_uri: text("post_logout_redirect_uri"),
+            state: text("state"),
+        }
     }
 }
 

@@ -5,64 +5,65 @@ use serde_json::json;
 
 use crate::{
     client_auth::{authenticate, form},
-    reply::{Reason, Refusal, Reply},
-    server::Call,
+    exchange::Exchange,
+    refusal::{ProtocolError, Reason},
+    reply::ServerReply,
 };
 
 /// RFC 7009: the same answer whether the token was known or not.
-pub(crate) fn revoke(call: &Call<'_>) -> Reply {
-    if call.request.method != Method::POST {
-        return Reply::method_not_allowed("POST");
+pub(crate) fn revoke(exchange: &Exchange<'_>) -> ServerReply {
+    if exchange.request.method != Method::POST {
+        return ServerReply::method_not_allowed("POST");
     }
-    match revoke_token(call) {
+    match revoke_token(exchange) {
         Ok(_) => {
-            let status = call.provider.facts.emulator.revoke_status.unwrap_or(200);
-            Reply::empty(StatusCode::from_u16(status).unwrap_or(StatusCode::OK))
+            let status = exchange.provider.facts.emulator.revoke_status.unwrap_or(200);
+            ServerReply::empty(StatusCode::from_u16(status).unwrap_or(StatusCode::OK))
         }
-        Err(refusal) => call.dialect().refuse(call, &refusal),
+        Err(refusal) => exchange.dialect.refuse(exchange, &refusal),
     }
 }
 
 /// Revokes what the form names; whether the token was known.
-pub(crate) fn revoke_token(call: &Call<'_>) -> Result<bool, Refusal> {
-    let form = form(call)?;
-    let accepted = call.provider.revoke_auth();
+pub(crate) fn revoke_token(exchange: &Exchange<'_>) -> Result<bool, ProtocolError> {
+    let form = form(exchange)?;
+    let accepted = exchange.provider.revoke_auth();
     let app = match accepted.is_empty() {
         true => None,
-        false => Some(authenticate(call, form, &accepted)?),
+        false => Some(authenticate(exchange, form, &accepted)?),
     };
     let token = form.get("token").ok_or_else(|| Reason::Request.because("token is missing"))?;
-    let mut state = call.shared.state();
+    let mut state = exchange.backend.state();
     let Some((_, grant, is_refresh)) =
-        state.owner(token).filter(|(_, grant, _)| grant.provider == call.provider.name)
+        state.owner(token).filter(|(_, grant, _)| grant.provider == exchange.provider.name)
     else {
         return Ok(false);
     };
     if app.is_some_and(|app| app.client_id != grant.request.app.client_id) {
         return Err(Reason::RefreshToken.because("the token was issued to another client"));
     }
-    if call.provider.facts.emulator.revokes_refresh_tokens_only && !is_refresh {
+    if exchange.provider.facts.emulator.revokes_refresh_tokens_only && !is_refresh {
         return Err(Reason::TokenType.because("only refresh tokens can be revoked"));
     }
-    state.revoke(token, call.provider.facts.emulator.revoke_ends_grant);
+    state.revoke(token, exchange.provider.facts.emulator.revoke_ends_grant);
     Ok(true)
 }
 
 /// RFC 7662: a token that is not live has no other property.
-pub(crate) fn introspect(call: &Call<'_>) -> Reply {
-    if call.request.method != Method::POST {
-        return Reply::method_not_allowed("POST");
+pub(crate) fn introspect(exchange: &Exchange<'_>) -> ServerReply {
+    if exchange.request.method != Method::POST {
+        return ServerReply::method_not_allowed("POST");
     }
-    let outcome = form(call).and_then(|form| {
-        authenticate(call, form, &call.provider.token_auth())?;
+    let outcome = form(exchange).and_then(|form| {
+        authenticate(exchange, form, &exchange.provider.token_auth())?;
         form.get("token").ok_or_else(|| Reason::Request.because("token is missing"))
     });
     let token = match outcome {
         Ok(token) => token,
-        Err(refusal) => return call.dialect().refuse(call, &refusal),
+        Err(refusal) => return exchange.dialect.refuse(exchange, &refusal),
     };
-    let state = call.shared.state();
-    if let Some((_, grant)) = state.access(&call.provider.family, token) {
+    let state = exchange.backend.state();
+    if let Some((_, grant)) = state.access(&exchange.provider.family, token) {
         let (issued_at, expires_at) = state.access_times(token).unwrap_or_default();
         let mut body = json!({
             "active": true,
@@ -71,21 +72,21 @@ pub(crate) fn introspect(call: &Call<'_>) -> Reply {
             "client_id": grant.request.app.client_id,
             "username": grant.user.username,
             "sub": grant.user.id,
-            "iss": call.provider.issuer(&grant.request.captures),
+            "iss": exchange.provider.issuer(&grant.request.captures),
             "iat": issued_at,
         });
         if let (Some(expires_at), Some(body)) = (expires_at, body.as_object_mut()) {
             body.insert("exp".to_owned(), json!(expires_at));
         }
-        return Reply::ok(&body);
+        return ServerReply::ok(&body);
     }
     match state.live_refresh(token) {
-        Some(grant) => Reply::ok(&json!({
+        Some(grant) => ServerReply::ok(&json!({
             "active": true,
             "scope": grant.request.scopes.join(" "),
             "client_id": grant.request.app.client_id,
             "sub": grant.user.id,
         })),
-        None => Reply::ok(&json!({"active": false})),
+        None => ServerReply::ok(&json!({"active": false})),
     }
 }

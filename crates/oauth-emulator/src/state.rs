@@ -10,9 +10,10 @@ use time::OffsetDateTime;
 use crate::{
     app::App,
     crypto,
+    endpoint::Endpoint,
+    facts::EmulatedProvider,
     fault::Fault,
-    request::{Params, RecordedRequest},
-    table::{Endpoint, Provider},
+    request::{Pairs, RecordedRequest},
     urls::Captures,
     user::User,
 };
@@ -22,7 +23,7 @@ const CODE_LIFETIME: i64 = 60;
 
 /// All that changes while the emulator runs. It is behind one lock, which is never held across an await.
 #[derive(Default)]
-pub(crate) struct State {
+pub(crate) struct EmulatorState {
     pub(crate) registered: BTreeMap<String, Vec<App>>,
     pub(crate) users: Vec<User>,
     pub(crate) rotate_refresh_tokens: Option<bool>,
@@ -31,19 +32,19 @@ pub(crate) struct State {
     pub(crate) faults: Vec<ActiveFault>,
     pub(crate) requests: Vec<RecordedRequest>,
     /// The browsers' sessions, with who signed in there at which provider family.
-    pub(crate) sessions: HashMap<String, BTreeMap<String, SignedIn>>,
-    pub(crate) consents: HashMap<String, Consent>,
+    pub(crate) sessions: HashMap<String, BTreeMap<String, UserSession>>,
+    pub(crate) consents: HashMap<String, PendingConsent>,
     codes: HashMap<String, Code>,
     grants: Vec<Grant>,
-    access_tokens: HashMap<String, AccessToken>,
-    refresh_tokens: HashMap<String, RefreshToken>,
+    access_tokens: HashMap<String, StoredAccessToken>,
+    refresh_tokens: HashMap<String, StoredRefreshToken>,
     id_tokens: HashMap<String, IdTokenHint>,
     spent_jtis: HashSet<String>,
 }
 
 /// A user who is signed in at a provider, in one browser.
 #[derive(Clone)]
-pub(crate) struct SignedIn {
+pub(crate) struct UserSession {
     pub(crate) user: String,
     pub(crate) at: i64,
 }
@@ -64,7 +65,7 @@ pub(crate) struct ActiveFault {
 
 /// A consent page that waits for its answer.
 #[derive(Clone)]
-pub(crate) struct Consent {
+pub(crate) struct PendingConsent {
     pub(crate) provider: String,
     pub(crate) session: String,
     pub(crate) csrf: String,
@@ -79,9 +80,18 @@ pub(crate) struct Authorization {
     pub(crate) scopes: Vec<String>,
     /// The parameters of the URL: tenant, shop, domain.
     pub(crate) captures: Captures,
-    pub(crate) params: Params,
+    pub(crate) params: Pairs,
     /// The session at the provider, as ID tokens and logout tokens name it (OpenID Connect Front-Channel Logout, section 3).
     pub(crate) sid: String,
+}
+
+/// A consent that was just given, as a dialect sees it before the callback is sent.
+pub(crate) struct Allowed<'a> {
+    pub(crate) request: &'a Authorization,
+    /// After faults: without an address where the user shares none.
+    pub(crate) user: &'a User,
+    /// Whether the user has no other authorization of this application that is still good.
+    pub(crate) first: bool,
 }
 
 /// What a user allowed an application to do.
@@ -121,7 +131,7 @@ struct Code {
     used: bool,
 }
 
-struct AccessToken {
+struct StoredAccessToken {
     grant: GrantId,
     issued_at: i64,
     expires_at: Option<i64>,
@@ -129,7 +139,7 @@ struct AccessToken {
     revoked: bool,
 }
 
-struct RefreshToken {
+struct StoredRefreshToken {
     grant: GrantId,
     /// When it was replaced, and by what.
     successor: Option<(Instant, Issued)>,
@@ -157,7 +167,7 @@ pub(crate) enum Dead {
     Revoked,
 }
 
-impl State {
+impl EmulatorState {
     pub(crate) fn apps(&self, family: &str) -> Vec<App> {
         self.registered.get(family).cloned().unwrap_or_else(|| vec![App::default_of(family)])
     }
@@ -183,7 +193,7 @@ impl State {
     /// Notes what a user allowed and returns the code for it.
     pub(crate) fn grant(
         &mut self,
-        provider: &Provider,
+        provider: &EmulatedProvider,
         user: User,
         request: Authorization,
         auth_time: i64,
@@ -229,7 +239,7 @@ impl State {
     }
 
     /// Who is signed in at a provider in a browser.
-    pub(crate) fn signed_in(&self, session: &str, family: &str) -> Option<&SignedIn> {
+    pub(crate) fn signed_in(&self, session: &str, family: &str) -> Option<&UserSession> {
         self.sessions.get(session)?.get(family)
     }
 
@@ -240,14 +250,14 @@ impl State {
     }
 
     /// Tokens of a sign-in without a browser; see [`Emulator::sign_in`](crate::Emulator::sign_in).
-    pub(crate) fn sign_in(&mut self, provider: &Provider) -> Option<Issued> {
+    pub(crate) fn sign_in(&mut self, provider: &EmulatedProvider) -> Option<Issued> {
         let scopes = provider.facts.default_scopes.clone();
         let request = Authorization {
             app: self.apps(&provider.family).into_iter().next()?,
             redirect_uri: String::new(),
             scopes: scopes.clone(),
             captures: Captures::new(),
-            params: Params::default(),
+            params: Pairs::default(),
             sid: crypto::random(),
         };
         let user = self.users.first()?.clone();
@@ -258,7 +268,7 @@ impl State {
     }
 
     /// Whether a user has no authorization of this application that is still good.
-    pub(crate) fn is_first(&self, provider: &Provider, user: &User, app: &App) -> bool {
+    pub(crate) fn is_first(&self, provider: &EmulatedProvider, user: &User, app: &App) -> bool {
         !self.grants.iter().any(|grant| {
             grant.provider == provider.name
                 && grant.user.id == user.id
@@ -268,7 +278,7 @@ impl State {
     }
 
     /// Looks a code up without using it; a code that was used before ends its authorization here.
-    pub(crate) fn code(&mut self, provider: &Provider, code: &str) -> Result<(GrantId, Grant), Dead> {
+    pub(crate) fn code(&mut self, provider: &EmulatedProvider, code: &str) -> Result<(GrantId, Grant), Dead> {
         let found = self.codes.get(code).ok_or(Dead::Unknown)?;
         let (id, used, expires_at) = (found.grant, found.used, found.expires_at);
         let grant = self.grants.get(id.0).cloned().ok_or(Dead::Unknown)?;
@@ -293,7 +303,11 @@ impl State {
     }
 
     /// Looks a refresh token up; one that was replaced ends its authorization here.
-    pub(crate) fn refresh(&mut self, provider: &Provider, token: &str) -> Result<(GrantId, Grant), Dead> {
+    pub(crate) fn refresh(
+        &mut self,
+        provider: &EmulatedProvider,
+        token: &str,
+    ) -> Result<(GrantId, Grant), Dead> {
         let found = self.refresh_tokens.get(token).ok_or(Dead::Unknown)?;
         let (id, replaced) = (found.grant, found.successor.is_some());
         let grant = self.grants.get(id.0).cloned().ok_or(Dead::Unknown)?;
@@ -316,7 +330,7 @@ impl State {
         self.grants.get(found.grant.0).filter(|grant| !grant.ended)
     }
 
-    pub(crate) fn rotates(&self, provider: &Provider) -> bool {
+    pub(crate) fn rotates(&self, provider: &EmulatedProvider) -> bool {
         self.rotate_refresh_tokens.unwrap_or(provider.facts.emulator.rotates)
     }
 
@@ -337,7 +351,7 @@ impl State {
     /// Makes an access token, and a refresh token if asked to.
     pub(crate) fn issue(
         &mut self,
-        provider: &Provider,
+        provider: &EmulatedProvider,
         id: GrantId,
         scopes: Vec<String>,
         with_refresh_token: bool,
@@ -355,11 +369,11 @@ impl State {
         let expires_at = expires_in.map(|seconds| issued_at.saturating_add_unsigned(seconds));
         self.access_tokens.insert(
             access_token.clone(),
-            AccessToken { grant: id, issued_at, expires_at, scopes: scopes.clone(), revoked: false },
+            StoredAccessToken { grant: id, issued_at, expires_at, scopes: scopes.clone(), revoked: false },
         );
         let refresh_token = with_refresh_token.then(crypto::random);
         if let Some(token) = &refresh_token {
-            let stored = RefreshToken { grant: id, successor: None };
+            let stored = StoredRefreshToken { grant: id, successor: None };
             self.refresh_tokens.insert(token.clone(), stored);
         }
         Some(Issued { grant, access_token, expires_in, refresh_token, scopes, first: false })

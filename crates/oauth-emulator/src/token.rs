@@ -7,34 +7,35 @@ use crate::{
     app::App,
     client_auth::{authenticate, form},
     crypto,
-    fault::Fault,
+    endpoint::Endpoint,
+    exchange::Exchange,
+    facts::{EmulatedProvider, PkceSupport},
     id_token::{self, Subject},
-    reply::{Reason, Refusal, Reply},
-    request::Params,
-    server::Call,
-    state::{Dead, Grant, Issued, State},
-    table::{Endpoint, Pkce, Provider},
+    refusal::{ProtocolError, Reason},
+    reply::ServerReply,
+    request::Pairs,
+    state::{Dead, Grant, Issued},
 };
 
-pub(crate) fn answer(call: &Call<'_>) -> Reply {
-    if call.request.method != Method::POST {
-        return Reply::method_not_allowed("POST");
+pub(crate) fn answer(exchange: &Exchange<'_>) -> ServerReply {
+    if exchange.request.method != Method::POST {
+        return ServerReply::method_not_allowed("POST");
     }
-    match grant(call) {
-        Ok(members) => call.dialect().token_success(call, members),
-        Err(refusal) => call.dialect().refuse(call, &refusal),
+    match grant(exchange) {
+        Ok(members) => exchange.dialect.token_success(exchange, members),
+        Err(refusal) => exchange.dialect.refuse(exchange, &refusal),
     }
 }
 
-fn grant(call: &Call<'_>) -> Result<Map<String, Value>, Refusal> {
-    let form = form(call)?;
-    let app = authenticate(call, form, &call.provider.token_auth())?;
-    call.dialect().check_token(form)?;
-    let serves = |endpoint| call.route.endpoints.contains(&endpoint);
+fn grant(exchange: &Exchange<'_>) -> Result<Map<String, Value>, ProtocolError> {
+    let form = form(exchange)?;
+    let app = authenticate(exchange, form, &exchange.provider.token_auth())?;
+    exchange.dialect.check_token(form)?;
+    let serves = |endpoint| exchange.route.endpoints.contains(&endpoint);
     match form.get("grant_type") {
-        Some("authorization_code") if serves(Endpoint::Token) => redeem(call, form, &app),
-        Some("refresh_token") if serves(Endpoint::Refresh) => refresh(call, form, &app),
-        Some(other) => match call.dialect().other_grant(call, other, form, &app) {
+        Some("authorization_code") if serves(Endpoint::Token) => redeem(exchange, form, &app),
+        Some("refresh_token") if serves(Endpoint::Refresh) => refresh(exchange, form, &app),
+        Some(other) => match exchange.dialect.other_grant(exchange, other, form, &app) {
             Some(outcome) => outcome,
             None => Err(Reason::GrantType.because(format!("grant_type {other} is not supported here"))),
         },
@@ -43,11 +44,11 @@ fn grant(call: &Call<'_>) -> Result<Map<String, Value>, Refusal> {
 }
 
 /// Redeems an authorization code.
-fn redeem(call: &Call<'_>, form: &Params, app: &App) -> Result<Map<String, Value>, Refusal> {
-    let provider = call.provider;
+fn redeem(exchange: &Exchange<'_>, form: &Pairs, app: &App) -> Result<Map<String, Value>, ProtocolError> {
+    let provider = exchange.provider;
     let code = form.get("code").ok_or_else(|| Reason::Request.because("code is missing"))?;
     let issued = {
-        let mut state = call.shared.state();
+        let mut state = exchange.backend.state();
         let (id, grant) = state.code(provider, code).map_err(|dead| {
             Reason::Code.because(match dead {
                 Dead::Expired => "the code has expired",
@@ -55,7 +56,7 @@ fn redeem(call: &Call<'_>, form: &Params, app: &App) -> Result<Map<String, Value
                 Dead::Unknown | Dead::Revoked => "the code is unknown",
             })
         })?;
-        if grant.request.app.client_id != app.client_id || !grant.is_at(&call.captures) {
+        if grant.request.app.client_id != app.client_id || !grant.is_at(&exchange.captures) {
             return Err(Reason::Code.because("the code was issued to another client or at another address"));
         }
         // From here on the code is spent, so that a verifier or redirect URI cannot be guessed.
@@ -70,30 +71,35 @@ fn redeem(call: &Call<'_>, form: &Params, app: &App) -> Result<Map<String, Value
         issued.map(|issued| Issued { first: true, ..issued })
     };
     let issued = issued.ok_or_else(|| Reason::Code.because("the code is unknown"))?;
-    members(call, &issued)
+    members(exchange, &issued)
 }
 
 /// Trades a refresh token.
-fn refresh(call: &Call<'_>, form: &Params, app: &App) -> Result<Map<String, Value>, Refusal> {
-    let provider = call.provider;
+fn refresh(exchange: &Exchange<'_>, form: &Pairs, app: &App) -> Result<Map<String, Value>, ProtocolError> {
+    let provider = exchange.provider;
     let token =
         form.get("refresh_token").ok_or_else(|| Reason::Request.because("refresh_token is missing"))?;
-    let replayed = call.shared.state().successor(token).filter(|issued| {
+    let replayed = exchange.backend.state().successor(token).filter(|issued| {
         let grant = &issued.grant;
         grant.provider == provider.name && grant.request.app.client_id == app.client_id
     });
     let issued = match replayed {
         Some(issued) => Some(issued),
-        None => replace(call, form, app, token)?,
+        None => replace(exchange, form, app, token)?,
     };
     let issued = issued.ok_or_else(|| Reason::RefreshToken.because("the refresh token is unknown"))?;
-    members(call, &issued)
+    members(exchange, &issued)
 }
 
 /// Spends a refresh token, where the provider rotates them, and issues what it is worth.
-fn replace(call: &Call<'_>, form: &Params, app: &App, token: &str) -> Result<Option<Issued>, Refusal> {
-    let provider = call.provider;
-    let mut state = call.shared.state();
+fn replace(
+    exchange: &Exchange<'_>,
+    form: &Pairs,
+    app: &App,
+    token: &str,
+) -> Result<Option<Issued>, ProtocolError> {
+    let provider = exchange.provider;
+    let mut state = exchange.backend.state();
     let (id, grant) = state.refresh(provider, token).map_err(|dead| {
         Reason::RefreshToken.because(match dead {
             Dead::Used => "the refresh token was replaced before; the authorization has been ended",
@@ -101,7 +107,7 @@ fn replace(call: &Call<'_>, form: &Params, app: &App, token: &str) -> Result<Opt
             Dead::Unknown | Dead::Expired => "the refresh token is unknown",
         })
     })?;
-    if grant.request.app.client_id != app.client_id || !grant.is_at(&call.captures) {
+    if grant.request.app.client_id != app.client_id || !grant.is_at(&exchange.captures) {
         return Err(Reason::RefreshToken.because("the refresh token belongs to another client or address"));
     }
     let scopes = narrowed(provider, &grant, form.get("scope"))?;
@@ -114,7 +120,11 @@ fn replace(call: &Call<'_>, form: &Params, app: &App, token: &str) -> Result<Opt
 }
 
 /// A refresh may ask for less than was granted, never for more (RFC 6749, section 6).
-fn narrowed(provider: &Provider, grant: &Grant, scope: Option<&str>) -> Result<Vec<String>, Refusal> {
+fn narrowed(
+    provider: &EmulatedProvider,
+    grant: &Grant,
+    scope: Option<&str>,
+) -> Result<Vec<String>, ProtocolError> {
     let Some(scope) = scope else { return Ok(grant.request.scopes.clone()) };
     let wanted: Vec<String> =
         scope.split(provider.facts.scope_separator.as_str()).map(str::to_owned).collect();
@@ -125,8 +135,12 @@ fn narrowed(provider: &Provider, grant: &Grant, scope: Option<&str>) -> Result<V
 }
 
 /// RFC 7636, section 4.6, and RFC 9700, section 4.8.2: a verifier without a challenge is refused too.
-fn check_verifier(provider: &Provider, params: &Params, verifier: Option<&str>) -> Result<(), Refusal> {
-    if provider.facts.pkce == Pkce::None {
+fn check_verifier(
+    provider: &EmulatedProvider,
+    params: &Pairs,
+    verifier: Option<&str>,
+) -> Result<(), ProtocolError> {
+    if provider.facts.pkce == PkceSupport::None {
         return Ok(());
     }
     let refuse = |description: &str| Err(Reason::Verifier.because(description));
@@ -147,7 +161,7 @@ fn check_verifier(provider: &Provider, params: &Params, verifier: Option<&str>) 
 }
 
 /// The table's rule, unless the application has its own.
-fn gets_refresh_token(provider: &Provider, grant: &Grant, form: &Params) -> bool {
+fn gets_refresh_token(provider: &EmulatedProvider, grant: &Grant, form: &Pairs) -> bool {
     if provider.facts.refresh_url.is_none() {
         return false;
     }
@@ -166,14 +180,14 @@ fn gets_refresh_token(provider: &Provider, grant: &Grant, form: &Params) -> bool
 }
 
 /// Whether the provider's tokens expire for this application.
-fn expires(provider: &Provider, refreshable: bool) -> bool {
+fn expires(provider: &EmulatedProvider, refreshable: bool) -> bool {
     let manners = &provider.facts.emulator;
     manners.expires_in > 0 && (refreshable || !manners.permanent_unless_refreshed)
 }
 
 /// The members of a successful reply.
-pub(crate) fn members(call: &Call<'_>, issued: &Issued) -> Result<Map<String, Value>, Refusal> {
-    let facts = &call.provider.facts;
+pub(crate) fn members(exchange: &Exchange<'_>, issued: &Issued) -> Result<Map<String, Value>, ProtocolError> {
+    let facts = &exchange.provider.facts;
     let manners = &facts.emulator;
     let mut reply = Map::new();
     reply.insert("access_token".to_owned(), json!(issued.access_token));
@@ -193,31 +207,26 @@ pub(crate) fn members(call: &Call<'_>, issued: &Issued) -> Result<Map<String, Va
         }
     }
     let separator = manners.scope_reply_separator.as_deref().unwrap_or(&facts.scope_separator);
-    reply.insert("scope".to_owned(), json!(call.dialect().reply_scopes(&issued.scopes).join(separator)));
+    reply.insert("scope".to_owned(), json!(exchange.dialect.reply_scopes(&issued.scopes).join(separator)));
     let comes_with_this = issued.first || manners.id_token_on_refresh.unwrap_or(true);
     let asked = manners.id_token_always || issued.grant.has_scope("openid");
-    if call.provider.is_oidc() && comes_with_this && asked {
-        reply.insert("id_token".to_owned(), json!(id_token(call, issued)?));
+    if exchange.provider.is_oidc() && comes_with_this && asked {
+        reply.insert("id_token".to_owned(), json!(id_token(exchange, issued)?));
     }
-    call.dialect().token_reply(issued, &mut reply);
+    exchange.dialect.token_reply(issued, &mut reply);
     Ok(reply)
 }
 
 /// The ID token that comes with an access token (OpenID Connect Core, sections 3.1.3.3 and 12.2).
-fn id_token(call: &Call<'_>, issued: &Issued) -> Result<String, Refusal> {
+fn id_token(exchange: &Exchange<'_>, issued: &Issued) -> Result<String, ProtocolError> {
     let endpoint = if issued.first { Endpoint::Token } else { Endpoint::Refresh };
     let subject = Subject {
+        dialect: exchange.dialect,
         grant: &issued.grant,
         access_token: Some(&issued.access_token),
         code: None,
         first: issued.first,
     };
-    id_token::id_token(call.shared, call.provider, endpoint, &subject)
+    id_token::id_token(exchange.backend, exchange.provider, endpoint, &subject)
         .map_err(|error| Reason::Request.because(format!("the emulator cannot sign: {error}")))
-}
-
-/// The e-mail address that the provider tells, after faults.
-pub(crate) fn email<'a>(state: &State, family: &str, grant: &'a Grant) -> Option<(&'a str, bool)> {
-    let address = grant.user.email.as_deref().filter(|_| !state.has_fault(family, &Fault::NoEmail))?;
-    Some((address, grant.user.email_verified && !state.has_fault(family, &Fault::UnverifiedEmail)))
 }

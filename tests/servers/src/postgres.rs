@@ -7,8 +7,8 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    free_port, in_path, own_folder,
     process::{Process, User, as_user, children, give, is_root, signal, user},
+    system::{free_port, in_path, own_folder},
 };
 
 /// A PostgreSQL server with one empty database. Whoever reaches the loopback interface is let in without a password.

@@ -8,7 +8,10 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use crate::{free_port, in_path, own_folder, process::Process};
+use crate::{
+    process::Process,
+    system::{free_port, in_path, own_folder},
+};
 
 /// A Redis server, or Valkey, its descendant with the same protocol.
 #[derive(Debug)]

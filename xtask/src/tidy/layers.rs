@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Findings;
-use crate::workspace::{self, Dependency, Metadata, Node, Package};
+use crate::{
+    tidy::findings::Findings,
+    workspace::{self, Dependency, Metadata, Node, Package},
+};
 
 /// What is none of the core's business, and of no provider's: which framework and which database the application uses.
 const FRAMEWORKS_AND_DATABASES: &[&str] = &[

@@ -6,8 +6,10 @@ use std::{collections::BTreeMap, path::Path};
 use anyhow::{Context, Result};
 use toml::{Table, Value};
 
-use super::Findings;
-use crate::workspace::{self, Package};
+use crate::{
+    tidy::findings::Findings,
+    workspace::{self, Package},
+};
 
 const INHERITED: &[&str] = &["edition", "license", "repository"];
 const KINDS: &[&str] = &["dependencies", "dev-dependencies", "build-dependencies"];

@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context, Result};
 use toml::Table;
 
-use super::Findings;
-use crate::workspace::{self, Metadata, Package};
+use crate::{
+    tidy::findings::Findings,
+    workspace::{self, Metadata, Package},
+};
 
 pub(super) fn check(members: &[Package], metadata: &Metadata, findings: &mut Findings) -> Result<()> {
     let path = workspace::root().join("Cargo.toml");

@@ -6,8 +6,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::Findings;
-use crate::workspace;
+use crate::{tidy::findings::Findings, workspace};
 
 pub(super) fn check(findings: &mut Findings) -> Result<()> {
     let crates = workspace::root().join("crates");

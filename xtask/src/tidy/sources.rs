@@ -4,8 +4,10 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::Findings;
-use crate::workspace::{self, Package};
+use crate::{
+    tidy::findings::Findings,
+    workspace::{self, Package},
+};
 
 /// A file of more lines is a file of more than one thing.
 const MAX_LINES: usize = 800;

@@ -7,8 +7,7 @@ use std::{
 
 use anyhow::Result;
 
-use super::Findings;
-use crate::workspace;
+use crate::{tidy::findings::Findings, workspace};
 
 /// Beginnings of paths that only the author's machine has.
 const LOCAL: &[&str] = &["/home/", "/root/", "/tmp/", "/Users/"];

@@ -71,12 +71,12 @@ async fn the_consent_page_is_bound_to_its_browser_and_used_once() {
     form.insert("user".into(), "1815121018521127".into());
     form.insert("decision".into(), "allow".into());
     let url = format!("{}/.consent", lab.emulator.origin());
-    let status = |client: &Client, form: &Pairs| {
+    let status = |client: &Client, form: &Fields| {
         let request = client.post(&url).form(form);
         async { request.send().await.unwrap().status() }
     };
     assert_eq!(status(&lab.backend, &form).await, 400, "no cookie");
-    let forged = Pairs::from_iter(form.clone().into_iter().map(|(name, value)| {
+    let forged = Fields::from_iter(form.clone().into_iter().map(|(name, value)| {
         let value = if name == "csrf" { "forged".into() } else { value };
         (name, value)
     }));
@@ -143,7 +143,7 @@ async fn the_emulators_browser_tells_a_posted_form_from_a_redirect() {
     assert!(!format!("{arrival:?}").contains(STATE), "{arrival:?}");
     let Arrival::Post { url, form } = &arrival else { panic!("{arrival:?}") };
     assert_eq!(url, REDIRECT);
-    let fields: Pairs = form_urlencoded::parse(form.as_bytes()).into_owned().collect();
+    let fields: Fields = form_urlencoded::parse(form.as_bytes()).into_owned().collect();
     assert_eq!(fields["state"], STATE);
     let user: Value = serde_json::from_str(&fields["user"]).unwrap();
     assert_eq!(user["name"], json!({"firstName": "A", "lastName": "& <B> \"C\""}));

@@ -26,7 +26,7 @@ use base64::{
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, jwk::JwkSet};
 use oauth_core::{OffsetDateTime, reqwest_client};
 use oauth_emulator::{
-    App, Arrival, BadSignature, ClientAuth, Consent, Emulator, Endpoint, Fault, SigningAlg, User,
+    App, Arrival, BadSignature, ClientAuthMethod, Consent, Emulator, Endpoint, Fault, SigningAlg, User,
 };
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ const STATE: &str = "state-of-thirty-two-characters-or-more";
 const NONCE: &str = "nonce-of-thirty-two-characters-or-more";
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 
-type Pairs = HashMap<String, String>;
+type Fields = HashMap<String, String>;
 
 /// A profile URL, and what stands at some JSON pointers of its reply.
 type Expected<'a> = (Case, &'a str, &'a [(&'a str, Value)]);
@@ -307,7 +307,7 @@ impl Lab {
     }
 
     /// Answers the consent page and returns the callback's parameters.
-    async fn answer(&self, page: Response, decision: &str) -> Pairs {
+    async fn answer(&self, page: Response, decision: &str) -> Fields {
         assert_eq!(page.status(), 200);
         let html = page.text().await.unwrap();
         let mut form = hidden(&html);
@@ -332,7 +332,7 @@ impl Lab {
         }
     }
 
-    async fn code(&self, case: &Case) -> Pairs {
+    async fn code(&self, case: &Case) -> Fields {
         let page = self.authorize(case, &case.params()).await;
         let callback = self.answer(page, "allow").await;
         assert_eq!(callback["state"], STATE, "{}", case.provider);
@@ -401,7 +401,7 @@ impl Lab {
     }
 }
 
-fn hidden(html: &str) -> Pairs {
+fn hidden(html: &str) -> Fields {
     html.split("type=\"hidden\" name=\"")
         .skip(1)
         .map(|part| {
@@ -411,7 +411,7 @@ fn hidden(html: &str) -> Pairs {
         .collect()
 }
 
-fn callback(reply: &Response) -> Pairs {
+fn callback(reply: &Response) -> Fields {
     let location = reply.headers()["location"].to_str().unwrap();
     let query =
         location.strip_prefix(REDIRECT).expect("the redirect URI, byte for byte").strip_prefix('&').unwrap();
@@ -419,7 +419,7 @@ fn callback(reply: &Response) -> Pairs {
 }
 
 /// The fields of the form that a page posts to the application.
-async fn posted(reply: Response) -> Pairs {
+async fn posted(reply: Response) -> Fields {
     assert_eq!(reply.status(), 200);
     assert!(reply.headers().get("location").is_none());
     // With no-referrer the browser would send `Origin: null` along with the form.

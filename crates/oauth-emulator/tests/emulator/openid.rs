@@ -199,7 +199,7 @@ async fn hybrid_answers_bring_an_id_token_that_vouches_for_the_code() {
     let Arrival::Get(fragment) = lab.emulator.browse(&url, Consent::Allow).await.unwrap() else {
         panic!("a redirect");
     };
-    let answer: Pairs =
+    let answer: Fields =
         form_urlencoded::parse(fragment.strip_prefix(&format!("{REDIRECT}#")).unwrap().as_bytes())
             .into_owned()
             .collect();

@@ -148,7 +148,7 @@ async fn an_application_can_have_its_own_rules() {
         client_id: "okta-client-id".into(),
         client_secret: Some("okta-client-secret".into()),
         redirect_uris: vec!["https://app.example/only".into()],
-        client_auth: vec![ClientAuth::Post],
+        client_auth: vec![ClientAuthMethod::Post],
         ..App::default()
     };
     let lab = Lab::with(Emulator::builder().app("okta", app).start().await.unwrap());

@@ -10,7 +10,8 @@ use oauth_core::{
     serde_json::{Value, json},
 };
 
-use crate::SPEC;
+/// For whom a secret is made: Apple itself.
+const AUDIENCE: &str = "https://appleid.apple.com";
 
 /// How long a secret is good for, in seconds. Apple allows six months, but a request takes less than a minute; the rest is
 /// for clocks that differ.
@@ -40,7 +41,7 @@ impl AppleSecret {
             let message = format!(
                 "the private key {why}; it must be the text of Apple's .p8 file, from -----BEGIN PRIVATE KEY----- to the end"
             );
-            Error::configuration(SPEC.name, message)
+            Error::configuration("apple", message)
         };
         let der = pkcs8(private_key).ok_or_else(|| wrong("is no PKCS #8 in PEM form"))?;
         let secret =
@@ -61,7 +62,7 @@ impl AppleSecret {
             "iss": self.team_id,
             "iat": now,
             "exp": now + LIFETIME,
-            "aud": SPEC.issuer,
+            "aud": AUDIENCE,
             "sub": client_id,
         });
         // `jsonwebtoken::encode` is generic, and would be compiled here with all that a header can hold.

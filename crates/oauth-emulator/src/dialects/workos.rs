@@ -1,11 +1,10 @@
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::Dialect;
 use crate::{
-    authorize::CallbackError,
-    reply::{Refusal, Reply},
-    server::Call,
+    exchange::{Dialect, Exchange},
+    refusal::{CallbackError, ProtocolError},
+    reply::ServerReply,
     state::{Grant, Issued},
     user::User,
 };
@@ -17,8 +16,8 @@ const SELECTORS: [&str; 3] = ["connection", "organization", "provider"];
 pub(super) struct WorkOs;
 
 impl Dialect for WorkOs {
-    fn check_authorize(&self, call: &Call<'_>, _scopes: &[String]) -> Result<(), CallbackError> {
-        let given = SELECTORS.iter().filter(|name| call.request.query.get(name).is_some()).count();
+    fn check_authorize(&self, exchange: &Exchange<'_>, _scopes: &[String]) -> Result<(), CallbackError> {
+        let given = SELECTORS.iter().filter(|name| exchange.request.query.get(name).is_some()).count();
         match given {
             1 => Ok(()),
             _ => Err(CallbackError::new(
@@ -40,14 +39,14 @@ impl Dialect for WorkOs {
     }
 
     /// 400 also for a client that is not authenticated.
-    fn refuse(&self, _call: &Call<'_>, refusal: &Refusal) -> Reply {
+    fn refuse(&self, _exchange: &Exchange<'_>, refusal: &ProtocolError) -> ServerReply {
         let body = json!({"error": refusal.reason.code(), "error_description": refusal.description});
-        Reply::json(StatusCode::BAD_REQUEST, &body)
+        ServerReply::json(StatusCode::BAD_REQUEST, &body)
     }
 
-    fn profile(&self, _call: &Call<'_>, grant: &Grant, mut body: Map<String, Value>) -> Reply {
+    fn profile(&self, _exchange: &Exchange<'_>, grant: &Grant, mut body: Map<String, Value>) -> ServerReply {
         add_members(&grant.user, &mut body);
-        Reply::ok(&Value::Object(body))
+        ServerReply::ok(&Value::Object(body))
     }
 }
 

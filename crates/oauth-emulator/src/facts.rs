@@ -8,13 +8,14 @@ use std::{
 use serde::Deserialize;
 
 use crate::{
-    app::ClientAuth,
+    app::ClientAuthMethod,
+    endpoint::Endpoint,
     provider_files::FILES,
     signing_alg::SigningAlg,
     urls::{self, Captures, Pattern},
 };
 
-static TABLE: LazyLock<Result<Vec<Arc<Provider>>, String>> =
+static TABLE: LazyLock<Result<Vec<Arc<EmulatedProvider>>, String>> =
     LazyLock::new(|| FILES.iter().map(|(name, text)| read(name, text)).collect());
 
 /// All providers that the emulator plays, by name.
@@ -22,13 +23,13 @@ static TABLE: LazyLock<Result<Vec<Arc<Provider>>, String>> =
 /// # Errors
 ///
 /// What is wrong with a file, which a test of this crate rules out.
-pub(crate) fn providers() -> Result<&'static [Arc<Provider>], String> {
+pub(crate) fn providers() -> Result<&'static [Arc<EmulatedProvider>], String> {
     TABLE.as_deref().map_err(Clone::clone)
 }
 
 /// One entry of the table.
 #[derive(Debug)]
-pub(crate) struct Provider {
+pub(crate) struct EmulatedProvider {
     pub(crate) name: String,
     /// Whose applications, faults and dialect it has: its own name, or that of an entry that it is another generation of.
     pub(crate) family: String,
@@ -46,41 +47,11 @@ pub(crate) struct Route {
     pub(crate) other: Option<String>,
 }
 
-/// What an endpoint of a provider is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Endpoint {
-    /// The authorization page.
-    Authorize,
-    /// The exchange of an authorization code.
-    Token,
-    /// The refresh, also where it shares the token endpoint's URL.
-    Refresh,
-    /// Revocation, in whatever form.
-    Revoke,
-    /// Token introspection (RFC 7662).
-    Introspect,
-    /// The user's profile.
-    Profile,
-    /// OpenID Connect's userinfo, where the profile is another API.
-    UserInfo,
-    /// A list of the user's e-mail addresses.
-    Emails,
-    /// Provider metadata.
-    Discovery,
-    /// The signing keys.
-    Jwks,
-    /// Where a browser ends the session (OpenID Connect RP-Initiated Logout).
-    EndSession,
-    /// Any other endpoint.
-    Other,
-}
-
 /// The fields of a provider's file on which the emulator acts; `providers/README.md` explains them.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Facts {
     pub(crate) display_name: String,
-    pub(crate) protocol: Protocol,
+    pub(crate) protocol: ProtocolKind,
     pub(crate) issuer: Option<String>,
     pub(crate) discovery_url: Option<String>,
     pub(crate) jwks_url: Option<String>,
@@ -95,9 +66,9 @@ pub(crate) struct Facts {
     pub(crate) end_session_url: Option<String>,
     #[serde(default = "get")]
     pub(crate) profile_method: String,
-    pub(crate) token_auth: Option<ClientAuth>,
+    pub(crate) token_auth: Option<ClientAuthMethod>,
     #[serde(default)]
-    pub(crate) pkce: Pkce,
+    pub(crate) pkce: PkceSupport,
     #[serde(default)]
     pub(crate) public_client: bool,
     #[serde(default = "space")]
@@ -115,13 +86,13 @@ pub(crate) struct Facts {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Protocol {
+pub(crate) enum ProtocolKind {
     OAuth2,
     Oidc,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-pub(crate) enum Pkce {
+pub(crate) enum PkceSupport {
     #[serde(rename = "required")]
     Required,
     S256,
@@ -140,8 +111,8 @@ pub(crate) enum Pkce {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Manners {
     family: Option<String>,
-    token_auth: Option<Vec<ClientAuth>>,
-    revoke_auth: Option<Vec<ClientAuth>>,
+    token_auth: Option<Vec<ClientAuthMethod>>,
+    revoke_auth: Option<Vec<ClientAuthMethod>>,
     accepts: BTreeMap<String, Vec<String>>,
     aliases: BTreeMap<String, Vec<String>>,
     pub(crate) endpoints: BTreeMap<String, String>,
@@ -189,26 +160,26 @@ pub(crate) enum IdType {
     Number,
 }
 
-impl Provider {
+impl EmulatedProvider {
     pub(crate) fn is_oidc(&self) -> bool {
-        self.facts.protocol == Protocol::Oidc
+        self.facts.protocol == ProtocolKind::Oidc
     }
 
     /// The client authentication methods that the token endpoint takes from an application without its own list.
-    pub(crate) fn token_auth(&self) -> Vec<ClientAuth> {
+    pub(crate) fn token_auth(&self) -> Vec<ClientAuthMethod> {
         let mut methods = match (&self.facts.emulator.token_auth, self.facts.token_auth) {
             (Some(all), _) => all.clone(),
             (None, Some(one)) => vec![one],
-            (None, None) => vec![ClientAuth::Basic],
+            (None, None) => vec![ClientAuthMethod::Basic],
         };
-        if self.facts.public_client && !methods.contains(&ClientAuth::None) {
-            methods.push(ClientAuth::None);
+        if self.facts.public_client && !methods.contains(&ClientAuthMethod::None) {
+            methods.push(ClientAuthMethod::None);
         }
         methods
     }
 
     /// The same for the revocation endpoint; empty if the token alone is enough.
-    pub(crate) fn revoke_auth(&self) -> Vec<ClientAuth> {
+    pub(crate) fn revoke_auth(&self) -> Vec<ClientAuthMethod> {
         self.facts.emulator.revoke_auth.clone().unwrap_or_else(|| self.token_auth())
     }
 
@@ -247,11 +218,11 @@ impl Provider {
     }
 }
 
-fn read(name: &str, text: &str) -> Result<Arc<Provider>, String> {
+fn read(name: &str, text: &str) -> Result<Arc<EmulatedProvider>, String> {
     let facts: Facts = toml::from_str(text).map_err(|error| format!("providers/{name}.toml: {error}"))?;
     let family = facts.emulator.family.clone().unwrap_or_else(|| name.to_owned());
     let routes = routes(&facts);
-    Ok(Arc::new(Provider { name: name.to_owned(), family, facts, routes }))
+    Ok(Arc::new(EmulatedProvider { name: name.to_owned(), family, facts, routes }))
 }
 
 /// All URLs of a provider; endpoints that share a URL share a route, in the order in which they are tried.

@@ -1,13 +1,12 @@
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::Dialect;
 use crate::{
-    profile::Denied,
-    reply::{Reason, Refusal, Reply},
-    server::Call,
+    claims,
+    exchange::{Dialect, Exchange},
+    refusal::{Denied, ProtocolError, Reason},
+    reply::ServerReply,
     state::{Grant, Issued},
-    token,
 };
 
 /// The tenant of personal accounts, which sign in under `common` and `consumers`.
@@ -45,8 +44,8 @@ impl Dialect for Microsoft {
     }
 
     /// The discovery document of an alias has a template for its issuer.
-    fn metadata(&self, call: &Call<'_>, document: &mut Map<String, Value>) {
-        let tenant = call.captures.get("tenant").map(String::as_str).unwrap_or("common");
+    fn metadata(&self, exchange: &Exchange<'_>, document: &mut Map<String, Value>) {
+        let tenant = exchange.captures.get("tenant").map(String::as_str).unwrap_or("common");
         if ["common", "organizations"].contains(&tenant) {
             document.insert("issuer".to_owned(), json!("https://login.microsoftonline.com/{tenantid}/v2.0"));
         } else if !is_guid(tenant) {
@@ -56,8 +55,8 @@ impl Dialect for Microsoft {
     }
 
     /// Each key says whose tokens it signs, with a template for the tenant in the key set of an alias.
-    fn jwks(&self, call: &Call<'_>, keys: &mut Vec<Map<String, Value>>) {
-        let tenant = call.captures.get("tenant").map(String::as_str).unwrap_or("common");
+    fn jwks(&self, exchange: &Exchange<'_>, keys: &mut Vec<Map<String, Value>>) {
+        let tenant = exchange.captures.get("tenant").map(String::as_str).unwrap_or("common");
         let tenant = match tenant {
             "common" | "organizations" => "{tenantid}",
             tenant if is_guid(tenant) => tenant,
@@ -69,7 +68,7 @@ impl Dialect for Microsoft {
         }
     }
 
-    fn refuse(&self, _call: &Call<'_>, refusal: &Refusal) -> Reply {
+    fn refuse(&self, _exchange: &Exchange<'_>, refusal: &ProtocolError) -> ServerReply {
         let number = match refusal.reason {
             Reason::Request => 900144,
             Reason::Client => 7000215,
@@ -80,7 +79,7 @@ impl Dialect for Microsoft {
             Reason::Scope | Reason::TokenType => 70011,
         };
         let trace = "255d1aef-8c98-452f-ac51-23d051240864";
-        Reply::json(
+        ServerReply::json(
             refusal.status(),
             &json!({
                 "error": refusal.reason.code(),
@@ -94,7 +93,7 @@ impl Dialect for Microsoft {
         )
     }
 
-    fn denied(&self, _call: &Call<'_>, denied: Denied) -> Reply {
+    fn denied(&self, _exchange: &Exchange<'_>, denied: Denied) -> ServerReply {
         let (status, code, message) = match denied {
             Denied::NoToken => {
                 (StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken", "Access token is empty.")
@@ -110,12 +109,12 @@ impl Dialect for Microsoft {
                 "Insufficient privileges to complete the operation.",
             ),
         };
-        Reply::json(status, &json!({"error": {"code": code, "message": message, "innerError": {}}}))
+        ServerReply::json(status, &json!({"error": {"code": code, "message": message, "innerError": {}}}))
     }
 
     /// `mail` is null for accounts without a mailbox; the user principal name looks like an address and need not be one.
-    fn profile(&self, call: &Call<'_>, grant: &Grant, mut body: Map<String, Value>) -> Reply {
-        let mail = token::email(&call.shared.state(), &call.provider.family, grant)
+    fn profile(&self, exchange: &Exchange<'_>, grant: &Grant, mut body: Map<String, Value>) -> ServerReply {
+        let mail = claims::email(&exchange.backend.state(), &exchange.provider.family, grant)
             .map_or(Value::Null, |(address, _)| json!(address));
         body.insert("mail".to_owned(), mail);
         let principal = format!("{}@contoso.onmicrosoft.example", grant.user.username);
@@ -124,7 +123,7 @@ impl Dialect for Microsoft {
             "@odata.context".to_owned(),
             json!("https://graph.microsoft.com/v1.0/$metadata#users/$entity"),
         );
-        Reply::ok(&Value::Object(body))
+        ServerReply::ok(&Value::Object(body))
     }
 }
 

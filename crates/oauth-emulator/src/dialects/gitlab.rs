@@ -1,9 +1,8 @@
 use serde_json::{Map, Value, json};
 
-use super::Dialect;
 use crate::{
-    reply::Reply,
-    server::Call,
+    exchange::{Dialect, Exchange},
+    reply::ServerReply,
     state::{Grant, Issued, now},
 };
 
@@ -16,10 +15,10 @@ impl Dialect for GitLab {
     }
 
     /// The API says when an address was confirmed, not whether.
-    fn profile(&self, _call: &Call<'_>, grant: &Grant, mut body: Map<String, Value>) -> Reply {
+    fn profile(&self, _exchange: &Exchange<'_>, grant: &Grant, mut body: Map<String, Value>) -> ServerReply {
         let confirmed = grant.user.email_verified.then_some("2026-01-01T00:00:00.000Z");
         body.insert("confirmed_at".to_owned(), json!(confirmed));
         body.insert("username".to_owned(), json!(grant.user.username));
-        Reply::ok(&Value::Object(body))
+        ServerReply::ok(&Value::Object(body))
     }
 }

@@ -1,12 +1,11 @@
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::Dialect;
 use crate::{
     client_auth::{authenticate, form},
-    profile::Denied,
-    reply::{Reason, Refusal, Reply},
-    server::Call,
+    exchange::{Dialect, Exchange},
+    refusal::{Denied, ProtocolError, Reason},
+    reply::ServerReply,
     state::{Grant, Issued},
 };
 
@@ -23,53 +22,57 @@ impl Dialect for Naver {
     }
 
     /// Errors have status 200.
-    fn refuse(&self, _call: &Call<'_>, refusal: &Refusal) -> Reply {
+    fn refuse(&self, _exchange: &Exchange<'_>, refusal: &ProtocolError) -> ServerReply {
         let code = match refusal.reason {
             Reason::Client => "invalid_client",
             Reason::GrantType => "unsupported_grant_type",
             _ => "invalid_request",
         };
-        Reply::ok(&json!({"error": code, "error_description": refusal.description}))
+        ServerReply::ok(&json!({"error": code, "error_description": refusal.description}))
     }
 
-    fn denied(&self, _call: &Call<'_>, denied: Denied) -> Reply {
+    fn denied(&self, _exchange: &Exchange<'_>, denied: Denied) -> ServerReply {
         let (status, code, message) = match denied {
             Denied::NoToken => (StatusCode::UNAUTHORIZED, "028", "Authentication header not exists"),
             Denied::BadToken => (StatusCode::UNAUTHORIZED, "024", "Authentication failed"),
             Denied::Scope => (StatusCode::FORBIDDEN, "403", "Forbidden"),
         };
-        Reply::json(status, &json!({"resultcode": code, "message": message}))
+        ServerReply::json(status, &json!({"resultcode": code, "message": message}))
     }
 
     /// The table's paths put the profile into `response`; this adds the envelope.
-    fn profile(&self, _call: &Call<'_>, _grant: &Grant, mut body: Map<String, Value>) -> Reply {
+    fn profile(&self, _exchange: &Exchange<'_>, _grant: &Grant, mut body: Map<String, Value>) -> ServerReply {
         body.insert("resultcode".to_owned(), json!("00"));
         body.insert("message".to_owned(), json!("success"));
-        Reply::ok(&Value::Object(body))
+        ServerReply::ok(&Value::Object(body))
     }
 
     /// Revocation is a grant type of the token endpoint.
-    fn revoke(&self, call: &Call<'_>) -> Reply {
-        if call.request.method != Method::POST {
-            return Reply::method_not_allowed("POST");
-        }
-        match delete(call) {
-            Ok(token) => Reply::ok(&json!({"access_token": token, "result": "success"})),
-            Err(refusal) => self.refuse(call, &refusal),
-        }
+    fn own_revocation(&self, exchange: &Exchange<'_>) -> Option<ServerReply> {
+        Some(revoke_and_reply(exchange))
     }
 }
 
-fn delete(call: &Call<'_>) -> Result<String, Refusal> {
-    let form = form(call)?;
-    let app = authenticate(call, form, &call.provider.revoke_auth())?;
+fn revoke_and_reply(exchange: &Exchange<'_>) -> ServerReply {
+    if exchange.request.method != Method::POST {
+        return ServerReply::method_not_allowed("POST");
+    }
+    match delete(exchange) {
+        Ok(token) => ServerReply::ok(&json!({"access_token": token, "result": "success"})),
+        Err(refusal) => exchange.dialect.refuse(exchange, &refusal),
+    }
+}
+
+fn delete(exchange: &Exchange<'_>) -> Result<String, ProtocolError> {
+    let form = form(exchange)?;
+    let app = authenticate(exchange, form, &exchange.provider.revoke_auth())?;
     let token = form.get("access_token").ok_or_else(|| Reason::Request.because("access_token is missing"))?;
     if form.get("service_provider") != Some("NAVER") {
         return Err(Reason::Request.because("service_provider must be NAVER"));
     }
-    let mut state = call.shared.state();
+    let mut state = exchange.backend.state();
     let (id, grant) = state
-        .access(&call.provider.family, token)
+        .access(&exchange.provider.family, token)
         .ok_or_else(|| Reason::Request.because("no valid data in session"))?;
     if grant.request.app.client_id != app.client_id {
         return Err(Reason::Client.because("the token was issued to another client"));

@@ -1,9 +1,8 @@
 use serde_json::{Map, Value, json};
 
-use super::Dialect;
 use crate::{
-    authorize::Allowed,
-    state::{Grant, Issued},
+    exchange::Dialect,
+    state::{Allowed, Grant, Issued},
 };
 
 /// How long a refresh token lives unless it is used, in seconds.

@@ -1,14 +1,13 @@
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::Dialect;
 use crate::{
+    endpoint::Endpoint,
+    exchange::{Dialect, Exchange},
     fault::Fault,
-    profile::Denied,
-    reply::{Reason, Refusal, Reply},
-    server::Call,
+    refusal::{Denied, ProtocolError, Reason},
+    reply::ServerReply,
     state::Grant,
-    table::Endpoint,
 };
 
 /// How the User-Agents begin that HTTP libraries send by themselves; Reddit throttles them.
@@ -19,18 +18,18 @@ const GENERIC_AGENTS: [&str; 7] =
 pub(super) struct Reddit;
 
 impl Dialect for Reddit {
-    fn turn_away(&self, call: &Call<'_>, _endpoint: Endpoint) -> Option<Reply> {
-        let agent = call.request.header("user-agent").unwrap_or_default().to_ascii_lowercase();
+    fn turn_away(&self, exchange: &Exchange<'_>, _endpoint: Endpoint) -> Option<ServerReply> {
+        let agent = exchange.request.header("user-agent").unwrap_or_default().to_ascii_lowercase();
         let generic = agent.is_empty() || GENERIC_AGENTS.iter().any(|known| agent.starts_with(known));
         generic.then(|| error(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests"))
     }
 
     /// A bad code is an error at status 200; bad credentials are the API's 401.
-    fn refuse(&self, _call: &Call<'_>, refusal: &Refusal) -> Reply {
+    fn refuse(&self, _exchange: &Exchange<'_>, refusal: &ProtocolError) -> ServerReply {
         match refusal.reason {
             Reason::Client => error(StatusCode::UNAUTHORIZED, "Unauthorized"),
             Reason::Code | Reason::RedirectUri | Reason::Verifier | Reason::GrantType => {
-                Reply::ok(&json!({"error": refusal.reason.code()}))
+                ServerReply::ok(&json!({"error": refusal.reason.code()}))
             }
             Reason::RefreshToken | Reason::Request | Reason::Scope | Reason::TokenType => {
                 error(StatusCode::BAD_REQUEST, "Bad Request")
@@ -38,7 +37,7 @@ impl Dialect for Reddit {
         }
     }
 
-    fn denied(&self, _call: &Call<'_>, denied: Denied) -> Reply {
+    fn denied(&self, _exchange: &Exchange<'_>, denied: Denied) -> ServerReply {
         match denied {
             Denied::NoToken | Denied::BadToken => error(StatusCode::UNAUTHORIZED, "Unauthorized"),
             Denied::Scope => error(StatusCode::FORBIDDEN, "Forbidden"),
@@ -46,9 +45,9 @@ impl Dialect for Reddit {
     }
 
     /// The name is the account's, not the person's; the address itself is never told.
-    fn profile(&self, call: &Call<'_>, grant: &Grant, mut body: Map<String, Value>) -> Reply {
+    fn profile(&self, exchange: &Exchange<'_>, grant: &Grant, mut body: Map<String, Value>) -> ServerReply {
         body.insert("name".to_owned(), json!(grant.user.username));
-        let verified = grant.user.email_verified && !call.has_fault(&Fault::UnverifiedEmail);
+        let verified = grant.user.email_verified && !exchange.has_fault(&Fault::UnverifiedEmail);
         body.insert("has_verified_email".to_owned(), json!(verified));
         // For legacy reasons, JSON is escaped as HTML is, unless raw_json=1 is sent.
         for value in body.values_mut() {
@@ -56,10 +55,10 @@ impl Dialect for Reddit {
                 *text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
             }
         }
-        Reply::ok(&Value::Object(body))
+        ServerReply::ok(&Value::Object(body))
     }
 }
 
-fn error(status: StatusCode, message: &str) -> Reply {
-    Reply::json(status, &json!({"message": message, "error": status.as_u16()}))
+fn error(status: StatusCode, message: &str) -> ServerReply {
+    ServerReply::json(status, &json!({"message": message, "error": status.as_u16()}))
 }

@@ -1,8 +1,13 @@
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::Dialect;
-use crate::{profile, reply::Reply, revoke::revoke_token, server::Call, token};
+use crate::{
+    claims,
+    exchange::{Dialect, Exchange},
+    profile,
+    reply::ServerReply,
+    revoke::revoke_token,
+};
 
 const PROFILE: &str = "https://www.googleapis.com/auth/userinfo.profile";
 const EMAIL: &str = "https://www.googleapis.com/auth/userinfo.email";
@@ -22,30 +27,20 @@ impl Dialect for Google {
     }
 
     /// Unlike RFC 7009, an unknown token is an error.
-    fn revoke(&self, call: &Call<'_>) -> Reply {
-        if call.request.method != Method::POST {
-            return Reply::method_not_allowed("POST");
-        }
-        match revoke_token(call) {
-            Ok(true) => Reply::ok(&json!({})),
-            Ok(false) => Reply::json(
-                StatusCode::BAD_REQUEST,
-                &json!({"error": "invalid_token", "error_description": "Token expired or revoked"}),
-            ),
-            Err(refusal) => self.refuse(call, &refusal),
-        }
+    fn own_revocation(&self, exchange: &Exchange<'_>) -> Option<ServerReply> {
+        Some(revoke_and_reply(exchange))
     }
 
     /// The People API.
-    fn other(&self, call: &Call<'_>, _name: &str) -> Reply {
-        if call.request.method != Method::GET {
-            return Reply::method_not_allowed("GET");
+    fn other(&self, exchange: &Exchange<'_>, _name: &str) -> ServerReply {
+        if exchange.request.method != Method::GET {
+            return ServerReply::method_not_allowed("GET");
         }
-        let Some(fields) = call.request.query.get("personFields") else {
+        let Some(fields) = exchange.request.query.get("personFields") else {
             return invalid("personFields mask is required. Please specify one or more valid paths.");
         };
         let wanted = ["profile", PROFILE, "email", EMAIL].map(str::to_owned);
-        let grant = match profile::authorize(call, &wanted) {
+        let grant = match profile::authorize(exchange, &wanted) {
             Ok(grant) => grant,
             Err(reply) => return reply,
         };
@@ -61,7 +56,7 @@ impl Dialect for Google {
                     grant.user.picture.as_ref().map(|url| json!([{"metadata": metadata, "url": url}]))
                 }
                 "emailAddresses" if grant.has_any_scope(&["email".to_owned(), EMAIL.to_owned()]) => {
-                    token::email(&call.shared.state(), &call.provider.family, &grant).map(
+                    claims::email(&exchange.backend.state(), &exchange.provider.family, &grant).map(
                         |(address, verified)| {
                             let mut metadata = metadata.clone();
                             metadata["verified"] = json!(verified);
@@ -75,12 +70,26 @@ impl Dialect for Google {
                 body.insert(field.to_owned(), items);
             }
         }
-        Reply::ok(&Value::Object(body))
+        ServerReply::ok(&Value::Object(body))
     }
 }
 
-fn invalid(message: &str) -> Reply {
-    Reply::json(
+fn revoke_and_reply(exchange: &Exchange<'_>) -> ServerReply {
+    if exchange.request.method != Method::POST {
+        return ServerReply::method_not_allowed("POST");
+    }
+    match revoke_token(exchange) {
+        Ok(true) => ServerReply::ok(&json!({})),
+        Ok(false) => ServerReply::json(
+            StatusCode::BAD_REQUEST,
+            &json!({"error": "invalid_token", "error_description": "Token expired or revoked"}),
+        ),
+        Err(refusal) => exchange.dialect.refuse(exchange, &refusal),
+    }
+}
+
+fn invalid(message: &str) -> ServerReply {
+    ServerReply::json(
         StatusCode::BAD_REQUEST,
         &json!({"error": {"code": 400, "message": message, "status": "INVALID_ARGUMENT"}}),
     )

@@ -1,11 +1,12 @@
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::Dialect;
 use crate::{
-    profile::{self, Denied},
-    reply::{Reason, Refusal, Reply},
-    server::Call,
+    claims,
+    exchange::{Dialect, Exchange},
+    profile,
+    refusal::{Denied, ProtocolError, Reason},
+    reply::ServerReply,
     state::Grant,
 };
 
@@ -14,7 +15,7 @@ pub(super) struct Kakao;
 
 impl Dialect for Kakao {
     /// Standard errors, with Kakao's own code beside them.
-    fn refuse(&self, _call: &Call<'_>, refusal: &Refusal) -> Reply {
+    fn refuse(&self, _exchange: &Exchange<'_>, refusal: &ProtocolError) -> ServerReply {
         let code = match refusal.reason {
             Reason::Client => "KOE010",
             Reason::Code | Reason::Verifier => "KOE320",
@@ -22,24 +23,24 @@ impl Dialect for Kakao {
             Reason::RefreshToken => "KOE322",
             Reason::Request | Reason::GrantType | Reason::Scope | Reason::TokenType => "KOE001",
         };
-        Reply::json(
+        ServerReply::json(
             refusal.status(),
             &json!({"error": refusal.reason.code(), "error_description": refusal.description, "error_code": code}),
         )
     }
 
     /// The API's errors are of another kind than those of the login host.
-    fn denied(&self, _call: &Call<'_>, denied: Denied) -> Reply {
+    fn denied(&self, _exchange: &Exchange<'_>, denied: Denied) -> ServerReply {
         let (status, code, message) = match denied {
             Denied::NoToken => (StatusCode::UNAUTHORIZED, -401, "no authentication key!"),
             Denied::BadToken => (StatusCode::UNAUTHORIZED, -401, "this access token does not exist"),
             Denied::Scope => (StatusCode::FORBIDDEN, -402, "insufficient scopes."),
         };
-        Reply::json(status, &json!({"msg": message, "code": code}))
+        ServerReply::json(status, &json!({"msg": message, "code": code}))
     }
 
     /// `property_keys` is a JSON array of the members wanted, in the query or the form.
-    fn profile(&self, call: &Call<'_>, _grant: &Grant, mut body: Map<String, Value>) -> Reply {
+    fn profile(&self, exchange: &Exchange<'_>, _grant: &Grant, mut body: Map<String, Value>) -> ServerReply {
         if let Some(account) = body.get_mut("kakao_account").and_then(Value::as_object_mut) {
             let has_email = account.contains_key("email");
             account.insert("has_email".to_owned(), json!(has_email));
@@ -47,11 +48,11 @@ impl Dialect for Kakao {
                 account.insert("is_email_valid".to_owned(), json!(true));
             }
         }
-        let keys = call.request.query.get("property_keys").or(call.request.field("property_keys"));
-        let Some(keys) = keys else { return Reply::ok(&Value::Object(body)) };
+        let keys = exchange.request.query.get("property_keys").or(exchange.request.field("property_keys"));
+        let Some(keys) = keys else { return ServerReply::ok(&Value::Object(body)) };
         let Ok(keys) = serde_json::from_str::<Vec<String>>(keys) else {
             let error = json!({"msg": "property_keys must be a JSON array", "code": -2});
-            return Reply::json(StatusCode::BAD_REQUEST, &error);
+            return ServerReply::json(StatusCode::BAD_REQUEST, &error);
         };
         body.retain(|name, _| name == "id" || keys.iter().any(|key| key.split('.').next() == Some(name)));
         if let Some(account) = body.get_mut("kakao_account").and_then(Value::as_object_mut) {
@@ -60,21 +61,25 @@ impl Dialect for Kakao {
                 keys.iter().filter_map(|key| key.strip_prefix("kakao_account.")).any(|key| name.contains(key))
             });
         }
-        Reply::ok(&Value::Object(body))
+        ServerReply::ok(&Value::Object(body))
     }
 
     /// Unlinking is an API call of the user, not of the application.
-    fn revoke(&self, call: &Call<'_>) -> Reply {
-        if call.request.method != Method::POST {
-            return Reply::method_not_allowed("POST");
+    fn own_revocation(&self, exchange: &Exchange<'_>) -> Option<ServerReply> {
+        Some(revoke_and_reply(exchange))
+    }
+}
+
+fn revoke_and_reply(exchange: &Exchange<'_>) -> ServerReply {
+    if exchange.request.method != Method::POST {
+        return ServerReply::method_not_allowed("POST");
+    }
+    match profile::authorize(exchange, &[]) {
+        Ok(grant) => {
+            exchange.backend.state().end_all(&grant);
+            let id = claims::body(&exchange.backend.state(), exchange.provider, &grant).remove("id");
+            ServerReply::ok(&json!({"id": id}))
         }
-        match profile::authorize(call, &[]) {
-            Ok(grant) => {
-                call.shared.state().end_all(&grant);
-                let id = profile::body(&call.shared.state(), call.provider, &grant).remove("id");
-                Reply::ok(&json!({"id": id}))
-            }
-            Err(reply) => reply,
-        }
+        Err(reply) => reply,
     }
 }

@@ -1,7 +1,11 @@
 use serde_json::{Map, Value, json};
 
-use super::Dialect;
-use crate::{authorize::CallbackError, reply::Reply, server::Call, state::Grant};
+use crate::{
+    exchange::{Dialect, Exchange},
+    refusal::CallbackError,
+    reply::ServerReply,
+    state::Grant,
+};
 
 /// What `state` and `nonce` must have at least, in characters.
 const SHORTEST: usize = 22;
@@ -10,8 +14,8 @@ const SHORTEST: usize = 22;
 pub(super) struct LoginGov;
 
 impl Dialect for LoginGov {
-    fn check_authorize(&self, call: &Call<'_>, _scopes: &[String]) -> Result<(), CallbackError> {
-        let query = &call.request.query;
+    fn check_authorize(&self, exchange: &Exchange<'_>, _scopes: &[String]) -> Result<(), CallbackError> {
+        let query = &exchange.request.query;
         let invalid = |description: String| Err(CallbackError::new("invalid_request", description));
         for name in ["state", "nonce"] {
             if query.get(name).is_none_or(|value| value.len() < SHORTEST) {
@@ -25,12 +29,12 @@ impl Dialect for LoginGov {
     }
 
     /// The issuer stands here without the slash that it ends with elsewhere.
-    fn profile(&self, call: &Call<'_>, grant: &Grant, mut body: Map<String, Value>) -> Reply {
-        let issuer = call.provider.issuer(&grant.request.captures);
+    fn profile(&self, exchange: &Exchange<'_>, grant: &Grant, mut body: Map<String, Value>) -> ServerReply {
+        let issuer = exchange.provider.issuer(&grant.request.captures);
         body.insert("iss".to_owned(), json!(issuer.trim_end_matches('/')));
         if let Some(email) = body.get("email").cloned().filter(|_| grant.has_scope("all_emails")) {
             body.insert("all_emails".to_owned(), json!([email]));
         }
-        Reply::ok(&Value::Object(body))
+        ServerReply::ok(&Value::Object(body))
     }
 }

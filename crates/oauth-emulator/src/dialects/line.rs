@@ -1,10 +1,10 @@
 use http::{Method, StatusCode};
 
-use super::Dialect;
 use crate::{
     client_auth::form,
-    reply::{Reason, Refusal, Reply},
-    server::Call,
+    exchange::{Dialect, Exchange},
+    refusal::{ProtocolError, Reason},
+    reply::ServerReply,
 };
 
 /// <https://developers.line.biz/en/reference/line-login/>
@@ -12,30 +12,36 @@ pub(super) struct Line;
 
 impl Dialect for Line {
     /// The token is called `access_token` here, and the secret may be left out.
-    fn revoke(&self, call: &Call<'_>) -> Reply {
-        if call.request.method != Method::POST {
-            return Reply::method_not_allowed("POST");
-        }
-        match revoke(call) {
-            Ok(()) => Reply::empty(StatusCode::OK),
-            Err(refusal) => self.refuse(call, &refusal),
-        }
+    fn own_revocation(&self, exchange: &Exchange<'_>) -> Option<ServerReply> {
+        Some(revoke_and_reply(exchange))
     }
 }
 
-fn revoke(call: &Call<'_>) -> Result<(), Refusal> {
-    let form = form(call)?;
+fn revoke_and_reply(exchange: &Exchange<'_>) -> ServerReply {
+    if exchange.request.method != Method::POST {
+        return ServerReply::method_not_allowed("POST");
+    }
+    match revoke(exchange) {
+        Ok(()) => ServerReply::empty(StatusCode::OK),
+        Err(refusal) => exchange.dialect.refuse(exchange, &refusal),
+    }
+}
+
+fn revoke(exchange: &Exchange<'_>) -> Result<(), ProtocolError> {
+    let form = form(exchange)?;
     let id = form.get("client_id").ok_or_else(|| Reason::Request.because("client_id is missing"))?;
     let token = form.get("access_token").ok_or_else(|| Reason::Request.because("access_token is missing"))?;
-    let mut state = call.shared.state();
-    let app = state.app(&call.provider.family, id);
+    let mut state = exchange.backend.state();
+    let app = state.app(&exchange.provider.family, id);
     let app = app.ok_or_else(|| Reason::Client.because("the channel is unknown"))?;
     if form.get("client_secret").is_some_and(|secret| Some(secret) != app.client_secret.as_deref()) {
         return Err(Reason::Client.because("the channel secret is wrong"));
     }
     // What it does with a refresh token is not documented; nothing, to be on the safe side.
     let owned = state.owner(token).is_some_and(|(_, grant, is_refresh)| {
-        !is_refresh && grant.provider == call.provider.name && grant.request.app.client_id == app.client_id
+        !is_refresh
+            && grant.provider == exchange.provider.name
+            && grant.request.app.client_id == app.client_id
     });
     if owned {
         state.revoke(token, false);

@@ -1,15 +1,15 @@
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::Dialect;
 use crate::{
     app::App,
     crypto,
-    profile::{self, Denied},
-    reply::{Reason, Refusal, Reply},
-    request::Params,
-    server::Call,
-    state::Grant,
+    exchange::{Dialect, Exchange},
+    profile,
+    refusal::{Denied, ProtocolError, Reason},
+    reply::ServerReply,
+    request::Pairs,
+    state::{Grant, Issued},
     token,
 };
 
@@ -29,20 +29,20 @@ impl Dialect for Facebook {
     /// A short-lived token becomes a long-lived one.
     fn other_grant(
         &self,
-        call: &Call<'_>,
+        exchange: &Exchange<'_>,
         grant_type: &str,
-        form: &Params,
+        form: &Pairs,
         app: &App,
-    ) -> Option<Result<Map<String, Value>, Refusal>> {
-        (grant_type == "fb_exchange_token").then(|| exchange(call, form, app))
+    ) -> Option<Result<Map<String, Value>, ProtocolError>> {
+        (grant_type == "fb_exchange_token").then(|| exchange_token(exchange, form, app))
     }
 
     /// The reply names no scope.
-    fn token_reply(&self, _issued: &crate::state::Issued, reply: &mut Map<String, Value>) {
+    fn token_reply(&self, _issued: &Issued, reply: &mut Map<String, Value>) {
         reply.remove("scope");
     }
 
-    fn refuse(&self, _call: &Call<'_>, refusal: &Refusal) -> Reply {
+    fn refuse(&self, _exchange: &Exchange<'_>, refusal: &ProtocolError) -> ServerReply {
         let code = match refusal.reason {
             Reason::Client => 1,
             Reason::RefreshToken => 190,
@@ -52,13 +52,13 @@ impl Dialect for Facebook {
     }
 
     /// The header or the query; revocation, as a DELETE, may have it in its form too.
-    fn access_token(&self, call: &Call<'_>) -> Option<String> {
-        let request = &call.request;
+    fn access_token(&self, exchange: &Exchange<'_>) -> Option<String> {
+        let request = &exchange.request;
         let token = request.authorization("bearer").or(request.query.get("access_token"));
         token.or_else(|| request.field("access_token")).map(str::to_owned)
     }
 
-    fn denied(&self, _call: &Call<'_>, denied: Denied) -> Reply {
+    fn denied(&self, _exchange: &Exchange<'_>, denied: Denied) -> ServerReply {
         match denied {
             Denied::NoToken => error(
                 2500,
@@ -71,69 +71,78 @@ impl Dialect for Facebook {
     }
 
     /// Only the members that `fields` names, and id and name without it.
-    fn profile(&self, call: &Call<'_>, grant: &Grant, mut body: Map<String, Value>) -> Reply {
-        if let Some(reply) = wrong_proof(call, grant) {
+    fn profile(&self, exchange: &Exchange<'_>, grant: &Grant, mut body: Map<String, Value>) -> ServerReply {
+        if let Some(reply) = wrong_proof(exchange, grant) {
             return reply;
         }
-        let fields = call.request.query.get("fields").unwrap_or("id,name");
+        let fields = exchange.request.query.get("fields").unwrap_or("id,name");
         let wanted: Vec<_> =
             fields.split(',').map(|field| field.split(['.', '{']).next().unwrap_or(field)).collect();
         body.retain(|name, _| name == "id" || wanted.contains(&name.as_str()));
         if let Some(picture) = body.get_mut("picture").and_then(|picture| picture.get_mut("data")) {
             picture["is_silhouette"] = json!(false);
         }
-        Reply::ok(&Value::Object(body))
+        ServerReply::ok(&Value::Object(body))
     }
 
     /// `DELETE /{user_id}/permissions` takes the application out of the user's list.
-    fn revoke(&self, call: &Call<'_>) -> Reply {
-        if call.request.method != Method::DELETE {
-            return Reply::method_not_allowed("DELETE");
-        }
-        let grant = match profile::authorize(call, &[]) {
-            Ok(grant) => grant,
-            Err(reply) => return reply,
-        };
-        if let Some(reply) = wrong_proof(call, &grant) {
-            return reply;
-        }
-        let user = call.captures.get("user_id").map(String::as_str).unwrap_or_default();
-        if user != "me" && user != grant.user.id {
-            return error(100, "GraphMethodException", "Unsupported delete request.");
-        }
-        call.shared.state().end_all(&grant);
-        Reply::ok(&json!(true))
+    fn own_revocation(&self, exchange: &Exchange<'_>) -> Option<ServerReply> {
+        Some(revoke_and_reply(exchange))
     }
 }
 
-fn exchange(call: &Call<'_>, form: &Params, app: &App) -> Result<Map<String, Value>, Refusal> {
+fn revoke_and_reply(exchange: &Exchange<'_>) -> ServerReply {
+    if exchange.request.method != Method::DELETE {
+        return ServerReply::method_not_allowed("DELETE");
+    }
+    let grant = match profile::authorize(exchange, &[]) {
+        Ok(grant) => grant,
+        Err(reply) => return reply,
+    };
+    if let Some(reply) = wrong_proof(exchange, &grant) {
+        return reply;
+    }
+    let user = exchange.captures.get("user_id").map(String::as_str).unwrap_or_default();
+    if user != "me" && user != grant.user.id {
+        return error(100, "GraphMethodException", "Unsupported delete request.");
+    }
+    exchange.backend.state().end_all(&grant);
+    ServerReply::ok(&json!(true))
+}
+
+fn exchange_token(
+    exchange: &Exchange<'_>,
+    form: &Pairs,
+    app: &App,
+) -> Result<Map<String, Value>, ProtocolError> {
     let short = form
         .get("fb_exchange_token")
         .ok_or_else(|| Reason::Request.because("fb_exchange_token is missing"))?;
     let unknown = || Reason::RefreshToken.because("Invalid OAuth access token.");
     let issued = {
-        let mut state = call.shared.state();
-        let (id, grant) = state.access(&call.provider.family, short).ok_or_else(unknown)?;
+        let mut state = exchange.backend.state();
+        let (id, grant) = state.access(&exchange.provider.family, short).ok_or_else(unknown)?;
         if grant.request.app.client_id != app.client_id {
             return Err(unknown());
         }
-        state.issue(call.provider, id, grant.request.scopes, false, true).ok_or_else(unknown)?
+        state.issue(exchange.provider, id, grant.request.scopes, false, true).ok_or_else(unknown)?
     };
-    token::members(call, &issued)
+    token::members(exchange, &issued)
 }
 
 /// `appsecret_proof` need not be sent, but must be right if it is.
-fn wrong_proof(call: &Call<'_>, grant: &Grant) -> Option<Reply> {
-    let proof = call.request.query.get("appsecret_proof").or(call.request.field("appsecret_proof"))?;
-    let token = Facebook.access_token(call).unwrap_or_default();
+fn wrong_proof(exchange: &Exchange<'_>, grant: &Grant) -> Option<ServerReply> {
+    let proof =
+        exchange.request.query.get("appsecret_proof").or(exchange.request.field("appsecret_proof"))?;
+    let token = Facebook.access_token(exchange).unwrap_or_default();
     let secret = grant.request.app.client_secret.as_deref().unwrap_or_default();
     (proof != crypto::hmac_hex(secret, &token))
         .then(|| error(100, "GraphMethodException", "Invalid appsecret_proof provided in the API argument"))
 }
 
 /// Every error of the Graph API, whatever its status, is an object.
-fn error(code: u32, kind: &str, message: &str) -> Reply {
-    Reply::json(
+fn error(code: u32, kind: &str, message: &str) -> ServerReply {
+    ServerReply::json(
         StatusCode::BAD_REQUEST,
         &json!({"error": {"message": message, "type": kind, "code": code, "fbtrace_id": "AemulatorTrace"}}),
     )

@@ -1,15 +1,15 @@
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::Dialect;
 use crate::{
     app::App,
-    profile::{self, Denied},
-    reply::{Reason, Refusal, Reply},
-    server::Call,
+    claims,
+    endpoint::Endpoint,
+    exchange::{Dialect, Exchange},
+    profile,
+    refusal::{Denied, ProtocolError, Reason},
+    reply::ServerReply,
     state::Grant,
-    table::Endpoint,
-    token,
 };
 
 const TROUBLESHOOTING: &str =
@@ -20,10 +20,10 @@ pub(super) struct GitHub;
 
 impl Dialect for GitHub {
     /// The API turns requests without a User-Agent away.
-    fn turn_away(&self, call: &Call<'_>, endpoint: Endpoint) -> Option<Reply> {
+    fn turn_away(&self, exchange: &Exchange<'_>, endpoint: Endpoint) -> Option<ServerReply> {
         let api = !matches!(endpoint, Endpoint::Token | Endpoint::Refresh | Endpoint::Discovery);
-        (api && call.request.header("user-agent").is_none_or(str::is_empty)).then(|| {
-            Reply::text(
+        (api && exchange.request.header("user-agent").is_none_or(str::is_empty)).then(|| {
+            ServerReply::text(
                 StatusCode::FORBIDDEN,
                 "Request forbidden by administrative rules. Please make sure your request has a User-Agent header.",
             )
@@ -31,12 +31,12 @@ impl Dialect for GitHub {
     }
 
     /// Form-encoded unless the request accepts JSON.
-    fn token_success(&self, call: &Call<'_>, members: Map<String, Value>) -> Reply {
-        written(call, &members)
+    fn token_success(&self, exchange: &Exchange<'_>, members: Map<String, Value>) -> ServerReply {
+        written(exchange, &members)
     }
 
     /// Errors have status 200.
-    fn refuse(&self, call: &Call<'_>, refusal: &Refusal) -> Reply {
+    fn refuse(&self, exchange: &Exchange<'_>, refusal: &ProtocolError) -> ServerReply {
         let code = match refusal.reason {
             Reason::Client => "incorrect_client_credentials",
             Reason::Code | Reason::Verifier => "bad_verification_code",
@@ -51,16 +51,16 @@ impl Dialect for GitHub {
             "error_uri".to_owned(),
             json!(format!("https://docs.github.com{TROUBLESHOOTING}#{}", code.replace('_', "-"))),
         );
-        written(call, &members)
+        written(exchange, &members)
     }
 
     /// `Authorization: token` is the older form of `Bearer`.
-    fn access_token(&self, call: &Call<'_>) -> Option<String> {
-        let request = &call.request;
+    fn access_token(&self, exchange: &Exchange<'_>) -> Option<String> {
+        let request = &exchange.request;
         request.authorization("bearer").or_else(|| request.authorization("token")).map(str::to_owned)
     }
 
-    fn denied(&self, _call: &Call<'_>, denied: Denied) -> Reply {
+    fn denied(&self, _exchange: &Exchange<'_>, denied: Denied) -> ServerReply {
         match denied {
             Denied::NoToken => message(StatusCode::UNAUTHORIZED, "Requires authentication"),
             Denied::BadToken => message(StatusCode::UNAUTHORIZED, "Bad credentials"),
@@ -69,54 +69,58 @@ impl Dialect for GitHub {
     }
 
     /// The address in the profile is the public one, which most people do not have.
-    fn profile(&self, _call: &Call<'_>, grant: &Grant, mut body: Map<String, Value>) -> Reply {
+    fn profile(&self, _exchange: &Exchange<'_>, grant: &Grant, mut body: Map<String, Value>) -> ServerReply {
         body.insert("login".to_owned(), json!(grant.user.username));
         body.insert("email".to_owned(), Value::Null);
         body.insert("type".to_owned(), json!("User"));
-        Reply::ok(&Value::Object(body))
+        ServerReply::ok(&Value::Object(body))
     }
 
     /// DELETE drops a token, POST checks it.
-    fn revoke(&self, call: &Call<'_>) -> Reply {
-        if call.request.method == Method::POST { check(call) } else { delete(call, false) }
+    fn own_revocation(&self, exchange: &Exchange<'_>) -> Option<ServerReply> {
+        Some(revoke_and_reply(exchange))
     }
 
-    fn other(&self, call: &Call<'_>, name: &str) -> Reply {
+    fn other(&self, exchange: &Exchange<'_>, name: &str) -> ServerReply {
         match name {
-            "emails" => emails(call),
+            "emails" => emails(exchange),
             // The whole authorization, with all its tokens.
-            _ => delete(call, true),
+            _ => delete(exchange, true),
         }
     }
 }
 
-fn emails(call: &Call<'_>) -> Reply {
-    if call.request.method != Method::GET {
-        return Reply::method_not_allowed("GET");
+fn revoke_and_reply(exchange: &Exchange<'_>) -> ServerReply {
+    if exchange.request.method == Method::POST { check(exchange) } else { delete(exchange, false) }
+}
+
+fn emails(exchange: &Exchange<'_>) -> ServerReply {
+    if exchange.request.method != Method::GET {
+        return ServerReply::method_not_allowed("GET");
     }
-    let grant = match profile::authorize(call, &["user".to_owned(), "user:email".to_owned()]) {
+    let grant = match profile::authorize(exchange, &["user".to_owned(), "user:email".to_owned()]) {
         Ok(grant) => grant,
         Err(reply) => return reply,
     };
-    let state = call.shared.state();
-    let emails: Vec<Value> = token::email(&state, &call.provider.family, &grant)
+    let state = exchange.backend.state();
+    let emails: Vec<Value> = claims::email(&state, &exchange.provider.family, &grant)
         .map(|(address, verified)| json!({"email": address, "primary": true, "verified": verified, "visibility": null}))
         .into_iter()
         .collect();
-    Reply::ok(&Value::Array(emails))
+    ServerReply::ok(&Value::Array(emails))
 }
 
 /// <https://docs.github.com/en/rest/apps/oauth-applications#delete-an-app-token>
-fn delete(call: &Call<'_>, whole_grant: bool) -> Reply {
-    if call.request.method != Method::DELETE {
-        return Reply::method_not_allowed("DELETE");
+fn delete(exchange: &Exchange<'_>, whole_grant: bool) -> ServerReply {
+    if exchange.request.method != Method::DELETE {
+        return ServerReply::method_not_allowed("DELETE");
     }
-    let (app, token) = match owned_token(call) {
+    let (app, token) = match owned_token(exchange) {
         Ok(owned) => owned,
         Err(reply) => return reply,
     };
-    let mut state = call.shared.state();
-    let found = state.access(&call.provider.family, &token);
+    let mut state = exchange.backend.state();
+    let found = state.access(&exchange.provider.family, &token);
     let Some((_, grant)) = found.filter(|(_, grant)| grant.request.app.client_id == app.client_id) else {
         return message(StatusCode::UNPROCESSABLE_ENTITY, "Validation Failed");
     };
@@ -125,18 +129,18 @@ fn delete(call: &Call<'_>, whole_grant: bool) -> Reply {
     } else {
         state.revoke(&token, false);
     }
-    Reply::empty(StatusCode::NO_CONTENT)
+    ServerReply::empty(StatusCode::NO_CONTENT)
 }
 
 /// <https://docs.github.com/en/rest/apps/oauth-applications#check-a-token>
-fn check(call: &Call<'_>) -> Reply {
-    let (app, token) = match owned_token(call) {
+fn check(exchange: &Exchange<'_>) -> ServerReply {
+    let (app, token) = match owned_token(exchange) {
         Ok(owned) => owned,
         Err(reply) => return reply,
     };
-    let found = call.shared.state().access(&call.provider.family, &token);
+    let found = exchange.backend.state().access(&exchange.provider.family, &token);
     match found.filter(|(_, grant)| grant.request.app.client_id == app.client_id) {
-        Some((_, grant)) => Reply::ok(&json!({
+        Some((_, grant)) => ServerReply::ok(&json!({
             "token": token,
             "scopes": grant.request.scopes,
             "app": {"client_id": app.client_id},
@@ -147,32 +151,35 @@ fn check(call: &Call<'_>) -> Reply {
 }
 
 /// HTTP Basic with the application's credentials, which also stand in the path, and a JSON body with the token.
-fn owned_token(call: &Call<'_>) -> Result<(App, String), Reply> {
+fn owned_token(exchange: &Exchange<'_>) -> Result<(App, String), ServerReply> {
     let not_found = || message(StatusCode::NOT_FOUND, "Not Found");
-    let (id, secret) = call.request.basic().flatten().ok_or_else(not_found)?;
-    let app = call.shared.state().app(&call.provider.family, &id).ok_or_else(not_found)?;
-    if app.client_secret.as_ref() != Some(&secret) || call.captures.get("client_id") != Some(&id) {
+    let (id, secret) = exchange.request.basic().flatten().ok_or_else(not_found)?;
+    let app = exchange.backend.state().app(&exchange.provider.family, &id).ok_or_else(not_found)?;
+    if app.client_secret.as_ref() != Some(&secret) || exchange.captures.get("client_id") != Some(&id) {
         return Err(not_found());
     }
-    let body: Value = serde_json::from_slice(&call.request.body).unwrap_or_default();
+    let body: Value = serde_json::from_slice(&exchange.request.body).unwrap_or_default();
     match body.get("access_token").and_then(Value::as_str) {
         Some(token) => Ok((app, token.to_owned())),
         None => Err(message(StatusCode::UNPROCESSABLE_ENTITY, "Validation Failed")),
     }
 }
 
-fn message(status: StatusCode, message: &str) -> Reply {
-    Reply::json(status, &json!({"message": message, "documentation_url": "https://docs.github.com/rest"}))
+fn message(status: StatusCode, message: &str) -> ServerReply {
+    ServerReply::json(
+        status,
+        &json!({"message": message, "documentation_url": "https://docs.github.com/rest"}),
+    )
 }
 
-fn written(call: &Call<'_>, members: &Map<String, Value>) -> Reply {
-    if call.request.header("accept").is_some_and(|accept| accept.contains("application/json")) {
-        return Reply::ok(&json!(members));
+fn written(exchange: &Exchange<'_>, members: &Map<String, Value>) -> ServerReply {
+    if exchange.request.header("accept").is_some_and(|accept| accept.contains("application/json")) {
+        return ServerReply::ok(&json!(members));
     }
     let pairs = members.iter().map(|(name, value)| {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         (name, text)
     });
     let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
-    Reply::new(StatusCode::OK, "application/x-www-form-urlencoded; charset=utf-8", body)
+    ServerReply::new(StatusCode::OK, "application/x-www-form-urlencoded; charset=utf-8", body)
 }

@@ -1,12 +1,11 @@
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::Dialect;
 use crate::{
     client_auth::form,
-    profile::Denied,
-    reply::{Reason, Refusal, Reply},
-    server::Call,
+    exchange::{Dialect, Exchange},
+    refusal::{Denied, ProtocolError, Reason},
+    reply::ServerReply,
     state::{Grant, Issued},
 };
 
@@ -33,7 +32,7 @@ impl Dialect for Twitch {
     }
 
     /// No OAuth error, but a message.
-    fn refuse(&self, _call: &Call<'_>, refusal: &Refusal) -> Reply {
+    fn refuse(&self, _exchange: &Exchange<'_>, refusal: &ProtocolError) -> ServerReply {
         let status = match refusal.reason {
             Reason::Client => StatusCode::FORBIDDEN,
             _ => StatusCode::BAD_REQUEST,
@@ -48,63 +47,67 @@ impl Dialect for Twitch {
         if refusal.reason == Reason::RefreshToken {
             body["error"] = json!("Bad Request");
         }
-        Reply::json(status, &body)
+        ServerReply::json(status, &body)
     }
 
-    fn denied(&self, _call: &Call<'_>, denied: Denied) -> Reply {
+    fn denied(&self, _exchange: &Exchange<'_>, denied: Denied) -> ServerReply {
         let message = match denied {
             Denied::NoToken => "OAuth token is missing",
             Denied::BadToken => "Invalid OAuth token",
             Denied::Scope => "Missing scope",
         };
         let body = json!({"error": "Unauthorized", "status": 401, "message": message});
-        Reply::json(StatusCode::UNAUTHORIZED, &body)
+        ServerReply::json(StatusCode::UNAUTHORIZED, &body)
     }
 
     /// The API wants to know which application asks, and compares.
-    fn profile(&self, call: &Call<'_>, grant: &Grant, mut body: Map<String, Value>) -> Reply {
-        if call.request.header("client-id") != Some(&grant.request.app.client_id) {
+    fn profile(&self, exchange: &Exchange<'_>, grant: &Grant, mut body: Map<String, Value>) -> ServerReply {
+        if exchange.request.header("client-id") != Some(&grant.request.app.client_id) {
             let body = json!({
                 "error": "Unauthorized",
                 "status": 401,
                 "message": "Client ID and OAuth token do not match",
             });
-            return Reply::json(StatusCode::UNAUTHORIZED, &body);
+            return ServerReply::json(StatusCode::UNAUTHORIZED, &body);
         }
         if let Some(user) = body.get_mut("data").and_then(|data| data.get_mut(0)) {
             user["login"] = json!(grant.user.username);
         }
-        Reply::ok(&Value::Object(body))
+        ServerReply::ok(&Value::Object(body))
     }
 
     /// Without a secret; a bad token is an error.
-    fn revoke(&self, call: &Call<'_>) -> Reply {
-        if call.request.method != Method::POST {
-            return Reply::method_not_allowed("POST");
-        }
-        let message = |status: StatusCode, message: &str| {
-            Reply::json(status, &json!({"status": status.as_u16(), "message": message}))
-        };
-        let form = match form(call) {
-            Ok(form) => form,
-            Err(refusal) => return self.refuse(call, &refusal),
-        };
-        let mut state = call.shared.state();
-        let app = form.get("client_id").and_then(|id| state.app(&call.provider.family, id));
-        let Some(app) = app else { return message(StatusCode::NOT_FOUND, "client does not exist") };
-        let token = form.get("token").unwrap_or_default();
-        // Its documentation speaks of access tokens alone.
-        let owned = state.owner(token).is_some_and(|(_, grant, is_refresh)| {
-            !is_refresh
-                && grant.provider == call.provider.name
-                && grant.request.app.client_id == app.client_id
-        });
-        if !owned {
-            return message(StatusCode::BAD_REQUEST, "Invalid token");
-        }
-        state.revoke(token, false);
-        Reply::empty(StatusCode::OK)
+    fn own_revocation(&self, exchange: &Exchange<'_>) -> Option<ServerReply> {
+        Some(revoke_and_reply(exchange))
     }
+}
+
+fn revoke_and_reply(exchange: &Exchange<'_>) -> ServerReply {
+    if exchange.request.method != Method::POST {
+        return ServerReply::method_not_allowed("POST");
+    }
+    let message = |status: StatusCode, message: &str| {
+        ServerReply::json(status, &json!({"status": status.as_u16(), "message": message}))
+    };
+    let form = match form(exchange) {
+        Ok(form) => form,
+        Err(refusal) => return exchange.dialect.refuse(exchange, &refusal),
+    };
+    let mut state = exchange.backend.state();
+    let app = form.get("client_id").and_then(|id| state.app(&exchange.provider.family, id));
+    let Some(app) = app else { return message(StatusCode::NOT_FOUND, "client does not exist") };
+    let token = form.get("token").unwrap_or_default();
+    // Its documentation speaks of access tokens alone.
+    let owned = state.owner(token).is_some_and(|(_, grant, is_refresh)| {
+        !is_refresh
+            && grant.provider == exchange.provider.name
+            && grant.request.app.client_id == app.client_id
+    });
+    if !owned {
+        return message(StatusCode::BAD_REQUEST, "Invalid token");
+    }
+    state.revoke(token, false);
+    ServerReply::empty(StatusCode::OK)
 }
 
 /// The address needs a scope beside the claim.

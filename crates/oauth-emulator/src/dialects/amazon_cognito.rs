@@ -1,7 +1,11 @@
 use serde_json::{Map, Value, json};
 
-use super::Dialect;
-use crate::{end_session::Logout, reply::Reply, request::Params, server::Call, state::Grant};
+use crate::{
+    exchange::{Dialect, Exchange},
+    reply::ServerReply,
+    request::{LogoutRequest, Pairs},
+    state::Grant,
+};
 
 /// <https://docs.aws.amazon.com/cognito/latest/developerguide/federation-endpoints.html>
 pub(super) struct AmazonCognito;
@@ -13,18 +17,18 @@ impl Dialect for AmazonCognito {
     }
 
     /// Booleans come as strings here, though not in ID tokens.
-    fn profile(&self, _call: &Call<'_>, grant: &Grant, mut body: Map<String, Value>) -> Reply {
+    fn profile(&self, _exchange: &Exchange<'_>, grant: &Grant, mut body: Map<String, Value>) -> ServerReply {
         if let Some(verified) = body.get("email_verified").map(Value::to_string) {
             body.insert("email_verified".to_owned(), json!(verified));
         }
         body.insert("username".to_owned(), json!(grant.user.username));
-        Reply::ok(&Value::Object(body))
+        ServerReply::ok(&Value::Object(body))
     }
 
     /// The logout endpoint is older than the standard and has its own names.
-    fn logout(&self, params: &Params) -> Logout {
+    fn logout(&self, params: &Pairs) -> LogoutRequest {
         let text = |name| params.get(name).map(str::to_owned);
-        Logout {
+        LogoutRequest {
             id_token_hint: None,
             client_id: text("client_id"),
             redirect_uri: text("logout_uri"),

@@ -1,14 +1,12 @@
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::Dialect;
 use crate::{
-    authorize::Allowed,
     crypto,
-    profile::Denied,
-    reply::{Reason, Refusal, Reply},
-    server::Call,
-    state::{Grant, Issued, now},
+    exchange::{Dialect, Exchange},
+    refusal::{Denied, ProtocolError, Reason},
+    reply::ServerReply,
+    state::{Allowed, Grant, Issued, now},
 };
 
 /// <https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens/authorization-code-grant>
@@ -52,22 +50,22 @@ impl Dialect for Shopify {
         );
     }
 
-    fn refuse(&self, _call: &Call<'_>, refusal: &Refusal) -> Reply {
+    fn refuse(&self, _exchange: &Exchange<'_>, refusal: &ProtocolError) -> ServerReply {
         let (status, code) = match refusal.reason {
             Reason::Client => (StatusCode::BAD_REQUEST, "application_cannot_be_found"),
             Reason::Code => (StatusCode::BAD_REQUEST, "invalid_request"),
             Reason::RefreshToken => (StatusCode::UNAUTHORIZED, "invalid_request"),
             reason => (StatusCode::BAD_REQUEST, reason.code()),
         };
-        Reply::json(status, &json!({"error": code, "error_description": refusal.description}))
+        ServerReply::json(status, &json!({"error": code, "error_description": refusal.description}))
     }
 
     /// The Admin API has its own header and takes no bearer token.
-    fn access_token(&self, call: &Call<'_>) -> Option<String> {
-        call.request.header("x-shopify-access-token").map(str::to_owned)
+    fn access_token(&self, exchange: &Exchange<'_>) -> Option<String> {
+        exchange.request.header("x-shopify-access-token").map(str::to_owned)
     }
 
-    fn denied(&self, _call: &Call<'_>, denied: Denied) -> Reply {
+    fn denied(&self, _exchange: &Exchange<'_>, denied: Denied) -> ServerReply {
         let (status, errors) = match denied {
             Denied::NoToken | Denied::BadToken => (
                 StatusCode::UNAUTHORIZED,
@@ -77,15 +75,15 @@ impl Dialect for Shopify {
                 (StatusCode::FORBIDDEN, "[API] This action requires merchant approval for a scope.")
             }
         };
-        Reply::json(status, &json!({"errors": errors}))
+        ServerReply::json(status, &json!({"errors": errors}))
     }
 
-    fn profile(&self, call: &Call<'_>, _grant: &Grant, mut body: Map<String, Value>) -> Reply {
-        let shop = call.captures.get("shop").map(String::as_str).unwrap_or_default();
+    fn profile(&self, exchange: &Exchange<'_>, _grant: &Grant, mut body: Map<String, Value>) -> ServerReply {
+        let shop = exchange.captures.get("shop").map(String::as_str).unwrap_or_default();
         if let Some(Value::Object(members)) = body.get_mut("shop") {
             members.insert("myshopify_domain".to_owned(), json!(format!("{shop}.myshopify.com")));
         }
-        Reply::ok(&Value::Object(body))
+        ServerReply::ok(&Value::Object(body))
     }
 }
 

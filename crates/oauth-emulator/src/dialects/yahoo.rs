@@ -1,10 +1,10 @@
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::Dialect;
 use crate::{
-    reply::{Reason, Refusal, Reply},
-    server::Call,
+    exchange::{Dialect, Exchange},
+    refusal::{ProtocolError, Reason},
+    reply::ServerReply,
     state::Issued,
 };
 
@@ -17,19 +17,19 @@ impl Dialect for Yahoo {
     }
 
     /// A refresh token has an error code of its own.
-    fn refuse(&self, _call: &Call<'_>, refusal: &Refusal) -> Reply {
+    fn refuse(&self, _exchange: &Exchange<'_>, refusal: &ProtocolError) -> ServerReply {
         match refusal.reason {
             Reason::RefreshToken => {
                 let description = "Failed to decode/encode refresh token";
                 let body = json!({"error": "INVALID_REFRESH_TOKEN", "error_description": description});
-                Reply::json(StatusCode::BAD_REQUEST, &body)
+                ServerReply::json(StatusCode::BAD_REQUEST, &body)
             }
             _ => refusal.standard(),
         }
     }
 
     /// The revocation endpoint has a name of Yahoo's own.
-    fn metadata(&self, _call: &Call<'_>, document: &mut Map<String, Value>) {
+    fn metadata(&self, _exchange: &Exchange<'_>, document: &mut Map<String, Value>) {
         document.remove("revocation_endpoint_auth_methods_supported");
         if let Some(url) = document.remove("revocation_endpoint") {
             document.insert("token_revocation_endpoint".to_owned(), url);

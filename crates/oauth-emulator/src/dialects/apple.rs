@@ -3,13 +3,12 @@ use jsonwebtoken::{Algorithm, Validation};
 use serde_json::{Map, Value, json};
 use url::{Host, Url};
 
-use super::Dialect;
 use crate::{
     app::App,
-    authorize::{Allowed, CallbackError},
-    reply::{Refusal, Reply},
-    server::Call,
-    state::{Grant, Issued, now},
+    exchange::{Dialect, Exchange},
+    refusal::{CallbackError, ProtocolError},
+    reply::ServerReply,
+    state::{Allowed, Grant, Issued, now},
 };
 
 const ISSUER: &str = "https://appleid.apple.com";
@@ -38,8 +37,8 @@ impl Dialect for Apple {
         }
     }
 
-    fn check_authorize(&self, call: &Call<'_>, scopes: &[String]) -> Result<(), CallbackError> {
-        let query = call.request.url.split_once('?').map_or("", |(_, query)| query);
+    fn check_authorize(&self, exchange: &Exchange<'_>, scopes: &[String]) -> Result<(), CallbackError> {
+        let query = exchange.request.url.split_once('?').map_or("", |(_, query)| query);
         if query.split('&').any(|pair| pair.starts_with("scope=") && pair.contains('+')) {
             let description = "a plus sign is no space in scope; write %20";
             return Err(CallbackError::new("invalid_scope", description));
@@ -50,7 +49,7 @@ impl Dialect for Apple {
             return Err(CallbackError::new("invalid_scope", format!("{unknown:?} is no scope here")));
         }
         let asks = scopes.iter().any(|scope| scope != "openid");
-        if asks && call.request.query.get("response_mode") != Some("form_post") {
+        if asks && exchange.request.query.get("response_mode") != Some("form_post") {
             let description = "response_mode must be form_post when name or email scope is requested.";
             return Err(CallbackError::new("invalid_request", description));
         }
@@ -82,8 +81,8 @@ impl Dialect for Apple {
     }
 
     /// The secret is a JWT that the application signs with its team's key.
-    fn check_secret(&self, call: &Call<'_>, app: &App, secret: &str) -> Result<(), String> {
-        let key = &call.shared.apple_key;
+    fn check_secret(&self, exchange: &Exchange<'_>, app: &App, secret: &str) -> Result<(), String> {
+        let key = &exchange.backend.apple_key;
         let mut validation = Validation::new(Algorithm::ES256);
         validation.set_required_spec_claims(&["iss", "exp", "aud", "sub"]);
         validation.set_issuer(&[&key.team_id]);
@@ -123,8 +122,8 @@ impl Dialect for Apple {
     }
 
     /// 400 also for a client that is not authenticated.
-    fn refuse(&self, _call: &Call<'_>, refusal: &Refusal) -> Reply {
+    fn refuse(&self, _exchange: &Exchange<'_>, refusal: &ProtocolError) -> ServerReply {
         let body = json!({"error": refusal.reason.code(), "error_description": refusal.description});
-        Reply::json(StatusCode::BAD_REQUEST, &body)
+        ServerReply::json(StatusCode::BAD_REQUEST, &body)
     }
 }

@@ -1,5 +1,7 @@
-use super::Dialect;
-use crate::{authorize::CallbackError, server::Call};
+use crate::{
+    exchange::{Dialect, Exchange},
+    refusal::CallbackError,
+};
 
 /// What an authorization request may hold.
 const KNOWN: [&str; 10] = [
@@ -20,9 +22,9 @@ pub(super) struct FranceConnect;
 
 impl Dialect for FranceConnect {
     /// Version 2 refuses whatever else a request holds, such as a code challenge: by an error page, where this is a callback.
-    fn check_authorize(&self, call: &Call<'_>, _scopes: &[String]) -> Result<(), CallbackError> {
-        let is_version_1 = call.provider.name != call.provider.family;
-        match call.request.query.iter().find(|(name, _)| !KNOWN.contains(name)) {
+    fn check_authorize(&self, exchange: &Exchange<'_>, _scopes: &[String]) -> Result<(), CallbackError> {
+        let is_version_1 = exchange.provider.name != exchange.provider.family;
+        match exchange.request.query.iter().find(|(name, _)| !KNOWN.contains(name)) {
             Some((unknown, _)) if !is_version_1 => {
                 Err(CallbackError::new("invalid_request", format!("the parameter {unknown} is not known")))
             }

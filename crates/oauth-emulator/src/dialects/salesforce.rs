@@ -1,12 +1,11 @@
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::Dialect;
 use crate::{
     crypto,
-    profile::{self, Denied},
-    reply::Reply,
-    server::Call,
+    exchange::{Dialect, Exchange},
+    refusal::Denied,
+    reply::ServerReply,
     state::{Grant, Issued, now},
 };
 
@@ -31,20 +30,20 @@ impl Dialect for Salesforce {
     }
 
     /// Not 401, and no error of RFC 6750.
-    fn denied(&self, _call: &Call<'_>, denied: Denied) -> Reply {
+    fn denied(&self, _exchange: &Exchange<'_>, denied: Denied) -> ServerReply {
         match denied {
-            Denied::NoToken => Reply::text(StatusCode::FORBIDDEN, "Missing_OAuth_Token"),
-            Denied::BadToken => Reply::text(StatusCode::FORBIDDEN, "Bad_OAuth_Token"),
-            Denied::Scope => profile::standard_denial(denied),
+            Denied::NoToken => ServerReply::text(StatusCode::FORBIDDEN, "Missing_OAuth_Token"),
+            Denied::BadToken => ServerReply::text(StatusCode::FORBIDDEN, "Bad_OAuth_Token"),
+            Denied::Scope => denied.standard(),
         }
     }
 
-    fn profile(&self, _call: &Call<'_>, grant: &Grant, mut body: Map<String, Value>) -> Reply {
+    fn profile(&self, _exchange: &Exchange<'_>, grant: &Grant, mut body: Map<String, Value>) -> ServerReply {
         body.insert("sub".to_owned(), json!(identity_url(grant)));
         body.insert("user_id".to_owned(), json!(grant.user.id));
         body.insert("organization_id".to_owned(), json!(ORGANIZATION));
         body.insert("preferred_username".to_owned(), json!(grant.user.username));
-        Reply::ok(&Value::Object(body))
+        ServerReply::ok(&Value::Object(body))
     }
 }
 

@@ -1,0 +1,63 @@
+//! Where a provider departs from the standards in a way that its facts cannot express.
+//!
+//! [`Dialect`]'s default methods are the standards. A provider that needs more has a file here that overrides some of them,
+//! and a line in the table below.
+
+mod amazon_cognito;
+mod apple;
+mod discord;
+mod facebook;
+mod franceconnect;
+mod github;
+mod gitlab;
+mod google;
+mod kakao;
+mod keycloak;
+mod line;
+mod linkedin;
+mod login_gov;
+mod microsoft;
+mod naver;
+mod reddit;
+mod salesforce;
+mod shopify;
+mod twitch;
+mod workos;
+mod yahoo;
+
+use crate::exchange::Dialect;
+
+/// The dialects, by the provider family that speaks each.
+static DIALECTS: &[(&str, &dyn Dialect)] = &[
+    ("amazon-cognito", &amazon_cognito::AmazonCognito),
+    ("apple", &apple::Apple),
+    ("discord", &discord::Discord),
+    ("facebook", &facebook::Facebook),
+    ("franceconnect", &franceconnect::FranceConnect),
+    ("github", &github::GitHub),
+    ("gitlab", &gitlab::GitLab),
+    ("google", &google::Google),
+    ("kakao", &kakao::Kakao),
+    ("keycloak", &keycloak::Keycloak),
+    ("line", &line::Line),
+    ("linkedin", &linkedin::LinkedIn),
+    ("login-gov", &login_gov::LoginGov),
+    ("microsoft", &microsoft::Microsoft),
+    ("naver", &naver::Naver),
+    ("reddit", &reddit::Reddit),
+    ("salesforce", &salesforce::Salesforce),
+    ("shopify", &shopify::Shopify),
+    ("twitch", &twitch::Twitch),
+    ("workos", &workos::WorkOs),
+    ("yahoo", &yahoo::Yahoo),
+];
+
+/// The dialect of a provider family; nothing but the standards where it has none of its own.
+pub(crate) fn of(family: &str) -> &'static dyn Dialect {
+    DIALECTS.iter().find(|(name, _)| *name == family).map_or(&Standard, |(_, dialect)| *dialect)
+}
+
+/// Nothing but the standards.
+struct Standard;
+
+impl Dialect for Standard {}

@@ -1,0 +1,29 @@
+/// What an endpoint of a provider is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Endpoint {
+    /// The authorization page.
+    Authorize,
+    /// The exchange of an authorization code.
+    Token,
+    /// The refresh, also where it shares the token endpoint's URL.
+    Refresh,
+    /// Revocation, in whatever form.
+    Revoke,
+    /// Token introspection (RFC 7662).
+    Introspect,
+    /// The user's profile.
+    Profile,
+    /// OpenID Connect's userinfo, where the profile is another API.
+    UserInfo,
+    /// A list of the user's e-mail addresses.
+    Emails,
+    /// Provider metadata.
+    Discovery,
+    /// The signing keys.
+    Jwks,
+    /// Where a browser ends the session (OpenID Connect RP-Initiated Logout).
+    EndSession,
+    /// Any other endpoint.
+    Other,
+}
