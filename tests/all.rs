@@ -13,6 +13,7 @@ mod discovery;
 mod facade;
 mod httpx_oauth;
 mod hyper_client;
+mod linking;
 mod login;
 mod openid;
 mod providers;

@@ -80,6 +80,9 @@ async fn id_03_a_subject_that_names_nobody_is_refused() {
     {
         assert_eq!(check_of_claims(json!({ "sub": subject })).await, JwtCheck::Subject, "{subject}");
     }
+    for subject in ["user ", " user", "user\n", "us\ter", "user\0", "us\u{7f}er"] {
+        assert_eq!(check_of_claims(json!({ "sub": subject })).await, JwtCheck::Subject, "{subject:?}");
+    }
     let op = Op::bent(|state| state.claims = json!({"sub": "a".repeat(255)}));
     op.login(&op.client(), LoginOptions::new()).await.unwrap();
 }

@@ -7,6 +7,7 @@ use crate::{
     OAuth2,
     error::{Error, ErrorKind, FailedReply, Operation, Result},
     members::{Member, Members, names},
+    printable::is_printable,
 };
 
 /// Who signed in.
@@ -19,13 +20,14 @@ pub struct Identity {
     /// The issuer identifier; where the provider has none, its name; for a generic client, the origin of its token endpoint.
     /// What the application calls its client does not matter.
     pub issuer: String,
-    /// The user's identifier at the issuer. It never changes.
+    /// The user's identifier at the issuer: 1 to 255 printable characters without white space at the ends. It never changes. Compare and
+    /// store it byte for byte, in a column whose collation is binary.
     pub subject: String,
     /// The e-mail address, if the provider gave one.
     pub email: Option<Email>,
     /// The name to show.
     pub name: Option<String>,
-    /// The URL of a picture.
+    /// The URL of a picture, which is https or http.
     pub picture: Option<String>,
     /// All that the provider said.
     pub profile: Value,
@@ -34,7 +36,7 @@ pub struct Identity {
 /// An e-mail address, and whether the provider vouches for it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Email {
-    /// The address, as the provider wrote it.
+    /// The address, as the provider wrote it; one with a line break or another control character counts as none.
     pub address: String,
     /// Whether it is the user's.
     pub verification: EmailVerification,
@@ -70,6 +72,15 @@ impl Identity {
         (&self.issuer, &self.subject)
     }
 
+    /// The identity without what must not be used: a picture that is not https or http, and an address that would be several lines of a
+    /// mail's header. Whatever reads an identity ends with it.
+    #[must_use]
+    pub fn without_unusable(mut self) -> Self {
+        self.picture = self.picture.filter(|picture| is_web_address(picture));
+        self.email = self.email.filter(|email| email.address.chars().all(is_on_one_line));
+        self
+    }
+
     /// The original's pair: the subject and the address, the latter unless the provider marks it as unverified.
     #[must_use]
     pub fn into_id_email(self) -> (String, Option<String>) {
@@ -87,6 +98,9 @@ impl Identity {
                 format!("the profile has no identifier at {}", spec.id_at),
             ));
         };
+        check_subject(&subject).map_err(|problem| {
+            Error::in_profile(client, &profile, format!("the identifier at {} {problem}", spec.id_at))
+        })?;
         let email = text(spec.email_at).map(|address| {
             let flag = spec.email_verified_at.and_then(|pointer| profile.pointer(pointer));
             Email { address, verification: EmailVerification::of(flag) }
@@ -98,7 +112,8 @@ impl Identity {
             name: text(spec.name_at),
             picture: text(spec.picture_at),
             profile,
-        })
+        }
+        .without_unusable())
     }
 }
 
@@ -197,6 +212,41 @@ impl Serialize for Email {
 
 names! { EmailVerification { Verified = "verified", Unverified = "unverified", Unknown = "unknown" } }
 
+/// Checks that a text can be a user's identifier: 1 to 255 printable characters, without white space at the ends. Databases take texts
+/// that differ in such characters for the same one, or cut them.
+///
+/// # Errors
+///
+/// What is wrong with it, to stand behind what it is called.
+pub fn check_subject(subject: &str) -> Result<(), &'static str> {
+    if subject.is_empty() {
+        Err("is empty")
+    } else if subject.chars().count() > MOST_SUBJECT_CHARACTERS {
+        Err("has more than 255 characters")
+    } else if subject.trim().len() != subject.len() {
+        Err("begins or ends with white space")
+    } else if !subject.chars().all(is_printable) {
+        Err("has a character that cannot be seen")
+    } else {
+        Ok(())
+    }
+}
+
+/// OpenID Connect Core section 2.
+const MOST_SUBJECT_CHARACTERS: usize = 255;
+
+/// Whether a text is an https or http URL as it is, and not only after what browsers drop.
+fn is_web_address(text: &str) -> bool {
+    let is_clean = text.chars().all(|character| is_printable(character) && !character.is_whitespace());
+    is_clean
+        && url::Url::parse(text)
+            .is_ok_and(|url| matches!(url.scheme(), "https" | "http") && text.contains("://"))
+}
+
+fn is_on_one_line(character: char) -> bool {
+    !character.is_control() && !matches!(character, '\u{2028}' | '\u{2029}')
+}
+
 /// A text or a number in a profile, as text; empty ones count as absent.
 #[must_use]
 pub fn text_at(profile: &Value, pointer: &str) -> Option<String> {
@@ -262,6 +312,84 @@ mod tests {
         }
         assert_eq!(EmailVerification::of(None), EmailVerification::Unknown);
         assert_eq!(EmailVerification::of(Some(&Value::Null)), EmailVerification::Unknown);
+    }
+
+    #[test]
+    fn a_subject_is_1_to_255_printable_characters() {
+        let longest = "\u{e4}".repeat(255);
+        for good in ["1", "a b", "auth0|1", "\u{e4}\u{1f600}", &longest, "https://login.example/id/1", "="] {
+            assert_eq!(check_subject(good), Ok(()), "{good:?}");
+        }
+        let too_long = "a".repeat(256);
+        for bad in [
+            "",
+            " ",
+            "1 ",
+            " 1",
+            "1\t",
+            "\n1",
+            "1\u{a0}",
+            "\u{3000}1",
+            "1\u{2003}",
+            "1\u{85}",
+            "1\0",
+            "a\tb",
+            "a\u{7f}b",
+            "a\u{200b}b",
+            "1\u{200b}",
+            "a\u{202e}b",
+            "\u{feff}1",
+            "a\u{2028}b",
+            "1\u{ad}",
+            "1\u{3164}",
+            "1\u{fe0f}",
+            "1\u{e0041}",
+            &too_long,
+        ] {
+            assert!(check_subject(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_picture_is_a_web_address_and_an_address_one_line() {
+        let with = |picture: &str, address: &str| {
+            let mut identity = Identity::new("example", "1", Value::Null);
+            identity.picture = Some(picture.to_owned());
+            identity.email = Some(Email::new(address, EmailVerification::Verified));
+            identity.without_unusable()
+        };
+        for good in ["https://p.example/a.png?x=1#y", "HTTP://p.example", "https://b\u{e4}nk.example/\u{e4}"]
+        {
+            assert!(with(good, "a@b.example").picture.is_some(), "{good}");
+        }
+        for bad in [
+            "",
+            "a.png",
+            "/a.png",
+            "//p.example/a.png",
+            "javascript:alert(1)",
+            "data:image/png;base64,AA",
+            "java\nscript:alert(1)",
+            "ftp://p.example/",
+            " https://p.example",
+            "https://p.example/\n",
+            "https:p.example",
+            "https://",
+            "file:///etc/passwd",
+            "https://p.example/\u{202e}gnp",
+        ] {
+            assert_eq!(with(bad, "a@b.example").picture, None, "{bad:?}");
+        }
+        for bad in [
+            "a@b.example\r\nBcc: c@d.example",
+            "a\n@b.example",
+            "a@b.example\0",
+            "a@b.example\u{2028}",
+            "a\u{85}@b.example",
+        ] {
+            assert_eq!(with("https://p.example", bad).email, None, "{bad:?}");
+        }
+        assert!(with("", "\u{e4}@b.example").email.is_some());
     }
 
     #[test]

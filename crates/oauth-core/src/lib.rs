@@ -63,6 +63,7 @@ mod members;
 mod oauth2;
 pub mod parameter;
 mod pkce;
+mod printable;
 mod protocol;
 mod provider;
 mod reply;
@@ -97,11 +98,11 @@ pub use http_client::tls_trusting;
 pub use http_client::{
     CONNECT_TIMEOUT, HttpClient, HttpError, HttpErrorKind, MAX_REPLY_BYTES, REQUEST_TIMEOUT,
 };
-pub use identity::{Email, EmailVerification, Identity, text_at};
+pub use identity::{Email, EmailVerification, Identity, check_subject, text_at};
 pub use json::{
     DUPLICATE as TWICE_IN_JSON, Strict as StrictJson, parse as parse_json, parse_as as parse_json_as,
 };
-pub use linking::{LinkDecision, LinkRefusal, SameAddress, link};
+pub use linking::{EmailAuthority, LinkDecision, LinkIntent, LinkPolicy, LinkRefusal, StoredAddress, link};
 pub use login::{Callback, Login, LoginAttempt, LoginOptions, StartedLogin};
 pub use oauth2::{LOGIN_LIFETIME, OAuth2};
 pub use pkce::{CodeChallengeMethod, CodeVerifier};

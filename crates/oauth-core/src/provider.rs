@@ -360,7 +360,7 @@ async fn get_identity<P: Provider + ?Sized>(provider: &P, token: &OAuth2Token) -
         identity.issuer = issuer;
     }
     provider.complete_identity(&mut identity);
-    Ok(identity)
+    Ok(identity.without_unusable())
 }
 
 async fn get_id_email<P: Provider + ?Sized>(

@@ -170,7 +170,7 @@ impl IdToken {
         identity.email = standard.email();
         identity.name = standard.name;
         identity.picture = standard.picture;
-        identity
+        identity.without_unusable()
     }
 
     fn text(&self, claim: &str) -> Option<&str> {
@@ -457,10 +457,13 @@ pub(crate) fn audiences(claims: &Members) -> Option<Vec<&str>> {
 /// OpenID Connect Core section 2.
 fn check_subject(claims: &Members) -> Result<(), Refusal> {
     match claims.text("sub") {
-        Some(subject) if !subject.is_empty() && subject.len() <= 255 && subject.is_ascii() => Ok(()),
+        Some(subject) if subject.is_ascii() && oauth_core::check_subject(subject).is_ok() => Ok(()),
         _ => Err((
             JwtCheck::Subject,
-            format!("its sub is {}; it must be 1 to 255 ASCII characters", shown(claims.get("sub"))),
+            format!(
+                "its sub is {}; it must be 1 to 255 printable ASCII characters, without white space at the ends",
+                shown(claims.get("sub"))
+            ),
         )),
     }
 }

@@ -25,6 +25,7 @@
 //! The address may be a relay that Apple made up for your application; `is_private_email` in the identity's profile, a
 //! boolean or a string, tells. Apple documents no PKCE: the nonce is what ties a code to the browser here.
 
+mod email;
 mod secret;
 mod user;
 
@@ -36,7 +37,7 @@ use oauth_core::{
 pub use oauth_openid;
 use oauth_openid::{Algorithm, Rules};
 
-pub use crate::{secret::AppleSecret, user::AppleUser};
+pub use crate::{email::icloud_addresses, secret::AppleSecret, user::AppleUser};
 
 /// Apple's endpoints and dialect.
 pub const SPEC: Spec = Spec {

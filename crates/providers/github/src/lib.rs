@@ -143,7 +143,7 @@ impl Provider for GitHubOAuth2 {
                 Email::new(&*best.email, EmailVerification::of(Some(&Value::Bool(best.verified))))
             });
         }
-        Ok(identity)
+        Ok(identity.without_unusable())
     }
 
     /// Deletes the token (`DELETE /applications/{client_id}/token`).

@@ -14,11 +14,14 @@
 //! one. The domain in `hd` only narrows Google's account chooser: check the claim `hd` of the verified ID token
 //! ([`IdToken::of`](oauth_openid::IdToken::of)) before you rely on it.
 //!
+//! **E-mail.** A Google account can have an address at any domain, and `email_verified` says that it was confirmed once. Google is
+//! authoritative for gmail.com, and for a Workspace's own domain: [`workspace_addresses`] tells [`LinkPolicy`](oauth_core::LinkPolicy).
+//!
 //! An ID token that Google's kits gave to a mobile application is verified by
 //! [`verify_id_token`](oauth_openid::OpenIDProvider::verify_id_token), with the ids of all your applications.
 
 pub use oauth_core;
-use oauth_core::{Operation, Provider, Result, Spec, http::Method, serde_json::Value};
+use oauth_core::{EmailAuthority, Operation, Provider, Result, Spec, http::Method, serde_json::Value};
 pub use oauth_openid;
 use oauth_openid::{Issuers, Rules};
 
@@ -48,6 +51,17 @@ pub const GET_PEOPLE_PROFILE: Operation = Operation::new("get_people_profile");
 oauth_openid::client! {
     /// Signs users in with Google.
     pub struct GoogleOAuth2 from SPEC, verified by rules();
+}
+
+/// The statement that Google is authoritative for the addresses of a Workspace at its own domain, which the claim `hd` names.
+///
+/// Google's page says it of any address beside an `hd`
+/// (<https://developers.google.com/identity/gsi/web/guides/verify-google-id-token>); that the domains must be the same is stricter. A
+/// domain can change hands, and its new owner gets the same `hd` and address under another subject
+/// (<https://workos.com/blog/google-oauth-vulnerability-can-expose-sensitive-data-of-failed-startups>): hence it is for the application to
+/// choose. [`LinkPolicy::new`](oauth_core::LinkPolicy::new) knows gmail.com already.
+pub fn workspace_addresses() -> EmailAuthority {
+    EmailAuthority::for_domain_in("https://accounts.google.com", "/hd")
 }
 
 /// Google's documentation allows for an issuer without its scheme.

@@ -70,7 +70,7 @@ impl Provider for LineOAuth2 {
             let address = text_at(&id_token.identity().profile, "/email");
             identity.email = address.map(|address| Email::new(address, EmailVerification::Unknown));
         }
-        Ok(identity)
+        Ok(identity.without_unusable())
     }
 
     /// LINE calls the token `access_token` here.

@@ -17,7 +17,11 @@
 //!
 //! **E-mail.** Microsoft Graph says neither of `mail` nor of `userPrincipalName` that the user owns it: an administrator
 //! of any tenant can set them to anything. So the address is `mail`, else a `userPrincipalName` that is an address, and
-//! its verification is unknown, unless the profile holds the claim `xms_edov`. Never link accounts by it.
+//! its verification is unknown, unless the profile holds the claim `xms_edov`. Never link accounts by it. The ID token can say more,
+//! if the application's registration asks for the optional claims `email`, `xms_edov` and `acct`: see [`tenant_addresses`] and
+//! [`personal_addresses`], which are about the identity of the ID token (`IdToken::identity`).
+
+mod email;
 
 pub use oauth_core;
 use oauth_core::{
@@ -25,6 +29,8 @@ use oauth_core::{
 };
 pub use oauth_openid;
 use oauth_openid::{Issuers, OpenIDProvider, Rules, Tenants};
+
+pub use crate::email::{personal_addresses, tenant_addresses};
 
 /// Microsoft's endpoints and dialect.
 pub const SPEC: Spec = Spec {
@@ -138,6 +144,6 @@ impl Provider for MicrosoftGraphOAuth2 {
                 .filter(|name| name.contains('@') && !name.contains("#EXT#"))
                 .map(|name| Email::new(name, EmailVerification::of(identity.profile.get("xms_edov"))));
         }
-        Ok(identity)
+        Ok(identity.without_unusable())
     }
 }
