@@ -12,7 +12,8 @@ use anyhow::{Context, Result, bail};
 use crate::{
     facts,
     provider::{Provider, ProviderCrate, Spec},
-    workspace,
+    readme, versions,
+    workspace::{self, Metadata},
 };
 
 const COMMAND: &str = "cargo xtask generate";
@@ -63,9 +64,18 @@ impl Files {
         Ok(files)
     }
 
-    /// What follows from the values of the `SPEC`s.
+    /// What follows from the values of the `SPEC`s, and from the manifests when their versions are right.
     fn of_specs(providers: &[Provider]) -> Result<Self> {
         let mut files = Self::default();
+        let members = Metadata::members()?;
+        for package in members.iter().filter(|package| package.is_published()) {
+            // The facade's is that of the repository, with a table.
+            if package.name != "oauth-clients" {
+                let path = workspace::short(&package.folder().join("README.md"));
+                files.whole(&path, readme::made(package).with_context(|| path.clone())?);
+            }
+        }
+        files.whole("docs/versions.md", versions::page(&members, COMMAND));
         files.whole("docs/providers.md", page(providers));
         files.blocks("README.md", MARKDOWN, &[table(providers)]);
         Ok(files)

@@ -12,10 +12,13 @@ mod new;
 mod node;
 mod package;
 mod provider;
+mod readme;
+mod release_check;
 mod services;
 mod system;
 mod test;
 mod tidy;
+mod versions;
 mod workspace;
 
 use std::{env, process::ExitCode};
@@ -90,6 +93,16 @@ enum Command {
     },
     /// Check that each published crate builds from what would be uploaded
     Package,
+    /// Check what a release needs, ask the registry whose the packages' names are, and print the plan of publishing
+    ///
+    /// Nothing is published. Without a network, everything that needs no registry is checked, and the rest is named.
+    ReleaseCheck {
+        /// Do not ask the registry
+        #[arg(long)]
+        offline: bool,
+        /// The packages that the registry is asked about, in place of all
+        packages: Vec<String>,
+    },
     /// Check the rules that no compiler knows: layers, import circles, names, manifests, text
     Tidy,
 }
@@ -116,6 +129,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Generate { check: false } => generate::write()?,
         Command::Generate { check: true } => generate::check()?,
         Command::Package => package::run()?,
+        Command::ReleaseCheck { offline, packages } => release_check::run(offline, &packages)?,
         Command::Tidy => tidy::run()?,
     }
     Ok(ExitCode::SUCCESS)

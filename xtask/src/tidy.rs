@@ -6,6 +6,7 @@ mod layers;
 mod manifests;
 mod msrv;
 mod names;
+mod readmes;
 mod sources;
 mod text;
 
@@ -21,6 +22,7 @@ pub(crate) fn run() -> Result<()> {
     circles::check(&members, &mut findings)?;
     names::check(&mut findings)?;
     manifests::check(&members, &mut findings)?;
+    readmes::check(&members, &mut findings)?;
     msrv::check(&members, &metadata, &mut findings)?;
     sources::check(&members, &mut findings)?;
     text::check(&mut findings)?;

@@ -120,14 +120,43 @@ pub(crate) struct Package {
     pub(crate) rust_version: Option<String>,
     /// The registries it may go to; `Some` of none means that it is not published.
     publish: Option<Vec<String>>,
+    pub(crate) license: Option<String>,
+    pub(crate) repository: Option<String>,
+    pub(crate) description: Option<String>,
+    /// The path of the README, from the package's folder.
+    pub(crate) readme: Option<PathBuf>,
+    metadata: Option<PackageMetadata>,
     pub(crate) dependencies: Vec<Dependency>,
     pub(crate) features: BTreeMap<String, Vec<String>>,
+}
+
+#[derive(Deserialize)]
+struct PackageMetadata {
+    docs: Option<Docs>,
+}
+
+#[derive(Deserialize)]
+struct Docs {
+    rs: Option<DocsRs>,
+}
+
+/// What docs.rs is told to build: `[package.metadata.docs.rs]`.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct DocsRs {
+    #[serde(default)]
+    pub(crate) all_features: bool,
+    #[serde(default)]
+    pub(crate) features: Vec<String>,
 }
 
 #[derive(Deserialize)]
 pub(crate) struct Dependency {
     pub(crate) name: String,
     pub(crate) kind: Option<String>,
+    /// The versions that will do, such as `^0.1.0`; `*` for a path without a version.
+    pub(crate) req: String,
+    pub(crate) optional: bool,
     /// Where it is, if it is in this repository.
     pub(crate) path: Option<PathBuf>,
 }
@@ -179,6 +208,15 @@ impl Metadata {
 impl Package {
     pub(crate) fn is_published(&self) -> bool {
         self.publish.as_ref().is_none_or(|registries| !registries.is_empty())
+    }
+
+    /// Whether it is one of the provider crates in `crates/providers`.
+    pub(crate) fn is_vendor(&self) -> bool {
+        self.folder().parent().is_some_and(|parent| parent.ends_with("crates/providers"))
+    }
+
+    pub(crate) fn docs_rs(&self) -> Option<&DocsRs> {
+        self.metadata.as_ref()?.docs.as_ref()?.rs.as_ref()
     }
 
     pub(crate) fn folder(&self) -> &Path {

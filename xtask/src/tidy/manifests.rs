@@ -122,7 +122,11 @@ fn problems(manifest: &Table, kind: Kind) -> Vec<String> {
     for (kind, table_of) in tables.iter().flat_map(|&t| KINDS.iter().map(move |&kind| (kind, table(t, kind))))
     {
         for (name, dependency) in table_of.into_iter().flatten() {
-            if !is_inherited(dependency) {
+            // A package's tests may switch its own features on. With a version, a registry would want the package before its first release.
+            let is_itself = package.get("name").and_then(Value::as_str) == Some(name)
+                && dependency.get("path").and_then(Value::as_str) == Some(".")
+                && dependency.get("version").is_none();
+            if !is_itself && !is_inherited(dependency) {
                 found.push(format!(
                     "{name} must come from the workspace: put it into [workspace.dependencies] of the top Cargo.toml and \
                      write `{name}.workspace = true` into [{kind}] here"
