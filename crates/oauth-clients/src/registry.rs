@@ -1,8 +1,7 @@
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use oauth_core::{
-    Configure, Error, OAuth2, Provider, ProviderConfig, Result, StrictJson,
-    serde::{Deserialize, Deserializer, de::Error as _},
+    Configure, Error, OAuth2, Provider, ProviderConfig, Result, StrictJson, serde::Deserialize,
     serde_json::Value,
 };
 
@@ -36,7 +35,8 @@ pub struct Registry {
 pub type RegistryConfig = BTreeMap<String, RegistryEntry>;
 
 /// One table of a [`RegistryConfig`].
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(crate = "oauth_core::serde", try_from = "StrictJson")]
 pub struct RegistryEntry {
     /// Whose client this is, if the table's name does not say it.
     pub provider: Option<String>,
@@ -112,17 +112,21 @@ impl Registry {
     }
 }
 
-impl<'de> Deserialize<'de> for RegistryEntry {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let StrictJson(Value::Object(mut settings)) = StrictJson::deserialize(deserializer)? else {
-            return Err(D::Error::custom("the settings of a provider are a table"));
+// Not derived from the fields, because that would quote a text that stands in place of the table.
+impl TryFrom<StrictJson> for RegistryEntry {
+    type Error = String;
+
+    fn try_from(StrictJson(settings): StrictJson) -> Result<Self, String> {
+        let Value::Object(mut settings) = settings else {
+            return Err("the settings of a provider are a table".to_owned());
         };
         let provider = match settings.remove("provider") {
             None | Some(Value::Null) => None,
             Some(Value::String(provider)) => Some(provider),
-            Some(_) => return Err(D::Error::custom("provider is not a text")),
+            Some(_) => return Err("provider is not a text".to_owned()),
         };
-        let config = ProviderConfig::deserialize(Value::Object(settings)).map_err(D::Error::custom)?;
+        let config =
+            ProviderConfig::deserialize(Value::Object(settings)).map_err(|error| error.to_string())?;
         Ok(Self { provider, config })
     }
 }

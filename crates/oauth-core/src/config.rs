@@ -1,12 +1,12 @@
 use std::{collections::BTreeMap, fmt, fs, path::PathBuf, sync::Arc};
 
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::Value;
 
 use crate::{
     error::{Error, Result},
     http_client::HttpClient,
-    members::{Member, Members},
+    json::Strict,
     oauth2::OAuth2,
     provider::Provider,
     secret::{ClientSecret, Secret},
@@ -22,7 +22,8 @@ use crate::{
 /// scopes = ["openid", "User.Read"]               # optional
 /// tenant = "organizations"                       # whatever else the provider's documentation names
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ProviderConfig {
     /// The client id.
     pub client_id: String,
@@ -37,13 +38,16 @@ pub struct ProviderConfig {
     /// Scopes to ask for in place of the provider's usual ones.
     pub scopes: Option<Vec<String>>,
     /// What only this provider knows: tenant, shop, domain.
+    #[serde(flatten)]
     pub parameters: BTreeMap<String, Parameter>,
     /// The HTTP client to use in place of the shared one.
+    #[serde(skip)]
     pub http_client: Option<Arc<dyn HttpClient>>,
 }
 
 /// A value that only one provider knows.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Value")]
 pub enum Parameter {
     /// Yes or no.
     Switch(bool),
@@ -145,46 +149,29 @@ impl ProviderConfig {
     }
 }
 
-impl ProviderConfig {
-    #[inline]
-    fn read(members: &mut Members) -> Result<Self, String> {
-        Ok(Self {
-            client_id: members.required("client_id")?,
-            client_secret: members.optional("client_secret")?,
-            client_secret_env: members.optional("client_secret_env")?,
-            client_secret_file: members.optional("client_secret_file")?,
-            client_auth: members.optional("client_auth")?,
-            scopes: members.optional("scopes")?,
-            // Whatever is left by now.
-            parameters: members.others()?,
-            http_client: None,
-        })
-    }
-}
-
+// The derived one (`remote = "Self"`), once it is known that the settings are a table in which nothing stands twice: it would quote
+// a text that stands in place of the table, and take the last of two parameters.
 impl<'de> Deserialize<'de> for ProviderConfig {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Members::read(deserializer, Self::read)
+        let Strict(settings) = Strict::deserialize(deserializer)?;
+        if !settings.is_object() {
+            return Err(D::Error::custom("the settings of a provider are a table"));
+        }
+        Self::deserialize(settings).map_err(D::Error::custom)
     }
 }
 
-impl Member for Parameter {
-    const KIND: &'static str = "a text, a whole number, true or false";
+impl TryFrom<Value> for Parameter {
+    type Error = &'static str;
 
-    fn of(value: Value) -> Option<Self> {
-        match value {
+    fn try_from(value: Value) -> Result<Self, Self::Error> {
+        let parameter = match value {
             Value::Bool(value) => Some(Self::Switch(value)),
             Value::Number(value) => value.as_i64().map(Self::Number),
             Value::String(value) => Some(Self::Text(value)),
             _ => None,
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Parameter {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = Self::of(Value::deserialize(deserializer)?);
-        value.ok_or_else(|| de::Error::custom(format_args!("a parameter is {}", Self::KIND)))
+        };
+        parameter.ok_or("a parameter is a text, a whole number, true or false")
     }
 }
 

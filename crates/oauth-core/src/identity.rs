@@ -1,12 +1,11 @@
 use std::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeMap};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
     OAuth2,
     error::{Error, ErrorKind, FailedReply, Operation, Result},
-    members::{Member, Members, names},
     printable::is_printable,
 };
 
@@ -14,7 +13,7 @@ use crate::{
 ///
 /// [`key`](Self::key) is the only thing to look a user up by: addresses change hands, and not every provider verifies
 /// them.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Identity {
     /// The issuer identifier; where the provider has none, its name; for a generic client, the origin of its token endpoint.
@@ -34,7 +33,8 @@ pub struct Identity {
 }
 
 /// An e-mail address, and whether the provider vouches for it.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Email {
     /// The address, as the provider wrote it; one with a line break or another control character counts as none.
     pub address: String,
@@ -43,7 +43,8 @@ pub struct Email {
 }
 
 /// Whether the provider vouches that an address is the user's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum EmailVerification {
     /// It says so.
     Verified,
@@ -144,107 +145,6 @@ impl EmailVerification {
             Some(_) => Self::Unverified,
         }
     }
-}
-
-impl Identity {
-    #[inline]
-    fn read(members: &mut Members) -> Result<Self, String> {
-        Ok(Self {
-            issuer: members.required("issuer")?,
-            subject: members.required("subject")?,
-            email: members.optional("email")?,
-            name: members.optional("name")?,
-            picture: members.optional("picture")?,
-            profile: members.required("profile")?,
-        })
-    }
-}
-
-impl<'de> Deserialize<'de> for Identity {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Members::read(deserializer, Self::read)
-    }
-}
-
-impl Serialize for Identity {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut members = serializer.serialize_map(None)?;
-        members.serialize_entry("issuer", &self.issuer)?;
-        members.serialize_entry("subject", &self.subject)?;
-        members.serialize_entry("email", &self.email)?;
-        members.serialize_entry("name", &self.name)?;
-        members.serialize_entry("picture", &self.picture)?;
-        members.serialize_entry("profile", &self.profile)?;
-        members.end()
-    }
-}
-
-impl Email {
-    #[inline]
-    fn read(members: &mut Members) -> Result<Self, String> {
-        Ok(Self { address: members.required("address")?, verification: members.required("verification")? })
-    }
-}
-
-impl Member for Email {
-    const KIND: &'static str = "an address with its verification";
-
-    #[inline]
-    fn of(value: Value) -> Option<Self> {
-        Self::read(&mut Members::of(value)?).ok()
-    }
-}
-
-impl<'de> Deserialize<'de> for Email {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Members::read(deserializer, Self::read)
-    }
-}
-
-impl Serialize for Email {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut members = serializer.serialize_map(None)?;
-        members.serialize_entry("address", &self.address)?;
-        members.serialize_entry("verification", &self.verification)?;
-        members.end()
-    }
-}
-
-names! { EmailVerification { Verified = "verified", Unverified = "unverified", Unknown = "unknown" } }
-
-/// Checks that a text can be a user's identifier: 1 to 255 printable characters, without white space at the ends. Databases take texts
-/// that differ in such characters for the same one, or cut them.
-///
-/// # Errors
-///
-/// What is wrong with it, to stand behind what it is called.
-pub fn check_subject(subject: &str) -> Result<(), &'static str> {
-    if subject.is_empty() {
-        Err("is empty")
-    } else if subject.chars().count() > MOST_SUBJECT_CHARACTERS {
-        Err("has more than 255 characters")
-    } else if subject.trim().len() != subject.len() {
-        Err("begins or ends with white space")
-    } else if !subject.chars().all(is_printable) {
-        Err("has a character that cannot be seen")
-    } else {
-        Ok(())
-    }
-}
-
-/// OpenID Connect Core section 2.
-const MOST_SUBJECT_CHARACTERS: usize = 255;
-
-/// Whether a text is an https or http URL as it is, and not only after what browsers drop.
-fn is_web_address(text: &str) -> bool {
-    let is_clean = text.chars().all(|character| is_printable(character) && !character.is_whitespace());
-    is_clean
-        && url::Url::parse(text)
-            .is_ok_and(|url| matches!(url.scheme(), "https" | "http") && text.contains("://"))
-}
-
-fn is_on_one_line(character: char) -> bool {
-    !character.is_control() && !matches!(character, '\u{2028}' | '\u{2029}')
 }
 
 /// A text or a number in a profile, as text; empty ones count as absent.

@@ -72,7 +72,6 @@ mod secret;
 mod shared_cache;
 mod spec;
 mod token;
-mod token_reader;
 
 pub use async_trait::async_trait;
 pub use authorization::{AuthorizationRequest, ResponseMode, ResponseType};

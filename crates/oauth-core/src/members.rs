@@ -5,7 +5,7 @@
 //! writes a struct without the names of its fields could not be read again. What makes something of members is `#[inline]`, so that
 //! it is compiled in the programs that use it, as derived code would be, and not with the core.
 
-use std::{collections::BTreeMap, fmt, mem, path::PathBuf};
+use std::{fmt, mem};
 
 use serde::{
     Deserializer,
@@ -32,14 +32,6 @@ impl Members {
         make(&mut members).map_err(D::Error::custom)
     }
 
-    /// The members of a value that is an object.
-    pub(crate) fn of(value: Value) -> Option<Self> {
-        match value {
-            Value::Object(members) => Some(Self(members)),
-            _ => None,
-        }
-    }
-
     /// A member that must be there.
     pub(crate) fn required<T: Member>(&mut self, name: &str) -> Result<T, String> {
         self.0.remove(name).map_or_else(|| Err(format!("{name} is missing")), |value| read(name, value))
@@ -53,16 +45,6 @@ impl Members {
     /// A member that may be missing, but is not null.
     pub(crate) fn or_default<T: Member + Default>(&mut self, name: &str) -> Result<T, String> {
         self.0.remove(name).map_or_else(|| Ok(T::default()), |value| read(name, value))
-    }
-
-    /// The members that nobody took.
-    pub(crate) fn others<T: Member>(&mut self) -> Result<BTreeMap<String, T>, String> {
-        let mut others = BTreeMap::new();
-        for (name, value) in mem::take(&mut self.0) {
-            let value = read(&name, value)?;
-            others.insert(name, value);
-        }
-        Ok(others)
     }
 }
 
@@ -144,14 +126,6 @@ impl Member for Secret {
 
     fn of(value: Value) -> Option<Self> {
         String::of(value).map(Self::new)
-    }
-}
-
-impl Member for PathBuf {
-    const KIND: &'static str = String::KIND;
-
-    fn of(value: Value) -> Option<Self> {
-        String::of(value).map(Into::into)
     }
 }
 

@@ -1,19 +1,22 @@
 //! Proof Key for Code Exchange, RFC 7636.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     crypto::{fresh_tokens, sha256_base64url},
     error::{Error, Operation},
-    members::names,
     secret::Secret,
 };
 
 /// How a code challenge is made from its verifier (RFC 7636 section 4.2).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum CodeChallengeMethod {
     /// The SHA-256 of the verifier. The only one that protects against a reader of the authorization request.
     #[default]
     S256,
     /// The verifier itself.
+    #[serde(rename = "plain")]
     Plain,
 }
 
@@ -21,11 +24,12 @@ impl CodeChallengeMethod {
     /// The value of `code_challenge_method`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        self.name()
+        match self {
+            Self::S256 => "S256",
+            Self::Plain => "plain",
+        }
     }
 }
-
-names! { CodeChallengeMethod { S256 = "S256", Plain = "plain" } }
 
 /// The secret that ties a code exchange to the authorization request it belongs to (RFC 7636 section 4.1).
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::{
@@ -14,7 +15,6 @@ use crate::{
     form::encoded,
     json,
     token::OAuth2Token,
-    token_reader,
 };
 
 /// What a provider answered, with a status of success.
@@ -60,11 +60,7 @@ impl Reply {
     ///
     /// What the provider refused with, or a malformed-reply error that keeps the body.
     pub fn token(&self, pointer: &str) -> Result<OAuth2Token> {
-        let token = match pointer {
-            "" => token_reader::read(&self.body),
-            _ => None,
-        };
-        let token = token.map_or_else(|| self.token_in_fields(pointer), Ok)?;
+        let token = self.token_in_fields(pointer)?;
         match token.token_type() {
             // It would need a proof that nobody made (RFC 9449 section 5).
             Some(kind) if kind.eq_ignore_ascii_case("DPoP") => {
@@ -74,7 +70,6 @@ impl Reply {
         }
     }
 
-    /// The long way to a token, which knows forms and errors.
     fn token_in_fields(&self, pointer: &str) -> Result<OAuth2Token> {
         let mut fields = self.fields()?;
         let fields = match (pointer, fields.pointer_mut(pointer).map(Value::take)) {
@@ -82,7 +77,7 @@ impl Reply {
             ("", _) => return Err(self.malformed("it is not an object")),
             _ => return Err(self.malformed(format!("there is no object at {pointer}"))),
         };
-        token_reader::of_fields(fields).map_err(|reason| self.malformed(reason))
+        OAuth2Token::from_reply(fields).map_err(|reason| self.malformed(reason))
     }
 
     /// The JSON that the reply holds.
@@ -96,7 +91,17 @@ impl Reply {
         Ok(value)
     }
 
-    /// The same, if it is an object.
+    /// The JSON that the reply holds, as a type of the caller's.
+    ///
+    /// # Errors
+    ///
+    /// As [`json`](Self::json), and when it is of another shape.
+    pub fn json_as<T: DeserializeOwned>(&self) -> Result<T> {
+        // What serde says of the shape quotes the reply.
+        T::deserialize(self.json()?).map_err(|_| self.malformed("it does not have the documented shape"))
+    }
+
+    /// The JSON object that the reply holds.
     ///
     /// # Errors
     ///

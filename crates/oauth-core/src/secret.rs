@@ -1,14 +1,16 @@
 use std::{borrow::Cow, fmt, sync::Arc};
 
 use async_trait::async_trait;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
+use serde_json::Value;
 use subtle::ConstantTimeEq;
 use zeroize::zeroize_bytes;
 
 /// A string that must not be seen: a token, a client secret, a code verifier.
 ///
 /// It prints as `Secret(…)`, compares in constant time, does not serialize, and is wiped from memory when dropped.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Deserialize)]
+#[serde(try_from = "Value")]
 pub struct Secret(String);
 
 impl Secret {
@@ -117,9 +119,15 @@ impl From<String> for Secret {
     }
 }
 
-impl<'de> Deserialize<'de> for Secret {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(Self::new)
+// By way of a `Value`, because serde's own error quotes what should have been a text.
+impl TryFrom<Value> for Secret {
+    type Error = &'static str;
+
+    fn try_from(value: Value) -> Result<Self, Self::Error> {
+        match value {
+            Value::String(secret) => Ok(Self(secret)),
+            _ => Err("a secret is a text"),
+        }
     }
 }
 

@@ -1,4 +1,6 @@
-use crate::{members::names, pkce::CodeChallengeMethod};
+use serde::{Deserialize, Serialize};
+
+use crate::pkce::CodeChallengeMethod;
 
 /// What one provider's documentation says, as constants. Only departures from RFC 6749 are written down:
 ///
@@ -143,17 +145,21 @@ impl Spec {
 }
 
 /// How a client proves at an endpoint who it is (RFC 6749 section 2.3; the names are those of RFC 7591 section 2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum ClientAuth {
     /// `client_secret_post`: id and secret in the request body.
+    #[serde(rename = "client_secret_post")]
     Post,
     /// `client_secret_basic`: id and secret, each form-encoded, in the `Authorization` header (RFC 6749 section 2.3.1).
+    #[serde(rename = "client_secret_basic")]
     Basic,
     /// The same without the form-encoding, for servers that do not decode. It matters only to secrets with characters
     /// other than letters, digits, `-`, `.`, `_` and `*`.
+    #[serde(rename = "client_secret_basic_unencoded")]
     BasicUnencoded,
     /// `none`: a public client sends its id in the request body.
+    #[serde(rename = "none")]
     None,
 }
 
@@ -162,18 +168,10 @@ impl ClientAuth {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::BasicUnencoded => Self::Basic.name(),
-            other => other.name(),
+            Self::Post => "client_secret_post",
+            Self::Basic | Self::BasicUnencoded => "client_secret_basic",
+            Self::None => "none",
         }
-    }
-}
-
-names! {
-    ClientAuth {
-        Post = "client_secret_post",
-        Basic = "client_secret_basic",
-        BasicUnencoded = "client_secret_basic_unencoded",
-        None = "none",
     }
 }
 

@@ -3,12 +3,13 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value};
 use time::OffsetDateTime;
 
 use crate::{
     error::{Error, ErrorKind, Operation, Result},
+    json::Strict,
     reply::shown,
     secret::Secret,
 };
@@ -29,7 +30,8 @@ use crate::{
 /// assert!(token.is_expired());
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Clone, PartialEq)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(into = "Map<String, Value>", try_from = "Strict")]
 pub struct OAuth2Token {
     access_token: Secret,
     token_type: Option<String>,
@@ -39,16 +41,6 @@ pub struct OAuth2Token {
     id_token: Option<Secret>,
     /// Everything else, as it came; `scope` too, because providers disagree on its shape.
     others: Map<String, Value>,
-}
-
-/// What a token reply holds, by type.
-pub(crate) struct Fields {
-    pub(crate) access_token: Option<String>,
-    pub(crate) token_type: Option<String>,
-    pub(crate) refresh_token: Option<String>,
-    pub(crate) id_token: Option<String>,
-    pub(crate) expires_at: Option<Value>,
-    pub(crate) others: Map<String, Value>,
 }
 
 impl OAuth2Token {
@@ -190,40 +182,69 @@ impl OAuth2Token {
         self
     }
 
-    /// A token of what a reply holds.
-    pub(crate) fn of(fields: Fields) -> Result<Self, String> {
-        let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
-        let access_token = fields.access_token.ok_or("there is no access_token")?;
-        if access_token.is_empty() {
-            return Err("access_token is empty".to_owned());
+    /// Reads the token in a token reply (RFC 6749 section 5.1).
+    ///
+    /// The server has redeemed by now, so nothing but the access token is indispensable: a field of another type than it should
+    /// have counts as absent. `expires_in` decides when the token expires. An `expires_at` is the provider's own, in seconds,
+    /// milliseconds or from now on, and counts only where there is no `expires_in` and it can be nothing but a Unix time.
+    pub(crate) fn from_reply(mut fields: Map<String, Value>) -> Result<Self, String> {
+        let now = unix_now();
+        let from_now = |lifetime: i64| clamped(now.saturating_add(lifetime));
+        let expires_in = fields.get("expires_in").and_then(seconds).map(from_now);
+        let given = fields.get("expires_at").and_then(seconds);
+        if given.is_some() {
+            // Stored beside ours, it would be taken for ours.
+            fields.remove("expires_at");
         }
-        let mut others = fields.others;
-        let known = fields.expires_at.as_ref().and_then(|at| seconds(at).ok().flatten());
-        // Some providers write a date here; it stays among the other fields, and `expires_in` counts.
-        if let (None, Some(date)) = (known, fields.expires_at) {
-            others.insert("expires_at".to_owned(), date);
-        }
-        let expires_at = match known {
-            Some(at) => Some(clamped(at)),
-            None => others.get("expires_in").map(seconds).transpose()?.flatten().map(|lifetime| {
-                let now = i64::try_from(since_1970().as_secs()).unwrap_or(i64::MAX);
-                clamped(now.saturating_add(lifetime))
-            }),
+        let expires_at = expires_in.or(given.filter(|at| (now - A_YEAR..now + 100 * A_YEAR).contains(at)));
+        Self::of(fields, expires_at)
+    }
+
+    /// Reads a token that was stored, by this library or by httpx-oauth: `expires_at` is ours.
+    fn from_stored(mut fields: Map<String, Value>) -> Result<Self, String> {
+        let Some(at) = fields.get("expires_at").and_then(seconds) else { return Self::from_reply(fields) };
+        fields.remove("expires_at");
+        Self::of(fields, Some(clamped(at)))
+    }
+
+    fn of(mut fields: Map<String, Value>, expires_at: Option<i64>) -> Result<Self, String> {
+        let access_token = match fields.remove("access_token") {
+            Some(Value::String(token)) if token.is_empty() => return Err("access_token is empty".to_owned()),
+            Some(Value::String(token)) => token,
+            None | Some(Value::Null) => return Err("there is no access_token".to_owned()),
+            Some(_) => return Err("access_token is not a string".to_owned()),
+        };
+        let mut text = |name: &str| match fields.remove(name) {
+            Some(Value::String(text)) if !text.is_empty() => Some(text),
+            _ => None,
         };
         Ok(Self {
             access_token: access_token.into(),
-            token_type: filled(fields.token_type),
+            token_type: text("token_type"),
             expires_at,
-            refresh_token: filled(fields.refresh_token).map(Into::into),
-            id_token: filled(fields.id_token).map(Into::into),
-            others,
+            refresh_token: text("refresh_token").map(Into::into),
+            id_token: text("id_token").map(Into::into),
+            others: fields,
         })
     }
+}
 
-    fn to_fields(&self) -> Map<String, Value> {
-        let mut fields = self.others.clone();
+impl TryFrom<Strict> for OAuth2Token {
+    type Error = String;
+
+    fn try_from(Strict(stored): Strict) -> Result<Self, String> {
+        match stored {
+            Value::Object(fields) => Self::from_stored(fields),
+            _ => Err("a token is an object".to_owned()),
+        }
+    }
+}
+
+impl From<OAuth2Token> for Map<String, Value> {
+    fn from(token: OAuth2Token) -> Self {
+        let mut fields = token.others.clone();
         for field in ["access_token", "token_type", "refresh_token", "id_token", "expires_at"] {
-            if let Some(value) = self.get(field) {
+            if let Some(value) = token.get(field) {
                 fields.insert(field.to_owned(), value);
             }
         }
@@ -231,28 +252,25 @@ impl OAuth2Token {
     }
 }
 
-/// A number of seconds in any of the shapes in which servers send it. `None` for null and the empty string.
-fn seconds(value: &Value) -> Result<Option<i64>, String> {
-    let number: Option<Number> = match value {
-        Value::Null => return Ok(None),
-        Value::String(text) if text.trim().is_empty() => return Ok(None),
-        // As JSON has it: the standard library's reader of fractions would be in the program for this alone.
+/// In seconds.
+const A_YEAR: i64 = 365 * 24 * 60 * 60;
+
+/// A number of seconds in any of the shapes in which servers send it.
+fn seconds(value: &Value) -> Option<i64> {
+    let number: Number = match value {
         Value::String(text) => {
-            text.trim().parse::<i64>().map(Into::into).or_else(|_| text.trim().parse()).ok()
+            text.trim().parse::<i64>().map(Into::into).or_else(|_| text.trim().parse()).ok()?
         }
-        Value::Number(number) => Some(number.clone()),
-        _ => None,
+        Value::Number(number) => number.clone(),
+        _ => return None,
     };
-    number
-        .and_then(|number| number.as_i64().or_else(|| number.as_f64().map(whole)))
-        .map(Some)
-        .ok_or_else(|| "the expiry is not a number of seconds".to_owned())
+    number.as_i64().or_else(|| number.as_f64().map(whole))
 }
 
 /// Whether a Unix time as servers write it lies before another one. What is no number never passes, nor does zero, by which
 /// some mean that there is no end.
 pub(crate) fn has_passed(time: &Value, now: i64) -> bool {
-    matches!(seconds(time), Ok(Some(at)) if at != 0 && at < now)
+    seconds(time).is_some_and(|at| at != 0 && at < now)
 }
 
 /// The seconds that have passed in full. `as` saturates, so that no size overflows.
@@ -265,6 +283,10 @@ fn whole(seconds: f64) -> i64 {
 fn clamped(unix: i64) -> i64 {
     const END_OF_9999: i64 = 253_402_300_799;
     unix.clamp(0, END_OF_9999)
+}
+
+fn unix_now() -> i64 {
+    i64::try_from(since_1970().as_secs()).unwrap_or(i64::MAX)
 }
 
 /// What the clock says, as the time since 1970, before which it never is.
@@ -286,23 +308,16 @@ impl fmt::Debug for OAuth2Token {
     }
 }
 
-impl Serialize for OAuth2Token {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.to_fields().serialize(serializer)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::token_reader::of_fields;
 
     fn token(extra: &Value) -> Result<OAuth2Token, String> {
         let mut fields = Map::from_iter([("access_token".to_owned(), json!("AT"))]);
         fields.extend(extra.as_object().unwrap().clone());
-        of_fields(fields)
+        OAuth2Token::from_reply(fields)
     }
 
     fn lifetime(expires_in: Value) -> Option<i64> {
@@ -333,20 +348,91 @@ mod tests {
         for past in [json!(-1), json!(i64::MIN), json!(-1e300), json!("-1e300"), json!("-0.5"), json!(0)] {
             assert!(token(&json!({ "expires_in": past })).unwrap().is_expired());
         }
-        for nonsense in ["soon", "NaN", "inf", "1e400", "1_000", "0x10", "1 2", "1,5", "-", "."] {
-            assert!(token(&json!({ "expires_in": nonsense })).is_err(), "{nonsense}");
+    }
+
+    #[test]
+    fn an_expiry_that_is_nonsense_is_unknown_and_costs_no_token() {
+        for nonsense in ["never", "soon", "NaN", "inf", "1e400", "1_000", "0x10", "1 2", "1,5", "-", "."] {
+            assert_eq!(lifetime(json!(nonsense)), None, "{nonsense}");
         }
-        for nonsense in [json!(true), json!([]), json!({})] {
-            assert!(token(&json!({ "expires_in": nonsense })).is_err());
+        for nonsense in [json!(true), json!([]), json!({"seconds": 3600})] {
+            assert_eq!(lifetime(nonsense), None);
         }
     }
 
     #[test]
-    fn expires_at_wins_and_survives_serialization() {
-        let token = token(&json!({ "expires_at": 1_700_000_000, "expires_in": 3600, "n": [1] })).unwrap();
-        let stored = serde_json::to_string(&token).unwrap();
-        assert_eq!(stored, r#"{"access_token":"AT","expires_at":1700000000,"expires_in":3600,"n":[1]}"#);
-        assert_eq!(serde_json::from_str::<OAuth2Token>(&stored).unwrap(), token);
+    fn an_odd_field_costs_neither_access_token_nor_refresh_token() {
+        for odd in [json!({ "token_type": ["bearer"] }), json!({ "id_token": {} }), json!({ "scope": 7 })] {
+            let mut reply = json!({ "refresh_token": "RT", "expires_in": 3600 });
+            reply.as_object_mut().unwrap().extend(odd.as_object().unwrap().clone());
+            let token = token(&reply).unwrap();
+            assert_eq!((token.access_token(), token.refresh_token()), ("AT", Some("RT")), "{odd}");
+            assert!(!token.is_expired());
+        }
+    }
+
+    #[test]
+    fn a_stored_expires_at_wins_and_survives_serialization() {
+        let stored = r#"{"access_token":"AT","expires_at":1700000000,"expires_in":3600,"n":[1]}"#;
+        let token: OAuth2Token = serde_json::from_str(stored).unwrap();
+        assert!(token.is_expired());
+        assert_eq!(serde_json::to_string(&token).unwrap(), stored);
+    }
+
+    #[test]
+    fn a_providers_expires_at_never_beats_expires_in() {
+        let now = OffsetDateTime::now_utc().unix_timestamp();
+        for at in
+            [json!(3600), json!((now + 7200) * 1000), json!(now + 7200), json!("3600"), json!(0), json!(-1)]
+        {
+            let token = token(&json!({ "expires_at": at, "expires_in": 3600 })).unwrap();
+            let stored = serde_json::to_string(&token).unwrap();
+            for token in [token, serde_json::from_str(&stored).unwrap()] {
+                let left = token.expires_at().unwrap().unix_timestamp() - now;
+                assert!((3600..=3602).contains(&left), "{at}: {left}");
+            }
+        }
+        // By itself it counts where it can be nothing else.
+        for (at, expected) in
+            [(now + 7200, Some(now + 7200)), (3600, None), ((now + 7200) * 1000, None), (0, None)]
+        {
+            let token = token(&json!({ "expires_at": at })).unwrap();
+            assert_eq!(token.expires_at().map(OffsetDateTime::unix_timestamp), expected);
+            let stored = serde_json::to_string(&token).unwrap();
+            assert_eq!(serde_json::from_str::<OAuth2Token>(&stored).unwrap(), token);
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_stored_token_is_named_without_quoting_it() {
+        for (text, reason) in [
+            (r#"{"access_token":17}"#, "access_token is not a string"),
+            (r#"{"access_token":["SECRET"]}"#, "access_token is not a string"),
+            (r#"{"access_token":""}"#, "access_token is empty"),
+            (r#"{"token_type":"SECRET"}"#, "there is no access_token"),
+            (r#"{"access_token":null}"#, "there is no access_token"),
+            ("\"SECRET\"", "a token is an object"),
+            ("[\"SECRET\"]", "a token is an object"),
+            ("null", "a token is an object"),
+        ] {
+            let found = serde_json::from_str::<OAuth2Token>(text).unwrap_err().to_string();
+            assert!(found.starts_with(reason), "{found}");
+            assert!(!found.contains("SECRET"), "{found}");
+        }
+    }
+
+    #[test]
+    fn tk_21_a_member_that_stands_twice_is_refused() {
+        for twice in [
+            r#"{"access_token":"A","access_token":"B"}"#,
+            r#"{"access_token":"A","token_type":null,"token_type":"bearer"}"#,
+            r#"{"access_token":"A","team":1,"team":1}"#,
+            r#"{"access_token":"A","expires_at":1,"expires_at":1}"#,
+            r#"{"access_token":"A","team":{"id":1,"id":2}}"#,
+        ] {
+            let found = serde_json::from_str::<OAuth2Token>(twice).unwrap_err().to_string();
+            assert!(found.starts_with(crate::json::DUPLICATE), "{twice}");
+        }
     }
 
     #[test]

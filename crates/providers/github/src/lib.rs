@@ -21,12 +21,12 @@
 pub use oauth_core;
 use oauth_core::{
     ClientAuth, Email, EmailVerification, Error, ErrorKind, Identity, OAuth2Token, Operation, Provider,
-    Result, Spec, StrictJson, async_trait,
+    Result, Spec, async_trait,
     http::{Method, StatusCode},
-    serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::SerializeMap},
     serde_json::Value,
     text_at,
 };
+use serde::{Deserialize, Serialize};
 
 /// GitHub's endpoints and dialect.
 pub const SPEC: Spec = Spec {
@@ -70,13 +70,16 @@ oauth_core::authorize_params! {
 }
 
 /// One of a user's addresses.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct GitHubEmail {
     /// The address.
     pub email: String,
     /// Whether it is the one that GitHub writes to.
+    #[serde(default)]
     pub primary: bool,
     /// Whether GitHub has verified it.
+    #[serde(default)]
     pub verified: bool,
     /// `public`, `private` or nothing.
     pub visibility: Option<String>,
@@ -113,10 +116,7 @@ impl GitHubOAuth2 {
     pub async fn get_emails(&self, access_token: &str) -> Result<Vec<GitHubEmail>> {
         let url = self.oauth2.endpoints().other("emails").map_err(|error| error.at(SPEC.name))?;
         let call = self.oauth2.call(GET_EMAILS, Method::GET, url).query(&[("per_page", "100")]);
-        let reply = call.bearer(access_token).send().await?;
-        let emails = reply.json()?;
-        let emails = emails.as_array().and_then(|emails| emails.iter().map(GitHubEmail::of).collect());
-        emails.ok_or_else(|| reply.malformed("it is not a list of addresses"))
+        call.bearer(access_token).send().await?.json_as()
     }
 }
 
@@ -161,40 +161,6 @@ fn lacks_permission(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::UnexpectedStatus { .. })
         && matches!(error.status(), Some(StatusCode::FORBIDDEN | StatusCode::NOT_FOUND))
         && error.retry_after().is_none()
-}
-
-impl GitHubEmail {
-    /// An address as GitHub writes it. What is missing is false or nothing, but for the address.
-    fn of(value: &Value) -> Option<Self> {
-        let flag = |name| value.get(name).map_or(Some(false), Value::as_bool);
-        Some(Self {
-            email: value["email"].as_str()?.to_owned(),
-            primary: flag("primary")?,
-            verified: flag("verified")?,
-            visibility: match &value["visibility"] {
-                Value::Null => None,
-                visibility => Some(visibility.as_str()?.to_owned()),
-            },
-        })
-    }
-}
-
-impl<'de> Deserialize<'de> for GitHubEmail {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let StrictJson(value) = StrictJson::deserialize(deserializer)?;
-        Self::of(&value).ok_or_else(|| de::Error::custom("it is not an address as GitHub writes it"))
-    }
-}
-
-impl Serialize for GitHubEmail {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut members = serializer.serialize_map(None)?;
-        members.serialize_entry("email", &self.email)?;
-        members.serialize_entry("primary", &self.primary)?;
-        members.serialize_entry("verified", &self.verified)?;
-        members.serialize_entry("visibility", &self.visibility)?;
-        members.end()
-    }
 }
 
 impl std::fmt::Debug for GitHubEmail {
