@@ -147,6 +147,41 @@ impl EmailVerification {
     }
 }
 
+/// Checks that a text can be a user's identifier: 1 to 255 printable characters, without white space at the ends. Databases take texts
+/// that differ in such characters for the same one, or cut them.
+///
+/// # Errors
+///
+/// What is wrong with it, to stand behind what it is called.
+pub fn check_subject(subject: &str) -> Result<(), &'static str> {
+    if subject.is_empty() {
+        Err("is empty")
+    } else if subject.chars().count() > MOST_SUBJECT_CHARACTERS {
+        Err("has more than 255 characters")
+    } else if subject.trim().len() != subject.len() {
+        Err("begins or ends with white space")
+    } else if !subject.chars().all(is_printable) {
+        Err("has a character that cannot be seen")
+    } else {
+        Ok(())
+    }
+}
+
+/// OpenID Connect Core section 2.
+const MOST_SUBJECT_CHARACTERS: usize = 255;
+
+/// Whether a text is an https or http URL as it is, and not only after what browsers drop.
+fn is_web_address(text: &str) -> bool {
+    let is_clean = text.chars().all(|character| is_printable(character) && !character.is_whitespace());
+    is_clean
+        && url::Url::parse(text)
+            .is_ok_and(|url| matches!(url.scheme(), "https" | "http") && text.contains("://"))
+}
+
+fn is_on_one_line(character: char) -> bool {
+    !character.is_control() && !matches!(character, '\u{2028}' | '\u{2029}')
+}
+
 /// A text or a number in a profile, as text; empty ones count as absent.
 #[must_use]
 pub fn text_at(profile: &Value, pointer: &str) -> Option<String> {
