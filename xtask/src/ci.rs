@@ -1,33 +1,50 @@
 //! `cargo xtask ci`: everything that must hold on each change, what fails soonest first.
 
-use std::{
-    process::Command,
-    time::{Duration, Instant},
-};
+use std::{env, process::Command};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::{
-    budgets, demo, generate, package, system, test, tidy,
+    budgets, demo, generate, package, release_check,
+    steps::Steps,
+    system, test, tidy,
+    tools::{self, Tools},
     workspace::{self, Metadata, Package, cargo},
 };
 
 pub(crate) fn run() -> Result<()> {
-    let begun = Instant::now();
-    tools()?;
-    let mut steps = Steps::default();
+    let mut steps = Steps::new();
+    components()?;
 
     steps.cargo(&["fmt", "--all", "--check"])?;
+    let tools = match tools::ready() {
+        Ok(tools) => Some(tools),
+        // Where nobody reads what was left out, it must not be left out.
+        Err(error) if env::var_os("CI").is_some() => return Err(error),
+        Err(error) => {
+            steps.skip(format!(
+                "spelling, the form of TOML files, licences, and each feature alone: {error:#}"
+            ));
+            None
+        }
+    };
+    if let Some(tools) = &tools {
+        steps.run(tools.command("typos", &["--format=brief"]))?;
+        steps.run(tools.command("taplo", &["fmt", "--check"]))?;
+    }
     steps.xtask("generate --check", generate::check)?;
     steps.xtask("tidy", tidy::run)?;
+    steps.xtask("release-check --offline", || release_check::run(true, &[]))?;
+    if let Some(tools) = &tools {
+        steps.run(tools.cargo(&["deny", "check", "bans", "licenses", "sources"]))?;
+    }
 
     let members = Metadata::members()?;
-    let member =
-        |name: &str| members.iter().find(|package| package.name == name).with_context(|| name.to_owned());
-    let everything = everything(member("oauth-core")?);
+    let core = members.iter().find(|package| package.name == "oauth-core").context("oauth-core")?;
+    let everything = everything(core);
     let clippy = ["clippy", "--workspace", "--all-targets", "--features", &everything];
     steps.cargo(&[&clippy[..], DENY_WARNINGS].concat())?;
-    features(&mut steps, member("oauth-core")?)?;
+    features(&mut steps, tools.as_ref(), &members)?;
     steps.cargo_denying_warnings(&["doc", "--workspace", "--no-deps", "--features", &everything])?;
 
     steps.xtask("test", || test::run(&[]))?;
@@ -36,70 +53,75 @@ pub(crate) fn run() -> Result<()> {
         not_compared = budgets::run(false, true)?;
         Ok(())
     })?;
-    steps.skipped.extend(not_compared);
+    if let Some(why) = not_compared {
+        steps.skip(why);
+    }
     steps.xtask("demo --headless", || match demo::run(&["--headless".to_owned()])? {
         code if code == std::process::ExitCode::SUCCESS => Ok(()),
         _ => bail!("the demo failed"),
     })?;
     steps.xtask("package", package::run)?;
 
-    println!("\nAll {} steps passed in {}.", steps.passed, shown(begun.elapsed()));
-    for skipped in &steps.skipped {
-        println!("Not checked: {skipped}");
-    }
+    steps.finish();
     Ok(())
 }
 
 const DENY_WARNINGS: &[&str] = &["--", "--deny=warnings"];
 
 /// The features that need a library of the system: oauth-core's and oauth-openid's.
-const NATIVE_TLS: &str = "native-tls";
-const ENCRYPTION: &str = "encryption";
+pub(crate) const NATIVE_TLS: &str = "native-tls";
+pub(crate) const ENCRYPTION: &str = "encryption";
 
 /// Each feature must compile without the others: in the steps before, those of all packages are on together.
-fn features(steps: &mut Steps, core: &Package) -> Result<()> {
-    steps.cargo(&alone("oauth-core", ""))?;
-    for feature in core.features.keys().filter(|&feature| feature != "default" && feature != NATIVE_TLS) {
-        steps.cargo(&alone("oauth-core", feature))?;
+fn features(steps: &mut Steps, tools: Option<&Tools>, members: &[Package]) -> Result<()> {
+    let has_tls_library = system::has_tls_library()?;
+    let has_openssl = system::has_openssl()?;
+    if !has_tls_library {
+        steps.skip(without_headers("oauth-core", NATIVE_TLS));
     }
-    match system::has_tls_library()? {
-        true => steps.cargo(&alone("oauth-core", NATIVE_TLS))?,
-        false => steps.skip("oauth-core", NATIVE_TLS),
+    if !has_openssl {
+        steps.skip(without_headers("oauth-openid", ENCRYPTION));
     }
-    match system::has_openssl()? {
-        true => {
-            let clippy = ["clippy", "--package", "oauth-openid", "--all-targets", "--features", ENCRYPTION];
-            steps.cargo(&[&clippy[..], DENY_WARNINGS].concat())?;
-            steps.cargo(&alone("oauth-openid", ENCRYPTION))?;
-            let doc = ["doc", "--package", "oauth-openid", "--no-deps", "--features", ENCRYPTION];
-            steps.cargo_denying_warnings(&doc)?;
+    if let Some(tools) = tools {
+        let mut excluded = vec!["default"];
+        excluded.extend((!has_tls_library).then_some(NATIVE_TLS));
+        excluded.extend((!has_openssl).then_some(ENCRYPTION));
+        let excluded = excluded.join(",");
+        let mut each = vec![
+            "hack",
+            "clippy",
+            "--each-feature",
+            "--exclude-all-features",
+            "--exclude-features",
+            &excluded,
+        ];
+        // A provider crate has no features; the facade has one for each, of which one is as good as the other on each change.
+        let packages = members.iter().filter(|package| {
+            package.is_published() && !package.is_vendor() && package.name != "oauth-clients"
+        });
+        each.extend(packages.flat_map(|package| ["--package", &*package.name]));
+        steps.run(tools.cargo(&[&each, DENY_WARNINGS].concat()))?;
+    }
+    for feature in ["", "github", "tokens", "all"] {
+        let mut clippy = vec!["clippy", "--package", "oauth-clients", "--no-default-features"];
+        if !feature.is_empty() {
+            clippy.extend(["--features", feature]);
         }
-        false => steps.skip("oauth-openid", ENCRYPTION),
+        steps.cargo(&[&clippy, DENY_WARNINGS].concat())?;
     }
-    for feature in ["", "github", "all"] {
-        steps.cargo(&alone("oauth-clients", feature))?;
-    }
-    for (package, feature) in [
-        ("oauth-axum", ""),
-        ("oauth-axum", "openid"),
-        ("oauth-store-sqlx", "sqlite"),
-        ("oauth-store-sqlx", "postgres"),
-        ("oauth-tokens", ""),
-        ("oauth-tokens", "testkit"),
-        ("oauth-tokens", "tracing,metrics"),
-    ] {
-        steps.cargo(&alone(package, feature))?;
+    if has_openssl {
+        let of_encryption = ["--package", "oauth-openid", "--features", ENCRYPTION];
+        steps.cargo(&[&["clippy", "--all-targets"], &of_encryption[..], DENY_WARNINGS].concat())?;
+        steps.cargo_denying_warnings(&[&["doc", "--no-deps"], &of_encryption[..]].concat())?;
     }
     Ok(())
 }
 
-/// The check of a package with one feature, or with none.
-fn alone<'a>(package: &'a str, feature: &'a str) -> Vec<&'a str> {
-    let mut arguments = vec!["clippy", "--package", package, "--no-default-features"];
-    if !feature.is_empty() {
-        arguments.extend(["--features", feature]);
-    }
-    [&arguments, DENY_WARNINGS].concat()
+fn without_headers(package: &str, feature: &str) -> String {
+    format!(
+        "the feature {feature} of {package}, because the headers of OpenSSL are missing \
+         (Debian: apt-get install libssl-dev pkg-config)"
+    )
 }
 
 /// All features that need nothing of the system, which is what users and documentation see.
@@ -111,7 +133,7 @@ fn everything(core: &Package) -> String {
 }
 
 /// The components of the toolchain that a minimal one lacks.
-fn tools() -> Result<()> {
+fn components() -> Result<()> {
     for (command, component) in [("fmt", "rustfmt"), ("clippy", "clippy")] {
         if workspace::output(cargo().args([command, "--version"])).is_err() {
             println!("{component} is missing");
@@ -122,56 +144,4 @@ fn tools() -> Result<()> {
         }
     }
     Ok(())
-}
-
-#[derive(Default)]
-struct Steps {
-    passed: usize,
-    skipped: Vec<String>,
-}
-
-impl Steps {
-    fn skip(&mut self, package: &str, feature: &str) {
-        self.skipped.push(format!(
-            "the feature {feature} of {package}, because the headers of OpenSSL are missing \
-             (Debian: apt-get install libssl-dev pkg-config)"
-        ));
-    }
-
-    fn cargo(&mut self, arguments: &[&str]) -> Result<()> {
-        let mut command = cargo();
-        command.args(arguments);
-        self.step(&workspace::shown(&command), || workspace::run(&mut command))
-    }
-
-    fn cargo_denying_warnings(&mut self, arguments: &[&str]) -> Result<()> {
-        let mut command = cargo();
-        command.args(arguments).env("RUSTDOCFLAGS", "--deny=warnings");
-        let name = format!("RUSTDOCFLAGS=--deny=warnings {}", workspace::shown(&command));
-        self.step(&name, || workspace::run(&mut command))
-    }
-
-    fn xtask(&mut self, name: &str, body: impl FnOnce() -> Result<()>) -> Result<()> {
-        self.step(&format!("cargo xtask {name}"), body)
-    }
-
-    /// A step's name is the command that repeats it.
-    fn step(&mut self, name: &str, body: impl FnOnce() -> Result<()>) -> Result<()> {
-        println!("\n=== {name}");
-        let begun = Instant::now();
-        body().map_err(|error| {
-            anyhow!("{error:#}\n\nA step failed after {} that passed. To repeat it:\n  {name}", self.passed)
-        })?;
-        println!("=== passed in {}", shown(begun.elapsed()));
-        self.passed += 1;
-        Ok(())
-    }
-}
-
-fn shown(duration: Duration) -> String {
-    let seconds = duration.as_secs_f32();
-    match seconds < 60.0 {
-        true => format!("{seconds:.1} s"),
-        false => format!("{} min {:02} s", duration.as_secs() / 60, duration.as_secs() % 60),
-    }
 }

@@ -9,15 +9,18 @@ mod facts;
 mod generate;
 mod instructions;
 mod new;
+mod nightly;
 mod node;
 mod package;
 mod provider;
 mod readme;
 mod release_check;
 mod services;
+mod steps;
 mod system;
 mod test;
 mod tidy;
+mod tools;
 mod versions;
 mod workspace;
 
@@ -75,6 +78,14 @@ enum Command {
     },
     /// Check everything that must hold on each change
     Ci,
+    /// Check what takes too long for each change: storms of a full minute, each provider alone, the API beside the last release's
+    ///
+    /// It installs cargo-public-api and cargo-semver-checks where they have work, which takes minutes.
+    Nightly {
+        /// Write the snapshots of the API in docs/api anew
+        #[arg(long)]
+        update_api: bool,
+    },
     /// Make a provider crate from the template
     ///
     /// docs/adding-a-provider.md says how to go on.
@@ -125,6 +136,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Bench { quick, rows } => bench::run(quick, &rows)?,
         Command::Budgets { update } => drop(budgets::run(update, false)?),
         Command::Ci => ci::run()?,
+        Command::Nightly { update_api } => nightly::run(update_api)?,
         Command::New { name, display_name } => new::run(&name, display_name.as_deref())?,
         Command::Generate { check: false } => generate::write()?,
         Command::Generate { check: true } => generate::check()?,

@@ -11,12 +11,18 @@ use crate::{
 };
 
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    run_with(arguments, &[])
+}
+
+/// Runs the tests with variables that they read.
+pub(crate) fn run_with(arguments: &[String], variables: &[(&str, &str)]) -> Result<()> {
     browser::ready()?;
     let node = node::ready()?;
     // They end with this function, whatever comes of the tests.
     let services = services::start()?;
     let mut cargo = workspace::cargo();
     services.announce(&mut cargo);
+    cargo.envs(variables.iter().copied());
     cargo.arg("test");
     // `--workspace` would win over the packages that somebody names.
     if !arguments.iter().any(|argument| argument.starts_with("-p") || argument.starts_with("--package")) {

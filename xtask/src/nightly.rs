@@ -1,0 +1,150 @@
+//! `cargo xtask nightly`: what takes too long for each change, or compares with what lies further back.
+
+use std::{env, fs, path::PathBuf, process::Command};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::{
+    ci::{ENCRYPTION, NATIVE_TLS},
+    steps::Steps,
+    system, test,
+    tools::{self, Tools},
+    workspace::{self, Metadata, Package, cargo},
+};
+
+/// The seconds for which processes are killed and databases are taken away. Each change has ten.
+const STORM_SECONDS: &str = "60";
+
+/// The tools that are built from source, which takes minutes, with their versions.
+const SEMVER_CHECKS: (&str, &str) = ("cargo-semver-checks", "0.51.0");
+const PUBLIC_API: (&str, &str) = ("cargo-public-api", "0.52.0");
+
+/// Runs everything; with `update`, it writes the snapshots of the public API in place of comparing with them.
+pub(crate) fn run(update: bool) -> Result<()> {
+    let mut steps = Steps::new();
+    let tools = tools::ready()?;
+    advisories(&mut steps, &tools)?;
+    // Of the facade, each change compiles one provider alone.
+    let each = ["hack", "clippy", "--each-feature", "--package", "oauth-clients", "--", "--deny=warnings"];
+    steps.run(tools.cargo(&each))?;
+    semver_checks(&mut steps)?;
+    public_api(&mut steps, update)?;
+    let storm = [("OAUTH_TEST_STORM_SECONDS", STORM_SECONDS)];
+    let name = format!("OAUTH_TEST_STORM_SECONDS={STORM_SECONDS} cargo xtask test -p oauth-store-tests");
+    steps.step(&name, || test::run_with(&["-p".to_owned(), "oauth-store-tests".to_owned()], &storm))?;
+    steps.finish();
+    Ok(())
+}
+
+/// Known holes in dependencies, where the database of them can be reached.
+fn advisories(steps: &mut Steps, tools: &Tools) -> Result<()> {
+    let mut check = tools.cargo(&["deny", "check", "advisories"]);
+    let output = check.output().context("cannot start cargo deny")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() && said.contains("failed to fetch advisory database") {
+        steps.skip("advisories about dependencies, because their database cannot be reached from here");
+        return Ok(());
+    }
+    steps.step("cargo deny check advisories", || {
+        ensure!(output.status.success(), "{said}");
+        Ok(())
+    })
+}
+
+/// Whether the API breaks users of the last release without saying so in its version.
+fn semver_checks(steps: &mut Steps) -> Result<()> {
+    let mut describe = Command::new("git");
+    describe.args(["describe", "--tags", "--abbrev=0", "--match=v*"]).current_dir(workspace::root());
+    let Ok(tag) = workspace::output(&mut describe) else {
+        steps.skip("changes of the API since the last release, because there is no tag of one");
+        return Ok(());
+    };
+    let path = built(SEMVER_CHECKS)?;
+    let mut check = cargo();
+    check.args(["semver-checks", "--workspace", "--baseline-rev", tag.trim()]).env("PATH", path);
+    steps.run(check)
+}
+
+/// The snapshots of the API: what a change adds or takes away is seen in its diff.
+fn public_api(steps: &mut Steps, update: bool) -> Result<()> {
+    let rustdoc = workspace::output(Command::new("rustdoc").args(["+nightly", "--version"]));
+    if rustdoc.is_err() {
+        steps.skip("the snapshots of the API in docs/api, because there is no nightly toolchain (rustup toolchain install nightly)");
+        return Ok(());
+    }
+    let path = built(PUBLIC_API)?;
+    let members = Metadata::members()?;
+    // A provider crate has the API that the macros give it.
+    let packages = members.iter().filter(|package| package.is_published() && !package.is_vendor());
+    for package in packages {
+        let mut list = cargo();
+        list.args(["public-api", "-sss", "--package", &package.name, "--features", &features(package)]);
+        list.env("PATH", &path);
+        let name = workspace::shown(&list);
+        steps.step(&name, || compare(package, &workspace::output(&mut list)?, update))?;
+    }
+    Ok(())
+}
+
+fn compare(package: &Package, api: &str, update: bool) -> Result<()> {
+    let file = workspace::root().join("docs/api").join(format!("{}.txt", package.name));
+    if update {
+        fs::create_dir_all(file.parent().unwrap_or(&file))?;
+        return fs::write(&file, api).with_context(|| workspace::short(&file));
+    }
+    let known = workspace::read(&file).context("`cargo xtask nightly --update-api` writes the snapshots")?;
+    let changes = changes(&known, api);
+    ensure!(
+        changes.is_empty(),
+        "the API differs from {}:\n{}\nIf that is right, `cargo xtask nightly --update-api` writes the snapshots anew.",
+        workspace::short(&file),
+        changes.join("\n")
+    );
+    Ok(())
+}
+
+/// The lines that only one of two texts has, those of the old one first.
+fn changes(old: &str, new: &str) -> Vec<String> {
+    let only = |of: &str, not_in: &str, sign: char| -> Vec<String> {
+        of.lines()
+            .filter(|line| !not_in.lines().any(|other| other == *line))
+            .map(|line| format!("{sign} {line}"))
+            .collect()
+    };
+    [only(old, new, '-'), only(new, old, '+')].concat()
+}
+
+/// The features that need nothing of the system.
+fn features(package: &Package) -> String {
+    let features = package.features.keys().map(|feature| &**feature);
+    features.filter(|feature| ![NATIVE_TLS, ENCRYPTION].contains(feature)).collect::<Vec<_>>().join(",")
+}
+
+/// The `PATH` with a tool that Cargo has built, now or before.
+fn built((package, version): (&str, &str)) -> Result<std::ffi::OsString> {
+    let folder = Metadata::target_directory()?.join("tools/cargo");
+    let program: PathBuf = folder.join("bin").join(package);
+    let is_there = workspace::output(Command::new(&program).arg("--version"))
+        .is_ok_and(|said| said.split_whitespace().any(|word| word == version));
+    if !is_there {
+        println!("installing {package} {version}, which takes minutes");
+        let mut install = cargo();
+        install.args(["install", "--quiet", "--locked", "--force", package, "--version", version, "--root"]);
+        install.arg(&folder);
+        system::step(&mut install)?;
+    }
+    let mut folders = vec![folder.join("bin")];
+    folders.extend(env::split_paths(&env::var_os("PATH").unwrap_or_default()));
+    Ok(env::join_paths(folders)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::changes;
+
+    #[test]
+    fn what_changed_in_an_api_is_named() {
+        assert!(changes("a\nb\n", "b\na\n").is_empty());
+        assert_eq!(changes("a\nb\n", "b\nc\n"), ["- a", "+ c"]);
+    }
+}
