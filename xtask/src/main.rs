@@ -82,7 +82,7 @@ enum Command {
     ///
     /// It installs cargo-public-api and cargo-semver-checks where they have work, which takes minutes.
     Nightly {
-        /// Write the snapshots of the API in docs/api anew
+        /// Only write the snapshots of the API in docs/api anew
         #[arg(long)]
         update_api: bool,
     },

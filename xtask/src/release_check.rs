@@ -20,14 +20,7 @@ pub(crate) fn run(offline: bool, names: &[String]) -> Result<()> {
         bail!("{name} is no package that this repository publishes");
     }
 
-    let mut problems = Vec::new();
-    for package in &published {
-        problems.extend(
-            of_manifest(package, &members).into_iter().map(|what| format!("{}: {what}", package.name)),
-        );
-        problems.extend(of_readme(package)?);
-    }
-
+    let mut problems = of_packages(&members)?;
     let mut states = BTreeMap::new();
     let mut not_asked = offline.then(|| "--offline".to_owned());
     for package in published.iter().filter(|package| names.is_empty() || names.contains(&package.name)) {
@@ -57,11 +50,37 @@ pub(crate) fn run(offline: bool, names: &[String]) -> Result<()> {
     if let Some(why) = &not_asked {
         println!(
             "\nNot checked: whose the names are and which versions are there, because the registry was not asked ({why}). \
-             Everything else was checked; in the plan, every package counts as new."
+             Everything else was checked; in the plan, what was not asked about counts as new."
+        );
+    } else if !names.is_empty() {
+        println!(
+            "\nThe registry was asked about {} alone; in the plan, all others count as new.",
+            names.join(", ")
         );
     }
+    complain(&problems)
+}
+
+/// Checks what needs no registry, and prints nothing unless something is wrong.
+pub(crate) fn without_registry() -> Result<()> {
+    let members = Metadata::members()?;
+    order(&members.iter().filter(|package| package.is_published()).collect::<Vec<_>>())?;
+    complain(&of_packages(&members)?)
+}
+
+fn complain(problems: &[String]) -> Result<()> {
     ensure!(problems.is_empty(), "{} findings:\n{}", problems.len(), problems.join("\n"));
     Ok(())
+}
+
+fn of_packages(members: &[Package]) -> Result<Vec<String>> {
+    let mut problems = Vec::new();
+    for package in members.iter().filter(|package| package.is_published()) {
+        let of_manifest = of_manifest(package, members);
+        problems.extend(of_manifest.into_iter().map(|what| format!("{}: {what}", package.name)));
+        problems.extend(of_readme(package)?);
+    }
+    Ok(problems)
 }
 
 /// What a registry would refuse, or show wrongly. `cargo xtask tidy` checks what each change must keep; this is what a release needs.

@@ -42,11 +42,18 @@ struct Kind {
 
 fn has_unit_tests(library: &Path) -> Result<bool> {
     for file in workspace::rust_files(library.parent().unwrap_or(library))? {
-        if workspace::read(&file)?.lines().any(|line| line.trim().starts_with("#[cfg(test)]")) {
+        if workspace::read(&file)?.lines().any(|line| is_for_tests(line.trim())) {
             return Ok(true);
         }
     }
     Ok(false)
+}
+
+/// Whether a line is an attribute of a test, or of what is compiled for tests.
+fn is_for_tests(line: &str) -> bool {
+    let condition = line.strip_prefix("#[cfg(").unwrap_or_default();
+    let mut words = condition.split(|char: char| !char.is_alphanumeric() && char != '_' && char != '"');
+    line.starts_with("#[test]") || words.any(|word| word == "test")
 }
 
 /// `cargo package` needs a version wherever there is a path, and it must be the package's.
@@ -204,6 +211,20 @@ mod tests {
         one(GOOD, provider, "version of its own");
         let own = GOOD.replacen("version.workspace = true", "version = '0.3.1'", 1);
         assert_eq!(problems(&own.parse().unwrap(), provider), Vec::<String>::new());
+    }
+
+    #[test]
+    fn unit_tests_are_known_by_their_attributes() {
+        for line in
+            ["#[cfg(test)]", "#[cfg(all(test, feature = \"x\"))]", "#[cfg(all(unix, test))]", "#[test]"]
+        {
+            assert!(is_for_tests(line), "{line}");
+        }
+        for line in
+            ["#[cfg(feature = \"test\")]", "#[cfg(feature = \"testkit\")]", "#[cfg(doctest)]", "// #[test]"]
+        {
+            assert!(!is_for_tests(line), "{line}");
+        }
     }
 
     #[test]
