@@ -2,7 +2,11 @@
 
 use oauth_core::{EmailAuthority, Result};
 
-use crate::{CONSUMERS, ISSUER};
+/// The issuers of ID tokens, with the user's own tenant in place of `{tenantid}`.
+pub(crate) const ISSUER: &str = "https://login.microsoftonline.com/{tenantid}/v2.0";
+
+/// The tenant of personal accounts.
+pub(crate) const CONSUMERS: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
 
 /// The statement that a tenant is authoritative for the addresses of the domains that it has proved to Microsoft: where the claim `xms_edov`
 /// of its ID token says yes, and the user is a member and no guest (`acct` is 0). The tenant is named by its id.

@@ -30,6 +30,7 @@ use oauth_core::{
 pub use oauth_openid;
 use oauth_openid::{Issuers, OpenIDProvider, Rules, Tenants};
 
+use crate::email::{CONSUMERS, ISSUER};
 pub use crate::email::{personal_addresses, tenant_addresses};
 
 /// Microsoft's endpoints and dialect.
@@ -53,12 +54,6 @@ pub const SPEC: Spec = Spec {
     name_at: Some("/displayName"),
     ..Spec::RFC6749
 };
-
-/// The issuers of ID tokens, with the user's own tenant in place of `{tenantid}`.
-const ISSUER: &str = "https://login.microsoftonline.com/{tenantid}/v2.0";
-
-/// The tenant of personal accounts.
-const CONSUMERS: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
 
 oauth_openid::client! {
     /// Signs users in with Microsoft.
