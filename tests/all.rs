@@ -4,10 +4,12 @@
 
 mod support;
 
+mod axum_linking;
 mod axum_openid;
 mod axum_sign_in;
 mod bad_replies;
 mod browser;
+mod browser_siblings;
 mod certificates;
 mod discovery;
 mod facade;

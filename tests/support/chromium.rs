@@ -39,6 +39,11 @@ const HOW_TO_INSTALL: &str = "`cargo xtask test` installs Chromium and its drive
 
 impl Chromium {
     pub(crate) async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// A browser with further switches on its command line.
+    pub(crate) async fn start_with(switches: &[&str]) -> Self {
         // A short path, because a socket is made in it.
         static STARTED: AtomicUsize = AtomicUsize::new(0);
         let folder = format!("oauth-{}-{}", std::process::id(), STARTED.fetch_add(1, Ordering::Relaxed));
@@ -62,7 +67,7 @@ impl Chromium {
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
 
         let profile = format!("--user-data-dir={}", folder.join("profile").display());
-        let arguments = [
+        let mut arguments = vec![
             &*profile,
             "--headless=new",
             "--no-sandbox",
@@ -74,6 +79,7 @@ impl Chromium {
             "--disable-component-update",
             "--disable-sync",
         ];
+        arguments.extend(switches);
         let capabilities = json!({
             "browserName": "chrome",
             "goog:chromeOptions": { "args": arguments },

@@ -11,13 +11,14 @@ use oauth_core::{Error, ErrorClass, ErrorKind, LoginError, SealError};
 /// | --- | --- |
 /// | [`UnknownProvider`](Self::UnknownProvider) | 404 |
 /// | [`NoAttempt`](Self::NoAttempt), [`Sealed`](Self::Sealed), [`AlreadyUsed`](Self::AlreadyUsed), [`WrongMethod`](Self::WrongMethod), [`ReturnTo`](Self::ReturnTo), [`UnknownHost`](Self::UnknownHost), [`NotAForm`](Self::NotAForm) | 400 |
+/// | [`ForeignForm`](Self::ForeignForm), [`NotSignedIn`](Self::NotSignedIn), [`OtherAccount`](Self::OtherAccount) | 403 |
 /// | [`TooLarge`](Self::TooLarge) | 413 |
 /// | [`Login`](Self::Login): the user or the provider said no | 403 |
 /// | [`Login`](Self::Login): the callback does not belong to the attempt, or its code is spent | 400 |
 /// | [`Login`](Self::Login): the provider cannot be reached | 503 |
 /// | [`Login`](Self::Login): the provider answered what it should not | 502 |
 /// | [`Login`](Self::Login): the client is set up wrongly | 500 |
-/// | [`Resolve`](Self::Resolve), [`Store`](Self::Store) | 500 |
+/// | [`Resolve`](Self::Resolve), [`Account`](Self::Account), [`Store`](Self::Store) | 500 |
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignInError {
@@ -49,12 +50,25 @@ pub enum SignInError {
     /// The request does not say under which host it was made.
     #[error("the request names no host")]
     UnknownHost,
+    /// The form that asks to link an account is not of this site, or the browser does not say so.
+    #[error("the form to link an account is not of this site")]
+    ForeignForm,
+    /// A provider was to be linked to an account, and nobody is signed in: at the start, or any more when the callback came. A session
+    /// cookie that is `SameSite=Strict` does not come with a callback; it must be `Lax`.
+    #[error("nobody is signed in to link an account")]
+    NotSignedIn,
+    /// A provider was to be linked to another account than the one that is signed in now.
+    #[error("another account is signed in than the one that began to link")]
+    OtherAccount,
     /// The sign-in itself failed.
     #[error("{0}")]
     Login(#[source] Error),
     /// The application's function that finds a provider failed.
     #[error("the provider could not be looked up")]
     Resolve(#[source] crate::ResolveError),
+    /// The application's function that says who is signed in failed.
+    #[error("who is signed in could not be looked up")]
+    Account(#[source] crate::ResolveError),
     /// The store of used attempts could not be asked.
     #[error("the store of used attempts could not be asked")]
     Store(#[source] oauth_core::SharedCacheError),
@@ -73,8 +87,9 @@ impl SignInError {
             | Self::NotAForm
             | Self::ReturnTo
             | Self::UnknownHost => StatusCode::BAD_REQUEST,
+            Self::ForeignForm | Self::NotSignedIn | Self::OtherAccount => StatusCode::FORBIDDEN,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Resolve(_) | Self::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Resolve(_) | Self::Account(_) | Self::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Login(error) => match (error.kind(), error.class()) {
                 (ErrorKind::Login(LoginError::Refused(_)), ErrorClass::Reauthorize) => StatusCode::FORBIDDEN,
                 (_, ErrorClass::Transient { .. }) => StatusCode::SERVICE_UNAVAILABLE,
@@ -117,7 +132,12 @@ impl SignInError {
                 ErrorClass::Configuration => "Sign-in with this provider is not set up correctly.",
                 _ => "The provider sent an answer that cannot be used. Please start the sign-in again.",
             },
-            Self::Resolve(_) | Self::Store(_) => "Something went wrong here. Please try again later.",
+            Self::ForeignForm => "This form is not from a page of this site. Nothing was changed.",
+            Self::NotSignedIn => "Please sign in first, and then connect the provider. Nothing was changed.",
+            Self::OtherAccount => "Another account is signed in now. Nothing was changed.",
+            Self::Resolve(_) | Self::Account(_) | Self::Store(_) => {
+                "Something went wrong here. Please try again later."
+            }
         }
     }
 }

@@ -35,6 +35,7 @@
 //! | `GET /{provider}/login?return_to=/path` | the same; the path comes back in [`SignedIn::return_to`], if it is of this site |
 //! | `GET /{provider}/callback` | the application's own answer, or a page that says what went wrong |
 //! | `POST /{provider}/callback` | the same, for providers that answer by form post |
+//! | `POST /{provider}/link` | 303 to the provider, to attach it to the account that is signed in; with [`SignIn::linking`] only |
 //!
 //! The redirect URI to register at the provider is the callback's address.
 //!

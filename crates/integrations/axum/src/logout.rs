@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use oauth_core::{Error, MemoryCache, SharedCache, serde_json::json};
+use oauth_core::{Error, LinkIntent, LoginOptions, MemoryCache, SharedCache, serde_json::json};
 use oauth_openid::{FrontChannelLogout, InitiatedLogin, LogoutToken, OpenIDProvider};
 
 use crate::{SignIn, SignInError, router::MOST_BYTES};
@@ -153,11 +153,13 @@ impl SignIn {
                     return Err(SignInError::UnknownProvider);
                 }
                 let hint = wish.login_hint().map(str::to_owned);
-                self.begin(&*provider, &name, &parts, wish.target_link_uri(), |options| match &hint {
+                let hinted = |options: LoginOptions| match &hint {
                     Some(hint) => options.login_hint(hint),
                     None => options,
-                })
-                .await
+                };
+                // A portal signs somebody in; it does not speak for an account of this site.
+                let intent = LinkIntent::SignIn;
+                self.begin(&*provider, &name, &parts, wish.target_link_uri(), intent, hinted).await
             };
             let mut response = answer.await.unwrap_or_else(|error| self.answer_to(error));
             let headers = response.headers_mut();

@@ -2,7 +2,7 @@
 
 use axum::{
     extract::OriginalUri,
-    http::{header, request::Parts, uri::Authority},
+    http::{HeaderMap, HeaderValue, header, request::Parts, uri::Authority},
 };
 
 use crate::error::SignInError;
@@ -73,14 +73,32 @@ pub(crate) fn redirect_uri(origin: &Origin, parts: &Parts) -> Result<String, Sig
     Ok(format!("{}{route}/callback", origin.of(parts)?))
 }
 
+/// Whether a form was sent by a page of this site, and not by another one's in the same browser.
+pub(crate) fn is_of_own_page(headers: &HeaderMap, site: &str) -> bool {
+    let only = |name: &str| {
+        let mut lines = headers.get_all(name).iter();
+        lines.next().filter(|_| lines.next().is_none()).map(HeaderValue::as_bytes)
+    };
+    // No page can set this one (Fetch Metadata section 2.3). A sibling domain is `same-site`.
+    match headers.contains_key("sec-fetch-site") {
+        true => only("sec-fetch-site") == Some(b"same-origin"),
+        // Browsers that do not have it yet, and plain http.
+        false => only(header::ORIGIN.as_str()) == Some(origin_of(site).as_bytes()),
+    }
+}
+
+/// Scheme and host of a site, without the path under which a proxy has it.
+fn origin_of(site: &str) -> &str {
+    let host = site.find("://").map_or(0, |at| at + 3);
+    site[host..].find('/').map_or(site, |end| &site[..host + end])
+}
+
 /// Where to go after the login: a path of this site, or nothing.
 ///
 /// Browsers read `//host` and `/\host` as another site, and drop tabs and line breaks before they look.
 pub(crate) fn return_to(wanted: &str, origin: &str) -> Result<String, SignInError> {
     // The path under which a proxy has the site is part of the way there.
-    let host = origin.find("://").map_or(0, |at| at + 3);
-    let site = origin[host..].find('/').map_or(origin, |end| &origin[..host + end]);
-    let path = wanted.strip_prefix(site).unwrap_or(wanted);
+    let path = wanted.strip_prefix(origin_of(origin)).unwrap_or(wanted);
     let mut characters = path.chars();
     let is_path = characters.next() == Some('/') && !matches!(characters.next(), Some('/' | '\\'));
     let is_clean = !path.contains(|character: char| character.is_control() || character == '\\');

@@ -6,11 +6,11 @@ use axum::{
     extract::{Path, Query, Request},
     http::{HeaderMap, HeaderValue, Method, header, request::Parts},
     response::{IntoResponse, Redirect, Response},
-    routing::get,
+    routing::{get, post},
 };
 use oauth_core::{
-    Callback, Error, Identity, Login, LoginOptions, MemoryCache, OAuth2Token, Operation, Provider, Sealer,
-    SharedCache,
+    Callback, Error, Identity, LinkIntent, Login, LoginAttempt, LoginOptions, MemoryCache, OAuth2Token,
+    Operation, Provider, Sealer, SharedCache,
     bytes::Bytes,
     serde_json::{Value, json},
 };
@@ -22,13 +22,15 @@ use crate::{
     origin::{self, ForwardedHeaders, Origin},
 };
 
-/// Why the application's function found no provider.
+/// Why a function of the application's, which finds a provider or an account, failed.
 pub type ResolveError = Box<dyn std::error::Error + Send + Sync>;
 
 type BoxFuture<'f, T> = Pin<Box<dyn Future<Output = T> + Send + 'f>>;
 type Resolver = dyn for<'r> Fn(&'r str, &'r HeaderMap) -> BoxFuture<'r, Result<Option<Arc<dyn Provider>>, ResolveError>>
     + Send
     + Sync;
+type CurrentAccount =
+    dyn for<'r> Fn(&'r Parts) -> BoxFuture<'r, Result<Option<String>, ResolveError>> + Send + Sync;
 type OnLogin = dyn Fn(&str, &HeaderMap) -> LoginOptions + Send + Sync;
 type OnSignedIn = dyn Fn(SignedIn) -> BoxFuture<'static, Response> + Send + Sync;
 type OnError = dyn Fn(SignInError) -> Response + Send + Sync;
@@ -48,6 +50,7 @@ struct Settings {
     providers: BTreeMap<String, Arc<dyn Provider>>,
     resolver: Option<Arc<Resolver>>,
     used: Arc<dyn SharedCache>,
+    current_account: Option<Arc<CurrentAccount>>,
     on_login: Arc<OnLogin>,
     on_error: Arc<OnError>,
 }
@@ -61,6 +64,9 @@ pub struct SignedIn {
     pub identity: Identity,
     /// The tokens.
     pub token: OAuth2Token,
+    /// What for: to sign in, or to have the identity attached to the account that [`SignIn::linking`] named when the login began. Give it
+    /// to [`LinkPolicy::decide`](oauth_core::LinkPolicy::decide). Whoever is signed in besides has not asked for anything.
+    pub intent: LinkIntent<String>,
     /// Where the user wanted to go, a path of this site.
     pub return_to: Option<String>,
     /// The application's own data, from [`SignIn::on_login`].
@@ -89,6 +95,7 @@ impl SignIn {
             providers: BTreeMap::new(),
             resolver: None,
             used: Arc::new(MemoryCache::new()),
+            current_account: None,
             on_login: Arc::new(|_, _| LoginOptions::new()),
             on_error: Arc::new(IntoResponse::into_response),
         }))
@@ -144,6 +151,33 @@ impl SignIn {
         self
     }
 
+    /// Lets users attach further providers to the account that they are signed in to, by the route `POST /{provider}/link`. The function says
+    /// which account a request is signed in to, in a form that the application knows again, such as its number.
+    ///
+    /// The route takes a form of this site's own pages only, and remembers the account in the encrypted attempt. The callback is refused
+    /// unless the same account is still signed in. Where the provider answers by a form post, from its own site, browsers bring no session
+    /// cookie that is `SameSite=Lax`: there, nobody may be signed in, but nobody else.
+    ///
+    /// ```
+    /// # use oauth_axum::SignIn;
+    /// # use oauth_core::{Sealer, SealingKey};
+    /// # async fn account_of(_: &axum::http::HeaderMap) -> Result<Option<String>, std::io::Error> { Ok(None) }
+    /// # let sign_in = SignIn::new(Sealer::new(SealingKey::random()?));
+    /// // By a cookie of the application's, or by what a layer put into `parts.extensions`.
+    /// let sign_in = sign_in.linking(|parts| Box::pin(async move { Ok(account_of(&parts.headers).await?) }));
+    /// # Ok::<(), oauth_core::Error>(())
+    /// ```
+    pub fn linking<F>(mut self, current_account: F) -> Self
+    where
+        F: for<'r> Fn(&'r Parts) -> BoxFuture<'r, Result<Option<String>, ResolveError>>
+            + Send
+            + Sync
+            + 'static,
+    {
+        self.settings().current_account = Some(Arc::new(current_account));
+        self
+    }
+
     /// Chooses scopes, parameters and data of each login, by the provider's name and the request's headers.
     pub fn on_login(
         mut self,
@@ -174,11 +208,17 @@ impl SignIn {
             let answer = handler(signed_in);
             Box::pin(async move { answer.await.into_response() })
         });
-        let (starting, finishing) = (self.clone(), self);
+        let can_link = self.0.current_account.is_some();
+        let (starting, linking, finishing) = (self.clone(), self.clone(), self);
         let login = async move |Path(name): Path<String>, request: Request| {
             let (parts, _) = request.into_parts();
             let answer = starting.login(&name, &parts).await;
             private(answer.unwrap_or_else(|error| (starting.0.on_error)(error)))
+        };
+        let link = async move |Path(name): Path<String>, request: Request| {
+            let (parts, _) = request.into_parts();
+            let answer = linking.link(&name, &parts).await;
+            private(answer.unwrap_or_else(|error| (linking.0.on_error)(error)))
         };
         let callback = async move |Path(name): Path<String>, request: Request| {
             let (parts, body) = request.into_parts();
@@ -190,20 +230,51 @@ impl SignIn {
             response.headers_mut().extend(cleared.map(|cookie| (header::SET_COOKIE, cookie)));
             response
         };
-        Router::new()
+        let router = Router::new()
             .route("/{provider}/login", get(login))
-            .route("/{provider}/callback", get(callback.clone()).post(callback))
+            .route("/{provider}/callback", get(callback.clone()).post(callback));
+        if can_link { router.route("/{provider}/link", post(link)) } else { router }
     }
 
     async fn login(&self, name: &str, parts: &Parts) -> Result<Response, SignInError> {
-        #[derive(Deserialize)]
-        struct Wanted {
-            return_to: Option<String>,
-        }
-
         let provider = self.find(name, &parts.headers).await?;
-        let Query(wanted) = Query::<Wanted>::try_from_uri(&parts.uri).map_err(|_| SignInError::ReturnTo)?;
-        self.begin(&*provider, name, parts, wanted.return_to.as_deref(), |options| options).await
+        let return_to = wanted_return(parts)?;
+        self.begin(&*provider, name, parts, return_to.as_deref(), LinkIntent::SignIn, |options| options).await
+    }
+
+    /// Begins a login whose identity is to be attached to the account that is signed in.
+    async fn link(&self, name: &str, parts: &Parts) -> Result<Response, SignInError> {
+        if !origin::is_of_own_page(&parts.headers, &self.0.origin.of(parts)?) {
+            return Err(SignInError::ForeignForm);
+        }
+        let provider = self.find(name, &parts.headers).await?;
+        let account = self.current_account(parts).await?.ok_or(SignInError::NotSignedIn)?;
+        let return_to = wanted_return(parts)?;
+        let intent = LinkIntent::LinkTo(account);
+        self.begin(&*provider, name, parts, return_to.as_deref(), intent, |options| options).await
+    }
+
+    async fn current_account(&self, parts: &Parts) -> Result<Option<String>, SignInError> {
+        match &self.0.current_account {
+            Some(current_account) => current_account(parts).await.map_err(SignInError::Account),
+            None => Ok(None),
+        }
+    }
+
+    /// What the login was begun for, if whoever began it is who is signed in now.
+    async fn intent(&self, attempt: &LoginAttempt, parts: &Parts) -> Result<LinkIntent<String>, SignInError> {
+        let account = match attempt.data().get("link_to") {
+            None | Some(Value::Null) => return Ok(LinkIntent::SignIn),
+            Some(account) => account.as_str().ok_or(SignInError::OtherAccount)?,
+        };
+        match self.current_account(parts).await? {
+            Some(current) if current == account => {}
+            Some(_) => return Err(SignInError::OtherAccount),
+            // The cookie of the session may have stayed behind; that of the attempt is of this browser.
+            None if attempt.is_form_post() => {}
+            None => return Err(SignInError::NotSignedIn),
+        }
+        Ok(LinkIntent::LinkTo(account.to_owned()))
     }
 
     /// Begins a login that ends at an address of this site.
@@ -213,13 +284,17 @@ impl SignIn {
         name: &str,
         parts: &Parts,
         return_to: Option<&str>,
+        intent: LinkIntent<String>,
         completed: impl FnOnce(LoginOptions) -> LoginOptions,
     ) -> Result<Response, SignInError> {
         let redirect_uri = origin::redirect_uri(&self.0.origin, parts)?;
         let site = self.0.origin.of(parts)?;
         let return_to = return_to.map(|wanted| origin::return_to(wanted, &site)).transpose()?;
         let options = completed((self.0.on_login)(name, &parts.headers));
-        let data = json!({ "return_to": return_to, "data": options.app_data() });
+        let mut data = json!({ "return_to": return_to, "data": options.app_data() });
+        if let LinkIntent::LinkTo(account) = intent {
+            data["link_to"] = account.into();
+        }
         let started =
             provider.start_login(&redirect_uri, options.data(data)).await.map_err(SignInError::Login)?;
 
@@ -267,6 +342,7 @@ impl SignIn {
         if !self.0.used.put_new(&name, Bytes::new(), attempt.lifetime()).await.map_err(SignInError::Store)? {
             return Err(SignInError::AlreadyUsed);
         }
+        let intent = self.intent(&attempt, parts).await?;
         let login = provider.finish_login(attempt, callback.clone()).await.map_err(SignInError::Login)?;
         let identity = provider.get_identity(&login.token).await.map_err(SignInError::Login)?;
         let mut data = login.data.clone();
@@ -275,6 +351,7 @@ impl SignIn {
             identity,
             token: login.token.clone(),
             login,
+            intent,
             return_to: data["return_to"].as_str().map(str::to_owned),
             data: data["data"].take(),
             callback,
@@ -306,6 +383,17 @@ impl SignIn {
     fn settings(&mut self) -> &mut Settings {
         Arc::make_mut(&mut self.0)
     }
+}
+
+/// Where the user wants to be after the login.
+fn wanted_return(parts: &Parts) -> Result<Option<String>, SignInError> {
+    #[derive(Deserialize)]
+    struct Wanted {
+        return_to: Option<String>,
+    }
+
+    let Query(wanted) = Query::<Wanted>::try_from_uri(&parts.uri).map_err(|_| SignInError::ReturnTo)?;
+    Ok(wanted.return_to)
 }
 
 /// The parameters of a callback: the query of a GET, the form of a POST (OAuth 2.0 Form Post Response Mode section 2).
