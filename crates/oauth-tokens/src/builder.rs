@@ -5,20 +5,20 @@ use tokio::sync::Semaphore;
 
 use crate::{
     cache::Cache,
-    core::{Core, Source, Time},
     event::{Observer, Observers},
     manager::TokenManager,
+    runtime::{Runtime, TokioRuntime},
+    sealed_store::SealedStore,
+    shared::{LimitedSource, ManagerClock, SharedState},
     source::{Refreshing, TokenSource},
     store::TokenStore,
-    tasks::Tasks,
     timing::Timing,
-    vault::Vault,
 };
 
-/// Longer times mean the same as this one, and would leave the calendar: a panic between redeeming and saving loses a grant.
+/// The longest time that can be set. Longer ones would overflow dates, and a panic between redeeming and saving loses a grant.
 const A_YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// Sets a [`TokenManager`] up. What is not set has the value that its method's description ends with.
+/// Builds a [`TokenManager`]. Each method's description ends with the default.
 #[derive(Clone)]
 #[must_use = "a builder does nothing until it is built"]
 pub struct TokenManagerBuilder {
@@ -27,9 +27,20 @@ pub struct TokenManagerBuilder {
     sources: Vec<Arc<dyn TokenSource>>,
     timing: Timing,
     clock: Option<Arc<dyn Clock>>,
+    runtime: Arc<dyn Runtime>,
     observers: Observers,
     cache_capacity: usize,
     most_requests: usize,
+}
+
+impl TokenManager {
+    /// Sets up a manager of the tokens in this store, encrypted with these keys.
+    ///
+    /// All processes that use a store need the same key ring: the first key seals, all of them open, and what an older one
+    /// sealed is sealed anew when it is next read.
+    pub fn builder(store: impl TokenStore + 'static, sealer: Sealer) -> TokenManagerBuilder {
+        TokenManagerBuilder::new(Arc::new(store), sealer)
+    }
 }
 
 impl TokenManagerBuilder {
@@ -40,123 +51,131 @@ impl TokenManagerBuilder {
             sources: Vec::new(),
             timing: Timing::default(),
             clock: None,
+            runtime: Arc::new(TokioRuntime),
             observers: Observers::default(),
             cache_capacity: 100_000,
             most_requests: 256,
         }
     }
 
-    /// Refreshes the tokens of a provider; its name is the one that stands in the keys. May be called for several.
+    /// Adds a provider whose tokens are to be refreshed; keys name it by its name. Can be called for several.
     pub fn provider(self, provider: Arc<dyn Provider>) -> Self {
         self.source(Refreshing(provider))
     }
 
-    /// Gets tokens from another source, such as [`ClientCredentials`](crate::ClientCredentials). Each has a name of its own.
+    /// Adds another source of tokens, such as [`ClientCredentials`](crate::ClientCredentials). Each needs a name of its own.
     pub fn source(mut self, source: impl TokenSource + 'static) -> Self {
         self.sources.push(Arc::new(source));
         self
     }
 
-    /// Tells an observer what happens. May be called for several.
+    /// Adds an observer of events. Can be called for several.
     pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
         self.observers.0.push(Arc::new(observer));
         self
     }
 
-    /// Reads the time from this clock: for tests. The operating system's.
+    /// Reads the time from this clock, for tests. Default: the operating system's.
     pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
         self.clock = Some(Arc::new(clock));
         self
     }
 
+    /// Starts tasks and waits on this runtime. Default: [`TokioRuntime`].
+    pub fn runtime(mut self, runtime: impl Runtime + 'static) -> Self {
+        self.runtime = Arc::new(runtime);
+        self
+    }
+
     /// Refreshes an access token this long before it expires, plus up to half of that by chance, so that tokens that were
-    /// obtained together are not refreshed together. At most a quarter of the token's lifetime. 5 minutes.
+    /// obtained together are not refreshed together. At most a quarter of the token's lifetime. Default: 5 minutes.
     pub fn refresh_ahead(mut self, ahead: Duration) -> Self {
         self.timing.refresh_ahead = ahead.min(A_YEAR);
         self
     }
 
-    /// Hands no access token out that expires within this time, because it must still travel. At most a twentieth of the
-    /// token's lifetime. 10 seconds.
+    /// Hands out no access token that expires within this time, because it must still reach the API. At most a twentieth of the
+    /// token's lifetime. Default: 10 seconds.
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.timing.leeway = leeway.min(A_YEAR);
         self
     }
 
-    /// Whoever asks first for a token that is due but live waits this long for its successor, then gets the old one while the
-    /// refresh goes on. Everybody else gets the old one at once; and so does everybody while the store fails or hangs, until it
-    /// answers again. 3 seconds.
+    /// How long the first caller who asks for a token that is due but live waits for its successor, before it gets the old one
+    /// while the refresh goes on. All others get the old one at once; and so does everybody while the store fails or hangs.
+    /// Default: 3 seconds.
     pub fn patience(mut self, patience: Duration) -> Self {
         self.timing.patience = patience.min(A_YEAR);
         self
     }
 
-    /// How long the right to refresh a key lasts without a sign of life: after a crash, others wait for as long. It is
-    /// extended every third of it while the provider takes its time. 10 seconds.
+    /// How long a lease lasts without a sign of life from its holder; after a crash, other processes wait this long. While the
+    /// provider takes its time, the lease is extended every third of it. Default: 10 seconds.
     pub fn lease_lifetime(mut self, lifetime: Duration) -> Self {
         self.timing.lease_lifetime = lifetime.min(A_YEAR);
         self
     }
 
-    /// How long to wait for another process that is refreshing the same key. 45 seconds.
+    /// How long to wait for another process that is refreshing the same key. Default: 45 seconds.
     pub fn lease_patience(mut self, patience: Duration) -> Self {
         self.timing.lease_patience = patience.min(A_YEAR);
         self
     }
 
-    /// The longest that a request to the provider may take, should the HTTP client set no limit. It should be longer than
-    /// that client's, so that a reply that comes late is not lost. 40 seconds.
+    /// The longest that a request to the provider may take, in case the HTTP client sets no limit. It should be longer than
+    /// that client's, so that a late reply is not lost. Default: 40 seconds.
     pub fn request_limit(mut self, limit: Duration) -> Self {
         self.timing.request_limit = limit.min(A_YEAR);
         self
     }
 
-    /// How long to try to save a new token before its callers are told; it is tried further after that. 3 seconds.
+    /// How long to try to save a new token before its callers get [`Error::NotSaved`](crate::Error::NotSaved); after that, saving
+    /// is tried in the background. Default: 3 seconds.
     pub fn save_patience(mut self, patience: Duration) -> Self {
         self.timing.save_patience = patience.min(A_YEAR);
         self
     }
 
-    /// After a failed refresh the provider is left alone for the first time, doubled with each further failure up to the
-    /// second, less up to half of it by chance; longer if the provider says so by `Retry-After`. 1 second and 1 minute.
+    /// How long the provider is left alone after a failed refresh: `first`, doubled with each further failure up to `longest`,
+    /// less up to half of it at random; longer if the provider says so by `Retry-After`. Default: 1 second and 1 minute.
     pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
         self.timing.first_backoff = first.min(A_YEAR);
         self.timing.longest_backoff = longest.min(A_YEAR);
         self
     }
 
-    /// Looks into the store again after this time though the token is live: so long may another process's `put`, `delete`
-    /// or `revoke` go unnoticed here. Not before the token is due.
+    /// Loads a live token again after this time: so long may another process's `put`, `delete` or `revoke` go unnoticed here.
+    /// Default: not before the token is due.
     pub fn reread_after(mut self, time: Duration) -> Self {
         self.timing.reread_after = Some(time.min(A_YEAR));
         self
     }
 
-    /// Looks into the store again after this time where a grant is dead or a refresh has failed, for a new login that
-    /// another process has put there. 5 seconds.
+    /// Loads a dead grant, or a token whose refresh has failed, again after this time, in case another process has put a new
+    /// login. Default: 5 seconds.
     pub fn reread_failures_after(mut self, time: Duration) -> Self {
         self.timing.reread_failures_after = time.min(A_YEAR);
         self
     }
 
     /// How many refreshes of different keys may be under way at the same time, for each provider: each takes a connection.
-    /// At least one. 256.
+    /// At least 1. Default: 256.
     pub fn most_requests(mut self, requests: usize) -> Self {
         self.most_requests = requests.clamp(1, Semaphore::MAX_PERMITS);
         self
     }
 
-    /// How many keys are kept in the memory of this process, about. 100 000.
+    /// About how many keys are kept in the memory of this process. Default: 100,000.
     pub fn cache_capacity(mut self, keys: usize) -> Self {
         self.cache_capacity = keys;
         self
     }
 
-    /// The manager.
+    /// Builds the manager.
     ///
     /// # Errors
     ///
-    /// A configuration error when two sources have one name, or the operating system has no random bytes to give.
+    /// A configuration error when two sources have the same name, or the operating system provides no random bytes.
     pub fn build(self) -> Result<TokenManager> {
         let mut names = HashSet::new();
         if let Some(twice) = self.sources.iter().find(|source| !names.insert(source.name())) {
@@ -166,19 +185,20 @@ impl TokenManagerBuilder {
         }
         let named = |tokens: Arc<dyn TokenSource>| {
             let permits = Semaphore::new(self.most_requests);
-            (tokens.name().to_owned(), Source { tokens, permits })
+            (tokens.name().to_owned(), LimitedSource { tokens, permits })
         };
-        Ok(TokenManager(Arc::new(Core {
-            vault: Vault { store: self.store, sealer: self.sealer },
+        Ok(TokenManager(Arc::new(SharedState {
+            store: SealedStore { inner: self.store, sealer: self.sealer },
+            store_health: Default::default(),
             sources: self.sources.into_iter().map(named).collect(),
             timing: self.timing,
-            clock: self.clock.map_or(Time::System, Time::Own),
+            clock: self.clock.map_or(ManagerClock::System, ManagerClock::Custom),
+            runtime: self.runtime,
             cache: Arc::new(Cache::new(self.cache_capacity)),
             observers: self.observers,
             holder: format!("{}-{}", std::process::id(), random_token()?),
-            tasks: Tasks::new(),
+            tasks: Default::default(),
             unsaved: Default::default(),
-            store_health: Default::default(),
         })))
     }
 }

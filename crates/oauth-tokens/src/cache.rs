@@ -1,34 +1,34 @@
 //! What this process knows of each key, and which keys it is refreshing.
+//!
+//! One sharded map, so that [`TokenManager::get`](crate::TokenManager::get) takes one read lock: `moka` takes longer for a look
+//! than `get` for all it does.
 
 use std::{
-    collections::HashMap,
     hash::{BuildHasherDefault, Hasher},
     sync::{
-        Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
 
+use dashmap::DashMap;
 use oauth_core::OAuth2Token;
 use tokio::sync::watch;
 
 use crate::{error::Error, key::TokenKey, timing::Moment};
 
 /// A live token, or why there is none.
-pub(crate) type Outcome = Result<Arc<OAuth2Token>, Error>;
+pub(crate) type TokenResult = Result<Arc<OAuth2Token>, Error>;
 
-/// The same in two words, which is all that is moved about when a live token is asked for.
-pub(crate) type SmallOutcome = Result<Arc<OAuth2Token>, Box<Error>>;
+/// A [`TokenResult`] of two words, which is what a call for a live token copies.
+pub(crate) type CachedResult = Result<Arc<OAuth2Token>, Box<Error>>;
 
-/// How a refresh that is under way in this process will end.
-pub(crate) type Ending = watch::Receiver<Option<Outcome>>;
+/// Receives the result of a refresh that is under way in this process.
+pub(crate) type ResultReceiver = watch::Receiver<Option<TokenResult>>;
 
-/// Enough for each core that two seldom meet on one lock; more would only fill the processor's caches.
-const SHARDS_PER_CORE: usize = 4;
-
-/// What is known of a key.
-pub(crate) struct Answer {
-    pub(crate) outcome: SmallOutcome,
+/// What to answer when a key is asked for.
+pub(crate) struct CachedAnswer {
+    pub(crate) result: CachedResult,
     /// The version of the record that it was read from.
     pub(crate) version: u64,
     /// Until when it is given without another look.
@@ -37,56 +37,59 @@ pub(crate) struct Answer {
     pub(crate) live_until: Moment,
 }
 
-/// What somebody learned about a key.
+/// What somebody has learned about a key.
 pub(crate) enum Learned {
     /// Nothing that changes what was known.
     Nothing,
-    /// There is no record of it.
-    Gone,
+    /// The key has no record.
+    NoRecord,
     /// The answer to give from now on.
-    Answer(Answer),
+    Answer(CachedAnswer),
 }
 
 pub(crate) struct Cache {
-    shards: Box<[Padded]>,
-    shard_capacity: usize,
+    entries: DashMap<TokenKey, CacheEntry, BuildHasherDefault<KeyHasher>>,
+    capacity: usize,
     next_tick: AtomicU64,
 }
 
-/// A place in the order in which this process begins things and learns of them. Versions cannot tell it alone: a store that
-/// has lost its data, or has forgotten a key that was deleted, counts from the beginning.
+/// A place in the order in which this process begins things and learns of them. Versions alone cannot tell that order: a store
+/// that has lost its data, or has forgotten a key that was deleted, counts from the beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Tick(u64);
 
-/// What is known of a key, and since when.
-struct Known {
-    answer: Answer,
-    since: Tick,
+#[derive(Default)]
+struct CacheEntry {
+    /// The answer, and since when it is known.
+    known: Option<(CachedAnswer, Tick)>,
+    /// The refresh that is under way. Whoever changes the key's token removes it, so that its result is not believed.
+    refresh: Option<RunningRefresh>,
 }
 
-/// A shard that shares no cache line with its neighbours, so that cores which read different ones do not wait for each other.
-#[derive(Default)]
-#[repr(align(128))]
-struct Padded(RwLock<Shard>);
-
-#[derive(Default)]
-struct Shard {
-    answers: HashMap<TokenKey, Known, BuildHasherDefault<KnownHash>>,
-    flights: HashMap<TokenKey, Flight, BuildHasherDefault<KnownHash>>,
+struct RunningRefresh {
+    began: Tick,
+    result: ResultReceiver,
 }
 
-/// The hash that a key brings, which is keyed with random bits already, need not be hashed again.
-#[derive(Default)]
-struct KnownHash(u64);
+/// The task that carries out a key's refresh, for all who wait for it.
+pub(crate) struct Leader {
+    cache: Arc<Cache>,
+    key: TokenKey,
+    began: Tick,
+    result: watch::Sender<Option<TokenResult>>,
+}
 
-impl Hasher for KnownHash {
+/// Takes the hash that a key brings, which is keyed with random bits already, as it is.
+#[derive(Default)]
+pub(crate) struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
     fn write(&mut self, _: &[u8]) {
         // A key writes one number.
     }
 
     fn write_u64(&mut self, hash: u64) {
-        // The lowest bits chose the shard, so that they are the same for all keys in it, and the map looks at both ends.
-        self.0 = hash.rotate_right(32);
+        self.0 = hash;
     }
 
     fn finish(&self) -> u64 {
@@ -94,153 +97,146 @@ impl Hasher for KnownHash {
     }
 }
 
-/// A refresh under way. Whoever changes the key's token takes it out of the map, so that its result is not believed.
-struct Flight {
-    began: Tick,
-    ending: Ending,
-}
-
-/// The right to end a flight.
-pub(crate) struct Pilot {
-    cache: Arc<Cache>,
-    key: TokenKey,
-    began: Tick,
-    ending: watch::Sender<Option<Outcome>>,
-}
-
 impl Cache {
+    /// A cache of about this many keys.
     pub(crate) fn new(capacity: usize) -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        // A power of two, so that a key's shard is found without a division.
-        let shards = cores.saturating_mul(SHARDS_PER_CORE).next_power_of_two();
-        Self {
-            shards: (0..shards).map(|_| Padded::default()).collect(),
-            shard_capacity: capacity.div_ceil(shards).max(1),
-            next_tick: AtomicU64::new(0),
-        }
+        Self { entries: DashMap::default(), capacity, next_tick: AtomicU64::new(0) }
     }
 
-    /// The time by which what somebody learns from here on is judged.
+    /// The current place in the order of things.
     pub(crate) fn tick(&self) -> Tick {
         Tick(self.next_tick.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// The answer that holds now, if there is one. This is what a call costs most of the time.
-    pub(crate) fn fresh(&self, key: &TokenKey, now: Moment) -> Option<SmallOutcome> {
-        let shard = self.read(key);
-        let answer = &shard.answers.get(key)?.answer;
-        (now < answer.holds_until).then(|| answer.outcome.clone())
+    /// The answer that holds now, if there is one. Most calls end here.
+    pub(crate) fn fresh(&self, key: &TokenKey, now: Moment) -> Option<CachedResult> {
+        self.answer(key, |answer| (now < answer.holds_until).then(|| answer.result.clone()))
     }
 
     /// The version of the record that the answer was read from, if there is an answer.
     pub(crate) fn version(&self, key: &TokenKey) -> Option<u64> {
-        self.read(key).answers.get(key).map(|known| known.answer.version)
+        self.answer(key, |answer| Some(answer.version))
     }
 
-    /// A token that is due but not dead yet.
+    /// A token that is still live, whether or not it is due to be refreshed.
     pub(crate) fn live(&self, key: &TokenKey, now: Moment) -> Option<Arc<OAuth2Token>> {
-        let shard = self.read(key);
-        let answer = &shard.answers.get(key)?.answer;
-        let token = answer.outcome.as_ref().ok()?;
-        (now < answer.live_until).then(|| Arc::clone(token))
+        self.answer(key, |answer| {
+            let token = answer.result.as_ref().ok()?;
+            (now < answer.live_until).then(|| Arc::clone(token))
+        })
     }
 
-    /// Lets a live token stand for a while though it is due, because trying again at once would not help.
+    /// Gives a live token out for a while longer though it is due, because trying again at once would not help.
     pub(crate) fn hold(&self, key: &TokenKey, until: Moment) {
-        if let Some(Known { answer, .. }) = self.write(key).answers.get_mut(key) {
+        if let Some(mut entry) = self.entries.get_mut(key)
+            && let Some((answer, _)) = &mut entry.known
+        {
             answer.holds_until = answer.holds_until.max(answer.live_until.min(until));
         }
     }
 
-    /// What somebody knows who has set out to change the key's token at a time. A flight that is under way will not be
-    /// believed.
-    pub(crate) fn tell(&self, key: &TokenKey, learned: Learned, began: Tick) {
+    /// Takes over what somebody has learned who began to change the key's token at this tick. A refresh that is under way is
+    /// not believed any more.
+    pub(crate) fn learn(&self, key: &TokenKey, learned: Learned, began: Tick) {
+        self.make_room(&learned);
         let now = self.tick();
-        let mut shard = self.write(key);
-        shard.flights.remove(key);
-        shard.learn(key, learned, began, now, self.shard_capacity);
+        let mut entry = self.entries.entry(key.clone()).or_default();
+        entry.refresh = None;
+        entry.learn(learned, began, now);
+        drop(entry);
+        self.remove_if_empty(key);
     }
 
-    /// The flight that is under way, or a new one, which is the caller's to end.
-    pub(crate) fn join_or_start(self: &Arc<Self>, key: &TokenKey) -> (Ending, Option<Pilot>) {
-        let mut shard = self.write(key);
-        if let Some(flight) = shard.flights.get(key) {
-            return (flight.ending.clone(), None);
+    /// Joins the refresh that is under way, or starts one, of which the caller is the leader.
+    pub(crate) fn join_or_start(self: &Arc<Self>, key: &TokenKey) -> (ResultReceiver, Option<Leader>) {
+        let mut entry = self.entries.entry(key.clone()).or_default();
+        if let Some(running) = &entry.refresh {
+            return (running.result.clone(), None);
         }
-        let (sender, ending) = watch::channel(None);
+        let (sender, result) = watch::channel(None);
         let began = self.tick();
-        shard.flights.insert(key.clone(), Flight { began, ending: ending.clone() });
-        let pilot = Pilot { cache: Arc::clone(self), key: key.clone(), began, ending: sender };
-        (ending, Some(pilot))
+        entry.refresh = Some(RunningRefresh { began, result: result.clone() });
+        let leader = Leader { cache: Arc::clone(self), key: key.clone(), began, result: sender };
+        (result, Some(leader))
     }
 
-    fn lock(&self, key: &TokenKey) -> &RwLock<Shard> {
-        &self.shards[key.hash_code() as usize & (self.shards.len() - 1)].0
+    fn answer<T>(&self, key: &TokenKey, read: impl FnOnce(&CachedAnswer) -> Option<T>) -> Option<T> {
+        let entry = self.entries.get(key)?;
+        let (answer, _) = entry.known.as_ref()?;
+        read(answer)
     }
 
-    // No step leaves a shard half-changed, so that what a panic left behind can be used.
-    fn read(&self, key: &TokenKey) -> RwLockReadGuard<'_, Shard> {
-        self.lock(key).read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn write(&self, key: &TokenKey) -> RwLockWriteGuard<'_, Shard> {
-        self.lock(key).write().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Shard {
-    /// What was known before the learning began is replaced; of what others have learned meanwhile, the newer version stays.
-    fn learn(&mut self, key: &TokenKey, learned: Learned, began: Tick, now: Tick, capacity: usize) {
-        let answer = match learned {
-            Learned::Nothing => return,
-            Learned::Gone => {
-                self.answers.remove(key);
-                return;
-            }
-            Learned::Answer(answer) => answer,
-        };
-        if let Some(known) = self.answers.get(key)
-            && known.since > began
-            && known.answer.version > answer.version
-        {
+    /// Forgets an eighth of the answers, whichever the map shows first, once there are too many: so each insertion pays for a
+    /// constant share. No entry may be borrowed meanwhile.
+    fn make_room(&self, learned: &Learned) {
+        if !matches!(learned, Learned::Answer(_)) || self.entries.len() <= self.capacity {
             return;
         }
-        if self.answers.len() >= capacity && !self.answers.contains_key(key) {
-            // An eighth at once, whichever the map shows first, so that each insertion pays for a constant share.
-            let mut surplus = capacity / 8 + 1;
-            self.answers.retain(|_, _| match surplus {
-                0 => true,
-                _ => {
-                    surplus -= 1;
-                    false
+        let mut surplus = self.capacity / 8 + 1;
+        self.entries.retain(|_, entry| {
+            if surplus > 0 && entry.known.take().is_some() {
+                surplus -= 1;
+            }
+            !entry.is_empty()
+        });
+    }
+
+    fn remove_if_empty(&self, key: &TokenKey) {
+        self.entries.remove_if(key, |_, entry| entry.is_empty());
+    }
+}
+
+impl CacheEntry {
+    /// Replaces what was known before the learning began; of what others have learned meanwhile, the newer version stays.
+    fn learn(&mut self, learned: Learned, began: Tick, now: Tick) {
+        match learned {
+            Learned::Nothing => {}
+            Learned::NoRecord => self.known = None,
+            Learned::Answer(answer) => {
+                let is_outdated = self
+                    .known
+                    .as_ref()
+                    .is_some_and(|(known, since)| *since > began && known.version > answer.version);
+                if !is_outdated {
+                    self.known = Some((answer, now));
                 }
-            });
+            }
         }
-        self.answers.insert(key.clone(), Known { answer, since: now });
+    }
+
+    fn is_led_by(&self, leader: &Leader) -> bool {
+        self.refresh.as_ref().is_some_and(|running| running.began == leader.began)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.known.is_none() && self.refresh.is_none()
     }
 }
 
-impl Pilot {
-    /// Makes the result known: to those who wait, and to those who come later unless somebody changed the token meanwhile.
-    pub(crate) fn land(self, outcome: Outcome, learned: Learned) {
+impl Leader {
+    /// Ends the refresh with a result: for those who wait, and for those who come later unless somebody changed the token
+    /// meanwhile.
+    pub(crate) fn finish(self, result: TokenResult, learned: Learned) {
+        self.cache.make_room(&learned);
         let now = self.cache.tick();
-        let mut shard = self.cache.write(&self.key);
-        let is_believed = shard.flights.get(&self.key).is_some_and(|flight| flight.began == self.began);
-        if is_believed {
-            shard.flights.remove(&self.key);
-            shard.learn(&self.key, learned, self.began, now, self.cache.shard_capacity);
+        if let Some(mut entry) = self.cache.entries.get_mut(&self.key)
+            && entry.is_led_by(&self)
+        {
+            entry.refresh = None;
+            entry.learn(learned, self.began, now);
         }
-        drop(shard);
-        self.ending.send_replace(Some(outcome));
+        self.result.send_replace(Some(result));
     }
 }
 
-/// A flight that ends without landing, with its runtime or by a panic, must not keep others from starting.
-impl Drop for Pilot {
+/// A refresh that ends without a result, with its runtime or by a panic, must not keep others from starting.
+impl Drop for Leader {
     fn drop(&mut self) {
-        let mut shard = self.cache.write(&self.key);
-        if shard.flights.get(&self.key).is_some_and(|flight| flight.began == self.began) {
-            shard.flights.remove(&self.key);
+        if let Some(mut entry) = self.cache.entries.get_mut(&self.key)
+            && entry.is_led_by(self)
+        {
+            entry.refresh = None;
         }
+        self.cache.remove_if_empty(&self.key);
     }
 }

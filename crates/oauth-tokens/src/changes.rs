@@ -1,84 +1,87 @@
-//! What an application does to a key's token: put, delete, revoke.
+//! Changes by the application: put, delete, revoke.
 
 use std::sync::Arc;
 
 use oauth_core::{ErrorClass, ErrorKind, HttpError, HttpErrorKind, OAuth2Token, Operation, bytes::Bytes};
-use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
     cache::Learned,
-    core::Core,
-    ending::Unsaved,
     error::Error,
     key::TokenKey,
-    state::State,
+    runtime::timeout,
+    shared::SharedState,
+    state::TokenState,
     store::{Acquired, Expected, Lease, Saved, StoreError},
     timing::pause,
+    unsaved::Unsaved,
 };
 
 /// What a revocation did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Revoked {
-    /// The provider revoked the token, or knows it no more, and it is deleted from the store.
+    /// The provider revoked the token, or no longer knows it, and it is deleted from the store.
     AtTheProvider,
-    /// The provider has no revocation; the token is deleted from the store alone, and may be good until it expires.
+    /// The provider has no revocation: the token is deleted from the store only, and may stay valid until it expires.
     InTheStoreOnly,
     /// Nothing was stored.
     Nothing,
 }
 
 /// How one attempt of a put ended.
-enum Overwritten {
-    As(u64),
-    AndReplaced,
-    NotYet,
+enum PutOutcome {
+    /// The token is saved, under this version.
+    Saved(u64),
+    /// The token was saved, and a newer one has replaced it since.
+    Replaced,
+    /// Somebody else changed the record in between.
+    TryAgain,
 }
 
-impl Core {
+impl SharedState {
     pub(crate) async fn put(&self, key: &TokenKey, token: Arc<OAuth2Token>) -> Result<(), Error> {
         let began = self.cache.tick();
-        let state = State::fresh((*token).clone(), self.clock.now());
+        let state = TokenState::fresh((*token).clone(), self.clock.now());
         match self.overwrite(key, &state).await {
             Ok(Some(version)) => {
                 self.forget_unsaved(key, None).await;
                 let due_at = self.timing.milestones(key, &state).due_at;
-                let answer = self.answer(key, &token, &state, version, due_at);
-                self.cache.tell(key, Learned::Answer(answer), began);
+                let answer = self.live_answer(key, &token, &state, version, due_at);
+                self.cache.learn(key, Learned::Answer(answer), began);
                 Ok(())
             }
             // The next one who asks looks into the store.
             Ok(None) => {
                 self.forget_unsaved(key, None).await;
-                self.cache.tell(key, Learned::Gone, self.cache.tick());
+                self.cache.learn(key, Learned::NoRecord, self.cache.tick());
                 Ok(())
             }
             Err(cause) => Err(Error::NotSaved { key: key.clone(), token, cause }),
         }
     }
 
-    /// Writes over whatever is there; the version, or `None` if it is saved and has a successor already.
+    /// Saves over whatever is there. Returns the version, or `None` if the token was saved and already has a successor.
     ///
     /// An attempt that is reported as failed may have been carried out, and its token may have been redeemed since then. Its
     /// successor must not be written over, so a further attempt expects what was there before, and looks at what has changed.
-    async fn overwrite(&self, key: &TokenKey, state: &State) -> Result<Option<u64>, StoreError> {
-        let sealed = self.vault.seal(key, state)?;
-        let deadline = Instant::now() + self.timing.save_patience;
+    async fn overwrite(&self, key: &TokenKey, state: &TokenState) -> Result<Option<u64>, StoreError> {
+        let sealed = self.store.seal(key, state)?;
+        let began = self.runtime.now();
         // What the last attempt expected, if nobody knows how it ended.
         let mut before = None;
         for round in 0.. {
             let cause = match self.try_to_overwrite(key, state, &sealed, &mut before).await {
-                Ok(Overwritten::As(version)) => return Ok(Some(version)),
-                Ok(Overwritten::AndReplaced) => return Ok(None),
-                Ok(Overwritten::NotYet) => None,
+                Ok(PutOutcome::Saved(version)) => return Ok(Some(version)),
+                Ok(PutOutcome::Replaced) => return Ok(None),
+                Ok(PutOutcome::TryAgain) => None,
                 Err(cause) => Some(cause),
             };
             if let Some(cause) = cause
-                && (!cause.is_transient() || Instant::now() >= deadline)
+                && (!cause.is_transient() || self.elapsed(began) >= self.timing.save_patience)
             {
                 return Err(cause);
             }
-            sleep(pause(round)).await;
+            self.runtime.sleep(pause(round)).await;
         }
         Ok(None)
     }
@@ -86,74 +89,74 @@ impl Core {
     async fn try_to_overwrite(
         &self,
         key: &TokenKey,
-        state: &State,
+        state: &TokenState,
         sealed: &Bytes,
         before: &mut Option<Expected>,
-    ) -> Result<Overwritten, StoreError> {
-        let store = &self.vault.store;
+    ) -> Result<PutOutcome, StoreError> {
+        let store = &self.store.inner;
         let found = store.load(key).await?;
         if let Some(record) = &found
             && let Some(known) = *before
         {
             let is_ours = record.sealed == *sealed
-                || self.vault.open(key, record).is_ok_and(|found| found.state.has_the_tokens_of(state));
+                || self.store.open(key, record).is_ok_and(|found| found.state.has_the_tokens_of(state));
             if is_ours {
-                return Ok(Overwritten::As(record.version));
+                return Ok(PutOutcome::Saved(record.version));
             }
             // Between our token and its successor there are three saves: ours, the mark, and the successor's.
             if let Expected::Version(version) = known
                 && record.version.saturating_sub(version) > 2
             {
-                return Ok(Overwritten::AndReplaced);
+                return Ok(PutOutcome::Replaced);
             }
             // Where there was nothing, the numbers tell nothing, for they go on where they once ended.
             if known == Expected::Absent {
-                return Ok(Overwritten::AndReplaced);
+                return Ok(PutOutcome::Replaced);
             }
         }
         let expected = found.map_or(Expected::Absent, |record| Expected::Version(record.version));
         *before = Some(expected);
         Ok(match store.save(key, sealed.clone(), expected, None).await? {
-            Saved::Version(version) => Overwritten::As(version),
-            // Somebody was faster, and the login has the last word.
+            Saved::Version(version) => PutOutcome::Saved(version),
+            // Somebody else was faster; a login overwrites that too.
             Saved::Conflict(_) | Saved::Fenced => {
                 *before = None;
-                Overwritten::NotYet
+                PutOutcome::TryAgain
             }
         })
     }
 
     pub(crate) async fn delete(&self, key: &TokenKey) -> Result<bool, Error> {
-        let deleted = self.vault.store.delete(key).await;
+        let deleted = self.store.inner.delete(key).await;
         let deleted = deleted.map_err(|cause| Error::Store { key: key.clone(), cause })?;
         let was_unsaved = self.forget_unsaved(key, None).await;
-        self.cache.tell(key, Learned::Gone, self.cache.tick());
+        self.cache.learn(key, Learned::NoRecord, self.cache.tick());
         Ok(deleted || was_unsaved)
     }
 
     pub(crate) async fn revoke(&self, key: &TokenKey) -> Result<Revoked, Error> {
         // A lease on a key that nobody knows would leave a row in the store for nothing. A record that does not open is one.
-        if !self.unsaved().contains_key(key) && matches!(self.vault.load(key).await, Ok(None)) {
-            self.cache.tell(key, Learned::Gone, self.cache.tick());
+        if !self.unsaved.contains(key) && matches!(self.store.load(key).await, Ok(None)) {
+            self.cache.learn(key, Learned::NoRecord, self.cache.tick());
             return Ok(Revoked::Nothing);
         }
         let lease = self.lease(key).await?;
         let outcome = self.revoke_under_lease(key).await;
-        self.hand_back(key, lease).await;
+        self.return_lease(key, lease).await;
         outcome
     }
 
     async fn revoke_under_lease(&self, key: &TokenKey) -> Result<Revoked, Error> {
         // A token that is not even stored yet is the one to revoke, whether the store takes it now or not.
-        let _ = self.save_what_was_not(key).await;
-        let unsaved = self.unsaved().get(key).cloned();
+        self.try_to_save_unsaved(key).await;
+        let unsaved = self.unsaved.get(key);
         if let Some(Unsaved { token, new, before, .. }) = unsaved {
             let revoked = self.revoke_at_the_provider(key, &new).await?;
             self.forget_unsaved(key, Some(&token)).await;
             self.delete_what_was_revoked(key, &[&new, &before]).await?;
             return Ok(revoked);
         }
-        let found = self.vault.load(key).await?;
+        let found = self.store.load(key).await?;
         let state = found.map(|found| found.state).unwrap_or_default();
         if state.token.is_none() {
             self.delete(key).await?;
@@ -165,21 +168,21 @@ impl Core {
     }
 
     /// Deletes the record if it is one of these; a login that was put while the provider was asked stays.
-    async fn delete_what_was_revoked(&self, key: &TokenKey, revoked: &[&State]) -> Result<(), Error> {
-        let now = self.vault.load(key).await?;
+    async fn delete_what_was_revoked(&self, key: &TokenKey, revoked: &[&TokenState]) -> Result<(), Error> {
+        let now = self.store.load(key).await?;
         if now.is_some_and(|now| !revoked.iter().any(|revoked| now.state.has_the_tokens_of(revoked))) {
-            self.cache.tell(key, Learned::Gone, self.cache.tick());
+            self.cache.learn(key, Learned::NoRecord, self.cache.tick());
             return Ok(());
         }
         self.delete(key).await.map(drop)
     }
 
-    async fn revoke_at_the_provider(&self, key: &TokenKey, state: &State) -> Result<Revoked, Error> {
+    async fn revoke_at_the_provider(&self, key: &TokenKey, state: &TokenState) -> Result<Revoked, Error> {
         let Some(token) = &state.token else { return Ok(Revoked::Nothing) };
         let unknown = || Error::UnknownProvider { key: key.clone() };
         let source = self.sources.get(key.provider()).ok_or_else(unknown)?;
-        let revocation = timeout(self.timing.request_limit, source.tokens.revoke(token));
-        let outcome = revocation.await.unwrap_or_else(|_| {
+        let revocation = timeout(&*self.runtime, self.timing.request_limit, source.tokens.revoke(token));
+        let outcome = revocation.await.unwrap_or_else(|| {
             let error = ErrorKind::Transport(HttpError::new(HttpErrorKind::Timeout));
             Err(oauth_core::Error::new(Operation::REVOKE_TOKEN, key.provider().to_owned(), error))
         });
@@ -211,20 +214,20 @@ impl Core {
     }
 
     async fn lease(&self, key: &TokenKey) -> Result<Lease, Error> {
-        let began = Instant::now();
+        let began = self.runtime.now();
         // Long enough for the one request that is made under it.
         let lifetime = self.timing.lease_lifetime.max(self.timing.request_limit);
-        if let Some(lease) = self.borrow_lease_of_unsaved(key) {
+        if let Some(lease) = self.unsaved.borrow_lease(key) {
             // Whether it is still good matters little: the token to revoke is in this process's memory.
-            let _ = self.vault.store.extend(key, &lease, lifetime).await;
+            let _ = self.store.inner.extend(key, &lease, lifetime).await;
             return Ok(lease);
         }
         for round in 0.. {
-            match self.vault.acquire(key, &self.holder, lifetime).await? {
+            match self.store.acquire(key, &self.holder, lifetime).await? {
                 Acquired::Granted(lease) => return Ok(lease),
-                Acquired::Held { retry_in } => sleep(pause(round).min(retry_in)).await,
+                Acquired::Held { retry_in } => self.runtime.sleep(pause(round).min(retry_in)).await,
             }
-            if began.elapsed() > self.timing.lease_patience {
+            if self.elapsed(began) > self.timing.lease_patience {
                 break;
             }
         }

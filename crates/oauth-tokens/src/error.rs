@@ -8,9 +8,9 @@ use crate::{
     store::StoreError,
 };
 
-/// Why there is no live access token, or why something else could not be done.
+/// Why there is no live access token, or why another operation failed.
 ///
-/// [`class`](Self::class) says what to do. Neither `Display` nor `Debug` shows a secret.
+/// [`class`](Self::class) says what to do about it. Neither `Display` nor `Debug` shows a secret.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -22,15 +22,15 @@ pub enum Error {
     },
     /// The grant is dead; the provider is not asked again. Send the user through the login, and
     /// [`put`](crate::TokenManager::put) the new token.
-    #[error("the grant of {key} is dead since {}: {}; sign in again", grant.at, grant.reason)]
+    #[error("the grant of {key} has been dead since {}: {}; sign in again", grant.at, grant.reason)]
     Dead {
         /// The key.
         key: TokenKey,
         /// Why and since when.
         grant: DeadGrant,
     },
-    /// The access token has expired and could not be refreshed yet. Nothing is lost; it will be tried again.
-    #[error("the token of {key} could not be refreshed: {message}; not to be tried before {retry_at}")]
+    /// The access token has expired, and refreshing it failed. Nothing is lost; the next call after `retry_at` tries again.
+    #[error("could not refresh the token of {key}: {message}; the next attempt is after {retry_at}")]
     RefreshFailed {
         /// The key.
         key: TokenKey,
@@ -38,36 +38,36 @@ pub enum Error {
         cause: Option<Arc<oauth_core::Error>>,
         /// The cause in one line, in any case.
         message: String,
-        /// Before this time the provider is left alone.
+        /// The provider is left alone until this time.
         retry_at: OffsetDateTime,
     },
-    /// Another process holds the lease on the key for longer than the manager is willing to wait.
-    #[error("another process is refreshing the token of {key} and has not finished yet")]
+    /// Another process has held the lease on the key for longer than the manager waits.
+    #[error("another process is still refreshing the token of {key}; try again later")]
     Busy {
         /// The key.
         key: TokenKey,
     },
-    /// The store could not be asked.
+    /// The store did not answer, or refused.
     #[error("no token for {key}: {cause}")]
     Store {
         /// The key.
         key: TokenKey,
-        /// What the store said.
+        /// What the store reported.
         cause: StoreError,
     },
-    /// There is a new token, and the store did not take it. One from a refresh this process keeps in memory and goes on trying
-    /// to save; one that was [`put`](crate::TokenManager::put) is the caller's to put again.
-    #[error("the new token of {key} could not be saved: {cause}")]
+    /// There is a new token, and the store did not take it. If it comes from a refresh, this process keeps it in memory and goes
+    /// on trying to save it; if it was [`put`](crate::TokenManager::put), the caller must put it again.
+    #[error("could not save the new token of {key}: {cause}")]
     NotSaved {
         /// The key.
         key: TokenKey,
-        /// The new token, for an application that can keep it elsewhere. The old one may be worth nothing.
+        /// The new token, for an application that can keep it elsewhere. The old one may no longer be valid.
         token: Arc<OAuth2Token>,
-        /// What the store said last.
+        /// What the store reported last.
         cause: StoreError,
     },
-    /// What is stored cannot be opened. It is left as it is.
-    #[error("the stored token of {key} cannot be read: {reason}")]
+    /// The stored record cannot be opened. It is left as it is.
+    #[error("cannot read the stored token of {key}: {reason}")]
     Unreadable {
         /// The key.
         key: TokenKey,
@@ -75,44 +75,46 @@ pub enum Error {
         reason: UnreadableReason,
     },
     /// The key names a provider that the manager was not given.
-    #[error("no provider {:?} for {key}; add it to the manager's builder under this name", key.provider())]
+    #[error("unknown provider {:?} in the key {key}; give the manager's builder a provider of this name", key.provider())]
     UnknownProvider {
         /// The key.
         key: TokenKey,
     },
-    /// The provider could not revoke the token. It is still stored.
-    #[error("the token of {key} could not be revoked: {cause}")]
+    /// The provider did not revoke the token. It is still stored.
+    #[error("could not revoke the token of {key}: {cause}")]
     RevokeFailed {
         /// The key.
         key: TokenKey,
         /// What the provider answered.
         cause: Arc<oauth_core::Error>,
     },
-    /// The manager was closed and begins no more refreshes.
+    /// The manager was closed and starts no more refreshes.
     #[error("the token manager is closed")]
     Closed,
-    /// The manager was called outside a Tokio runtime, or the runtime ended during a refresh.
-    #[error("the token manager needs a running Tokio runtime")]
+    /// The manager was called outside a Tokio runtime, or its runtime ended during a refresh.
+    #[error(
+        "the token manager needs a running Tokio runtime; call it inside one, or give the builder another runtime"
+    )]
     NoRuntime,
 }
 
-/// Why a stored token cannot be opened.
+/// Why a stored record cannot be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UnreadableReason {
-    /// It was sealed with a key that is not in the ring.
+    /// It was sealed with a key that is not in the key ring.
     #[error("it was sealed with a key that is not in the key ring; add that key with `with_old_key`")]
     UnknownKey,
     /// It was changed, or belongs to another key of the store.
-    #[error("it was changed after it was sealed, or belongs to another place")]
+    #[error("it was changed after it was sealed, or was moved here from another key")]
     Damaged,
-    /// It was opened, and is of a form that this version does not know.
-    #[error("its form is not known to this version")]
+    /// It was opened, and has a form that this version does not know.
+    #[error("it has a form that this version does not know; was it written by a newer one?")]
     UnknownForm,
 }
 
 impl Error {
-    /// What to do about it.
+    /// Returns what to do about it.
     #[must_use]
     pub fn class(&self) -> ErrorClass {
         const LATER: ErrorClass = ErrorClass::Transient { retry_after: None };
@@ -135,7 +137,7 @@ impl Error {
         }
     }
 
-    /// Why and since when the grant is dead, if it is.
+    /// Returns why and since when the grant is dead, if it is.
     #[must_use]
     pub fn dead_grant(&self) -> Option<&DeadGrant> {
         match self {
@@ -158,7 +160,7 @@ impl Error {
         )
     }
 
-    /// The error of a token that has expired for good.
+    /// The error of a token that has expired and cannot be refreshed.
     pub(crate) fn no_refresh_token(key: &TokenKey, at: OffsetDateTime) -> Self {
         let grant = DeadGrant { reason: DeadReason::NoRefreshToken, at };
         Self::Dead { key: key.clone(), grant }

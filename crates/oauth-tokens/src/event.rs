@@ -1,4 +1,4 @@
-//! What the manager tells of its doings: to observers, to `tracing`, to `metrics`. One vocabulary, no secrets.
+//! Events: what observers, `tracing` and `metrics` are told. One vocabulary, no secrets.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -8,38 +8,40 @@ use crate::{error::Error, key::TokenKey, state::DeadGrant};
 
 /// Something that happened to a key's token.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Event {
     /// The key.
     pub key: TokenKey,
     /// What happened.
     pub outcome: Outcome,
-    /// How long it took from when the manager set about it.
+    /// How long it took.
     pub took: Duration,
 }
 
-/// How an attempt to have a live token ended. There are these four, under these names, wherever they are told.
+/// How an attempt to get a live token ended. The four outcomes have the same names for observers, `tracing` and `metrics`.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Outcome {
-    /// This process got a new token from the provider, and the store has it.
+    /// This process obtained a new token from the provider and saved it.
     Refreshed {
         /// Its version in the store.
         version: u64,
         /// When the new access token expires, if it does.
         expires_at: Option<OffsetDateTime>,
     },
-    /// Another process, or a new login, had put a newer token into the store.
+    /// This process found a newer token in the store, from another process or a new login.
     Adopted {
         /// Its version in the store.
         version: u64,
     },
-    /// The grant was found dead, and the store knows.
+    /// The provider has ended the grant, and the store has a note of it.
     Dead(DeadGrant),
-    /// No new token for a reason that may pass: the provider, the store, or a lease that another process holds.
+    /// There is no new token for a reason that may pass: the provider, the store, or a lease that another process holds.
     Transient(Error),
 }
 
 impl Outcome {
-    /// The outcome's name: `refreshed`, `adopted`, `dead` or `transient`.
+    /// Returns the outcome's name: `refreshed`, `adopted`, `dead` or `transient`.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -51,11 +53,11 @@ impl Outcome {
     }
 }
 
-/// Is told of every [`Event`], in the task that caused it: whatever takes long belongs into another task.
+/// Receives every [`Event`], in the task that caused it: start another task for whatever takes long.
 ///
-/// A closure that takes `&Event` is one.
+/// A closure that takes `&Event` is an observer.
 pub trait Observer: Send + Sync {
-    /// Takes notice.
+    /// Called for each event.
     fn on_event(&self, event: &Event);
 }
 
@@ -69,7 +71,7 @@ impl<F: Fn(&Event) + Send + Sync> Observer for F {
 pub(crate) struct Observers(pub(crate) Vec<Arc<dyn Observer>>);
 
 impl Observers {
-    pub(crate) fn tell(&self, key: &TokenKey, outcome: Outcome, took: Duration) {
+    pub(crate) fn notify(&self, key: &TokenKey, outcome: Outcome, took: Duration) {
         let event = Event { key: key.clone(), outcome, took };
         #[cfg(feature = "tracing")]
         trace(&event);
@@ -87,7 +89,7 @@ impl fmt::Debug for Observers {
     }
 }
 
-/// Into the span `oauth_tokens.refresh`, which is the current one.
+/// Records the event in the span `oauth_tokens.refresh`, which is the current one.
 #[cfg(feature = "tracing")]
 fn trace(event: &Event) {
     let name = event.outcome.name();
@@ -100,7 +102,8 @@ fn trace(event: &Event) {
     }
 }
 
-/// `oauth_tokens_total` by provider and outcome, and how long they took. The labels are few: no subject is among them.
+/// Counts the event as `oauth_tokens_total`, and its time as `oauth_tokens_seconds`, by provider and outcome. No subject is
+/// among the labels, so that they are few.
 #[cfg(feature = "metrics")]
 fn count(event: &Event) {
     let labels =

@@ -1,4 +1,4 @@
-//! Grants without a user: a machine's own tokens, kept and refreshed by the same manager.
+//! Grants without a user: tokens for machines.
 
 use std::{fmt, sync::Arc};
 
@@ -11,9 +11,9 @@ use crate::{key::TokenKey, source::TokenSource};
 const CLIENT_CREDENTIALS: Operation = Operation::new("client_credentials");
 const JWT_BEARER: Operation = Operation::new("jwt_bearer");
 
-/// The client credentials grant (RFC 6749 section 4.4): the application acts for itself.
+/// The client credentials grant (RFC 6749 section 4.4): the application acts on its own behalf.
 ///
-/// The keys' subject and label are the application's to choose; each key has a token of its own.
+/// The application chooses subject and label of the keys; each key has a token of its own.
 ///
 /// ```
 /// use oauth_core::OAuth2;
@@ -26,10 +26,10 @@ const JWT_BEARER: Operation = Operation::new("jwt_bearer");
 /// ```
 #[derive(Clone, Debug)]
 pub struct ClientCredentials {
-    request: Request,
+    request: GrantRequest,
 }
 
-/// The JWT bearer grant (RFC 7523 section 2.1): an assertion that the application signed is exchanged for a token.
+/// The JWT bearer grant (RFC 7523 section 2.1): exchanges an assertion that the application has signed for a token.
 ///
 /// ```
 /// use oauth_core::OAuth2;
@@ -42,19 +42,19 @@ pub struct ClientCredentials {
 /// ```
 #[derive(Clone, Debug)]
 pub struct JwtBearer {
-    request: Request,
+    request: GrantRequest,
     assertions: Arc<dyn AssertionSource>,
 }
 
-/// Signs the assertion of a [`JwtBearer`] grant. A closure that gives back a string is one.
+/// Signs the assertion of a [`JwtBearer`] grant. A closure that returns a string is an assertion source.
 #[async_trait]
 pub trait AssertionSource: Send + Sync {
-    /// A JWT for this key with the claims of RFC 7523 section 3: `iss`, `sub`, `aud`, `exp`; and a new `jti` each time
-    /// where the server demands one.
+    /// Returns a JWT for this key with the claims of RFC 7523 section 3: `iss`, `sub`, `aud`, `exp`; and a new `jti` each
+    /// time where the server demands one.
     ///
     /// # Errors
     ///
-    /// Whatever keeps the source from signing. It must not show the assertion or the key that signs.
+    /// Whatever keeps the source from signing. It must show neither the assertion nor the signing key.
     async fn assertion(&self, key: &TokenKey) -> Result<Secret, SecretSourceError>;
 }
 
@@ -70,17 +70,17 @@ where
 
 /// What both grants send.
 #[derive(Clone)]
-struct Request {
+struct GrantRequest {
     client: OAuth2,
     scopes: Vec<String>,
     parameters: Vec<(String, String)>,
 }
 
 impl ClientCredentials {
-    /// With this client's id, secret, token endpoint and HTTP client. No scopes are asked for unless they are given.
+    /// A source that uses this client's id, secret, token endpoint and HTTP client. It asks for no scopes.
     #[must_use]
     pub fn new(client: OAuth2) -> Self {
-        Self { request: Request { client, scopes: Vec::new(), parameters: Vec::new() } }
+        Self { request: GrantRequest { client, scopes: Vec::new(), parameters: Vec::new() } }
     }
 
     /// Asks for these scopes.
@@ -90,7 +90,7 @@ impl ClientCredentials {
         self
     }
 
-    /// Sends a parameter of the server's own as well, such as `resource` (RFC 8707) or `audience`.
+    /// Sends another parameter as well, such as `resource` (RFC 8707) or `audience`.
     #[must_use]
     pub fn with_parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.request.parameters.push((name.into(), value.into()));
@@ -99,10 +99,10 @@ impl ClientCredentials {
 }
 
 impl JwtBearer {
-    /// With this client's token endpoint and HTTP client, and its id and secret unless the secret is empty.
+    /// A source that uses this client's token endpoint and HTTP client, and its id and secret unless the secret is empty.
     #[must_use]
     pub fn new(client: OAuth2, assertions: impl AssertionSource + 'static) -> Self {
-        let request = Request { client, scopes: Vec::new(), parameters: Vec::new() };
+        let request = GrantRequest { client, scopes: Vec::new(), parameters: Vec::new() };
         Self { request, assertions: Arc::new(assertions) }
     }
 
@@ -113,7 +113,7 @@ impl JwtBearer {
         self
     }
 
-    /// Sends a parameter of the server's own as well, such as `resource` (RFC 8707) or `audience`.
+    /// Sends another parameter as well, such as `resource` (RFC 8707) or `audience`.
     #[must_use]
     pub fn with_parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.request.parameters.push((name.into(), value.into()));
@@ -121,7 +121,7 @@ impl JwtBearer {
     }
 }
 
-impl Request {
+impl GrantRequest {
     async fn send(&self, operation: Operation, grant: &[(&str, &str)]) -> Result<OAuth2Token> {
         let client = self.client.ready().await?;
         let scope = self.scopes.join(client.scope_separator());
@@ -163,7 +163,7 @@ impl TokenSource for JwtBearer {
 
     async fn obtain(&self, key: &TokenKey, _previous: Option<&OAuth2Token>) -> Result<OAuth2Token> {
         let assertion = self.assertions.assertion(key).await.map_err(|cause| {
-            let problem = format!("the assertion could not be had: {cause}");
+            let problem = format!("could not obtain the assertion: {cause}");
             Error::new(JWT_BEARER, self.name().to_owned(), ErrorKind::Configuration(problem))
         })?;
         let grant = [
@@ -184,11 +184,11 @@ impl fmt::Debug for dyn AssertionSource {
     }
 }
 
-/// A parameter's value may be a secret of the server's own, so that only the names are shown.
-impl fmt::Debug for Request {
+/// Shows only the names of the parameters, because a value may be a secret.
+impl fmt::Debug for GrantRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.parameters.iter().map(|(name, _)| name).collect();
-        f.debug_struct("Request")
+        f.debug_struct("GrantRequest")
             .field("client", &self.client)
             .field("scopes", &self.scopes)
             .field("parameters", &names)

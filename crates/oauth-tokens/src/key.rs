@@ -5,13 +5,12 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-/// Which grant a token belongs to: a tenant, a subject in it, a provider, and a label where one subject has several
-/// grants at one provider.
+/// Identifies a grant by tenant, subject, provider, and a label where one subject has several grants at one provider.
 ///
-/// All four are any text, and none is a secret: they appear in logs and in the store as they are. Two keys are the same
-/// if all four are the same, character by character; nothing is trimmed, folded or normalized.
+/// All four may be any text. None is a secret: they appear in logs and in the store as they are. Two keys are equal if all
+/// four parts are equal, character by character; nothing is trimmed, case-folded or normalized.
 ///
-/// A clone copies a pointer.
+/// Cloning is cheap: it copies a pointer.
 ///
 /// ```
 /// use oauth_tokens::TokenKey;
@@ -25,21 +24,22 @@ pub struct TokenKey {
     text: Arc<str>,
     /// Where the first three of them end.
     ends: [usize; 3],
-    /// Of all four, reckoned once: keys are looked up far more often than made.
+    /// The hash of all four, computed once: keys are looked up far more often than they are made, and hashing them anew would
+    /// take as long as the rest of `TokenManager::get`.
     hash_code: u64,
 }
 
-/// The same for all keys of a process, and another in each process, so that nobody can choose keys that collide.
+/// Seeded at random in each process, so that nobody can choose keys that collide.
 static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 impl TokenKey {
-    /// The grant that a subject (a user, a machine) gave at a provider, without tenant and label.
+    /// A key for the grant of a subject (a user, a machine) at a provider, without tenant and label.
     #[must_use]
     pub fn new(provider: impl AsRef<str>, subject: impl AsRef<str>) -> Self {
         Self::from_parts("", subject.as_ref(), provider.as_ref(), "")
     }
 
-    /// The key of these four parts: what a store makes of the columns that it wrote.
+    /// A key from its four parts, for stores that read them back.
     #[must_use]
     pub fn from_parts(tenant: &str, subject: &str, provider: &str, label: &str) -> Self {
         let text: Arc<str> = [tenant, subject, provider, label].concat().into();
@@ -48,44 +48,40 @@ impl TokenKey {
         Self { text, ends, hash_code }
     }
 
-    /// The same key in a tenant: a customer of the application, whose users are no other's.
+    /// Sets the tenant: a customer of the application with users of its own.
     #[must_use]
     pub fn with_tenant(&self, tenant: impl AsRef<str>) -> Self {
         Self::from_parts(tenant.as_ref(), self.subject(), self.provider(), self.label())
     }
 
-    /// The same key with a label, for a subject with several grants at one provider.
+    /// Sets the label, for a subject with several grants at one provider.
     #[must_use]
     pub fn with_label(&self, label: impl AsRef<str>) -> Self {
         Self::from_parts(self.tenant(), self.subject(), self.provider(), label.as_ref())
     }
 
-    /// The tenant; empty if there is none.
+    /// Returns the tenant; empty if there is none.
     #[must_use]
     pub fn tenant(&self) -> &str {
         self.part(0)
     }
 
-    /// The subject: whose grant it is, by the application's own identifier.
+    /// Returns the subject: the application's own identifier of whose grant it is.
     #[must_use]
     pub fn subject(&self) -> &str {
         self.part(1)
     }
 
-    /// The name of the provider.
+    /// Returns the name of the provider.
     #[must_use]
     pub fn provider(&self) -> &str {
         self.part(2)
     }
 
-    /// The label; empty if there is none.
+    /// Returns the label; empty if there is none.
     #[must_use]
     pub fn label(&self) -> &str {
         self.part(3)
-    }
-
-    pub(crate) fn hash_code(&self) -> u64 {
-        self.hash_code
     }
 
     fn part(&self, index: usize) -> &str {
@@ -106,7 +102,7 @@ impl PartialEq for TokenKey {
     }
 }
 
-/// By tenant, then subject, provider and label, so that the grants of a subject stand together.
+/// Orders by tenant, then subject, provider and label, so that the grants of a subject are together.
 impl Ord for TokenKey {
     fn cmp(&self, other: &Self) -> Ordering {
         self.parts().cmp(&other.parts())
@@ -136,7 +132,7 @@ impl fmt::Debug for TokenKey {
     }
 }
 
-/// `provider/tenant/subject/label` without the empty parts, for logs; not meant to be read back.
+/// Writes `provider/tenant/subject/label` without the empty parts, for logs; not meant to be parsed.
 impl fmt::Display for TokenKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Control characters would break a log's lines, and any part may be what a stranger wrote.

@@ -1,22 +1,23 @@
-//! Keeps tokens alive after the login: one refresh at a time, on one machine or many, and nothing lost.
+//! Keeps OAuth 2.0 tokens valid after the login, on one machine or many.
 //!
-//! [`TokenManager::get`] gives a live access token, or says why there is none. The rest is what that takes:
+//! [`TokenManager::get`] returns a live access token, or says why there is none:
 //!
 //! - A token is refreshed ahead of its expiry, once, however many tasks and processes ask: tasks share a future, processes
 //!   a lease with a fence in the [`TokenStore`].
-//! - What was redeemed is saved before it is handed out, and whoever asked may go away meanwhile.
-//! - Trouble at the provider or in the store deletes nothing: a live token is served, the provider is left alone for a while.
-//! - A grant is dead only if the provider says so and nobody has saved a newer token.
+//! - A new token is saved before it is handed out, even if the caller that asked for it is gone.
+//! - An outage of the provider or the store deletes nothing: a live token is served, and the provider is left alone for a while.
+//! - A grant is dead only if the provider says so and no process has saved a newer token.
 //! - The store sees encrypted bytes.
 //!
 //! | to | look at |
 //! | --- | --- |
-//! | have live tokens | [`TokenManager`], [`TokenManagerBuilder`], [`TokenKey`] |
+//! | get live tokens | [`TokenManager`], [`TokenManagerBuilder`], [`TokenKey`] |
 //! | know what to do when there is none | [`Error`] |
 //! | call an API with them | [`AuthorizedClient`], `TokenMiddleware` |
-//! | have tokens for machines | [`ClientCredentials`], [`JwtBearer`], [`TokenSource`] |
-//! | know what happens | [`Observer`], [`Event`] |
-//! | keep them elsewhere than in memory | `oauth-store-sqlx`, `oauth-store-redis`, or a [`TokenStore`] of your own that passes `testkit` |
+//! | get tokens for machines | [`ClientCredentials`], [`JwtBearer`], [`TokenSource`] |
+//! | watch what happens | [`Observer`], [`Event`] |
+//! | run on another executor than Tokio's | [`Runtime`] |
+//! | keep tokens in a database | `oauth-store-sqlx`, `oauth-store-redis`, or a [`TokenStore`] of your own that passes `testkit` |
 //!
 //! The guide, with a table of what happens when what fails, is `docs/tokens.md` in the repository.
 //!
@@ -37,8 +38,6 @@ mod cache;
 mod changes;
 #[cfg(feature = "reqwest")]
 mod client;
-mod core;
-mod ending;
 mod error;
 mod event;
 mod grants;
@@ -46,6 +45,9 @@ mod key;
 mod manager;
 mod memory;
 mod refresh;
+mod runtime;
+mod sealed_store;
+mod shared;
 mod source;
 mod state;
 mod store;
@@ -53,7 +55,7 @@ mod tasks;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 mod timing;
-mod vault;
+mod unsaved;
 
 pub use builder::TokenManagerBuilder;
 pub use changes::Revoked;
@@ -68,6 +70,7 @@ pub use key::TokenKey;
 pub use manager::{Stored, TokenManager};
 pub use memory::MemoryStore;
 pub use oauth_core::{async_trait, bytes::Bytes};
+pub use runtime::{Runtime, Task, TokioRuntime};
 pub use source::TokenSource;
 pub use state::{DeadGrant, DeadReason};
 pub use store::{Acquired, Expected, Lease, Record, Saved, StoreError, StoreOperation, TokenStore};

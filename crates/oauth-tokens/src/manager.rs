@@ -1,25 +1,24 @@
 use std::{sync::Arc, time::Duration};
 
-use oauth_core::{ErrorClass, OAuth2Token, OffsetDateTime, Sealer};
-use tokio::time::timeout;
+use oauth_core::{ErrorClass, OAuth2Token, OffsetDateTime};
+use tokio::sync::oneshot;
 
 use crate::{
-    builder::TokenManagerBuilder,
-    cache::{Ending, Outcome},
+    cache::{ResultReceiver, TokenResult},
     changes::Revoked,
-    core::Core,
     error::Error,
     key::TokenKey,
-    refresh::Why,
+    refresh::Trigger,
+    runtime::timeout,
+    shared::SharedState,
     state::DeadGrant,
-    store::TokenStore,
     timing::Moment,
 };
 
-/// Hands out live access tokens, and does what it takes to have them.
+/// Returns access tokens that are still valid, refreshing them when needed.
 ///
-/// A clone is the same manager; a process needs one for each store. Several processes that use the same store refresh each
-/// key once between them.
+/// A clone is the same manager; a process needs one for each store. Processes that use the same store share the work: each token
+/// is refreshed by one of them.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -46,7 +45,7 @@ use crate::{
 /// # }
 /// ```
 #[derive(Clone, Debug)]
-pub struct TokenManager(pub(crate) Arc<Core>);
+pub struct TokenManager(pub(crate) Arc<SharedState>);
 
 /// What is stored for one key.
 #[derive(Clone, Debug)]
@@ -54,76 +53,75 @@ pub struct TokenManager(pub(crate) Arc<Core>);
 pub struct Stored {
     /// The key.
     pub key: TokenKey,
-    /// The token as it is, live or not. `None` where a machine's token was never had.
+    /// The token as it is, live or not; `None` until the first client-credentials token was obtained.
     pub token: Option<OAuth2Token>,
     /// When the access token expires, if that is known.
     pub expires_at: Option<OffsetDateTime>,
-    /// Why and since when the grant is dead, if it is.
+    /// Why the grant is dead and since when, if it is.
     pub dead: Option<DeadGrant>,
-    /// How many refreshes have failed since one succeeded.
+    /// How many refreshes have failed since the last success.
     pub failures: u32,
 }
 
 impl TokenManager {
-    /// A manager of the tokens in this store, encrypted with these keys.
+    /// Returns a live token: from memory, or after a refresh when one is due.
     ///
-    /// All processes that use a store need the same key ring: the first key seals, all of them open, and what an older one
-    /// sealed is sealed anew when it is next read.
-    pub fn builder(store: impl TokenStore + 'static, sealer: Sealer) -> TokenManagerBuilder {
-        TokenManagerBuilder::new(Arc::new(store), sealer)
-    }
-
-    /// A live token. Most of the time it comes from memory; when it is due, it is refreshed first.
-    ///
-    /// The future can be dropped at any time: what was begun is carried to its end.
+    /// The future can be dropped at any time: a refresh that has begun is carried to its end.
     ///
     /// # Errors
     ///
     /// An [`Error`] that says why there is none; its [`class`](Error::class) says what to do.
-    pub async fn get(&self, key: &TokenKey) -> Outcome {
+    pub async fn get(&self, key: &TokenKey) -> Result<Arc<OAuth2Token>, Error> {
         let now = self.0.clock.moment();
         match self.0.cache.fresh(key, now) {
-            Some(outcome) => outcome.map_err(|error| *error),
+            Some(result) => result.map_err(|error| *error),
             None => self.get_slowly(key, now).await,
         }
     }
 
-    /// A live token after an API has refused one with 401 and `invalid_token` (RFC 6750 section 3.1): the one that another
-    /// caller or process has got since then, or a new one.
+    /// Returns a live token after an API has refused one with 401 and `invalid_token` (RFC 6750 section 3.1): the one that
+    /// another caller or process has obtained since, or a new one.
     ///
-    /// A token that is only seconds old is given back as it is: the API would refuse its successor too.
+    /// A token that is only seconds old is returned as it is: the API would refuse its successor too.
     ///
     /// # Errors
     ///
     /// An [`Error`] that says why there is none.
-    pub async fn get_after_rejection(&self, key: &TokenKey, rejected: &str) -> Outcome {
+    pub async fn get_after_rejection(
+        &self,
+        key: &TokenKey,
+        rejected: &str,
+    ) -> Result<Arc<OAuth2Token>, Error> {
         let known = self.0.cache.fresh(key, self.0.clock.moment());
         match known {
             Some(Ok(token)) if token.access_token() == rejected => {}
-            Some(outcome) => return outcome.map_err(|error| *error),
+            Some(result) => return result.map_err(|error| *error),
             None => {}
         }
-        // One that was under way may have set out before the rejection, for another reason.
-        let (outcome, was_mine) = self.fly(key, || Why::Rejected(rejected.to_owned())).await;
-        match outcome {
-            Ok(token) if token.access_token() == rejected && !was_mine => {
-                self.fly(key, || Why::Rejected(rejected.to_owned())).await.0
+        let trigger = || Trigger::Rejected(rejected.to_owned());
+        // A refresh that was under way may have begun before the rejection, for another reason.
+        match self.single_flight(key, trigger).await {
+            (Ok(token), false) if token.access_token() == rejected => {
+                self.single_flight(key, trigger).await.0
             }
-            outcome => outcome,
+            (result, _) => result,
         }
     }
 
-    async fn get_slowly(&self, key: &TokenKey, now: Moment) -> Outcome {
-        let Some(live) = self.0.cache.live(key, now) else { return self.fly(key, || Why::Due).await.0 };
-        let health = &self.0.store_health;
+    async fn get_slowly(&self, key: &TokenKey, now: Moment) -> TokenResult {
+        let shared = &self.0;
+        let Some(live) = shared.cache.live(key, now) else {
+            return self.single_flight(key, || Trigger::Due).await.0;
+        };
+        let health = &shared.store_health;
         // While the store is in trouble nobody waits, or each key would have its turn to wait in vain.
-        let patience = if health.is_in_trouble() { Duration::ZERO } else { self.0.timing.patience };
+        let patience = if health.is_in_trouble() { Duration::ZERO } else { shared.timing.patience };
         let answers = health.answers();
-        let outcome = match self.join_or_start(key, || Why::Due) {
-            Ok((ending, true)) => match timeout(patience, landed(ending)).await {
-                Ok(Some(outcome)) => outcome,
-                // It goes on; the old token serves meanwhile.
-                Ok(None) | Err(_) => {
+        let result = match self.join_or_start(key, || Trigger::Due) {
+            Ok((receiver, true)) => match timeout(&*shared.runtime, patience, wait(receiver)).await {
+                Some(Some(result)) => result,
+                // The refresh goes on; the old token serves meanwhile.
+                Some(None) | None => {
                     if health.answers() == answers {
                         health.note_trouble();
                     }
@@ -133,62 +131,67 @@ impl TokenManager {
             Ok((_, false)) => return Ok(live),
             Err(error) => Err(error),
         };
-        match outcome {
+        match result {
             Err(error) if error.leaves_the_old_token_good() => Ok(live),
-            outcome => outcome,
+            result => result,
         }
     }
 
-    /// Waits for a flight to land; whether this call started it.
-    async fn fly(&self, key: &TokenKey, why: impl Fn() -> Why) -> (Outcome, bool) {
-        // A flight that ended without landing fell with the runtime that it was on: another one may do better.
+    /// Waits for the refresh of a key, of which there is one at a time; also says whether this call started it.
+    async fn single_flight(&self, key: &TokenKey, trigger: impl Fn() -> Trigger) -> (TokenResult, bool) {
+        // A refresh that ended without a result ended with its runtime: on another runtime it may succeed.
         for _ in 0..3 {
-            let (ending, was_mine) = match self.join_or_start(key, &why) {
-                Ok(flight) => flight,
+            let (receiver, is_leader) = match self.join_or_start(key, &trigger) {
+                Ok(started) => started,
                 Err(error) => return (Err(error), false),
             };
-            if let Some(outcome) = landed(ending).await {
-                return (outcome, was_mine);
+            if let Some(result) = wait(receiver).await {
+                return (result, is_leader);
             }
         }
         (Err(Error::NoRuntime), false)
     }
 
-    fn join_or_start(&self, key: &TokenKey, why: impl Fn() -> Why) -> Result<(Ending, bool), Error> {
-        let runtime = tokio::runtime::Handle::try_current().map_err(|_| Error::NoRuntime)?;
-        let (ending, pilot) = self.0.cache.join_or_start(key);
-        let Some(pilot) = pilot else { return Ok((ending, false)) };
-        let ticket = self.0.tasks.begin().ok_or(Error::Closed)?;
-        runtime.spawn(flight(Arc::clone(&self.0), key.clone(), why(), pilot, ticket));
-        Ok((ending, true))
+    /// Joins the refresh of a key that is under way, or starts one; also says whether this call started it.
+    fn join_or_start(
+        &self,
+        key: &TokenKey,
+        trigger: impl Fn() -> Trigger,
+    ) -> Result<(ResultReceiver, bool), Error> {
+        let (receiver, leader) = self.0.cache.join_or_start(key);
+        let Some(leader) = leader else { return Ok((receiver, false)) };
+        let guard = self.0.tasks.begin().ok_or(Error::Closed)?;
+        let refresh = Arc::clone(&self.0).refresh(key.clone(), trigger(), leader, guard);
+        self.0.runtime.spawn(Box::pin(refresh))?;
+        Ok((receiver, true))
     }
 
-    /// Stores the token of a login, in place of what is there: a new grant makes a dead one good.
+    /// Stores the token of a login in place of what is there; a new login also replaces a dead grant.
     ///
     /// # Errors
     ///
-    /// [`Error::NotSaved`] when the store does not take it.
+    /// [`Error::NotSaved`] when the store does not take the token.
     pub async fn put(&self, key: &TokenKey, token: &OAuth2Token) -> Result<(), Error> {
         let (core, key, token) = (Arc::clone(&self.0), key.clone(), Arc::new(token.clone()));
         self.to_the_end(async move { core.put(&key, token).await }).await
     }
 
-    /// What is stored for a subject, at all providers. A record that cannot be read is an error of its own in the list.
+    /// Lists what is stored for a subject, at all providers. A record that cannot be read is an error of its own in the list.
     ///
     /// # Errors
     ///
-    /// [`Error::Store`] when the store cannot be asked.
+    /// [`Error::Store`] when the store does not answer or refuses.
     pub async fn list(&self, tenant: &str, subject: &str) -> Result<Vec<Result<Stored, Error>>, Error> {
-        let vault = &self.0.vault;
-        let records = vault
-            .store
+        let store = &self.0.store;
+        let records = store
+            .inner
             .list(tenant, subject)
             .await
             .map_err(|cause| Error::Store { key: TokenKey::from_parts(tenant, subject, "", ""), cause })?;
         Ok(records
             .into_iter()
             .map(|(key, record)| {
-                let state = vault.open(&key, &record)?.state;
+                let state = store.open(&key, &record)?.state;
                 Ok(Stored {
                     key,
                     expires_at: state.expires_at.map(crate::state::time),
@@ -200,11 +203,11 @@ impl TokenManager {
             .collect())
     }
 
-    /// Deletes what is stored for a key; whether there was anything. The provider is told nothing.
+    /// Deletes what is stored for a key, and says whether there was anything. The provider is not told.
     ///
     /// # Errors
     ///
-    /// [`Error::Store`] when the store cannot be asked.
+    /// [`Error::Store`] when the store does not answer or refuses.
     pub async fn delete(&self, key: &TokenKey) -> Result<bool, Error> {
         let (core, key) = (Arc::clone(&self.0), key.clone());
         self.to_the_end(async move { core.delete(&key).await }).await
@@ -229,7 +232,7 @@ impl TokenManager {
         .await
     }
 
-    /// The same where an expired access token ends nothing, because the refresh token lives on.
+    /// Revokes where an expired access token ends nothing, because the refresh token lives on.
     async fn revoke_by_access_token(&self, key: &TokenKey) -> Result<Revoked, Error> {
         let live = match self.get(key).await {
             Ok(token) => Some(token),
@@ -249,66 +252,34 @@ impl TokenManager {
         }
     }
 
-    /// Does something whole, even if the caller is dropped, and a shutdown waits for it.
+    /// Does some work to its end even if the caller is dropped; a shutdown waits for it.
     async fn to_the_end<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> Result<T, Error> {
-        let runtime = tokio::runtime::Handle::try_current().map_err(|_| Error::NoRuntime)?;
         // After the shutdown it still works, and nobody waits for it.
-        let ticket = self.0.tasks.begin();
-        let task = runtime.spawn(async move {
-            let _ticket = ticket;
-            work.await
-        });
-        task.await.unwrap_or(Err(Error::NoRuntime))
+        let guard = self.0.tasks.begin();
+        let (sender, receiver) = oneshot::channel();
+        self.0.runtime.spawn(Box::pin(async move {
+            // The caller may be gone.
+            let _ = sender.send(work.await);
+            drop(guard);
+        }))?;
+        receiver.await.unwrap_or(Err(Error::NoRuntime))
     }
 
-    /// Begins no more refreshes, and waits for those that are under way: call it before the process ends.
+    /// Starts no more refreshes, and waits for those that are under way: call it before the process ends.
     ///
-    /// Tokens that are live are still handed out from memory. What comes back is empty unless the store was down to the end:
-    /// then it holds [`Error::NotSaved`] for each new token that nobody else knows.
+    /// Tokens that are live are still handed out from memory. The list is empty unless the store was down to the end: then it
+    /// holds [`Error::NotSaved`] for each new token that nobody else knows.
     pub async fn close(&self) -> Vec<Error> {
         self.0.tasks.close().await;
-        self.0.unsaved().iter().map(|(key, unsaved)| unsaved.error(key)).collect()
+        self.0.unsaved.errors()
     }
 }
 
-/// How a flight landed; `None` if it ended otherwise.
-async fn landed(mut ending: Ending) -> Option<Outcome> {
-    let landed = ending.wait_for(Option::is_some).await.ok()?;
-    landed.clone()
-}
-
-/// A flight in a span of its own, where spans are wanted.
-#[cfg(feature = "tracing")]
-async fn flight(
-    core: Arc<Core>,
-    key: TokenKey,
-    why: Why,
-    pilot: crate::cache::Pilot,
-    ticket: crate::tasks::Ticket,
-) {
-    use tracing::Instrument;
-
-    let span = tracing::info_span!(
-        "oauth_tokens.refresh",
-        provider = key.provider(),
-        tenant = key.tenant(),
-        subject = key.subject(),
-        label = key.label(),
-        outcome = tracing::field::Empty,
-    );
-    core.fly(key, why, pilot, ticket).instrument(span).await;
-}
-
-#[cfg(not(feature = "tracing"))]
-async fn flight(
-    core: Arc<Core>,
-    key: TokenKey,
-    why: Why,
-    pilot: crate::cache::Pilot,
-    ticket: crate::tasks::Ticket,
-) {
-    core.fly(key, why, pilot, ticket).await;
+/// Waits for the result of a refresh; `None` if it ended without one.
+async fn wait(mut receiver: ResultReceiver) -> Option<TokenResult> {
+    let result = receiver.wait_for(Option::is_some).await.ok()?;
+    result.clone()
 }

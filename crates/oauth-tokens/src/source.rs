@@ -1,4 +1,4 @@
-//! Where new tokens come from.
+//! Token sources: where new tokens come from.
 
 use std::{fmt, sync::Arc};
 
@@ -6,18 +6,18 @@ use oauth_core::{OAuth2Token, Provider, Result, async_trait};
 
 use crate::key::TokenKey;
 
-/// Gets new tokens for the keys of one provider.
+/// Obtains new tokens for the keys of one provider.
 ///
-/// Every [`Provider`] becomes one by [`TokenManagerBuilder::provider`](crate::TokenManagerBuilder::provider):
+/// Every [`Provider`] becomes a source by [`TokenManagerBuilder::provider`](crate::TokenManagerBuilder::provider):
 /// it redeems refresh tokens. [`ClientCredentials`](crate::ClientCredentials) and [`JwtBearer`](crate::JwtBearer) are
-/// others, for machines. The manager sees to it that one request is made at a time, and that its result is saved.
+/// sources for machines. The manager makes one request at a time for each key, and saves its result.
 #[async_trait]
 pub trait TokenSource: fmt::Debug + Send + Sync {
-    /// The provider's name, as it stands in the keys.
+    /// Returns the provider's name, as it appears in the keys.
     fn name(&self) -> &str;
 
-    /// Whether a token must be there already, from a login, and can be redeemed once only. Otherwise the source makes a token
-    /// from nothing, as often as it is asked.
+    /// Whether the source needs the token of a login, whose refresh token can be redeemed only once. Other sources obtain a
+    /// token whenever they are asked.
     fn needs_login(&self) -> bool;
 
     /// Whether the source can replace this token without its user.
@@ -25,19 +25,19 @@ pub trait TokenSource: fmt::Debug + Send + Sync {
         !self.needs_login() || token.refresh_token().is_some()
     }
 
-    /// Gets the successor of a token, or the first one.
+    /// Obtains the successor of a token, or the first one.
     ///
     /// # Errors
     ///
-    /// Any [`oauth_core::Error`]; its class decides what becomes of the grant.
+    /// Any [`oauth_core::Error`]; its class decides what happens to the grant.
     async fn obtain(&self, key: &TokenKey, previous: Option<&OAuth2Token>) -> Result<OAuth2Token>;
 
-    /// Whether it takes a live access token to revoke a token, whatever the refresh token is good for.
+    /// Whether revoking takes a live access token, even while the refresh token is still valid.
     fn revokes_by_access_token(&self) -> bool {
         false
     }
 
-    /// Makes a token, and with it the grant where the provider has it so, worthless.
+    /// Revokes a token, and with it the grant where the provider does so.
     ///
     /// # Errors
     ///

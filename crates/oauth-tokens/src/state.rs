@@ -1,16 +1,17 @@
-//! What is sealed and stored for a key: the token, and how it stands with it.
+//! What is sealed and stored for a key: the token, and what is known about it.
 
 use std::{fmt, time::Duration};
 
 use oauth_core::{OAuth2Token, OffsetDateTime, same_secret};
 use serde::{Deserialize, Serialize};
 
-/// A grant that is worth nothing any more: a new login must replace it.
+/// A grant that the provider no longer accepts: a new login must replace it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DeadGrant {
-    /// Why.
+    /// Why it is dead.
     pub reason: DeadReason,
-    /// Since when, by the clock of the process that found out.
+    /// Since when it is known to be dead, by the clock of the process that found out.
     pub at: OffsetDateTime,
 }
 
@@ -23,14 +24,14 @@ pub enum DeadReason {
     Refused {
         /// The error that the provider named, such as `invalid_grant`. Text of the server, not to be trusted.
         code: String,
-        /// What it says about it. Text of the server, not to be trusted.
+        /// The description that came with it. Text of the server, not to be trusted.
         description: Option<String>,
     },
-    /// The provider refuses the refresh token, and a refresh that was begun with it never came to its end: the process died
-    /// between the request and the save, or the reply was lost. So the new one may have been lost; or the grant was ended
-    /// for another reason, which the provider does not tell apart.
+    /// The provider refused the refresh token after an earlier refresh with it was never completed: the process died between
+    /// the request and the save, or the reply was lost. The new token may have been lost then, or the grant may have been
+    /// ended for another reason: providers do not tell the two apart.
     LostInRefresh {
-        /// When that refresh was begun, as a Unix time in seconds.
+        /// When that refresh began, as a Unix time in seconds.
         since: i64,
         /// The error that the provider named, such as `invalid_grant`. Text of the server, not to be trusted.
         #[serde(default)]
@@ -40,44 +41,46 @@ pub enum DeadReason {
     NoRefreshToken,
 }
 
-/// The plain form of a record.
+/// What a record holds before it is sealed. Records outlive versions: a new member needs a default, and no member changes its
+/// meaning (`tests/all/golden.rs`).
 #[derive(Clone, Default, Serialize, Deserialize)]
-pub(crate) struct State {
-    /// `None` where a machine's token was asked for and never had.
+pub(crate) struct TokenState {
+    /// `None` until the first client-credentials token was obtained.
     pub(crate) token: Option<OAuth2Token>,
     /// When the token was obtained, as a Unix time in seconds, by the clock of the process that obtained it.
     pub(crate) obtained_at: i64,
     /// When it expires, by the same clock; that of the token is by the operating system's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) expires_at: Option<i64>,
-    /// When the oldest refresh was begun of which nobody knows how it ended.
+    /// When the oldest refresh began of which nobody knows how it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) refreshing_since: Option<i64>,
     /// When the last refresh failed, in milliseconds, by the clock of the process that tried it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) failed_at_ms: Option<i64>,
-    /// For how long the provider is to be left alone after that, in milliseconds.
+    /// How long the provider is left alone after that failure, in milliseconds.
     #[serde(default)]
     pub(crate) wait_ms: u64,
-    /// How many refreshes have failed since one succeeded.
+    /// How many refreshes have failed since the last success.
     #[serde(default)]
     pub(crate) failures: u32,
-    /// What the last of them failed with, in one line.
+    /// The error of the last failed refresh, in one line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) failure: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) dead: Option<StoredDeath>,
+    pub(crate) dead: Option<StoredDeadGrant>,
 }
 
+/// A [`DeadGrant`] in its stored form.
 #[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct StoredDeath {
+pub(crate) struct StoredDeadGrant {
     #[serde(flatten)]
     reason: DeadReason,
     at: i64,
 }
 
-impl State {
-    /// A token that was just obtained.
+impl TokenState {
+    /// The state of a token that was just obtained.
     pub(crate) fn fresh(token: OAuth2Token, now: OffsetDateTime) -> Self {
         // The token's own expiry was reckoned from the operating system's time.
         let shift = now - OffsetDateTime::now_utc();
@@ -86,13 +89,13 @@ impl State {
         Self { token: Some(token), obtained_at: now.unix_timestamp(), expires_at, ..Self::default() }
     }
 
-    /// The same before a refresh is begun.
+    /// The state that marks the beginning of a refresh.
     pub(crate) fn refreshing(&self, now: OffsetDateTime) -> Self {
         let since = self.refreshing_since.unwrap_or(now.unix_timestamp());
         Self { refreshing_since: Some(since), ..self.clone() }
     }
 
-    /// The same after a refresh that failed for a reason that may pass.
+    /// The state after a refresh that failed for a reason that may pass.
     pub(crate) fn failed(
         &self,
         failure: &str,
@@ -115,9 +118,9 @@ impl State {
         }
     }
 
-    /// The same once the grant has died. The token stays, for those who want to look into it.
+    /// The state of a dead grant. The token stays, for whoever wants to look into it.
     pub(crate) fn died(&self, grant: &DeadGrant) -> Self {
-        let dead = StoredDeath { reason: grant.reason.clone(), at: grant.at.unix_timestamp() };
+        let dead = StoredDeadGrant { reason: grant.reason.clone(), at: grant.at.unix_timestamp() };
         Self { dead: Some(dead), ..self.clone() }
     }
 
@@ -126,7 +129,7 @@ impl State {
         Some(DeadGrant { reason: dead.reason.clone(), at: time(dead.at) })
     }
 
-    /// Whether it still holds the same tokens as another, whatever else has become of it.
+    /// Whether it holds the same tokens as another state, whatever else has changed.
     pub(crate) fn has_the_tokens_of(&self, other: &Self) -> bool {
         match (&self.token, &other.token) {
             (None, None) => true,
@@ -140,7 +143,7 @@ impl State {
     }
 }
 
-/// A Unix time; one that no calendar knows is the end of the calendar.
+/// Reads a Unix time; one beyond the calendar becomes the end of the calendar.
 pub(crate) fn time(seconds: i64) -> OffsetDateTime {
     OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(if seconds < 0 {
         OffsetDateTime::UNIX_EPOCH
@@ -167,7 +170,7 @@ impl fmt::Display for DeadReason {
             }
             Self::LostInRefresh { since, code } => write!(
                 f,
-                "the provider refuses the refresh token: {}; a refresh begun at {} never came to its end, and its new token \
+                "the provider refuses the refresh token: {}; a refresh that began at {} was never completed, and its new token \
                  may have been lost",
                 code.escape_debug(),
                 time(*since)

@@ -1,4 +1,4 @@
-//! The contract between the manager and whatever keeps the tokens.
+//! The contract between the manager and a store.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -6,7 +6,7 @@ use oauth_core::{async_trait, bytes::Bytes};
 
 use crate::key::TokenKey;
 
-/// Where the tokens of all processes are kept, and where they agree on who refreshes which.
+/// Keeps the tokens of all processes, and lets them agree on which of them refreshes which token.
 ///
 /// A store sees sealed bytes only. `oauth_tokens::testkit` (feature `testkit`) has the checks that every implementation
 /// must pass.
@@ -15,35 +15,35 @@ use crate::key::TokenKey;
 ///
 /// - Each method is one atomic step, in the face of every other process that uses the store.
 /// - What a method reported as done survives a crash of the process that called it. (What survives a crash of the store's
-///   own machine is the store's to say.)
+///   own machine depends on the store.)
 /// - Versions and fences are below 2⁶³, and for one key they only ever grow, also across [`delete`](Self::delete). A store
-///   may forget the numbers of a key a day after its record was deleted, if it must.
+///   may forget the numbers of a key a day after its record was deleted.
 /// - Whether a lease has expired is judged by the store's own clock, so that the clocks of processes need not agree.
-/// - Keys are any text, compared character by character: no folding of case, no trimming of blanks, no normalization.
-/// - The methods are cancel-safe in this sense: a future that is dropped has done the whole step or nothing of it.
+/// - Keys are any text, compared character by character: no case folding, no trimming, no normalization.
+/// - The methods are cancel-safe: a future that is dropped has done the whole step or nothing of it.
 /// - A save or delete that the caller gave up (dropped, timed out, failed) may still be carried out by the store, but only if
 ///   nothing was saved or deleted for the key since the caller gave it up. (A `delete` that found no record deleted nothing.)
 ///   [`Expected::Any`] therefore means: the version that the store saw during the call. If another one came in between, the
 ///   store looks again, as long as the caller waits.
 #[async_trait]
 pub trait TokenStore: fmt::Debug + Send + Sync {
-    /// The record of a key, if there is one.
+    /// Loads the record of a key, if there is one.
     ///
     /// # Errors
     ///
-    /// A [`StoreError`] when the store cannot be asked.
+    /// A [`StoreError`] when the store does not answer or refuses.
     async fn load(&self, key: &TokenKey) -> Result<Option<Record>, StoreError>;
 
-    /// Writes a record, if what is there is what was expected, and if no newer lease than the given one was granted.
+    /// Saves a record, if what is there is what was expected, and if no newer lease than the given one was granted.
     ///
-    /// Without a lease nothing is fenced off: that is how a new login replaces what is there. A lease that has expired,
-    /// or was released, without a newer one having been granted, is still good. If both the fence and the expectation
+    /// Without a lease no fence is checked: that is how a new login replaces what is there. A lease that has expired or was
+    /// released is still good until a newer one is granted. If both the fence and the expectation
     /// fail, the answer is [`Saved::Fenced`].
     ///
     /// # Errors
     ///
-    /// A [`StoreError`] when the store cannot be asked, or cannot say whether it saved: then it may have, or may do so later,
-    /// within the limits of the contract.
+    /// A [`StoreError`] when the store does not answer or refuses. If it cannot say whether it saved, it may have saved, or may
+    /// still do so later, within the limits of the contract.
     async fn save(
         &self,
         key: &TokenKey,
@@ -52,57 +52,57 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
         lease: Option<&Lease>,
     ) -> Result<Saved, StoreError>;
 
-    /// Removes a record; whether there was one. A lease on the key stays as it is.
+    /// Deletes a record, and says whether there was one. A lease on the key stays as it is.
     ///
     /// # Errors
     ///
-    /// A [`StoreError`] when the store cannot be asked.
+    /// A [`StoreError`] when the store does not answer or refuses.
     async fn delete(&self, key: &TokenKey) -> Result<bool, StoreError>;
 
-    /// The records of one subject of one tenant, in the order of their keys.
+    /// Lists the records of one subject of one tenant, in the order of their keys.
     ///
     /// # Errors
     ///
-    /// A [`StoreError`] when the store cannot be asked.
+    /// A [`StoreError`] when the store does not answer or refuses.
     async fn list(&self, tenant: &str, subject: &str) -> Result<Vec<(TokenKey, Record)>, StoreError>;
 
-    /// Asks for the right to refresh a key, for a time. The key needs no record.
+    /// Acquires the lease on a key, the right to refresh it, for a time. The key needs no record.
     ///
-    /// A lease is granted when none is held, when the one that was held has expired, and never to two at a time. The
-    /// same holder asking again while its lease is held is refused like any other.
+    /// A lease is granted when none is held or the one that was held has expired, and never to two at a time. A holder that
+    /// asks again while its own lease is held is refused like any other.
     ///
     /// # Errors
     ///
-    /// A [`StoreError`] when the store cannot be asked.
+    /// A [`StoreError`] when the store does not answer or refuses.
     async fn acquire(&self, key: &TokenKey, holder: &str, lifetime: Duration)
     -> Result<Acquired, StoreError>;
 
-    /// Lets a lease live this long from now; whether it was still the newest one of its key, held or expired but not
-    /// released.
+    /// Extends a lease to this long from now, and says whether it was still the newest one of its key: held, or expired but
+    /// not released.
     ///
     /// # Errors
     ///
-    /// A [`StoreError`] when the store cannot be asked.
+    /// A [`StoreError`] when the store does not answer or refuses.
     async fn extend(&self, key: &TokenKey, lease: &Lease, lifetime: Duration) -> Result<bool, StoreError>;
 
-    /// Gives a lease back. Nothing happens if a newer one was granted meanwhile.
+    /// Releases a lease. Nothing happens if a newer one has been granted.
     ///
     /// # Errors
     ///
-    /// A [`StoreError`] when the store cannot be asked.
+    /// A [`StoreError`] when the store does not answer or refuses.
     async fn release(&self, key: &TokenKey, lease: &Lease) -> Result<(), StoreError>;
 }
 
 /// What is stored for a key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Record {
-    /// Grows with each save, by one unless the store has a reason.
+    /// The version, which grows with each save, usually by one.
     pub version: u64,
     /// The token and what belongs to it, encrypted. Opaque to the store.
     pub sealed: Bytes,
 }
 
-/// What a writer believes to be in the store.
+/// What a writer expects to be in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expected {
     /// No record.
@@ -118,9 +118,9 @@ pub enum Expected {
 pub enum Saved {
     /// It is saved, under this version.
     Version(u64),
-    /// Nothing was saved: this is there in place of what was expected.
+    /// Nothing was saved: this is there instead of what was expected.
     Conflict(Option<Record>),
-    /// Nothing was saved: a newer lease was granted meanwhile.
+    /// Nothing was saved: a newer lease has been granted.
     Fenced,
 }
 
@@ -129,27 +129,27 @@ pub enum Saved {
 pub struct Lease {
     /// Larger than that of every lease granted for the key before.
     pub fence: u64,
-    /// Who holds it, for those who look into the store.
+    /// Who holds it, for people who look into the store.
     pub holder: Arc<str>,
 }
 
 /// The answer to a request for a lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Acquired {
-    /// The lease is the caller's.
+    /// The caller has the lease.
     Granted(Lease),
-    /// Somebody else holds it.
+    /// Another process has the lease.
     Held {
-        /// When it expires at the latest, unless it is extended.
+        /// How long until it expires, unless it is extended.
         retry_in: Duration,
     },
 }
 
-/// The method of a store during which an error happened.
+/// The store operation that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StoreOperation {
-    /// Setting the store up: connecting, migrating.
+    /// Opening the store: connecting, migrating.
     Open,
     /// [`TokenStore::load`].
     Load,
@@ -167,7 +167,7 @@ pub enum StoreOperation {
     Release,
 }
 
-/// Why a store could not do what it was asked. Shows the operation and the cause, never a value.
+/// Why a store operation failed. It shows the operation and the cause, never a stored value.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("the token store failed to {operation}: {cause}")]
 pub struct StoreError {
@@ -178,7 +178,7 @@ pub struct StoreError {
 }
 
 impl StoreError {
-    /// An error that may pass by itself: no connection, a time-out, a store that is starting up or busy.
+    /// An error that may pass by itself: no connection, a timeout, a store that is starting up or busy.
     ///
     /// The cause must not show a stored value or a connection string with a password.
     pub fn transient(
@@ -188,7 +188,7 @@ impl StoreError {
         Self { operation, is_transient: true, cause: cause.into().into() }
     }
 
-    /// An error that stays until somebody does something: a missing table, a missing right, a full disk.
+    /// An error that needs somebody to act: a missing table, a missing permission, a full disk.
     ///
     /// The cause must not show a stored value or a connection string with a password.
     pub fn permanent(
@@ -198,13 +198,13 @@ impl StoreError {
         Self { operation, is_transient: false, cause: cause.into().into() }
     }
 
-    /// What the store was asked to do.
+    /// Returns the operation that failed.
     #[must_use]
     pub fn operation(&self) -> StoreOperation {
         self.operation
     }
 
-    /// Whether it may work later without anybody doing anything.
+    /// Whether the operation may succeed later without anybody doing anything.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         self.is_transient
@@ -212,7 +212,7 @@ impl StoreError {
 }
 
 impl Record {
-    /// A record as it was read.
+    /// A record as a store reads it.
     #[must_use]
     pub fn new(version: u64, sealed: impl Into<Bytes>) -> Self {
         Self { version, sealed: sealed.into() }
@@ -220,7 +220,7 @@ impl Record {
 }
 
 impl Lease {
-    /// A lease as it was granted.
+    /// A lease as a store grants it.
     #[must_use]
     pub fn new(fence: u64, holder: impl Into<Arc<str>>) -> Self {
         Self { fence, holder: holder.into() }

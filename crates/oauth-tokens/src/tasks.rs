@@ -1,56 +1,36 @@
-//! Counts what is under way, so that a shutdown can wait for it.
+//! The tasks of a manager: a shutdown lets no more begin, and waits for those that are running.
 
-use tokio::sync::watch;
+use tokio_util::{
+    sync::CancellationToken,
+    task::{TaskTracker, task_tracker::TaskTrackerToken},
+};
 
-#[derive(Debug)]
-pub(crate) struct Tasks(watch::Sender<Count>);
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Count {
-    under_way: usize,
-    is_closed: bool,
+#[derive(Debug, Default)]
+pub(crate) struct Tasks {
+    running: TaskTracker,
+    closing: CancellationToken,
 }
 
-/// One task under way; gives notice when dropped.
-pub(crate) struct Ticket(watch::Sender<Count>);
+/// Keeps [`Tasks::close`] waiting while it exists. A clone does so too.
+pub(crate) type TaskGuard = TaskTrackerToken;
 
 impl Tasks {
-    pub(crate) fn new() -> Self {
-        Self(watch::Sender::new(Count::default()))
+    /// Registers a task; `None` once the manager is closed.
+    pub(crate) fn begin(&self) -> Option<TaskGuard> {
+        // In this order: a task that sees the manager open was registered before `close` began to wait.
+        let guard = self.running.token();
+        (!self.closing.is_cancelled()).then_some(guard)
     }
 
-    /// Leave to begin a task, unless no more may begin.
-    pub(crate) fn begin(&self) -> Option<Ticket> {
-        let is_open = self.0.send_if_modified(|count| {
-            count.under_way += usize::from(!count.is_closed);
-            !count.is_closed
-        });
-        is_open.then(|| Ticket(self.0.clone()))
-    }
-
-    /// Lets no more tasks begin, and waits for those that are under way.
+    /// Lets no more tasks begin, and waits until those that have begun are done.
     pub(crate) async fn close(&self) {
-        self.0.send_modify(|count| count.is_closed = true);
-        // The sender is this very one, so it cannot be gone.
-        let _ = self.0.subscribe().wait_for(|count| count.under_way == 0).await;
+        self.closing.cancel();
+        self.running.close();
+        self.running.wait().await;
     }
 
-    /// Returns once no more tasks may begin.
+    /// Waits until no more tasks may begin.
     pub(crate) async fn closed(&self) {
-        let _ = self.0.subscribe().wait_for(|count| count.is_closed).await;
-    }
-}
-
-impl Ticket {
-    /// Leave for a task that ends what this one has begun, closed or not.
-    pub(crate) fn another(&self) -> Self {
-        self.0.send_modify(|count| count.under_way += 1);
-        Self(self.0.clone())
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        self.0.send_modify(|count| count.under_way -= 1);
+        self.closing.cancelled().await;
     }
 }

@@ -1,4 +1,4 @@
-//! When to refresh, and how long to wait after what.
+//! When to refresh, and how long to wait after a failure.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -9,17 +9,17 @@ use oauth_core::OffsetDateTime;
 
 use crate::{
     key::TokenKey,
-    state::{State, time},
+    state::{TokenState, time},
 };
 
-/// A provider that asks to be left alone for longer is asked again after a day.
+/// The longest pause; a provider that asks for more is asked again after a day.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A token that is younger than this is not refreshed because an API refused it: the next one would be refused too.
+/// A token younger than this is not refreshed when an API refuses it: its successor would be refused too.
 pub(crate) const TOO_FRESH_TO_REFUSE: Duration = Duration::from_secs(10);
 
-/// A time as the operating system tells it: what is compared with each call, so that neither a calendar nor a number is
-/// reckoned.
+/// A time as the operating system tells it, which `TokenManager::get` compares without any calendar arithmetic: that would
+/// make it slower.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Moment(SystemTime);
 
@@ -85,7 +85,7 @@ impl Default for Timing {
     }
 }
 
-/// The times at which a token's standing changes.
+/// The times at which a token becomes due and expires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Milestones {
     /// From here on it is refreshed; `None` for a token that does not expire.
@@ -107,7 +107,7 @@ impl Milestones {
 impl Timing {
     /// When a stored token is due and when it is dead, each ahead of its expiry; by no more than a part of its lifetime, so
     /// that short-lived tokens are of use too.
-    pub(crate) fn milestones(&self, key: &TokenKey, state: &State) -> Milestones {
+    pub(crate) fn milestones(&self, key: &TokenKey, state: &TokenState) -> Milestones {
         let Some(expires_at) = state.expires_at else { return Milestones { due_at: None, dead_at: None } };
         // A token that is issued with no time to live counts for a second or two, or each call would be a request.
         let expires_at = match expires_at.saturating_sub(state.obtained_at) {
@@ -127,7 +127,7 @@ impl Timing {
         Milestones { due_at: before((ahead + jitter).max(leeway)), dead_at: before(leeway) }
     }
 
-    /// How long to leave the provider alone after so many failures in a row.
+    /// How long to leave the provider alone after this many failures in a row.
     pub(crate) fn backoff(&self, failures: u32, retry_after: Option<Duration>) -> Duration {
         let doubled = self.first_backoff.saturating_mul(1 << failures.min(20));
         let random = self.jitter.hash_one((failures, std::time::Instant::now()));
@@ -137,11 +137,11 @@ impl Timing {
         backoff.max(retry_after.unwrap_or_default()).min(LONGEST_WAIT)
     }
 
-    /// Until when the provider is to be left alone, if it is.
+    /// Until when the provider is left alone, if it is.
     ///
     /// The failure may have been noted by a clock that is ahead. A note from the future is believed for as long as the wait
     /// lasts, so that such a clock stops nobody for longer than twice that.
-    pub(crate) fn resting_until(&self, state: &State, now: OffsetDateTime) -> Option<OffsetDateTime> {
+    pub(crate) fn resting_until(&self, state: &TokenState, now: OffsetDateTime) -> Option<OffsetDateTime> {
         let at = i128::from(state.failed_at_ms?) * 1_000_000;
         let failed_at = OffsetDateTime::from_unix_timestamp_nanos(at).ok()?;
         let wait = Duration::from_millis(state.wait_ms).min(LONGEST_WAIT);
@@ -164,13 +164,13 @@ mod tests {
 
     use super::*;
 
-    fn state(lifetime: i64) -> State {
+    fn state(lifetime: i64) -> TokenState {
         let now = 1_700_000_000;
-        State {
+        TokenState {
             token: Some(OAuth2Token::new("AT")),
             obtained_at: now,
             expires_at: Some(now + lifetime),
-            ..State::default()
+            ..TokenState::default()
         }
     }
 
@@ -209,13 +209,13 @@ mod tests {
     fn no_expiry_is_too_far_away_and_none_is_none() {
         let key = TokenKey::new("p", "s");
         for expires_at in [i64::MAX, i64::MIN, 0, -1] {
-            let state = State { expires_at: Some(expires_at), ..state(0) };
+            let state = TokenState { expires_at: Some(expires_at), ..state(0) };
             let milestones = Timing::default().milestones(&key, &state);
             let now = time(1_700_000_000);
             assert_eq!(milestones.is_live(now), expires_at > 0, "{expires_at}");
             assert_eq!(milestones.is_due(now), expires_at <= 0, "{expires_at}");
         }
-        let forever = Timing::default().milestones(&key, &State { expires_at: None, ..state(0) });
+        let forever = Timing::default().milestones(&key, &TokenState { expires_at: None, ..state(0) });
         assert!(forever.is_live(END) && !forever.is_due(END));
     }
 

@@ -24,11 +24,11 @@ struct Host {
 }
 
 impl Hosts {
-    /// These hosts, each with the default port unless it names one. A host does not stand for its subdomains.
+    /// A list of these hosts, each with the default port unless it names one. Subdomains are not included.
     ///
     /// # Errors
     ///
-    /// [`RequestError::InvalidHost`] with the first that is none.
+    /// [`RequestError::InvalidHost`] with the first text that is not a host.
     pub fn new<H: AsRef<str>>(hosts: impl IntoIterator<Item = H>) -> Result<Self, RequestError> {
         hosts.into_iter().map(|host| Host::parse(host.as_ref())).collect::<Result<_, _>>().map(Self)
     }
@@ -49,7 +49,7 @@ impl Hosts {
 }
 
 impl Host {
-    /// Reads it as the URL library does, so that both write a host in the same way.
+    /// Parses a host as the URL library does, so that both write it in the same way.
     fn parse(text: &str) -> Result<Self, RequestError> {
         let invalid = || RequestError::InvalidHost { host: text.to_owned() };
         if text.is_empty()

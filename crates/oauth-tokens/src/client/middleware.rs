@@ -8,7 +8,8 @@ use reqwest_middleware::{Error, Middleware, Next, Result};
 use super::{Authorizer, Hosts, RequestError};
 use crate::{key::TokenKey, manager::TokenManager};
 
-/// Does what [`AuthorizedClient`](crate::AuthorizedClient) does, as a middleware of `reqwest_middleware`.
+/// Adds the token of a key to requests, as a middleware of `reqwest_middleware`. It does what
+/// [`AuthorizedClient`](crate::AuthorizedClient) does.
 ///
 /// Each request names its key by `with_extension(key)`, unless the middleware has one of its own. A request without a key,
 /// or to a host that is not listed, is not sent: its error holds a [`RequestError`]. Middlewares that come after this one
@@ -20,13 +21,13 @@ pub struct TokenMiddleware {
 }
 
 impl TokenMiddleware {
-    /// With the tokens of the keys that the requests name, to these hosts.
+    /// A middleware that sends the tokens of the keys that the requests name, to these hosts.
     #[must_use]
     pub fn new(tokens: TokenManager, hosts: Hosts) -> Self {
         Self { key: None, tokens: Authorizer { manager: tokens, hosts, distrusts_any_401: false } }
     }
 
-    /// With this key's token for requests that name none.
+    /// Uses this key's token for requests that name none.
     #[must_use]
     pub fn with_key(mut self, key: TokenKey) -> Self {
         self.key = Some(key);

@@ -44,30 +44,30 @@ pub struct AuthorizedClient {
     tokens: Authorizer,
 }
 
-/// Why a request was not sent, or not answered.
+/// Why a request was not sent, or was not answered.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestError {
     /// There is no live token.
     #[error(transparent)]
     Token(#[from] Error),
-    /// The token is not one to be sent by `Authorization: Bearer`.
+    /// The token cannot be sent by `Authorization: Bearer`.
     #[error(transparent)]
     TokenType(oauth_core::Error),
     /// The token may not go to this host.
-    #[error("the token may not go to {host}; list the host if it should")]
+    #[error("the token must not go to {host}; add the host to the list if it should")]
     HostNotListed {
         /// The host of the request.
         host: String,
     },
     /// The token may not go over plain http.
-    #[error("the token may not go to {host} over plain http")]
+    #[error("the token must not go to {host} over plain http; use https")]
     PlainHttp {
         /// The host of the request.
         host: String,
     },
-    /// What was given as a host is none.
-    #[error("{host:?} is no host; write it as in a URL, such as api.example.com or api.example.com:8443")]
+    /// The text is not a host.
+    #[error("{host:?} is not a host; write it as in a URL, such as api.example.com or api.example.com:8443")]
     InvalidHost {
         /// What was given.
         host: String,
@@ -84,7 +84,7 @@ pub enum RequestError {
 }
 
 impl AuthorizedClient {
-    /// Sends with this client, with this key's token, to these hosts.
+    /// A client that sends this key's token to these hosts.
     #[must_use]
     pub fn new(http: reqwest::Client, tokens: TokenManager, key: TokenKey, hosts: Hosts) -> Self {
         Self { http, key, tokens: Authorizer { manager: tokens, hosts, distrusts_any_401: false } }
@@ -97,7 +97,7 @@ impl AuthorizedClient {
         self
     }
 
-    /// Sends a request with the token, and gives back the reply, whatever its status.
+    /// Sends a request with the token, and returns the reply whatever its status.
     ///
     /// # Errors
     ///
@@ -106,7 +106,7 @@ impl AuthorizedClient {
         self.execute(request.build().map_err(|error| RequestError::Http(error.without_url()))?).await
     }
 
-    /// The same with a request that is built already.
+    /// Sends a request that is already built, as [`send`](Self::send) does.
     ///
     /// # Errors
     ///
@@ -148,7 +148,7 @@ impl Authorizer {
         Ok(token)
     }
 
-    /// The request with another token, if the reply says that the first one is not good, and both can be had.
+    /// The request with another token, if the reply rejects the first one and the request can be sent again.
     async fn authorize_again(
         &self,
         key: &TokenKey,

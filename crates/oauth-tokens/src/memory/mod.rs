@@ -15,11 +15,11 @@ use crate::{
     store::{Acquired, Expected, Lease, Record, Saved, StoreError, TokenStore},
 };
 
-/// Keeps tokens in this process: for tests, and for programs that may forget everything when they end.
+/// A store in the memory of this process, for tests and for programs that may forget everything when they end.
 ///
 /// A clone is the same store. It is an [`oauth_core::SharedCache`] too.
 #[derive(Clone, Default)]
-pub struct MemoryStore(Arc<Shards>);
+pub struct MemoryStore(Arc<MemoryShards>);
 
 /// Enough that writers seldom meet, few enough that an empty store costs nothing.
 const SHARDS: usize = 64;
@@ -27,22 +27,22 @@ const SHARDS: usize = 64;
 /// How long the numbers of a deleted key are remembered; the contract's day.
 const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
 
-struct Shards {
-    shards: [Mutex<Shard>; SHARDS],
+struct MemoryShards {
+    shards: [Mutex<MemoryShard>; SHARDS],
     /// Which shard a subject's grants are in; all of them in one, so that `list` reads only that.
     hasher: RandomState,
-    values: shared_cache::Values,
+    values: shared_cache::ExpiringValues,
 }
 
 #[derive(Default)]
-struct Shard {
-    entries: BTreeMap<TokenKey, Entry>,
+struct MemoryShard {
+    entries: BTreeMap<TokenKey, MemoryEntry>,
     /// When keys were deleted, oldest first.
     deleted: VecDeque<(Instant, TokenKey)>,
 }
 
 #[derive(Default)]
-struct Entry {
+struct MemoryEntry {
     version: u64,
     /// `None` after a delete, or before the first save.
     sealed: Option<Bytes>,
@@ -58,23 +58,23 @@ impl MemoryStore {
         Self::default()
     }
 
-    fn shard(&self, tenant: &str, subject: &str) -> MutexGuard<'_, Shard> {
+    fn shard(&self, tenant: &str, subject: &str) -> MutexGuard<'_, MemoryShard> {
         let index = (self.0.hasher.hash_one((tenant, subject)) % SHARDS as u64) as usize;
         // No step leaves a shard half-changed, so that what a panic left behind can be used.
         self.0.shards[index].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn shard_of(&self, key: &TokenKey) -> MutexGuard<'_, Shard> {
+    fn shard_of(&self, key: &TokenKey) -> MutexGuard<'_, MemoryShard> {
         self.shard(key.tenant(), key.subject())
     }
 }
 
-impl Shard {
-    fn forget_what_was_deleted_long_ago(&mut self, now: Instant) {
+impl MemoryShard {
+    fn forget_old_deletions(&mut self, now: Instant) {
         while self.deleted.front().is_some_and(|(at, _)| now.saturating_duration_since(*at) > REMEMBERED) {
             let Some((_, key)) = self.deleted.pop_front() else { return };
             let is_over =
-                |entry: &Entry| entry.sealed.is_none() && entry.held_until.is_none_or(|at| at <= now);
+                |entry: &MemoryEntry| entry.sealed.is_none() && entry.held_until.is_none_or(|at| at <= now);
             if self.entries.get(&key).is_some_and(is_over) {
                 self.entries.remove(&key);
             }
@@ -82,7 +82,7 @@ impl Shard {
     }
 }
 
-impl Entry {
+impl MemoryEntry {
     fn record(&self) -> Option<Record> {
         let sealed = self.sealed.clone()?;
         Some(Record { version: self.version, sealed })
@@ -92,7 +92,7 @@ impl Entry {
 #[async_trait]
 impl TokenStore for MemoryStore {
     async fn load(&self, key: &TokenKey) -> Result<Option<Record>, StoreError> {
-        Ok(self.shard_of(key).entries.get(key).and_then(Entry::record))
+        Ok(self.shard_of(key).entries.get(key).and_then(MemoryEntry::record))
     }
 
     async fn save(
@@ -109,7 +109,7 @@ impl TokenStore for MemoryStore {
         {
             return Ok(Saved::Fenced);
         }
-        let record = found.and_then(Entry::record);
+        let record = found.and_then(MemoryEntry::record);
         let fits = match expected {
             Expected::Any => true,
             Expected::Absent => record.is_none(),
@@ -128,7 +128,7 @@ impl TokenStore for MemoryStore {
         let mut shard = self.shard_of(key);
         // Under the lock, so that whoever comes later has a later time.
         let now = Instant::now();
-        shard.forget_what_was_deleted_long_ago(now);
+        shard.forget_old_deletions(now);
         let existed = shard.entries.get_mut(key).is_some_and(|entry| entry.sealed.take().is_some());
         if existed {
             shard.deleted.push_back((now, key.clone()));
@@ -188,7 +188,7 @@ fn end_of(now: Instant, lifetime: Duration) -> Instant {
     now.checked_add(lifetime.min(CENTURY)).unwrap_or(now)
 }
 
-impl Default for Shards {
+impl Default for MemoryShards {
     fn default() -> Self {
         Self {
             shards: std::array::from_fn(|_| Mutex::default()),

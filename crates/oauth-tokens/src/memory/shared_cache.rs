@@ -10,26 +10,26 @@ use oauth_core::{SharedCache, SharedCacheError, async_trait, bytes::Bytes};
 
 use super::{MemoryStore, end_of};
 
-/// Below this, a sweep is not worth its while.
+/// Up to this many values, a sweep is not worthwhile.
 const FEW: usize = 64;
 
 #[derive(Default)]
-pub(super) struct Values(Mutex<Inner>);
+pub(super) struct ExpiringValues(Mutex<ValueMap>);
 
 #[derive(Default)]
-struct Inner {
+struct ValueMap {
     values: HashMap<String, (Bytes, Instant)>,
     /// How many were left after the last sweep.
     after_sweep: usize,
 }
 
-impl Values {
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+impl ExpiringValues {
+    fn lock(&self) -> MutexGuard<'_, ValueMap> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Inner {
+impl ValueMap {
     fn live(&self, name: &str, now: Instant) -> Option<&Bytes> {
         self.values.get(name).filter(|(_, until)| *until > now).map(|(value, _)| value)
     }

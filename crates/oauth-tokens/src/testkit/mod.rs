@@ -25,7 +25,7 @@ mod records;
 mod server;
 mod shared_cache;
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use oauth_core::random_token;
 
@@ -35,19 +35,12 @@ pub use server::{Fault, RotatingServer};
 pub use shared_cache::check_shared_cache;
 
 /// A check that a store did not pass.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("the check {check:?} failed: {what}")]
 pub struct CheckFailed {
     check: &'static str,
     what: String,
 }
-
-impl fmt::Display for CheckFailed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the check {:?} failed: {}", self.check, self.what)
-    }
-}
-
-impl std::error::Error for CheckFailed {}
 
 type Checked = Result<(), CheckFailed>;
 

@@ -20,19 +20,19 @@ use oauth_core::{
 /// Each refresh replaces the refresh token, and one that comes twice ends the grant (RFC 9700 section 4.14.2), unless it comes
 /// back within the grace that the server allows: then the answer is the same as the first time. A clone is the same server.
 #[derive(Clone)]
-pub struct RotatingServer(Arc<Inner>);
+pub struct RotatingServer(Arc<ServerInner>);
 
-struct Inner {
+struct ServerInner {
     grace: Duration,
     latency: Duration,
     lifetime: u64,
-    state: Mutex<State>,
+    state: Mutex<ServerState>,
 }
 
 #[derive(Default)]
-struct State {
+struct ServerState {
     requests: usize,
-    refresh_tokens: HashMap<String, RefreshToken>,
+    refresh_tokens: HashMap<String, IssuedRefreshToken>,
     access_tokens: HashMap<String, usize>,
     /// Whether each grant is still good.
     grants: Vec<bool>,
@@ -40,20 +40,20 @@ struct State {
     always: Option<Fault>,
 }
 
-struct RefreshToken {
+struct IssuedRefreshToken {
     grant: usize,
     /// When it was redeemed, and what for.
     redeemed: Option<(Instant, Value)>,
 }
 
-/// What goes wrong at the server.
+/// A fault of the [`RotatingServer`].
 #[derive(Clone, Debug)]
 pub enum Fault {
     /// It answers with this status, this body and this `Retry-After` in seconds, and does nothing.
     Reply(u16, &'static str, Option<u64>),
-    /// It is not reached, or breaks off, and has done nothing.
+    /// It cannot be reached, or the connection breaks, and it has done nothing.
     NoReply(HttpErrorKind),
-    /// It has done all it should, and the reply does not arrive.
+    /// It has done what it was asked, and the reply does not arrive.
     ReplyLost(HttpErrorKind),
     /// It does nothing and never answers.
     Hang,
@@ -70,7 +70,7 @@ impl RotatingServer {
     /// each answer, and whose access tokens live for whole seconds.
     #[must_use]
     pub fn with(grace: Duration, latency: Duration, lifetime: Duration) -> Self {
-        Self(Arc::new(Inner { grace, latency, lifetime: lifetime.as_secs(), state: Mutex::default() }))
+        Self(Arc::new(ServerInner { grace, latency, lifetime: lifetime.as_secs(), state: Mutex::default() }))
     }
 
     /// A client of this server, of the name `testkit`.
@@ -87,7 +87,7 @@ impl RotatingServer {
     ///
     /// # Errors
     ///
-    /// A configuration error when the operating system has no random bytes to give.
+    /// A configuration error when the operating system provides no random bytes.
     pub fn sign_in(&self) -> oauth_core::Result<OAuth2Token> {
         self.sign_in_until(
             OffsetDateTime::now_utc().unix_timestamp().saturating_add_unsigned(self.0.lifetime),
@@ -98,7 +98,7 @@ impl RotatingServer {
     ///
     /// # Errors
     ///
-    /// A configuration error when the operating system has no random bytes to give.
+    /// A configuration error when the operating system provides no random bytes.
     pub fn sign_in_expired(&self) -> oauth_core::Result<OAuth2Token> {
         self.sign_in_until(1)
     }
@@ -142,29 +142,29 @@ impl RotatingServer {
         found.is_some_and(|token| token.redeemed.is_none() && state.grants[token.grant])
     }
 
-    /// Every token that it has issued: what must stand in no log and no database.
+    /// Every token that it has issued: none of them may appear in a log or a database.
     #[must_use]
     pub fn secrets(&self) -> Vec<String> {
         let state = self.lock();
         state.access_tokens.keys().chain(state.refresh_tokens.keys()).cloned().collect()
     }
 
-    /// Makes an access token worthless before its time; its refresh token stays good.
+    /// Makes an access token invalid before it expires; its refresh token stays valid.
     pub fn withdraw(&self, access_token: &str) {
         self.lock().access_tokens.remove(access_token);
     }
 
-    /// Lets the next request fail; called again, the one after it too.
+    /// Makes the next request fail; a second call makes the one after it fail too.
     pub fn fail_next(&self, fault: Fault) {
         self.lock().next.push_back(fault);
     }
 
-    /// Lets every request fail from now on, or none.
+    /// Makes every request fail from now on, or none.
     pub fn fail_always(&self, fault: Option<Fault>) {
         self.lock().always = fault;
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, ServerState> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -212,11 +212,11 @@ impl RotatingServer {
     }
 }
 
-impl State {
+impl ServerState {
     fn issue(&mut self, grant: usize, lifetime: u64) -> oauth_core::Result<Value> {
         let (access_token, refresh_token) = (random_token()?, random_token()?);
         self.access_tokens.insert(access_token.clone(), grant);
-        self.refresh_tokens.insert(refresh_token.clone(), RefreshToken { grant, redeemed: None });
+        self.refresh_tokens.insert(refresh_token.clone(), IssuedRefreshToken { grant, redeemed: None });
         Ok(json!({
             "access_token": access_token,
             "token_type": "Bearer",

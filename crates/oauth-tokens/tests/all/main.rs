@@ -10,6 +10,7 @@ mod kit;
 mod lifecycle;
 mod observers;
 mod provider_trouble;
+mod runtime;
 mod sealing;
 mod store_trouble;
 mod storms;

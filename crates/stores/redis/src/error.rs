@@ -36,15 +36,12 @@ fn passes(error: &RedisError) -> bool {
     }
 }
 
-/// A reply of another form than the scripts give: another program uses the same keys.
+/// The error of a reply that the scripts cannot have sent: another program uses the same keys.
 pub(crate) fn unexpected(operation: StoreOperation) -> StoreError {
-    StoreError::permanent(
-        operation,
-        "the reply has another form than expected; does something else use these keys?",
-    )
+    StoreError::permanent(operation, "the reply has an unexpected form; does another program use these keys?")
 }
 
-/// Something that others changed each time it was looked at.
+/// The error of an operation whose keys others changed each time they were read.
 pub(crate) fn too_busy(operation: StoreOperation) -> StoreError {
-    StoreError::transient(operation, "it changed each time that it was looked at")
+    StoreError::transient(operation, "the keys changed each time they were read; try again later")
 }

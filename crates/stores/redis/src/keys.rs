@@ -14,16 +14,14 @@ impl Prefix {
             // A brace before the hash tag would be taken for it.
             true => Err(StoreError::permanent(
                 StoreOperation::Open,
-                format!(
-                    "{text:?} cannot be what the keys begin with: take something without braces, such as `app:oauth`"
-                ),
+                format!("{text:?} cannot be a prefix of keys: use one without braces, such as `app:oauth`"),
             )),
             false => Ok(Self(text.to_owned())),
         }
     }
 
-    /// The record of a key. What stands in braces decides on the slot of a cluster: the tenant and the subject, so that the
-    /// tokens of a subject and the index of them change together.
+    /// The Redis key of a record. The part in braces decides the slot in a cluster: tenant and subject, so that the tokens of a
+    /// subject and their index change together.
     pub(crate) fn record(&self, key: &TokenKey) -> String {
         self.record_of(key.tenant(), key.subject(), &member(key))
     }

@@ -15,8 +15,8 @@
 //! # }
 //! ```
 //!
-//! Anything that is [`ConnectionLike`](redis::aio::ConnectionLike) and can be cloned will do: a `ConnectionManager` (which
-//! connects again by itself), a multiplexed connection, a cluster's connection. Redis 6.2 and later, or Valkey.
+//! Any [`ConnectionLike`](redis::aio::ConnectionLike) that can be cloned will do: a `ConnectionManager` (which reconnects by
+//! itself), a multiplexed connection, a cluster connection. The server is Redis 6.2 or later, or Valkey.
 //!
 //! While Redis is down, a `ConnectionManager` tries to connect again for some seconds before a command fails; whoever asks for a
 //! token that is due waits for that. `ConnectionManagerConfig` makes it shorter (`set_number_of_retries`, `set_max_delay`), and
@@ -30,9 +30,9 @@
 //! | `oauth:{TENANT/SUBJECT}` | a set: which tokens the subject has |
 //! | `oauth:cache:NAME` | a value that expires, for [`SharedCache`](oauth_core::SharedCache) |
 //!
-//! All but letters, digits and `-._~@+` is written as `%` and two digits. The braces are a hash tag: in a cluster, all tokens of
+//! All characters but letters, digits and `-._~@+` are written as `%` and two hexadecimal digits. The braces are a hash tag: in a cluster, all tokens of
 //! a subject and the set of them are in one slot, and each operation is one script in that slot. (That is also its price: the
-//! tokens of one subject are not spread over the cluster.) The token is encrypted before it comes here. A hash without a token
+//! tokens of one subject are not spread over the cluster.) The token is encrypted before it reaches the store. A hash without a token
 //! expires a day after its token was deleted, or its lease has ended.
 //!
 //! # What is promised, and what Redis does not

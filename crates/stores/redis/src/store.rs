@@ -13,7 +13,7 @@ use crate::{
     scripts::Scripts,
 };
 
-/// Keeps tokens in Redis, for all machines of an application. `C` is a connection whose clones are the same connection:
+/// A store in Redis, for all machines of an application. `C` is a connection whose clones share it:
 /// `redis::aio::ConnectionManager`, `redis::cluster_async::ClusterConnection`, or a pool of your own.
 ///
 /// A clone is the same store.
@@ -25,14 +25,14 @@ pub struct RedisStore<C> {
     time_limit: Duration,
 }
 
-/// Longer than a Redis takes that is alive.
+/// Longer than a healthy Redis takes.
 const TIME_LIMIT: Duration = Duration::from_secs(5);
 
 /// How often an operation begins anew when others change what it is about.
 const ATTEMPTS: usize = 100;
 
 impl<C: ConnectionLike + Clone + Send + Sync> RedisStore<C> {
-    /// Keeps tokens under keys that begin with `oauth:`.
+    /// A store whose keys begin with `oauth:`.
     #[must_use]
     pub fn new(connection: C) -> Self {
         Self {
@@ -43,18 +43,18 @@ impl<C: ConnectionLike + Clone + Send + Sync> RedisStore<C> {
         }
     }
 
-    /// Takes keys that begin with something else and a colon.
+    /// Uses another prefix than `oauth`, without its colon.
     ///
     /// # Errors
     ///
-    /// When it holds braces, which would decide on the slot of a cluster.
+    /// When the prefix holds braces, which would decide the slot in a cluster.
     pub fn with_prefix(mut self, prefix: &str) -> Result<Self, StoreError> {
         self.prefix = Prefix::parse(prefix)?;
         Ok(self)
     }
 
-    /// How long Redis may take for one operation; five seconds by default. The connection may have a shorter limit of its own.
-    /// After that, the operation is given up with a transient error, and the tokens that are in memory go on to be served.
+    /// Limits how long Redis may take for one operation; five seconds by default. The connection may have a shorter limit of its
+    /// own. After that, the operation fails with a transient error, and tokens in memory are still served.
     #[must_use]
     pub fn with_time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = limit;

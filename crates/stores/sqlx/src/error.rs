@@ -20,14 +20,14 @@ pub(crate) fn store_error(operation: StoreOperation, error: sqlx::Error) -> Stor
     }
 }
 
-/// An operation that took longer than it may.
+/// The error of an operation that exceeded its time limit.
 pub(crate) fn timed_out(operation: StoreOperation, limit: Duration) -> StoreError {
     StoreError::transient(operation, format!("no answer from the database within {limit:?}"))
 }
 
-/// A row that others changed each time it was looked at.
+/// The error of an operation whose row others changed each time it was read.
 pub(crate) fn too_busy(operation: StoreOperation) -> StoreError {
-    StoreError::transient(operation, "the row changed each time that it was looked at")
+    StoreError::transient(operation, "the row changed each time it was read; try again later")
 }
 
 /// SQLSTATE of PostgreSQL (its manual's appendix A) has five characters, a result code of SQLite (sqlite.org/rescode.html)

@@ -29,7 +29,7 @@
 //! # }
 //! ```
 //!
-//! With a pool of the application's own, `migrate` makes the tables:
+//! With the application's own pool, `migrate` creates the tables:
 //!
 //! ```no_run
 //! # #[cfg(feature = "postgres")]
@@ -50,21 +50,21 @@
 //! | --- | --- |
 //! | `oauth_tokens` | a row for each key: tenant, subject, provider, label; version and sealed token; fence, holder and end of the lease |
 //! | `oauth_tokens_cache` | values that expire, for [`SharedCache`](oauth_core::SharedCache): used login attempts, a provider's metadata and keys |
-//! | `oauth_tokens_migrations` | which steps made the tables |
+//! | `oauth_tokens_migrations` | which migrations were applied |
 //!
-//! The texts of a key are stored as they are, but for NUL and the backslash, which become `\0` and `\\`. Rows are found by a
-//! SHA-256 of them (`id`, and `owner` for all rows of a subject), so that keys may be long, and no collation takes two for one.
-//! The token is encrypted before it comes here. A row outlives its token by a day, for its numbers; then a later `delete` removes
+//! The texts of a key are stored as they are, except that NUL and the backslash become `\0` and `\\`. Rows are found by a
+//! SHA-256 of them (`id`, and `owner` for all rows of a subject), so that keys may be long, and no collation treats two as equal.
+//! The token is encrypted before it reaches the store. A row outlives its token by a day, for its numbers; then a later `delete` removes
 //! it, a hundred rows at a time.
 //!
-//! `schema()` gives the tables' SQL to those who let no application make tables. The application needs SELECT, INSERT, UPDATE
-//! and DELETE on all three.
+//! `schema()` returns the tables' SQL for administrators who do not let applications create tables. The application needs SELECT,
+//! INSERT, UPDATE and DELETE on all three.
 //!
 //! # What is promised
 //!
 //! - Each operation is one statement: atomic without a transaction around it, under SQLite's one writer and under PostgreSQL's
-//!   `READ COMMITTED`. (At `SERIALIZABLE` it works too, with transient errors where PostgreSQL asks for another attempt.) Where
-//!   a statement changed nothing, a second one finds out why; if the reason is gone by then, the first is tried again.
+//!   `READ COMMITTED`. (At `SERIALIZABLE` it works too, with transient errors where PostgreSQL asks for another attempt.) If a
+//!   statement changed nothing, a second one finds out why; if the reason is gone by then, the first is tried again.
 //! - Leases end by the database's clock, in milliseconds, at the time at which a statement gets hold of its row. If that clock is set
 //!   back, leases last longer by as much; if it is set forward, they end early, and the fences keep the former holder from
 //!   saving over the newer one.

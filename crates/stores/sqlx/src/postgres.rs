@@ -3,38 +3,37 @@ use sqlx::{PgPool, Postgres, Transaction};
 
 use crate::{
     statements::{POSTGRES, sql},
-    store::{Settings, implement},
+    store::{StoreSettings, implement},
     table::TableName,
 };
 
-/// Keeps tokens in PostgreSQL, for all machines of an application. Version 11 and later.
+/// A store in PostgreSQL 11 or later, for all machines of an application.
 ///
 /// A clone is the same store.
 ///
-/// The pool must lead to the primary: a replica answers with what was true some time ago, and takes no writes. What
-/// PostgreSQL acknowledged survives its crash unless `synchronous_commit` is off; whether it survives the loss of the machine
-/// is for the replication to say.
+/// The pool must connect to the primary: a replica lags behind and takes no writes. What PostgreSQL has acknowledged survives
+/// its crash unless `synchronous_commit` is off; whether it survives the loss of the machine depends on the replication.
 #[derive(Clone)]
 pub struct PostgresStore {
     pool: PgPool,
-    settings: Settings,
+    settings: StoreSettings,
 }
 
 impl PostgresStore {
-    /// Takes the application's own pool. Call [`migrate`](Self::migrate) before the first use.
+    /// A store that uses the application's own pool. Call [`migrate`](Self::migrate) before the first use.
     ///
     /// Give the pool an `acquire_timeout`, and let it test connections before it hands them out, which it does by default.
     #[must_use]
     pub fn new(pool: PgPool) -> Self {
-        Self { pool, settings: Settings::new(TableName::default(), POSTGRES) }
+        Self { pool, settings: StoreSettings::new(TableName::default(), POSTGRES) }
     }
 
-    /// A table may stand in a schema, which must exist: `app.oauth_tokens`.
+    /// Parses the name of a table, which may be in an existing schema: `app.oauth_tokens`.
     fn table(name: &str) -> Result<TableName, StoreError> {
         TableName::parse(name)
     }
 
-    /// How many of the steps of [`migrate`](Self::migrate) were taken.
+    /// How many migrations were applied.
     async fn steps_taken(&self) -> Result<i64, sqlx::Error> {
         let journal = self.settings.table.with("_migrations");
         let exists: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")

@@ -9,24 +9,24 @@ use sqlx::{
 use crate::{
     error::store_error,
     statements::{SQLITE, sql},
-    store::{Settings, implement},
+    store::{StoreSettings, implement},
     table::TableName,
 };
 
-/// Keeps tokens in a SQLite file, which any number of processes of one machine may share.
+/// A store in a SQLite file, which any number of processes on one machine may share.
 ///
 /// A clone is the same store.
 #[derive(Clone)]
 pub struct SqliteStore {
     pool: SqlitePool,
-    settings: Settings,
+    settings: StoreSettings,
 }
 
 /// How long a writer waits for another one. Below the time limit of an operation, so that the error tells which it was.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(8);
 
 impl SqliteStore {
-    /// Opens a file with the settings that suit it, and makes file and tables if they are missing.
+    /// Opens a file with suitable settings, and creates the file and its tables if they are missing.
     ///
     /// The settings are: a write-ahead log, so that readers do not wait for the writer; each save forced to the disk before it
     /// is reported (`synchronous=FULL`); up to eight seconds of waiting for other writers. On Unix, a new file can be read by
@@ -35,7 +35,7 @@ impl SqliteStore {
     ///
     /// # Errors
     ///
-    /// When the file cannot be made or opened, or is something else than a SQLite database.
+    /// When the file cannot be created or opened, or is not a SQLite database.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = path.as_ref();
         private(path).map_err(|error| StoreError::permanent(StoreOperation::Open, error))?;
@@ -54,13 +54,13 @@ impl SqliteStore {
         Ok(store)
     }
 
-    /// Takes the application's own pool, with the options that the application chose. Call [`migrate`](Self::migrate) before
+    /// A store that uses the application's own pool, with the options that the application chose. Call [`migrate`](Self::migrate) before
     /// the first use.
     ///
-    /// With `:memory:`, each connection has a database of its own: let the pool have one connection that never ends.
+    /// With `:memory:`, each connection has a database of its own: give the pool a single connection that never closes.
     #[must_use]
     pub fn new(pool: SqlitePool) -> Self {
-        Self { pool, settings: Settings::new(TableName::default(), SQLITE) }
+        Self { pool, settings: StoreSettings::new(TableName::default(), SQLITE) }
     }
 
     fn table(name: &str) -> Result<TableName, StoreError> {
@@ -69,12 +69,12 @@ impl SqliteStore {
             false => Ok(table),
             true => Err(StoreError::permanent(
                 StoreOperation::Open,
-                format!("{name:?} names a schema, and SQLite has none; leave out what stands before the dot"),
+                format!("{name:?} names a schema, and SQLite has none; leave out the part before the dot"),
             )),
         }
     }
 
-    /// How many of the steps of [`migrate`](Self::migrate) were taken.
+    /// How many migrations were applied.
     async fn steps_taken(&self) -> Result<i64, sqlx::Error> {
         let journal = self.settings.table.with("_migrations");
         let tables: i64 =
@@ -99,7 +99,7 @@ impl SqliteStore {
 
 implement!(SqliteStore, SQLITE);
 
-/// Makes a missing file, for its owner alone; SQLite gives its log the same rights.
+/// Creates a missing file that only its owner can read; SQLite gives its log the same permissions.
 fn private(path: &Path) -> std::io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.append(true).create(true);

@@ -12,7 +12,7 @@ use crate::table::TableName;
 
 /// What differs between the databases.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Dialect {
+pub(crate) struct SqlDialect {
     /// Milliseconds since 1970 by the database's clock, at this moment and not at the beginning of the statement, which may
     /// have waited for another.
     pub(crate) now: &'static str,
@@ -23,7 +23,7 @@ pub(crate) struct Dialect {
 }
 
 #[cfg(feature = "sqlite")]
-pub(crate) const SQLITE: Dialect = Dialect {
+pub(crate) const SQLITE: SqlDialect = SqlDialect {
     // unixepoch('subsec') would need SQLite 3.42, and be NULL before.
     now: "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)",
     bytes: "BLOB",
@@ -32,7 +32,7 @@ pub(crate) const SQLITE: Dialect = Dialect {
 };
 
 #[cfg(feature = "postgres")]
-pub(crate) const POSTGRES: Dialect = Dialect {
+pub(crate) const POSTGRES: SqlDialect = SqlDialect {
     now: "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)",
     bytes: "BYTEA",
     integer: "BIGINT",
@@ -66,8 +66,8 @@ const REMEMBERED: u64 = 24 * 60 * 60 * 1000;
 const FORGET_AT_ONCE: u64 = 100;
 
 impl Statements {
-    pub(crate) fn new(table: &TableName, dialect: Dialect) -> Arc<Self> {
-        let Dialect { now, skip_locked, .. } = dialect;
+    pub(crate) fn new(table: &TableName, dialect: SqlDialect) -> Arc<Self> {
+        let SqlDialect { now, skip_locked, .. } = dialect;
         let (tokens, cache) = (table.with(""), table.with("_cache"));
         Arc::new(Self {
             load: sql(format!("SELECT version, sealed FROM {tokens} WHERE id = $1 AND sealed IS NOT NULL")),
@@ -141,8 +141,8 @@ impl Statements {
 }
 
 /// The steps that make the tables what they are now. A step that was published is never changed; another follows it.
-pub(crate) fn migrations(table: &TableName, dialect: Dialect) -> Vec<Vec<String>> {
-    let Dialect { bytes, integer, .. } = dialect;
+pub(crate) fn migrations(table: &TableName, dialect: SqlDialect) -> Vec<Vec<String>> {
+    let SqlDialect { bytes, integer, .. } = dialect;
     let (tokens, cache) = (table.with(""), table.with("_cache"));
     let index = |suffix: &str| table.index(suffix);
     vec![vec![
@@ -176,7 +176,7 @@ pub(crate) fn migrations(table: &TableName, dialect: Dialect) -> Vec<Vec<String>
 }
 
 /// Where it is written which of the steps were taken.
-pub(crate) fn journal(table: &TableName, dialect: Dialect) -> String {
+pub(crate) fn journal(table: &TableName, dialect: SqlDialect) -> String {
     let (journal, integer) = (table.with("_migrations"), dialect.integer);
     format!("CREATE TABLE IF NOT EXISTS {journal} (version {integer} NOT NULL PRIMARY KEY)")
 }

@@ -1,30 +1,30 @@
-//! What the stores of all databases have in common, which is everything but the setting up.
+//! What the stores of all databases have in common: everything but the setup.
 
 use std::{sync::Arc, time::Duration};
 
 use oauth_tokens::Lease;
 
 use crate::{
-    statements::{Dialect, Statements},
+    statements::{SqlDialect, Statements},
     table::TableName,
 };
 
 /// The settings of a store.
 #[derive(Clone, Debug)]
-pub(crate) struct Settings {
+pub(crate) struct StoreSettings {
     pub(crate) table: TableName,
     pub(crate) statements: Arc<Statements>,
     pub(crate) time_limit: Duration,
 }
 
-/// Longer than a database takes that is alive; SQLite waits for other writers for five seconds by default.
+/// Longer than a healthy database takes; SQLite waits for other writers for five seconds by default.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 
 /// How often an operation looks again when others change a row just then.
 pub(crate) const ATTEMPTS: usize = 100;
 
-impl Settings {
-    pub(crate) fn new(table: TableName, dialect: Dialect) -> Self {
+impl StoreSettings {
+    pub(crate) fn new(table: TableName, dialect: SqlDialect) -> Self {
         let statements = Statements::new(&table, dialect);
         Self { table, statements, time_limit: TIME_LIMIT }
     }
@@ -35,7 +35,7 @@ pub(crate) fn fence(lease: Option<&Lease>) -> i64 {
     lease.map_or(i64::MAX, |lease| signed(lease.fence))
 }
 
-/// Versions and fences are below 2⁶³; what is not belongs to no row.
+/// Versions and fences are below 2⁶³; a larger number matches no row.
 pub(crate) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
@@ -56,30 +56,29 @@ pub(crate) fn milliseconds(lifetime: Duration) -> i64 {
 macro_rules! implement {
     ($store:ident, $dialect:expr) => {
         impl $store {
-            /// Takes another table than `oauth_tokens`. The tables `NAME_cache` and `NAME_migrations` belong to it.
+            /// Uses another table than `oauth_tokens`. The tables `NAME_cache` and `NAME_migrations` belong to it.
             ///
             /// # Errors
             ///
-            /// When the name could be anything else than a name: it is ASCII letters, digits and underscores, not beginning
-            /// with a digit, 40 characters at most.
+            /// When the name is anything but ASCII letters, digits and underscores, begins with a digit, or is longer than 40
+            /// characters.
             pub fn with_table(mut self, name: &str) -> Result<Self, oauth_tokens::StoreError> {
                 let time_limit = self.settings.time_limit;
-                self.settings = crate::store::Settings::new(Self::table(name)?, $dialect);
+                self.settings = crate::store::StoreSettings::new(Self::table(name)?, $dialect);
                 self.settings.time_limit = time_limit;
                 Ok(self)
             }
 
-            /// How long the database may take for one operation, waiting for a connection included; ten seconds by default.
-            /// After that, the operation is given up with a transient error, and the tokens that are in memory go on to be
-            /// served.
+            /// Limits how long the database may take for one operation, waiting for a connection included; ten seconds by
+            /// default. After that, the operation fails with a transient error, and tokens in memory are still served.
             #[must_use]
             pub fn with_time_limit(mut self, limit: std::time::Duration) -> Self {
                 self.settings.time_limit = limit;
                 self
             }
 
-            /// The SQL that makes the tables, for those who let no application make tables: the steps in their order, and
-            /// the notes of which were taken.
+            /// Returns the SQL that creates the tables, for administrators who do not let applications create tables: the
+            /// migrations in their order, and the notes of which were applied.
             #[must_use]
             pub fn schema(&self) -> String {
                 let table = &self.settings.table;
@@ -94,12 +93,12 @@ macro_rules! implement {
                 text
             }
 
-            /// Makes the tables, or makes them what this version of the store needs. Nothing is done where nothing is to be
-            /// done, so that every process can call it when it starts; of several, one does it.
+            /// Creates the tables, or migrates them to what this version of the store needs. Every process can call it when it
+            /// starts: it does nothing if the tables are up to date, and of several callers one does the work.
             ///
             /// # Errors
             ///
-            /// When the database cannot be asked or refuses, and when the tables are those of a newer version of the store.
+            /// When the database does not answer or refuses, and when the tables belong to a newer version of the store.
             pub async fn migrate(&self) -> Result<(), oauth_tokens::StoreError> {
                 let operation = oauth_tokens::StoreOperation::Open;
                 let failed = |error| crate::error::store_error(operation, error);
@@ -110,7 +109,7 @@ macro_rules! implement {
                     return Err(oauth_tokens::StoreError::permanent(
                         operation,
                         format!(
-                            "the table {} is that of a newer version of oauth-store-sqlx (step {taken}, and this version \
+                            "the table {} belongs to a newer version of oauth-store-sqlx (migration {taken}, and this version \
                              knows {known}); update the program",
                             self.settings.table
                         ),
@@ -153,7 +152,7 @@ macro_rules! implement {
                 }
             }
 
-            /// The same for the cache, whose errors are of any type.
+            /// Runs an operation of the cache within the time limit.
             async fn run_cached<T: Send>(
                 &self,
                 work: impl Future<Output = Result<T, sqlx::Error>> + Send,
@@ -205,13 +204,13 @@ macro_rules! implement {
                 Ok(rows.first().copied())
             }
 
-            /// A row as it is: its version, what is sealed in it, its fence.
+            /// Reads a row: its version, what is sealed in it, its fence.
             async fn look(&self, id: &[u8]) -> Result<Option<(i64, Option<Vec<u8>>, i64)>, sqlx::Error> {
                 sqlx::query_as(self.settings.statements.look.clone()).bind(id).fetch_optional(&self.pool).await
             }
 
-            /// Whether there was something to delete; `None` if it changed each time. By its version, for the same reason as a
-            /// save.
+            /// Deletes by version, for the same reason as a save. Says whether there was something to delete; `None` if the row
+            /// changed each time.
             async fn delete_in_time(&self, id: &[u8]) -> Result<Option<bool>, sqlx::Error> {
                 for _ in 0..crate::store::ATTEMPTS {
                     let Some((version, Some(_), _)) = self.look(id).await? else { return Ok(Some(false)) };

@@ -1,64 +1,63 @@
-//! The store behind encryption: states go in and come out, sealed bytes are what the store sees.
+//! The store behind encryption: token states go in and come out, and the store itself sees sealed bytes.
 
 use std::{sync::Arc, time::Duration};
 
 use oauth_core::{Sealer, bytes::Bytes, serde_json};
-
 use zeroize::Zeroizing;
 
 use crate::{
     error::{Error, UnreadableReason},
     key::TokenKey,
-    state::State,
+    state::TokenState,
     store::{Acquired, Expected, Lease, Record, Saved, StoreError, StoreOperation, TokenStore},
 };
 
 #[derive(Clone, Debug)]
-pub(crate) struct Vault {
-    pub(crate) store: Arc<dyn TokenStore>,
+pub(crate) struct SealedStore {
+    pub(crate) inner: Arc<dyn TokenStore>,
     pub(crate) sealer: Sealer,
 }
 
-/// A record that was opened.
-pub(crate) struct Opened {
+/// A record of the store, decrypted.
+pub(crate) struct StoredState {
     pub(crate) version: u64,
-    pub(crate) state: State,
+    pub(crate) state: TokenState,
     /// Whether it is sealed with the ring's first key.
     pub(crate) is_current: bool,
 }
 
-impl Vault {
-    /// What is stored for a key.
-    pub(crate) async fn load(&self, key: &TokenKey) -> Result<Option<Opened>, Error> {
-        let record = self.store.load(key).await.map_err(|cause| Error::Store { key: key.clone(), cause })?;
+impl SealedStore {
+    /// Loads and opens the record of a key.
+    pub(crate) async fn load(&self, key: &TokenKey) -> Result<Option<StoredState>, Error> {
+        let record = self.inner.load(key).await.map_err(|cause| Error::Store { key: key.clone(), cause })?;
         record.map(|record| self.open(key, &record)).transpose()
     }
 
-    /// What is stored for a key, sealed with the ring's first key from now on if it was not.
+    /// Loads and opens the record of a key, and seals it anew if it was not sealed with the ring's first key.
     ///
     /// A record that is marked as being refreshed is left as it is: the process that refreshes it may not have the new key
     /// yet, and it must be able to tell that its predecessor is still there.
-    pub(crate) async fn load_resealed(&self, key: &TokenKey) -> Result<Option<Opened>, Error> {
+    pub(crate) async fn load_resealed(&self, key: &TokenKey) -> Result<Option<StoredState>, Error> {
         let Some(mut opened) = self.load(key).await? else { return Ok(None) };
         if !opened.is_current
             && opened.state.refreshing_since.is_none()
             && let Ok(sealed) = self.seal(key, &opened.state)
             && let Ok(Saved::Version(version)) =
-                self.store.save(key, sealed, Expected::Version(opened.version), None).await
+                self.inner.save(key, sealed, Expected::Version(opened.version), None).await
         {
-            // Somebody who saved meanwhile has sealed with his own first key; a store in trouble is asked again next time.
+            // Whoever saved in between has sealed with their own first key; a store in trouble is asked again next time.
             opened.version = version;
         }
         Ok(Some(opened))
     }
 
-    /// What is stored for a key now; what is known of it already is not opened once more.
+    /// Loads the record of a key again, and opens it unless it is the one that is known already.
     pub(crate) async fn load_again(
         &self,
         key: &TokenKey,
-        known: Option<Opened>,
-    ) -> Result<Option<Opened>, Error> {
-        let record = self.store.load(key).await.map_err(|cause| Error::Store { key: key.clone(), cause })?;
+        known: Option<StoredState>,
+    ) -> Result<Option<StoredState>, Error> {
+        let record = self.inner.load(key).await.map_err(|cause| Error::Store { key: key.clone(), cause })?;
         match (record, known) {
             (Some(record), Some(known)) if record.version == known.version => Ok(Some(known)),
             (Some(record), _) => self.open(key, &record).map(Some),
@@ -66,7 +65,7 @@ impl Vault {
         }
     }
 
-    pub(crate) fn open(&self, key: &TokenKey, record: &Record) -> Result<Opened, Error> {
+    pub(crate) fn open(&self, key: &TokenKey, record: &Record) -> Result<StoredState, Error> {
         let unreadable = |reason| Error::Unreadable { key: key.clone(), reason };
         let opened = self
             .sealer
@@ -74,12 +73,13 @@ impl Vault {
             .map_err(|error| unreadable(error.into()))?;
         let state =
             serde_json::from_slice(&opened.plain).map_err(|_| unreadable(UnreadableReason::UnknownForm))?;
-        Ok(Opened { version: record.version, state, is_current: opened.is_current })
+        Ok(StoredState { version: record.version, state, is_current: opened.is_current })
     }
 
-    pub(crate) fn seal(&self, key: &TokenKey, state: &State) -> Result<Bytes, StoreError> {
+    pub(crate) fn seal(&self, key: &TokenKey, state: &TokenState) -> Result<Bytes, StoreError> {
         let failed = |cause: String| StoreError::permanent(StoreOperation::Save, cause);
-        let plain = serde_json::to_vec(state).map_err(|_| failed("the token is no JSON".to_owned()))?;
+        let plain = serde_json::to_vec(state)
+            .map_err(|_| failed("the token cannot be written as JSON".to_owned()))?;
         let plain = Zeroizing::new(plain);
         let sealed =
             self.sealer.seal_bytes(&plain, &context(key)).map_err(|error| failed(error.to_string()))?;
@@ -89,11 +89,11 @@ impl Vault {
     pub(crate) async fn save(
         &self,
         key: &TokenKey,
-        state: &State,
+        state: &TokenState,
         expected: Expected,
         lease: Option<&Lease>,
     ) -> Result<Saved, StoreError> {
-        self.store.save(key, self.seal(key, state)?, expected, lease).await
+        self.inner.save(key, self.seal(key, state)?, expected, lease).await
     }
 
     pub(crate) async fn acquire(
@@ -102,12 +102,13 @@ impl Vault {
         holder: &str,
         lifetime: Duration,
     ) -> Result<Acquired, Error> {
-        let acquired = self.store.acquire(key, holder, lifetime).await;
+        let acquired = self.inner.acquire(key, holder, lifetime).await;
         acquired.map_err(|cause| Error::Store { key: key.clone(), cause })
     }
 }
 
-/// What a sealed state is bound to, so that nobody who can write to the store can give one subject another's token.
+/// The context that a sealed state is bound to, so that nobody who can write to the store can give one subject another's
+/// token.
 fn context(key: &TokenKey) -> Vec<u8> {
     let mut context = Vec::new();
     for part in [key.tenant(), key.subject(), key.provider(), key.label()] {

@@ -1,0 +1,136 @@
+//! What a failed refresh means: for the grant, for the record, for the caller.
+
+use std::sync::Arc;
+
+use oauth_core::{ErrorClass, ErrorKind, HttpErrorKind, Operation};
+
+use super::record::{Changed, Refresh, RefreshOutcome};
+use crate::{
+    error::Error,
+    event,
+    sealed_store::StoredState,
+    state::{DeadGrant, DeadReason, TokenState, time},
+    store::{Expected, Lease, Saved},
+};
+
+impl Refresh<'_> {
+    /// Decides what a failure means: for the grant, for the record, for the caller.
+    pub(super) async fn handle_failure(
+        &self,
+        error: oauth_core::Error,
+        before: &TokenState,
+        expected: Expected,
+        lease: &Lease,
+    ) -> Result<RefreshOutcome, Changed> {
+        // A machine's grant cannot be lost: what the server refuses today it may grant tomorrow.
+        if error.class() == ErrorClass::Reauthorize && self.source.needs_login() {
+            self.mark_dead(&error, before, lease).await
+        } else {
+            self.retry_later(error, before, expected, lease).await
+        }
+    }
+
+    /// Records that the provider has ended the grant. Before that is believed, the store is asked once more: another process
+    /// may have redeemed the same token and saved its successor.
+    async fn mark_dead(
+        &self,
+        error: &oauth_core::Error,
+        before: &TokenState,
+        lease: &Lease,
+    ) -> Result<RefreshOutcome, Changed> {
+        let shared = self.shared;
+        let found = match shared.store.load(self.key).await {
+            Ok(Some(found)) => found,
+            Ok(None) => return Ok(RefreshOutcome::not_found(self.key)),
+            Err(error) => return Ok(RefreshOutcome::failed(error)),
+        };
+        if !found.state.has_the_tokens_of(before) {
+            return self.settled(Some(&found)).ok_or(Changed);
+        }
+        let now = shared.clock.now();
+        let reason = match (before.refreshing_since, refusal(error)) {
+            (Some(since), DeadReason::Refused { code, .. }) => DeadReason::LostInRefresh { since, code },
+            (_, reason) => reason,
+        };
+        let grant = DeadGrant { reason, at: time(now.unix_timestamp()) };
+        let died = before.died(&grant);
+        let saved = shared.store.save(self.key, &died, Expected::Version(found.version), Some(lease)).await;
+        let version = match saved {
+            Ok(Saved::Version(version)) => version,
+            Ok(Saved::Conflict(_) | Saved::Fenced) => return Err(Changed),
+            // This process knows; the next one that asks will learn it from the provider.
+            Err(_) => found.version,
+        };
+        let error = Error::Dead { key: self.key.clone(), grant: grant.clone() };
+        let outcome = RefreshOutcome::refused(error, version, now + shared.timing.reread_failures_after);
+        Ok(RefreshOutcome { event: Some(event::Outcome::Dead(grant)), ..outcome })
+    }
+
+    /// Records that the provider gave no usable answer. Nothing is deleted; all processes leave the provider alone for a
+    /// while.
+    async fn retry_later(
+        &self,
+        error: oauth_core::Error,
+        before: &TokenState,
+        expected: Expected,
+        lease: &Lease,
+    ) -> Result<RefreshOutcome, Changed> {
+        let (shared, now) = (self.shared, self.shared.clock.now());
+        let asked_for = match error.class() {
+            ErrorClass::Transient { retry_after } => retry_after,
+            _ => error.retry_after(),
+        };
+        let message = error.to_string();
+        let wait = shared.timing.backoff(before.failures, asked_for);
+        let failed = before.failed(&message, now, wait, was_surely_not_carried_out(&error));
+        let saved = shared.store.save(self.key, &failed, expected, Some(lease)).await;
+        let version = match (saved, expected) {
+            (Ok(Saved::Version(version)), _) => version,
+            (Ok(Saved::Conflict(_) | Saved::Fenced), _) => return Err(Changed),
+            // The mark stays in the store, and this process remembers the rest.
+            (Err(_), Expected::Version(version)) => version,
+            (Err(_), _) => 0,
+        };
+        let retry_at = now + wait;
+        let error =
+            Error::RefreshFailed { key: self.key.clone(), cause: Some(Arc::new(error)), message, retry_at };
+        let event = Some(event::Outcome::Transient(error.clone()));
+        let resting = StoredState { version, state: failed, is_current: true };
+        let outcome = match self.settled(Some(&resting)) {
+            Some(outcome) if outcome.result.is_ok() => outcome,
+            _ => {
+                let until = retry_at.min(now + shared.timing.reread_failures_after);
+                self.refuse(error, &resting.state, version, until)
+            }
+        };
+        Ok(RefreshOutcome { event, ..outcome })
+    }
+}
+
+fn refusal(error: &oauth_core::Error) -> DeadReason {
+    match error.oauth_error() {
+        Some(refused) => {
+            DeadReason::Refused { code: refused.code.clone(), description: refused.description.clone() }
+        }
+        None => DeadReason::Refused { code: error.to_string(), description: None },
+    }
+}
+
+/// Whether the provider cannot have redeemed the refresh token. If something went wrong on its side, or on the way back, nobody
+/// knows.
+fn was_surely_not_carried_out(error: &oauth_core::Error) -> bool {
+    match error.kind() {
+        // Before the token endpoint was even known.
+        _ if [Operation::DISCOVER, Operation::CONFIGURE].contains(&error.operation()) => true,
+        // Afterwards.
+        _ if error.operation() != Operation::REFRESH_TOKEN => false,
+        ErrorKind::Transport(error) => {
+            matches!(error.kind(), HttpErrorKind::Connect | HttpErrorKind::InvalidRequest)
+        }
+        ErrorKind::Configuration(_) | ErrorKind::Unsupported(_) => true,
+        // Some providers refuse under status 200.
+        ErrorKind::Refused { .. } => error.status().is_some_and(|status| !status.is_server_error()),
+        ErrorKind::UnexpectedStatus { .. } => error.status().is_some_and(|status| status.is_client_error()),
+        _ => false,
+    }
+}

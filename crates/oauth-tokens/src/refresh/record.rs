@@ -1,0 +1,161 @@
+//! One refresh of one key, and what a stored record means for it.
+
+use std::sync::Arc;
+
+use oauth_core::{OAuth2Token, OffsetDateTime, same_secret};
+use tokio::sync::Semaphore;
+
+use crate::{
+    cache::{CachedAnswer, Learned, TokenResult},
+    error::Error,
+    event,
+    key::TokenKey,
+    sealed_store::StoredState,
+    shared::SharedState,
+    source::TokenSource,
+    state::TokenState,
+    tasks::TaskGuard,
+    timing::{Moment, TOO_FRESH_TO_REFUSE},
+};
+
+/// Why a refresh was asked for.
+pub(crate) enum Trigger {
+    /// Nothing is known of the key, or what was known no longer holds.
+    Due,
+    /// An API refused this access token.
+    Rejected(String),
+}
+
+/// One refresh of one key.
+pub(super) struct Refresh<'a> {
+    pub(super) shared: &'a Arc<SharedState>,
+    pub(super) key: &'a TokenKey,
+    pub(super) source: &'a dyn TokenSource,
+    pub(super) permits: &'a Semaphore,
+    pub(super) trigger: &'a Trigger,
+    pub(super) guard: &'a TaskGuard,
+}
+
+/// How a refresh ended.
+pub(super) struct RefreshOutcome {
+    pub(super) result: TokenResult,
+    pub(super) learned: Learned,
+    pub(super) event: Option<event::Outcome>,
+}
+
+/// The record changed in the middle of a refresh, which therefore starts over.
+pub(super) struct Changed;
+
+impl Refresh<'_> {
+    /// The outcome, if the record leaves nothing to refresh.
+    pub(super) fn settled(&self, found: Option<&StoredState>) -> Option<RefreshOutcome> {
+        let Some(found) = found else {
+            return self.source.needs_login().then(|| RefreshOutcome::not_found(self.key));
+        };
+        let (timing, now) = (&self.shared.timing, self.shared.clock.now());
+        let state = &found.state;
+        // Another process may put a new login into the store at any time.
+        let refused = |error| self.refuse(error, state, found.version, now + timing.reread_failures_after);
+        if let Some(grant) = state.dead() {
+            let error = Error::Dead { key: self.key.clone(), grant };
+            return Some(refused(error));
+        }
+        let milestones = timing.milestones(self.key, state);
+        let token = state.token.as_ref();
+        let live = token.filter(|token| milestones.is_live(now) && !self.is_rejected(token, state));
+        if let Some(token) = live
+            && !milestones.is_due(now)
+        {
+            return Some(self.live(token, state, found.version, milestones.due_at));
+        }
+        if let Some(token) = token
+            && !self.source.can_replace(token)
+        {
+            return Some(match live {
+                Some(token) => self.live(token, state, found.version, milestones.dead_at),
+                None => refused(Error::no_refresh_token(self.key, milestones.dead_at.unwrap_or(now))),
+            });
+        }
+        let retry_at = timing.resting_until(state, now)?;
+        Some(match live {
+            Some(token) => self.live(token, state, found.version, Some(retry_at)),
+            None => refused(Error::RefreshFailed {
+                key: self.key.clone(),
+                cause: None,
+                message: state.failure.clone().unwrap_or_default(),
+                retry_at,
+            }),
+        })
+    }
+
+    /// The outcome that there is no live token, until a time. A token that one API has refused is still live for all others:
+    /// only those who wait for this refresh are told.
+    pub(super) fn refuse(
+        &self,
+        error: Error,
+        state: &TokenState,
+        version: u64,
+        until: OffsetDateTime,
+    ) -> RefreshOutcome {
+        let outcome = RefreshOutcome::refused(error, version, until);
+        let is_live = state.dead.is_none()
+            && state.token.is_some()
+            && self.shared.timing.milestones(self.key, state).is_live(self.shared.clock.now());
+        match self.trigger {
+            Trigger::Rejected(_) if is_live => RefreshOutcome { learned: Learned::Nothing, ..outcome },
+            _ => outcome,
+        }
+    }
+
+    fn is_rejected(&self, token: &OAuth2Token, state: &TokenState) -> bool {
+        let Trigger::Rejected(rejected) = self.trigger else { return false };
+        let age = self.shared.clock.now().unix_timestamp().saturating_sub(state.obtained_at);
+        let is_fresh = (0..TOO_FRESH_TO_REFUSE.as_secs().cast_signed()).contains(&age);
+        same_secret(rejected, token.access_token()) && !is_fresh
+    }
+
+    /// The outcome that this token is live, until a time or until it expires.
+    fn live(
+        &self,
+        token: &OAuth2Token,
+        state: &TokenState,
+        version: u64,
+        until: Option<OffsetDateTime>,
+    ) -> RefreshOutcome {
+        let was_known = self.shared.cache.version(self.key);
+        let is_news = was_known.is_some_and(|known| known < version);
+        let answer = self.shared.live_answer(self.key, &Arc::new(token.clone()), state, version, until);
+        let event = is_news.then_some(event::Outcome::Adopted { version });
+        RefreshOutcome { event, ..RefreshOutcome::live(answer) }
+    }
+}
+
+impl RefreshOutcome {
+    /// With a live token.
+    pub(super) fn live(answer: CachedAnswer) -> Self {
+        let result = answer.result.clone().map_err(|error| *error);
+        Self { result, learned: Learned::Answer(answer), event: None }
+    }
+
+    /// Without a live token, as the record says.
+    pub(super) fn refused(error: Error, version: u64, until: OffsetDateTime) -> Self {
+        let result = Err(Box::new(error.clone()));
+        let answer = CachedAnswer { result, version, holds_until: until.into(), live_until: Moment::never() };
+        Self { result: Err(error), learned: Learned::Answer(answer), event: None }
+    }
+
+    /// Without a record.
+    pub(super) fn not_found(key: &TokenKey) -> Self {
+        Self { result: Err(Error::NotFound { key: key.clone() }), learned: Learned::NoRecord, event: None }
+    }
+
+    /// For a reason that says nothing about the token.
+    pub(super) fn failed(error: Error) -> Self {
+        // Nothing was attempted for an unknown provider, whose name anybody may have made up, or after a shutdown.
+        let event = match &error {
+            Error::UnknownProvider { .. } | Error::Closed => None,
+            _ => Some(event::Outcome::Transient(error.clone())),
+        };
+        Self { result: Err(error), learned: Learned::Nothing, event }
+    }
+}

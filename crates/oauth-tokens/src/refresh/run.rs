@@ -1,0 +1,232 @@
+//! The steps of a refresh in their order.
+
+use std::{
+    convert::Infallible,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use oauth_core::{ErrorKind, HttpError, HttpErrorKind, OAuth2Token, Operation};
+
+use super::record::{Changed, Refresh, RefreshOutcome, Trigger};
+use crate::{
+    cache::{Leader, Learned},
+    error::Error,
+    key::TokenKey,
+    runtime::timeout,
+    sealed_store::StoredState,
+    shared::SharedState,
+    state::TokenState,
+    store::{Acquired, Expected, Lease, Saved, StoreError},
+    tasks::TaskGuard,
+    timing::pause,
+};
+
+impl SharedState {
+    /// Refreshes a key, in a span of its own where the feature `tracing` is on.
+    pub(crate) async fn refresh(
+        self: Arc<Self>,
+        key: TokenKey,
+        trigger: Trigger,
+        leader: Leader,
+        guard: TaskGuard,
+    ) {
+        #[cfg(feature = "tracing")]
+        let span = tracing::info_span!(
+            "oauth_tokens.refresh",
+            provider = key.provider(),
+            tenant = key.tenant(),
+            subject = key.subject(),
+            label = key.label(),
+            outcome = tracing::field::Empty,
+        );
+        let refresh = self.refresh_to_the_end(key, trigger, leader, guard);
+        #[cfg(feature = "tracing")]
+        let refresh = tracing::Instrument::instrument(refresh, span);
+        refresh.await;
+    }
+
+    async fn refresh_to_the_end(
+        self: Arc<Self>,
+        key: TokenKey,
+        trigger: Trigger,
+        leader: Leader,
+        guard: TaskGuard,
+    ) {
+        let began = self.runtime.now();
+        let mut lease = None;
+        let outcome = match self.sources.get(key.provider()) {
+            Some(source) => {
+                let refresh = Refresh {
+                    shared: &self,
+                    key: &key,
+                    source: &*source.tokens,
+                    permits: &source.permits,
+                    trigger: &trigger,
+                    guard: &guard,
+                };
+                refresh.run(&mut lease).await
+            }
+            None => RefreshOutcome::failed(Error::UnknownProvider { key: key.clone() }),
+        };
+        if let Some(event) = outcome.event {
+            self.observers.notify(&key, event, self.elapsed(began));
+        }
+        if let Err(error) = &outcome.result {
+            if matches!(error, Error::Store { .. }) {
+                self.store_health.note_trouble();
+            }
+            // A token that is due but live is served for a while, whether or not somebody waits for this refresh.
+            if matches!(outcome.learned, Learned::Nothing) && error.leaves_the_old_token_good() {
+                self.cache.hold(&key, (self.clock.now() + self.timing.first_backoff).into());
+            }
+        }
+        leader.finish(outcome.result, outcome.learned);
+        // Nobody waits for this: whoever wants the lease looks into the record first. Where the new token is not saved yet,
+        // the lease stays with it, or another process would redeem the old refresh token once more.
+        if let Some(lease) = lease
+            && !self.unsaved.needs_lease(&key, &lease)
+        {
+            self.release(&key, &lease).await;
+        }
+    }
+}
+
+impl Refresh<'_> {
+    /// Refreshes the key. What is in `lease` afterwards is to be given back.
+    async fn run(&self, lease: &mut Option<Lease>) -> RefreshOutcome {
+        let shared = self.shared;
+        // Where a new token waits to be saved, the old one must not be redeemed.
+        if let Some(outcome) = shared.save_unsaved(self.key, Duration::ZERO).await {
+            return outcome;
+        }
+        let began = shared.runtime.now();
+        for round in 0.. {
+            let found = match shared.store.load_resealed(self.key).await {
+                Ok(found) => found,
+                Err(error) => return RefreshOutcome::failed(error),
+            };
+            shared.store_health.note_answer();
+            if let Some(outcome) = self.settled(found.as_ref()) {
+                return outcome;
+            }
+            // Not before it is known that there is something to do, and not under the lease, for which others wait. A refresh
+            // that must queue has not begun, and a shutdown does not wait for it.
+            let permit = match self.permits.try_acquire() {
+                Ok(permit) => Ok(permit),
+                Err(_) => tokio::select! {
+                    biased;
+                    () = shared.tasks.closed() => return RefreshOutcome::failed(Error::Closed),
+                    permit = self.permits.acquire() => permit,
+                },
+            };
+            let limits = &shared.timing;
+            let asked = shared.runtime.now();
+            match shared.store.acquire(self.key, &shared.holder, limits.lease_lifetime).await {
+                Err(error) => return RefreshOutcome::failed(error),
+                Ok(Acquired::Granted(granted)) => {
+                    let held = lease.insert(granted);
+                    match self.under_lease(held, asked, found).await {
+                        Ok(outcome) => return outcome,
+                        Err(Changed) => shared.release(self.key, held).await,
+                    }
+                    *lease = None;
+                    drop(permit);
+                    shared.runtime.sleep(pause(round)).await;
+                }
+                Ok(Acquired::Held { retry_in }) => {
+                    drop(permit);
+                    let wait = pause(round).min(retry_in).max(Duration::from_millis(1));
+                    if timeout(&*shared.runtime, wait, shared.tasks.closed()).await.is_some() {
+                        return RefreshOutcome::failed(Error::Closed);
+                    }
+                }
+            }
+            if shared.elapsed(began) > limits.lease_patience {
+                break;
+            }
+        }
+        RefreshOutcome::failed(Error::Busy { key: self.key.clone() })
+    }
+
+    /// Loads again, marks the record, redeems and saves. The lease was asked for at the time `asked`.
+    async fn under_lease(
+        &self,
+        lease: &Lease,
+        asked: Instant,
+        known: Option<StoredState>,
+    ) -> Result<RefreshOutcome, Changed> {
+        let shared = self.shared;
+        let found = match shared.store.load_again(self.key, known).await {
+            Ok(found) => found,
+            Err(error) => return Ok(RefreshOutcome::failed(error)),
+        };
+        if let Some(outcome) = self.settled(found.as_ref()) {
+            return Ok(outcome);
+        }
+        let (before, mut expected) = match found {
+            Some(found) => (found.state, Expected::Version(found.version)),
+            None => (TokenState::default(), Expected::Absent),
+        };
+        // The mark tells whoever comes after a crash that the refresh token may be spent. That it can be written shows that
+        // the lease is still ours and that the store will take the new token too.
+        if self.source.needs_login() {
+            let failed = |cause| RefreshOutcome::failed(Error::Store { key: self.key.clone(), cause });
+            let marked = before.refreshing(shared.clock.now());
+            match shared.store.save(self.key, &marked, expected, Some(lease)).await {
+                Ok(Saved::Version(version)) => expected = Expected::Version(version),
+                Ok(Saved::Conflict(_) | Saved::Fenced) => return Err(Changed),
+                Err(cause) => return Ok(failed(cause)),
+            }
+            match self.still_holds(lease, asked).await {
+                Ok(true) => {}
+                Ok(false) => return Err(Changed),
+                Err(cause) => return Ok(failed(cause)),
+            }
+        }
+        match self.obtain(before.token.as_ref(), lease).await {
+            Ok(token) => self.save(token, before, expected, lease).await,
+            Err(error) => self.handle_failure(error, &before, expected, lease).await,
+        }
+    }
+
+    /// Whether the lease that was acquired or extended after this time is sure to be ours when the refresh token is redeemed:
+    /// a slow store may have used it up, and then another process has it, and redeems the same token.
+    async fn still_holds(&self, lease: &Lease, mut since: Instant) -> Result<bool, StoreError> {
+        const ROUNDS: usize = 3;
+        let (shared, lifetime) = (self.shared, self.shared.timing.lease_lifetime);
+        for _ in 0..ROUNDS {
+            if shared.elapsed(since) < lifetime / 3 {
+                return Ok(true);
+            }
+            since = shared.runtime.now();
+            if !shared.store.inner.extend(self.key, lease, lifetime).await? {
+                return Ok(false);
+            }
+        }
+        Ok(shared.elapsed(since) < lifetime / 2)
+    }
+
+    /// Asks the source for a new token, and extends the lease meanwhile.
+    async fn obtain(&self, previous: Option<&OAuth2Token>, lease: &Lease) -> oauth_core::Result<OAuth2Token> {
+        tokio::select! {
+            biased;
+            result = self.source.obtain(self.key, previous) => result,
+            never = self.heartbeat(lease) => match never {},
+            () = self.shared.runtime.sleep(self.shared.timing.request_limit) => {
+                let error = HttpError::new(HttpErrorKind::Timeout);
+                let name = self.source.name().to_owned();
+                Err(oauth_core::Error::new(Operation::REFRESH_TOKEN, name, ErrorKind::Transport(error)))
+            }
+        }
+    }
+
+    async fn heartbeat(&self, lease: &Lease) -> Infallible {
+        let lifetime = self.shared.timing.lease_lifetime;
+        loop {
+            self.shared.runtime.sleep(lifetime / 3).await;
+            // A lease that cannot be extended may be lost; the save will tell.
+            let _ = self.shared.store.inner.extend(self.key, lease, lifetime).await;
+        }
+    }
+}

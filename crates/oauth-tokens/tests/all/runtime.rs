@@ -1,0 +1,77 @@
+//! The manager on an executor that is not Tokio's.
+
+use std::{
+    pin::pin,
+    sync::{Arc, mpsc},
+    task::{Context, Poll, Wake, Waker},
+    thread::{self, Thread},
+    time::Duration,
+};
+
+use oauth_core::async_trait;
+use oauth_tokens::{Error, MemoryStore, Runtime, Task, testkit::RotatingServer};
+use tokio::sync::oneshot;
+
+use crate::support::{builder, key};
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    let (mut work, waker) = (pin!(work), Waker::from(Arc::new(Unpark(thread::current()))));
+    loop {
+        match work.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(result) => return result,
+            Poll::Pending => thread::park(),
+        }
+    }
+}
+
+/// A thread for each task and each sleep.
+#[derive(Debug)]
+struct Threads;
+
+#[async_trait]
+impl Runtime for Threads {
+    fn spawn(&self, task: Task) -> Result<(), Error> {
+        thread::spawn(move || block_on(task));
+        Ok(())
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        let (sender, receiver) = oneshot::channel();
+        thread::spawn(move || {
+            thread::sleep(duration);
+            let _ = sender.send(());
+        });
+        let _ = receiver.await;
+    }
+}
+
+#[test]
+fn a_manager_works_without_tokio_on_a_runtime_of_its_own() {
+    let (server, store) = (RotatingServer::new(), MemoryStore::new());
+    let manager = builder(store.clone(), &server).runtime(Threads).build().unwrap();
+    block_on(manager.put(&key(), &server.sign_in_expired().unwrap())).unwrap();
+    let (results, all) = mpsc::channel();
+    for _ in 0..8 {
+        let (manager, results) = (manager.clone(), results.clone());
+        thread::spawn(move || results.send(block_on(manager.get(&key()))).unwrap());
+    }
+    drop(results);
+    let tokens: Vec<_> = all.into_iter().map(Result::unwrap).collect();
+    assert_eq!(tokens.len(), 8);
+    assert!(tokens.iter().all(|token| *token == tokens[0] && server.knows(token.access_token())));
+    assert_eq!(server.token_requests(), 1);
+    assert!(block_on(manager.close()).is_empty());
+
+    // Without it, the manager says what is missing.
+    let manager = builder(store, &server).build().unwrap();
+    let error = block_on(manager.get(&key())).unwrap_err();
+    assert!(matches!(error, Error::NoRuntime), "{error}");
+}
