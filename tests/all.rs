@@ -15,6 +15,7 @@ mod discovery;
 mod facade;
 mod httpx_oauth;
 mod hyper_client;
+mod issuers;
 mod linking;
 mod login;
 mod openid;

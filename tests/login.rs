@@ -328,19 +328,3 @@ async fn nobody_can_sign_a_shopify_callback_with_an_empty_secret() {
     let error = shopify.finish_login(attempt, Callback::from_query(&query)).await.unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Login(LoginError::ProviderCheck(_))), "{error}");
 }
-
-#[test]
-fn users_of_two_servers_never_share_a_key() {
-    use oauth_clients::github::GitHubOAuth2;
-
-    let github = || GitHubOAuth2::new("id", "s");
-    let enterprise = github().with_enterprise_server("https://ghe.example").unwrap();
-    let generic =
-        |host: &str| OAuth2::new("id", "s", format!("https://{host}/a"), format!("https://{host}/t"));
-    let key = |client: &dyn Provider| client.oauth2().identity(json!({"id": 1})).unwrap().issuer;
-    assert_eq!(key(&github()), "github");
-    assert_eq!(key(&github().with_name("our-github")), "github");
-    assert_eq!(key(&enterprise), "https://ghe.example/login/oauth");
-    assert_eq!(key(&generic("a.example")), "https://a.example");
-    assert_eq!(key(&generic("b.example").with_name("acme")), "https://b.example");
-}

@@ -183,13 +183,15 @@ async fn an_issuer_of_several_names_is_one_of_those_that_were_said() {
         ("", Some(JwtCheck::Issuer)),
     ] {
         let op = Op::new();
-        let client = public(&op).with_rules(|rules| rules.issuers(Issuers::OneOf(names())));
-        let token = op.id_token(json!({ "iss": issuer }));
-        let outcome = client.verify_id_token(&token, &Expectations::new()).await;
-        if let Ok(id_token) = &outcome {
-            assert_eq!(id_token.identity().key(), (ISSUER, SUBJECT), "one user, whatever the name");
+        for declared in [Issuers::Aliases(names()), Issuers::OneOf(names())] {
+            let client = public(&op).with_rules(|rules| rules.issuers(declared));
+            let token = op.id_token(json!({ "iss": issuer }));
+            let outcome = client.verify_id_token(&token, &Expectations::new()).await;
+            if let Ok(id_token) = &outcome {
+                assert_eq!(id_token.identity().key(), (ISSUER, SUBJECT), "one user, whatever the name");
+            }
+            assert_eq!(outcome.err().and_then(|error| error.jwt_check()), refused_by, "{issuer}");
         }
-        assert_eq!(outcome.err().and_then(|error| error.jwt_check()), refused_by, "{issuer}");
     }
 }
 

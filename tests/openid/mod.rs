@@ -4,6 +4,7 @@ pub(crate) mod op;
 
 mod callback;
 mod id_token;
+mod issuers;
 mod keys;
 mod logout;
 mod metadata;

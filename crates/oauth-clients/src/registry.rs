@@ -26,6 +26,10 @@ use crate::providers;
 ///
 /// The generic client is `provider = "oauth2"`, with `authorize_endpoint`, `token_endpoint` and, where the provider has them,
 /// `refresh_endpoint`, `revoke_endpoint` and `profile_endpoint`.
+///
+/// Give each provider of a registry a redirect URI of its own, such as `/auth/{name}/callback`, and look the client up by the name
+/// in the route of the callback. Where several share one and a provider sends no `iss`, a hostile one of them can have another's code
+/// sent to itself (mix-up, RFC 9700 section 4.4): nothing in the callback says from whom it comes.
 #[derive(Clone, Default)]
 pub struct Registry {
     providers: BTreeMap<String, Arc<dyn Provider>>,

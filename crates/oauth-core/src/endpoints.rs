@@ -207,6 +207,21 @@ pub(crate) fn origin_of(url: &str) -> &str {
     &url[..end]
 }
 
+/// A URL in the one spelling by which two can be compared: scheme and host in lower case, without a dot at the host's end, a
+/// default port, a fragment, or the slash that stands for an empty path (RFC 3986 section 6.2). A text that is no URL stays.
+pub(crate) fn normalized(text: &str) -> String {
+    let Ok(mut url) = url::Url::parse(text) else { return text.to_owned() };
+    url.set_fragment(None);
+    if let Some(host) = url.host_str().and_then(|host| host.strip_suffix('.')).map(str::to_owned) {
+        // What cannot be a host without its dot keeps it.
+        let _ = url.set_host(Some(&host));
+    }
+    match (url.path(), url.query()) {
+        ("/", None) => url.as_str().trim_end_matches('/').to_owned(),
+        _ => url.into(),
+    }
+}
+
 pub(crate) fn is_loopback(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
@@ -238,6 +253,21 @@ mod tests {
             assert!(check_url(bad, false).is_err(), "{bad}");
         }
         assert!(check_url("http://as.example/token", true).is_ok());
+    }
+
+    #[test]
+    fn two_spellings_of_one_url_are_one() {
+        for (spelling, normal) in [
+            ("https://as.example", "https://as.example"),
+            ("HTTPS://AS.Example:443/", "https://as.example"),
+            ("https://as.example.:443/Tenant/token#x", "https://as.example/Tenant/token"),
+            ("http://[::1]:80/t?p=A", "http://[::1]/t?p=A"),
+            ("https://as.example:8443/a/../b", "https://as.example:8443/b"),
+            ("no URL", "no URL"),
+            ("", ""),
+        ] {
+            assert_eq!(normalized(spelling), normal);
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::{
     OAuth2,
     error::{Error, ErrorKind, FailedReply, Operation, Result},
     printable::is_printable,
+    spec::Spec,
 };
 
 /// Who signed in.
@@ -16,8 +17,8 @@ use crate::{
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Identity {
-    /// The issuer identifier; where the provider has none, its name; for a generic client, the origin of its token endpoint.
-    /// What the application calls its client does not matter.
+    /// Whose user this is: the `iss` of the ID token, or else the issuer of the client; where the provider has none, its name;
+    /// for a generic client, the URL of its token endpoint. What the application calls its client does not matter.
     pub issuer: String,
     /// The user's identifier at the issuer: 1 to 255 printable characters without white space at the ends. It never changes. Compare and
     /// store it byte for byte, in a column whose collation is binary.
@@ -30,6 +31,9 @@ pub struct Identity {
     pub picture: Option<String>,
     /// All that the provider said.
     pub profile: Value,
+    /// What earlier versions of this library wrote in place of the issuer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    former_issuers: Vec<String>,
 }
 
 /// An e-mail address, and whether the provider vouches for it.
@@ -64,6 +68,7 @@ impl Identity {
             name: None,
             picture: None,
             profile,
+            former_issuers: Vec::new(),
         }
     }
 
@@ -82,6 +87,26 @@ impl Identity {
         self
     }
 
+    /// The keys that earlier versions of this library gave this user, for a migration of stored keys to [`key`](Self::key).
+    ///
+    /// Never sign a user in by one of them. A key was changed because users of two servers could share it, so the account
+    /// under a former key may be somebody else's. Rename stored keys once, and only where all accounts under the former issuer
+    /// came from this client; the changelog names the clients whose keys changed.
+    #[must_use]
+    pub fn former_keys(&self) -> Vec<(&str, &str)> {
+        self.former_issuers.iter().map(|issuer| (&**issuer, &*self.subject)).collect()
+    }
+
+    /// Adds what an earlier version wrote in place of the issuer, for [`former_keys`](Self::former_keys).
+    #[must_use]
+    pub fn with_former_issuer(mut self, issuer: impl Into<String>) -> Self {
+        let issuer = issuer.into();
+        if issuer != self.issuer && !self.former_issuers.contains(&issuer) {
+            self.former_issuers.push(issuer);
+        }
+        self
+    }
+
     /// The original's pair: the subject and the address, the latter unless the provider marks it as unverified.
     #[must_use]
     pub fn into_id_email(self) -> (String, Option<String>) {
@@ -89,32 +114,64 @@ impl Identity {
         (self.subject, usable.map(|email| email.address))
     }
 
-    pub(crate) fn find(client: &OAuth2, profile: Value) -> Result<Self> {
-        let spec = client.spec();
+    /// Makes the identity of what a provider said of a user. Every identity is made here, whatever way it came by.
+    pub(crate) fn find(client: &OAuth2, places: &Places, issuer: String, profile: Value) -> Result<Self> {
         let text = |pointer: Option<&str>| text_at(&profile, pointer?);
-        let Some(subject) = text(Some(spec.id_at)) else {
+        let Some(subject) = text(Some(places.id)) else {
             return Err(Error::in_profile(
                 client,
                 &profile,
-                format!("the profile has no identifier at {}", spec.id_at),
+                format!("the profile has no identifier at {}", places.id),
             ));
         };
         check_subject(&subject).map_err(|problem| {
-            Error::in_profile(client, &profile, format!("the identifier at {} {problem}", spec.id_at))
+            Error::in_profile(client, &profile, format!("the identifier at {} {problem}", places.id))
         })?;
-        let email = text(spec.email_at).map(|address| {
-            let flag = spec.email_verified_at.and_then(|pointer| profile.pointer(pointer));
+        let email = text(places.email).map(|address| {
+            let flag = places.email_verified.and_then(|pointer| profile.pointer(pointer));
             Email { address, verification: EmailVerification::of(flag) }
         });
         Ok(Self {
-            issuer: client.identity_issuer(),
+            issuer,
             subject,
             email,
-            name: text(spec.name_at),
-            picture: text(spec.picture_at),
+            name: text(places.name),
+            picture: text(places.picture),
             profile,
+            former_issuers: Vec::new(),
         }
         .without_unusable())
+    }
+}
+
+/// Where the members of an identity are in what a provider says of a user, as JSON pointers.
+pub(crate) struct Places {
+    id: &'static str,
+    email: Option<&'static str>,
+    email_verified: Option<&'static str>,
+    name: Option<&'static str>,
+    picture: Option<&'static str>,
+}
+
+impl Places {
+    /// In the profile.
+    pub(crate) fn in_profile(spec: &Spec) -> Self {
+        Self {
+            id: spec.id_at,
+            email: spec.email_at,
+            email_verified: spec.email_verified_at,
+            name: spec.name_at,
+            picture: spec.picture_at,
+        }
+    }
+
+    /// In the claims of an ID token: as in UserInfo, or where OpenID Connect has them if the profile is an API of the provider's
+    /// own. Which member vouches for an address is the provider's to say in both.
+    pub(crate) fn in_claims(spec: &Spec) -> Self {
+        if spec.id_at == Spec::OPENID.id_at {
+            return Self::in_profile(spec);
+        }
+        Self { email_verified: spec.email_verified_at, ..Self::in_profile(&Spec::OPENID) }
     }
 }
 

@@ -239,12 +239,23 @@ impl OAuth2 {
                 required.to_vec()
             }
         };
+        // A callback's iss proves nothing while nobody knows what it must be.
+        if self.requires_callback_issuer()
+            && self.callback_issuer().is_none()
+            && !self.has_issuers_of_tenants()
+        {
+            let problem =
+                "callbacks must name the issuer, but none is known to compare it with; name it with \
+                           with_callback_issuer"
+                    .to_owned();
+            return Err(self.error(Operation::START_LOGIN, ErrorKind::Configuration(problem)));
+        }
         let named = Named {
             provider: self.name(),
             redirect_uri,
             client: self.fingerprint(),
             state: state.as_str(),
-            issuer: self.issuer(),
+            issuer: self.callback_issuer(),
             nonce: nonce.as_ref().map(RandomToken::as_str),
             verifier: match self.pkce() {
                 Pkce::Challenge(_) => Some(verifier.as_str()),
@@ -266,6 +277,11 @@ impl OAuth2 {
             Some(protocol) => protocol.begin(self, attempt),
             None => Ok(attempt),
         }
+    }
+
+    /// Whether each tenant of the provider has an issuer of its own, which the protocol knows.
+    fn has_issuers_of_tenants(&self) -> bool {
+        self.any_protocol().is_some_and(|protocol| protocol.accepts_issuer(self, "").is_some())
     }
 
     /// Tells this client from others that go by the same name.
@@ -324,7 +340,9 @@ impl OAuth2 {
         if let Some(name) = callback.duplicate() {
             return refuse(LoginError::DuplicateParameter(name.to_owned()));
         }
-        if attempt.provider() != self.name() || attempt.client() != self.fingerprint() {
+        let is_of_other_issuer =
+            attempt.issuer().zip(self.callback_issuer()).is_some_and(|(began, now)| began != now);
+        if attempt.provider() != self.name() || attempt.client() != self.fingerprint() || is_of_other_issuer {
             return refuse(LoginError::OtherProvider { started_at: attempt.provider().to_owned() });
         }
         match callback.get("state") {
@@ -339,11 +357,23 @@ impl OAuth2 {
             return refuse(LoginError::WrongResponseMode);
         }
         if let Some(iss) = callback.get("iss") {
-            let is_ours = self
-                .any_protocol()
-                .and_then(|protocol| protocol.accepts_issuer(self, iss))
-                .unwrap_or_else(|| attempt.issuer().is_none_or(|issuer| iss == issuer));
-            return if is_ours { Ok(()) } else { refuse(LoginError::IssuerMismatch) };
+            let of_tenants = self.any_protocol().and_then(|protocol| protocol.accepts_issuer(self, iss));
+            // An attempt of an earlier version may lack the issuer.
+            let expected = attempt.issuer().or(self.callback_issuer());
+            return match of_tenants.or(expected.map(|expected| iss == expected)) {
+                Some(true) => Ok(()),
+                Some(false) => refuse(LoginError::IssuerMismatch),
+                None if self.requires_callback_issuer() => refuse(LoginError::IssuerMismatch),
+                None => {
+                    tracing::warn!(
+                        provider = self.name(),
+                        iss = shown(iss),
+                        "the callback's iss was not compared, because the provider's issuer is not known; name it with \
+                         with_callback_issuer"
+                    );
+                    Ok(())
+                }
+            };
         }
         // An ID token beside the code names the issuer too, and the protocol compares that one before anything is sent.
         let has_id_token = attempt.response_type != ResponseType::Code

@@ -17,7 +17,7 @@ use crate::{
     authorization::{FixedPart, Params},
     call::{Call, default_headers, set_header},
     clock::{Clock, SystemClock},
-    endpoints::{Endpoints, check_url, origin_of},
+    endpoints::{Endpoints, check_url, normalized, origin_of},
     error::{Error, ErrorKind, Operation, Result},
     http_client::{HttpClient, shared},
     parameter,
@@ -60,9 +60,11 @@ pub struct OAuth2(Arc<Settings>);
 struct Settings {
     name: Cow<'static, str>,
     spec: Spec,
-    issuer: Option<Cow<'static, str>>,
+    issuers: IssuerNames,
     requires_callback_issuer: bool,
     endpoints: Endpoints,
+    /// Where the provider, or the installation that was chosen, has its endpoints.
+    home: Endpoints,
     endpoints_were_moved: bool,
     parameters: Vec<(Cow<'static, str>, String)>,
     client_id: String,
@@ -80,6 +82,23 @@ struct Settings {
     login_lifetime: Duration,
     clock: Arc<dyn Clock>,
     known: Known,
+}
+
+/// By which names the issuer goes.
+#[derive(Clone, Default)]
+struct IssuerNames {
+    /// That of the provider's description, or of the installation that was chosen.
+    of_provider: Option<Cow<'static, str>>,
+    /// The one that was set in its place.
+    set: Option<Cow<'static, str>>,
+    /// The one that was set for callbacks alone.
+    of_callbacks: Option<Cow<'static, str>>,
+    /// The one that was set for identities alone.
+    of_identities: Option<Cow<'static, str>>,
+    /// The name of identities in the provider's description.
+    of_identities_by_spec: Option<&'static str>,
+    /// Names of identities that earlier versions used.
+    former: Vec<String>,
 }
 
 /// What a client works out once, of settings that do not change.
@@ -146,9 +165,10 @@ impl OAuth2 {
         let mut client = Self(Arc::new(Settings {
             name: spec.name.into(),
             spec: *spec,
-            issuer: spec.issuer.map(Into::into),
+            issuers: IssuerNames { of_identities_by_spec: spec.identity_issuer, ..IssuerNames::default() },
             requires_callback_issuer: false,
             endpoints: Endpoints::default(),
+            home: Endpoints::default(),
             endpoints_were_moved: false,
             parameters,
             client_id,
@@ -213,20 +233,43 @@ impl OAuth2 {
         self.settings().name = name.into();
     }
 
-    /// Names the issuer: logins then refuse a callback that names another one (RFC 9207).
+    /// Names the issuer in place of the provider's: logins then refuse a callback that names another one (RFC 9207), and users
+    /// are known under it. No other setting takes it back.
     pub fn set_issuer(&mut self, issuer: impl Into<Cow<'static, str>>) {
-        self.settings().issuer = Some(issuer.into());
+        self.settings().issuers.set = Some(issuer.into());
+    }
+
+    /// Names the issuer for callbacks alone: logins refuse a callback that names another one (RFC 9207). Users stay known under
+    /// the name that they have.
+    pub fn set_callback_issuer(&mut self, issuer: impl Into<Cow<'static, str>>) {
+        self.settings().issuers.of_callbacks = Some(issuer.into());
+    }
+
+    /// Names the issuer for identities alone: under which users are known ([`Identity::issuer`](crate::Identity::issuer)).
+    ///
+    /// It is for a client whose endpoints were moved to a gateway in front of the provider itself. Two servers that have users
+    /// of their own need two names.
+    pub fn set_identity_issuer(&mut self, issuer: impl Into<Cow<'static, str>>) {
+        self.settings().issuers.of_identities = Some(issuer.into());
+    }
+
+    /// Remembers a name under which earlier versions knew the users of this client, for
+    /// [`Identity::former_keys`](crate::Identity::former_keys).
+    pub fn add_former_identity_issuer(&mut self, issuer: impl Into<String>) {
+        self.settings().issuers.former.push(issuer.into());
     }
 
     /// Refuses callbacks without `iss`, for a provider that announces it
-    /// (`authorization_response_iss_parameter_supported`, RFC 9207 section 3).
+    /// (`authorization_response_iss_parameter_supported`, RFC 9207 section 3). A login does not begin unless the issuer is known;
+    /// see [`set_callback_issuer`](Self::set_callback_issuer).
     pub fn require_callback_issuer(&mut self) {
         self.settings().requires_callback_issuer = true;
     }
 
     /// Fills a `{parameter}` of the [`Spec`] in, in each URL and in the issuer.
     ///
-    /// All endpoints are made anew from the `Spec`, so this comes before [`set_endpoints`](Self::set_endpoints).
+    /// All endpoints are made anew from the `Spec`, so this comes before [`set_endpoints`](Self::set_endpoints). An issuer that
+    /// was set stays.
     ///
     /// # Errors
     ///
@@ -264,8 +307,33 @@ impl OAuth2 {
         };
         let endpoints = Endpoints::of(&settings.spec).map(filled);
         let issuer = settings.spec.issuer.map(|issuer| filled(issuer).into());
+        settings.home = endpoints.clone();
         settings.endpoints = endpoints;
-        settings.issuer = issuer;
+        settings.issuers.of_provider = issuer;
+    }
+
+    /// Chooses an installation of the provider: another issuer, with endpoints and users of its own.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error after the endpoints were moved, by this or by [`set_endpoints`](Self::set_endpoints): the issuer of one
+    /// server would stand beside the endpoints of another.
+    pub fn set_installation(
+        &mut self,
+        issuer: impl Into<Cow<'static, str>>,
+        moved: impl FnOnce(Endpoints) -> Endpoints,
+    ) -> Result<()> {
+        if self.0.endpoints_were_moved {
+            let problem = "the base URL can be set once, before the endpoints are moved";
+            return Err(Error::configuration(self.name().to_owned(), problem));
+        }
+        let settings = self.settings();
+        settings.home = moved(settings.endpoints.clone());
+        settings.endpoints = settings.home.clone();
+        settings.endpoints_were_moved = true;
+        settings.issuers.of_provider = Some(issuer.into());
+        settings.issuers.of_identities_by_spec = None;
+        Ok(())
     }
 
     /// Moves the endpoints.
@@ -390,7 +458,31 @@ impl OAuth2 {
     /// The issuer identifier, where the provider has one.
     #[must_use]
     pub fn issuer(&self) -> Option<&str> {
-        self.0.issuer.as_deref()
+        self.chosen_issuer().or(self.0.issuers.of_provider.as_deref())
+    }
+
+    /// The issuer that was set in place of the provider's, if one was.
+    #[must_use]
+    pub fn chosen_issuer(&self) -> Option<&str> {
+        self.0.issuers.set.as_deref()
+    }
+
+    /// What the `iss` of a callback must be; `None` where nothing is known to compare it with.
+    #[must_use]
+    pub fn callback_issuer(&self) -> Option<&str> {
+        self.0.issuers.of_callbacks.as_deref().or(self.issuer())
+    }
+
+    /// The name that was set for identities alone, if one was.
+    #[must_use]
+    pub fn chosen_identity_issuer(&self) -> Option<&str> {
+        self.0.issuers.of_identities.as_deref()
+    }
+
+    /// Whether the endpoints were moved to another host, so that nothing but an ID token tells whose users these are.
+    #[must_use]
+    pub fn is_moved(&self) -> bool {
+        self.chosen_issuer().is_none() && self.moved_endpoint().is_some()
     }
 
     /// The client id.
@@ -490,12 +582,57 @@ impl OAuth2 {
         })
     }
 
-    /// Under which issuer the users of this client are known.
-    pub(crate) fn identity_issuer(&self) -> String {
-        match self.issuer() {
-            Some(issuer) => issuer.to_owned(),
-            None if self.spec().name == Spec::RFC6749.name => origin_of(&self.endpoints().token).to_owned(),
+    /// Under which issuer the users of this client are known, where no ID token names one.
+    #[must_use]
+    pub fn identity_issuer(&self) -> String {
+        let issuers = &self.0.issuers;
+        let known = issuers.of_identities.as_deref().or(issuers.set.as_deref());
+        match (known, self.moved_endpoint()) {
+            (Some(known), _) => known.to_owned(),
+            // Whoever answers at another host has users of its own.
+            (None, Some(moved)) => normalized(moved),
+            (None, None) => match issuers.of_identities_by_spec.or(issuers.of_provider.as_deref()) {
+                Some(known) => known.to_owned(),
+                // One host can serve many tenants, each of which has a user "1".
+                None if self.is_generic() => normalized(&self.endpoints().token),
+                None => self.spec().name.to_owned(),
+            },
+        }
+    }
+
+    /// Under which issuers earlier versions knew the users of this client.
+    fn former_identity_issuers(&self) -> Vec<String> {
+        let issuers = &self.0.issuers;
+        let mut former = issuers.former.clone();
+        let by_provider = issuers.of_identities_by_spec.or(issuers.of_provider.as_deref());
+        former.push(match issuers.set.as_deref().or(by_provider) {
+            Some(known) => known.to_owned(),
+            None if self.is_generic() => origin_of(&self.endpoints().token).to_owned(),
             None => self.spec().name.to_owned(),
+        });
+        // Nobody was known under the template of many issuers.
+        former.retain(|issuer| !issuer.contains('{'));
+        former
+    }
+
+    /// Whether this is the generic client, whose endpoints are all that is known of the provider.
+    fn is_generic(&self) -> bool {
+        self.spec().name == Spec::RFC6749.name
+    }
+
+    /// The endpoint by which the client was moved to another host than the provider's: its tokens, or who they are of, come from
+    /// there. A generic client has no other place.
+    fn moved_endpoint(&self) -> Option<&str> {
+        let (home, now) = (&self.0.home, self.endpoints());
+        let is_elsewhere = |home: &str, now: &str| {
+            !home.is_empty() && origin_of(&normalized(home)) != origin_of(&normalized(now))
+        };
+        if is_elsewhere(&home.token, &now.token) {
+            return Some(&now.token);
+        }
+        match (home.profile.as_deref(), now.profile.as_deref()) {
+            (Some(home), Some(now)) if is_elsewhere(home, now) => Some(now),
+            _ => None,
         }
     }
 

@@ -1,7 +1,10 @@
 //! Checks of what callers put into URLs: tenants, shops, domains. A value that could move the host, such as
 //! `evil.example/#`, is refused before anything is sent.
 
-use crate::error::{Error, Result};
+use crate::{
+    endpoints::normalized,
+    error::{Error, Result},
+};
 
 /// A value that stands within one path segment or one label of a host name.
 ///
@@ -17,12 +20,13 @@ pub fn segment<'v>(parameter: &str, value: &'v str) -> Result<&'v str> {
     }
 }
 
-/// A DNS host name without scheme, port or path, such as `example.okta.com`.
+/// A DNS host name without scheme, port or path, such as `example.okta.com`, in lower case: a host is the same host in any
+/// case, but the issuer that is made of it is compared byte for byte.
 ///
 /// # Errors
 ///
 /// A configuration error unless it is a host name by RFC 1123 section 2.1.
-pub fn host<'v>(parameter: &str, value: &'v str) -> Result<&'v str> {
+pub fn host(parameter: &str, value: &str) -> Result<String> {
     let label = |label: &str| {
         (1..=63).contains(&label.len())
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
@@ -30,21 +34,22 @@ pub fn host<'v>(parameter: &str, value: &'v str) -> Result<&'v str> {
             && !label.ends_with('-')
     };
     if value.len() <= 253 && value.split('.').all(label) {
-        Ok(value)
+        Ok(value.to_ascii_lowercase())
     } else {
         Err(refused(parameter, value, "a host name alone, without https://, port or path"))
     }
 }
 
-/// The base URL of an installation, such as `https://github.example.com`, without a slash at its end.
+/// The base URL of an installation, such as `https://github.example.com`: without a slash at its end, its host in lower case
+/// and without a default port, so that every spelling of it makes one issuer.
 ///
 /// # Errors
 ///
 /// A configuration error unless it is an https URL (http on this machine) without query, fragment or user information.
-pub fn base_url<'v>(parameter: &str, value: &'v str) -> Result<&'v str> {
+pub fn base_url(parameter: &str, value: &str) -> Result<String> {
     let checked = crate::endpoints::check_url(value, false);
     if checked.is_ok() && !value.contains(['?', '\\']) && !value.contains("/..") {
-        Ok(value.trim_end_matches('/'))
+        Ok(normalized(value).trim_end_matches('/').to_owned())
     } else {
         Err(refused(
             parameter,
@@ -100,5 +105,19 @@ mod tests {
             assert!(base_url("base_url", bad).is_err(), "{bad:?}");
         }
         assert_eq!(base_url("base_url", "https://ghe.example/").unwrap(), "https://ghe.example");
+    }
+
+    #[test]
+    fn a_host_and_a_base_url_have_one_spelling() {
+        assert_eq!(host("domain", "Dev-1.OKTA.com").unwrap(), "dev-1.okta.com");
+        for spelling in [
+            "https://ghe.example/Path",
+            "HTTPS://GHE.Example/Path/",
+            "https://ghe.example:443/Path",
+            "https://ghe.example./Path//",
+        ] {
+            assert_eq!(base_url("base_url", spelling).unwrap(), "https://ghe.example/Path", "{spelling}");
+        }
+        assert_eq!(base_url("base_url", "https://GHE.example:8443").unwrap(), "https://ghe.example:8443");
     }
 }

@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::{
     OAuth2,
     error::Result,
+    identity::Identity,
     login::{Callback, Login, LoginAttempt},
     token::OAuth2Token,
 };
@@ -68,6 +69,10 @@ pub trait Protocol: Any + fmt::Debug + Send + Sync {
     ) -> Result<()> {
         Ok(())
     }
+
+    /// Completes the identity in what a login learned with what only the provider's crate knows: its
+    /// [`complete_identity`](crate::Provider::complete_identity). It runs after the protocol's checks.
+    fn complete_login(&self, _complete: &dyn Fn(&mut Identity), _login: &mut Login) {}
 
     /// Checks the tokens of a refresh. What could not be checked for a passing reason is taken out of them, because the
     /// refresh token that they replace is spent.

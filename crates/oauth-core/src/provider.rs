@@ -38,6 +38,9 @@ pub trait Provider: fmt::Debug + Send + Sync {
 
     /// Begins a login: the URL to send the browser to, and the attempt to keep until it comes back.
     ///
+    /// Each provider of an application needs a redirect URI of its own: a callback without `iss` says by nothing else from which
+    /// provider it comes (RFC 9700 section 4.4.2.2).
+    ///
     /// # Errors
     ///
     /// A configuration error; see [`get_authorization_url`](Self::get_authorization_url).
@@ -245,6 +248,50 @@ pub trait Provider: fmt::Debug + Send + Sync {
         self
     }
 
+    /// Names the issuer in place of the provider's own: what the `iss` of callbacks must be (RFC 9207), and under which users are
+    /// known.
+    #[must_use]
+    fn with_issuer(mut self, issuer: impl Into<Cow<'static, str>>) -> Self
+    where
+        Self: Sized,
+    {
+        self.oauth2_mut().set_issuer(issuer);
+        self
+    }
+
+    /// Names the issuer for callbacks alone: one that names another issuer is refused (RFC 9207 section 2.4). For a provider whose
+    /// crate knows no issuer, such as one that has begun to send `iss`.
+    #[must_use]
+    fn with_callback_issuer(mut self, issuer: impl Into<Cow<'static, str>>) -> Self
+    where
+        Self: Sized,
+    {
+        self.oauth2_mut().set_callback_issuer(issuer);
+        self
+    }
+
+    /// Names the issuer for callbacks, and refuses those that name none: for a provider that always sends `iss`.
+    #[must_use]
+    fn with_required_callback_issuer(mut self, issuer: impl Into<Cow<'static, str>>) -> Self
+    where
+        Self: Sized,
+    {
+        self.oauth2_mut().set_callback_issuer(issuer);
+        self.oauth2_mut().require_callback_issuer();
+        self
+    }
+
+    /// Names the issuer under which users are known, and nothing else: for endpoints that were moved to a gateway in front of the
+    /// provider itself. See [`OAuth2::set_identity_issuer`].
+    #[must_use]
+    fn with_identity_issuer(mut self, issuer: impl Into<Cow<'static, str>>) -> Self
+    where
+        Self: Sized,
+    {
+        self.oauth2_mut().set_identity_issuer(issuer);
+        self
+    }
+
     /// Sends these parameters with every authorization request, unless it names others of the same name.
     #[must_use]
     fn with_authorize_params(mut self, params: &impl Serialize) -> Self
@@ -319,6 +366,7 @@ async fn finish_login<P: Provider + ?Sized>(
     let mut login = attempt.login(token);
     if let Some(protocol) = client.any_protocol() {
         protocol.check_login(&client, &attempt, &callback, &mut login).await?;
+        protocol.complete_login(&|identity| provider.complete_identity(identity), &mut login);
     }
     provider.check_login(&attempt, &login).await?;
     Ok(login)
@@ -353,12 +401,11 @@ async fn revoke<P: Provider + ?Sized>(provider: &P, token: &OAuth2Token) -> Resu
 async fn get_identity<P: Provider + ?Sized>(provider: &P, token: &OAuth2Token) -> Result<Identity> {
     let profile = provider.get_profile_of(token).await?;
     let client = provider.oauth2().ready().await?;
-    let mut identity = client.identity(profile)?;
-    if let Some(protocol) = client.any_protocol()
-        && let Some(issuer) = protocol.issuer_of(&client, token).await?
-    {
-        identity.issuer = issuer;
-    }
+    let issuer = match client.any_protocol() {
+        Some(protocol) => protocol.issuer_of(&client, token).await?,
+        None => None,
+    };
+    let mut identity = client.identity_under(issuer, profile)?;
     provider.complete_identity(&mut identity);
     Ok(identity.without_unusable())
 }

@@ -30,8 +30,12 @@ pub struct Spec {
     pub color: &'static str,
     /// The vendor's page that this was written from.
     pub docs: &'static str,
-    /// The issuer identifier, where the provider has one (RFC 8414 section 2).
+    /// The issuer identifier, where the provider documents one (RFC 8414 section 2): what the `iss` of a callback and of an ID
+    /// token must be.
     pub issuer: Option<&'static str>,
+    /// What [`Identity::issuer`](crate::Identity::issuer) is called, where it is not the issuer: a name of this library's choosing,
+    /// which nothing is compared with.
+    pub identity_issuer: Option<&'static str>,
     /// The `{parameter}`s of the URLs that have a usual value, with it.
     pub parameters: &'static [(&'static str, &'static str)],
 
@@ -101,6 +105,7 @@ impl Spec {
         color: "#4a5568",
         docs: "https://www.rfc-editor.org/rfc/rfc6749",
         issuer: None,
+        identity_issuer: None,
         parameters: &[],
         authorize: "",
         token: "",

@@ -45,7 +45,8 @@ pub trait OpenIDProvider: Provider {
     ///
     /// An [`ErrorKind::Jwt`] that says which check failed, or any error of reading metadata and keys.
     async fn verify_id_token(&self, id_token: &str, expected: &Expectations) -> Result<IdToken> {
-        verify_id_token(self.oauth2(), id_token, expected).await
+        let id_token = verify_id_token(self.oauth2(), id_token, expected).await?;
+        Ok(id_token.completed(|identity| self.complete_identity(identity)))
     }
 
     /// Verifies a logout token that the provider posted (OpenID Connect Back-Channel Logout section 2.6). Whether it was used

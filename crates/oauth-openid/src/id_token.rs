@@ -37,8 +37,8 @@ pub struct IdToken {
     pub(crate) claims: Members,
     /// The same once more, for whoever wants a claim as serde_json has it.
     as_json: OnceLock<Map<String, Value>>,
-    /// Under which issuer the user is known, where a provider goes by several names.
-    known_under: Option<String>,
+    /// Who signed in, by these claims.
+    identity: Identity,
 }
 
 impl IdToken {
@@ -49,9 +49,15 @@ impl IdToken {
     }
 
     /// Whoever calls this has done all checks.
-    pub(crate) fn verified(raw: &str, claims: Members, known_under: Option<&str>) -> Self {
-        let known_under = known_under.map(str::to_owned);
-        Self { raw: raw.into(), claims, as_json: OnceLock::new(), known_under }
+    pub(crate) fn verified(raw: &str, claims: Members, identity: Identity) -> Self {
+        Self { raw: raw.into(), claims, as_json: OnceLock::new(), identity }
+    }
+
+    /// The token with an identity that the provider has completed, as it completes those of profiles.
+    pub(crate) fn completed(mut self, complete: impl FnOnce(&mut Identity)) -> Self {
+        complete(&mut self.identity);
+        self.identity = self.identity.without_unusable();
+        self
     }
 
     /// The token itself, for `id_token_hint`. Of one that came encrypted it is what was in it, because a hint is for the provider to
@@ -158,19 +164,13 @@ impl IdToken {
         StandardClaims::of(self.as_json())
     }
 
-    /// Who signed in, by this token alone: the issuer is the client's where it has one, so that the key is that of
-    /// `get_identity`. Where the profile is an API that knows users by another identifier, as Microsoft Graph is, the keys differ:
-    /// an application that uses both keeps to one of them.
+    /// Who signed in, by this token alone. Its key is the token's `iss` and `sub`, but for an issuer that goes by several names
+    /// ([`Issuers::Aliases`](crate::Issuers::Aliases)), and it is that of `get_identity`. An address is verified here if
+    /// `get_identity` would call it so. Where the profile is an API that knows users by another identifier, as Microsoft Graph
+    /// is, the keys differ: an application that uses both keeps to one of them.
     #[must_use]
     pub fn identity(&self) -> Identity {
-        let claims = self.claims.to_map();
-        let standard = StandardClaims::of(&claims);
-        let issuer = self.known_under.as_deref().unwrap_or(self.issuer());
-        let mut identity = Identity::new(issuer, self.subject(), Value::Object(claims));
-        identity.email = standard.email();
-        identity.name = standard.name;
-        identity.picture = standard.picture;
-        identity.without_unusable()
+        self.identity.clone()
     }
 
     fn text(&self, claim: &str) -> Option<&str> {

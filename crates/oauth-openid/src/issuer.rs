@@ -7,8 +7,12 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Issuers {
-    /// One of these, byte for byte.
+    /// One of these, byte for byte. They are issuers of their own: user "1" of one is not user "1" of another, and users are known
+    /// under the one that their ID token names. A name without a scheme is no issuer of its own beside the same with `https://`.
     OneOf(Vec<String>),
+    /// One issuer that goes by several names, one of these, byte for byte. Its users are known under the first name, whichever
+    /// their ID token has.
+    Aliases(Vec<String>),
     /// That of a tenant: the template's `{tenantid}` stands for the claim `tid`, as Microsoft has it.
     Tenants {
         /// Such as `https://login.microsoftonline.com/{tenantid}/v2.0`.
@@ -35,7 +39,9 @@ impl Issuers {
     pub(crate) fn check(&self, claims: &Members) -> Result<(), String> {
         let issuer = claims.get("iss");
         match self {
-            Self::OneOf(accepted) => check_one_of(accepted.iter().map(|issuer| &**issuer), claims),
+            Self::OneOf(accepted) | Self::Aliases(accepted) => {
+                check_one_of(accepted.iter().map(|issuer| &**issuer), claims)
+            }
             Self::Tenants { template, tenants } => {
                 let tenant = claims.text("tid").unwrap_or_default();
                 if !is_id(tenant)
@@ -52,10 +58,32 @@ impl Issuers {
         }
     }
 
+    /// Whether these are several issuers, each with users of its own, so that only an ID token tells whose a user is.
+    pub(crate) fn are_several(&self) -> bool {
+        match self {
+            Self::OneOf(accepted) => {
+                accepted.iter().any(|one| self.known_as(one) != self.known_as(&accepted[0]))
+            }
+            Self::Aliases(_) => false,
+            Self::Tenants { .. } => true,
+        }
+    }
+
+    /// Under which name the users of an issuer are known that a token names.
+    pub(crate) fn known_as<'n>(&'n self, named: &'n str) -> &'n str {
+        let known = match self {
+            // An issuer is an https URL (Core section 2).
+            Self::OneOf(accepted) => accepted.iter().find(|one| one.strip_prefix("https://") == Some(named)),
+            Self::Aliases(names) => names.first(),
+            Self::Tenants { .. } => None,
+        };
+        known.map_or(named, |known| known)
+    }
+
     /// Whether an issuer alone is that of a tenant that may sign in; `None` where there are no tenants, or nobody has said which.
     pub(crate) fn is_of_tenant(&self, issuer: &str) -> Option<bool> {
         match self {
-            Self::OneOf(_) | Self::Tenants { tenants: Tenants::Undecided, .. } => None,
+            Self::OneOf(_) | Self::Aliases(_) | Self::Tenants { tenants: Tenants::Undecided, .. } => None,
             Self::Tenants { template, tenants } => {
                 let (before, after) = template.split_once("{tenantid}")?;
                 let tenant = issuer.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));

@@ -4,8 +4,8 @@ use std::{
 };
 
 use oauth_core::{
-    Callback, ClientAuth, CodeChallengeMethod, Endpoints, Error, ErrorKind, JwtCheck, JwtError, JwtUse,
-    Login, LoginAttempt, OAuth2, OAuth2Token, Operation, Pkce, Protocol, Reply, ResponseType, Result,
+    Callback, ClientAuth, CodeChallengeMethod, Endpoints, Error, ErrorKind, Identity, JwtCheck, JwtError,
+    JwtUse, Login, LoginAttempt, OAuth2, OAuth2Token, Operation, Pkce, Protocol, Reply, ResponseType, Result,
     async_trait,
     http::{Method, header::CONTENT_TYPE},
     serde_json::Value,
@@ -83,9 +83,26 @@ impl OpenIDConnect {
         expected
             .check(&verified.claims, verified.algorithm, client.client_id(), &self.rules)
             .map_err(|refusal| context.refuse(refusal))?;
-        // A tenant's users are known under their tenant's issuer: each has a user "1".
-        let known_under = client.issuer().filter(|_| !self.has_tenants());
-        Ok(IdToken::verified(&verified.signed, verified.claims, known_under))
+        let identity = self.identity(client, &verified.claims)?;
+        Ok(IdToken::verified(&verified.signed, verified.claims, identity))
+    }
+
+    /// The identity that verified claims give. Its key is the token's own `iss` and `sub` (Core sections 2 and 5.7), but for an issuer
+    /// that goes by several names.
+    fn identity(&self, client: &OAuth2, claims: &Members) -> Result<Identity> {
+        let named = claims.text("iss").unwrap_or_default();
+        let issuers = self.rules.issuers.as_ref();
+        let known = issuers.map_or(named, |issuers| issuers.known_as(named));
+        let issuer = match issuers.is_some_and(Issuers::are_several) {
+            true => known,
+            false => client.chosen_identity_issuer().unwrap_or(known),
+        };
+        let identity = client.identity_of_claims(issuer, Value::Object(claims.to_map()))?;
+        Ok(match client.issuer() {
+            // Until there were several, users of all of them were known under the client's.
+            Some(former) if !self.has_tenants() => identity.with_former_issuer(former),
+            _ => identity,
+        })
     }
 
     /// That a token names an issuer that it may name, or what is wrong.
@@ -157,6 +174,17 @@ impl OpenIDConnect {
         Ok(Value::Object(claims.to_map()))
     }
 
+    /// Whether an ID token may name another issuer than the client does, where users are known without one.
+    fn is_named_otherwise(&self, client: &OAuth2) -> bool {
+        client.is_moved()
+            || match &self.rules.issuers {
+                Some(Issuers::OneOf(accepted) | Issuers::Aliases(accepted)) => {
+                    accepted.first().map(|name| &**name) != client.issuer()
+                }
+                _ => false,
+            }
+    }
+
     /// Whether the provider's tenants have issuers of their own.
     fn has_tenants(&self) -> bool {
         matches!(self.rules.issuers, Some(Issuers::Tenants { .. }))
@@ -185,6 +213,13 @@ impl OpenIDConnect {
         }
         metadata.check_schemes(&found).map_err(at)?;
         ready.set_endpoints(client.endpoints().clone().or(found));
+        if let Some(chosen) = client.chosen_issuer().filter(|chosen| *chosen != metadata.issuer()) {
+            let problem = format!(
+                "the issuer was set to {chosen:?}, but that of the provider's metadata is {:?}",
+                metadata.issuer()
+            );
+            return Err(client.error(Operation::DISCOVER, ErrorKind::Configuration(problem)));
+        }
         ready.set_issuer(metadata.issuer().to_owned());
         if metadata.flag("authorization_response_iss_parameter_supported") {
             ready.require_callback_issuer();
@@ -300,11 +335,16 @@ impl Protocol for OpenIDConnect {
                 .and_then(|()| same_event(&first, &id_token.claims))
                 .map_err(|refusal| context.refuse(refusal))?;
         }
-        // Otherwise the client's own issuer was compared, and is what the token names.
-        if let Some(issuer) = callback.get("iss").filter(|_| self.has_tenants())
+        // Otherwise the client's only issuer was compared, and is what the token names.
+        let compares = |issuer: &&str| match &self.rules.issuers {
+            Some(Issuers::OneOf(accepted)) => accepted.iter().any(|accepted| accepted == issuer),
+            Some(Issuers::Tenants { .. }) => true,
+            _ => false,
+        };
+        if let Some(issuer) = callback.get("iss").filter(compares)
             && issuer != id_token.issuer()
         {
-            let reason = "its iss is not the callback's: it is of another tenant".to_owned();
+            let reason = "its iss is not the callback's: it is of another issuer".to_owned();
             return Err(context.refuse((JwtCheck::Agreement, reason)));
         }
         login.insert(id_token);
@@ -346,19 +386,30 @@ impl Protocol for OpenIDConnect {
     }
 
     async fn issuer_of(&self, client: &OAuth2, token: &OAuth2Token) -> Result<Option<String>> {
-        if !self.has_tenants() || !Self::has_userinfo(client) {
+        let are_several = self.rules.issuers.as_ref().is_some_and(Issuers::are_several);
+        if !Self::has_userinfo(client) || !(are_several || self.is_named_otherwise(client)) {
             return Ok(None);
         }
-        let Some(id_token) = token.id_token() else {
-            let reason =
-                "without an ID token nothing tells the user's tenant; use the whole token of the login";
-            return Err(client.unsupported(Operation::GET_IDENTITY, reason));
+        let id_token = match token.id_token() {
+            Some(id_token) => id_token,
+            None if !are_several => return Ok(None),
+            None => {
+                let reason =
+                    "without an ID token nothing tells the user's issuer; use the whole token of the login";
+                return Err(client.unsupported(Operation::GET_IDENTITY, reason));
+            }
         };
         // It was good when it came. Who the user is does not expire with it.
         let mut expected = Expectations::new();
         expected.may_be_expired = true;
         let id_token = self.verify_id_token(client, Operation::GET_IDENTITY, id_token, &expected).await?;
-        Ok(Some(id_token.issuer().to_owned()))
+        Ok(Some(id_token.identity().issuer))
+    }
+
+    fn complete_login(&self, complete: &dyn Fn(&mut Identity), login: &mut Login) {
+        if let Some(id_token) = IdToken::of(login).cloned() {
+            login.insert(id_token.completed(complete));
+        }
     }
 
     async fn get_profile(&self, client: &OAuth2, access_token: &str) -> Result<Value> {

@@ -7,7 +7,7 @@ use super::OAuth2;
 use crate::{
     call::Call,
     error::{ErrorKind, Operation, Result},
-    identity::Identity,
+    identity::{Identity, Places},
     pkce::CodeVerifier,
     token::{OAuth2Token, has_passed},
 };
@@ -151,7 +151,30 @@ impl OAuth2 {
     ///
     /// A malformed-reply error when the profile has no identifier.
     pub fn identity(&self, profile: Value) -> Result<Identity> {
-        Identity::find(self, profile)
+        self.identity_under(None, profile)
+    }
+
+    /// The identity that a profile gives, under the issuer that the user's ID token names, where there is one.
+    ///
+    /// # Errors
+    ///
+    /// A malformed-reply error when the profile has no identifier.
+    pub fn identity_under(&self, issuer: Option<String>, profile: Value) -> Result<Identity> {
+        let issuer = issuer.unwrap_or_else(|| self.identity_issuer());
+        let identity = Identity::find(self, &Places::in_profile(self.spec()), issuer, profile)?;
+        let former = self.former_identity_issuers();
+        Ok(former.into_iter().fold(identity, Identity::with_former_issuer))
+    }
+
+    /// The identity that the claims of a verified ID token give, under the issuer that it names: for a
+    /// [`Protocol`](crate::Protocol). The provider's [`complete_identity`](crate::Provider::complete_identity) is the caller's to
+    /// apply.
+    ///
+    /// # Errors
+    ///
+    /// A malformed-reply error when the claims have no `sub`.
+    pub fn identity_of_claims(&self, issuer: impl Into<String>, claims: Value) -> Result<Identity> {
+        Identity::find(self, &Places::in_claims(self.spec()), issuer.into(), claims)
     }
 
     /// Posts a grant of any kind as a form, with client authentication, and reads the token in the reply.

@@ -22,7 +22,8 @@ pub const SPEC: Spec = Spec {
     display_name: "Discord",
     color: "#5865f2",
     docs: "https://discord.com/developers/docs/topics/oauth2",
-    issuer: Some("https://discord.com"),
+    // No page of Discord's says what the `iss` of a callback is.
+    identity_issuer: Some("https://discord.com"),
     authorize: "https://discord.com/oauth2/authorize",
     token: "https://discord.com/api/oauth2/token",
     refresh: Some("https://discord.com/api/oauth2/token"),

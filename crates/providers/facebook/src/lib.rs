@@ -25,7 +25,7 @@ use oauth_core::{
     serde_json::Value,
 };
 pub use oauth_openid;
-use oauth_openid::Rules;
+use oauth_openid::{Issuers, Rules};
 
 /// Facebook's endpoints and dialect.
 pub const SPEC: Spec = Spec {
@@ -33,7 +33,8 @@ pub const SPEC: Spec = Spec {
     display_name: "Facebook",
     color: "#0866ff",
     docs: "https://developers.facebook.com/docs/facebook-login/guides/advanced/manual-flow",
-    issuer: Some("https://www.facebook.com"),
+    // ID tokens name it, see `rules`. Of callbacks, Facebook documents no issuer.
+    identity_issuer: Some(ISSUER),
     parameters: &[("graph_version", "v25.0")],
     authorize: "https://www.facebook.com/{graph_version}/dialog/oauth",
     token: "https://graph.facebook.com/{graph_version}/oauth/access_token",
@@ -58,9 +59,12 @@ oauth_openid::client! {
     pub struct FacebookOAuth2 from SPEC, verified by rules(), configured by { graph_version: with_graph_version };
 }
 
+/// The issuer of ID tokens.
+const ISSUER: &str = "https://www.facebook.com";
+
 /// The Graph API knows users by the identifier that the ID token has.
 fn rules() -> Rules {
-    Rules::new().profile_id_claim("sub")
+    Rules::new().issuers(Issuers::OneOf(vec![ISSUER.to_owned()])).profile_id_claim("sub")
 }
 
 impl FacebookOAuth2 {

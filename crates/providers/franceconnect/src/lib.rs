@@ -79,7 +79,10 @@ fn rules() -> Rules {
 impl FranceConnectOAuth2 {
     /// A client of the test platform.
     pub fn integration(client_id: impl Into<String>, client_secret: impl Into<ClientSecret>) -> Self {
-        Self::new(client_id, client_secret).moved_to(INTEGRATION)
+        let mut client = Self::new(client_id, client_secret);
+        // It is new, so that nothing refuses this.
+        let _ = client.move_to(INTEGRATION);
+        client
     }
 
     /// A client of version 1, which the original library uses.
@@ -92,23 +95,36 @@ impl FranceConnectOAuth2 {
         client_id: impl Into<String>,
         client_secret: impl Into<ClientSecret>,
     ) -> Self {
-        Self::version_1(client_id, client_secret).with_endpoints(|all| all.at(INTEGRATION_V1))
+        let mut client = Self::version_1(client_id, client_secret);
+        // It is new, so that nothing refuses this.
+        let _ = client.move_to(INTEGRATION_V1);
+        client
     }
 
-    /// Uses version 2 at another host, such as FranceConnect+'s.
+    /// Uses the client's version at another host, such as version 2 at FranceConnect+'s.
     ///
     /// # Errors
     ///
-    /// A configuration error unless it is an https URL without query and fragment.
-    pub fn with_base_url(self, base_url: &str) -> Result<Self> {
-        Ok(self.moved_to(
-            oauth_core::parameter::base_url("base_url", base_url).map_err(|error| error.at(SPEC.name))?,
-        ))
+    /// A configuration error unless it is an https URL without query and fragment, and, for version 2, where the endpoints were
+    /// moved before, as those of its test platform are.
+    pub fn with_base_url(mut self, base_url: &str) -> Result<Self> {
+        let as_given = format!("{}/api/v2", base_url.trim_end_matches('/'));
+        let base_url =
+            oauth_core::parameter::base_url("base_url", base_url).map_err(|error| error.at(SPEC.name))?;
+        self.move_to(&base_url)?;
+        self.oauth2.add_former_identity_issuer(as_given);
+        Ok(self)
     }
 
-    fn moved_to(mut self, base_url: &str) -> Self {
-        self.oauth2.set_issuer(format!("{base_url}/api/v2"));
-        self.with_endpoints(|all| all.at(base_url))
+    fn move_to(&mut self, base_url: &str) -> Result<()> {
+        if self.oauth2.spec().issuer.is_some() {
+            return self.oauth2.set_installation(format!("{base_url}/api/v2"), |all| all.at(base_url));
+        }
+        // Version 1 documents no issuer to compare with, but another host has users of its own.
+        self.oauth2.set_identity_issuer(format!("{base_url}/api/v1"));
+        let moved = self.oauth2.endpoints().clone().at(base_url);
+        self.oauth2.set_endpoints(moved);
+        Ok(())
     }
 }
 

@@ -15,6 +15,11 @@
 //! # }
 //! ```
 //!
+//! Callbacks of github.com name the issuer (`iss`) since August 2026, which is compared. GitHub switched that off once before, so
+//! a callback without it is not refused unless
+//! [`require_callback_issuer`](oauth_core::OAuth2::require_callback_issuer) says so. Users are known under `github`, those of an
+//! Enterprise Server under its issuer.
+//!
 //! OAuth apps get tokens that do not expire, and no refresh token. GitHub Apps get both if the app says so; they need the
 //! permission "Email addresses" for an address that is not public.
 
@@ -34,6 +39,9 @@ pub const SPEC: Spec = Spec {
     display_name: "GitHub",
     color: "#24292f",
     docs: "https://docs.github.com/en/apps/oauth-apps/building-oauth-apps/authorizing-oauth-apps",
+    issuer: Some("https://github.com/login/oauth"),
+    // Users were known by this before GitHub had an issuer.
+    identity_issuer: Some("github"),
     authorize: "https://github.com/login/oauth/authorize",
     token: "https://github.com/login/oauth/access_token",
     refresh: Some("https://github.com/login/oauth/access_token"),
@@ -91,20 +99,22 @@ impl GitHubOAuth2 {
     ///
     /// # Errors
     ///
-    /// A configuration error unless it is an https URL without query and fragment.
+    /// A configuration error unless it is an https URL without query and fragment, and where the endpoints were moved before.
     pub fn with_enterprise_server(mut self, base_url: &str) -> Result<Self> {
+        let as_given = base_url.trim_end_matches('/');
         let base_url =
             oauth_core::parameter::base_url("base_url", base_url).map_err(|error| error.at(SPEC.name))?;
-        // User 1 of an Enterprise Server is not user 1 of github.com.
-        self.oauth2.set_issuer(format!("{base_url}/login/oauth"));
-        let host = base_url.strip_prefix("https://").map(str::to_ascii_lowercase);
+        let host = base_url.strip_prefix("https://");
         let api = match host.filter(|host| host.ends_with(".ghe.com") && !host.contains('/')) {
             Some(host) => format!("https://api.{host}"),
             None => format!("{base_url}/api/v3"),
         };
-        Ok(self.with_endpoints(|all| {
-            all.rebased("https://github.com", base_url).rebased("https://api.github.com", &api)
-        }))
+        // User 1 of an Enterprise Server is not user 1 of github.com.
+        self.oauth2.set_installation(format!("{base_url}/login/oauth"), |all| {
+            all.rebased("https://github.com", &base_url).rebased("https://api.github.com", &api)
+        })?;
+        self.oauth2.add_former_identity_issuer(format!("{as_given}/login/oauth"));
+        Ok(self)
     }
 
     /// The user's addresses, which need the scope `user:email`: the first hundred, where GitHub gives thirty unless it is

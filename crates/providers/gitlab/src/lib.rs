@@ -54,11 +54,13 @@ impl GitLabOAuth2 {
     ///
     /// # Errors
     ///
-    /// A configuration error unless it is an https URL without query and fragment.
+    /// A configuration error unless it is an https URL without query and fragment, and where the endpoints were moved before.
     pub fn with_base_url(mut self, base_url: &str) -> Result<Self> {
+        let as_given = base_url.trim_end_matches('/').to_owned();
         let base_url = parameter::base_url("base_url", base_url).map_err(|error| error.at(SPEC.name))?;
-        self.oauth2.set_issuer(base_url.to_owned());
-        Ok(self.with_endpoints(|all| all.rebased(GITLAB_COM, base_url)))
+        self.oauth2.set_installation(base_url.clone(), |all| all.rebased(GITLAB_COM, &base_url))?;
+        self.oauth2.add_former_identity_issuer(as_given);
+        Ok(self)
     }
 
     /// The user as the [API](https://docs.gitlab.com/api/users/#retrieve-the-current-user) has it, whose `id` is a

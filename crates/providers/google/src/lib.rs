@@ -67,7 +67,7 @@ pub fn workspace_addresses() -> EmailAuthority {
 /// Google's documentation allows for an issuer without its scheme.
 fn rules() -> Rules {
     let issuers = ["https://accounts.google.com", "accounts.google.com"];
-    Rules::new().issuers(Issuers::OneOf(issuers.map(str::to_owned).into()))
+    Rules::new().issuers(Issuers::Aliases(issuers.map(str::to_owned).into()))
 }
 
 oauth_core::authorize_params! {

@@ -33,7 +33,7 @@ oauth_openid::client! {
 }
 
 fn issuer(realm_url: &str) -> Result<String> {
-    Ok(parameter::base_url("realm_url", realm_url)?.to_owned())
+    parameter::base_url("realm_url", realm_url)
 }
 
 impl Provider for KeycloakOAuth2 {

@@ -64,13 +64,18 @@ impl Provider for LineOAuth2 {
 
     /// The address is in the ID token.
     async fn get_identity(&self, token: &OAuth2Token) -> Result<Identity> {
-        let mut identity = self.oauth2.identity(self.get_profile_of(token).await?)?;
-        if let Some(id_token) = token.id_token() {
-            let id_token = self.verify_id_token(id_token, &Expectations::new()).await?;
-            let address = text_at(&id_token.identity().profile, "/email");
-            identity.email = address.map(|address| Email::new(address, EmailVerification::Unknown));
-        }
-        Ok(identity.without_unusable())
+        let profile = self.get_profile_of(token).await?;
+        let Some(id_token) = token.id_token() else { return self.oauth2.identity(profile) };
+        let of_token = self.verify_id_token(id_token, &Expectations::new()).await?.identity();
+        let mut identity = self.oauth2.identity_under(Some(of_token.issuer), profile)?;
+        identity.email = of_token.email;
+        Ok(identity)
+    }
+
+    /// An address is a claim of the ID token, and nobody vouches for it.
+    fn complete_identity(&self, identity: &mut Identity) {
+        let address = text_at(&identity.profile, "/email");
+        identity.email = address.map(|address| Email::new(address, EmailVerification::Unknown));
     }
 
     /// LINE calls the token `access_token` here.

@@ -59,21 +59,27 @@ oauth_openid::client! {
 impl LoginGovOAuth2 {
     /// A client of the sandbox.
     pub fn sandbox(client_id: impl Into<String>) -> Self {
-        Self::new(client_id, ClientSecret::NONE).moved_to(SANDBOX)
+        let mut client = Self::new(client_id, ClientSecret::NONE);
+        // It is new, so that nothing refuses this.
+        let _ = client.move_to(SANDBOX);
+        client
     }
 
     /// Uses another host, such as the sandbox's.
     ///
     /// # Errors
     ///
-    /// A configuration error unless it is an https URL without query and fragment.
-    pub fn with_base_url(self, base_url: &str) -> Result<Self> {
-        Ok(self.moved_to(parameter::base_url("base_url", base_url).map_err(|error| error.at(SPEC.name))?))
+    /// A configuration error unless it is an https URL without query and fragment, and where the endpoints were moved before.
+    pub fn with_base_url(mut self, base_url: &str) -> Result<Self> {
+        let as_given = format!("{}/", base_url.trim_end_matches('/'));
+        let base_url = parameter::base_url("base_url", base_url).map_err(|error| error.at(SPEC.name))?;
+        self.move_to(&base_url)?;
+        self.oauth2.add_former_identity_issuer(as_given);
+        Ok(self)
     }
 
-    fn moved_to(mut self, base_url: &str) -> Self {
-        self.oauth2.set_issuer(format!("{base_url}/"));
-        self.with_endpoints(|all| all.at(base_url))
+    fn move_to(&mut self, base_url: &str) -> Result<()> {
+        self.oauth2.set_installation(format!("{base_url}/"), |all| all.at(base_url))
     }
 }
 

@@ -50,8 +50,10 @@ impl SalesforceOAuth2 {
     ///
     /// A configuration error when the text is no host name.
     pub fn with_domain(mut self, domain: &str) -> Result<Self> {
+        let as_given = format!("https://{domain}");
         let domain = parameter::host("domain", domain).map_err(|error| error.at(SPEC.name))?;
         self.oauth2.set_parameter("domain", domain)?;
+        self.oauth2.add_former_identity_issuer(as_given);
         Ok(self)
     }
 }
