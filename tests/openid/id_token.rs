@@ -235,12 +235,13 @@ async fn id_10_a_token_is_not_used_before_its_time() {
 }
 
 #[tokio::test]
-async fn id_11_dates_have_fractions_and_any_size() {
+async fn id_11_dates_have_fractions_and_are_of_this_calendar() {
     let now = f64::from(u32::try_from(Op::new().clock.seconds()).unwrap());
     for (claims, refused_by) in [
         (json!({"exp": now + 0.5, "iat": now - 0.25, "nbf": now - 1.0, "auth_time": now - 0.051_649}), None),
-        (json!({"exp": 1e308}), None),
-        (json!({"exp": u64::MAX}), None),
+        (json!({"exp": 253_402_300_799_u64}), None),
+        (json!({"exp": 1e308}), Some(JwtCheck::Expiry)),
+        (json!({"exp": u64::MAX}), Some(JwtCheck::Expiry)),
         (json!({"exp": -1e308}), Some(JwtCheck::Expiry)),
         (json!({"iat": 1e308}), Some(JwtCheck::IssuedAt)),
         (json!({"iat": i64::MIN}), Some(JwtCheck::IssuedAt)),
@@ -649,6 +650,9 @@ async fn keys_that_cannot_be_had_are_no_reason_to_trust() {
     assert_eq!(error.operation(), Operation::GET_KEYS);
     assert!(matches!(error.class(), ErrorClass::Transient { .. }), "{error}");
     assert_eq!(op.counts(), [1, 2, 1, 0], "a GET is repeated once");
-    let error = client.verify_id_token(&op.id_token(json!({})), &Expectations::new()).await.unwrap_err();
+    let error = client
+        .verify_id_token(&op.id_token(json!({})), &Expectations::new().without_nonce())
+        .await
+        .unwrap_err();
     assert_eq!(error.operation(), Operation::GET_KEYS);
 }

@@ -410,8 +410,9 @@ async fn bc_07_an_old_logout_token_is_refused_though_it_has_not_expired() {
     for (patch, expected) in [
         (json!({"iat": now - 500, "exp": now + 86_400}), None),
         (json!({"iat": now - 700, "exp": now + 86_400}), Some(JwtCheck::IssuedAt)),
-        (json!({"iat": 0, "exp": 1e300}), Some(JwtCheck::IssuedAt)),
-        (json!({"iat": -1e300, "exp": 1e300}), Some(JwtCheck::IssuedAt)),
+        (json!({"iat": 0, "exp": 253_402_300_799_u64}), Some(JwtCheck::IssuedAt)),
+        (json!({"iat": -1e300}), Some(JwtCheck::IssuedAt)),
+        (json!({"exp": 1e300}), Some(JwtCheck::Expiry)),
     ] {
         assert_eq!(refused(&client, &logout_token(&op, &patch)).await, expected, "{patch}");
     }
@@ -437,7 +438,7 @@ async fn bc_09_neither_kind_of_token_passes_for_the_other() {
         let mut header = json!({"alg": "RS256", "kid": "rsa"});
         merge(&mut header, &json!({ "typ": kind }));
         let token = signed(&op, &header, &json!({}));
-        let error = client.verify_id_token(&token, &Expectations::new()).await.unwrap_err();
+        let error = client.verify_id_token(&token, &Expectations::new().without_nonce()).await.unwrap_err();
         assert_eq!(error.jwt_check(), Some(JwtCheck::Type), "{kind}");
         op.bend(|state| state.id_token = Some(token.clone().into()));
         let error = op.login(&client, LoginOptions::new()).await.unwrap_err();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use oauth_clients::{
-    ClientSecret, Error, ErrorKind, JwtCheck, LoginOptions, OAuth2, Provider, ResponseType,
+    ClientSecret, Error, ErrorClass, ErrorKind, JwtCheck, LoginOptions, OAuth2, Provider, ResponseType,
     openid::{
         Algorithm, ClientMetadata, Discovery, Expectations, FrontChannelLogout, IdToken, InitiatedLogin,
         Issuers, LogoutRequest, OpenID, OpenIDProvider, OtherAudiences, ProviderMetadata, Rules, Tenants,
@@ -41,19 +41,20 @@ async fn check(op: &Op, claims: Value, expected: &Expectations) -> Option<JwtChe
 async fn an_apps_own_id_token_is_verified_without_a_secret() {
     let op = Op::new();
     let client = public(&op);
-    let id_token = client.verify_id_token(&op.id_token(json!({})), &Expectations::new()).await.unwrap();
+    let id_token =
+        client.verify_id_token(&op.id_token(json!({})), &Expectations::new().without_nonce()).await.unwrap();
     assert_eq!((id_token.issuer(), id_token.subject()), (ISSUER, SUBJECT));
     assert_eq!(op.counts(), [1, 1, 0, 0]);
     // Keys are read once for all tokens.
     for _ in 0..10 {
-        client.verify_id_token(&op.id_token(json!({})), &Expectations::new()).await.unwrap();
+        client.verify_id_token(&op.id_token(json!({})), &Expectations::new().without_nonce()).await.unwrap();
     }
     assert_eq!(op.counts(), [1, 1, 0, 0]);
 }
 
 #[tokio::test]
 async fn it_may_be_for_any_of_the_applications_own_clients() {
-    let expected = Expectations::new().client_ids([ANDROID, IOS]);
+    let expected = Expectations::new().without_nonce().client_ids([ANDROID, IOS]);
     for (claims, refused_by) in [
         (json!({"aud": ANDROID}), None),
         (json!({"aud": IOS}), None),
@@ -76,11 +77,11 @@ async fn it_may_be_for_any_of_the_applications_own_clients() {
         assert_eq!(check(&Op::new(), claims.clone(), &expected).await, refused_by, "{claims}");
     }
     // With no names, it is the client's own.
-    let own = Expectations::new().client_ids(Vec::<String>::new());
+    let own = Expectations::new().without_nonce().client_ids(Vec::<String>::new());
     assert_eq!(check(&Op::new(), json!({}), &own).await, None);
     assert_eq!(check(&Op::new(), json!({"aud": IOS}), &own).await, Some(JwtCheck::Audience));
     // Nobody has the id of nothing.
-    let empty = Expectations::new().client_ids([""]);
+    let empty = Expectations::new().without_nonce().client_ids([""]);
     assert_eq!(check(&Op::new(), json!({"aud": IOS}), &empty).await, Some(JwtCheck::Audience));
 }
 
@@ -116,32 +117,243 @@ async fn its_nonce_is_the_servers_or_the_hash_of_it() {
 }
 
 #[tokio::test]
+async fn a_nonce_is_required_of_it_unless_it_is_waived_by_name() {
+    let op = Op::new();
+    let token = op.id_token(json!({"nonce": "n"}));
+    for expected in [Expectations::new(), Expectations::new().client_ids([CLIENT_ID]).acr(["gold"])] {
+        let error = public(&op).verify_id_token(&token, &expected).await.unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Configuration);
+        assert!(error.to_string().contains("without_nonce"), "{error}");
+    }
+    assert_eq!(op.counts(), [0, 0, 0, 0], "what the application forgot costs no request");
+    for expected in [
+        Expectations::new().without_nonce(),
+        Expectations::new().nonce("n"),
+        Expectations::new().without_nonce().nonce("n"),
+        Expectations::new().nonce("other").without_nonce(),
+    ] {
+        public(&op).verify_id_token(&token, &expected).await.unwrap();
+    }
+    // A provider that drops nonces from its logins is no reason to take an application's token without one.
+    let lax = public(&op).with_rules(Rules::nonce_may_be_missing);
+    let without = op.id_token(json!({}));
+    let error = lax.verify_id_token(&without, &Expectations::new().nonce("n")).await.unwrap_err();
+    assert_eq!(error.jwt_check(), Some(JwtCheck::Nonce));
+    lax.verify_id_token(&without, &Expectations::new().without_nonce()).await.unwrap();
+    // Everybody knows the nonce of no characters, and its hash.
+    let empty: String =
+        digest::digest(&digest::SHA256, b"").as_ref().iter().map(|b| format!("{b:02x}")).collect();
+    for (claim, expected) in
+        [("", Expectations::new().nonce("")), (&*empty, Expectations::new().hashed_nonce(""))]
+    {
+        assert_eq!(check(&op, json!({"nonce": claim}), &expected).await, Some(JwtCheck::Nonce), "{claim}");
+    }
+}
+
+#[tokio::test]
+async fn jk_17_an_access_token_is_no_id_token_by_its_header() {
+    for (kind, refused) in [
+        ("at+jwt", true),
+        ("at+jwt;v=1", true),
+        ("at+jwt ", true),
+        ("\tat+jwt", true),
+        ("application/at+jwt", true),
+        ("Application/AT+JWT; v=1", true),
+        ("at+jwt\u{a0}", true),
+        ("logout+jwt", true),
+        ("logout_token", true),
+        ("Logout_Token", true),
+        ("access_token", true),
+        ("refresh+jwt", true),
+        ("Bearer", true),
+        ("JWT", false),
+        ("application/jwt", false),
+        ("id_token", false),
+    ] {
+        let op = Op::bent(|state| state.header["typ"] = kind.into());
+        let expected = Expectations::new().without_nonce();
+        let found = check(&op, json!({}), &expected).await;
+        assert_eq!(found, refused.then_some(JwtCheck::Type), "{kind:?}");
+        // Nor does it pass as the token of a login.
+        let outcome = op.login(&op.client(), LoginOptions::new()).await;
+        let found = outcome.err().and_then(|error| error.jwt_check());
+        assert_eq!(found, refused.then_some(JwtCheck::Type), "{kind:?}");
+    }
+    // A provider with a word of its own is told by name.
+    let op = Op::bent(|state| state.header["typ"] = "acme-id".into());
+    let client = op.client_with(|rules| rules.id_token_types(["ACME-ID"]));
+    op.login(&client, LoginOptions::new()).await.unwrap();
+    assert!(op.login(&op.client(), LoginOptions::new()).await.is_err());
+}
+
+#[tokio::test]
+async fn jk_17_an_access_token_is_no_id_token_by_its_claims() {
+    let expected = Expectations::new().without_nonce();
+    for claims in [
+        json!({"typ": "Bearer"}),
+        json!({"typ": "bearer "}),
+        json!({"typ": "Refresh"}),
+        json!({"typ": "Offline"}),
+        json!({"typ": "Logout"}),
+        json!({"typ": ""}),
+        json!({"typ": ["ID"]}),
+        json!({"token_use": "access"}),
+        json!({"token_use": "ACCESS"}),
+        json!({"token_use": 1}),
+        json!({"token_type": "access_token"}),
+        json!({"scope": "openid profile"}),
+        json!({"scope": ["openid"]}),
+        json!({"scope": ""}),
+        json!({"scp": "User.Read"}),
+        json!({"scp": ["openid"]}),
+        json!({"events": {}}),
+    ] {
+        assert_eq!(check(&Op::new(), claims.clone(), &expected).await, Some(JwtCheck::Type), "{claims}");
+    }
+    for claims in [json!({"typ": "ID"}), json!({"typ": "id_token"}), json!({"token_use": "id"})] {
+        assert_eq!(check(&Op::new(), claims.clone(), &expected).await, None, "{claims}");
+    }
+    // A provider whose ID tokens have scopes is told by name; what says "access" stays refused.
+    let scopes = expected.clone().scopes_allowed();
+    assert_eq!(check(&Op::new(), json!({"scope": "openid"}), &scopes).await, None);
+    let access = json!({"scope": "openid", "token_use": "access"});
+    assert_eq!(check(&Op::new(), access, &scopes).await, Some(JwtCheck::Type));
+}
+
+#[tokio::test]
+async fn id_20_the_hash_of_the_access_token_can_be_required() {
+    let expected = Expectations::new().without_nonce().access_token("AT").at_hash_required();
+    for (claims, refused_by) in [
+        (json!({"at_hash": left_half("RS256", "AT")}), None),
+        (json!({"at_hash": left_half("RS256", "other")}), Some(JwtCheck::AccessTokenHash)),
+        (json!({"at_hash": ""}), Some(JwtCheck::AccessTokenHash)),
+        (json!({"at_hash": 1}), Some(JwtCheck::AccessTokenHash)),
+        (json!({}), Some(JwtCheck::AccessTokenHash)),
+    ] {
+        assert_eq!(check(&Op::new(), claims.clone(), &expected).await, refused_by, "{claims}");
+    }
+    let op = Op::new();
+    let without = Expectations::new().without_nonce().at_hash_required();
+    let error = public(&op).verify_id_token(&op.id_token(json!({})), &without).await.unwrap_err();
+    assert_eq!((error.class(), op.counts()), (ErrorClass::Configuration, [0, 0, 0, 0]));
+}
+
+#[tokio::test]
+async fn id_10_a_date_that_no_calendar_has_is_no_date() {
+    let expected = Expectations::new().without_nonce();
+    let now = Op::new().clock.seconds();
+    for (claims, refused_by) in [
+        (json!({"exp": 1e300}), Some(JwtCheck::Expiry)),
+        (json!({"exp": 1e18}), Some(JwtCheck::Expiry)),
+        (json!({"exp": u64::MAX}), Some(JwtCheck::Expiry)),
+        // Milliseconds.
+        (json!({"exp": (now + 300) * 1000}), Some(JwtCheck::Expiry)),
+        (json!({"exp": 253_402_300_799_u64}), None),
+        (json!({"exp": 253_402_300_800_u64}), Some(JwtCheck::Expiry)),
+        (json!({"exp": -1}), Some(JwtCheck::Expiry)),
+        (json!({"iat": -1e300}), Some(JwtCheck::IssuedAt)),
+        (json!({"iat": i64::MIN}), Some(JwtCheck::IssuedAt)),
+        (json!({"iat": 1e300}), Some(JwtCheck::IssuedAt)),
+        (json!({"nbf": -1e300}), Some(JwtCheck::NotBefore)),
+        (json!({"nbf": 1e300}), Some(JwtCheck::NotBefore)),
+        (json!({"exp": now as f64 + 300.5}), None),
+    ] {
+        assert_eq!(check(&Op::new(), claims.clone(), &expected).await, refused_by, "{claims}");
+        let op = Op::bent(|state| state.claims = claims.clone());
+        let outcome = op.login(&op.client(), LoginOptions::new()).await;
+        assert_eq!(outcome.err().and_then(|error| error.jwt_check()), refused_by, "{claims}");
+    }
+    let age = expected.max_age(Duration::from_secs(60));
+    for absurd in [json!(1e300), json!(-1e300), json!(u64::MAX)] {
+        let claims = json!({"auth_time": absurd});
+        assert_eq!(check(&Op::new(), claims, &age).await, Some(JwtCheck::AuthTime), "{absurd}");
+    }
+}
+
+#[tokio::test]
+async fn texts_of_a_token_are_cut_before_they_enter_an_error() {
+    let long = "x".repeat(50_000);
+    let tenants = Issuers::Tenants {
+        template: "https://op.example/{tenantid}".to_owned(),
+        tenants: Tenants::OneOf(vec!["t-1".to_owned()]),
+    };
+    for claims in [
+        json!({"iss": long}),
+        json!({"iss": [long]}),
+        json!({"aud": long}),
+        json!({"aud": [CLIENT_ID, long]}),
+        json!({"aud": [CLIENT_ID], "azp": long}),
+        json!({"sub": long}),
+        json!({"exp": long}),
+        json!({"iat": {long.as_str(): 1}}),
+        json!({"nbf": long}),
+        json!({"typ": long}),
+        json!({"tid": long, "iss": format!("https://op.example/{long}")}),
+        json!({"tid": [long]}),
+    ] {
+        let op = Op::new();
+        let mut clients = vec![public(&op)];
+        if claims.get("tid").is_some() {
+            let tenants = tenants.clone();
+            clients = vec![public(&op).with_rules(|rules| rules.issuers(tenants))];
+        }
+        let token = op.id_token(claims.clone());
+        let error =
+            clients[0].verify_id_token(&token, &Expectations::new().without_nonce()).await.unwrap_err();
+        let shown = format!("{error} {error:?}");
+        assert!(shown.len() < 2_000, "{} characters: {}", shown.len(), &shown[..200]);
+    }
+    for header in
+        [json!({"alg": long}), json!({"alg": "RS256", "typ": long}), json!({"alg": "RS256", "kid": long})]
+    {
+        let op = Op::new();
+        let token = Signing::With("RS256", Key::Rsa).token(&header, &op.claims());
+        let expected = Expectations::new().without_nonce();
+        let error = public(&op).verify_id_token(&token, &expected).await.unwrap_err();
+        let shown = format!("{error} {error:?}");
+        assert!(shown.len() < 2_000, "{} characters: {}", shown.len(), &shown[..200]);
+    }
+}
+
+#[tokio::test]
 async fn what_else_the_server_expects_of_it_is_checked() {
     let op = Op::new();
     let now = op.clock.seconds();
     let minute = Duration::from_secs(60);
     for (claims, expected, refused_by) in [
-        (json!({"auth_time": now - 30}), Expectations::new().max_age(minute), None),
-        (json!({"auth_time": now - 300}), Expectations::new().max_age(minute), Some(JwtCheck::AuthTime)),
-        (json!({}), Expectations::new().max_age(minute), Some(JwtCheck::AuthTime)),
-        (json!({"acr": "gold"}), Expectations::new().acr(["gold"]), None),
-        (json!({"acr": "silver"}), Expectations::new().acr(["gold"]), Some(JwtCheck::Acr)),
-        (json!({}), Expectations::new().acr(["gold"]), Some(JwtCheck::Acr)),
-        (json!({}), Expectations::new().access_token("AT"), None),
-        (json!({"at_hash": left_half("RS256", "AT")}), Expectations::new().access_token("AT"), None),
+        (json!({"auth_time": now - 30}), Expectations::new().without_nonce().max_age(minute), None),
+        (
+            json!({"auth_time": now - 300}),
+            Expectations::new().without_nonce().max_age(minute),
+            Some(JwtCheck::AuthTime),
+        ),
+        (json!({}), Expectations::new().without_nonce().max_age(minute), Some(JwtCheck::AuthTime)),
+        (json!({"acr": "gold"}), Expectations::new().without_nonce().acr(["gold"]), None),
+        (json!({"acr": "silver"}), Expectations::new().without_nonce().acr(["gold"]), Some(JwtCheck::Acr)),
+        (json!({}), Expectations::new().without_nonce().acr(["gold"]), Some(JwtCheck::Acr)),
+        (json!({}), Expectations::new().without_nonce().access_token("AT"), None),
+        (
+            json!({"at_hash": left_half("RS256", "AT")}),
+            Expectations::new().without_nonce().access_token("AT"),
+            None,
+        ),
         (
             json!({"at_hash": left_half("RS256", "other")}),
-            Expectations::new().access_token("AT"),
+            Expectations::new().without_nonce().access_token("AT"),
             Some(JwtCheck::AccessTokenHash),
         ),
-        (json!({"iat": now - 3600}), Expectations::new(), None),
+        (json!({"iat": now - 3600}), Expectations::new().without_nonce(), None),
         (
             json!({"iat": now - 3600}),
-            Expectations::new().issued_after(oauth_clients::Clock::now(&op.clock)),
+            Expectations::new().without_nonce().issued_after(oauth_clients::Clock::now(&op.clock)),
             Some(JwtCheck::IssuedAt),
         ),
-        (json!({}), Expectations::new().issued_after(oauth_clients::Clock::now(&op.clock)), None),
-        (json!({"exp": now - 100}), Expectations::new(), Some(JwtCheck::Expiry)),
+        (
+            json!({}),
+            Expectations::new().without_nonce().issued_after(oauth_clients::Clock::now(&op.clock)),
+            None,
+        ),
+        (json!({"exp": now - 100}), Expectations::new().without_nonce(), Some(JwtCheck::Expiry)),
     ] {
         assert_eq!(check(&Op::new(), claims.clone(), &expected).await, refused_by, "{claims}");
     }
@@ -161,12 +373,15 @@ async fn a_token_of_somebody_else_makes_no_request_for_keys() {
         String::new(),
         "x".repeat(1_000_000),
     ] {
-        client.verify_id_token(&token, &Expectations::new()).await.unwrap_err();
+        client.verify_id_token(&token, &Expectations::new().without_nonce()).await.unwrap_err();
     }
     assert_eq!(op.counts(), [1, 0, 0, 0]);
     // Nor does a client without OpenID Connect.
     let plain = OAuth2::new("id", "s", "https://as.example/a", "https://as.example/t");
-    let error = plain.verify_id_token(&op.id_token(json!({})), &Expectations::new()).await.unwrap_err();
+    let error = plain
+        .verify_id_token(&op.id_token(json!({})), &Expectations::new().without_nonce())
+        .await
+        .unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Unsupported(_)), "{error}");
 }
 
@@ -186,7 +401,7 @@ async fn an_issuer_of_several_names_is_one_of_those_that_were_said() {
         for declared in [Issuers::Aliases(names()), Issuers::OneOf(names())] {
             let client = public(&op).with_rules(|rules| rules.issuers(declared));
             let token = op.id_token(json!({ "iss": issuer }));
-            let outcome = client.verify_id_token(&token, &Expectations::new()).await;
+            let outcome = client.verify_id_token(&token, &Expectations::new().without_nonce()).await;
             if let Ok(id_token) = &outcome {
                 assert_eq!(id_token.identity().key(), (ISSUER, SUBJECT), "one user, whatever the name");
             }

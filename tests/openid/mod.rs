@@ -13,4 +13,5 @@ mod mutation;
 mod refresh;
 mod registration;
 mod requests;
+mod strangers;
 mod userinfo;

@@ -58,7 +58,7 @@ async fn a_key_that_was_taken_out_verifies_nothing_more() {
     let browser = browser();
     let old = login(&client, &browser, LoginOptions::new()).await.unwrap();
     let old = id_token(&old).raw().to_owned();
-    client.verify_id_token(&old, &Expectations::new()).await.unwrap();
+    client.verify_id_token(&old, &Expectations::new().without_nonce()).await.unwrap();
     // The second change takes out the key that signed it.
     for _ in 0..2 {
         server.rotate_keys().await;
@@ -67,7 +67,7 @@ async fn a_key_that_was_taken_out_verifies_nothing_more() {
     let requests = server.count("requests", "GET /jwks").await;
     assert_eq!(requests, 3);
     for _ in 0..5 {
-        let error = client.verify_id_token(&old, &Expectations::new()).await.unwrap_err();
+        let error = client.verify_id_token(&old, &Expectations::new().without_nonce()).await.unwrap_err();
         assert_eq!(error.jwt_check(), Some(JwtCheck::Key), "{error}");
     }
     let more = server.count("requests", "GET /jwks").await - requests;

@@ -377,7 +377,7 @@ impl Error {
         match &self.0.kind {
             ErrorKind::Transport(error) => match error.kind() {
                 HttpErrorKind::Redirected | HttpErrorKind::TooLarge => ErrorClass::Protocol,
-                HttpErrorKind::InvalidRequest => ErrorClass::Configuration,
+                HttpErrorKind::InvalidRequest | HttpErrorKind::NotPublic => ErrorClass::Configuration,
                 HttpErrorKind::Connect | HttpErrorKind::Timeout | HttpErrorKind::Other => {
                     ErrorClass::Transient { retry_after: None }
                 }

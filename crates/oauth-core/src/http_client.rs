@@ -57,6 +57,8 @@ pub enum HttpErrorKind {
     TooLarge,
     /// The HTTP client followed a redirect, so the reply is not from the host that was asked.
     Redirected,
+    /// The host is not one of the public internet, and only those may be asked: see [`PublicHosts`].
+    NotPublic,
     /// The request could not be put together.
     InvalidRequest,
     /// Anything else, such as a connection that was reset in the middle of the reply.
@@ -106,6 +108,7 @@ impl fmt::Display for HttpError {
             HttpErrorKind::Redirected => f.write_str(
                 "the HTTP client followed a redirect; build it with redirects switched off, because requests carry credentials",
             ),
+            HttpErrorKind::NotPublic => f.write_str("nothing was sent, because only public hosts may be asked here"),
             HttpErrorKind::InvalidRequest => f.write_str("the request could not be put together"),
             HttpErrorKind::Other => f.write_str("the connection failed before the reply was complete"),
         }?;
@@ -172,6 +175,8 @@ pub(crate) use reqwest_client::shared;
 #[cfg(feature = "reqwest")]
 pub use reqwest_client::reqwest_client;
 
+pub use public_hosts::{PublicHosts, Resolver};
+
 #[cfg(feature = "hyper")]
 pub use hyper_client::HyperClient;
 
@@ -186,6 +191,7 @@ pub(crate) fn shared() -> Result<Arc<dyn HttpClient>, String> {
 
 #[cfg(feature = "hyper")]
 mod hyper_client;
+mod public_hosts;
 #[cfg(feature = "reqwest")]
 mod reqwest_client;
 #[cfg(any(feature = "hyper", feature = "rustls-ring"))]

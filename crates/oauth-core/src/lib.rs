@@ -30,6 +30,7 @@
 //! | keep tokens | [`OAuth2Token`] |
 //! | know what to do when something fails | [`Error::class`] |
 //! | send requests through a proxy, or another HTTP library | [`HttpClient`] |
+//! | send requests to addresses from strangers | [`PublicHosts`] |
 //! | write a provider | [`Spec`], [`Call`], [`client!`], [`accessors!`], [`authorize_params!`] |
 //!
 //! # Features
@@ -66,6 +67,7 @@ mod pkce;
 mod printable;
 mod protocol;
 mod provider;
+mod public_address;
 mod reply;
 mod sealer;
 mod secret;
@@ -95,7 +97,8 @@ pub use http_client::reqwest_client;
 #[cfg(all(not(target_os = "android"), any(feature = "hyper", feature = "rustls-ring")))]
 pub use http_client::tls_trusting;
 pub use http_client::{
-    CONNECT_TIMEOUT, HttpClient, HttpError, HttpErrorKind, MAX_REPLY_BYTES, REQUEST_TIMEOUT,
+    CONNECT_TIMEOUT, HttpClient, HttpError, HttpErrorKind, MAX_REPLY_BYTES, PublicHosts, REQUEST_TIMEOUT,
+    Resolver,
 };
 pub use identity::{Email, EmailVerification, Identity, check_subject, text_at};
 pub use json::{
@@ -107,6 +110,7 @@ pub use oauth2::{LOGIN_LIFETIME, OAuth2};
 pub use pkce::{CodeChallengeMethod, CodeVerifier};
 pub use protocol::Protocol;
 pub use provider::Provider;
+pub use public_address::{check_public_url, is_public_address};
 pub use reply::Reply;
 #[cfg(feature = "reqwest")]
 pub use reqwest;

@@ -1,13 +1,15 @@
 use std::{fmt, sync::Arc};
 
 use oauth_core::{
-    ClientSecret, Error, ErrorKind, HttpClient, OAuth2, Operation, Provider, Result, Spec, serde_json::Value,
+    ClientSecret, Error, ErrorKind, HttpClient, OAuth2, Operation, Provider, PublicHosts, Result, Spec,
+    check_public_url, serde_json::Value,
 };
 
 use crate::{
     cached::{Cached, Kept, Reading},
     client::{OpenID, SPEC},
     issuer::{Issuers, Tenants, slash},
+    jws::quoted,
     metadata::ProviderMetadata,
     protocol::{OpenIDConnect, Source},
     rules::Rules,
@@ -39,6 +41,7 @@ pub struct Discovery {
     document_url: String,
     http: Option<Arc<dyn HttpClient>>,
     allows_http: bool,
+    public_hosts_only: bool,
 }
 
 impl Discovery {
@@ -70,7 +73,14 @@ impl Discovery {
     }
 
     fn at(issuers: Vec<String>, document_url: String) -> Self {
-        Self { issuers, tenants: None, document_url, http: None, allows_http: false }
+        Self {
+            issuers,
+            tenants: None,
+            document_url,
+            http: None,
+            allows_http: false,
+            public_hosts_only: false,
+        }
     }
 
     /// Reads the document elsewhere. The issuer in it must be the expected one all the same.
@@ -96,6 +106,26 @@ impl Discovery {
     /// Sends the requests of the client that comes of it with this HTTP client.
     pub fn with_http_client(mut self, http: impl HttpClient + 'static) -> Self {
         self.http = Some(Arc::new(http));
+        self
+    }
+
+    /// Asks public hosts only, for an issuer that a stranger or a tenant supplied: for its metadata, its keys and its tokens, for a
+    /// registration, and for whatever else the client that comes of it sends.
+    ///
+    /// The issuer and each endpoint in its metadata must have a public host ([`check_public_url`]), and each request goes by way of
+    /// [`PublicHosts`], which looks at the addresses that a name resolves to as well, and refuses to send anything while the
+    /// environment names a proxy. Of an HTTP client that was given, only what stands in URLs is checked: it resolves names itself.
+    /// To change how `PublicHosts` works, give one to [`with_http_client`](Self::with_http_client) in place of this. An HTTP client
+    /// that is given later, to the client that comes of it, takes the rule's place.
+    ///
+    /// ```
+    /// use oauth_openid::Discovery;
+    ///
+    /// let of_a_tenant = Discovery::new("https://169.254.169.254").public_hosts_only();
+    /// assert!(of_a_tenant.client("CLIENT_ID", "CLIENT_SECRET").is_err());
+    /// ```
+    pub fn public_hosts_only(mut self) -> Self {
+        self.public_hosts_only = true;
         self
     }
 
@@ -168,8 +198,11 @@ impl Discovery {
     }
 
     fn prepared(&self, mut client: OAuth2) -> OAuth2 {
-        if let Some(http) = &self.http {
-            client.set_http_client(http.clone());
+        match (&self.http, self.public_hosts_only) {
+            (Some(http), true) => client.set_http_client(Arc::new(PublicHosts::on(http.clone()))),
+            (None, true) => client.set_http_client(Arc::new(PublicHosts::new())),
+            (Some(http), false) => client.set_http_client(http.clone()),
+            (None, false) => {}
         }
         if self.allows_http {
             client.dangerously_allow_plain_http();
@@ -198,10 +231,18 @@ impl Discovery {
                 );
             }
         }
+        if self.public_hosts_only {
+            for url in self.issuers.iter().chain([&self.document_url]) {
+                if let Err(problem) = check_public_url(url) {
+                    return wrong(format!("the issuer's URL {} is refused: {problem}", quoted(url)));
+                }
+            }
+        }
         Ok(Discovered {
             issuers: self.issuers.clone(),
             url: self.document_url.clone(),
             allows_http: self.allows_http,
+            public_hosts_only: self.public_hosts_only,
             cached: Arc::default(),
         })
     }
@@ -212,6 +253,7 @@ pub(crate) struct Discovered {
     issuers: Vec<String>,
     url: String,
     allows_http: bool,
+    public_hosts_only: bool,
     cached: Arc<Cached<ProviderMetadata>>,
 }
 
@@ -230,13 +272,20 @@ impl Discovered {
 
     fn reading(&self, rules: &Rules) -> Reading<ProviderMetadata> {
         let (issuers, allows_http) = (self.issuers.clone(), self.allows_http);
+        let public_hosts_only = self.public_hosts_only;
         Reading {
             operation: Operation::DISCOVER,
             url: self.url.clone(),
             policy: rules.metadata_cache,
             clock: rules.clock.clone(),
             shared: rules.shared_cache.clone(),
-            parse: Arc::new(move |document| read(document, &issuers, allows_http)),
+            parse: Arc::new(move |document| {
+                let metadata = read(document, &issuers, allows_http)?;
+                if public_hosts_only {
+                    check_public_endpoints(&metadata)?;
+                }
+                Ok(metadata)
+            }),
         }
     }
 }
@@ -250,9 +299,23 @@ fn read(document: Value, issuers: &[String], allows_http: bool) -> Result<Provid
     }
     let expected = issuers.first().map_or("", |issuer| issuer);
     Err(format!(
-        "its issuer is {found:?}, but {expected:?} was asked for; they must be equal byte for byte{}",
+        "its issuer is {}, but {expected:?} was asked for; they must be equal byte for byte{}",
+        quoted(found),
         slash(found, expected)
     ))
+}
+
+/// Checks that metadata sends nobody into a private network, neither the application nor its users' browsers.
+fn check_public_endpoints(metadata: &ProviderMetadata) -> Result<(), String> {
+    for (name, url) in metadata.members() {
+        if name != "jwks_uri" && !name.ends_with("_endpoint") {
+            continue;
+        }
+        if let Some(Err(problem)) = url.as_str().map(check_public_url) {
+            return Err(format!("its {} is refused: {problem}", quoted(name)));
+        }
+    }
+    Ok(())
 }
 
 impl fmt::Debug for Discovered {

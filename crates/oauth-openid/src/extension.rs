@@ -27,6 +27,9 @@ pub trait OpenIDProvider: Provider {
     /// Verifies an ID token that this client did not obtain by a login: one that a mobile application got itself. It takes no
     /// client secret.
     ///
+    /// Whoever sends the token may have it from anywhere, so a nonce is required unless [`Expectations::without_nonce`] waives it,
+    /// and tokens that show by their type, their `token_use` or their scopes that they are access tokens are refused.
+    ///
     /// ```no_run
     /// use oauth_openid::{Expectations, OpenID, OpenIDProvider, oauth_core::ClientSecret};
     ///
@@ -43,7 +46,8 @@ pub trait OpenIDProvider: Provider {
     ///
     /// # Errors
     ///
-    /// An [`ErrorKind::Jwt`] that says which check failed, or any error of reading metadata and keys.
+    /// A configuration error when a nonce is neither expected nor waived; an [`ErrorKind::Jwt`] that says which check failed; or any
+    /// error of reading metadata and keys.
     async fn verify_id_token(&self, id_token: &str, expected: &Expectations) -> Result<IdToken> {
         let id_token = verify_id_token(self.oauth2(), id_token, expected).await?;
         Ok(id_token.completed(|identity| self.complete_identity(identity)))
@@ -121,9 +125,17 @@ pub trait OpenIDProvider: Provider {
 }
 
 async fn verify_id_token(client: &OAuth2, id_token: &str, expected: &Expectations) -> Result<IdToken> {
+    // Before anything is sent: what is missing is missing for every token.
+    protocol_of(client, VERIFY_ID_TOKEN)?;
+    expected
+        .check_complete()
+        .map_err(|problem| client.error(VERIFY_ID_TOKEN, ErrorKind::Configuration(problem.to_owned())))?;
     let client = ready(client, VERIFY_ID_TOKEN).await?;
     let protocol = protocol_of(&client, VERIFY_ID_TOKEN)?;
-    protocol.verify_id_token(&client, VERIFY_ID_TOKEN, id_token, expected).await
+    let verified = protocol.verify_id_token(&client, VERIFY_ID_TOKEN, id_token, expected).await?;
+    let context = verify::Context { client: &client, operation: VERIFY_ID_TOKEN, token: JwtUse::IdToken };
+    expected.check_kind(&verified.claims).map_err(|refusal| context.refuse(refusal))?;
+    Ok(verified)
 }
 
 async fn verify_logout_token(client: &OAuth2, logout_token: &str) -> Result<LogoutToken> {
@@ -131,9 +143,7 @@ async fn verify_logout_token(client: &OAuth2, logout_token: &str) -> Result<Logo
     let protocol = protocol_of(&client, VERIFY_LOGOUT_TOKEN)?;
     let context =
         verify::Context { client: &client, operation: VERIFY_LOGOUT_TOKEN, token: JwtUse::LogoutToken };
-    let verified = protocol
-        .verify(&context, logout_token, &["logout+jwt", "jwt"], protocol.rules.encryption.id_token)
-        .await?;
+    let verified = protocol.verify(&context, logout_token, protocol.rules.encryption.id_token).await?;
     LogoutToken::check(verified.claims, client.client_id(), &protocol.rules)
         .map_err(|refusal| context.refuse(refusal))
 }

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use crate::{
     algorithm::Algorithm,
     claims::{self, ClaimsError, StandardClaims},
-    jws::{Refusal, shown},
+    jws::{Refusal, quoted, shown},
     logout::EVENT,
     members::{Claim, Members},
     rules::{OtherAudiences, Rules},
@@ -211,10 +211,15 @@ pub struct Expectations {
     /// The client's own id stands for it where this is empty.
     pub(crate) client_ids: Vec<String>,
     nonce: Option<Nonce>,
+    /// Whether the nonce counts even where the client's rules let it be missing.
+    nonce_always: bool,
+    without_nonce: bool,
+    scopes_allowed: bool,
     max_age: Option<Duration>,
     auth_time_required: bool,
     acr: Vec<String>,
     access_token: Option<Secret>,
+    at_hash_required: bool,
     code: Option<Secret>,
     pub(crate) not_before: Option<OffsetDateTime>,
     pub(crate) may_be_expired: bool,
@@ -243,14 +248,34 @@ impl Expectations {
     }
 
     /// The nonce must be this one.
-    pub fn nonce(mut self, nonce: impl Into<Secret>) -> Self {
-        self.nonce = Some(Nonce::Plain(nonce.into()));
-        self
+    pub fn nonce(self, nonce: impl Into<Secret>) -> Self {
+        self.set_nonce(Nonce::Plain(nonce.into()))
     }
 
     /// The nonce must be the SHA-256 of this one, in lower-case hexadecimal digits or as base64url: what mobile kits make of it.
-    pub fn hashed_nonce(mut self, nonce: impl Into<Secret>) -> Self {
-        self.nonce = Some(Nonce::Hashed(nonce.into()));
+    pub fn hashed_nonce(self, nonce: impl Into<Secret>) -> Self {
+        self.set_nonce(Nonce::Hashed(nonce.into()))
+    }
+
+    fn set_nonce(mut self, nonce: Nonce) -> Self {
+        self.nonce = Some(nonce);
+        self.nonce_always = true;
+        self.without_nonce = false;
+        self
+    }
+
+    /// Takes the token without a nonce. Whoever steals such a token can sign in with it until it expires, so this is for kits that
+    /// cannot pass a nonce on, and for tokens whose nonce was checked before.
+    pub fn without_nonce(mut self) -> Self {
+        self.nonce = None;
+        self.without_nonce = true;
+        self
+    }
+
+    /// Takes a token with the claim `scope`, `scp` or `scopes`, for a provider that puts one into its ID tokens. Elsewhere it is by
+    /// these that an access token is told from an ID token.
+    pub fn scopes_allowed(mut self) -> Self {
+        self.scopes_allowed = true;
         self
     }
 
@@ -269,6 +294,12 @@ impl Expectations {
     /// `at_hash`, if it is there, must be this access token's.
     pub fn access_token(mut self, access_token: impl Into<Secret>) -> Self {
         self.access_token = Some(access_token.into());
+        self
+    }
+
+    /// `at_hash` must be there, so that the [`access_token`](Self::access_token) is known to have come with the ID token.
+    pub fn at_hash_required(mut self) -> Self {
+        self.at_hash_required = true;
         self
     }
 
@@ -295,6 +326,52 @@ impl Expectations {
         self
     }
 
+    /// Checks that all is said which a token that came from elsewhere must be checked against.
+    pub(crate) fn check_complete(&self) -> Result<(), &'static str> {
+        if self.nonce.is_none() && !self.without_nonce {
+            return Err(
+                "no nonce is expected of the ID token, so a stolen one would do; give the one that you handed out with \
+                        Expectations::nonce or hashed_nonce, or waive it with without_nonce",
+            );
+        }
+        if self.at_hash_required && self.access_token.is_none() {
+            return Err(
+                "at_hash_required needs the access token whose hash it is; give it with Expectations::access_token",
+            );
+        }
+        Ok(())
+    }
+
+    /// Checks that a token which came from elsewhere is an ID token by what is in it.
+    ///
+    /// The provider signs access tokens, refresh tokens and others with the same keys, and some for the same audience.
+    pub(crate) fn check_kind(&self, claims: &Members) -> Result<(), Refusal> {
+        const KIND: &[&str] = &["typ", "token_use", "token_type"];
+        const ID_TOKEN: &[&str] = &["id", "id_token", "id-token", "idtoken", "jwt"];
+        const SCOPES: &[&str] = &["scope", "scp", "scopes"];
+        for name in KIND {
+            let Some(kind) = claims.get(name) else { continue };
+            let text = kind.as_str().unwrap_or_default().trim();
+            if !ID_TOKEN.iter().any(|own| own.eq_ignore_ascii_case(text)) {
+                let reason = format!("its {name} is {}, which is not that of an ID token", shown(Some(kind)));
+                return Err((JwtCheck::Type, reason));
+            }
+        }
+        if let Some(name) = SCOPES.iter().find(|name| claims.has(name) && !self.scopes_allowed) {
+            let reason = format!(
+                "it has {name}, as an access token has; see Expectations::scopes_allowed if this provider's ID tokens have it too"
+            );
+            return Err((JwtCheck::Type, reason));
+        }
+        if claims.has("events") {
+            return Err((
+                JwtCheck::Type,
+                "it has events, as a security event or a logout token has".to_owned(),
+            ));
+        }
+        Ok(())
+    }
+
     /// Checks claims whose signature is verified.
     pub(crate) fn check(
         &self,
@@ -310,7 +387,7 @@ impl Expectations {
         self.check_audience(claims, client_id, &rules.other_audiences)?;
         check_subject(claims)?;
         check_times(claims, rules, self.may_be_expired)?;
-        if let (Some(not_before), Some(issued)) = (self.not_before, claims.number("iat"))
+        if let (Some(not_before), Some(issued)) = (self.not_before, claims.date("iat"))
             && issued + leeway(rules) < seconds(not_before)
         {
             let reason = "its iat is too long ago: it was not made for this".to_owned();
@@ -347,7 +424,7 @@ impl Expectations {
                 }
         });
         if let Some(stranger) = stranger {
-            return wrong(format!("it is also for {stranger:?}, which is not a trusted audience"));
+            return wrong(format!("it is also for {}, which is not a trusted audience", quoted(stranger)));
         }
         match claims.get("azp") {
             Some(Claim::Text(party)) if is_ours(party) => Ok(()),
@@ -369,7 +446,7 @@ impl Expectations {
 
     fn check_nonce(&self, claims: &Members, rules: &Rules) -> Result<(), Refusal> {
         let Some(expected) = &self.nonce else { return Ok(()) };
-        if rules.nonce_may_be_missing && !claims.has("nonce") {
+        if rules.nonce_may_be_missing && !self.nonce_always && !claims.has("nonce") {
             return Ok(());
         }
         let Some(found) = claims.text("nonce") else {
@@ -377,6 +454,8 @@ impl Expectations {
             return Err((JwtCheck::Nonce, reason));
         };
         let same = match expected {
+            // Everybody knows it, and its hash.
+            Nonce::Plain(nonce) | Nonce::Hashed(nonce) if nonce.expose().is_empty() => false,
             Nonce::Plain(nonce) => same_secret(found, nonce.expose()),
             Nonce::Hashed(nonce) => {
                 let [hex, base64] = claims::sha256(nonce.expose());
@@ -398,7 +477,7 @@ impl Expectations {
         for (claim, check, value, of) in hashes {
             let Some(value) = value else { continue };
             match claims.get(claim) {
-                None if self.front_channel => {
+                None if self.front_channel || (self.at_hash_required && claim == "at_hash") => {
                     return Err((check, format!("it has no {claim}, so nothing ties {of} to it")));
                 }
                 None => {}
@@ -415,8 +494,8 @@ impl Expectations {
             return Ok(());
         }
         let wrong = |what: &str| Err((JwtCheck::AuthTime, what.to_owned()));
-        let Some(authenticated) = claims.number("auth_time") else {
-            return wrong("it has no auth_time, though one was asked for");
+        let Some(authenticated) = claims.date("auth_time") else {
+            return wrong("it has no auth_time that is a date, though one was asked for");
         };
         let now = seconds(rules.clock.now());
         if authenticated > now + leeway(rules) {
@@ -472,29 +551,22 @@ fn check_subject(claims: &Members) -> Result<(), Refusal> {
 pub(crate) fn check_times(claims: &Members, rules: &Rules, may_be_expired: bool) -> Result<(), Refusal> {
     let now = seconds(rules.clock.now());
     let leeway = leeway(rules);
-    let Some(expires) = claims.number("exp") else {
-        return Err((
-            JwtCheck::Expiry,
-            format!("its exp is {}; it must be a number", shown(claims.get("exp"))),
-        ));
+    let no_date = |name: &str| {
+        format!("its {name} is {}; it must be a date in seconds since 1970", shown(claims.get(name)))
     };
+    let Some(expires) = claims.date("exp") else { return Err((JwtCheck::Expiry, no_date("exp"))) };
     if !may_be_expired && expires + leeway <= now {
         return Err((JwtCheck::Expiry, "it has expired".to_owned()));
     }
-    let Some(issued) = claims.number("iat") else {
-        let reason = format!("its iat is {}; it must be a number", shown(claims.get("iat")));
-        return Err((JwtCheck::IssuedAt, reason));
-    };
+    let Some(issued) = claims.date("iat") else { return Err((JwtCheck::IssuedAt, no_date("iat"))) };
     if issued > now + leeway {
         return Err((JwtCheck::IssuedAt, "its iat is in the future; compare the clocks".to_owned()));
     }
-    match (claims.get("nbf"), claims.number("nbf")) {
-        (None, _) => Ok(()),
-        (Some(_), Some(start)) if start <= now + leeway => Ok(()),
-        (Some(_), Some(_)) => Err((JwtCheck::NotBefore, "its nbf is in the future".to_owned())),
-        (Some(other), None) => {
-            Err((JwtCheck::NotBefore, format!("its nbf is {}; it must be a number", shown(Some(other)))))
-        }
+    match (claims.has("nbf"), claims.date("nbf")) {
+        (false, _) => Ok(()),
+        (true, Some(start)) if start <= now + leeway => Ok(()),
+        (true, Some(_)) => Err((JwtCheck::NotBefore, "its nbf is in the future".to_owned())),
+        (true, None) => Err((JwtCheck::NotBefore, no_date("nbf"))),
     }
 }
 

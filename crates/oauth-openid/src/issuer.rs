@@ -1,5 +1,5 @@
 use crate::{
-    jws::shown,
+    jws::{quoted, shown},
     members::{Claim, Members},
 };
 
@@ -98,7 +98,7 @@ impl Tenants {
         match self {
             Self::Any => Ok(()),
             Self::OneOf(accepted) if accepted.iter().any(|one| one == tenant) => Ok(()),
-            Self::OneOf(_) => Err(format!("its tenant {tenant:?} is not one that may sign in")),
+            Self::OneOf(_) => Err(format!("its tenant {} is not one that may sign in", quoted(tenant))),
             Self::Undecided => Err(UNDECIDED.to_owned()),
         }
     }

@@ -12,6 +12,9 @@ use crate::{
 /// The most characters of a token. Real ones have a few thousand.
 const MOST_CHARACTERS: usize = 128 * 1024;
 
+/// Values of `typ` that say no more than that it is a signed token.
+const PLAIN_TYPES: &[&str] = &["jwt", "jws", "jose"];
+
 /// Why a text is not the token that it should be.
 pub(crate) type Refusal = (JwtCheck, String);
 
@@ -102,20 +105,26 @@ impl Jws {
         }
     }
 
-    /// That `typ` is absent, plain, or one of these: an access token or a logout token is no ID token (RFC 8725 section 3.11).
-    pub(crate) fn check_type(&self, own: &[&str]) -> Result<(), Refusal> {
-        let Some(kind) = self.header.get("typ") else { return Ok(()) };
-        let kind = kind.as_str().unwrap_or_default();
-        if own.iter().any(|own| own.eq_ignore_ascii_case(kind)) {
+    /// Checks that `typ` is absent, says nothing, or is one of these: an access token or a logout token is no ID token (RFC 8725
+    /// section 3.11).
+    ///
+    /// It is a list of what is accepted, because what a server may write there to say "something else" has no end.
+    pub(crate) fn check_type<'o>(&self, own: impl IntoIterator<Item = &'o str>) -> Result<(), Refusal> {
+        let Some(found) = self.header.get("typ") else { return Ok(()) };
+        let kind = media_type(found.as_str().unwrap_or_default());
+        if PLAIN_TYPES.contains(&&*kind) || own.into_iter().any(|own| media_type(own) == kind) {
             return Ok(());
         }
-        let kind = kind.to_ascii_lowercase();
-        let kind = kind.strip_prefix("application/").unwrap_or(&kind);
-        // What ends so says precisely what it is for; other texts that servers put there say nothing.
-        if own.contains(&kind) || !(kind.is_empty() || kind.ends_with("+jwt")) {
-            return Ok(());
-        }
-        Err((JwtCheck::Type, format!("its typ is {}: a token for something else", quoted(kind))))
+        Err((JwtCheck::Type, format!("its typ is {}: a token for something else", shown(Some(found)))))
+    }
+}
+
+/// A media type in the short form of RFC 7515 section 4.1.9, without its parameters.
+fn media_type(text: &str) -> String {
+    let kind = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match kind.strip_prefix("application/") {
+        Some(short) => short.to_owned(),
+        None => kind,
     }
 }
 
@@ -226,14 +235,28 @@ mod tests {
     fn jk_17_another_kind_of_token_is_refused() {
         let of =
             |kind: &str| Jws::parse(&token(&format!(r#"{{"alg":"RS256","typ":{kind}}}"#), "{}")).unwrap();
-        for kind in
-            ["\"at+jwt\"", "\"application/AT+JWT\"", "\"logout+jwt\"", "\"dpop+jwt\"", "1", "null", "\"\""]
-        {
-            assert!(of(kind).check_type(&["jwt"]).is_err(), "{kind}");
+        for kind in [
+            "\"at+jwt\"",
+            "\"application/AT+JWT\"",
+            "\"at+jwt;v=1\"",
+            "\"at+jwt \"",
+            "\" Application/at+JWT ; v=1\"",
+            "\"logout+jwt\"",
+            "\"logout_token\"",
+            "\"dpop+jwt\"",
+            "\"access_token\"",
+            "\"jwt+at\"",
+            "\"at+jwt\\u200b\"",
+            "1",
+            "null",
+            "\"\"",
+            "[\"JWT\"]",
+        ] {
+            assert!(of(kind).check_type(["id_token"]).is_err(), "{kind}");
         }
-        for kind in ["\"JWT\"", "\"jwt\"", "\"application/jwt\"", "\"JOSE\"", "\"id_token\""] {
-            assert!(of(kind).check_type(&["jwt"]).is_ok(), "{kind}");
+        for kind in ["\"JWT\"", "\"jwt\"", "\"application/jwt\"", "\"JWT;v=1\"", "\"JOSE\"", "\"id_token\""] {
+            assert!(of(kind).check_type(["id_token"]).is_ok(), "{kind}");
         }
-        assert!(of("\"logout+jwt\"").check_type(&["logout+jwt"]).is_ok());
+        assert!(of("\"logout+jwt\"").check_type(["logout+jwt"]).is_ok());
     }
 }

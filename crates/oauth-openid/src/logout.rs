@@ -213,7 +213,7 @@ impl LogoutToken {
             return Err((JwtCheck::Audience, reason));
         }
         check_times(&claims, rules, false)?;
-        let age = seconds(rules.clock.now()) - claims.number("iat").unwrap_or_default();
+        let age = seconds(rules.clock.now()) - claims.date("iat").unwrap_or_default();
         let limit = rules.token_age.as_secs_f64() + leeway(rules);
         if age > limit {
             return wrong(JwtCheck::IssuedAt, "its iat is too long ago for a logout token");

@@ -20,6 +20,9 @@ const USUAL_MEMBERS: usize = 16;
 /// Up to how many names it is quickest to compare each with each.
 const FEW_NAMES: usize = 32;
 
+/// The end of the year 9999, in seconds since 1970.
+const LAST_SECOND: f64 = 253_402_300_799.0;
+
 /// The members of a JSON object, no two of one name.
 ///
 /// All names and texts stand in one string, because a map of strings would take two allocations for each claim of each token
@@ -105,6 +108,12 @@ impl Members {
             Claim::Other(value) => value.as_f64().filter(|number| number.is_finite()),
             Claim::Text(_) => None,
         }
+    }
+
+    /// A member that is a NumericDate in the calendar, from 1970 to 9999. What lies beyond is a mistake, such as milliseconds, or a
+    /// trick, and no date.
+    pub(crate) fn date(&self, name: &str) -> Option<f64> {
+        self.number(name).filter(|seconds| (0.0..=LAST_SECOND).contains(seconds))
     }
 
     fn find<'m>(members: &'m [Member], name: &str, all: &str) -> Option<&'m Member> {

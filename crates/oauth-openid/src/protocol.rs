@@ -79,7 +79,7 @@ impl OpenIDConnect {
         expected: &Expectations,
     ) -> Result<IdToken> {
         let context = verify::Context { client, operation, token: JwtUse::IdToken };
-        let verified = self.verify(&context, token, &["jwt"], self.rules.encryption.id_token).await?;
+        let verified = self.verify(&context, token, self.rules.encryption.id_token).await?;
         expected
             .check(&verified.claims, verified.algorithm, client.client_id(), &self.rules)
             .map_err(|refusal| context.refuse(refusal))?;
@@ -156,7 +156,7 @@ impl OpenIDConnect {
         let refuse = |refusal: Refusal| context.refuse(refusal);
         let text = std::str::from_utf8(reply.body().trim_ascii())
             .map_err(|_| refuse((JwtCheck::Form, "it is not text".to_owned())))?;
-        let verified = self.verify(context, text, &["jwt"], self.rules.encryption.userinfo).await?;
+        let verified = self.verify(context, text, self.rules.encryption.userinfo).await?;
         let claims = verified.claims;
         // `aud` and `exp` are for the provider to send (section 5.3.2), and to be right if they are there.
         if claims.has("aud")
@@ -167,7 +167,7 @@ impl OpenIDConnect {
         }
         let now = seconds(self.rules.clock.now());
         if claims.has("exp")
-            && claims.number("exp").is_none_or(|exp| exp + self.rules.leeway.as_secs_f64() <= now)
+            && claims.date("exp").is_none_or(|exp| exp + self.rules.leeway.as_secs_f64() <= now)
         {
             return Err(refuse((JwtCheck::Expiry, "it has expired".to_owned())));
         }

@@ -33,6 +33,7 @@ pub struct Rules {
     pub(crate) userinfo: Expected,
     pub(crate) nonce_may_be_missing: bool,
     pub(crate) auth_time_always: bool,
+    pub(crate) id_token_types: Vec<String>,
     pub(crate) profile_id_claim: Option<&'static str>,
     pub(crate) is_same_profile_id: fn(&str, &str) -> bool,
     pub(crate) id_token_always: bool,
@@ -102,6 +103,7 @@ impl Rules {
             userinfo: Expected::Either,
             nonce_may_be_missing: false,
             auth_time_always: false,
+            id_token_types: Vec::new(),
             profile_id_claim: None,
             is_same_profile_id: |claim, id| claim == id,
             id_token_always: false,
@@ -180,6 +182,13 @@ impl Rules {
     /// `require_auth_time` (OpenID Connect Core section 2).
     pub fn auth_time_always(mut self) -> Self {
         self.auth_time_always = true;
+        self
+    }
+
+    /// Accepts ID tokens whose header has one of these as `typ`, for a provider that writes something of its own there. `JWT`,
+    /// `JOSE`, `id_token` and no `typ` at all are accepted in any case; everything else says that the token is for something else.
+    pub fn id_token_types<S: Into<String>>(mut self, types: impl IntoIterator<Item = S>) -> Self {
+        self.id_token_types = types.into_iter().map(Into::into).collect();
         self
     }
 

@@ -44,7 +44,6 @@ impl OpenIDConnect {
         &self,
         context: &Context<'_>,
         token: &'t str,
-        types: &[&str],
         must_be_encrypted: bool,
     ) -> Result<Verified<'t>> {
         let refuse = |refusal: Refusal| context.refuse(refusal);
@@ -59,7 +58,7 @@ impl OpenIDConnect {
         let token = &*signed;
         let jws = Jws::parse(token).map_err(refuse)?;
         jws.check_critical().map_err(refuse)?;
-        jws.check_type(types).map_err(refuse)?;
+        jws.check_type(self.types(context.token)).map_err(refuse)?;
         let metadata = self.metadata(context.client).await?;
         let accepted = self.accepted(context.token, metadata.as_deref());
         let algorithm = jws.algorithm(&accepted).map_err(refuse)?;
@@ -87,6 +86,16 @@ impl OpenIDConnect {
             }
         }
         Ok(Verified { claims: jws.claims, algorithm, signed })
+    }
+
+    /// What a token of this kind may call itself in its header, beside the plain `JWT`.
+    fn types(&self, token: JwtUse) -> impl Iterator<Item = &str> {
+        let (usual, more): (&'static [&'static str], &[String]) = match token {
+            JwtUse::IdToken => (&["id_token", "id+jwt"], &self.rules.id_token_types),
+            JwtUse::LogoutToken => (&["logout+jwt", "logout_token"], &[]),
+            _ => (&[], &[]),
+        };
+        usual.iter().copied().chain(more.iter().map(String::as_str))
     }
 
     /// The client's algorithms, without those that the provider's metadata rules out. A list that has none of them says nothing:

@@ -1,10 +1,10 @@
-use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    sync::Arc,
-};
+use std::sync::Arc;
 
-use oauth_core::{ClientSecret, Error, ErrorKind, HttpClient, OAuth2, Operation, Result, http::Method};
-use url::{Host, Url};
+use oauth_core::{
+    ClientSecret, Error, ErrorKind, HttpClient, OAuth2, Operation, PublicHosts, Result, check_public_url,
+    http::Method,
+};
+use url::Url;
 
 /// The function [`webfinger`], in errors.
 pub const WEBFINGER: Operation = Operation::new("webfinger");
@@ -14,9 +14,11 @@ const RELATION: &str = "http://openid.net/specs/connect/1.0/issuer";
 /// Finds the issuer that a user's address belongs to (OpenID Connect Discovery 1.0 section 2, RFC 7033): `ada@example.com`,
 /// `acct:ada@example.com`, or `https://example.com/ada`.
 ///
-/// The address comes from a stranger, and a request goes to its host: hosts that are addresses of this machine or of a private
-/// network are refused. Names that resolve to such addresses are for the HTTP client to refuse. Compare the issuer with those
-/// that the application knows before it signs anybody in there.
+/// The address comes from a stranger, and a request goes to its host; the issuer in the answer comes from whoever runs that host,
+/// and the next request goes there. Both must be public hosts ([`check_public_url`]). Without an HTTP client of your own, names
+/// that resolve to private addresses are refused too, by [`PublicHosts`]; one of your own must do so itself. Read the issuer's
+/// metadata with [`Discovery::public_hosts_only`](crate::Discovery::public_hosts_only), and compare the issuer with those that the
+/// application knows before it signs anybody in there.
 ///
 /// # Errors
 ///
@@ -25,9 +27,7 @@ pub async fn webfinger(resource: &str, http: Option<Arc<dyn HttpClient>>) -> Res
     let (resource, host) = normalized(resource)
         .map_err(|problem| Error::new(WEBFINGER, "openid", ErrorKind::Configuration(problem)))?;
     let mut client = OAuth2::from_spec(&crate::SPEC, "", ClientSecret::NONE);
-    if let Some(http) = http {
-        client.set_http_client(http);
-    }
+    client.set_http_client(http.unwrap_or_else(|| Arc::new(PublicHosts::new())));
     let url = format!("https://{host}/.well-known/webfinger");
     let reply = client
         .call(WEBFINGER, Method::GET, url)
@@ -41,13 +41,14 @@ pub async fn webfinger(resource: &str, http: Option<Arc<dyn HttpClient>>) -> Res
         .filter(|link| link["rel"] == RELATION)
         .find_map(|link| link["href"].as_str())
         .ok_or_else(|| reply.malformed("there is no link to an issuer in it"))?;
-    let is_issuer = Url::parse(issuer).is_ok_and(|url| {
-        url.scheme() == "https" && url.query().is_none() && url.fragment().is_none() && url.has_host()
-    });
-    match is_issuer {
-        true => Ok(issuer.to_owned()),
-        false => Err(reply.malformed("the issuer in it is not an https URL without query and fragment")),
+    let is_issuer = Url::parse(issuer)
+        .is_ok_and(|url| url.scheme() == "https" && url.query().is_none() && url.fragment().is_none());
+    if !is_issuer {
+        return Err(reply.malformed("the issuer in it is not an https URL without query and fragment"));
     }
+    check_public_url(issuer)
+        .map_err(|problem| reply.malformed(format!("the issuer in it is refused: {problem}")))?;
+    Ok(issuer.to_owned())
 }
 
 /// The resource and the host to ask (section 2.1).
@@ -73,63 +74,11 @@ fn is_account(input: &str) -> bool {
 }
 
 fn checked(url: &str) -> Result<(String, String), String> {
+    check_public_url(url).map_err(|problem| format!("the address is refused: {problem}"))?;
     let parsed = Url::parse(url).map_err(|_| "the address has no valid host".to_owned())?;
-    let private = match parsed.host() {
-        None => return Err("the address has no host".to_owned()),
-        Some(Host::Domain(name)) => {
-            let name = name.trim_end_matches('.');
-            !name.contains('.')
-                || name.ends_with(".localhost")
-                || name.ends_with(".local")
-                || name.ends_with(".internal")
-        }
-        Some(Host::Ipv4(address)) => is_private(address.into()),
-        Some(Host::Ipv6(address)) => is_private(address.into()),
-    };
-    if private || !parsed.username().is_empty() || parsed.password().is_some() {
-        return Err("the address is of this machine or of a private network".to_owned());
-    }
     let host = parsed.host_str().unwrap_or_default();
     let host = parsed.port().map_or(host.to_owned(), |port| format!("{host}:{port}"));
     Ok((url.to_owned(), host))
-}
-
-fn is_private(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => {
-            let [a, b, ..] = v4.octets();
-            v4.is_loopback()
-                || v4.is_private()
-                || v4.is_link_local()
-                || v4.is_unspecified()
-                || v4.is_broadcast()
-                || v4.is_multicast()
-                || v4.is_documentation()
-                || a == 0
-                || (a == 100 && (64..128).contains(&b))
-        }
-        IpAddr::V6(v6) => {
-            let [first, second, third, ..] = v6.segments();
-            embedded(v6).is_some_and(|v4| is_private(v4.into()))
-                // A translator's own (RFC 8215).
-                || (first == 0x64 && second == 0xff9b && third == 1)
-                || v6.is_loopback()
-                || v6.is_unspecified()
-                || v6.is_multicast()
-                || first & 0xfe00 == 0xfc00
-                || first & 0xffc0 == 0xfe80
-        }
-    }
-}
-
-/// The address of the old kind that one of the new kind stands for: mapped, compatible, of a translator (RFC 6052 section 2.1), or
-/// of a 6to4 relay (RFC 3056).
-fn embedded(v6: Ipv6Addr) -> Option<Ipv4Addr> {
-    let of = |high: u16, low: u16| Ipv4Addr::from(u32::from(high) << 16 | u32::from(low));
-    match v6.segments() {
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => Some(of(high, low)),
-        _ => v6.to_ipv4(),
-    }
 }
 
 #[cfg(test)]

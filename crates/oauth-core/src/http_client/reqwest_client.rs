@@ -12,12 +12,15 @@ use reqwest::Url;
 
 use crate::{endpoints::is_loopback, error::Error};
 
-use super::{Body, CONNECT_TIMEOUT, HttpClient, HttpError, HttpErrorKind, MAX_REPLY_BYTES, REQUEST_TIMEOUT};
+use super::{
+    Body, CONNECT_TIMEOUT, HttpClient, HttpError, HttpErrorKind, MAX_REPLY_BYTES, REQUEST_TIMEOUT,
+    public_hosts::NotPublic,
+};
 
 /// How many runtimes keep a client. Programs have one or a few; tests have one each, and are done with it soon.
 const MOST_RUNTIMES: usize = 64;
 
-type OfRuntime = (Option<tokio::runtime::Id>, Arc<dyn HttpClient>);
+pub(super) type OfRuntime = (Option<tokio::runtime::Id>, Arc<dyn HttpClient>);
 
 static SHARED: Mutex<Vec<OfRuntime>> = Mutex::new(Vec::new());
 
@@ -25,12 +28,20 @@ static SHARED: Mutex<Vec<OfRuntime>> = Mutex::new(Vec::new());
 ///
 /// A connection lives on the runtime that opened it and dies with it, so each runtime has a client of its own.
 pub(crate) fn shared() -> Result<Arc<dyn HttpClient>, String> {
-    let runtime = tokio::runtime::Handle::try_current().ok().map(|handle| handle.id());
     let mut clients = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    of_runtime(&mut clients, || Ok(Arc::new(DefaultClient::new()?)))
+}
+
+/// The client of the current runtime, made at first use.
+pub(super) fn of_runtime(
+    clients: &mut Vec<OfRuntime>,
+    make: impl FnOnce() -> Result<Arc<dyn HttpClient>, String>,
+) -> Result<Arc<dyn HttpClient>, String> {
+    let runtime = tokio::runtime::Handle::try_current().ok().map(|handle| handle.id());
     if let Some((_, client)) = clients.iter().find(|(owner, _)| *owner == runtime) {
         return Ok(client.clone());
     }
-    let client: Arc<dyn HttpClient> = Arc::new(DefaultClient::new()?);
+    let client = make()?;
     if clients.len() == MOST_RUNTIMES {
         clients.remove(0);
     }
@@ -95,7 +106,7 @@ pub fn reqwest_client(
     build(customize).map_err(|problem| Error::configuration("oauth2", problem))
 }
 
-fn build(
+pub(super) fn build(
     customize: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
 ) -> Result<reqwest::Client, String> {
     let builder = reqwest::Client::builder()
@@ -226,7 +237,9 @@ fn read(
 }
 
 fn failed(error: reqwest::Error) -> HttpError {
-    let kind = if error.is_timeout() {
+    let kind = if is_caused_by_address(&error) {
+        HttpErrorKind::NotPublic
+    } else if error.is_timeout() {
         HttpErrorKind::Timeout
     } else if error.is_builder() {
         HttpErrorKind::InvalidRequest
@@ -238,6 +251,12 @@ fn failed(error: reqwest::Error) -> HttpError {
         HttpErrorKind::Other
     };
     HttpError::new(kind).caused_by(error.without_url())
+}
+
+/// Whether the connection was refused here because of where it would have gone.
+fn is_caused_by_address(error: &reqwest::Error) -> bool {
+    let first: &(dyn std::error::Error + 'static) = error;
+    std::iter::successors(Some(first), |error| error.source()).any(|error| error.is::<NotPublic>())
 }
 
 #[cfg(test)]

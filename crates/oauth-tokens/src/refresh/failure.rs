@@ -125,7 +125,8 @@ fn was_surely_not_carried_out(error: &oauth_core::Error) -> bool {
         // Afterwards.
         _ if error.operation() != Operation::REFRESH_TOKEN => false,
         ErrorKind::Transport(error) => {
-            matches!(error.kind(), HttpErrorKind::Connect | HttpErrorKind::InvalidRequest)
+            use HttpErrorKind::{Connect, InvalidRequest, NotPublic};
+            matches!(error.kind(), Connect | InvalidRequest | NotPublic)
         }
         ErrorKind::Configuration(_) | ErrorKind::Unsupported(_) => true,
         // Some providers refuse under status 200.

@@ -66,7 +66,9 @@ impl Provider for LineOAuth2 {
     async fn get_identity(&self, token: &OAuth2Token) -> Result<Identity> {
         let profile = self.get_profile_of(token).await?;
         let Some(id_token) = token.id_token() else { return self.oauth2.identity(profile) };
-        let of_token = self.verify_id_token(id_token, &Expectations::new()).await?.identity();
+        // The login has checked its nonce.
+        let expected = Expectations::new().without_nonce();
+        let of_token = self.verify_id_token(id_token, &expected).await?.identity();
         let mut identity = self.oauth2.identity_under(Some(of_token.issuer), profile)?;
         identity.email = of_token.email;
         Ok(identity)
