@@ -10,8 +10,8 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use oauth_clients::{
     ClientSecret, ErrorClass, ErrorKind, JwtCheck, LoginOptions, Operation, Provider,
     openid::{
-        Algorithm, CachePolicy, DecryptError, Decrypter, Expectations, IdToken, OpenID, OpenIDProvider,
-        ProviderMetadata,
+        Algorithm, CachePolicy, DecryptError, Decrypter, Expectations, IdToken, JwkSet, OpenID,
+        OpenIDProvider, ProviderMetadata,
     },
 };
 use serde_json::{Value, json};
@@ -113,6 +113,47 @@ async fn jk_01_what_is_no_key_set_is_an_error() {
         assert!(error.to_string().contains("jwks_uri"), "{error}");
         assert_eq!(error.class(), ErrorClass::Configuration);
     }
+}
+
+#[tokio::test]
+async fn jk_08_rsa_keys_that_can_verify_nothing_are_dropped_when_they_are_read() {
+    let encoded = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+    let modulus = URL_SAFE_NO_PAD.decode(Key::Rsa.bare("x")["n"].as_str().unwrap()).unwrap();
+    let mut even = modulus.clone();
+    *even.last_mut().unwrap() &= 0xfe;
+    let mut long = vec![0xc3; 1025];
+    long[0] = 1;
+    let with = |n: &[u8], e: &[u8]| json!({"kty": "RSA", "n": encoded(n), "e": encoded(e)});
+    let of_no_use = [
+        with(&modulus, &[1]),
+        with(&modulus, &[0]),
+        with(&modulus, &[]),
+        with(&modulus, &[2]),
+        with(&modulus, &[1, 0, 0]),
+        with(&modulus, &[0, 0, 1]),
+        with(&modulus, &[2, 0, 0, 0, 1]),
+        with(&modulus, &modulus),
+        with(&even, &[1, 0, 1]),
+        with(&long, &[1, 0, 1]),
+        with(&modulus[..255], &[1, 0, 1]),
+        with(&[0; 256], &[1, 0, 1]),
+    ];
+    for jwk in &of_no_use {
+        let error = JwkSet::new(&json!({"keys": [jwk]})).unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Configuration, "{jwk}");
+    }
+    // They take no place from the good one, with which a token without a `kid` is tried.
+    let good = Key::Rsa.bare("good");
+    let keys: Vec<&Value> = of_no_use.iter().chain([&good]).collect();
+    let op = op(|state| {
+        state.header = json!({"alg": "RS256"});
+        state.jwks = json!({ "keys": keys });
+    });
+    op.login(&op.client(), LoginOptions::new()).await.unwrap();
+    // Zeros in front of a number are no part of it.
+    let padded = [&[0, 0][..], &modulus].concat();
+    let keys = JwkSet::new(&json!({"keys": [with(&padded, &[0, 1, 0, 1])]})).unwrap();
+    op.login(&op.client_with(|rules| rules.fixed_keys(keys)), LoginOptions::new()).await.unwrap();
 }
 
 #[tokio::test]

@@ -498,3 +498,24 @@ async fn what_a_logout_prints_is_no_secret() {
         assert!(!shown.contains(secret), "{secret} in {shown}");
     }
 }
+
+#[tokio::test]
+async fn bc_06_each_client_uses_a_logout_token_once() {
+    let op = Op::new();
+    let used = MemoryCache::new();
+    let client = |id: &str| {
+        op.discovery().client(id, CLIENT_SECRET).unwrap().with_rules(|rules| rules.clock(op.clock.clone()))
+    };
+    let token = logout_token(&op, &json!({"aud": [CLIENT_ID, "client-2", "client"], "jti": "1:jti"}));
+    for id in [CLIENT_ID, "client-2"] {
+        let verified = client(id).verify_logout_token(&token).await.unwrap();
+        assert!(verified.use_once(&used).await.unwrap(), "{id}: its sessions end too");
+        assert!(!verified.use_once(&used).await.unwrap(), "{id}");
+    }
+    // What one forgets, the other has used.
+    client(CLIENT_ID).verify_logout_token(&token).await.unwrap().forget_use(&used).await.unwrap();
+    assert!(!client("client-2").verify_logout_token(&token).await.unwrap().use_once(&used).await.unwrap());
+    // No other id and name together make the same text.
+    let shifted = logout_token(&op, &json!({"aud": [CLIENT_ID, "client-2:1"], "jti": "jti"}));
+    assert!(client("client-2:1").verify_logout_token(&shifted).await.unwrap().use_once(&used).await.unwrap());
+}

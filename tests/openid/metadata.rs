@@ -808,20 +808,20 @@ async fn processes_that_share_a_cache_ask_once() {
     let op = Op::new();
     let shared: Arc<dyn SharedCache> = Arc::new(MemoryCache::new());
     for _ in 0..4 {
-        let client = op.client_with(|rules| rules.shared_cache(shared.clone()));
+        let client = op.client_with(|rules| rules.shared_cache(shared.clone()).trust_domain("tests"));
         op.login(&client, LoginOptions::new()).await.unwrap();
     }
     assert_eq!(op.counts(), [1, 1, 4, 0]);
     // A key that is not in the cache is asked for at the provider, and is then there for all.
     op.bend(|state| state.sign_with("ES256", Key::P256, "new"));
     for _ in 0..3 {
-        let client = op.client_with(|rules| rules.shared_cache(shared.clone()));
+        let client = op.client_with(|rules| rules.shared_cache(shared.clone()).trust_domain("tests"));
         op.login(&client, LoginOptions::new()).await.unwrap();
     }
     assert_eq!(op.count(Endpoint::Keys), 2);
     // Another issuer's documents are under other names.
     let other = Op::at("https://other.example");
-    let client = other.client_with(|rules| rules.shared_cache(shared.clone()));
+    let client = other.client_with(|rules| rules.shared_cache(shared.clone()).trust_domain("tests"));
     other.login(&client, LoginOptions::new()).await.unwrap();
     assert_eq!(other.counts(), [1, 1, 1, 0]);
 }
@@ -831,10 +831,11 @@ async fn jk_07_what_another_process_keeps_for_long_is_trusted_for_as_long_as_one
     let op = Op::new();
     let shared: Arc<dyn SharedCache> = Arc::new(MemoryCache::new());
     let a_day = CachePolicy { at_least: 24 * HOUR, at_most: 24 * HOUR, ..CachePolicy::KEYS };
-    let lax = op.client_with(|rules| rules.shared_cache(shared.clone()).key_cache(a_day));
+    let lax =
+        op.client_with(|rules| rules.shared_cache(shared.clone()).trust_domain("tests").key_cache(a_day));
     lax.warm_up().await.unwrap();
     let exported = lax.export_cache().unwrap();
-    let sharing = op.client_with(|rules| rules.shared_cache(shared.clone()));
+    let sharing = op.client_with(|rules| rules.shared_cache(shared.clone()).trust_domain("tests"));
     let importing = op.client();
     importing.import_cache(exported).await.unwrap();
     for (client, before) in [(sharing, 1), (importing, 2)] {
@@ -875,10 +876,11 @@ impl SharedCache for Unreliable {
 
 #[tokio::test]
 async fn a_shared_cache_that_is_down_or_spoilt_is_no_obstacle() {
-    let evil = r#"{"url":"https://op.example/.well-known/openid-configuration","document":{"issuer":"https://evil.example"},"read_at":1,"fresh_for":18446744073709551615}"#;
+    let evil = r#"{"url":"https://op.example/.well-known/openid-configuration","issuer":"https://op.example","document":{"issuer":"https://evil.example"},"read_at":1,"fresh_for":18446744073709551615}"#;
     for held in [None, Some(""), Some("{"), Some("null"), Some("{}"), Some(evil)] {
         let op = Op::new();
-        let client = op.client_with(|rules| rules.shared_cache(Arc::new(Unreliable(held))));
+        let client =
+            op.client_with(|rules| rules.shared_cache(Arc::new(Unreliable(held))).trust_domain("tests"));
         op.login(&client, LoginOptions::new()).await.unwrap();
         assert_eq!(op.counts(), [1, 1, 1, 0], "{held:?}");
     }

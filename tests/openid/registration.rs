@@ -358,3 +358,119 @@ async fn what_a_registration_prints_is_no_secret() {
         assert!(!shown.contains(secret), "{secret} in {shown}");
     }
 }
+
+#[tokio::test]
+async fn dr_05_what_was_registered_otherwise_than_asked_for_is_shown_and_makes_no_client() {
+    let asked = || {
+        ClientMetadata::new([REDIRECT_URI, "https://app.example/other"])
+            .set("client_name", "An application")
+            .set("id_token_signed_response_alg", "ES256")
+            .set("userinfo_encrypted_response_enc", "A256GCM")
+    };
+    let both = json!([REDIRECT_URI, "https://app.example/other"]);
+    for (answer, changes, is_refused) in [
+        (json!({"redirect_uris": both}), vec![], false),
+        // The order says nothing, and what is not repeated is as it was asked for.
+        (json!({"redirect_uris": ["https://app.example/other", REDIRECT_URI]}), vec![], false),
+        (json!({"redirect_uris": null}), vec![], false),
+        (json!({"redirect_uris": both, "client_name": "Another"}), vec!["client_name"], false),
+        (json!({"redirect_uris": [REDIRECT_URI]}), vec!["redirect_uris"], true),
+        (json!({"redirect_uris": ["https://evil.example/cb"]}), vec!["redirect_uris"], true),
+        (
+            json!({"redirect_uris": [REDIRECT_URI, "https://app.example/other", "https://evil.example/cb"]}),
+            vec!["redirect_uris"],
+            true,
+        ),
+        (json!({"redirect_uris": REDIRECT_URI}), vec!["redirect_uris"], true),
+        (
+            json!({"redirect_uris": both, "id_token_signed_response_alg": "HS256"}),
+            vec!["id_token_signed_response_alg"],
+            true,
+        ),
+        (
+            json!({"redirect_uris": both, "id_token_signed_response_alg": "none"}),
+            vec!["id_token_signed_response_alg"],
+            true,
+        ),
+        (
+            json!({"redirect_uris": both, "userinfo_encrypted_response_enc": "A128CBC-HS256"}),
+            vec!["userinfo_encrypted_response_enc"],
+            true,
+        ),
+    ] {
+        let op = answering(201, &answer);
+        let registered = OpenID::register(&op.discovery(), &asked(), None).await.unwrap();
+        assert_eq!(registered.changes(), changes, "{answer}");
+        // Kept and taken out again, it is no other.
+        let kept = serde_json::to_string(&registered).unwrap();
+        let kept: RegisteredClient = serde_json::from_str(&kept).unwrap();
+        assert_eq!(kept.changes(), changes, "{answer}");
+        let made = kept.client(&op.discovery());
+        assert_eq!(made.is_err(), is_refused, "{answer}");
+        if let Err(error) = made {
+            assert_eq!(error.class(), ErrorClass::Configuration);
+            assert!(error.to_string().contains(changes[0]), "{error}");
+            assert!(kept.with_changes_accepted().changes().is_empty());
+        }
+    }
+    let of_p256 = wanted().set("id_token_signed_response_alg", "ES256");
+    // What is accepted is what counts from then on.
+    let op = answering(201, &json!({"id_token_signed_response_alg": "EdDSA"}));
+    op.bend(|state| state.sign_with("EdDSA", Key::Ed25519, "k"));
+    let registered = OpenID::register(&op.discovery(), &of_p256, None).await.unwrap();
+    let accepted = registered.with_changes_accepted();
+    op.login(&accepted.client(&op.discovery()).unwrap(), LoginOptions::new()).await.unwrap();
+    // Where the provider does not repeat the algorithm, the one that was asked for is accepted, and no other.
+    let op = answering(201, &json!({}));
+    let registered = OpenID::register(&op.discovery(), &of_p256, None).await.unwrap();
+    let client = registered.client(&op.discovery()).unwrap();
+    let error = op.login(&client, LoginOptions::new()).await.unwrap_err();
+    assert_eq!(error.jwt_check(), Some(JwtCheck::Algorithm));
+}
+
+#[tokio::test]
+async fn dr_03_a_registration_that_is_read_again_is_the_same_clients() {
+    let op = answering(201, &json!({"id_token_signed_response_alg": "RS256"}));
+    let first = register(&op).await.unwrap();
+    let answer = |patch: Value| {
+        let mut body = registered();
+        merge(&mut body, &json!({"id_token_signed_response_alg": "RS256"}));
+        merge(&mut body, &patch);
+        op.bend(|state| state.answer(Endpoint::Registration, move |_| Some(json_reply(200, &body))));
+    };
+    for other in ["client-2", "CLIENT-1", "client-1 "] {
+        answer(json!({"client_id": other}));
+        for outcome in
+            [first.read_again(&op.discovery()).await, first.update(&op.discovery(), &wanted()).await]
+        {
+            let error = outcome.unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::MalformedReply { .. }), "{other}: {error}");
+        }
+    }
+    for (patch, changed) in [
+        (json!({"redirect_uris": ["https://evil.example/cb"]}), "redirect_uris"),
+        (json!({"id_token_signed_response_alg": "HS256"}), "id_token_signed_response_alg"),
+    ] {
+        answer(patch);
+        let again = first.read_again(&op.discovery()).await.unwrap();
+        assert_eq!(again.changes(), [changed]);
+        assert!(again.client(&op.discovery()).is_err());
+        // It stays so however often it is read, until somebody accepts it or the provider takes it back.
+        let again = again.read_again(&op.discovery()).await.unwrap();
+        assert_eq!(again.changes(), [changed]);
+        answer(json!({}));
+        let again = again.read_again(&op.discovery()).await.unwrap();
+        assert!(again.changes().is_empty());
+        again.client(&op.discovery()).unwrap();
+    }
+    // What the provider says of what is expected is no word of the application's.
+    answer(json!({"redirect_uris": ["https://evil.example/cb"],
+                  "urn:oauth-openid:expected": {"redirect_uris": ["https://evil.example/cb"]}}));
+    assert_eq!(first.read_again(&op.discovery()).await.unwrap().changes(), ["redirect_uris"]);
+    // An expiry that is no date is none that is kept to.
+    for absurd in [json!(1e300), json!(u64::MAX)] {
+        answer(json!({"client_secret_expires_at": absurd}));
+        let error = first.read_again(&op.discovery()).await.unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::MalformedReply { .. }), "{absurd}: {error}");
+    }
+}

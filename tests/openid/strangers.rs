@@ -1,4 +1,4 @@
-//! MD-09: issuers and addresses that come from strangers reach public hosts only.
+//! MD-09: issuers and addresses that come from strangers reach public hosts only, and what one client was told is not another's truth.
 
 use std::{
     collections::HashMap,
@@ -13,14 +13,14 @@ use std::{
 
 use bytes::Bytes;
 use oauth_clients::{
-    ErrorClass, ErrorKind, HttpClient, HttpErrorKind, LoginOptions, Provider, PublicHosts, Resolver,
-    async_trait,
+    ErrorClass, ErrorKind, HttpClient, HttpErrorKind, JwtCheck, LoginOptions, MemoryCache, Provider,
+    PublicHosts, Resolver, SharedCache, async_trait,
     http::Request,
-    openid::{ClientMetadata, Discovery, OpenID, webfinger},
+    openid::{ClientMetadata, Discovery, Expectations, OpenID, OpenIDProvider, webfinger},
 };
 use serde_json::json;
 
-use super::op::{CLIENT_ID, CLIENT_SECRET, Endpoint, ISSUER, Op, REDIRECT_URI};
+use super::op::{CLIENT_ID, CLIENT_SECRET, Endpoint, ISSUER, Key, Op, REDIRECT_URI};
 
 /// Resolves as it is told, and counts.
 #[derive(Clone, Debug, Default)]
@@ -238,4 +238,74 @@ async fn md_09_metadata_of_a_tenant_that_points_inside_is_refused() {
     let before = op.requests().len();
     let error = moved.read_again(&discovery).await.unwrap_err();
     assert_eq!((error.class(), op.requests().len()), (ErrorClass::Configuration, before), "{error}");
+}
+
+/// A provider that answers for the same URLs with keys of its own, as whoever runs a tenant's network can.
+fn impostor() -> Op {
+    Op::bent(|state| state.sign_with("RS256", Key::OtherRsa, "rsa"))
+}
+
+/// The check that refuses the impostor's tokens; `None` for a client that believes them.
+async fn refuses(client: &OpenID) -> Option<JwtCheck> {
+    let forged = impostor().id_token(json!({}));
+    let outcome = client.verify_id_token(&forged, &Expectations::new().without_nonce()).await;
+    outcome.err().map(|error| error.jwt_check().unwrap_or_else(|| panic!("{error:?}")))
+}
+
+#[tokio::test]
+async fn jk_07_a_client_with_its_own_http_client_shares_nothing_unless_told() {
+    let shared: Arc<dyn SharedCache> = Arc::new(MemoryCache::new());
+    let (evil, op) = (impostor(), Op::new());
+    let of_tenant = evil.client_with(|rules| rules.shared_cache(shared.clone()));
+    of_tenant.warm_up().await.unwrap();
+    let client = op.client_with(|rules| rules.shared_cache(shared.clone()));
+    assert_eq!(refuses(&client).await, Some(JwtCheck::Signature));
+    assert_eq!(op.counts(), [1, 1, 0, 0], "it has asked for itself");
+    // Another trust domain is another cache.
+    let one = evil.client_with(|rules| rules.shared_cache(shared.clone()).trust_domain("one"));
+    one.warm_up().await.unwrap();
+    let two = op.client_with(|rules| rules.shared_cache(shared.clone()).trust_domain("two"));
+    assert_eq!(refuses(&two).await, Some(JwtCheck::Signature));
+    // Whoever is told to share believes.
+    let told = op.client_with(|rules| rules.shared_cache(shared.clone()).trust_domain("one"));
+    assert_eq!(refuses(&told).await, None);
+}
+
+#[tokio::test]
+async fn jk_07_a_shared_cache_holds_each_issuers_keys_apart() {
+    // A tenant's metadata names another issuer's keys as its own, and its own server answers for them.
+    let shared: Arc<dyn SharedCache> = Arc::new(MemoryCache::new());
+    let evil = Op::at("https://evil.example");
+    evil.bend(|state| {
+        state.sign_with("RS256", Key::OtherRsa, "rsa");
+        state.metadata["jwks_uri"] = "https://op.example/jwks".into();
+    });
+    let of_tenant = evil.client_with(|rules| rules.shared_cache(shared.clone()).trust_domain("all"));
+    of_tenant.warm_up().await.unwrap();
+    let op = Op::new();
+    let client = op.client_with(|rules| rules.shared_cache(shared.clone()).trust_domain("all"));
+    assert_eq!(refuses(&client).await, Some(JwtCheck::Signature));
+    // Nor does an export of one go into the other.
+    let importing = op.client();
+    importing.import_cache(of_tenant.export_cache().unwrap()).await.unwrap();
+    assert_eq!(refuses(&importing).await, Some(JwtCheck::Signature));
+}
+
+#[tokio::test]
+async fn jk_07_a_clone_with_another_http_client_believes_nothing_that_the_first_was_told() {
+    let (evil, op) = (impostor(), Op::new());
+    let client = op.client();
+    // Whoever is first.
+    let of_tenant = client.clone().with_http_client(evil.clone());
+    assert_eq!(refuses(&of_tenant).await, None);
+    assert_eq!(refuses(&client).await, Some(JwtCheck::Signature));
+    assert_eq!(refuses(&of_tenant).await, None);
+    assert_eq!((evil.counts(), op.counts()), ([1, 1, 0, 0], [1, 1, 0, 0]));
+    // An export is that of the client which is asked for it.
+    let importing = op.client();
+    importing.import_cache(client.export_cache().unwrap()).await.unwrap();
+    assert_eq!(refuses(&importing).await, Some(JwtCheck::Signature));
+    // A clone that keeps the HTTP client shares all that was read.
+    client.clone().warm_up().await.unwrap();
+    assert_eq!(op.counts(), [1, 1, 0, 0]);
 }

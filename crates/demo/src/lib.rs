@@ -123,3 +123,8 @@ struct SignInWithAxum;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/openid-connect.md")]
 struct OpenIDConnectGuide;
+
+/// The guide's code, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/security.md")]
+struct SecurityGuide;

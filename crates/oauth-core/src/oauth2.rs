@@ -700,6 +700,12 @@ impl OAuth2 {
         self.0.login_lifetime
     }
 
+    /// The HTTP client that it was given; `None` for the shared default.
+    #[must_use]
+    pub fn chosen_http_client(&self) -> Option<&Arc<dyn HttpClient>> {
+        self.0.http.as_ref()
+    }
+
     pub(crate) fn http(&self) -> Result<Arc<dyn HttpClient>, String> {
         self.0.http.clone().map_or_else(shared, Ok)
     }

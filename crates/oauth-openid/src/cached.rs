@@ -13,12 +13,15 @@ use std::{
 };
 
 use oauth_core::{
-    Clock, Error, ErrorKind, HttpErrorKind, OAuth2, OffsetDateTime, Operation, Reply, Result, SharedCache,
+    Clock, Error, ErrorKind, HttpClient, HttpErrorKind, OAuth2, OffsetDateTime, Operation, Reply, Result,
+    SharedCache,
     bytes::Bytes,
     http::{Method, header},
-    serde_json::{self, Value},
+    serde_json::{self, Value, json},
 };
 use serde::{Deserialize, Serialize};
+
+use crate::{claims, rules::Rules};
 
 /// For how long a document of the provider is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +79,9 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Kept {
     pub(crate) url: String,
+    /// Whose it is: two issuers can name one URL, and only one of them means it.
+    #[serde(default)]
+    issuer: String,
     document: Value,
     /// Seconds since 1970.
     read_at: i64,
@@ -87,11 +93,68 @@ pub(crate) struct Kept {
 pub(crate) struct Reading<T> {
     pub(crate) operation: Operation,
     pub(crate) url: String,
+    /// Whose document it is.
+    pub(crate) issuer: String,
     pub(crate) policy: CachePolicy,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) shared: Option<Arc<dyn SharedCache>>,
+    pub(crate) shared: Option<Shared>,
     /// Makes of the JSON what it stands for, or says what is wrong with it.
     pub(crate) parse: Arc<dyn Fn(Value) -> Result<T, String> + Send + Sync>,
+}
+
+/// A shared cache, and who believes whose entries in it.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    cache: Arc<dyn SharedCache>,
+    trust_domain: String,
+}
+
+impl Shared {
+    /// The shared cache of a client, if it shares anything.
+    pub(crate) fn of(client: &OAuth2, rules: &Rules) -> Option<Self> {
+        let cache = rules.shared_cache.clone()?;
+        let trust_domain = match (&rules.trust_domain, client.chosen_http_client()) {
+            (Some(name), _) => format!("named:{name}"),
+            (None, None) => "default".to_owned(),
+            // Its certificates, its resolver and its proxy are its own, and so is what it was told.
+            (None, Some(_)) => return None,
+        };
+        Some(Self { cache, trust_domain })
+    }
+
+    /// The name of an entry. The hash keeps one part of it from being taken for another.
+    fn name_of<T>(&self, reading: &Reading<T>) -> String {
+        let [hash, _] = claims::sha256(&json!([self.trust_domain, reading.issuer]).to_string());
+        format!("{}:{hash}:{}", reading.operation.as_str(), reading.url)
+    }
+}
+
+/// Whose word a document is: what one HTTP client was told is not what another would have been told, even of the same URL.
+#[derive(Clone)]
+pub(crate) enum Reader {
+    /// Clients that were told to share.
+    Named(Arc<str>),
+    Http(Option<Arc<dyn HttpClient>>),
+}
+
+impl Reader {
+    pub(crate) fn of(client: &OAuth2, rules: &Rules) -> Self {
+        match &rules.trust_domain {
+            Some(name) => Self::Named(name.clone()),
+            None => Self::Http(client.chosen_http_client().cloned()),
+        }
+    }
+}
+
+impl PartialEq for Reader {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Named(one), Self::Named(other)) => one == other,
+            (Self::Http(None), Self::Http(None)) => true,
+            (Self::Http(Some(one)), Self::Http(Some(other))) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
 }
 
 // Derived, it would ask for `T: Clone`.
@@ -100,6 +163,7 @@ impl<T> Clone for Reading<T> {
         Self {
             operation: self.operation,
             url: self.url.clone(),
+            issuer: self.issuer.clone(),
             policy: self.policy,
             clock: self.clock.clone(),
             shared: self.shared.clone(),
@@ -256,10 +320,9 @@ impl<T: Send + Sync + 'static> Cached<T> {
     }
 
     async fn fetch(&self, client: &OAuth2, reading: &Reading<T>, source: Source) -> Result<Current<T>> {
-        let name = format!("{}:{}", reading.operation.as_str(), reading.url);
         if let (Source::Anywhere, Some(shared)) = (source, &reading.shared) {
             // A cache that is down is no reason not to ask the provider.
-            let kept = shared.get(&name).await.ok().flatten();
+            let kept = shared.cache.get(&shared.name_of(reading)).await.ok().flatten();
             let kept = kept.and_then(|bytes| serde_json::from_slice::<Kept>(&bytes).ok());
             match kept.and_then(|kept| Current::of(kept, reading)) {
                 Some(current) if current.kept.is_fresh(reading.clock.now()) => return Ok(current),
@@ -282,13 +345,14 @@ impl<T: Send + Sync + 'static> Cached<T> {
         let fresh_for = reading.policy.fresh_for(&reply);
         let kept = Kept {
             url: reading.url.clone(),
+            issuer: reading.issuer.clone(),
             document,
             read_at: reading.clock.now().unix_timestamp(),
             fresh_for: fresh_for.as_secs(),
         };
         if let (Some(shared), Ok(bytes)) = (&reading.shared, serde_json::to_vec(&kept)) {
             // Nor is a cache that cannot keep it.
-            let _ = shared.put(&name, Bytes::from(bytes), fresh_for).await;
+            let _ = shared.cache.put(&shared.name_of(reading), Bytes::from(bytes), fresh_for).await;
         }
         Ok(Current { value: Arc::new(value), kept })
     }
@@ -358,7 +422,8 @@ impl<T> Current<T> {
     fn of(mut kept: Kept, reading: &Reading<T>) -> Option<Self> {
         // Another process may have another policy; nothing is trusted for longer than one's own says.
         kept.fresh_for = kept.fresh_for.min(reading.policy.longest().as_secs());
-        if kept.url != reading.url || !kept.is_usable(reading.clock.now(), &reading.policy) {
+        let is_its_own = kept.url == reading.url && kept.issuer == reading.issuer;
+        if !is_its_own || !kept.is_usable(reading.clock.now(), &reading.policy) {
             return None;
         }
         let value = (reading.parse)(kept.document.clone()).ok()?;
@@ -390,6 +455,12 @@ impl Kept {
 impl<T> fmt::Debug for Cached<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Cached(…)")
+    }
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reader(…)")
     }
 }
 

@@ -1,4 +1,7 @@
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use oauth_core::{
     ClientSecret, Error, ErrorKind, HttpClient, OAuth2, Operation, Provider, PublicHosts, Result, Spec,
@@ -6,7 +9,7 @@ use oauth_core::{
 };
 
 use crate::{
-    cached::{Cached, Kept, Reading},
+    cached::{Cached, Kept, Reader, Reading, Shared},
     client::{OpenID, SPEC},
     issuer::{Issuers, Tenants, slash},
     jws::quoted,
@@ -243,7 +246,7 @@ impl Discovery {
             url: self.document_url.clone(),
             allows_http: self.allows_http,
             public_hosts_only: self.public_hosts_only,
-            cached: Arc::default(),
+            cached: Mutex::default(),
         })
     }
 }
@@ -254,31 +257,50 @@ pub(crate) struct Discovered {
     url: String,
     allows_http: bool,
     public_hosts_only: bool,
-    cached: Arc<Cached<ProviderMetadata>>,
+    /// By who reads it, the oldest first.
+    cached: Mutex<Vec<(Reader, Arc<Cached<ProviderMetadata>>)>>,
 }
+
+/// The most readers of one provider's metadata: clones of a client with HTTP clients of their own.
+const MOST_READERS: usize = 64;
 
 impl Discovered {
     pub(crate) async fn get(&self, client: &OAuth2, rules: &Rules) -> Result<Arc<ProviderMetadata>> {
-        self.cached.get(client, &self.reading(rules)).await
+        self.of(client, rules).get(client, &self.reading(client, rules)).await
     }
 
-    pub(crate) fn export(&self) -> Option<Kept> {
-        self.cached.export()
+    pub(crate) fn export(&self, client: &OAuth2, rules: &Rules) -> Option<Kept> {
+        self.of(client, rules).export()
     }
 
-    pub(crate) fn import(&self, kept: Kept, rules: &Rules) {
-        self.cached.import(kept, &self.reading(rules));
+    pub(crate) fn import(&self, kept: Kept, client: &OAuth2, rules: &Rules) {
+        self.of(client, rules).import(kept, &self.reading(client, rules));
     }
 
-    fn reading(&self, rules: &Rules) -> Reading<ProviderMetadata> {
+    fn of(&self, client: &OAuth2, rules: &Rules) -> Arc<Cached<ProviderMetadata>> {
+        let reader = Reader::of(client, rules);
+        let mut all = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, cached)) = all.iter().find(|(own, _)| *own == reader) {
+            return cached.clone();
+        }
+        if all.len() == MOST_READERS {
+            all.remove(0);
+        }
+        let cached = Arc::default();
+        all.push((reader, Arc::clone(&cached)));
+        cached
+    }
+
+    fn reading(&self, client: &OAuth2, rules: &Rules) -> Reading<ProviderMetadata> {
         let (issuers, allows_http) = (self.issuers.clone(), self.allows_http);
         let public_hosts_only = self.public_hosts_only;
         Reading {
             operation: Operation::DISCOVER,
             url: self.url.clone(),
+            issuer: self.issuers.first().cloned().unwrap_or_default(),
             policy: rules.metadata_cache,
             clock: rules.clock.clone(),
-            shared: rules.shared_cache.clone(),
+            shared: Shared::of(client, rules),
             parse: Arc::new(move |document| {
                 let metadata = read(document, &issuers, allows_http)?;
                 if public_hosts_only {

@@ -165,16 +165,16 @@ async fn warm_up(client: &OAuth2) -> Result<()> {
 fn export_cache(client: &OAuth2) -> Result<CacheExport> {
     let protocol = protocol_of(client, Operation::DISCOVER)?;
     let metadata = match &protocol.source {
-        Source::Discovered(discovered) => discovered.export(),
+        Source::Discovered(discovered) => discovered.export(client, &protocol.rules),
         _ => None,
     };
-    Ok(CacheExport { metadata, keys: protocol.keys.export() })
+    Ok(CacheExport { metadata, keys: protocol.keys.export(client, &protocol.rules) })
 }
 
 async fn import_cache(client: &OAuth2, export: CacheExport) -> Result<()> {
     let protocol = protocol_of(client, Operation::DISCOVER)?;
     if let (Source::Discovered(discovered), Some(kept)) = (&protocol.source, export.metadata) {
-        discovered.import(kept, &protocol.rules);
+        discovered.import(kept, client, &protocol.rules);
     }
     if export.keys.is_empty() {
         return Ok(());

@@ -24,8 +24,9 @@ use crate::encryption::{DecryptError, Decrypter};
 
 /// The most characters of a token. Real ones have a few thousand.
 const MOST_CHARACTERS: usize = 256 * 1024;
-/// The most keys that a token without a `kid` is tried with.
-const MOST_TRIED: usize = 4;
+/// The most keys that a token without a `kid` is tried with: the one in use, and the one before it. Each try with an RSA key costs
+/// as much as a signature does, and anybody can send tokens.
+const MOST_TRIED: usize = 2;
 
 /// Decrypts ID tokens and UserInfo with private keys of the client's own (RFC 7516), by
 /// [josekit](https://docs.rs/josekit) on the system's OpenSSL.
@@ -146,16 +147,16 @@ impl Decrypter for JoseDecrypter {
             None => true,
             Some(id) => key.id.as_deref().is_some_and(|own| id == own),
         });
-        let fitting = named.filter_map(|key| Some((key, key.decrypter(&jwe.algorithm)?)));
-        let mut accepted = false;
+        let fitting = named
+            .filter_map(|key| Some((key, key.decrypter(&jwe.algorithm)?)))
+            .filter(|(key, _)| jwe.has_form_for(key));
         for (key, decrypter) in fitting.take(MOST_TRIED) {
-            accepted = true;
             if let Some(text) = jwe.opened(key, decrypter) {
                 return String::from_utf8(text).map_err(|_| DecryptError::Failed);
             }
         }
         // An algorithm that no key has is refused as such; a key that is not there is one failure among others.
-        match accepted || self.keys.iter().any(|key| key.decrypter(&jwe.algorithm).is_some()) {
+        match self.keys.iter().any(|key| key.decrypter(&jwe.algorithm).is_some()) {
             true => Err(DecryptError::Failed),
             false => Err(DecryptError::Algorithm),
         }
@@ -292,24 +293,31 @@ impl<'t> Jwe<'t> {
 
     fn content_key(&self, key: &Key, decrypter: &dyn JweDecrypter) -> Option<Vec<u8>> {
         let josekit = self.encryption.josekit();
+        let header = JweHeader::from_map(self.header.clone()).ok()?;
+        let encrypted = Some(&*self.key).filter(|encrypted| !encrypted.is_empty());
+        decrypter.decrypt(encrypted, &*josekit, &header).ok().map(|content_key| content_key.into_owned())
+    }
+
+    /// Whether the token may be for this key, by what can be seen without any cryptography. josekit relies on it.
+    fn has_form_for(&self, key: &Key) -> bool {
         let right_length = match (key.kind, &*self.algorithm) {
             (Kind::Rsa(length), _) => length,
             (Kind::Ec(_), "ECDH-ES") => 0,
             // RFC 3394 adds eight bytes to what it wraps.
-            (Kind::Ec(_), _) => josekit.key_len() + 8,
+            (Kind::Ec(_), _) => self.encryption.josekit().key_len() + 8,
         };
-        if self.key.len() != right_length || !self.has_point(key) {
-            return None;
-        }
-        let header = JweHeader::from_map(self.header.clone()).ok()?;
-        let encrypted = Some(&*self.key).filter(|encrypted| !encrypted.is_empty());
-        decrypter.decrypt(encrypted, &*josekit, &header).ok().map(|content_key| content_key.into_owned())
+        self.key.len() == right_length && self.has_point(key)
     }
 
     /// Whether the sender's ephemeral key has the form of a point of the key's curve. Whether it lies on it is for OpenSSL to
     /// check.
     fn has_point(&self, key: &Key) -> bool {
         let Kind::Ec(length) = key.kind else { return true };
+        let own = [("kty", Some("EC")), ("crv", key.public.get("crv").and_then(Value::as_str))];
+        let of_token = |name: &str| self.header.get("epk").and_then(|epk| epk.get(name)?.as_str());
+        if own.iter().any(|(name, own)| of_token(name) != *own) {
+            return false;
+        }
         let is_coordinate = |name: &str| {
             let text = self.header.get("epk").and_then(|epk| epk.get(name)?.as_str());
             text.and_then(|text| URL_SAFE_NO_PAD.decode(text).ok()).is_some_and(|bytes| bytes.len() == length)

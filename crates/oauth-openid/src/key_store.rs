@@ -10,7 +10,7 @@ use oauth_core::{ErrorKind, OAuth2, OffsetDateTime, Operation, Result, serde_jso
 
 use crate::{
     algorithm::Algorithm,
-    cached::{Cached, Kept, Reading},
+    cached::{Cached, Kept, Reader, Reading, Shared},
     jws::Jws,
     keys::KeySet,
     rules::Rules,
@@ -24,13 +24,16 @@ const MOST_RETIRED: usize = 64;
 /// The most places from which a client and its clones read keys: one for each tenant.
 const MOST_PLACES: usize = 64;
 
-/// The keys of one provider, for all clones of a client, by the place where they are read: clones can be for different tenants.
+/// The keys of one provider, for all clones of a client, by the place where they are read and by who reads them: clones can be for
+/// different tenants, and have HTTP clients of their own.
 #[derive(Debug, Default)]
 pub(crate) struct KeyStore(Mutex<Vec<Arc<KeysAt>>>);
 
 /// The keys at one place.
 #[derive(Debug)]
 struct KeysAt {
+    reader: Reader,
+    issuer: String,
     url: String,
     keys: Arc<Cached<KeySet>>,
     state: Mutex<State>,
@@ -83,7 +86,7 @@ impl KeyStore {
         jws: &Jws,
         algorithm: Algorithm,
     ) -> Result<Arc<KeySet>> {
-        let place = self.at(jwks_url(client)?);
+        let place = self.at(client, rules, jwks_url(client)?);
         if let Some(keys) = place.keys.fresh(rules.clock.now())
             && keys.fits(jws, algorithm)
         {
@@ -118,32 +121,39 @@ impl KeyStore {
     /// Reads the keys, unless they are there.
     pub(crate) async fn read(&self, client: &OAuth2, rules: &Rules) -> Result<()> {
         let reading = reading(client, rules)?;
-        self.at(&reading.url).keys.get(client, &reading).await.map(drop)
+        self.at(client, rules, &reading.url).keys.get(client, &reading).await.map(drop)
     }
 
     /// What is kept, for another process.
-    pub(crate) fn export(&self) -> Vec<Kept> {
-        self.places().iter().filter_map(|place| place.keys.export()).collect()
+    pub(crate) fn export(&self, client: &OAuth2, rules: &Rules) -> Vec<Kept> {
+        let reader = Reader::of(client, rules);
+        let own = |place: &&Arc<KeysAt>| place.reader == reader;
+        self.places().iter().filter(own).filter_map(|place| place.keys.export()).collect()
     }
 
     /// Takes what another process kept of this client's keys.
     pub(crate) fn import(&self, kept: Vec<Kept>, client: &OAuth2, rules: &Rules) -> Result<()> {
         let reading = reading(client, rules)?;
         for kept in kept.into_iter().filter(|kept| kept.url == reading.url) {
-            self.at(&reading.url).keys.import(kept, &reading);
+            self.at(client, rules, &reading.url).keys.import(kept, &reading);
         }
         Ok(())
     }
 
-    fn at(&self, url: &str) -> Arc<KeysAt> {
+    fn at(&self, client: &OAuth2, rules: &Rules, url: &str) -> Arc<KeysAt> {
+        let (reader, issuer) = (Reader::of(client, rules), client.issuer().unwrap_or_default());
         let mut places = self.places();
-        if let Some(place) = places.iter().find(|place| place.url == url) {
+        let found =
+            places.iter().find(|place| place.url == url && place.issuer == issuer && place.reader == reader);
+        if let Some(place) = found {
             return place.clone();
         }
         if places.len() == MOST_PLACES {
             places.remove(0);
         }
         let place = Arc::new(KeysAt {
+            reader,
+            issuer: issuer.to_owned(),
             url: url.to_owned(),
             keys: Arc::default(),
             state: Mutex::default(),
@@ -217,9 +227,10 @@ fn reading(client: &OAuth2, rules: &Rules) -> Result<Reading<KeySet>> {
     Ok(Reading {
         operation: Operation::GET_KEYS,
         url: jwks_url(client)?.to_owned(),
+        issuer: client.issuer().unwrap_or_default().to_owned(),
         policy: rules.key_cache,
         clock: rules.clock.clone(),
-        shared: rules.shared_cache.clone(),
+        shared: Shared::of(client, rules),
         parse: Arc::new(|document: Value| KeySet::read(&document)),
     })
 }

@@ -26,8 +26,8 @@ use crate::{
 const MOST_KEYS: usize = 256;
 /// The most keys that a token without a `kid` is tried with.
 const MOST_TRIED: usize = 8;
-/// The fewest bits of an RSA key (RFC 7518 section 3.3).
-const FEWEST_RSA_BITS: usize = 2048;
+/// The fewest bits of an RSA key (RFC 7518 section 3.3), and the most that aws-lc-rs verifies with.
+const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
 /// A provider's public keys that the application brings itself (RFC 7517 section 5), for
 /// [`Rules::fixed_keys`](crate::Rules::fixed_keys).
@@ -170,12 +170,11 @@ impl Key {
         let mut verifiers = match (text("kty")?, text("crv")) {
             ("RSA", _) => {
                 let (n, e) = (bytes("n")?, bytes("e")?);
-                let significant = n.iter().position(|&byte| byte != 0).map(|at| &n[at..])?;
-                let bits = significant.len() * 8 - significant[0].leading_zeros() as usize;
-                if bits < FEWEST_RSA_BITS {
+                let (n, e) = (significant(&n)?, significant(&e)?);
+                if !can_verify(n, e) {
                     return None;
                 }
-                let key = RsaPublicKeyComponents { n: significant, e: &*e };
+                let key = RsaPublicKeyComponents { n, e };
                 let verifier = |&(own, by)| match algorithm {
                     Some(only) if only != own => None,
                     _ => Some((own, key.to_parsed_public_key(by).ok()?)),
@@ -222,6 +221,24 @@ const RSA: &[(Algorithm, &RsaParameters)] = &[
     (Algorithm::PS384, &RSA_PSS_2048_8192_SHA384),
     (Algorithm::PS512, &RSA_PSS_2048_8192_SHA512),
 ];
+
+/// The bytes of a number without the zeros in front of it; `None` for zero.
+fn significant(number: &[u8]) -> Option<&[u8]> {
+    number.iter().position(|&byte| byte != 0).map(|at| &number[at..])
+}
+
+/// Whether an RSA key with this modulus and this exponent can verify anything. aws-lc-rs looks at most of this only when it verifies,
+/// and until then the key would be a candidate that each token without a `kid` is tried with.
+fn can_verify(modulus: &[u8], exponent: &[u8]) -> bool {
+    let bits =
+        |number: &[u8]| number.first().map_or(0, |first| number.len() * 8 - first.leading_zeros() as usize);
+    let is_odd = |number: &[u8]| number.last().is_some_and(|last| last & 1 == 1);
+    // An exponent of 1 signs whatever it is given; longer ones than 33 bits are nowhere in use, and cost work.
+    RSA_BITS.contains(&bits(modulus))
+        && is_odd(modulus)
+        && is_odd(exponent)
+        && (2..=33).contains(&bits(exponent))
+}
 
 /// A point in the uncompressed form of SEC 1. That it is on the curve is checked when the key is parsed.
 fn point(bytes: &impl Fn(&str) -> Option<Vec<u8>>, length: usize) -> Option<Vec<u8>> {

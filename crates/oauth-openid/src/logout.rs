@@ -4,11 +4,12 @@ use std::{fmt, time::Duration};
 
 use oauth_core::{
     Error, ErrorKind, JwtCheck, LoginError, OAuth2, OffsetDateTime, Operation, Result, Secret, SharedCache,
-    SharedCacheError, bytes::Bytes, form_encoded, random_token, same_secret,
+    SharedCacheError, bytes::Bytes, form_encoded, random_token, same_secret, serde_json::json,
 };
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{
+    claims,
     extension::START_LOGOUT,
     id_token::{audiences, check_times, leeway, seconds},
     jws::{self, Refusal, shown},
@@ -175,6 +176,7 @@ impl LogoutAttempt {
 #[derive(Clone)]
 pub struct LogoutToken {
     claims: Members,
+    client_id: String,
     /// For how long it would be accepted again.
     remaining: Duration,
 }
@@ -240,10 +242,11 @@ impl LogoutToken {
             return wrong(JwtCheck::Replay, "it has no jti, by which it could be told from its copy");
         }
         let remaining = Duration::from_secs_f64((limit - age).clamp(0.0, limit) + leeway(rules));
-        Ok(Self { claims, remaining })
+        Ok(Self { claims, client_id: client_id.to_owned(), remaining })
     }
 
-    /// Whether this is the first time that the token is used. Of several requests with one token, one gets `true`.
+    /// Whether this is the first time that this client uses the token. Of several requests with one token, one gets `true`; another
+    /// client whose name stands in the token too, and who shares the store, uses it once itself.
     ///
     /// # Errors
     ///
@@ -262,7 +265,10 @@ impl LogoutToken {
     }
 
     fn name_of_use(&self) -> String {
-        format!("logout_token:{}:{}", self.issuer(), self.claims.text("jti").unwrap_or_default())
+        let jti = self.claims.text("jti").unwrap_or_default();
+        // The hash keeps one part from being taken for another, and the name short.
+        let [hash, _] = claims::sha256(&json!([self.issuer(), self.client_id, jti]).to_string());
+        format!("logout_token:{hash}")
     }
 
     /// `iss`.
@@ -286,7 +292,7 @@ impl LogoutToken {
     /// When it was made.
     #[must_use]
     pub fn issued_at(&self) -> Option<OffsetDateTime> {
-        self.claims.get("iat").and_then(crate::claims::moment)
+        self.claims.get("iat").and_then(claims::moment)
     }
 
     /// Whether it ends a session of this user that began with this ID token's `sid`, if it had one (section 2.7).

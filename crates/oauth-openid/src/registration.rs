@@ -13,6 +13,7 @@ use crate::{
     client::OpenID,
     discovery::Discovery,
     extension::OpenIDProvider,
+    jws::quoted,
     members::Claim,
     protocol::{OpenIDConnect, Source},
     rules::{Expected, Rules},
@@ -72,7 +73,14 @@ pub struct RegisteredClient {
     management_token: Option<Secret>,
     /// All that the provider answered, without the secrets.
     metadata: Map<String, Value>,
+    /// What each member must be: as was asked for, or else as the provider answered at first.
+    expected: Map<String, Value>,
 }
+
+/// The name under which [`RegisteredClient`] keeps what is expected when it is serialized. It is no name of RFC 7591.
+const EXPECTED: &str = "urn:oauth-openid:expected";
+/// Members of a request that are secrets, or not repeated as they were sent.
+const NOT_COMPARED: &[&str] = &["client_id", "client_secret", "software_statement"];
 
 impl OpenID {
     /// Registers a client (RFC 7591 section 3). Some providers want an initial access token.
@@ -94,7 +102,7 @@ impl OpenID {
             None => call,
         };
         let reply = call.json(Value::Object(metadata.0.clone())).send().await?;
-        RegisteredClient::read(&reply, &endpoint, None)
+        RegisteredClient::read(&reply, &endpoint, None, Some(metadata))
     }
 }
 
@@ -117,18 +125,40 @@ impl RegisteredClient {
         self.secret_expires_at
     }
 
-    /// A member of what the provider registered: compare the ones that matter with what was asked for.
+    /// A member of what the provider registered.
     #[must_use]
     pub fn get(&self, member: &str) -> Option<&Value> {
         self.metadata.get(member)
+    }
+
+    /// The members that the provider registered otherwise than was asked for, or that are otherwise than they were when the
+    /// registration was first read. A member that the provider does not repeat is taken to be as was asked for.
+    #[must_use]
+    pub fn changes(&self) -> Vec<&str> {
+        let is_changed = |(name, expected): &(&String, &Value)| {
+            self.metadata.get(*name).is_some_and(|found| !is_same_member(found, expected))
+        };
+        self.expected.iter().filter(is_changed).map(|(name, _)| &**name).collect()
+    }
+
+    /// The same registration, with all [`changes`](Self::changes) accepted: look at them first.
+    #[must_use]
+    pub fn with_changes_accepted(mut self) -> Self {
+        for (name, expected) in &mut self.expected {
+            if let Some(found) = self.metadata.get(name) {
+                expected.clone_from(found);
+            }
+        }
+        self
     }
 
     /// A client with this registration: its id, its secret, how it authenticates, and what it accepts of tokens.
     ///
     /// # Errors
     ///
-    /// A configuration error when the secret has expired, or the registration names an algorithm or a way to authenticate that
-    /// this library does not know.
+    /// A configuration error when the secret has expired; when the provider registered other algorithms, redirect URIs or keys than
+    /// were asked for, and [`with_changes_accepted`](Self::with_changes_accepted) does not accept them; or when the registration
+    /// names an algorithm or a way to authenticate that this library does not know.
     pub fn client(&self, discovery: &Discovery) -> Result<OpenID> {
         let wrong = |problem: String| Error::new(REGISTER, "openid", ErrorKind::Configuration(problem));
         if self.secret_expires_at.is_some_and(|at| at <= SystemClock.now()) {
@@ -136,7 +166,15 @@ impl RegisteredClient {
                 "the client secret of this registration has expired; register again".to_owned(),
             ));
         }
-        let text = |name: &str| self.metadata.get(name).and_then(Value::as_str);
+        let changed: Vec<_> = self.changes().into_iter().filter(|name| decides_something(name)).collect();
+        if !changed.is_empty() {
+            return Err(wrong(format!(
+                "the provider registered otherwise than was asked for: {}; look at it, and take it by with_changes_accepted or \
+                 delete the registration",
+                changed.join(", ")
+            )));
+        }
+        let text = |name: &str| self.member(name).and_then(Value::as_str);
         let auth = match text("token_endpoint_auth_method") {
             Some("client_secret_basic") => Some(ClientAuth::Basic),
             Some("client_secret_post") => Some(ClientAuth::Post),
@@ -145,8 +183,10 @@ impl RegisteredClient {
             None if self.client_secret.is_some() => Some(ClientAuth::Basic),
             None => None,
             Some(other) => {
-                let problem =
-                    format!("the registration's token_endpoint_auth_method {other:?} is not known here");
+                let problem = format!(
+                    "the registration's token_endpoint_auth_method {} is not known here",
+                    quoted(other)
+                );
                 return Err(wrong(problem));
             }
         };
@@ -154,7 +194,7 @@ impl RegisteredClient {
             None => Ok(None),
             Some(found) => Algorithm::of(found)
                 .map(Some)
-                .ok_or_else(|| wrong(format!("the registration's {name} {found:?} is not accepted"))),
+                .ok_or_else(|| wrong(format!("the registration's {name} {} is not accepted", quoted(found)))),
         };
         let id_token = algorithm("id_token_signed_response_alg")?;
         let userinfo = algorithm("userinfo_signed_response_alg")?;
@@ -169,7 +209,7 @@ impl RegisteredClient {
                 if let Some(userinfo) = userinfo {
                     rules = rules.userinfo(Expected::Signed).userinfo_algorithms([userinfo]);
                 }
-                if self.metadata.get("require_auth_time") == Some(&Value::Bool(true)) {
+                if self.member("require_auth_time") == Some(&Value::Bool(true)) {
                     rules = rules.auth_time_always();
                 }
                 if text("id_token_encrypted_response_alg").is_some() {
@@ -194,7 +234,7 @@ impl RegisteredClient {
     pub async fn read_again(&self, discovery: &Discovery) -> Result<Self> {
         let (url, token) = self.management()?;
         let reply = manage(discovery, Method::GET, url, token, |call| call).await?;
-        Self::read(&reply, url, Some(self))
+        Self::read(&reply, url, Some(self), None)
     }
 
     /// Replaces the registration (RFC 7592 section 2.2). Keep the result.
@@ -208,7 +248,7 @@ impl RegisteredClient {
         wanted.insert("client_id".to_owned(), json!(self.client_id));
         let reply =
             manage(discovery, Method::PUT, url, token, |call| call.json(Value::Object(wanted))).await?;
-        Self::read(&reply, url, Some(self))
+        Self::read(&reply, url, Some(self), Some(metadata))
     }
 
     /// Takes the registration back (RFC 7592 section 2.3).
@@ -219,6 +259,11 @@ impl RegisteredClient {
     pub async fn delete(self, discovery: &Discovery) -> Result<()> {
         let (url, token) = self.management()?;
         manage(discovery, Method::DELETE, url, token, |call| call).await.map(drop)
+    }
+
+    /// What was registered, or, where the provider is silent, what was asked for.
+    fn member(&self, name: &str) -> Option<&Value> {
+        self.metadata.get(name).or_else(|| self.expected.get(name))
     }
 
     fn management(&self) -> Result<(&str, &Secret)> {
@@ -234,7 +279,12 @@ impl RegisteredClient {
 
     /// Reads a reply of RFC 7591 section 3.2.1. The URL is the one that was asked: the one that is answered must be of the same
     /// origin, because a token goes there.
-    fn read(reply: &Reply, asked: &str, before: Option<&Self>) -> Result<Self> {
+    fn read(
+        reply: &Reply,
+        asked: &str,
+        before: Option<&Self>,
+        wanted: Option<&ClientMetadata>,
+    ) -> Result<Self> {
         let Value::Object(fields) = reply.object()? else {
             return Err(reply.malformed("it is not an object"));
         };
@@ -244,6 +294,16 @@ impl RegisteredClient {
         {
             return Err(reply.malformed("its registration_client_uri is on another host than the provider's"));
         }
+        if before.is_some_and(|before| before.client_id != read.client_id) {
+            return Err(reply.malformed("its client_id is that of another client"));
+        }
+        read.expected = match (wanted, before) {
+            (Some(ClientMetadata(wanted)), _) => wanted.clone(),
+            (None, Some(before)) => before.expected.clone(),
+            (None, None) => Map::new(),
+        };
+        read.expected.retain(|name, _| !NOT_COMPARED.contains(&&**name));
+        read.expect_what_is_there();
         if let Some(before) = before {
             // What is not repeated is as it was.
             read.management_url = read.management_url.or_else(|| before.management_url.clone());
@@ -269,16 +329,40 @@ impl RegisteredClient {
         if client_secret.is_some() && expires.is_none() {
             return Err("there is a client_secret, but no client_secret_expires_at");
         }
-        let secret_expires_at = expires
-            .filter(|at| at.as_f64() != Some(0.0))
-            .as_ref()
-            .map(Claim::from)
-            .and_then(crate::claims::moment);
-        Ok(Self { client_id, client_secret, secret_expires_at, management_url, management_token, metadata })
+        let secret_expires_at = match expires.filter(|at| at.as_f64() != Some(0.0)) {
+            None => None,
+            Some(at) => {
+                let moment = crate::claims::moment(Claim::from(&at));
+                Some(moment.ok_or("its client_secret_expires_at is not a date")?)
+            }
+        };
+        // Of a provider's reply this is thrown away again: what is expected is not the provider's to say.
+        let expected = match metadata.remove(EXPECTED) {
+            Some(Value::Object(expected)) => expected,
+            _ => Map::new(),
+        };
+        Ok(Self {
+            client_id,
+            client_secret,
+            secret_expires_at,
+            management_url,
+            management_token,
+            metadata,
+            expected,
+        })
+    }
+
+    /// What nobody asked for is expected to stay as it is now.
+    fn expect_what_is_there(&mut self) {
+        for (name, found) in &self.metadata {
+            if decides_something(name) && !self.expected.contains_key(name) {
+                self.expected.insert(name.clone(), found.clone());
+            }
+        }
     }
 }
 
-/// As the provider's reply has it (RFC 7591 section 3.2.1), secrets included.
+/// As the provider's reply has it (RFC 7591 section 3.2.1), secrets included, and with what is expected of it.
 impl Serialize for RegisteredClient {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields = self.metadata.clone();
@@ -295,13 +379,35 @@ impl Serialize for RegisteredClient {
         if let Some(token) = &self.management_token {
             fields.insert("registration_access_token".to_owned(), json!(token.expose()));
         }
+        fields.insert(EXPECTED.to_owned(), json!(self.expected));
         fields.serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for RegisteredClient {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::from_fields(Map::deserialize(deserializer)?).map_err(D::Error::custom)
+        let mut read = Self::from_fields(Map::deserialize(deserializer)?).map_err(D::Error::custom)?;
+        // One that an earlier version kept says nothing of what is expected.
+        read.expect_what_is_there();
+        Ok(read)
+    }
+}
+
+/// Whether a client must not silently be made with another value of this member: where codes go, how tokens are signed and encrypted,
+/// and with whose keys.
+fn decides_something(member: &str) -> bool {
+    matches!(member, "redirect_uris" | "jwks" | "jwks_uri")
+        || member.ends_with("_alg")
+        || member.ends_with("_enc")
+}
+
+/// Whether two values of a member mean the same. The order of a list means nothing in any of them.
+fn is_same_member(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Array(one), Value::Array(other)) => {
+            one.iter().all(|item| other.contains(item)) && other.iter().all(|item| one.contains(item))
+        }
+        _ => one == other,
     }
 }
 

@@ -45,6 +45,7 @@ pub struct Rules {
     pub(crate) key_pause: Duration,
     pub(crate) fixed_keys: Option<JwkSet>,
     pub(crate) shared_cache: Option<Arc<dyn SharedCache>>,
+    pub(crate) trust_domain: Option<Arc<str>>,
 }
 
 /// Which audiences an ID token may name beside the client (OpenID Connect Core section 3.1.3.7 items 3 to 5).
@@ -115,6 +116,7 @@ impl Rules {
             key_pause: Duration::from_secs(60),
             fixed_keys: None,
             shared_cache: None,
+            trust_domain: None,
         }
     }
 
@@ -264,8 +266,21 @@ impl Rules {
 
     /// Shares metadata and keys with other processes by way of this. What is in it is trusted as the provider itself: whoever
     /// can write to it can sign in as anybody.
+    ///
+    /// Entries are named by issuer, URL and trust domain. Clients with the default HTTP client are one trust domain, because they
+    /// trust the same certificates and reach the same hosts. A client with an HTTP client of its own reads from the cache, and
+    /// writes to it, only when [`trust_domain`](Self::trust_domain) says with whom.
     pub fn shared_cache(mut self, cache: Arc<dyn SharedCache>) -> Self {
         self.shared_cache = Some(cache);
+        self
+    }
+
+    /// Names those with whom this client shares what it reads: clients of one name believe each other's metadata and keys.
+    ///
+    /// Give one name to clients whose HTTP clients trust the same certificates and reach the same hosts, and to no others: whoever
+    /// runs the network of one of them can otherwise sign in at all. A tenant's own certificates are a trust domain of that tenant.
+    pub fn trust_domain(mut self, name: &str) -> Self {
+        self.trust_domain = Some(name.into());
         self
     }
 }

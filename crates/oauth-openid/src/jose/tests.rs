@@ -127,6 +127,36 @@ fn jk_18_the_key_is_chosen_by_its_name() {
 }
 
 #[test]
+fn jk_19_a_token_without_a_name_is_tried_with_two_keys_whose_form_fits() {
+    use josekit::jwk::alg::ec::EcCurve;
+    let named = |jwk: Jwk, id: usize| {
+        let mut jwk: Map<String, Value> = jwk.into();
+        jwk.insert("kid".to_owned(), json!(id.to_string()));
+        Value::Object(jwk)
+    };
+    let curves = [EcCurve::P521, EcCurve::P384, EcCurve::P521, EcCurve::P256, EcCurve::P256, EcCurve::P256];
+    let keys: Vec<Value> = curves
+        .into_iter()
+        .enumerate()
+        .map(|(id, curve)| named(Jwk::generate_ec_key(curve).unwrap(), id))
+        .collect();
+    let decrypter = JoseDecrypter::new(&json!({ "keys": keys })).unwrap();
+    let public = decrypter.public_keys();
+    for algorithm in EC {
+        // Keys of other curves do not count; of those of one curve, the third is one too many.
+        for (id, opens) in [(0, true), (1, true), (2, true), (3, true), (4, true), (5, false)] {
+            let mut jwk = public["keys"][id].as_object().unwrap().clone();
+            jwk.remove("kid");
+            let mut header = JweHeader::new();
+            header.set_content_encryption("A256GCM");
+            let encrypter = encrypter(algorithm, &Jwk::from_map(jwk).unwrap());
+            let token = jwe::serialize_compact(b"the text", &header, &*encrypter).unwrap();
+            assert_eq!(decrypter.decrypt(&token).is_ok(), opens, "{algorithm} {id}");
+        }
+    }
+}
+
+#[test]
 fn jk_19_rsa_1_5_is_refused_even_where_the_key_would_open_it() {
     for encryption in ENCRYPTIONS {
         let token = encrypted("RSA1_5", encryption, "rsa", "the text");
