@@ -10,11 +10,11 @@ use oauth_demo::{
     names,
     site::{self, Options, Site},
 };
-use oauth_emulator::{Arrival, Consent};
+use oauth_emulator::{Arrival, Consent, User};
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::support::{chromium::Chromium, subject};
+use crate::{contract::facts::Facts, support::chromium::Chromium};
 
 async fn start() -> (Site, Chromium) {
     (site::start(Options::default()).await.unwrap(), Chromium::start().await)
@@ -36,8 +36,12 @@ async fn decide(site: &Site, browser: &Chromium, decision: &str) {
 }
 
 async fn assert_signed_in(site: &Site, browser: &Chromium, what: &str) {
+    assert_signed_in_as(site, browser, what, &User::default().id).await;
+}
+
+async fn assert_signed_in_as(site: &Site, browser: &Chromium, what: &str, subject: &str) {
     assert_eq!(browser.url().await, format!("{}/me", site.url()), "{what}: {}", browser.text("main").await);
-    assert_eq!(browser.text("#subject").await, subject(what), "{what}");
+    assert_eq!(browser.text("#subject").await, subject, "{what}");
 }
 
 /// The page says that the sign-in failed, and nobody is signed in.
@@ -58,7 +62,8 @@ async fn a_user_signs_in_with_every_provider() {
     for name in names() {
         to_consent(&site, &browser, name).await;
         decide(&site, &browser, "allow").await;
-        assert_signed_in(&site, &browser, name).await;
+        let subject = Facts::of(name).subject(&User::default().id);
+        assert_signed_in_as(&site, &browser, name, &subject).await;
         let secret = browser.text("#access-token").await;
         assert!(secret.ends_with('…') && secret.chars().count() <= 5, "{name}: {secret}");
         browser.click("form[action='/me/sign-out'] button").await;

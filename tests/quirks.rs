@@ -1,5 +1,5 @@
 //! What each provider does differently: for each quirk one test that fails without it. Whole sign-ins are in
-//! `providers.rs`.
+//! `contract/`.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use oauth_clients::{

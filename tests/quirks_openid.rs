@@ -1,5 +1,5 @@
 //! What each provider that speaks OpenID Connect does differently: for each quirk one test that fails without it. Whole sign-ins
-//! are in `providers.rs`.
+//! are in `contract/`.
 
 use oauth_clients::{
     AuthorizationRequest, ClientAuth, ClientSecret, EmailVerification, Error, ErrorClass, ErrorKind,

@@ -111,11 +111,3 @@ pub(crate) fn owned(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
 pub(crate) fn query_of(url: &str) -> Vec<(String, String)> {
     pairs(url.split_once('?').map_or("", |(_, query)| query))
 }
-
-/// Who signs in at the emulator, as the provider says it.
-pub(crate) fn subject(name: &str) -> &str {
-    match name {
-        "salesforce" => "https://login.salesforce.com/id/00D000000000001EAA/1815121018521127",
-        _ => "1815121018521127",
-    }
-}

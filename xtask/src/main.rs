@@ -4,6 +4,7 @@ mod bench;
 mod browser;
 mod budgets;
 mod ci;
+mod contract;
 mod demo;
 mod facts;
 mod generate;

@@ -16,25 +16,6 @@ use oauth_clients::{
 };
 use oauth_emulator::Emulator;
 
-/// What only some providers need to know, as their users would set it.
-const SETTINGS: &[(&str, &str, &str)] = &[
-    ("amazon-cognito", "user_pool_id", "eu-central-1_EXAMPLE"),
-    ("auth0", "domain", "my-tenant.eu.auth0.com"),
-    ("authentik", "base_url", "https://authentik.example"),
-    ("authentik", "application_slug", "my-app"),
-    ("keycloak", "realm_url", "https://keycloak.example/realms/demo"),
-    ("logto", "endpoint", "https://my-tenant.logto.app"),
-    ("microsoft", "tenants", "any"),
-    ("okta", "domain", "example.okta.com"),
-    ("onelogin", "subdomain", "my-company"),
-    ("openid", "issuer", "https://openid.example"),
-    ("ping-id", "auth_domain", "auth.pingone.eu"),
-    ("ping-id", "environment_id", "3b0a4a4e-1c1a-4a57-9a7a-3b7b8d0f7d11"),
-    ("shopify", "shop", "my-shop"),
-    ("workos", "organization", "org_01EHWNCE74X7JSDV0X3SZ3KJNY"),
-    ("zitadel", "domain", "my-instance.eu1.zitadel.cloud"),
-];
-
 /// The providers that the facade knows, and the generic client as `oauth2`.
 pub fn names() -> Vec<&'static str> {
     Registry::known().iter().copied().chain(["oauth2"]).collect()
@@ -72,12 +53,13 @@ pub async fn client(
         let client = AppleOAuth2::new(app.client_id, secret).with_http_client(emulator.http_client()?);
         return Ok(Arc::new(client));
     }
-    let parameters = SETTINGS.iter().filter(|(provider, ..)| *provider == name);
     let config = ProviderConfig {
         client_id: app.client_id,
         client_secret: app.client_secret.map(Secret::from),
-        parameters: parameters
-            .map(|(_, name, value)| ((*name).to_owned(), Parameter::Text((*value).to_owned())))
+        parameters: emulator
+            .settings(name)?
+            .into_iter()
+            .map(|(name, value)| (name, Parameter::Text(value)))
             .collect(),
         http_client: Some(Arc::new(emulator.http_client()?)),
         ..ProviderConfig::default()

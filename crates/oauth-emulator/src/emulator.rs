@@ -88,6 +88,21 @@ impl Emulator {
         Ok(self.backend.state().apps(provider))
     }
 
+    /// What a client of a provider takes besides identifier and secret, such as a tenant or a shop, by the names of the
+    /// client's settings. The emulator accepts these values; they are empty where a client takes nothing else.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such provider.
+    pub fn settings(&self, provider: &str) -> Result<BTreeMap<String, String>, UnknownProvider> {
+        self.backend.known(provider)?;
+        Ok(self
+            .backend
+            .provider(provider)
+            .map(|provider| provider.facts.settings.clone())
+            .unwrap_or_default())
+    }
+
     /// What the applications at Apple sign their client secrets with. Each emulator makes its own.
     pub fn apple_key(&self) -> AppleKey {
         self.backend.apple_key.clone()

@@ -82,6 +82,8 @@ pub(crate) struct Facts {
     pub(crate) avatar_field: Option<String>,
     #[serde(default)]
     pub(crate) emulator: Manners,
+    #[serde(default)]
+    pub(crate) settings: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -149,6 +151,7 @@ pub(crate) struct Manners {
     pub(crate) backchannel_logout: bool,
     values: Captures,
     pub(crate) revokes_refresh_tokens_only: bool,
+    pub(crate) revokes_access_tokens_only: bool,
     pub(crate) id_type: IdType,
 }
 
@@ -281,6 +284,7 @@ mod tests {
         "authorize_url",
         "avatar_field",
         "collected",
+        "contract",
         "corrections",
         "default_scopes",
         "device_authorization_url",
@@ -308,6 +312,7 @@ mod tests {
         "refresh_url",
         "revoke_url",
         "scope_separator",
+        "settings",
         "sources",
         "token_auth",
         "token_url",

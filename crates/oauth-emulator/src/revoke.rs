@@ -45,6 +45,9 @@ pub(crate) fn revoke_token(exchange: &Exchange<'_>) -> Result<bool, ProtocolErro
     if exchange.provider.facts.emulator.revokes_refresh_tokens_only && !is_refresh {
         return Err(Reason::TokenType.because("only refresh tokens can be revoked"));
     }
+    if exchange.provider.facts.emulator.revokes_access_tokens_only && is_refresh {
+        return Err(Reason::TokenType.because("only access tokens can be revoked"));
+    }
     state.revoke(token, exchange.provider.facts.emulator.revoke_ends_grant);
     Ok(true)
 }
