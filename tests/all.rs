@@ -24,4 +24,5 @@ mod quirks;
 mod quirks_openid;
 mod real_server;
 mod requests;
+mod stored_attempts;
 mod transport;

@@ -1,90 +1,110 @@
+//! What one login has to remember until its callback arrives.
+
 use std::{
-    fmt, iter,
-    sync::OnceLock,
+    fmt,
     time::{Duration, SystemTime},
 };
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeMap};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::Value;
 use time::OffsetDateTime;
+use zeroize::Zeroizing;
 
 use crate::{
     authorization::{ResponseMode, ResponseType},
     crypto::random_token,
     error::Result,
-    members::Members,
+    json,
     pkce::CodeVerifier,
     secret::Secret,
+    token::END_OF_9999,
 };
 
-mod packed;
+mod legacy;
 
 /// Everything that the callback of one login is checked against, in one value.
 ///
 /// It serializes, for a session on the server. It holds the code verifier, so whoever puts it into the browser must
-/// encrypt and authenticate it.
-#[derive(Clone)]
+/// encrypt and authenticate it, as [`Sealer`](crate::Sealer) does.
+///
+/// What is read back must have been written by this library: a member that is not known or named twice is an error, so that an
+/// older version does not finish an attempt with a restriction that it does not know. An attempt with times that no calendar
+/// has is expired.
+// The order of the members is the order in which they are stored. A new one is optional and left out when it is empty, so that
+// what was stored before it existed can still be read; `tests/data/attempts.json` holds one of each kind.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct LoginAttempt {
-    pub(crate) texts: Texts,
+    pub(crate) provider: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) issuer: Option<String>,
+    pub(crate) redirect_uri: String,
+    #[serde(serialize_with = "exposed")]
+    pub(crate) state: Secret,
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "exposed_verifier")]
+    pub(crate) code_verifier: Option<CodeVerifier>,
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "exposed_option")]
+    pub(crate) nonce: Option<Secret>,
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) response_mode: ResponseMode,
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) response_type: ResponseType,
-    /// In seconds, as the lifetime.
+    /// In seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) max_age: Option<u64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) required_acr: Vec<String>,
+    pub(crate) scopes: Vec<String>,
+    /// Which client began it: two servers can go by one name.
+    pub(crate) client: String,
+    /// A Unix time in seconds.
     pub(crate) started_at: i64,
+    /// In seconds.
     pub(crate) lifetime: u64,
+    #[serde(default, skip_serializing_if = "Value::is_null", serialize_with = "with_null")]
     pub(crate) data: Value,
-    /// A copy of the text, for who asks for one.
-    pub(crate) code_verifier: OnceLock<CodeVerifier>,
 }
 
 impl LoginAttempt {
     /// The name of the provider it was started at.
     #[must_use]
     pub fn provider(&self) -> &str {
-        self.texts.get(PROVIDER)
+        &self.provider
     }
 
     /// The redirect URI, which the code exchange repeats.
     #[must_use]
     pub fn redirect_uri(&self) -> &str {
-        self.texts.get(REDIRECT_URI)
+        &self.redirect_uri
     }
 
     /// The state by which a callback finds its attempt.
     #[must_use]
     pub fn state(&self) -> &str {
-        self.texts.get(STATE)
+        self.state.expose()
     }
 
     /// The code verifier, unless the provider takes none.
     #[must_use]
     pub fn code_verifier(&self) -> Option<&CodeVerifier> {
-        self.verifier().map(|verifier| self.code_verifier.get_or_init(|| CodeVerifier::known(verifier)))
-    }
-
-    /// The code verifier where it stands.
-    pub(crate) fn verifier(&self) -> Option<&str> {
-        self.texts.has_verifier.then(|| self.texts.get(VERIFIER))
+        self.code_verifier.as_ref()
     }
 
     /// The nonce that the ID token must hold, where one is asked for.
     #[must_use]
     pub fn nonce(&self) -> Option<&str> {
-        self.texts.has_nonce.then(|| self.texts.get(NONCE))
+        self.nonce.as_ref().map(Secret::expose)
     }
 
     /// Expects this nonce in the ID token, for a provider that sends one without being asked by the scope `openid`. Its
     /// `start_login` sets it before the URL is built.
     #[must_use]
     pub fn with_nonce(mut self, nonce: impl Into<Secret>) -> Self {
-        let nonce = nonce.into();
-        let named = Named { nonce: Some(nonce.expose()), ..self.texts.named() };
-        self.texts = Texts::of(named, self.texts.scopes());
+        self.nonce = Some(nonce.into());
         self
     }
 
-    /// The same with a nonce, if it has none yet.
+    /// Adds a random nonce, unless there is one.
     ///
     /// # Errors
     ///
@@ -99,11 +119,11 @@ impl LoginAttempt {
         }
     }
 
-    /// The same with this scope among those that are asked for.
+    /// Asks for this scope too.
     #[must_use]
     pub fn with_scope(mut self, scope: &str) -> Self {
         if !self.scopes().flat_map(|scopes| scopes.split(' ')).any(|other| other == scope) {
-            self.texts = Texts::of(self.texts.named(), iter::once(scope).chain(self.texts.scopes()));
+            self.scopes.insert(0, scope.to_owned());
         }
         self
     }
@@ -129,7 +149,7 @@ impl LoginAttempt {
 
     /// The scopes that were asked for.
     pub fn scopes(&self) -> impl Iterator<Item = &str> + Clone {
-        self.texts.scopes()
+        self.scopes.iter().map(String::as_str)
     }
 
     /// How long ago the user may have been authenticated, if it matters.
@@ -147,18 +167,20 @@ impl LoginAttempt {
     /// The issuer that the callback and the ID token must name, where it is known.
     #[must_use]
     pub fn issuer(&self) -> Option<&str> {
-        self.texts.has_issuer.then(|| self.texts.get(ISSUER))
+        self.issuer.as_deref()
     }
 
     /// Which client began it: two servers can go by one name.
     pub(crate) fn client(&self) -> &str {
-        self.texts.get(CLIENT)
+        &self.client
     }
 
     /// When it began.
     #[must_use]
     pub fn started_at(&self) -> OffsetDateTime {
-        OffsetDateTime::from_unix_timestamp(self.started_at).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+        // What was stored may be any number, and whoever reckons with the time must not overflow.
+        let possible = self.started_at.clamp(0, END_OF_9999);
+        OffsetDateTime::from_unix_timestamp(possible).unwrap_or(OffsetDateTime::UNIX_EPOCH)
     }
 
     /// The application's own data, from [`LoginOptions::data`](crate::LoginOptions::data).
@@ -192,11 +214,20 @@ impl LoginAttempt {
     fn is_expired_after(&self, seconds: i64, nanoseconds: u32) -> bool {
         // An attempt from the future was made by a clock that is wrong, or by somebody who wants it to live for ever.
         const CLOCK_SKEW: i64 = -60;
+        if !self.has_possible_times() {
+            return true;
+        }
         let age = seconds.saturating_sub(self.started_at);
         match u64::try_from(age) {
             Ok(age) => age > self.lifetime || (age == self.lifetime && nanoseconds > 0),
             Err(_) => age < CLOCK_SKEW,
         }
+    }
+
+    /// Whether it began after 1970 and ends before the year 10000, as every attempt does that this library makes.
+    fn has_possible_times(&self) -> bool {
+        (0..=END_OF_9999).contains(&self.started_at)
+            && self.started_at.checked_add_unsigned(self.lifetime).is_some_and(|end| end <= END_OF_9999)
     }
 }
 
@@ -211,197 +242,76 @@ impl fmt::Debug for LoginAttempt {
     }
 }
 
-/// The texts of an attempt, one after the other in one piece of memory, which is wiped when it is dropped. A sealed attempt
-/// that was decrypted is such a piece, so that nothing of it is copied.
-#[derive(Clone)]
-pub(crate) struct Texts {
-    whole: Secret,
-    /// Where the first of them starts in that piece. What stood before it is overwritten; to move all of them to the front
-    /// would take longer.
-    start: usize,
-    /// Where each of them ends, counted from there: those with a name, then the scopes.
-    ends: Vec<usize>,
-    has_issuer: bool,
-    has_nonce: bool,
-    has_verifier: bool,
-}
-
-/// The texts of an attempt that have names.
-#[derive(Clone, Copy)]
-pub(crate) struct Named<'t> {
-    pub(crate) provider: &'t str,
-    pub(crate) redirect_uri: &'t str,
-    pub(crate) client: &'t str,
-    pub(crate) state: &'t str,
-    pub(crate) issuer: Option<&'t str>,
-    pub(crate) nonce: Option<&'t str>,
-    pub(crate) verifier: Option<&'t str>,
-}
-
-// Their places among the texts.
-const PROVIDER: usize = 0;
-const REDIRECT_URI: usize = 1;
-const CLIENT: usize = 2;
-const STATE: usize = 3;
-const ISSUER: usize = 4;
-const NONCE: usize = 5;
-const VERIFIER: usize = 6;
-const NAMED: usize = 7;
-
-impl Texts {
-    pub(crate) fn of<'t>(named: Named<'t>, scopes: impl Iterator<Item = &'t str> + Clone) -> Self {
-        let (mut count, mut length) = (0, 0);
-        for scope in scopes.clone() {
-            count += 1;
-            length += scope.len();
-        }
-        let mut texts = Self::with_room(named, count, length);
-        for scope in scopes {
-            texts.push(scope);
-        }
-        texts
-    }
-
-    /// Those with a name, and room for so many more of this length. It has the right size from the start, because a text that
-    /// grows leaves a copy behind.
-    fn with_room(named: Named<'_>, count: usize, length: usize) -> Self {
-        let Named { provider, redirect_uri, client, state, issuer, nonce, verifier } = named;
-        let [issuer_text, nonce_text, verifier_text] =
-            [issuer, nonce, verifier].map(Option::unwrap_or_default);
-        // The order of their places.
-        let named: [&str; NAMED] =
-            [provider, redirect_uri, client, state, issuer_text, nonce_text, verifier_text];
-        let mut all = length;
-        for text in named {
-            all += text.len();
-        }
-        let mut texts = Self {
-            whole: Secret::with_capacity(all),
-            start: 0,
-            ends: Vec::with_capacity(NAMED + count),
-            has_issuer: issuer.is_some(),
-            has_nonce: nonce.is_some(),
-            has_verifier: verifier.is_some(),
-        };
-        for text in named {
-            texts.push(text);
-        }
-        texts
-    }
-
-    fn push(&mut self, text: &str) {
-        self.ends.push(self.whole.push(text));
-    }
-
-    fn named(&self) -> Named<'_> {
-        Named {
-            provider: self.get(PROVIDER),
-            redirect_uri: self.get(REDIRECT_URI),
-            client: self.get(CLIENT),
-            state: self.get(STATE),
-            issuer: self.has_issuer.then(|| self.get(ISSUER)),
-            nonce: self.has_nonce.then(|| self.get(NONCE)),
-            verifier: self.has_verifier.then(|| self.get(VERIFIER)),
-        }
-    }
-
-    fn scopes(&self) -> impl Iterator<Item = &str> + Clone {
-        (NAMED..self.ends.len()).map(|place| self.get(place))
-    }
-
-    /// The text at a place; all of them stand within the whole, and between characters.
-    fn get(&self, place: usize) -> &str {
-        let start = if place == 0 { 0 } else { self.ends[place - 1] };
-        &self.all()[start..self.ends[place]]
-    }
-
-    /// All of them, one after the other.
-    fn all(&self) -> &str {
-        &self.whole.expose()[self.start..]
-    }
-
-    fn lengths(&self) -> impl Iterator<Item = usize> {
-        (0..self.ends.len()).map(|place| self.get(place).len())
-    }
-}
-
 impl Serialize for LoginAttempt {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut members = serializer.serialize_map(None)?;
-        members.serialize_entry("provider", self.provider())?;
-        if let Some(issuer) = self.issuer() {
-            members.serialize_entry("issuer", issuer)?;
-        }
-        members.serialize_entry("redirect_uri", self.redirect_uri())?;
-        members.serialize_entry("state", self.state())?;
-        if let Some(verifier) = self.verifier() {
-            members.serialize_entry("code_verifier", verifier)?;
-        }
-        if let Some(nonce) = self.nonce() {
-            members.serialize_entry("nonce", nonce)?;
-        }
-        if self.response_mode != ResponseMode::default() {
-            members.serialize_entry("response_mode", &self.response_mode)?;
-        }
-        if self.response_type != ResponseType::default() {
-            members.serialize_entry("response_type", &self.response_type)?;
-        }
-        if let Some(max_age) = self.max_age {
-            members.serialize_entry("max_age", &max_age)?;
-        }
-        if !self.required_acr.is_empty() {
-            members.serialize_entry("required_acr", &self.required_acr)?;
-        }
-        members.serialize_entry("scopes", &self.scopes().collect::<Vec<_>>())?;
-        members.serialize_entry("client", self.client())?;
-        members.serialize_entry("started_at", &self.started_at)?;
-        members.serialize_entry("lifetime", &self.lifetime)?;
-        if !self.data.is_null() {
-            members.serialize_entry("data", &self.data)?;
-        }
-        members.end()
+        Self::serialize(self, serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for LoginAttempt {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Members::read(deserializer, Self::read)
+        // Strictly first: what is derived would take a list of values for an object.
+        let json::Strict(value) = json::Strict::deserialize(deserializer)?;
+        if !value.is_object() {
+            return Err(D::Error::custom("a login attempt is an object"));
+        }
+        Self::deserialize(value).map_err(|error| D::Error::custom(json::unquoted(&error)))
     }
 }
 
 impl LoginAttempt {
-    #[inline]
-    fn read(members: &mut Members) -> Result<Self, String> {
-        let (provider, redirect_uri, client): (String, String, String) =
-            (members.required("provider")?, members.required("redirect_uri")?, members.required("client")?);
-        let (issuer, nonce): (Option<String>, Option<Secret>) =
-            (members.optional("issuer")?, members.optional("nonce")?);
-        let (state, scopes): (Secret, Vec<String>) =
-            (members.required("state")?, members.required("scopes")?);
-        let verifier: Option<Secret> = members.optional("code_verifier")?;
-        let verifier = verifier.map(|verifier| CodeVerifier::new(verifier.expose())).transpose();
-        let verifier = verifier.map_err(|error| error.to_string())?;
-        let named = Named {
-            provider: &provider,
-            redirect_uri: &redirect_uri,
-            client: &client,
-            state: state.expose(),
-            issuer: issuer.as_deref(),
-            nonce: nonce.as_ref().map(Secret::expose),
-            verifier: verifier.as_ref().map(CodeVerifier::expose),
-        };
-        Ok(Self {
-            texts: Texts::of(named, scopes.iter().map(String::as_str)),
-            response_mode: members.or_default("response_mode")?,
-            response_type: members.or_default("response_type")?,
-            max_age: members.optional("max_age")?,
-            required_acr: members.or_default("required_acr")?,
-            started_at: members.required("started_at")?,
-            lifetime: members.required("lifetime")?,
-            data: members.optional("data")?.unwrap_or_default(),
-            code_verifier: OnceLock::new(),
-        })
+    /// Writes the form that [`Sealer`](crate::Sealer) encrypts: CBOR (RFC 8949) with the names that JSON has. `None` if it cannot
+    /// be written.
+    pub(crate) fn to_cbor(&self) -> Option<Zeroizing<Vec<u8>>> {
+        // Room for most, because a vector that grows leaves copies of what it held behind.
+        let room = Vec::with_capacity(2048);
+        cbor4ii::serde::to_vec(room, self).ok().map(Zeroizing::new)
     }
+
+    /// Reads what [`to_cbor`](Self::to_cbor) wrote; `None` if it is anything else, or more, or less.
+    pub(crate) fn from_cbor(mut cbor: &[u8]) -> Option<Self> {
+        let attempt = cbor4ii::serde::from_reader(&mut cbor).ok()?;
+        cbor.is_empty().then_some(attempt)
+    }
+}
+
+fn exposed<S: Serializer>(secret: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(secret.expose())
+}
+
+fn exposed_option<S: Serializer>(secret: &Option<Secret>, serializer: S) -> Result<S::Ok, S::Error> {
+    secret.as_ref().map(Secret::expose).serialize(serializer)
+}
+
+fn exposed_verifier<S: Serializer>(
+    verifier: &Option<CodeVerifier>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    verifier.as_ref().map(CodeVerifier::expose).serialize(serializer)
+}
+
+/// Writes a value whose null is serde's none. `serde_json` writes null as serde's unit, which `cbor4ii` takes for an empty list.
+fn with_null<S: Serializer>(value: &Value, serializer: S) -> Result<S::Ok, S::Error> {
+    struct WithNull<'v>(&'v Value);
+
+    impl Serialize for WithNull<'_> {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            with_null(self.0, serializer)
+        }
+    }
+
+    match value {
+        Value::Null => serializer.serialize_none(),
+        Value::Array(items) => serializer.collect_seq(items.iter().map(WithNull)),
+        Value::Object(members) => {
+            serializer.collect_map(members.iter().map(|(name, value)| (name, WithNull(value))))
+        }
+        other => other.serialize(serializer),
+    }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 #[cfg(test)]
@@ -413,7 +323,7 @@ mod tests {
     const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 
     /// Attempts in which each part is there, is not there, or is unusual.
-    pub(super) fn attempts() -> Vec<LoginAttempt> {
+    fn attempts() -> Vec<LoginAttempt> {
         let least = json!({
             "provider": "oauth2", "redirect_uri": "https://app.example/callback", "state": "s", "scopes": [],
             "client": "0123456789abcdef", "started_at": 1_700_000_000, "lifetime": 600,
@@ -429,8 +339,8 @@ mod tests {
             json!({"response_mode": "form_post", "response_type": "code id_token"}),
             json!({"response_mode": "fragment"}),
             json!({"max_age": 0}),
-            json!({"max_age": u64::MAX, "lifetime": u64::MAX, "started_at": i64::MIN}),
-            json!({"started_at": i64::MAX, "lifetime": 0}),
+            json!({"max_age": u64::MAX, "lifetime": END_OF_9999, "started_at": 0}),
+            json!({"started_at": END_OF_9999, "lifetime": 0}),
             json!({"required_acr": ["phr", "", "urn:ä"]}),
             json!({"scopes": ["openid", "a b", "", "ü", "x".repeat(300)]}),
             json!({"provider": "", "redirect_uri": "", "state": "", "client": "läuft"}),
@@ -472,7 +382,7 @@ mod tests {
         }
         // Times that no clock shows.
         assert!(
-            attempts.iter().filter(|attempt| attempt.started_at == i64::MAX).all(LoginAttempt::is_expired)
+            attempts.iter().filter(|attempt| attempt.started_at == END_OF_9999).all(LoginAttempt::is_expired)
         );
         assert!(attempt.is_expired());
     }
@@ -496,7 +406,7 @@ mod tests {
             r#"{"provider":"oauth2","redirect_uri":"https://app.example/callback","state":"s","scopes":[],"client":"0123456789abcdef","started_at":1700000000,"lifetime":600}"#
         );
         let full = format!(
-            r#"{{"provider":"p","issuer":"i","redirect_uri":"https://app.example/callback","state":"s","code_verifier":"{VERIFIER}","nonce":"n","response_mode":"form_post","response_type":"code id_token","max_age":1,"required_acr":["a","b"],"scopes":["openid","email"],"client":"c","started_at":-1,"lifetime":600,"data":{{"a":1}}}}"#
+            r#"{{"provider":"p","issuer":"i","redirect_uri":"https://app.example/callback","state":"s","code_verifier":"{VERIFIER}","nonce":"n","response_mode":"form_post","response_type":"code id_token","max_age":1,"required_acr":["a","b"],"scopes":["openid","email"],"client":"c","started_at":1,"lifetime":600,"data":{{"a":1}}}}"#
         );
         let attempt: LoginAttempt = serde_json::from_str(&full).unwrap();
         assert_eq!(serde_json::to_string(&attempt).unwrap(), full);
@@ -533,8 +443,12 @@ mod tests {
             ("scopes", json!([null])),
             ("started_at", json!(1.5)),
             ("started_at", json!(u64::MAX)),
+            ("started_at", json!("SECRET")),
             ("lifetime", json!(-1)),
             ("lifetime", json!(600.0)),
+            ("required_acr", json!("SECRET, expected SECRET")),
+            ("restriction", json!("SECRET")),
+            ("SECRET", json!(1)),
         ] {
             let mut damaged = whole.clone();
             damaged[name] = wrong;
@@ -543,15 +457,15 @@ mod tests {
         }
         let twice = whole.to_string().replacen('{', r#"{"state":"SECRET","#, 1);
         assert!(!read(&twice).map(|_| ()).unwrap_err().to_string().contains("SECRET"));
-        for other in ["null", "\"\"", "{}"] {
+        let listed: Vec<_> = whole.as_object().unwrap().values().collect();
+        let listed = serde_json::to_string(&listed).unwrap();
+        for other in ["null", "\"\"", "{}", "[]", &listed] {
             assert!(read(other).is_err(), "{other}");
         }
-        // What is null is not there, and what a later version may add is left alone.
+        // What is null is not there.
         let mut more = whole.clone();
-        for (name, value) in
-            [("issuer", json!(null)), ("max_age", json!(null)), ("data", json!(null)), ("new", json!([1]))]
-        {
-            more[name] = value;
+        for name in ["issuer", "max_age", "data"] {
+            more[name] = Value::Null;
         }
         let attempt = read(&more.to_string()).unwrap();
         assert_eq!((attempt.issuer(), attempt.max_age(), attempt.data()), (None, None, &Value::Null));

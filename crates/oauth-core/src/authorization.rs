@@ -1,6 +1,6 @@
 use std::{borrow::Cow, fmt};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
@@ -10,7 +10,6 @@ use crate::{
     error::{ErrorKind, Operation, Result},
     form::{push_encoded, push_pair},
     json,
-    members::names,
     pkce::{CodeChallengeMethod, CodeVerifier},
 };
 
@@ -88,15 +87,8 @@ impl<'r> AuthorizationRequest<'r> {
     }
 
     /// Sends the S256 challenge of this verifier (RFC 7636 section 4.3).
-    #[inline]
-    pub fn pkce(self, verifier: &'r CodeVerifier) -> Self {
-        self.pkce_of(verifier.expose())
-    }
-
-    /// Sends the S256 challenge of a verifier that stands among other texts.
-    #[inline]
-    pub(crate) fn pkce_of(mut self, verifier: &'r str) -> Self {
-        self.challenge = Some(Challenge::S256(verifier));
+    pub fn pkce(mut self, verifier: &'r CodeVerifier) -> Self {
+        self.challenge = Some(Challenge::S256(verifier.expose()));
         self
     }
 
@@ -134,12 +126,15 @@ impl fmt::Debug for AuthorizationRequest<'_> {
 
 /// What comes back from the authorization endpoint. Access tokens never do: the implicit grant is not offered (RFC 9700
 /// section 2.1.2).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum ResponseType {
     /// A code (RFC 6749 section 4.1).
     #[default]
+    #[serde(rename = "code")]
     Code,
     /// A code and an ID token that vouches for it (OpenID Connect Core section 3.3).
+    #[serde(rename = "code id_token")]
     CodeIdToken,
 }
 
@@ -147,14 +142,17 @@ impl ResponseType {
     /// The value of `response_type`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        self.name()
+        match self {
+            Self::Code => "code",
+            Self::CodeIdToken => "code id_token",
+        }
     }
 }
 
-names! { ResponseType { Code = "code", CodeIdToken = "code id_token" } }
-
 /// The way by which the browser brings the answer (OAuth 2.0 Multiple Response Types section 2.1, Form Post Response Mode).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum ResponseMode {
     /// In the query of the redirect URI.
     #[default]
@@ -169,11 +167,13 @@ impl ResponseMode {
     /// The value of `response_mode`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        self.name()
+        match self {
+            Self::Query => "query",
+            Self::Fragment => "fragment",
+            Self::FormPost => "form_post",
+        }
     }
 }
-
-names! { ResponseMode { Query = "query", Fragment = "fragment", FormPost = "form_post" } }
 
 /// Parameters by name, none of them twice.
 #[derive(Clone, Default)]

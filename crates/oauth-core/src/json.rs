@@ -49,23 +49,17 @@ pub fn parse_as<'t, S: DeserializeSeed<'t>>(text: &'t [u8], form: S) -> Result<S
 /// The error of a form for [`parse_json_as`](parse_as) that finds a member twice.
 pub const DUPLICATE: &str = "an object names a member twice";
 
-/// The methods of a visitor for what it does not want: they return its `refuse()`. Those of serde quote the value, and bring the
-/// standard library's writer of fractions into the program: with it, a minimal one was 24 KB larger.
-macro_rules! refuse {
-    ($($visit:ident: $Kind:ty),*) => {
-        $(
-            fn $visit<E: serde::de::Error>(self, _: $Kind) -> Result<Self::Value, E> {
-                self.refuse()
-            }
-        )*
-
-        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, _: A) -> Result<Self::Value, A::Error> {
-            self.refuse()
-        }
-    };
+/// What serde says is wrong with a value, without the value: serde quotes what it found.
+pub(crate) fn unquoted(error: &serde_json::Error) -> String {
+    let message = error.to_string();
+    if message.starts_with("unknown field") {
+        return "it has a member that is not known".to_owned();
+    }
+    match message.rsplit_once(", expected ") {
+        Some((_, expected)) => format!("a member is not {expected}"),
+        None => message,
+    }
 }
-
-pub(crate) use refuse;
 
 /// A value in which no object names a member twice.
 #[derive(Clone, Debug)]
@@ -87,6 +81,11 @@ impl<'de> Visitor<'de> for StrictVisitor {
     }
 
     fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    /// How CBOR has null.
+    fn visit_none<E>(self) -> Result<Value, E> {
         Ok(Value::Null)
     }
 

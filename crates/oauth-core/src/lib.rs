@@ -60,7 +60,6 @@ mod json;
 mod linking;
 mod login;
 mod macros;
-mod members;
 mod oauth2;
 pub mod parameter;
 mod pkce;

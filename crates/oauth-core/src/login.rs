@@ -1,20 +1,19 @@
-use std::{any::Any, borrow::Cow, fmt, sync::OnceLock, time::Duration};
+use std::{any::Any, borrow::Cow, fmt, time::Duration};
 
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
     OAuth2,
-    attempt::{Named, Texts},
     authorization::{AuthorizationRequest, Params, ResponseMode, ResponseType},
-    crypto::{RandomToken, fresh_tokens, sha256_base64url},
+    crypto::{fresh_tokens, sha256_base64url},
     error::{Error, ErrorKind, LoginError, OAuthError, Operation, Result},
     json,
-    pkce::CodeChallengeMethod,
+    pkce::{CodeChallengeMethod, CodeVerifier},
     reply::shown,
     secret::{Secret, same_secret},
     spec::Pkce,
-    token::OAuth2Token,
+    token::{END_OF_9999, OAuth2Token},
 };
 
 pub use crate::attempt::LoginAttempt;
@@ -250,28 +249,27 @@ impl OAuth2 {
                     .to_owned();
             return Err(self.error(Operation::START_LOGIN, ErrorKind::Configuration(problem)));
         }
-        let named = Named {
-            provider: self.name(),
-            redirect_uri,
-            client: self.fingerprint(),
-            state: state.as_str(),
-            issuer: self.callback_issuer(),
-            nonce: nonce.as_ref().map(RandomToken::as_str),
-            verifier: match self.pkce() {
-                Pkce::Challenge(_) => Some(verifier.as_str()),
+        let started_at = self.now().unix_timestamp();
+        let attempt = LoginAttempt {
+            provider: self.name().to_owned(),
+            issuer: self.callback_issuer().map(str::to_owned),
+            redirect_uri: redirect_uri.to_owned(),
+            state: state.as_str().into(),
+            code_verifier: match self.pkce() {
+                Pkce::Challenge(_) => Some(CodeVerifier::known(verifier.as_str())),
                 Pkce::Unsupported => None,
             },
-        };
-        let attempt = LoginAttempt {
-            texts: Texts::of(named, scopes),
+            nonce: nonce.map(|nonce| nonce.as_str().into()),
             response_mode: self.response_mode(options.response_type, &options.extras),
             response_type: options.response_type,
             max_age,
             required_acr,
-            started_at: self.now().unix_timestamp(),
-            lifetime: self.login_lifetime().as_secs(),
+            scopes: scopes.map(str::to_owned).collect(),
+            client: self.fingerprint().to_owned(),
+            started_at,
+            // What ends after all calendars would be expired.
+            lifetime: self.login_lifetime().as_secs().min(END_OF_9999.abs_diff(started_at)),
             data: options.data.clone(),
-            code_verifier: OnceLock::new(),
         };
         match self.any_protocol() {
             Some(protocol) => protocol.begin(self, attempt),
@@ -314,10 +312,10 @@ impl OAuth2 {
                 request = request.params(&params);
             }
         }
-        if let (Some(verifier), Pkce::Challenge(method)) = (attempt.verifier(), self.pkce()) {
+        if let (Some(verifier), Pkce::Challenge(method)) = (attempt.code_verifier(), self.pkce()) {
             request = match method {
-                CodeChallengeMethod::S256 => request.pkce_of(verifier),
-                CodeChallengeMethod::Plain => request.code_challenge(verifier, method),
+                CodeChallengeMethod::S256 => request.pkce(verifier),
+                CodeChallengeMethod::Plain => request.code_challenge(verifier.expose(), method),
             };
         }
         if let Some(nonce) = attempt.nonce() {

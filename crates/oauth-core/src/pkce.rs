@@ -32,7 +32,10 @@ impl CodeChallengeMethod {
 }
 
 /// The secret that ties a code exchange to the authorization request it belongs to (RFC 7636 section 4.1).
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// It can be read from where it was stored; to store it, [`expose`](Self::expose) it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Secret")]
 pub struct CodeVerifier(Secret);
 
 impl CodeVerifier {
@@ -52,17 +55,7 @@ impl CodeVerifier {
     /// A configuration error unless it has 43 to 128 characters, all unreserved (`A-Z a-z 0-9 - . _ ~`), as RFC 7636
     /// section 4.1 demands.
     pub fn new(verifier: impl Into<String>) -> Result<Self, Error> {
-        let verifier = Secret::new(verifier);
-        if is_verifier(verifier.expose()) {
-            Ok(Self(verifier))
-        } else {
-            Err(Error::configuration(
-                "oauth2",
-                "a code verifier has 43 to 128 characters out of A-Z a-z 0-9 - . _ ~ (RFC 7636 section 4.1); \
-                 CodeVerifier::random() makes one",
-            )
-            .during(Operation::GET_ACCESS_TOKEN))
-        }
+        Self::try_from(Secret::new(verifier))
     }
 
     /// A verifier of which it is known that it is one.
@@ -87,8 +80,25 @@ impl CodeVerifier {
     }
 }
 
+impl TryFrom<Secret> for CodeVerifier {
+    type Error = Error;
+
+    fn try_from(verifier: Secret) -> Result<Self, Error> {
+        if is_verifier(verifier.expose()) {
+            Ok(Self(verifier))
+        } else {
+            Err(Error::configuration(
+                "oauth2",
+                "a code verifier has 43 to 128 characters out of A-Z a-z 0-9 - . _ ~ (RFC 7636 section 4.1); \
+                 CodeVerifier::random() makes one",
+            )
+            .during(Operation::GET_ACCESS_TOKEN))
+        }
+    }
+}
+
 /// Whether a text has the form of a code verifier.
-pub(crate) fn is_verifier(text: &str) -> bool {
+fn is_verifier(text: &str) -> bool {
     let unreserved = |byte: u8| byte.is_ascii_alphanumeric() | matches!(byte, b'-' | b'.' | b'_' | b'~');
     // Without a way out in the middle, the compiler looks at many bytes at once.
     (43..=128).contains(&text.len()) && text.bytes().fold(true, |all, byte| all & unreserved(byte))

@@ -12,7 +12,6 @@ use crate::{
     crypto::BASE64URL,
     error::{Error, Operation, Result},
     login::LoginAttempt,
-    secret::SecretBytes,
 };
 
 /// Turns a [`LoginAttempt`] into an encrypted and authenticated string and back, so that the browser can keep it in a
@@ -80,14 +79,47 @@ pub struct Opened {
     pub is_current: bool,
 }
 
-// version ‖ key id ‖ nonce ‖ ciphertext and tag; an attempt as base64url. Version and key id are authenticated too, and
-// what bytes are bound to. The version says which of the two it is, so that neither can be taken for the other. 1 and
-// 3 were earlier forms of an attempt.
-const ATTEMPT: u8 = 4;
-const BYTES: u8 = 2;
+// version ‖ AEAD ‖ key id ‖ nonce ‖ ciphertext and tag; an attempt as base64url. All before the nonce is authenticated too, and
+// what bytes are bound to. The version says which of the two it is, so that neither can be taken for the other.
+const ATTEMPT: u8 = 5;
+const BYTES: u8 = 6;
+/// ChaCha20-Poly1305, the only AEAD so far.
+const CHACHA20: u8 = 1;
+
+// The versions before them, which are opened and no longer made: they have no byte for the AEAD. 1 and 3 were forms of an
+// attempt that nobody has any more.
+const ATTEMPT_4: u8 = 4;
+const BYTES_2: u8 = 2;
+
 const KEY_ID_LEN: usize = 4;
-const HEAD_LEN: usize = 1 + KEY_ID_LEN;
-const START_LEN: usize = HEAD_LEN + NONCE_LEN;
+
+/// What stands before the ciphertext.
+struct Head<'s> {
+    version: u8,
+    /// All before the nonce.
+    authenticated: &'s [u8],
+    key_id: &'s [u8],
+    nonce: [u8; NONCE_LEN],
+    ciphertext: &'s [u8],
+}
+
+impl<'s> Head<'s> {
+    /// Takes apart what has one of these versions.
+    fn of(sealed: &'s [u8], versions: [u8; 2]) -> Result<Self, SealError> {
+        let parts = || {
+            let version = *sealed.first().filter(|version| versions.contains(version))?;
+            let key_at = match version {
+                ATTEMPT_4 | BYTES_2 => 1,
+                _ if sealed.get(1) == Some(&CHACHA20) => 2,
+                _ => return None,
+            };
+            let (authenticated, rest) = sealed.split_at_checked(key_at + KEY_ID_LEN)?;
+            let (&nonce, ciphertext) = rest.split_first_chunk()?;
+            Some(Self { version, authenticated, key_id: &authenticated[key_at..], nonce, ciphertext })
+        };
+        parts().ok_or(SealError::Damaged)
+    }
+}
 
 impl Sealer {
     /// Seals and opens with this key.
@@ -112,9 +144,8 @@ impl Sealer {
         let failed = |what: &str| {
             Error::configuration(attempt.provider().to_owned(), what).during(Operation::START_LOGIN)
         };
-        let data = attempt.packed_data();
-        let write = |to: &mut Vec<u8>| attempt.pack(&data, to);
-        let sealed = self.seal_any(ATTEMPT, attempt.packed_len(&data), &write, &[]).map_err(failed)?;
+        let plain = attempt.to_cbor().ok_or_else(|| failed("the attempt cannot be written as CBOR"))?;
+        let sealed = self.seal_as(ATTEMPT, &plain, &[]).map_err(failed)?;
         Ok(BASE64URL.encode(sealed))
     }
 
@@ -125,9 +156,7 @@ impl Sealer {
     ///
     /// A configuration error when the operating system has no random bytes to give.
     pub fn seal_bytes(&self, plain: &[u8], context: &[u8]) -> Result<Vec<u8>> {
-        let write = |to: &mut Vec<u8>| to.extend_from_slice(plain);
-        self.seal_any(BYTES, plain.len(), &write, context)
-            .map_err(|what| Error::configuration("sealer", what))
+        self.seal_as(BYTES, plain, context).map_err(|what| Error::configuration("sealer", what))
     }
 
     /// Opens what [`seal_bytes`](Self::seal_bytes) sealed.
@@ -136,10 +165,7 @@ impl Sealer {
     ///
     /// A [`SealError`] that says whether it was changed or moved, or sealed with an unknown key.
     pub fn open_bytes(&self, sealed: &[u8], context: &[u8]) -> Result<Opened, SealError> {
-        let (head, nonce) = start(BYTES, sealed)?;
-        let mut plain = Zeroizing::new(sealed[START_LEN..].to_vec());
-        let (length, is_current) = self.open_in_place(head, nonce, &mut plain, context)?;
-        plain.truncate(length);
+        let (plain, is_current) = self.open_as(&Head::of(sealed, [BYTES, BYTES_2])?, context)?;
         Ok(Opened { plain, is_current })
     }
 
@@ -149,15 +175,14 @@ impl Sealer {
     ///
     /// A [`SealError`] that says what is wrong with it.
     pub fn open(&self, sealed: &str, provider: &str, redirect_uri: &str) -> Result<LoginAttempt, SealError> {
-        self.open_if(sealed, |attempt| {
-            if attempt.provider() != provider {
-                Err(SealError::OtherProvider)
-            } else if attempt.redirect_uri() != redirect_uri {
-                Err(SealError::OtherRedirectUri)
-            } else {
-                Ok(())
-            }
-        })
+        let attempt = self.open_any(sealed)?;
+        if attempt.provider() != provider {
+            Err(SealError::OtherProvider)
+        } else if attempt.redirect_uri() != redirect_uri {
+            Err(SealError::OtherRedirectUri)
+        } else {
+            Ok(attempt)
+        }
     }
 
     /// Opens a sealed attempt of whatever provider, to see which one it belongs to.
@@ -166,98 +191,64 @@ impl Sealer {
     ///
     /// A [`SealError`] that says what is wrong with it.
     pub fn open_any(&self, sealed: &str) -> Result<LoginAttempt, SealError> {
-        self.open_if(sealed, |_| Ok(()))
-    }
-
-    /// Opens a sealed attempt if it is what is wanted. It is looked at where it was read, because to hand it on from one
-    /// function to the next takes longer than to look at it.
-    fn open_if(
-        &self,
-        sealed: &str,
-        check: impl FnOnce(&LoginAttempt) -> Result<(), SealError>,
-    ) -> Result<LoginAttempt, SealError> {
-        // It is decrypted where it stands, and the attempt keeps that piece of memory.
-        let mut bytes = Vec::with_capacity(base64::decoded_len_estimate(sealed.len()));
-        BASE64URL.decode_vec(sealed, &mut bytes).map_err(|_| SealError::Damaged)?;
-        let mut sealed = SecretBytes::new(bytes);
-        let (head, nonce) = start(ATTEMPT, sealed.expose())?;
-        let (length, _) = self.open_in_place(head, nonce, &mut sealed.expose_mut()[START_LEN..], &[])?;
-        sealed.truncate(START_LEN + length);
-        let attempt = LoginAttempt::unpack(sealed, START_LEN);
-        if let Some(attempt) = &attempt {
-            if attempt.is_expired() {
-                return Err(SealError::Expired);
-            }
-            check(attempt)?;
+        let sealed = BASE64URL.decode(sealed).map_err(|_| SealError::Damaged)?;
+        let head = Head::of(&sealed, [ATTEMPT, ATTEMPT_4])?;
+        let (plain, _) = self.open_as(&head, &[])?;
+        let attempt = match head.version {
+            ATTEMPT_4 => LoginAttempt::from_version_4(&plain),
+            _ => LoginAttempt::from_cbor(&plain),
+        };
+        match attempt {
+            None => Err(SealError::Damaged),
+            Some(attempt) if attempt.is_expired() => Err(SealError::Expired),
+            Some(attempt) => Ok(attempt),
         }
-        attempt.ok_or(SealError::Damaged)
     }
 
-    /// Seals what is written, of this length at most.
-    fn seal_any(
-        &self,
-        version: u8,
-        length: usize,
-        write: &dyn Fn(&mut Vec<u8>),
-        context: &[u8],
-    ) -> Result<Vec<u8>, &'static str> {
+    fn seal_as(&self, version: u8, plain: &[u8], context: &[u8]) -> Result<Vec<u8>, &'static str> {
         let key = &self.keys[0];
         let mut nonce = [0; NONCE_LEN];
         SystemRandom::new().fill(&mut nonce).map_err(|_| "the operating system gave no random bytes")?;
-        let mut sealed = Vec::with_capacity(HEAD_LEN + NONCE_LEN + length + CHACHA20_POLY1305.tag_len());
-        sealed.push(version);
-        sealed.extend_from_slice(&key.id);
+        let head = [&[version, CHACHA20], &key.id[..]].concat();
+        let start = head.len() + NONCE_LEN;
+        let mut sealed = Vec::with_capacity(start + plain.len() + CHACHA20_POLY1305.tag_len());
+        sealed.extend_from_slice(&head);
         sealed.extend_from_slice(&nonce);
-        // It is encrypted where it stands, so that no copy of it is left behind.
-        write(&mut sealed);
-        let (head, rest) = sealed.split_at_mut(HEAD_LEN);
+        // It is encrypted where it is, so that no copy of the secret is left behind.
+        sealed.extend_from_slice(plain);
         let tag = key
             .aead()
             .ok_or("the sealing key is not valid")?
             .seal_in_place_separate_tag(
                 Nonce::assume_unique_for_key(nonce),
-                bound(head, context),
-                &mut rest[NONCE_LEN..],
+                bound(&head, context),
+                &mut sealed[start..],
             )
             .map_err(|_| "the secret is too large to seal")?;
         sealed.extend_from_slice(tag.as_ref());
         Ok(sealed)
     }
 
-    /// Opens a ciphertext with its tag. Says how many bytes of it are the secret now, and whether the first key sealed it.
-    fn open_in_place(
-        &self,
-        head: [u8; HEAD_LEN],
-        nonce: [u8; NONCE_LEN],
-        secret: &mut [u8],
-        context: &[u8],
-    ) -> Result<(usize, bool), SealError> {
+    /// Decrypts, and says whether the first key sealed it.
+    fn open_as(&self, head: &Head<'_>, context: &[u8]) -> Result<(Zeroizing<Vec<u8>>, bool), SealError> {
         let mut outcome = Err(SealError::UnknownKey);
-        let fits = |key: &&SealingKey| head[1..] == key.id;
-        for (index, key) in self.keys.iter().enumerate().filter(|(_, key)| fits(key)) {
+        // Usually there is one. The short ids of two keys can be the same.
+        for (index, key) in self.keys.iter().enumerate().filter(|(_, key)| key.id == head.key_id) {
             outcome = Err(SealError::Damaged);
-            // A failure spoils the bytes. There is another key to try only if the short ids of two are the same.
-            let copy = self.keys[index + 1..].iter().find(fits).map(|_| secret.to_vec());
-            let nonce = Nonce::assume_unique_for_key(nonce);
-            if let Some(aead) = key.aead()
-                && let Ok(plain) = aead.open_in_place(nonce, bound(&head, context), secret)
-            {
-                return Ok((plain.len(), index == 0));
-            }
-            if let Some(copy) = copy {
-                secret.copy_from_slice(&copy);
+            let mut plain = Zeroizing::new(head.ciphertext.to_vec());
+            let nonce = Nonce::assume_unique_for_key(head.nonce);
+            let opened = key.aead().and_then(|aead| {
+                let opened =
+                    aead.open_in_place(nonce, bound(head.authenticated, context), &mut plain).ok()?;
+                Some(opened.len())
+            });
+            if let Some(length) = opened {
+                plain.truncate(length);
+                return Ok((plain, index == 0));
             }
         }
         outcome
     }
-}
-
-/// Head and nonce of what has this version.
-fn start(version: u8, sealed: &[u8]) -> Result<([u8; HEAD_LEN], [u8; NONCE_LEN]), SealError> {
-    let (&head, rest) = sealed.split_first_chunk().ok_or(SealError::Damaged)?;
-    let &nonce = rest.first_chunk().ok_or(SealError::Damaged)?;
-    let head: [u8; HEAD_LEN] = head;
-    if head[0] == version { Ok((head, nonce)) } else { Err(SealError::Damaged) }
 }
 
 /// What is authenticated beside the secret.
@@ -374,7 +365,7 @@ impl std::error::Error for SealError {}
 #[cfg(test)]
 mod tests {
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::{LoginOptions, OAuth2};
@@ -481,18 +472,15 @@ mod tests {
 
     /// What was sealed with a valid key, but never by `seal`.
     fn sealed_as_attempt(sealer: &Sealer, plain: &[u8]) -> String {
-        let write = |to: &mut Vec<u8>| to.extend_from_slice(plain);
-        URL_SAFE_NO_PAD.encode(sealer.seal_any(ATTEMPT, plain.len(), &write, &[]).unwrap())
+        URL_SAFE_NO_PAD.encode(sealer.seal_as(ATTEMPT, plain, &[]).unwrap())
     }
 
     fn plain(attempt: &LoginAttempt) -> Vec<u8> {
-        let mut plain = Vec::new();
-        attempt.pack(&attempt.packed_data(), &mut plain);
-        plain
+        attempt.to_cbor().unwrap().to_vec()
     }
 
     #[test]
-    fn mutated_contents_under_a_valid_key_never_panic_and_mean_one_thing() {
+    fn mutated_contents_under_a_valid_key_never_panic() {
         let sealer = Sealer::new(key(1));
         let seeds = [plain(&attempt("return-to")), plain(&attempt(""))];
         // Xorshift, so that a failure can be repeated.
@@ -507,9 +495,7 @@ mod tests {
         for round in 0..20_000 {
             let mut bytes = seeds[round % seeds.len()].clone();
             for _ in 0..=random(3) {
-                // The numbers at the start are what can go wrong.
-                let reach = if random(2) == 0 { bytes.len().min(28) } else { bytes.len() };
-                let at = random(reach.max(1));
+                let at = random(bytes.len().max(1));
                 match random(6) {
                     0 if !bytes.is_empty() => bytes[at] ^= 1 << random(8),
                     1 if !bytes.is_empty() => bytes[at] = [0, 0x7f, 0x80, 0xff][random(4)],
@@ -522,16 +508,85 @@ mod tests {
             match sealer.open_any(&sealed_as_attempt(&sealer, &bytes)) {
                 Ok(attempt) => {
                     opened += 1;
-                    // JSON can be written in several ways; all else only in one.
-                    if attempt.data().is_null() || attempt.data().is_string() {
-                        assert_eq!(plain(&attempt), bytes, "{round}");
-                    }
+                    // What was read is an attempt like any other: it can be sealed, and opened again.
+                    let again = sealer.open_any(&sealer.seal(&attempt).unwrap()).unwrap();
+                    assert_eq!(
+                        serde_json::to_value(&again).unwrap(),
+                        serde_json::to_value(&attempt).unwrap()
+                    );
                 }
                 Err(SealError::Damaged | SealError::Expired) => damaged += 1,
                 Err(other) => panic!("{round}: {other:?}"),
             }
         }
         assert!(opened > 100 && damaged > 10_000, "{opened} and {damaged}");
+    }
+
+    #[test]
+    fn what_was_sealed_with_another_aead_is_damage() {
+        let sealer = Sealer::new(key(1));
+        let mut bytes = sealer.seal_bytes(b"secret", b"").unwrap();
+        assert_eq!(bytes[..2], [BYTES, CHACHA20]);
+        bytes[1] = 2;
+        assert_eq!(sealer.open_bytes(&bytes, b"").unwrap_err(), SealError::Damaged);
+    }
+
+    #[test]
+    fn cbor_that_is_no_attempt_is_damage() {
+        let sealer = Sealer::new(key(1));
+        let attempt = attempt("return-to");
+        let good = plain(&attempt);
+        let map = |members: &[(&str, Value)]| {
+            let mut value = serde_json::to_value(&attempt).unwrap();
+            for (name, member) in members {
+                value[*name] = member.clone();
+            }
+            cbor4ii::serde::to_vec(Vec::new(), &value).unwrap()
+        };
+        assert!(sealer.open_any(&sealed_as_attempt(&sealer, &map(&[]))).is_ok());
+        let members = usize::from(good[0] & 0x1f);
+        let twice = [&[0xa0 | (members as u8 + 1)], &good[1..], b"\x65state\x61s"].concat();
+        let list = |value: &Value| {
+            let items: Vec<_> = value.as_object().unwrap().values().collect();
+            cbor4ii::serde::to_vec(Vec::new(), &items).unwrap()
+        };
+        for (what, cbor) in [
+            ("a member twice", twice),
+            ("a member that is not known", map(&[("restriction", json!("org_A"))])),
+            ("a list", list(&serde_json::to_value(&attempt).unwrap())),
+            ("bytes behind it", [&good[..], b"x"].concat()),
+            (
+                "a text of 2^62 bytes",
+                vec![0xa1, 0x65, b's', b't', b'a', b't', b'e', 0x7b, 0x40, 0, 0, 0, 0, 0, 0, 0],
+            ),
+            ("a map of 2^62 members", vec![0xbb, 0x40, 0, 0, 0, 0, 0, 0, 0]),
+            ("lists in lists", [&b"\xa1\x64data"[..], &[0x81; 1 << 20]].concat()),
+            ("maps in maps", b"\xa1\x61a".repeat(1 << 20)),
+            ("endless lists", [0x9f].repeat(1 << 20)),
+        ] {
+            assert_eq!(
+                sealer.open_any(&sealed_as_attempt(&sealer, &cbor)).unwrap_err(),
+                SealError::Damaged,
+                "{what}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_attempt_with_times_that_no_calendar_has_is_expired() {
+        let sealer = Sealer::new(key(1));
+        for (name, value) in [
+            ("started_at", json!(-377_705_116_800_i64)),
+            ("started_at", json!(i64::MIN)),
+            ("started_at", json!(i64::MAX)),
+            ("lifetime", json!(u64::MAX)),
+            ("lifetime", json!(i64::MAX)),
+        ] {
+            let mut stored = serde_json::to_value(attempt("")).unwrap();
+            stored[name] = value;
+            let hostile: LoginAttempt = serde_json::from_value(stored).unwrap();
+            assert_eq!(sealer.open_any(&sealer.seal(&hostile).unwrap()).unwrap_err(), SealError::Expired);
+        }
     }
 
     #[test]

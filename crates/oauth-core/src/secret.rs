@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::Value;
 use subtle::ConstantTimeEq;
-use zeroize::zeroize_bytes;
+use zeroize::Zeroize;
 
 /// A string that must not be seen: a token, a client secret, a code verifier.
 ///
@@ -24,72 +24,11 @@ impl Secret {
     pub fn expose(&self) -> &str {
         &self.0
     }
-
-    /// An empty one that can take so many bytes.
-    pub(crate) fn with_capacity(bytes: usize) -> Self {
-        Self(String::with_capacity(bytes))
-    }
-
-    /// Adds a text for which there is room, or else a copy stays behind. Says how long it is then.
-    pub(crate) fn push(&mut self, text: &str) -> usize {
-        self.0.push_str(text);
-        self.0.len()
-    }
-
-    /// Shortens it to so many bytes, if a character ends there.
-    pub(crate) fn truncate(&mut self, length: usize) {
-        // What stands behind is wiped with the rest.
-        if self.0.is_char_boundary(length) {
-            self.0.truncate(length);
-        }
-    }
 }
 
 impl Drop for Secret {
     fn drop(&mut self) {
-        drop(SecretBytes(std::mem::take(&mut self.0).into_bytes()));
-    }
-}
-
-/// Bytes that must not be seen, wiped from memory when dropped.
-pub(crate) struct SecretBytes(Vec<u8>);
-
-impl SecretBytes {
-    pub(crate) fn new(bytes: Vec<u8>) -> Self {
-        Self(bytes)
-    }
-
-    pub(crate) fn expose(&self) -> &[u8] {
-        &self.0
-    }
-
-    pub(crate) fn expose_mut(&mut self) -> &mut [u8] {
-        &mut self.0
-    }
-
-    pub(crate) fn truncate(&mut self, length: usize) {
-        self.0.truncate(length);
-    }
-
-    /// The same piece of memory as a text, with zeros up to this place; `None` if what stands behind is no UTF-8.
-    #[inline]
-    pub(crate) fn into_text(mut self, start: usize) -> Option<Secret> {
-        self.0.get_mut(..start)?.fill(0);
-        match String::from_utf8(std::mem::take(&mut self.0)) {
-            Ok(text) => Some(Secret(text)),
-            Err(error) => {
-                drop(Self(error.into_bytes()));
-                None
-            }
-        }
-    }
-}
-
-impl Drop for SecretBytes {
-    fn drop(&mut self) {
-        // `Zeroizing` would do it byte by byte, which takes longer than to read a token.
-        self.0.resize(self.0.capacity(), 0);
-        zeroize_bytes(&mut self.0);
+        self.0.zeroize();
     }
 }
 

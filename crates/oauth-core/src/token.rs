@@ -279,9 +279,11 @@ fn whole(seconds: f64) -> i64 {
     seconds.floor() as i64
 }
 
+/// The last second of the year 9999, as a Unix time.
+pub(crate) const END_OF_9999: i64 = 253_402_300_799;
+
 /// A Unix time in seconds, moved into the years that can be written down: 1970 to 9999.
 fn clamped(unix: i64) -> i64 {
-    const END_OF_9999: i64 = 253_402_300_799;
     unix.clamp(0, END_OF_9999)
 }
 

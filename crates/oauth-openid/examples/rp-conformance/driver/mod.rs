@@ -147,7 +147,7 @@ fn registration(settings: &Settings, endpoints: &Endpoints) -> ClientMetadata {
     let grants: &[&str] = match settings.response_type() {
         // A provider hands an ID token out at its authorization endpoint to those only who registered this.
         ResponseType::CodeIdToken => &["authorization_code", "refresh_token", "implicit"],
-        ResponseType::Code => &["authorization_code", "refresh_token"],
+        _ => &["authorization_code", "refresh_token"],
     };
     let kind = if endpoints.is_on_loopback() { "native" } else { "web" };
     let at = |wanted: bool, path: &str| wanted.then(|| endpoints.at(path));
