@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use oauth_clients::{
-    Callback, ClientSecret, ErrorKind, LoginError, LoginOptions, OAuth2, Provider, Result,
-    discord::DiscordOAuth2, facebook::FacebookOAuth2, franceconnect::FranceConnectOAuth2,
+    Callback, ClientSecret, Configure, ErrorKind, LoginError, LoginOptions, OAuth2, Provider, ProviderConfig,
+    Result, discord::DiscordOAuth2, facebook::FacebookOAuth2, franceconnect::FranceConnectOAuth2,
     github::GitHubOAuth2, gitlab::GitLabOAuth2, google::GoogleOAuth2, login_gov::LoginGovOAuth2,
     naver::NaverOAuth2, salesforce::SalesforceOAuth2, shopify::ShopifyOAuth2,
 };
@@ -116,6 +116,24 @@ async fn cb_07_one_line_names_the_issuer_of_callbacks_or_requires_it() {
     unknown.oauth2_mut().require_callback_issuer();
     let error = unknown.start_login("https://app.example/cb", LoginOptions::new()).await.unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Configuration(_)), "{error}");
+}
+
+#[tokio::test]
+async fn a_configured_generic_client_can_name_its_issuer() {
+    let made = |issuer: &str| {
+        let settings = json!({
+            "client_id": "id", "client_secret": "s", issuer: "https://issuer.example",
+            "authorize_endpoint": "https://as.example/authorize", "token_endpoint": "https://as.example/token",
+        });
+        OAuth2::from_config(&serde_json::from_value::<ProviderConfig>(settings).unwrap()).unwrap()
+    };
+    for (setting, known_as) in
+        [("issuer", "https://issuer.example"), ("callback_issuer", "https://as.example/token")]
+    {
+        assert_eq!(ended(made(setting), "&iss=https://issuer.example").await, Ok(()));
+        assert_eq!(ended(made(setting), "&iss=https://evil.example").await, Err(LoginError::IssuerMismatch));
+        assert_eq!(key(&made(setting)), known_as);
+    }
 }
 
 /// Keeps the fields of all events.

@@ -25,7 +25,7 @@ use crate::providers;
 /// ```
 ///
 /// The generic client is `provider = "oauth2"`, with `authorize_endpoint`, `token_endpoint` and, where the provider has them,
-/// `refresh_endpoint`, `revoke_endpoint` and `profile_endpoint`.
+/// `refresh_endpoint`, `revoke_endpoint` and `profile_endpoint`; with `issuer`, or `callback_issuer` alone, callbacks are compared.
 ///
 /// Give each provider of a registry a redirect URI of its own, such as `/auth/{name}/callback`, and look the client up by the name
 /// in the route of the callback. Where several share one and a provider sends no `iss`, a hostile one of them can have another's code

@@ -206,10 +206,17 @@ pub trait Configure: Provider + Sized {
 }
 
 /// The generic client: `authorize_endpoint` and `token_endpoint`, and where the provider has them `refresh_endpoint`,
-/// `revoke_endpoint` and `profile_endpoint`.
+/// `revoke_endpoint` and `profile_endpoint`; `issuer` as for [`OAuth2::set_issuer`], or for callbacks alone `callback_issuer`.
 impl Configure for OAuth2 {
-    const PARAMETERS: &'static [&'static str] =
-        &["authorize_endpoint", "token_endpoint", "refresh_endpoint", "revoke_endpoint", "profile_endpoint"];
+    const PARAMETERS: &'static [&'static str] = &[
+        "authorize_endpoint",
+        "token_endpoint",
+        "refresh_endpoint",
+        "revoke_endpoint",
+        "profile_endpoint",
+        "issuer",
+        "callback_issuer",
+    ];
 
     fn from_config(config: &ProviderConfig) -> Result<Self> {
         let (client_id, client_secret) = config.credentials(Self::PARAMETERS)?;
@@ -221,6 +228,12 @@ impl Configure for OAuth2 {
         endpoints.profile = config.parameter("profile_endpoint").map(Into::into);
         client.set_endpoints(endpoints);
         client.check_endpoints()?;
+        if let Some(issuer) = config.parameter("issuer") {
+            client.set_issuer(issuer);
+        }
+        if let Some(issuer) = config.parameter("callback_issuer") {
+            client.set_callback_issuer(issuer);
+        }
         config.apply_to(&mut client);
         Ok(client)
     }
