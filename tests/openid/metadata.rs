@@ -628,6 +628,26 @@ async fn md_13_signed_metadata_is_neither_used_nor_trusted() {
 }
 
 #[tokio::test]
+async fn texts_of_metadata_are_cut_before_they_enter_an_error() {
+    let long = "x".repeat(50_000);
+    for (member, value) in [
+        ("issuer", json!(format!("https://{long}.example"))),
+        ("token_endpoint", json!(format!("http://op.example/{long}"))),
+        ("token_endpoint", json!(format!("https://op.example/{long}#f"))),
+        ("token_endpoint", json!(format!("https://op.example/{{{long}}}"))),
+        ("jwks_uri", json!(format!("http://{long}.example"))),
+        ("token_endpoint_auth_methods_supported", json!([long, long])),
+    ] {
+        let op = Op::bent(|state| state.metadata[member] = value);
+        let error = op.client().start_login(REDIRECT_URI, LoginOptions::new()).await.unwrap_err();
+        let shown = format!("{error} {error:?}");
+        assert!(shown.len() < 2_000, "{member}: {} characters: {}", shown.len(), &shown[..300]);
+    }
+    let typed = Discovery::new(format!("https://op.example/{long}?x")).client(CLIENT_ID, CLIENT_SECRET);
+    assert!(typed.unwrap_err().to_string().len() < 2_000);
+}
+
+#[tokio::test]
 async fn md_14_webfinger_gives_an_https_issuer_of_the_right_relation_or_nothing() {
     const RELATION: &str = "http://openid.net/specs/connect/1.0/issuer";
     let answering = |body: Value| {

@@ -169,10 +169,11 @@ impl Endpoints {
 /// What is wrong with it: not https (unless the host is this machine, or plain http was allowed), a fragment, user
 /// information, no host, or a parameter that nobody filled in.
 pub(crate) fn check_url(url: &str, allow_http: bool) -> Result<http::Uri, String> {
-    let shown = || url.split(['?', '#']).next().unwrap_or_default();
+    // A provider's metadata can be long, and an error is one line.
+    let shown = || url.split(['?', '#']).next().unwrap_or_default().chars().take(200).collect::<String>();
     // One look for what hardly any URL has.
     if url.bytes().any(|byte| matches!(byte, b'{' | b'@' | b'#')) {
-        if let Some(parameter) = url.split('{').nth(1).and_then(|rest| rest.split('}').next()) {
+        if let Some(parameter) = shown().split('{').nth(1).and_then(|rest| rest.split('}').next()) {
             return Err(format!("the parameter {{{parameter}}} of {} was never set", shown()));
         }
         if origin_of(url).contains('@') {

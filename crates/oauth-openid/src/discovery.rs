@@ -222,11 +222,11 @@ impl Discovery {
         };
         for issuer in &self.issuers {
             if issuer.contains(['?', '#']) {
-                return wrong(format!("the issuer {issuer:?} must have neither query nor fragment"));
+                return wrong(format!("the issuer {} must have neither query nor fragment", quoted(issuer)));
             }
             // An issuer without a scheme is for those who say where the document stands.
             if issuer.contains("://") && !url::Url::parse(issuer).is_ok_and(|url| url.has_host()) {
-                return wrong(format!("the issuer {issuer:?} is no URL with a host"));
+                return wrong(format!("the issuer {} is no URL with a host", quoted(issuer)));
             }
             if issuer.is_empty() {
                 return wrong(
@@ -321,8 +321,9 @@ fn read(document: Value, issuers: &[String], allows_http: bool) -> Result<Provid
     }
     let expected = issuers.first().map_or("", |issuer| issuer);
     Err(format!(
-        "its issuer is {}, but {expected:?} was asked for; they must be equal byte for byte{}",
+        "its issuer is {}, but {} was asked for; they must be equal byte for byte{}",
         quoted(found),
+        quoted(expected),
         slash(found, expected)
     ))
 }

@@ -16,7 +16,7 @@ use crate::{
     discovery::Discovered,
     id_token::{Expectations, IdToken, audiences, seconds},
     issuer::{self, Issuers, Tenants, UNDECIDED},
-    jws::{self, Jws, Refusal, shown},
+    jws::{self, Jws, Refusal, quoted, shown},
     key_store::KeyStore,
     members::{Claim, Members},
     metadata::ProviderMetadata,
@@ -215,8 +215,8 @@ impl OpenIDConnect {
         ready.set_endpoints(client.endpoints().clone().or(found));
         if let Some(chosen) = client.chosen_issuer().filter(|chosen| *chosen != metadata.issuer()) {
             let problem = format!(
-                "the issuer was set to {chosen:?}, but that of the provider's metadata is {:?}",
-                metadata.issuer()
+                "the issuer was set to {chosen:?}, but that of the provider's metadata is {}",
+                quoted(metadata.issuer())
             );
             return Err(client.error(Operation::DISCOVER, ErrorKind::Configuration(problem)));
         }
@@ -551,7 +551,10 @@ impl ProviderMetadata {
         first.ok_or_else(|| {
             Error::configuration(
                 "openid",
-                format!("{list} has neither client_secret_basic nor client_secret_post, but {methods:?}"),
+                format!(
+                    "{list} has neither client_secret_basic nor client_secret_post, but {}",
+                    quoted(&methods.join(", "))
+                ),
             )
         })
     }
@@ -591,7 +594,7 @@ impl ProviderMetadata {
             None => Ok(()),
             Some(url) => Err(Error::configuration(
                 "openid",
-                format!("the provider's metadata names {url:?}, which is not https"),
+                format!("the provider's metadata names {}, which is not https", quoted(&url)),
             )),
         }
     }
