@@ -203,6 +203,6 @@ async fn okta_checks_the_domain_and_reaches_both_kinds_of_server() {
         let ready = client.oauth2().ready().await.unwrap();
         assert_eq!(http.request().url, format!("{issuer}/.well-known/openid-configuration"));
         assert_eq!((client.name(), client.oauth2().issuer()), ("okta", Some(issuer)));
-        assert_eq!(ready.endpoints().token, "https://op.example/t1/token");
+        assert_eq!(ready.endpoints().token(), "https://op.example/t1/token");
     }
 }

@@ -1,6 +1,6 @@
 //! Providers that are chosen at run time.
 
-use oauth_clients::{AuthorizationRequest, ErrorClass, Registry, RegistryConfig, RegistryEntry};
+use oauth_clients::{AuthorizationRequest, Endpoint, ErrorClass, Registry, RegistryConfig, RegistryEntry};
 
 fn parsed(text: &str) -> RegistryConfig {
     toml::from_str(text).unwrap()
@@ -55,8 +55,11 @@ async fn a_registry_is_made_from_a_configuration_file() {
         assert!(url.starts_with(start), "{url}");
     }
     let enterprise = registry.get("github-at-work").unwrap().oauth2().endpoints().clone();
-    assert_eq!(enterprise.profile.unwrap(), "https://github.example.com/api/v3/user");
-    assert_eq!(enterprise.revoke.unwrap(), "https://github.example.com/api/v3/applications/gh2/token");
+    assert_eq!(enterprise.get(Endpoint::Profile).unwrap(), "https://github.example.com/api/v3/user");
+    assert_eq!(
+        enterprise.get(Endpoint::Revocation).unwrap(),
+        "https://github.example.com/api/v3/applications/gh2/token"
+    );
     assert!(format!("{registry:?}").contains("github"));
     assert!(!format!("{config:?}").contains("\"secret\""), "{config:?}");
     let error = registry.get("gitlab").unwrap_err();
@@ -138,5 +141,5 @@ fn moved_endpoints_are_not_silently_moved_back() {
         || MicrosoftGraphOAuth2::new("id", "s").with_endpoints(|all| all.at("https://gateway.example"));
     assert_eq!(moved().with_tenant("t").unwrap_err().class(), ErrorClass::Configuration);
     let tenant = MicrosoftGraphOAuth2::new("id", "s").with_tenant("a").unwrap().with_tenant("b").unwrap();
-    assert_eq!(tenant.oauth2().endpoints().token, "https://login.microsoftonline.com/b/oauth2/v2.0/token");
+    assert_eq!(tenant.oauth2().endpoints().token(), "https://login.microsoftonline.com/b/oauth2/v2.0/token");
 }

@@ -202,38 +202,38 @@ fn users_of_two_servers_never_share_a_key() {
     let moved = github().with_endpoints(|all| all.at("https://ghe.example"));
     let gitlab = || GitLabOAuth2::new("id", "s");
     let franceconnect_v1 = || FranceConnectOAuth2::version_1("id", "s");
-    let clients: Vec<Box<dyn Provider>> = vec![
-        Box::new(github()),
-        Box::new(enterprise.clone()),
-        Box::new(moved),
-        Box::new(github().with_endpoints(|all| all.at("https://proxy.example/github"))),
-        Box::new(enterprise.with_endpoints(|all| all.at("https://ghe.other.example"))),
-        // The users are those of whoever answers for them.
-        Box::new(github().with_endpoints(|mut all| {
-            all.profile = Some("https://api.other.example/user".into());
-            all
-        })),
-        Box::new(gitlab()),
-        Box::new(gitlab().with_base_url("https://gitlab.example").unwrap()),
-        Box::new(gitlab().with_endpoints(|all| all.at("https://git.example"))),
-        Box::new(DiscordOAuth2::new("id", "s")),
-        Box::new(DiscordOAuth2::new("id", "s").with_endpoints(|all| all.at("https://discord.example"))),
-        Box::new(FranceConnectOAuth2::new("id", "s")),
-        Box::new(FranceConnectOAuth2::integration("id", "s")),
-        Box::new(franceconnect_v1()),
-        Box::new(FranceConnectOAuth2::version_1_integration("id", "s")),
-        Box::new(franceconnect_v1().with_base_url("https://fc.example").unwrap()),
-        Box::new(FranceConnectOAuth2::new("id", "s").with_base_url("https://fc.example").unwrap()),
-        Box::new(LoginGovOAuth2::new("id", ClientSecret::NONE)),
-        Box::new(LoginGovOAuth2::sandbox("id")),
-        Box::new(generic("https://sso.example/tenant-a")),
-        Box::new(generic("https://sso.example/tenant-b")),
-        Box::new(generic("https://sso.example/Tenant-A")),
-        Box::new(generic("https://sso.example:8443/tenant-a")),
-        Box::new(generic("https://other.example").with_name("acme")),
-        Box::new(OAuth2::new("id", "s", "https://sso.example/a", "https://sso.example/t?p=one")),
-        Box::new(OAuth2::new("id", "s", "https://sso.example/a", "https://sso.example/t?p=two")),
-    ];
+    let clients: Vec<Box<dyn Provider>> =
+        vec![
+            Box::new(github()),
+            Box::new(enterprise.clone()),
+            Box::new(moved),
+            Box::new(github().with_endpoints(|all| all.at("https://proxy.example/github"))),
+            Box::new(enterprise.with_endpoints(|all| all.at("https://ghe.other.example"))),
+            // The users are those of whoever answers for them.
+            Box::new(github().with_endpoints(|all| {
+                all.with(oauth_core::Endpoint::Profile, "https://api.other.example/user")
+            })),
+            Box::new(gitlab()),
+            Box::new(gitlab().with_base_url("https://gitlab.example").unwrap()),
+            Box::new(gitlab().with_endpoints(|all| all.at("https://git.example"))),
+            Box::new(DiscordOAuth2::new("id", "s")),
+            Box::new(DiscordOAuth2::new("id", "s").with_endpoints(|all| all.at("https://discord.example"))),
+            Box::new(FranceConnectOAuth2::new("id", "s")),
+            Box::new(FranceConnectOAuth2::integration("id", "s")),
+            Box::new(franceconnect_v1()),
+            Box::new(FranceConnectOAuth2::version_1_integration("id", "s")),
+            Box::new(franceconnect_v1().with_base_url("https://fc.example").unwrap()),
+            Box::new(FranceConnectOAuth2::new("id", "s").with_base_url("https://fc.example").unwrap()),
+            Box::new(LoginGovOAuth2::new("id", ClientSecret::NONE)),
+            Box::new(LoginGovOAuth2::sandbox("id")),
+            Box::new(generic("https://sso.example/tenant-a")),
+            Box::new(generic("https://sso.example/tenant-b")),
+            Box::new(generic("https://sso.example/Tenant-A")),
+            Box::new(generic("https://sso.example:8443/tenant-a")),
+            Box::new(generic("https://other.example").with_name("acme")),
+            Box::new(OAuth2::new("id", "s", "https://sso.example/a", "https://sso.example/t?p=one")),
+            Box::new(OAuth2::new("id", "s", "https://sso.example/a", "https://sso.example/t?p=two")),
+        ];
     let mut seen: Vec<_> = clients.iter().map(|client| key(&**client)).collect();
     seen.sort();
     for two in seen.windows(2) {
@@ -283,7 +283,7 @@ fn the_spelling_of_a_host_changes_no_key() {
         assert_eq!(issuer(github().with_enterprise_server(spelling)), "https://ghe.example/login/oauth");
         let gitlab = GitLabOAuth2::new("id", "s").with_base_url(spelling).unwrap();
         assert_eq!(key(&gitlab), "https://ghe.example");
-        assert_eq!(gitlab.oauth2().endpoints().token, "https://ghe.example/oauth/token");
+        assert_eq!(gitlab.oauth2().endpoints().token(), "https://ghe.example/oauth/token");
         let own = generic(&format!("{}/tenant", spelling.trim_end_matches('/')));
         assert_eq!(key(&own), "https://ghe.example/tenant/token", "{spelling}");
         assert_eq!(
@@ -336,5 +336,5 @@ fn version_1_at_another_host_does_not_name_version_2s_issuer() {
     let moved = FranceConnectOAuth2::version_1("id", "s").with_base_url("https://fc.example").unwrap();
     assert_eq!(moved.oauth2().issuer(), None);
     assert_eq!(key(&moved), "https://fc.example/api/v1");
-    assert_eq!(moved.oauth2().endpoints().token, "https://fc.example/api/v1/token");
+    assert_eq!(moved.oauth2().endpoints().token(), "https://fc.example/api/v1/token");
 }

@@ -3,8 +3,8 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use oauth_clients::{
-    AuthorizationRequest, Callback, ClientSecret, CodeVerifier, Configure, EmailVerification, ErrorClass,
-    ErrorKind, JwtCheck, LoginOptions, OAuth2Token, Provider, ProviderConfig,
+    AuthorizationRequest, Callback, ClientSecret, CodeVerifier, Configure, EmailVerification, Endpoint,
+    ErrorClass, ErrorKind, JwtCheck, LoginOptions, OAuth2Token, Provider, ProviderConfig,
     apple::{AppleOAuth2, AppleSecret, AppleUser},
     discord::DiscordOAuth2,
     facebook::FacebookOAuth2,
@@ -355,12 +355,12 @@ async fn franceconnect_always_sends_a_nonce_and_no_challenge_of_its_own() {
 
     let integration = FranceConnectOAuth2::integration("id", "s");
     assert_eq!(
-        integration.oauth2().endpoints().token,
+        integration.oauth2().endpoints().token(),
         "https://fcp-low.sbx.dev-franceconnect.fr/api/v2/token"
     );
     assert_eq!(integration.oauth2().issuer(), Some("https://fcp-low.sbx.dev-franceconnect.fr/api/v2"));
     let old = FranceConnectOAuth2::version_1_integration("id", "s");
-    assert_eq!(old.oauth2().endpoints().token, "https://fcp.integ01.dev-franceconnect.fr/api/v1/token");
+    assert_eq!(old.oauth2().endpoints().token(), "https://fcp.integ01.dev-franceconnect.fr/api/v1/token");
 }
 
 #[tokio::test]
@@ -504,26 +504,35 @@ async fn github_revokes_by_deleting_and_renders_booleans() {
     for base_url in ["https://github.company.example", "https://ghe.example/below/"] {
         let server = GitHubOAuth2::new("id", "s").with_enterprise_server(base_url).unwrap();
         let (endpoints, base_url) = (server.oauth2().endpoints(), base_url.trim_end_matches('/'));
-        assert_eq!(endpoints.authorize, format!("{base_url}/login/oauth/authorize"));
-        assert_eq!(endpoints.token, format!("{base_url}/login/oauth/access_token"));
-        assert_eq!(endpoints.revoke, Some(format!("{base_url}/api/v3/applications/id/token").into()));
-        assert_eq!(endpoints.profile, Some(format!("{base_url}/api/v3/user").into()));
+        assert_eq!(endpoints.authorization(), format!("{base_url}/login/oauth/authorize"));
+        assert_eq!(endpoints.token(), format!("{base_url}/login/oauth/access_token"));
+        assert_eq!(
+            endpoints.get(Endpoint::Revocation),
+            Some(&*format!("{base_url}/api/v3/applications/id/token"))
+        );
+        assert_eq!(endpoints.get(Endpoint::Profile), Some(&*format!("{base_url}/api/v3/user")));
         assert_eq!(endpoints.other("emails").unwrap(), format!("{base_url}/api/v3/user/emails"));
-        assert_eq!(endpoints.device_authorization, Some(format!("{base_url}/login/device/code").into()));
+        assert_eq!(
+            endpoints.get(Endpoint::DeviceAuthorization),
+            Some(&*format!("{base_url}/login/device/code"))
+        );
     }
     // An enterprise whose data stay in a region has another host for its API.
     let resident = GitHubOAuth2::new("id", "s").with_enterprise_server("https://octocorp.ghe.com/").unwrap();
     let endpoints = resident.oauth2().endpoints();
-    assert_eq!(endpoints.token, "https://octocorp.ghe.com/login/oauth/access_token");
-    assert_eq!(endpoints.profile.as_deref(), Some("https://api.octocorp.ghe.com/user"));
+    assert_eq!(endpoints.token(), "https://octocorp.ghe.com/login/oauth/access_token");
+    assert_eq!(endpoints.get(Endpoint::Profile), Some("https://api.octocorp.ghe.com/user"));
     assert_eq!(endpoints.other("emails").unwrap(), "https://api.octocorp.ghe.com/user/emails");
-    assert_eq!(endpoints.revoke.as_deref(), Some("https://api.octocorp.ghe.com/applications/id/token"));
+    assert_eq!(
+        endpoints.get(Endpoint::Revocation),
+        Some("https://api.octocorp.ghe.com/applications/id/token")
+    );
     for (base_url, profile) in [
         ("https://Octocorp.GHE.com", "https://api.octocorp.ghe.com/user"),
         ("https://example.org/x.ghe.com", "https://example.org/x.ghe.com/api/v3/user"),
     ] {
         let github = GitHubOAuth2::new("id", "s").with_enterprise_server(base_url).unwrap();
-        assert_eq!(github.oauth2().endpoints().profile.as_deref(), Some(profile));
+        assert_eq!(github.oauth2().endpoints().get(Endpoint::Profile), Some(profile));
     }
 }
 

@@ -95,10 +95,10 @@ async fn here(recording: &Recording, provider: &str) -> Defaults {
     let endpoints = ready.endpoints();
     defaults(
         |endpoint| match endpoint {
-            "authorize_endpoint" => Some(endpoints.authorize.to_string()),
-            "access_token_endpoint" => Some(endpoints.token.to_string()),
-            "refresh_token_endpoint" => endpoints.refresh.as_deref().map(str::to_owned),
-            _ => endpoints.revoke.as_deref().map(str::to_owned),
+            "authorize_endpoint" => Some(endpoints.authorization().to_owned()),
+            "access_token_endpoint" => Some(endpoints.token().to_owned()),
+            "refresh_token_endpoint" => endpoints.get(oauth_core::Endpoint::Refresh).map(str::to_owned),
+            _ => endpoints.get(oauth_core::Endpoint::Revocation).map(str::to_owned),
         },
         client.oauth2().scopes().iter().map(ToString::to_string).collect(),
         (&request.method, &request.url, &request.query),

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use oauth_clients::{
-    AuthorizationRequest, Callback, ClientAuth, ClientSecret, CodeChallengeMethod, CodeVerifier, Endpoints,
+    AuthorizationRequest, Callback, ClientAuth, ClientSecret, CodeChallengeMethod, CodeVerifier, Endpoint,
     Error, HttpClient, HttpError, HttpErrorKind, OAuth2, OAuth2Token, Provider, async_trait,
     discord::DiscordOAuth2,
     facebook::FacebookOAuth2,
@@ -145,9 +145,8 @@ async fn client(recording: &Recording, case: &Case, wire: &Wire) -> Result<Box<d
         }
         "discord" => Box::new(
             DiscordOAuth2::new(id, secret)
-                .with_endpoints(|all| Endpoints {
-                    authorize: "https://discord.com/api/oauth2/authorize".into(),
-                    ..all
+                .with_endpoints(|all| {
+                    all.with(Endpoint::Authorization, "https://discord.com/api/oauth2/authorize")
                 })
                 .with_http_client(wire.clone()),
         ),
@@ -165,12 +164,11 @@ async fn client(recording: &Recording, case: &Case, wire: &Wire) -> Result<Box<d
         "google" => Box::new(google(wire)),
         "kakao" => Box::new(
             KakaoOAuth2::new(id, secret)
-                .with_endpoints(|all| Endpoints {
-                    profile: Some(
-                        "https://kapi.kakao.com/v2/user/me?property_keys=%5B%22kakao_account.email%22%5D"
-                            .into(),
-                    ),
-                    ..all
+                .with_endpoints(|all| {
+                    all.with(
+                        Endpoint::Profile,
+                        "https://kapi.kakao.com/v2/user/me?property_keys=%5B%22kakao_account.email%22%5D",
+                    )
                 })
                 .with_http_client(wire.clone()),
         ),
@@ -238,10 +236,9 @@ fn generic(case: &Case, id: &str, secret: ClientSecret) -> Result<OAuth2, Failur
 fn facebook(wire: &Wire) -> Result<FacebookOAuth2, Error> {
     let facebook = FacebookOAuth2::new("CLIENT_ID", "CLIENT_SECRET").with_graph_version("v5.0")?;
     Ok(facebook
-        .with_endpoints(|all| Endpoints {
-            profile: Some("https://graph.facebook.com/v5.0/me?fields=id,email".into()),
-            revoke: None,
-            ..all
+        .with_endpoints(|all| {
+            all.with(Endpoint::Profile, "https://graph.facebook.com/v5.0/me?fields=id,email")
+                .without(Endpoint::Revocation)
         })
         .with_http_client(wire.clone()))
 }
@@ -250,7 +247,7 @@ fn github(recording: &Recording, wire: &Wire) -> GitHubOAuth2 {
     let text = |name: &str| recording.new_defaults[name].as_str().unwrap().to_owned();
     GitHubOAuth2::new(text("client_id"), text("client_secret"))
         .with_scopes(["user", "user:email"])
-        .with_endpoints(|all| Endpoints { revoke: None, ..all })
+        .with_endpoints(|all| all.without(Endpoint::Revocation))
         .with_http_client(wire.clone())
 }
 
@@ -260,10 +257,11 @@ fn google(wire: &Wire) -> GoogleOAuth2 {
             "https://www.googleapis.com/auth/userinfo.profile",
             "https://www.googleapis.com/auth/userinfo.email",
         ])
-        .with_endpoints(|all| Endpoints {
-            revoke: Some("https://accounts.google.com/o/oauth2/revoke".into()),
-            profile: Some("https://people.googleapis.com/v1/people/me?personFields=emailAddresses".into()),
-            ..all
+        .with_endpoints(|all| {
+            all.with(Endpoint::Revocation, "https://accounts.google.com/o/oauth2/revoke").with(
+                Endpoint::Profile,
+                "https://people.googleapis.com/v1/people/me?personFields=emailAddresses",
+            )
         })
         .with_http_client(wire.clone())
 }
@@ -271,10 +269,7 @@ fn google(wire: &Wire) -> GoogleOAuth2 {
 fn linkedin(wire: &Wire) -> LinkedInOAuth2 {
     LinkedInOAuth2::new("CLIENT_ID", "CLIENT_SECRET")
         .with_scopes(LEGACY_SCOPES)
-        .with_endpoints(|all| Endpoints {
-            profile: Some("https://api.linkedin.com/v2/me?projection=(id)".into()),
-            ..all
-        })
+        .with_endpoints(|all| all.with(Endpoint::Profile, "https://api.linkedin.com/v2/me?projection=(id)"))
         .with_http_client(wire.clone())
 }
 
@@ -302,14 +297,14 @@ async fn attributes(client: &dyn Provider, wire: &Wire) -> Value {
     json!({
         "name": client.name(),
         "base_scopes": client.oauth2().scopes(),
-        "authorize_endpoint": endpoints.authorize,
-        "access_token_endpoint": endpoints.token,
-        "refresh_token_endpoint": endpoints.refresh,
-        "revoke_token_endpoint": endpoints.revoke,
+        "authorize_endpoint": endpoints.authorization(),
+        "access_token_endpoint": endpoints.token(),
+        "refresh_token_endpoint": endpoints.get(Endpoint::Refresh),
+        "revoke_token_endpoint": endpoints.get(Endpoint::Revocation),
         "token_endpoint_auth_method": token_auth,
         "revocation_endpoint_auth_method": revoke_auth,
         "display_name": client.oauth2().spec().display_name,
-        "profile_endpoint": endpoints.profile,
+        "profile_endpoint": endpoints.get(Endpoint::Profile),
     })
 }
 

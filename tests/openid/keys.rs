@@ -401,10 +401,9 @@ async fn jk_04_a_sender_who_hangs_up_is_not_spared_the_pause() {
 async fn clones_for_several_tenants_keep_their_keys_apart() {
     let op = Op::new();
     let one = op.client();
-    let other = one.clone().with_endpoints(|mut all| {
-        all.jwks = Some("https://op.example/other/jwks".into());
-        all
-    });
+    let other = one
+        .clone()
+        .with_endpoints(|all| all.with(oauth_core::Endpoint::Jwks, "https://op.example/other/jwks"));
     for client in [&one, &other].into_iter().cycle().take(20) {
         client.verify_id_token(&op.id_token(json!({})), &Expectations::new().without_nonce()).await.unwrap();
     }

@@ -547,10 +547,9 @@ async fn md_10_the_callback_of_a_tenants_user_may_name_the_tenants_issuer() {
 #[tokio::test]
 async fn md_11_endpoints_can_be_overridden_and_the_issuer_stays_what_it_is() {
     let op = patched(json!({"revocation_endpoint": null}));
-    let client = op.client().with_endpoints(|mut endpoints| {
-        endpoints.revoke = Some("https://op.example/by-hand/revoke".into());
-        endpoints.token = "https://gateway.example/token".into();
-        endpoints
+    let client = op.client().with_endpoints(|all| {
+        all.with(oauth_core::Endpoint::Revocation, "https://op.example/by-hand/revoke")
+            .with(oauth_core::Endpoint::Token, "https://gateway.example/token")
     });
     let login = op.login(&client, LoginOptions::new()).await.unwrap();
     assert_eq!(IdToken::of(&login).unwrap().issuer(), ISSUER);
@@ -560,10 +559,9 @@ async fn md_11_endpoints_can_be_overridden_and_the_issuer_stays_what_it_is() {
     assert_eq!(op.last_request().url, "https://op.example/by-hand/revoke");
     // What was overridden does not excuse the document.
     op.bend(|state| state.metadata["issuer"] = "https://evil.example".into());
-    let client = op.client().with_endpoints(|mut endpoints| {
-        endpoints.token = "https://gateway.example/token".into();
-        endpoints
-    });
+    let client = op
+        .client()
+        .with_endpoints(|all| all.with(oauth_core::Endpoint::Token, "https://gateway.example/token"));
     let error = client.start_login(REDIRECT_URI, LoginOptions::new()).await.unwrap_err();
     assert_eq!(error.operation(), Operation::DISCOVER);
     // Metadata by hand asks nobody.

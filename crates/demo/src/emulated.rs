@@ -1,7 +1,8 @@
 //! A sign-in with every provider, over real HTTP, at an emulator in this process.
 
 use oauth_clients::{
-    EmailVerification, Error, ErrorKind, Identity, LoginOptions, OAuth2Token, OffsetDateTime, Provider,
+    EmailVerification, Endpoint, Error, ErrorKind, Identity, LoginOptions, OAuth2Token, OffsetDateTime,
+    Provider,
 };
 use oauth_demo::{client, names};
 use oauth_emulator::{App, Consent, Emulator};
@@ -84,7 +85,7 @@ async fn revoke(
 async fn works(provider: &dyn Provider, token: &OAuth2Token) -> bool {
     // Endpoints from discovery are known to a client that has read the metadata.
     let client = provider.oauth2().ready().await;
-    let has_profile = client.is_ok_and(|client| client.endpoints().profile.is_some());
+    let has_profile = client.is_ok_and(|client| client.endpoints().get(Endpoint::Profile).is_some());
     match token.refresh_token() {
         Some(refresh_token) if !has_profile => provider.refresh_token(refresh_token, None).await.is_ok(),
         _ => provider.get_profile(token.access_token()).await.is_ok(),

@@ -11,7 +11,7 @@ pub mod site;
 use std::sync::Arc;
 
 use oauth_clients::{
-    OAuth2, Parameter, Provider, ProviderConfig, Registry, RegistryEntry, Secret,
+    Endpoint, OAuth2, Parameter, Provider, ProviderConfig, Registry, RegistryEntry, Secret,
     apple::{AppleOAuth2, AppleSecret},
 };
 use oauth_emulator::Emulator;
@@ -77,11 +77,10 @@ pub async fn connected(
     name: &str,
 ) -> Result<Arc<dyn Provider>, Box<dyn std::error::Error>> {
     let mut provider = client(emulator, name).await?;
-    let authorize = emulator.local(&provider.oauth2().ready().await?.endpoints().authorize);
+    let authorize = emulator.local(provider.oauth2().ready().await?.endpoints().authorization());
     // Nobody else has it yet, so it can still be changed.
     let changed = Arc::get_mut(&mut provider).ok_or("the client is shared already")?;
-    let mut endpoints = changed.oauth2().endpoints().clone();
-    endpoints.authorize = authorize.into();
+    let endpoints = changed.oauth2().endpoints().clone().with(Endpoint::Authorization, authorize);
     changed.oauth2_mut().set_endpoints(endpoints);
     Ok(provider)
 }

@@ -372,7 +372,7 @@ impl OAuth2 {
 
     /// Checks and encodes what does not change from one request of a kind to the next.
     fn fixed_part(&self, request: &AuthorizationRequest<'_>) -> Result<FixedPart, String> {
-        let endpoint = &*self.endpoints().authorize;
+        let endpoint = self.endpoints().authorization();
         check_url(endpoint, self.allows_http())?;
         check_redirect_uri(&request.redirect_uri)?;
         let scope = match &request.scopes {
@@ -451,7 +451,7 @@ impl OAuth2 {
     /// endpoint's query holds is kept, and a request's own parameters replace the client's.
     pub(crate) fn response_mode(&self, response_type: ResponseType, extras: &Params) -> ResponseMode {
         const MODE: &str = "response_mode";
-        let query = self.endpoints().authorize.split_once('?').map_or("", |(_, query)| query);
+        let query = self.endpoints().authorization().split_once('?').map_or("", |(_, query)| query);
         let kept = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == MODE);
         let kept = kept.as_ref().map(|(_, value)| &**value);
         match kept.or(extras.get(MODE)).or(self.authorize_params().get(MODE)) {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::Value;
 
 use crate::{
+    endpoints::Endpoint,
     error::{Error, Result},
     http_client::HttpClient,
     json::Strict,
@@ -223,9 +224,15 @@ impl Configure for OAuth2 {
         let (authorize, token) = (config.required("authorize_endpoint")?, config.required("token_endpoint")?);
         let mut client = Self::new(client_id, client_secret, authorize, token);
         let mut endpoints = client.endpoints().clone();
-        endpoints.refresh = config.parameter("refresh_endpoint").map(Into::into);
-        endpoints.revoke = config.parameter("revoke_endpoint").map(Into::into);
-        endpoints.profile = config.parameter("profile_endpoint").map(Into::into);
+        for (endpoint, name) in [
+            (Endpoint::Refresh, "refresh_endpoint"),
+            (Endpoint::Revocation, "revoke_endpoint"),
+            (Endpoint::Profile, "profile_endpoint"),
+        ] {
+            if let Some(url) = config.parameter(name) {
+                endpoints.set(endpoint, url);
+            }
+        }
         client.set_endpoints(endpoints);
         client.check_endpoints()?;
         if let Some(issuer) = config.parameter("issuer") {

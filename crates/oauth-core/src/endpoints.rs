@@ -1,49 +1,109 @@
-use std::borrow::Cow;
+//! The URLs of one provider, by what they are for.
 
-use crate::{
-    error::{Error, Result},
-    spec::Spec,
-};
+use std::{borrow::Cow, collections::BTreeMap};
 
-/// The URLs of one provider. All of them can be moved at once: see [`at`](Self::at) and [`map`](Self::map).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Endpoints {
-    /// The authorization endpoint, to which the browser is sent.
-    pub authorize: Cow<'static, str>,
-    /// The token endpoint.
-    pub token: Cow<'static, str>,
-    /// Where tokens are refreshed.
-    pub refresh: Option<Cow<'static, str>>,
-    /// Where tokens are revoked.
-    pub revoke: Option<Cow<'static, str>>,
-    /// Where tokens are introspected.
-    pub introspect: Option<Cow<'static, str>>,
-    /// Where a device asks for a code.
-    pub device_authorization: Option<Cow<'static, str>>,
-    /// Where the user's profile is read.
-    pub profile: Option<Cow<'static, str>>,
-    /// Where the provider's keys stand.
-    pub jwks: Option<Cow<'static, str>>,
-    /// Where a browser is sent to sign out.
-    pub end_session: Option<Cow<'static, str>>,
-    /// Endpoints that only this provider has, by name.
-    pub others: Vec<(Cow<'static, str>, Cow<'static, str>)>,
+use crate::error::{Error, Result};
+
+/// What a URL of a provider is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Endpoint {
+    /// The authorization endpoint, to which the browser is sent (RFC 6749 section 3.1).
+    Authorization,
+    /// The token endpoint (RFC 6749 section 3.2).
+    Token,
+    /// Where tokens are refreshed, which is the token endpoint for most; a provider without it has no refresh tokens.
+    Refresh,
+    /// Where tokens are revoked (RFC 7009).
+    Revocation,
+    /// Where tokens are introspected (RFC 7662).
+    Introspection,
+    /// The device authorization endpoint (RFC 8628).
+    DeviceAuthorization,
+    /// Where the user's profile is read: UserInfo for OpenID Connect, else the provider's own API.
+    Profile,
+    /// The keys with which the provider signs (RFC 7517), for OpenID Connect without discovery.
+    Jwks,
+    /// Where a browser is sent to sign out (OpenID Connect RP-Initiated Logout 1.0).
+    EndSession,
+    /// An endpoint that only this provider has, by a name of its crate's choosing.
+    Other(&'static str),
 }
 
-impl Endpoints {
-    pub(crate) fn of(spec: &Spec) -> Self {
-        Self {
-            authorize: spec.authorize.into(),
-            token: spec.token.into(),
-            refresh: spec.refresh.map(Into::into),
-            revoke: spec.revoke.map(Into::into),
-            introspect: spec.introspect.map(Into::into),
-            device_authorization: spec.device_authorization.map(Into::into),
-            profile: spec.profile.map(Into::into),
-            jwks: spec.jwks.map(Into::into),
-            end_session: spec.end_session.map(Into::into),
-            others: spec.others.iter().map(|&(name, url)| (name.into(), url.into())).collect(),
+impl Endpoint {
+    /// The member of a provider's metadata that has the URL (RFC 8414 section 2, OpenID Connect Discovery section 3).
+    #[must_use]
+    pub const fn metadata_name(self) -> Option<&'static str> {
+        match self {
+            Self::Authorization => Some("authorization_endpoint"),
+            Self::Token | Self::Refresh => Some("token_endpoint"),
+            Self::Revocation => Some("revocation_endpoint"),
+            Self::Introspection => Some("introspection_endpoint"),
+            Self::DeviceAuthorization => Some("device_authorization_endpoint"),
+            Self::Profile => Some("userinfo_endpoint"),
+            Self::Jwks => Some("jwks_uri"),
+            Self::EndSession => Some("end_session_endpoint"),
+            Self::Other(_) => None,
         }
+    }
+}
+
+/// The URLs of one provider. All of them can be moved at once: see [`at`](Self::at) and [`map`](Self::map).
+///
+/// ```
+/// use oauth_core::{Endpoint, Endpoints};
+///
+/// let endpoints = Endpoints::from_iter([(Endpoint::Token, "https://as.example/token")]);
+/// assert_eq!(endpoints.at("https://gateway.example").get(Endpoint::Token), Some("https://gateway.example/token"));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Endpoints(BTreeMap<Endpoint, Cow<'static, str>>);
+
+impl Endpoints {
+    /// The URL of an endpoint, if it is known.
+    #[must_use]
+    pub fn get(&self, endpoint: Endpoint) -> Option<&str> {
+        self.0.get(&endpoint).map(|url| &**url)
+    }
+
+    /// The URL of the token endpoint; empty until it is known, which for a client with discovery is when it is ready.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        self.get(Endpoint::Token).unwrap_or_default()
+    }
+
+    /// The URL of the authorization endpoint; empty until it is known.
+    #[must_use]
+    pub fn authorization(&self) -> &str {
+        self.get(Endpoint::Authorization).unwrap_or_default()
+    }
+
+    /// The URL of an endpoint that only this provider has.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error when there is none of that name.
+    pub fn other(&self, name: &'static str) -> Result<&str> {
+        self.get(Endpoint::Other(name))
+            .ok_or_else(|| Error::configuration("oauth2", format!("there is no endpoint named {name}")))
+    }
+
+    /// These endpoints with one more, or with another URL for one of them.
+    #[must_use]
+    pub fn with(mut self, endpoint: Endpoint, url: impl Into<Cow<'static, str>>) -> Self {
+        self.set(endpoint, url);
+        self
+    }
+
+    /// These endpoints without one of them.
+    #[must_use]
+    pub fn without(mut self, endpoint: Endpoint) -> Self {
+        self.0.remove(&endpoint);
+        self
+    }
+
+    pub(crate) fn set(&mut self, endpoint: Endpoint, url: impl Into<Cow<'static, str>>) {
+        self.0.insert(endpoint, url.into());
     }
 
     /// The same paths and queries at another origin, such as `https://oauth-gateway.example` or
@@ -59,17 +119,8 @@ impl Endpoints {
 
     /// Each endpoint as the function gives it back. Those that are not known yet, because discovery is to find them, stay so.
     #[must_use]
-    pub fn map(mut self, mut moved: impl FnMut(&str) -> String) -> Self {
-        self.move_all(&mut moved);
-        self
-    }
-
-    fn move_all(&mut self, moved: &mut dyn FnMut(&str) -> String) {
-        for url in self.all_mut() {
-            if !url.is_empty() {
-                *url = moved(url).into();
-            }
-        }
+    pub fn map(self, mut moved: impl FnMut(&str) -> String) -> Self {
+        Self(self.0.into_iter().map(|(endpoint, url)| (endpoint, moved(&url).into())).collect())
     }
 
     /// Each endpoint below one base URL moved below another, such as `https://gitlab.com` to an installation's own.
@@ -82,83 +133,24 @@ impl Endpoints {
         })
     }
 
-    /// An endpoint that only this provider has.
-    ///
-    /// # Errors
-    ///
-    /// A configuration error when there is none of that name.
-    pub fn other(&self, name: &str) -> Result<&str> {
-        self.others
-            .iter()
-            .find(|(other, _)| other == name)
-            .map(|(_, url)| &**url)
-            .ok_or_else(|| Error::configuration("oauth2", format!("there is no endpoint named {name}")))
-    }
-
-    /// These endpoints, and for those that are not known the other's.
+    /// These endpoints, and the other's for those that are not known.
     #[must_use]
-    pub fn or(self, other: Self) -> Self {
-        let known = |url: Cow<'static, str>, other| if url.is_empty() { other } else { url };
-        let mut others = self.others;
-        others.extend(other.others);
-        Self {
-            authorize: known(self.authorize, other.authorize),
-            token: known(self.token, other.token),
-            refresh: self.refresh.or(other.refresh),
-            revoke: self.revoke.or(other.revoke),
-            introspect: self.introspect.or(other.introspect),
-            device_authorization: self.device_authorization.or(other.device_authorization),
-            profile: self.profile.or(other.profile),
-            jwks: self.jwks.or(other.jwks),
-            end_session: self.end_session.or(other.end_session),
-            others,
+    pub fn or(mut self, other: Self) -> Self {
+        for (endpoint, url) in other.0 {
+            self.0.entry(endpoint).or_insert(url);
         }
+        self
     }
 
-    /// All that are there.
-    pub(crate) fn all(&self) -> Vec<&str> {
-        let mut all = vec![&*self.authorize, &*self.token];
-        for url in [
-            &self.refresh,
-            &self.revoke,
-            &self.introspect,
-            &self.device_authorization,
-            &self.profile,
-            &self.jwks,
-            &self.end_session,
-        ]
-        .into_iter()
-        .flatten()
-        {
-            all.push(url);
-        }
-        for (_, url) in &self.others {
-            all.push(url);
-        }
-        all
+    /// Every endpoint that is known, with its URL.
+    pub fn iter(&self) -> impl Iterator<Item = (Endpoint, &str)> {
+        self.0.iter().map(|(&endpoint, url)| (endpoint, &**url))
     }
+}
 
-    /// The same, to be changed.
-    fn all_mut(&mut self) -> Vec<&mut Cow<'static, str>> {
-        let mut all = vec![&mut self.authorize, &mut self.token];
-        for url in [
-            &mut self.refresh,
-            &mut self.revoke,
-            &mut self.introspect,
-            &mut self.device_authorization,
-            &mut self.profile,
-            &mut self.jwks,
-            &mut self.end_session,
-        ]
-        .into_iter()
-        .flatten()
-        {
-            all.push(url);
-        }
-        for (_, url) in &mut self.others {
-            all.push(url);
-        }
-        all
+impl<U: Into<Cow<'static, str>>> FromIterator<(Endpoint, U)> for Endpoints {
+    fn from_iter<I: IntoIterator<Item = (Endpoint, U)>>(endpoints: I) -> Self {
+        Self(endpoints.into_iter().map(|(endpoint, url)| (endpoint, url.into())).collect())
     }
 }
 
@@ -273,31 +265,29 @@ mod tests {
 
     #[test]
     fn only_what_stands_below_a_base_url_moves_below_another() {
-        let endpoints = Endpoints {
-            authorize: "https://as.example/auth".into(),
-            token: "https://as.example".into(),
-            profile: Some("https://as.example.org/me".into()),
-            ..Endpoints::default()
-        };
+        let endpoints = Endpoints::from_iter([
+            (Endpoint::Authorization, "https://as.example/auth"),
+            (Endpoint::Token, "https://as.example"),
+            (Endpoint::Profile, "https://as.example.org/me"),
+        ]);
         let moved = endpoints.rebased("https://as.example", "https://as.example.com/p");
-        assert_eq!(moved.authorize, "https://as.example.com/p/auth");
-        assert_eq!(moved.token, "https://as.example.com/p");
-        assert_eq!(moved.profile.as_deref(), Some("https://as.example.org/me"));
+        assert_eq!(moved.authorization(), "https://as.example.com/p/auth");
+        assert_eq!(moved.token(), "https://as.example.com/p");
+        assert_eq!(moved.get(Endpoint::Profile), Some("https://as.example.org/me"));
     }
 
     #[test]
     fn all_endpoints_move_together() {
-        let endpoints = Endpoints {
-            authorize: "https://a.example/auth?x=1".into(),
-            token: "https://b.example".into(),
-            profile: Some("https://c.example/me".into()),
-            others: vec![("emails".into(), "https://c.example/emails".into())],
-            ..Endpoints::default()
-        };
+        let endpoints = Endpoints::from_iter([
+            (Endpoint::Authorization, "https://a.example/auth?x=1"),
+            (Endpoint::Token, "https://b.example"),
+            (Endpoint::Profile, "https://c.example/me"),
+            (Endpoint::Other("emails"), "https://c.example/emails"),
+        ]);
         let moved = endpoints.at("http://127.0.0.1:9/p/");
-        assert_eq!(moved.authorize, "http://127.0.0.1:9/p/auth?x=1");
-        assert_eq!(moved.token, "http://127.0.0.1:9/p");
-        assert_eq!(moved.profile.as_deref(), Some("http://127.0.0.1:9/p/me"));
+        assert_eq!(moved.authorization(), "http://127.0.0.1:9/p/auth?x=1");
+        assert_eq!(moved.token(), "http://127.0.0.1:9/p");
+        assert_eq!(moved.get(Endpoint::Profile), Some("http://127.0.0.1:9/p/me"));
         assert_eq!(moved.other("emails").unwrap(), "http://127.0.0.1:9/p/emails");
     }
 }

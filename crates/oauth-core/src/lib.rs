@@ -83,7 +83,7 @@ pub use call::{Call, form_encoded};
 pub use clock::{Clock, SystemClock};
 pub use config::{Configure, Parameter, ProviderConfig};
 pub use crypto::{hmac_sha256_hex, random_token, random_tokens};
-pub use endpoints::Endpoints;
+pub use endpoints::{Endpoint, Endpoints};
 pub use error::{
     Error, ErrorClass, ErrorKind, FailedReply, JwtCheck, JwtError, JwtUse, LoginError, OAuthError, Operation,
     Result,

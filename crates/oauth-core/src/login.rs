@@ -285,7 +285,7 @@ impl OAuth2 {
     /// Tells this client from others that go by the same name.
     fn fingerprint(&self) -> &str {
         self.kept_fingerprint().get_or_init(|| {
-            let whole = sha256_base64url(&format!("{}\n{}", self.client_id(), self.endpoints().token));
+            let whole = sha256_base64url(&format!("{}\n{}", self.client_id(), self.endpoints().token()));
             whole.as_str()[..16].to_owned()
         })
     }

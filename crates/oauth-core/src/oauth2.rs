@@ -17,7 +17,7 @@ use crate::{
     authorization::{FixedPart, Params},
     call::{Call, default_headers, set_header},
     clock::{Clock, SystemClock},
-    endpoints::{Endpoints, check_url, normalized, origin_of},
+    endpoints::{Endpoint, Endpoints, check_url, normalized, origin_of},
     error::{Error, ErrorKind, Operation, Result},
     http_client::{HttpClient, shared},
     parameter,
@@ -138,8 +138,8 @@ impl OAuth2 {
     ) -> Self {
         let mut client = Self::from_spec(&Spec::RFC6749, client_id, client_secret);
         let endpoints = &mut client.settings().endpoints;
-        endpoints.authorize = authorize_endpoint.into();
-        endpoints.token = access_token_endpoint.into();
+        endpoints.set(Endpoint::Authorization, authorize_endpoint);
+        endpoints.set(Endpoint::Token, access_token_endpoint);
         client
     }
 
@@ -193,28 +193,28 @@ impl OAuth2 {
     /// Refreshes tokens at this endpoint.
     #[must_use]
     pub fn with_refresh_endpoint(mut self, url: impl Into<Cow<'static, str>>) -> Self {
-        self.settings().endpoints.refresh = Some(url.into());
+        self.settings().endpoints.set(Endpoint::Refresh, url);
         self
     }
 
     /// Revokes tokens at this endpoint (RFC 7009).
     #[must_use]
     pub fn with_revoke_endpoint(mut self, url: impl Into<Cow<'static, str>>) -> Self {
-        self.settings().endpoints.revoke = Some(url.into());
+        self.settings().endpoints.set(Endpoint::Revocation, url);
         self
     }
 
     /// Introspects tokens at this endpoint (RFC 7662).
     #[must_use]
     pub fn with_introspection_endpoint(mut self, url: impl Into<Cow<'static, str>>) -> Self {
-        self.settings().endpoints.introspect = Some(url.into());
+        self.settings().endpoints.set(Endpoint::Introspection, url);
         self
     }
 
     /// Reads the user's profile at this endpoint.
     #[must_use]
     pub fn with_profile_endpoint(mut self, url: impl Into<Cow<'static, str>>) -> Self {
-        self.settings().endpoints.profile = Some(url.into());
+        self.settings().endpoints.set(Endpoint::Profile, url);
         self
     }
 
@@ -305,7 +305,7 @@ impl OAuth2 {
             };
             settings.parameters.iter().fold(url.to_owned(), fill)
         };
-        let endpoints = Endpoints::of(&settings.spec).map(filled);
+        let endpoints = Endpoints::from_iter(settings.spec.endpoints.iter().copied()).map(filled);
         let issuer = settings.spec.issuer.map(|issuer| filled(issuer).into());
         settings.home = endpoints.clone();
         settings.endpoints = endpoints;
@@ -557,7 +557,7 @@ impl OAuth2 {
     ///
     /// A configuration error that names the first endpoint which is not https, has a fragment, or is no URL.
     pub fn check_endpoints(&self) -> Result<()> {
-        for url in self.endpoints().all() {
+        for (_, url) in self.endpoints().iter() {
             check_url(url, self.allows_http())
                 .map_err(|problem| self.error(Operation::CONFIGURE, ErrorKind::Configuration(problem)))?;
         }
@@ -594,7 +594,7 @@ impl OAuth2 {
             (None, None) => match issuers.of_identities_by_spec.or(issuers.of_provider.as_deref()) {
                 Some(known) => known.to_owned(),
                 // One host can serve many tenants, each of which has a user "1".
-                None if self.is_generic() => normalized(&self.endpoints().token),
+                None if self.is_generic() => normalized(self.endpoints().token()),
                 None => self.spec().name.to_owned(),
             },
         }
@@ -607,7 +607,7 @@ impl OAuth2 {
         let by_provider = issuers.of_identities_by_spec.or(issuers.of_provider.as_deref());
         former.push(match issuers.set.as_deref().or(by_provider) {
             Some(known) => known.to_owned(),
-            None if self.is_generic() => origin_of(&self.endpoints().token).to_owned(),
+            None if self.is_generic() => origin_of(self.endpoints().token()).to_owned(),
             None => self.spec().name.to_owned(),
         });
         // Nobody was known under the template of many issuers.
@@ -624,16 +624,11 @@ impl OAuth2 {
     /// there. A generic client has no other place.
     fn moved_endpoint(&self) -> Option<&str> {
         let (home, now) = (&self.0.home, self.endpoints());
-        let is_elsewhere = |home: &str, now: &str| {
-            !home.is_empty() && origin_of(&normalized(home)) != origin_of(&normalized(now))
+        let moved = |endpoint| {
+            let (home, now) = (home.get(endpoint)?, now.get(endpoint)?);
+            (origin_of(&normalized(home)) != origin_of(&normalized(now))).then_some(now)
         };
-        if is_elsewhere(&home.token, &now.token) {
-            return Some(&now.token);
-        }
-        match (home.profile.as_deref(), now.profile.as_deref()) {
-            (Some(home), Some(now)) if is_elsewhere(home, now) => Some(now),
-            _ => None,
-        }
+        moved(Endpoint::Token).or_else(|| moved(Endpoint::Profile))
     }
 
     /// What stands between two scopes: a space, unless the provider or the application wants something else.
@@ -674,7 +669,7 @@ impl OAuth2 {
 
     /// A URL to send a request to, if a credential may be sent there.
     pub(crate) fn checked_url(&self, url: &str) -> Result<http::Uri, String> {
-        if url != self.endpoints().token {
+        if url != self.endpoints().token() {
             return check_url(url, self.allows_http());
         }
         if let Some(checked) = self.0.known.checked_token_url.get() {
@@ -724,7 +719,7 @@ impl OAuth2 {
     ///
     /// An unsupported-operation error where there is no such endpoint.
     pub fn profile_endpoint(&self) -> Result<&str> {
-        let endpoint = self.endpoints().profile.as_deref();
+        let endpoint = self.endpoints().get(Endpoint::Profile);
         endpoint.ok_or_else(|| self.unsupported(Operation::GET_PROFILE, "it has no profile endpoint"))
     }
 
@@ -734,7 +729,7 @@ impl OAuth2 {
     ///
     /// An unsupported-operation error where there is no such endpoint.
     pub fn revoke_endpoint(&self) -> Result<&str> {
-        let endpoint = self.endpoints().revoke.as_deref();
+        let endpoint = self.endpoints().get(Endpoint::Revocation);
         endpoint.ok_or_else(|| self.unsupported(Operation::REVOKE_TOKEN, "tokens cannot be revoked"))
     }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{
     OAuth2,
     authorization::AuthorizationRequest,
-    endpoints::Endpoints,
+    endpoints::{Endpoint, Endpoints},
     error::{Operation, Result},
     http_client::HttpClient,
     identity::Identity,
@@ -423,7 +423,7 @@ async fn get_profile_of<P: Provider + ?Sized>(provider: &P, token: &OAuth2Token)
     let Some(protocol) = client.any_protocol() else {
         return provider.get_profile(token.bearer()?).await;
     };
-    if client.endpoints().profile.is_none() {
+    if client.endpoints().get(Endpoint::Profile).is_none() {
         return protocol.claims_of(&client, token).await;
     }
     let profile = provider.get_profile(token.bearer()?).await?;

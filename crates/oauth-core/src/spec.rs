@@ -1,18 +1,20 @@
 use serde::{Deserialize, Serialize};
 
-use crate::pkce::CodeChallengeMethod;
+use crate::{endpoints::Endpoint, pkce::CodeChallengeMethod};
 
 /// What one provider's documentation says, as constants. Only departures from RFC 6749 are written down:
 ///
 /// ```
-/// use oauth_core::Spec;
+/// use oauth_core::{Endpoint, Spec};
 ///
 /// pub const SPEC: Spec = Spec {
 ///     name: "example",
 ///     display_name: "Example",
-///     authorize: "https://example.com/oauth/authorize",
-///     token: "https://example.com/oauth/token",
-///     profile: Some("https://api.example.com/me"),
+///     endpoints: &[
+///         (Endpoint::Authorization, "https://example.com/oauth/authorize"),
+///         (Endpoint::Token, "https://example.com/oauth/token"),
+///         (Endpoint::Profile, "https://api.example.com/me"),
+///     ],
 ///     scopes: &["profile", "email"],
 ///     ..Spec::RFC6749
 /// };
@@ -39,26 +41,8 @@ pub struct Spec {
     /// The `{parameter}`s of the URLs that have a usual value, with it.
     pub parameters: &'static [(&'static str, &'static str)],
 
-    /// The authorization endpoint (RFC 6749 section 3.1).
-    pub authorize: &'static str,
-    /// The token endpoint (RFC 6749 section 3.2).
-    pub token: &'static str,
-    /// Where tokens are refreshed; `None` when the provider has no refresh tokens.
-    pub refresh: Option<&'static str>,
-    /// Where tokens are revoked (RFC 7009); `None` when the provider cannot.
-    pub revoke: Option<&'static str>,
-    /// Where tokens are introspected (RFC 7662).
-    pub introspect: Option<&'static str>,
-    /// The device authorization endpoint (RFC 8628).
-    pub device_authorization: Option<&'static str>,
-    /// Where the user's profile is read: UserInfo for OpenID Connect, else the provider's own API.
-    pub profile: Option<&'static str>,
-    /// Where the keys stand with which the provider signs (RFC 7517), for OpenID Connect without discovery.
-    pub jwks: Option<&'static str>,
-    /// Where a browser is sent to sign out (OpenID Connect RP-Initiated Logout 1.0).
-    pub end_session: Option<&'static str>,
-    /// Endpoints that only this provider has, by a name of its crate's choosing.
-    pub others: &'static [(&'static str, &'static str)],
+    /// The URLs, by what they are for.
+    pub endpoints: &'static [(Endpoint, &'static str)],
 
     /// What is asked for unless the caller asks for something else.
     pub scopes: &'static [&'static str],
@@ -96,6 +80,12 @@ pub struct Spec {
 }
 
 impl Spec {
+    /// The URL of an endpoint, with its `{parameter}`s.
+    #[must_use]
+    pub fn endpoint(&self, endpoint: Endpoint) -> Option<&'static str> {
+        self.endpoints.iter().find(|(other, _)| *other == endpoint).map(|&(_, url)| url)
+    }
+
     /// A provider that does everything as RFC 6749 says and nothing that it leaves open.
     ///
     /// Where the RFC leaves a choice, this makes the one that most providers understand: the secret in the request body.
@@ -107,16 +97,7 @@ impl Spec {
         issuer: None,
         identity_issuer: None,
         parameters: &[],
-        authorize: "",
-        token: "",
-        refresh: None,
-        revoke: None,
-        introspect: None,
-        device_authorization: None,
-        profile: None,
-        jwks: None,
-        end_session: None,
-        others: &[],
+        endpoints: &[],
         scopes: &[],
         scope_separator: " ",
         client_id_param: "client_id",

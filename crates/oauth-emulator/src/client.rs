@@ -1,8 +1,8 @@
 //! The emulator as an application's HTTP client sees it.
 
 use oauth_core::{
-    HttpClient, HttpError, HttpErrorKind, Provider, Result, async_trait, bytes::Bytes, http, reqwest,
-    reqwest_client,
+    Endpoint, HttpClient, HttpError, HttpErrorKind, Provider, Result, async_trait, bytes::Bytes, http,
+    reqwest, reqwest_client,
 };
 
 use crate::emulator::Emulator;
@@ -26,11 +26,8 @@ impl Emulator {
     /// As [`http_client`](Self::http_client); for a provider with discovery, any error of that.
     pub async fn connect<P: Provider>(&self, provider: P) -> Result<P> {
         let provider = provider.with_http_client(self.http_client()?);
-        let moved = self.local(&provider.oauth2().ready().await?.endpoints().authorize);
-        Ok(provider.with_endpoints(|mut all| {
-            all.authorize = moved.into();
-            all
-        }))
+        let moved = self.local(provider.oauth2().ready().await?.endpoints().authorization());
+        Ok(provider.with_endpoints(|all| all.with(Endpoint::Authorization, moved)))
     }
 }
 

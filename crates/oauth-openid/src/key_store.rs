@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use oauth_core::{ErrorKind, OAuth2, OffsetDateTime, Operation, Result, serde_json::Value};
+use oauth_core::{Endpoint, ErrorKind, OAuth2, OffsetDateTime, Operation, Result, serde_json::Value};
 
 use crate::{
     algorithm::Algorithm,
@@ -217,7 +217,7 @@ impl KeysAt {
 }
 
 fn jwks_url(client: &OAuth2) -> Result<&str> {
-    client.endpoints().jwks.as_deref().ok_or_else(|| {
+    client.endpoints().get(Endpoint::Jwks).ok_or_else(|| {
         let problem = "the provider's metadata has no jwks_uri, so no signature can be verified".to_owned();
         client.error(Operation::GET_KEYS, ErrorKind::Configuration(problem))
     })
@@ -244,7 +244,7 @@ mod tests {
 
     use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
     use oauth_core::{
-        Clock, Endpoints, HttpClient, HttpError, Provider, SystemClock, async_trait,
+        Clock, HttpClient, HttpError, Provider, SystemClock, async_trait,
         bytes::Bytes,
         http::{Request, Response},
         serde_json::json,
@@ -317,10 +317,7 @@ mod tests {
             let provider = Arc::new(Rotating::default());
             let client = OAuth2::new("id", "secret", "https://op.example/auth", "https://op.example/token")
                 .with_http_client(Http(provider.clone()))
-                .with_endpoints(|endpoints| Endpoints {
-                    jwks: Some("https://op.example/jwks".into()),
-                    ..endpoints
-                });
+                .with_endpoints(|all| all.with(Endpoint::Jwks, "https://op.example/jwks"));
             let store = Arc::new(KeyStore::default());
             store.read(&client, &Rules::new()).await.unwrap();
             Self { provider, client, store }

@@ -3,8 +3,8 @@
 use std::{fmt, time::Duration};
 
 use oauth_core::{
-    Error, ErrorKind, JwtCheck, LoginError, OAuth2, OffsetDateTime, Operation, Result, Secret, SharedCache,
-    SharedCacheError, bytes::Bytes, form_encoded, random_token, same_secret, serde_json::json,
+    Endpoint, Error, ErrorKind, JwtCheck, LoginError, OAuth2, OffsetDateTime, Operation, Result, Secret,
+    SharedCache, SharedCacheError, bytes::Bytes, form_encoded, random_token, same_secret, serde_json::json,
 };
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -93,7 +93,7 @@ impl LogoutRequest {
     pub(crate) fn started(self, client: &OAuth2) -> Result<StartedLogout> {
         let wrong =
             |problem: &str| Err(client.error(START_LOGOUT, ErrorKind::Configuration(problem.to_owned())));
-        let Some(endpoint) = client.endpoints().end_session.clone() else {
+        let Some(endpoint) = client.endpoints().get(Endpoint::EndSession).map(str::to_owned) else {
             return Err(client.unsupported(START_LOGOUT, "it has no end_session_endpoint"));
         };
         client.check_endpoints()?;
@@ -118,7 +118,7 @@ impl LogoutRequest {
         Ok(StartedLogout {
             url: format!("{endpoint}{joint}{}", form_encoded(&pairs)),
             attempt: LogoutAttempt { state: state.into() },
-            endpoint: endpoint.into_owned(),
+            endpoint: endpoint,
             fields,
         })
     }

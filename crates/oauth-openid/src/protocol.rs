@@ -4,9 +4,9 @@ use std::{
 };
 
 use oauth_core::{
-    Callback, ClientAuth, CodeChallengeMethod, Endpoints, Error, ErrorKind, Identity, JwtCheck, JwtError,
-    JwtUse, Login, LoginAttempt, OAuth2, OAuth2Token, Operation, Pkce, Protocol, Reply, ResponseType, Result,
-    async_trait,
+    Callback, ClientAuth, CodeChallengeMethod, Endpoint, Endpoints, Error, ErrorKind, Identity, JwtCheck,
+    JwtError, JwtUse, Login, LoginAttempt, OAuth2, OAuth2Token, Operation, Pkce, Protocol, Reply,
+    ResponseType, Result, async_trait,
     http::{Method, header::CONTENT_TYPE},
     serde_json::Value,
     text_at,
@@ -209,7 +209,7 @@ impl OpenIDConnect {
             _ if client.revoke_auth().is_some() => {}
             Ok(auth) if Some(auth) != ready.chosen_client_auth() => ready.set_revoke_auth(auth),
             Ok(_) => {}
-            Err(_) => found.revoke = None,
+            Err(_) => found = found.without(Endpoint::Revocation),
         }
         metadata.check_schemes(&found).map_err(at)?;
         ready.set_endpoints(client.endpoints().clone().or(found));
@@ -560,12 +560,11 @@ impl ProviderMetadata {
     }
 
     fn check(&self, client: &OAuth2) -> Result<()> {
-        for (endpoint, own) in [
-            ("token_endpoint", &client.endpoints().token),
-            ("authorization_endpoint", &client.endpoints().authorize),
-        ] {
-            if own.is_empty() {
-                self.required(endpoint)?;
+        for (endpoint, name) in
+            [(Endpoint::Token, "token_endpoint"), (Endpoint::Authorization, "authorization_endpoint")]
+        {
+            if client.endpoints().get(endpoint).is_none() {
+                self.required(name)?;
             }
         }
         if client.pkce() == Pkce::Challenge(CodeChallengeMethod::S256) && self.rules_out_s256() {
@@ -600,19 +599,24 @@ impl ProviderMetadata {
     }
 
     fn endpoints(&self) -> Endpoints {
-        let owned = |name| self.text(name).map(|url| url.to_owned().into());
-        let token = owned("token_endpoint").unwrap_or_default();
-        Endpoints {
-            authorize: owned("authorization_endpoint").unwrap_or_default(),
-            refresh: self.supports_refresh().then(|| token.clone()),
-            token,
-            revoke: owned("revocation_endpoint"),
-            introspect: owned("introspection_endpoint"),
-            device_authorization: owned("device_authorization_endpoint"),
-            profile: owned("userinfo_endpoint"),
-            jwks: owned("jwks_uri"),
-            end_session: owned("end_session_endpoint"),
-            others: Vec::new(),
-        }
+        let of_document = |endpoint: Endpoint| {
+            let url = self.text(endpoint.metadata_name()?)?;
+            Some((endpoint, url.to_owned()))
+        };
+        let endpoints = Endpoints::from_iter(DISCOVERED.iter().copied().filter_map(of_document));
+        if self.supports_refresh() { endpoints } else { endpoints.without(Endpoint::Refresh) }
     }
 }
+
+/// The endpoints that a provider's metadata names.
+const DISCOVERED: &[Endpoint] = &[
+    Endpoint::Authorization,
+    Endpoint::Token,
+    Endpoint::Refresh,
+    Endpoint::Revocation,
+    Endpoint::Introspection,
+    Endpoint::DeviceAuthorization,
+    Endpoint::Profile,
+    Endpoint::Jwks,
+    Endpoint::EndSession,
+];

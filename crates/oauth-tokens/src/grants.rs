@@ -128,7 +128,7 @@ impl GrantRequest {
         let scope = (!scope.is_empty()).then_some(("scope", &*scope));
         let parameters = self.parameters.iter().map(|(name, value)| (&**name, &**value));
         let form = grant.iter().copied().chain(scope).chain(parameters);
-        client.request_token(operation, &client.endpoints().token, form).await
+        client.request_token(operation, client.endpoints().token(), form).await
     }
 }
 

@@ -3,7 +3,7 @@
 mod providers;
 
 use oauth_clients::{
-    Pkce, Spec,
+    Endpoint, Pkce, Spec,
     serde_json::{Value, json},
 };
 
@@ -19,9 +19,9 @@ fn fields(folder: &str, spec: &Spec) -> Value {
         "name": spec.name,
         "display_name": spec.display_name,
         "docs": spec.docs,
-        "authorize": spec.authorize,
-        "refresh": spec.refresh,
-        "revoke": spec.revoke,
+        "authorize": spec.endpoint(Endpoint::Authorization).unwrap_or_default(),
+        "refresh": spec.endpoint(Endpoint::Refresh),
+        "revoke": spec.endpoint(Endpoint::Revocation),
         "scopes": spec.scopes,
         "code_challenge_method": match spec.pkce {
             Pkce::Challenge(method) => Some(method.as_str()),

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::OAuth2;
 use crate::{
     call::Call,
+    endpoints::Endpoint,
     error::{ErrorKind, Operation, Result},
     identity::{Identity, Places},
     pkce::CodeVerifier,
@@ -48,7 +49,7 @@ impl OAuth2 {
             .into_iter()
             .chain(code_verifier.map(|verifier| ("code_verifier", verifier.expose())))
             .chain(extra.iter().copied());
-        let call = client.grant(Operation::GET_ACCESS_TOKEN, &client.endpoints().token).form(form);
+        let call = client.grant(Operation::GET_ACCESS_TOKEN, client.endpoints().token()).form(form);
         call.send().await?.token(client.spec().token_at)
     }
 
@@ -64,7 +65,7 @@ impl OAuth2 {
     pub async fn refresh_token(&self, refresh_token: &str, scopes: Option<&[&str]>) -> Result<OAuth2Token> {
         let operation = Operation::REFRESH_TOKEN;
         let client = self.ready().await?;
-        let endpoint = client.endpoints().refresh.as_deref();
+        let endpoint = client.endpoints().get(Endpoint::Refresh);
         let endpoint = endpoint.ok_or_else(|| self.unsupported(operation, "it issues no refresh tokens"))?;
         let scope = self
             .joined(scopes.unwrap_or_default())
@@ -104,7 +105,7 @@ impl OAuth2 {
     pub async fn introspect_token(&self, token: &str, token_type_hint: Option<&str>) -> Result<Value> {
         let operation = Operation::INTROSPECT_TOKEN;
         let client = self.ready().await?;
-        let endpoint = client.endpoints().introspect.as_deref();
+        let endpoint = client.endpoints().get(Endpoint::Introspection);
         let endpoint =
             endpoint.ok_or_else(|| self.unsupported(operation, "tokens cannot be introspected"))?;
         let form = [("token", token), ("token_type_hint", token_type_hint.unwrap_or_default())];

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use oauth_core::{OAuth2, Provider, Spec};
+use oauth_core::{Endpoint, OAuth2, Provider, Spec};
 use oauth_tokens::{
     Error, MemoryStore, Revoked, TokenKey, TokenManager,
     testkit::{Fault, RotatingServer},
@@ -119,9 +119,11 @@ async fn rv_03_revoke_tells_the_provider_then_forgets() {
 /// A provider that revokes access tokens only, as GitHub and Kakao do.
 const BY_ACCESS_TOKEN: Spec = Spec {
     name: "testkit",
-    token: "https://as.example/token",
-    refresh: Some("https://as.example/token"),
-    revoke: Some("https://as.example/revoke"),
+    endpoints: &[
+        (Endpoint::Token, "https://as.example/token"),
+        (Endpoint::Refresh, "https://as.example/token"),
+        (Endpoint::Revocation, "https://as.example/revoke"),
+    ],
     revokes_access_tokens_only: true,
     ..Spec::RFC6749
 };

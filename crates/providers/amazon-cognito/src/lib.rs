@@ -18,7 +18,7 @@
 //! Connect's: use [`logout_url`](AmazonCognitoOAuth2::logout_url).
 
 pub use oauth_core;
-use oauth_core::{Error, Operation, Provider, Result, Spec, form_encoded, parameter};
+use oauth_core::{Endpoint, Error, Operation, Provider, Result, Spec, form_encoded, parameter};
 pub use oauth_openid;
 
 /// Cognito's dialect; the endpoints come from discovery.
@@ -64,7 +64,7 @@ impl AmazonCognitoOAuth2 {
     /// An unsupported-operation error where the metadata names no such endpoint, or any error of reading it.
     pub async fn logout_url(&self, logout_uri: &str) -> Result<String> {
         let client = self.oauth2.ready().await?;
-        let Some(endpoint) = &client.endpoints().end_session else {
+        let Some(endpoint) = client.endpoints().get(Endpoint::EndSession) else {
             return Err(client.unsupported(LOGOUT_URL, "the metadata names no end_session_endpoint"));
         };
         let query = form_encoded(&[("client_id", client.client_id()), ("logout_uri", logout_uri)]);

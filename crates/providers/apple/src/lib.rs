@@ -31,8 +31,8 @@ mod user;
 
 pub use oauth_core;
 use oauth_core::{
-    AuthorizationRequest, Configure, Error, OAuth2, Operation, Pkce, Provider, ProviderConfig, Result, Spec,
-    async_trait, serde_json::Value,
+    AuthorizationRequest, Configure, Endpoint, Error, OAuth2, Operation, Pkce, Provider, ProviderConfig,
+    Result, Spec, async_trait, serde_json::Value,
 };
 pub use oauth_openid;
 use oauth_openid::{Algorithm, Rules};
@@ -46,11 +46,13 @@ pub const SPEC: Spec = Spec {
     color: "#000000",
     docs: "https://developer.apple.com/documentation/signinwithapplerestapi",
     issuer: Some("https://appleid.apple.com"),
-    authorize: "https://appleid.apple.com/auth/authorize",
-    token: "https://appleid.apple.com/auth/token",
-    refresh: Some("https://appleid.apple.com/auth/token"),
-    revoke: Some("https://appleid.apple.com/auth/revoke"),
-    jwks: Some("https://appleid.apple.com/auth/keys"),
+    endpoints: &[
+        (Endpoint::Authorization, "https://appleid.apple.com/auth/authorize"),
+        (Endpoint::Token, "https://appleid.apple.com/auth/token"),
+        (Endpoint::Refresh, "https://appleid.apple.com/auth/token"),
+        (Endpoint::Revocation, "https://appleid.apple.com/auth/revoke"),
+        (Endpoint::Jwks, "https://appleid.apple.com/auth/keys"),
+    ],
     scopes: &["name", "email"],
     pkce: Pkce::Unsupported,
     authorize_params: &[("response_mode", "form_post")],

@@ -14,7 +14,7 @@
 //! every token of that authorization.
 
 pub use oauth_core;
-use oauth_core::{ClientAuth, EmailVerification, Identity, Provider, Spec, text_at};
+use oauth_core::{ClientAuth, EmailVerification, Endpoint, Identity, Provider, Spec, text_at};
 
 /// Discord's endpoints and dialect.
 pub const SPEC: Spec = Spec {
@@ -24,11 +24,13 @@ pub const SPEC: Spec = Spec {
     docs: "https://discord.com/developers/docs/topics/oauth2",
     // No page of Discord's says what the `iss` of a callback is.
     identity_issuer: Some("https://discord.com"),
-    authorize: "https://discord.com/oauth2/authorize",
-    token: "https://discord.com/api/oauth2/token",
-    refresh: Some("https://discord.com/api/oauth2/token"),
-    revoke: Some("https://discord.com/api/oauth2/token/revoke"),
-    profile: Some("https://discord.com/api/users/@me"),
+    endpoints: &[
+        (Endpoint::Authorization, "https://discord.com/oauth2/authorize"),
+        (Endpoint::Token, "https://discord.com/api/oauth2/token"),
+        (Endpoint::Refresh, "https://discord.com/api/oauth2/token"),
+        (Endpoint::Revocation, "https://discord.com/api/oauth2/token/revoke"),
+        (Endpoint::Profile, "https://discord.com/api/users/@me"),
+    ],
     scopes: &["identify", "email"],
     client_auth: ClientAuth::Basic,
     email_verified_at: Some("/verified"),

@@ -21,8 +21,8 @@
 
 pub use oauth_core;
 use oauth_core::{
-    Call, OAuth2Token, Operation, Provider, Result, Spec, async_trait, hmac_sha256_hex, http::Method,
-    serde_json::Value,
+    Call, Endpoint, OAuth2Token, Operation, Provider, Result, Spec, async_trait, hmac_sha256_hex,
+    http::Method, serde_json::Value,
 };
 pub use oauth_openid;
 use oauth_openid::{Issuers, Rules};
@@ -36,12 +36,14 @@ pub const SPEC: Spec = Spec {
     // ID tokens name it, see `rules`. Of callbacks, Facebook documents no issuer.
     identity_issuer: Some(ISSUER),
     parameters: &[("graph_version", "v25.0")],
-    authorize: "https://www.facebook.com/{graph_version}/dialog/oauth",
-    token: "https://graph.facebook.com/{graph_version}/oauth/access_token",
-    revoke: Some("https://graph.facebook.com/{graph_version}/me/permissions"),
-    device_authorization: Some("https://graph.facebook.com/{graph_version}/device/login"),
-    profile: Some("https://graph.facebook.com/{graph_version}/me?fields=id,name,email,picture"),
-    jwks: Some("https://www.facebook.com/.well-known/oauth/openid/jwks/"),
+    endpoints: &[
+        (Endpoint::Authorization, "https://www.facebook.com/{graph_version}/dialog/oauth"),
+        (Endpoint::Token, "https://graph.facebook.com/{graph_version}/oauth/access_token"),
+        (Endpoint::Revocation, "https://graph.facebook.com/{graph_version}/me/permissions"),
+        (Endpoint::DeviceAuthorization, "https://graph.facebook.com/{graph_version}/device/login"),
+        (Endpoint::Profile, "https://graph.facebook.com/{graph_version}/me?fields=id,name,email,picture"),
+        (Endpoint::Jwks, "https://www.facebook.com/.well-known/oauth/openid/jwks/"),
+    ],
     scopes: &["email", "public_profile"],
     scope_separator: ",",
     // "Invalid parameter", which is what it calls a code that was used or is too old.
@@ -86,7 +88,7 @@ impl FacebookOAuth2 {
     /// Any [`Error`](oauth_core::Error).
     pub async fn get_long_lived_access_token(&self, access_token: &str) -> Result<OAuth2Token> {
         let form = [("grant_type", "fb_exchange_token"), ("fb_exchange_token", access_token)];
-        self.oauth2.request_token(GET_LONG_LIVED_ACCESS_TOKEN, &self.oauth2.endpoints().token, form).await
+        self.oauth2.request_token(GET_LONG_LIVED_ACCESS_TOKEN, self.oauth2.endpoints().token(), form).await
     }
 
     /// A call to the Graph API, with the proof that it comes from the application and not from a thief of the token.

@@ -23,7 +23,8 @@
 
 pub use oauth_core;
 use oauth_core::{
-    AuthorizationRequest, ClientSecret, OAuth2, Pkce, Provider, Result, Spec, async_trait, random_token,
+    AuthorizationRequest, ClientSecret, Endpoint, OAuth2, Pkce, Provider, Result, Spec, async_trait,
+    random_token,
 };
 pub use oauth_openid;
 use oauth_openid::{Algorithm, Expected, Rules};
@@ -35,11 +36,13 @@ pub const SPEC: Spec = Spec {
     color: "#000091",
     docs: "https://docs.partenaires.franceconnect.gouv.fr/fs/fs-technique/fs-technique-endpoints/",
     issuer: Some("https://oidc.franceconnect.gouv.fr/api/v2"),
-    authorize: "https://oidc.franceconnect.gouv.fr/api/v2/authorize",
-    token: "https://oidc.franceconnect.gouv.fr/api/v2/token",
-    profile: Some("https://oidc.franceconnect.gouv.fr/api/v2/userinfo"),
-    jwks: Some("https://oidc.franceconnect.gouv.fr/api/v2/jwks"),
-    end_session: Some("https://oidc.franceconnect.gouv.fr/api/v2/session/end"),
+    endpoints: &[
+        (Endpoint::Authorization, "https://oidc.franceconnect.gouv.fr/api/v2/authorize"),
+        (Endpoint::Token, "https://oidc.franceconnect.gouv.fr/api/v2/token"),
+        (Endpoint::Profile, "https://oidc.franceconnect.gouv.fr/api/v2/userinfo"),
+        (Endpoint::Jwks, "https://oidc.franceconnect.gouv.fr/api/v2/jwks"),
+        (Endpoint::EndSession, "https://oidc.franceconnect.gouv.fr/api/v2/session/end"),
+    ],
     pkce: Pkce::Unsupported,
     authorize_params: &[("acr_values", "eidas1"), ("prompt", "consent")],
     email_verified_at: None,
@@ -51,11 +54,11 @@ pub const SPEC: Spec = Spec {
 /// The same for version 1.
 pub const SPEC_V1: Spec = Spec {
     issuer: None,
-    authorize: "https://app.franceconnect.gouv.fr/api/v1/authorize",
-    token: "https://app.franceconnect.gouv.fr/api/v1/token",
-    profile: Some("https://app.franceconnect.gouv.fr/api/v1/userinfo"),
-    jwks: None,
-    end_session: None,
+    endpoints: &[
+        (Endpoint::Authorization, "https://app.franceconnect.gouv.fr/api/v1/authorize"),
+        (Endpoint::Token, "https://app.franceconnect.gouv.fr/api/v1/token"),
+        (Endpoint::Profile, "https://app.franceconnect.gouv.fr/api/v1/userinfo"),
+    ],
     authorize_params: &[],
     ..SPEC
 };

@@ -25,8 +25,8 @@
 
 pub use oauth_core;
 use oauth_core::{
-    ClientAuth, Email, EmailVerification, Error, ErrorKind, Identity, OAuth2Token, Operation, Provider,
-    Result, Spec, async_trait,
+    ClientAuth, Email, EmailVerification, Endpoint, Error, ErrorKind, Identity, OAuth2Token, Operation,
+    Provider, Result, Spec, async_trait,
     http::{Method, StatusCode},
     serde_json::Value,
     text_at,
@@ -42,13 +42,15 @@ pub const SPEC: Spec = Spec {
     issuer: Some("https://github.com/login/oauth"),
     // Users were known by this before GitHub had an issuer.
     identity_issuer: Some("github"),
-    authorize: "https://github.com/login/oauth/authorize",
-    token: "https://github.com/login/oauth/access_token",
-    refresh: Some("https://github.com/login/oauth/access_token"),
-    revoke: Some("https://api.github.com/applications/{client_id}/token"),
-    device_authorization: Some("https://github.com/login/device/code"),
-    profile: Some("https://api.github.com/user"),
-    others: &[("emails", "https://api.github.com/user/emails")],
+    endpoints: &[
+        (Endpoint::Authorization, "https://github.com/login/oauth/authorize"),
+        (Endpoint::Token, "https://github.com/login/oauth/access_token"),
+        (Endpoint::Refresh, "https://github.com/login/oauth/access_token"),
+        (Endpoint::Revocation, "https://api.github.com/applications/{client_id}/token"),
+        (Endpoint::DeviceAuthorization, "https://github.com/login/device/code"),
+        (Endpoint::Profile, "https://api.github.com/user"),
+        (Endpoint::Other("emails"), "https://api.github.com/user/emails"),
+    ],
     scopes: &["read:user", "user:email"],
     revokes_access_tokens_only: true,
     invalid_grant_codes: &["bad_verification_code", "bad_refresh_token"],

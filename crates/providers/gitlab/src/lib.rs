@@ -6,7 +6,7 @@
 //!
 //! let gitlab = GitLabOAuth2::new("CLIENT_ID", "CLIENT_SECRET");
 //! let own = gitlab.with_base_url("https://example.org/gitlab")?;
-//! assert_eq!(own.oauth2().endpoints().token, "https://example.org/gitlab/oauth/token");
+//! assert_eq!(own.oauth2().endpoints().token(), "https://example.org/gitlab/oauth/token");
 //! # Ok::<(), oauth_gitlab::oauth_core::Error>(())
 //! ```
 //!
@@ -15,7 +15,9 @@
 //! [`get_user`](GitLabOAuth2::get_user).
 
 pub use oauth_core;
-use oauth_core::{ClientAuth, Operation, Provider, Result, Spec, http::Method, parameter, serde_json::Value};
+use oauth_core::{
+    ClientAuth, Endpoint, Operation, Provider, Result, Spec, http::Method, parameter, serde_json::Value,
+};
 pub use oauth_openid;
 
 /// The endpoints of gitlab.com, and GitLab's dialect.
@@ -25,15 +27,17 @@ pub const SPEC: Spec = Spec {
     color: "#fc6d26",
     docs: "https://docs.gitlab.com/integration/openid_connect_provider/",
     issuer: Some(GITLAB_COM),
-    authorize: "https://gitlab.com/oauth/authorize",
-    token: "https://gitlab.com/oauth/token",
-    refresh: Some("https://gitlab.com/oauth/token"),
-    revoke: Some("https://gitlab.com/oauth/revoke"),
-    introspect: Some("https://gitlab.com/oauth/introspect"),
-    device_authorization: Some("https://gitlab.com/oauth/authorize_device"),
-    profile: Some("https://gitlab.com/oauth/userinfo"),
-    jwks: Some("https://gitlab.com/oauth/discovery/keys"),
-    others: &[("user", "https://gitlab.com/api/v4/user")],
+    endpoints: &[
+        (Endpoint::Authorization, "https://gitlab.com/oauth/authorize"),
+        (Endpoint::Token, "https://gitlab.com/oauth/token"),
+        (Endpoint::Refresh, "https://gitlab.com/oauth/token"),
+        (Endpoint::Revocation, "https://gitlab.com/oauth/revoke"),
+        (Endpoint::Introspection, "https://gitlab.com/oauth/introspect"),
+        (Endpoint::DeviceAuthorization, "https://gitlab.com/oauth/authorize_device"),
+        (Endpoint::Profile, "https://gitlab.com/oauth/userinfo"),
+        (Endpoint::Jwks, "https://gitlab.com/oauth/discovery/keys"),
+        (Endpoint::Other("user"), "https://gitlab.com/api/v4/user"),
+    ],
     scopes: &["openid", "profile", "email"],
     client_auth: ClientAuth::Basic,
     ..Spec::OPENID

@@ -21,7 +21,9 @@
 //! [`verify_id_token`](oauth_openid::OpenIDProvider::verify_id_token), with the ids of all your applications.
 
 pub use oauth_core;
-use oauth_core::{EmailAuthority, Operation, Provider, Result, Spec, http::Method, serde_json::Value};
+use oauth_core::{
+    EmailAuthority, Endpoint, Operation, Provider, Result, Spec, http::Method, serde_json::Value,
+};
 pub use oauth_openid;
 use oauth_openid::{Issuers, Rules};
 
@@ -32,14 +34,16 @@ pub const SPEC: Spec = Spec {
     color: "#4285f4",
     docs: "https://developers.google.com/identity/protocols/oauth2",
     issuer: Some("https://accounts.google.com"),
-    authorize: "https://accounts.google.com/o/oauth2/v2/auth",
-    token: "https://oauth2.googleapis.com/token",
-    refresh: Some("https://oauth2.googleapis.com/token"),
-    revoke: Some("https://oauth2.googleapis.com/revoke"),
-    device_authorization: Some("https://oauth2.googleapis.com/device/code"),
-    profile: Some("https://openidconnect.googleapis.com/v1/userinfo"),
-    jwks: Some("https://www.googleapis.com/oauth2/v3/certs"),
-    others: &[("people", "https://people.googleapis.com/v1/people/me")],
+    endpoints: &[
+        (Endpoint::Authorization, "https://accounts.google.com/o/oauth2/v2/auth"),
+        (Endpoint::Token, "https://oauth2.googleapis.com/token"),
+        (Endpoint::Refresh, "https://oauth2.googleapis.com/token"),
+        (Endpoint::Revocation, "https://oauth2.googleapis.com/revoke"),
+        (Endpoint::DeviceAuthorization, "https://oauth2.googleapis.com/device/code"),
+        (Endpoint::Profile, "https://openidconnect.googleapis.com/v1/userinfo"),
+        (Endpoint::Jwks, "https://www.googleapis.com/oauth2/v3/certs"),
+        (Endpoint::Other("people"), "https://people.googleapis.com/v1/people/me"),
+    ],
     scopes: &["openid", "email", "profile"],
     authorize_params: &[("access_type", "offline")],
     ..Spec::OPENID

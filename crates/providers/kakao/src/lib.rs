@@ -16,7 +16,9 @@
 //! switched on in the console. Kakao's documentation does not speak of PKCE, though its own SDKs use it; a challenge is sent.
 
 pub use oauth_core;
-use oauth_core::{EmailVerification, Identity, Operation, Provider, Result, Spec, async_trait, http::Method};
+use oauth_core::{
+    EmailVerification, Endpoint, Identity, Operation, Provider, Result, Spec, async_trait, http::Method,
+};
 pub use oauth_openid;
 use oauth_openid::Rules;
 
@@ -27,12 +29,14 @@ pub const SPEC: Spec = Spec {
     color: "#fee500",
     docs: "https://developers.kakao.com/docs/latest/en/kakaologin/rest-api",
     issuer: Some("https://kauth.kakao.com"),
-    authorize: "https://kauth.kakao.com/oauth/authorize",
-    token: "https://kauth.kakao.com/oauth/token",
-    refresh: Some("https://kauth.kakao.com/oauth/token"),
-    revoke: Some("https://kapi.kakao.com/v1/user/unlink"),
-    profile: Some("https://kapi.kakao.com/v2/user/me"),
-    jwks: Some("https://kauth.kakao.com/.well-known/jwks.json"),
+    endpoints: &[
+        (Endpoint::Authorization, "https://kauth.kakao.com/oauth/authorize"),
+        (Endpoint::Token, "https://kauth.kakao.com/oauth/token"),
+        (Endpoint::Refresh, "https://kauth.kakao.com/oauth/token"),
+        (Endpoint::Revocation, "https://kapi.kakao.com/v1/user/unlink"),
+        (Endpoint::Profile, "https://kapi.kakao.com/v2/user/me"),
+        (Endpoint::Jwks, "https://kauth.kakao.com/.well-known/jwks.json"),
+    ],
     scopes: &["profile_nickname", "account_email"],
     scope_separator: ",",
     revokes_access_tokens_only: true,

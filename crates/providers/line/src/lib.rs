@@ -23,8 +23,8 @@
 
 pub use oauth_core;
 use oauth_core::{
-    Email, EmailVerification, Identity, OAuth2Token, Operation, Provider, Result, Spec, async_trait,
-    http::Method, text_at,
+    Email, EmailVerification, Endpoint, Identity, OAuth2Token, Operation, Provider, Result, Spec,
+    async_trait, http::Method, text_at,
 };
 pub use oauth_openid;
 use oauth_openid::{Algorithm, Expectations, OpenIDProvider, Rules};
@@ -36,12 +36,14 @@ pub const SPEC: Spec = Spec {
     color: "#06c755",
     docs: "https://developers.line.biz/en/reference/line-login/",
     issuer: Some("https://access.line.me"),
-    authorize: "https://access.line.me/oauth2/v2.1/authorize",
-    token: "https://api.line.me/oauth2/v2.1/token",
-    refresh: Some("https://api.line.me/oauth2/v2.1/token"),
-    revoke: Some("https://api.line.me/oauth2/v2.1/revoke"),
-    profile: Some("https://api.line.me/oauth2/v2.1/userinfo"),
-    jwks: Some("https://api.line.me/oauth2/v2.1/certs"),
+    endpoints: &[
+        (Endpoint::Authorization, "https://access.line.me/oauth2/v2.1/authorize"),
+        (Endpoint::Token, "https://api.line.me/oauth2/v2.1/token"),
+        (Endpoint::Refresh, "https://api.line.me/oauth2/v2.1/token"),
+        (Endpoint::Revocation, "https://api.line.me/oauth2/v2.1/revoke"),
+        (Endpoint::Profile, "https://api.line.me/oauth2/v2.1/userinfo"),
+        (Endpoint::Jwks, "https://api.line.me/oauth2/v2.1/certs"),
+    ],
     scopes: &["openid", "profile"],
     revokes_access_tokens_only: true,
     email_at: None,

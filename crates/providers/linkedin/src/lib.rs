@@ -19,8 +19,8 @@
 
 pub use oauth_core;
 use oauth_core::{
-    CodeVerifier, Error, OAuth2Token, Operation, Pkce, Provider, Result, Spec, async_trait, http::Method,
-    serde_json::Value,
+    CodeVerifier, Endpoint, Error, OAuth2Token, Operation, Pkce, Provider, Result, Spec, async_trait,
+    http::Method, serde_json::Value,
 };
 pub use oauth_openid;
 use oauth_openid::Rules;
@@ -32,19 +32,19 @@ pub const SPEC: Spec = Spec {
     color: "#0a66c2",
     docs: "https://learn.microsoft.com/en-us/linkedin/consumer/integrations/self-serve/sign-in-with-linkedin-v2",
     issuer: Some("https://www.linkedin.com/oauth"),
-    authorize: "https://www.linkedin.com/oauth/v2/authorization",
-    token: "https://www.linkedin.com/oauth/v2/accessToken",
-    refresh: Some("https://www.linkedin.com/oauth/v2/accessToken"),
-    profile: Some("https://api.linkedin.com/v2/userinfo"),
-    jwks: Some("https://www.linkedin.com/oauth/openid/jwks"),
-    // The projections must arrive as they stand here, unescaped.
-    others: &[
-        ("legacy_profile", "https://api.linkedin.com/v2/me?projection=(id)"),
+    endpoints: &[
+        (Endpoint::Authorization, "https://www.linkedin.com/oauth/v2/authorization"),
+        (Endpoint::Token, "https://www.linkedin.com/oauth/v2/accessToken"),
+        (Endpoint::Refresh, "https://www.linkedin.com/oauth/v2/accessToken"),
+        (Endpoint::Profile, "https://api.linkedin.com/v2/userinfo"),
+        (Endpoint::Jwks, "https://www.linkedin.com/oauth/openid/jwks"),
+        (Endpoint::Other("legacy_profile"), "https://api.linkedin.com/v2/me?projection=(id)"),
         (
-            "legacy_email",
+            Endpoint::Other("legacy_email"),
             "https://api.linkedin.com/v2/emailAddress?q=members&projection=(elements*(handle~))",
         ),
     ],
+    // The projections must arrive as they stand here, unescaped.
     scopes: &["openid", "profile", "email"],
     pkce: Pkce::Unsupported,
     ..Spec::OPENID
@@ -80,7 +80,7 @@ impl LinkedInOAuth2 {
         self.get(GET_EMAIL, "legacy_email", access_token).await
     }
 
-    async fn get(&self, operation: Operation, endpoint: &str, access_token: &str) -> Result<Value> {
+    async fn get(&self, operation: Operation, endpoint: &'static str, access_token: &str) -> Result<Value> {
         let url = self.oauth2.endpoints().other(endpoint).map_err(|error| error.at(SPEC.name))?;
         self.oauth2.call(operation, Method::GET, url).bearer(access_token).send().await?.object()
     }

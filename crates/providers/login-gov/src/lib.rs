@@ -22,7 +22,7 @@
 
 pub use oauth_core;
 use oauth_core::{
-    AuthorizationRequest, ClientAuth, ClientSecret, Provider, Result, Spec, async_trait, parameter,
+    AuthorizationRequest, ClientAuth, ClientSecret, Endpoint, Provider, Result, Spec, async_trait, parameter,
     random_token,
 };
 pub use oauth_openid;
@@ -35,11 +35,13 @@ pub const SPEC: Spec = Spec {
     docs: "https://developers.login.gov/oidc/",
     // With a slash, unlike all else.
     issuer: Some("https://secure.login.gov/"),
-    authorize: "https://secure.login.gov/openid_connect/authorize",
-    token: "https://secure.login.gov/api/openid_connect/token",
-    profile: Some("https://secure.login.gov/api/openid_connect/userinfo"),
-    jwks: Some("https://secure.login.gov/api/openid_connect/certs"),
-    end_session: Some("https://secure.login.gov/openid_connect/logout"),
+    endpoints: &[
+        (Endpoint::Authorization, "https://secure.login.gov/openid_connect/authorize"),
+        (Endpoint::Token, "https://secure.login.gov/api/openid_connect/token"),
+        (Endpoint::Profile, "https://secure.login.gov/api/openid_connect/userinfo"),
+        (Endpoint::Jwks, "https://secure.login.gov/api/openid_connect/certs"),
+        (Endpoint::EndSession, "https://secure.login.gov/openid_connect/logout"),
+    ],
     client_auth: ClientAuth::None,
     authorize_params: &[("acr_values", "urn:acr.login.gov:auth-only"), ("prompt", "select_account")],
     // Whose identity was proven has a given and a family name.

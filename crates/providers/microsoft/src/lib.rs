@@ -25,7 +25,7 @@ mod email;
 
 pub use oauth_core;
 use oauth_core::{
-    Email, EmailVerification, Identity, OAuth2Token, Provider, Result, Spec, async_trait, text_at,
+    Email, EmailVerification, Endpoint, Identity, OAuth2Token, Provider, Result, Spec, async_trait, text_at,
 };
 pub use oauth_openid;
 use oauth_openid::{Issuers, OpenIDProvider, Rules, Tenants};
@@ -40,13 +40,15 @@ pub const SPEC: Spec = Spec {
     color: "#2f2f2f",
     docs: "https://learn.microsoft.com/en-us/entra/identity-platform/v2-oauth2-auth-code-flow",
     parameters: &[("tenant", "common")],
-    authorize: "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/authorize",
-    token: "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token",
-    refresh: Some("https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token"),
-    device_authorization: Some("https://login.microsoftonline.com/{tenant}/oauth2/v2.0/devicecode"),
-    profile: Some("https://graph.microsoft.com/v1.0/me"),
-    jwks: Some("https://login.microsoftonline.com/{tenant}/discovery/v2.0/keys"),
-    end_session: Some("https://login.microsoftonline.com/{tenant}/oauth2/v2.0/logout"),
+    endpoints: &[
+        (Endpoint::Authorization, "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/authorize"),
+        (Endpoint::Token, "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token"),
+        (Endpoint::Refresh, "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token"),
+        (Endpoint::DeviceAuthorization, "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/devicecode"),
+        (Endpoint::Profile, "https://graph.microsoft.com/v1.0/me"),
+        (Endpoint::Jwks, "https://login.microsoftonline.com/{tenant}/discovery/v2.0/keys"),
+        (Endpoint::EndSession, "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/logout"),
+    ],
     scopes: &["openid", "profile", "email", "offline_access", "User.Read"],
     authorize_params: &[("response_mode", "query")],
     email_at: Some("/mail"),

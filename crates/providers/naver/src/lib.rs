@@ -16,8 +16,8 @@
 
 pub use oauth_core;
 use oauth_core::{
-    OAuthError, Operation, Pkce, Provider, Result, Spec, async_trait, http::Method, serde_json::Value,
-    text_at,
+    Endpoint, OAuthError, Operation, Pkce, Provider, Result, Spec, async_trait, http::Method,
+    serde_json::Value, text_at,
 };
 
 /// Naver's endpoints and dialect.
@@ -26,11 +26,13 @@ pub const SPEC: Spec = Spec {
     display_name: "Naver",
     color: "#03c75a",
     docs: "https://developers.naver.com/docs/login/api/api.md",
-    authorize: "https://nid.naver.com/oauth2.0/authorize",
-    token: "https://nid.naver.com/oauth2.0/token",
-    refresh: Some("https://nid.naver.com/oauth2.0/token"),
-    revoke: Some("https://nid.naver.com/oauth2.0/token"),
-    profile: Some("https://openapi.naver.com/v1/nid/me"),
+    endpoints: &[
+        (Endpoint::Authorization, "https://nid.naver.com/oauth2.0/authorize"),
+        (Endpoint::Token, "https://nid.naver.com/oauth2.0/token"),
+        (Endpoint::Refresh, "https://nid.naver.com/oauth2.0/token"),
+        (Endpoint::Revocation, "https://nid.naver.com/oauth2.0/token"),
+        (Endpoint::Profile, "https://openapi.naver.com/v1/nid/me"),
+    ],
     revokes_access_tokens_only: true,
     pkce: Pkce::Unsupported,
     invalid_grant_codes: &["invalid_request"],

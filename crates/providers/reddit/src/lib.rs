@@ -14,7 +14,7 @@
 //! the `id` that stays when the user's name changes, and its name is the user's name.
 
 pub use oauth_core;
-use oauth_core::{ClientAuth, ClientSecret, Identity, OAuth2, Pkce, Provider, Spec};
+use oauth_core::{ClientAuth, ClientSecret, Endpoint, Identity, OAuth2, Pkce, Provider, Spec};
 
 /// Reddit's endpoints and dialect.
 pub const SPEC: Spec = Spec {
@@ -22,11 +22,13 @@ pub const SPEC: Spec = Spec {
     display_name: "Reddit",
     color: "#ff4500",
     docs: "https://github.com/reddit-archive/reddit/wiki/OAuth2",
-    authorize: "https://www.reddit.com/api/v1/authorize",
-    token: "https://www.reddit.com/api/v1/access_token",
-    refresh: Some("https://www.reddit.com/api/v1/access_token"),
-    revoke: Some("https://www.reddit.com/api/v1/revoke_token"),
-    profile: Some("https://oauth.reddit.com/api/v1/me"),
+    endpoints: &[
+        (Endpoint::Authorization, "https://www.reddit.com/api/v1/authorize"),
+        (Endpoint::Token, "https://www.reddit.com/api/v1/access_token"),
+        (Endpoint::Refresh, "https://www.reddit.com/api/v1/access_token"),
+        (Endpoint::Revocation, "https://www.reddit.com/api/v1/revoke_token"),
+        (Endpoint::Profile, "https://oauth.reddit.com/api/v1/me"),
+    ],
     scopes: &["identity"],
     client_auth: ClientAuth::Basic,
     pkce: Pkce::Unsupported,

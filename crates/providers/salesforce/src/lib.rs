@@ -15,7 +15,9 @@
 //! and `organization_id`, and where the API is stands in the token reply as `instance_url`.
 
 pub use oauth_core;
-use oauth_core::{ClientAuth, Error, Provider, Result, Spec, async_trait, parameter, serde_json::Value};
+use oauth_core::{
+    ClientAuth, Endpoint, Error, Provider, Result, Spec, async_trait, parameter, serde_json::Value,
+};
 pub use oauth_openid;
 
 /// Salesforce's endpoints and dialect.
@@ -26,13 +28,15 @@ pub const SPEC: Spec = Spec {
     docs: "https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_oauth_endpoints.htm&language=en_US&type=5",
     issuer: Some("https://{domain}"),
     parameters: &[("domain", "login.salesforce.com")],
-    authorize: "https://{domain}/services/oauth2/authorize",
-    token: "https://{domain}/services/oauth2/token",
-    refresh: Some("https://{domain}/services/oauth2/token"),
-    revoke: Some("https://{domain}/services/oauth2/revoke"),
-    introspect: Some("https://{domain}/services/oauth2/introspect"),
-    profile: Some("https://{domain}/services/oauth2/userinfo"),
-    jwks: Some("https://{domain}/id/keys"),
+    endpoints: &[
+        (Endpoint::Authorization, "https://{domain}/services/oauth2/authorize"),
+        (Endpoint::Token, "https://{domain}/services/oauth2/token"),
+        (Endpoint::Refresh, "https://{domain}/services/oauth2/token"),
+        (Endpoint::Revocation, "https://{domain}/services/oauth2/revoke"),
+        (Endpoint::Introspection, "https://{domain}/services/oauth2/introspect"),
+        (Endpoint::Profile, "https://{domain}/services/oauth2/userinfo"),
+        (Endpoint::Jwks, "https://{domain}/id/keys"),
+    ],
     scopes: &["openid", "profile", "email"],
     client_auth: ClientAuth::Basic,
     ..Spec::OPENID

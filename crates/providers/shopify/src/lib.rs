@@ -22,9 +22,9 @@
 
 pub use oauth_core;
 use oauth_core::{
-    Callback, ClientSecret, CodeVerifier, Configure, Error, ErrorKind, LoginAttempt, LoginError, OAuth2,
-    OAuth2Token, Operation, Pkce, Provider, ProviderConfig, Result, Spec, async_trait, hmac_sha256_hex,
-    http::Method, same_secret, serde_json::Value,
+    Callback, ClientSecret, CodeVerifier, Configure, Endpoint, Error, ErrorKind, LoginAttempt, LoginError,
+    OAuth2, OAuth2Token, Operation, Pkce, Provider, ProviderConfig, Result, Spec, async_trait,
+    hmac_sha256_hex, http::Method, same_secret, serde_json::Value,
 };
 use serde::Serialize;
 
@@ -35,10 +35,12 @@ pub const SPEC: Spec = Spec {
     color: "#95bf47",
     docs: "https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens/authorization-code-grant",
     parameters: &[("api_version", "2026-07")],
-    authorize: "https://{shop}.myshopify.com/admin/oauth/authorize",
-    token: "https://{shop}.myshopify.com/admin/oauth/access_token",
-    refresh: Some("https://{shop}.myshopify.com/admin/oauth/access_token"),
-    profile: Some("https://{shop}.myshopify.com/admin/api/{api_version}/shop.json"),
+    endpoints: &[
+        (Endpoint::Authorization, "https://{shop}.myshopify.com/admin/oauth/authorize"),
+        (Endpoint::Token, "https://{shop}.myshopify.com/admin/oauth/access_token"),
+        (Endpoint::Refresh, "https://{shop}.myshopify.com/admin/oauth/access_token"),
+        (Endpoint::Profile, "https://{shop}.myshopify.com/admin/api/{api_version}/shop.json"),
+    ],
     scopes: &["read_customers"],
     scope_separator: ",",
     pkce: Pkce::Unsupported,

@@ -18,8 +18,8 @@
 
 pub use oauth_core;
 use oauth_core::{
-    ClientAuth, CodeVerifier, Error, ErrorKind, OAuth2Token, OAuthError, Operation, Pkce, Provider, Result,
-    Spec, async_trait, http::Method, serde_json::Value,
+    ClientAuth, CodeVerifier, Endpoint, Error, ErrorKind, OAuth2Token, OAuthError, Operation, Pkce, Provider,
+    Result, Spec, async_trait, http::Method, serde_json::Value,
 };
 pub use oauth_openid;
 
@@ -30,14 +30,16 @@ pub const SPEC: Spec = Spec {
     color: "#9146ff",
     docs: "https://dev.twitch.tv/docs/authentication/getting-tokens-oidc/",
     issuer: Some("https://id.twitch.tv/oauth2"),
-    authorize: "https://id.twitch.tv/oauth2/authorize",
-    token: "https://id.twitch.tv/oauth2/token",
-    refresh: Some("https://id.twitch.tv/oauth2/token"),
-    revoke: Some("https://id.twitch.tv/oauth2/revoke"),
-    device_authorization: Some("https://id.twitch.tv/oauth2/device"),
-    profile: Some("https://id.twitch.tv/oauth2/userinfo"),
-    jwks: Some("https://id.twitch.tv/oauth2/keys"),
-    others: &[("users", "https://api.twitch.tv/helix/users")],
+    endpoints: &[
+        (Endpoint::Authorization, "https://id.twitch.tv/oauth2/authorize"),
+        (Endpoint::Token, "https://id.twitch.tv/oauth2/token"),
+        (Endpoint::Refresh, "https://id.twitch.tv/oauth2/token"),
+        (Endpoint::Revocation, "https://id.twitch.tv/oauth2/revoke"),
+        (Endpoint::DeviceAuthorization, "https://id.twitch.tv/oauth2/device"),
+        (Endpoint::Profile, "https://id.twitch.tv/oauth2/userinfo"),
+        (Endpoint::Jwks, "https://id.twitch.tv/oauth2/keys"),
+        (Endpoint::Other("users"), "https://api.twitch.tv/helix/users"),
+    ],
     scopes: &["openid", "user:read:email"],
     // The secret has no place there.
     revoke_auth: Some(ClientAuth::None),

@@ -21,7 +21,7 @@
 
 pub use oauth_core;
 use oauth_core::{
-    AuthorizationRequest, Error, Identity, Provider, Result, Spec, async_trait, parameter, text_at,
+    AuthorizationRequest, Endpoint, Error, Identity, Provider, Result, Spec, async_trait, parameter, text_at,
 };
 
 /// WorkOS's endpoints and dialect.
@@ -30,9 +30,11 @@ pub const SPEC: Spec = Spec {
     display_name: "WorkOS",
     color: "#6363f1",
     docs: "https://workos.com/docs/reference/sso",
-    authorize: "https://api.workos.com/sso/authorize",
-    token: "https://api.workos.com/sso/token",
-    profile: Some("https://api.workos.com/sso/profile"),
+    endpoints: &[
+        (Endpoint::Authorization, "https://api.workos.com/sso/authorize"),
+        (Endpoint::Token, "https://api.workos.com/sso/token"),
+        (Endpoint::Profile, "https://api.workos.com/sso/profile"),
+    ],
     name_at: Some("/name"),
     picture_at: Some("/raw_attributes/picture"),
     ..Spec::RFC6749

@@ -19,7 +19,7 @@
 //! of [`mailbox_addresses`].
 
 pub use oauth_core;
-use oauth_core::{ClientAuth, EmailAuthority, Pkce, Provider, Result, Spec};
+use oauth_core::{ClientAuth, EmailAuthority, Endpoint, Pkce, Provider, Result, Spec};
 pub use oauth_openid;
 use oauth_openid::{Algorithm, Rules};
 
@@ -30,12 +30,14 @@ pub const SPEC: Spec = Spec {
     color: "#5f01d1",
     docs: "https://developer.yahoo.com/oauth2/guide/openid_connect/",
     issuer: Some("https://api.login.yahoo.com"),
-    authorize: "https://api.login.yahoo.com/oauth2/request_auth",
-    token: "https://api.login.yahoo.com/oauth2/get_token",
-    refresh: Some("https://api.login.yahoo.com/oauth2/get_token"),
-    revoke: Some("https://api.login.yahoo.com/oauth2/revoke"),
-    profile: Some("https://api.login.yahoo.com/openid/v1/userinfo"),
-    jwks: Some("https://api.login.yahoo.com/openid/v1/certs"),
+    endpoints: &[
+        (Endpoint::Authorization, "https://api.login.yahoo.com/oauth2/request_auth"),
+        (Endpoint::Token, "https://api.login.yahoo.com/oauth2/get_token"),
+        (Endpoint::Refresh, "https://api.login.yahoo.com/oauth2/get_token"),
+        (Endpoint::Revocation, "https://api.login.yahoo.com/oauth2/revoke"),
+        (Endpoint::Profile, "https://api.login.yahoo.com/openid/v1/userinfo"),
+        (Endpoint::Jwks, "https://api.login.yahoo.com/openid/v1/certs"),
+    ],
     scopes: &["openid", "email", "profile"],
     client_auth: ClientAuth::Basic,
     pkce: Pkce::Unsupported,

@@ -175,9 +175,10 @@ const BARE_PACKAGES: usize = 10;
 /// The least that can be called a provider.
 const CONSTANTS: &str = r#"
 pub use oauth_core;
-use oauth_core::Spec;
+use oauth_core::{Endpoint, Spec};
 
-pub const SPEC: Spec = Spec { name: "bare", authorize: "https://bare.example/authorize", ..Spec::RFC6749 };
+pub const SPEC: Spec =
+    Spec { name: "bare", endpoints: &[(Endpoint::Authorization, "https://bare.example/authorize")], ..Spec::RFC6749 };
 
 #[derive(Clone, Debug)]
 pub struct BareOAuth2 {

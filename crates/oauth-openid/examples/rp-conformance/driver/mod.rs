@@ -259,7 +259,7 @@ impl Run<'_> {
     async fn use_token(&self, report: &mut Report, token: &OAuth2Token) -> Result<OAuth2Token, Stop> {
         let client = &self.client;
         let ready = client.oauth2().ready().await.map_err(refused("userinfo"))?;
-        if self.settings.userinfo && ready.endpoints().profile.is_some() {
+        if self.settings.userinfo && ready.endpoints().get(oauth_core::Endpoint::Profile).is_some() {
             let identity = client.get_identity(token).await.map_err(refused("userinfo"))?;
             let members: Vec<_> =
                 identity.profile.as_object().into_iter().flatten().map(|(name, _)| name).collect();
