@@ -151,6 +151,15 @@ impl OAuth2Token {
         &self.others
     }
 
+    /// Keeps the refresh token of an older token, unless this one has its own.
+    #[must_use]
+    pub fn or_refresh_token_of(self, older: &Self) -> Self {
+        match older.refresh_token() {
+            Some(refresh_token) => self.or_refresh_token(refresh_token),
+            None => self,
+        }
+    }
+
     /// The same token with the refresh token that it replaces, unless it brought its own (RFC 6749 section 6).
     pub(crate) fn or_refresh_token(mut self, old: &str) -> Self {
         self.refresh_token.get_or_insert_with(|| old.into());

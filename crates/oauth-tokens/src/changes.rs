@@ -8,10 +8,11 @@ use crate::{
     cache::Learned,
     error::Error,
     key::TokenKey,
+    put::{NotKept, Put, PutOptions},
     runtime::timeout,
     shared::SharedState,
     state::TokenState,
-    store::{Acquired, Expected, Lease, Saved, StoreError},
+    store::{Acquired, Expected, Lease, Record, Saved, StoreError, StoreOperation},
     timing::pause,
     unsaved::Unsaved,
 };
@@ -28,51 +29,82 @@ pub enum Revoked {
     Nothing,
 }
 
+/// What one attempt of a put saves, over which record.
+#[derive(Clone)]
+struct PutAttempt {
+    expected: Expected,
+    sealed: Bytes,
+    state: TokenState,
+    put: Put,
+}
+
 /// How one attempt of a put ended.
 enum PutOutcome {
     /// The token is saved, under this version.
-    Saved(u64),
+    Saved(u64, PutAttempt),
     /// The token was saved, and a newer one has replaced it since.
-    Replaced,
+    Replaced(PutAttempt),
     /// Somebody else changed the record in between.
     TryAgain,
 }
 
 impl SharedState {
-    pub(crate) async fn put(&self, key: &TokenKey, token: Arc<OAuth2Token>) -> Result<(), Error> {
+    pub(crate) async fn put(
+        &self,
+        key: &TokenKey,
+        token: OAuth2Token,
+        options: &PutOptions,
+    ) -> Result<Put, Error> {
         let began = self.cache.tick();
-        let state = TokenState::fresh((*token).clone(), self.clock.now());
-        match self.overwrite(key, &state).await {
-            Ok(Some(version)) => {
+        let source = self.sources.get(key.provider());
+        let login = TokenState {
+            user: options.user(),
+            client_id: source.and_then(|source| source.tokens.client_id()).map(str::to_owned),
+            ..TokenState::fresh(token.clone(), self.clock.now())
+        };
+        if login.refresh_token().is_none() {
+            // The refresh token to keep may be one that is not even stored yet.
+            self.try_to_save_unsaved(key).await;
+        }
+        match self.overwrite(key, &login, options).await {
+            Ok((Some(version), state, put)) => {
                 self.forget_unsaved(key, None).await;
                 let due_at = self.timing.milestones(key, &state).due_at;
+                let token = Arc::new(state.token.clone().unwrap_or(token));
                 let answer = self.live_answer(key, &token, &state, version, due_at);
                 self.cache.learn(key, Learned::Answer(answer), began);
-                Ok(())
+                Ok(put)
             }
             // The next one who asks looks into the store.
-            Ok(None) => {
+            Ok((None, _, put)) => {
                 self.forget_unsaved(key, None).await;
                 self.cache.learn(key, Learned::NoRecord, self.cache.tick());
-                Ok(())
+                Ok(put)
             }
-            Err(cause) => Err(Error::NotSaved { key: key.clone(), token, cause }),
+            Err(cause) => Err(Error::NotSaved { key: key.clone(), token: Arc::new(token), cause }),
         }
     }
 
-    /// Saves over whatever is there. Returns the version, or `None` if the token was saved and already has a successor.
+    /// Saves a login over whatever is there, with the refresh token that is there if the options allow it. Returns the
+    /// version, or `None` if the login was saved and already has a successor; and what was saved.
     ///
     /// An attempt that is reported as failed may have been carried out, and its token may have been redeemed since then. Its
     /// successor must not be written over, so a further attempt expects what was there before, and looks at what has changed.
-    async fn overwrite(&self, key: &TokenKey, state: &TokenState) -> Result<Option<u64>, StoreError> {
-        let sealed = self.store.seal(key, state)?;
+    async fn overwrite(
+        &self,
+        key: &TokenKey,
+        login: &TokenState,
+        options: &PutOptions,
+    ) -> Result<(Option<u64>, TokenState, Put), StoreError> {
         let began = self.runtime.now();
-        // What the last attempt expected, if nobody knows how it ended.
-        let mut before = None;
+        // The last attempt, if nobody knows how it ended.
+        let mut last: Option<PutAttempt> = None;
         for round in 0.. {
-            let cause = match self.try_to_overwrite(key, state, &sealed, &mut before).await {
-                Ok(PutOutcome::Saved(version)) => return Ok(Some(version)),
-                Ok(PutOutcome::Replaced) => return Ok(None),
+            let cause = match self.try_to_overwrite(key, login, options, &mut last).await {
+                Ok(PutOutcome::Saved(version, attempt)) => {
+                    return Ok((Some(version), attempt.state, attempt.put));
+                }
+                Ok(PutOutcome::Replaced(attempt)) => return Ok((None, attempt.state, attempt.put)),
                 Ok(PutOutcome::TryAgain) => None,
                 Err(cause) => Some(cause),
             };
@@ -83,47 +115,78 @@ impl SharedState {
             }
             self.runtime.sleep(pause(round)).await;
         }
-        Ok(None)
+        Err(StoreError::transient(StoreOperation::Save, "the record changed each time"))
     }
 
     async fn try_to_overwrite(
         &self,
         key: &TokenKey,
-        state: &TokenState,
-        sealed: &Bytes,
-        before: &mut Option<Expected>,
+        login: &TokenState,
+        options: &PutOptions,
+        last: &mut Option<PutAttempt>,
     ) -> Result<PutOutcome, StoreError> {
         let store = &self.store.inner;
         let found = store.load(key).await?;
         if let Some(record) = &found
-            && let Some(known) = *before
+            && let Some(attempt) = last.clone()
         {
-            let is_ours = record.sealed == *sealed
-                || self.store.open(key, record).is_ok_and(|found| found.state.has_the_tokens_of(state));
+            let is_ours = record.sealed == attempt.sealed
+                || self
+                    .store
+                    .open(key, record)
+                    .is_ok_and(|found| found.state.has_the_tokens_of(&attempt.state));
             if is_ours {
-                return Ok(PutOutcome::Saved(record.version));
+                return Ok(PutOutcome::Saved(record.version, attempt));
             }
             // Between our token and its successor there are three saves: ours, the mark, and the successor's.
-            if let Expected::Version(version) = known
+            if let Expected::Version(version) = attempt.expected
                 && record.version.saturating_sub(version) > 2
             {
-                return Ok(PutOutcome::Replaced);
+                return Ok(PutOutcome::Replaced(attempt));
             }
             // Where there was nothing, the numbers tell nothing, for they go on where they once ended.
-            if known == Expected::Absent {
-                return Ok(PutOutcome::Replaced);
+            if attempt.expected == Expected::Absent {
+                return Ok(PutOutcome::Replaced(attempt));
             }
         }
-        let expected = found.map_or(Expected::Absent, |record| Expected::Version(record.version));
-        *before = Some(expected);
-        Ok(match store.save(key, sealed.clone(), expected, None).await? {
-            Saved::Version(version) => PutOutcome::Saved(version),
+        let expected = found.as_ref().map_or(Expected::Absent, |record| Expected::Version(record.version));
+        let attempt = match last.clone().filter(|attempt| attempt.expected == expected) {
+            Some(attempt) => attempt,
+            None => self.prepare(key, login, options, found.as_ref(), expected)?,
+        };
+        *last = Some(attempt.clone());
+        Ok(match store.save(key, attempt.sealed.clone(), expected, None).await? {
+            Saved::Version(version) => PutOutcome::Saved(version, attempt),
             // Somebody else was faster; a login overwrites that too.
             Saved::Conflict(_) | Saved::Fenced => {
-                *before = None;
+                *last = None;
                 PutOutcome::TryAgain
             }
         })
+    }
+
+    /// What to save over a record: the login, with the newest refresh token that this process knows if it may keep that.
+    fn prepare(
+        &self,
+        key: &TokenKey,
+        login: &TokenState,
+        options: &PutOptions,
+        found: Option<&Record>,
+        expected: Expected,
+    ) -> Result<PutAttempt, StoreError> {
+        let (state, put) = match (self.unsaved.get(key), found.map(|record| self.store.open(key, record))) {
+            (Some(unsaved), _) => options.combine(login, Some(&unsaved.new)),
+            (None, Some(Ok(found))) => options.combine(login, Some(&found.state)),
+            (None, None) => options.combine(login, None),
+            (None, Some(Err(_))) => match options.combine(login, None) {
+                (state, Put::WithoutRefreshToken(_)) => {
+                    (state, Put::WithoutRefreshToken(NotKept::Unreadable))
+                }
+                combined => combined,
+            },
+        };
+        let sealed = self.store.seal(key, &state)?;
+        Ok(PutAttempt { expected, sealed, state, put })
     }
 
     pub(crate) async fn delete(&self, key: &TokenKey) -> Result<bool, Error> {

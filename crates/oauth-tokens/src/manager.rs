@@ -8,6 +8,7 @@ use crate::{
     changes::Revoked,
     error::Error,
     key::TokenKey,
+    put::{Put, PutOptions},
     refresh::Trigger,
     runtime::timeout,
     shared::SharedState,
@@ -61,6 +62,8 @@ pub struct Stored {
     pub dead: Option<DeadGrant>,
     /// How many refreshes have failed since the last success.
     pub failures: u32,
+    /// The scopes that the refresh token was granted with, where a later login kept it; they may be more than the token's.
+    pub refresh_scopes: Option<Vec<String>>,
 }
 
 impl TokenManager {
@@ -168,12 +171,30 @@ impl TokenManager {
 
     /// Stores the token of a login in place of what is there; a new login also replaces a dead grant.
     ///
+    /// Some providers, such as Google, send a refresh token with the first consent only. So if the token has none, the stored
+    /// refresh token is kept, provided that it was issued to the same client and both logins have ID tokens of the same user.
+    /// [`put_with`](Self::put_with) takes the identity where there are no ID tokens, and can do without the stored token.
+    ///
     /// # Errors
     ///
     /// [`Error::NotSaved`] when the store does not take the token.
-    pub async fn put(&self, key: &TokenKey, token: &OAuth2Token) -> Result<(), Error> {
-        let (core, key, token) = (Arc::clone(&self.0), key.clone(), Arc::new(token.clone()));
-        self.to_the_end(async move { core.put(&key, token).await }).await
+    pub async fn put(&self, key: &TokenKey, token: &OAuth2Token) -> Result<Put, Error> {
+        self.put_with(key, token, PutOptions::new()).await
+    }
+
+    /// Stores the token of a login as [`put`](Self::put) does, with options.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotSaved`] when the store does not take the token.
+    pub async fn put_with(
+        &self,
+        key: &TokenKey,
+        token: &OAuth2Token,
+        options: PutOptions,
+    ) -> Result<Put, Error> {
+        let (shared, key, token) = (Arc::clone(&self.0), key.clone(), token.clone());
+        self.to_the_end(async move { shared.put(&key, token, &options).await }).await
     }
 
     /// Lists what is stored for a subject, at all providers. A record that cannot be read is an error of its own in the list.
@@ -197,6 +218,7 @@ impl TokenManager {
                     expires_at: state.expires_at.map(crate::state::time),
                     dead: state.dead(),
                     failures: state.failures,
+                    refresh_scopes: state.refresh_scopes,
                     token: state.token,
                 })
             })
@@ -209,8 +231,8 @@ impl TokenManager {
     ///
     /// [`Error::Store`] when the store does not answer or refuses.
     pub async fn delete(&self, key: &TokenKey) -> Result<bool, Error> {
-        let (core, key) = (Arc::clone(&self.0), key.clone());
-        self.to_the_end(async move { core.delete(&key).await }).await
+        let (shared, key) = (Arc::clone(&self.0), key.clone());
+        self.to_the_end(async move { shared.delete(&key).await }).await
     }
 
     /// Revokes a key's token at the provider, then deletes it. It waits for a refresh that is under way, so that no token

@@ -16,6 +16,12 @@ pub trait TokenSource: fmt::Debug + Send + Sync {
     /// Returns the provider's name, as it appears in the keys.
     fn name(&self) -> &str;
 
+    /// Returns the client id that tokens are obtained with, if there is one. A later login keeps a stored refresh token only if
+    /// that was issued to the same client.
+    fn client_id(&self) -> Option<&str> {
+        None
+    }
+
     /// Whether the source needs the token of a login, whose refresh token can be redeemed only once. Other sources obtain a
     /// token whenever they are asked.
     fn needs_login(&self) -> bool;
@@ -53,6 +59,10 @@ pub(crate) struct Refreshing(pub(crate) Arc<dyn Provider>);
 impl TokenSource for Refreshing {
     fn name(&self) -> &str {
         self.0.name()
+    }
+
+    fn client_id(&self) -> Option<&str> {
+        Some(self.0.oauth2().client_id())
     }
 
     fn needs_login(&self) -> bool {

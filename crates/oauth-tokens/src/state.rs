@@ -2,7 +2,8 @@
 
 use std::{fmt, time::Duration};
 
-use oauth_core::{OAuth2Token, OffsetDateTime, same_secret};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use oauth_core::{OAuth2Token, OffsetDateTime, same_secret, serde_json};
 use serde::{Deserialize, Serialize};
 
 /// A grant that the provider no longer accepts: a new login must replace it.
@@ -69,6 +70,37 @@ pub(crate) struct TokenState {
     pub(crate) failure: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) dead: Option<StoredDeadGrant>,
+    /// Whose token it is, if the application said so or an ID token did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) user: Option<StoredUser>,
+    /// The client that the refresh token was issued to, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) client_id: Option<String>,
+    /// The scopes that the refresh token was granted with, where a later login kept it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) refresh_scopes: Option<Vec<String>>,
+}
+
+/// The user that a token belongs to.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StoredUser {
+    pub(crate) issuer: String,
+    pub(crate) subject: String,
+}
+
+/// What is read of an ID token that the application has verified.
+#[derive(Deserialize)]
+struct IdTokenClaims {
+    iss: String,
+    sub: String,
+    aud: Audience,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Audience {
+    One(String),
+    Many(Vec<String>),
 }
 
 /// A [`DeadGrant`] in its stored form.
@@ -127,6 +159,68 @@ impl TokenState {
     pub(crate) fn dead(&self) -> Option<DeadGrant> {
         let dead = self.dead.as_ref()?;
         Some(DeadGrant { reason: dead.reason.clone(), at: time(dead.at) })
+    }
+
+    /// The state of a refreshed token, which belongs to the user and the client of its predecessor.
+    pub(crate) fn successor_of(self, before: &Self) -> Self {
+        Self {
+            user: before.user(),
+            client_id: before.client_id(),
+            refresh_scopes: before.refresh_scopes.clone(),
+            ..self
+        }
+    }
+
+    /// The state with the refresh token of an earlier one. The mark of a refresh stays with the token that it may have spent.
+    pub(crate) fn with_refresh_token_of(mut self, earlier: &Self) -> Self {
+        let (Some(token), Some(from)) = (self.token.take(), &earlier.token) else { return self };
+        let scopes = || from.scopes().map(|scopes| scopes.into_iter().map(str::to_owned).collect::<Vec<_>>());
+        Self {
+            token: Some(token.or_refresh_token_of(from)),
+            refreshing_since: earlier.refreshing_since,
+            refresh_scopes: earlier.refresh_scopes.clone().or_else(scopes),
+            ..self
+        }
+    }
+
+    pub(crate) fn refresh_token(&self) -> Option<&str> {
+        self.token.as_ref()?.refresh_token()
+    }
+
+    /// The user, as the application or the ID token says.
+    pub(crate) fn user(&self) -> Option<StoredUser> {
+        let of_id_token = || {
+            let IdTokenClaims { iss, sub, .. } = self.id_token_claims()?;
+            Some(StoredUser { issuer: iss, subject: sub })
+        };
+        self.user.clone().or_else(of_id_token)
+    }
+
+    /// The client, as it was noted, or as the ID token says if that was issued to one.
+    pub(crate) fn client_id(&self) -> Option<String> {
+        let of_id_token = || match self.id_token_claims()?.aud {
+            Audience::One(client) => Some(client),
+            Audience::Many(clients) => match <[String; 1]>::try_from(clients) {
+                Ok([client]) => Some(client),
+                Err(_) => None,
+            },
+        };
+        self.client_id.clone().or_else(of_id_token)
+    }
+
+    fn id_token_claims(&self) -> Option<IdTokenClaims> {
+        let payload = self.token.as_ref()?.id_token()?.split('.').nth(1)?;
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()
+    }
+
+    /// Whether a token that was redeemed from this predecessor is to be saved over what is stored now: the predecessor
+    /// itself, or a login that kept the predecessor's refresh token while it was being redeemed.
+    pub(crate) fn is_succeeded_by_token_of(&self, predecessor: &Self) -> bool {
+        let has_its_refresh_token = match (self.refresh_token(), predecessor.refresh_token()) {
+            (Some(one), Some(other)) => same_secret(one, other),
+            _ => false,
+        };
+        self.has_the_tokens_of(predecessor) || (has_its_refresh_token && self.refreshing_since.is_some())
     }
 
     /// Whether it holds the same tokens as another state, whatever else has changed.

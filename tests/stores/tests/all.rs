@@ -15,6 +15,7 @@ mod fixture;
 mod golden;
 mod kill;
 mod late;
+mod later_logins;
 mod outage;
 mod processes;
 mod storm;

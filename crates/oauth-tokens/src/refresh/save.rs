@@ -40,7 +40,7 @@ impl Refresh<'_> {
         lease: &Lease,
     ) -> Result<RefreshOutcome, Changed> {
         let shared = self.shared;
-        let new = TokenState::fresh(token.clone(), shared.clock.now());
+        let new = TokenState::fresh(token.clone(), shared.clock.now()).successor_of(&before);
         let token = Arc::new(token);
         let patience = shared.timing.save_patience;
         let saved = shared.save_new(self.key, &new, &before, expected, Some(lease), patience).await;
@@ -100,7 +100,7 @@ impl SharedState {
                 Err(cause) => Err(Error::Store { key: key.clone(), cause }),
             };
             match found {
-                Ok(Some(found)) if found.state.has_the_tokens_of(before) => {
+                Ok(Some(found)) if found.state.is_succeeded_by_token_of(before) => {
                     expected = Expected::Version(found.version);
                 }
                 Ok(Some(found)) => return SaveOutcome::Superseded(Box::new(found)),

@@ -7,6 +7,7 @@ mod client;
 mod golden;
 mod grants;
 mod kit;
+mod later_logins;
 mod lifecycle;
 mod observers;
 mod provider_trouble;

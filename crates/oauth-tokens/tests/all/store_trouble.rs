@@ -155,7 +155,7 @@ async fn an_unsaved_token_gives_its_lease_to_whoever_replaces_or_revokes_it() {
         let Error::NotSaved { token, .. } = &error else { panic!("{error:?}") };
         store.takes_saves_again();
         match change {
-            "put" => one.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap(),
+            "put" => one.put(&key(), &server.sign_in_expired().unwrap()).await.map(drop).unwrap(),
             "delete" => assert!(one.delete(&key()).await.unwrap()),
             _ => {
                 assert_eq!(one.revoke(&key()).await.unwrap(), Revoked::AtTheProvider);

@@ -1,0 +1,181 @@
+//! Logins after the first, at providers that send a refresh token once.
+
+use std::{sync::Arc, time::Duration};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use oauth_core::{
+    Identity, OAuth2, OAuth2Token, Provider,
+    serde_json::{self, Value, json},
+};
+use oauth_tokens::{
+    DeadReason, Error, MemoryStore, NotKept, Put, PutOptions, TokenManager, testkit::RotatingServer,
+};
+
+use crate::support::{Shaky, builder, expired, key, sealer, stored};
+
+fn id_token(issuer: &str, subject: &str) -> String {
+    let claims = json!({ "iss": issuer, "sub": subject, "aud": "client" });
+    format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims.to_string()))
+}
+
+/// The token with these members; `null` removes one.
+fn with(token: &OAuth2Token, members: Value) -> OAuth2Token {
+    let mut fields = serde_json::to_value(token).unwrap();
+    let object = fields.as_object_mut().unwrap();
+    for (name, value) in members.as_object().unwrap() {
+        object.insert(name.clone(), value.clone());
+    }
+    object.retain(|_, value| !value.is_null());
+    serde_json::from_value(fields).unwrap()
+}
+
+fn of_ada(token: &OAuth2Token) -> OAuth2Token {
+    with(token, json!({ "id_token": id_token("https://as.example", "ada"), "scope": "email" }))
+}
+
+/// Another login of the same user, without a refresh token.
+fn again(server: &RotatingServer) -> OAuth2Token {
+    with(&of_ada(&server.sign_in().unwrap()), json!({ "refresh_token": null }))
+}
+
+#[tokio::test]
+async fn a_year_of_logins_at_a_provider_that_sends_one_refresh_token_keeps_it() {
+    let server = RotatingServer::new();
+    let manager = builder(MemoryStore::new(), &server).build().unwrap();
+    let first = with(&of_ada(&server.sign_in().unwrap()), json!({ "scope": "email calendar" }));
+    assert_eq!(manager.put(&key(), &first).await.unwrap(), Put::WithOwnRefreshToken);
+    for day in 1..=365 {
+        let login = again(&server);
+        assert_eq!(manager.put(&key(), &login).await.unwrap(), Put::WithStoredRefreshToken, "day {day}");
+        assert_eq!(manager.get(&key()).await.unwrap().access_token(), login.access_token());
+        if day % 50 == 0 {
+            manager.put(&key(), &expired(&login)).await.unwrap();
+            let token = manager.get(&key()).await.unwrap();
+            assert!(server.knows(token.access_token()) && server.accepts(token.refresh_token().unwrap()));
+        }
+    }
+    let stored = stored(&manager, &key()).await;
+    assert_eq!(stored.refresh_scopes.unwrap(), ["email", "calendar"], "what the refresh token is good for");
+    assert_eq!(server.ended_grants(), 0);
+}
+
+#[tokio::test]
+async fn a_refresh_token_is_kept_for_the_same_user_and_client_only() {
+    let server = RotatingServer::new();
+    let other_issuer = json!({ "id_token": id_token("https://other.example", "ada") });
+    let cases = [
+        (json!({ "id_token": null }), Put::WithoutRefreshToken(NotKept::UnknownUser)),
+        (json!({ "id_token": "garbage" }), Put::WithoutRefreshToken(NotKept::UnknownUser)),
+        (
+            json!({ "id_token": id_token("https://as.example", "bob") }),
+            Put::WithoutRefreshToken(NotKept::OtherUser),
+        ),
+        (other_issuer, Put::WithoutRefreshToken(NotKept::OtherUser)),
+        (json!({ "id_token": id_token("as.example", "ada") }), Put::WithStoredRefreshToken),
+    ];
+    for (members, expected) in cases {
+        let manager = builder(MemoryStore::new(), &server).build().unwrap();
+        manager.put(&key(), &of_ada(&server.sign_in().unwrap())).await.unwrap();
+        let put = manager.put(&key(), &with(&again(&server), members.clone())).await.unwrap();
+        assert_eq!(put, expected, "{members}");
+        let kept = stored(&manager, &key()).await.token.unwrap().refresh_token().is_some();
+        assert_eq!(kept, expected == Put::WithStoredRefreshToken, "{members}");
+    }
+
+    let store = MemoryStore::new();
+    let manager = builder(store.clone(), &server).build().unwrap();
+    manager.put(&key(), &of_ada(&server.sign_in().unwrap())).await.unwrap();
+    let client = OAuth2::new("another", "secret", "https://as.example/authorize", "https://as.example/token")
+        .with_http_client(server.clone())
+        .with_name("testkit");
+    let other = TokenManager::builder(store, sealer()).provider(Arc::new(client)).build().unwrap();
+    let put = other.put(&key(), &again(&server)).await.unwrap();
+    assert_eq!(put, Put::WithoutRefreshToken(NotKept::OtherClient));
+    let put = other.put(&key(), &again(&server)).await.unwrap();
+    assert_eq!(put, Put::WithoutRefreshToken(NotKept::NothingStored));
+}
+
+#[tokio::test]
+async fn the_application_can_name_the_user_and_can_decline() {
+    let server = RotatingServer::new();
+    let manager = builder(MemoryStore::new(), &server).build().unwrap();
+    let bare = || with(&again(&server), json!({ "id_token": null }));
+    let ada = PutOptions::new().with_identity(&Identity::new("github", "ada", Value::Null));
+    let bob = PutOptions::new().with_identity(&Identity::new("github", "bob", Value::Null));
+    let first = server.sign_in().unwrap();
+    assert_eq!(manager.put_with(&key(), &first, ada.clone()).await.unwrap(), Put::WithOwnRefreshToken);
+    // Who it is survives a refresh.
+    manager.put_with(&key(), &expired(&bare()), ada.clone()).await.unwrap();
+    manager.get(&key()).await.unwrap();
+    assert_eq!(manager.put_with(&key(), &bare(), ada.clone()).await.unwrap(), Put::WithStoredRefreshToken);
+    let declined = ada.clone().without_stored_refresh_token();
+    for (options, reason) in [(bob, NotKept::OtherUser), (declined, NotKept::Declined)] {
+        manager.put_with(&key(), &server.sign_in().unwrap(), ada.clone()).await.unwrap();
+        let put = manager.put_with(&key(), &bare(), options).await.unwrap();
+        assert_eq!(put, Put::WithoutRefreshToken(reason));
+        assert_eq!(stored(&manager, &key()).await.token.unwrap().refresh_token(), None);
+    }
+}
+
+#[tokio::test]
+async fn the_refresh_token_of_a_dead_grant_is_not_kept() {
+    let server = RotatingServer::new();
+    let manager = builder(MemoryStore::new(), &server).build().unwrap();
+    manager
+        .put(&key(), &with(&of_ada(&server.sign_in_expired().unwrap()), json!({ "refresh_token": "RT" })))
+        .await
+        .unwrap();
+    let error = manager.get(&key()).await.unwrap_err();
+    let Error::Dead { grant, .. } = &error else { panic!("{error:?}") };
+    assert!(matches!(grant.reason, DeadReason::Refused { .. }));
+    let login = again(&server);
+    let put = manager.put(&key(), &login).await.unwrap();
+    assert_eq!(put, Put::WithoutRefreshToken(NotKept::Dead));
+    assert_eq!(*manager.get(&key()).await.unwrap(), login);
+}
+
+#[tokio::test]
+async fn a_login_during_a_refresh_does_not_keep_the_spent_refresh_token() {
+    let hour = Duration::from_secs(3600);
+    let server = RotatingServer::with(Duration::ZERO, Duration::from_millis(200), hour);
+    let store = MemoryStore::new();
+    let refreshing = builder(store.clone(), &server).build().unwrap();
+    let other = builder(store, &server).build().unwrap();
+    for manager in [&refreshing, &other] {
+        let before = server.token_requests();
+        let first = expired(&of_ada(&server.sign_in().unwrap()));
+        refreshing.put(&key(), &first).await.unwrap();
+        let task = tokio::spawn({
+            let manager = refreshing.clone();
+            async move { manager.get(&key()).await }
+        });
+        while server.token_requests() == before {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        assert_eq!(manager.put(&key(), &again(&server)).await.unwrap(), Put::WithStoredRefreshToken);
+        task.await.unwrap().unwrap();
+        let token = stored(manager, &key()).await.token.unwrap();
+        assert_ne!(token.refresh_token(), first.refresh_token());
+        assert!(server.accepts(token.refresh_token().unwrap()), "the successor is stored");
+        manager.put(&key(), &expired(&again(&server))).await.unwrap();
+        assert!(server.knows(manager.get(&key()).await.unwrap().access_token()));
+    }
+    assert_eq!(server.ended_grants(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_keeps_the_refresh_token_that_the_store_has_not_taken_yet() {
+    let (server, store) = (RotatingServer::new(), Shaky::default());
+    let manager = builder(store.clone(), &server).build().unwrap();
+    manager.put(&key(), &expired(&of_ada(&server.sign_in().unwrap()))).await.unwrap();
+    // The mark, and then nothing.
+    store.take_no_more_saves_after(1);
+    let error = manager.get(&key()).await.unwrap_err();
+    let Error::NotSaved { token, .. } = &error else { panic!("{error:?}") };
+    // The ID token is that of the first login, because the refresh brought none.
+    store.takes_saves_again();
+    assert_eq!(manager.put(&key(), &again(&server)).await.unwrap(), Put::WithStoredRefreshToken);
+    let kept = stored(&manager, &key()).await.token.unwrap();
+    assert_eq!(kept.refresh_token(), token.refresh_token());
+    assert!(manager.close().await.is_empty());
+}
