@@ -106,7 +106,11 @@ async fn az_16_a_sibling_site_cannot_put_its_own_sign_in_into_the_browser() {
     });
     let site = Router::new()
         .nest("/auth", routes)
-        .route("/", get(async move || Html(format!("<script>{}</script>", script.lock().unwrap()))))
+        // To read the cookies back waits until they are set.
+        .route(
+            "/",
+            get(async move || Html(format!("<script>{}; document.cookie</script>", script.lock().unwrap()))),
+        )
         .layer(middleware::from_fn(move |request: Request, next: Next| {
             let cookies = request.headers().get_all("cookie").iter().map(|line| line.as_bytes().to_vec());
             lines.lock().unwrap().extend(cookies);
