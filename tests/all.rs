@@ -24,5 +24,6 @@ mod quirks;
 mod quirks_openid;
 mod real_server;
 mod requests;
+mod restrictions;
 mod stored_attempts;
 mod transport;

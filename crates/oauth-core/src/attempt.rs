@@ -16,6 +16,7 @@ use crate::{
     error::Result,
     json,
     pkce::CodeVerifier,
+    restriction::RestrictedTo,
     secret::Secret,
     token::END_OF_9999,
 };
@@ -54,6 +55,8 @@ pub struct LoginAttempt {
     pub(crate) max_age: Option<u64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) required_acr: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) restricted_to: Vec<RestrictedTo>,
     pub(crate) scopes: Vec<String>,
     /// Which client began it: two servers can go by one name.
     pub(crate) client: String,
@@ -162,6 +165,13 @@ impl LoginAttempt {
     #[must_use]
     pub fn required_acr(&self) -> &[String] {
         &self.required_acr
+    }
+
+    /// What the login is restricted to: the client's own organization, domain or the like, and that of
+    /// [`LoginOptions`](crate::LoginOptions).
+    #[must_use]
+    pub fn restricted_to(&self) -> &[RestrictedTo] {
+        &self.restricted_to
     }
 
     /// The issuer that the callback and the ID token must name, where it is known.

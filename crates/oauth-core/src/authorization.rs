@@ -440,6 +440,17 @@ impl OAuth2 {
         Ok(FixedPart { redirect_uri, head, scope: encoded_scope, tail })
     }
 
+    /// The parameters that a request with further ones holds beside those of the library: what the endpoint's query holds is
+    /// kept, and a request's own replace the client's.
+    pub(crate) fn sent_params(&self, extras: &Params) -> Params {
+        let mut sent = self.authorize_params().merged(extras);
+        let query = self.endpoints().authorization().split_once('?').map_or("", |(_, query)| query);
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            sent.set(name.into_owned().into(), value.into_owned().into());
+        }
+        sent
+    }
+
     /// Whether callbacks arrive as a form that the provider's page posts from its own site (`response_mode=form_post`,
     /// OAuth 2.0 Form Post Response Mode), unless a login asks for something else.
     #[must_use]

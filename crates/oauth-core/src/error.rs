@@ -131,6 +131,8 @@ pub enum JwtCheck {
     AuthTime,
     /// `acr`.
     Acr,
+    /// The tenant, organization or domain of the user is one that may sign in.
+    Restriction,
     /// `events` of a logout token.
     Events,
     /// `sid` or `sub` of a logout token.
@@ -170,6 +172,9 @@ pub enum LoginError {
     WrongResponseMode,
     /// The provider's own check of the callback failed, such as Shopify's `hmac`.
     ProviderCheck(String),
+    /// The account is not one that may sign in: it is of another organization, domain or the like than the client or the login
+    /// is restricted to, or nothing in the provider's answer says that it is not.
+    Restricted(String),
 }
 
 /// An error of RFC 6749 section 4.1.2.1 or 5.2, or what the provider sends in its place.
@@ -395,10 +400,11 @@ impl Error {
                 }),
             },
             ErrorKind::UnexpectedStatus { reply, .. } => self.class_of_status(reply),
-            // The user can sign in anew at the provider, or with more than a password.
-            ErrorKind::Jwt(JwtError { check: JwtCheck::AuthTime | JwtCheck::Acr, .. }) => {
-                ErrorClass::Reauthorize
-            }
+            // The user can sign in anew at the provider, with more than a password, or by another account.
+            ErrorKind::Jwt(JwtError {
+                check: JwtCheck::AuthTime | JwtCheck::Acr | JwtCheck::Restriction,
+                ..
+            }) => ErrorClass::Reauthorize,
             ErrorKind::MalformedReply { .. } | ErrorKind::Jwt(_) => ErrorClass::Protocol,
             ErrorKind::Unsupported(_) | ErrorKind::Configuration(_) => ErrorClass::Configuration,
             ErrorKind::Login(error) => match error {
@@ -411,6 +417,7 @@ impl Error {
                 | LoginError::WrongResponseMode
                 | LoginError::ProviderCheck(_) => ErrorClass::Protocol,
                 LoginError::OtherProvider { .. }
+                | LoginError::Restricted(_)
                 | LoginError::Expired
                 | LoginError::MissingState
                 | LoginError::StateMismatch
@@ -551,6 +558,7 @@ impl fmt::Display for LoginError {
                 "the callback did not come by the response mode that was asked for: a query, a fragment or a form",
             ),
             Self::ProviderCheck(what) => f.write_str(what),
+            Self::Restricted(what) => write!(f, "{what}; sign in with an account that may"),
         }
     }
 }

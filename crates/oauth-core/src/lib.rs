@@ -44,6 +44,7 @@
 //! | `hyper` | | [`HyperClient`], an [`HttpClient`] on hyper alone, for those who send many requests |
 //! | `reqwest-middleware` | | `reqwest_middleware::ClientWithMiddleware` is an [`HttpClient`] |
 
+mod assurance;
 mod attempt;
 mod authorization;
 mod authorize_params;
@@ -68,6 +69,7 @@ mod protocol;
 mod provider;
 mod public_address;
 mod reply;
+mod restriction;
 mod sealer;
 mod secret;
 mod shared_cache;
@@ -113,6 +115,7 @@ pub use public_address::{check_public_url, is_public_address};
 pub use reply::Reply;
 #[cfg(feature = "reqwest")]
 pub use reqwest;
+pub use restriction::{AskedBy, ConfirmedBy, RestrictedTo, Restriction};
 #[cfg(any(feature = "hyper", feature = "rustls-ring"))]
 pub use rustls;
 pub use sealer::{Opened, SealError, Sealer, SealingKey};

@@ -1,4 +1,4 @@
-use std::{any::Any, borrow::Cow, fmt, time::Duration};
+use std::{any::Any, borrow::Cow, collections::HashMap, fmt, time::Duration};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -8,7 +8,6 @@ use crate::{
     authorization::{AuthorizationRequest, Params, ResponseMode, ResponseType},
     crypto::{fresh_tokens, sha256_base64url},
     error::{Error, ErrorKind, LoginError, OAuthError, Operation, Result},
-    json,
     pkce::{CodeChallengeMethod, CodeVerifier},
     reply::shown,
     secret::{Secret, same_secret},
@@ -49,12 +48,15 @@ impl LoginOptions {
 
     /// Asks how the provider should meet the user: `login`, `consent`, `select_account`, `create`, or `none` alone (OpenID
     /// Connect Core section 3.1.2.1).
+    ///
+    /// With `login`, the ID token must say by `auth_time` that the user was authenticated since the login began, as with
+    /// [`max_age`](Self::max_age) of zero, which is sent too. Where no ID token comes, it is a wish.
     pub fn prompt(self, prompt: &str) -> Self {
         self.extra("prompt", prompt)
     }
 
     /// Wants a user who was authenticated not longer ago than this, in whole seconds; zero authenticates anew. With OpenID
-    /// Connect, the ID token's `auth_time` must agree (Core section 3.1.3.7 item 13).
+    /// Connect, the ID token's `auth_time` must agree (Core section 3.1.3.7 item 13); without it, such a login does not begin.
     pub fn max_age(self, age: Duration) -> Self {
         self.extra("max_age", age.as_secs().to_string())
     }
@@ -70,13 +72,15 @@ impl LoginOptions {
     }
 
     /// Asks for one of these authentication contexts, the best first. The provider may not oblige; to insist, see
-    /// [`require_acr`](Self::require_acr).
+    /// [`require_acr`](Self::require_acr). Where the order of a provider's levels is known, as at FranceConnect and Login.gov, a
+    /// lower one than was asked for is refused all the same.
     pub fn acr_values<'a>(self, values: impl IntoIterator<Item = &'a str>) -> Self {
         self.extra("acr_values", spaced(values))
     }
 
-    /// Insists on one of these authentication contexts: it is asked for as an essential claim (OpenID Connect Core section
-    /// 5.5.1.1), beside what [`claims`](Self::claims) asks for, and an ID token with another `acr` or none is refused.
+    /// Insists on one of these authentication contexts, in place of what `acr_values` asks for: it is asked for by `acr_values`
+    /// and as an essential claim (OpenID Connect Core section 5.5.1.1), beside what [`claims`](Self::claims) asks for, and an ID
+    /// token with another `acr` or none is refused. Where the order of a provider's levels is known, a higher one will do.
     pub fn require_acr<'a>(mut self, values: impl IntoIterator<Item = &'a str>) -> Self {
         self.required_acr = values.into_iter().map(str::to_owned).collect();
         self
@@ -107,6 +111,14 @@ impl LoginOptions {
     pub fn response_type(mut self, response_type: ResponseType) -> Self {
         self.response_type = response_type;
         self
+    }
+
+    pub(crate) fn extras(&self) -> &Params {
+        &self.extras
+    }
+
+    pub(crate) fn required_acr(&self) -> &[String] {
+        &self.required_acr
     }
 
     fn extra(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -224,20 +236,10 @@ impl OAuth2 {
             let [state, verifier] = fresh_tokens().map_err(at_name)?;
             (state, verifier, None)
         };
-        let asked = |name: &str| options.extras.get(name).or_else(|| self.authorize_params().get(name));
-        let max_age = asked("max_age").map(str::parse).transpose().map_err(|_| {
-            let problem = "max_age must be a whole number of seconds".to_owned();
-            self.error(Operation::START_LOGIN, ErrorKind::Configuration(problem))
-        })?;
-        let required_acr = match &*options.required_acr {
-            [] => asked("claims").map(essential_acr).unwrap_or_default(),
-            required => {
-                claims_with(asked("claims"), required).map_err(|problem| {
-                    self.error(Operation::START_LOGIN, ErrorKind::Configuration(problem))
-                })?;
-                required.to_vec()
-            }
-        };
+        let wrong = |problem| self.error(Operation::START_LOGIN, ErrorKind::Configuration(problem));
+        let max_age = self.max_age_of_login(options).map_err(wrong)?;
+        let required_acr = self.acr_of_login(options).map_err(wrong)?;
+        let restricted_to = self.restrictions_of_login(&options.extras, scopes.clone()).map_err(wrong)?;
         // A callback's iss proves nothing while nobody knows what it must be.
         if self.requires_callback_issuer()
             && self.callback_issuer().is_none()
@@ -264,6 +266,7 @@ impl OAuth2 {
             response_type: options.response_type,
             max_age,
             required_acr,
+            restricted_to,
             scopes: scopes.map(str::to_owned).collect(),
             client: self.fingerprint().to_owned(),
             started_at,
@@ -271,10 +274,18 @@ impl OAuth2 {
             lifetime: self.login_lifetime().as_secs().min(END_OF_9999.abs_diff(started_at)),
             data: options.data.clone(),
         };
-        match self.any_protocol() {
-            Some(protocol) => protocol.begin(self, attempt),
-            None => Ok(attempt),
+        // The client's own restriction holds for a login with other scopes, too.
+        let missing = self.restricting_scopes(attempt.scopes());
+        let attempt = missing.iter().fold(attempt, |attempt, scope| attempt.with_scope(scope));
+        let Some(protocol) = self.any_protocol() else { return Ok(attempt) };
+        let mut attempt = protocol.begin(self, attempt)?;
+        if attempt.max_age.is_none()
+            && self.prompts_for_login(options)
+            && protocol.checks_prompt_login(&attempt)
+        {
+            attempt.max_age = Some(0);
         }
+        Ok(attempt)
     }
 
     /// Whether each tenant of the provider has an issuer of its own, which the protocol knows.
@@ -282,11 +293,20 @@ impl OAuth2 {
         self.any_protocol().is_some_and(|protocol| protocol.accepts_issuer(self, "").is_some())
     }
 
-    /// Tells this client from others that go by the same name.
+    /// Tells this client from others that go by the same name, and from itself with other restrictions.
     fn fingerprint(&self) -> &str {
         self.kept_fingerprint().get_or_init(|| {
-            let whole = sha256_base64url(&format!("{}\n{}", self.client_id(), self.endpoints().token()));
-            whole.as_str()[..16].to_owned()
+            let mut whole = format!("{}\n{}", self.client_id(), self.endpoints().token());
+            for restricted in self.restricted_to() {
+                whole.push_str(&format!("\n{}={}", restricted.name, restricted.value));
+            }
+            if let Some(acr) = self.minimum_acr() {
+                whole.push_str(&format!("\nacr={acr}"));
+            }
+            if let Some(protocol) = self.any_protocol() {
+                whole.push_str(&format!("\n{}", protocol.accepted()));
+            }
+            sha256_base64url(&whole).as_str()[..16].to_owned()
         })
     }
 
@@ -303,14 +323,14 @@ impl OAuth2 {
         if !attempt.scopes().eq(self.scopes()) {
             request = request.scopes(attempt.scopes());
         }
-        if !options.required_acr.is_empty() {
-            let asked = options.extras.get("claims").or_else(|| self.authorize_params().get("claims"));
-            // What cannot be put together was refused when the attempt was made.
-            if let Ok(claims) = claims_with(asked, &options.required_acr) {
-                let mut params = Params::default();
-                params.set("claims".into(), claims.to_string().into());
-                request = request.params(&params);
-            }
+        request = request.params(&self.acr_params(options));
+        // A browser that takes `prompt=login` out is noticed by `auth_time`.
+        if attempt.max_age == Some(0)
+            && self.prompts_for_login(options)
+            && self.sent_params(&options.extras).get("max_age").is_none()
+            && !self.spec().refused_params.contains(&"max_age")
+        {
+            request = request.extras_params(&HashMap::from([("max_age", "0")]));
         }
         if let (Some(verifier), Pkce::Challenge(method)) = (attempt.code_verifier(), self.pkce()) {
             request = match method {
@@ -502,35 +522,4 @@ impl fmt::Debug for Login {
 
 fn spaced<'a>(items: impl IntoIterator<Item = &'a str>) -> String {
     items.into_iter().collect::<Vec<_>>().join(" ")
-}
-
-/// A `claims` parameter that insists on an `acr`, too.
-fn claims_with(claims: Option<&str>, acr: &[String]) -> Result<Value, String> {
-    let mut claims = match claims.map(|claims| json::parse(claims.as_bytes())) {
-        None => Value::Object(serde_json::Map::new()),
-        Some(Ok(claims)) if claims.is_object() => claims,
-        Some(_) => return Err("the parameter claims must be a JSON object".to_owned()),
-    };
-    if !(claims["id_token"].is_null() || claims["id_token"].is_object()) {
-        return Err(
-            "the member id_token of the parameter claims must be an object, for require_acr".to_owned()
-        );
-    }
-    let mut essential = serde_json::Map::new();
-    essential.insert("essential".to_owned(), true.into());
-    essential.insert("values".to_owned(), acr.to_vec().into());
-    claims["id_token"]["acr"] = essential.into();
-    Ok(claims)
-}
-
-/// The `acr` that a `claims` parameter insists on (OpenID Connect Core section 5.5.1.1).
-fn essential_acr(claims: &str) -> Vec<String> {
-    let claims = json::parse(claims.as_bytes()).unwrap_or_default();
-    let acr = &claims["id_token"]["acr"];
-    if acr["essential"] != true {
-        return Vec::new();
-    }
-    let mut values = acr["values"].as_array().cloned().unwrap_or_default();
-    values.push(acr["value"].clone());
-    values.iter().filter_map(Value::as_str).map(str::to_owned).collect()
 }

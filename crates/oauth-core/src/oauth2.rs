@@ -73,6 +73,7 @@ struct Settings {
     client_auth: Option<ClientAuth>,
     revoke_auth: Option<ClientAuth>,
     protocol: Option<Arc<dyn Protocol>>,
+    minimum_acr: Option<Cow<'static, str>>,
     scopes: Vec<Cow<'static, str>>,
     scope_separator: Cow<'static, str>,
     authorize_params: Params,
@@ -176,6 +177,7 @@ impl OAuth2 {
             client_auth: None,
             revoke_auth: spec.revoke_auth,
             protocol: None,
+            minimum_acr: None,
             scopes: spec.scopes.iter().map(|&scope| scope.into()).collect(),
             scope_separator: spec.scope_separator.into(),
             authorize_params: Params::of(spec.authorize_params),
@@ -394,6 +396,25 @@ impl OAuth2 {
     /// Speaks a protocol on top of OAuth 2.0.
     pub fn set_protocol(&mut self, protocol: impl Protocol) {
         self.settings().protocol = Some(Arc::new(protocol));
+    }
+
+    /// Accepts no user below this level of assurance, one of [`Spec::acr_levels`], and asks for it unless a request names
+    /// another.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error when the provider has no such level.
+    pub fn set_minimum_acr(&mut self, level: &str) -> Result<()> {
+        let levels = self.spec().acr_levels;
+        let Some((level, _)) = levels.iter().find(|(known, _)| *known == level) else {
+            let known: Vec<_> = levels.iter().map(|(known, _)| known).collect();
+            let problem = format!("the provider has no level {level:?}, only {known:?}");
+            return Err(Error::configuration(self.name().to_owned(), problem));
+        };
+        let settings = self.settings();
+        settings.minimum_acr = Some((*level).into());
+        settings.authorize_params.set("acr_values".into(), (*level).into());
+        Ok(())
     }
 
     /// Sends all requests with this HTTP client.
@@ -629,6 +650,12 @@ impl OAuth2 {
             (origin_of(&normalized(home)) != origin_of(&normalized(now))).then_some(now)
         };
         moved(Endpoint::Token).or_else(|| moved(Endpoint::Profile))
+    }
+
+    /// The least level of assurance that the client accepts, if one was set.
+    #[must_use]
+    pub fn minimum_acr(&self) -> Option<&str> {
+        self.0.minimum_acr.as_deref()
     }
 
     /// What stands between two scopes: a space, unless the provider or the application wants something else.

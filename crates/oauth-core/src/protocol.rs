@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::{
     OAuth2,
-    error::Result,
+    error::{Operation, Result},
     identity::Identity,
     login::{Callback, Login, LoginAttempt},
     token::OAuth2Token,
@@ -33,6 +33,41 @@ pub trait Protocol: Any + fmt::Debug + Send + Sync {
     /// A configuration error when no login of this client could succeed.
     fn begin(&self, _client: &OAuth2, attempt: LoginAttempt) -> Result<LoginAttempt> {
         Ok(attempt)
+    }
+
+    /// Whether sign-ins are restricted by what an ID token says of the user, so that a bare access token tells nobody's
+    /// identity.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error while nobody has said who may sign in.
+    fn restricts(&self, _client: &OAuth2) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// What the protocol accepts, as text: a login that began under something else does not end here.
+    fn accepted(&self) -> String {
+        String::new()
+    }
+
+    /// Whether the end of this attempt tells when the user was authenticated, so that `prompt=login` can be checked.
+    fn checks_prompt_login(&self, _attempt: &LoginAttempt) -> bool {
+        false
+    }
+
+    /// The claims of a token's ID token, which is verified for this; `None` when the token has none. It may have expired: who
+    /// the user is does not.
+    ///
+    /// # Errors
+    ///
+    /// An error that says which check failed, or any error of reading the keys.
+    async fn verified_claims(
+        &self,
+        _client: &OAuth2,
+        _operation: Operation,
+        _token: &OAuth2Token,
+    ) -> Result<Option<Value>> {
+        Ok(None)
     }
 
     /// Whether a callback may name this issuer, where a provider's tenants have issuers of their own. `None` leaves it to the

@@ -143,7 +143,10 @@ pub trait Provider: fmt::Debug + Send + Sync {
         revoke(self, token).await
     }
 
-    /// Reads the user's profile. See [`OAuth2::get_profile`].
+    /// Reads what the provider says of the user of an access token, raw. See [`OAuth2::get_profile`].
+    ///
+    /// Nothing is checked: neither whether the user may sign in here ([`RestrictedTo`](crate::RestrictedTo)), nor for whom the
+    /// token was issued. To sign users in, use [`get_identity`](Self::get_identity) with the token of a login.
     ///
     /// # Errors
     ///
@@ -154,15 +157,18 @@ pub trait Provider: fmt::Debug + Send + Sync {
 
     /// Reads who the user is: the profile, and what else it takes.
     ///
+    /// Where the client is restricted to a tenant, an organization or the like, the user must be of it.
+    ///
     /// # Errors
     ///
-    /// Any [`Error`](crate::Error); a malformed-reply error when the profile has no identifier.
+    /// Any [`Error`](crate::Error); a malformed-reply error when the profile has no identifier; a configuration error when the
+    /// client is restricted and the token does not tell whether its user may sign in, as a bare access token does not.
     async fn get_identity(&self, token: &OAuth2Token) -> Result<Identity> {
         get_identity(self, token).await
     }
 
     /// Reads the profile, and checks that it is of the user of this token: with OpenID Connect, UserInfo must have the
-    /// `sub` of the ID token (Core section 5.3.2).
+    /// `sub` of the ID token (Core section 5.3.2). The user must be of what the client is restricted to.
     ///
     /// # Errors
     ///
@@ -369,6 +375,14 @@ async fn finish_login<P: Provider + ?Sized>(
         protocol.complete_login(&|identity| provider.complete_identity(identity), &mut login);
     }
     provider.check_login(&attempt, &login).await?;
+    let operation = Operation::FINISH_LOGIN;
+    let mut restricted_to = client.restricted_to();
+    restricted_to.extend(attempt.restricted_to().iter().cloned());
+    let open = client.confirm_by_token(operation, &restricted_to, &login.token).await?;
+    if !open.is_empty() {
+        let profile = provider.get_profile_of(&login.token).await?;
+        client.confirm_by_profile(operation, &open, &login.token, &profile)?;
+    }
     Ok(login)
 }
 
@@ -420,13 +434,19 @@ async fn get_id_email<P: Provider + ?Sized>(
 
 async fn get_profile_of<P: Provider + ?Sized>(provider: &P, token: &OAuth2Token) -> Result<Value> {
     let client = provider.oauth2().ready().await?;
-    let Some(protocol) = client.any_protocol() else {
-        return provider.get_profile(token.bearer()?).await;
+    let operation = Operation::GET_IDENTITY;
+    let open = client.confirm_by_token(operation, &client.restricted_to(), token).await?;
+    let profile = match client.any_protocol() {
+        Some(protocol) if client.endpoints().get(Endpoint::Profile).is_none() => {
+            protocol.claims_of(&client, token).await?
+        }
+        Some(protocol) => {
+            let profile = provider.get_profile(token.bearer()?).await?;
+            protocol.check_profile(&client, token, &profile)?;
+            profile
+        }
+        None => provider.get_profile(token.bearer()?).await?,
     };
-    if client.endpoints().get(Endpoint::Profile).is_none() {
-        return protocol.claims_of(&client, token).await;
-    }
-    let profile = provider.get_profile(token.bearer()?).await?;
-    protocol.check_profile(&client, token, &profile)?;
+    client.confirm_by_profile(operation, &open, token, &profile)?;
     Ok(profile)
 }

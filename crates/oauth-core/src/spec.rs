@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{endpoints::Endpoint, pkce::CodeChallengeMethod};
+use crate::{endpoints::Endpoint, pkce::CodeChallengeMethod, restriction::Restriction};
 
 /// What one provider's documentation says, as constants. Only departures from RFC 6749 are written down:
 ///
@@ -60,6 +60,13 @@ pub struct Spec {
     pub pkce: Pkce,
     /// Authorization parameters that the provider wants by default. Callers can override them.
     pub authorize_params: &'static [(&'static str, &'static str)],
+    /// Authorization parameters that the provider refuses, so that the library adds none of them by itself.
+    pub refused_params: &'static [&'static str],
+    /// The parameters and scopes that restrict who may sign in, and where the provider's answer confirms them.
+    pub restrictions: &'static [Restriction],
+    /// The provider's levels of assurance (`acr`), each with its rank: a higher one is as good as what was asked for. Where
+    /// they are known, the answer to `acr_values` is checked too.
+    pub acr_levels: &'static [(&'static str, u8)],
     /// Headers on every request.
     pub headers: &'static [(&'static str, &'static str)],
 
@@ -106,6 +113,9 @@ impl Spec {
         revokes_access_tokens_only: false,
         pkce: Pkce::Challenge(CodeChallengeMethod::S256),
         authorize_params: &[],
+        refused_params: &[],
+        restrictions: &[],
+        acr_levels: &[],
         headers: &[],
         invalid_grant_codes: &[],
         token_at: "",

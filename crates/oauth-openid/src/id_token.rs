@@ -222,6 +222,8 @@ pub struct Expectations {
     at_hash_required: bool,
     code: Option<Secret>,
     pub(crate) not_before: Option<OffsetDateTime>,
+    /// When the login began; who was authenticated since then was so recently enough.
+    began: Option<OffsetDateTime>,
     pub(crate) may_be_expired: bool,
     /// Whether `at_hash` and `c_hash` must be there, because the browser brought the token.
     front_channel: bool,
@@ -315,6 +317,7 @@ impl Expectations {
         expected.nonce = attempt.nonce().map(|nonce| Nonce::Plain(nonce.into()));
         expected.max_age = attempt.max_age();
         expected.auth_time_required = rules.auth_time_always;
+        expected.began = Some(attempt.started_at());
         expected.not_before = Some(attempt.started_at() - rules.token_age);
         expected
     }
@@ -501,7 +504,12 @@ impl Expectations {
         if authenticated > now + leeway(rules) {
             return wrong("its auth_time is in the future");
         }
-        if self.max_age.is_some_and(|max_age| now - authenticated > max_age.as_secs_f64() + leeway(rules)) {
+        // Reading the consent page takes the user's time, and does not make the authentication older than was asked for.
+        let since_it_began = self.began.is_some_and(|began| authenticated + leeway(rules) >= seconds(began));
+        let is_older = |max_age: Duration| {
+            now - authenticated > max_age.as_secs_f64() + leeway(rules) && !since_it_began
+        };
+        if self.max_age.is_some_and(is_older) {
             return wrong("the user was authenticated longer ago than max_age allows");
         }
         Ok(())

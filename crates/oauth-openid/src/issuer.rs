@@ -94,7 +94,7 @@ impl Issuers {
 }
 
 impl Tenants {
-    fn check(&self, tenant: &str) -> Result<(), String> {
+    pub(crate) fn check(&self, tenant: &str) -> Result<(), String> {
         match self {
             Self::Any => Ok(()),
             Self::OneOf(accepted) if accepted.iter().any(|one| one == tenant) => Ok(()),
@@ -111,8 +111,8 @@ fn is_id(tenant: &str) -> bool {
 }
 
 /// What to do about [`Tenants::Undecided`].
-pub(crate) const UNDECIDED: &str = "this client does not know which tenants may sign in; say so with with_tenant, \
-     with_tenants, or with_any_tenant for all organizations and personal accounts";
+pub(crate) const UNDECIDED: &str = "this client does not know which tenants may sign in; say so with with_tenant or \
+     with_tenants (of Salesforce: with_organizations), or with_any_tenant (with_any_organization) for all of them, personal accounts too";
 
 /// That a token's issuer is one of these, byte for byte.
 pub(crate) fn check_one_of<'a>(

@@ -4,9 +4,9 @@ use std::{
 };
 
 use oauth_core::{
-    Callback, ClientAuth, CodeChallengeMethod, Endpoint, Endpoints, Error, ErrorKind, Identity, JwtCheck,
-    JwtError, JwtUse, Login, LoginAttempt, OAuth2, OAuth2Token, Operation, Pkce, Protocol, Reply,
-    ResponseType, Result, async_trait,
+    Callback, ClientAuth, CodeChallengeMethod, ConfirmedBy, Endpoint, Endpoints, Error, ErrorKind, Identity,
+    JwtCheck, JwtError, JwtUse, Login, LoginAttempt, OAuth2, OAuth2Token, Operation, Pkce, Protocol, Reply,
+    ResponseType, RestrictedTo, Result, async_trait,
     http::{Method, header::CONTENT_TYPE},
     serde_json::Value,
     text_at,
@@ -14,8 +14,9 @@ use oauth_core::{
 
 use crate::{
     discovery::Discovered,
+    extension::VERIFY_ID_TOKEN,
     id_token::{Expectations, IdToken, audiences, seconds},
-    issuer::{self, Issuers, Tenants, UNDECIDED},
+    issuer::{self, Issuers},
     jws::{self, Jws, Refusal, quoted, shown},
     key_store::KeyStore,
     members::{Claim, Members},
@@ -83,6 +84,7 @@ impl OpenIDConnect {
         expected
             .check(&verified.claims, verified.algorithm, client.client_id(), &self.rules)
             .map_err(|refusal| context.refuse(refusal))?;
+        self.check_user(client, operation, &verified.claims)?;
         let identity = self.identity(client, &verified.claims)?;
         Ok(IdToken::verified(&verified.signed, verified.claims, identity))
     }
@@ -103,6 +105,43 @@ impl OpenIDConnect {
             Some(former) if !self.has_tenants() => identity.with_former_issuer(former),
             _ => identity,
         })
+    }
+
+    /// That the user of verified claims is one who may sign in with this client, as far as the claims must tell.
+    fn check_user(&self, client: &OAuth2, operation: Operation, claims: &Members) -> Result<()> {
+        let own = client.restricted_to();
+        if own.is_empty() && self.rules.tenant_claim.is_none() && self.rules.required_claims.is_empty() {
+            return Ok(());
+        }
+        let context = verify::Context { client, operation, token: JwtUse::IdToken };
+        let refuse = |reason: String| Err(context.refuse((JwtCheck::Restriction, reason)));
+        let claims = Value::Object(claims.to_map());
+        if let Err(reason) = self.rules.check_user(&claims) {
+            return refuse(reason);
+        }
+        for one in own {
+            let named = client.spec().restrictions.iter().find(|restriction| restriction.name == one.name);
+            let Some(restriction) = named else { continue };
+            let asked = format!("{}={}", one.name, one.value);
+            match ((restriction.is_met)(&one.value, &claims), restriction.confirmed_by) {
+                (Some(true), _) => {}
+                (Some(false), ConfirmedBy::IdToken | ConfirmedBy::IdTokenOrProfile) => {
+                    return refuse(format!("it is of another user than {asked} allows"));
+                }
+                // The one of a refresh may say less; an identity is not made of it before another has said it.
+                (None, ConfirmedBy::IdToken) if operation != Operation::REFRESH_TOKEN => {
+                    return refuse(format!("nothing in it confirms {asked}"));
+                }
+                // The profile will tell, where one is read.
+                _ if operation == VERIFY_ID_TOKEN => {
+                    let problem =
+                        format!("an ID token alone does not tell whether its user may sign in ({asked})");
+                    return Err(client.error(operation, ErrorKind::Configuration(problem)));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// That a token names an issuer that it may name, or what is wrong.
@@ -273,11 +312,25 @@ impl Protocol for OpenIDConnect {
     }
 
     fn begin(&self, client: &OAuth2, mut attempt: LoginAttempt) -> Result<LoginAttempt> {
-        if let Some(Issuers::Tenants { tenants: Tenants::Undecided, .. }) = self.rules.issuers
-            && self.expects_id_token(&attempt)
-        {
-            let problem = ErrorKind::Configuration(UNDECIDED.to_owned());
-            return Err(client.error(Operation::START_LOGIN, problem));
+        let restricts = self.restricts(client).map_err(|error| error.during(Operation::START_LOGIN))?;
+        let by_id_token = |one: &RestrictedTo| {
+            let named = client.spec().restrictions.iter().find(|restriction| restriction.name == one.name);
+            named.is_some_and(|restriction| restriction.confirmed_by == ConfirmedBy::IdToken)
+        };
+        let needs_id_token = restricts
+            || attempt.restricted_to().iter().any(by_id_token)
+            || attempt.max_age().is_some()
+            || !attempt.required_acr().is_empty();
+        if restricts {
+            attempt = self
+                .rules
+                .scopes_always
+                .iter()
+                .rev()
+                .fold(attempt, |attempt, scope| attempt.with_scope(scope));
+        }
+        if needs_id_token && !self.expects_id_token(&attempt) {
+            attempt = attempt.with_scope("openid");
         }
         if self.rules.openid_always || attempt.response_type() == ResponseType::CodeIdToken {
             attempt = attempt.with_scope("openid");
@@ -286,6 +339,34 @@ impl Protocol for OpenIDConnect {
             true => attempt.with_random_nonce(),
             false => Ok(attempt),
         }
+    }
+
+    fn restricts(&self, client: &OAuth2) -> Result<bool> {
+        self.rules.restricts().map_err(|undecided| {
+            client.error(Operation::CONFIGURE, ErrorKind::Configuration(undecided.to_owned()))
+        })
+    }
+
+    fn accepted(&self) -> String {
+        self.rules.accepted()
+    }
+
+    fn checks_prompt_login(&self, attempt: &LoginAttempt) -> bool {
+        self.expects_id_token(attempt) && !self.rules.prompt_login_unverified
+    }
+
+    async fn verified_claims(
+        &self,
+        client: &OAuth2,
+        operation: Operation,
+        token: &OAuth2Token,
+    ) -> Result<Option<Value>> {
+        let Some(id_token) = token.id_token() else { return Ok(None) };
+        // It was good when it came. Who the user is does not expire with it.
+        let mut expected = Expectations::new();
+        expected.may_be_expired = true;
+        let id_token = self.verify_id_token(client, operation, id_token, &expected).await?;
+        Ok(Some(Value::Object(id_token.claims.to_map())))
     }
 
     /// The ID token that came with the code (OpenID Connect Core section 3.3.2.12).
@@ -431,8 +512,9 @@ impl Protocol for OpenIDConnect {
         let is_same = match (Self::has_userinfo(client), claims.get(claim)) {
             // UserInfo must have the token's in any case, and to the letter.
             (true, own) => own == profile.get(claim).map(Claim::from),
-            // An API's identifier is compared where the token has it. Some are numbers there.
-            (false, None) => true,
+            // An API's identifier is compared where the token has it. Some are numbers there. Where the token decides who may
+            // sign in, it must have it.
+            (false, None) => !matches!(self.rules.restricts(), Ok(true)),
             (false, Some(own)) => {
                 let id = text_at(profile, client.spec().id_at);
                 let both = own.as_str().zip(id.as_deref());
@@ -462,9 +544,7 @@ impl Protocol for OpenIDConnect {
 
 /// Whether an ID token could not be judged, which is not the same as a judgement against it.
 fn is_no_verdict(protocol: &OpenIDConnect, error: &Error) -> bool {
-    let undecided =
-        matches!(protocol.rules.issuers, Some(Issuers::Tenants { tenants: Tenants::Undecided, .. }));
-    undecided || !matches!(error.kind(), ErrorKind::Jwt(_))
+    protocol.rules.restricts().is_err() || !matches!(error.kind(), ErrorKind::Jwt(_))
 }
 
 /// Whether UserInfo is a JWT by its content type.

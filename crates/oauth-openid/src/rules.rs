@@ -1,9 +1,13 @@
 use std::{sync::Arc, time::Duration};
 
-use oauth_core::{Clock, SharedCache, SystemClock};
+use oauth_core::{Clock, SharedCache, SystemClock, serde_json::Value};
 
 use crate::{
-    algorithm::Algorithm, cached::CachePolicy, encryption::Decrypter, issuer::Issuers, keys::JwkSet,
+    algorithm::Algorithm,
+    cached::CachePolicy,
+    encryption::Decrypter,
+    issuer::{Issuers, Tenants, UNDECIDED},
+    keys::JwkSet,
 };
 
 /// What a client accepts of signed tokens, and how it keeps metadata and keys.
@@ -26,6 +30,10 @@ pub struct Rules {
     /// `None` for those of ID tokens.
     pub(crate) userinfo_algorithms: Option<Vec<Algorithm>>,
     pub(crate) issuers: Option<Issuers>,
+    pub(crate) tenant_claim: Option<TenantClaim>,
+    pub(crate) required_claims: Vec<(String, Vec<String>)>,
+    pub(crate) scopes_always: &'static [&'static str],
+    pub(crate) prompt_login_unverified: bool,
     pub(crate) other_audiences: OtherAudiences,
     pub(crate) leeway: Duration,
     pub(crate) token_age: Duration,
@@ -74,6 +82,13 @@ pub enum Expected {
     Plain,
 }
 
+/// How a provider with one issuer names a user's tenant, and which may sign in.
+#[derive(Clone, Debug)]
+pub(crate) struct TenantClaim {
+    pub(crate) of: fn(&Value) -> Option<String>,
+    pub(crate) tenants: Tenants,
+}
+
 /// Longer durations mean the same as this one, and would leave the calendar.
 const A_YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
@@ -82,6 +97,71 @@ const A_YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 pub(crate) struct Encryption {
     pub(crate) id_token: bool,
     pub(crate) userinfo: bool,
+}
+
+/// Who may sign in, and what decides it.
+impl Rules {
+    /// Whether an ID token's claims restrict who may sign in.
+    ///
+    /// # Errors
+    ///
+    /// What to do, while nobody has said which tenants may.
+    pub(crate) fn restricts(&self) -> Result<bool, &'static str> {
+        let by_issuer = match &self.issuers {
+            Some(Issuers::Tenants { tenants, .. }) => Some(tenants),
+            _ => None,
+        };
+        let by_claim = self.tenant_claim.as_ref().map(|claim| &claim.tenants);
+        let mut restricts = !self.required_claims.is_empty();
+        for tenants in [by_issuer, by_claim].into_iter().flatten() {
+            match tenants {
+                Tenants::Undecided => return Err(UNDECIDED),
+                Tenants::OneOf(_) => restricts = true,
+                Tenants::Any => {}
+            }
+        }
+        Ok(restricts)
+    }
+
+    /// What is accepted, as text. Two rules with the same text accept the same tokens of the same users.
+    pub(crate) fn accepted(&self) -> String {
+        let tenants = self.tenant_claim.as_ref().map(|claim| &claim.tenants);
+        format!(
+            "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+            (&self.issuers, tenants, &self.required_claims),
+            (&self.algorithms, &self.userinfo_algorithms),
+            (&self.other_audiences, self.leeway, self.token_age),
+            (self.userinfo, &self.encryption),
+            self.nonce_may_be_missing,
+            self.auth_time_always,
+            self.prompt_login_unverified,
+            self.profile_id_claim,
+            self.id_token_always,
+            self.openid_always,
+        )
+    }
+
+    /// Whether the user of verified claims is one who may sign in, and if not, why.
+    pub(crate) fn check_user(&self, claims: &Value) -> Result<(), String> {
+        if let Some(TenantClaim { of, tenants }) = &self.tenant_claim {
+            match of(claims) {
+                Some(tenant) => tenants.check(&tenant)?,
+                None if matches!(tenants, Tenants::Any) => {}
+                None => return Err("it does not tell the user's tenant".to_owned()),
+            }
+        }
+        for (claim, values) in &self.required_claims {
+            let is_accepted = |found: &Value| values.iter().any(|value| found == value);
+            let met = match &claims[claim] {
+                Value::Array(several) => several.iter().any(is_accepted),
+                one => is_accepted(one),
+            };
+            if !met {
+                return Err(format!("its {claim} is not one of {values:?}"));
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Default for Rules {
@@ -97,6 +177,10 @@ impl Rules {
             algorithms: Algorithm::WITH_PUBLIC_KEYS.to_vec(),
             userinfo_algorithms: None,
             issuers: None,
+            tenant_claim: None,
+            required_claims: Vec::new(),
+            scopes_always: &[],
+            prompt_login_unverified: false,
             other_audiences: OtherAudiences::None,
             leeway: Duration::from_secs(60),
             token_age: Duration::from_secs(10 * 60),
@@ -139,6 +223,40 @@ impl Rules {
     /// Accepts these issuers in tokens, where the provider's issuer is not the only one.
     pub fn issuers(mut self, issuers: Issuers) -> Self {
         self.issuers = Some(issuers);
+        self
+    }
+
+    /// Accepts users of these tenants only, for a provider that serves many under one issuer: `of` reads the tenant from the
+    /// claims of an ID token.
+    pub fn tenants_by(mut self, of: fn(&Value) -> Option<String>, tenants: Tenants) -> Self {
+        self.tenant_claim = Some(TenantClaim { of, tenants });
+        self
+    }
+
+    /// Accepts ID tokens only in which this claim is one of these texts, or a list that holds one: an organization, a group, a
+    /// domain. Several calls add up.
+    ///
+    /// It holds on every path to an identity, so that `get_identity` needs the whole token of a login.
+    pub fn require_claim<S: Into<String>>(
+        mut self,
+        claim: impl Into<String>,
+        values: impl IntoIterator<Item = S>,
+    ) -> Self {
+        self.required_claims.push((claim.into(), values.into_iter().map(Into::into).collect()));
+        self
+    }
+
+    /// Asks for these scopes even if the caller names others, where the client is restricted by what an ID token says: the claims
+    /// that tell it come with them.
+    pub fn restricting_scopes(mut self, scopes: &'static [&'static str]) -> Self {
+        self.scopes_always = scopes;
+        self
+    }
+
+    /// Takes `prompt=login` for a wish, for a provider that never says in `auth_time` when the user was authenticated. A browser
+    /// can then take it out unnoticed.
+    pub fn prompt_login_unverified(mut self) -> Self {
+        self.prompt_login_unverified = true;
         self
     }
 

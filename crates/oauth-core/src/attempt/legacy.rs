@@ -57,6 +57,7 @@ impl LoginAttempt {
             redirect_uri,
             state: state.into(),
             code_verifier: if has(CODE_VERIFIER) { Some(CodeVerifier::new(verifier).ok()?) } else { None },
+            restricted_to: Vec::new(),
             nonce: has(NONCE).then(|| nonce.into()),
             response_mode: match flags & (FORM_POST | FRAGMENT) {
                 0 => ResponseMode::Query,

@@ -161,6 +161,7 @@ impl OAuth2 {
     ///
     /// A malformed-reply error when the profile has no identifier.
     pub fn identity_under(&self, issuer: Option<String>, profile: Value) -> Result<Identity> {
+        self.check_profile_of_identity(&profile)?;
         let issuer = issuer.unwrap_or_else(|| self.identity_issuer());
         let identity = Identity::find(self, &Places::in_profile(self.spec()), issuer, profile)?;
         let former = self.former_identity_issuers();

@@ -7,6 +7,7 @@ use crate::{
     profile,
     reply::ServerReply,
     revoke::revoke_token,
+    state::Grant,
 };
 
 const PROFILE: &str = "https://www.googleapis.com/auth/userinfo.profile";
@@ -24,6 +25,19 @@ impl Dialect for Google {
             other => other.to_owned(),
         };
         scopes.iter().map(long).collect()
+    }
+
+    /// An account of a Workspace domain has it in `hd`. The user is of the domain that the request asked for.
+    fn id_token(&self, grant: &Grant, claims: &mut Map<String, Value>) {
+        match grant.request.params.get("hd") {
+            None | Some("") => {}
+            Some("*") => {
+                claims.insert("hd".to_owned(), json!("example.com"));
+            }
+            Some(domain) => {
+                claims.insert("hd".to_owned(), json!(domain));
+            }
+        }
     }
 
     /// Unlike RFC 7009, an unknown token is an error.

@@ -23,8 +23,15 @@ impl Dialect for Keycloak {
     }
 
     /// What other servers write into the header, `typ`, stands among the claims.
-    fn id_token(&self, _grant: &Grant, claims: &mut Map<String, Value>) {
+    fn id_token(&self, grant: &Grant, claims: &mut Map<String, Value>) {
         claims.insert("typ".to_owned(), json!("ID"));
         claims.entry("acr").or_insert(json!("1"));
+        let organizations =
+            grant.request.scopes.iter().filter_map(|scope| scope.strip_prefix("organization:"));
+        let organizations: Vec<_> =
+            organizations.map(|alias| if alias == "*" { "acme" } else { alias }.to_owned()).collect();
+        if !organizations.is_empty() {
+            claims.insert("organization".to_owned(), json!(organizations));
+        }
     }
 }

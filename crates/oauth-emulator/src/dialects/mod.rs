@@ -5,6 +5,7 @@
 
 mod amazon_cognito;
 mod apple;
+mod auth0;
 mod discord;
 mod facebook;
 mod franceconnect;
@@ -24,6 +25,7 @@ mod shopify;
 mod twitch;
 mod workos;
 mod yahoo;
+mod zitadel;
 
 use crate::exchange::Dialect;
 
@@ -31,6 +33,7 @@ use crate::exchange::Dialect;
 static DIALECTS: &[(&str, &dyn Dialect)] = &[
     ("amazon-cognito", &amazon_cognito::AmazonCognito),
     ("apple", &apple::Apple),
+    ("auth0", &auth0::Auth0),
     ("discord", &discord::Discord),
     ("facebook", &facebook::Facebook),
     ("franceconnect", &franceconnect::FranceConnect),
@@ -50,6 +53,7 @@ static DIALECTS: &[(&str, &dyn Dialect)] = &[
     ("twitch", &twitch::Twitch),
     ("workos", &workos::WorkOs),
     ("yahoo", &yahoo::Yahoo),
+    ("zitadel", &zitadel::Zitadel),
 ];
 
 /// The dialect of a provider family; nothing but the standards where it has none of its own.

@@ -6,7 +6,6 @@ use crate::{
     refusal::{CallbackError, ProtocolError},
     reply::ServerReply,
     state::{Grant, Issued},
-    user::User,
 };
 
 /// Where the user signs in: exactly one of them stands in the authorization request.
@@ -34,7 +33,7 @@ impl Dialect for WorkOs {
         let mut profile = Map::new();
         profile.insert("id".to_owned(), json!(user.id));
         profile.insert("email".to_owned(), json!(user.email));
-        add_members(user, &mut profile);
+        add_members(&issued.grant, &mut profile);
         reply.insert("profile".to_owned(), Value::Object(profile));
     }
 
@@ -45,16 +44,24 @@ impl Dialect for WorkOs {
     }
 
     fn profile(&self, _exchange: &Exchange<'_>, grant: &Grant, mut body: Map<String, Value>) -> ServerReply {
-        add_members(&grant.user, &mut body);
+        add_members(grant, &mut body);
         ServerReply::ok(&Value::Object(body))
     }
 }
 
-fn add_members(user: &User, profile: &mut Map<String, Value>) {
+/// The user is of the connection, the organization or the provider that the request asked for.
+fn add_members(grant: &Grant, profile: &mut Map<String, Value>) {
+    let user = &grant.user;
+    let asked = |name: &str, usual: &str| grant.request.params.get(name).unwrap_or(usual).to_owned();
     let (first, last) = user.name.split_once(' ').unwrap_or((&user.name, ""));
     profile.insert("object".to_owned(), json!("profile"));
-    profile.insert("connection_id".to_owned(), json!("conn_01E4ZCR3C56J083X43JQXF3JK5"));
-    profile.insert("connection_type".to_owned(), json!("OktaSAML"));
+    profile.insert("connection_id".to_owned(), json!(asked("connection", "conn_01E4ZCR3C56J083X43JQXF3JK5")));
+    profile.insert("connection_type".to_owned(), json!(asked("provider", "OktaSAML")));
+    // Who signs in by a provider is of no organization.
+    if grant.request.params.get("provider").is_none() {
+        let organization = asked("organization", "org_01EHWNCE74X7JSDV0X3SZ3KJNY");
+        profile.insert("organization_id".to_owned(), json!(organization));
+    }
     profile.insert("idp_id".to_owned(), json!("00u1a0ufowBJlzPlk357"));
     profile.insert("first_name".to_owned(), json!(first));
     profile.insert("last_name".to_owned(), json!(last));

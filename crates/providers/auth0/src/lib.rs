@@ -8,6 +8,10 @@
 //! # Ok::<(), oauth_auth0::oauth_core::Error>(())
 //! ```
 //!
+//! With the parameter `organization`, of the client or of one login, only members of that organization sign in: the ID token's
+//! `org_id` (of an id, `org_…`) or `org_name` must be it. `connection` is a hint that the browser can take out: nothing in
+//! Auth0's answer confirms it.
+//!
 //! The domain is the tenant's, or its custom one. A refresh token needs the scope `offline_access`, and an access token
 //! for an API of your own the parameter `audience`, which
 //! [`with_authorize_params`](oauth_core::Provider::with_authorize_params) adds. Only refresh tokens can be revoked. An
@@ -15,7 +19,7 @@
 //! name the algorithm in [`Rules`](oauth_openid::Rules::algorithms).
 
 pub use oauth_core;
-use oauth_core::{Provider, Result, Spec, parameter};
+use oauth_core::{ConfirmedBy, Provider, Restriction, Result, Spec, parameter, serde_json::Value};
 pub use oauth_openid;
 
 /// Auth0's dialect; the endpoints come from discovery.
@@ -25,12 +29,36 @@ pub const SPEC: Spec = Spec {
     color: "#eb5424",
     docs: "https://auth0.com/docs/authenticate",
     scopes: &["openid", "profile", "email"],
+    restrictions: &[Restriction::parameter("organization", ConfirmedBy::IdToken, is_of_organization)],
     ..Spec::OPENID
 };
 
 oauth_openid::client! {
     /// Signs users in with Auth0.
     pub struct Auth0OAuth2 from SPEC, at issuer(domain);
+}
+
+/// An organization goes by its id, or by its name, where the tenant allows names; those are in lower case.
+fn is_of_organization(asked: &str, claims: &Value) -> Option<bool> {
+    match asked.starts_with("org_") {
+        true => Restriction::same_at("/org_id", asked, claims),
+        false => Restriction::same_at("/org_name", &asked.to_ascii_lowercase(), claims),
+    }
+}
+
+impl Auth0OAuth2 {
+    /// Signs in the members of this organization only, by its id, such as `org_9ybsU1dN2dKfDkBi`, or by its name, where the tenant
+    /// allows names.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error when the text is no identifier.
+    pub fn with_organization(mut self, organization: &str) -> Result<Self> {
+        let organization =
+            parameter::segment("organization", organization).map_err(|error| error.at(SPEC.name))?;
+        self.oauth2.set_authorize_param("organization", organization.to_owned());
+        Ok(self)
+    }
 }
 
 /// Auth0's issuers end with a slash.

@@ -18,12 +18,17 @@
 //! a public key: there, TLS alone vouches for UserInfo, and its ID tokens are not looked at. FranceConnect does not say whether
 //! an address is verified. FranceConnect+ encrypts too: see [`Rules::decrypter`](oauth_openid::Rules::decrypter).
 //!
+//! **Levels.** The ID token's `acr` must be at least what was asked for: `eidas1`, unless
+//! [`with_minimum_level`](FranceConnectOAuth2::with_minimum_level) or a login's `acr_values` or
+//! [`require_acr`](oauth_core::LoginOptions::require_acr) asks for more; `eidas3` will do where `eidas2` was asked for. Of
+//! FranceConnect+ ([`FranceConnectOAuth2::plus`]) it is never less than `eidas2`. Version 1 has no ID token to check it in.
+//!
 //! FranceConnect shows an error page to whoever sends a parameter that it does not know, and a code challenge is one: logins
 //! send none. The nonce is what ties a code to the browser; with version 1, where no ID token is looked at, the state alone.
 
 pub use oauth_core;
 use oauth_core::{
-    AuthorizationRequest, ClientSecret, Endpoint, OAuth2, Pkce, Provider, Result, Spec, async_trait,
+    AuthorizationRequest, ClientSecret, Endpoint, Error, OAuth2, Pkce, Provider, Result, Spec, async_trait,
     random_token,
 };
 pub use oauth_openid;
@@ -45,6 +50,8 @@ pub const SPEC: Spec = Spec {
     ],
     pkce: Pkce::Unsupported,
     authorize_params: &[("acr_values", "eidas1"), ("prompt", "consent")],
+    refused_params: &["max_age"],
+    acr_levels: &[("eidas1", 1), ("eidas2", 2), ("eidas3", 3)],
     email_verified_at: None,
     name_at: Some("/given_name"),
     picture_at: None,
@@ -60,11 +67,18 @@ pub const SPEC_V1: Spec = Spec {
         (Endpoint::Profile, "https://app.franceconnect.gouv.fr/api/v1/userinfo"),
     ],
     authorize_params: &[],
+    acr_levels: &[],
     ..SPEC
 };
 
 /// The host of version 2 in production.
 pub const PRODUCTION: &str = "https://oidc.franceconnect.gouv.fr";
+/// The host of FranceConnect+ in production.
+pub const PLUS: &str = "https://auth.franceconnect.gouv.fr";
+/// The host of FranceConnect+ for tests.
+pub const PLUS_INTEGRATION: &str = "https://auth.integ01.dev-franceconnect.fr";
+/// The least level of FranceConnect+.
+const LEAST_OF_PLUS: &str = "eidas2";
 /// The host of version 2 for tests.
 pub const INTEGRATION: &str = "https://fcp-low.sbx.dev-franceconnect.fr";
 /// The host of version 1 for tests.
@@ -72,7 +86,10 @@ pub const INTEGRATION_V1: &str = "https://fcp.integ01.dev-franceconnect.fr";
 
 oauth_openid::client! {
     /// Signs users in with FranceConnect.
-    pub struct FranceConnectOAuth2 from SPEC, verified by rules(), configured by { base_url: with_base_url };
+    pub struct FranceConnectOAuth2 from SPEC, verified by rules(), configured by {
+        base_url: with_base_url,
+        minimum_level: with_minimum_level
+    };
 }
 
 fn rules() -> Rules {
@@ -86,6 +103,16 @@ impl FranceConnectOAuth2 {
         // It is new, so that nothing refuses this.
         let _ = client.move_to(INTEGRATION);
         client
+    }
+
+    /// A client of FranceConnect+, for services that need the level `eidas2` or `eidas3`. Its tokens come encrypted: see
+    /// [`Rules::decrypter`](oauth_openid::Rules::decrypter).
+    ///
+    /// # Errors
+    ///
+    /// As [`with_base_url`](Self::with_base_url).
+    pub fn plus(client_id: impl Into<String>, client_secret: impl Into<ClientSecret>) -> Result<Self> {
+        Self::new(client_id, client_secret).with_base_url(PLUS)
     }
 
     /// A client of version 1, which the original library uses.
@@ -104,7 +131,20 @@ impl FranceConnectOAuth2 {
         client
     }
 
-    /// Uses the client's version at another host, such as version 2 at FranceConnect+'s.
+    /// Accepts no user below this level: `eidas1`, `eidas2` or `eidas3`. It is asked for unless a login asks for a higher one.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error when there is no such level, or FranceConnect+ has none as low.
+    pub fn with_minimum_level(mut self, level: &str) -> Result<Self> {
+        if is_plus(self.oauth2.endpoints().authorization()) && level < LEAST_OF_PLUS {
+            return Err(Error::configuration(SPEC.name, "the least level of FranceConnect+ is eidas2"));
+        }
+        self.oauth2.set_minimum_acr(level)?;
+        Ok(self)
+    }
+
+    /// Uses the client's version at another host, such as version 2 at FranceConnect+'s, whose least level is `eidas2`.
     ///
     /// # Errors
     ///
@@ -116,6 +156,13 @@ impl FranceConnectOAuth2 {
             oauth_core::parameter::base_url("base_url", base_url).map_err(|error| error.at(SPEC.name))?;
         self.move_to(&base_url)?;
         self.oauth2.add_former_identity_issuer(as_given);
+        let has_levels = !self.oauth2.spec().acr_levels.is_empty();
+        if has_levels
+            && is_plus(&base_url)
+            && self.oauth2.minimum_acr().is_none_or(|level| level < LEAST_OF_PLUS)
+        {
+            self.oauth2.set_minimum_acr(LEAST_OF_PLUS)?;
+        }
         Ok(self)
     }
 
@@ -129,6 +176,14 @@ impl FranceConnectOAuth2 {
         self.oauth2.set_endpoints(moved);
         Ok(())
     }
+}
+
+/// Whether a URL is of FranceConnect+, in production or for tests: its hosts begin with `auth.`, or have `fcp-high` in their names.
+fn is_plus(url: &str) -> bool {
+    let host = url.split("://").nth(1).unwrap_or_default().split(['/', ':']).next().unwrap_or_default();
+    let host = host.to_ascii_lowercase();
+    (host.starts_with("auth.") || host.contains("fcp-high"))
+        && (host.ends_with("franceconnect.gouv.fr") || host.ends_with("franceconnect.fr"))
 }
 
 #[async_trait]

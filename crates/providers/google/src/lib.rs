@@ -11,8 +11,11 @@
 //! ```
 //!
 //! A refresh token comes with the first consent only, because `access_type=offline` is sent; `prompt=consent` forces a new
-//! one. The domain in `hd` only narrows Google's account chooser: check the claim `hd` of the verified ID token
-//! ([`IdToken::of`](oauth_openid::IdToken::of)) before you rely on it.
+//! one.
+//!
+//! The domain in `hd`, of the client or of one login, restricts who may sign in: the ID token's claim `hd` must be it, or, with
+//! `*`, any Workspace domain. [`with_hosted_domain`](GoogleOAuth2::with_hosted_domain) is short for it. A bare access token does
+//! not tell the domain, so `get_identity` then takes the whole token of the login.
 //!
 //! **E-mail.** A Google account can have an address at any domain, and `email_verified` says that it was confirmed once. Google is
 //! authoritative for gmail.com, and for a Workspace's own domain: [`workspace_addresses`] tells [`LinkPolicy`](oauth_core::LinkPolicy).
@@ -22,7 +25,8 @@
 
 pub use oauth_core;
 use oauth_core::{
-    EmailAuthority, Endpoint, Operation, Provider, Result, Spec, http::Method, serde_json::Value,
+    ConfirmedBy, EmailAuthority, Endpoint, Operation, Provider, Restriction, Result, Spec, http::Method,
+    parameter, serde_json::Value,
 };
 pub use oauth_openid;
 use oauth_openid::{Issuers, Rules};
@@ -46,6 +50,7 @@ pub const SPEC: Spec = Spec {
     ],
     scopes: &["openid", "email", "profile"],
     authorize_params: &[("access_type", "offline")],
+    restrictions: &[Restriction::parameter("hd", ConfirmedBy::IdToken, is_of_domain)],
     ..Spec::OPENID
 };
 
@@ -54,7 +59,7 @@ pub const GET_PEOPLE_PROFILE: Operation = Operation::new("get_people_profile");
 
 oauth_openid::client! {
     /// Signs users in with Google.
-    pub struct GoogleOAuth2 from SPEC, verified by rules();
+    pub struct GoogleOAuth2 from SPEC, verified by rules(), configured by { hosted_domain: with_hosted_domain };
 }
 
 /// The statement that Google is authoritative for the addresses of a Workspace at its own domain, which the claim `hd` names.
@@ -85,12 +90,30 @@ oauth_core::authorize_params! {
         pub login_hint: Option<String>,
         /// Whether the token also gets the scopes that were granted before.
         pub include_granted_scopes: Option<bool>,
-        /// The Workspace domain of the accounts to choose from.
+        /// The Workspace domain of the accounts that may sign in; `*` for any.
         pub hd: Option<String>,
     }
 }
 
+/// Accounts that are of no Workspace domain have no `hd`.
+fn is_of_domain(asked: &str, claims: &Value) -> Option<bool> {
+    let found = claims.get("hd").filter(|found| !found.is_null())?;
+    let found = found.as_str().unwrap_or_default();
+    Some(!found.is_empty() && (asked == "*" || found.eq_ignore_ascii_case(asked)))
+}
+
 impl GoogleOAuth2 {
+    /// Signs in the accounts of this Workspace domain only.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error when the text is no domain.
+    pub fn with_hosted_domain(mut self, domain: &str) -> Result<Self> {
+        let domain = parameter::host("hosted_domain", domain).map_err(|error| error.at(SPEC.name))?;
+        self.oauth2.set_authorize_param("hd", domain.to_ascii_lowercase());
+        Ok(self)
+    }
+
     /// The user's addresses as the
     /// [People API](https://developers.google.com/people/api/rest/v1/people/get) has them, which is where the original
     /// library reads them. It must be enabled in the project.

@@ -8,13 +8,16 @@
 //! # Ok::<(), oauth_keycloak::oauth_core::Error>(())
 //! ```
 //!
+//! The scope `organization:ALIAS`, of the client or of one login, restricts who may sign in: the claim `organization` must
+//! name it. `kc_idp_hint` is a hint that the browser can take out.
+//!
 //! The URL is the realm's, as its `issuer` says it: older servers have `/auth` in front of `/realms`. For a client
 //! without a secret pass `ClientSecret::NONE`. Whether an address is verified is what the realm says: by a mail of
 //! Keycloak's, or because an administrator or another identity provider said so. A sign-out at Keycloak can reach the
 //! application by [`verify_logout_token`](oauth_openid::OpenIDProvider::verify_logout_token).
 
 pub use oauth_core;
-use oauth_core::{Provider, Result, Spec, parameter};
+use oauth_core::{ConfirmedBy, Provider, Restriction, Result, Spec, parameter, serde_json::Value};
 pub use oauth_openid;
 
 /// Keycloak's dialect; the endpoints come from discovery.
@@ -24,12 +27,25 @@ pub const SPEC: Spec = Spec {
     color: "#4d4d4d",
     docs: "https://www.keycloak.org/securing-apps/oidc-layers",
     scopes: &["openid", "profile", "email"],
+    restrictions: &[Restriction::scope("organization:", ConfirmedBy::IdTokenOrProfile, is_of_organization)],
     ..Spec::OPENID
 };
 
 oauth_openid::client! {
     /// Signs users in with Keycloak.
     pub struct KeycloakOAuth2 from SPEC, at issuer(realm_url);
+}
+
+/// The claim is a list of aliases, or an object whose members they are, as the mapper is set.
+fn is_of_organization(asked: &str, claims: &Value) -> Option<bool> {
+    Some(match claims.get("organization")? {
+        Value::Null => return None,
+        Value::Array(aliases) => {
+            aliases.iter().any(|alias| alias.as_str().is_some_and(|alias| asked == "*" || alias == asked))
+        }
+        Value::Object(aliases) => aliases.keys().any(|alias| asked == "*" || alias == asked),
+        _ => false,
+    })
 }
 
 fn issuer(realm_url: &str) -> Result<String> {

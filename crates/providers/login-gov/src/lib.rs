@@ -15,10 +15,13 @@
 //! applications and must be chosen in the application's settings; the other method, a signed assertion
 //! (`private_key_jwt`), is not supported here yet.
 //!
-//! What the user must have proven is asked for by `acr_values`, which
-//! [`with_authorize_params`](oauth_core::Provider::with_authorize_params) replaces: by default to sign in, without
-//! proof of identity. Check the claim `acr` of the verified ID token before you rely on more. The sandbox is
-//! [`LoginGovOAuth2::sandbox`]. There are no refresh tokens, and addresses that are handed out are always verified.
+//! **Levels.** What the user must have proven is asked for by `acr_values`: by default to sign in, without proof of identity.
+//! The ID token's `acr` must be at least that; for more, use [`with_minimum_level`](LoginGovOAuth2::with_minimum_level), or
+//! [`require_acr`](oauth_core::LoginOptions::require_acr) for one login. A higher level will do. `acr` tells the level of identity
+//! alone: that a second factor (`http://idmanagement.gov/ns/assurance/aal/2` and the like in `acr_values`) was asked for is not
+//! confirmed by anything, and a browser can take it out, so make it the default in the application's settings at Login.gov.
+//!
+//! The sandbox is [`LoginGovOAuth2::sandbox`]. There are no refresh tokens, and addresses that are handed out are always verified.
 
 pub use oauth_core;
 use oauth_core::{
@@ -44,6 +47,18 @@ pub const SPEC: Spec = Spec {
     ],
     client_auth: ClientAuth::None,
     authorize_params: &[("acr_values", "urn:acr.login.gov:auth-only"), ("prompt", "select_account")],
+    acr_levels: &[
+        ("urn:acr.login.gov:auth-only", 1),
+        ("urn:acr.login.gov:verified", 2),
+        // It is a wish for more: users who were verified without it may come as they are.
+        ("urn:acr.login.gov:verified-facial-match-preferred", 2),
+        ("urn:acr.login.gov:verified-facial-match-required", 3),
+        // The names that older applications use.
+        ("http://idmanagement.gov/ns/assurance/loa/1", 1),
+        ("http://idmanagement.gov/ns/assurance/ial/1", 1),
+        ("http://idmanagement.gov/ns/assurance/loa/3", 2),
+        ("http://idmanagement.gov/ns/assurance/ial/2", 2),
+    ],
     // Whose identity was proven has a given and a family name.
     name_at: None,
     picture_at: None,
@@ -55,7 +70,10 @@ pub const SANDBOX: &str = "https://idp.int.identitysandbox.gov";
 
 oauth_openid::client! {
     /// Signs users in with Login.gov.
-    pub struct LoginGovOAuth2 from SPEC, configured by { base_url: with_base_url };
+    pub struct LoginGovOAuth2 from SPEC, configured by {
+        base_url: with_base_url,
+        minimum_level: with_minimum_level
+    };
 }
 
 impl LoginGovOAuth2 {
@@ -65,6 +83,17 @@ impl LoginGovOAuth2 {
         // It is new, so that nothing refuses this.
         let _ = client.move_to(SANDBOX);
         client
+    }
+
+    /// Accepts no user below this level of identity, such as `urn:acr.login.gov:verified`. It is asked for unless a login asks for
+    /// a higher one.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error when there is no such level.
+    pub fn with_minimum_level(mut self, level: &str) -> Result<Self> {
+        self.oauth2.set_minimum_acr(level)?;
+        Ok(self)
     }
 
     /// Uses another host, such as the sandbox's.

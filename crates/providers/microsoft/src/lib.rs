@@ -13,7 +13,12 @@
 //! **Tenants.** Endpoints are those of a tenant: `common` (the default), `organizations`, `consumers`, a tenant's id or one of
 //! its domains. The ID token names the user's own tenant, and that must be one that may sign in: the tenant whose id was given,
 //! those of [`with_tenants`](MicrosoftGraphOAuth2::with_tenants), or, said in so many words, any.
-//! A login does not begin before one of them was chosen.
+//! A login does not begin before one of them was chosen. Microsoft Graph does not say of which tenant a user is, so with chosen
+//! tenants a login asks for `openid` and `profile` whatever its scopes are, and
+//! [`get_identity`](oauth_core::Provider::get_identity) takes the whole token of the login: with a bare access token, as with
+//! `get_id_email`, it is a configuration error. `get_profile` reads Microsoft Graph for anybody's token.
+//!
+//! `prompt=login` is checked by the claim `auth_time`, an optional claim that the application's registration must add.
 //!
 //! **E-mail.** Microsoft Graph says neither of `mail` nor of `userPrincipalName` that the user owns it: an administrator
 //! of any tenant can set them to anything. So the address is `mail`, else a `userPrincipalName` that is an address, and
@@ -67,7 +72,8 @@ oauth_openid::client! {
 
 /// Microsoft Graph knows users by another identifier than `sub`, which is of the application alone.
 fn rules() -> Rules {
-    let rules = Rules::new().issuers(issuers(Tenants::Undecided));
+    // `tid` and `oid` come with the scope `profile`.
+    let rules = Rules::new().issuers(issuers(Tenants::Undecided)).restricting_scopes(&["profile"]);
     rules.profile_id_claim("oid").same_profile_id(is_same_user)
 }
 

@@ -4,21 +4,33 @@
 //! ```
 //! use oauth_salesforce::{SalesforceOAuth2, oauth_core::Provider};
 //!
-//! let salesforce = SalesforceOAuth2::new("CONSUMER_KEY", "CONSUMER_SECRET").with_domain("acme.my.salesforce.com")?;
-//! assert_eq!(salesforce.oauth2().issuer(), Some("https://acme.my.salesforce.com"));
+//! // The organization's own domain.
+//! let acme = SalesforceOAuth2::new("CONSUMER_KEY", "CONSUMER_SECRET").with_domain("acme.my.salesforce.com")?;
+//! assert_eq!(acme.oauth2().issuer(), Some("https://acme.my.salesforce.com"));
+//! // Or login.salesforce.com, and one organization, or all of them.
+//! let one = SalesforceOAuth2::new("CONSUMER_KEY", "CONSUMER_SECRET").with_organizations(["00D000000000001EAA"]);
+//! let everybody = SalesforceOAuth2::new("CONSUMER_KEY", "CONSUMER_SECRET").with_any_organization();
 //! # Ok::<(), oauth_salesforce::oauth_core::Error>(())
 //! ```
 //!
-//! The domain is `login.salesforce.com` unless another is given: `test.salesforce.com` for sandboxes, or the
-//! organization's My Domain. A refresh token needs the scope `refresh_token`. The token reply does not say when the
+//! **Organizations.** The domain is `login.salesforce.com` unless another is given: `test.salesforce.com` for sandboxes, or the
+//! organization's My Domain. At the first two, users of all organizations sign in. So a login does not begin there before
+//! [`with_organizations`](SalesforceOAuth2::with_organizations) or
+//! [`with_any_organization`](SalesforceOAuth2::with_any_organization) said who may; the organization stands in the ID token's
+//! `sub`. With chosen ones, `get_identity` takes the whole token of the login. Whoever administers an organization decides what it
+//! says of names and addresses.
+//!
+//! A refresh token needs the scope `refresh_token`. The token reply does not say when the
 //! access token expires. The subject is a URL; the user's and the organization's ids stand in the profile as `user_id`
 //! and `organization_id`, and where the API is stands in the token reply as `instance_url`.
 
 pub use oauth_core;
 use oauth_core::{
-    ClientAuth, Endpoint, Error, Provider, Result, Spec, async_trait, parameter, serde_json::Value,
+    ClientAuth, ClientSecret, Endpoint, Error, OAuth2, Provider, Result, Spec, async_trait, parameter,
+    serde_json::Value, text_at,
 };
 pub use oauth_openid;
+use oauth_openid::{OpenIDProvider, Rules, Tenants};
 
 /// Salesforce's endpoints and dialect.
 pub const SPEC: Spec = Spec {
@@ -42,13 +54,23 @@ pub const SPEC: Spec = Spec {
     ..Spec::OPENID
 };
 
-oauth_openid::client! {
-    /// Signs users in with Salesforce.
-    pub struct SalesforceOAuth2 from SPEC, configured by { domain: with_domain };
+/// Signs users in with Salesforce.
+#[derive(Clone, Debug)]
+pub struct SalesforceOAuth2 {
+    oauth2: OAuth2,
+    is_own_domain: bool,
+    organizations: Option<Tenants>,
 }
 
 impl SalesforceOAuth2 {
-    /// Signs users in at this host.
+    /// A client with the id and the secret that Salesforce issued to your application.
+    pub fn new(client_id: impl Into<String>, client_secret: impl Into<ClientSecret>) -> Self {
+        let rules = || Rules::new().tenants_by(organization, Tenants::Undecided);
+        let oauth2 = oauth_openid::client_of(&SPEC, rules, client_id.into(), client_secret.into());
+        Self { oauth2, is_own_domain: false, organizations: None }
+    }
+
+    /// Signs users in at this host. If it is an organization's own, only its users can sign in.
     ///
     /// # Errors
     ///
@@ -56,9 +78,70 @@ impl SalesforceOAuth2 {
     pub fn with_domain(mut self, domain: &str) -> Result<Self> {
         let as_given = format!("https://{domain}");
         let domain = parameter::host("domain", domain).map_err(|error| error.at(SPEC.name))?;
+        self.is_own_domain = is_own_domain(&domain);
         self.oauth2.set_parameter("domain", domain)?;
         self.oauth2.add_former_identity_issuer(as_given);
-        Ok(self)
+        Ok(self.decided())
+    }
+
+    /// Lets the users of these organizations sign in, by their ids, such as `00D000000000001EAA`, of 15 or 18 characters.
+    #[must_use]
+    pub fn with_organizations<S: Into<String>>(mut self, ids: impl IntoIterator<Item = S>) -> Self {
+        let ids = ids.into_iter().map(|id| short_id(&id.into())).collect();
+        self.organizations = Some(Tenants::OneOf(ids));
+        self.decided()
+    }
+
+    /// Lets the users of all organizations sign in. Whoever administers one decides what it says of names and addresses.
+    #[must_use]
+    pub fn with_any_organization(mut self) -> Self {
+        self.organizations = Some(Tenants::Any);
+        self.decided()
+    }
+
+    /// Ids with spaces or commas between them, or `any`.
+    fn with_organizations_of_text(self, organizations: &str) -> Result<Self> {
+        Ok(match organizations.trim() {
+            "any" => self.with_any_organization(),
+            ids => self.with_organizations(ids.split([' ', ',']).filter(|id| !id.is_empty())),
+        })
+    }
+
+    /// The same with the organizations that were chosen, or else those that the domain leaves.
+    fn decided(self) -> Self {
+        let organizations = match &self.organizations {
+            Some(chosen) => chosen.clone(),
+            None if self.is_own_domain => Tenants::Any,
+            None => Tenants::Undecided,
+        };
+        self.with_rules(|rules| rules.tenants_by(organization, organizations))
+    }
+}
+
+oauth_core::configure!(SalesforceOAuth2, configured by {
+    domain: with_domain,
+    organizations: with_organizations_of_text
+});
+
+/// Whether a host is an organization's own. Salesforce's others, such as `login.salesforce.com`, are for the users of all.
+fn is_own_domain(domain: &str) -> bool {
+    let domain = domain.to_ascii_lowercase();
+    !domain.ends_with(".salesforce.com") || domain.ends_with(".my.salesforce.com")
+}
+
+/// The organization of a user, whose subject is `https://login.salesforce.com/id/ORGANIZATION/USER`.
+fn organization(claims: &Value) -> Option<String> {
+    let subject = text_at(claims, "/sub")?;
+    let (rest, _user) = subject.rsplit_once('/')?;
+    let (rest, organization) = rest.rsplit_once('/')?;
+    (rest.ends_with("/id") && !organization.is_empty()).then(|| short_id(organization))
+}
+
+/// An id of 18 characters is one of 15, with three that say which of its letters are upper case.
+fn short_id(id: &str) -> String {
+    match (id.len(), id.get(..15)) {
+        (18, Some(short)) => short.to_owned(),
+        _ => id.to_owned(),
     }
 }
 

@@ -1,5 +1,5 @@
 //! Sign in with [Shopify](https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens/authorization-code-grant):
-//! what signs in is a shop, not a person.
+//! what signs in is a shop, or, with online tokens, a member of its staff.
 //!
 //! ```
 //! use oauth_shopify::{ShopifyAuthorizeParams, ShopifyOAuth2, oauth_core::{LoginOptions, Provider}};
@@ -14,6 +14,12 @@
 //! # }
 //! ```
 //!
+//! **Who signs in.** With an offline token it is the shop: its id, its name, and its owner's address; anybody of the staff may have
+//! been at the keyboard. With `per_user` it is the member of staff whom the token reply names (`associated_user`), under the issuer
+//! `https://my-shop.myshopify.com`, with an address that Shopify has verified or not; who signs in people must ask for that. An
+//! offline token is then refused, and an online one where none was asked for. `get_identity` takes the whole token of the login,
+//! because a bare access token does not tell.
+//!
 //! A callback must carry Shopify's `hmac` and name the shop that the login was started for. Tokens are offline ones, unless
 //! the mode is per user. They do not expire, which suits custom applications alone: Shopify's API refuses such tokens to
 //! public ones, from 2027 to all of them. Those ask for tokens that expire in an hour and come with a refresh token, by
@@ -22,9 +28,10 @@
 
 pub use oauth_core;
 use oauth_core::{
-    Callback, ClientSecret, CodeVerifier, Configure, Endpoint, Error, ErrorKind, LoginAttempt, LoginError,
-    OAuth2, OAuth2Token, Operation, Pkce, Provider, ProviderConfig, Result, Spec, async_trait,
-    hmac_sha256_hex, http::Method, same_secret, serde_json::Value,
+    Callback, ClientSecret, CodeVerifier, Configure, ConfirmedBy, Email, EmailVerification, Endpoint, Error,
+    ErrorKind, Identity, Login, LoginAttempt, LoginError, OAuth2, OAuth2Token, Operation, Pkce, Provider,
+    ProviderConfig, Restriction, Result, Spec, async_trait, hmac_sha256_hex, http::Method, same_secret,
+    serde_json::Value, text_at,
 };
 use serde::Serialize;
 
@@ -44,12 +51,20 @@ pub const SPEC: Spec = Spec {
     scopes: &["read_customers"],
     scope_separator: ",",
     pkce: Pkce::Unsupported,
+    restrictions: &[Restriction::parameter(GRANT_OPTIONS, ConfirmedBy::TokenReply, |_, reply| {
+        text_at(reply, "/associated_user/id").map(|_| true)
+    })],
     invalid_grant_codes: &["invalid_request"],
     id_at: "/shop/id",
     email_at: Some("/shop/email"),
     name_at: Some("/shop/name"),
     ..Spec::RFC6749
 };
+
+/// The parameter that asks for an online token.
+const GRANT_OPTIONS: &str = "grant_options[]";
+/// Its value.
+const PER_USER: &str = "per-user";
 
 /// Signs shops in with Shopify.
 #[derive(Clone, Debug)]
@@ -156,6 +171,36 @@ impl Provider for ShopifyOAuth2 {
         self.oauth2.get_access_token(code, redirect_uri, code_verifier, &extra).await
     }
 
+    /// An online token is a member of staff's, whom nobody asked for where it is the shop that signs in.
+    async fn check_login(&self, attempt: &LoginAttempt, login: &Login) -> Result<()> {
+        let is_per_user = attempt.restricted_to().iter().any(|restricted| restricted.name == GRANT_OPTIONS);
+        match is_per_user || login.token.others().get("associated_user").is_none_or(Value::is_null) {
+            true => Ok(()),
+            false => {
+                let reason = "Shopify issued a token of a member of staff, and one of the shop was asked for";
+                Err(self.oauth2.restricted(Operation::FINISH_LOGIN, reason))
+            }
+        }
+    }
+
+    /// The member of staff, with an online token; else the shop.
+    async fn get_identity(&self, token: &OAuth2Token) -> Result<Identity> {
+        let Some(user) = token.others().get("associated_user").filter(|user| !user.is_null()) else {
+            return self.oauth2.identity(self.get_profile_of(token).await?);
+        };
+        let Some(id) = text_at(user, "/id") else {
+            return Err(Error::in_profile(&self.oauth2, user, "associated_user has no id"));
+        };
+        // The numbers of shops and of their staff are counted apart.
+        let issuer = format!("https://{}.myshopify.com", self.shop);
+        let mut identity = Identity::new(issuer, id, user.clone());
+        let verification = EmailVerification::of(user.get("email_verified"));
+        identity.email = text_at(user, "/email").map(|address| Email::new(address, verification));
+        let names = ["/first_name", "/last_name"].into_iter().filter_map(|part| text_at(user, part));
+        identity.name = Some(names.collect::<Vec<_>>().join(" ")).filter(|name| !name.is_empty());
+        Ok(identity)
+    }
+
     /// The token goes into a header of Shopify's own.
     async fn get_profile(&self, access_token: &str) -> Result<Value> {
         let operation = Operation::GET_PROFILE;
@@ -186,6 +231,6 @@ impl Configure for ShopifyOAuth2 {
 
 impl Serialize for ShopifyAuthorizeParams {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.per_user.then_some(("grant_options[]", "per-user")))
+        serializer.collect_map(self.per_user.then_some((GRANT_OPTIONS, PER_USER)))
     }
 }

@@ -15,13 +15,16 @@
 //! WorkOS relays the sign-in to another identity provider, so a client needs to know to which: by
 //! [`with_connection`](WorkOSOAuth2::with_connection), [`with_organization`](WorkOSOAuth2::with_organization) or
 //! [`with_provider`](WorkOSOAuth2::with_provider), of which the last one counts. Where that depends on the user, make a
-//! client for each; clones are cheap. The profile says in `connection_type` and `idp_id` who vouches for the user, and
-//! nothing about whether the address is verified: check that its domain is the organization's. There are no refresh
+//! client for each; clones are cheap. The browser can change the URL, so what was chosen is held against the profile: its
+//! `connection_id`, `organization_id` or `connection_type` must be the same, or the login fails. The profile says in `connection_type` and `idp_id` who vouches for the user, and
+//! nothing about whether the address is verified. An organization's users are told by its id, never by the domain of an
+//! address. There are no refresh
 //! tokens. WorkOS's AuthKit is another product, which this is not.
 
 pub use oauth_core;
 use oauth_core::{
-    AuthorizationRequest, Endpoint, Error, Identity, Provider, Result, Spec, async_trait, parameter, text_at,
+    AuthorizationRequest, ConfirmedBy, Endpoint, Error, Identity, Provider, Restriction, Result, Spec,
+    async_trait, parameter, text_at,
 };
 
 /// WorkOS's endpoints and dialect.
@@ -34,6 +37,17 @@ pub const SPEC: Spec = Spec {
         (Endpoint::Authorization, "https://api.workos.com/sso/authorize"),
         (Endpoint::Token, "https://api.workos.com/sso/token"),
         (Endpoint::Profile, "https://api.workos.com/sso/profile"),
+    ],
+    restrictions: &[
+        Restriction::parameter("connection", ConfirmedBy::Profile, |asked, profile| {
+            Restriction::same_at("/connection_id", asked, profile)
+        }),
+        Restriction::parameter("organization", ConfirmedBy::Profile, |asked, profile| {
+            Restriction::same_at("/organization_id", asked, profile)
+        }),
+        Restriction::parameter("provider", ConfirmedBy::Profile, |asked, profile| {
+            Restriction::same_at("/connection_type", asked, profile)
+        }),
     ],
     name_at: Some("/name"),
     picture_at: Some("/raw_attributes/picture"),

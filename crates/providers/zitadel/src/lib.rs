@@ -8,6 +8,10 @@
 //! # Ok::<(), oauth_zitadel::oauth_core::Error>(())
 //! ```
 //!
+//! The scopes `urn:zitadel:iam:org:id:ID` and `urn:zitadel:iam:org:domain:primary:DOMAIN`, of the client or of one login, restrict
+//! who may sign in: the claims about the user's organization, in UserInfo or the ID token, must say the same.
+//! [`with_organization`](ZitadelOAuth2::with_organization) adds the first of them.
+//!
 //! ZITADEL's ID tokens are for a whole project: their `aud` is a list of the project, its applications, and this
 //! client, which `azp` names ([claims](https://zitadel.com/docs/apis/openidoauth/claims)). Such a list is accepted if
 //! `azp` is this client. Who the user is stands in UserInfo. For an application without a secret pass
@@ -15,7 +19,7 @@
 //! application.
 
 pub use oauth_core;
-use oauth_core::{Provider, Result, Spec, parameter};
+use oauth_core::{ConfirmedBy, Provider, Restriction, Result, Spec, parameter, serde_json::Value, text_at};
 pub use oauth_openid;
 use oauth_openid::{OtherAudiences, Rules};
 
@@ -26,8 +30,19 @@ pub const SPEC: Spec = Spec {
     color: "#5469d4",
     docs: "https://zitadel.com/docs/apis/openidoauth/endpoints",
     scopes: &["openid", "profile", "email"],
+    restrictions: &[
+        Restriction::scope(ORGANIZATION, ConfirmedBy::IdTokenOrProfile, |asked, claims| {
+            Restriction::same_at("/urn:zitadel:iam:user:resourceowner:id", asked, claims)
+        }),
+        Restriction::scope(PRIMARY_DOMAIN, ConfirmedBy::IdTokenOrProfile, is_of_domain),
+    ],
     ..Spec::OPENID
 };
+
+/// The scope that restricts a login to an organization, up to its id.
+const ORGANIZATION: &str = "urn:zitadel:iam:org:id:";
+/// The same by its primary domain.
+const PRIMARY_DOMAIN: &str = "urn:zitadel:iam:org:domain:primary:";
 
 oauth_openid::client! {
     /// Signs users in with ZITADEL.
@@ -40,6 +55,27 @@ fn issuer(domain: &str) -> Result<String> {
 
 fn rules() -> Rules {
     Rules::new().openid_always().other_audiences(OtherAudiences::AnyWithAuthorizedParty)
+}
+
+fn is_of_domain(asked: &str, claims: &Value) -> Option<bool> {
+    let places =
+        ["/urn:zitadel:iam:org:domain:primary", "/urn:zitadel:iam:user:resourceowner:primary_domain"];
+    let found = places.iter().find_map(|place| text_at(claims, place))?;
+    Some(found.eq_ignore_ascii_case(asked))
+}
+
+impl ZitadelOAuth2 {
+    /// Signs in the users of this organization only, by its id.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error when the text is no identifier.
+    pub fn with_organization(self, id: &str) -> Result<Self> {
+        let id = parameter::segment("organization", id).map_err(|error| error.at(SPEC.name))?;
+        let others = self.oauth2.scopes().iter().filter(|scope| !scope.starts_with(ORGANIZATION)).cloned();
+        let scopes: Vec<_> = others.chain([format!("{ORGANIZATION}{id}").into()]).collect();
+        Ok(self.with_scopes(scopes))
+    }
 }
 
 impl Provider for ZitadelOAuth2 {
