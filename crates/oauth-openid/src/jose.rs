@@ -150,8 +150,8 @@ impl Decrypter for JoseDecrypter {
         let fitting = named
             .filter_map(|key| Some((key, key.decrypter(&jwe.algorithm)?)))
             .filter(|(key, _)| jwe.has_form_for(key));
-        for (key, decrypter) in fitting.take(MOST_TRIED) {
-            if let Some(text) = jwe.opened(key, decrypter) {
+        for (_, decrypter) in fitting.take(MOST_TRIED) {
+            if let Some(text) = jwe.opened(decrypter) {
                 return String::from_utf8(text).map_err(|_| DecryptError::Failed);
             }
         }
@@ -272,14 +272,14 @@ impl<'t> Jwe<'t> {
         }
     }
 
-    /// The text, if this key opens the token.
-    fn opened(&self, key: &Key, decrypter: &dyn JweDecrypter) -> Option<Vec<u8>> {
+    /// The text, if the key opens the token, which has the form for it.
+    fn opened(&self, decrypter: &dyn JweDecrypter) -> Option<Vec<u8>> {
         let josekit = self.encryption.josekit();
         // A content key that cannot be had is replaced by one that opens nothing, so that both take the same way (RFC 7516
         // section 11.5).
         let mut other = vec![0; josekit.key_len()];
         rand::fill(&mut other).ok()?;
-        let content_key = match self.content_key(key, decrypter) {
+        let content_key = match self.content_key(decrypter) {
             Some(content_key) if content_key.len() == other.len() => content_key,
             _ => other,
         };
@@ -291,7 +291,7 @@ impl<'t> Jwe<'t> {
         josekit.decrypt(&content_key, Some(iv), &self.text, aad, Some(&self.tag)).ok()
     }
 
-    fn content_key(&self, key: &Key, decrypter: &dyn JweDecrypter) -> Option<Vec<u8>> {
+    fn content_key(&self, decrypter: &dyn JweDecrypter) -> Option<Vec<u8>> {
         let josekit = self.encryption.josekit();
         let header = JweHeader::from_map(self.header.clone()).ok()?;
         let encrypted = Some(&*self.key).filter(|encrypted| !encrypted.is_empty());
