@@ -118,7 +118,7 @@ impl LogoutRequest {
         Ok(StartedLogout {
             url: format!("{endpoint}{joint}{}", form_encoded(&pairs)),
             attempt: LogoutAttempt { state: state.into() },
-            endpoint: endpoint,
+            endpoint,
             fields,
         })
     }
