@@ -8,6 +8,7 @@ mod contract;
 mod demo;
 mod facts;
 mod generate;
+mod guide;
 mod instructions;
 mod new;
 mod nightly;
@@ -103,6 +104,8 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Follow docs/adding-a-provider.md in a copy of the repository, and run the tests that it names
+    Guide,
     /// Check that each published crate builds from what would be uploaded
     Package,
     /// Check what a release needs, ask the registry whose the packages' names are, and print the plan of publishing
@@ -139,6 +142,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Ci => ci::run()?,
         Command::Nightly { update_api } => nightly::run(update_api)?,
         Command::New { name, display_name } => new::run(&name, display_name.as_deref())?,
+        Command::Guide => guide::run()?,
         Command::Generate { check: false } => generate::write()?,
         Command::Generate { check: true } => generate::check()?,
         Command::Package => package::run()?,

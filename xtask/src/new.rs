@@ -4,10 +4,11 @@ use std::fs;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::{generate, workspace};
+use crate::{facts, generate, workspace};
 
 const MANIFEST: &str = include_str!("../templates/Cargo.toml.in");
 const LIBRARY: &str = include_str!("../templates/lib.rs.in");
+const FACTS: &str = include_str!("../templates/facts.toml.in");
 
 /// Words that mean something else where the name of a provider stands: features of the facade, and its other modules.
 const TAKEN: &[&str] = &["all", "default", "http", "parameter", "serde-json", "oauth-core"];
@@ -34,13 +35,17 @@ pub(crate) fn run(name: &str, display_name: Option<&str>) -> Result<()> {
             .replace("{display_name}", &display_name)
             .replace("{client}", &client)
     };
-    for (file, template) in [("Cargo.toml", MANIFEST), ("src/lib.rs", LIBRARY)] {
-        let path = folder.join(file);
+    for (path, template) in [
+        (folder.join("Cargo.toml"), MANIFEST),
+        (folder.join("src/lib.rs"), LIBRARY),
+        (facts::folder().join(format!("{name}.toml")), FACTS),
+    ] {
         fs::create_dir_all(path.parent().context("a file stands in a folder")?)?;
         fs::write(&path, filled(template)).with_context(|| workspace::short(&path))?;
         println!("wrote {}", workspace::short(&path));
     }
     generate::write()?;
+    let module = name.replace('-', "_");
 
     println!(
         "
@@ -48,7 +53,7 @@ Next, as docs/adding-a-provider.md says:
 
 1. Fill in SPEC in crates/providers/{name}/src/lib.rs from the provider's documentation.
 2. Write down what the provider's endpoints expect and answer, in crates/oauth-emulator/providers/{name}.toml.
-3. cargo fmt && cargo xtask generate && cargo xtask test"
+3. cargo fmt --all && cargo xtask generate && cargo test -p oauth-tests contract::{module}::"
     );
     Ok(())
 }

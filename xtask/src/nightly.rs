@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::{
     ci::{ENCRYPTION, NATIVE_TLS},
+    guide,
     steps::Steps,
     system, test,
     tools::{self, Tools},
@@ -34,6 +35,7 @@ pub(crate) fn run(update: bool) -> Result<()> {
     steps.run(tools.cargo(&each))?;
     semver_checks(&mut steps)?;
     public_api(&mut steps, update)?;
+    steps.xtask("guide", guide::run)?;
     let storm = [("OAUTH_TEST_STORM_SECONDS", STORM_SECONDS)];
     let name = format!("OAUTH_TEST_STORM_SECONDS={STORM_SECONDS} cargo xtask test -p oauth-store-tests");
     steps.step(&name, || test::run_with(&["-p".to_owned(), "oauth-store-tests".to_owned()], &storm))?;

@@ -8,6 +8,7 @@ mod msrv;
 mod names;
 mod readmes;
 mod sources;
+mod templates;
 mod text;
 
 use anyhow::{Result, bail};
@@ -25,6 +26,7 @@ pub(crate) fn run() -> Result<()> {
     readmes::check(&members, &mut findings)?;
     msrv::check(&members, &metadata, &mut findings)?;
     sources::check(&members, &mut findings)?;
+    templates::check(&mut findings)?;
     text::check(&mut findings)?;
     match &findings.0[..] {
         [] => Ok(()),

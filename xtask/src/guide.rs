@@ -1,0 +1,145 @@
+//! `cargo xtask guide`: follows `docs/adding-a-provider.md` in a copy of the repository, word for word.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::workspace::{self, Metadata};
+
+const GUIDE: &str = "docs/adding-a-provider.md";
+
+/// What is no part of the project, or no matter for the guide.
+const LEFT_OUT: &[&str] = &["target", "node_modules", ".git"];
+
+pub(crate) fn run() -> Result<()> {
+    let guide = Guide::parse(&workspace::read(&workspace::root().join(GUIDE))?).context(GUIDE)?;
+    let target = Metadata::target_directory()?;
+    let copy = target.join("guide");
+    if copy.exists() {
+        fs::remove_dir_all(&copy).with_context(|| format!("cannot empty {}", copy.display()))?;
+    }
+    copy_folder(&workspace::root(), &copy)?;
+    let follow = |commands: &[String]| {
+        commands.iter().try_for_each(|command| workspace::run(&mut told(command, &copy, &target)?))
+    };
+    follow(&guide.make)?;
+    for (file, text) in [(&guide.library.0, &guide.library.1), (&guide.facts.0, &guide.facts.1)] {
+        let path = copy.join(file);
+        ensure!(path.exists(), "the guide fills in {file}, which `cargo xtask new` has not written");
+        fs::write(&path, text).with_context(|| path.display().to_string())?;
+    }
+    follow(&guide.run)?;
+    fs::remove_dir_all(&copy)?;
+    Ok(())
+}
+
+/// What the guide tells its readers to do.
+struct Guide {
+    /// The commands of section 1.
+    make: Vec<String>,
+    /// The file of section 2, with its text.
+    library: (String, String),
+    /// The file of section 3, with its text.
+    facts: (String, String),
+    /// The commands of section 4.
+    run: Vec<String>,
+}
+
+impl Guide {
+    fn parse(text: &str) -> Result<Self> {
+        let section = |number: u32| {
+            let start = text
+                .find(&format!("\n## {number}. "))
+                .with_context(|| format!("there is no section {number}"))?;
+            let section = &text[start + 1..];
+            Ok::<_, anyhow::Error>(section.find("\n## ").map_or(section, |end| &section[..end]))
+        };
+        let commands = |number| {
+            Ok::<_, anyhow::Error>(block(section(number)?, "sh")?.lines().map(str::to_owned).collect())
+        };
+        let file = |number, language, ending: &str| {
+            let section = section(number)?;
+            let mut names = section.split('`').skip(1).step_by(2);
+            let name = names.find(|name| name.starts_with("crates/") && name.ends_with(ending));
+            let name =
+                name.with_context(|| format!("section {number} names no file that ends with {ending}"))?;
+            Ok::<_, anyhow::Error>((name.to_owned(), block(section, language)?))
+        };
+        Ok(Self {
+            make: commands(1)?,
+            library: file(2, "rust", "/src/lib.rs")?,
+            facts: file(3, "toml", ".toml")?,
+            run: commands(4)?,
+        })
+    }
+}
+
+/// The first block of a language in a section.
+fn block(section: &str, language: &str) -> Result<String> {
+    let mut lines = section.lines();
+    let begins = format!("```{language}");
+    lines.by_ref().find(|line| *line == begins).with_context(|| format!("there is no block {begins}"))?;
+    Ok(lines.take_while(|line| *line != "```").flat_map(|line| [line, "\n"]).collect())
+}
+
+/// A command of the guide, in the copy. What is built goes to the usual place, where the dependencies are built already.
+fn told(line: &str, copy: &Path, target: &Path) -> Result<Command> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let mut command = match words[..] {
+        // This program, because another could not take its place while it runs.
+        ["cargo", "xtask", ref rest @ ..] => {
+            let mut xtask = Command::new(env::current_exe()?);
+            xtask.args(rest).env("CARGO_MANIFEST_DIR", copy.join("xtask"));
+            xtask
+        }
+        ["cargo", ref rest @ ..] => {
+            let mut cargo = workspace::cargo();
+            cargo.args(rest);
+            cargo
+        }
+        _ => bail!("the guide says `{line}`, which is no command of Cargo's"),
+    };
+    println!("\n$ {line}");
+    command.current_dir(copy).env("CARGO_TARGET_DIR", target);
+    Ok(command)
+}
+
+fn copy_folder(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for path in workspace::entries(from)? {
+        let name = path.file_name().unwrap_or_default();
+        let copied: PathBuf = to.join(name);
+        if LEFT_OUT.iter().any(|left_out| name == *left_out) {
+            continue;
+        }
+        if path.is_dir() {
+            copy_folder(&path, &copied)?;
+        } else {
+            fs::copy(&path, &copied).with_context(|| path.display().to_string())?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_guide_can_be_followed() {
+        let guide = Guide::parse(include_str!("../../docs/adding-a-provider.md")).unwrap();
+        assert_eq!(guide.make, ["cargo xtask new spotify --display-name Spotify"]);
+        assert_eq!(guide.library.0, "crates/providers/spotify/src/lib.rs");
+        assert!(guide.library.1.contains("pub const SPEC") && guide.library.1.ends_with("}\n"));
+        assert_eq!(guide.facts.0, "crates/oauth-emulator/providers/spotify.toml");
+        assert!(guide.facts.1.contains("[emulator]"));
+        assert!(guide.run.iter().any(|line| line == "cargo test -p oauth-tests contract::spotify::"));
+        for line in guide.make.iter().chain(&guide.run) {
+            told(line, Path::new("copy"), Path::new("target")).unwrap();
+        }
+    }
+}
