@@ -21,7 +21,7 @@ use oauth_clients::{
     yahoo::YahooOAuth2,
     zitadel::ZitadelOAuth2,
 };
-use oauth_emulator::{App, Consent, Emulator, Endpoint, Fault, SigningAlg};
+use oauth_emulator::{App, Consent, EmulatedEndpoint, Emulator, Fault, SigningAlg};
 use serde_json::{Value, json};
 
 use crate::support::{Script, query_of, reply};
@@ -107,8 +107,8 @@ async fn nothing_is_sent_before_it_is_needed_and_the_metadata_is_read_once() {
     assert!(emulator.requests().is_empty());
     sign_in(&emulator, &auth0, LoginOptions::new()).await.unwrap();
     sign_in(&emulator, &auth0, LoginOptions::new()).await.unwrap();
-    assert_eq!(emulator.count_requests("auth0", Endpoint::Discovery).unwrap(), 1);
-    assert_eq!(emulator.count_requests("auth0", Endpoint::Jwks).unwrap(), 1);
+    assert_eq!(emulator.count_requests("auth0", EmulatedEndpoint::Discovery).unwrap(), 1);
+    assert_eq!(emulator.count_requests("auth0", EmulatedEndpoint::Jwks).unwrap(), 1);
 }
 
 #[tokio::test]
@@ -122,7 +122,11 @@ async fn the_issuers_of_auth0_authentik_and_login_gov_end_with_a_slash() {
     let other = Auth0OAuth2::new(id("auth0"), secret("auth0"), "my-tenant.eu.auth0.com").unwrap();
     let other = other.with_http_client(emulator.http_client().unwrap());
     emulator
-        .fault_at("auth0", Endpoint::Discovery, Fault::member("issuer", "https://my-tenant.eu.auth0.com"))
+        .fault_at(
+            "auth0",
+            EmulatedEndpoint::Discovery,
+            Fault::member("issuer", "https://my-tenant.eu.auth0.com"),
+        )
         .unwrap();
     let error = other.start_login(REDIRECT_URI, LoginOptions::new()).await.unwrap_err();
     assert!(error.to_string().contains("byte for byte"), "{error}");
@@ -293,8 +297,10 @@ async fn logto_signs_on_p_384_and_users_may_have_no_name() {
     assert!(login.token.refresh_token().is_some());
     let set = emulator.requests().into_iter().find(|request| request.url.ends_with("/oidc/jwks"));
     assert!(set.is_some(), "the ID token was verified with the published keys");
-    emulator.fault_at("logto", Endpoint::Profile, Fault::Member("name".into(), Some(Value::Null))).unwrap();
-    emulator.fault_at("logto", Endpoint::Profile, Fault::member("username", "ada")).unwrap();
+    emulator
+        .fault_at("logto", EmulatedEndpoint::Profile, Fault::Member("name".into(), Some(Value::Null)))
+        .unwrap();
+    emulator.fault_at("logto", EmulatedEndpoint::Profile, Fault::member("username", "ada")).unwrap();
     let identity = logto.get_identity(&login.token).await.unwrap();
     assert_eq!(identity.name.as_deref(), Some("ada"));
 }

@@ -9,7 +9,7 @@ use crate::{
     app::App,
     backend::Backend,
     crypto, dialects,
-    endpoint::Endpoint,
+    endpoint::EmulatedEndpoint,
     exchange::Exchange,
     facts::{EmulatedProvider, PkceSupport},
     fault::Fault,
@@ -192,7 +192,7 @@ fn allow(
     let mut answer = vec![("code".to_owned(), code.clone())];
     if wants_id_token(&grant.request.params) {
         let subject = Subject { dialect, grant: &grant, access_token: None, code: Some(&code), first: true };
-        match id_token::id_token(backend, provider, Endpoint::Authorize, &subject) {
+        match id_token::id_token(backend, provider, EmulatedEndpoint::Authorize, &subject) {
             Ok(token) => answer.push(("id_token".to_owned(), token)),
             Err(error) => return refused(&format!("The emulator cannot sign: {error}")),
         }
@@ -241,7 +241,7 @@ fn go_back(
     request: &Authorization,
     mut answer: Vec<(String, String)>,
 ) -> ServerReply {
-    let faults = backend.state().faults(&provider.family, Endpoint::Authorize);
+    let faults = backend.state().faults(&provider.family, EmulatedEndpoint::Authorize);
     for fault in faults {
         if let Fault::Callback(name, value) = fault {
             answer.retain(|(other, _)| *other != name);

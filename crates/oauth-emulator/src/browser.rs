@@ -175,7 +175,7 @@ fn location(reply: &reqwest::Response) -> Option<String> {
     reply.headers().get(header::LOCATION)?.to_str().ok().map(str::to_owned)
 }
 
-/// The value of an attribute in the first tag that has the mark, which stands in front of it.
+/// The value of an attribute that follows a mark in the first tag that has the mark.
 fn attribute(page: &str, mark: &str, name: &str) -> Option<String> {
     let tag = &page[page.find(mark)?..];
     let tag = &tag[..tag.find('>')?];

@@ -23,7 +23,7 @@ impl Emulator {
     ///
     /// # Errors
     ///
-    /// As [`http_client`](Self::http_client); for a provider with discovery, any error of that.
+    /// A configuration error when no HTTP client can be made, and for a provider with discovery, any error of its discovery.
     pub async fn connect<P: Provider>(&self, provider: P) -> Result<P> {
         let provider = provider.with_http_client(self.http_client()?);
         let moved = self.local(provider.oauth2().ready().await?.endpoints().authorization());

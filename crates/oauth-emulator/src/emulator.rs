@@ -9,7 +9,7 @@ use crate::{
     apple_key::AppleKey,
     backend::{Backend, UnknownProvider},
     crypto,
-    endpoint::Endpoint,
+    endpoint::EmulatedEndpoint,
     facts::{self, EmulatedProvider},
     fault::Fault,
     id_token,
@@ -40,7 +40,7 @@ impl Drop for Running {
 }
 
 impl Emulator {
-    /// Starts with one default application per provider and one user.
+    /// Starts an emulator with one default application per provider and one user.
     ///
     /// # Errors
     ///
@@ -49,12 +49,12 @@ impl Emulator {
         Self::builder().start().await
     }
 
-    /// Starts with other applications, users or behaviour.
+    /// Prepares an emulator with other applications, users or behaviour.
     pub fn builder() -> Builder {
         Builder::default()
     }
 
-    /// Where it listens: `http://127.0.0.1:PORT`, without a slash at the end.
+    /// Where the emulator listens: `http://127.0.0.1:PORT`, without a slash at the end.
     pub fn origin(&self) -> &str {
         &self.backend.origin
     }
@@ -68,7 +68,7 @@ impl Emulator {
         }
     }
 
-    /// The names of the providers that it plays.
+    /// The names of the providers that the emulator plays.
     pub fn providers(&self) -> Vec<&'static str> {
         self.backend
             .providers
@@ -117,19 +117,24 @@ impl Emulator {
         self.add_fault(provider, None, fault)
     }
 
-    /// The same for one endpoint only, such as a profile that is down while the token endpoint works.
+    /// Switches a fault on for one endpoint of a provider only, such as a profile that is down while the token endpoint works.
     ///
     /// # Errors
     ///
     /// If there is no such provider.
-    pub fn fault_at(&self, provider: &str, endpoint: Endpoint, fault: Fault) -> Result<(), UnknownProvider> {
+    pub fn fault_at(
+        &self,
+        provider: &str,
+        endpoint: EmulatedEndpoint,
+        fault: Fault,
+    ) -> Result<(), UnknownProvider> {
         self.add_fault(provider, Some(endpoint), fault)
     }
 
     fn add_fault(
         &self,
         provider: &str,
-        endpoint: Option<Endpoint>,
+        endpoint: Option<EmulatedEndpoint>,
         fault: Fault,
     ) -> Result<(), UnknownProvider> {
         self.backend.known(provider)?;
@@ -148,26 +153,26 @@ impl Emulator {
         self.backend.keys().rotate_all();
     }
 
-    /// Takes the keys that sign no more out of all key sets.
+    /// Removes the keys that no longer sign from all key sets.
     pub fn drop_previous_keys(&self) {
         self.backend.keys().drop_previous();
     }
 
     /// A JWT with these claims, signed with a provider's key as for its first application: whatever the provider could sign,
     /// such as an ID token that an application on a phone obtained by itself. The header's `typ` is `JWT` unless another is
-    /// given. The faults of [`Endpoint::Other`] apply.
+    /// given. The faults of [`EmulatedEndpoint::Other`] apply.
     ///
     /// # Errors
     ///
     /// [`io::ErrorKind::InvalidInput`] if there is no such provider or the claims are no object.
     pub fn sign_jwt(&self, provider: &str, typ: Option<&str>, claims: Value) -> io::Result<String> {
         let app = self.backend.state().apps(provider).into_iter().next().unwrap_or_default();
-        self.sign(provider, Endpoint::Other, &app, typ, claims)
+        self.sign(provider, EmulatedEndpoint::Other, &app, typ, claims)
     }
 
     /// A logout token for an application, as the provider posts it when a session ends there (OpenID Connect Back-Channel
     /// Logout 1.0 section 2.4): for the user whose `sub` this is, for the session whose `sid` this is, or both. The faults of
-    /// [`Endpoint::EndSession`] apply.
+    /// [`EmulatedEndpoint::EndSession`] apply.
     ///
     /// # Errors
     ///
@@ -199,13 +204,13 @@ impl Emulator {
                 claims[name] = json!(value);
             }
         }
-        self.sign(provider, Endpoint::EndSession, &app, Some("logout+jwt"), claims)
+        self.sign(provider, EmulatedEndpoint::EndSession, &app, Some("logout+jwt"), claims)
     }
 
     fn sign(
         &self,
         provider: &str,
-        endpoint: Endpoint,
+        endpoint: EmulatedEndpoint,
         app: &App,
         typ: Option<&str>,
         claims: Value,
@@ -235,7 +240,11 @@ impl Emulator {
     /// # Errors
     ///
     /// If there is no such provider.
-    pub fn count_requests(&self, provider: &str, endpoint: Endpoint) -> Result<usize, UnknownProvider> {
+    pub fn count_requests(
+        &self,
+        provider: &str,
+        endpoint: EmulatedEndpoint,
+    ) -> Result<usize, UnknownProvider> {
         self.backend.known(provider)?;
         let routes = self.backend.providers.iter().filter(|known| known.family == provider);
         let patterns: Vec<_> = routes
@@ -284,7 +293,7 @@ impl std::fmt::Debug for Emulator {
     }
 }
 
-/// What an [`Emulator`] starts with.
+/// Builds an [`Emulator`] with other applications, users or behaviour than the default.
 #[derive(Clone, Debug, Default)]
 pub struct Builder {
     apps: BTreeMap<String, Vec<App>>,

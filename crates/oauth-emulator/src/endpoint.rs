@@ -1,7 +1,7 @@
 /// What an endpoint of a provider is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Endpoint {
+pub enum EmulatedEndpoint {
     /// The authorization page.
     Authorize,
     /// The exchange of an authorization code.

@@ -7,7 +7,7 @@ use url::Url;
 use crate::{
     app::App,
     backend::Backend,
-    endpoint::Endpoint,
+    endpoint::EmulatedEndpoint,
     facts::{EmulatedProvider, Route},
     fault::Fault,
     refusal::{CallbackError, Denied, ProtocolError},
@@ -29,18 +29,18 @@ pub(crate) struct Exchange<'a> {
 
 impl Exchange<'_> {
     /// The endpoint that the request means; where several share a URL, the grant type tells.
-    pub(crate) fn endpoint(&self) -> Endpoint {
+    pub(crate) fn endpoint(&self) -> EmulatedEndpoint {
         let endpoints = &self.route.endpoints;
         let meant = match self.request.field("grant_type") {
-            Some("refresh_token") => Some(Endpoint::Refresh),
+            Some("refresh_token") => Some(EmulatedEndpoint::Refresh),
             // Naver's revocation.
-            Some("delete") => Some(Endpoint::Revoke),
+            Some("delete") => Some(EmulatedEndpoint::Revoke),
             _ => None,
         };
         meant
             .filter(|meant| endpoints.contains(meant))
             .or(endpoints.first().copied())
-            .unwrap_or(Endpoint::Other)
+            .unwrap_or(EmulatedEndpoint::Other)
     }
 
     pub(crate) fn has_fault(&self, fault: &Fault) -> bool {
@@ -51,7 +51,7 @@ impl Exchange<'_> {
 /// How a provider speaks. Every method's default is what the RFCs say.
 pub(crate) trait Dialect: Send + Sync {
     /// Refuses requests that never reach the endpoint, such as those without a User-Agent.
-    fn turn_away(&self, _exchange: &Exchange<'_>, _endpoint: Endpoint) -> Option<ServerReply> {
+    fn turn_away(&self, _exchange: &Exchange<'_>, _endpoint: EmulatedEndpoint) -> Option<ServerReply> {
         None
     }
 

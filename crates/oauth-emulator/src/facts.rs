@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::{
     app::ClientAuthMethod,
-    endpoint::Endpoint,
+    endpoint::EmulatedEndpoint,
     provider_files::FILES,
     signing_alg::SigningAlg,
     urls::{self, Captures, Pattern},
@@ -42,7 +42,7 @@ pub(crate) struct EmulatedProvider {
 pub(crate) struct Route {
     pub(crate) pattern: Pattern,
     /// More than one where a provider serves several endpoints at one URL.
-    pub(crate) endpoints: Vec<Endpoint>,
+    pub(crate) endpoints: Vec<EmulatedEndpoint>,
     /// The name of an endpoint that only the dialect knows.
     pub(crate) other: Option<String>,
 }
@@ -181,7 +181,7 @@ impl EmulatedProvider {
         methods
     }
 
-    /// The same for the revocation endpoint; empty if the token alone is enough.
+    /// The client authentication methods that the revocation endpoint takes; empty if the token alone is enough.
     pub(crate) fn revoke_auth(&self) -> Vec<ClientAuthMethod> {
         self.facts.emulator.revoke_auth.clone().unwrap_or_else(|| self.token_auth())
     }
@@ -232,26 +232,29 @@ fn read(name: &str, text: &str) -> Result<Arc<EmulatedProvider>, String> {
 fn routes(facts: &Facts) -> Vec<Route> {
     let manners = &facts.emulator;
     let named = [
-        ("authorize_url", &facts.authorize_url, Endpoint::Authorize),
-        ("token_url", &facts.token_url, Endpoint::Token),
-        ("refresh_url", &facts.refresh_url, Endpoint::Refresh),
-        ("revoke_url", &facts.revoke_url, Endpoint::Revoke),
-        ("introspect_url", &facts.introspect_url, Endpoint::Introspect),
-        ("profile_url", &facts.profile_url, Endpoint::Profile),
-        ("userinfo_url", &facts.userinfo_url, Endpoint::UserInfo),
-        ("email_url", &facts.email_url, Endpoint::Emails),
-        ("discovery_url", &facts.discovery_url, Endpoint::Discovery),
-        ("jwks_url", &facts.jwks_url, Endpoint::Jwks),
-        ("end_session_url", &facts.end_session_url, Endpoint::EndSession),
+        ("authorize_url", &facts.authorize_url, EmulatedEndpoint::Authorize),
+        ("token_url", &facts.token_url, EmulatedEndpoint::Token),
+        ("refresh_url", &facts.refresh_url, EmulatedEndpoint::Refresh),
+        ("revoke_url", &facts.revoke_url, EmulatedEndpoint::Revoke),
+        ("introspect_url", &facts.introspect_url, EmulatedEndpoint::Introspect),
+        ("profile_url", &facts.profile_url, EmulatedEndpoint::Profile),
+        ("userinfo_url", &facts.userinfo_url, EmulatedEndpoint::UserInfo),
+        ("email_url", &facts.email_url, EmulatedEndpoint::Emails),
+        ("discovery_url", &facts.discovery_url, EmulatedEndpoint::Discovery),
+        ("jwks_url", &facts.jwks_url, EmulatedEndpoint::Jwks),
+        ("end_session_url", &facts.end_session_url, EmulatedEndpoint::EndSession),
     ];
-    let mut all: Vec<(String, Endpoint, Option<String>)> = Vec::new();
+    let mut all: Vec<(String, EmulatedEndpoint, Option<String>)> = Vec::new();
     for (key, url, endpoint) in named {
         let aliases = manners.aliases.get(key).into_iter().flatten();
         all.extend(url.iter().chain(aliases).map(|url| (url.clone(), endpoint, None)));
     }
-    all.extend(manners.metadata_urls.iter().map(|url| (url.clone(), Endpoint::Discovery, None)));
+    all.extend(manners.metadata_urls.iter().map(|url| (url.clone(), EmulatedEndpoint::Discovery, None)));
     all.extend(
-        manners.endpoints.iter().map(|(name, url)| (url.clone(), Endpoint::Other, Some(name.clone()))),
+        manners
+            .endpoints
+            .iter()
+            .map(|(name, url)| (url.clone(), EmulatedEndpoint::Other, Some(name.clone()))),
     );
 
     let mut routes: Vec<Route> = Vec::new();

@@ -19,10 +19,10 @@ use crate::signing_alg::SigningAlg;
 ///
 /// ```
 /// # async fn run(emulator: oauth_emulator::Emulator) -> Result<(), oauth_emulator::UnknownProvider> {
-/// use oauth_emulator::{BadSignature, Endpoint, Fault};
+/// use oauth_emulator::{BadSignature, EmulatedEndpoint, Fault};
 ///
-/// emulator.fault_at("openid", Endpoint::Refresh, Fault::claim("sub", "somebody-else"))?;
-/// emulator.fault_at("openid", Endpoint::Discovery, Fault::member("issuer", "https://attacker.example"))?;
+/// emulator.fault_at("openid", EmulatedEndpoint::Refresh, Fault::claim("sub", "somebody-else"))?;
+/// emulator.fault_at("openid", EmulatedEndpoint::Discovery, Fault::member("issuer", "https://attacker.example"))?;
 ///
 /// emulator.fault("openid", Fault::jose_header("alg", "none"))?;
 /// emulator.fault("openid", Fault::BadSignature(BadSignature::Missing))?;
@@ -31,7 +31,7 @@ use crate::signing_alg::SigningAlg;
 /// ```
 ///
 /// A switch that changes something works everywhere if it was switched on by [`fault`](crate::Emulator::fault); the ID token
-/// of a callback (`response_type=code id_token`) belongs to [`Endpoint::Authorize`](crate::Endpoint::Authorize).
+/// of a callback (`response_type=code id_token`) belongs to [`EmulatedEndpoint::Authorize`](crate::EmulatedEndpoint::Authorize).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
@@ -78,11 +78,13 @@ pub enum Fault {
     /// ID tokens and signed UserInfo replies make this claim in place of their own; `None` takes it out. All else about them
     /// is right, the signature too.
     Claim(String, Option<Value>),
-    /// The same for their header (RFC 7515 section 4).
+    /// The headers of ID tokens and signed UserInfo replies (RFC 7515 section 4) have this member in place of their own; `None` takes
+    /// it out.
     JoseHeader(String, Option<Value>),
-    /// Their signature is no good.
+    /// ID tokens and signed UserInfo replies have a bad signature.
     BadSignature(BadSignature),
-    /// They are signed by this algorithm, with a key that the provider publishes, whatever the application registered.
+    /// ID tokens and signed UserInfo replies are signed by this algorithm, with a key that the provider publishes, whatever the
+    /// application registered.
     SignedBy(SigningAlg),
     /// The key set holds further keys of the same ids in front of the right ones: of other types, for encryption, of a type
     /// that nobody knows, without their numbers.
@@ -100,70 +102,70 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// [`Fault::Claim`] with a value.
+    /// Makes a [`Fault::Claim`] with a value.
     pub fn claim(name: impl Into<String>, value: impl Into<Value>) -> Self {
         Self::Claim(name.into(), Some(value.into()))
     }
 
-    /// [`Fault::Claim`] without one: the claim is missing.
+    /// Makes a [`Fault::Claim`] without a value: the claim is missing.
     pub fn no_claim(name: impl Into<String>) -> Self {
         Self::Claim(name.into(), None)
     }
 
-    /// [`Fault::JoseHeader`] with a value.
+    /// Makes a [`Fault::JoseHeader`] with a value.
     pub fn jose_header(name: impl Into<String>, value: impl Into<Value>) -> Self {
         Self::JoseHeader(name.into(), Some(value.into()))
     }
 
-    /// [`Fault::JoseHeader`] without one: the header has no such member.
+    /// Makes a [`Fault::JoseHeader`] without a value: the header has no such member.
     pub fn no_jose_header(name: impl Into<String>) -> Self {
         Self::JoseHeader(name.into(), None)
     }
 
-    /// [`Fault::Member`] with a value.
+    /// Makes a [`Fault::Member`] with a value.
     pub fn member(name: impl Into<String>, value: impl Into<Value>) -> Self {
         Self::Member(name.into(), Some(value.into()))
     }
 
-    /// [`Fault::Member`] without one: the reply has no such member.
+    /// Makes a [`Fault::Member`] without a value: the reply has no such member.
     pub fn no_member(name: impl Into<String>) -> Self {
         Self::Member(name.into(), None)
     }
 
-    /// [`Fault::Callback`] with a value.
+    /// Makes a [`Fault::Callback`] with a value.
     pub fn callback(name: impl Into<String>, value: impl Into<String>) -> Self {
         Self::Callback(name.into(), Some(value.into()))
     }
 
-    /// [`Fault::Callback`] without one: the callback has no such parameter.
+    /// Makes a [`Fault::Callback`] without a value: the callback has no such parameter.
     pub fn no_callback(name: impl Into<String>) -> Self {
         Self::Callback(name.into(), None)
     }
 }
 
-/// Why a signature is no good. Where the header says something else than before, [`Fault::JoseHeader`] can still change it.
+/// What is wrong with a signature. Where the header says something else than before, [`Fault::JoseHeader`] can still change it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BadSignature {
-    /// One bit of it is wrong.
+    /// One bit of the signature is wrong.
     Broken,
-    /// There is none: the token's third part is empty.
+    /// There is no signature: the token's third part is empty.
     Missing,
-    /// It is by a key that nobody published, under the id of one that was.
+    /// The signature is by a key that nobody published, under the id of one that was.
     ForeignKey,
-    /// It is by a key that nobody published, which the header brings along as `jwk` (RFC 7515 section 4.1.3).
+    /// The signature is by a key that nobody published, which the header brings along as `jwk` (RFC 7515 section 4.1.3).
     EmbeddedKey,
-    /// It is an HMAC with the provider's public key, a text that everybody knows, as PEM (RFC 8725 section 2.1).
+    /// The signature is an HMAC with the provider's public key, a text that everybody knows, as PEM (RFC 8725 section 2.1).
     PublicKeyPem,
-    /// The same with the key as DER.
+    /// The signature is an HMAC with the provider's public key as DER.
     PublicKeyDer,
-    /// The same with the key as the key set has it.
+    /// The signature is an HMAC with the provider's public key as the key set has it.
     PublicKeyJwk,
-    /// It is an HMAC with the client secret, though the application registered no such algorithm.
+    /// The signature is an HMAC with the client secret, though the application registered no such algorithm.
     ClientSecret,
     /// An ECDSA signature is in DER, not the two numbers of fixed length (RFC 7518 section 3.4).
     Der,
-    /// It has the right length and is all zeros.
+    /// The signature has the right length and is all zeros.
     Zeros,
 }
 

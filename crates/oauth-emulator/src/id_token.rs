@@ -6,7 +6,7 @@ use crate::{
     app::App,
     backend::Backend,
     claims, crypto,
-    endpoint::Endpoint,
+    endpoint::EmulatedEndpoint,
     exchange::Dialect,
     facts::EmulatedProvider,
     fault::{Fault, WRONG_ISSUER},
@@ -36,7 +36,7 @@ pub(crate) struct Subject<'a> {
 pub(crate) fn id_token(
     backend: &Backend,
     provider: &EmulatedProvider,
-    endpoint: Endpoint,
+    endpoint: EmulatedEndpoint,
     subject: &Subject<'_>,
 ) -> Result<String, KeyError> {
     let grant = subject.grant;
@@ -90,7 +90,7 @@ pub(crate) fn id_token(
 pub(crate) fn signed_userinfo(
     backend: &Backend,
     provider: &EmulatedProvider,
-    endpoint: Endpoint,
+    endpoint: EmulatedEndpoint,
     grant: &Grant,
     mut claims: Map<String, Value>,
 ) -> Result<String, KeyError> {
@@ -107,7 +107,7 @@ pub(crate) fn signed_userinfo(
 pub(crate) fn sign(
     backend: &Backend,
     provider: &EmulatedProvider,
-    endpoint: Endpoint,
+    endpoint: EmulatedEndpoint,
     app: &App,
     alg: SigningAlg,
     typ: Option<&str>,
@@ -142,7 +142,7 @@ pub(crate) fn sign(
 pub(crate) fn alg(
     backend: &Backend,
     provider: &EmulatedProvider,
-    endpoint: Endpoint,
+    endpoint: EmulatedEndpoint,
     registered: Option<SigningAlg>,
 ) -> SigningAlg {
     let faults = backend.state().faults(&provider.family, endpoint);

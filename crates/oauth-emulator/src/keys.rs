@@ -63,7 +63,7 @@ impl KeyRing {
         self.keys.values_mut().for_each(Slot::rotate);
     }
 
-    /// The same for one provider's keys.
+    /// Makes every key of one provider the previous one, so that new ones sign.
     pub(crate) fn rotate(&mut self, family: &str) {
         self.keys.iter_mut().filter(|((owner, _), _)| owner == family).for_each(|(_, slot)| slot.rotate());
     }

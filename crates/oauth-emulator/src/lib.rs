@@ -25,7 +25,7 @@
 //!
 //! The emulator is strict, so that what passes here has a chance at the real service: method and content type, exactly one
 //! client authentication of a kind that the provider accepts, the redirect URI byte by byte, PKCE, single use and age of
-//! codes, where the access token stands in a profile request, scope separators, duplicate parameters. It refuses in the
+//! codes, where a profile request carries the access token, scope separators, duplicate parameters. It refuses in the
 //! provider's own form: GitHub with HTTP 200, Facebook with an error object, Microsoft with its error numbers.
 //!
 //! The facts (URLs, scopes, field names, …) are in `providers/` of this crate, one file per provider; procedures that data
@@ -93,7 +93,7 @@ pub use backend::UnknownProvider;
 pub use browser::{Arrival, BrowseError, Consent};
 pub use client::EmulatorClient;
 pub use emulator::{Builder, Emulator};
-pub use endpoint::Endpoint;
+pub use endpoint::EmulatedEndpoint;
 pub use fault::{BadSignature, Fault};
 pub use request::{Pairs, RecordedRequest};
 pub use signing_alg::SigningAlg;

@@ -59,7 +59,7 @@ pub(crate) fn userinfo(exchange: &Exchange<'_>) -> ServerReply {
     }
 }
 
-/// What the request's access token stands for, if it has one of the scopes (or none are wanted).
+/// The grant to which the request's access token belongs, if it has one of the scopes (or none are wanted).
 pub(crate) fn authorize(exchange: &Exchange<'_>, scopes: &[String]) -> Result<Grant, ServerReply> {
     let denied = |denied| exchange.dialect.denied(exchange, denied);
     let token = exchange.dialect.access_token(exchange).ok_or_else(|| denied(Denied::NoToken))?;

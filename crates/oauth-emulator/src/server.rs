@@ -18,7 +18,7 @@ use crate::{
     authorize,
     backend::Backend,
     dialects, discovery, end_session,
-    endpoint::Endpoint,
+    endpoint::EmulatedEndpoint,
     exchange::Exchange,
     facts::{EmulatedProvider, Route},
     fault::Fault,
@@ -56,7 +56,7 @@ async fn provider(Extract(backend): Extract<Arc<Backend>>, request: Request) -> 
     };
 
     let endpoint = exchange.endpoint();
-    if endpoint == Endpoint::Authorize {
+    if endpoint == EmulatedEndpoint::Authorize {
         // The browser's page; the faults are about what the application sees.
         return finish(authorize::show(&exchange));
     }
@@ -75,24 +75,24 @@ async fn provider(Extract(backend): Extract<Arc<Backend>>, request: Request) -> 
 }
 
 /// The endpoint's own answer.
-fn answer(exchange: &Exchange<'_>, endpoint: Endpoint) -> ServerReply {
+fn answer(exchange: &Exchange<'_>, endpoint: EmulatedEndpoint) -> ServerReply {
     if let Some(reply) = exchange.dialect.turn_away(exchange, endpoint) {
         return reply;
     }
     match endpoint {
-        Endpoint::Authorize => authorize::show(exchange),
-        Endpoint::Token | Endpoint::Refresh => token::answer(exchange),
-        Endpoint::Revoke => {
+        EmulatedEndpoint::Authorize => authorize::show(exchange),
+        EmulatedEndpoint::Token | EmulatedEndpoint::Refresh => token::answer(exchange),
+        EmulatedEndpoint::Revoke => {
             exchange.dialect.own_revocation(exchange).unwrap_or_else(|| revoke::revoke(exchange))
         }
-        Endpoint::Introspect => revoke::introspect(exchange),
-        Endpoint::Profile => profile::profile(exchange),
-        Endpoint::UserInfo => profile::userinfo(exchange),
-        Endpoint::Discovery => discovery::metadata(exchange),
-        Endpoint::Jwks => discovery::jwks(exchange),
-        Endpoint::EndSession => end_session::answer(exchange),
-        Endpoint::Emails => exchange.dialect.other(exchange, "emails"),
-        Endpoint::Other => {
+        EmulatedEndpoint::Introspect => revoke::introspect(exchange),
+        EmulatedEndpoint::Profile => profile::profile(exchange),
+        EmulatedEndpoint::UserInfo => profile::userinfo(exchange),
+        EmulatedEndpoint::Discovery => discovery::metadata(exchange),
+        EmulatedEndpoint::Jwks => discovery::jwks(exchange),
+        EmulatedEndpoint::EndSession => end_session::answer(exchange),
+        EmulatedEndpoint::Emails => exchange.dialect.other(exchange, "emails"),
+        EmulatedEndpoint::Other => {
             exchange.dialect.other(exchange, exchange.route.other.as_deref().unwrap_or_default())
         }
     }
@@ -159,7 +159,7 @@ fn not_found(backend: &Backend, request: &RecordedRequest) -> ServerReply {
 }
 
 /// The reply that a fault gives in place of the endpoint's.
-fn instead(backend: &Backend, endpoint: Endpoint, fault: &Fault) -> Option<ServerReply> {
+fn instead(backend: &Backend, endpoint: EmulatedEndpoint, fault: &Fault) -> Option<ServerReply> {
     match fault {
         Fault::TooManyRequests { retry_after } => Some(
             ServerReply::json(StatusCode::TOO_MANY_REQUESTS, &json!({"error": "too_many_requests"}))
@@ -172,7 +172,7 @@ fn instead(backend: &Backend, endpoint: Endpoint, fault: &Fault) -> Option<Serve
             StatusCode::BAD_GATEWAY,
             "<!doctype html><title>502 Bad Gateway</title><h1>502 Bad Gateway</h1>".to_owned(),
         )),
-        Fault::Redirect if endpoint == Endpoint::Token => Some(ServerReply::redirect(
+        Fault::Redirect if endpoint == EmulatedEndpoint::Token => Some(ServerReply::redirect(
             StatusCode::TEMPORARY_REDIRECT,
             &format!("{}/attacker.example/token", backend.origin),
         )),

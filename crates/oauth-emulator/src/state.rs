@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use crate::{
     app::App,
     crypto,
-    endpoint::Endpoint,
+    endpoint::EmulatedEndpoint,
     facts::EmulatedProvider,
     fault::Fault,
     request::{Pairs, RecordedRequest},
@@ -59,7 +59,7 @@ pub(crate) struct IdTokenHint {
 #[derive(Clone, Debug)]
 pub(crate) struct ActiveFault {
     pub(crate) provider: String,
-    pub(crate) endpoint: Option<Endpoint>,
+    pub(crate) endpoint: Option<EmulatedEndpoint>,
     pub(crate) fault: Fault,
 }
 
@@ -177,7 +177,7 @@ impl EmulatorState {
     }
 
     /// The faults that concern an endpoint of a provider.
-    pub(crate) fn faults(&self, family: &str, endpoint: Endpoint) -> Vec<Fault> {
+    pub(crate) fn faults(&self, family: &str, endpoint: EmulatedEndpoint) -> Vec<Fault> {
         self.faults
             .iter()
             .filter(|active| active.provider == family)

@@ -7,7 +7,7 @@ use crate::{
     app::App,
     client_auth::{authenticate, form},
     crypto,
-    endpoint::Endpoint,
+    endpoint::EmulatedEndpoint,
     exchange::Exchange,
     facts::{EmulatedProvider, PkceSupport},
     id_token::{self, Subject},
@@ -33,8 +33,8 @@ fn grant(exchange: &Exchange<'_>) -> Result<Map<String, Value>, ProtocolError> {
     exchange.dialect.check_token(form)?;
     let serves = |endpoint| exchange.route.endpoints.contains(&endpoint);
     match form.get("grant_type") {
-        Some("authorization_code") if serves(Endpoint::Token) => redeem(exchange, form, &app),
-        Some("refresh_token") if serves(Endpoint::Refresh) => refresh(exchange, form, &app),
+        Some("authorization_code") if serves(EmulatedEndpoint::Token) => redeem(exchange, form, &app),
+        Some("refresh_token") if serves(EmulatedEndpoint::Refresh) => refresh(exchange, form, &app),
         Some(other) => match exchange.dialect.other_grant(exchange, other, form, &app) {
             Some(outcome) => outcome,
             None => Err(Reason::GrantType.because(format!("grant_type {other} is not supported here"))),
@@ -219,7 +219,7 @@ pub(crate) fn members(exchange: &Exchange<'_>, issued: &Issued) -> Result<Map<St
 
 /// The ID token that comes with an access token (OpenID Connect Core, sections 3.1.3.3 and 12.2).
 fn id_token(exchange: &Exchange<'_>, issued: &Issued) -> Result<String, ProtocolError> {
-    let endpoint = if issued.first { Endpoint::Token } else { Endpoint::Refresh };
+    let endpoint = if issued.first { EmulatedEndpoint::Token } else { EmulatedEndpoint::Refresh };
     let subject = Subject {
         dialect: exchange.dialect,
         grant: &issued.grant,

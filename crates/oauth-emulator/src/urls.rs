@@ -8,7 +8,7 @@ pub(crate) type Captures = BTreeMap<String, String>;
 /// A URL without query, with `{parameters}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Pattern {
-    /// As in the table; parameters that stand for scheme and host are replaced by the value they may have.
+    /// The template, with a parameter for scheme and host replaced by the value that it may have.
     pub(crate) text: String,
     pieces: Vec<Piece>,
 }
@@ -20,7 +20,7 @@ enum Piece {
 }
 
 impl Pattern {
-    /// The patterns that `template` stands for: one, or as many as its first parameter has values where these are URLs.
+    /// Compiles a template into patterns: one, or as many as its first parameter has values where these are URLs.
     ///
     /// `accepts` holds the globs of the values that a parameter may have. A query in the template is left out.
     pub(crate) fn compile(template: &str, accepts: &BTreeMap<String, Vec<String>>) -> Vec<Self> {
@@ -55,7 +55,7 @@ impl Pattern {
     pub(crate) fn is_on_host(&self, host: &str) -> bool {
         let Some(rest) = self.text.strip_prefix("https://") else { return false };
         let pattern = rest.split('/').next().unwrap_or_default();
-        // What stands for a parameter inside a host name is as good as any label here.
+        // A parameter inside a host name can be any label here.
         let glob = pattern.split('{').fold(String::new(), |glob, part| match part.split_once('}') {
             Some((_, rest)) => glob + "**" + rest,
             None => glob + part,

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     app::App,
     claims,
-    endpoint::Endpoint,
+    endpoint::EmulatedEndpoint,
     exchange::{Dialect, Exchange},
     profile,
     refusal::{Denied, ProtocolError, Reason},
@@ -20,8 +20,11 @@ pub(super) struct GitHub;
 
 impl Dialect for GitHub {
     /// The API turns requests without a User-Agent away.
-    fn turn_away(&self, exchange: &Exchange<'_>, endpoint: Endpoint) -> Option<ServerReply> {
-        let api = !matches!(endpoint, Endpoint::Token | Endpoint::Refresh | Endpoint::Discovery);
+    fn turn_away(&self, exchange: &Exchange<'_>, endpoint: EmulatedEndpoint) -> Option<ServerReply> {
+        let api = !matches!(
+            endpoint,
+            EmulatedEndpoint::Token | EmulatedEndpoint::Refresh | EmulatedEndpoint::Discovery
+        );
         (api && exchange.request.header("user-agent").is_none_or(str::is_empty)).then(|| {
             ServerReply::text(
                 StatusCode::FORBIDDEN,

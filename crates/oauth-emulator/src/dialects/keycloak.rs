@@ -22,7 +22,7 @@ impl Dialect for Keycloak {
         reply.insert("session_state".to_owned(), json!(issued.grant.request.sid));
     }
 
-    /// What other servers write into the header, `typ`, stands among the claims.
+    /// Adds `typ` to the claims, which other servers write into the header.
     fn id_token(&self, grant: &Grant, claims: &mut Map<String, Value>) {
         claims.insert("typ".to_owned(), json!("ID"));
         claims.entry("acr").or_insert(json!("1"));

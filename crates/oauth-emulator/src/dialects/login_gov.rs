@@ -28,7 +28,7 @@ impl Dialect for LoginGov {
         }
     }
 
-    /// The issuer stands here without the slash that it ends with elsewhere.
+    /// Writes the issuer without the slash with which it ends elsewhere.
     fn profile(&self, exchange: &Exchange<'_>, grant: &Grant, mut body: Map<String, Value>) -> ServerReply {
         let issuer = exchange.provider.issuer(&grant.request.captures);
         body.insert("iss".to_owned(), json!(issuer.trim_end_matches('/')));

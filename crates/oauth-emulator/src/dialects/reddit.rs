@@ -2,7 +2,7 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    endpoint::Endpoint,
+    endpoint::EmulatedEndpoint,
     exchange::{Dialect, Exchange},
     fault::Fault,
     refusal::{Denied, ProtocolError, Reason},
@@ -18,7 +18,7 @@ const GENERIC_AGENTS: [&str; 7] =
 pub(super) struct Reddit;
 
 impl Dialect for Reddit {
-    fn turn_away(&self, exchange: &Exchange<'_>, _endpoint: Endpoint) -> Option<ServerReply> {
+    fn turn_away(&self, exchange: &Exchange<'_>, _endpoint: EmulatedEndpoint) -> Option<ServerReply> {
         let agent = exchange.request.header("user-agent").unwrap_or_default().to_ascii_lowercase();
         let generic = agent.is_empty() || GENERIC_AGENTS.iter().any(|known| agent.starts_with(known));
         generic.then(|| error(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests"))

@@ -8,7 +8,7 @@ use crate::{
     state::{Grant, Issued},
 };
 
-/// Where the user signs in: exactly one of them stands in the authorization request.
+/// Where the user signs in: the authorization request has exactly one of them.
 const SELECTORS: [&str; 3] = ["connection", "organization", "provider"];
 
 /// <https://workos.com/docs/reference/sso>

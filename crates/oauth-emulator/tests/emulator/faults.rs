@@ -61,7 +61,7 @@ async fn faults_of_the_wire() {
     assert!(reply.headers()["location"].to_str().unwrap().starts_with(lab.emulator.origin()));
 
     lab.emulator.clear_faults();
-    lab.emulator.fault_at("openid", Endpoint::Refresh, Fault::ServerError).unwrap();
+    lab.emulator.fault_at("openid", EmulatedEndpoint::Refresh, Fault::ServerError).unwrap();
     lab.sign_in(&OPENID).await;
     let form = [("grant_type".to_owned(), "refresh_token".to_owned())];
     assert_eq!(lab.token(&OPENID, &form).send().await.unwrap().status(), 500);
@@ -103,8 +103,8 @@ async fn any_claim_and_any_header_of_an_id_token_can_be_changed() {
 #[tokio::test]
 async fn faults_can_be_confined_to_an_endpoint() {
     let lab = Lab::new().await;
-    lab.emulator.fault_at("openid", Endpoint::Refresh, Fault::claim("sub", "other")).unwrap();
-    lab.emulator.fault_at("openid", Endpoint::Profile, Fault::member("sub", "another")).unwrap();
+    lab.emulator.fault_at("openid", EmulatedEndpoint::Refresh, Fault::claim("sub", "other")).unwrap();
+    lab.emulator.fault_at("openid", EmulatedEndpoint::Profile, Fault::member("sub", "another")).unwrap();
     let token = lab.sign_in(&OPENID).await;
     assert_eq!(payload(token["id_token"].as_str().unwrap())["sub"], "1815121018521127");
     let form = [
@@ -190,7 +190,7 @@ async fn replies_and_callbacks_can_be_changed() {
     let url = "https://openid.example/.well-known/openid-configuration";
     let with = async |fault: Fault| {
         lab.emulator.clear_faults();
-        lab.emulator.fault_at("openid", Endpoint::Discovery, fault).unwrap();
+        lab.emulator.fault_at("openid", EmulatedEndpoint::Discovery, fault).unwrap();
         lab.backend.get(lab.emulator.local(url)).send().await.unwrap()
     };
     let (_, document) = json(with(Fault::member("issuer", "https://attacker.example")).await).await;
@@ -210,7 +210,7 @@ async fn replies_and_callbacks_can_be_changed() {
     let answer = lab.code(&OPENID).await;
     assert_eq!((answer.get("iss"), answer["foo"].as_str()), (None, "bar"));
     lab.emulator.clear_faults();
-    lab.emulator.fault_at("openid", Endpoint::Token, Fault::no_member("id_token")).unwrap();
+    lab.emulator.fault_at("openid", EmulatedEndpoint::Token, Fault::no_member("id_token")).unwrap();
     assert!(lab.sign_in(&OPENID).await.get("id_token").is_none());
 }
 
@@ -220,7 +220,7 @@ async fn signed_userinfo_can_be_wrong_too() {
     let token = lab.sign_in(&FRANCECONNECT).await;
     let userinfo = async |fault: Fault| {
         lab.emulator.clear_faults();
-        lab.emulator.fault_at("franceconnect", Endpoint::Profile, fault).unwrap();
+        lab.emulator.fault_at("franceconnect", EmulatedEndpoint::Profile, fault).unwrap();
         let url = "https://oidc.franceconnect.gouv.fr/api/v2/userinfo";
         lab.get(url, &token).send().await.unwrap().text().await.unwrap()
     };

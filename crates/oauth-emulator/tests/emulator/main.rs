@@ -26,7 +26,8 @@ use base64::{
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, jwk::JwkSet};
 use oauth_core::{OffsetDateTime, reqwest_client};
 use oauth_emulator::{
-    App, Arrival, BadSignature, ClientAuthMethod, Consent, Emulator, Endpoint, Fault, SigningAlg, User,
+    App, Arrival, BadSignature, ClientAuthMethod, Consent, EmulatedEndpoint, Emulator, Fault, SigningAlg,
+    User,
 };
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};

@@ -342,7 +342,7 @@ async fn logout_tokens_and_other_jwts_are_signed_like_id_tokens() {
         (&json!("1815"), &json!("s1"), &json!("https://openid.example"))
     );
     assert!(found["jti"].is_string() && found.get("nonce").is_none());
-    lab.emulator.fault_at("openid", Endpoint::EndSession, Fault::claim("nonce", "n")).unwrap();
+    lab.emulator.fault_at("openid", EmulatedEndpoint::EndSession, Fault::claim("nonce", "n")).unwrap();
     let token = lab.emulator.logout_token("openid", &OPENID.id(), None, Some("s1")).unwrap();
     assert_eq!((&payload(&token)["nonce"], payload(&token).get("sub")), (&json!("n"), None));
     assert!(lab.emulator.logout_token("openid", "nobody", None, None).is_err());

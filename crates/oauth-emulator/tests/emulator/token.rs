@@ -317,8 +317,8 @@ async fn a_replaced_refresh_token_is_answered_alike_within_the_grace_and_ends_th
     let first = refresh(signed_in.refresh_token().unwrap()).await;
     assert!(first["access_token"].is_string(), "{first}");
     assert_eq!(refresh(signed_in.refresh_token().unwrap()).await, first);
-    assert_eq!(emulator.count_requests("oauth2", Endpoint::Refresh).unwrap(), 2);
-    assert_eq!(emulator.count_requests("oauth2", Endpoint::Profile).unwrap(), 0);
+    assert_eq!(emulator.count_requests("oauth2", EmulatedEndpoint::Refresh).unwrap(), 2);
+    assert_eq!(emulator.count_requests("oauth2", EmulatedEndpoint::Profile).unwrap(), 0);
 
     tokio::time::sleep(grace).await;
     assert_eq!(refresh(signed_in.refresh_token().unwrap()).await["error"], "invalid_grant");

@@ -11,7 +11,7 @@ use std::{
 
 use cpu_time::ProcessTime;
 use oauth_core::{OAuth2, OAuth2Token, Provider, Sealer, SealingKey, reqwest_client, serde_json};
-use oauth_emulator::{Emulator, Endpoint, Fault};
+use oauth_emulator::{Emulator, EmulatedEndpoint, Fault};
 use oauth_tokens::{MemoryStore, TokenKey, TokenManager, testkit::RotatingServer};
 use tokio::{sync::Semaphore, task::JoinSet};
 
@@ -121,7 +121,7 @@ fn main() {
                         provider.block_on(Emulator::builder().rotate_refresh_tokens(true).start()).unwrap();
                     if latency > 0 {
                         let slow = Fault::Slow(Duration::from_millis(latency));
-                        emulator.fault_at("oauth2", Endpoint::Refresh, slow).unwrap();
+                        emulator.fault_at("oauth2", EmulatedEndpoint::Refresh, slow).unwrap();
                     }
                     // In turn, so that neither has the quieter machine.
                     let (bare, managed) = if round % 2 == 0 {
@@ -131,7 +131,7 @@ fn main() {
                         let managed = runtime.block_on(managed(&emulator, concurrency));
                         (runtime.block_on(bare(&emulator, concurrency)), managed)
                     };
-                    let sent = emulator.count_requests("oauth2", Endpoint::Refresh).unwrap();
+                    let sent = emulator.count_requests("oauth2", EmulatedEndpoint::Refresh).unwrap();
                     assert_eq!(sent, 2 * KEYS, "one request for each key, on either side");
                     (managed.0.as_secs_f64() / bare.0.as_secs_f64(), bare, managed)
                 })

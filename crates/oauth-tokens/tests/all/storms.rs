@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use oauth_core::OAuth2;
-use oauth_emulator::{Emulator, Endpoint, Fault};
+use oauth_emulator::{EmulatedEndpoint, Emulator, Fault};
 use oauth_tokens::{MemoryStore, TokenKey, TokenManager};
 use tokio::task::JoinSet;
 
@@ -35,7 +35,7 @@ async fn rt_02_a_thousand_tasks_on_one_expired_token_send_one_request() {
             tasks.spawn(async move { manager.get(&key).await.unwrap().access_token().to_owned() });
         }
         let tokens = tasks.join_all().await;
-        assert_eq!(emulator.count_requests("oauth2", Endpoint::Refresh).unwrap(), round);
+        assert_eq!(emulator.count_requests("oauth2", EmulatedEndpoint::Refresh).unwrap(), round);
         assert_eq!(tokens.len(), 1000);
         assert!(tokens.iter().all(|token| *token == tokens[0]));
     }
@@ -59,7 +59,7 @@ async fn ten_thousand_keys_send_ten_thousand_requests() {
         }
     }
     let mut tokens = tasks.join_all().await;
-    assert_eq!(emulator.count_requests("oauth2", Endpoint::Refresh).unwrap(), KEYS);
+    assert_eq!(emulator.count_requests("oauth2", EmulatedEndpoint::Refresh).unwrap(), KEYS);
     tokens.sort();
     tokens.dedup();
     assert_eq!(tokens.len(), KEYS);
