@@ -18,7 +18,7 @@ use oauth_clients::{
     workos::WorkOSOAuth2,
     zitadel::ZitadelOAuth2,
 };
-use oauth_emulator::{App, Consent, Emulator, Endpoint, Fault};
+use oauth_emulator::{App, Consent, EmulatedEndpoint, Emulator, Fault};
 use serde_json::{Value, json};
 
 use crate::support::query_of;
@@ -176,7 +176,11 @@ async fn a_bare_access_token_is_no_identity_of_a_restricted_client() {
         assert_configuration(provider.get_identity(&OAuth2Token::new("AT")).await.unwrap_err());
         assert_configuration(provider.get_profile_of(&OAuth2Token::new("AT")).await.unwrap_err());
         let name = provider.name();
-        assert_eq!(emulator.count_requests(name, Endpoint::Profile).unwrap(), 0, "{name}: nothing is sent");
+        assert_eq!(
+            emulator.count_requests(name, EmulatedEndpoint::Profile).unwrap(),
+            0,
+            "{name}: nothing is sent"
+        );
     }
 }
 
@@ -205,7 +209,7 @@ async fn workos_confirms_the_organization_the_connection_and_the_provider() {
     assert_restricted(&b.get_id_email(login.token.access_token()).await.unwrap_err());
     for wrong in [None, Some(json!(null)), Some(json!("")), Some(json!(["org_A"])), Some(json!("ORG_A"))] {
         emulator
-            .fault_at("workos", Endpoint::Profile, Fault::Member("organization_id".into(), wrong))
+            .fault_at("workos", EmulatedEndpoint::Profile, Fault::Member("organization_id".into(), wrong))
             .unwrap();
         assert_restricted(&sign_in(&emulator, &a, LoginOptions::new()).await.unwrap_err());
         assert_restricted(&a.get_identity(&login.token).await.unwrap_err());
@@ -385,7 +389,7 @@ async fn an_id_token_that_an_app_obtained_is_of_who_may_sign_in() {
     assert_restricted(&restricted.get_identity(&plain.token).await.unwrap_err());
     restricted.get_identity(&of_domain.token).await.unwrap();
     // A refresh must not bring in somebody of another domain.
-    emulator.fault_at("google", Endpoint::Refresh, Fault::claim("hd", "evil.example")).unwrap();
+    emulator.fault_at("google", EmulatedEndpoint::Refresh, Fault::claim("hd", "evil.example")).unwrap();
     assert_restricted(&restricted.refresh(&of_domain.token, None).await.unwrap_err());
 }
 
@@ -456,13 +460,15 @@ async fn shopifys_online_tokens_sign_in_the_member_of_staff() {
 
     // An address that Shopify has not verified is not the user's.
     let user = json!({"id": 7, "email": "ceo@bank.example", "email_verified": false, "first_name": "Eve"});
-    emulator.fault_at("shopify", Endpoint::Token, Fault::member("associated_user", user)).unwrap();
+    emulator.fault_at("shopify", EmulatedEndpoint::Token, Fault::member("associated_user", user)).unwrap();
     let login = sign_in(&emulator, &shopify, per_user()).await.unwrap();
     let staff = shopify.get_identity(&login.token).await.unwrap();
     assert_eq!(staff.into_id_email(), ("7".to_owned(), None));
     for wrong in [json!(null), json!({}), json!({"id": null}), json!("7")] {
         emulator.clear_faults();
-        emulator.fault_at("shopify", Endpoint::Token, Fault::member("associated_user", wrong)).unwrap();
+        emulator
+            .fault_at("shopify", EmulatedEndpoint::Token, Fault::member("associated_user", wrong))
+            .unwrap();
         assert_restricted(&sign_in(&emulator, &shopify, per_user()).await.unwrap_err());
     }
     emulator.clear_faults();
