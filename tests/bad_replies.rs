@@ -2,8 +2,13 @@
 
 use std::time::{Duration, SystemTime};
 
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use oauth_clients::{
-    ErrorClass, ErrorKind, HttpErrorKind, OAuth2, OAuth2Token, Operation, Provider, Result, reqwest_client,
+    CodeVerifier, ErrorClass, ErrorKind, HttpError, HttpErrorKind, LoginError, LoginOptions, OAuth2,
+    OAuth2Token, Operation, Provider, Result, reqwest_client,
 };
 use serde_json::json;
 use tokio::{
@@ -282,7 +287,10 @@ async fn what_harms_nobody_is_tolerated() {
     for (status, content_type, body) in [
         (200, "application/json", r#"{"access_token":"AT"}"#),
         (201, "application/json", r#"{"access_token":"AT","token_type":"Bearer"}"#),
-        (200, "text/html", r#"{"access_token":"AT","token_type":"bEARER","unknown":{"a":[1]}}"#),
+        (200, "text/plain", r#"{"access_token":"AT","token_type":"bEARER","unknown":{"a":[1]}}"#),
+        (200, "text/javascript", r#"{"access_token":"AT"}"#),
+        (200, "application/octet-stream", r#"{"access_token":"AT"}"#),
+        (200, "", r#"{"access_token":"AT"}"#),
         (200, "text/plain", "access_token=AT&token_type=bearer&expires_in=3600"),
         (200, "application/x-www-form-urlencoded", "access_token=AT&scope=a%2Cb"),
         (200, "application/json", r#"{"access_token":"AT","error":null}"#),
@@ -491,6 +499,234 @@ async fn a_secret_is_hidden_in_whatever_encoding_the_server_echoes_it() {
         error.oauth_error().unwrap().description.as_deref(),
         Some("got code=[hidden], [hidden], Basic [hidden]")
     );
+}
+
+/// What an error shows of itself to those who print it: `Display`, `Debug` and whatever caused it.
+fn all_of(error: &oauth_clients::Error) -> String {
+    let mut shown = format!("{error} {error:?}");
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        shown.push_str(&format!(" {error} {error:?}"));
+        cause = error.source();
+    }
+    shown
+}
+
+#[tokio::test]
+async fn an_echo_is_hidden_in_every_encoding_and_on_every_path() {
+    const SECRET: &str = "cS/3+x&y<\"é\\z~k=";
+    const CODE: &str = "4/0AbUR2VN<Xo+W_q8\"'&Q=";
+    const TOKEN: &str = "ya29.a0+/AR rj\"aRD&ukd<8==";
+    const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+    let percent = |text: &str| text.bytes().map(|byte| format!("%{byte:02x}")).collect::<String>();
+    let mixed =
+        |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>().replace('F', "f");
+    let decimal = |text: &str| text.chars().map(|c| format!("&#{};", u32::from(c))).collect::<String>();
+    let hex = |text: &str| text.chars().map(|c| format!("&#x{:x};", u32::from(c))).collect::<String>();
+    let named = |text: &str| {
+        text.replace('&', "&amp;")
+            .replace('<', "&lt;")
+            .replace('"', "&quot;")
+            .replace('\'', "&apos;")
+            .replace('=', "&equals;")
+    };
+    let json = |text: &str| json!(text).to_string().trim_matches('"').to_owned();
+    let escaped = |text: &str| text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect::<String>();
+    let form = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    let basic = |text: &str| STANDARD.encode(format!("id:{text}"));
+    let url_safe = |text: &str| URL_SAFE_NO_PAD.encode(format!("id:{text}"));
+    let alone = |text: &str| STANDARD.encode(text);
+    let of_encoded = |text: &str| STANDARD.encode(format!("id:{}", form(text)));
+    let encodings: [&dyn Fn(&str) -> String; 16] = [
+        &str::to_owned,
+        &percent,
+        &mixed,
+        &decimal,
+        &hex,
+        &named,
+        &json,
+        &escaped,
+        &form,
+        &basic,
+        &url_safe,
+        &alone,
+        &of_encoded,
+        &|text| json(&json(text)),
+        &|text| named(&percent(text)),
+        &|text| percent(&basic(text)),
+    ];
+    let verifier = CodeVerifier::new(VERIFIER).unwrap();
+    for (index, encode) in encodings.iter().enumerate() {
+        for secret in [SECRET, CODE, TOKEN, VERIFIER] {
+            let echo = encode(secret);
+            let said = format!("we got <{echo}>");
+            for (status, body) in [
+                (400, json!({"error": "invalid_grant", "error_description": said})),
+                (400, json!({"error": said})),
+                (400, json!({"error": {"message": said}})),
+                (400, json!({"error": "x", "error_uri": format!("https://as.example/?{echo}")})),
+                (500, json!({"message": said})),
+                (200, json!({"error": "invalid_grant", "error_description": said})),
+            ] {
+                let client = || {
+                    OAuth2::new("id", SECRET, "https://as.example/authorize", "https://as.example/token")
+                        .with_refresh_endpoint("https://as.example/token")
+                        .with_revoke_endpoint("https://as.example/revoke")
+                        .with_profile_endpoint("https://as.example/me")
+                        .with_http_client(Script::json(status, &body))
+                };
+                let basic = || client().with_client_auth(oauth_clients::ClientAuth::Basic);
+                let uri = "https://app.example/cb";
+                let error = match secret {
+                    SECRET if index % 2 == 0 => {
+                        basic().refresh_token("RT-of-the-user", None).await.unwrap_err()
+                    }
+                    SECRET => client().refresh_token("RT-of-the-user", None).await.unwrap_err(),
+                    CODE => client().get_access_token(CODE, uri, None, &[]).await.unwrap_err(),
+                    VERIFIER => {
+                        client().get_access_token("c0de", uri, Some(&verifier), &[]).await.unwrap_err()
+                    }
+                    _ if index % 3 == 0 || status == 200 => {
+                        client().refresh_token(TOKEN, None).await.unwrap_err()
+                    }
+                    _ if index % 3 == 1 => client().revoke_token(TOKEN, None).await.unwrap_err(),
+                    _ => client().introspected(TOKEN).await,
+                };
+                let shown = all_of(&error);
+                assert!(shown.contains("[hidden]"), "{index} {body}: {shown}");
+                for piece in [&echo[..], secret] {
+                    assert!(!shown.contains(piece), "{index} {body}: {shown}");
+                }
+            }
+        }
+    }
+}
+
+/// What an error of introspection is, of a client that has an endpoint for it.
+trait Introspected {
+    async fn introspected(self, token: &str) -> oauth_clients::Error;
+}
+
+impl Introspected for OAuth2 {
+    async fn introspected(self, token: &str) -> oauth_clients::Error {
+        let client = self.with_introspection_endpoint("https://as.example/introspect");
+        client.introspect_token(token, None).await.unwrap_err()
+    }
+}
+
+#[tokio::test]
+async fn an_echo_that_was_cut_off_is_hidden() {
+    let code = "SplxlOBeZQQYbYS6WxSbIA-and-more-of-it";
+    for (description, hidden) in [
+        (format!("{}{code}", "x".repeat(290)), format!("{}[hidden]", "x".repeat(290))),
+        (format!("bad code {}", &code[..6]), "bad code [hidden]".to_owned()),
+        (format!("bad code {}", &code[..30]), "bad code [hidden]".to_owned()),
+        (format!("bad code {}… sent", &code[..8]), "bad code [hidden]… sent".to_owned()),
+        (format!("bad code {}... sent", &code[..8]), "bad code [hidden]... sent".to_owned()),
+        (format!("it ends in {}", &code[20..]), "it ends in [hidden]".to_owned()),
+        (format!("bad code {}", &code[..3]), format!("bad code {}", &code[..3])),
+    ] {
+        let body = json!({"error": "invalid_grant", "error_description": description});
+        let client = client(Script::json(400, &body));
+        let error = client.get_access_token(code, "https://app.example/cb", None, &[]).await.unwrap_err();
+        let found = error.oauth_error().unwrap().description.clone().unwrap();
+        assert_eq!(found.trim_end_matches('…'), hidden.trim_end_matches('…'));
+        assert!(!all_of(&error).contains(&code[..6]), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn no_character_that_deceives_the_reader_reaches_a_log_line() {
+    let bad = "\u{2028}\u{2029}\u{202e}\u{202a}\u{2066}\u{200b}\u{200d}\u{200f}\u{feff}\u{61c}\u{85}\u{9b}\u{ad}\u{e0041}\u{fff9}\n\r\t\u{7f}\u{1b}";
+    let said = format!("a{bad}b");
+    let has_bad = |text: &str| bad.chars().any(|character| text.contains(character));
+    for body in [
+        json!({"error": said}),
+        json!({"error": "x", "error_description": said, "error_uri": said}),
+        json!({"error": {"message": said, "code": said}}),
+        json!({"message": said}),
+    ] {
+        let error = refused(400, "application/json", body.to_string()).await;
+        assert!(!has_bad(&error.to_string()) && !has_bad(&all_of(&error)), "{error:?}");
+        assert!(error.to_string().contains("a ") && error.to_string().contains(" b"), "{error}");
+        let said = error.oauth_error().map(|error| format!("{error}")).unwrap_or_default();
+        assert!(!has_bad(&said), "{said:?}");
+    }
+    // Of the callback, and of whoever makes an error.
+    let client = client(Script::default());
+    let started = client.start_login("https://app.example/cb", LoginOptions::new()).await.unwrap();
+    let state = started.attempt.state().to_owned();
+    let callback = [("error", said.as_str()), ("error_description", &said), ("state", &state)];
+    let error = client.finish_login(started.attempt, callback.into_iter().collect()).await.unwrap_err();
+    assert!(!has_bad(&error.to_string()), "{error}");
+    let causes = [
+        ErrorKind::Configuration(said.clone()),
+        ErrorKind::Unsupported(said.clone()),
+        ErrorKind::Login(LoginError::ProviderCheck(said.clone())),
+        ErrorKind::Login(LoginError::OtherProvider { started_at: said.clone() }),
+        ErrorKind::Transport(HttpError::new(HttpErrorKind::Other).caused_by(said.clone())),
+    ];
+    for kind in causes {
+        let error = oauth_clients::Error::new(Operation::FINISH_LOGIN, said.clone(), kind);
+        assert!(!has_bad(&error.to_string()), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_callback_that_echoes_its_own_code_or_state_does_not_show_it() {
+    let client = client(Script::default());
+    let started = client.start_login("https://app.example/cb", LoginOptions::new()).await.unwrap();
+    let state = started.attempt.state().to_owned();
+    let said = format!("code SplxlOBeZQQYbYS6WxSbIA of {state}");
+    let callback = [
+        ("error", "access_denied"),
+        ("error_description", &said),
+        ("code", "SplxlOBeZQQYbYS6WxSbIA"),
+        ("state", &state),
+    ];
+    let error = client.finish_login(started.attempt, callback.into_iter().collect()).await.unwrap_err();
+    let shown = all_of(&error);
+    assert!(
+        shown.contains("code [hidden] of [hidden]") && !shown.contains(&state) && !shown.contains("Splxl"),
+        "{shown}"
+    );
+}
+
+#[tokio::test]
+async fn the_body_of_an_error_can_be_cut_for_a_cache() {
+    let body = json!({"error": "invalid_grant", "more": "x".repeat(200 * 1024)}).to_string();
+    let error = refused(400, "application/json", body.clone()).await;
+    let short = error.clone().with_short_body();
+    assert_eq!(short.body().unwrap(), &body.as_bytes()[..4096]);
+    assert_eq!((short.to_string(), short.class()), (error.to_string(), error.class()));
+    assert_eq!(error.body().unwrap().len(), body.len());
+    let small = refused(400, "application/json", "{}").await.with_short_body();
+    assert_eq!(small.body().unwrap(), b"{}");
+}
+
+#[tokio::test]
+async fn a_token_does_not_come_as_a_page_or_a_picture() {
+    for kind in [
+        "text/html",
+        "TEXT/HTML; charset=utf-8",
+        " text/html ;x",
+        "image/png",
+        "image/svg+xml",
+        "image/*",
+        "application/xhtml+xml",
+        "audio/ogg",
+        "video/mp4",
+        "font/woff2",
+    ] {
+        for body in [r#"{"access_token":"AT","token_type":"Bearer"}"#, "access_token=AT&token_type=bearer"] {
+            let error = refused(200, kind, body).await;
+            assert!(matches!(error.kind(), ErrorKind::MalformedReply { .. }), "{kind}: {error}");
+            assert_eq!(error.class(), ErrorClass::Protocol);
+        }
+        // What it refuses with is understood all the same.
+        let error = refused(200, kind, r#"{"error":"invalid_grant"}"#).await;
+        assert_eq!(error.class(), ErrorClass::Reauthorize, "{kind}");
+    }
 }
 
 #[tokio::test]

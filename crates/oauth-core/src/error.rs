@@ -1,9 +1,17 @@
-use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    fmt::{self, Write},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::StatusCode;
 
-use crate::http_client::{HttpError, HttpErrorKind};
+use crate::{
+    http_client::{HttpError, HttpErrorKind},
+    redaction::OneLine,
+};
 
 /// The result of everything in this library that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -319,6 +327,21 @@ impl Error {
         self
     }
 
+    /// The same error with no more than 4 KiB of the reply's body, for whoever keeps many of them.
+    #[must_use]
+    pub fn with_short_body(mut self) -> Self {
+        const SHORT: usize = 4 * 1024;
+        if self.body().is_some_and(|body| body.len() > SHORT)
+            && let ErrorKind::Refused { reply, .. }
+            | ErrorKind::UnexpectedStatus { reply, .. }
+            | ErrorKind::MalformedReply { reply, .. } = &mut Arc::make_mut(&mut self.0).kind
+        {
+            // A copy, because a slice would keep all of it.
+            reply.body = Bytes::copy_from_slice(&reply.body[..SHORT]);
+        }
+        self
+    }
+
     /// The method during which it happened.
     #[must_use]
     pub fn operation(&self) -> Operation {
@@ -346,7 +369,8 @@ impl Error {
         }
     }
 
-    /// The body of the reply, if one came. It can hold secrets: a token that could not be read stands in here.
+    /// The body of the reply as it came, if one did. It can hold secrets: a token that could not be read, or what the server echoes.
+    /// Nothing else of an error shows it.
     #[must_use]
     pub fn body(&self) -> Option<&[u8]> {
         self.reply().map(|reply| &*reply.body)
@@ -479,6 +503,8 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Whatever text of others is in it.
+        let f = &mut OneLine(f);
         write!(f, "{} at {}: ", self.0.operation, self.0.provider)?;
         match &self.0.kind {
             ErrorKind::Transport(error) => write!(f, "{error}"),
@@ -522,6 +548,7 @@ impl std::error::Error for Error {
 
 impl fmt::Display for JwtError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut OneLine(f);
         let token = match self.token {
             JwtUse::IdToken => "the ID token",
             JwtUse::UserInfo => "the signed UserInfo",
@@ -533,6 +560,7 @@ impl fmt::Display for JwtError {
 
 impl fmt::Display for LoginError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut OneLine(f);
         match self {
             Self::Refused(error) => write!(f, "the provider refused the sign-in: {error}"),
             Self::OtherProvider { started_at } => {
@@ -565,6 +593,7 @@ impl fmt::Display for LoginError {
 
 impl fmt::Display for OAuthError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut OneLine(f);
         f.write_str(&self.code)?;
         if let Some(description) = &self.description {
             write!(f, ": {description}")?;

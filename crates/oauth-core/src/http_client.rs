@@ -1,8 +1,14 @@
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt::{self, Write},
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::StatusCode;
+
+use crate::redaction::OneLine;
 
 /// How long a connection may take, in the shared default client.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -101,6 +107,7 @@ impl HttpError {
 
 impl fmt::Display for HttpError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut OneLine(f);
         match self.kind {
             HttpErrorKind::Connect => f.write_str("no connection"),
             HttpErrorKind::Timeout => f.write_str("no complete reply within the time limit"),

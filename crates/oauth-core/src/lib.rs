@@ -68,6 +68,7 @@ mod printable;
 mod protocol;
 mod provider;
 mod public_address;
+mod redaction;
 mod reply;
 mod restriction;
 mod sealer;

@@ -9,7 +9,7 @@ use crate::{
     crypto::{fresh_tokens, sha256_base64url},
     error::{Error, ErrorKind, LoginError, OAuthError, Operation, Result},
     pkce::{CodeChallengeMethod, CodeVerifier},
-    reply::shown,
+    redaction::{safe_line, shown},
     secret::{Secret, same_secret},
     spec::Pkce,
     token::{END_OF_9999, OAuth2Token},
@@ -478,7 +478,14 @@ impl Callback {
 
     fn error(&self) -> Option<OAuthError> {
         // Empty parameters count as absent (RFC 6749 section 3.1).
-        let text = |name: &str| self.get(name).filter(|text| !text.is_empty()).map(shown);
+        let secrets = || {
+            let is_secret =
+                |name: &str| ["code", "state", "id_token", "access_token", "response"].contains(&name);
+            self.pairs().filter(move |(name, _)| is_secret(name)).map(|(_, value)| Cow::Borrowed(value))
+        };
+        let text = |name: &str| {
+            self.get(name).filter(|text| !text.is_empty()).map(|text| safe_line(text, secrets()))
+        };
         // Facebook's name for it, which may mean something else where there is a code.
         let code =
             text("error").or_else(|| if self.get("code").is_none() { text("error_code") } else { None })?;

@@ -12,8 +12,8 @@ use crate::{
     OAuth2,
     call::Hidden,
     error::{Error, ErrorKind, FailedReply, OAuthError, Operation, Result},
-    form::encoded,
     json,
+    redaction::safe_line,
     token::OAuth2Token,
 };
 
@@ -61,6 +61,9 @@ impl Reply {
     /// What the provider refused with, or a malformed-reply error that keeps the body.
     pub fn token(&self, pointer: &str) -> Result<OAuth2Token> {
         let token = self.token_in_fields(pointer)?;
+        if let Some(kind) = self.unreadable_type() {
+            return Err(self.malformed(format!("a token does not come as {kind}")));
+        }
         match token.token_type() {
             // It would need a proof that nobody made (RFC 9449 section 5).
             Some(kind) if kind.eq_ignore_ascii_case("DPoP") => {
@@ -68,6 +71,18 @@ impl Reply {
             }
             _ => Ok(token),
         }
+    }
+
+    /// The media type, if nobody sends a token by it: a page or a picture that looks like JSON may be anybody's upload. The rest is
+    /// judged by its content, because servers name all sorts of types.
+    fn unreadable_type(&self) -> Option<String> {
+        let kind = self.header(header::CONTENT_TYPE)?.split(';').next()?.trim().to_ascii_lowercase();
+        let is_unreadable = match kind.split_once('/') {
+            Some(("image" | "audio" | "video" | "font" | "model", _)) => true,
+            Some((_, subtype)) => matches!(subtype, "html" | "xhtml+xml"),
+            None => false,
+        };
+        is_unreadable.then_some(kind)
     }
 
     fn token_in_fields(&self, pointer: &str) -> Result<OAuth2Token> {
@@ -145,7 +160,7 @@ impl Reply {
 
     #[cold]
     fn unusable(&self, reason: &str) -> Error {
-        self.error(ErrorKind::MalformedReply { reason: shown(reason), reply: self.failed() })
+        self.error(ErrorKind::MalformedReply { reason: self.safe(reason), reply: self.failed() })
     }
 
     /// The error for a reply that says no in the provider's own way.
@@ -172,7 +187,7 @@ impl Reply {
         let message = ["message", "msg", "error_description", "errors", "detail"]
             .iter()
             .find_map(|name| fields.get(name)?.as_str())
-            .map(|text| shown(&without(text, &self.hidden)));
+            .map(|text| self.safe(text));
         Err(self.error(ErrorKind::UnexpectedStatus { message, reply: self.failed() }))
     }
 
@@ -231,12 +246,15 @@ impl Reply {
     }
 
     fn hide_secrets(&self, error: OAuthError) -> OAuthError {
-        let safe = |text: &str| shown(&without(text, &self.hidden));
         OAuthError {
-            code: safe(&error.code),
-            description: error.description.as_deref().map(safe),
-            uri: error.uri.as_deref().map(safe),
+            code: self.safe(&error.code),
+            description: error.description.as_deref().map(|text| self.safe(text)),
+            uri: error.uri.as_deref().map(|text| self.safe(text)),
         }
+    }
+
+    fn safe(&self, text: &str) -> String {
+        safe_line(text, self.hidden.texts())
     }
 
     fn retry_after(&self) -> Option<Duration> {
@@ -323,34 +341,6 @@ fn form(body: &[u8]) -> Option<Value> {
         }
     }
     Some(Value::Object(fields))
-}
-
-/// A text without the secrets that a server may have put into it.
-fn without(text: &str, hidden: &Hidden) -> String {
-    let mut text = text.to_owned();
-    // Shorter texts are no secrets, and to cut them out would garble the message.
-    for secret in hidden.texts().filter(|secret| secret.len() >= 4) {
-        // Servers echo what they got, which was encoded.
-        let encoded = encoded(&secret);
-        for shape in [&*secret, &*encoded, &encoded.replace('+', "%20")] {
-            text = text.replace(shape, "[hidden]");
-        }
-    }
-    text
-}
-
-/// A server's text, fit for one line of a log.
-pub(crate) fn shown(text: &str) -> String {
-    const LONGEST: usize = 300;
-    let mut line: String = text
-        .chars()
-        .map(|character| if character.is_control() { ' ' } else { character })
-        .take(LONGEST)
-        .collect();
-    if text.chars().nth(LONGEST).is_some() {
-        line.push('…');
-    }
-    line
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use crate::{
     error::{Error, ErrorKind, Operation, Result},
     json::Strict,
-    reply::shown,
+    redaction::shown,
     secret::Secret,
 };
 

@@ -80,6 +80,8 @@ impl Refresh<'_> {
             ErrorClass::Transient { retry_after } => retry_after,
             _ => error.retry_after(),
         };
+        // It is kept for each key that fails.
+        let error = error.with_short_body();
         let message = error.to_string();
         let wait = shared.timing.backoff(before.failures, asked_for);
         let failed = before.failed(&message, now, wait, was_surely_not_carried_out(&error));
