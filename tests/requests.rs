@@ -94,6 +94,183 @@ async fn az_02_extra_parameters_cannot_replace_what_the_library_sets() {
 }
 
 #[tokio::test]
+async fn az_02_a_name_that_a_lenient_server_takes_for_the_librarys_is_refused() {
+    for name in [
+        "State",
+        "CLIENT_ID",
+        "client.id",
+        "client id",
+        "client[id",
+        "client+id",
+        " client_id",
+        "\tclient_id",
+        "client_id ",
+        "client_id\0",
+        "client_id\0x",
+        "client_id[]",
+        "client_id[0]",
+        "client_id[a][b]",
+        "client%5Fid",
+        "client%255fid",
+        "redirect.uri",
+        "Redirect_Uri",
+        "redirect[uri",
+        "code.challenge",
+        "code_challenge[method",
+        "Nonce",
+        "Request",
+        "request.uri",
+        "response type",
+        "SCOPE",
+        "scope[]",
+        // These have no business in a URL.
+        "client_secret",
+        "Client.Secret",
+        "code_verifier",
+        "code verifier",
+        "client_assertion",
+    ] {
+        let request = AuthorizationRequest::new("https://app.example/cb").extras_params(&json!({name: "x"}));
+        let error = generic().get_authorization_url(request).await.unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Configuration, "{name:?}");
+        let client = generic().with_authorize_params(&json!({name: "x"}));
+        let request = AuthorizationRequest::new("https://app.example/cb");
+        assert!(client.get_authorization_url(request).await.is_err(), "{name:?}");
+        let options = LoginOptions::new().extras_params(&json!({name: "x"}));
+        assert!(generic().start_login("https://app.example/cb", options).await.is_err(), "{name:?}");
+    }
+    // Nor a second spelling of what the library looks at, or of another extra parameter.
+    for params in [
+        json!({"Prompt": "none login"}),
+        json!({"max.age": "soon"}),
+        json!({"acr.values": "low"}),
+        json!({"Response_Mode": "query"}),
+        json!({"claims[]": "{}"}),
+        json!({"resource[]": "https://a.example"}),
+        json!({"hd": "a.example", "HD": "b.example"}),
+    ] {
+        let request = AuthorizationRequest::new("https://app.example/cb").extras_params(&params);
+        let error = generic().get_authorization_url(request).await.unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Configuration, "{params}");
+    }
+    let harmless = json!({"prompt": "login", "states": "1", "client": "x", "id": "y", "user.name": "z", "a[0]": "1", "b[0]": "2"});
+    let request = AuthorizationRequest::new("https://app.example/cb").extras_params(&harmless);
+    let url = generic().get_authorization_url(request).await.unwrap();
+    assert!(url.contains("user.name=z") && url.contains("a%5B0%5D=1"), "{url}");
+    // The endpoint's own query too.
+    for query in ["State=x", "client.id=x", "client_secret=x", "Code_Verifier=x"] {
+        let endpoint = format!("https://as.example/authorize?{query}");
+        let client = OAuth2::new("id", "secret", endpoint, "https://as.example/token");
+        let request = AuthorizationRequest::new("https://app.example/cb");
+        assert!(client.get_authorization_url(request).await.is_err(), "{query}");
+    }
+}
+
+fn is_same_as_client_id(name: &str) -> bool {
+    let name = name.to_lowercase();
+    name.starts_with("client") && name.ends_with("id")
+}
+
+#[tokio::test]
+async fn extra_token_parameters_hold_no_secret_and_nothing_under_another_name() {
+    let verifier = CodeVerifier::random().unwrap();
+    for name in [
+        "client_secret",
+        "Client_Secret",
+        "client.secret",
+        "client secret",
+        "code_verifier",
+        "Code.Verifier",
+        "code_verifier[]",
+        "client_assertion",
+        "CODE",
+        "code[]",
+        " code",
+        "code\0",
+        "redirect.uri",
+        "Grant_Type",
+        "client.id",
+        "client[id",
+        "CLIENT_ID",
+    ] {
+        for verifier in [None, Some(&verifier)] {
+            for auth in [ClientAuth::Post, ClientAuth::Basic, ClientAuth::None] {
+                let http = Script::default();
+                let client = generic().with_client_auth(auth).with_http_client(http.clone());
+                if auth == ClientAuth::Basic && is_same_as_client_id(name) {
+                    // The client does not send its id in the form then.
+                    continue;
+                }
+                let extra = [(name, "x")];
+                let error = client
+                    .get_access_token("c", "https://app.example/cb", verifier, &extra)
+                    .await
+                    .unwrap_err();
+                assert_eq!(error.class(), ErrorClass::Configuration, "{name:?} {auth:?}");
+                assert!(http.requests().is_empty());
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn ra_01_authorization_details_are_a_json_array_and_resources_a_parameter_each() {
+    let details =
+        json!([{"type": "payment_initiation", "actions": ["initiate", "status"]}, {"type": "account"}]);
+    let resources = ["https://cal.example/", "https://mail.example/api"];
+    let params = json!({"authorization_details": details, "resource": resources});
+    for request in [
+        AuthorizationRequest::new("https://app.example/cb").extras_params(&params),
+        AuthorizationRequest::new("https://app.example/cb")
+            .extras_params(&json!({"authorization_details": details.to_string(), "resource": resources})),
+    ] {
+        let query = query_of(&generic().get_authorization_url(request).await.unwrap());
+        let values = |name: &str| -> Vec<&str> {
+            query.iter().filter(|(other, _)| other == name).map(|(_, value)| &**value).collect()
+        };
+        assert_eq!(values("resource"), resources);
+        let sent: Vec<serde_json::Value> =
+            values("authorization_details").iter().map(|text| serde_json::from_str(text).unwrap()).collect();
+        assert_eq!(sent, [details.clone()]);
+    }
+    let client = generic().with_authorize_params(&params);
+    let url = client.start_login("https://app.example/cb", LoginOptions::new()).await.unwrap().url;
+    assert_eq!(query_of(&url).iter().filter(|(name, _)| name == "resource").count(), 2);
+
+    let token = Script::json(200, &json!({"access_token": "AT"}));
+    let text = details.to_string();
+    let extra = [("resource", resources[0]), ("resource", resources[1]), ("authorization_details", &text)];
+    let client = generic().with_http_client(token.clone());
+    client.get_access_token("c", "https://app.example/cb", None, &extra).await.unwrap();
+    let form = token.request().form();
+    for pair in owned(&extra) {
+        assert!(form.contains(&pair), "{form:?}");
+    }
+
+    for bad in [
+        json!({"type": "x"}),
+        json!([]),
+        json!([{}]),
+        json!([{"type": 1}]),
+        json!("x"),
+        json!("{}"),
+        json!(["x"]),
+        json!(1),
+    ] {
+        let params = json!({"authorization_details": bad});
+        let request = AuthorizationRequest::new("https://app.example/cb").extras_params(&params);
+        let error = generic().get_authorization_url(request).await.unwrap_err();
+        assert!(error.to_string().contains("authorization_details"), "{bad}: {error}");
+        let text = bad.as_str().map_or_else(|| bad.to_string(), str::to_owned);
+        let extra = [("authorization_details", &*text)];
+        let http = Script::default();
+        let client = generic().with_http_client(http.clone());
+        let error = client.get_access_token("c", "https://app.example/cb", None, &extra).await.unwrap_err();
+        assert_eq!((error.class(), http.requests().len()), (ErrorClass::Configuration, 0), "{bad}");
+    }
+}
+
+#[tokio::test]
 async fn az_11_no_access_token_is_asked_for_at_the_authorization_endpoint() {
     for (response_type, expected) in
         [(ResponseType::Code, "code"), (ResponseType::CodeIdToken, "code id_token")]

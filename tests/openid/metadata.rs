@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use oauth_clients::{
-    ErrorClass, ErrorKind, JwtCheck, LoginError, LoginOptions, MemoryCache, Operation, Provider, SharedCache,
-    SharedCacheError, async_trait,
+    AuthorizationRequest, ErrorClass, ErrorKind, JwtCheck, LoginError, LoginOptions, MemoryCache, Operation,
+    Provider, SharedCache, SharedCacheError, async_trait,
     openid::{
         CacheExport, CachePolicy, Discovery, Expectations, IdToken, OpenID, OpenIDProvider, ProviderMetadata,
         Tenants, webfinger,
@@ -938,4 +938,33 @@ async fn metadata_whose_policy_keeps_nothing_stale_is_read_before_it_is_used() {
     op.bend(|state| state.metadata["authorization_endpoint"] = "https://op.example/new-auth".into());
     op.clock.advance(HOUR);
     assert!(op.start(&client, LoginOptions::new()).await.url.starts_with("https://op.example/new-auth?"));
+}
+
+#[tokio::test]
+async fn jr_05_pr_05_a_provider_that_takes_no_plain_request_is_sent_none() {
+    for (name, value) in [
+        ("require_pushed_authorization_requests", json!(true)),
+        ("require_signed_request_object", json!(true)),
+        ("require_pushed_authorization_requests", json!("true")),
+        ("require_signed_request_object", json!(1)),
+    ] {
+        let op = Op::new();
+        op.bend(|state| state.metadata[name] = value.clone());
+        let client = op.client();
+        let error = client.start_login(REDIRECT_URI, LoginOptions::new()).await.unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Configuration, "{name}");
+        let request = AuthorizationRequest::new(REDIRECT_URI);
+        let error = client.get_authorization_url(request).await.unwrap_err();
+        assert!(error.to_string().contains("authorization requests (RFC 9"), "{error}");
+        let metadata = ProviderMetadata::new(op.state().metadata.clone()).unwrap();
+        let given = OpenID::new(CLIENT_ID, CLIENT_SECRET, metadata).unwrap().with_http_client(op.clone());
+        assert!(given.start_login(REDIRECT_URI, LoginOptions::new()).await.is_err());
+        // All else goes on.
+        client.oauth2().ready().await.unwrap();
+    }
+    for value in [json!(false), json!(null)] {
+        let op = Op::new();
+        op.bend(|state| state.metadata["require_pushed_authorization_requests"] = value.clone());
+        op.login(&op.client(), LoginOptions::new()).await.unwrap();
+    }
 }

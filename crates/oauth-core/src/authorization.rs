@@ -8,7 +8,7 @@ use crate::{
     crypto::sha256_base64url,
     endpoints::check_url,
     error::{ErrorKind, Operation, Result},
-    form::{push_encoded, push_pair},
+    form::{check_authorization_details, is_same_parameter, push_encoded, push_pair},
     json,
     pkce::{CodeChallengeMethod, CodeVerifier},
 };
@@ -100,9 +100,10 @@ impl<'r> AuthorizationRequest<'r> {
 
     /// Sends further parameters: a provider's own struct, or any map or struct that serializes to a JSON object.
     ///
-    /// Strings are sent as they are, booleans as `true` and `false`, lists with spaces between their items, objects as
-    /// JSON; what is null is left out. They replace the provider's defaults. They cannot replace what the other methods
-    /// set; an attempt is an error when the URL is built.
+    /// Strings are sent as they are, booleans as `true` and `false`, lists with spaces between their items, objects and lists of
+    /// objects as JSON, a list of `resource`s as so many parameters (RFC 8707); what is null is left out. They replace the
+    /// provider's defaults. They cannot replace what the other methods set, under no name that a lenient server takes for it
+    /// (`State`, `client.id`); an attempt is an error when the URL is built.
     pub fn extras_params(mut self, params: &impl Serialize) -> Self {
         self.extras.set_all(params);
         self
@@ -175,17 +176,17 @@ impl ResponseMode {
     }
 }
 
-/// Parameters by name, none of them twice.
+/// Parameters by name, none of them twice. One can have several values.
 #[derive(Clone, Default)]
 pub(crate) struct Params {
-    pairs: Vec<(Cow<'static, str>, Cow<'static, str>)>,
+    pairs: Vec<(Cow<'static, str>, Vec<Cow<'static, str>>)>,
     problem: Option<String>,
 }
 
 impl Params {
     pub(crate) fn of(pairs: &[(&'static str, &'static str)]) -> Self {
         Self {
-            pairs: pairs.iter().map(|&(name, value)| (name.into(), value.into())).collect(),
+            pairs: pairs.iter().map(|&(name, value)| (name.into(), vec![value.into()])).collect(),
             problem: None,
         }
     }
@@ -198,8 +199,17 @@ impl Params {
         match params {
             Ok(Value::Object(fields)) => {
                 for (name, value) in fields {
-                    if let Some(text) = text(value) {
-                        self.set(name.into(), text.into());
+                    match value {
+                        // Each in a parameter of its own (RFC 8707 section 2).
+                        Value::Array(items) if name == "resource" => {
+                            let items = items.into_iter().filter_map(text).map(Into::into).collect();
+                            self.set_list(name.into(), items);
+                        }
+                        value => {
+                            if let Some(text) = text(value) {
+                                self.set(name.into(), text.into());
+                            }
+                        }
                     }
                 }
             }
@@ -220,14 +230,19 @@ impl Params {
     }
 
     pub(crate) fn set(&mut self, name: Cow<'static, str>, value: Cow<'static, str>) {
+        self.set_list(name, vec![value]);
+    }
+
+    pub(crate) fn set_list(&mut self, name: Cow<'static, str>, values: Vec<Cow<'static, str>>) {
         match self.pairs.iter_mut().find(|(other, _)| *other == name) {
-            Some(pair) => pair.1 = value,
-            None => self.pairs.push((name, value)),
+            Some(pair) => pair.1 = values,
+            None => self.pairs.push((name, values)),
         }
     }
 
+    /// The value of a parameter, the first if it has several.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.pairs.iter().find(|(other, _)| other == name).map(|(_, value)| &**value)
+        self.pairs.iter().find(|(other, _)| other == name)?.1.first().map(|value| &**value)
     }
 
     fn merged(&self, params: &Self) -> Self {
@@ -237,8 +252,8 @@ impl Params {
     }
 
     fn merge(&mut self, params: &Self) {
-        for (name, value) in &params.pairs {
-            self.set(name.clone(), value.clone());
+        for (name, values) in &params.pairs {
+            self.set_list(name.clone(), values.clone());
         }
         self.problem = self.problem.take().or_else(|| params.problem.clone());
     }
@@ -254,7 +269,10 @@ fn text(value: Value) -> Option<String> {
     match value {
         Value::Null => None,
         Value::String(text) => Some(text),
-        Value::Array(items) => Some(items.into_iter().filter_map(text).collect::<Vec<_>>().join(" ")),
+        // What is more than a list of words is JSON, as `authorization_details` is (RFC 9396 section 2).
+        Value::Array(items) if !items.iter().any(|item| item.is_array() || item.is_object()) => {
+            Some(items.into_iter().filter_map(text).collect::<Vec<_>>().join(" "))
+        }
         other => Some(other.to_string()),
     }
 }
@@ -271,7 +289,15 @@ const PROTECTED: &[&str] = &[
     "nonce",
     "request",
     "request_uri",
+    // These have no business in a URL at all.
+    "client_secret",
+    "code_verifier",
+    "client_assertion",
 ];
+
+/// What the library reads among the extra parameters, which therefore must have this very name.
+const READ: &[&str] =
+    &["acr_values", "authorization_details", "claims", "max_age", "prompt", "resource", "response_mode"];
 
 /// What is the same in all authorization requests of a kind, checked and encoded.
 #[derive(Clone)]
@@ -347,6 +373,9 @@ impl OAuth2 {
     }
 
     fn authorization_url(&self, request: &AuthorizationRequest<'_>) -> Result<String, String> {
+        if let Some(problem) = self.authorization_problem() {
+            return Err(problem.to_owned());
+        }
         if !self.is_usual(request) {
             return Ok(self.fixed_part(request)?.with(request));
         }
@@ -383,12 +412,16 @@ impl OAuth2 {
         if let Some(problem) = extras.problem {
             return Err(problem);
         }
-        let is_protected = |name: &str| PROTECTED.contains(&name) || name == self.client_id_param();
+        let is_protected = |name: &str| {
+            PROTECTED.iter().any(|own| is_same_parameter(name, own))
+                || is_same_parameter(name, self.client_id_param())
+        };
         if let Some((name, _)) = extras.pairs.iter().find(|(name, _)| is_protected(name)) {
             return Err(format!(
                 "the extra parameters hold {name}, which the library sets; use the method of AuthorizationRequest for it"
             ));
         }
+        check_names(&extras)?;
         check_openid_parameters(&extras)?;
 
         let (base, query) = endpoint.split_once('?').unwrap_or((endpoint, ""));
@@ -431,10 +464,11 @@ impl OAuth2 {
             // Its default is the fragment, which no server sees.
             push_pair(&mut tail, "response_mode", ResponseMode::FormPost.as_str());
         }
-        for (name, value) in
-            extras.pairs.iter().filter(|(name, _)| !kept.iter().any(|(other, _)| other == name))
-        {
-            push_pair(&mut tail, name, value);
+        let is_kept = |name: &str| kept.iter().any(|(other, _)| is_same_parameter(other, name));
+        for (name, values) in extras.pairs.iter().filter(|(name, _)| !is_kept(name)) {
+            for value in values {
+                push_pair(&mut tail, name, value);
+            }
         }
         let redirect_uri = request.redirect_uri.clone().into_owned();
         Ok(FixedPart { redirect_uri, head, scope: encoded_scope, tail })
@@ -486,6 +520,22 @@ impl OAuth2 {
     }
 }
 
+/// Refuses names that some server could take for another name that is there, or for one that the library looks at.
+fn check_names(extras: &Params) -> Result<(), String> {
+    let names: Vec<&str> = extras.pairs.iter().map(|(name, _)| &**name).collect();
+    for (place, &name) in names.iter().enumerate() {
+        let others = names[..place].iter().chain(READ);
+        if let Some(other) =
+            others.into_iter().find(|other| **other != name && is_same_parameter(other, name))
+        {
+            return Err(format!(
+                "some servers take the extra parameter {name:?} for {other}; use one name only"
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// What OpenID Connect Core section 3.1.2.1 says of parameters that contradict themselves.
 fn check_openid_parameters(extras: &Params) -> Result<(), String> {
     let prompts = extras.get("prompt").unwrap_or_default().split(' ');
@@ -494,6 +544,9 @@ fn check_openid_parameters(extras: &Params) -> Result<(), String> {
     }
     if extras.get("max_age").is_some_and(|age| age.parse::<u64>().is_err()) {
         return Err("max_age must be a whole number of seconds".to_owned());
+    }
+    if let Some(details) = extras.get("authorization_details") {
+        check_authorization_details(details)?;
     }
     match extras.get("claims").map(|claims| json::parse(claims.as_bytes())) {
         None | Some(Ok(Value::Object(_))) => Ok(()),

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::{
     OAuth2,
     error::{Error, ErrorKind, Operation, Result},
-    form::{Form, encoded},
+    form::{Form, check_authorization_details, encoded, is_same_parameter},
     http_client::{HttpError, HttpErrorKind, MAX_REPLY_BYTES},
     reply::Reply,
     secret::Secret,
@@ -54,6 +54,10 @@ const PUBLIC_FIELDS: &[&str] = &[
     "client_id",
     "resource",
     "audience",
+    "subject_token_type",
+    "actor_token_type",
+    "requested_token_type",
+    "client_assertion_type",
 ];
 
 const CLIENT_SECRET: &str = "client_secret";
@@ -63,6 +67,11 @@ const CLIENT_SECRET: &str = "client_secret";
 pub fn is_sendable(token: &str) -> bool {
     !token.is_empty() && token.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
+
+/// Form fields that may be there more than once (RFC 8707 section 2, RFC 8693 section 2.1).
+const REPEATABLE: &[&str] = &["resource", "audience"];
+
+const AUTHORIZATION_DETAILS: &str = "authorization_details";
 
 /// Form fields that a request is nothing without.
 const INDISPENSABLE: &[&str] = &["code", "refresh_token", "token", "access_token"];
@@ -117,31 +126,53 @@ impl<'c> Call<'c> {
             return;
         }
         let form = self.form.get_or_insert_with(Form::new);
-        if form.has(name) {
+        if form.has(name) && !REPEATABLE.contains(&name) {
             self.problem =
                 Some(format!("the parameter {name} would be sent twice; leave it out of the extra ones"));
         }
         form.push(name, value);
+        if is_same_parameter(name, AUTHORIZATION_DETAILS)
+            && let Err(problem) = check_authorization_details(value)
+        {
+            self.problem = Some(problem);
+        }
     }
 
     /// Sends JSON.
     pub fn json(mut self, body: Value) -> Self {
-        if let Value::Object(members) = &body {
-            for text in members.values().filter_map(Value::as_str) {
-                self.secrets.push(text.into());
-            }
-        }
+        self.hide_texts(&body);
         self.json = Some(body);
         self
+    }
+
+    /// Keeps all texts of a body out of errors, but for those that are no secrets by their name.
+    fn hide_texts(&mut self, value: &Value) {
+        match value {
+            Value::String(text) => self.secrets.push(text.as_str().into()),
+            Value::Array(items) => items.iter().for_each(|item| self.hide_texts(item)),
+            Value::Object(members) => {
+                let client_id_param = self.client.client_id_param();
+                for (name, member) in members {
+                    if !is_public(name, client_id_param) {
+                        self.hide_texts(member);
+                    }
+                }
+            }
+            _ => {}
+        }
     }
 
     /// Sends a JSON object of texts.
     pub fn json_texts(self, pairs: &[(&str, &str)]) -> Self {
         let mut object = serde_json::Map::new();
+        let mut call = self;
         for &(name, value) in pairs {
+            if object.keys().any(|other| is_same_parameter(other, name)) {
+                call.problem = Some(format!("the member {name} would be sent twice"));
+            }
             object.insert(name.to_owned(), value.into());
         }
-        self.json(object.into())
+        call.json(object.into())
     }
 
     /// Sends the access token in the `Authorization` header (RFC 6750 section 2.1).
@@ -322,11 +353,15 @@ pub(crate) struct Hidden {
 impl Hidden {
     /// All of it.
     pub(crate) fn texts(&self) -> impl Iterator<Item = Cow<'_, str>> {
-        let is_public = |name: &str| PUBLIC_FIELDS.contains(&name) || name == self.client_id_param;
         let of_form = form_urlencoded::parse(&self.form)
-            .filter_map(move |(name, value)| (!is_public(&name)).then_some(value));
+            .filter_map(|(name, value)| (!is_public(&name, self.client_id_param)).then_some(value));
         self.secrets.iter().map(|secret| Cow::Borrowed(secret.expose())).chain(of_form)
     }
+}
+
+/// Whether what a field holds is no secret, by the field's name.
+fn is_public(name: &str, client_id_param: &str) -> bool {
+    PUBLIC_FIELDS.contains(&name) || name == client_id_param
 }
 
 /// The headers that every request of a client carries.

@@ -77,6 +77,8 @@ struct Settings {
     scopes: Vec<Cow<'static, str>>,
     scope_separator: Cow<'static, str>,
     authorize_params: Params,
+    /// Why no authorization request of this client can succeed.
+    authorization_problem: Option<Cow<'static, str>>,
     headers: HeaderMap,
     http: Option<Arc<dyn HttpClient>>,
     allows_http: bool,
@@ -181,6 +183,7 @@ impl OAuth2 {
             scopes: spec.scopes.iter().map(|&scope| scope.into()).collect(),
             scope_separator: spec.scope_separator.into(),
             authorize_params: Params::of(spec.authorize_params),
+            authorization_problem: None,
             headers,
             http: None,
             allows_http: false,
@@ -391,6 +394,12 @@ impl OAuth2 {
     /// Sends this parameter no more, though the provider's [`Spec`] has it.
     pub fn remove_authorize_param(&mut self, name: &str) {
         self.settings().authorize_params.remove(name);
+    }
+
+    /// Refuses to build authorization requests, for a reason that says what the server demands instead: for a
+    /// [`Protocol`](crate::Protocol) that learns it from metadata.
+    pub fn refuse_authorization_requests(&mut self, reason: impl Into<Cow<'static, str>>) {
+        self.settings().authorization_problem = Some(reason.into());
     }
 
     /// Speaks a protocol on top of OAuth 2.0.
@@ -666,6 +675,10 @@ impl OAuth2 {
 
     pub(crate) fn client_id_param(&self) -> &'static str {
         self.0.spec.client_id_param
+    }
+
+    pub(crate) fn authorization_problem(&self) -> Option<&str> {
+        self.0.authorization_problem.as_deref()
     }
 
     pub(crate) fn authorize_params(&self) -> &Params {

@@ -74,6 +74,18 @@ impl ProviderMetadata {
         self.list("grant_types_supported").is_none_or(|grants| grants.contains(&"refresh_token"))
     }
 
+    /// Which authorization requests alone the provider takes, if not plain ones (RFC 9126 section 5, RFC 9101 section 10.5). Whatever
+    /// is not a plain no counts as yes.
+    pub(crate) fn demand_on_requests(&self) -> Option<&'static str> {
+        let demands = [
+            ("require_pushed_authorization_requests", "pushed authorization requests (RFC 9126)"),
+            ("require_signed_request_object", "signed authorization requests (RFC 9101)"),
+        ];
+        let is_demanded =
+            |name: &str| !matches!(self.members.get(name), None | Some(Value::Null | Value::Bool(false)));
+        demands.into_iter().find(|(name, _)| is_demanded(name)).map(|(_, demand)| demand)
+    }
+
     pub(crate) fn rules_out_s256(&self) -> bool {
         self.list("code_challenge_methods_supported").is_some_and(|methods| !methods.contains(&"S256"))
     }

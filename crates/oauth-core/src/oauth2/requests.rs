@@ -8,6 +8,7 @@ use crate::{
     call::Call,
     endpoints::Endpoint,
     error::{ErrorKind, Operation, Result},
+    form::{SECRET_PARAMETERS, is_same_parameter},
     identity::{Identity, Places},
     pkce::CodeVerifier,
     token::{OAuth2Token, has_passed},
@@ -32,7 +33,8 @@ impl OAuth2 {
     /// Exchanges an authorization code for tokens (RFC 6749 section 4.1.3).
     ///
     /// The redirect URI must be, byte for byte, the one of the authorization request. Extra parameters are sent as they
-    /// are.
+    /// are: `resource` as often as it is there (RFC 8707), `authorization_details` as JSON text (RFC 9396). Neither the client
+    /// secret nor the code verifier can be among them.
     ///
     /// # Errors
     ///
@@ -45,6 +47,14 @@ impl OAuth2 {
         extra: &[(&str, &str)],
     ) -> Result<OAuth2Token> {
         let client = self.ready().await?;
+        for (name, _) in extra {
+            if let Some(secret) = SECRET_PARAMETERS.iter().find(|secret| is_same_parameter(name, secret)) {
+                let problem = format!(
+                    "the extra parameters hold {secret}, which the library sends itself; leave it out"
+                );
+                return Err(self.error(Operation::GET_ACCESS_TOKEN, ErrorKind::Configuration(problem)));
+            }
+        }
         let form = [("grant_type", "authorization_code"), ("code", code), ("redirect_uri", redirect_uri)]
             .into_iter()
             .chain(code_verifier.map(|verifier| ("code_verifier", verifier.expose())))
