@@ -19,6 +19,7 @@ mod hyper_client;
 mod issuers;
 mod linking;
 mod login;
+mod open_wire;
 mod openid;
 mod quirks;
 mod quirks_openid;

@@ -736,7 +736,7 @@ async fn what_stood_in_a_json_request_is_hidden_but_for_the_client_id() {
     let http = Script::json(400, &body);
     let client = OAuth2::new("acme-app", "CLIENT-SECRET", "https://as.example/a", "https://as.example/token")
         .with_http_client(http);
-    let call = client.call(Operation::REVOKE_TOKEN, http::Method::POST, "https://as.example/revoke");
+    let call = client.request(Operation::REVOKE_TOKEN, http::Method::POST, "https://as.example/revoke");
     let call = call.json(json!({"token": "THE-CODE"})).client_auth(oauth_clients::ClientAuth::Post);
     let error = call.send().await.map(|_| ()).unwrap_err();
     assert_eq!(

@@ -20,7 +20,7 @@ impl OAuth2 {
                 required.to_vec()
             }
         };
-        if !insisted.is_empty() && self.any_protocol().is_none() {
+        if !insisted.is_empty() && !self.verifies_id_tokens() {
             return Err("acr stands in ID tokens, and this client gets none".to_owned());
         }
         if self.spec().acr_levels.is_empty() {
@@ -87,7 +87,7 @@ impl OAuth2 {
         let params = self.sent_params(options.extras());
         match params.get("max_age").map(str::parse) {
             Some(Err(_)) => Err("max_age must be a whole number of seconds".to_owned()),
-            Some(Ok(_)) if self.any_protocol().is_none() => {
+            Some(Ok(_)) if !self.verifies_id_tokens() => {
                 Err("max_age is checked in ID tokens, and this client gets none".to_owned())
             }
             Some(Ok(age)) => Ok(Some(age)),

@@ -365,10 +365,7 @@ impl OAuth2 {
     /// has characters that RFC 6749 section 3.3 forbids, extra parameters name what the library sets itself, or an ID token
     /// would come in a query (OAuth 2.0 Multiple Response Types section 5).
     pub async fn get_authorization_url(&self, request: AuthorizationRequest<'_>) -> Result<String> {
-        let url = match self.any_protocol() {
-            None => self.authorization_url(&request),
-            Some(protocol) => protocol.ready(self).await?.authorization_url(&request),
-        };
+        let url = self.ready().await?.authorization_url(&request);
         url.map_err(|problem| self.error(Operation::GET_AUTHORIZATION_URL, ErrorKind::Configuration(problem)))
     }
 

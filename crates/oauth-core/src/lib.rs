@@ -31,7 +31,7 @@
 //! | know what to do when something fails | [`Error::class`] |
 //! | send requests through a proxy, or another HTTP library | [`HttpClient`] |
 //! | send requests to addresses from strangers | [`PublicHosts`] |
-//! | write a provider | [`Spec`], [`Call`], [`client!`], [`accessors!`], [`authorize_params!`] |
+//! | write a provider | [`Spec`], [`Request`], [`client!`], [`accessors!`], [`authorize_params!`] |
 //!
 //! # Features
 //!
@@ -48,10 +48,11 @@ mod assurance;
 mod attempt;
 mod authorization;
 mod authorize_params;
-mod call;
+mod client_auth;
 mod clock;
 mod config;
 mod crypto;
+mod draft;
 mod endpoints;
 mod error;
 mod form;
@@ -70,6 +71,7 @@ mod provider;
 mod public_address;
 mod redaction;
 mod reply;
+mod request;
 mod restriction;
 mod sealer;
 mod secret;
@@ -80,12 +82,13 @@ mod token;
 pub use async_trait::async_trait;
 pub use authorization::{AuthorizationRequest, ResponseMode, ResponseType};
 pub use bytes;
-#[doc(hidden)]
-pub use call::is_sendable;
-pub use call::{Call, form_encoded};
+pub use client_auth::{
+    AuthenticationError, ClientAuthentication, Credentials, EndpointAlias, RequestContext,
+};
 pub use clock::{Clock, SystemClock};
 pub use config::{Configure, Parameter, ProviderConfig};
 pub use crypto::{hmac_sha256_hex, random_token, random_tokens};
+pub use draft::RequestDraft;
 pub use endpoints::{Endpoint, Endpoints};
 pub use error::{
     Error, ErrorClass, ErrorKind, FailedReply, JwtCheck, JwtError, JwtUse, LoginError, OAuthError, Operation,
@@ -110,10 +113,13 @@ pub use linking::{EmailAuthority, LinkDecision, LinkIntent, LinkPolicy, LinkRefu
 pub use login::{Callback, Login, LoginAttempt, LoginOptions, StartedLogin};
 pub use oauth2::{LOGIN_LIFETIME, OAuth2};
 pub use pkce::{CodeChallengeMethod, CodeVerifier};
-pub use protocol::Protocol;
+pub use protocol::{AfterReply, Participant};
 pub use provider::Provider;
 pub use public_address::{check_public_url, is_public_address};
 pub use reply::Reply;
+#[doc(hidden)]
+pub use request::is_sendable;
+pub use request::{Request, form_encoded};
 #[cfg(feature = "reqwest")]
 pub use reqwest;
 pub use restriction::{AskedBy, ConfirmedBy, RestrictedTo, Restriction};

@@ -1,4 +1,4 @@
-use std::{any::Any, borrow::Cow, collections::HashMap, fmt, time::Duration};
+use std::{any::Any, borrow::Cow, collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -9,6 +9,7 @@ use crate::{
     crypto::{fresh_tokens, sha256_base64url},
     error::{Error, ErrorKind, LoginError, OAuthError, Operation, Result},
     pkce::{CodeChallengeMethod, CodeVerifier},
+    protocol::Participant,
     redaction::{safe_line, shown},
     secret::{Secret, same_secret},
     spec::Pkce,
@@ -185,7 +186,7 @@ impl Login {
         self.extensions.get()
     }
 
-    /// Adds to what was learned: for a [`Protocol`](crate::Protocol).
+    /// Adds to what was learned: for a [`Participant`](crate::Participant).
     pub fn insert<T: Any + Clone + Send + Sync>(&mut self, learned: T) {
         self.extensions.insert(learned);
     }
@@ -277,20 +278,25 @@ impl OAuth2 {
         // The client's own restriction holds for a login with other scopes, too.
         let missing = self.restricting_scopes(attempt.scopes());
         let attempt = missing.iter().fold(attempt, |attempt, scope| attempt.with_scope(scope));
-        let Some(protocol) = self.any_protocol() else { return Ok(attempt) };
-        let mut attempt = protocol.begin(self, attempt)?;
+        let begin = |attempt, participant: &Arc<dyn Participant>| participant.begin(self, attempt);
+        let mut attempt = self.participants().iter().try_fold(attempt, begin)?;
         if attempt.max_age.is_none()
             && self.prompts_for_login(options)
-            && protocol.checks_prompt_login(&attempt)
+            && self.participants().iter().any(|participant| participant.checks_prompt_login(&attempt))
         {
             attempt.max_age = Some(0);
         }
         Ok(attempt)
     }
 
-    /// Whether each tenant of the provider has an issuer of its own, which the protocol knows.
+    /// Whether a callback may name this issuer of one tenant, if a participant knows the tenants' issuers.
+    fn accepts_issuer_of_tenant(&self, issuer: &str) -> Option<bool> {
+        self.participants().iter().find_map(|participant| participant.accepts_issuer(self, issuer))
+    }
+
+    /// Whether each tenant of the provider has an issuer of its own, which a participant knows.
     fn has_issuers_of_tenants(&self) -> bool {
-        self.any_protocol().is_some_and(|protocol| protocol.accepts_issuer(self, "").is_some())
+        self.accepts_issuer_of_tenant("").is_some()
     }
 
     /// Tells this client from others that go by the same name, and from itself with other restrictions.
@@ -303,8 +309,11 @@ impl OAuth2 {
             if let Some(acr) = self.minimum_acr() {
                 whole.push_str(&format!("\nacr={acr}"));
             }
-            if let Some(protocol) = self.any_protocol() {
-                whole.push_str(&format!("\n{}", protocol.accepted()));
+            for participant in self.participants() {
+                let accepted = participant.accepted();
+                if !accepted.is_empty() {
+                    whole.push_str(&format!("\n{accepted}"));
+                }
             }
             sha256_base64url(&whole).as_str()[..16].to_owned()
         })
@@ -375,7 +384,7 @@ impl OAuth2 {
             return refuse(LoginError::WrongResponseMode);
         }
         if let Some(iss) = callback.get("iss") {
-            let of_tenants = self.any_protocol().and_then(|protocol| protocol.accepts_issuer(self, iss));
+            let of_tenants = self.accepts_issuer_of_tenant(iss);
             // An attempt of an earlier version may lack the issuer.
             let expected = attempt.issuer().or(self.callback_issuer());
             return match of_tenants.or(expected.map(|expected| iss == expected)) {
@@ -395,7 +404,7 @@ impl OAuth2 {
         }
         // An ID token beside the code names the issuer too, and the protocol compares that one before anything is sent.
         let has_id_token = attempt.response_type != ResponseType::Code
-            && self.any_protocol().is_some()
+            && self.verifies_id_tokens()
             && callback.get("id_token").is_some_and(|token| !token.is_empty());
         if self.requires_callback_issuer() && !has_id_token {
             return refuse(LoginError::MissingIssuer);

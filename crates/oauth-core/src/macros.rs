@@ -40,12 +40,13 @@ macro_rules! client {
         }
 
         impl $Client {
-            /// A client with the id and the secret that the provider issued to your application.
+            /// A client with the id and the secret that the provider issued to your application, or with
+            /// [`Credentials`]($crate::Credentials) of another kind.
             pub fn new(
                 client_id: impl Into<String>,
-                client_secret: impl Into<$crate::ClientSecret>,
+                credentials: impl Into<$crate::Credentials>,
             ) -> Self {
-                Self { oauth2: $crate::OAuth2::from_spec(&$SPEC, client_id, client_secret) }
+                Self { oauth2: $crate::OAuth2::from_spec(&$SPEC, client_id, credentials) }
             }
         }
 

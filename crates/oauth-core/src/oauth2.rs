@@ -6,24 +6,23 @@ use std::{
     time::Duration,
 };
 
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Method,
-    header::{CONTENT_TYPE, USER_AGENT},
-};
+use http::{HeaderMap, HeaderName, HeaderValue, header::USER_AGENT};
 use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::{
     authorization::{FixedPart, Params},
-    call::{Call, default_headers, set_header},
+    client_auth::Credentials,
     clock::{Clock, SystemClock},
     endpoints::{Endpoint, Endpoints, check_url, normalized, origin_of},
     error::{Error, ErrorKind, Operation, Result},
     http_client::{HttpClient, shared},
     parameter,
-    protocol::Protocol,
+    protocol::Participant,
+    request::default_headers,
     secret::{ClientSecret, Secret},
     spec::{ClientAuth, Pkce, Spec},
+    token::OAuth2Token,
 };
 
 mod requests;
@@ -68,11 +67,12 @@ struct Settings {
     endpoints_were_moved: bool,
     parameters: Vec<(Cow<'static, str>, String)>,
     client_id: String,
-    client_secret: ClientSecret,
+    credentials: Credentials,
     /// `None` for the way that the provider's description names.
     client_auth: Option<ClientAuth>,
     revoke_auth: Option<ClientAuth>,
-    protocol: Option<Arc<dyn Protocol>>,
+    participants: Vec<Arc<dyn Participant>>,
+    mtls_endpoints: Endpoints,
     minimum_acr: Option<Cow<'static, str>>,
     scopes: Vec<Cow<'static, str>>,
     scope_separator: Cow<'static, str>,
@@ -111,10 +111,6 @@ struct Known {
     usual_request: OnceLock<FixedPart>,
     /// What tells it from others of its name, once it was asked for.
     fingerprint: OnceLock<String>,
-    /// The token endpoint, to which nearly all requests go, once it was checked.
-    checked_token_url: OnceLock<http::Uri>,
-    /// The headers of a request with a form, once there was one.
-    form_headers: OnceLock<HeaderMap>,
 }
 
 /// Settings are copied to be changed, and then nothing is known of them yet.
@@ -135,11 +131,11 @@ impl OAuth2 {
     /// that. For a public client, the secret is [`ClientSecret::NONE`]. Endpoints are checked before anything is sent.
     pub fn new(
         client_id: impl Into<String>,
-        client_secret: impl Into<ClientSecret>,
+        credentials: impl Into<Credentials>,
         authorize_endpoint: impl Into<Cow<'static, str>>,
         access_token_endpoint: impl Into<Cow<'static, str>>,
     ) -> Self {
-        let mut client = Self::from_spec(&Spec::RFC6749, client_id, client_secret);
+        let mut client = Self::from_spec(&Spec::RFC6749, client_id, credentials);
         let endpoints = &mut client.settings().endpoints;
         endpoints.set(Endpoint::Authorization, authorize_endpoint);
         endpoints.set(Endpoint::Token, access_token_endpoint);
@@ -147,20 +143,16 @@ impl OAuth2 {
     }
 
     /// A client for the provider that a [`Spec`] describes.
-    pub fn from_spec(
-        spec: &Spec,
-        client_id: impl Into<String>,
-        client_secret: impl Into<ClientSecret>,
-    ) -> Self {
-        Self::of_spec(spec, client_id.into(), client_secret.into())
+    pub fn from_spec(spec: &Spec, client_id: impl Into<String>, credentials: impl Into<Credentials>) -> Self {
+        Self::of_spec(spec, client_id.into(), credentials.into())
     }
 
     /// The same, compiled once and not in the crate of each provider.
-    fn of_spec(spec: &Spec, client_id: String, client_secret: ClientSecret) -> Self {
+    fn of_spec(spec: &Spec, client_id: String, credentials: Credentials) -> Self {
         let mut headers = default_headers();
         for &(name, value) in spec.headers {
             if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
-                set_header(&mut headers, name, value);
+                headers.insert(name, value);
             }
         }
         let parameters = spec.parameters.iter().map(|&(name, usual)| (name.into(), usual.to_owned()));
@@ -175,10 +167,11 @@ impl OAuth2 {
             endpoints_were_moved: false,
             parameters,
             client_id,
-            client_secret,
+            credentials,
             client_auth: None,
             revoke_auth: spec.revoke_auth,
-            protocol: None,
+            participants: Vec::new(),
+            mtls_endpoints: Endpoints::default(),
             minimum_acr: None,
             scopes: spec.scopes.iter().map(|&scope| scope.into()).collect(),
             scope_separator: spec.scope_separator.into(),
@@ -397,14 +390,25 @@ impl OAuth2 {
     }
 
     /// Refuses to build authorization requests, for a reason that says what the server demands instead: for a
-    /// [`Protocol`](crate::Protocol) that learns it from metadata.
+    /// [`Participant`](crate::Participant) that learns it from metadata.
     pub fn refuse_authorization_requests(&mut self, reason: impl Into<Cow<'static, str>>) {
         self.settings().authorization_problem = Some(reason.into());
     }
 
-    /// Speaks a protocol on top of OAuth 2.0.
-    pub fn set_protocol(&mut self, protocol: impl Protocol) {
-        self.settings().protocol = Some(Arc::new(protocol));
+    /// Adds a participant behind those that the client has, or in place of the one of the same type.
+    pub fn add_participant<P: Participant>(&mut self, participant: P) {
+        let participants = &mut self.settings().participants;
+        let is_same = |other: &Arc<dyn Participant>| (&**other as &dyn Any).is::<P>();
+        match participants.iter().position(is_same) {
+            Some(place) => participants[place] = Arc::new(participant),
+            None => participants.push(Arc::new(participant)),
+        }
+    }
+
+    /// Names the addresses of the provider's endpoints for mutual TLS (`mtls_endpoint_aliases`, RFC 8705 section 5), for a
+    /// [`ClientAuthentication`](crate::ClientAuthentication) that asks for them.
+    pub fn set_mtls_endpoints(&mut self, endpoints: Endpoints) {
+        self.settings().mtls_endpoints = endpoints;
     }
 
     /// Accepts no user below this level of assurance, one of [`Spec::acr_levels`], and asks for it unless a request names
@@ -440,7 +444,7 @@ impl OAuth2 {
         let value = HeaderValue::try_from(user_agent).map_err(|_| {
             Error::configuration(self.name().to_owned(), "the user agent is not valid in a header")
         })?;
-        set_header(&mut self.settings().headers, USER_AGENT, value);
+        self.settings().headers.insert(USER_AGENT, value);
         Ok(())
     }
 
@@ -524,7 +528,13 @@ impl OAuth2 {
     /// The client secret, redacted.
     #[must_use]
     pub fn client_secret(&self) -> &ClientSecret {
-        &self.0.client_secret
+        self.0.credentials.secret()
+    }
+
+    /// What the client proves with who it is, redacted.
+    #[must_use]
+    pub fn credentials(&self) -> &Credentials {
+        &self.0.credentials
     }
 
     /// The URLs that the client uses.
@@ -563,16 +573,46 @@ impl OAuth2 {
         self.0.revoke_auth
     }
 
-    /// The protocol that the client speaks on top of OAuth 2.0, if it is of this type.
+    /// The participant of this type, if the client has one.
     #[must_use]
-    pub fn protocol<P: Protocol>(&self) -> Option<&P> {
-        let protocol: &dyn Any = &**self.0.protocol.as_ref()?;
-        protocol.downcast_ref()
+    pub fn participant<P: Participant>(&self) -> Option<&P> {
+        self.0.participants.iter().find_map(|participant| (&**participant as &dyn Any).downcast_ref())
     }
 
-    /// The same, whatever its type.
-    pub(crate) fn any_protocol(&self) -> Option<&dyn Protocol> {
-        self.0.protocol.as_deref()
+    /// The access token of a whole token, if it can be presented to the provider: a bearer token (RFC 6750), or one of a type
+    /// that a participant presents.
+    ///
+    /// # Errors
+    ///
+    /// An unsupported-operation error for a token of another type, or why a participant cannot use it.
+    pub fn usable<'t>(&self, token: &'t OAuth2Token) -> Result<&'t str> {
+        for participant in self.participants() {
+            participant.check_use(self, token)?;
+        }
+        match token.token_type() {
+            Some(kind) if self.presents(kind) => Ok(token.access_token()),
+            _ => token.bearer(),
+        }
+    }
+
+    /// Whether a participant makes tokens of this type usable.
+    pub(crate) fn presents(&self, token_type: &str) -> bool {
+        self.participants().iter().any(|participant| participant.presents(token_type))
+    }
+
+    /// Whether the client verifies the ID tokens that it gets.
+    pub(crate) fn verifies_id_tokens(&self) -> bool {
+        self.participants().iter().any(|participant| participant.verifies_id_tokens())
+    }
+
+    pub(crate) fn participants(&self) -> &[Arc<dyn Participant>] {
+        &self.0.participants
+    }
+
+    /// The endpoints for mutual TLS, those that the provider has.
+    #[must_use]
+    pub fn mtls_endpoints(&self) -> &Endpoints {
+        &self.0.mtls_endpoints
     }
 
     /// Whether both are one client, not two with the same settings.
@@ -600,16 +640,13 @@ impl OAuth2 {
     ///
     /// A configuration error when the secret's source fails.
     pub async fn reveal_client_secret(&self, operation: Operation) -> Result<Option<Secret>> {
-        Ok(self.client_secret_now(operation).await?.map(Cow::into_owned))
-    }
-
-    pub(crate) async fn client_secret_now(&self, operation: Operation) -> Result<Option<Cow<'_, Secret>>> {
-        self.client_secret().get().await.map_err(|cause| {
+        let secret = self.client_secret().get().await.map_err(|cause| {
             self.error(
                 operation,
-                ErrorKind::Configuration(format!("the client secret could not be had: {cause}")),
+                ErrorKind::Configuration(format!("could not obtain the client secret: {cause}")),
             )
-        })
+        })?;
+        Ok(secret.map(Cow::into_owned))
     }
 
     /// Under which issuer the users of this client are known, where no ID token names one.
@@ -697,26 +734,9 @@ impl OAuth2 {
         &self.0.headers
     }
 
-    /// The same, and what tells of a form.
-    pub(crate) fn form_headers(&self) -> &HeaderMap {
-        self.0.known.form_headers.get_or_init(|| {
-            let mut headers = self.headers().clone();
-            let form = HeaderValue::from_static("application/x-www-form-urlencoded");
-            set_header(&mut headers, CONTENT_TYPE, form);
-            headers
-        })
-    }
-
     /// A URL to send a request to, if a credential may be sent there.
     pub(crate) fn checked_url(&self, url: &str) -> Result<http::Uri, String> {
-        if url != self.endpoints().token() {
-            return check_url(url, self.allows_http());
-        }
-        if let Some(checked) = self.0.known.checked_token_url.get() {
-            return Ok(checked.clone());
-        }
-        let checked = check_url(url, self.allows_http())?;
-        Ok(self.0.known.checked_token_url.get_or_init(|| checked).clone())
+        check_url(url, self.allows_http())
     }
 
     pub(crate) fn allows_http(&self) -> bool {
@@ -748,11 +768,6 @@ impl OAuth2 {
 
 /// What overrides are written with.
 impl OAuth2 {
-    /// Begins a request of any kind.
-    pub fn call(&self, operation: Operation, method: Method, url: impl Into<String>) -> Call<'_> {
-        Call::new(self, operation, method, url)
-    }
-
     /// Where the profile is read.
     ///
     /// # Errors

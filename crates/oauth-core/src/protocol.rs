@@ -1,22 +1,28 @@
 use std::{any::Any, fmt};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use serde_json::Value;
 
 use crate::{
     OAuth2,
+    client_auth::{AuthenticationError, RequestContext},
+    draft::RequestDraft,
     error::{Operation, Result},
     identity::Identity,
     login::{Callback, Login, LoginAttempt},
     token::OAuth2Token,
 };
 
-/// What a protocol on top of OAuth 2.0 adds to the procedures of the generic client.
+/// Takes part in a client's procedures and requests: a protocol on top of OAuth 2.0, a sender constraint, or whatever an
+/// application adds.
 ///
-/// OpenID Connect is the one there is, in `oauth-openid`: it knows endpoints from discovery and verifies ID tokens. A client
-/// that was given one with [`OAuth2::set_protocol`] asks it in each procedure, so that provider crates need not.
+/// OpenID Connect is one, in `oauth-openid`: it knows endpoints from discovery and verifies ID tokens. A proof of possession such
+/// as DPoP (RFC 9449) is another: it signs each request in [`before_send`](Self::before_send), and learns the server's nonce in
+/// [`after_reply`](Self::after_reply). A client asks those that were added with [`OAuth2::add_participant`] in their order, so that
+/// provider crates need not. All methods have a default that does nothing.
 #[async_trait]
-pub trait Protocol: Any + fmt::Debug + Send + Sync {
+pub trait Participant: Any + fmt::Debug + Send + Sync {
     /// The client with all that must be known before something can be sent, such as endpoints from discovery.
     ///
     /// # Errors
@@ -52,6 +58,11 @@ pub trait Protocol: Any + fmt::Debug + Send + Sync {
 
     /// Whether the end of this attempt tells when the user was authenticated, so that `prompt=login` can be checked.
     fn checks_prompt_login(&self, _attempt: &LoginAttempt) -> bool {
+        false
+    }
+
+    /// Whether it verifies ID tokens, so that what they say can be relied on.
+    fn verifies_id_tokens(&self) -> bool {
         false
     }
 
@@ -128,13 +139,14 @@ pub trait Protocol: Any + fmt::Debug + Send + Sync {
         Ok(())
     }
 
-    /// Who the user of a token is by the token alone, for a client without a profile endpoint.
+    /// Who the user of a token is by the token alone, for a client without a profile endpoint; `None` if this is not the
+    /// participant to say.
     ///
     /// # Errors
     ///
     /// An unsupported-operation error when the token does not tell; else any [`Error`](crate::Error).
-    async fn claims_of(&self, client: &OAuth2, _token: &OAuth2Token) -> Result<Value> {
-        client.profile_endpoint().map(|_| Value::Null)
+    async fn claims_of(&self, _client: &OAuth2, _token: &OAuth2Token) -> Result<Option<Value>> {
+        Ok(None)
     }
 
     /// Under which issuer the user of a token is known, where it is not the client's: that of the user's own tenant.
@@ -146,13 +158,13 @@ pub trait Protocol: Any + fmt::Debug + Send + Sync {
         Ok(None)
     }
 
-    /// Reads the user's profile at the client's profile endpoint.
+    /// Reads the user's profile in a way of its own; `None` for the JSON at the client's profile endpoint.
     ///
     /// # Errors
     ///
     /// Any [`Error`](crate::Error).
-    async fn get_profile(&self, client: &OAuth2, access_token: &str) -> Result<Value> {
-        client.read_profile(access_token).await
+    async fn get_profile(&self, _client: &OAuth2, _access_token: &str) -> Result<Option<Value>> {
+        Ok(None)
     }
 
     /// Checks that a profile belongs to the user of a token.
@@ -163,4 +175,65 @@ pub trait Protocol: Any + fmt::Debug + Send + Sync {
     fn check_profile(&self, _client: &OAuth2, _token: &OAuth2Token, _profile: &Value) -> Result<()> {
         Ok(())
     }
+
+    /// Completes a request before it is sent, after client authentication: with a proof, a header, a field.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps it from doing so; the request is then not sent. The error must show no secret.
+    async fn before_send(
+        &self,
+        _context: &RequestContext<'_>,
+        _request: &mut RequestDraft,
+    ) -> Result<(), AuthenticationError> {
+        Ok(())
+    }
+
+    /// Sees what the server answered to a request, and can have it sent once more.
+    ///
+    /// Only where the server says that it refused the request before it did anything, as with a nonce for DPoP (RFC 9449 section
+    /// 8): a code and a refresh token are good for one request.
+    async fn after_reply(
+        &self,
+        _context: &RequestContext<'_>,
+        _request: &RequestDraft,
+        _reply: &http::Response<Bytes>,
+    ) -> AfterReply {
+        AfterReply::Done
+    }
+
+    /// Whether it makes tokens of this type usable, such as `DPoP`. Without one that does, only bearer tokens are.
+    fn presents(&self, _token_type: &str) -> bool {
+        false
+    }
+
+    /// Sees each new token before it is handed out: it can note what the token is bound to, with
+    /// [`OAuth2Token::with_confirmation`], so that this travels with the token.
+    ///
+    /// # Errors
+    ///
+    /// An error that says what is wrong with the token.
+    fn check_new_token(&self, _client: &OAuth2, _token: &mut OAuth2Token) -> Result<()> {
+        Ok(())
+    }
+
+    /// Checks that a whole token can be used here, before it is refreshed or a profile is read with it: that it is bound to the key
+    /// that this participant has.
+    ///
+    /// # Errors
+    ///
+    /// An error that says why not.
+    fn check_use(&self, _client: &OAuth2, _token: &OAuth2Token) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// What becomes of a request that was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AfterReply {
+    /// The answer counts.
+    Done,
+    /// The request is sent once more; a second time it is not.
+    SendAgain,
 }

@@ -364,15 +364,15 @@ async fn finish_login<P: Provider + ?Sized>(
     let client = provider.oauth2().ready().await?;
     client.check_callback(&attempt, &callback)?;
     let code = client.code_of(&callback)?;
-    if let Some(protocol) = client.any_protocol() {
-        protocol.check_callback(&client, &attempt, &callback).await?;
+    for participant in client.participants() {
+        participant.check_callback(&client, &attempt, &callback).await?;
     }
     provider.check_callback(&attempt, &callback).await?;
     let token = provider.get_access_token(code, attempt.redirect_uri(), attempt.code_verifier(), &[]).await?;
     let mut login = attempt.login(token);
-    if let Some(protocol) = client.any_protocol() {
-        protocol.check_login(&client, &attempt, &callback, &mut login).await?;
-        protocol.complete_login(&|identity| provider.complete_identity(identity), &mut login);
+    for participant in client.participants() {
+        participant.check_login(&client, &attempt, &callback, &mut login).await?;
+        participant.complete_login(&|identity| provider.complete_identity(identity), &mut login);
     }
     provider.check_login(&attempt, &login).await?;
     let operation = Operation::FINISH_LOGIN;
@@ -396,9 +396,12 @@ async fn refresh<P: Provider + ?Sized>(
         let reason = "the token has no refresh token; the user must sign in again";
         return Err(client.unsupported(Operation::REFRESH_TOKEN, reason));
     };
+    for participant in client.participants() {
+        participant.check_use(client, token)?;
+    }
     let new = provider.refresh_token(refresh_token, scopes).await?;
-    if let Some(protocol) = client.any_protocol() {
-        protocol.check_successor(client, token, &new)?;
+    for participant in client.participants() {
+        participant.check_successor(client, token, &new)?;
     }
     Ok(new.or_id_token(token.id_token()).or_scope(scopes, token))
 }
@@ -415,10 +418,10 @@ async fn revoke<P: Provider + ?Sized>(provider: &P, token: &OAuth2Token) -> Resu
 async fn get_identity<P: Provider + ?Sized>(provider: &P, token: &OAuth2Token) -> Result<Identity> {
     let profile = provider.get_profile_of(token).await?;
     let client = provider.oauth2().ready().await?;
-    let issuer = match client.any_protocol() {
-        Some(protocol) => protocol.issuer_of(&client, token).await?,
-        None => None,
-    };
+    let mut issuer = None;
+    for participant in client.participants() {
+        issuer = issuer.or(participant.issuer_of(&client, token).await?);
+    }
     let mut identity = client.identity_under(issuer, profile)?;
     provider.complete_identity(&mut identity);
     Ok(identity.without_unusable())
@@ -436,17 +439,29 @@ async fn get_profile_of<P: Provider + ?Sized>(provider: &P, token: &OAuth2Token)
     let client = provider.oauth2().ready().await?;
     let operation = Operation::GET_IDENTITY;
     let open = client.confirm_by_token(operation, &client.restricted_to(), token).await?;
-    let profile = match client.any_protocol() {
-        Some(protocol) if client.endpoints().get(Endpoint::Profile).is_none() => {
-            protocol.claims_of(&client, token).await?
-        }
-        Some(protocol) => {
-            let profile = provider.get_profile(token.bearer()?).await?;
-            protocol.check_profile(&client, token, &profile)?;
+    let profile = match claims_of(&client, token).await? {
+        Some(claims) => claims,
+        None => {
+            let profile = provider.get_profile(client.usable(token)?).await?;
+            for participant in client.participants() {
+                participant.check_profile(&client, token, &profile)?;
+            }
             profile
         }
-        None => provider.get_profile(token.bearer()?).await?,
     };
     client.confirm_by_profile(operation, &open, token, &profile)?;
     Ok(profile)
+}
+
+/// Who the user of a token is by the token alone, for a client without a profile endpoint.
+async fn claims_of(client: &OAuth2, token: &OAuth2Token) -> Result<Option<Value>> {
+    if client.endpoints().get(Endpoint::Profile).is_some() {
+        return Ok(None);
+    }
+    for participant in client.participants() {
+        if let Some(claims) = participant.claims_of(client, token).await? {
+            return Ok(Some(claims));
+        }
+    }
+    Ok(None)
 }

@@ -10,10 +10,10 @@ use serde_json::{Map, Value};
 
 use crate::{
     OAuth2,
-    call::Hidden,
     error::{Error, ErrorKind, FailedReply, OAuthError, Operation, Result},
     json,
     redaction::safe_line,
+    request::Hidden,
     token::OAuth2Token,
 };
 
@@ -31,6 +31,8 @@ pub struct Reply {
     invalid_grant_codes: &'static [&'static str],
     /// Whether the request was authorized by an access token.
     used_token: bool,
+    /// Whether the client makes the proofs that a token bound by DPoP needs.
+    presents_dpop: bool,
 }
 
 impl Reply {
@@ -51,6 +53,7 @@ impl Reply {
             hidden,
             invalid_grant_codes: client.spec().invalid_grant_codes,
             used_token,
+            presents_dpop: client.presents("DPoP"),
         }
     }
 
@@ -66,7 +69,7 @@ impl Reply {
         }
         match token.token_type() {
             // It would need a proof that nobody made (RFC 9449 section 5).
-            Some(kind) if kind.eq_ignore_ascii_case("DPoP") => {
+            Some(kind) if kind.eq_ignore_ascii_case("DPoP") && !self.presents_dpop => {
                 Err(self.malformed("the token is bound by DPoP, which was not asked for"))
             }
             _ => Ok(token),
@@ -254,7 +257,7 @@ impl Reply {
     }
 
     fn safe(&self, text: &str) -> String {
-        safe_line(text, self.hidden.texts())
+        safe_line(text, self.hidden.texts().map(Cow::Borrowed))
     }
 
     fn retry_after(&self) -> Option<Duration> {

@@ -204,25 +204,21 @@ impl OAuth2 {
         asked: &[RestrictedTo],
         token: &OAuth2Token,
     ) -> Result<Vec<RestrictedTo>> {
-        let protocol = self.any_protocol();
-        let restricts = match protocol {
-            Some(protocol) => match protocol.restricts(self) {
+        let mut restricts = false;
+        for participant in self.participants() {
+            restricts |= match participant.restricts(self) {
                 // Nobody has said who may sign in. A login does not come so far; whoever reads an identity without one asks for
                 // no restriction.
                 Err(_) if operation == Operation::GET_IDENTITY => false,
                 restricts => restricts.map_err(|error| error.during(operation))?,
-            },
-            None => false,
-        };
+            };
+        }
         let mut by_id_token = restricts;
         for one in asked {
             let place = self.restriction(operation, &one.name)?.confirmed_by;
             by_id_token |= matches!(place, ConfirmedBy::IdToken | ConfirmedBy::IdTokenOrProfile);
         }
-        let claims = match protocol {
-            Some(protocol) if by_id_token => protocol.verified_claims(self, operation, token).await?,
-            _ => None,
-        };
+        let claims = if by_id_token { self.verified_claims(operation, token).await? } else { None };
         if restricts && claims.is_none() {
             return Err(self.bare(operation));
         }
@@ -248,6 +244,16 @@ impl OAuth2 {
             }
         }
         Ok(open)
+    }
+
+    /// The claims of a token's ID token, once it was verified.
+    async fn verified_claims(&self, operation: Operation, token: &OAuth2Token) -> Result<Option<Value>> {
+        for participant in self.participants() {
+            if let Some(claims) = participant.verified_claims(self, operation, token).await? {
+                return Ok(Some(claims));
+            }
+        }
+        Ok(None)
     }
 
     /// Holds restrictions against the profile.

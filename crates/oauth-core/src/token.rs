@@ -160,6 +160,20 @@ impl OAuth2Token {
         }
     }
 
+    /// What the token is bound to, as an object of confirmation methods (RFC 7800 section 3.1): `jkt` for a key (RFC 9449 section
+    /// 6.1), `x5t#S256` for a certificate (RFC 8705 section 3.1). It is stored with the token, as the member `cnf`.
+    #[must_use]
+    pub fn confirmation(&self) -> Option<&Value> {
+        self.others.get("cnf").filter(|cnf| cnf.is_object())
+    }
+
+    /// This token with a note of what it is bound to; see [`confirmation`](Self::confirmation).
+    #[must_use]
+    pub fn with_confirmation(mut self, cnf: Map<String, Value>) -> Self {
+        self.others.insert("cnf".to_owned(), Value::Object(cnf));
+        self
+    }
+
     /// The same token with the refresh token that it replaces, unless it brought its own (RFC 6749 section 6).
     pub(crate) fn or_refresh_token(mut self, old: &str) -> Self {
         self.refresh_token.get_or_insert_with(|| old.into());

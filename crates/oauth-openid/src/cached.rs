@@ -415,7 +415,7 @@ fn is_hiccup(error: &Error) -> bool {
 }
 
 async fn request<T>(client: &OAuth2, reading: &Reading<T>) -> Result<Reply> {
-    client.call(reading.operation, Method::GET, &*reading.url).send().await
+    client.request(reading.operation, Method::GET, &*reading.url).send().await
 }
 
 impl<T> Current<T> {

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use oauth_core::{ClientSecret, Configure, OAuth2, Provider, ProviderConfig, Result, Spec};
+use oauth_core::{Configure, Credentials, OAuth2, Provider, ProviderConfig, Result, Spec};
 
 use crate::{
     discovery::Discovery,
@@ -29,10 +29,10 @@ impl OpenID {
     /// A configuration error when the issuer is no URL without query and fragment.
     pub fn lazy(
         client_id: impl Into<String>,
-        client_secret: impl Into<ClientSecret>,
+        credentials: impl Into<Credentials>,
         issuer: impl Into<String>,
     ) -> Result<Self> {
-        Discovery::new(issuer).client(client_id, client_secret)
+        Discovery::new(issuer).client(client_id, credentials)
     }
 
     /// The same, but asks at once, and fails if the metadata cannot be had or used.
@@ -42,10 +42,10 @@ impl OpenID {
     /// Any [`Error`](oauth_core::Error): see [`Discovery::fetch`] and [`OpenID::new`].
     pub async fn discover(
         client_id: impl Into<String> + Send,
-        client_secret: impl Into<ClientSecret> + Send,
+        credentials: impl Into<Credentials> + Send,
         issuer: &str,
     ) -> Result<Self> {
-        Discovery::new(issuer).connect(client_id, client_secret).await
+        Discovery::new(issuer).connect(client_id, credentials).await
     }
 
     /// A client of the provider that the metadata describes. No metadata is ever requested.
@@ -58,14 +58,13 @@ impl OpenID {
     /// authentication that this client knows, or rules `S256` out (RFC 8414 section 2).
     pub fn new(
         client_id: impl Into<String>,
-        client_secret: impl Into<ClientSecret>,
+        credentials: impl Into<Credentials>,
         metadata: ProviderMetadata,
     ) -> Result<Self> {
         let metadata = Arc::new(metadata);
         let protocol = OpenIDConnect::new(Source::Given(metadata.clone()), Rules::new().openid_always());
-        let mut oauth2 =
-            protocol.make_ready(&OAuth2::from_spec(&SPEC, client_id, client_secret), &metadata)?;
-        oauth2.set_protocol(protocol);
+        let mut oauth2 = protocol.make_ready(&OAuth2::from_spec(&SPEC, client_id, credentials), &metadata)?;
+        oauth2.add_participant(protocol);
         Ok(Self { oauth2 })
     }
 
@@ -82,12 +81,12 @@ impl Configure for OpenID {
     const PARAMETERS: &'static [&'static str] = &["issuer", "discovery_url"];
 
     fn from_config(config: &ProviderConfig) -> Result<Self> {
-        let (client_id, client_secret) = config.credentials(Self::PARAMETERS)?;
+        let (client_id, credentials) = config.credentials(Self::PARAMETERS)?;
         let mut discovery = Discovery::new(config.required("issuer")?);
         if let Some(url) = config.parameter("discovery_url") {
             discovery = discovery.with_document_url(url);
         }
-        let mut client = discovery.client(client_id, client_secret)?;
+        let mut client = discovery.client(client_id, credentials)?;
         config.apply_to(&mut client.oauth2);
         Ok(client)
     }
@@ -97,14 +96,9 @@ impl Configure for OpenID {
 
 /// A client of the provider that a [`Spec`] describes, endpoints and keys included: what [`client!`](crate::client) makes.
 #[must_use]
-pub fn client_of(
-    spec: &Spec,
-    rules: fn() -> Rules,
-    client_id: String,
-    client_secret: ClientSecret,
-) -> OAuth2 {
-    let mut client = OAuth2::from_spec(spec, client_id, client_secret);
-    client.set_protocol(OpenIDConnect::new(Source::Spec, rules()));
+pub fn client_of(spec: &Spec, rules: fn() -> Rules, client_id: String, credentials: Credentials) -> OAuth2 {
+    let mut client = OAuth2::from_spec(spec, client_id, credentials);
+    client.add_participant(OpenIDConnect::new(Source::Spec, rules()));
     client
 }
 
@@ -119,10 +113,10 @@ pub fn client_at(
     spec: &Spec,
     rules: fn() -> Rules,
     client_id: String,
-    client_secret: ClientSecret,
+    credentials: Credentials,
 ) -> Result<OAuth2> {
     let issuer = issuer.map_err(|error| error.at(spec.name))?;
-    Discovery::new(issuer).client_of(spec, rules(), client_id, client_secret)
+    Discovery::new(issuer).client_of(spec, rules(), client_id, credentials)
 }
 
 /// Writes what every OpenID Connect provider's crate would repeat word for word: the client type, `new`, and its
@@ -189,14 +183,14 @@ macro_rules! client {
             /// A client with the id and the secret that the provider issued to your application.
             pub fn new(
                 client_id: impl Into<String>,
-                client_secret: impl Into<$crate::oauth_core::ClientSecret>,
+                credentials: impl Into<$crate::oauth_core::Credentials>,
             ) -> Self {
                 let rules = || {
                     let usual = $crate::Rules::new();
                     $(let usual = { let _ = usual; $rules };)?
                     usual
                 };
-                Self { oauth2: $crate::client_of(&$SPEC, rules, client_id.into(), client_secret.into()) }
+                Self { oauth2: $crate::client_of(&$SPEC, rules, client_id.into(), credentials.into()) }
             }
         }
 
@@ -221,15 +215,15 @@ macro_rules! client {
             /// A configuration error when a parameter is not what it should be.
             pub fn new(
                 client_id: impl Into<String>,
-                client_secret: impl Into<$crate::oauth_core::ClientSecret>,
+                credentials: impl Into<$crate::oauth_core::Credentials>,
                 $($parameter: &str),+
             ) -> $crate::oauth_core::Result<Self> {
-                Self::made(client_id.into(), client_secret.into(), $($parameter),+)
+                Self::made(client_id.into(), credentials.into(), $($parameter),+)
             }
 
             fn made(
                 client_id: ::std::string::String,
-                client_secret: $crate::oauth_core::ClientSecret,
+                credentials: $crate::oauth_core::Credentials,
                 $($parameter: &str),+
             ) -> $crate::oauth_core::Result<Self> {
                 let rules = || {
@@ -238,7 +232,7 @@ macro_rules! client {
                     usual
                 };
                 let issuer = $issuer($($parameter),+);
-                Ok(Self { oauth2: $crate::client_at(issuer, &$SPEC, rules, client_id, client_secret)? })
+                Ok(Self { oauth2: $crate::client_at(issuer, &$SPEC, rules, client_id, credentials)? })
             }
         }
 
@@ -248,9 +242,9 @@ macro_rules! client {
             fn from_config(
                 config: &$crate::oauth_core::ProviderConfig,
             ) -> $crate::oauth_core::Result<Self> {
-                let (client_id, client_secret) = config.credentials(Self::PARAMETERS)?;
+                let (client_id, credentials) = config.credentials(Self::PARAMETERS)?;
                 $(let $parameter = config.required(stringify!($parameter))?;)+
-                let mut client = Self::made(client_id.to_owned(), client_secret, $(&$parameter),+)?;
+                let mut client = Self::made(client_id.to_owned(), credentials.into(), $(&$parameter),+)?;
                 config.apply_to(&mut client.oauth2);
                 Ok(client)
             }

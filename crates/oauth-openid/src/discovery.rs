@@ -4,7 +4,7 @@ use std::{
 };
 
 use oauth_core::{
-    ClientSecret, Error, ErrorKind, HttpClient, OAuth2, Operation, Provider, PublicHosts, Result, Spec,
+    Credentials, Error, ErrorKind, HttpClient, OAuth2, Operation, Provider, PublicHosts, Result, Spec,
     check_public_url, serde_json::Value,
 };
 
@@ -145,7 +145,7 @@ impl Discovery {
     ///
     /// Any [`Error`]. A document whose `issuer` is not, byte for byte, the expected one is refused (Discovery section 4.3).
     pub async fn fetch(&self) -> Result<ProviderMetadata> {
-        let client = self.prepared(OAuth2::from_spec(&SPEC, "", ClientSecret::NONE));
+        let client = self.prepared(OAuth2::from_spec(&SPEC, "", Credentials::NONE));
         let metadata = self.discovered(SPEC.name)?.get(&client, &Rules::new()).await?;
         Ok((*metadata).clone())
     }
@@ -156,13 +156,9 @@ impl Discovery {
     /// # Errors
     ///
     /// A configuration error when the issuer is no URL without query and fragment.
-    pub fn client(
-        self,
-        client_id: impl Into<String>,
-        client_secret: impl Into<ClientSecret>,
-    ) -> Result<OpenID> {
+    pub fn client(self, client_id: impl Into<String>, credentials: impl Into<Credentials>) -> Result<OpenID> {
         let rules = Rules::new().openid_always();
-        Ok(OpenID::of(self.client_of(&SPEC, rules, client_id.into(), client_secret.into())?))
+        Ok(OpenID::of(self.client_of(&SPEC, rules, client_id.into(), credentials.into())?))
     }
 
     /// The same for a provider whose name, colour and scopes are known.
@@ -171,9 +167,9 @@ impl Discovery {
         spec: &Spec,
         rules: Rules,
         client_id: String,
-        client_secret: ClientSecret,
+        credentials: Credentials,
     ) -> Result<OAuth2> {
-        let mut client = self.prepared(OAuth2::from_spec(spec, client_id, client_secret));
+        let mut client = self.prepared(OAuth2::from_spec(spec, client_id, credentials));
         let rules = match &self.tenants {
             Some((template, tenants)) if rules.issuers.is_none() => {
                 rules.issuers(Issuers::Tenants { template: template.clone(), tenants: tenants.clone() })
@@ -181,7 +177,7 @@ impl Discovery {
             _ => rules,
         };
         let discovered = self.discovered(spec.name)?;
-        client.set_protocol(OpenIDConnect::new(Source::Discovered(Arc::new(discovered)), rules));
+        client.add_participant(OpenIDConnect::new(Source::Discovered(Arc::new(discovered)), rules));
         Ok(client)
     }
 
@@ -193,9 +189,9 @@ impl Discovery {
     pub async fn connect(
         self,
         client_id: impl Into<String> + Send,
-        client_secret: impl Into<ClientSecret> + Send,
+        credentials: impl Into<Credentials> + Send,
     ) -> Result<OpenID> {
-        let client = self.client(client_id, client_secret)?;
+        let client = self.client(client_id, credentials)?;
         client.oauth2().ready().await?;
         Ok(client)
     }

@@ -184,15 +184,15 @@ async fn import_cache(client: &OAuth2, export: CacheExport) -> Result<()> {
 }
 
 fn rules_of(client: &OAuth2) -> Option<Rules> {
-    client.protocol::<OpenIDConnect>().map(|protocol| protocol.rules.clone())
+    client.participant::<OpenIDConnect>().map(|protocol| protocol.rules.clone())
 }
 
 fn set_rules(client: &mut OAuth2, rules: Rules) {
-    if let Some(protocol) = client.protocol::<OpenIDConnect>() {
+    if let Some(protocol) = client.participant::<OpenIDConnect>() {
         let clock = rules.clock.clone();
         let protocol = protocol.with_rules(rules);
         client.set_clock(clock);
-        client.set_protocol(protocol);
+        client.add_participant(protocol);
     }
 }
 
@@ -225,7 +225,7 @@ async fn ready(client: &OAuth2, operation: Operation) -> Result<OAuth2> {
 }
 
 fn protocol_of(client: &OAuth2, operation: Operation) -> Result<&OpenIDConnect> {
-    client.protocol().ok_or_else(|| {
+    client.participant().ok_or_else(|| {
         let reason = "it does not speak OpenID Connect".to_owned();
         client.error(operation, ErrorKind::Unsupported(reason))
     })

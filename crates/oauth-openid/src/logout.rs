@@ -126,7 +126,7 @@ impl LogoutRequest {
 
 /// The token as the provider can read it (OpenID Connect RP-Initiated Logout 1.0 section 2).
 fn readable(client: &OAuth2, token: &str) -> Result<String> {
-    match client.protocol::<OpenIDConnect>() {
+    match client.participant::<OpenIDConnect>() {
         Some(protocol) if jws::parts(token) == 5 => protocol.decrypted(token).map_err(|(_, reason)| {
             let problem = format!("the ID token cannot be a hint: {reason}");
             client.error(START_LOGOUT, ErrorKind::Configuration(problem))

@@ -5,8 +5,8 @@ use std::{
 
 use oauth_core::{
     Callback, ClientAuth, CodeChallengeMethod, ConfirmedBy, Endpoint, Endpoints, Error, ErrorKind, Identity,
-    JwtCheck, JwtError, JwtUse, Login, LoginAttempt, OAuth2, OAuth2Token, Operation, Pkce, Protocol, Reply,
-    ResponseType, RestrictedTo, Result, async_trait,
+    JwtCheck, JwtError, JwtUse, Login, LoginAttempt, OAuth2, OAuth2Token, Operation, Participant, Pkce,
+    Reply, ResponseType, RestrictedTo, Result, async_trait,
     http::{Method, header::CONTENT_TYPE},
     serde_json::Value,
     text_at,
@@ -156,7 +156,7 @@ impl OpenIDConnect {
     async fn userinfo(&self, client: &OAuth2, access_token: &str) -> Result<Value> {
         let operation = Operation::GET_PROFILE;
         let url = client.profile_endpoint()?;
-        let mut call = client.call(operation, Method::GET, url).bearer(access_token);
+        let mut call = client.request(operation, Method::GET, url).bearer(access_token);
         if self.rules.userinfo == Expected::Signed {
             call = call.header("accept", "application/jwt");
         }
@@ -237,19 +237,23 @@ impl OpenIDConnect {
     pub(crate) fn make_ready(&self, client: &OAuth2, metadata: &ProviderMetadata) -> Result<OAuth2> {
         let at = |error: Error| error.at(client.name().to_owned());
         metadata.check(client).map_err(at)?;
-        let public = client.client_secret().is_none();
+        let public = client.credentials().are_none();
         let mut ready = client.clone();
         let mut found = metadata.endpoints();
-        if client.chosen_client_auth().is_none() {
-            ready.set_client_auth(metadata.client_auth("token_endpoint", public).map_err(at)?);
+        // An authentication of the application's own, such as a signed assertion, is not chosen from the provider's list.
+        if client.credentials().own_authentication().is_none() {
+            if client.chosen_client_auth().is_none() {
+                ready.set_client_auth(metadata.client_auth("token_endpoint", public).map_err(at)?);
+            }
+            // A provider whose revocation cannot be used is still one to sign in with.
+            match metadata.client_auth("revocation_endpoint", public) {
+                _ if client.revoke_auth().is_some() => {}
+                Ok(auth) if Some(auth) != ready.chosen_client_auth() => ready.set_revoke_auth(auth),
+                Ok(_) => {}
+                Err(_) => found = found.without(Endpoint::Revocation),
+            }
         }
-        // A provider whose revocation cannot be used is still one to sign in with.
-        match metadata.client_auth("revocation_endpoint", public) {
-            _ if client.revoke_auth().is_some() => {}
-            Ok(auth) if Some(auth) != ready.chosen_client_auth() => ready.set_revoke_auth(auth),
-            Ok(_) => {}
-            Err(_) => found = found.without(Endpoint::Revocation),
-        }
+        ready.set_mtls_endpoints(metadata.mtls_endpoints());
         metadata.check_schemes(&found).map_err(at)?;
         ready.set_endpoints(client.endpoints().clone().or(found));
         if let Some(chosen) = client.chosen_issuer().filter(|chosen| *chosen != metadata.issuer()) {
@@ -300,7 +304,7 @@ impl OpenIDConnect {
 }
 
 #[async_trait]
-impl Protocol for OpenIDConnect {
+impl Participant for OpenIDConnect {
     async fn ready(&self, client: &OAuth2) -> Result<OAuth2> {
         if self.is_ready(client) {
             return Ok(client.clone());
@@ -354,6 +358,10 @@ impl Protocol for OpenIDConnect {
 
     fn accepted(&self) -> String {
         self.rules.accepted()
+    }
+
+    fn verifies_id_tokens(&self) -> bool {
+        true
     }
 
     fn checks_prompt_login(&self, attempt: &LoginAttempt) -> bool {
@@ -439,7 +447,7 @@ impl Protocol for OpenIDConnect {
 
     /// OpenID Connect Core section 12.2. There is no nonce to compare with: where one is there, [`check_successor`] does.
     ///
-    /// [`check_successor`]: Protocol::check_successor
+    /// [`check_successor`]: Participant::check_successor
     async fn check_refresh(&self, client: &OAuth2, token: &mut OAuth2Token) -> Result<()> {
         let Some(id_token) = token.id_token() else { return Ok(()) };
         let mut expected = Expectations::new().access_token(token.access_token());
@@ -498,10 +506,10 @@ impl Protocol for OpenIDConnect {
         }
     }
 
-    async fn get_profile(&self, client: &OAuth2, access_token: &str) -> Result<Value> {
+    async fn get_profile(&self, client: &OAuth2, access_token: &str) -> Result<Option<Value>> {
         match Self::has_userinfo(client) {
-            true => self.userinfo(client, access_token).await,
-            false => client.read_profile(access_token).await,
+            true => self.userinfo(client, access_token).await.map(Some),
+            false => Ok(None),
         }
     }
 
@@ -535,7 +543,7 @@ impl Protocol for OpenIDConnect {
         Err(client.error(Operation::GET_PROFILE, ErrorKind::Jwt(error)))
     }
 
-    async fn claims_of(&self, client: &OAuth2, token: &OAuth2Token) -> Result<Value> {
+    async fn claims_of(&self, client: &OAuth2, token: &OAuth2Token) -> Result<Option<Value>> {
         let Some(id_token) = token.id_token() else {
             let reason = "there is no profile endpoint, and without an ID token nothing tells who signed in; \
                           use get_identity with the whole token of the login";
@@ -543,7 +551,7 @@ impl Protocol for OpenIDConnect {
         };
         let expected = Expectations::new().access_token(token.access_token());
         let id_token = self.verify_id_token(client, Operation::GET_IDENTITY, id_token, &expected).await?;
-        Ok(id_token.identity().profile)
+        Ok(Some(id_token.identity().profile))
     }
 }
 
@@ -681,6 +689,16 @@ impl ProviderMetadata {
                 format!("the provider's metadata names {}, which is not https", quoted(&url)),
             )),
         }
+    }
+
+    /// The endpoints for mutual TLS (RFC 8705 section 5), those that are https.
+    fn mtls_endpoints(&self) -> Endpoints {
+        let aliases = self.members().get("mtls_endpoint_aliases");
+        let of_document = |endpoint: Endpoint| {
+            let url = aliases?.get(endpoint.metadata_name()?)?.as_str()?;
+            url.starts_with("https://").then(|| (endpoint, url.to_owned()))
+        };
+        DISCOVERED.iter().copied().filter_map(of_document).collect()
     }
 
     fn endpoints(&self) -> Endpoints {

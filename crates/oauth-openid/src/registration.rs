@@ -1,8 +1,8 @@
 use std::fmt;
 
 use oauth_core::{
-    Call, ClientAuth, ClientSecret, Clock, Error, ErrorKind, OAuth2, OffsetDateTime, Operation, Provider,
-    Reply, Result, Secret, SystemClock,
+    ClientAuth, ClientSecret, Clock, Error, ErrorKind, OAuth2, OffsetDateTime, Operation, Provider, Reply,
+    Request, Result, Secret, SystemClock,
     http::Method,
     serde_json::{Map, Value, json},
 };
@@ -96,7 +96,7 @@ impl OpenID {
     ) -> Result<RegisteredClient> {
         let asking = discovery.clone().client("", ClientSecret::NONE)?;
         let endpoint = registration_endpoint(&asking).await?;
-        let call = asking.oauth2().call(REGISTER, Method::POST, &*endpoint);
+        let call = asking.oauth2().request(REGISTER, Method::POST, &*endpoint);
         let call = match initial_access_token {
             Some(token) => call.bearer(token),
             None => call,
@@ -413,7 +413,7 @@ fn is_same_member(one: &Value, other: &Value) -> bool {
 
 async fn registration_endpoint(client: &OpenID) -> Result<String> {
     let oauth2 = client.oauth2();
-    let metadata = match oauth2.protocol::<OpenIDConnect>() {
+    let metadata = match oauth2.participant::<OpenIDConnect>() {
         Some(protocol) if !matches!(protocol.source, Source::Spec) => protocol.metadata(oauth2).await?,
         _ => None,
     };
@@ -426,11 +426,11 @@ async fn manage(
     method: Method,
     url: &str,
     token: &Secret,
-    complete: impl FnOnce(Call<'_>) -> Call<'_>,
+    complete: impl FnOnce(Request<'_>) -> Request<'_>,
 ) -> Result<Reply> {
     let asking = discovery.clone().client("", ClientSecret::NONE)?;
     let oauth2: &OAuth2 = asking.oauth2();
-    complete(oauth2.call(REGISTER, method, url).bearer(token.expose())).send().await
+    complete(oauth2.request(REGISTER, method, url).bearer(token.expose())).send().await
 }
 
 fn origin(url: &str) -> Option<url::Origin> {

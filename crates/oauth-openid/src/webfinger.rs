@@ -30,7 +30,7 @@ pub async fn webfinger(resource: &str, http: Option<Arc<dyn HttpClient>>) -> Res
     client.set_http_client(http.unwrap_or_else(|| Arc::new(PublicHosts::new())));
     let url = format!("https://{host}/.well-known/webfinger");
     let reply = client
-        .call(WEBFINGER, Method::GET, url)
+        .request(WEBFINGER, Method::GET, url)
         .query(&[("resource", &resource), ("rel", RELATION)])
         .header("accept", "application/jrd+json, application/json")
         .send()

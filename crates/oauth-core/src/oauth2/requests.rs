@@ -5,12 +5,13 @@ use serde_json::Value;
 
 use super::OAuth2;
 use crate::{
-    call::Call,
     endpoints::Endpoint,
     error::{ErrorKind, Operation, Result},
     form::{SECRET_PARAMETERS, is_same_parameter},
     identity::{Identity, Places},
     pkce::CodeVerifier,
+    reply::Reply,
+    request::Request,
     token::{OAuth2Token, has_passed},
 };
 
@@ -24,10 +25,11 @@ impl OAuth2 {
     ///
     /// Any [`Error`](crate::Error) of the provider's metadata.
     pub async fn ready(&self) -> Result<Self> {
-        match &self.0.protocol {
-            Some(protocol) => protocol.ready(self).await,
-            None => Ok(self.clone()),
+        let mut client = self.clone();
+        for participant in self.participants() {
+            client = participant.ready(&client).await?;
         }
+        Ok(client)
     }
 
     /// Exchanges an authorization code for tokens (RFC 6749 section 4.1.3).
@@ -59,8 +61,9 @@ impl OAuth2 {
             .into_iter()
             .chain(code_verifier.map(|verifier| ("code_verifier", verifier.expose())))
             .chain(extra.iter().copied());
-        let call = client.grant(Operation::GET_ACCESS_TOKEN, client.endpoints().token()).form(form);
-        call.send().await?.token(client.spec().token_at)
+        let request =
+            client.grant(Operation::GET_ACCESS_TOKEN, client.endpoints().token()).endpoint(Endpoint::Token);
+        client.new_token(request.form(form).send().await?)
     }
 
     /// Gets a new access token for a refresh token (RFC 6749 section 6).
@@ -81,11 +84,10 @@ impl OAuth2 {
             .joined(scopes.unwrap_or_default())
             .map_err(|problem| self.error(operation, ErrorKind::Configuration(problem)))?;
         let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token), ("scope", &scope)];
-        let call = client.grant(operation, endpoint).form(form);
-        let token = call.send().await?.token(client.spec().token_at)?;
-        let mut token = token.or_refresh_token(refresh_token);
-        if let Some(protocol) = client.any_protocol() {
-            protocol.check_refresh(&client, &mut token).await?;
+        let request = client.grant(operation, endpoint).endpoint(Endpoint::Refresh).form(form);
+        let mut token = client.new_token(request.send().await?)?.or_refresh_token(refresh_token);
+        for participant in client.participants() {
+            participant.check_refresh(&client, &mut token).await?;
         }
         Ok(token)
     }
@@ -100,8 +102,8 @@ impl OAuth2 {
         let form = [("token", token), ("token_type_hint", token_type_hint.unwrap_or_default())];
         let client = self.ready().await?;
         let auth = client.revoke_auth().unwrap_or(client.client_auth());
-        let call = client.call(Operation::REVOKE_TOKEN, Method::POST, client.revoke_endpoint()?);
-        call.form(form).client_auth(auth).send().await?;
+        let request = client.request(Operation::REVOKE_TOKEN, Method::POST, client.revoke_endpoint()?);
+        request.endpoint(Endpoint::Revocation).form(form).client_auth(auth).send().await?;
         Ok(())
     }
 
@@ -119,7 +121,8 @@ impl OAuth2 {
         let endpoint =
             endpoint.ok_or_else(|| self.unsupported(operation, "tokens cannot be introspected"))?;
         let form = [("token", token), ("token_type_hint", token_type_hint.unwrap_or_default())];
-        let reply = client.grant(operation, endpoint).form(form).send().await?;
+        let reply =
+            client.grant(operation, endpoint).endpoint(Endpoint::Introspection).form(form).send().await?;
         let mut value = reply.object()?;
         if !value["active"].is_boolean() {
             return Err(reply.malformed("there is no boolean active"));
@@ -137,22 +140,22 @@ impl OAuth2 {
     ///
     /// An unsupported-operation error where no profile endpoint is known; else any [`Error`](crate::Error).
     pub async fn get_profile(&self, access_token: &str) -> Result<Value> {
-        match self.any_protocol() {
-            Some(protocol) => {
-                let client = protocol.ready(self).await?;
-                protocol.get_profile(&client, access_token).await
+        let client = self.ready().await?;
+        for participant in client.participants() {
+            if let Some(profile) = participant.get_profile(&client, access_token).await? {
+                return Ok(profile);
             }
-            None => self.read_profile(access_token).await,
         }
+        client.read_profile(access_token).await
     }
 
-    /// The same without a [`Protocol`](crate::Protocol)'s part in it: the JSON at the profile endpoint.
+    /// Reads the JSON at the profile endpoint, whatever a participant would make of it.
     ///
     /// # Errors
     ///
     /// As [`get_profile`](Self::get_profile).
     pub async fn read_profile(&self, access_token: &str) -> Result<Value> {
-        let call = self.call(Operation::GET_PROFILE, Method::GET, self.profile_endpoint()?);
+        let call = self.request(Operation::GET_PROFILE, Method::GET, self.profile_endpoint()?);
         call.bearer(access_token).send().await?.object()
     }
 
@@ -179,7 +182,7 @@ impl OAuth2 {
     }
 
     /// The identity that the claims of a verified ID token give, under the issuer that it names: for a
-    /// [`Protocol`](crate::Protocol). The provider's [`complete_identity`](crate::Provider::complete_identity) is the caller's to
+    /// [`Participant`](crate::Participant). The provider's [`complete_identity`](crate::Provider::complete_identity) is the caller's to
     /// apply.
     ///
     /// # Errors
@@ -200,11 +203,20 @@ impl OAuth2 {
         endpoint: &str,
         form: impl IntoIterator<Item = (&'p str, &'p str)>,
     ) -> Result<OAuth2Token> {
-        self.grant(operation, endpoint).form(form).send().await?.token(self.spec().token_at)
+        self.new_token(self.grant(operation, endpoint).form(form).send().await?)
+    }
+
+    /// The token in a reply, once every participant has seen it.
+    fn new_token(&self, reply: Reply) -> Result<OAuth2Token> {
+        let mut token = reply.token(self.spec().token_at)?;
+        for participant in self.participants() {
+            participant.check_new_token(self, &mut token)?;
+        }
+        Ok(token)
     }
 
     /// A form that the client authenticates.
-    fn grant(&self, operation: Operation, endpoint: &str) -> Call<'_> {
-        self.call(operation, Method::POST, endpoint).client_auth(self.client_auth())
+    fn grant(&self, operation: Operation, endpoint: &str) -> Request<'_> {
+        self.request(operation, Method::POST, endpoint).client_auth(self.client_auth())
     }
 }

@@ -74,7 +74,7 @@ impl AppleOAuth2 {
         let secret = secret.of_client(&client_id);
         // An ID token comes without the scope `openid` too.
         let rules = || Rules::new().algorithms([Algorithm::RS256]).id_token_always();
-        Self { oauth2: oauth_openid::client_of(&SPEC, rules, client_id, secret) }
+        Self { oauth2: oauth_openid::client_of(&SPEC, rules, client_id, secret.into()) }
     }
 }
 

@@ -21,7 +21,7 @@
 
 pub use oauth_core;
 use oauth_core::{
-    Call, Endpoint, OAuth2Token, Operation, Provider, Result, Spec, async_trait, hmac_sha256_hex,
+    Endpoint, OAuth2Token, Operation, Provider, Request, Result, Spec, async_trait, hmac_sha256_hex,
     http::Method, serde_json::Value,
 };
 pub use oauth_openid;
@@ -92,8 +92,14 @@ impl FacebookOAuth2 {
     }
 
     /// A call to the Graph API, with the proof that it comes from the application and not from a thief of the token.
-    async fn graph(&self, operation: Operation, method: Method, url: &str, token: &str) -> Result<Call<'_>> {
-        let call = self.oauth2.call(operation, method, url).bearer(token);
+    async fn graph(
+        &self,
+        operation: Operation,
+        method: Method,
+        url: &str,
+        token: &str,
+    ) -> Result<Request<'_>> {
+        let call = self.oauth2.request(operation, method, url).bearer(token);
         Ok(match self.oauth2.reveal_client_secret(operation).await? {
             Some(secret) if !secret.expose().is_empty() => {
                 let proof = hmac_sha256_hex(secret.expose(), token);

@@ -28,7 +28,7 @@
 
 pub use oauth_core;
 use oauth_core::{
-    AuthorizationRequest, ClientSecret, Endpoint, Error, OAuth2, Pkce, Provider, Result, Spec, async_trait,
+    AuthorizationRequest, Credentials, Endpoint, Error, OAuth2, Pkce, Provider, Result, Spec, async_trait,
     random_token,
 };
 pub use oauth_openid;
@@ -98,8 +98,8 @@ fn rules() -> Rules {
 
 impl FranceConnectOAuth2 {
     /// A client of the test platform.
-    pub fn integration(client_id: impl Into<String>, client_secret: impl Into<ClientSecret>) -> Self {
-        let mut client = Self::new(client_id, client_secret);
+    pub fn integration(client_id: impl Into<String>, credentials: impl Into<Credentials>) -> Self {
+        let mut client = Self::new(client_id, credentials);
         // It is new, so that nothing refuses this.
         let _ = client.move_to(INTEGRATION);
         client
@@ -111,21 +111,18 @@ impl FranceConnectOAuth2 {
     /// # Errors
     ///
     /// As [`with_base_url`](Self::with_base_url).
-    pub fn plus(client_id: impl Into<String>, client_secret: impl Into<ClientSecret>) -> Result<Self> {
-        Self::new(client_id, client_secret).with_base_url(PLUS)
+    pub fn plus(client_id: impl Into<String>, credentials: impl Into<Credentials>) -> Result<Self> {
+        Self::new(client_id, credentials).with_base_url(PLUS)
     }
 
     /// A client of version 1, which the original library uses.
-    pub fn version_1(client_id: impl Into<String>, client_secret: impl Into<ClientSecret>) -> Self {
-        Self { oauth2: OAuth2::from_spec(&SPEC_V1, client_id, client_secret) }
+    pub fn version_1(client_id: impl Into<String>, credentials: impl Into<Credentials>) -> Self {
+        Self { oauth2: OAuth2::from_spec(&SPEC_V1, client_id, credentials) }
     }
 
     /// A client of version 1 on its test platform.
-    pub fn version_1_integration(
-        client_id: impl Into<String>,
-        client_secret: impl Into<ClientSecret>,
-    ) -> Self {
-        let mut client = Self::version_1(client_id, client_secret);
+    pub fn version_1_integration(client_id: impl Into<String>, credentials: impl Into<Credentials>) -> Self {
+        let mut client = Self::version_1(client_id, credentials);
         // It is new, so that nothing refuses this.
         let _ = client.move_to(INTEGRATION_V1);
         client

@@ -127,7 +127,7 @@ impl GitHubOAuth2 {
     /// Any [`Error`].
     pub async fn get_emails(&self, access_token: &str) -> Result<Vec<GitHubEmail>> {
         let url = self.oauth2.endpoints().other("emails").map_err(|error| error.at(SPEC.name))?;
-        let call = self.oauth2.call(GET_EMAILS, Method::GET, url).query(&[("per_page", "100")]);
+        let call = self.oauth2.request(GET_EMAILS, Method::GET, url).query(&[("per_page", "100")]);
         call.bearer(access_token).send().await?.json_as()
     }
 }
@@ -162,7 +162,7 @@ impl Provider for GitHubOAuth2 {
     async fn revoke_token(&self, token: &str, _token_type_hint: Option<&str>) -> Result<()> {
         let operation = Operation::REVOKE_TOKEN;
         let url = self.oauth2.revoke_endpoint()?;
-        let call = self.oauth2.call(operation, Method::DELETE, url).client_auth(ClientAuth::Basic);
+        let call = self.oauth2.request(operation, Method::DELETE, url).client_auth(ClientAuth::Basic);
         call.json_texts(&[("access_token", token)]).send().await?;
         Ok(())
     }

@@ -75,7 +75,7 @@ impl GitLabOAuth2 {
     /// Any [`Error`](oauth_core::Error).
     pub async fn get_user(&self, access_token: &str) -> Result<Value> {
         let url = self.oauth2.endpoints().other("user").map_err(|error| error.at(SPEC.name))?;
-        self.oauth2.call(GET_USER, Method::GET, url).bearer(access_token).send().await?.object()
+        self.oauth2.request(GET_USER, Method::GET, url).bearer(access_token).send().await?.object()
     }
 }
 

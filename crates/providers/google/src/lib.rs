@@ -125,7 +125,7 @@ impl GoogleOAuth2 {
         let url = self.oauth2.endpoints().other("people").map_err(|error| error.at(SPEC.name))?;
         let call = self
             .oauth2
-            .call(GET_PEOPLE_PROFILE, Method::GET, url)
+            .request(GET_PEOPLE_PROFILE, Method::GET, url)
             .query(&[("personFields", "emailAddresses")]);
         call.bearer(access_token).send().await?.object()
     }

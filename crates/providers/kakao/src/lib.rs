@@ -68,6 +68,6 @@ impl Provider for KakaoOAuth2 {
     async fn revoke_token(&self, token: &str, _token_type_hint: Option<&str>) -> Result<()> {
         let operation = Operation::REVOKE_TOKEN;
         let url = self.oauth2.revoke_endpoint()?;
-        self.oauth2.call(operation, Method::POST, url).bearer(token).send().await?.accepted()
+        self.oauth2.request(operation, Method::POST, url).bearer(token).send().await?.accepted()
     }
 }

@@ -85,7 +85,7 @@ impl Provider for LineOAuth2 {
     /// LINE calls the token `access_token` here.
     async fn revoke_token(&self, token: &str, _token_type_hint: Option<&str>) -> Result<()> {
         let url = self.oauth2.revoke_endpoint()?;
-        let call = self.oauth2.call(Operation::REVOKE_TOKEN, Method::POST, url);
+        let call = self.oauth2.request(Operation::REVOKE_TOKEN, Method::POST, url);
         call.form([("access_token", token)]).client_auth(SPEC.client_auth).send().await?.accepted()
     }
 }

@@ -82,7 +82,7 @@ impl LinkedInOAuth2 {
 
     async fn get(&self, operation: Operation, endpoint: &'static str, access_token: &str) -> Result<Value> {
         let url = self.oauth2.endpoints().other(endpoint).map_err(|error| error.at(SPEC.name))?;
-        self.oauth2.call(operation, Method::GET, url).bearer(access_token).send().await?.object()
+        self.oauth2.request(operation, Method::GET, url).bearer(access_token).send().await?.object()
     }
 }
 

@@ -54,7 +54,7 @@ impl Provider for NaverOAuth2 {
     async fn get_profile(&self, access_token: &str) -> Result<Value> {
         let operation = Operation::GET_PROFILE;
         let url = self.oauth2.profile_endpoint()?;
-        let reply = self.oauth2.call(operation, Method::GET, url).bearer(access_token).send().await?;
+        let reply = self.oauth2.request(operation, Method::GET, url).bearer(access_token).send().await?;
         let mut envelope = reply.object()?;
         match (text_at(&envelope, "/resultcode").as_deref(), envelope["response"].take()) {
             (None | Some("00"), profile @ Value::Object(_)) => Ok(profile),
@@ -77,7 +77,7 @@ impl Provider for NaverOAuth2 {
             ("service_provider", "NAVER"),
             ("token_type_hint", token_type_hint.unwrap_or_default()),
         ];
-        let call = self.oauth2.call(operation, Method::POST, url).form(form).client_auth(SPEC.client_auth);
+        let call = self.oauth2.request(operation, Method::POST, url).form(form).client_auth(SPEC.client_auth);
         // Naver refuses under HTTP 200, so the body is looked at.
         call.send().await?.accepted()
     }

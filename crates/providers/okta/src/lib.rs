@@ -13,7 +13,7 @@
 //! Endpoints and client authentication come from the server's metadata. A refresh token needs the scope `offline_access`.
 
 pub use oauth_core;
-use oauth_core::{ClientSecret, Configure, OAuth2, Provider, ProviderConfig, Result, Spec, parameter};
+use oauth_core::{Configure, Credentials, OAuth2, Provider, ProviderConfig, Result, Spec, parameter};
 pub use oauth_openid;
 use oauth_openid::Rules;
 
@@ -41,11 +41,11 @@ impl OktaOAuth2 {
     /// A configuration error when the text is no host name.
     pub fn new(
         client_id: impl Into<String>,
-        client_secret: impl Into<ClientSecret>,
+        credentials: impl Into<Credentials>,
         domain: &str,
     ) -> Result<Self> {
         let issuer = parameter::host("domain", domain).map(|host| format!("https://{host}"));
-        Self::at(issuer, client_id.into(), client_secret.into())
+        Self::at(issuer, client_id.into(), credentials.into())
     }
 
     /// A client of a custom authorization server, such as `default`, whose issuer is `https://{domain}/oauth2/{id}`.
@@ -55,7 +55,7 @@ impl OktaOAuth2 {
     /// A configuration error when a text is no host name or no server's id.
     pub fn custom(
         client_id: impl Into<String>,
-        client_secret: impl Into<ClientSecret>,
+        credentials: impl Into<Credentials>,
         domain: &str,
         authorization_server_id: &str,
     ) -> Result<Self> {
@@ -63,12 +63,12 @@ impl OktaOAuth2 {
             let id = parameter::segment("authorization_server_id", authorization_server_id)?;
             Ok(format!("https://{host}/oauth2/{id}"))
         });
-        Self::at(issuer, client_id.into(), client_secret.into())
+        Self::at(issuer, client_id.into(), credentials.into())
     }
 
-    fn at(issuer: Result<String>, client_id: String, client_secret: ClientSecret) -> Result<Self> {
+    fn at(issuer: Result<String>, client_id: String, credentials: Credentials) -> Result<Self> {
         let rules = || Rules::new().openid_always();
-        Ok(Self { oauth2: oauth_openid::client_at(issuer, &SPEC, rules, client_id, client_secret)? })
+        Ok(Self { oauth2: oauth_openid::client_at(issuer, &SPEC, rules, client_id, credentials)? })
     }
 }
 

@@ -14,7 +14,7 @@
 //! the `id` that stays when the user's name changes, and its name is the user's name.
 
 pub use oauth_core;
-use oauth_core::{ClientAuth, ClientSecret, Endpoint, Identity, OAuth2, Pkce, Provider, Spec};
+use oauth_core::{ClientAuth, Credentials, Endpoint, Identity, OAuth2, Pkce, Provider, Spec};
 
 /// Reddit's endpoints and dialect.
 pub const SPEC: Spec = Spec {
@@ -49,8 +49,8 @@ pub struct RedditOAuth2 {
 
 impl RedditOAuth2 {
     /// A client with the id and the secret that Reddit issued to your application.
-    pub fn new(client_id: impl Into<String>, client_secret: impl Into<ClientSecret>) -> Self {
-        let mut oauth2 = OAuth2::from_spec(&SPEC, client_id, client_secret);
+    pub fn new(client_id: impl Into<String>, credentials: impl Into<Credentials>) -> Self {
+        let mut oauth2 = OAuth2::from_spec(&SPEC, client_id, credentials);
         let user_agent = format!("rust:{}:v{}", oauth2.client_id(), env!("CARGO_PKG_VERSION"));
         // An id that no header can carry is not Reddit's; the common User-Agent then stays.
         let _ = oauth2.set_user_agent(&user_agent);

@@ -26,7 +26,7 @@
 
 pub use oauth_core;
 use oauth_core::{
-    ClientAuth, ClientSecret, Endpoint, Error, OAuth2, Provider, Result, Spec, async_trait, parameter,
+    ClientAuth, Credentials, Endpoint, Error, OAuth2, Provider, Result, Spec, async_trait, parameter,
     serde_json::Value, text_at,
 };
 pub use oauth_openid;
@@ -64,9 +64,9 @@ pub struct SalesforceOAuth2 {
 
 impl SalesforceOAuth2 {
     /// A client with the id and the secret that Salesforce issued to your application.
-    pub fn new(client_id: impl Into<String>, client_secret: impl Into<ClientSecret>) -> Self {
+    pub fn new(client_id: impl Into<String>, credentials: impl Into<Credentials>) -> Self {
         let rules = || Rules::new().tenants_by(organization, Tenants::Undecided);
-        let oauth2 = oauth_openid::client_of(&SPEC, rules, client_id.into(), client_secret.into());
+        let oauth2 = oauth_openid::client_of(&SPEC, rules, client_id.into(), credentials.into());
         Self { oauth2, is_own_domain: false, organizations: None }
     }
 

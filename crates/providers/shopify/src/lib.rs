@@ -28,7 +28,7 @@
 
 pub use oauth_core;
 use oauth_core::{
-    Callback, ClientSecret, CodeVerifier, Configure, ConfirmedBy, Email, EmailVerification, Endpoint, Error,
+    Callback, CodeVerifier, Configure, ConfirmedBy, Credentials, Email, EmailVerification, Endpoint, Error,
     ErrorKind, Identity, Login, LoginAttempt, LoginError, OAuth2, OAuth2Token, Operation, Pkce, Provider,
     ProviderConfig, Restriction, Result, Spec, async_trait, hmac_sha256_hex, http::Method, same_secret,
     serde_json::Value, text_at,
@@ -90,7 +90,7 @@ impl ShopifyOAuth2 {
     /// A configuration error when the text is no shop.
     pub fn new(
         client_id: impl Into<String>,
-        client_secret: impl Into<ClientSecret>,
+        credentials: impl Into<Credentials>,
         shop: &str,
     ) -> Result<Self> {
         let shop = shop.to_ascii_lowercase();
@@ -106,7 +106,7 @@ impl ShopifyOAuth2 {
                 )
             })?
             .to_owned();
-        let mut oauth2 = OAuth2::from_spec(&SPEC, client_id, client_secret);
+        let mut oauth2 = OAuth2::from_spec(&SPEC, client_id, credentials);
         oauth2.set_parameter("shop", &*shop)?;
         Ok(Self { oauth2, shop, expiring: false })
     }
@@ -205,7 +205,7 @@ impl Provider for ShopifyOAuth2 {
     async fn get_profile(&self, access_token: &str) -> Result<Value> {
         let operation = Operation::GET_PROFILE;
         let url = self.oauth2.profile_endpoint()?;
-        let call = self.oauth2.call(operation, Method::GET, url);
+        let call = self.oauth2.request(operation, Method::GET, url);
         call.token_header("x-shopify-access-token", "", access_token).send().await?.object()
     }
 }
@@ -214,8 +214,8 @@ impl Configure for ShopifyOAuth2 {
     const PARAMETERS: &'static [&'static str] = &["shop", "api_version", "expiring_tokens"];
 
     fn from_config(config: &ProviderConfig) -> Result<Self> {
-        let (client_id, client_secret) = config.credentials(Self::PARAMETERS)?;
-        let mut client = Self::new(client_id, client_secret, &config.required("shop")?)?;
+        let (client_id, credentials) = config.credentials(Self::PARAMETERS)?;
+        let mut client = Self::new(client_id, credentials, &config.required("shop")?)?;
         if let Some(version) = config.parameter("api_version") {
             client = client.with_api_version(&version)?;
         }

@@ -69,7 +69,7 @@ impl TwitchOAuth2 {
     /// Any [`Error`].
     pub async fn get_user(&self, access_token: &str) -> Result<Value> {
         let url = self.oauth2.endpoints().other("users").map_err(|error| error.at(SPEC.name))?;
-        let call = self.oauth2.call(GET_USER, Method::GET, url).bearer(access_token);
+        let call = self.oauth2.request(GET_USER, Method::GET, url).bearer(access_token);
         // The API wants to know which application asks.
         call.header("client-id", self.oauth2.client_id()).send().await?.object()
     }

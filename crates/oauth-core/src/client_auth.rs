@@ -1,0 +1,244 @@
+//! Client authentication: how a client proves at an endpoint who it is (RFC 6749 section 2.3).
+
+use std::{error, fmt, sync::Arc};
+
+use async_trait::async_trait;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use time::OffsetDateTime;
+
+use crate::{
+    draft::{RequestDraft, sent_already},
+    endpoints::Endpoint,
+    error::Operation,
+    form::encoded,
+    http_client::HttpClient,
+    secret::{ClientSecret, Secret},
+    spec::ClientAuth,
+};
+
+/// A way to prove who the client is: a secret, a signed assertion (RFC 7523), a TLS certificate (RFC 8705), or whatever a vault
+/// signs.
+///
+/// It is asked for each request that the client authenticates, and again when a request is repeated, so that an assertion is used
+/// once. It may wait: for a key in an HSM or a KMS.
+///
+/// ```
+/// use oauth_core::{
+///     AuthenticationError, ClientAuthentication, Credentials, OAuth2, RequestContext, RequestDraft, async_trait,
+/// };
+///
+/// /// Has a vault sign who the client is.
+/// #[derive(Debug)]
+/// struct SignedByVault;
+///
+/// #[async_trait]
+/// impl ClientAuthentication for SignedByVault {
+///     fn method(&self) -> &str {
+///         "private_key_jwt"
+///     }
+///
+///     async fn authenticate(
+///         &self,
+///         context: &RequestContext<'_>,
+///         request: &mut RequestDraft,
+///     ) -> Result<(), AuthenticationError> {
+///         let assertion = format!("signed by {} for {}", context.client_id, context.url);
+///         request.add_field("client_id", context.client_id)?;
+///         request.add_field("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")?;
+///         request.add_field("client_assertion", &assertion)?;
+///         Ok(())
+///     }
+/// }
+///
+/// let client = OAuth2::new(
+///     "CLIENT_ID",
+///     Credentials::authentication(SignedByVault),
+///     "https://as.example/authorize",
+///     "https://as.example/token",
+/// );
+/// ```
+#[async_trait]
+pub trait ClientAuthentication: fmt::Debug + Send + Sync {
+    /// The method's registered name, such as `private_key_jwt` (RFC 7591 section 2). It is compared with what a provider's metadata
+    /// offers.
+    fn method(&self) -> &str;
+
+    /// At which address of an endpoint the client authenticates in this way.
+    fn endpoint_alias(&self) -> EndpointAlias {
+        EndpointAlias::Usual
+    }
+
+    /// The HTTP client to send the request with, where it is what authenticates: one that has the client's TLS certificate.
+    fn transport(&self) -> Option<Arc<dyn HttpClient>> {
+        None
+    }
+
+    /// Adds to the request what proves who the client is.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps it from proving it; the request is then not sent. The error must show no secret.
+    async fn authenticate(
+        &self,
+        context: &RequestContext<'_>,
+        request: &mut RequestDraft,
+    ) -> Result<(), AuthenticationError>;
+
+    /// Sees what the server answered, such as a new nonce or the date by which a clock can be corrected.
+    async fn answered(&self, _context: &RequestContext<'_>, _reply: &http::Response<Bytes>) {}
+}
+
+/// Why a request could not be authenticated or completed. Its text becomes part of the library's error.
+pub type AuthenticationError = Box<dyn error::Error + Send + Sync>;
+
+/// At which of its addresses an endpoint is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EndpointAlias {
+    /// The usual one.
+    #[default]
+    Usual,
+    /// The one for mutual TLS, if the provider names one (`mtls_endpoint_aliases`, RFC 8705 section 5).
+    MutualTls,
+}
+
+/// What is known of a request by whoever takes part in it.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct RequestContext<'c> {
+    /// The method of the library that sends it.
+    pub operation: Operation,
+    /// What the URL is for, where it is an endpoint of the provider's.
+    pub endpoint: Option<Endpoint>,
+    /// Where the request goes.
+    pub url: &'c str,
+    /// The issuer identifier, where it is known.
+    pub issuer: Option<&'c str>,
+    /// The token endpoint, which some servers want as the audience of an assertion.
+    pub token_endpoint: &'c str,
+    /// The client id.
+    pub client_id: &'c str,
+    /// The time by the client's clock.
+    pub now: OffsetDateTime,
+    /// Whether the same request was sent before, and the server asked for it once more.
+    pub is_repetition: bool,
+}
+
+/// What a client proves with who it is: a secret or none, or an authentication of its own.
+///
+/// Whatever converts into a [`ClientSecret`] converts into credentials too, so that `GitHubOAuth2::new("id", "secret")` reads as
+/// it should.
+#[derive(Clone, Debug)]
+pub struct Credentials(Kind);
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Secret(ClientSecret),
+    Authentication(Arc<dyn ClientAuthentication>),
+}
+
+impl Credentials {
+    /// Those of a public client (RFC 6749 section 2.1): it sends its id and proves nothing.
+    pub const NONE: Self = Self(Kind::Secret(ClientSecret::NONE));
+
+    /// Proves who the client is in this way, at each endpoint where it authenticates.
+    pub fn authentication(authentication: impl ClientAuthentication + 'static) -> Self {
+        Self(Kind::Authentication(Arc::new(authentication)))
+    }
+
+    /// The authentication that was given in place of a secret.
+    #[must_use]
+    pub fn own_authentication(&self) -> Option<&Arc<dyn ClientAuthentication>> {
+        match &self.0 {
+            Kind::Secret(_) => None,
+            Kind::Authentication(authentication) => Some(authentication),
+        }
+    }
+
+    /// The client secret, if that is what there is.
+    #[must_use]
+    pub fn secret(&self) -> &ClientSecret {
+        const NONE: &ClientSecret = &ClientSecret::NONE;
+        match &self.0 {
+            Kind::Secret(secret) => secret,
+            Kind::Authentication(_) => NONE,
+        }
+    }
+
+    /// Whether the client proves nothing.
+    #[must_use]
+    pub fn are_none(&self) -> bool {
+        matches!(&self.0, Kind::Secret(secret) if secret.is_none())
+    }
+
+    /// What authenticates a request in this way, for those that are a secret.
+    pub(crate) fn authentication_by(&self, method: ClientAuth) -> Arc<dyn ClientAuthentication> {
+        match &self.0 {
+            Kind::Authentication(authentication) => authentication.clone(),
+            Kind::Secret(secret) => Arc::new(SecretAuthentication { method, secret: secret.clone() }),
+        }
+    }
+}
+
+impl<S: Into<ClientSecret>> From<S> for Credentials {
+    fn from(secret: S) -> Self {
+        Self(Kind::Secret(secret.into()))
+    }
+}
+
+impl<A: ClientAuthentication + 'static> From<Arc<A>> for Credentials {
+    fn from(authentication: Arc<A>) -> Self {
+        Self(Kind::Authentication(authentication))
+    }
+}
+
+/// `client_secret_post`, `client_secret_basic` and `none` (RFC 6749 section 2.3.1).
+#[derive(Debug)]
+struct SecretAuthentication {
+    method: ClientAuth,
+    secret: ClientSecret,
+}
+
+#[async_trait]
+impl ClientAuthentication for SecretAuthentication {
+    fn method(&self) -> &str {
+        self.method.as_str()
+    }
+
+    async fn authenticate(
+        &self,
+        context: &RequestContext<'_>,
+        request: &mut RequestDraft,
+    ) -> Result<(), AuthenticationError> {
+        let secret = self.secret.get().await;
+        let secret = secret.map_err(|cause| format!("could not obtain the client secret: {cause}"))?;
+        let id_param = request.client_id_param();
+        match (self.method, secret.as_deref()) {
+            // A public client names itself in the body, whatever a confidential one would do (RFC 6749 section 3.2.1).
+            (ClientAuth::None, _) | (_, None) => request.add_field(id_param, context.client_id)?,
+            (ClientAuth::Post, Some(secret)) => {
+                request.add_field(id_param, context.client_id)?;
+                if !secret.expose().is_empty() {
+                    request.add_field(CLIENT_SECRET, secret.expose())?;
+                }
+            }
+            (ClientAuth::Basic | ClientAuth::BasicUnencoded, Some(secret)) => {
+                // One method for each request (RFC 6749 section 2.3).
+                if request.has_field(CLIENT_SECRET) {
+                    return Err(sent_already(CLIENT_SECRET).into());
+                }
+                request.hide(secret.clone());
+                let (id, secret) = match self.method {
+                    ClientAuth::Basic => (encoded(context.client_id), encoded(secret.expose())),
+                    _ => (context.client_id.to_owned(), secret.expose().to_owned()),
+                };
+                let credentials = Secret::new(STANDARD.encode(format!("{id}:{secret}")));
+                request.set_secret_header("authorization", "Basic ", credentials)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(crate) const CLIENT_SECRET: &str = "client_secret";

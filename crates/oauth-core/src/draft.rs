@@ -1,0 +1,233 @@
+//! A request before it is sent, for those who take part in it.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header::AUTHORIZATION, header::CONTENT_TYPE};
+use serde_json::Value;
+
+use crate::{form::is_same_parameter, secret::Secret};
+
+/// A request before it is sent: what client authentication and other participants may read and add to.
+///
+/// The URL is settled by then, because a signature may cover it.
+#[derive(Clone)]
+pub struct RequestDraft {
+    method: Method,
+    url: String,
+    headers: HeaderMap,
+    body: Body,
+    access_token: Option<Secret>,
+    /// What must not appear in an error, should the server echo it, beside what is in the body.
+    hidden: Vec<Secret>,
+    client_id_param: &'static str,
+}
+
+#[derive(Clone, Default)]
+pub(crate) enum Body {
+    #[default]
+    Empty,
+    Form(Vec<(String, Secret)>),
+    Json(Value),
+}
+
+impl RequestDraft {
+    pub(crate) fn new(
+        method: Method,
+        url: String,
+        headers: HeaderMap,
+        client_id_param: &'static str,
+    ) -> Self {
+        Self {
+            method,
+            url,
+            headers,
+            body: Body::Empty,
+            access_token: None,
+            hidden: Vec::new(),
+            client_id_param,
+        }
+    }
+
+    /// The HTTP method.
+    #[must_use]
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// Where the request goes, query included.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The headers so far.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The access token that authorizes the request, if one does.
+    #[must_use]
+    pub fn access_token(&self) -> Option<&str> {
+        self.access_token.as_ref().map(Secret::expose)
+    }
+
+    /// The parameter by which the provider knows the client id: `client_id` for most.
+    #[must_use]
+    pub fn client_id_param(&self) -> &'static str {
+        self.client_id_param
+    }
+
+    /// Whether the form or the JSON object has a field that some server could take for one of this name.
+    #[must_use]
+    pub fn has_field(&self, name: &str) -> bool {
+        match &self.body {
+            Body::Empty => false,
+            Body::Form(fields) => fields.iter().any(|(other, _)| is_same_parameter(other, name)),
+            Body::Json(value) => value
+                .as_object()
+                .is_some_and(|members| members.keys().any(|other| is_same_parameter(other, name))),
+        }
+    }
+
+    /// Adds a field to the form or the JSON object that is sent; a request without a body gets a form.
+    ///
+    /// # Errors
+    ///
+    /// That the field is there already: servers disagree on which of two they read.
+    pub fn add_field(&mut self, name: &str, value: &str) -> Result<(), String> {
+        if self.has_field(name) {
+            return Err(sent_already(name));
+        }
+        if let Body::Json(Value::Object(members)) = &mut self.body {
+            members.insert(name.to_owned(), value.into());
+        } else {
+            self.push_field(name, value);
+        }
+        Ok(())
+    }
+
+    /// Sets a header in place of another of its name.
+    ///
+    /// # Errors
+    ///
+    /// That the name or the value is not valid in a header.
+    pub fn set_header(&mut self, name: &str, value: &str) -> Result<(), String> {
+        let (name, value) = header(name, value)?;
+        self.headers.insert(name, value);
+        Ok(())
+    }
+
+    /// Sets a header whose value, but for the prefix, must appear in no error.
+    ///
+    /// # Errors
+    ///
+    /// That the name or the value is not valid in a header.
+    pub fn set_secret_header(
+        &mut self,
+        name: &str,
+        prefix: &str,
+        secret: impl Into<Secret>,
+    ) -> Result<(), String> {
+        let secret = secret.into();
+        let (name, mut value) = header(name, &format!("{prefix}{}", secret.expose()))?;
+        value.set_sensitive(true);
+        self.headers.insert(name, value);
+        self.hidden.push(secret);
+        Ok(())
+    }
+
+    /// Presents the access token by this scheme of the `Authorization` header in place of `Bearer`, such as `DPoP` (RFC 9449
+    /// section 7.1). A request without an access token stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// That the scheme is not valid in a header.
+    pub fn set_token_scheme(&mut self, scheme: &str) -> Result<(), String> {
+        match &self.access_token {
+            Some(token) if self.headers.contains_key(AUTHORIZATION) => {
+                let token = token.clone();
+                self.set_secret_header(AUTHORIZATION.as_str(), &format!("{scheme} "), token)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Keeps a text out of errors, should the server echo it.
+    pub fn hide(&mut self, secret: impl Into<Secret>) {
+        self.hidden.push(secret.into());
+    }
+
+    pub(crate) fn set_access_token(&mut self, token: Secret) {
+        self.hidden.push(token.clone());
+        self.access_token = Some(token);
+    }
+
+    pub(crate) fn push_field(&mut self, name: &str, value: &str) {
+        if !matches!(self.body, Body::Form(_)) {
+            self.body = Body::Form(Vec::new());
+        }
+        if let Body::Form(fields) = &mut self.body {
+            fields.push((name.to_owned(), value.into()));
+        }
+    }
+
+    pub(crate) fn set_body(&mut self, body: Body) {
+        self.body = body;
+    }
+
+    pub(crate) fn body(&self) -> &Body {
+        &self.body
+    }
+
+    pub(crate) fn url_mut(&mut self) -> &mut String {
+        &mut self.url
+    }
+
+    pub(crate) fn hidden(&self) -> &[Secret] {
+        &self.hidden
+    }
+
+    /// The request as it is sent.
+    pub(crate) fn to_request(&self, url: http::Uri) -> http::Request<Bytes> {
+        let (body, content_type) = match &self.body {
+            Body::Empty => (Bytes::new(), None),
+            Body::Form(fields) => {
+                let mut form = form_urlencoded::Serializer::new(String::new());
+                for (name, value) in fields {
+                    form.append_pair(name, value.expose());
+                }
+                (form.finish().into(), Some("application/x-www-form-urlencoded"))
+            }
+            Body::Json(value) => (value.to_string().into(), Some("application/json")),
+        };
+        let mut request = http::Request::new(body);
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = url;
+        *request.headers_mut() = self.headers.clone();
+        if let Some(content_type) = content_type {
+            request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        }
+        request
+    }
+}
+
+impl std::fmt::Debug for RequestDraft {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let url = self.url.split(['?', '#']).next().unwrap_or_default();
+        f.debug_struct("RequestDraft")
+            .field("method", &self.method)
+            .field("url", &url)
+            .finish_non_exhaustive()
+    }
+}
+
+pub(crate) fn sent_already(name: &str) -> String {
+    format!("the extra parameters hold {name}, which the client sends itself; leave it out")
+}
+
+fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> {
+    match (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+        (Ok(name), Ok(value)) => Ok((name, value)),
+        _ => Err(format!("the header {name} or its value is not valid")),
+    }
+}

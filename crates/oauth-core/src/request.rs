@@ -1,0 +1,336 @@
+//! One request to a provider: made, completed by those who take part in it, sent, and its answer read.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use form_urlencoded::Serializer;
+use http::{HeaderMap, HeaderValue, Method, header::ACCEPT, header::USER_AGENT};
+use serde_json::Value;
+
+use crate::{
+    OAuth2,
+    client_auth::{ClientAuthentication, EndpointAlias, RequestContext},
+    draft::{Body, RequestDraft},
+    endpoints::Endpoint,
+    error::{Error, ErrorKind, Operation, Result},
+    form::{check_authorization_details, is_same_parameter},
+    http_client::{HttpClient, HttpError, HttpErrorKind, MAX_REPLY_BYTES},
+    protocol::{AfterReply, Participant},
+    reply::Reply,
+    secret::Secret,
+    spec::ClientAuth,
+};
+
+/// One request to a provider, in the making: what an override is written with where a provider departs from the
+/// standard procedures. Start one with [`OAuth2::request`].
+///
+/// Every request of this library is made here, so that what must hold for all holds for all: https, no credential in a
+/// URL unless the provider demands it, one kind of error.
+#[must_use = "a request does nothing until it is sent"]
+pub struct Request<'c> {
+    client: &'c OAuth2,
+    operation: Operation,
+    endpoint: Option<Endpoint>,
+    draft: RequestDraft,
+    auth: Option<ClientAuth>,
+    problem: Option<String>,
+}
+
+/// Form fields that are no secrets; every other value is kept out of errors.
+const PUBLIC_FIELDS: &[&str] = &[
+    "grant_type",
+    "redirect_uri",
+    "scope",
+    "token_type_hint",
+    "service_provider",
+    "client_id",
+    "resource",
+    "audience",
+    "subject_token_type",
+    "actor_token_type",
+    "requested_token_type",
+    "client_assertion_type",
+];
+
+/// Whether a token has nothing in it but what RFC 6749 appendix A.12 allows: neither control characters nor other scripts.
+#[must_use]
+pub fn is_sendable(token: &str) -> bool {
+    !token.is_empty() && token.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+}
+
+/// Form fields that may be there more than once (RFC 8707 section 2, RFC 8693 section 2.1).
+const REPEATABLE: &[&str] = &["resource", "audience"];
+
+const AUTHORIZATION_DETAILS: &str = "authorization_details";
+
+/// Form fields that a request is nothing without.
+const INDISPENSABLE: &[&str] = &["code", "refresh_token", "token", "access_token"];
+
+impl<'c> Request<'c> {
+    fn new(client: &'c OAuth2, operation: Operation, method: Method, url: String) -> Self {
+        let draft = RequestDraft::new(method, url, client.headers().clone(), client.client_id_param());
+        Self { client, operation, endpoint: None, draft, auth: None, problem: None }
+    }
+
+    /// Says which endpoint of the provider's the URL is, so that client authentication can choose its alias.
+    pub fn endpoint(mut self, endpoint: Endpoint) -> Self {
+        self.endpoint = Some(endpoint);
+        self
+    }
+
+    /// Adds parameters to the URL's query.
+    pub fn query(mut self, pairs: &[(&str, &str)]) -> Self {
+        let query = Serializer::new(String::new()).extend_pairs(pairs).finish();
+        if !query.is_empty() {
+            let url = self.draft.url_mut();
+            url.push(if url.contains('?') { '&' } else { '?' });
+            url.push_str(&query);
+        }
+        self
+    }
+
+    /// Sends a form. Pairs with an empty value are left out (RFC 6749 section 3.2), unless nothing works without them.
+    pub fn form<'p>(mut self, pairs: impl IntoIterator<Item = (&'p str, &'p str)>) -> Self {
+        if !matches!(self.draft.body(), Body::Form(_)) {
+            self.draft.set_body(Body::Form(Vec::new()));
+        }
+        for (name, value) in pairs {
+            if value.is_empty() {
+                if INDISPENSABLE.contains(&name) {
+                    self.problem = Some(format!("the parameter {name} is empty"));
+                }
+                continue;
+            }
+            if self.draft.has_field(name) && !REPEATABLE.contains(&name) {
+                self.problem =
+                    Some(format!("the parameter {name} would be sent twice; leave it out of the extra ones"));
+            }
+            if is_same_parameter(name, AUTHORIZATION_DETAILS)
+                && let Err(problem) = check_authorization_details(value)
+            {
+                self.problem = Some(problem);
+            }
+            self.draft.push_field(name, value);
+        }
+        self
+    }
+
+    /// Sends JSON.
+    pub fn json(mut self, body: Value) -> Self {
+        self.draft.set_body(Body::Json(body));
+        self
+    }
+
+    /// Sends a JSON object of texts.
+    pub fn json_texts(mut self, pairs: &[(&str, &str)]) -> Self {
+        let mut object = serde_json::Map::new();
+        for &(name, value) in pairs {
+            if object.keys().any(|other| is_same_parameter(other, name)) {
+                self.problem = Some(format!("the member {name} would be sent twice"));
+            }
+            object.insert(name.to_owned(), value.into());
+        }
+        self.json(object.into())
+    }
+
+    /// Sends the access token in the `Authorization` header (RFC 6750 section 2.1).
+    pub fn bearer(self, access_token: &str) -> Self {
+        self.token_header("authorization", "Bearer ", access_token)
+    }
+
+    /// Sends an access token in a header of the provider's own, behind a prefix.
+    pub fn token_header(mut self, name: &str, prefix: &str, access_token: &str) -> Self {
+        if !is_sendable(access_token) || self.draft.set_secret_header(name, prefix, access_token).is_err() {
+            self.problem =
+                Some(format!("the token is empty or has characters that the header {name} cannot carry"));
+        }
+        self.draft.set_access_token(access_token.into());
+        self
+    }
+
+    /// Sets a header, in place of the client's own.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        if let Err(problem) = self.draft.set_header(name, value) {
+            self.problem = Some(problem);
+        }
+        self
+    }
+
+    /// Authenticates the client: by its own [`ClientAuthentication`] if it was given one, else with its secret in this way.
+    pub fn client_auth(mut self, auth: ClientAuth) -> Self {
+        self.auth = Some(auth);
+        self
+    }
+
+    /// Keeps a text out of errors, should the server echo it: one that [`query`](Self::query) sends.
+    pub fn hide(mut self, secret: &str) -> Self {
+        self.draft.hide(secret);
+        self
+    }
+
+    /// Sends the request and gives back the reply, if its status is a success.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error before anything is sent, a transport error, or what the provider refused with.
+    pub async fn send(mut self) -> Result<Reply> {
+        if let Some(problem) = self.problem.take() {
+            return Err(self.configuration(problem));
+        }
+        let authentication = self.auth.map(|method| self.client.credentials().authentication_by(method));
+        self.choose_alias(authentication.as_deref());
+        // Before a source of secrets is asked for what could not be sent.
+        let url = self.client.checked_url(self.draft.url()).map_err(|problem| self.configuration(problem))?;
+        let http = match authentication.as_deref().and_then(ClientAuthentication::transport) {
+            Some(own) => own,
+            None => self.client.http().map_err(|problem| self.configuration(problem))?,
+        };
+        let (draft, reply) = self.exchange(&*http, &url, authentication.as_deref()).await?;
+        if reply.body().len() > MAX_REPLY_BYTES {
+            let error = HttpError::new(HttpErrorKind::TooLarge).with_status(reply.status());
+            return Err(self.error(ErrorKind::Transport(error)));
+        }
+        let uses_token = draft.access_token().is_some();
+        Reply::new(self.client, self.operation, reply, Hidden(draft), uses_token).check_status()
+    }
+
+    /// Sends the request, once more if one of those who take part in it says so.
+    async fn exchange(
+        &self,
+        http: &dyn HttpClient,
+        url: &http::Uri,
+        authentication: Option<&dyn ClientAuthentication>,
+    ) -> Result<(RequestDraft, http::Response<Bytes>)> {
+        let participants = self.client.participants();
+        let mut is_repetition = false;
+        loop {
+            let mut draft = self.draft.clone();
+            let context = self.context(is_repetition);
+            if let Some(authentication) = authentication {
+                let done = authentication.authenticate(&context, &mut draft).await;
+                done.map_err(|cause| self.not_completed(&*cause))?;
+            }
+            for participant in participants {
+                let done = participant.before_send(&context, &mut draft).await;
+                done.map_err(|cause| self.not_completed(&*cause))?;
+            }
+            let sent = http.send(draft.to_request(url.clone())).await;
+            let reply = sent.map_err(|error| self.error(ErrorKind::Transport(error)))?;
+            if let Some(authentication) = authentication {
+                authentication.answered(&context, &reply).await;
+            }
+            let again = self.after_reply(participants, &context, &draft, &reply).await;
+            if again == AfterReply::Done || is_repetition {
+                return Ok((draft, reply));
+            }
+            is_repetition = true;
+        }
+    }
+
+    async fn after_reply(
+        &self,
+        participants: &[Arc<dyn Participant>],
+        context: &RequestContext<'_>,
+        draft: &RequestDraft,
+        reply: &http::Response<Bytes>,
+    ) -> AfterReply {
+        let mut again = AfterReply::Done;
+        for participant in participants {
+            if participant.after_reply(context, draft, reply).await == AfterReply::SendAgain {
+                again = AfterReply::SendAgain;
+            }
+        }
+        again
+    }
+
+    fn choose_alias(&mut self, authentication: Option<&dyn ClientAuthentication>) {
+        let alias = authentication.map(ClientAuthentication::endpoint_alias).unwrap_or_default();
+        if let (EndpointAlias::MutualTls, Some(endpoint)) = (alias, self.endpoint)
+            && let Some(url) = self.client.mtls_endpoints().get(endpoint)
+        {
+            url.clone_into(self.draft.url_mut());
+        }
+    }
+
+    fn context(&self, is_repetition: bool) -> RequestContext<'_> {
+        RequestContext {
+            operation: self.operation,
+            endpoint: self.endpoint,
+            url: self.draft.url(),
+            issuer: self.client.issuer(),
+            token_endpoint: self.client.endpoints().token(),
+            client_id: self.client.client_id(),
+            now: self.client.now(),
+            is_repetition,
+        }
+    }
+
+    fn not_completed(&self, cause: &(dyn std::error::Error + Send + Sync)) -> Error {
+        self.configuration(cause.to_string())
+    }
+
+    fn configuration(&self, problem: String) -> Error {
+        self.error(ErrorKind::Configuration(problem))
+    }
+
+    fn error(&self, kind: ErrorKind) -> Error {
+        Error::new(self.operation, self.client.kept_name(), kind)
+    }
+}
+
+impl OAuth2 {
+    /// Begins a request of any kind.
+    pub fn request(&self, operation: Operation, method: Method, url: impl Into<String>) -> Request<'_> {
+        Request::new(self, operation, method, url.into())
+    }
+}
+
+/// What must not appear in an error, should the server echo it: the request as it was sent.
+pub(crate) struct Hidden(RequestDraft);
+
+impl Hidden {
+    /// All of it.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
+        let Self(draft) = self;
+        let is_public = |name: &str| PUBLIC_FIELDS.contains(&name) || name == draft.client_id_param();
+        let mut texts = Vec::new();
+        match draft.body() {
+            Body::Empty => {}
+            Body::Form(fields) => {
+                let secret = fields.iter().filter(|(name, _)| !is_public(name));
+                texts.extend(secret.map(|(_, value)| value.expose()));
+            }
+            Body::Json(value) => collect_texts(value, &is_public, &mut texts),
+        }
+        texts.into_iter().chain(draft.hidden().iter().map(Secret::expose))
+    }
+}
+
+/// All texts of a JSON body, but for those that are no secrets by their name.
+fn collect_texts<'v>(value: &'v Value, is_public: &dyn Fn(&str) -> bool, texts: &mut Vec<&'v str>) {
+    match value {
+        Value::String(text) => texts.push(text),
+        Value::Array(items) => items.iter().for_each(|item| collect_texts(item, is_public, texts)),
+        Value::Object(members) => {
+            for (_, member) in members.iter().filter(|(name, _)| !is_public(name)) {
+                collect_texts(member, is_public, texts);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The headers that every request of a client carries.
+pub(crate) fn default_headers() -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+    let user_agent = HeaderValue::from_static(concat!("oauth-clients/", env!("CARGO_PKG_VERSION")));
+    headers.insert(USER_AGENT, user_agent);
+    headers
+}
+
+/// Pairs as `application/x-www-form-urlencoded`, for a provider's own signatures.
+#[must_use]
+pub fn form_encoded(pairs: &[(&str, &str)]) -> String {
+    Serializer::new(String::new()).extend_pairs(pairs).finish()
+}
