@@ -231,7 +231,7 @@ async fn ra_01_authorization_details_are_a_json_array_and_resources_a_parameter_
         assert_eq!(values("resource"), resources);
         let sent: Vec<serde_json::Value> =
             values("authorization_details").iter().map(|text| serde_json::from_str(text).unwrap()).collect();
-        assert_eq!(sent, [details.clone()]);
+        assert_eq!(sent, std::slice::from_ref(&details));
     }
     let client = generic().with_authorize_params(&params);
     let url = client.start_login("https://app.example/cb", LoginOptions::new()).await.unwrap().url;

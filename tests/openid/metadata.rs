@@ -968,3 +968,13 @@ async fn jr_05_pr_05_a_provider_that_takes_no_plain_request_is_sent_none() {
         op.login(&op.client(), LoginOptions::new()).await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn of_a_large_reply_to_discovery_only_the_beginning_is_kept() {
+    let op = Op::new();
+    op.bend(|state| state.metadata = json!({"issuer": 1, "more": "x".repeat(200 * 1024)}));
+    let client = op.client();
+    let (one, other) = tokio::join!(client.metadata(), client.metadata());
+    let sizes = [one, other].map(|result| result.unwrap_err().body().map_or(0, <[u8]>::len));
+    assert!(sizes.contains(&4096), "{sizes:?}");
+}

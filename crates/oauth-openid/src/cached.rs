@@ -315,7 +315,7 @@ impl<T: Send + Sync + 'static> Cached<T> {
         state.answered = state.asked;
         state.failed_at = outcome.is_err().then(|| reading.clock.now());
         let outcome = outcome.map(|current| state.current.insert(current).value.clone());
-        state.outcome = Some(outcome.clone());
+        state.outcome = Some(outcome.clone().map_err(Error::with_short_body));
         outcome
     }
 

@@ -212,6 +212,23 @@ async fn a_provider_that_never_answers_holds_nobody_for_ever() {
 }
 
 #[tokio::test]
+async fn of_a_large_reply_only_the_beginning_is_kept() {
+    let large: &str = Box::leak("x".repeat(200 * 1024).into_boxed_str());
+    let (server, clock) = (RotatingServer::new(), Hands::new());
+    let manager = with_token(&server, &clock).await;
+    clock.forward(2 * 60 * 60 * SECOND);
+    for status in [500, 400, 200] {
+        server.fail_always(Some(Fault::Reply(status, large, None)));
+        for _ in 0..2 {
+            let error = manager.get(&key()).await.unwrap_err();
+            let Error::RefreshFailed { cause: Some(cause), .. } = &error else { panic!("{error:?}") };
+            assert_eq!(cause.body().unwrap(), &large.as_bytes()[..4096], "{status}");
+        }
+        clock.forward(60 * 60 * SECOND);
+    }
+}
+
+#[tokio::test]
 async fn a_token_without_a_refresh_token_is_good_until_it_expires() {
     let (server, clock) = (RotatingServer::new(), Hands::new());
     let manager = with_token(&server, &clock).await;
