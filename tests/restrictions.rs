@@ -167,7 +167,7 @@ async fn a_bare_access_token_is_no_identity_of_a_restricted_client() {
         Box::new(at(&emulator, MicrosoftGraphOAuth2::new("id", "secret").with_tenants([TENANT]))),
         Box::new(at(&emulator, google)),
         Box::new(at(&emulator, auth0.with_organization("org_A").unwrap())),
-        Box::new(at(&emulator, openid.with_rules(|rules| rules.require_claim("hd", ["example.com"])))),
+        Box::new(at(&emulator, openid.with_policy(|policy| policy.require_claim("hd", ["example.com"])))),
         Box::new(at(&emulator, SalesforceOAuth2::new("id", "secret").with_organizations(["00DA"]))),
         Box::new(at(&emulator, shopify.with_authorize_params(&ShopifyAuthorizeParams { per_user: true }))),
     ];
@@ -239,7 +239,7 @@ async fn an_attempt_ends_under_the_restriction_it_began_under() {
         (Box::new(google().with_hosted_domain("a.example").unwrap()), Box::new(google())),
         (
             Box::new(google()),
-            Box::new(google().with_rules(|rules| rules.algorithms([Algorithm::ES256]).auth_time_always())),
+            Box::new(google().with_policy(|policy| policy.algorithms([Algorithm::ES256]).auth_time_always())),
         ),
         (Box::new(france().with_minimum_level("eidas2").unwrap()), Box::new(france())),
         (
@@ -398,7 +398,7 @@ async fn the_generic_client_is_restricted_by_any_claim() {
     let emulator = Emulator::start().await.unwrap();
     let openid =
         at(&emulator, OpenID::lazy(id("openid"), secret("openid"), "https://openid.example").unwrap());
-    let openid = openid.with_rules(|rules| rules.require_claim("groups", ["staff", "board"]));
+    let openid = openid.with_policy(|policy| policy.require_claim("groups", ["staff", "board"]));
     for (groups, is_met) in [
         (json!("staff"), true),
         (json!(["guests", "board"]), true),
@@ -667,7 +667,7 @@ async fn id_15_a_browser_that_takes_prompt_login_out_is_noticed() {
     let started = openid.start_login(REDIRECT_URI, own).await.unwrap();
     assert_eq!(value(&started.url, "max_age").as_deref(), Some("3600"));
     // A provider that never says when can be told so.
-    let lax = openid.with_rules(|rules| rules.prompt_login_unverified());
+    let lax = openid.with_policy(|policy| policy.prompt_login_unverified());
     let started = lax.start_login(REDIRECT_URI, LoginOptions::new().prompt("login")).await.unwrap();
     assert_eq!((value(&started.url, "max_age"), started.attempt.max_age()), (None, None));
     // FranceConnect refuses parameters that it does not know; its ID tokens tell the time all the same.

@@ -115,7 +115,7 @@ async fn id_05_an_extra_audience_is_refused_unless_trusted() {
     assert_eq!(check_of_claims(claims.clone()).await, JwtCheck::Audience);
     let login = |others: OtherAudiences, claims: Value| async {
         let op = Op::bent(|state| state.claims = claims);
-        let client = op.client_with(|rules| rules.other_audiences(others));
+        let client = op.client_with(|policy| policy.other_audiences(others));
         op.login(&client, LoginOptions::new()).await.map(drop).map_err(|error| error.jwt_check().unwrap())
     };
     let trusted = |one: &str| OtherAudiences::Trusted(vec![one.to_owned()]);
@@ -137,7 +137,7 @@ async fn id_06_the_authorized_party_is_the_client() {
     for others in [OtherAudiences::Trusted(vec!["other".to_owned()]), OtherAudiences::AnyWithAuthorizedParty]
     {
         let op = Op::bent(|state| state.claims = json!({"aud": [CLIENT_ID, "other"]}));
-        let client = op.client_with(|rules| rules.other_audiences(others));
+        let client = op.client_with(|policy| policy.other_audiences(others));
         let error = op.login(&client, LoginOptions::new()).await.unwrap_err();
         assert_eq!(error.jwt_check(), Some(JwtCheck::AuthorizedParty));
     }
@@ -194,7 +194,7 @@ async fn id_08_a_token_expires() {
     for (leeway, age, fine) in [(60, 55, true), (0, 5, false), (0, -5, true), (300, 290, true)] {
         let op = Op::new();
         op.bend(|state| state.claims = json!({"exp": op.clock.seconds() - age}));
-        let client = op.client_with(|rules| rules.leeway(Duration::from_secs(leeway)));
+        let client = op.client_with(|policy| policy.leeway(Duration::from_secs(leeway)));
         let outcome = op.login(&client, LoginOptions::new()).await;
         assert_eq!(outcome.is_ok(), fine, "{leeway} {age}");
     }
@@ -372,7 +372,7 @@ async fn id_15_the_user_was_authenticated_within_max_age() {
         (json!(now + 3600), Some(JwtCheck::AuthTime)),
     ] {
         let op = Op::bent(|state| state.claims = json!({ "auth_time": time }));
-        let client = op.client_with(|rules| rules.auth_time_always());
+        let client = op.client_with(|policy| policy.auth_time_always());
         let outcome = op.login(&client, LoginOptions::new()).await;
         assert_eq!(outcome.err().and_then(|error| error.jwt_check()), expected, "{time}");
     }
@@ -519,7 +519,7 @@ async fn id_22_a_token_without_a_signature_is_never_accepted() {
         assert_eq!(Algorithm::of(name), None);
     }
     let op = Op::bent(none);
-    let client = op.client_with(|rules| rules.algorithms([]));
+    let client = op.client_with(|policy| policy.algorithms([]));
     let error = op.login(&client, LoginOptions::new()).await.unwrap_err();
     assert_eq!(error.jwt_check(), Some(JwtCheck::Algorithm));
 }

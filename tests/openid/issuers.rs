@@ -14,7 +14,7 @@ const OTHER: &str = "https://op.example/realms/b";
 
 fn several(op: &Op) -> impl Provider {
     let issuers = Issuers::OneOf(vec![ISSUER.to_owned(), OTHER.to_owned()]);
-    op.client_with(|rules| rules.issuers(issuers))
+    op.client_with(|policy| policy.issuers(issuers))
 }
 
 #[tokio::test]

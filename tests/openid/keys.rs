@@ -153,7 +153,7 @@ async fn jk_08_rsa_keys_that_can_verify_nothing_are_dropped_when_they_are_read()
     // Zeros in front of a number are no part of it.
     let padded = [&[0, 0][..], &modulus].concat();
     let keys = JwkSet::new(&json!({"keys": [with(&padded, &[0, 1, 0, 1])]})).unwrap();
-    op.login(&op.client_with(|rules| rules.fixed_keys(keys)), LoginOptions::new()).await.unwrap();
+    op.login(&op.client_with(|policy| policy.fixed_keys(keys)), LoginOptions::new()).await.unwrap();
 }
 
 #[tokio::test]
@@ -413,8 +413,8 @@ async fn clones_for_several_tenants_keep_their_keys_apart() {
 #[tokio::test]
 async fn durations_beyond_the_calendar_are_no_panic() {
     let op = Op::new();
-    let client =
-        op.client_with(|rules| rules.token_age(Duration::MAX).key_pause(Duration::MAX).leeway(Duration::MAX));
+    let client = op
+        .client_with(|policy| policy.token_age(Duration::MAX).key_pause(Duration::MAX).leeway(Duration::MAX));
     op.login(&client, LoginOptions::new()).await.unwrap();
     op.bend(|state| state.header["kid"] = "made-up".into());
     let error = op.login(&client, LoginOptions::new()).await.unwrap_err();
@@ -473,9 +473,9 @@ async fn jk_09_the_algorithm_is_one_that_the_client_registered() {
         assert_eq!(outcome(&op, &op.client()).await, None, "{algorithm}");
         let own = Algorithm::of(algorithm).unwrap();
         let without = Algorithm::WITH_PUBLIC_KEYS.iter().copied().filter(|other| *other != own);
-        let client = op.client_with(|rules| rules.algorithms(without));
+        let client = op.client_with(|policy| policy.algorithms(without));
         assert_eq!(outcome(&op, &client).await, Some(JwtCheck::Algorithm), "{algorithm}");
-        let client = op.client_with(|rules| rules.algorithms([own]));
+        let client = op.client_with(|policy| policy.algorithms([own]));
         assert_eq!(outcome(&op, &client).await, None, "{algorithm}");
     }
     // RS256 registered, and a good ES256 token from the same key set.
@@ -484,7 +484,7 @@ async fn jk_09_the_algorithm_is_one_that_the_client_registered() {
         state.signing = Signing::With("ES256", Key::P256);
         state.jwks = json!({"keys": [Key::Rsa.jwk("rsa", "RS256"), Key::P256.jwk("ec", "ES256")]});
     });
-    let client = op.client_with(|rules| rules.algorithms([Algorithm::RS256]));
+    let client = op.client_with(|policy| policy.algorithms([Algorithm::RS256]));
     assert_eq!(outcome(&op, &client).await, Some(JwtCheck::Algorithm));
     assert_eq!(op.counts(), [1, 0, 1, 0]);
 }
@@ -549,7 +549,7 @@ async fn jk_11_a_public_key_is_no_secret() {
             assert_eq!(outcome(&op, &op.client()).await, Some(JwtCheck::Algorithm));
             // Nor where HMAC is accepted, with the client secret as its key.
             let all = Algorithm::WITH_PUBLIC_KEYS.iter().copied().chain([Algorithm::of(algorithm).unwrap()]);
-            let client = op.client_with(|rules| rules.algorithms(all));
+            let client = op.client_with(|policy| policy.algorithms(all));
             assert_eq!(outcome(&op, &client).await, Some(JwtCheck::Signature));
             assert_eq!(op.count(Endpoint::Keys), 0, "a secret is not looked for among public keys");
         }
@@ -561,7 +561,7 @@ async fn jk_11_a_public_key_is_no_secret() {
         state.signing = Signing::Hmac("HS256", secret.clone());
         state.jwks = json!({"keys": [{"kty": "oct", "kid": "oct", "k": URL_SAFE_NO_PAD.encode(&secret)}]});
     });
-    let client = op.client_with(|rules| rules.algorithms([Algorithm::HS256]));
+    let client = op.client_with(|policy| policy.algorithms([Algorithm::HS256]));
     assert_eq!(outcome(&op, &client).await, Some(JwtCheck::Signature));
 }
 
@@ -577,7 +577,7 @@ async fn jk_12_hmac_takes_a_long_client_secret_and_only_when_asked_for() {
         };
         let at = |op: &Op, secret: ClientSecret| {
             let client = op.discovery().client(CLIENT_ID, secret).unwrap();
-            client.with_rules(|rules| rules.algorithms([algorithm]))
+            client.with_policy(|policy| policy.algorithms([algorithm]))
         };
         let op = signed_with(CLIENT_SECRET);
         assert_eq!(outcome(&op, &op.client()).await, Some(JwtCheck::Algorithm), "off by default");
@@ -781,13 +781,13 @@ impl Decrypter for Opens {
 async fn jk_18_what_comes_out_of_encryption_is_verified_as_any_other_token() {
     let op = Op::new();
     // A plain token where an encrypted one was registered.
-    let client = op.client_with(|rules| rules.encrypted_id_tokens());
+    let client = op.client_with(|policy| policy.encrypted_id_tokens());
     assert_eq!(outcome(&op, &client).await, Some(JwtCheck::Encryption));
     assert_eq!(op.counts(), [1, 0, 1, 0]);
     // An encrypted one where the client has no keys, and one that does not open.
     op.bend(|state| state.id_token = Some("a.b.c.d.e".into()));
     assert_eq!(outcome(&op, &op.client()).await, Some(JwtCheck::Encryption));
-    let client = op.client_with(|rules| rules.encrypted_id_tokens().decrypter(Opens(HashMap::new())));
+    let client = op.client_with(|policy| policy.encrypted_id_tokens().decrypter(Opens(HashMap::new())));
     assert_eq!(outcome(&op, &client).await, Some(JwtCheck::Encryption));
 
     let inside = Arc::new(Mutex::new(String::new()));
@@ -798,7 +798,7 @@ async fn jk_18_what_comes_out_of_encryption_is_verified_as_any_other_token() {
             Ok(self.0.lock().unwrap().clone())
         }
     }
-    let client = op.client_with(|rules| rules.encrypted_id_tokens().decrypter(Gives(inside.clone())));
+    let client = op.client_with(|policy| policy.encrypted_id_tokens().decrypter(Gives(inside.clone())));
     type Make = fn(&Op) -> String;
     let cases: [(Make, Option<JwtCheck>); 7] = [
         (|op| op.id_token(json!({})), None),
@@ -904,13 +904,13 @@ async fn keys_of_metadata_that_was_given_by_hand_are_read_when_needed() {
 #[tokio::test]
 async fn how_long_keys_are_kept_is_the_applications_to_say() {
     let op = Op::new();
-    let policy = CachePolicy {
+    let for_a_moment = CachePolicy {
         at_least: Duration::ZERO,
         at_most: Duration::from_secs(5),
         unless_told: Duration::from_secs(5),
         stale: Duration::ZERO,
     };
-    let client = op.client_with(|rules| rules.key_cache(policy));
+    let client = op.client_with(|policy| policy.key_cache(for_a_moment));
     client.warm_up().await.unwrap();
     client.warm_up().await.unwrap();
     assert_eq!(op.count(Endpoint::Keys), 1);

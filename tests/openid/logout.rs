@@ -504,7 +504,7 @@ async fn bc_06_each_client_uses_a_logout_token_once() {
     let op = Op::new();
     let used = MemoryCache::new();
     let client = |id: &str| {
-        op.discovery().client(id, CLIENT_SECRET).unwrap().with_rules(|rules| rules.clock(op.clock.clone()))
+        op.discovery().client(id, CLIENT_SECRET).unwrap().with_policy(|policy| policy.clock(op.clock.clone()))
     };
     let token = logout_token(&op, &json!({"aud": [CLIENT_ID, "client-2", "client"], "jti": "1:jti"}));
     for id in [CLIENT_ID, "client-2"] {

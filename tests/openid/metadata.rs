@@ -383,7 +383,7 @@ async fn md_08_what_the_headers_say_counts_within_bounds() {
 async fn md_08_metadata_may_be_kept_for_ever() {
     let op = Op::new();
     let for_ever = CachePolicy { at_least: Duration::MAX, ..CachePolicy::METADATA };
-    let client = op.client().with_rules(|rules| rules.metadata_cache(for_ever));
+    let client = op.client().with_policy(|policy| policy.metadata_cache(for_ever));
     for _ in 0..3 {
         client.metadata().await.unwrap();
         op.clock.advance(24 * HOUR);
@@ -826,20 +826,20 @@ async fn processes_that_share_a_cache_ask_once() {
     let op = Op::new();
     let shared: Arc<dyn SharedCache> = Arc::new(MemoryCache::new());
     for _ in 0..4 {
-        let client = op.client_with(|rules| rules.shared_cache(shared.clone()).trust_domain("tests"));
+        let client = op.client_with(|policy| policy.shared_cache(shared.clone()).trust_domain("tests"));
         op.login(&client, LoginOptions::new()).await.unwrap();
     }
     assert_eq!(op.counts(), [1, 1, 4, 0]);
     // A key that is not in the cache is asked for at the provider, and is then there for all.
     op.bend(|state| state.sign_with("ES256", Key::P256, "new"));
     for _ in 0..3 {
-        let client = op.client_with(|rules| rules.shared_cache(shared.clone()).trust_domain("tests"));
+        let client = op.client_with(|policy| policy.shared_cache(shared.clone()).trust_domain("tests"));
         op.login(&client, LoginOptions::new()).await.unwrap();
     }
     assert_eq!(op.count(Endpoint::Keys), 2);
     // Another issuer's documents are under other names.
     let other = Op::at("https://other.example");
-    let client = other.client_with(|rules| rules.shared_cache(shared.clone()).trust_domain("tests"));
+    let client = other.client_with(|policy| policy.shared_cache(shared.clone()).trust_domain("tests"));
     other.login(&client, LoginOptions::new()).await.unwrap();
     assert_eq!(other.counts(), [1, 1, 1, 0]);
 }
@@ -850,10 +850,10 @@ async fn jk_07_what_another_process_keeps_for_long_is_trusted_for_as_long_as_one
     let shared: Arc<dyn SharedCache> = Arc::new(MemoryCache::new());
     let a_day = CachePolicy { at_least: 24 * HOUR, at_most: 24 * HOUR, ..CachePolicy::KEYS };
     let lax =
-        op.client_with(|rules| rules.shared_cache(shared.clone()).trust_domain("tests").key_cache(a_day));
+        op.client_with(|policy| policy.shared_cache(shared.clone()).trust_domain("tests").key_cache(a_day));
     lax.warm_up().await.unwrap();
     let exported = lax.export_cache().unwrap();
-    let sharing = op.client_with(|rules| rules.shared_cache(shared.clone()).trust_domain("tests"));
+    let sharing = op.client_with(|policy| policy.shared_cache(shared.clone()).trust_domain("tests"));
     let importing = op.client();
     importing.import_cache(exported).await.unwrap();
     for (client, before) in [(sharing, 1), (importing, 2)] {
@@ -898,7 +898,7 @@ async fn a_shared_cache_that_is_down_or_spoilt_is_no_obstacle() {
     for held in [None, Some(""), Some("{"), Some("null"), Some("{}"), Some(evil)] {
         let op = Op::new();
         let client =
-            op.client_with(|rules| rules.shared_cache(Arc::new(Unreliable(held))).trust_domain("tests"));
+            op.client_with(|policy| policy.shared_cache(Arc::new(Unreliable(held))).trust_domain("tests"));
         op.login(&client, LoginOptions::new()).await.unwrap();
         assert_eq!(op.counts(), [1, 1, 1, 0], "{held:?}");
     }
@@ -931,9 +931,9 @@ async fn lb_11_two_providers_in_one_process_share_nothing() {
 
 #[tokio::test]
 async fn metadata_whose_policy_keeps_nothing_stale_is_read_before_it_is_used() {
-    let policy = CachePolicy { stale: Duration::ZERO, ..CachePolicy::METADATA };
+    let never_stale = CachePolicy { stale: Duration::ZERO, ..CachePolicy::METADATA };
     let op = Op::new();
-    let client = op.client_with(|rules| rules.metadata_cache(policy));
+    let client = op.client_with(|policy| policy.metadata_cache(never_stale));
     op.start(&client, LoginOptions::new()).await;
     op.bend(|state| state.metadata["authorization_endpoint"] = "https://op.example/new-auth".into());
     op.clock.advance(HOUR);

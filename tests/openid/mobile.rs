@@ -8,8 +8,8 @@ use oauth_clients::{
     ClientSecret, Error, ErrorClass, ErrorKind, JwtCheck, LoginOptions, OAuth2, Provider, ResponseType,
     openid::{
         Algorithm, ClientMetadata, Discovery, Expectations, FrontChannelLogout, IdToken, InitiatedLogin,
-        Issuers, LogoutRequest, OpenID, OpenIDProvider, OtherAudiences, ProviderMetadata, Rules, Tenants,
-        VERIFY_ID_TOKEN, new_nonce,
+        Issuers, LogoutRequest, OpenID, OpenIDProvider, OtherAudiences, ProviderMetadata, Tenants,
+        VERIFY_ID_TOKEN, VerificationPolicy, new_nonce,
     },
 };
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ const IOS: &str = "ios-client";
 /// A client of a server that has no secret for this.
 fn public(op: &Op) -> OpenID {
     let client = op.discovery().client(CLIENT_ID, ClientSecret::NONE).unwrap();
-    client.with_rules(|rules| rules.clock(op.clock.clone()))
+    client.with_policy(|policy| policy.clock(op.clock.clone()))
 }
 
 async fn check(op: &Op, claims: Value, expected: &Expectations) -> Option<JwtCheck> {
@@ -135,7 +135,7 @@ async fn a_nonce_is_required_of_it_unless_it_is_waived_by_name() {
         public(&op).verify_id_token(&token, &expected).await.unwrap();
     }
     // A provider that drops nonces from its logins is no reason to take an application's token without one.
-    let lax = public(&op).with_rules(Rules::nonce_may_be_missing);
+    let lax = public(&op).with_policy(VerificationPolicy::nonce_may_be_missing);
     let without = op.id_token(json!({}));
     let error = lax.verify_id_token(&without, &Expectations::new().nonce("n")).await.unwrap_err();
     assert_eq!(error.jwt_check(), Some(JwtCheck::Nonce));
@@ -181,7 +181,7 @@ async fn jk_17_an_access_token_is_no_id_token_by_its_header() {
     }
     // A provider with a word of its own is told by name.
     let op = Op::bent(|state| state.header["typ"] = "acme-id".into());
-    let client = op.client_with(|rules| rules.id_token_types(["ACME-ID"]));
+    let client = op.client_with(|policy| policy.id_token_types(["ACME-ID"]));
     op.login(&client, LoginOptions::new()).await.unwrap();
     assert!(op.login(&op.client(), LoginOptions::new()).await.is_err());
 }
@@ -295,7 +295,7 @@ async fn texts_of_a_token_are_cut_before_they_enter_an_error() {
         let mut clients = vec![public(&op)];
         if claims.get("tid").is_some() {
             let tenants = tenants.clone();
-            clients = vec![public(&op).with_rules(|rules| rules.issuers(tenants))];
+            clients = vec![public(&op).with_policy(|policy| policy.issuers(tenants))];
         }
         let token = op.id_token(claims.clone());
         let error =
@@ -399,7 +399,7 @@ async fn an_issuer_of_several_names_is_one_of_those_that_were_said() {
     ] {
         let op = Op::new();
         for declared in [Issuers::Aliases(names()), Issuers::OneOf(names())] {
-            let client = public(&op).with_rules(|rules| rules.issuers(declared));
+            let client = public(&op).with_policy(|policy| policy.issuers(declared));
             let token = op.id_token(json!({ "iss": issuer }));
             let outcome = client.verify_id_token(&token, &Expectations::new().without_nonce()).await;
             if let Ok(id_token) = &outcome {
@@ -455,7 +455,10 @@ async fn lb_01_no_type_prints_a_secret() {
         format!("{:?}", client.export_cache().unwrap()),
         format!("{metadata:?}"),
         format!("{:?}", op.discovery()),
-        format!("{:?}", Rules::new().algorithms([Algorithm::HS256]).other_audiences(OtherAudiences::None)),
+        format!(
+            "{:?}",
+            VerificationPolicy::new().algorithms([Algorithm::HS256]).other_audiences(OtherAudiences::None)
+        ),
         format!("{:?}", Tenants::Any),
         format!("{wish:?}"),
         format!("{:?}", ClientMetadata::new(["https://app.example"]).set("client_secret", CLIENT_SECRET)),

@@ -23,7 +23,7 @@ use bytes::Bytes;
 use oauth_clients::{
     Callback, Clock, HttpClient, HttpError, HttpErrorKind, JwtCheck, Login, LoginAttempt, LoginOptions,
     OffsetDateTime, Provider, Result, StartedLogin, async_trait,
-    openid::{Discovery, OpenID, OpenIDProvider, Rules},
+    openid::{Discovery, OpenID, OpenIDProvider, VerificationPolicy},
 };
 use serde_json::{Map, Value, json};
 
@@ -392,12 +392,15 @@ impl Op {
 
     /// A client that knows the issuer and nothing else yet.
     pub(crate) fn client(&self) -> OpenID {
-        self.client_with(|rules| rules)
+        self.client_with(|policy| policy)
     }
 
-    pub(crate) fn client_with(&self, rules: impl FnOnce(Rules) -> Rules) -> OpenID {
+    pub(crate) fn client_with(
+        &self,
+        policy: impl FnOnce(VerificationPolicy) -> VerificationPolicy,
+    ) -> OpenID {
         let client = self.discovery().client(CLIENT_ID, CLIENT_SECRET).unwrap();
-        client.with_rules(|ours| rules(ours.clock(self.clock.clone())))
+        client.with_policy(|ours| policy(ours.clock(self.clock.clone())))
     }
 
     /// The claims of an ID token that is right in every way, with the patch of the state laid over them.

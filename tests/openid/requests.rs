@@ -284,7 +284,7 @@ async fn md_06_response_types_are_sets_of_words() {
 async fn a_login_at_a_provider_without_openid_connect_learns_of_no_id_token() {
     // `openid_always` is a rule of this client, and what it adds to a plain one is nothing.
     let plain = OAuth2::new("id", "secret", "https://as.example/authorize", "https://as.example/token");
-    let plain = plain.with_rules(|rules| rules.openid_always());
+    let plain = plain.with_policy(|policy| policy.openid_always());
     let started = plain.start_login(REDIRECT_URI, LoginOptions::new()).await.unwrap();
     assert_eq!((started.attempt.nonce(), value(&started.url, "scope")), (None, None));
 }

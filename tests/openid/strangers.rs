@@ -256,18 +256,18 @@ async fn refuses(client: &OpenID) -> Option<JwtCheck> {
 async fn jk_07_a_client_with_its_own_http_client_shares_nothing_unless_told() {
     let shared: Arc<dyn SharedCache> = Arc::new(MemoryCache::new());
     let (evil, op) = (impostor(), Op::new());
-    let of_tenant = evil.client_with(|rules| rules.shared_cache(shared.clone()));
+    let of_tenant = evil.client_with(|policy| policy.shared_cache(shared.clone()));
     of_tenant.warm_up().await.unwrap();
-    let client = op.client_with(|rules| rules.shared_cache(shared.clone()));
+    let client = op.client_with(|policy| policy.shared_cache(shared.clone()));
     assert_eq!(refuses(&client).await, Some(JwtCheck::Signature));
     assert_eq!(op.counts(), [1, 1, 0, 0], "it has asked for itself");
     // Another trust domain is another cache.
-    let one = evil.client_with(|rules| rules.shared_cache(shared.clone()).trust_domain("one"));
+    let one = evil.client_with(|policy| policy.shared_cache(shared.clone()).trust_domain("one"));
     one.warm_up().await.unwrap();
-    let two = op.client_with(|rules| rules.shared_cache(shared.clone()).trust_domain("two"));
+    let two = op.client_with(|policy| policy.shared_cache(shared.clone()).trust_domain("two"));
     assert_eq!(refuses(&two).await, Some(JwtCheck::Signature));
     // Whoever is told to share believes.
-    let told = op.client_with(|rules| rules.shared_cache(shared.clone()).trust_domain("one"));
+    let told = op.client_with(|policy| policy.shared_cache(shared.clone()).trust_domain("one"));
     assert_eq!(refuses(&told).await, None);
 }
 
@@ -280,10 +280,10 @@ async fn jk_07_a_shared_cache_holds_each_issuers_keys_apart() {
         state.sign_with("RS256", Key::OtherRsa, "rsa");
         state.metadata["jwks_uri"] = "https://op.example/jwks".into();
     });
-    let of_tenant = evil.client_with(|rules| rules.shared_cache(shared.clone()).trust_domain("all"));
+    let of_tenant = evil.client_with(|policy| policy.shared_cache(shared.clone()).trust_domain("all"));
     of_tenant.warm_up().await.unwrap();
     let op = Op::new();
-    let client = op.client_with(|rules| rules.shared_cache(shared.clone()).trust_domain("all"));
+    let client = op.client_with(|policy| policy.shared_cache(shared.clone()).trust_domain("all"));
     assert_eq!(refuses(&client).await, Some(JwtCheck::Signature));
     // Nor does an export of one go into the other.
     let importing = op.client();

@@ -174,7 +174,7 @@ async fn ui_03_userinfo_comes_in_the_form_that_was_registered() {
             true => op.bend(signed(&json!({}))),
             false => op.bend(plain),
         }
-        let client = op.client_with(|rules| rules.userinfo(form));
+        let client = op.client_with(|policy| policy.userinfo(form));
         let outcome = identity(&op, &client).await.map(drop).map_err(|error| error.jwt_check().unwrap());
         let expected = if fine { Ok(()) } else { Err(JwtCheck::Encryption) };
         assert_eq!(outcome, expected, "{form:?} {is_signed}");
@@ -188,7 +188,7 @@ async fn ui_03_userinfo_comes_in_the_form_that_was_registered() {
         assert!(matches!(error.kind(), ErrorKind::MalformedReply { .. }), "{kind}: {error}");
     }
     // An encrypted one where encryption was registered, or no keys are there.
-    let client = |op: &Op| op.client_with(|rules| rules.encrypted_userinfo());
+    let client = |op: &Op| op.client_with(|policy| policy.encrypted_userinfo());
     let op = Op::new();
     assert_eq!(identity(&op, &client(&op)).await.unwrap_err().jwt_check(), Some(JwtCheck::Encryption));
     let op = Op::bent(signed(&json!({})));
@@ -200,14 +200,14 @@ async fn ui_03_userinfo_comes_in_the_form_that_was_registered() {
 #[tokio::test]
 async fn ui_03_the_algorithms_of_userinfo_are_the_clients_own_too() {
     let op = Op::bent(signed(&json!({})));
-    let client = op.client_with(|rules| rules.algorithms([Algorithm::RS256]));
+    let client = op.client_with(|policy| policy.algorithms([Algorithm::RS256]));
     identity(&op, &client).await.unwrap();
     let op = Op::bent(|state| {
         state.sign_with("ES256", Key::P256, "ec");
         state.jwks = json!({"keys": [Key::Rsa.jwk("rsa", "RS256"), Key::P256.jwk("ec", "ES256")]});
         signed(&json!({}))(state);
     });
-    let client = op.client_with(|rules| rules.algorithms([Algorithm::ES256]));
+    let client = op.client_with(|policy| policy.algorithms([Algorithm::ES256]));
     assert_eq!(identity(&op, &client).await.unwrap_err().jwt_check(), Some(JwtCheck::Algorithm));
     // The provider's list for UserInfo is another one than for ID tokens.
     let op = Op::bent(|state| {

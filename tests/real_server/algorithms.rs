@@ -35,7 +35,7 @@ async fn a_client_signs_in_with_the_algorithm_that_it_registered_and_with_no_oth
 
         let others: Vec<_> =
             Algorithm::WITH_PUBLIC_KEYS.iter().copied().filter(|&other| other != algorithm).collect();
-        let strict = client.with_rules(|rules| rules.algorithms(others));
+        let strict = client.with_policy(|policy| policy.algorithms(others));
         let error = login(&strict, &browser, LoginOptions::new()).await.unwrap_err();
         assert_eq!(error.jwt_check(), Some(JwtCheck::Algorithm), "{name}: {error}");
     }
@@ -69,10 +69,10 @@ async fn userinfo_comes_in_the_form_that_was_registered() {
         assert_eq!(client.get_identity(&token).await.unwrap().key(), (&*server.issuer, "ada"));
 
         // The same reply is not what a client expects that registered none.
-        let plain = client.clone().with_rules(|rules| rules.userinfo(Expected::Plain));
+        let plain = client.clone().with_policy(|policy| policy.userinfo(Expected::Plain));
         let error = plain.get_profile(token.access_token()).await.unwrap_err();
         assert_eq!(error.jwt_check(), Some(JwtCheck::Encryption), "{error}");
-        let other = client.with_rules(|rules| rules.userinfo_algorithms([Algorithm::ES384]));
+        let other = client.with_policy(|policy| policy.userinfo_algorithms([Algorithm::ES384]));
         let error = other.get_profile(token.access_token()).await.unwrap_err();
         assert!(
             matches!(error.kind(), ErrorKind::Jwt(jwt)
@@ -88,7 +88,7 @@ async fn plain_userinfo_is_refused_where_signed_was_expected() {
     let client = server.client().with_scopes(["openid"]);
     let token = login(&client, &browser(), LoginOptions::new()).await.unwrap().token;
     assert_eq!(client.get_profile(token.access_token()).await.unwrap(), json!({ "sub": "ada" }));
-    let signed = client.with_rules(|rules| rules.userinfo(Expected::Signed));
+    let signed = client.with_policy(|policy| policy.userinfo(Expected::Signed));
     let error = signed.get_profile(token.access_token()).await.unwrap_err();
     assert_eq!(error.jwt_check(), Some(JwtCheck::Encryption), "{error}");
 }

@@ -21,7 +21,7 @@ use oauth_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{claims, rules::Rules};
+use crate::{claims, policy::VerificationPolicy};
 
 /// For how long a document of the provider is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,9 +111,9 @@ pub(crate) struct Shared {
 
 impl Shared {
     /// The shared cache of a client, if it shares anything.
-    pub(crate) fn of(client: &OAuth2, rules: &Rules) -> Option<Self> {
-        let cache = rules.shared_cache.clone()?;
-        let trust_domain = match (&rules.trust_domain, client.chosen_http_client()) {
+    pub(crate) fn of(client: &OAuth2, policy: &VerificationPolicy) -> Option<Self> {
+        let cache = policy.shared_cache.clone()?;
+        let trust_domain = match (&policy.trust_domain, client.chosen_http_client()) {
             (Some(name), _) => format!("named:{name}"),
             (None, None) => "default".to_owned(),
             // Its certificates, its resolver and its proxy are its own, and so is what it was told.
@@ -138,8 +138,8 @@ pub(crate) enum Reader {
 }
 
 impl Reader {
-    pub(crate) fn of(client: &OAuth2, rules: &Rules) -> Self {
-        match &rules.trust_domain {
+    pub(crate) fn of(client: &OAuth2, policy: &VerificationPolicy) -> Self {
+        match &policy.trust_domain {
             Some(name) => Self::Named(name.clone()),
             None => Self::Http(client.chosen_http_client().cloned()),
         }

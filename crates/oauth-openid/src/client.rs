@@ -5,8 +5,8 @@ use oauth_core::{Configure, Credentials, OAuth2, Provider, ProviderConfig, Resul
 use crate::{
     discovery::Discovery,
     metadata::ProviderMetadata,
+    policy::VerificationPolicy,
     protocol::{OpenIDConnect, Source},
-    rules::Rules,
 };
 
 /// What holds for every OpenID Connect provider; the endpoints come from its metadata.
@@ -62,7 +62,8 @@ impl OpenID {
         metadata: ProviderMetadata,
     ) -> Result<Self> {
         let metadata = Arc::new(metadata);
-        let protocol = OpenIDConnect::new(Source::Given(metadata.clone()), Rules::new().openid_always());
+        let protocol =
+            OpenIDConnect::new(Source::Given(metadata.clone()), VerificationPolicy::new().openid_always());
         let mut oauth2 = protocol.make_ready(&OAuth2::from_spec(&SPEC, client_id, credentials), &metadata)?;
         oauth2.add_participant(protocol);
         Ok(Self { oauth2 })
@@ -96,9 +97,14 @@ impl Configure for OpenID {
 
 /// A client of the provider that a [`Spec`] describes, endpoints and keys included: what [`client!`](crate::client) makes.
 #[must_use]
-pub fn client_of(spec: &Spec, rules: fn() -> Rules, client_id: String, credentials: Credentials) -> OAuth2 {
+pub fn client_of(
+    spec: &Spec,
+    policy: fn() -> VerificationPolicy,
+    client_id: String,
+    credentials: Credentials,
+) -> OAuth2 {
     let mut client = OAuth2::from_spec(spec, client_id, credentials);
-    client.add_participant(OpenIDConnect::new(Source::Spec, rules()));
+    client.add_participant(OpenIDConnect::new(Source::Spec, policy()));
     client
 }
 
@@ -111,12 +117,12 @@ pub fn client_of(spec: &Spec, rules: fn() -> Rules, client_id: String, credentia
 pub fn client_at(
     issuer: Result<String>,
     spec: &Spec,
-    rules: fn() -> Rules,
+    policy: fn() -> VerificationPolicy,
     client_id: String,
     credentials: Credentials,
 ) -> Result<OAuth2> {
     let issuer = issuer.map_err(|error| error.at(spec.name))?;
-    Discovery::new(issuer).client_of(spec, rules(), client_id, credentials)
+    Discovery::new(issuer).client_of(spec, policy(), client_id, credentials)
 }
 
 /// Writes what every OpenID Connect provider's crate would repeat word for word: the client type, `new`, and its
@@ -162,7 +168,7 @@ pub fn client_at(
 /// # Ok::<(), oauth_core::Error>(())
 /// ```
 ///
-/// What the provider's tokens need beyond [`Rules::new`] stands behind `verified by`, an expression; what stands behind
+/// What the provider's tokens need beyond [`VerificationPolicy::new`] stands behind `verified by`, an expression; what stands behind
 /// `configured by` are settings with the methods that take them, as in [`oauth_core::client!`].
 ///
 /// [`Configure`]: oauth_core::Configure
@@ -170,7 +176,7 @@ pub fn client_at(
 macro_rules! client {
     (
         $(#[$doc:meta])* pub struct $Client:ident from $SPEC:ident
-        $(, verified by $rules:expr)?
+        $(, verified by $policy:expr)?
         $(, configured by $settings:tt)?;
     ) => {
         $(#[$doc])*
@@ -185,12 +191,12 @@ macro_rules! client {
                 client_id: impl Into<String>,
                 credentials: impl Into<$crate::oauth_core::Credentials>,
             ) -> Self {
-                let rules = || {
-                    let usual = $crate::Rules::new();
-                    $(let usual = { let _ = usual; $rules };)?
+                let policy = || {
+                    let usual = $crate::VerificationPolicy::new();
+                    $(let usual = { let _ = usual; $policy };)?
                     usual
                 };
-                Self { oauth2: $crate::client_of(&$SPEC, rules, client_id.into(), credentials.into()) }
+                Self { oauth2: $crate::client_of(&$SPEC, policy, client_id.into(), credentials.into()) }
             }
         }
 
@@ -198,7 +204,7 @@ macro_rules! client {
     };
     (
         $(#[$doc:meta])* pub struct $Client:ident from $SPEC:ident, at $issuer:ident($($parameter:ident),+)
-        $(, verified by $rules:expr)?;
+        $(, verified by $policy:expr)?;
     ) => {
         $(#[$doc])*
         #[derive(Clone, Debug)]
@@ -226,13 +232,13 @@ macro_rules! client {
                 credentials: $crate::oauth_core::Credentials,
                 $($parameter: &str),+
             ) -> $crate::oauth_core::Result<Self> {
-                let rules = || {
-                    let usual = $crate::Rules::new().openid_always();
-                    $(let usual = { let _ = usual; $rules };)?
+                let policy = || {
+                    let usual = $crate::VerificationPolicy::new().openid_always();
+                    $(let usual = { let _ = usual; $policy };)?
                     usual
                 };
                 let issuer = $issuer($($parameter),+);
-                Ok(Self { oauth2: $crate::client_at(issuer, &$SPEC, rules, client_id, credentials)? })
+                Ok(Self { oauth2: $crate::client_at(issuer, &$SPEC, policy, client_id, credentials)? })
             }
         }
 

@@ -14,8 +14,8 @@ use crate::{
     issuer::{Issuers, Tenants, slash},
     jws::quoted,
     metadata::ProviderMetadata,
+    policy::VerificationPolicy,
     protocol::{OpenIDConnect, Source},
-    rules::Rules,
 };
 
 /// What stands behind an issuer's path (OpenID Connect Discovery 1.0 section 4).
@@ -146,7 +146,7 @@ impl Discovery {
     /// Any [`Error`]. A document whose `issuer` is not, byte for byte, the expected one is refused (Discovery section 4.3).
     pub async fn fetch(&self) -> Result<ProviderMetadata> {
         let client = self.prepared(OAuth2::from_spec(&SPEC, "", Credentials::NONE));
-        let metadata = self.discovered(SPEC.name)?.get(&client, &Rules::new()).await?;
+        let metadata = self.discovered(SPEC.name)?.get(&client, &VerificationPolicy::new()).await?;
         Ok((*metadata).clone())
     }
 
@@ -157,27 +157,27 @@ impl Discovery {
     ///
     /// A configuration error when the issuer is no URL without query and fragment.
     pub fn client(self, client_id: impl Into<String>, credentials: impl Into<Credentials>) -> Result<OpenID> {
-        let rules = Rules::new().openid_always();
-        Ok(OpenID::of(self.client_of(&SPEC, rules, client_id.into(), credentials.into())?))
+        let policy = VerificationPolicy::new().openid_always();
+        Ok(OpenID::of(self.client_of(&SPEC, policy, client_id.into(), credentials.into())?))
     }
 
     /// The same for a provider whose name, colour and scopes are known.
     pub(crate) fn client_of(
         &self,
         spec: &Spec,
-        rules: Rules,
+        policy: VerificationPolicy,
         client_id: String,
         credentials: Credentials,
     ) -> Result<OAuth2> {
         let mut client = self.prepared(OAuth2::from_spec(spec, client_id, credentials));
-        let rules = match &self.tenants {
-            Some((template, tenants)) if rules.issuers.is_none() => {
-                rules.issuers(Issuers::Tenants { template: template.clone(), tenants: tenants.clone() })
+        let policy = match &self.tenants {
+            Some((template, tenants)) if policy.issuers.is_none() => {
+                policy.issuers(Issuers::Tenants { template: template.clone(), tenants: tenants.clone() })
             }
-            _ => rules,
+            _ => policy,
         };
         let discovered = self.discovered(spec.name)?;
-        client.add_participant(OpenIDConnect::new(Source::Discovered(Arc::new(discovered)), rules));
+        client.add_participant(OpenIDConnect::new(Source::Discovered(Arc::new(discovered)), policy));
         Ok(client)
     }
 
@@ -261,20 +261,24 @@ pub(crate) struct Discovered {
 const MOST_READERS: usize = 64;
 
 impl Discovered {
-    pub(crate) async fn get(&self, client: &OAuth2, rules: &Rules) -> Result<Arc<ProviderMetadata>> {
-        self.of(client, rules).get(client, &self.reading(client, rules)).await
+    pub(crate) async fn get(
+        &self,
+        client: &OAuth2,
+        policy: &VerificationPolicy,
+    ) -> Result<Arc<ProviderMetadata>> {
+        self.of(client, policy).get(client, &self.reading(client, policy)).await
     }
 
-    pub(crate) fn export(&self, client: &OAuth2, rules: &Rules) -> Option<Kept> {
-        self.of(client, rules).export()
+    pub(crate) fn export(&self, client: &OAuth2, policy: &VerificationPolicy) -> Option<Kept> {
+        self.of(client, policy).export()
     }
 
-    pub(crate) fn import(&self, kept: Kept, client: &OAuth2, rules: &Rules) {
-        self.of(client, rules).import(kept, &self.reading(client, rules));
+    pub(crate) fn import(&self, kept: Kept, client: &OAuth2, policy: &VerificationPolicy) {
+        self.of(client, policy).import(kept, &self.reading(client, policy));
     }
 
-    fn of(&self, client: &OAuth2, rules: &Rules) -> Arc<Cached<ProviderMetadata>> {
-        let reader = Reader::of(client, rules);
+    fn of(&self, client: &OAuth2, policy: &VerificationPolicy) -> Arc<Cached<ProviderMetadata>> {
+        let reader = Reader::of(client, policy);
         let mut all = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, cached)) = all.iter().find(|(own, _)| *own == reader) {
             return cached.clone();
@@ -287,16 +291,16 @@ impl Discovered {
         cached
     }
 
-    fn reading(&self, client: &OAuth2, rules: &Rules) -> Reading<ProviderMetadata> {
+    fn reading(&self, client: &OAuth2, policy: &VerificationPolicy) -> Reading<ProviderMetadata> {
         let (issuers, allows_http) = (self.issuers.clone(), self.allows_http);
         let public_hosts_only = self.public_hosts_only;
         Reading {
             operation: Operation::DISCOVER,
             url: self.url.clone(),
             issuer: self.issuers.first().cloned().unwrap_or_default(),
-            policy: rules.metadata_cache,
-            clock: rules.clock.clone(),
-            shared: Shared::of(client, rules),
+            policy: policy.metadata_cache,
+            clock: policy.clock.clone(),
+            shared: Shared::of(client, policy),
             parse: Arc::new(move |document| {
                 let metadata = read(document, &issuers, allows_http)?;
                 if public_hosts_only {

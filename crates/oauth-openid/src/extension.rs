@@ -8,8 +8,8 @@ use crate::{
     id_token::{Expectations, IdToken},
     logout::{LogoutRequest, LogoutToken, StartedLogout},
     metadata::ProviderMetadata,
+    policy::VerificationPolicy,
     protocol::{OpenIDConnect, Source},
-    rules::Rules,
     verify,
 };
 
@@ -113,12 +113,12 @@ pub trait OpenIDProvider: Provider {
 
     /// Changes what the client accepts of tokens, and how it keeps metadata and keys.
     #[must_use]
-    fn with_rules(mut self, changed: impl FnOnce(Rules) -> Rules) -> Self
+    fn with_policy(mut self, changed: impl FnOnce(VerificationPolicy) -> VerificationPolicy) -> Self
     where
         Self: Sized,
     {
-        if let Some(rules) = rules_of(self.oauth2()) {
-            set_rules(self.oauth2_mut(), changed(rules));
+        if let Some(policy) = policy_of(self.oauth2()) {
+            set_policy(self.oauth2_mut(), changed(policy));
         }
         self
     }
@@ -143,8 +143,8 @@ async fn verify_logout_token(client: &OAuth2, logout_token: &str) -> Result<Logo
     let protocol = protocol_of(&client, VERIFY_LOGOUT_TOKEN)?;
     let context =
         verify::Context { client: &client, operation: VERIFY_LOGOUT_TOKEN, token: JwtUse::LogoutToken };
-    let verified = protocol.verify(&context, logout_token, protocol.rules.encryption.id_token).await?;
-    LogoutToken::check(verified.claims, client.client_id(), &protocol.rules)
+    let verified = protocol.verify(&context, logout_token, protocol.policy.encryption.id_token).await?;
+    LogoutToken::check(verified.claims, client.client_id(), &protocol.policy)
         .map_err(|refusal| context.refuse(refusal))
 }
 
@@ -159,38 +159,38 @@ async fn metadata(client: &OAuth2) -> Result<Option<Arc<ProviderMetadata>>> {
 async fn warm_up(client: &OAuth2) -> Result<()> {
     let client = ready(client, Operation::GET_KEYS).await?;
     let protocol = protocol_of(&client, Operation::GET_KEYS)?;
-    protocol.keys.read(&client, &protocol.rules).await
+    protocol.keys.read(&client, &protocol.policy).await
 }
 
 fn export_cache(client: &OAuth2) -> Result<CacheExport> {
     let protocol = protocol_of(client, Operation::DISCOVER)?;
     let metadata = match &protocol.source {
-        Source::Discovered(discovered) => discovered.export(client, &protocol.rules),
+        Source::Discovered(discovered) => discovered.export(client, &protocol.policy),
         _ => None,
     };
-    Ok(CacheExport { metadata, keys: protocol.keys.export(client, &protocol.rules) })
+    Ok(CacheExport { metadata, keys: protocol.keys.export(client, &protocol.policy) })
 }
 
 async fn import_cache(client: &OAuth2, export: CacheExport) -> Result<()> {
     let protocol = protocol_of(client, Operation::DISCOVER)?;
     if let (Source::Discovered(discovered), Some(kept)) = (&protocol.source, export.metadata) {
-        discovered.import(kept, client, &protocol.rules);
+        discovered.import(kept, client, &protocol.policy);
     }
     if export.keys.is_empty() {
         return Ok(());
     }
     let client = ready(client, Operation::DISCOVER).await?;
-    protocol.keys.import(export.keys, &client, &protocol.rules)
+    protocol.keys.import(export.keys, &client, &protocol.policy)
 }
 
-fn rules_of(client: &OAuth2) -> Option<Rules> {
-    client.participant::<OpenIDConnect>().map(|protocol| protocol.rules.clone())
+fn policy_of(client: &OAuth2) -> Option<VerificationPolicy> {
+    client.participant::<OpenIDConnect>().map(|protocol| protocol.policy.clone())
 }
 
-fn set_rules(client: &mut OAuth2, rules: Rules) {
+fn set_policy(client: &mut OAuth2, policy: VerificationPolicy) {
     if let Some(protocol) = client.participant::<OpenIDConnect>() {
-        let clock = rules.clock.clone();
-        let protocol = protocol.with_rules(rules);
+        let clock = policy.clock.clone();
+        let protocol = protocol.with_policy(policy);
         client.set_clock(clock);
         client.add_participant(protocol);
     }

@@ -12,7 +12,7 @@ use crate::{
     jws::{Refusal, quoted, shown},
     logout::EVENT,
     members::{Claim, Members},
-    rules::{OtherAudiences, Rules},
+    policy::{OtherAudiences, VerificationPolicy},
 };
 
 /// An ID token that passed all checks (OpenID Connect Core section 3.1.3.7).
@@ -211,7 +211,7 @@ pub struct Expectations {
     /// The client's own id stands for it where this is empty.
     pub(crate) client_ids: Vec<String>,
     nonce: Option<Nonce>,
-    /// Whether the nonce counts even where the client's rules let it be missing.
+    /// Whether the nonce counts even where the client's policy let it be missing.
     nonce_always: bool,
     without_nonce: bool,
     scopes_allowed: bool,
@@ -312,13 +312,13 @@ impl Expectations {
     }
 
     /// What the ID token of a login must hold.
-    pub(crate) fn of_login(attempt: &LoginAttempt, rules: &Rules) -> Self {
+    pub(crate) fn of_login(attempt: &LoginAttempt, policy: &VerificationPolicy) -> Self {
         let mut expected = Self::new().acr(attempt.required_acr());
         expected.nonce = attempt.nonce().map(|nonce| Nonce::Plain(nonce.into()));
         expected.max_age = attempt.max_age();
-        expected.auth_time_required = rules.auth_time_always;
+        expected.auth_time_required = policy.auth_time_always;
         expected.began = Some(attempt.started_at());
-        expected.not_before = Some(attempt.started_at() - rules.token_age);
+        expected.not_before = Some(attempt.started_at() - policy.token_age);
         expected
     }
 
@@ -381,24 +381,24 @@ impl Expectations {
         claims: &Members,
         algorithm: Algorithm,
         client_id: &str,
-        rules: &Rules,
+        policy: &VerificationPolicy,
     ) -> Result<(), Refusal> {
         // A logout token has all that an ID token must have, and may come without a type (Back-Channel Logout section 2.4).
         if claims.get("events").and_then(|events| events.other()?.get(EVENT)).is_some() {
             return Err((JwtCheck::Type, "it is a logout token".to_owned()));
         }
-        self.check_audience(claims, client_id, &rules.other_audiences)?;
+        self.check_audience(claims, client_id, &policy.other_audiences)?;
         check_subject(claims)?;
-        check_times(claims, rules, self.may_be_expired)?;
+        check_times(claims, policy, self.may_be_expired)?;
         if let (Some(not_before), Some(issued)) = (self.not_before, claims.date("iat"))
-            && issued + leeway(rules) < seconds(not_before)
+            && issued + leeway(policy) < seconds(not_before)
         {
             let reason = "its iat is too long ago: it was not made for this".to_owned();
             return Err((JwtCheck::IssuedAt, reason));
         }
-        self.check_nonce(claims, rules)?;
+        self.check_nonce(claims, policy)?;
         self.check_hashes(claims, algorithm)?;
-        self.check_auth_time(claims, rules)?;
+        self.check_auth_time(claims, policy)?;
         self.check_acr(claims)
     }
 
@@ -447,9 +447,9 @@ impl Expectations {
         }
     }
 
-    fn check_nonce(&self, claims: &Members, rules: &Rules) -> Result<(), Refusal> {
+    fn check_nonce(&self, claims: &Members, policy: &VerificationPolicy) -> Result<(), Refusal> {
         let Some(expected) = &self.nonce else { return Ok(()) };
-        if rules.nonce_may_be_missing && !self.nonce_always && !claims.has("nonce") {
+        if policy.nonce_may_be_missing && !self.nonce_always && !claims.has("nonce") {
             return Ok(());
         }
         let Some(found) = claims.text("nonce") else {
@@ -492,7 +492,7 @@ impl Expectations {
         Ok(())
     }
 
-    fn check_auth_time(&self, claims: &Members, rules: &Rules) -> Result<(), Refusal> {
+    fn check_auth_time(&self, claims: &Members, policy: &VerificationPolicy) -> Result<(), Refusal> {
         if self.max_age.is_none() && !self.auth_time_required {
             return Ok(());
         }
@@ -500,14 +500,14 @@ impl Expectations {
         let Some(authenticated) = claims.date("auth_time") else {
             return wrong("it has no auth_time that is a date, though one was asked for");
         };
-        let now = seconds(rules.clock.now());
-        if authenticated > now + leeway(rules) {
+        let now = seconds(policy.clock.now());
+        if authenticated > now + leeway(policy) {
             return wrong("its auth_time is in the future");
         }
         // Reading the consent page takes the user's time, and does not make the authentication older than was asked for.
-        let since_it_began = self.began.is_some_and(|began| authenticated + leeway(rules) >= seconds(began));
+        let since_it_began = self.began.is_some_and(|began| authenticated + leeway(policy) >= seconds(began));
         let is_older = |max_age: Duration| {
-            now - authenticated > max_age.as_secs_f64() + leeway(rules) && !since_it_began
+            now - authenticated > max_age.as_secs_f64() + leeway(policy) && !since_it_began
         };
         if self.max_age.is_some_and(is_older) {
             return wrong("the user was authenticated longer ago than max_age allows");
@@ -556,9 +556,13 @@ fn check_subject(claims: &Members) -> Result<(), Refusal> {
 }
 
 /// `exp`, `iat` and `nbf`: OpenID Connect Core section 3.1.3.7 items 9 and 10, RFC 7519 section 4.1.5.
-pub(crate) fn check_times(claims: &Members, rules: &Rules, may_be_expired: bool) -> Result<(), Refusal> {
-    let now = seconds(rules.clock.now());
-    let leeway = leeway(rules);
+pub(crate) fn check_times(
+    claims: &Members,
+    policy: &VerificationPolicy,
+    may_be_expired: bool,
+) -> Result<(), Refusal> {
+    let now = seconds(policy.clock.now());
+    let leeway = leeway(policy);
     let no_date = |name: &str| {
         format!("its {name} is {}; it must be a date in seconds since 1970", shown(claims.get(name)))
     };
@@ -582,8 +586,8 @@ pub(crate) fn seconds(moment: OffsetDateTime) -> f64 {
     (moment - OffsetDateTime::UNIX_EPOCH).as_seconds_f64()
 }
 
-pub(crate) fn leeway(rules: &Rules) -> f64 {
-    rules.leeway.as_secs_f64()
+pub(crate) fn leeway(policy: &VerificationPolicy) -> f64 {
+    policy.leeway.as_secs_f64()
 }
 
 /// A nonce for an application that obtains the ID token itself: hand it out, keep it for a while, and expect it once.

@@ -51,7 +51,7 @@ const MOST_TRIED: usize = 2;
 ///     .set("id_token_encrypted_response_alg", "ECDH-ES+A256KW")
 ///     .set("id_token_encrypted_response_enc", "A256GCM");
 /// let registered = OpenID::register(&discovery, &wanted, None).await?;
-/// let client = registered.client(&discovery)?.with_rules(|rules| rules.decrypter(decrypter));
+/// let client = registered.client(&discovery)?.with_policy(|policy| policy.decrypter(decrypter));
 /// # Ok(())
 /// # }
 /// ```

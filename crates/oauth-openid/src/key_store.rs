@@ -13,7 +13,7 @@ use crate::{
     cached::{Cached, Kept, Reader, Reading, Shared},
     jws::Jws,
     keys::KeySet,
-    rules::Rules,
+    policy::VerificationPolicy,
 };
 
 /// How long keys are not asked for after that failed.
@@ -82,17 +82,17 @@ impl KeyStore {
     pub(crate) async fn of(
         &self,
         client: &OAuth2,
-        rules: &Rules,
+        policy: &VerificationPolicy,
         jws: &Jws,
         algorithm: Algorithm,
     ) -> Result<Arc<KeySet>> {
-        let place = self.at(client, rules, jwks_url(client)?);
-        if let Some(keys) = place.keys.fresh(rules.clock.now())
+        let place = self.at(client, policy, jwks_url(client)?);
+        if let Some(keys) = place.keys.fresh(policy.clock.now())
             && keys.fits(jws, algorithm)
         {
             return Ok(place.seen(keys));
         }
-        let reading = reading(client, rules)?;
+        let reading = reading(client, policy)?;
         let asked = place.keys.asked();
         let keys = place.seen(place.keys.get(client, &reading).await?);
         if keys.fits(jws, algorithm) {
@@ -102,7 +102,7 @@ impl KeyStore {
             client: client.clone(),
             reading,
             asked,
-            pause: rules.key_pause,
+            pause: policy.key_pause,
             jws: jws.clone(),
             algorithm,
         };
@@ -119,29 +119,29 @@ impl KeyStore {
     }
 
     /// Reads the keys, unless they are there.
-    pub(crate) async fn read(&self, client: &OAuth2, rules: &Rules) -> Result<()> {
-        let reading = reading(client, rules)?;
-        self.at(client, rules, &reading.url).keys.get(client, &reading).await.map(drop)
+    pub(crate) async fn read(&self, client: &OAuth2, policy: &VerificationPolicy) -> Result<()> {
+        let reading = reading(client, policy)?;
+        self.at(client, policy, &reading.url).keys.get(client, &reading).await.map(drop)
     }
 
     /// What is kept, for another process.
-    pub(crate) fn export(&self, client: &OAuth2, rules: &Rules) -> Vec<Kept> {
-        let reader = Reader::of(client, rules);
+    pub(crate) fn export(&self, client: &OAuth2, policy: &VerificationPolicy) -> Vec<Kept> {
+        let reader = Reader::of(client, policy);
         let own = |place: &&Arc<KeysAt>| place.reader == reader;
         self.places().iter().filter(own).filter_map(|place| place.keys.export()).collect()
     }
 
     /// Takes what another process kept of this client's keys.
-    pub(crate) fn import(&self, kept: Vec<Kept>, client: &OAuth2, rules: &Rules) -> Result<()> {
-        let reading = reading(client, rules)?;
+    pub(crate) fn import(&self, kept: Vec<Kept>, client: &OAuth2, policy: &VerificationPolicy) -> Result<()> {
+        let reading = reading(client, policy)?;
         for kept in kept.into_iter().filter(|kept| kept.url == reading.url) {
-            self.at(client, rules, &reading.url).keys.import(kept, &reading);
+            self.at(client, policy, &reading.url).keys.import(kept, &reading);
         }
         Ok(())
     }
 
-    fn at(&self, client: &OAuth2, rules: &Rules, url: &str) -> Arc<KeysAt> {
-        let (reader, issuer) = (Reader::of(client, rules), client.issuer().unwrap_or_default());
+    fn at(&self, client: &OAuth2, policy: &VerificationPolicy, url: &str) -> Arc<KeysAt> {
+        let (reader, issuer) = (Reader::of(client, policy), client.issuer().unwrap_or_default());
         let mut places = self.places();
         let found =
             places.iter().find(|place| place.url == url && place.issuer == issuer && place.reader == reader);
@@ -223,14 +223,14 @@ fn jwks_url(client: &OAuth2) -> Result<&str> {
     })
 }
 
-fn reading(client: &OAuth2, rules: &Rules) -> Result<Reading<KeySet>> {
+fn reading(client: &OAuth2, policy: &VerificationPolicy) -> Result<Reading<KeySet>> {
     Ok(Reading {
         operation: Operation::GET_KEYS,
         url: jwks_url(client)?.to_owned(),
         issuer: client.issuer().unwrap_or_default().to_owned(),
-        policy: rules.key_cache,
-        clock: rules.clock.clone(),
-        shared: Shared::of(client, rules),
+        policy: policy.key_cache,
+        clock: policy.clock.clone(),
+        shared: Shared::of(client, policy),
         parse: Arc::new(|document: Value| KeySet::read(&document)),
     })
 }
@@ -319,18 +319,18 @@ mod tests {
                 .with_http_client(Http(provider.clone()))
                 .with_endpoints(|all| all.with(Endpoint::Jwks, "https://op.example/jwks"));
             let store = Arc::new(KeyStore::default());
-            store.read(&client, &Rules::new()).await.unwrap();
+            store.read(&client, &VerificationPolicy::new()).await.unwrap();
             Self { provider, client, store }
         }
 
         /// Asks for the key of a token that the provider signed with its new one.
-        fn ask(&self, rules: Rules) -> impl Future<Output = bool> + Send + 'static {
+        fn ask(&self, policy: VerificationPolicy) -> impl Future<Output = bool> + Send + 'static {
             let (client, store) = (self.client.clone(), self.store.clone());
             let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
             let token = format!("{}.{}.{}", part(r#"{"alg":"EdDSA","kid":"new"}"#), part("{}"), part("0"));
             async move {
                 let jws = Jws::parse(&token).unwrap();
-                let keys = store.of(&client, &rules, &jws, Algorithm::EdDSA).await.unwrap();
+                let keys = store.of(&client, &policy, &jws, Algorithm::EdDSA).await.unwrap();
                 keys.fits(&jws, Algorithm::EdDSA)
             }
         }
@@ -339,10 +339,10 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn jk_03_whoever_waits_for_a_request_under_way_makes_no_second_one() {
         let fixture = Fixture::new().await;
-        let first = tokio::spawn(fixture.ask(Rules::new()));
+        let first = tokio::spawn(fixture.ask(VerificationPolicy::new()));
         let provider = fixture.provider.clone();
         tokio::task::spawn_blocking(move || provider.wait_for_second()).await.unwrap();
-        let second = tokio::spawn(fixture.ask(Rules::new()));
+        let second = tokio::spawn(fixture.ask(VerificationPolicy::new()));
         assert!(first.await.unwrap() && second.await.unwrap());
         assert_eq!(fixture.provider.requests.load(Ordering::SeqCst), 2);
     }
@@ -350,7 +350,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
     async fn jk_03_a_request_that_somebody_else_has_just_begun_is_waited_for() {
         let fixture = Fixture::new().await;
-        let other = fixture.ask(Rules::new());
+        let other = fixture.ask(VerificationPolicy::new());
         let provider = fixture.provider.clone();
         let runtime = tokio::runtime::Handle::current();
         // Between the moment in which the token comes and the look at the keys.
@@ -359,7 +359,7 @@ mod tests {
             std::thread::spawn(move || runtime.spawn(other)).join().unwrap();
             provider.wait_for_second();
         }))));
-        assert!(tokio::spawn(fixture.ask(Rules::new().clock(meanwhile))).await.unwrap());
+        assert!(tokio::spawn(fixture.ask(VerificationPolicy::new().clock(meanwhile))).await.unwrap());
         assert_eq!(fixture.provider.requests.load(Ordering::SeqCst), 2);
     }
 }

@@ -30,7 +30,7 @@ const MOST_TRIED: usize = 8;
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
 /// A provider's public keys that the application brings itself (RFC 7517 section 5), for
-/// [`Rules::fixed_keys`](crate::Rules::fixed_keys).
+/// [`VerificationPolicy::fixed_keys`](crate::VerificationPolicy::fixed_keys).
 #[derive(Clone, Debug)]
 pub struct JwkSet(pub(crate) Arc<KeySet>);
 

@@ -18,7 +18,7 @@
 //! | --- | --- |
 //! | sign users in | [`OpenID`], [`IdToken`] |
 //! | find a provider's metadata in an unusual place, or write it by hand | [`Discovery`], [`ProviderMetadata`] |
-//! | say what the client registered, set the clock, keep keys elsewhere | [`Rules`], by [`OpenIDProvider::with_rules`] |
+//! | say what the client registered, set the clock, keep keys elsewhere | [`VerificationPolicy`], by [`OpenIDProvider::with_policy`] |
 //! | verify an ID token that an application obtained itself | [`OpenIDProvider::verify_id_token`], [`Expectations`] |
 //! | sign users out | [`LogoutRequest`], [`LogoutToken`], [`FrontChannelLogout`] |
 //! | register a client | [`ClientMetadata`], [`RegisteredClient`] |
@@ -59,9 +59,9 @@ mod keys;
 mod logout;
 mod members;
 mod metadata;
+mod policy;
 mod protocol;
 mod registration;
-mod rules;
 mod verify;
 mod webfinger;
 
@@ -81,7 +81,7 @@ pub use keys::JwkSet;
 pub use logout::{FrontChannelLogout, LogoutAttempt, LogoutRequest, LogoutToken, StartedLogout};
 pub use metadata::ProviderMetadata;
 pub use oauth_core;
+pub use policy::{Expected, OtherAudiences, VerificationPolicy};
 pub use protocol::OpenIDConnect;
 pub use registration::{ClientMetadata, REGISTER, RegisteredClient};
-pub use rules::{Expected, OtherAudiences, Rules};
 pub use webfinger::{WEBFINGER, webfinger};

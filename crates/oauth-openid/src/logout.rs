@@ -14,8 +14,8 @@ use crate::{
     id_token::{audiences, check_times, leeway, seconds},
     jws::{self, Refusal, shown},
     members::{Claim, Members},
+    policy::VerificationPolicy,
     protocol::OpenIDConnect,
-    rules::Rules,
 };
 
 /// The event that makes a token a logout token (OpenID Connect Back-Channel Logout section 2.4).
@@ -208,15 +208,19 @@ impl LogoutToken {
         }
     }
 
-    pub(crate) fn check(claims: Members, client_id: &str, rules: &Rules) -> Result<Self, Refusal> {
+    pub(crate) fn check(
+        claims: Members,
+        client_id: &str,
+        policy: &VerificationPolicy,
+    ) -> Result<Self, Refusal> {
         let wrong = |check, reason: &str| Err((check, reason.to_owned()));
         if !audiences(&claims).is_some_and(|audiences| audiences.contains(&client_id)) {
             let reason = format!("its aud is {}, which is not this client", shown(claims.get("aud")));
             return Err((JwtCheck::Audience, reason));
         }
-        check_times(&claims, rules, false)?;
-        let age = seconds(rules.clock.now()) - claims.date("iat").unwrap_or_default();
-        let limit = rules.token_age.as_secs_f64() + leeway(rules);
+        check_times(&claims, policy, false)?;
+        let age = seconds(policy.clock.now()) - claims.date("iat").unwrap_or_default();
+        let limit = policy.token_age.as_secs_f64() + leeway(policy);
         if age > limit {
             return wrong(JwtCheck::IssuedAt, "its iat is too long ago for a logout token");
         }
@@ -241,7 +245,7 @@ impl LogoutToken {
         if claims.text("jti").is_none_or(str::is_empty) {
             return wrong(JwtCheck::Replay, "it has no jti, by which it could be told from its copy");
         }
-        let remaining = Duration::from_secs_f64((limit - age).clamp(0.0, limit) + leeway(rules));
+        let remaining = Duration::from_secs_f64((limit - age).clamp(0.0, limit) + leeway(policy));
         Ok(Self { claims, client_id: client_id.to_owned(), remaining })
     }
 

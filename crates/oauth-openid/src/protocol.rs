@@ -21,14 +21,14 @@ use crate::{
     key_store::KeyStore,
     members::{Claim, Members},
     metadata::ProviderMetadata,
-    rules::{Expected, Rules},
+    policy::{Expected, VerificationPolicy},
     verify,
 };
 
 /// OpenID Connect on top of the generic client: what a provider crate gives to its `OAuth2`, by way of
 /// [`client!`](crate::client).
 pub struct OpenIDConnect {
-    pub(crate) rules: Rules,
+    pub(crate) policy: VerificationPolicy,
     pub(crate) source: Source,
     pub(crate) keys: Arc<KeyStore>,
     /// The client that was made ready last, with the one that it was made of, and the metadata.
@@ -53,13 +53,13 @@ struct Ready {
 }
 
 impl OpenIDConnect {
-    pub(crate) fn new(source: Source, rules: Rules) -> Self {
-        Self { rules, source, keys: Arc::default(), ready: Mutex::default() }
+    pub(crate) fn new(source: Source, policy: VerificationPolicy) -> Self {
+        Self { policy, source, keys: Arc::default(), ready: Mutex::default() }
     }
 
-    /// The same with other rules. Keys and metadata that were read stay.
-    pub(crate) fn with_rules(&self, rules: Rules) -> Self {
-        Self { rules, source: self.source.clone(), keys: self.keys.clone(), ready: Mutex::default() }
+    /// A protocol with another policy. Keys and metadata that were read stay.
+    pub(crate) fn with_policy(&self, policy: VerificationPolicy) -> Self {
+        Self { policy, source: self.source.clone(), keys: self.keys.clone(), ready: Mutex::default() }
     }
 
     /// The provider's metadata, if the client has any.
@@ -67,7 +67,7 @@ impl OpenIDConnect {
         match &self.source {
             Source::Spec => Ok(None),
             Source::Given(metadata) => Ok(Some(metadata.clone())),
-            Source::Discovered(discovered) => discovered.get(client, &self.rules).await.map(Some),
+            Source::Discovered(discovered) => discovered.get(client, &self.policy).await.map(Some),
         }
     }
 
@@ -80,9 +80,9 @@ impl OpenIDConnect {
         expected: &Expectations,
     ) -> Result<IdToken> {
         let context = verify::Context { client, operation, token: JwtUse::IdToken };
-        let verified = self.verify(&context, token, self.rules.encryption.id_token).await?;
+        let verified = self.verify(&context, token, self.policy.encryption.id_token).await?;
         expected
-            .check(&verified.claims, verified.algorithm, client.client_id(), &self.rules)
+            .check(&verified.claims, verified.algorithm, client.client_id(), &self.policy)
             .map_err(|refusal| context.refuse(refusal))?;
         self.check_user(client, operation, &verified.claims)?;
         let identity = self.identity(client, &verified.claims)?;
@@ -93,7 +93,7 @@ impl OpenIDConnect {
     /// that goes by several names.
     fn identity(&self, client: &OAuth2, claims: &Members) -> Result<Identity> {
         let named = claims.text("iss").unwrap_or_default();
-        let issuers = self.rules.issuers.as_ref();
+        let issuers = self.policy.issuers.as_ref();
         let known = issuers.map_or(named, |issuers| issuers.known_as(named));
         let issuer = match issuers.is_some_and(Issuers::are_several) {
             true => known,
@@ -110,13 +110,13 @@ impl OpenIDConnect {
     /// That the user of verified claims is one who may sign in with this client, as far as the claims must tell.
     fn check_user(&self, client: &OAuth2, operation: Operation, claims: &Members) -> Result<()> {
         let own = client.restricted_to();
-        if own.is_empty() && self.rules.tenant_claim.is_none() && self.rules.required_claims.is_empty() {
+        if own.is_empty() && self.policy.tenant_claim.is_none() && self.policy.required_claims.is_empty() {
             return Ok(());
         }
         let context = verify::Context { client, operation, token: JwtUse::IdToken };
         let refuse = |reason: String| Err(context.refuse((JwtCheck::Restriction, reason)));
         let claims = Value::Object(claims.to_map());
-        if let Err(reason) = self.rules.check_user(&claims) {
+        if let Err(reason) = self.policy.check_user(&claims) {
             return refuse(reason);
         }
         for one in own {
@@ -146,7 +146,7 @@ impl OpenIDConnect {
 
     /// That a token names an issuer that it may name, or what is wrong.
     pub(crate) fn check_issuer(&self, client: &OAuth2, claims: &Members) -> Result<(), String> {
-        match &self.rules.issuers {
+        match &self.policy.issuers {
             Some(issuers) => issuers.check(claims),
             None => issuer::check_one_of(client.issuer().into_iter(), claims),
         }
@@ -157,7 +157,7 @@ impl OpenIDConnect {
         let operation = Operation::GET_PROFILE;
         let url = client.profile_endpoint()?;
         let mut call = client.request(operation, Method::GET, url).bearer(access_token);
-        if self.rules.userinfo == Expected::Signed {
+        if self.policy.userinfo == Expected::Signed {
             call = call.header("accept", "application/jwt");
         }
         let reply = call.send().await?;
@@ -166,7 +166,7 @@ impl OpenIDConnect {
         }
         let signed = is_jwt(&reply);
         let context = verify::Context { client, operation, token: JwtUse::UserInfo };
-        match (self.rules.userinfo, signed) {
+        match (self.policy.userinfo, signed) {
             (Expected::Signed, false) => {
                 let reason = "it is not signed, though the client registered that it should be".to_owned();
                 return Err(context.refuse((JwtCheck::Encryption, reason)));
@@ -179,7 +179,7 @@ impl OpenIDConnect {
         }
         let profile = match signed {
             true => self.signed_userinfo(&context, &reply).await?,
-            false if self.rules.encryption.userinfo => {
+            false if self.policy.encryption.userinfo => {
                 let reason = "it is not encrypted, though the client registered that it should be".to_owned();
                 return Err(context.refuse((JwtCheck::Encryption, reason)));
             }
@@ -195,7 +195,7 @@ impl OpenIDConnect {
         let refuse = |refusal: Refusal| context.refuse(refusal);
         let text = std::str::from_utf8(reply.body().trim_ascii())
             .map_err(|_| refuse((JwtCheck::Form, "it is not text".to_owned())))?;
-        let verified = self.verify(context, text, self.rules.encryption.userinfo).await?;
+        let verified = self.verify(context, text, self.policy.encryption.userinfo).await?;
         let claims = verified.claims;
         // `aud` and `exp` are for the provider to send (section 5.3.2), and to be right if they are there.
         if claims.has("aud")
@@ -204,9 +204,9 @@ impl OpenIDConnect {
             let reason = format!("its aud is {}, which is not this client", shown(claims.get("aud")));
             return Err(refuse((JwtCheck::Audience, reason)));
         }
-        let now = seconds(self.rules.clock.now());
+        let now = seconds(self.policy.clock.now());
         if claims.has("exp")
-            && claims.date("exp").is_none_or(|exp| exp + self.rules.leeway.as_secs_f64() <= now)
+            && claims.date("exp").is_none_or(|exp| exp + self.policy.leeway.as_secs_f64() <= now)
         {
             return Err(refuse((JwtCheck::Expiry, "it has expired".to_owned())));
         }
@@ -216,7 +216,7 @@ impl OpenIDConnect {
     /// Whether an ID token may name another issuer than the client does, where users are known without one.
     fn is_named_otherwise(&self, client: &OAuth2) -> bool {
         client.is_moved()
-            || match &self.rules.issuers {
+            || match &self.policy.issuers {
                 Some(Issuers::OneOf(accepted) | Issuers::Aliases(accepted)) => {
                     accepted.first().map(|name| &**name) != client.issuer()
                 }
@@ -226,7 +226,7 @@ impl OpenIDConnect {
 
     /// Whether the provider's tenants have issuers of their own.
     fn has_tenants(&self) -> bool {
-        matches!(self.rules.issuers, Some(Issuers::Tenants { .. }))
+        matches!(self.policy.issuers, Some(Issuers::Tenants { .. }))
     }
 
     /// Whether the profile endpoint is UserInfo and not the provider's own API.
@@ -296,8 +296,8 @@ impl OpenIDConnect {
 
     /// Whether a login or a refresh must bring an ID token.
     fn expects_id_token(&self, attempt: &LoginAttempt) -> bool {
-        self.rules.id_token_always
-            || self.rules.openid_always
+        self.policy.id_token_always
+            || self.policy.openid_always
             || attempt.response_type() == ResponseType::CodeIdToken
             || attempt.scopes().flat_map(|scope| scope.split([' ', ','])).any(|scope| scope == "openid")
     }
@@ -332,7 +332,7 @@ impl Participant for OpenIDConnect {
             || !attempt.required_acr().is_empty();
         if restricts {
             attempt = self
-                .rules
+                .policy
                 .scopes_always
                 .iter()
                 .rev()
@@ -341,7 +341,7 @@ impl Participant for OpenIDConnect {
         if needs_id_token && !self.expects_id_token(&attempt) {
             attempt = attempt.with_scope("openid");
         }
-        if self.rules.openid_always || attempt.response_type() == ResponseType::CodeIdToken {
+        if self.policy.openid_always || attempt.response_type() == ResponseType::CodeIdToken {
             attempt = attempt.with_scope("openid");
         }
         match self.expects_id_token(&attempt) {
@@ -351,13 +351,13 @@ impl Participant for OpenIDConnect {
     }
 
     fn restricts(&self, client: &OAuth2) -> Result<bool> {
-        self.rules.restricts().map_err(|undecided| {
+        self.policy.restricts().map_err(|undecided| {
             client.error(Operation::CONFIGURE, ErrorKind::Configuration(undecided.to_owned()))
         })
     }
 
     fn accepted(&self) -> String {
-        self.rules.accepted()
+        self.policy.accepted()
     }
 
     fn verifies_id_tokens(&self) -> bool {
@@ -365,7 +365,7 @@ impl Participant for OpenIDConnect {
     }
 
     fn checks_prompt_login(&self, attempt: &LoginAttempt) -> bool {
-        self.expects_id_token(attempt) && !self.rules.prompt_login_unverified
+        self.expects_id_token(attempt) && !self.policy.prompt_login_unverified
     }
 
     async fn verified_claims(
@@ -400,7 +400,7 @@ impl Participant for OpenIDConnect {
             return Err(context.refuse((JwtCheck::Presence, reason)));
         };
         let code = callback.get("code").unwrap_or_default();
-        let expected = Expectations::of_login(attempt, &self.rules).with_code(code);
+        let expected = Expectations::of_login(attempt, &self.policy).with_code(code);
         self.verify_id_token(client, operation, token, &expected).await?;
         Ok(())
     }
@@ -420,7 +420,7 @@ impl Participant for OpenIDConnect {
                 false => Ok(()),
             };
         };
-        let expected = Expectations::of_login(attempt, &self.rules).access_token(login.token.access_token());
+        let expected = Expectations::of_login(attempt, &self.policy).access_token(login.token.access_token());
         let id_token = self.verify_id_token(client, operation, token, &expected).await?;
         if let (ResponseType::CodeIdToken, Some(first)) = (attempt.response_type(), callback.get("id_token"))
         {
@@ -430,7 +430,7 @@ impl Participant for OpenIDConnect {
                 .map_err(|refusal| context.refuse(refusal))?;
         }
         // Otherwise the client's only issuer was compared, and is what the token names.
-        let compares = |issuer: &&str| match &self.rules.issuers {
+        let compares = |issuer: &&str| match &self.policy.issuers {
             Some(Issuers::OneOf(accepted)) => accepted.iter().any(|accepted| accepted == issuer),
             Some(Issuers::Tenants { .. }) => true,
             _ => false,
@@ -452,7 +452,7 @@ impl Participant for OpenIDConnect {
         let Some(id_token) = token.id_token() else { return Ok(()) };
         let mut expected = Expectations::new().access_token(token.access_token());
         // It must be of now, and not the first one again.
-        expected.not_before = Some(self.rules.clock.now() - self.rules.token_age);
+        expected.not_before = Some(self.policy.clock.now() - self.policy.token_age);
         match self.verify_id_token(client, Operation::REFRESH_TOKEN, id_token, &expected).await {
             Ok(_) => Ok(()),
             // The keys cannot be had just now, or the client was never told what to accept. The refresh token that was redeemed
@@ -476,11 +476,11 @@ impl Participant for OpenIDConnect {
     }
 
     fn accepts_issuer(&self, _client: &OAuth2, issuer: &str) -> Option<bool> {
-        self.rules.issuers.as_ref()?.is_of_tenant(issuer)
+        self.policy.issuers.as_ref()?.is_of_tenant(issuer)
     }
 
     async fn issuer_of(&self, client: &OAuth2, token: &OAuth2Token) -> Result<Option<String>> {
-        let are_several = self.rules.issuers.as_ref().is_some_and(Issuers::are_several);
+        let are_several = self.policy.issuers.as_ref().is_some_and(Issuers::are_several);
         if !Self::has_userinfo(client) || !(are_several || self.is_named_otherwise(client)) {
             return Ok(None);
         }
@@ -514,7 +514,7 @@ impl Participant for OpenIDConnect {
     }
 
     fn check_profile(&self, client: &OAuth2, token: &OAuth2Token, profile: &Value) -> Result<()> {
-        let claim = match (Self::has_userinfo(client), self.rules.profile_id_claim) {
+        let claim = match (Self::has_userinfo(client), self.policy.profile_id_claim) {
             (true, _) => "sub",
             (false, Some(claim)) => claim,
             (false, None) => return Ok(()),
@@ -527,11 +527,11 @@ impl Participant for OpenIDConnect {
             (true, own) => own == profile.get(claim).map(Claim::from),
             // An API's identifier is compared where the token has it. Some are numbers there. Where the token decides who may
             // sign in, it must have it.
-            (false, None) => !matches!(self.rules.restricts(), Ok(true)),
+            (false, None) => !matches!(self.policy.restricts(), Ok(true)),
             (false, Some(own)) => {
                 let id = text_at(profile, client.spec().id_at);
                 let both = own.as_str().zip(id.as_deref());
-                both.is_some_and(|(own, id)| (self.rules.is_same_profile_id)(own, id))
+                both.is_some_and(|(own, id)| (self.policy.is_same_profile_id)(own, id))
             }
         };
         if is_same {
@@ -557,7 +557,7 @@ impl Participant for OpenIDConnect {
 
 /// Whether an ID token could not be judged, which is not the same as a judgement against it.
 fn is_no_verdict(protocol: &OpenIDConnect, error: &Error) -> bool {
-    protocol.rules.restricts().is_err() || !matches!(error.kind(), ErrorKind::Jwt(_))
+    protocol.policy.restricts().is_err() || !matches!(error.kind(), ErrorKind::Jwt(_))
 }
 
 /// Whether UserInfo is a JWT by its content type.

@@ -15,8 +15,8 @@ use crate::{
     extension::OpenIDProvider,
     jws::quoted,
     members::Claim,
+    policy::{Expected, VerificationPolicy},
     protocol::{OpenIDConnect, Source},
-    rules::{Expected, Rules},
 };
 
 /// The method [`OpenID::register`], in errors.
@@ -202,24 +202,25 @@ impl RegisteredClient {
             Some(secret) => ClientSecret::from(secret.clone()),
             None => ClientSecret::NONE,
         };
-        let mut client =
-            discovery.clone().client(&*self.client_id, secret)?.with_rules(|mut rules: Rules| {
+        let mut client = discovery.clone().client(&*self.client_id, secret)?.with_policy(
+            |mut policy: VerificationPolicy| {
                 // RS256 is what it means not to say (section 2).
-                rules = rules.algorithms([id_token.unwrap_or(Algorithm::RS256)]);
+                policy = policy.algorithms([id_token.unwrap_or(Algorithm::RS256)]);
                 if let Some(userinfo) = userinfo {
-                    rules = rules.userinfo(Expected::Signed).userinfo_algorithms([userinfo]);
+                    policy = policy.userinfo(Expected::Signed).userinfo_algorithms([userinfo]);
                 }
                 if self.member("require_auth_time") == Some(&Value::Bool(true)) {
-                    rules = rules.auth_time_always();
+                    policy = policy.auth_time_always();
                 }
                 if text("id_token_encrypted_response_alg").is_some() {
-                    rules = rules.encrypted_id_tokens();
+                    policy = policy.encrypted_id_tokens();
                 }
                 if text("userinfo_encrypted_response_alg").is_some() {
-                    rules = rules.encrypted_userinfo();
+                    policy = policy.encrypted_userinfo();
                 }
-                rules
-            });
+                policy
+            },
+        );
         if let Some(auth) = auth {
             client = client.with_client_auth(auth);
         }

@@ -78,9 +78,9 @@ impl OpenIDConnect {
                 verify_hmac(&jws, token, algorithm, secret.expose()).map_err(refuse)?;
             }
             false => {
-                let keys = match &self.rules.fixed_keys {
+                let keys = match &self.policy.fixed_keys {
                     Some(JwkSet(keys)) => keys.clone(),
-                    None => self.keys.of(context.client, &self.rules, &jws, algorithm).await?,
+                    None => self.keys.of(context.client, &self.policy, &jws, algorithm).await?,
                 };
                 keys.verify(&jws, token, algorithm).map_err(refuse)?;
             }
@@ -91,7 +91,7 @@ impl OpenIDConnect {
     /// What a token of this kind may call itself in its header, beside the plain `JWT`.
     fn types(&self, token: JwtUse) -> impl Iterator<Item = &str> {
         let (usual, more): (&'static [&'static str], &[String]) = match token {
-            JwtUse::IdToken => (&["id_token", "id+jwt"], &self.rules.id_token_types),
+            JwtUse::IdToken => (&["id_token", "id+jwt"], &self.policy.id_token_types),
             JwtUse::LogoutToken => (&["logout+jwt", "logout_token"], &[]),
             _ => (&[], &[]),
         };
@@ -101,10 +101,10 @@ impl OpenIDConnect {
     /// The client's algorithms, without those that the provider's metadata rules out. A list that has none of them says nothing:
     /// some servers do not keep it.
     fn accepted(&self, token: JwtUse, metadata: Option<&ProviderMetadata>) -> Cow<'_, [Algorithm]> {
-        let (list, own) = match (token, &self.rules.userinfo_algorithms) {
+        let (list, own) = match (token, &self.policy.userinfo_algorithms) {
             (JwtUse::UserInfo, Some(own)) => ("userinfo_signing_alg_values_supported", own),
-            (JwtUse::UserInfo, None) => ("userinfo_signing_alg_values_supported", &self.rules.algorithms),
-            _ => ("id_token_signing_alg_values_supported", &self.rules.algorithms),
+            (JwtUse::UserInfo, None) => ("userinfo_signing_alg_values_supported", &self.policy.algorithms),
+            _ => ("id_token_signing_alg_values_supported", &self.policy.algorithms),
         };
         let listed: Vec<_> = metadata
             .and_then(|metadata| metadata.members().get(list)?.as_array())
@@ -117,9 +117,9 @@ impl OpenIDConnect {
     }
 
     pub(crate) fn decrypted(&self, token: &str) -> Result<String, Refusal> {
-        let Some(decrypter) = &self.rules.decrypter else {
+        let Some(decrypter) = &self.policy.decrypter else {
             let reason =
-                "it is encrypted, and the client has no keys to decrypt it; see Rules::decrypter".to_owned();
+                "it is encrypted, and the client has no keys to decrypt it; see VerificationPolicy::decrypter".to_owned();
             return Err((JwtCheck::Encryption, reason));
         };
         decrypter.decrypt(token).map_err(|error: DecryptError| (JwtCheck::Encryption, error.to_string()))

@@ -45,9 +45,9 @@ async fn what_the_server_encrypts_is_decrypted_and_verified() {
         // Without keys nothing can be read, and the error says what is missing.
         let error = login(&client, &browser, LoginOptions::new()).await.unwrap_err();
         assert_eq!(error.jwt_check(), Some(JwtCheck::Encryption));
-        assert!(error.to_string().contains("Rules::decrypter"), "{error}");
+        assert!(error.to_string().contains("VerificationPolicy::decrypter"), "{error}");
 
-        let client = client.with_rules(|rules| rules.decrypter(decrypter.clone()));
+        let client = client.with_policy(|policy| policy.decrypter(decrypter.clone()));
         let ended = login(&client, &browser, LoginOptions::new()).await.unwrap();
         let sealed = header(ended.token.id_token().unwrap());
         assert_eq!((&sealed["alg"], &sealed["enc"]), (&json!(algorithm), &json!(encryption)));
@@ -75,11 +75,11 @@ async fn what_the_server_encrypts_is_decrypted_and_verified() {
 async fn what_the_server_does_not_encrypt_is_refused_where_it_was_registered() {
     let server = Server::shared();
     let (client, _) = server.registered(&metadata()).await;
-    let strict = client.clone().with_rules(|rules| rules.encrypted_id_tokens());
+    let strict = client.clone().with_policy(|policy| policy.encrypted_id_tokens());
     let error = login(&strict, &browser(), LoginOptions::new()).await.unwrap_err();
     assert_eq!(error.jwt_check(), Some(JwtCheck::Encryption), "{error}");
     let token = login(&client, &browser(), LoginOptions::new()).await.unwrap().token;
-    let strict = client.with_rules(|rules| rules.encrypted_userinfo());
+    let strict = client.with_policy(|policy| policy.encrypted_userinfo());
     let error = strict.get_profile(token.access_token()).await.unwrap_err();
     assert_eq!(error.jwt_check(), Some(JwtCheck::Encryption), "{error}");
 }

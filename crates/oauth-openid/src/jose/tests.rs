@@ -404,7 +404,7 @@ impl Fixture {
         let client = OpenID::new("client", "secret", metadata.unwrap())
             .unwrap()
             .with_http_client(Keys(Bytes::from(jwks.to_string())))
-            .with_rules(|rules| rules.decrypter(decrypter()));
+            .with_policy(|policy| policy.decrypter(decrypter()));
         Self { signer, client }
     }
 
@@ -458,7 +458,7 @@ async fn jk_18_a_plain_token_is_refused_where_an_encrypted_one_was_registered() 
     let fixture = Fixture::new();
     let signed = fixture.signed();
     assert_eq!(fixture.check(&fixture.client, &signed).await, None);
-    let strict = fixture.client.clone().with_rules(|rules| rules.encrypted_id_tokens());
+    let strict = fixture.client.clone().with_policy(|policy| policy.encrypted_id_tokens());
     assert_eq!(fixture.check(&strict, &signed).await, Some(JwtCheck::Encryption));
     let sealed = encrypted("RSA-OAEP-256", "A128CBC-HS256", "rsa", &signed);
     assert_eq!(fixture.check(&strict, &sealed).await, None);

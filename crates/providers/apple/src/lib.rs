@@ -35,7 +35,7 @@ use oauth_core::{
     Result, Spec, async_trait, serde_json::Value,
 };
 pub use oauth_openid;
-use oauth_openid::{Algorithm, Rules};
+use oauth_openid::{Algorithm, VerificationPolicy};
 
 pub use crate::{email::icloud_addresses, secret::AppleSecret, user::AppleUser};
 
@@ -73,8 +73,8 @@ impl AppleOAuth2 {
         let client_id = client_id.into();
         let secret = secret.of_client(&client_id);
         // An ID token comes without the scope `openid` too.
-        let rules = || Rules::new().algorithms([Algorithm::RS256]).id_token_always();
-        Self { oauth2: oauth_openid::client_of(&SPEC, rules, client_id, secret.into()) }
+        let policy = || VerificationPolicy::new().algorithms([Algorithm::RS256]).id_token_always();
+        Self { oauth2: oauth_openid::client_of(&SPEC, policy, client_id, secret.into()) }
     }
 }
 

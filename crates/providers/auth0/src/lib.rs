@@ -16,7 +16,7 @@
 //! for an API of your own the parameter `audience`, which
 //! [`with_authorize_params`](oauth_core::Provider::with_authorize_params) adds. Only refresh tokens can be revoked. An
 //! application whose ID tokens are signed with HS256, as older ones are, is refused until you switch it to RS256 or
-//! name the algorithm in [`Rules`](oauth_openid::Rules::algorithms).
+//! name the algorithm in [`VerificationPolicy`](oauth_openid::VerificationPolicy::algorithms).
 
 pub use oauth_core;
 use oauth_core::{ConfirmedBy, Provider, Restriction, Result, Spec, parameter, serde_json::Value};

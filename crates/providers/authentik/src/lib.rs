@@ -11,7 +11,7 @@
 //! The slug is that of the application; each has an issuer of its own. (Where the provider is set to one issuer for
 //! all, use [`Discovery::with_expected_issuer`](oauth_openid::Discovery::with_expected_issuer).) A refresh token needs
 //! the scope `offline_access`. A provider without a signing key signs with the client secret, which is refused until
-//! you choose a key there or name the algorithm in [`Rules`](oauth_openid::Rules::algorithms).
+//! you choose a key there or name the algorithm in [`VerificationPolicy`](oauth_openid::VerificationPolicy::algorithms).
 //!
 //! **E-mail.** Before version 2025.10 every address was called verified, and since then none is unless an administrator
 //! changed the scope mapping ([documentation](https://docs.goauthentik.io/add-secure-apps/providers/oauth2/));

@@ -25,7 +25,7 @@ use oauth_core::{
     http::Method, serde_json::Value,
 };
 pub use oauth_openid;
-use oauth_openid::{Issuers, Rules};
+use oauth_openid::{Issuers, VerificationPolicy};
 
 /// Facebook's endpoints and dialect.
 pub const SPEC: Spec = Spec {
@@ -33,7 +33,7 @@ pub const SPEC: Spec = Spec {
     display_name: "Facebook",
     color: "#0866ff",
     docs: "https://developers.facebook.com/docs/facebook-login/guides/advanced/manual-flow",
-    // ID tokens name it, see `rules`. Of callbacks, Facebook documents no issuer.
+    // ID tokens name it, see `policy`. Of callbacks, Facebook documents no issuer.
     identity_issuer: Some(ISSUER),
     parameters: &[("graph_version", "v25.0")],
     endpoints: &[
@@ -58,15 +58,15 @@ pub const GET_LONG_LIVED_ACCESS_TOKEN: Operation = Operation::new("get_long_live
 
 oauth_openid::client! {
     /// Signs users in with Facebook.
-    pub struct FacebookOAuth2 from SPEC, verified by rules(), configured by { graph_version: with_graph_version };
+    pub struct FacebookOAuth2 from SPEC, verified by policy(), configured by { graph_version: with_graph_version };
 }
 
 /// The issuer of ID tokens.
 const ISSUER: &str = "https://www.facebook.com";
 
 /// The Graph API knows users by the identifier that the ID token has.
-fn rules() -> Rules {
-    Rules::new().issuers(Issuers::OneOf(vec![ISSUER.to_owned()])).profile_id_claim("sub")
+fn policy() -> VerificationPolicy {
+    VerificationPolicy::new().issuers(Issuers::OneOf(vec![ISSUER.to_owned()])).profile_id_claim("sub")
 }
 
 impl FacebookOAuth2 {

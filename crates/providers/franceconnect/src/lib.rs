@@ -16,7 +16,7 @@
 //!
 //! Version 2 answers UserInfo as a signed JWT, and signs its ID tokens; both signatures are verified. Version 1 signs neither with
 //! a public key: there, TLS alone vouches for UserInfo, and its ID tokens are not looked at. FranceConnect does not say whether
-//! an address is verified. FranceConnect+ encrypts too: see [`Rules::decrypter`](oauth_openid::Rules::decrypter).
+//! an address is verified. FranceConnect+ encrypts too: see [`VerificationPolicy::decrypter`](oauth_openid::VerificationPolicy::decrypter).
 //!
 //! **Levels.** The ID token's `acr` must be at least what was asked for: `eidas1`, unless
 //! [`with_minimum_level`](FranceConnectOAuth2::with_minimum_level) or a login's `acr_values` or
@@ -32,7 +32,7 @@ use oauth_core::{
     random_token,
 };
 pub use oauth_openid;
-use oauth_openid::{Algorithm, Expected, Rules};
+use oauth_openid::{Algorithm, Expected, VerificationPolicy};
 
 /// FranceConnect's endpoints and dialect, version 2, production.
 pub const SPEC: Spec = Spec {
@@ -86,14 +86,14 @@ pub const INTEGRATION_V1: &str = "https://fcp.integ01.dev-franceconnect.fr";
 
 oauth_openid::client! {
     /// Signs users in with FranceConnect.
-    pub struct FranceConnectOAuth2 from SPEC, verified by rules(), configured by {
+    pub struct FranceConnectOAuth2 from SPEC, verified by policy(), configured by {
         base_url: with_base_url,
         minimum_level: with_minimum_level
     };
 }
 
-fn rules() -> Rules {
-    Rules::new().algorithms([Algorithm::ES256, Algorithm::RS256]).userinfo(Expected::Signed)
+fn policy() -> VerificationPolicy {
+    VerificationPolicy::new().algorithms([Algorithm::ES256, Algorithm::RS256]).userinfo(Expected::Signed)
 }
 
 impl FranceConnectOAuth2 {
@@ -106,7 +106,7 @@ impl FranceConnectOAuth2 {
     }
 
     /// A client of FranceConnect+, for services that need the level `eidas2` or `eidas3`. Its tokens come encrypted: see
-    /// [`Rules::decrypter`](oauth_openid::Rules::decrypter).
+    /// [`VerificationPolicy::decrypter`](oauth_openid::VerificationPolicy::decrypter).
     ///
     /// # Errors
     ///

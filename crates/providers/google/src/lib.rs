@@ -29,7 +29,7 @@ use oauth_core::{
     parameter, serde_json::Value,
 };
 pub use oauth_openid;
-use oauth_openid::{Issuers, Rules};
+use oauth_openid::{Issuers, VerificationPolicy};
 
 /// Google's endpoints and dialect.
 pub const SPEC: Spec = Spec {
@@ -59,7 +59,7 @@ pub const GET_PEOPLE_PROFILE: Operation = Operation::new("get_people_profile");
 
 oauth_openid::client! {
     /// Signs users in with Google.
-    pub struct GoogleOAuth2 from SPEC, verified by rules(), configured by { hosted_domain: with_hosted_domain };
+    pub struct GoogleOAuth2 from SPEC, verified by policy(), configured by { hosted_domain: with_hosted_domain };
 }
 
 /// The statement that Google is authoritative for the addresses of a Workspace at its own domain, which the claim `hd` names.
@@ -74,9 +74,9 @@ pub fn workspace_addresses() -> EmailAuthority {
 }
 
 /// Google's documentation allows for an issuer without its scheme.
-fn rules() -> Rules {
+fn policy() -> VerificationPolicy {
     let issuers = ["https://accounts.google.com", "accounts.google.com"];
-    Rules::new().issuers(Issuers::Aliases(issuers.map(str::to_owned).into()))
+    VerificationPolicy::new().issuers(Issuers::Aliases(issuers.map(str::to_owned).into()))
 }
 
 oauth_core::authorize_params! {

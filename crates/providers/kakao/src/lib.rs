@@ -20,7 +20,7 @@ use oauth_core::{
     EmailVerification, Endpoint, Identity, Operation, Provider, Result, Spec, async_trait, http::Method,
 };
 pub use oauth_openid;
-use oauth_openid::Rules;
+use oauth_openid::VerificationPolicy;
 
 /// Kakao's endpoints and dialect.
 pub const SPEC: Spec = Spec {
@@ -49,7 +49,7 @@ pub const SPEC: Spec = Spec {
 
 oauth_openid::client! {
     /// Signs users in with Kakao.
-    pub struct KakaoOAuth2 from SPEC, verified by Rules::new().profile_id_claim("sub");
+    pub struct KakaoOAuth2 from SPEC, verified by VerificationPolicy::new().profile_id_claim("sub");
 }
 
 #[async_trait]

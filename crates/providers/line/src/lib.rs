@@ -27,7 +27,7 @@ use oauth_core::{
     async_trait, http::Method, text_at,
 };
 pub use oauth_openid;
-use oauth_openid::{Algorithm, Expectations, OpenIDProvider, Rules};
+use oauth_openid::{Algorithm, Expectations, OpenIDProvider, VerificationPolicy};
 
 /// LINE's endpoints and dialect.
 pub const SPEC: Spec = Spec {
@@ -53,11 +53,11 @@ pub const SPEC: Spec = Spec {
 
 oauth_openid::client! {
     /// Signs users in with LINE.
-    pub struct LineOAuth2 from SPEC, verified by rules();
+    pub struct LineOAuth2 from SPEC, verified by policy();
 }
 
-fn rules() -> Rules {
-    Rules::new().algorithms([Algorithm::HS256, Algorithm::ES256])
+fn policy() -> VerificationPolicy {
+    VerificationPolicy::new().algorithms([Algorithm::HS256, Algorithm::ES256])
 }
 
 #[async_trait]

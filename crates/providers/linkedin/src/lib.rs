@@ -23,7 +23,7 @@ use oauth_core::{
     http::Method, serde_json::Value,
 };
 pub use oauth_openid;
-use oauth_openid::Rules;
+use oauth_openid::VerificationPolicy;
 
 /// LinkedIn's endpoints and dialect.
 pub const SPEC: Spec = Spec {
@@ -58,7 +58,7 @@ pub const GET_EMAIL: Operation = Operation::new("get_email");
 
 oauth_openid::client! {
     /// Signs users in with LinkedIn.
-    pub struct LinkedInOAuth2 from SPEC, verified by Rules::new().nonce_may_be_missing();
+    pub struct LinkedInOAuth2 from SPEC, verified by VerificationPolicy::new().nonce_may_be_missing();
 }
 
 impl LinkedInOAuth2 {

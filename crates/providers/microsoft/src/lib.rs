@@ -33,7 +33,7 @@ use oauth_core::{
     Email, EmailVerification, Endpoint, Identity, OAuth2Token, Provider, Result, Spec, async_trait, text_at,
 };
 pub use oauth_openid;
-use oauth_openid::{Issuers, OpenIDProvider, Rules, Tenants};
+use oauth_openid::{Issuers, OpenIDProvider, Tenants, VerificationPolicy};
 
 use crate::email::{CONSUMERS, ISSUER};
 pub use crate::email::{personal_addresses, tenant_addresses};
@@ -64,17 +64,18 @@ pub const SPEC: Spec = Spec {
 
 oauth_openid::client! {
     /// Signs users in with Microsoft.
-    pub struct MicrosoftGraphOAuth2 from SPEC, verified by rules(), configured by {
+    pub struct MicrosoftGraphOAuth2 from SPEC, verified by policy(), configured by {
         tenant: with_tenant,
         tenants: with_tenants_of_text
     };
 }
 
 /// Microsoft Graph knows users by another identifier than `sub`, which is of the application alone.
-fn rules() -> Rules {
+fn policy() -> VerificationPolicy {
     // `tid` and `oid` come with the scope `profile`.
-    let rules = Rules::new().issuers(issuers(Tenants::Undecided)).restricting_scopes(&["profile"]);
-    rules.profile_id_claim("oid").same_profile_id(is_same_user)
+    let policy =
+        VerificationPolicy::new().issuers(issuers(Tenants::Undecided)).restricting_scopes(&["profile"]);
+    policy.profile_id_claim("oid").same_profile_id(is_same_user)
 }
 
 /// Microsoft Graph writes the number of a personal account without what makes an id of it: `00000000-0000-0000-66f3-3332eca7ea81`
@@ -110,14 +111,14 @@ impl MicrosoftGraphOAuth2 {
     #[must_use]
     pub fn with_tenants<S: Into<String>>(self, ids: impl IntoIterator<Item = S>) -> Self {
         let ids = ids.into_iter().map(|id| id.into().to_ascii_lowercase()).collect();
-        self.with_rules(|rules| rules.issuers(issuers(Tenants::OneOf(ids))))
+        self.with_policy(|policy| policy.issuers(issuers(Tenants::OneOf(ids))))
     }
 
     /// Lets the accounts of all organizations and all personal accounts sign in, as far as the application's registration does.
     /// Whoever administers a tenant decides what its tokens say of names and addresses.
     #[must_use]
     pub fn with_any_tenant(self) -> Self {
-        self.with_rules(|rules| rules.issuers(issuers(Tenants::Any)))
+        self.with_policy(|policy| policy.issuers(issuers(Tenants::Any)))
     }
 
     /// Ids with spaces or commas between them, or `any`.

@@ -15,7 +15,7 @@
 pub use oauth_core;
 use oauth_core::{Configure, Credentials, OAuth2, Provider, ProviderConfig, Result, Spec, parameter};
 pub use oauth_openid;
-use oauth_openid::Rules;
+use oauth_openid::VerificationPolicy;
 
 /// Okta's dialect; the endpoints come from discovery.
 pub const SPEC: Spec = Spec {
@@ -67,8 +67,8 @@ impl OktaOAuth2 {
     }
 
     fn at(issuer: Result<String>, client_id: String, credentials: Credentials) -> Result<Self> {
-        let rules = || Rules::new().openid_always();
-        Ok(Self { oauth2: oauth_openid::client_at(issuer, &SPEC, rules, client_id, credentials)? })
+        let policy = || VerificationPolicy::new().openid_always();
+        Ok(Self { oauth2: oauth_openid::client_at(issuer, &SPEC, policy, client_id, credentials)? })
     }
 }
 

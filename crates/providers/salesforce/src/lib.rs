@@ -30,7 +30,7 @@ use oauth_core::{
     serde_json::Value, text_at,
 };
 pub use oauth_openid;
-use oauth_openid::{OpenIDProvider, Rules, Tenants};
+use oauth_openid::{OpenIDProvider, Tenants, VerificationPolicy};
 
 /// Salesforce's endpoints and dialect.
 pub const SPEC: Spec = Spec {
@@ -65,8 +65,8 @@ pub struct SalesforceOAuth2 {
 impl SalesforceOAuth2 {
     /// A client with the id and the secret that Salesforce issued to your application.
     pub fn new(client_id: impl Into<String>, credentials: impl Into<Credentials>) -> Self {
-        let rules = || Rules::new().tenants_by(organization, Tenants::Undecided);
-        let oauth2 = oauth_openid::client_of(&SPEC, rules, client_id.into(), credentials.into());
+        let policy = || VerificationPolicy::new().tenants_by(organization, Tenants::Undecided);
+        let oauth2 = oauth_openid::client_of(&SPEC, policy, client_id.into(), credentials.into());
         Self { oauth2, is_own_domain: false, organizations: None }
     }
 
@@ -114,7 +114,7 @@ impl SalesforceOAuth2 {
             None if self.is_own_domain => Tenants::Any,
             None => Tenants::Undecided,
         };
-        self.with_rules(|rules| rules.tenants_by(organization, organizations))
+        self.with_policy(|policy| policy.tenants_by(organization, organizations))
     }
 }
 

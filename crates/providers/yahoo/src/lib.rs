@@ -21,7 +21,7 @@
 pub use oauth_core;
 use oauth_core::{ClientAuth, EmailAuthority, Endpoint, Pkce, Provider, Result, Spec};
 pub use oauth_openid;
-use oauth_openid::{Algorithm, Rules};
+use oauth_openid::{Algorithm, VerificationPolicy};
 
 /// Yahoo's endpoints and dialect.
 pub const SPEC: Spec = Spec {
@@ -47,7 +47,7 @@ pub const SPEC: Spec = Spec {
 
 oauth_openid::client! {
     /// Signs users in with Yahoo.
-    pub struct YahooOAuth2 from SPEC, verified by rules();
+    pub struct YahooOAuth2 from SPEC, verified by policy();
 }
 
 /// The statement that Yahoo is authoritative for the addresses of which it hosts the mailboxes, as far as they are known for certain:
@@ -77,8 +77,8 @@ pub fn mailbox_addresses() -> Result<EmailAuthority> {
 }
 
 /// Those that its metadata names.
-fn rules() -> Rules {
-    Rules::new().algorithms([Algorithm::ES256, Algorithm::RS256])
+fn policy() -> VerificationPolicy {
+    VerificationPolicy::new().algorithms([Algorithm::ES256, Algorithm::RS256])
 }
 
 impl Provider for YahooOAuth2 {

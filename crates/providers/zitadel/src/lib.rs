@@ -21,7 +21,7 @@
 pub use oauth_core;
 use oauth_core::{ConfirmedBy, Provider, Restriction, Result, Spec, parameter, serde_json::Value, text_at};
 pub use oauth_openid;
-use oauth_openid::{OtherAudiences, Rules};
+use oauth_openid::{OtherAudiences, VerificationPolicy};
 
 /// ZITADEL's dialect; the endpoints come from discovery.
 pub const SPEC: Spec = Spec {
@@ -46,15 +46,15 @@ const PRIMARY_DOMAIN: &str = "urn:zitadel:iam:org:domain:primary:";
 
 oauth_openid::client! {
     /// Signs users in with ZITADEL.
-    pub struct ZitadelOAuth2 from SPEC, at issuer(domain), verified by rules();
+    pub struct ZitadelOAuth2 from SPEC, at issuer(domain), verified by policy();
 }
 
 fn issuer(domain: &str) -> Result<String> {
     Ok(format!("https://{}", parameter::host("domain", domain)?))
 }
 
-fn rules() -> Rules {
-    Rules::new().openid_always().other_audiences(OtherAudiences::AnyWithAuthorizedParty)
+fn policy() -> VerificationPolicy {
+    VerificationPolicy::new().openid_always().other_audiences(OtherAudiences::AnyWithAuthorizedParty)
 }
 
 fn is_of_domain(asked: &str, claims: &Value) -> Option<bool> {

@@ -133,11 +133,12 @@ fn given(settings: &Settings, discovery: &Discovery, id: &str) -> Result<OpenID,
         |name: &String| Algorithm::of(name).ok_or_else(|| wrong(format!("{name:?} is not accepted here")));
     if let Some(name) = &settings.id_token_alg {
         let algorithm = algorithm(name)?;
-        client = client.with_rules(|rules| rules.algorithms([algorithm]));
+        client = client.with_policy(|policy| policy.algorithms([algorithm]));
     }
     if let Some(name) = &settings.userinfo_alg {
         let algorithm = algorithm(name)?;
-        client = client.with_rules(|rules| rules.userinfo(Expected::Signed).userinfo_algorithms([algorithm]));
+        client =
+            client.with_policy(|policy| policy.userinfo(Expected::Signed).userinfo_algorithms([algorithm]));
     }
     Ok(client)
 }

@@ -12,20 +12,20 @@ use crate::{
 
 /// What a client accepts of signed tokens, and how it keeps metadata and keys.
 ///
-/// There is no rule that switches verification off.
+/// Nothing in it switches verification off.
 ///
 /// ```
-/// use oauth_openid::{Algorithm, OpenID, OpenIDProvider, Rules};
+/// use oauth_openid::{Algorithm, OpenID, OpenIDProvider, VerificationPolicy};
 ///
 /// # fn f() -> Result<(), oauth_core::Error> {
 /// let client = OpenID::lazy("CLIENT_ID", "CLIENT_SECRET", "https://login.example.com")?
-///     .with_rules(|rules| rules.algorithms([Algorithm::ES256]));
+///     .with_policy(|policy| policy.algorithms([Algorithm::ES256]));
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Clone, Debug)]
 #[must_use]
-pub struct Rules {
+pub struct VerificationPolicy {
     pub(crate) algorithms: Vec<Algorithm>,
     /// `None` for those of ID tokens.
     pub(crate) userinfo_algorithms: Option<Vec<Algorithm>>,
@@ -100,7 +100,7 @@ pub(crate) struct Encryption {
 }
 
 /// Who may sign in, and what decides it.
-impl Rules {
+impl VerificationPolicy {
     /// Whether an ID token's claims restrict who may sign in.
     ///
     /// # Errors
@@ -123,7 +123,7 @@ impl Rules {
         Ok(restricts)
     }
 
-    /// What is accepted, as text. Two rules with the same text accept the same tokens of the same users.
+    /// What is accepted, as text. Two policies with the same text accept the same tokens of the same users.
     pub(crate) fn accepted(&self) -> String {
         let tenants = self.tenant_claim.as_ref().map(|claim| &claim.tenants);
         format!(
@@ -164,13 +164,13 @@ impl Rules {
     }
 }
 
-impl Default for Rules {
+impl Default for VerificationPolicy {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Rules {
+impl VerificationPolicy {
     /// Every algorithm with a public key, one issuer and one audience, a minute of leeway, the system's clock.
     pub fn new() -> Self {
         Self {
