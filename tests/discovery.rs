@@ -180,7 +180,7 @@ async fn az_01_az_09_a_discovered_endpoint_keeps_its_query_and_the_scope_has_ope
     let url =
         client.get_authorization_url(AuthorizationRequest::new("https://app.example/cb")).await.unwrap();
     assert!(url.starts_with("https://op.example/t1/auth?tenant=1&response_type=code&client_id=id&"), "{url}");
-    assert!(url.ends_with("&scope=openid+email"), "{url}");
+    assert!(url.ends_with("&scope=openid%20email"), "{url}");
 }
 
 #[tokio::test]

@@ -10,9 +10,9 @@ use std::{
 
 use bytes::Bytes;
 use oauth_clients::{
-    AfterReply, AuthenticationError, ClientAuthentication, Credentials, Endpoint, EndpointAlias, Endpoints,
-    Error, ErrorClass, HttpClient, OAuth2, OAuth2Token, Operation, Participant, Provider, RequestContext,
-    RequestDraft, async_trait,
+    AfterReply, AuthenticationError, AuthorizationParams, AuthorizationRequest, ClientAuthentication,
+    Credentials, Endpoint, EndpointAlias, Endpoints, Error, ErrorClass, HttpClient, OAuth2, OAuth2Token,
+    Operation, Participant, Provider, RequestContext, RequestDraft, async_trait,
 };
 use serde_json::json;
 
@@ -296,4 +296,54 @@ async fn without_a_participant_a_bound_token_is_refused_and_nothing_is_repeated(
         .await
         .unwrap_err();
     assert_eq!(error.class(), ErrorClass::Protocol, "{error}");
+}
+
+/// Sends its own parameter with each authorization request.
+#[derive(Debug)]
+struct Resource;
+
+#[async_trait]
+impl Participant for Resource {
+    async fn authorize(&self, _client: &OAuth2, params: &mut AuthorizationParams) -> Result<(), Error> {
+        params.set("resource", "https://api.example");
+        Ok(())
+    }
+}
+
+/// Sends an authorization request beforehand, as PAR does, so that its URL names it.
+#[derive(Debug)]
+struct Pushed;
+
+#[async_trait]
+impl Participant for Pushed {
+    async fn authorize(&self, client: &OAuth2, params: &mut AuthorizationParams) -> Result<(), Error> {
+        let request = client.request(Operation::new("push"), http::Method::POST, "https://as.example/par");
+        let reply = request.form(params.iter()).send().await?.object()?;
+        params.clear();
+        params.set("client_id", client.client_id());
+        params.set("request_uri", reply["request_uri"].as_str().unwrap());
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn an_authorization_request_is_changed_and_pushed_by_those_who_take_part() {
+    let http = Script::json(201, &json!({"request_uri": "urn:x", "expires_in": 60}));
+    let mut client = generic("secret", &http);
+    client.add_participant(Resource);
+    client.add_participant(Pushed);
+    let request = AuthorizationRequest::new("https://app.example/cb").state("s");
+    let url = client.get_authorization_url(request).await.unwrap();
+    assert_eq!(url, "https://as.example/authorize?client_id=id&request_uri=urn%3Ax");
+    let form = http.request().form();
+    assert_eq!(
+        form,
+        owned(&[
+            ("response_type", "code"),
+            ("client_id", "id"),
+            ("redirect_uri", "https://app.example/cb"),
+            ("state", "s"),
+            ("resource", "https://api.example"),
+        ])
+    );
 }

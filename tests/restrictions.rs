@@ -114,7 +114,7 @@ async fn a_tenant_is_checked_whatever_the_scopes_are() {
     let microsoft = at(&emulator, MicrosoftGraphOAuth2::new(id("microsoft"), secret("microsoft")));
     let microsoft = microsoft.with_scopes(["User.Read"]).with_tenants([CONSUMERS]);
     let error = sign_in_changing(&emulator, &microsoft, LoginOptions::new(), |url| {
-        url.replace("openid+profile+", "")
+        url.replace("openid%20profile%20", "")
     });
     assert_eq!(error.await.unwrap_err().jwt_check(), Some(JwtCheck::Presence));
 }

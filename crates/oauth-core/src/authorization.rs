@@ -1,15 +1,12 @@
+//! What is asked for at the authorization endpoint.
+
 use std::{borrow::Cow, fmt};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    OAuth2,
-    crypto::sha256_base64url,
-    endpoints::check_url,
-    error::{ErrorKind, Operation, Result},
-    form::{check_authorization_details, is_same_parameter, push_encoded, push_pair},
-    json,
+    form::encoded,
     pkce::{CodeChallengeMethod, CodeVerifier},
 };
 
@@ -26,20 +23,13 @@ use crate::{
 #[derive(Clone)]
 #[must_use]
 pub struct AuthorizationRequest<'r> {
-    redirect_uri: Cow<'r, str>,
-    state: Option<Cow<'r, str>>,
-    nonce: Option<Cow<'r, str>>,
-    scopes: Option<Vec<Cow<'r, str>>>,
-    response_type: ResponseType,
-    challenge: Option<Challenge<'r>>,
-    extras: Params,
-}
-
-#[derive(Clone)]
-enum Challenge<'r> {
-    /// Of this verifier. It is made where it is written, so that it does not move about with the request.
-    S256(&'r str),
-    Given(Cow<'r, str>, CodeChallengeMethod),
+    pub(crate) redirect_uri: Cow<'r, str>,
+    pub(crate) state: Option<Cow<'r, str>>,
+    pub(crate) nonce: Option<Cow<'r, str>>,
+    pub(crate) scopes: Option<Vec<Cow<'r, str>>>,
+    pub(crate) response_type: ResponseType,
+    pub(crate) challenge: Option<(Cow<'r, str>, CodeChallengeMethod)>,
+    pub(crate) extras: Params,
 }
 
 impl<'r> AuthorizationRequest<'r> {
@@ -68,12 +58,6 @@ impl<'r> AuthorizationRequest<'r> {
         self
     }
 
-    /// Whether a nonce was set, for providers that demand one.
-    #[must_use]
-    pub fn has_nonce(&self) -> bool {
-        self.nonce.is_some()
-    }
-
     /// Asks for these scopes instead of the client's own. An empty list sends no scope.
     pub fn scopes<S: Into<Cow<'r, str>>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
         self.scopes = Some(scopes.into_iter().map(Into::into).collect());
@@ -87,14 +71,13 @@ impl<'r> AuthorizationRequest<'r> {
     }
 
     /// Sends the S256 challenge of this verifier (RFC 7636 section 4.3).
-    pub fn pkce(mut self, verifier: &'r CodeVerifier) -> Self {
-        self.challenge = Some(Challenge::S256(verifier.expose()));
-        self
+    pub fn pkce(self, verifier: &CodeVerifier) -> Self {
+        self.code_challenge(verifier.challenge(CodeChallengeMethod::S256), CodeChallengeMethod::S256)
     }
 
     /// Sends a challenge that was made elsewhere.
     pub fn code_challenge(mut self, challenge: impl Into<Cow<'r, str>>, method: CodeChallengeMethod) -> Self {
-        self.challenge = Some(Challenge::Given(challenge.into(), method));
+        self.challenge = Some((challenge.into(), method));
         self
     }
 
@@ -179,8 +162,8 @@ impl ResponseMode {
 /// Parameters by name, none of them twice. One can have several values.
 #[derive(Clone, Default)]
 pub(crate) struct Params {
-    pairs: Vec<(Cow<'static, str>, Vec<Cow<'static, str>>)>,
-    problem: Option<String>,
+    pub(crate) pairs: Vec<(Cow<'static, str>, Vec<Cow<'static, str>>)>,
+    pub(crate) problem: Option<String>,
 }
 
 impl Params {
@@ -221,10 +204,6 @@ impl Params {
         }
     }
 
-    fn is_empty(&self) -> bool {
-        self.pairs.is_empty() && self.problem.is_none()
-    }
-
     pub(crate) fn remove(&mut self, name: &str) {
         self.pairs.retain(|(other, _)| other != name);
     }
@@ -245,7 +224,7 @@ impl Params {
         self.pairs.iter().find(|(other, _)| other == name)?.1.first().map(|value| &**value)
     }
 
-    fn merged(&self, params: &Self) -> Self {
+    pub(crate) fn merged(&self, params: &Self) -> Self {
         let mut merged = self.clone();
         merged.merge(params);
         merged
@@ -277,290 +256,80 @@ fn text(value: Value) -> Option<String> {
     }
 }
 
-/// What only the library sets, so that nothing else can replace it.
-const PROTECTED: &[&str] = &[
-    "response_type",
-    "client_id",
-    "redirect_uri",
-    "state",
-    "scope",
-    "code_challenge",
-    "code_challenge_method",
-    "nonce",
-    "request",
-    "request_uri",
-    // These have no business in a URL at all.
-    "client_secret",
-    "code_verifier",
-    "client_assertion",
-];
-
-/// What the library reads among the extra parameters, which therefore must have this very name.
-const READ: &[&str] =
-    &["acr_values", "authorization_details", "claims", "max_age", "prompt", "resource", "response_mode"];
-
-/// What is the same in all authorization requests of a kind, checked and encoded.
+/// The parameters of an authorization request, complete and checked, before they become a URL.
+///
+/// Whoever takes part may read and change them: a provider's crate, and each [`Participant`](crate::Participant), which can also
+/// send or sign them and put something else in their place.
 #[derive(Clone)]
-pub(crate) struct FixedPart {
-    redirect_uri: String,
-    /// From the endpoint to the redirect URI.
-    head: String,
-    scope: String,
-    /// What the provider and the application add.
-    tail: String,
+pub struct AuthorizationParams {
+    endpoint: String,
+    pairs: Vec<(String, String)>,
 }
 
-impl FixedPart {
-    /// The URL of one request.
-    fn with(&self, request: &AuthorizationRequest<'_>) -> String {
-        let fixed = self.head.len() + self.scope.len() + self.tail.len();
-        // Room for state, challenge and nonce of the usual length with their names.
-        let mut url = String::with_capacity(fixed + 256);
-        url.push_str(&self.head);
-        let push = |url: &mut String, name: &str, value: &str| {
-            url.push_str(name);
-            push_encoded(url, value);
-        };
-        if let Some(state) = &request.state {
-            push(&mut url, "&state=", state);
-        }
-        push_pairs(&mut url, &self.scope);
-        match &request.challenge {
-            None => {}
-            // There is nothing in it to encode.
-            Some(Challenge::S256(verifier)) => {
-                url.push_str("&code_challenge=");
-                url.push_str(sha256_base64url(verifier).as_str());
-                url.push_str("&code_challenge_method=S256");
-            }
-            Some(Challenge::Given(challenge, method)) => {
-                push(&mut url, "&code_challenge=", challenge);
-                push(&mut url, "&code_challenge_method=", method.as_str());
-            }
-        }
-        if let Some(nonce) = &request.nonce {
-            push(&mut url, "&nonce=", nonce);
-        }
-        push_pairs(&mut url, &self.tail);
-        url
-    }
-}
-
-/// Adds what is encoded already.
-fn push_pairs(url: &mut String, pairs: &str) {
-    if !pairs.is_empty() {
-        url.push('&');
-        url.push_str(pairs);
-    }
-}
-
-impl OAuth2 {
-    /// Builds the URL to send the user's browser to (RFC 6749 section 4.1.1).
-    ///
-    /// A query that the endpoint already has is kept, and no parameter is sent twice.
-    ///
-    /// # Errors
-    ///
-    /// A configuration error when the endpoint is not https, the redirect URI is not absolute or has a fragment, a scope
-    /// has characters that RFC 6749 section 3.3 forbids, extra parameters name what the library sets itself, or an ID token
-    /// would come in a query (OAuth 2.0 Multiple Response Types section 5).
-    pub async fn get_authorization_url(&self, request: AuthorizationRequest<'_>) -> Result<String> {
-        let url = self.ready().await?.authorization_url(&request);
-        url.map_err(|problem| self.error(Operation::GET_AUTHORIZATION_URL, ErrorKind::Configuration(problem)))
+impl AuthorizationParams {
+    pub(crate) fn new(endpoint: &str) -> Self {
+        let (endpoint, query) = endpoint.split_once('?').unwrap_or((endpoint, ""));
+        // What an endpoint's own query holds is kept (RFC 6749 section 3.1).
+        let pairs = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        Self { endpoint: endpoint.to_owned(), pairs }
     }
 
-    fn authorization_url(&self, request: &AuthorizationRequest<'_>) -> Result<String, String> {
-        if let Some(problem) = self.authorization_problem() {
-            return Err(problem.to_owned());
-        }
-        if !self.is_usual(request) {
-            return Ok(self.fixed_part(request)?.with(request));
-        }
-        // Most applications have one redirect URI, so that everything but the random values is checked and encoded once.
-        let usual = self.usual_request();
-        match usual.get() {
-            Some(part) if part.redirect_uri == request.redirect_uri => Ok(part.with(request)),
-            _ => {
-                let part = self.fixed_part(request)?;
-                let url = part.with(request);
-                // The first one stays; another redirect URI is encoded each time.
-                let _ = usual.set(part);
-                Ok(url)
-            }
-        }
-    }
-
-    /// Whether a request asks for what this client asks for by itself.
-    fn is_usual(&self, request: &AuthorizationRequest<'_>) -> bool {
-        let own_scopes = request.scopes.as_ref().is_none_or(|scopes| *scopes == self.scopes());
-        own_scopes && request.response_type == ResponseType::Code && request.extras.is_empty()
-    }
-
-    /// Checks and encodes what does not change from one request of a kind to the next.
-    fn fixed_part(&self, request: &AuthorizationRequest<'_>) -> Result<FixedPart, String> {
-        let endpoint = self.endpoints().authorization();
-        check_url(endpoint, self.allows_http())?;
-        check_redirect_uri(&request.redirect_uri)?;
-        let scope = match &request.scopes {
-            Some(scopes) => self.joined(scopes)?,
-            None => self.joined(self.scopes())?,
-        };
-        let extras = self.authorize_params().merged(&request.extras);
-        if let Some(problem) = extras.problem {
-            return Err(problem);
-        }
-        let is_protected = |name: &str| {
-            PROTECTED.iter().any(|own| is_same_parameter(name, own))
-                || is_same_parameter(name, self.client_id_param())
-        };
-        if let Some((name, _)) = extras.pairs.iter().find(|(name, _)| is_protected(name)) {
-            return Err(format!(
-                "the extra parameters hold {name}, which the library sets; use the method of AuthorizationRequest for it"
-            ));
-        }
-        check_names(&extras)?;
-        check_openid_parameters(&extras)?;
-
-        let (base, query) = endpoint.split_once('?').unwrap_or((endpoint, ""));
-        let kept: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
-        if let Some((name, _)) = kept.iter().find(|(name, _)| is_protected(name)) {
-            return Err(format!(
-                "the query of the authorization endpoint holds {name}, which the library sets"
-            ));
-        }
-        if request.response_type != ResponseType::Code
-            && self.response_mode(request.response_type, &extras) == ResponseMode::Query
-        {
-            return Err(
-                "a response_mode that brings an ID token in a query would show it to logs and other sites; \
-                 use form_post or fragment"
-                    .to_owned(),
-            );
-        }
-
-        let mut head = format!("{base}?");
-        if !query.is_empty() {
-            head.push_str(query.trim_end_matches('&'));
-            head.push('&');
-        }
-        head.push_str("response_type=");
-        push_encoded(&mut head, request.response_type.as_str());
-        push_pair(&mut head, self.client_id_param(), self.client_id());
-        push_pair(&mut head, "redirect_uri", &request.redirect_uri);
-
-        let mut encoded_scope = String::new();
-        if !scope.is_empty() {
-            push_pair(&mut encoded_scope, "scope", &scope);
-        }
-
-        let mut tail = String::new();
-        if request.response_type != ResponseType::Code
-            && extras.get("response_mode").is_none()
-            && !kept.iter().any(|(name, _)| name == "response_mode")
-        {
-            // Its default is the fragment, which no server sees.
-            push_pair(&mut tail, "response_mode", ResponseMode::FormPost.as_str());
-        }
-        let is_kept = |name: &str| kept.iter().any(|(other, _)| is_same_parameter(other, name));
-        for (name, values) in extras.pairs.iter().filter(|(name, _)| !is_kept(name)) {
-            for value in values {
-                push_pair(&mut tail, name, value);
-            }
-        }
-        let redirect_uri = request.redirect_uri.clone().into_owned();
-        Ok(FixedPart { redirect_uri, head, scope: encoded_scope, tail })
-    }
-
-    /// The parameters that a request with further ones holds beside those of the library: what the endpoint's query holds is
-    /// kept, and a request's own replace the client's.
-    pub(crate) fn sent_params(&self, extras: &Params) -> Params {
-        let mut sent = self.authorize_params().merged(extras);
-        let query = self.endpoints().authorization().split_once('?').map_or("", |(_, query)| query);
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            sent.set(name.into_owned().into(), value.into_owned().into());
-        }
-        sent
-    }
-
-    /// Whether callbacks arrive as a form that the provider's page posts from its own site (`response_mode=form_post`,
-    /// OAuth 2.0 Form Post Response Mode), unless a login asks for something else.
+    /// The authorization endpoint, without a query.
     #[must_use]
-    pub fn uses_form_post(&self) -> bool {
-        self.response_mode(ResponseType::Code, &Params::default()) == ResponseMode::FormPost
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
     }
 
-    /// The way by which the answer comes to a request with further parameters. The order is that of the URL: what the
-    /// endpoint's query holds is kept, and a request's own parameters replace the client's.
-    pub(crate) fn response_mode(&self, response_type: ResponseType, extras: &Params) -> ResponseMode {
-        const MODE: &str = "response_mode";
-        let query = self.endpoints().authorization().split_once('?').map_or("", |(_, query)| query);
-        let kept = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == MODE);
-        let kept = kept.as_ref().map(|(_, value)| &**value);
-        match kept.or(extras.get(MODE)).or(self.authorize_params().get(MODE)) {
-            Some("form_post") => ResponseMode::FormPost,
-            Some("fragment") => ResponseMode::Fragment,
-            None if response_type != ResponseType::Code => ResponseMode::FormPost,
-            _ => ResponseMode::Query,
+    /// The value of a parameter, the first if it is there more than once.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.pairs.iter().find(|(other, _)| other == name).map(|(_, value)| &**value)
+    }
+
+    /// All parameters in their order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.pairs.iter().map(|(name, value)| (&**name, &**value))
+    }
+
+    /// Sets a parameter, in place of what it was.
+    pub fn set(&mut self, name: impl Into<String>, value: impl Into<String>) {
+        let name = name.into();
+        match self.pairs.iter().position(|(other, _)| *other == name) {
+            Some(place) => self.pairs[place].1 = value.into(),
+            None => self.pairs.push((name, value.into())),
         }
     }
 
-    /// Scopes in one string, as the provider wants them.
-    pub(crate) fn joined<S: AsRef<str>>(&self, scopes: &[S]) -> Result<String, String> {
-        let allowed = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
-        for scope in scopes.iter().map(AsRef::as_ref) {
-            // A scope with spaces in it is a list that somebody has joined already.
-            if !scope.bytes().all(|byte| allowed(byte) || byte == b' ') {
-                return Err(format!("the scope {scope:?} has characters that RFC 6749 section 3.3 forbids"));
-            }
-        }
-        Ok(scopes.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(self.scope_separator()))
+    /// Adds a parameter behind the others, even if there is one of its name (RFC 8707 section 2).
+    pub fn push(&mut self, name: impl Into<String>, value: impl Into<String>) {
+        self.pairs.push((name.into(), value.into()));
+    }
+
+    /// Takes a parameter out.
+    pub fn remove(&mut self, name: &str) {
+        self.pairs.retain(|(other, _)| other != name);
+    }
+
+    /// Takes all parameters out, for those that stand for them: `request_uri` (RFC 9126) or `request` (RFC 9101).
+    pub fn clear(&mut self) {
+        self.pairs.clear();
+    }
+
+    /// The URL to send the user's browser to. It holds spaces as `%20`, which every server reads; some take a `+` for itself.
+    #[must_use]
+    pub fn to_url(&self) -> String {
+        let pair = |(name, value): &(String, String)| format!("{}={}", encoded(name), encoded(value));
+        let query = self.pairs.iter().map(pair).collect::<Vec<_>>().join("&").replace('+', "%20");
+        format!("{}?{query}", self.endpoint)
     }
 }
 
-/// Refuses names that some server could take for another name that is there, or for one that the library looks at.
-fn check_names(extras: &Params) -> Result<(), String> {
-    let names: Vec<&str> = extras.pairs.iter().map(|(name, _)| &**name).collect();
-    for (place, &name) in names.iter().enumerate() {
-        let others = names[..place].iter().chain(READ);
-        if let Some(other) =
-            others.into_iter().find(|other| **other != name && is_same_parameter(other, name))
-        {
-            return Err(format!(
-                "some servers take the extra parameter {name:?} for {other}; use one name only"
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// What OpenID Connect Core section 3.1.2.1 says of parameters that contradict themselves.
-fn check_openid_parameters(extras: &Params) -> Result<(), String> {
-    let prompts = extras.get("prompt").unwrap_or_default().split(' ');
-    if prompts.clone().any(|prompt| prompt == "none") && prompts.count() > 1 {
-        return Err("prompt=none cannot be combined with other prompts".to_owned());
-    }
-    if extras.get("max_age").is_some_and(|age| age.parse::<u64>().is_err()) {
-        return Err("max_age must be a whole number of seconds".to_owned());
-    }
-    if let Some(details) = extras.get("authorization_details") {
-        check_authorization_details(details)?;
-    }
-    match extras.get("claims").map(|claims| json::parse(claims.as_bytes())) {
-        None | Some(Ok(Value::Object(_))) => Ok(()),
-        Some(_) => Err("the parameter claims must be a JSON object".to_owned()),
-    }
-}
-
-/// Whether a redirect URI is absolute and has no fragment (RFC 6749 section 3.1.2).
-fn check_redirect_uri(uri: &str) -> Result<(), String> {
-    let absolute =
-        url::Url::parse(uri).is_ok_and(|url| !["javascript", "data", "vbscript"].contains(&url.scheme()));
-    if absolute && !uri.contains('#') {
-        Ok(())
-    } else {
-        Err(format!(
-            "the redirect URI {:?} must be absolute, such as https://app.example/callback, and have no fragment",
-            uri.split(['?', '#']).next().unwrap_or_default()
-        ))
+impl fmt::Debug for AuthorizationParams {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.pairs.iter().map(|(name, _)| name).collect();
+        f.debug_struct("AuthorizationParams")
+            .field("endpoint", &self.endpoint)
+            .field("names", &names)
+            .finish()
     }
 }

@@ -46,21 +46,6 @@ pub(crate) fn check_authorization_details(text: &str) -> Result<(), String> {
     }
 }
 
-/// Adds a pair to a query, behind an ampersand unless it is the first.
-pub(crate) fn push_pair(query: &mut String, name: &str, value: &str) {
-    if !query.is_empty() {
-        query.push('&');
-    }
-    push_encoded(query, name);
-    query.push('=');
-    push_encoded(query, value);
-}
-
-/// Adds a text as it stands in a form or a query.
-pub(crate) fn push_encoded(to: &mut String, text: &str) {
-    to.extend(form_urlencoded::byte_serialize(text.as_bytes()));
-}
-
 /// A text as it stands in a form or a query.
 pub(crate) fn encoded(text: &str) -> String {
     form_urlencoded::byte_serialize(text.as_bytes()).collect()

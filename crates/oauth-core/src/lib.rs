@@ -47,6 +47,7 @@
 mod assurance;
 mod attempt;
 mod authorization;
+mod authorization_url;
 mod authorize_params;
 mod client_auth;
 mod clock;
@@ -80,7 +81,7 @@ mod spec;
 mod token;
 
 pub use async_trait::async_trait;
-pub use authorization::{AuthorizationRequest, ResponseMode, ResponseType};
+pub use authorization::{AuthorizationParams, AuthorizationRequest, ResponseMode, ResponseType};
 pub use bytes;
 pub use client_auth::{
     AuthenticationError, ClientAuthentication, Credentials, EndpointAlias, RequestContext,

@@ -11,7 +11,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::{
-    authorization::{FixedPart, Params},
+    authorization::Params,
     client_auth::Credentials,
     clock::{Clock, SystemClock},
     endpoints::{Endpoint, Endpoints, check_url, normalized, origin_of},
@@ -107,8 +107,6 @@ struct IssuerNames {
 /// What a client works out once, of settings that do not change.
 #[derive(Default)]
 struct Known {
-    /// What its usual authorization requests have in common, once there was one.
-    usual_request: OnceLock<FixedPart>,
     /// What tells it from others of its name, once it was asked for.
     fingerprint: OnceLock<String>,
 }
@@ -720,10 +718,6 @@ impl OAuth2 {
 
     pub(crate) fn authorize_params(&self) -> &Params {
         &self.0.authorize_params
-    }
-
-    pub(crate) fn usual_request(&self) -> &OnceLock<FixedPart> {
-        &self.0.known.usual_request
     }
 
     pub(crate) fn kept_fingerprint(&self) -> &OnceLock<String> {

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::{
     OAuth2,
+    authorization::AuthorizationParams,
     client_auth::{AuthenticationError, RequestContext},
     draft::RequestDraft,
     error::{Operation, Result},
@@ -173,6 +174,16 @@ pub trait Participant: Any + fmt::Debug + Send + Sync {
     ///
     /// An error that says what differs; the profile is then not handed out.
     fn check_profile(&self, _client: &OAuth2, _token: &OAuth2Token, _profile: &Value) -> Result<()> {
+        Ok(())
+    }
+
+    /// Reads and changes the parameters of an authorization request before they become a URL. It may send them (RFC 9126) or sign
+    /// them (RFC 9101), and put what stands for them in their place.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`](crate::Error).
+    async fn authorize(&self, _client: &OAuth2, _params: &mut AuthorizationParams) -> Result<()> {
         Ok(())
     }
 

@@ -58,6 +58,8 @@ pub struct Spec {
     pub revokes_access_tokens_only: bool,
     /// Which proof of possession of the code the provider takes (RFC 7636).
     pub pkce: Pkce,
+    /// Whether the provider refuses an authorization request without a `nonce`.
+    pub requires_nonce: bool,
     /// Authorization parameters that the provider wants by default. Callers can override them.
     pub authorize_params: &'static [(&'static str, &'static str)],
     /// Authorization parameters that the provider refuses, so that the library adds none of them by itself.
@@ -112,6 +114,7 @@ impl Spec {
         revoke_auth: None,
         revokes_access_tokens_only: false,
         pkce: Pkce::Challenge(CodeChallengeMethod::S256),
+        requires_nonce: false,
         authorize_params: &[],
         refused_params: &[],
         restrictions: &[],

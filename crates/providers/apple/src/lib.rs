@@ -31,8 +31,8 @@ mod user;
 
 pub use oauth_core;
 use oauth_core::{
-    AuthorizationRequest, Configure, Endpoint, Error, OAuth2, Operation, Pkce, Provider, ProviderConfig,
-    Result, Spec, async_trait, serde_json::Value,
+    Configure, Endpoint, Error, OAuth2, Operation, Pkce, Provider, ProviderConfig, Result, Spec, async_trait,
+    serde_json::Value,
 };
 pub use oauth_openid;
 use oauth_openid::{Algorithm, VerificationPolicy};
@@ -86,12 +86,6 @@ impl Provider for AppleOAuth2 {
     async fn get_profile(&self, _access_token: &str) -> Result<Value> {
         let reason = "there is no profile endpoint; use get_identity with the whole token of the login";
         Err(self.oauth2.unsupported(Operation::GET_PROFILE, reason))
-    }
-
-    /// Apple takes a plus sign for itself and not for a space.
-    async fn get_authorization_url(&self, request: AuthorizationRequest<'_>) -> Result<String> {
-        // A plus sign that means itself stands there as %2B.
-        Ok(self.oauth2.get_authorization_url(request).await?.replace('+', "%20"))
     }
 }
 

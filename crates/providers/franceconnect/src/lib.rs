@@ -27,10 +27,7 @@
 //! send none. The nonce is what ties a code to the browser; with version 1, where no ID token is looked at, the state alone.
 
 pub use oauth_core;
-use oauth_core::{
-    AuthorizationRequest, Credentials, Endpoint, Error, OAuth2, Pkce, Provider, Result, Spec, async_trait,
-    random_token,
-};
+use oauth_core::{Credentials, Endpoint, Error, OAuth2, Pkce, Provider, Result, Spec, async_trait};
 pub use oauth_openid;
 use oauth_openid::{Algorithm, Expected, VerificationPolicy};
 
@@ -55,6 +52,7 @@ pub const SPEC: Spec = Spec {
     email_verified_at: None,
     name_at: Some("/given_name"),
     picture_at: None,
+    requires_nonce: true,
     ..Spec::OPENID
 };
 
@@ -186,10 +184,4 @@ fn is_plus(url: &str) -> bool {
 #[async_trait]
 impl Provider for FranceConnectOAuth2 {
     oauth_core::accessors!();
-
-    /// Adds the mandatory nonce where the caller gives none. Low-level callers who want to check it set their own.
-    async fn get_authorization_url(&self, request: AuthorizationRequest<'_>) -> Result<String> {
-        let request = if request.has_nonce() { request } else { request.nonce(random_token()?) };
-        self.oauth2.get_authorization_url(request).await
-    }
 }

@@ -24,10 +24,7 @@
 //! The sandbox is [`LoginGovOAuth2::sandbox`]. There are no refresh tokens, and addresses that are handed out are always verified.
 
 pub use oauth_core;
-use oauth_core::{
-    AuthorizationRequest, ClientAuth, ClientSecret, Endpoint, Provider, Result, Spec, async_trait, parameter,
-    random_token,
-};
+use oauth_core::{ClientAuth, ClientSecret, Endpoint, Provider, Result, Spec, async_trait, parameter};
 pub use oauth_openid;
 
 /// Login.gov's endpoints and dialect, production.
@@ -62,6 +59,7 @@ pub const SPEC: Spec = Spec {
     // Whose identity was proven has a given and a family name.
     name_at: None,
     picture_at: None,
+    requires_nonce: true,
     ..Spec::OPENID
 };
 
@@ -117,10 +115,4 @@ impl LoginGovOAuth2 {
 #[async_trait]
 impl Provider for LoginGovOAuth2 {
     oauth_core::accessors!();
-
-    /// Adds the mandatory nonce where the caller gives none. Low-level callers who want to check it set their own.
-    async fn get_authorization_url(&self, request: AuthorizationRequest<'_>) -> Result<String> {
-        let request = if request.has_nonce() { request } else { request.nonce(random_token()?) };
-        self.oauth2.get_authorization_url(request).await
-    }
 }

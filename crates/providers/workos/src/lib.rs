@@ -110,11 +110,9 @@ impl Provider for WorkOSOAuth2 {
 
     /// WorkOS shows an error page to the user where it is not told by whom to sign in.
     async fn get_authorization_url(&self, request: AuthorizationRequest<'_>) -> Result<String> {
-        let url = self.oauth2.get_authorization_url(request).await?;
-        let query = url.split_once('?').map_or("", |(_, query)| query);
-        let selects = |pair: &str| SELECTORS.iter().any(|name| pair.split('=').next() == Some(name));
-        match query.split('&').filter(|pair| selects(pair)).count() {
-            1 => Ok(url),
+        let params = self.oauth2.authorization_params(request).await?;
+        match SELECTORS.iter().filter(|name| params.get(name).is_some()).count() {
+            1 => self.oauth2.authorization_url(params).await,
             _ => Err(Error::configuration(
                 SPEC.name,
                 "set exactly one of connection, organization and provider: by whom users sign in",
