@@ -6,6 +6,7 @@ mod support;
 
 mod axum_linking;
 mod axum_openid;
+mod axum_routes;
 mod axum_sign_in;
 mod bad_replies;
 mod browser;
@@ -28,3 +29,4 @@ mod requests;
 mod restrictions;
 mod stored_attempts;
 mod transport;
+mod web_adapter;

@@ -3,12 +3,12 @@
 use std::sync::{Arc, Mutex};
 
 use axum::{Router, http::request::Parts};
-use oauth_axum::{SignIn, SignedIn};
 use oauth_clients::{
     LinkIntent, LoginOptions, Provider, ResponseMode, Sealer, SealingKey, github::GitHubOAuth2, reqwest,
     reqwest_client,
 };
 use oauth_emulator::{Consent, Emulator};
+use oauth_web_axum::{SignIn, SignedIn};
 
 /// A site whose session is the name of the account itself.
 struct Site {
@@ -36,10 +36,12 @@ async fn site(set: impl FnOnce(SignIn) -> SignIn) -> Site {
     let emulator = Emulator::start().await.unwrap();
     let github = GitHubOAuth2::new("github-client-id", "github-client-secret");
     let github = github.with_http_client(emulator.http_client().unwrap());
-    let sign_in =
-        SignIn::new(Sealer::new(SealingKey::from_bytes([1; 32]))).provider(github).linking(|parts| {
+    let sign_in = SignIn::new(Sealer::new(SealingKey::from_bytes([1; 32])))
+        .provider(github)
+        .unwrap()
+        .linking(|request| {
             Box::pin(async move {
-                match account_of(parts).as_deref() {
+                match account_of(request).as_deref() {
                     Some("broken") => Err("the database is down".into()),
                     account => Ok(account.map(str::to_owned)),
                 }
@@ -48,7 +50,7 @@ async fn site(set: impl FnOnce(SignIn) -> SignIn) -> Site {
     let intents = Arc::new(Mutex::new(Vec::new()));
     let seen = intents.clone();
     let routes = set(sign_in).router(move |signed_in: SignedIn| {
-        seen.lock().unwrap().push(signed_in.intent);
+        seen.lock().unwrap().push(signed_in.0.intent);
         async { "done" }
     });
     let app: Router = Router::new().nest("/auth", routes);
@@ -195,7 +197,7 @@ async fn without_a_function_that_knows_the_account_there_is_no_route_to_link() {
     let emulator = Emulator::start().await.unwrap();
     let github = GitHubOAuth2::new("github-client-id", "github-client-secret");
     let github = github.with_http_client(emulator.http_client().unwrap());
-    let sign_in = SignIn::new(Sealer::new(SealingKey::from_bytes([1; 32]))).provider(github);
+    let sign_in = SignIn::new(Sealer::new(SealingKey::from_bytes([1; 32]))).provider(github).unwrap();
     let app: Router = Router::new().nest("/auth", sign_in.router(async |_: SignedIn| "done"));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/auth/github/link", listener.local_addr().unwrap());

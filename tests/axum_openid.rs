@@ -1,20 +1,23 @@
 //! The routes of the axum integration for what an OpenID Connect provider or portal asks of an application.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    error::Error,
+    sync::{Arc, Mutex},
+};
 
 use axum::Router;
 use http::HeaderMap;
-use oauth_axum::{SignIn, SignedIn};
 use oauth_clients::{
     Sealer, SealingKey,
     openid::{FrontChannelLogout, IdToken, LogoutToken},
     reqwest, reqwest_client,
 };
+use oauth_web_axum::{SignIn, SignInError, SignedIn};
 use serde_json::{Value, json};
 
 use crate::{
     openid::op::{Endpoint, Op},
-    support::query_of,
+    support::{events::Events, query_of},
 };
 
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
@@ -25,11 +28,20 @@ struct Site {
     op: Op,
     http: reqwest::Client,
     ended: Arc<Mutex<Vec<String>>>,
+    failures: Arc<Mutex<Vec<String>>>,
 }
 
 async fn site() -> Site {
     let op = Op::new();
-    let sign_in = SignIn::new(Sealer::new(SealingKey::from_bytes([1; 32]))).provider(op.client());
+    let sign_in = SignIn::new(Sealer::new(SealingKey::from_bytes([1; 32]))).provider(op.client()).unwrap();
+    let failures = Arc::new(Mutex::new(Vec::new()));
+    let failed = failures.clone();
+    let sign_in = sign_in.on_error(move |error: SignInError| {
+        let cause = error.source().map(ToString::to_string).unwrap_or_default();
+        failed.lock().unwrap().push(format!("{error}: {cause}"));
+        // An application's own page is none of the provider's business.
+        (error.status(), "so sorry")
+    });
     let ended = Arc::new(Mutex::new(Vec::new()));
     let seen = ended.clone();
     let panicked = Arc::new(Mutex::new(false));
@@ -55,7 +67,8 @@ async fn site() -> Site {
         }))
         .merge(sign_in.clone().front_channel_logout(async |said: FrontChannelLogout, _: HeaderMap| {
             // As an application's own answers have it.
-            let frames = [("x-frame-options", "DENY"), ("content-security-policy", "frame-ancestors 'none'")];
+            let policy = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'";
+            let frames = [("x-frame-options", "DENY"), ("content-security-policy", policy)];
             (frames, said.is_of("https://op.example", Some("s-1"), true).to_string())
         }))
         .merge(sign_in.initiated_login());
@@ -63,7 +76,7 @@ async fn site() -> Site {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, app).await });
-    Site { url, op, http: reqwest_client(|defaults| defaults).unwrap(), ended }
+    Site { url, op, http: reqwest_client(|defaults| defaults).unwrap(), ended, failures }
 }
 
 impl Site {
@@ -144,6 +157,30 @@ async fn a_session_that_cannot_be_ended_is_tried_again_and_says_nothing_of_the_i
         assert_eq!(status, 400);
         assert!(body.contains("could not be ended") && !body.contains("db-7"), "{body}");
     }
+    let of_application = "the session could not be ended: the database is down at db-7";
+    assert_eq!(*site.failures.lock().unwrap(), [of_application; 2]);
+}
+
+#[tokio::test]
+async fn a_failed_logout_reaches_the_applications_own_error_page_and_log() {
+    let events = Events::of("oauth_web");
+    let _guard = events.listen();
+    let site = site().await;
+    let token = site.logout_token(&json!({"aud": "other"}));
+    let (status, body) = site.log_out(&token).await;
+    assert!(status == 400 && body.contains("invalid_request"), "{body}");
+    let front = site.http.get(format!("{}/auth/nobody/frontchannel-logout?sid=s", site.url));
+    assert_eq!(front.send().await.unwrap().text().await.unwrap(), "so sorry");
+    let failures = site.failures.lock().unwrap().clone();
+    assert!(
+        failures[0].starts_with("the logout token is not valid: ") && failures.len() == 2,
+        "{failures:?}"
+    );
+    let lines = events.lines();
+    for (line, route) in lines.iter().zip(["backchannel-logout", "frontchannel-logout"]) {
+        assert!(line.starts_with("WARN") && line.contains(route) && !line.contains(&token), "{line}");
+    }
+    assert_eq!(lines.len(), 2);
 }
 
 #[tokio::test]
@@ -153,9 +190,8 @@ async fn fc_02_the_front_channel_may_be_framed_and_is_not_kept() {
         let url = format!("{}/auth/openid/frontchannel-logout?{query}", site.url);
         let reply = site.http.get(url).send().await.unwrap();
         assert_eq!(reply.headers()["cache-control"], "no-store");
-        for header in ["x-frame-options", "content-security-policy"] {
-            assert!(!reply.headers().contains_key(header), "{header}");
-        }
+        assert!(!reply.headers().contains_key("x-frame-options"));
+        assert_eq!(reply.headers()["content-security-policy"], "default-src 'none'; base-uri 'none'");
         assert_eq!(reply.text().await.unwrap(), ends);
     }
 }

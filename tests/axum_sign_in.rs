@@ -6,12 +6,12 @@ use std::{
 };
 
 use axum::{Router, response::IntoResponse};
-use oauth_axum::{ForwardedHeaders, SignIn, SignInError, SignedIn};
 use oauth_clients::{
     LoginOptions, Provider, ResponseMode, Sealer, SealingKey, github::GitHubOAuth2, google::GoogleOAuth2,
     reqwest, reqwest_client,
 };
 use oauth_emulator::{Consent, Emulator};
+use oauth_web_axum::{ForwardedHeaders, SignIn, SignInError, SignedIn};
 use serde_json::json;
 
 /// A site on loopback, with what its handler was told.
@@ -33,7 +33,7 @@ fn github(emulator: &Emulator) -> GitHubOAuth2 {
 async fn serve(emulator: &Emulator, sign_in: SignIn) -> Site {
     let google = GoogleOAuth2::new("google-client-id", "google-client-secret");
     let google = google.with_http_client(emulator.http_client().unwrap());
-    let sign_in = sign_in.provider(github(emulator)).provider(google);
+    let sign_in = sign_in.provider(github(emulator)).unwrap().provider(google).unwrap();
     let signed_in = Arc::new(Mutex::new(Vec::new()));
     let seen = signed_in.clone();
     let routes = sign_in.router(move |signed_in: SignedIn| {
@@ -149,7 +149,7 @@ async fn a_user_signs_in_and_comes_back_to_where_they_wanted_to_go() {
 #[tokio::test]
 async fn az_16_on_https_the_cookie_is_bound_to_the_host() {
     let emulator = Emulator::start().await.unwrap();
-    let site = serve(&emulator, SignIn::new(sealer(1)).at("https://app.example/")).await;
+    let site = serve(&emulator, SignIn::new(sealer(1)).at("https://app.example/").unwrap()).await;
     let page = Browser::new().get(&format!("{}/auth/google/login", site.url)).await;
     let cookie = &page.set_cookies[0];
     assert!(
@@ -222,7 +222,7 @@ async fn an_attempt_that_no_browser_keeps_is_not_begun() {
     let told = seen.clone();
     let sign_in = SignIn::new(sealer(1)).on_login(options(4000)).on_error(move |error: SignInError| {
         told.lock().unwrap().push(error.to_string());
-        error
+        error.page()
     });
     let site = serve(&emulator, sign_in).await;
     let page = Browser::new().get(&format!("{}/auth/github/login", site.url)).await;
@@ -240,7 +240,7 @@ async fn an_attempt_that_no_browser_keeps_is_not_begun() {
 async fn a_sign_in_may_take_for_ever() {
     let emulator = Emulator::start().await.unwrap();
     let for_ever = github(&emulator).with_name("for-ever").with_login_lifetime(Duration::MAX);
-    let site = serve(&emulator, SignIn::new(sealer(1)).provider(for_ever)).await;
+    let site = serve(&emulator, SignIn::new(sealer(1)).provider(for_ever).unwrap()).await;
     let mut browser = Browser::new();
     let callback = browser.consent(&site, "for-ever").await;
     assert_eq!(browser.get(&callback).await.status, 200);
@@ -265,7 +265,7 @@ async fn a_browser_keeps_five_attempts_and_drops_the_oldest() {
 async fn az_16_a_cookie_of_almost_the_right_name_signs_nobody_in() {
     let emulator = Emulator::start().await.unwrap();
     let origin = "https://app.example";
-    let site = serve(&emulator, SignIn::new(sealer(1)).at(origin)).await;
+    let site = serve(&emulator, SignIn::new(sealer(1)).at(origin).unwrap()).await;
     let mut attacker = Browser::new();
     let callback = attacker.consent(&site, "github").await.replace(origin, &site.url);
     let (name, sealed) = attacker.cookies[0].clone();
@@ -300,7 +300,7 @@ async fn az_16_a_cookie_of_almost_the_right_name_signs_nobody_in() {
     }
 
     // However the address is spelt, https is https.
-    let site = serve(&emulator, SignIn::new(sealer(1)).at("HTTPS://app.example")).await;
+    let site = serve(&emulator, SignIn::new(sealer(1)).at("HTTPS://app.example").unwrap()).await;
     let page = Browser::new().get(&format!("{}/auth/github/login", site.url)).await;
     assert!(page.set_cookies[0].starts_with("__Host-"), "{:?}", page.set_cookies);
 }
@@ -502,9 +502,9 @@ async fn two_instances_share_nothing_but_the_keys() {
     let emulator = Emulator::start().await.unwrap();
     let origin = "https://app.example";
     let (old, new) = (SealingKey::from_bytes([1; 32]), SealingKey::from_bytes([2; 32]));
-    let first = serve(&emulator, SignIn::new(Sealer::new(old.clone())).at(origin)).await;
-    let second = serve(&emulator, SignIn::new(Sealer::new(new).with_old_key(old)).at(origin)).await;
-    let stranger = serve(&emulator, SignIn::new(sealer(3)).at(origin)).await;
+    let first = serve(&emulator, SignIn::new(Sealer::new(old.clone())).at(origin).unwrap()).await;
+    let second = serve(&emulator, SignIn::new(Sealer::new(new).with_old_key(old)).at(origin).unwrap()).await;
+    let stranger = serve(&emulator, SignIn::new(sealer(3)).at(origin).unwrap()).await;
     let mut browser = Browser::new();
     let callback = browser.consent(&first, "github").await;
     let mut copy = Browser { http: browser.http.clone(), cookies: browser.cookies.clone() };
@@ -518,9 +518,9 @@ async fn providers_can_be_found_per_request_and_failures_answered_in_ones_own_wa
     let emulator = Emulator::start().await.unwrap();
     let own = github(&emulator).with_name("tenant-a");
     let resolving = SignIn::new(sealer(1))
-        .resolve_with(move |name, headers| {
+        .resolve_with(move |name, request| {
             let own: Arc<dyn Provider> = Arc::new(own.clone());
-            let fails = headers.contains_key("x-fail");
+            let fails = request.headers.contains_key("x-fail");
             let known = name == "tenant-a";
             Box::pin(async move {
                 if fails { Err("the directory is down".into()) } else { Ok(known.then_some(own)) }
@@ -542,7 +542,7 @@ async fn providers_can_be_found_per_request_and_failures_answered_in_ones_own_wa
 #[tokio::test]
 async fn the_originals_extractor_gives_token_and_state() {
     use axum::{extract::FromRef, routing::get};
-    use oauth_axum::{AuthorizedCallback, OAuth2AuthorizeCallback};
+    use oauth_web_axum::{AuthorizedCallback, OAuth2AuthorizeCallback};
 
     #[derive(Clone)]
     struct App(OAuth2AuthorizeCallback);

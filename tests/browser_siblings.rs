@@ -12,10 +12,10 @@ use axum::{
     response::Html,
     routing::get,
 };
-use oauth_axum::{SignIn, SignedIn};
 use oauth_clients::{Sealer, SealingKey, reqwest_client};
 use oauth_core::rustls::{ServerConfig, crypto::ring, pki_types::PrivatePkcs8KeyDer};
 use oauth_emulator::{Consent, Emulator};
+use oauth_web_axum::{SignIn, SignedIn};
 use rcgen::{CertificateParams, KeyPair};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -98,7 +98,11 @@ async fn az_16_a_sibling_site_cannot_put_its_own_sign_in_into_the_browser() {
         Arc::new(Mutex::new(String::new())),
         Arc::new(Mutex::new(Vec::<Vec<u8>>::new())),
     );
-    let sign_in = SignIn::new(Sealer::new(SealingKey::from_bytes([1; 32]))).at(&*app).providers([github]);
+    let sign_in = SignIn::new(Sealer::new(SealingKey::from_bytes([1; 32])))
+        .at(&*app)
+        .unwrap()
+        .providers([github])
+        .unwrap();
     let (count, script, lines) = (signed_in.clone(), planted.clone(), seen.clone());
     let routes = sign_in.router(move |_: SignedIn| {
         *count.lock().unwrap() += 1;

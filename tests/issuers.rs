@@ -1,7 +1,5 @@
 //! What a callback's `iss` must be, and under which issuer users are known.
 
-use std::sync::{Arc, Mutex};
-
 use oauth_clients::{
     Callback, ClientSecret, Configure, ErrorKind, LoginError, LoginOptions, OAuth2, Provider, ProviderConfig,
     Result, discord::DiscordOAuth2, facebook::FacebookOAuth2, franceconnect::FranceConnectOAuth2,
@@ -9,9 +7,8 @@ use oauth_clients::{
     naver::NaverOAuth2, salesforce::SalesforceOAuth2, shopify::ShopifyOAuth2,
 };
 use serde_json::json;
-use tracing::{Event, Metadata, Subscriber, field, span};
 
-use crate::support::Script;
+use crate::support::{Script, events::Events};
 
 const GITHUB: &str = "https://github.com/login/oauth";
 
@@ -136,43 +133,16 @@ async fn a_configured_generic_client_can_name_its_issuer() {
     }
 }
 
-/// Keeps the fields of all events.
-#[derive(Clone, Default)]
-struct Events(Arc<Mutex<Vec<String>>>);
-
-impl Subscriber for Events {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target().starts_with("oauth_core")
-    }
-
-    fn event(&self, event: &Event<'_>) {
-        let mut line = event.metadata().level().to_string();
-        event.record(&mut |field: &field::Field, value: &dyn std::fmt::Debug| {
-            line.push_str(&format!(" {field}={value:?}"));
-        });
-        self.0.lock().unwrap().push(line);
-    }
-
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-    fn enter(&self, _: &span::Id) {}
-    fn exit(&self, _: &span::Id) {}
-}
-
 #[tokio::test]
 async fn a_warning_names_the_iss_that_was_not_compared() {
-    let events = Events::default();
-    let _guard = tracing::subscriber::set_default(events.clone());
+    let events = Events::of("oauth_core");
+    let _guard = events.listen();
     assert_eq!(ended(generic("https://as.example"), "").await, Ok(()));
     assert_eq!(ended(github(), &format!("&iss={GITHUB}")).await, Ok(()));
-    assert_eq!(events.0.lock().unwrap().len(), 0);
+    assert_eq!(events.lines().len(), 0);
     let iss = format!("https://other.example%0d%0aFAKE%1b[2J{}", "x".repeat(5000));
     assert_eq!(ended(generic("https://as.example").with_name("acme"), &format!("&iss={iss}")).await, Ok(()));
-    let lines = events.0.lock().unwrap().clone();
+    let lines = events.lines();
     let [line] = &*lines else { panic!("{lines:?}") };
     assert!(line.starts_with("WARN") && line.contains("acme"), "{line}");
     assert!(line.contains("https://other.example") && line.contains("with_callback_issuer"), "{line}");

@@ -1,6 +1,7 @@
 //! What several tests need.
 
 pub(crate) mod chromium;
+pub(crate) mod events;
 
 use std::sync::{Arc, Mutex};
 

@@ -128,7 +128,8 @@ fn without_headers(package: &str, feature: &str) -> String {
 fn everything(core: &Package) -> String {
     let of_core = core.features.keys().filter(|&feature| feature != "default" && feature != NATIVE_TLS);
     let of_core = of_core.map(|feature| format!("oauth-core/{feature}"));
-    let others = ["oauth-axum/openid", "oauth-clients/all", "oauth-tokens/metrics", "oauth-tokens/tracing"];
+    let others =
+        ["oauth-web-axum/openid", "oauth-clients/all", "oauth-tokens/metrics", "oauth-tokens/tracing"];
     others.map(str::to_owned).into_iter().chain(of_core).collect::<Vec<_>>().join(",")
 }
 

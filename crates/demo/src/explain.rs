@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use oauth_axum::SignInError;
 use oauth_clients::{Error, ErrorClass, ErrorKind, LoginError, Operation, SealError};
+use oauth_web_axum::{SignInError, SignInErrorKind};
 
 /// A failure in words.
 #[derive(Clone, Debug)]
@@ -68,75 +68,75 @@ impl Explanation {
     /// A sign-in that failed. `title` gives a provider's name as users know it.
     pub(crate) fn of_sign_in(error: &SignInError, title: impl Fn(&str) -> String) -> Self {
         let new = Self::new;
-        match error {
-            SignInError::UnknownProvider => new(
+        match error.kind() {
+            SignInErrorKind::UnknownProvider => new(
                 "There is no such provider",
                 "The address names a provider that this site does not offer.",
                 "Most likely it was mistyped.",
                 "Choose one of the buttons.",
             ),
-            SignInError::NoAttempt => new(
+            SignInErrorKind::NoAttempt => new(
                 "This sign-in is over, or is not yours",
                 "A provider sent somebody back, but this browser holds no cookie of a sign-in with that state.",
                 "It was finished already, was started in another browser, took longer than the cookie lives, or somebody \
                  tries to sign you in to their account. The code was not used.",
                 AGAIN,
             ),
-            SignInError::Sealed(SealError::Expired) => new(
+            SignInErrorKind::Sealed(SealError::Expired) => new(
                 "The sign-in took too long",
                 "You came back from the provider, but the sign-in is older than a sign-in may be.",
                 "The limit keeps a forgotten tab from signing somebody in much later. The code was not used.",
                 AGAIN,
             ),
-            SignInError::Sealed(SealError::UnknownKey) => new(
+            SignInErrorKind::Sealed(SealError::UnknownKey) => new(
                 "The sign-in was started before a restart",
                 "The cookie of this sign-in was sealed with a key that the site no longer has.",
                 "The demo makes a new key each time it starts. The code was not used.",
                 AGAIN,
             ),
-            SignInError::Sealed(SealError::OtherProvider | SealError::OtherRedirectUri) => new(
+            SignInErrorKind::Sealed(SealError::OtherProvider | SealError::OtherRedirectUri) => new(
                 "The answer belongs to another sign-in",
                 "The cookie of this sign-in is of another provider, or of another address of this site.",
                 "Somebody may have mixed up two sign-ins on purpose. The code was not used.",
                 AGAIN,
             ),
-            SignInError::Sealed(_) => new(
+            SignInErrorKind::Sealed(_) => new(
                 "The sign-in's cookie is damaged",
                 "The cookie that was set when the sign-in began has been changed.",
                 "It is encrypted and authenticated, so that nobody can make one up or alter it. The code was not used.",
                 AGAIN,
             ),
-            SignInError::AlreadyUsed => new(
+            SignInErrorKind::AlreadyUsed => new(
                 "This sign-in was finished already",
                 "The same callback came a second time.",
                 "Each sign-in counts once, even if somebody kept a copy of its cookie. The code was not used again.",
                 "If you are not signed in, start the sign-in again.",
             ),
-            SignInError::WrongMethod => new(
+            SignInErrorKind::WrongMethod => new(
                 "The answer came in the wrong way",
                 "The callback was posted though the provider was asked for a redirect, or the other way round.",
                 "Most likely it is not the provider's: a page of another site can post forms to here. The code was not used.",
                 AGAIN,
             ),
-            SignInError::TooLarge | SignInError::NotAForm => new(
+            SignInErrorKind::TooLarge | SignInErrorKind::NotAForm => new(
                 "This is not the answer to a sign-in",
                 "The callback is larger than any provider's, or is not a form.",
                 "It does not come from a provider.",
                 AGAIN,
             ),
-            SignInError::ReturnTo => new(
+            SignInErrorKind::ReturnTo | SignInErrorKind::ReturnToTooLong => new(
                 "The way back leads off this site",
                 "The sign-in was to end at an address of another site.",
                 "A link with such an address would take you to a site that only looks like this one.",
                 "Start the sign-in from this site's own page.",
             ),
-            SignInError::UnknownHost => new(
+            SignInErrorKind::UnknownHost => new(
                 "The request names no host",
                 "The request did not say for which host it is, or said it twice.",
                 "No browser does this.",
                 AGAIN,
             ),
-            SignInError::Login(error) => {
+            SignInErrorKind::Login(error) => {
                 let mut explanation = Self::of_error(error, &title(error.provider()));
                 explanation.retry_at = Some(error.provider().to_owned());
                 explanation

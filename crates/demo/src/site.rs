@@ -11,9 +11,9 @@ use axum::{
     routing::{get, post},
 };
 use maud::Markup;
-use oauth_axum::{SignIn, SignInError, SignedIn};
 use oauth_clients::{Provider, Registry, RegistryConfig, Sealer, SealingKey};
 use oauth_emulator::{App, Emulator, User};
+use oauth_web_axum::{SignIn, SignInError, SignedIn};
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::{
@@ -75,7 +75,7 @@ pub async fn start(options: Options) -> Result<Site, Box<dyn Error>> {
         sessions: Sessions::new(address.port()),
     });
     // The key is for this process alone, as the sessions are.
-    let sign_in = SignIn::new(Sealer::new(SealingKey::random()?)).providers(providers);
+    let sign_in = SignIn::new(Sealer::new(SealingKey::random()?)).providers(providers)?;
     let server = axum::serve(listener, router(site, sign_in));
     Ok(Site { address, emulator, real, server: tokio::spawn(server.into_future()) })
 }
@@ -179,7 +179,7 @@ fn router(site: Arc<Shared>, sign_in: SignIn) -> Router {
     let on_error = site.clone();
     let sign_in = sign_in.on_error(move |error| on_error.sign_in_failed(&error));
     let on_signed_in = site.clone();
-    let auth = sign_in.router(move |signed_in| {
+    let auth = sign_in.router(move |signed_in: SignedIn| {
         let site = on_signed_in.clone();
         async move { site.signed_in(signed_in) }
     });
@@ -286,7 +286,7 @@ async fn switch_fault(
 }
 
 impl Shared {
-    fn signed_in(&self, signed_in: SignedIn) -> Response {
+    fn signed_in(&self, SignedIn(signed_in): SignedIn) -> Response {
         let person = Person {
             provider: signed_in.provider,
             identity: signed_in.identity,

@@ -1,4 +1,4 @@
-//! Arrows point down only: facade, integrations, stores, demo → providers, tokens → openid → core.
+//! Arrows point down only: facade, integrations, stores, demo → providers, tokens, web → openid → core.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,6 +37,8 @@ enum Layer {
     OpenId,
     Provider,
     Tokens,
+    /// Sign-in for any web framework.
+    Web,
     Facade,
     /// Integrations and stores.
     Adapter,
@@ -52,6 +54,7 @@ impl Layer {
             "crates/oauth-emulator" => Self::Emulator,
             "crates/oauth-openid" => Self::OpenId,
             "crates/oauth-tokens" => Self::Tokens,
+            "crates/oauth-web" => Self::Web,
             "crates/oauth-clients" => Self::Facade,
             "crates/demo" => Self::Demo,
             "tests/servers" => Self::Servers,
@@ -78,6 +81,9 @@ impl Layer {
             ),
             // A provider knows nothing of how tokens are kept, and the manager of tokens knows no provider.
             (Self::Tokens, Self::Provider) => Some("oauth-tokens knows no provider"),
+            (Self::Web, Self::Provider | Self::Tokens) => {
+                Some("oauth-web knows neither providers nor how tokens are kept")
+            }
             _ if other < self => None,
             _ => Some("arrows point down only: move what both need to the lower of the two"),
         }
@@ -102,7 +108,7 @@ pub(super) fn check(members: &[Package], metadata: &Metadata, findings: &mut Fin
         }
         let banned: Vec<_> = match layer {
             Layer::Core => [FRAMEWORKS_AND_DATABASES, JWT_LIBRARIES].concat(),
-            Layer::OpenId | Layer::Provider => FRAMEWORKS_AND_DATABASES.to_vec(),
+            Layer::OpenId | Layer::Provider | Layer::Web => FRAMEWORKS_AND_DATABASES.to_vec(),
             _ => continue,
         };
         let needed = needed(&package.id, &nodes);
@@ -154,6 +160,8 @@ mod tests {
             (Provider, Core),
             (Provider, OpenId),
             (Tokens, OpenId),
+            (Web, OpenId),
+            (Adapter, Web),
             (Facade, Provider),
             (Facade, Tokens),
             (Adapter, Tokens),
@@ -170,6 +178,9 @@ mod tests {
             (OpenId, Provider),
             (Provider, Provider),
             (Tokens, Provider),
+            (Web, Provider),
+            (Web, Tokens),
+            (Web, Adapter),
             (Provider, Facade),
             (Emulator, OpenId),
             (Core, Emulator),

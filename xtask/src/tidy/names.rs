@@ -13,7 +13,8 @@ pub(super) fn check(findings: &mut Findings) -> Result<()> {
     for folder in workspace::folders(&crates)? {
         let group = name(&folder);
         let expected: fn(&str) -> String = match &*group {
-            "providers" | "integrations" => |folder| format!("oauth-{folder}"),
+            "providers" => |folder| format!("oauth-{folder}"),
+            "integrations" => |folder| format!("oauth-web-{folder}"),
             "stores" => |folder| format!("oauth-store-{folder}"),
             "demo" => {
                 package(&folder, "oauth-demo", findings)?;

@@ -3,7 +3,7 @@
 //!
 //! ```no_run
 //! use axum::{Router, response::{Html, IntoResponse, Redirect}, routing::get};
-//! use oauth_axum::{SignIn, SignedIn};
+//! use oauth_web_axum::{SignIn, SignedIn};
 //! use oauth_core::{OAuth2, Provider, Sealer, SealingKey};
 //!
 //! # async fn f() -> Result<(), Box<dyn std::error::Error>> {
@@ -12,8 +12,8 @@
 //!     .with_name("acme");
 //!
 //! let sign_in = SignIn::new(Sealer::new(SealingKey::from_base64(&std::env::var("SEALING_KEY")?)?))
-//!     .at("https://app.example")
-//!     .provider(acme);
+//!     .at("https://app.example")?
+//!     .provider(acme)?;
 //!
 //! let app = Router::new()
 //!     .route("/", get(async || Html(r#"<a href="/auth/acme/login?return_to=/account">Sign in</a>"#)))
@@ -39,17 +39,8 @@
 //!
 //! The redirect URI to register at the provider is the callback's address.
 //!
-//! # The cookie
-//!
-//! One for each attempt, so that two tabs do not disturb each other: named after the attempt's state, `HttpOnly`,
-//! `SameSite=Lax`, for as long as a sign-in may take; with the prefix `__Host-` and `Secure` on https. Where the provider answers by a form
-//! post from its own site, it is `SameSite=None`, or the browser would not send it. A browser keeps five at most, which together
-//! take 4096 bytes at most of its `Cookie` header; the oldest go. Names are compared byte for byte, and on https only those with
-//! the prefix count: any site of the same domain can set the others. A login whose data and scopes make it larger than a browser
-//! takes, 4096 bytes, is not begun. A callback clears its cookie
-//! whatever comes of it, and [`SignIn::used_attempts`] remembers that it was used.
-//!
-//! [`SignInError`] lists what can go wrong, with the status of each.
+//! How the attempt is kept in a cookie of the browser, and what the log says, is told by [`oauth_web`], over which this crate is a thin
+//! layer. [`SignInErrorKind`] lists what can go wrong, with the status of each.
 //!
 //! # Features
 //!
@@ -57,18 +48,18 @@
 //! | --- | --- | --- |
 //! | `openid` | | routes for what OpenID Connect providers ask of an application: `SignIn::back_channel_logout`, `SignIn::front_channel_logout`, `SignIn::initiated_login` |
 
-mod callback;
-mod cookies;
-mod error;
+mod authorize_callback;
 #[cfg(feature = "openid")]
 mod logout;
-mod origin;
-mod router;
+mod sign_in;
 
-pub use callback::{AuthorizeCallbackError, AuthorizedCallback, OAuth2AuthorizeCallback};
-pub use error::SignInError;
+pub use authorize_callback::{AuthorizeCallbackError, AuthorizedCallback};
 pub use oauth_core;
 #[cfg(feature = "openid")]
 pub use oauth_openid;
-pub use origin::ForwardedHeaders;
-pub use router::{ResolveError, SignIn, SignedIn};
+pub use oauth_web;
+pub use oauth_web::{
+    ForwardedHeaders, OAuth2AuthorizeCallback, ResolveError, SetupError, SignInError, SignInErrorKind,
+    SignInRequest,
+};
+pub use sign_in::{SignIn, SignedIn};

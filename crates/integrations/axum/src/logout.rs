@@ -1,22 +1,19 @@
-//! What an OpenID Connect provider or portal asks of the application: to end sessions, to begin a login.
+//! The routes for what an OpenID Connect provider or portal asks of the application: to end sessions, to begin a login.
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{fmt::Display, future::Future, sync::Arc};
 
 use axum::{
-    Json, Router,
-    body::Body,
-    extract::{Path, Request},
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
-    response::{IntoResponse, Response},
+    Router,
+    extract::Request,
+    http::HeaderMap,
+    response::IntoResponse,
     routing::{get, post},
 };
-use oauth_core::{Error, LinkIntent, LoginOptions, MemoryCache, SharedCache, serde_json::json};
-use oauth_openid::{FrontChannelLogout, InitiatedLogin, LogoutToken, OpenIDProvider};
+use oauth_core::SharedCache;
+use oauth_openid::{FrontChannelLogout, LogoutToken};
+use oauth_web::Answer;
 
-use crate::{SignIn, SignInError, router::MOST_BYTES};
-
-type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-type EndSession = dyn Fn(LogoutToken) -> BoxFuture<Result<(), String>> + Send + Sync;
+use crate::sign_in::{Params, SignIn, split};
 
 impl SignIn {
     /// The route for providers that tell the application directly that a session has ended (OpenID Connect Back-Channel
@@ -30,68 +27,26 @@ impl SignIn {
         S: Clone + Send + Sync + 'static,
         H: Fn(LogoutToken) -> F + Send + Sync + 'static,
         F: Future<Output = Result<(), E>> + Send + 'static,
-        E: std::fmt::Display,
+        E: Display,
     {
-        let used = used.unwrap_or_else(|| Arc::new(MemoryCache::new()));
-        let end: Arc<EndSession> = Arc::new(move |token| {
-            let ended = handler(token);
-            Box::pin(async move { ended.await.map_err(|error| error.to_string()) })
-        });
-        let route = async move |Path(name): Path<String>, request: Request| {
-            let (parts, body) = request.into_parts();
-            let outcome = self.end_session(&name, &parts.headers, body, &used, &end).await;
-            let mut response = match outcome {
-                Ok(()) => StatusCode::OK.into_response(),
-                // What went wrong inside is nobody's business outside.
-                Err(description) => {
-                    let body = json!({ "error": "invalid_request", "error_description": description });
-                    (StatusCode::BAD_REQUEST, Json(body)).into_response()
-                }
-            };
-            response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        let Self { web, answers } = self;
+        let logout = web.back_channel_logout(used, handler);
+        let route = async move |params: Params, request: Request| {
+            let (request, body) = split(params, request);
+            let Answer { result, headers, .. } = logout.end_session(&request, body).await;
+            let mut response = result.map_or_else(
+                |error| {
+                    // A page of the application's would tell the provider nothing.
+                    let page = error.page().into_response();
+                    answers.failed(error);
+                    page
+                },
+                IntoResponse::into_response,
+            );
+            headers.apply(response.headers_mut());
             response
         };
         Router::new().route("/{provider}/backchannel-logout", post(route))
-    }
-
-    async fn end_session(
-        &self,
-        name: &str,
-        headers: &HeaderMap,
-        body: Body,
-        used: &Arc<dyn SharedCache>,
-        end: &Arc<EndSession>,
-    ) -> Result<(), &'static str> {
-        let provider = self.find(name, headers).await.map_err(|_| "there is no such provider")?;
-        let body = axum::body::to_bytes(body, MOST_BYTES).await.map_err(|_| "the request is too large")?;
-        let body = std::str::from_utf8(&body).map_err(|_| "the request is not a form")?;
-        let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let refused = |_: Error| "the logout token is not valid";
-        let token = LogoutToken::of_request(kind, body).map_err(refused)?;
-        let token = provider.verify_logout_token(token.expose()).await.map_err(refused)?;
-        match token.use_once(&**used).await {
-            Ok(true) => {
-                let (end, used) = (end.clone(), used.clone());
-                // It is carried to its end even if the provider hangs up, or else the token would be used up for nothing.
-                let ended = tokio::spawn(async move {
-                    // In a task of its own, so that a panic is a failure like any other.
-                    let of = token.clone();
-                    let ended = tokio::spawn(async move { end(of).await }).await;
-                    let ended = ended.unwrap_or_else(|panic| Err(panic.to_string()));
-                    if ended.is_err() {
-                        // If this fails too, the token stays used, and the session lives until it ends by itself.
-                        let _ = token.forget_use(&*used).await;
-                    }
-                    ended
-                });
-                match ended.await {
-                    Ok(Ok(())) => Ok(()),
-                    _ => Err("the session could not be ended"),
-                }
-            }
-            Ok(false) => Err("the logout token was used before"),
-            Err(_) => Err("the logout token could not be looked up"),
-        }
     }
 
     /// The route for providers that tell the application in a hidden frame of the browser that a session has ended (OpenID
@@ -106,20 +61,15 @@ impl SignIn {
         F: Future<Output = R> + Send + 'static,
         R: IntoResponse,
     {
-        let route = async move |Path(name): Path<String>, request: Request| -> Response {
-            let (parts, _) = request.into_parts();
-            let mut response = match self.find(&name, &parts.headers).await {
-                Ok(_) => {
-                    let said = FrontChannelLogout::from_query(parts.uri.query().unwrap_or_default());
-                    handler(said, parts.headers).await.into_response()
-                }
-                Err(error) => error.into_response(),
+        let Self { web, answers } = self;
+        let route = async move |params: Params, request: Request| {
+            let (request, _) = split(params, request);
+            let Answer { result, headers, .. } = web.front_channel_logout(&request).await;
+            let mut response = match result {
+                Ok(said) => handler(said, request.headers.clone()).await.into_response(),
+                Err(error) => answers.failed(error),
             };
-            let headers = response.headers_mut();
-            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-            // The provider's page shows it in a frame.
-            headers.remove(header::X_FRAME_OPTIONS);
-            headers.remove(header::CONTENT_SECURITY_POLICY);
+            headers.apply(response.headers_mut());
             response
         };
         Router::new().route("/{provider}/frontchannel-logout", get(route))
@@ -134,38 +84,10 @@ impl SignIn {
     where
         S: Clone + Send + Sync + 'static,
     {
-        let route = async move |Path(name): Path<String>, request: Request| {
-            let (parts, body) = request.into_parts();
-            let answer = async {
-                let wish = match parts.method == Method::POST {
-                    true => {
-                        let form = axum::body::to_bytes(body, MOST_BYTES).await;
-                        let form = form.map_err(|_| SignInError::TooLarge)?;
-                        InitiatedLogin::from_form(
-                            std::str::from_utf8(&form).map_err(|_| SignInError::NotAForm)?,
-                        )
-                    }
-                    false => InitiatedLogin::from_query(parts.uri.query().unwrap_or_default()),
-                };
-                let provider = self.find(&name, &parts.headers).await?;
-                let client = provider.oauth2().ready().await.map_err(SignInError::Login)?;
-                if !wish.is_for(&client) {
-                    return Err(SignInError::UnknownProvider);
-                }
-                let hint = wish.login_hint().map(str::to_owned);
-                let hinted = |options: LoginOptions| match &hint {
-                    Some(hint) => options.login_hint(hint),
-                    None => options,
-                };
-                // A portal signs somebody in; it does not speak for an account of this site.
-                let intent = LinkIntent::SignIn;
-                self.begin(&*provider, &name, &parts, wish.target_link_uri(), intent, hinted).await
-            };
-            let mut response = answer.await.unwrap_or_else(|error| self.answer_to(error));
-            let headers = response.headers_mut();
-            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-            headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-            response
+        let Self { web, answers } = self;
+        let route = async move |params: Params, request: Request| {
+            let (request, body) = split(params, request);
+            answers.respond(web.initiated_login(&request, body).await)
         };
         Router::new().route("/{provider}/initiate", get(route.clone()).post(route))
     }

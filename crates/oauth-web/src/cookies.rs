@@ -1,10 +1,8 @@
 //! The cookies that hold sealed attempts.
 
 use cookie::{Cookie, SameSite, time::Duration};
-use oauth_core::{
-    LoginAttempt, Sealer,
-    http::{HeaderMap, HeaderValue, header},
-};
+use http::{HeaderMap, HeaderValue, header};
+use oauth_core::{LoginAttempt, Sealer};
 
 /// More attempts than anybody has tabs for.
 const MOST: usize = 5;

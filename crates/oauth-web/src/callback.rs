@@ -1,0 +1,162 @@
+//! The route to which the provider sends the user back.
+
+use http::{Method, header};
+use http_body::Body;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use oauth_core::{Callback, LinkIntent, LoginAttempt, bytes::Bytes, serde_json::Value};
+
+use crate::{
+    answer::{Answer, AnswerHeaders},
+    cookies,
+    error::{SignInError, SignInErrorKind},
+    events,
+    login::retry,
+    request::SignInRequest,
+    sign_in::SignIn,
+    signed_in::SignedIn,
+};
+
+/// The most bytes that a callback's query or a form may have. A code is far below a thousand.
+const MOST_BYTES: usize = 16 * 1024;
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What has been learned of a callback by the time that it fails.
+struct Progress {
+    /// The cookie that is used up.
+    cookie: Option<String>,
+    /// Where the user may start again.
+    retry: Option<String>,
+}
+
+impl SignIn {
+    /// Finishes a sign-in: `GET /{provider}/callback`, and POST for providers that answer by a form.
+    ///
+    /// The body is read only if there is a form in it, and never more than 16 KiB of it. The result is who signed in; the application
+    /// decides what to answer. Whatever comes of it, [`Answer::headers`] take the attempt's cookie away.
+    pub async fn callback<B>(&self, request: &SignInRequest, body: B) -> Answer<SignedIn>
+    where
+        B: Body,
+        B::Error: Into<BoxError>,
+    {
+        let mut progress = Progress { cookie: None, retry: Some(retry(None)) };
+        let result = self.finish(request, body, &mut progress).await;
+        let result = result.map_err(|kind| SignInError::new(kind, request.provider(), progress.retry));
+        match &result {
+            Ok(signed_in) => events::signed_in(signed_in.provider.name()),
+            Err(error) => events::refused("callback", error),
+        }
+        let mut headers = AnswerHeaders::private();
+        // Whatever came of it, the attempt is over.
+        if let Some(cleared) = progress.cookie.and_then(|name| cookies::clear(&name)) {
+            headers.add_cookie(cleared);
+        }
+        Answer::new(result, headers)
+    }
+
+    async fn finish<B>(
+        &self,
+        request: &SignInRequest,
+        body: B,
+        progress: &mut Progress,
+    ) -> Result<SignedIn, SignInErrorKind>
+    where
+        B: Body,
+        B::Error: Into<BoxError>,
+    {
+        let provider = self.find(request).await?;
+        let site = self.site(request)?;
+        let callback = read(request, body).await?;
+
+        let state = callback.get("state").unwrap_or_default();
+        let found =
+            cookies::find(&request.headers, state, site.is_https()).ok_or(SignInErrorKind::NoAttempt)?;
+        progress.cookie = Some(found.name);
+        let redirect_uri = site.redirect_uri(request);
+        let attempt = self.sealer().open(&found.sealed, provider.name(), &redirect_uri);
+        let attempt = attempt.map_err(SignInErrorKind::Sealed)?;
+        progress.retry = match attempt.data()["link_to"] {
+            Value::Null => Some(retry(attempt.data()["return_to"].as_str())),
+            // Who wanted to link does not want to sign in.
+            _ => None,
+        };
+        if attempt.is_form_post() != (request.method == Method::POST) {
+            return Err(SignInErrorKind::WrongMethod);
+        }
+        // Only the holder of the whole state may use the attempt up: the cookie's name is but a part of it.
+        let client = provider.oauth2().ready().await.map_err(SignInErrorKind::Login)?;
+        client.check_callback(&attempt, &callback).map_err(SignInErrorKind::Login)?;
+        let name = format!("login_attempt:{}", attempt.state());
+        let is_first = self.used().put_new(&name, Bytes::new(), attempt.lifetime()).await;
+        if !is_first.map_err(SignInErrorKind::Store)? {
+            return Err(SignInErrorKind::AlreadyUsed);
+        }
+        let intent = self.intent(&attempt, request).await?;
+        let login = provider.finish_login(attempt, callback.clone()).await.map_err(SignInErrorKind::Login)?;
+        let identity = provider.get_identity(&login.token).await.map_err(SignInErrorKind::Login)?;
+        Ok(SignedIn::new(provider, identity, login, intent, callback, request.headers.clone()))
+    }
+
+    /// What the login was begun for, if whoever began it is who is signed in now.
+    async fn intent(
+        &self,
+        attempt: &LoginAttempt,
+        request: &SignInRequest,
+    ) -> Result<LinkIntent<String>, SignInErrorKind> {
+        let account = match attempt.data().get("link_to") {
+            None | Some(Value::Null) => return Ok(LinkIntent::SignIn),
+            Some(account) => account.as_str().ok_or(SignInErrorKind::OtherAccount)?,
+        };
+        match self.current_account(request).await? {
+            Some(current) if current == account => {}
+            Some(_) => return Err(SignInErrorKind::OtherAccount),
+            // The cookie of the session may have stayed behind; that of the attempt is of this browser.
+            None if attempt.is_form_post() => {}
+            None => return Err(SignInErrorKind::NotSignedIn),
+        }
+        Ok(LinkIntent::LinkTo(account.to_owned()))
+    }
+}
+
+/// The parameters of a callback: the query of a GET, the form of a POST (OAuth 2.0 Form Post Response Mode section 2).
+async fn read<B>(request: &SignInRequest, body: B) -> Result<Callback, SignInErrorKind>
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    if request.method == Method::HEAD {
+        // Whoever looks ahead must not use the code up.
+        return Err(SignInErrorKind::WrongMethod);
+    }
+    if request.method != Method::POST {
+        let query = request.uri.query().unwrap_or_default();
+        return if query.len() <= MOST_BYTES {
+            Ok(Callback::from_query(query))
+        } else {
+            Err(SignInErrorKind::TooLarge)
+        };
+    }
+    let media_type = content_type(request).split(';').next().unwrap_or_default().trim();
+    if !media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        return Err(SignInErrorKind::NotAForm);
+    }
+    Ok(Callback::from_form(&read_text(body).await?))
+}
+
+pub(crate) fn content_type(request: &SignInRequest) -> &str {
+    request.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+/// A body that is a form, without decoding it.
+pub(crate) async fn read_text<B>(body: B) -> Result<String, SignInErrorKind>
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    let read = Limited::new(body, MOST_BYTES).collect().await;
+    let bytes = read.map_err(|error| match error.is::<LengthLimitError>() {
+        true => SignInErrorKind::TooLarge,
+        false => SignInErrorKind::NotAForm,
+    })?;
+    String::from_utf8(bytes.to_bytes().to_vec()).map_err(|_| SignInErrorKind::NotAForm)
+}

@@ -1,0 +1,61 @@
+//! Logins that the provider or a portal begins.
+
+use http::{Method, Response, header};
+use http_body::Body;
+use oauth_core::{LinkIntent, LoginOptions};
+use oauth_openid::InitiatedLogin;
+
+use crate::{
+    answer::{Answer, AnswerHeaders},
+    callback::read_text,
+    error::{ResolveError, SignInErrorKind},
+    login::{answered, retry},
+    request::SignInRequest,
+    sign_in::SignIn,
+};
+
+impl SignIn {
+    /// Begins a login that the provider or a portal asks for (OpenID Connect Core section 4):
+    /// `/{provider}/initiate?iss=…&login_hint=…&target_link_uri=…`, by GET or by POST.
+    ///
+    /// It begins a login as [`login`](Self::login) does, if the wish names the provider's own issuer. The target must be of this
+    /// site, as `return_to` must.
+    pub async fn initiated_login<B>(&self, request: &SignInRequest, body: B) -> Answer<Response<String>>
+    where
+        B: Body,
+        B::Error: Into<ResolveError>,
+    {
+        let mut headers = AnswerHeaders::private().with(header::X_FRAME_OPTIONS, "DENY");
+        let result = self.wished(request, body, &mut headers).await;
+        answered("initiate", request, result, Some(retry(None)), headers)
+    }
+
+    async fn wished<B>(
+        &self,
+        request: &SignInRequest,
+        body: B,
+        headers: &mut AnswerHeaders,
+    ) -> Result<Response<String>, SignInErrorKind>
+    where
+        B: Body,
+        B::Error: Into<ResolveError>,
+    {
+        let wish = match request.method == Method::POST {
+            true => InitiatedLogin::from_form(&read_text(body).await?),
+            false => InitiatedLogin::from_query(request.uri.query().unwrap_or_default()),
+        };
+        let provider = self.find(request).await?;
+        let client = provider.oauth2().ready().await.map_err(SignInErrorKind::Login)?;
+        if !wish.is_for(&client) {
+            return Err(SignInErrorKind::UnknownProvider);
+        }
+        let hint = wish.login_hint().map(str::to_owned);
+        let hinted = |options: LoginOptions| match &hint {
+            Some(hint) => options.login_hint(hint),
+            None => options,
+        };
+        // A portal signs somebody in; it does not speak for an account of this site.
+        let intent = LinkIntent::SignIn;
+        self.begin(&*provider, request, wish.target_link_uri(), intent, hinted, headers).await
+    }
+}

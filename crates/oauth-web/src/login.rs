@@ -1,0 +1,134 @@
+//! The routes by which a sign-in begins.
+
+use http::Response;
+use oauth_core::{Error, LinkIntent, LoginOptions, Operation, Provider, serde_json::json};
+
+use crate::{
+    answer::{Answer, AnswerHeaders, redirect},
+    cookies,
+    error::{SignInError, SignInErrorKind},
+    events, origin,
+    request::SignInRequest,
+    sign_in::SignIn,
+};
+
+impl SignIn {
+    /// Begins a sign-in: `GET /{provider}/login`, with the parameter `return_to` where the user wants to come back to a page of this site.
+    ///
+    /// The result is a response that sends the browser to the provider.
+    pub async fn login(&self, request: &SignInRequest) -> Answer<Response<String>> {
+        let mut headers = AnswerHeaders::private();
+        let result = async {
+            let provider = self.find(request).await?;
+            let return_to = wanted_return(request)?;
+            let intent = LinkIntent::SignIn;
+            self.begin(&*provider, request, return_to.as_deref(), intent, |options| options, &mut headers)
+                .await
+        };
+        let result = result.await;
+        let return_to = wanted_return(request).ok().flatten().filter(|to| origin::return_to(to, "").is_ok());
+        answered("login", request, result, Some(retry(return_to.as_deref())), headers)
+    }
+
+    /// Begins a login whose identity is to be attached to the account that is signed in: `POST /{provider}/link`, if
+    /// [`can_link`](Self::can_link).
+    pub async fn link(&self, request: &SignInRequest) -> Answer<Response<String>> {
+        let mut headers = AnswerHeaders::private();
+        let result = async {
+            if !origin::is_of_own_page(&request.headers, &self.site(request)?.address) {
+                return Err(SignInErrorKind::ForeignForm);
+            }
+            let provider = self.find(request).await?;
+            let account = self.current_account(request).await?.ok_or(SignInErrorKind::NotSignedIn)?;
+            let return_to = wanted_return(request)?;
+            let intent = LinkIntent::LinkTo(account);
+            self.begin(&*provider, request, return_to.as_deref(), intent, |options| options, &mut headers)
+                .await
+        };
+        let result = result.await;
+        answered("link", request, result, None, headers)
+    }
+
+    /// Begins a login that ends at an address of this site.
+    pub(crate) async fn begin(
+        &self,
+        provider: &dyn Provider,
+        request: &SignInRequest,
+        return_to: Option<&str>,
+        intent: LinkIntent<String>,
+        completed: impl FnOnce(LoginOptions) -> LoginOptions,
+        headers: &mut AnswerHeaders,
+    ) -> Result<Response<String>, SignInErrorKind> {
+        let site = self.site(request)?;
+        let return_to = return_to.filter(|wanted| !wanted.is_empty());
+        let return_to = return_to.map(|wanted| origin::return_to(wanted, &site.address)).transpose()?;
+        let options = completed(self.options(request));
+        let mut data = json!({ "return_to": return_to, "data": options.app_data() });
+        if let LinkIntent::LinkTo(account) = intent {
+            data["link_to"] = account.into();
+        }
+        let redirect_uri = site.redirect_uri(request);
+        let started = provider.start_login(&redirect_uri, options.data(data)).await;
+        let started = started.map_err(SignInErrorKind::Login)?;
+
+        let failed = |problem: &str| {
+            let error = Error::configuration(provider.name().to_owned(), problem);
+            SignInErrorKind::Login(error.during(Operation::START_LOGIN))
+        };
+        let response = redirect(&started.url)
+            .ok_or_else(|| failed("the authorization URL holds characters that a header may not have"))?;
+        let sealed = self.sealer().seal(&started.attempt).map_err(SignInErrorKind::Login)?;
+        let cookie = cookies::set(&started.attempt, sealed, site.is_https()).ok_or_else(|| {
+            failed(
+                "the sign-in's cookie would have more than 4096 bytes, and browsers keep no such cookie; give the login \
+                 less data, fewer scopes, or a shorter address to return to",
+            )
+        })?;
+        for name in cookies::surplus(&request.headers, self.sealer(), &cookie, site.is_https()) {
+            if let Some(cleared) = cookies::clear(&name) {
+                headers.add_cookie(cleared);
+            }
+        }
+        headers.add_cookie(cookie.header);
+        Ok(response)
+    }
+}
+
+/// The answer of a route that begins a sign-in; `retry` is where to start again if it failed.
+pub(crate) fn answered(
+    route: &'static str,
+    request: &SignInRequest,
+    result: Result<Response<String>, SignInErrorKind>,
+    retry: Option<String>,
+    headers: AnswerHeaders,
+) -> Answer<Response<String>> {
+    let provider = request.provider();
+    let result = result.map_err(|kind| SignInError::new(kind, provider, retry));
+    match &result {
+        Ok(_) => events::begun(route, provider),
+        Err(error) => events::refused(route, error),
+    }
+    Answer::new(result, headers)
+}
+
+/// Where the user wants to be after the login. Nothing is the same as nowhere.
+fn wanted_return(request: &SignInRequest) -> Result<Option<String>, SignInErrorKind> {
+    let query = request.uri.query().unwrap_or_default();
+    let mut wanted = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "return_to");
+    match (wanted.next(), wanted.next()) {
+        (_, Some(_)) => Err(SignInErrorKind::ReturnTo),
+        (first, None) => Ok(first.map(|(_, value)| value.into_owned()).filter(|value| !value.is_empty())),
+    }
+}
+
+/// The address of the login's route, beside the one that was asked for.
+pub(crate) fn retry(return_to: Option<&str>) -> String {
+    match return_to {
+        Some(wanted) => {
+            let query =
+                form_urlencoded::Serializer::new(String::new()).append_pair("return_to", wanted).finish();
+            format!("login?{query}")
+        }
+        None => "login".to_owned(),
+    }
+}

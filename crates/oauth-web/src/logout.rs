@@ -1,0 +1,142 @@
+//! What an OpenID Connect provider asks of the application: to end sessions.
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use http_body::Body;
+use oauth_core::{Error, MemoryCache, SharedCache};
+use oauth_openid::{FrontChannelLogout, LogoutToken, OpenIDProvider};
+
+use crate::{
+    answer::{Answer, AnswerHeaders},
+    callback::{content_type, read_text},
+    error::{ResolveError, SignInError, SignInErrorKind},
+    events,
+    request::SignInRequest,
+    sign_in::SignIn,
+};
+
+type EndSession =
+    dyn Fn(LogoutToken) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync;
+
+/// The route for providers that tell the application directly that a session has ended (OpenID Connect Back-Channel Logout), from
+/// [`SignIn::back_channel_logout`].
+#[derive(Clone)]
+#[must_use]
+pub struct BackChannelLogout {
+    sign_in: SignIn,
+    used: Arc<dyn SharedCache>,
+    end: Arc<EndSession>,
+}
+
+impl SignIn {
+    /// Ends sessions that have ended at the provider, by a handler that ends those which the verified token names, by issuer and session
+    /// id or subject, and says what kept it from doing so.
+    ///
+    /// Each token counts once; `used` remembers them, on what all machines of the application share, or in this process where it is `None`.
+    pub fn back_channel_logout<H, F, E>(
+        self,
+        used: Option<Arc<dyn SharedCache>>,
+        handler: H,
+    ) -> BackChannelLogout
+    where
+        H: Fn(LogoutToken) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: std::fmt::Display,
+    {
+        let used = used.unwrap_or_else(|| Arc::new(MemoryCache::new()));
+        let end: Arc<EndSession> = Arc::new(move |token| {
+            let ended = handler(token);
+            Box::pin(async move { ended.await.map_err(|error| error.to_string()) })
+        });
+        BackChannelLogout { sign_in: self, used, end }
+    }
+
+    /// Reads what a provider says in a hidden frame of the browser (OpenID Connect Front-Channel Logout):
+    /// `GET /{provider}/frontchannel-logout`.
+    ///
+    /// The application ends the session of this browser, if [`FrontChannelLogout::is_of`] it; the cookie of the session must be
+    /// `SameSite=None` to come with the request. [`Answer::headers`] let the provider's page show the answer in its frame.
+    pub async fn front_channel_logout(&self, request: &SignInRequest) -> Answer<FrontChannelLogout> {
+        let found = self.find(request).await;
+        let result = found
+            .map(|_| FrontChannelLogout::from_query(request.uri.query().unwrap_or_default()))
+            .map_err(|kind| SignInError::new(kind, request.provider(), None));
+        if let Err(error) = &result {
+            events::refused("frontchannel-logout", error);
+        }
+        Answer::new(result, AnswerHeaders::not_kept().may_be_framed())
+    }
+}
+
+impl BackChannelLogout {
+    /// Ends a session: `POST /{provider}/backchannel-logout`. No cookie comes with it.
+    ///
+    /// The answer is 200, or [`SignInError::page`], which tells the provider in JSON that it may try again.
+    pub async fn end_session<B>(&self, request: &SignInRequest, body: B) -> Answer<()>
+    where
+        B: Body,
+        B::Error: Into<ResolveError>,
+    {
+        let result = self.ended(request, body).await;
+        let result = result.map_err(|(problem, cause)| {
+            SignInError::new(SignInErrorKind::Logout { problem, cause }, request.provider(), None)
+        });
+        if let Err(error) = &result {
+            events::refused("backchannel-logout", error);
+        }
+        Answer::new(result, AnswerHeaders::not_kept())
+    }
+
+    /// What went wrong inside is nobody's business outside: it is the second of the two.
+    async fn ended<B>(
+        &self,
+        request: &SignInRequest,
+        body: B,
+    ) -> Result<(), (&'static str, Option<ResolveError>)>
+    where
+        B: Body,
+        B::Error: Into<ResolveError>,
+    {
+        let provider = self.sign_in.find(request).await.map_err(|kind| {
+            let cause = match kind {
+                SignInErrorKind::Resolve(cause) => Some(cause),
+                _ => None,
+            };
+            ("there is no such provider", cause)
+        })?;
+        let body = read_text(body).await.map_err(|kind| match kind {
+            SignInErrorKind::TooLarge => ("the request is too large", None),
+            _ => ("the request is not a form", None),
+        })?;
+        let invalid = |error: Error| ("the logout token is not valid", Some(error.into()));
+        let token = LogoutToken::of_request(Some(content_type(request)), &body).map_err(invalid)?;
+        let token = provider.verify_logout_token(token.expose()).await.map_err(invalid)?;
+        match token.use_once(&*self.used).await {
+            Ok(true) => {
+                let (end, used) = (self.end.clone(), self.used.clone());
+                // It is carried to its end even if the provider hangs up, or else the token would be used up for nothing.
+                let ended = tokio::spawn(async move {
+                    // In a task of its own, so that a panic is a failure like any other.
+                    let of = token.clone();
+                    let ended = tokio::spawn(async move { end(of).await }).await;
+                    let ended = ended.unwrap_or_else(|panic| Err(panic.to_string()));
+                    if ended.is_err() {
+                        // If this fails too, the token stays used, and the session lives until it ends by itself.
+                        let _ = token.forget_use(&*used).await;
+                    }
+                    ended
+                });
+                let ended = ended.await.unwrap_or_else(|panic| Err(panic.to_string()));
+                ended.map_err(|cause| ("the session could not be ended", Some(cause.into())))
+            }
+            Ok(false) => Err(("the logout token was used before", None)),
+            Err(error) => Err(("the logout token could not be looked up", Some(error))),
+        }
+    }
+}
+
+impl std::fmt::Debug for BackChannelLogout {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BackChannelLogout").field("sign_in", &self.sign_in).finish_non_exhaustive()
+    }
+}
