@@ -231,3 +231,54 @@ fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> 
         _ => Err(format!("the header {name} or its value is not valid")),
     }
 }
+
+/// What must not appear in an error, should the server echo it: the request as it was sent.
+pub(crate) struct Hidden(pub(crate) RequestDraft);
+
+impl Hidden {
+    /// All of it.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
+        let Self(draft) = self;
+        let is_public = |name: &str| PUBLIC_FIELDS.contains(&name) || name == draft.client_id_param();
+        let mut texts = Vec::new();
+        match draft.body() {
+            Body::Empty => {}
+            Body::Form(fields) => {
+                let secret = fields.iter().filter(|(name, _)| !is_public(name));
+                texts.extend(secret.map(|(_, value)| value.expose()));
+            }
+            Body::Json(value) => collect_texts(value, &is_public, &mut texts),
+        }
+        texts.into_iter().chain(draft.hidden().iter().map(Secret::expose))
+    }
+}
+
+/// All texts of a JSON body, but for those that are no secrets by their name.
+fn collect_texts<'v>(value: &'v Value, is_public: &dyn Fn(&str) -> bool, texts: &mut Vec<&'v str>) {
+    match value {
+        Value::String(text) => texts.push(text),
+        Value::Array(items) => items.iter().for_each(|item| collect_texts(item, is_public, texts)),
+        Value::Object(members) => {
+            for (_, member) in members.iter().filter(|(name, _)| !is_public(name)) {
+                collect_texts(member, is_public, texts);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Form fields that are no secrets; every other value is kept out of errors.
+const PUBLIC_FIELDS: &[&str] = &[
+    "grant_type",
+    "redirect_uri",
+    "scope",
+    "token_type_hint",
+    "service_provider",
+    "client_id",
+    "resource",
+    "audience",
+    "subject_token_type",
+    "actor_token_type",
+    "requested_token_type",
+    "client_assertion_type",
+];

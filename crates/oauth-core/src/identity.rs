@@ -3,12 +3,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{
-    OAuth2,
-    error::{Error, ErrorKind, FailedReply, Operation, Result},
-    printable::is_printable,
-    spec::Spec,
-};
+use crate::printable::is_printable;
 
 /// Who signed in.
 ///
@@ -33,7 +28,7 @@ pub struct Identity {
     pub profile: Value,
     /// What earlier versions of this library wrote in place of the issuer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    former_issuers: Vec<String>,
+    pub(crate) former_issuers: Vec<String>,
 }
 
 /// An e-mail address, and whether the provider vouches for it.
@@ -113,66 +108,6 @@ impl Identity {
         let usable = self.email.filter(|email| email.verification != EmailVerification::Unverified);
         (self.subject, usable.map(|email| email.address))
     }
-
-    /// Makes the identity of what a provider said of a user. Every identity is made here, whatever way it came by.
-    pub(crate) fn find(client: &OAuth2, places: &Places, issuer: String, profile: Value) -> Result<Self> {
-        let text = |pointer: Option<&str>| text_at(&profile, pointer?);
-        let Some(subject) = text(Some(places.id)) else {
-            return Err(Error::in_profile(
-                client,
-                &profile,
-                format!("the profile has no identifier at {}", places.id),
-            ));
-        };
-        check_subject(&subject).map_err(|problem| {
-            Error::in_profile(client, &profile, format!("the identifier at {} {problem}", places.id))
-        })?;
-        let email = text(places.email).map(|address| {
-            let flag = places.email_verified.and_then(|pointer| profile.pointer(pointer));
-            Email { address, verification: EmailVerification::of(flag) }
-        });
-        Ok(Self {
-            issuer,
-            subject,
-            email,
-            name: text(places.name),
-            picture: text(places.picture),
-            profile,
-            former_issuers: Vec::new(),
-        }
-        .without_unusable())
-    }
-}
-
-/// Where the members of an identity are in what a provider says of a user, as JSON pointers.
-pub(crate) struct Places {
-    id: &'static str,
-    email: Option<&'static str>,
-    email_verified: Option<&'static str>,
-    name: Option<&'static str>,
-    picture: Option<&'static str>,
-}
-
-impl Places {
-    /// In the profile.
-    pub(crate) fn in_profile(spec: &Spec) -> Self {
-        Self {
-            id: spec.id_at,
-            email: spec.email_at,
-            email_verified: spec.email_verified_at,
-            name: spec.name_at,
-            picture: spec.picture_at,
-        }
-    }
-
-    /// In the claims of an ID token: as in UserInfo, or where OpenID Connect has them if the profile is an API of the provider's
-    /// own. Which member vouches for an address is the provider's to say in both.
-    pub(crate) fn in_claims(spec: &Spec) -> Self {
-        if spec.id_at == Spec::OPENID.id_at {
-            return Self::in_profile(spec);
-        }
-        Self { email_verified: spec.email_verified_at, ..Self::in_profile(&Spec::OPENID) }
-    }
 }
 
 impl Email {
@@ -237,39 +172,6 @@ fn is_web_address(text: &str) -> bool {
 
 fn is_on_one_line(character: char) -> bool {
     !character.is_control() && !matches!(character, '\u{2028}' | '\u{2029}')
-}
-
-/// A text or a number in a profile, as text; empty ones count as absent.
-#[must_use]
-pub fn text_at(profile: &Value, pointer: &str) -> Option<String> {
-    match profile.pointer(pointer)? {
-        Value::String(text) if !text.is_empty() => Some(text.clone()),
-        // A number that JSON readers round is no identifier.
-        Value::Number(number) if number.is_i64() || number.is_u64() => Some(number.to_string()),
-        _ => None,
-    }
-}
-
-impl Error {
-    /// A profile that came as it should but lacks what the identity needs. It keeps the profile as its body.
-    #[must_use]
-    pub fn in_profile(client: &OAuth2, profile: &Value, reason: impl Into<String>) -> Self {
-        let reply = FailedReply::of_json(profile);
-        client.error(Operation::GET_IDENTITY, ErrorKind::MalformedReply { reason: reason.into(), reply })
-    }
-}
-
-impl FailedReply {
-    fn of_json(value: &Value) -> Self {
-        Self {
-            status: http::StatusCode::OK,
-            body: value.to_string().into(),
-            retry_after: None,
-            is_invalid_grant: false,
-            is_transient: false,
-            used_token: true,
-        }
-    }
 }
 
 impl fmt::Debug for Identity {

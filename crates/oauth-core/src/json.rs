@@ -136,6 +136,17 @@ impl<'de> Visitor<'de> for StrictVisitor {
     }
 }
 
+/// A text or a number in a profile, as text; empty ones count as absent.
+#[must_use]
+pub fn text_at(profile: &Value, pointer: &str) -> Option<String> {
+    match profile.pointer(pointer)? {
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        // A number that JSON readers round is no identifier.
+        Value::Number(number) if number.is_i64() || number.is_u64() => Some(number.to_string()),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -44,11 +44,11 @@
 //! | `hyper` | | [`HyperClient`], an [`HttpClient`] on hyper alone, for those who send many requests |
 //! | `reqwest-middleware` | | `reqwest_middleware::ClientWithMiddleware` is an [`HttpClient`] |
 
-mod assurance;
 mod attempt;
 mod authorization;
 mod authorization_url;
 mod authorize_params;
+mod checks;
 mod client_auth;
 mod clock;
 mod config;
@@ -67,7 +67,6 @@ mod oauth2;
 pub mod parameter;
 mod pkce;
 mod printable;
-mod protocol;
 mod provider;
 mod public_address;
 mod redaction;
@@ -81,6 +80,7 @@ mod spec;
 mod token;
 
 pub use async_trait::async_trait;
+pub use attempt::LoginAttempt;
 pub use authorization::{AuthorizationParams, AuthorizationRequest, ResponseMode, ResponseType};
 pub use bytes;
 pub use client_auth::{
@@ -106,15 +106,14 @@ pub use http_client::{
     CONNECT_TIMEOUT, HttpClient, HttpError, HttpErrorKind, MAX_REPLY_BYTES, PublicHosts, REQUEST_TIMEOUT,
     Resolver,
 };
-pub use identity::{Email, EmailVerification, Identity, check_subject, text_at};
+pub use identity::{Email, EmailVerification, Identity, check_subject};
 pub use json::{
-    DUPLICATE as TWICE_IN_JSON, Strict as StrictJson, parse as parse_json, parse_as as parse_json_as,
+    DUPLICATE as TWICE_IN_JSON, Strict as StrictJson, parse as parse_json, parse_as as parse_json_as, text_at,
 };
 pub use linking::{EmailAuthority, LinkDecision, LinkIntent, LinkPolicy, LinkRefusal, StoredAddress, link};
-pub use login::{Callback, Login, LoginAttempt, LoginOptions, StartedLogin};
-pub use oauth2::{LOGIN_LIFETIME, OAuth2};
+pub use login::{Callback, Login, LoginOptions, StartedLogin};
+pub use oauth2::{AfterReply, LOGIN_LIFETIME, OAuth2, Participant};
 pub use pkce::{CodeChallengeMethod, CodeVerifier};
-pub use protocol::{AfterReply, Participant};
 pub use provider::Provider;
 pub use public_address::{check_public_url, is_public_address};
 pub use reply::Reply;

@@ -1,3 +1,5 @@
+//! The generic client, and who takes part in what it does.
+
 use std::{
     any::Any,
     borrow::Cow,
@@ -6,26 +8,35 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderMap, HeaderName, HeaderValue, header::USER_AGENT};
-use serde::Serialize;
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{ACCEPT, USER_AGENT},
+};
+use serde_json::Value;
 use time::OffsetDateTime;
 
 use crate::{
-    authorization::Params,
-    client_auth::Credentials,
+    attempt::LoginAttempt,
+    authorization::{AuthorizationParams, Params},
+    client_auth::{AuthenticationError, Credentials, RequestContext},
     clock::{Clock, SystemClock},
-    endpoints::{Endpoint, Endpoints, check_url, normalized, origin_of},
+    draft::RequestDraft,
+    endpoints::{Endpoint, Endpoints, check_url},
     error::{Error, ErrorKind, Operation, Result},
     http_client::{HttpClient, shared},
-    parameter,
-    protocol::Participant,
-    request::default_headers,
+    identity::Identity,
+    login::{Callback, Login},
     secret::{ClientSecret, Secret},
     spec::{ClientAuth, Pkce, Spec},
     token::OAuth2Token,
 };
 
-mod requests;
+mod grants;
+mod issuers;
+mod profile;
+mod settings;
 
 /// The generic OAuth 2.0 client: the authorization code grant of RFC 6749 with refresh, revocation and profile.
 ///
@@ -222,252 +233,6 @@ impl OAuth2 {
     }
 }
 
-/// Settings; [`Provider`](crate::Provider) offers the common ones as `with_` methods of every client.
-impl OAuth2 {
-    /// Names the client, in errors and logins. Two clients of one provider need two names.
-    pub fn set_name(&mut self, name: impl Into<Cow<'static, str>>) {
-        self.settings().name = name.into();
-    }
-
-    /// Names the issuer in place of the provider's: logins then refuse a callback that names another one (RFC 9207), and users
-    /// are known under it. No other setting takes it back.
-    pub fn set_issuer(&mut self, issuer: impl Into<Cow<'static, str>>) {
-        self.settings().issuers.set = Some(issuer.into());
-    }
-
-    /// Names the issuer for callbacks alone: logins refuse a callback that names another one (RFC 9207). Users stay known under
-    /// the name that they have.
-    pub fn set_callback_issuer(&mut self, issuer: impl Into<Cow<'static, str>>) {
-        self.settings().issuers.of_callbacks = Some(issuer.into());
-    }
-
-    /// Names the issuer for identities alone: under which users are known ([`Identity::issuer`](crate::Identity::issuer)).
-    ///
-    /// It is for a client whose endpoints were moved to a gateway in front of the provider itself. Two servers that have users
-    /// of their own need two names.
-    pub fn set_identity_issuer(&mut self, issuer: impl Into<Cow<'static, str>>) {
-        self.settings().issuers.of_identities = Some(issuer.into());
-    }
-
-    /// Remembers a name under which earlier versions knew the users of this client, for
-    /// [`Identity::former_keys`](crate::Identity::former_keys).
-    pub fn add_former_identity_issuer(&mut self, issuer: impl Into<String>) {
-        self.settings().issuers.former.push(issuer.into());
-    }
-
-    /// Refuses callbacks without `iss`, for a provider that announces it
-    /// (`authorization_response_iss_parameter_supported`, RFC 9207 section 3). A login does not begin unless the issuer is known;
-    /// see [`set_callback_issuer`](Self::set_callback_issuer).
-    pub fn require_callback_issuer(&mut self) {
-        self.settings().requires_callback_issuer = true;
-    }
-
-    /// Fills a `{parameter}` of the [`Spec`] in, in each URL and in the issuer.
-    ///
-    /// All endpoints are made anew from the `Spec`, so this comes before [`set_endpoints`](Self::set_endpoints). An issuer that
-    /// was set stays.
-    ///
-    /// # Errors
-    ///
-    /// A configuration error after the endpoints were moved, and unless the value is letters, digits, `-`, `.`, `_` and
-    /// `~` only, so that it cannot leave its place in the URL and move a request to another host.
-    pub fn set_parameter(&mut self, name: &'static str, value: impl Into<String>) -> Result<()> {
-        self.fill_in_parameter(name, value.into())
-    }
-
-    fn fill_in_parameter(&mut self, name: &'static str, value: String) -> Result<()> {
-        parameter::segment(name, &value).map_err(|error| error.at(self.name().to_owned()))?;
-        if self.0.endpoints_were_moved {
-            let problem = format!("{name} must be set before the endpoints are moved");
-            return Err(Error::configuration(self.name().to_owned(), problem));
-        }
-        let parameters = &mut self.settings().parameters;
-        parameters.retain(|(other, _)| other != name);
-        parameters.push((name.into(), value));
-        self.fill_in();
-        Ok(())
-    }
-
-    fn fill_in(&mut self) {
-        let settings = self.settings();
-        let filled = |url: &str| {
-            let fill = |url: String, (name, value): &(Cow<'_, str>, String)| {
-                // The client id is the only one that nobody checked.
-                if url.contains('{') && parameter::segment(name, value).is_ok() {
-                    url.replace(&format!("{{{name}}}"), value)
-                } else {
-                    url
-                }
-            };
-            settings.parameters.iter().fold(url.to_owned(), fill)
-        };
-        let endpoints = Endpoints::from_iter(settings.spec.endpoints.iter().copied()).map(filled);
-        let issuer = settings.spec.issuer.map(|issuer| filled(issuer).into());
-        settings.home = endpoints.clone();
-        settings.endpoints = endpoints;
-        settings.issuers.of_provider = issuer;
-    }
-
-    /// Chooses an installation of the provider: another issuer, with endpoints and users of its own.
-    ///
-    /// # Errors
-    ///
-    /// A configuration error after the endpoints were moved, by this or by [`set_endpoints`](Self::set_endpoints): the issuer of one
-    /// server would stand beside the endpoints of another.
-    pub fn set_installation(
-        &mut self,
-        issuer: impl Into<Cow<'static, str>>,
-        moved: impl FnOnce(Endpoints) -> Endpoints,
-    ) -> Result<()> {
-        if self.0.endpoints_were_moved {
-            let problem = "the base URL can be set once, before the endpoints are moved";
-            return Err(Error::configuration(self.name().to_owned(), problem));
-        }
-        let settings = self.settings();
-        settings.home = moved(settings.endpoints.clone());
-        settings.endpoints = settings.home.clone();
-        settings.endpoints_were_moved = true;
-        settings.issuers.of_provider = Some(issuer.into());
-        settings.issuers.of_identities_by_spec = None;
-        Ok(())
-    }
-
-    /// Moves the endpoints.
-    pub fn set_endpoints(&mut self, endpoints: Endpoints) {
-        let settings = self.settings();
-        settings.endpoints = endpoints;
-        settings.endpoints_were_moved = true;
-    }
-
-    /// The same from those that it has; what [`with_endpoints`](crate::Provider::with_endpoints) does, compiled once.
-    pub(crate) fn move_endpoints(&mut self, moved: &mut dyn FnMut(Endpoints) -> Endpoints) {
-        self.set_endpoints(moved(self.endpoints().clone()));
-    }
-
-    /// Asks for these scopes unless a request names others.
-    pub fn set_scopes<S: Into<Cow<'static, str>>>(&mut self, scopes: impl IntoIterator<Item = S>) {
-        self.replace_scopes(scopes.into_iter().map(Into::into).collect());
-    }
-
-    fn replace_scopes(&mut self, scopes: Vec<Cow<'static, str>>) {
-        self.settings().scopes = scopes;
-    }
-
-    /// Authenticates this way at the token endpoint.
-    pub fn set_client_auth(&mut self, auth: ClientAuth) {
-        self.settings().client_auth = Some(auth);
-    }
-
-    /// Authenticates this way at the revocation endpoint, if it differs from the token endpoint's.
-    pub fn set_revoke_auth(&mut self, auth: ClientAuth) {
-        self.settings().revoke_auth = Some(auth);
-    }
-
-    /// Sends a code challenge with logins, or none to a server that refuses it.
-    pub fn set_pkce(&mut self, pkce: Pkce) {
-        self.settings().spec.pkce = pkce;
-    }
-
-    /// Sends these parameters with every authorization request, unless it names others of the same name.
-    pub fn set_authorize_params(&mut self, params: &impl Serialize) {
-        self.settings().authorize_params.set_all(params);
-    }
-
-    /// Sends this parameter with every authorization request, unless it names another of the same name.
-    pub fn set_authorize_param(
-        &mut self,
-        name: impl Into<Cow<'static, str>>,
-        value: impl Into<Cow<'static, str>>,
-    ) {
-        self.settings().authorize_params.set(name.into(), value.into());
-    }
-
-    /// Sends this parameter no more, though the provider's [`Spec`] has it.
-    pub fn remove_authorize_param(&mut self, name: &str) {
-        self.settings().authorize_params.remove(name);
-    }
-
-    /// Refuses to build authorization requests, for a reason that says what the server demands instead: for a
-    /// [`Participant`](crate::Participant) that learns it from metadata.
-    pub fn refuse_authorization_requests(&mut self, reason: impl Into<Cow<'static, str>>) {
-        self.settings().authorization_problem = Some(reason.into());
-    }
-
-    /// Adds a participant behind those that the client has, or in place of the one of the same type.
-    pub fn add_participant<P: Participant>(&mut self, participant: P) {
-        let participants = &mut self.settings().participants;
-        let is_same = |other: &Arc<dyn Participant>| (&**other as &dyn Any).is::<P>();
-        match participants.iter().position(is_same) {
-            Some(place) => participants[place] = Arc::new(participant),
-            None => participants.push(Arc::new(participant)),
-        }
-    }
-
-    /// Names the addresses of the provider's endpoints for mutual TLS (`mtls_endpoint_aliases`, RFC 8705 section 5), for a
-    /// [`ClientAuthentication`](crate::ClientAuthentication) that asks for them.
-    pub fn set_mtls_endpoints(&mut self, endpoints: Endpoints) {
-        self.settings().mtls_endpoints = endpoints;
-    }
-
-    /// Accepts no user below this level of assurance, one of [`Spec::acr_levels`], and asks for it unless a request names
-    /// another.
-    ///
-    /// # Errors
-    ///
-    /// A configuration error when the provider has no such level.
-    pub fn set_minimum_acr(&mut self, level: &str) -> Result<()> {
-        let levels = self.spec().acr_levels;
-        let Some((level, _)) = levels.iter().find(|(known, _)| *known == level) else {
-            let known: Vec<_> = levels.iter().map(|(known, _)| known).collect();
-            let problem = format!("the provider has no level {level:?}, only {known:?}");
-            return Err(Error::configuration(self.name().to_owned(), problem));
-        };
-        let settings = self.settings();
-        settings.minimum_acr = Some((*level).into());
-        settings.authorize_params.set("acr_values".into(), (*level).into());
-        Ok(())
-    }
-
-    /// Sends all requests with this HTTP client.
-    pub fn set_http_client(&mut self, http: Arc<dyn HttpClient>) {
-        self.settings().http = Some(http);
-    }
-
-    /// Names the application to the provider (RFC 9110 section 10.1.5).
-    ///
-    /// # Errors
-    ///
-    /// A configuration error when a header cannot carry the text.
-    pub fn set_user_agent(&mut self, user_agent: &str) -> Result<()> {
-        let value = HeaderValue::try_from(user_agent).map_err(|_| {
-            Error::configuration(self.name().to_owned(), "the user agent is not valid in a header")
-        })?;
-        self.settings().headers.insert(USER_AGENT, value);
-        Ok(())
-    }
-
-    /// Lets a sign-in take this long.
-    pub fn set_login_lifetime(&mut self, lifetime: Duration) {
-        self.settings().login_lifetime = lifetime;
-    }
-
-    /// Takes the time from this clock, by which a login ages.
-    pub fn set_clock(&mut self, clock: Arc<dyn Clock>) {
-        self.settings().clock = clock;
-    }
-
-    /// Sends secrets over plain http as well, where everybody on the way can read them. For test networks only.
-    pub fn dangerously_allow_plain_http(&mut self) {
-        self.settings().allows_http = true;
-    }
-
-    fn settings(&mut self) -> &mut Settings {
-        let settings = Arc::make_mut(&mut self.0);
-        settings.known = Known::default();
-        settings
-    }
-}
-
 /// What the client knows of itself.
 impl OAuth2 {
     /// Its name: the provider's, unless it was given another.
@@ -485,36 +250,6 @@ impl OAuth2 {
     #[must_use]
     pub fn spec(&self) -> &Spec {
         &self.0.spec
-    }
-
-    /// The issuer identifier, where the provider has one.
-    #[must_use]
-    pub fn issuer(&self) -> Option<&str> {
-        self.chosen_issuer().or(self.0.issuers.of_provider.as_deref())
-    }
-
-    /// The issuer that was set in place of the provider's, if one was.
-    #[must_use]
-    pub fn chosen_issuer(&self) -> Option<&str> {
-        self.0.issuers.set.as_deref()
-    }
-
-    /// What the `iss` of a callback must be; `None` where nothing is known to compare it with.
-    #[must_use]
-    pub fn callback_issuer(&self) -> Option<&str> {
-        self.0.issuers.of_callbacks.as_deref().or(self.issuer())
-    }
-
-    /// The name that was set for identities alone, if one was.
-    #[must_use]
-    pub fn chosen_identity_issuer(&self) -> Option<&str> {
-        self.0.issuers.of_identities.as_deref()
-    }
-
-    /// Whether the endpoints were moved to another host, so that nothing but an ID token tells whose users these are.
-    #[must_use]
-    pub fn is_moved(&self) -> bool {
-        self.chosen_issuer().is_none() && self.moved_endpoint().is_some()
     }
 
     /// The client id.
@@ -647,55 +382,6 @@ impl OAuth2 {
         Ok(secret.map(Cow::into_owned))
     }
 
-    /// Under which issuer the users of this client are known, where no ID token names one.
-    #[must_use]
-    pub fn identity_issuer(&self) -> String {
-        let issuers = &self.0.issuers;
-        let known = issuers.of_identities.as_deref().or(issuers.set.as_deref());
-        match (known, self.moved_endpoint()) {
-            (Some(known), _) => known.to_owned(),
-            // Whoever answers at another host has users of its own.
-            (None, Some(moved)) => normalized(moved),
-            (None, None) => match issuers.of_identities_by_spec.or(issuers.of_provider.as_deref()) {
-                Some(known) => known.to_owned(),
-                // One host can serve many tenants, each of which has a user "1".
-                None if self.is_generic() => normalized(self.endpoints().token()),
-                None => self.spec().name.to_owned(),
-            },
-        }
-    }
-
-    /// Under which issuers earlier versions knew the users of this client.
-    fn former_identity_issuers(&self) -> Vec<String> {
-        let issuers = &self.0.issuers;
-        let mut former = issuers.former.clone();
-        let by_provider = issuers.of_identities_by_spec.or(issuers.of_provider.as_deref());
-        former.push(match issuers.set.as_deref().or(by_provider) {
-            Some(known) => known.to_owned(),
-            None if self.is_generic() => origin_of(self.endpoints().token()).to_owned(),
-            None => self.spec().name.to_owned(),
-        });
-        // Nobody was known under the template of many issuers.
-        former.retain(|issuer| !issuer.contains('{'));
-        former
-    }
-
-    /// Whether this is the generic client, whose endpoints are all that is known of the provider.
-    fn is_generic(&self) -> bool {
-        self.spec().name == Spec::RFC6749.name
-    }
-
-    /// The endpoint by which the client was moved to another host than the provider's: its tokens, or who they are of, come from
-    /// there. A generic client has no other place.
-    fn moved_endpoint(&self) -> Option<&str> {
-        let (home, now) = (&self.0.home, self.endpoints());
-        let moved = |endpoint| {
-            let (home, now) = (home.get(endpoint)?, now.get(endpoint)?);
-            (origin_of(&normalized(home)) != origin_of(&normalized(now))).then_some(now)
-        };
-        moved(Endpoint::Token).or_else(|| moved(Endpoint::Profile))
-    }
-
     /// The least level of assurance that the client accepts, if one was set.
     #[must_use]
     pub fn minimum_acr(&self) -> Option<&str> {
@@ -802,4 +488,247 @@ impl fmt::Debug for OAuth2 {
             .field("scopes", &self.scopes())
             .finish_non_exhaustive()
     }
+}
+
+/// Takes part in a client's procedures and requests: a protocol on top of OAuth 2.0, a sender constraint, or whatever an
+/// application adds.
+///
+/// OpenID Connect is one, in `oauth-openid`: it knows endpoints from discovery and verifies ID tokens. A proof of possession such
+/// as DPoP (RFC 9449) is another: it signs each request in [`before_send`](Self::before_send), and learns the server's nonce in
+/// [`after_reply`](Self::after_reply). A client asks those that were added with [`OAuth2::add_participant`] in their order, so that
+/// provider crates need not. All methods have a default that does nothing.
+#[async_trait]
+pub trait Participant: Any + fmt::Debug + Send + Sync {
+    /// The client with all that must be known before something can be sent, such as endpoints from discovery.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`](crate::Error).
+    async fn ready(&self, client: &OAuth2) -> Result<OAuth2> {
+        Ok(client.clone())
+    }
+
+    /// Adds to an attempt what its end will be checked against.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error when no login of this client could succeed.
+    fn begin(&self, _client: &OAuth2, attempt: LoginAttempt) -> Result<LoginAttempt> {
+        Ok(attempt)
+    }
+
+    /// Whether sign-ins are restricted by what an ID token says of the user, so that a bare access token tells nobody's
+    /// identity.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error while nobody has said who may sign in.
+    fn restricts(&self, _client: &OAuth2) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// What the protocol accepts, as text: a login that began under something else does not end here.
+    fn accepted(&self) -> String {
+        String::new()
+    }
+
+    /// Whether the end of this attempt tells when the user was authenticated, so that `prompt=login` can be checked.
+    fn checks_prompt_login(&self, _attempt: &LoginAttempt) -> bool {
+        false
+    }
+
+    /// Whether it verifies ID tokens, so that what they say can be relied on.
+    fn verifies_id_tokens(&self) -> bool {
+        false
+    }
+
+    /// The claims of a token's ID token, which is verified for this; `None` when the token has none. It may have expired: who
+    /// the user is does not.
+    ///
+    /// # Errors
+    ///
+    /// An error that says which check failed, or any error of reading the keys.
+    async fn verified_claims(
+        &self,
+        _client: &OAuth2,
+        _operation: Operation,
+        _token: &OAuth2Token,
+    ) -> Result<Option<Value>> {
+        Ok(None)
+    }
+
+    /// Whether a callback may name this issuer, where a provider's tenants have issuers of their own. `None` leaves it to the
+    /// client: byte for byte its own (RFC 9207 section 2.4).
+    fn accepts_issuer(&self, _client: &OAuth2, _issuer: &str) -> Option<bool> {
+        None
+    }
+
+    /// Checks what came with a code by way of the browser. It runs before anything is sent.
+    ///
+    /// # Errors
+    ///
+    /// An error that says which check failed.
+    async fn check_callback(
+        &self,
+        _client: &OAuth2,
+        _attempt: &LoginAttempt,
+        _callback: &Callback,
+    ) -> Result<()> {
+        Ok(())
+    }
+
+    /// Checks the tokens that a login ended with, and adds to the login what it learned from them.
+    ///
+    /// # Errors
+    ///
+    /// An error that says which check failed; the tokens are then not handed out.
+    async fn check_login(
+        &self,
+        _client: &OAuth2,
+        _attempt: &LoginAttempt,
+        _callback: &Callback,
+        _login: &mut Login,
+    ) -> Result<()> {
+        Ok(())
+    }
+
+    /// Completes the identity in what a login learned with what only the provider's crate knows: its
+    /// [`complete_identity`](crate::Provider::complete_identity). It runs after the protocol's checks.
+    fn complete_login(&self, _complete: &dyn Fn(&mut Identity), _login: &mut Login) {}
+
+    /// Checks the tokens of a refresh. What could not be checked for a passing reason is taken out of them, because the
+    /// refresh token that they replace is spent.
+    ///
+    /// # Errors
+    ///
+    /// An error that says which check failed; the tokens are then not handed out.
+    async fn check_refresh(&self, _client: &OAuth2, _token: &mut OAuth2Token) -> Result<()> {
+        Ok(())
+    }
+
+    /// Checks that the tokens of a refresh belong to the user of the tokens that they replace.
+    ///
+    /// # Errors
+    ///
+    /// An error that says which check failed; the new tokens are then not handed out.
+    fn check_successor(&self, _client: &OAuth2, _old: &OAuth2Token, _new: &OAuth2Token) -> Result<()> {
+        Ok(())
+    }
+
+    /// Who the user of a token is by the token alone, for a client without a profile endpoint; `None` if this is not the
+    /// participant to say.
+    ///
+    /// # Errors
+    ///
+    /// An unsupported-operation error when the token does not tell; else any [`Error`](crate::Error).
+    async fn claims_of(&self, _client: &OAuth2, _token: &OAuth2Token) -> Result<Option<Value>> {
+        Ok(None)
+    }
+
+    /// Under which issuer the user of a token is known, where it is not the client's: that of the user's own tenant.
+    ///
+    /// # Errors
+    ///
+    /// An unsupported-operation error when the token does not tell; else any [`Error`](crate::Error).
+    async fn issuer_of(&self, _client: &OAuth2, _token: &OAuth2Token) -> Result<Option<String>> {
+        Ok(None)
+    }
+
+    /// Reads the user's profile in a way of its own; `None` for the JSON at the client's profile endpoint.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`](crate::Error).
+    async fn get_profile(&self, _client: &OAuth2, _access_token: &str) -> Result<Option<Value>> {
+        Ok(None)
+    }
+
+    /// Checks that a profile belongs to the user of a token.
+    ///
+    /// # Errors
+    ///
+    /// An error that says what differs; the profile is then not handed out.
+    fn check_profile(&self, _client: &OAuth2, _token: &OAuth2Token, _profile: &Value) -> Result<()> {
+        Ok(())
+    }
+
+    /// Reads and changes the parameters of an authorization request before they become a URL. It may send them (RFC 9126) or sign
+    /// them (RFC 9101), and put what stands for them in their place.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`](crate::Error).
+    async fn authorize(&self, _client: &OAuth2, _params: &mut AuthorizationParams) -> Result<()> {
+        Ok(())
+    }
+
+    /// Completes a request before it is sent, after client authentication: with a proof, a header, a field.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps it from doing so; the request is then not sent. The error must show no secret.
+    async fn before_send(
+        &self,
+        _context: &RequestContext<'_>,
+        _request: &mut RequestDraft,
+    ) -> Result<(), AuthenticationError> {
+        Ok(())
+    }
+
+    /// Sees what the server answered to a request, and can have it sent once more.
+    ///
+    /// Only where the server says that it refused the request before it did anything, as with a nonce for DPoP (RFC 9449 section
+    /// 8): a code and a refresh token are good for one request.
+    async fn after_reply(
+        &self,
+        _context: &RequestContext<'_>,
+        _request: &RequestDraft,
+        _reply: &http::Response<Bytes>,
+    ) -> AfterReply {
+        AfterReply::Done
+    }
+
+    /// Whether it makes tokens of this type usable, such as `DPoP`. Without one that does, only bearer tokens are.
+    fn presents(&self, _token_type: &str) -> bool {
+        false
+    }
+
+    /// Sees each new token before it is handed out: it can note what the token is bound to, with
+    /// [`OAuth2Token::with_confirmation`], so that this travels with the token.
+    ///
+    /// # Errors
+    ///
+    /// An error that says what is wrong with the token.
+    fn check_new_token(&self, _client: &OAuth2, _token: &mut OAuth2Token) -> Result<()> {
+        Ok(())
+    }
+
+    /// Checks that a whole token can be used here, before it is refreshed or a profile is read with it: that it is bound to the key
+    /// that this participant has.
+    ///
+    /// # Errors
+    ///
+    /// An error that says why not.
+    fn check_use(&self, _client: &OAuth2, _token: &OAuth2Token) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// What becomes of a request that was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AfterReply {
+    /// The answer counts.
+    Done,
+    /// The request is sent once more; a second time it is not.
+    SendAgain,
+}
+
+/// The headers that every request of a client carries.
+fn default_headers() -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+    let user_agent = HeaderValue::from_static(concat!("oauth-clients/", env!("CARGO_PKG_VERSION")));
+    headers.insert(USER_AGENT, user_agent);
+    headers
 }

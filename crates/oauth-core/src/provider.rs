@@ -5,13 +5,14 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    OAuth2,
+    attempt::LoginAttempt,
     authorization::AuthorizationRequest,
     endpoints::{Endpoint, Endpoints},
     error::{Operation, Result},
     http_client::HttpClient,
     identity::Identity,
-    login::{Callback, Login, LoginAttempt, LoginOptions, StartedLogin},
+    login::{Callback, Login, LoginOptions, StartedLogin},
+    oauth2::OAuth2,
     pkce::CodeVerifier,
     spec::ClientAuth,
     token::OAuth2Token,

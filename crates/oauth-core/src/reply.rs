@@ -9,11 +9,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::{
-    OAuth2,
+    draft::Hidden,
     error::{Error, ErrorKind, FailedReply, OAuthError, Operation, Result},
     json,
     redaction::safe_line,
-    request::Hidden,
     token::OAuth2Token,
 };
 
@@ -22,39 +21,28 @@ use crate::{
 /// Servers bend the rules in ways that harm nobody: an error under HTTP 200, a form where JSON should be, 201 for 200, an
 /// error that is an object. That is understood here, for all providers alike.
 pub struct Reply {
-    provider: Cow<'static, str>,
-    operation: Operation,
+    source: ReplySource,
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
-    hidden: Hidden,
-    invalid_grant_codes: &'static [&'static str],
+}
+
+/// What must be known of a request to understand the reply.
+pub(crate) struct ReplySource {
+    pub(crate) provider: Cow<'static, str>,
+    pub(crate) operation: Operation,
+    pub(crate) hidden: Hidden,
+    pub(crate) invalid_grant_codes: &'static [&'static str],
     /// Whether the request was authorized by an access token.
-    used_token: bool,
+    pub(crate) used_token: bool,
     /// Whether the client makes the proofs that a token bound by DPoP needs.
-    presents_dpop: bool,
+    pub(crate) presents_dpop: bool,
 }
 
 impl Reply {
-    pub(crate) fn new(
-        client: &OAuth2,
-        operation: Operation,
-        reply: http::Response<Bytes>,
-        hidden: Hidden,
-        used_token: bool,
-    ) -> Self {
+    pub(crate) fn new(source: ReplySource, reply: http::Response<Bytes>) -> Self {
         let (parts, body) = reply.into_parts();
-        Self {
-            provider: client.kept_name(),
-            operation,
-            status: parts.status,
-            headers: parts.headers,
-            body,
-            hidden,
-            invalid_grant_codes: client.spec().invalid_grant_codes,
-            used_token,
-            presents_dpop: client.presents("DPoP"),
-        }
+        Self { source, status: parts.status, headers: parts.headers, body }
     }
 
     /// The token that the reply holds at a JSON pointer (RFC 6901), `""` for the reply itself.
@@ -69,7 +57,7 @@ impl Reply {
         }
         match token.token_type() {
             // It would need a proof that nobody made (RFC 9449 section 5).
-            Some(kind) if kind.eq_ignore_ascii_case("DPoP") && !self.presents_dpop => {
+            Some(kind) if kind.eq_ignore_ascii_case("DPoP") && !self.source.presents_dpop => {
                 Err(self.malformed("the token is bound by DPoP, which was not asked for"))
             }
             _ => Ok(token),
@@ -174,8 +162,8 @@ impl Reply {
             // What is refused by a code is not refused because the last request that was allowed is used up.
             reply.retry_after = None;
         }
-        reply.is_invalid_grant =
-            self.operation.is_token_request() && self.invalid_grant_codes.contains(&&*error.code);
+        reply.is_invalid_grant = self.source.operation.is_token_request()
+            && self.source.invalid_grant_codes.contains(&&*error.code);
         self.error(ErrorKind::Refused { error: self.hide_secrets(error), reply })
     }
 
@@ -233,7 +221,7 @@ impl Reply {
     }
 
     fn error(&self, kind: ErrorKind) -> Error {
-        Error::new(self.operation, self.provider.clone(), kind)
+        Error::new(self.source.operation, self.source.provider.clone(), kind)
     }
 
     fn failed(&self) -> FailedReply {
@@ -244,7 +232,7 @@ impl Reply {
             is_invalid_grant: false,
             is_transient: json::parse(&self.body)
                 .is_ok_and(|fields| fields.pointer("/error/is_transient") == Some(&Value::Bool(true))),
-            used_token: self.used_token,
+            used_token: self.source.used_token,
         }
     }
 
@@ -257,7 +245,7 @@ impl Reply {
     }
 
     fn safe(&self, text: &str) -> String {
-        safe_line(text, self.hidden.texts().map(Cow::Borrowed))
+        safe_line(text, self.source.hidden.texts().map(Cow::Borrowed))
     }
 
     fn retry_after(&self) -> Option<Duration> {

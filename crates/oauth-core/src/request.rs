@@ -4,20 +4,18 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use form_urlencoded::Serializer;
-use http::{HeaderMap, HeaderValue, Method, header::ACCEPT, header::USER_AGENT};
+use http::Method;
 use serde_json::Value;
 
 use crate::{
-    OAuth2,
     client_auth::{ClientAuthentication, EndpointAlias, RequestContext},
-    draft::{Body, RequestDraft},
+    draft::{Body, Hidden, RequestDraft},
     endpoints::Endpoint,
     error::{Error, ErrorKind, Operation, Result},
     form::{check_authorization_details, is_same_parameter},
     http_client::{HttpClient, HttpError, HttpErrorKind, MAX_REPLY_BYTES},
-    protocol::{AfterReply, Participant},
-    reply::Reply,
-    secret::Secret,
+    oauth2::{AfterReply, OAuth2, Participant},
+    reply::{Reply, ReplySource},
     spec::ClientAuth,
 };
 
@@ -35,22 +33,6 @@ pub struct Request<'c> {
     auth: Option<ClientAuth>,
     problem: Option<String>,
 }
-
-/// Form fields that are no secrets; every other value is kept out of errors.
-const PUBLIC_FIELDS: &[&str] = &[
-    "grant_type",
-    "redirect_uri",
-    "scope",
-    "token_type_hint",
-    "service_provider",
-    "client_id",
-    "resource",
-    "audience",
-    "subject_token_type",
-    "actor_token_type",
-    "requested_token_type",
-    "client_assertion_type",
-];
 
 /// Whether a token has nothing in it but what RFC 6749 appendix A.12 allows: neither control characters nor other scripts.
 #[must_use]
@@ -190,8 +172,15 @@ impl<'c> Request<'c> {
             let error = HttpError::new(HttpErrorKind::TooLarge).with_status(reply.status());
             return Err(self.error(ErrorKind::Transport(error)));
         }
-        let uses_token = draft.access_token().is_some();
-        Reply::new(self.client, self.operation, reply, Hidden(draft), uses_token).check_status()
+        let source = ReplySource {
+            provider: self.client.kept_name(),
+            operation: self.operation,
+            invalid_grant_codes: self.client.spec().invalid_grant_codes,
+            used_token: draft.access_token().is_some(),
+            presents_dpop: self.client.presents("DPoP"),
+            hidden: Hidden(draft),
+        };
+        Reply::new(source, reply).check_status()
     }
 
     /// Sends the request, once more if one of those who take part in it says so.
@@ -283,50 +272,6 @@ impl OAuth2 {
     pub fn request(&self, operation: Operation, method: Method, url: impl Into<String>) -> Request<'_> {
         Request::new(self, operation, method, url.into())
     }
-}
-
-/// What must not appear in an error, should the server echo it: the request as it was sent.
-pub(crate) struct Hidden(RequestDraft);
-
-impl Hidden {
-    /// All of it.
-    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
-        let Self(draft) = self;
-        let is_public = |name: &str| PUBLIC_FIELDS.contains(&name) || name == draft.client_id_param();
-        let mut texts = Vec::new();
-        match draft.body() {
-            Body::Empty => {}
-            Body::Form(fields) => {
-                let secret = fields.iter().filter(|(name, _)| !is_public(name));
-                texts.extend(secret.map(|(_, value)| value.expose()));
-            }
-            Body::Json(value) => collect_texts(value, &is_public, &mut texts),
-        }
-        texts.into_iter().chain(draft.hidden().iter().map(Secret::expose))
-    }
-}
-
-/// All texts of a JSON body, but for those that are no secrets by their name.
-fn collect_texts<'v>(value: &'v Value, is_public: &dyn Fn(&str) -> bool, texts: &mut Vec<&'v str>) {
-    match value {
-        Value::String(text) => texts.push(text),
-        Value::Array(items) => items.iter().for_each(|item| collect_texts(item, is_public, texts)),
-        Value::Object(members) => {
-            for (_, member) in members.iter().filter(|(name, _)| !is_public(name)) {
-                collect_texts(member, is_public, texts);
-            }
-        }
-        _ => {}
-    }
-}
-
-/// The headers that every request of a client carries.
-pub(crate) fn default_headers() -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-    let user_agent = HeaderValue::from_static(concat!("oauth-clients/", env!("CARGO_PKG_VERSION")));
-    headers.insert(USER_AGENT, user_agent);
-    headers
 }
 
 /// Pairs as `application/x-www-form-urlencoded`, for a provider's own signatures.

@@ -9,9 +9,9 @@ use ring::{
 use zeroize::Zeroizing;
 
 use crate::{
+    attempt::LoginAttempt,
     crypto::BASE64URL,
     error::{Error, Operation, Result},
-    login::LoginAttempt,
 };
 
 /// Turns a [`LoginAttempt`] into an encrypted and authenticated string and back, so that the browser can keep it in a

@@ -7,7 +7,8 @@ use serde_json::Value;
 use super::address::{Comparable, comparable_domain};
 use crate::{
     error::{Error, Result},
-    identity::{EmailVerification, Identity, text_at},
+    identity::{EmailVerification, Identity},
+    json::text_at,
 };
 
 /// The statement that one issuer is authoritative for the e-mail addresses of some domains: that whoever it says has such an address

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::{OAuth2, authorization::Params, json, login::LoginOptions};
+use crate::{authorization::Params, json, login::LoginOptions, oauth2::OAuth2};
 
 impl OAuth2 {
     /// The authentication contexts of which the ID token of a login must name one.

@@ -1,4 +1,4 @@
-//! What the generic client asks of a provider: tokens, revocation, introspection, the profile.
+//! What the generic client asks of a provider's endpoints: tokens, revocation, introspection.
 
 use http::Method;
 use serde_json::Value;
@@ -8,7 +8,6 @@ use crate::{
     endpoints::Endpoint,
     error::{ErrorKind, Operation, Result},
     form::{SECRET_PARAMETERS, is_same_parameter},
-    identity::{Identity, Places},
     pkce::CodeVerifier,
     reply::Reply,
     request::Request,
@@ -132,64 +131,6 @@ impl OAuth2 {
             value["active"] = false.into();
         }
         Ok(value)
-    }
-
-    /// Reads the user's profile with an access token.
-    ///
-    /// # Errors
-    ///
-    /// An unsupported-operation error where no profile endpoint is known; else any [`Error`](crate::Error).
-    pub async fn get_profile(&self, access_token: &str) -> Result<Value> {
-        let client = self.ready().await?;
-        for participant in client.participants() {
-            if let Some(profile) = participant.get_profile(&client, access_token).await? {
-                return Ok(profile);
-            }
-        }
-        client.read_profile(access_token).await
-    }
-
-    /// Reads the JSON at the profile endpoint, whatever a participant would make of it.
-    ///
-    /// # Errors
-    ///
-    /// As [`get_profile`](Self::get_profile).
-    pub async fn read_profile(&self, access_token: &str) -> Result<Value> {
-        let call = self.request(Operation::GET_PROFILE, Method::GET, self.profile_endpoint()?);
-        call.bearer(access_token).send().await?.object()
-    }
-
-    /// Finds in a profile who the user is, at the places that the [`Spec`](crate::Spec) names.
-    ///
-    /// # Errors
-    ///
-    /// A malformed-reply error when the profile has no identifier.
-    pub fn identity(&self, profile: Value) -> Result<Identity> {
-        self.identity_under(None, profile)
-    }
-
-    /// The identity that a profile gives, under the issuer that the user's ID token names, where there is one.
-    ///
-    /// # Errors
-    ///
-    /// A malformed-reply error when the profile has no identifier.
-    pub fn identity_under(&self, issuer: Option<String>, profile: Value) -> Result<Identity> {
-        self.check_profile_of_identity(&profile)?;
-        let issuer = issuer.unwrap_or_else(|| self.identity_issuer());
-        let identity = Identity::find(self, &Places::in_profile(self.spec()), issuer, profile)?;
-        let former = self.former_identity_issuers();
-        Ok(former.into_iter().fold(identity, Identity::with_former_issuer))
-    }
-
-    /// The identity that the claims of a verified ID token give, under the issuer that it names: for a
-    /// [`Participant`](crate::Participant). The provider's [`complete_identity`](crate::Provider::complete_identity) is the caller's to
-    /// apply.
-    ///
-    /// # Errors
-    ///
-    /// A malformed-reply error when the claims have no `sub`.
-    pub fn identity_of_claims(&self, issuer: impl Into<String>, claims: Value) -> Result<Identity> {
-        Identity::find(self, &Places::in_claims(self.spec()), issuer.into(), claims)
     }
 
     /// Posts a grant of any kind as a form, with client authentication, and reads the token in the reply.

@@ -1,0 +1,243 @@
+//! How a login begins, and what is checked when its callback comes.
+
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
+
+use crate::{
+    attempt::LoginAttempt,
+    authorization::{AuthorizationRequest, ResponseType},
+    crypto::{fresh_tokens, sha256_base64url},
+    error::{Error, ErrorKind, LoginError, Operation, Result},
+    login::{Callback, LoginOptions},
+    oauth2::{OAuth2, Participant},
+    pkce::{CodeChallengeMethod, CodeVerifier},
+    redaction::shown,
+    secret::same_secret,
+    spec::Pkce,
+    token::END_OF_9999,
+};
+
+impl OAuth2 {
+    /// A fresh attempt: state, code verifier and, where an ID token is asked for, nonce.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error when the operating system has no random bytes to give.
+    pub fn new_attempt(&self, redirect_uri: &str, options: &LoginOptions) -> Result<LoginAttempt> {
+        match &options.scopes {
+            Some(scopes) => self.attempt_with(redirect_uri, options, scopes),
+            None => self.attempt_with(redirect_uri, options, self.scopes()),
+        }
+    }
+
+    fn attempt_with(
+        &self,
+        redirect_uri: &str,
+        options: &LoginOptions,
+        scopes: &[Cow<'static, str>],
+    ) -> Result<LoginAttempt> {
+        let scopes = scopes.iter().map(|scope| &**scope);
+        let asks_for_id_token = scopes.clone().any(|scopes| {
+            // One scope, in most cases.
+            scopes == "openid" || (scopes.contains(' ') && scopes.split(' ').any(|scope| scope == "openid"))
+        });
+        let at_name = |error: Error| error.at(self.name().to_owned());
+        // The operating system is asked once, and not for more than is needed.
+        let (state, verifier, nonce) = if asks_for_id_token {
+            let [state, verifier, nonce] = fresh_tokens().map_err(at_name)?;
+            (state, verifier, Some(nonce))
+        } else {
+            let [state, verifier] = fresh_tokens().map_err(at_name)?;
+            (state, verifier, None)
+        };
+        let wrong = |problem| self.error(Operation::START_LOGIN, ErrorKind::Configuration(problem));
+        let max_age = self.max_age_of_login(options).map_err(wrong)?;
+        let required_acr = self.acr_of_login(options).map_err(wrong)?;
+        let restricted_to = self.restrictions_of_login(&options.extras, scopes.clone()).map_err(wrong)?;
+        // A callback's iss proves nothing while nobody knows what it must be.
+        if self.requires_callback_issuer()
+            && self.callback_issuer().is_none()
+            && !self.has_issuers_of_tenants()
+        {
+            let problem =
+                "callbacks must name the issuer, but none is known to compare it with; name it with \
+                           with_callback_issuer"
+                    .to_owned();
+            return Err(self.error(Operation::START_LOGIN, ErrorKind::Configuration(problem)));
+        }
+        let started_at = self.now().unix_timestamp();
+        let attempt = LoginAttempt {
+            provider: self.name().to_owned(),
+            issuer: self.callback_issuer().map(str::to_owned),
+            redirect_uri: redirect_uri.to_owned(),
+            state: state.as_str().into(),
+            code_verifier: match self.pkce() {
+                Pkce::Challenge(_) => Some(CodeVerifier::known(verifier.as_str())),
+                Pkce::Unsupported => None,
+            },
+            nonce: nonce.map(|nonce| nonce.as_str().into()),
+            response_mode: self.response_mode(options.response_type, &options.extras),
+            response_type: options.response_type,
+            max_age,
+            required_acr,
+            restricted_to,
+            scopes: scopes.map(str::to_owned).collect(),
+            client: self.fingerprint().to_owned(),
+            started_at,
+            // What ends after all calendars would be expired.
+            lifetime: self.login_lifetime().as_secs().min(END_OF_9999.abs_diff(started_at)),
+            data: options.data.clone(),
+        };
+        // The client's own restriction holds for a login with other scopes, too.
+        let missing = self.restricting_scopes(attempt.scopes());
+        let attempt = missing.iter().fold(attempt, |attempt, scope| attempt.with_scope(scope));
+        let begin = |attempt, participant: &Arc<dyn Participant>| participant.begin(self, attempt);
+        let mut attempt = self.participants().iter().try_fold(attempt, begin)?;
+        if attempt.max_age.is_none()
+            && self.prompts_for_login(options)
+            && self.participants().iter().any(|participant| participant.checks_prompt_login(&attempt))
+        {
+            attempt.max_age = Some(0);
+        }
+        Ok(attempt)
+    }
+
+    /// Whether a callback may name this issuer of one tenant, if a participant knows the tenants' issuers.
+    fn accepts_issuer_of_tenant(&self, issuer: &str) -> Option<bool> {
+        self.participants().iter().find_map(|participant| participant.accepts_issuer(self, issuer))
+    }
+
+    /// Whether each tenant of the provider has an issuer of its own, which a participant knows.
+    fn has_issuers_of_tenants(&self) -> bool {
+        self.accepts_issuer_of_tenant("").is_some()
+    }
+
+    /// Tells this client from others that go by the same name, and from itself with other restrictions.
+    fn fingerprint(&self) -> &str {
+        self.kept_fingerprint().get_or_init(|| {
+            let mut whole = format!("{}\n{}", self.client_id(), self.endpoints().token());
+            for restricted in self.restricted_to() {
+                whole.push_str(&format!("\n{}={}", restricted.name, restricted.value));
+            }
+            if let Some(acr) = self.minimum_acr() {
+                whole.push_str(&format!("\nacr={acr}"));
+            }
+            for participant in self.participants() {
+                let accepted = participant.accepted();
+                if !accepted.is_empty() {
+                    whole.push_str(&format!("\n{accepted}"));
+                }
+            }
+            sha256_base64url(&whole).as_str()[..16].to_owned()
+        })
+    }
+
+    /// What the authorization URL of an attempt asks for.
+    pub fn login_request<'a>(
+        &self,
+        attempt: &'a LoginAttempt,
+        options: &LoginOptions,
+    ) -> AuthorizationRequest<'a> {
+        let mut request = AuthorizationRequest::new(attempt.redirect_uri())
+            .state(attempt.state())
+            .response_type(attempt.response_type)
+            .params(&options.extras);
+        if !attempt.scopes().eq(self.scopes()) {
+            request = request.scopes(attempt.scopes());
+        }
+        request = request.params(&self.acr_params(options));
+        // A browser that takes `prompt=login` out is noticed by `auth_time`.
+        if attempt.max_age == Some(0)
+            && self.prompts_for_login(options)
+            && self.sent_params(&options.extras).get("max_age").is_none()
+            && !self.spec().refused_params.contains(&"max_age")
+        {
+            request = request.extras_params(&HashMap::from([("max_age", "0")]));
+        }
+        if let (Some(verifier), Pkce::Challenge(method)) = (attempt.code_verifier(), self.pkce()) {
+            request = match method {
+                CodeChallengeMethod::S256 => request.pkce(verifier),
+                CodeChallengeMethod::Plain => request.code_challenge(verifier.expose(), method),
+            };
+        }
+        if let Some(nonce) = attempt.nonce() {
+            request = request.nonce(nonce);
+        }
+        request
+    }
+
+    /// The checks that every callback must pass before its code is looked at: it has no parameter twice, belongs to
+    /// this provider and this attempt, is not too late, came by the response mode that was asked for, and comes from the issuer
+    /// that was asked (RFC 6749 section 10.12, RFC 9207 section 2.4).
+    ///
+    /// Of a client with discovery, this is a method of the [`ready`](Self::ready) one, as the attempt is.
+    ///
+    /// # Errors
+    ///
+    /// A login error that says which check failed.
+    pub fn check_callback(&self, attempt: &LoginAttempt, callback: &Callback) -> Result<()> {
+        let refuse = |error| Err(self.error(Operation::FINISH_LOGIN, ErrorKind::Login(error)));
+        if let Some(name) = callback.duplicate() {
+            return refuse(LoginError::DuplicateParameter(name.to_owned()));
+        }
+        let is_of_other_issuer =
+            attempt.issuer().zip(self.callback_issuer()).is_some_and(|(began, now)| began != now);
+        if attempt.provider() != self.name() || attempt.client() != self.fingerprint() || is_of_other_issuer {
+            return refuse(LoginError::OtherProvider { started_at: attempt.provider().to_owned() });
+        }
+        match callback.get("state") {
+            None | Some("") => return refuse(LoginError::MissingState),
+            Some(state) if !same_secret(state, attempt.state()) => return refuse(LoginError::StateMismatch),
+            Some(_) => {}
+        }
+        if attempt.is_expired_at(self.now()) {
+            return refuse(LoginError::Expired);
+        }
+        if callback.mode.is_some_and(|mode| mode != attempt.response_mode) {
+            return refuse(LoginError::WrongResponseMode);
+        }
+        if let Some(iss) = callback.get("iss") {
+            let of_tenants = self.accepts_issuer_of_tenant(iss);
+            // An attempt of an earlier version may lack the issuer.
+            let expected = attempt.issuer().or(self.callback_issuer());
+            return match of_tenants.or(expected.map(|expected| iss == expected)) {
+                Some(true) => Ok(()),
+                Some(false) => refuse(LoginError::IssuerMismatch),
+                None if self.requires_callback_issuer() => refuse(LoginError::IssuerMismatch),
+                None => {
+                    tracing::warn!(
+                        provider = self.name(),
+                        iss = shown(iss),
+                        "the callback's iss was not compared, because the provider's issuer is not known; name it with \
+                         with_callback_issuer"
+                    );
+                    Ok(())
+                }
+            };
+        }
+        // An ID token beside the code names the issuer too, and the protocol compares that one before anything is sent.
+        let has_id_token = attempt.response_type != ResponseType::Code
+            && self.verifies_id_tokens()
+            && callback.get("id_token").is_some_and(|token| !token.is_empty());
+        if self.requires_callback_issuer() && !has_id_token {
+            return refuse(LoginError::MissingIssuer);
+        }
+        Ok(())
+    }
+
+    /// The code of a callback that passed the checks.
+    ///
+    /// # Errors
+    ///
+    /// A login error: what the provider refused with, or that there is no code.
+    pub fn code_of<'c>(&self, callback: &'c Callback) -> Result<&'c str> {
+        let refuse = |error| Err(self.error(Operation::FINISH_LOGIN, ErrorKind::Login(error)));
+        // A code next to an error is never taken (RFC 6749 section 4.1.2.1).
+        if let Some(error) = callback.error() {
+            return refuse(LoginError::Refused(error));
+        }
+        match callback.get("code") {
+            Some(code) if !code.is_empty() => Ok(code),
+            _ => refuse(LoginError::MissingCode),
+        }
+    }
+}

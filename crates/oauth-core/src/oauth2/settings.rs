@@ -1,0 +1,262 @@
+//! What can be set up of a client.
+
+use std::{any::Any, borrow::Cow, sync::Arc, time::Duration};
+
+use http::{HeaderValue, header::USER_AGENT};
+use serde::Serialize;
+
+use super::{Known, OAuth2, Participant, Settings};
+use crate::{
+    clock::Clock,
+    endpoints::Endpoints,
+    error::{Error, Result},
+    http_client::HttpClient,
+    parameter,
+    spec::{ClientAuth, Pkce},
+};
+
+/// Settings; [`Provider`](crate::Provider) offers the common ones as `with_` methods of every client.
+impl OAuth2 {
+    /// Names the client, in errors and logins. Two clients of one provider need two names.
+    pub fn set_name(&mut self, name: impl Into<Cow<'static, str>>) {
+        self.settings().name = name.into();
+    }
+
+    /// Names the issuer in place of the provider's: logins then refuse a callback that names another one (RFC 9207), and users
+    /// are known under it. No other setting takes it back.
+    pub fn set_issuer(&mut self, issuer: impl Into<Cow<'static, str>>) {
+        self.settings().issuers.set = Some(issuer.into());
+    }
+
+    /// Names the issuer for callbacks alone: logins refuse a callback that names another one (RFC 9207). Users stay known under
+    /// the name that they have.
+    pub fn set_callback_issuer(&mut self, issuer: impl Into<Cow<'static, str>>) {
+        self.settings().issuers.of_callbacks = Some(issuer.into());
+    }
+
+    /// Names the issuer for identities alone: under which users are known ([`Identity::issuer`](crate::Identity::issuer)).
+    ///
+    /// It is for a client whose endpoints were moved to a gateway in front of the provider itself. Two servers that have users
+    /// of their own need two names.
+    pub fn set_identity_issuer(&mut self, issuer: impl Into<Cow<'static, str>>) {
+        self.settings().issuers.of_identities = Some(issuer.into());
+    }
+
+    /// Remembers a name under which earlier versions knew the users of this client, for
+    /// [`Identity::former_keys`](crate::Identity::former_keys).
+    pub fn add_former_identity_issuer(&mut self, issuer: impl Into<String>) {
+        self.settings().issuers.former.push(issuer.into());
+    }
+
+    /// Refuses callbacks without `iss`, for a provider that announces it
+    /// (`authorization_response_iss_parameter_supported`, RFC 9207 section 3). A login does not begin unless the issuer is known;
+    /// see [`set_callback_issuer`](Self::set_callback_issuer).
+    pub fn require_callback_issuer(&mut self) {
+        self.settings().requires_callback_issuer = true;
+    }
+
+    /// Fills a `{parameter}` of the [`Spec`] in, in each URL and in the issuer.
+    ///
+    /// All endpoints are made anew from the `Spec`, so this comes before [`set_endpoints`](Self::set_endpoints). An issuer that
+    /// was set stays.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error after the endpoints were moved, and unless the value is letters, digits, `-`, `.`, `_` and
+    /// `~` only, so that it cannot leave its place in the URL and move a request to another host.
+    pub fn set_parameter(&mut self, name: &'static str, value: impl Into<String>) -> Result<()> {
+        self.fill_in_parameter(name, value.into())
+    }
+
+    fn fill_in_parameter(&mut self, name: &'static str, value: String) -> Result<()> {
+        parameter::segment(name, &value).map_err(|error| error.at(self.name().to_owned()))?;
+        if self.0.endpoints_were_moved {
+            let problem = format!("{name} must be set before the endpoints are moved");
+            return Err(Error::configuration(self.name().to_owned(), problem));
+        }
+        let parameters = &mut self.settings().parameters;
+        parameters.retain(|(other, _)| other != name);
+        parameters.push((name.into(), value));
+        self.fill_in();
+        Ok(())
+    }
+
+    pub(super) fn fill_in(&mut self) {
+        let settings = self.settings();
+        let filled = |url: &str| {
+            let fill = |url: String, (name, value): &(Cow<'_, str>, String)| {
+                // The client id is the only one that nobody checked.
+                if url.contains('{') && parameter::segment(name, value).is_ok() {
+                    url.replace(&format!("{{{name}}}"), value)
+                } else {
+                    url
+                }
+            };
+            settings.parameters.iter().fold(url.to_owned(), fill)
+        };
+        let endpoints = Endpoints::from_iter(settings.spec.endpoints.iter().copied()).map(filled);
+        let issuer = settings.spec.issuer.map(|issuer| filled(issuer).into());
+        settings.home = endpoints.clone();
+        settings.endpoints = endpoints;
+        settings.issuers.of_provider = issuer;
+    }
+
+    /// Chooses an installation of the provider: another issuer, with endpoints and users of its own.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error after the endpoints were moved, by this or by [`set_endpoints`](Self::set_endpoints): the issuer of one
+    /// server would stand beside the endpoints of another.
+    pub fn set_installation(
+        &mut self,
+        issuer: impl Into<Cow<'static, str>>,
+        moved: impl FnOnce(Endpoints) -> Endpoints,
+    ) -> Result<()> {
+        if self.0.endpoints_were_moved {
+            let problem = "the base URL can be set once, before the endpoints are moved";
+            return Err(Error::configuration(self.name().to_owned(), problem));
+        }
+        let settings = self.settings();
+        settings.home = moved(settings.endpoints.clone());
+        settings.endpoints = settings.home.clone();
+        settings.endpoints_were_moved = true;
+        settings.issuers.of_provider = Some(issuer.into());
+        settings.issuers.of_identities_by_spec = None;
+        Ok(())
+    }
+
+    /// Moves the endpoints.
+    pub fn set_endpoints(&mut self, endpoints: Endpoints) {
+        let settings = self.settings();
+        settings.endpoints = endpoints;
+        settings.endpoints_were_moved = true;
+    }
+
+    /// The same from those that it has; what [`with_endpoints`](crate::Provider::with_endpoints) does, compiled once.
+    pub(crate) fn move_endpoints(&mut self, moved: &mut dyn FnMut(Endpoints) -> Endpoints) {
+        self.set_endpoints(moved(self.endpoints().clone()));
+    }
+
+    /// Asks for these scopes unless a request names others.
+    pub fn set_scopes<S: Into<Cow<'static, str>>>(&mut self, scopes: impl IntoIterator<Item = S>) {
+        self.replace_scopes(scopes.into_iter().map(Into::into).collect());
+    }
+
+    fn replace_scopes(&mut self, scopes: Vec<Cow<'static, str>>) {
+        self.settings().scopes = scopes;
+    }
+
+    /// Authenticates this way at the token endpoint.
+    pub fn set_client_auth(&mut self, auth: ClientAuth) {
+        self.settings().client_auth = Some(auth);
+    }
+
+    /// Authenticates this way at the revocation endpoint, if it differs from the token endpoint's.
+    pub fn set_revoke_auth(&mut self, auth: ClientAuth) {
+        self.settings().revoke_auth = Some(auth);
+    }
+
+    /// Sends a code challenge with logins, or none to a server that refuses it.
+    pub fn set_pkce(&mut self, pkce: Pkce) {
+        self.settings().spec.pkce = pkce;
+    }
+
+    /// Sends these parameters with every authorization request, unless it names others of the same name.
+    pub fn set_authorize_params(&mut self, params: &impl Serialize) {
+        self.settings().authorize_params.set_all(params);
+    }
+
+    /// Sends this parameter with every authorization request, unless it names another of the same name.
+    pub fn set_authorize_param(
+        &mut self,
+        name: impl Into<Cow<'static, str>>,
+        value: impl Into<Cow<'static, str>>,
+    ) {
+        self.settings().authorize_params.set(name.into(), value.into());
+    }
+
+    /// Sends this parameter no more, though the provider's [`Spec`] has it.
+    pub fn remove_authorize_param(&mut self, name: &str) {
+        self.settings().authorize_params.remove(name);
+    }
+
+    /// Refuses to build authorization requests, for a reason that says what the server demands instead: for a
+    /// [`Participant`](crate::Participant) that learns it from metadata.
+    pub fn refuse_authorization_requests(&mut self, reason: impl Into<Cow<'static, str>>) {
+        self.settings().authorization_problem = Some(reason.into());
+    }
+
+    /// Adds a participant behind those that the client has, or in place of the one of the same type.
+    pub fn add_participant<P: Participant>(&mut self, participant: P) {
+        let participants = &mut self.settings().participants;
+        let is_same = |other: &Arc<dyn Participant>| (&**other as &dyn Any).is::<P>();
+        match participants.iter().position(is_same) {
+            Some(place) => participants[place] = Arc::new(participant),
+            None => participants.push(Arc::new(participant)),
+        }
+    }
+
+    /// Names the addresses of the provider's endpoints for mutual TLS (`mtls_endpoint_aliases`, RFC 8705 section 5), for a
+    /// [`ClientAuthentication`](crate::ClientAuthentication) that asks for them.
+    pub fn set_mtls_endpoints(&mut self, endpoints: Endpoints) {
+        self.settings().mtls_endpoints = endpoints;
+    }
+
+    /// Accepts no user below this level of assurance, one of [`Spec::acr_levels`], and asks for it unless a request names
+    /// another.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error when the provider has no such level.
+    pub fn set_minimum_acr(&mut self, level: &str) -> Result<()> {
+        let levels = self.spec().acr_levels;
+        let Some((level, _)) = levels.iter().find(|(known, _)| *known == level) else {
+            let known: Vec<_> = levels.iter().map(|(known, _)| known).collect();
+            let problem = format!("the provider has no level {level:?}, only {known:?}");
+            return Err(Error::configuration(self.name().to_owned(), problem));
+        };
+        let settings = self.settings();
+        settings.minimum_acr = Some((*level).into());
+        settings.authorize_params.set("acr_values".into(), (*level).into());
+        Ok(())
+    }
+
+    /// Sends all requests with this HTTP client.
+    pub fn set_http_client(&mut self, http: Arc<dyn HttpClient>) {
+        self.settings().http = Some(http);
+    }
+
+    /// Names the application to the provider (RFC 9110 section 10.1.5).
+    ///
+    /// # Errors
+    ///
+    /// A configuration error when a header cannot carry the text.
+    pub fn set_user_agent(&mut self, user_agent: &str) -> Result<()> {
+        let value = HeaderValue::try_from(user_agent).map_err(|_| {
+            Error::configuration(self.name().to_owned(), "the user agent is not valid in a header")
+        })?;
+        self.settings().headers.insert(USER_AGENT, value);
+        Ok(())
+    }
+
+    /// Lets a sign-in take this long.
+    pub fn set_login_lifetime(&mut self, lifetime: Duration) {
+        self.settings().login_lifetime = lifetime;
+    }
+
+    /// Takes the time from this clock, by which a login ages.
+    pub fn set_clock(&mut self, clock: Arc<dyn Clock>) {
+        self.settings().clock = clock;
+    }
+
+    /// Sends secrets over plain http as well, where everybody on the way can read them. For test networks only.
+    pub fn dangerously_allow_plain_http(&mut self) {
+        self.settings().allows_http = true;
+    }
+
+    pub(super) fn settings(&mut self) -> &mut Settings {
+        let settings = Arc::make_mut(&mut self.0);
+        settings.known = Known::default();
+        settings
+    }
+}
