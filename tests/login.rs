@@ -324,7 +324,7 @@ async fn nobody_can_sign_a_shopify_callback_with_an_empty_secret() {
     let shopify = ShopifyOAuth2::new("key", "", "Some-Shop").unwrap().with_http_client(Script::default());
     let attempt = shopify.start_login("https://app.example/cb", LoginOptions::new()).await.unwrap().attempt;
     let message = format!("code=c&shop=some-shop.myshopify.com&state={}", attempt.state());
-    let query = format!("{message}&hmac={}", oauth_clients::hmac_sha256_hex("", &message));
+    let query = format!("{message}&hmac={}", oauth_clients::provider_kit::hmac_sha256_hex("", &message));
     let error = shopify.finish_login(attempt, Callback::from_query(&query)).await.unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Login(LoginError::ProviderCheck(_))), "{error}");
 }

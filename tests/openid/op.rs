@@ -551,7 +551,7 @@ pub(crate) fn callback_body(attempt: &LoginAttempt, extra: &[(&str, &str)]) -> S
             pairs.push((name, value));
         }
     }
-    oauth_clients::form_encoded(&pairs)
+    oauth_clients::provider_kit::form_encoded(&pairs)
 }
 
 /// Lays the patch over the object; null takes a member out.

@@ -176,7 +176,8 @@ async fn az_21_a_login_that_others_begin_is_for_a_known_issuer_and_goes_to_an_al
     }
     let allowed = ["https://app.example/", "https://app.example:8443/in"];
     let target = |target: &str| {
-        let query = oauth_clients::form_encoded(&[("iss", ISSUER), ("target_link_uri", target)]);
+        let query =
+            oauth_clients::provider_kit::form_encoded(&[("iss", ISSUER), ("target_link_uri", target)]);
         InitiatedLogin::from_query(&query).target(&allowed).map(str::to_owned)
     };
     for good in ["https://app.example/", "https://app.example/cart?x=1#y", "https://app.example:8443/in/a"] {

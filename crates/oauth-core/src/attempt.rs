@@ -220,7 +220,7 @@ impl LoginAttempt {
         self.is_expired_after(now.unix_timestamp(), now.nanosecond())
     }
 
-    /// The same after so many seconds and nanoseconds since 1970.
+    /// Whether the attempt is expired so many seconds and nanoseconds after 1970.
     fn is_expired_after(&self, seconds: i64, nanoseconds: u32) -> bool {
         // An attempt from the future was made by a clock that is wrong, or by somebody who wants it to live for ever.
         const CLOCK_SKEW: i64 = -60;

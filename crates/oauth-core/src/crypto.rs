@@ -49,7 +49,7 @@ pub fn random_tokens<const COUNT: usize>() -> Result<[String; COUNT], Error> {
     Ok(fresh_tokens()?.map(|token| token.as_str().to_owned()))
 }
 
-/// The same without pieces of memory of their own.
+/// Random tokens as [`random_tokens`] gives them, on the stack.
 ///
 /// There is no generator in the process, which would give out bytes twice after a fork or when a virtual machine is cloned;
 /// the kernel's knows of both.

@@ -529,11 +529,10 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Error")
-            .field("operation", &self.0.operation)
-            .field("provider", &self.0.provider)
-            .field("kind", &self.0.kind)
-            .finish()
+        // `fn main() -> Result<(), Error>` shows an error by `Debug`: first what a person needs.
+        write!(f, "{self} (")?;
+        f.debug_struct("Error").field("kind", &self.0.kind).finish()?;
+        f.write_str(")")
     }
 }
 

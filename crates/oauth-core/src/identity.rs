@@ -144,7 +144,7 @@ impl EmailVerification {
 ///
 /// # Errors
 ///
-/// What is wrong with it, to stand behind what it is called.
+/// What is wrong with it, worded to follow what it is called.
 pub fn check_subject(subject: &str) -> Result<(), &'static str> {
     if subject.is_empty() {
         Err("is empty")

@@ -14,17 +14,17 @@ use serde_json::{Map, Value};
 /// # Errors
 ///
 /// What is wrong with it, by position and never by content: no JSON, cut off, not UTF-8, nested too deeply, or a member
-/// that stands twice.
+/// that is there twice.
 pub fn parse(text: &[u8]) -> Result<Value, String> {
     parse_as(text, PhantomData::<Strict>).map(|Strict(value)| value)
 }
 
-/// Reads a whole JSON text into another form than [`Value`]. That no member stands twice is for the form to see to: by
+/// Reads a whole JSON text into another form than [`Value`]. That no member is there twice is for the form to see to: by
 /// [`StrictJson`](Strict) in what it holds as a [`Value`], and elsewhere by the error [`TWICE_IN_JSON`](DUPLICATE).
 ///
 /// # Errors
 ///
-/// The same as of [`parse_json`](parse).
+/// As [`parse_json`](parse).
 pub fn parse_as<'t, S: DeserializeSeed<'t>>(text: &'t [u8], form: S) -> Result<S::Value, String> {
     // Some servers begin with a byte order mark, which RFC 8259 section 8.1 lets readers ignore.
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);

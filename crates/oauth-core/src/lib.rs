@@ -31,7 +31,7 @@
 //! | know what to do when something fails | [`Error::class`] |
 //! | send requests through a proxy, or another HTTP library | [`HttpClient`] |
 //! | send requests to addresses from strangers | [`PublicHosts`] |
-//! | write a provider | [`Spec`], [`Request`], [`client!`], [`accessors!`], [`authorize_params!`] |
+//! | write a provider | [`Spec`], [`Request`], [`client!`], [`accessors!`], [`authorize_params!`], [`provider_kit`] |
 //!
 //! # Features
 //!
@@ -68,6 +68,7 @@ pub mod parameter;
 mod pkce;
 mod printable;
 mod provider;
+pub mod provider_kit;
 mod public_address;
 mod redaction;
 mod reply;
@@ -88,7 +89,7 @@ pub use client_auth::{
 };
 pub use clock::{Clock, SystemClock};
 pub use config::{Configure, Parameter, ProviderConfig};
-pub use crypto::{hmac_sha256_hex, random_token, random_tokens};
+pub use crypto::{random_token, random_tokens};
 pub use draft::RequestDraft;
 pub use endpoints::{Endpoint, Endpoints};
 pub use error::{
@@ -106,23 +107,23 @@ pub use http_client::{
     CONNECT_TIMEOUT, HttpClient, HttpError, HttpErrorKind, MAX_REPLY_BYTES, PublicHosts, REQUEST_TIMEOUT,
     Resolver,
 };
-pub use identity::{Email, EmailVerification, Identity, check_subject};
+pub use identity::{Email, EmailVerification, Identity};
+#[doc(hidden)]
 pub use json::{
-    DUPLICATE as TWICE_IN_JSON, Strict as StrictJson, parse as parse_json, parse_as as parse_json_as, text_at,
+    DUPLICATE as TWICE_IN_JSON, Strict as StrictJson, parse as parse_json, parse_as as parse_json_as,
 };
 pub use linking::{EmailAuthority, LinkDecision, LinkIntent, LinkPolicy, LinkRefusal, StoredAddress, link};
 pub use login::{Callback, Login, LoginOptions, StartedLogin};
 pub use oauth2::{AfterReply, LOGIN_LIFETIME, OAuth2, Participant};
 pub use pkce::{CodeChallengeMethod, CodeVerifier};
 pub use provider::Provider;
-pub use public_address::{check_public_url, is_public_address};
 pub use reply::Reply;
+pub use request::Request;
 #[doc(hidden)]
 pub use request::is_sendable;
-pub use request::{Request, form_encoded};
 #[cfg(feature = "reqwest")]
 pub use reqwest;
-pub use restriction::{AskedBy, ConfirmedBy, RestrictedTo, Restriction};
+pub use restriction::RestrictedTo;
 #[cfg(any(feature = "hyper", feature = "rustls-ring"))]
 pub use rustls;
 pub use sealer::{Opened, SealError, Sealer, SealingKey};

@@ -37,7 +37,7 @@ impl LoginOptions {
         self
     }
 
-    /// Sends further authorization parameters. See [`AuthorizationRequest::extras_params`].
+    /// Sends further authorization parameters. See [`AuthorizationRequest::extras_params`](crate::AuthorizationRequest::extras_params).
     pub fn extras_params(mut self, params: &impl Serialize) -> Self {
         self.extras.set_all(params);
         self
@@ -147,6 +147,7 @@ impl fmt::Debug for LoginOptions {
 
 /// A login that has begun.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct StartedLogin {
     /// Where to send the user's browser.
     pub url: String,
@@ -225,7 +226,7 @@ impl Callback {
         Self::read(body, ResponseMode::FormPost)
     }
 
-    /// Reads the callback's whole URL, or its path and query. If the `state` stands in its fragment, the fragment counts.
+    /// Reads the callback's whole URL, or its path and query. If the `state` is in its fragment, the fragment counts.
     #[must_use]
     pub fn from_url(url: &str) -> Self {
         let (url, fragment) = url.split_once('#').unwrap_or((url, ""));
@@ -276,7 +277,7 @@ impl Callback {
     }
 
     pub(crate) fn duplicate(&self) -> Option<&str> {
-        // Parameters that nobody knows may stand as often as they like.
+        // Parameters that nobody knows may be there as often as they like.
         const KNOWN: &[&str] =
             &["code", "state", "iss", "error", "error_description", "id_token", "response"];
         KNOWN.iter().copied().find(|known| self.pairs.iter().filter(|(name, _)| name == known).count() > 1)

@@ -26,7 +26,7 @@
 /// assert_eq!(client.name(), "example");
 /// ```
 ///
-/// What stands behind `configured by` are the settings that a [`ProviderConfig`](crate::ProviderConfig) may hold for this
+/// Behind `configured by` are the settings that a [`ProviderConfig`](crate::ProviderConfig) may hold for this
 /// provider, with the methods that take them; leave it out where there are none.
 ///
 /// [`Configure`]: crate::Configure
@@ -80,7 +80,7 @@ macro_rules! configure {
     };
 }
 
-/// The two required methods of a [`Provider`] whose generic client is the field `oauth2`.
+/// The two required methods of a [`Provider`](crate::Provider) whose generic client is the field `oauth2`.
 #[macro_export]
 macro_rules! accessors {
     () => {

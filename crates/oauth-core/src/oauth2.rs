@@ -156,7 +156,6 @@ impl OAuth2 {
         Self::of_spec(spec, client_id.into(), credentials.into())
     }
 
-    /// The same, compiled once and not in the crate of each provider.
     fn of_spec(spec: &Spec, client_id: String, credentials: Credentials) -> Self {
         let mut headers = default_headers();
         for &(name, value) in spec.headers {
@@ -241,7 +240,7 @@ impl OAuth2 {
         &self.0.name
     }
 
-    /// The same, to be kept.
+    /// The name, to be kept by an error.
     pub(crate) fn kept_name(&self) -> Cow<'static, str> {
         self.0.name.clone()
     }
@@ -294,7 +293,7 @@ impl OAuth2 {
         self.0.client_auth.unwrap_or(self.0.spec.client_auth)
     }
 
-    /// The same, if somebody chose it for this client.
+    /// The client authentication that was chosen in place of the provider's usual one, if one was.
     #[must_use]
     pub fn chosen_client_auth(&self) -> Option<ClientAuth> {
         self.0.client_auth
@@ -388,7 +387,7 @@ impl OAuth2 {
         self.0.minimum_acr.as_deref()
     }
 
-    /// What stands between two scopes: a space, unless the provider or the application wants something else.
+    /// The separator between two scopes: a space, unless the provider or the application wants something else.
     #[must_use]
     pub fn scope_separator(&self) -> &str {
         &self.0.scope_separator

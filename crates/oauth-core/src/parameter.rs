@@ -6,7 +6,7 @@ use crate::{
     error::{Error, Result},
 };
 
-/// A value that stands within one path segment or one label of a host name.
+/// A value that fits within one path segment or one label of a host name.
 ///
 /// # Errors
 ///

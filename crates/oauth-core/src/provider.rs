@@ -187,8 +187,8 @@ pub trait Provider: fmt::Debug + Send + Sync {
         get_id_email(self, access_token).await
     }
 
-    /// Completes an identity with what the [`Spec`](crate::Spec) has no words for: a name in two pieces, an address for which
-    /// nobody vouches. [`get_identity`](Self::get_identity) ends with it, unless the provider has one of its own.
+    /// Completes an identity with what the [`Spec`](crate::Spec) has no words for: a name in two pieces, an address that the provider
+    /// does not vouch for. [`get_identity`](Self::get_identity) ends with it, unless the provider has one of its own.
     fn complete_identity(&self, _identity: &mut Identity) {}
 
     /// Sends all requests with this HTTP client: `reqwest::Client`, or whatever implements [`HttpClient`].

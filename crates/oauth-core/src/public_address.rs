@@ -12,7 +12,7 @@ use url::{Host, Url};
 /// [`PublicHosts`](crate::PublicHosts) does that when it sends a request.
 ///
 /// ```
-/// use oauth_core::check_public_url;
+/// use oauth_core::provider_kit::check_public_url;
 ///
 /// assert!(check_public_url("https://login.example.com/tenant").is_ok());
 /// assert!(check_public_url("https://169.254.169.254/latest").is_err());

@@ -11,7 +11,7 @@ use crate::json::text_at;
 /// back, and a login that is not confirmed does not succeed.
 ///
 /// ```
-/// use oauth_core::{ConfirmedBy, Restriction, Spec};
+/// use oauth_core::{Spec, provider_kit::{ConfirmedBy, Restriction}};
 ///
 /// pub const SPEC: Spec = Spec {
 ///     name: "example",
@@ -81,7 +81,7 @@ impl Restriction {
 
     /// Whether the text at a place of the answer is what was asked for, letter by letter; `None` when there is none.
     ///
-    /// A member that is there and is no text does not confirm anything.
+    /// A member that is not a text does not confirm anything.
     #[must_use]
     pub fn same_at(pointer: &str, asked: &str, answer: &Value) -> Option<bool> {
         match answer.pointer(pointer) {

@@ -93,7 +93,7 @@ const BYTES_2: u8 = 2;
 
 const KEY_ID_LEN: usize = 4;
 
-/// What stands before the ciphertext.
+/// The bytes before the ciphertext.
 struct Head<'s> {
     version: u8,
     /// All before the nonce.

@@ -20,7 +20,7 @@ use crate::{endpoints::Endpoint, pkce::CodeChallengeMethod, restriction::Restric
 /// };
 /// ```
 ///
-/// A `{parameter}` in a URL stands for what the constructor fills in: a tenant, a shop, a domain; `{client_id}` fills
+/// A `{parameter}` in a URL is a place that the constructor fills in: a tenant, a shop, a domain; `{client_id}` fills
 /// itself in.
 #[derive(Clone, Copy, Debug)]
 pub struct Spec {
@@ -46,7 +46,7 @@ pub struct Spec {
 
     /// What is asked for unless the caller asks for something else.
     pub scopes: &'static [&'static str],
-    /// What stands between two scopes.
+    /// The separator between two scopes.
     pub scope_separator: &'static str,
     /// The parameter that carries the client id.
     pub client_id_param: &'static str,
@@ -76,15 +76,15 @@ pub struct Spec {
     pub invalid_grant_codes: &'static [&'static str],
     /// Where in the token reply the token stands, as a JSON pointer (RFC 6901); `""` for the reply itself.
     pub token_at: &'static str,
-    /// Where in the profile the identifier stands that never changes.
+    /// Where the profile has the identifier that never changes.
     pub id_at: &'static str,
-    /// Where the e-mail address stands.
+    /// Where the profile has the e-mail address.
     pub email_at: Option<&'static str>,
     /// Where the provider says whether it has verified the address.
     pub email_verified_at: Option<&'static str>,
-    /// Where the user's name stands.
+    /// Where the profile has the user's name.
     pub name_at: Option<&'static str>,
-    /// Where the URL of the user's picture stands.
+    /// Where the profile has the URL of the user's picture.
     pub picture_at: Option<&'static str>,
 }
 
@@ -153,7 +153,7 @@ pub enum ClientAuth {
     /// `client_secret_basic`: id and secret, each form-encoded, in the `Authorization` header (RFC 6749 section 2.3.1).
     #[serde(rename = "client_secret_basic")]
     Basic,
-    /// The same without the form-encoding, for servers that do not decode. It matters only to secrets with characters
+    /// `client_secret_basic` without the form-encoding, for servers that do not decode. It matters only to secrets with characters
     /// other than letters, digits, `-`, `.`, `_` and `*`.
     #[serde(rename = "client_secret_basic_unencoded")]
     BasicUnencoded,
@@ -176,6 +176,7 @@ impl ClientAuth {
 
 /// What a provider does with a code challenge (RFC 7636).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Pkce {
     /// A login sends one, made this way.
     Challenge(CodeChallengeMethod),

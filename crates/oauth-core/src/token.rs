@@ -174,13 +174,13 @@ impl OAuth2Token {
         self
     }
 
-    /// The same token with the refresh token that it replaces, unless it brought its own (RFC 6749 section 6).
+    /// This token with the refresh token of the one that it replaces, unless it brought its own (RFC 6749 section 6).
     pub(crate) fn or_refresh_token(mut self, old: &str) -> Self {
         self.refresh_token.get_or_insert_with(|| old.into());
         self
     }
 
-    /// The same token with the scope that it has without saying so (RFC 6749 sections 5.1 and 6): the one that was asked for, or
+    /// This token with the scope that it has without saying so (RFC 6749 sections 5.1 and 6): the one that was asked for, or
     /// else that of the token it replaces, which may be less than the user was once asked for.
     pub(crate) fn or_scope(mut self, asked: Option<&[&str]>, old: &Self) -> Self {
         if self.others.get("scope").is_none_or(Value::is_null) {
@@ -192,13 +192,13 @@ impl OAuth2Token {
         self
     }
 
-    /// The same token with this ID token, unless it brought its own.
+    /// This token with an earlier ID token, unless it brought its own.
     pub(crate) fn or_id_token(mut self, old: Option<&str>) -> Self {
         self.id_token = self.id_token.or_else(|| old.map(Into::into));
         self
     }
 
-    /// The same token without its ID token: for whoever could not verify it.
+    /// This token without its ID token, for whoever could not verify it.
     #[must_use]
     pub fn without_id_token(mut self) -> Self {
         self.id_token = None;
@@ -290,7 +290,7 @@ fn seconds(value: &Value) -> Option<i64> {
     number.as_i64().or_else(|| number.as_f64().map(whole))
 }
 
-/// Whether a Unix time as servers write it lies before another one. What is no number never passes, nor does zero, by which
+/// Whether a Unix time as servers write it lies before another one. What is not a number never passes, nor does zero, by which
 /// some mean that there is no end.
 pub(crate) fn has_passed(time: &Value, now: i64) -> bool {
     seconds(time).is_some_and(|at| at != 0 && at < now)

@@ -6,8 +6,8 @@ use aws_lc_rs::digest;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use oauth_core::{
     Email, EmailVerification, OffsetDateTime,
+    provider_kit::text_at,
     serde_json::{self, Map, Value},
-    text_at,
 };
 use serde::{
     Deserializer,

@@ -5,7 +5,7 @@ use std::{
 
 use oauth_core::{
     Credentials, Error, ErrorKind, HttpClient, OAuth2, Operation, Provider, PublicHosts, Result, Spec,
-    check_public_url, serde_json::Value,
+    provider_kit::check_public_url, serde_json::Value,
 };
 
 use crate::{

@@ -544,7 +544,9 @@ pub(crate) fn audiences(claims: &Members) -> Option<Vec<&str>> {
 /// OpenID Connect Core section 2.
 fn check_subject(claims: &Members) -> Result<(), Refusal> {
     match claims.text("sub") {
-        Some(subject) if subject.is_ascii() && oauth_core::check_subject(subject).is_ok() => Ok(()),
+        Some(subject) if subject.is_ascii() && oauth_core::provider_kit::check_subject(subject).is_ok() => {
+            Ok(())
+        }
         _ => Err((
             JwtCheck::Subject,
             format!(

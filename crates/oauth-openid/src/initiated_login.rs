@@ -162,6 +162,6 @@ mod tests {
     }
 
     fn form_urlencoded(target: &str) -> String {
-        oauth_core::form_encoded(&[("target_link_uri", target)])
+        oauth_core::provider_kit::form_encoded(&[("target_link_uri", target)])
     }
 }

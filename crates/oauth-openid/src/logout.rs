@@ -4,7 +4,8 @@ use std::{fmt, time::Duration};
 
 use oauth_core::{
     Endpoint, Error, ErrorKind, JwtCheck, LoginError, OAuth2, OffsetDateTime, Operation, Result, Secret,
-    SharedCache, SharedCacheError, bytes::Bytes, form_encoded, random_token, same_secret, serde_json::json,
+    SharedCache, SharedCacheError, bytes::Bytes, provider_kit::form_encoded, random_token, same_secret,
+    serde_json::json,
 };
 use serde::{Deserialize, Serialize, Serializer};
 

@@ -4,12 +4,12 @@ use std::{
 };
 
 use oauth_core::{
-    Callback, ClientAuth, CodeChallengeMethod, ConfirmedBy, Endpoint, Endpoints, Error, ErrorKind, Identity,
-    JwtCheck, JwtError, JwtUse, Login, LoginAttempt, OAuth2, OAuth2Token, Operation, Participant, Pkce,
-    Reply, ResponseType, RestrictedTo, Result, async_trait,
+    Callback, ClientAuth, CodeChallengeMethod, Endpoint, Endpoints, Error, ErrorKind, Identity, JwtCheck,
+    JwtError, JwtUse, Login, LoginAttempt, OAuth2, OAuth2Token, Operation, Participant, Pkce, Reply,
+    ResponseType, RestrictedTo, Result, async_trait,
     http::{Method, header::CONTENT_TYPE},
+    provider_kit::{ConfirmedBy, text_at},
     serde_json::Value,
-    text_at,
 };
 
 use crate::{

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use oauth_core::{
-    ClientSecret, Error, ErrorKind, HttpClient, OAuth2, Operation, PublicHosts, Result, check_public_url,
-    http::Method,
+    ClientSecret, Error, ErrorKind, HttpClient, OAuth2, Operation, PublicHosts, Result, http::Method,
+    provider_kit::check_public_url,
 };
 use url::Url;
 

@@ -21,7 +21,7 @@ impl OAuth2 {
             }
         };
         if !insisted.is_empty() && !self.verifies_id_tokens() {
-            return Err("acr stands in ID tokens, and this client gets none".to_owned());
+            return Err("acr is a claim of ID tokens, and this client gets none".to_owned());
         }
         if self.spec().acr_levels.is_empty() {
             return Ok(insisted);

@@ -12,9 +12,9 @@ use super::{HttpClient, HttpError, HttpErrorKind};
 /// Sends requests to public hosts only: an [`HttpClient`] for issuers, addresses and registrations that come from strangers.
 ///
 /// A host that is an address of this machine, of a private network or of a cloud's own services is refused however it is written,
-/// and so are names without a dot and names of private networks ([`check_public_url`](crate::check_public_url)). A name is resolved
+/// and so are names without a dot and names of private networks ([`check_public_url`](crate::provider_kit::check_public_url)). A name is resolved
 /// once, and connected to at those of its addresses that are public
-/// ([`is_public_address`](crate::is_public_address)): between the check and the connection, nothing can change. Redirects
+/// ([`is_public_address`](crate::provider_kit::is_public_address)): between the check and the connection, nothing can change. Redirects
 /// are not followed, as with every client of this library.
 ///
 /// ```

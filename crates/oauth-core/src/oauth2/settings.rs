@@ -55,7 +55,7 @@ impl OAuth2 {
         self.settings().requires_callback_issuer = true;
     }
 
-    /// Fills a `{parameter}` of the [`Spec`] in, in each URL and in the issuer.
+    /// Fills a `{parameter}` of the [`Spec`](crate::Spec) in, in each URL and in the issuer.
     ///
     /// All endpoints are made anew from the `Spec`, so this comes before [`set_endpoints`](Self::set_endpoints). An issuer that
     /// was set stays.
@@ -106,7 +106,7 @@ impl OAuth2 {
     /// # Errors
     ///
     /// A configuration error after the endpoints were moved, by this or by [`set_endpoints`](Self::set_endpoints): the issuer of one
-    /// server would stand beside the endpoints of another.
+    /// server would be beside the endpoints of another.
     pub fn set_installation(
         &mut self,
         issuer: impl Into<Cow<'static, str>>,
@@ -132,7 +132,7 @@ impl OAuth2 {
         settings.endpoints_were_moved = true;
     }
 
-    /// The same from those that it has; what [`with_endpoints`](crate::Provider::with_endpoints) does, compiled once.
+    /// Moves the endpoints from where they are, for [`with_endpoints`](crate::Provider::with_endpoints).
     pub(crate) fn move_endpoints(&mut self, moved: &mut dyn FnMut(Endpoints) -> Endpoints) {
         self.set_endpoints(moved(self.endpoints().clone()));
     }
@@ -175,7 +175,7 @@ impl OAuth2 {
         self.settings().authorize_params.set(name.into(), value.into());
     }
 
-    /// Sends this parameter no more, though the provider's [`Spec`] has it.
+    /// Sends this parameter no more, though the provider's [`Spec`](crate::Spec) has it.
     pub fn remove_authorize_param(&mut self, name: &str) {
         self.settings().authorize_params.remove(name);
     }
@@ -202,7 +202,7 @@ impl OAuth2 {
         self.settings().mtls_endpoints = endpoints;
     }
 
-    /// Accepts no user below this level of assurance, one of [`Spec::acr_levels`], and asks for it unless a request names
+    /// Accepts no user below this level of assurance, one of [`Spec::acr_levels`](crate::Spec::acr_levels), and asks for it unless a request names
     /// another.
     ///
     /// # Errors

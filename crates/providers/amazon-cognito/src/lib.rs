@@ -18,7 +18,7 @@
 //! Connect's: use [`logout_url`](AmazonCognitoOAuth2::logout_url).
 
 pub use oauth_core;
-use oauth_core::{Endpoint, Error, Operation, Provider, Result, Spec, form_encoded, parameter};
+use oauth_core::{Endpoint, Error, Operation, Provider, Result, Spec, parameter, provider_kit::form_encoded};
 pub use oauth_openid;
 
 /// Cognito's dialect; the endpoints come from discovery.

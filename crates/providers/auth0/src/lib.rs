@@ -19,7 +19,11 @@
 //! name the algorithm in [`VerificationPolicy`](oauth_openid::VerificationPolicy::algorithms).
 
 pub use oauth_core;
-use oauth_core::{ConfirmedBy, Provider, Restriction, Result, Spec, parameter, serde_json::Value};
+use oauth_core::{
+    Provider, Result, Spec, parameter,
+    provider_kit::{ConfirmedBy, Restriction},
+    serde_json::Value,
+};
 pub use oauth_openid;
 
 /// Auth0's dialect; the endpoints come from discovery.

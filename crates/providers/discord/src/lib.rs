@@ -14,7 +14,7 @@
 //! every token of that authorization.
 
 pub use oauth_core;
-use oauth_core::{ClientAuth, EmailVerification, Endpoint, Identity, Provider, Spec, text_at};
+use oauth_core::{ClientAuth, EmailVerification, Endpoint, Identity, Provider, Spec, provider_kit::text_at};
 
 /// Discord's endpoints and dialect.
 pub const SPEC: Spec = Spec {
@@ -46,7 +46,7 @@ oauth_core::client! {
 impl Provider for DiscordOAuth2 {
     oauth_core::accessors!();
 
-    /// The avatar is a hash that stands for an image, and the name may only be a user name.
+    /// The avatar is the hash of an image, and the name may only be a user name.
     fn complete_identity(&self, identity: &mut Identity) {
         if identity.name.is_none() {
             identity.name = text_at(&identity.profile, "/username");

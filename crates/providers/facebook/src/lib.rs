@@ -21,8 +21,8 @@
 
 pub use oauth_core;
 use oauth_core::{
-    Endpoint, OAuth2Token, Operation, Provider, Request, Result, Spec, async_trait, hmac_sha256_hex,
-    http::Method, serde_json::Value,
+    Endpoint, OAuth2Token, Operation, Provider, Request, Result, Spec, async_trait, http::Method,
+    provider_kit::hmac_sha256_hex, serde_json::Value,
 };
 pub use oauth_openid;
 use oauth_openid::{Issuers, VerificationPolicy};

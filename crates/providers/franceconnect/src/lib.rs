@@ -56,7 +56,7 @@ pub const SPEC: Spec = Spec {
     ..Spec::OPENID
 };
 
-/// The same for version 1.
+/// FranceConnect's endpoints and dialect, version 1.
 pub const SPEC_V1: Spec = Spec {
     issuer: None,
     endpoints: &[

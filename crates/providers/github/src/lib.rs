@@ -28,8 +28,8 @@ use oauth_core::{
     ClientAuth, Email, EmailVerification, Endpoint, Error, ErrorKind, Identity, OAuth2Token, Operation,
     Provider, Result, Spec, async_trait,
     http::{Method, StatusCode},
+    provider_kit::text_at,
     serde_json::Value,
-    text_at,
 };
 use serde::{Deserialize, Serialize};
 

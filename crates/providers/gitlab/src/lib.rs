@@ -54,7 +54,7 @@ oauth_openid::client! {
 }
 
 impl GitLabOAuth2 {
-    /// Uses another installation, which may stand below a path.
+    /// Uses another installation, which may be below a path.
     ///
     /// # Errors
     ///

@@ -25,8 +25,11 @@
 
 pub use oauth_core;
 use oauth_core::{
-    ConfirmedBy, EmailAuthority, Endpoint, Operation, Provider, Restriction, Result, Spec, http::Method,
-    parameter, serde_json::Value,
+    EmailAuthority, Endpoint, Operation, Provider, Result, Spec,
+    http::Method,
+    parameter,
+    provider_kit::{ConfirmedBy, Restriction},
+    serde_json::Value,
 };
 pub use oauth_openid;
 use oauth_openid::{Issuers, VerificationPolicy};

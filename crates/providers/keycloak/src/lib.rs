@@ -17,7 +17,11 @@
 //! application by [`verify_logout_token`](oauth_openid::OpenIDProvider::verify_logout_token).
 
 pub use oauth_core;
-use oauth_core::{ConfirmedBy, Provider, Restriction, Result, Spec, parameter, serde_json::Value};
+use oauth_core::{
+    Provider, Result, Spec, parameter,
+    provider_kit::{ConfirmedBy, Restriction},
+    serde_json::Value,
+};
 pub use oauth_openid;
 
 /// Keycloak's dialect; the endpoints come from discovery.

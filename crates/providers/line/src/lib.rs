@@ -24,7 +24,7 @@
 pub use oauth_core;
 use oauth_core::{
     Email, EmailVerification, Endpoint, Identity, OAuth2Token, Operation, Provider, Result, Spec,
-    async_trait, http::Method, text_at,
+    async_trait, http::Method, provider_kit::text_at,
 };
 pub use oauth_openid;
 use oauth_openid::{Algorithm, Expectations, OpenIDProvider, VerificationPolicy};

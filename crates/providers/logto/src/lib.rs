@@ -14,7 +14,7 @@
 //! and the parameter `prompt=consent`. A user without a name is shown by the `username`.
 
 pub use oauth_core;
-use oauth_core::{Identity, Provider, Result, Spec, parameter, text_at};
+use oauth_core::{Identity, Provider, Result, Spec, parameter, provider_kit::text_at};
 pub use oauth_openid;
 
 /// Logto's dialect; the endpoints come from discovery.

@@ -30,7 +30,8 @@ mod email;
 
 pub use oauth_core;
 use oauth_core::{
-    Email, EmailVerification, Endpoint, Identity, OAuth2Token, Provider, Result, Spec, async_trait, text_at,
+    Email, EmailVerification, Endpoint, Identity, OAuth2Token, Provider, Result, Spec, async_trait,
+    provider_kit::text_at,
 };
 pub use oauth_openid;
 use oauth_openid::{Issuers, OpenIDProvider, Tenants, VerificationPolicy};

@@ -17,7 +17,7 @@
 pub use oauth_core;
 use oauth_core::{
     Endpoint, OAuthError, Operation, Pkce, Provider, Result, Spec, async_trait, http::Method,
-    serde_json::Value, text_at,
+    provider_kit::text_at, serde_json::Value,
 };
 
 /// Naver's endpoints and dialect.

@@ -27,7 +27,7 @@
 pub use oauth_core;
 use oauth_core::{
     ClientAuth, Credentials, Endpoint, Error, OAuth2, Provider, Result, Spec, async_trait, parameter,
-    serde_json::Value, text_at,
+    provider_kit::text_at, serde_json::Value,
 };
 pub use oauth_openid;
 use oauth_openid::{OpenIDProvider, Tenants, VerificationPolicy};

@@ -28,10 +28,13 @@
 
 pub use oauth_core;
 use oauth_core::{
-    Callback, CodeVerifier, Configure, ConfirmedBy, Credentials, Email, EmailVerification, Endpoint, Error,
-    ErrorKind, Identity, Login, LoginAttempt, LoginError, OAuth2, OAuth2Token, Operation, Pkce, Provider,
-    ProviderConfig, Restriction, Result, Spec, async_trait, hmac_sha256_hex, http::Method, same_secret,
-    serde_json::Value, text_at,
+    Callback, CodeVerifier, Configure, Credentials, Email, EmailVerification, Endpoint, Error, ErrorKind,
+    Identity, Login, LoginAttempt, LoginError, OAuth2, OAuth2Token, Operation, Pkce, Provider,
+    ProviderConfig, Result, Spec, async_trait,
+    http::Method,
+    provider_kit::{ConfirmedBy, Restriction, hmac_sha256_hex, text_at},
+    same_secret,
+    serde_json::Value,
 };
 use serde::Serialize;
 
@@ -148,7 +151,7 @@ impl Provider for ShopifyOAuth2 {
         };
         let mut pairs: Vec<_> = callback.pairs().filter(|&(name, _)| name != "hmac").collect();
         pairs.sort_unstable();
-        let message = oauth_core::form_encoded(&pairs);
+        let message = oauth_core::provider_kit::form_encoded(&pairs);
         let expected = hmac_sha256_hex(secret.expose(), &message);
         if !callback.get("hmac").is_some_and(|hmac| same_secret(hmac, &expected)) {
             return refuse("the callback's hmac is missing or wrong: it does not come from Shopify");

@@ -23,8 +23,8 @@
 
 pub use oauth_core;
 use oauth_core::{
-    AuthorizationRequest, ConfirmedBy, Endpoint, Error, Identity, Provider, Restriction, Result, Spec,
-    async_trait, parameter, text_at,
+    AuthorizationRequest, Endpoint, Error, Identity, Provider, Result, Spec, async_trait, parameter,
+    provider_kit::{ConfirmedBy, Restriction, text_at},
 };
 
 /// WorkOS's endpoints and dialect.

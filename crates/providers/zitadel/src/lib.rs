@@ -19,7 +19,11 @@
 //! application.
 
 pub use oauth_core;
-use oauth_core::{ConfirmedBy, Provider, Restriction, Result, Spec, parameter, serde_json::Value, text_at};
+use oauth_core::{
+    Provider, Result, Spec, parameter,
+    provider_kit::{ConfirmedBy, Restriction, text_at},
+    serde_json::Value,
+};
 pub use oauth_openid;
 use oauth_openid::{OtherAudiences, VerificationPolicy};
 
@@ -41,7 +45,7 @@ pub const SPEC: Spec = Spec {
 
 /// The scope that restricts a login to an organization, up to its id.
 const ORGANIZATION: &str = "urn:zitadel:iam:org:id:";
-/// The same by its primary domain.
+/// The organization by its primary domain.
 const PRIMARY_DOMAIN: &str = "urn:zitadel:iam:org:domain:primary:";
 
 oauth_openid::client! {

@@ -2,7 +2,7 @@
 //! It runs no scripts.
 
 use oauth_openid::oauth_core::{
-    form_encoded,
+    provider_kit::form_encoded,
     reqwest::{Client, ClientBuilder, Response, Url},
     reqwest_client,
 };

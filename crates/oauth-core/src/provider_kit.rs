@@ -1,0 +1,12 @@
+//! For the authors of provider crates: what a crate of a provider is written with, beside [`Spec`](crate::Spec),
+//! [`Request`](crate::Request) and the macros.
+
+pub use crate::{
+    crypto::hmac_sha256_hex,
+    identity::check_subject,
+    json::text_at,
+    parameter,
+    public_address::{check_public_url, is_public_address},
+    request::form_encoded,
+    restriction::{AskedBy, ConfirmedBy, Restriction},
+};
