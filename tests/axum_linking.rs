@@ -8,7 +8,7 @@ use oauth_clients::{
     reqwest_client,
 };
 use oauth_emulator::{Consent, Emulator};
-use oauth_web_axum::{SignIn, SignedIn};
+use oauth_web_axum::{SignIn, SignInRoutes, SignedIn};
 
 /// A site whose session is the name of the account itself.
 struct Site {
@@ -49,7 +49,7 @@ async fn site(set: impl FnOnce(SignIn) -> SignIn) -> Site {
         });
     let intents = Arc::new(Mutex::new(Vec::new()));
     let seen = intents.clone();
-    let routes = set(sign_in).router(move |signed_in: SignedIn| {
+    let routes = SignInRoutes::new(set(sign_in)).router(move |signed_in: SignedIn| {
         seen.lock().unwrap().push(signed_in.0.intent);
         async { "done" }
     });
@@ -198,7 +198,8 @@ async fn without_a_function_that_knows_the_account_there_is_no_route_to_link() {
     let github = GitHubOAuth2::new("github-client-id", "github-client-secret");
     let github = github.with_http_client(emulator.http_client().unwrap());
     let sign_in = SignIn::new(Sealer::new(SealingKey::from_bytes([1; 32]))).provider(github).unwrap();
-    let app: Router = Router::new().nest("/auth", sign_in.router(async |_: SignedIn| "done"));
+    let app: Router =
+        Router::new().nest("/auth", SignInRoutes::new(sign_in).router(async |_: SignedIn| "done"));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/auth/github/link", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, app).await });

@@ -12,7 +12,7 @@ use oauth_clients::{
     openid::{FrontChannelLogout, IdToken, LogoutToken},
     reqwest, reqwest_client,
 };
-use oauth_web_axum::{SignIn, SignInError, SignedIn};
+use oauth_web_axum::{SignIn, SignInError, SignInRoutes, SignedIn};
 use serde_json::{Value, json};
 
 use crate::{
@@ -36,7 +36,7 @@ async fn site() -> Site {
     let sign_in = SignIn::new(Sealer::new(SealingKey::from_bytes([1; 32]))).provider(op.client()).unwrap();
     let failures = Arc::new(Mutex::new(Vec::new()));
     let failed = failures.clone();
-    let sign_in = sign_in.on_error(move |error: SignInError| {
+    let all = SignInRoutes::new(sign_in).on_error(move |error: SignInError| {
         let cause = error.source().map(ToString::to_string).unwrap_or_default();
         failed.lock().unwrap().push(format!("{error}: {cause}"));
         // An application's own page is none of the provider's business.
@@ -45,13 +45,13 @@ async fn site() -> Site {
     let ended = Arc::new(Mutex::new(Vec::new()));
     let seen = ended.clone();
     let panicked = Arc::new(Mutex::new(false));
-    let routes = sign_in
+    let routes = all
         .clone()
         .router(async |user: SignedIn| {
             let id_token = user.get::<IdToken>().unwrap();
             format!("{} by a token of {}", user.identity.subject, id_token.issuer())
         })
-        .merge(sign_in.clone().back_channel_logout(None, move |token: LogoutToken| {
+        .merge(all.clone().back_channel_logout(None, move |token: LogoutToken| {
             let (seen, panicked) = (seen.clone(), panicked.clone());
             async move {
                 let sid = token.session_id().unwrap_or_default().to_owned();
@@ -65,13 +65,13 @@ async fn site() -> Site {
                 Ok(())
             }
         }))
-        .merge(sign_in.clone().front_channel_logout(async |said: FrontChannelLogout, _: HeaderMap| {
+        .merge(all.clone().front_channel_logout(async |said: FrontChannelLogout, _: HeaderMap| {
             // As an application's own answers have it.
             let policy = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'";
             let frames = [("x-frame-options", "DENY"), ("content-security-policy", policy)];
             (frames, said.is_of("https://op.example", Some("s-1"), true).to_string())
         }))
-        .merge(sign_in.initiated_login());
+        .merge(all.initiated_login());
     let app: Router = Router::new().nest("/auth", routes);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::{
     Extension, Router,
-    extract::{FromRef, Request, State},
+    extract::{FromRef, Path, Request, State},
     middleware::{self, Next},
     routing::get,
 };
@@ -15,7 +15,7 @@ use oauth_clients::{
 use oauth_emulator::{Consent, Emulator};
 use oauth_web_axum::{
     AuthorizedCallback, ForwardedHeaders, OAuth2AuthorizeCallback, SetupError, SignIn, SignInError,
-    SignInErrorKind, SignedIn,
+    SignInErrorKind, SignInRoutes, SignedIn,
 };
 use serde_json::json;
 
@@ -87,12 +87,12 @@ async fn routes_nest_below_a_tenant_whom_every_function_sees() {
         .linking(|request| {
             Box::pin(async move { Ok(request.param("tenant").map(|of| format!("{of}-user"))) })
         });
-    let handler = async |user: SignedIn| match &user.intent {
-        LinkIntent::LinkTo(account) => format!("{} {account}", user.data),
-        LinkIntent::SignIn => user.data.to_string(),
+    let handler = async |Path((tenant, _)): Path<(String, String)>, user: SignedIn| match &user.intent {
+        LinkIntent::LinkTo(account) => format!("{tenant}: {} {account}", user.data),
+        LinkIntent::SignIn => format!("{tenant}: {}", user.data),
     };
-    let site = serve(Router::new().nest("/{tenant}/auth", sign_in.router(handler))).await;
-    for (tenant, data) in [("a", r#"["github","a"]"#), ("b%20c", r#"["github","b c"]"#)] {
+    let site = serve(Router::new().nest("/{tenant}/auth", SignInRoutes::new(sign_in).router(handler))).await;
+    for (tenant, data) in [("a", r#"a: ["github","a"]"#), ("b%20c", r#"b c: ["github","b c"]"#)] {
         let begin = http().get(format!("{site}/{tenant}/auth/github/login"));
         let (callback, cookies) = consent(&emulator, begin).await;
         assert!(callback.starts_with(&format!("{site}/{tenant}/auth/github/callback?")), "{callback}");
@@ -106,7 +106,7 @@ async fn routes_nest_below_a_tenant_whom_every_function_sees() {
     let begin = http().post(format!("{site}/a/auth/github/link")).header("sec-fetch-site", "same-origin");
     let (callback, cookies) = consent(&emulator, begin).await;
     let page = send(http().get(callback).header("cookie", &cookies)).await;
-    assert_eq!((page.status, &*page.text), (200, r#"["github","a"] a-user"#));
+    assert_eq!((page.status, &*page.text), (200, r#"a: ["github","a"] a-user"#));
     // What names nobody has the library's page, and none of axum's own texts.
     for path in ["c/auth/github/login", "a/auth/gitlab/login", "a/auth/%FF/login", "%FF/auth/github/login"] {
         let page = send(http().get(format!("{site}/{path}"))).await;
@@ -159,7 +159,8 @@ async fn the_handler_is_one_of_axum_with_state_session_and_extensions() {
 
     let emulator = Emulator::start().await.unwrap();
     let accounts = Accounts(Arc::default());
-    let routes = sign_in().provider(github(&emulator)).unwrap().router(signed_in);
+    let sign_in = sign_in().provider(github(&emulator)).unwrap();
+    let routes = SignInRoutes::new(sign_in).router(signed_in);
     let sessions = SessionManagerLayer::new(MemoryStore::default());
     let app = Router::new()
         .route("/", get(who))
@@ -198,7 +199,9 @@ async fn every_refusal_is_in_the_log() {
             Box::pin(async move { if fails { Err("the directory is down".into()) } else { Ok(None) } })
         })
         .linking(|_| Box::pin(async { Err("the session store is down".into()) }));
-    let site = serve(Router::new().nest("/auth", sign_in.router(async |_: SignedIn| "done"))).await;
+    let site =
+        serve(Router::new().nest("/auth", SignInRoutes::new(sign_in).router(async |_: SignedIn| "done")))
+            .await;
     let url = |path: &str| format!("{site}/auth/{path}");
     let (callback, cookies) = consent(&emulator, http().get(url("github/login"))).await;
     let code = callback.split("code=").nth(1).unwrap().split('&').next().unwrap().to_owned();
@@ -263,7 +266,9 @@ async fn lb_07_a_setting_that_loosens_security_says_so_once() {
 
     // That a site is https is a guess, where nothing says so.
     let sign_in = sign_in().provider(github(&emulator)).unwrap();
-    let site = serve(Router::new().nest("/auth", sign_in.router(async |_: SignedIn| "done"))).await;
+    let site =
+        serve(Router::new().nest("/auth", SignInRoutes::new(sign_in).router(async |_: SignedIn| "done")))
+            .await;
     for host in ["intranet:8080", "intranet:8080", "127.0.0.1:8080"] {
         let page = send(http().get(format!("{site}/auth/github/login")).header("host", host)).await;
         assert_eq!(page.status, 303);
@@ -282,12 +287,12 @@ async fn an_error_page_offers_to_try_again() {
     let sign_in = sign_in()
         .provider(github(&emulator))
         .unwrap()
-        .linking(|_| Box::pin(async { Ok(Some("ada".to_owned())) }))
-        .on_error(move |error: SignInError| {
-            seen.lock().unwrap().push(error.retry().map(str::to_owned));
-            error.page()
-        });
-    let site = serve(Router::new().nest("/auth", sign_in.router(async |_: SignedIn| "done"))).await;
+        .linking(|_| Box::pin(async { Ok(Some("ada".to_owned())) }));
+    let routes = SignInRoutes::new(sign_in).on_error(move |error: SignInError| {
+        seen.lock().unwrap().push(error.retry().map(str::to_owned));
+        error.page()
+    });
+    let site = serve(Router::new().nest("/auth", routes.router(async |_: SignedIn| "done"))).await;
     let again = |query: &str| format!("<a href=\"login{query}\">Try again</a>");
     let (callback, cookies) = consent(
         &emulator,
@@ -317,7 +322,7 @@ async fn a_return_address_is_checked_and_the_refusal_is_true() {
     let emulator = Emulator::start().await.unwrap();
     let sign_in = sign_in().provider(github(&emulator)).unwrap();
     let handler = async |user: SignedIn| format!("{:?}", user.return_to);
-    let site = serve(Router::new().nest("/auth", sign_in.router(handler))).await;
+    let site = serve(Router::new().nest("/auth", SignInRoutes::new(sign_in).router(handler))).await;
     let login = |query: &str| http().get(format!("{site}/auth/github/login{query}"));
     let (callback, cookies) = consent(&emulator, login("?return_to=")).await;
     assert_eq!(send(http().get(callback).header("cookie", cookies)).await.text, "None");
@@ -341,7 +346,8 @@ async fn the_scheme_of_a_derived_address_is_the_one_that_is_meant() {
     let emulator = Emulator::start().await.unwrap();
     let site = async |sign_in: SignIn| {
         let sign_in = sign_in.provider(github(&emulator)).unwrap();
-        serve(Router::new().nest("/auth", sign_in.router(async |_: SignedIn| "done"))).await
+        serve(Router::new().nest("/auth", SignInRoutes::new(sign_in).router(async |_: SignedIn| "done")))
+            .await
     };
     let (plain, proxied) =
         (site(sign_in()).await, site(sign_in().trusting(ForwardedHeaders::XForwarded)).await);
@@ -402,7 +408,8 @@ async fn two_providers_of_one_name_are_refused() {
 #[tokio::test]
 async fn failures_have_a_kind_for_pages_of_ones_own() {
     let emulator = Emulator::start().await.unwrap();
-    let sign_in = sign_in().provider(github(&emulator)).unwrap().on_error(|error: SignInError| {
+    let sign_in = sign_in().provider(github(&emulator)).unwrap();
+    let routes = SignInRoutes::new(sign_in).on_error(|error: SignInError| {
         let word = match error.kind() {
             SignInErrorKind::UnknownProvider => "unknown",
             SignInErrorKind::NoAttempt => "none",
@@ -410,7 +417,7 @@ async fn failures_have_a_kind_for_pages_of_ones_own() {
         };
         (error.status(), format!("{word} at {}", error.provider()))
     });
-    let site = serve(Router::new().nest("/auth", sign_in.router(async |_: SignedIn| "done"))).await;
+    let site = serve(Router::new().nest("/auth", routes.router(async |_: SignedIn| "done"))).await;
     for (path, answer) in [
         ("x/login", "unknown at x"),
         ("github/callback", "none at github"),

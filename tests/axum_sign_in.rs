@@ -11,7 +11,7 @@ use oauth_clients::{
     reqwest, reqwest_client,
 };
 use oauth_emulator::{Consent, Emulator};
-use oauth_web_axum::{ForwardedHeaders, SignIn, SignInError, SignedIn};
+use oauth_web_axum::{ForwardedHeaders, SignIn, SignInError, SignInRoutes, SignedIn};
 use serde_json::json;
 
 /// A site on loopback, with what its handler was told.
@@ -31,12 +31,20 @@ fn github(emulator: &Emulator) -> GitHubOAuth2 {
 }
 
 async fn serve(emulator: &Emulator, sign_in: SignIn) -> Site {
+    serve_with(emulator, sign_in, |routes| routes).await
+}
+
+async fn serve_with(
+    emulator: &Emulator,
+    sign_in: SignIn,
+    set: impl FnOnce(SignInRoutes) -> SignInRoutes,
+) -> Site {
     let google = GoogleOAuth2::new("google-client-id", "google-client-secret");
     let google = google.with_http_client(emulator.http_client().unwrap());
     let sign_in = sign_in.provider(github(emulator)).unwrap().provider(google).unwrap();
     let signed_in = Arc::new(Mutex::new(Vec::new()));
     let seen = signed_in.clone();
-    let routes = sign_in.router(move |signed_in: SignedIn| {
+    let routes = set(SignInRoutes::new(sign_in)).router(move |signed_in: SignedIn| {
         let name = signed_in.identity.name.clone().unwrap_or_default();
         seen.lock().unwrap().push(signed_in);
         async move { format!("hello {name}") }
@@ -220,11 +228,12 @@ async fn an_attempt_that_no_browser_keeps_is_not_begun() {
     let options = |length: usize| move |_: &str, _: &_| LoginOptions::new().data("x".repeat(length));
     let seen = Arc::new(Mutex::new(Vec::new()));
     let told = seen.clone();
-    let sign_in = SignIn::new(sealer(1)).on_login(options(4000)).on_error(move |error: SignInError| {
+    let sign_in = SignIn::new(sealer(1)).on_login(options(4000));
+    let on_error = move |error: SignInError| {
         told.lock().unwrap().push(error.to_string());
         error.page()
-    });
-    let site = serve(&emulator, sign_in).await;
+    };
+    let site = serve_with(&emulator, sign_in, |routes| routes.on_error(on_error)).await;
     let page = Browser::new().get(&format!("{}/auth/github/login", site.url)).await;
     assert_eq!((page.status, page.location, page.set_cookies.len()), (500, None, 0));
     let told = seen.lock().unwrap().pop().unwrap();
@@ -517,17 +526,16 @@ async fn two_instances_share_nothing_but_the_keys() {
 async fn providers_can_be_found_per_request_and_failures_answered_in_ones_own_way() {
     let emulator = Emulator::start().await.unwrap();
     let own = github(&emulator).with_name("tenant-a");
-    let resolving = SignIn::new(sealer(1))
-        .resolve_with(move |name, request| {
-            let own: Arc<dyn Provider> = Arc::new(own.clone());
-            let fails = request.headers.contains_key("x-fail");
-            let known = name == "tenant-a";
-            Box::pin(async move {
-                if fails { Err("the directory is down".into()) } else { Ok(known.then_some(own)) }
-            })
-        })
-        .on_error(|error: SignInError| (error.status(), format!("own page: {error}")).into_response());
-    let site = serve(&emulator, resolving).await;
+    let resolving = SignIn::new(sealer(1)).resolve_with(move |name, request| {
+        let own: Arc<dyn Provider> = Arc::new(own.clone());
+        let fails = request.headers.contains_key("x-fail");
+        let known = name == "tenant-a";
+        Box::pin(
+            async move { if fails { Err("the directory is down".into()) } else { Ok(known.then_some(own)) } },
+        )
+    });
+    let on_error = |error: SignInError| (error.status(), format!("own page: {error}")).into_response();
+    let site = serve_with(&emulator, resolving, |routes| routes.on_error(on_error)).await;
     let mut browser = Browser::new();
     let callback = browser.consent(&site, "tenant-a").await;
     assert_eq!(browser.get(&callback).await.status, 200);

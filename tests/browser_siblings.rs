@@ -15,7 +15,7 @@ use axum::{
 use oauth_clients::{Sealer, SealingKey, reqwest_client};
 use oauth_core::rustls::{ServerConfig, crypto::ring, pki_types::PrivatePkcs8KeyDer};
 use oauth_emulator::{Consent, Emulator};
-use oauth_web_axum::{SignIn, SignedIn};
+use oauth_web_axum::{SignIn, SignInRoutes, SignedIn};
 use rcgen::{CertificateParams, KeyPair};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -104,7 +104,7 @@ async fn az_16_a_sibling_site_cannot_put_its_own_sign_in_into_the_browser() {
         .providers([github])
         .unwrap();
     let (count, script, lines) = (signed_in.clone(), planted.clone(), seen.clone());
-    let routes = sign_in.router(move |_: SignedIn| {
+    let routes = SignInRoutes::new(sign_in).router(move |_: SignedIn| {
         *count.lock().unwrap() += 1;
         async { Html("<h1>Hello</h1>") }
     });

@@ -13,7 +13,7 @@ use axum::{
 use maud::Markup;
 use oauth_clients::{Provider, Registry, RegistryConfig, Sealer, SealingKey};
 use oauth_emulator::{App, Emulator, User};
-use oauth_web_axum::{SignIn, SignInError, SignedIn};
+use oauth_web_axum::{SignIn, SignInError, SignInRoutes, SignedIn};
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::{
@@ -177,9 +177,9 @@ fn button(provider: &dyn Provider, real: &RegistryConfig) -> Button {
 
 fn router(site: Arc<Shared>, sign_in: SignIn) -> Router {
     let on_error = site.clone();
-    let sign_in = sign_in.on_error(move |error| on_error.sign_in_failed(&error));
+    let routes = SignInRoutes::new(sign_in).on_error(move |error| on_error.sign_in_failed(&error));
     let on_signed_in = site.clone();
-    let auth = sign_in.router(move |signed_in: SignedIn| {
+    let auth = routes.router(move |signed_in: SignedIn| {
         let site = on_signed_in.clone();
         async move { site.signed_in(signed_in) }
     });

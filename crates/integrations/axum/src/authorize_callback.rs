@@ -2,8 +2,9 @@
 
 use std::ops::Deref;
 
+use crate::routes::as_sent;
 use axum::{
-    extract::{FromRef, FromRequestParts, OriginalUri},
+    extract::{FromRef, FromRequestParts},
     http::request::Parts,
     response::{IntoResponse, Response},
 };
@@ -26,11 +27,7 @@ where
     type Rejection = AuthorizeCallbackError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
-        let mut seen = parts.clone();
-        if let Some(OriginalUri(uri)) = parts.extensions.get() {
-            seen.uri = uri.clone();
-        }
-        let request = SignInRequest::new(seen, [("", ""); 0]);
+        let request = SignInRequest::new(as_sent(parts.clone()), [("", ""); 0]);
         let exchanged = OAuth2AuthorizeCallback::from_ref(state).exchange(&request).await;
         exchanged.map(Self).map_err(AuthorizeCallbackError)
     }
@@ -44,16 +41,8 @@ impl Deref for AuthorizedCallback {
     }
 }
 
-impl Deref for AuthorizeCallbackError {
-    type Target = oauth_web::AuthorizeCallbackError;
-
-    fn deref(&self) -> &Self::Target {
-        &self.0
-    }
-}
-
 impl IntoResponse for AuthorizeCallbackError {
     fn into_response(self) -> Response {
-        (self.status(), self.message()).into_response()
+        (self.0.status(), self.0.message()).into_response()
     }
 }

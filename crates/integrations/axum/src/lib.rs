@@ -3,7 +3,7 @@
 //!
 //! ```no_run
 //! use axum::{Router, response::{Html, IntoResponse, Redirect}, routing::get};
-//! use oauth_web_axum::{SignIn, SignedIn};
+//! use oauth_web_axum::{SignIn, SignInRoutes, SignedIn};
 //! use oauth_core::{OAuth2, Provider, Sealer, SealingKey};
 //!
 //! # async fn f() -> Result<(), Box<dyn std::error::Error>> {
@@ -17,7 +17,7 @@
 //!
 //! let app = Router::new()
 //!     .route("/", get(async || Html(r#"<a href="/auth/acme/login?return_to=/account">Sign in</a>"#)))
-//!     .nest("/auth", sign_in.router(async |signed_in: SignedIn| {
+//!     .nest("/auth", SignInRoutes::new(sign_in).router(async |signed_in: SignedIn| {
 //!         // Find or make the account of `signed_in.identity.key()`, begin a session, and go on.
 //!         Redirect::to(signed_in.return_to.as_deref().unwrap_or("/")).into_response()
 //!     }));
@@ -32,7 +32,7 @@
 //! | request | answer |
 //! | --- | --- |
 //! | `GET /{provider}/login` | 303 to the provider, with a cookie that holds the sealed attempt |
-//! | `GET /{provider}/login?return_to=/path` | the same; the path comes back in [`SignedIn::return_to`], if it is of this site |
+//! | `GET /{provider}/login?return_to=/path` | the same; the path comes back in [`SignedIn::return_to`](oauth_web::SignedIn), if it is of this site |
 //! | `GET /{provider}/callback` | the application's own answer, or a page that says what went wrong |
 //! | `POST /{provider}/callback` | the same, for providers that answer by form post |
 //! | `POST /{provider}/link` | 303 to the provider, to attach it to the account that is signed in; with [`SignIn::linking`] only |
@@ -46,12 +46,12 @@
 //!
 //! | feature | default | what it does |
 //! | --- | --- | --- |
-//! | `openid` | | routes for what OpenID Connect providers ask of an application: `SignIn::back_channel_logout`, `SignIn::front_channel_logout`, `SignIn::initiated_login` |
+//! | `openid` | | routes for what OpenID Connect providers ask of an application: `SignInRoutes::back_channel_logout`, `SignInRoutes::front_channel_logout`, `SignInRoutes::initiated_login` |
 
 mod authorize_callback;
 #[cfg(feature = "openid")]
 mod logout;
-mod sign_in;
+mod routes;
 
 pub use authorize_callback::{AuthorizeCallbackError, AuthorizedCallback};
 pub use oauth_core;
@@ -59,7 +59,7 @@ pub use oauth_core;
 pub use oauth_openid;
 pub use oauth_web;
 pub use oauth_web::{
-    ForwardedHeaders, OAuth2AuthorizeCallback, ResolveError, SetupError, SignInError, SignInErrorKind,
-    SignInRequest,
+    ForwardedHeaders, OAuth2AuthorizeCallback, ResolveError, SetupError, SignIn, SignInError,
+    SignInErrorKind, SignInRequest,
 };
-pub use sign_in::{SignIn, SignedIn};
+pub use routes::{SignInRoutes, SignedIn};

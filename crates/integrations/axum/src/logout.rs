@@ -13,9 +13,9 @@ use oauth_core::SharedCache;
 use oauth_openid::{FrontChannelLogout, LogoutToken};
 use oauth_web::Answer;
 
-use crate::sign_in::{Params, SignIn, split};
+use crate::routes::{Params, SignInRoutes, split};
 
-impl SignIn {
+impl SignInRoutes {
     /// The route for providers that tell the application directly that a session has ended (OpenID Connect Back-Channel
     /// Logout): `POST /{provider}/backchannel-logout`, to be nested beside [`router`](Self::router). No cookie comes with it.
     ///
@@ -29,8 +29,7 @@ impl SignIn {
         F: Future<Output = Result<(), E>> + Send + 'static,
         E: Display,
     {
-        let Self { web, answers } = self;
-        let logout = web.back_channel_logout(used, handler);
+        let logout = self.sign_in.clone().back_channel_logout(used, handler);
         let route = async move |params: Params, request: Request| {
             let (request, body) = split(params, request);
             let Answer { result, headers, .. } = logout.end_session(&request, body).await;
@@ -38,7 +37,7 @@ impl SignIn {
                 |error| {
                     // A page of the application's would tell the provider nothing.
                     let page = error.page().into_response();
-                    answers.failed(error);
+                    self.failed(error);
                     page
                 },
                 IntoResponse::into_response,
@@ -61,13 +60,12 @@ impl SignIn {
         F: Future<Output = R> + Send + 'static,
         R: IntoResponse,
     {
-        let Self { web, answers } = self;
         let route = async move |params: Params, request: Request| {
             let (request, _) = split(params, request);
-            let Answer { result, headers, .. } = web.front_channel_logout(&request).await;
+            let Answer { result, headers, .. } = self.sign_in.front_channel_logout(&request).await;
             let mut response = match result {
                 Ok(said) => handler(said, request.headers.clone()).await.into_response(),
-                Err(error) => answers.failed(error),
+                Err(error) => self.failed(error),
             };
             headers.apply(response.headers_mut());
             response
@@ -84,10 +82,9 @@ impl SignIn {
     where
         S: Clone + Send + Sync + 'static,
     {
-        let Self { web, answers } = self;
         let route = async move |params: Params, request: Request| {
             let (request, body) = split(params, request);
-            answers.respond(web.initiated_login(&request, body).await)
+            self.respond(self.sign_in.initiated_login(&request, body).await)
         };
         Router::new().route("/{provider}/initiate", get(route.clone()).post(route))
     }
