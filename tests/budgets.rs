@@ -1,5 +1,6 @@
 //! What must not grow unnoticed: allocations and requests of each kind of work, without network. `budgets.toml` says how many there
-//! may be; `cargo xtask budgets --update` writes it anew, together with packages and instructions.
+//! may be; `cargo xtask budgets --update` writes it anew, together with packages. Allocations
+//! may be a quarter more, because a dependency's release must not fail a build.
 //!
 //! A binary of its own, because the allocator that counts is the whole program's.
 
@@ -30,15 +31,13 @@ use serde_json::{Value, json};
 const REDIRECT_URI: &str = "https://app.example/callback";
 const ISSUER: &str = "https://op.example";
 
-/// Sections of the file; `packages` and `instructions` are the xtask's.
+/// Sections of the file; `packages` is the xtask's.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Budgets {
     allocations: BTreeMap<String, u64>,
     requests: BTreeMap<String, u64>,
     #[serde(default)]
     packages: BTreeMap<String, u64>,
-    #[serde(default)]
-    instructions: BTreeMap<String, f64>,
 }
 
 #[test]
@@ -47,14 +46,14 @@ fn nothing_costs_more_than_its_budget() {
     let known: Budgets = toml::from_str(&fs::read_to_string(&file).unwrap_or_default()).unwrap_or_default();
     let found = measured();
     if env::var_os("UPDATE_BUDGETS").is_some() {
-        let updated = Budgets { packages: known.packages, instructions: known.instructions, ..found };
+        let updated = Budgets { packages: known.packages, ..found };
         fs::write(&file, format!("{HEAD}{}", toml::to_string(&updated).unwrap())).unwrap();
         return;
     }
     let mut problems = Vec::new();
     for (work, &count) in &found.allocations {
         match known.allocations.get(work) {
-            Some(&budget) if count <= budget => {}
+            Some(&budget) if count <= budget + budget / 4 => {}
             budget => problems.push(format!("{work} allocates {count} times, and its budget is {budget:?}")),
         }
     }
@@ -71,8 +70,7 @@ fn nothing_costs_more_than_its_budget() {
     );
 }
 
-const HEAD: &str = "# Allocations and requests of each kind of work, the packages of minimal programs, and instructions as multiples of those of\n\
-                    # the same work by hand; of an ID token's, the signature is taken off before, as it would hide the rest.\n\
+const HEAD: &str = "# Allocations and requests of each kind of work, and the packages of minimal programs.\n\
                     # `cargo xtask budgets` compares; `cargo xtask budgets --update` writes this file.\n\n";
 
 fn measured() -> Budgets {

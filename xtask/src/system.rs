@@ -40,16 +40,6 @@ pub(crate) fn has_openssl() -> Result<bool> {
     Ok(found())
 }
 
-/// Whether valgrind is there. It is installed if that can be done.
-pub(crate) fn has_valgrind() -> bool {
-    let found = || workspace::output(Command::new("valgrind").arg("--version")).is_ok();
-    if found() {
-        return true;
-    }
-    println!("valgrind is missing");
-    can_install() && install(&["valgrind"]).is_ok() && found()
-}
-
 /// Runs a command after printing it.
 pub(crate) fn step(command: &mut Command) -> Result<()> {
     println!("$ {}", workspace::shown(command));

@@ -1,4 +1,4 @@
-//! What this library does, done by hand with the crates that it is made of: the floor of the benchmark and of the instruction counts.
+//! What this library does, done by hand with the crates that it is made of: the floor of the benchmark.
 //! None of it checks what the library checks.
 
 #![allow(clippy::expect_used, reason = "what is measured is known to succeed")]
