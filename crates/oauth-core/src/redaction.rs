@@ -8,11 +8,12 @@ use std::{
 
 /// Replaces the secrets in a server's text.
 ///
-/// Servers echo what they were sent, and encode it on the way: for URLs, for HTML, as JSON, as JSON in JSON, in base64. So the text is
+/// Servers echo what they were sent, and encode it on the way: for URLs, for HTML, as JSON, as JSON in JSON, in base64 or hexadecimal
+/// digits, in capitals. So the text is
 /// decoded layer by layer, each byte knowing where it came from, and each layer is searched.
 pub(crate) fn without_secrets<'s>(text: &[u8], secrets: impl IntoIterator<Item = Cow<'s, str>>) -> Vec<u8> {
     let needles = Needles::of(secrets);
-    let mut found = needles.in_text(text, true);
+    let mut found = needles.in_text(text, DENSE_LAYERS);
     found.sort_unstable();
     let mut clean = Vec::with_capacity(text.len());
     let mut done = 0;
@@ -93,6 +94,9 @@ const BEGINNING: usize = 6;
 /// How often a text may have been encoded.
 const LAYERS: usize = 5;
 
+/// How often it may have been encoded as base64 or hexadecimal digits besides.
+const DENSE_LAYERS: usize = 2;
+
 /// A byte of a decoded text, and which bytes of the server's text stand for it.
 #[derive(Clone, Copy)]
 struct Unit {
@@ -104,6 +108,7 @@ struct Unit {
 /// What is searched for.
 struct Needles {
     whole: Vec<Vec<u8>>,
+    /// In lower case, as some servers write in capitals what they were sent.
     pieces: HashSet<Vec<u8>>,
 }
 
@@ -124,20 +129,22 @@ impl Needles {
                 }
             }
         }
-        let pieces = whole.iter().flat_map(|needle| needle.windows(PIECE)).map(<[u8]>::to_vec).collect();
+        let pieces = whole.iter().flat_map(|needle| needle.windows(PIECE));
+        let pieces = pieces.map(<[u8]>::to_ascii_lowercase).collect();
         Self { whole, pieces }
     }
 
     /// Where secrets are in a text, as ranges of its bytes.
-    fn in_text(&self, text: &[u8], with_base64: bool) -> Vec<(usize, usize)> {
+    fn in_text(&self, text: &[u8], dense_layers: usize) -> Vec<(usize, usize)> {
         let mut found = Vec::new();
         if self.whole.is_empty() {
             return found;
         }
         for layer in layers(units(text)) {
             self.in_layer(&layer, &mut found);
-            if with_base64 {
-                self.in_base64(&layer, &mut found);
+            if let Some(rest) = dense_layers.checked_sub(1) {
+                self.in_dense(&layer, &BASE64, rest, &mut found);
+                self.in_dense(&layer, &HEXADECIMAL, rest, &mut found);
             }
         }
         found
@@ -156,7 +163,7 @@ impl Needles {
             }
         }
         let mut run: Option<(usize, usize)> = None;
-        for (at, window) in hay.windows(PIECE).enumerate() {
+        for (at, window) in hay.to_ascii_lowercase().windows(PIECE).enumerate() {
             if self.pieces.contains(window) {
                 run = match run {
                     Some((start, end)) if at <= end => Some((start, at + PIECE)),
@@ -183,19 +190,23 @@ impl Needles {
         }
     }
 
-    /// Marks what is base64 or base64url of something with a secret in it, such as `id:secret`.
-    fn in_base64(&self, layer: &[Unit], found: &mut Vec<(usize, usize)>) {
-        let is_base64 = |unit: &Unit| sextet(unit.byte).is_some();
+    /// Marks what is base64, base64url or hexadecimal of something with a secret in it, such as `id:secret`.
+    fn in_dense(
+        &self,
+        layer: &[Unit],
+        encoding: &Dense,
+        more_layers: usize,
+        found: &mut Vec<(usize, usize)>,
+    ) {
+        let is_digit = |unit: &Unit| (encoding.digit)(unit.byte).is_some();
         let mut start = 0;
         while start < layer.len() {
-            let length = layer[start..].iter().take_while(|unit| is_base64(unit)).count();
+            let length = layer[start..].iter().take_while(|unit| is_digit(unit)).count();
             let run = &layer[start..start + length];
             if length >= 8 {
                 // It may begin within the run: behind a word and a slash, or a letter of an escape.
-                let has_secret = (0..4).any(|skipped| {
-                    let decoded = base64_decoded(&run[skipped..]);
-                    !self.in_text(&decoded, false).is_empty()
-                });
+                let has_secret = (0..encoding.offsets)
+                    .any(|skipped| !self.in_text(&encoding.decoded(&run[skipped..]), more_layers).is_empty());
                 if has_secret {
                     let padding =
                         layer[start + length..].iter().take(2).take_while(|unit| unit.byte == b'=').count();
@@ -222,7 +233,8 @@ fn cuts(hay: &[u8]) -> Vec<usize> {
     let mut ends = vec![hay.len()];
     for at in 0..hay.len() {
         let rest = &hay[at..];
-        if rest.starts_with(b"...") || rest.starts_with("…".as_bytes()) || rest.starts_with(b"[trunc") {
+        const SIGNS: &[&str] = &["...", "…", "[trunc", "***", "xxx", "XXX"];
+        if SIGNS.iter().any(|sign| rest.starts_with(sign.as_bytes())) {
             ends.push(at);
         }
     }
@@ -401,6 +413,19 @@ fn number(text: &[Unit], radix: u32, digits: std::ops::RangeInclusive<usize>) ->
     digits.contains(&count).then_some((value, count))
 }
 
+/// An encoding that turns all characters of a text into others.
+struct Dense {
+    /// The number that a digit stands for.
+    digit: fn(u8) -> Option<u32>,
+    /// How many bits a digit has.
+    bits: u32,
+    /// After how many digits a byte begins with a digit again.
+    offsets: usize,
+}
+
+const BASE64: Dense = Dense { digit: sextet, bits: 6, offsets: 4 };
+const HEXADECIMAL: Dense = Dense { digit: |byte| char::from(byte).to_digit(16), bits: 4, offsets: 2 };
+
 /// The six bits that a character of base64 or base64url stands for.
 fn sextet(byte: u8) -> Option<u32> {
     Some(u32::from(match byte {
@@ -413,19 +438,21 @@ fn sextet(byte: u8) -> Option<u32> {
     }))
 }
 
-/// The whole bytes of base64 that may be cut off anywhere, which `base64` does not read.
-fn base64_decoded(text: &[Unit]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let (mut bits, mut count) = (0, 0);
-    for sextet in text.iter().filter_map(|unit| sextet(unit.byte)) {
-        bits = (bits << 6 | sextet) & 0xfff;
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.push((bits >> count) as u8);
+impl Dense {
+    /// The whole bytes of what may be cut off anywhere, which the decoders of other crates do not read.
+    fn decoded(&self, text: &[Unit]) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(text.len());
+        let (mut bits, mut count) = (0, 0);
+        for digit in text.iter().filter_map(|unit| (self.digit)(unit.byte)) {
+            bits = (bits << self.bits | digit) & 0xfff;
+            count += self.bits;
+            if count >= 8 {
+                count -= 8;
+                bytes.push((bits >> count) as u8);
+            }
         }
+        bytes
     }
-    bytes
 }
 
 #[cfg(test)]
@@ -498,6 +525,24 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn base64_of_base64_hexadecimal_digits_and_capitals_are_hidden() {
+        let hex = |text: &str| text.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
+        for encoded in [
+            STANDARD.encode(STANDARD.encode(SECRET)),
+            STANDARD.encode(format!("Basic {}", STANDARD.encode(format!("id:{SECRET}")))),
+            URL_SAFE_NO_PAD.encode(percent(&STANDARD.encode(SECRET))),
+            hex(SECRET),
+            hex(SECRET).to_uppercase(),
+            hex(&format!("id:{SECRET}")),
+            STANDARD.encode(hex(SECRET)),
+            SECRET.to_uppercase(),
+        ] {
+            assert_eq!(hidden(&format!("got «{encoded}».")), "got «[hidden]».", "{encoded}");
+        }
+        assert_eq!(hidden("s3cr/t+***"), "[hidden]***");
     }
 
     #[test]

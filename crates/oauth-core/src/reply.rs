@@ -16,6 +16,9 @@ use crate::{
     token::OAuth2Token,
 };
 
+/// Kinds of media types that hold no text for programs.
+const UNREADABLE: &[&str] = &["audio", "font", "image", "model", "multipart", "video"];
+
 /// What a provider answered, with a status of success.
 ///
 /// Servers bend the rules in ways that harm nobody: an error under HTTP 200, a form where JSON should be, 201 for 200, an
@@ -67,13 +70,21 @@ impl Reply {
     /// The media type, if nobody sends a token by it: a page or a picture that looks like JSON may be anybody's upload. The rest is
     /// judged by its content, because servers name all sorts of types.
     fn unreadable_type(&self) -> Option<String> {
-        let kind = self.header(header::CONTENT_TYPE)?.split(';').next()?.trim().to_ascii_lowercase();
-        let is_unreadable = match kind.split_once('/') {
-            Some(("image" | "audio" | "video" | "font" | "model", _)) => true,
-            Some((_, subtype)) => matches!(subtype, "html" | "xhtml+xml"),
+        let is_unreadable = |kind: &String| match kind.split_once('/') {
+            Some((kind, _)) if UNREADABLE.contains(&kind.trim_end()) => true,
+            Some((_, subtype)) => subtype.contains("html"),
             None => false,
         };
-        is_unreadable.then_some(kind)
+        // Several lines, and several types in one, are what programs read in different ways.
+        self.headers
+            .get_all(header::CONTENT_TYPE)
+            .iter()
+            .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
+            .map(|one| {
+                let kind = one.split(|byte| *byte == b';').next().unwrap_or_default();
+                String::from_utf8_lossy(kind).trim().to_ascii_lowercase()
+            })
+            .find(is_unreadable)
     }
 
     fn token_in_fields(&self, pointer: &str) -> Result<OAuth2Token> {
