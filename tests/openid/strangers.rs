@@ -20,6 +20,8 @@ use oauth_clients::{
 };
 use serde_json::json;
 
+use crate::support::Script;
+
 use super::op::{CLIENT_ID, CLIENT_SECRET, Endpoint, ISSUER, Key, Op, REDIRECT_URI};
 
 /// Resolves as it is told, and counts.
@@ -165,6 +167,27 @@ fn md_09_behind_a_proxy_nothing_is_sent_unless_told() {
         .unwrap();
     assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
     assert!(asked.join().unwrap().starts_with("CONNECT login.example:443 "));
+}
+
+#[tokio::test]
+async fn md_09_the_addresses_for_client_certificates_are_public_too() {
+    let document = |alias: &str| {
+        json!({
+            "issuer": "https://op.example", "authorization_endpoint": "https://op.example/authorize",
+            "token_endpoint": "https://op.example/token", "jwks_uri": "https://op.example/jwks",
+            "mtls_endpoint_aliases": {"token_endpoint": alias},
+        })
+    };
+    for (alias, is_public) in [
+        ("https://mtls.op.example/token", true),
+        ("https://10.0.0.1/token", false),
+        ("https://[::ffff:a00:1]/token", false),
+        ("https://vault.internal/token", false),
+    ] {
+        let http = Script::json(200, &document(alias));
+        let discovery = Discovery::new("https://op.example").with_http_client(http).public_hosts_only();
+        assert_eq!(discovery.connect("id", "secret").await.is_ok(), is_public, "{alias}");
+    }
 }
 
 #[tokio::test]

@@ -66,10 +66,12 @@ const PRIVATE_SUFFIXES: &[&str] = &[
 ];
 
 fn is_public_name(name: &str) -> bool {
-    let name = name.trim_end_matches('.');
+    let name = name.strip_suffix('.').unwrap_or(name);
     let is_below =
         |suffix: &&str| name.strip_suffix(*suffix).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-    name.contains('.') && !PRIVATE_SUFFIXES.iter().any(is_below)
+    // `10.0.0.1..` is no name, and some resolvers take it for the address.
+    let has_labels = name.split('.').all(|label| !label.is_empty());
+    name.contains('.') && has_labels && !PRIVATE_SUFFIXES.iter().any(is_below)
 }
 
 /// Whether an address belongs to the public internet: not to this machine, a private or link-local network, a cloud's own services,
@@ -255,6 +257,10 @@ mod tests {
             "https://sso.corp/",
             "https://sso.CORP./",
             "https://nas.lan/",
+            "https://10.0.0.1../",
+            "https://a..example/",
+            "https://127\u{3002}0\u{3002}0\u{3002}1/",
+            "https://local\u{ad}host/",
             "https://127.0.0.1/",
             "https://127.1/",
             "https://2130706433/",

@@ -330,7 +330,9 @@ fn read(document: Value, issuers: &[String], allows_http: bool) -> Result<Provid
 
 /// Checks that metadata sends nobody into a private network, neither the application nor its users' browsers.
 fn check_public_endpoints(metadata: &ProviderMetadata) -> Result<(), String> {
-    for (name, url) in metadata.members() {
+    // Requests with a client certificate go to these (RFC 8705 section 5).
+    let aliases = metadata.members().get("mtls_endpoint_aliases").and_then(Value::as_object);
+    for (name, url) in metadata.members().iter().chain(aliases.into_iter().flatten()) {
         if name != "jwks_uri" && !name.ends_with("_endpoint") {
             continue;
         }
