@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use oauth_clients::{
-    ClientSecret, EmailVerification, Error, ErrorClass, ErrorKind, JwtCheck, Login, LoginAttempt, LoginError,
-    LoginOptions, OAuth2, OAuth2Token, Provider, Sealer, SealingKey,
+    ClientSecret, EmailVerification, Endpoint, Error, ErrorClass, ErrorKind, JwtCheck, Login, LoginAttempt,
+    LoginError, LoginOptions, OAuth2, OAuth2Token, Provider, Sealer, SealingKey,
     auth0::Auth0OAuth2,
     franceconnect::{self, FranceConnectOAuth2},
     google::{GoogleAuthorizeParams, GoogleOAuth2},
@@ -65,7 +65,7 @@ fn value(url: &str, name: &str) -> Option<String> {
     query_of(url).into_iter().find(|(other, _)| other == name).map(|(_, value)| value)
 }
 
-async fn problem(provider: &impl Provider, options: LoginOptions) -> Error {
+async fn problem(provider: &(impl Provider + ?Sized), options: LoginOptions) -> Error {
     let error = provider.start_login(REDIRECT_URI, options).await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::Configuration, "{error}");
     error
@@ -138,6 +138,10 @@ async fn no_login_begins_before_somebody_said_who_may_sign_in() {
         salesforce(),
         salesforce().with_domain("test.salesforce.com").unwrap(),
         salesforce().with_domain("LOGIN.salesforce.com").unwrap(),
+        salesforce().with_domain("salesforce.com").unwrap(),
+        salesforce().with_domain("na1.salesforce.com").unwrap(),
+        salesforce().with_domain("login.salesforce.mil").unwrap(),
+        salesforce().with_domain("login.sfcrmproducts.cn").unwrap(),
         salesforce()
             .with_domain("acme.my.salesforce.com")
             .unwrap()
@@ -151,6 +155,8 @@ async fn no_login_begins_before_somebody_said_who_may_sign_in() {
         salesforce().with_any_organization(),
         salesforce().with_organizations(["00D000000000001EAA"]),
         salesforce().with_domain("acme.my.salesforce.com").unwrap(),
+        salesforce().with_domain("acme--test.sandbox.my.salesforce.mil").unwrap(),
+        salesforce().with_domain("acmesalesforce.com").unwrap(),
     ] {
         decided.start_login(REDIRECT_URI, LoginOptions::new()).await.unwrap();
     }
@@ -332,6 +338,64 @@ async fn one_login_narrows_what_the_client_is_restricted_to_and_never_replaces_i
 }
 
 #[tokio::test]
+async fn scopes_that_are_set_later_do_not_take_an_organization_out() {
+    let emulator = Emulator::start().await.unwrap();
+    let zitadel =
+        ZitadelOAuth2::new(id("zitadel"), secret("zitadel"), "my-instance.eu1.zitadel.cloud").unwrap();
+    let zitadel = at(&emulator, zitadel.with_organization("1").unwrap()).with_scopes(["openid", "email"]);
+    assert_eq!(zitadel.oauth2().restricted_to()[0].value, "1");
+    sign_in(&emulator, &zitadel, LoginOptions::new()).await.unwrap();
+    let other = |url: &str| url.replace("iam%3Aorg%3Aid%3A1", "iam%3Aorg%3Aid%3A2");
+    let error = sign_in_changing(&emulator, &zitadel, LoginOptions::new(), other).await.unwrap_err();
+    assert_restricted(&error);
+    // A second organization takes the place of the first, and one among the scopes does not.
+    let moved = zitadel.clone().with_organization("2").unwrap().with_scopes(["openid"]);
+    assert_eq!(moved.oauth2().scopes(), ["openid", "urn:zitadel:iam:org:id:2"]);
+    problem(&zitadel.with_scopes(["openid urn:zitadel:iam:org:id:2"]), LoginOptions::new()).await;
+}
+
+#[tokio::test]
+async fn a_restriction_has_one_spelling() {
+    let google = GoogleOAuth2::new("id", "secret");
+    let workos = WorkOSOAuth2::new("id", "secret");
+    let shopify = ShopifyOAuth2::new("id", "secret", "my-shop").unwrap();
+    for (provider, name) in [
+        (&google as &dyn Provider, "HD"),
+        (&google, "hd[]"),
+        (&google, " hd"),
+        (&workos, "Organization"),
+        (&workos, "connection[0]"),
+        (&shopify, "grant_options"),
+        (&shopify, "grant_options[0]"),
+    ] {
+        let error = problem(provider, LoginOptions::new().extras_params(&json!({ name: "x" }))).await;
+        assert!(error.to_string().contains("some servers take"), "{error}");
+    }
+    // In the endpoint's own query, too.
+    for query in ["?HD=acme.example", "?Prompt=none"] {
+        let url = format!("https://accounts.google.com/o/oauth2/v2/auth{query}");
+        let odd = google.clone().with_endpoints(|all| all.with(Endpoint::Authorization, url));
+        problem(&odd, LoginOptions::new()).await;
+    }
+}
+
+#[tokio::test]
+async fn a_tenant_is_known_in_capitals_too() {
+    for tenant in ["consumers", "Consumers", "CONSUMERS", "9188040D-6C67-4C5B-B112-36A304B66DAD"] {
+        let microsoft = MicrosoftGraphOAuth2::new("id", "secret").with_any_tenant();
+        let microsoft = microsoft.with_tenant(tenant).unwrap();
+        let attempt = microsoft.start_login(REDIRECT_URI, LoginOptions::new()).await.unwrap().attempt;
+        let with_issuer_of = |tenant: &str| {
+            let iss = format!("https://login.microsoftonline.com/{tenant}/v2.0");
+            let callback = [("state", attempt.state().to_owned()), ("code", "c".to_owned()), ("iss", iss)];
+            microsoft.oauth2().check_callback(&attempt, &callback.into_iter().collect())
+        };
+        with_issuer_of(CONSUMERS).unwrap();
+        with_issuer_of(TENANT).unwrap_err();
+    }
+}
+
+#[tokio::test]
 async fn a_scope_that_names_an_organization_is_checked_by_its_claim() {
     let emulator = Emulator::start().await.unwrap();
     let zitadel =
@@ -464,6 +528,14 @@ async fn shopifys_online_tokens_sign_in_the_member_of_staff() {
     let login = sign_in(&emulator, &shopify, per_user()).await.unwrap();
     let staff = shopify.get_identity(&login.token).await.unwrap();
     assert_eq!(staff.into_id_email(), ("7".to_owned(), None));
+    // What no database must see is in no identity, whatever token it comes from.
+    let of =
+        |user: Value| serde_json::from_value(json!({"access_token": "AT", "associated_user": user})).unwrap();
+    let user = json!({"id": 7, "email": "ada@example.com\nBcc: eve@evil.example", "email_verified": true});
+    assert_eq!(shopify.get_identity(&of(user)).await.unwrap().email, None);
+    for id in [json!(" 7"), json!("7\u{200b}"), json!("7".repeat(256))] {
+        shopify.get_identity(&of(json!({ "id": id }))).await.unwrap_err();
+    }
     for wrong in [json!(null), json!({}), json!({"id": null}), json!("7")] {
         emulator.clear_faults();
         emulator
@@ -593,6 +665,28 @@ async fn id_14_what_is_insisted_on_replaces_what_is_merely_asked_for() {
 }
 
 #[tokio::test]
+async fn id_14_a_minimum_takes_nothing_higher_back() {
+    let high = json!({"acr_values": "eidas3"});
+    let france = || FranceConnectOAuth2::new("id", "secret").with_authorize_params(&high);
+    for client in
+        [france().with_minimum_level("eidas2").unwrap(), france().with_base_url(franceconnect::PLUS).unwrap()]
+    {
+        let started = client.start_login(REDIRECT_URI, LoginOptions::new()).await.unwrap();
+        assert_eq!(value(&started.url, "acr_values").as_deref(), Some("eidas3"));
+        assert_eq!(started.attempt.required_acr(), ["eidas3"]);
+    }
+    // What is no level, such as a second factor, is asked for as before.
+    let (verified, aal2) = ("urn:acr.login.gov:verified", "http://idmanagement.gov/ns/assurance/aal/2");
+    for before in [aal2.to_owned(), format!("urn:acr.login.gov:auth-only {aal2}")] {
+        let login_gov = LoginGovOAuth2::new("id", ClientSecret::NONE);
+        let login_gov = login_gov.with_authorize_params(&json!({ "acr_values": before }));
+        let login_gov = login_gov.with_minimum_level(verified).unwrap();
+        let started = login_gov.start_login(REDIRECT_URI, LoginOptions::new()).await.unwrap();
+        assert_eq!(value(&started.url, "acr_values"), Some(format!("{verified} {aal2}")));
+    }
+}
+
+#[tokio::test]
 async fn franceconnect_plus_has_a_minimum_of_its_own() {
     let low = || FranceConnectOAuth2::new("id", "secret");
     for plus in [
@@ -662,10 +756,17 @@ async fn id_15_a_browser_that_takes_prompt_login_out_is_noticed() {
             emulator.clear_faults();
         }
     }
-    // A max_age of the application's own is what counts.
-    let own = LoginOptions::new().prompt("login").max_age(Duration::from_secs(3600));
-    let started = openid.start_login(REDIRECT_URI, own).await.unwrap();
+    // A longer max_age of the application's own is sent as it is, and does not hide that the prompt was taken out.
+    let own = || LoginOptions::new().prompt("login").max_age(Duration::from_secs(3600));
+    let started = openid.start_login(REDIRECT_URI, own()).await.unwrap();
     assert_eq!(value(&started.url, "max_age").as_deref(), Some("3600"));
+    assert_eq!(started.attempt.max_age(), Some(Duration::ZERO));
+    sign_in(&emulator, &openid, own()).await.unwrap();
+    let half_an_hour_ago = time::OffsetDateTime::now_utc().unix_timestamp() - 1800;
+    emulator.fault("openid", Fault::claim("auth_time", half_an_hour_ago)).unwrap();
+    let error = sign_in(&emulator, &openid, own()).await.unwrap_err();
+    assert_eq!(error.jwt_check(), Some(JwtCheck::AuthTime), "{error}");
+    emulator.clear_faults();
     // A provider that never says when can be told so.
     let lax = openid.with_policy(|policy| policy.prompt_login_unverified());
     let started = lax.start_login(REDIRECT_URI, LoginOptions::new().prompt("login")).await.unwrap();

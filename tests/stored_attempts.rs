@@ -4,7 +4,8 @@
 //! file never changes: what is in it is in somebody's browser or database.
 
 use oauth_clients::{
-    Callback, ErrorKind, LoginAttempt, LoginError, LoginOptions, Provider, SealError, Sealer, SealingKey,
+    Callback, ErrorClass, ErrorKind, LoginAttempt, LoginError, LoginOptions, OAuth2, Provider, SealError,
+    Sealer, SealingKey,
     openid::{OpenID, ProviderMetadata},
 };
 use serde_json::{Value, json};
@@ -132,6 +133,21 @@ async fn an_attempt_with_times_that_no_calendar_has_is_expired() {
                 "{started_at} {lifetime}: {error}"
             );
         }
+    }
+}
+
+#[tokio::test]
+async fn data_that_could_not_be_read_again_begins_no_login() {
+    let client = OAuth2::new("id", "secret", "https://as.example/authorize", "https://as.example/token");
+    let nested = |depth: usize| (0..depth).fold(json!("/"), |inner, _| json!([inner]));
+    let start = |data: Value| client.start_login("https://app.example/cb", LoginOptions::new().data(data));
+    let attempt = start(nested(100)).await.unwrap().attempt;
+    let sealer = Sealer::new(SealingKey::from_bytes([7; 32]));
+    assert_eq!(sealer.open_any(&sealer.seal(&attempt).unwrap()).unwrap().data(), attempt.data());
+    let stored = serde_json::to_string(&attempt).unwrap();
+    assert_eq!(serde_json::from_str::<LoginAttempt>(&stored).unwrap().data(), attempt.data());
+    for depth in [101, 1000] {
+        assert_eq!(start(nested(depth)).await.unwrap_err().class(), ErrorClass::Configuration);
     }
 }
 

@@ -107,6 +107,7 @@ impl OAuth2 {
             ));
         }
         let kept: Vec<String> = params.iter().map(|(name, _)| name.to_owned()).collect();
+        check_kept_names(&kept, &self.read_params())?;
         let is_kept = |name: &str| kept.iter().any(|other| is_same_parameter(other, name));
         params.push("response_type", request.response_type.as_str());
         params.push(self.client_id_param(), self.client_id());
@@ -153,8 +154,14 @@ impl OAuth2 {
                 "the extra parameters hold {name}, which the library sets; use the method of AuthorizationRequest for it"
             ));
         }
-        check_names(extras)?;
+        check_names(extras, &self.read_params())?;
         check_openid_parameters(extras)
+    }
+
+    /// What the library reads among the parameters of a request, and checks the answer against.
+    fn read_params(&self) -> Vec<&'static str> {
+        let restrictions = self.spec().restrictions.iter();
+        READ.iter().copied().chain(restrictions.map(|restriction| restriction.name)).collect()
     }
 
     fn is_protected(&self, name: &str) -> bool {
@@ -208,11 +215,11 @@ impl OAuth2 {
     }
 }
 
-/// Refuses names that some server could take for another name that is there, or for one that the library looks at.
-fn check_names(extras: &Params) -> Result<(), String> {
+/// Refuses names that some server could take for another name that is there, or for one that the library reads.
+fn check_names(extras: &Params, read: &[&str]) -> Result<(), String> {
     let names: Vec<&str> = extras.pairs.iter().map(|(name, _)| &**name).collect();
     for (place, &name) in names.iter().enumerate() {
-        let others = names[..place].iter().chain(READ);
+        let others = names[..place].iter().chain(read);
         if let Some(other) =
             others.into_iter().find(|other| **other != name && is_same_parameter(other, name))
         {
@@ -222,6 +229,18 @@ fn check_names(extras: &Params) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Refuses names in the query of the authorization endpoint that some server could take for one that the library reads.
+fn check_kept_names(kept: &[String], read: &[&str]) -> Result<(), String> {
+    let is_odd = |name: &&String| read.iter().any(|other| *other != **name && is_same_parameter(other, name));
+    match kept.iter().find(is_odd) {
+        None => Ok(()),
+        Some(name) => Err(format!(
+            "some servers take {name:?} in the query of the authorization endpoint for a parameter that the library checks; \
+             spell it as the provider does"
+        )),
+    }
 }
 
 /// What OpenID Connect Core section 3.1.2.1 says of parameters that contradict themselves.

@@ -47,7 +47,7 @@ impl LoginOptions {
     /// Connect Core section 3.1.2.1).
     ///
     /// With `login`, the ID token must say by `auth_time` that the user was authenticated since the login began, as with
-    /// [`max_age`](Self::max_age) of zero, which is sent too. Where no ID token comes, it is a wish.
+    /// [`max_age`](Self::max_age) of zero, which is sent too unless another is. Where no ID token comes, it is a wish.
     pub fn prompt(self, prompt: &str) -> Self {
         self.extra("prompt", prompt)
     }

@@ -36,6 +36,7 @@ use crate::{
 mod grants;
 mod issuers;
 mod profile;
+mod restricting;
 mod settings;
 
 /// The generic OAuth 2.0 client: the authorization code grant of RFC 6749 with refresh, revocation and profile.
@@ -86,6 +87,8 @@ struct Settings {
     mtls_endpoints: Endpoints,
     minimum_acr: Option<Cow<'static, str>>,
     scopes: Vec<Cow<'static, str>>,
+    /// Those of the scopes that restrict who may sign in, and that no other setting takes out.
+    restricting_scopes: Vec<Cow<'static, str>>,
     scope_separator: Cow<'static, str>,
     authorize_params: Params,
     /// Why no authorization request of this client can succeed.
@@ -182,6 +185,7 @@ impl OAuth2 {
             mtls_endpoints: Endpoints::default(),
             minimum_acr: None,
             scopes: spec.scopes.iter().map(|&scope| scope.into()).collect(),
+            restricting_scopes: Vec::new(),
             scope_separator: spec.scope_separator.into(),
             authorize_params: Params::of(spec.authorize_params),
             authorization_problem: None,
@@ -379,12 +383,6 @@ impl OAuth2 {
             )
         })?;
         Ok(secret.map(Cow::into_owned))
-    }
-
-    /// The least level of assurance that the client accepts, if one was set.
-    #[must_use]
-    pub fn minimum_acr(&self) -> Option<&str> {
-        self.0.minimum_acr.as_deref()
     }
 
     /// The separator between two scopes: a space, unless the provider or the application wants something else.

@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
+use serde_json::Value;
+
 use crate::{
     attempt::LoginAttempt,
     authorization::{AuthorizationRequest, ResponseType},
@@ -21,7 +23,8 @@ impl OAuth2 {
     ///
     /// # Errors
     ///
-    /// A configuration error when the operating system has no random bytes to give.
+    /// A configuration error when something is asked for that could not be checked or read again, or when the operating system has no
+    /// random bytes to give.
     pub fn new_attempt(&self, redirect_uri: &str, options: &LoginOptions) -> Result<LoginAttempt> {
         match &options.scopes {
             Some(scopes) => self.attempt_with(redirect_uri, options, scopes),
@@ -53,6 +56,12 @@ impl OAuth2 {
         let max_age = self.max_age_of_login(options).map_err(wrong)?;
         let required_acr = self.acr_of_login(options).map_err(wrong)?;
         let restricted_to = self.restrictions_of_login(&options.extras, scopes.clone()).map_err(wrong)?;
+        if is_deeper_than(DEEPEST_DATA, &options.data) {
+            let problem = format!(
+                "the data of the login is nested more than {DEEPEST_DATA} deep, and could not be read again"
+            );
+            return Err(wrong(problem));
+        }
         // A callback's iss proves nothing while nobody knows what it must be.
         if self.requires_callback_issuer()
             && self.callback_issuer().is_none()
@@ -92,8 +101,8 @@ impl OAuth2 {
         let attempt = missing.iter().fold(attempt, |attempt, scope| attempt.with_scope(scope));
         let begin = |attempt, participant: &Arc<dyn Participant>| participant.begin(self, attempt);
         let mut attempt = self.participants().iter().try_fold(attempt, begin)?;
-        if attempt.max_age.is_none()
-            && self.prompts_for_login(options)
+        // Beside a max_age of the application's own, too: a browser can take the prompt out and leave the other.
+        if self.prompts_for_login(options)
             && self.participants().iter().any(|participant| participant.checks_prompt_login(&attempt))
         {
             attempt.max_age = Some(0);
@@ -239,5 +248,17 @@ impl OAuth2 {
             Some(code) if !code.is_empty() => Ok(code),
             _ => refuse(LoginError::MissingCode),
         }
+    }
+}
+
+/// Readers of JSON and CBOR give up at 128 or so, with what an integration puts around the data.
+const DEEPEST_DATA: usize = 100;
+
+fn is_deeper_than(most: usize, value: &Value) -> bool {
+    let Some(rest) = most.checked_sub(1) else { return value.is_array() || value.is_object() };
+    match value {
+        Value::Array(items) => items.iter().any(|item| is_deeper_than(rest, item)),
+        Value::Object(members) => members.values().any(|member| is_deeper_than(rest, member)),
+        _ => false,
     }
 }

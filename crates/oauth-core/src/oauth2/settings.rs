@@ -137,13 +137,19 @@ impl OAuth2 {
         self.set_endpoints(moved(self.endpoints().clone()));
     }
 
-    /// Asks for these scopes unless a request names others.
+    /// Asks for these scopes unless a request names others. Those of [`set_restricting_scope`](Self::set_restricting_scope) stay.
     pub fn set_scopes<S: Into<Cow<'static, str>>>(&mut self, scopes: impl IntoIterator<Item = S>) {
         self.replace_scopes(scopes.into_iter().map(Into::into).collect());
     }
 
-    fn replace_scopes(&mut self, scopes: Vec<Cow<'static, str>>) {
-        self.settings().scopes = scopes;
+    pub(super) fn replace_scopes(&mut self, scopes: Vec<Cow<'static, str>>) {
+        let settings = self.settings();
+        settings.scopes = scopes;
+        for scope in &settings.restricting_scopes {
+            if !settings.scopes.iter().flat_map(|scopes| scopes.split(' ')).any(|other| other == scope) {
+                settings.scopes.push(scope.clone());
+            }
+        }
     }
 
     /// Authenticates this way at the token endpoint.
@@ -200,25 +206,6 @@ impl OAuth2 {
     /// [`ClientAuthentication`](crate::ClientAuthentication) that asks for them.
     pub fn set_mtls_endpoints(&mut self, endpoints: Endpoints) {
         self.settings().mtls_endpoints = endpoints;
-    }
-
-    /// Accepts no user below this level of assurance, one of [`Spec::acr_levels`](crate::Spec::acr_levels), and asks for it unless a request names
-    /// another.
-    ///
-    /// # Errors
-    ///
-    /// A configuration error when the provider has no such level.
-    pub fn set_minimum_acr(&mut self, level: &str) -> Result<()> {
-        let levels = self.spec().acr_levels;
-        let Some((level, _)) = levels.iter().find(|(known, _)| *known == level) else {
-            let known: Vec<_> = levels.iter().map(|(known, _)| known).collect();
-            let problem = format!("the provider has no level {level:?}, only {known:?}");
-            return Err(Error::configuration(self.name().to_owned(), problem));
-        };
-        let settings = self.settings();
-        settings.minimum_acr = Some((*level).into());
-        settings.authorize_params.set("acr_values".into(), (*level).into());
-        Ok(())
     }
 
     /// Sends all requests with this HTTP client.

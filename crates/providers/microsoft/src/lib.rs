@@ -102,7 +102,7 @@ impl MicrosoftGraphOAuth2 {
     pub fn with_tenant(mut self, tenant: &str) -> Result<Self> {
         self.oauth2.set_parameter("tenant", tenant)?;
         Ok(match tenant {
-            "consumers" => self.with_tenants([CONSUMERS]),
+            own if own.eq_ignore_ascii_case("consumers") => self.with_tenants([CONSUMERS]),
             id if is_id(id) => self.with_tenants([id]),
             _ => self,
         })

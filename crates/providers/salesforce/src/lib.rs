@@ -70,7 +70,8 @@ impl SalesforceOAuth2 {
         Self { oauth2, is_own_domain: false, organizations: None }
     }
 
-    /// Signs users in at this host. If it is an organization's own, only its users can sign in.
+    /// Signs users in at this host. If it is an organization's own, only its users can sign in; `login.salesforce.com`,
+    /// `login.salesforce.mil` and the like are everybody's.
     ///
     /// # Errors
     ///
@@ -123,10 +124,18 @@ oauth_core::configure!(SalesforceOAuth2, configured by {
     organizations: with_organizations_of_text
 });
 
+/// Salesforce's own domains, those of its governmental and Chinese clouds among them.
+const SHARED_DOMAINS: &[&str] = &["salesforce.com", "salesforce.mil", "sfcrmproducts.cn"];
+
 /// Whether a host is an organization's own. Salesforce's others, such as `login.salesforce.com`, are for the users of all.
 fn is_own_domain(domain: &str) -> bool {
     let domain = domain.to_ascii_lowercase();
-    !domain.ends_with(".salesforce.com") || domain.ends_with(".my.salesforce.com")
+    let before = SHARED_DOMAINS.iter().find_map(|shared| domain.strip_suffix(shared));
+    match before {
+        Some("") => false,
+        Some(before) if before.ends_with('.') => before.ends_with(".my."),
+        _ => true,
+    }
 }
 
 /// The organization of a user, whose subject is `https://login.salesforce.com/id/ORGANIZATION/USER`.

@@ -32,7 +32,7 @@ use oauth_core::{
     Identity, Login, LoginAttempt, LoginError, OAuth2, OAuth2Token, Operation, Pkce, Provider,
     ProviderConfig, Result, Spec, async_trait,
     http::Method,
-    provider_kit::{ConfirmedBy, Restriction, hmac_sha256_hex, text_at},
+    provider_kit::{ConfirmedBy, Restriction, check_subject, hmac_sha256_hex, text_at},
     same_secret,
     serde_json::Value,
 };
@@ -194,6 +194,9 @@ impl Provider for ShopifyOAuth2 {
         let Some(id) = text_at(user, "/id") else {
             return Err(Error::in_profile(&self.oauth2, user, "associated_user has no id"));
         };
+        check_subject(&id).map_err(|problem| {
+            Error::in_profile(&self.oauth2, user, format!("the id of associated_user {problem}"))
+        })?;
         // The numbers of shops and of their staff are counted apart.
         let issuer = format!("https://{}.myshopify.com", self.shop);
         let mut identity = Identity::new(issuer, id, user.clone());
@@ -201,7 +204,7 @@ impl Provider for ShopifyOAuth2 {
         identity.email = text_at(user, "/email").map(|address| Email::new(address, verification));
         let names = ["/first_name", "/last_name"].into_iter().filter_map(|part| text_at(user, part));
         identity.name = Some(names.collect::<Vec<_>>().join(" ")).filter(|name| !name.is_empty());
-        Ok(identity)
+        Ok(identity.without_unusable())
     }
 
     /// The token goes into a header of Shopify's own.

@@ -10,7 +10,7 @@
 //!
 //! The scopes `urn:zitadel:iam:org:id:ID` and `urn:zitadel:iam:org:domain:primary:DOMAIN`, of the client or of one login, restrict
 //! who may sign in: the claims about the user's organization, in UserInfo or the ID token, must say the same.
-//! [`with_organization`](ZitadelOAuth2::with_organization) adds the first of them.
+//! [`with_organization`](ZitadelOAuth2::with_organization) adds the first of them, and no later `with_scopes` takes it out.
 //!
 //! ZITADEL's ID tokens are for a whole project: their `aud` is a list of the project, its applications, and this
 //! client, which `azp` names ([claims](https://zitadel.com/docs/apis/openidoauth/claims)). Such a list is accepted if
@@ -74,11 +74,10 @@ impl ZitadelOAuth2 {
     /// # Errors
     ///
     /// A configuration error when the text is no identifier.
-    pub fn with_organization(self, id: &str) -> Result<Self> {
+    pub fn with_organization(mut self, id: &str) -> Result<Self> {
         let id = parameter::segment("organization", id).map_err(|error| error.at(SPEC.name))?;
-        let others = self.oauth2.scopes().iter().filter(|scope| !scope.starts_with(ORGANIZATION)).cloned();
-        let scopes: Vec<_> = others.chain([format!("{ORGANIZATION}{id}").into()]).collect();
-        Ok(self.with_scopes(scopes))
+        self.oauth2.set_restricting_scope(ORGANIZATION, id);
+        Ok(self)
     }
 }
 
