@@ -56,22 +56,28 @@ pub struct SealingKey {
 struct ReadyKey(LessSafeKey);
 
 /// Why a sealed attempt does not open.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SealError {
-    /// It is no sealed attempt, was changed on its way, or was made up by somebody without the key.
+    /// It is not a sealed attempt, was changed on its way, or was made up by somebody without the key.
+    #[error("the sign-in's cookie is damaged; start the sign-in again")]
     Damaged,
     /// It was sealed with a key that is not, or no longer, in the ring.
+    #[error("the sign-in's cookie was made with a key that is no longer used; start the sign-in again")]
     UnknownKey,
     /// It is older than a sign-in may take.
+    #[error("the sign-in took too long; start it again")]
     Expired,
     /// It belongs to a sign-in at another provider.
+    #[error("the sign-in's cookie belongs to another provider; start the sign-in again")]
     OtherProvider,
     /// It belongs to a sign-in with another redirect URI.
+    #[error("the sign-in's cookie belongs to another address; start the sign-in again")]
     OtherRedirectUri,
 }
 
 /// What [`Sealer::open_bytes`] found.
+#[non_exhaustive]
 pub struct Opened {
     /// What was sealed; wiped from memory when dropped.
     pub plain: Zeroizing<Vec<u8>>,
@@ -341,26 +347,6 @@ impl fmt::Debug for SealingKey {
         f.write_str("SealingKey(…)")
     }
 }
-
-impl fmt::Display for SealError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Damaged => "the sign-in's cookie is damaged; start the sign-in again",
-            Self::UnknownKey => {
-                "the sign-in's cookie was made with a key that is no longer used; start the sign-in again"
-            }
-            Self::Expired => "the sign-in took too long; start it again",
-            Self::OtherProvider => {
-                "the sign-in's cookie belongs to another provider; start the sign-in again"
-            }
-            Self::OtherRedirectUri => {
-                "the sign-in's cookie belongs to another address; start the sign-in again"
-            }
-        })
-    }
-}
-
-impl std::error::Error for SealError {}
 
 #[cfg(test)]
 mod tests {
