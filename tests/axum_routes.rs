@@ -212,7 +212,7 @@ async fn every_refusal_is_in_the_log() {
         (http().get(url("nobody/login")), "WARN", "login", "there is no such provider"),
         (http().get(url("a%0aFAKE/login")), "WARN", "login", "there is no such provider"),
         (http().get(url("broken/login")), "ERROR", "login", "the directory is down"),
-        (http().get(url("github/login?return_to=//evil.example")), "WARN", "login", "not of this site"),
+        (http().get(url("github/login?return_to=//evil.example")), "WARN", "login", "not on this site"),
         (http().post(url("github/link")), "WARN", "link", "form to link an account"),
         (with(http().post(url("github/link")), own_page), "ERROR", "link", "the session store is down"),
         (http().get(url("github/callback")), "WARN", "callback", "no sign-in was started"),
@@ -328,11 +328,11 @@ async fn a_return_address_is_checked_and_the_refusal_is_true() {
     assert_eq!(send(http().get(callback).header("cookie", cookies)).await.text, "None");
     let long = format!("?return_to=/{}", "x".repeat(1024));
     for (query, message) in [
-        ("?return_to=/a/../b", "not of this site"),
-        ("?return_to=/./b", "not of this site"),
-        ("?return_to=/%252e%252E/b", "not of this site"),
-        ("?return_to=/a/..", "not of this site"),
-        ("?return_to=/a&return_to=/b", "not of this site"),
+        ("?return_to=/a/../b", "not on this site"),
+        ("?return_to=/./b", "not on this site"),
+        ("?return_to=/%252e%252E/b", "not on this site"),
+        ("?return_to=/a/..", "not on this site"),
+        ("?return_to=/a&return_to=/b", "not on this site"),
         (&*long, "is too long"),
     ] {
         let page = send(login(query)).await;
@@ -468,11 +468,16 @@ async fn the_originals_extractor_takes_no_verifier_from_the_query() {
         assert_eq!(page.status, status, "{in_session} {in_query}: {}", page.text);
     }
     *session.lock().unwrap() = None;
-    let before = emulator.requests().len();
+    let (before, events) = (emulator.requests().len(), Events::of("oauth_web"));
+    let _guard = events.listen();
     for query in ["", "?code=", "?code=&state=x", "?code=a&code=b", "?code=x&error=y"] {
         assert_eq!(send(http().get(format!("{url}{query}"))).await.status, 400, "{query}");
     }
     assert_eq!(emulator.requests().len(), before, "nothing was asked of the provider");
+    let lines = events.lines();
+    assert!(
+        lines.len() == 5 && lines.iter().all(|line| line.contains("refused") && line.contains("status=400"))
+    );
     let request = AuthorizationRequest::new(url.clone()).state("STATE");
     let authorize = github(&emulator).get_authorization_url(request).await.unwrap();
     let callback = emulator.browse(&authorize, Consent::Allow).await.unwrap().into_url();

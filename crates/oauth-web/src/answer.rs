@@ -1,17 +1,17 @@
-//! What a framework answers with.
+//! Answers, from which an adapter makes responses.
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use crate::error::SignInError;
 
-/// What came of a request: the result, and the headers that the response needs whatever it says.
+/// The outcome of a request: a result, and the headers that the response needs in either case.
 #[derive(Debug)]
 #[must_use]
 #[non_exhaustive]
 pub struct Answer<T> {
-    /// What to answer with, or what to make an answer of.
+    /// The response itself, or what the application makes one of.
     pub result: Result<T, SignInError>,
-    /// To be applied to the response, whether the result is good or bad.
+    /// The headers to apply to the response, whether the result is `Ok` or `Err`.
     pub headers: AnswerHeaders,
 }
 
@@ -21,7 +21,7 @@ impl<T> Answer<T> {
     }
 }
 
-/// Headers of a response that hold whatever it says: cookies, and who may keep or frame it.
+/// The headers that a response needs in any case: cookies, and rules about caching and framing.
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct AnswerHeaders {
@@ -56,7 +56,7 @@ impl AnswerHeaders {
         self
     }
 
-    /// Puts them among the headers of a response. Cookies join those that are there; what else is there stays, unless it contradicts.
+    /// Applies them to the headers of a response. Cookies are appended, so that the application's own stay; other headers are replaced.
     pub fn apply(self, headers: &mut HeaderMap) {
         for (name, value) in self.set {
             headers.insert(name, value);
@@ -70,7 +70,7 @@ impl AnswerHeaders {
     }
 }
 
-/// Takes away what keeps a page out of frames, and nothing else of its policy.
+/// Removes what forbids framing, and leaves the rest of the Content-Security-Policy.
 fn allow_frames(headers: &mut HeaderMap) {
     headers.remove(header::X_FRAME_OPTIONS);
     let policies: Vec<_> = headers.get_all(header::CONTENT_SECURITY_POLICY).iter().cloned().collect();
@@ -80,7 +80,7 @@ fn allow_frames(headers: &mut HeaderMap) {
     }
 }
 
-/// A header of policies without their directive `frame-ancestors`; `None` if nothing is left.
+/// A Content-Security-Policy without its `frame-ancestors` directive; `None` if nothing is left.
 fn without_frame_ancestors(header: &HeaderValue) -> Option<HeaderValue> {
     let Ok(text) = header.to_str() else { return Some(header.clone()) };
     let is_kept = |directive: &&str| {
@@ -95,7 +95,7 @@ fn without_frame_ancestors(header: &HeaderValue) -> Option<HeaderValue> {
     HeaderValue::try_from(kept.join(", ")).ok().filter(|kept| !kept.is_empty())
 }
 
-/// A response that sends the browser somewhere else, by GET.
+/// A 303 response; `None` if the URL cannot be a header.
 pub(crate) fn redirect(url: &str) -> Option<http::Response<String>> {
     let mut response = http::Response::new(String::new());
     *response.status_mut() = StatusCode::SEE_OTHER;

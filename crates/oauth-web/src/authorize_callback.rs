@@ -1,4 +1,4 @@
-//! The original's FastAPI dependency, for those who come from it.
+//! httpx-oauth's FastAPI dependency, for those who migrate from it.
 
 use std::sync::Arc;
 
@@ -7,17 +7,17 @@ use oauth_core::{CodeVerifier, Error, OAuth2Token, Provider};
 
 use crate::{events, origin::Origin, request::SignInRequest};
 
-/// What the original's `OAuth2AuthorizeCallback` is made of: a client, and the redirect URI to repeat in the exchange.
+/// Exchanges the code of a callback, like httpx-oauth's `OAuth2AuthorizeCallback`: a client, and the redirect URI to repeat.
 ///
-/// It checks no state, because it keeps none: compare the one that it gives with the one that you sent. Nor does it look at `iss`, or
-/// verify an ID token. [`SignIn`](crate::SignIn) does all that by itself.
+/// It does not check the state, because it keeps none: compare the returned one with the one that you sent. Nor does it check `iss` or
+/// verify an ID token. [`SignIn`](crate::SignIn) does all of that.
 #[derive(Clone, Debug)]
 pub struct OAuth2AuthorizeCallback {
     provider: Arc<dyn Provider>,
     redirect_url: Option<String>,
 }
 
-/// The token that a callback's code was exchanged for, and the callback's state: the original's pair.
+/// The token that a callback's code was exchanged for, and the callback's state.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct AuthorizedCallback {
@@ -27,17 +27,17 @@ pub struct AuthorizedCallback {
     pub state: Option<String>,
 }
 
-/// Why a callback gave no token.
+/// Why a callback produced no token.
 ///
 /// | error | status |
 /// | --- | --- |
-/// | [`Refused`](Self::Refused) | 400, as the original's |
+/// | [`Refused`](Self::Refused) | 400, as in httpx-oauth |
 /// | [`LookedAhead`](Self::LookedAhead) | 405 |
-/// | [`Exchange`](Self::Exchange) | 500, as the original's |
+/// | [`Exchange`](Self::Exchange) | 500, as in httpx-oauth |
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthorizeCallbackError {
-    /// The callback has no code, or an error.
+    /// The callback has no code, an error, or a parameter twice.
     #[error("the provider refused the sign-in")]
     Refused {
         /// The callback's `error`. Text that somebody else chose: escape it before it enters a page.
@@ -62,7 +62,7 @@ impl AuthorizeCallbackError {
         }
     }
 
-    /// What to tell the user, in words of this library alone.
+    /// A message for the user that contains no text from outside.
     #[must_use]
     pub fn message(&self) -> &'static str {
         match self {
@@ -74,23 +74,24 @@ impl AuthorizeCallbackError {
 }
 
 impl OAuth2AuthorizeCallback {
-    /// The redirect URI is this address: the original's `redirect_url`.
+    /// Uses this redirect URI: httpx-oauth's `redirect_url`.
     pub fn with_url(provider: impl Provider + 'static, redirect_url: impl Into<String>) -> Self {
         Self { provider: Arc::new(provider), redirect_url: Some(redirect_url.into()) }
     }
 
-    /// The redirect URI is the address of the route that takes the callback, by the request's `Host`: the original's
-    /// `route_name`.
+    /// Uses the address of the callback's own route as the redirect URI, by the request's `Host`: httpx-oauth's `route_name`.
     pub fn with_route(provider: impl Provider + 'static) -> Self {
         Self { provider: Arc::new(provider), redirect_url: None }
     }
 
-    /// Exchanges the code of a callback. Where the login was begun with PKCE, the application puts the [`CodeVerifier`] of its session into
-    /// the request's extensions; one in the query, which anybody can write, is not looked at.
+    /// Exchanges the code of a callback.
+    ///
+    /// If the login uses PKCE, put the [`CodeVerifier`] from the user's session into the request's extensions. A `code_verifier` in the query,
+    /// which anybody can write, is ignored.
     ///
     /// # Errors
     ///
-    /// Where the callback has no code, or the provider does not take it.
+    /// [`AuthorizeCallbackError`] if the callback has no code, or the provider does not accept it.
     pub async fn exchange(
         &self,
         request: &SignInRequest,

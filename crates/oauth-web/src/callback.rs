@@ -1,4 +1,4 @@
-//! The route to which the provider sends the user back.
+//! The callback: the route that the provider sends the user back to.
 
 use http::{Method, header};
 use http_body::Body;
@@ -16,24 +16,24 @@ use crate::{
     signed_in::SignedIn,
 };
 
-/// The most bytes that a callback's query or a form may have. A code is far below a thousand.
+/// The maximum size of a callback's query or form. A code has far less than a thousand bytes.
 const MOST_BYTES: usize = 16 * 1024;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// What has been learned of a callback by the time that it fails.
+/// What is known of a callback when it fails.
 struct Progress {
-    /// The cookie that is used up.
+    /// The name of the cookie to clear.
     cookie: Option<String>,
-    /// Where the user may start again.
+    /// Where the user can start again.
     retry: Option<String>,
 }
 
 impl SignIn {
-    /// Finishes a sign-in: `GET /{provider}/callback`, and POST for providers that answer by a form.
+    /// Finishes a sign-in: `GET /{provider}/callback`, or POST for providers that answer by form post.
     ///
-    /// The body is read only if there is a form in it, and never more than 16 KiB of it. The result is who signed in; the application
-    /// decides what to answer. Whatever comes of it, [`Answer::headers`] take the attempt's cookie away.
+    /// The body is read only if it is a form, up to 16 KiB. The result is the user who signed in; the application decides what to answer.
+    /// [`Answer::headers`] clear the attempt's cookie in either case.
     pub async fn callback<B>(&self, request: &SignInRequest, body: B) -> Answer<SignedIn>
     where
         B: Body,
@@ -97,7 +97,7 @@ impl SignIn {
         Ok(SignedIn::new(provider, identity, login, intent, callback, request.headers.clone()))
     }
 
-    /// What the login was begun for, if whoever began it is who is signed in now.
+    /// The purpose of the login, if the account that began to link is still signed in.
     async fn intent(
         &self,
         attempt: &LoginAttempt,
@@ -147,7 +147,7 @@ pub(crate) fn content_type(request: &SignInRequest) -> &str {
     request.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-/// A body that is a form, without decoding it.
+/// Reads a form as text, without decoding it.
 pub(crate) async fn read_text<B>(body: B) -> Result<String, SignInErrorKind>
 where
     B: Body,

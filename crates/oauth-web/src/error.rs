@@ -1,14 +1,14 @@
-//! What can go wrong, in words for the user and for the log.
+//! Errors, with messages for users and for the log.
 
 use std::{error::Error as StdError, fmt};
 
 use http::{HeaderValue, Response, StatusCode, header};
 use oauth_core::{Error, ErrorClass, ErrorKind, LoginError, SealError, SharedCacheError, serde_json::json};
 
-/// Why a function of the application's, which finds a provider or an account, failed.
+/// The error of the application's own function that looks up a provider or an account.
 pub type ResolveError = Box<dyn StdError + Send + Sync>;
 
-/// Why nobody was signed in, and at which provider. [`page`](Self::page) is a response with the status of [`SignInErrorKind`]'s table.
+/// A sign-in that failed, or was refused. [`page`](Self::page) is a response with the status that [`SignInErrorKind`] lists.
 #[derive(Debug)]
 pub struct SignInError {
     kind: SignInErrorKind,
@@ -28,14 +28,14 @@ impl SignInError {
         &self.kind
     }
 
-    /// The provider's name in the path. Text that somebody else may have chosen: escape it before it enters a page.
+    /// The provider's name in the path. Anybody can choose it: escape it in a page.
     #[must_use]
     pub fn provider(&self) -> &str {
         &self.provider
     }
 
-    /// Where the user can start the sign-in again, relative to the address of the request: `login`, with the address to return to where it
-    /// is known. `None` where that would not help. Escape it, as every URL in a page.
+    /// The URL at which the user can start again, relative to the request: `login`, with `return_to` if it is known. `None` if starting
+    /// again would not help. Escape it in a page, like every URL.
     #[must_use]
     pub fn retry(&self) -> Option<&str> {
         self.retry.as_deref()
@@ -47,7 +47,7 @@ impl SignInError {
         self.kind.status()
     }
 
-    /// Whether the user said no, which is nobody's fault.
+    /// Whether the user declined, which is nobody's fault.
     #[must_use]
     pub fn is_denied(&self) -> bool {
         self.kind.is_denied()
@@ -57,15 +57,15 @@ impl SignInError {
         self.kind.is_of_application()
     }
 
-    /// What to tell the user, in words of this library alone.
+    /// A message for the user that contains no text from outside.
     #[must_use]
     pub fn message(&self) -> &'static str {
         self.kind.message()
     }
 
-    /// A plain page that says what went wrong, and offers to start again where that may help. It shows no text that somebody else chose.
+    /// A plain page that says what went wrong, and offers to try again if that may help. It contains no text from outside.
     ///
-    /// A provider that says by itself that a session has ended is answered in JSON (OpenID Connect Back-Channel Logout section 2.8).
+    /// For a failed [back-channel logout](SignInErrorKind::Logout) it is JSON (OpenID Connect Back-Channel Logout section 2.8).
     #[must_use]
     pub fn page(&self) -> Response<String> {
         if let SignInErrorKind::Logout { problem, .. } = &self.kind {
@@ -73,7 +73,7 @@ impl SignInError {
             return self.response("application/json", body.to_string());
         }
         let retry = self.retry().map(|to| {
-            // A relative address of this library's own, whose parameters are percent-encoded.
+            // It is `login` and a percent-encoded query.
             let to = to.replace('&', "&amp;").replace('"', "&quot;");
             format!("<p><a href=\"{to}\">Try again</a></p>")
         });
@@ -99,15 +99,15 @@ impl SignInError {
     }
 }
 
-/// Why a setting of [`SignIn`](crate::SignIn) was not taken.
+/// A setting that [`SignIn`](crate::SignIn) does not accept.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SetupError {
-    /// The address of this site is none. It is not quoted: a password may be in it.
-    #[error("this cannot be the site's address: {0}; give one such as https://app.example")]
+    /// The address cannot be that of a site. It is not quoted, because it may contain a password.
+    #[error("the address of this site is not usable: {0}; give one such as https://app.example")]
     Address(&'static str),
-    /// Two providers have one name, so that one of them could not be reached.
-    #[error("there are two providers named {0:?}; give one of them a name of its own by with_name")]
+    /// Two providers have the same name, so that only one of them could be reached.
+    #[error("there are two providers named {0:?}; rename one of them with with_name")]
     SameName(String),
 }
 
@@ -123,7 +123,7 @@ impl StdError for SignInError {
     }
 }
 
-/// The kinds of [`SignInError`].
+/// What went wrong in a [`SignInError`].
 ///
 /// | error | status |
 /// | --- | --- |
@@ -131,11 +131,11 @@ impl StdError for SignInError {
 /// | [`NoAttempt`](Self::NoAttempt), [`Sealed`](Self::Sealed), [`AlreadyUsed`](Self::AlreadyUsed), [`WrongMethod`](Self::WrongMethod), [`ReturnTo`](Self::ReturnTo), [`ReturnToTooLong`](Self::ReturnToTooLong), [`UnknownHost`](Self::UnknownHost), [`NotAForm`](Self::NotAForm), [`Logout`](Self::Logout) | 400 |
 /// | [`ForeignForm`](Self::ForeignForm), [`NotSignedIn`](Self::NotSignedIn), [`OtherAccount`](Self::OtherAccount) | 403 |
 /// | [`TooLarge`](Self::TooLarge) | 413 |
-/// | [`Login`](Self::Login): the user or the provider said no | 403 |
+/// | [`Login`](Self::Login): the user declined, or the provider refused | 403 |
 /// | [`Login`](Self::Login): the callback does not belong to the attempt, or its code is spent | 400 |
 /// | [`Login`](Self::Login): the provider cannot be reached | 503 |
-/// | [`Login`](Self::Login): the provider answered what it should not | 502 |
-/// | [`Login`](Self::Login): the client is set up wrongly | 500 |
+/// | [`Login`](Self::Login): the provider's answer is not usable | 502 |
+/// | [`Login`](Self::Login): the client is configured wrongly | 500 |
 /// | [`Resolve`](Self::Resolve), [`Account`](Self::Account), [`Store`](Self::Store) | 500 |
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -147,7 +147,7 @@ pub enum SignInErrorKind {
     /// finished already.
     #[error("no sign-in was started in this browser, or it is over")]
     NoAttempt,
-    /// The attempt's cookie does not open.
+    /// The attempt's cookie cannot be opened.
     #[error("{0}")]
     Sealed(SealError),
     /// The attempt was used before.
@@ -156,14 +156,14 @@ pub enum SignInErrorKind {
     /// The callback was posted though the provider was asked for a redirect, or the other way round.
     #[error("the provider answered in a way that it was not asked for")]
     WrongMethod,
-    /// The callback's query or form is larger than any provider's.
+    /// The callback's query or form has more than 16 KiB.
     #[error("the callback is too large")]
     TooLarge,
-    /// The callback was posted as something else than a form.
+    /// The posted body is not a form.
     #[error("the callback is not a form")]
     NotAForm,
-    /// The address to return to is not of this site.
-    #[error("the address to return to is not of this site")]
+    /// The address to return to is not on this site.
+    #[error("the address to return to is not on this site")]
     ReturnTo,
     /// The address to return to has more than 1024 bytes.
     #[error("the address to return to has more than 1024 bytes")]
@@ -171,34 +171,34 @@ pub enum SignInErrorKind {
     /// The request does not say under which host it was made.
     #[error("the request names no host")]
     UnknownHost,
-    /// The form that asks to link an account is not of this site, or the browser does not say so.
-    #[error("the form to link an account is not of this site")]
+    /// The form that asks to link an account did not come from this site, or the browser does not say so.
+    #[error("the form to link an account did not come from this site")]
     ForeignForm,
-    /// A provider was to be linked to an account, and nobody is signed in: at the start, or any more when the callback came. A session
-    /// cookie that is `SameSite=Strict` does not come with a callback; it must be `Lax`.
+    /// Nobody is signed in whose account the provider could be linked to. If that happens in the callback, the session's cookie may be
+    /// `SameSite=Strict`, which browsers do not send there; it must be `Lax`.
     #[error("nobody is signed in to link an account")]
     NotSignedIn,
-    /// A provider was to be linked to another account than the one that is signed in now.
-    #[error("another account is signed in than the one that began to link")]
+    /// The account that is signed in is not the one that began to link.
+    #[error("the account that is signed in is not the one that began to link")]
     OtherAccount,
     /// The sign-in itself failed.
     #[error("{0}")]
     Login(#[source] Error),
-    /// The application's function that finds a provider failed.
+    /// The application's function that looks up a provider failed.
     #[error("the provider could not be looked up")]
     Resolve(#[source] ResolveError),
-    /// The application's function that says who is signed in failed.
-    #[error("who is signed in could not be looked up")]
+    /// The application's function that looks up the signed-in account failed.
+    #[error("the signed-in account could not be looked up")]
     Account(#[source] ResolveError),
-    /// The store of used attempts could not be asked.
-    #[error("the store of used attempts could not be asked")]
+    /// The cache of used attempts failed.
+    #[error("the cache of used attempts failed")]
     Store(#[source] SharedCacheError),
-    /// The provider said that a session has ended, and nothing was done about it.
+    /// A back-channel logout failed.
     #[error("{problem}")]
     Logout {
-        /// What kept it.
+        /// What the provider is told.
         problem: &'static str,
-        /// What is behind it, for the log alone.
+        /// The cause, which the provider is not told.
         #[source]
         cause: Option<ResolveError>,
     },
@@ -240,7 +240,7 @@ impl SignInErrorKind {
     fn message(&self) -> &'static str {
         match self {
             Self::UnknownProvider => "There is no such provider.",
-            Self::ReturnTo => "The address to return to is not of this site.",
+            Self::ReturnTo => "The address to return to is not on this site.",
             Self::ReturnToTooLong => "The address to return to is too long.",
             Self::Logout { .. } => "The session could not be ended.",
             Self::UnknownHost | Self::TooLarge | Self::NotAForm | Self::WrongMethod => {
@@ -260,7 +260,7 @@ impl SignInErrorKind {
                 ErrorClass::Configuration => "Sign-in with this provider is not set up correctly.",
                 _ => "The provider sent an answer that cannot be used. Please start the sign-in again.",
             },
-            Self::ForeignForm => "This form is not from a page of this site. Nothing was changed.",
+            Self::ForeignForm => "This form did not come from this site. Nothing was changed.",
             Self::NotSignedIn => "Please sign in first, and then connect the provider. Nothing was changed.",
             Self::OtherAccount => "Another account is signed in now. Nothing was changed.",
             Self::Resolve(_) | Self::Account(_) | Self::Store(_) => {
@@ -269,7 +269,7 @@ impl SignInErrorKind {
         }
     }
 
-    /// Whether what failed is the application's own.
+    /// Whether the application itself failed.
     fn is_of_application(&self) -> bool {
         match self {
             Self::Resolve(_) | Self::Account(_) | Self::Store(_) => true,
@@ -279,7 +279,7 @@ impl SignInErrorKind {
         }
     }
 
-    /// Whether the user may succeed by starting again.
+    /// Whether starting again may help.
     fn may_pass(&self) -> bool {
         match self {
             Self::NoAttempt

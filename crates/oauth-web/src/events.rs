@@ -1,4 +1,4 @@
-//! What the log is told. No event holds a code, a token or a cookie.
+//! Events of `tracing`. None contains a code, a token or a cookie.
 
 use std::error::Error as StdError;
 
@@ -9,12 +9,12 @@ use crate::{
     origin::{Origin, Site, is_exposed},
 };
 
-/// Somebody was refused. What strangers chose is quoted, so that it cannot look like a line of its own.
+/// A refusal. Text from outside is escaped, so that it cannot forge a line of the log.
 pub(crate) fn refused(route: &'static str, error: &SignInError) {
-    // Names are short, and paths may be long.
+    // Paths may be long.
     let provider: String = error.provider().chars().take(64).collect();
     let (status, reason) = (error.status().as_u16(), error.to_string());
-    // What is behind it, such as the words of the application's own function.
+    // Such as the error of the application's own function.
     let cause = error.source().map(ToString::to_string).filter(|cause| *cause != reason);
     if error.is_denied() {
         tracing::info!(route, ?provider, status, ?reason, "the user did not allow the sign-in");
@@ -40,25 +40,25 @@ pub(crate) fn configured(origin: &Origin) {
     match origin {
         Origin::Proxy(headers) => tracing::warn!(
             ?headers,
-            "redirect URIs are made of headers of the request: a proxy must set them on each, and nobody may reach the application without it"
+            "redirect URIs are derived from forwarded headers: make sure that a proxy sets them on every request, and that nobody can bypass it"
         ),
         Origin::Fixed(address) if is_exposed(address) => tracing::warn!(
             ?address,
-            "this site is not https: others on the network can read its cookies and its users' codes"
+            "this site does not use https: others on the network can read cookies and codes"
         ),
         Origin::Fixed(_) | Origin::Host => {}
     }
 }
 
-/// Nothing said whether browsers see this site by https.
+/// The scheme of this site was guessed.
 pub(crate) fn guessed(site: &Site) {
     tracing::warn!(
         address = ?site.address,
-        "taking this for the site's address, from the request's Host; if it is another, or plain http, set it by SignIn::at"
+        "guessed the address of this site from the Host header; if it is wrong, or plain http, set it with SignIn::at"
     );
 }
 
-/// A callback gave no token.
+/// A callback of [`OAuth2AuthorizeCallback`](crate::OAuth2AuthorizeCallback) produced no token.
 pub(crate) fn callback_refused(provider: &str, status: StatusCode, error: &dyn StdError) {
     tracing::warn!(provider, status = status.as_u16(), reason = ?error.to_string(), "callback refused");
 }

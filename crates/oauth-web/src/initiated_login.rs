@@ -1,4 +1,4 @@
-//! Logins that the provider or a portal begins.
+//! Logins that the provider or a portal starts.
 
 use http::{Method, Response, header};
 use http_body::Body;
@@ -15,11 +15,10 @@ use crate::{
 };
 
 impl SignIn {
-    /// Begins a login that the provider or a portal asks for (OpenID Connect Core section 4):
+    /// Starts a login that the provider or a portal asks for (OpenID Connect Core section 4):
     /// `/{provider}/initiate?iss=…&login_hint=…&target_link_uri=…`, by GET or by POST.
     ///
-    /// It begins a login as [`login`](Self::login) does, if the wish names the provider's own issuer. The target must be of this
-    /// site, as `return_to` must.
+    /// It works like [`login`](Self::login), if `iss` is the provider's own issuer. The target must be on this site, like `return_to`.
     pub async fn initiated_login<B>(&self, request: &SignInRequest, body: B) -> Answer<Response<String>>
     where
         B: Body,

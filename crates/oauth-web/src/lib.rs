@@ -1,32 +1,31 @@
-//! Sign in with … for any web framework: starts and finishes logins over the types of the [`http`] crate, bound to the browser by
+//! Sign in with … for any web framework: starts and finishes logins with the types of the [`http`] crate, bound to the browser by
 //! encrypted cookies, so that no session is needed.
 //!
-//! This crate is for who writes an adapter for a framework. Applications use the adapter, such as
-//! [`oauth-web-axum`](https://docs.rs/oauth-web-axum), which is a thin layer over it.
+//! This crate is for authors of framework adapters. Applications use an adapter, such as
+//! [`oauth-web-axum`](https://docs.rs/oauth-web-axum), and find the settings here, in [`SignIn`].
 //!
 //! # An adapter
 //!
-//! It makes a [`SignInRequest`] of each request, calls the method of the route, makes a response of the result, and applies
-//! [`Answer::headers`](Answer) to it, whether the result is good or bad:
+//! An adapter turns each request into a [`SignInRequest`], calls the method for its route, turns the result into a response, and applies
+//! [`Answer::headers`](Answer) to it, whether the result is `Ok` or `Err`:
 //!
-//! | route | method | the result, if it is good |
+//! | route | method | the result |
 //! | --- | --- | --- |
 //! | `GET /{provider}/login` | [`SignIn::login`] | a redirect to the provider |
 //! | `POST /{provider}/link`, if [`SignIn::can_link`] | [`SignIn::link`] | a redirect to the provider |
-//! | `GET` and `POST /{provider}/callback` | [`SignIn::callback`] | [`SignedIn`], for the application to answer |
+//! | `GET` and `POST /{provider}/callback` | [`SignIn::callback`] | [`SignedIn`]; the application makes the response |
 //! | `POST /{provider}/backchannel-logout` | `BackChannelLogout::end_session` | 200 |
-//! | `GET /{provider}/frontchannel-logout` | `SignIn::front_channel_logout` | the logout, for the application to answer |
+//! | `GET /{provider}/frontchannel-logout` | `SignIn::front_channel_logout` | the logout; the application makes the response |
 //! | `GET` and `POST /{provider}/initiate` | `SignIn::initiated_login` | a redirect to the provider |
 //!
-//! A bad result is a [`SignInError`]. An adapter lets the application answer it in its own way, and answers with [`SignInError::page`]
-//! otherwise.
+//! An error is a [`SignInError`]. Let the application answer it in its own way, and answer with [`SignInError::page`] otherwise.
 //!
 //! ```
 //! use http::{Request, Response};
 //! use http_body::Body;
 //! use oauth_web::{SignIn, SignInRequest, SignedIn};
 //!
-//! /// Answers what is below `/auth`; `None` for a request of another kind.
+//! /// Answers requests below `/auth`; `None` for all others.
 //! async fn answer<B>(sign_in: &SignIn, request: Request<B>) -> Option<Response<String>>
 //! where
 //!     B: Body,
@@ -59,25 +58,25 @@
 //!
 //! # The cookie
 //!
-//! One for each attempt, so that two tabs do not disturb each other: named after the attempt's state, `HttpOnly`,
-//! `SameSite=Lax`, for as long as a sign-in may take; with the prefix `__Host-` and `Secure` on https. Where the provider answers by a form
-//! post from its own site, it is `SameSite=None`, or the browser would not send it. A browser keeps five at most, which together
-//! take 4096 bytes at most of its `Cookie` header; the oldest go. Names are compared byte for byte, and on https only those with
-//! the prefix count: any site of the same domain can set the others. A login whose data and scopes make it larger than a browser
-//! takes, 4096 bytes, is not begun. A callback clears its cookie
-//! whatever comes of it, and [`SignIn::used_attempts`] remembers that it was used.
+//! Each attempt has a cookie of its own, so that two tabs do not disturb each other. It is named after the attempt's state, is `HttpOnly`
+//! and `SameSite=Lax`, and lives as long as a sign-in may take; on https it has the prefix `__Host-` and is `Secure`. If the provider answers
+//! by a form post from its own site, the cookie is `SameSite=None`, or browsers would not send it. A browser keeps at most five, which
+//! take at most 4096 bytes of its `Cookie` header together; the oldest are removed. Names are compared byte for byte, and on https only those
+//! with the prefix count, because any site of the same domain can set the others. A login that needs a cookie of more than 4096 bytes,
+//! because of its data or scopes, is not started. A callback clears its cookie in any case, and [`SignIn::used_attempts`] remembers that
+//! the attempt was used.
 //!
 //! # What the log says
 //!
-//! Every refusal is an event of [`tracing`](https://docs.rs/tracing), with the route, the provider, the status and the reason: at the level
-//! `warn`, at `error` where the application has to be mended, and at `info` where the user said no. Settings that loosen security are events
-//! too, once for each [`SignIn`]. No event holds a code, a token or a cookie.
+//! Every refusal is an event of [`tracing`](https://docs.rs/tracing) with the route, the provider, the status and the reason. Its level is
+//! `info` if the user declined, `error` if the application or its configuration failed, and `warn` otherwise. Settings that loosen security
+//! are logged once for each [`SignIn`], as `warn`. No event contains a code, a token or a cookie.
 //!
 //! # Features
 //!
 //! | feature | default | what it does |
 //! | --- | --- | --- |
-//! | `openid` | | what OpenID Connect providers ask of an application: `SignIn::back_channel_logout`, `SignIn::front_channel_logout`, `SignIn::initiated_login` |
+//! | `openid` | | what OpenID Connect providers call: `SignIn::back_channel_logout`, `SignIn::front_channel_logout`, `SignIn::initiated_login` |
 
 mod answer;
 mod authorize_callback;

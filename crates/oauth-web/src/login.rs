@@ -1,4 +1,4 @@
-//! The routes by which a sign-in begins.
+//! The routes that start a sign-in.
 
 use http::Response;
 use oauth_core::{Error, LinkIntent, LoginOptions, Operation, Provider, serde_json::json};
@@ -13,9 +13,9 @@ use crate::{
 };
 
 impl SignIn {
-    /// Begins a sign-in: `GET /{provider}/login`, with the parameter `return_to` where the user wants to come back to a page of this site.
+    /// Starts a sign-in: `GET /{provider}/login`. The query parameter `return_to` may name a path of this site to return to.
     ///
-    /// The result is a response that sends the browser to the provider.
+    /// The result is a redirect to the provider.
     pub async fn login(&self, request: &SignInRequest) -> Answer<Response<String>> {
         let mut headers = AnswerHeaders::private();
         let result = async {
@@ -30,7 +30,7 @@ impl SignIn {
         answered("login", request, result, Some(retry(return_to.as_deref())), headers)
     }
 
-    /// Begins a login whose identity is to be attached to the account that is signed in: `POST /{provider}/link`, if
+    /// Starts a login that links the identity to the account that is signed in: `POST /{provider}/link`, if
     /// [`can_link`](Self::can_link).
     pub async fn link(&self, request: &SignInRequest) -> Answer<Response<String>> {
         let mut headers = AnswerHeaders::private();
@@ -49,7 +49,7 @@ impl SignIn {
         answered("link", request, result, None, headers)
     }
 
-    /// Begins a login that ends at an address of this site.
+    /// Starts a login and sets its cookie.
     pub(crate) async fn begin(
         &self,
         provider: &dyn Provider,
@@ -94,7 +94,7 @@ impl SignIn {
     }
 }
 
-/// The answer of a route that begins a sign-in; `retry` is where to start again if it failed.
+/// The answer of a route that starts a sign-in. If it failed, the user can start again at `retry`.
 pub(crate) fn answered(
     route: &'static str,
     request: &SignInRequest,
@@ -111,7 +111,7 @@ pub(crate) fn answered(
     Answer::new(result, headers)
 }
 
-/// Where the user wants to be after the login. Nothing is the same as nowhere.
+/// The requested path to return to. An empty one counts as absent.
 fn wanted_return(request: &SignInRequest) -> Result<Option<String>, SignInErrorKind> {
     let query = request.uri.query().unwrap_or_default();
     let mut wanted = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "return_to");
@@ -121,7 +121,7 @@ fn wanted_return(request: &SignInRequest) -> Result<Option<String>, SignInErrorK
     }
 }
 
-/// The address of the login's route, beside the one that was asked for.
+/// The address of the route `login`, relative to the others.
 pub(crate) fn retry(return_to: Option<&str>) -> String {
     match return_to {
         Some(wanted) => {

@@ -1,4 +1,4 @@
-//! What an OpenID Connect provider asks of the application: to end sessions.
+//! Logout that an OpenID Connect provider asks for.
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
@@ -18,8 +18,7 @@ use crate::{
 type EndSession =
     dyn Fn(LogoutToken) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync;
 
-/// The route for providers that tell the application directly that a session has ended (OpenID Connect Back-Channel Logout), from
-/// [`SignIn::back_channel_logout`].
+/// The route by which a provider's server ends sessions (OpenID Connect Back-Channel Logout), made by [`SignIn::back_channel_logout`].
 #[derive(Clone)]
 #[must_use]
 pub struct BackChannelLogout {
@@ -29,10 +28,11 @@ pub struct BackChannelLogout {
 }
 
 impl SignIn {
-    /// Ends sessions that have ended at the provider, by a handler that ends those which the verified token names, by issuer and session
-    /// id or subject, and says what kept it from doing so.
+    /// Creates the route for back-channel logout. The handler ends the sessions that the verified token names, by issuer and session id or
+    /// subject, or returns why it could not.
     ///
-    /// Each token counts once; `used` remembers them, on what all machines of the application share, or in this process where it is `None`.
+    /// Each token is accepted once. `used` remembers them; give a cache that all machines of the application share, or `None` to remember
+    /// them in this process.
     pub fn back_channel_logout<H, F, E>(
         self,
         used: Option<Arc<dyn SharedCache>>,
@@ -51,11 +51,11 @@ impl SignIn {
         BackChannelLogout { sign_in: self, used, end }
     }
 
-    /// Reads what a provider says in a hidden frame of the browser (OpenID Connect Front-Channel Logout):
+    /// Reads a front-channel logout, which a provider requests in a hidden frame of the browser (OpenID Connect Front-Channel Logout):
     /// `GET /{provider}/frontchannel-logout`.
     ///
-    /// The application ends the session of this browser, if [`FrontChannelLogout::is_of`] it; the cookie of the session must be
-    /// `SameSite=None` to come with the request. [`Answer::headers`] let the provider's page show the answer in its frame.
+    /// The application ends this browser's session if [`FrontChannelLogout::is_of`] says that it is the one. Its cookie must be
+    /// `SameSite=None`, or browsers do not send it. [`Answer::headers`] allow the provider's page to frame the response.
     pub async fn front_channel_logout(&self, request: &SignInRequest) -> Answer<FrontChannelLogout> {
         let found = self.find(request).await;
         let result = found
@@ -71,7 +71,7 @@ impl SignIn {
 impl BackChannelLogout {
     /// Ends a session: `POST /{provider}/backchannel-logout`. No cookie comes with it.
     ///
-    /// The answer is 200, or [`SignInError::page`], which tells the provider in JSON that it may try again.
+    /// Answer with 200, or with [`SignInError::page`], which tells the provider in JSON that it failed.
     pub async fn end_session<B>(&self, request: &SignInRequest, body: B) -> Answer<()>
     where
         B: Body,
@@ -87,7 +87,7 @@ impl BackChannelLogout {
         Answer::new(result, AnswerHeaders::not_kept())
     }
 
-    /// What went wrong inside is nobody's business outside: it is the second of the two.
+    /// An error is what the provider is told, and the cause, which it is not told.
     async fn ended<B>(
         &self,
         request: &SignInRequest,

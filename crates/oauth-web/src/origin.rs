@@ -14,6 +14,7 @@ const MOST_BYTES_TO_RETURN: usize = 1024;
 /// Trust them only if the proxy sets them on every request, and nobody can reach the application without it: whoever sets
 /// them chooses the redirect URI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ForwardedHeaders {
     /// `X-Forwarded-Proto` and `X-Forwarded-Host`.
     XForwarded,

@@ -1,11 +1,10 @@
-//! A request as a framework hands it over.
+//! The request as an adapter passes it on.
 
 use std::{fmt, ops::Deref};
 
 use http::request::Parts;
 
-/// The head of a request, with the parameters of the route that it matched. Dereferences to [`Parts`]: `request.headers`,
-/// `request.extensions`.
+/// The head of a request with the path parameters of its route. Dereferences to [`Parts`]: `request.headers`, `request.extensions`.
 #[derive(Clone)]
 pub struct SignInRequest {
     parts: Parts,
@@ -13,10 +12,10 @@ pub struct SignInRequest {
 }
 
 impl SignInRequest {
-    /// A request, and the decoded parameters of its path in their order. The one named `provider` says whom the route is for.
+    /// Creates a request from its head and its decoded path parameters. The parameter `provider` names the provider.
     ///
-    /// `parts.uri` must be the URI that the browser asked for: with the prefix that a router of the framework may have taken off. The
-    /// redirect URI is made of it.
+    /// `parts.uri` must be the URI that the browser requested, with any prefix that the framework's router has stripped: the redirect URI
+    /// is derived from it.
     pub fn new<N, V>(parts: Parts, params: impl IntoIterator<Item = (N, V)>) -> Self
     where
         N: Into<String>,
@@ -26,28 +25,34 @@ impl SignInRequest {
         Self { parts, params }
     }
 
-    /// The name of the provider in the path.
+    /// The provider's name in the path; empty if there is none.
     #[must_use]
     pub fn provider(&self) -> &str {
         self.param("provider").unwrap_or_default()
     }
 
-    /// A parameter of the path, such as `tenant` where the routes are nested at `/{tenant}/auth`. Of several with one name it is the
-    /// last.
+    /// A path parameter, such as `tenant` if the routes are nested at `/{tenant}/auth`. If several have the same name, the last one.
     #[must_use]
     pub fn param(&self, name: &str) -> Option<&str> {
         self.params().filter(|(other, _)| *other == name).last().map(|(_, value)| value)
     }
 
-    /// The head alone, for the framework to go on with.
+    /// Returns the head of the request.
     #[must_use]
     pub fn into_parts(self) -> Parts {
         self.parts
     }
 
-    /// The parameters of the path, in their order.
+    /// The path parameters in order.
     pub fn params(&self) -> impl Iterator<Item = (&str, &str)> {
         self.params.iter().map(|(name, value)| (&**name, &**value))
+    }
+}
+
+/// A request without path parameters.
+impl From<Parts> for SignInRequest {
+    fn from(parts: Parts) -> Self {
+        Self { parts, params: Vec::new() }
     }
 }
 
@@ -59,7 +64,7 @@ impl Deref for SignInRequest {
     }
 }
 
-/// Without the query, which may hold a code, and the headers, which hold the cookies.
+/// Shows neither the query, which may contain a code, nor the headers, which contain cookies.
 impl fmt::Debug for SignInRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SignInRequest")

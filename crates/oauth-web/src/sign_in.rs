@@ -1,4 +1,4 @@
-//! What signing in needs to know.
+//! The settings of a sign-in.
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
@@ -20,7 +20,7 @@ use crate::{
     request::SignInRequest,
 };
 
-/// A boxed future, as the application's functions return it: `Box::pin(async move { … })`.
+/// The boxed future that the application's functions return: `Box::pin(async move { … })`.
 pub type BoxFuture<'f, T> = Pin<Box<dyn Future<Output = T> + Send + 'f>>;
 
 type Resolver = dyn for<'r> Fn(&'r str, &'r SignInRequest) -> BoxFuture<'r, Result<Option<Arc<dyn Provider>>, ResolveError>>
@@ -30,7 +30,7 @@ type CurrentAccount =
     dyn for<'r> Fn(&'r SignInRequest) -> BoxFuture<'r, Result<Option<String>, ResolveError>> + Send + Sync;
 type OnLogin = dyn Fn(&str, &SignInRequest) -> LoginOptions + Send + Sync;
 
-/// Signs users in: the settings, and what each route does. Clones are cheap, and share what was used up.
+/// The settings of a sign-in, with a method for each of its routes. Clones are cheap and share the memory of used attempts.
 #[derive(Clone)]
 #[must_use]
 pub struct SignIn(Arc<Settings>);
@@ -48,7 +48,7 @@ struct Settings {
 }
 
 impl SignIn {
-    /// Signs in with attempts sealed like this. All machines of the application need the same keys.
+    /// Creates settings without providers. Attempts are sealed by `sealer`; every machine of the application needs the same keys.
     pub fn new(sealer: Sealer) -> Self {
         Self(Arc::new(Settings {
             sealer,
@@ -62,15 +62,15 @@ impl SignIn {
         }))
     }
 
-    /// The address under which browsers see this site, such as `https://app.example`. If a proxy strips a path before it
-    /// hands requests on, the path belongs here too.
+    /// Sets the address at which browsers reach this site, such as `https://app.example`. If a proxy strips a path before it
+    /// forwards requests, include that path.
     ///
-    /// Without it, the address is derived from the request's `Host`: http on this machine, and https everywhere else, which the log says
-    /// once.
+    /// Without it, the address is derived from the `Host` of each request: with http for loopback hosts, and with https for all others.
+    /// The first time that https is guessed, a warning is logged.
     ///
     /// # Errors
     ///
-    /// What is no such address: without a scheme, or with a user name, a query or white space.
+    /// [`SetupError::Address`] if the address has no http or https scheme, or has a user name, a query, a fragment or white space.
     pub fn at(mut self, address: impl AsRef<str>) -> Result<Self, SetupError> {
         let origin = Origin::fixed(address.as_ref()).map_err(SetupError::Address)?;
         events::configured(&origin);
@@ -78,7 +78,7 @@ impl SignIn {
         Ok(self)
     }
 
-    /// Derives the address from headers that a proxy sets. The log says so once, because whoever sets them chooses the redirect URI.
+    /// Derives the address from headers that a proxy sets. A warning is logged, because whoever sets them chooses the redirect URI.
     pub fn trusting(mut self, headers: ForwardedHeaders) -> Self {
         let origin = Origin::Proxy(headers);
         events::configured(&origin);
@@ -86,20 +86,20 @@ impl SignIn {
         self
     }
 
-    /// Adds a provider, under its name.
+    /// Adds a provider under its name.
     ///
     /// # Errors
     ///
-    /// If there is a provider of that name already.
+    /// [`SetupError::SameName`] if there already is a provider of that name.
     pub fn provider(self, provider: impl Provider + 'static) -> Result<Self, SetupError> {
         self.providers([Arc::new(provider) as Arc<dyn Provider>])
     }
 
-    /// Adds providers, under their names.
+    /// Adds providers under their names.
     ///
     /// # Errors
     ///
-    /// If two have one name.
+    /// [`SetupError::SameName`] if two providers have the same name.
     pub fn providers(
         mut self,
         providers: impl IntoIterator<Item = Arc<dyn Provider>>,
@@ -113,8 +113,8 @@ impl SignIn {
         Ok(self)
     }
 
-    /// Finds providers by a function that sees the name in the path and the whole head of the request, with all parameters of its path:
-    /// for tenants with clients of their own. It is asked for names that [`provider`](Self::provider) did not add.
+    /// Looks up providers at run time, for tenants with clients of their own. The function gets the name in the path and the request, with
+    /// all its path parameters; it is called for names that were not added by [`provider`](Self::provider).
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -143,26 +143,26 @@ impl SignIn {
         self
     }
 
-    /// Remembers here which attempts were used, for an application on several machines: a callback then counts once on all of
-    /// them, even if its cookie was copied. Without it, each process remembers its own.
+    /// Sets the cache that remembers which attempts were used. With one that is shared by all machines of the application, a callback counts
+    /// once on all of them, even if its cookie was copied. Without it, each process remembers its own.
     pub fn used_attempts(mut self, used: Arc<dyn SharedCache>) -> Self {
         self.settings().used = used;
         self
     }
 
-    /// Lets users attach further providers to the account that they are signed in to, by the route `POST /{provider}/link`. The function says
-    /// which account a request is signed in to, in a form that the application knows again, such as its number.
+    /// Lets users link further providers to the account they are signed in to, by the route `POST /{provider}/link`. The function returns
+    /// the account that a request is signed in to, in a form that the application recognizes later, such as its id.
     ///
-    /// The route takes a form of this site's own pages only, and remembers the account in the encrypted attempt. The callback is refused
-    /// unless the same account is still signed in. Where the provider answers by a form post, from its own site, browsers bring no session
-    /// cookie that is `SameSite=Lax`: there, nobody may be signed in, but nobody else.
+    /// The route accepts forms from this site's own pages only, and stores the account in the encrypted attempt. The callback is refused
+    /// unless the same account is still signed in. Where the provider answers by a form post from its own site, browsers do not send
+    /// a session cookie that is `SameSite=Lax`; such a callback is accepted if nobody is signed in, but not if another account is.
     ///
     /// ```
     /// # use oauth_core::{Sealer, SealingKey};
     /// # use oauth_web::SignIn;
     /// # async fn account_of(_: &http::HeaderMap) -> Result<Option<String>, std::io::Error> { Ok(None) }
     /// # let sign_in = SignIn::new(Sealer::new(SealingKey::random()?));
-    /// // By a cookie of the application's, or by what a layer put into `request.extensions`.
+    /// // From the application's session cookie, or from what a middleware put into `request.extensions`.
     /// let sign_in = sign_in.linking(|request| Box::pin(async move { Ok(account_of(&request.headers).await?) }));
     /// # Ok::<(), oauth_core::Error>(())
     /// ```
@@ -177,7 +177,7 @@ impl SignIn {
         self
     }
 
-    /// Chooses scopes, parameters and data of each login, by the provider's name and the head of the request.
+    /// Sets the function that chooses the scopes, parameters and data of each login, given the provider's name and the request.
     pub fn on_login(
         mut self,
         options: impl Fn(&str, &SignInRequest) -> LoginOptions + Send + Sync + 'static,
@@ -186,7 +186,7 @@ impl SignIn {
         self
     }
 
-    /// Whether [`linking`](Self::linking) was set, so that there is a route to link.
+    /// Whether [`linking`](Self::linking) was set, so that the route to link exists.
     #[must_use]
     pub fn can_link(&self) -> bool {
         self.0.current_account.is_some()
@@ -204,7 +204,7 @@ impl SignIn {
         (self.0.on_login)(request.provider(), request)
     }
 
-    /// The address of this site, as far as this request knows it.
+    /// The address of this site for this request.
     pub(crate) fn site(&self, request: &SignInRequest) -> Result<Site, SignInErrorKind> {
         let site = self.0.origin.of(request)?;
         if site.is_guessed && !self.0.has_told_of_guess.swap(true, Ordering::Relaxed) {
@@ -225,7 +225,7 @@ impl SignIn {
         found.ok_or(SignInErrorKind::UnknownProvider)
     }
 
-    /// Who is signed in, as the application says.
+    /// The account that the application says is signed in.
     pub(crate) async fn current_account(
         &self,
         request: &SignInRequest,

@@ -1,29 +1,29 @@
-//! Who signed in.
+//! The result of a sign-in.
 
 use std::{any::Any, fmt, sync::Arc};
 
 use http::HeaderMap;
 use oauth_core::{Callback, Identity, LinkIntent, Login, OAuth2Token, Provider, serde_json::Value};
 
-/// Somebody who signed in. `Debug` shows neither the headers, which hold the cookies, nor the application's data.
+/// A user who signed in. `Debug` shows neither the headers, which contain cookies, nor the application's data.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct SignedIn {
-    /// Where.
+    /// The provider that the user signed in with.
     pub provider: Arc<dyn Provider>,
-    /// Who. [`Identity::key`] is what to look the account up by.
+    /// The user's identity. Look the account up by [`Identity::key`].
     pub identity: Identity,
     /// The tokens.
     pub token: OAuth2Token,
-    /// What for: to sign in, or to have the identity attached to the account that [`SignIn::linking`](crate::SignIn::linking) named when
-    /// the login began. Give it to [`LinkPolicy::decide`](oauth_core::LinkPolicy::decide). Whoever is signed in besides has not asked for
-    /// anything.
+    /// The purpose of the login: to sign in, or to link the identity to the account that [`SignIn::linking`](crate::SignIn::linking)
+    /// returned when the login began. Pass it to [`LinkPolicy::decide`](oauth_core::LinkPolicy::decide). That somebody else is signed in
+    /// during the callback means nothing.
     pub intent: LinkIntent<String>,
-    /// Where the user wanted to go, a path of this site.
+    /// The path of this site that the user wanted to return to.
     pub return_to: Option<String>,
-    /// The application's own data, from [`SignIn::on_login`](crate::SignIn::on_login).
+    /// The application's data from [`SignIn::on_login`](crate::SignIn::on_login).
     pub data: Value,
-    /// The parameters of the callback, for what a provider sends nowhere else, such as the name at Apple.
+    /// The parameters of the callback, for what a provider sends nowhere else, such as the user's name at Apple.
     pub callback: Callback,
     /// The headers of the callback's request, for the application's own session.
     pub headers: HeaderMap,
@@ -53,7 +53,7 @@ impl SignedIn {
         }
     }
 
-    /// What the login brought besides, by its type: with OpenID Connect, `oauth_openid::IdToken`, the verified ID token.
+    /// What else the login produced, by type. With OpenID Connect, `oauth_openid::IdToken` is the verified ID token.
     #[must_use]
     pub fn get<T: Any + Clone + Send + Sync>(&self) -> Option<&T> {
         self.login.get()

@@ -1,4 +1,4 @@
-//! The extractor for those who come from the original.
+//! The extractor for those who migrate from httpx-oauth.
 
 use std::ops::Deref;
 
@@ -10,12 +10,11 @@ use axum::{
 };
 use oauth_web::{OAuth2AuthorizeCallback, SignInRequest};
 
-/// The token that a callback's code was exchanged for, as an extractor. The router's state holds the [`OAuth2AuthorizeCallback`] that it
-/// is made by.
+/// An extractor that exchanges a callback's code for a token. The router's state must provide an [`OAuth2AuthorizeCallback`].
 #[derive(Debug)]
 pub struct AuthorizedCallback(pub oauth_web::AuthorizedCallback);
 
-/// Why a callback gave no token. As a response it is one line of text, with the status of the [error](oauth_web::AuthorizeCallbackError).
+/// The rejection of [`AuthorizedCallback`]: one line of text with the status of the [error](oauth_web::AuthorizeCallbackError).
 #[derive(Debug)]
 pub struct AuthorizeCallbackError(pub oauth_web::AuthorizeCallbackError);
 
@@ -27,7 +26,7 @@ where
     type Rejection = AuthorizeCallbackError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
-        let request = SignInRequest::new(as_sent(parts.clone()), [("", ""); 0]);
+        let request = SignInRequest::from(as_sent(parts.clone()));
         let exchanged = OAuth2AuthorizeCallback::from_ref(state).exchange(&request).await;
         exchanged.map(Self).map_err(AuthorizeCallbackError)
     }

@@ -32,15 +32,15 @@
 //! | request | answer |
 //! | --- | --- |
 //! | `GET /{provider}/login` | 303 to the provider, with a cookie that holds the sealed attempt |
-//! | `GET /{provider}/login?return_to=/path` | the same; the path comes back in [`SignedIn::return_to`](oauth_web::SignedIn), if it is of this site |
-//! | `GET /{provider}/callback` | the application's own answer, or a page that says what went wrong |
-//! | `POST /{provider}/callback` | the same, for providers that answer by form post |
-//! | `POST /{provider}/link` | 303 to the provider, to attach it to the account that is signed in; with [`SignIn::linking`] only |
+//! | `GET /{provider}/login?return_to=/path` | as above; the path is in [`SignedIn::return_to`](oauth_web::SignedIn), if it is on this site |
+//! | `GET /{provider}/callback` | the application's own response, or a page that says what went wrong |
+//! | `POST /{provider}/callback` | as above, for providers that answer by form post |
+//! | `POST /{provider}/link` | 303 to the provider, to link it to the account that is signed in; with [`SignIn::linking`] only |
 //!
 //! The redirect URI to register at the provider is the callback's address.
 //!
-//! How the attempt is kept in a cookie of the browser, and what the log says, is told by [`oauth_web`], over which this crate is a thin
-//! layer. [`SignInErrorKind`] lists what can go wrong, with the status of each.
+//! This crate is a thin layer over [`oauth_web`], whose documentation describes the cookies and the events in the log.
+//! [`SignInErrorKind`] lists what can go wrong, with the status of each.
 //!
 //! # Features
 //!

@@ -1,4 +1,4 @@
-//! The routes for what an OpenID Connect provider or portal asks of the application: to end sessions, to begin a login.
+//! Routes that an OpenID Connect provider or portal calls: logout, and logins that it starts.
 
 use std::{fmt::Display, future::Future, sync::Arc};
 
@@ -16,12 +16,12 @@ use oauth_web::Answer;
 use crate::routes::{Params, SignInRoutes, split};
 
 impl SignInRoutes {
-    /// The route for providers that tell the application directly that a session has ended (OpenID Connect Back-Channel
-    /// Logout): `POST /{provider}/backchannel-logout`, to be nested beside [`router`](Self::router). No cookie comes with it.
+    /// The route by which a provider's server ends sessions (OpenID Connect Back-Channel Logout):
+    /// `POST /{provider}/backchannel-logout`, to be nested beside [`router`](Self::router). No cookie comes with it.
     ///
-    /// The handler ends the sessions that the verified token names, by issuer and session id or subject, and says what kept it
-    /// from doing so. The answer is 200, or 400 for the provider to try again. Each token counts once; `used` remembers them,
-    /// on what all machines of the application share, or in this process where it is `None`.
+    /// The handler ends the sessions that the verified token names, by issuer and session id or subject, or returns why it could
+    /// not. The response is 200, or 400 for the provider to try again. Each token is accepted once. `used` remembers them; give a cache
+    /// that all machines of the application share, or `None` to remember them in this process.
     pub fn back_channel_logout<S, H, F, E>(self, used: Option<Arc<dyn SharedCache>>, handler: H) -> Router<S>
     where
         S: Clone + Send + Sync + 'static,
@@ -35,7 +35,7 @@ impl SignInRoutes {
             let Answer { result, headers, .. } = logout.end_session(&request, body).await;
             let mut response = result.map_or_else(
                 |error| {
-                    // A page of the application's would tell the provider nothing.
+                    // The provider reads JSON, and not the application's page.
                     let page = error.page().into_response();
                     self.failed(error);
                     page
@@ -48,11 +48,11 @@ impl SignInRoutes {
         Router::new().route("/{provider}/backchannel-logout", post(route))
     }
 
-    /// The route for providers that tell the application in a hidden frame of the browser that a session has ended (OpenID
-    /// Connect Front-Channel Logout): `GET /{provider}/frontchannel-logout`.
+    /// The route that a provider requests in a hidden frame of the browser to end its session (OpenID Connect Front-Channel
+    /// Logout): `GET /{provider}/frontchannel-logout`.
     ///
-    /// The handler sees what was said and the request's headers. It ends the session of this browser, if
-    /// [`FrontChannelLogout::is_of`] it; the cookie of the session must be `SameSite=None` to come with the request.
+    /// The handler gets the logout and the request's headers. It ends this browser's session if [`FrontChannelLogout::is_of`] says that
+    /// it is the one. Its cookie must be `SameSite=None`, or browsers do not send it.
     pub fn front_channel_logout<S, H, F, R>(self, handler: H) -> Router<S>
     where
         S: Clone + Send + Sync + 'static,
@@ -73,11 +73,10 @@ impl SignInRoutes {
         Router::new().route("/{provider}/frontchannel-logout", get(route))
     }
 
-    /// The route by which the provider or a portal begins a login (OpenID Connect Core section 4):
+    /// The route by which the provider or a portal starts a login (OpenID Connect Core section 4):
     /// `/{provider}/initiate?iss=…&login_hint=…&target_link_uri=…`, by GET or by POST.
     ///
-    /// It begins a login as `/{provider}/login` does, if the wish names the provider's own issuer. The target must be of this
-    /// site, as `return_to` must.
+    /// It works like `/{provider}/login`, if `iss` is the provider's own issuer. The target must be on this site, like `return_to`.
     pub fn initiated_login<S>(self) -> Router<S>
     where
         S: Clone + Send + Sync + 'static,

@@ -1,4 +1,4 @@
-//! The routes by which users sign in.
+//! The routes of a sign-in.
 
 use std::{ops::Deref, sync::Arc};
 
@@ -15,7 +15,7 @@ use axum::{
 };
 use oauth_web::{Answer, SignIn, SignInError, SignInRequest};
 
-/// The routes of a [`SignIn`], whose settings it is made of.
+/// Makes axum routes of a [`SignIn`].
 #[derive(Clone)]
 #[must_use]
 pub struct SignInRoutes {
@@ -23,20 +23,20 @@ pub struct SignInRoutes {
     on_error: Arc<dyn Fn(SignInError) -> Response + Send + Sync>,
 }
 
-/// Somebody who signed in, as an extractor of the handler that [`SignInRoutes::router`] takes. Dereferences to [`oauth_web::SignedIn`];
-/// the pattern `SignedIn(user): SignedIn` takes the fields out.
+/// An extractor for the user who signed in, in the handler of [`SignInRoutes::router`]. Dereferences to [`oauth_web::SignedIn`]; to move
+/// fields out, take it apart with the pattern `SignedIn(user): SignedIn`.
 #[derive(Clone, Debug)]
 pub struct SignedIn(pub oauth_web::SignedIn);
 
 impl SignInRoutes {
-    /// The routes with these settings, which answer failures by [`SignInError::page`].
+    /// Makes routes that answer failures with [`SignInError::page`].
     pub fn new(sign_in: SignIn) -> Self {
         Self { sign_in, on_error: Arc::new(|error| error.page().into_response()) }
     }
 
-    /// Answers failures in the application's own way.
+    /// Sets the function that answers failures.
     ///
-    /// It is told of failed back-channel logouts too; the provider that asked for one is answered in JSON all the same.
+    /// It is also called for failed back-channel logouts, but the provider is always answered in JSON.
     pub fn on_error<R: IntoResponse>(
         self,
         answer: impl Fn(SignInError) -> R + Send + Sync + 'static,
@@ -44,8 +44,8 @@ impl SignInRoutes {
         Self { on_error: Arc::new(move |error| answer(error).into_response()), ..self }
     }
 
-    /// The routes, to be nested where the application wants them. The handler decides what to answer to whoever signed in: an ordinary
-    /// handler of axum with the extractor [`SignedIn`], beside whatever other extractors it needs.
+    /// The routes, to be nested where the application wants them. The handler answers the user who signed in. It is an ordinary axum
+    /// handler with the extractor [`SignedIn`] and any others that it needs.
     ///
     /// ```
     /// use axum::{extract::State, response::Redirect};
@@ -108,7 +108,7 @@ impl SignInRoutes {
     }
 }
 
-/// The parameters of the path; those that are not UTF-8 name no provider.
+/// The path parameters. Those that are not UTF-8 name no provider.
 pub(crate) type Params = Result<RawPathParams, RawPathParamsRejection>;
 
 pub(crate) fn split(params: Params, request: Request) -> (SignInRequest, Body) {
@@ -116,7 +116,7 @@ pub(crate) fn split(params: Params, request: Request) -> (SignInRequest, Body) {
     (SignInRequest::new(as_sent(parts), params.iter().flatten()), body)
 }
 
-/// A request with the path that the browser asked for; a nested router sees the rest of it only.
+/// The request with the path that the browser requested. A nested router sees only the rest of it.
 pub(crate) fn as_sent(mut parts: Parts) -> Parts {
     if let Some(OriginalUri(uri)) = parts.extensions.get() {
         parts.uri = uri.clone();
