@@ -12,6 +12,7 @@ mod bad_replies;
 mod browser;
 mod browser_siblings;
 mod certificates;
+mod constructors;
 mod contract;
 mod discovery;
 mod facade;

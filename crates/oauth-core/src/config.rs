@@ -8,7 +8,7 @@ use crate::{
     error::{Error, Result},
     http_client::HttpClient,
     json::Strict,
-    oauth2::OAuth2,
+    oauth2::{OAuth2, check_client_id},
     provider::Provider,
     secret::{ClientSecret, Secret},
     spec::ClientAuth,
@@ -92,10 +92,12 @@ impl ProviderConfig {
     ///
     /// # Errors
     ///
-    /// As [`allow`](Self::allow) and [`secret`](Self::secret).
+    /// As [`allow`](Self::allow) and [`secret`](Self::secret); a configuration error when the secret ends in a line break.
     pub fn credentials(&self, known: &[&str]) -> Result<(&str, ClientSecret)> {
         self.allow(known)?;
-        Ok((&self.client_id, self.secret()?))
+        let secret = self.secret()?;
+        secret.check().map_err(|problem| Error::configuration("oauth2", problem))?;
+        Ok((&self.client_id, secret))
     }
 
     /// A parameter as text, if it is set.
@@ -127,15 +129,13 @@ impl ProviderConfig {
         }
     }
 
-    /// Refuses an empty client id, and parameters that the provider does not know, which are most often misspelled.
+    /// Refuses a client id that is empty or has white space around it, and parameters that the provider does not know, which are most often misspelled.
     ///
     /// # Errors
     ///
     /// A configuration error that names the parameter and those that are known.
     pub fn allow(&self, known: &[&str]) -> Result<()> {
-        if self.client_id.is_empty() {
-            return Err(Error::configuration("oauth2", "client_id is empty"));
-        }
+        check_client_id(&self.client_id).map_err(|problem| Error::configuration("oauth2", problem))?;
         match self.parameters.keys().find(|name| !known.contains(&&***name)) {
             None => Ok(()),
             Some(name) => Err(Error::configuration(

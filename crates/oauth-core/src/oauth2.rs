@@ -370,6 +370,18 @@ impl OAuth2 {
         Ok(())
     }
 
+    /// Checks that id and secret can be what a provider issued, and not a setting that was left empty or copied with what
+    /// stood around it. Each procedure does so by itself before it sends anything.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error that says what is wrong.
+    pub fn check_credentials(&self) -> Result<()> {
+        check_client_id(self.client_id())
+            .and_then(|()| self.client_secret().check())
+            .map_err(|problem| self.error(Operation::CONFIGURE, ErrorKind::Configuration(problem.to_owned())))
+    }
+
     /// The client secret for what is sent next; `None` for a public client.
     ///
     /// # Errors
@@ -473,6 +485,19 @@ impl OAuth2 {
     /// An error at this provider.
     pub fn error(&self, operation: Operation, kind: ErrorKind) -> Error {
         Error::new(operation, self.kept_name(), kind)
+    }
+}
+
+/// What is wrong with a client id, if it can be none that a provider issued.
+pub(crate) fn check_client_id(client_id: &str) -> Result<(), &'static str> {
+    if client_id.is_empty() {
+        Err("client_id is empty")
+    } else if client_id.trim().len() != client_id.len() {
+        Err("client_id begins or ends with white space")
+    } else if client_id.chars().any(char::is_control) {
+        Err("client_id has a control character")
+    } else {
+        Ok(())
     }
 }
 

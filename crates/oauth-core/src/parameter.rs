@@ -25,7 +25,7 @@ pub fn segment<'v>(parameter: &str, value: &'v str) -> Result<&'v str> {
 ///
 /// # Errors
 ///
-/// A configuration error unless it is a host name by RFC 1123 section 2.1.
+/// A configuration error unless it is a host name by RFC 1123 section 2.1, and no address.
 pub fn host(parameter: &str, value: &str) -> Result<String> {
     let label = |label: &str| {
         (1..=63).contains(&label.len())
@@ -33,7 +33,10 @@ pub fn host(parameter: &str, value: &str) -> Result<String> {
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
-    if value.len() <= 253 && value.split('.').all(label) {
+    // What ends in a number is an address to whoever resolves it, in any of its forms (URL Standard, host parsing).
+    let last = value.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
+    let is_address = last.starts_with("0x") || last.bytes().all(|byte| byte.is_ascii_digit());
+    if value.len() <= 253 && value.split('.').all(label) && !is_address {
         Ok(value.to_ascii_lowercase())
     } else {
         Err(refused(parameter, value, "a host name alone, without https://, port or path"))
@@ -48,7 +51,7 @@ pub fn host(parameter: &str, value: &str) -> Result<String> {
 /// A configuration error unless it is an https URL (http on this machine) without query, fragment or user information.
 pub fn base_url(parameter: &str, value: &str) -> Result<String> {
     let checked = crate::endpoints::check_url(value, false);
-    if checked.is_ok() && !value.contains(['?', '\\']) && !value.contains("/..") {
+    if checked.is_ok() && !value.contains(['?', '\\']) && !has_dot_segment(value) {
         Ok(normalized(value).trim_end_matches('/').to_owned())
     } else {
         Err(refused(
@@ -57,6 +60,14 @@ pub fn base_url(parameter: &str, value: &str) -> Result<String> {
             "an https URL such as https://login.example.com, without query and fragment",
         ))
     }
+}
+
+/// Whether a part of the path means another place (RFC 3986 section 5.2.4), in whatever spelling.
+fn has_dot_segment(url: &str) -> bool {
+    url.split('/').any(|part| {
+        let part = part.to_ascii_lowercase().replace("%2e", ".");
+        part == "." || part == ".."
+    })
 }
 
 fn refused(parameter: &str, value: &str, wanted: &str) -> Error {
@@ -93,6 +104,9 @@ mod tests {
         for bad in ["-a.example", "a..example", "a-.example", "a.example.", "a_b.example"] {
             assert!(host("domain", bad).is_err(), "{bad:?}");
         }
+        for bad in ["127.0.0.1", "2130706433", "0x7f000001", "127.1", "0X7F.1", "a.0x1", "1"] {
+            assert!(host("domain", bad).is_err(), "{bad:?}");
+        }
         assert!(segment("tenant", "9188040d-6c67-4c5b-b112-36a304b66dad").is_ok());
         assert!(host("domain", "dev-1.okta.com").is_ok());
         for bad in [
@@ -101,10 +115,18 @@ mod tests {
             "https://a.example#x",
             "https://u@a.example",
             "a.example",
+            "https://a.example/../b",
+            "https://a.example/b/..",
+            "https://a.example/./b",
+            "https://a.example/b/.",
+            "https://a.example/%2e%2E/b",
+            "https://a.example/.%2e",
+            "https://a.example/%2e",
         ] {
             assert!(base_url("base_url", bad).is_err(), "{bad:?}");
         }
         assert_eq!(base_url("base_url", "https://ghe.example/").unwrap(), "https://ghe.example");
+        assert!(base_url("base_url", "https://ghe.example/.well/a..b").is_ok());
     }
 
     #[test]

@@ -70,6 +70,14 @@ impl TryFrom<Value> for Secret {
     }
 }
 
+/// What is wrong with a client secret, if it is the line of a file and not what stands in the line.
+pub(crate) fn check_secret(secret: &Secret) -> Result<(), &'static str> {
+    match secret.expose().contains(['\n', '\r']) {
+        true => Err("the client secret has a line break in it; leave out the one at its end"),
+        false => Ok(()),
+    }
+}
+
 /// Compares two secrets without telling by the time it takes where they differ.
 #[must_use]
 pub fn same_secret(a: &str, b: &str) -> bool {
@@ -105,13 +113,23 @@ impl ClientSecret {
         matches!(self.0, Kind::None)
     }
 
+    /// What is wrong with a secret that is known already, if it can be none that a provider issued.
+    pub(crate) fn check(&self) -> Result<(), &'static str> {
+        match &self.0 {
+            Kind::Fixed(secret) => check_secret(secret),
+            Kind::None | Kind::Made(_) => Ok(()),
+        }
+    }
+
     /// The secret to send now; `None` for a public client.
     pub(crate) async fn get(&self) -> Result<Option<Cow<'_, Secret>>, SecretSourceError> {
-        match &self.0 {
-            Kind::None => Ok(None),
-            Kind::Fixed(secret) => Ok(Some(Cow::Borrowed(secret))),
-            Kind::Made(source) => source.client_secret().await.map(Cow::Owned).map(Some),
-        }
+        let secret = match &self.0 {
+            Kind::None => return Ok(None),
+            Kind::Fixed(secret) => Cow::Borrowed(secret),
+            Kind::Made(source) => Cow::Owned(source.client_secret().await?),
+        };
+        check_secret(&secret)?;
+        Ok(Some(secret))
     }
 }
 

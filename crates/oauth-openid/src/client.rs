@@ -64,7 +64,9 @@ impl OpenID {
         let metadata = Arc::new(metadata);
         let protocol =
             OpenIDConnect::new(Source::Given(metadata.clone()), VerificationPolicy::new().openid_always());
-        let mut oauth2 = protocol.make_ready(&OAuth2::from_spec(&SPEC, client_id, credentials), &metadata)?;
+        let client = OAuth2::from_spec(&SPEC, client_id, credentials);
+        client.check_credentials()?;
+        let mut oauth2 = protocol.make_ready(&client, &metadata)?;
         oauth2.add_participant(protocol);
         Ok(Self { oauth2 })
     }

@@ -170,6 +170,7 @@ impl Discovery {
         credentials: Credentials,
     ) -> Result<OAuth2> {
         let mut client = self.prepared(OAuth2::from_spec(spec, client_id, credentials));
+        client.check_credentials()?;
         let policy = match &self.tenants {
             Some((template, tenants)) if policy.issuers.is_none() => {
                 policy.issuers(Issuers::Tenants { template: template.clone(), tenants: tenants.clone() })

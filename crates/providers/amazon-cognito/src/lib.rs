@@ -18,7 +18,7 @@
 //! Connect's: use [`logout_url`](AmazonCognitoOAuth2::logout_url).
 
 pub use oauth_core;
-use oauth_core::{Endpoint, Error, Operation, Provider, Result, Spec, parameter, provider_kit::form_encoded};
+use oauth_core::{Endpoint, Error, Operation, Provider, Result, Spec, provider_kit::form_encoded};
 pub use oauth_openid;
 
 /// Cognito's dialect; the endpoints come from discovery.
@@ -36,19 +36,36 @@ oauth_openid::client! {
     pub struct AmazonCognitoOAuth2 from SPEC, at issuer(user_pool_id);
 }
 
-/// What stands in front of the underscore is the region.
+/// What stands in front of the underscore is the region. It becomes a label of a host below amazonaws.com, where other services
+/// have hosts too, some of them run by their customers: `s3-eu-west-1` would name somebody's bucket.
 fn issuer(user_pool_id: &str) -> Result<String> {
-    let id = parameter::segment("user_pool_id", user_pool_id)?;
-    match id.split_once('_') {
-        Some((region, rest)) if !rest.is_empty() => {
-            let region = parameter::host("user_pool_id", region)?;
-            Ok(format!("https://cognito-idp.{region}.amazonaws.com/{id}"))
+    let is_pool = |id: &str| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    match user_pool_id.split_once('_') {
+        Some((region, pool)) if is_region(region) && is_pool(pool) => {
+            Ok(format!("https://cognito-idp.{region}.amazonaws.com/{user_pool_id}"))
         }
         _ => Err(Error::configuration(
             SPEC.name,
-            format!("user_pool_id is {id:?}, but it must be like eu-central-1_aBcDeFgHi"),
+            format!(
+                "user_pool_id is {user_pool_id:?}, but it must be like eu-central-1_aBcDeFgHi; for a region of another \
+                 partition, such as China's, use OpenID with the pool's issuer"
+            ),
         )),
     }
+}
+
+/// Whether a text is a region of the partition with hosts below amazonaws.com: two letters for the continent or country, words, and a
+/// number, as `us-gov-west-1`.
+fn is_region(region: &str) -> bool {
+    let mut words: Vec<_> = region.split('-').collect();
+    let number = words.pop().unwrap_or_default();
+    let is_word = |word: &&str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase());
+    matches!(number.len(), 1..=2)
+        && number.bytes().all(|byte| byte.is_ascii_digit())
+        && words.len() >= 2
+        && words[0].len() == 2
+        && words[0] != "cn"
+        && words.iter().all(is_word)
 }
 
 /// The method [`AmazonCognitoOAuth2::logout_url`], in errors.

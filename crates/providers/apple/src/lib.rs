@@ -37,7 +37,11 @@ use oauth_core::{
 pub use oauth_openid;
 use oauth_openid::{Algorithm, VerificationPolicy};
 
-pub use crate::{email::icloud_addresses, secret::AppleSecret, user::AppleUser};
+pub use crate::{
+    email::{icloud_addresses, is_relay},
+    secret::AppleSecret,
+    user::AppleUser,
+};
 
 /// Apple's endpoints and dialect.
 pub const SPEC: Spec = Spec {

@@ -35,7 +35,7 @@ impl AppleSecret {
     ///
     /// # Errors
     ///
-    /// A configuration error when the text is not an elliptic curve key of the kind that Apple issues (P-256 in PKCS #8).
+    /// A configuration error when an identifier is empty or none, or the text is not an elliptic curve key of the kind that Apple issues (P-256 in PKCS #8).
     pub fn new(team_id: impl Into<String>, key_id: impl Into<String>, private_key: &str) -> Result<Self> {
         let wrong = |why: &str| {
             let message = format!(
@@ -43,9 +43,15 @@ impl AppleSecret {
             );
             Error::configuration("apple", message)
         };
+        let (team_id, key_id) = (team_id.into(), key_id.into());
+        for (name, id) in [("team_id", &team_id), ("key_id", &key_id)] {
+            if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+                let problem = format!("{name} is {id:?}, but it must be the identifier, such as ABC123DEFG");
+                return Err(Error::configuration("apple", problem));
+            }
+        }
         let der = pkcs8(private_key).ok_or_else(|| wrong("is no PKCS #8 in PEM form"))?;
-        let secret =
-            Self { team_id: team_id.into(), key_id: key_id.into(), key: EncodingKey::from_ec_der(&der) };
+        let secret = Self { team_id, key_id, key: EncodingKey::from_ec_der(&der) };
         // The key is looked at only when something is signed, so something is: a wrong curve should fail here.
         secret.sign("").map_err(|_| wrong("is no elliptic curve key on P-256"))?;
         Ok(secret)

@@ -13,7 +13,7 @@
 //! for which pass `ClientSecret::NONE`. OneLogin does not say whether an address is verified.
 
 pub use oauth_core;
-use oauth_core::{Provider, Result, Spec, parameter};
+use oauth_core::{Error, Identity, Provider, Result, Spec, parameter};
 pub use oauth_openid;
 
 /// OneLogin's dialect; the endpoints come from discovery.
@@ -32,9 +32,21 @@ oauth_openid::client! {
 }
 
 fn issuer(subdomain: &str) -> Result<String> {
-    Ok(format!("https://{}.onelogin.com/oidc/2", parameter::host("subdomain", subdomain)?))
+    match parameter::host("subdomain", subdomain) {
+        // With a dot in it, it would be a host below another host of OneLogin's, such as onelogin.com.onelogin.com.
+        Ok(label) if !label.contains('.') => Ok(format!("https://{label}.onelogin.com/oidc/2")),
+        _ => Err(Error::configuration(
+            SPEC.name,
+            format!("subdomain is {subdomain:?}, but it must be like my-company of my-company.onelogin.com"),
+        )),
+    }
 }
 
 impl Provider for OneLoginOAuth2 {
     oauth_core::accessors!();
+
+    /// OneLogin documents no claim for it; whoever adds one to an application vouches for nothing.
+    fn complete_identity(&self, identity: &mut Identity) {
+        identity.distrust_email();
+    }
 }

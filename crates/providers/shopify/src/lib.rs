@@ -110,6 +110,7 @@ impl ShopifyOAuth2 {
             })?
             .to_owned();
         let mut oauth2 = OAuth2::from_spec(&SPEC, client_id, credentials);
+        oauth2.check_credentials()?;
         oauth2.set_parameter("shop", &*shop)?;
         Ok(Self { oauth2, shop, expiring: false })
     }
