@@ -7,8 +7,8 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use oauth_clients::{
-    CodeVerifier, ErrorClass, ErrorKind, HttpError, HttpErrorKind, LoginError, LoginOptions, OAuth2,
-    OAuth2Token, Operation, Provider, Result, reqwest_client,
+    CodeVerifier, Endpoint, Error, ErrorClass, ErrorKind, HttpError, HttpErrorKind, LoginError, LoginOptions,
+    OAuth2, OAuth2Token, Operation, Provider, Result, Spec, async_trait, reqwest_client,
 };
 use serde_json::json;
 use tokio::{
@@ -782,5 +782,130 @@ async fn retry_after_stays_within_a_day() {
         answer.headers_mut().insert("retry-after", value.parse().unwrap());
         let error = exchange(Script::new([answer])).await.unwrap_err();
         assert_eq!(error.retry_after(), Some(Duration::from_secs(seconds)), "{value}");
+    }
+}
+
+/// The words in which other services say that a refresh token is dead.
+#[tokio::test]
+async fn dead_refresh_tokens_in_other_words_mean_to_sign_in_again() {
+    const CODES: &[&str] = &["invalid_code", "BAD_REFRESH_TOKEN"];
+    let declared = Spec { invalid_grant_codes: CODES, ..Spec::RFC6749 };
+    let refreshed = async |spec: &Spec, status: u16, body: &serde_json::Value| {
+        let endpoints = |url: &'static str| {
+            move |all: oauth_clients::Endpoints| all.with(Endpoint::Token, url).with(Endpoint::Refresh, url)
+        };
+        let client = OAuth2::from_spec(spec, "id", "CLIENT-SECRET")
+            .with_endpoints(endpoints("https://as.example/token"))
+            .with_http_client(Script::json(status, body));
+        client.refresh_token("REFRESH-TOKEN", None).await.unwrap_err()
+    };
+    // Fitbit's list is understood for everybody.
+    let listed = json!({"errors": [{"errorType": "invalid_grant", "message": "Refresh token invalid: 0a1b"}], "success": false});
+    // HubSpot's and Zoho's codes are declared, because elsewhere they could mean something else.
+    let hubspot = json!({"status": "BAD_REFRESH_TOKEN", "message": "missing or invalid refresh token", "correlationId": "1"});
+    let zoho = json!({"error": "invalid_code"});
+    for (status, body, by_itself) in [
+        (400, &listed, ErrorClass::Reauthorize),
+        (401, &listed, ErrorClass::Reauthorize),
+        (400, &hubspot, ErrorClass::Protocol),
+        (200, &zoho, ErrorClass::Protocol),
+    ] {
+        assert_eq!(refreshed(&Spec::RFC6749, status, body).await.class(), by_itself, "{body}");
+        let error = refreshed(&declared, status, body).await;
+        assert_eq!(error.class(), ErrorClass::Reauthorize, "{body}");
+    }
+    // A list of other things, an item that says nothing, and a server in trouble are no dead grant.
+    for (status, body, class) in [
+        (400, json!({"errors": []}), ErrorClass::Protocol),
+        (400, json!({"errors": ["invalid_grant"]}), ErrorClass::Protocol),
+        (400, json!({"errors": [{"errorType": "validation", "message": "no"}]}), ErrorClass::Protocol),
+        (
+            400,
+            json!({"errors": [{"resource": "Application", "field": "client_id", "code": "invalid"}]}),
+            ErrorClass::Protocol,
+        ),
+        (503, listed.clone(), ErrorClass::Transient { retry_after: None }),
+        (503, hubspot.clone(), ErrorClass::Transient { retry_after: None }),
+    ] {
+        assert_eq!(refreshed(&declared, status, &body).await.class(), class, "{status} {body}");
+    }
+    // The same words mean a configuration mistake where no grant was sent.
+    let client = OAuth2::from_spec(&declared, "id", "CLIENT-SECRET")
+        .with_endpoints(|all| all.with(Endpoint::Profile, "https://as.example/me"))
+        .with_http_client(Script::json(400, &hubspot));
+    assert_eq!(client.get_profile("ACCESS-TOKEN").await.unwrap_err().class(), ErrorClass::Protocol);
+}
+
+/// X and Atlassian use a standard code for two things, of which only the description tells which is meant.
+#[derive(Clone, Debug)]
+struct Wordy(OAuth2);
+
+#[async_trait]
+impl Provider for Wordy {
+    fn oauth2(&self) -> &OAuth2 {
+        &self.0
+    }
+
+    fn oauth2_mut(&mut self) -> &mut OAuth2 {
+        &mut self.0
+    }
+
+    fn translate_error(&self, error: Error) -> Error {
+        let says = |text| {
+            let said = error.oauth_error().and_then(|said| said.description.as_deref());
+            said.is_some_and(|said| said.contains(text))
+        };
+        match says("Value passed for the token was invalid") || says("refresh_token is invalid") {
+            true => error.under_code("invalid_grant"),
+            false => error,
+        }
+    }
+
+    // An override of the request needs not think of it.
+    async fn get_profile(&self, access_token: &str) -> Result<serde_json::Value> {
+        self.0.get_profile(access_token).await
+    }
+}
+
+#[tokio::test]
+async fn a_provider_translates_its_own_words_on_every_path() {
+    for (status, body) in [
+        (
+            400,
+            json!({"error": "invalid_request", "error_description": "Value passed for the token was invalid."}),
+        ),
+        (403, json!({"error": "unauthorized_client", "error_description": "refresh_token is invalid"})),
+    ] {
+        let wordy = || Wordy(client(Script::json(status, &body)));
+        let mut token = OAuth2Token::new("ACCESS-TOKEN");
+        assert_eq!(
+            client(Script::json(status, &body)).refresh_token("RT", None).await.unwrap_err().class(),
+            ErrorClass::Configuration
+        );
+        let stored = json!({"access_token": "ACCESS-TOKEN", "refresh_token": "REFRESH-TOKEN"});
+        token = serde_json::from_value(stored).unwrap_or(token);
+        let attempt = async |wordy: &Wordy| {
+            wordy.start_login("https://app.example/cb", LoginOptions::new()).await.unwrap().attempt
+        };
+        let finish = async {
+            let wordy = wordy();
+            let attempt = attempt(&wordy).await;
+            let callback =
+                oauth_clients::Callback::from_query(&format!("code=THE-CODE&state={}", attempt.state()));
+            wordy.finish_login(attempt, callback).await.unwrap_err()
+        };
+        for error in [
+            wordy().refresh_token("REFRESH-TOKEN", None).await.unwrap_err(),
+            wordy().refresh(&token, None).await.unwrap_err(),
+            wordy().get_access_token("THE-CODE", "https://app.example/cb", None, &[]).await.unwrap_err(),
+            wordy().revoke_token("REFRESH-TOKEN", None).await.unwrap_err(),
+            wordy().revoke(&token).await.unwrap_err(),
+            wordy().get_identity(&token).await.unwrap_err(),
+            finish.await,
+        ] {
+            assert_eq!(error.class(), ErrorClass::Reauthorize, "{error:?}");
+            let shown = format!("{error} {error:?}");
+            assert!(SECRETS.iter().all(|secret| !shown.contains(secret)), "{shown}");
+        }
     }
 }

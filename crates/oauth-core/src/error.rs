@@ -312,7 +312,9 @@ impl Error {
             _ => return self,
         };
         let error = OAuthError { code: code.to_owned(), description: description.clone(), uri };
-        let kind = ErrorKind::Refused { error, reply: reply.clone() };
+        // The new code decides.
+        let reply = FailedReply { is_invalid_grant: false, ..reply.clone() };
+        let kind = ErrorKind::Refused { error, reply };
         Self::of(self.0.operation, self.0.provider.clone(), kind)
     }
 

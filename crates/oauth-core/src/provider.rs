@@ -8,7 +8,7 @@ use crate::{
     attempt::LoginAttempt,
     authorization::AuthorizationRequest,
     endpoints::{Endpoint, Endpoints},
-    error::{Operation, Result},
+    error::{Error, Operation, Result},
     http_client::HttpClient,
     identity::Identity,
     login::{Callback, Login, LoginOptions, StartedLogin},
@@ -99,7 +99,8 @@ pub trait Provider: fmt::Debug + Send + Sync {
         code_verifier: Option<&CodeVerifier>,
         extra: &[(&str, &str)],
     ) -> Result<OAuth2Token> {
-        self.oauth2().get_access_token(code, redirect_uri, code_verifier, extra).await
+        let outcome = self.oauth2().get_access_token(code, redirect_uri, code_verifier, extra).await;
+        outcome.map_err(|error| self.translate_error(error))
     }
 
     /// Gets a new access token for a refresh token. See [`OAuth2::refresh_token`].
@@ -108,7 +109,8 @@ pub trait Provider: fmt::Debug + Send + Sync {
     ///
     /// An unsupported-operation error where the provider has no refresh tokens; else any [`Error`](crate::Error).
     async fn refresh_token(&self, refresh_token: &str, scopes: Option<&[&str]>) -> Result<OAuth2Token> {
-        self.oauth2().refresh_token(refresh_token, scopes).await
+        let outcome = self.oauth2().refresh_token(refresh_token, scopes).await;
+        outcome.map_err(|error| self.translate_error(error))
     }
 
     /// Gets the successor of a whole token: what to call with a token that was kept.
@@ -129,7 +131,8 @@ pub trait Provider: fmt::Debug + Send + Sync {
     ///
     /// An unsupported-operation error where the provider cannot revoke; else any [`Error`](crate::Error).
     async fn revoke_token(&self, token: &str, token_type_hint: Option<&str>) -> Result<()> {
-        self.oauth2().revoke_token(token, token_type_hint).await
+        let outcome = self.oauth2().revoke_token(token, token_type_hint).await;
+        outcome.map_err(|error| self.translate_error(error))
     }
 
     /// Revokes a whole token: what to call with a token that was kept.
@@ -153,7 +156,8 @@ pub trait Provider: fmt::Debug + Send + Sync {
     ///
     /// Any [`Error`](crate::Error).
     async fn get_profile(&self, access_token: &str) -> Result<Value> {
-        self.oauth2().get_profile(access_token).await
+        let outcome = self.oauth2().get_profile(access_token).await;
+        outcome.map_err(|error| self.translate_error(error))
     }
 
     /// Reads who the user is: the profile, and what else it takes.
@@ -190,6 +194,16 @@ pub trait Provider: fmt::Debug + Send + Sync {
     /// Completes an identity with what the [`Spec`](crate::Spec) has no words for: a name in two pieces, an address that the provider
     /// does not vouch for. [`get_identity`](Self::get_identity) ends with it, unless the provider has one of its own.
     fn complete_identity(&self, _identity: &mut Identity) {}
+
+    /// Says by a code of the standards ([`Error::under_code`](crate::Error::under_code)) what the provider says in words of its
+    /// own: that a refresh token is dead, that a limit of requests was reached, that the client secret is wrong.
+    ///
+    /// The exchange of a code, refresh, revocation and the profile end with it where they fail. An override of one of these
+    /// need not call it for a login, a refresh or an identity, which do so themselves; it can be asked twice about one error.
+    /// Where the words alone are a code, [`Spec::invalid_grant_codes`](crate::Spec::invalid_grant_codes) is enough.
+    fn translate_error(&self, error: Error) -> Error {
+        error
+    }
 
     /// Sends all requests with this HTTP client: `reqwest::Client`, or whatever implements [`HttpClient`].
     #[must_use]
@@ -369,7 +383,11 @@ async fn finish_login<P: Provider + ?Sized>(
         participant.check_callback(&client, &attempt, &callback).await?;
     }
     provider.check_callback(&attempt, &callback).await?;
-    let token = provider.get_access_token(code, attempt.redirect_uri(), attempt.code_verifier(), &[]).await?;
+    let wanted = client.spec().exchange_params_of_callback.iter();
+    let extra: Vec<_> = wanted.filter_map(|&name| Some((name, callback.get(name)?))).collect();
+    let outcome =
+        provider.get_access_token(code, attempt.redirect_uri(), attempt.code_verifier(), &extra).await;
+    let token = outcome.map_err(|error| provider.translate_error(error))?;
     let mut login = attempt.login(token);
     for participant in client.participants() {
         participant.check_login(&client, &attempt, &callback, &mut login).await?;
@@ -400,7 +418,8 @@ async fn refresh<P: Provider + ?Sized>(
     for participant in client.participants() {
         participant.check_use(client, token)?;
     }
-    let new = provider.refresh_token(refresh_token, scopes).await?;
+    let outcome = provider.refresh_token(refresh_token, scopes).await;
+    let new = outcome.map_err(|error| provider.translate_error(error))?;
     for participant in client.participants() {
         participant.check_successor(client, token, &new)?;
     }
@@ -408,12 +427,13 @@ async fn refresh<P: Provider + ?Sized>(
 }
 
 async fn revoke<P: Provider + ?Sized>(provider: &P, token: &OAuth2Token) -> Result<()> {
-    match token.refresh_token() {
+    let outcome = match token.refresh_token() {
         Some(refresh_token) if !provider.oauth2().spec().revokes_access_tokens_only => {
             provider.revoke_token(refresh_token, Some("refresh_token")).await
         }
         _ => provider.revoke_token(token.access_token(), Some("access_token")).await,
-    }
+    };
+    outcome.map_err(|error| provider.translate_error(error))
 }
 
 async fn get_identity<P: Provider + ?Sized>(provider: &P, token: &OAuth2Token) -> Result<Identity> {
@@ -443,7 +463,8 @@ async fn get_profile_of<P: Provider + ?Sized>(provider: &P, token: &OAuth2Token)
     let profile = match claims_of(&client, token).await? {
         Some(claims) => claims,
         None => {
-            let profile = provider.get_profile(client.usable(token)?).await?;
+            let outcome = provider.get_profile(client.usable(token)?).await;
+            let profile = outcome.map_err(|error| provider.translate_error(error))?;
             for participant in client.participants() {
                 participant.check_profile(&client, token, &profile)?;
             }

@@ -183,7 +183,8 @@ impl Reply {
             return Ok(self);
         }
         let fields = self.fields_or_nothing();
-        if let Some(error) = oauth_error(&fields).or_else(|| self.challenge()) {
+        let error = oauth_error(&fields).or_else(|| listed_error(&fields)).or_else(|| self.declared(&fields));
+        if let Some(error) = error.or_else(|| self.challenge()) {
             return Err(self.refused(error));
         }
         let message = ["message", "msg", "error_description", "errors", "detail"]
@@ -191,6 +192,15 @@ impl Reply {
             .find_map(|name| fields.get(name)?.as_str())
             .map(|text| self.safe(text));
         Err(self.error(ErrorKind::UnexpectedStatus { message, reply: self.failed() }))
+    }
+
+    /// One of the provider's own codes for a dead grant that stands elsewhere than in `error`, as HubSpot's `status` does.
+    fn declared(&self, fields: &Value) -> Option<OAuthError> {
+        let code = ["errorType", "status", "code"].iter().find_map(|name| {
+            fields.get(name)?.as_str().filter(|code| self.invalid_grant_codes.contains(code))
+        })?;
+        let description = fields.get("message").and_then(Value::as_str).map(str::to_owned);
+        Some(OAuthError { code: code.to_owned(), description, uri: None })
     }
 
     /// The fields of a token reply, be it JSON or a form.
@@ -262,8 +272,18 @@ impl Reply {
     fn retry_after(&self) -> Option<Duration> {
         match self.header(header::RETRY_AFTER) {
             Some(value) => wait(value, SystemTime::now()),
-            None => self.limit_ends_in(SystemTime::now()),
+            None => self.limit_ends_in(SystemTime::now()).or_else(|| self.wait_in_body()),
         }
+    }
+
+    /// How Discord says it beside the header, which a gateway may drop: in seconds, with a fraction.
+    fn wait_in_body(&self) -> Option<Duration> {
+        if self.status != StatusCode::TOO_MANY_REQUESTS {
+            return None;
+        }
+        let seconds = json::parse(&self.body).ok()?.get("retry_after")?.as_f64()?;
+        let wait = Duration::try_from_secs_f64(seconds.ceil()).ok()?;
+        Some(wait.min(LONGEST_WAIT))
     }
 
     /// How GitHub says it of the limit that is not against abuse: nothing remains, until a Unix time.
@@ -324,6 +344,14 @@ fn oauth_error(fields: &Value) -> Option<OAuthError> {
             uri: find(fields, &["error_uri"]),
         }),
     }
+}
+
+/// The first error of a list, as Fitbit writes it: `{"errors": [{"errorType": "invalid_grant", "message": …}]}`.
+fn listed_error(fields: &Value) -> Option<OAuthError> {
+    let first = fields.get("errors")?.as_array()?.first()?;
+    let text = |name: &str| first.get(name)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+    let code = text("errorType").or_else(|| text("error"))?;
+    Some(OAuthError { code, description: text("message").or_else(|| text("error_description")), uri: None })
 }
 
 /// A form-encoded reply, as the first drafts of OAuth 2.0 had it and GitHub and Facebook once sent it.

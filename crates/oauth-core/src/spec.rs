@@ -72,7 +72,11 @@ pub struct Spec {
     /// Headers on every request.
     pub headers: &'static [(&'static str, &'static str)],
 
-    /// The error codes that the token endpoint sends for what RFC 6749 section 5.2 calls `invalid_grant`.
+    /// The parameters of the callback that the token endpoint wants to see again, beside the code.
+    pub exchange_params_of_callback: &'static [&'static str],
+    /// The error codes that the token endpoint sends for what RFC 6749 section 5.2 calls `invalid_grant`, be it as `error`, or
+    /// where there is none as `errorType`, `status` or `code`. What takes more than a code to tell is for
+    /// [`Provider::translate_error`](crate::Provider::translate_error).
     pub invalid_grant_codes: &'static [&'static str],
     /// Where in the token reply the token stands, as a JSON pointer (RFC 6901); `""` for the reply itself.
     pub token_at: &'static str,
@@ -120,6 +124,7 @@ impl Spec {
         restrictions: &[],
         acr_levels: &[],
         headers: &[],
+        exchange_params_of_callback: &[],
         invalid_grant_codes: &[],
         token_at: "",
         id_at: "/id",

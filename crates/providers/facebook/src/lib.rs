@@ -4,7 +4,7 @@
 //! use oauth_facebook::{FacebookOAuth2, oauth_core::Provider};
 //!
 //! # async fn f() -> Result<(), oauth_core::Error> {
-//! let facebook = FacebookOAuth2::new("APP_ID", "APP_SECRET").with_graph_version("v24.0")?;
+//! let facebook = FacebookOAuth2::new("APP_ID", "APP_SECRET").with_graph_version("v25.0")?;
 //! let token = facebook.get_long_lived_access_token("SHORT_LIVED_TOKEN").await?;
 //! # Ok(())
 //! # }
@@ -21,8 +21,10 @@
 
 pub use oauth_core;
 use oauth_core::{
-    Endpoint, OAuth2Token, Operation, Provider, Request, Result, Spec, async_trait, http::Method,
-    provider_kit::hmac_sha256_hex, serde_json::Value,
+    Endpoint, Error, OAuth2Token, Operation, Provider, Reply, Result, Spec, async_trait,
+    http::Method,
+    provider_kit::{hmac_sha256_hex, text_at},
+    serde_json::{self, Value},
 };
 pub use oauth_openid;
 use oauth_openid::{Issuers, VerificationPolicy};
@@ -35,7 +37,7 @@ pub const SPEC: Spec = Spec {
     docs: "https://developers.facebook.com/docs/facebook-login/guides/advanced/manual-flow",
     // ID tokens name it, see `policy`. Of callbacks, Facebook documents no issuer.
     identity_issuer: Some(ISSUER),
-    parameters: &[("graph_version", "v25.0")],
+    parameters: &[("graph_version", "v26.0")],
     endpoints: &[
         (Endpoint::Authorization, "https://www.facebook.com/{graph_version}/dialog/oauth"),
         (Endpoint::Token, "https://graph.facebook.com/{graph_version}/oauth/access_token"),
@@ -46,8 +48,6 @@ pub const SPEC: Spec = Spec {
     ],
     scopes: &["email", "public_profile"],
     scope_separator: ",",
-    // "Invalid parameter", which is what it calls a code that was used or is too old.
-    invalid_grant_codes: &["100"],
     name_at: Some("/name"),
     picture_at: Some("/picture/data/url"),
     ..Spec::RFC6749
@@ -88,25 +88,24 @@ impl FacebookOAuth2 {
     /// Any [`Error`](oauth_core::Error).
     pub async fn get_long_lived_access_token(&self, access_token: &str) -> Result<OAuth2Token> {
         let form = [("grant_type", "fb_exchange_token"), ("fb_exchange_token", access_token)];
-        self.oauth2.request_token(GET_LONG_LIVED_ACCESS_TOKEN, self.oauth2.endpoints().token(), form).await
+        let endpoint = self.oauth2.endpoints().token();
+        let outcome = self.oauth2.request_token(GET_LONG_LIVED_ACCESS_TOKEN, endpoint, form).await;
+        outcome.map_err(|error| self.translate_error(error))
     }
 
-    /// A call to the Graph API, with the proof that it comes from the application and not from a thief of the token.
-    async fn graph(
-        &self,
-        operation: Operation,
-        method: Method,
-        url: &str,
-        token: &str,
-    ) -> Result<Request<'_>> {
-        let call = self.oauth2.request(operation, method, url).bearer(token);
-        Ok(match self.oauth2.reveal_client_secret(operation).await? {
+    /// Calls the Graph API, with the proof that the call comes from the application and not from a thief of the token.
+    async fn graph(&self, operation: Operation, method: Method, url: &str, token: &str) -> Result<Reply> {
+        let request = self.oauth2.request(operation, method, url).bearer(token);
+        let request = match self.oauth2.reveal_client_secret(operation).await? {
             Some(secret) if !secret.expose().is_empty() => {
                 let proof = hmac_sha256_hex(secret.expose(), token);
-                call.query(&[("appsecret_proof", &proof)]).hide(&proof)
+                request.query(&[("appsecret_proof", &proof)]).hide(&proof)
             }
-            _ => call,
-        })
+            _ => request,
+        };
+        // An error under a status of success is one too.
+        let outcome = request.send().await.and_then(|reply| reply.accepted().map(|()| reply));
+        outcome.map_err(|error| self.translate_error(error))
     }
 }
 
@@ -114,15 +113,33 @@ impl FacebookOAuth2 {
 impl Provider for FacebookOAuth2 {
     oauth_core::accessors!();
 
+    /// The numbers of the Graph API, of which one can mean several things
+    /// ([errors](https://developers.facebook.com/docs/graph-api/guides/error-handling)).
+    fn translate_error(&self, error: Error) -> Error {
+        let said: Value = error.body().and_then(|body| serde_json::from_slice(body).ok()).unwrap_or_default();
+        let text = |pointer| text_at(&said, pointer).unwrap_or_default();
+        let is_exchange =
+            [Operation::GET_ACCESS_TOKEN, GET_LONG_LIVED_ACCESS_TOKEN].contains(&error.operation());
+        match meaning(
+            &text("/error/code"),
+            &text("/error/error_subcode"),
+            &text("/error/message"),
+            is_exchange,
+        ) {
+            Some(code) => error.under_code(code),
+            None => error,
+        }
+    }
+
     async fn get_profile(&self, access_token: &str) -> Result<Value> {
         let url = self.oauth2.profile_endpoint()?;
-        self.graph(Operation::GET_PROFILE, Method::GET, url, access_token).await?.send().await?.object()
+        self.graph(Operation::GET_PROFILE, Method::GET, url, access_token).await?.object()
     }
 
     /// Takes the application's permissions back (`DELETE /me/permissions`).
     async fn revoke_token(&self, token: &str, _token_type_hint: Option<&str>) -> Result<()> {
         let url = self.oauth2.revoke_endpoint()?;
-        let reply = self.graph(Operation::REVOKE_TOKEN, Method::DELETE, url, token).await?.send().await?;
+        let reply = self.graph(Operation::REVOKE_TOKEN, Method::DELETE, url, token).await?;
         // The documentation has the literal true; other calls of the Graph API answer with an object.
         let answer = reply.json()?;
         if answer == true || answer["success"] == true {
@@ -130,5 +147,23 @@ impl Provider for FacebookOAuth2 {
         } else {
             Err(reply.malformed("it is not true"))
         }
+    }
+}
+
+/// The code of the standards for an error of the Graph API, if it has one.
+fn meaning(code: &str, subcode: &str, message: &str, is_exchange: bool) -> Option<&'static str> {
+    let says = |text: &str| message.to_ascii_lowercase().contains(text);
+    match (code, subcode) {
+        // A service that is down, and limits of requests: of the application, the user, the page, the account.
+        ("2" | "4" | "17" | "32" | "341" | "613", _) => Some("temporarily_unavailable"),
+        _ if !is_exchange => None,
+        ("1" | "100" | "101", _) if says("client secret") => Some("invalid_client"),
+        ("101", _) => Some("invalid_client"),
+        ("191", _) | ("100", "36008") => Some("redirect_uri_mismatch"),
+        // Expired, and used before.
+        ("100", "36007" | "36009") => Some("invalid_grant"),
+        ("100", "") if says("redirect_uri") => Some("redirect_uri_mismatch"),
+        ("100", "") if says("code") => Some("invalid_grant"),
+        _ => None,
     }
 }

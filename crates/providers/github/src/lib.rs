@@ -127,8 +127,9 @@ impl GitHubOAuth2 {
     /// Any [`Error`].
     pub async fn get_emails(&self, access_token: &str) -> Result<Vec<GitHubEmail>> {
         let url = self.oauth2.endpoints().other("emails").map_err(|error| error.at(SPEC.name))?;
-        let call = self.oauth2.request(GET_EMAILS, Method::GET, url).query(&[("per_page", "100")]);
-        call.bearer(access_token).send().await?.json_as()
+        let request = self.oauth2.request(GET_EMAILS, Method::GET, url).query(&[("per_page", "100")]);
+        let outcome = async { request.bearer(access_token).send().await?.json_as() }.await;
+        outcome.map_err(|error| self.translate_error(error))
     }
 }
 
@@ -137,16 +138,18 @@ impl Provider for GitHubOAuth2 {
     oauth_core::accessors!();
 
     /// The profile holds the public address only. Where there is none, the primary and verified one counts, or else
-    /// a verified one, or else the primary one as unverified.
+    /// a verified one, or else the primary one as unverified. An address at `users.noreply.github.com` reaches nobody.
     async fn get_identity(&self, token: &OAuth2Token) -> Result<Identity> {
         let token = token.bearer()?;
         let mut identity = self.oauth2.identity(self.get_profile(token).await?)?;
         identity.name = identity.name.or_else(|| text_at(&identity.profile, "/login"));
+        identity.email = identity.email.filter(|email| reaches_somebody(&email.address));
         if identity.email.is_none() {
             let emails = match self.get_emails(token).await {
                 Err(error) if lacks_permission(&error) => Vec::new(),
                 emails => emails?,
             };
+            let emails: Vec<_> = emails.iter().filter(|email| reaches_somebody(&email.email)).collect();
             let first = |is_wanted: fn(&GitHubEmail) -> bool| emails.iter().find(|email| is_wanted(email));
             let best = first(|email| email.primary && email.verified)
                 .or_else(|| first(|email| email.verified))
@@ -158,14 +161,35 @@ impl Provider for GitHubOAuth2 {
         Ok(identity.without_unusable())
     }
 
+    /// A limit of requests that is reached under 403, which only the message tells.
+    fn translate_error(&self, error: Error) -> Error {
+        if is_limit(&error) { error.under_code("temporarily_unavailable") } else { error }
+    }
+
     /// Deletes the token (`DELETE /applications/{client_id}/token`).
     async fn revoke_token(&self, token: &str, _token_type_hint: Option<&str>) -> Result<()> {
         let operation = Operation::REVOKE_TOKEN;
         let url = self.oauth2.revoke_endpoint()?;
-        let call = self.oauth2.request(operation, Method::DELETE, url).client_auth(ClientAuth::Basic);
-        call.json_texts(&[("access_token", token)]).send().await?;
-        Ok(())
+        let request = self.oauth2.request(operation, Method::DELETE, url).client_auth(ClientAuth::Basic);
+        let outcome = request.json_texts(&[("access_token", token)]).send().await;
+        outcome.map(|_| ()).map_err(|error| self.translate_error(error))
     }
+}
+
+/// Whether mail for this address reaches anybody: those at `users.noreply.github.com`, or an Enterprise Server's, stand in commits in
+/// place of the address that a user keeps private.
+fn reaches_somebody(address: &str) -> bool {
+    let domain = address.rsplit('@').next().unwrap_or_default();
+    !domain.to_ascii_lowercase().starts_with("users.noreply.")
+}
+
+/// Whether the API refuses because of its [limits](https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api).
+/// The secondary ones need not come with a header that says so.
+fn is_limit(error: &Error) -> bool {
+    let ErrorKind::UnexpectedStatus { message: Some(message), .. } = error.kind() else { return false };
+    let message = message.to_ascii_lowercase();
+    error.status() == Some(StatusCode::FORBIDDEN)
+        && (message.contains("rate limit") || message.contains("abuse detection"))
 }
 
 /// Whether the application may not see addresses: that is no reason to fail the sign-in.

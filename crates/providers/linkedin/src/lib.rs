@@ -18,10 +18,7 @@
 //! [`LEGACY_SCOPES`].
 
 pub use oauth_core;
-use oauth_core::{
-    CodeVerifier, Endpoint, Error, OAuth2Token, Operation, Pkce, Provider, Result, Spec, async_trait,
-    http::Method, serde_json::Value,
-};
+use oauth_core::{Endpoint, Error, Operation, Pkce, Provider, Result, Spec, http::Method, serde_json::Value};
 pub use oauth_openid;
 use oauth_openid::VerificationPolicy;
 
@@ -86,27 +83,17 @@ impl LinkedInOAuth2 {
     }
 }
 
-#[async_trait]
 impl Provider for LinkedInOAuth2 {
     oauth_core::accessors!();
 
-    async fn get_access_token(
-        &self,
-        code: &str,
-        redirect_uri: &str,
-        code_verifier: Option<&CodeVerifier>,
-        extra: &[(&str, &str)],
-    ) -> Result<OAuth2Token> {
-        let outcome = self.oauth2.get_access_token(code, redirect_uri, code_verifier, extra).await;
-        outcome.map_err(|error| if is_of_code(&error) { error.under_code("invalid_grant") } else { error })
+    /// LinkedIn calls a code that is spent or too old `invalid_request`, as it does a parameter that is missing.
+    fn translate_error(&self, error: Error) -> Error {
+        const REFUSED: &str = "Unable to retrieve access token";
+        let is_of_code = error.operation() == Operation::GET_ACCESS_TOKEN
+            && error.oauth_error().is_some_and(|said| {
+                said.code == "invalid_request"
+                    && said.description.as_deref().is_some_and(|text| text.starts_with(REFUSED))
+            });
+        if is_of_code { error.under_code("invalid_grant") } else { error }
     }
-}
-
-/// LinkedIn calls a code that is spent or too old `invalid_request`, as it does a parameter that is missing.
-fn is_of_code(error: &Error) -> bool {
-    const REFUSED: &str = "Unable to retrieve access token";
-    error.oauth_error().is_some_and(|said| {
-        said.code == "invalid_request"
-            && said.description.as_deref().is_some_and(|text| text.starts_with(REFUSED))
-    })
 }

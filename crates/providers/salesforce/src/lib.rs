@@ -26,7 +26,7 @@
 
 pub use oauth_core;
 use oauth_core::{
-    ClientAuth, Credentials, Endpoint, Error, OAuth2, Provider, Result, Spec, async_trait, parameter,
+    ClientAuth, Credentials, Endpoint, Error, OAuth2, Operation, Provider, Result, Spec, parameter,
     provider_kit::text_at, serde_json::Value,
 };
 pub use oauth_openid;
@@ -154,17 +154,13 @@ fn short_id(id: &str) -> String {
     }
 }
 
-#[async_trait]
 impl Provider for SalesforceOAuth2 {
     oauth_core::accessors!();
 
-    async fn get_profile(&self, access_token: &str) -> Result<Value> {
-        let outcome = self.oauth2.get_profile(access_token).await;
-        outcome.map_err(|error| if is_of_token(&error) { error.under_code("invalid_token") } else { error })
+    /// Of a dead access token, UserInfo says so in a text under 403 (RFC 6750 section 3.1 has a code for it).
+    fn translate_error(&self, error: Error) -> Error {
+        let is_of_token = error.operation() == Operation::GET_PROFILE
+            && error.body().is_some_and(|body| body.trim_ascii() == b"Bad_OAuth_Token");
+        if is_of_token { error.under_code("invalid_token") } else { error }
     }
-}
-
-/// Of a dead access token, UserInfo says so in a text under 403 (RFC 6750 section 3.1 has a code for it).
-fn is_of_token(error: &Error) -> bool {
-    error.body().is_some_and(|body| body.trim_ascii() == b"Bad_OAuth_Token")
 }

@@ -18,8 +18,8 @@
 
 pub use oauth_core;
 use oauth_core::{
-    ClientAuth, CodeVerifier, Endpoint, Error, ErrorKind, OAuth2Token, OAuthError, Operation, Pkce, Provider,
-    Result, Spec, async_trait, http::Method, serde_json::Value,
+    ClientAuth, Endpoint, Error, ErrorKind, OAuthError, Operation, Pkce, Provider, Result, Spec,
+    http::Method, serde_json::Value,
 };
 pub use oauth_openid;
 
@@ -73,9 +73,13 @@ impl TwitchOAuth2 {
         // The API wants to know which application asks.
         call.header("client-id", self.oauth2.client_id()).send().await?.object()
     }
+}
+
+impl Provider for TwitchOAuth2 {
+    oauth_core::accessors!();
 
     /// Twitch says in a message what RFC 6749 section 5.2 has error codes for.
-    fn named(error: Error) -> Error {
+    fn translate_error(&self, error: Error) -> Error {
         let message = match error.kind() {
             ErrorKind::UnexpectedStatus { message: Some(message), .. } => message,
             ErrorKind::Refused { error: OAuthError { description: Some(message), .. }, .. } => message,
@@ -86,26 +90,5 @@ impl TwitchOAuth2 {
             "invalid client secret" | "invalid client" => error.under_code("invalid_client"),
             _ => error,
         }
-    }
-}
-
-#[async_trait]
-impl Provider for TwitchOAuth2 {
-    oauth_core::accessors!();
-
-    async fn get_access_token(
-        &self,
-        code: &str,
-        redirect_uri: &str,
-        code_verifier: Option<&CodeVerifier>,
-        extra: &[(&str, &str)],
-    ) -> Result<OAuth2Token> {
-        let outcome = self.oauth2.get_access_token(code, redirect_uri, code_verifier, extra).await;
-        outcome.map_err(Self::named)
-    }
-
-    async fn refresh_token(&self, refresh_token: &str, scopes: Option<&[&str]>) -> Result<OAuth2Token> {
-        let outcome = self.oauth2.refresh_token(refresh_token, scopes).await;
-        outcome.map_err(Self::named)
     }
 }
