@@ -3,15 +3,16 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use oauth_clients::{
-    AuthorizationRequest, Callback, ClientSecret, CodeVerifier, Configure, EmailVerification, Endpoint,
-    ErrorClass, ErrorKind, JwtCheck, LoginOptions, OAuth2Token, Provider, ProviderConfig,
-    apple::{AppleOAuth2, AppleSecret, AppleUser},
+    AuthorizationRequest, Callback, ClientAuth, ClientSecret, CodeVerifier, Configure, EmailVerification,
+    Endpoint, ErrorClass, ErrorKind, JwtCheck, LoginOptions, OAuth2Token, Provider, ProviderConfig,
+    apple::{AppleOAuth2, AppleSecret, AppleUser, is_relay},
     discord::DiscordOAuth2,
     facebook::FacebookOAuth2,
     franceconnect::FranceConnectOAuth2,
     github::{GitHubAuthorizeParams, GitHubOAuth2},
     google::{GoogleAuthorizeParams, GoogleOAuth2},
     kakao::KakaoOAuth2,
+    line::LineOAuth2,
     linkedin::{LEGACY_SCOPES, LinkedInOAuth2},
     microsoft::MicrosoftGraphOAuth2,
     naver::NaverOAuth2,
@@ -287,7 +288,7 @@ async fn facebook_proves_its_secret_and_exchanges_tokens_for_long_lived_ones() {
         .await
         .unwrap();
     assert_eq!(value(&http.request().query, "appsecret_proof"), None);
-    assert_eq!(http.request().url, "https://graph.facebook.com/v25.0/me");
+    assert_eq!(http.request().url, "https://graph.facebook.com/v26.0/me");
     assert_eq!(value(&url(&FacebookOAuth2::new("id", "s")).await, "scope"), Some("email,public_profile"));
     assert!(FacebookOAuth2::new("id", "s").with_graph_version("v1/../evil").is_err());
 
@@ -309,21 +310,82 @@ async fn facebook_says_what_is_only_for_a_while() {
     for (status, transient, profile, exchange) in [
         (403, json!(true), later, later),
         (200, json!(true), later, later),
-        (403, json!(false), ErrorClass::Protocol, ErrorClass::Reauthorize),
-        (403, json!("true"), ErrorClass::Protocol, ErrorClass::Reauthorize),
+        // The number says so too.
+        (403, json!(false), later, later),
+        (400, json!("true"), later, later),
     ] {
         let facebook = || {
             FacebookOAuth2::new("id", "s").with_http_client(Script::json(status, &limited(transient.clone())))
         };
         let error = facebook().get_profile("AT").await.unwrap_err();
-        assert_eq!(
-            (error.class(), &*error.oauth_error().unwrap().code),
-            (profile, "4"),
-            "{status} {transient}"
-        );
+        assert_eq!(error.class(), profile, "{status} {transient}");
         let outcome = facebook().get_access_token("c", "https://app.example/cb", None, &[]).await;
         assert_eq!(outcome.unwrap_err().class(), exchange, "{status} {transient}");
     }
+}
+
+#[tokio::test]
+async fn facebook_tells_errors_of_the_exchange_apart() {
+    let (secret, redirect) = (ErrorClass::Configuration, ErrorClass::Configuration);
+    let (spent, later) = (ErrorClass::Reauthorize, ErrorClass::Transient { retry_after: None });
+    let differs = "Error validating verification code. Please make sure your redirect_uri is identical to the one \
+                   you used in the OAuth dialog request";
+    for (code, subcode, message, class) in [
+        (1, None, "Error validating client secret.", secret),
+        (100, Some(33), "Error validating client secret.", secret),
+        (
+            101,
+            None,
+            "Error validating application. Cannot get application info due to a system error.",
+            secret,
+        ),
+        (100, Some(36008), differs, redirect),
+        (100, None, differs, redirect),
+        (191, None, "Given URL is not allowed by the Application configuration.", redirect),
+        (100, Some(36007), "This authorization code has expired.", spent),
+        (100, Some(36009), "This authorization code has been used.", spent),
+        (100, None, "Invalid verification code format.", spent),
+        (4, None, "Application request limit reached", later),
+        (17, Some(2446079), "User request limit reached", later),
+        (613, None, "Calls to this api have exceeded the rate limit.", later),
+        (2, None, "An unexpected error has occurred. Please retry your request later.", later),
+    ] {
+        let mut error =
+            json!({"message": message, "type": "OAuthException", "code": code, "fbtrace_id": "x"});
+        if let Some(subcode) = subcode {
+            error["error_subcode"] = json!(subcode);
+        }
+        let http = Script::json(400, &json!({ "error": error }));
+        let facebook = FacebookOAuth2::new("id", "s").with_http_client(http);
+        let error = facebook.get_access_token("c", "https://app.example/cb", None, &[]).await.unwrap_err();
+        assert_eq!(error.class(), class, "{code} {subcode:?}: {error}");
+        assert!(error.to_string().contains(&message[..20]), "{error}");
+        let http = Script::json(
+            400,
+            &json!({ "error": {"message": message, "code": code, "error_subcode": subcode} }),
+        );
+        let facebook = FacebookOAuth2::new("id", "s").with_http_client(http);
+        let error = facebook.get_long_lived_access_token("AT").await.unwrap_err();
+        if class != spent {
+            assert_eq!(error.class(), class, "{code} {subcode:?}: {error}");
+        }
+    }
+    // Of the API, the same numbers say something else.
+    let wrong = json!({"error": {"message": "(#100) Tried accessing nonexisting field", "code": 100}});
+    let facebook = FacebookOAuth2::new("id", "s").with_http_client(Script::json(400, &wrong));
+    assert_eq!(facebook.get_profile("AT").await.unwrap_err().class(), ErrorClass::Protocol);
+}
+
+#[tokio::test]
+async fn franceconnect_ends_a_token_by_revocation() {
+    let http = Script::new([reply(200, "", "")]);
+    let franceconnect = FranceConnectOAuth2::integration("id", "s").with_http_client(http.clone());
+    franceconnect.revoke_token("AT", Some("access_token")).await.unwrap();
+    let sent = http.request();
+    assert_eq!(sent.url, "https://fcp-low.sbx.dev-franceconnect.fr/api/v2/token/revocation");
+    assert_eq!(value(&sent.form(), "client_secret"), Some("s"));
+    let version_1 = FranceConnectOAuth2::version_1("id", "s").revoke_token("AT", None).await.unwrap_err();
+    assert!(matches!(version_1.kind(), ErrorKind::Unsupported(_)), "{version_1}");
 }
 
 #[tokio::test]
@@ -436,8 +498,8 @@ async fn github_finds_the_address_that_is_primary_and_knows_whether_it_is_verifi
 async fn github_says_until_when_nothing_remains() {
     // No Retry-After comes with the limit of an hour, only with those against abuse.
     let limited = |status, remaining: &str, seconds: i64| {
-        let mut answer =
-            reply(status, "application/json", r#"{"message":"API rate limit exceeded for user ID 1."}"#);
+        // Without a word of limits, so that the headers have to tell.
+        let mut answer = reply(status, "application/json", r#"{"message":"Sorry."}"#);
         let reset = (unix_time() + seconds).to_string();
         for (name, value) in [("x-ratelimit-remaining", remaining), ("x-ratelimit-reset", &*reset)] {
             answer.headers_mut().insert(name, value.parse().unwrap());
@@ -470,6 +532,78 @@ async fn github_says_until_when_nothing_remains() {
     let error = github(vec![user(), limited(403, "0", 600)]).get_id_email("AT").await.unwrap_err();
     assert!(matches!(error.class(), ErrorClass::Transient { .. }), "{error}");
     assert!(github(vec![user(), limited(403, "17", 600)]).get_id_email("AT").await.is_ok());
+}
+
+#[tokio::test]
+async fn github_says_in_a_message_that_a_secondary_limit_is_reached() {
+    let user = || reply(200, "application/json", r#"{"id":1,"login":"ada"}"#);
+    for message in [
+        "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.",
+        "You have triggered an abuse detection mechanism. Please wait a few minutes before you try again.",
+        "API rate limit exceeded for user ID 1.",
+    ] {
+        let limited = || reply(403, "application/json", json!({ "message": message }).to_string());
+        let github = |replies| GitHubOAuth2::new("id", "s").with_http_client(Script::new(replies));
+        let token = OAuth2Token::new("AT");
+        for error in [
+            // Who has an address must not be signed in without.
+            github(vec![user(), limited()]).get_identity(&token).await.unwrap_err(),
+            github(vec![limited()]).get_identity(&token).await.unwrap_err(),
+            github(vec![limited()]).get_profile("AT").await.unwrap_err(),
+            github(vec![limited()]).get_emails("AT").await.unwrap_err(),
+            github(vec![limited()]).revoke(&token).await.unwrap_err(),
+            github(vec![limited()]).revoke_token("AT", None).await.unwrap_err(),
+        ] {
+            assert!(matches!(error.class(), ErrorClass::Transient { .. }), "{error:?}");
+            assert!(error.to_string().contains(message), "{error}");
+        }
+    }
+    let forbidden = r#"{"message":"Resource not accessible by integration"}"#;
+    let http = Script::new([user(), reply(403, "application/json", forbidden)]);
+    let github = GitHubOAuth2::new("id", "s").with_http_client(http);
+    assert_eq!(github.get_id_email("AT").await.unwrap().1, None);
+}
+
+#[tokio::test]
+async fn github_addresses_that_take_no_mail_are_none() {
+    let entry =
+        |email: &str, primary, verified| json!({"email": email, "primary": primary, "verified": verified});
+    let noreply = "1+ada@users.noreply.github.com";
+    for (public, emails, expected) in [
+        (Value::Null, json!([entry(noreply, true, true)]), None),
+        (Value::Null, json!([entry("ada@USERS.noreply.GitHub.com", true, true)]), None),
+        (Value::Null, json!([entry("ada@users.noreply.octocorp.ghe.com", true, true)]), None),
+        (Value::Null, json!([entry(noreply, true, true), entry("a@x", false, true)]), Some("a@x")),
+        (json!(noreply), json!([entry("a@x", true, true), entry(noreply, false, true)]), Some("a@x")),
+        (json!(noreply), json!([]), None),
+        (Value::Null, json!([entry("ada@users.example", true, true)]), Some("ada@users.example")),
+    ] {
+        let http = json_replies([json!({"id": 1, "login": "ada", "email": public}), emails.clone()]);
+        let github = GitHubOAuth2::new("id", "s").with_http_client(http);
+        let identity = github.get_identity(&OAuth2Token::new("AT")).await.unwrap();
+        assert_eq!(identity.email.map(|email| email.address).as_deref(), expected, "{public} {emails}");
+    }
+}
+
+#[tokio::test]
+async fn github_tokens_expire_for_those_who_ask_for_it() {
+    let emulator = Emulator::start().await.unwrap();
+    let github = oauth_demo::client(&emulator, "github").await.unwrap();
+    for (scopes, refreshes) in
+        [(vec!["read:user", "user:email"], false), (vec!["read:user", "user:email", "offline_access"], true)]
+    {
+        let options = LoginOptions::new().scopes(scopes.into_iter().map(str::to_owned));
+        let started = github.start_login("https://app.example/cb", options).await.unwrap();
+        let callback = emulator.browse(&started.url, Consent::Allow).await.unwrap().callback();
+        assert_eq!(callback.get("iss"), Some("https://github.com/login/oauth"));
+        let login = github.finish_login(started.attempt, callback).await.unwrap();
+        assert_eq!(login.token.refresh_token().is_some(), refreshes);
+        assert_eq!(login.token.expires_at().is_some(), refreshes);
+        if refreshes {
+            let new = github.refresh(&login.token, None).await.unwrap();
+            assert_ne!(new.refresh_token(), login.token.refresh_token());
+        }
+    }
 }
 
 #[tokio::test]
@@ -578,6 +712,24 @@ async fn kakao_unlinks_with_the_token_itself_and_separates_scopes_by_commas() {
     assert_eq!((&*sent.method, &*sent.url), ("POST", "https://kapi.kakao.com/v1/user/unlink"));
     assert_eq!((sent.header("authorization"), &*sent.body), (Some("Bearer AT"), ""));
     assert_eq!(value(&url(&kakao).await, "scope"), Some("profile_nickname,account_email"));
+}
+
+#[tokio::test]
+async fn kakao_gives_a_picture_for_a_scope_of_its_own() {
+    let emulator = Emulator::start().await.unwrap();
+    let kakao = oauth_demo::client(&emulator, "kakao").await.unwrap();
+    for (scopes, has_picture) in [
+        (vec!["profile_nickname", "account_email"], false),
+        (vec!["profile_nickname", "account_email", "profile_image"], true),
+    ] {
+        let options = LoginOptions::new().scopes(scopes.into_iter().map(str::to_owned));
+        let started = kakao.start_login("https://app.example/cb", options).await.unwrap();
+        assert_eq!(value(&query_of(&started.url), "code_challenge_method"), Some("S256"));
+        let callback = emulator.browse(&started.url, Consent::Allow).await.unwrap().callback();
+        let login = kakao.finish_login(started.attempt, callback).await.unwrap();
+        let identity = kakao.get_identity(&login.token).await.unwrap();
+        assert_eq!((identity.name.is_some(), identity.picture.is_some()), (true, has_picture));
+    }
 }
 
 #[tokio::test]
@@ -707,6 +859,161 @@ async fn naver_unwraps_its_envelope_and_finds_the_error_in_it() {
     );
     let http = json_replies([json!({"error": "invalid_request", "error_description": "no"})]);
     assert!(NaverOAuth2::new("id", "s").with_http_client(http).revoke_token("AT", None).await.is_err());
+}
+
+#[tokio::test]
+async fn naver_wants_the_state_with_the_code() {
+    let http = json_replies([json!({"access_token": "AT"}), json!({"access_token": "AT"})]);
+    for naver in [NaverOAuth2::new("id", "s"), NaverOAuth2::openid("id", "s").with_scopes(["profile"])] {
+        let naver = naver.with_http_client(http.clone());
+        let started = naver.start_login("https://app.example/cb", LoginOptions::new()).await.unwrap();
+        let state = started.attempt.state().to_owned();
+        let callback = Callback::from_query(&format!("code=c&state={state}"));
+        let _ = naver.finish_login(started.attempt, callback).await;
+        let sent = http.requests().pop().unwrap();
+        assert_eq!(value(&sent.form(), "state"), Some(&*state));
+    }
+    // Nobody else is sent it.
+    let http = json_replies([json!({"access_token": "AT"})]);
+    let discord = DiscordOAuth2::new("id", "s").with_http_client(http.clone());
+    let started = discord.start_login("https://app.example/cb", LoginOptions::new()).await.unwrap();
+    let callback = Callback::from_query(&format!("code=c&state={}", started.attempt.state()));
+    discord.finish_login(started.attempt, callback).await.unwrap();
+    assert_eq!(value(&http.request().form(), "state"), None);
+}
+
+#[tokio::test]
+async fn naver_and_line_revoke_by_the_configured_authentication() {
+    for (auth, basic) in [(None, false), (Some(ClientAuth::Basic), true)] {
+        let http = json_replies([json!({"result": "success"}), json!({})]);
+        let naver = NaverOAuth2::new("id", "s").with_http_client(http.clone());
+        let line = LineOAuth2::new("id", "s").with_http_client(http.clone());
+        let (naver, line) = match auth {
+            Some(auth) => (naver.with_client_auth(auth), line.with_client_auth(auth)),
+            None => (naver, line),
+        };
+        naver.revoke_token("AT", None).await.unwrap();
+        line.revoke_token("AT", None).await.unwrap();
+        for sent in http.requests() {
+            assert_eq!(sent.header("authorization").is_some(), basic, "{sent:?}");
+            assert_eq!(value(&sent.form(), "client_secret").is_some(), !basic, "{sent:?}");
+        }
+        // One for revocation alone comes first.
+        let http = json_replies([json!({"result": "success"})]);
+        let naver = NaverOAuth2::new("id", "s").with_http_client(http.clone());
+        naver.with_revoke_auth(ClientAuth::None).revoke_token("AT", None).await.unwrap();
+        assert_eq!(value(&http.request().form(), "client_secret"), None);
+    }
+}
+
+#[tokio::test]
+async fn naver_of_the_second_generation_says_who_it_is_in_an_id_token() {
+    let emulator = Emulator::start().await.unwrap();
+    let app = oauth_emulator::App::default_of("naver");
+    let naver = NaverOAuth2::openid(app.client_id, app.client_secret.unwrap())
+        .with_http_client(emulator.http_client().unwrap());
+    let started = naver.start_login("https://app.example/cb", LoginOptions::new()).await.unwrap();
+    assert!(started.url.starts_with("https://nid.naver.com/oauth2/authorize?"), "{}", started.url);
+    let sent = query_of(&started.url);
+    assert_eq!(
+        (value(&sent, "scope"), value(&sent, "code_challenge_method")),
+        (Some("openid"), Some("S256"))
+    );
+    let callback = emulator.browse(&started.url, Consent::Allow).await.unwrap().callback();
+    let login = naver.finish_login(started.attempt, callback).await.unwrap();
+    let identity = naver.get_identity(&login.token).await.unwrap();
+    let user = User::default();
+    assert_eq!(identity.key(), ("https://nid.naver.com", &*user.id));
+    assert_eq!(identity.name, Some(user.name));
+    assert_eq!(identity.email.map(|email| email.verification), Some(EmailVerification::Unknown));
+    // A bare access token does not say who it is.
+    assert!(naver.get_id_email(login.token.access_token()).await.is_err());
+    let new = naver.refresh(&login.token, None).await.unwrap();
+    naver.revoke(&new).await.unwrap();
+    assert!(naver.get_profile(new.access_token()).await.is_err());
+
+    let config: ProviderConfig = serde_json::from_value(json!({"client_id": "id", "openid": true})).unwrap();
+    let naver = NaverOAuth2::from_config(&config).unwrap();
+    assert_eq!(naver.oauth2().endpoints().token(), "https://nid.naver.com/oauth2/token");
+}
+
+#[tokio::test]
+async fn discord_says_in_the_body_how_long_to_wait() {
+    let body = json!({"message": "You are being rate limited.", "retry_after": 1.337, "global": false});
+    let discord = || DiscordOAuth2::new("id", "s").with_http_client(Script::json(429, &body));
+    let wait = |seconds| ErrorClass::Transient { retry_after: Some(std::time::Duration::from_secs(seconds)) };
+    assert_eq!(discord().get_profile("AT").await.unwrap_err().class(), wait(2));
+    assert_eq!(discord().refresh_token("RT", None).await.unwrap_err().class(), wait(2));
+    let mut with_header = reply(429, "application/json", body.to_string());
+    with_header.headers_mut().insert("retry-after", "65".parse().unwrap());
+    let discord = DiscordOAuth2::new("id", "s").with_http_client(Script::new([with_header]));
+    assert_eq!(discord.get_profile("AT").await.unwrap_err().class(), wait(65));
+    for nonsense in [json!(-1), json!("2"), json!(null), json!(1e300), json!({})] {
+        let http = Script::json(429, &json!({ "retry_after": nonsense }));
+        let error = DiscordOAuth2::new("id", "s").with_http_client(http).get_profile("AT").await.unwrap_err();
+        assert!(matches!(error.class(), ErrorClass::Transient { .. }), "{nonsense}");
+    }
+}
+
+#[tokio::test]
+async fn discord_revokes_what_other_sign_ins_obtained_too() {
+    let emulator = Emulator::start().await.unwrap();
+    let discord = oauth_demo::client(&emulator, "discord").await.unwrap();
+    let mut tokens = Vec::new();
+    for _ in 0..2 {
+        let started = discord.start_login("https://app.example/cb", LoginOptions::new()).await.unwrap();
+        let callback = emulator.browse(&started.url, Consent::Allow).await.unwrap().callback();
+        tokens.push(discord.finish_login(started.attempt, callback).await.unwrap().token);
+    }
+    discord.revoke(&tokens[0]).await.unwrap();
+    let error = discord.get_profile(tokens[1].access_token()).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Reauthorize, "{error}");
+}
+
+#[tokio::test]
+async fn reddit_knows_installed_applications_by_an_empty_password() {
+    let config: ProviderConfig = serde_json::from_value(json!({"client_id": "id"})).unwrap();
+    for reddit in [RedditOAuth2::new("id", ClientSecret::NONE), RedditOAuth2::from_config(&config).unwrap()] {
+        let http = json_replies([json!({"access_token": "AT"})]);
+        let reddit = reddit.with_http_client(http.clone());
+        reddit.get_access_token("c", "https://app.example/cb", None, &[]).await.unwrap();
+        let sent = http.request();
+        // `id:`
+        assert_eq!(sent.header("authorization"), Some("Basic aWQ6"));
+        assert_eq!(value(&sent.form(), "client_id"), None);
+    }
+}
+
+#[test]
+fn apple_relays_are_at_two_domains() {
+    let identity = |address: &str, claims: Value| {
+        let mut identity = oauth_clients::Identity::new("https://appleid.apple.com", "1", claims);
+        identity.email = Some(oauth_clients::Email::new(address, EmailVerification::Verified));
+        identity
+    };
+    for (address, claims, relay) in [
+        ("x@privaterelay.appleid.com", json!({}), true),
+        ("x@private.icloud.com", json!({}), true),
+        ("x@Private.iCloud.com", json!({}), true),
+        ("x@elsewhere.example", json!({"is_private_email": "true"}), true),
+        ("x@elsewhere.example", json!({"is_private_email": true}), true),
+        ("x@icloud.com", json!({"is_private_email": "false"}), false),
+        ("x@notprivate.icloud.com", json!({}), false),
+    ] {
+        assert_eq!(is_relay(&identity(address, claims.clone())), relay, "{address} {claims}");
+    }
+}
+
+#[tokio::test]
+async fn apple_does_not_vouch_for_addresses_at_work_and_school() {
+    let emulator = Emulator::start().await.unwrap();
+    emulator.fault("apple", oauth_emulator::Fault::UnverifiedEmail).unwrap();
+    let apple = oauth_demo::client(&emulator, "apple").await.unwrap();
+    let started = apple.start_login("https://app.example/cb", LoginOptions::new()).await.unwrap();
+    let callback = emulator.browse(&started.url, Consent::Allow).await.unwrap().callback();
+    let login = apple.finish_login(started.attempt, callback).await.unwrap();
+    let identity = apple.get_identity(&login.token).await.unwrap();
+    assert_eq!(identity.email.unwrap().verification, EmailVerification::Unverified);
 }
 
 #[tokio::test]

@@ -38,7 +38,7 @@ fn secret(provider: &str) -> ClientSecret {
 
 async fn sign_in(
     emulator: &Emulator,
-    provider: &impl Provider,
+    provider: &(impl Provider + ?Sized),
     options: LoginOptions,
 ) -> Result<Login, Error> {
     let started = provider.start_login(REDIRECT_URI, options).await?;
@@ -155,6 +155,34 @@ async fn authentik_vouches_for_no_address() {
 }
 
 #[tokio::test]
+async fn a_yes_of_those_who_verify_no_address_is_none() {
+    let emulator = Emulator::start().await.unwrap();
+    let claimed = |verified: Value| Fault::Member("email_verified".into(), Some(verified));
+    for name in ["authentik", "logto", "okta", "onelogin", "ping-id"] {
+        for (verified, expected) in [
+            (json!(true), EmailVerification::Unknown),
+            (json!("true"), EmailVerification::Unknown),
+            (json!(1), EmailVerification::Unknown),
+            (json!(false), EmailVerification::Unverified),
+            (Value::Null, EmailVerification::Unknown),
+        ] {
+            let provider = oauth_demo::client(&emulator, name).await.unwrap();
+            emulator.fault_at(name, EmulatedEndpoint::Profile, claimed(verified.clone())).unwrap();
+            let started = provider.start_login(REDIRECT_URI, LoginOptions::new()).await.unwrap();
+            let callback = emulator.browse(&started.url, Consent::Allow).await.unwrap().callback();
+            let login = provider.finish_login(started.attempt, callback).await.unwrap();
+            let email = provider.get_identity(&login.token).await.unwrap().email.unwrap();
+            assert_eq!(email.verification, expected, "{name} {verified}");
+            // By way of the ID token alone it is the same.
+            if let Some(email) = IdToken::of(&login).unwrap().identity().email {
+                assert!(!email.is_verified(), "{name}");
+            }
+            emulator.clear_faults();
+        }
+    }
+}
+
+#[tokio::test]
 async fn cognito_spells_booleans_and_revokes_refresh_tokens() {
     let emulator = Emulator::start().await.unwrap();
     let pool = "eu-central-1_EXAMPLE";
@@ -259,6 +287,53 @@ async fn line_revokes_what_it_calls_access_token() {
     let form = sent.form();
     assert_eq!((value(&form, "access_token"), value(&form, "token")), (Some("AT"), None));
     assert_eq!((value(&form, "client_id"), value(&form, "client_secret")), (Some("id"), Some("secret")));
+}
+
+#[tokio::test]
+async fn line_revokes_refresh_tokens_by_their_own_name() {
+    let http = Script::new([reply(200, "text/plain", "")]);
+    let line = LineOAuth2::new("id", "secret").with_http_client(http.clone());
+    line.revoke_token("RT", Some("refresh_token")).await.unwrap();
+    let form = http.request().form();
+    assert_eq!((value(&form, "refresh_token"), value(&form, "access_token")), (Some("RT"), None));
+
+    // The refresh token of a login ends with its access tokens, also through whoever does not say which token it is.
+    let emulator = Emulator::start().await.unwrap();
+    for hint in [Some("refresh_token"), None] {
+        let (line, login) = signed_in(&emulator, LineOAuth2::new(id("line"), secret("line")), &[]).await;
+        let refresh_token = login.token.refresh_token().unwrap();
+        match hint {
+            Some(_) => line.revoke(&login.token).await.unwrap(),
+            None => line.revoke_token(refresh_token, None).await.unwrap(),
+        }
+        let error = line.refresh_token(refresh_token, None).await.unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Reauthorize, "{hint:?} {error}");
+        assert!(line.get_profile(login.token.access_token()).await.is_err(), "{hint:?}");
+        // A token that LINE does not know is an error there.
+        assert!(line.revoke_token("unknown", hint).await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn google_and_gitlab_name_themselves_in_callbacks_unannounced() {
+    let emulator = Emulator::start().await.unwrap();
+    let google = oauth_demo::client(&emulator, "google").await.unwrap();
+    let started = google.start_login(REDIRECT_URI, LoginOptions::new()).await.unwrap();
+    let callback = emulator.browse(&started.url, Consent::Allow).await.unwrap().callback();
+    assert_eq!(callback.get("iss"), Some("https://accounts.google.com"));
+    google.finish_login(started.attempt, callback).await.unwrap();
+    for (name, issuer) in [("google", "https://accounts.google.com"), ("gitlab", "https://gitlab.com")] {
+        let provider = oauth_demo::client(&emulator, name).await.unwrap();
+        for (iss, fine) in [(Some(issuer), true), (None, true), (Some("https://evil.example"), false)] {
+            emulator.clear_faults();
+            match iss {
+                Some(iss) => emulator.fault(name, Fault::callback("iss", iss)).unwrap(),
+                None => emulator.fault(name, Fault::no_callback("iss")).unwrap(),
+            }
+            let outcome = sign_in(&emulator, &*provider, LoginOptions::new()).await;
+            assert_eq!(outcome.is_ok(), fine, "{name} {iss:?}");
+        }
+    }
 }
 
 #[tokio::test]

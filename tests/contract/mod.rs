@@ -87,7 +87,7 @@ contract! {
     spent_code_means_to_sign_in_again,
     tk_07_no_secret_is_in_any_url,
     wrong_secret_is_a_matter_of_configuration,
-    unverified_address_is_not_handed_out,
+    address_is_not_called_verified,
     user_without_an_address_signs_in,
     refresh_rotates,
     dead_refresh_token_means_to_sign_in_again,
@@ -124,6 +124,7 @@ contract! {
     expired_code_means_to_sign_in_again,
     spent_code_means_to_sign_in_again,
     tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
     address_is_not_called_verified,
     user_without_an_address_signs_in,
     rv_03_what_a_manager_revokes_is_dead,
@@ -141,8 +142,8 @@ contract! {
     wrong_secret_is_a_matter_of_configuration,
     address_is_not_called_verified,
     user_without_an_address_signs_in,
-    revocation_is_unsupported,
-    rv_03_a_manager_says_that_it_only_forgot
+    rv_03_what_a_manager_revokes_is_dead,
+    revoked_access_token_is_dead
 }
 contract! {
     github = "github":
@@ -251,7 +252,8 @@ contract! {
     dead_refresh_token_means_to_sign_in_again,
     rv_03_what_a_manager_revokes_is_dead,
     revoked_access_token_is_dead,
-    rv_03_a_manager_revokes_an_expired_login
+    rv_03_a_manager_revokes_an_expired_login,
+    revoked_refresh_token_is_dead
 }
 contract! {
     linkedin = "linkedin":
@@ -294,9 +296,9 @@ contract! {
     spent_code_means_to_sign_in_again,
     tk_07_no_secret_is_in_any_url,
     wrong_secret_is_a_matter_of_configuration,
-    unverified_address_is_not_handed_out,
+    address_is_not_called_verified,
     user_without_an_address_signs_in,
-    refresh_rotates,
+    refresh_keeps_the_refresh_token,
     dead_refresh_token_means_to_sign_in_again,
     rv_03_what_a_manager_revokes_is_dead,
     revoked_access_token_is_dead,
@@ -367,9 +369,9 @@ contract! {
     spent_code_means_to_sign_in_again,
     tk_07_no_secret_is_in_any_url,
     wrong_secret_is_a_matter_of_configuration,
-    unverified_address_is_not_handed_out,
+    address_is_not_called_verified,
     user_without_an_address_signs_in,
-    refresh_rotates,
+    refresh_keeps_the_refresh_token,
     dead_refresh_token_means_to_sign_in_again,
     rv_03_what_a_manager_revokes_is_dead,
     revoked_access_token_is_dead,

@@ -23,6 +23,8 @@ struct Facts {
 
 #[derive(Deserialize)]
 struct Manners {
+    #[serde(default)]
+    email_scopes: Vec<String>,
     refresh_token: Option<String>,
     #[serde(default)]
     rotates: bool,
@@ -39,6 +41,28 @@ struct Expectations {
     wrong_secret: Option<bool>,
 }
 
+impl Facts {
+    fn of(name: &str) -> Result<Self> {
+        let path = facts::folder().join(format!("{name}.toml"));
+        toml::from_str(&workspace::read(&path)?).with_context(|| workspace::short(&path))
+    }
+
+    /// Whether a client can tell if an address is verified.
+    fn tells_verified(&self) -> bool {
+        self.contract.email_verified.unwrap_or(self.email_verified_field.is_some())
+    }
+}
+
+/// What the table of providers says about the e-mail address: what the contract tests hold the client to.
+pub(crate) fn email_verification(name: &str) -> Result<&'static str> {
+    let facts = Facts::of(name)?;
+    Ok(match () {
+        () if facts.email_field.is_none() && facts.emulator.email_scopes.is_empty() => "no e-mail",
+        () if facts.tells_verified() => "yes",
+        () => "no",
+    })
+}
+
 /// Each provider's name and the rules that apply to it.
 pub(crate) fn calls(crates: &[ProviderCrate]) -> Result<String> {
     let played = facts::names()?;
@@ -53,9 +77,7 @@ pub(crate) fn calls(crates: &[ProviderCrate]) -> Result<String> {
                  docs/adding-a-provider.md says"
             );
         }
-        let path = facts::folder().join(format!("{name}.toml"));
-        let facts: Facts =
-            toml::from_str(&workspace::read(&path)?).with_context(|| workspace::short(&path))?;
+        let facts = Facts::of(name)?;
         calls +=
             &format!("contract! {{\n    {module} = {name:?}:\n    {}\n}}\n", rules(&facts).join(",\n    "));
     }
@@ -77,8 +99,7 @@ fn rules(facts: &Facts) -> Vec<&'static str> {
         rules.push("wrong_secret_is_a_matter_of_configuration");
     }
     if facts.email_field.is_some() {
-        let verified = facts.contract.email_verified.unwrap_or(facts.email_verified_field.is_some());
-        rules.push(match verified {
+        rules.push(match facts.tells_verified() {
             true => "unverified_address_is_not_handed_out",
             false => "address_is_not_called_verified",
         });

@@ -92,8 +92,6 @@ const KEYWORDS: &[&str] = &[
 pub(crate) struct Provider {
     pub(crate) of: ProviderCrate,
     pub(crate) spec: Spec,
-    /// Whether its code, not its `SPEC` alone, says how far an e-mail address is verified.
-    pub(crate) judges_email: bool,
 }
 
 /// What `xtask/specs` prints of a `SPEC`.
@@ -108,8 +106,6 @@ pub(crate) struct Spec {
     pub(crate) revoke: Option<String>,
     pub(crate) scopes: Vec<String>,
     pub(crate) code_challenge_method: Option<String>,
-    pub(crate) email_at: Option<String>,
-    pub(crate) email_verified_at: Option<String>,
 }
 
 impl Spec {
@@ -142,11 +138,7 @@ impl Provider {
             spec.name,
             of.name
         );
-        let mut judges_email = false;
-        for file in workspace::rust_files(&of.folder.join("src"))? {
-            judges_email |= workspace::read(&file)?.contains("EmailVerification::of(");
-        }
-        Ok(Self { of, spec, judges_email })
+        Ok(Self { of, spec })
     }
 }
 
@@ -198,8 +190,7 @@ mod tests {
         let spec = |name: &str| {
             let json = serde_json::json!({
                 "folder": "x", "name": name, "display_name": "", "docs": "", "authorize": "", "refresh": null,
-                "revoke": null, "scopes": [], "code_challenge_method": null, "email_at": null,
-                "email_verified_at": null,
+                "revoke": null, "scopes": [], "code_challenge_method": null,
             });
             serde_json::from_value::<Spec>(json).unwrap()
         };

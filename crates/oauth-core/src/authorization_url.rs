@@ -45,6 +45,7 @@ impl OAuth2 {
     /// has characters that RFC 6749 section 3.3 forbids, extra parameters name what the library sets itself, or an ID token
     /// would come in a query (OAuth 2.0 Multiple Response Types section 5).
     pub async fn get_authorization_url(&self, request: AuthorizationRequest<'_>) -> Result<String> {
+        self.check_credentials().map_err(|error| error.during(Operation::GET_AUTHORIZATION_URL))?;
         let params = self.authorization_params(request).await?;
         self.authorization_url(params).await
     }

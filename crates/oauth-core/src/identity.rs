@@ -82,6 +82,14 @@ impl Identity {
         self
     }
 
+    /// Takes back that the address is verified, for a provider whose word for it says nothing of who owns the mailbox: a yes
+    /// counts as unknown, and a no stays a no.
+    pub fn distrust_email(&mut self) {
+        if let Some(email) = self.email.as_mut().filter(|email| email.is_verified()) {
+            email.verification = EmailVerification::Unknown;
+        }
+    }
+
     /// The keys that earlier versions of this library gave this user, for a migration of stored keys to [`key`](Self::key).
     ///
     /// Never sign a user in by one of them. A key was changed because users of two servers could share it, so the account

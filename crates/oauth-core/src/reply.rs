@@ -197,7 +197,7 @@ impl Reply {
     /// One of the provider's own codes for a dead grant that stands elsewhere than in `error`, as HubSpot's `status` does.
     fn declared(&self, fields: &Value) -> Option<OAuthError> {
         let code = ["errorType", "status", "code"].iter().find_map(|name| {
-            fields.get(name)?.as_str().filter(|code| self.invalid_grant_codes.contains(code))
+            fields.get(name)?.as_str().filter(|code| self.source.invalid_grant_codes.contains(code))
         })?;
         let description = fields.get("message").and_then(Value::as_str).map(str::to_owned);
         Some(OAuthError { code: code.to_owned(), description, uri: None })

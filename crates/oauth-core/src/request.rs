@@ -159,6 +159,9 @@ impl<'c> Request<'c> {
         if let Some(problem) = self.problem.take() {
             return Err(self.configuration(problem));
         }
+        if self.auth.is_some() {
+            self.client.check_credentials().map_err(|error| error.during(self.operation))?;
+        }
         let authentication = self.auth.map(|method| self.client.credentials().authentication_by(method));
         self.choose_alias(authentication.as_deref());
         // Before a source of secrets is asked for what could not be sent.

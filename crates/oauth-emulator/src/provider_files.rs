@@ -21,6 +21,7 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     ("logto", include_str!("../providers/logto.toml")),
     ("microsoft", include_str!("../providers/microsoft.toml")),
     ("naver", include_str!("../providers/naver.toml")),
+    ("naver-openid", include_str!("../providers/naver-openid.toml")),
     ("oauth2", include_str!("../providers/oauth2.toml")),
     ("okta", include_str!("../providers/okta.toml")),
     ("okta-org", include_str!("../providers/okta-org.toml")),

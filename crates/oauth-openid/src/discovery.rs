@@ -169,15 +169,26 @@ impl Discovery {
         client_id: String,
         credentials: Credentials,
     ) -> Result<OAuth2> {
-        let mut client = self.prepared(OAuth2::from_spec(spec, client_id, credentials));
+        let client = OAuth2::from_spec(spec, client_id, credentials);
         client.check_credentials()?;
+        self.discovering(client, policy)
+    }
+
+    /// A client of nobody, for what is asked before there is a client id.
+    pub(crate) fn client_of_nobody(&self) -> Result<OpenID> {
+        let client = OAuth2::from_spec(&SPEC, "", Credentials::NONE);
+        Ok(OpenID::of(self.discovering(client, VerificationPolicy::new().openid_always())?))
+    }
+
+    fn discovering(&self, client: OAuth2, policy: VerificationPolicy) -> Result<OAuth2> {
+        let mut client = self.prepared(client);
         let policy = match &self.tenants {
             Some((template, tenants)) if policy.issuers.is_none() => {
                 policy.issuers(Issuers::Tenants { template: template.clone(), tenants: tenants.clone() })
             }
             _ => policy,
         };
-        let discovered = self.discovered(spec.name)?;
+        let discovered = self.discovered(client.spec().name)?;
         client.add_participant(OpenIDConnect::new(Source::Discovered(Arc::new(discovered)), policy));
         Ok(client)
     }

@@ -94,7 +94,7 @@ impl OpenID {
         metadata: &ClientMetadata,
         initial_access_token: Option<&str>,
     ) -> Result<RegisteredClient> {
-        let asking = discovery.clone().client("", ClientSecret::NONE)?;
+        let asking = discovery.client_of_nobody()?;
         let endpoint = registration_endpoint(&asking).await?;
         let call = asking.oauth2().request(REGISTER, Method::POST, &*endpoint);
         let call = match initial_access_token {
@@ -429,7 +429,7 @@ async fn manage(
     token: &Secret,
     complete: impl FnOnce(Request<'_>) -> Request<'_>,
 ) -> Result<Reply> {
-    let asking = discovery.clone().client("", ClientSecret::NONE)?;
+    let asking = discovery.client_of_nobody()?;
     let oauth2: &OAuth2 = asking.oauth2();
     complete(oauth2.request(REGISTER, method, url).bearer(token.expose())).send().await
 }

@@ -27,7 +27,5 @@ fn fields(folder: &str, spec: &Spec) -> Value {
             Pkce::Challenge(method) => Some(method.as_str()),
             _ => None,
         },
-        "email_at": spec.email_at,
-        "email_verified_at": spec.email_verified_at,
     })
 }

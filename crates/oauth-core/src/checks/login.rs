@@ -26,6 +26,7 @@ impl OAuth2 {
     /// A configuration error when something is asked for that could not be checked or read again, or when the operating system has no
     /// random bytes to give.
     pub fn new_attempt(&self, redirect_uri: &str, options: &LoginOptions) -> Result<LoginAttempt> {
+        self.check_credentials().map_err(|error| error.during(Operation::START_LOGIN))?;
         match &options.scopes {
             Some(scopes) => self.attempt_with(redirect_uri, options, scopes),
             None => self.attempt_with(redirect_uri, options, self.scopes()),

@@ -24,7 +24,6 @@ impl OAuth2 {
     ///
     /// Any [`Error`](crate::Error) of the provider's metadata.
     pub async fn ready(&self) -> Result<Self> {
-        self.check_credentials()?;
         let mut client = self.clone();
         for participant in self.participants() {
             client = participant.ready(&client).await?;

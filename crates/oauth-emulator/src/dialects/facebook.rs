@@ -13,6 +13,8 @@ use crate::{
     token,
 };
 
+const REDIRECT_URI: &str = "Error validating verification code. Please make sure your redirect_uri is identical to the one you used in the OAuth dialog request";
+
 /// <https://developers.facebook.com/docs/facebook-login/guides/advanced/manual-flow>
 pub(super) struct Facebook;
 
@@ -43,12 +45,23 @@ impl Dialect for Facebook {
     }
 
     fn refuse(&self, _exchange: &Exchange<'_>, refusal: &ProtocolError) -> ServerReply {
-        let code = match refusal.reason {
-            Reason::Client => 1,
-            Reason::RefreshToken => 190,
-            _ => 100,
+        let (code, subcode, message) = match refusal.reason {
+            Reason::Client => (1, None, "Error validating client secret."),
+            Reason::RefreshToken => (190, None, &*refusal.description),
+            Reason::RedirectUri => (100, Some(36008), REDIRECT_URI),
+            Reason::Code if refusal.description.contains("expired") => {
+                (100, Some(36007), "This authorization code has expired.")
+            }
+            Reason::Code if refusal.description.contains("used") => {
+                (100, Some(36009), "This authorization code has been used.")
+            }
+            _ => (100, None, &*refusal.description),
         };
-        error(code, "OAuthException", &refusal.description)
+        let mut error = json!({"message": message, "type": "OAuthException", "code": code, "fbtrace_id": "AemulatorTrace"});
+        if let Some(subcode) = subcode {
+            error["error_subcode"] = json!(subcode);
+        }
+        ServerReply::json(StatusCode::BAD_REQUEST, &json!({"error": error}))
     }
 
     /// The header or the query; revocation, as a DELETE, may have it in its form too.

@@ -17,6 +17,11 @@ const EMAIL: &str = "https://www.googleapis.com/auth/userinfo.email";
 pub(super) struct Google;
 
 impl Dialect for Google {
+    /// `iss` came to the callbacks unannounced.
+    fn metadata(&self, _exchange: &Exchange<'_>, document: &mut Map<String, Value>) {
+        document.remove("authorization_response_iss_parameter_supported");
+    }
+
     /// Granted scopes come back in their long form.
     fn reply_scopes(&self, scopes: &[String]) -> Vec<String> {
         let long = |scope: &String| match scope.as_str() {

@@ -40,7 +40,14 @@ impl Dialect for Kakao {
     }
 
     /// `property_keys` is a JSON array of the members wanted, in the query or the form.
-    fn profile(&self, exchange: &Exchange<'_>, _grant: &Grant, mut body: Map<String, Value>) -> ServerReply {
+    fn profile(&self, exchange: &Exchange<'_>, grant: &Grant, mut body: Map<String, Value>) -> ServerReply {
+        if !grant.has_scope("profile_image")
+            && let Some(profile) =
+                body.get_mut("kakao_account").and_then(|account| account.get_mut("profile"))
+            && let Some(profile) = profile.as_object_mut()
+        {
+            profile.remove("profile_image_url");
+        }
         if let Some(account) = body.get_mut("kakao_account").and_then(Value::as_object_mut) {
             let has_email = account.contains_key("email");
             account.insert("has_email".to_owned(), json!(has_email));

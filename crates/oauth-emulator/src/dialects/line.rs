@@ -11,7 +11,7 @@ use crate::{
 pub(super) struct Line;
 
 impl Dialect for Line {
-    /// The token is called `access_token` here, and the secret may be left out.
+    /// The token is called `access_token` or `refresh_token` here, and the secret may be left out.
     fn own_revocation(&self, exchange: &Exchange<'_>) -> Option<ServerReply> {
         Some(revoke_and_reply(exchange))
     }
@@ -30,21 +30,26 @@ fn revoke_and_reply(exchange: &Exchange<'_>) -> ServerReply {
 fn revoke(exchange: &Exchange<'_>) -> Result<(), ProtocolError> {
     let form = form(exchange)?;
     let id = form.get("client_id").ok_or_else(|| Reason::Request.because("client_id is missing"))?;
-    let token = form.get("access_token").ok_or_else(|| Reason::Request.because("access_token is missing"))?;
+    let (token, is_refresh) = match (form.get("access_token"), form.get("refresh_token")) {
+        (Some(token), None) => (token, false),
+        (None, Some(token)) => (token, true),
+        _ => return Err(Reason::Request.because("send access_token or refresh_token")),
+    };
     let mut state = exchange.backend.state();
     let app = state.app(&exchange.provider.family, id);
     let app = app.ok_or_else(|| Reason::Client.because("the channel is unknown"))?;
     if form.get("client_secret").is_some_and(|secret| Some(secret) != app.client_secret.as_deref()) {
         return Err(Reason::Client.because("the channel secret is wrong"));
     }
-    // What it does with a refresh token is not documented; nothing, to be on the safe side.
-    let owned = state.owner(token).is_some_and(|(_, grant, is_refresh)| {
-        !is_refresh
+    let owned = state.owner(token).is_some_and(|(_, grant, found)| {
+        found == is_refresh
             && grant.provider == exchange.provider.name
             && grant.request.app.client_id == app.client_id
     });
-    if owned {
-        state.revoke(token, false);
+    if !owned {
+        return Err(Reason::Request.because("the token is invalid"));
     }
+    // A refresh token takes its access tokens with it.
+    state.revoke(token, is_refresh);
     Ok(())
 }

@@ -6,6 +6,7 @@ use crate::{
     exchange::{Dialect, Exchange},
     refusal::{Denied, ProtocolError, Reason},
     reply::ServerReply,
+    request::Pairs,
     state::{Grant, Issued},
 };
 
@@ -13,6 +14,16 @@ use crate::{
 pub(super) struct Naver;
 
 impl Dialect for Naver {
+    /// `state` is mandatory with a code.
+    fn check_token(&self, form: &Pairs) -> Result<(), ProtocolError> {
+        match (form.get("grant_type"), form.get("state")) {
+            (Some("authorization_code"), None | Some("")) => {
+                Err(Reason::Request.because("wrong parameters are sent to token: state"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The lifetime is a string, and scopes are decided by the registration.
     fn token_reply(&self, issued: &Issued, reply: &mut Map<String, Value>) {
         reply.remove("scope");

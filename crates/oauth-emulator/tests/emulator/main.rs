@@ -94,8 +94,8 @@ const DISCORD: Case = Case {
 };
 const FACEBOOK: Case = Case {
     provider: "facebook",
-    authorize: "https://www.facebook.com/v25.0/dialog/oauth",
-    token: "https://graph.facebook.com/v25.0/oauth/access_token",
+    authorize: "https://www.facebook.com/v26.0/dialog/oauth",
+    token: "https://graph.facebook.com/v26.0/oauth/access_token",
     scope: "email,public_profile",
     extra: &[],
     basic: false,

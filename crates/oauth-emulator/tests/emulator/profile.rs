@@ -26,7 +26,7 @@ async fn profiles_have_the_providers_shapes() {
         ),
         (
             FACEBOOK,
-            "https://graph.facebook.com/v25.0/me?fields=id,email,picture",
+            "https://graph.facebook.com/v26.0/me?fields=id,email,picture",
             &[
                 ("/id", json!(id)),
                 ("/email", json!("ada@example.com")),
@@ -179,7 +179,7 @@ async fn access_tokens_stand_where_the_provider_wants_them() {
     let proof: String =
         hmac::sign(&key, token.as_bytes()).as_ref().iter().map(|b| format!("{b:02x}")).collect();
     for (proof, expected) in [(proof.as_str(), 200), ("wrong", 400)] {
-        let url = format!("https://graph.facebook.com/v25.0/me?access_token={token}&appsecret_proof={proof}");
+        let url = format!("https://graph.facebook.com/v26.0/me?access_token={token}&appsecret_proof={proof}");
         assert_eq!(refused(lab.backend.get(lab.emulator.local(&url))).await, expected);
     }
 }

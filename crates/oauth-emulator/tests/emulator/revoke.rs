@@ -13,10 +13,10 @@ async fn facebook_exchanges_and_revokes() {
     let (status, long) = json(lab.token(&FACEBOOK, &form).send().await.unwrap()).await;
     assert_eq!(status, 200);
     assert_ne!(long["access_token"], short["access_token"]);
-    let url = lab.emulator.local("https://graph.facebook.com/v25.0/me/permissions");
+    let url = lab.emulator.local("https://graph.facebook.com/v26.0/me/permissions");
     let request = lab.backend.delete(url).bearer_auth(long["access_token"].as_str().unwrap());
     assert_eq!(json(request.send().await.unwrap()).await, (StatusCode::OK, json!(true)));
-    assert_eq!(lab.get("https://graph.facebook.com/v25.0/me", &long).send().await.unwrap().status(), 400);
+    assert_eq!(lab.get("https://graph.facebook.com/v26.0/me", &long).send().await.unwrap().status(), 400);
 }
 
 #[tokio::test]

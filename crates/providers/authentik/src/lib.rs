@@ -18,7 +18,7 @@
 //! authentik does not verify addresses itself. So a yes counts as unknown, and a no as a no.
 
 pub use oauth_core;
-use oauth_core::{EmailVerification, Identity, Provider, Result, Spec, parameter};
+use oauth_core::{Identity, Provider, Result, Spec, parameter};
 pub use oauth_openid;
 
 /// authentik's dialect; the endpoints come from discovery.
@@ -47,8 +47,6 @@ impl Provider for AuthentikOAuth2 {
 
     /// Nobody vouches for an address that a mapping calls verified.
     fn complete_identity(&self, identity: &mut Identity) {
-        if let Some(email) = identity.email.as_mut().filter(|email| email.is_verified()) {
-            email.verification = EmailVerification::Unknown;
-        }
+        identity.distrust_email();
     }
 }

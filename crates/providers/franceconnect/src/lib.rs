@@ -43,6 +43,7 @@ pub const SPEC: Spec = Spec {
         (Endpoint::Token, "https://oidc.franceconnect.gouv.fr/api/v2/token"),
         (Endpoint::Profile, "https://oidc.franceconnect.gouv.fr/api/v2/userinfo"),
         (Endpoint::Jwks, "https://oidc.franceconnect.gouv.fr/api/v2/jwks"),
+        (Endpoint::Revocation, "https://oidc.franceconnect.gouv.fr/api/v2/token/revocation"),
         (Endpoint::EndSession, "https://oidc.franceconnect.gouv.fr/api/v2/session/end"),
     ],
     pkce: Pkce::Unsupported,

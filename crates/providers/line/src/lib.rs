@@ -24,7 +24,9 @@
 pub use oauth_core;
 use oauth_core::{
     Email, EmailVerification, Endpoint, Identity, OAuth2Token, Operation, Provider, Result, Spec,
-    async_trait, http::Method, provider_kit::text_at,
+    async_trait,
+    http::{Method, StatusCode},
+    provider_kit::text_at,
 };
 pub use oauth_openid;
 use oauth_openid::{Algorithm, Expectations, OpenIDProvider, VerificationPolicy};
@@ -45,7 +47,6 @@ pub const SPEC: Spec = Spec {
         (Endpoint::Jwks, "https://api.line.me/oauth2/v2.1/certs"),
     ],
     scopes: &["openid", "profile"],
-    revokes_access_tokens_only: true,
     email_at: None,
     email_verified_at: None,
     ..Spec::OPENID
@@ -82,10 +83,27 @@ impl Provider for LineOAuth2 {
         identity.email = address.map(|address| Email::new(address, EmailVerification::Unknown));
     }
 
-    /// LINE calls the token `access_token` here.
-    async fn revoke_token(&self, token: &str, _token_type_hint: Option<&str>) -> Result<()> {
+    /// A refresh token takes its access tokens with it. LINE wants to know by the parameter's name which of the two a token is:
+    /// without a hint, it is tried as an access token first.
+    async fn revoke_token(&self, token: &str, token_type_hint: Option<&str>) -> Result<()> {
+        match token_type_hint {
+            Some("refresh_token") => self.revoke_as("refresh_token", token).await,
+            Some(_) => self.revoke_as("access_token", token).await,
+            None => match self.revoke_as("access_token", token).await {
+                Err(error) if error.status() == Some(StatusCode::BAD_REQUEST) => {
+                    self.revoke_as("refresh_token", token).await
+                }
+                outcome => outcome,
+            },
+        }
+    }
+}
+
+impl LineOAuth2 {
+    async fn revoke_as(&self, parameter: &str, token: &str) -> Result<()> {
         let url = self.oauth2.revoke_endpoint()?;
-        let call = self.oauth2.request(Operation::REVOKE_TOKEN, Method::POST, url);
-        call.form([("access_token", token)]).client_auth(SPEC.client_auth).send().await?.accepted()
+        let auth = self.oauth2.revoke_auth().unwrap_or(self.oauth2.client_auth());
+        let request = self.oauth2.request(Operation::REVOKE_TOKEN, Method::POST, url);
+        request.form([(parameter, token)]).client_auth(auth).send().await?.accepted()
     }
 }

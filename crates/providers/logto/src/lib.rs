@@ -39,8 +39,9 @@ fn issuer(endpoint: &str) -> Result<String> {
 impl Provider for LogtoOAuth2 {
     oauth_core::accessors!();
 
-    /// The name can be null.
+    /// `email_verified` says that there is an address, and the name can be null.
     fn complete_identity(&self, identity: &mut Identity) {
+        identity.distrust_email();
         if identity.name.is_none() {
             identity.name = text_at(&identity.profile, "/username");
         }

@@ -7,20 +7,38 @@
 //! let naver = NaverOAuth2::new("CLIENT_ID", "CLIENT_SECRET");
 //! let login = naver.start_login("https://app.example/callback", LoginOptions::new()).await?;
 //! assert!(!login.url.contains("scope="));
+//!
+//! // The second generation, with an ID token and PKCE.
+//! let naver = NaverOAuth2::openid("CLIENT_ID", "CLIENT_SECRET");
+//! let login = naver.start_login("https://app.example/callback", LoginOptions::new()).await?;
+//! assert!(login.url.contains("scope=openid") && login.url.contains("code_challenge="));
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! What the application may see is set in Naver's console, so no scope is sent. The user can withhold any field, the
-//! address too; Naver does not say whether it is verified.
+//! **Set up.** Register an application at <https://developers.naver.com/apps/> with the API "Naver Login", the service's URL, and
+//! each callback URL exactly. What the application may see of a user is chosen there, so the first generation sends no scope. Until
+//! Naver has reviewed the application, only the accounts that are entered there can sign in.
+//!
+//! **What you get.** The subject is `id`, which is of the application alone, under the issuer `naver`; with the second generation it
+//! is the ID token's `sub` under `https://nid.naver.com`, and nobody says that the two are the same: decide once. The user can
+//! withhold any field, the address too; Naver does not say whether it is verified. Access tokens live an hour, and a refresh keeps
+//! the refresh token. Revocation takes an access token that has not expired, and ends everything.
+//!
+//! **Surprises.** Naver wants the `state` again with the code, which a login sends; who calls `get_access_token` by hand passes it as an
+//! extra parameter. The first generation documents no PKCE. The ID token of the second holds neither name nor address: `get_identity`
+//! reads them from the profile, so it takes the whole token of the login.
 
 pub use oauth_core;
 use oauth_core::{
-    Endpoint, OAuthError, Operation, Pkce, Provider, Result, Spec, async_trait, http::Method,
+    Configure, Credentials, Email, EmailVerification, Endpoint, Error, Identity, OAuth2, OAuth2Token,
+    OAuthError, Operation, Pkce, Provider, ProviderConfig, Result, Spec, async_trait, http::Method,
     provider_kit::text_at, serde_json::Value,
 };
+pub use oauth_openid;
+use oauth_openid::VerificationPolicy;
 
-/// Naver's endpoints and dialect.
+/// Naver's endpoints and dialect, the first generation.
 pub const SPEC: Spec = Spec {
     name: "naver",
     display_name: "Naver",
@@ -35,15 +53,55 @@ pub const SPEC: Spec = Spec {
     ],
     revokes_access_tokens_only: true,
     pkce: Pkce::Unsupported,
+    exchange_params_of_callback: &["state"],
     invalid_grant_codes: &["invalid_request"],
     name_at: Some("/name"),
     picture_at: Some("/profile_image"),
     ..Spec::RFC6749
 };
 
-oauth_core::client! {
-    /// Signs users in with Naver.
-    pub struct NaverOAuth2 from SPEC;
+/// The same for the second generation, with OpenID Connect.
+pub const SPEC_OPENID: Spec = Spec {
+    issuer: Some("https://nid.naver.com"),
+    endpoints: &[
+        (Endpoint::Authorization, "https://nid.naver.com/oauth2/authorize"),
+        (Endpoint::Token, "https://nid.naver.com/oauth2/token"),
+        (Endpoint::Refresh, "https://nid.naver.com/oauth2/token"),
+        (Endpoint::Revocation, "https://nid.naver.com/oauth2/token"),
+        (Endpoint::Jwks, "https://nid.naver.com/oauth2/jwks"),
+        // It is no UserInfo: it has no `sub`. Who signed in is what the ID token says.
+        (Endpoint::Other(PROFILE), "https://openapi.naver.com/v1/nid/me"),
+    ],
+    scopes: &["openid"],
+    pkce: Spec::RFC6749.pkce,
+    id_at: "/sub",
+    ..SPEC
+};
+
+const PROFILE: &str = "profile";
+
+/// Signs users in with Naver.
+#[derive(Clone, Debug)]
+pub struct NaverOAuth2 {
+    oauth2: OAuth2,
+}
+
+impl NaverOAuth2 {
+    /// A client with the id and the secret that Naver issued to your application, of the first generation.
+    pub fn new(client_id: impl Into<String>, credentials: impl Into<Credentials>) -> Self {
+        Self { oauth2: OAuth2::from_spec(&SPEC, client_id, credentials) }
+    }
+
+    /// A client of the second generation, with OpenID Connect. Its users are known under another issuer.
+    pub fn openid(client_id: impl Into<String>, credentials: impl Into<Credentials>) -> Self {
+        // The guide does not speak of a nonce; PKCE ties the code to the browser.
+        let policy = || VerificationPolicy::new().openid_always().nonce_may_be_missing();
+        Self { oauth2: oauth_openid::client_of(&SPEC_OPENID, policy, client_id.into(), credentials.into()) }
+    }
+
+    fn is_openid(&self) -> bool {
+        self.oauth2.spec().issuer.is_some()
+    }
 }
 
 #[async_trait]
@@ -53,7 +111,10 @@ impl Provider for NaverOAuth2 {
     /// The profile without the envelope that tells whether the call succeeded.
     async fn get_profile(&self, access_token: &str) -> Result<Value> {
         let operation = Operation::GET_PROFILE;
-        let url = self.oauth2.profile_endpoint()?;
+        let url = match self.is_openid() {
+            true => self.oauth2.endpoints().other(PROFILE).map_err(|error| error.at(SPEC.name))?,
+            false => self.oauth2.profile_endpoint()?,
+        };
         let reply = self.oauth2.request(operation, Method::GET, url).bearer(access_token).send().await?;
         let mut envelope = reply.object()?;
         match (text_at(&envelope, "/resultcode").as_deref(), envelope["response"].take()) {
@@ -67,6 +128,20 @@ impl Provider for NaverOAuth2 {
         }
     }
 
+    /// With OpenID Connect, the ID token says who it is, and the profile of the same login what Naver tells of them.
+    async fn get_identity(&self, token: &OAuth2Token) -> Result<Identity> {
+        let mut identity = self.oauth2.identity(self.get_profile_of(token).await?)?;
+        if self.is_openid() {
+            let profile = self.get_profile(token.bearer()?).await?;
+            identity.email =
+                text_at(&profile, "/email").map(|address| Email::new(address, EmailVerification::Unknown));
+            identity.name = text_at(&profile, "/name");
+            identity.picture = text_at(&profile, "/profile_image");
+            identity.profile = profile;
+        }
+        Ok(identity.without_unusable())
+    }
+
     /// A call of the token endpoint with `grant_type=delete`.
     async fn revoke_token(&self, token: &str, token_type_hint: Option<&str>) -> Result<()> {
         let operation = Operation::REVOKE_TOKEN;
@@ -77,8 +152,25 @@ impl Provider for NaverOAuth2 {
             ("service_provider", "NAVER"),
             ("token_type_hint", token_type_hint.unwrap_or_default()),
         ];
-        let call = self.oauth2.request(operation, Method::POST, url).form(form).client_auth(SPEC.client_auth);
+        let auth = self.oauth2.revoke_auth().unwrap_or(self.oauth2.client_auth());
+        let request = self.oauth2.request(operation, Method::POST, url).form(form).client_auth(auth);
         // Naver refuses under HTTP 200, so the body is looked at.
-        call.send().await?.accepted()
+        request.send().await?.accepted()
+    }
+}
+
+/// The setting is `openid`: whether to use the second generation.
+impl Configure for NaverOAuth2 {
+    const PARAMETERS: &'static [&'static str] = &["openid"];
+
+    fn from_config(config: &ProviderConfig) -> Result<Self> {
+        let (client_id, client_secret) = config.credentials(Self::PARAMETERS)?;
+        let mut client = match config.parameter("openid").as_deref() {
+            None | Some("false") => Self::new(client_id, client_secret),
+            Some("true") => Self::openid(client_id, client_secret),
+            Some(_) => return Err(Error::configuration(SPEC.name, "openid is true or false")),
+        };
+        config.apply_to(&mut client.oauth2);
+        Ok(client)
     }
 }

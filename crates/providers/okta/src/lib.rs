@@ -13,7 +13,9 @@
 //! Endpoints and client authentication come from the server's metadata. A refresh token needs the scope `offline_access`.
 
 pub use oauth_core;
-use oauth_core::{Configure, Credentials, OAuth2, Provider, ProviderConfig, Result, Spec, parameter};
+use oauth_core::{
+    Configure, Credentials, Identity, OAuth2, Provider, ProviderConfig, Result, Spec, parameter,
+};
 pub use oauth_openid;
 use oauth_openid::VerificationPolicy;
 
@@ -74,6 +76,11 @@ impl OktaOAuth2 {
 
 impl Provider for OktaOAuth2 {
     oauth_core::accessors!();
+
+    /// Okta says not to rely on `email_verified`: whoever administers the organization sets it.
+    fn complete_identity(&self, identity: &mut Identity) {
+        identity.distrust_email();
+    }
 }
 
 impl Configure for OktaOAuth2 {

@@ -16,7 +16,7 @@
 //! other paths: use [`OpenID`](oauth_openid::OpenID) with their issuer.
 
 pub use oauth_core;
-use oauth_core::{Provider, Result, Spec, parameter};
+use oauth_core::{Identity, Provider, Result, Spec, parameter};
 pub use oauth_openid;
 
 /// PingOne's dialect; the endpoints come from discovery.
@@ -42,4 +42,9 @@ fn issuer(auth_domain: &str, environment_id: &str) -> Result<String> {
 
 impl Provider for PingIdentityOAuth2 {
     oauth_core::accessors!();
+
+    /// No page of PingOne's says what the claim about an address would mean.
+    fn complete_identity(&self, identity: &mut Identity) {
+        identity.distrust_email();
+    }
 }

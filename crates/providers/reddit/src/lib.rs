@@ -48,8 +48,12 @@ pub struct RedditOAuth2 {
 }
 
 impl RedditOAuth2 {
-    /// A client with the id and the secret that Reddit issued to your application.
+    /// A client with the id and the secret that Reddit issued to your application; `ClientSecret::NONE` for an installed
+    /// application, which has none.
     pub fn new(client_id: impl Into<String>, credentials: impl Into<Credentials>) -> Self {
+        let credentials = credentials.into();
+        // Who has no secret sends Basic credentials all the same, with an empty password.
+        let credentials = if credentials.are_none() { Credentials::from("") } else { credentials };
         let mut oauth2 = OAuth2::from_spec(&SPEC, client_id, credentials);
         let user_agent = format!("rust:{}:v{}", oauth2.client_id(), env!("CARGO_PKG_VERSION"));
         // An id that no header can carry is not Reddit's; the common User-Agent then stays.
