@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use oauth_clients::{
     ClientSecret, EmailVerification, Endpoint, Error, ErrorClass, ErrorKind, JwtCheck, Login, LoginAttempt,
-    LoginError, LoginOptions, OAuth2, OAuth2Token, Provider, Sealer, SealingKey,
+    LoginError, LoginOptions, OAuth2, OAuth2Token, Provider, Registry, RegistryEntry, Sealer, SealingKey,
     auth0::Auth0OAuth2,
     franceconnect::{self, FranceConnectOAuth2},
     google::{GoogleAuthorizeParams, GoogleOAuth2},
@@ -376,6 +376,32 @@ async fn a_restriction_has_one_spelling() {
         let url = format!("https://accounts.google.com/o/oauth2/v2/auth{query}");
         let odd = google.clone().with_endpoints(|all| all.with(Endpoint::Authorization, url));
         problem(&odd, LoginOptions::new()).await;
+    }
+}
+
+#[tokio::test]
+async fn settings_that_would_take_each_other_back_are_refused() {
+    let build = async |name: &str, settings: Value| {
+        let mut config = json!({"client_id": "id", "client_secret": "secret"});
+        config.as_object_mut().unwrap().extend(settings.as_object().unwrap().clone());
+        let config = serde_json::from_value(config).unwrap();
+        Registry::build(name, &RegistryEntry { provider: None, config }).await
+    };
+    for (name, settings) in [
+        ("workos", json!({"organization": "org_A", "provider": "GoogleOAuth"})),
+        ("workos", json!({"organization": "org_A", "connection": "conn_A"})),
+        ("workos", json!({"connection": "conn_A", "provider": "GoogleOAuth"})),
+        ("microsoft", json!({"tenant": "consumers", "tenants": "any"})),
+        ("microsoft", json!({"tenant": TENANT, "tenants": " any "})),
+    ] {
+        assert_configuration(build(name, settings).await.unwrap_err());
+    }
+    for (name, settings) in [
+        ("workos", json!({"organization": "org_A"})),
+        ("microsoft", json!({"tenant": "organizations", "tenants": "any"})),
+        ("microsoft", json!({"tenant": TENANT, "tenants": TENANT})),
+    ] {
+        build(name, settings).await.unwrap().start_login(REDIRECT_URI, LoginOptions::new()).await.unwrap();
     }
 }
 

@@ -86,7 +86,8 @@ impl Discovery {
         }
     }
 
-    /// Reads the document elsewhere. The issuer in it must be the expected one all the same.
+    /// Reads the document elsewhere. The issuer in it must be the expected one all the same, but whoever chooses the URL chooses the
+    /// keys, and can speak for that issuer: it is never for a stranger to choose.
     pub fn with_document_url(mut self, url: impl Into<String>) -> Self {
         self.document_url = url.into();
         self

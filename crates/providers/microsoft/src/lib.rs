@@ -30,7 +30,7 @@ mod email;
 
 pub use oauth_core;
 use oauth_core::{
-    Email, EmailVerification, Endpoint, Identity, OAuth2Token, Provider, Result, Spec, async_trait,
+    Email, EmailVerification, Endpoint, Error, Identity, OAuth2Token, Provider, Result, Spec, async_trait,
     provider_kit::text_at,
 };
 pub use oauth_openid;
@@ -101,10 +101,9 @@ impl MicrosoftGraphOAuth2 {
     /// A configuration error when the text is no tenant.
     pub fn with_tenant(mut self, tenant: &str) -> Result<Self> {
         self.oauth2.set_parameter("tenant", tenant)?;
-        Ok(match tenant {
-            own if own.eq_ignore_ascii_case("consumers") => self.with_tenants([CONSUMERS]),
-            id if is_id(id) => self.with_tenants([id]),
-            _ => self,
+        Ok(match tenant_id(tenant) {
+            Some(id) => self.with_tenants([id]),
+            None => self,
         })
     }
 
@@ -124,10 +123,28 @@ impl MicrosoftGraphOAuth2 {
 
     /// Ids with spaces or commas between them, or `any`.
     fn with_tenants_of_text(self, tenants: &str) -> Result<Self> {
+        // Settings have no order in which the one could take the other back.
+        let token_endpoint = self.oauth2.endpoints().token();
+        let chosen = token_endpoint.split('/').find(|part| tenant_id(part).is_some());
+        if let (Some(chosen), "any") = (chosen, tenants.trim()) {
+            let problem = format!(
+                "tenant lets accounts of {chosen} in alone, and tenants those of any; set one of them"
+            );
+            return Err(Error::configuration(SPEC.name, problem));
+        }
         Ok(match tenants.trim() {
             "any" => self.with_any_tenant(),
             ids => self.with_tenants(ids.split([' ', ',']).filter(|id| !id.is_empty())),
         })
+    }
+}
+
+/// The id of a tenant, where the text that names it tells the id.
+fn tenant_id(tenant: &str) -> Option<&str> {
+    match tenant {
+        consumers if consumers.eq_ignore_ascii_case("consumers") => Some(CONSUMERS),
+        id if is_id(id) => Some(id),
+        _ => None,
     }
 }
 

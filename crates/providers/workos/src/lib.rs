@@ -14,7 +14,7 @@
 //!
 //! WorkOS relays the sign-in to another identity provider, so a client needs to know to which: by
 //! [`with_connection`](WorkOSOAuth2::with_connection), [`with_organization`](WorkOSOAuth2::with_organization) or
-//! [`with_provider`](WorkOSOAuth2::with_provider), of which the last one counts. Where that depends on the user, make a
+//! [`with_provider`](WorkOSOAuth2::with_provider), of which the last one counts; of settings, one can be there. Where that depends on the user, make a
 //! client for each; clones are cheap. The browser can change the URL, so what was chosen is held against the profile: its
 //! `connection_id`, `organization_id` or `connection_type` must be the same, or the login fails. The profile says in `connection_type` and `idp_id` who vouches for the user, and
 //! nothing about whether the address is verified. An organization's users are told by its id, never by the domain of an
@@ -60,9 +60,9 @@ const SELECTORS: [&str; 3] = ["connection", "organization", "provider"];
 oauth_core::client! {
     /// Signs users in with WorkOS.
     pub struct WorkOSOAuth2 from SPEC, configured by {
-        connection: with_connection,
-        organization: with_organization,
-        provider: with_provider
+        connection: with_connection_alone,
+        organization: with_organization_alone,
+        provider: with_provider_alone
     };
 }
 
@@ -92,6 +92,29 @@ impl WorkOSOAuth2 {
     /// A configuration error when the text is no identifier.
     pub fn with_provider(self, provider: &str) -> Result<Self> {
         self.selecting("provider", provider)
+    }
+
+    fn with_connection_alone(self, connection: &str) -> Result<Self> {
+        self.alone()?.with_connection(connection)
+    }
+
+    fn with_organization_alone(self, organization: &str) -> Result<Self> {
+        self.alone()?.with_organization(organization)
+    }
+
+    fn with_provider_alone(self, provider: &str) -> Result<Self> {
+        self.alone()?.with_provider(provider)
+    }
+
+    /// That nothing was chosen yet: settings have no order in which one could take another's place.
+    fn alone(self) -> Result<Self> {
+        match self.oauth2.restricted_to().is_empty() {
+            true => Ok(self),
+            false => Err(Error::configuration(
+                SPEC.name,
+                "set one of connection, organization and provider, not several: WorkOS takes one, and the others would restrict nothing",
+            )),
+        }
     }
 
     fn selecting(mut self, selector: &'static str, value: &str) -> Result<Self> {
