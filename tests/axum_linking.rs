@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use axum::{Router, http::request::Parts};
 use oauth_clients::{
-    LinkIntent, LoginOptions, Provider, ResponseMode, Sealer, SealingKey, github::GitHubOAuth2, reqwest,
-    reqwest_client,
+    LinkIntent, LoginOptions, Provider, ReqwestClient, ResponseMode, Sealer, SealingKey,
+    github::GitHubOAuth2, reqwest, reqwest_client,
 };
 use oauth_emulator::{Consent, Emulator};
 use oauth_web_axum::{SignIn, SignInRoutes, SignedIn};
@@ -15,7 +15,7 @@ struct Site {
     url: String,
     emulator: Emulator,
     intents: Arc<Mutex<Vec<LinkIntent<String>>>>,
-    http: reqwest::Client,
+    http: ReqwestClient,
 }
 
 /// What a browser sends with a request.

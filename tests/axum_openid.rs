@@ -8,9 +8,9 @@ use std::{
 use axum::Router;
 use http::HeaderMap;
 use oauth_clients::{
-    Sealer, SealingKey,
+    ReqwestClient, Sealer, SealingKey,
     openid::{FrontChannelLogout, IdToken, LogoutToken},
-    reqwest, reqwest_client,
+    reqwest_client,
 };
 use oauth_web_axum::{SignIn, SignInError, SignInRoutes, SignedIn};
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 struct Site {
     url: String,
     op: Op,
-    http: reqwest::Client,
+    http: ReqwestClient,
     ended: Arc<Mutex<Vec<String>>>,
     failures: Arc<Mutex<Vec<String>>>,
 }

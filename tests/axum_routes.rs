@@ -9,8 +9,8 @@ use axum::{
     routing::get,
 };
 use oauth_clients::{
-    AuthorizationRequest, CodeChallengeMethod, CodeVerifier, LinkIntent, LoginOptions, Provider, Sealer,
-    SealingKey, github::GitHubOAuth2, google::GoogleOAuth2, reqwest, reqwest_client,
+    AuthorizationRequest, CodeChallengeMethod, CodeVerifier, LinkIntent, LoginOptions, Provider,
+    ReqwestClient, Sealer, SealingKey, github::GitHubOAuth2, google::GoogleOAuth2, reqwest, reqwest_client,
 };
 use oauth_emulator::{Consent, Emulator};
 use oauth_web_axum::{
@@ -61,7 +61,7 @@ async fn send(request: reqwest::RequestBuilder) -> Page {
     }
 }
 
-fn http() -> reqwest::Client {
+fn http() -> ReqwestClient {
     reqwest_client(|defaults| defaults).unwrap()
 }
 

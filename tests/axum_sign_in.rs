@@ -7,8 +7,8 @@ use std::{
 
 use axum::{Router, response::IntoResponse};
 use oauth_clients::{
-    LoginOptions, Provider, ResponseMode, Sealer, SealingKey, github::GitHubOAuth2, google::GoogleOAuth2,
-    reqwest, reqwest_client,
+    LoginOptions, Provider, ReqwestClient, ResponseMode, Sealer, SealingKey, github::GitHubOAuth2,
+    google::GoogleOAuth2, reqwest, reqwest_client,
 };
 use oauth_emulator::{Consent, Emulator};
 use oauth_web_axum::{ForwardedHeaders, SignIn, SignInError, SignInRoutes, SignedIn};
@@ -63,7 +63,7 @@ async fn site() -> Site {
 
 /// A browser of which one sees the cookies.
 struct Browser {
-    http: reqwest::Client,
+    http: ReqwestClient,
     cookies: Vec<(String, String)>,
 }
 

@@ -13,8 +13,8 @@ use axum::{
     routing::get,
 };
 use oauth_clients::{Sealer, SealingKey, reqwest_client};
-use oauth_core::rustls::{ServerConfig, crypto::ring, pki_types::PrivatePkcs8KeyDer};
 use oauth_emulator::{Consent, Emulator};
+use oauth_reqwest::rustls::{ServerConfig, crypto::ring, pki_types::PrivatePkcs8KeyDer};
 use oauth_web_axum::{SignIn, SignInRoutes, SignedIn};
 use rcgen::{CertificateParams, KeyPair};
 use tokio::{

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use oauth_core::{
-    HttpClient, HttpErrorKind, HyperClient, OAuth2, Provider, reqwest_client,
+use oauth_core::{HttpClient, HttpErrorKind, OAuth2, Provider};
+use oauth_hyper::HyperClient;
+use oauth_reqwest::{
+    ReqwestClient, reqwest_client,
     rustls::{
         ClientConfig, RootCertStore, ServerConfig,
         crypto::ring,
-        pki_types::{CertificateDer, PrivatePkcs8KeyDer},
+        pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer},
+        server::WebPkiClientVerifier,
     },
-    tls_trusting,
 };
 use rcgen::{CertificateParams, KeyPair};
 
@@ -20,14 +22,32 @@ pub(crate) async fn server(
     name: &str,
     spoil: impl FnOnce(&mut CertificateParams),
 ) -> (Server, CertificateDer<'static>) {
+    server_for(None, name, spoil).await
+}
+
+/// A server as [`server`] starts it, for clients that show this certificate, if it is given.
+async fn server_for(
+    client: Option<CertificateDer<'static>>,
+    name: &str,
+    spoil: impl FnOnce(&mut CertificateParams),
+) -> (Server, CertificateDer<'static>) {
     let mut params = CertificateParams::new([name.to_owned()]).unwrap();
     spoil(&mut params);
     let key = KeyPair::generate().unwrap();
     let certificate = params.self_signed(&key).unwrap().der().clone();
-    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
+    let provider = Arc::new(ring::default_provider());
+    let builder =
+        ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().unwrap();
+    let builder = match client {
+        None => builder.with_no_client_auth(),
+        Some(client) => {
+            let mut roots = RootCertStore::empty();
+            roots.add(client).unwrap();
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            builder.with_client_cert_verifier(verifier.build().unwrap())
+        }
+    };
+    let config = builder
         .with_single_cert(vec![certificate.clone()], PrivatePkcs8KeyDer::from(key.serialize_der()).into())
         .unwrap();
     let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
@@ -47,7 +67,7 @@ fn trusting(certificate: CertificateDer<'static>) -> ClientConfig {
 
 /// Both clients with TLS like this.
 fn both(config: &ClientConfig) -> [Arc<dyn HttpClient>; 2] {
-    let reqwest = reqwest_client(|defaults| defaults.tls_backend_preconfigured(config.clone())).unwrap();
+    let reqwest = ReqwestClient::with_tls(config.clone()).unwrap();
     [Arc::new(reqwest), Arc::new(HyperClient::with_tls(config.clone()))]
 }
 
@@ -97,17 +117,50 @@ async fn tk_18_a_certificate_for_another_host_or_another_time_is_refused_by_who_
 }
 
 #[tokio::test]
+async fn a_client_certificate_is_shown_to_a_server_that_asks_for_one() {
+    let params = CertificateParams::new(["client.example".to_owned()]).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let own = params.self_signed(&key).unwrap().der().clone();
+    let (server, certificate) = server_for(Some(own.clone()), "localhost", |_| {}).await;
+    let key_of = |key: &KeyPair| PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+
+    let without = oauth_reqwest::tls_trusting([certificate.clone()]).unwrap();
+    for http in both(&without) {
+        let error = exchange(&server, Some(http)).await.unwrap_err();
+        assert!(error.to_string().contains("CertificateRequired"), "{error}");
+        assert_eq!(server.requests(), 0);
+    }
+    let chain = vec![own];
+    let of_reqwest =
+        oauth_reqwest::with_client_certificate(without.clone(), chain.clone(), key_of(&key)).unwrap();
+    let of_hyper = oauth_hyper::with_client_certificate(without, chain.clone(), key_of(&key)).unwrap();
+    for http in both(&of_reqwest).into_iter().chain(both(&of_hyper)) {
+        assert_eq!(exchange(&server, Some(http)).await.unwrap(), "AT");
+    }
+
+    // A key that is not the certificate's is an error at once, and not at the first sign-in.
+    let other = KeyPair::generate().unwrap();
+    let defaults = oauth_reqwest::tls_defaults().unwrap();
+    assert!(oauth_reqwest::with_client_certificate(defaults, chain.clone(), key_of(&other)).is_err());
+    let defaults = oauth_hyper::tls_defaults().unwrap();
+    assert!(oauth_hyper::with_client_certificate(defaults, chain, key_of(&other)).is_err());
+}
+
+#[tokio::test]
 async fn a_private_authority_is_trusted_besides_the_platforms_and_for_its_own_names() {
     let (own, certificate) = server("localhost", |_| {}).await;
     let (stranger, _) = server("localhost", |_| {}).await;
     let (other_host, other) = server("other.example", |_| {}).await;
-    let config = tls_trusting([certificate, other]).unwrap();
-    for http in both(&config) {
+    let trusting = [certificate, other];
+    let of_reqwest = oauth_reqwest::tls_trusting(trusting.clone()).unwrap();
+    let of_hyper = oauth_hyper::tls_trusting(trusting).unwrap();
+    for http in both(&of_reqwest).into_iter().chain(both(&of_hyper)) {
         assert_eq!(exchange(&own, Some(http.clone())).await.unwrap(), "AT");
         refused(&stranger, Some(http.clone()), "certificate").await;
         refused(&other_host, Some(http), "certificate").await;
     }
-    assert!(tls_trusting([CertificateDer::from(vec![1, 2, 3])]).is_err());
+    assert!(oauth_reqwest::tls_trusting([CertificateDer::from(vec![1, 2, 3])]).is_err());
+    assert!(oauth_hyper::tls_trusting([CertificateDer::from(vec![1, 2, 3])]).is_err());
     // What reqwest's own builder is told of TLS has no effect, least of all this.
     let careless = reqwest_client(|defaults| defaults.tls_danger_accept_invalid_certs(true)).unwrap();
     refused(&stranger, Some(Arc::new(careless)), "certificate").await;

@@ -8,9 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use oauth_core::{
-    Error, ErrorClass, ErrorKind, HttpErrorKind, HyperClient, MAX_REPLY_BYTES, OAuth2, Provider,
-};
+use oauth_core::{Error, ErrorClass, ErrorKind, HttpErrorKind, MAX_REPLY_BYTES, OAuth2, Provider};
+use oauth_hyper::HyperClient;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpListener,

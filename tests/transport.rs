@@ -1,9 +1,20 @@
 //! How requests travel: redirects, proxies, time limits, headers, TLS.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
+use bytes::Bytes;
 use httpmock::MockServer;
-use oauth_clients::{ErrorClass, ErrorKind, HttpErrorKind, OAuth2, Provider, reqwest, reqwest_client};
+use oauth_clients::{
+    ErrorClass, ErrorKind, HttpClient, HttpError, HttpErrorKind, MAX_REPLY_BYTES, OAuth2, Provider,
+    ReqwestClient, async_trait, default_http_client, http, reqwest, reqwest_client,
+};
+use oauth_reqwest::MiddlewareClient;
 use serde_json::json;
 
 fn client(server: &MockServer) -> OAuth2 {
@@ -61,6 +72,74 @@ async fn lb_09_a_client_that_follows_redirects_cannot_leak_a_secret() {
         assert!(refused || error.status().is_some_and(|got| got == status), "{status}: {error:?}");
         follows.get_profile("AT").await.unwrap_err();
         assert_eq!(stolen.calls_async().await, 0, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_of_ones_own_sends_requests_with_and_without_middleware() {
+    let server = MockServer::start_async().await;
+    let asked = server
+        .mock_async(|when, then| {
+            when.method("POST").path("/token").header("x-tenant", "blue").body_includes("code=c");
+            then.status(200).json_body(json!({"access_token": "AT"}));
+        })
+        .await;
+    let own = reqwest_client(|defaults| {
+        defaults
+            .default_headers([("x-tenant".parse().unwrap(), "blue".parse().unwrap())].into_iter().collect())
+    });
+    let own: reqwest::Client = own.unwrap().into_inner();
+    let with_middleware = oauth_reqwest::reqwest_middleware::ClientBuilder::new(own.clone()).build();
+    for provider in [
+        client(&server).with_http_client(ReqwestClient::from(own)),
+        client(&server).with_http_client(MiddlewareClient::from(with_middleware)),
+    ] {
+        let token = provider.get_access_token("c", "https://app.example/cb", None, &[]).await.unwrap();
+        assert_eq!(token.access_token(), "AT");
+    }
+    assert_eq!(asked.calls_async().await, 2);
+}
+
+/// A client that counts what the default one sends.
+#[derive(Debug)]
+struct Counting(Arc<dyn HttpClient>, Arc<AtomicUsize>);
+
+#[async_trait]
+impl HttpClient for Counting {
+    async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, HttpError> {
+        self.1.fetch_add(1, Ordering::SeqCst);
+        self.0.send(request).await
+    }
+}
+
+#[tokio::test]
+async fn the_default_client_can_be_wrapped() {
+    let server = MockServer::start_async().await;
+    server.mock_async(|_, then| _ = then.status(200).json_body(json!({"id": 1}))).await;
+    let sent = Arc::new(AtomicUsize::new(0));
+    let counting = Counting(default_http_client().unwrap(), sent.clone());
+    let client = client(&server).with_http_client(counting);
+    client.get_profile("AT").await.unwrap();
+    assert_eq!(sent.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn tk_17_a_reply_larger_than_the_limit_is_not_read_to_its_end_by_any_client() {
+    let server = MockServer::start_async().await;
+    let body = " ".repeat(MAX_REPLY_BYTES + 1);
+    server.mock_async(|_, then| _ = then.status(200).body(&body)).await;
+    let own = reqwest_client(|defaults| defaults).unwrap();
+    let with_middleware =
+        oauth_reqwest::reqwest_middleware::ClientBuilder::new(own.clone().into_inner()).build();
+    for provider in [
+        client(&server),
+        client(&server).with_http_client(own),
+        client(&server).with_http_client(MiddlewareClient::from(with_middleware)),
+    ] {
+        let error = provider.get_profile("AT").await.unwrap_err();
+        let too_large =
+            matches!(error.kind(), ErrorKind::Transport(cause) if cause.kind() == HttpErrorKind::TooLarge);
+        assert!(too_large && error.status().unwrap() == 200, "{error:?}");
     }
 }
 
@@ -130,10 +209,6 @@ async fn br_03_a_token_that_would_break_a_header_is_not_sent() {
 
 #[tokio::test]
 async fn tk_19_a_code_is_sent_once_even_if_the_reply_is_lost() {
-    use std::sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    };
     use tokio::{io::AsyncReadExt, net::TcpListener};
 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

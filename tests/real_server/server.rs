@@ -10,11 +10,11 @@ use oauth_openid::{
     ClientMetadata, Discovery, IdToken, OpenID, RegisteredClient,
     oauth_core::{
         self, Callback, Login, LoginOptions, Provider,
-        reqwest::Method,
-        reqwest_client,
+        http::Method,
         serde_json::{self, Value},
     },
 };
+use oauth_reqwest::reqwest_client;
 
 use super::{
     SERVER,

@@ -9,10 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use oauth_clients::{
-    reqwest::{self, Method},
-    reqwest_client,
-};
+use oauth_clients::{ReqwestClient, reqwest::Method, reqwest_client};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -21,7 +18,7 @@ use tokio::{
 
 /// A browser without a window, with a profile of its own. It ends when dropped, also when a test fails.
 pub(crate) struct Chromium {
-    http: reqwest::Client,
+    http: ReqwestClient,
     port: u16,
     session: String,
     chromedriver: Child,

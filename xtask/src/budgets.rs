@@ -11,7 +11,7 @@ use crate::workspace::{self, cargo};
 const PROGRAMS: &[(&str, &[&str])] = &[
     ("oauth-github", &["--package=oauth-github"]),
     ("oauth-google, with ID tokens", &["--package=oauth-google"]),
-    ("oauth-core on hyper alone", &["--package=oauth-core", "--no-default-features", "--features=hyper"]),
+    ("oauth-hyper", &["--package=oauth-hyper"]),
 ];
 
 /// By how much more than its budget something may be, because a dependency's release must not fail a build.

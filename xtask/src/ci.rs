@@ -2,7 +2,7 @@
 
 use std::{env, process::Command};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 use crate::{
     budgets, demo, generate, package, release_check,
@@ -40,8 +40,7 @@ pub(crate) fn run() -> Result<()> {
     }
 
     let members = Metadata::members()?;
-    let core = members.iter().find(|package| package.name == "oauth-core").context("oauth-core")?;
-    let everything = everything(core);
+    let everything = everything(&members);
     let clippy = ["clippy", "--workspace", "--all-targets", "--features", &everything];
     steps.cargo(&[&clippy[..], DENY_WARNINGS].concat())?;
     features(&mut steps, tools.as_ref(), &members)?;
@@ -61,7 +60,7 @@ pub(crate) fn run() -> Result<()> {
 
 const DENY_WARNINGS: &[&str] = &["--", "--deny=warnings"];
 
-/// The features that need a library of the system: oauth-core's and oauth-openid's.
+/// The features that need a library of the system: that of oauth-core and oauth-reqwest, and oauth-openid's.
 pub(crate) const NATIVE_TLS: &str = "native-tls";
 pub(crate) const ENCRYPTION: &str = "encryption";
 
@@ -70,7 +69,7 @@ fn features(steps: &mut Steps, tools: Option<&Tools>, members: &[Package]) -> Re
     let has_tls_library = system::has_tls_library()?;
     let has_openssl = system::has_openssl()?;
     if !has_tls_library {
-        steps.skip(without_headers("oauth-core", NATIVE_TLS));
+        steps.skip(without_headers("oauth-core and oauth-reqwest", NATIVE_TLS));
     }
     if !has_openssl {
         steps.skip(without_headers("oauth-openid", ENCRYPTION));
@@ -95,7 +94,7 @@ fn features(steps: &mut Steps, tools: Option<&Tools>, members: &[Package]) -> Re
         each.extend(packages.flat_map(|package| ["--package", &*package.name]));
         steps.run(tools.cargo(&[&each, DENY_WARNINGS].concat()))?;
     }
-    for feature in ["", "github", "tokens", "all"] {
+    for feature in ["", "github", "tokens", "hyper", "reqwest", "all"] {
         let mut clippy = vec!["clippy", "--package", "oauth-clients", "--no-default-features"];
         if !feature.is_empty() {
             clippy.extend(["--features", feature]);
@@ -118,12 +117,22 @@ fn without_headers(package: &str, feature: &str) -> String {
 }
 
 /// All features that need nothing of the system, which is what users and documentation see.
-fn everything(core: &Package) -> String {
-    let of_core = core.features.keys().filter(|&feature| feature != "default" && feature != NATIVE_TLS);
-    let of_core = of_core.map(|feature| format!("oauth-core/{feature}"));
-    let others =
-        ["oauth-web-axum/openid", "oauth-clients/all", "oauth-tokens/metrics", "oauth-tokens/tracing"];
-    others.map(str::to_owned).into_iter().chain(of_core).collect::<Vec<_>>().join(",")
+fn everything(members: &[Package]) -> String {
+    let with_tls = members.iter().filter(|package| package.features.contains_key(NATIVE_TLS));
+    let of_tls = with_tls.flat_map(|package| {
+        let features = package.features.keys();
+        let features = features.filter(|&feature| feature != "default" && feature != NATIVE_TLS);
+        features.map(|feature| format!("{}/{feature}", package.name))
+    });
+    let others = [
+        "oauth-web-axum/openid",
+        "oauth-clients/all",
+        "oauth-clients/hyper",
+        "oauth-clients/reqwest-middleware",
+        "oauth-tokens/metrics",
+        "oauth-tokens/tracing",
+    ];
+    others.map(str::to_owned).into_iter().chain(of_tls).collect::<Vec<_>>().join(",")
 }
 
 /// The components of the toolchain that a minimal one lacks.

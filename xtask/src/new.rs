@@ -11,7 +11,19 @@ const LIBRARY: &str = include_str!("../templates/lib.rs.in");
 const FACTS: &str = include_str!("../templates/facts.toml.in");
 
 /// Words that mean something else where the name of a provider stands: features of the facade, and its other modules.
-const TAKEN: &[&str] = &["all", "default", "http", "parameter", "serde-json", "oauth-core"];
+const TAKEN: &[&str] = &[
+    "all",
+    "default",
+    "http",
+    "hyper",
+    "oauth-core",
+    "oauth-hyper",
+    "oauth-reqwest",
+    "parameter",
+    "reqwest",
+    "reqwest-middleware",
+    "serde-json",
+];
 
 pub(crate) fn run(name: &str, display_name: Option<&str>) -> Result<()> {
     check(name)?;

@@ -1,3 +1,5 @@
+//! What sends HTTP requests: the trait, and why no reply came.
+
 use std::{
     fmt::{self, Write},
     sync::Arc,
@@ -10,17 +12,18 @@ use http::StatusCode;
 
 use crate::redaction::OneLine;
 
-/// How long a connection may take, in the shared default client.
+/// How long a connection may take, in the default client and in those of `oauth-reqwest` and `oauth-hyper`.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a whole request may take, reply included, in the shared default client.
+/// How long a whole request may take, reply included, in the default client and in those of `oauth-reqwest` and `oauth-hyper`.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// The most bytes a reply may have, with any client.
 pub const MAX_REPLY_BYTES: usize = 1024 * 1024;
 
 /// Sends one HTTP request. Everything this library sends goes through it.
 ///
-/// `reqwest::Client` implements it (feature `reqwest`, on by default). Implement it to send requests some other way:
-/// through another HTTP library, a recorder, a cache.
+/// Unless told otherwise, requests go through the client of [`default_http_client`](crate::default_http_client). For a
+/// `reqwest::Client` of your own, a proxy, a private authority or a client certificate, take `oauth-reqwest`; for a client on hyper
+/// alone, `oauth-hyper`. Implement the trait to send requests some other way: through another HTTP library, a recorder, a cache.
 ///
 /// # Contract
 ///
@@ -63,7 +66,7 @@ pub enum HttpErrorKind {
     TooLarge,
     /// The HTTP client followed a redirect, so the reply is not from the host that was asked.
     Redirected,
-    /// The host is not one of the public internet, and only those may be asked: see [`PublicHosts`].
+    /// The host is not one of the public internet, and only those may be asked: see [`PublicHosts`](crate::PublicHosts).
     NotPublic,
     /// The request could not be put together.
     InvalidRequest,
@@ -141,65 +144,3 @@ impl std::error::Error for HttpError {
         self.source.as_deref().map(|source| source as _)
     }
 }
-
-/// The body of a reply, as it comes in. Nearly all come in one piece, which is not copied.
-#[cfg(any(feature = "hyper", feature = "reqwest"))]
-#[derive(Default)]
-struct Body {
-    first: Bytes,
-    /// All of it, once there is a second piece.
-    whole: bytes::BytesMut,
-}
-
-#[cfg(any(feature = "hyper", feature = "reqwest"))]
-impl Body {
-    /// Takes the next piece, unless the body would then be larger than [`MAX_REPLY_BYTES`].
-    fn push(&mut self, piece: Bytes) -> Result<(), HttpErrorKind> {
-        if self.first.len().max(self.whole.len()) + piece.len() > MAX_REPLY_BYTES {
-            return Err(HttpErrorKind::TooLarge);
-        }
-        if self.first.is_empty() {
-            self.first = piece;
-            return Ok(());
-        }
-        if self.whole.is_empty() {
-            self.whole.extend_from_slice(&self.first);
-        }
-        self.whole.extend_from_slice(&piece);
-        Ok(())
-    }
-
-    fn finish(self) -> Bytes {
-        if self.whole.is_empty() { self.first } else { self.whole.freeze() }
-    }
-}
-
-/// The client that all providers of a runtime share unless told otherwise, so that connections and TLS sessions are
-/// reused between calls.
-#[cfg(feature = "reqwest")]
-pub(crate) use reqwest_client::shared;
-
-#[cfg(feature = "reqwest")]
-pub use reqwest_client::reqwest_client;
-
-pub use public_hosts::{PublicHosts, Resolver};
-
-#[cfg(feature = "hyper")]
-pub use hyper_client::HyperClient;
-
-#[cfg(all(not(target_os = "android"), any(feature = "hyper", feature = "rustls-ring")))]
-pub use tls::tls_trusting;
-
-/// Without an HTTP library there is no default.
-#[cfg(not(feature = "reqwest"))]
-pub(crate) fn shared() -> Result<Arc<dyn HttpClient>, String> {
-    Err("no HTTP client: give one with with_http_client, or switch on the feature `reqwest`".to_owned())
-}
-
-#[cfg(feature = "hyper")]
-mod hyper_client;
-mod public_hosts;
-#[cfg(feature = "reqwest")]
-mod reqwest_client;
-#[cfg(any(feature = "hyper", feature = "rustls-ring"))]
-mod tls;

@@ -29,7 +29,8 @@
 //! | build each request yourself | [`AuthorizationRequest`], [`OAuth2`] |
 //! | keep tokens | [`OAuth2Token`] |
 //! | know what to do when something fails | [`Error::class`] |
-//! | send requests through a proxy, or another HTTP library | [`HttpClient`] |
+//! | send requests through a proxy, to servers of a private authority, or with a client certificate | the crate [`oauth-reqwest`](https://docs.rs/oauth-reqwest) |
+//! | send requests by another HTTP library | [`HttpClient`]; for hyper alone, the crate [`oauth-hyper`](https://docs.rs/oauth-hyper) |
 //! | send requests to addresses from strangers | [`PublicHosts`] |
 //! | write a provider | [`Spec`], [`Request`], [`client!`], [`accessors!`], [`authorize_params!`], [`provider_kit`] |
 //!
@@ -37,12 +38,12 @@
 //!
 //! | feature | default | what it does |
 //! | --- | --- | --- |
-//! | `reqwest` | yes | `reqwest::Client` is an [`HttpClient`], and there is a shared default client |
+//! | `reqwest` | yes | the shared default client; without it, give one by [`Provider::with_http_client`] |
 //! | `rustls-ring` | yes | TLS of the default client by rustls on ring |
 //! | `rustls-aws-lc-rs` | | by rustls on aws-lc-rs |
 //! | `native-tls` | | by the operating system's library |
-//! | `hyper` | | [`HyperClient`], an [`HttpClient`] on hyper alone, for those who send many requests |
-//! | `reqwest-middleware` | | `reqwest_middleware::ClientWithMiddleware` is an [`HttpClient`] |
+//!
+//! No type of an HTTP library is part of this crate's API.
 
 mod attempt;
 mod authorization;
@@ -53,6 +54,7 @@ mod client_auth;
 mod clock;
 mod config;
 mod crypto;
+mod default_client;
 mod draft;
 mod endpoints;
 mod error;
@@ -70,6 +72,7 @@ mod printable;
 mod provider;
 pub mod provider_kit;
 mod public_address;
+mod public_hosts;
 mod redaction;
 mod reply;
 mod request;
@@ -90,6 +93,7 @@ pub use client_auth::{
 pub use clock::{Clock, SystemClock};
 pub use config::{Configure, Parameter, ProviderConfig};
 pub use crypto::{random_token, random_tokens};
+pub use default_client::default_http_client;
 pub use draft::RequestDraft;
 pub use endpoints::{Endpoint, Endpoints};
 pub use error::{
@@ -97,15 +101,8 @@ pub use error::{
     Result,
 };
 pub use http;
-#[cfg(feature = "hyper")]
-pub use http_client::HyperClient;
-#[cfg(feature = "reqwest")]
-pub use http_client::reqwest_client;
-#[cfg(all(not(target_os = "android"), any(feature = "hyper", feature = "rustls-ring")))]
-pub use http_client::tls_trusting;
 pub use http_client::{
-    CONNECT_TIMEOUT, HttpClient, HttpError, HttpErrorKind, MAX_REPLY_BYTES, PublicHosts, REQUEST_TIMEOUT,
-    Resolver,
+    CONNECT_TIMEOUT, HttpClient, HttpError, HttpErrorKind, MAX_REPLY_BYTES, REQUEST_TIMEOUT,
 };
 pub use identity::{Email, EmailVerification, Identity};
 #[doc(hidden)]
@@ -117,15 +114,12 @@ pub use login::{Callback, Login, LoginOptions, StartedLogin};
 pub use oauth2::{AfterReply, LOGIN_LIFETIME, OAuth2, Participant};
 pub use pkce::{CodeChallengeMethod, CodeVerifier};
 pub use provider::Provider;
+pub use public_hosts::{PublicHosts, Resolver};
 pub use reply::Reply;
 pub use request::Request;
 #[doc(hidden)]
 pub use request::is_sendable;
-#[cfg(feature = "reqwest")]
-pub use reqwest;
 pub use restriction::RestrictedTo;
-#[cfg(any(feature = "hyper", feature = "rustls-ring"))]
-pub use rustls;
 pub use sealer::{Opened, SealError, Sealer, SealingKey};
 pub use secret::{ClientSecret, Secret, SecretSource, SecretSourceError, same_secret};
 pub use serde;

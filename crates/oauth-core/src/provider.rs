@@ -205,7 +205,8 @@ pub trait Provider: fmt::Debug + Send + Sync {
         error
     }
 
-    /// Sends all requests with this HTTP client: `reqwest::Client`, or whatever implements [`HttpClient`].
+    /// Sends all requests with this HTTP client, which may be anything that implements [`HttpClient`]. The crate `oauth-reqwest` has one for
+    /// a proxy, a private authority, a client certificate, or a `reqwest::Client` of your own; `oauth-hyper` has one on hyper alone.
     #[must_use]
     fn with_http_client(mut self, http: impl HttpClient + 'static) -> Self
     where

@@ -3,9 +3,10 @@
 use std::fmt;
 
 use oauth_core::{
-    Callback,
-    reqwest::{self, header},
-    reqwest_client,
+    Callback, HttpError, HttpErrorKind,
+    bytes::Bytes,
+    default_http_client,
+    http::{Request, Response, header},
 };
 
 use crate::{emulator::Emulator, page::CONSENT_PATH};
@@ -27,7 +28,7 @@ pub enum Consent {
 pub enum BrowseError {
     /// The emulator could not be reached.
     #[error("the emulator could not be reached: {0}")]
-    Http(#[from] reqwest::Error),
+    Http(#[from] HttpError),
     /// No HTTP client could be made.
     #[error(transparent)]
     NoClient(#[from] oauth_core::Error),
@@ -96,15 +97,15 @@ impl Emulator {
     ///
     /// A [`BrowseError`] when the provider shows a page that says what is wrong with the request.
     pub async fn browse(&self, authorization_url: &str, consent: Consent) -> Result<Arrival, BrowseError> {
-        let http = reqwest_client(|defaults| defaults)?;
+        let http = default_http_client()?;
         let url = match authorization_url.starts_with(self.origin()) {
             true => authorization_url.to_owned(),
             false => self.local(authorization_url),
         };
-        let page = http.get(url).send().await?;
+        let page = http.send(request(Request::get(url), Bytes::new())?).await?;
         let cookie = page.headers().get(header::SET_COOKIE).and_then(|cookie| cookie.to_str().ok());
         let cookie = cookie.and_then(|cookie| cookie.split(';').next()).unwrap_or_default().to_owned();
-        let page = match step(page).await? {
+        let page = match step(&page) {
             Step::Arrived(arrival) => {
                 // Errors in the request itself go back to the application at once (RFC 6749 section 4.1.2.1).
                 return Ok(arrival);
@@ -126,14 +127,11 @@ impl Emulator {
             .append_pair("user", &user)
             .append_pair("decision", decision)
             .finish();
-        let reply = http
-            .post(format!("{}{CONSENT_PATH}", self.origin()))
+        let post = Request::post(format!("{}{CONSENT_PATH}", self.origin()))
             .header(header::COOKIE, cookie)
-            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(form)
-            .send()
-            .await?;
-        match step(reply).await? {
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let reply = http.send(request(post, form.into())?).await?;
+        match step(&reply) {
             Step::Arrived(arrival) => Ok(arrival),
             Step::Page { status, text } => Err(BrowseError::Refused { status, text: text_of(&text) }),
         }
@@ -146,17 +144,22 @@ enum Step {
     Page { status: u16, text: String },
 }
 
-async fn step(reply: reqwest::Response) -> Result<Step, BrowseError> {
-    if let Some(url) = location(&reply) {
-        return Ok(Step::Arrived(Arrival::Get(url)));
+fn request(request: http::request::Builder, body: Bytes) -> Result<Request<Bytes>, BrowseError> {
+    let built = request.body(body);
+    built.map_err(|error| BrowseError::Http(HttpError::new(HttpErrorKind::InvalidRequest).caused_by(error)))
+}
+
+fn step(reply: &Response<Bytes>) -> Step {
+    if let Some(url) = location(reply) {
+        return Step::Arrived(Arrival::Get(url));
     }
     let status = reply.status().as_u16();
-    let text = reply.text().await?;
+    let text = String::from_utf8_lossy(reply.body()).into_owned();
     // The form of the consent page goes to the emulator; that which goes elsewhere goes to the application.
-    Ok(match attribute(&text, "<form", "action").filter(|action| action != CONSENT_PATH) {
+    match attribute(&text, "<form", "action").filter(|action| action != CONSENT_PATH) {
         Some(url) => Step::Arrived(Arrival::Post { url, form: hidden_fields(&text) }),
         None => Step::Page { status, text },
-    })
+    }
 }
 
 /// The body that a browser makes of a form's hidden fields.
@@ -171,7 +174,7 @@ fn hidden_fields(page: &str) -> String {
     form.finish()
 }
 
-fn location(reply: &reqwest::Response) -> Option<String> {
+fn location(reply: &Response<Bytes>) -> Option<String> {
     reply.headers().get(header::LOCATION)?.to_str().ok().map(str::to_owned)
 }
 

@@ -1,8 +1,10 @@
 //! The emulator as an application's HTTP client sees it.
 
+use std::sync::Arc;
+
 use oauth_core::{
-    Endpoint, HttpClient, HttpError, HttpErrorKind, Provider, Result, async_trait, bytes::Bytes, http,
-    reqwest, reqwest_client,
+    Endpoint, HttpClient, HttpError, HttpErrorKind, Provider, Result, async_trait, bytes::Bytes,
+    default_http_client, http,
 };
 
 use crate::emulator::Emulator;
@@ -15,7 +17,7 @@ impl Emulator {
     ///
     /// A configuration error when no HTTP client can be made.
     pub fn http_client(&self) -> Result<EmulatorClient> {
-        Ok(EmulatorClient { emulator: self.clone(), http: reqwest_client(|defaults| defaults)? })
+        Ok(EmulatorClient { emulator: self.clone(), http: default_http_client()? })
     }
 
     /// A provider that signs in at the emulator: its requests go there, and so does the browser, because its authorization
@@ -35,7 +37,7 @@ impl Emulator {
 #[derive(Clone, Debug)]
 pub struct EmulatorClient {
     emulator: Emulator,
-    http: reqwest::Client,
+    http: Arc<dyn HttpClient>,
 }
 
 #[async_trait]

@@ -11,7 +11,7 @@ mod server;
 
 use oauth_openid::{
     JoseDecrypter, LogoutRequest, OpenIDProvider,
-    oauth_core::{JwtCheck, LoginOptions, Provider, reqwest::Method, serde_json::json},
+    oauth_core::{JwtCheck, LoginOptions, Provider, http::Method, serde_json::json},
 };
 
 use browser::Arrival;

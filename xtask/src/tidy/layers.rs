@@ -1,4 +1,5 @@
-//! Arrows point down only: facade, integrations, stores, demo → providers, tokens, web → openid → core.
+//! Arrows point down only: facade, integrations, stores, demo → providers, tokens, web → openid → core, and facade → adapters of HTTP
+//! libraries → core.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,6 +33,8 @@ enum Layer {
     /// Starts foreign servers for tests, and knows nothing of the rest.
     Servers,
     Core,
+    /// Public adapters of HTTP libraries, whose versions are theirs.
+    HttpLibrary,
     /// Not to be shipped: everybody may test against it, and it knows the core only.
     Emulator,
     OpenId,
@@ -51,6 +54,7 @@ impl Layer {
     fn of(folder: &str) -> Option<Self> {
         Some(match folder {
             "crates/oauth-core" => Self::Core,
+            "crates/oauth-reqwest" | "crates/oauth-hyper" => Self::HttpLibrary,
             "crates/oauth-emulator" => Self::Emulator,
             "crates/oauth-openid" => Self::OpenId,
             "crates/oauth-tokens" => Self::Tokens,
@@ -71,6 +75,11 @@ impl Layer {
         match (self, other) {
             (Self::Tool, Self::Servers) => None,
             (_, Self::Servers) => Some("only the tests and xtask start servers"),
+            (Self::Facade | Self::Demo | Self::Tool, Self::HttpLibrary) => None,
+            (_, Self::HttpLibrary) if for_tests && other < self => None,
+            (_, Self::HttpLibrary) => {
+                Some("a new version of an HTTP library must not be one of this crate: take an HttpClient")
+            }
             (Self::Emulator, Self::Core) => None,
             (Self::Emulator, _) => Some("the emulator may depend on oauth-core only"),
             (Self::Demo | Self::Tool, Self::Emulator) => None,
@@ -170,6 +179,8 @@ mod tests {
             (Tool, Emulator),
             (Tool, Demo),
             (Emulator, Core),
+            (HttpLibrary, Core),
+            (Facade, HttpLibrary),
         ] {
             assert_eq!(from.forbids(to, false), None, "{from:?} → {to:?}");
         }
@@ -187,10 +198,15 @@ mod tests {
             (Facade, Emulator),
             (Adapter, Adapter),
             (Facade, Adapter),
+            (Core, HttpLibrary),
+            (Provider, HttpLibrary),
+            (OpenId, HttpLibrary),
+            (HttpLibrary, HttpLibrary),
         ] {
             assert!(from.forbids(to, false).is_some(), "{from:?} → {to:?}");
         }
         assert_eq!(Provider.forbids(Emulator, true), None);
+        assert_eq!(Emulator.forbids(HttpLibrary, true), None);
         assert!(Core.forbids(Provider, true).is_some());
     }
 

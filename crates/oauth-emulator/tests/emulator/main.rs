@@ -24,11 +24,12 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, jwk::JwkSet};
-use oauth_core::{OffsetDateTime, reqwest_client};
+use oauth_core::OffsetDateTime;
 use oauth_emulator::{
     App, Arrival, BadSignature, ClientAuthMethod, Consent, EmulatedEndpoint, Emulator, Fault, SigningAlg,
     User,
 };
+use oauth_reqwest::{ReqwestClient, reqwest_client};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 
@@ -284,9 +285,9 @@ fn without(mut pairs: Vec<(String, String)>, name: &str) -> Vec<(String, String)
 struct Lab {
     emulator: Emulator,
     /// With a cookie jar, like a browser.
-    browser: Client,
+    browser: ReqwestClient,
     /// Without, like a server.
-    backend: Client,
+    backend: ReqwestClient,
 }
 
 impl Lab {

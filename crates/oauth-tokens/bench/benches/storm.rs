@@ -10,7 +10,8 @@ use std::{
 };
 
 use cpu_time::ProcessTime;
-use oauth_core::{OAuth2, OAuth2Token, Provider, Sealer, SealingKey, reqwest_client, serde_json};
+use oauth_core::{OAuth2, OAuth2Token, Provider, Sealer, SealingKey, serde_json};
+use oauth_reqwest::reqwest_client;
 use oauth_emulator::{Emulator, EmulatedEndpoint, Fault};
 use oauth_tokens::{MemoryStore, TokenKey, TokenManager, testkit::RotatingServer};
 use tokio::{sync::Semaphore, task::JoinSet};

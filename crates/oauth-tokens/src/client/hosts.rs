@@ -1,6 +1,6 @@
 use std::net::IpAddr;
 
-use oauth_core::reqwest::Url;
+use reqwest::Url;
 
 use super::RequestError;
 

@@ -1,8 +1,5 @@
-use oauth_core::{
-    async_trait,
-    http::Extensions,
-    reqwest::{Request, Response},
-};
+use oauth_core::{async_trait, http::Extensions};
+use reqwest::{Request, Response};
 use reqwest_middleware::{Error, Middleware, Next, Result};
 
 use super::{Authorizer, Hosts, RequestError};

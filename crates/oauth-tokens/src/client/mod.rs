@@ -11,8 +11,8 @@ use oauth_core::{
     OAuth2Token,
     http::{StatusCode, header},
     is_sendable,
-    reqwest::{self, Request, RequestBuilder, Response, header::HeaderValue},
 };
+use reqwest::{Request, RequestBuilder, Response, header::HeaderValue};
 
 use crate::{error::Error, key::TokenKey, manager::TokenManager};
 
@@ -30,7 +30,7 @@ pub use middleware::TokenMiddleware;
 /// use oauth_tokens::{AuthorizedClient, Hosts, TokenKey, TokenManager};
 ///
 /// # async fn f(tokens: TokenManager) -> Result<(), Box<dyn std::error::Error>> {
-/// let http = oauth_core::reqwest_client(|defaults| defaults)?;
+/// let http = oauth_reqwest::reqwest_client(|defaults| defaults)?;
 /// let hosts = Hosts::new(["www.googleapis.com"])?;
 /// let google = AuthorizedClient::new(http.clone(), tokens, TokenKey::new("google", "user-17"), hosts);
 /// let reply = google.send(http.get("https://www.googleapis.com/drive/v3/files")).await?;
@@ -84,10 +84,14 @@ pub enum RequestError {
 }
 
 impl AuthorizedClient {
-    /// A client that sends this key's token to these hosts.
+    /// A client that sends this key's token to these hosts, by a `reqwest::Client` or what `oauth_reqwest::reqwest_client` gives.
     #[must_use]
-    pub fn new(http: reqwest::Client, tokens: TokenManager, key: TokenKey, hosts: Hosts) -> Self {
-        Self { http, key, tokens: Authorizer { manager: tokens, hosts, distrusts_any_401: false } }
+    pub fn new(http: impl Into<reqwest::Client>, tokens: TokenManager, key: TokenKey, hosts: Hosts) -> Self {
+        Self {
+            http: http.into(),
+            key,
+            tokens: Authorizer { manager: tokens, hosts, distrusts_any_401: false },
+        }
     }
 
     /// Takes every 401 as a rejection of the token, for APIs that do not say `invalid_token`, such as GitHub's.

@@ -12,7 +12,8 @@ use axum::{
     http::{HeaderMap, Method, StatusCode, Uri, header},
     response::{IntoResponse, Redirect, Response},
 };
-use oauth_core::{OAuth2Token, reqwest_client};
+use oauth_core::OAuth2Token;
+use oauth_reqwest::{reqwest, reqwest_client};
 use oauth_tokens::{
     AuthorizedClient, Error, Hosts, MemoryStore, RequestError, TokenManager, TokenMiddleware,
     testkit::RotatingServer,
@@ -220,7 +221,7 @@ async fn br_04_a_token_does_not_go_where_the_api_points() {
     for follows in [false, true] {
         let http = reqwest_client(|defaults| match follows {
             false => defaults,
-            true => defaults.redirect(oauth_core::reqwest::redirect::Policy::limited(3)),
+            true => defaults.redirect(reqwest::redirect::Policy::limited(3)),
         });
         let http = http.unwrap();
         let hosts = Hosts::new([origin.trim_start_matches("http://")]).unwrap();
@@ -241,7 +242,7 @@ async fn the_middleware_does_the_same_for_the_key_that_a_request_names() {
     manager.put(&other, &provider.sign_in().unwrap()).await.unwrap();
     let http = reqwest_client(|defaults| defaults).unwrap();
     let middleware = TokenMiddleware::new(manager.clone(), api.host());
-    let client = ClientBuilder::new(http).with(middleware.clone()).build();
+    let client = ClientBuilder::new(http.into_inner()).with(middleware.clone()).build();
 
     let reply = client.put(format!("{}/a", api.origin)).body("x").with_extension(key()).send().await.unwrap();
     assert_eq!(reply.status(), StatusCode::OK);
@@ -254,7 +255,7 @@ async fn the_middleware_does_the_same_for_the_key_that_a_request_names() {
 
     let error = client.get(&api.origin).send().await.unwrap_err();
     assert!(error.to_string().contains("no token key"), "{error}");
-    let client = ClientBuilder::new(reqwest_client(|defaults| defaults).unwrap())
+    let client = ClientBuilder::new(reqwest_client(|defaults| defaults).unwrap().into_inner())
         .with(middleware.with_key(other))
         .build();
     client.get(&api.origin).send().await.unwrap();

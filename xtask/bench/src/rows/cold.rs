@@ -22,7 +22,7 @@ const REDIRECT_URI: &str = "https://app.example.com/auth/callback";
 pub fn row(world: &mut World) -> Result<Row> {
     let runtime = runtime()?;
     let issuer = format!("{}/op", world.server.hello.https);
-    let http = oauth_core::reqwest_client(|defaults| defaults)?;
+    let http = oauth_reqwest::reqwest_client(|defaults| defaults)?;
     let old = super::exchange::old_reqwest()?;
     let rullst_connect = peers::ready(Which::RullstConnect, world);
     let openid_client = peers::ready(Which::OpenidClient, world);

@@ -6,7 +6,8 @@ use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use oauth_by_hand::Token;
-use oauth_core::{CodeVerifier, HyperClient, OAuth2, Provider};
+use oauth_core::{CodeVerifier, OAuth2, Provider};
+use oauth_hyper::HyperClient;
 use oauth2::{
     AuthType, AuthUrl, AuthorizationCode, ClientId, ClientSecret, PkceCodeVerifier, RedirectUrl, TokenUrl,
     basic::BasicClient,

@@ -23,7 +23,7 @@ const YUP: &str = "yup-oauth2";
 pub fn row(world: &mut World) -> Result<Row> {
     let runtime = runtime()?;
     let token_url = format!("{}/slow/token", world.server.hello.http);
-    let http = oauth_core::reqwest_client(|defaults| defaults)?;
+    let http = oauth_reqwest::reqwest_client(|defaults| defaults)?;
     let client = OAuth2::new("id", "secret", "https://as.example/authorize", token_url.clone())
         .with_refresh_endpoint(token_url.clone())
         .with_http_client(http);

@@ -1,9 +1,10 @@
 //! Plays the browser: keeps cookies, follows redirects, loads frames, and posts the forms of pages that post themselves.
 //! It runs no scripts.
 
-use oauth_openid::oauth_core::{
-    provider_kit::form_encoded,
-    reqwest::{Client, ClientBuilder, Response, Url},
+use oauth_openid::oauth_core::provider_kit::form_encoded;
+use oauth_reqwest::{
+    ReqwestClient,
+    reqwest::{ClientBuilder, Response, Url},
     reqwest_client,
 };
 
@@ -12,7 +13,7 @@ const MOST_PAGES: usize = 30;
 
 /// A browser with a jar of cookies of its own.
 #[derive(Clone, Debug)]
-pub(crate) struct Browser(Client);
+pub(crate) struct Browser(ReqwestClient);
 
 /// Where the browser ended.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,12 +12,11 @@ use oauth_openid::{
     RegisteredClient,
     oauth_core::{
         ClientAuth, ClientSecret, Login, LoginOptions, OAuth2Token, Provider, ResponseMode, ResponseType,
-        reqwest, reqwest_client,
-        rustls::ClientConfig,
         serde_json::{self, Value, json},
     },
     webfinger,
 };
+use oauth_reqwest::{reqwest, reqwest_client, rustls::ClientConfig};
 
 use browser::{Arrival, Browser};
 use endpoints::{Endpoints, Event};

@@ -1,7 +1,7 @@
 use std::{fs, path::PathBuf};
 
-use oauth_openid::oauth_core::{
-    ResponseType,
+use oauth_openid::oauth_core::ResponseType;
+use oauth_reqwest::{
     rustls::{
         ClientConfig,
         pki_types::{CertificateDer, pem::PemObject},

@@ -5,9 +5,10 @@ use std::{fmt, io, net::IpAddr, sync::Arc};
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::public_address::host_of;
-
-use super::{HttpClient, HttpError, HttpErrorKind};
+use crate::{
+    http_client::{HttpClient, HttpError, HttpErrorKind},
+    public_address::{NotPublic, host_of},
+};
 
 /// Sends requests to public hosts only: an [`HttpClient`] for issuers, addresses and registrations that come from strangers.
 ///
@@ -106,7 +107,7 @@ impl PublicHosts {
 
     /// Checks what stands in the URL.
     fn check(&self, url: &str) -> Result<(), NotPublic> {
-        let (host, is_public) = host_of(url).map_err(NotPublic)?;
+        let (host, is_public) = host_of(url).map_err(NotPublic::new)?;
         if self.allowed.contains(&host) {
             return Ok(());
         }
@@ -114,7 +115,7 @@ impl PublicHosts {
             && clients::proxy_hosts().contains(&host);
         match is_public && !is_proxy {
             true => Ok(()),
-            false => Err(NotPublic(format!("{host} is this machine's or a private network's"))),
+            false => Err(NotPublic::new(format!("{host} is this machine's or a private network's"))),
         }
     }
 }
@@ -148,18 +149,6 @@ impl fmt::Debug for PublicHosts {
     }
 }
 
-/// Why a host is not reached. It is found again among the causes of an HTTP library's error.
-#[derive(Debug)]
-pub(super) struct NotPublic(String);
-
-impl fmt::Display for NotPublic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for NotPublic {}
-
 #[cfg(feature = "reqwest")]
 mod clients {
     use std::{
@@ -171,10 +160,10 @@ mod clients {
     use async_trait::async_trait;
     use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-    use super::{HttpClient, NotPublic, PublicHosts, Resolver, Sender};
+    use super::{HttpClient, PublicHosts, Resolver, Sender};
     use crate::{
-        http_client::reqwest_client::{OfRuntime, build, of_runtime},
-        public_address::is_public_address,
+        default_client::{OfRuntime, build, of_runtime},
+        public_address::{NotPublic, is_public_address},
     };
 
     /// One client for each runtime, because a connection dies with the runtime that opened it.
@@ -269,7 +258,7 @@ mod clients {
                 if found && addresses.is_empty() {
                     let problem =
                         format!("{host} resolves to addresses of this machine or of a private network");
-                    return Err(NotPublic(problem).into());
+                    return Err(NotPublic::new(problem).into());
                 }
                 let addresses = addresses.into_iter().map(|address| SocketAddr::new(address, 0));
                 Ok(Box::new(addresses) as Addrs)
@@ -297,7 +286,7 @@ mod clients {
             _: &Arc<[String]>,
             _: bool,
         ) -> Result<Arc<dyn HttpClient>, String> {
-            crate::http_client::shared()
+            crate::default_client::shared()
         }
     }
 

@@ -1,21 +1,22 @@
-//! `hyper-util` as an [`HttpClient`], for programs that exchange tokens in bulk.
+//! `hyper-util` as an [`HttpClient`].
 
 use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
+use oauth_core::{
+    CONNECT_TIMEOUT, Error, HttpClient, HttpError, HttpErrorKind, MAX_REPLY_BYTES, REQUEST_TIMEOUT,
+};
 use rustls::ClientConfig;
 
-use crate::error::Error;
-
-use super::{Body, CONNECT_TIMEOUT, HttpClient, HttpError, HttpErrorKind, MAX_REPLY_BYTES, REQUEST_TIMEOUT};
+use crate::tls::tls_defaults;
 
 /// An [`HttpClient`] on hyper alone, which takes less processor time than reqwest for each request (`docs/benchmarks.md` in the repository).
 ///
@@ -24,7 +25,8 @@ use super::{Body, CONNECT_TIMEOUT, HttpClient, HttpError, HttpErrorKind, MAX_REP
 /// HTTP/1.1. It reads nothing from the environment: there are no proxies. Cloning it is cheap, and clones share connections.
 ///
 /// ```
-/// use oauth_core::{HyperClient, OAuth2, Provider};
+/// use oauth_core::{OAuth2, Provider};
+/// use oauth_hyper::HyperClient;
 ///
 /// # fn f() -> Result<(), oauth_core::Error> {
 /// let client = OAuth2::new("CLIENT_ID", "CLIENT_SECRET", "https://as.example/authorize", "https://as.example/token")
@@ -41,21 +43,20 @@ pub struct HyperClient {
 }
 
 impl HyperClient {
-    /// A client that trusts the platform's root certificates, by rustls with the process's default provider, or else ring.
+    /// A client that trusts the platform's root certificates, with [`tls_defaults`].
     ///
     /// # Errors
     ///
     /// A configuration error when the system has no root certificates.
     pub fn new() -> Result<Self, Error> {
-        let config =
-            super::tls::shared_config().map_err(|problem| Error::configuration("oauth2", problem))?;
-        Ok(Self::with_tls(config))
+        tls_defaults().map(Self::with_tls)
     }
 
-    /// A client with TLS of your own: a private authority, a client certificate.
+    /// A client with TLS of your own: a private authority (`tls_trusting`), a client certificate
+    /// ([`with_client_certificate`](crate::with_client_certificate)).
     #[must_use]
     pub fn with_tls(mut config: ClientConfig) -> Self {
-        // The connector sets it, and panics where something stands already.
+        // The connector sets it, and panics where it is set already.
         config.alpn_protocols.clear();
         let mut tcp = HttpConnector::new();
         // What may go over plain http was decided before a request comes here.
@@ -83,23 +84,18 @@ impl HyperClient {
             let kind = if error.is_connect() { HttpErrorKind::Connect } else { HttpErrorKind::Other };
             HttpError::new(kind).caused_by(error)
         })?;
-        let (parts, mut body) = reply.into_parts();
-        let too_large = || HttpError::new(HttpErrorKind::TooLarge).with_status(parts.status);
+        let (parts, body) = reply.into_parts();
+        let failed = |kind| HttpError::new(kind).with_status(parts.status);
         let length = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         if length.is_some_and(|length: u64| length > MAX_REPLY_BYTES as u64) {
-            return Err(too_large());
+            return Err(failed(HttpErrorKind::TooLarge));
         }
-        let mut whole = Body::default();
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| {
-                HttpError::new(HttpErrorKind::Other).caused_by(error).with_status(parts.status)
-            })?;
-            // What is no data are trailers, which nobody asked for.
-            if let Ok(piece) = frame.into_data() {
-                whole.push(piece).map_err(|_| too_large())?;
-            }
-        }
-        Ok(http::Response::from_parts(parts, whole.finish()))
+        let whole = Limited::new(body, MAX_REPLY_BYTES).collect().await;
+        let whole = whole.map_err(|error| match error.is::<LengthLimitError>() {
+            true => failed(HttpErrorKind::TooLarge),
+            false => failed(HttpErrorKind::Other).caused_by(error),
+        })?;
+        Ok(http::Response::from_parts(parts, whole.to_bytes()))
     }
 }
 
