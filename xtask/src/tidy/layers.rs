@@ -27,6 +27,10 @@ const FRAMEWORKS_AND_DATABASES: &[&str] = &[
 /// Who only exchanges a code should not build what verifies signatures.
 const JWT_LIBRARIES: &[&str] = &["biscuit", "josekit", "jsonwebtoken", "jwt", "jwt-simple", "openidconnect"];
 
+/// What is inside the core, and shows in the API of the adapters alone. A new major version of one must not be one of every provider.
+const HTTP_LIBRARIES: &[&str] =
+    &["hyper", "hyper-rustls", "hyper-util", "reqwest", "reqwest-middleware", "rustls", "ureq"];
+
 /// The layers from the bottom. A package may depend on those of lower layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Layer {
@@ -139,6 +143,15 @@ fn arrow(package: &Package, layer: Layer, dependency: &Dependency, findings: &mu
     // A package's tests may depend on the package itself, to have all its features.
     if for_tests && dependency.name == package.name {
         return;
+    }
+    let keeps_to_http_client =
+        matches!(layer, Layer::Emulator | Layer::OpenId | Layer::Provider | Layer::Web);
+    if keeps_to_http_client && !for_tests && HTTP_LIBRARIES.contains(&&*dependency.name) {
+        let (package_name, name) = (&package.name, &dependency.name);
+        findings.add(
+            &package.manifest_path,
+            format!("{package_name} depends on {name}, but requests go through an HttpClient"),
+        );
     }
     if let Some(why) = other.and_then(|other| layer.forbids(other, for_tests)) {
         let (package_name, name) = (&package.name, &dependency.name);
