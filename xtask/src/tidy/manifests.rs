@@ -1,5 +1,5 @@
-//! Say it once: package fields, dependencies and lints are in the top `Cargo.toml` and are inherited. A provider crate alone has a
-//! version of its own, so that a release publishes what changed.
+//! Say it once: package fields, dependencies and lints are in the top `Cargo.toml` and are inherited. Provider crates and the adapters of
+//! HTTP libraries alone have versions of their own, so that a release publishes what changed.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -21,7 +21,7 @@ pub(super) fn check(members: &[Package], findings: &mut Findings) -> Result<()> 
         let library = package.folder().join("src/lib.rs");
         let kind = Kind {
             is_published: package.is_published(),
-            is_provider: workspace::short(path).starts_with("crates/providers/"),
+            has_own_version: has_own_version(&workspace::short(path)),
             unit_tests: library.exists().then(|| has_unit_tests(&library)).transpose()?,
         };
         for problem in problems(&manifest, kind) {
@@ -35,9 +35,15 @@ pub(super) fn check(members: &[Package], findings: &mut Findings) -> Result<()> 
 #[derive(Clone, Copy)]
 struct Kind {
     is_published: bool,
-    is_provider: bool,
+    has_own_version: bool,
     /// Whether the library has unit tests; `None` where there is no library.
     unit_tests: Option<bool>,
+}
+
+/// Whether a new version of the package is none of the others: a provider's, or that of an HTTP library's adapter.
+fn has_own_version(manifest: &str) -> bool {
+    manifest.starts_with("crates/providers/")
+        || ["crates/oauth-reqwest/Cargo.toml", "crates/oauth-hyper/Cargo.toml"].contains(&manifest)
 }
 
 fn has_unit_tests(library: &Path) -> Result<bool> {
@@ -86,9 +92,9 @@ fn problems(manifest: &Table, kind: Kind) -> Vec<String> {
         }
     }
     let version = package.get("version");
-    match kind.is_provider {
+    match kind.has_own_version {
         true if !version.is_some_and(Value::is_str) => {
-            found.push("a provider crate has a version of its own: write `version = \"0.1.0\"`".to_owned());
+            found.push("the package needs a version of its own: write `version = \"0.1.0\"`".to_owned());
         }
         false if !version.is_some_and(is_inherited) => {
             found.push("the package must inherit its version: write `version.workspace = true`".to_owned());
@@ -176,7 +182,7 @@ mod tests {
         workspace = true
     "#;
 
-    const PUBLISHED: Kind = Kind { is_published: true, is_provider: false, unit_tests: Some(false) };
+    const PUBLISHED: Kind = Kind { is_published: true, has_own_version: false, unit_tests: Some(false) };
 
     #[track_caller]
     fn one(manifest: &str, kind: Kind, complaint: &str) {
@@ -206,8 +212,15 @@ mod tests {
     }
 
     #[test]
-    fn a_provider_crate_has_a_version_of_its_own() {
-        let provider = Kind { is_provider: true, ..PUBLISHED };
+    fn providers_and_adapters_have_versions_of_their_own() {
+        for (manifest, expected) in [
+            ("crates/providers/github/Cargo.toml", true),
+            ("crates/oauth-reqwest/Cargo.toml", true),
+            ("crates/oauth-core/Cargo.toml", false),
+        ] {
+            assert_eq!(has_own_version(manifest), expected, "{manifest}");
+        }
+        let provider = Kind { has_own_version: true, ..PUBLISHED };
         one(GOOD, provider, "version of its own");
         let own = GOOD.replacen("version.workspace = true", "version = '0.3.1'", 1);
         assert_eq!(problems(&own.parse().unwrap(), provider), Vec::<String>::new());
