@@ -30,7 +30,12 @@ pub(crate) const SECRET_PARAMETERS: &[&str] = &["client_secret", "code_verifier"
 
 /// Whether some server could take one parameter for the other.
 pub(crate) fn is_same_parameter(one: &str, other: &str) -> bool {
-    one == other || lenient_name(one) == lenient_name(other)
+    let is_plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    match is_plain(one) && is_plain(other) {
+        // Nearly all names are, and nothing in them needs to be decoded.
+        true => one.eq_ignore_ascii_case(other),
+        false => lenient_name(one) == lenient_name(other),
+    }
 }
 
 /// Whether a text is what `authorization_details` must be: a JSON array of objects, each with a string `type` (RFC 9396 section 2).

@@ -105,11 +105,12 @@ async fn iss_is_sent_by_the_providers_that_send_it() {
         (OPENID, "https://openid.example"),
         (DISCORD, "https://discord.com"),
         (FRANCECONNECT, "https://oidc.franceconnect.gouv.fr/api/v2"),
+        (GITHUB, "https://github.com/login/oauth"),
     ];
     for (case, issuer) in issuers {
         assert_eq!(lab.code(&case).await["iss"], issuer);
     }
-    assert!(!lab.code(&GITHUB).await.contains_key("iss"));
+    assert!(!lab.code(&FACEBOOK).await.contains_key("iss"));
     lab.emulator.fault("openid", Fault::WrongIssuer).unwrap();
     assert_ne!(lab.code(&OPENID).await["iss"], "https://openid.example");
 }

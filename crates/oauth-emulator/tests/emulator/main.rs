@@ -264,6 +264,10 @@ impl Case {
         if self.pkce {
             form.push(("code_verifier", VERIFIER.to_owned()));
         }
+        // Naver wants it in the exchange too.
+        if self.provider == "naver" {
+            form.push(("state", STATE.to_owned()));
+        }
         form.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 }
