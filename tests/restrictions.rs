@@ -480,7 +480,9 @@ async fn an_id_token_that_an_app_obtained_is_of_who_may_sign_in() {
     restricted.get_identity(&of_domain.token).await.unwrap();
     // A refresh must not bring in somebody of another domain.
     emulator.fault_at("google", EmulatedEndpoint::Refresh, Fault::claim("hd", "evil.example")).unwrap();
-    assert_restricted(&restricted.refresh(&of_domain.token, None).await.unwrap_err());
+    let error = restricted.refresh(&of_domain.token, None).await.unwrap_err();
+    assert_restricted(&error);
+    assert!(error.tokens().is_some(), "they are not lost");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use oauth_clients::{
-    ClientSecret, ErrorClass, ErrorKind, JwtCheck, LoginOptions, Operation, Provider,
+    ClientSecret, Error, ErrorClass, ErrorKind, JwtCheck, LoginOptions, Operation, Provider, Result,
     openid::{
         Algorithm, CachePolicy, DecryptError, Decrypter, Expectations, IdToken, JwkSet, OpenID,
         OpenIDProvider, ProviderMetadata,
@@ -179,7 +179,6 @@ async fn jk_02_a_key_fits_by_type_curve_use_operations_and_algorithm_and_not_by_
         json!({"use": "SIG"}),
         json!({"key_ops": ["sign"]}),
         json!({"key_ops": ["encrypt", "wrapKey"]}),
-        json!({"key_ops": []}),
         json!({"key_ops": "verify"}),
         json!({"alg": "RS512"}),
         json!({"alg": "ES256"}),
@@ -916,5 +915,128 @@ async fn how_long_keys_are_kept_is_the_applications_to_say() {
     assert_eq!(op.count(Endpoint::Keys), 1);
     op.clock.advance(Duration::from_secs(5));
     client.warm_up().await.unwrap();
+    assert_eq!(op.count(Endpoint::Keys), 2);
+}
+
+/// What becomes of a login whose signing key is published like this.
+async fn with_key(algorithm: &'static str, key: Key, change: impl FnOnce(&mut Value)) -> Result<(), Error> {
+    let mut jwk = key.jwk("k", algorithm);
+    change(&mut jwk);
+    let op = Op::bent(|state| {
+        state.sign_with(algorithm, key, "k");
+        state.jwks = json!({ "keys": [jwk] });
+        state.metadata["id_token_signing_alg_values_supported"] = json!([algorithm]);
+    });
+    op.login(&op.client(), LoginOptions::new()).await.map(drop)
+}
+
+#[tokio::test]
+async fn jk_01_keys_are_read_as_most_libraries_read_them() {
+    // Two of Nimbus, jose and PyJWT take each of these.
+    let other = |change: &dyn Fn(&[u8]) -> Vec<u8>, name: &str, jwk: &mut Value| {
+        let bytes = URL_SAFE_NO_PAD.decode(jwk[name].as_str().unwrap()).unwrap();
+        jwk[name] = URL_SAFE_NO_PAD.encode(change(&bytes)).into();
+    };
+    let longer = |bytes: &[u8]| [&[0], bytes].concat();
+    let shorter = |bytes: &[u8]| bytes.iter().copied().skip_while(|byte| *byte == 0).collect::<Vec<_>>();
+    for (algorithm, key) in [("ES256", Key::P256), ("ES384", Key::P384), ("ES512", Key::P521)] {
+        with_key(algorithm, key, |jwk| other(&longer, "x", jwk)).await.unwrap();
+        with_key(algorithm, key, |jwk| other(&longer, "y", jwk)).await.unwrap();
+        with_key(algorithm, key, |jwk| {
+            other(&shorter, "x", jwk);
+            other(&shorter, "y", jwk);
+        })
+        .await
+        .unwrap();
+    }
+    with_key("RS256", Key::Rsa, |jwk| jwk["key_ops"] = json!([])).await.unwrap();
+    for (algorithm, key, name) in
+        [("RS256", Key::Rsa, "n"), ("ES256", Key::P256, "x"), ("EdDSA", Key::Ed25519, "x")]
+    {
+        with_key(algorithm, key, |jwk| {
+            let plain = jwk[name].as_str().unwrap().replace('-', "+").replace('_', "/");
+            jwk[name] = format!("{plain}==").into();
+        })
+        .await
+        .unwrap();
+    }
+}
+
+#[tokio::test]
+async fn jk_02_a_key_that_is_left_out_is_named_with_the_reason() {
+    for (algorithm, key, change, reason) in [
+        ("RS256", Key::Rsa, json!({"use": "SIG"}), r#"its use is "SIG""#),
+        ("RS256", Key::Rsa, json!({"use": "enc"}), r#"its use is "enc""#),
+        ("RS256", Key::Rsa, json!({"key_ops": ["sign"]}), "its key_ops are"),
+        ("RS256", Key::Rsa, json!({"alg": "RSA-OAEP"}), "its alg is \"RSA-OAEP\""),
+        ("RS256", Key::Rsa, json!({"alg": "ES256"}), "does not fit its type"),
+        ("RS256", Key::Rsa, json!({"n": "AQAB"}), "an RSA key of 17 bits"),
+        ("RS256", Key::Rsa, json!({"kty": "rsa"}), "its type is not known here"),
+        ("ES256", Key::P256, json!({"x": "AQAB"}), "not those of a public key"),
+        ("ES256", Key::P256, json!({"crv": "secp256k1"}), "its type is not known here"),
+    ] {
+        let outcome = with_key(algorithm, key, |jwk| super::op::merge(jwk, &change)).await;
+        let error = outcome.unwrap_err();
+        assert_eq!(error.jwt_check(), Some(JwtCheck::Key), "{change}");
+        let shown = error.to_string();
+        assert!(shown.contains("its key \"k\" is left out") && shown.contains(reason), "{shown}");
+    }
+    // A token that names a key is not verified with one that has no name: none of the three does it.
+    let error = with_key("RS256", Key::Rsa, |jwk| jwk["kid"] = Value::Null).await.unwrap_err();
+    assert_eq!(error.jwt_check(), Some(JwtCheck::Key));
+    assert!(error.to_string().contains("none of its keys has a kid"), "{error}");
+}
+
+#[tokio::test]
+async fn the_65th_tenant_does_not_switch_the_cache_off() {
+    let op = Op::new();
+    let client = op.client();
+    // Each has an HTTP client of its own, and so a cache of its own.
+    let tenants: Vec<_> = (0..65).map(|_| client.clone().with_http_client(op.clone())).collect();
+    for _ in 0..3 {
+        for tenant in &tenants {
+            tenant.warm_up().await.unwrap();
+        }
+    }
+    assert_eq!([op.count(Endpoint::Discovery), op.count(Endpoint::Keys)], [65, 65]);
+}
+
+#[tokio::test]
+async fn jk_04_key_sets_in_changing_order_do_not_cancel_the_pause_after_an_unknown_key() {
+    let op = Op::new();
+    let mut turn = false;
+    let keys = [Key::Rsa.jwk("a", "RS256"), Key::P256.jwk("b", "ES256")];
+    op.bend(|state| {
+        state.answer(Endpoint::Keys, move |_| {
+            turn = !turn;
+            let mut keys = keys.to_vec();
+            if turn {
+                keys.reverse();
+            }
+            Some(reply(200, "application/json", json!({ "keys": keys }).to_string()))
+        });
+        state.header = json!({"alg": "RS256", "kid": "unknown"});
+    });
+    let client = op.client();
+    let token = op.id_token(json!({}));
+    for _ in 0..10 {
+        let error = client.verify_id_token(&token, &Expectations::new().without_nonce()).await.unwrap_err();
+        assert_eq!(error.jwt_check(), Some(JwtCheck::Key));
+    }
+    assert_eq!(op.count(Endpoint::Keys), 2, "once for the store, once for the unknown key");
+}
+
+#[tokio::test]
+async fn jk_04_a_failing_endpoint_is_left_alone_for_a_while_even_by_an_empty_store() {
+    let op = Op::bent(|state| state.answer(Endpoint::Keys, |_| Some(reply(500, "text/html", "later"))));
+    let client = op.client();
+    let token = op.id_token(json!({}));
+    for _ in 0..10 {
+        let error = client.verify_id_token(&token, &Expectations::new().without_nonce()).await.unwrap_err();
+        assert!(matches!(error.class(), ErrorClass::Transient { .. }), "{error}");
+    }
+    assert_eq!(op.count(Endpoint::Keys), 1);
+    op.clock.advance(Duration::from_secs(6));
+    client.verify_id_token(&token, &Expectations::new().without_nonce()).await.unwrap_err();
     assert_eq!(op.count(Endpoint::Keys), 2);
 }

@@ -6,8 +6,8 @@ use oauth_clients::{
     AuthorizationRequest, ErrorClass, ErrorKind, JwtCheck, LoginError, LoginOptions, MemoryCache, Operation,
     Provider, SharedCache, SharedCacheError, async_trait,
     openid::{
-        CacheExport, CachePolicy, Discovery, Expectations, IdToken, OpenID, OpenIDProvider, ProviderMetadata,
-        Tenants, webfinger,
+        CacheExport, CachePolicy, Discovery, Expectations, IdToken, LogoutRequest, OpenID, OpenIDConnect,
+        OpenIDProvider, ProviderMetadata, Tenants, webfinger,
     },
 };
 use serde_json::{Value, json};
@@ -52,7 +52,7 @@ async fn md_01_metadata_of_another_issuer_is_not_used_and_not_kept() {
         let error = refused(&op, &client, 1).await;
         assert_eq!(error.operation(), Operation::DISCOVER);
         assert!(matches!(error.kind(), ErrorKind::MalformedReply { .. }), "{issuer}: {error}");
-        assert!(client.export_cache().unwrap().is_empty());
+        assert!(OpenIDConnect::of(&client).unwrap().export_cache().is_empty());
         // The next login asks again, and works once the provider is right.
         op.bend(|state| state.metadata["issuer"] = ISSUER.into());
         op.login(&client, LoginOptions::new()).await.unwrap();
@@ -224,23 +224,78 @@ async fn md_05_what_is_not_used_may_be_of_any_type_and_what_is_used_may_not() {
             assert_eq!(error.class(), ErrorClass::Configuration, "{endpoint} {wrong}: {error}");
         }
     }
-    for endpoint in [
-        "authorization_endpoint",
-        "token_endpoint",
-        "userinfo_endpoint",
-        "jwks_uri",
-        "revocation_endpoint",
-        "introspection_endpoint",
-        "device_authorization_endpoint",
-        "end_session_endpoint",
-    ] {
+    for endpoint in ["authorization_endpoint", "token_endpoint", "jwks_uri"] {
         for bad in ["http://op.example/x", "https://op.example/x#f", "https://a@op.example/x", "javascript:x"]
         {
             let op = patched(json!({ endpoint: bad }));
             let error = refused(&op, &op.client(), 1).await;
             assert_eq!(error.class(), ErrorClass::Configuration, "{endpoint} {bad}");
+            assert_eq!(error.operation(), Operation::DISCOVER, "{endpoint} {bad}");
         }
     }
+}
+
+#[tokio::test]
+async fn md_05_an_endpoint_that_a_login_does_not_need_is_refused_when_it_is_used() {
+    for bad in
+        ["http://op.example/x", "/x", "x", "https://op.example/x#f", "https://a@op.example/x", "javascript:x"]
+    {
+        let op = patched(json!({
+            "userinfo_endpoint": bad, "revocation_endpoint": bad, "introspection_endpoint": bad,
+            "device_authorization_endpoint": bad, "end_session_endpoint": bad, "registration_endpoint": bad,
+        }));
+        let client = op.client();
+        let login = op.login(&client, LoginOptions::new()).await.unwrap();
+        let (sent, token) = (op.requests().len(), login.token.access_token());
+        for error in [
+            client.get_profile(token).await.unwrap_err(),
+            client.revoke_token(token, None).await.unwrap_err(),
+            client.oauth2().introspect_token(token, None).await.unwrap_err(),
+            client.start_logout(LogoutRequest::new()).await.unwrap_err(),
+        ] {
+            assert_eq!(error.class(), ErrorClass::Configuration, "{bad}: {error}");
+        }
+        assert_eq!(op.requests().len(), sent, "{bad}");
+    }
+    // Nor does a provider elsewhere have requests sent to this machine.
+    let op = patched(json!({"introspection_endpoint": "http://127.0.0.1:1/x"}));
+    let client = op.client();
+    op.login(&client, LoginOptions::new()).await.unwrap();
+    client.oauth2().introspect_token("t", None).await.unwrap_err();
+    assert!(op.requests().iter().all(|sent| !sent.url.contains("127.0.0.1")));
+    let op = patched(json!({"token_endpoint": "http://127.0.0.1:1/x"}));
+    assert_eq!(refused(&op, &op.client(), 1).await.class(), ErrorClass::Configuration);
+}
+
+#[tokio::test]
+async fn an_issuer_that_is_given_as_the_url_of_its_document_works() {
+    for given in [
+        "https://op.example/.well-known/openid-configuration",
+        "https://op.example/.well-known/openid-configuration/",
+    ] {
+        for issuer in [ISSUER, "https://op.example/"] {
+            let op = patched(json!({ "issuer": issuer }));
+            let metadata = Discovery::new(given).with_http_client(op.clone()).fetch().await.unwrap();
+            assert_eq!(metadata.issuer(), issuer);
+            assert_eq!(op.last_request().url, "https://op.example/.well-known/openid-configuration");
+        }
+    }
+    // Where nothing is, the error says what was asked for, and what to do.
+    for status in [404, 410] {
+        let op = Op::bent(|state| {
+            state.answer(Endpoint::Discovery, move |_| Some(reply(status, "text/html", "nothing here")));
+        });
+        let error = op.client().start_login(REDIRECT_URI, LoginOptions::new()).await.unwrap_err();
+        assert_eq!((error.operation(), error.class()), (Operation::DISCOVER, ErrorClass::Configuration));
+        let shown = error.to_string();
+        assert!(shown.contains("https://op.example/.well-known/openid-configuration"), "{shown}");
+        assert!(shown.contains("check the issuer"), "{shown}");
+    }
+    // An endpoint that is missing is found out when the metadata is read.
+    let op = patched(json!({"token_endpoint": null}));
+    let error = op.client().start_login(REDIRECT_URI, LoginOptions::new()).await.unwrap_err();
+    assert_eq!(error.operation(), Operation::DISCOVER);
+    assert!(error.to_string().contains("token_endpoint"), "{error}");
 }
 
 #[tokio::test]
@@ -405,7 +460,6 @@ async fn md_08_a_clock_that_is_set_back_keeps_nothing_for_ever() {
 async fn az_14_a_provider_elsewhere_names_no_endpoint_of_this_machine() {
     for (member, url) in [
         ("token_endpoint", "http://127.0.0.1:8500/token"),
-        ("userinfo_endpoint", "http://localhost:6379/me"),
         ("jwks_uri", "http://[::1]:2379/jwks"),
         ("authorization_endpoint", "http://127.0.0.1/auth"),
     ] {
@@ -415,6 +469,12 @@ async fn az_14_a_provider_elsewhere_names_no_endpoint_of_this_machine() {
         assert!(error.to_string().contains(url), "{error}");
         assert_eq!(op.requests().len(), 1, "{url}");
     }
+    // What a login does not need is as if it were not named.
+    let op = Op::bent(|state| state.metadata["userinfo_endpoint"] = "http://localhost:6379/me".into());
+    let client = op.client();
+    let login = op.login(&client, LoginOptions::new()).await.unwrap();
+    client.get_profile(login.token.access_token()).await.unwrap_err();
+    assert!(op.requests().iter().all(|sent| sent.url.starts_with(ISSUER)));
 }
 
 #[tokio::test]
@@ -782,14 +842,14 @@ async fn sixty_four_first_logins_make_one_request_for_metadata_and_one_for_keys(
 async fn a_cache_that_was_exported_serves_another_process() {
     let op = Op::new();
     let client = op.client();
-    assert!(client.export_cache().unwrap().is_empty());
+    assert!(OpenIDConnect::of(&client).unwrap().export_cache().is_empty());
     client.warm_up().await.unwrap();
-    let exported = serde_json::to_string(&client.export_cache().unwrap()).unwrap();
+    let exported = serde_json::to_string(&OpenIDConnect::of(&client).unwrap().export_cache()).unwrap();
     assert!(!exported.contains(CLIENT_SECRET));
     let import = |op: &Op, text: &str| {
         let (client, export) = (op.client(), serde_json::from_str::<CacheExport>(text).unwrap());
         async move {
-            client.import_cache(export).await.unwrap();
+            OpenIDConnect::of(&client).unwrap().import_cache(export).await.unwrap();
             client
         }
     };
@@ -799,7 +859,9 @@ async fn a_cache_that_was_exported_serves_another_process() {
     // What is too old is not taken.
     op.clock.advance(48 * HOUR);
     let late = import(&op, &exported).await;
-    assert!(late.export_cache().unwrap().is_empty() || op.count(Endpoint::Discovery) == 2);
+    assert!(
+        OpenIDConnect::of(&late).unwrap().export_cache().is_empty() || op.count(Endpoint::Discovery) == 2
+    );
     op.login(&late, LoginOptions::new()).await.unwrap();
     assert_eq!(op.counts(), [2, 2, 2, 0]);
     // What belongs to another issuer is not taken either.
@@ -816,7 +878,7 @@ async fn a_cache_that_was_exported_serves_another_process() {
         let op = Op::new();
         let Ok(export) = serde_json::from_str::<CacheExport>(&broken) else { continue };
         let client = op.client();
-        client.import_cache(export).await.unwrap();
+        OpenIDConnect::of(&client).unwrap().import_cache(export).await.unwrap();
         op.login(&client, LoginOptions::new()).await.unwrap();
     }
 }
@@ -852,10 +914,10 @@ async fn jk_07_what_another_process_keeps_for_long_is_trusted_for_as_long_as_one
     let lax =
         op.client_with(|policy| policy.shared_cache(shared.clone()).trust_domain("tests").key_cache(a_day));
     lax.warm_up().await.unwrap();
-    let exported = lax.export_cache().unwrap();
+    let exported = OpenIDConnect::of(&lax).unwrap().export_cache();
     let sharing = op.client_with(|policy| policy.shared_cache(shared.clone()).trust_domain("tests"));
     let importing = op.client();
-    importing.import_cache(exported).await.unwrap();
+    OpenIDConnect::of(&importing).unwrap().import_cache(exported).await.unwrap();
     for (client, before) in [(sharing, 1), (importing, 2)] {
         op.login(&client, LoginOptions::new()).await.unwrap();
         assert_eq!(op.count(Endpoint::Keys), before);

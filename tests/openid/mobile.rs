@@ -5,11 +5,11 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use oauth_clients::{
-    ClientSecret, Error, ErrorClass, ErrorKind, JwtCheck, LoginOptions, OAuth2, Provider, ResponseType,
+    ClientSecret, Error, ErrorClass, JwtCheck, LoginOptions, OAuth2, Provider, ResponseType,
     openid::{
         Algorithm, ClientMetadata, Discovery, Expectations, FrontChannelLogout, IdToken, InitiatedLogin,
-        Issuers, LogoutRequest, OpenID, OpenIDProvider, OtherAudiences, ProviderMetadata, Tenants,
-        VERIFY_ID_TOKEN, VerificationPolicy, new_nonce,
+        Issuers, LogoutRequest, OpenID, OpenIDConnect, OpenIDProvider, OtherAudiences, ProviderMetadata,
+        Tenants, VERIFY_ID_TOKEN, VerificationPolicy, new_nonce,
     },
 };
 use serde_json::{Value, json};
@@ -376,13 +376,17 @@ async fn a_token_of_somebody_else_makes_no_request_for_keys() {
         client.verify_id_token(&token, &Expectations::new().without_nonce()).await.unwrap_err();
     }
     assert_eq!(op.counts(), [1, 0, 0, 0]);
-    // Nor does a client without OpenID Connect.
+    // A client of a provider without OpenID Connect cannot verify any.
     let plain = OAuth2::new("id", "s", "https://as.example/a", "https://as.example/t");
-    let error = plain
-        .verify_id_token(&op.id_token(json!({})), &Expectations::new().without_nonce())
-        .await
-        .unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::Unsupported(_)), "{error}");
+    assert!(OpenIDConnect::of(&plain).is_none());
+    let github = oauth_clients::github::GitHubOAuth2::new("id", "s");
+    assert!(OpenIDConnect::of(&github).is_none());
+    // A client that is chosen at run time can, where it speaks OpenID Connect.
+    let chosen: std::sync::Arc<dyn Provider> = std::sync::Arc::new(op.client());
+    let token = op.id_token(json!({}));
+    let openid = OpenIDConnect::of(&*chosen).unwrap();
+    let verified = openid.verify_id_token(&token, &Expectations::new().without_nonce()).await.unwrap();
+    assert_eq!(verified.subject(), super::op::SUBJECT);
 }
 
 #[tokio::test]
@@ -452,7 +456,7 @@ async fn lb_01_no_type_prints_a_secret() {
         format!("{identity:?}"),
         format!("{standard:?}"),
         format!("{expectations:?}"),
-        format!("{:?}", client.export_cache().unwrap()),
+        format!("{:?}", OpenIDConnect::of(&client).unwrap().export_cache()),
         format!("{metadata:?}"),
         format!("{:?}", op.discovery()),
         format!(

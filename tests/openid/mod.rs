@@ -13,5 +13,6 @@ mod mutation;
 mod refresh;
 mod registration;
 mod requests;
+mod stored;
 mod strangers;
 mod userinfo;

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use oauth_clients::{
-    ErrorClass, JwtCheck, LoginOptions, OAuth2, Provider, ResponseMode, ResponseType,
-    openid::{InitiatedLogin, OpenIDProvider},
+    ErrorClass, JwtCheck, LoginOptions, OAuth2, Provider, ResponseMode, ResponseType, openid::InitiatedLogin,
 };
 use serde_json::{Value, json};
 
@@ -279,15 +278,6 @@ async fn md_06_response_types_are_sets_of_words() {
         assert_eq!(value(&started.url, "response_type").as_deref(), Some("code id_token"));
         assert_eq!(value(&started.url, "response_mode").as_deref(), Some("form_post"));
     }
-}
-
-#[tokio::test]
-async fn a_login_at_a_provider_without_openid_connect_learns_of_no_id_token() {
-    // `openid_always` is a rule of this client, and what it adds to a plain one is nothing.
-    let plain = OAuth2::new("id", "secret", "https://as.example/authorize", "https://as.example/token");
-    let plain = plain.with_policy(|policy| policy.openid_always());
-    let started = plain.start_login(REDIRECT_URI, LoginOptions::new()).await.unwrap();
-    assert_eq!((started.attempt.nonce(), value(&started.url, "scope")), (None, None));
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use oauth_clients::{
     ErrorClass, ErrorKind, HttpClient, HttpErrorKind, JwtCheck, LoginOptions, MemoryCache, Provider,
     PublicHosts, Resolver, SharedCache, async_trait,
     http::Request,
-    openid::{ClientMetadata, Discovery, Expectations, OpenID, OpenIDProvider, webfinger},
+    openid::{ClientMetadata, Discovery, Expectations, OpenID, OpenIDConnect, OpenIDProvider, webfinger},
 };
 use serde_json::json;
 
@@ -310,7 +310,11 @@ async fn jk_07_a_shared_cache_holds_each_issuers_keys_apart() {
     assert_eq!(refuses(&client).await, Some(JwtCheck::Signature));
     // Nor does an export of one go into the other.
     let importing = op.client();
-    importing.import_cache(of_tenant.export_cache().unwrap()).await.unwrap();
+    OpenIDConnect::of(&importing)
+        .unwrap()
+        .import_cache(OpenIDConnect::of(&of_tenant).unwrap().export_cache())
+        .await
+        .unwrap();
     assert_eq!(refuses(&importing).await, Some(JwtCheck::Signature));
 }
 
@@ -326,7 +330,11 @@ async fn jk_07_a_clone_with_another_http_client_believes_nothing_that_the_first_
     assert_eq!((evil.counts(), op.counts()), ([1, 1, 0, 0], [1, 1, 0, 0]));
     // An export is that of the client which is asked for it.
     let importing = op.client();
-    importing.import_cache(client.export_cache().unwrap()).await.unwrap();
+    OpenIDConnect::of(&importing)
+        .unwrap()
+        .import_cache(OpenIDConnect::of(&client).unwrap().export_cache())
+        .await
+        .unwrap();
     assert_eq!(refuses(&importing).await, Some(JwtCheck::Signature));
     // A clone that keeps the HTTP client shares all that was read.
     client.clone().warm_up().await.unwrap();

@@ -89,9 +89,12 @@ async fn ui_02_userinfo_comes_over_https_with_status_200_for_a_token_in_the_head
     assert_eq!((&*sent.method, &*sent.url), ("GET", "https://op.example/me"));
     assert_eq!(sent.header("authorization"), Some(&*format!("Bearer {ACCESS_TOKEN}")));
     assert!(sent.query.is_empty() && sent.body.is_empty());
+    // An access token goes nowhere else, and a login does without.
     let op = Op::bent(|state| state.metadata["userinfo_endpoint"] = "http://op.example/me".into());
-    let error = op.client().start_login("https://app.example/cb", LoginOptions::new()).await.unwrap_err();
-    assert_eq!(error.class(), ErrorClass::Configuration);
+    let client = op.client();
+    let login = op.login(&client, LoginOptions::new()).await.unwrap();
+    let error = client.get_profile(login.token.access_token()).await.unwrap_err();
+    assert_eq!((error.class(), op.count(Endpoint::UserInfo)), (ErrorClass::Configuration, 0));
 }
 
 #[tokio::test]

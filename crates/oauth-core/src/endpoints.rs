@@ -186,7 +186,8 @@ pub(crate) fn check_url(url: &str, allow_http: bool) -> Result<http::Uri, String
         Some("https") => Ok(uri),
         Some("http") if allow_http || is_loopback(host) => Ok(uri),
         Some("http") => Err(format!(
-            "the endpoint {} is plain http, which would show secrets to everybody on the way; use https",
+            "the endpoint {} is plain http, which would show secrets to everybody on the way; use https, or, in a test network, \
+             dangerously_allow_plain_http",
             shown()
         )),
         _ => Err(format!("the endpoint {:?} is not an https URL", shown())),

@@ -11,6 +11,7 @@ use http::StatusCode;
 use crate::{
     http_client::{HttpError, HttpErrorKind},
     redaction::OneLine,
+    token::OAuth2Token,
 };
 
 /// The result of everything in this library that can fail.
@@ -33,6 +34,7 @@ struct Inner {
     operation: Operation,
     provider: Cow<'static, str>,
     kind: ErrorKind,
+    tokens: Option<OAuth2Token>,
 }
 
 /// What happened.
@@ -287,7 +289,7 @@ impl Error {
     #[cold]
     #[inline(never)]
     fn of(operation: Operation, provider: Cow<'static, str>, kind: ErrorKind) -> Self {
-        Self(Arc::new(Inner { operation, provider, kind }))
+        Self(Arc::new(Inner { operation, provider, kind, tokens: None }))
     }
 
     /// A client that is set up wrongly. The message says what to do.
@@ -385,6 +387,20 @@ impl Error {
             ErrorKind::Refused { error, .. } | ErrorKind::Login(LoginError::Refused(error)) => Some(error),
             _ => None,
         }
+    }
+
+    /// The tokens that the provider issued before the error: those of a refresh that are another user's, say. The refresh token that
+    /// they replace is spent. Keep them where nobody uses them, or revoke them; do not serve them.
+    #[must_use]
+    pub fn tokens(&self) -> Option<&OAuth2Token> {
+        self.0.tokens.as_ref()
+    }
+
+    /// This error with the tokens that the provider issued before it, so that they are not lost.
+    #[must_use]
+    pub fn with_tokens(mut self, tokens: OAuth2Token) -> Self {
+        Arc::make_mut(&mut self.0).tokens = Some(tokens);
+        self
     }
 
     /// The check that a signed token failed.

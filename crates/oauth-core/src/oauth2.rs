@@ -364,11 +364,19 @@ impl OAuth2 {
     ///
     /// A configuration error that names the first endpoint which is not https, has a fragment, or is no URL.
     pub fn check_endpoints(&self) -> Result<()> {
-        for (_, url) in self.endpoints().iter() {
-            check_url(url, self.allows_http())
-                .map_err(|problem| self.error(Operation::CONFIGURE, ErrorKind::Configuration(problem)))?;
-        }
-        Ok(())
+        self.endpoints().iter().try_for_each(|(endpoint, _)| self.check_endpoint(endpoint))
+    }
+
+    /// Checks that a credential may be sent to one endpoint, if the client knows it.
+    ///
+    /// # Errors
+    ///
+    /// As [`check_endpoints`](Self::check_endpoints).
+    pub fn check_endpoint(&self, endpoint: Endpoint) -> Result<()> {
+        let Some(url) = self.endpoints().get(endpoint) else { return Ok(()) };
+        check_url(url, self.allows_http())
+            .map(drop)
+            .map_err(|problem| self.error(Operation::CONFIGURE, ErrorKind::Configuration(problem)))
     }
 
     /// Checks that id and secret can be what a provider issued, and not a setting that was left empty or copied with what
@@ -619,22 +627,24 @@ pub trait Participant: Any + fmt::Debug + Send + Sync {
     /// [`complete_identity`](crate::Provider::complete_identity). It runs after the protocol's checks.
     fn complete_login(&self, _complete: &dyn Fn(&mut Identity), _login: &mut Login) {}
 
-    /// Checks the tokens of a refresh. What could not be checked for a passing reason is taken out of them, because the
-    /// refresh token that they replace is spent.
+    /// Checks the tokens of a refresh. The refresh token that they replace is spent, so an ID token that is not accepted is taken out
+    /// with the reason ([`OAuth2Token::with_rejected_id_token`]), and the other tokens are handed out.
     ///
     /// # Errors
     ///
-    /// An error that says which check failed; the tokens are then not handed out.
+    /// An error only when the tokens must not be used at all, because they are another user's. It carries them
+    /// ([`Error::tokens`](crate::Error::tokens)).
     async fn check_refresh(&self, _client: &OAuth2, _token: &mut OAuth2Token) -> Result<()> {
         Ok(())
     }
 
-    /// Checks that the tokens of a refresh belong to the user of the tokens that they replace.
+    /// Checks that the tokens of a refresh belong to the user of the tokens that they replace. An ID token that does not fit its
+    /// predecessor in another way is taken out, as in [`check_refresh`](Self::check_refresh).
     ///
     /// # Errors
     ///
-    /// An error that says which check failed; the new tokens are then not handed out.
-    fn check_successor(&self, _client: &OAuth2, _old: &OAuth2Token, _new: &OAuth2Token) -> Result<()> {
+    /// An error when they are another user's. It carries them ([`Error::tokens`](crate::Error::tokens)).
+    fn check_successor(&self, _client: &OAuth2, _old: &OAuth2Token, _new: &mut OAuth2Token) -> Result<()> {
         Ok(())
     }
 

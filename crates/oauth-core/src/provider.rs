@@ -116,11 +116,13 @@ pub trait Provider: fmt::Debug + Send + Sync {
     /// Gets the successor of a whole token: what to call with a token that was kept.
     ///
     /// The refresh token, the ID token and the scope of the old one are kept where the reply has none. With OpenID Connect, a
-    /// new ID token must be of the same user (Core section 12.2), which [`refresh_token`](Self::refresh_token) cannot know.
+    /// new ID token must be of the same user (Core section 12.2), which [`refresh_token`](Self::refresh_token) cannot know. A new ID
+    /// token that is wrong in another way is taken out, and the old one kept: see [`OAuth2Token::rejected_id_token`].
     ///
     /// # Errors
     ///
-    /// An unsupported-operation error when the token has no refresh token; else as [`refresh_token`](Self::refresh_token).
+    /// An unsupported-operation error when the token has no refresh token; an error with the new
+    /// [tokens](crate::Error::tokens) when these are another user's; else as [`refresh_token`](Self::refresh_token).
     async fn refresh(&self, token: &OAuth2Token, scopes: Option<&[&str]>) -> Result<OAuth2Token> {
         refresh(self, token, scopes).await
     }
@@ -420,9 +422,11 @@ async fn refresh<P: Provider + ?Sized>(
         participant.check_use(client, token)?;
     }
     let outcome = provider.refresh_token(refresh_token, scopes).await;
-    let new = outcome.map_err(|error| provider.translate_error(error))?;
+    let mut new = outcome.map_err(|error| provider.translate_error(error))?;
     for participant in client.participants() {
-        participant.check_successor(client, token, &new)?;
+        if let Err(error) = participant.check_successor(client, token, &mut new) {
+            return Err(error.with_tokens(new));
+        }
     }
     Ok(new.or_id_token(token.id_token()).or_scope(scopes, token))
 }

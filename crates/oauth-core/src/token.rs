@@ -7,12 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value};
 use time::OffsetDateTime;
 
-use crate::{
-    error::{Error, ErrorKind, Operation, Result},
-    json::Strict,
-    redaction::shown,
-    secret::Secret,
-};
+use crate::{json::Strict, secret::Secret};
 
 /// What a token endpoint answered: the tokens, when they expire, and every other field of the reply.
 ///
@@ -39,8 +34,21 @@ pub struct OAuth2Token {
     expires_at: Option<i64>,
     refresh_token: Option<Secret>,
     id_token: Option<Secret>,
+    /// Not stored: it is news of one reply.
+    rejected_id_token: Option<RejectedIdToken>,
     /// Everything else, as it came; `scope` too, because providers disagree on its shape.
     others: Map<String, Value>,
+}
+
+/// An ID token that came with a refresh and was not accepted. The other tokens of the reply are good: the refresh token that they
+/// replace is spent, so that they must not be lost with it.
+#[derive(Clone, PartialEq)]
+#[non_exhaustive]
+pub struct RejectedIdToken {
+    /// The ID token; `None` where the provider sent something else in its place.
+    pub id_token: Option<Secret>,
+    /// Why it was not accepted, in a sentence without secrets.
+    pub reason: String,
 }
 
 impl OAuth2Token {
@@ -52,6 +60,7 @@ impl OAuth2Token {
             expires_at: None,
             refresh_token: None,
             id_token: None,
+            rejected_id_token: None,
             others: Map::new(),
         }
     }
@@ -68,26 +77,6 @@ impl OAuth2Token {
         self.token_type.as_deref()
     }
 
-    /// The access token, if it is one to put behind `Authorization: Bearer` (RFC 6750).
-    ///
-    /// # Errors
-    ///
-    /// An unsupported-operation error when the token is of another type, such as `DPoP`.
-    pub fn bearer(&self) -> Result<&str> {
-        match self.token_type() {
-            None => Ok(self.access_token()),
-            Some(kind) if kind.eq_ignore_ascii_case("bearer") => Ok(self.access_token()),
-            Some(kind) => Err(Error::new(
-                Operation::GET_IDENTITY,
-                "oauth2",
-                ErrorKind::Unsupported(format!(
-                    "a token of type {:?} cannot be used as a bearer token",
-                    shown(kind)
-                )),
-            )),
-        }
-    }
-
     /// The refresh token (RFC 6749 section 1.5).
     #[must_use]
     pub fn refresh_token(&self) -> Option<&str> {
@@ -98,6 +87,13 @@ impl OAuth2Token {
     #[must_use]
     pub fn id_token(&self) -> Option<&str> {
         self.id_token.as_ref().map(Secret::expose)
+    }
+
+    /// The ID token that came with a refresh and was taken out because it was not accepted, with the reason. The token has the ID
+    /// token of its predecessor then.
+    #[must_use]
+    pub fn rejected_id_token(&self) -> Option<&RejectedIdToken> {
+        self.rejected_id_token.as_ref()
     }
 
     /// When the access token expires; `None` when the provider did not say.
@@ -198,10 +194,12 @@ impl OAuth2Token {
         self
     }
 
-    /// This token without its ID token, for whoever could not verify it.
+    /// Takes the ID token out because it was not accepted: what a [`Participant`](crate::Participant) does in a refresh, where an
+    /// error would lose the new refresh token. The reason must show no secret.
     #[must_use]
-    pub fn without_id_token(mut self) -> Self {
-        self.id_token = None;
+    pub fn with_rejected_id_token(mut self, reason: impl Into<String>) -> Self {
+        self.rejected_id_token =
+            Some(RejectedIdToken { id_token: self.id_token.take(), reason: reason.into() });
         self
     }
 
@@ -241,12 +239,23 @@ impl OAuth2Token {
             Some(Value::String(text)) if !text.is_empty() => Some(text),
             _ => None,
         };
+        let (token_type, refresh_token) = (text("token_type"), text("refresh_token"));
+        let (id_token, rejected_id_token) = match fields.remove("id_token") {
+            None | Some(Value::Null) => (None, None),
+            Some(Value::String(text)) if text.is_empty() => (None, None),
+            Some(Value::String(text)) => (Some(text.into()), None),
+            Some(_) => {
+                let reason = "the reply's id_token is not a text".to_owned();
+                (None, Some(RejectedIdToken { id_token: None, reason }))
+            }
+        };
         Ok(Self {
             access_token: access_token.into(),
-            token_type: text("token_type"),
+            token_type,
             expires_at,
-            refresh_token: text("refresh_token").map(Into::into),
-            id_token: text("id_token").map(Into::into),
+            refresh_token: refresh_token.map(Into::into),
+            id_token,
+            rejected_id_token,
             others: fields,
         })
     }
@@ -317,6 +326,13 @@ fn unix_now() -> i64 {
 /// What the clock says, as the time since 1970, before which it never is.
 fn since_1970() -> Duration {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+}
+
+// It can be another user's.
+impl fmt::Debug for RejectedIdToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RejectedIdToken").field("reason", &self.reason).finish_non_exhaustive()
+    }
 }
 
 impl fmt::Debug for OAuth2Token {

@@ -13,64 +13,15 @@ use std::{
 };
 
 use oauth_core::{
-    Clock, Error, ErrorKind, HttpClient, HttpErrorKind, OAuth2, OffsetDateTime, Operation, Reply, Result,
-    SharedCache,
+    Clock, Error, ErrorKind, HttpClient, HttpError, HttpErrorKind, OAuth2, OffsetDateTime, Operation, Reply,
+    Result, SharedCache,
     bytes::Bytes,
-    http::{Method, header},
+    http::Method,
     serde_json::{self, Value, json},
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{claims, policy::VerificationPolicy};
-
-/// For how long a document of the provider is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CachePolicy {
-    /// It is fresh at least this long, whatever its headers say.
-    pub at_least: Duration,
-    /// It is fresh at most this long, whatever its headers say.
-    pub at_most: Duration,
-    /// It is fresh this long when its headers say nothing.
-    pub unless_told: Duration,
-    /// Once it is no longer fresh, it is used this long while it cannot be read anew.
-    pub stale: Duration,
-}
-
-impl CachePolicy {
-    /// For metadata: five minutes to a day, an hour unless told, and a day more while the provider is down.
-    pub const METADATA: Self = Self {
-        at_least: Duration::from_secs(5 * 60),
-        at_most: Duration::from_secs(24 * 60 * 60),
-        unless_told: Duration::from_secs(60 * 60),
-        stale: Duration::from_secs(24 * 60 * 60),
-    };
-
-    /// For keys: five to fifteen minutes, because a key that was taken out must not be trusted for long, and an hour more while
-    /// the provider is down.
-    pub const KEYS: Self = Self {
-        at_least: Duration::from_secs(5 * 60),
-        at_most: Duration::from_secs(15 * 60),
-        unless_told: Duration::from_secs(10 * 60),
-        stale: Duration::from_secs(60 * 60),
-    };
-
-    fn fresh_for(&self, reply: &Reply) -> Duration {
-        let told = reply.header(header::CACHE_CONTROL).and_then(|directives| {
-            let mut directives = directives.split(',').map(|directive| directive.trim().to_ascii_lowercase());
-            directives.find_map(|directive| match &*directive {
-                "no-store" | "no-cache" => Some(0),
-                _ => directive.strip_prefix("max-age=")?.trim_matches('"').parse::<u64>().ok(),
-            })
-        });
-        let age = reply.header(header::AGE).and_then(|age| age.trim().parse::<u64>().ok()).unwrap_or(0);
-        let told = told.map(|told| Duration::from_secs(told.saturating_sub(age)));
-        told.unwrap_or(self.unless_told).clamp(self.at_least, self.longest())
-    }
-
-    fn longest(&self) -> Duration {
-        self.at_most.max(self.at_least)
-    }
-}
+use crate::{cache_policy::CachePolicy, hash::sha256, jws::quoted, policy::VerificationPolicy};
 
 /// How long nothing is read anew in the background after it failed.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(10);
@@ -96,6 +47,8 @@ pub(crate) struct Reading<T> {
     /// Whose document it is.
     pub(crate) issuer: String,
     pub(crate) policy: CachePolicy,
+    /// How long a failure is the answer, where there is no document yet.
+    pub(crate) pause_after_failure: Duration,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) shared: Option<Shared>,
     /// Makes of the JSON what it stands for, or says what is wrong with it.
@@ -124,7 +77,7 @@ impl Shared {
 
     /// The name of an entry. The hash keeps one part of it from being taken for another.
     fn name_of<T>(&self, reading: &Reading<T>) -> String {
-        let [hash, _] = claims::sha256(&json!([self.trust_domain, reading.issuer]).to_string());
+        let [hash, _] = sha256(&json!([self.trust_domain, reading.issuer]).to_string());
         format!("{}:{hash}:{}", reading.operation.as_str(), reading.url)
     }
 }
@@ -165,6 +118,7 @@ impl<T> Clone for Reading<T> {
             url: self.url.clone(),
             issuer: self.issuer.clone(),
             policy: self.policy,
+            pause_after_failure: self.pause_after_failure,
             clock: self.clock.clone(),
             shared: self.shared.clone(),
             parse: self.parse.clone(),
@@ -238,9 +192,29 @@ impl<T: Send + Sync + 'static> Cached<T> {
                 Some(current) if rests && current.kept.is_usable(now, &reading.policy) => {
                     return Ok(current.value.clone());
                 }
-                _ => state.ended,
+                _ => match &state.outcome {
+                    Some(Err(error)) if state.rests_for(reading.pause_after_failure, now) => {
+                        return Err(error.clone());
+                    }
+                    _ => state.ended,
+                },
             }
         };
+        let (this, own_client, own_reading) = (self.clone(), client.clone(), reading.clone());
+        let read = async move { this.read_in_turn(&own_client, &own_reading, seen).await };
+        match tokio::runtime::Handle::try_current() {
+            // It is carried to its end even if whoever asked hangs up, or else the next one would begin anew.
+            Ok(runtime) => runtime.spawn(read).await.unwrap_or_else(|_| {
+                // The runtime is ending, and this call with it.
+                let error = HttpError::new(HttpErrorKind::Other);
+                Err(client.error(reading.operation, ErrorKind::Transport(error)))
+            }),
+            Err(_) => read.await,
+        }
+    }
+
+    /// Reads the document, unless somebody has done so since this many readings had ended.
+    async fn read_in_turn(&self, client: &OAuth2, reading: &Reading<T>, seen: u64) -> Result<Arc<T>> {
         let _turn = self.turn.lock().await;
         {
             let state = self.state();
@@ -334,9 +308,10 @@ impl<T: Send + Sync + 'static> Cached<T> {
         self.state().asked += 1;
         let reply = match request(client, reading).await {
             // A GET may be repeated (RFC 9110 section 9.2.2): once, and only if the failure was a passing one by its nature.
-            Err(error) if is_hiccup(&error) => request(client, reading).await?,
-            reply => reply?,
+            Err(error) if is_hiccup(&error) => request(client, reading).await,
+            reply => reply,
         };
+        let reply = reply.map_err(|error| not_found(client, reading, error))?;
         if reply.status() != 200 {
             return Err(reply.malformed("it does not come with HTTP 200"));
         }
@@ -377,6 +352,11 @@ impl<T: Send + Sync + 'static> Cached<T> {
 }
 
 impl<T> State<T> {
+    /// Whether the last reading failed less than this long ago.
+    fn rests_for(&self, pause: Duration, now: OffsetDateTime) -> bool {
+        self.failed_at.is_some_and(|at| now >= at && now - at < pause)
+    }
+
     /// What was read, or what there was before, as long as that may be used while it cannot be read.
     fn or_stale(&self, outcome: Result<Arc<T>>, reading: &Reading<T>) -> Result<Arc<T>> {
         outcome.or_else(|failure| match &self.current {
@@ -412,6 +392,20 @@ fn is_hiccup(error: &Error) -> bool {
         ErrorKind::Transport(error) => matches!(error.kind(), HttpErrorKind::Connect | HttpErrorKind::Other),
         _ => matches!(status, Some(502..=504)) && error.retry_after().is_none(),
     }
+}
+
+/// What to do about a document that is not there: the URL was made of what the application wrote.
+fn not_found<T>(client: &OAuth2, reading: &Reading<T>, error: Error) -> Error {
+    let is_gone = error.status().is_some_and(|status| status == 404 || status == 410);
+    if !is_gone || reading.operation != Operation::DISCOVER {
+        return error;
+    }
+    let url = reading.url.split(['?', '#']).next().unwrap_or_default();
+    let problem = format!(
+        "there is no metadata at {} (HTTP 404): check the issuer, or give the document's URL with Discovery::with_document_url",
+        quoted(url)
+    );
+    client.error(reading.operation, ErrorKind::Configuration(problem))
 }
 
 async fn request<T>(client: &OAuth2, reading: &Reading<T>) -> Result<Reply> {

@@ -1,16 +1,18 @@
+//! The generic OpenID Connect client, and what the clients of provider crates are made of.
+
 use std::sync::Arc;
 
 use oauth_core::{Configure, Credentials, OAuth2, Provider, ProviderConfig, Result, Spec};
 
 use crate::{
     discovery::Discovery,
+    issuer::Issuers,
     metadata::ProviderMetadata,
+    openid_connect::{OpenIDConnect, Source},
     policy::VerificationPolicy,
-    protocol::{OpenIDConnect, Source},
+    relying_party::OpenIDProvider,
+    spec::SPEC,
 };
-
-/// What holds for every OpenID Connect provider; the endpoints come from its metadata.
-pub const SPEC: Spec = Spec { color: "#f78c40", ..Spec::OPENID };
 
 /// The generic client for OpenID Connect providers, the original's `OpenID`.
 #[derive(Clone, Debug)]
@@ -35,7 +37,7 @@ impl OpenID {
         Discovery::new(issuer).client(client_id, credentials)
     }
 
-    /// The same, but asks at once, and fails if the metadata cannot be had or used.
+    /// A client that asks the provider for its metadata now, and fails if the metadata cannot be read or used.
     ///
     /// # Errors
     ///
@@ -70,15 +72,73 @@ impl OpenID {
         oauth2.add_participant(protocol);
         Ok(Self { oauth2 })
     }
+}
 
-    pub(crate) fn of(oauth2: OAuth2) -> Self {
-        Self { oauth2 }
+impl Discovery {
+    /// A client that reads the metadata when it is first needed, and anew now and then. Nothing is sent yet, so that a provider
+    /// that is down does not keep the application from starting.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error when the issuer is no URL without query and fragment.
+    pub fn client(self, client_id: impl Into<String>, credentials: impl Into<Credentials>) -> Result<OpenID> {
+        let policy = VerificationPolicy::new().openid_always();
+        Ok(OpenID { oauth2: self.client_of(&SPEC, policy, client_id.into(), credentials.into())? })
+    }
+
+    /// A client of a provider whose name, colour and scopes are known.
+    fn client_of(
+        &self,
+        spec: &Spec,
+        policy: VerificationPolicy,
+        client_id: String,
+        credentials: Credentials,
+    ) -> Result<OAuth2> {
+        let client = OAuth2::from_spec(spec, client_id, credentials);
+        client.check_credentials()?;
+        self.discovering(client, policy)
+    }
+
+    /// A client of nobody, for what is asked before there is a client id.
+    pub(crate) fn client_of_nobody(&self) -> Result<OpenID> {
+        let client = OAuth2::from_spec(&SPEC, "", Credentials::NONE);
+        Ok(OpenID { oauth2: self.discovering(client, VerificationPolicy::new().openid_always())? })
+    }
+
+    fn discovering(&self, client: OAuth2, policy: VerificationPolicy) -> Result<OAuth2> {
+        let mut client = self.prepared(client);
+        let policy = match &self.tenants {
+            Some((template, tenants)) if policy.issuers.is_none() => {
+                policy.issuers(Issuers::Tenants { template: template.clone(), tenants: tenants.clone() })
+            }
+            _ => policy,
+        };
+        let discovered = self.discovered(client.spec().name)?;
+        client.add_participant(OpenIDConnect::new(Source::Discovered(Arc::new(discovered)), policy));
+        Ok(client)
+    }
+
+    /// A client that knows the metadata already, or the reason why it cannot be had.
+    ///
+    /// # Errors
+    ///
+    /// As [`fetch`](Self::fetch), and a configuration error when the metadata cannot be used.
+    pub async fn connect(
+        self,
+        client_id: impl Into<String> + Send,
+        credentials: impl Into<Credentials> + Send,
+    ) -> Result<OpenID> {
+        let client = self.client(client_id, credentials)?;
+        client.oauth2().ready().await?;
+        Ok(client)
     }
 }
 
 impl Provider for OpenID {
     oauth_core::accessors!();
 }
+
+impl OpenIDProvider for OpenID {}
 
 impl Configure for OpenID {
     const PARAMETERS: &'static [&'static str] = &["issuer", "discovery_url"];
@@ -110,8 +170,8 @@ pub fn client_of(
     client
 }
 
-/// The same for a provider whose endpoints and keys are in the metadata of this issuer. If there is none, because a text that it
-/// is made of was refused, that error is given back in the provider's name.
+/// A client of the provider that a [`Spec`] describes, whose endpoints and keys are in the metadata of this issuer. If there is no
+/// issuer, because a text that it is made of was refused, that error is returned in the provider's name.
 ///
 /// # Errors
 ///
@@ -202,6 +262,8 @@ macro_rules! client {
             }
         }
 
+        impl $crate::OpenIDProvider for $Client {}
+
         $crate::oauth_core::configure!($Client $(, configured by $settings)?);
     };
     (
@@ -243,6 +305,8 @@ macro_rules! client {
                 Ok(Self { oauth2: $crate::client_at(issuer, &$SPEC, policy, client_id, credentials)? })
             }
         }
+
+        impl $crate::OpenIDProvider for $Client {}
 
         impl $crate::oauth_core::Configure for $Client {
             const PARAMETERS: &'static [&'static str] = &[$(stringify!($parameter)),+];

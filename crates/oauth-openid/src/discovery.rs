@@ -1,21 +1,15 @@
-use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-};
+//! Where a provider's metadata is, and which issuer it must name.
+
+use std::sync::{Arc, Mutex};
 
 use oauth_core::{
-    Credentials, Error, ErrorKind, HttpClient, OAuth2, Operation, Provider, PublicHosts, Result, Spec,
-    provider_kit::check_public_url, serde_json::Value,
+    Credentials, Error, ErrorKind, HttpClient, OAuth2, Operation, PublicHosts, Result,
+    provider_kit::check_public_url,
 };
 
 use crate::{
-    cached::{Cached, Kept, Reader, Reading, Shared},
-    client::{OpenID, SPEC},
-    issuer::{Issuers, Tenants, slash},
-    jws::quoted,
-    metadata::ProviderMetadata,
-    policy::VerificationPolicy,
-    protocol::{OpenIDConnect, Source},
+    discovered::Discovered, issuer::Tenants, jws::quoted, metadata::ProviderMetadata,
+    policy::VerificationPolicy, spec::SPEC,
 };
 
 /// What stands behind an issuer's path (OpenID Connect Discovery 1.0 section 4).
@@ -40,7 +34,7 @@ const OAUTH_AUTHORIZATION_SERVER: &str = "/.well-known/oauth-authorization-serve
 pub struct Discovery {
     issuers: Vec<String>,
     /// The issuer in the document of a provider whose tenants have issuers of their own.
-    tenants: Option<(String, Tenants)>,
+    pub(crate) tenants: Option<(String, Tenants)>,
     document_url: String,
     http: Option<Arc<dyn HttpClient>>,
     allows_http: bool,
@@ -55,9 +49,10 @@ impl Discovery {
     }
 
     fn of(issuer: String) -> Self {
-        match issuer.strip_suffix(OPENID_CONFIGURATION) {
+        let document = issuer.strip_suffix('/').unwrap_or(&issuer);
+        match document.strip_suffix(OPENID_CONFIGURATION) {
             // One document serves an issuer with and without a slash at its end (section 4.1).
-            Some(stem) => Self::at(vec![stem.to_owned(), format!("{stem}/")], issuer.clone()),
+            Some(stem) => Self::at(vec![stem.to_owned(), format!("{stem}/")], document.to_owned()),
             None => {
                 let url = format!("{}{OPENID_CONFIGURATION}", issuer.strip_suffix('/').unwrap_or(&issuer));
                 Self::at(vec![issuer], url)
@@ -151,65 +146,7 @@ impl Discovery {
         Ok((*metadata).clone())
     }
 
-    /// A client that reads the metadata when it is first needed, and anew now and then. Nothing is sent yet, so that a provider
-    /// that is down does not keep the application from starting.
-    ///
-    /// # Errors
-    ///
-    /// A configuration error when the issuer is no URL without query and fragment.
-    pub fn client(self, client_id: impl Into<String>, credentials: impl Into<Credentials>) -> Result<OpenID> {
-        let policy = VerificationPolicy::new().openid_always();
-        Ok(OpenID::of(self.client_of(&SPEC, policy, client_id.into(), credentials.into())?))
-    }
-
-    /// The same for a provider whose name, colour and scopes are known.
-    pub(crate) fn client_of(
-        &self,
-        spec: &Spec,
-        policy: VerificationPolicy,
-        client_id: String,
-        credentials: Credentials,
-    ) -> Result<OAuth2> {
-        let client = OAuth2::from_spec(spec, client_id, credentials);
-        client.check_credentials()?;
-        self.discovering(client, policy)
-    }
-
-    /// A client of nobody, for what is asked before there is a client id.
-    pub(crate) fn client_of_nobody(&self) -> Result<OpenID> {
-        let client = OAuth2::from_spec(&SPEC, "", Credentials::NONE);
-        Ok(OpenID::of(self.discovering(client, VerificationPolicy::new().openid_always())?))
-    }
-
-    fn discovering(&self, client: OAuth2, policy: VerificationPolicy) -> Result<OAuth2> {
-        let mut client = self.prepared(client);
-        let policy = match &self.tenants {
-            Some((template, tenants)) if policy.issuers.is_none() => {
-                policy.issuers(Issuers::Tenants { template: template.clone(), tenants: tenants.clone() })
-            }
-            _ => policy,
-        };
-        let discovered = self.discovered(client.spec().name)?;
-        client.add_participant(OpenIDConnect::new(Source::Discovered(Arc::new(discovered)), policy));
-        Ok(client)
-    }
-
-    /// A client that knows the metadata already, or the reason why it cannot be had.
-    ///
-    /// # Errors
-    ///
-    /// As [`fetch`](Self::fetch), and a configuration error when the metadata cannot be used.
-    pub async fn connect(
-        self,
-        client_id: impl Into<String> + Send,
-        credentials: impl Into<Credentials> + Send,
-    ) -> Result<OpenID> {
-        let client = self.client(client_id, credentials)?;
-        client.oauth2().ready().await?;
-        Ok(client)
-    }
-
-    fn prepared(&self, mut client: OAuth2) -> OAuth2 {
+    pub(crate) fn prepared(&self, mut client: OAuth2) -> OAuth2 {
         match (&self.http, self.public_hosts_only) {
             (Some(http), true) => client.set_http_client(Arc::new(PublicHosts::on(http.clone()))),
             (None, true) => client.set_http_client(Arc::new(PublicHosts::new())),
@@ -225,7 +162,7 @@ impl Discovery {
         client
     }
 
-    fn discovered(&self, provider: &'static str) -> Result<Discovered> {
+    pub(crate) fn discovered(&self, provider: &'static str) -> Result<Discovered> {
         let wrong = |problem: String| {
             Err(Error::new(Operation::DISCOVER, provider, ErrorKind::Configuration(problem)))
         };
@@ -257,110 +194,5 @@ impl Discovery {
             public_hosts_only: self.public_hosts_only,
             cached: Mutex::default(),
         })
-    }
-}
-
-/// Metadata that is read and kept.
-pub(crate) struct Discovered {
-    issuers: Vec<String>,
-    url: String,
-    allows_http: bool,
-    public_hosts_only: bool,
-    /// By who reads it, the oldest first.
-    cached: Mutex<Vec<(Reader, Arc<Cached<ProviderMetadata>>)>>,
-}
-
-/// The most readers of one provider's metadata: clones of a client with HTTP clients of their own.
-const MOST_READERS: usize = 64;
-
-impl Discovered {
-    pub(crate) async fn get(
-        &self,
-        client: &OAuth2,
-        policy: &VerificationPolicy,
-    ) -> Result<Arc<ProviderMetadata>> {
-        self.of(client, policy).get(client, &self.reading(client, policy)).await
-    }
-
-    pub(crate) fn export(&self, client: &OAuth2, policy: &VerificationPolicy) -> Option<Kept> {
-        self.of(client, policy).export()
-    }
-
-    pub(crate) fn import(&self, kept: Kept, client: &OAuth2, policy: &VerificationPolicy) {
-        self.of(client, policy).import(kept, &self.reading(client, policy));
-    }
-
-    fn of(&self, client: &OAuth2, policy: &VerificationPolicy) -> Arc<Cached<ProviderMetadata>> {
-        let reader = Reader::of(client, policy);
-        let mut all = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, cached)) = all.iter().find(|(own, _)| *own == reader) {
-            return cached.clone();
-        }
-        if all.len() == MOST_READERS {
-            all.remove(0);
-        }
-        let cached = Arc::default();
-        all.push((reader, Arc::clone(&cached)));
-        cached
-    }
-
-    fn reading(&self, client: &OAuth2, policy: &VerificationPolicy) -> Reading<ProviderMetadata> {
-        let (issuers, allows_http) = (self.issuers.clone(), self.allows_http);
-        let public_hosts_only = self.public_hosts_only;
-        Reading {
-            operation: Operation::DISCOVER,
-            url: self.url.clone(),
-            issuer: self.issuers.first().cloned().unwrap_or_default(),
-            policy: policy.metadata_cache,
-            clock: policy.clock.clone(),
-            shared: Shared::of(client, policy),
-            parse: Arc::new(move |document| {
-                let metadata = read(document, &issuers, allows_http)?;
-                if public_hosts_only {
-                    check_public_endpoints(&metadata)?;
-                }
-                Ok(metadata)
-            }),
-        }
-    }
-}
-
-fn read(document: Value, issuers: &[String], allows_http: bool) -> Result<ProviderMetadata, String> {
-    let metadata =
-        ProviderMetadata::new(document).map_err(|_| "there is no string issuer in it".to_owned())?;
-    let found = metadata.issuer();
-    if issuers.iter().any(|issuer| issuer == found) {
-        return Ok(if allows_http { metadata.dangerously_allow_plain_http() } else { metadata });
-    }
-    let expected = issuers.first().map_or("", |issuer| issuer);
-    Err(format!(
-        "its issuer is {}, but {} was asked for; they must be equal byte for byte{}",
-        quoted(found),
-        quoted(expected),
-        slash(found, expected)
-    ))
-}
-
-/// Checks that metadata sends nobody into a private network, neither the application nor its users' browsers.
-fn check_public_endpoints(metadata: &ProviderMetadata) -> Result<(), String> {
-    // Requests with a client certificate go to these (RFC 8705 section 5).
-    let aliases = metadata.members().get("mtls_endpoint_aliases").and_then(Value::as_object);
-    for (name, url) in metadata.members().iter().chain(aliases.into_iter().flatten()) {
-        if name != "jwks_uri" && !name.ends_with("_endpoint") {
-            continue;
-        }
-        if let Some(Err(problem)) = url.as_str().map(check_public_url) {
-            return Err(format!("its {} is refused: {problem}", quoted(name)));
-        }
-    }
-    Ok(())
-}
-
-impl fmt::Debug for Discovered {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Discovered")
-            .field("issuers", &self.issuers)
-            .field("url", &self.url)
-            .finish_non_exhaustive()
     }
 }

@@ -1,3 +1,5 @@
+//! Decryption of tokens that were encrypted for the client (RFC 7516).
+
 use std::fmt;
 
 /// Decrypts tokens that were encrypted for the client (RFC 7516).
@@ -14,22 +16,13 @@ pub trait Decrypter: fmt::Debug + Send + Sync {
 }
 
 /// Why an encrypted token was not decrypted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecryptError {
     /// Its header names an algorithm that is not accepted.
+    #[error("it is encrypted with an algorithm that is not accepted")]
     Algorithm,
     /// Anything else: no key fits, the token is damaged, or was not meant for this client.
+    #[error("it cannot be decrypted with the client's keys")]
     Failed,
 }
-
-impl fmt::Display for DecryptError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Algorithm => "it is encrypted with an algorithm that is not accepted",
-            Self::Failed => "it cannot be decrypted with the client's keys",
-        })
-    }
-}
-
-impl std::error::Error for DecryptError {}

@@ -2,11 +2,11 @@
 //! that names no member twice as header and as claims.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use oauth_core::JwtCheck;
+use oauth_core::{JwtCheck, serde_json::Value};
 
 use crate::{
     algorithm::Algorithm,
-    members::{Claim, Members},
+    claims::{Claims, ClaimsExt, parse_object},
 };
 
 /// The most characters of a token. Real ones have a few thousand.
@@ -21,8 +21,8 @@ pub(crate) type Refusal = (JwtCheck, String);
 /// A signed token, taken apart. Nothing of it is verified.
 #[derive(Clone, Debug)]
 pub(crate) struct Jws {
-    pub(crate) header: Members,
-    pub(crate) claims: Members,
+    pub(crate) header: Claims,
+    pub(crate) claims: Claims,
     pub(crate) signature: Vec<u8>,
     /// Up to where the text was signed.
     signed: usize,
@@ -30,9 +30,7 @@ pub(crate) struct Jws {
 
 /// How many parts of base64url a text has: three for a JWS, five for a JWE.
 pub(crate) fn parts(token: &str) -> usize {
-    // In pieces whose count fits in a byte, so that the compiler can count in sixteen bytes at once.
-    let dots_in = |piece: &[u8]| piece.iter().map(|byte| u8::from(*byte == b'.')).sum::<u8>();
-    1 + token.as_bytes().chunks(255).map(|piece| usize::from(dots_in(piece))).sum::<usize>()
+    token.split('.').count()
 }
 
 impl Jws {
@@ -42,18 +40,14 @@ impl Jws {
         if token.len() > MOST_CHARACTERS {
             return Err(wrong("it is too long to be a token"));
         }
-        let split = || {
-            let (signed, signature) = token.rsplit_once('.')?;
-            let (header, claims) = signed.split_once('.')?;
-            Some((signed, header, claims, signature))
-        };
-        let (3, Some((signed, header, claims, signature))) = (parts(token), split()) else {
+        let parts: Vec<&str> = token.split('.').collect();
+        let [header, claims, signature] = parts[..] else {
             return Err(wrong("it is not three parts with dots between them, as a signed token is"));
         };
         let bytes = |part: &str| {
             URL_SAFE_NO_PAD.decode(part).map_err(|_| wrong("a part of it is not base64url without padding"))
         };
-        let object = |part: &str, name: &str| match Members::parse(&bytes(part)?) {
+        let object = |part: &str, name: &str| match parse_object(&bytes(part)?) {
             Ok(Some(object)) => Ok(object),
             Ok(None) => Err(wrong(&format!("its {name} is not a JSON object"))),
             Err(problem) => Err(wrong(&format!("its {name} cannot be read: {problem}"))),
@@ -62,7 +56,7 @@ impl Jws {
             header: object(header, "header")?,
             signature: bytes(signature)?,
             claims: object(claims, "claims")?,
-            signed: signed.len(),
+            signed: header.len() + 1 + claims.len(),
         })
     }
 
@@ -86,6 +80,9 @@ impl Jws {
         };
         match Algorithm::of(name).filter(|algorithm| accepted.contains(algorithm)) {
             Some(algorithm) => Ok(algorithm),
+            None if accepted.is_empty() => {
+                wrong(format!("its alg is {}, and the client accepts none at all", quoted(name)))
+            }
             None => wrong(format!(
                 "its alg is {}, and accepted are {}",
                 quoted(name),
@@ -97,7 +94,7 @@ impl Jws {
     /// That the header demands nothing that is not understood here, which is everything that can be demanded.
     pub(crate) fn check_critical(&self) -> Result<(), Refusal> {
         // An unencoded payload (RFC 7797) would be signed differently, whether `crit` says so or not.
-        match ["crit", "b64", "zip"].into_iter().find(|name| self.header.has(name)) {
+        match ["crit", "b64", "zip"].into_iter().find(|name| self.header.contains_key(*name)) {
             None => Ok(()),
             Some(name) => {
                 Err((JwtCheck::Critical, format!("its header has {name}, which is not understood")))
@@ -139,11 +136,11 @@ pub(crate) fn quoted(text: &str) -> String {
 }
 
 /// A claim, fit for an error.
-pub(crate) fn shown(claim: Option<Claim<'_>>) -> String {
+pub(crate) fn shown(claim: Option<&Value>) -> String {
     match claim {
         None => "missing".to_owned(),
-        Some(Claim::Text(text)) => quoted(text),
-        Some(Claim::Other(other)) => {
+        Some(Value::String(text)) => quoted(text),
+        Some(other) => {
             let text = other.to_string();
             quoted(&text).trim_matches('"').to_owned()
         }

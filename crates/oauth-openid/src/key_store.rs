@@ -22,7 +22,7 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
 const MOST_RETIRED: usize = 64;
 
 /// The most places from which a client and its clones read keys: one for each tenant.
-const MOST_PLACES: usize = 64;
+const MOST_PLACES: usize = 1024;
 
 /// The keys of one provider, for all clones of a client, by the place where they are read and by who reads them: clones can be for
 /// different tenants, and have HTTP clients of their own.
@@ -143,10 +143,12 @@ impl KeyStore {
     fn at(&self, client: &OAuth2, policy: &VerificationPolicy, url: &str) -> Arc<KeysAt> {
         let (reader, issuer) = (Reader::of(client, policy), client.issuer().unwrap_or_default());
         let mut places = self.places();
-        let found =
-            places.iter().find(|place| place.url == url && place.issuer == issuer && place.reader == reader);
-        if let Some(place) = found {
-            return place.clone();
+        let is_it =
+            |place: &Arc<KeysAt>| place.url == url && place.issuer == issuer && place.reader == reader;
+        if let Some(at) = places.iter().position(is_it) {
+            // The one that was not asked for longest is the first to be forgotten.
+            places[at..].rotate_left(1);
+            return places[places.len() - 1].clone();
         }
         if places.len() == MOST_PLACES {
             places.remove(0);
@@ -229,6 +231,7 @@ fn reading(client: &OAuth2, policy: &VerificationPolicy) -> Result<Reading<KeySe
         url: jwks_url(client)?.to_owned(),
         issuer: client.issuer().unwrap_or_default().to_owned(),
         policy: policy.key_cache,
+        pause_after_failure: PAUSE_AFTER_FAILURE,
         clock: policy.clock.clone(),
         shared: Shared::of(client, policy),
         parse: Arc::new(|document: Value| KeySet::read(&document)),

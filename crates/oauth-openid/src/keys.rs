@@ -1,6 +1,6 @@
 //! The public keys with which a provider signs (RFC 7517), and which of them may verify what.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use aws_lc_rs::{
     hmac,
@@ -19,13 +19,16 @@ use oauth_core::{
 
 use crate::{
     algorithm::Algorithm,
-    jws::{Jws, Refusal, quoted},
+    claims::ClaimsExt,
+    jws::{Jws, Refusal, quoted, shown},
 };
 
 /// The most usable keys of a set. Real ones have fewer than ten.
 const MOST_KEYS: usize = 256;
 /// The most keys that a token without a `kid` is tried with.
 const MOST_TRIED: usize = 8;
+/// The most keys of which is remembered why they were left out.
+const MOST_LEFT_OUT: usize = 16;
 /// The fewest bits of an RSA key (RFC 7518 section 3.3), and the most that aws-lc-rs verifies with.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
@@ -56,6 +59,14 @@ impl JwkSet {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct KeySet {
     keys: Vec<Key>,
+    left_out: Vec<LeftOut>,
+}
+
+/// A key that verifies nothing here, and why.
+#[derive(Clone, Debug)]
+struct LeftOut {
+    id: Option<String>,
+    reason: String,
 }
 
 #[derive(Clone, Debug)]
@@ -75,12 +86,21 @@ impl KeySet {
     /// What is wrong with it as a whole.
     pub(crate) fn read(document: &Value) -> Result<Self, String> {
         let keys = document.get("keys").and_then(Value::as_array).ok_or("there is no list of keys in it")?;
-        let usable = keys.iter().filter_map(Value::as_object).filter_map(Key::read);
-        let keys: Vec<Key> = usable.take(MOST_KEYS + 1).collect();
-        if keys.len() > MOST_KEYS {
-            return Err(format!("it has more than {MOST_KEYS} keys"));
+        let mut read = Self::default();
+        for jwk in keys.iter().filter_map(Value::as_object) {
+            match Key::read(jwk) {
+                Ok(key) => read.keys.push(key),
+                Err(reason) if read.left_out.len() < MOST_LEFT_OUT => {
+                    let id = jwk.get("kid").and_then(Value::as_str).map(str::to_owned);
+                    read.left_out.push(LeftOut { id, reason });
+                }
+                Err(_) => {}
+            }
+            if read.keys.len() > MOST_KEYS {
+                return Err(format!("it has more than {MOST_KEYS} keys"));
+            }
         }
-        Ok(Self { keys })
+        Ok(read)
     }
 
     /// Whether a key goes by this name.
@@ -93,9 +113,10 @@ impl KeySet {
         self.keys.iter().filter_map(|key| key.id.as_deref())
     }
 
-    /// Whether both sets go by the same names.
+    /// Whether both sets have keys of the same names, in whichever order.
     pub(crate) fn has_ids_of(&self, other: &Self) -> bool {
-        self.ids().eq(other.ids())
+        let names = |keys: &Self| keys.ids().map(str::to_owned).collect::<BTreeSet<_>>();
+        self.keys.len() == other.keys.len() && names(self) == names(other)
     }
 
     /// Whether any key may have signed the token.
@@ -119,12 +140,24 @@ impl KeySet {
             }
         }
         if tried == 0 {
-            let named =
-                jws.header_text("kid").map_or("no kid".to_owned(), |id| format!("the kid {}", quoted(id)));
-            let reason = format!("no key of the provider fits {algorithm} and {named}");
-            return Err((JwtCheck::Key, reason));
+            return Err((JwtCheck::Key, self.why_none_fits(jws, algorithm)));
         }
         Err((JwtCheck::Signature, "its signature is not the provider's".to_owned()))
+    }
+
+    fn why_none_fits(&self, jws: &Jws, algorithm: Algorithm) -> String {
+        let id = jws.header_text("kid");
+        let named = id.map_or("no kid".to_owned(), |id| format!("the kid {}", quoted(id)));
+        let mut reason = format!("no key of the provider fits {algorithm} and {named}");
+        // A key of the name is the one that the provider meant; without a name, any of them may be.
+        for left_out in self.left_out.iter().filter(|one| id.is_none() || one.id.as_deref() == id).take(3) {
+            let own = left_out.id.as_deref().map_or("without a kid".to_owned(), quoted);
+            reason.push_str(&format!("; its key {own} is left out: {}", left_out.reason));
+        }
+        if id.is_some() && !self.keys.is_empty() && self.ids().next().is_none() {
+            reason.push_str("; none of its keys has a kid, so a token that names one names another key");
+        }
+        reason
     }
 
     /// The keys that fit in every respect: a decoy of the same name and another type does not.
@@ -141,39 +174,48 @@ impl KeySet {
 }
 
 impl Key {
-    /// `None` for a key that verifies nothing here.
-    fn read(jwk: &Map<String, Value>) -> Option<Self> {
+    /// Reads a key.
+    ///
+    /// # Errors
+    ///
+    /// Why the key verifies nothing here.
+    fn read(jwk: &Map<String, Value>) -> Result<Self, String> {
         let text = |name: &str| jwk.get(name).and_then(Value::as_str);
-        // A use or an operation that is there must be the right one (RFC 7517 sections 4.2 and 4.3).
-        let for_signatures = match jwk.get("use") {
-            None | Some(Value::Null) => true,
-            Some(usage) => usage == "sig",
-        };
-        let may_verify = match jwk.get("key_ops") {
-            None | Some(Value::Null) => true,
-            Some(operations) => {
-                operations.as_array().is_some_and(|all| all.iter().any(|one| one == "verify"))
-            }
-        };
-        if !(for_signatures && may_verify) {
-            return None;
+        // A use or an operation that is there must be the right one (RFC 7517 sections 4.2 and 4.3). An empty list of operations
+        // says nothing.
+        if let Some(usage) = jwk.get("use").filter(|usage| !usage.is_null())
+            && usage != "sig"
+        {
+            return Err(format!(
+                "its use is {}, and that of a key for signatures is \"sig\"",
+                shown(Some(usage))
+            ));
+        }
+        match jwk.get("key_ops") {
+            None | Some(Value::Null) => {}
+            Some(Value::Array(all)) if all.is_empty() || all.iter().any(|one| one == "verify") => {}
+            Some(other) => return Err(format!("its key_ops are {}, without \"verify\"", shown(Some(other)))),
         }
         let algorithm = match jwk.get("alg") {
             None | Some(Value::Null) => None,
             // A key for an algorithm that is not known here is of no use, whatever its type.
-            Some(name) => Some(Algorithm::of(name.as_str()?)?),
+            Some(name) => Some(
+                name.as_str()
+                    .and_then(Algorithm::of)
+                    .ok_or_else(|| format!("its alg is {}, which is not known here", shown(Some(name))))?,
+            ),
         };
-        let bytes = |name: &str| URL_SAFE_NO_PAD.decode(text(name)?.trim_end_matches('=')).ok();
+        let bytes = |name: &str| decoded(text(name)?);
         let one = |algorithm, by: &'static dyn VerificationAlgorithm, key: Vec<u8>| {
-            Some(vec![(algorithm, ParsedPublicKey::new(by, key).ok()?)])
+            let key =
+                ParsedPublicKey::new(by, key).map_err(|_| "its numbers are not those of a public key")?;
+            Ok::<_, String>(vec![(algorithm, key)])
         };
-        let mut verifiers = match (text("kty")?, text("crv")) {
-            ("RSA", _) => {
-                let (n, e) = (bytes("n")?, bytes("e")?);
-                let (n, e) = (significant(&n)?, significant(&e)?);
-                if !can_verify(n, e) {
-                    return None;
-                }
+        let mut verifiers = match (text("kty"), text("crv")) {
+            (Some("RSA"), _) => {
+                let (n, e) = bytes("n").zip(bytes("e")).ok_or("its n or e is not a number in base64url")?;
+                let (n, e) = significant(&n).zip(significant(&e)).ok_or("its n or e is zero")?;
+                can_verify(n, e)?;
                 let key = RsaPublicKeyComponents { n, e };
                 let verifier = |&(own, by)| match algorithm {
                     Some(only) if only != own => None,
@@ -181,20 +223,33 @@ impl Key {
                 };
                 RSA.iter().filter_map(verifier).collect()
             }
-            ("EC", Some("P-256")) => one(Algorithm::ES256, &ECDSA_P256_SHA256_FIXED, point(&bytes, 32)?)?,
-            ("EC", Some("P-384")) => one(Algorithm::ES384, &ECDSA_P384_SHA384_FIXED, point(&bytes, 48)?)?,
-            ("EC", Some("P-521")) => one(Algorithm::ES512, &ECDSA_P521_SHA512_FIXED, point(&bytes, 66)?)?,
-            ("OKP", Some("Ed25519")) => {
-                one(Algorithm::EdDSA, &ED25519, bytes("x").filter(|x| x.len() == 32)?)?
+            (Some("EC"), Some("P-256")) => {
+                one(Algorithm::ES256, &ECDSA_P256_SHA256_FIXED, point(&bytes, 32)?)?
             }
-            _ => return None,
+            (Some("EC"), Some("P-384")) => {
+                one(Algorithm::ES384, &ECDSA_P384_SHA384_FIXED, point(&bytes, 48)?)?
+            }
+            (Some("EC"), Some("P-521")) => {
+                one(Algorithm::ES512, &ECDSA_P521_SHA512_FIXED, point(&bytes, 66)?)?
+            }
+            (Some("OKP"), Some("Ed25519")) => {
+                let x = bytes("x").filter(|x| x.len() == 32).ok_or("its x is not 32 bytes in base64url")?;
+                one(Algorithm::EdDSA, &ED25519, x)?
+            }
+            _ => {
+                let (kty, crv) = (shown(jwk.get("kty")), shown(jwk.get("crv")));
+                return Err(format!("its type is not known here (kty {kty}, crv {crv})"));
+            }
         };
         verifiers.retain(|(own, _)| algorithm.is_none_or(|only| only == *own));
-        (!verifiers.is_empty()).then(|| Self {
-            id: text("kid").map(str::to_owned),
-            issuer: text("issuer").map(str::to_owned),
-            verifiers,
-        })
+        match verifiers.is_empty() {
+            true => Err(format!("its alg is {}, which does not fit its type", shown(jwk.get("alg")))),
+            false => Ok(Self {
+                id: text("kid").map(str::to_owned),
+                issuer: text("issuer").map(str::to_owned),
+                verifiers,
+            }),
+        }
     }
 
     fn verifier(&self, algorithm: Algorithm) -> Option<&ParsedPublicKey> {
@@ -227,23 +282,46 @@ fn significant(number: &[u8]) -> Option<&[u8]> {
     number.iter().position(|&byte| byte != 0).map(|at| &number[at..])
 }
 
-/// Whether an RSA key with this modulus and this exponent can verify anything. aws-lc-rs looks at most of this only when it verifies,
-/// and until then the key would be a candidate that each token without a `kid` is tried with.
-fn can_verify(modulus: &[u8], exponent: &[u8]) -> bool {
+/// Checks that an RSA key with this modulus and this exponent can verify something. aws-lc-rs looks at most of this only when it
+/// verifies, and until then the key would be a candidate that each token without a `kid` is tried with.
+fn can_verify(modulus: &[u8], exponent: &[u8]) -> Result<(), String> {
     let bits =
         |number: &[u8]| number.first().map_or(0, |first| number.len() * 8 - first.leading_zeros() as usize);
     let is_odd = |number: &[u8]| number.last().is_some_and(|last| last & 1 == 1);
+    if !RSA_BITS.contains(&bits(modulus)) {
+        let (least, most) = (RSA_BITS.start(), RSA_BITS.end());
+        return Err(format!(
+            "it is an RSA key of {} bits, and those of {least} to {most} are accepted",
+            bits(modulus)
+        ));
+    }
     // An exponent of 1 signs whatever it is given; longer ones than 33 bits are nowhere in use, and cost work.
-    RSA_BITS.contains(&bits(modulus))
-        && is_odd(modulus)
-        && is_odd(exponent)
-        && (2..=33).contains(&bits(exponent))
+    match is_odd(modulus) && is_odd(exponent) && (2..=33).contains(&bits(exponent)) {
+        true => Ok(()),
+        false => Err("its numbers are not those of an RSA key".to_owned()),
+    }
 }
 
-/// A point in the uncompressed form of SEC 1. That it is on the curve is checked when the key is parsed.
-fn point(bytes: &impl Fn(&str) -> Option<Vec<u8>>, length: usize) -> Option<Vec<u8>> {
-    let (x, y) = (bytes("x")?, bytes("y")?);
-    (x.len() == length && y.len() == length).then(|| [&[4], &*x, &*y].concat())
+/// The bytes of a member. Some servers write the alphabet of plain base64, or padding; most libraries read both, and there is one
+/// meaning to it.
+fn decoded(text: &str) -> Option<Vec<u8>> {
+    let url_safe = text.trim_end_matches('=').replace('+', "-").replace('/', "_");
+    URL_SAFE_NO_PAD.decode(url_safe).ok()
+}
+
+/// A point in the uncompressed form of SEC 1. That it is on the curve is checked when the key is parsed. Some servers leave zeros
+/// in front of a coordinate out, or write one too many; the number is the same.
+fn point(bytes: &impl Fn(&str) -> Option<Vec<u8>>, length: usize) -> Result<Vec<u8>, String> {
+    let mut point = vec![4];
+    for name in ["x", "y"] {
+        let coordinate = bytes(name).ok_or_else(|| format!("its {name} is not a number in base64url"))?;
+        let coordinate = significant(&coordinate).unwrap_or_default();
+        let zeros = length.checked_sub(coordinate.len());
+        let zeros = zeros.ok_or_else(|| format!("its {name} is too long for its curve"))?;
+        point.resize(point.len() + zeros, 0);
+        point.extend_from_slice(coordinate);
+    }
+    Ok(point)
 }
 
 /// Verifies with the client secret.

@@ -19,7 +19,7 @@
 //! | sign users in | [`OpenID`], [`IdToken`] |
 //! | find a provider's metadata in an unusual place, or write it by hand | [`Discovery`], [`ProviderMetadata`] |
 //! | say what the client registered, set the clock, keep keys elsewhere | [`VerificationPolicy`], by [`OpenIDProvider::with_policy`] |
-//! | verify an ID token that an application obtained itself | [`OpenIDProvider::verify_id_token`], [`Expectations`] |
+//! | verify an ID token that an application obtained itself | [`OpenIDConnect::of`], [`RelyingParty::verify_id_token`], [`Expectations`] |
 //! | sign users out | [`LogoutRequest`], [`LogoutToken`], [`FrontChannelLogout`] |
 //! | register a client | [`ClientMetadata`], [`RegisteredClient`] |
 //! | start a login that the provider's portal wishes for | [`InitiatedLogin`] |
@@ -42,12 +42,15 @@
 //! | `encryption` | | `JoseDecrypter` decrypts ID tokens and UserInfo by [josekit](https://docs.rs/josekit). It is off because josekit needs the system's OpenSSL, with its headers (Debian: `libssl-dev` and `pkg-config`) |
 
 mod algorithm;
+mod cache_policy;
 mod cached;
 mod claims;
 mod client;
+mod discovered;
 mod discovery;
 mod encryption;
-mod extension;
+mod expectations;
+mod hash;
 mod id_token;
 mod initiated_login;
 mod issuer;
@@ -57,31 +60,43 @@ mod jws;
 mod key_store;
 mod keys;
 mod logout;
-mod members;
 mod metadata;
+mod openid_connect;
+mod participant;
 mod policy;
-mod protocol;
 mod registration;
+mod relying_party;
+mod spec;
+mod standard_claims;
+mod typed_claims;
+mod userinfo;
 mod verify;
 mod webfinger;
 
 pub use algorithm::Algorithm;
-pub use cached::CachePolicy;
-pub use claims::{Address, ClaimsError, StandardClaims};
-pub use client::{OpenID, SPEC, client_at, client_of};
+pub use cache_policy::CachePolicy;
+pub use client::{OpenID, client_at, client_of};
 pub use discovery::Discovery;
 pub use encryption::{DecryptError, Decrypter};
-pub use extension::{CacheExport, OpenIDProvider, START_LOGOUT, VERIFY_ID_TOKEN, VERIFY_LOGOUT_TOKEN};
-pub use id_token::{Expectations, IdToken, new_nonce};
+pub use expectations::{Expectations, new_nonce};
+pub use id_token::IdToken;
 pub use initiated_login::InitiatedLogin;
 pub use issuer::{Issuers, Tenants};
 #[cfg(feature = "encryption")]
 pub use jose::JoseDecrypter;
 pub use keys::JwkSet;
-pub use logout::{FrontChannelLogout, LogoutAttempt, LogoutRequest, LogoutToken, StartedLogout};
+pub use logout::{
+    FrontChannelLogout, LogoutAttempt, LogoutRequest, LogoutToken, START_LOGOUT, StartedLogout,
+    VERIFY_LOGOUT_TOKEN,
+};
 pub use metadata::ProviderMetadata;
 pub use oauth_core;
+pub use openid_connect::OpenIDConnect;
 pub use policy::{Expected, OtherAudiences, VerificationPolicy};
-pub use protocol::OpenIDConnect;
 pub use registration::{ClientMetadata, REGISTER, RegisteredClient};
+pub use relying_party::{CacheExport, OpenIDProvider, RelyingParty};
+pub use spec::SPEC;
+pub use standard_claims::{Address, StandardClaims};
+pub use typed_claims::ClaimsError;
+pub use verify::VERIFY_ID_TOKEN;
 pub use webfinger::{WEBFINGER, webfinger};

@@ -4,23 +4,27 @@ use std::{fmt, time::Duration};
 
 use oauth_core::{
     Endpoint, Error, ErrorKind, JwtCheck, LoginError, OAuth2, OffsetDateTime, Operation, Result, Secret,
-    SharedCache, SharedCacheError, bytes::Bytes, provider_kit::form_encoded, random_token, same_secret,
-    serde_json::json,
+    SharedCache, SharedCacheError,
+    bytes::Bytes,
+    provider_kit::form_encoded,
+    random_token, same_secret,
+    serde_json::{Value, json},
 };
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{
-    claims,
-    extension::START_LOGOUT,
-    id_token::{audiences, check_times, leeway, seconds},
+    claims::{Claims, ClaimsExt, LOGOUT_EVENT, moment, seconds},
+    expectations::{check_times, leeway},
+    hash::sha256,
     jws::{self, Refusal, shown},
-    members::{Claim, Members},
+    openid_connect::OpenIDConnect,
     policy::VerificationPolicy,
-    protocol::OpenIDConnect,
 };
 
-/// The event that makes a token a logout token (OpenID Connect Back-Channel Logout section 2.4).
-pub(crate) const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
+/// The method [`RelyingParty::start_logout`](crate::RelyingParty::start_logout), in errors.
+pub const START_LOGOUT: Operation = Operation::new("start_logout");
+/// The method [`RelyingParty::verify_logout_token`](crate::RelyingParty::verify_logout_token), in errors.
+pub const VERIFY_LOGOUT_TOKEN: Operation = Operation::new("verify_logout_token");
 
 /// A wish to sign out at the provider too (OpenID Connect RP-Initiated Logout 1.0 section 2).
 ///
@@ -97,7 +101,7 @@ impl LogoutRequest {
         let Some(endpoint) = client.endpoints().get(Endpoint::EndSession).map(str::to_owned) else {
             return Err(client.unsupported(START_LOGOUT, "it has no end_session_endpoint"));
         };
-        client.check_endpoints()?;
+        client.check_endpoint(Endpoint::EndSession)?;
         if let Some(return_to) = &self.return_to
             && (return_to.contains('#') || !url::Url::parse(return_to).is_ok_and(|url| url.has_host()))
         {
@@ -105,10 +109,12 @@ impl LogoutRequest {
         }
         let state = random_token().map_err(|error| error.at(client.name().to_owned()))?;
         let mut fields = Vec::new();
-        match &self.id_token_hint {
-            Some(token) => fields.push(("id_token_hint", readable(client, token.expose())?)),
-            None => fields.push(("client_id", client.client_id().to_owned())),
+        if let Some(token) = &self.id_token_hint {
+            fields.push(("id_token_hint", readable(client, token.expose())?));
         }
+        // Beside a hint too: some servers take the address to return to only from a client that is named (RP-Initiated Logout
+        // section 2).
+        fields.push(("client_id", client.client_id().to_owned()));
         if let Some(return_to) = self.return_to {
             fields.push(("post_logout_redirect_uri", return_to));
             fields.push(("state", state.clone()));
@@ -176,7 +182,7 @@ impl LogoutAttempt {
 /// Answer its request with HTTP 200 and `Cache-Control: no-store` once the session is gone, and with 400 whatever did not pass.
 #[derive(Clone)]
 pub struct LogoutToken {
-    claims: Members,
+    claims: Claims,
     client_id: String,
     /// For how long it would be accepted again.
     remaining: Duration,
@@ -195,7 +201,7 @@ impl LogoutToken {
                 check: JwtCheck::Presence,
                 reason: what.to_owned(),
             };
-            Err(Error::new(Operation::new("verify_logout_token"), "openid", ErrorKind::Jwt(error)))
+            Err(Error::new(VERIFY_LOGOUT_TOKEN, "openid", ErrorKind::Jwt(error)))
         };
         let kind = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
         if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
@@ -210,12 +216,12 @@ impl LogoutToken {
     }
 
     pub(crate) fn check(
-        claims: Members,
+        claims: Claims,
         client_id: &str,
         policy: &VerificationPolicy,
     ) -> Result<Self, Refusal> {
         let wrong = |check, reason: &str| Err((check, reason.to_owned()));
-        if !audiences(&claims).is_some_and(|audiences| audiences.contains(&client_id)) {
+        if !claims.audiences().is_some_and(|audiences| audiences.contains(&client_id)) {
             let reason = format!("its aud is {}, which is not this client", shown(claims.get("aud")));
             return Err((JwtCheck::Audience, reason));
         }
@@ -225,19 +231,20 @@ impl LogoutToken {
         if age > limit {
             return wrong(JwtCheck::IssuedAt, "its iat is too long ago for a logout token");
         }
-        let is_logout =
-            claims.get("events").and_then(|events| events.other()?.as_object()).is_some_and(|events| {
-                events.len() == 1 && events.get(EVENT).is_some_and(|event| event.is_object())
-            });
-        if !is_logout {
-            return wrong(JwtCheck::Events, "its events are not exactly that of a back-channel logout");
+        // Members beside the event are for those who know them (RFC 8417 section 2), such as Keycloak's `revoke_offline_access`.
+        let event = claims.get("events").and_then(|events| events.get(LOGOUT_EVENT));
+        if !event.is_some_and(Value::is_object) {
+            return wrong(
+                JwtCheck::Events,
+                "its events do not hold that of a back-channel logout, with an object",
+            );
         }
-        if claims.has("nonce") {
+        if claims.contains_key("nonce") {
             return wrong(JwtCheck::Nonce, "it has a nonce, which a logout token must not have");
         }
         let is_text = |name: &str| match claims.get(name) {
             None => Ok(false),
-            Some(Claim::Text(text)) if !text.is_empty() => Ok(true),
+            Some(Value::String(text)) if !text.is_empty() => Ok(true),
             Some(other) => Err((JwtCheck::Session, format!("its {name} is {}", shown(Some(other))))),
         };
         if !(is_text("sub")? | is_text("sid")?) {
@@ -272,7 +279,7 @@ impl LogoutToken {
     fn name_of_use(&self) -> String {
         let jti = self.claims.text("jti").unwrap_or_default();
         // The hash keeps one part from being taken for another, and the name short.
-        let [hash, _] = claims::sha256(&json!([self.issuer(), self.client_id, jti]).to_string());
+        let [hash, _] = sha256(&json!([self.issuer(), self.client_id, jti]).to_string());
         format!("logout_token:{hash}")
     }
 
@@ -297,7 +304,7 @@ impl LogoutToken {
     /// When it was made.
     #[must_use]
     pub fn issued_at(&self) -> Option<OffsetDateTime> {
-        self.claims.get("iat").and_then(claims::moment)
+        self.claims.get("iat").and_then(moment)
     }
 
     /// Whether it ends a session of this user that began with this ID token's `sid`, if it had one (section 2.7).

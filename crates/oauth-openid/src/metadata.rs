@@ -1,7 +1,11 @@
+//! The metadata of a provider (OpenID Connect Discovery 1.0 section 3, RFC 8414 section 2).
+
 use oauth_core::{
-    Error, Result,
+    ClientAuth, CodeChallengeMethod, Endpoint, Endpoints, Error, OAuth2, Pkce, Result,
     serde_json::{Map, Value},
 };
+
+use crate::jws::quoted;
 
 /// What a provider says of itself (OpenID Connect Discovery 1.0 section 3, RFC 8414 section 2).
 #[derive(Clone, Debug, PartialEq)]
@@ -68,12 +72,6 @@ impl ProviderMetadata {
         self.members.get(member) == Some(&Value::Bool(true))
     }
 
-    /// Whether refresh tokens can be redeemed. A provider that lists no grants may well do it; one that lists them and
-    /// leaves it out does not.
-    pub(crate) fn supports_refresh(&self) -> bool {
-        self.list("grant_types_supported").is_none_or(|grants| grants.contains(&"refresh_token"))
-    }
-
     /// Which authorization requests alone the provider takes, if not plain ones (RFC 9126 section 5, RFC 9101 section 10.5). Whatever
     /// is not a plain no counts as yes.
     pub(crate) fn demand_on_requests(&self) -> Option<&'static str> {
@@ -90,3 +88,105 @@ impl ProviderMetadata {
         self.list("code_challenge_methods_supported").is_some_and(|methods| !methods.contains(&"S256"))
     }
 }
+
+/// How a public or confidential client may authenticate, of those methods that this library knows.
+impl ProviderMetadata {
+    /// The first method in the provider's list that the client knows, and `client_secret_basic` where there is no list
+    /// (OpenID Connect Discovery section 3, RFC 8414 section 2).
+    pub(crate) fn client_auth(&self, endpoint: &str, public: bool) -> Result<ClientAuth> {
+        if public {
+            return Ok(ClientAuth::None);
+        }
+        let list = format!("{endpoint}_auth_methods_supported");
+        let Some(methods) = self.list(&list) else { return Ok(ClientAuth::Basic) };
+        let known = [ClientAuth::Basic, ClientAuth::Post];
+        let first =
+            methods.iter().find_map(|method| known.into_iter().find(|known| known.as_str() == *method));
+        first.ok_or_else(|| {
+            Error::configuration(
+                "openid",
+                format!(
+                    "{list} has neither client_secret_basic nor client_secret_post, but {}",
+                    quoted(&methods.join(", "))
+                ),
+            )
+        })
+    }
+
+    pub(crate) fn check(&self, client: &OAuth2) -> Result<()> {
+        for (endpoint, name) in
+            [(Endpoint::Token, "token_endpoint"), (Endpoint::Authorization, "authorization_endpoint")]
+        {
+            if client.endpoints().get(endpoint).is_none() {
+                self.required(name)?;
+            }
+        }
+        if client.pkce() == Pkce::Challenge(CodeChallengeMethod::S256) && self.rules_out_s256() {
+            return Err(Error::configuration(
+                "openid",
+                "the provider's code_challenge_methods_supported has no S256; a login there could not be protected",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The endpoints without those by which a provider elsewhere would send the client's requests to this machine: plain http on
+    /// loopback is for providers that are there themselves.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error when a login needs one of these.
+    pub(crate) fn without_strange_schemes(&self, found: Endpoints) -> Result<Endpoints> {
+        if self.allows_http || self.issuer().starts_with("http://") {
+            return Ok(found);
+        }
+        let is_needed =
+            |endpoint| matches!(endpoint, Endpoint::Authorization | Endpoint::Token | Endpoint::Jwks);
+        let plain: Vec<_> = found.iter().filter(|(_, url)| !url.starts_with("https://")).collect();
+        if let Some((_, url)) = plain.iter().find(|(endpoint, _)| is_needed(*endpoint)) {
+            let url = url.split(['?', '#']).next().unwrap_or_default();
+            let problem = format!(
+                "the provider's metadata names {}, which is not https; in a test network, see dangerously_allow_plain_http",
+                quoted(url)
+            );
+            return Err(Error::configuration("openid", problem));
+        }
+        // A relative URL or plain http elsewhere stays, so that whoever uses it is told.
+        let here = plain.into_iter().filter(|(_, url)| url.starts_with("http://"));
+        let here: Vec<_> = here.map(|(endpoint, _)| endpoint).collect();
+        Ok(here.into_iter().fold(found, Endpoints::without))
+    }
+
+    /// The endpoints for mutual TLS (RFC 8705 section 5), those that are https.
+    pub(crate) fn mtls_endpoints(&self) -> Endpoints {
+        let aliases = self.members().get("mtls_endpoint_aliases");
+        let of_document = |endpoint: Endpoint| {
+            let url = aliases?.get(endpoint.metadata_name()?)?.as_str()?;
+            url.starts_with("https://").then(|| (endpoint, url.to_owned()))
+        };
+        DISCOVERED.iter().copied().filter_map(of_document).collect()
+    }
+
+    pub(crate) fn endpoints(&self) -> Endpoints {
+        let of_document = |endpoint: Endpoint| {
+            let url = self.text(endpoint.metadata_name()?)?;
+            Some((endpoint, url.to_owned()))
+        };
+        // `grant_types_supported` does not say whether a refresh token can be redeemed: several servers issue them and leave the
+        // grant out. Whoever has one may try.
+        DISCOVERED.iter().copied().filter_map(of_document).collect()
+    }
+}
+
+/// The endpoints that a provider's metadata names.
+const DISCOVERED: &[Endpoint] = &[
+    Endpoint::Authorization,
+    Endpoint::Token,
+    Endpoint::Refresh,
+    Endpoint::Revocation,
+    Endpoint::Introspection,
+    Endpoint::DeviceAuthorization,
+    Endpoint::Profile,
+    Endpoint::Jwks,
+    Endpoint::EndSession,
+];

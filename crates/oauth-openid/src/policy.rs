@@ -1,10 +1,12 @@
+//! What a client accepts of signed tokens, and how it keeps what it reads.
+
 use std::{sync::Arc, time::Duration};
 
 use oauth_core::{Clock, SharedCache, SystemClock, serde_json::Value};
 
 use crate::{
     algorithm::Algorithm,
-    cached::CachePolicy,
+    cache_policy::CachePolicy,
     encryption::Decrypter,
     issuer::{Issuers, Tenants, UNDECIDED},
     keys::JwkSet,

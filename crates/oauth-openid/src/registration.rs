@@ -1,10 +1,12 @@
+//! Dynamic client registration (RFC 7591, RFC 7592, OpenID Connect Dynamic Client Registration 1.0).
+
 use std::fmt;
 
 use oauth_core::{
     ClientAuth, ClientSecret, Clock, Error, ErrorKind, OAuth2, OffsetDateTime, Operation, Provider, Reply,
     Request, Result, Secret, SystemClock,
     http::Method,
-    serde_json::{Map, Value, json},
+    serde_json::{self, Map, Value, json},
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
@@ -12,11 +14,10 @@ use crate::{
     algorithm::Algorithm,
     client::OpenID,
     discovery::Discovery,
-    extension::OpenIDProvider,
     jws::quoted,
-    members::Claim,
+    openid_connect::{OpenIDConnect, Source},
     policy::{Expected, VerificationPolicy},
-    protocol::{OpenIDConnect, Source},
+    relying_party::OpenIDProvider,
 };
 
 /// The method [`OpenID::register`], in errors.
@@ -53,7 +54,7 @@ impl ClientMetadata {
 
     /// Sets a member, in place of one that is there. `null` takes it out. A `software_statement` is sent as it is.
     pub fn set(mut self, name: &str, value: impl Serialize) -> Self {
-        match oauth_core::serde_json::to_value(value) {
+        match serde_json::to_value(value) {
             Ok(Value::Null) | Err(_) => self.0.remove(name),
             Ok(value) => self.0.insert(name.to_owned(), value),
         };
@@ -64,21 +65,34 @@ impl ClientMetadata {
 /// A client as the provider registered it, which need not be as was asked (RFC 7591 section 3.2.1).
 ///
 /// It serializes, to be kept like a password: it holds the client secret and the token that changes the registration.
-#[derive(Clone)]
-pub struct RegisteredClient {
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(from = "Registration")]
+pub struct RegisteredClient(Registration);
+
+/// A registration as the provider answers it and as it is stored: the members of RFC 7591 section 3.2.1, and all others.
+#[derive(Clone, Serialize, Deserialize)]
+struct Registration {
+    #[serde(deserialize_with = "client_id")]
     client_id: String,
+    #[serde(default, deserialize_with = "secret", serialize_with = "exposed")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     client_secret: Option<Secret>,
-    secret_expires_at: Option<OffsetDateTime>,
-    management_url: Option<String>,
-    management_token: Option<Secret>,
-    /// All that the provider answered, without the secrets.
-    metadata: Map<String, Value>,
-    /// What each member must be: as was asked for, or else as the provider answered at first.
+    /// As a Unix time, and zero for never; `None` where the provider does not say it.
+    #[serde(default, deserialize_with = "unix_time", skip_serializing_if = "Option::is_none")]
+    client_secret_expires_at: Option<i64>,
+    #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    registration_client_uri: Option<String>,
+    #[serde(default, deserialize_with = "secret", serialize_with = "exposed")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    registration_access_token: Option<Secret>,
+    /// What each member must be: as was asked for, or else as the provider answered at first. The name is not one of RFC 7591.
+    #[serde(rename = "urn:oauth-openid:expected", default)]
     expected: Map<String, Value>,
+    /// All that the provider answered beside these.
+    #[serde(flatten)]
+    metadata: Map<String, Value>,
 }
 
-/// The name under which [`RegisteredClient`] keeps what is expected when it is serialized. It is no name of RFC 7591.
-const EXPECTED: &str = "urn:oauth-openid:expected";
 /// Members of a request that are secrets, or not repeated as they were sent.
 const NOT_COMPARED: &[&str] = &["client_id", "client_secret", "software_statement"];
 
@@ -110,25 +124,46 @@ impl RegisteredClient {
     /// The client id.
     #[must_use]
     pub fn client_id(&self) -> &str {
-        &self.client_id
+        &self.0.client_id
     }
 
     /// The client secret; `None` for a public client, and for one that authenticates by a key.
     #[must_use]
     pub fn client_secret(&self) -> Option<&Secret> {
-        self.client_secret.as_ref()
+        self.0.client_secret.as_ref()
     }
 
-    /// When the secret expires; `None` for never.
+    /// When the secret expires; `None` for never, which is also what it means that the provider does not say it: see
+    /// [`notes`](Self::notes).
     #[must_use]
     pub fn secret_expires_at(&self) -> Option<OffsetDateTime> {
-        self.secret_expires_at
+        let at = self.0.client_secret_expires_at.filter(|at| *at != 0)?;
+        OffsetDateTime::from_unix_timestamp(at).ok()
+    }
+
+    /// What is unusual about the registration and keeps nobody from using it, in sentences for a log.
+    #[must_use]
+    pub fn notes(&self) -> Vec<&'static str> {
+        let mut notes = Vec::new();
+        if self.0.client_secret.is_some() && self.0.client_secret_expires_at.is_none() {
+            notes.push(
+                "the provider does not say when the client secret expires (client_secret_expires_at); it is used until the \
+                 provider refuses it",
+            );
+        }
+        if self.member("id_token_signed_response_alg").and_then(Value::as_str) == Some("none") {
+            notes.push(
+                "the provider registered id_token_signed_response_alg none; the client accepts no ID token, so that every login \
+                 fails",
+            );
+        }
+        notes
     }
 
     /// A member of what the provider registered.
     #[must_use]
     pub fn get(&self, member: &str) -> Option<&Value> {
-        self.metadata.get(member)
+        self.0.metadata.get(member)
     }
 
     /// The members that the provider registered otherwise than was asked for, or that are otherwise than they were when the
@@ -136,16 +171,17 @@ impl RegisteredClient {
     #[must_use]
     pub fn changes(&self) -> Vec<&str> {
         let is_changed = |(name, expected): &(&String, &Value)| {
-            self.metadata.get(*name).is_some_and(|found| !is_same_member(found, expected))
+            self.0.metadata.get(*name).is_some_and(|found| !is_same_member(found, expected))
         };
-        self.expected.iter().filter(is_changed).map(|(name, _)| &**name).collect()
+        self.0.expected.iter().filter(is_changed).map(|(name, _)| &**name).collect()
     }
 
-    /// The same registration, with all [`changes`](Self::changes) accepted: look at them first.
+    /// This registration, with all [`changes`](Self::changes) accepted: look at them first.
     #[must_use]
     pub fn with_changes_accepted(mut self) -> Self {
-        for (name, expected) in &mut self.expected {
-            if let Some(found) = self.metadata.get(name) {
+        let Registration { expected, metadata, .. } = &mut self.0;
+        for (name, expected) in expected {
+            if let Some(found) = metadata.get(name) {
                 expected.clone_from(found);
             }
         }
@@ -161,7 +197,7 @@ impl RegisteredClient {
     /// names an algorithm or a way to authenticate that this library does not know.
     pub fn client(&self, discovery: &Discovery) -> Result<OpenID> {
         let wrong = |problem: String| Error::new(REGISTER, "openid", ErrorKind::Configuration(problem));
-        if self.secret_expires_at.is_some_and(|at| at <= SystemClock.now()) {
+        if self.secret_expires_at().is_some_and(|at| at <= SystemClock.now()) {
             return Err(wrong(
                 "the client secret of this registration has expired; register again".to_owned(),
             ));
@@ -180,7 +216,7 @@ impl RegisteredClient {
             Some("client_secret_post") => Some(ClientAuth::Post),
             Some("none") => Some(ClientAuth::None),
             // Basic is what it means not to say (OpenID Connect Dynamic Client Registration section 2).
-            None if self.client_secret.is_some() => Some(ClientAuth::Basic),
+            None if self.0.client_secret.is_some() => Some(ClientAuth::Basic),
             None => None,
             Some(other) => {
                 let problem = format!(
@@ -196,16 +232,20 @@ impl RegisteredClient {
                 .map(Some)
                 .ok_or_else(|| wrong(format!("the registration's {name} {} is not accepted", quoted(found)))),
         };
-        let id_token = algorithm("id_token_signed_response_alg")?;
+        // An unsigned ID token proves nothing, so this client accepts none: its logins fail, and say why.
+        let id_token = match text("id_token_signed_response_alg") {
+            Some("none") => Vec::new(),
+            // RS256 is what it means not to say (section 2).
+            _ => vec![algorithm("id_token_signed_response_alg")?.unwrap_or(Algorithm::RS256)],
+        };
         let userinfo = algorithm("userinfo_signed_response_alg")?;
-        let secret = match &self.client_secret {
+        let secret = match &self.0.client_secret {
             Some(secret) => ClientSecret::from(secret.clone()),
             None => ClientSecret::NONE,
         };
-        let mut client = discovery.clone().client(&*self.client_id, secret)?.with_policy(
+        let mut client = discovery.clone().client(&*self.0.client_id, secret)?.with_policy(
             |mut policy: VerificationPolicy| {
-                // RS256 is what it means not to say (section 2).
-                policy = policy.algorithms([id_token.unwrap_or(Algorithm::RS256)]);
+                policy = policy.algorithms(id_token);
                 if let Some(userinfo) = userinfo {
                     policy = policy.userinfo(Expected::Signed).userinfo_algorithms([userinfo]);
                 }
@@ -246,7 +286,7 @@ impl RegisteredClient {
     pub async fn update(&self, discovery: &Discovery, metadata: &ClientMetadata) -> Result<Self> {
         let (url, token) = self.management()?;
         let mut wanted = metadata.0.clone();
-        wanted.insert("client_id".to_owned(), json!(self.client_id));
+        wanted.insert("client_id".to_owned(), json!(self.0.client_id));
         let reply =
             manage(discovery, Method::PUT, url, token, |call| call.json(Value::Object(wanted))).await?;
         Self::read(&reply, url, Some(self), Some(metadata))
@@ -264,11 +304,11 @@ impl RegisteredClient {
 
     /// What was registered, or, where the provider is silent, what was asked for.
     fn member(&self, name: &str) -> Option<&Value> {
-        self.metadata.get(name).or_else(|| self.expected.get(name))
+        self.0.metadata.get(name).or_else(|| self.0.expected.get(name))
     }
 
     fn management(&self) -> Result<(&str, &Secret)> {
-        match (&self.management_url, &self.management_token) {
+        match (&self.0.registration_client_uri, &self.0.registration_access_token) {
             (Some(url), Some(token)) => Ok((url, token)),
             _ => Err(Error::new(
                 REGISTER,
@@ -286,112 +326,81 @@ impl RegisteredClient {
         before: Option<&Self>,
         wanted: Option<&ClientMetadata>,
     ) -> Result<Self> {
-        let Value::Object(fields) = reply.object()? else {
-            return Err(reply.malformed("it is not an object"));
-        };
-        let mut read = Self::from_fields(fields).map_err(|problem| reply.malformed(problem))?;
-        if let Some(url) = &read.management_url
+        let read = Registration::deserialize(reply.object()?);
+        let mut read = read.map_err(|error| reply.malformed(error.to_string()))?;
+        if let Some(url) = &read.registration_client_uri
             && origin(url) != origin(asked)
         {
             return Err(reply.malformed("its registration_client_uri is on another host than the provider's"));
         }
-        if before.is_some_and(|before| before.client_id != read.client_id) {
+        if before.is_some_and(|before| before.client_id() != read.client_id) {
             return Err(reply.malformed("its client_id is that of another client"));
         }
+        // What is expected is not the provider's to say.
         read.expected = match (wanted, before) {
             (Some(ClientMetadata(wanted)), _) => wanted.clone(),
-            (None, Some(before)) => before.expected.clone(),
+            (None, Some(Self(before))) => before.expected.clone(),
             (None, None) => Map::new(),
         };
         read.expected.retain(|name, _| !NOT_COMPARED.contains(&&**name));
-        read.expect_what_is_there();
-        if let Some(before) = before {
+        if let Some(Self(before)) = before {
             // What is not repeated is as it was.
-            read.management_url = read.management_url.or_else(|| before.management_url.clone());
-            read.management_token = read.management_token.or_else(|| before.management_token.clone());
-            if read.client_secret.is_none() {
+            read.registration_client_uri =
+                read.registration_client_uri.or(before.registration_client_uri.clone());
+            read.registration_access_token =
+                read.registration_access_token.or(before.registration_access_token.clone());
+            if read.client_secret.is_none() || read.client_secret == before.client_secret {
                 read.client_secret.clone_from(&before.client_secret);
-                read.secret_expires_at = read.secret_expires_at.or(before.secret_expires_at);
+                read.client_secret_expires_at =
+                    read.client_secret_expires_at.or(before.client_secret_expires_at);
             }
         }
-        Ok(read)
-    }
-
-    fn from_fields(mut metadata: Map<String, Value>) -> Result<Self, &'static str> {
-        let mut text = |name: &str| match metadata.remove(name) {
-            Some(Value::String(text)) if !text.is_empty() => Some(text),
-            _ => None,
-        };
-        let client_id = text("client_id").ok_or("there is no client_id in it")?;
-        let client_secret = text("client_secret").map(Secret::from);
-        let management_token = text("registration_access_token").map(Secret::from);
-        let management_url = text("registration_client_uri");
-        let expires = metadata.remove("client_secret_expires_at").filter(|at| at.as_f64().is_some());
-        if client_secret.is_some() && expires.is_none() {
-            return Err("there is a client_secret, but no client_secret_expires_at");
-        }
-        let secret_expires_at = match expires.filter(|at| at.as_f64() != Some(0.0)) {
-            None => None,
-            Some(at) => {
-                let moment = crate::claims::moment(Claim::from(&at));
-                Some(moment.ok_or("its client_secret_expires_at is not a date")?)
-            }
-        };
-        // Of a provider's reply this is thrown away again: what is expected is not the provider's to say.
-        let expected = match metadata.remove(EXPECTED) {
-            Some(Value::Object(expected)) => expected,
-            _ => Map::new(),
-        };
-        Ok(Self {
-            client_id,
-            client_secret,
-            secret_expires_at,
-            management_url,
-            management_token,
-            metadata,
-            expected,
-        })
-    }
-
-    /// What nobody asked for is expected to stay as it is now.
-    fn expect_what_is_there(&mut self) {
-        for (name, found) in &self.metadata {
-            if decides_something(name) && !self.expected.contains_key(name) {
-                self.expected.insert(name.clone(), found.clone());
-            }
-        }
+        Ok(read.into())
     }
 }
 
-/// As the provider's reply has it (RFC 7591 section 3.2.1), secrets included, and with what is expected of it.
-impl Serialize for RegisteredClient {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = self.metadata.clone();
-        fields.insert("client_id".to_owned(), json!(self.client_id));
-        if let Some(secret) = &self.client_secret {
-            // Zero means never.
-            let expires_at = self.secret_expires_at.map_or(0, |at| at.unix_timestamp().max(1));
-            fields.insert("client_secret".to_owned(), json!(secret.expose()));
-            fields.insert("client_secret_expires_at".to_owned(), json!(expires_at));
+impl From<Registration> for RegisteredClient {
+    /// What nobody asked for is expected to stay as it is now; of a registration that an earlier version stored, that is all.
+    fn from(mut read: Registration) -> Self {
+        for (name, found) in &read.metadata {
+            if decides_something(name) && !read.expected.contains_key(name) {
+                read.expected.insert(name.clone(), found.clone());
+            }
         }
-        if let Some(url) = &self.management_url {
-            fields.insert("registration_client_uri".to_owned(), json!(url));
-        }
-        if let Some(token) = &self.management_token {
-            fields.insert("registration_access_token".to_owned(), json!(token.expose()));
-        }
-        fields.insert(EXPECTED.to_owned(), json!(self.expected));
-        fields.serialize(serializer)
+        Self(read)
     }
 }
 
-impl<'de> Deserialize<'de> for RegisteredClient {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut read = Self::from_fields(Map::deserialize(deserializer)?).map_err(D::Error::custom)?;
-        // One that an earlier version kept says nothing of what is expected.
-        read.expect_what_is_there();
-        Ok(read)
-    }
+fn client_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    text(deserializer)?.ok_or_else(|| D::Error::custom("its client_id is not a text"))
+}
+
+/// A text that is not empty; a member of any other kind counts as absent.
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::String(text) if !text.is_empty() => Some(text),
+        _ => None,
+    })
+}
+
+fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
+    Ok(text(deserializer)?.map(Secret::from))
+}
+
+fn exposed<S: Serializer>(secret: &Option<Secret>, serializer: S) -> Result<S::Ok, S::Error> {
+    secret.as_ref().map(Secret::expose).serialize(serializer)
+}
+
+/// A date in seconds since 1970, or zero; what is neither counts as absent, because a registration must not be lost by it.
+fn unix_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    let seconds = match Value::deserialize(deserializer)? {
+        Value::String(text) => text.trim().parse().ok(),
+        other => other.as_f64(),
+    };
+    // Rounded up, because zero alone means never.
+    #[expect(clippy::cast_possible_truncation, reason = "a moment beyond the calendar counts as none")]
+    let at = seconds.map(|seconds: f64| seconds.ceil() as i64);
+    Ok(at.filter(|at| OffsetDateTime::from_unix_timestamp(*at).is_ok()))
 }
 
 /// Whether a client must not silently be made with another value of this member: where codes go, how tokens are signed and encrypted,
@@ -448,8 +457,8 @@ impl fmt::Debug for ClientMetadata {
 impl fmt::Debug for RegisteredClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RegisteredClient")
-            .field("client_id", &self.client_id)
-            .field("secret_expires_at", &self.secret_expires_at)
+            .field("client_id", &self.client_id())
+            .field("secret_expires_at", &self.secret_expires_at())
             .finish_non_exhaustive()
     }
 }

@@ -1,18 +1,27 @@
-//! What all signed tokens have in common: form, algorithm, issuer, key, signature.
+//! Verification of signed tokens: form, algorithm, issuer, key and signature of all of them, and the claims of ID tokens.
 
 use std::borrow::Cow;
 
-use oauth_core::{Error, ErrorKind, JwtCheck, JwtError, JwtUse, OAuth2, Operation, Result};
+use oauth_core::{
+    Error, ErrorKind, Identity, JwtCheck, JwtError, JwtUse, OAuth2, Operation, Result,
+    provider_kit::ConfirmedBy, serde_json::Value,
+};
 
 use crate::{
     algorithm::Algorithm,
+    claims::{Claims, ClaimsExt},
     encryption::DecryptError,
+    expectations::Expectations,
+    id_token::IdToken,
+    issuer::{self, Issuers},
     jws::{self, Jws, Refusal},
     keys::{JwkSet, verify_hmac},
-    members::Members,
     metadata::ProviderMetadata,
-    protocol::OpenIDConnect,
+    openid_connect::OpenIDConnect,
 };
+
+/// The method [`RelyingParty::verify_id_token`](crate::RelyingParty::verify_id_token), in errors.
+pub const VERIFY_ID_TOKEN: Operation = Operation::new("verify_id_token");
 
 /// In whose name a token is verified.
 pub(crate) struct Context<'c> {
@@ -31,7 +40,7 @@ impl Context<'_> {
 
 /// A token that the provider signed.
 pub(crate) struct Verified<'t> {
-    pub(crate) claims: Members,
+    pub(crate) claims: Claims,
     pub(crate) algorithm: Algorithm,
     /// What was signed: the token, or what was in it if it was encrypted.
     pub(crate) signed: Cow<'t, str>,
@@ -64,7 +73,7 @@ impl OpenIDConnect {
         let algorithm = jws.algorithm(&accepted).map_err(refuse)?;
         // Before any key is asked for: a token of somebody else's makes no request.
         // UserInfo need not name the issuer (Core section 5.3.2); it comes from the issuer's own endpoint.
-        if context.token != JwtUse::UserInfo || jws.claims.has("iss") {
+        if context.token != JwtUse::UserInfo || jws.claims.contains_key("iss") {
             self.check_issuer(context.client, &jws.claims)
                 .map_err(|reason| refuse((JwtCheck::Issuer, reason)))?;
         }
@@ -86,6 +95,100 @@ impl OpenIDConnect {
             }
         }
         Ok(Verified { claims: jws.claims, algorithm, signed })
+    }
+
+    /// Verifies an ID token.
+    pub(crate) async fn verify_id_token(
+        &self,
+        client: &OAuth2,
+        operation: Operation,
+        token: &str,
+        expected: &Expectations,
+    ) -> Result<IdToken> {
+        let context = Context { client, operation, token: JwtUse::IdToken };
+        let verified = self.verify(&context, token, self.policy.encryption.id_token).await?;
+        expected
+            .check(&verified.claims, verified.algorithm, client.client_id(), &self.policy)
+            .map_err(|refusal| context.refuse(refusal))?;
+        self.check_user(client, operation, &verified.claims)?;
+        let identity = self.identity(client, &verified.claims)?;
+        Ok(IdToken::verified(&verified.signed, verified.claims, identity))
+    }
+
+    /// The identity that verified claims give. Its key is the token's own `iss` and `sub` (Core sections 2 and 5.7), but for an issuer
+    /// that goes by several names.
+    fn identity(&self, client: &OAuth2, claims: &Claims) -> Result<Identity> {
+        let named = claims.text("iss").unwrap_or_default();
+        let issuers = self.policy.issuers.as_ref();
+        let known = issuers.map_or(named, |issuers| issuers.known_as(named));
+        let issuer = match issuers.is_some_and(Issuers::are_several) {
+            true => known,
+            false => client.chosen_identity_issuer().unwrap_or(known),
+        };
+        let identity = client.identity_of_claims(issuer, Value::Object(claims.clone()))?;
+        Ok(match client.issuer() {
+            // Until there were several, users of all of them were known under the client's.
+            Some(former) if !self.has_tenants() => identity.with_former_issuer(former),
+            _ => identity,
+        })
+    }
+
+    /// That the user of verified claims is one who may sign in with this client, as far as the claims must tell.
+    fn check_user(&self, client: &OAuth2, operation: Operation, claims: &Claims) -> Result<()> {
+        let own = client.restricted_to();
+        if own.is_empty() && self.policy.tenant_claim.is_none() && self.policy.required_claims.is_empty() {
+            return Ok(());
+        }
+        let context = Context { client, operation, token: JwtUse::IdToken };
+        let refuse = |reason: String| Err(context.refuse((JwtCheck::Restriction, reason)));
+        let claims = Value::Object(claims.clone());
+        if let Err(reason) = self.policy.check_user(&claims) {
+            return refuse(reason);
+        }
+        for one in own {
+            let named = client.spec().restrictions.iter().find(|restriction| restriction.name == one.name);
+            let Some(restriction) = named else { continue };
+            let asked = format!("{}={}", one.name, one.value);
+            match ((restriction.is_met)(&one.value, &claims), restriction.confirmed_by) {
+                (Some(true), _) => {}
+                (Some(false), ConfirmedBy::IdToken | ConfirmedBy::IdTokenOrProfile) => {
+                    return refuse(format!("it is of another user than {asked} allows"));
+                }
+                // The one of a refresh may say less; an identity is not made of it before another has said it.
+                (None, ConfirmedBy::IdToken) if operation != Operation::REFRESH_TOKEN => {
+                    return refuse(format!("nothing in it confirms {asked}"));
+                }
+                // The profile will tell, where one is read.
+                _ if operation == VERIFY_ID_TOKEN => {
+                    let problem =
+                        format!("an ID token alone does not tell whether its user may sign in ({asked})");
+                    return Err(client.error(operation, ErrorKind::Configuration(problem)));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// That a token names an issuer that it may name, or what is wrong.
+    pub(crate) fn check_issuer(&self, client: &OAuth2, claims: &Claims) -> Result<(), String> {
+        match &self.policy.issuers {
+            Some(issuers) => issuers.check(claims),
+            None => issuer::check_one_of(client.issuer().into_iter(), claims),
+        }
+    }
+
+    /// Whether the provider's tenants have issuers of their own.
+    fn has_tenants(&self) -> bool {
+        matches!(self.policy.issuers, Some(Issuers::Tenants { .. }))
+    }
+
+    /// The claims of a token that was verified before, decrypted if need be.
+    pub(crate) fn payload(&self, token: &str) -> Result<Claims, Refusal> {
+        match jws::parts(token) {
+            5 => Ok(Jws::parse(&self.decrypted(token)?)?.claims),
+            _ => Ok(Jws::parse(token)?.claims),
+        }
     }
 
     /// What a token of this kind may call itself in its header, beside the plain `JWT`.

@@ -6,6 +6,8 @@ use oauth_core::{
 };
 use url::Url;
 
+use crate::spec::SPEC;
+
 /// The function [`webfinger`], in errors.
 pub const WEBFINGER: Operation = Operation::new("webfinger");
 
@@ -26,7 +28,7 @@ const RELATION: &str = "http://openid.net/specs/connect/1.0/issuer";
 pub async fn webfinger(resource: &str, http: Option<Arc<dyn HttpClient>>) -> Result<String> {
     let (resource, host) = normalized(resource)
         .map_err(|problem| Error::new(WEBFINGER, "openid", ErrorKind::Configuration(problem)))?;
-    let mut client = OAuth2::from_spec(&crate::SPEC, "", ClientSecret::NONE);
+    let mut client = OAuth2::from_spec(&SPEC, "", ClientSecret::NONE);
     client.set_http_client(http.unwrap_or_else(|| Arc::new(PublicHosts::new())));
     let url = format!("https://{host}/.well-known/webfinger");
     let reply = client

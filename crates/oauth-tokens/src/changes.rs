@@ -241,7 +241,9 @@ impl SharedState {
     }
 
     async fn revoke_at_the_provider(&self, key: &TokenKey, state: &TokenState) -> Result<Revoked, Error> {
-        let Some(token) = &state.token else { return Ok(Revoked::Nothing) };
+        let Some(token) = state.set_aside.as_ref().or(state.token.as_ref()) else {
+            return Ok(Revoked::Nothing);
+        };
         let unknown = || Error::UnknownProvider { key: key.clone() };
         let source = self.sources.get(key.provider()).ok_or_else(unknown)?;
         let revocation = timeout(&*self.runtime, self.timing.request_limit, source.tokens.revoke(token));

@@ -28,6 +28,8 @@ pub enum Outcome {
         version: u64,
         /// When the new access token expires, if it does.
         expires_at: Option<OffsetDateTime>,
+        /// Why the ID token that came with it was not accepted, if it was not. The token keeps its earlier ID token then.
+        rejected_id_token: Option<String>,
     },
     /// This process found a newer token in the store, from another process or a new login.
     Adopted {
@@ -95,6 +97,9 @@ fn trace(event: &Event) {
     let name = event.outcome.name();
     tracing::Span::current().record("outcome", name);
     match &event.outcome {
+        Outcome::Refreshed { version, rejected_id_token: Some(reason), .. } => {
+            tracing::warn!(outcome = name, version, rejected_id_token = %reason);
+        }
         Outcome::Refreshed { version, .. } => tracing::info!(outcome = name, version),
         Outcome::Adopted { version } => tracing::debug!(outcome = name, version),
         Outcome::Dead(grant) => tracing::warn!(outcome = name, reason = %grant.reason),

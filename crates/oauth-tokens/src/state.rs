@@ -38,6 +38,12 @@ pub enum DeadReason {
         #[serde(default)]
         code: String,
     },
+    /// The provider redeemed the refresh token, and the tokens that it gave are not accepted: they are another user's, say. The new
+    /// ones are kept sealed and never handed out; [`revoke`](crate::TokenManager::revoke) revokes them.
+    NotAccepted {
+        /// What is wrong with them, in one line.
+        reason: String,
+    },
     /// The access token has expired, and the provider gave no refresh token.
     NoRefreshToken,
 }
@@ -70,6 +76,9 @@ pub(crate) struct TokenState {
     pub(crate) failure: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) dead: Option<StoredDeadGrant>,
+    /// Tokens that the provider gave in a refresh and that are not accepted. They are never handed out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) set_aside: Option<OAuth2Token>,
     /// Whose token it is, if the application said so or an ID token did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) user: Option<StoredUser>,
@@ -154,6 +163,11 @@ impl TokenState {
     pub(crate) fn died(&self, grant: &DeadGrant) -> Self {
         let dead = StoredDeadGrant { reason: grant.reason.clone(), at: grant.at.unix_timestamp() };
         Self { dead: Some(dead), ..self.clone() }
+    }
+
+    /// The state after a refresh whose tokens are not accepted: nothing is served, and what the provider gave is kept.
+    pub(crate) fn set_aside(&self, tokens: OAuth2Token, grant: &DeadGrant) -> Self {
+        Self { set_aside: Some(tokens), ..self.died(grant) }
     }
 
     pub(crate) fn dead(&self) -> Option<DeadGrant> {
@@ -269,6 +283,9 @@ impl fmt::Display for DeadReason {
                 code.escape_debug(),
                 time(*since)
             ),
+            Self::NotAccepted { reason } => {
+                write!(f, "the tokens of the last refresh are not accepted: {}", reason.escape_debug())
+            }
             Self::NoRefreshToken => {
                 f.write_str("the access token has expired, and there is no refresh token")
             }

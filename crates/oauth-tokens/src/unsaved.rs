@@ -30,8 +30,11 @@ pub(crate) struct Unsaved {
 }
 
 impl Unsaved {
-    /// The error that hands the token over.
+    /// The error that hands the token over; for tokens that were set aside, the error that says why they are not handed out.
     pub(crate) fn error(&self, key: &TokenKey) -> Error {
+        if let Some(grant) = self.new.dead() {
+            return Error::Dead { key: key.clone(), grant };
+        }
         Error::NotSaved { key: key.clone(), token: Arc::clone(&self.token), cause: self.cause.clone() }
     }
 }

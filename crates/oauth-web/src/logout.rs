@@ -4,7 +4,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 
 use http_body::Body;
 use oauth_core::{Error, MemoryCache, SharedCache};
-use oauth_openid::{FrontChannelLogout, LogoutToken, OpenIDProvider};
+use oauth_openid::{FrontChannelLogout, LogoutToken, OpenIDConnect};
 
 use crate::{
     answer::{Answer, AnswerHeaders},
@@ -110,7 +110,9 @@ impl BackChannelLogout {
         })?;
         let invalid = |error: Error| ("the logout token is not valid", Some(error.into()));
         let token = LogoutToken::of_request(Some(content_type(request)), &body).map_err(invalid)?;
-        let token = provider.verify_logout_token(token.expose()).await.map_err(invalid)?;
+        let openid =
+            OpenIDConnect::of(&*provider).ok_or(("the provider does not speak OpenID Connect", None))?;
+        let token = openid.verify_logout_token(token.expose()).await.map_err(invalid)?;
         match token.use_once(&*self.used).await {
             Ok(true) => {
                 let (end, used) = (self.end.clone(), self.used.clone());

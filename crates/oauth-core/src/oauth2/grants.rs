@@ -86,7 +86,10 @@ impl OAuth2 {
         let request = client.grant(operation, endpoint).endpoint(Endpoint::Refresh).form(form);
         let mut token = client.new_token(request.send().await?)?.or_refresh_token(refresh_token);
         for participant in client.participants() {
-            participant.check_refresh(&client, &mut token).await?;
+            // The server has redeemed the refresh token, so what it gave for it goes with the error.
+            if let Err(error) = participant.check_refresh(&client, &mut token).await {
+                return Err(error.with_tokens(token));
+            }
         }
         Ok(token)
     }
@@ -151,7 +154,9 @@ impl OAuth2 {
     fn new_token(&self, reply: Reply) -> Result<OAuth2Token> {
         let mut token = reply.token(self.spec().token_at)?;
         for participant in self.participants() {
-            participant.check_new_token(self, &mut token)?;
+            if let Err(error) = participant.check_new_token(self, &mut token) {
+                return Err(error.with_tokens(token));
+            }
         }
         Ok(token)
     }

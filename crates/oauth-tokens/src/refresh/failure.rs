@@ -22,6 +22,10 @@ impl Refresh<'_> {
         expected: Expected,
         lease: &Lease,
     ) -> Result<RefreshOutcome, Changed> {
+        if let Some(tokens) = error.tokens().filter(|_| self.source.needs_login()) {
+            let tokens = tokens.clone();
+            return self.set_aside(&error, tokens, before, expected, lease).await;
+        }
         // A machine's grant cannot be lost: what the server refuses today it may grant tomorrow.
         if error.class() == ErrorClass::Reauthorize && self.source.needs_login() {
             self.mark_dead(&error, before, lease).await

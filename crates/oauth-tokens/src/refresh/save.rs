@@ -12,7 +12,7 @@ use crate::{
     runtime::timeout,
     sealed_store::StoredState,
     shared::SharedState,
-    state::{TokenState, time},
+    state::{DeadGrant, DeadReason, TokenState, time},
     store::{Expected, Lease, Saved, StoreError, StoreOperation},
     tasks::TaskGuard,
     timing::pause,
@@ -57,6 +57,35 @@ impl Refresh<'_> {
         };
         let (new, before) = (Arc::new(new), Arc::new(before));
         let unsaved = Unsaved { token, new, before, expected, lease, cause };
+        Ok(shared.keep_unsaved(self.key, unsaved, self.guard))
+    }
+}
+
+impl Refresh<'_> {
+    /// Saves tokens that the provider gave and that are not accepted, marked, so that they are neither lost nor handed out.
+    pub(super) async fn set_aside(
+        &self,
+        error: &oauth_core::Error,
+        tokens: OAuth2Token,
+        before: &TokenState,
+        expected: Expected,
+        lease: &Lease,
+    ) -> Result<RefreshOutcome, Changed> {
+        let shared = self.shared;
+        let reason = DeadReason::NotAccepted { reason: error.to_string() };
+        let grant = DeadGrant { reason, at: time(shared.clock.now().unix_timestamp()) };
+        let new = before.set_aside(tokens.clone(), &grant);
+        let patience = shared.timing.save_patience;
+        let saved = shared.save_new(self.key, &new, before, expected, Some(lease), patience).await;
+        let (cause, lease) = match saved {
+            SaveOutcome::Saved(version) => return Ok(shared.marked_dead(self.key, grant, version)),
+            SaveOutcome::Superseded(found) => return self.settled(Some(&found)).ok_or(Changed),
+            SaveOutcome::Deleted => return Ok(RefreshOutcome::not_found(self.key)),
+            SaveOutcome::Failed(cause) => (cause, Some(lease.clone())),
+            SaveOutcome::Unreadable(cause) => (cause, None),
+        };
+        let (new, before) = (Arc::new(new), Arc::new(before.clone()));
+        let unsaved = Unsaved { token: Arc::new(tokens), new, before, expected, lease, cause };
         Ok(shared.keep_unsaved(self.key, unsaved, self.guard))
     }
 }
@@ -130,8 +159,17 @@ impl SharedState {
         let due_at = self.timing.milestones(key, state).due_at;
         let answer = self.live_answer(key, token, state, version, due_at);
         let expires_at = state.expires_at.map(time);
-        let event = Some(event::Outcome::Refreshed { version, expires_at });
+        let rejected_id_token = token.rejected_id_token().map(|rejected| rejected.reason.clone());
+        let event = Some(event::Outcome::Refreshed { version, expires_at, rejected_id_token });
         RefreshOutcome { event, ..RefreshOutcome::live(answer) }
+    }
+
+    /// The outcome that the grant is dead, and that the store has a note of it.
+    pub(super) fn marked_dead(&self, key: &TokenKey, grant: DeadGrant, version: u64) -> RefreshOutcome {
+        let error = Error::Dead { key: key.clone(), grant: grant.clone() };
+        let until = self.clock.now() + self.timing.reread_failures_after;
+        let outcome = RefreshOutcome::refused(error, version, until);
+        RefreshOutcome { event: Some(event::Outcome::Dead(grant)), ..outcome }
     }
 
     /// Remembers a token that the store did not take, and goes on trying after the refresh has ended.
@@ -163,7 +201,7 @@ impl SharedState {
                 let _ = self.store.inner.extend(&key, &lease, self.timing.lease_lifetime).await;
             }
             match self.save_unsaved(&key, patience).await {
-                Some(RefreshOutcome { result: Err(Error::NotSaved { .. }), .. }) if !is_closing => {}
+                Some(_) if self.unsaved.contains(&key) && !is_closing => {}
                 Some(outcome) => {
                     if let Some(event) = outcome.event {
                         self.observers.notify(&key, event, self.elapsed(began));
@@ -184,7 +222,10 @@ impl SharedState {
                 let unsaved = Unsaved { cause, ..unsaved };
                 return Some(self.not_saved(unsaved.error(key), &unsaved));
             }
-            SaveOutcome::Saved(version) => Some(self.refreshed(key, token, new, version)),
+            SaveOutcome::Saved(version) => Some(match new.dead() {
+                Some(grant) => self.marked_dead(key, grant, version),
+                None => self.refreshed(key, token, new, version),
+            }),
             SaveOutcome::Superseded(_) | SaveOutcome::Deleted => None,
         };
         self.forget_unsaved(key, Some(token)).await;

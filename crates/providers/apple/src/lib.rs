@@ -35,7 +35,7 @@ use oauth_core::{
     serde_json::Value,
 };
 pub use oauth_openid;
-use oauth_openid::{Algorithm, VerificationPolicy};
+use oauth_openid::{Algorithm, OpenIDProvider, VerificationPolicy};
 
 pub use crate::{
     email::{icloud_addresses, is_relay},
@@ -81,6 +81,8 @@ impl AppleOAuth2 {
         Self { oauth2: oauth_openid::client_of(&SPEC, policy, client_id, secret.into()) }
     }
 }
+
+impl OpenIDProvider for AppleOAuth2 {}
 
 #[async_trait]
 impl Provider for AppleOAuth2 {

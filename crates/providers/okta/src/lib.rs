@@ -17,7 +17,7 @@ use oauth_core::{
     Configure, Credentials, Identity, OAuth2, Provider, ProviderConfig, Result, Spec, parameter,
 };
 pub use oauth_openid;
-use oauth_openid::VerificationPolicy;
+use oauth_openid::{OpenIDProvider, VerificationPolicy};
 
 /// Okta's dialect; the endpoints come from discovery.
 pub const SPEC: Spec = Spec {
@@ -73,6 +73,8 @@ impl OktaOAuth2 {
         Ok(Self { oauth2: oauth_openid::client_at(issuer, &SPEC, policy, client_id, credentials)? })
     }
 }
+
+impl OpenIDProvider for OktaOAuth2 {}
 
 impl Provider for OktaOAuth2 {
     oauth_core::accessors!();

@@ -154,6 +154,8 @@ fn short_id(id: &str) -> String {
     }
 }
 
+impl OpenIDProvider for SalesforceOAuth2 {}
+
 impl Provider for SalesforceOAuth2 {
     oauth_core::accessors!();
 

@@ -1,0 +1,413 @@
+//! What the claims of an ID token are checked against (OpenID Connect Core sections 3.1.3.7 and 3.3.2.11).
+
+use std::{fmt, time::Duration};
+
+use oauth_core::{
+    JwtCheck, LoginAttempt, OffsetDateTime, Secret, random_token, same_secret, serde_json::Value,
+};
+
+use crate::{
+    algorithm::Algorithm,
+    claims::{Claims, ClaimsExt, LOGOUT_EVENT, seconds},
+    hash::sha256,
+    jws::{Refusal, quoted, shown},
+    policy::{OtherAudiences, VerificationPolicy},
+};
+
+/// What an ID token that came from elsewhere must hold: one that a mobile application obtained itself, or one that is checked
+/// again.
+///
+/// ```
+/// use oauth_openid::Expectations;
+///
+/// // The nonce that this server gave to the application, which hands it on as its SHA-256.
+/// let expected = Expectations::new().client_ids(["ios-app", "android-app"]).hashed_nonce("af0ifjsldkj");
+/// ```
+#[derive(Clone, Default)]
+#[must_use]
+pub struct Expectations {
+    /// The client's own id stands for it where this is empty.
+    pub(crate) client_ids: Vec<String>,
+    nonce: Option<Nonce>,
+    /// Whether the nonce counts even where the client's policy let it be missing.
+    nonce_always: bool,
+    without_nonce: bool,
+    scopes_allowed: bool,
+    max_age: Option<Duration>,
+    auth_time_required: bool,
+    acr: Vec<String>,
+    access_token: Option<Secret>,
+    at_hash_required: bool,
+    code: Option<Secret>,
+    pub(crate) not_before: Option<OffsetDateTime>,
+    /// When the login began; who was authenticated since then was so recently enough.
+    began: Option<OffsetDateTime>,
+    pub(crate) may_be_expired: bool,
+    /// Whether `at_hash` and `c_hash` must be there, because the browser brought the token.
+    front_channel: bool,
+}
+
+#[derive(Clone)]
+enum Nonce {
+    Plain(Secret),
+    /// The token holds the SHA-256 of this in hexadecimal digits, or base64url.
+    Hashed(Secret),
+}
+
+impl Expectations {
+    /// The client's own id as the audience, and nothing else in particular.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Accepts tokens for any of these clients, in place of the client's own id, which must be among them if it counts too: the
+    /// applications on different systems, and the server's own id where a kit names it as the audience.
+    pub fn client_ids<S: Into<String>>(mut self, ids: impl IntoIterator<Item = S>) -> Self {
+        self.client_ids = ids.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The nonce must be this one.
+    pub fn nonce(self, nonce: impl Into<Secret>) -> Self {
+        self.set_nonce(Nonce::Plain(nonce.into()))
+    }
+
+    /// The nonce must be the SHA-256 of this one, in lower-case hexadecimal digits or as base64url: what mobile kits make of it.
+    pub fn hashed_nonce(self, nonce: impl Into<Secret>) -> Self {
+        self.set_nonce(Nonce::Hashed(nonce.into()))
+    }
+
+    fn set_nonce(mut self, nonce: Nonce) -> Self {
+        self.nonce = Some(nonce);
+        self.nonce_always = true;
+        self.without_nonce = false;
+        self
+    }
+
+    /// Takes the token without a nonce. Whoever steals such a token can sign in with it until it expires, so this is for kits that
+    /// cannot pass a nonce on, and for tokens whose nonce was checked before.
+    pub fn without_nonce(mut self) -> Self {
+        self.nonce = None;
+        self.without_nonce = true;
+        self
+    }
+
+    /// Takes a token with the claim `scope`, `scp` or `scopes`, for a provider that puts one into its ID tokens. Elsewhere it is by
+    /// these that an access token is told from an ID token.
+    pub fn scopes_allowed(mut self) -> Self {
+        self.scopes_allowed = true;
+        self
+    }
+
+    /// The user must have been authenticated not longer ago than this.
+    pub fn max_age(mut self, age: Duration) -> Self {
+        self.max_age = Some(age);
+        self
+    }
+
+    /// The authentication context must be one of these.
+    pub fn acr<S: Into<String>>(mut self, values: impl IntoIterator<Item = S>) -> Self {
+        self.acr = values.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// `at_hash`, if it is there, must be this access token's.
+    pub fn access_token(mut self, access_token: impl Into<Secret>) -> Self {
+        self.access_token = Some(access_token.into());
+        self
+    }
+
+    /// `at_hash` must be there, so that the [`access_token`](Self::access_token) is known to have come with the ID token.
+    pub fn at_hash_required(mut self) -> Self {
+        self.at_hash_required = true;
+        self
+    }
+
+    /// The token must not have been issued before this, less the leeway.
+    pub fn issued_after(mut self, moment: OffsetDateTime) -> Self {
+        self.not_before = Some(moment);
+        self
+    }
+
+    /// What the ID token of a login must hold.
+    pub(crate) fn of_login(attempt: &LoginAttempt, policy: &VerificationPolicy) -> Self {
+        let mut expected = Self::new().acr(attempt.required_acr());
+        expected.nonce = attempt.nonce().map(|nonce| Nonce::Plain(nonce.into()));
+        expected.max_age = attempt.max_age();
+        expected.auth_time_required = policy.auth_time_always;
+        expected.began = Some(attempt.started_at());
+        expected.not_before = Some(attempt.started_at() - policy.token_age);
+        expected
+    }
+
+    /// The same for a token that the browser brought, with a code.
+    pub(crate) fn with_code(mut self, code: &str) -> Self {
+        self.code = Some(code.into());
+        self.front_channel = true;
+        self
+    }
+
+    /// Checks that all is said which a token that came from elsewhere must be checked against.
+    pub(crate) fn check_complete(&self) -> Result<(), &'static str> {
+        if self.nonce.is_none() && !self.without_nonce {
+            return Err(
+                "no nonce is expected of the ID token, so a stolen one would do; give the one that you handed out with \
+                        Expectations::nonce or hashed_nonce, or waive it with without_nonce",
+            );
+        }
+        if self.at_hash_required && self.access_token.is_none() {
+            return Err(
+                "at_hash_required needs the access token whose hash it is; give it with Expectations::access_token",
+            );
+        }
+        Ok(())
+    }
+
+    /// Checks that a token which came from elsewhere is an ID token by what is in it.
+    ///
+    /// The provider signs access tokens, refresh tokens and others with the same keys, and some for the same audience.
+    pub(crate) fn check_kind(&self, claims: &Claims) -> Result<(), Refusal> {
+        const KIND: &[&str] = &["typ", "token_use", "token_type"];
+        const ID_TOKEN: &[&str] = &["id", "id_token", "id-token", "idtoken", "jwt"];
+        const SCOPES: &[&str] = &["scope", "scp", "scopes"];
+        for name in KIND {
+            let Some(kind) = claims.get(*name) else { continue };
+            let text = kind.as_str().unwrap_or_default().trim();
+            if !ID_TOKEN.iter().any(|own| own.eq_ignore_ascii_case(text)) {
+                let reason = format!("its {name} is {}, which is not that of an ID token", shown(Some(kind)));
+                return Err((JwtCheck::Type, reason));
+            }
+        }
+        if let Some(name) = SCOPES.iter().find(|name| claims.contains_key(**name) && !self.scopes_allowed) {
+            let reason = format!(
+                "it has {name}, as an access token has; see Expectations::scopes_allowed if this provider's ID tokens have it too"
+            );
+            return Err((JwtCheck::Type, reason));
+        }
+        if claims.contains_key("events") {
+            return Err((
+                JwtCheck::Type,
+                "it has events, as a security event or a logout token has".to_owned(),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Checks claims whose signature is verified.
+    pub(crate) fn check(
+        &self,
+        claims: &Claims,
+        algorithm: Algorithm,
+        client_id: &str,
+        policy: &VerificationPolicy,
+    ) -> Result<(), Refusal> {
+        // A logout token has all that an ID token must have, and may come without a type (Back-Channel Logout section 2.4).
+        if claims.get("events").is_some_and(|events| events.get(LOGOUT_EVENT).is_some()) {
+            return Err((JwtCheck::Type, "it is a logout token".to_owned()));
+        }
+        self.check_audience(claims, client_id, &policy.other_audiences)?;
+        check_subject(claims)?;
+        check_times(claims, policy, self.may_be_expired)?;
+        if let (Some(not_before), Some(issued)) = (self.not_before, claims.date("iat"))
+            && issued + leeway(policy) < seconds(not_before)
+        {
+            let reason = "it was issued too long ago (iat); it was not made for this, or this machine's clock is wrong".to_owned();
+            return Err((JwtCheck::IssuedAt, reason));
+        }
+        self.check_nonce(claims, policy)?;
+        self.check_hashes(claims, algorithm)?;
+        self.check_auth_time(claims, policy)?;
+        self.check_acr(claims)
+    }
+
+    /// OpenID Connect Core section 3.1.3.7 items 3 to 5.
+    fn check_audience(
+        &self,
+        claims: &Claims,
+        client_id: &str,
+        others: &OtherAudiences,
+    ) -> Result<(), Refusal> {
+        let wrong = |reason: String| Err((JwtCheck::Audience, reason));
+        let found = claims.audiences().unwrap_or_default();
+        let is_ours = |audience: &str| match &*self.client_ids {
+            [] => audience == client_id,
+            ids => ids.iter().any(|id| id == audience),
+        };
+        if !found.iter().any(|audience| is_ours(audience)) {
+            return wrong(format!("its aud is {}, which is not this client", shown(claims.get("aud"))));
+        }
+        let stranger = found.iter().find(|audience| {
+            !is_ours(audience)
+                && match others {
+                    OtherAudiences::None => true,
+                    OtherAudiences::Trusted(trusted) => !trusted.iter().any(|one| one == *audience),
+                    OtherAudiences::AnyWithAuthorizedParty => false,
+                }
+        });
+        if let Some(stranger) = stranger {
+            return wrong(format!(
+                "it is also for {}, which is not a trusted audience; if this provider's tokens are, see OtherAudiences",
+                quoted(stranger)
+            ));
+        }
+        match claims.get("azp") {
+            Some(Value::String(party)) if is_ours(party) => Ok(()),
+            None if found.iter().all(|audience| is_ours(audience))
+                && (found.len() == 1 || self.client_ids.len() > 1) =>
+            {
+                Ok(())
+            }
+            None => Err((
+                JwtCheck::AuthorizedParty,
+                "it is for several audiences, and has no azp to say who asked for it".to_owned(),
+            )),
+            Some(party) => Err((
+                JwtCheck::AuthorizedParty,
+                format!("its azp is {}, which is not this client", shown(Some(party))),
+            )),
+        }
+    }
+
+    fn check_nonce(&self, claims: &Claims, policy: &VerificationPolicy) -> Result<(), Refusal> {
+        let Some(expected) = &self.nonce else { return Ok(()) };
+        if policy.nonce_may_be_missing && !self.nonce_always && !claims.contains_key("nonce") {
+            return Ok(());
+        }
+        let Some(found) = claims.text("nonce") else {
+            let reason = "it has no nonce, though one was asked for".to_owned();
+            return Err((JwtCheck::Nonce, reason));
+        };
+        let same = match expected {
+            // Everybody knows it, and its hash.
+            Nonce::Plain(nonce) | Nonce::Hashed(nonce) if nonce.expose().is_empty() => false,
+            Nonce::Plain(nonce) => same_secret(found, nonce.expose()),
+            Nonce::Hashed(nonce) => {
+                let [hex, base64] = sha256(nonce.expose());
+                same_secret(found, &hex) | same_secret(found, &base64)
+            }
+        };
+        match same {
+            true => Ok(()),
+            false => Err((JwtCheck::Nonce, "its nonce belongs to another sign-in".to_owned())),
+        }
+    }
+
+    /// OpenID Connect Core sections 3.1.3.6 and 3.3.2.11.
+    fn check_hashes(&self, claims: &Claims, algorithm: Algorithm) -> Result<(), Refusal> {
+        let hashes = [
+            ("at_hash", JwtCheck::AccessTokenHash, &self.access_token, "the access token"),
+            ("c_hash", JwtCheck::CodeHash, &self.code, "the code"),
+        ];
+        for (claim, check, value, of) in hashes {
+            let Some(value) = value else { continue };
+            match claims.get(claim) {
+                None if self.front_channel || (self.at_hash_required && claim == "at_hash") => {
+                    return Err((check, format!("it has no {claim}, so nothing ties {of} to it")));
+                }
+                None => {}
+                Some(Value::String(found))
+                    if same_secret(found, &algorithm.left_half_hash(value.expose())) => {}
+                Some(_) => return Err((check, format!("its {claim} is not that of {of} that came with it"))),
+            }
+        }
+        Ok(())
+    }
+
+    fn check_auth_time(&self, claims: &Claims, policy: &VerificationPolicy) -> Result<(), Refusal> {
+        if self.max_age.is_none() && !self.auth_time_required {
+            return Ok(());
+        }
+        let wrong = |what: &str| Err((JwtCheck::AuthTime, what.to_owned()));
+        let Some(authenticated) = claims.date("auth_time") else {
+            return wrong("it has no auth_time that is a date, though one was asked for");
+        };
+        let now = seconds(policy.clock.now());
+        if authenticated > now + leeway(policy) {
+            return wrong("its auth_time is in the future");
+        }
+        // Reading the consent page takes the user's time, and does not make the authentication older than was asked for.
+        let since_it_began = self.began.is_some_and(|began| authenticated + leeway(policy) >= seconds(began));
+        let is_older = |max_age: Duration| {
+            now - authenticated > max_age.as_secs_f64() + leeway(policy) && !since_it_began
+        };
+        if self.max_age.is_some_and(is_older) {
+            return wrong("the user was authenticated longer ago than max_age allows");
+        }
+        Ok(())
+    }
+
+    fn check_acr(&self, claims: &Claims) -> Result<(), Refusal> {
+        let found = claims.get("acr");
+        if self.acr.is_empty()
+            || found.and_then(Value::as_str).is_some_and(|acr| self.acr.iter().any(|one| one == acr))
+        {
+            return Ok(());
+        }
+        Err((JwtCheck::Acr, format!("its acr is {}, and it must be one of {:?}", shown(found), self.acr)))
+    }
+}
+
+impl fmt::Debug for Expectations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Expectations").field("client_ids", &self.client_ids).finish_non_exhaustive()
+    }
+}
+
+/// OpenID Connect Core section 2.
+fn check_subject(claims: &Claims) -> Result<(), Refusal> {
+    match claims.text("sub") {
+        Some(subject) if subject.is_ascii() && oauth_core::provider_kit::check_subject(subject).is_ok() => {
+            Ok(())
+        }
+        _ => Err((
+            JwtCheck::Subject,
+            format!(
+                "its sub is {}; it must be 1 to 255 printable ASCII characters, without white space at the ends",
+                shown(claims.get("sub"))
+            ),
+        )),
+    }
+}
+
+/// `exp`, `iat` and `nbf`: OpenID Connect Core section 3.1.3.7 items 9 and 10, RFC 7519 section 4.1.5.
+pub(crate) fn check_times(
+    claims: &Claims,
+    policy: &VerificationPolicy,
+    may_be_expired: bool,
+) -> Result<(), Refusal> {
+    let now = seconds(policy.clock.now());
+    let leeway = leeway(policy);
+    let no_date = |name: &str| {
+        format!("its {name} is {}; it must be a date in seconds since 1970", shown(claims.get(name)))
+    };
+    let Some(expires) = claims.date("exp") else { return Err((JwtCheck::Expiry, no_date("exp"))) };
+    if !may_be_expired && expires + leeway <= now {
+        return Err((JwtCheck::Expiry, "it has expired".to_owned()));
+    }
+    let Some(issued) = claims.date("iat") else { return Err((JwtCheck::IssuedAt, no_date("iat"))) };
+    if issued > now + leeway {
+        return Err((
+            JwtCheck::IssuedAt,
+            "it was issued in the future (iat); is this machine's clock right?".to_owned(),
+        ));
+    }
+    match (claims.contains_key("nbf"), claims.date("nbf")) {
+        (false, _) => Ok(()),
+        (true, Some(start)) if start <= now + leeway => Ok(()),
+        (true, Some(_)) => Err((JwtCheck::NotBefore, "its nbf is in the future".to_owned())),
+        (true, None) => Err((JwtCheck::NotBefore, no_date("nbf"))),
+    }
+}
+
+pub(crate) fn leeway(policy: &VerificationPolicy) -> f64 {
+    policy.leeway.as_secs_f64()
+}
+
+/// A nonce for an application that obtains the ID token itself: hand it out, keep it for a while, and expect it once.
+///
+/// # Errors
+///
+/// A configuration error when the operating system has no random bytes to give.
+pub fn new_nonce() -> oauth_core::Result<String> {
+    random_token()
+}

@@ -1,0 +1,148 @@
+//! OpenID Connect as a participant of a client: its policy, its metadata and keys, and a client that is ready for requests.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use oauth_core::{Endpoint, Error, ErrorKind, OAuth2, Operation, Result};
+
+use crate::{
+    discovered::Discovered, jws::quoted, key_store::KeyStore, metadata::ProviderMetadata,
+    policy::VerificationPolicy,
+};
+
+/// OpenID Connect as a [participant](oauth_core::Participant) of a client: what a provider crate gives to its `OAuth2`, by way of
+/// [`client!`](crate::client).
+///
+/// [`OpenIDConnect::of`] gives what it can do beyond logins.
+pub struct OpenIDConnect {
+    pub(crate) policy: VerificationPolicy,
+    pub(crate) source: Source,
+    pub(crate) keys: Arc<KeyStore>,
+    /// The client that was made ready last, with the one that it was made of, and the metadata.
+    ready: Mutex<Option<Ready>>,
+}
+
+/// Where endpoints come from.
+#[derive(Clone, Debug)]
+pub(crate) enum Source {
+    /// The provider's description.
+    Spec,
+    /// Metadata that the application wrote or kept.
+    Given(Arc<ProviderMetadata>),
+    /// Discovery.
+    Discovered(Arc<Discovered>),
+}
+
+struct Ready {
+    of: OAuth2,
+    metadata: Arc<ProviderMetadata>,
+    client: OAuth2,
+}
+
+impl OpenIDConnect {
+    pub(crate) fn new(source: Source, policy: VerificationPolicy) -> Self {
+        Self { policy, source, keys: Arc::default(), ready: Mutex::default() }
+    }
+
+    /// A protocol with another policy. Keys and metadata that were read stay.
+    pub(crate) fn with_policy(&self, policy: VerificationPolicy) -> Self {
+        Self { policy, source: self.source.clone(), keys: self.keys.clone(), ready: Mutex::default() }
+    }
+
+    /// The provider's metadata, if the client has any.
+    pub(crate) async fn metadata(&self, client: &OAuth2) -> Result<Option<Arc<ProviderMetadata>>> {
+        match &self.source {
+            Source::Spec => Ok(None),
+            Source::Given(metadata) => Ok(Some(metadata.clone())),
+            Source::Discovered(discovered) => discovered.get(client, &self.policy).await.map(Some),
+        }
+    }
+
+    pub(crate) fn make_ready(&self, client: &OAuth2, metadata: &ProviderMetadata) -> Result<OAuth2> {
+        let at = |error: Error| error.at(client.name().to_owned());
+        metadata.check(client).map_err(at)?;
+        let public = client.credentials().are_none();
+        let mut ready = client.clone();
+        let mut found = metadata.endpoints();
+        // An authentication of the application's own, such as a signed assertion, is not chosen from the provider's list.
+        if client.credentials().own_authentication().is_none() {
+            if client.chosen_client_auth().is_none() {
+                ready.set_client_auth(metadata.client_auth("token_endpoint", public).map_err(at)?);
+            }
+            // A provider whose revocation cannot be used is still one to sign in with.
+            match metadata.client_auth("revocation_endpoint", public) {
+                _ if client.revoke_auth().is_some() => {}
+                Ok(auth) if Some(auth) != ready.chosen_client_auth() => ready.set_revoke_auth(auth),
+                Ok(_) => {}
+                Err(_) => found = found.without(Endpoint::Revocation),
+            }
+        }
+        ready.set_mtls_endpoints(metadata.mtls_endpoints());
+        ready.set_endpoints(
+            client.endpoints().clone().or(metadata.without_strange_schemes(found).map_err(at)?),
+        );
+        if let Some(chosen) = client.chosen_issuer().filter(|chosen| *chosen != metadata.issuer()) {
+            let problem = format!(
+                "the issuer was set to {chosen:?}, but that of the provider's metadata is {}",
+                quoted(metadata.issuer())
+            );
+            return Err(client.error(Operation::DISCOVER, ErrorKind::Configuration(problem)));
+        }
+        ready.set_issuer(metadata.issuer().to_owned());
+        if metadata.flag("authorization_response_iss_parameter_supported") {
+            ready.require_callback_issuer();
+        }
+        if let Some(demand) = metadata.demand_on_requests() {
+            ready.refuse_authorization_requests(format!(
+                "the provider takes {demand} only, which this library cannot make yet"
+            ));
+        }
+        if metadata.allows_http {
+            ready.dangerously_allow_plain_http();
+        }
+        // What a login does not need is checked when it is used.
+        for endpoint in [Endpoint::Authorization, Endpoint::Token, Endpoint::Jwks] {
+            ready.check_endpoint(endpoint)?;
+        }
+        Ok(ready)
+    }
+
+    /// The client with what the metadata says, as it was made before if neither has changed since.
+    pub(crate) async fn ready(&self, client: &OAuth2) -> Result<OAuth2> {
+        if self.is_ready(client) {
+            return Ok(client.clone());
+        }
+        let Some(metadata) = self.metadata(client).await? else { return Ok(client.clone()) };
+        if let Some(ready) = self.remembered(client, &metadata) {
+            return Ok(ready);
+        }
+        let ready = self.make_ready(client, &metadata).map_err(|error| error.during(Operation::DISCOVER))?;
+        let of = client.clone();
+        *self.ready.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(Ready { of, metadata, client: ready.clone() });
+        Ok(ready)
+    }
+
+    fn remembered(&self, client: &OAuth2, metadata: &Arc<ProviderMetadata>) -> Option<OAuth2> {
+        let ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        let ready = ready.as_ref()?;
+        (ready.of.is_same(client) && Arc::ptr_eq(&ready.metadata, metadata)).then(|| ready.client.clone())
+    }
+
+    /// Whether nothing is left to do: there is nothing to discover, or this has made the client ready.
+    fn is_ready(&self, client: &OAuth2) -> bool {
+        if !matches!(self.source, Source::Discovered(_)) {
+            return true;
+        }
+        let ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        ready.as_ref().is_some_and(|ready| ready.client.is_same(client))
+    }
+}
+
+impl fmt::Debug for OpenIDConnect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenIDConnect").field("source", &self.source).finish_non_exhaustive()
+    }
+}

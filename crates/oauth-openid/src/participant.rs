@@ -1,0 +1,341 @@
+//! What OpenID Connect does in a client's logins, refreshes and profile requests.
+
+use oauth_core::{
+    Callback, ErrorKind, Identity, JwtCheck, JwtError, JwtUse, Login, LoginAttempt, OAuth2, OAuth2Token,
+    Operation, Participant, ResponseType, RestrictedTo, Result, Secret, async_trait,
+    provider_kit::{ConfirmedBy, text_at},
+    serde_json::Value,
+};
+
+use crate::{
+    claims::{Claims, ClaimsExt},
+    expectations::Expectations,
+    id_token::IdToken,
+    issuer::Issuers,
+    jws::Refusal,
+    openid_connect::OpenIDConnect,
+    verify,
+};
+
+#[async_trait]
+impl Participant for OpenIDConnect {
+    async fn ready(&self, client: &OAuth2) -> Result<OAuth2> {
+        Self::ready(self, client).await
+    }
+
+    fn begin(&self, client: &OAuth2, mut attempt: LoginAttempt) -> Result<LoginAttempt> {
+        let restricts = self.restricts(client).map_err(|error| error.during(Operation::START_LOGIN))?;
+        let by_id_token = |one: &RestrictedTo| {
+            let named = client.spec().restrictions.iter().find(|restriction| restriction.name == one.name);
+            named.is_some_and(|restriction| restriction.confirmed_by == ConfirmedBy::IdToken)
+        };
+        let needs_id_token = restricts
+            || attempt.restricted_to().iter().any(by_id_token)
+            || attempt.max_age().is_some()
+            || !attempt.required_acr().is_empty();
+        if restricts {
+            attempt = self
+                .policy
+                .scopes_always
+                .iter()
+                .rev()
+                .fold(attempt, |attempt, scope| attempt.with_scope(scope));
+        }
+        if needs_id_token && !self.expects_id_token(&attempt) {
+            attempt = attempt.with_scope("openid");
+        }
+        if self.policy.openid_always || attempt.response_type() == ResponseType::CodeIdToken {
+            attempt = attempt.with_scope("openid");
+        }
+        match self.expects_id_token(&attempt) {
+            true => attempt.with_random_nonce(),
+            false => Ok(attempt),
+        }
+    }
+
+    fn restricts(&self, client: &OAuth2) -> Result<bool> {
+        self.policy.restricts().map_err(|undecided| {
+            client.error(Operation::CONFIGURE, ErrorKind::Configuration(undecided.to_owned()))
+        })
+    }
+
+    fn accepted(&self) -> String {
+        self.policy.accepted()
+    }
+
+    fn verifies_id_tokens(&self) -> bool {
+        true
+    }
+
+    fn checks_prompt_login(&self, attempt: &LoginAttempt) -> bool {
+        self.expects_id_token(attempt) && !self.policy.prompt_login_unverified
+    }
+
+    async fn verified_claims(
+        &self,
+        client: &OAuth2,
+        operation: Operation,
+        token: &OAuth2Token,
+    ) -> Result<Option<Value>> {
+        let Some(id_token) = token.id_token() else { return Ok(None) };
+        // It was good when it came. Who the user is does not expire with it.
+        let mut expected = Expectations::new();
+        expected.may_be_expired = true;
+        let id_token = self.verify_id_token(client, operation, id_token, &expected).await?;
+        Ok(Some(Value::Object(id_token.claims)))
+    }
+
+    /// The ID token that came with the code (OpenID Connect Core section 3.3.2.12).
+    async fn check_callback(
+        &self,
+        client: &OAuth2,
+        attempt: &LoginAttempt,
+        callback: &Callback,
+    ) -> Result<()> {
+        if attempt.response_type() != ResponseType::CodeIdToken {
+            // Nobody asked for one, so it proves nothing.
+            return Ok(());
+        }
+        let operation = Operation::FINISH_LOGIN;
+        let context = verify::Context { client, operation, token: JwtUse::IdToken };
+        let Some(token) = callback.get("id_token").filter(|token| !token.is_empty()) else {
+            let reason = "the callback has none, though one was asked for".to_owned();
+            return Err(context.refuse((JwtCheck::Presence, reason)));
+        };
+        let code = callback.get("code").unwrap_or_default();
+        let expected = Expectations::of_login(attempt, &self.policy).with_code(code);
+        self.verify_id_token(client, operation, token, &expected).await?;
+        Ok(())
+    }
+
+    async fn check_login(
+        &self,
+        client: &OAuth2,
+        attempt: &LoginAttempt,
+        callback: &Callback,
+        login: &mut Login,
+    ) -> Result<()> {
+        let operation = Operation::FINISH_LOGIN;
+        let context = verify::Context { client, operation, token: JwtUse::IdToken };
+        let Some(token) = login.token.id_token() else {
+            return match self.expects_id_token(attempt) {
+                true => Err(context.refuse((JwtCheck::Presence, "the token reply has none".to_owned()))),
+                false => Ok(()),
+            };
+        };
+        let expected = Expectations::of_login(attempt, &self.policy).access_token(login.token.access_token());
+        let id_token = self.verify_id_token(client, operation, token, &expected).await?;
+        if let (ResponseType::CodeIdToken, Some(first)) = (attempt.response_type(), callback.get("id_token"))
+        {
+            let first = self.payload(first).map_err(|refusal| context.refuse(refusal))?;
+            // Nothing else need agree (section 3.3.3.6): other claims may be in one of the two only.
+            agree(&first, &id_token.claims, "the callback's").map_err(|refusal| context.refuse(refusal))?;
+        }
+        // Otherwise the client's only issuer was compared, and is what the token names.
+        let compares = |issuer: &&str| match &self.policy.issuers {
+            Some(Issuers::OneOf(accepted)) => accepted.iter().any(|accepted| accepted == issuer),
+            Some(Issuers::Tenants { .. }) => true,
+            _ => false,
+        };
+        if let Some(issuer) = callback.get("iss").filter(compares)
+            && issuer != id_token.issuer()
+        {
+            let reason = "its iss is not the callback's: it is of another issuer".to_owned();
+            return Err(context.refuse((JwtCheck::Agreement, reason)));
+        }
+        login.insert(id_token);
+        Ok(())
+    }
+
+    /// OpenID Connect Core section 12.2. There is no nonce to compare with: where one is there, [`check_successor`] does.
+    ///
+    /// [`check_successor`]: Participant::check_successor
+    async fn check_refresh(&self, client: &OAuth2, token: &mut OAuth2Token) -> Result<()> {
+        let Some(id_token) = token.id_token() else { return Ok(()) };
+        let mut expected = Expectations::new().access_token(token.access_token());
+        // It must be of now, and not the first one again.
+        expected.not_before = Some(self.policy.clock.now() - self.policy.token_age);
+        let outcome = self.verify_id_token(client, Operation::REFRESH_TOKEN, id_token, &expected).await;
+        let Err(error) = outcome else { return Ok(()) };
+        // Without an issuer it says nothing of whose it is.
+        let names_another_issuer = error.jwt_check() == Some(JwtCheck::Issuer)
+            && self.payload(id_token).is_ok_and(|claims| claims.text("iss").is_some());
+        // Somebody who may not sign in here may not stay signed in either.
+        let is_of_another = names_another_issuer || error.jwt_check() == Some(JwtCheck::Restriction);
+        if is_of_another && !is_undecided(self) {
+            return Err(error);
+        }
+        // The refresh token that was redeemed is spent, so its successor must not be lost with an ID token that nobody needs.
+        *token = token.clone().with_rejected_id_token(error.to_string());
+        Ok(())
+    }
+
+    fn check_successor(&self, client: &OAuth2, old: &OAuth2Token, new: &mut OAuth2Token) -> Result<()> {
+        let rejected = new.rejected_id_token().and_then(|rejected| rejected.id_token.as_ref());
+        let of_reply = new.id_token().or_else(|| rejected.map(Secret::expose));
+        let (Some(first), Some(second)) = (old.id_token(), of_reply) else { return Ok(()) };
+        // One that was stored by something else may be anything; there is nothing to compare with then. One that was rejected is
+        // compared all the same: a comparison can only refuse more.
+        let (Ok(first), Ok(second)) = (self.payload(first), self.payload(second)) else { return Ok(()) };
+        let context = verify::Context { client, operation: Operation::REFRESH_TOKEN, token: JwtUse::IdToken };
+        same_user(&first, &second, "the first one's").map_err(|refusal| context.refuse(refusal))?;
+        if new.id_token().is_some()
+            && let Err(refusal) = successor(&first, &second)
+        {
+            *new = new.clone().with_rejected_id_token(context.refuse(refusal).to_string());
+        }
+        Ok(())
+    }
+
+    fn accepts_issuer(&self, _client: &OAuth2, issuer: &str) -> Option<bool> {
+        self.policy.issuers.as_ref()?.is_of_tenant(issuer)
+    }
+
+    async fn issuer_of(&self, client: &OAuth2, token: &OAuth2Token) -> Result<Option<String>> {
+        let are_several = self.policy.issuers.as_ref().is_some_and(Issuers::are_several);
+        if !Self::has_userinfo(client) || !(are_several || self.is_named_otherwise(client)) {
+            return Ok(None);
+        }
+        let id_token = match token.id_token() {
+            Some(id_token) => id_token,
+            None if !are_several => return Ok(None),
+            None => {
+                let reason =
+                    "without an ID token nothing tells the user's issuer; use the whole token of the login";
+                return Err(client.unsupported(Operation::GET_IDENTITY, reason));
+            }
+        };
+        // It was good when it came. Who the user is does not expire with it.
+        let mut expected = Expectations::new();
+        expected.may_be_expired = true;
+        let id_token = self.verify_id_token(client, Operation::GET_IDENTITY, id_token, &expected).await?;
+        Ok(Some(id_token.identity().issuer))
+    }
+
+    fn complete_login(&self, complete: &dyn Fn(&mut Identity), login: &mut Login) {
+        if let Some(id_token) = IdToken::of(login).cloned() {
+            login.insert(id_token.completed(complete));
+        }
+    }
+
+    async fn get_profile(&self, client: &OAuth2, access_token: &str) -> Result<Option<Value>> {
+        match Self::has_userinfo(client) {
+            true => self.userinfo(client, access_token).await.map(Some),
+            false => Ok(None),
+        }
+    }
+
+    fn check_profile(&self, client: &OAuth2, token: &OAuth2Token, profile: &Value) -> Result<()> {
+        let claim = match (Self::has_userinfo(client), self.policy.profile_id_claim) {
+            (true, _) => "sub",
+            (false, Some(claim)) => claim,
+            (false, None) => return Ok(()),
+        };
+        let Some(id_token) = token.id_token() else { return Ok(()) };
+        // It was verified when the token came. Even if it was not: a comparison can only refuse more.
+        let Ok(claims) = self.payload(id_token) else { return Ok(()) };
+        let is_same = match (Self::has_userinfo(client), claims.get(claim)) {
+            // UserInfo must have the token's in any case, and to the letter.
+            (true, own) => own == profile.get(claim),
+            // An API's identifier is compared where the token has it. Some are numbers there. Where the token decides who may
+            // sign in, it must have it.
+            (false, None) => !matches!(self.policy.restricts(), Ok(true)),
+            (false, Some(own)) => {
+                let id = text_at(profile, client.spec().id_at);
+                let both = own.as_str().zip(id.as_deref());
+                both.is_some_and(|(own, id)| (self.policy.is_same_profile_id)(own, id))
+            }
+        };
+        if is_same {
+            return Ok(());
+        }
+        let reason =
+            format!("the profile has another identifier than the ID token's {claim}: it is of another user");
+        let error = JwtError { token: JwtUse::UserInfo, check: JwtCheck::Agreement, reason };
+        Err(client.error(Operation::GET_PROFILE, ErrorKind::Jwt(error)))
+    }
+
+    async fn claims_of(&self, client: &OAuth2, token: &OAuth2Token) -> Result<Option<Value>> {
+        let Some(id_token) = token.id_token() else {
+            let reason = "there is no profile endpoint, and without an ID token nothing tells who signed in; \
+                          use get_identity with the whole token of the login";
+            return Err(client.unsupported(Operation::GET_IDENTITY, reason));
+        };
+        let expected = Expectations::new().access_token(token.access_token());
+        let id_token = self.verify_id_token(client, Operation::GET_IDENTITY, id_token, &expected).await?;
+        Ok(Some(id_token.identity().profile))
+    }
+}
+
+impl OpenIDConnect {
+    /// Whether an ID token may name another issuer than the client does, where users are known without one.
+    fn is_named_otherwise(&self, client: &OAuth2) -> bool {
+        client.is_moved()
+            || match &self.policy.issuers {
+                Some(Issuers::OneOf(accepted) | Issuers::Aliases(accepted)) => {
+                    accepted.first().map(|name| &**name) != client.issuer()
+                }
+                _ => false,
+            }
+    }
+
+    /// Whether a login or a refresh must bring an ID token.
+    fn expects_id_token(&self, attempt: &LoginAttempt) -> bool {
+        self.policy.id_token_always
+            || self.policy.openid_always
+            || attempt.response_type() == ResponseType::CodeIdToken
+            || attempt.scopes().flat_map(|scope| scope.split([' ', ','])).any(|scope| scope == "openid")
+    }
+}
+
+/// That two tokens of one login are of one user of one issuer.
+fn agree(one: &Claims, other: &Claims, whose: &str) -> Result<(), Refusal> {
+    for name in ["iss", "sub"] {
+        if one.get(name) != other.get(name) {
+            return Err((JwtCheck::Agreement, format!("its {name} is not {whose}")));
+        }
+    }
+    Ok(())
+}
+
+/// Whether nobody has said yet which issuers' tokens are accepted, so that none can be judged.
+fn is_undecided(protocol: &OpenIDConnect) -> bool {
+    protocol.policy.restricts().is_err()
+}
+
+/// That two tokens name no two users. One that lacks `iss` or `sub` names none.
+fn same_user(first: &Claims, second: &Claims, whose: &str) -> Result<(), Refusal> {
+    for name in ["iss", "sub"] {
+        if let (Some(one), Some(other)) = (first.get(name), second.get(name))
+            && one != other
+        {
+            return Err((JwtCheck::Agreement, format!("its {name} is not {whose}")));
+        }
+    }
+    Ok(())
+}
+
+/// What else OpenID Connect Core section 12.2 says of an ID token that comes with a refresh.
+fn successor(old: &Claims, new: &Claims) -> Result<(), Refusal> {
+    let wrong = |what: &str| Err((JwtCheck::Agreement, what.to_owned()));
+    // A newer one is of a session at the provider that was renewed meanwhile. Fractions of a second do not matter.
+    if let (Some(first), Some(second)) = (old.date("auth_time"), new.date("auth_time"))
+        && second.floor() < first.floor()
+    {
+        return wrong("its auth_time is before the first one's");
+    }
+    if let (Some(first), Some(second)) = (old.get("nonce"), new.get("nonce"))
+        && first != second
+    {
+        return wrong("its nonce is not the first one's");
+    }
+    if old.get("azp") != new.get("azp") {
+        return wrong("its azp is not the first one's, or is in one of the two only");
+    }
+    let kept = old.audiences().unwrap_or_default();
+    let found = new.audiences().unwrap_or_default();
+    match kept.iter().all(|audience| found.contains(audience)) {
+        true => Ok(()),
+        false => wrong("its aud lacks one of the first one's"),
+    }
+}
