@@ -1063,13 +1063,17 @@ async fn shopify_checks_the_shop_and_sends_the_token_in_its_own_header() {
         let error = ShopifyOAuth2::new("id", "s", bad).unwrap_err();
         assert_eq!((error.class(), error.provider()), (ErrorClass::Configuration, "shopify"), "{bad}");
     }
-    let http = json_replies([json!({"shop": {"id": 1, "name": "Mine", "email": "a@x"}})]);
+    let shop = json!({"id": "gid://shopify/Shop/1", "name": "Mine", "email": "a@x"});
+    let http = json_replies([json!({"data": {"shop": shop}, "extensions": {"cost": {}}})]);
     let shopify =
         ShopifyOAuth2::new("id", "s", "my-shop.myshopify.com").unwrap().with_api_version("2026-04").unwrap();
     let shopify = shopify.with_http_client(http.clone());
     assert_eq!(shopify.get_id_email("AT").await.unwrap(), ("1".to_owned(), Some("a@x".to_owned())));
     let sent = http.request();
-    assert_eq!(sent.url, "https://my-shop.myshopify.com/admin/api/2026-04/shop.json");
+    assert_eq!(sent.url, "https://my-shop.myshopify.com/admin/api/2026-04/graphql.json");
+    assert_eq!((&*sent.method, sent.header("content-type")), ("POST", Some("application/json")));
+    let body: Value = serde_json::from_str(&sent.body).unwrap();
+    assert!(body["query"].as_str().unwrap().contains("shop"), "{body}");
     assert_eq!((sent.header("x-shopify-access-token"), sent.header("authorization")), (Some("AT"), None));
 
     assert_eq!(value(&url(&shopify).await, "grant_options[]"), None);
@@ -1078,14 +1082,40 @@ async fn shopify_checks_the_shop_and_sends_the_token_in_its_own_header() {
 }
 
 #[tokio::test]
-async fn shopifys_tokens_expire_and_are_refreshed_if_asked_for() {
+async fn shopify_names_errors_of_graphql_under_a_status_of_success() {
+    let shopify = |status, body: Value| {
+        let shopify = ShopifyOAuth2::new("id", "s", "my-shop").unwrap();
+        shopify.with_http_client(Script::json(status, &body))
+    };
+    let errors =
+        |code: &str| json!({"errors": [{"message": "no", "extensions": {"code": code}}], "data": null});
+    let token = OAuth2Token::new("AT");
+    for (status, body, class) in [
+        (200, errors("THROTTLED"), ErrorClass::Transient { retry_after: None }),
+        (200, errors("ACCESS_DENIED"), ErrorClass::Reauthorize),
+        (200, errors("undefinedField"), ErrorClass::Protocol),
+        (200, json!({"errors": [{"message": "no"}]}), ErrorClass::Protocol),
+        (200, json!({"data": null}), ErrorClass::Protocol),
+        (200, json!({"data": {"shop": {"id": "gid://shopify/Shop/", "name": "M"}}}), ErrorClass::Protocol),
+        (200, json!({"data": {"shop": {"id": "gid://shopify/Customer/1"}}}), ErrorClass::Protocol),
+        (200, json!({"data": {"shop": {"id": 1}}}), ErrorClass::Protocol),
+        (401, json!({"errors": "[API] Invalid API key or access token"}), ErrorClass::Reauthorize),
+        (429, json!({"errors": "Throttled"}), ErrorClass::Transient { retry_after: None }),
+    ] {
+        let error = shopify(status, body.clone()).get_identity(&token).await.unwrap_err();
+        assert_eq!(error.class(), class, "{body}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn shopifys_tokens_expire_unless_permanent_ones_are_asked_for() {
     let first =
         json!({"access_token": "A1", "scope": "read_customers", "expires_in": 3600, "refresh_token": "R1"});
     let second =
         json!({"access_token": "A2", "scope": "read_customers", "expires_in": 3600, "refresh_token": "R2"});
     let http = json_replies([json!({"access_token": "A0", "scope": "read_customers"}), first, second]);
-    let permanent = ShopifyOAuth2::new("id", "s", "my-shop").unwrap().with_http_client(http.clone());
-    let expiring = permanent.clone().with_expiring_tokens();
+    let expiring = ShopifyOAuth2::new("id", "s", "my-shop").unwrap().with_http_client(http.clone());
+    let permanent = expiring.clone().with_permanent_tokens();
     permanent.get_access_token("c", "https://app.example/cb", None, &[]).await.unwrap();
     let token = expiring.get_access_token("c", "https://app.example/cb", None, &[("a", "b")]).await.unwrap();
     let token = expiring.refresh(&token, None).await.unwrap();
@@ -1108,8 +1138,14 @@ async fn shopifys_tokens_expire_and_are_refreshed_if_asked_for() {
     let expiring = expiring.with_http_client(Script::json(401, &refusal));
     assert_eq!(expiring.refresh_token("R1", None).await.unwrap_err().class(), ErrorClass::Reauthorize);
 
-    for (flag, expected) in [(json!(true), Some(true)), (json!("false"), Some(false)), (json!("yes"), None)] {
-        let config = json!({"client_id": "id", "shop": "my-shop", "expiring_tokens": flag});
+    for (flag, expected) in [
+        (Value::Null, Some(true)),
+        (json!(true), Some(true)),
+        (json!("false"), Some(false)),
+        (json!("yes"), None),
+    ] {
+        let mut config = json!({"client_id": "id", "shop": "my-shop", "expiring_tokens": flag});
+        config.as_object_mut().unwrap().retain(|_, value| !value.is_null());
         let built = ShopifyOAuth2::from_config(&serde_json::from_value(config).unwrap());
         assert_eq!(built.is_ok(), expected.is_some(), "{flag}");
         if let (Ok(shopify), Some(expected)) = (built, expected) {
@@ -1123,7 +1159,7 @@ async fn shopifys_tokens_expire_and_are_refreshed_if_asked_for() {
     // And at Shopify, as far as it is known.
     let emulator = Emulator::start().await.unwrap();
     let shopify = ShopifyOAuth2::new("shopify-client-id", "shopify-client-secret", "my-shop").unwrap();
-    let shopify = shopify.with_expiring_tokens().with_http_client(emulator.http_client().unwrap());
+    let shopify = shopify.with_http_client(emulator.http_client().unwrap());
     let started = shopify.start_login("https://app.example/cb", LoginOptions::new()).await.unwrap();
     let callback = emulator.browse(&started.url, Consent::Allow).await.unwrap().callback();
     let login = shopify.finish_login(started.attempt, callback).await.unwrap();

@@ -183,6 +183,7 @@ async fn client(recording: &Recording, case: &Case, wire: &Wire) -> Result<Box<d
         "shopify" => Box::new(
             ShopifyOAuth2::new(id, secret, text("shop").unwrap())?
                 .with_api_version(text("api_version").unwrap_or("2023-04"))?
+                .with_permanent_tokens()
                 .with_scopes(["read_orders"])
                 .with_http_client(wire.clone()),
         ),

@@ -78,10 +78,21 @@ impl Dialect for Shopify {
         ServerReply::json(status, &json!({"errors": errors}))
     }
 
+    /// A query of the GraphQL Admin API, of which this knows the shop alone. What is not asked for is not told.
     fn profile(&self, exchange: &Exchange<'_>, _grant: &Grant, mut body: Map<String, Value>) -> ServerReply {
+        let request: Value = serde_json::from_slice(&exchange.request.body).unwrap_or_default();
+        let query = request.get("query").and_then(Value::as_str).unwrap_or_default();
+        if !query.contains("shop") {
+            let error = json!({"message": "syntax error", "extensions": {"code": "undefinedField"}});
+            return ServerReply::ok(&json!({"errors": [error]}));
+        }
         let shop = exchange.captures.get("shop").map(String::as_str).unwrap_or_default();
-        if let Some(Value::Object(members)) = body.get_mut("shop") {
-            members.insert("myshopify_domain".to_owned(), json!(format!("{shop}.myshopify.com")));
+        if let Some(members) = body.get_mut("data").and_then(|data| data["shop"].as_object_mut()) {
+            members.insert("myshopifyDomain".to_owned(), json!(format!("{shop}.myshopify.com")));
+            if let Some(id) = members.get_mut("id") {
+                *id = json!(format!("gid://shopify/Shop/{id}"));
+            }
+            members.retain(|name, _| query.split_whitespace().any(|word| word == name));
         }
         ServerReply::ok(&Value::Object(body))
     }

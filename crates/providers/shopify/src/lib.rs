@@ -20,16 +20,22 @@
 //! offline token is then refused, and an online one where none was asked for. `get_identity` takes the whole token of the login,
 //! because a bare access token does not tell.
 //!
-//! A callback must carry Shopify's `hmac` and name the shop that the login was started for. Tokens are offline ones, unless
-//! the mode is per user. They do not expire, which suits custom applications alone: Shopify's API refuses such tokens to
-//! public ones, from 2027 to all of them. Those ask for tokens that expire in an hour and come with a refresh token, by
-//! [`with_expiring_tokens`](ShopifyOAuth2::with_expiring_tokens). The profile is the
-//! [shop](https://shopify.dev/docs/api/admin-rest/latest/resources/shop): its id, name, and its owner's address.
+//! **Set up.** Create an app in the [developer dashboard](https://dev.shopify.com/dashboard), enter the redirect URLs exactly, and request
+//! access to protected customer data, to which addresses belong. New public apps are to use the GraphQL Admin API only, as this client does.
+//!
+//! **What you get.** Offline tokens expire in an hour and come with a refresh token of 90 days, which each refresh replaces; Shopify
+//! refuses other tokens to public apps created since April 2026, and from January 2027 to all public ones. Custom apps may have permanent
+//! ones: [`with_permanent_tokens`](ShopifyOAuth2::with_permanent_tokens). The profile is the
+//! [shop](https://shopify.dev/docs/api/admin-graphql/latest/objects/Shop) by GraphQL; the subject is the number in its id.
+//!
+//! **Surprises.** A callback must carry Shopify's `hmac` and name the shop that the login was started for. Scopes have commas between
+//! them. There is no revocation. Each version of the API is supported for a year:
+//! [`with_api_version`](ShopifyOAuth2::with_api_version).
 
 pub use oauth_core;
 use oauth_core::{
     Callback, CodeVerifier, Configure, Credentials, Email, EmailVerification, Endpoint, Error, ErrorKind,
-    Identity, Login, LoginAttempt, LoginError, OAuth2, OAuth2Token, Operation, Pkce, Provider,
+    Identity, Login, LoginAttempt, LoginError, OAuth2, OAuth2Token, OAuthError, Operation, Pkce, Provider,
     ProviderConfig, Result, Spec, async_trait,
     http::Method,
     provider_kit::{ConfirmedBy, Restriction, check_subject, hmac_sha256_hex, text_at},
@@ -44,12 +50,12 @@ pub const SPEC: Spec = Spec {
     display_name: "Shopify",
     color: "#95bf47",
     docs: "https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens/authorization-code-grant",
-    parameters: &[("api_version", "2026-07")],
+    parameters: &[("api_version", "2026-10")],
     endpoints: &[
         (Endpoint::Authorization, "https://{shop}.myshopify.com/admin/oauth/authorize"),
         (Endpoint::Token, "https://{shop}.myshopify.com/admin/oauth/access_token"),
         (Endpoint::Refresh, "https://{shop}.myshopify.com/admin/oauth/access_token"),
-        (Endpoint::Profile, "https://{shop}.myshopify.com/admin/api/{api_version}/shop.json"),
+        (Endpoint::Profile, "https://{shop}.myshopify.com/admin/api/{api_version}/graphql.json"),
     ],
     scopes: &["read_customers"],
     scope_separator: ",",
@@ -68,6 +74,11 @@ pub const SPEC: Spec = Spec {
 const GRANT_OPTIONS: &str = "grant_options[]";
 /// Its value.
 const PER_USER: &str = "per-user";
+
+/// What is asked of the shop.
+const QUERY: &str = "{ shop { id name email myshopifyDomain } }";
+/// What stands in front of the shop's number, in GraphQL.
+const SHOP_ID: &str = "gid://shopify/Shop/";
 
 /// Signs shops in with Shopify.
 #[derive(Clone, Debug)]
@@ -112,15 +123,15 @@ impl ShopifyOAuth2 {
         let mut oauth2 = OAuth2::from_spec(&SPEC, client_id, credentials);
         oauth2.check_credentials()?;
         oauth2.set_parameter("shop", &*shop)?;
-        Ok(Self { oauth2, shop, expiring: false })
+        Ok(Self { oauth2, shop, expiring: true })
     }
 
-    /// Asks for offline tokens
-    /// [that expire](https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens/offline-access-tokens)
-    /// in an hour and come with a refresh token, which each refresh replaces. Public applications must.
+    /// Asks for offline tokens that do not expire, in place of those
+    /// [that do](https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens/offline-access-tokens) and come with a
+    /// refresh token. Shopify's API refuses permanent ones to public apps.
     #[must_use]
-    pub fn with_expiring_tokens(mut self) -> Self {
-        self.expiring = true;
+    pub fn with_permanent_tokens(mut self) -> Self {
+        self.expiring = false;
         self
     }
 
@@ -190,7 +201,15 @@ impl Provider for ShopifyOAuth2 {
     /// The member of staff, with an online token; else the shop.
     async fn get_identity(&self, token: &OAuth2Token) -> Result<Identity> {
         let Some(user) = token.others().get("associated_user").filter(|user| !user.is_null()) else {
-            return self.oauth2.identity(self.get_profile_of(token).await?);
+            let mut identity = self.oauth2.identity(self.get_profile_of(token).await?)?;
+            // The number by which the older API knows the shop, too.
+            let number = identity.subject.strip_prefix(SHOP_ID).unwrap_or_default();
+            if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+                let reason = format!("the shop's id is not {SHOP_ID} and a number");
+                return Err(Error::in_profile(&self.oauth2, &identity.profile, reason));
+            }
+            identity.subject = number.to_owned();
+            return Ok(identity);
         };
         let Some(id) = text_at(user, "/id") else {
             return Err(Error::in_profile(&self.oauth2, user, "associated_user has no id"));
@@ -208,12 +227,46 @@ impl Provider for ShopifyOAuth2 {
         Ok(identity.without_unusable())
     }
 
-    /// The token goes into a header of Shopify's own.
+    /// The shop, by a query of the GraphQL Admin API. The token goes into a header of Shopify's own.
     async fn get_profile(&self, access_token: &str) -> Result<Value> {
         let operation = Operation::GET_PROFILE;
         let url = self.oauth2.profile_endpoint()?;
-        let call = self.oauth2.request(operation, Method::GET, url);
-        call.token_header("x-shopify-access-token", "", access_token).send().await?.object()
+        let request = self.oauth2.request(operation, Method::POST, url).json_texts(&[("query", QUERY)]);
+        let outcome = request.token_header("x-shopify-access-token", "", access_token).send().await;
+        let reply = outcome.map_err(|error| self.translate_error(error))?;
+        let mut answer = reply.object()?;
+        if let Some(error) = answer.get("errors").and_then(graphql_error) {
+            return Err(self.translate_error(reply.refused(error)));
+        }
+        match answer["data"].take() {
+            data @ Value::Object(_) => Ok(data),
+            _ => Err(reply.malformed("there is no object at /data")),
+        }
+    }
+
+    /// The codes of the GraphQL Admin API.
+    fn translate_error(&self, error: Error) -> Error {
+        match error.oauth_error().map(|said| &*said.code) {
+            Some("THROTTLED" | "INTERNAL_SERVER_ERROR" | "TIMEOUT") => {
+                error.under_code("temporarily_unavailable")
+            }
+            Some("ACCESS_DENIED") => error.under_code("insufficient_scope"),
+            _ => error,
+        }
+    }
+}
+
+/// The first error of a GraphQL answer, whose status is a success.
+fn graphql_error(errors: &Value) -> Option<OAuthError> {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    match errors {
+        Value::Array(errors) => {
+            let first = errors.first()?;
+            let code = text_at(first, "/extensions/code").unwrap_or_else(|| "error".to_owned());
+            Some(OAuthError { code, description: text_at(first, "/message"), uri: None })
+        }
+        Value::Null => None,
+        other => Some(OAuthError { code: "error".to_owned(), description: text(other), uri: None }),
     }
 }
 
@@ -227,8 +280,8 @@ impl Configure for ShopifyOAuth2 {
             client = client.with_api_version(&version)?;
         }
         client.expiring = match config.parameter("expiring_tokens").as_deref() {
-            None | Some("false") => false,
-            Some("true") => true,
+            None | Some("true") => true,
+            Some("false") => false,
             Some(_) => return Err(Error::configuration(SPEC.name, "expiring_tokens is true or false")),
         };
         config.apply_to(&mut client.oauth2);
