@@ -14,9 +14,9 @@ use oauth_clients::{
     kakao::KakaoOAuth2,
     line::LineOAuth2,
     linkedin::{LEGACY_SCOPES, LinkedInOAuth2},
-    microsoft::MicrosoftGraphOAuth2,
+    microsoft::{MicrosoftCloud, MicrosoftGraphOAuth2},
     naver::NaverOAuth2,
-    openid::IdToken,
+    openid::{IdToken, OpenIDProvider},
     reddit::RedditOAuth2,
     shopify::{ShopifyAuthorizeParams, ShopifyOAuth2},
 };
@@ -779,8 +779,12 @@ async fn microsoft_prefers_mail_and_vouches_for_nothing_by_itself() {
         (json!({"mail": null, "userPrincipalName": "g_x#EXT#@t.example"}), None),
         (json!({"mail": null, "userPrincipalName": "no address"}), None),
         (json!({}), None),
-        (json!({"mail": "m@x", "xms_edov": true}), Some(("m@x", EmailVerification::Verified))),
-        (json!({"mail": "m@x", "xms_edov": "0"}), Some(("m@x", EmailVerification::Unverified))),
+        // Microsoft Graph has no such member: who wrote it there vouches for nothing.
+        (json!({"mail": "m@x", "xms_edov": true}), Some(("m@x", EmailVerification::Unknown))),
+        (
+            json!({"mail": null, "userPrincipalName": "u@x", "xms_edov": true}),
+            Some(("u@x", EmailVerification::Unknown)),
+        ),
     ] {
         let mut profile = profile;
         profile["id"] = json!("oid");
@@ -797,6 +801,62 @@ async fn microsoft_prefers_mail_and_vouches_for_nothing_by_itself() {
     assert_eq!(value(&query, "response_mode"), Some("form_post"));
     for bad in ["", "evil.example/#", "a/b", "..", "a?b", "a@b"] {
         assert!(MicrosoftGraphOAuth2::new("id", "s").with_tenant(bad).is_err(), "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn microsoft_has_clouds_with_users_of_their_own() {
+    let emulator = Emulator::start().await.unwrap();
+    let app = oauth_emulator::App::default_of("microsoft");
+    let client = || MicrosoftGraphOAuth2::new(app.client_id.clone(), app.client_secret.clone().unwrap());
+    let tenant = "72f988bf-86f1-41af-91ab-2d7cd011db47";
+    for (cloud, host, graph) in [
+        (MicrosoftCloud::UsGovernment, "login.microsoftonline.us", "graph.microsoft.us"),
+        (MicrosoftCloud::China, "login.partner.microsoftonline.cn", "microsoftgraph.chinacloudapi.cn"),
+        (MicrosoftCloud::France, "login.sovcloud-identity.fr", "graph.svc.sovcloud.fr"),
+    ] {
+        // Whatever comes first, the tenant or the cloud.
+        for microsoft in [
+            client().with_tenant(tenant).unwrap().with_cloud(cloud).unwrap(),
+            client().with_cloud(cloud).unwrap().with_tenant(tenant).unwrap(),
+        ] {
+            let microsoft = microsoft.with_http_client(emulator.http_client().unwrap());
+            emulator.clear_requests();
+            let started = microsoft.start_login("https://app.example/cb", LoginOptions::new()).await.unwrap();
+            assert!(started.url.starts_with(&format!("https://{host}/{tenant}/oauth2/v2.0/authorize?")));
+            let callback = emulator.browse(&started.url, Consent::Allow).await.unwrap().callback();
+            let login = microsoft.finish_login(started.attempt, callback).await.unwrap();
+            let issuer = format!("https://{host}/{tenant}/v2.0");
+            assert_eq!(IdToken::of(&login).unwrap().get("iss"), Some(&json!(issuer)));
+            assert_eq!(microsoft.get_identity(&login.token).await.unwrap().name, Some(User::default().name));
+            let hosts = [format!("https://{host}/"), format!("https://{graph}/")];
+            for request in emulator.requests() {
+                assert!(hosts.iter().any(|host| request.url.starts_with(host)), "{}", request.url);
+            }
+            // Who signs in at another cloud is not taken.
+            let global = client().with_tenant(tenant).unwrap();
+            let global = global.with_http_client(emulator.http_client().unwrap());
+            let expected = oauth_clients::openid::Expectations::new().without_nonce();
+            let error = global.verify_id_token(login.token.id_token().unwrap(), &expected).await.unwrap_err();
+            assert_eq!(error.jwt_check(), Some(JwtCheck::Issuer), "{error}");
+        }
+        let bare = client().with_cloud(cloud).unwrap().with_any_tenant();
+        assert_eq!(bare.oauth2().identity_issuer(), format!("https://{host}"));
+    }
+    assert_eq!(client().oauth2().identity_issuer(), "microsoft");
+    for bad in ["", "evil.example/#", "127.0.0.1"] {
+        assert!(client().with_cloud_hosts(bad, "graph.example").is_err(), "{bad}");
+        assert!(client().with_cloud_hosts("login.example", bad).is_err(), "{bad}");
+    }
+    for (cloud, host) in [
+        ("china", Some("login.partner.microsoftonline.cn")),
+        ("global", Some("login.microsoftonline.com")),
+        ("mars", None),
+    ] {
+        let config = json!({"client_id": "id", "cloud": cloud, "tenants": "any"});
+        let built = MicrosoftGraphOAuth2::from_config(&serde_json::from_value(config).unwrap());
+        let token = built.ok().map(|built| built.oauth2().endpoints().token().to_owned());
+        assert_eq!(token, host.map(|host| format!("https://{host}/common/oauth2/v2.0/token")));
     }
 }
 

@@ -47,10 +47,9 @@ impl Dialect for Microsoft {
     fn metadata(&self, exchange: &Exchange<'_>, document: &mut Map<String, Value>) {
         let tenant = exchange.captures.get("tenant").map(String::as_str).unwrap_or("common");
         if ["common", "organizations"].contains(&tenant) {
-            document.insert("issuer".to_owned(), json!("https://login.microsoftonline.com/{tenantid}/v2.0"));
+            document.insert("issuer".to_owned(), json!(issuer(exchange, "{tenantid}")));
         } else if !is_guid(tenant) {
-            let issuer = format!("https://login.microsoftonline.com/{PERSONAL_TENANT}/v2.0");
-            document.insert("issuer".to_owned(), json!(issuer));
+            document.insert("issuer".to_owned(), json!(issuer(exchange, PERSONAL_TENANT)));
         }
     }
 
@@ -63,8 +62,7 @@ impl Dialect for Microsoft {
             _ => PERSONAL_TENANT,
         };
         for key in keys {
-            let issuer = format!("https://login.microsoftonline.com/{tenant}/v2.0");
-            key.insert("issuer".to_owned(), json!(issuer));
+            key.insert("issuer".to_owned(), json!(issuer(exchange, tenant)));
         }
     }
 
@@ -125,6 +123,12 @@ impl Dialect for Microsoft {
         );
         ServerReply::ok(&Value::Object(body))
     }
+}
+
+/// The issuer of a tenant, at the host of its cloud.
+fn issuer(exchange: &Exchange<'_>, tenant: &str) -> String {
+    let host = exchange.captures.get("login_host").map_or("login.microsoftonline.com", String::as_str);
+    format!("https://{host}/{tenant}/v2.0")
 }
 
 /// The `oid` of a personal account, of which Graph's `id` has no more than the last sixteen digits.

@@ -20,18 +20,25 @@
 //!
 //! `prompt=login` is checked by the claim `auth_time`, an optional claim that the application's registration must add.
 //!
+//! **Set up.** Register the application in the [Entra admin center](https://entra.microsoft.com) under "App registrations": redirect URIs of the
+//! platform "Web" (https, or http on localhost), a client secret, and which accounts it is for. The optional claims `email`, `xms_edov` and
+//! `acct` are added to the ID token under "Token configuration".
+//!
+//! **Clouds.** The national clouds have hosts, applications and users of their own: [`with_cloud`](MicrosoftGraphOAuth2::with_cloud). Their
+//! users are known under the cloud's host, `https://login.microsoftonline.us` and the like, and those of the global cloud under `microsoft`.
+//!
 //! **E-mail.** Microsoft Graph says neither of `mail` nor of `userPrincipalName` that the user owns it: an administrator
 //! of any tenant can set them to anything. So the address is `mail`, else a `userPrincipalName` that is an address, and
-//! its verification is unknown, unless the profile holds the claim `xms_edov`. Never link accounts by it. The ID token can say more,
-//! if the application's registration asks for the optional claims `email`, `xms_edov` and `acct`: see [`tenant_addresses`] and
-//! [`personal_addresses`], which are about the identity of the ID token (`IdToken::identity`).
+//! its verification is unknown. Never link accounts by it. The claim `xms_edov` is delivered in the ID token alone, if the application's
+//! registration asks for it, and the identity of the ID token (`IdToken::identity`) tells what it says: see [`tenant_addresses`] and
+//! [`personal_addresses`].
 
 mod email;
 
 pub use oauth_core;
 use oauth_core::{
-    Email, EmailVerification, Endpoint, Error, Identity, OAuth2Token, Provider, Result, Spec, async_trait,
-    provider_kit::text_at,
+    Credentials, Email, EmailVerification, Endpoint, Error, Identity, OAuth2, OAuth2Token, Provider, Result,
+    Spec, async_trait, parameter, provider_kit::text_at,
 };
 pub use oauth_openid;
 use oauth_openid::{Issuers, OpenIDProvider, Tenants, VerificationPolicy};
@@ -45,37 +52,67 @@ pub const SPEC: Spec = Spec {
     display_name: "Microsoft",
     color: "#2f2f2f",
     docs: "https://learn.microsoft.com/en-us/entra/identity-platform/v2-oauth2-auth-code-flow",
-    parameters: &[("tenant", "common")],
+    parameters: &[
+        ("tenant", "common"),
+        ("login_host", "login.microsoftonline.com"),
+        ("graph_host", "graph.microsoft.com"),
+    ],
     endpoints: &[
-        (Endpoint::Authorization, "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/authorize"),
-        (Endpoint::Token, "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token"),
-        (Endpoint::Refresh, "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token"),
-        (Endpoint::DeviceAuthorization, "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/devicecode"),
-        (Endpoint::Profile, "https://graph.microsoft.com/v1.0/me"),
-        (Endpoint::Jwks, "https://login.microsoftonline.com/{tenant}/discovery/v2.0/keys"),
-        (Endpoint::EndSession, "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/logout"),
+        (Endpoint::Authorization, "https://{login_host}/{tenant}/oauth2/v2.0/authorize"),
+        (Endpoint::Token, "https://{login_host}/{tenant}/oauth2/v2.0/token"),
+        (Endpoint::Refresh, "https://{login_host}/{tenant}/oauth2/v2.0/token"),
+        (Endpoint::DeviceAuthorization, "https://{login_host}/{tenant}/oauth2/v2.0/devicecode"),
+        (Endpoint::Profile, "https://{graph_host}/v1.0/me"),
+        (Endpoint::Jwks, "https://{login_host}/{tenant}/discovery/v2.0/keys"),
+        (Endpoint::EndSession, "https://{login_host}/{tenant}/oauth2/v2.0/logout"),
     ],
     scopes: &["openid", "profile", "email", "offline_access", "User.Read"],
     authorize_params: &[("response_mode", "query")],
     email_at: Some("/mail"),
+    // A claim of the ID token; Microsoft Graph has no such member.
     email_verified_at: Some("/xms_edov"),
     name_at: Some("/displayName"),
     ..Spec::RFC6749
 };
 
-oauth_openid::client! {
-    /// Signs users in with Microsoft.
-    pub struct MicrosoftGraphOAuth2 from SPEC, verified by policy(), configured by {
-        tenant: with_tenant,
-        tenants: with_tenants_of_text
-    };
+/// Signs users in with Microsoft.
+#[derive(Clone, Debug)]
+pub struct MicrosoftGraphOAuth2 {
+    oauth2: OAuth2,
+    login_host: String,
+    tenants: Tenants,
+}
+
+/// Microsoft's clouds beside the global one, each with users of its own
+/// ([documentation](https://learn.microsoft.com/en-us/entra/identity-platform/authentication-national-cloud)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MicrosoftCloud {
+    /// Of the government of the United States.
+    UsGovernment,
+    /// Of China, operated by 21Vianet.
+    China,
+    /// The sovereign cloud of France.
+    France,
+}
+
+impl MicrosoftCloud {
+    /// The hosts that sign users in, and that have their profiles.
+    fn hosts(self) -> (&'static str, &'static str) {
+        match self {
+            Self::UsGovernment => ("login.microsoftonline.us", "graph.microsoft.us"),
+            Self::China => ("login.partner.microsoftonline.cn", "microsoftgraph.chinacloudapi.cn"),
+            Self::France => ("login.sovcloud-identity.fr", "graph.svc.sovcloud.fr"),
+        }
+    }
 }
 
 /// Microsoft Graph knows users by another identifier than `sub`, which is of the application alone.
 fn policy() -> VerificationPolicy {
     // `tid` and `oid` come with the scope `profile`.
-    let policy =
-        VerificationPolicy::new().issuers(issuers(Tenants::Undecided)).restricting_scopes(&["profile"]);
+    let policy = VerificationPolicy::new()
+        .issuers(issuers(LOGIN_HOST, Tenants::Undecided))
+        .restricting_scopes(&["profile"]);
     policy.profile_id_claim("oid").same_profile_id(is_same_user)
 }
 
@@ -87,11 +124,48 @@ fn is_same_user(oid: &str, id: &str) -> bool {
     oid == id || personal.and_then(|digits| number(&digits)).is_some_and(|own| number(id) == Some(own))
 }
 
-fn issuers(tenants: Tenants) -> Issuers {
-    Issuers::Tenants { template: ISSUER.to_owned(), tenants }
+/// The host that signs users of the global cloud in.
+const LOGIN_HOST: &str = "login.microsoftonline.com";
+
+fn issuers(login_host: &str, tenants: Tenants) -> Issuers {
+    Issuers::Tenants { template: ISSUER.replace(LOGIN_HOST, login_host), tenants }
 }
 
 impl MicrosoftGraphOAuth2 {
+    /// A client with the id and the secret of your application's registration.
+    pub fn new(client_id: impl Into<String>, credentials: impl Into<Credentials>) -> Self {
+        let oauth2 = oauth_openid::client_of(&SPEC, policy, client_id.into(), credentials.into());
+        Self { oauth2, login_host: LOGIN_HOST.to_owned(), tenants: Tenants::Undecided }
+    }
+
+    /// Signs users of another cloud than the global one in.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error after the endpoints were moved.
+    pub fn with_cloud(self, cloud: MicrosoftCloud) -> Result<Self> {
+        let (login_host, graph_host) = cloud.hosts();
+        self.with_cloud_hosts(login_host, graph_host)
+    }
+
+    /// The same for a cloud that [`MicrosoftCloud`] does not know yet, by the hosts of sign-in and of Microsoft Graph.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error when a text is no host name, and after the endpoints were moved.
+    pub fn with_cloud_hosts(mut self, login_host: &str, graph_host: &str) -> Result<Self> {
+        let host = |name, host| parameter::host(name, host).map_err(|error| error.at(SPEC.name));
+        let (login_host, graph_host) = (host("login_host", login_host)?, host("graph_host", graph_host)?);
+        self.oauth2.set_parameter("login_host", &*login_host)?;
+        self.oauth2.set_parameter("graph_host", graph_host)?;
+        if self.oauth2.chosen_identity_issuer().is_none() {
+            // Who has an id in one cloud is nobody in another.
+            self.oauth2.set_identity_issuer(format!("https://{login_host}"));
+        }
+        self.login_host = login_host;
+        Ok(self.decided())
+    }
+
     /// Uses the endpoints of this tenant. If it is a tenant's id, or `consumers`, only accounts of that tenant can sign in; of
     /// a domain the id is not known, and `common` and `organizations` are no tenant: there,
     /// [`with_tenants`](Self::with_tenants) or [`with_any_tenant`](Self::with_any_tenant) has to say who may.
@@ -109,16 +183,34 @@ impl MicrosoftGraphOAuth2 {
 
     /// Lets accounts of these tenants sign in, by their ids.
     #[must_use]
-    pub fn with_tenants<S: Into<String>>(self, ids: impl IntoIterator<Item = S>) -> Self {
+    pub fn with_tenants<S: Into<String>>(mut self, ids: impl IntoIterator<Item = S>) -> Self {
         let ids = ids.into_iter().map(|id| id.into().to_ascii_lowercase()).collect();
-        self.with_policy(|policy| policy.issuers(issuers(Tenants::OneOf(ids))))
+        self.tenants = Tenants::OneOf(ids);
+        self.decided()
     }
 
     /// Lets the accounts of all organizations and all personal accounts sign in, as far as the application's registration does.
     /// Whoever administers a tenant decides what its tokens say of names and addresses.
     #[must_use]
-    pub fn with_any_tenant(self) -> Self {
-        self.with_policy(|policy| policy.issuers(issuers(Tenants::Any)))
+    pub fn with_any_tenant(mut self) -> Self {
+        self.tenants = Tenants::Any;
+        self.decided()
+    }
+
+    /// The same with the issuers of its cloud and the tenants that were chosen.
+    fn decided(self) -> Self {
+        let issuers = issuers(&self.login_host, self.tenants.clone());
+        self.with_policy(|policy| policy.issuers(issuers))
+    }
+
+    fn with_cloud_of_text(self, cloud: &str) -> Result<Self> {
+        match cloud {
+            "global" => Ok(self),
+            "us-government" => self.with_cloud(MicrosoftCloud::UsGovernment),
+            "china" => self.with_cloud(MicrosoftCloud::China),
+            "france" => self.with_cloud(MicrosoftCloud::France),
+            _ => Err(Error::configuration(SPEC.name, "cloud is global, us-government, china or france")),
+        }
     }
 
     /// Ids with spaces or commas between them, or `any`.
@@ -138,6 +230,12 @@ impl MicrosoftGraphOAuth2 {
         })
     }
 }
+
+oauth_core::configure!(MicrosoftGraphOAuth2, configured by {
+    cloud: with_cloud_of_text,
+    tenant: with_tenant,
+    tenants: with_tenants_of_text
+});
 
 /// The id of a tenant, where the text that names it tells the id.
 fn tenant_id(tenant: &str) -> Option<&str> {
@@ -161,11 +259,13 @@ impl Provider for MicrosoftGraphOAuth2 {
     /// Many accounts have no `mail`; a guest's `userPrincipalName` looks like an address and is none.
     async fn get_identity(&self, token: &OAuth2Token) -> Result<Identity> {
         let mut identity = self.oauth2.identity(self.get_profile_of(token).await?)?;
-        if identity.email.is_none() {
-            identity.email = text_at(&identity.profile, "/userPrincipalName")
+        let principal = || {
+            text_at(&identity.profile, "/userPrincipalName")
                 .filter(|name| name.contains('@') && !name.contains("#EXT#"))
-                .map(|name| Email::new(name, EmailVerification::of(identity.profile.get("xms_edov"))));
-        }
+        };
+        let address = identity.email.as_ref().map(|email| email.address.clone()).or_else(principal);
+        // Whatever stands in the profile, an administrator has written it.
+        identity.email = address.map(|address| Email::new(address, EmailVerification::Unknown));
         Ok(identity.without_unusable())
     }
 }
