@@ -83,6 +83,8 @@ pub struct MicrosoftGraphOAuth2 {
     tenants: Tenants,
 }
 
+impl OpenIDProvider for MicrosoftGraphOAuth2 {}
+
 /// Microsoft's clouds beside the global one, each with users of its own
 /// ([documentation](https://learn.microsoft.com/en-us/entra/identity-platform/authentication-national-cloud)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
