@@ -392,12 +392,17 @@ impl Lab {
 
     fn get(&self, url: &str, token: &Value) -> RequestBuilder {
         let token = token["access_token"].as_str().unwrap();
-        let request = self.backend.get(self.emulator.local(url));
         if url.contains("myshopify.com") {
-            request.header("X-Shopify-Access-Token", token)
+            self.shop_query(url).header("X-Shopify-Access-Token", token)
         } else {
-            request.bearer_auth(token)
+            self.backend.get(self.emulator.local(url)).bearer_auth(token)
         }
+    }
+
+    /// What Shopify answers by GraphQL.
+    fn shop_query(&self, url: &str) -> RequestBuilder {
+        let query = json!({"query": "{ shop { id email myshopifyDomain } }"});
+        self.backend.post(self.emulator.local(url)).json(&query)
     }
 
     async fn profile(&self, url: &str, token: &Value) -> Value {

@@ -104,11 +104,11 @@ async fn profiles_have_the_providers_shapes() {
         ),
         (
             SHOPIFY,
-            "https://tea-house.myshopify.com/admin/api/2026-10/shop.json",
+            "https://tea-house.myshopify.com/admin/api/2026-10/graphql.json",
             &[
-                ("/shop/id", json!(number)),
-                ("/shop/email", json!("ada@example.com")),
-                ("/shop/myshopify_domain", json!("tea-house.myshopify.com")),
+                ("/data/shop/id", json!(format!("gid://shopify/Shop/{number}"))),
+                ("/data/shop/email", json!("ada@example.com")),
+                ("/data/shop/myshopifyDomain", json!("tea-house.myshopify.com")),
             ],
         ),
     ];
@@ -166,11 +166,10 @@ async fn access_tokens_stand_where_the_provider_wants_them() {
     assert_eq!(refused(lab.get(github, &openid)).await, 401, "another provider's token");
 
     let shopify = lab.sign_in(&SHOPIFY).await;
-    let shop = "https://tea-house.myshopify.com/admin/api/2026-10/shop.json";
-    let by_bearer =
-        lab.backend.get(lab.emulator.local(shop)).bearer_auth(shopify["access_token"].as_str().unwrap());
+    let shop = "https://tea-house.myshopify.com/admin/api/2026-10/graphql.json";
+    let by_bearer = lab.shop_query(shop).bearer_auth(shopify["access_token"].as_str().unwrap());
     assert_eq!(refused(by_bearer).await, 401);
-    let other = "https://coffee-house.myshopify.com/admin/api/2026-10/shop.json";
+    let other = "https://coffee-house.myshopify.com/admin/api/2026-10/graphql.json";
     assert_eq!(refused(lab.get(other, &shopify)).await, 401, "another shop's token");
 
     let facebook = lab.sign_in(&FACEBOOK).await;
