@@ -69,6 +69,10 @@ impl OAuth2 {
             if let Ok(claims) = claims_with(sent.get("claims"), options.required_acr()) {
                 params.set("claims".into(), claims.to_string().into());
             }
+            // Some servers let `acr_values` take the claim's place, and then nothing is essential any more.
+            if sent.get("acr_values").is_none() {
+                return params;
+            }
         } else {
             // What is no level says something else, such as the second factor that Login.gov is to ask for.
             let others = sent.get("acr_values").unwrap_or_default().split(' ').filter(|acr| !acr.is_empty());

@@ -54,7 +54,7 @@ async fn steps(settings: &Settings, report: &mut Report) -> Result<(), Stop> {
         return Ok(());
     }
     if settings.ends_after("keys") {
-        let nobody = discovery.client("", ClientSecret::NONE).map_err(refused("keys"))?;
+        let nobody = discovery.client("unregistered", ClientSecret::NONE).map_err(refused("keys"))?;
         nobody.warm_up().await.map_err(refused("keys"))?;
         report.accepted("keys", json!({}));
         return Ok(());
