@@ -85,7 +85,7 @@ impl FacebookOAuth2 {
     ///
     /// # Errors
     ///
-    /// Any [`Error`](oauth_core::Error).
+    /// Any [`Error`].
     pub async fn get_long_lived_access_token(&self, access_token: &str) -> Result<OAuth2Token> {
         let form = [("grant_type", "fb_exchange_token"), ("fb_exchange_token", access_token)];
         let endpoint = self.oauth2.endpoints().token();
