@@ -65,7 +65,7 @@ async fn ids_and_secrets_of_nobody_are_sent_nowhere() {
     }
     // What is allowed stays allowed: an empty secret, and characters that RFC 6749 appendix A has.
     for (id, secret) in
-        [("id", ""), ("an id", "s ecret"), ("https://client.example/id", " s"), ("id", "\u{e4}")]
+        [("id", ""), ("an id", "a secret"), ("https://client.example/id", " s"), ("id", "\u{e4}")]
     {
         let github = GitHubOAuth2::new(id, secret);
         github.start_login("https://app.example/cb", LoginOptions::new()).await.unwrap();
