@@ -165,6 +165,36 @@ async fn the_revocation_endpoint_has_its_own_list_of_methods() {
 }
 
 #[tokio::test]
+async fn introspection_authenticates_as_its_own_list_says() {
+    let lists =
+        [(json!(["client_secret_basic"]), true), (Value::Null, false), (json!(["private_key_jwt"]), false)];
+    for (own, basic) in lists {
+        let metadata = with(json!({
+            "introspection_endpoint": "https://op.example/introspect",
+            "token_endpoint_auth_methods_supported": ["client_secret_post"],
+            "introspection_endpoint_auth_methods_supported": own,
+        }));
+        let http = Script::json(200, &json!({"active": true}));
+        let client = OpenID::new("id", "secret", ProviderMetadata::new(metadata).unwrap()).unwrap();
+        client.with_http_client(http.clone()).oauth2().introspect_token("t", None).await.unwrap();
+        assert_eq!(http.request().header("authorization").is_some(), basic, "{own}");
+    }
+}
+
+#[tokio::test]
+async fn a_servers_own_word_for_a_dead_refresh_token_can_be_told() {
+    let client = || {
+        let http = Script::json(400, &json!({"error": "invalid_request"}));
+        let metadata = ProviderMetadata::new(document()).unwrap();
+        OpenID::new("id", "secret", metadata).unwrap().with_http_client(http)
+    };
+    let error = client().refresh_token("RT", None).await.unwrap_err();
+    assert_ne!(error.class(), ErrorClass::Reauthorize);
+    let told = client().with_invalid_grant_codes(&["invalid_request"]);
+    assert_eq!(told.refresh_token("RT", None).await.unwrap_err().class(), ErrorClass::Reauthorize);
+}
+
+#[tokio::test]
 async fn what_the_metadata_lacks_is_unsupported_and_what_it_does_not_say_is_tried() {
     let client =
         discovered(&with(json!({"userinfo_endpoint": null, "revocation_endpoint": 7}))).await.unwrap();

@@ -91,7 +91,7 @@ pub struct JwtError {
 pub enum JwtUse {
     /// An ID token (OpenID Connect Core section 2).
     IdToken,
-    /// A signed UserInfo reply (OpenID Connect Core section 5.3.2).
+    /// A UserInfo reply, signed or not (OpenID Connect Core section 5.3.2).
     UserInfo,
     /// A logout token (OpenID Connect Back-Channel Logout section 2.4).
     LogoutToken,
@@ -568,7 +568,7 @@ impl fmt::Display for JwtError {
         let f = &mut OneLine(f);
         let token = match self.token {
             JwtUse::IdToken => "the ID token",
-            JwtUse::UserInfo => "the signed UserInfo",
+            JwtUse::UserInfo => "UserInfo",
             JwtUse::LogoutToken => "the logout token",
         };
         write!(f, "{token} is not valid: {}", self.reason)

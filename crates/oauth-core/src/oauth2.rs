@@ -84,6 +84,7 @@ struct Settings {
     /// `None` for the way that the provider's description names.
     client_auth: Option<ClientAuth>,
     revoke_auth: Option<ClientAuth>,
+    introspection_auth: Option<ClientAuth>,
     participants: Vec<Arc<dyn Participant>>,
     mtls_endpoints: Endpoints,
     minimum_acr: Option<Cow<'static, str>>,
@@ -182,6 +183,7 @@ impl OAuth2 {
             credentials,
             client_auth: None,
             revoke_auth: spec.revoke_auth,
+            introspection_auth: None,
             participants: Vec::new(),
             mtls_endpoints: Endpoints::default(),
             minimum_acr: None,
@@ -308,6 +310,12 @@ impl OAuth2 {
     #[must_use]
     pub fn revoke_auth(&self) -> Option<ClientAuth> {
         self.0.revoke_auth
+    }
+
+    /// How the client authenticates at the introspection endpoint, if it differs from the token endpoint.
+    #[must_use]
+    pub fn introspection_auth(&self) -> Option<ClientAuth> {
+        self.0.introspection_auth
     }
 
     /// The participant of this type, if the client has one.

@@ -51,7 +51,7 @@ pub(crate) struct Reading<T> {
     pub(crate) pause_after_failure: Duration,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) shared: Option<Shared>,
-    /// Makes of the JSON what it stands for, or says what is wrong with it.
+    /// Reads the JSON, or says what is wrong with it.
     pub(crate) parse: Arc<dyn Fn(Value) -> Result<T, String> + Send + Sync>,
 }
 

@@ -72,6 +72,24 @@ impl OpenID {
         oauth2.add_participant(protocol);
         Ok(Self { oauth2 })
     }
+
+    /// Takes these error codes of the token endpoint for `invalid_grant`, for a server that has words of its own for a code or a
+    /// refresh token that is dead: LemonLDAP::NG says `invalid_request`.
+    ///
+    /// ```
+    /// use oauth_openid::OpenID;
+    ///
+    /// # fn f() -> Result<(), oauth_openid::oauth_core::Error> {
+    /// let client = OpenID::lazy("CLIENT_ID", "CLIENT_SECRET", "https://login.example.com")?
+    ///     .with_invalid_grant_codes(&["invalid_request"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with_invalid_grant_codes(mut self, codes: &'static [&'static str]) -> Self {
+        self.oauth2.set_invalid_grant_codes(codes);
+        self
+    }
 }
 
 impl Discovery {
@@ -118,7 +136,7 @@ impl Discovery {
         Ok(client)
     }
 
-    /// A client that knows the metadata already, or the reason why it cannot be had.
+    /// A client that has read the metadata, or the error that kept it from doing so.
     ///
     /// # Errors
     ///
@@ -230,7 +248,7 @@ pub fn client_at(
 /// # Ok::<(), oauth_core::Error>(())
 /// ```
 ///
-/// What the provider's tokens need beyond [`VerificationPolicy::new`] stands behind `verified by`, an expression; what stands behind
+/// What the provider's tokens need beyond [`VerificationPolicy::new`] comes after `verified by`, an expression; what comes after
 /// `configured by` are settings with the methods that take them, as in [`oauth_core::client!`].
 ///
 /// [`Configure`]: oauth_core::Configure

@@ -12,12 +12,12 @@ use crate::{
     policy::VerificationPolicy, spec::SPEC,
 };
 
-/// What stands behind an issuer's path (OpenID Connect Discovery 1.0 section 4).
+/// What follows an issuer's path (OpenID Connect Discovery 1.0 section 4).
 const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
-/// What stands between an issuer's host and its path (RFC 8414 section 3.1).
+/// What is between an issuer's host and its path (RFC 8414 section 3.1).
 const OAUTH_AUTHORIZATION_SERVER: &str = "/.well-known/oauth-authorization-server";
 
-/// Where a provider's metadata stands, and which issuer must stand in it.
+/// Where a provider's metadata is, and which issuer it must name.
 ///
 /// ```
 /// use oauth_openid::Discovery;
@@ -60,7 +60,7 @@ impl Discovery {
         }
     }
 
-    /// The metadata of an OAuth 2.0 authorization server (RFC 8414 section 3), whose document stands between host and path.
+    /// The metadata of an OAuth 2.0 authorization server (RFC 8414 section 3), whose document is between host and path.
     pub fn rfc_8414(issuer: impl Into<String>) -> Self {
         let issuer = issuer.into();
         let host = issuer.find("://").map_or(0, |at| at + 3);
@@ -113,7 +113,7 @@ impl Discovery {
     ///
     /// The issuer and each endpoint in its metadata must have a public host ([`check_public_url`]), and each request goes by way of
     /// [`PublicHosts`], which looks at the addresses that a name resolves to as well, and refuses to send anything while the
-    /// environment names a proxy. Of an HTTP client that was given, only what stands in URLs is checked: it resolves names itself.
+    /// environment names a proxy. Of an HTTP client that was given, only the URLs are checked: it resolves names itself.
     /// To change how `PublicHosts` works, give one to [`with_http_client`](Self::with_http_client) in place of this. An HTTP client
     /// that is given later, to the client that comes of it, takes the rule's place.
     ///
@@ -170,7 +170,7 @@ impl Discovery {
             if issuer.contains(['?', '#']) {
                 return wrong(format!("the issuer {} must have neither query nor fragment", quoted(issuer)));
             }
-            // An issuer without a scheme is for those who say where the document stands.
+            // An issuer without a scheme is for those who say where the document is.
             if issuer.contains("://") && !url::Url::parse(issuer).is_ok_and(|url| url.has_host()) {
                 return wrong(format!("the issuer {} is no URL with a host", quoted(issuer)));
             }

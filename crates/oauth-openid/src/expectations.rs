@@ -26,7 +26,7 @@ use crate::{
 #[derive(Clone, Default)]
 #[must_use]
 pub struct Expectations {
-    /// The client's own id stands for it where this is empty.
+    /// The client's own id where this is empty.
     pub(crate) client_ids: Vec<String>,
     nonce: Option<Nonce>,
     /// Whether the nonce counts even where the client's policy let it be missing.
@@ -140,7 +140,7 @@ impl Expectations {
         expected
     }
 
-    /// The same for a token that the browser brought, with a code.
+    /// What an ID token must hold that the browser brought, with a code.
     pub(crate) fn with_code(mut self, code: &str) -> Self {
         self.code = Some(code.into());
         self.front_channel = true;

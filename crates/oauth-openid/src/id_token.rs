@@ -61,7 +61,7 @@ impl IdToken {
         self.raw.expose()
     }
 
-    /// `iss`: who vouches for all this.
+    /// `iss`: the issuer.
     #[must_use]
     pub fn issuer(&self) -> &str {
         self.text("iss").unwrap_or_default()
@@ -73,19 +73,19 @@ impl IdToken {
         self.text("sub").unwrap_or_default()
     }
 
-    /// `aud`: whom it is for.
+    /// `aud`: the clients that the token is for.
     #[must_use]
     pub fn audiences(&self) -> Vec<&str> {
         self.claims.audiences().unwrap_or_default()
     }
 
-    /// `exp`: when it stops being good.
+    /// `exp`: when the token expires.
     #[must_use]
     pub fn expires_at(&self) -> Option<OffsetDateTime> {
         self.moment("exp")
     }
 
-    /// `iat`: when it was made.
+    /// `iat`: when the token was issued.
     #[must_use]
     pub fn issued_at(&self) -> Option<OffsetDateTime> {
         self.moment("iat")
@@ -97,13 +97,13 @@ impl IdToken {
         self.moment("auth_time")
     }
 
-    /// `acr`: in which context.
+    /// `acr`: the authentication context class.
     #[must_use]
     pub fn acr(&self) -> Option<&str> {
         self.text("acr")
     }
 
-    /// `amr`: by which methods.
+    /// `amr`: the authentication methods.
     #[must_use]
     pub fn amr(&self) -> Vec<&str> {
         self.claims

@@ -3,7 +3,7 @@ use std::fmt;
 use oauth_core::{Callback, LoginOptions, Provider};
 use url::Url;
 
-/// A login that somebody else begins: the provider's own page of applications, or a portal (OpenID Connect Core section 4).
+/// A request to begin a login, from the provider's own page of applications or a portal (OpenID Connect Core section 4).
 ///
 /// ```
 /// use oauth_openid::{InitiatedLogin, OpenID};
@@ -17,7 +17,7 @@ use url::Url;
 /// # }
 /// ```
 ///
-/// The login starts afresh, with a state of its own: nothing that comes with the wish is trusted. Refuse to be shown in a frame
+/// The login starts afresh, with a state of its own: nothing that comes with the request is trusted. Refuse to be shown in a frame
 /// (`X-Frame-Options: DENY`).
 #[derive(Clone, PartialEq, Eq)]
 pub struct InitiatedLogin {
@@ -40,7 +40,7 @@ impl InitiatedLogin {
     }
 
     fn of(parameters: &Callback) -> Self {
-        // A parameter that stands twice says nothing.
+        // A parameter that is there twice says nothing.
         let once = |name: &str| {
             let mut values = parameters.pairs().filter(|(other, _)| *other == name).map(|(_, value)| value);
             match (values.next(), values.next()) {
@@ -52,8 +52,8 @@ impl InitiatedLogin {
     }
 
     /// Whether it names this provider's issuer, byte for byte. Of a client that was given the URL of its document, the issuer is
-    /// known once it is [ready](oauth_core::OAuth2::ready). A wish for an issuer that the application has no client of is not
-    /// for it to fulfil.
+    /// known once it is [ready](oauth_core::OAuth2::ready). A request for an issuer that the application has no client of
+    /// must be refused.
     #[must_use]
     pub fn is_for(&self, provider: &dyn Provider) -> bool {
         self.issuer.is_some() && self.issuer.as_deref() == provider.oauth2().issuer()

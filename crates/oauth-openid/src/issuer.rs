@@ -17,7 +17,7 @@ pub enum Issuers {
     /// One issuer that goes by several names, one of these, byte for byte. Its users are known under the first name, whichever
     /// their ID token has.
     Aliases(Vec<String>),
-    /// That of a tenant: the template's `{tenantid}` stands for the claim `tid`, as Microsoft has it.
+    /// That of a tenant: the template's `{tenantid}` is replaced by the claim `tid`, as Microsoft has it.
     Tenants {
         /// Such as `https://login.microsoftonline.com/{tenantid}/v2.0`.
         template: String,

@@ -275,7 +275,7 @@ impl<'t> Jwe<'t> {
     /// The text, if the key opens the token, which has the form for it.
     fn opened(&self, decrypter: &dyn JweDecrypter) -> Option<Vec<u8>> {
         let josekit = self.encryption.josekit();
-        // A content key that cannot be had is replaced by one that opens nothing, so that both take the same way (RFC 7516
+        // A content key that cannot be decrypted is replaced by one that opens nothing, so that both take the same way (RFC 7516
         // section 11.5).
         let mut other = vec![0; josekit.key_len()];
         rand::fill(&mut other).ok()?;

@@ -55,7 +55,7 @@ impl JwkSet {
 }
 
 /// The keys of one provider that can verify a signature. Those of unknown types, for encryption, and broken ones are left out,
-/// because they stand among good ones at real servers.
+/// because real servers publish them among good ones.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct KeySet {
     keys: Vec<Key>,

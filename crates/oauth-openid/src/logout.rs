@@ -26,7 +26,7 @@ pub const START_LOGOUT: Operation = Operation::new("start_logout");
 /// The method [`RelyingParty::verify_logout_token`](crate::RelyingParty::verify_logout_token), in errors.
 pub const VERIFY_LOGOUT_TOKEN: Operation = Operation::new("verify_logout_token");
 
-/// A wish to sign out at the provider too (OpenID Connect RP-Initiated Logout 1.0 section 2).
+/// A request to sign out at the provider too (OpenID Connect RP-Initiated Logout 1.0 section 2).
 ///
 /// ```no_run
 /// use oauth_openid::{IdToken, LogoutRequest, OpenID, OpenIDProvider};
@@ -51,7 +51,7 @@ pub struct LogoutRequest {
 pub struct StartedLogout {
     /// Where to send the browser.
     pub url: String,
-    /// What to keep until it comes back, if it is to come back.
+    /// Keep this until the browser comes back, if it is to come back.
     pub attempt: LogoutAttempt,
     endpoint: String,
     fields: Vec<(&'static str, String)>,
@@ -77,7 +77,7 @@ impl LogoutRequest {
         self
     }
 
-    /// Has the browser come back to this address, byte for byte one that was registered as `post_logout_redirect_uri`.
+    /// Asks for the browser to be sent back to this address, byte for byte one that was registered as `post_logout_redirect_uri`.
     pub fn return_to(mut self, post_logout_redirect_uri: impl Into<String>) -> Self {
         self.return_to = Some(post_logout_redirect_uri.into());
         self
@@ -143,7 +143,7 @@ fn readable(client: &OAuth2, token: &str) -> Result<String> {
 }
 
 impl StartedLogout {
-    /// The same as a form that the browser posts, so that the ID token stands in no URL and no log: where to, and which fields.
+    /// The logout as a form that the browser posts, so that the ID token is in no URL and no log: the address and the fields.
     #[must_use]
     pub fn form(&self) -> (&str, &[(&'static str, String)]) {
         (&self.endpoint, &self.fields)
@@ -258,7 +258,7 @@ impl LogoutToken {
     }
 
     /// Whether this is the first time that this client uses the token. Of several requests with one token, one gets `true`; another
-    /// client whose name stands in the token too, and who shares the store, uses it once itself.
+    /// client that the token names too, and who shares the store, uses it once itself.
     ///
     /// # Errors
     ///
@@ -283,7 +283,7 @@ impl LogoutToken {
         format!("logout_token:{hash}")
     }
 
-    /// `iss`.
+    /// `iss`: the issuer that the session was at.
     #[must_use]
     pub fn issuer(&self) -> &str {
         self.claims.text("iss").unwrap_or_default()
@@ -301,7 +301,7 @@ impl LogoutToken {
         self.claims.text("sid").filter(|session| !session.is_empty())
     }
 
-    /// When it was made.
+    /// `iat`: when the token was issued.
     #[must_use]
     pub fn issued_at(&self) -> Option<OffsetDateTime> {
         self.claims.get("iat").and_then(moment)

@@ -60,7 +60,7 @@ impl ProviderMetadata {
             .ok_or_else(|| Error::configuration("openid", format!("the provider's metadata has no {member}")))
     }
 
-    /// The texts in a member that is a list. What else stands in it is left out.
+    /// The texts in a member that is a list. Whatever else is in it is left out.
     #[must_use]
     pub fn list(&self, member: &str) -> Option<Vec<&str>> {
         Some(self.members.get(member)?.as_array()?.iter().filter_map(Value::as_str).collect())

@@ -78,6 +78,13 @@ impl OpenIDConnect {
                 Ok(_) => {}
                 Err(_) => found = found.without(Endpoint::Revocation),
             }
+            // Without a list of its own, the methods are whatever the server says elsewhere (RFC 8414 section 2).
+            if client.introspection_auth().is_none()
+                && metadata.list("introspection_endpoint_auth_methods_supported").is_some()
+                && let Ok(auth) = metadata.client_auth("introspection_endpoint", public)
+            {
+                ready.set_introspection_auth(auth);
+            }
         }
         ready.set_mtls_endpoints(metadata.mtls_endpoints());
         ready.set_endpoints(

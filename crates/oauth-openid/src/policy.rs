@@ -255,7 +255,7 @@ impl VerificationPolicy {
         self
     }
 
-    /// Takes `prompt=login` for a wish, for a provider that never says in `auth_time` when the user was authenticated. A browser
+    /// Takes `prompt=login` as a mere request, for a provider that never says in `auth_time` when the user was authenticated. A browser
     /// can then take it out unnoticed.
     pub fn prompt_login_unverified(mut self) -> Self {
         self.prompt_login_unverified = true;
@@ -321,7 +321,7 @@ impl VerificationPolicy {
         self
     }
 
-    /// Compares that claim, which comes first, and the profile's identifier like this, and not letter by letter, for a provider
+    /// Compares the claim of the ID token, the first argument, with the profile's identifier by this function, for a provider
     /// that writes one identifier in two ways.
     pub fn same_profile_id(mut self, is_same: fn(&str, &str) -> bool) -> Self {
         self.is_same_profile_id = is_same;
@@ -398,7 +398,7 @@ impl VerificationPolicy {
     /// Names those with whom this client shares what it reads: clients of one name believe each other's metadata and keys.
     ///
     /// Give one name to clients whose HTTP clients trust the same certificates and reach the same hosts, and to no others: whoever
-    /// runs the network of one of them can otherwise sign in at all. A tenant's own certificates are a trust domain of that tenant.
+    /// runs the network of one of them could otherwise sign in at the others. A tenant's own certificates are a trust domain of that tenant.
     pub fn trust_domain(mut self, name: &str) -> Self {
         self.trust_domain = Some(name.into());
         self

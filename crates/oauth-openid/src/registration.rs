@@ -449,7 +449,7 @@ fn origin(url: &str) -> Option<url::Origin> {
 
 impl fmt::Debug for ClientMetadata {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Only names: a client's own secret can stand in an update, and a software statement is not for everybody.
+        // Only names: a client's own secret can be in an update, and a software statement is not for everybody.
         f.debug_tuple("ClientMetadata").field(&self.0.keys().collect::<Vec<_>>()).finish()
     }
 }

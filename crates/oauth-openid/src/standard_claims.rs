@@ -48,7 +48,7 @@ pub struct StandardClaims {
     pub phone_number: Option<String>,
     /// Whether the provider vouches for the number.
     pub phone_number_verified: Option<bool>,
-    /// The postal address (section 5.1.1). What a provider sends as a text stands in `formatted`.
+    /// The postal address (section 5.1.1). What a provider sends as a text is in `formatted`.
     pub address: Option<Address>,
     /// When any of this was last changed.
     pub updated_at: Option<OffsetDateTime>,

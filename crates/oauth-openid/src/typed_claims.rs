@@ -21,7 +21,7 @@ impl ClaimsError {
     fn of(error: &serde_json::Error) -> Self {
         let text = error.to_string();
         Self(match text.rsplit_once(", expected ") {
-            // "invalid type: string "…", expected u8": the value stands in quotes or backticks.
+            // "invalid type: string "…", expected u8": the value is in quotes or backticks.
             Some((found, expected)) => {
                 let kind = found.split(['"', '`']).next().unwrap_or_default();
                 format!("{}, expected {expected}", kind.trim_end())
@@ -40,7 +40,7 @@ pub(crate) fn read<T: DeserializeOwned>(claims: Map<String, Value>) -> Result<T,
 struct Tolerant<'v>(&'v Value);
 
 impl Tolerant<'_> {
-    /// The value that a text stands for, if it is of the kind that is wanted.
+    /// The value that a text means, if it is of the kind that is wanted.
     fn meant<T: std::str::FromStr>(&self) -> Option<T> {
         self.0.as_str()?.trim().parse().ok()
     }

@@ -123,8 +123,9 @@ impl OAuth2 {
         let endpoint =
             endpoint.ok_or_else(|| self.unsupported(operation, "tokens cannot be introspected"))?;
         let form = [("token", token), ("token_type_hint", token_type_hint.unwrap_or_default())];
-        let reply =
-            client.grant(operation, endpoint).endpoint(Endpoint::Introspection).form(form).send().await?;
+        let auth = client.introspection_auth().unwrap_or(client.client_auth());
+        let request = client.request(operation, Method::POST, endpoint).client_auth(auth);
+        let reply = request.endpoint(Endpoint::Introspection).form(form).send().await?;
         let mut value = reply.object()?;
         if !value["active"].is_boolean() {
             return Err(reply.malformed("there is no boolean active"));

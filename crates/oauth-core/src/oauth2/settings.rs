@@ -162,6 +162,17 @@ impl OAuth2 {
         self.settings().revoke_auth = Some(auth);
     }
 
+    /// Authenticates this way at the introspection endpoint, if it differs from the token endpoint's.
+    pub fn set_introspection_auth(&mut self, auth: ClientAuth) {
+        self.settings().introspection_auth = Some(auth);
+    }
+
+    /// Takes these error codes of the token endpoint for `invalid_grant`, in place of those of the provider's
+    /// [`Spec`](crate::Spec): codes by which a server says that a refresh token or a code is dead.
+    pub fn set_invalid_grant_codes(&mut self, codes: &'static [&'static str]) {
+        self.settings().spec.invalid_grant_codes = codes;
+    }
+
     /// Sends a code challenge with logins, or none to a server that refuses it.
     pub fn set_pkce(&mut self, pkce: Pkce) {
         self.settings().spec.pkce = pkce;
