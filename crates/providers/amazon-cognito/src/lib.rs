@@ -10,12 +10,19 @@
 //! # Ok::<(), oauth_amazon_cognito::oauth_core::Error>(())
 //! ```
 //!
-//! The user pool's id says in which region it is; its domain, where users sign in, comes from the metadata. A pool of
-//! another partition, such as China, has another host: use [`OpenID`](oauth_openid::OpenID) with its issuer.
+//! **Set up.** Make an app client in the user pool with the authorization code grant, the scopes `openid`, `profile` and
+//! `email`, and each callback URL exactly (https, or http on localhost); the pool needs a domain. Token revocation, and
+//! rotation of refresh tokens, are switched on there.
 //!
-//! Only refresh tokens can be revoked, which takes everything with it that was made of them, and revocation must be
-//! switched on for the app client. UserInfo spells booleans as texts. The logout endpoint is older than OpenID
-//! Connect's: use [`logout_url`](AmazonCognitoOAuth2::logout_url).
+//! **What you get.** The user pool's id says in which region it is; the domain, where users sign in, comes from the metadata. A
+//! pool of another partition, such as China, has another host: use [`OpenID`](oauth_openid::OpenID) with its issuer. An address
+//! that comes from an upstream provider is unverified unless the pool maps that provider's `email_verified`. Refresh tokens
+//! live 30 days unless set otherwise. With rotation, a refresh brings a new one and the old one lives up to 60 seconds longer;
+//! without, the old one stays.
+//!
+//! **Surprises.** Only refresh tokens can be revoked, which takes everything with it that was made of them. UserInfo spells
+//! booleans as texts. The logout endpoint is older than OpenID Connect's: use [`logout_url`](AmazonCognitoOAuth2::logout_url).
+//! It does not sign the user out at an upstream provider.
 
 pub use oauth_core;
 use oauth_core::{Endpoint, Error, Operation, Provider, Result, Spec, provider_kit::form_encoded};

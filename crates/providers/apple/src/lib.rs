@@ -12,18 +12,23 @@
 //! # }
 //! ```
 //!
-//! **The callback is a POST** from Apple's site, because Apple demands that of whoever asks for name or address. A cookie
-//! comes with it only if it is `SameSite=None; Secure`. The redirect URI must be https, and not `localhost`.
+//! **Set up.** In the [developer account](https://developer.apple.com/account/resources/identifiers/list), make an App ID with
+//! "Sign in with Apple", a Services ID (the client id on the web) with its domains and return URLs, and a key for Sign in with
+//! Apple. Return URLs are https, and not `localhost`. To reach relay addresses, register the senders of your mail. Since
+//! January 2026 an endpoint for server-to-server notifications must be registered too.
 //!
-//! **The name comes once**, in a form field of the callback of the user's first sign-in: [`AppleUser::from_callback`].
+//! **What you get.** The subject is of your team. The address may be a relay that Apple made up for your application, at one of
+//! two domains: [`is_relay`] tells. It is verified, but for accounts of Work & School, whose addresses Apple may not verify,
+//! and can be missing. There is no profile endpoint: who signed in stands in the ID token, which comes with every token reply
+//! and is verified. [`get_identity`](Provider::get_identity) reads it, so call it with the token of the login or of a refresh,
+//! before the ID token expires (a day at most). The one that an application on an Apple device obtained itself is verified by
+//! [`verify_id_token`](oauth_openid::OpenIDProvider::verify_id_token), with the application's bundle identifier as the client
+//! id.
 //!
-//! **There is no profile endpoint.** Who signed in stands in the ID token, which comes with every token reply and is verified:
-//! [`get_identity`](Provider::get_identity) reads it, so call it with the token of the login or of a refresh, before the
-//! ID token expires (a day at most). The one that an application on an Apple device obtained itself is verified by
-//! [`verify_id_token`](oauth_openid::OpenIDProvider::verify_id_token), with the application's bundle identifier as the client id.
-//!
-//! The address may be a relay that Apple made up for your application; `is_private_email` in the identity's profile, a
-//! boolean or a string, tells. Apple documents no PKCE: the nonce is what ties a code to the browser here.
+//! **Surprises.** The callback is a POST from Apple's site, because Apple demands that of whoever asks for name or address. A
+//! cookie comes with it only if it is `SameSite=None; Secure`. The name comes once, in a form field of the callback of the
+//! user's first sign-in: [`AppleUser::from_callback`]. There is no client secret but one that is signed anew for each request,
+//! by [`AppleSecret`]. Apple documents no PKCE: the nonce is what ties a code to the browser here.
 
 mod email;
 mod secret;

@@ -8,15 +8,20 @@
 //! # Ok::<(), oauth_auth0::oauth_core::Error>(())
 //! ```
 //!
-//! With the parameter `organization`, of the client or of one login, only members of that organization sign in: the ID token's
-//! `org_id` (of an id, `org_…`) or `org_name` must be it. `connection` is a hint that the browser can take out: nothing in
-//! Auth0's answer confirms it.
-//!
-//! The domain is the tenant's, or its custom one. A refresh token needs the scope `offline_access`, and an access token
-//! for an API of your own the parameter `audience`, which
-//! [`with_authorize_params`](oauth_core::Provider::with_authorize_params) adds. Only refresh tokens can be revoked. An
-//! application whose ID tokens are signed with HS256, as older ones are, is refused until you switch it to RS256 or
+//! **Set up.** Create an application "Regular Web Application" in the dashboard, with each of the "Allowed Callback URLs"
+//! exactly. An application whose ID tokens are signed with HS256, as older ones are, is refused until you switch it to RS256 or
 //! name the algorithm in [`VerificationPolicy`](oauth_openid::VerificationPolicy::algorithms).
+//!
+//! **What you get.** The domain is the tenant's, or its custom one, and the issuer is made of it: **a custom domain changes the
+//! key of every user**. Switch to it before the first user signs in, or rename the stored issuers once. `email_verified` of a
+//! federated user is what the upstream provider said, or for some enterprise connections a constant. A refresh token needs the
+//! scope `offline_access`; rotation is a setting. Only refresh tokens can be revoked; whether that ends the whole grant is a
+//! setting of the tenant. An access token for an API of your own needs the parameter `audience`, which
+//! [`with_authorize_params`](oauth_core::Provider::with_authorize_params) adds.
+//!
+//! **Surprises.** With the parameter `organization`, of the client or of one login, only members of that organization sign in:
+//! the ID token's `org_id` (of an id, `org_…`) or `org_name` must be it. `connection` is a hint that the browser can take out:
+//! nothing in Auth0's answer confirms it. Callbacks have no `iss` unless the tenant switched it on.
 
 pub use oauth_core;
 use oauth_core::{

@@ -8,14 +8,19 @@
 //! # Ok::<(), oauth_authentik::oauth_core::Error>(())
 //! ```
 //!
-//! The slug is that of the application; each has an issuer of its own. (Where the provider is set to one issuer for
-//! all, use [`Discovery::with_expected_issuer`](oauth_openid::Discovery::with_expected_issuer).) A refresh token needs
-//! the scope `offline_access`. A provider without a signing key signs with the client secret, which is refused until
-//! you choose a key there or name the algorithm in [`VerificationPolicy`](oauth_openid::VerificationPolicy::algorithms).
+//! **Set up.** Create an application with an OAuth2/OpenID provider: confidential, with strict redirect URIs and a signing key.
+//! A provider without one signs with the client secret, which is refused until you choose a key there or name the algorithm in
+//! [`VerificationPolicy`](oauth_openid::VerificationPolicy::algorithms). A refresh token needs the scope `offline_access`, for
+//! which authentik asks the user each time.
 //!
-//! **E-mail.** Before version 2025.10 every address was called verified, and since then none is unless an administrator
-//! changed the scope mapping ([documentation](https://docs.goauthentik.io/add-secure-apps/providers/oauth2/));
-//! authentik does not verify addresses itself. So a yes counts as unknown, and a no as a no.
+//! **What you get.** Before version 2025.10 every address was called verified, and since then none is unless an administrator
+//! changed the scope mapping ([documentation](https://docs.goauthentik.io/add-secure-apps/providers/oauth2/)); authentik does
+//! not verify addresses itself. So a yes counts as unknown, and a no as a no. A refresh replaces the refresh token when less
+//! than the provider's threshold is left of its life.
+//!
+//! **Surprises.** The slug is that of the application; each has an issuer of its own. (Where the provider is set to one issuer
+//! for all, use [`Discovery::with_expected_issuer`](oauth_openid::Discovery::with_expected_issuer).) Scopes that the provider
+//! does not have are dropped without a word. A redirect URI that differs is called `invalid_client` at the token endpoint.
 
 pub use oauth_core;
 use oauth_core::{Identity, Provider, Result, Spec, parameter};

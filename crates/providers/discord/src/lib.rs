@@ -10,8 +10,16 @@
 //! # }
 //! ```
 //!
-//! The e-mail address needs the scope `email` and counts as verified only if Discord says so. Revoking one token revokes
-//! every token of that authorization.
+//! **Set up.** Create an application in the [portal](https://discord.com/developers/applications) and enter each redirect URI
+//! under "OAuth2", exactly.
+//!
+//! **What you get.** The subject is the account's number. The e-mail address needs the scope `email` and counts as verified
+//! only if Discord says so. Access tokens live a week; each refresh replaces the refresh token. An ID token, which the scope
+//! `openid` brings, is not looked at.
+//!
+//! **Surprises.** Revoking any token ends all tokens that the user gave the application, in whatever sign-in. Over a limit, the
+//! reply says in seconds how long to wait, which the error passes on. Whoever signs in must have verified an address or a
+//! telephone number.
 
 pub use oauth_core;
 use oauth_core::{ClientAuth, EmailVerification, Endpoint, Identity, Provider, Spec, provider_kit::text_at};

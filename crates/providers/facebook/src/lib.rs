@@ -10,14 +10,21 @@
 //! # }
 //! ```
 //!
-//! Facebook issues no refresh tokens: exchange the short-lived token for one that lives about sixty days. It says nothing
-//! about whether an address is verified.
-//! With the scope `openid`, an ID token comes with the access token, and is verified; the one of Limited Login, which the kits
-//! for mobile systems give to an application, is verified by
+//! **Set up.** Create an app in the [dashboard](https://developers.facebook.com/apps/) with the use case "Authenticate and
+//! request data from users with Facebook Login", and enter each redirect URI under "Valid OAuth Redirect URIs": https, exactly.
+//! Until the app is live, and `email` has advanced access, only people with a role in it can sign in.
+//!
+//! **What you get.** The subject is the user's id in this app. Facebook says nothing about whether an address is verified, and
+//! a user may have none. There are no refresh tokens: exchange the short-lived token for one that lives about sixty days
+//! ([`get_long_lived_access_token`](FacebookOAuth2::get_long_lived_access_token)). Revoking a token removes the application
+//! from the user's account. With the scope `openid`, an ID token comes with the access token, and is verified; the one of
+//! Limited Login, which the kits for mobile systems give to an application, is verified by
 //! [`verify_id_token`](oauth_openid::OpenIDProvider::verify_id_token).
 //!
-//! Calls carry `appsecret_proof` where the secret is known. Revoking a token removes
-//! the application from the user's account.
+//! **Surprises.** Each version of the Graph API works for two years:
+//! [`with_graph_version`](FacebookOAuth2::with_graph_version). Errors are numbers, one of which can mean a wrong secret, a
+//! redirect URI that differs or a code that is spent; they are told apart by `error_subcode`. Calls carry `appsecret_proof`
+//! where the secret is known.
 
 pub use oauth_core;
 use oauth_core::{

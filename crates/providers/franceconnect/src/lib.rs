@@ -11,20 +11,26 @@
 //! # }
 //! ```
 //!
-//! Version 2 is the current one, and [`FranceConnectOAuth2::new`] uses it; version 1, which is being retired, is reachable
-//! by [`FranceConnectOAuth2::version_1`]. Both demand a nonce, so one is made where the caller gives none.
+//! **Set up.** Register the service with [FranceConnect](https://partenaires.franceconnect.gouv.fr/), with each redirect URI
+//! and the algorithm that signs ID tokens: ES256 or RS256, because HS256 is refused here. The test platform is
+//! [`FranceConnectOAuth2::integration`]; it may not take `localhost`.
 //!
-//! Version 2 answers UserInfo as a signed JWT, and signs its ID tokens; both signatures are verified. Version 1 signs neither with
-//! a public key: there, TLS alone vouches for UserInfo, and its ID tokens are not looked at. FranceConnect does not say whether
-//! an address is verified. FranceConnect+ encrypts too: see [`VerificationPolicy::decrypter`](oauth_openid::VerificationPolicy::decrypter).
+//! **What you get.** Version 2 is the current one, and [`FranceConnectOAuth2::new`] uses it; version 1, which is being retired,
+//! is reachable by [`FranceConnectOAuth2::version_1`]. The subject differs for each service. FranceConnect does not say whether
+//! an address is verified. A code lives 30 seconds, access and ID token 60 seconds: call `get_identity` at once. There are no
+//! refresh tokens; access tokens can be revoked.
 //!
 //! **Levels.** The ID token's `acr` must be at least what was asked for: `eidas1`, unless
 //! [`with_minimum_level`](FranceConnectOAuth2::with_minimum_level) or a login's `acr_values` or
 //! [`require_acr`](oauth_core::LoginOptions::require_acr) asks for more; `eidas3` will do where `eidas2` was asked for. Of
 //! FranceConnect+ ([`FranceConnectOAuth2::plus`]) it is never less than `eidas2`. Version 1 has no ID token to check it in.
 //!
-//! FranceConnect shows an error page to whoever sends a parameter that it does not know, and a code challenge is one: logins
-//! send none. The nonce is what ties a code to the browser; with version 1, where no ID token is looked at, the state alone.
+//! **Surprises.** Both versions demand a nonce, so one is made where the caller gives none. Version 2 answers UserInfo as a
+//! signed JWT, and signs its ID tokens; both signatures are verified. Version 1 signs neither with a public key: there, TLS
+//! alone vouches for UserInfo, and its ID tokens are not looked at. FranceConnect+ encrypts too: see
+//! [`VerificationPolicy::decrypter`](oauth_openid::VerificationPolicy::decrypter). FranceConnect shows an error page to whoever
+//! sends a parameter that it does not know, and a code challenge is one: logins send none. The nonce is what ties a code to the
+//! browser; with version 1, where no ID token is looked at, the state alone.
 
 pub use oauth_core;
 use oauth_core::{Credentials, Endpoint, Error, OAuth2, Pkce, Provider, Result, Spec, async_trait};

@@ -15,13 +15,19 @@
 //! # }
 //! ```
 //!
-//! Callbacks of github.com name the issuer (`iss`) since August 2026, which is compared. GitHub switched that off once before, so
-//! a callback without it is not refused unless
-//! [`require_callback_issuer`](oauth_core::OAuth2::require_callback_issuer) says so. Users are known under `github`, those of an
-//! Enterprise Server under its issuer.
+//! **Set up.** Register an OAuth app or a GitHub App under <https://github.com/settings/developers>, with up to ten callback
+//! URLs: the redirect URI must have the host and port of one and a path at or below its own. Plain http is allowed on this
+//! machine, where the port may differ. A GitHub App needs the account permission "Email addresses" (read).
 //!
-//! OAuth apps get tokens that do not expire, and no refresh token. GitHub Apps get both if the app says so; they need the
-//! permission "Email addresses" for an address that is not public.
+//! **What you get.** The subject is the account's number, under `github`, or an Enterprise Server's issuer. The address is the
+//! primary one that GitHub has verified; one at `users.noreply.github.com` takes no mail and counts as none. OAuth apps get
+//! tokens that do not expire, unless the app's settings say otherwise or the scope `offline_access` is asked for: then tokens
+//! of eight hours with a refresh token, which each refresh replaces, as GitHub Apps have them. Revocation takes access tokens.
+//!
+//! **Surprises.** Errors come under HTTP 200, and limits of requests under 403, some of them told by a message alone: both are
+//! understood. Callbacks of github.com name the issuer (`iss`) since August 2026, which is compared. GitHub switched that off
+//! once before, so a callback without it is not refused unless
+//! [`require_callback_issuer`](oauth_core::OAuth2::require_callback_issuer) says so.
 
 pub use oauth_core;
 use oauth_core::{

@@ -10,9 +10,15 @@
 //! # Ok::<(), oauth_gitlab::oauth_core::Error>(())
 //! ```
 //!
-//! The application at GitLab must have the scopes `openid`, `profile` and `email`. Access tokens live two hours, and a
-//! refresh replaces the refresh token too. The user as GitLab's own API has it, with the scope `read_user`, is read by
-//! [`get_user`](GitLabOAuth2::get_user).
+//! **Set up.** Add an application in the [user settings](https://gitlab.com/-/user_settings/applications), of a group or of the
+//! instance: confidential, with one redirect URI on a line, and the scopes `openid`, `profile` and `email`.
+//!
+//! **What you get.** With the scope `email`, the primary address and whether it is confirmed. Access tokens live two hours, and
+//! a refresh replaces the refresh token too and ends the old access token at once. The user as GitLab's own API has it, with
+//! the scope `read_user`, is read by [`get_user`](GitLabOAuth2::get_user).
+//!
+//! **Surprises.** Expect callbacks to name the issuer (`iss`) after an upgrade of GitLab since summer 2026; it is compared
+//! where it is there. `root_namespace_id` starts a group's SAML sign-in, and confirms nothing.
 
 pub use oauth_core;
 use oauth_core::{

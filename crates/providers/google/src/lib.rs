@@ -10,17 +10,21 @@
 //! });
 //! ```
 //!
-//! A refresh token comes with the first consent only, because `access_type=offline` is sent; `prompt=consent` forces a new
-//! one.
+//! **Set up.** Create an OAuth client "Web application" in the [console](https://console.cloud.google.com/apis/credentials),
+//! with each redirect URI exactly: https with a public domain, or http on localhost. While the consent screen is in testing,
+//! refresh tokens end after seven days.
 //!
-//! The domain in `hd`, of the client or of one login, restricts who may sign in: the ID token's claim `hd` must be it, or, with
-//! `*`, any Workspace domain. [`with_hosted_domain`](GoogleOAuth2::with_hosted_domain) is short for it. A bare access token does
-//! not tell the domain, so `get_identity` then takes the whole token of the login.
+//! **What you get.** A refresh token comes with the first consent only, because `access_type=offline` is sent; `prompt=consent`
+//! forces a new one. It ends after six months without use, when the user revokes it, and when too many were issued. Identify
+//! users by the subject alone: an address can change, and be another's later. A Google account can have an address at any
+//! domain, and `email_verified` says that it was confirmed once. Google is authoritative for gmail.com, and for a Workspace's
+//! own domain: [`workspace_addresses`] tells [`LinkPolicy`](oauth_core::LinkPolicy).
 //!
-//! **E-mail.** A Google account can have an address at any domain, and `email_verified` says that it was confirmed once. Google is
-//! authoritative for gmail.com, and for a Workspace's own domain: [`workspace_addresses`] tells [`LinkPolicy`](oauth_core::LinkPolicy).
-//!
-//! An ID token that Google's kits gave to a mobile application is verified by
+//! **Surprises.** The domain in `hd`, of the client or of one login, restricts who may sign in: the ID token's claim `hd` must
+//! be it, or, with `*`, any Workspace domain. [`with_hosted_domain`](GoogleOAuth2::with_hosted_domain) is short for it. A bare
+//! access token does not tell the domain, so `get_identity` then takes the whole token of the login. Callbacks name the issuer
+//! (`iss`) since February 2026, which is compared where it is there: Google's metadata does not announce it. An ID token that
+//! Google's kits gave to a mobile application is verified by
 //! [`verify_id_token`](oauth_openid::OpenIDProvider::verify_id_token), with the ids of all your applications.
 
 pub use oauth_core;

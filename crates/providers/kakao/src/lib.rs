@@ -11,9 +11,17 @@
 //! # }
 //! ```
 //!
-//! The client secret is optional at Kakao: pass `ClientSecret::NONE` if the application has none. Revoking an access token
-//! unlinks the user from the application. An ID token, which is then verified, needs the scope `openid` and OpenID Connect
-//! switched on in the console. Kakao's documentation does not speak of PKCE, though its own SDKs use it; a challenge is sent.
+//! **Set up.** Add an application in the [console](https://developers.kakao.com/console/app), switch Kakao Login on and
+//! register each redirect URI exactly. The consent items for nickname (`profile_nickname`), address (`account_email`, for
+//! verified businesses) and picture (`profile_image`) must be switched on there; so must OpenID Connect for an ID token. The
+//! client id is the REST API key. The client secret is optional: pass `ClientSecret::NONE` if the application has none.
+//!
+//! **What you get.** The subject is the number of the user in this application. An address counts as verified if Kakao says
+//! that it is both verified and valid; ID tokens say nothing of that. The picture needs the scope `profile_image`, which is not
+//! asked for by default. Access tokens live six hours, refresh tokens two months.
+//!
+//! **Surprises.** Scopes have commas between them. Revoking an access token unlinks the user from the application, with all
+//! tokens. An ID token, which is then verified, needs the scope `openid`.
 
 pub use oauth_core;
 use oauth_core::{

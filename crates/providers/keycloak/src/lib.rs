@@ -8,12 +8,16 @@
 //! # Ok::<(), oauth_keycloak::oauth_core::Error>(())
 //! ```
 //!
-//! The scope `organization:ALIAS`, of the client or of one login, restricts who may sign in: the claim `organization` must
-//! name it. `kc_idp_hint` is a hint that the browser can take out.
+//! **Set up.** Create a client of the type OpenID Connect in the realm, with "Client authentication" on and exact "Valid
+//! redirect URIs". For a client without a secret pass `ClientSecret::NONE`. The URL is the realm's, as its `issuer` says it:
+//! older servers have `/auth` in front of `/realms`.
 //!
-//! The URL is the realm's, as its `issuer` says it: older servers have `/auth` in front of `/realms`. For a client
-//! without a secret pass `ClientSecret::NONE`. Whether an address is verified is what the realm says: by a mail of
-//! Keycloak's, or because an administrator or another identity provider said so. A sign-out at Keycloak can reach the
+//! **What you get.** Whether an address is verified is what the realm says: by a mail of Keycloak's, or because an
+//! administrator or another identity provider ("Trust Email") said so. A refresh always brings a new refresh token; the old one
+//! keeps working unless the realm revokes it after use.
+//!
+//! **Surprises.** The scope `organization:ALIAS`, of the client or of one login, restricts who may sign in: the claim
+//! `organization` must name it. `kc_idp_hint` is a hint that the browser can take out. A sign-out at Keycloak can reach the
 //! application by [`verify_logout_token`](oauth_openid::OpenIDProvider::verify_logout_token).
 
 pub use oauth_core;

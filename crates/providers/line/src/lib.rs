@@ -11,15 +11,22 @@
 //! # }
 //! ```
 //!
-//! LINE signs the ID tokens of web logins with the channel secret (HS256), and those that an app on a phone or a LIFF
-//! app obtains with a key (ES256), though its metadata names only the latter
-//! ([documentation](https://developers.line.biz/en/docs/line-login/verify-id-token/)). Both are verified, the latter by
-//! [`verify_id_token`](oauth_openid::OpenIDProvider::verify_id_token).
+//! **Set up.** Create a channel "LINE Login" in the [console](https://developers.line.biz/console/), with each callback URL
+//! exactly, and publish it: until then its developers alone can sign in. The scope `email` needs an approval there ("OpenID
+//! Connect").
 //!
-//! **E-mail.** The address stands in the ID token alone, never in UserInfo; it needs the scope `email`, for which LINE
-//! must have approved the channel. [`get_identity`](Provider::get_identity) reads it there, so call it with the token
-//! of the login, before the ID token expires (an hour); `get_id_email` never has it. LINE does not say whether it is
-//! verified.
+//! **What you get.** The subject is the user's id, and the only thing to identify users by. The address stands in the ID token
+//! alone, never in UserInfo. [`get_identity`](Provider::get_identity) reads it there, so call it with the token of the login,
+//! before the ID token expires (an hour); `get_id_email` never has it. LINE does not say whether it is verified. Access tokens
+//! live 30 days, refresh tokens up to 90 days longer. Revoking a refresh token ends its access tokens; revoking an access token
+//! ends that one alone.
+//!
+//! **Surprises.** LINE signs the ID tokens of web logins with the channel secret (HS256), and those that an app on a phone or a
+//! LIFF app obtains with a key (ES256), though its metadata names only the latter
+//! ([documentation](https://developers.line.biz/en/docs/line-login/verify-id-token/)). Both are verified, the latter by
+//! [`verify_id_token`](oauth_openid::OpenIDProvider::verify_id_token). A refresh brings no ID token. A refresh token comes
+//! without `offline_access`. There is no logout endpoint: LINE wants applications to revoke the token when a user logs out.
+//! Revoking a token that is dead already is an error there.
 
 pub use oauth_core;
 use oauth_core::{

@@ -11,11 +11,16 @@
 //! # }
 //! ```
 //!
-//! LinkedIn refuses a code verifier from ordinary applications, so logins send no challenge, and it does not repeat the nonce in
-//! its ID tokens, so one that is missing is tolerated: what ties a code to the browser here is the state. Refresh tokens are for
-//! approved partners. Applications of the retired products reach their two calls by
-//! [`get_legacy_profile`](LinkedInOAuth2::get_legacy_profile) and [`get_email`](LinkedInOAuth2::get_email), with
-//! [`LEGACY_SCOPES`].
+//! **Set up.** Create an app in the [portal](https://www.linkedin.com/developers/apps), request the product "Sign In with
+//! LinkedIn using OpenID Connect" and enter each authorized redirect URL exactly.
+//!
+//! **What you get.** The subject is the member's id in this app; `email_verified` says whether LinkedIn has confirmed the
+//! address. Refresh tokens are for approved partners, and nothing can be revoked.
+//!
+//! **Surprises.** LinkedIn refuses a code verifier from ordinary applications, so logins send no challenge, and it does not
+//! repeat the nonce in its ID tokens, so one that is missing is tolerated: what ties a code to the browser here is the state.
+//! Applications of the retired products reach their two calls by [`get_legacy_profile`](LinkedInOAuth2::get_legacy_profile) and
+//! [`get_email`](LinkedInOAuth2::get_email), with [`LEGACY_SCOPES`].
 
 pub use oauth_core;
 use oauth_core::{Endpoint, Error, Operation, Pkce, Provider, Result, Spec, http::Method, serde_json::Value};

@@ -11,17 +11,23 @@
 //! # }
 //! ```
 //!
-//! Login.gov has no client secrets. This client is a public one, protected by PKCE, which Login.gov means for native
-//! applications and must be chosen in the application's settings; the other method, a signed assertion
-//! (`private_key_jwt`), is not supported here yet.
+//! **Set up.** Register the application for the [sandbox](https://developers.login.gov/testing/) first
+//! ([`LoginGovOAuth2::sandbox`]), with each redirect URI exactly. Login.gov has no client secrets. This client is a public one,
+//! protected by PKCE, which Login.gov means for native applications and must be chosen in the application's settings. The other
+//! method, a signed assertion (`private_key_jwt`), is one that
+//! [`Credentials::authentication`](oauth_core::Credentials::authentication) takes.
+//!
+//! **What you get.** The subject differs for each application. Addresses that are handed out are always verified. There are no
+//! refresh tokens and no revocation.
 //!
 //! **Levels.** What the user must have proven is asked for by `acr_values`: by default to sign in, without proof of identity.
 //! The ID token's `acr` must be at least that; for more, use [`with_minimum_level`](LoginGovOAuth2::with_minimum_level), or
-//! [`require_acr`](oauth_core::LoginOptions::require_acr) for one login. A higher level will do. `acr` tells the level of identity
-//! alone: that a second factor (`http://idmanagement.gov/ns/assurance/aal/2` and the like in `acr_values`) was asked for is not
-//! confirmed by anything, and a browser can take it out, so make it the default in the application's settings at Login.gov.
+//! [`require_acr`](oauth_core::LoginOptions::require_acr) for one login. A higher level will do. `acr` tells the level of
+//! identity alone: that a second factor (`http://idmanagement.gov/ns/assurance/aal/2` and the like in `acr_values`) was asked
+//! for is not confirmed by anything, and a browser can take it out, so make it the default in the application's settings at
+//! Login.gov.
 //!
-//! The sandbox is [`LoginGovOAuth2::sandbox`]. There are no refresh tokens, and addresses that are handed out are always verified.
+//! **Surprises.** Logout shows a page on which the user must confirm; whoever does not is not sent back.
 
 pub use oauth_core;
 use oauth_core::{ClientAuth, ClientSecret, Endpoint, Provider, Result, Spec, async_trait, parameter};

@@ -10,7 +10,17 @@
 //! # Ok::<(), oauth_okta::oauth_core::Error>(())
 //! ```
 //!
-//! Endpoints and client authentication come from the server's metadata. A refresh token needs the scope `offline_access`.
+//! **Set up.** Create an app integration "OIDC, Web Application" in the Admin Console, with each sign-in redirect URI exactly,
+//! the grant "Refresh Token" if it is wanted, and the people or groups who may sign in. Endpoints and client authentication
+//! come from the server's metadata.
+//!
+//! **What you get.** Okta says not to rely on `email_verified` to learn whether a user owns the address, so a yes counts as
+//! unknown. A refresh token needs the scope `offline_access`; web applications keep it by default. Revoking it ends its access
+//! token; revoking an access token leaves it.
+//!
+//! **Surprises.** The organization's own server and each custom authorization server are issuers of their own, under which
+//! users have keys of their own. Applications of Okta's catalogue can use the former alone. `idp` is a hint that the browser
+//! can take out.
 
 pub use oauth_core;
 use oauth_core::{

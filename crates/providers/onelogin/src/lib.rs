@@ -8,9 +8,15 @@
 //! # Ok::<(), oauth_onelogin::oauth_core::Error>(())
 //! ```
 //!
-//! How the client authenticates is a setting of the application at OneLogin: Basic or POST, which
-//! [`with_client_auth`](oauth_core::Provider::with_client_auth) chooses, in place of the first that the metadata names; or none,
-//! for which pass `ClientSecret::NONE`. OneLogin does not say whether an address is verified.
+//! **Set up.** Add the app "OpenId Connect (OIDC)" in the administration, with each redirect URI exactly, and choose there how
+//! the client authenticates: Basic or POST, which [`with_client_auth`](oauth_core::Provider::with_client_auth) chooses, in
+//! place of the first that the metadata names; or none, for which pass `ClientSecret::NONE`.
+//!
+//! **What you get.** OneLogin does not say whether an address is verified, and whoever adds such a claim vouches for nothing: a
+//! yes counts as unknown.
+//!
+//! **Surprises.** The subdomain is one label: `my-company` of `my-company.onelogin.com`. Logging out also revokes tokens of
+//! other applications of the same session.
 
 pub use oauth_core;
 use oauth_core::{Error, Identity, Provider, Result, Spec, parameter};

@@ -11,9 +11,14 @@
 //! # Ok::<(), oauth_ping_id::oauth_core::Error>(())
 //! ```
 //!
-//! The domain depends on the region: `auth.pingone.com` is North America; a custom domain is possible too. Refresh
-//! tokens, and how the client authenticates, are settings of the application at PingOne. PingFederate and PingAM have
-//! other paths: use [`OpenID`](oauth_openid::OpenID) with their issuer.
+//! **Set up.** Add an application "OIDC Web App" in the console and enable it, with each redirect URI exactly. Under
+//! "Resources" allow the scopes `profile` and `email`. Refresh tokens, PKCE (which is sent) and how the client authenticates
+//! are settings of the application.
+//!
+//! **What you get.** The domain depends on the region: `auth.pingone.com` (North America), `.eu`, `.ca`, `.asia`, `.com.au` and
+//! `.sg`; a custom domain is possible too. PingOne does not document what it says of an address, so a yes counts as unknown.
+//!
+//! **Surprises.** PingFederate and PingAM have other paths: use [`OpenID`](oauth_openid::OpenID) with their issuer.
 
 pub use oauth_core;
 use oauth_core::{Identity, Provider, Result, Spec, parameter};

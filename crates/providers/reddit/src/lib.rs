@@ -8,10 +8,16 @@
 //! # Ok::<(), oauth_core::Error>(())
 //! ```
 //!
-//! Reddit answers 429 to a missing or common `User-Agent`; the client sends one that names its id until it is told a
-//! better one. A refresh token needs `duration=permanent`, which is sent; `duration=temporary` gives a token for an hour.
-//! An installed application, which has no secret, passes `""`. Reddit never gives the address; the identity's subject is
-//! the `id` that stays when the user's name changes, and its name is the user's name.
+//! **Set up.** Applications are registered at <https://www.reddit.com/prefs/apps>, with one redirect URI each. New ones need
+//! Reddit's approval since November 2025 ([policy](https://support.reddithelp.com/hc/articles/42728983564564)); existing ones
+//! go on. An installed application has no secret: pass `ClientSecret::NONE`.
+//!
+//! **What you get.** The subject is the `id` that stays when the user's name changes, and the name is the user's name. Reddit
+//! never gives the address. A refresh token needs `duration=permanent`, which is sent; `duration=temporary` gives a token for
+//! an hour.
+//!
+//! **Surprises.** Reddit answers 429 to a missing or common `User-Agent`; the client sends one that names its id until it is
+//! told a better one. Users must approve at every sign-in.
 
 pub use oauth_core;
 use oauth_core::{ClientAuth, Credentials, Endpoint, Identity, OAuth2, Pkce, Provider, Spec};

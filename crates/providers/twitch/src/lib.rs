@@ -11,10 +11,15 @@
 //! # }
 //! ```
 //!
-//! Twitch tells what the parameter `claims` asks for and nothing else: by default address, name and picture, in
-//! UserInfo. The address needs the scope `user:read:email` too. An ID token comes with a login and never with a
-//! refresh, and Twitch documents no PKCE: the nonce is what ties a code to the browser here. The user as Twitch's API
-//! has it is read by [`get_user`](TwitchOAuth2::get_user).
+//! **Set up.** Register an application in the [console](https://dev.twitch.tv/console/apps): client type "Confidential", each
+//! redirect URL exactly, https or http on localhost.
+//!
+//! **What you get.** Twitch tells what the parameter `claims` asks for and nothing else: by default address, name and picture,
+//! in UserInfo. The address needs the scope `user:read:email` too. An ID token comes with a login and never with a refresh.
+//! Revocation takes access tokens.
+//!
+//! **Surprises.** Twitch documents no PKCE: the nonce is what ties a code to the browser here. The user as Twitch's API has it
+//! is read by [`get_user`](TwitchOAuth2::get_user).
 
 pub use oauth_core;
 use oauth_core::{

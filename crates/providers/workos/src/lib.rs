@@ -12,14 +12,21 @@
 //! # }
 //! ```
 //!
-//! WorkOS relays the sign-in to another identity provider, so a client needs to know to which: by
+//! **Set up.** Add each redirect URI in the [dashboard](https://dashboard.workos.com) under "Redirects", and a connection for
+//! each organization. The client secret is the API key.
+//!
+//! **What you get.** The subject is the profile's id. The profile says in `connection_type` and `idp_id` who vouches for the
+//! user, and nothing about whether the address is verified. An organization's users are told by its id, never by the domain of
+//! an address: WorkOS refuses addresses of other domains unless the organization allows them
+//! (`profile_not_allowed_outside_organization`), and with [`with_provider`](WorkOSOAuth2::with_provider) nobody does. There are
+//! no refresh tokens, and nothing can be revoked.
+//!
+//! **Surprises.** WorkOS relays the sign-in to another identity provider, so a client needs to know to which: by
 //! [`with_connection`](WorkOSOAuth2::with_connection), [`with_organization`](WorkOSOAuth2::with_organization) or
-//! [`with_provider`](WorkOSOAuth2::with_provider), of which the last one counts; of settings, one can be there. Where that depends on the user, make a
-//! client for each; clones are cheap. The browser can change the URL, so what was chosen is held against the profile: its
-//! `connection_id`, `organization_id` or `connection_type` must be the same, or the login fails. The profile says in `connection_type` and `idp_id` who vouches for the user, and
-//! nothing about whether the address is verified. An organization's users are told by its id, never by the domain of an
-//! address. There are no refresh
-//! tokens. WorkOS's AuthKit is another product, which this is not.
+//! [`with_provider`](WorkOSOAuth2::with_provider), of which the last one counts; of settings, one can be there. Where that
+//! depends on the user, make a client for each; clones are cheap. The browser can change the URL, so what was chosen is held
+//! against the profile: its `connection_id`, `organization_id` or `connection_type` must be the same, or the login fails.
+//! WorkOS's AuthKit is another product, which this is not.
 
 pub use oauth_core;
 use oauth_core::{

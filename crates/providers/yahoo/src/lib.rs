@@ -11,12 +11,14 @@
 //! # }
 //! ```
 //!
-//! The scopes must be enabled for the application in Yahoo's console, and redirect URIs be https on the usual port.
-//! Yahoo's metadata names no method for PKCE, so logins send no challenge: the nonce is what ties a code to the browser
-//! here.
+//! **Set up.** Create an app at <https://developer.yahoo.com/apps/>, with the API permissions "OpenID Connect Permissions:
+//! Email, Profile". Redirect URIs must be https on the usual port; `localhost` is refused.
 //!
-//! **E-mail.** Yahoo may hand out an address and say that it is not verified; `get_id_email` then leaves it out. It hosts the mailboxes
-//! of [`mailbox_addresses`].
+//! **What you get.** Yahoo may hand out an address and say that it is not verified; `get_id_email` then leaves it out. It hosts
+//! the mailboxes of [`mailbox_addresses`]. Access tokens live an hour, and refresh tokens rotate.
+//!
+//! **Surprises.** Yahoo's metadata names no method for PKCE, so logins send no challenge: the nonce is what ties a code to the
+//! browser here.
 
 pub use oauth_core;
 use oauth_core::{ClientAuth, EmailAuthority, Endpoint, Pkce, Provider, Result, Spec};

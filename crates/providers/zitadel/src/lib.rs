@@ -8,15 +8,19 @@
 //! # Ok::<(), oauth_zitadel::oauth_core::Error>(())
 //! ```
 //!
-//! The scopes `urn:zitadel:iam:org:id:ID` and `urn:zitadel:iam:org:domain:primary:DOMAIN`, of the client or of one login, restrict
-//! who may sign in: the claims about the user's organization, in UserInfo or the ID token, must say the same.
-//! [`with_organization`](ZitadelOAuth2::with_organization) adds the first of them, and no later `with_scopes` takes it out.
+//! **Set up.** Add an application "Web" to a project, with the authentication Basic and each redirect URI exactly; plain http
+//! needs its development mode. A refresh token needs the scope `offline_access` and the grant switched on for the application.
+//! For an application without a secret pass `ClientSecret::NONE`.
 //!
-//! ZITADEL's ID tokens are for a whole project: their `aud` is a list of the project, its applications, and this
-//! client, which `azp` names ([claims](https://zitadel.com/docs/apis/openidoauth/claims)). Such a list is accepted if
-//! `azp` is this client. Who the user is stands in UserInfo. For an application without a secret pass
-//! `ClientSecret::NONE`. A refresh token needs the scope `offline_access` and the grant switched on for the
-//! application.
+//! **What you get.** Who the user is stands in UserInfo. A refresh brings a new refresh token. Revoking a refresh token ends
+//! its access token; revoking an access token ends that one.
+//!
+//! **Surprises.** The scopes `urn:zitadel:iam:org:id:ID` and `urn:zitadel:iam:org:domain:primary:DOMAIN`, of the client or of
+//! one login, restrict who may sign in: the claims about the user's organization, in UserInfo or the ID token, must say the
+//! same. [`with_organization`](ZitadelOAuth2::with_organization) adds the first of them, and no later `with_scopes` takes it
+//! out. ZITADEL's ID tokens are for a whole project: their `aud` is a list of the project, its applications, and this client,
+//! which `azp` names ([claims](https://zitadel.com/docs/apis/openidoauth/claims)). Such a list is accepted if `azp` is this
+//! client. Callbacks have no `iss`.
 
 pub use oauth_core;
 use oauth_core::{
