@@ -16,6 +16,9 @@ use crate::{
 /// The seconds for which processes are killed and databases are taken away. Each change has ten.
 const STORM_SECONDS: &str = "60";
 
+/// How often each case that could lose a grant is played through. Each change has one round.
+const ROUNDS: &str = "10";
+
 /// The tools that are built from source, which takes minutes, with their versions.
 const SEMVER_CHECKS: (&str, &str) = ("cargo-semver-checks", "0.51.0");
 const PUBLIC_API: (&str, &str) = ("cargo-public-api", "0.52.0");
@@ -39,6 +42,10 @@ pub(crate) fn run(update: bool) -> Result<()> {
     let storm = [("OAUTH_TEST_STORM_SECONDS", STORM_SECONDS)];
     let name = format!("OAUTH_TEST_STORM_SECONDS={STORM_SECONDS} cargo xtask test -p oauth-store-tests");
     steps.step(&name, || test::run_with(&["-p".to_owned(), "oauth-store-tests".to_owned()], &storm))?;
+    let mut losses = workspace::cargo();
+    losses.args(["test", "--package", "oauth-tokens", "--test", "all", "losses"]);
+    losses.env("OAUTH_TEST_ROUNDS", ROUNDS);
+    steps.run(losses)?;
     steps.finish();
     Ok(())
 }

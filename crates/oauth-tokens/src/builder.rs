@@ -9,14 +9,13 @@ use crate::{
     manager::TokenManager,
     runtime::{Runtime, TokioRuntime},
     sealed_store::SealedStore,
-    shared::{LimitedSource, ManagerClock, SharedState},
-    source::{Refreshing, TokenSource},
+    shared::{ManagerClock, SharedState},
+    source::{ProviderSource, TokenSource},
+    sources::{SourceLookup, SourceSettings, Sources},
+    state::random_number,
     store::TokenStore,
-    timing::Timing,
+    timing::{A_YEAR, Timing},
 };
-
-/// The longest time that can be set. Longer ones would overflow dates, and a panic between redeeming and saving loses a grant.
-const A_YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Builds a [`TokenManager`]. Each method's description ends with the default.
 #[derive(Clone)]
@@ -30,7 +29,8 @@ pub struct TokenManagerBuilder {
     runtime: Arc<dyn Runtime>,
     observers: Observers,
     cache_capacity: usize,
-    most_requests: usize,
+    lookup: Option<Arc<dyn SourceLookup>>,
+    source_settings: SourceSettings,
 }
 
 impl TokenManager {
@@ -54,18 +54,60 @@ impl TokenManagerBuilder {
             runtime: Arc::new(TokioRuntime),
             observers: Observers::default(),
             cache_capacity: 100_000,
-            most_requests: 256,
+            lookup: None,
+            source_settings: SourceSettings {
+                most_requests: 256,
+                capacity: 1000,
+                remembered_for: Duration::from_secs(10 * 60),
+            },
         }
     }
 
     /// Adds a provider whose tokens are to be refreshed; keys name it by its name. Can be called for several.
     pub fn provider(self, provider: Arc<dyn Provider>) -> Self {
-        self.source(Refreshing(provider))
+        self.source(ProviderSource::new(provider))
     }
 
     /// Adds another source of tokens, such as [`ClientCredentials`](crate::ClientCredentials). Each needs a name of its own.
     pub fn source(mut self, source: impl TokenSource + 'static) -> Self {
         self.sources.push(Arc::new(source));
+        self
+    }
+
+    /// Looks up the sources of keys whose providers were not added, when they are needed: a provider for each tenant or each shop.
+    ///
+    /// ```
+    /// use std::{collections::HashMap, sync::Arc};
+    ///
+    /// use oauth_core::{OAuth2, Provider, Sealer};
+    /// use oauth_tokens::{MemoryStore, TokenKey, TokenManager};
+    ///
+    /// # fn f(sealer: Sealer, customers: HashMap<String, String>) -> oauth_core::Result<()> {
+    /// let customers = Arc::new(customers);
+    /// let tokens = TokenManager::builder(MemoryStore::new(), sealer)
+    ///     .lookup(move |key: TokenKey| {
+    ///         let customers = Arc::clone(&customers);
+    ///         async move {
+    ///             let Some(domain) = customers.get(key.tenant()) else { return Ok(None) };
+    ///             let at = |path: &str| format!("https://{domain}/{path}");
+    ///             let client = OAuth2::new("CLIENT_ID", "CLIENT_SECRET", at("authorize"), at("token"));
+    ///             Ok(Some(Arc::new(client) as Arc<dyn Provider>))
+    ///         }
+    ///     })
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn lookup(mut self, lookup: impl SourceLookup + 'static) -> Self {
+        self.lookup = Some(Arc::new(lookup));
+        self
+    }
+
+    /// How many sources that were looked up are remembered, and for how long; those that were used last stay. Default: 1000, for 10
+    /// minutes.
+    pub fn lookup_memory(mut self, sources: usize, time: Duration) -> Self {
+        self.source_settings.capacity = sources.max(1);
+        self.source_settings.remembered_for = time.min(A_YEAR);
         self
     }
 
@@ -109,8 +151,9 @@ impl TokenManagerBuilder {
         self
     }
 
-    /// How long a lease lasts without a sign of life from its holder; after a crash, other processes wait this long. While the
-    /// provider takes its time, the lease is extended every third of it. Default: 10 seconds.
+    /// How long a lease lasts without a sign of life from its holder; after a crash, other processes wait this long. The holder
+    /// extends it every third of it, until it has saved. A provider's grace period is of use only if it is longer, and a process that
+    /// is suspended or cut off from the store for longer loses its lease. Default: 3 seconds.
     pub fn lease_lifetime(mut self, lifetime: Duration) -> Self {
         self.timing.lease_lifetime = lifetime.min(A_YEAR);
         self
@@ -161,7 +204,7 @@ impl TokenManagerBuilder {
     /// How many refreshes of different keys may be under way at the same time, for each provider: each takes a connection.
     /// At least 1. Default: 256.
     pub fn most_requests(mut self, requests: usize) -> Self {
-        self.most_requests = requests.clamp(1, Semaphore::MAX_PERMITS);
+        self.source_settings.most_requests = requests.clamp(1, Semaphore::MAX_PERMITS);
         self
     }
 
@@ -183,20 +226,17 @@ impl TokenManagerBuilder {
                            another name with with_name";
             return Err(Error::configuration(twice.name().to_owned(), problem));
         }
-        let named = |tokens: Arc<dyn TokenSource>| {
-            let permits = Semaphore::new(self.most_requests);
-            (tokens.name().to_owned(), LimitedSource { tokens, permits })
-        };
         Ok(TokenManager(Arc::new(SharedState {
             store: SealedStore { inner: self.store, sealer: self.sealer },
             store_health: Default::default(),
-            sources: self.sources.into_iter().map(named).collect(),
+            sources: Sources::new(self.sources, self.lookup, self.source_settings),
             timing: self.timing,
             clock: self.clock.map_or(ManagerClock::System, ManagerClock::Custom),
             runtime: self.runtime,
             cache: Arc::new(Cache::new(self.cache_capacity)),
             observers: self.observers,
             holder: format!("{}-{}", std::process::id(), random_token()?),
+            process: random_number(),
             tasks: Default::default(),
             unsaved: Default::default(),
         })))
@@ -210,10 +250,11 @@ impl fmt::Debug for TokenManagerBuilder {
         f.debug_struct("TokenManagerBuilder")
             .field("store", &self.store)
             .field("providers", &providers)
+            .field("lookup", &self.lookup)
             .field("timing", &self.timing)
             .field("observers", &self.observers)
             .field("cache_capacity", &self.cache_capacity)
-            .field("most_requests", &self.most_requests)
+            .field("source_settings", &self.source_settings)
             .finish_non_exhaustive()
     }
 }

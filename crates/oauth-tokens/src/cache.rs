@@ -15,7 +15,7 @@ use dashmap::DashMap;
 use oauth_core::OAuth2Token;
 use tokio::sync::watch;
 
-use crate::{error::Error, key::TokenKey, timing::Moment};
+use crate::{error::Error, key::TokenKey, newest::NewestToken, timing::Moment};
 
 /// A live token, or why there is none.
 pub(crate) type TokenResult = Result<Arc<OAuth2Token>, Error>;
@@ -35,6 +35,8 @@ pub(crate) struct CachedAnswer {
     pub(crate) holds_until: Moment,
     /// Until when the token is live.
     pub(crate) live_until: Moment,
+    /// The token of that record, if it is live.
+    pub(crate) newest: Option<Box<NewestToken>>,
 }
 
 /// What somebody has learned about a key.
@@ -62,8 +64,19 @@ pub(crate) struct Tick(u64);
 struct CacheEntry {
     /// The answer, and since when it is known.
     known: Option<(CachedAnswer, Tick)>,
+    /// The newest token that was seen. It outlives the answers that there is no live one.
+    newest: Option<Box<NewestToken>>,
+    /// How the store has failed since it last answered, where there is no live token.
+    store_trouble: Option<Box<StoreTrouble>>,
     /// The refresh that is under way. Whoever changes the key's token removes it, so that its result is not believed.
     refresh: Option<RunningRefresh>,
+}
+
+struct StoreTrouble {
+    failures: u32,
+    error: Error,
+    /// Until when the store is not asked for this key.
+    until: Moment,
 }
 
 struct RunningRefresh {
@@ -135,6 +148,31 @@ impl Cache {
         }
     }
 
+    /// The newest token of a key that was seen.
+    pub(crate) fn newest(&self, key: &TokenKey) -> Option<NewestToken> {
+        self.entries.get(key)?.newest.as_deref().cloned()
+    }
+
+    /// How the store has failed, while it is not asked again for a key without a live token.
+    pub(crate) fn store_trouble(&self, key: &TokenKey, now: Moment) -> Option<Error> {
+        let entry = self.entries.get(key)?;
+        let trouble = entry.store_trouble.as_deref().filter(|trouble| now < trouble.until)?;
+        Some(trouble.error.clone())
+    }
+
+    /// Notes that the store has failed for a key without a live token. A failure may be a single one; from the second on, the
+    /// store is left alone until then.
+    pub(crate) fn note_store_trouble(&self, key: &TokenKey, error: &Error, now: Moment, until: Moment) {
+        if self.live(key, now).is_some() {
+            return;
+        }
+        self.make_room_for_one();
+        let mut entry = self.entries.entry(key.clone()).or_default();
+        let failures = entry.store_trouble.as_deref().map_or(0, |trouble| trouble.failures).saturating_add(1);
+        let until = if failures > 1 { until } else { now };
+        entry.store_trouble = Some(Box::new(StoreTrouble { failures, error: error.clone(), until }));
+    }
+
     /// Takes over what somebody has learned who began to change the key's token at this tick. A refresh that is under way is
     /// not believed any more.
     pub(crate) fn learn(&self, key: &TokenKey, learned: Learned, began: Tick) {
@@ -169,12 +207,19 @@ impl Cache {
     /// Forgets an eighth of the answers, whichever the map shows first, once there are too many: so each insertion pays for a
     /// constant share. No entry may be borrowed meanwhile.
     fn make_room(&self, learned: &Learned) {
-        if !matches!(learned, Learned::Answer(_)) || self.entries.len() <= self.capacity {
+        if matches!(learned, Learned::Answer(_)) {
+            self.make_room_for_one();
+        }
+    }
+
+    fn make_room_for_one(&self) {
+        if self.entries.len() <= self.capacity {
             return;
         }
         let mut surplus = self.capacity / 8 + 1;
         self.entries.retain(|_, entry| {
-            if surplus > 0 && entry.known.take().is_some() {
+            if surplus > 0 && (entry.known.is_some() || entry.store_trouble.is_some()) {
+                *entry = CacheEntry { refresh: entry.refresh.take(), ..CacheEntry::default() };
                 surplus -= 1;
             }
             !entry.is_empty()
@@ -191,13 +236,17 @@ impl CacheEntry {
     fn learn(&mut self, learned: Learned, began: Tick, now: Tick) {
         match learned {
             Learned::Nothing => {}
-            Learned::NoRecord => self.known = None,
-            Learned::Answer(answer) => {
+            Learned::NoRecord => {
+                *self = Self { refresh: self.refresh.take(), ..Self::default() };
+            }
+            Learned::Answer(mut answer) => {
+                self.store_trouble = None;
                 let is_outdated = self
                     .known
                     .as_ref()
                     .is_some_and(|(known, since)| *since > began && known.version > answer.version);
                 if !is_outdated {
+                    self.newest = answer.newest.take().or(self.newest.take());
                     self.known = Some((answer, now));
                 }
             }
@@ -209,7 +258,10 @@ impl CacheEntry {
     }
 
     fn is_empty(&self) -> bool {
-        self.known.is_none() && self.refresh.is_none()
+        self.known.is_none()
+            && self.newest.is_none()
+            && self.store_trouble.is_none()
+            && self.refresh.is_none()
     }
 }
 

@@ -1,33 +1,25 @@
 //! Changes by the application: put, delete, revoke.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use oauth_core::{ErrorClass, ErrorKind, HttpError, HttpErrorKind, OAuth2Token, Operation, bytes::Bytes};
 
 use crate::{
     cache::Learned,
     error::Error,
+    event::Outcome,
     key::TokenKey,
     put::{NotKept, Put, PutOptions},
+    refresh::{SHORTEST_ATTEMPT, no_answer},
+    revoked::Revoked,
     runtime::timeout,
+    sealed_store::StoredState,
     shared::SharedState,
-    state::TokenState,
+    state::{Lineage, TokenState},
     store::{Acquired, Expected, Lease, Record, Saved, StoreError, StoreOperation},
     timing::pause,
     unsaved::Unsaved,
 };
-
-/// What a revocation did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Revoked {
-    /// The provider revoked the token, or no longer knows it, and it is deleted from the store.
-    AtTheProvider,
-    /// The provider has no revocation: the token is deleted from the store only, and may stay valid until it expires.
-    InTheStoreOnly,
-    /// Nothing was stored.
-    Nothing,
-}
 
 /// What one attempt of a put saves, over which record.
 #[derive(Clone)]
@@ -55,18 +47,26 @@ impl SharedState {
         token: OAuth2Token,
         options: &PutOptions,
     ) -> Result<Put, Error> {
-        let began = self.cache.tick();
-        let source = self.sources.get(key.provider());
+        let (began, began_at) = (self.cache.tick(), self.runtime.now());
+        // Whoever misspells a provider's name should learn it now, and not when the token expires.
+        let source = self.source(key).await?;
         let login = TokenState {
             user: options.user(),
-            client_id: source.and_then(|source| source.tokens.client_id()).map(str::to_owned),
+            client_id: source.tokens.client_id(key).map(str::to_owned),
+            lineage: Some(Lineage::new()),
             ..TokenState::fresh(token.clone(), self.clock.now())
         };
+        source.pause.note_login();
         if login.refresh_token().is_none() {
             // The refresh token to keep may be one that is not even stored yet.
-            self.try_to_save_unsaved(key).await;
+            let limit = self.timing.save_patience / 2;
+            let _ = timeout(&*self.runtime, limit, self.try_to_save_unsaved(key)).await;
         }
-        match self.overwrite(key, &login, options).await {
+        let overwritten = self.overwrite(key, &login, options, began_at).await;
+        if let Ok((_, _, put)) = &overwritten {
+            self.observers.notify(key, Outcome::Put(*put), self.elapsed(began_at));
+        }
+        match overwritten {
             Ok((Some(version), state, put)) => {
                 self.forget_unsaved(key, None).await;
                 let due_at = self.timing.milestones(key, &state).due_at;
@@ -81,7 +81,12 @@ impl SharedState {
                 self.cache.learn(key, Learned::NoRecord, self.cache.tick());
                 Ok(put)
             }
-            Err(cause) => Err(Error::NotSaved { key: key.clone(), token: Arc::new(token), cause }),
+            Err(cause) => {
+                self.store_health.note_trouble(self.runtime.now());
+                let error = Error::NotSaved { key: key.clone(), token: Arc::new(token), cause };
+                self.observers.notify(key, Outcome::Transient(error.clone()), self.elapsed(began_at));
+                Err(error)
+            }
         }
     }
 
@@ -95,12 +100,17 @@ impl SharedState {
         key: &TokenKey,
         login: &TokenState,
         options: &PutOptions,
+        began: Instant,
     ) -> Result<(Option<u64>, TokenState, Put), StoreError> {
-        let began = self.runtime.now();
+        let patience = self.timing.save_patience;
         // The last attempt, if nobody knows how it ended.
         let mut last: Option<PutAttempt> = None;
         for round in 0.. {
-            let cause = match self.try_to_overwrite(key, login, options, &mut last).await {
+            // A store that hangs fails much later than the patience lasts.
+            let limit = patience.saturating_sub(self.elapsed(began)).max(SHORTEST_ATTEMPT);
+            let attempt = self.try_to_overwrite(key, login, options, &mut last);
+            let attempt = timeout(&*self.runtime, limit, attempt).await;
+            let cause = match attempt.unwrap_or_else(|| Err(no_answer(limit))) {
                 Ok(PutOutcome::Saved(version, attempt)) => {
                     return Ok((Some(version), attempt.state, attempt.put));
                 }
@@ -109,11 +119,11 @@ impl SharedState {
                 Err(cause) => Some(cause),
             };
             if let Some(cause) = cause
-                && (!cause.is_transient() || self.elapsed(began) >= self.timing.save_patience)
+                && (!cause.is_transient() || self.elapsed(began) >= patience)
             {
                 return Err(cause);
             }
-            self.runtime.sleep(pause(round)).await;
+            self.runtime.sleep(pause(round).min(patience.saturating_sub(self.elapsed(began)))).await;
         }
         Err(StoreError::transient(StoreOperation::Save, "the record changed each time"))
     }
@@ -126,7 +136,12 @@ impl SharedState {
         last: &mut Option<PutAttempt>,
     ) -> Result<PutOutcome, StoreError> {
         let store = &self.store.inner;
-        let found = store.load(key).await?;
+        let found = match store.load(key).await {
+            Ok(found) => found,
+            // A record that the store itself cannot read is replaced as it is.
+            Err(cause) if !cause.is_transient() => return self.replace_blindly(key, login, cause).await,
+            Err(cause) => return Err(cause),
+        };
         if let Some(record) = &found
             && let Some(attempt) = last.clone()
         {
@@ -165,6 +180,26 @@ impl SharedState {
         })
     }
 
+    /// Saves a login over a record that the store cannot load; fails as the load did if that is not possible either.
+    async fn replace_blindly(
+        &self,
+        key: &TokenKey,
+        login: &TokenState,
+        cause: StoreError,
+    ) -> Result<PutOutcome, StoreError> {
+        let sealed = self.store.seal(key, login)?;
+        let put = match login.refresh_token() {
+            Some(_) => Put::WithOwnRefreshToken,
+            None => Put::WithoutRefreshToken(NotKept::Unreadable),
+        };
+        let attempt =
+            PutAttempt { expected: Expected::Any, sealed: sealed.clone(), state: login.clone(), put };
+        match self.store.inner.save(key, sealed, Expected::Any, None).await {
+            Ok(Saved::Version(version)) => Ok(PutOutcome::Saved(version, attempt)),
+            Ok(Saved::Conflict(_) | Saved::Fenced) | Err(_) => Err(cause),
+        }
+    }
+
     /// What to save over a record: the login, with the newest refresh token that this process knows if it may keep that.
     fn prepare(
         &self,
@@ -176,7 +211,7 @@ impl SharedState {
     ) -> Result<PutAttempt, StoreError> {
         let (state, put) = match (self.unsaved.get(key), found.map(|record| self.store.open(key, record))) {
             (Some(unsaved), _) => options.combine(login, Some(&unsaved.new)),
-            (None, Some(Ok(found))) => options.combine(login, Some(&found.state)),
+            (None, Some(Ok(found))) => options.combine(login, Some(&self.newest_state(key, found))),
             (None, None) => options.combine(login, None),
             (None, Some(Err(_))) => match options.combine(login, None) {
                 (state, Put::WithoutRefreshToken(_)) => {
@@ -190,6 +225,15 @@ impl SharedState {
     }
 
     pub(crate) async fn delete(&self, key: &TokenKey) -> Result<bool, Error> {
+        let began = self.runtime.now();
+        let existed = self.delete_quietly(key).await?;
+        if existed {
+            self.observers.notify(key, Outcome::Deleted, self.elapsed(began));
+        }
+        Ok(existed)
+    }
+
+    async fn delete_quietly(&self, key: &TokenKey) -> Result<bool, Error> {
         let deleted = self.store.inner.delete(key).await;
         let deleted = deleted.map_err(|cause| Error::Store { key: key.clone(), cause })?;
         let was_unsaved = self.forget_unsaved(key, None).await;
@@ -197,14 +241,47 @@ impl SharedState {
         Ok(deleted || was_unsaved)
     }
 
+    pub(crate) async fn revive(&self, key: &TokenKey) -> Result<bool, Error> {
+        let began = self.runtime.now();
+        let failed = |cause| Error::Store { key: key.clone(), cause };
+        for round in 0.. {
+            let found = self.store.load(key).await?.ok_or_else(|| Error::NotFound { key: key.clone() })?;
+            let Some(revived) = found.state.revived() else { return Ok(false) };
+            let saved = self.store.save(key, &revived, Expected::Version(found.version), None).await;
+            if let Saved::Version(_) = saved.map_err(failed)? {
+                self.cache.learn(key, Learned::NoRecord, self.cache.tick());
+                self.observers.notify(key, Outcome::Revived, self.elapsed(began));
+                return Ok(true);
+            }
+            if self.elapsed(began) > self.timing.lease_patience {
+                break;
+            }
+            self.runtime.sleep(pause(round)).await;
+        }
+        Err(Error::Busy { key: key.clone() })
+    }
+
     pub(crate) async fn revoke(&self, key: &TokenKey) -> Result<Revoked, Error> {
+        let began = self.runtime.now();
+        let outcome = self.revoke_quietly(key).await;
+        match &outcome {
+            Ok(Revoked::Nothing) | Err(Error::UnknownProvider { .. }) => {}
+            Ok(revoked) => self.observers.notify(key, Outcome::Revoked(*revoked), self.elapsed(began)),
+            Err(error) => {
+                self.observers.notify(key, Outcome::Transient(error.clone()), self.elapsed(began));
+            }
+        }
+        outcome
+    }
+
+    async fn revoke_quietly(&self, key: &TokenKey) -> Result<Revoked, Error> {
         // A lease on a key that nobody knows would leave a row in the store for nothing. A record that does not open is one.
         if !self.unsaved.contains(key) && matches!(self.store.load(key).await, Ok(None)) {
             self.cache.learn(key, Learned::NoRecord, self.cache.tick());
             return Ok(Revoked::Nothing);
         }
         let lease = self.lease(key).await?;
-        let outcome = self.revoke_under_lease(key).await;
+        let outcome = self.under(key, Some(&lease), self.revoke_under_lease(key)).await;
         self.return_lease(key, lease).await;
         outcome
     }
@@ -220,14 +297,21 @@ impl SharedState {
             return Ok(revoked);
         }
         let found = self.store.load(key).await?;
-        let state = found.map(|found| found.state).unwrap_or_default();
+        let stored = found.as_ref().map(|found| found.state.clone()).unwrap_or_default();
+        let state = found.map(|found| self.newest_state(key, found)).unwrap_or_default();
         if state.token.is_none() {
-            self.delete(key).await?;
+            self.delete_quietly(key).await?;
             return Ok(Revoked::Nothing);
         }
         let revoked = self.revoke_at_the_provider(key, &state).await?;
-        self.delete_what_was_revoked(key, &[&state]).await?;
+        self.delete_what_was_revoked(key, &[&state, &stored]).await?;
         Ok(revoked)
+    }
+
+    /// The state that was found, or what this process knows to be newer: the store may have lost its last writes.
+    fn newest_state(&self, key: &TokenKey, found: StoredState) -> TokenState {
+        let newest = self.cache.newest(key).filter(|newest| newest.is_newer_than(&found));
+        newest.map_or(found.state, |newest| newest.state())
     }
 
     /// Deletes the record if it is one of these; a login that was put while the provider was asked stays.
@@ -237,16 +321,15 @@ impl SharedState {
             self.cache.learn(key, Learned::NoRecord, self.cache.tick());
             return Ok(());
         }
-        self.delete(key).await.map(drop)
+        self.delete_quietly(key).await.map(drop)
     }
 
     async fn revoke_at_the_provider(&self, key: &TokenKey, state: &TokenState) -> Result<Revoked, Error> {
         let Some(token) = state.set_aside.as_ref().or(state.token.as_ref()) else {
             return Ok(Revoked::Nothing);
         };
-        let unknown = || Error::UnknownProvider { key: key.clone() };
-        let source = self.sources.get(key.provider()).ok_or_else(unknown)?;
-        let revocation = timeout(&*self.runtime, self.timing.request_limit, source.tokens.revoke(token));
+        let source = self.source(key).await?;
+        let revocation = timeout(&*self.runtime, self.timing.request_limit, source.tokens.revoke(key, token));
         let outcome = revocation.await.unwrap_or_else(|| {
             let error = ErrorKind::Transport(HttpError::new(HttpErrorKind::Timeout));
             Err(oauth_core::Error::new(Operation::REVOKE_TOKEN, key.provider().to_owned(), error))
@@ -260,7 +343,7 @@ impl SharedState {
                     if says_that_it_is_dead(&error)
                         && (state.dead.is_some()
                             || token.refresh_token().is_none()
-                            || !source.tokens.revokes_by_access_token()) =>
+                            || !source.tokens.revokes_by_access_token(key)) =>
                 {
                     Ok(Revoked::AtTheProvider)
                 }
@@ -280,8 +363,7 @@ impl SharedState {
 
     async fn lease(&self, key: &TokenKey) -> Result<Lease, Error> {
         let began = self.runtime.now();
-        // Long enough for the one request that is made under it.
-        let lifetime = self.timing.lease_lifetime.max(self.timing.request_limit);
+        let lifetime = self.timing.lease_lifetime;
         if let Some(lease) = self.unsaved.borrow_lease(key) {
             // Whether it is still good matters little: the token to revoke is in this process's memory.
             let _ = self.store.inner.extend(key, &lease, lifetime).await;

@@ -80,6 +80,14 @@ pub enum Error {
         /// The key.
         key: TokenKey,
     },
+    /// The provider of the key could not be looked up.
+    #[error("could not look up the provider of {key}: {cause}")]
+    SourceLookup {
+        /// The key.
+        key: TokenKey,
+        /// What the [`SourceLookup`](crate::SourceLookup) reported.
+        cause: Arc<dyn std::error::Error + Send + Sync>,
+    },
     /// The provider did not revoke the token. It is still stored.
     #[error("could not revoke the token of {key}: {cause}")]
     RevokeFailed {
@@ -128,12 +136,14 @@ impl Error {
                     _ => later,
                 }
             }
-            Self::Busy { .. } | Self::NotSaved { .. } | Self::NoRuntime => LATER,
-            Self::Store { cause, .. } if cause.is_transient() => LATER,
+            Self::Busy { .. } | Self::SourceLookup { .. } | Self::NoRuntime => LATER,
+            Self::Store { cause, .. } | Self::NotSaved { cause, .. } if cause.is_transient() => LATER,
             Self::RevokeFailed { cause, .. } => cause.class(),
-            Self::Store { .. } | Self::Unreadable { .. } | Self::UnknownProvider { .. } | Self::Closed => {
-                ErrorClass::Configuration
-            }
+            Self::Store { .. }
+            | Self::NotSaved { .. }
+            | Self::Unreadable { .. }
+            | Self::UnknownProvider { .. }
+            | Self::Closed => ErrorClass::Configuration,
         }
     }
 
@@ -157,6 +167,7 @@ impl Error {
                 | Self::Closed
                 | Self::NoRuntime
                 | Self::UnknownProvider { .. }
+                | Self::SourceLookup { .. }
         )
     }
 

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use oauth_core::OffsetDateTime;
 
-use crate::{error::Error, key::TokenKey, state::DeadGrant};
+use crate::{error::Error, key::TokenKey, put::Put, revoked::Revoked, state::DeadGrant};
 
 /// Something that happened to a key's token.
 #[derive(Clone, Debug)]
@@ -18,7 +18,7 @@ pub struct Event {
     pub took: Duration,
 }
 
-/// How an attempt to get a live token ended. The four outcomes have the same names for observers, `tracing` and `metrics`.
+/// What happened to a key's token. The names are the same for observers, `tracing` and `metrics`.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Outcome {
@@ -36,21 +36,89 @@ pub enum Outcome {
         /// Its version in the store.
         version: u64,
     },
+    /// The store held an older token of the same grant than this process knew, as after a failover that lost the last writes. The
+    /// newer one was written back.
+    Restored {
+        /// Its version in the store.
+        version: u64,
+    },
     /// The provider has ended the grant, and the store has a note of it.
     Dead(DeadGrant),
-    /// There is no new token for a reason that may pass: the provider, the store, or a lease that another process holds.
+    /// Something failed for a reason that may pass; [`trouble`](Self::trouble) says where.
     Transient(Error),
+    /// What had failed works again: the provider has answered after it failed for this key, or the store has answered after it
+    /// failed for any key of this process.
+    Recovered(Trouble),
+    /// The token of a login was stored.
+    Put(Put),
+    /// The token was deleted from the store.
+    Deleted,
+    /// The token was revoked.
+    Revoked(Revoked),
+    /// A dead grant was given another chance.
+    Revived,
+}
+
+/// Where something failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Trouble {
+    /// The provider did not answer as it should, or could not be looked up.
+    Provider,
+    /// The store did not answer, refused, or holds what cannot be read.
+    Store,
+    /// Another process has held the lease for longer than the manager waits.
+    Waiting,
+}
+
+impl Trouble {
+    /// Returns the name: `provider`, `store` or `waiting`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Provider => "provider",
+            Self::Store => "store",
+            Self::Waiting => "waiting",
+        }
+    }
+
+    fn of(error: &Error) -> Self {
+        match error {
+            Error::Busy { .. } => Self::Waiting,
+            Error::RefreshFailed { .. } | Error::RevokeFailed { .. } | Error::SourceLookup { .. } => {
+                Self::Provider
+            }
+            _ => Self::Store,
+        }
+    }
 }
 
 impl Outcome {
-    /// Returns the outcome's name: `refreshed`, `adopted`, `dead` or `transient`.
+    /// Returns the outcome's name: `refreshed`, `adopted`, `restored`, `dead`, `transient`, `recovered`, `put`, `deleted`,
+    /// `revoked` or `revived`.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
             Self::Refreshed { .. } => "refreshed",
             Self::Adopted { .. } => "adopted",
+            Self::Restored { .. } => "restored",
             Self::Dead(_) => "dead",
             Self::Transient(_) => "transient",
+            Self::Recovered(_) => "recovered",
+            Self::Put(_) => "put",
+            Self::Deleted => "deleted",
+            Self::Revoked(_) => "revoked",
+            Self::Revived => "revived",
+        }
+    }
+
+    /// Returns where something failed or works again, if that is the outcome.
+    #[must_use]
+    pub fn trouble(&self) -> Option<Trouble> {
+        match self {
+            Self::Transient(error) => Some(Trouble::of(error)),
+            Self::Recovered(trouble) => Some(*trouble),
+            _ => None,
         }
     }
 }
@@ -91,28 +159,62 @@ impl fmt::Debug for Observers {
     }
 }
 
-/// Records the event in the span `oauth_tokens.refresh`, which is the current one.
+/// Tells `tracing` of the event. The span `oauth_tokens.refresh` is the current one for the ends of refreshes; whoever changes a
+/// token may have a span of their own, so that the event names the key.
 #[cfg(feature = "tracing")]
 fn trace(event: &Event) {
-    let name = event.outcome.name();
-    tracing::Span::current().record("outcome", name);
+    let outcome = event.outcome.name();
+    let key = &event.key;
+    macro_rules! tell {
+        ($level:ident $(, $($fields:tt)+)?) => {
+            tracing::$level!(
+                outcome,
+                provider = key.provider(),
+                tenant = key.tenant(),
+                subject = key.subject(),
+                label = key.label(),
+                $($($fields)+)?
+            )
+        };
+    }
+    match &event.outcome {
+        Outcome::Refreshed { .. } | Outcome::Adopted { .. } | Outcome::Dead(_) | Outcome::Transient(_) => {
+            tracing::Span::current().record("outcome", outcome);
+        }
+        _ => {}
+    }
     match &event.outcome {
         Outcome::Refreshed { version, rejected_id_token: Some(reason), .. } => {
-            tracing::warn!(outcome = name, version, rejected_id_token = %reason);
+            tell!(warn, version, rejected_id_token = %reason);
         }
-        Outcome::Refreshed { version, .. } => tracing::info!(outcome = name, version),
-        Outcome::Adopted { version } => tracing::debug!(outcome = name, version),
-        Outcome::Dead(grant) => tracing::warn!(outcome = name, reason = %grant.reason),
-        Outcome::Transient(error) => tracing::warn!(outcome = name, error = %error),
+        Outcome::Refreshed { version, .. } => tell!(info, version),
+        Outcome::Adopted { version } => tell!(debug, version),
+        Outcome::Restored { version } => tell!(warn, version),
+        Outcome::Dead(grant) => tell!(warn, reason = %grant.reason),
+        Outcome::Transient(error) => tell!(warn, trouble = Trouble::of(error).name(), error = %error),
+        Outcome::Recovered(trouble) => tell!(info, trouble = trouble.name()),
+        Outcome::Put(put) => tell!(info, put = ?put),
+        Outcome::Revoked(revoked) => tell!(info, revoked = ?revoked),
+        Outcome::Deleted | Outcome::Revived => tell!(info),
     }
 }
 
-/// Counts the event as `oauth_tokens_total`, and its time as `oauth_tokens_seconds`, by provider and outcome. No subject is
-/// among the labels, so that they are few.
+/// Counts the event as `oauth_tokens_total`, and its time as `oauth_tokens_seconds`, by provider and outcome; trouble also as
+/// `oauth_tokens_trouble_total`, by provider and where it is. No subject is among the labels, so that they are few.
 #[cfg(feature = "metrics")]
 fn count(event: &Event) {
-    let labels =
-        [("provider", event.key.provider().to_owned()), ("outcome", event.outcome.name().to_owned())];
+    let provider = || ("provider", event.key.provider().to_owned());
+    let labels = [provider(), ("outcome", event.outcome.name().to_owned())];
     metrics::counter!("oauth_tokens_total", &labels).increment(1);
     metrics::histogram!("oauth_tokens_seconds", &labels).record(event.took.as_secs_f64());
+    if let Outcome::Transient(error) = &event.outcome {
+        let labels = [provider(), ("trouble", Trouble::of(error).name().to_owned())];
+        metrics::counter!("oauth_tokens_trouble_total", &labels).increment(1);
+    }
+}
+
+/// Shows as `oauth_tokens_unsaved` how many new tokens of this process the store has not taken.
+pub(crate) fn show_unsaved(_count: usize) {
+    #[cfg(feature = "metrics")]
+    metrics::gauge!("oauth_tokens_unsaved").set(_count as f64);
 }

@@ -138,7 +138,7 @@ impl TokenSource for ClientCredentials {
         self.request.client.name()
     }
 
-    fn needs_login(&self) -> bool {
+    fn needs_login(&self, _key: &TokenKey) -> bool {
         false
     }
 
@@ -146,7 +146,7 @@ impl TokenSource for ClientCredentials {
         self.request.send(CLIENT_CREDENTIALS, &[("grant_type", "client_credentials")]).await
     }
 
-    async fn revoke(&self, token: &OAuth2Token) -> Result<()> {
+    async fn revoke(&self, _key: &TokenKey, token: &OAuth2Token) -> Result<()> {
         self.request.client.revoke_token(token.access_token(), Some("access_token")).await
     }
 }
@@ -157,7 +157,7 @@ impl TokenSource for JwtBearer {
         self.request.client.name()
     }
 
-    fn needs_login(&self) -> bool {
+    fn needs_login(&self, _key: &TokenKey) -> bool {
         false
     }
 
@@ -173,7 +173,7 @@ impl TokenSource for JwtBearer {
         self.request.send(JWT_BEARER, &grant).await
     }
 
-    async fn revoke(&self, token: &OAuth2Token) -> Result<()> {
+    async fn revoke(&self, _key: &TokenKey, token: &OAuth2Token) -> Result<()> {
         self.request.client.revoke_token(token.access_token(), Some("access_token")).await
     }
 }

@@ -15,6 +15,7 @@
 //! | know what to do when there is none | [`Error`] |
 //! | call an API with them | [`AuthorizedClient`], `TokenMiddleware` |
 //! | get tokens for machines | [`ClientCredentials`], [`JwtBearer`], [`TokenSource`] |
+//! | have a provider for each tenant or shop | [`SourceLookup`] |
 //! | watch what happens | [`Observer`], [`Event`] |
 //! | run on another executor than Tokio's | [`Runtime`] |
 //! | keep tokens in a database | `oauth-store-sqlx`, `oauth-store-redis`, or a [`TokenStore`] of your own that passes `testkit` |
@@ -44,12 +45,15 @@ mod grants;
 mod key;
 mod manager;
 mod memory;
+mod newest;
 mod put;
 mod refresh;
+mod revoked;
 mod runtime;
 mod sealed_store;
 mod shared;
 mod source;
+mod sources;
 mod state;
 mod store;
 mod tasks;
@@ -59,21 +63,22 @@ mod timing;
 mod unsaved;
 
 pub use builder::TokenManagerBuilder;
-pub use changes::Revoked;
 #[cfg(feature = "reqwest-middleware")]
 pub use client::TokenMiddleware;
 #[cfg(feature = "reqwest")]
 pub use client::{AuthorizedClient, Hosts, RequestError};
 pub use error::{Error, UnreadableReason};
-pub use event::{Event, Observer, Outcome};
+pub use event::{Event, Observer, Outcome, Trouble};
 pub use grants::{AssertionSource, ClientCredentials, JwtBearer};
 pub use key::TokenKey;
 pub use manager::{Stored, TokenManager};
 pub use memory::MemoryStore;
 pub use oauth_core::{async_trait, bytes::Bytes};
 pub use put::{NotKept, Put, PutOptions};
+pub use revoked::Revoked;
 pub use runtime::{Runtime, Task, TokioRuntime};
-pub use source::TokenSource;
+pub use source::{ProviderSource, TokenSource};
+pub use sources::{SourceLookup, SourceLookupError};
 pub use state::{DeadGrant, DeadReason};
 pub use store::{Acquired, Expected, Lease, Record, Saved, StoreError, StoreOperation, TokenStore};
 

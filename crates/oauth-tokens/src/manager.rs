@@ -5,15 +5,15 @@ use tokio::sync::oneshot;
 
 use crate::{
     cache::{ResultReceiver, TokenResult},
-    changes::Revoked,
     error::Error,
     key::TokenKey,
     put::{Put, PutOptions},
     refresh::Trigger,
+    revoked::Revoked,
     runtime::timeout,
     shared::SharedState,
     state::DeadGrant,
-    timing::Moment,
+    timing::{A_YEAR, Moment},
 };
 
 /// Returns access tokens that are still valid, refreshing them when needed.
@@ -111,6 +111,47 @@ impl TokenManager {
         }
     }
 
+    /// Returns a token that is live for at least this long, for a request or a job that takes its time: the one that
+    /// [`get`](Self::get) returns, or a new one.
+    ///
+    /// Where the provider's tokens do not live that long, a new one is returned. If there is none to be had, the error says why;
+    /// [`get`](Self::get) may still return the old one.
+    ///
+    /// # Errors
+    ///
+    /// An [`Error`] that says why there is none.
+    pub async fn get_valid_for(&self, key: &TokenKey, time: Duration) -> Result<Arc<OAuth2Token>, Error> {
+        let time = time.min(A_YEAR);
+        let is_enough = |token: &Arc<OAuth2Token>| {
+            let then = Moment::from(self.0.clock.now() + time);
+            self.0.cache.live(key, then).is_some_and(|live| Arc::ptr_eq(&live, token))
+        };
+        let trigger = || Trigger::ValidFor(time);
+        match self.0.cache.fresh(key, self.0.clock.moment()) {
+            Some(Ok(token)) if is_enough(&token) => return Ok(token),
+            Some(Err(error)) => return Err(*error),
+            Some(Ok(_)) | None => {}
+        }
+        // A refresh that was under way may have begun for another reason, and left the old token.
+        match self.single_flight(key, trigger).await {
+            (Ok(token), false) if !is_enough(&token) => self.single_flight(key, trigger).await.0,
+            (result, _) => result,
+        }
+    }
+
+    /// Gives a grant another chance that the provider refused, after a mistake on its side or in the client's settings: the next
+    /// [`get`](Self::get) redeems its refresh token again. Says whether there was such a grant.
+    ///
+    /// Without it, a dead grant is not asked for again until a new login replaces it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`], [`Error::Unreadable`], or [`Error::Store`].
+    pub async fn revive(&self, key: &TokenKey) -> Result<bool, Error> {
+        let (shared, key) = (Arc::clone(&self.0), key.clone());
+        self.to_the_end(async move { shared.revive(&key).await }).await
+    }
+
     async fn get_slowly(&self, key: &TokenKey, now: Moment) -> TokenResult {
         let shared = &self.0;
         let Some(live) = shared.cache.live(key, now) else {
@@ -126,7 +167,7 @@ impl TokenManager {
                 // The refresh goes on; the old token serves meanwhile.
                 Some(None) | None => {
                     if health.answers() == answers {
-                        health.note_trouble();
+                        health.note_trouble(shared.runtime.now());
                     }
                     return Ok(live);
                 }
@@ -142,6 +183,9 @@ impl TokenManager {
 
     /// Waits for the refresh of a key, of which there is one at a time; also says whether this call started it.
     async fn single_flight(&self, key: &TokenKey, trigger: impl Fn() -> Trigger) -> (TokenResult, bool) {
+        if let Some(error) = self.0.cache.store_trouble(key, self.0.clock.moment()) {
+            return (Err(error), false);
+        }
         // A refresh that ended without a result ended with its runtime: on another runtime it may succeed.
         for _ in 0..3 {
             let (receiver, is_leader) = match self.join_or_start(key, &trigger) {
@@ -245,8 +289,8 @@ impl TokenManager {
     pub async fn revoke(&self, key: &TokenKey) -> Result<Revoked, Error> {
         let (manager, key) = (self.clone(), key.clone());
         self.to_the_end(async move {
-            let source = manager.0.sources.get(key.provider());
-            match source.is_some_and(|source| source.tokens.revokes_by_access_token()) {
+            let source = manager.0.source(&key).await;
+            match source.is_ok_and(|source| source.tokens.revokes_by_access_token(&key)) {
                 true => manager.revoke_by_access_token(&key).await,
                 false => manager.0.revoke(&key).await,
             }
@@ -274,6 +318,17 @@ impl TokenManager {
         }
     }
 
+    /// Forgets the source that was [looked up](crate::SourceLookup) for this key, as after its tenant has changed its settings. The
+    /// next refresh looks it up again; one that is under way goes on.
+    pub fn invalidate_source(&self, key: &TokenKey) {
+        self.0.sources.invalidate(key);
+    }
+
+    /// Forgets all sources that were [looked up](crate::SourceLookup).
+    pub fn invalidate_sources(&self) {
+        self.0.sources.invalidate_all();
+    }
+
     /// Does some work to its end even if the caller is dropped; a shutdown waits for it.
     async fn to_the_end<T: Send + 'static>(
         &self,
@@ -294,9 +349,29 @@ impl TokenManager {
     ///
     /// Tokens that are live are still handed out from memory. The list is empty unless the store was down to the end: then it
     /// holds [`Error::NotSaved`] for each new token that nobody else knows.
+    ///
+    /// It waits for as long as the provider and the store take; [`close_within`](Self::close_within) has a limit.
     pub async fn close(&self) -> Vec<Error> {
         self.0.tasks.close().await;
         self.0.unsaved.errors()
+    }
+
+    /// Does what [`close`](Self::close) does, for no longer than this.
+    ///
+    /// When the time is over, the list holds [`Error::NotSaved`] for each new token that the store has not confirmed. It may
+    /// have taken some of them all the same. A refresh whose provider has not answered yet is left to the next process, as
+    /// after a crash. Do not put another timeout around [`close`](Self::close): it would lose the list.
+    pub async fn close_within(&self, limit: Duration) -> Vec<Error> {
+        // The limit may be zero.
+        self.0.tasks.stop();
+        let _ = timeout(&*self.0.runtime, limit, self.0.tasks.close()).await;
+        self.0.unsaved.errors()
+    }
+
+    /// Returns the keys whose new tokens the store has not taken; this process goes on trying to save them.
+    #[must_use]
+    pub fn unsaved(&self) -> Vec<TokenKey> {
+        self.0.unsaved.keys()
     }
 }
 

@@ -1,25 +1,27 @@
 //! What all clones and tasks of one manager share.
 
 use std::{
-    collections::HashMap,
+    convert::Infallible,
     fmt,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use oauth_core::{Clock, OAuth2Token, OffsetDateTime};
-use tokio::sync::Semaphore;
 
 use crate::{
     cache::{Cache, CachedAnswer},
+    error::Error,
     event::Observers,
     key::TokenKey,
-    runtime::Runtime,
+    newest::NewestToken,
+    runtime::{Runtime, timeout},
     sealed_store::SealedStore,
-    source::TokenSource,
+    source::LimitedSource,
+    sources::{SourceLookupError, Sources},
     state::TokenState,
     store::Lease,
     tasks::Tasks,
@@ -31,7 +33,7 @@ use crate::{
 pub(crate) struct SharedState {
     pub(crate) store: SealedStore,
     pub(crate) store_health: StoreHealth,
-    pub(crate) sources: HashMap<String, LimitedSource>,
+    pub(crate) sources: Sources,
     pub(crate) timing: Timing,
     pub(crate) clock: ManagerClock,
     pub(crate) runtime: Arc<dyn Runtime>,
@@ -39,6 +41,8 @@ pub(crate) struct SharedState {
     pub(crate) observers: Observers,
     /// The name of this process in leases.
     pub(crate) holder: String,
+    /// The number of this process in marks.
+    pub(crate) process: u64,
     pub(crate) tasks: Tasks,
     pub(crate) unsaved: UnsavedTokens,
 }
@@ -58,12 +62,60 @@ impl SharedState {
         let holds_until = [until, live_until, reread_at].into_iter().flatten().min();
         let moment = |time: Option<OffsetDateTime>| time.map_or_else(Moment::never, Moment::from);
         let (holds_until, live_until) = (moment(holds_until), moment(live_until));
-        CachedAnswer { result: Ok(Arc::clone(token)), version, holds_until, live_until }
+        let newest = Some(Box::new(NewestToken::new(token, state, version)));
+        CachedAnswer { result: Ok(Arc::clone(token)), version, holds_until, live_until, newest }
+    }
+
+    /// The source of a key's tokens.
+    pub(crate) async fn source(&self, key: &TokenKey) -> Result<Arc<LimitedSource>, Error> {
+        let limit = self.timing.request_limit;
+        let found = timeout(&*self.runtime, limit, self.sources.get(key, self.runtime.now())).await;
+        found.unwrap_or_else(|| {
+            let cause: SourceLookupError = format!("no answer within {limit:?}").into();
+            Err(Error::SourceLookup { key: key.clone(), cause: Arc::from(cause) })
+        })
     }
 
     /// How much of the runtime's time has passed since then.
     pub(crate) fn elapsed(&self, since: Instant) -> Duration {
         self.runtime.now().saturating_duration_since(since)
+    }
+
+    /// Does some work under a lease, and extends the lease meanwhile.
+    pub(crate) async fn under<T>(
+        &self,
+        key: &TokenKey,
+        lease: Option<&Lease>,
+        work: impl Future<Output = T>,
+    ) -> T {
+        let Some(lease) = lease else { return work.await };
+        tokio::select! {
+            biased;
+            result = work => result,
+            never = self.heartbeat(key, lease) => match never {},
+        }
+    }
+
+    async fn heartbeat(&self, key: &TokenKey, lease: &Lease) -> Infallible {
+        let lifetime = self.timing.lease_lifetime;
+        loop {
+            self.runtime.sleep(lifetime / 3).await;
+            // A lease that cannot be extended may be lost; the next save will tell. A store that hangs must not keep the next
+            // beat from being sent.
+            let _ =
+                timeout(&*self.runtime, lifetime / 3, self.store.inner.extend(key, lease, lifetime)).await;
+        }
+    }
+
+    /// Asks the store for something, and notes whether it was slow.
+    pub(crate) async fn timed<T>(&self, work: impl Future<Output = T>) -> T {
+        let began = self.runtime.now();
+        let result = work.await;
+        let now = self.runtime.now();
+        if now.saturating_duration_since(began) > self.timing.lease_lifetime / 3 {
+            self.store_health.note_slowness(now);
+        }
+        result
     }
 
     /// Gives a lease back to the store.
@@ -94,13 +146,15 @@ impl SharedState {
 pub(crate) struct StoreHealth {
     answers: AtomicU64,
     is_in_trouble: AtomicBool,
+    /// When the store last failed, or let somebody wait for long.
+    last_trouble: Mutex<Option<Instant>>,
 }
 
 impl StoreHealth {
-    /// Notes that the store has answered.
-    pub(crate) fn note_answer(&self) {
+    /// Notes that the store has answered, and says whether it was in trouble before.
+    pub(crate) fn note_answer(&self) -> bool {
         self.answers.fetch_add(1, Ordering::Relaxed);
-        self.is_in_trouble.store(false, Ordering::Relaxed);
+        self.is_in_trouble.swap(false, Ordering::Relaxed)
     }
 
     /// How often the store has answered.
@@ -109,20 +163,25 @@ impl StoreHealth {
     }
 
     /// Notes that the store failed, or that somebody waited for it in vain.
-    pub(crate) fn note_trouble(&self) {
+    pub(crate) fn note_trouble(&self, now: Instant) {
         self.is_in_trouble.store(true, Ordering::Relaxed);
+        self.note_slowness(now);
+    }
+
+    /// Notes that the store took so long for an answer that leases may have expired meanwhile.
+    pub(crate) fn note_slowness(&self, now: Instant) {
+        *self.last_trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+    }
+
+    /// When the store was last in trouble, if it was.
+    pub(crate) fn last_trouble(&self) -> Option<Instant> {
+        *self.last_trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the store has not answered since it was last found in trouble.
     pub(crate) fn is_in_trouble(&self) -> bool {
         self.is_in_trouble.load(Ordering::Relaxed)
     }
-}
-
-/// A source, and permits for the requests that may be made to it at the same time.
-pub(crate) struct LimitedSource {
-    pub(crate) tokens: Arc<dyn TokenSource>,
-    pub(crate) permits: Semaphore,
 }
 
 /// The clock of a manager. The operating system's is a case of its own, because `TokenManager::get` reads it each time, and
@@ -153,7 +212,7 @@ impl fmt::Debug for SharedState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenManager")
             .field("store", &self.store.inner)
-            .field("providers", &self.sources.keys())
+            .field("providers", &self.sources.names())
             .field("holder", &self.holder)
             .finish_non_exhaustive()
     }

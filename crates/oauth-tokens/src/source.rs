@@ -1,8 +1,12 @@
 //! Token sources: where new tokens come from.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
-use oauth_core::{OAuth2Token, Provider, Result, async_trait};
+use oauth_core::{OAuth2Token, OffsetDateTime, Provider, Result, async_trait};
+use tokio::sync::Semaphore;
 
 use crate::key::TokenKey;
 
@@ -13,22 +17,23 @@ use crate::key::TokenKey;
 /// sources for machines. The manager makes one request at a time for each key, and saves its result.
 #[async_trait]
 pub trait TokenSource: fmt::Debug + Send + Sync {
-    /// Returns the provider's name, as it appears in the keys.
+    /// Returns the provider's name, as it appears in the keys. That of a source which was
+    /// [looked up](crate::SourceLookup) appears in messages only.
     fn name(&self) -> &str;
 
     /// Returns the client id that tokens are obtained with, if there is one. A later login keeps a stored refresh token only if
     /// that was issued to the same client.
-    fn client_id(&self) -> Option<&str> {
+    fn client_id(&self, _key: &TokenKey) -> Option<&str> {
         None
     }
 
     /// Whether the source needs the token of a login, whose refresh token can be redeemed only once. Other sources obtain a
     /// token whenever they are asked.
-    fn needs_login(&self) -> bool;
+    fn needs_login(&self, key: &TokenKey) -> bool;
 
     /// Whether the source can replace this token without its user.
-    fn can_replace(&self, token: &OAuth2Token) -> bool {
-        !self.needs_login() || token.refresh_token().is_some()
+    fn can_replace(&self, key: &TokenKey, token: &OAuth2Token) -> bool {
+        !self.needs_login(key) || token.refresh_token().is_some()
     }
 
     /// Obtains the successor of a token, or the first one.
@@ -39,7 +44,7 @@ pub trait TokenSource: fmt::Debug + Send + Sync {
     async fn obtain(&self, key: &TokenKey, previous: Option<&OAuth2Token>) -> Result<OAuth2Token>;
 
     /// Whether revoking takes a live access token, even while the refresh token is still valid.
-    fn revokes_by_access_token(&self) -> bool {
+    fn revokes_by_access_token(&self, _key: &TokenKey) -> bool {
         false
     }
 
@@ -48,24 +53,113 @@ pub trait TokenSource: fmt::Debug + Send + Sync {
     /// # Errors
     ///
     /// An unsupported-operation error where the provider cannot revoke; else any [`oauth_core::Error`].
-    async fn revoke(&self, token: &OAuth2Token) -> Result<()>;
+    async fn revoke(&self, key: &TokenKey, token: &OAuth2Token) -> Result<()>;
 }
 
-/// Redeems refresh tokens at a provider (RFC 6749 section 6).
+/// A source, and what holds back the requests to it.
+#[derive(Clone)]
+pub(crate) struct LimitedSource {
+    pub(crate) tokens: Arc<dyn TokenSource>,
+    /// Permits for the requests that may be made to it at the same time.
+    pub(crate) permits: Arc<Semaphore>,
+    pub(crate) pause: Arc<SourcePause>,
+}
+
+/// While a provider asks to be left alone, no key of it is refreshed in this process.
+#[derive(Default)]
+pub(crate) struct SourcePause(Mutex<PauseState>);
+
+#[derive(Default)]
+struct PauseState {
+    until: Option<OffsetDateTime>,
+    /// How many pauses have followed each other without an answer in between.
+    pauses: u32,
+    /// Whether the provider has named the time.
+    is_asked_for: bool,
+    message: String,
+}
+
+impl SourcePause {
+    /// Until when the provider is left alone and why, if it is.
+    pub(crate) fn now(&self, now: OffsetDateTime) -> Option<(OffsetDateTime, String)> {
+        let state = self.lock();
+        let until = state.until.filter(|until| now < *until)?;
+        Some((until, state.message.clone()))
+    }
+
+    /// How many pauses have followed each other.
+    pub(crate) fn pauses(&self) -> u32 {
+        self.lock().pauses
+    }
+
+    /// Begins a pause. Requests that were under way when another one began it make it longer, but are no further failures.
+    pub(crate) fn begin(
+        &self,
+        now: OffsetDateTime,
+        until: OffsetDateTime,
+        is_asked_for: bool,
+        message: &str,
+    ) {
+        let mut state = self.lock();
+        state.is_asked_for |= is_asked_for;
+        match state.until {
+            Some(known) if now < known => state.until = Some(known.max(until)),
+            _ => {
+                state.pauses = state.pauses.saturating_add(1);
+                state.until = Some(until);
+                message.clone_into(&mut state.message);
+            }
+        }
+    }
+
+    /// Notes that a user has signed in: the provider works again, and the pause is over unless the provider has named its end.
+    pub(crate) fn note_login(&self) {
+        let mut state = self.lock();
+        if !state.is_asked_for {
+            state.until = None;
+        }
+    }
+
+    /// Notes that the provider has answered as it should, and says whether a pause has ended since it last did.
+    pub(crate) fn note_answer(&self, now: OffsetDateTime) -> bool {
+        let mut state = self.lock();
+        // One that was under way when the pause began does not end it.
+        let has_ended = state.until.is_some_and(|until| until <= now);
+        if has_ended {
+            *state = PauseState::default();
+        }
+        has_ended
+    }
+
+    fn lock(&self) -> MutexGuard<'_, PauseState> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Redeems refresh tokens at a provider (RFC 6749 section 6): the source that
+/// [`TokenManagerBuilder::provider`](crate::TokenManagerBuilder::provider) makes, for a [`SourceLookup`](crate::SourceLookup) to return.
 #[derive(Clone, Debug)]
-pub(crate) struct Refreshing(pub(crate) Arc<dyn Provider>);
+pub struct ProviderSource(Arc<dyn Provider>);
+
+impl ProviderSource {
+    /// The source of this provider's tokens.
+    #[must_use]
+    pub fn new(provider: Arc<dyn Provider>) -> Self {
+        Self(provider)
+    }
+}
 
 #[async_trait]
-impl TokenSource for Refreshing {
+impl TokenSource for ProviderSource {
     fn name(&self) -> &str {
         self.0.name()
     }
 
-    fn client_id(&self) -> Option<&str> {
+    fn client_id(&self, _key: &TokenKey) -> Option<&str> {
         Some(self.0.oauth2().client_id())
     }
 
-    fn needs_login(&self) -> bool {
+    fn needs_login(&self, _key: &TokenKey) -> bool {
         true
     }
 
@@ -77,11 +171,11 @@ impl TokenSource for Refreshing {
         }
     }
 
-    fn revokes_by_access_token(&self) -> bool {
+    fn revokes_by_access_token(&self, _key: &TokenKey) -> bool {
         self.0.oauth2().spec().revokes_access_tokens_only
     }
 
-    async fn revoke(&self, token: &OAuth2Token) -> Result<()> {
+    async fn revoke(&self, _key: &TokenKey, token: &OAuth2Token) -> Result<()> {
         self.0.revoke(token).await
     }
 }

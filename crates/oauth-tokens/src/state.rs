@@ -1,6 +1,10 @@
 //! What is sealed and stored for a key: the token, and what is known about it.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    hash::{BuildHasher, RandomState},
+    time::Duration,
+};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use oauth_core::{OAuth2Token, OffsetDateTime, same_secret, serde_json};
@@ -88,6 +92,20 @@ pub(crate) struct TokenState {
     /// The scopes that the refresh token was granted with, where a later login kept it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) refresh_scopes: Option<Vec<String>>,
+    /// Which login the token comes from; `None` in records of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) lineage: Option<Lineage>,
+    /// The process that has set the mark of a refresh and has not noted yet how that refresh ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) marked_by: Option<u64>,
+}
+
+/// Which login a token comes from, and how many refreshes lie in between. Of two records of one login, it tells which is older.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Lineage {
+    /// A number that no other login has.
+    login: u64,
+    refreshes: u64,
 }
 
 /// The user that a token belongs to.
@@ -130,10 +148,15 @@ impl TokenState {
         Self { token: Some(token), obtained_at: now.unix_timestamp(), expires_at, ..Self::default() }
     }
 
-    /// The state that marks the beginning of a refresh.
-    pub(crate) fn refreshing(&self, now: OffsetDateTime) -> Self {
+    /// The state that marks the beginning of a refresh by a process.
+    pub(crate) fn refreshing(&self, now: OffsetDateTime, process: u64) -> Self {
         let since = self.refreshing_since.unwrap_or(now.unix_timestamp());
-        Self { refreshing_since: Some(since), ..self.clone() }
+        Self { refreshing_since: Some(since), marked_by: Some(process), ..self.clone() }
+    }
+
+    /// Whether another process has begun a refresh and has not noted yet how it ended: it has crashed, or cannot reach the store.
+    pub(crate) fn is_unfinished_business_of_another(&self, process: u64) -> bool {
+        self.marked_by.is_some_and(|by| by != process)
     }
 
     /// The state after a refresh that failed for a reason that may pass.
@@ -155,6 +178,7 @@ impl TokenState {
             wait_ms: wait.as_millis().try_into().unwrap_or(u64::MAX),
             failures: self.failures.saturating_add(1),
             failure: Some(failure.to_owned()),
+            marked_by: None,
             ..self.clone()
         }
     }
@@ -162,12 +186,22 @@ impl TokenState {
     /// The state of a dead grant. The token stays, for whoever wants to look into it.
     pub(crate) fn died(&self, grant: &DeadGrant) -> Self {
         let dead = StoredDeadGrant { reason: grant.reason.clone(), at: grant.at.unix_timestamp() };
-        Self { dead: Some(dead), ..self.clone() }
+        Self { dead: Some(dead), marked_by: None, ..self.clone() }
     }
 
     /// The state after a refresh whose tokens are not accepted: nothing is served, and what the provider gave is kept.
     pub(crate) fn set_aside(&self, tokens: OAuth2Token, grant: &DeadGrant) -> Self {
         Self { set_aside: Some(tokens), ..self.died(grant) }
+    }
+
+    /// The state of a grant that was dead and gets another chance; `None` if no chance would help.
+    pub(crate) fn revived(&self) -> Option<Self> {
+        match self.dead.as_ref()?.reason {
+            DeadReason::Refused { .. } | DeadReason::LostInRefresh { .. } => {}
+            // The refresh token is spent, or there is none.
+            DeadReason::NotAccepted { .. } | DeadReason::NoRefreshToken => return None,
+        }
+        Some(Self { dead: None, failed_at_ms: None, wait_ms: 0, failures: 0, failure: None, ..self.clone() })
     }
 
     pub(crate) fn dead(&self) -> Option<DeadGrant> {
@@ -181,7 +215,16 @@ impl TokenState {
             user: before.user(),
             client_id: before.client_id(),
             refresh_scopes: before.refresh_scopes.clone(),
+            lineage: Some(before.lineage.map_or_else(Lineage::new, Lineage::next)),
             ..self
+        }
+    }
+
+    /// Whether it is an older state of the same login: the store has gone back, as in a failover that lost the last writes.
+    pub(crate) fn is_older_than(&self, other: &Self) -> bool {
+        match (self.lineage, other.lineage) {
+            (Some(this), Some(other)) => this.is_older_than(other),
+            _ => false,
         }
     }
 
@@ -192,6 +235,7 @@ impl TokenState {
         Self {
             token: Some(token.or_refresh_token_of(from)),
             refreshing_since: earlier.refreshing_since,
+            marked_by: earlier.marked_by,
             refresh_scopes: earlier.refresh_scopes.clone().or_else(scopes),
             ..self
         }
@@ -249,6 +293,31 @@ impl TokenState {
             _ => false,
         }
     }
+}
+
+impl Lineage {
+    /// That of a new login.
+    pub(crate) fn new() -> Self {
+        Self { login: random_number(), refreshes: 0 }
+    }
+
+    /// That of a token which was refreshed once more.
+    fn next(self) -> Self {
+        Self { refreshes: self.refreshes.saturating_add(1), ..self }
+    }
+
+    pub(crate) fn is_older_than(self, other: Self) -> bool {
+        self.login == other.login && self.refreshes < other.refreshes
+    }
+
+    pub(crate) fn is_of_the_same_login(self, other: Self) -> bool {
+        self.login == other.login
+    }
+}
+
+/// A number that tells one login or process from another. It is no secret.
+pub(crate) fn random_number() -> u64 {
+    RandomState::new().hash_one(std::time::Instant::now())
 }
 
 /// Reads a Unix time; one beyond the calendar becomes the end of the calendar.

@@ -22,10 +22,15 @@ impl Tasks {
         (!self.closing.is_cancelled()).then_some(guard)
     }
 
-    /// Lets no more tasks begin, and waits until those that have begun are done.
-    pub(crate) async fn close(&self) {
+    /// Lets no more tasks begin.
+    pub(crate) fn stop(&self) {
         self.closing.cancel();
         self.running.close();
+    }
+
+    /// Lets no more tasks begin, and waits until those that have begun are done.
+    pub(crate) async fn close(&self) {
+        self.stop();
         self.running.wait().await;
     }
 

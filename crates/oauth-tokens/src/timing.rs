@@ -12,8 +12,18 @@ use crate::{
     state::{TokenState, time},
 };
 
+/// The longest time that can be set. Longer ones would overflow dates, and a panic between redeeming and saving loses a grant.
+pub(crate) const A_YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// The longest pause; a provider that asks for more is asked again after a day.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long a process that had trouble with the store leaves it to the holder of an expired lease to save its new token. The holder
+/// tries twice a second.
+pub(crate) const HEAD_START: Duration = Duration::from_secs(3);
+
+/// For how long after trouble with the store others may still be about to save what they could not save.
+pub(crate) const AFTERMATH: Duration = Duration::from_secs(60);
 
 /// A token younger than this is not refreshed when an API refuses it: its successor would be refused too.
 pub(crate) const TOO_FRESH_TO_REFUSE: Duration = Duration::from_secs(10);
@@ -72,7 +82,7 @@ impl Default for Timing {
             refresh_ahead: Duration::from_secs(5 * 60),
             leeway: Duration::from_secs(10),
             patience: Duration::from_secs(3),
-            lease_lifetime: Duration::from_secs(10),
+            lease_lifetime: Duration::from_secs(3),
             lease_patience: Duration::from_secs(45),
             request_limit: Duration::from_secs(40),
             save_patience: Duration::from_secs(3),

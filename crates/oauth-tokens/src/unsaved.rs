@@ -9,9 +9,10 @@ use oauth_core::OAuth2Token;
 
 use crate::{
     error::Error,
+    event::show_unsaved,
     key::TokenKey,
     state::TokenState,
-    store::{Expected, Lease, StoreError},
+    store::{Expected, Lease, StoreError, StoreOperation},
 };
 
 /// A new token that the store has not taken yet.
@@ -41,7 +42,23 @@ impl Unsaved {
 
 /// All unsaved tokens of a manager. Whoever removes one gives its lease back.
 #[derive(Default)]
-pub(crate) struct UnsavedTokens(Mutex<HashMap<TokenKey, Unsaved>>);
+pub(crate) struct UnsavedTokens {
+    all: Mutex<HashMap<TokenKey, Unsaved>>,
+    /// New tokens that are being saved for the first time.
+    in_hand: Mutex<HashMap<TokenKey, Arc<OAuth2Token>>>,
+}
+
+/// Keeps a token among those in hand.
+pub(crate) struct InHand<'a> {
+    tokens: &'a UnsavedTokens,
+    key: &'a TokenKey,
+}
+
+impl Drop for InHand<'_> {
+    fn drop(&mut self) {
+        self.tokens.hands().remove(self.key);
+    }
+}
 
 impl UnsavedTokens {
     pub(crate) fn get(&self, key: &TokenKey) -> Option<Unsaved> {
@@ -53,7 +70,9 @@ impl UnsavedTokens {
     }
 
     pub(crate) fn insert(&self, key: &TokenKey, unsaved: Unsaved) {
-        self.lock().insert(key.clone(), unsaved);
+        let mut all = self.lock();
+        all.insert(key.clone(), unsaved);
+        show_unsaved(all.len());
     }
 
     /// Removes a key's unsaved token; with a token given, only if it is that one.
@@ -61,7 +80,9 @@ impl UnsavedTokens {
         let mut all = self.lock();
         let found = all.get(key)?;
         let is_meant = token.is_none_or(|token| Arc::ptr_eq(&found.token, token));
-        if is_meant { all.remove(key) } else { None }
+        let removed = if is_meant { all.remove(key) } else { None };
+        show_unsaved(all.len());
+        removed
     }
 
     /// Whether a key's unsaved token still needs this lease.
@@ -85,12 +106,32 @@ impl UnsavedTokens {
         }
     }
 
-    /// The errors that hand over all tokens.
+    /// Notes that a token is being saved for the first time, while the answer exists.
+    pub(crate) fn hold<'a>(&'a self, key: &'a TokenKey, token: &Arc<OAuth2Token>) -> InHand<'a> {
+        self.hands().insert(key.clone(), Arc::clone(token));
+        InHand { tokens: self, key }
+    }
+
+    /// The errors that hand over all tokens, those included that are being saved.
     pub(crate) fn errors(&self) -> Vec<Error> {
-        self.lock().iter().map(|(key, unsaved)| unsaved.error(key)).collect()
+        let mut errors: Vec<_> = self.lock().iter().map(|(key, unsaved)| unsaved.error(key)).collect();
+        for (key, token) in &*self.hands() {
+            let cause = StoreError::transient(StoreOperation::Save, "the store has not answered yet");
+            errors.push(Error::NotSaved { key: key.clone(), token: Arc::clone(token), cause });
+        }
+        errors
+    }
+
+    /// The keys of all tokens that the store has not taken.
+    pub(crate) fn keys(&self) -> Vec<TokenKey> {
+        self.lock().keys().cloned().collect()
+    }
+
+    fn hands(&self) -> MutexGuard<'_, HashMap<TokenKey, Arc<OAuth2Token>>> {
+        self.in_hand.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<TokenKey, Unsaved>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

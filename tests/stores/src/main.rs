@@ -24,11 +24,8 @@ async fn main() -> Result<()> {
     let mut input = BufReader::new(tokio::io::stdin()).lines();
     let settings = input.next_line().await?.context("the first line of the input is missing")?;
     let settings: Settings = serde_json::from_str(&settings)?;
-    let store = Telling {
-        store: open(&settings.store, &settings.table).await?,
-        lease_lifetime: Duration::from_millis(settings.lease),
-        signs_of_life: Mutex::default(),
-    };
+    let store =
+        Telling { store: open(&settings.store, &settings.table).await?, signs_of_life: Mutex::default() };
     let source = Slow {
         provider: provider(&settings.token_endpoint),
         reply_takes: Duration::from_millis(settings.reply_takes),
@@ -40,7 +37,6 @@ async fn main() -> Result<()> {
                 say(&Report::Refreshed { subject: event.key.subject().to_owned(), at: microseconds() });
             }
         })
-        .lease_lifetime(Duration::from_millis(settings.lease))
         .reread_failures_after(Duration::from_millis(200))
         .build()?;
     say(&Report::Ready);
@@ -121,7 +117,7 @@ impl TokenSource for Slow {
         self.provider.name()
     }
 
-    fn needs_login(&self) -> bool {
+    fn needs_login(&self, _: &TokenKey) -> bool {
         true
     }
 
@@ -137,16 +133,18 @@ impl TokenSource for Slow {
         token
     }
 
-    async fn revoke(&self, _: &OAuth2Token) -> oauth_core::Result<()> {
+    async fn revoke(&self, _: &TokenKey, _: &OAuth2Token) -> oauth_core::Result<()> {
         Ok(())
     }
 }
+
+/// The manager's default, with which the storms run.
+const LEASE_LIFETIME: Duration = Duration::from_secs(3);
 
 /// Says when the store has taken a record, and when it refused one because this process was too slow.
 #[derive(Debug)]
 struct Telling {
     store: Arc<dyn oauth_store_tests::Store>,
-    lease_lifetime: Duration,
     /// When a lease of each subject was last granted or extended, at the earliest.
     signs_of_life: Mutex<HashMap<String, Instant>>,
 }
@@ -159,7 +157,7 @@ impl Telling {
 
     fn has_stalled(&self, key: &TokenKey) -> bool {
         let signs = self.signs_of_life.lock().unwrap_or_else(PoisonError::into_inner);
-        signs.get(key.subject()).is_some_and(|at| at.elapsed() > self.lease_lifetime)
+        signs.get(key.subject()).is_some_and(|at| at.elapsed() > LEASE_LIFETIME)
     }
 }
 

@@ -15,8 +15,6 @@ pub struct Settings {
     pub table: String,
     /// The origin of the emulator, as the provider's endpoints are reached there.
     pub token_endpoint: String,
-    /// How long a crashed process keeps others from a key, in milliseconds.
-    pub lease: u64,
     /// How long a reply of the provider takes on its way, in milliseconds. A process that is killed meanwhile loses it.
     pub reply_takes: u64,
 }

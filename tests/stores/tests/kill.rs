@@ -101,9 +101,7 @@ impl<'a> Storm<'a> {
         let server = AuthorizationServer::start(grace, ACCESS_TOKEN_LIFETIME).await;
         let manager =
             server.builder(place).await.reread_failures_after(Duration::from_millis(200)).build().unwrap();
-        // Many times what a process takes that is only slow, and so short that several may be killed one after the other within
-        // the grace.
-        let settings = Settings { lease: 3000, reply_takes: 50, ..server.settings(place) };
+        let settings = Settings { reply_takes: 50, ..server.settings(place) };
         let mut storm = Self {
             place,
             server,

@@ -196,7 +196,7 @@ impl TokenSource for Fatal {
         self.provider.name()
     }
 
-    fn needs_login(&self) -> bool {
+    fn needs_login(&self, _: &TokenKey) -> bool {
         true
     }
 
@@ -206,7 +206,7 @@ impl TokenSource for Fatal {
         token
     }
 
-    async fn revoke(&self, _: &OAuth2Token) -> oauth_core::Result<()> {
+    async fn revoke(&self, _: &TokenKey, _: &OAuth2Token) -> oauth_core::Result<()> {
         Ok(())
     }
 }

@@ -80,7 +80,6 @@ impl AuthorizationServer {
             store: place.url.clone(),
             table: place.table.clone(),
             token_endpoint: self.token_endpoint(),
-            lease: 10_000,
             reply_takes: 0,
         }
     }

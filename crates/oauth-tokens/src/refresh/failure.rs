@@ -22,12 +22,13 @@ impl Refresh<'_> {
         expected: Expected,
         lease: &Lease,
     ) -> Result<RefreshOutcome, Changed> {
-        if let Some(tokens) = error.tokens().filter(|_| self.source.needs_login()) {
+        if let Some(tokens) = error.tokens().filter(|_| self.source.needs_login(self.key)) {
             let tokens = tokens.clone();
             return self.set_aside(&error, tokens, before, expected, lease).await;
         }
         // A machine's grant cannot be lost: what the server refuses today it may grant tomorrow.
-        if error.class() == ErrorClass::Reauthorize && self.source.needs_login() {
+        if error.class() == ErrorClass::Reauthorize && self.source.needs_login(self.key) {
+            let _ = self.pause.note_answer(self.shared.clock.now());
             self.mark_dead(&error, before, lease).await
         } else {
             self.retry_later(error, before, expected, lease).await
@@ -87,7 +88,16 @@ impl Refresh<'_> {
         // It is kept for each key that fails.
         let error = error.with_short_body();
         let message = error.to_string();
-        let wait = shared.timing.backoff(before.failures, asked_for);
+        let wait = match asks_to_be_left_alone(&error) {
+            // Whoever limits requests counts those of all keys.
+            true => {
+                let failures = before.failures.max(self.pause.pauses());
+                let wait = shared.timing.backoff(failures, asked_for);
+                self.pause.begin(now, now + wait, asked_for.is_some(), &message);
+                wait
+            }
+            false => shared.timing.backoff(before.failures, asked_for),
+        };
         let failed = before.failed(&message, now, wait, was_surely_not_carried_out(&error));
         let saved = shared.store.save(self.key, &failed, expected, Some(lease)).await;
         let version = match (saved, expected) {
@@ -111,6 +121,12 @@ impl Refresh<'_> {
         };
         Ok(RefreshOutcome { event, ..outcome })
     }
+}
+
+/// Whether a provider limits requests or is down, and would not answer other keys either (RFC 9110 section 15.6.4, RFC 6585
+/// section 4).
+fn asks_to_be_left_alone(error: &oauth_core::Error) -> bool {
+    error.retry_after().is_some() || error.status().is_some_and(|status| matches!(status.as_u16(), 429 | 503))
 }
 
 fn refusal(error: &oauth_core::Error) -> DeadReason {

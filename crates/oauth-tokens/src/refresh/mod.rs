@@ -15,3 +15,4 @@ mod run;
 mod save;
 
 pub(crate) use record::Trigger;
+pub(crate) use save::{SHORTEST_ATTEMPT, no_answer};

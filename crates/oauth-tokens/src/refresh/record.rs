@@ -1,6 +1,6 @@
 //! One refresh of one key, and what a stored record means for it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use oauth_core::{OAuth2Token, OffsetDateTime, same_secret};
 use tokio::sync::Semaphore;
@@ -12,7 +12,7 @@ use crate::{
     key::TokenKey,
     sealed_store::StoredState,
     shared::SharedState,
-    source::TokenSource,
+    source::{SourcePause, TokenSource},
     state::TokenState,
     tasks::TaskGuard,
     timing::{Moment, TOO_FRESH_TO_REFUSE},
@@ -24,6 +24,8 @@ pub(crate) enum Trigger {
     Due,
     /// An API refused this access token.
     Rejected(String),
+    /// A token is wanted that is live for at least this long.
+    ValidFor(Duration),
 }
 
 /// One refresh of one key.
@@ -32,6 +34,7 @@ pub(super) struct Refresh<'a> {
     pub(super) key: &'a TokenKey,
     pub(super) source: &'a dyn TokenSource,
     pub(super) permits: &'a Semaphore,
+    pub(super) pause: &'a SourcePause,
     pub(super) trigger: &'a Trigger,
     pub(super) guard: &'a TaskGuard,
 }
@@ -50,7 +53,7 @@ impl Refresh<'_> {
     /// The outcome, if the record leaves nothing to refresh.
     pub(super) fn settled(&self, found: Option<&StoredState>) -> Option<RefreshOutcome> {
         let Some(found) = found else {
-            return self.source.needs_login().then(|| RefreshOutcome::not_found(self.key));
+            return self.source.needs_login(self.key).then(|| RefreshOutcome::not_found(self.key));
         };
         let (timing, now) = (&self.shared.timing, self.shared.clock.now());
         let state = &found.state;
@@ -62,14 +65,14 @@ impl Refresh<'_> {
         }
         let milestones = timing.milestones(self.key, state);
         let token = state.token.as_ref();
-        let live = token.filter(|token| milestones.is_live(now) && !self.is_rejected(token, state));
+        let live = token.filter(|token| milestones.is_live(now) && !self.is_unwanted(token, state));
         if let Some(token) = live
             && !milestones.is_due(now)
         {
             return Some(self.live(token, state, found.version, milestones.due_at));
         }
         if let Some(token) = token
-            && !self.source.can_replace(token)
+            && !self.source.can_replace(self.key, token)
         {
             return Some(match live {
                 Some(token) => self.live(token, state, found.version, milestones.dead_at),
@@ -77,19 +80,37 @@ impl Refresh<'_> {
             });
         }
         let retry_at = timing.resting_until(state, now)?;
-        Some(match live {
-            Some(token) => self.live(token, state, found.version, Some(retry_at)),
-            None => refused(Error::RefreshFailed {
-                key: self.key.clone(),
-                cause: None,
-                message: state.failure.clone().unwrap_or_default(),
-                retry_at,
-            }),
-        })
+        let message = state.failure.clone().unwrap_or_default();
+        Some(self.resting(Some(found), retry_at, message))
     }
 
-    /// The outcome that there is no live token, until a time. A token that one API has refused is still live for all others:
-    /// only those who wait for this refresh are told.
+    /// The outcome while the provider is left alone because of the failures of other keys.
+    pub(super) fn paused(&self, found: Option<&StoredState>) -> Option<RefreshOutcome> {
+        let (retry_at, message) = self.pause.now(self.shared.clock.now())?;
+        Some(self.resting(found, retry_at, message))
+    }
+
+    /// The outcome while the provider is left alone.
+    fn resting(
+        &self,
+        found: Option<&StoredState>,
+        retry_at: OffsetDateTime,
+        message: String,
+    ) -> RefreshOutcome {
+        let (timing, now) = (&self.shared.timing, self.shared.clock.now());
+        let error = Error::RefreshFailed { key: self.key.clone(), cause: None, message, retry_at };
+        let until = retry_at.min(now + timing.reread_failures_after);
+        let Some(found) = found else { return RefreshOutcome::refused(error, 0, until) };
+        let state = &found.state;
+        let is_live = timing.milestones(self.key, state).is_live(now);
+        match state.token.as_ref().filter(|token| is_live && !self.is_unwanted(token, state)) {
+            Some(token) => self.live(token, state, found.version, Some(retry_at)),
+            None => self.refuse(error, state, found.version, until),
+        }
+    }
+
+    /// The outcome that there is no live token, until a time. A token that one API has refused, or that one caller finds too
+    /// short-lived, is still live for all others: only those who wait for this refresh are told.
     pub(super) fn refuse(
         &self,
         error: Error,
@@ -102,16 +123,28 @@ impl Refresh<'_> {
             && state.token.is_some()
             && self.shared.timing.milestones(self.key, state).is_live(self.shared.clock.now());
         match self.trigger {
-            Trigger::Rejected(_) if is_live => RefreshOutcome { learned: Learned::Nothing, ..outcome },
+            Trigger::Rejected(_) | Trigger::ValidFor(_) if is_live => {
+                RefreshOutcome { learned: Learned::Nothing, ..outcome }
+            }
             _ => outcome,
         }
     }
 
-    fn is_rejected(&self, token: &OAuth2Token, state: &TokenState) -> bool {
-        let Trigger::Rejected(rejected) = self.trigger else { return false };
-        let age = self.shared.clock.now().unix_timestamp().saturating_sub(state.obtained_at);
+    /// Whether the caller wants another token, though this one may be live. One that is only seconds old is as good as its successor
+    /// would be.
+    fn is_unwanted(&self, token: &OAuth2Token, state: &TokenState) -> bool {
+        let now = self.shared.clock.now();
+        let is_unwanted = match self.trigger {
+            Trigger::Due => false,
+            Trigger::Rejected(rejected) => same_secret(rejected, token.access_token()),
+            Trigger::ValidFor(time) => {
+                let dead_at = self.shared.timing.milestones(self.key, state).dead_at;
+                dead_at.is_some_and(|at| at - now < *time)
+            }
+        };
+        let age = now.unix_timestamp().saturating_sub(state.obtained_at);
         let is_fresh = (0..TOO_FRESH_TO_REFUSE.as_secs().cast_signed()).contains(&age);
-        same_secret(rejected, token.access_token()) && !is_fresh
+        is_unwanted && !is_fresh
     }
 
     /// The outcome that this token is live, until a time or until it expires.
@@ -140,7 +173,13 @@ impl RefreshOutcome {
     /// Without a live token, as the record says.
     pub(super) fn refused(error: Error, version: u64, until: OffsetDateTime) -> Self {
         let result = Err(Box::new(error.clone()));
-        let answer = CachedAnswer { result, version, holds_until: until.into(), live_until: Moment::never() };
+        let answer = CachedAnswer {
+            result,
+            version,
+            holds_until: until.into(),
+            live_until: Moment::never(),
+            newest: None,
+        };
         Self { result: Err(error), learned: Learned::Answer(answer), event: None }
     }
 

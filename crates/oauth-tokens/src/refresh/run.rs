@@ -1,7 +1,6 @@
 //! The steps of a refresh in their order.
 
 use std::{
-    convert::Infallible,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -12,6 +11,7 @@ use super::record::{Changed, Refresh, RefreshOutcome, Trigger};
 use crate::{
     cache::{Leader, Learned},
     error::Error,
+    event::{self, Trouble},
     key::TokenKey,
     runtime::timeout,
     sealed_store::StoredState,
@@ -19,7 +19,7 @@ use crate::{
     state::TokenState,
     store::{Acquired, Expected, Lease, Saved, StoreError},
     tasks::TaskGuard,
-    timing::pause,
+    timing::{AFTERMATH, HEAD_START, pause},
 };
 
 impl SharedState {
@@ -55,26 +55,30 @@ impl SharedState {
     ) {
         let began = self.runtime.now();
         let mut lease = None;
-        let outcome = match self.sources.get(key.provider()) {
-            Some(source) => {
+        let outcome = match self.source(&key).await {
+            Ok(source) => {
                 let refresh = Refresh {
                     shared: &self,
                     key: &key,
                     source: &*source.tokens,
                     permits: &source.permits,
+                    pause: &source.pause,
                     trigger: &trigger,
                     guard: &guard,
                 };
                 refresh.run(&mut lease).await
             }
-            None => RefreshOutcome::failed(Error::UnknownProvider { key: key.clone() }),
+            Err(error) => RefreshOutcome::failed(error),
         };
         if let Some(event) = outcome.event {
             self.observers.notify(&key, event, self.elapsed(began));
         }
         if let Err(error) = &outcome.result {
             if matches!(error, Error::Store { .. }) {
-                self.store_health.note_trouble();
+                self.store_health.note_trouble(self.runtime.now());
+                let now = self.clock.now();
+                let until = now + self.timing.first_backoff;
+                self.cache.note_store_trouble(&key, error, now.into(), until.into());
             }
             // A token that is due but live is served for a while, whether or not somebody waits for this refresh.
             if matches!(outcome.learned, Learned::Nothing) && error.leaves_the_old_token_good() {
@@ -102,11 +106,21 @@ impl Refresh<'_> {
         }
         let began = shared.runtime.now();
         for round in 0.. {
-            let found = match shared.store.load_resealed(self.key).await {
+            let found = match shared.timed(shared.store.load_resealed(self.key)).await {
                 Ok(found) => found,
                 Err(error) => return RefreshOutcome::failed(error),
             };
-            shared.store_health.note_answer();
+            if shared.store_health.note_answer() {
+                self.note_recovery(Trouble::Store, began);
+            }
+            let found = match self.restored(found).await {
+                Ok(Ok(found)) => found,
+                Ok(Err(Changed)) => {
+                    shared.runtime.sleep(pause(round)).await;
+                    continue;
+                }
+                Err(error) => return RefreshOutcome::failed(error),
+            };
             if let Some(outcome) = self.settled(found.as_ref()) {
                 return outcome;
             }
@@ -120,13 +134,17 @@ impl Refresh<'_> {
                     permit = self.permits.acquire() => permit,
                 },
             };
+            if let Some(outcome) = self.paused(found.as_ref()) {
+                return outcome;
+            }
             let limits = &shared.timing;
             let asked = shared.runtime.now();
-            match shared.store.acquire(self.key, &shared.holder, limits.lease_lifetime).await {
+            let acquired = shared.store.acquire(self.key, &shared.holder, limits.lease_lifetime);
+            match shared.timed(acquired).await {
                 Err(error) => return RefreshOutcome::failed(error),
                 Ok(Acquired::Granted(granted)) => {
                     let held = lease.insert(granted);
-                    match self.under_lease(held, asked, found).await {
+                    match shared.under(self.key, Some(held), self.under_lease(held, asked, found)).await {
                         Ok(outcome) => return outcome,
                         Err(Changed) => shared.release(self.key, held).await,
                     }
@@ -157,12 +175,19 @@ impl Refresh<'_> {
         known: Option<StoredState>,
     ) -> Result<RefreshOutcome, Changed> {
         let shared = self.shared;
-        let found = match shared.store.load_again(self.key, known).await {
+        let found = match shared.timed(shared.store.load_again(self.key, known)).await {
             Ok(found) => found,
+            Err(error) => return Ok(RefreshOutcome::failed(error)),
+        };
+        let found = match self.restored(found).await {
+            Ok(found) => found?,
             Err(error) => return Ok(RefreshOutcome::failed(error)),
         };
         if let Some(outcome) = self.settled(found.as_ref()) {
             return Ok(outcome);
+        }
+        if let Some(found) = &found {
+            self.give_a_head_start(found).await?;
         }
         let (before, mut expected) = match found {
             Some(found) => (found.state, Expected::Version(found.version)),
@@ -170,10 +195,11 @@ impl Refresh<'_> {
         };
         // The mark tells whoever comes after a crash that the refresh token may be spent. That it can be written shows that
         // the lease is still ours and that the store will take the new token too.
-        if self.source.needs_login() {
+        if self.source.needs_login(self.key) {
             let failed = |cause| RefreshOutcome::failed(Error::Store { key: self.key.clone(), cause });
-            let marked = before.refreshing(shared.clock.now());
-            match shared.store.save(self.key, &marked, expected, Some(lease)).await {
+            let marked = before.refreshing(shared.clock.now(), shared.process);
+            let saved = shared.timed(shared.store.save(self.key, &marked, expected, Some(lease))).await;
+            match saved {
                 Ok(Saved::Version(version)) => expected = Expected::Version(version),
                 Ok(Saved::Conflict(_) | Saved::Fenced) => return Err(Changed),
                 Err(cause) => return Ok(failed(cause)),
@@ -184,8 +210,13 @@ impl Refresh<'_> {
                 Err(cause) => return Ok(failed(cause)),
             }
         }
-        match self.obtain(before.token.as_ref(), lease).await {
-            Ok(token) => self.save(token, before, expected, lease).await,
+        match self.obtain(before.token.as_ref()).await {
+            Ok(token) => {
+                if self.pause.note_answer(shared.clock.now()) || before.failures > 0 {
+                    self.note_recovery(Trouble::Provider, asked);
+                }
+                self.save(token, before, expected, lease).await
+            }
             Err(error) => self.handle_failure(error, &before, expected, lease).await,
         }
     }
@@ -207,26 +238,69 @@ impl Refresh<'_> {
         Ok(shared.elapsed(since) < lifetime / 2)
     }
 
-    /// Asks the source for a new token, and extends the lease meanwhile.
-    async fn obtain(&self, previous: Option<&OAuth2Token>, lease: &Lease) -> oauth_core::Result<OAuth2Token> {
-        tokio::select! {
-            biased;
-            result = self.source.obtain(self.key, previous) => result,
-            never = self.heartbeat(lease) => match never {},
-            () = self.shared.runtime.sleep(self.shared.timing.request_limit) => {
-                let error = HttpError::new(HttpErrorKind::Timeout);
-                let name = self.source.name().to_owned();
-                Err(oauth_core::Error::new(Operation::REFRESH_TOKEN, name, ErrorKind::Transport(error)))
+    fn note_recovery(&self, trouble: Trouble, since: Instant) {
+        let recovered = event::Outcome::Recovered(trouble);
+        self.shared.observers.notify(self.key, recovered, self.shared.elapsed(since));
+    }
+
+    /// The record as it was found; or, where this process knows a newer token of the same grant, that token, saved in its place. A
+    /// store can lose its last writes, in a failover or when it is restored.
+    async fn restored(
+        &self,
+        found: Option<StoredState>,
+    ) -> Result<Result<Option<StoredState>, Changed>, Error> {
+        let shared = self.shared;
+        let Some(found) = found else { return Ok(Ok(None)) };
+        // A machine obtains another token whenever it needs one.
+        let newest = shared.cache.newest(self.key).filter(|_| self.source.needs_login(self.key));
+        let Some(newest) = newest.filter(|newest| newest.is_newer_than(&found)) else {
+            return Ok(Ok(Some(found)));
+        };
+        let state = newest.state();
+        match shared.store.save(self.key, &state, Expected::Version(found.version), None).await {
+            Ok(Saved::Version(version)) => {
+                let event = event::Outcome::Restored { version };
+                shared.observers.notify(self.key, event, Duration::ZERO);
+                Ok(Ok(Some(StoredState { version, state, is_current: true })))
             }
+            Ok(Saved::Conflict(_) | Saved::Fenced) => Ok(Err(Changed)),
+            Err(cause) => Err(Error::Store { key: self.key.clone(), cause }),
         }
     }
 
-    async fn heartbeat(&self, lease: &Lease) -> Infallible {
-        let lifetime = self.shared.timing.lease_lifetime;
-        loop {
-            self.shared.runtime.sleep(lifetime / 3).await;
-            // A lease that cannot be extended may be lost; the save will tell.
-            let _ = self.shared.store.inner.extend(self.key, lease, lifetime).await;
+    /// Leaves it to the process that has marked the record to save its new token, where that may only have been waiting for the
+    /// store to come back: it has lost the lease, and this process is about to redeem a refresh token that is spent. A process that had
+    /// no trouble with the store takes the other one for crashed.
+    async fn give_a_head_start(&self, found: &StoredState) -> Result<(), Changed> {
+        const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
+        let shared = self.shared;
+        let is_aftermath =
+            shared.store_health.last_trouble().is_some_and(|trouble| shared.elapsed(trouble) < AFTERMATH);
+        if !is_aftermath || !found.state.is_unfinished_business_of_another(shared.process) {
+            return Ok(());
         }
+        let began = shared.runtime.now();
+        while shared.elapsed(began) < HEAD_START {
+            shared.runtime.sleep(LOOK_AGAIN_AFTER).await;
+            // A look that fails proves nothing; the mark of this process will show whether the store is there.
+            if let Ok(now) = shared.store.inner.load(self.key).await
+                && now.is_none_or(|now| now.version != found.version)
+            {
+                return Err(Changed);
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks the source for a new token.
+    async fn obtain(&self, previous: Option<&OAuth2Token>) -> oauth_core::Result<OAuth2Token> {
+        let obtained = self.source.obtain(self.key, previous);
+        timeout(&*self.shared.runtime, self.shared.timing.request_limit, obtained).await.unwrap_or_else(
+            || {
+                let error = HttpError::new(HttpErrorKind::Timeout);
+                let name = self.source.name().to_owned();
+                Err(oauth_core::Error::new(Operation::REFRESH_TOKEN, name, ErrorKind::Transport(error)))
+            },
+        )
     }
 }

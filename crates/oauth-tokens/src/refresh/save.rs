@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use oauth_core::OAuth2Token;
+use oauth_core::{OAuth2Token, bytes::Bytes};
 
 use super::record::{Changed, Refresh, RefreshOutcome};
 use crate::{
@@ -19,6 +19,14 @@ use crate::{
     unsaved::Unsaved,
 };
 
+/// A healthy store needs some time too.
+pub(crate) const SHORTEST_ATTEMPT: Duration = Duration::from_millis(100);
+
+/// The error of an attempt that the store did not answer in time. It may have been carried out.
+pub(crate) fn no_answer(limit: Duration) -> StoreError {
+    StoreError::transient(StoreOperation::Save, format!("no answer within {limit:?}"))
+}
+
 /// How the save of a new token ended.
 enum SaveOutcome {
     Saved(u64),
@@ -28,6 +36,15 @@ enum SaveOutcome {
     Failed(StoreError),
     /// This process cannot open what is there, so that nobody knows whether it is older or newer.
     Unreadable(StoreError),
+}
+
+/// How one attempt to save ended.
+enum Attempt {
+    Saved(u64),
+    /// Something else than what was expected is there.
+    Found(Result<Option<StoredState>, Error>),
+    /// Another process has a newer lease.
+    Fenced(Result<Option<StoredState>, Error>),
 }
 
 impl Refresh<'_> {
@@ -42,13 +59,15 @@ impl Refresh<'_> {
         let shared = self.shared;
         let new = TokenState::fresh(token.clone(), shared.clock.now()).successor_of(&before);
         let token = Arc::new(token);
+        // A shutdown that has a time limit hands it over even before the store has refused it.
+        let _in_hand = shared.unsaved.hold(self.key, &token);
         let patience = shared.timing.save_patience;
         let saved = shared.save_new(self.key, &new, &before, expected, Some(lease), patience).await;
         let (cause, lease) = match saved {
             SaveOutcome::Saved(version) => return Ok(shared.refreshed(self.key, &token, &new, version)),
             SaveOutcome::Superseded(found) => return self.settled(Some(&found)).ok_or(Changed),
             // A machine needs no login to get another one.
-            SaveOutcome::Deleted if !self.source.needs_login() => return Err(Changed),
+            SaveOutcome::Deleted if !self.source.needs_login(self.key) => return Err(Changed),
             SaveOutcome::Deleted => return Ok(RefreshOutcome::not_found(self.key)),
             SaveOutcome::Failed(cause) => (cause, Some(lease.clone())),
             // What is there is left as it is. A marked record is not sealed anew, so this one is most likely a new login, or
@@ -111,42 +130,60 @@ impl SharedState {
             Ok(sealed) => sealed,
             Err(cause) => return SaveOutcome::Failed(cause),
         };
-        let store = &self.store.inner;
         let began = self.runtime.now();
         for round in 0.. {
-            let found = match store.save(key, sealed.clone(), expected, lease).await {
-                Ok(Saved::Version(version)) => return SaveOutcome::Saved(version),
-                Ok(Saved::Conflict(None)) => return SaveOutcome::Deleted,
-                // An attempt that seemed to fail did not.
-                Ok(Saved::Conflict(Some(record))) if record.sealed == sealed => {
-                    return SaveOutcome::Saved(record.version);
-                }
-                Ok(Saved::Conflict(Some(record))) => self.store.open(key, &record).map(Some),
-                Ok(Saved::Fenced) => {
-                    lease = None;
-                    self.store.load(key).await
-                }
-                Err(cause) => Err(Error::Store { key: key.clone(), cause }),
+            // Each attempt has what is left of the patience, because a store that hangs fails much later than that.
+            let limit = match patience.is_zero() {
+                true => self.timing.save_patience,
+                false => patience.saturating_sub(self.elapsed(began)),
+            };
+            let limit = limit.max(SHORTEST_ATTEMPT);
+            let attempt = self.attempt_to_save(key, &sealed, expected, lease);
+            let found = match timeout(&*self.runtime, limit, attempt).await {
+                Some(Attempt::Saved(version)) => return SaveOutcome::Saved(version),
+                Some(Attempt::Found(found)) => found.map(|found| (found, lease)),
+                Some(Attempt::Fenced(found)) => found.map(|found| (found, None)),
+                None => Err(Error::Store { key: key.clone(), cause: no_answer(limit) }),
             };
             match found {
-                Ok(Some(found)) if found.state.is_succeeded_by_token_of(before) => {
+                Ok((Some(found), next_lease))
+                    if found.state.is_succeeded_by_token_of(before) || found.state.is_older_than(new) =>
+                {
                     expected = Expected::Version(found.version);
+                    lease = next_lease;
                 }
-                Ok(Some(found)) => return SaveOutcome::Superseded(Box::new(found)),
-                Ok(None) => return SaveOutcome::Deleted,
+                Ok((Some(found), _)) => return SaveOutcome::Superseded(Box::new(found)),
+                Ok((None, _)) => return SaveOutcome::Deleted,
                 Err(Error::Store { cause, .. }) => {
+                    self.store_health.note_slowness(self.runtime.now());
                     if self.elapsed(began) >= patience {
                         return SaveOutcome::Failed(cause);
                     }
-                    if let Some(lease) = lease {
-                        let _ = store.extend(key, lease, self.timing.lease_lifetime).await;
-                    }
-                    self.runtime.sleep(pause(round)).await;
+                    let left = patience.saturating_sub(self.elapsed(began));
+                    self.runtime.sleep(pause(round).min(left)).await;
                 }
                 Err(error) => return unreadable(error),
             }
         }
         SaveOutcome::Deleted
+    }
+
+    async fn attempt_to_save(
+        &self,
+        key: &TokenKey,
+        sealed: &Bytes,
+        expected: Expected,
+        lease: Option<&Lease>,
+    ) -> Attempt {
+        match self.store.inner.save(key, sealed.clone(), expected, lease).await {
+            Ok(Saved::Version(version)) => Attempt::Saved(version),
+            Ok(Saved::Conflict(None)) => Attempt::Found(Ok(None)),
+            // An attempt that seemed to fail did not.
+            Ok(Saved::Conflict(Some(record))) if record.sealed == *sealed => Attempt::Saved(record.version),
+            Ok(Saved::Conflict(Some(record))) => Attempt::Found(self.store.open(key, &record).map(Some)),
+            Ok(Saved::Fenced) => Attempt::Fenced(self.store.load(key).await),
+            Err(cause) => Attempt::Found(Err(Error::Store { key: key.clone(), cause })),
+        }
     }
 
     fn refreshed(
@@ -193,14 +230,19 @@ impl SharedState {
         for round in 5.. {
             let wait = pause(round).max(self.timing.first_backoff / 2);
             let attempt = self.cache.tick();
-            // A shutdown grants one more attempt, with the usual patience.
-            is_closing = is_closing || timeout(&*self.runtime, wait, self.tasks.closed()).await.is_some();
-            let patience = if is_closing { self.timing.save_patience } else { Duration::ZERO };
-            if let Some(lease) = self.unsaved.get(&key).and_then(|unsaved| unsaved.lease) {
-                // One that cannot be extended expires, and then another process may redeem the predecessor.
-                let _ = self.store.inner.extend(&key, &lease, self.timing.lease_lifetime).await;
-            }
-            match self.save_unsaved(&key, patience).await {
+            // A shutdown grants one more attempt, with the usual patience. While a lease is held, no other process redeems the
+            // predecessor; one that cannot be extended expires.
+            let lease = self.unsaved.get(&key).and_then(|unsaved| unsaved.lease);
+            let outcome = self.under(&key, lease.as_ref(), async {
+                is_closing = is_closing || timeout(&*self.runtime, wait, self.tasks.closed()).await.is_some();
+                let patience = if is_closing { self.timing.save_patience } else { Duration::ZERO };
+                if let Some(lease) = &lease {
+                    let extended = self.store.inner.extend(&key, lease, self.timing.lease_lifetime);
+                    let _ = timeout(&*self.runtime, self.timing.lease_lifetime / 3, extended).await;
+                }
+                self.save_unsaved(&key, patience).await
+            });
+            match outcome.await {
                 Some(_) if self.unsaved.contains(&key) && !is_closing => {}
                 Some(outcome) => {
                     if let Some(event) = outcome.event {

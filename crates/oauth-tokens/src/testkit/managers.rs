@@ -1,6 +1,13 @@
 //! Managers on top of the store, as in several processes.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
 
 use oauth_core::{Clock, OffsetDateTime, Sealer, SealingKey, async_trait, bytes::Bytes};
 use tokio::{task::JoinSet, time::sleep};
@@ -51,10 +58,22 @@ pub(super) async fn many_processes_send_one_request(store: &Arc<dyn TokenStore>)
     Ok(())
 }
 
-/// A store that a process stops at, as if it had been killed: its saves go well up to a number, and the next never ends.
+/// A store that a process stops at, as if it had been killed: its saves go well up to a number, and the next never ends, nor does
+/// anything after it.
 struct Killed {
     store: Arc<dyn TokenStore>,
-    saves: std::sync::atomic::AtomicUsize,
+    saves: AtomicUsize,
+    is_dead: AtomicBool,
+}
+
+impl Killed {
+    /// The store, for a process that lives.
+    async fn alive(&self) -> &Arc<dyn TokenStore> {
+        if self.is_dead.load(SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        &self.store
+    }
 }
 
 async fn crash(
@@ -64,7 +83,7 @@ async fn crash(
 ) -> Result<(), CheckFailed> {
     builder(Arc::clone(store), server).build()?.put(key, &server.sign_in_expired()?).await?;
     // The mark is saved, the new token is not.
-    let killed = Killed { store: Arc::clone(store), saves: 1.into() };
+    let killed = Killed { store: Arc::clone(store), saves: 1.into(), is_dead: false.into() };
     let manager = builder(killed, server).build()?;
     let (doomed, doomed_key) = (manager, key.clone());
     let task = tokio::spawn(async move { doomed.get(&doomed_key).await });
@@ -152,7 +171,7 @@ impl fmt::Debug for Killed {
 #[async_trait]
 impl TokenStore for Killed {
     async fn load(&self, key: &TokenKey) -> Result<Option<Record>, StoreError> {
-        self.store.load(key).await
+        self.alive().await.load(key).await
     }
 
     async fn save(
@@ -162,19 +181,18 @@ impl TokenStore for Killed {
         expected: Expected,
         lease: Option<&Lease>,
     ) -> Result<Saved, StoreError> {
-        use std::sync::atomic::Ordering::SeqCst;
         if self.saves.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_err() {
-            return std::future::pending().await;
+            self.is_dead.store(true, SeqCst);
         }
-        self.store.save(key, sealed, expected, lease).await
+        self.alive().await.save(key, sealed, expected, lease).await
     }
 
     async fn delete(&self, key: &TokenKey) -> Result<bool, StoreError> {
-        self.store.delete(key).await
+        self.alive().await.delete(key).await
     }
 
     async fn list(&self, tenant: &str, subject: &str) -> Result<Vec<(TokenKey, Record)>, StoreError> {
-        self.store.list(tenant, subject).await
+        self.alive().await.list(tenant, subject).await
     }
 
     async fn acquire(
@@ -183,14 +201,14 @@ impl TokenStore for Killed {
         holder: &str,
         lifetime: Duration,
     ) -> Result<Acquired, StoreError> {
-        self.store.acquire(key, holder, lifetime).await
+        self.alive().await.acquire(key, holder, lifetime).await
     }
 
     async fn extend(&self, key: &TokenKey, lease: &Lease, lifetime: Duration) -> Result<bool, StoreError> {
-        self.store.extend(key, lease, lifetime).await
+        self.alive().await.extend(key, lease, lifetime).await
     }
 
     async fn release(&self, key: &TokenKey, lease: &Lease) -> Result<(), StoreError> {
-        self.store.release(key, lease).await
+        self.alive().await.release(key, lease).await
     }
 }

@@ -68,7 +68,7 @@ async fn a_change_in_another_process_is_seen_sooner_if_wanted() {
 async fn a_subjects_tokens_are_listed_and_deleted() {
     let server = RotatingServer::new();
     let manager = builder(MemoryStore::new(), &server).build().unwrap();
-    let keys = [key(), key().with_label("calendar"), TokenKey::new("zz-another", "user-17")];
+    let keys = [key(), key().with_label("calendar"), key().with_label("mail")];
     for key in &keys {
         manager.put(key, &server.sign_in().unwrap()).await.unwrap();
     }
@@ -84,8 +84,7 @@ async fn a_subjects_tokens_are_listed_and_deleted() {
     assert_eq!(manager.list("", "user-17").await.unwrap().len(), 2);
     assert_eq!(manager.list("acme", "user-17").await.unwrap().len(), 1);
 
-    manager.put(&keys[2], &crate::support::expired(&server.sign_in().unwrap())).await.unwrap();
-    let error = manager.get(&keys[2]).await.unwrap_err();
+    let error = manager.get(&TokenKey::new("another", "user-17")).await.unwrap_err();
     assert!(matches!(error, Error::UnknownProvider { .. }), "{error}");
 }
 
@@ -331,6 +330,68 @@ async fn close_begins_no_refresh_that_queues_for_its_turn() {
     let outcomes = gets.join_all().await;
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
     assert_eq!(outcomes.iter().filter(|outcome| matches!(outcome, Err(Error::Closed))).count(), 9);
+}
+
+#[tokio::test]
+async fn a_token_for_a_long_job_lasts_as_long_as_the_job() {
+    let (server, clock, store) = (RotatingServer::new(), Hands::new(), MemoryStore::new());
+    let [manager, other] =
+        [(); 2].map(|()| builder(store.clone(), &server).clock(clock.clone()).build().unwrap());
+    manager.put(&key(), &server.sign_in().unwrap()).await.unwrap();
+    let first = manager.get(&key()).await.unwrap();
+    assert_eq!(manager.get_valid_for(&key(), 1800 * SECOND).await.unwrap(), first);
+    clock.forward(2000 * SECOND);
+    assert_eq!(manager.get(&key()).await.unwrap(), first, "it is not due");
+    assert_eq!(manager.get_valid_for(&key(), 1500 * SECOND).await.unwrap(), first);
+    let second = manager.get_valid_for(&key(), 1800 * SECOND).await.unwrap();
+    assert_ne!(second, first);
+    assert_eq!(
+        other.get_valid_for(&key(), 1800 * SECOND).await.unwrap(),
+        second,
+        "that of the other process"
+    );
+    assert_eq!(server.token_requests(), 1);
+
+    // No token lasts that long, and a new one is the best there is.
+    assert_eq!(manager.get_valid_for(&key(), 86_400 * SECOND).await.unwrap(), second);
+    clock.forward(60 * SECOND);
+    let third = manager.get_valid_for(&key(), Duration::MAX).await.unwrap();
+    assert_ne!(third, second);
+    assert_eq!(server.token_requests(), 2);
+
+    // While the provider is away, the job is told, and nobody else.
+    clock.forward(2000 * SECOND);
+    server.fail_always(Some(Fault::Reply(500, "", None)));
+    let error = manager.get_valid_for(&key(), 1800 * SECOND).await.unwrap_err();
+    assert!(matches!(error, Error::RefreshFailed { .. }), "{error}");
+    assert_eq!(manager.get(&key()).await.unwrap(), third);
+}
+
+#[tokio::test]
+async fn a_grant_that_was_refused_by_mistake_gets_another_chance() {
+    let server = RotatingServer::new();
+    let manager = builder(MemoryStore::new(), &server).build().unwrap();
+    let error = manager.revive(&key()).await.unwrap_err();
+    assert!(matches!(error, Error::NotFound { .. }), "{error}");
+    manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
+    assert!(!manager.revive(&key()).await.unwrap(), "it lives");
+    server.fail_next(Fault::Reply(400, r#"{"error": "invalid_grant"}"#, None));
+    assert!(matches!(manager.get(&key()).await, Err(Error::Dead { .. })));
+    assert!(manager.revive(&key()).await.unwrap());
+    let token = manager.get(&key()).await.unwrap();
+    assert!(server.knows(token.access_token()));
+    assert_eq!(stored(&manager, &key()).await.dead, None);
+
+    // It really is dead.
+    let other = key().with_label("other");
+    let spent = server.sign_in_expired().unwrap();
+    manager.put(&other, &spent).await.unwrap();
+    manager.get(&other).await.unwrap();
+    manager.put(&other, &spent).await.unwrap();
+    for _ in 0..2 {
+        assert!(matches!(manager.get(&other).await, Err(Error::Dead { .. })));
+        assert!(manager.revive(&other).await.unwrap());
+    }
 }
 
 /// What somebody says who means "for ever".

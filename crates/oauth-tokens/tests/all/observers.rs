@@ -1,4 +1,4 @@
-//! What is told of what happens: the same four words everywhere, and no secret.
+//! What is told of what happens: the same words everywhere, and no secret.
 
 use std::{
     fmt::Write,
@@ -11,7 +11,7 @@ use oauth_tokens::{
     testkit::{Fault, RotatingServer},
 };
 
-use crate::support::{Hands, builder, key};
+use crate::support::{Hands, Shaky, builder, key};
 
 /// Two processes and each of the four outcomes, as they are told to observers.
 async fn all_four(server: &RotatingServer, told: &Arc<Mutex<Vec<String>>>) -> [TokenManager; 2] {
@@ -39,11 +39,11 @@ async fn all_four(server: &RotatingServer, told: &Arc<Mutex<Vec<String>>>) -> [T
 }
 
 #[tokio::test]
-async fn observers_are_told_in_four_words() {
+async fn observers_are_told_in_a_word_each() {
     let (server, told) = (RotatingServer::new(), Arc::default());
     all_four(&server, &told).await;
     let told = told.lock().unwrap().clone();
-    let expected = ["0 refreshed", "1 adopted", "0 transient", "0 dead"];
+    let expected = ["0 put", "0 refreshed", "1 adopted", "0 transient", "0 dead"];
     assert_eq!(told, expected.map(|told| format!("{told} testkit/user-17")));
 }
 
@@ -58,6 +58,79 @@ async fn a_name_that_is_no_providers_and_a_closed_manager_are_not_told_of() {
     manager.close().await;
     assert!(matches!(manager.get(&key()).await, Err(oauth_tokens::Error::Closed)));
     assert_eq!(*told.lock().unwrap(), 0);
+}
+
+#[tokio::test]
+async fn trouble_says_where_it_is_and_when_it_is_over() {
+    let (server, clock, store) = (RotatingServer::new(), Hands::new(), Shaky::default());
+    let told: Arc<Mutex<Vec<String>>> = Arc::default();
+    let process = |told: Arc<Mutex<Vec<String>>>| {
+        let observer = move |event: &Event| {
+            let trouble = event.outcome.trouble().map_or("", |trouble| trouble.name());
+            told.lock().unwrap().push(format!("{} {trouble}", event.outcome.name()).trim_end().to_owned());
+        };
+        let builder = builder(store.clone(), &server).clock(clock.clone()).observer(observer);
+        builder.lease_patience(Duration::from_millis(50)).build().unwrap()
+    };
+    let manager = process(Arc::clone(&told));
+    let told = || std::mem::take(&mut *told.lock().unwrap());
+    manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
+    told();
+
+    server.fail_next(Fault::Reply(500, "", None));
+    manager.get(&key()).await.unwrap_err();
+    clock.forward(Duration::from_secs(2));
+    manager.get(&key()).await.unwrap();
+    assert_eq!(told(), ["transient provider", "recovered provider", "refreshed"]);
+
+    clock.forward(Duration::from_secs(3600));
+    // The lease is given back a little later than the token.
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    store.set_down(true);
+    manager.get(&key()).await.unwrap_err();
+    store.set_down(false);
+    manager.get(&key()).await.unwrap();
+    assert_eq!(told(), ["transient store", "recovered store", "refreshed"]);
+
+    clock.forward(Duration::from_secs(3600));
+    let held =
+        oauth_tokens::TokenStore::acquire(&store, &key(), "another", Duration::from_secs(60)).await.unwrap();
+    let oauth_tokens::Acquired::Granted(lease) = held else { panic!("{held:?}") };
+    manager.get(&key()).await.unwrap_err();
+    assert_eq!(told(), ["transient waiting"]);
+    oauth_tokens::TokenStore::release(&store, &key(), &lease).await.unwrap();
+
+    // An audit trail.
+    manager.put(&key(), &server.sign_in().unwrap()).await.unwrap();
+    manager.revoke(&key()).await.unwrap();
+    manager.put(&key(), &server.sign_in().unwrap()).await.unwrap();
+    manager.delete(&key()).await.unwrap();
+    manager.delete(&key()).await.unwrap();
+    assert_eq!(told(), ["put", "revoked", "put", "deleted"]);
+}
+
+#[test]
+fn the_unsaved_tokens_are_a_gauge() {
+    let counters = Counters::default();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    metrics::with_local_recorder(&counters, || {
+        runtime.block_on(async {
+            let (server, store) = (RotatingServer::new(), Shaky::default());
+            let manager = builder(store.clone(), &server).build().unwrap();
+            manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
+            store.take_no_more_saves_after(1);
+            manager.get(&key()).await.unwrap_err();
+            assert_eq!(manager.unsaved(), [key()]);
+            store.takes_saves_again();
+            tokio::time::sleep(Duration::from_secs(10)).await;
+            assert!(manager.unsaved().is_empty());
+        });
+    });
+    let shown = counters.0.lock().unwrap().clone();
+    let shown: Vec<_> = shown.iter().filter(|line| line.starts_with("oauth_tokens_unsaved")).collect();
+    assert!(shown.contains(&&"oauth_tokens_unsaved = 1".to_owned()), "{shown:?}");
+    assert_eq!(shown.last().unwrap().as_str(), "oauth_tokens_unsaved = 0");
 }
 
 /// Writes every span and event down with all its fields.
@@ -141,7 +214,9 @@ fn spans_and_counters_say_the_same_and_no_secret() {
 
     let counted = counters.0.lock().unwrap().clone();
     let one_of = |outcome: &str| format!("oauth_tokens_total provider=testkit outcome={outcome}");
-    assert_eq!(counted, ["refreshed", "adopted", "transient", "dead"].map(one_of));
+    let mut expected = ["put", "refreshed", "adopted", "transient", "dead"].map(one_of).to_vec();
+    expected.insert(4, "oauth_tokens_trouble_total provider=testkit trouble=provider".to_owned());
+    assert_eq!(counted, expected);
     for secret in server.secrets() {
         assert!(!written.contains(&secret), "{written}");
     }
@@ -161,6 +236,18 @@ impl metrics::CounterFn for Counter {
     fn absolute(&self, _value: u64) {}
 }
 
+struct Gauge(String, Counters);
+
+impl metrics::GaugeFn for Gauge {
+    fn increment(&self, _by: f64) {}
+
+    fn decrement(&self, _by: f64) {}
+
+    fn set(&self, value: f64) {
+        self.1.0.lock().unwrap().push(format!("{} = {value}", self.0));
+    }
+}
+
 impl metrics::Recorder for Counters {
     fn describe_counter(&self, _: metrics::KeyName, _: Option<metrics::Unit>, _: metrics::SharedString) {}
     fn describe_gauge(&self, _: metrics::KeyName, _: Option<metrics::Unit>, _: metrics::SharedString) {}
@@ -172,8 +259,8 @@ impl metrics::Recorder for Counters {
         metrics::Counter::from_arc(Arc::new(Counter(format!("{}{labels}", key.name()), self.clone())))
     }
 
-    fn register_gauge(&self, _: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Gauge {
-        metrics::Gauge::noop()
+    fn register_gauge(&self, key: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Gauge {
+        metrics::Gauge::from_arc(Arc::new(Gauge(key.name().to_owned(), self.clone())))
     }
 
     fn register_histogram(&self, _: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Histogram {

@@ -1,0 +1,303 @@
+//! What could lose a grant: a crash, an outage between the mark and the save, a store that goes back.
+//!
+//! One round here; `OAUTH_TEST_ROUNDS=10` for the ten of `cargo xtask nightly`.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use oauth_core::{async_trait, bytes::Bytes};
+use oauth_tokens::{
+    Acquired, Error, Expected, Lease, MemoryStore, Outcome, Record, Saved, StoreError, TokenKey,
+    TokenManager, TokenStore, testkit::RotatingServer,
+};
+use tokio::task::JoinSet;
+
+use crate::support::{Hands, Shaky, builder, key, stored};
+
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3600);
+const KEYS: usize = 100;
+
+fn rounds() -> usize {
+    std::env::var("OAUTH_TEST_ROUNDS").map_or(1, |rounds| rounds.parse().unwrap())
+}
+
+fn keys() -> Vec<TokenKey> {
+    (0..KEYS).map(|index| key().with_label(index.to_string())).collect()
+}
+
+async fn sign_in_expired(manager: &TokenManager, server: &RotatingServer) {
+    for key in keys() {
+        manager.put(&key, &server.sign_in_expired().unwrap()).await.unwrap();
+    }
+}
+
+/// Asks for all tokens at once, each of them until it is there, and for ten seconds at most.
+async fn get_all(manager: &TokenManager, server: &RotatingServer) {
+    let mut gets = JoinSet::new();
+    for key in keys() {
+        let (manager, server) = (manager.clone(), server.clone());
+        gets.spawn(async move {
+            for _ in 0..200 {
+                match manager.get(&key).await {
+                    Ok(token) if server.knows(token.access_token()) => return,
+                    Ok(token) => panic!("{key}: the provider does not know {token:?}"),
+                    Err(error @ Error::Dead { .. }) => panic!("{error}"),
+                    Err(_) => tokio::time::sleep(SECOND / 20).await,
+                }
+            }
+            panic!("{key}: there is no token after ten seconds");
+        });
+    }
+    gets.join_all().await;
+}
+
+#[test]
+fn one_crash_loses_nothing_with_a_grace_of_five_seconds() {
+    for _ in 0..rounds() {
+        // The provider has redeemed long before its answers arrive.
+        let server = RotatingServer::with(5 * SECOND, SECOND / 10, HOUR);
+        let store = MemoryStore::new();
+        let process = || builder(store.clone(), &server).build().unwrap();
+        let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        let (doomed, other) = (runtime(), runtime());
+        doomed.block_on(async {
+            let manager = process();
+            sign_in_expired(&manager, &server).await;
+            for key in keys() {
+                let manager = manager.clone();
+                tokio::spawn(async move { manager.get(&key).await });
+            }
+            while server.token_requests() < KEYS {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        });
+        doomed.shutdown_background();
+        other.block_on(get_all(&process(), &server));
+        assert_eq!(server.ended_grants(), 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_an_outage_between_mark_and_save_the_holder_saves_first() {
+    for _ in 0..rounds() {
+        let server = RotatingServer::with(Duration::ZERO, SECOND / 2, HOUR);
+        let store = Shaky::default();
+        let [holder, other] = [(); 2].map(|()| builder(store.clone(), &server).build().unwrap());
+        sign_in_expired(&holder, &server).await;
+        for key in keys() {
+            let holder = holder.clone();
+            tokio::spawn(async move { holder.get(&key).await });
+        }
+        while server.token_requests() < KEYS {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        // Each is marked, and no reply has come yet. The store is away for longer than the leases last.
+        store.set_down(true);
+        let asking = tokio::spawn({
+            let (other, server) = (other.clone(), server.clone());
+            async move { get_all(&other, &server).await }
+        });
+        tokio::time::sleep(4 * SECOND).await;
+        assert_eq!(holder.unsaved().len(), KEYS);
+        store.set_down(false);
+        asking.await.unwrap();
+        assert_eq!((server.token_requests(), server.ended_grants()), (KEYS, 0));
+        assert!(holder.close().await.is_empty());
+    }
+}
+
+/// A crash leaves a mark too. Who had trouble with the store before cannot tell the two apart, and goes on after a while.
+#[test]
+fn after_an_outage_a_crashed_holder_is_waited_for_for_seconds_only() {
+    let server = RotatingServer::with(HOUR, SECOND / 10, HOUR);
+    let store = Shaky::default();
+    let process = || builder(store.clone(), &server).lease_lifetime(SECOND / 5).build().unwrap();
+    let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let (doomed, other) = (runtime(), runtime());
+    doomed.block_on(async {
+        let manager = process();
+        manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
+        tokio::spawn(async move { manager.get(&key()).await });
+        while server.token_requests() == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    doomed.shutdown_background();
+    other.block_on(async {
+        let manager = process();
+        store.set_down(true);
+        assert!(matches!(manager.get(&key()).await, Err(Error::Store { .. })));
+        store.set_down(false);
+        let began = std::time::Instant::now();
+        let token = manager.get(&key()).await.unwrap();
+        assert!(server.knows(token.access_token()));
+        assert!((2..8).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+        assert_eq!((server.token_requests(), server.ended_grants()), (2, 0));
+    });
+}
+
+/// A store that can lose its last writes, as Redis does when a replica takes over that lags behind.
+#[derive(Clone, Debug, Default)]
+struct Lagging {
+    records: Arc<Mutex<HashMap<TokenKey, Vec<Record>>>>,
+    leases: MemoryStore,
+}
+
+impl Lagging {
+    /// Loses the last writes of every key.
+    fn lose(&self, writes: usize) {
+        for records in self.records.lock().unwrap().values_mut() {
+            records.truncate(records.len().saturating_sub(writes).max(1));
+        }
+    }
+
+    fn found(&self, key: &TokenKey) -> Option<Record> {
+        self.records.lock().unwrap().get(key)?.last().cloned()
+    }
+}
+
+#[async_trait]
+impl TokenStore for Lagging {
+    async fn load(&self, key: &TokenKey) -> Result<Option<Record>, StoreError> {
+        Ok(self.found(key))
+    }
+
+    async fn save(
+        &self,
+        key: &TokenKey,
+        sealed: Bytes,
+        expected: Expected,
+        _lease: Option<&Lease>,
+    ) -> Result<Saved, StoreError> {
+        let mut all = self.records.lock().unwrap();
+        let records = all.entry(key.clone()).or_default();
+        let found = records.last().cloned();
+        let fits = match expected {
+            Expected::Any => true,
+            Expected::Absent => found.is_none(),
+            Expected::Version(version) => found.as_ref().is_some_and(|found| found.version == version),
+        };
+        if !fits {
+            return Ok(Saved::Conflict(found));
+        }
+        let version = found.map_or(0, |found| found.version) + 1;
+        records.push(Record::new(version, sealed));
+        Ok(Saved::Version(version))
+    }
+
+    async fn delete(&self, key: &TokenKey) -> Result<bool, StoreError> {
+        Ok(self.records.lock().unwrap().remove(key).is_some())
+    }
+
+    async fn list(&self, tenant: &str, subject: &str) -> Result<Vec<(TokenKey, Record)>, StoreError> {
+        let all = self.records.lock().unwrap();
+        let of_subject = all.iter().filter(|(key, _)| key.tenant() == tenant && key.subject() == subject);
+        Ok(of_subject.filter_map(|(key, records)| Some((key.clone(), records.last()?.clone()))).collect())
+    }
+
+    async fn acquire(
+        &self,
+        key: &TokenKey,
+        holder: &str,
+        lifetime: Duration,
+    ) -> Result<Acquired, StoreError> {
+        self.leases.acquire(key, holder, lifetime).await
+    }
+
+    async fn extend(&self, key: &TokenKey, lease: &Lease, lifetime: Duration) -> Result<bool, StoreError> {
+        self.leases.extend(key, lease, lifetime).await
+    }
+
+    async fn release(&self, key: &TokenKey, lease: &Lease) -> Result<(), StoreError> {
+        self.leases.release(key, lease).await
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_goes_back_does_not_have_a_stale_token_redeemed() {
+    // The save is lost; the mark with it; an earlier refresh too.
+    for lost in 1..=4 {
+        for _ in 0..rounds() {
+            let (server, clock, store) = (RotatingServer::new(), Hands::new(), Lagging::default());
+            let restored = Arc::new(Mutex::new(0));
+            let process = || {
+                let restored = Arc::clone(&restored);
+                let count = move |event: &oauth_tokens::Event| {
+                    if let Outcome::Restored { .. } = event.outcome {
+                        *restored.lock().unwrap() += 1;
+                    }
+                };
+                builder(store.clone(), &server).clock(clock.clone()).observer(count).build().unwrap()
+            };
+            let [one, other] = [(); 2].map(|()| process());
+            sign_in_expired(&one, &server).await;
+            get_all(&one, &server).await;
+            clock.forward(2 * HOUR);
+            get_all(&one, &server).await;
+            get_all(&other, &server).await;
+            assert_eq!(server.token_requests(), 2 * KEYS);
+
+            store.lose(lost);
+            clock.forward(HOUR);
+            // The other process only knows what it has read.
+            get_all(&other, &server).await;
+            get_all(&one, &server).await;
+            assert_eq!((server.token_requests(), server.ended_grants()), (3 * KEYS, 0), "{lost} lost writes");
+            assert_eq!(*restored.lock().unwrap(), KEYS, "{lost} lost writes");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_goes_back_behind_a_login_gets_the_login_again() {
+    let (server, clock, store) = (RotatingServer::new(), Hands::new(), Lagging::default());
+    let manager = builder(store.clone(), &server).clock(clock.clone()).build().unwrap();
+    let (key, first) = (key(), server.sign_in().unwrap());
+    manager.put(&key, &first).await.unwrap();
+    clock.forward(SECOND);
+    manager.put(&key, &server.sign_in().unwrap()).await.unwrap();
+    store.lose(1);
+    clock.forward(HOUR);
+    let token = manager.get(&key).await.unwrap();
+    assert!(server.accepts(first.refresh_token().unwrap()), "the earlier login is history");
+    assert_eq!(stored(&manager, &key).await.token.as_ref(), Some(&*token));
+}
+
+#[tokio::test]
+async fn a_token_is_saved_though_the_store_went_back_behind_its_mark() {
+    for lost in 1..=3 {
+        let server = RotatingServer::with(Duration::ZERO, SECOND / 5, HOUR);
+        let (clock, store) = (Hands::new(), Lagging::default());
+        let manager = builder(store.clone(), &server).clock(clock.clone()).build().unwrap();
+        manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
+        manager.get(&key()).await.unwrap();
+        clock.forward(2 * HOUR);
+        let refresh = tokio::spawn({
+            let manager = manager.clone();
+            async move { manager.get(&key()).await }
+        });
+        while server.token_requests() < 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        store.lose(lost);
+        let token = refresh.await.unwrap().unwrap();
+        assert!(server.accepts(token.refresh_token().unwrap()), "{lost}");
+        assert_eq!(stored(&manager, &key()).await.token.as_ref(), Some(&*token), "{lost}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_revoked_is_the_newest_token_that_is_known() {
+    let (server, clock, store) = (RotatingServer::new(), Hands::new(), Lagging::default());
+    let manager = builder(store.clone(), &server).clock(clock.clone()).build().unwrap();
+    manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
+    let token = manager.get(&key()).await.unwrap();
+    store.lose(1);
+    manager.revoke(&key()).await.unwrap();
+    assert!(!server.knows(token.access_token()));
+    assert_eq!(store.found(&key()), None);
+}
