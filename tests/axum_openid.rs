@@ -37,7 +37,7 @@ async fn site() -> Site {
     let failures = Arc::new(Mutex::new(Vec::new()));
     let failed = failures.clone();
     let all = SignInRoutes::new(sign_in).on_error(move |error: SignInError| {
-        let cause = error.source().map(ToString::to_string).unwrap_or_default();
+        let cause = error.kind().source().map(ToString::to_string).unwrap_or_default();
         failed.lock().unwrap().push(format!("{error}: {cause}"));
         // An application's own page is none of the provider's business.
         (error.status(), "so sorry")

@@ -1,9 +1,4 @@
-use std::{
-    borrow::Cow,
-    fmt::{self, Write},
-    sync::Arc,
-    time::Duration,
-};
+use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -26,24 +21,31 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// `docs/errors.md` in the repository lists every kind, and the exception of httpx-oauth that it replaces.
 ///
 /// It is cheap to clone, so that all who wait for one request can be told why it failed.
-#[derive(Clone)]
+#[derive(Clone, thiserror::Error)]
+#[error(transparent)]
 pub struct Error(Arc<Inner>);
 
-#[derive(Clone)]
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{}", OneLine(format_args!("{} at {}: {}", .operation, .provider, .kind)))]
 struct Inner {
     operation: Operation,
     provider: Cow<'static, str>,
     kind: ErrorKind,
+    /// That of `kind`, where it has one: an `ErrorKind` in the chain of causes would say twice what the error says.
+    #[source]
+    cause: Option<HttpError>,
     tokens: Option<OAuth2Token>,
 }
 
 /// What happened.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// No complete reply came: connection, TLS, time limit, size limit.
+    #[error(transparent)]
     Transport(HttpError),
     /// The provider answered with an OAuth error (RFC 6749 section 5.2), whatever the HTTP status.
+    #[error("HTTP {}: {error}", .reply.status.as_u16())]
     Refused {
         /// The error it named.
         error: OAuthError,
@@ -51,6 +53,7 @@ pub enum ErrorKind {
         reply: FailedReply,
     },
     /// The provider answered with a status that is no success, and without an OAuth error.
+    #[error("HTTP {} without an OAuth error{}", .reply.status.as_u16(), Behind(": ", .message))]
     UnexpectedStatus {
         /// What the reply says in other words than OAuth's, if it does. Text of the server, not to be trusted.
         message: Option<String>,
@@ -58,6 +61,7 @@ pub enum ErrorKind {
         reply: FailedReply,
     },
     /// The provider reported success, but its reply is not what the operation needs.
+    #[error("HTTP {} with a reply that cannot be used: {}", .reply.status.as_u16(), OneLine(.reason))]
     MalformedReply {
         /// What is wrong with it.
         reason: String,
@@ -65,17 +69,22 @@ pub enum ErrorKind {
         reply: FailedReply,
     },
     /// The provider has no such operation.
+    #[error("not supported by this provider: {}", OneLine(.0))]
     Unsupported(String),
     /// The client is set up in a way that cannot work; nothing was sent.
+    #[error("{}", OneLine(.0))]
     Configuration(String),
     /// A sign-in that ends at the callback, before the code was exchanged.
+    #[error(transparent)]
     Login(LoginError),
     /// A signed token that failed a check, such as an ID token (OpenID Connect Core section 3.1.3.7).
+    #[error(transparent)]
     Jwt(JwtError),
 }
 
 /// Which check a signed token failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{} is not valid: {}", .token.name(), OneLine(.reason))]
 pub struct JwtError {
     /// What the token is for.
     pub token: JwtUse,
@@ -95,6 +104,16 @@ pub enum JwtUse {
     UserInfo,
     /// A logout token (OpenID Connect Back-Channel Logout section 2.4).
     LogoutToken,
+}
+
+impl JwtUse {
+    fn name(self) -> &'static str {
+        match self {
+            Self::IdToken => "the ID token",
+            Self::UserInfo => "UserInfo",
+            Self::LogoutToken => "the logout token",
+        }
+    }
 }
 
 /// The checks of a signed token.
@@ -154,43 +173,58 @@ pub enum JwtCheck {
 }
 
 /// Why a callback did not become a login.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoginError {
     /// The authorization server sent an error, such as `access_denied` when the user said no (RFC 6749 section 4.1.2.1).
+    #[error("the provider refused the sign-in: {0}")]
     Refused(OAuthError),
     /// The attempt was started at another provider, or by another client that goes by the same name.
+    #[error("the sign-in was started by another client, at {}; finish it with that one", OneLine(.started_at))]
     OtherProvider {
         /// The provider that the attempt belongs to.
         started_at: String,
     },
     /// The attempt is older than a sign-in may take.
+    #[error("the sign-in took too long; start it again")]
     Expired,
     /// The callback has no `state`.
+    #[error("the callback has no state; start the sign-in again")]
     MissingState,
     /// The callback's `state` is not the attempt's: it belongs to another browser or another attempt.
+    #[error("the callback's state belongs to another sign-in; start it again in this browser")]
     StateMismatch,
     /// The callback's `iss` is not the issuer the attempt was started at (RFC 9207 section 2.4).
+    #[error("the callback's iss is not the issuer that the sign-in was started at")]
     IssuerMismatch,
     /// The provider announces `iss` in its callbacks, and this one has none (RFC 9207 section 2.4).
+    #[error("the callback has no iss, although the provider announces it")]
     MissingIssuer,
     /// The callback has neither a code nor an error.
+    #[error("the callback has neither a code nor an error")]
     MissingCode,
     /// A parameter stands in the callback more than once (RFC 6749 section 3.1).
+    #[error("the callback has the parameter {} more than once", OneLine(.0))]
     DuplicateParameter(String),
     /// The callback did not come by the response mode that was asked for (OAuth 2.0 Multiple Response Types section 2.1).
+    #[error(
+        "the callback did not come by the response mode that was asked for: a query, a fragment or a form"
+    )]
     WrongResponseMode,
     /// The provider's own check of the callback failed, such as Shopify's `hmac`.
+    #[error("{}", OneLine(.0))]
     ProviderCheck(String),
     /// The account is not one that may sign in: it is of another organization, domain or the like than the client or the login
     /// is restricted to, or nothing in the provider's answer says that it is not.
+    #[error("{}; sign in with an account that may", OneLine(.0))]
     Restricted(String),
 }
 
 /// An error of RFC 6749 section 4.1.2.1 or 5.2, or what the provider sends in its place.
 ///
 /// All of it is text that a server chose: escape it before it enters a page.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, thiserror::Error)]
+#[error("{}{}", OneLine(.code), Behind(": ", .description))]
 pub struct OAuthError {
     /// `error`, such as `invalid_grant`.
     pub code: String,
@@ -289,7 +323,11 @@ impl Error {
     #[cold]
     #[inline(never)]
     fn of(operation: Operation, provider: Cow<'static, str>, kind: ErrorKind) -> Self {
-        Self(Arc::new(Inner { operation, provider, kind, tokens: None }))
+        let cause = match &kind {
+            ErrorKind::Transport(error) => Some(error.clone()),
+            _ => None,
+        };
+        Self(Arc::new(Inner { operation, provider, kind, cause, tokens: None }))
     }
 
     /// A client that is set up wrongly. The message says what to do.
@@ -519,32 +557,6 @@ impl Error {
     }
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Whatever text of others is in it.
-        let f = &mut OneLine(f);
-        write!(f, "{} at {}: ", self.0.operation, self.0.provider)?;
-        match &self.0.kind {
-            ErrorKind::Transport(error) => write!(f, "{error}"),
-            ErrorKind::Refused { error, reply } => write!(f, "HTTP {}: {error}", reply.status.as_u16()),
-            ErrorKind::UnexpectedStatus { message, reply } => {
-                write!(f, "HTTP {} without an OAuth error", reply.status.as_u16())?;
-                match message {
-                    Some(message) => write!(f, ": {message}"),
-                    None => Ok(()),
-                }
-            }
-            ErrorKind::MalformedReply { reason, reply } => {
-                write!(f, "HTTP {} with a reply that cannot be used: {reason}", reply.status.as_u16())
-            }
-            ErrorKind::Unsupported(what) => write!(f, "not supported by this provider: {what}"),
-            ErrorKind::Configuration(message) => write!(f, "{message}"),
-            ErrorKind::Login(error) => write!(f, "{error}"),
-            ErrorKind::Jwt(error) => write!(f, "{error}"),
-        }
-    }
-}
-
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // `fn main() -> Result<(), Error>` shows an error by `Debug`: first what a person needs.
@@ -554,68 +566,15 @@ impl fmt::Debug for Error {
     }
 }
 
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &self.0.kind {
-            ErrorKind::Transport(error) => Some(error),
-            _ => None,
-        }
-    }
-}
+/// A text that need not be there, with what separates it from the text before it.
+struct Behind<'a>(&'static str, &'a Option<String>);
 
-impl fmt::Display for JwtError {
+impl fmt::Display for Behind<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let f = &mut OneLine(f);
-        let token = match self.token {
-            JwtUse::IdToken => "the ID token",
-            JwtUse::UserInfo => "UserInfo",
-            JwtUse::LogoutToken => "the logout token",
-        };
-        write!(f, "{token} is not valid: {}", self.reason)
-    }
-}
-
-impl fmt::Display for LoginError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let f = &mut OneLine(f);
-        match self {
-            Self::Refused(error) => write!(f, "the provider refused the sign-in: {error}"),
-            Self::OtherProvider { started_at } => {
-                write!(
-                    f,
-                    "the sign-in was started by another client, at {started_at}; finish it with that one"
-                )
-            }
-            Self::Expired => f.write_str("the sign-in took too long; start it again"),
-            Self::MissingState => f.write_str("the callback has no state; start the sign-in again"),
-            Self::StateMismatch => {
-                f.write_str("the callback's state belongs to another sign-in; start it again in this browser")
-            }
-            Self::IssuerMismatch => {
-                f.write_str("the callback's iss is not the issuer that the sign-in was started at")
-            }
-            Self::MissingIssuer => f.write_str("the callback has no iss, although the provider announces it"),
-            Self::MissingCode => f.write_str("the callback has neither a code nor an error"),
-            Self::DuplicateParameter(name) => {
-                write!(f, "the callback has the parameter {name} more than once")
-            }
-            Self::WrongResponseMode => f.write_str(
-                "the callback did not come by the response mode that was asked for: a query, a fragment or a form",
-            ),
-            Self::ProviderCheck(what) => f.write_str(what),
-            Self::Restricted(what) => write!(f, "{what}; sign in with an account that may"),
+        match self.1 {
+            Some(text) => write!(f, "{}{}", self.0, OneLine(text)),
+            None => Ok(()),
         }
-    }
-}
-
-impl fmt::Display for OAuthError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let f = &mut OneLine(f);
-        f.write_str(&self.code)?;
-        if let Some(description) = &self.description {
-            write!(f, ": {description}")?;
-        }
-        Ok(())
     }
 }
 

@@ -1,10 +1,6 @@
 //! What sends HTTP requests: the trait, and why no reply came.
 
-use std::{
-    fmt::{self, Write},
-    sync::Arc,
-    time::Duration,
-};
+use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -47,11 +43,14 @@ impl<C: HttpClient + ?Sized> HttpClient for Arc<C> {
 }
 
 /// Why no complete reply came.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{}", OneLine(self.text()))]
 pub struct HttpError {
     kind: HttpErrorKind,
     status: Option<StatusCode>,
-    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
+    // In a box, so that `source` gives the cause itself, by its own type, and not the `Arc`.
+    #[source]
+    cause: Option<Arc<Box<dyn StdError + Send + Sync>>>,
 }
 
 /// What kept a reply from coming.
@@ -78,13 +77,13 @@ impl HttpError {
     /// An error of a kind, without a cause.
     #[must_use]
     pub fn new(kind: HttpErrorKind) -> Self {
-        Self { kind, status: None, source: None }
+        Self { kind, status: None, cause: None }
     }
 
     /// The same error with the cause that the HTTP library gave. It must show neither a URL's query nor a header.
     #[must_use]
-    pub fn caused_by(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        self.source = Some(source.into().into());
+    pub fn caused_by(mut self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.cause = Some(Arc::new(cause.into()));
         self
     }
 
@@ -106,41 +105,35 @@ impl HttpError {
     pub fn status(&self) -> Option<StatusCode> {
         self.status
     }
-}
 
-impl fmt::Display for HttpError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let f = &mut OneLine(f);
-        match self.kind {
-            HttpErrorKind::Connect => f.write_str("no connection"),
-            HttpErrorKind::Timeout => f.write_str("no complete reply within the time limit"),
-            HttpErrorKind::TooLarge => write!(f, "the reply has more than {MAX_REPLY_BYTES} bytes"),
-            HttpErrorKind::Redirected => f.write_str(
-                "the HTTP client followed a redirect; build it with redirects switched off, because requests carry credentials",
-            ),
-            HttpErrorKind::NotPublic => f.write_str("nothing was sent, because only public hosts may be asked here"),
-            HttpErrorKind::InvalidRequest => f.write_str("the request could not be put together"),
-            HttpErrorKind::Other => f.write_str("the connection failed before the reply was complete"),
-        }?;
+    fn text(&self) -> String {
+        let mut text = self.kind.text().into_owned();
         if let Some(status) = self.status {
-            write!(f, " (HTTP {})", status.as_u16())?;
+            text.push_str(&format!(" (HTTP {})", status.as_u16()));
         }
         // The innermost cause is the one that tells: "connection refused", "certificate expired".
-        let mut cause = self.source.as_deref().map(|source| source as &(dyn std::error::Error + 'static));
-        let mut innermost = None;
-        while let Some(error) = cause {
-            innermost = Some(error);
-            cause = error.source();
+        let causes = std::iter::successors(self.source(), |&error| error.source());
+        if let Some(innermost) = causes.last() {
+            text.push_str(&format!(": {innermost}"));
         }
-        match innermost {
-            Some(error) => write!(f, ": {error}"),
-            None => Ok(()),
-        }
+        text
     }
 }
 
-impl std::error::Error for HttpError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.source.as_deref().map(|source| source as _)
+impl HttpErrorKind {
+    fn text(self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Self::Connect => "no connection",
+            Self::Timeout => "no complete reply within the time limit",
+            Self::TooLarge => {
+                return Cow::Owned(format!("the reply has more than {MAX_REPLY_BYTES} bytes"));
+            }
+            Self::Redirected => {
+                "the HTTP client followed a redirect; build it with redirects switched off, because requests carry credentials"
+            }
+            Self::NotPublic => "nothing was sent, because only public hosts may be asked here",
+            Self::InvalidRequest => "the request could not be put together",
+            Self::Other => "the connection failed before the reply was complete",
+        })
     }
 }

@@ -1,9 +1,6 @@
 //! Which hosts and addresses belong to the public internet, for URLs that come from strangers.
 
-use std::{
-    fmt,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
-};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
@@ -51,7 +48,8 @@ pub(crate) fn host_of(url: &str) -> Result<(String, bool), String> {
 }
 
 /// Why a host is not reached. It is found again among the causes of an HTTP library's error.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
 pub(crate) struct NotPublic(String);
 
 impl NotPublic {
@@ -59,14 +57,6 @@ impl NotPublic {
         Self(problem)
     }
 }
-
-impl fmt::Display for NotPublic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for NotPublic {}
 
 /// Names that only a private network resolves: RFC 6761, RFC 6762, RFC 8375, ICANN's `.internal`, and those that networks are known
 /// to use. They stand in lower case, as a parsed URL has them.

@@ -6,6 +6,8 @@ use std::{
     fmt::{self, Write},
 };
 
+use crate::printable::is_printable;
+
 /// Replaces the secrets in a server's text.
 ///
 /// Servers echo what they were sent, and encode it on the way: for URLs, for HTML, as JSON, as JSON in JSON, in base64 or hexadecimal
@@ -51,10 +53,19 @@ pub(crate) fn shown(text: &str) -> String {
     line
 }
 
-/// Writes everything into one line, in the order in which it was written.
-pub(crate) struct OneLine<'a, 'f>(pub(crate) &'a mut fmt::Formatter<'f>);
+/// A text that is shown on one line, whatever is in it.
+pub(crate) struct OneLine<T>(pub(crate) T);
 
-impl Write for OneLine<'_, '_> {
+impl<T: fmt::Display> fmt::Display for OneLine<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(LineWriter(f), "{}", self.0)
+    }
+}
+
+/// Writes a space for each character that has no place in a line.
+struct LineWriter<'a, 'f>(&'a mut fmt::Formatter<'f>);
+
+impl Write for LineWriter<'_, '_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for piece in text.split_inclusive(is_unfit) {
             let fit = piece.trim_end_matches(is_unfit);
@@ -67,17 +78,9 @@ impl Write for OneLine<'_, '_> {
     }
 }
 
-/// Whether a character would end a line of a log, hide in it or change the order of what follows: control characters, line and
-/// paragraph separators, and what Unicode calls format characters or ignorable by default.
+/// Whether a character would end a line of a log, hide in it or change the order of what follows.
 fn is_unfit(character: char) -> bool {
-    character.is_control()
-        || matches!(character,
-            '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}'
-            | '\u{890}'..='\u{891}' | '\u{8e2}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
-            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
-            | '\u{fff0}'..='\u{fffb}' | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}'
-            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+    !is_printable(character)
 }
 
 const HIDDEN: &str = "[hidden]";
@@ -588,12 +591,6 @@ mod tests {
         let text = "a\u{2028}b\u{2029}c\u{202e}d\u{200b}e\u{85}f\u{9b}g\u{feff}h\u{2066}i\u{ad}j\u{e0041}k\r\nl\u{61c}m";
         assert_eq!(shown(text), "a b c d e f g h i j k  l m");
         assert_eq!(shown("naïve नमस्ते ไทย é 🙂"), "naïve नमस्ते ไทย é 🙂");
-        struct Shown(&'static str);
-        impl fmt::Display for Shown {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(OneLine(f), "{}", self.0)
-            }
-        }
-        assert_eq!(Shown("a\u{2028}\u{2028}b\u{202e}").to_string(), "a  b ");
+        assert_eq!(OneLine("a\u{2028}\u{2028}b\u{202e}").to_string(), "a  b ");
     }
 }

@@ -1,6 +1,6 @@
 //! Errors, with messages for users and for the log.
 
-use std::{error::Error as StdError, fmt};
+use std::error::Error as StdError;
 
 use http::{HeaderValue, Response, StatusCode, header};
 use oauth_core::{Error, ErrorClass, ErrorKind, LoginError, SealError, SharedCacheError, serde_json::json};
@@ -9,8 +9,12 @@ use oauth_core::{Error, ErrorClass, ErrorKind, LoginError, SealError, SharedCach
 pub type ResolveError = Box<dyn StdError + Send + Sync>;
 
 /// A sign-in that failed, or was refused. [`page`](Self::page) is a response with the status that [`SignInErrorKind`] lists.
-#[derive(Debug)]
+///
+/// Its `source` is the [`kind`](Self::kind), and behind that what caused it.
+#[derive(Debug, thiserror::Error)]
+#[error("{kind}")]
 pub struct SignInError {
+    #[source]
     kind: SignInErrorKind,
     provider: String,
     retry: Option<String>,
@@ -111,18 +115,6 @@ pub enum SetupError {
     SameName(String),
 }
 
-impl fmt::Display for SignInError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.kind.fmt(f)
-    }
-}
-
-impl StdError for SignInError {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.kind.source()
-    }
-}
-
 /// What went wrong in a [`SignInError`].
 ///
 /// | error | status |
@@ -182,8 +174,8 @@ pub enum SignInErrorKind {
     #[error("the account that is signed in is not the one that began to link")]
     OtherAccount,
     /// The sign-in itself failed.
-    #[error("{0}")]
-    Login(#[source] Error),
+    #[error(transparent)]
+    Login(Error),
     /// The application's function that looks up a provider failed.
     #[error("the provider could not be looked up")]
     Resolve(#[source] ResolveError),

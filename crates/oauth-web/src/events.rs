@@ -14,8 +14,8 @@ pub(crate) fn refused(route: &'static str, error: &SignInError) {
     // Paths may be long.
     let provider: String = error.provider().chars().take(64).collect();
     let (status, reason) = (error.status().as_u16(), error.to_string());
-    // Such as the error of the application's own function.
-    let cause = error.source().map(ToString::to_string).filter(|cause| *cause != reason);
+    // Such as the error of the application's own function. Others say in the reason what caused them.
+    let cause = error.kind().source().map(ToString::to_string).filter(|cause| !reason.contains(&**cause));
     if error.is_denied() {
         tracing::info!(route, ?provider, status, ?reason, "the user did not allow the sign-in");
     } else if error.status() == StatusCode::INTERNAL_SERVER_ERROR || error.is_of_application() {
