@@ -8,7 +8,7 @@ use base64::{
 };
 use oauth_clients::{
     CodeVerifier, Endpoint, Error, ErrorClass, ErrorKind, HttpError, HttpErrorKind, LoginError, LoginOptions,
-    OAuth2, OAuth2Token, Operation, Provider, Result, Spec, async_trait, reqwest_client,
+    OAuth2, OAuth2Token, Operation, Provider, Result, Spec, async_trait, provider_kit::TokenSpec, reqwest_client,
 };
 use serde_json::json;
 use tokio::{
@@ -789,7 +789,8 @@ async fn retry_after_stays_within_a_day() {
 #[tokio::test]
 async fn dead_refresh_tokens_in_other_words_mean_to_sign_in_again() {
     const CODES: &[&str] = &["invalid_code", "BAD_REFRESH_TOKEN"];
-    let declared = Spec { invalid_grant_codes: CODES, ..Spec::RFC6749 };
+    let token = TokenSpec { invalid_grant_codes: CODES, ..TokenSpec::RFC6749 };
+    let declared = Spec { token, ..Spec::RFC6749 };
     let refreshed = async |spec: &Spec, status: u16, body: &serde_json::Value| {
         let endpoints = |url: &'static str| {
             move |all: oauth_clients::Endpoints| all.with(Endpoint::Token, url).with(Endpoint::Refresh, url)

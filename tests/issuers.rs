@@ -25,7 +25,7 @@ fn keys(client: &dyn Provider) -> (String, Vec<String>) {
     let spec = client.oauth2().spec();
     let mut profile = json!({});
     let mut at = &mut profile;
-    for member in spec.id_at.split('/').skip(1) {
+    for member in spec.profile.id_at.split('/').skip(1) {
         at = &mut at[member];
     }
     *at = "1".into();

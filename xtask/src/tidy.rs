@@ -8,6 +8,7 @@ mod msrv;
 mod names;
 mod readmes;
 mod sources;
+mod specs;
 mod templates;
 mod text;
 
@@ -26,6 +27,7 @@ pub(crate) fn run() -> Result<()> {
     readmes::check(&members, &mut findings)?;
     msrv::check(&members, &metadata, &mut findings)?;
     sources::check(&members, &mut findings)?;
+    specs::check(&mut findings)?;
     templates::check(&mut findings)?;
     text::check(&mut findings)?;
     match &findings.0[..] {

@@ -126,7 +126,7 @@ impl OAuth2 {
         match request.nonce {
             Some(nonce) => params.push("nonce", nonce),
             // Low-level callers who want to check it set their own.
-            None if self.spec().requires_nonce => {
+            None if self.spec().authorization.requires_nonce => {
                 params.push("nonce", random_token().map_err(|error| error.to_string())?);
             }
             None => {}
@@ -161,7 +161,7 @@ impl OAuth2 {
 
     /// What the library reads among the parameters of a request, and checks the answer against.
     fn read_params(&self) -> Vec<&'static str> {
-        let restrictions = self.spec().restrictions.iter();
+        let restrictions = self.spec().login.restrictions.iter();
         READ.iter().copied().chain(restrictions.map(|restriction| restriction.name)).collect()
     }
 

@@ -182,15 +182,15 @@ impl OAuth2 {
             client_id,
             credentials,
             client_auth: None,
-            revoke_auth: spec.revoke_auth,
+            revoke_auth: spec.revocation.client_auth,
             introspection_auth: None,
             participants: Vec::new(),
             mtls_endpoints: Endpoints::default(),
             minimum_acr: None,
             scopes: spec.scopes.iter().map(|&scope| scope.into()).collect(),
             restricting_scopes: Vec::new(),
-            scope_separator: spec.scope_separator.into(),
-            authorize_params: Params::of(spec.authorize_params),
+            scope_separator: spec.authorization.scope_separator.into(),
+            authorize_params: Params::of(spec.authorization.params),
             authorization_problem: None,
             headers,
             http: None,
@@ -291,13 +291,13 @@ impl OAuth2 {
     /// Whether logins send a code challenge.
     #[must_use]
     pub fn pkce(&self) -> Pkce {
-        self.0.spec.pkce
+        self.0.spec.authorization.pkce
     }
 
     /// How the client authenticates at the token endpoint.
     #[must_use]
     pub fn client_auth(&self) -> ClientAuth {
-        self.0.client_auth.unwrap_or(self.0.spec.client_auth)
+        self.0.client_auth.unwrap_or(self.0.spec.token.client_auth)
     }
 
     /// The client authentication that was chosen in place of the provider's usual one, if one was.

@@ -202,7 +202,7 @@ pub trait Provider: fmt::Debug + Send + Sync {
     ///
     /// The exchange of a code, refresh, revocation and the profile end with it where they fail. An override of one of these
     /// need not call it for a login, a refresh or an identity, which do so themselves; it can be asked twice about one error.
-    /// Where the words alone are a code, [`Spec::invalid_grant_codes`](crate::Spec::invalid_grant_codes) is enough.
+    /// Where the words alone are a code, [`TokenSpec::invalid_grant_codes`](crate::provider_kit::TokenSpec::invalid_grant_codes) is enough.
     fn translate_error(&self, error: Error) -> Error {
         error
     }
@@ -386,7 +386,7 @@ async fn finish_login<P: Provider + ?Sized>(
         participant.check_callback(&client, &attempt, &callback).await?;
     }
     provider.check_callback(&attempt, &callback).await?;
-    let wanted = client.spec().exchange_params_of_callback.iter();
+    let wanted = client.spec().token.callback_params.iter();
     let extra: Vec<_> = wanted.filter_map(|&name| Some((name, callback.get(name)?))).collect();
     let outcome =
         provider.get_access_token(code, attempt.redirect_uri(), attempt.code_verifier(), &extra).await;
@@ -433,7 +433,7 @@ async fn refresh<P: Provider + ?Sized>(
 
 async fn revoke<P: Provider + ?Sized>(provider: &P, token: &OAuth2Token) -> Result<()> {
     let outcome = match token.refresh_token() {
-        Some(refresh_token) if !provider.oauth2().spec().revokes_access_tokens_only => {
+        Some(refresh_token) if !provider.oauth2().spec().revocation.access_tokens_only => {
             provider.revoke_token(refresh_token, Some("refresh_token")).await
         }
         _ => provider.revoke_token(token.access_token(), Some("access_token")).await,

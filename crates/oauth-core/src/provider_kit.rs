@@ -1,5 +1,4 @@
-//! For the authors of provider crates: what a crate of a provider is written with, beside [`Spec`](crate::Spec),
-//! [`Request`](crate::Request) and the macros.
+//! What a provider crate is written with, beside [`Spec`](crate::Spec), [`Request`](crate::Request) and the macros.
 
 pub use crate::{
     crypto::hmac_sha256_hex,
@@ -9,4 +8,5 @@ pub use crate::{
     public_address::{check_public_url, is_public_address},
     request::form_encoded,
     restriction::{AskedBy, ConfirmedBy, Restriction},
+    spec::{AuthorizationSpec, LoginSpec, ProfileSpec, RevocationSpec, TokenSpec},
 };

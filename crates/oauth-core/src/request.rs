@@ -178,7 +178,7 @@ impl<'c> Request<'c> {
         let source = ReplySource {
             provider: self.client.kept_name(),
             operation: self.operation,
-            invalid_grant_codes: self.client.spec().invalid_grant_codes,
+            invalid_grant_codes: self.client.spec().token.invalid_grant_codes,
             used_token: draft.access_token().is_some(),
             presents_dpop: self.client.presents("DPoP"),
             hidden: Hidden(draft),

@@ -11,13 +11,16 @@ use crate::json::text_at;
 /// back, and a login that is not confirmed does not succeed.
 ///
 /// ```
-/// use oauth_core::{Spec, provider_kit::{ConfirmedBy, Restriction}};
+/// use oauth_core::{Spec, provider_kit::{ConfirmedBy, LoginSpec, Restriction}};
 ///
 /// pub const SPEC: Spec = Spec {
 ///     name: "example",
-///     restrictions: &[Restriction::parameter("organization", ConfirmedBy::Profile, |asked, profile| {
-///         profile.get("organization_id").map(|found| found == asked)
-///     })],
+///     login: LoginSpec {
+///         restrictions: &[Restriction::parameter("organization", ConfirmedBy::Profile, |asked, profile| {
+///             profile.get("organization_id").map(|found| found == asked)
+///         })],
+///         ..LoginSpec::RFC6749
+///     },
 ///     ..Spec::RFC6749
 /// };
 /// ```

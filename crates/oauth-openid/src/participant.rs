@@ -26,7 +26,7 @@ impl Participant for OpenIDConnect {
     fn begin(&self, client: &OAuth2, mut attempt: LoginAttempt) -> Result<LoginAttempt> {
         let restricts = self.restricts(client).map_err(|error| error.during(Operation::START_LOGIN))?;
         let by_id_token = |one: &RestrictedTo| {
-            let named = client.spec().restrictions.iter().find(|restriction| restriction.name == one.name);
+            let named = client.spec().login.restrictions.iter().find(|restriction| restriction.name == one.name);
             named.is_some_and(|restriction| restriction.confirmed_by == ConfirmedBy::IdToken)
         };
         let needs_id_token = restricts
@@ -241,7 +241,7 @@ impl Participant for OpenIDConnect {
             // sign in, it must have it.
             (false, None) => !matches!(self.policy.restricts(), Ok(true)),
             (false, Some(own)) => {
-                let id = text_at(profile, client.spec().id_at);
+                let id = text_at(profile, client.spec().profile.id_at);
                 let both = own.as_str().zip(id.as_deref());
                 both.is_some_and(|(own, id)| (self.policy.is_same_profile_id)(own, id))
             }

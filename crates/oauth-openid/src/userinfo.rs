@@ -79,7 +79,7 @@ impl OpenIDConnect {
 
     /// Whether the profile endpoint is UserInfo and not the provider's own API.
     pub(crate) fn has_userinfo(client: &OAuth2) -> bool {
-        client.spec().id_at == "/sub"
+        client.spec().profile.id_at == "/sub"
     }
 }
 

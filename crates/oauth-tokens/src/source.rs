@@ -172,7 +172,7 @@ impl TokenSource for ProviderSource {
     }
 
     fn revokes_by_access_token(&self, _key: &TokenKey) -> bool {
-        self.0.oauth2().spec().revokes_access_tokens_only
+        self.0.oauth2().spec().revocation.access_tokens_only
     }
 
     async fn revoke(&self, _key: &TokenKey, token: &OAuth2Token) -> Result<()> {

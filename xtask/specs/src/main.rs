@@ -12,7 +12,7 @@ fn main() {
     println!("{}", Value::from(specs));
 }
 
-/// The fields that `xtask/src/spec.rs` reads, and the name of the folder that the `SPEC` comes from.
+/// The fields that `xtask/src/provider.rs` reads, and the name of the folder that the `SPEC` comes from.
 fn fields(folder: &str, spec: &Spec) -> Value {
     json!({
         "folder": folder,
@@ -23,7 +23,7 @@ fn fields(folder: &str, spec: &Spec) -> Value {
         "refresh": spec.endpoint(Endpoint::Refresh),
         "revoke": spec.endpoint(Endpoint::Revocation),
         "scopes": spec.scopes,
-        "code_challenge_method": match spec.pkce {
+        "code_challenge_method": match spec.authorization.pkce {
             Pkce::Challenge(method) => Some(method.as_str()),
             _ => None,
         },

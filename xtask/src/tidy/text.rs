@@ -28,7 +28,7 @@ pub(super) fn check(findings: &mut Findings) -> Result<()> {
 }
 
 /// The project's files. The walk does not ask git, so that it works in an unpacked archive too.
-fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(super) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for path in workspace::entries(folder)? {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();

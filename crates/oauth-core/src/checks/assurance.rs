@@ -23,12 +23,12 @@ impl OAuth2 {
         if !insisted.is_empty() && !self.verifies_id_tokens() {
             return Err("acr is a claim of ID tokens, and this client gets none".to_owned());
         }
-        if self.spec().acr_levels.is_empty() {
+        if self.spec().login.acr_levels.is_empty() {
             return Ok(insisted);
         }
         let unknown = insisted.iter().find(|acr| self.acr_rank(acr).is_none());
         if let Some(unknown) = unknown {
-            let known: Vec<_> = self.spec().acr_levels.iter().map(|(acr, _)| acr).collect();
+            let known: Vec<_> = self.spec().login.acr_levels.iter().map(|(acr, _)| acr).collect();
             return Err(format!("the provider's acr never says {unknown:?}, only one of {known:?}"));
         }
         // Where levels are known, what is asked for is checked as well: the browser carries the request, and can change it.
@@ -46,14 +46,14 @@ impl OAuth2 {
         Ok(match rank.max(minimum) {
             None => Vec::new(),
             Some(least) => {
-                let enough = self.spec().acr_levels.iter().filter(|(_, rank)| *rank >= least);
+                let enough = self.spec().login.acr_levels.iter().filter(|(_, rank)| *rank >= least);
                 enough.map(|(acr, _)| (*acr).to_owned()).collect()
             }
         })
     }
 
     fn acr_rank(&self, acr: &str) -> Option<u8> {
-        self.spec().acr_levels.iter().find(|(known, _)| *known == acr).map(|(_, rank)| *rank)
+        self.spec().login.acr_levels.iter().find(|(known, _)| *known == acr).map(|(_, rank)| *rank)
     }
 
     /// The parameters by which a login asks for what [`LoginOptions::require_acr`] insists on.
@@ -64,7 +64,7 @@ impl OAuth2 {
         }
         let sent = self.sent_params(options.extras());
         let mut values = options.required_acr().to_vec();
-        if self.spec().acr_levels.is_empty() {
+        if self.spec().login.acr_levels.is_empty() {
             // What cannot be put together was refused when the attempt was made.
             if let Ok(claims) = claims_with(sent.get("claims"), options.required_acr()) {
                 params.set("claims".into(), claims.to_string().into());

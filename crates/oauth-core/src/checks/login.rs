@@ -159,7 +159,7 @@ impl OAuth2 {
         if attempt.max_age == Some(0)
             && self.prompts_for_login(options)
             && self.sent_params(&options.extras).get("max_age").is_none()
-            && !self.spec().refused_params.contains(&"max_age")
+            && !self.spec().authorization.refused_params.contains(&"max_age")
         {
             request = request.extras_params(&HashMap::from([("max_age", "0")]));
         }

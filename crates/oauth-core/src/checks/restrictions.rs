@@ -48,7 +48,7 @@ impl OAuth2 {
     }
 
     fn asked_for<'s>(&self, params: &Params, scopes: impl Iterator<Item = &'s str>) -> Vec<RestrictedTo> {
-        let restrictions = self.spec().restrictions;
+        let restrictions = self.spec().login.restrictions;
         if restrictions.is_empty() {
             return Vec::new();
         }
@@ -76,7 +76,8 @@ impl OAuth2 {
     pub(crate) fn restricting_scopes<'s>(&self, scopes: impl Iterator<Item = &'s str>) -> Vec<String> {
         let asked: Vec<&str> = scopes.flat_map(|scopes| scopes.split([' ', ','])).collect();
         let by_scope = |own: &RestrictedTo| {
-            let named = self.spec().restrictions.iter().find(|restriction| restriction.name == own.name);
+            let named =
+                self.spec().login.restrictions.iter().find(|restriction| restriction.name == own.name);
             named.is_some_and(|restriction| restriction.asked_by == AskedBy::Scope)
         };
         let own = self.restricted_to().into_iter().filter(by_scope);
@@ -87,7 +88,7 @@ impl OAuth2 {
 
     /// The restriction of this client's provider that has this name.
     fn restriction(&self, operation: Operation, name: &str) -> Result<&'static Restriction> {
-        let found = self.spec().restrictions.iter().find(|restriction| restriction.name == name);
+        let found = self.spec().login.restrictions.iter().find(|restriction| restriction.name == name);
         found.ok_or_else(|| {
             self.restricted(operation, format!("this client does not know the restriction {name:?}"))
         })

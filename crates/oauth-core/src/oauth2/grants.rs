@@ -153,7 +153,7 @@ impl OAuth2 {
 
     /// The token in a reply, once every participant has seen it.
     fn new_token(&self, reply: Reply) -> Result<OAuth2Token> {
-        let mut token = reply.token(self.spec().token_at)?;
+        let mut token = reply.token(self.spec().token.token_at)?;
         for participant in self.participants() {
             if let Err(error) = participant.check_new_token(self, &mut token) {
                 return Err(error.with_tokens(token));

@@ -8,7 +8,7 @@ use crate::{
     error::{Error, ErrorKind, FailedReply, Operation, Result},
     identity::{Email, EmailVerification, Identity, check_subject},
     json::text_at,
-    spec::Spec,
+    spec::ProfileSpec,
 };
 
 impl OAuth2 {
@@ -54,7 +54,7 @@ impl OAuth2 {
     pub fn identity_under(&self, issuer: Option<String>, profile: Value) -> Result<Identity> {
         self.check_profile_of_identity(&profile)?;
         let issuer = issuer.unwrap_or_else(|| self.identity_issuer());
-        let identity = self.find_identity(&Places::in_profile(self.spec()), issuer, profile)?;
+        let identity = self.find_identity(&self.spec().profile, issuer, profile)?;
         let former = self.former_identity_issuers();
         Ok(former.into_iter().fold(identity, Identity::with_former_issuer))
     }
@@ -67,32 +67,32 @@ impl OAuth2 {
     ///
     /// A malformed-reply error when the claims have no `sub`.
     pub fn identity_of_claims(&self, issuer: impl Into<String>, claims: Value) -> Result<Identity> {
-        self.find_identity(&Places::in_claims(self.spec()), issuer.into(), claims)
+        self.find_identity(&places_in_claims(&self.spec().profile), issuer.into(), claims)
     }
 
     /// Makes the identity of what a provider said of a user. Every identity is made here, whatever way it came by.
-    fn find_identity(&self, places: &Places, issuer: String, profile: Value) -> Result<Identity> {
+    fn find_identity(&self, places: &ProfileSpec, issuer: String, profile: Value) -> Result<Identity> {
         let text = |pointer: Option<&str>| text_at(&profile, pointer?);
-        let Some(subject) = text(Some(places.id)) else {
+        let Some(subject) = text(Some(places.id_at)) else {
             return Err(Error::in_profile(
                 self,
                 &profile,
-                format!("the profile has no identifier at {}", places.id),
+                format!("the profile has no identifier at {}", places.id_at),
             ));
         };
         check_subject(&subject).map_err(|problem| {
-            Error::in_profile(self, &profile, format!("the identifier at {} {problem}", places.id))
+            Error::in_profile(self, &profile, format!("the identifier at {} {problem}", places.id_at))
         })?;
-        let email = text(places.email).map(|address| {
-            let flag = places.email_verified.and_then(|pointer| profile.pointer(pointer));
+        let email = text(places.email_at).map(|address| {
+            let flag = places.email_verified_at.and_then(|pointer| profile.pointer(pointer));
             Email { address, verification: EmailVerification::of(flag) }
         });
         Ok(Identity {
             issuer,
             subject,
             email,
-            name: text(places.name),
-            picture: text(places.picture),
+            name: text(places.name_at),
+            picture: text(places.picture_at),
             profile,
             former_issuers: Vec::new(),
         }
@@ -100,35 +100,13 @@ impl OAuth2 {
     }
 }
 
-/// Where the members of an identity are in what a provider says of a user, as JSON pointers.
-struct Places {
-    id: &'static str,
-    email: Option<&'static str>,
-    email_verified: Option<&'static str>,
-    name: Option<&'static str>,
-    picture: Option<&'static str>,
-}
-
-impl Places {
-    /// In the profile.
-    fn in_profile(spec: &Spec) -> Self {
-        Self {
-            id: spec.id_at,
-            email: spec.email_at,
-            email_verified: spec.email_verified_at,
-            name: spec.name_at,
-            picture: spec.picture_at,
-        }
+/// Where the members of an identity are in the claims of an ID token: as in UserInfo, or where OpenID Connect has them if the profile
+/// is an API of the provider's own. Which member vouches for an address is the provider's to say in both.
+fn places_in_claims(profile: &ProfileSpec) -> ProfileSpec {
+    if profile.id_at == ProfileSpec::OPENID.id_at {
+        return *profile;
     }
-
-    /// In the claims of an ID token: as in UserInfo, or where OpenID Connect has them if the profile is an API of the provider's
-    /// own. Which member vouches for an address is the provider's to say in both.
-    fn in_claims(spec: &Spec) -> Self {
-        if spec.id_at == Spec::OPENID.id_at {
-            return Self::in_profile(spec);
-        }
-        Self { email_verified: spec.email_verified_at, ..Self::in_profile(&Spec::OPENID) }
-    }
+    ProfileSpec { email_verified_at: profile.email_verified_at, ..ProfileSpec::OPENID }
 }
 
 impl Error {

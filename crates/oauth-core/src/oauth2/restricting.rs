@@ -14,14 +14,14 @@ impl OAuth2 {
         self.replace_scopes(others);
     }
 
-    /// Accepts no user below this level of assurance, one of [`Spec::acr_levels`](crate::Spec::acr_levels), and asks for it unless a request names
+    /// Accepts no user below this level of assurance, one of [`LoginSpec::acr_levels`](crate::provider_kit::LoginSpec::acr_levels), and asks for it unless a request names
     /// another.
     ///
     /// # Errors
     ///
     /// A configuration error when the provider has no such level.
     pub fn set_minimum_acr(&mut self, level: &str) -> Result<()> {
-        let levels = self.spec().acr_levels;
+        let levels = self.spec().login.acr_levels;
         let Some((level, _)) = levels.iter().find(|(known, _)| *known == level) else {
             let known: Vec<_> = levels.iter().map(|(known, _)| known).collect();
             let problem = format!("the provider has no level {level:?}, only {known:?}");

@@ -170,12 +170,12 @@ impl OAuth2 {
     /// Takes these error codes of the token endpoint for `invalid_grant`, in place of those of the provider's
     /// [`Spec`](crate::Spec): codes by which a server says that a refresh token or a code is dead.
     pub fn set_invalid_grant_codes(&mut self, codes: &'static [&'static str]) {
-        self.settings().spec.invalid_grant_codes = codes;
+        self.settings().spec.token.invalid_grant_codes = codes;
     }
 
     /// Sends a code challenge with logins, or none to a server that refuses it.
     pub fn set_pkce(&mut self, pkce: Pkce) {
-        self.settings().spec.pkce = pkce;
+        self.settings().spec.authorization.pkce = pkce;
     }
 
     /// Sends these parameters with every authorization request, unless it names others of the same name.

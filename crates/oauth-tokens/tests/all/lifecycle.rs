@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use oauth_core::{Endpoint, OAuth2, Provider, Spec};
+use oauth_core::{Endpoint, OAuth2, Provider, Spec, provider_kit::RevocationSpec};
 use oauth_tokens::{
     Error, MemoryStore, Revoked, TokenKey, TokenManager,
     testkit::{Fault, RotatingServer},
@@ -123,7 +123,7 @@ const BY_ACCESS_TOKEN: Spec = Spec {
         (Endpoint::Refresh, "https://as.example/token"),
         (Endpoint::Revocation, "https://as.example/revoke"),
     ],
-    revokes_access_tokens_only: true,
+    revocation: RevocationSpec { access_tokens_only: true, ..RevocationSpec::RFC7009 },
     ..Spec::RFC6749
 };
 

@@ -37,6 +37,7 @@ mod user;
 pub use oauth_core;
 use oauth_core::{
     Configure, Endpoint, Error, OAuth2, Operation, Pkce, Provider, ProviderConfig, Result, Spec, async_trait,
+    provider_kit::{AuthorizationSpec, ProfileSpec},
     serde_json::Value,
 };
 pub use oauth_openid;
@@ -63,10 +64,12 @@ pub const SPEC: Spec = Spec {
         (Endpoint::Jwks, "https://appleid.apple.com/auth/keys"),
     ],
     scopes: &["name", "email"],
-    pkce: Pkce::Unsupported,
-    authorize_params: &[("response_mode", "form_post")],
-    name_at: None,
-    picture_at: None,
+    authorization: AuthorizationSpec {
+        pkce: Pkce::Unsupported,
+        params: &[("response_mode", "form_post")],
+        ..AuthorizationSpec::RFC6749
+    },
+    profile: ProfileSpec { name_at: None, picture_at: None, ..ProfileSpec::OPENID },
     ..Spec::OPENID
 };
 

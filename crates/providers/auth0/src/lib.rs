@@ -26,7 +26,7 @@
 pub use oauth_core;
 use oauth_core::{
     Provider, Result, Spec, parameter,
-    provider_kit::{ConfirmedBy, Restriction},
+    provider_kit::{ConfirmedBy, LoginSpec, Restriction},
     serde_json::Value,
 };
 pub use oauth_openid;
@@ -38,7 +38,10 @@ pub const SPEC: Spec = Spec {
     color: "#eb5424",
     docs: "https://auth0.com/docs/authenticate",
     scopes: &["openid", "profile", "email"],
-    restrictions: &[Restriction::parameter("organization", ConfirmedBy::IdToken, is_of_organization)],
+    login: LoginSpec {
+        restrictions: &[Restriction::parameter("organization", ConfirmedBy::IdToken, is_of_organization)],
+        ..LoginSpec::RFC6749
+    },
     ..Spec::OPENID
 };
 

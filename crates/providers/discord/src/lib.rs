@@ -22,7 +22,10 @@
 //! telephone number.
 
 pub use oauth_core;
-use oauth_core::{ClientAuth, EmailVerification, Endpoint, Identity, Provider, Spec, provider_kit::text_at};
+use oauth_core::{
+    ClientAuth, EmailVerification, Endpoint, Identity, Provider, Spec,
+    provider_kit::{ProfileSpec, TokenSpec, text_at},
+};
 
 /// Discord's endpoints and dialect.
 pub const SPEC: Spec = Spec {
@@ -40,9 +43,12 @@ pub const SPEC: Spec = Spec {
         (Endpoint::Profile, "https://discord.com/api/users/@me"),
     ],
     scopes: &["identify", "email"],
-    client_auth: ClientAuth::Basic,
-    email_verified_at: Some("/verified"),
-    name_at: Some("/global_name"),
+    token: TokenSpec { client_auth: ClientAuth::Basic, ..TokenSpec::RFC6749 },
+    profile: ProfileSpec {
+        email_verified_at: Some("/verified"),
+        name_at: Some("/global_name"),
+        ..ProfileSpec::RFC6749
+    },
     ..Spec::RFC6749
 };
 

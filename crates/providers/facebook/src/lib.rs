@@ -30,7 +30,7 @@ pub use oauth_core;
 use oauth_core::{
     Endpoint, Error, OAuth2Token, Operation, Provider, Reply, Result, Spec, async_trait,
     http::Method,
-    provider_kit::{hmac_sha256_hex, text_at},
+    provider_kit::{AuthorizationSpec, ProfileSpec, hmac_sha256_hex, text_at},
     serde_json::{self, Value},
 };
 pub use oauth_openid;
@@ -54,9 +54,12 @@ pub const SPEC: Spec = Spec {
         (Endpoint::Jwks, "https://www.facebook.com/.well-known/oauth/openid/jwks/"),
     ],
     scopes: &["email", "public_profile"],
-    scope_separator: ",",
-    name_at: Some("/name"),
-    picture_at: Some("/picture/data/url"),
+    authorization: AuthorizationSpec { scope_separator: ",", ..AuthorizationSpec::RFC6749 },
+    profile: ProfileSpec {
+        name_at: Some("/name"),
+        picture_at: Some("/picture/data/url"),
+        ..ProfileSpec::RFC6749
+    },
     ..Spec::RFC6749
 };
 

@@ -33,7 +33,10 @@
 //! browser; with version 1, where no ID token is looked at, the state alone.
 
 pub use oauth_core;
-use oauth_core::{Credentials, Endpoint, Error, OAuth2, Pkce, Provider, Result, Spec, async_trait};
+use oauth_core::{
+    Credentials, Endpoint, Error, OAuth2, Pkce, Provider, Result, Spec, async_trait,
+    provider_kit::{AuthorizationSpec, LoginSpec, ProfileSpec},
+};
 pub use oauth_openid;
 use oauth_openid::{Algorithm, Expected, VerificationPolicy};
 
@@ -52,14 +55,20 @@ pub const SPEC: Spec = Spec {
         (Endpoint::Revocation, "https://oidc.franceconnect.gouv.fr/api/v2/token/revocation"),
         (Endpoint::EndSession, "https://oidc.franceconnect.gouv.fr/api/v2/session/end"),
     ],
-    pkce: Pkce::Unsupported,
-    authorize_params: &[("acr_values", "eidas1"), ("prompt", "consent")],
-    refused_params: &["max_age"],
-    acr_levels: &[("eidas1", 1), ("eidas2", 2), ("eidas3", 3)],
-    email_verified_at: None,
-    name_at: Some("/given_name"),
-    picture_at: None,
-    requires_nonce: true,
+    authorization: AuthorizationSpec {
+        pkce: Pkce::Unsupported,
+        params: &[("acr_values", "eidas1"), ("prompt", "consent")],
+        refused_params: &["max_age"],
+        requires_nonce: true,
+        ..AuthorizationSpec::RFC6749
+    },
+    profile: ProfileSpec {
+        email_verified_at: None,
+        name_at: Some("/given_name"),
+        picture_at: None,
+        ..ProfileSpec::OPENID
+    },
+    login: LoginSpec { acr_levels: &[("eidas1", 1), ("eidas2", 2), ("eidas3", 3)], ..LoginSpec::RFC6749 },
     ..Spec::OPENID
 };
 
@@ -71,8 +80,8 @@ pub const SPEC_V1: Spec = Spec {
         (Endpoint::Token, "https://app.franceconnect.gouv.fr/api/v1/token"),
         (Endpoint::Profile, "https://app.franceconnect.gouv.fr/api/v1/userinfo"),
     ],
-    authorize_params: &[],
-    acr_levels: &[],
+    authorization: AuthorizationSpec { params: &[], ..SPEC.authorization },
+    login: LoginSpec::RFC6749,
     ..SPEC
 };
 
@@ -158,7 +167,7 @@ impl FranceConnectOAuth2 {
             oauth_core::parameter::base_url("base_url", base_url).map_err(|error| error.at(SPEC.name))?;
         self.move_to(&base_url)?;
         self.oauth2.add_former_identity_issuer(as_given);
-        let has_levels = !self.oauth2.spec().acr_levels.is_empty();
+        let has_levels = !self.oauth2.spec().login.acr_levels.is_empty();
         if has_levels
             && is_plus(&base_url)
             && self.oauth2.minimum_acr().is_none_or(|level| level < LEAST_OF_PLUS)

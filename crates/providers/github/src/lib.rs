@@ -34,7 +34,7 @@ use oauth_core::{
     ClientAuth, Email, EmailVerification, Endpoint, Error, ErrorKind, Identity, OAuth2Token, Operation,
     Provider, Result, Spec, async_trait,
     http::{Method, StatusCode},
-    provider_kit::text_at,
+    provider_kit::{ProfileSpec, RevocationSpec, TokenSpec, text_at},
     serde_json::Value,
 };
 use serde::{Deserialize, Serialize};
@@ -58,10 +58,12 @@ pub const SPEC: Spec = Spec {
         (Endpoint::Other("emails"), "https://api.github.com/user/emails"),
     ],
     scopes: &["read:user", "user:email"],
-    revokes_access_tokens_only: true,
-    invalid_grant_codes: &["bad_verification_code", "bad_refresh_token"],
-    name_at: Some("/name"),
-    picture_at: Some("/avatar_url"),
+    token: TokenSpec {
+        invalid_grant_codes: &["bad_verification_code", "bad_refresh_token"],
+        ..TokenSpec::RFC6749
+    },
+    revocation: RevocationSpec { access_tokens_only: true, ..RevocationSpec::RFC7009 },
+    profile: ProfileSpec { name_at: Some("/name"), picture_at: Some("/avatar_url"), ..ProfileSpec::RFC6749 },
     ..Spec::RFC6749
 };
 

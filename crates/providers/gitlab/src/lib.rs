@@ -22,7 +22,8 @@
 
 pub use oauth_core;
 use oauth_core::{
-    ClientAuth, Endpoint, Operation, Provider, Result, Spec, http::Method, parameter, serde_json::Value,
+    ClientAuth, Endpoint, Operation, Provider, Result, Spec, http::Method, parameter,
+    provider_kit::TokenSpec, serde_json::Value,
 };
 pub use oauth_openid;
 
@@ -45,7 +46,7 @@ pub const SPEC: Spec = Spec {
         (Endpoint::Other("user"), "https://gitlab.com/api/v4/user"),
     ],
     scopes: &["openid", "profile", "email"],
-    client_auth: ClientAuth::Basic,
+    token: TokenSpec { client_auth: ClientAuth::Basic, ..TokenSpec::RFC6749 },
     ..Spec::OPENID
 };
 

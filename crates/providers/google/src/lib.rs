@@ -32,7 +32,7 @@ use oauth_core::{
     EmailAuthority, Endpoint, Operation, Provider, Result, Spec,
     http::Method,
     parameter,
-    provider_kit::{ConfirmedBy, Restriction},
+    provider_kit::{AuthorizationSpec, ConfirmedBy, LoginSpec, Restriction},
     serde_json::Value,
 };
 pub use oauth_openid;
@@ -56,8 +56,11 @@ pub const SPEC: Spec = Spec {
         (Endpoint::Other("people"), "https://people.googleapis.com/v1/people/me"),
     ],
     scopes: &["openid", "email", "profile"],
-    authorize_params: &[("access_type", "offline")],
-    restrictions: &[Restriction::parameter("hd", ConfirmedBy::IdToken, is_of_domain)],
+    authorization: AuthorizationSpec { params: &[("access_type", "offline")], ..AuthorizationSpec::RFC6749 },
+    login: LoginSpec {
+        restrictions: &[Restriction::parameter("hd", ConfirmedBy::IdToken, is_of_domain)],
+        ..LoginSpec::RFC6749
+    },
     ..Spec::OPENID
 };
 

@@ -25,7 +25,9 @@
 
 pub use oauth_core;
 use oauth_core::{
-    EmailVerification, Endpoint, Identity, Operation, Provider, Result, Spec, async_trait, http::Method,
+    EmailVerification, Endpoint, Identity, Operation, Provider, Result, Spec, async_trait,
+    http::Method,
+    provider_kit::{AuthorizationSpec, ProfileSpec, RevocationSpec},
 };
 pub use oauth_openid;
 use oauth_openid::VerificationPolicy;
@@ -46,12 +48,15 @@ pub const SPEC: Spec = Spec {
         (Endpoint::Jwks, "https://kauth.kakao.com/.well-known/jwks.json"),
     ],
     scopes: &["profile_nickname", "account_email"],
-    scope_separator: ",",
-    revokes_access_tokens_only: true,
-    email_at: Some("/kakao_account/email"),
-    email_verified_at: Some("/kakao_account/is_email_verified"),
-    name_at: Some("/kakao_account/profile/nickname"),
-    picture_at: Some("/kakao_account/profile/profile_image_url"),
+    authorization: AuthorizationSpec { scope_separator: ",", ..AuthorizationSpec::RFC6749 },
+    revocation: RevocationSpec { access_tokens_only: true, ..RevocationSpec::RFC7009 },
+    profile: ProfileSpec {
+        email_at: Some("/kakao_account/email"),
+        email_verified_at: Some("/kakao_account/is_email_verified"),
+        name_at: Some("/kakao_account/profile/nickname"),
+        picture_at: Some("/kakao_account/profile/profile_image_url"),
+        ..ProfileSpec::RFC6749
+    },
     ..Spec::RFC6749
 };
 

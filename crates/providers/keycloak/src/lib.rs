@@ -23,7 +23,7 @@
 pub use oauth_core;
 use oauth_core::{
     Provider, Result, Spec, parameter,
-    provider_kit::{ConfirmedBy, Restriction},
+    provider_kit::{ConfirmedBy, LoginSpec, Restriction},
     serde_json::Value,
 };
 pub use oauth_openid;
@@ -35,7 +35,14 @@ pub const SPEC: Spec = Spec {
     color: "#4d4d4d",
     docs: "https://www.keycloak.org/securing-apps/oidc-layers",
     scopes: &["openid", "profile", "email"],
-    restrictions: &[Restriction::scope("organization:", ConfirmedBy::IdTokenOrProfile, is_of_organization)],
+    login: LoginSpec {
+        restrictions: &[Restriction::scope(
+            "organization:",
+            ConfirmedBy::IdTokenOrProfile,
+            is_of_organization,
+        )],
+        ..LoginSpec::RFC6749
+    },
     ..Spec::OPENID
 };
 

@@ -33,7 +33,7 @@ use oauth_core::{
     Email, EmailVerification, Endpoint, Identity, OAuth2Token, Operation, Provider, Result, Spec,
     async_trait,
     http::{Method, StatusCode},
-    provider_kit::text_at,
+    provider_kit::{ProfileSpec, text_at},
 };
 pub use oauth_openid;
 use oauth_openid::{Algorithm, Expectations, OpenIDProvider, VerificationPolicy};
@@ -54,8 +54,7 @@ pub const SPEC: Spec = Spec {
         (Endpoint::Jwks, "https://api.line.me/oauth2/v2.1/certs"),
     ],
     scopes: &["openid", "profile"],
-    email_at: None,
-    email_verified_at: None,
+    profile: ProfileSpec { email_at: None, email_verified_at: None, ..ProfileSpec::OPENID },
     ..Spec::OPENID
 };
 

@@ -23,7 +23,10 @@
 //! [`get_email`](LinkedInOAuth2::get_email), with [`LEGACY_SCOPES`].
 
 pub use oauth_core;
-use oauth_core::{Endpoint, Error, Operation, Pkce, Provider, Result, Spec, http::Method, serde_json::Value};
+use oauth_core::{
+    Endpoint, Error, Operation, Pkce, Provider, Result, Spec, http::Method, provider_kit::AuthorizationSpec,
+    serde_json::Value,
+};
 pub use oauth_openid;
 use oauth_openid::VerificationPolicy;
 
@@ -48,7 +51,7 @@ pub const SPEC: Spec = Spec {
     ],
     // The projections must arrive as they stand here, unescaped.
     scopes: &["openid", "profile", "email"],
-    pkce: Pkce::Unsupported,
+    authorization: AuthorizationSpec { pkce: Pkce::Unsupported, ..AuthorizationSpec::RFC6749 },
     ..Spec::OPENID
 };
 

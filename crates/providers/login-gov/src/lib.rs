@@ -30,7 +30,10 @@
 //! **Surprises.** Logout shows a page on which the user must confirm; whoever does not is not sent back.
 
 pub use oauth_core;
-use oauth_core::{ClientAuth, ClientSecret, Endpoint, Provider, Result, Spec, async_trait, parameter};
+use oauth_core::{
+    ClientAuth, ClientSecret, Endpoint, Provider, Result, Spec, async_trait, parameter,
+    provider_kit::{AuthorizationSpec, LoginSpec, ProfileSpec, TokenSpec},
+};
 pub use oauth_openid;
 
 /// Login.gov's endpoints and dialect, production.
@@ -48,24 +51,33 @@ pub const SPEC: Spec = Spec {
         (Endpoint::Jwks, "https://secure.login.gov/api/openid_connect/certs"),
         (Endpoint::EndSession, "https://secure.login.gov/openid_connect/logout"),
     ],
-    client_auth: ClientAuth::None,
-    authorize_params: &[("acr_values", "urn:acr.login.gov:auth-only"), ("prompt", "select_account")],
-    acr_levels: &[
-        ("urn:acr.login.gov:auth-only", 1),
-        ("urn:acr.login.gov:verified", 2),
-        // It is a wish for more: users who were verified without it may come as they are.
-        ("urn:acr.login.gov:verified-facial-match-preferred", 2),
-        ("urn:acr.login.gov:verified-facial-match-required", 3),
-        // The names that older applications use.
-        ("http://idmanagement.gov/ns/assurance/loa/1", 1),
-        ("http://idmanagement.gov/ns/assurance/ial/1", 1),
-        ("http://idmanagement.gov/ns/assurance/loa/3", 2),
-        ("http://idmanagement.gov/ns/assurance/ial/2", 2),
-    ],
-    // Whose identity was proven has a given and a family name.
-    name_at: None,
-    picture_at: None,
-    requires_nonce: true,
+    authorization: AuthorizationSpec {
+        params: &[("acr_values", "urn:acr.login.gov:auth-only"), ("prompt", "select_account")],
+        requires_nonce: true,
+        ..AuthorizationSpec::RFC6749
+    },
+    token: TokenSpec { client_auth: ClientAuth::None, ..TokenSpec::RFC6749 },
+    profile: ProfileSpec {
+        // Whose identity was proven has a given and a family name.
+        name_at: None,
+        picture_at: None,
+        ..ProfileSpec::OPENID
+    },
+    login: LoginSpec {
+        acr_levels: &[
+            ("urn:acr.login.gov:auth-only", 1),
+            ("urn:acr.login.gov:verified", 2),
+            // It is a wish for more: users who were verified without it may come as they are.
+            ("urn:acr.login.gov:verified-facial-match-preferred", 2),
+            ("urn:acr.login.gov:verified-facial-match-required", 3),
+            // The names that older applications use.
+            ("http://idmanagement.gov/ns/assurance/loa/1", 1),
+            ("http://idmanagement.gov/ns/assurance/ial/1", 1),
+            ("http://idmanagement.gov/ns/assurance/loa/3", 2),
+            ("http://idmanagement.gov/ns/assurance/ial/2", 2),
+        ],
+        ..LoginSpec::RFC6749
+    },
     ..Spec::OPENID
 };
 

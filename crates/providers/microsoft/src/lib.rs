@@ -38,7 +38,8 @@ mod email;
 pub use oauth_core;
 use oauth_core::{
     Credentials, Email, EmailVerification, Endpoint, Error, Identity, OAuth2, OAuth2Token, Provider, Result,
-    Spec, async_trait, parameter, provider_kit::text_at,
+    Spec, async_trait, parameter,
+    provider_kit::{AuthorizationSpec, ProfileSpec, text_at},
 };
 pub use oauth_openid;
 use oauth_openid::{Issuers, OpenIDProvider, Tenants, VerificationPolicy};
@@ -67,11 +68,14 @@ pub const SPEC: Spec = Spec {
         (Endpoint::EndSession, "https://{login_host}/{tenant}/oauth2/v2.0/logout"),
     ],
     scopes: &["openid", "profile", "email", "offline_access", "User.Read"],
-    authorize_params: &[("response_mode", "query")],
-    email_at: Some("/mail"),
-    // A claim of the ID token; Microsoft Graph has no such member.
-    email_verified_at: Some("/xms_edov"),
-    name_at: Some("/displayName"),
+    authorization: AuthorizationSpec { params: &[("response_mode", "query")], ..AuthorizationSpec::RFC6749 },
+    profile: ProfileSpec {
+        email_at: Some("/mail"),
+        // A claim of the ID token; Microsoft Graph has no such member.
+        email_verified_at: Some("/xms_edov"),
+        name_at: Some("/displayName"),
+        ..ProfileSpec::RFC6749
+    },
     ..Spec::RFC6749
 };
 

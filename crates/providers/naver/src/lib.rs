@@ -32,8 +32,10 @@
 pub use oauth_core;
 use oauth_core::{
     Configure, Credentials, Email, EmailVerification, Endpoint, Error, Identity, OAuth2, OAuth2Token,
-    OAuthError, Operation, Pkce, Provider, ProviderConfig, Result, Spec, async_trait, http::Method,
-    provider_kit::text_at, serde_json::Value,
+    OAuthError, Operation, Pkce, Provider, ProviderConfig, Result, Spec, async_trait,
+    http::Method,
+    provider_kit::{AuthorizationSpec, ProfileSpec, RevocationSpec, TokenSpec, text_at},
+    serde_json::Value,
 };
 pub use oauth_openid;
 use oauth_openid::VerificationPolicy;
@@ -51,12 +53,18 @@ pub const SPEC: Spec = Spec {
         (Endpoint::Revocation, "https://nid.naver.com/oauth2.0/token"),
         (Endpoint::Profile, "https://openapi.naver.com/v1/nid/me"),
     ],
-    revokes_access_tokens_only: true,
-    pkce: Pkce::Unsupported,
-    exchange_params_of_callback: &["state"],
-    invalid_grant_codes: &["invalid_request"],
-    name_at: Some("/name"),
-    picture_at: Some("/profile_image"),
+    authorization: AuthorizationSpec { pkce: Pkce::Unsupported, ..AuthorizationSpec::RFC6749 },
+    token: TokenSpec {
+        callback_params: &["state"],
+        invalid_grant_codes: &["invalid_request"],
+        ..TokenSpec::RFC6749
+    },
+    revocation: RevocationSpec { access_tokens_only: true, ..RevocationSpec::RFC7009 },
+    profile: ProfileSpec {
+        name_at: Some("/name"),
+        picture_at: Some("/profile_image"),
+        ..ProfileSpec::RFC6749
+    },
     ..Spec::RFC6749
 };
 
@@ -73,8 +81,8 @@ pub const SPEC_OPENID: Spec = Spec {
         (Endpoint::Other(PROFILE), "https://openapi.naver.com/v1/nid/me"),
     ],
     scopes: &["openid"],
-    pkce: Spec::RFC6749.pkce,
-    id_at: "/sub",
+    authorization: AuthorizationSpec::RFC6749,
+    profile: ProfileSpec { id_at: "/sub", ..SPEC.profile },
     ..SPEC
 };
 

@@ -20,7 +20,10 @@
 //! told a better one. Users must approve at every sign-in.
 
 pub use oauth_core;
-use oauth_core::{ClientAuth, Credentials, Endpoint, Identity, OAuth2, Pkce, Provider, Spec};
+use oauth_core::{
+    ClientAuth, Credentials, Endpoint, Identity, OAuth2, Pkce, Provider, Spec,
+    provider_kit::{AuthorizationSpec, ProfileSpec, TokenSpec},
+};
 
 /// Reddit's endpoints and dialect.
 pub const SPEC: Spec = Spec {
@@ -36,14 +39,23 @@ pub const SPEC: Spec = Spec {
         (Endpoint::Profile, "https://oauth.reddit.com/api/v1/me"),
     ],
     scopes: &["identity"],
-    client_auth: ClientAuth::Basic,
-    pkce: Pkce::Unsupported,
-    authorize_params: &[("duration", "permanent")],
-    // A bad request is all that it says of a refresh token that is dead.
-    invalid_grant_codes: &["400"],
-    email_at: None,
-    name_at: Some("/name"),
-    picture_at: Some("/icon_img"),
+    authorization: AuthorizationSpec {
+        pkce: Pkce::Unsupported,
+        params: &[("duration", "permanent")],
+        ..AuthorizationSpec::RFC6749
+    },
+    token: TokenSpec {
+        client_auth: ClientAuth::Basic,
+        // A bad request is all that it says of a refresh token that is dead.
+        invalid_grant_codes: &["400"],
+        ..TokenSpec::RFC6749
+    },
+    profile: ProfileSpec {
+        email_at: None,
+        name_at: Some("/name"),
+        picture_at: Some("/icon_img"),
+        ..ProfileSpec::RFC6749
+    },
     ..Spec::RFC6749
 };
 

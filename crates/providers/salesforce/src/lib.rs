@@ -30,7 +30,8 @@
 pub use oauth_core;
 use oauth_core::{
     ClientAuth, Credentials, Endpoint, Error, OAuth2, Operation, Provider, Result, Spec, parameter,
-    provider_kit::text_at, serde_json::Value,
+    provider_kit::{TokenSpec, text_at},
+    serde_json::Value,
 };
 pub use oauth_openid;
 use oauth_openid::{OpenIDProvider, Tenants, VerificationPolicy};
@@ -53,7 +54,7 @@ pub const SPEC: Spec = Spec {
         (Endpoint::Jwks, "https://{domain}/id/keys"),
     ],
     scopes: &["openid", "profile", "email"],
-    client_auth: ClientAuth::Basic,
+    token: TokenSpec { client_auth: ClientAuth::Basic, ..TokenSpec::RFC6749 },
     ..Spec::OPENID
 };
 

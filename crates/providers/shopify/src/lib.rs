@@ -38,7 +38,10 @@ use oauth_core::{
     Identity, Login, LoginAttempt, LoginError, OAuth2, OAuth2Token, OAuthError, Operation, Pkce, Provider,
     ProviderConfig, Result, Spec, async_trait,
     http::Method,
-    provider_kit::{ConfirmedBy, Restriction, check_subject, hmac_sha256_hex, text_at},
+    provider_kit::{
+        AuthorizationSpec, ConfirmedBy, LoginSpec, ProfileSpec, Restriction, TokenSpec, check_subject,
+        hmac_sha256_hex, text_at,
+    },
     same_secret,
     serde_json::Value,
 };
@@ -58,15 +61,24 @@ pub const SPEC: Spec = Spec {
         (Endpoint::Profile, "https://{shop}.myshopify.com/admin/api/{api_version}/graphql.json"),
     ],
     scopes: &["read_customers"],
-    scope_separator: ",",
-    pkce: Pkce::Unsupported,
-    restrictions: &[Restriction::parameter(GRANT_OPTIONS, ConfirmedBy::TokenReply, |_, reply| {
-        text_at(reply, "/associated_user/id").map(|_| true)
-    })],
-    invalid_grant_codes: &["invalid_request"],
-    id_at: "/shop/id",
-    email_at: Some("/shop/email"),
-    name_at: Some("/shop/name"),
+    authorization: AuthorizationSpec {
+        scope_separator: ",",
+        pkce: Pkce::Unsupported,
+        ..AuthorizationSpec::RFC6749
+    },
+    token: TokenSpec { invalid_grant_codes: &["invalid_request"], ..TokenSpec::RFC6749 },
+    profile: ProfileSpec {
+        id_at: "/shop/id",
+        email_at: Some("/shop/email"),
+        name_at: Some("/shop/name"),
+        ..ProfileSpec::RFC6749
+    },
+    login: LoginSpec {
+        restrictions: &[Restriction::parameter(GRANT_OPTIONS, ConfirmedBy::TokenReply, |_, reply| {
+            text_at(reply, "/associated_user/id").map(|_| true)
+        })],
+        ..LoginSpec::RFC6749
+    },
     ..Spec::RFC6749
 };
 

@@ -24,7 +24,9 @@
 pub use oauth_core;
 use oauth_core::{
     ClientAuth, Endpoint, Error, ErrorKind, OAuthError, Operation, Pkce, Provider, Result, Spec,
-    http::Method, serde_json::Value,
+    http::Method,
+    provider_kit::{AuthorizationSpec, ProfileSpec, RevocationSpec},
+    serde_json::Value,
 };
 pub use oauth_openid;
 
@@ -46,15 +48,21 @@ pub const SPEC: Spec = Spec {
         (Endpoint::Other("users"), "https://api.twitch.tv/helix/users"),
     ],
     scopes: &["openid", "user:read:email"],
-    // The secret has no place there.
-    revoke_auth: Some(ClientAuth::None),
-    revokes_access_tokens_only: true,
-    pkce: Pkce::Unsupported,
-    authorize_params: &[(
-        "claims",
-        r#"{"userinfo":{"email":null,"email_verified":null,"picture":null,"preferred_username":null}}"#,
-    )],
-    name_at: Some("/preferred_username"),
+    authorization: AuthorizationSpec {
+        pkce: Pkce::Unsupported,
+        params: &[(
+            "claims",
+            r#"{"userinfo":{"email":null,"email_verified":null,"picture":null,"preferred_username":null}}"#,
+        )],
+        ..AuthorizationSpec::RFC6749
+    },
+    revocation: RevocationSpec {
+        // The secret has no place there.
+        client_auth: Some(ClientAuth::None),
+        access_tokens_only: true,
+        ..RevocationSpec::RFC7009
+    },
+    profile: ProfileSpec { name_at: Some("/preferred_username"), ..ProfileSpec::OPENID },
     ..Spec::OPENID
 };
 

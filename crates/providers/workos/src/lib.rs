@@ -31,7 +31,7 @@
 pub use oauth_core;
 use oauth_core::{
     AuthorizationRequest, Endpoint, Error, Identity, Provider, Result, Spec, async_trait, parameter,
-    provider_kit::{ConfirmedBy, Restriction, text_at},
+    provider_kit::{ConfirmedBy, LoginSpec, ProfileSpec, Restriction, text_at},
 };
 
 /// WorkOS's endpoints and dialect.
@@ -45,19 +45,25 @@ pub const SPEC: Spec = Spec {
         (Endpoint::Token, "https://api.workos.com/sso/token"),
         (Endpoint::Profile, "https://api.workos.com/sso/profile"),
     ],
-    restrictions: &[
-        Restriction::parameter("connection", ConfirmedBy::Profile, |asked, profile| {
-            Restriction::same_at("/connection_id", asked, profile)
-        }),
-        Restriction::parameter("organization", ConfirmedBy::Profile, |asked, profile| {
-            Restriction::same_at("/organization_id", asked, profile)
-        }),
-        Restriction::parameter("provider", ConfirmedBy::Profile, |asked, profile| {
-            Restriction::same_at("/connection_type", asked, profile)
-        }),
-    ],
-    name_at: Some("/name"),
-    picture_at: Some("/raw_attributes/picture"),
+    profile: ProfileSpec {
+        name_at: Some("/name"),
+        picture_at: Some("/raw_attributes/picture"),
+        ..ProfileSpec::RFC6749
+    },
+    login: LoginSpec {
+        restrictions: &[
+            Restriction::parameter("connection", ConfirmedBy::Profile, |asked, profile| {
+                Restriction::same_at("/connection_id", asked, profile)
+            }),
+            Restriction::parameter("organization", ConfirmedBy::Profile, |asked, profile| {
+                Restriction::same_at("/organization_id", asked, profile)
+            }),
+            Restriction::parameter("provider", ConfirmedBy::Profile, |asked, profile| {
+                Restriction::same_at("/connection_type", asked, profile)
+            }),
+        ],
+        ..LoginSpec::RFC6749
+    },
     ..Spec::RFC6749
 };
 

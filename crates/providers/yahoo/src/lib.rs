@@ -21,7 +21,10 @@
 //! browser here.
 
 pub use oauth_core;
-use oauth_core::{ClientAuth, EmailAuthority, Endpoint, Pkce, Provider, Result, Spec};
+use oauth_core::{
+    ClientAuth, EmailAuthority, Endpoint, Pkce, Provider, Result, Spec,
+    provider_kit::{AuthorizationSpec, TokenSpec},
+};
 pub use oauth_openid;
 use oauth_openid::{Algorithm, VerificationPolicy};
 
@@ -41,9 +44,12 @@ pub const SPEC: Spec = Spec {
         (Endpoint::Jwks, "https://api.login.yahoo.com/openid/v1/certs"),
     ],
     scopes: &["openid", "email", "profile"],
-    client_auth: ClientAuth::Basic,
-    pkce: Pkce::Unsupported,
-    invalid_grant_codes: &["INVALID_REFRESH_TOKEN"],
+    authorization: AuthorizationSpec { pkce: Pkce::Unsupported, ..AuthorizationSpec::RFC6749 },
+    token: TokenSpec {
+        client_auth: ClientAuth::Basic,
+        invalid_grant_codes: &["INVALID_REFRESH_TOKEN"],
+        ..TokenSpec::RFC6749
+    },
     ..Spec::OPENID
 };
 

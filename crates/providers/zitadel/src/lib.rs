@@ -25,7 +25,7 @@
 pub use oauth_core;
 use oauth_core::{
     Provider, Result, Spec, parameter,
-    provider_kit::{ConfirmedBy, Restriction, text_at},
+    provider_kit::{ConfirmedBy, LoginSpec, Restriction, text_at},
     serde_json::Value,
 };
 pub use oauth_openid;
@@ -38,12 +38,15 @@ pub const SPEC: Spec = Spec {
     color: "#5469d4",
     docs: "https://zitadel.com/docs/apis/openidoauth/endpoints",
     scopes: &["openid", "profile", "email"],
-    restrictions: &[
-        Restriction::scope(ORGANIZATION, ConfirmedBy::IdTokenOrProfile, |asked, claims| {
-            Restriction::same_at("/urn:zitadel:iam:user:resourceowner:id", asked, claims)
-        }),
-        Restriction::scope(PRIMARY_DOMAIN, ConfirmedBy::IdTokenOrProfile, is_of_domain),
-    ],
+    login: LoginSpec {
+        restrictions: &[
+            Restriction::scope(ORGANIZATION, ConfirmedBy::IdTokenOrProfile, |asked, claims| {
+                Restriction::same_at("/urn:zitadel:iam:user:resourceowner:id", asked, claims)
+            }),
+            Restriction::scope(PRIMARY_DOMAIN, ConfirmedBy::IdTokenOrProfile, is_of_domain),
+        ],
+        ..LoginSpec::RFC6749
+    },
     ..Spec::OPENID
 };
 
