@@ -4,7 +4,8 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use oauth_clients::{
     AuthorizationRequest, Callback, ClientAuth, ClientSecret, CodeVerifier, Configure, EmailVerification,
-    Endpoint, ErrorClass, ErrorKind, JwtCheck, LoginOptions, OAuth2Token, Provider, ProviderConfig,
+    Endpoint, ErrorClass, ErrorKind, JwtCheck, LoginOptions, OAuth2, OAuth2Token, Provider, ProviderConfig,
+    Spec,
     apple::{AppleOAuth2, AppleSecret, AppleUser, is_relay},
     discord::DiscordOAuth2,
     facebook::FacebookOAuth2,
@@ -17,6 +18,7 @@ use oauth_clients::{
     microsoft::{MicrosoftCloud, MicrosoftGraphOAuth2},
     naver::NaverOAuth2,
     openid::{IdToken, OpenIDProvider},
+    provider_kit::TokenSpec,
     reddit::RedditOAuth2,
     shopify::{ShopifyAuthorizeParams, ShopifyOAuth2},
 };
@@ -940,6 +942,66 @@ async fn naver_wants_the_state_with_the_code() {
     let callback = Callback::from_query(&format!("code=c&state={}", started.attempt.state()));
     discord.finish_login(started.attempt, callback).await.unwrap();
     assert_eq!(value(&http.request().form(), "state"), None);
+}
+
+/// VK ID wants a parameter of the callback again, and Zendesk takes a lifetime that the application chooses.
+#[derive(Clone, Debug)]
+struct Particular {
+    oauth2: OAuth2,
+    lifetime: u32,
+    secret: Option<&'static str>,
+}
+
+impl Provider for Particular {
+    oauth_clients::accessors!();
+
+    fn token_params(&self, callback: Option<&Callback>) -> Vec<(&'static str, String)> {
+        let mut params = self.oauth2.token_params(callback);
+        let device = callback.and_then(|callback| callback.get("device_id"));
+        params.extend(device.map(|device| ("device_id", device.to_owned())));
+        params.push(("expires_in", self.lifetime.to_string()));
+        params.extend(self.secret.map(|name| (name, "x".to_owned())));
+        params
+    }
+}
+
+#[tokio::test]
+async fn a_provider_adds_parameters_of_its_own_to_the_token_request() {
+    const SPEC: Spec =
+        Spec { token: TokenSpec { callback_params: &["state"], ..TokenSpec::RFC6749 }, ..Spec::RFC6749 };
+    let http = json_replies((0..3).map(|_| json!({"access_token": "AT"})));
+    let oauth2 = OAuth2::from_spec(&SPEC, "id", "s")
+        .with_endpoints(|all| {
+            all.with(Endpoint::Authorization, "https://as.example/authorize")
+                .with(Endpoint::Token, "https://as.example/token")
+        })
+        .with_http_client(http.clone());
+    let provider = Particular { oauth2, lifetime: 3600, secret: None };
+    let started = provider.start_login("https://app.example/cb", LoginOptions::new()).await.unwrap();
+    let state = started.attempt.state().to_owned();
+    let callback = Callback::from_query(&format!("code=c&state={state}&device_id=d%26e"));
+    provider.finish_login(started.attempt, callback).await.unwrap();
+    let sent = http.requests().pop().unwrap().form();
+    assert_eq!(value(&sent, "state"), Some(&*state));
+    assert_eq!(value(&sent, "device_id"), Some("d&e"));
+    assert_eq!(sent.iter().filter(|(name, _)| name == "expires_in").collect::<Vec<_>>().len(), 1);
+
+    // Without a callback, what the settings give is sent all the same, and the caller has the last word.
+    for (extra, lifetime) in [(&[][..], "3600"), (&[("expires_in", "60")][..], "60")] {
+        provider.get_access_token("c", "https://app.example/cb", None, extra).await.unwrap();
+        let sent = http.requests().pop().unwrap().form();
+        assert_eq!(value(&sent, "expires_in"), Some(lifetime));
+        assert_eq!(value(&sent, "device_id"), None);
+    }
+
+    // What only the library sends is none of the provider's business.
+    let asked = http.requests().len();
+    for name in ["client_secret", "code_verifier"] {
+        let provider = Particular { secret: Some(name), ..provider.clone() };
+        let error = provider.get_access_token("c", "https://app.example/cb", None, &[]).await.unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Configuration, "{error}");
+    }
+    assert_eq!(http.requests().len(), asked);
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use crate::{
     authorization::AuthorizationRequest,
     endpoints::{Endpoint, Endpoints},
     error::{Error, Operation, Result},
+    form::is_same_parameter,
     http_client::HttpClient,
     identity::Identity,
     login::{Callback, Login, LoginOptions, StartedLogin},
@@ -99,7 +100,9 @@ pub trait Provider: fmt::Debug + Send + Sync {
         code_verifier: Option<&CodeVerifier>,
         extra: &[(&str, &str)],
     ) -> Result<OAuth2Token> {
-        let outcome = self.oauth2().get_access_token(code, redirect_uri, code_verifier, extra).await;
+        let own = self.token_params(None);
+        let extra = with_token_params(extra, &own);
+        let outcome = self.oauth2().get_access_token(code, redirect_uri, code_verifier, &extra).await;
         outcome.map_err(|error| self.translate_error(error))
     }
 
@@ -196,6 +199,15 @@ pub trait Provider: fmt::Debug + Send + Sync {
     /// Completes an identity with what the [`Spec`](crate::Spec) has no words for: a name in two pieces, an address that the provider
     /// does not vouch for. [`get_identity`](Self::get_identity) ends with it, unless the provider has one of its own.
     fn complete_identity(&self, _identity: &mut Identity) {}
+
+    /// The extra parameters with which the provider wants a code exchanged: from the callback that brought the code, or from the
+    /// client's settings. See [`OAuth2::token_params`], which has those that the [`Spec`](crate::Spec) names.
+    ///
+    /// A login asks with its callback. [`get_access_token`](Self::get_access_token) asks without one, for what the settings give;
+    /// a parameter that is among its `extra` ones is sent as it is there.
+    fn token_params(&self, callback: Option<&Callback>) -> Vec<(&'static str, String)> {
+        self.oauth2().token_params(callback)
+    }
 
     /// Says by a code of the standards ([`Error::under_code`](crate::Error::under_code)) what the provider says in words of its
     /// own: that a refresh token is dead, that a limit of requests was reached, that the client secret is wrong.
@@ -386,8 +398,8 @@ async fn finish_login<P: Provider + ?Sized>(
         participant.check_callback(&client, &attempt, &callback).await?;
     }
     provider.check_callback(&attempt, &callback).await?;
-    let wanted = client.spec().token.callback_params.iter();
-    let extra: Vec<_> = wanted.filter_map(|&name| Some((name, callback.get(name)?))).collect();
+    let own = provider.token_params(Some(&callback));
+    let extra = with_token_params(&[], &own);
     let outcome =
         provider.get_access_token(code, attempt.redirect_uri(), attempt.code_verifier(), &extra).await;
     let token = outcome.map_err(|error| provider.translate_error(error))?;
@@ -406,6 +418,16 @@ async fn finish_login<P: Provider + ?Sized>(
         client.confirm_by_profile(operation, &open, &login.token, &profile)?;
     }
     Ok(login)
+}
+
+/// Extra parameters of a token request, and those of the provider's that are not among them.
+fn with_token_params<'a>(
+    extra: &[(&'a str, &'a str)],
+    own: &'a [(&'static str, String)],
+) -> Vec<(&'a str, &'a str)> {
+    let is_there = |name: &str| extra.iter().any(|(other, _)| is_same_parameter(other, name));
+    let own = own.iter().filter(|(name, _)| !is_there(name)).map(|(name, value)| (*name, value.as_str()));
+    extra.iter().copied().chain(own).collect()
 }
 
 async fn refresh<P: Provider + ?Sized>(

@@ -8,6 +8,7 @@ use crate::{
     endpoints::Endpoint,
     error::{ErrorKind, Operation, Result},
     form::{SECRET_PARAMETERS, is_same_parameter},
+    login::Callback,
     pkce::CodeVerifier,
     reply::Reply,
     request::Request,
@@ -63,6 +64,15 @@ impl OAuth2 {
         let request =
             client.grant(Operation::GET_ACCESS_TOKEN, client.endpoints().token()).endpoint(Endpoint::Token);
         client.new_token(request.form(form).send().await?)
+    }
+
+    /// The parameters of a callback that the token endpoint wants to see again, as
+    /// [`TokenSpec::callback_params`](crate::provider_kit::TokenSpec::callback_params) names them.
+    #[must_use]
+    pub fn token_params(&self, callback: Option<&Callback>) -> Vec<(&'static str, String)> {
+        let Some(callback) = callback else { return Vec::new() };
+        let wanted = self.spec().token.callback_params.iter();
+        wanted.filter_map(|&name| Some((name, callback.get(name)?.to_owned()))).collect()
     }
 
     /// Gets a new access token for a refresh token (RFC 6749 section 6).
