@@ -46,8 +46,9 @@ impl OAuth2 {
     /// would come in a query (OAuth 2.0 Multiple Response Types section 5).
     pub async fn get_authorization_url(&self, request: AuthorizationRequest<'_>) -> Result<String> {
         self.check_credentials().map_err(|error| error.during(Operation::GET_AUTHORIZATION_URL))?;
-        let params = self.authorization_params(request).await?;
-        self.authorization_url(params).await
+        let client = self.ready().await?;
+        let params = client.params_of(request)?;
+        client.url_of(params).await
     }
 
     /// The parameters of an authorization request, checked, for whoever wants to read or change them before they become a URL.
@@ -59,10 +60,7 @@ impl OAuth2 {
         &self,
         request: AuthorizationRequest<'_>,
     ) -> Result<AuthorizationParams> {
-        let params = self.ready().await?.checked_params(request);
-        params.map_err(|problem| {
-            self.error(Operation::GET_AUTHORIZATION_URL, ErrorKind::Configuration(problem))
-        })
+        self.ready().await?.params_of(request)
     }
 
     /// The URL of an authorization request, once every participant has had its part in it.
@@ -70,10 +68,19 @@ impl OAuth2 {
     /// # Errors
     ///
     /// Whatever keeps a participant from taking part.
-    pub async fn authorization_url(&self, mut params: AuthorizationParams) -> Result<String> {
-        let client = self.ready().await?;
-        for participant in client.participants() {
-            participant.authorize(&client, &mut params).await?;
+    pub async fn authorization_url(&self, params: AuthorizationParams) -> Result<String> {
+        self.ready().await?.url_of(params).await
+    }
+
+    fn params_of(&self, request: AuthorizationRequest<'_>) -> Result<AuthorizationParams> {
+        self.checked_params(request).map_err(|problem| {
+            self.error(Operation::GET_AUTHORIZATION_URL, ErrorKind::Configuration(problem))
+        })
+    }
+
+    async fn url_of(&self, mut params: AuthorizationParams) -> Result<String> {
+        for participant in self.participants() {
+            participant.authorize(self, &mut params).await?;
         }
         Ok(params.to_url())
     }
