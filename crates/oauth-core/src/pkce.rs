@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    crypto::{fresh_tokens, sha256_base64url},
+    crypto::{random_token, sha256_base64url},
     error::{Error, Operation},
     secret::Secret,
 };
@@ -45,7 +45,7 @@ impl CodeVerifier {
     ///
     /// A configuration error when the operating system has no random bytes to give.
     pub fn random() -> Result<Self, Error> {
-        fresh_tokens().map(|[token]| Self::known(token.as_str()))
+        random_token().map(Self::known)
     }
 
     /// A verifier that was made or stored elsewhere.
@@ -58,9 +58,9 @@ impl CodeVerifier {
         Self::try_from(Secret::new(verifier))
     }
 
-    /// A verifier of which it is known that it is one.
-    pub(crate) fn known(verifier: &str) -> Self {
-        debug_assert!(is_verifier(verifier));
+    /// A verifier that is known to have the right form.
+    pub(crate) fn known(verifier: String) -> Self {
+        debug_assert!(is_verifier(&verifier));
         Self(Secret::new(verifier))
     }
 
@@ -68,7 +68,7 @@ impl CodeVerifier {
     #[must_use]
     pub fn challenge(&self, method: CodeChallengeMethod) -> String {
         match method {
-            CodeChallengeMethod::S256 => sha256_base64url(self.expose()).as_str().to_owned(),
+            CodeChallengeMethod::S256 => sha256_base64url(self.expose()),
             CodeChallengeMethod::Plain => self.expose().to_owned(),
         }
     }

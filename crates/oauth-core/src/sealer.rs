@@ -1,16 +1,16 @@
-use std::{borrow::Cow, fmt, hint::black_box, sync::Arc};
+//! Encryption of what the browser or a database keeps.
 
-use base64::{Engine, engine::general_purpose::STANDARD};
-use ring::{
-    aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
-    digest,
-    rand::{SecureRandom, SystemRandom},
+use std::{borrow::Cow, fmt, sync::Arc};
+
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use zeroize::Zeroizing;
 
 use crate::{
     attempt::LoginAttempt,
-    crypto::BASE64URL,
+    crypto::backend::{Aead, AeadKey, NoRandomBytes, fill_random, sha256},
     error::{Error, Operation, Result},
 };
 
@@ -47,13 +47,10 @@ pub struct Sealer {
 /// 256 bits that only the application's own machines know.
 #[derive(Clone)]
 pub struct SealingKey {
-    /// As ring uses it: to make one anew for each attempt takes a tenth of the time that it takes to decrypt it.
-    ready: Option<Arc<ReadyKey>>,
+    /// For ChaCha20-Poly1305, the only AEAD so far.
+    chacha20: Option<Arc<AeadKey>>,
     id: [u8; KEY_ID_LEN],
 }
-
-/// A key of ring's, wiped from memory when dropped, which ring does not do.
-struct ReadyKey(LessSafeKey);
 
 /// Why a sealed attempt does not open.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -89,8 +86,8 @@ pub struct Opened {
 // what bytes are bound to. The version says which of the two it is, so that neither can be taken for the other.
 const ATTEMPT: u8 = 5;
 const BYTES: u8 = 6;
-/// ChaCha20-Poly1305, the only AEAD so far.
-const CHACHA20: u8 = 1;
+/// The AEAD that seals. The byte of what is sealed says by which one it opens.
+const SEALS: Aead = Aead::ChaCha20Poly1305;
 
 // The versions before them, which are opened and no longer made: they have no byte for the AEAD. 1 and 3 were forms of an
 // attempt that nobody has any more.
@@ -102,10 +99,11 @@ const KEY_ID_LEN: usize = 4;
 /// The bytes before the ciphertext.
 struct Head<'s> {
     version: u8,
+    aead: Aead,
     /// All before the nonce.
     authenticated: &'s [u8],
     key_id: &'s [u8],
-    nonce: [u8; NONCE_LEN],
+    nonce: [u8; Aead::NONCE_LEN],
     ciphertext: &'s [u8],
 }
 
@@ -114,14 +112,13 @@ impl<'s> Head<'s> {
     fn of(sealed: &'s [u8], versions: [u8; 2]) -> Result<Self, SealError> {
         let parts = || {
             let version = *sealed.first().filter(|version| versions.contains(version))?;
-            let key_at = match version {
-                ATTEMPT_4 | BYTES_2 => 1,
-                _ if sealed.get(1) == Some(&CHACHA20) => 2,
-                _ => return None,
+            let (aead, key_at) = match version {
+                ATTEMPT_4 | BYTES_2 => (Aead::ChaCha20Poly1305, 1),
+                _ => (Aead::of_byte(*sealed.get(1)?)?, 2),
             };
             let (authenticated, rest) = sealed.split_at_checked(key_at + KEY_ID_LEN)?;
             let (&nonce, ciphertext) = rest.split_first_chunk()?;
-            Some(Self { version, authenticated, key_id: &authenticated[key_at..], nonce, ciphertext })
+            Some(Self { version, aead, authenticated, key_id: &authenticated[key_at..], nonce, ciphertext })
         };
         parts().ok_or(SealError::Damaged)
     }
@@ -152,7 +149,7 @@ impl Sealer {
         };
         let plain = attempt.to_cbor().ok_or_else(|| failed("the attempt cannot be written as CBOR"))?;
         let sealed = self.seal_as(ATTEMPT, &plain, &[]).map_err(failed)?;
-        Ok(BASE64URL.encode(sealed))
+        Ok(URL_SAFE_NO_PAD.encode(sealed))
     }
 
     /// Seals any bytes, bound to a context that must be the same when they are opened: the name of the place where they
@@ -197,7 +194,7 @@ impl Sealer {
     ///
     /// A [`SealError`] that says what is wrong with it.
     pub fn open_any(&self, sealed: &str) -> Result<LoginAttempt, SealError> {
-        let sealed = BASE64URL.decode(sealed).map_err(|_| SealError::Damaged)?;
+        let sealed = URL_SAFE_NO_PAD.decode(sealed).map_err(|_| SealError::Damaged)?;
         let head = Head::of(&sealed, [ATTEMPT, ATTEMPT_4])?;
         let (plain, _) = self.open_as(&head, &[])?;
         let attempt = match head.version {
@@ -213,25 +210,21 @@ impl Sealer {
 
     fn seal_as(&self, version: u8, plain: &[u8], context: &[u8]) -> Result<Vec<u8>, &'static str> {
         let key = &self.keys[0];
-        let mut nonce = [0; NONCE_LEN];
-        SystemRandom::new().fill(&mut nonce).map_err(|_| "the operating system gave no random bytes")?;
-        let head = [&[version, CHACHA20], &key.id[..]].concat();
-        let start = head.len() + NONCE_LEN;
-        let mut sealed = Vec::with_capacity(start + plain.len() + CHACHA20_POLY1305.tag_len());
+        let mut nonce = [0; Aead::NONCE_LEN];
+        fill_random(&mut nonce).map_err(|NoRandomBytes| "the operating system gave no random bytes")?;
+        let head = [&[version, SEALS.byte()], &key.id[..]].concat();
+        let start = head.len() + Aead::NONCE_LEN;
+        let mut sealed = Vec::with_capacity(start + plain.len() + Aead::TAG_LEN);
         sealed.extend_from_slice(&head);
         sealed.extend_from_slice(&nonce);
         // It is encrypted where it is, so that no copy of the secret is left behind.
         sealed.extend_from_slice(plain);
         let tag = key
-            .aead()
+            .ready_for(SEALS)
             .ok_or("the sealing key is not valid")?
-            .seal_in_place_separate_tag(
-                Nonce::assume_unique_for_key(nonce),
-                bound(&head, context),
-                &mut sealed[start..],
-            )
-            .map_err(|_| "the secret is too large to seal")?;
-        sealed.extend_from_slice(tag.as_ref());
+            .seal_in_place(nonce, &bound_to(&head, context), &mut sealed[start..])
+            .ok_or("the secret is too large to seal")?;
+        sealed.extend_from_slice(&tag);
         Ok(sealed)
     }
 
@@ -242,12 +235,9 @@ impl Sealer {
         for (index, key) in self.keys.iter().enumerate().filter(|(_, key)| key.id == head.key_id) {
             outcome = Err(SealError::Damaged);
             let mut plain = Zeroizing::new(head.ciphertext.to_vec());
-            let nonce = Nonce::assume_unique_for_key(head.nonce);
-            let opened = key.aead().and_then(|aead| {
-                let opened =
-                    aead.open_in_place(nonce, bound(head.authenticated, context), &mut plain).ok()?;
-                Some(opened.len())
-            });
+            let ready = key.ready_for(head.aead);
+            let bound_to = bound_to(head.authenticated, context);
+            let opened = ready.and_then(|ready| ready.open_in_place(head.nonce, &bound_to, &mut plain));
             if let Some(length) = opened {
                 plain.truncate(length);
                 return Ok((plain, index == 0));
@@ -258,11 +248,11 @@ impl Sealer {
 }
 
 /// What is authenticated beside the secret.
-fn bound<'a>(head: &'a [u8], context: &'a [u8]) -> Aad<Cow<'a, [u8]>> {
-    Aad::from(match context {
+fn bound_to<'a>(head: &'a [u8], context: &[u8]) -> Cow<'a, [u8]> {
+    match context {
         [] => Cow::Borrowed(head),
         _ => Cow::Owned([head, context].concat()),
-    })
+    }
 }
 
 impl SealingKey {
@@ -273,9 +263,7 @@ impl SealingKey {
     /// A configuration error when the operating system has no random bytes to give.
     pub fn random() -> Result<Self> {
         let mut bytes = [0; 32];
-        SystemRandom::new()
-            .fill(&mut bytes)
-            .map_err(|_| Error::configuration("sealer", "the operating system gave no random bytes"))?;
+        fill_random(&mut bytes).map_err(|cause| Error::configuration("sealer", cause.to_string()))?;
         Ok(Self::from_bytes(bytes))
     }
 
@@ -284,8 +272,9 @@ impl SealingKey {
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         let bytes = Zeroizing::new(bytes);
         let mut id = [0; KEY_ID_LEN];
-        id.copy_from_slice(&digest::digest(&digest::SHA256, &*bytes).as_ref()[..KEY_ID_LEN]);
-        Self { ready: ReadyKey::new(&bytes).map(Arc::new), id }
+        id.copy_from_slice(&sha256(&*bytes)[..KEY_ID_LEN]);
+        let chacha20 = AeadKey::new(Aead::ChaCha20Poly1305, &bytes).map(Arc::new);
+        Self { chacha20, id }
     }
 
     /// A key of 32 random bytes in base64, such as `openssl rand -base64 32` prints.
@@ -303,30 +292,11 @@ impl SealingKey {
         })
     }
 
-    /// `None` only if ring did not take 32 bytes.
-    fn aead(&self) -> Option<&LessSafeKey> {
-        self.ready.as_deref().map(|key| &key.0)
-    }
-}
-
-impl ReadyKey {
-    fn new(bytes: &[u8; 32]) -> Option<Self> {
-        UnboundKey::new(&CHACHA20_POLY1305, bytes).ok().map(LessSafeKey::new).map(Self)
-    }
-
-    /// Overwrites it with a key that everybody knows.
-    fn wipe(&mut self) {
-        if let Some(zeros) = UnboundKey::new(&CHACHA20_POLY1305, &[0; 32]).ok().map(LessSafeKey::new) {
-            self.0 = zeros;
+    /// The key as an AEAD uses it. It is made once, because to make it takes a tenth of the time that it takes to decrypt an attempt.
+    fn ready_for(&self, aead: Aead) -> Option<&AeadKey> {
+        match aead {
+            Aead::ChaCha20Poly1305 => self.chacha20.as_deref(),
         }
-        // Without somebody to look at it, the compiler need not write what is about to be freed.
-        black_box(&self.0);
-    }
-}
-
-impl Drop for ReadyKey {
-    fn drop(&mut self) {
-        self.wipe();
     }
 }
 
@@ -350,7 +320,6 @@ impl fmt::Debug for SealingKey {
 
 #[cfg(test)]
 mod tests {
-    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use serde_json::{Value, json};
 
     use super::*;
@@ -512,7 +481,7 @@ mod tests {
     fn what_was_sealed_with_another_aead_is_damage() {
         let sealer = Sealer::new(key(1));
         let mut bytes = sealer.seal_bytes(b"secret", b"").unwrap();
-        assert_eq!(bytes[..2], [BYTES, CHACHA20]);
+        assert_eq!(bytes[..2], [BYTES, 1]);
         bytes[1] = 2;
         assert_eq!(sealer.open_bytes(&bytes, b"").unwrap_err(), SealError::Damaged);
     }
@@ -609,10 +578,11 @@ mod tests {
     fn a_wiped_key_is_one_that_everybody_knows() {
         let sealer = Sealer::new(key(1));
         let sealed = sealer.seal_bytes(b"secret", b"").unwrap();
-        let mut wiped = ReadyKey::new(&[1; 32]).unwrap();
+        let key_of = |bytes| AeadKey::new(Aead::ChaCha20Poly1305, bytes).unwrap();
+        let mut wiped = key_of(&[1; 32]);
         wiped.wipe();
-        let as_wiped = |ready| Sealer::new(SealingKey { ready: Some(Arc::new(ready)), ..key(1) });
-        let known = as_wiped(ReadyKey::new(&[0; 32]).unwrap()).seal_bytes(b"known", b"").unwrap();
+        let as_wiped = |ready| Sealer::new(SealingKey { chacha20: Some(Arc::new(ready)), ..key(1) });
+        let known = as_wiped(key_of(&[0; 32])).seal_bytes(b"known", b"").unwrap();
         let wiped = as_wiped(wiped);
         assert_eq!(wiped.open_bytes(&sealed, b"").unwrap_err(), SealError::Damaged);
         assert_eq!(&**wiped.open_bytes(&known, b"").unwrap().plain, b"known");

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{
     attempt::LoginAttempt,
     authorization::{AuthorizationRequest, ResponseType},
-    crypto::{fresh_tokens, sha256_base64url},
+    crypto::{random_tokens, sha256_base64url},
     error::{Error, ErrorKind, LoginError, Operation, Result},
     login::{Callback, LoginOptions},
     oauth2::{OAuth2, Participant},
@@ -47,10 +47,10 @@ impl OAuth2 {
         let at_name = |error: Error| error.at(self.name().to_owned());
         // The operating system is asked once, and not for more than is needed.
         let (state, verifier, nonce) = if asks_for_id_token {
-            let [state, verifier, nonce] = fresh_tokens().map_err(at_name)?;
+            let [state, verifier, nonce] = random_tokens().map_err(at_name)?;
             (state, verifier, Some(nonce))
         } else {
-            let [state, verifier] = fresh_tokens().map_err(at_name)?;
+            let [state, verifier] = random_tokens().map_err(at_name)?;
             (state, verifier, None)
         };
         let wrong = |problem| self.error(Operation::START_LOGIN, ErrorKind::Configuration(problem));
@@ -79,12 +79,12 @@ impl OAuth2 {
             provider: self.name().to_owned(),
             issuer: self.callback_issuer().map(str::to_owned),
             redirect_uri: redirect_uri.to_owned(),
-            state: state.as_str().into(),
+            state: state.into(),
             code_verifier: match self.pkce() {
-                Pkce::Challenge(_) => Some(CodeVerifier::known(verifier.as_str())),
+                Pkce::Challenge(_) => Some(CodeVerifier::known(verifier)),
                 Pkce::Unsupported => None,
             },
-            nonce: nonce.map(|nonce| nonce.as_str().into()),
+            nonce: nonce.map(Into::into),
             response_mode: self.response_mode(options.response_type, &options.extras),
             response_type: options.response_type,
             max_age,
@@ -137,7 +137,7 @@ impl OAuth2 {
                     whole.push_str(&format!("\n{accepted}"));
                 }
             }
-            sha256_base64url(&whole).as_str()[..16].to_owned()
+            sha256_base64url(&whole)[..16].to_owned()
         })
     }
 
