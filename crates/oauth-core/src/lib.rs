@@ -75,7 +75,7 @@ pub mod provider_kit;
 mod public_address;
 mod public_hosts;
 mod redaction;
-mod reply;
+mod response;
 mod request;
 mod restriction;
 mod sealer;
@@ -116,7 +116,7 @@ pub use oauth2::{AfterReply, LOGIN_LIFETIME, OAuth2, Participant};
 pub use pkce::{CodeChallengeMethod, CodeVerifier};
 pub use provider::Provider;
 pub use public_hosts::{PublicHosts, Resolver};
-pub use reply::Reply;
+pub use response::Response;
 pub use request::Request;
 #[doc(hidden)]
 pub use request::is_sendable;

@@ -15,7 +15,7 @@ use crate::{
     form::{check_authorization_details, is_same_parameter},
     http_client::{HttpClient, HttpError, HttpErrorKind, MAX_REPLY_BYTES},
     oauth2::{AfterReply, OAuth2, Participant},
-    reply::{Reply, ReplySource},
+    response::{Response, ResponseSource},
     spec::ClientAuth,
 };
 
@@ -155,7 +155,7 @@ impl<'c> Request<'c> {
     /// # Errors
     ///
     /// A configuration error before anything is sent, a transport error, or what the provider refused with.
-    pub async fn send(mut self) -> Result<Reply> {
+    pub async fn send(mut self) -> Result<Response> {
         if let Some(problem) = self.problem.take() {
             return Err(self.configuration(problem));
         }
@@ -175,7 +175,7 @@ impl<'c> Request<'c> {
             let error = HttpError::new(HttpErrorKind::TooLarge).with_status(reply.status());
             return Err(self.error(ErrorKind::Transport(error)));
         }
-        let source = ReplySource {
+        let source = ResponseSource {
             provider: self.client.kept_name(),
             operation: self.operation,
             invalid_grant_codes: self.client.spec().token.invalid_grant_codes,
@@ -183,7 +183,7 @@ impl<'c> Request<'c> {
             presents_dpop: self.client.presents("DPoP"),
             hidden: Hidden(draft),
         };
-        Reply::new(source, reply).check_status()
+        Response::new(source, reply).check_status()
     }
 
     /// Sends the request, once more if one of those who take part in it says so.

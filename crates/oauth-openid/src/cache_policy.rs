@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use oauth_core::{Reply, http::header};
+use oauth_core::{Response, http::header};
 
 /// For how long a document of the provider is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl CachePolicy {
         stale: Duration::from_secs(60 * 60),
     };
 
-    pub(crate) fn fresh_for(&self, reply: &Reply) -> Duration {
+    pub(crate) fn fresh_for(&self, reply: &Response) -> Duration {
         let told = reply.header(header::CACHE_CONTROL).and_then(|directives| {
             let mut directives = directives.split(',').map(|directive| directive.trim().to_ascii_lowercase());
             directives.find_map(|directive| match &*directive {

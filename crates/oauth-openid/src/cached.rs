@@ -13,7 +13,7 @@ use std::{
 };
 
 use oauth_core::{
-    Clock, Error, ErrorKind, HttpClient, HttpError, HttpErrorKind, OAuth2, OffsetDateTime, Operation, Reply,
+    Clock, Error, ErrorKind, HttpClient, HttpError, HttpErrorKind, OAuth2, OffsetDateTime, Operation, Response,
     Result, SharedCache,
     bytes::Bytes,
     http::Method,
@@ -408,7 +408,7 @@ fn not_found<T>(client: &OAuth2, reading: &Reading<T>, error: Error) -> Error {
     client.error(reading.operation, ErrorKind::Configuration(problem))
 }
 
-async fn request<T>(client: &OAuth2, reading: &Reading<T>) -> Result<Reply> {
+async fn request<T>(client: &OAuth2, reading: &Reading<T>) -> Result<Response> {
     client.request(reading.operation, Method::GET, &*reading.url).send().await
 }
 

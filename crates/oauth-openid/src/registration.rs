@@ -3,7 +3,7 @@
 use std::fmt;
 
 use oauth_core::{
-    ClientAuth, ClientSecret, Clock, Error, ErrorKind, OAuth2, OffsetDateTime, Operation, Provider, Reply,
+    ClientAuth, ClientSecret, Clock, Error, ErrorKind, OAuth2, OffsetDateTime, Operation, Provider, Response,
     Request, Result, Secret, SystemClock,
     http::Method,
     serde_json::{self, Map, Value, json},
@@ -321,7 +321,7 @@ impl RegisteredClient {
     /// Reads a reply of RFC 7591 section 3.2.1. The URL is the one that was asked: the one that is answered must be of the same
     /// origin, because a token goes there.
     fn read(
-        reply: &Reply,
+        reply: &Response,
         asked: &str,
         before: Option<&Self>,
         wanted: Option<&ClientMetadata>,
@@ -437,7 +437,7 @@ async fn manage(
     url: &str,
     token: &Secret,
     complete: impl FnOnce(Request<'_>) -> Request<'_>,
-) -> Result<Reply> {
+) -> Result<Response> {
     let asking = discovery.client_of_nobody()?;
     let oauth2: &OAuth2 = asking.oauth2();
     complete(oauth2.request(REGISTER, method, url).bearer(token.expose())).send().await

@@ -1,7 +1,7 @@
 //! UserInfo, plain or signed (OpenID Connect Core section 5.3).
 
 use oauth_core::{
-    JwtCheck, JwtUse, OAuth2, Operation, Reply, Result,
+    JwtCheck, JwtUse, OAuth2, Operation, Response, Result,
     http::{Method, header::CONTENT_TYPE},
     provider_kit::text_at,
     serde_json::Value,
@@ -55,7 +55,7 @@ impl OpenIDConnect {
         }
     }
 
-    async fn signed_userinfo(&self, context: &verify::Context<'_>, reply: &Reply) -> Result<Value> {
+    async fn signed_userinfo(&self, context: &verify::Context<'_>, reply: &Response) -> Result<Value> {
         let refuse = |refusal: Refusal| context.refuse(refusal);
         let text = std::str::from_utf8(reply.body().trim_ascii())
             .map_err(|_| refuse((JwtCheck::Form, "it is not text".to_owned())))?;
@@ -84,7 +84,7 @@ impl OpenIDConnect {
 }
 
 /// Whether UserInfo is a JWT by its content type.
-fn is_jwt(reply: &Reply) -> bool {
+fn is_jwt(reply: &Response) -> bool {
     let kind = reply.header(CONTENT_TYPE).unwrap_or_default().split(';').next().unwrap_or_default();
     kind.trim().eq_ignore_ascii_case("application/jwt")
 }

@@ -10,7 +10,7 @@ use crate::{
     form::{SECRET_PARAMETERS, is_same_parameter},
     login::Callback,
     pkce::CodeVerifier,
-    reply::Reply,
+    response::Response,
     request::Request,
     token::{OAuth2Token, has_passed},
 };
@@ -162,7 +162,7 @@ impl OAuth2 {
     }
 
     /// The token in a reply, once every participant has seen it.
-    fn new_token(&self, reply: Reply) -> Result<OAuth2Token> {
+    fn new_token(&self, reply: Response) -> Result<OAuth2Token> {
         let mut token = reply.token(self.spec().token.token_at)?;
         for participant in self.participants() {
             if let Err(error) = participant.check_new_token(self, &mut token) {

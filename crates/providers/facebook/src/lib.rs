@@ -28,7 +28,7 @@
 
 pub use oauth_core;
 use oauth_core::{
-    Endpoint, Error, OAuth2Token, Operation, Provider, Reply, Result, Spec, async_trait,
+    Endpoint, Error, OAuth2Token, Operation, Provider, Response, Result, Spec, async_trait,
     http::Method,
     provider_kit::{AuthorizationSpec, ProfileSpec, hmac_sha256_hex, text_at},
     serde_json::{self, Value},
@@ -104,7 +104,7 @@ impl FacebookOAuth2 {
     }
 
     /// Calls the Graph API, with the proof that the call comes from the application and not from a thief of the token.
-    async fn graph(&self, operation: Operation, method: Method, url: &str, token: &str) -> Result<Reply> {
+    async fn graph(&self, operation: Operation, method: Method, url: &str, token: &str) -> Result<Response> {
         let request = self.oauth2.request(operation, method, url).bearer(token);
         let request = match self.oauth2.reveal_client_secret(operation).await? {
             Some(secret) if !secret.expose().is_empty() => {

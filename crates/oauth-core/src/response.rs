@@ -23,15 +23,15 @@ const UNREADABLE: &[&str] = &["audio", "font", "image", "model", "multipart", "v
 ///
 /// Servers bend the rules in ways that harm nobody: an error under HTTP 200, a form where JSON should be, 201 for 200, an
 /// error that is an object. That is understood here, for all providers alike.
-pub struct Reply {
-    source: ReplySource,
+pub struct Response {
+    source: ResponseSource,
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
 }
 
 /// What must be known of a request to understand the reply.
-pub(crate) struct ReplySource {
+pub(crate) struct ResponseSource {
     pub(crate) provider: Cow<'static, str>,
     pub(crate) operation: Operation,
     pub(crate) hidden: Hidden,
@@ -42,8 +42,8 @@ pub(crate) struct ReplySource {
     pub(crate) presents_dpop: bool,
 }
 
-impl Reply {
-    pub(crate) fn new(source: ReplySource, reply: http::Response<Bytes>) -> Self {
+impl Response {
+    pub(crate) fn new(source: ResponseSource, reply: http::Response<Bytes>) -> Self {
         let (parts, body) = reply.into_parts();
         Self { source, status: parts.status, headers: parts.headers, body }
     }
