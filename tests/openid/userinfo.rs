@@ -2,7 +2,7 @@
 
 use oauth_clients::{
     ErrorClass, ErrorKind, JwtCheck, JwtUse, LoginOptions, OAuth2, OAuth2Token, Operation, Provider,
-    openid::{Algorithm, Expected, OpenID},
+    openid::{Algorithm, OpenID, UserInfoForm},
 };
 use serde_json::{Value, json};
 
@@ -165,12 +165,12 @@ async fn ui_03_signed_userinfo_is_verified() {
 async fn ui_03_userinfo_comes_in_the_form_that_was_registered() {
     let plain = |_: &mut State| {};
     for (form, is_signed, fine) in [
-        (Expected::Either, false, true),
-        (Expected::Either, true, true),
-        (Expected::Signed, false, false),
-        (Expected::Signed, true, true),
-        (Expected::Plain, false, true),
-        (Expected::Plain, true, false),
+        (UserInfoForm::Either, false, true),
+        (UserInfoForm::Either, true, true),
+        (UserInfoForm::Signed, false, false),
+        (UserInfoForm::Signed, true, true),
+        (UserInfoForm::Plain, false, true),
+        (UserInfoForm::Plain, true, false),
     ] {
         let op = Op::new();
         match is_signed {

@@ -1,7 +1,7 @@
 //! Clients that registered one algorithm each, for ID tokens and for UserInfo.
 
 use oauth_clients::{ErrorKind, JwtCheck, JwtUse, LoginOptions, Provider};
-use oauth_openid::{Algorithm, Expected, OpenIDProvider};
+use oauth_openid::{Algorithm, OpenIDProvider, UserInfoForm};
 use serde_json::json;
 
 use super::server::{Server, browser, header, id_token, login, metadata};
@@ -69,7 +69,7 @@ async fn userinfo_comes_in_the_form_that_was_registered() {
         assert_eq!(client.get_identity(&token).await.unwrap().key(), (&*server.issuer, "ada"));
 
         // The same reply is not what a client expects that registered none.
-        let plain = client.clone().with_policy(|policy| policy.userinfo(Expected::Plain));
+        let plain = client.clone().with_policy(|policy| policy.userinfo(UserInfoForm::Plain));
         let error = plain.get_profile(token.access_token()).await.unwrap_err();
         assert_eq!(error.jwt_check(), Some(JwtCheck::Encryption), "{error}");
         let other = client.with_policy(|policy| policy.userinfo_algorithms([Algorithm::ES384]));
@@ -88,7 +88,7 @@ async fn plain_userinfo_is_refused_where_signed_was_expected() {
     let client = server.client().with_scopes(["openid"]);
     let token = login(&client, &browser(), LoginOptions::new()).await.unwrap().token;
     assert_eq!(client.get_profile(token.access_token()).await.unwrap(), json!({ "sub": "ada" }));
-    let signed = client.with_policy(|policy| policy.userinfo(Expected::Signed));
+    let signed = client.with_policy(|policy| policy.userinfo(UserInfoForm::Signed));
     let error = signed.get_profile(token.access_token()).await.unwrap_err();
     assert_eq!(error.jwt_check(), Some(JwtCheck::Encryption), "{error}");
 }

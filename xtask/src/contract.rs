@@ -18,7 +18,7 @@ struct Facts {
     email_verified_field: Option<String>,
     emulator: Manners,
     #[serde(default)]
-    contract: Expectations,
+    contract: ContractExpectations,
 }
 
 #[derive(Deserialize)]
@@ -36,7 +36,7 @@ struct Manners {
 
 /// `[contract]`, which departs from what follows from the rest.
 #[derive(Default, Deserialize)]
-struct Expectations {
+struct ContractExpectations {
     email_verified: Option<bool>,
     wrong_secret: Option<bool>,
 }

@@ -89,14 +89,14 @@ const KEYWORDS: &[&str] = &[
 ];
 
 /// A provider crate with the values of its compiled `SPEC`.
-pub(crate) struct Provider {
+pub(crate) struct CompiledProvider {
     pub(crate) of: ProviderCrate,
-    pub(crate) spec: Spec,
+    pub(crate) spec: CompiledSpec,
 }
 
 /// What `xtask/specs` prints of a `SPEC`.
 #[derive(Deserialize)]
-pub(crate) struct Spec {
+pub(crate) struct CompiledSpec {
     folder: String,
     name: String,
     pub(crate) display_name: String,
@@ -108,18 +108,19 @@ pub(crate) struct Spec {
     pub(crate) code_challenge_method: Option<String>,
 }
 
-impl Spec {
+impl CompiledSpec {
     /// Whether the endpoints come from the server's metadata.
     pub(crate) fn is_discovered(&self) -> bool {
         self.authorize.is_empty()
     }
 }
 
-impl Provider {
+impl CompiledProvider {
     /// Compiles the providers, and reads what their `SPEC`s say.
     pub(crate) fn all(crates: Vec<ProviderCrate>) -> Result<Vec<Self>> {
         let printed = workspace::output(cargo().args(["run", "--quiet", "--package", "oauth-specs"]))?;
-        let specs: Vec<Spec> = serde_json::from_str(&printed).context("xtask/specs prints another form")?;
+        let specs: Vec<CompiledSpec> =
+            serde_json::from_str(&printed).context("xtask/specs prints another form")?;
         ensure!(
             specs.len() == crates.len(),
             "xtask/specs prints {} providers, and there are {}",
@@ -129,7 +130,7 @@ impl Provider {
         crates.into_iter().zip(specs).map(|(of, spec)| Self::of(of, spec)).collect()
     }
 
-    fn of(of: ProviderCrate, spec: Spec) -> Result<Self> {
+    fn of(of: ProviderCrate, spec: CompiledSpec) -> Result<Self> {
         ensure!(of.name == spec.folder, "xtask/specs prints {:?} in the place of {:?}", spec.folder, of.name);
         ensure!(
             of.name == spec.name,
@@ -192,10 +193,10 @@ mod tests {
                 "folder": "x", "name": name, "display_name": "", "docs": "", "authorize": "", "refresh": null,
                 "revoke": null, "scopes": [], "code_challenge_method": null,
             });
-            serde_json::from_value::<Spec>(json).unwrap()
+            serde_json::from_value::<CompiledSpec>(json).unwrap()
         };
         let of = || parsed("crates/providers/x", manifest).unwrap();
-        let error = Provider::of(of(), spec("y")).err().unwrap().to_string();
+        let error = CompiledProvider::of(of(), spec("y")).err().unwrap().to_string();
         assert!(error.contains("SPEC.name is \"y\", but the folder says \"x\""), "{error}");
         assert!(spec("x").is_discovered());
     }

@@ -163,11 +163,11 @@ pub(crate) struct Dependency {
 
 #[derive(Deserialize)]
 pub(crate) struct Resolve {
-    pub(crate) nodes: Vec<Node>,
+    pub(crate) nodes: Vec<ResolvedPackage>,
 }
 
 #[derive(Deserialize)]
-pub(crate) struct Node {
+pub(crate) struct ResolvedPackage {
     pub(crate) id: String,
     deps: Vec<NodeDependency>,
 }
@@ -224,7 +224,7 @@ impl Package {
     }
 }
 
-impl Node {
+impl ResolvedPackage {
     /// What the package needs when somebody uses it: everything but its dev-dependencies.
     pub(crate) fn needs(&self) -> impl Iterator<Item = &str> {
         let used = |d: &&NodeDependency| d.dep_kinds.iter().any(|kind| kind.kind.as_deref() != Some("dev"));

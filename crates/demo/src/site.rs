@@ -67,7 +67,7 @@ pub async fn start(options: Options) -> Result<Site, Box<dyn Error>> {
             provider.oauth2_mut().set_login_lifetime(lifetime);
         }
     }
-    let site = Arc::new(Shared {
+    let site = Arc::new(SiteState {
         style: pages::style(&buttons),
         buttons,
         emulator: emulator.clone(),
@@ -110,7 +110,7 @@ impl Drop for Site {
     }
 }
 
-struct Shared {
+struct SiteState {
     buttons: Vec<Button>,
     style: String,
     emulator: Emulator,
@@ -118,7 +118,7 @@ struct Shared {
     sessions: Sessions,
 }
 
-type AppState = State<Arc<Shared>>;
+type AppState = State<Arc<SiteState>>;
 
 async fn emulator() -> std::io::Result<Emulator> {
     Emulator::builder()
@@ -175,7 +175,7 @@ fn button(provider: &dyn Provider, real: &RegistryConfig) -> Button {
     Button { name: name.to_owned(), title, color: spec.color, is_real: real.contains_key(name) }
 }
 
-fn router(site: Arc<Shared>, sign_in: SignIn) -> Router {
+fn router(site: Arc<SiteState>, sign_in: SignIn) -> Router {
     let on_error = site.clone();
     let routes = SignInRoutes::new(sign_in).on_error(move |error| on_error.sign_in_failed(&error));
     let on_signed_in = site.clone();
@@ -285,7 +285,7 @@ async fn switch_fault(
     Redirect::to("/").into_response()
 }
 
-impl Shared {
+impl SiteState {
     fn signed_in(&self, SignedIn(signed_in): SignedIn) -> Response {
         let person = Person {
             provider: signed_in.provider,

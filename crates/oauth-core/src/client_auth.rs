@@ -130,29 +130,29 @@ pub struct RequestContext<'c> {
 /// Whatever converts into a [`ClientSecret`] converts into credentials too, so that `GitHubOAuth2::new("id", "secret")` reads as
 /// it should.
 #[derive(Clone, Debug)]
-pub struct Credentials(Kind);
+pub struct Credentials(CredentialsKind);
 
 #[derive(Clone, Debug)]
-enum Kind {
+enum CredentialsKind {
     Secret(ClientSecret),
     Authentication(Arc<dyn ClientAuthentication>),
 }
 
 impl Credentials {
     /// Those of a public client (RFC 6749 section 2.1): it sends its id and proves nothing.
-    pub const NONE: Self = Self(Kind::Secret(ClientSecret::NONE));
+    pub const NONE: Self = Self(CredentialsKind::Secret(ClientSecret::NONE));
 
     /// Proves who the client is in this way, at each endpoint where it authenticates.
     pub fn authentication(authentication: impl ClientAuthentication + 'static) -> Self {
-        Self(Kind::Authentication(Arc::new(authentication)))
+        Self(CredentialsKind::Authentication(Arc::new(authentication)))
     }
 
     /// The authentication that was given in place of a secret.
     #[must_use]
     pub fn own_authentication(&self) -> Option<&Arc<dyn ClientAuthentication>> {
         match &self.0 {
-            Kind::Secret(_) => None,
-            Kind::Authentication(authentication) => Some(authentication),
+            CredentialsKind::Secret(_) => None,
+            CredentialsKind::Authentication(authentication) => Some(authentication),
         }
     }
 
@@ -161,35 +161,37 @@ impl Credentials {
     pub fn secret(&self) -> &ClientSecret {
         const NONE: &ClientSecret = &ClientSecret::NONE;
         match &self.0 {
-            Kind::Secret(secret) => secret,
-            Kind::Authentication(_) => NONE,
+            CredentialsKind::Secret(secret) => secret,
+            CredentialsKind::Authentication(_) => NONE,
         }
     }
 
     /// Whether the client proves nothing.
     #[must_use]
     pub fn are_none(&self) -> bool {
-        matches!(&self.0, Kind::Secret(secret) if secret.is_none())
+        matches!(&self.0, CredentialsKind::Secret(secret) if secret.is_none())
     }
 
     /// What authenticates a request in this way, for those that are a secret.
     pub(crate) fn authentication_by(&self, method: ClientAuth) -> Arc<dyn ClientAuthentication> {
         match &self.0 {
-            Kind::Authentication(authentication) => authentication.clone(),
-            Kind::Secret(secret) => Arc::new(SecretAuthentication { method, secret: secret.clone() }),
+            CredentialsKind::Authentication(authentication) => authentication.clone(),
+            CredentialsKind::Secret(secret) => {
+                Arc::new(SecretAuthentication { method, secret: secret.clone() })
+            }
         }
     }
 }
 
 impl<S: Into<ClientSecret>> From<S> for Credentials {
     fn from(secret: S) -> Self {
-        Self(Kind::Secret(secret.into()))
+        Self(CredentialsKind::Secret(secret.into()))
     }
 }
 
 impl<A: ClientAuthentication + 'static> From<Arc<A>> for Credentials {
     fn from(authentication: Arc<A>) -> Self {
-        Self(Kind::Authentication(authentication))
+        Self(CredentialsKind::Authentication(authentication))
     }
 }
 

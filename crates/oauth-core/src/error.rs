@@ -23,11 +23,11 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// It is cheap to clone, so that all who wait for one request can be told why it failed.
 #[derive(Clone, thiserror::Error)]
 #[error(transparent)]
-pub struct Error(Arc<Inner>);
+pub struct Error(Arc<Details>);
 
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{}", OneLine(format_args!("{} at {}: {}", .operation, .provider, .kind)))]
-struct Inner {
+struct Details {
     operation: Operation,
     provider: Cow<'static, str>,
     kind: ErrorKind,
@@ -327,7 +327,7 @@ impl Error {
             ErrorKind::Transport(error) => Some(error.clone()),
             _ => None,
         };
-        Self(Arc::new(Inner { operation, provider, kind, cause, tokens: None }))
+        Self(Arc::new(Details { operation, provider, kind, cause, tokens: None }))
     }
 
     /// A client that is set up wrongly. The message says what to do.

@@ -88,10 +88,10 @@ pub fn same_secret(a: &str, b: &str) -> bool {
 ///
 /// A string converts into a fixed secret, so that `GitHubOAuth2::new("id", "secret")` reads as it should.
 #[derive(Clone, Debug, Default)]
-pub struct ClientSecret(Kind);
+pub struct ClientSecret(SecretKind);
 
 #[derive(Clone, Debug, Default)]
-enum Kind {
+enum SecretKind {
     #[default]
     None,
     Fixed(Secret),
@@ -100,33 +100,33 @@ enum Kind {
 
 impl ClientSecret {
     /// A public client (RFC 6749 section 2.1): it sends its id and no secret.
-    pub const NONE: Self = Self(Kind::None);
+    pub const NONE: Self = Self(SecretKind::None);
 
     /// A secret that is made anew for each request, such as Apple's signed JWT or one read from a vault.
     pub fn made_by(source: impl SecretSource + 'static) -> Self {
-        Self(Kind::Made(Arc::new(source)))
+        Self(SecretKind::Made(Arc::new(source)))
     }
 
     /// Whether there is no secret at all.
     #[must_use]
     pub fn is_none(&self) -> bool {
-        matches!(self.0, Kind::None)
+        matches!(self.0, SecretKind::None)
     }
 
     /// What is wrong with a secret that is known already, if it can be none that a provider issued.
     pub(crate) fn check(&self) -> Result<(), &'static str> {
         match &self.0 {
-            Kind::Fixed(secret) => check_secret(secret),
-            Kind::None | Kind::Made(_) => Ok(()),
+            SecretKind::Fixed(secret) => check_secret(secret),
+            SecretKind::None | SecretKind::Made(_) => Ok(()),
         }
     }
 
     /// The secret to send now; `None` for a public client.
     pub(crate) async fn get(&self) -> Result<Option<Cow<'_, Secret>>, SecretSourceError> {
         let secret = match &self.0 {
-            Kind::None => return Ok(None),
-            Kind::Fixed(secret) => Cow::Borrowed(secret),
-            Kind::Made(source) => Cow::Owned(source.client_secret().await?),
+            SecretKind::None => return Ok(None),
+            SecretKind::Fixed(secret) => Cow::Borrowed(secret),
+            SecretKind::Made(source) => Cow::Owned(source.client_secret().await?),
         };
         check_secret(&secret)?;
         Ok(Some(secret))
@@ -135,7 +135,7 @@ impl ClientSecret {
 
 impl<S: Into<Secret>> From<S> for ClientSecret {
     fn from(secret: S) -> Self {
-        Self(Kind::Fixed(secret.into()))
+        Self(SecretKind::Fixed(secret.into()))
     }
 }
 

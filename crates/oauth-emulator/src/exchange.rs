@@ -12,7 +12,7 @@ use crate::{
     fault::Fault,
     refusal::{CallbackError, Denied, ProtocolError},
     reply::ServerReply,
-    request::{LogoutRequest, Pairs, RecordedRequest},
+    request::{LogoutParams, Pairs, RecordedRequest},
     state::{Allowed, Grant, Issued},
     urls::Captures,
 };
@@ -148,8 +148,8 @@ pub(crate) trait Dialect: Send + Sync {
     fn jwks(&self, _exchange: &Exchange<'_>, _keys: &mut Vec<Map<String, Value>>) {}
 
     /// What the end session endpoint is asked (OpenID Connect RP-Initiated Logout 1.0, section 2).
-    fn logout(&self, params: &Pairs) -> LogoutRequest {
-        LogoutRequest::standard(params)
+    fn logout(&self, params: &Pairs) -> LogoutParams {
+        LogoutParams::standard(params)
     }
 
     /// The endpoints that the table names and only this dialect knows.

@@ -128,14 +128,14 @@ impl fmt::Debug for RecordedRequest {
 
 /// The parameters of a request to the end session endpoint (OpenID Connect RP-Initiated Logout 1.0, section 2).
 #[derive(Debug, Default)]
-pub(crate) struct LogoutRequest {
+pub(crate) struct LogoutParams {
     pub(crate) id_token_hint: Option<String>,
     pub(crate) client_id: Option<String>,
     pub(crate) redirect_uri: Option<String>,
     pub(crate) state: Option<String>,
 }
 
-impl LogoutRequest {
+impl LogoutParams {
     /// Reads the names of the standard.
     pub(crate) fn standard(params: &Pairs) -> Self {
         let text = |name| params.get(name).map(str::to_owned);

@@ -13,8 +13,8 @@ use std::{
 };
 
 use oauth_core::{
-    Clock, Error, ErrorKind, HttpClient, HttpError, HttpErrorKind, OAuth2, OffsetDateTime, Operation, Response,
-    Result, SharedCache,
+    Clock, Error, ErrorKind, HttpClient, HttpError, HttpErrorKind, OAuth2, OffsetDateTime, Operation,
+    Response, Result, SharedCache,
     bytes::Bytes,
     http::Method,
     serde_json::{self, Value, json},

@@ -65,12 +65,12 @@ struct Key {
     id: Option<String>,
     /// One for each algorithm of the key.
     decrypters: Vec<Box<dyn JweDecrypter>>,
-    kind: Kind,
+    kind: KeySize,
     public: Map<String, Value>,
 }
 
 #[derive(Clone, Copy)]
-enum Kind {
+enum KeySize {
     /// How many bytes its texts have.
     Rsa(usize),
     /// How many bytes a coordinate has.
@@ -83,7 +83,7 @@ struct Jwe<'t> {
     /// What the tag covers besides the text.
     protected: &'t str,
     algorithm: String,
-    encryption: Encryption,
+    encryption: ContentEncryption,
     key: Vec<u8>,
     iv: Vec<u8>,
     text: Vec<u8>,
@@ -91,7 +91,7 @@ struct Jwe<'t> {
 }
 
 #[derive(Clone, Copy)]
-enum Encryption {
+enum ContentEncryption {
     A128Gcm,
     A256Gcm,
     A128CbcHs256,
@@ -199,7 +199,7 @@ impl Key {
                             .push(Box::new(algorithm.decrypter_from_jwk(&material).map_err(|_| broken)?));
                     }
                 }
-                (Kind::Rsa(length), &["kty", "n", "e"])
+                (KeySize::Rsa(length), &["kty", "n", "e"])
             }
             (Some("EC"), Some(curve @ ("P-256" | "P-384" | "P-521"))) => {
                 let length = match curve {
@@ -217,7 +217,7 @@ impl Key {
                             .push(Box::new(algorithm.decrypter_from_jwk(&material).map_err(|_| broken)?));
                     }
                 }
-                (Kind::Ec(length), &["kty", "crv", "x", "y"])
+                (KeySize::Ec(length), &["kty", "crv", "x", "y"])
             }
             _ => return Err("it is neither an RSA key nor an EC key on P-256, P-384 or P-521"),
         };
@@ -251,7 +251,7 @@ impl<'t> Jwe<'t> {
         };
         let named = |name: &str| header.get(name).and_then(Value::as_str).ok_or(DecryptError::Algorithm);
         let algorithm = named("alg")?.to_owned();
-        let encryption = Encryption::of(named("enc")?).ok_or(DecryptError::Algorithm)?;
+        let encryption = ContentEncryption::of(named("enc")?).ok_or(DecryptError::Algorithm)?;
         // Compressed texts can grow without bound, and say by their length what is in them (RFC 8725 section 3.6).
         if header.contains_key("zip") || header.contains_key("crit") {
             return Err(DecryptError::Algorithm);
@@ -301,10 +301,10 @@ impl<'t> Jwe<'t> {
     /// Whether the token may be for this key, by what can be seen without any cryptography. josekit relies on it.
     fn has_form_for(&self, key: &Key) -> bool {
         let right_length = match (key.kind, &*self.algorithm) {
-            (Kind::Rsa(length), _) => length,
-            (Kind::Ec(_), "ECDH-ES") => 0,
+            (KeySize::Rsa(length), _) => length,
+            (KeySize::Ec(_), "ECDH-ES") => 0,
             // RFC 3394 adds eight bytes to what it wraps.
-            (Kind::Ec(_), _) => self.encryption.josekit().key_len() + 8,
+            (KeySize::Ec(_), _) => self.encryption.josekit().key_len() + 8,
         };
         self.key.len() == right_length && self.has_point(key)
     }
@@ -312,7 +312,7 @@ impl<'t> Jwe<'t> {
     /// Whether the sender's ephemeral key has the form of a point of the key's curve. Whether it lies on it is for OpenSSL to
     /// check.
     fn has_point(&self, key: &Key) -> bool {
-        let Kind::Ec(length) = key.kind else { return true };
+        let KeySize::Ec(length) = key.kind else { return true };
         let own = [("kty", Some("EC")), ("crv", key.public.get("crv").and_then(Value::as_str))];
         let of_token = |name: &str| self.header.get("epk").and_then(|epk| epk.get(name)?.as_str());
         if own.iter().any(|(name, own)| of_token(name) != *own) {
@@ -326,7 +326,7 @@ impl<'t> Jwe<'t> {
     }
 }
 
-impl Encryption {
+impl ContentEncryption {
     fn of(name: &str) -> Option<Self> {
         Some(match name {
             "A128GCM" => Self::A128Gcm,

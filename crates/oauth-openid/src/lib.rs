@@ -92,7 +92,7 @@ pub use logout::{
 pub use metadata::ProviderMetadata;
 pub use oauth_core;
 pub use openid_connect::OpenIDConnect;
-pub use policy::{Expected, OtherAudiences, VerificationPolicy};
+pub use policy::{OtherAudiences, UserInfoForm, VerificationPolicy};
 pub use registration::{ClientMetadata, REGISTER, RegisteredClient};
 pub use relying_party::{CacheExport, OpenIDProvider, RelyingParty};
 pub use spec::SPEC;

@@ -26,7 +26,8 @@ impl Participant for OpenIDConnect {
     fn begin(&self, client: &OAuth2, mut attempt: LoginAttempt) -> Result<LoginAttempt> {
         let restricts = self.restricts(client).map_err(|error| error.during(Operation::START_LOGIN))?;
         let by_id_token = |one: &RestrictedTo| {
-            let named = client.spec().login.restrictions.iter().find(|restriction| restriction.name == one.name);
+            let named =
+                client.spec().login.restrictions.iter().find(|restriction| restriction.name == one.name);
             named.is_some_and(|restriction| restriction.confirmed_by == ConfirmedBy::IdToken)
         };
         let needs_id_token = restricts

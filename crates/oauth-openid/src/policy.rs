@@ -40,7 +40,7 @@ pub struct VerificationPolicy {
     pub(crate) leeway: Duration,
     pub(crate) token_age: Duration,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) userinfo: Expected,
+    pub(crate) userinfo: UserInfoForm,
     pub(crate) nonce_may_be_missing: bool,
     pub(crate) auth_time_always: bool,
     pub(crate) id_token_types: Vec<String>,
@@ -74,7 +74,7 @@ pub enum OtherAudiences {
 /// In which form UserInfo must come (OpenID Connect Core section 5.3.2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Expected {
+pub enum UserInfoForm {
     /// Plain or signed, as the provider likes. A signature that is there is verified.
     #[default]
     Either,
@@ -187,7 +187,7 @@ impl VerificationPolicy {
             leeway: Duration::from_secs(60),
             token_age: Duration::from_secs(10 * 60),
             clock: Arc::new(SystemClock),
-            userinfo: Expected::Either,
+            userinfo: UserInfoForm::Either,
             nonce_may_be_missing: false,
             auth_time_always: false,
             id_token_types: Vec::new(),
@@ -288,7 +288,7 @@ impl VerificationPolicy {
     }
 
     /// Expects UserInfo in this form.
-    pub fn userinfo(mut self, form: Expected) -> Self {
+    pub fn userinfo(mut self, form: UserInfoForm) -> Self {
         self.userinfo = form;
         self
     }

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use oauth_core::{
-    ClientAuth, ClientSecret, Clock, Error, ErrorKind, OAuth2, OffsetDateTime, Operation, Provider, Response,
-    Request, Result, Secret, SystemClock,
+    ClientAuth, ClientSecret, Clock, Error, ErrorKind, OAuth2, OffsetDateTime, Operation, Provider, Request,
+    Response, Result, Secret, SystemClock,
     http::Method,
     serde_json::{self, Map, Value, json},
 };
@@ -16,7 +16,7 @@ use crate::{
     discovery::Discovery,
     jws::quoted,
     openid_connect::{OpenIDConnect, Source},
-    policy::{Expected, VerificationPolicy},
+    policy::{UserInfoForm, VerificationPolicy},
     relying_party::OpenIDProvider,
 };
 
@@ -247,7 +247,7 @@ impl RegisteredClient {
             |mut policy: VerificationPolicy| {
                 policy = policy.algorithms(id_token);
                 if let Some(userinfo) = userinfo {
-                    policy = policy.userinfo(Expected::Signed).userinfo_algorithms([userinfo]);
+                    policy = policy.userinfo(UserInfoForm::Signed).userinfo_algorithms([userinfo]);
                 }
                 if self.member("require_auth_time") == Some(&Value::Bool(true)) {
                     policy = policy.auth_time_always();

@@ -11,7 +11,7 @@ use crate::{
     claims::{ClaimsExt, seconds},
     jws::{Refusal, shown},
     openid_connect::OpenIDConnect,
-    policy::Expected,
+    policy::UserInfoForm,
     verify,
 };
 
@@ -21,7 +21,7 @@ impl OpenIDConnect {
         let operation = Operation::GET_PROFILE;
         let url = client.profile_endpoint()?;
         let mut call = client.request(operation, Method::GET, url).bearer(access_token);
-        if self.policy.userinfo == Expected::Signed {
+        if self.policy.userinfo == UserInfoForm::Signed {
             call = call.header("accept", "application/jwt");
         }
         let reply = call.send().await?;
@@ -31,11 +31,11 @@ impl OpenIDConnect {
         let signed = is_jwt(&reply);
         let context = verify::Context { client, operation, token: JwtUse::UserInfo };
         match (self.policy.userinfo, signed) {
-            (Expected::Signed, false) => {
+            (UserInfoForm::Signed, false) => {
                 let reason = "it is not signed, though the client registered that it should be".to_owned();
                 return Err(context.refuse((JwtCheck::Encryption, reason)));
             }
-            (Expected::Plain, true) => {
+            (UserInfoForm::Plain, true) => {
                 let reason = "it is signed, though the client registered that it should not be".to_owned();
                 return Err(context.refuse((JwtCheck::Encryption, reason)));
             }

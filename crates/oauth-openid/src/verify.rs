@@ -146,7 +146,8 @@ impl OpenIDConnect {
             return refuse(reason);
         }
         for one in own {
-            let named = client.spec().login.restrictions.iter().find(|restriction| restriction.name == one.name);
+            let named =
+                client.spec().login.restrictions.iter().find(|restriction| restriction.name == one.name);
             let Some(restriction) = named else { continue };
             let asked = format!("{}={}", one.name, one.value);
             match ((restriction.is_met)(&one.value, &claims), restriction.confirmed_by) {

@@ -6,7 +6,7 @@ use http::StatusCode;
 
 use crate::{
     error::SignInError,
-    origin::{Origin, Site, is_exposed},
+    origin::{Origin, SiteAddress, is_exposed},
 };
 
 /// A refusal. Text from outside is escaped, so that it cannot forge a line of the log.
@@ -51,7 +51,7 @@ pub(crate) fn configured(origin: &Origin) {
 }
 
 /// The scheme of this site was guessed.
-pub(crate) fn guessed(site: &Site) {
+pub(crate) fn guessed(site: &SiteAddress) {
     tracing::warn!(
         address = ?site.address,
         "guessed the address of this site from the Host header; if it is wrong, or plain http, set it with SignIn::at"

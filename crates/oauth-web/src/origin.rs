@@ -35,13 +35,13 @@ pub(crate) enum Origin {
 
 /// The address of this site: scheme, host and path prefix, without a slash at the end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Site {
+pub(crate) struct SiteAddress {
     pub(crate) address: String,
     /// Whether nothing said that it is https.
     pub(crate) is_guessed: bool,
 }
 
-impl Site {
+impl SiteAddress {
     pub(crate) fn is_https(&self) -> bool {
         self.address.starts_with("https://")
     }
@@ -87,14 +87,14 @@ impl Origin {
         Ok(Self::Fixed(format!("{scheme}://{}{path}", host.strip_suffix(own_port).unwrap_or(&host))))
     }
 
-    pub(crate) fn of(&self, parts: &Parts) -> Result<Site, SignInErrorKind> {
+    pub(crate) fn of(&self, parts: &Parts) -> Result<SiteAddress, SignInErrorKind> {
         // The lines of a header are one list (RFC 9110 section 5.3), and the nearest proxy may have added one to those that
         // came from outside.
         let text = |name: &str| parts.headers.get_all(name).iter().next_back()?.to_str().ok();
         // A request of HTTP/2 has the host in `:authority` instead (RFC 9113 section 8.3.1), which is part of its URI.
         let host = || text(header::HOST.as_str()).or(parts.uri.authority().map(Authority::as_str));
         let (scheme, host) = match self {
-            Self::Fixed(address) => return Ok(Site { address: address.clone(), is_guessed: false }),
+            Self::Fixed(address) => return Ok(SiteAddress { address: address.clone(), is_guessed: false }),
             Self::Host => (None, host()),
             Self::Proxy(ForwardedHeaders::XForwarded) => {
                 (last(text("x-forwarded-proto")), last(text("x-forwarded-host")).or_else(host))
@@ -113,7 +113,7 @@ impl Origin {
             None if is_loopback(host) => ("http", false),
             None => ("https", true),
         };
-        Ok(Site { address: format!("{scheme}://{host}"), is_guessed })
+        Ok(SiteAddress { address: format!("{scheme}://{host}"), is_guessed })
     }
 }
 
@@ -273,7 +273,7 @@ mod tests {
             (ForwardedHeaders::Forwarded, &[("host", "app.example"), ("forwarded", "proto=Https")]),
         ] {
             let site = Origin::Proxy(proxy).of(&headers(sent)).unwrap();
-            assert_eq!(site, Site { address: "https://app.example".to_owned(), is_guessed: false });
+            assert_eq!(site, SiteAddress { address: "https://app.example".to_owned(), is_guessed: false });
         }
         let other = headers(&[("host", "app.example"), ("x-forwarded-proto", "wss")]);
         assert!(Origin::Proxy(ForwardedHeaders::XForwarded).of(&other).is_err());
@@ -322,11 +322,11 @@ mod tests {
             "[::ffff:127.0.0.1]:3000",
         ] {
             let site = Origin::Host.of(&headers(&[("host", local)])).unwrap();
-            assert_eq!(site, Site { address: format!("http://{local}"), is_guessed: false });
+            assert_eq!(site, SiteAddress { address: format!("http://{local}"), is_guessed: false });
         }
         for other in ["localhost.example", "notlocalhost", "[::ffff:8.8.8.8]", "10.0.0.1", "intranet:8080"] {
             let site = Origin::Host.of(&headers(&[("host", other)])).unwrap();
-            assert_eq!(site, Site { address: format!("https://{other}"), is_guessed: true });
+            assert_eq!(site, SiteAddress { address: format!("https://{other}"), is_guessed: true });
         }
         for bad in [
             &[][..],

@@ -16,14 +16,14 @@ use oauth_core::{LoginOptions, MemoryCache, Provider, Sealer, SharedCache};
 use crate::{
     error::{ResolveError, SetupError, SignInErrorKind},
     events,
-    origin::{ForwardedHeaders, Origin, Site},
+    origin::{ForwardedHeaders, Origin, SiteAddress},
     request::SignInRequest,
 };
 
 /// The boxed future that the application's functions return: `Box::pin(async move { … })`.
 pub type BoxFuture<'f, T> = Pin<Box<dyn Future<Output = T> + Send + 'f>>;
 
-type Resolver = dyn for<'r> Fn(&'r str, &'r SignInRequest) -> BoxFuture<'r, Result<Option<Arc<dyn Provider>>, ResolveError>>
+type FindProvider = dyn for<'r> Fn(&'r str, &'r SignInRequest) -> BoxFuture<'r, Result<Option<Arc<dyn Provider>>, ResolveError>>
     + Send
     + Sync;
 type CurrentAccount =
@@ -33,14 +33,14 @@ type OnLogin = dyn Fn(&str, &SignInRequest) -> LoginOptions + Send + Sync;
 /// The settings of a sign-in, with a method for each of its routes. Clones are cheap and share the memory of used attempts.
 #[derive(Clone)]
 #[must_use]
-pub struct SignIn(Arc<Settings>);
+pub struct SignIn(Arc<SignInSettings>);
 
 #[derive(Clone)]
-struct Settings {
+struct SignInSettings {
     sealer: Sealer,
     origin: Origin,
     providers: BTreeMap<String, Arc<dyn Provider>>,
-    resolver: Option<Arc<Resolver>>,
+    resolver: Option<Arc<FindProvider>>,
     used: Arc<dyn SharedCache>,
     current_account: Option<Arc<CurrentAccount>>,
     on_login: Arc<OnLogin>,
@@ -50,7 +50,7 @@ struct Settings {
 impl SignIn {
     /// Creates settings without providers. Attempts are sealed by `sealer`; every machine of the application needs the same keys.
     pub fn new(sealer: Sealer) -> Self {
-        Self(Arc::new(Settings {
+        Self(Arc::new(SignInSettings {
             sealer,
             origin: Origin::default(),
             providers: BTreeMap::new(),
@@ -205,7 +205,7 @@ impl SignIn {
     }
 
     /// The address of this site for this request.
-    pub(crate) fn site(&self, request: &SignInRequest) -> Result<Site, SignInErrorKind> {
+    pub(crate) fn site(&self, request: &SignInRequest) -> Result<SiteAddress, SignInErrorKind> {
         let site = self.0.origin.of(request)?;
         if site.is_guessed && !self.0.has_told_of_guess.swap(true, Ordering::Relaxed) {
             events::guessed(&site);
@@ -236,7 +236,7 @@ impl SignIn {
         }
     }
 
-    fn settings(&mut self) -> &mut Settings {
+    fn settings(&mut self) -> &mut SignInSettings {
         Arc::make_mut(&mut self.0)
     }
 }

@@ -7,7 +7,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    process::{Process, User, as_user, children, give, is_root, signal, user},
+    process::{Process, SystemUser, as_user, children, give, is_root, signal, user},
     system::{free_port, in_path, own_folder},
 };
 
@@ -16,7 +16,7 @@ use crate::{
 pub struct Postgres {
     programs: PathBuf,
     folder: PathBuf,
-    user: Option<User>,
+    user: Option<SystemUser>,
     port: u16,
     /// `None` while it is stopped.
     process: Option<Process>,
@@ -176,7 +176,7 @@ fn version(folder: &Path) -> Option<u32> {
 }
 
 /// The folder, if the user can get there: a repository below root's own folder is closed to everybody else.
-fn reachable(folder: &Path, user: Option<User>) -> Option<PathBuf> {
+fn reachable(folder: &Path, user: Option<SystemUser>) -> Option<PathBuf> {
     fs::create_dir_all(folder).ok()?;
     let mut test = Command::new("test");
     test.arg("-x").arg(folder).current_dir("/");

@@ -28,7 +28,7 @@ pub(crate) struct Process {
 
 /// Who runs a server.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct User {
+pub(crate) struct SystemUser {
     pub(crate) id: u32,
     pub(crate) group: u32,
 }
@@ -39,7 +39,7 @@ impl Process {
         program: &Path,
         arguments: &[String],
         folder: &Path,
-        user: Option<User>,
+        user: Option<SystemUser>,
         signal: &str,
     ) -> Result<Self> {
         let log = folder.join("log");
@@ -134,12 +134,12 @@ pub(crate) fn children(parent: u32) -> Vec<u32> {
 }
 
 /// The user of this name, if the system has one.
-pub(crate) fn user(name: &str) -> Option<User> {
+pub(crate) fn user(name: &str) -> Option<SystemUser> {
     let number = |option: &str| {
         let output = Command::new("id").args([option, name]).stderr(Stdio::null()).output().ok()?;
         String::from_utf8(output.stdout).ok()?.trim().parse().ok()
     };
-    Some(User { id: number("-u")?, group: number("-g")? })
+    Some(SystemUser { id: number("-u")?, group: number("-g")? })
 }
 
 /// Whether this process runs as root.
@@ -149,7 +149,7 @@ pub(crate) fn is_root() -> bool {
 }
 
 #[cfg(unix)]
-pub(crate) fn as_user(command: &mut Command, user: Option<User>) {
+pub(crate) fn as_user(command: &mut Command, user: Option<SystemUser>) {
     use std::os::unix::process::CommandExt;
 
     if let Some(user) = user {
@@ -158,16 +158,16 @@ pub(crate) fn as_user(command: &mut Command, user: Option<User>) {
 }
 
 #[cfg(not(unix))]
-pub(crate) fn as_user(_: &mut Command, _: Option<User>) {}
+pub(crate) fn as_user(_: &mut Command, _: Option<SystemUser>) {}
 
 /// Gives a folder to a user.
 #[cfg(unix)]
-pub(crate) fn give(folder: &Path, user: User) -> Result<()> {
+pub(crate) fn give(folder: &Path, user: SystemUser) -> Result<()> {
     std::os::unix::fs::chown(folder, Some(user.id), Some(user.group))
         .with_context(|| format!("cannot give {} to another user", folder.display()))
 }
 
 #[cfg(not(unix))]
-pub(crate) fn give(_: &Path, _: User) -> Result<()> {
+pub(crate) fn give(_: &Path, _: SystemUser) -> Result<()> {
     Ok(())
 }

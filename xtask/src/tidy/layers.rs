@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     tidy::findings::Findings,
-    workspace::{self, Dependency, Metadata, Node, Package},
+    workspace::{self, Dependency, Metadata, Package, ResolvedPackage},
 };
 
 /// What is none of the core's business, and of no provider's: which framework and which database the application uses.
@@ -160,7 +160,7 @@ fn arrow(package: &Package, layer: Layer, dependency: &Dependency, findings: &mu
 }
 
 /// What somebody builds who depends on a package with all its features.
-fn needed<'a>(package: &'a str, nodes: &BTreeMap<&str, &'a Node>) -> BTreeSet<&'a str> {
+fn needed<'a>(package: &'a str, nodes: &BTreeMap<&str, &'a ResolvedPackage>) -> BTreeSet<&'a str> {
     let mut found = BTreeSet::new();
     let mut left = vec![package];
     while let Some(id) = left.pop() {

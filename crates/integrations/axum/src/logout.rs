@@ -13,7 +13,7 @@ use oauth_core::SharedCache;
 use oauth_openid::{FrontChannelLogout, LogoutToken};
 use oauth_web::Answer;
 
-use crate::routes::{Params, SignInRoutes, split};
+use crate::routes::{PathParams, SignInRoutes, split};
 
 impl SignInRoutes {
     /// The route by which a provider's server ends sessions (OpenID Connect Back-Channel Logout):
@@ -30,7 +30,7 @@ impl SignInRoutes {
         E: Display,
     {
         let logout = self.sign_in.clone().back_channel_logout(used, handler);
-        let route = async move |params: Params, request: Request| {
+        let route = async move |params: PathParams, request: Request| {
             let (request, body) = split(params, request);
             let Answer { result, headers, .. } = logout.end_session(&request, body).await;
             let mut response = result.map_or_else(
@@ -60,7 +60,7 @@ impl SignInRoutes {
         F: Future<Output = R> + Send + 'static,
         R: IntoResponse,
     {
-        let route = async move |params: Params, request: Request| {
+        let route = async move |params: PathParams, request: Request| {
             let (request, _) = split(params, request);
             let Answer { result, headers, .. } = self.sign_in.front_channel_logout(&request).await;
             let mut response = match result {
@@ -81,7 +81,7 @@ impl SignInRoutes {
     where
         S: Clone + Send + Sync + 'static,
     {
-        let route = async move |params: Params, request: Request| {
+        let route = async move |params: PathParams, request: Request| {
             let (request, body) = split(params, request);
             self.respond(self.sign_in.initiated_login(&request, body).await)
         };

@@ -68,15 +68,15 @@ impl SignInRoutes {
     {
         let can_link = self.sign_in.can_link();
         let (starting, linking, finishing) = (self.clone(), self.clone(), self);
-        let login = async move |params: Params, request: Request| {
+        let login = async move |params: PathParams, request: Request| {
             let (request, _) = split(params, request);
             starting.respond(starting.sign_in.login(&request).await)
         };
-        let link = async move |params: Params, request: Request| {
+        let link = async move |params: PathParams, request: Request| {
             let (request, _) = split(params, request);
             linking.respond(linking.sign_in.link(&request).await)
         };
-        let callback = async move |State(state): State<S>, params: Params, request: Request| {
+        let callback = async move |State(state): State<S>, params: PathParams, request: Request| {
             let (sent, body) = split(params, request);
             let Answer { result, headers, .. } = finishing.sign_in.callback(&sent, body).await;
             let mut response = match result {
@@ -109,9 +109,9 @@ impl SignInRoutes {
 }
 
 /// The path parameters. Those that are not UTF-8 name no provider.
-pub(crate) type Params = Result<RawPathParams, RawPathParamsRejection>;
+pub(crate) type PathParams = Result<RawPathParams, RawPathParamsRejection>;
 
-pub(crate) fn split(params: Params, request: Request) -> (SignInRequest, Body) {
+pub(crate) fn split(params: PathParams, request: Request) -> (SignInRequest, Body) {
     let (parts, body) = request.into_parts();
     (SignInRequest::new(as_sent(parts), params.iter().flatten()), body)
 }

@@ -28,7 +28,7 @@ static SHARED: Mutex<Vec<OfRuntime>> = Mutex::new(Vec::new());
 /// A connection lives on the runtime that opened it and dies with it, so each runtime has a client of its own.
 pub(crate) fn shared() -> Result<Arc<dyn HttpClient>, String> {
     let mut clients = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-    of_runtime(&mut clients, || Ok(Arc::new(Shared::new()?)))
+    of_runtime(&mut clients, || Ok(Arc::new(SharedClients::new()?)))
 }
 
 /// The client of the current runtime, made at first use.
@@ -50,20 +50,20 @@ pub(crate) fn of_runtime(
 
 /// The client that all share, and one for this machine.
 #[derive(Debug)]
-struct Shared {
+struct SharedClients {
     client: DefaultClient,
     /// A proxy that the environment names would see what plain http may carry on loopback only.
     loopback: DefaultClient,
 }
 
-impl Shared {
+impl SharedClients {
     fn new() -> Result<Self, String> {
         Ok(Self { client: build(|builder| builder)?, loopback: build(reqwest::ClientBuilder::no_proxy)? })
     }
 }
 
 #[async_trait]
-impl HttpClient for Shared {
+impl HttpClient for SharedClients {
     async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, HttpError> {
         let client = match request.uri().host().is_some_and(is_loopback) {
             true => &self.loopback,

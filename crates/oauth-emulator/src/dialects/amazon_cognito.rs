@@ -3,7 +3,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     exchange::{Dialect, Exchange},
     reply::ServerReply,
-    request::{LogoutRequest, Pairs},
+    request::{LogoutParams, Pairs},
     state::Grant,
 };
 
@@ -26,9 +26,9 @@ impl Dialect for AmazonCognito {
     }
 
     /// The logout endpoint is older than the standard and has its own names.
-    fn logout(&self, params: &Pairs) -> LogoutRequest {
+    fn logout(&self, params: &Pairs) -> LogoutParams {
         let text = |name| params.get(name).map(str::to_owned);
-        LogoutRequest {
+        LogoutParams {
             id_token_hint: None,
             client_id: text("client_id"),
             redirect_uri: text("logout_uri"),

@@ -38,7 +38,7 @@ use oauth_core::{
     provider_kit::{AuthorizationSpec, LoginSpec, ProfileSpec},
 };
 pub use oauth_openid;
-use oauth_openid::{Algorithm, Expected, VerificationPolicy};
+use oauth_openid::{Algorithm, UserInfoForm, VerificationPolicy};
 
 /// FranceConnect's endpoints and dialect, version 2, production.
 pub const SPEC: Spec = Spec {
@@ -107,7 +107,7 @@ oauth_openid::client! {
 }
 
 fn policy() -> VerificationPolicy {
-    VerificationPolicy::new().algorithms([Algorithm::ES256, Algorithm::RS256]).userinfo(Expected::Signed)
+    VerificationPolicy::new().algorithms([Algorithm::ES256, Algorithm::RS256]).userinfo(UserInfoForm::Signed)
 }
 
 impl FranceConnectOAuth2 {

@@ -8,8 +8,8 @@ mod settings;
 use std::time::Duration;
 
 use oauth_openid::{
-    Algorithm, ClientMetadata, Discovery, Expected, IdToken, LogoutRequest, OpenID, OpenIDProvider,
-    RegisteredClient,
+    Algorithm, ClientMetadata, Discovery, IdToken, LogoutRequest, OpenID, OpenIDProvider, RegisteredClient,
+    UserInfoForm,
     oauth_core::{
         ClientAuth, ClientSecret, Login, LoginOptions, OAuth2Token, Provider, ResponseMode, ResponseType,
         serde_json::{self, Value, json},
@@ -136,8 +136,8 @@ fn given(settings: &Settings, discovery: &Discovery, id: &str) -> Result<OpenID,
     }
     if let Some(name) = &settings.userinfo_alg {
         let algorithm = algorithm(name)?;
-        client =
-            client.with_policy(|policy| policy.userinfo(Expected::Signed).userinfo_algorithms([algorithm]));
+        client = client
+            .with_policy(|policy| policy.userinfo(UserInfoForm::Signed).userinfo_algorithms([algorithm]));
     }
     Ok(client)
 }
