@@ -8,7 +8,8 @@ use base64::{
 };
 use oauth_clients::{
     CodeVerifier, Endpoint, Error, ErrorClass, ErrorKind, HttpError, HttpErrorKind, LoginError, LoginOptions,
-    OAuth2, OAuth2Token, Operation, Provider, Result, Spec, async_trait, provider_kit::TokenSpec, reqwest_client,
+    OAuth2, OAuth2Token, Operation, Provider, Result, Spec, async_trait, provider_kit::TokenSpec,
+    reqwest_client,
 };
 use serde_json::json;
 use tokio::{

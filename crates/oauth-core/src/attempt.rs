@@ -122,7 +122,7 @@ impl LoginAttempt {
         }
     }
 
-    /// Asks for this scope too.
+    /// Adds a scope to those that are asked for.
     #[must_use]
     pub fn with_scope(mut self, scope: &str) -> Self {
         if !self.scopes().flat_map(|scopes| scopes.split(' ')).any(|other| other == scope) {
@@ -161,13 +161,13 @@ impl LoginAttempt {
         self.max_age.map(Duration::from_secs)
     }
 
-    /// The authentication contexts of which the ID token must name one; any will do where this is empty.
+    /// The authentication contexts, one of which the ID token must name; empty if any will do.
     #[must_use]
     pub fn required_acr(&self) -> &[String] {
         &self.required_acr
     }
 
-    /// What the login is restricted to: the client's own organization, domain or the like, and that of
+    /// What the login is restricted to, such as an organization or a domain: by the client, and by
     /// [`LoginOptions`](crate::LoginOptions).
     #[must_use]
     pub fn restricted_to(&self) -> &[RestrictedTo] {
@@ -188,7 +188,7 @@ impl LoginAttempt {
     /// When it began.
     #[must_use]
     pub fn started_at(&self) -> OffsetDateTime {
-        // What was stored may be any number, and whoever reckons with the time must not overflow.
+        // What was stored may be any number, and arithmetic with the time must not overflow.
         let possible = self.started_at.clamp(0, END_OF_9999);
         OffsetDateTime::from_unix_timestamp(possible).unwrap_or(OffsetDateTime::UNIX_EPOCH)
     }
@@ -199,7 +199,7 @@ impl LoginAttempt {
         &self.data
     }
 
-    /// How long it may take, from when it began.
+    /// How long the login may take, counted from its beginning.
     #[must_use]
     pub fn lifetime(&self) -> Duration {
         Duration::from_secs(self.lifetime)

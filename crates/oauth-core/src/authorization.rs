@@ -133,7 +133,7 @@ impl ResponseType {
     }
 }
 
-/// The way by which the browser brings the answer (OAuth 2.0 Multiple Response Types section 2.1, Form Post Response Mode).
+/// How the browser delivers the answer (OAuth 2.0 Multiple Response Types section 2.1, Form Post Response Mode).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -258,8 +258,8 @@ fn text(value: Value) -> Option<String> {
 
 /// The parameters of an authorization request, complete and checked, before they become a URL.
 ///
-/// Whoever takes part may read and change them: a provider's crate, and each [`Participant`](crate::Participant), which can also
-/// send or sign them and put something else in their place.
+/// A provider's crate and each [`Participant`](crate::Participant) may read and change them. A participant can also send or sign
+/// them, and put something else in their place.
 #[derive(Clone)]
 pub struct AuthorizationParams {
     endpoint: String,
@@ -305,12 +305,12 @@ impl AuthorizationParams {
         self.pairs.push((name.into(), value.into()));
     }
 
-    /// Takes a parameter out.
+    /// Removes a parameter.
     pub fn remove(&mut self, name: &str) {
         self.pairs.retain(|(other, _)| other != name);
     }
 
-    /// Takes all parameters out, for those that stand for them: `request_uri` (RFC 9126) or `request` (RFC 9101).
+    /// Removes all parameters, to put those in their place that refer to them: `request_uri` (RFC 9126) or `request` (RFC 9101).
     pub fn clear(&mut self) {
         self.pairs.clear();
     }

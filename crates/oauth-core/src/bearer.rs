@@ -7,7 +7,7 @@ use crate::{
 };
 
 impl OAuth2Token {
-    /// The access token, if it is one to put behind `Authorization: Bearer` (RFC 6750).
+    /// The access token, if it can be sent as `Authorization: Bearer` (RFC 6750).
     ///
     /// # Errors
     ///

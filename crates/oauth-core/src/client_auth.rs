@@ -64,7 +64,7 @@ pub trait ClientAuthentication: fmt::Debug + Send + Sync {
     /// offers.
     fn method(&self) -> &str;
 
-    /// At which address of an endpoint the client authenticates in this way.
+    /// The address of an endpoint at which the client authenticates in this way.
     fn endpoint_alias(&self) -> EndpointAlias {
         EndpointAlias::Usual
     }
@@ -92,7 +92,7 @@ pub trait ClientAuthentication: fmt::Debug + Send + Sync {
 /// Why a request could not be authenticated or completed. Its text becomes part of the library's error.
 pub type AuthenticationError = Box<dyn error::Error + Send + Sync>;
 
-/// At which of its addresses an endpoint is asked.
+/// Which of its addresses an endpoint is asked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EndpointAlias {
@@ -103,7 +103,7 @@ pub enum EndpointAlias {
     MutualTls,
 }
 
-/// What is known of a request by whoever takes part in it.
+/// A request as those that take part in it know it.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct RequestContext<'c> {
@@ -125,7 +125,7 @@ pub struct RequestContext<'c> {
     pub is_repetition: bool,
 }
 
-/// What a client proves with who it is: a secret or none, or an authentication of its own.
+/// What a client has to prove who it is: a secret, nothing, or a [`ClientAuthentication`].
 ///
 /// Whatever converts into a [`ClientSecret`] converts into credentials too, so that `GitHubOAuth2::new("id", "secret")` reads as
 /// it should.
@@ -139,10 +139,10 @@ enum CredentialsKind {
 }
 
 impl Credentials {
-    /// Those of a public client (RFC 6749 section 2.1): it sends its id and proves nothing.
+    /// The credentials of a public client (RFC 6749 section 2.1): it sends its id and proves nothing.
     pub const NONE: Self = Self(CredentialsKind::Secret(ClientSecret::NONE));
 
-    /// Proves who the client is in this way, at each endpoint where it authenticates.
+    /// Authenticates the client in this way, at each endpoint where it authenticates.
     pub fn authentication(authentication: impl ClientAuthentication + 'static) -> Self {
         Self(CredentialsKind::Authentication(Arc::new(authentication)))
     }
@@ -172,7 +172,7 @@ impl Credentials {
         matches!(&self.0, CredentialsKind::Secret(secret) if secret.is_none())
     }
 
-    /// What authenticates a request in this way, for those that are a secret.
+    /// The authentication of a request; a secret is sent by this method.
     pub(crate) fn authentication_by(&self, method: ClientAuth) -> Arc<dyn ClientAuthentication> {
         match &self.0 {
             CredentialsKind::Authentication(authentication) => authentication.clone(),

@@ -46,7 +46,7 @@ pub struct ProviderConfig {
     pub http_client: Option<Arc<dyn HttpClient>>,
 }
 
-/// A value that only one provider knows.
+/// The value of a setting that only one provider has.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Value")]
 pub enum Parameter {
@@ -106,7 +106,7 @@ impl ProviderConfig {
         self.parameters.get(name).map(ToString::to_string)
     }
 
-    /// A parameter without which the provider cannot be used.
+    /// The value of a setting that the provider cannot do without.
     ///
     /// # Errors
     ///
@@ -150,8 +150,8 @@ impl ProviderConfig {
     }
 }
 
-// The derived one (`remote = "Self"`), once it is known that the settings are a table in which nothing stands twice: it would quote
-// a text that stands in place of the table, and take the last of two parameters.
+// The derived implementation (`remote = "Self"`) reads the settings after a check that they are a table that names nothing twice: by
+// itself, it would quote a text that takes the place of the table, and take the last of two parameters.
 impl<'de> Deserialize<'de> for ProviderConfig {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Strict(settings) = Strict::deserialize(deserializer)?;

@@ -1,7 +1,7 @@
-//! The HTTP client of everybody who gives none.
+//! The HTTP client of all who do not give one.
 //!
-//! It is reqwest's, which nothing public shows: `oauth-reqwest` has what is to be seen of reqwest, so that a new major version of it
-//! is no new major version of this crate, nor of all that build on it. That is why the two have some lines in common.
+//! It is reqwest's, but nothing of reqwest is public here: that is in `oauth-reqwest`, so that a new major version of reqwest is not a
+//! new major version of this crate and of all that build on it. That is why the two crates have some lines in common.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! A request before it is sent, for those who take part in it.
+//! A request before it is sent, for those that take part in it.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header::AUTHORIZATION, header::CONTENT_TYPE};
@@ -93,7 +93,7 @@ impl RequestDraft {
     ///
     /// # Errors
     ///
-    /// That the field is there already: servers disagree on which of two they read.
+    /// When the field is there already, because servers disagree on which of two they read.
     pub fn add_field(&mut self, name: &str, value: &str) -> Result<(), String> {
         if self.has_field(name) {
             return Err(sent_already(name));
@@ -110,7 +110,7 @@ impl RequestDraft {
     ///
     /// # Errors
     ///
-    /// That the name or the value is not valid in a header.
+    /// When the name or the value is not valid in a header.
     pub fn set_header(&mut self, name: &str, value: &str) -> Result<(), String> {
         let (name, value) = header(name, value)?;
         self.headers.insert(name, value);
@@ -121,7 +121,7 @@ impl RequestDraft {
     ///
     /// # Errors
     ///
-    /// That the name or the value is not valid in a header.
+    /// When the name or the value is not valid in a header.
     pub fn set_secret_header(
         &mut self,
         name: &str,
@@ -141,7 +141,7 @@ impl RequestDraft {
     ///
     /// # Errors
     ///
-    /// That the scheme is not valid in a header.
+    /// When the scheme is not valid in a header.
     pub fn set_token_scheme(&mut self, scheme: &str) -> Result<(), String> {
         match &self.access_token {
             Some(token) if self.headers.contains_key(AUTHORIZATION) => {

@@ -88,14 +88,14 @@ impl Endpoints {
             .ok_or_else(|| Error::configuration("oauth2", format!("there is no endpoint named {name}")))
     }
 
-    /// These endpoints with one more, or with another URL for one of them.
+    /// Adds an endpoint, or replaces its URL.
     #[must_use]
     pub fn with(mut self, endpoint: Endpoint, url: impl Into<Cow<'static, str>>) -> Self {
         self.set(endpoint, url);
         self
     }
 
-    /// These endpoints without one of them.
+    /// Removes an endpoint.
     #[must_use]
     pub fn without(mut self, endpoint: Endpoint) -> Self {
         self.0.remove(&endpoint);
@@ -106,8 +106,8 @@ impl Endpoints {
         self.0.insert(endpoint, url.into());
     }
 
-    /// The same paths and queries at another origin, such as `https://oauth-gateway.example` or
-    /// `https://proxy.example/google`. A path in the origin stands in front of each endpoint's own.
+    /// Moves every endpoint to another origin, such as `https://oauth-gateway.example` or `https://proxy.example/google`, and keeps its
+    /// path and query. A path in the origin comes before each endpoint's own.
     #[must_use]
     pub fn at(self, origin: &str) -> Self {
         let origin = origin.trim_end_matches('/');
@@ -117,23 +117,23 @@ impl Endpoints {
         })
     }
 
-    /// Each endpoint as the function gives it back. Those that are not known yet, because discovery is to find them, stay so.
+    /// Replaces each endpoint's URL with what the function makes of it. Endpoints that discovery has yet to find are left out.
     #[must_use]
     pub fn map(self, mut moved: impl FnMut(&str) -> String) -> Self {
         Self(self.0.into_iter().map(|(endpoint, url)| (endpoint, moved(&url).into())).collect())
     }
 
-    /// Each endpoint below one base URL moved below another, such as `https://gitlab.com` to an installation's own.
+    /// Moves each endpoint below one base URL to another one, such as from `https://gitlab.com` to an installation's own.
     #[must_use]
     pub fn rebased(self, from: &str, to: &str) -> Self {
         self.map(|url| match url.strip_prefix(from) {
-            // `https://github.community` does not stand below `https://github.com`.
+            // `https://github.community` is not below `https://github.com`.
             Some(path) if path.is_empty() || path.starts_with('/') => format!("{to}{path}"),
             _ => url.to_owned(),
         })
     }
 
-    /// These endpoints, and the other's for those that are not known.
+    /// Adds the endpoints of another set that are not known in this one.
     #[must_use]
     pub fn or(mut self, other: Self) -> Self {
         for (endpoint, url) in other.0 {

@@ -203,7 +203,7 @@ pub enum LoginError {
     /// The callback has neither a code nor an error.
     #[error("the callback has neither a code nor an error")]
     MissingCode,
-    /// A parameter stands in the callback more than once (RFC 6749 section 3.1).
+    /// The callback has a parameter more than once (RFC 6749 section 3.1).
     #[error("the callback has the parameter {} more than once", OneLine(.0))]
     DuplicateParameter(String),
     /// The callback did not come by the response mode that was asked for (OAuth 2.0 Multiple Response Types section 2.1).
@@ -214,13 +214,13 @@ pub enum LoginError {
     /// The provider's own check of the callback failed, such as Shopify's `hmac`.
     #[error("{}", OneLine(.0))]
     ProviderCheck(String),
-    /// The account is not one that may sign in: it is of another organization, domain or the like than the client or the login
-    /// is restricted to, or nothing in the provider's answer says that it is not.
+    /// The account may not sign in: it belongs to another organization or domain than the client or the login is restricted to, or
+    /// nothing in the provider's answer says where it belongs.
     #[error("{}; sign in with an account that may", OneLine(.0))]
     Restricted(String),
 }
 
-/// An error of RFC 6749 section 4.1.2.1 or 5.2, or what the provider sends in its place.
+/// An OAuth error (RFC 6749 sections 4.1.2.1 and 5.2), or what the provider sends in its place.
 ///
 /// All of it is text that a server chose: escape it before it enters a page.
 #[derive(Clone, Debug, Default, PartialEq, Eq, thiserror::Error)]
@@ -240,9 +240,9 @@ pub struct FailedReply {
     pub(crate) status: StatusCode,
     pub(crate) body: Bytes,
     pub(crate) retry_after: Option<Duration>,
-    /// Whether the provider's own error code stands for `invalid_grant`.
+    /// Whether the provider's own error code means `invalid_grant`.
     pub(crate) is_invalid_grant: bool,
-    /// Whether the error says of itself that it is only for a while, as Facebook's do (`is_transient`).
+    /// Whether the error calls itself temporary, as Facebook's do (`is_transient`).
     pub(crate) is_transient: bool,
     /// Whether the request was authorized by an access token, so that 401 means that it is dead.
     pub(crate) used_token: bool,
@@ -254,14 +254,15 @@ pub struct FailedReply {
 pub enum ErrorClass {
     /// The grant or the attempt is dead: send the user through the login again.
     Reauthorize,
-    /// It may work later; nothing is lost. Keep the tokens. Only a code that was sent may be spent: begin that sign-in anew.
+    /// It may work later, and nothing is lost: keep the tokens. Only a code that was already sent may be spent; start that sign-in
+    /// again.
     Transient {
         /// How long the provider asks to wait.
         retry_after: Option<Duration>,
     },
     /// The client, its registration or its settings are wrong; repeating does not help.
     Configuration,
-    /// The provider answered what no rule allows, or what nobody foresaw.
+    /// The provider's answer breaks the protocol, or is one that this library does not know.
     Protocol,
 }
 
@@ -319,7 +320,7 @@ impl Error {
         Self::of(operation, provider.into(), kind)
     }
 
-    /// The same, in one place for all: errors are many and rarely happen.
+    /// Makes the error in one place that is kept out of line, because errors are many and rarely happen.
     #[cold]
     #[inline(never)]
     fn of(operation: Operation, provider: Cow<'static, str>, kind: ErrorKind) -> Self {
@@ -335,15 +336,15 @@ impl Error {
         Self::of(Operation::CONFIGURE, provider.into(), ErrorKind::Configuration(message.into()))
     }
 
-    /// The same error, during another operation.
+    /// Says that the error happened during another operation.
     #[must_use]
     pub fn during(mut self, operation: Operation) -> Self {
         Arc::make_mut(&mut self.0).operation = operation;
         self
     }
 
-    /// The same refusal under a code that the standards have for it (RFC 6749 section 5.2, RFC 6750 section 3.1), for a provider
-    /// that says it in words of its own. An error that is no refusal by the provider stays what it is.
+    /// Gives a refusal the code that the standards have for it (RFC 6749 section 5.2, RFC 6750 section 3.1), for a provider that
+    /// refuses in words of its own. An error that is not a refusal by the provider stays as it is.
     #[must_use]
     pub fn under_code(self, code: &str) -> Self {
         let (description, uri, reply) = match &self.0.kind {
@@ -358,7 +359,7 @@ impl Error {
         Self::of(self.0.operation, self.0.provider.clone(), kind)
     }
 
-    /// The same error, at a named provider.
+    /// Says at which provider the error happened.
     #[must_use]
     pub fn at(self, provider: impl Into<Cow<'static, str>>) -> Self {
         self.of_provider(provider.into())
@@ -369,7 +370,7 @@ impl Error {
         self
     }
 
-    /// The same error with no more than 4 KiB of the reply's body, for whoever keeps many of them.
+    /// Keeps no more than 4 KiB of the reply's body, for a program that stores many errors.
     #[must_use]
     pub fn with_short_body(mut self) -> Self {
         const SHORT: usize = 4 * 1024;
@@ -427,8 +428,8 @@ impl Error {
         }
     }
 
-    /// The tokens that the provider issued before the error: those of a refresh that are another user's, say. The refresh token that
-    /// they replace is spent. Keep them where nobody uses them, or revoke them; do not serve them.
+    /// The tokens that the provider issued before the error, such as those of a refresh that belong to another user. The refresh token
+    /// that they replace is spent. Store them where nobody uses them, or revoke them; do not serve them.
     #[must_use]
     pub fn tokens(&self) -> Option<&OAuth2Token> {
         self.0.tokens.as_ref()
@@ -468,7 +469,7 @@ impl Error {
                 }
             },
             ErrorKind::Refused { error, reply } => match self.class_of_status(reply) {
-                // A server in trouble says all sorts of things: it has not judged the grant.
+                // Whatever a server in trouble says, it has not judged the grant.
                 transient @ ErrorClass::Transient { .. } => transient,
                 _ if reply.is_invalid_grant => ErrorClass::Reauthorize,
                 by_status => self.judgement_of_code(&error.code).unwrap_or(match by_status {
@@ -506,7 +507,8 @@ impl Error {
         }
     }
 
-    /// The same for what was refused: who is asked for metadata or keys sees neither grant nor token, and judges none.
+    /// The class of a refusal by its code. A server that is asked for metadata or keys sees neither a grant nor a token, so it cannot
+    /// declare one dead.
     fn judgement_of_code(&self, code: &str) -> Option<ErrorClass> {
         let judges = !matches!(self.0.operation, Operation::DISCOVER | Operation::GET_KEYS);
         self.class_of_code(code).filter(|class| judges || *class != ErrorClass::Reauthorize)
@@ -521,14 +523,13 @@ impl Error {
         }
     }
 
-    /// The class that an error code stands for, if its meaning does not depend on the status.
+    /// The class of an error code whose meaning does not depend on the status.
     fn class_of_code(&self, code: &str) -> Option<ErrorClass> {
         Some(match code {
             // RFC 6749 sections 4.1.2.1 and 5.2, RFC 6750 section 3.1, OpenID Connect Core section 3.1.2.6.
             "invalid_grant" | "invalid_token" | "insufficient_scope" | "access_denied" | "login_required"
             | "interaction_required" | "consent_required" | "account_selection_required" | "expired_token"
-            // Microsoft Graph's and Facebook's (code 190) names for an invalid access token.
-            // and Naver's.
+            // Microsoft Graph's, Facebook's (190) and Naver's (024) codes for an invalid access token.
             | "InvalidAuthenticationToken" | "190" | "024" => ErrorClass::Reauthorize,
             "server_error" | "temporarily_unavailable" | "slow_down" | "authorization_pending" => {
                 ErrorClass::Transient { retry_after: self.retry_after() }

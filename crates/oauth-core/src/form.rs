@@ -7,7 +7,7 @@ use crate::json;
 /// A parameter's name as the most lenient of servers read it, for comparison with another.
 ///
 /// Some ignore case. PHP skips white space in front, ends a name at a NUL, takes `client.id`, `client id` and `client[id` for
-/// `client_id`, and `client_id[]` and `client_id[0]` for items of `client_id`. And what stands behind a proxy may decode twice.
+/// `client_id`, and `client_id[]` and `client_id[0]` for items of `client_id`. And a server behind a proxy may decode twice.
 pub(crate) fn lenient_name(name: &str) -> String {
     let mut name = name.to_owned();
     for _ in 0..3 {
@@ -16,7 +16,7 @@ pub(crate) fn lenient_name(name: &str) -> String {
     let name = name.split('\0').next().unwrap_or_default();
     let name = name.trim_matches(|character: char| character.is_whitespace() || character.is_control());
     let (before, behind) = name.split_once('[').unwrap_or((name, ""));
-    // With its bracket closed, it is an item of what stands before it.
+    // With its bracket closed, it is an item of what comes before the bracket.
     let name = if behind.contains(']') { before } else { name };
     name.trim_end()
         .to_uppercase()
@@ -25,7 +25,7 @@ pub(crate) fn lenient_name(name: &str) -> String {
         .collect()
 }
 
-/// What only the library sends, to the token endpoint and nowhere else.
+/// The parameters that only the library sends, to the token endpoint and nowhere else.
 pub(crate) const SECRET_PARAMETERS: &[&str] = &["client_secret", "code_verifier", "client_assertion"];
 
 /// Whether some server could take one parameter for the other.
@@ -51,7 +51,7 @@ pub(crate) fn check_authorization_details(text: &str) -> Result<(), String> {
     }
 }
 
-/// A text as it stands in a form or a query.
+/// A text, encoded for a form or a query.
 pub(crate) fn encoded(text: &str) -> String {
     form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }

@@ -1,4 +1,4 @@
-//! What sends HTTP requests: the trait, and why no reply came.
+//! The trait that sends HTTP requests, and its error.
 
 use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc, time::Duration};
 
@@ -53,7 +53,7 @@ pub struct HttpError {
     cause: Option<Arc<Box<dyn StdError + Send + Sync>>>,
 }
 
-/// What kept a reply from coming.
+/// The kinds of [`HttpError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HttpErrorKind {
@@ -80,21 +80,21 @@ impl HttpError {
         Self { kind, status: None, cause: None }
     }
 
-    /// The same error with the cause that the HTTP library gave. It must show neither a URL's query nor a header.
+    /// Adds the cause that the HTTP library gave. It must show neither a URL's query nor a header.
     #[must_use]
     pub fn caused_by(mut self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.cause = Some(Arc::new(cause.into()));
         self
     }
 
-    /// The same error with the status of the reply that was not read to its end.
+    /// Adds the status of the reply that was not read to its end.
     #[must_use]
     pub fn with_status(mut self, status: StatusCode) -> Self {
         self.status = Some(status);
         self
     }
 
-    /// What kept the reply from coming.
+    /// What kind of error it is.
     #[must_use]
     pub fn kind(&self) -> HttpErrorKind {
         self.kind

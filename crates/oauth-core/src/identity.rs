@@ -12,7 +12,7 @@ use crate::printable::is_printable;
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Identity {
-    /// Whose user this is: the `iss` of the ID token, or else the issuer of the client; where the provider has none, its name;
+    /// The issuer whose user this is: the `iss` of the ID token, or else the issuer of the client; where the provider has none, its name;
     /// for a generic client, the URL of its token endpoint. What the application calls its client does not matter.
     pub issuer: String,
     /// The user's identifier at the issuer: 1 to 255 printable characters without white space at the ends. It never changes. Compare and
@@ -54,7 +54,7 @@ pub enum EmailVerification {
 }
 
 impl Identity {
-    /// An identity with nothing known but its key.
+    /// An identity with nothing but its key.
     pub fn new(issuer: impl Into<String>, subject: impl Into<String>, profile: Value) -> Self {
         Self {
             issuer: issuer.into(),
@@ -82,8 +82,8 @@ impl Identity {
         self
     }
 
-    /// Takes back that the address is verified, for a provider whose word for it says nothing of who owns the mailbox: a yes
-    /// counts as unknown, and a no stays a no.
+    /// Does not believe that the address is verified, for a provider whose word says nothing about who owns the mailbox: a yes counts as
+    /// unknown, and a no stays a no.
     pub fn distrust_email(&mut self) {
         if let Some(email) = self.email.as_mut().filter(|email| email.is_verified()) {
             email.verification = EmailVerification::Unknown;
@@ -152,7 +152,7 @@ impl EmailVerification {
 ///
 /// # Errors
 ///
-/// What is wrong with it, worded to follow what it is called.
+/// What is wrong with it, worded to follow a name for it.
 pub fn check_subject(subject: &str) -> Result<(), &'static str> {
     if subject.is_empty() {
         Err("is empty")

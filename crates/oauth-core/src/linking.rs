@@ -15,7 +15,7 @@ use crate::{
 /// (<https://developers.google.com/identity/gsi/web/guides/verify-google-id-token>: gmail.com, where `email_verified` is true).
 const GOOGLE: (&str, [&str; 1]) = ("https://accounts.google.com", ["gmail.com"]);
 
-/// What somebody wants who signs in at a provider.
+/// The purpose of a login: to sign in, or to link the identity to an account.
 ///
 /// It is decided when the login begins, by what was pressed, and travels with the attempt. It is never the fact that somebody happens to be
 /// signed in when the callback arrives: a page of anybody's can begin a login in another's browser, and that login may end with the
@@ -127,7 +127,8 @@ impl LinkPolicy {
         Self { authorities: EmailAuthority::for_domains(issuer, domains).into_iter().collect() }
     }
 
-    /// The most careful policy: no account is ever found by an address. Who wants a second provider signs in with the first, and links.
+    /// The most careful policy: no account is ever found by an address. To use a second provider, a user signs in with the first one and
+    /// links it.
     pub fn without_addresses() -> Self {
         Self { authorities: Vec::new() }
     }
@@ -203,7 +204,7 @@ impl LinkPolicy {
 }
 
 impl<A> LinkIntent<A> {
-    /// The intent with the account in another form, such as the number that its text stands for.
+    /// Converts the account of the intent, such as from a text to a number.
     ///
     /// # Errors
     ///

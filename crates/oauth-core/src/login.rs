@@ -14,7 +14,7 @@ use crate::{
     token::OAuth2Token,
 };
 
-/// What an application may want of one login.
+/// The options of one login.
 #[derive(Clone, Default)]
 #[must_use]
 pub struct LoginOptions {
@@ -98,13 +98,13 @@ impl LoginOptions {
         self.extra("display", display)
     }
 
-    /// Has the answer come this way.
+    /// Asks for the answer to be delivered in this way.
     pub fn response_mode(self, mode: ResponseMode) -> Self {
         self.extra("response_mode", mode.as_str())
     }
 
-    /// Has an ID token come with the code, where the provider's protocol is OpenID Connect (Core section 3.3). It comes as a
-    /// form, unless [`response_mode`](Self::response_mode) says otherwise.
+    /// Sets what the authorization endpoint is asked for. With OpenID Connect, an ID token can come with the code (Core section 3.3);
+    /// the answer is then a form, unless [`response_mode`](Self::response_mode) says otherwise.
     pub fn response_type(mut self, response_type: ResponseType) -> Self {
         self.response_type = response_type;
         self
@@ -203,8 +203,8 @@ impl LoginAttempt {
 
 /// What the browser brought back: the parameters of the authorization response (RFC 6749 section 4.1.2).
 ///
-/// It remembers the way by which it came, because the answer of another way is refused: a code in the query is for everybody
-/// to read who sees the URL, where a form was asked for.
+/// It remembers how it was delivered, because another way than the one that was asked for is refused: where a form was asked for, a
+/// code in the query can be read by everybody who sees the URL.
 #[derive(Clone, Default)]
 pub struct Callback {
     pairs: Vec<(String, Secret)>,
@@ -266,7 +266,7 @@ impl Callback {
         let text = |name: &str| {
             self.get(name).filter(|text| !text.is_empty()).map(|text| safe_line(text, secrets()))
         };
-        // Facebook's name for it, which may mean something else where there is a code.
+        // Facebook's name for `error`, which may mean something else where there is a code.
         let code =
             text("error").or_else(|| if self.get("code").is_none() { text("error_code") } else { None })?;
         Some(OAuthError {
@@ -277,7 +277,7 @@ impl Callback {
     }
 
     pub(crate) fn duplicate(&self) -> Option<&str> {
-        // Parameters that nobody knows may be there as often as they like.
+        // Unknown parameters may be there more than once.
         const KNOWN: &[&str] =
             &["code", "state", "iss", "error", "error_description", "id_token", "response"];
         KNOWN.iter().copied().find(|known| self.pairs.iter().filter(|(name, _)| name == known).count() > 1)

@@ -1,4 +1,4 @@
-//! The generic client, and who takes part in what it does.
+//! The generic client, and the trait of those that take part in what it does.
 
 use std::{
     any::Any,
@@ -103,7 +103,7 @@ struct Settings {
     known: Known,
 }
 
-/// By which names the issuer goes.
+/// The names of the issuer.
 #[derive(Clone, Default)]
 struct IssuerNames {
     /// That of the provider's description, or of the installation that was chosen.
@@ -120,10 +120,10 @@ struct IssuerNames {
     former: Vec<String>,
 }
 
-/// What a client works out once, of settings that do not change.
+/// What a client works out once from its settings.
 #[derive(Default)]
 struct Known {
-    /// What tells it from others of its name, once it was asked for.
+    /// What tells it apart from other clients of its name.
     fingerprint: OnceLock<String>,
 }
 
@@ -270,7 +270,7 @@ impl OAuth2 {
         self.0.credentials.secret()
     }
 
-    /// What the client proves with who it is, redacted.
+    /// How the client proves who it is, redacted.
     #[must_use]
     pub fn credentials(&self) -> &Credentials {
         &self.0.credentials
@@ -387,8 +387,8 @@ impl OAuth2 {
             .map_err(|problem| self.error(Operation::CONFIGURE, ErrorKind::Configuration(problem)))
     }
 
-    /// Checks that id and secret can be what a provider issued, and not a setting that was left empty or copied with what
-    /// stood around it. Each procedure does so by itself before it sends anything.
+    /// Checks that id and secret can be what a provider issued, and not a setting that was left empty or copied with white space
+    /// around it. Each procedure does so by itself before it sends anything.
     ///
     /// # Errors
     ///
@@ -505,7 +505,7 @@ impl OAuth2 {
     }
 }
 
-/// What is wrong with a client id, if it can be none that a provider issued.
+/// Checks that a client id can be one that a provider issued.
 pub(crate) fn check_client_id(client_id: &str) -> Result<(), &'static str> {
     if client_id.is_empty() {
         Err("client_id is empty")
@@ -694,7 +694,7 @@ pub trait Participant: Any + fmt::Debug + Send + Sync {
     }
 
     /// Reads and changes the parameters of an authorization request before they become a URL. It may send them (RFC 9126) or sign
-    /// them (RFC 9101), and put what stands for them in their place.
+    /// them (RFC 9101), and put a reference in their place.
     ///
     /// # Errors
     ///
@@ -755,7 +755,7 @@ pub trait Participant: Any + fmt::Debug + Send + Sync {
     }
 }
 
-/// What becomes of a request that was answered.
+/// What to do after a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AfterReply {

@@ -71,7 +71,7 @@ fn has_dot_segment(url: &str) -> bool {
 }
 
 fn refused(parameter: &str, value: &str, wanted: &str) -> Error {
-    // What stands in front of an @ may be a password.
+    // What comes before an @ may be a password.
     let value = value.rsplit('@').next().unwrap_or_default();
     Error::configuration("oauth2", format!("{parameter} is {value:?}, but it must be {wanted}"))
 }

@@ -209,8 +209,9 @@ pub trait Provider: fmt::Debug + Send + Sync {
         self.oauth2().token_params(callback)
     }
 
-    /// Says by a code of the standards ([`Error::under_code`](crate::Error::under_code)) what the provider says in words of its
-    /// own: that a refresh token is dead, that a limit of requests was reached, that the client secret is wrong.
+    /// Translates what the provider says in words of its own into a code of the standards
+    /// ([`Error::under_code`](crate::Error::under_code)): that a refresh token is dead, that a limit of requests was reached, that the
+    /// client secret is wrong.
     ///
     /// The exchange of a code, refresh, revocation and the profile end with it where they fail. An override of one of these
     /// need not call it for a login, a refresh or an identity, which do so themselves; it can be asked twice about one error.
@@ -502,7 +503,7 @@ async fn get_profile_of<P: Provider + ?Sized>(provider: &P, token: &OAuth2Token)
     Ok(profile)
 }
 
-/// Who the user of a token is by the token alone, for a client without a profile endpoint.
+/// The claims of a token that says by itself who its user is, for a client without a profile endpoint.
 async fn claims_of(client: &OAuth2, token: &OAuth2Token) -> Result<Option<Value>> {
     if client.endpoints().get(Endpoint::Profile).is_some() {
         return Ok(None);

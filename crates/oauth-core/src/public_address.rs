@@ -29,7 +29,7 @@ pub fn check_public_url(url: &str) -> Result<(), String> {
     })
 }
 
-/// The host of a URL as the WHATWG's rules read it, and whether it is public by its looks.
+/// The host of a URL by the URL Standard, and whether its name or address is a public one.
 pub(crate) fn host_of(url: &str) -> Result<(String, bool), String> {
     let url = Url::parse(url).map_err(|_| "it is not an absolute URL".to_owned())?;
     if !matches!(url.scheme(), "http" | "https") {
@@ -47,7 +47,7 @@ pub(crate) fn host_of(url: &str) -> Result<(String, bool), String> {
     Ok((url.host_str().unwrap_or_default().to_owned(), is_public))
 }
 
-/// Why a host is not reached. It is found again among the causes of an HTTP library's error.
+/// The refusal to reach a host that is not public. It is found again among the causes of an HTTP library's error.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct NotPublic(String);
@@ -59,7 +59,7 @@ impl NotPublic {
 }
 
 /// Names that only a private network resolves: RFC 6761, RFC 6762, RFC 8375, ICANN's `.internal`, and those that networks are known
-/// to use. They stand in lower case, as a parsed URL has them.
+/// to use. They are in lower case, as in a parsed URL.
 const PRIVATE_SUFFIXES: &[&str] = &[
     "corp",
     "domain",
@@ -88,7 +88,7 @@ fn is_public_name(name: &str) -> bool {
 /// Whether an address belongs to the public internet: not to this machine, a private or link-local network, a cloud's own services,
 /// documentation, tests, multicast, or a range that is reserved (IANA's registries of special-purpose addresses).
 ///
-/// An IPv6 address that stands for one of IPv4 (mapped, NAT64, 6to4, ISATAP) is judged by that one.
+/// An IPv6 address that contains one of IPv4 (mapped, NAT64, 6to4, ISATAP) is judged by that one.
 #[must_use]
 pub fn is_public_address(address: IpAddr) -> bool {
     match address {

@@ -32,7 +32,7 @@ use crate::{
 /// private addresses by itself.
 #[derive(Clone)]
 pub struct PublicHosts {
-    /// Hosts that are reached all the same.
+    /// Hosts that may be reached although they are private.
     allowed: Arc<[String]>,
     sender: Sender,
 }
@@ -55,19 +55,19 @@ pub trait Resolver: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// Whatever keeps them from being known.
+    /// Whatever kept the name from being resolved.
     async fn resolve(&self, host: &str) -> io::Result<Vec<IpAddr>>;
 }
 
 impl PublicHosts {
-    /// The rule on top of the default HTTP client and the system's resolver. All that are made so share connections.
+    /// Uses the default HTTP client and the system's resolver. All clients that are made in this way share connections.
     #[must_use]
     pub fn new() -> Self {
         clients::shared()
     }
 
-    /// The rule on top of an HTTP client of your own, which must refuse names that resolve to private addresses itself: here only
-    /// what stands in the URL is checked.
+    /// Uses an HTTP client of your own, which must itself refuse names that resolve to private addresses: here only the URL is
+    /// checked.
     #[must_use]
     pub fn on(client: impl HttpClient + 'static) -> Self {
         Self { allowed: Arc::default(), sender: Sender::Given(Arc::new(client)) }
@@ -93,7 +93,7 @@ impl PublicHosts {
         self
     }
 
-    /// Reaches these hosts too, wherever they are: an installation in one's own network. A host is a name or an address without a
+    /// Allows these hosts too, wherever they are, such as an installation in your own network. A host is a name or an address without a
     /// port, as a URL has it.
     #[must_use]
     pub fn allowing<S: Into<String>>(mut self, hosts: impl IntoIterator<Item = S>) -> Self {
@@ -105,7 +105,7 @@ impl PublicHosts {
         self
     }
 
-    /// Checks what stands in the URL.
+    /// Checks the host in the URL.
     fn check(&self, url: &str) -> Result<(), NotPublic> {
         let (host, is_public) = host_of(url).map_err(NotPublic::new)?;
         if self.allowed.contains(&host) {
@@ -195,7 +195,7 @@ mod clients {
                 if !behind_proxy && !proxies.is_empty() {
                     return Err(BEHIND_PROXY.to_owned());
                 }
-                // The proxy itself stands in a private network more often than not.
+                // The proxy itself is usually in a private network.
                 let allowed = allowed.iter().cloned().chain(proxies).collect();
                 let filter = Filter { resolver: resolver.clone(), allowed };
                 let client = build(move |builder| {

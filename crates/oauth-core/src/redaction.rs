@@ -1,4 +1,4 @@
-//! Takes secrets out of what a server says, and out of a log line what would deceive its reader.
+//! Removes secrets from what a server says, and from a log line the characters that would deceive its reader.
 
 use std::{
     borrow::Cow,
@@ -11,8 +11,7 @@ use crate::printable::is_printable;
 /// Replaces the secrets in a server's text.
 ///
 /// Servers echo what they were sent, and encode it on the way: for URLs, for HTML, as JSON, as JSON in JSON, in base64 or hexadecimal
-/// digits, in capitals. So the text is
-/// decoded layer by layer, each byte knowing where it came from, and each layer is searched.
+/// digits, in capitals. So the text is decoded layer by layer, each byte remembers where it came from, and each layer is searched.
 pub(crate) fn without_secrets<'s>(text: &[u8], secrets: impl IntoIterator<Item = Cow<'s, str>>) -> Vec<u8> {
     let needles = Needles::of(secrets);
     let mut found = needles.in_text(text, DENSE_LAYERS);
@@ -100,7 +99,7 @@ const LAYERS: usize = 5;
 /// How often it may have been encoded as base64 or hexadecimal digits besides.
 const DENSE_LAYERS: usize = 2;
 
-/// A byte of a decoded text, and which bytes of the server's text stand for it.
+/// A byte of a decoded text, and the bytes of the server's text that encode it.
 #[derive(Clone, Copy)]
 struct Unit {
     byte: u8,
@@ -291,7 +290,7 @@ enum Escaped {
     Character(char),
 }
 
-/// What the escape at the beginning stands for, and how long it is.
+/// The meaning and the length of the escape at the beginning of a text.
 fn escape(text: &[Unit]) -> Option<(Escaped, usize)> {
     match text[0].byte {
         b'%' => match text.get(1)?.byte {
@@ -418,7 +417,7 @@ fn number(text: &[Unit], radix: u32, digits: std::ops::RangeInclusive<usize>) ->
 
 /// An encoding that turns all characters of a text into others.
 struct Dense {
-    /// The number that a digit stands for.
+    /// The value of a digit.
     digit: fn(u8) -> Option<u32>,
     /// How many bits a digit has.
     bits: u32,
@@ -429,7 +428,7 @@ struct Dense {
 const BASE64: Dense = Dense { digit: sextet, bits: 6, offsets: 4 };
 const HEXADECIMAL: Dense = Dense { digit: |byte| char::from(byte).to_digit(16), bits: 4, offsets: 2 };
 
-/// The six bits that a character of base64 or base64url stands for.
+/// The six bits that a character of base64 or base64url encodes.
 fn sextet(byte: u8) -> Option<u32> {
     Some(u32::from(match byte {
         b'A'..=b'Z' => byte - b'A',

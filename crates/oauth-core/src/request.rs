@@ -150,7 +150,7 @@ impl<'c> Request<'c> {
         self
     }
 
-    /// Sends the request and gives back the reply, if its status is a success.
+    /// Sends the request and returns the reply, if its status is a success.
     ///
     /// # Errors
     ///

@@ -16,10 +16,10 @@ use crate::{
     token::OAuth2Token,
 };
 
-/// Kinds of media types that hold no text for programs.
+/// Media types that hold no text for programs.
 const UNREADABLE: &[&str] = &["audio", "font", "image", "model", "multipart", "video"];
 
-/// What a provider answered, with a status of success.
+/// A provider's answer to a [`Request`](crate::Request), with a status of success.
 ///
 /// Servers bend the rules in ways that harm nobody: an error under HTTP 200, a form where JSON should be, 201 for 200, an
 /// error that is an object. That is understood here, for all providers alike.
@@ -30,7 +30,7 @@ pub struct Response {
     body: Bytes,
 }
 
-/// What must be known of a request to understand the reply.
+/// What the reply's reader must know of the request.
 pub(crate) struct ResponseSource {
     pub(crate) provider: Cow<'static, str>,
     pub(crate) operation: Operation,
@@ -128,7 +128,7 @@ impl Response {
         if value.is_object() { Ok(value) } else { Err(self.malformed("it is not an object")) }
     }
 
-    /// Whether the body names an error, for a provider that refuses under a status of success. Any other body will do.
+    /// Checks that the body names no error, for a provider that refuses under a status of success. Any other body will do.
     ///
     /// # Errors
     ///
@@ -194,7 +194,7 @@ impl Response {
         Err(self.error(ErrorKind::UnexpectedStatus { message, reply: self.failed() }))
     }
 
-    /// One of the provider's own codes for a dead grant that stands elsewhere than in `error`, as HubSpot's `status` does.
+    /// One of the provider's own codes for a dead grant in another member than `error`, such as HubSpot's `status`.
     fn declared(&self, fields: &Value) -> Option<OAuthError> {
         let code = ["errorType", "status", "code"].iter().find_map(|name| {
             fields.get(name)?.as_str().filter(|code| self.source.invalid_grant_codes.contains(code))
@@ -365,7 +365,7 @@ fn form(body: &[u8]) -> Option<Value> {
     }
     let mut fields = Map::new();
     for (name, value) in pairs {
-        // The rule of JSON: what stands twice could be read in two ways.
+        // As in JSON: a name that is there twice could be read in two ways.
         if fields.insert(name.into_owned(), value.into_owned().into()).is_some() {
             return None;
         }

@@ -31,7 +31,7 @@ pub struct Restriction {
     pub name: &'static str,
     /// How a request asks for it.
     pub asked_by: AskedBy,
-    /// Where the answer stands.
+    /// Where the answer is.
     pub confirmed_by: ConfirmedBy,
     /// Whether the answer is what was asked for; `None` when it says nothing.
     pub is_met: fn(asked: &str, answer: &Value) -> Option<bool>,

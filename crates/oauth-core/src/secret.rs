@@ -14,12 +14,12 @@ use zeroize::Zeroize;
 pub struct Secret(String);
 
 impl Secret {
-    /// Takes a string into hiding.
+    /// Wraps a string that must not be seen.
     pub fn new(secret: impl Into<String>) -> Self {
         Self(secret.into())
     }
 
-    /// The secret itself. Whoever calls this answers for where it goes.
+    /// The secret itself. The caller answers for where it goes.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -70,7 +70,7 @@ impl TryFrom<Value> for Secret {
     }
 }
 
-/// What is wrong with a client secret, if it is the line of a file and not what stands in the line.
+/// What is wrong with a client secret that was read from a file together with the end of its line.
 pub(crate) fn check_secret(secret: &Secret) -> Result<(), &'static str> {
     match secret.expose().contains(['\n', '\r']) {
         true => Err("the client secret has a line break in it; leave out the one at its end"),
@@ -84,7 +84,7 @@ pub fn same_secret(a: &str, b: &str) -> bool {
     a.as_bytes().ct_eq(b.as_bytes()).into()
 }
 
-/// What a client has to prove that it is the registered one: nothing, a fixed secret, or one made for each request.
+/// A client secret: none, a fixed one, or one that is made for each request.
 ///
 /// A string converts into a fixed secret, so that `GitHubOAuth2::new("id", "secret")` reads as it should.
 #[derive(Clone, Debug, Default)]
@@ -113,7 +113,7 @@ impl ClientSecret {
         matches!(self.0, SecretKind::None)
     }
 
-    /// What is wrong with a secret that is known already, if it can be none that a provider issued.
+    /// Checks that a fixed secret can be one that a provider issued.
     pub(crate) fn check(&self) -> Result<(), &'static str> {
         match &self.0 {
             SecretKind::Fixed(secret) => check_secret(secret),

@@ -17,7 +17,7 @@ pub type SharedCacheError = Box<dyn std::error::Error + Send + Sync>;
 /// The stores of `oauth-tokens`, `oauth-store-sqlx` and `oauth-store-redis` implement it. An error of it never shows a value.
 #[async_trait]
 pub trait SharedCache: fmt::Debug + Send + Sync {
-    /// The value, unless it was never put, was taken, or outlived its time.
+    /// The value, unless it was never put, was taken, or has expired.
     ///
     /// # Errors
     ///
@@ -38,7 +38,7 @@ pub trait SharedCache: fmt::Debug + Send + Sync {
     /// Whatever keeps the store from answering.
     async fn put_new(&self, name: &str, value: Bytes, lifetime: Duration) -> Result<bool, SharedCacheError>;
 
-    /// Gives the value back and deletes it, in one step. Of several who do it at once, one gets the value.
+    /// Returns the value and deletes it, in one step. Of several who do it at once, one gets the value.
     ///
     /// # Errors
     ///
@@ -50,11 +50,11 @@ pub trait SharedCache: fmt::Debug + Send + Sync {
 #[derive(Default)]
 pub struct MemoryCache(Mutex<HashMap<String, (Bytes, Instant)>>);
 
-/// How many values are there before those that outlived their time are looked for.
+/// How many values are there before those that have expired are looked for.
 const SWEEP_AT_LEAST: usize = 1024;
 
 impl MemoryCache {
-    /// An empty one.
+    /// An empty cache.
     #[must_use]
     pub fn new() -> Self {
         Self::default()

@@ -34,7 +34,7 @@ pub struct OAuth2Token {
     expires_at: Option<i64>,
     refresh_token: Option<Secret>,
     id_token: Option<Secret>,
-    /// Not stored: it is news of one reply.
+    /// Not stored, because it concerns one reply only.
     rejected_id_token: Option<RejectedIdToken>,
     /// Everything else, as it came; `scope` too, because providers disagree on its shape.
     others: Map<String, Value>,
@@ -52,7 +52,7 @@ pub struct RejectedIdToken {
 }
 
 impl OAuth2Token {
-    /// A token of which nothing is known but its value, such as one that was stored bare.
+    /// A token with nothing but its value, such as one that was stored without the rest.
     pub fn new(access_token: impl Into<Secret>) -> Self {
         Self {
             access_token: access_token.into(),
@@ -163,21 +163,21 @@ impl OAuth2Token {
         self.others.get("cnf").filter(|cnf| cnf.is_object())
     }
 
-    /// This token with a note of what it is bound to; see [`confirmation`](Self::confirmation).
+    /// Notes what the token is bound to; see [`confirmation`](Self::confirmation).
     #[must_use]
     pub fn with_confirmation(mut self, cnf: Map<String, Value>) -> Self {
         self.others.insert("cnf".to_owned(), Value::Object(cnf));
         self
     }
 
-    /// This token with the refresh token of the one that it replaces, unless it brought its own (RFC 6749 section 6).
+    /// Keeps the refresh token of the token that it replaces, unless it brought its own (RFC 6749 section 6).
     pub(crate) fn or_refresh_token(mut self, old: &str) -> Self {
         self.refresh_token.get_or_insert_with(|| old.into());
         self
     }
 
-    /// This token with the scope that it has without saying so (RFC 6749 sections 5.1 and 6): the one that was asked for, or
-    /// else that of the token it replaces, which may be less than the user was once asked for.
+    /// Fills in the scope that a reply may leave out (RFC 6749 sections 5.1 and 6): the one that was asked for, or else that of the token
+    /// it replaces, which may be less than the user was once asked for.
     pub(crate) fn or_scope(mut self, asked: Option<&[&str]>, old: &Self) -> Self {
         if self.others.get("scope").is_none_or(Value::is_null) {
             let asked = asked.filter(|scopes| !scopes.is_empty()).map(|scopes| scopes.join(" ").into());
@@ -188,13 +188,13 @@ impl OAuth2Token {
         self
     }
 
-    /// This token with an earlier ID token, unless it brought its own.
+    /// Keeps an earlier ID token, unless the token brought its own.
     pub(crate) fn or_id_token(mut self, old: Option<&str>) -> Self {
         self.id_token = self.id_token.or_else(|| old.map(Into::into));
         self
     }
 
-    /// Takes the ID token out because it was not accepted: what a [`Participant`](crate::Participant) does in a refresh, where an
+    /// Removes the ID token because it was not accepted: what a [`Participant`](crate::Participant) does in a refresh, where an
     /// error would lose the new refresh token. The reason must show no secret.
     #[must_use]
     pub fn with_rejected_id_token(mut self, reason: impl Into<String>) -> Self {

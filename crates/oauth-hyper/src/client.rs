@@ -56,10 +56,10 @@ impl HyperClient {
     /// ([`with_client_certificate`](crate::with_client_certificate)).
     #[must_use]
     pub fn with_tls(mut config: ClientConfig) -> Self {
-        // The connector sets it, and panics where it is set already.
+        // The connector sets it, and panics if it is set already.
         config.alpn_protocols.clear();
         let mut tcp = HttpConnector::new();
-        // What may go over plain http was decided before a request comes here.
+        // Whether a request may go over plain http was decided before it comes here.
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));

@@ -16,16 +16,16 @@ use rustls_platform_verifier::BuilderVerifierExt;
 #[cfg(not(target_os = "android"))]
 use rustls_platform_verifier::Verifier;
 
-/// The TLS settings of clients that nobody gave others: they trust the platform's root certificates.
+/// The default TLS settings, which trust the platform's root certificates.
 ///
-/// Clients made of them share TLS sessions, so that a new connection can resume one. Cryptography is by the provider that the
-/// application installed for the process, or else ring.
+/// Clients that use them share TLS sessions, so that a new connection can resume one. Cryptography is that of the provider which the
+/// application installed for the process, or else of ring.
 ///
 /// # Errors
 ///
 /// A configuration error when the system has no root certificates. They are looked for anew each time.
 pub fn tls_defaults() -> Result<ClientConfig, Error> {
-    // To read the system's certificates takes as long as hundreds of exchanges.
+    // Reading the system's certificates takes as long as hundreds of exchanges.
     static CONFIG: OnceLock<ClientConfig> = OnceLock::new();
 
     if let Some(config) = CONFIG.get() {
@@ -63,7 +63,7 @@ pub fn tls_trusting(
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(refused)?;
-    // What is dangerous about it is a verifier that does not verify; this one is the platform's.
+    // It is dangerous only with a verifier that does not verify; this one is the platform's.
     let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
     Ok(builder.with_no_client_auth())
 }

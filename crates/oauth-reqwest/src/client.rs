@@ -109,8 +109,8 @@ impl fmt::Debug for ReqwestClient {
 /// features, because the feature `rustls-ring` gives reqwest no default to fall back on.
 ///
 /// With the feature `rustls-ring`, the system's certificates are read once in a process: a program sees new ones when it is
-/// started again. TLS is set up as a whole, so that what else the builder can be told of it has no effect: no further
-/// certificates, no client certificate, no versions, and no way around the verification. To change it, hand another whole to
+/// started again. TLS is set up as a whole, so the builder's own TLS settings have no effect: no further
+/// certificates, no client certificate, no versions, and no way around the verification. To change it, pass other settings to
 /// `tls_backend_preconfigured`: that of `tls_trusting`, of `with_client_certificate`, or rustls's `ClientConfig`.
 ///
 /// # Errors
@@ -119,7 +119,7 @@ impl fmt::Debug for ReqwestClient {
 pub fn reqwest_client(
     customize: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
 ) -> Result<ReqwestClient, Error> {
-    // As the default client of oauth-core is built, which shows nothing of reqwest.
+    // Built like the default client of oauth-core, which has nothing of reqwest in its API.
     let builder = reqwest::Client::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(REQUEST_TIMEOUT)

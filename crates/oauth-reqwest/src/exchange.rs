@@ -1,13 +1,13 @@
-//! What both clients do with a reply and with an error of reqwest.
+//! How both clients read a reply and an error of reqwest.
 //!
-//! The default client of `oauth-core` does it too, in lines of its own: what the two crates shared would have types of reqwest in it.
+//! The default client of `oauth-core` has lines of its own for it: shared ones would have types of reqwest in their signatures.
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use oauth_core::{HttpError, HttpErrorKind, MAX_REPLY_BYTES};
 use reqwest::{Body, Response, Url};
 
-/// Reads the whole reply, unless it is too large or comes from elsewhere than where the request was sent.
+/// Reads the whole reply, unless it is too large or was redirected.
 pub(crate) async fn read(asked: &Url, reply: Response) -> Result<http::Response<Bytes>, HttpError> {
     let status = reply.status();
     let error = |kind| HttpError::new(kind).with_status(status);

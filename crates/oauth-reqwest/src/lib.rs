@@ -35,7 +35,7 @@
 //!
 //! | feature | default | what it does |
 //! | --- | --- | --- |
-//! | `rustls-ring` | yes | TLS of [`reqwest_client`] by rustls on ring, and `tls_trusting` with its kin |
+//! | `rustls-ring` | yes | TLS of [`reqwest_client`] by rustls on ring, and `tls_trusting`, `tls_defaults`, `with_client_certificate` |
 //! | `rustls-aws-lc-rs` | | by rustls on aws-lc-rs, set up by reqwest |
 //! | `native-tls` | | by the operating system's library, set up by reqwest |
 //! | `middleware` | | `MiddlewareClient` |

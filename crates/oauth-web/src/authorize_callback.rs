@@ -109,7 +109,7 @@ impl OAuth2AuthorizeCallback {
         }
         let refused = |error| AuthorizeCallbackError::Refused { error };
         let query = request.uri.query().unwrap_or_default();
-        // One that is empty says nothing, and of two nobody knows which counts.
+        // An empty parameter says nothing, and of two nobody knows which one counts.
         let parameter = |name: &str| {
             let mut found = form_urlencoded::parse(query.as_bytes()).filter(|(other, _)| other == name);
             match (found.next(), found.next()) {

@@ -21,7 +21,7 @@ const MOST_BYTES: usize = 16 * 1024;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// What is known of a callback when it fails.
+/// What is known about a callback that fails.
 struct Progress {
     /// The name of the cookie to clear.
     cookie: Option<String>,
@@ -47,7 +47,7 @@ impl SignIn {
             Err(error) => events::refused("callback", error),
         }
         let mut headers = AnswerHeaders::private();
-        // Whatever came of it, the attempt is over.
+        // Whatever the outcome, the attempt is over.
         if let Some(cleared) = progress.cookie.and_then(|name| cookies::clear(&name)) {
             headers.add_cookie(cleared);
         }
@@ -77,7 +77,7 @@ impl SignIn {
         let attempt = attempt.map_err(SignInErrorKind::Sealed)?;
         progress.retry = match attempt.data()["link_to"] {
             Value::Null => Some(retry(attempt.data()["return_to"].as_str())),
-            // Who wanted to link does not want to sign in.
+            // A user who wanted to link does not want to sign in.
             _ => None,
         };
         if attempt.is_form_post() != (request.method == Method::POST) {
@@ -125,7 +125,7 @@ where
     B::Error: Into<BoxError>,
 {
     if request.method == Method::HEAD {
-        // Whoever looks ahead must not use the code up.
+        // A browser or a proxy that looks ahead must not use the code up.
         return Err(SignInErrorKind::WrongMethod);
     }
     if request.method != Method::POST {

@@ -15,7 +15,7 @@ const MOST_BYTES_IN_ALL: usize = 4096;
 /// a decryption.
 const MOST_OPENED: usize = 16;
 
-/// How many cookies that open no more one response clears; further ones have their turn at the next login.
+/// How many cookies that no longer open one response clears; the others follow at the next login.
 const MOST_CLEARED: usize = 4;
 
 const PREFIX: &str = "oauth-attempt-";
@@ -30,7 +30,7 @@ const MOST_BYTES: usize = 4096;
 /// The cookie of an attempt that is about to be set.
 pub(crate) struct NewCookie {
     pub(crate) header: HeaderValue,
-    /// How much of a `Cookie` header it takes.
+    /// How many bytes of a `Cookie` header it takes.
     bytes: usize,
 }
 
@@ -48,7 +48,7 @@ pub(crate) fn set(attempt: &LoginAttempt, sealed: String, https: bool) -> Option
     Some(NewCookie { header, bytes })
 }
 
-/// Takes a cookie away again.
+/// Removes a cookie.
 pub(crate) fn clear(name: &str) -> Option<HeaderValue> {
     let mut cookie = Cookie::new(name.to_owned(), "");
     cookie.set_max_age(Duration::ZERO);

@@ -223,7 +223,7 @@ impl SignInErrorKind {
     }
 
     fn is_denied(&self) -> bool {
-        // The second is Apple's and LinkedIn's, the third LinkedIn's for who does not even sign in there.
+        // The second is Apple's and LinkedIn's, the third LinkedIn's for a user who does not even sign in there.
         const DENIED: [&str; 3] = ["access_denied", "user_cancelled_authorize", "user_cancelled_login"];
         matches!(self, Self::Login(error) if matches!(error.kind(), ErrorKind::Login(LoginError::Refused(refused))
             if DENIED.contains(&&*refused.code)))

@@ -1,4 +1,4 @@
-//! Logout that an OpenID Connect provider asks for.
+//! Logout at the request of an OpenID Connect provider.
 
 use std::{future::Future, pin::Pin, sync::Arc};
 

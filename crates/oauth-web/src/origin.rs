@@ -1,4 +1,4 @@
-//! Under which address the browser sees this site.
+//! The address under which the browser sees this site.
 
 use std::net::IpAddr;
 
@@ -117,7 +117,7 @@ impl Origin {
     }
 }
 
-/// Whether a form was sent by a page of this site, and not by another one's in the same browser.
+/// Whether a form was sent by a page of this site, and not by one of another site in the same browser.
 pub(crate) fn is_of_own_page(headers: &HeaderMap, site: &str) -> bool {
     let only = |name: &str| {
         let mut lines = headers.get_all(name).iter();

@@ -121,7 +121,7 @@ impl OAuth2 {
         self.accepts_issuer_of_tenant("").is_some()
     }
 
-    /// Tells this client from others that go by the same name, and from itself with other restrictions.
+    /// Tells this client apart from others of the same name, and from itself with other restrictions.
     fn fingerprint(&self) -> &str {
         self.kept_fingerprint().get_or_init(|| {
             let mut whole = format!("{}\n{}", self.client_id(), self.endpoints().token());

@@ -187,7 +187,7 @@ impl OAuth2 {
         Ok(())
     }
 
-    /// That a profile of which an identity is made does not refute what this client is restricted to.
+    /// Checks that a profile does not refute what this client is restricted to, before an identity is made of it.
     ///
     /// # Errors
     ///

@@ -13,7 +13,7 @@ impl Comparable {
     pub(super) fn of(address: &str) -> Option<Self> {
         let (local, domain) = address.split_once('@')?;
         let is_odd = |character: char| character.is_whitespace() || character.is_control();
-        // A second @ can stand in quotes only, and programs disagree about where such an address ends.
+        // A second @ is allowed in quotes only, and programs disagree about where such an address ends.
         if local.is_empty() || local.contains(is_odd) || domain.contains('@') {
             return None;
         }

@@ -93,20 +93,20 @@ impl EmailAuthority {
         authority
     }
 
-    /// It is so only for identities with this claim, a text or a number. The claim is a JSON pointer into [`Identity::profile`].
+    /// Limits the statement to identities with this claim, a text or a number. The claim is a JSON pointer into [`Identity::profile`].
     pub fn when(mut self, claim: impl Into<Cow<'static, str>>, is: impl Into<Cow<'static, str>>) -> Self {
         self.conditions.push(Condition::Is(claim.into(), is.into()));
         self
     }
 
-    /// It is so only for identities where this flag is absent or says no. The flag is a JSON pointer into [`Identity::profile`].
+    /// Limits the statement to identities where this flag is absent or says no. The flag is a JSON pointer into [`Identity::profile`].
     pub fn unless_yes(mut self, flag: impl Into<Cow<'static, str>>) -> Self {
         self.conditions.push(Condition::NotYes(flag.into()));
         self
     }
 
-    /// It is so even where the provider does not say whether it verified the address, because it has no such flag. One that it calls
-    /// unverified never counts.
+    /// Extends the statement to a provider that does not say whether it verified the address, because it has no such flag. An address
+    /// that it calls unverified never counts.
     pub fn even_if_unknown(mut self) -> Self {
         self.unknown_counts = true;
         self

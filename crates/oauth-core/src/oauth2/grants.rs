@@ -10,8 +10,8 @@ use crate::{
     form::{SECRET_PARAMETERS, is_same_parameter},
     login::Callback,
     pkce::CodeVerifier,
-    response::Response,
     request::Request,
+    response::Response,
     token::{OAuth2Token, has_passed},
 };
 

@@ -1,4 +1,4 @@
-//! By which names the issuer goes: in callbacks, and for the users of a client.
+//! The names of the issuer: in callbacks, and for the users of a client.
 
 use super::OAuth2;
 use crate::{
@@ -37,7 +37,7 @@ impl OAuth2 {
         self.chosen_issuer().is_none() && self.moved_endpoint().is_some()
     }
 
-    /// Under which issuer the users of this client are known, where no ID token names one.
+    /// The issuer under which the users of this client are known, where no ID token names one.
     #[must_use]
     pub fn identity_issuer(&self) -> String {
         let issuers = &self.0.issuers;
@@ -55,7 +55,7 @@ impl OAuth2 {
         }
     }
 
-    /// Under which issuers earlier versions knew the users of this client.
+    /// The issuers under which earlier versions knew the users of this client.
     pub(crate) fn former_identity_issuers(&self) -> Vec<String> {
         let issuers = &self.0.issuers;
         let mut former = issuers.former.clone();
