@@ -1,6 +1,9 @@
 //! Client authentication: how a client proves at an endpoint who it is (RFC 6749 section 2.3).
 
-use std::{error, fmt, sync::Arc};
+use std::{
+    error, fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -87,6 +90,21 @@ pub trait ClientAuthentication: fmt::Debug + Send + Sync {
 
     /// Sees what the server answered, such as a new nonce or the date by which a clock can be corrected.
     async fn answered(&self, _context: &RequestContext<'_>, _reply: &http::Response<Bytes>) {}
+
+    /// Says whether the request is to be sent once more, after it was [answered](Self::answered): where another proof may be accepted.
+    async fn after_reply(&self, _context: &RequestContext<'_>, _reply: &http::Response<Bytes>) -> AfterReply {
+        AfterReply::Done
+    }
+}
+
+/// What to do after a reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AfterReply {
+    /// The answer counts.
+    Done,
+    /// The request is sent once more; a second time it is not.
+    SendAgain,
 }
 
 /// Why a request could not be authenticated or completed. Its text becomes part of the library's error.
@@ -177,7 +195,7 @@ impl Credentials {
         match &self.0 {
             CredentialsKind::Authentication(authentication) => authentication.clone(),
             CredentialsKind::Secret(secret) => {
-                Arc::new(SecretAuthentication { method, secret: secret.clone() })
+                Arc::new(SecretAuthentication { method, secret: secret.clone(), used: Mutex::default() })
             }
         }
     }
@@ -200,7 +218,28 @@ impl<A: ClientAuthentication + 'static> From<Arc<A>> for Credentials {
 struct SecretAuthentication {
     method: ClientAuth,
     secret: ClientSecret,
+    /// What the request was last sent with.
+    used: Mutex<Option<Secret>>,
 }
+
+impl SecretAuthentication {
+    fn used(&self) -> Option<Secret> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Whether a server did not accept who the client says it is (RFC 6749 section 5.2), also in GitHub's words and Slack's.
+fn refuses_the_client(reply: &http::Response<Bytes>) -> bool {
+    const REFUSALS: [&str; 3] = ["invalid_client", "incorrect_client_credentials", "bad_client_secret"];
+    // More is no error reply.
+    let text = String::from_utf8_lossy(reply.body().get(..MOST_OF_AN_ERROR).unwrap_or(reply.body()));
+    let names_the_client = REFUSALS.iter().any(|code| text.contains(code));
+    let status = reply.status();
+    let is_about_something_else = ["invalid_grant", "use_dpop_nonce"].iter().any(|code| text.contains(code));
+    names_the_client || (status == http::StatusCode::UNAUTHORIZED && !is_about_something_else)
+}
+
+const MOST_OF_AN_ERROR: usize = 16 * 1024;
 
 #[async_trait]
 impl ClientAuthentication for SecretAuthentication {
@@ -213,8 +252,9 @@ impl ClientAuthentication for SecretAuthentication {
         context: &RequestContext<'_>,
         request: &mut RequestDraft,
     ) -> Result<(), AuthenticationError> {
-        let secret = self.secret.get().await;
+        let secret = self.secret.get(context.now).await;
         let secret = secret.map_err(|cause| format!("could not obtain the client secret: {cause}"))?;
+        *self.used.lock().unwrap_or_else(PoisonError::into_inner) = secret.as_deref().cloned();
         let id_param = request.client_id_param();
         match (self.method, secret.as_deref()) {
             // A public client names itself in the body, whatever a confidential one would do (RFC 6749 section 3.2.1).
@@ -240,6 +280,18 @@ impl ClientAuthentication for SecretAuthentication {
             }
         }
         Ok(())
+    }
+
+    async fn after_reply(&self, context: &RequestContext<'_>, reply: &http::Response<Bytes>) -> AfterReply {
+        let Some(used) = self.used() else { return AfterReply::Done };
+        let is_refused = refuses_the_client(reply);
+        if is_refused || reply.status().is_success() {
+            self.secret.note(&used, !is_refused, context.now);
+        }
+        match is_refused && self.secret.has_another(&used, context.now).await {
+            true => AfterReply::SendAgain,
+            false => AfterReply::Done,
+        }
     }
 }
 

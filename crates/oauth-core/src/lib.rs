@@ -89,7 +89,7 @@ pub use attempt::LoginAttempt;
 pub use authorization::{AuthorizationParams, AuthorizationRequest, ResponseMode, ResponseType};
 pub use bytes;
 pub use client_auth::{
-    AuthenticationError, ClientAuthentication, Credentials, EndpointAlias, RequestContext,
+    AfterReply, AuthenticationError, ClientAuthentication, Credentials, EndpointAlias, RequestContext,
 };
 pub use clock::{Clock, SystemClock};
 pub use config::{Configure, Parameter, ProviderConfig};
@@ -112,7 +112,7 @@ pub use json::{
 };
 pub use linking::{EmailAuthority, LinkDecision, LinkIntent, LinkPolicy, LinkRefusal, StoredAddress, link};
 pub use login::{Callback, Login, LoginOptions, StartedLogin};
-pub use oauth2::{AfterReply, LOGIN_LIFETIME, OAuth2, Participant};
+pub use oauth2::{LOGIN_LIFETIME, OAuth2, Participant};
 pub use pkce::{CodeChallengeMethod, CodeVerifier};
 pub use provider::Provider;
 pub use public_hosts::{PublicHosts, Resolver};
@@ -122,7 +122,7 @@ pub use request::is_sendable;
 pub use response::Response;
 pub use restriction::RestrictedTo;
 pub use sealer::{Opened, SealError, Sealer, SealingKey};
-pub use secret::{ClientSecret, Secret, SecretSource, SecretSourceError, same_secret};
+pub use secret::{ClientSecret, DatedSecret, Secret, SecretSource, SecretSourceError, same_secret};
 pub use serde;
 pub use serde_json;
 pub use shared_cache::{MemoryCache, SharedCache, SharedCacheError};

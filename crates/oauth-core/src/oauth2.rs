@@ -20,7 +20,7 @@ use time::OffsetDateTime;
 use crate::{
     attempt::LoginAttempt,
     authorization::{AuthorizationParams, Params},
-    client_auth::{AuthenticationError, Credentials, RequestContext},
+    client_auth::{AfterReply, AuthenticationError, Credentials, RequestContext},
     clock::{Clock, SystemClock},
     default_client::shared,
     draft::RequestDraft,
@@ -405,7 +405,7 @@ impl OAuth2 {
     ///
     /// A configuration error when the secret's source fails.
     pub async fn reveal_client_secret(&self, operation: Operation) -> Result<Option<Secret>> {
-        let secret = self.client_secret().get().await.map_err(|cause| {
+        let secret = self.client_secret().get(self.now()).await.map_err(|cause| {
             self.error(
                 operation,
                 ErrorKind::Configuration(format!("could not obtain the client secret: {cause}")),
@@ -753,16 +753,6 @@ pub trait Participant: Any + fmt::Debug + Send + Sync {
     fn check_use(&self, _client: &OAuth2, _token: &OAuth2Token) -> Result<()> {
         Ok(())
     }
-}
-
-/// What to do after a reply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum AfterReply {
-    /// The answer counts.
-    Done,
-    /// The request is sent once more; a second time it is not.
-    SendAgain,
 }
 
 /// The headers that every request of a client carries.

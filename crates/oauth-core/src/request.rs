@@ -8,13 +8,13 @@ use http::Method;
 use serde_json::Value;
 
 use crate::{
-    client_auth::{ClientAuthentication, EndpointAlias, RequestContext},
+    client_auth::{AfterReply, ClientAuthentication, EndpointAlias, RequestContext},
     draft::{Body, Hidden, RequestDraft},
     endpoints::Endpoint,
     error::{Error, ErrorKind, Operation, Result},
     form::{check_authorization_details, is_same_parameter},
     http_client::{HttpClient, HttpError, HttpErrorKind, MAX_REPLY_BYTES},
-    oauth2::{AfterReply, OAuth2, Participant},
+    oauth2::{OAuth2, Participant},
     response::{Response, ResponseSource},
     spec::ClientAuth,
 };
@@ -208,10 +208,15 @@ impl<'c> Request<'c> {
             }
             let sent = http.send(draft.to_request(url.clone())).await;
             let reply = sent.map_err(|error| self.error(ErrorKind::Transport(error)))?;
+            let mut proof = AfterReply::Done;
             if let Some(authentication) = authentication {
                 authentication.answered(&context, &reply).await;
+                proof = authentication.after_reply(&context, &reply).await;
             }
-            let again = self.after_reply(participants, &context, &draft, &reply).await;
+            let again = match self.after_reply(participants, &context, &draft, &reply).await {
+                AfterReply::Done => proof,
+                again => again,
+            };
             if again == AfterReply::Done || is_repetition {
                 return Ok((draft, reply));
             }

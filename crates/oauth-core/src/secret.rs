@@ -1,9 +1,15 @@
-use std::{borrow::Cow, fmt, sync::Arc};
+use std::{
+    borrow::Cow,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::Value;
 use subtle::ConstantTimeEq;
+use time::OffsetDateTime;
 use zeroize::Zeroize;
 
 /// A string that must not be seen: a token, a client secret, a code verifier.
@@ -95,8 +101,23 @@ enum SecretKind {
     #[default]
     None,
     Fixed(Secret),
-    Made(Arc<dyn SecretSource>),
+    Made(Arc<MadeSecret>),
 }
+
+/// A source of secrets, and what its secrets have met with.
+#[derive(Debug)]
+struct MadeSecret {
+    source: Box<dyn SecretSource>,
+    /// The secrets that the provider did not accept lately, and when.
+    rejected: Mutex<Vec<(Secret, OffsetDateTime)>>,
+    warned_at: Mutex<Option<OffsetDateTime>>,
+}
+
+/// For how long a secret that the provider did not accept is tried after the others.
+const REJECTION_COUNTS: Duration = Duration::from_secs(5 * 60);
+
+/// How often it is said that a secret expires.
+const BETWEEN_WARNINGS: Duration = Duration::from_secs(60 * 60);
 
 impl ClientSecret {
     /// A public client (RFC 6749 section 2.1): it sends its id and no secret.
@@ -104,7 +125,27 @@ impl ClientSecret {
 
     /// A secret that is made anew for each request, such as Apple's signed JWT or one read from a vault.
     pub fn made_by(source: impl SecretSource + 'static) -> Self {
-        Self(SecretKind::Made(Arc::new(source)))
+        Self(SecretKind::Made(Arc::new(MadeSecret {
+            source: Box::new(source),
+            rejected: Mutex::default(),
+            warned_at: Mutex::default(),
+        })))
+    }
+
+    /// Several secrets that are good side by side, the preferred one first, for the time in which one replaces another. While the
+    /// provider does not accept the first, requests are sent once more with the next.
+    ///
+    /// A source that reads them where they are kept, so that nothing has to be restarted, is for
+    /// [`made_by`](Self::made_by) with [`SecretSource::client_secrets`].
+    ///
+    /// ```
+    /// use oauth_core::{ClientSecret, DatedSecret, OAuth2};
+    ///
+    /// let secret = ClientSecret::rotating([DatedSecret::new("NEW_SECRET"), DatedSecret::new("OLD_SECRET")]);
+    /// let client = OAuth2::new("CLIENT_ID", secret, "https://as.example/authorize", "https://as.example/token");
+    /// ```
+    pub fn rotating(secrets: impl IntoIterator<Item = DatedSecret>) -> Self {
+        Self::made_by(FixedSecrets(secrets.into_iter().collect()))
     }
 
     /// Whether there is no secret at all.
@@ -122,15 +163,85 @@ impl ClientSecret {
     }
 
     /// The secret to send now; `None` for a public client.
-    pub(crate) async fn get(&self) -> Result<Option<Cow<'_, Secret>>, SecretSourceError> {
-        let secret = match &self.0 {
-            SecretKind::None => return Ok(None),
-            SecretKind::Fixed(secret) => Cow::Borrowed(secret),
-            SecretKind::Made(source) => Cow::Owned(source.client_secret().await?),
-        };
-        check_secret(&secret)?;
-        Ok(Some(secret))
+    pub(crate) async fn get(
+        &self,
+        now: OffsetDateTime,
+    ) -> Result<Option<Cow<'_, Secret>>, SecretSourceError> {
+        match &self.0 {
+            SecretKind::None => Ok(None),
+            SecretKind::Fixed(secret) => {
+                check_secret(secret)?;
+                Ok(Some(Cow::Borrowed(secret)))
+            }
+            SecretKind::Made(made) => made
+                .candidates(now)
+                .await?
+                .into_iter()
+                .next()
+                .map(Cow::Owned)
+                .map(Some)
+                .ok_or_else(|| "the source has no client secret".into()),
+        }
     }
+
+    /// Whether there is another secret than one that the provider did not accept.
+    pub(crate) async fn has_another(&self, refused: &Secret, now: OffsetDateTime) -> bool {
+        let SecretKind::Made(made) = &self.0 else { return false };
+        let candidates = made.candidates(now).await;
+        candidates.is_ok_and(|candidates| candidates.iter().any(|candidate| candidate != refused))
+    }
+
+    /// Notes whether the provider has accepted a secret, so that the next request begins with one that it accepts.
+    pub(crate) fn note(&self, secret: &Secret, is_accepted: bool, now: OffsetDateTime) {
+        if let SecretKind::Made(made) = &self.0 {
+            let mut rejected = lock(&made.rejected);
+            rejected.retain(|(known, at)| known != secret && now - *at < REJECTION_COUNTS);
+            if !is_accepted {
+                rejected.push((secret.clone(), now));
+            }
+        }
+    }
+}
+
+impl MadeSecret {
+    /// The secrets in the order in which to try them: first those that were not refused lately.
+    async fn candidates(&self, now: OffsetDateTime) -> Result<Vec<Secret>, SecretSourceError> {
+        let mut secrets = self.source.client_secrets().await?;
+        for secret in &secrets {
+            check_secret(&secret.secret)?;
+        }
+        // A wrong clock should not keep a client from sending the only secret that it has.
+        let is_good = |secret: &DatedSecret| secret.expires_at.is_none_or(|at| now < at);
+        if secrets.iter().any(is_good) {
+            secrets.retain(is_good);
+        }
+        self.warn_of_expiry(&secrets, now);
+        let rejected = lock(&self.rejected);
+        let rejected_at = |secret: &Secret| {
+            let found = rejected.iter().find(|(known, at)| known == secret && now - *at < REJECTION_COUNTS);
+            found.map(|(_, at)| *at)
+        };
+        secrets.sort_by_key(|secret| rejected_at(&secret.secret));
+        Ok(secrets.into_iter().map(|secret| secret.secret).collect())
+    }
+
+    /// Says that the last secret expires soon, now and then.
+    fn warn_of_expiry(&self, secrets: &[DatedSecret], now: OffsetDateTime) {
+        let expiries: Option<Vec<_>> = secrets.iter().map(|secret| secret.expires_at).collect();
+        // One that does not expire is enough.
+        let Some(last) = expiries.and_then(|expiries| expiries.into_iter().max()) else { return };
+        let mut warned_at = lock(&self.warned_at);
+        let was_said = warned_at.is_some_and(|at| now - at < BETWEEN_WARNINGS);
+        if last - now < self.source.warn_before() && !was_said {
+            *warned_at = Some(now);
+            drop(warned_at);
+            self.source.expires_soon(last);
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<S: Into<Secret>> From<S> for ClientSecret {
@@ -151,6 +262,65 @@ pub trait SecretSource: fmt::Debug + Send + Sync {
     ///
     /// Whatever keeps the source from making one; the request is then not sent.
     async fn client_secret(&self) -> Result<Secret, SecretSourceError>;
+
+    /// Returns all secrets that the provider may accept now, the preferred one first: while one replaces another, both. If the
+    /// provider does not accept the first, the request is sent once more with the second. Default: the one of
+    /// [`client_secret`](Self::client_secret).
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps the source from making one; the request is then not sent.
+    async fn client_secrets(&self) -> Result<Vec<DatedSecret>, SecretSourceError> {
+        Ok(vec![DatedSecret::new(self.client_secret().await?)])
+    }
+
+    /// How long before its end the last secret's expiry is [told](Self::expires_soon). Default: 14 days.
+    fn warn_before(&self) -> Duration {
+        Duration::from_secs(14 * 24 * 60 * 60)
+    }
+
+    /// Called when a request is sent and the last of the secrets expires soon, once an hour. Default: a warning event of `tracing`.
+    fn expires_soon(&self, expires_at: OffsetDateTime) {
+        tracing::warn!(%expires_at, "the client secret expires soon, and there is no later one");
+    }
+}
+
+/// A client secret, and until when it is good.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct DatedSecret {
+    /// The secret.
+    pub secret: Secret,
+    /// When it expires, if it does and that is known. It is not sent afterwards, unless there is no other.
+    pub expires_at: Option<OffsetDateTime>,
+}
+
+impl DatedSecret {
+    /// A secret that does not expire.
+    pub fn new(secret: impl Into<Secret>) -> Self {
+        Self { secret: secret.into(), expires_at: None }
+    }
+
+    /// Sets when it expires.
+    #[must_use]
+    pub fn until(self, expires_at: OffsetDateTime) -> Self {
+        Self { expires_at: Some(expires_at), ..self }
+    }
+}
+
+#[derive(Debug)]
+struct FixedSecrets(Vec<DatedSecret>);
+
+#[async_trait]
+impl SecretSource for FixedSecrets {
+    async fn client_secret(&self) -> Result<Secret, SecretSourceError> {
+        let first = self.0.first().ok_or("the list of client secrets is empty")?;
+        Ok(first.secret.clone())
+    }
+
+    async fn client_secrets(&self) -> Result<Vec<DatedSecret>, SecretSourceError> {
+        Ok(self.0.clone())
+    }
 }
 
 #[cfg(test)]

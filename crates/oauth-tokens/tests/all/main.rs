@@ -15,6 +15,7 @@ mod observers;
 mod provider_trouble;
 mod runtime;
 mod sealing;
+mod secrets;
 mod sources;
 mod store_trouble;
 mod storms;
