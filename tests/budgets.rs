@@ -70,6 +70,78 @@ fn nothing_costs_more_than_its_budget() {
     );
 }
 
+/// Answers with this document, or with nothing for ever.
+#[derive(Debug)]
+struct Documents {
+    metadata: String,
+    keys_hang: bool,
+}
+
+#[async_trait]
+impl HttpClient for Documents {
+    async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, HttpError> {
+        if self.keys_hang && request.uri().path() == "/jwks" {
+            std::future::pending::<()>().await;
+        }
+        Ok(http::Response::new(self.metadata.clone().into()))
+    }
+}
+
+/// A provider with much to say does not take a hundred times as much memory.
+#[test]
+fn metadata_takes_memory_in_proportion() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let many_members: Value = (0..40_000).map(|number| (format!("member_{number}"), json!(1))).collect();
+    for more in [json!(vec![1; 400_000]), json!(vec![json!({"a": {}}); 80_000]), many_members] {
+        let mut document = metadata();
+        match more {
+            Value::Object(members) => document.as_object_mut().unwrap().extend(members),
+            more => document["more"] = more,
+        }
+        let metadata = document.to_string();
+        drop(document);
+        let most = 4 * i64::try_from(metadata.len()).unwrap();
+        let http = Documents { metadata, keys_hang: false };
+        let client = Discovery::new(ISSUER).with_http_client(http).client("client", "secret").unwrap();
+        let held = allocation_counter::measure(|| {
+            runtime.block_on(client.start_login(REDIRECT_URI, LoginOptions::new())).unwrap();
+        });
+        assert!(
+            held.bytes_current < most,
+            "{} bytes are held, and at most {most} may be",
+            held.bytes_current
+        );
+    }
+}
+
+/// Tokens that wait for keys are kept as their senders keep them: as text.
+#[test]
+fn waiting_tokens_take_memory_in_proportion() {
+    const SENDERS: usize = 50;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let http = Documents { metadata: metadata().to_string(), keys_hang: true };
+    let client = Discovery::new(ISSUER).with_http_client(http).client("client", "secret").unwrap();
+    runtime.block_on(client.metadata()).unwrap();
+    let claims = json!({"iss": ISSUER, "more": vec![1; 40_000]}).to_string();
+    let header = json!({"alg": "ES256", "kid": "1"}).to_string();
+    let token = [header, claims, "signature".to_owned()].map(|part| URL_SAFE_NO_PAD.encode(part)).join(".");
+    let most = i64::try_from(2 * SENDERS * token.len()).unwrap();
+    let held = allocation_counter::measure(|| {
+        for _ in 0..SENDERS {
+            let (client, token) = (client.clone(), token.clone());
+            runtime.spawn(async move {
+                client.verify_id_token(&token, &Expectations::new().nonce("nonce")).await.map(drop)
+            });
+        }
+        runtime.block_on(async {
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+        });
+    });
+    assert!(held.bytes_current < most, "{} bytes are held, and at most {most} may be", held.bytes_current);
+}
+
 const HEAD: &str = "# Allocations and requests of each kind of work, and the packages of minimal programs.\n\
                     # `cargo xtask budgets` compares; `cargo xtask budgets --update` writes this file.\n\n";
 

@@ -1,7 +1,7 @@
 //! What the OpenID client makes of a provider's metadata, and what it refuses.
 
 use oauth_clients::{
-    AuthorizationRequest, ClientSecret, ErrorClass, ErrorKind, Operation, Provider,
+    AuthorizationRequest, ClientSecret, ErrorClass, ErrorKind, LoginOptions, Operation, Provider,
     okta::OktaOAuth2,
     openid::{Discovery, OpenID, ProviderMetadata},
 };
@@ -244,4 +244,53 @@ async fn okta_checks_the_domain_and_reaches_both_kinds_of_server() {
         assert_eq!((client.name(), client.oauth2().issuer()), ("okta", Some(issuer)));
         assert_eq!(ready.endpoints().token(), "https://op.example/t1/token");
     }
+}
+
+fn settings(json: Value) -> oauth_clients::ProviderConfig {
+    serde_json::from_value(json).unwrap()
+}
+
+#[tokio::test]
+async fn az_14_a_keycloak_on_plain_http_names_the_switch_and_works_with_it() {
+    use oauth_clients::{Configure, keycloak::KeycloakOAuth2};
+
+    let realm = "http://keycloak:8080/realms/x";
+    let op = crate::openid::op::Op::at(realm);
+    let client = KeycloakOAuth2::new("id", "secret", realm).unwrap().with_http_client(op.clone());
+    let error = client.start_login("https://app.example/cb", LoginOptions::new()).await.unwrap_err();
+    assert!(error.to_string().contains("dangerously_allow_plain_http"), "{error}");
+    assert_eq!((error.class(), op.requests().len()), (ErrorClass::Configuration, 0));
+    for allowed in [json!(true), json!(false)] {
+        let config = settings(
+            json!({"client_id": "client-1", "realm_url": realm, "dangerously_allow_plain_http": allowed}),
+        );
+        let client = KeycloakOAuth2::from_config(&config).unwrap().with_http_client(op.clone());
+        let started = client.start_login("https://app.example/cb", LoginOptions::new()).await;
+        assert_eq!(started.is_ok(), allowed == json!(true));
+        let config = settings(
+            json!({"client_id": "client-1", "issuer": realm, "dangerously_allow_plain_http": allowed}),
+        );
+        let client = OpenID::from_config(&config).unwrap().with_http_client(op.clone());
+        let started = client.start_login("https://app.example/cb", LoginOptions::new()).await;
+        assert_eq!(started.is_ok(), allowed == json!(true));
+    }
+}
+
+#[test]
+fn a_discovery_url_on_another_host_needs_a_word() {
+    use oauth_clients::Configure;
+
+    let made = |url: &str, trusted: Value| {
+        OpenID::from_config(&settings(json!({
+            "client_id": "id", "issuer": "https://op.example", "discovery_url": url, "trust_discovery_url": trusted,
+        })))
+    };
+    assert!(made("https://op.example/elsewhere", json!(false)).is_ok());
+    for url in ["https://evil.example/x", "https://op.example:8443/x", "http://op.example/x", "x"] {
+        let error = made(url, json!(false)).unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Configuration);
+        assert!(error.to_string().contains("trust_discovery_url"), "{error}");
+    }
+    assert!(made("https://docs.example/x", json!(true)).is_ok());
+    assert!(made("https://docs.example/x", json!("yes")).is_err());
 }

@@ -287,6 +287,46 @@ async fn cb_11_an_answer_that_comes_another_way_is_refused() {
 }
 
 #[tokio::test]
+async fn cb_11_an_error_is_reported_whichever_way_it_comes() {
+    for options in [form_post as fn() -> LoginOptions, hybrid, LoginOptions::new] {
+        for way in ["query", "form", "fragment"] {
+            let op = Op::new();
+            let client = op.client();
+            let attempt = op.start(&client, options()).await.attempt;
+            let body = callback_body(&attempt, &[("code", ""), ("error", "access_denied")]);
+            let callback = match way {
+                "query" => Callback::from_query(&body),
+                "form" => Callback::from_form(&body),
+                _ => Callback::from_url(&format!("https://app.example/cb#{body}")),
+            };
+            match refused(&op, &client, attempt.clone(), callback).await {
+                LoginError::Refused(error) => assert_eq!(error.code, "access_denied"),
+                other => panic!("{way}: {other:?}"),
+            }
+            // Not of another login, though.
+            let body = body.replace(attempt.state(), "another");
+            let reason = refused(&op, &client, attempt, Callback::from_query(&body)).await;
+            assert_eq!(reason, LoginError::StateMismatch);
+        }
+    }
+}
+
+#[tokio::test]
+async fn cb_07_where_the_issuer_is_missing_the_error_quotes_what_the_callback_says() {
+    let op = Op::bent(|state| {
+        state.metadata["authorization_response_iss_parameter_supported"] = json!(true);
+    });
+    let client = op.client();
+    let attempt = op.start(&client, LoginOptions::new()).await.attempt;
+    let said = [("code", ""), ("error", "invalid_scope"), ("error_description", "no such scope")];
+    let callback = op.callback(&attempt, &said);
+    let error = client.finish_login(attempt, callback).await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Login(LoginError::MissingIssuer)), "{error}");
+    assert!(error.to_string().contains("invalid_scope: no such scope"), "{error}");
+    assert_eq!(error.oauth_error(), None, "nobody knows who says it");
+}
+
+#[tokio::test]
 async fn cb_11_a_hybrid_answer_cannot_be_asked_for_in_the_query() {
     let op = Op::new();
     let options = hybrid().response_mode(ResponseMode::Query);

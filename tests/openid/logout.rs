@@ -435,6 +435,30 @@ async fn bc_07_an_old_logout_token_is_refused_though_it_has_not_expired() {
 }
 
 #[tokio::test]
+async fn bc_02_a_logout_token_without_an_expiry_passes_by_name_only() {
+    let op = Op::new();
+    let lenient = op.client_with(|policy| policy.logout_expiry_may_be_missing());
+    let without = logout_token(&op, &json!({ "exp": null }));
+    assert_eq!(refused(&op.client(), &without).await, Some(JwtCheck::Expiry));
+    assert_eq!(refused(&lenient, &without).await, None);
+    let now = op.clock.seconds();
+    for (patch, check) in [
+        (json!({"exp": now - 3600}), JwtCheck::Expiry),
+        (json!({"exp": "soon"}), JwtCheck::Expiry),
+        // What bounds its life then.
+        (json!({"exp": null, "iat": null}), JwtCheck::IssuedAt),
+        (json!({"exp": null, "iat": now - 3600}), JwtCheck::IssuedAt),
+        (json!({"exp": null, "iat": now + 3600}), JwtCheck::IssuedAt),
+    ] {
+        assert_eq!(refused(&lenient, &logout_token(&op, &patch)).await, Some(check), "{patch}");
+    }
+    // An ID token has one all the same.
+    op.bend(|state| state.claims = json!({ "exp": null }));
+    let error = op.login(&lenient, LoginOptions::new()).await.unwrap_err();
+    assert_eq!(error.jwt_check(), Some(JwtCheck::Expiry));
+}
+
+#[tokio::test]
 async fn bc_09_neither_kind_of_token_passes_for_the_other() {
     let op = Op::new();
     let client = op.client();

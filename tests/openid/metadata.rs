@@ -280,6 +280,22 @@ async fn an_issuer_that_is_given_as_the_url_of_its_document_works() {
             assert_eq!(op.last_request().url, "https://op.example/.well-known/openid-configuration");
         }
     }
+    // So do the URLs of RFC 8414, and those of servers that put the document behind the issuer's path.
+    for (given, issuer) in [
+        ("https://op.example/.well-known/oauth-authorization-server", "https://op.example"),
+        ("https://op.example/.well-known/oauth-authorization-server/o", "https://op.example/o"),
+        ("https://op.example/o/.well-known/oauth-authorization-server/", "https://op.example/o"),
+        ("https://op.example/.well-known/openid-configuration/o", "https://op.example/o"),
+    ] {
+        let op = patched(json!({ "issuer": issuer }));
+        for discovery in [Discovery::new(given), Discovery::rfc_8414(given)] {
+            let metadata = discovery.with_http_client(op.clone()).fetch().await.unwrap();
+            assert_eq!(metadata.issuer(), issuer);
+            assert_eq!(op.last_request().url, given.trim_end_matches('/'));
+        }
+    }
+    let query = Discovery::new("https://op.example/.well-known/openid-configuration?appid=1").fetch().await;
+    assert!(query.unwrap_err().to_string().contains("with_document_url"));
     // Where nothing is, the error says what was asked for, and what to do.
     for status in [404, 410] {
         let op = Op::bent(|state| {
@@ -296,6 +312,60 @@ async fn an_issuer_that_is_given_as_the_url_of_its_document_works() {
     let error = op.client().start_login(REDIRECT_URI, LoginOptions::new()).await.unwrap_err();
     assert_eq!(error.operation(), Operation::DISCOVER);
     assert!(error.to_string().contains("token_endpoint"), "{error}");
+}
+
+#[tokio::test]
+async fn endpoints_that_only_the_document_of_rfc_8414_names_are_found_when_asked_for() {
+    // As django-oauth-toolkit has it: behind the path, and so not where RFC 8414 puts it.
+    let at = |there: &'static str, issuer: &'static str| {
+        let op = patched(json!({ "issuer": issuer }));
+        let document = op.state().metadata.to_string();
+        op.bend(move |state| {
+            state.answer(Endpoint::Discovery, move |sent| {
+                Some(match &*sent.url {
+                    url if url.ends_with("openid-configuration") => {
+                        reply(200, "application/json", document.clone())
+                    }
+                    url if url == there => {
+                        let more = json!({
+                            "issuer": issuer,
+                            "token_endpoint": "https://op.example/another/token",
+                            "revocation_endpoint": "https://op.example/o/revoke",
+                            "introspection_endpoint": "https://op.example/o/introspect",
+                        });
+                        reply(200, "application/json", more.to_string())
+                    }
+                    _ => reply(404, "text/html", "nothing here"),
+                })
+            });
+        });
+        op
+    };
+    for there in [
+        "https://op.example/.well-known/oauth-authorization-server/o",
+        "https://op.example/o/.well-known/oauth-authorization-server",
+    ] {
+        let op = at(there, "https://op.example/o");
+        let discovery = Discovery::new("https://op.example/o").with_http_client(op.clone());
+        let plain = discovery.fetch().await.unwrap();
+        assert_eq!(plain.text("revocation_endpoint"), None);
+        let both = discovery.with_rfc_8414_document().fetch().await.unwrap();
+        assert_eq!(both.text("revocation_endpoint"), Some("https://op.example/o/revoke"));
+        assert_eq!(both.text("introspection_endpoint"), Some("https://op.example/o/introspect"));
+        // What the first document says stands.
+        assert_eq!(both.text("token_endpoint"), Some("https://op.example/token"));
+    }
+    // Another issuer's is not taken, and none at all is an error: somebody said that there is one.
+    let op = at("https://op.example/.well-known/oauth-authorization-server/o", "https://evil.example");
+    let discovery = Discovery::new("https://op.example/o")
+        .with_expected_issuer("https://evil.example")
+        .with_http_client(op.clone())
+        .with_rfc_8414_document();
+    assert_eq!(discovery.fetch().await.unwrap_err().class(), ErrorClass::Configuration);
+    let op = at("nowhere", "https://op.example/o");
+    let discovery = Discovery::new("https://op.example/o").with_http_client(op).with_rfc_8414_document();
+    let error = discovery.fetch().await.unwrap_err();
+    assert!(error.to_string().contains("/o/.well-known/oauth-authorization-server"), "{error}");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 pub(crate) mod op;
 
 mod callback;
+mod documents;
 mod id_token;
 mod issuers;
 mod keys;

@@ -255,7 +255,7 @@ pub(crate) enum Endpoint {
 }
 
 impl Endpoint {
-    fn of(url: &str) -> Self {
+    pub(crate) fn of(url: &str) -> Self {
         let behind_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
         match behind_scheme.split_once('/').map_or("", |(_, path)| path) {
             path if path.contains(".well-known/openid-configuration")

@@ -38,6 +38,9 @@ pub struct ProviderConfig {
     pub client_auth: Option<ClientAuth>,
     /// Scopes to ask for in place of the provider's usual ones.
     pub scopes: Option<Vec<String>>,
+    /// Sends secrets over plain http as well, where everybody on the way can read them. For test networks only.
+    #[serde(default)]
+    pub dangerously_allow_plain_http: bool,
     /// What only this provider knows: tenant, shop, domain.
     #[serde(flatten)]
     pub parameters: BTreeMap<String, Parameter>,
@@ -127,6 +130,9 @@ impl ProviderConfig {
         if let Some(scopes) = &self.scopes {
             client.set_scopes(scopes.iter().cloned());
         }
+        if self.dangerously_allow_plain_http {
+            client.dangerously_allow_plain_http();
+        }
     }
 
     /// Refuses a client id that is empty or has white space around it, and parameters that the provider does not know, which are most often misspelled.
@@ -142,7 +148,7 @@ impl ProviderConfig {
                 "oauth2",
                 format!(
                     "the setting {name} is not known; known are client_id, client_secret, client_secret_env, \
-                     client_secret_file, client_auth, scopes{}",
+                     client_secret_file, client_auth, scopes, dangerously_allow_plain_http{}",
                     known.iter().map(|known| format!(", {known}")).collect::<String>()
                 ),
             )),
@@ -234,6 +240,7 @@ impl Configure for OAuth2 {
             }
         }
         client.set_endpoints(endpoints);
+        config.apply_to(&mut client);
         client.check_endpoints()?;
         if let Some(issuer) = config.parameter("issuer") {
             client.set_issuer(issuer);
@@ -241,7 +248,6 @@ impl Configure for OAuth2 {
         if let Some(issuer) = config.parameter("callback_issuer") {
             client.set_callback_issuer(issuer);
         }
-        config.apply_to(&mut client);
         Ok(client)
     }
 }

@@ -26,7 +26,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub struct Error(Arc<Details>);
 
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{}", OneLine(format_args!("{} at {}: {}", .operation, .provider, .kind)))]
+#[error("{}", OneLine(format_args!("{} at {}: {}{}", .operation, .provider, .kind, Behind("; the callback says ", .callback_error))))]
 struct Details {
     operation: Operation,
     provider: Cow<'static, str>,
@@ -35,6 +35,8 @@ struct Details {
     #[source]
     cause: Option<HttpError>,
     tokens: Option<OAuth2Token>,
+    /// What a callback that was refused says of itself.
+    callback_error: Option<String>,
 }
 
 /// What happened.
@@ -328,7 +330,8 @@ impl Error {
             ErrorKind::Transport(error) => Some(error.clone()),
             _ => None,
         };
-        Self(Arc::new(Details { operation, provider, kind, cause, tokens: None }))
+        let details = Details { operation, provider, kind, cause, tokens: None, callback_error: None };
+        Self(Arc::new(details))
     }
 
     /// A client that is set up wrongly. The message says what to do.
@@ -439,6 +442,13 @@ impl Error {
     #[must_use]
     pub fn with_tokens(mut self, tokens: OAuth2Token) -> Self {
         Arc::make_mut(&mut self.0).tokens = Some(tokens);
+        self
+    }
+
+    /// This error of a callback with the error that the callback names, for whoever looks for the cause. Nobody knows who sent it, so
+    /// it decides nothing and is not [`oauth_error`](Self::oauth_error).
+    pub(crate) fn quoting(mut self, callback_error: Option<OAuthError>) -> Self {
+        Arc::make_mut(&mut self.0).callback_error = callback_error.map(|error| error.to_string());
         self
     }
 

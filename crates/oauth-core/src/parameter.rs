@@ -50,7 +50,21 @@ pub fn host(parameter: &str, value: &str) -> Result<String> {
 ///
 /// A configuration error unless it is an https URL (http on this machine) without query, fragment or user information.
 pub fn base_url(parameter: &str, value: &str) -> Result<String> {
-    let checked = crate::endpoints::check_url(value, false);
+    base_url_where(parameter, value, false)
+}
+
+/// The base URL of a server that one can run oneself, which may be plain http in a test network: a client of it sends nothing
+/// until it is told [`dangerously_allow_plain_http`](crate::OAuth2::dangerously_allow_plain_http).
+///
+/// # Errors
+///
+/// As [`base_url`], but for plain http.
+pub fn self_hosted_url(parameter: &str, value: &str) -> Result<String> {
+    base_url_where(parameter, value, true)
+}
+
+fn base_url_where(parameter: &str, value: &str, may_be_http: bool) -> Result<String> {
+    let checked = crate::endpoints::check_url(value, may_be_http);
     if checked.is_ok() && !value.contains(['?', '\\']) && !has_dot_segment(value) {
         Ok(normalized(value).trim_end_matches('/').to_owned())
     } else {
@@ -127,6 +141,19 @@ mod tests {
         }
         assert_eq!(base_url("base_url", "https://ghe.example/").unwrap(), "https://ghe.example");
         assert!(base_url("base_url", "https://ghe.example/.well/a..b").is_ok());
+        assert_eq!(
+            self_hosted_url("url", "http://keycloak:8080/realms/x/").unwrap(),
+            "http://keycloak:8080/realms/x"
+        );
+        for bad in [
+            "http://keycloak:8080/?x",
+            "http://u@keycloak",
+            "ftp://keycloak",
+            "keycloak:8080",
+            "http://a/../b",
+        ] {
+            assert!(self_hosted_url("url", bad).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

@@ -13,12 +13,13 @@ pub struct CachePolicy {
     pub at_most: Duration,
     /// It is fresh this long when its headers say nothing.
     pub unless_told: Duration,
-    /// Once it is no longer fresh, it is used this long while it cannot be read anew.
+    /// Once it is no longer fresh, it is used this long all the same, unless the provider answers at once (in a quarter of a second).
+    /// It is read anew meanwhile. One that is older is not used, and a call waits at most five seconds for a new one.
     pub stale: Duration,
 }
 
 impl CachePolicy {
-    /// For metadata: five minutes to a day, an hour unless told, and a day more while the provider is down.
+    /// For metadata: five minutes to a day, an hour unless told, and a day more while the provider does not answer at once.
     pub const METADATA: Self = Self {
         at_least: Duration::from_secs(5 * 60),
         at_most: Duration::from_secs(24 * 60 * 60),
@@ -26,13 +27,13 @@ impl CachePolicy {
         stale: Duration::from_secs(24 * 60 * 60),
     };
 
-    /// For keys: five to fifteen minutes, because a key that was taken out must not be trusted for long, and an hour more while
-    /// the provider is down.
+    /// For keys: five to fifteen minutes, because a key that was taken out must not be trusted for long, and four hours more while the
+    /// provider does not answer at once.
     pub const KEYS: Self = Self {
         at_least: Duration::from_secs(5 * 60),
         at_most: Duration::from_secs(15 * 60),
         unless_told: Duration::from_secs(10 * 60),
-        stale: Duration::from_secs(60 * 60),
+        stale: Duration::from_secs(4 * 60 * 60),
     };
 
     pub(crate) fn fresh_for(&self, reply: &Response) -> Duration {

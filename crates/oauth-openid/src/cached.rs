@@ -1,14 +1,12 @@
 //! A document of the provider that is kept for a while: metadata, keys.
 //!
-//! One request at a time; whoever comes meanwhile waits for its end. When three quarters of its time have passed, it is read anew in
-//! the background. What is no longer fresh is read anew before it is used, and used for a while if that fails.
+//! One request at a time goes out, in a task of its own that runs to its end whoever hangs up, and all who need the document share
+//! it. When three quarters of its time have passed, the document is read anew in the background. Once it is no longer fresh, it is
+//! handed out for a while as it is, unless the provider answers at once.
 
 use std::{
     fmt,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -17,14 +15,35 @@ use oauth_core::{
     Response, Result, SharedCache,
     bytes::Bytes,
     http::Method,
+    parse_json,
     serde_json::{self, Value, json},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use tokio::{sync::watch, time::Instant};
 
-use crate::{cache_policy::CachePolicy, hash::sha256, jws::quoted, policy::VerificationPolicy};
+use crate::{
+    cache_policy::CachePolicy,
+    hash::sha256,
+    jws::{quoted, shown},
+    policy::VerificationPolicy,
+    task::{self, Task},
+};
 
-/// How long nothing is read anew in the background after it failed.
+/// How long a document that is still good is not read anew after that failed.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(10);
+/// How long a request may hold up those who have a document that is no longer fresh. Most providers answer within it, so that a key
+/// that was taken out is no longer trusted; those who do not answer cost nobody more.
+const PATIENCE_WHEN_STALE: Duration = Duration::from_millis(250);
+/// How long a request may hold up those whose document is too old to be used.
+const PATIENCE_WHEN_TOO_OLD: Duration = Duration::from_secs(5);
+/// How long a shared cache may take. A login can need two documents, and a cache that hangs shall not cost it a second.
+const PATIENCE_WITH_CACHE: Duration = Duration::from_millis(400);
+/// How long a request may take with an HTTP client that sets no limits of its own.
+const LONGEST_REQUEST: Duration = Duration::from_secs(90);
+/// The most who wait for one document.
+const MOST_WAITING: usize = 1024;
+/// How often a request is begun anew whose task was ended.
+pub(crate) const MOST_TRIES: usize = 3;
 
 /// What is kept of a document, also outside of the process.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -33,27 +52,62 @@ pub(crate) struct Kept {
     /// Whose it is: two issuers can name one URL, and only one of them means it.
     #[serde(default)]
     issuer: String,
-    document: Value,
+    document: Document,
     /// Seconds since 1970.
     read_at: i64,
     /// In seconds.
     fresh_for: u64,
 }
 
+/// A JSON document as text, because a tree of it can take a hundred times the memory.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Document(Arc<str>);
+
+impl Document {
+    pub(crate) fn of(value: &Value) -> Self {
+        Self(value.to_string().into())
+    }
+
+    /// The tree.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the text.
+    pub(crate) fn read(&self) -> Result<Value, String> {
+        parse_json(self.0.as_bytes())
+    }
+}
+
+impl Serialize for Document {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.read().map_err(serde::ser::Error::custom)?.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Document {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Value::deserialize(deserializer).map(|value| Self::of(&value))
+    }
+}
+
 /// Where a document is read, how, and by which clock it ages.
 pub(crate) struct Reading<T> {
     pub(crate) operation: Operation,
     pub(crate) url: String,
+    /// Where a second document is that has what the first one lacks: the first of these that is there.
+    pub(crate) supplements: Vec<String>,
     /// Whose document it is.
     pub(crate) issuer: String,
     pub(crate) policy: CachePolicy,
-    /// How long a failure is the answer, where there is no document yet.
+    /// How long a failure is the answer, where there is no document that may be used.
     pub(crate) pause_after_failure: Duration,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) shared: Option<Shared>,
-    /// Reads the JSON, or says what is wrong with it.
-    pub(crate) parse: Arc<dyn Fn(Value) -> Result<T, String> + Send + Sync>,
+    /// Makes something of the document, or says what is wrong with it.
+    pub(crate) parse: Parse<T>,
 }
+
+type Parse<T> = Arc<dyn Fn(&Document, Value) -> Result<T, String> + Send + Sync>;
 
 /// A shared cache, and who believes whose entries in it.
 #[derive(Clone)]
@@ -73,6 +127,20 @@ impl Shared {
             (None, Some(_)) => return None,
         };
         Some(Self { cache, trust_domain })
+    }
+
+    /// The entry. A cache that is down or hangs is no reason not to ask the provider.
+    async fn get<T>(&self, reading: &Reading<T>) -> Option<Kept> {
+        let name = self.name_of(reading);
+        let found = task::within(PATIENCE_WITH_CACHE, self.cache.get(&name)).await?;
+        serde_json::from_slice(&found.ok()??).ok()
+    }
+
+    /// Puts an entry there. A cache that cannot keep it is no obstacle.
+    async fn put<T>(&self, reading: &Reading<T>, kept: &Kept) {
+        let Ok(entry) = serde_json::to_vec(kept) else { return };
+        let (name, lifetime) = (self.name_of(reading), Duration::from_secs(kept.fresh_for));
+        let _ = task::within(PATIENCE_WITH_CACHE, self.cache.put(&name, Bytes::from(entry), lifetime)).await;
     }
 
     /// The name of an entry. The hash keeps one part of it from being taken for another.
@@ -116,6 +184,7 @@ impl<T> Clone for Reading<T> {
         Self {
             operation: self.operation,
             url: self.url.clone(),
+            supplements: self.supplements.clone(),
             issuer: self.issuer.clone(),
             policy: self.policy,
             pause_after_failure: self.pause_after_failure,
@@ -127,24 +196,17 @@ impl<T> Clone for Reading<T> {
 }
 
 /// The document, once it was read.
-pub(crate) struct Cached<T> {
-    state: Mutex<State<T>>,
-    turn: tokio::sync::Mutex<()>,
-    in_background: AtomicBool,
-}
+pub(crate) struct Cached<T>(Mutex<State<T>>);
 
 struct State<T> {
     current: Option<Current<T>>,
-    /// How often reading has ended, well or not.
-    ended: u64,
+    under_way: Option<Arc<UnderWay<T>>>,
     /// How often the provider was asked.
     asked: u64,
-    /// Which of these the last outcome answers.
+    /// Which of these was the last to be answered, or to fail.
     answered: u64,
-    /// How the last one ended.
-    outcome: Option<Result<Arc<T>>>,
-    /// When the last one ended, if not well.
-    failed_at: Option<OffsetDateTime>,
+    /// When the last request ended, and why it failed.
+    failure: Option<(OffsetDateTime, Error)>,
 }
 
 struct Current<T> {
@@ -152,14 +214,26 @@ struct Current<T> {
     kept: Kept,
 }
 
+/// A request that is under way. The channel is closed without an outcome if its task was ended.
+struct UnderWay<T> {
+    began: Instant,
+    outcome: watch::Sender<Option<Result<Arc<T>>>>,
+}
+
+/// Somebody who waits for a request.
+pub(crate) struct Waiting<T> {
+    began: Instant,
+    outcome: watch::Receiver<Option<Result<Arc<T>>>>,
+    /// The request itself, until it runs in a task of its own. Without a runtime, whoever began it runs it, too.
+    own: Option<Task>,
+}
+
+/// Is told how a request ended before anybody else is.
+pub(crate) type Ended<T> = Box<dyn FnOnce(&Result<Arc<T>>) + Send>;
+
 impl<T> Default for Cached<T> {
     fn default() -> Self {
-        let state = State { current: None, ended: 0, asked: 0, answered: 0, outcome: None, failed_at: None };
-        Self {
-            state: Mutex::new(state),
-            turn: tokio::sync::Mutex::default(),
-            in_background: AtomicBool::new(false),
-        }
+        Self(Mutex::new(State { current: None, under_way: None, asked: 0, answered: 0, failure: None }))
     }
 }
 
@@ -167,169 +241,123 @@ impl<T: Send + Sync + 'static> Cached<T> {
     /// The document, if it is fresh and need not be read anew soon: what a call costs most of the time.
     pub(crate) fn fresh(&self, now: OffsetDateTime) -> Option<Arc<T>> {
         let state = self.state();
-        state
-            .current
-            .as_ref()
-            .filter(|current| current.kept.is_fresh(now) && !current.kept.is_due(now))
-            .map(|current| current.value.clone())
+        let current = state.current.as_ref()?;
+        (current.kept.is_fresh(now) && !current.kept.is_due(now)).then(|| current.value.clone())
     }
 
     /// The document, as fresh as it must be.
     pub(crate) async fn get(self: &Arc<Self>, client: &OAuth2, reading: &Reading<T>) -> Result<Arc<T>> {
-        let now = reading.clock.now();
-        let seen = {
-            let state = self.state();
-            let rests = state.failed_at.is_some_and(|at| now - at < PAUSE_AFTER_FAILURE);
-            match &state.current {
-                Some(current) if current.kept.is_fresh(now) => {
-                    let (value, is_due) = (current.value.clone(), current.kept.is_due(now));
-                    drop(state);
-                    if is_due && !rests {
-                        self.read_in_background(client, reading);
-                    }
-                    return Ok(value);
-                }
-                Some(current) if rests && current.kept.is_usable(now, &reading.policy) => {
-                    return Ok(current.value.clone());
-                }
-                _ => match &state.outcome {
-                    Some(Err(error)) if state.rests_for(reading.pause_after_failure, now) => {
-                        return Err(error.clone());
-                    }
-                    _ => state.ended,
-                },
+        for _ in 0..MOST_TRIES {
+            if let Some(outcome) = self.tried(client, reading).await {
+                return outcome;
             }
-        };
-        let (this, own_client, own_reading) = (self.clone(), client.clone(), reading.clone());
-        let read = async move { this.read_in_turn(&own_client, &own_reading, seen).await };
-        match tokio::runtime::Handle::try_current() {
-            // It is carried to its end even if whoever asked hangs up, or else the next one would begin anew.
-            Ok(runtime) => runtime.spawn(read).await.unwrap_or_else(|_| {
-                // The runtime is ending, and this call with it.
-                let error = HttpError::new(HttpErrorKind::Other);
-                Err(client.error(reading.operation, ErrorKind::Transport(error)))
-            }),
-            Err(_) => read.await,
         }
+        Err(given_up(client, reading))
     }
 
-    /// Reads the document, unless somebody has done so since this many readings had ended.
-    async fn read_in_turn(&self, client: &OAuth2, reading: &Reading<T>, seen: u64) -> Result<Arc<T>> {
-        let _turn = self.turn.lock().await;
-        {
-            let state = self.state();
-            match (&state.current, &state.outcome) {
-                (Some(current), _) if current.kept.is_fresh(reading.clock.now()) => {
-                    return Ok(current.value.clone());
+    /// The document, or `None` if the task that was to read it was ended.
+    async fn tried(self: &Arc<Self>, client: &OAuth2, reading: &Reading<T>) -> Option<Result<Arc<T>>> {
+        let now = reading.clock.now();
+        let (waiting, stale, patience) = {
+            let mut state = self.state();
+            let (stale, patience) = match &state.current {
+                Some(current) if current.kept.is_fresh(now) => {
+                    let (value, is_due) = (current.value.clone(), current.kept.is_due(now));
+                    let is_idle = state.under_way.is_none() && !state.rests_for(PAUSE_AFTER_FAILURE, now);
+                    let new = (is_due && is_idle)
+                        .then(|| self.begin(&mut state, client, reading, Source::Provider, None));
+                    drop(state);
+                    // It goes on though nobody waits. Without a runtime there is no background, and the document is read once it
+                    // is no longer fresh.
+                    drop(new.map(Waiting::started));
+                    return Some(Ok(value));
                 }
-                // Whoever was before us in the queue asked for us too.
-                (_, Some(outcome)) if state.ended != seen => {
-                    return state.or_stale(outcome.clone(), reading);
+                Some(current) if current.kept.is_usable(now, &reading.policy) => {
+                    (Some(current.value.clone()), Some(PATIENCE_WHEN_STALE))
+                }
+                Some(_) => (None, Some(PATIENCE_WHEN_TOO_OLD)),
+                None => (None, None),
+            };
+            let pause = if stale.is_some() { PAUSE_AFTER_FAILURE } else { reading.pause_after_failure };
+            match (&stale, &state.failure) {
+                (Some(stale), _) if state.rests_for(pause, now) => return Some(Ok(stale.clone())),
+                (None, Some((_, failure))) if state.rests_for(pause, now) => {
+                    return Some(Err(failure.clone()));
                 }
                 _ => {}
             }
-        }
-        let outcome = self.read(client, reading, Source::Anywhere).await;
-        self.state().or_stale(outcome, reading)
+            let waiting = match state.join(client, reading) {
+                Some(waiting) => waiting,
+                None => Ok(self.begin(&mut state, client, reading, Source::Anywhere, None)),
+            };
+            (waiting, stale, patience)
+        };
+        let outcome = match waiting {
+            Ok(waiting) => waiting.started().outcome(client, reading, patience).await?,
+            Err(too_many) => Err(too_many),
+        };
+        // A failure is told to those who wait, and may have left something of the shared cache's behind.
+        Some(outcome.or_else(|failure| stale.or_else(|| self.usable(reading)).ok_or(failure)))
     }
 
-    /// How often the provider was asked, to be handed to [`read_anew`](Self::read_anew) by whoever missed something in the
-    /// document.
+    /// How often the provider was asked, for [`search`](Self::search) by whoever misses something in the document.
     pub(crate) fn asked(&self) -> u64 {
         self.state().asked
     }
 
-    /// Reads the document at the provider, unless somebody has begun to do so since `asked`: an answer that was under way before
-    /// may be too old.
-    pub(crate) async fn read_anew(
+    /// The next request that may find what somebody misses in the document, who came when the provider had been asked this often:
+    /// one that is under way, or else a new one at the provider, if it may be made.
+    ///
+    /// `None` once the provider has been asked since then: it does not have it.
+    ///
+    /// # Errors
+    ///
+    /// Too many wait.
+    pub(crate) fn search(
         self: &Arc<Self>,
         client: &OAuth2,
         reading: &Reading<T>,
-        asked: u64,
-    ) -> Result<Arc<T>> {
-        let _turn = self.turn.lock().await;
-        {
-            let state = self.state();
-            // An outcome from before counts for nothing, should whoever asked since then have been dropped.
-            if let (true, Some(outcome)) =
-                (state.asked != asked && state.answered == state.asked, &state.outcome)
-            {
-                return outcome.clone();
+        came: u64,
+        may_ask: impl FnOnce() -> bool,
+        ended: Ended<T>,
+    ) -> Result<Option<Waiting<T>>> {
+        let waiting = {
+            let mut state = self.state();
+            match state.join(client, reading) {
+                _ if state.answered > came => return Ok(None),
+                Some(waiting) => return waiting.map(Some),
+                None => {
+                    may_ask().then(|| self.begin(&mut state, client, reading, Source::Provider, Some(ended)))
+                }
             }
-        }
-        self.read(client, reading, Source::Provider).await
+        };
+        Ok(waiting.map(Waiting::started))
     }
 
-    fn read_in_background(self: &Arc<Self>, client: &OAuth2, reading: &Reading<T>) {
-        if self.in_background.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        let (this, client, reading) = (self.clone(), client.clone(), reading.clone());
-        let asked = this.asked();
-        // It is set back even if the runtime ends before the task does.
-        let done = Done(this.clone());
-        let task = async move {
-            let _done = done;
-            // The failure is kept for whoever needs the document once it is too old.
-            let _ = this.read_anew(&client, &reading, asked).await;
-        };
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn(task)),
-            // Without a runtime there is no background: dropping the task resets the mark, and the document is read once it is
-            // too old.
-            Err(_) => drop(task),
-        }
+    /// Makes a request ready, to be [started](Waiting::started) once the state is unlocked. Nothing else may be under way.
+    fn begin(
+        self: &Arc<Self>,
+        state: &mut State<T>,
+        client: &OAuth2,
+        reading: &Reading<T>,
+        source: Source,
+        ended: Option<Ended<T>>,
+    ) -> Waiting<T> {
+        let (sender, outcome) = watch::channel(None);
+        let began = Instant::now();
+        let under_way = Arc::new(UnderWay { began, outcome: sender });
+        let request = Fetch { cached: self.clone(), under_way: under_way.clone(), asked: None, ended };
+        state.under_way = Some(under_way);
+        let (client, reading) = (client.clone(), reading.clone());
+        let own: Task = Box::pin(async move { request.run(&client, &reading, source).await });
+        Waiting { began, outcome, own: Some(own) }
     }
 
-    /// Only whoever has the turn may call this.
-    async fn read(&self, client: &OAuth2, reading: &Reading<T>, source: Source) -> Result<Arc<T>> {
-        let outcome = self.fetch(client, reading, source).await;
-        let mut state = self.state();
-        state.ended += 1;
-        state.answered = state.asked;
-        state.failed_at = outcome.is_err().then(|| reading.clock.now());
-        let outcome = outcome.map(|current| state.current.insert(current).value.clone());
-        state.outcome = Some(outcome.clone().map_err(Error::with_short_body));
-        outcome
-    }
-
-    async fn fetch(&self, client: &OAuth2, reading: &Reading<T>, source: Source) -> Result<Current<T>> {
-        if let (Source::Anywhere, Some(shared)) = (source, &reading.shared) {
-            // A cache that is down is no reason not to ask the provider.
-            let kept = shared.cache.get(&shared.name_of(reading)).await.ok().flatten();
-            let kept = kept.and_then(|bytes| serde_json::from_slice::<Kept>(&bytes).ok());
-            match kept.and_then(|kept| Current::of(kept, reading)) {
-                Some(current) if current.kept.is_fresh(reading.clock.now()) => return Ok(current),
-                // It will do should the provider not answer.
-                Some(stale) => drop(self.state().current.get_or_insert(stale)),
-                None => {}
-            }
-        }
-        self.state().asked += 1;
-        let reply = match request(client, reading).await {
-            // A GET may be repeated (RFC 9110 section 9.2.2): once, and only if the failure was a passing one by its nature.
-            Err(error) if is_hiccup(&error) => request(client, reading).await,
-            reply => reply,
-        };
-        let reply = reply.map_err(|error| not_found(client, reading, error))?;
-        if reply.status() != 200 {
-            return Err(reply.malformed("it does not come with HTTP 200"));
-        }
-        let document = reply.object()?;
-        let value = (reading.parse)(document.clone()).map_err(|problem| reply.malformed(problem))?;
-        let fresh_for = reading.policy.fresh_for(&reply);
-        let kept = Kept {
-            url: reading.url.clone(),
-            issuer: reading.issuer.clone(),
-            document,
-            read_at: reading.clock.now().unix_timestamp(),
-            fresh_for: fresh_for.as_secs(),
-        };
-        if let (Some(shared), Ok(bytes)) = (&reading.shared, serde_json::to_vec(&kept)) {
-            // Nor is a cache that cannot keep it.
-            let _ = shared.cache.put(&shared.name_of(reading), Bytes::from(bytes), fresh_for).await;
-        }
-        Ok(Current { value: Arc::new(value), kept })
+    /// The document, if it may be used while it cannot be read.
+    fn usable(&self, reading: &Reading<T>) -> Option<Arc<T>> {
+        let state = self.state();
+        let current = state.current.as_ref()?;
+        current.kept.is_usable(reading.clock.now(), &reading.policy).then(|| current.value.clone())
     }
 
     /// What is kept, for another process.
@@ -339,49 +367,163 @@ impl<T: Send + Sync + 'static> Cached<T> {
 
     /// Takes what another process kept, unless it is too old or cannot be read.
     pub(crate) fn import(&self, kept: Kept, reading: &Reading<T>) {
+        let Some(imported) = Current::of(kept, reading) else { return };
         let mut state = self.state();
-        let is_older = state.current.as_ref().is_some_and(|current| current.kept.read_at >= kept.read_at);
-        if let Some(current) = Current::of(kept, reading).filter(|_| !is_older) {
-            state.current = Some(current);
+        let is_older =
+            state.current.as_ref().is_some_and(|current| current.kept.read_at >= imported.kept.read_at);
+        if !is_older {
+            state.current = Some(imported);
         }
     }
+}
 
+impl<T> Cached<T> {
     fn state(&self) -> MutexGuard<'_, State<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<T> State<T> {
-    /// Whether the last reading failed less than this long ago.
+    /// Whether the last request failed less than this long ago.
     fn rests_for(&self, pause: Duration, now: OffsetDateTime) -> bool {
-        self.failed_at.is_some_and(|at| now >= at && now - at < pause)
+        self.failure.as_ref().is_some_and(|(at, _)| now >= *at && now - *at < pause)
     }
 
-    /// What was read, or what there was before, as long as that may be used while it cannot be read.
-    fn or_stale(&self, outcome: Result<Arc<T>>, reading: &Reading<T>) -> Result<Arc<T>> {
-        outcome.or_else(|failure| match &self.current {
-            Some(current) if current.kept.is_usable(reading.clock.now(), &reading.policy) => {
-                Ok(current.value.clone())
+    /// A place among those who wait for the request that is under way, if there is one and there are not too many.
+    fn join(&self, client: &OAuth2, reading: &Reading<T>) -> Option<Result<Waiting<T>>> {
+        let UnderWay { began, outcome } = &**self.under_way.as_ref()?;
+        Some(match outcome.receiver_count() < MOST_WAITING {
+            true => Ok(Waiting { began: *began, outcome: outcome.subscribe(), own: None }),
+            false => {
+                let why = format!("{MOST_WAITING} others wait for the same reply");
+                let error = HttpError::new(HttpErrorKind::Timeout).caused_by(why);
+                Err(client.error(reading.operation, ErrorKind::Transport(error)))
             }
-            _ => Err(failure),
         })
     }
 }
 
+impl<T> Waiting<T> {
+    /// Lets the request go on in a task of its own. An ended task locks the state, and a runtime that is ending ends it here.
+    fn started(mut self) -> Self {
+        self.own = self.own.take().and_then(task::spawn);
+        self
+    }
+
+    /// How the request ends, if it does so before it has taken this long; one that has taken longer already holds up nobody. `None`
+    /// if its task was ended: by the end of the runtime, by a panic of the HTTP client, or, where there is no runtime, because
+    /// whoever ran it has hung up.
+    pub(crate) async fn outcome(
+        mut self,
+        client: &OAuth2,
+        reading: &Reading<T>,
+        patience: Option<Duration>,
+    ) -> Option<Result<Arc<T>>> {
+        let patience = patience.map(|patience| patience.saturating_sub(self.began.elapsed()));
+        let ended = async {
+            if let Some(own) = self.own.take() {
+                own.await;
+            }
+            self.outcome.wait_for(Option::is_some).await.ok().and_then(|outcome| outcome.clone())
+        };
+        let ended = match patience {
+            Some(patience) => task::within(patience, ended).await,
+            None => Some(ended.await),
+        };
+        ended.unwrap_or_else(|| {
+            let error = HttpError::new(HttpErrorKind::Timeout);
+            Some(Err(client.error(reading.operation, ErrorKind::Transport(error))))
+        })
+    }
+}
+
+/// The error of a request whose task was ended again and again.
+pub(crate) fn given_up<T>(client: &OAuth2, reading: &Reading<T>) -> Error {
+    client.error(reading.operation, ErrorKind::Transport(HttpError::new(HttpErrorKind::Other)))
+}
+
+/// The task of a request.
+struct Fetch<T> {
+    cached: Arc<Cached<T>>,
+    under_way: Arc<UnderWay<T>>,
+    /// Which of the requests to the provider it is, once it is one.
+    asked: Option<u64>,
+    ended: Option<Ended<T>>,
+}
+
+impl<T: Send + Sync + 'static> Fetch<T> {
+    async fn run(mut self, client: &OAuth2, reading: &Reading<T>, source: Source) {
+        let fetched = task::within(LONGEST_REQUEST, self.fetch(client, reading, source)).await;
+        let fetched = fetched.unwrap_or_else(|| {
+            let error = HttpError::new(HttpErrorKind::Timeout);
+            Err(client.error(reading.operation, ErrorKind::Transport(error)))
+        });
+        let fetched = fetched.map_err(Error::with_short_body);
+        let outcome = fetched.as_ref().map(|current| current.value.clone()).map_err(Clone::clone);
+        if let Some(ended) = self.ended.take() {
+            ended(&outcome);
+        }
+        let new = fetched.as_ref().ok().filter(|_| self.asked.is_some()).map(|current| current.kept.clone());
+        {
+            let mut state = self.cached.state();
+            state.answered = self.asked.unwrap_or(state.answered);
+            state.failure = outcome.as_ref().err().map(|error| (reading.clock.now(), error.clone()));
+            state.current = fetched.ok().or(state.current.take());
+            state.under_way = None;
+        }
+        self.under_way.outcome.send_replace(Some(outcome));
+        // Nobody waits for the cache.
+        if let (Some(shared), Some(new)) = (&reading.shared, new) {
+            shared.put(reading, &new).await;
+        }
+    }
+
+    async fn fetch(&mut self, client: &OAuth2, reading: &Reading<T>, source: Source) -> Result<Current<T>> {
+        if let (Source::Anywhere, Some(shared)) = (source, &reading.shared) {
+            match shared.get(reading).await.and_then(|kept| Current::of(kept, reading)) {
+                Some(current) if current.kept.is_fresh(reading.clock.now()) => return Ok(current),
+                // It will do should the provider not answer.
+                Some(stale) => drop(self.cached.state().current.get_or_insert(stale)),
+                None => {}
+            }
+        }
+        self.asked = Some({
+            let mut state = self.cached.state();
+            state.asked += 1;
+            state.asked
+        });
+        let reply = request(client, reading, &reading.url).await?;
+        let mut value = reply.object()?;
+        supplement(client, reading, &mut value).await?;
+        let document = Document::of(&value);
+        let value = (reading.parse)(&document, value).map_err(|problem| reply.malformed(problem))?;
+        let kept = Kept {
+            url: reading.url.clone(),
+            issuer: reading.issuer.clone(),
+            document,
+            read_at: reading.clock.now().unix_timestamp(),
+            fresh_for: reading.policy.fresh_for(&reply).as_secs(),
+        };
+        Ok(Current { value: Arc::new(value), kept })
+    }
+}
+
+impl<T> Drop for Fetch<T> {
+    /// Whoever needs the document begins anew if the task was ended.
+    fn drop(&mut self) {
+        let mut state = self.cached.state();
+        if state.under_way.as_ref().is_some_and(|under_way| Arc::ptr_eq(under_way, &self.under_way)) {
+            state.under_way = None;
+        }
+    }
+}
+
 /// Where a document may be read.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Source {
     /// In the shared cache, else at the provider.
     Anywhere,
     Provider,
-}
-
-struct Done<T>(Arc<Cached<T>>);
-
-impl<T> Drop for Done<T> {
-    fn drop(&mut self) {
-        self.0.in_background.store(false, Ordering::Release);
-    }
 }
 
 /// A connection that broke, or a gateway without a server behind it that asks for no patience. A time limit that has passed was
@@ -395,12 +537,12 @@ fn is_hiccup(error: &Error) -> bool {
 }
 
 /// What to do about a document that is not there: the URL was made of what the application wrote.
-fn not_found<T>(client: &OAuth2, reading: &Reading<T>, error: Error) -> Error {
+fn not_found<T>(client: &OAuth2, reading: &Reading<T>, url: &str, error: Error) -> Error {
     let is_gone = error.status().is_some_and(|status| status == 404 || status == 410);
     if !is_gone || reading.operation != Operation::DISCOVER {
         return error;
     }
-    let url = reading.url.split(['?', '#']).next().unwrap_or_default();
+    let url = url.split(['?', '#']).next().unwrap_or_default();
     let problem = format!(
         "there is no metadata at {} (HTTP 404): check the issuer, or give the document's URL with Discovery::with_document_url",
         quoted(url)
@@ -408,8 +550,48 @@ fn not_found<T>(client: &OAuth2, reading: &Reading<T>, error: Error) -> Error {
     client.error(reading.operation, ErrorKind::Configuration(problem))
 }
 
-async fn request<T>(client: &OAuth2, reading: &Reading<T>) -> Result<Response> {
-    client.request(reading.operation, Method::GET, &*reading.url).send().await
+/// Asks for a document of the reading.
+async fn request<T>(client: &OAuth2, reading: &Reading<T>, url: &str) -> Result<Response> {
+    let send = || client.request(reading.operation, Method::GET, url).send();
+    let reply = match send().await {
+        // A GET may be repeated (RFC 9110 section 9.2.2): once, and only if the failure was a passing one by its nature.
+        Err(error) if is_hiccup(&error) => send().await,
+        reply => reply,
+    };
+    let reply = reply.map_err(|error| not_found(client, reading, url, error))?;
+    match reply.status().as_u16() {
+        200 => Ok(reply),
+        _ => Err(reply.malformed("it does not come with HTTP 200")),
+    }
+}
+
+/// Adds what the second document has and the first one lacks.
+async fn supplement<T>(client: &OAuth2, reading: &Reading<T>, document: &mut Value) -> Result<()> {
+    let mut urls = reading.supplements.iter().peekable();
+    while let Some(url) = urls.next() {
+        let reply = match request(client, reading, url).await {
+            // A document that is not there is the only error of the configuration here.
+            Err(error) if matches!(error.kind(), ErrorKind::Configuration(_)) && urls.peek().is_some() => {
+                continue;
+            }
+            reply => reply?,
+        };
+        let more = reply.object()?;
+        if more["issuer"] != document["issuer"] {
+            return Err(reply.malformed(format!(
+                "its issuer is {}, and that of the other document is {}",
+                shown(more.get("issuer")),
+                shown(document.get("issuer"))
+            )));
+        }
+        for (name, value) in more.as_object().into_iter().flatten() {
+            if document[name].is_null() {
+                document[name] = value.clone();
+            }
+        }
+        return Ok(());
+    }
+    Ok(())
 }
 
 impl<T> Current<T> {
@@ -420,7 +602,7 @@ impl<T> Current<T> {
         if !is_its_own || !kept.is_usable(reading.clock.now(), &reading.policy) {
             return None;
         }
-        let value = (reading.parse)(kept.document.clone()).ok()?;
+        let value = (reading.parse)(&kept.document, kept.document.read().ok()?).ok()?;
         Some(Self { value: Arc::new(value), kept })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use oauth_core::{Configure, Credentials, OAuth2, Provider, ProviderConfig, Result, Spec};
+use oauth_core::{Configure, Credentials, Error, OAuth2, Provider, ProviderConfig, Result, Spec};
 
 use crate::{
     discovery::Discovery,
@@ -159,18 +159,49 @@ impl Provider for OpenID {
 impl OpenIDProvider for OpenID {}
 
 impl Configure for OpenID {
-    const PARAMETERS: &'static [&'static str] = &["issuer", "discovery_url"];
+    /// `issuer`, and `discovery_url` for a document that is elsewhere. One on another host than the issuer's can speak for the issuer,
+    /// so `trust_discovery_url = true` must say that this is meant. `rfc_8414_document = true` is
+    /// [`Discovery::with_rfc_8414_document`].
+    const PARAMETERS: &'static [&'static str] =
+        &["issuer", "discovery_url", "trust_discovery_url", "rfc_8414_document"];
 
     fn from_config(config: &ProviderConfig) -> Result<Self> {
         let (client_id, credentials) = config.credentials(Self::PARAMETERS)?;
-        let mut discovery = Discovery::new(config.required("issuer")?);
+        let issuer = config.required("issuer")?;
+        let mut discovery = Discovery::new(&*issuer);
         if let Some(url) = config.parameter("discovery_url") {
+            if !is_on(config, "trust_discovery_url")? && !is_same_origin(&issuer, &url) {
+                let problem = "discovery_url is on another host than the issuer, and whoever runs that host can sign in as anybody of \
+                               the issuer; set trust_discovery_url = true if this is meant";
+                return Err(Error::configuration(SPEC.name, problem));
+            }
             discovery = discovery.with_document_url(url);
+        }
+        if is_on(config, "rfc_8414_document")? {
+            discovery = discovery.with_rfc_8414_document();
+        }
+        if config.dangerously_allow_plain_http {
+            discovery = discovery.dangerously_allow_plain_http();
         }
         let mut client = discovery.client(client_id, credentials)?;
         config.apply_to(&mut client.oauth2);
         Ok(client)
     }
+}
+
+/// A setting that is true or false.
+fn is_on(config: &ProviderConfig, name: &str) -> Result<bool> {
+    match config.parameter(name).as_deref() {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => Err(Error::configuration(SPEC.name, format!("the setting {name} is true or false"))),
+    }
+}
+
+/// Whether two URLs have scheme, host and port in common.
+fn is_same_origin(one: &str, other: &str) -> bool {
+    let origin = |url: &str| url::Url::parse(url).ok().map(|url| url.origin());
+    origin(one).is_some_and(|own| Some(own) == origin(other))
 }
 
 // Neither of these is generic, so that they are compiled once, and not in the crate of each provider.

@@ -9,7 +9,7 @@ use std::{
 use oauth_core::{OAuth2, Operation, Result, provider_kit::check_public_url, serde_json::Value};
 
 use crate::{
-    cached::{Cached, Kept, Reader, Reading, Shared},
+    cached::{Cached, Document, Kept, Reader, Reading, Shared},
     issuer::slash,
     jws::quoted,
     metadata::ProviderMetadata,
@@ -21,6 +21,8 @@ pub(crate) struct Discovered {
     /// The first of these is expected, and the others count as well.
     pub(crate) issuers: Vec<String>,
     pub(crate) url: String,
+    /// Where a second document may be.
+    pub(crate) supplements: Vec<String>,
     pub(crate) allows_http: bool,
     pub(crate) public_hosts_only: bool,
     /// By who reads it, the one that was not asked for longest first.
@@ -36,7 +38,11 @@ impl Discovered {
         client: &OAuth2,
         policy: &VerificationPolicy,
     ) -> Result<Arc<ProviderMetadata>> {
-        self.of(client, policy).get(client, &self.reading(client, policy)).await
+        let cached = self.of(client, policy);
+        match cached.fresh(policy.clock.now()) {
+            Some(metadata) => Ok(metadata),
+            None => cached.get(client, &self.reading(client, policy)).await,
+        }
     }
 
     pub(crate) fn export(&self, client: &OAuth2, policy: &VerificationPolicy) -> Option<Kept> {
@@ -69,14 +75,17 @@ impl Discovered {
         Reading {
             operation: Operation::DISCOVER,
             url: self.url.clone(),
+            supplements: self.supplements.clone(),
             issuer: self.issuers.first().cloned().unwrap_or_default(),
             policy: policy.metadata_cache,
             // Whoever signs in next may find the provider up again; the request is one at a time.
             pause_after_failure: Duration::ZERO,
             clock: policy.clock.clone(),
             shared: Shared::of(client, policy),
-            parse: Arc::new(move |document| {
-                let metadata = read(document, &issuers, allows_http)?;
+            parse: Arc::new(move |document: &Document, members| {
+                let metadata = ProviderMetadata::of(document.clone(), members)
+                    .map_err(|_| "there is no string issuer in it".to_owned())?;
+                let metadata = checked(metadata, &issuers, allows_http)?;
                 if public_hosts_only {
                     check_public_endpoints(&metadata)?;
                 }
@@ -86,9 +95,12 @@ impl Discovered {
     }
 }
 
-fn read(document: Value, issuers: &[String], allows_http: bool) -> Result<ProviderMetadata, String> {
-    let metadata =
-        ProviderMetadata::new(document).map_err(|_| "there is no string issuer in it".to_owned())?;
+/// The metadata, if it is that of an expected issuer.
+fn checked(
+    metadata: ProviderMetadata,
+    issuers: &[String],
+    allows_http: bool,
+) -> Result<ProviderMetadata, String> {
     let found = metadata.issuer();
     if issuers.iter().any(|issuer| issuer == found) {
         return Ok(if allows_http { metadata.dangerously_allow_plain_http() } else { metadata });
@@ -105,8 +117,9 @@ fn read(document: Value, issuers: &[String], allows_http: bool) -> Result<Provid
 /// Checks that metadata sends nobody into a private network, neither the application nor its users' browsers.
 fn check_public_endpoints(metadata: &ProviderMetadata) -> Result<(), String> {
     // Requests with a client certificate go to these (RFC 8705 section 5).
-    let aliases = metadata.members().get("mtls_endpoint_aliases").and_then(Value::as_object);
-    for (name, url) in metadata.members().iter().chain(aliases.into_iter().flatten()) {
+    let members = metadata.members();
+    let aliases = members.get("mtls_endpoint_aliases").and_then(Value::as_object);
+    for (name, url) in members.iter().chain(aliases.into_iter().flatten()) {
         if name != "jwks_uri" && !name.ends_with("_endpoint") {
             continue;
         }

@@ -36,38 +36,43 @@ pub struct Discovery {
     /// The issuer in the document of a provider whose tenants have issuers of their own.
     pub(crate) tenants: Option<(String, Tenants)>,
     document_url: String,
+    /// Whether the document of RFC 8414 is read, too.
+    is_supplemented: bool,
     http: Option<Arc<dyn HttpClient>>,
     allows_http: bool,
     public_hosts_only: bool,
 }
 
 impl Discovery {
-    /// The metadata of an issuer, byte for byte as the provider writes it, or of the URL of its
+    /// The metadata of an issuer, byte for byte as the provider writes it, or of the URL of its document, such as
     /// `/.well-known/openid-configuration` (OpenID Connect Discovery 1.0 section 4).
     pub fn new(issuer: impl Into<String>) -> Self {
-        Self::of(issuer.into())
-    }
-
-    fn of(issuer: String) -> Self {
-        let document = issuer.strip_suffix('/').unwrap_or(&issuer);
-        match document.strip_suffix(OPENID_CONFIGURATION) {
-            // One document serves an issuer with and without a slash at its end (section 4.1).
-            Some(stem) => Self::at(vec![stem.to_owned(), format!("{stem}/")], document.to_owned()),
-            None => {
-                let url = format!("{}{OPENID_CONFIGURATION}", issuer.strip_suffix('/').unwrap_or(&issuer));
-                Self::at(vec![issuer], url)
-            }
-        }
+        let issuer = issuer.into();
+        Self::at_document(&issuer).unwrap_or_else(|| {
+            let url = format!("{}{OPENID_CONFIGURATION}", issuer.strip_suffix('/').unwrap_or(&issuer));
+            Self::at(vec![issuer], url)
+        })
     }
 
     /// The metadata of an OAuth 2.0 authorization server (RFC 8414 section 3), whose document is between host and path.
     pub fn rfc_8414(issuer: impl Into<String>) -> Self {
         let issuer = issuer.into();
-        let host = issuer.find("://").map_or(0, |at| at + 3);
-        let path = issuer[host..].find('/').map_or(issuer.len(), |at| host + at);
-        let (origin, path) = issuer.split_at(path);
-        let url = format!("{origin}{OAUTH_AUTHORIZATION_SERVER}{}", path.strip_suffix('/').unwrap_or(path));
-        Self::at(vec![issuer], url)
+        Self::at_document(&issuer).unwrap_or_else(|| {
+            let url = rfc_8414_url(&issuer);
+            Self::at(vec![issuer], url)
+        })
+    }
+
+    /// The metadata at the URL of a document, if that is what was given in place of the issuer.
+    fn at_document(given: &str) -> Option<Self> {
+        let document = given.strip_suffix('/').unwrap_or(given);
+        let (origin, path) = [OPENID_CONFIGURATION, OAUTH_AUTHORIZATION_SERVER]
+            .iter()
+            .find_map(|name| document.split_once(name))
+            .filter(|(_, path)| path.is_empty() || path.starts_with('/'))?;
+        // One document serves an issuer with and without a slash at its end (section 4.1).
+        let issuer = format!("{origin}{path}");
+        Some(Self::at(vec![issuer.clone(), format!("{issuer}/")], document.to_owned()))
     }
 
     fn at(issuers: Vec<String>, document_url: String) -> Self {
@@ -75,6 +80,7 @@ impl Discovery {
             issuers,
             tenants: None,
             document_url,
+            is_supplemented: false,
             http: None,
             allows_http: false,
             public_hosts_only: false,
@@ -85,6 +91,14 @@ impl Discovery {
     /// keys, and can speak for that issuer: it is never for a stranger to choose.
     pub fn with_document_url(mut self, url: impl Into<String>) -> Self {
         self.document_url = url.into();
+        self
+    }
+
+    /// Reads the document of RFC 8414 as well, for what the other one lacks: some servers, such as django-oauth-toolkit, name their
+    /// endpoints for revocation and introspection only there. Where the issuer has a path, servers that put the document behind the
+    /// path are asked there. Its issuer must be the same.
+    pub fn with_rfc_8414_document(mut self) -> Self {
+        self.is_supplemented = true;
         self
     }
 
@@ -168,7 +182,11 @@ impl Discovery {
         };
         for issuer in &self.issuers {
             if issuer.contains(['?', '#']) {
-                return wrong(format!("the issuer {} must have neither query nor fragment", quoted(issuer)));
+                return wrong(format!(
+                    "the issuer {} must have neither query nor fragment; a document's URL that has one goes to \
+                     Discovery::with_document_url",
+                    quoted(issuer)
+                ));
             }
             // An issuer without a scheme is for those who say where the document is.
             if issuer.contains("://") && !url::Url::parse(issuer).is_ok_and(|url| url.has_host()) {
@@ -190,9 +208,27 @@ impl Discovery {
         Ok(Discovered {
             issuers: self.issuers.clone(),
             url: self.document_url.clone(),
+            supplements: self.supplements(),
             allows_http: self.allows_http,
             public_hosts_only: self.public_hosts_only,
             cached: Mutex::default(),
         })
     }
+
+    /// Where the second document may be.
+    fn supplements(&self) -> Vec<String> {
+        let Some(issuer) = self.issuers.first().filter(|_| self.is_supplemented) else { return Vec::new() };
+        let stem = issuer.strip_suffix('/').unwrap_or(issuer);
+        let mut urls = vec![rfc_8414_url(issuer), format!("{stem}{OAUTH_AUTHORIZATION_SERVER}")];
+        urls.dedup();
+        urls
+    }
+}
+
+/// Where RFC 8414 section 3.1 puts an issuer's document.
+fn rfc_8414_url(issuer: &str) -> String {
+    let host = issuer.find("://").map_or(0, |at| at + 3);
+    let path = issuer[host..].find('/').map_or(issuer.len(), |at| host + at);
+    let (origin, path) = issuer.split_at(path);
+    format!("{origin}{OAUTH_AUTHORIZATION_SERVER}{}", path.strip_suffix('/').unwrap_or(path))
 }

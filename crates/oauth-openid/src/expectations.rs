@@ -207,11 +207,15 @@ impl Expectations {
         }
         self.check_audience(claims, client_id, &policy.other_audiences)?;
         check_subject(claims)?;
-        check_times(claims, policy, self.may_be_expired)?;
+        let expiry = if self.may_be_expired { Expiry::MayHavePassed } else { Expiry::Required };
+        check_times(claims, policy, expiry)?;
         if let (Some(not_before), Some(issued)) = (self.not_before, claims.date("iat"))
             && issued + leeway(policy) < seconds(not_before)
         {
-            let reason = "it was issued too long ago (iat); it was not made for this, or this machine's clock is wrong".to_owned();
+            let reason = format!(
+                "it was issued {} ago (iat), before what it is for; is this machine's clock right?",
+                span(seconds(policy.clock.now()) - issued)
+            );
             return Err((JwtCheck::IssuedAt, reason));
         }
         self.check_nonce(claims, policy)?;
@@ -323,7 +327,7 @@ impl Expectations {
         };
         let now = seconds(policy.clock.now());
         if authenticated > now + leeway(policy) {
-            return wrong("its auth_time is in the future");
+            return wrong("its auth_time is in the future; is this machine's clock right?");
         }
         // Reading the consent page takes the user's time, and does not make the authentication older than was asked for.
         let since_it_began = self.began.is_some_and(|began| authenticated + leeway(policy) >= seconds(began));
@@ -369,33 +373,64 @@ fn check_subject(claims: &Claims) -> Result<(), Refusal> {
     }
 }
 
+/// What is asked of an `exp`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Expiry {
+    Required,
+    MayHavePassed,
+    MayBeMissing,
+}
+
 /// `exp`, `iat` and `nbf`: OpenID Connect Core section 3.1.3.7 items 9 and 10, RFC 7519 section 4.1.5.
 pub(crate) fn check_times(
     claims: &Claims,
     policy: &VerificationPolicy,
-    may_be_expired: bool,
+    expiry: Expiry,
 ) -> Result<(), Refusal> {
     let now = seconds(policy.clock.now());
     let leeway = leeway(policy);
     let no_date = |name: &str| {
         format!("its {name} is {}; it must be a date in seconds since 1970", shown(claims.get(name)))
     };
-    let Some(expires) = claims.date("exp") else { return Err((JwtCheck::Expiry, no_date("exp"))) };
-    if !may_be_expired && expires + leeway <= now {
-        return Err((JwtCheck::Expiry, "it has expired".to_owned()));
+    match claims.date("exp") {
+        None if expiry == Expiry::MayBeMissing && !claims.contains_key("exp") => {}
+        None => return Err((JwtCheck::Expiry, no_date("exp"))),
+        Some(expires) if expiry != Expiry::MayHavePassed && expires + leeway <= now => {
+            let reason =
+                format!("it expired {} ago (exp); is this machine's clock right?", span(now - expires));
+            return Err((JwtCheck::Expiry, reason));
+        }
+        Some(_) => {}
     }
     let Some(issued) = claims.date("iat") else { return Err((JwtCheck::IssuedAt, no_date("iat"))) };
     if issued > now + leeway {
-        return Err((
-            JwtCheck::IssuedAt,
-            "it was issued in the future (iat); is this machine's clock right?".to_owned(),
-        ));
+        let reason = format!(
+            "it was issued {} in the future (iat); is this machine's clock right?",
+            span(issued - now)
+        );
+        return Err((JwtCheck::IssuedAt, reason));
     }
     match (claims.contains_key("nbf"), claims.date("nbf")) {
         (false, _) => Ok(()),
         (true, Some(start)) if start <= now + leeway => Ok(()),
-        (true, Some(_)) => Err((JwtCheck::NotBefore, "its nbf is in the future".to_owned())),
+        (true, Some(start)) => {
+            let reason = format!(
+                "it must not be used for {} yet (nbf); is this machine's clock right?",
+                span(start - now)
+            );
+            Err((JwtCheck::NotBefore, reason))
+        }
         (true, None) => Err((JwtCheck::NotBefore, no_date("nbf"))),
+    }
+}
+
+/// A number of seconds in words.
+pub(crate) fn span(seconds: f64) -> String {
+    match seconds {
+        seconds if seconds < 120.0 => format!("{seconds:.0} s"),
+        seconds if seconds < 7200.0 => format!("{:.0} min", seconds / 60.0),
+        seconds if seconds < 172_800.0 => format!("{:.0} h", seconds / 3600.0),
+        seconds => format!("{:.0} days", seconds / 86_400.0),
     }
 }
 

@@ -31,7 +31,7 @@ use crate::{
 pub struct IdToken {
     raw: Secret,
     pub(crate) claims: Claims,
-    /// Who signed in, by these claims.
+    /// Who signed in, by these claims. They are its profile, and are not kept twice.
     identity: Identity,
 }
 
@@ -42,16 +42,22 @@ impl IdToken {
         login.get()
     }
 
-    /// Whoever calls this has done all checks.
-    pub(crate) fn verified(raw: &str, claims: Claims, identity: Identity) -> Self {
+    /// The token whose claims are the profile of this identity. Whoever calls this has done all checks.
+    pub(crate) fn verified(raw: &str, mut identity: Identity) -> Self {
+        let claims = match identity.profile.take() {
+            Value::Object(claims) => claims,
+            _ => Claims::new(),
+        };
         Self { raw: raw.into(), claims, identity }
     }
 
     /// The token with an identity that the provider has completed, as it completes those of profiles.
-    pub(crate) fn completed(mut self, complete: impl FnOnce(&mut Identity)) -> Self {
-        complete(&mut self.identity);
-        self.identity = self.identity.without_unusable();
-        self
+    pub(crate) fn completed(self, complete: impl FnOnce(&mut Identity)) -> Self {
+        let mut identity = self.identity();
+        complete(&mut identity);
+        let mut identity = identity.without_unusable();
+        identity.profile = Value::Null;
+        Self { identity, ..self }
     }
 
     /// The token itself, for `id_token_hint`. Of one that came encrypted it is what was in it, because a hint is for the provider to
@@ -162,7 +168,9 @@ impl IdToken {
     /// is, the keys differ: an application that uses both keeps to one of them.
     #[must_use]
     pub fn identity(&self) -> Identity {
-        self.identity.clone()
+        let mut identity = self.identity.clone();
+        identity.profile = Value::Object(self.claims.clone());
+        identity
     }
 
     fn text(&self, claim: &str) -> Option<&str> {

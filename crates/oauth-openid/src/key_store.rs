@@ -9,10 +9,8 @@ use std::{
 use oauth_core::{Endpoint, ErrorKind, OAuth2, OffsetDateTime, Operation, Result, serde_json::Value};
 
 use crate::{
-    algorithm::Algorithm,
-    cached::{Cached, Kept, Reader, Reading, Shared},
-    jws::Jws,
-    keys::KeySet,
+    cached::{self, Cached, Kept, Reader, Reading, Shared},
+    keys::{KeySet, Wanted},
     policy::VerificationPolicy,
 };
 
@@ -36,29 +34,28 @@ struct KeysAt {
     issuer: String,
     url: String,
     keys: Arc<Cached<KeySet>>,
-    state: Mutex<State>,
-    /// Whoever misses a key has it while asking, so that the others learn from the answer.
-    asking: tokio::sync::Mutex<()>,
+    pauses: Mutex<Pauses>,
 }
 
+/// Until when nothing is asked for, though a token wants a key that is not there.
 #[derive(Debug, Default)]
-struct State {
+struct Pauses {
     /// The keys that were seen last.
     seen: Option<Arc<KeySet>>,
     /// Keys that were there once. A token that names one was most likely signed before it was taken out.
     retired: HashSet<String>,
     /// Until when unknown keys are not asked for.
-    pause_for_unknown: Option<OffsetDateTime>,
+    for_unknown: Option<OffsetDateTime>,
     /// Until when keys are not asked for that were there once. It is a pause of its own, because late tokens must not hide new
     /// keys.
-    pause_for_retired: Option<OffsetDateTime>,
+    for_retired: Option<OffsetDateTime>,
 }
 
-impl State {
-    fn pause_for(&mut self, jws: &Jws) -> &mut Option<OffsetDateTime> {
-        match jws.header_text("kid") {
-            Some(id) if self.retired.contains(id) => &mut self.pause_for_retired,
-            _ => &mut self.pause_for_unknown,
+impl Pauses {
+    fn pause_for(&mut self, wanted: &Wanted) -> &mut Option<OffsetDateTime> {
+        match wanted.id() {
+            Some(id) if self.retired.contains(id) => &mut self.for_retired,
+            _ => &mut self.for_unknown,
         }
     }
 
@@ -78,43 +75,32 @@ impl State {
 }
 
 impl KeyStore {
+    /// The keys, if they are fresh and one of them fits the token: what a call costs most of the time.
+    pub(crate) fn fresh(
+        &self,
+        client: &OAuth2,
+        policy: &VerificationPolicy,
+        wanted: &Wanted,
+    ) -> Result<Option<Arc<KeySet>>> {
+        let place = self.at(client, policy, jwks_url(client)?);
+        let keys = place.keys.fresh(policy.clock.now()).filter(|keys| keys.fits(wanted));
+        Ok(keys.map(|keys| place.seen(keys)))
+    }
+
     /// The keys, among them one that fits the token, if the provider has it.
     pub(crate) async fn of(
         &self,
         client: &OAuth2,
         policy: &VerificationPolicy,
-        jws: &Jws,
-        algorithm: Algorithm,
+        wanted: &Wanted,
     ) -> Result<Arc<KeySet>> {
         let place = self.at(client, policy, jwks_url(client)?);
-        if let Some(keys) = place.keys.fresh(policy.clock.now())
-            && keys.fits(jws, algorithm)
-        {
-            return Ok(place.seen(keys));
-        }
         let reading = reading(client, policy)?;
-        let asked = place.keys.asked();
+        let came = place.keys.asked();
         let keys = place.seen(place.keys.get(client, &reading).await?);
-        if keys.fits(jws, algorithm) {
-            return Ok(keys);
-        }
-        let missed = Missed {
-            client: client.clone(),
-            reading,
-            asked,
-            pause: policy.key_pause,
-            jws: jws.clone(),
-            algorithm,
-        };
-        let search = place.search(missed);
-        // It is carried to its end even if the token's sender hangs up, or else that would spare them the pause.
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => match runtime.spawn(search).await {
-                Ok(found) => found,
-                // The runtime is ending, and this call with it.
-                Err(_) => Ok(keys),
-            },
-            Err(_) => search.await,
+        match keys.fits(wanted) || !wanted.can_be_found() {
+            true => Ok(keys),
+            false => place.search(client, &reading, policy.key_pause, came, wanted).await,
         }
     }
 
@@ -158,8 +144,7 @@ impl KeyStore {
             issuer: issuer.to_owned(),
             url: url.to_owned(),
             keys: Arc::default(),
-            state: Mutex::default(),
-            asking: tokio::sync::Mutex::default(),
+            pauses: Mutex::default(),
         });
         places.push(place.clone());
         place
@@ -170,51 +155,62 @@ impl KeyStore {
     }
 }
 
-/// A token whose key is not among those that are known.
-struct Missed {
-    client: OAuth2,
-    reading: Reading<KeySet>,
-    /// How often keys had been asked for when the token came.
-    asked: u64,
-    pause: Duration,
-    jws: Jws,
-    algorithm: Algorithm,
-}
-
 impl KeysAt {
-    /// Asks for the key of a token, if that is worth a request.
-    async fn search(self: Arc<Self>, missed: Missed) -> Result<Arc<KeySet>> {
-        let Missed { client, reading, asked, pause, jws, algorithm } = missed;
-        let _turn = self.asking.lock().await;
-        if self.keys.asked() != asked {
-            // Somebody has asked since this token came, or is asking in the background: that answer is new enough.
-            return self.keys.read_anew(&client, &reading, asked).await.map(|keys| self.seen(keys));
+    /// Asks for the key of a token that came when the provider had been asked this often, if that is worth a request.
+    async fn search(
+        self: &Arc<Self>,
+        client: &OAuth2,
+        reading: &Reading<KeySet>,
+        pause: Duration,
+        came: u64,
+        wanted: &Wanted,
+    ) -> Result<Arc<KeySet>> {
+        for _ in 0..cached::MOST_TRIES {
+            let now = reading.clock.now();
+            let may_ask = || !self.pauses().pause_for(wanted).is_some_and(|until| now < until);
+            let ended = {
+                let (place, wanted, clock) = (self.clone(), wanted.clone(), reading.clock.clone());
+                move |outcome: &Result<Arc<KeySet>>| place.pause_after(outcome, &wanted, pause, clock.now())
+            };
+            let Some(waiting) = self.keys.search(client, reading, came, may_ask, Box::new(ended))? else {
+                break;
+            };
+            match waiting.outcome(client, reading, None).await {
+                Some(Ok(keys)) if !keys.fits(wanted) => drop(self.seen(keys)),
+                Some(found) => return found.map(|keys| self.seen(keys)),
+                None => {}
+            }
         }
-        // Whoever had the turn before may have begun to ask before this token came, and got its key all the same.
-        let keys = self.seen(self.keys.get(&client, &reading).await?);
-        let now = reading.clock.now();
-        if keys.fits(&jws, algorithm) || self.state().pause_for(&jws).is_some_and(|until| now < until) {
-            return Ok(keys);
-        }
-        let anew = self.keys.read_anew(&client, &reading, asked).await;
-        // If the provider has the key, or has other keys than before, it changes its keys, however often; if not, the token was
-        // made up, and so may be the next.
-        let pause = match &anew {
-            Err(_) => Some(PAUSE_AFTER_FAILURE),
-            Ok(anew) if anew.fits(&jws, algorithm) || !anew.has_ids_of(&keys) => None,
+        // The provider does not have it, or is not asked now.
+        self.keys.get(client, reading).await.map(|keys| self.seen(keys))
+    }
+
+    /// Sets the pause by how a search ended, even if whoever sent the token has hung up.
+    ///
+    /// A token whose key the provider does not have was made up, and so may be the next. What else is in the key set does not
+    /// matter: servers behind one address that know different keys would otherwise be asked for each of them.
+    fn pause_after(
+        &self,
+        outcome: &Result<Arc<KeySet>>,
+        wanted: &Wanted,
+        pause: Duration,
+        now: OffsetDateTime,
+    ) {
+        let pause = match outcome {
+            Ok(keys) if keys.fits(wanted) => None,
             Ok(_) => Some(pause),
+            Err(_) => Some(PAUSE_AFTER_FAILURE),
         };
-        *self.state().pause_for(&jws) = pause.map(|pause| reading.clock.now() + pause);
-        anew.map(|keys| self.seen(keys))
+        *self.pauses().pause_for(wanted) = pause.map(|pause| now + pause);
     }
 
     fn seen(&self, keys: Arc<KeySet>) -> Arc<KeySet> {
-        self.state().see(&keys);
+        self.pauses().see(&keys);
         keys
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn pauses(&self) -> MutexGuard<'_, Pauses> {
+        self.pauses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -229,12 +225,13 @@ fn reading(client: &OAuth2, policy: &VerificationPolicy) -> Result<Reading<KeySe
     Ok(Reading {
         operation: Operation::GET_KEYS,
         url: jwks_url(client)?.to_owned(),
+        supplements: Vec::new(),
         issuer: client.issuer().unwrap_or_default().to_owned(),
         policy: policy.key_cache,
         pause_after_failure: PAUSE_AFTER_FAILURE,
         clock: policy.clock.clone(),
         shared: Shared::of(client, policy),
-        parse: Arc::new(|document: Value| KeySet::read(&document)),
+        parse: Arc::new(|_, document: Value| KeySet::read(&document)),
     })
 }
 
@@ -254,6 +251,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::{algorithm::Algorithm, jws::Jws};
 
     /// A provider that has one key at first, and two from the second request on, which takes a while.
     #[derive(Debug, Default)]
@@ -332,9 +330,8 @@ mod tests {
             let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
             let token = format!("{}.{}.{}", part(r#"{"alg":"EdDSA","kid":"new"}"#), part("{}"), part("0"));
             async move {
-                let jws = Jws::parse(&token).unwrap();
-                let keys = store.of(&client, &policy, &jws, Algorithm::EdDSA).await.unwrap();
-                keys.fits(&jws, Algorithm::EdDSA)
+                let wanted = Wanted::by(&Jws::parse(&token).unwrap(), Algorithm::EdDSA);
+                store.of(&client, &policy, &wanted).await.unwrap().fits(&wanted)
             }
         }
     }

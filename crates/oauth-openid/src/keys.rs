@@ -1,6 +1,6 @@
 //! The public keys with which a provider signs (RFC 7517), and which of them may verify what.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use aws_lc_rs::{
     hmac,
@@ -27,6 +27,8 @@ use crate::{
 const MOST_KEYS: usize = 256;
 /// The most keys that a token without a `kid` is tried with.
 const MOST_TRIED: usize = 8;
+/// The longest `kid` of a token. Real ones have fewer than 100 bytes.
+const LONGEST_ID: usize = 1024;
 /// The most keys of which is remembered why they were left out.
 const MOST_LEFT_OUT: usize = 16;
 /// The fewest bits of an RSA key (RFC 7518 section 3.3), and the most that aws-lc-rs verifies with.
@@ -113,21 +115,16 @@ impl KeySet {
         self.keys.iter().filter_map(|key| key.id.as_deref())
     }
 
-    /// Whether both sets have keys of the same names, in whichever order.
-    pub(crate) fn has_ids_of(&self, other: &Self) -> bool {
-        let names = |keys: &Self| keys.ids().map(str::to_owned).collect::<BTreeSet<_>>();
-        self.keys.len() == other.keys.len() && names(self) == names(other)
-    }
-
-    /// Whether any key may have signed the token.
-    pub(crate) fn fits(&self, jws: &Jws, algorithm: Algorithm) -> bool {
-        self.candidates(jws, algorithm).next().is_some()
+    /// Whether any key is one that the token wants.
+    pub(crate) fn fits(&self, wanted: &Wanted) -> bool {
+        self.candidates(wanted).next().is_some()
     }
 
     /// Verifies the signature with the key that the header names, or, where it names none, with each that fits.
     pub(crate) fn verify(&self, jws: &Jws, token: &str, algorithm: Algorithm) -> Result<(), Refusal> {
+        let wanted = Wanted::by(jws, algorithm);
         let mut tried = 0;
-        for key in self.candidates(jws, algorithm) {
+        for key in self.candidates(&wanted) {
             if tried == MOST_TRIED {
                 break;
             }
@@ -161,15 +158,55 @@ impl KeySet {
     }
 
     /// The keys that fit in every respect: a decoy of the same name and another type does not.
-    fn candidates<'k>(&'k self, jws: &'k Jws, algorithm: Algorithm) -> impl Iterator<Item = &'k Key> {
-        let id = jws.header.get("kid");
+    fn candidates<'k>(&'k self, wanted: &'k Wanted) -> impl Iterator<Item = &'k Key> {
         self.keys.iter().filter(move |key| {
-            let named = match id {
-                None => true,
-                Some(id) => id.as_str().is_some_and(|id| key.id.as_deref() == Some(id)),
+            let is_named = match &wanted.name {
+                Name::None => true,
+                Name::Text(id) => key.id.as_deref() == Some(&**id),
+                Name::Unusable => false,
             };
-            named && key.verifier(algorithm).is_some()
+            is_named && key.verifier(wanted.algorithm).is_some()
         })
+    }
+}
+
+/// Which key a token wants. It is all that is kept of a token while keys are read.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    name: Name,
+    algorithm: Algorithm,
+}
+
+/// A token's `kid`.
+#[derive(Clone, Debug)]
+enum Name {
+    None,
+    Text(String),
+    /// No key has such a name.
+    Unusable,
+}
+
+impl Wanted {
+    pub(crate) fn by(jws: &Jws, algorithm: Algorithm) -> Self {
+        let name = match jws.header.get("kid") {
+            None => Name::None,
+            Some(Value::String(id)) if id.len() <= LONGEST_ID => Name::Text(id.clone()),
+            Some(_) => Name::Unusable,
+        };
+        Self { name, algorithm }
+    }
+
+    /// The name of the key, if the token has one.
+    pub(crate) fn id(&self) -> Option<&str> {
+        match &self.name {
+            Name::Text(id) => Some(id),
+            Name::None | Name::Unusable => None,
+        }
+    }
+
+    /// Whether a key could have the name.
+    pub(crate) fn can_be_found(&self) -> bool {
+        !matches!(self.name, Name::Unusable)
     }
 }
 

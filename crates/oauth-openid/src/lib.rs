@@ -68,6 +68,7 @@ mod registration;
 mod relying_party;
 mod spec;
 mod standard_claims;
+mod task;
 mod typed_claims;
 mod userinfo;
 mod verify;

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{
     claims::{Claims, ClaimsExt, LOGOUT_EVENT, moment, seconds},
-    expectations::{check_times, leeway},
+    expectations::{Expiry, check_times, leeway, span},
     hash::sha256,
     jws::{self, Refusal, shown},
     openid_connect::OpenIDConnect,
@@ -225,11 +225,17 @@ impl LogoutToken {
             let reason = format!("its aud is {}, which is not this client", shown(claims.get("aud")));
             return Err((JwtCheck::Audience, reason));
         }
-        check_times(&claims, policy, false)?;
+        let expiry = match policy.logout_expiry_may_be_missing {
+            true => Expiry::MayBeMissing,
+            false => Expiry::Required,
+        };
+        check_times(&claims, policy, expiry)?;
         let age = seconds(policy.clock.now()) - claims.date("iat").unwrap_or_default();
         let limit = policy.token_age.as_secs_f64() + leeway(policy);
         if age > limit {
-            return wrong(JwtCheck::IssuedAt, "its iat is too long ago for a logout token");
+            let reason =
+                format!("it was issued {} ago (iat), which is too long for a logout token", span(age));
+            return Err((JwtCheck::IssuedAt, reason));
         }
         // Members beside the event are for those who know them (RFC 8417 section 2), such as Keycloak's `revoke_offline_access`.
         let event = claims.get("events").and_then(|events| events.get(LOGOUT_EVENT));

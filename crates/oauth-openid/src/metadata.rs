@@ -5,15 +5,21 @@ use oauth_core::{
     serde_json::{Map, Value},
 };
 
-use crate::jws::quoted;
+use crate::{cached::Document, jws::quoted};
 
 /// What a provider says of itself (OpenID Connect Discovery 1.0 section 3, RFC 8414 section 2).
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProviderMetadata {
     issuer: String,
-    members: Map<String, Value>,
+    document: Document,
+    /// The members that [`text`](Self::text) and its kin find.
+    read: Map<String, Value>,
     pub(crate) allows_http: bool,
 }
+
+/// The most values in the members that are kept as such; real metadata has a few hundred. The rest is kept as text, which takes a
+/// hundredth of the memory.
+const MOST_VALUES: usize = 4096;
 
 impl ProviderMetadata {
     /// Takes metadata that was written by hand or kept from an earlier request.
@@ -22,11 +28,20 @@ impl ProviderMetadata {
     ///
     /// A configuration error unless it is an object with a string `issuer`.
     pub fn new(document: Value) -> Result<Self> {
-        let wrong = |message: &str| Error::configuration("openid", message);
-        let Value::Object(members) = document else { return Err(wrong("the metadata is not a JSON object")) };
+        let text = Document::of(&document);
+        Self::of(text, document).map_err(|problem| Error::configuration("openid", problem))
+    }
+
+    /// The metadata of a document, which is there as text and as a tree.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub(crate) fn of(document: Document, members: Value) -> Result<Self, &'static str> {
+        let Value::Object(members) = members else { return Err("the metadata is not a JSON object") };
         let issuer = members.get("issuer").and_then(Value::as_str).filter(|issuer| !issuer.is_empty());
-        let issuer = issuer.ok_or_else(|| wrong("the metadata has no string issuer"))?.to_owned();
-        Ok(Self { issuer, members, allows_http: false })
+        let issuer = issuer.ok_or("the metadata has no string issuer")?.to_owned();
+        Ok(Self { issuer, document, read: bounded(members), allows_http: false })
     }
 
     /// Lets the client of this metadata send secrets over plain http as well, where everybody on the way can read them. For
@@ -43,16 +58,22 @@ impl ProviderMetadata {
         &self.issuer
     }
 
-    /// All members, as they came.
+    /// All members, as they came. They are read anew at each call.
     #[must_use]
-    pub fn members(&self) -> &Map<String, Value> {
-        &self.members
+    pub fn members(&self) -> Map<String, Value> {
+        match self.document.read() {
+            Ok(Value::Object(members)) => members,
+            _ => Map::new(),
+        }
     }
 
     /// A member that is a string. One of another type, where the member is optional, counts as absent.
+    ///
+    /// Of metadata with several thousand values, this and its kin find the members that this library uses, and
+    /// [`members`](Self::members) has all.
     #[must_use]
     pub fn text(&self, member: &str) -> Option<&str> {
-        self.members.get(member)?.as_str().filter(|text| !text.is_empty())
+        self.read.get(member)?.as_str().filter(|text| !text.is_empty())
     }
 
     pub(crate) fn required(&self, member: &str) -> Result<&str> {
@@ -63,13 +84,13 @@ impl ProviderMetadata {
     /// The texts in a member that is a list. Whatever else is in it is left out.
     #[must_use]
     pub fn list(&self, member: &str) -> Option<Vec<&str>> {
-        Some(self.members.get(member)?.as_array()?.iter().filter_map(Value::as_str).collect())
+        Some(self.read.get(member)?.as_array()?.iter().filter_map(Value::as_str).collect())
     }
 
     /// Whether a member is there and true.
     #[must_use]
     pub fn flag(&self, member: &str) -> bool {
-        self.members.get(member) == Some(&Value::Bool(true))
+        self.read.get(member) == Some(&Value::Bool(true))
     }
 
     /// Which authorization requests alone the provider takes, if not plain ones (RFC 9126 section 5, RFC 9101 section 10.5). Whatever
@@ -80,7 +101,7 @@ impl ProviderMetadata {
             ("require_signed_request_object", "signed authorization requests (RFC 9101)"),
         ];
         let is_demanded =
-            |name: &str| !matches!(self.members.get(name), None | Some(Value::Null | Value::Bool(false)));
+            |name: &str| !matches!(self.read.get(name), None | Some(Value::Null | Value::Bool(false)));
         demands.into_iter().find(|(name, _)| is_demanded(name)).map(|(_, demand)| demand)
     }
 
@@ -159,7 +180,7 @@ impl ProviderMetadata {
 
     /// The endpoints for mutual TLS (RFC 8705 section 5), those that are https.
     pub(crate) fn mtls_endpoints(&self) -> Endpoints {
-        let aliases = self.members().get("mtls_endpoint_aliases");
+        let aliases = self.read.get("mtls_endpoint_aliases");
         let of_document = |endpoint: Endpoint| {
             let url = aliases?.get(endpoint.metadata_name()?)?.as_str()?;
             url.starts_with("https://").then(|| (endpoint, url.to_owned()))
@@ -190,3 +211,44 @@ const DISCOVERED: &[Endpoint] = &[
     Endpoint::Jwks,
     Endpoint::EndSession,
 ];
+
+/// Members beside the endpoints that this library uses.
+const USED: &[&str] = &[
+    "authorization_response_iss_parameter_supported",
+    "code_challenge_methods_supported",
+    "id_token_signing_alg_values_supported",
+    "introspection_endpoint_auth_methods_supported",
+    "mtls_endpoint_aliases",
+    "registration_endpoint",
+    "require_pushed_authorization_requests",
+    "require_signed_request_object",
+    "revocation_endpoint_auth_methods_supported",
+    "token_endpoint_auth_methods_supported",
+    "userinfo_signing_alg_values_supported",
+];
+
+/// The members that are kept as values: first those that are used, then whatever there is room for.
+fn bounded(members: Map<String, Value>) -> Map<String, Value> {
+    let is_used = |name: &str| {
+        USED.contains(&name) || DISCOVERED.iter().any(|endpoint| endpoint.metadata_name() == Some(name))
+    };
+    let (used, others): (Vec<_>, Vec<_>) = members.into_iter().partition(|(name, _)| is_used(name));
+    let mut room = MOST_VALUES;
+    let fits = |(_, value): &(String, Value)| match room.checked_sub(values_in(value)) {
+        Some(rest) => {
+            room = rest;
+            true
+        }
+        None => false,
+    };
+    used.into_iter().chain(others).filter(fits).collect()
+}
+
+/// How many values there are in one, itself included.
+fn values_in(value: &Value) -> usize {
+    1 + match value {
+        Value::Array(items) => items.iter().map(values_in).sum(),
+        Value::Object(members) => members.values().map(values_in).sum(),
+        _ => 0,
+    }
+}

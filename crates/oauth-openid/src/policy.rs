@@ -42,6 +42,7 @@ pub struct VerificationPolicy {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) userinfo: UserInfoForm,
     pub(crate) nonce_may_be_missing: bool,
+    pub(crate) logout_expiry_may_be_missing: bool,
     pub(crate) auth_time_always: bool,
     pub(crate) id_token_types: Vec<String>,
     pub(crate) profile_id_claim: Option<&'static str>,
@@ -189,6 +190,7 @@ impl VerificationPolicy {
             clock: Arc::new(SystemClock),
             userinfo: UserInfoForm::Either,
             nonce_may_be_missing: false,
+            logout_expiry_may_be_missing: false,
             auth_time_always: false,
             id_token_types: Vec::new(),
             profile_id_claim: None,
@@ -297,6 +299,13 @@ impl VerificationPolicy {
     /// refused all the same.
     pub fn nonce_may_be_missing(mut self) -> Self {
         self.nonce_may_be_missing = true;
+        self
+    }
+
+    /// Takes a logout token without an `exp`, for a provider that sends none, as Ory Hydra and LemonLDAP::NG do. Its `iat` must be there,
+    /// and not be longer ago than [`token_age`](Self::token_age). An `exp` that is there counts all the same.
+    pub fn logout_expiry_may_be_missing(mut self) -> Self {
+        self.logout_expiry_may_be_missing = true;
         self
     }
 

@@ -72,9 +72,10 @@ impl OpenIDConnect {
         if claims.contains_key("exp")
             && claims.date("exp").is_none_or(|exp| exp + self.policy.leeway.as_secs_f64() <= now)
         {
-            return Err(refuse((JwtCheck::Expiry, "it has expired".to_owned())));
+            let reason = "it has expired (exp); is this machine's clock right?".to_owned();
+            return Err(refuse((JwtCheck::Expiry, reason)));
         }
-        Ok(Value::Object(claims.clone()))
+        Ok(Value::Object(claims))
     }
 
     /// Whether the profile endpoint is UserInfo and not the provider's own API.

@@ -15,7 +15,7 @@ use crate::{
     id_token::IdToken,
     issuer::{self, Issuers},
     jws::{self, Jws, Refusal},
-    keys::{JwkSet, verify_hmac},
+    keys::{JwkSet, Wanted, verify_hmac},
     metadata::ProviderMetadata,
     openid_connect::OpenIDConnect,
 };
@@ -65,7 +65,7 @@ impl OpenIDConnect {
             }
         };
         let token = &*signed;
-        let jws = Jws::parse(token).map_err(refuse)?;
+        let mut jws = Jws::parse(token).map_err(refuse)?;
         jws.check_critical().map_err(refuse)?;
         jws.check_type(self.types(context.token)).map_err(refuse)?;
         let metadata = self.metadata(context.client).await?;
@@ -89,7 +89,19 @@ impl OpenIDConnect {
             false => {
                 let keys = match &self.policy.fixed_keys {
                     Some(JwkSet(keys)) => keys.clone(),
-                    None => self.keys.of(context.client, &self.policy, &jws, algorithm).await?,
+                    None => {
+                        let wanted = Wanted::by(&jws, algorithm);
+                        match self.keys.fresh(context.client, &self.policy, &wanted)? {
+                            Some(keys) => keys,
+                            None => {
+                                // Many may wait, and the claims of each are many times as large as its text.
+                                drop(jws);
+                                let keys = self.keys.of(context.client, &self.policy, &wanted).await?;
+                                jws = Jws::parse(token).map_err(refuse)?;
+                                keys
+                            }
+                        }
+                    }
                 };
                 keys.verify(&jws, token, algorithm).map_err(refuse)?;
             }
@@ -111,21 +123,22 @@ impl OpenIDConnect {
             .check(&verified.claims, verified.algorithm, client.client_id(), &self.policy)
             .map_err(|refusal| context.refuse(refusal))?;
         self.check_user(client, operation, &verified.claims)?;
-        let identity = self.identity(client, &verified.claims)?;
-        Ok(IdToken::verified(&verified.signed, verified.claims, identity))
+        let identity = self.identity(client, verified.claims)?;
+        Ok(IdToken::verified(&verified.signed, identity))
     }
 
     /// The identity that verified claims give. Its key is the token's own `iss` and `sub` (Core sections 2 and 5.7), but for an issuer
     /// that goes by several names.
-    fn identity(&self, client: &OAuth2, claims: &Claims) -> Result<Identity> {
-        let named = claims.text("iss").unwrap_or_default();
+    fn identity(&self, client: &OAuth2, claims: Claims) -> Result<Identity> {
+        let named = claims.text("iss").unwrap_or_default().to_owned();
+        let named = &*named;
         let issuers = self.policy.issuers.as_ref();
         let known = issuers.map_or(named, |issuers| issuers.known_as(named));
         let issuer = match issuers.is_some_and(Issuers::are_several) {
             true => known,
             false => client.chosen_identity_issuer().unwrap_or(known),
         };
-        let identity = client.identity_of_claims(issuer, Value::Object(claims.clone()))?;
+        let identity = client.identity_of_claims(issuer, Value::Object(claims))?;
         Ok(match client.issuer() {
             // Until there were several, users of all of them were known under the client's.
             Some(former) if !self.has_tenants() => identity.with_former_issuer(former),
@@ -211,10 +224,10 @@ impl OpenIDConnect {
             _ => ("id_token_signing_alg_values_supported", &self.policy.algorithms),
         };
         let listed: Vec<_> = metadata
-            .and_then(|metadata| metadata.members().get(list)?.as_array())
+            .and_then(|metadata| metadata.list(list))
             .into_iter()
             .flatten()
-            .filter_map(|name| Algorithm::of(name.as_str()?))
+            .filter_map(Algorithm::of)
             .filter(|algorithm| own.contains(algorithm))
             .collect();
         if listed.is_empty() { Cow::Borrowed(own) } else { Cow::Owned(listed) }

@@ -80,7 +80,9 @@ impl SignIn {
             // A user who wanted to link does not want to sign in.
             _ => None,
         };
-        if attempt.is_form_post() != (request.method == Method::POST) {
+        // An error may come any way: some servers tell it in the query, whatever was asked for. A code may not.
+        let is_error = callback.get("error").is_some_and(|error| !error.is_empty());
+        if !is_error && attempt.is_form_post() != (request.method == Method::POST) {
             return Err(SignInErrorKind::WrongMethod);
         }
         // Only the holder of the whole state may use the attempt up: the cookie's name is but a part of it.

@@ -108,7 +108,9 @@ impl BackChannelLogout {
             SignInErrorKind::TooLarge => ("the request is too large", None),
             _ => ("the request is not a form", None),
         })?;
-        let invalid = |error: Error| ("the logout token is not valid", Some(error.into()));
+        let invalid = |error: Error| {
+            ("the logout token is not valid", Some(error.at(provider.name().to_owned()).into()))
+        };
         let token = LogoutToken::of_request(Some(content_type(request)), &body).map_err(invalid)?;
         let openid =
             OpenIDConnect::of(&*provider).ok_or(("the provider does not speak OpenID Connect", None))?;

@@ -202,7 +202,10 @@ impl OAuth2 {
         if attempt.is_expired_at(self.now()) {
             return refuse(LoginError::Expired);
         }
-        if callback.mode.is_some_and(|mode| mode != attempt.response_mode) {
+        // A server that does not know the login's mode, or fails before it reads it, tells its error in the query. An error is worth
+        // nothing to a thief, so only a code must come the right way.
+        let is_error = callback.error().is_some();
+        if !is_error && callback.mode.is_some_and(|mode| mode != attempt.response_mode) {
             return refuse(LoginError::WrongResponseMode);
         }
         if let Some(iss) = callback.get("iss") {
@@ -229,7 +232,9 @@ impl OAuth2 {
             && self.verifies_id_tokens()
             && callback.get("id_token").is_some_and(|token| !token.is_empty());
         if self.requires_callback_issuer() && !has_id_token {
-            return refuse(LoginError::MissingIssuer);
+            let error = self.error(Operation::FINISH_LOGIN, ErrorKind::Login(LoginError::MissingIssuer));
+            // Most likely it is the provider's, which does not keep to what it announces.
+            return Err(error.quoting(callback.error()));
         }
         Ok(())
     }

@@ -42,7 +42,7 @@ oauth_openid::client! {
 }
 
 fn issuer(base_url: &str, application_slug: &str) -> Result<String> {
-    let base_url = parameter::base_url("base_url", base_url)?;
+    let base_url = parameter::self_hosted_url("base_url", base_url)?;
     let slug = parameter::segment("application_slug", application_slug)?;
     Ok(format!("{base_url}/application/o/{slug}/"))
 }

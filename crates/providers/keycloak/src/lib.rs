@@ -64,7 +64,7 @@ fn is_of_organization(asked: &str, claims: &Value) -> Option<bool> {
 }
 
 fn issuer(realm_url: &str) -> Result<String> {
-    parameter::base_url("realm_url", realm_url)
+    parameter::self_hosted_url("realm_url", realm_url)
 }
 
 impl Provider for KeycloakOAuth2 {

@@ -40,7 +40,7 @@ oauth_openid::client! {
 }
 
 fn issuer(endpoint: &str) -> Result<String> {
-    Ok(format!("{}/oidc", parameter::base_url("endpoint", endpoint)?))
+    Ok(format!("{}/oidc", parameter::self_hosted_url("endpoint", endpoint)?))
 }
 
 impl Provider for LogtoOAuth2 {
