@@ -43,7 +43,7 @@ async fn refused(status: u16, content_type: &str, body: impl Into<bytes::Bytes>)
     assert_eq!(error.status().unwrap(), status);
     assert_eq!(error.body().unwrap(), &body[..]);
     let shown = format!("{error} {error:?}");
-    assert!(error.to_string().starts_with("get_access_token at acme: "), "{error}");
+    assert!(error.to_string().starts_with("get_access_token at acme (as.example): "), "{error}");
     assert!(SECRETS.iter().all(|secret| !shown.contains(secret)), "{shown}");
     error
 }
@@ -103,7 +103,7 @@ async fn tk_10_an_oauth_error_is_found_in_every_shape_and_under_every_status() {
         assert_eq!(error.class(), ErrorClass::Reauthorize, "{body}");
         assert_eq!(
             error.to_string(),
-            format!("get_access_token at acme: HTTP {status}: invalid_grant: expired")
+            format!("get_access_token at acme (as.example): HTTP {status}: invalid_grant: expired")
         );
     }
 }
@@ -139,14 +139,17 @@ async fn tk_10_a_page_instead_of_an_error_is_told_by_its_status_and_a_challenge_
         let error = refused(status, "text/html", page).await;
         assert!(matches!(error.kind(), ErrorKind::UnexpectedStatus { message: None, .. }), "{error:?}");
         assert_eq!(error.class(), class, "{status}");
-        let shown = format!("get_access_token at acme: HTTP {status} without an OAuth error");
+        let shown = format!("get_access_token at acme (as.example): HTTP {status} without an OAuth error");
         assert_eq!(error.to_string(), shown);
     }
     let mut answer = reply(401, "text/html", "<html>");
     let challenge = r#"Bearer error="invalid_client", error_description="no such client""#;
     answer.headers_mut().insert("www-authenticate", challenge.parse().unwrap());
     let error = exchange(Script::new([answer])).await.unwrap_err();
-    assert_eq!(error.to_string(), "get_access_token at acme: HTTP 401: invalid_client: no such client");
+    assert_eq!(
+        error.to_string(),
+        "get_access_token at acme (as.example): HTTP 401: invalid_client: no such client"
+    );
     assert_eq!(error.class(), ErrorClass::Configuration);
 }
 
@@ -265,7 +268,10 @@ async fn the_class_says_what_to_do() {
     let http = Script::json(401, &json!({"message": "Bad credentials"}));
     let error = client(http).get_profile("ACCESS-TOKEN").await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::Reauthorize);
-    assert_eq!(error.to_string(), "get_profile at acme: HTTP 401 without an OAuth error: Bad credentials");
+    assert_eq!(
+        error.to_string(),
+        "get_profile at acme (as.example): HTTP 401 without an OAuth error: Bad credentials"
+    );
 }
 
 #[tokio::test]
@@ -297,6 +303,8 @@ async fn what_harms_nobody_is_tolerated() {
         (200, "application/json", r#"{"access_token":"AT","error":null}"#),
         (200, "application/json", r#"{"access_token":"AT","error":false}"#),
         (200, "application/json", r#"{"access_token":"AT","error":[]}"#),
+        (200, "application/x-www-form-urlencoded", "\r\naccess_token=AT&token_type=bearer&expires_in=3600\n"),
+        (200, "text/plain", "\u{feff} \t access_token=AT&error=ok&expires_in=3600\r\n\r\n"),
         (200, "application/json", r#"{"access_token":"AT","error":"","refresh_token":"","expires_in":null}"#),
         (200, "application/json", r#" {"access_token":"AT","scope":["a","b"],"expires_in":"3600"}"#),
     ] {
@@ -305,6 +313,130 @@ async fn what_harms_nobody_is_tolerated() {
         assert_eq!(token.bearer().unwrap(), "AT", "{body}");
         assert_eq!(token.refresh_token(), None, "{body}");
         assert!(!token.is_expired(), "{body}");
+    }
+}
+
+/// What servers send in `error` where there is none.
+const SUCCESSES: &[&str] = &[
+    r#"{"code":"ok","message":"","log_id":"202611"}"#,
+    r#"{"code":"OK","message":"success"}"#,
+    r#"{"code":0}"#,
+    r#"{"code":0.0,"message":"success"}"#,
+    r#"{"code":"0"}"#,
+    r#"{"code":"","message":"","log_id":"202611"}"#,
+    r#"{"code":null,"message":null}"#,
+    r#"{"message":"","details":[]}"#,
+    "{}",
+    "[]",
+    "[null]",
+    r#"[""]"#,
+    r#""""#,
+    r#"" ""#,
+    r#""0""#,
+    r#""ok""#,
+    r#""Success""#,
+    r#""none""#,
+    "0",
+    "0.0",
+    "null",
+    "false",
+];
+
+#[tokio::test]
+async fn tk_09_an_error_that_says_success_is_none_in_any_reply() {
+    for error in SUCCESSES {
+        let token = format!(r#"{{"access_token":"AT","expires_in":3600,"error":{error}}}"#);
+        let answering = |body: &str| client(Script::new([reply(200, "application/json", body.to_owned())]));
+        let exchanged =
+            answering(&token).get_access_token("THE-CODE", "https://app.example/cb", None, &[]).await;
+        assert_eq!(exchanged.unwrap().access_token(), "AT", "{error}");
+        let refreshed = answering(&token).refresh_token("REFRESH-TOKEN", None).await;
+        assert_eq!(refreshed.unwrap().access_token(), "AT", "{error}");
+        let profile = format!(r#"{{"data":{{"user":{{"open_id":"u-1"}}}},"error":{error}}}"#);
+        let profile = answering(&profile).get_profile("AT").await.unwrap();
+        assert_eq!(profile["data"]["user"]["open_id"], "u-1", "{error}");
+        let revoked = format!(r#"{{"error":{error}}}"#);
+        answering(&revoked).revoke_token("AT", None).await.unwrap();
+        let active = format!(r#"{{"active":true,"error":{error}}}"#);
+        let introspecting = answering(&active).with_introspection_endpoint("https://as.example/introspect");
+        assert_eq!(introspecting.introspect_token("AT", None).await.unwrap()["active"], true, "{error}");
+        // Under a status that is none of success, the status says what happened.
+        let failed = refused(400, "application/json", revoked).await;
+        assert!(matches!(failed.kind(), ErrorKind::UnexpectedStatus { .. }), "{error}: {failed:?}");
+    }
+    for (error, code) in [
+        (r#"{"code":"okay"}"#, "okay"),
+        (r#"{"code":7}"#, "7"),
+        (r#"{"message":"no"}"#, "error"),
+        (r#"{"type":"OAuthException"}"#, "OAuthException"),
+        (r#"{"errors":["no"]}"#, "error"),
+        (r#""no""#, "no"),
+        ("1", "1"),
+        (r#"["ok","invalid_scope"]"#, "invalid_scope"),
+    ] {
+        let body = format!(r#"{{"access_token":"ACCESS-TOKEN","error":{error}}}"#);
+        let failed = refused(200, "application/json", body).await;
+        assert_eq!(failed.oauth_error().unwrap().code, code, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_compressed_reply_is_not_asked_for_and_called_so() {
+    let gzip: &[u8] =
+        b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xabVJLNN-.\x8e/\xc9\xcfN\xcdS\xb2Rr\x0cQ\xaa\x05\x00";
+    for (status, coding, body, name) in [
+        (200, None, gzip, "gzip"),
+        (200, Some("gzip"), gzip, "gzip"),
+        (200, Some("br"), b"\x8b\x0a\x80{\"a\"", "br"),
+        (200, None, b"\x28\xb5\x2f\xfd\x04", "zstd"),
+        (200, None, b"\x78\x9c\xabVJ", "deflate"),
+        (400, None, gzip, "gzip"),
+    ] {
+        let mut answer = reply(status, "application/json", body);
+        if let Some(coding) = coding {
+            answer.headers_mut().insert("content-encoding", coding.parse().unwrap());
+        }
+        let answers = || Script::new([answer.clone()]);
+        for error in [
+            exchange(answers()).await.unwrap_err(),
+            client(answers()).refresh_token("REFRESH-TOKEN", None).await.unwrap_err(),
+            client(answers()).get_profile("ACCESS-TOKEN").await.unwrap_err(),
+        ] {
+            assert!(error.to_string().contains(&format!("it is compressed ({name})")), "{error}");
+        }
+    }
+    // A header that is wrong harms nobody.
+    let mut plain = reply(200, "application/json", r#"{"access_token":"AT"}"#);
+    plain.headers_mut().insert("content-encoding", "gzip".parse().unwrap());
+    assert_eq!(exchange(Script::new([plain])).await.unwrap().access_token(), "AT");
+}
+
+#[tokio::test]
+async fn an_expires_in_that_means_never_is_the_providers_to_declare() {
+    const fn never(expires_in: &'static [i64]) -> Spec {
+        Spec { token: TokenSpec { never_expires_in: expires_in, ..TokenSpec::RFC6749 }, ..Spec::RFC6749 }
+    }
+    const MAILCHIMP: Spec = never(&[0]);
+    const VK: Spec = never(&[0, -1]);
+    for (spec, expires_in, is_expired) in [
+        (&Spec::RFC6749, json!(0), true),
+        (&Spec::RFC6749, json!(-1), true),
+        (&MAILCHIMP, json!(0), false),
+        (&MAILCHIMP, json!("0"), false),
+        (&MAILCHIMP, json!(-1), true),
+        (&VK, json!(-1), false),
+        (&VK, json!(3600), false),
+    ] {
+        let token = json!({"access_token": "AT", "expires_in": expires_in});
+        let client = OAuth2::from_spec(spec, "id", "s")
+            .with_endpoints(|all| all.with(Endpoint::Token, "https://as.example/token"))
+            .with_http_client(Script::json(200, &token));
+        let token = client.get_access_token("THE-CODE", "https://app.example/cb", None, &[]).await.unwrap();
+        let stored: OAuth2Token = serde_json::from_value(serde_json::to_value(&token).unwrap()).unwrap();
+        for token in [token, stored] {
+            assert_eq!(token.is_expired(), is_expired, "{} {expires_in}", spec.token.never_expires_in.len());
+            assert_eq!(token.expires_at().is_some(), is_expired || expires_in == 3600);
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use oauth_core::{HttpClient, HttpErrorKind, OAuth2, Provider};
+use oauth_core::{ErrorClass, HttpClient, HttpErrorKind, OAuth2, Provider};
 use oauth_hyper::HyperClient;
 use oauth_reqwest::{
     ReqwestClient, reqwest_client,
@@ -84,7 +84,10 @@ async fn exchange(server: &Server, http: Option<Arc<dyn HttpClient>>) -> oauth_c
 /// That nothing reaches a server whose certificate is not good.
 async fn refused(server: &Server, http: Option<Arc<dyn HttpClient>>, why: &str) {
     let error = exchange(server, http).await.unwrap_err();
-    assert_eq!(transport(&error), HttpErrorKind::Connect, "{error}");
+    assert_eq!(transport(&error), HttpErrorKind::Certificate, "{error}");
+    assert_eq!(error.class(), ErrorClass::Configuration, "{error}");
+    let port = server.address.rsplit(':').next().unwrap();
+    assert_eq!(error.host(), Some(&*format!("localhost:{port}")));
     assert!(error.to_string().contains(why), "{why}: {error}");
     assert_eq!(server.requests(), 0, "{why}");
 }
@@ -92,8 +95,8 @@ async fn refused(server: &Server, http: Option<Arc<dyn HttpClient>>, why: &str) 
 #[tokio::test]
 async fn tk_18_a_certificate_that_nobody_vouches_for_is_refused_before_anything_is_sent() {
     let (stranger, certificate) = server("localhost", |_| {}).await;
-    refused(&stranger, None, "certificate").await;
-    refused(&stranger, Some(Arc::new(HyperClient::new().unwrap())), "certificate").await;
+    refused(&stranger, None, "tls_trusting").await;
+    refused(&stranger, Some(Arc::new(HyperClient::new().unwrap())), "SSL_CERT_FILE").await;
     // Who trusts it, for a private authority, speaks to it.
     for http in both(&trusting(certificate)) {
         assert_eq!(exchange(&stranger, Some(http)).await.unwrap(), "AT");
@@ -114,6 +117,45 @@ async fn tk_18_a_certificate_for_another_host_or_another_time_is_refused_by_who_
     for http in both(&trusting(certificate)) {
         refused(&expired, Some(http), "expired").await;
     }
+    let (future, certificate) = server("localhost", |params| {
+        params.not_before = rcgen::date_time_ymd(2099, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2100, 1, 1);
+    })
+    .await;
+    for http in both(&trusting(certificate)) {
+        refused(&future, Some(http), "is this machine's clock right?").await;
+    }
+}
+
+#[tokio::test]
+async fn a_servers_certificate_that_is_an_authoritys_is_told_with_what_to_do() {
+    // What `openssl req -x509` makes unless told otherwise.
+    let (server, certificate) = server("localhost", |params| {
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    })
+    .await;
+    let clients = both(&oauth_reqwest::tls_trusting([certificate.clone()]).unwrap());
+    for http in clients.into_iter().chain(both(&trusting(certificate))) {
+        refused(&server, Some(http), "basicConstraints=critical,CA:FALSE").await;
+    }
+}
+
+#[tokio::test]
+async fn plain_http_where_https_was_expected_is_told_as_such() {
+    let plain = Server::start_with(ok(r#"{"access_token":"AT"}"#), None).await;
+    for http in [
+        None,
+        Some(Arc::new(HyperClient::new().unwrap()) as Arc<dyn HttpClient>),
+        Some(Arc::new(reqwest_client(|defaults| defaults).unwrap())),
+    ] {
+        let error = exchange(&plain, http).await.unwrap_err();
+        assert_eq!(
+            (transport(&error), error.class()),
+            (HttpErrorKind::NotTls, ErrorClass::Configuration),
+            "{error}"
+        );
+        assert!(error.to_string().contains("speaks no TLS"), "{error}");
+    }
 }
 
 #[tokio::test]
@@ -127,7 +169,8 @@ async fn a_client_certificate_is_shown_to_a_server_that_asks_for_one() {
     let without = oauth_reqwest::tls_trusting([certificate.clone()]).unwrap();
     for http in both(&without) {
         let error = exchange(&server, Some(http)).await.unwrap_err();
-        assert!(error.to_string().contains("CertificateRequired"), "{error}");
+        assert!(error.to_string().contains("with_client_certificate"), "{error}");
+        assert_eq!(error.class(), ErrorClass::Configuration);
         assert_eq!(server.requests(), 0);
     }
     let chain = vec![own];

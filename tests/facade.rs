@@ -143,3 +143,15 @@ fn moved_endpoints_are_not_silently_moved_back() {
     let tenant = MicrosoftGraphOAuth2::new("id", "s").with_tenant("a").unwrap().with_tenant("b").unwrap();
     assert_eq!(tenant.oauth2().endpoints().token(), "https://login.microsoftonline.com/b/oauth2/v2.0/token");
 }
+
+#[test]
+fn a_missing_provider_is_an_item_of_the_root_so_that_rustc_names_its_feature() {
+    // rustc says "the item is gated behind the `gitlab` feature" of an item that would be where it is looked for, and not of one behind a
+    // glob (`pub use providers::*`).
+    let root = include_str!("../crates/oauth-clients/src/lib.rs");
+    for name in Registry::known() {
+        let module = name.replace('-', "_");
+        let item = format!("#[cfg(feature = \"{name}\")]\npub use oauth_{module} as {module};");
+        assert!(root.contains(&item), "{name}");
+    }
+}

@@ -276,6 +276,34 @@ async fn a_shopify_callback_is_checked_by_shopifys_own_example() {
     client.check_callback(&attempt, &tampered).await.unwrap_err();
 }
 
+#[tokio::test]
+async fn a_whole_url_that_is_read_as_a_query_is_told_to_use_from_url() {
+    for url in [
+        "https://app.example/callback?code=c&state=STATE",
+        "https://app.example/callback?state=STATE&code=c",
+        "http://localhost:8080/callback#code=c&state=STATE",
+        "com.example.app://callback?code=c&state=STATE",
+        "/callback?code=c&state=STATE",
+        " https://app.example/callback",
+    ] {
+        assert_eq!(refused(url).await, LoginError::NotAQuery, "{url}");
+    }
+    assert!(LoginError::NotAQuery.to_string().contains("use from_url"));
+    // What has such a text as a value, or a name of its own in front, is a query.
+    for query in [
+        "code=c&state=STATE&iss=https://as.example",
+        "?code=c&state=STATE",
+        "next=/a?b&code=c&state=STATE",
+        "/a&code=c&state=STATE",
+    ] {
+        let http = Script::json(200, &json!({"access_token": "AT"}));
+        let client = client(&http);
+        let attempt = begun(&client).await;
+        let callback = Callback::from_query(&query.replace("STATE", attempt.state()));
+        client.finish_login(attempt, callback).await.unwrap_or_else(|error| panic!("{query}: {error}"));
+    }
+}
+
 #[test]
 fn what_a_login_prints_is_no_secret() {
     let callback = Callback::from_query("code=THE-CODE&state=THE-STATE&id_token=THE-TOKEN");
@@ -310,7 +338,7 @@ async fn what_a_callback_says_cannot_forge_a_log() {
 
 #[tokio::test]
 async fn empty_parameters_count_as_absent_and_facebooks_names_do_not_spoil_a_code() {
-    for extra in ["&error=", "&error_code=200", "&iss=https://as.example"] {
+    for extra in ["&error=", "&error=ok", "&error=0", "&error_code=200", "&iss=https://as.example"] {
         let http = Script::json(200, &json!({"access_token": "AT"}));
         let client = client(&http);
         let attempt = begun(&client).await;

@@ -470,7 +470,9 @@ async fn an_id_token_that_an_app_obtained_is_of_who_may_sign_in() {
     let google = at(&emulator, GoogleOAuth2::new(id("google"), secret("google")));
     let plain = sign_in(&emulator, &google, LoginOptions::new()).await.unwrap();
     let restricted = google.clone().with_hosted_domain("acme.example").unwrap();
-    let of_domain = sign_in(&emulator, &restricted, LoginOptions::new()).await.unwrap();
+    // Without a second consent, Google gives no second refresh token.
+    let asking = LoginOptions::new().prompt("consent");
+    let of_domain = sign_in(&emulator, &restricted, asking).await.unwrap();
     let expected = Expectations::new().without_nonce();
     let verified = restricted.verify_id_token(of_domain.token.id_token().unwrap(), &expected).await.unwrap();
     assert_eq!(verified.identity().subject, "1815121018521127");

@@ -188,6 +188,81 @@ async fn a_client_with_a_proxy_a_limit_and_headers_of_ones_own() {
 }
 
 #[tokio::test]
+async fn every_request_asks_for_a_reply_that_is_not_compressed() {
+    let server = MockServer::start_async().await;
+    let asked = server
+        .mock_async(|when, then| {
+            when.header("accept-encoding", "identity");
+            then.status(200).json_body(json!({"access_token": "AT", "id": 1}));
+        })
+        .await;
+    let own = reqwest_client(|defaults| defaults).unwrap();
+    for client in [client(&server), client(&server).with_http_client(own)] {
+        client.get_access_token("c", "https://app.example/cb", None, &[]).await.unwrap();
+        client.get_profile("AT").await.unwrap();
+    }
+    assert_eq!(asked.calls_async().await, 4);
+}
+
+#[test]
+fn a_call_from_outside_tokio_is_an_error_and_no_panic() {
+    let own = reqwest_client(|defaults| defaults).unwrap();
+    let with_middleware =
+        oauth_reqwest::reqwest_middleware::ClientBuilder::new(own.clone().into_inner()).build();
+    let client = || OAuth2::new("id", "s", "https://as.example/authorize", "https://as.example/token");
+    for client in [
+        client(),
+        client().with_http_client(own),
+        client().with_http_client(MiddlewareClient::from(with_middleware)),
+        client().with_http_client(oauth_hyper::HyperClient::new().unwrap()),
+        client().with_http_client(oauth_clients::PublicHosts::new().allowing(["as.example"])),
+    ] {
+        let exchange = client.get_access_token("c", "https://app.example/cb", None, &[]);
+        let error = futures_executor_block_on(exchange).unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Configuration, "{error}");
+        assert!(error.to_string().contains("Tokio runtime"), "{error}");
+    }
+}
+
+/// Polls a future once, without any runtime: what is tested here ends at once.
+fn futures_executor_block_on<T>(future: impl Future<Output = T>) -> T {
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    match std::pin::pin!(future).poll(&mut context) {
+        std::task::Poll::Ready(outcome) => outcome,
+        std::task::Poll::Pending => panic!("it waits for something"),
+    }
+}
+
+#[test]
+fn an_error_names_the_host_and_the_proxy_of_the_environment() {
+    // The environment is a process's own: this test runs itself again in one.
+    const ASKED: &str = "OAUTH_TEST_ASKS_THROUGH_A_PROXY";
+    if std::env::var_os(ASKED).is_some() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let client = OAuth2::new("id", "s", "https://as.example/authorize", "https://as.example/token");
+        let exchange = client.get_access_token("c", "https://app.example/cb", None, &[]);
+        println!("{}", runtime.block_on(exchange).unwrap_err());
+        return;
+    }
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let run = |proxy: Option<&str>| {
+        let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+        command.args(["an_error_names_the_host_and_the_proxy_of_the_environment", "--nocapture"]);
+        for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"] {
+            command.env_remove(name);
+        }
+        command.env(ASKED, "1").envs(proxy.map(|proxy| ("HTTPS_PROXY", proxy)));
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    let shown = run(Some(&format!("http://user:PROXY-SECRET@{closed}")));
+    let expected =
+        format!("get_access_token at oauth2 (as.example): no connection through the proxy {closed}");
+    assert!(shown.contains(&expected) && !shown.contains("PROXY-SECRET"), "{shown}");
+    let shown = run(None);
+    assert!(shown.contains("get_access_token at oauth2 (as.example): no connection: "), "{shown}");
+}
+
+#[tokio::test]
 async fn plain_http_to_another_machine_is_refused_before_anything_is_sent() {
     let client = OAuth2::new("id", "secret", "http://as.example/authorize", "http://as.example/token");
     let error = client.get_access_token("c", "https://app.example/cb", None, &[]).await.unwrap_err();

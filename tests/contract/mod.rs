@@ -532,7 +532,7 @@ contract! {
     wrong_secret_is_a_matter_of_configuration,
     unverified_address_is_not_handed_out,
     user_without_an_address_signs_in,
-    refresh_keeps_the_refresh_token,
+    refresh_rotates,
     dead_refresh_token_means_to_sign_in_again,
     rv_03_what_a_manager_revokes_is_dead,
     revoked_access_token_is_dead,

@@ -77,7 +77,8 @@ impl Sent {
             .headers()
             .iter()
             .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
-            .filter(|(name, _)| name != "user-agent")
+            // What every request has.
+            .filter(|(name, _)| name != "user-agent" && name != "accept-encoding")
             .collect();
         headers.sort();
         Self {

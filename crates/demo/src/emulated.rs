@@ -18,13 +18,12 @@ pub(crate) async fn sign_in_everywhere() -> Result<(), String> {
         .start()
         .await
         .map_err(|cause| format!("the emulator did not start: {cause}"))?;
-    println!("The emulator plays the providers at {}.\n", emulator.origin());
-
     let names = names();
+    let widest = names.iter().map(|name| name.len()).max().unwrap_or(0);
     let mut rows = Vec::new();
     let mut failures = Vec::new();
     for name in &names {
-        print!("{name:<14}");
+        print!("{name:<widest$}  ");
         match sign_in(&emulator, name).await {
             Ok(row) => {
                 println!("signed in");

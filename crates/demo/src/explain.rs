@@ -16,6 +16,8 @@ pub(crate) struct Explanation {
     pub(crate) details: Vec<(&'static str, String)>,
     /// The provider at which to try again, where trying again can help.
     pub(crate) retry_at: Option<String>,
+    /// Whether it is nobody's failure: the user said no.
+    pub(crate) is_choice: bool,
 }
 
 /// What providers call a user's no: RFC 6749 section 4.1.2.1, Apple and LinkedIn.
@@ -32,6 +34,7 @@ impl Explanation {
             to_do: to_do.to_owned(),
             details: Vec::new(),
             retry_at: None,
+            is_choice: false,
         }
     }
 
@@ -67,8 +70,14 @@ impl Explanation {
 
     /// A sign-in that failed. `title` gives a provider's name as users know it.
     pub(crate) fn of_sign_in(error: &SignInError, title: impl Fn(&str) -> String) -> Self {
+        let mut explanation = Self::of_kind(error.kind(), title);
+        explanation.retry_at = error.retry().map(|_| error.provider().to_owned());
+        explanation
+    }
+
+    fn of_kind(kind: &SignInErrorKind, title: impl Fn(&str) -> String) -> Self {
         let new = Self::new;
-        match error.kind() {
+        match kind {
             SignInErrorKind::UnknownProvider => new(
                 "There is no such provider",
                 "The address names a provider that this site does not offer.",
@@ -136,11 +145,7 @@ impl Explanation {
                 "No browser does this.",
                 AGAIN,
             ),
-            SignInErrorKind::Login(error) => {
-                let mut explanation = Self::of_error(error, &title(error.provider()));
-                explanation.retry_at = Some(error.provider().to_owned());
-                explanation
-            }
+            SignInErrorKind::Login(error) => Self::of_error(error, &title(error.provider())),
             error => {
                 let mut explanation = new(
                     "Something went wrong here",
@@ -177,8 +182,14 @@ impl Explanation {
         };
         let mut explanation = Self::new(&title, &happened, &means, &to_do);
         explanation.details = details(error);
+        explanation.is_choice = is_denial(error);
         explanation
     }
+}
+
+/// Whether the user did not allow the sign-in.
+fn is_denial(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Login(LoginError::Refused(refused)) if DENIED.contains(&&*refused.code))
 }
 
 fn in_words(error: &Error, provider: &str) -> (String, String, String) {
@@ -268,6 +279,7 @@ fn login_in_words(error: &LoginError, provider: &str) -> (String, String, String
             "The limit keeps a forgotten tab from signing somebody in much later. The code was not used.",
         ),
         LoginError::MissingState
+        | LoginError::NotAQuery
         | LoginError::StateMismatch
         | LoginError::OtherProvider { .. }
         | LoginError::DuplicateParameter(_) => words(
@@ -296,6 +308,7 @@ fn login_in_words(error: &LoginError, provider: &str) -> (String, String, String
 
 fn details(error: &Error) -> Vec<(&'static str, String)> {
     let mut details = vec![("Operation", error.operation().as_str().to_owned())];
+    details.extend(error.host().map(|host| ("Host that was asked", host.to_owned())));
     details.extend(error.status().map(|status| ("HTTP status", status.as_u16().to_string())));
     if let Some(oauth) = error.oauth_error() {
         details.push(("Error code", oauth.code.clone()));

@@ -66,6 +66,7 @@ async fn run_site(arguments: &Arguments) -> Result<(), String> {
     let options = Options { port: arguments.port, real, ..Options::default() };
     let site = site::start(options).await.map_err(|error| error.to_string())?;
     println!("\nNow sign in yourself, at {}", site.url());
+    println!("An emulator plays the providers there, at {}", site.emulator().origin());
     for (name, redirect_uri) in site.redirect_uris() {
         println!("{name} leads to the real service, which must know the redirect URI {redirect_uri}");
     }

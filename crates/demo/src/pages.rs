@@ -47,15 +47,21 @@ pub(crate) fn home(session: &Session, buttons: &[Button], faults: &[(String, &'s
             "."
         }
         @if let Some(notice) = &session.notice { (shown(notice)) }
+        p { a href="#faults" { "Make a provider misbehave" } " to see how a failure is explained." }
         nav aria-label="Providers" {
             ul.providers {
-                @for (at, button) in buttons.iter().enumerate() {
+                @for (at, (button, mark)) in buttons.iter().zip(marks(buttons)).enumerate() {
                     li {
                         a class={ "provider p" (at) } href=(format!("/auth/{}/login", button.name)) {
-                            span.mark aria-hidden="true" { (letters(&button.title)) }
+                            span.mark aria-hidden="true" { (mark) }
                             span {
                                 span.name { span.hidden { "Sign in with " } (button.title) }
-                                small { @if button.is_real { "real service" } @else { "emulator" } }
+                                small {
+                                    @if button.is_real { "real service" } @else { "emulator" }
+                                    @if faults.iter().any(|(provider, _)| *provider == button.name) {
+                                        ", " strong.misbehaves { "misbehaves" }
+                                    }
+                                }
                             }
                         }
                     }
@@ -83,6 +89,7 @@ pub(crate) fn home(session: &Session, buttons: &[Button], faults: &[(String, &'s
                 button { "Switch on" }
             }
         }
+        (code(HOME))
     };
     document("Sign in with …", session.person.as_ref(), &content)
 }
@@ -119,6 +126,7 @@ pub(crate) fn me(session: &Session, person: &Person, title: &str) -> Markup {
                 }
             }
         }
+        (code(ME))
     };
     document(&format!("Signed in as {name}"), Some(person), &content)
 }
@@ -131,7 +139,11 @@ pub(crate) fn failure(
 ) -> Markup {
     let content = html! {
         h1 { (explanation.title) }
-        section.card.note.bad role="alert" { (explained(explanation)) }
+        @if explanation.is_choice {
+            section.card.note role="status" { (explained(explanation)) }
+        } @else {
+            section.card.note.bad role="alert" { (explained(explanation)) }
+        }
         @if !faults.is_empty() {
             p.card.note.warn {
                 "Faults are switched on at the emulator: "
@@ -148,6 +160,7 @@ pub(crate) fn failure(
             }
             a.button.main[retry.is_none()] href="/" { "Back to the providers" }
         }
+        (code(FAILURE))
     };
     document(&explanation.title, None, &content)
 }
@@ -331,11 +344,63 @@ fn csrf(session: &Session) -> Markup {
     html! { input type="hidden" name="csrf" value=(session.csrf); }
 }
 
-/// A mark in place of a logo: the first two capital letters of the name. The logos themselves are trademarks.
-fn letters(title: &str) -> String {
-    let capitals: String = title.chars().filter(|letter| letter.is_uppercase()).take(2).collect();
-    if capitals.is_empty() { title.chars().take(1).collect() } else { capitals }
+/// A mark for each button in place of a logo, no two of them alike. The logos themselves are trademarks.
+fn marks(buttons: &[Button]) -> Vec<String> {
+    let mut marks: Vec<String> = Vec::new();
+    for button in buttons {
+        let mark = letters(&button.title).find(|mark| !marks.contains(mark));
+        marks.push(mark.unwrap_or_else(|| (marks.len() + 1).to_string()));
+    }
+    marks
 }
+
+/// What could stand for a name, the best first: its first two capital letters, its first letter, the first letter with each later one.
+fn letters(title: &str) -> impl Iterator<Item = String> {
+    let letters: Vec<char> = title.chars().filter(|letter| letter.is_alphanumeric()).collect();
+    let capitals: String = letters.iter().filter(|letter| letter.is_uppercase()).take(2).collect();
+    let first: String = letters.iter().take(1).collect();
+    let pairs: Vec<String> = letters.iter().skip(1).map(|later| format!("{first}{later}")).collect();
+    [capitals, first].into_iter().filter(|mark| !mark.is_empty()).chain(pairs)
+}
+
+/// The Rust lines behind a page.
+fn code(lines: &str) -> Markup {
+    html! {
+        details.card {
+            summary { "The Rust lines behind this page" }
+            pre tabindex="0" { (lines) }
+        }
+    }
+}
+
+/// What a site has for its buttons: the routes `/{provider}/login` and `/{provider}/callback`.
+const HOME: &str = r#"let sign_in = SignIn::new(Sealer::new(SealingKey::random()?))
+    .provider(GitHubOAuth2::new("CLIENT_ID", "CLIENT_SECRET"))?
+    .provider(GoogleOAuth2::new("CLIENT_ID", "CLIENT_SECRET"))?;
+let app = Router::new().nest("/auth", SignInRoutes::new(sign_in).router(signed_in));"#;
+
+/// What it does with somebody who signed in.
+const ME: &str = r#"async fn signed_in(signed_in: SignedIn) -> impl IntoResponse {
+    // The key of the account, and the address with what the provider says of it.
+    let Identity { issuer, subject, email, .. } = &signed_in.identity;
+    Redirect::to("/me")
+}
+
+// The buttons:
+let profile = provider.get_profile(token.access_token()).await?;
+let token = provider.refresh(&token, None).await?;
+provider.revoke(&token).await?;"#;
+
+/// What it does with a failure.
+const FAILURE: &str = r#"let routes = SignInRoutes::new(sign_in).on_error(|error: &SignInError| match error.kind() {
+    SignInErrorKind::Login(error) => match error.class() {
+        ErrorClass::Reauthorize => try_again(),
+        ErrorClass::Transient { retry_after } => try_later(retry_after),
+        ErrorClass::Configuration | ErrorClass::Protocol => tell_the_developer(error),
+        _ => tell_the_developer(error),
+    },
+    _ => try_again(),
+});"#;
 
 fn document(title: &str, person: Option<&Person>, content: &Markup) -> Markup {
     html! {
@@ -377,8 +442,40 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_has_one_or_two_letters() {
-        assert_eq!(["GitHub", "Google", "OpenID Connect", "lower"].map(letters), ["GH", "G", "OI", "l"]);
+    fn a_mark_has_one_or_two_letters_and_is_no_other_providers() {
+        let buttons = |titles: &[&str]| -> Vec<Button> {
+            let button = |title: &&str| Button {
+                name: title.to_lowercase(),
+                title: (*title).to_owned(),
+                color: "#000000",
+                is_real: false,
+            };
+            titles.iter().map(button).collect()
+        };
+        let titles = [
+            "Apple",
+            "Auth0",
+            "GitHub",
+            "Google",
+            "LINE",
+            "LinkedIn",
+            "OpenID Connect",
+            "Salesforce",
+            "Shopify",
+            "lower",
+        ];
+        let expected = ["A", "Au", "GH", "G", "LI", "L", "OI", "S", "Sh", "l"];
+        assert_eq!(marks(&buttons(&titles)), expected);
+        assert_eq!(marks(&buttons(&["A", "A", "A"])), ["A", "2", "3"]);
+    }
+
+    #[test]
+    fn a_denial_is_no_alarm_and_a_failure_is_one() {
+        let mut denied = Explanation::of_unknown_page();
+        assert!(failure(&denied, None, &[]).into_string().contains("role=\"alert\""));
+        denied.is_choice = true;
+        let page = failure(&denied, None, &[]).into_string();
+        assert!(page.contains("role=\"status\"") && !page.contains("bad"), "{page}");
     }
 
     #[test]

@@ -142,6 +142,8 @@ async fn emulator() -> std::io::Result<Emulator> {
             email_verified: false,
             picture: None,
         })
+        // The site is on this machine, where some of the services would not send anybody.
+        .any_redirect_uri()
         .start()
         .await
 }

@@ -15,7 +15,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// What failed, where, and what to do about it.
 ///
 /// [`class`](Self::class) says what to do; [`kind`](Self::kind) says what happened. `Display` is one line with the
-/// operation, the provider, the status, the OAuth error code and its description. Neither `Display` nor `Debug` shows a
+/// operation, the provider, the host, the status, the OAuth error code and its description. Neither `Display` nor `Debug` shows a
 /// body or a secret; [`body`](Self::body) gives the reply to those who must see it.
 ///
 /// `docs/errors.md` in the repository lists every kind, and the exception of httpx-oauth that it replaces.
@@ -26,10 +26,11 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub struct Error(Arc<Details>);
 
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{}", OneLine(format_args!("{} at {}: {}{}", .operation, .provider, .kind, Behind("; the callback says ", .callback_error))))]
+#[error("{}", OneLine(format_args!("{} at {}{}: {}{}", .operation, .provider, Host(.host), .kind, Behind("; the callback says ", .callback_error))))]
 struct Details {
     operation: Operation,
     provider: Cow<'static, str>,
+    host: Option<String>,
     kind: ErrorKind,
     /// That of `kind`, where it has one: an `ErrorKind` in the chain of causes would say twice what the error says.
     #[source]
@@ -213,6 +214,9 @@ pub enum LoginError {
         "the callback did not come by the response mode that was asked for: a query, a fragment or a form"
     )]
     WrongResponseMode,
+    /// A whole URL was read by [`Callback::from_query`](crate::Callback::from_query), which wants the query alone.
+    #[error("the callback is a whole URL and was read as a query; use from_url for it")]
+    NotAQuery,
     /// The provider's own check of the callback failed, such as Shopify's `hmac`.
     #[error("{}", OneLine(.0))]
     ProviderCheck(String),
@@ -330,7 +334,8 @@ impl Error {
             ErrorKind::Transport(error) => Some(error.clone()),
             _ => None,
         };
-        let details = Details { operation, provider, kind, cause, tokens: None, callback_error: None };
+        let details =
+            Details { operation, provider, host: None, kind, cause, tokens: None, callback_error: None };
         Self(Arc::new(details))
     }
 
@@ -359,7 +364,11 @@ impl Error {
         // The new code decides.
         let reply = FailedReply { is_invalid_grant: false, ..reply.clone() };
         let kind = ErrorKind::Refused { error, reply };
-        Self::of(self.0.operation, self.0.provider.clone(), kind)
+        let translated = Self::of(self.0.operation, self.0.provider.clone(), kind);
+        match &self.0.host {
+            Some(host) => translated.with_host(&**host),
+            None => translated,
+        }
     }
 
     /// Says at which provider the error happened.
@@ -398,6 +407,19 @@ impl Error {
     #[must_use]
     pub fn provider(&self) -> &str {
         &self.0.provider
+    }
+
+    /// Names the host that was asked.
+    #[must_use]
+    pub fn with_host(mut self, host: impl Into<String>) -> Self {
+        Arc::make_mut(&mut self.0).host = Some(host.into());
+        self
+    }
+
+    /// The host that was asked, with its port unless it is the usual one; `None` where nothing was sent.
+    #[must_use]
+    pub fn host(&self) -> Option<&str> {
+        self.0.host.as_deref()
     }
 
     /// What happened.
@@ -473,7 +495,11 @@ impl Error {
         match &self.0.kind {
             ErrorKind::Transport(error) => match error.kind() {
                 HttpErrorKind::Redirected | HttpErrorKind::TooLarge => ErrorClass::Protocol,
-                HttpErrorKind::InvalidRequest | HttpErrorKind::NotPublic => ErrorClass::Configuration,
+                HttpErrorKind::InvalidRequest
+                | HttpErrorKind::NotPublic
+                | HttpErrorKind::Certificate
+                | HttpErrorKind::NotTls
+                | HttpErrorKind::NoRuntime => ErrorClass::Configuration,
                 HttpErrorKind::Connect | HttpErrorKind::Timeout | HttpErrorKind::Other => {
                     ErrorClass::Transient { retry_after: None }
                 }
@@ -507,6 +533,7 @@ impl Error {
                 | LoginError::DuplicateParameter(_)
                 | LoginError::WrongResponseMode
                 | LoginError::ProviderCheck(_) => ErrorClass::Protocol,
+                LoginError::NotAQuery => ErrorClass::Configuration,
                 LoginError::OtherProvider { .. }
                 | LoginError::Restricted(_)
                 | LoginError::Expired
@@ -574,6 +601,18 @@ impl fmt::Debug for Error {
         write!(f, "{self} (")?;
         f.debug_struct("Error").field("kind", &self.0.kind).finish()?;
         f.write_str(")")
+    }
+}
+
+/// The host that was asked, in parentheses behind the provider.
+struct Host<'a>(&'a Option<String>);
+
+impl fmt::Display for Host<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(host) => write!(f, " ({host})"),
+            None => Ok(()),
+        }
     }
 }
 

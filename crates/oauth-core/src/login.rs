@@ -10,6 +10,7 @@ use crate::{
     authorization::{Params, ResponseMode, ResponseType},
     error::OAuthError,
     redaction::safe_line,
+    response::says_success,
     secret::Secret,
     token::OAuth2Token,
 };
@@ -210,13 +211,20 @@ pub struct Callback {
     pairs: Vec<(String, Secret)>,
     /// `None` where a framework parsed the parameters.
     pub(crate) mode: Option<ResponseMode>,
+    is_whole_url: bool,
 }
 
 impl Callback {
-    /// Reads the query of the callback's URL.
+    /// Reads the query of the callback's URL. A whole URL is for [`from_url`](Self::from_url), and is refused here.
     #[must_use]
     pub fn from_query(query: &str) -> Self {
-        Self::read(query.strip_prefix('?').unwrap_or(query), ResponseMode::Query)
+        let query = query.trim();
+        let first_name = query.split(['=', '&']).next().unwrap_or_default();
+        // Its first parameter would have a name like `https://app.example/callback?code`.
+        let is_whole_url =
+            first_name.contains("://") || (first_name.starts_with('/') && first_name.contains('?'));
+        let read = Self::read(query.strip_prefix('?').unwrap_or(query), ResponseMode::Query);
+        Self { is_whole_url, ..read }
     }
 
     /// Reads the body of a callback that was posted as a form (OAuth 2.0 Form Post Response Mode). Whoever reads the body caps
@@ -242,6 +250,7 @@ impl Callback {
         Self {
             pairs: pairs.map(|(name, value)| (name.into_owned(), Secret::new(value))).collect(),
             mode: Some(mode),
+            is_whole_url: false,
         }
     }
 
@@ -256,6 +265,11 @@ impl Callback {
         self.pairs.iter().map(|(name, value)| (&**name, value.expose()))
     }
 
+    /// Whether a whole URL was read as if it were a query.
+    pub(crate) fn is_whole_url(&self) -> bool {
+        self.is_whole_url
+    }
+
     pub(crate) fn error(&self) -> Option<OAuthError> {
         // Empty parameters count as absent (RFC 6749 section 3.1).
         let secrets = || {
@@ -266,9 +280,10 @@ impl Callback {
         let text = |name: &str| {
             self.get(name).filter(|text| !text.is_empty()).map(|text| safe_line(text, secrets()))
         };
+        let code = |name: &str| text(name).filter(|code| !says_success(code));
         // Facebook's name for `error`, which may mean something else where there is a code.
         let code =
-            text("error").or_else(|| if self.get("code").is_none() { text("error_code") } else { None })?;
+            code("error").or_else(|| if self.get("code").is_none() { code("error_code") } else { None })?;
         Some(OAuthError {
             code,
             description: text("error_description").or_else(|| text("error_message")),
@@ -288,7 +303,7 @@ impl Callback {
 impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Callback {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
         let pairs = pairs.into_iter().map(|(name, value)| (name.into(), Secret::new(value)));
-        Self { pairs: pairs.collect(), mode: None }
+        Self { pairs: pairs.collect(), mode: None, is_whole_url: false }
     }
 }
 

@@ -203,7 +203,7 @@ mod clients {
                     // Whatever a system's settings say beside the environment.
                     if behind_proxy { builder } else { builder.no_proxy() }
                 })?;
-                Ok(Arc::new(client))
+                Ok(Arc::new(if behind_proxy { client.through_proxies() } else { client }))
             })
         }
     }

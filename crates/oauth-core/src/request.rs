@@ -173,12 +173,14 @@ impl<'c> Request<'c> {
         let (draft, reply) = self.exchange(&*http, &url, authentication.as_deref()).await?;
         if reply.body().len() > MAX_REPLY_BYTES {
             let error = HttpError::new(HttpErrorKind::TooLarge).with_status(reply.status());
-            return Err(self.error(ErrorKind::Transport(error)));
+            return Err(self.error(ErrorKind::Transport(error)).with_host(host_of(&url)));
         }
         let source = ResponseSource {
             provider: self.client.kept_name(),
+            host: host_of(&url),
             operation: self.operation,
             invalid_grant_codes: self.client.spec().token.invalid_grant_codes,
+            never_expires_in: self.client.spec().token.never_expires_in,
             used_token: draft.access_token().is_some(),
             presents_dpop: self.client.presents("DPoP"),
             hidden: Hidden(draft),
@@ -207,7 +209,8 @@ impl<'c> Request<'c> {
                 done.map_err(|cause| self.not_completed(&*cause))?;
             }
             let sent = http.send(draft.to_request(url.clone())).await;
-            let reply = sent.map_err(|error| self.error(ErrorKind::Transport(error)))?;
+            let reply =
+                sent.map_err(|error| self.error(ErrorKind::Transport(error)).with_host(host_of(url)))?;
             let mut proof = AfterReply::Done;
             if let Some(authentication) = authentication {
                 authentication.answered(&context, &reply).await;
@@ -272,6 +275,17 @@ impl<'c> Request<'c> {
 
     fn error(&self, kind: ErrorKind) -> Error {
         Error::new(self.operation, self.client.kept_name(), kind)
+    }
+}
+
+/// Where a request goes, without a user's name and the usual port.
+fn host_of(url: &http::Uri) -> String {
+    let host = url.host().unwrap_or_default();
+    match url.port_u16() {
+        Some(port) if !matches!((url.scheme_str(), port), (Some("https"), 443) | (Some("http"), 80)) => {
+            format!("{host}:{port}")
+        }
+        _ => host.to_owned(),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
     error::{Error, ErrorKind, FailedReply, OAuthError, Operation, Result},
     json,
     redaction::safe_line,
-    token::OAuth2Token,
+    token::{OAuth2Token, seconds},
 };
 
 /// Media types that hold no text for programs.
@@ -22,7 +22,7 @@ const UNREADABLE: &[&str] = &["audio", "font", "image", "model", "multipart", "v
 /// A provider's answer to a [`Request`](crate::Request), with a status of success.
 ///
 /// Servers bend the rules in ways that harm nobody: an error under HTTP 200, a form where JSON should be, 201 for 200, an
-/// error that is an object. That is understood here, for all providers alike.
+/// error that is an object, or one that says success. That is understood here, for all providers alike.
 pub struct Response {
     source: ResponseSource,
     status: StatusCode,
@@ -33,9 +33,12 @@ pub struct Response {
 /// What the reply's reader must know of the request.
 pub(crate) struct ResponseSource {
     pub(crate) provider: Cow<'static, str>,
+    /// The host that was asked.
+    pub(crate) host: String,
     pub(crate) operation: Operation,
     pub(crate) hidden: Hidden,
     pub(crate) invalid_grant_codes: &'static [&'static str],
+    pub(crate) never_expires_in: &'static [i64],
     /// Whether the request was authorized by an access token.
     pub(crate) used_token: bool,
     /// Whether the client makes the proofs that a token bound by DPoP needs.
@@ -89,11 +92,19 @@ impl Response {
 
     fn token_in_fields(&self, pointer: &str) -> Result<OAuth2Token> {
         let mut fields = self.fields()?;
-        let fields = match (pointer, fields.pointer_mut(pointer).map(Value::take)) {
+        let mut fields = match (pointer, fields.pointer_mut(pointer).map(Value::take)) {
             (_, Some(Value::Object(fields))) => fields,
             ("", _) => return Err(self.malformed("it is not an object")),
             _ => return Err(self.malformed(format!("there is no object at {pointer}"))),
         };
+        if fields
+            .get("expires_in")
+            .and_then(seconds)
+            .is_some_and(|in_| self.source.never_expires_in.contains(&in_))
+        {
+            // Stored with the token, it would be taken for an expiry.
+            fields.remove("expires_in");
+        }
         OAuth2Token::from_reply(fields).map_err(|reason| self.malformed(reason))
     }
 
@@ -103,9 +114,33 @@ impl Response {
     ///
     /// What the provider refused with under a status of success, or a malformed-reply error.
     pub fn json(&self) -> Result<Value> {
-        let value = json::parse(&self.body).map_err(|reason| self.malformed(reason))?;
+        let value = json::parse(&self.body).map_err(|reason| self.unreadable(reason))?;
         self.refuse_error_in(&value)?;
         Ok(value)
+    }
+
+    /// The error for a body that is no JSON.
+    fn unreadable(&self, reason: String) -> Error {
+        self.malformed(self.compressed().unwrap_or(reason))
+    }
+
+    /// What is wrong with a body that is compressed, although each request asks for none.
+    fn compressed(&self) -> Option<String> {
+        let by_header =
+            self.header(header::CONTENT_ENCODING).map(|coding| coding.trim().to_ascii_lowercase());
+        let by_header = by_header.filter(|coding| !coding.is_empty() && coding != "identity");
+        let by_content = match &*self.body {
+            [0x1f, 0x8b, ..] => Some("gzip"),
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Some("zstd"),
+            // The first two bytes of zlib, which is what `deflate` means.
+            [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..] => Some("deflate"),
+            _ => None,
+        };
+        let coding = by_header.or_else(|| by_content.map(str::to_owned))?;
+        Some(format!(
+            "it is compressed ({coding}), although the request asked for Accept-Encoding: identity; switch compression off at the \
+             server or the proxy before it"
+        ))
     }
 
     /// The JSON that the reply holds, as a type of the caller's.
@@ -190,7 +225,9 @@ impl Response {
         let message = ["message", "msg", "error_description", "errors", "detail"]
             .iter()
             .find_map(|name| fields.get(name)?.as_str())
-            .map(|text| self.safe(text));
+            .map(str::to_owned)
+            .or_else(|| self.compressed())
+            .map(|text| self.safe(&text));
         Err(self.error(ErrorKind::UnexpectedStatus { message, reply: self.failed() }))
     }
 
@@ -207,7 +244,7 @@ impl Response {
     fn fields(&self) -> Result<Value> {
         let fields = match json::parse(&self.body) {
             Ok(value) => value,
-            Err(reason) => form(&self.body).ok_or_else(|| self.malformed(reason))?,
+            Err(reason) => form(&self.body).ok_or_else(|| self.unreadable(reason))?,
         };
         self.refuse_error_in(&fields)?;
         Ok(fields)
@@ -242,7 +279,7 @@ impl Response {
     }
 
     fn error(&self, kind: ErrorKind) -> Error {
-        Error::new(self.source.operation, self.source.provider.clone(), kind)
+        Error::new(self.source.operation, self.source.provider.clone(), kind).with_host(&*self.source.host)
     }
 
     fn failed(&self) -> FailedReply {
@@ -318,31 +355,74 @@ fn wait(retry_after: &str, now: SystemTime) -> Option<Duration> {
 
 /// The error that a reply names, in any of the shapes in which servers name it.
 fn oauth_error(fields: &Value) -> Option<OAuthError> {
-    let text = |value: &Value| match value {
-        Value::String(text) if !text.is_empty() => Some(text.clone()),
-        Value::Number(number) if number.as_i64() != Some(0) => Some(number.to_string()),
-        _ => None,
-    };
     let find = |from: &Value, names: &[&str]| names.iter().find_map(|name| from.get(name).and_then(text));
     match fields.get("error")? {
         // Facebook, Microsoft Graph, Google APIs: {"error": {"code": …, "type": …, "message": …}}.
-        object @ Value::Object(_) => Some(OAuthError {
-            code: find(object, &["code", "error", "type", "status"]).unwrap_or_else(|| "error".to_owned()),
-            description: find(object, &["message", "error_description", "description"]),
-            uri: None,
-        }),
+        object @ Value::Object(members) => {
+            let description = find(object, &["message", "error_description", "description"]);
+            let code = match find(object, CODES) {
+                // TikTok sends this object with every reply: {"code": "ok", "message": "", "log_id": …}.
+                Some(code) if says_success(&code) => return None,
+                Some(code) => code,
+                None if description.is_none() && has_no_code(members) => return None,
+                None => "error".to_owned(),
+            };
+            Some(OAuthError { code, description, uri: None })
+        }
         error => Some(OAuthError {
             code: match error {
                 // Said without a name for it.
                 Value::Bool(true) => "error".to_owned(),
                 Value::Array(items) => {
-                    items.first().map(|item| text(item).unwrap_or_else(|| "error".to_owned()))?
+                    let first = items.iter().find(|item| !is_nothing(item) || item.is_object())?;
+                    text(first).unwrap_or_else(|| "error".to_owned())
                 }
                 error => text(error)?,
             },
             description: find(fields, &["error_description", "error_message", "message", "msg"]),
             uri: find(fields, &["error_uri"]),
-        }),
+        })
+        .filter(|error| !says_success(&error.code)),
+    }
+}
+
+/// Where the code is in an error that is an object.
+const CODES: &[&str] = &["code", "error", "type", "status"];
+
+/// Whether an error that is an object has an empty code, or nothing in it at all.
+fn has_no_code(error: &Map<String, Value>) -> bool {
+    let mut codes = CODES.iter().filter_map(|name| error.get(*name)).peekable();
+    match codes.peek() {
+        Some(_) => codes.all(is_nothing),
+        None => error.values().all(is_nothing),
+    }
+}
+
+/// A code or a message, be it a text or a number; `None` if it is empty.
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) if !text.trim().is_empty() => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// Whether what stands where an error's code is expected says that there was none.
+pub(crate) fn says_success(code: &str) -> bool {
+    let code = code.trim();
+    ["ok", "success", "none", "null", "false"].iter().any(|word| code.eq_ignore_ascii_case(word))
+        || code.parse().is_ok_and(|number: f64| number == 0.0)
+}
+
+/// Whether a member holds nothing that could be an error.
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::String(text) => text.trim().is_empty() || says_success(text),
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        Value::Bool(true) => false,
     }
 }
 
@@ -350,17 +430,19 @@ fn oauth_error(fields: &Value) -> Option<OAuthError> {
 fn listed_error(fields: &Value) -> Option<OAuthError> {
     let first = fields.get("errors")?.as_array()?.first()?;
     let text = |name: &str| first.get(name)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
-    let code = text("errorType").or_else(|| text("error"))?;
+    let code = text("errorType").or_else(|| text("error")).filter(|code| !says_success(code))?;
     Some(OAuthError { code, description: text("message").or_else(|| text("error_description")), uri: None })
 }
 
 /// A form-encoded reply, as the first drafts of OAuth 2.0 had it and GitHub and Facebook once sent it.
 fn form(body: &[u8]) -> Option<Value> {
+    // Templates of servers leave line breaks around it, and some begin with a byte order mark.
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii();
     // Neither a page with such a link in it nor JSON that was cut off is a form.
     let is_form = body.iter().all(|&byte| byte.is_ascii_graphic() && !b"<>{}[]\"\\".contains(&byte));
     let pairs: Vec<_> = form_urlencoded::parse(body).collect();
-    let known = |name: &str| pairs.iter().filter(|(other, _)| other == name).count();
-    if !is_form || known("access_token") + known("error") != 1 {
+    let is_known = |(name, _): &(Cow<'_, str>, Cow<'_, str>)| ["access_token", "error"].contains(&&**name);
+    if !is_form || !pairs.iter().any(is_known) {
         return None;
     }
     let mut fields = Map::new();

@@ -164,6 +164,9 @@ pub struct TokenSpec {
     /// `errorType`, `status` or `code`. Example: `&["bad_refresh_token"]`. What takes more than a code to tell is for
     /// [`Provider::translate_error`](crate::Provider::translate_error).
     pub invalid_grant_codes: &'static [&'static str],
+    /// The values of `expires_in` by which the provider says that a token does not expire: 0 at some, -1 at others. Elsewhere such a
+    /// token has expired as it comes. Example: `&[0]`.
+    pub never_expires_in: &'static [i64],
     /// Where in the reply the token is, as a JSON pointer (RFC 6901). Example: `"/authed_user"`; `""` is the reply itself.
     pub token_at: &'static str,
     #[doc(hidden)]
@@ -176,6 +179,7 @@ impl TokenSpec {
         client_auth: ClientAuth::Post,
         callback_params: &[],
         invalid_grant_codes: &[],
+        never_expires_in: &[],
         token_at: "",
         __needs_base: (),
     };

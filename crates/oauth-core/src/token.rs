@@ -96,7 +96,8 @@ impl OAuth2Token {
         self.rejected_id_token.as_ref()
     }
 
-    /// When the access token expires; `None` when the provider did not say.
+    /// When the access token expires; `None` when the provider did not say, or says that it never does. An `expires_in` of 0 or less has passed,
+    /// unless the provider means "never" by it ([`TokenSpec::never_expires_in`](crate::provider_kit::TokenSpec::never_expires_in)).
     #[must_use]
     pub fn expires_at(&self) -> Option<OffsetDateTime> {
         self.expires_at.and_then(|at| OffsetDateTime::from_unix_timestamp(at).ok())
@@ -288,7 +289,7 @@ impl From<OAuth2Token> for Map<String, Value> {
 const A_YEAR: i64 = 365 * 24 * 60 * 60;
 
 /// A number of seconds in any of the shapes in which servers send it.
-fn seconds(value: &Value) -> Option<i64> {
+pub(crate) fn seconds(value: &Value) -> Option<i64> {
     let number: Number = match value {
         Value::String(text) => {
             text.trim().parse::<i64>().map(Into::into).or_else(|_| text.trim().parse()).ok()?

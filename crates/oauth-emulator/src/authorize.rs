@@ -14,10 +14,10 @@ use crate::{
     facts::{EmulatedProvider, PkceSupport},
     fault::Fault,
     id_token::{self, Subject},
-    page,
+    page, redirect_uri,
     refusal::CallbackError,
     reply::ServerReply,
-    request::{Pairs, RecordedRequest, SESSION_COOKIE},
+    request::{Pairs, RecordedRequest, session_cookie},
     state::{Allowed, Authorization, EmulatorState, PendingConsent, UserSession, now},
     user::User,
 };
@@ -51,7 +51,8 @@ pub(crate) fn show(exchange: &Exchange<'_>) -> ServerReply {
 
     let session = {
         let mut state = exchange.backend.state();
-        match exchange.request.session().filter(|id| state.sessions.contains_key(*id)) {
+        let session = exchange.request.session(&exchange.backend.origin);
+        match session.filter(|id| state.sessions.contains_key(*id)) {
             Some(session) => session.to_owned(),
             None => {
                 let session = crypto::random();
@@ -87,8 +88,9 @@ pub(crate) fn show(exchange: &Exchange<'_>) -> ServerReply {
     let mut state = exchange.backend.state();
     let html = page::consent(exchange.provider, &id, &consent, &state.users);
     state.consents.insert(id, consent);
+    let cookie = session_cookie(&exchange.backend.origin);
     ServerReply::html(StatusCode::OK, html)
-        .with(header::SET_COOKIE, &format!("{SESSION_COOKIE}={session}; Path=/; HttpOnly; SameSite=Lax"))
+        .with(header::SET_COOKIE, &format!("{cookie}={session}; Path=/; HttpOnly; SameSite=Lax"))
         .with(header::CONTENT_SECURITY_POLICY, page::CONTENT_SECURITY_POLICY)
         .with(header::REFERRER_POLICY, "no-referrer")
         .with(header::X_FRAME_OPTIONS, "DENY")
@@ -104,7 +106,7 @@ pub(crate) fn decide(backend: &Backend, request: &RecordedRequest) -> ServerRepl
     let Some(consent) = state.consents.get(field("consent")) else {
         return refused("This page has been answered, or was never shown.");
     };
-    if request.session() != Some(&consent.session) {
+    if request.session(&backend.origin) != Some(&consent.session) {
         return refused("The session cookie is missing or belongs to another browser.");
     }
     if field("csrf") != consent.csrf {
@@ -167,7 +169,7 @@ fn without_page(
     }
     let user = state.users.iter().find(|user| user.id == signed_in.user);
     let user = user.ok_or_else(|| error("login_required"))?;
-    match state.is_first(provider, user, &request.app) {
+    match state.needs_consent(provider, user, request) {
         true => Err(error("consent_required")),
         false => Ok((user.clone(), signed_in.at)),
     }
@@ -303,7 +305,14 @@ fn trusted_client(exchange: &Exchange<'_>, params: &Pairs) -> Result<(App, Strin
     if !app.allows_redirect(redirect_uri) {
         return Err(format!("{redirect_uri:?} is not registered for this application."));
     }
-    exchange.dialect.check_redirect_uri(&parsed)?;
+    if !exchange.backend.state().any_redirect_uri {
+        let manners = &exchange.provider.facts.emulator;
+        redirect_uri::check(manners.redirect_uris, redirect_uri, &parsed)?;
+        if let Some(most) = manners.longest.get("redirect_uri").filter(|most| redirect_uri.len() > **most) {
+            return Err(format!("The redirect URI has more than {most} characters."));
+        }
+        exchange.dialect.check_redirect_uri(&parsed)?;
+    }
     Ok((app, redirect_uri.to_owned()))
 }
 
@@ -347,7 +356,9 @@ fn check(exchange: &Exchange<'_>, params: &Pairs, app: &App) -> Result<Vec<Strin
     if params.iter().any(|(name, _)| name == "client_secret") {
         return Err(invalid("client_secret has no place in a URL".to_owned()));
     }
+    check_lengths(exchange.provider, params)?;
     let scopes = scopes(exchange.provider, params.get("scope"))?;
+    let scopes = known_scopes(exchange.provider, scopes, exchange.backend.state().any_scope)?;
     check_challenge(exchange.provider, params, app)?;
     exchange.dialect.check_authorize(exchange, &scopes)?;
     Ok(scopes)
@@ -366,6 +377,51 @@ fn scopes(provider: &EmulatedProvider, scope: Option<&str>) -> Result<Vec<String
             format!("{bad:?} is not a scope; this provider separates scopes with {separator:?}"),
         )),
         None => Ok(scopes),
+    }
+}
+
+/// What the provider's own limits say of values that the application chooses.
+fn check_lengths(provider: &EmulatedProvider, params: &Pairs) -> Result<(), CallbackError> {
+    let manners = &provider.facts.emulator;
+    let invalid = |description: String| Err(CallbackError::new("invalid_request", description));
+    for (name, value) in params.iter().filter(|(name, _)| *name != "redirect_uri") {
+        let length = value.chars().count();
+        if let Some(least) = manners.shortest.get(name).filter(|least| length < **least) {
+            return invalid(format!("{name} is too short (minimum is {least} characters)"));
+        }
+        if let Some(most) = manners.longest.get(name).filter(|most| length > **most) {
+            return invalid(format!("{name} is too long (maximum is {most} characters)"));
+        }
+    }
+    Ok(())
+}
+
+/// The scopes of a request that the provider has, where the table knows all of them.
+fn known_scopes(
+    provider: &EmulatedProvider,
+    asked: Vec<String>,
+    any: bool,
+) -> Result<Vec<String>, CallbackError> {
+    let manners = &provider.facts.emulator;
+    let refuse = |description: String| Err(CallbackError::new("invalid_scope", description));
+    if let Some(missing) = manners.required_scopes.iter().find(|scope| !asked.contains(scope)) {
+        return refuse(format!("the scope {missing} is missing, which this provider requires"));
+    }
+    if any || manners.scopes.is_empty() {
+        return Ok(asked);
+    }
+    let is_known = |scope: &String| {
+        manners.scopes.iter().any(|known| match known.strip_suffix('*') {
+            Some(prefix) => scope.len() > prefix.len() && scope.starts_with(prefix),
+            None => scope == known,
+        })
+    };
+    if manners.drops_unknown_scopes {
+        return Ok(asked.into_iter().filter(is_known).collect());
+    }
+    match asked.iter().find(|scope| !is_known(scope)) {
+        Some(unknown) => refuse(format!("the scope {unknown} is unknown to this provider")),
+        None => Ok(asked),
     }
 }
 

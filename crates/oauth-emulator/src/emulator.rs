@@ -229,13 +229,14 @@ impl Emulator {
     }
 
     /// The requests to the providers so far, refused ones too, in their order. What the consent page's form sends is not
-    /// among them.
+    /// among them. The last ten thousand are kept, and 64 MiB of them at most.
     pub fn requests(&self) -> Vec<RecordedRequest> {
-        self.backend.state().requests.clone()
+        self.backend.state().requests.iter().cloned().collect()
     }
 
     /// How many requests came to the URLs of one endpoint of a provider, refused ones too. Endpoints that share a URL, as
-    /// those for codes and refresh tokens do mostly, are counted together.
+    /// those for codes and refresh tokens do mostly, are counted together. Only the requests that [`requests`](Self::requests) keeps
+    /// are counted.
     ///
     /// # Errors
     ///
@@ -283,7 +284,7 @@ impl Emulator {
 
     /// Forgets the requests so far.
     pub fn clear_requests(&self) {
-        self.backend.state().requests.clear();
+        self.backend.state().clear_requests();
     }
 }
 
@@ -301,6 +302,8 @@ pub struct Builder {
     rotate_refresh_tokens: Option<bool>,
     refresh_token_grace: Duration,
     access_token_lifetime: Option<Duration>,
+    any_redirect_uri: bool,
+    any_scope: bool,
 }
 
 impl Builder {
@@ -337,6 +340,19 @@ impl Builder {
         self
     }
 
+    /// Takes redirect URIs that a provider would not register, such as plain http at Yahoo: for an application on this machine,
+    /// where the service itself would need a public address. They must still be those of [`App::redirect_uris`], if there are any.
+    pub fn any_redirect_uri(mut self) -> Self {
+        self.any_redirect_uri = true;
+        self
+    }
+
+    /// Takes scopes that a provider does not have, for scopes that an administrator added or that are newer than the emulator.
+    pub fn any_scope(mut self) -> Self {
+        self.any_scope = true;
+        self
+    }
+
     /// Starts the server on a free port of 127.0.0.1, on the current Tokio runtime.
     ///
     /// # Errors
@@ -356,6 +372,8 @@ impl Builder {
         state.rotate_refresh_tokens = self.rotate_refresh_tokens;
         state.refresh_token_grace = self.refresh_token_grace;
         state.access_token_lifetime = self.access_token_lifetime;
+        state.any_redirect_uri = self.any_redirect_uri;
+        state.any_scope = self.any_scope;
         let backend = Arc::new(Backend::new(origin, providers, apple_key, state, KeyRing::default()));
         for provider in self.apps.keys() {
             backend.known(provider).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;

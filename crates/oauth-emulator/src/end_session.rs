@@ -66,7 +66,7 @@ fn end(exchange: &Exchange<'_>, params: &Pairs) -> Result<Option<String>, String
             Some(url.into())
         }
     };
-    if let Some(session) = exchange.request.session() {
+    if let Some(session) = exchange.request.session(&exchange.backend.origin) {
         state.sign_out(session, &exchange.provider.family);
     }
     Ok(target)

@@ -103,7 +103,7 @@ pub(crate) trait Dialect: Send + Sync {
     }
 
     /// A last look at the members of a token reply.
-    fn token_reply(&self, _issued: &Issued, _reply: &mut Map<String, Value>) {}
+    fn token_reply(&self, _exchange: &Exchange<'_>, _issued: &Issued, _reply: &mut Map<String, Value>) {}
 
     /// A last look at an ID token's claims.
     fn id_token(&self, _grant: &Grant, _claims: &mut Map<String, Value>) {}

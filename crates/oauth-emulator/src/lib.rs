@@ -28,6 +28,30 @@
 //! codes, where a profile request carries the access token, scope separators, duplicate parameters. It refuses in the
 //! provider's own form: GitHub with HTTP 200, Facebook with an error object, Microsoft with its error numbers.
 //!
+//! Where the facts say so, it is as strict as the service in what surprises applications later:
+//!
+//! - Google gives a refresh token where it asked the user: with the first consent, for a new scope, or with `prompt=consent`.
+//!   [`App::refresh_tokens`] gives one each time.
+//! - `prompt=none` for a scope that was never granted is `consent_required`.
+//! - Redirect URIs that a service does not register are refused: plain http, addresses and private names at Google, ports and localhost at
+//!   Yahoo, more than 256 characters at Microsoft. [`Builder::any_redirect_uri`] takes them all.
+//! - Scopes that a service does not have are `invalid_scope`, or left out by authentik. [`Builder::any_scope`] takes them all.
+//! - `state` and `nonce` must be as long as Login.gov and FranceConnect want them.
+//! - A shop at Shopify is that of the first [`User`]; whoever else signs in with an online token is of its staff.
+//! - The tokens of one provider are unknown to another.
+//!
+//! # What it takes although a service would not
+//!
+//! - What a request lacks or has too much is said in the callback, where Google and FranceConnect show a page.
+//! - Any redirect URI is registered unless [`App::redirect_uris`] lists some. Apple takes loopback addresses, or no browser on this machine
+//!   could be sent back by its form. FranceConnect and Login.gov take localhost. `.example` is a public domain.
+//! - Any scope is granted at providers whose facts do not list them all, among them GitHub, Microsoft, Auth0 and Shopify; at Google, any below
+//!   `https://www.googleapis.com/auth/`. No scope needs a review, and no user unticks one.
+//! - Codes live a minute everywhere, and refresh tokens until they are replaced or revoked: none ends by not being used.
+//! - Applications are not in testing, and need no approval. There are no limits of requests, unless [`Fault::TooManyRequests`] says so.
+//! - Whoever presses "Allow" is signed in: there is no password, no second factor, and `acr_values` is believed.
+//! - Plain http on this machine is all it speaks.
+//!
 //! The facts (URLs, scopes, field names, …) are in `providers/` of this crate, one file per provider; procedures that data
 //! cannot express are in `src/dialects/`. A provider that keeps to the standards needs only its file of facts.
 //!
@@ -76,6 +100,7 @@ mod page;
 mod paths;
 mod profile;
 mod provider_files;
+mod redirect_uri;
 mod refusal;
 mod reply;
 mod request;

@@ -45,8 +45,11 @@ impl fmt::Debug for Pairs {
     }
 }
 
-/// The cookie that names the browser's session at the emulator.
-pub(crate) const SESSION_COOKIE: &str = "emulator_session";
+/// The cookie that names the browser's session at an emulator. Browsers send cookies to all ports of a host, so that two emulators
+/// need two names.
+pub(crate) fn session_cookie(origin: &str) -> String {
+    format!("emulator_session_{}", origin.rsplit(':').next().unwrap_or_default())
+}
 
 /// A request that reached the emulator, whether it was accepted or not.
 #[derive(Clone)]
@@ -87,12 +90,13 @@ impl RecordedRequest {
         self.form.as_ref().and_then(|form| form.get(name))
     }
 
-    /// The browser's session at the emulator.
-    pub(crate) fn session(&self) -> Option<&str> {
+    /// The browser's session at the emulator of this origin.
+    pub(crate) fn session(&self, origin: &str) -> Option<&str> {
+        let wanted = session_cookie(origin);
         let cookies = self.header("cookie")?.split(';').map(str::trim);
         cookies
             .filter_map(|cookie| cookie.split_once('='))
-            .find(|(name, _)| *name == SESSION_COOKIE)
+            .find(|(name, _)| *name == wanted)
             .map(|(_, id)| id)
     }
 

@@ -83,7 +83,7 @@ pub(crate) fn introspect(exchange: &Exchange<'_>) -> ServerReply {
         }
         return ServerReply::ok(&body);
     }
-    match state.live_refresh(token) {
+    match state.live_refresh(&exchange.provider.family, token) {
         Some(grant) => ServerReply::ok(&json!({
             "active": true,
             "scope": grant.request.scopes.join(" "),

@@ -50,7 +50,7 @@ async fn provider(Extract(backend): Extract<Arc<Backend>>, request: Request) -> 
         Ok(request) => request,
         Err(reply) => return finish(reply),
     };
-    backend.state().requests.push(request.clone());
+    backend.state().keep_request(request.clone());
     let Some(exchange) = find(&backend, request.clone()) else {
         return finish(not_found(&backend, &request));
     };
@@ -101,12 +101,33 @@ fn answer(exchange: &Exchange<'_>, endpoint: EmulatedEndpoint) -> ServerReply {
 /// Reads the whole request and gives it the provider's real URL.
 async fn record(request: Request) -> Result<RecordedRequest, ServerReply> {
     let (parts, body) = request.into_parts();
+    check_host(&parts.headers)?;
     let body = to_bytes(body, BODY_LIMIT).await.map_err(|_| {
         ServerReply::text(StatusCode::PAYLOAD_TOO_LARGE, "the request is larger than 1 MiB or broke off")
     })?;
     let path = parts.uri.path_and_query().map(http::uri::PathAndQuery::as_str).unwrap_or_default();
     let url = format!("https://{}", path.trim_start_matches('/'));
     Ok(RecordedRequest::new(parts.method, url, parts.headers, body))
+}
+
+/// Refuses a name that is not this machine's: a web page can have its own name resolve to this machine, and would then read what
+/// the emulator answers.
+fn check_host(headers: &http::HeaderMap) -> Result<(), ServerReply> {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let url = url::Url::parse(&format!("http://{host}/")).ok();
+    let is_loopback = match url.as_ref().and_then(url::Url::host) {
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    match is_loopback {
+        true => Ok(()),
+        false => Err(ServerReply::text(
+            StatusCode::MISDIRECTED_REQUEST,
+            format!("the emulator answers as localhost and as loopback addresses, not as {host:?}\n"),
+        )),
+    }
 }
 
 /// The endpoint at the request's URL. Where several providers have the same URL, the one whose application or token the

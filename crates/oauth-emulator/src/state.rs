@@ -1,7 +1,7 @@
 //! What the emulator remembers: applications, users, sessions, codes, tokens, faults, requests.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     time::{Duration, Instant},
 };
 
@@ -21,6 +21,12 @@ use crate::{
 /// How long an authorization code lives; RFC 6749, section 4.1.2, recommends ten minutes at most.
 const CODE_LIFETIME: i64 = 60;
 
+/// How many requests are kept for [`Emulator::requests`](crate::Emulator::requests).
+pub(crate) const MOST_REQUESTS: usize = 10_000;
+
+/// How many bytes of URLs and bodies are kept at most.
+const MOST_REQUEST_BYTES: usize = 64 << 20;
+
 /// All that changes while the emulator runs. It is behind one lock, which is never held across an await.
 #[derive(Default)]
 pub(crate) struct EmulatorState {
@@ -29,8 +35,11 @@ pub(crate) struct EmulatorState {
     pub(crate) rotate_refresh_tokens: Option<bool>,
     pub(crate) refresh_token_grace: Duration,
     pub(crate) access_token_lifetime: Option<Duration>,
+    pub(crate) any_redirect_uri: bool,
+    pub(crate) any_scope: bool,
     pub(crate) faults: Vec<ActiveFault>,
-    pub(crate) requests: Vec<RecordedRequest>,
+    pub(crate) requests: VecDeque<RecordedRequest>,
+    request_bytes: usize,
     /// The browsers' sessions, with who signed in there at which provider family.
     pub(crate) sessions: HashMap<String, BTreeMap<String, UserSession>>,
     pub(crate) consents: HashMap<String, PendingConsent>,
@@ -102,6 +111,8 @@ pub(crate) struct Grant {
     pub(crate) user: User,
     pub(crate) request: Authorization,
     pub(crate) auth_time: i64,
+    /// Whether the provider had to ask the user, or was told to: at the first sign-in, for a new scope, with `prompt=consent`.
+    pub(crate) asked: bool,
     ended: bool,
 }
 
@@ -202,12 +213,16 @@ impl EmulatorState {
         let expired = self.has_fault(&provider.family, &Fault::ExpiredCode);
         let expires_at = if expired { now() - 1 } else { now() + CODE_LIFETIME };
         let grant = GrantId(self.grants.len());
+        let prompts = request.params.get("prompt").unwrap_or_default();
+        let asked = prompts.split(' ').any(|prompt| prompt == "consent")
+            || self.needs_consent(provider, &user, &request);
         let noted = Grant {
             provider: provider.name.clone(),
             family: provider.family.clone(),
             user,
             request,
             auth_time,
+            asked,
             ended: false,
         };
         self.grants.push(noted.clone());
@@ -269,12 +284,49 @@ impl EmulatorState {
 
     /// Whether a user has no authorization of this application that is still good.
     pub(crate) fn is_first(&self, provider: &EmulatedProvider, user: &User, app: &App) -> bool {
-        !self.grants.iter().any(|grant| {
+        self.live_grants(provider, user, app).next().is_none()
+    }
+
+    /// Whether a user has not yet allowed this application all that it asks for.
+    pub(crate) fn needs_consent(
+        &self,
+        provider: &EmulatedProvider,
+        user: &User,
+        request: &Authorization,
+    ) -> bool {
+        let given: Vec<&Grant> = self.live_grants(provider, user, &request.app).collect();
+        given.is_empty()
+            || request.scopes.iter().any(|scope| !given.iter().any(|grant| grant.has_scope(scope)))
+    }
+
+    fn live_grants(
+        &self,
+        provider: &EmulatedProvider,
+        user: &User,
+        app: &App,
+    ) -> impl Iterator<Item = &Grant> {
+        self.grants.iter().filter(|grant| {
             grant.provider == provider.name
                 && grant.user.id == user.id
                 && grant.request.app.client_id == app.client_id
                 && !grant.ended
         })
+    }
+
+    /// Keeps a request, and forgets the oldest ones when there are too many or too large ones.
+    pub(crate) fn keep_request(&mut self, request: RecordedRequest) {
+        let size = |request: &RecordedRequest| request.url.len() + request.body.len();
+        self.request_bytes += size(&request);
+        self.requests.push_back(request);
+        while self.requests.len() > MOST_REQUESTS || self.request_bytes > MOST_REQUEST_BYTES {
+            let Some(oldest) = self.requests.pop_front() else { break };
+            self.request_bytes -= size(&oldest);
+        }
+    }
+
+    pub(crate) fn clear_requests(&mut self) {
+        self.requests.clear();
+        self.request_bytes = 0;
     }
 
     /// Looks a code up without using it; a code that was used before ends its authorization here.
@@ -324,10 +376,10 @@ impl EmulatorState {
         Ok((id, grant))
     }
 
-    /// The grant of a live refresh token; unlike [`refresh`](Self::refresh) this does not count as a use.
-    pub(crate) fn live_refresh(&self, token: &str) -> Option<&Grant> {
+    /// The grant of a provider's live refresh token; unlike [`refresh`](Self::refresh) this does not count as a use.
+    pub(crate) fn live_refresh(&self, family: &str, token: &str) -> Option<&Grant> {
         let found = self.refresh_tokens.get(token).filter(|found| found.successor.is_none())?;
-        self.grants.get(found.grant.0).filter(|grant| !grant.ended)
+        self.grants.get(found.grant.0).filter(|grant| !grant.ended && grant.family == family)
     }
 
     pub(crate) fn rotates(&self, provider: &EmulatedProvider) -> bool {

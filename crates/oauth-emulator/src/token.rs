@@ -176,6 +176,7 @@ fn gets_refresh_token(provider: &EmulatedProvider, grant: &Grant, form: &Pairs) 
         }
         (scope, None) => grant.has_scope(scope),
     };
+    let by_rule = by_rule && (grant.asked || !provider.facts.emulator.refresh_token_on_consent_only);
     grant.request.app.refresh_tokens.unwrap_or(by_rule)
 }
 
@@ -213,7 +214,7 @@ pub(crate) fn members(exchange: &Exchange<'_>, issued: &Issued) -> Result<Map<St
     if exchange.provider.is_oidc() && comes_with_this && asked {
         reply.insert("id_token".to_owned(), json!(id_token(exchange, issued)?));
     }
-    exchange.dialect.token_reply(issued, &mut reply);
+    exchange.dialect.token_reply(exchange, issued, &mut reply);
     Ok(reply)
 }
 

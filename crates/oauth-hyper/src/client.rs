@@ -102,6 +102,10 @@ impl HyperClient {
 #[async_trait]
 impl HttpClient for HyperClient {
     async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, HttpError> {
+        // Its timers panic without one.
+        if tokio::runtime::Handle::try_current().is_err() {
+            return Err(HttpError::new(HttpErrorKind::NoRuntime));
+        }
         match tokio::time::timeout(self.request_timeout, self.exchange(request)).await {
             Ok(reply) => reply,
             Err(_) => Err(HttpError::new(HttpErrorKind::Timeout)),

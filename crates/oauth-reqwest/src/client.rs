@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use oauth_core::{CONNECT_TIMEOUT, Error, HttpClient, HttpError, REQUEST_TIMEOUT};
 
-use crate::exchange::{failed, read};
+use crate::exchange::{check_runtime, failed, read};
 
 /// A `reqwest::Client` that providers can send their requests with.
 ///
@@ -72,6 +72,7 @@ impl Deref for ReqwestClient {
 #[async_trait]
 impl HttpClient for ReqwestClient {
     async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, HttpError> {
+        check_runtime()?;
         // A body that cannot be replayed is what keeps a client with redirects on from posting a secret to another host.
         let request = request.map(|body| match body.is_empty() {
             true => reqwest::Body::default(),

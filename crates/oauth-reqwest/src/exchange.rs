@@ -7,6 +7,14 @@ use http_body_util::{BodyExt, Limited};
 use oauth_core::{HttpError, HttpErrorKind, MAX_REPLY_BYTES};
 use reqwest::{Body, Response, Url};
 
+/// Refuses a call from outside Tokio, where reqwest panics.
+pub(crate) fn check_runtime() -> Result<(), HttpError> {
+    match tokio::runtime::Handle::try_current() {
+        Ok(_) => Ok(()),
+        Err(_) => Err(HttpError::new(HttpErrorKind::NoRuntime)),
+    }
+}
+
 /// Reads the whole reply, unless it is too large or was redirected.
 pub(crate) async fn read(asked: &Url, reply: Response) -> Result<http::Response<Bytes>, HttpError> {
     let status = reply.status();

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use oauth_core::{HttpClient, HttpError, HttpErrorKind};
 use reqwest_middleware::ClientWithMiddleware;
 
-use crate::exchange::{failed, read};
+use crate::exchange::{check_runtime, failed, read};
 
 /// A `reqwest_middleware::ClientWithMiddleware` that providers can send their requests with.
 ///
@@ -52,6 +52,7 @@ impl Deref for MiddlewareClient {
 #[async_trait]
 impl HttpClient for MiddlewareClient {
     async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, HttpError> {
+        check_runtime()?;
         let request = reqwest::Request::try_from(request).map_err(failed)?;
         let asked = request.url().clone();
         let reply = self.0.execute(request).await.map_err(|error| match error {

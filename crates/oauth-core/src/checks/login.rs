@@ -186,6 +186,9 @@ impl OAuth2 {
     /// A login error that says which check failed.
     pub fn check_callback(&self, attempt: &LoginAttempt, callback: &Callback) -> Result<()> {
         let refuse = |error| Err(self.error(Operation::FINISH_LOGIN, ErrorKind::Login(error)));
+        if callback.is_whole_url() {
+            return refuse(LoginError::NotAQuery);
+        }
         if let Some(name) = callback.duplicate() {
             return refuse(LoginError::DuplicateParameter(name.to_owned()));
         }

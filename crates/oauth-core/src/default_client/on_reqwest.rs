@@ -8,6 +8,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
+use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::Url;
 
 use crate::{
@@ -58,7 +59,8 @@ struct SharedClients {
 
 impl SharedClients {
     fn new() -> Result<Self, String> {
-        Ok(Self { client: build(|builder| builder)?, loopback: build(reqwest::ClientBuilder::no_proxy)? })
+        let client = build(|builder| builder)?.through_proxies();
+        Ok(Self { client, loopback: build(reqwest::ClientBuilder::no_proxy)? })
     }
 }
 
@@ -75,7 +77,18 @@ impl HttpClient for SharedClients {
 
 /// A client that [`build`] made. It follows no redirect, so there is no need to look where a reply comes from.
 #[derive(Debug)]
-pub(crate) struct DefaultClient(reqwest::Client);
+pub(crate) struct DefaultClient {
+    client: reqwest::Client,
+    /// Whether it takes the proxies of the environment, so that an error can name the proxy.
+    proxies: bool,
+}
+
+impl DefaultClient {
+    /// Notes that the client takes the proxies of the environment.
+    pub(crate) fn through_proxies(self) -> Self {
+        Self { proxies: true, ..self }
+    }
+}
 
 /// A client with this library's defaults and a few changes.
 pub(crate) fn build(
@@ -88,7 +101,9 @@ pub(crate) fn build(
         // It would make a copy of each request, to be sent again.
         .retry(reqwest::retry::never().max_retries_per_request(0));
     let client = customize(with_tls(builder)?).build();
-    client.map(DefaultClient).map_err(|error| format!("no HTTP client: {error:?}"))
+    client
+        .map(|client| DefaultClient { client, proxies: false })
+        .map_err(|error| format!("no HTTP client: {error:?}"))
 }
 
 /// Hands rustls over as it was set up, because reqwest was built without a provider of its own.
@@ -113,14 +128,32 @@ fn with_tls(_: reqwest::ClientBuilder) -> Result<reqwest::ClientBuilder, String>
 #[async_trait]
 impl HttpClient for DefaultClient {
     async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, HttpError> {
+        // reqwest panics without one.
+        if tokio::runtime::Handle::try_current().is_err() {
+            return Err(HttpError::new(HttpErrorKind::NoRuntime));
+        }
         let (parts, body) = request.into_parts();
         let mut request = reqwest::Request::new(parts.method, url_of(&parts.uri)?);
         *request.headers_mut() = parts.headers;
         if !body.is_empty() {
             *request.body_mut() = Some(body.into());
         }
-        read(self.0.execute(request).await.map_err(failed)?).await
+        let reply = match self.client.execute(request).await {
+            Ok(reply) => read(reply).await,
+            Err(error) => Err(failed(error)),
+        };
+        reply.map_err(|error| match self.proxies.then(|| proxy_of(&parts.uri)).flatten() {
+            Some(proxy) => error.through_proxy(proxy),
+            None => error,
+        })
     }
+}
+
+/// The proxy that the environment names for a URL, without a user's name.
+fn proxy_of(uri: &http::Uri) -> Option<String> {
+    let proxy = Matcher::from_env().intercept(uri)?;
+    let host = proxy.uri().host()?;
+    Some(proxy.uri().port_u16().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
 }
 
 /// The URL as reqwest wants it.

@@ -104,7 +104,7 @@ impl Dialect for Apple {
     }
 
     /// The reply does not name the scopes.
-    fn token_reply(&self, _issued: &Issued, reply: &mut Map<String, Value>) {
+    fn token_reply(&self, _exchange: &Exchange<'_>, _issued: &Issued, reply: &mut Map<String, Value>) {
         reply.remove("scope");
     }
 

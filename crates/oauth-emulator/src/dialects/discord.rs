@@ -18,7 +18,8 @@ impl Dialect for Discord {
         let token = exchange.request.field("token").unwrap_or_default().to_owned();
         let owner = {
             let state = exchange.backend.state();
-            state.owner(&token).map(|(_, grant, _)| grant.clone())
+            let owner = state.owner(&token).map(|(_, grant, _)| grant.clone());
+            owner.filter(|grant| grant.provider == exchange.provider.name)
         };
         let reply = revoke::revoke(exchange);
         if let Some(grant) = owner.filter(|_| reply.status == StatusCode::OK) {

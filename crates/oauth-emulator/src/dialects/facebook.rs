@@ -40,7 +40,7 @@ impl Dialect for Facebook {
     }
 
     /// The reply names no scope.
-    fn token_reply(&self, _issued: &Issued, reply: &mut Map<String, Value>) {
+    fn token_reply(&self, _exchange: &Exchange<'_>, _issued: &Issued, reply: &mut Map<String, Value>) {
         reply.remove("scope");
     }
 

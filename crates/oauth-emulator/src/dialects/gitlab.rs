@@ -10,7 +10,7 @@ use crate::{
 pub(super) struct GitLab;
 
 impl Dialect for GitLab {
-    fn token_reply(&self, _issued: &Issued, reply: &mut Map<String, Value>) {
+    fn token_reply(&self, _exchange: &Exchange<'_>, _issued: &Issued, reply: &mut Map<String, Value>) {
         reply.insert("created_at".to_owned(), json!(now()));
     }
 

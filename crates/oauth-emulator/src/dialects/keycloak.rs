@@ -1,7 +1,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::{
-    exchange::Dialect,
+    exchange::{Dialect, Exchange},
     state::{Allowed, Grant, Issued},
 };
 
@@ -16,7 +16,7 @@ impl Dialect for Keycloak {
         answer.push(("session_state".to_owned(), allowed.request.sid.clone()));
     }
 
-    fn token_reply(&self, issued: &Issued, reply: &mut Map<String, Value>) {
+    fn token_reply(&self, _exchange: &Exchange<'_>, issued: &Issued, reply: &mut Map<String, Value>) {
         reply.insert("refresh_expires_in".to_owned(), json!(REFRESH_EXPIRES_IN));
         reply.insert("not-before-policy".to_owned(), json!(0));
         reply.insert("session_state".to_owned(), json!(issued.grant.request.sid));

@@ -7,24 +7,15 @@ use crate::{
     state::Grant,
 };
 
-/// What `state` and `nonce` must have at least, in characters.
-const SHORTEST: usize = 22;
-
 /// <https://developers.login.gov/oidc/>
 pub(super) struct LoginGov;
 
 impl Dialect for LoginGov {
     fn check_authorize(&self, exchange: &Exchange<'_>, _scopes: &[String]) -> Result<(), CallbackError> {
         let query = &exchange.request.query;
-        let invalid = |description: String| Err(CallbackError::new("invalid_request", description));
-        for name in ["state", "nonce"] {
-            if query.get(name).is_none_or(|value| value.len() < SHORTEST) {
-                return invalid(format!("{name} is too short (minimum is {SHORTEST} characters)"));
-            }
-        }
         match query.get("prompt") {
             Some("select_account") => Ok(()),
-            _ => invalid("prompt must be select_account".to_owned()),
+            _ => Err(CallbackError::new("invalid_request", "prompt must be select_account".to_owned())),
         }
     }
 

@@ -21,7 +21,7 @@ impl Dialect for Microsoft {
         scopes.iter().filter(|scope| *scope != "offline_access").cloned().collect()
     }
 
-    fn token_reply(&self, issued: &Issued, reply: &mut Map<String, Value>) {
+    fn token_reply(&self, _exchange: &Exchange<'_>, issued: &Issued, reply: &mut Map<String, Value>) {
         reply.insert("ext_expires_in".to_owned(), json!(issued.expires_in));
     }
 

@@ -25,7 +25,7 @@ impl Dialect for Naver {
     }
 
     /// The lifetime is a string, and scopes are decided by the registration.
-    fn token_reply(&self, issued: &Issued, reply: &mut Map<String, Value>) {
+    fn token_reply(&self, _exchange: &Exchange<'_>, issued: &Issued, reply: &mut Map<String, Value>) {
         reply.remove("scope");
         if let Some(seconds) = issued.expires_in {
             reply.insert("expires_in".to_owned(), json!(seconds.to_string()));

@@ -15,7 +15,7 @@ const ORGANIZATION: &str = "00D000000000001EAA";
 pub(super) struct Salesforce;
 
 impl Dialect for Salesforce {
-    fn token_reply(&self, issued: &Issued, reply: &mut Map<String, Value>) {
+    fn token_reply(&self, _exchange: &Exchange<'_>, issued: &Issued, reply: &mut Map<String, Value>) {
         let id = identity_url(&issued.grant);
         let issued_at = (now() * 1000).to_string();
         let secret = issued.grant.request.app.client_secret.as_deref().unwrap_or_default();

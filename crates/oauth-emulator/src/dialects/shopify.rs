@@ -2,7 +2,7 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    crypto,
+    claims, crypto,
     exchange::{Dialect, Exchange},
     refusal::{Denied, ProtocolError, Reason},
     reply::ServerReply,
@@ -26,12 +26,15 @@ impl Dialect for Shopify {
     }
 
     /// An offline token has no type, and a lifetime only if one was asked for; an online one tells about the staff member.
-    fn token_reply(&self, issued: &Issued, reply: &mut Map<String, Value>) {
+    ///
+    /// The shop belongs to the emulator's first user; the others are its staff.
+    fn token_reply(&self, exchange: &Exchange<'_>, issued: &Issued, reply: &mut Map<String, Value>) {
         let per_user = |(name, value): (&str, &str)| name == "grant_options[]" && value == "per-user";
         if !issued.grant.request.params.iter().any(per_user) {
             return;
         }
         let user = &issued.grant.user;
+        let is_owner = exchange.backend.state().users.first().is_none_or(|owner| owner.id == user.id);
         let (first, last) = user.name.split_once(' ').unwrap_or((&user.name, ""));
         reply.insert("expires_in".to_owned(), json!(86399));
         reply.insert("associated_user_scope".to_owned(), json!(issued.scopes.join(",")));
@@ -43,7 +46,7 @@ impl Dialect for Shopify {
                 "last_name": last,
                 "email": user.email,
                 "email_verified": user.email_verified,
-                "account_owner": true,
+                "account_owner": is_owner,
                 "locale": "en",
                 "collaborator": false,
             }),
@@ -78,8 +81,15 @@ impl Dialect for Shopify {
         ServerReply::json(status, &json!({"errors": errors}))
     }
 
-    /// A query of the GraphQL Admin API, of which this knows the shop alone. What is not asked for is not told.
-    fn profile(&self, exchange: &Exchange<'_>, _grant: &Grant, mut body: Map<String, Value>) -> ServerReply {
+    /// A query of the GraphQL Admin API, of which this knows the shop alone, which is the same for its owner and its staff. What is
+    /// not asked for is not told.
+    fn profile(&self, exchange: &Exchange<'_>, grant: &Grant, mut body: Map<String, Value>) -> ServerReply {
+        let owner = exchange.backend.state().users.first().cloned().unwrap_or_else(|| grant.user.clone());
+        if owner.id != grant.user.id {
+            let mut of_owner = grant.clone();
+            of_owner.user = owner;
+            body = claims::body(&exchange.backend.state(), exchange.provider, &of_owner);
+        }
         let request: Value = serde_json::from_slice(&exchange.request.body).unwrap_or_default();
         let query = request.get("query").and_then(Value::as_str).unwrap_or_default();
         if !query.contains("shop") {

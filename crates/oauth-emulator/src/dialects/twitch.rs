@@ -14,7 +14,7 @@ pub(super) struct Twitch;
 
 impl Dialect for Twitch {
     /// A list, which may be empty.
-    fn token_reply(&self, issued: &Issued, reply: &mut Map<String, Value>) {
+    fn token_reply(&self, _exchange: &Exchange<'_>, issued: &Issued, reply: &mut Map<String, Value>) {
         reply.insert("scope".to_owned(), json!(issued.scopes));
     }
 

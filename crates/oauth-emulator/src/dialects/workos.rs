@@ -27,7 +27,7 @@ impl Dialect for WorkOs {
     }
 
     /// The profile comes along; there are neither scopes nor a type.
-    fn token_reply(&self, issued: &Issued, reply: &mut Map<String, Value>) {
+    fn token_reply(&self, _exchange: &Exchange<'_>, issued: &Issued, reply: &mut Map<String, Value>) {
         reply.remove("scope");
         let user = &issued.grant.user;
         let mut profile = Map::new();

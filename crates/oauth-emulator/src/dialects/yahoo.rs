@@ -12,7 +12,7 @@ use crate::{
 pub(super) struct Yahoo;
 
 impl Dialect for Yahoo {
-    fn token_reply(&self, issued: &Issued, reply: &mut Map<String, Value>) {
+    fn token_reply(&self, _exchange: &Exchange<'_>, issued: &Issued, reply: &mut Map<String, Value>) {
         reply.insert("xoauth_yahoo_guid".to_owned(), json!(issued.grant.user.id));
     }
 

@@ -11,6 +11,7 @@ mod openid;
 mod profile;
 mod revoke;
 mod sign_in;
+mod strict;
 mod token;
 
 use std::{collections::HashMap, time::Duration};
@@ -24,7 +25,7 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, jwk::JwkSet};
-use oauth_core::OffsetDateTime;
+use oauth_core::{HttpClient, OffsetDateTime};
 use oauth_emulator::{
     App, Arrival, BadSignature, ClientAuthMethod, Consent, EmulatedEndpoint, Emulator, Fault, SigningAlg,
     User,

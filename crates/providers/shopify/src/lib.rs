@@ -277,7 +277,9 @@ fn graphql_error(errors: &Value) -> Option<OAuthError> {
             let code = text_at(first, "/extensions/code").unwrap_or_else(|| "error".to_owned());
             Some(OAuthError { code, description: text_at(first, "/message"), uri: None })
         }
-        Value::Null => None,
+        Value::Null | Value::Bool(false) => None,
+        Value::Object(members) if members.is_empty() => None,
+        Value::String(text) if text.is_empty() => None,
         other => Some(OAuthError { code: "error".to_owned(), description: text(other), uri: None }),
     }
 }
