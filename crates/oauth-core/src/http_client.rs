@@ -154,7 +154,7 @@ impl HttpError {
 
 /// The innermost cause, which is the one that tells: "connection refused", "certificate expired".
 fn innermost<'e>(error: &'e (dyn StdError + 'static)) -> &'e (dyn StdError + 'static) {
-    std::iter::successors(Some(error), |error| error.source()).last().unwrap_or(error)
+    std::iter::successors(Some(error), |&error| error.source()).last().unwrap_or(error)
 }
 
 impl HttpErrorKind {
