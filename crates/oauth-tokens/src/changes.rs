@@ -139,7 +139,9 @@ impl SharedState {
         let found = match store.load(key).await {
             Ok(found) => found,
             // A record that the store itself cannot read is replaced as it is.
-            Err(cause) if !cause.is_transient() => return self.replace_blindly(key, login, cause).await,
+            Err(cause) if !cause.is_transient() => {
+                return self.replace_blindly(key, login, options, cause).await;
+            }
             Err(cause) => return Err(cause),
         };
         if let Some(record) = &found
@@ -185,15 +187,12 @@ impl SharedState {
         &self,
         key: &TokenKey,
         login: &TokenState,
+        options: &PutOptions,
         cause: StoreError,
     ) -> Result<PutOutcome, StoreError> {
-        let sealed = self.store.seal(key, login)?;
-        let put = match login.refresh_token() {
-            Some(_) => Put::WithOwnRefreshToken,
-            None => Put::WithoutRefreshToken(NotKept::Unreadable),
-        };
-        let attempt =
-            PutAttempt { expected: Expected::Any, sealed: sealed.clone(), state: login.clone(), put };
+        let (state, put) = combine_with_unreadable(login, options);
+        let sealed = self.store.seal(key, &state)?;
+        let attempt = PutAttempt { expected: Expected::Any, sealed: sealed.clone(), state, put };
         match self.store.inner.save(key, sealed, Expected::Any, None).await {
             Ok(Saved::Version(version)) => Ok(PutOutcome::Saved(version, attempt)),
             Ok(Saved::Conflict(_) | Saved::Fenced) | Err(_) => Err(cause),
@@ -213,12 +212,7 @@ impl SharedState {
             (Some(unsaved), _) => options.combine(login, Some(&unsaved.new)),
             (None, Some(Ok(found))) => options.combine(login, Some(&self.newest_state(key, found))),
             (None, None) => options.combine(login, None),
-            (None, Some(Err(_))) => match options.combine(login, None) {
-                (state, Put::WithoutRefreshToken(_)) => {
-                    (state, Put::WithoutRefreshToken(NotKept::Unreadable))
-                }
-                combined => combined,
-            },
+            (None, Some(Err(_))) => combine_with_unreadable(login, options),
         };
         let sealed = self.store.seal(key, &state)?;
         Ok(PutAttempt { expected, sealed, state, put })
@@ -379,6 +373,14 @@ impl SharedState {
             }
         }
         Err(Error::Busy { key: key.clone() })
+    }
+}
+
+/// What to save over a record that cannot be read.
+fn combine_with_unreadable(login: &TokenState, options: &PutOptions) -> (TokenState, Put) {
+    match options.combine(login, None) {
+        (state, Put::WithoutRefreshToken(_)) => (state, Put::WithoutRefreshToken(NotKept::Unreadable)),
+        combined => combined,
     }
 }
 

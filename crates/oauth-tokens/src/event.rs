@@ -30,6 +30,9 @@ pub enum Outcome {
         expires_at: Option<OffsetDateTime>,
         /// Why the ID token that came with it was not accepted, if it was not. The token keeps its earlier ID token then.
         rejected_id_token: Option<String>,
+        /// The scopes that the application cannot do without and that the new token lacks; see
+        /// [`PutOptions::with_scopes`](crate::PutOptions::with_scopes).
+        missing_scopes: Vec<String>,
     },
     /// This process found a newer token in the store, from another process or a new login.
     Adopted {
@@ -186,6 +189,9 @@ fn trace(event: &Event) {
     match &event.outcome {
         Outcome::Refreshed { version, rejected_id_token: Some(reason), .. } => {
             tell!(warn, version, rejected_id_token = %reason);
+        }
+        Outcome::Refreshed { version, missing_scopes, .. } if !missing_scopes.is_empty() => {
+            tell!(warn, version, missing_scopes = ?missing_scopes);
         }
         Outcome::Refreshed { version, .. } => tell!(info, version),
         Outcome::Adopted { version } => tell!(debug, version),

@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use oauth_core::{ErrorClass, OAuth2Token, OffsetDateTime};
+use oauth_core::{ErrorClass, OAuth2Token, OffsetDateTime, ScopeCheck};
 use tokio::sync::oneshot;
 
 use crate::{
@@ -64,6 +64,8 @@ pub struct Stored {
     pub failures: u32,
     /// The scopes that the refresh token was granted with, where a later login kept it; they may be more than the token's.
     pub refresh_scopes: Option<Vec<String>>,
+    /// Which of the scopes that the application [wants](PutOptions::with_scopes) the token has, if it said so.
+    pub scopes: Option<ScopeCheck>,
 }
 
 impl TokenManager {
@@ -262,11 +264,34 @@ impl TokenManager {
                     expires_at: state.expires_at.map(crate::state::time),
                     dead: state.dead(),
                     failures: state.failures,
+                    scopes: state.scope_check(),
                     refresh_scopes: state.refresh_scopes,
                     token: state.token,
                 })
             })
             .collect())
+    }
+
+    /// Returns the scopes to ask for when a user is to grant some more: these, and all that the stored grant has or had. A login that
+    /// asks for the new ones alone ends with a token that lacks the old ones, at most providers.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`] or [`Error::Unreadable`]. A key without a token is none: what is asked for is returned.
+    pub async fn scopes_to_request<S: AsRef<str>>(
+        &self,
+        key: &TokenKey,
+        more: impl IntoIterator<Item = S>,
+    ) -> Result<Vec<String>, Error> {
+        let more: Vec<String> = more.into_iter().map(|scope| scope.as_ref().to_owned()).collect();
+        let found = self.0.store.load(key).await?;
+        let mut all = found.map(|found| found.state.all_scopes()).unwrap_or_default();
+        for scope in more {
+            if !all.contains(&scope) {
+                all.push(scope);
+            }
+        }
+        Ok(all)
     }
 
     /// Deletes what is stored for a key, and says whether there was anything. The provider is not told.

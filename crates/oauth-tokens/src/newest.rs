@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use oauth_core::OAuth2Token;
+use oauth_core::{OAuth2Token, WantedScopes};
 
 use crate::{
     sealed_store::StoredState,
@@ -20,22 +20,30 @@ pub(crate) struct NewestToken {
     owner: Option<Arc<Owner>>,
 }
 
-/// Whose token it is, where that is known.
+/// Whose token it is and what it is for, where that is known.
 struct Owner {
     user: Option<StoredUser>,
     client_id: Option<String>,
     refresh_scopes: Option<Vec<String>>,
+    earlier_scopes: Option<Vec<String>>,
+    wanted_scopes: Option<WantedScopes>,
 }
 
 impl NewestToken {
     /// What is known after this state was found or saved under this version.
     pub(crate) fn new(token: &Arc<OAuth2Token>, state: &TokenState, version: u64) -> Self {
-        let is_known = state.user.is_some() || state.client_id.is_some() || state.refresh_scopes.is_some();
+        let is_known = state.user.is_some()
+            || state.client_id.is_some()
+            || state.refresh_scopes.is_some()
+            || state.earlier_scopes.is_some()
+            || state.wanted_scopes.is_some();
         let owner = is_known.then(|| {
             Arc::new(Owner {
                 user: state.user.clone(),
                 client_id: state.client_id.clone(),
                 refresh_scopes: state.refresh_scopes.clone(),
+                earlier_scopes: state.earlier_scopes.clone(),
+                wanted_scopes: state.wanted_scopes.clone(),
             })
         });
         Self {
@@ -70,6 +78,8 @@ impl NewestToken {
             user: owner.and_then(|owner| owner.user.clone()),
             client_id: owner.and_then(|owner| owner.client_id.clone()),
             refresh_scopes: owner.and_then(|owner| owner.refresh_scopes.clone()),
+            earlier_scopes: owner.and_then(|owner| owner.earlier_scopes.clone()),
+            wanted_scopes: owner.and_then(|owner| owner.wanted_scopes.clone()),
             ..TokenState::default()
         }
     }

@@ -1,6 +1,6 @@
 //! Storing the token of a login, and which refresh token it keeps.
 
-use oauth_core::Identity;
+use oauth_core::{Identity, WantedScopes};
 
 use crate::state::{StoredUser, TokenState};
 
@@ -22,6 +22,7 @@ use crate::state::{StoredUser, TokenState};
 #[must_use]
 pub struct PutOptions {
     identity: Option<(String, String)>,
+    wanted_scopes: Option<WantedScopes>,
     declines: bool,
 }
 
@@ -80,6 +81,13 @@ impl PutOptions {
         self
     }
 
+    /// Says which scopes the application wants. After each refresh, [`Stored::scopes`](crate::Stored::scopes) and the event say which
+    /// of them the token has. Without it, those of the earlier login count.
+    pub fn with_scopes(mut self, wanted: WantedScopes) -> Self {
+        self.wanted_scopes = Some(wanted);
+        self
+    }
+
     /// Keeps no refresh token of an earlier login: what is stored is replaced whole.
     pub fn without_stored_refresh_token(mut self) -> Self {
         self.declines = true;
@@ -91,14 +99,23 @@ impl PutOptions {
         Some(StoredUser { issuer, subject })
     }
 
-    /// Adds the stored refresh token to the state of a login where that is wanted and safe.
+    /// Adds the stored refresh token to the state of a login where that is wanted and safe, and what is known of the scopes.
     pub(crate) fn combine(&self, login: &TokenState, stored: Option<&TokenState>) -> (TokenState, Put) {
-        if login.refresh_token().is_some() {
-            return (login.clone(), Put::WithOwnRefreshToken);
+        let wanted = self.wanted_scopes.clone().or_else(|| stored?.wanted_scopes.clone());
+        let mut login = TokenState { wanted_scopes: wanted, ..login.clone() };
+        if let Some(stored) = stored
+            && let (Some(one), Some(other)) = (login.user(), stored.user())
+            && is_same(&one, &other)
+            && login.client_id() == stored.client_id()
+        {
+            login = login.with_scopes_of(stored);
         }
-        match self.check(login, stored) {
-            Ok(stored) => (login.clone().with_refresh_token_of(stored), Put::WithStoredRefreshToken),
-            Err(reason) => (login.clone(), Put::WithoutRefreshToken(reason)),
+        if login.refresh_token().is_some() {
+            return (login, Put::WithOwnRefreshToken);
+        }
+        match self.check(&login, stored) {
+            Ok(stored) => (login.with_refresh_token_of(stored), Put::WithStoredRefreshToken),
+            Err(reason) => (login, Put::WithoutRefreshToken(reason)),
         }
     }
 

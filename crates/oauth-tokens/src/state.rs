@@ -7,7 +7,7 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use oauth_core::{OAuth2Token, OffsetDateTime, same_secret, serde_json};
+use oauth_core::{OAuth2Token, OffsetDateTime, ScopeCheck, WantedScopes, same_secret, serde_json};
 use serde::{Deserialize, Serialize};
 
 /// A grant that the provider no longer accepts: a new login must replace it.
@@ -92,6 +92,12 @@ pub(crate) struct TokenState {
     /// The scopes that the refresh token was granted with, where a later login kept it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) refresh_scopes: Option<Vec<String>>,
+    /// The scopes that earlier logins of the same user were granted and this one was not asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) earlier_scopes: Option<Vec<String>>,
+    /// The scopes that the application wants, if it said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) wanted_scopes: Option<WantedScopes>,
     /// Which login the token comes from; `None` in records of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) lineage: Option<Lineage>,
@@ -215,6 +221,8 @@ impl TokenState {
             user: before.user(),
             client_id: before.client_id(),
             refresh_scopes: before.refresh_scopes.clone(),
+            earlier_scopes: before.earlier_scopes.clone(),
+            wanted_scopes: before.wanted_scopes.clone(),
             lineage: Some(before.lineage.map_or_else(Lineage::new, Lineage::next)),
             ..self
         }
@@ -239,6 +247,32 @@ impl TokenState {
             refresh_scopes: earlier.refresh_scopes.clone().or_else(scopes),
             ..self
         }
+    }
+
+    /// All scopes that the user has granted, now and in earlier logins.
+    pub(crate) fn all_scopes(&self) -> Vec<String> {
+        let of_token = self.token.as_ref().and_then(OAuth2Token::scopes).unwrap_or_default();
+        let mut all: Vec<String> = of_token.into_iter().map(str::to_owned).collect();
+        let earlier = [&self.refresh_scopes, &self.earlier_scopes];
+        for scope in earlier.into_iter().flatten().flatten() {
+            if !all.contains(scope) {
+                all.push(scope.clone());
+            }
+        }
+        all
+    }
+
+    /// The state of a login with the scopes that the same user has granted before.
+    pub(crate) fn with_scopes_of(self, earlier: &Self) -> Self {
+        let known = self.all_scopes();
+        let scopes: Vec<_> =
+            earlier.all_scopes().into_iter().filter(|scope| !known.contains(scope)).collect();
+        Self { earlier_scopes: (!scopes.is_empty()).then_some(scopes), ..self }
+    }
+
+    /// Which of the scopes that the application wants the token has.
+    pub(crate) fn scope_check(&self) -> Option<ScopeCheck> {
+        Some(self.wanted_scopes.as_ref()?.check(self.token.as_ref()?))
     }
 
     pub(crate) fn refresh_token(&self) -> Option<&str> {

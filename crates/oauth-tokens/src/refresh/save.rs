@@ -197,7 +197,9 @@ impl SharedState {
         let answer = self.live_answer(key, token, state, version, due_at);
         let expires_at = state.expires_at.map(time);
         let rejected_id_token = token.rejected_id_token().map(|rejected| rejected.reason.clone());
-        let event = Some(event::Outcome::Refreshed { version, expires_at, rejected_id_token });
+        let missing_scopes = state.scope_check().map(|check| check.missing_required).unwrap_or_default();
+        let event =
+            Some(event::Outcome::Refreshed { version, expires_at, rejected_id_token, missing_scopes });
         RefreshOutcome { event, ..RefreshOutcome::live(answer) }
     }
 

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use oauth_core::{
-    Identity, OAuth2, OAuth2Token, Provider,
+    Identity, OAuth2, OAuth2Token, Provider, WantedScopes,
     serde_json::{self, Value, json},
 };
 use oauth_tokens::{
@@ -178,4 +178,67 @@ async fn a_login_keeps_the_refresh_token_that_the_store_has_not_taken_yet() {
     let kept = stored(&manager, &key()).await.token.unwrap();
     assert_eq!(kept.refresh_token(), token.refresh_token());
     assert!(manager.close().await.is_empty());
+}
+
+#[tokio::test]
+async fn what_was_granted_is_told_apart_after_each_refresh() {
+    let server = RotatingServer::new();
+    let missing: Arc<std::sync::Mutex<Vec<Vec<String>>>> = Arc::default();
+    let told = Arc::clone(&missing);
+    let observer = move |event: &oauth_tokens::Event| {
+        if let oauth_tokens::Outcome::Refreshed { missing_scopes, .. } = &event.outcome {
+            told.lock().unwrap().push(missing_scopes.clone());
+        }
+    };
+    let manager = builder(MemoryStore::new(), &server).observer(observer).build().unwrap();
+    let wanted = WantedScopes::required(["email", "calendar"]).with_optional(["contacts", "files"]);
+    let login = with(&server.sign_in_expired().unwrap(), json!({ "scope": "email calendar contacts" }));
+    manager.put_with(&key(), &login, PutOptions::new().with_scopes(wanted.clone())).await.unwrap();
+    let check = stored(&manager, &key()).await.scopes.unwrap();
+    assert!(check.is_sufficient());
+    assert_eq!(check.granted, ["email", "calendar", "contacts"]);
+    assert_eq!(check.missing_optional, ["files"]);
+
+    // The user takes one back; after that, a refresh that names no scopes changes nothing.
+    let narrower = r#"{"access_token": "narrow", "token_type": "Bearer", "expires_in": 1, "scope": "email"}"#;
+    server.fail_next(oauth_tokens::testkit::Fault::Reply(200, narrower, None));
+    manager.get(&key()).await.unwrap();
+    let check = stored(&manager, &key()).await.scopes.unwrap();
+    assert!(!check.is_sufficient());
+    assert_eq!((check.missing_required, check.missing_optional.len()), (vec!["calendar".to_owned()], 2));
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    manager.get(&key()).await.unwrap();
+    assert_eq!(stored(&manager, &key()).await.scopes.unwrap().missing_required, ["calendar"]);
+    assert_eq!(*missing.lock().unwrap(), [vec!["calendar".to_owned()], vec!["calendar".to_owned()]]);
+
+    // A later login need not say it again.
+    manager.put(&key(), &with(&server.sign_in().unwrap(), json!({ "scope": "calendar" }))).await.unwrap();
+    assert_eq!(stored(&manager, &key()).await.scopes.unwrap().missing_required, ["email"]);
+}
+
+#[tokio::test]
+async fn incremental_authorization_keeps_the_older_scopes() {
+    let server = RotatingServer::new();
+    let manager = builder(MemoryStore::new(), &server).build().unwrap();
+    assert_eq!(manager.scopes_to_request(&key(), ["email"]).await.unwrap(), ["email"]);
+    let first = with(&of_ada(&server.sign_in().unwrap()), json!({ "scope": "email calendar" }));
+    manager.put(&key(), &first).await.unwrap();
+    let more = manager.scopes_to_request(&key(), ["files", "email"]).await.unwrap();
+    assert_eq!(more, ["email", "calendar", "files"]);
+
+    // A login for the new one alone hides what was granted before from nobody who asks.
+    let second = with(&of_ada(&server.sign_in_expired().unwrap()), json!({ "scope": "files" }));
+    manager.put(&key(), &second).await.unwrap();
+    let all = ["files", "email", "calendar", "contacts"];
+    assert_eq!(manager.scopes_to_request(&key(), ["contacts"]).await.unwrap(), all);
+    manager.get(&key()).await.unwrap();
+    assert_eq!(manager.scopes_to_request(&key(), ["contacts"]).await.unwrap(), all, "after a refresh too");
+
+    // Another user has granted nothing of it.
+    let of_bob = with(
+        &server.sign_in().unwrap(),
+        json!({ "id_token": id_token("https://as.example", "bob"), "scope": "email" }),
+    );
+    manager.put(&key(), &of_bob).await.unwrap();
+    assert_eq!(manager.scopes_to_request(&key(), ["files"]).await.unwrap(), ["email", "files"]);
 }
