@@ -302,6 +302,9 @@ impl Operation {
     /// Reading the keys with which a provider signs (RFC 7517).
     pub const GET_KEYS: Self = Self("get_keys");
 
+    /// A request of the application's own to an API.
+    pub const API_REQUEST: Self = Self("api_request");
+
     /// A method that only one provider has.
     #[must_use]
     pub const fn new(method: &'static str) -> Self {

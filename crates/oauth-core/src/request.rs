@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use form_urlencoded::Serializer;
-use http::Method;
+use http::{HeaderMap, Method};
 use serde_json::Value;
 
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
     oauth2::{OAuth2, Participant},
     response::{Response, ResponseSource},
     spec::ClientAuth,
+    token::OAuth2Token,
 };
 
 /// One request to a provider, in the making: what an override is written with where a provider departs from the
@@ -293,6 +294,59 @@ impl OAuth2 {
     /// Begins a request of any kind.
     pub fn request(&self, operation: Operation, method: Method, url: impl Into<String>) -> Request<'_> {
         Request::new(self, operation, method, url.into())
+    }
+
+    /// Authorizes an application's own request to an API, which another HTTP library sends: by a bearer token (RFC 6750 section
+    /// 2.1), or as a participant presents the token, such as with a proof of possession (RFC 9449 section 7.1).
+    ///
+    /// The result has the headers to send, the request's own among them; give it to [`after_api_reply`](Self::after_api_reply)
+    /// with the reply. Whether the token may go to this URL is the caller's to judge.
+    ///
+    /// # Errors
+    ///
+    /// An unsupported-operation error for a token of another type, why a participant cannot use it, or a configuration error when
+    /// the request could not be completed.
+    pub async fn authorize_api_request(
+        &self,
+        token: &OAuth2Token,
+        method: Method,
+        url: &str,
+        headers: HeaderMap,
+        is_repetition: bool,
+    ) -> Result<RequestDraft> {
+        let access_token = self.usable(token)?;
+        let mut request = self.api_request(method, url, headers).bearer(access_token);
+        if let Some(problem) = request.problem.take() {
+            return Err(request.configuration(problem));
+        }
+        let mut draft = request.draft.clone();
+        let context = request.context(is_repetition);
+        for participant in self.participants() {
+            let done = participant.before_send(&context, &mut draft).await;
+            done.map_err(|cause| request.not_completed(&*cause))?;
+        }
+        Ok(draft)
+    }
+
+    /// Shows an API's reply to the participants, and says whether the request is to be authorized anew and sent once more: because
+    /// the API refused it before it did anything, as with a nonce for DPoP (RFC 9449 section 9).
+    ///
+    /// The body need not be there. The answer to a repetition counts, whatever the participants say.
+    pub async fn after_api_reply(
+        &self,
+        sent: &RequestDraft,
+        is_repetition: bool,
+        reply: &http::Response<Bytes>,
+    ) -> AfterReply {
+        let request = self.api_request(sent.method().clone(), sent.url(), HeaderMap::new());
+        let again =
+            request.after_reply(self.participants(), &request.context(is_repetition), sent, reply).await;
+        if is_repetition { AfterReply::Done } else { again }
+    }
+
+    fn api_request(&self, method: Method, url: &str, headers: HeaderMap) -> Request<'_> {
+        let draft = RequestDraft::new(method, url.to_owned(), headers, self.client_id_param());
+        Request { draft, ..Request::new(self, Operation::API_REQUEST, Method::GET, String::new()) }
     }
 }
 

@@ -138,6 +138,10 @@ impl TokenSource for ClientCredentials {
         self.request.client.name()
     }
 
+    fn client(&self, _key: &TokenKey) -> Option<&OAuth2> {
+        Some(&self.request.client)
+    }
+
     fn needs_login(&self, _key: &TokenKey) -> bool {
         false
     }
@@ -155,6 +159,10 @@ impl TokenSource for ClientCredentials {
 impl TokenSource for JwtBearer {
     fn name(&self) -> &str {
         self.request.client.name()
+    }
+
+    fn client(&self, _key: &TokenKey) -> Option<&OAuth2> {
+        Some(&self.request.client)
     }
 
     fn needs_login(&self, _key: &TokenKey) -> bool {

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use oauth_core::{OAuth2Token, OffsetDateTime, Provider, Result, async_trait};
+use oauth_core::{OAuth2, OAuth2Token, OffsetDateTime, Provider, Result, async_trait};
 use tokio::sync::Semaphore;
 
 use crate::key::TokenKey;
@@ -24,6 +24,12 @@ pub trait TokenSource: fmt::Debug + Send + Sync {
     /// Returns the client id that tokens are obtained with, if there is one. A later login keeps a stored refresh token only if
     /// that was issued to the same client.
     fn client_id(&self, _key: &TokenKey) -> Option<&str> {
+        None
+    }
+
+    /// Returns the client that the tokens are issued to, if there is one. Its participants take part in the requests of
+    /// `AuthorizedClient` and `TokenMiddleware`, such as by a proof of possession.
+    fn client(&self, _key: &TokenKey) -> Option<&OAuth2> {
         None
     }
 
@@ -157,6 +163,10 @@ impl TokenSource for ProviderSource {
 
     fn client_id(&self, _key: &TokenKey) -> Option<&str> {
         Some(self.0.oauth2().client_id())
+    }
+
+    fn client(&self, _key: &TokenKey) -> Option<&OAuth2> {
+        Some(self.0.oauth2())
     }
 
     fn needs_login(&self, _key: &TokenKey) -> bool {

@@ -43,18 +43,20 @@ impl TokenMiddleware {
 impl Middleware for TokenMiddleware {
     async fn handle(
         &self,
-        mut request: Request,
+        request: Request,
         extensions: &mut Extensions,
         next: Next<'_>,
     ) -> Result<Response> {
         let key = extensions.get::<TokenKey>().cloned().or_else(|| self.key.clone());
         let key = key.ok_or(RequestError::NoKey).map_err(Error::middleware)?;
-        let token = self.tokens.authorize(&key, &mut request).await.map_err(Error::middleware)?;
-        let again = request.try_clone();
-        let reply = next.clone().run(request, extensions).await?;
-        match self.tokens.authorize_again(&key, &token, &reply, again).await {
-            Some(request) => next.run(request, extensions).await,
-            None => Ok(reply),
+        let authorized = self.tokens.authorize(&key, request).await;
+        let (mut request, mut attempt) = authorized.map_err(Error::middleware)?;
+        loop {
+            let reply = next.clone().run(request, extensions).await?;
+            match self.tokens.authorize_again(&key, &mut attempt, &reply).await {
+                Some(again) => request = again,
+                None => return Ok(reply),
+            }
         }
     }
 }

@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use http_auth::ChallengeParser;
 use oauth_core::{
-    OAuth2Token,
-    http::{StatusCode, header},
+    AfterReply, OAuth2, OAuth2Token, RequestDraft,
+    bytes::Bytes,
+    http::{Response as HttpResponse, StatusCode, header},
     is_sendable,
 };
 use reqwest::{Request, RequestBuilder, Response, header::HeaderValue};
@@ -25,6 +26,9 @@ pub use middleware::TokenMiddleware;
 /// The token goes to the listed hosts only, over https, or over plain http to this machine. When the API answers 401 with
 /// `invalid_token` (RFC 6750 section 3.1), the token is refreshed once, and the request sent again if its body can be:
 /// that of a stream cannot.
+///
+/// Where the provider's client has [participants](oauth_core::Participant), they take part in these requests too: a token that is bound
+/// by DPoP goes out with a proof, and a request that lacked the API's nonce is sent once more (RFC 9449 section 9).
 ///
 /// ```
 /// use oauth_tokens::{AuthorizedClient, Hosts, TokenKey, TokenManager};
@@ -51,7 +55,7 @@ pub enum RequestError {
     /// There is no live token.
     #[error(transparent)]
     Token(#[from] Error),
-    /// The token cannot be sent by `Authorization: Bearer`.
+    /// The token cannot be presented: it is not a bearer token and no participant presents it, or a participant refuses to.
     #[error(transparent)]
     TokenType(oauth_core::Error),
     /// The token may not go to this host.
@@ -115,16 +119,15 @@ impl AuthorizedClient {
     /// # Errors
     ///
     /// As [`send`](Self::send).
-    pub async fn execute(&self, mut request: Request) -> Result<Response, RequestError> {
-        let token = self.tokens.authorize(&self.key, &mut request).await?;
-        let again = request.try_clone();
-        let send = |request| async {
-            self.http.execute(request).await.map_err(|error| RequestError::Http(error.without_url()))
-        };
-        let reply = send(request).await?;
-        match self.tokens.authorize_again(&self.key, &token, &reply, again).await {
-            Some(request) => send(request).await,
-            None => Ok(reply),
+    pub async fn execute(&self, request: Request) -> Result<Response, RequestError> {
+        let (mut request, mut attempt) = self.tokens.authorize(&self.key, request).await?;
+        loop {
+            let reply = self.http.execute(request).await;
+            let reply = reply.map_err(|error| RequestError::Http(error.without_url()))?;
+            match self.tokens.authorize_again(&self.key, &mut attempt, &reply).await {
+                Some(again) => request = again,
+                None => return Ok(reply),
+            }
         }
     }
 }
@@ -137,37 +140,71 @@ struct Authorizer {
     distrusts_any_401: bool,
 }
 
+/// A request that was sent, and what it takes to send it again.
+struct Attempt {
+    /// The request without authorization; `None` if its body cannot be sent again.
+    request: Option<Request>,
+    token: Arc<OAuth2Token>,
+    /// The client that the token was issued to, whose participants take part.
+    client: Option<OAuth2>,
+    /// The request as the participants completed it.
+    sent: Option<RequestDraft>,
+    /// Whether it was sent once more because a participant said so.
+    is_repetition: bool,
+    /// Whether it was sent once more with another token.
+    has_new_token: bool,
+}
+
 impl Authorizer {
     async fn authorize(
         &self,
         key: &TokenKey,
-        request: &mut Request,
-    ) -> Result<Arc<OAuth2Token>, RequestError> {
+        mut request: Request,
+    ) -> Result<(Request, Attempt), RequestError> {
         self.hosts.check(request.url())?;
         if request.headers().contains_key(header::AUTHORIZATION) {
             return Err(RequestError::AlreadyAuthorized);
         }
         let token = self.manager.get(key).await?;
-        set(request, &token)?;
-        Ok(token)
+        // A source that cannot be looked up right now must not keep a live token from being used.
+        let source = self.manager.0.source(key).await.ok();
+        let mut attempt = Attempt {
+            request: request.try_clone(),
+            token,
+            client: source.and_then(|source| source.tokens.client(key).cloned()),
+            sent: None,
+            is_repetition: false,
+            has_new_token: false,
+        };
+        attempt.present(&mut request).await?;
+        Ok((request, attempt))
     }
 
-    /// The request with another token, if the reply rejects the first one and the request can be sent again.
+    /// The request as it is to be sent once more, if the reply asks for that and it can be: because a participant says so, or with
+    /// another token because the reply rejects this one.
     async fn authorize_again(
         &self,
         key: &TokenKey,
-        token: &OAuth2Token,
+        attempt: &mut Attempt,
         reply: &Response,
-        again: Option<Request>,
     ) -> Option<Request> {
-        if !self.is_rejection(reply) {
+        if attempt.is_asked_for_again(reply).await {
+            attempt.is_repetition = true;
+            return attempt.again().await;
+        }
+        if attempt.has_new_token || !self.is_rejection(reply) {
             return None;
         }
         // Also where this request cannot be sent again: the next one should succeed.
-        let fresh = self.manager.get_after_rejection(key, token.access_token()).await.ok()?;
-        let mut again = again.filter(|_| fresh.access_token() != token.access_token())?;
-        set(&mut again, &fresh).ok()?;
-        Some(again)
+        let rejected = attempt.token.access_token();
+        let fresh = self.manager.get_after_rejection(key, rejected).await.ok()?;
+        if fresh.access_token() == rejected {
+            return None;
+        }
+        attempt.token = fresh;
+        attempt.has_new_token = true;
+        attempt.is_repetition = false;
+        attempt.again().await
     }
 
     fn is_rejection(&self, reply: &Response) -> bool {
@@ -178,7 +215,10 @@ impl Authorizer {
         let says_invalid_token = challenges
             .filter_map(|value| value.to_str().ok())
             .flat_map(|text| ChallengeParser::new(text).map_while(Result::ok))
-            .filter(|challenge| challenge.scheme.eq_ignore_ascii_case("Bearer"))
+            // RFC 6750 section 3, RFC 9449 section 7.1.
+            .filter(|challenge| {
+                ["Bearer", "DPoP"].iter().any(|scheme| challenge.scheme.eq_ignore_ascii_case(scheme))
+            })
             .flat_map(|challenge| challenge.params)
             .any(|(name, value)| {
                 name.eq_ignore_ascii_case("error") && value.to_unescaped() == "invalid_token"
@@ -187,7 +227,39 @@ impl Authorizer {
     }
 }
 
-fn set(request: &mut Request, token: &OAuth2Token) -> Result<(), RequestError> {
+impl Attempt {
+    /// Puts the token into a request, by the client's participants if there are any.
+    async fn present(&mut self, request: &mut Request) -> Result<(), RequestError> {
+        let Some(client) = &self.client else { return set_bearer(request, &self.token) };
+        let (method, headers) = (request.method().clone(), request.headers().clone());
+        let url = request.url().as_str();
+        let draft = client.authorize_api_request(&self.token, method, url, headers, self.is_repetition).await;
+        let draft = draft.map_err(RequestError::TokenType)?;
+        *request.headers_mut() = draft.headers().clone();
+        self.sent = Some(draft);
+        Ok(())
+    }
+
+    /// Whether a participant has the request sent once more.
+    async fn is_asked_for_again(&self, reply: &Response) -> bool {
+        let (Some(client), Some(sent)) = (&self.client, &self.sent) else { return false };
+        // Participants read the status and the headers; the body is the caller's.
+        let mut head = HttpResponse::new(Bytes::new());
+        *head.status_mut() = reply.status();
+        *head.headers_mut() = reply.headers().clone();
+        client.after_api_reply(sent, self.is_repetition, &head).await == AfterReply::SendAgain
+    }
+
+    async fn again(&mut self) -> Option<Request> {
+        let kept = self.request.take()?;
+        let mut request = kept.try_clone()?;
+        self.request = Some(kept);
+        self.present(&mut request).await.ok()?;
+        Some(request)
+    }
+}
+
+fn set_bearer(request: &mut Request, token: &OAuth2Token) -> Result<(), RequestError> {
     let bearer = token.bearer().map_err(RequestError::TokenType)?;
     let value = HeaderValue::try_from(format!("Bearer {bearer}")).ok().filter(|_| is_sendable(bearer));
     let mut value = value.ok_or_else(|| {

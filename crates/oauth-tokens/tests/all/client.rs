@@ -12,7 +12,10 @@ use axum::{
     http::{HeaderMap, Method, StatusCode, Uri, header},
     response::{IntoResponse, Redirect, Response},
 };
-use oauth_core::OAuth2Token;
+use oauth_core::{
+    AfterReply, AuthenticationError, Error as CoreError, OAuth2, OAuth2Token, Operation, Participant,
+    RequestContext, RequestDraft, async_trait, serde_json::json,
+};
 use oauth_reqwest::{reqwest, reqwest_client};
 use oauth_tokens::{
     AuthorizedClient, Error, Hosts, MemoryStore, RequestError, TokenManager, TokenMiddleware,
@@ -20,7 +23,7 @@ use oauth_tokens::{
 };
 use reqwest_middleware::ClientBuilder;
 
-use crate::support::{Hands, builder, key};
+use crate::support::{Hands, builder, key, sealer};
 
 /// An API that answers 401 to every token that the provider does not know, and notes what it was sent.
 #[derive(Clone)]
@@ -260,4 +263,139 @@ async fn the_middleware_does_the_same_for_the_key_that_a_request_names() {
         .build();
     client.get(&api.origin).send().await.unwrap();
     assert_eq!(api.seen(), [format!("GET / Bearer {others} ")]);
+}
+
+/// Proves possession of a key as DPoP does (RFC 9449), with a made-up signature.
+#[derive(Debug, Default)]
+struct Proofs(Mutex<Option<String>>);
+
+#[async_trait]
+impl Participant for Proofs {
+    async fn before_send(
+        &self,
+        context: &RequestContext<'_>,
+        request: &mut RequestDraft,
+    ) -> Result<(), AuthenticationError> {
+        let nonce = self.0.lock().unwrap().clone().unwrap_or_default();
+        request.set_token_scheme("DPoP")?;
+        request.set_header("dpop", &format!("{} {nonce}", request.method()))?;
+        assert_eq!(context.operation == Operation::API_REQUEST, context.url.starts_with("http://127.0.0.1"));
+        Ok(())
+    }
+
+    async fn after_reply(
+        &self,
+        _context: &RequestContext<'_>,
+        request: &RequestDraft,
+        reply: &oauth_core::http::Response<Bytes>,
+    ) -> AfterReply {
+        let Some(nonce) = reply.headers().get("dpop-nonce") else { return AfterReply::Done };
+        assert!(request.headers().contains_key("dpop"));
+        *self.0.lock().unwrap() = Some(nonce.to_str().unwrap().to_owned());
+        AfterReply::SendAgain
+    }
+
+    fn presents(&self, token_type: &str) -> bool {
+        token_type.eq_ignore_ascii_case("DPoP")
+    }
+
+    fn check_use(&self, client: &OAuth2, token: &OAuth2Token) -> Result<(), CoreError> {
+        match token.confirmation() {
+            Some(cnf) if cnf["jkt"] != "ours" => {
+                Err(client.unsupported(Operation::API_REQUEST, "the token is bound to another key"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// An API that wants a proof with its nonce, and notes what it was sent.
+async fn proof_api(provider: &RotatingServer, nonce: &'static str) -> (String, Arc<Mutex<Vec<String>>>) {
+    let (provider, seen) = (provider.clone(), Arc::new(Mutex::new(Vec::new())));
+    let notes = seen.clone();
+    let router = Router::new().fallback(async move |headers: HeaderMap, body: Bytes| {
+        let header = |name: &str| headers.get(name).map_or("", |value| value.to_str().unwrap()).to_owned();
+        let (authorization, proof) = (header("authorization"), header("dpop"));
+        let body = String::from_utf8_lossy(&body).into_owned();
+        notes.lock().unwrap().push(format!("{proof}; {} {body}", header("x-mine")));
+        let challenge = |error: &str| [(header::WWW_AUTHENTICATE, format!("DPoP error=\"{error}\""))];
+        match authorization.strip_prefix("DPoP ") {
+            _ if !proof.ends_with(nonce) => {
+                (StatusCode::UNAUTHORIZED, challenge("use_dpop_nonce"), [("dpop-nonce", nonce)], "")
+                    .into_response()
+            }
+            Some(token) if provider.knows(token) => "welcome".into_response(),
+            _ => (StatusCode::UNAUTHORIZED, challenge("invalid_token")).into_response(),
+        }
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (origin, seen)
+}
+
+/// A token as the provider issued it, bound to a key.
+fn bound_to(key: &str, token: &OAuth2Token) -> OAuth2Token {
+    let mut fields = oauth_core::serde_json::to_value(token).unwrap();
+    fields["token_type"] = "DPoP".into();
+    fields["cnf"] = json!({ "jkt": key });
+    oauth_core::serde_json::from_value(fields).unwrap()
+}
+
+#[tokio::test]
+async fn a_bound_token_goes_out_with_a_proof_and_once_more_with_the_apis_nonce() {
+    let provider = RotatingServer::new();
+    let (origin, seen) = proof_api(&provider, "N").await;
+    let hosts = || Hosts::new([origin.trim_start_matches("http://")]).unwrap();
+    let mut issuing = provider.client();
+    issuing.add_participant(Proofs::default());
+    let clock = Hands::new();
+    let manager = TokenManager::builder(MemoryStore::new(), sealer())
+        .provider(Arc::new(issuing))
+        .clock(clock.clone())
+        .build()
+        .unwrap();
+    let token = bound_to("ours", &provider.sign_in().unwrap());
+    manager.put(&key(), &token).await.unwrap();
+    let http = reqwest_client(|defaults| defaults).unwrap();
+    let client = AuthorizedClient::new(http.clone(), manager.clone(), key(), hosts());
+    let take = || std::mem::take(&mut *seen.lock().unwrap());
+
+    let reply = client.send(http.post(&origin).header("x-mine", "m").body("a=b")).await.unwrap();
+    assert_eq!(reply.text().await.unwrap(), "welcome");
+    assert_eq!(take(), ["POST; m a=b", "POST N; m a=b"]);
+    // The nonce is known now.
+    client.send(http.get(&origin)).await.unwrap();
+    assert_eq!(take(), ["GET N;  "]);
+
+    // A token that the API rejects is replaced once, and its successor goes out with a proof too.
+    clock.forward(Duration::from_secs(60));
+    provider.withdraw(token.access_token());
+    assert_eq!(client.send(http.get(&origin)).await.unwrap().status(), StatusCode::OK);
+    assert_eq!(take(), ["GET N;  ", "GET N;  "]);
+    assert_ne!(manager.get(&key()).await.unwrap().access_token(), token.access_token());
+
+    // The middleware does the same, and an API that is never content with a nonce is asked twice and no more.
+    let (strange, strangely_seen) = proof_api(&provider, "cut off at its end ").await;
+    let hosts = Hosts::new([&strange, &origin].map(|origin| origin.trim_start_matches("http://"))).unwrap();
+    let middleware = TokenMiddleware::new(manager.clone(), hosts.clone()).with_key(key());
+    let with_middleware = ClientBuilder::new(http.clone().into_inner()).with(middleware).build();
+    with_middleware.get(&origin).send().await.unwrap();
+    assert_eq!(take(), ["GET N;  "]);
+    let reply = with_middleware.get(&strange).send().await.unwrap();
+    assert_eq!((reply.status(), strangely_seen.lock().unwrap().len()), (StatusCode::UNAUTHORIZED, 2));
+
+    // What is bound to another key is not sent.
+    take();
+    manager.put(&key(), &bound_to("another", &provider.sign_in().unwrap())).await.unwrap();
+    let client = AuthorizedClient::new(http.clone(), manager.clone(), key(), hosts.clone());
+    let error = client.send(http.get(&origin)).await.unwrap_err();
+    assert!(matches!(&error, RequestError::TokenType(cause) if cause.to_string().contains("another key")));
+    // Nor is a bound token by a client without the key.
+    let manager = builder(MemoryStore::new(), &provider).build().unwrap();
+    manager.put(&key(), &bound_to("ours", &provider.sign_in().unwrap())).await.unwrap();
+    let client = AuthorizedClient::new(http.clone(), manager, key(), hosts);
+    let error = client.send(http.get(&origin)).await.unwrap_err();
+    assert!(matches!(error, RequestError::TokenType(_)), "{error}");
+    assert!(take().is_empty());
 }
