@@ -138,6 +138,18 @@ impl Sealer {
         self
     }
 
+    /// Returns the id of the key that seals, in hexadecimal digits. It tells keys apart and does not tell the key.
+    #[must_use]
+    pub fn key_id(&self) -> String {
+        hex(&self.keys[0].id)
+    }
+
+    /// Reads which key sealed these bytes, as [`key_id`](Self::key_id) writes it; `None` if no key did.
+    #[must_use]
+    pub fn key_id_of(sealed: &[u8]) -> Option<String> {
+        Head::of(sealed, [BYTES, BYTES_2]).ok().map(|head| hex(head.key_id))
+    }
+
     /// Seals an attempt, as characters that a cookie and a URL can carry.
     ///
     /// # Errors
@@ -247,6 +259,10 @@ impl Sealer {
     }
 }
 
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// What is authenticated beside the secret.
 fn bound_to<'a>(head: &'a [u8], context: &[u8]) -> Cow<'a, [u8]> {
     match context {
@@ -352,6 +368,18 @@ mod tests {
         for secret in [attempt.state(), "return-to", "oauth2"] {
             assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()));
         }
+    }
+
+    #[test]
+    fn what_is_sealed_tells_which_key_sealed_it() {
+        let sealer = Sealer::new(key(2)).with_old_key(key(1));
+        let sealed = sealer.seal_bytes(b"secret", b"row 1").unwrap();
+        assert_eq!(Sealer::key_id_of(&sealed), Some(sealer.key_id()));
+        assert_eq!(sealer.key_id(), Sealer::new(key(2)).key_id());
+        let old = Sealer::new(key(1));
+        assert_ne!(old.key_id(), sealer.key_id());
+        assert_eq!(Sealer::key_id_of(&old.seal_bytes(b"", b"").unwrap()), Some(old.key_id()));
+        assert_eq!(Sealer::key_id_of(b"nonsense, longer than a head"), None);
     }
 
     #[test]

@@ -201,6 +201,14 @@ impl TokenManagerBuilder {
         self
     }
 
+    /// How often the store is asked for refreshes that a crashed process left unfinished, to finish them before a provider's grace
+    /// period ends, even if nobody asks for their tokens; give or take a quarter. It begins with the first use of the manager.
+    /// [`Duration::MAX`] is never; then call [`recover`](TokenManager::recover). Default: 2 seconds.
+    pub fn recover_every(mut self, interval: Duration) -> Self {
+        self.timing.recover_every = (interval < Duration::MAX).then(|| interval.min(A_YEAR));
+        self
+    }
+
     /// How many refreshes of different keys may be under way at the same time, for each provider: each takes a connection.
     /// At least 1. Default: 256.
     pub fn most_requests(mut self, requests: usize) -> Self {
@@ -227,7 +235,7 @@ impl TokenManagerBuilder {
             return Err(Error::configuration(twice.name().to_owned(), problem));
         }
         Ok(TokenManager(Arc::new(SharedState {
-            store: SealedStore { inner: self.store, sealer: self.sealer },
+            store: SealedStore { inner: self.store, sealer: self.sealer, timing: self.timing.clone() },
             store_health: Default::default(),
             sources: Sources::new(self.sources, self.lookup, self.source_settings),
             timing: self.timing,
@@ -239,6 +247,7 @@ impl TokenManagerBuilder {
             process: random_number(),
             tasks: Default::default(),
             unsaved: Default::default(),
+            sweep: Default::default(),
         })))
     }
 }

@@ -172,7 +172,8 @@ impl SharedState {
             None => self.prepare(key, login, options, found.as_ref(), expected)?,
         };
         *last = Some(attempt.clone());
-        Ok(match store.save(key, attempt.sealed.clone(), expected, None).await? {
+        let sealed = attempt.sealed.clone();
+        Ok(match self.store.save_sealed(key, sealed, &attempt.state, expected, None).await? {
             Saved::Version(version) => PutOutcome::Saved(version, attempt),
             // Somebody else was faster; a login overwrites that too.
             Saved::Conflict(_) | Saved::Fenced => {
@@ -193,7 +194,7 @@ impl SharedState {
         let (state, put) = combine_with_unreadable(login, options);
         let sealed = self.store.seal(key, &state)?;
         let attempt = PutAttempt { expected: Expected::Any, sealed: sealed.clone(), state, put };
-        match self.store.inner.save(key, sealed, Expected::Any, None).await {
+        match self.store.save_sealed(key, sealed, &attempt.state, Expected::Any, None).await {
             Ok(Saved::Version(version)) => Ok(PutOutcome::Saved(version, attempt)),
             Ok(Saved::Conflict(_) | Saved::Fenced) | Err(_) => Err(cause),
         }

@@ -55,6 +55,12 @@ pub enum Error {
         /// What the store reported.
         cause: StoreError,
     },
+    /// The store could not be searched: it did not answer or refused, or is one that cannot be searched.
+    #[error("could not search the token store: {cause}")]
+    Search {
+        /// What the store reported.
+        cause: StoreError,
+    },
     /// There is a new token, and the store did not take it. If it comes from a refresh, this process keeps it in memory and goes
     /// on trying to save it; if it was [`put`](crate::TokenManager::put), the caller must put it again.
     #[error("could not save the new token of {key}: {cause}")]
@@ -137,9 +143,14 @@ impl Error {
                 }
             }
             Self::Busy { .. } | Self::SourceLookup { .. } | Self::NoRuntime => LATER,
-            Self::Store { cause, .. } | Self::NotSaved { cause, .. } if cause.is_transient() => LATER,
+            Self::Store { cause, .. } | Self::Search { cause } | Self::NotSaved { cause, .. }
+                if cause.is_transient() =>
+            {
+                LATER
+            }
             Self::RevokeFailed { cause, .. } => cause.class(),
             Self::Store { .. }
+            | Self::Search { .. }
             | Self::NotSaved { .. }
             | Self::Unreadable { .. }
             | Self::UnknownProvider { .. }

@@ -7,7 +7,8 @@
 //! - A new token is saved before it is handed out, even if the caller that asked for it is gone.
 //! - An outage of the provider or the store deletes nothing: a live token is served, and the provider is left alone for a while.
 //! - A grant is dead only if the provider says so and no process has saved a newer token.
-//! - The store sees encrypted bytes.
+//! - A refresh that a crash cut off is finished by another process, whether or not anybody asks for its token.
+//! - The store sees encrypted bytes, and of each record its key, status, due time and the id of its sealing key.
 //!
 //! | to | look at |
 //! | --- | --- |
@@ -16,6 +17,8 @@
 //! | call an API with them | [`AuthorizedClient`], `TokenMiddleware` |
 //! | get tokens for machines | [`ClientCredentials`], [`JwtBearer`], [`TokenSource`] |
 //! | have a provider for each tenant or shop | [`SourceLookup`] |
+//! | see what is stored | [`TokenManager::find`], [`Filter`] |
+//! | work on many grants at once | [`TokenManager::refresh_due`], [`TokenManager::reseal_all`], [`TokenManager::erase_all`], [`PlainGrant`] |
 //! | watch what happens | [`Observer`], [`Event`] |
 //! | run on another executor than Tokio's | [`Runtime`] |
 //! | keep tokens in a database | `oauth-store-sqlx`, `oauth-store-redis`, or a [`TokenStore`] of your own that passes `testkit` |
@@ -34,6 +37,7 @@
 
 #![forbid(unsafe_code)]
 
+mod batch;
 mod builder;
 mod cache;
 mod changes;
@@ -42,11 +46,14 @@ mod client;
 mod error;
 mod event;
 mod grants;
+mod inventory;
 mod key;
+mod listing;
 mod manager;
 mod memory;
 mod newest;
 mod put;
+mod recovery;
 mod refresh;
 mod revoked;
 mod runtime;
@@ -60,8 +67,10 @@ mod tasks;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 mod timing;
+mod transfer;
 mod unsaved;
 
+pub use batch::{Batch, BatchOptions};
 pub use builder::TokenManagerBuilder;
 #[cfg(feature = "reqwest-middleware")]
 pub use client::TokenMiddleware;
@@ -70,17 +79,20 @@ pub use client::{AuthorizedClient, Hosts, RequestError};
 pub use error::{Error, UnreadableReason};
 pub use event::{Event, Observer, Outcome, Trouble};
 pub use grants::{AssertionSource, ClientCredentials, JwtBearer};
+pub use inventory::{Filter, Found, Status, Summary};
 pub use key::TokenKey;
 pub use manager::{Stored, TokenManager};
 pub use memory::MemoryStore;
 pub use oauth_core::{async_trait, bytes::Bytes};
 pub use put::{NotKept, Put, PutOptions};
+pub use recovery::Recovered;
 pub use revoked::Revoked;
 pub use runtime::{Runtime, Task, TokioRuntime};
 pub use source::{ProviderSource, TokenSource};
 pub use sources::{SourceLookup, SourceLookupError};
 pub use state::{DeadGrant, DeadReason};
 pub use store::{Acquired, Expected, Lease, Record, Saved, StoreError, StoreOperation, TokenStore};
+pub use transfer::{Exported, PlainGrant};
 
 /// The guide's examples are compiled as doctests.
 #[cfg(doctest)]

@@ -202,7 +202,7 @@ impl TokenManager {
     }
 
     /// Joins the refresh of a key that is under way, or starts one; also says whether this call started it.
-    fn join_or_start(
+    pub(crate) fn join_or_start(
         &self,
         key: &TokenKey,
         trigger: impl Fn() -> Trigger,
@@ -212,6 +212,7 @@ impl TokenManager {
         let guard = self.0.tasks.begin().ok_or(Error::Closed)?;
         let refresh = Arc::clone(&self.0).refresh(key.clone(), trigger(), leader, guard);
         self.0.runtime.spawn(Box::pin(refresh))?;
+        self.start_sweep();
         Ok((receiver, true))
     }
 
@@ -367,6 +368,7 @@ impl TokenManager {
             let _ = sender.send(work.await);
             drop(guard);
         }))?;
+        self.start_sweep();
         receiver.await.unwrap_or(Err(Error::NoRuntime))
     }
 
@@ -401,7 +403,7 @@ impl TokenManager {
 }
 
 /// Waits for the result of a refresh; `None` if it ended without one.
-async fn wait(mut receiver: ResultReceiver) -> Option<TokenResult> {
+pub(crate) async fn wait(mut receiver: ResultReceiver) -> Option<TokenResult> {
     let result = receiver.wait_for(Option::is_some).await.ok()?;
     result.clone()
 }

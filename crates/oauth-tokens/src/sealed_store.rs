@@ -7,15 +7,19 @@ use zeroize::Zeroizing;
 
 use crate::{
     error::{Error, UnreadableReason},
+    inventory::{Status, Summary},
     key::TokenKey,
     state::TokenState,
     store::{Acquired, Expected, Lease, Record, Saved, StoreError, StoreOperation, TokenStore},
+    timing::Timing,
 };
 
 #[derive(Clone, Debug)]
 pub(crate) struct SealedStore {
     pub(crate) inner: Arc<dyn TokenStore>,
     pub(crate) sealer: Sealer,
+    /// Tells when a token is due, for the summary of its record.
+    pub(crate) timing: Timing,
 }
 
 /// A record of the store, decrypted.
@@ -41,9 +45,8 @@ impl SealedStore {
         let Some(mut opened) = self.load(key).await? else { return Ok(None) };
         if !opened.is_current
             && opened.state.refreshing_since.is_none()
-            && let Ok(sealed) = self.seal(key, &opened.state)
             && let Ok(Saved::Version(version)) =
-                self.inner.save(key, sealed, Expected::Version(opened.version), None).await
+                self.save(key, &opened.state, Expected::Version(opened.version), None).await
         {
             // Whoever saved in between has sealed with their own first key; a store in trouble is asked again next time.
             opened.version = version;
@@ -93,7 +96,43 @@ impl SealedStore {
         expected: Expected,
         lease: Option<&Lease>,
     ) -> Result<Saved, StoreError> {
-        self.inner.save(key, self.seal(key, state)?, expected, lease).await
+        self.save_sealed(key, self.seal(key, state)?, state, expected, lease).await
+    }
+
+    /// Saves a state that is sealed already, so that it can be recognized when it is saved again.
+    pub(crate) async fn save_sealed(
+        &self,
+        key: &TokenKey,
+        sealed: Bytes,
+        state: &TokenState,
+        expected: Expected,
+        lease: Option<&Lease>,
+    ) -> Result<Saved, StoreError> {
+        let summary = self.describe(key, state, &sealed);
+        self.inner.save_described(key, sealed, &summary, expected, lease).await
+    }
+
+    /// What the store is told about a record in plain text.
+    pub(crate) fn describe(&self, key: &TokenKey, state: &TokenState, sealed: &[u8]) -> Summary {
+        let rests_until =
+            state.failed_at_ms.map(|at| at.saturating_add_unsigned(state.wait_ms).div_euclid(1000));
+        let (status, due_at) = if state.dead.is_some() {
+            (Status::Dead, None)
+        } else if let Some(since) = state.refreshing_since {
+            (Status::Refreshing, Some(since))
+        } else {
+            // Without a refresh token it takes a login, or the one who asks for a machine's token.
+            let due_at = state
+                .refresh_token()
+                .and_then(|_| self.timing.milestones(key, state).due_at)
+                .map(|at| at.unix_timestamp());
+            (Status::Alive, due_at)
+        };
+        let summary = Summary::new(status).with_due_at(due_at.map(|at| rests_until.unwrap_or(at).max(at)));
+        match Sealer::key_id_of(sealed) {
+            Some(id) => summary.with_sealing_key(id),
+            None => summary,
+        }
     }
 
     pub(crate) async fn acquire(

@@ -45,6 +45,7 @@ pub(crate) struct SharedState {
     pub(crate) process: u64,
     pub(crate) tasks: Tasks,
     pub(crate) unsaved: UnsavedTokens,
+    pub(crate) sweep: Sweep,
 }
 
 impl SharedState {
@@ -139,6 +140,13 @@ impl SharedState {
         }
         true
     }
+}
+
+/// The sweep for unfinished refreshes that runs in the background, once in each manager.
+#[derive(Default)]
+pub(crate) struct Sweep {
+    /// Whether it runs, or need not.
+    pub(crate) has_begun: AtomicBool,
 }
 
 /// Whether waiting for the store is worthwhile, as all keys of this process have found it.

@@ -4,11 +4,14 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use oauth_core::{async_trait, bytes::Bytes};
 
-use crate::key::TokenKey;
+use crate::{
+    inventory::{Filter, Found, Summary},
+    key::TokenKey,
+};
 
 /// Keeps the tokens of all processes, and lets them agree on which of them refreshes which token.
 ///
-/// A store sees sealed bytes only. `oauth_tokens::testkit` (feature `testkit`) has the checks that every implementation
+/// A store sees sealed bytes, and a [`Summary`] of each record if it can be searched. `oauth_tokens::testkit` (feature `testkit`) has the checks that every implementation
 /// must pass.
 ///
 /// # Contract
@@ -51,6 +54,68 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
         expected: Expected,
         lease: Option<&Lease>,
     ) -> Result<Saved, StoreError>;
+
+    /// Saves a record as [`save`](Self::save) does, and keeps the summary beside it, for [`find`](Self::find). A record that
+    /// is saved without a summary has none: what was known of its predecessor does not hold for it.
+    ///
+    /// A store that cannot be searched keeps no summary, which is the default.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`save`](Self::save).
+    async fn save_described(
+        &self,
+        key: &TokenKey,
+        sealed: Bytes,
+        summary: &Summary,
+        expected: Expected,
+        lease: Option<&Lease>,
+    ) -> Result<Saved, StoreError> {
+        let _ = summary;
+        self.save(key, sealed, expected, lease).await
+    }
+
+    /// Whether the store can be searched with [`find`](Self::find). By default it cannot.
+    fn can_find(&self) -> bool {
+        false
+    }
+
+    /// Finds records page by page: those after the key `after`, at most so many, in an order that the store chooses and keeps.
+    /// A page that is not full is the last one.
+    ///
+    /// A record that is there all the time is found once; one that comes or goes meanwhile may be found or not.
+    ///
+    /// # Errors
+    ///
+    /// A [`StoreError`] when the store does not answer or refuses, or cannot be searched.
+    async fn find(
+        &self,
+        filter: &Filter,
+        after: Option<&TokenKey>,
+        limit: usize,
+    ) -> Result<Vec<Found>, StoreError> {
+        let _ = (filter, after, limit);
+        Err(StoreError::permanent(StoreOperation::Find, "this store cannot be searched"))
+    }
+
+    /// Counts the records that [`find`](Self::find) would find. By default it finds all of them.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`find`](Self::find).
+    async fn count(&self, filter: &Filter) -> Result<u64, StoreError> {
+        const PAGE: usize = 1000;
+        let mut counted = 0;
+        let mut after = None;
+        loop {
+            let page = self.find(filter, after.as_ref(), PAGE).await?;
+            counted += page.len() as u64;
+            match page.into_iter().nth(PAGE - 1) {
+                Some(last) => after = Some(last.key),
+                None => return Ok(counted),
+            }
+        }
+    }
 
     /// Deletes a record, and says whether there was one. A lease on the key stays as it is.
     ///
@@ -159,6 +224,8 @@ pub enum StoreOperation {
     Delete,
     /// [`TokenStore::list`].
     List,
+    /// [`TokenStore::find`] or [`TokenStore::count`].
+    Find,
     /// [`TokenStore::acquire`].
     Acquire,
     /// [`TokenStore::extend`].
@@ -244,6 +311,7 @@ impl fmt::Display for StoreOperation {
             Self::Save => "save",
             Self::Delete => "delete",
             Self::List => "list",
+            Self::Find => "find records",
             Self::Acquire => "acquire a lease",
             Self::Extend => "extend a lease",
             Self::Release => "release a lease",
@@ -265,6 +333,34 @@ impl<S: TokenStore + ?Sized> TokenStore for Arc<S> {
         lease: Option<&Lease>,
     ) -> Result<Saved, StoreError> {
         (**self).save(key, sealed, expected, lease).await
+    }
+
+    async fn save_described(
+        &self,
+        key: &TokenKey,
+        sealed: Bytes,
+        summary: &Summary,
+        expected: Expected,
+        lease: Option<&Lease>,
+    ) -> Result<Saved, StoreError> {
+        (**self).save_described(key, sealed, summary, expected, lease).await
+    }
+
+    fn can_find(&self) -> bool {
+        (**self).can_find()
+    }
+
+    async fn find(
+        &self,
+        filter: &Filter,
+        after: Option<&TokenKey>,
+        limit: usize,
+    ) -> Result<Vec<Found>, StoreError> {
+        (**self).find(filter, after, limit).await
+    }
+
+    async fn count(&self, filter: &Filter) -> Result<u64, StoreError> {
+        (**self).count(filter).await
     }
 
     async fn delete(&self, key: &TokenKey) -> Result<bool, StoreError> {

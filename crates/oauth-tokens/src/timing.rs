@@ -72,6 +72,8 @@ pub(crate) struct Timing {
     pub(crate) longest_backoff: Duration,
     pub(crate) reread_after: Option<Duration>,
     pub(crate) reread_failures_after: Duration,
+    /// `None` is never.
+    pub(crate) recover_every: Option<Duration>,
     /// Makes each manager's jitter its own.
     pub(crate) jitter: RandomState,
 }
@@ -90,6 +92,7 @@ impl Default for Timing {
             longest_backoff: Duration::from_secs(60),
             reread_after: None,
             reread_failures_after: Duration::from_secs(5),
+            recover_every: Some(Duration::from_secs(2)),
             jitter: RandomState::new(),
         }
     }

@@ -14,8 +14,8 @@ use oauth_store_tests::{
     worker::{Order, Report, Settings, key, microseconds, provider, sealer},
 };
 use oauth_tokens::{
-    Acquired, Bytes, Error, Event, Expected, Lease, Outcome, Record, Saved, StoreError, TokenKey,
-    TokenManager, TokenSource, TokenStore,
+    Acquired, Bytes, Error, Event, Expected, Filter, Found, Lease, Outcome, Record, Saved, StoreError,
+    Summary, TokenKey, TokenManager, TokenSource, TokenStore,
 };
 use tokio::io::{AsyncBufReadExt, BufReader};
 
@@ -174,7 +174,18 @@ impl TokenStore for Telling {
         expected: Expected,
         lease: Option<&Lease>,
     ) -> Result<Saved, StoreError> {
-        let saved = self.store.save(key, sealed, expected, lease).await;
+        self.save_described(key, sealed, &Summary::default(), expected, lease).await
+    }
+
+    async fn save_described(
+        &self,
+        key: &TokenKey,
+        sealed: Bytes,
+        summary: &Summary,
+        expected: Expected,
+        lease: Option<&Lease>,
+    ) -> Result<Saved, StoreError> {
+        let saved = self.store.save_described(key, sealed, summary, expected, lease).await;
         match saved {
             Ok(Saved::Version(_)) => say(&Report::Saved { subject: key.subject().to_owned() }),
             Ok(Saved::Fenced) if self.has_stalled(key) => {
@@ -183,6 +194,19 @@ impl TokenStore for Telling {
             _ => {}
         }
         saved
+    }
+
+    fn can_find(&self) -> bool {
+        self.store.can_find()
+    }
+
+    async fn find(
+        &self,
+        filter: &Filter,
+        after: Option<&TokenKey>,
+        limit: usize,
+    ) -> Result<Vec<Found>, StoreError> {
+        self.store.find(filter, after, limit).await
     }
 
     async fn delete(&self, key: &TokenKey) -> Result<bool, StoreError> {

@@ -18,4 +18,5 @@ mod late;
 mod later_logins;
 mod outage;
 mod processes;
+mod search;
 mod storm;

@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, VecDeque},
     fmt,
     hash::{BuildHasher, RandomState},
+    ops::Bound,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -11,6 +12,7 @@ use std::{
 use oauth_core::{async_trait, bytes::Bytes};
 
 use crate::{
+    inventory::{Filter, Found, Summary},
     key::TokenKey,
     store::{Acquired, Expected, Lease, Record, Saved, StoreError, TokenStore},
 };
@@ -46,6 +48,8 @@ struct MemoryEntry {
     version: u64,
     /// `None` after a delete, or before the first save.
     sealed: Option<Bytes>,
+    /// What was told about that record.
+    summary: Summary,
     fence: u64,
     /// When the lease that is held expires.
     held_until: Option<Instant>,
@@ -58,10 +62,17 @@ impl MemoryStore {
         Self::default()
     }
 
-    fn shard(&self, tenant: &str, subject: &str) -> MutexGuard<'_, MemoryShard> {
-        let index = (self.0.hasher.hash_one((tenant, subject)) % SHARDS as u64) as usize;
+    fn index(&self, tenant: &str, subject: &str) -> usize {
+        (self.0.hasher.hash_one((tenant, subject)) % SHARDS as u64) as usize
+    }
+
+    fn lock(&self, index: usize) -> MutexGuard<'_, MemoryShard> {
         // No step leaves a shard half-changed, so that what a panic left behind can be used.
         self.0.shards[index].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn shard(&self, tenant: &str, subject: &str) -> MutexGuard<'_, MemoryShard> {
+        self.lock(self.index(tenant, subject))
     }
 
     fn shard_of(&self, key: &TokenKey) -> MutexGuard<'_, MemoryShard> {
@@ -102,6 +113,17 @@ impl TokenStore for MemoryStore {
         expected: Expected,
         lease: Option<&Lease>,
     ) -> Result<Saved, StoreError> {
+        self.save_described(key, sealed, &Summary::default(), expected, lease).await
+    }
+
+    async fn save_described(
+        &self,
+        key: &TokenKey,
+        sealed: Bytes,
+        summary: &Summary,
+        expected: Expected,
+        lease: Option<&Lease>,
+    ) -> Result<Saved, StoreError> {
         let mut shard = self.shard_of(key);
         let found = shard.entries.get(key);
         if let (Some(lease), Some(entry)) = (lease, found)
@@ -121,7 +143,41 @@ impl TokenStore for MemoryStore {
         let entry = shard.entries.entry(key.clone()).or_default();
         entry.version += 1;
         entry.sealed = Some(sealed);
+        entry.summary = summary.clone();
         Ok(Saved::Version(entry.version))
+    }
+
+    fn can_find(&self) -> bool {
+        true
+    }
+
+    /// In the order of the shards, and of the keys in each.
+    async fn find(
+        &self,
+        filter: &Filter,
+        after: Option<&TokenKey>,
+        limit: usize,
+    ) -> Result<Vec<Found>, StoreError> {
+        let first = after.map_or(0, |key| self.index(key.tenant(), key.subject()));
+        let mut page = Vec::new();
+        for index in first..SHARDS {
+            let start = match after.filter(|_| index == first) {
+                Some(key) => Bound::Excluded(key),
+                None => Bound::Unbounded,
+            };
+            let shard = self.lock(index);
+            let now = Instant::now();
+            for (key, entry) in shard.entries.range((start, Bound::Unbounded)) {
+                if page.len() >= limit {
+                    return Ok(page);
+                }
+                let is_leased = entry.held_until.is_some_and(|until| until > now);
+                if entry.sealed.is_some() && filter.matches(key, &entry.summary, is_leased) {
+                    page.push(Found::new(key.clone(), entry.version, entry.summary.clone()));
+                }
+            }
+        }
+        Ok(page)
     }
 
     async fn delete(&self, key: &TokenKey) -> Result<bool, StoreError> {

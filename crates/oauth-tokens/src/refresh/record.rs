@@ -26,6 +26,11 @@ pub(crate) enum Trigger {
     Rejected(String),
     /// A token is wanted that is live for at least this long.
     ValidFor(Duration),
+    /// A refresh was begun, and nobody holds its lease any more. Even a live token is refreshed then, because its refresh token may
+    /// be spent, and the provider gives the successor out again only for a while.
+    Unfinished,
+    /// A token that was obtained before this Unix time is to be replaced, due or not.
+    ObtainedBefore(i64),
 }
 
 /// One refresh of one key.
@@ -66,8 +71,14 @@ impl Refresh<'_> {
         let milestones = timing.milestones(self.key, state);
         let token = state.token.as_ref();
         let live = token.filter(|token| milestones.is_live(now) && !self.is_unwanted(token, state));
+        let is_wanted = match self.trigger {
+            Trigger::Unfinished => state.refreshing_since.is_some(),
+            Trigger::ObtainedBefore(time) => state.obtained_at < *time,
+            Trigger::Due | Trigger::Rejected(_) | Trigger::ValidFor(_) => false,
+        };
         if let Some(token) = live
             && !milestones.is_due(now)
+            && !is_wanted
         {
             return Some(self.live(token, state, found.version, milestones.due_at));
         }
@@ -135,7 +146,7 @@ impl Refresh<'_> {
     fn is_unwanted(&self, token: &OAuth2Token, state: &TokenState) -> bool {
         let now = self.shared.clock.now();
         let is_unwanted = match self.trigger {
-            Trigger::Due => false,
+            Trigger::Due | Trigger::Unfinished | Trigger::ObtainedBefore(_) => false,
             Trigger::Rejected(rejected) => same_secret(rejected, token.access_token()),
             Trigger::ValidFor(time) => {
                 let dead_at = self.shared.timing.milestones(self.key, state).dead_at;

@@ -138,7 +138,7 @@ impl SharedState {
                 false => patience.saturating_sub(self.elapsed(began)),
             };
             let limit = limit.max(SHORTEST_ATTEMPT);
-            let attempt = self.attempt_to_save(key, &sealed, expected, lease);
+            let attempt = self.attempt_to_save(key, &sealed, new, expected, lease);
             let found = match timeout(&*self.runtime, limit, attempt).await {
                 Some(Attempt::Saved(version)) => return SaveOutcome::Saved(version),
                 Some(Attempt::Found(found)) => found.map(|found| (found, lease)),
@@ -172,10 +172,11 @@ impl SharedState {
         &self,
         key: &TokenKey,
         sealed: &Bytes,
+        new: &TokenState,
         expected: Expected,
         lease: Option<&Lease>,
     ) -> Attempt {
-        match self.store.inner.save(key, sealed.clone(), expected, lease).await {
+        match self.store.save_sealed(key, sealed.clone(), new, expected, lease).await {
             Ok(Saved::Version(version)) => Attempt::Saved(version),
             Ok(Saved::Conflict(None)) => Attempt::Found(Ok(None)),
             // An attempt that seemed to fail did not.

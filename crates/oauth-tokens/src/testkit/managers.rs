@@ -16,6 +16,7 @@ use super::{CheckFailed, Checked, RotatingServer, ensure, some_key};
 use crate::{
     builder::TokenManagerBuilder,
     error::Error,
+    inventory::{Filter, Found, Status, Summary},
     key::TokenKey,
     manager::TokenManager,
     state::DeadReason,
@@ -27,7 +28,11 @@ const LEASE: Duration = Duration::from_millis(600);
 
 fn builder(store: impl TokenStore + 'static, server: &RotatingServer) -> TokenManagerBuilder {
     let sealer = Sealer::new(SealingKey::from_bytes([7; 32]));
-    TokenManager::builder(store, sealer).provider(Arc::new(server.client())).lease_lifetime(LEASE)
+    // Requests are counted, and a sweep for one check would take part in another.
+    TokenManager::builder(store, sealer)
+        .provider(Arc::new(server.client()))
+        .lease_lifetime(LEASE)
+        .recover_every(Duration::MAX)
 }
 
 pub(super) async fn many_processes_send_one_request(store: &Arc<dyn TokenStore>) -> Checked {
@@ -130,6 +135,31 @@ pub(super) async fn a_crash_is_made_good_by_a_providers_grace(store: &Arc<dyn To
     Ok(())
 }
 
+pub(super) async fn a_crash_is_made_good_though_nobody_asks(store: &Arc<dyn TokenStore>) -> Checked {
+    if !store.can_find() {
+        return Ok(());
+    }
+    let server = RotatingServer::with(Duration::from_secs(60), Duration::ZERO, Duration::from_secs(3600));
+    let key = some_key()?;
+    crash(store, &server, &key).await?;
+    // Somebody else's token makes the manager begin its sweep.
+    let manager = builder(Arc::clone(store), &server).recover_every(Duration::from_millis(100)).build()?;
+    manager.put(&some_key()?, &server.sign_in()?).await?;
+    let unfinished = Filter::all().with_tenant(key.tenant()).with_status(Status::Refreshing);
+    for _ in 0..500 {
+        if manager.count(&unfinished).await? == 0 {
+            break;
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
+    let left = manager.count(&unfinished).await?;
+    ensure!(left == 0, "a refresh that crashed is still unfinished after five seconds");
+    let token = manager.get(&key).await?;
+    ensure!(server.knows(token.access_token()), "the token of a recovered refresh is not known");
+    ensure!(server.ended_grants() == 0, "a grant was lost in spite of a provider's grace");
+    Ok(())
+}
+
 /// A clock that is wrong by so many seconds.
 #[derive(Debug)]
 struct Wrong(i64);
@@ -181,10 +211,34 @@ impl TokenStore for Killed {
         expected: Expected,
         lease: Option<&Lease>,
     ) -> Result<Saved, StoreError> {
+        self.save_described(key, sealed, &Summary::default(), expected, lease).await
+    }
+
+    async fn save_described(
+        &self,
+        key: &TokenKey,
+        sealed: Bytes,
+        summary: &Summary,
+        expected: Expected,
+        lease: Option<&Lease>,
+    ) -> Result<Saved, StoreError> {
         if self.saves.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_err() {
             self.is_dead.store(true, SeqCst);
         }
-        self.alive().await.save(key, sealed, expected, lease).await
+        self.alive().await.save_described(key, sealed, summary, expected, lease).await
+    }
+
+    fn can_find(&self) -> bool {
+        self.store.can_find()
+    }
+
+    async fn find(
+        &self,
+        filter: &Filter,
+        after: Option<&TokenKey>,
+        limit: usize,
+    ) -> Result<Vec<Found>, StoreError> {
+        self.store.find(filter, after, limit).await
     }
 
     async fn delete(&self, key: &TokenKey) -> Result<bool, StoreError> {

@@ -1,7 +1,7 @@
 //! Checks that every store must pass, and a provider in memory that counts what it is asked.
 //!
 //! Whoever writes a [`TokenStore`] runs [`check_store`] against it, and [`check_shared_cache`] if it is a
-//! [`SharedCache`](oauth_core::SharedCache) too. Each check uses keys of its own, so that the store need not be empty and
+//! [`SharedCache`](oauth_core::SharedCache) too. A store that [cannot be searched](crate::TokenStore::can_find) is not asked to. Each check uses keys of its own, so that the store need not be empty and
 //! the checks may run again. They need a Tokio runtime, and about ten seconds with a store that is quick.
 //!
 //! ```no_run
@@ -18,6 +18,7 @@
 //! # }
 //! ```
 
+mod inventory;
 mod keys;
 mod leases;
 mod managers;
@@ -99,6 +100,9 @@ pub async fn check_store(store: Arc<dyn TokenStore>) -> Checked {
         keys::keys_of_any_text_are_different,
         keys::a_list_has_one_subjects_keys_in_their_order,
         keys::ten_thousand_keys,
+        inventory::records_are_found_by_what_was_told,
+        inventory::a_lease_is_seen_by_who_searches,
+        inventory::pages_have_every_record_once,
         leases::of_many_who_ask_one_is_granted,
         leases::a_lease_expires_by_the_stores_clock,
         leases::a_lease_can_be_extended_and_given_back,
@@ -107,6 +111,7 @@ pub async fn check_store(store: Arc<dyn TokenStore>) -> Checked {
         managers::many_processes_send_one_request,
         managers::a_crash_between_redeem_and_save_is_reported,
         managers::a_crash_is_made_good_by_a_providers_grace,
+        managers::a_crash_is_made_good_though_nobody_asks,
         managers::clocks_that_disagree_redeem_nothing_twice,
     );
     Ok(())

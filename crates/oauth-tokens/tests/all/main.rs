@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod batch;
 mod cancellation;
 mod client;
 mod golden;
@@ -13,6 +14,7 @@ mod limits;
 mod losses;
 mod observers;
 mod provider_trouble;
+mod recovery;
 mod runtime;
 mod sealing;
 mod secrets;

@@ -11,8 +11,8 @@ use oauth_core::{
     http, serde_json,
 };
 use oauth_tokens::{
-    Acquired, Expected, Lease, MemoryStore, Record, Saved, StoreError, StoreOperation, TokenKey,
-    TokenManager, TokenManagerBuilder, TokenStore, testkit::RotatingServer,
+    Acquired, Expected, Filter, Found, Lease, MemoryStore, Record, Saved, StoreError, StoreOperation,
+    Summary, TokenKey, TokenManager, TokenManagerBuilder, TokenStore, testkit::RotatingServer,
 };
 
 pub(crate) fn sealer() -> Sealer {
@@ -24,7 +24,8 @@ pub(crate) fn key() -> TokenKey {
 }
 
 pub(crate) fn builder(store: impl TokenStore + 'static, server: &RotatingServer) -> TokenManagerBuilder {
-    TokenManager::builder(store, sealer()).provider(Arc::new(server.client()))
+    // Steps and requests are counted, and a sweep would add its own.
+    TokenManager::builder(store, sealer()).provider(Arc::new(server.client())).recover_every(Duration::MAX)
 }
 
 /// What is stored for a key.
@@ -158,11 +159,22 @@ impl TokenStore for Shaky {
         expected: Expected,
         lease: Option<&Lease>,
     ) -> Result<Saved, StoreError> {
+        self.save_described(key, sealed, &Summary::default(), expected, lease).await
+    }
+
+    async fn save_described(
+        &self,
+        key: &TokenKey,
+        sealed: Bytes,
+        summary: &Summary,
+        expected: Expected,
+        lease: Option<&Lease>,
+    ) -> Result<Saved, StoreError> {
         self.step(StoreOperation::Save).await?;
         if self.state.takes_no_saves.load(Ordering::SeqCst) {
             return Err(StoreError::transient(StoreOperation::Save, "the disk is full"));
         }
-        let outcome = self.store().save(key, sealed, expected, lease).await;
+        let outcome = self.store().save_described(key, sealed, summary, expected, lease).await;
         let left = self.state.saves_until_down.load(Ordering::SeqCst);
         if left > 0 {
             self.state.saves_until_down.store(left - 1, Ordering::SeqCst);
@@ -179,6 +191,20 @@ impl TokenStore for Shaky {
             return Err(StoreError::transient(StoreOperation::Save, "the reply was lost"));
         }
         outcome
+    }
+
+    fn can_find(&self) -> bool {
+        true
+    }
+
+    async fn find(
+        &self,
+        filter: &Filter,
+        after: Option<&TokenKey>,
+        limit: usize,
+    ) -> Result<Vec<Found>, StoreError> {
+        self.step(StoreOperation::Find).await?;
+        self.store().find(filter, after, limit).await
     }
 
     async fn delete(&self, key: &TokenKey) -> Result<bool, StoreError> {

@@ -26,14 +26,24 @@
 //!
 //! | key | holds |
 //! | --- | --- |
-//! | `oauth:{TENANT/SUBJECT}:PROVIDER/LABEL` | a hash: version `v`, sealed token `s`, newest fence `f`, holder `h` and end `u` of the lease |
+//! | `oauth:{TENANT/SUBJECT}:PROVIDER/LABEL` | a hash: version `v`, sealed token `s`, newest fence `f`, holder `h` and end `u` of the lease; status `t`, due time `d` and sealing key's id `k`, as of version `n` |
 //! | `oauth:{TENANT/SUBJECT}` | a set: which tokens the subject has |
+//! | `oauth:{index}:all` | a sorted set: all tokens, as `TENANT/SUBJECT:PROVIDER/LABEL` |
+//! | `oauth:{index}:begun`, `oauth:{index}:noted` | a sorted set and a hash: whose refreshes have begun, and who noted that |
 //! | `oauth:cache:NAME` | a value that expires, for [`SharedCache`](oauth_core::SharedCache) |
 //!
 //! All characters but letters, digits and `-._~@+` are written as `%` and two hexadecimal digits. The braces are a hash tag: in a cluster, all tokens of
 //! a subject and the set of them are in one slot, and each operation is one script in that slot. (That is also its price: the
-//! tokens of one subject are not spread over the cluster.) The token is encrypted before it reaches the store. A hash without a token
+//! tokens of one subject are not spread over the cluster.) The token is encrypted before it reaches the store; its status, due time and sealing key's id are plain, for whoever reads
+//! Redis. A hash without a token
 //! expires a day after its token was deleted, or its lease has ended.
+//!
+//! # Searching
+//!
+//! Records are found by tenant, by user, and by whether their refresh has begun, through the indexes. Any other search
+//! (provider, dead, due, sealing key) looks at every record of the tenant, or of all tenants, a thousand at a time. In a cluster the
+//! indexes are in one slot, and a save takes one or two steps more in that slot; they may name a record too many, never one too few.
+//! What earlier versions of this crate saved is found once [`RedisStore::index_existing`] has entered it, or once it is saved anew.
 //!
 //! # What is promised, and what Redis does not
 //!

@@ -1,8 +1,9 @@
 //! The scripts of the store, each of which is one atomic step.
 //!
 //! A token's record is a hash: `v` its version, `s` the sealed token, `f` the newest fence, `h` who holds the lease, `u` until
-//! when, in milliseconds by Redis' own clock. All keys of a script are given to it and share a hash tag, so that they are in one
-//! slot of a cluster. Numbers stay far below 2⁵³, up to which Lua counts exactly: each is counted up from 0 by one.
+//! when, in milliseconds by Redis' own clock; and what was told about it: `t` the status, `d` when it is due, `k` the id of the key that
+//! sealed it, `n` the version that the three hold for. All keys of a script are given to it and share a hash tag, so that they are in
+//! one slot of a cluster. Numbers stay far below 2⁵³, up to which Lua counts exactly: each is counted up from 0 by one.
 
 use redis::Script;
 
@@ -11,6 +12,8 @@ pub(crate) struct Scripts {
     pub(crate) save: Script,
     pub(crate) delete: Script,
     pub(crate) list: Script,
+    pub(crate) look: Script,
+    pub(crate) forget_note: Script,
     pub(crate) acquire: Script,
     pub(crate) extend: Script,
     pub(crate) release: Script,
@@ -29,8 +32,8 @@ impl Scripts {
     pub(crate) fn new() -> Self {
         Self {
             // ARGV: sealed, `token` or `none` for what was there when it was looked at, its version or the last one, fence of the
-            // lease or empty, member of the index. A deleted token leaves its version behind, so that it tells whether there
-            // was another one since.
+            // lease or empty, member of the index, status, due time, id of the sealing key; the last three may be empty. A deleted
+            // token leaves its version behind, so that it tells whether there was another one since.
             save: Script::new(
                 "local found = redis.call('HMGET', KEYS[1], 'v', 's', 'f') \
                  if ARGV[4] ~= '' and tonumber(found[3] or '0') > tonumber(ARGV[4]) then return {'fenced'} end \
@@ -39,7 +42,7 @@ impl Scripts {
                    return {'conflict', found[1] or '0', found[2]} \
                  end \
                  local version = redis.call('HINCRBY', KEYS[1], 'v', 1) \
-                 redis.call('HSET', KEYS[1], 's', ARGV[1]) \
+                 redis.call('HSET', KEYS[1], 's', ARGV[1], 't', ARGV[6], 'd', ARGV[7], 'k', ARGV[8], 'n', version) \
                  redis.call('PERSIST', KEYS[1]) \
                  redis.call('SADD', KEYS[2], ARGV[5]) \
                  return {'saved', version}",
@@ -51,6 +54,7 @@ impl Scripts {
                  if found[2] and found[1] ~= ARGV[2] then return {{'changed'}} end \
                  redis.call('SREM', KEYS[2], ARGV[1]) \
                  local deleted = redis.call('HDEL', KEYS[1], 's') \
+                 redis.call('HDEL', KEYS[1], 't', 'd', 'k', 'n') \
                  if deleted == 1 then \
                    forget(KEYS[1], math.max(now, tonumber(redis.call('HGET', KEYS[1], 'u') or '0'))) \
                  end \
@@ -68,6 +72,28 @@ impl Scripts {
                  local records = {} \
                  for i = 1, #ARGV do records[i] = redis.call('HMGET', KEYS[i + 1], 'v', 's') end \
                  return {'records', records}",
+            ),
+            // KEYS: records of one subject. Of each: its version, whether a token is there, what was told about it, and whether a
+            // lease on it is held.
+            look: Script::new(&format!(
+                "{NOW}\
+                 local found = {{}} \
+                 for i = 1, #KEYS do \
+                   local r = redis.call('HMGET', KEYS[i], 'v', 't', 'd', 'k', 'n', 'u') \
+                   local told = r[5] and r[5] == r[1] \
+                   found[i] = {{r[1] or '0', redis.call('HEXISTS', KEYS[i], 's'), told and r[2] or '', \
+                     told and r[3] or '', told and r[4] or '', tonumber(r[6] or '0') > now and 1 or 0}} \
+                 end \
+                 return found"
+            )),
+            // After the save that ends a refresh. KEYS: the indexes. ARGV: entry, and the value that was noted before the save; if another one is
+            // noted since, the next refresh has begun.
+            forget_note: Script::new(
+                "if redis.call('HGET', KEYS[3], ARGV[1]) == ARGV[2] then \
+                   redis.call('HDEL', KEYS[3], ARGV[1]) \
+                   redis.call('ZREM', KEYS[2], ARGV[1]) \
+                 end \
+                 return 0",
             ),
             // ARGV: holder, lifetime.
             acquire: Script::new(&format!(

@@ -58,7 +58,7 @@ pub(crate) fn hash(parts: &[&str]) -> Vec<u8> {
 }
 
 /// PostgreSQL's texts hold every character but NUL.
-fn escape(text: &str) -> Cow<'_, str> {
+pub(crate) fn escape(text: &str) -> Cow<'_, str> {
     match text.contains(['\0', '\\']) {
         true => text.replace('\\', "\\\\").replace('\0', "\\0").into(),
         false => text.into(),

@@ -48,14 +48,19 @@
 //!
 //! | table | holds |
 //! | --- | --- |
-//! | `oauth_tokens` | a row for each key: tenant, subject, provider, label; version and sealed token; fence, holder and end of the lease |
+//! | `oauth_tokens` | a row for each key: tenant, subject, provider, label; version and sealed token; fence, holder and end of the lease; status, due time and sealing key's id, and the version (`described`) that these three hold for |
 //! | `oauth_tokens_cache` | values that expire, for [`SharedCache`](oauth_core::SharedCache): used login attempts, a provider's metadata and keys |
 //! | `oauth_tokens_migrations` | which migrations were applied |
 //!
 //! The texts of a key are stored as they are, except that NUL and the backslash become `\0` and `\\`. Rows are found by a
 //! SHA-256 of them (`id`, and `owner` for all rows of a subject), so that keys may be long, and no collation treats two as equal.
-//! The token is encrypted before it reaches the store. A row outlives its token by a day, for its numbers; then a later `delete` removes
+//! The token is encrypted before it reaches the store; its status (`alive`, `refreshing`, `dead`), its due time and the id of its
+//! sealing key are plain, for whoever reads the database. A row outlives its token by a day, for its numbers; then a later `delete` removes
 //! it, a hundred rows at a time.
+//!
+//! A migration adds tables, indexes and columns that can be NULL, and nothing else: programs of an earlier version that run meanwhile go
+//! on working. They must not be started anew afterwards, because `migrate` refuses tables that are newer than it. What they save has no
+//! status until [`TokenManager::recover`](oauth_tokens::TokenManager::recover) or the background sweep has looked at it.
 //!
 //! `schema()` returns the tables' SQL for administrators who do not let applications create tables. The application needs SELECT,
 //! INSERT, UPDATE and DELETE on all three.

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use oauth_tokens::{Filter, Status};
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
 use crate::table::TableName;
@@ -48,6 +49,7 @@ pub(crate) struct Statements {
     pub(crate) delete: SqlStr,
     pub(crate) forget: SqlStr,
     pub(crate) list: SqlStr,
+    find: FindParts,
     pub(crate) acquire: SqlStr,
     pub(crate) held: SqlStr,
     pub(crate) extend: SqlStr,
@@ -71,25 +73,31 @@ impl Statements {
         let (tokens, cache) = (table.with(""), table.with("_cache"));
         Arc::new(Self {
             load: sql(format!("SELECT version, sealed FROM {tokens} WHERE id = $1 AND sealed IS NOT NULL")),
+            // A summary holds for the version that it was saved with: a process of an older version of this store knows nothing of
+            // it, and leaves it as it was.
             // $9: the version of the row that was seen without a token, 0 if none was: had it had one since, it would be higher.
             put: sql(format!(
                 "INSERT INTO {tokens} AS t \
-                 (id, owner, tenant, subject, provider, label, version, sealed, fence, changed_at) \
-                 VALUES ($1, $2, $3, $4, $5, $6, 1, $7, 0, {now}) \
-                 ON CONFLICT (id) DO UPDATE SET version = t.version + 1, sealed = excluded.sealed, changed_at = {now} \
+                 (id, owner, tenant, subject, provider, label, version, sealed, fence, changed_at, \
+                 status, due_at, sealing_key, described) \
+                 VALUES ($1, $2, $3, $4, $5, $6, 1, $7, 0, {now}, $10, $11, $12, 1) \
+                 ON CONFLICT (id) DO UPDATE SET version = t.version + 1, sealed = excluded.sealed, changed_at = {now}, \
+                 status = excluded.status, due_at = excluded.due_at, sealing_key = excluded.sealing_key, \
+                 described = t.version + 1 \
                  WHERE t.fence <= $8 AND t.version = $9 AND t.sealed IS NULL \
                  RETURNING version"
             )),
             // A deleted token leaves its version behind, so that the version alone does not tell that it is there.
             swap: sql(format!(
-                "UPDATE {tokens} SET version = version + 1, sealed = $2, changed_at = {now} \
+                "UPDATE {tokens} SET version = version + 1, sealed = $2, changed_at = {now}, \
+                 status = $5, due_at = $6, sealing_key = $7, described = version + 1 \
                  WHERE id = $1 AND version = $3 AND fence <= $4 AND sealed IS NOT NULL \
                  RETURNING version"
             )),
             look: sql(format!("SELECT version, sealed, fence FROM {tokens} WHERE id = $1")),
             // The row stays for its numbers.
             delete: sql(format!(
-                "UPDATE {tokens} SET sealed = NULL, changed_at = {now} \
+                "UPDATE {tokens} SET sealed = NULL, changed_at = {now}, status = NULL, due_at = NULL, sealing_key = NULL \
                  WHERE id = $1 AND version = $2 AND sealed IS NOT NULL"
             )),
             forget: sql(format!(
@@ -101,6 +109,7 @@ impl Statements {
                 "SELECT tenant, subject, provider, label, version, sealed FROM {tokens} \
                  WHERE owner = $1 AND sealed IS NOT NULL"
             )),
+            find: FindParts { table: tokens.clone(), now },
             acquire: sql(format!(
                 "INSERT INTO {tokens} AS t \
                  (id, owner, tenant, subject, provider, label, version, fence, holder, held_until, changed_at) \
@@ -140,12 +149,115 @@ impl Statements {
     }
 }
 
+/// What searches are made of.
+#[derive(Debug)]
+struct FindParts {
+    table: String,
+    now: &'static str,
+}
+
+/// A value for a place in a search.
+#[derive(Debug)]
+pub(crate) enum Bound {
+    Number(i64),
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+/// A search: its SQL, and what is to be bound to `$1` and so on.
+#[derive(Debug)]
+pub(crate) struct Search {
+    pub(crate) sql: SqlStr,
+    pub(crate) bound: Vec<Bound>,
+}
+
+/// How much of a text is in an index, which cannot hold texts of any length.
+const INDEXED: usize = 64;
+
+/// A row that says nothing about the record that it holds.
+const UNDESCRIBED: &str = "(status IS NULL OR described <> version)";
+
+impl Statements {
+    /// Finds the rows after an id, in the order of the ids.
+    pub(crate) fn find(&self, filter: &Filter, after: Option<Vec<u8>>, limit: i64) -> Search {
+        let (mut conditions, mut bound) = self.conditions(filter);
+        if let Some(after) = after {
+            bound.push(Bound::Bytes(after));
+            conditions += &format!(" AND id > ${}", bound.len());
+        }
+        bound.push(Bound::Number(limit));
+        let text = format!(
+            "SELECT tenant, subject, provider, label, version, \
+             CASE WHEN described = version THEN status END, \
+             CASE WHEN described = version THEN due_at END, \
+             CASE WHEN described = version THEN sealing_key END \
+             FROM {} WHERE {conditions} ORDER BY id LIMIT ${}",
+            self.find.table,
+            bound.len()
+        );
+        Search { sql: sql(text), bound }
+    }
+
+    pub(crate) fn count(&self, filter: &Filter) -> Search {
+        let (conditions, bound) = self.conditions(filter);
+        Search { sql: sql(format!("SELECT count(*) FROM {} WHERE {conditions}", self.find.table)), bound }
+    }
+
+    /// The conditions of a search. Each is written as the index has it that is for it.
+    fn conditions(&self, filter: &Filter) -> (String, Vec<Bound>) {
+        let mut conditions = "sealed IS NOT NULL".to_owned();
+        let mut bound = Vec::new();
+        let mut add = |condition: &str, value: Bound| {
+            bound.push(value);
+            conditions += " AND ";
+            conditions += &condition.replace('?', &format!("${}", bound.len()));
+        };
+        if let (Some(tenant), Some(subject)) = (&filter.tenant, &filter.subject) {
+            add("owner = ?", Bound::Bytes(crate::key::owner(tenant, subject)));
+        } else if let Some(tenant) = &filter.tenant {
+            let tenant = crate::key::escape(tenant).into_owned();
+            let indexed = tenant.chars().take(INDEXED).collect();
+            add(&format!("substr(tenant, 1, {INDEXED}) = ?"), Bound::Text(indexed));
+            add("tenant = ?", Bound::Text(tenant));
+        } else if let Some(subject) = &filter.subject {
+            add("subject = ?", Bound::Text(crate::key::escape(subject).into_owned()));
+        }
+        if let Some(provider) = &filter.provider {
+            let provider = crate::key::escape(provider).into_owned();
+            let indexed = provider.chars().take(INDEXED).collect();
+            add(&format!("substr(provider, 1, {INDEXED}) = ?"), Bound::Text(indexed));
+            add("provider = ?", Bound::Text(provider));
+        }
+        if let Some(time) = filter.due_before {
+            add("described = version AND due_at < ?", Bound::Number(time));
+        }
+        if let Some(id) = &filter.not_sealed_with {
+            let differs = format!("({UNDESCRIBED} OR sealing_key IS NULL OR sealing_key <> ?)");
+            add(&differs, Bound::Text(id.to_string()));
+        }
+        match filter.status {
+            None => {}
+            Some(Status::Unknown) => conditions += &format!(" AND {UNDESCRIBED}"),
+            // One word of a few, written out so that the database sees that the index for it will do.
+            Some(status) => {
+                conditions += &format!(" AND status = '{}' AND described = version", status.as_str());
+            }
+        }
+        if filter.unleased {
+            conditions += &format!(" AND (held_until IS NULL OR held_until <= {})", self.find.now);
+        }
+        (conditions, bound)
+    }
+}
+
 /// The steps that make the tables what they are now. A step that was published is never changed; another follows it.
+/// It may add tables, indexes and columns that can be NULL, and nothing else, so that programs of an older version, which run
+/// while the first of the newer ones migrates, go on working.
 pub(crate) fn migrations(table: &TableName, dialect: SqlDialect) -> Vec<Vec<String>> {
     let SqlDialect { bytes, integer, .. } = dialect;
     let (tokens, cache) = (table.with(""), table.with("_cache"));
     let index = |suffix: &str| table.index(suffix);
-    vec![vec![
+    let first = vec![
         format!(
             "CREATE TABLE {tokens} (
     id {bytes} NOT NULL PRIMARY KEY,
@@ -172,7 +284,24 @@ pub(crate) fn migrations(table: &TableName, dialect: SqlDialect) -> Vec<Vec<Stri
 )"
         ),
         format!("CREATE INDEX {} ON {cache} (expires_at)", index("_cache_expires_at")),
-    ]]
+    ];
+    let column = |column: &str| format!("ALTER TABLE {tokens} ADD COLUMN {column}");
+    let part = |suffix: &str, indexed: &str, condition: &str| {
+        format!("CREATE INDEX {} ON {tokens} ({indexed}) WHERE sealed IS NOT NULL{condition}", index(suffix))
+    };
+    let search = vec![
+        column("status TEXT"),
+        column(&format!("due_at {integer}")),
+        column("sealing_key TEXT"),
+        column(&format!("described {integer}")),
+        part("_tenant", &format!("substr(tenant, 1, {INDEXED}), id"), ""),
+        part("_provider", &format!("substr(provider, 1, {INDEXED}), id"), ""),
+        part("_due", "due_at", " AND due_at IS NOT NULL"),
+        part("_refreshing", "id", " AND status = 'refreshing'"),
+        part("_dead", "id", " AND status = 'dead'"),
+        part("_undescribed", "id", &format!(" AND {UNDESCRIBED}")),
+    ];
+    vec![first, search]
 }
 
 /// Where it is written which of the steps were taken.

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use oauth_tokens::Lease;
+use oauth_tokens::{Found, Lease, Summary};
 
 use crate::{
     statements::{SqlDialect, Statements},
@@ -50,6 +50,41 @@ pub(crate) fn milliseconds(lifetime: Duration) -> i64 {
     let lifetime = lifetime.min(CENTURY);
     i64::try_from(lifetime.as_nanos().div_ceil(1_000_000)).unwrap_or(i64::MAX)
 }
+
+/// The status as the table has it.
+pub(crate) fn status(summary: &Summary) -> Option<&'static str> {
+    Some(summary.status.as_str()).filter(|status| !status.is_empty())
+}
+
+/// Tenant, subject, provider, label, version, status, due time, sealing key.
+pub(crate) type FoundRow = (String, String, String, String, i64, Option<String>, Option<i64>, Option<String>);
+
+pub(crate) fn found(row: FoundRow) -> Found {
+    let (tenant, subject, provider, label, version, status, due_at, sealing_key) = row;
+    let status = status.and_then(|status| status.parse().ok()).unwrap_or_default();
+    let summary = Summary::new(status).with_due_at(due_at);
+    let summary = match sealing_key {
+        Some(id) => summary.with_sealing_key(id),
+        None => summary,
+    };
+    Found::new(crate::key::key(&tenant, &subject, &provider, &label), unsigned(version), summary)
+}
+
+/// Binds the values of a search to its query.
+macro_rules! bind_all {
+    ($query:expr, $bound:expr) => {{
+        let mut query = $query;
+        for value in $bound {
+            query = match value {
+                crate::statements::Bound::Number(number) => query.bind(number),
+                crate::statements::Bound::Text(text) => query.bind(text),
+                crate::statements::Bound::Bytes(bytes) => query.bind(bytes),
+            };
+        }
+        query
+    }};
+}
+pub(crate) use bind_all;
 
 /// Implements the store for one database. The statements are the same and so are the types that they bind, but sqlx's traits
 /// name the database.
@@ -168,6 +203,7 @@ macro_rules! implement {
                 &self,
                 columns: &crate::key::Columns<'_>,
                 sealed: &[u8],
+                summary: &oauth_tokens::Summary,
                 version: i64,
                 fence: i64,
             ) -> Result<Option<i64>, sqlx::Error> {
@@ -182,6 +218,9 @@ macro_rules! implement {
                     .bind(sealed)
                     .bind(fence)
                     .bind(version)
+                    .bind(crate::store::status(summary))
+                    .bind(summary.due_at)
+                    .bind(summary.sealing_key.as_deref())
                     .fetch_all(&self.pool)
                     .await?;
                 Ok(rows.first().copied())
@@ -191,6 +230,7 @@ macro_rules! implement {
                 &self,
                 columns: &crate::key::Columns<'_>,
                 sealed: &[u8],
+                summary: &oauth_tokens::Summary,
                 version: i64,
                 fence: i64,
             ) -> Result<Option<i64>, sqlx::Error> {
@@ -199,6 +239,9 @@ macro_rules! implement {
                     .bind(sealed)
                     .bind(version)
                     .bind(fence)
+                    .bind(crate::store::status(summary))
+                    .bind(summary.due_at)
+                    .bind(summary.sealing_key.as_deref())
                     .fetch_all(&self.pool)
                     .await?;
                 Ok(rows.first().copied())
@@ -226,6 +269,7 @@ macro_rules! implement {
                 &self,
                 key: &oauth_tokens::TokenKey,
                 sealed: &[u8],
+                summary: &oauth_tokens::Summary,
                 expected: oauth_tokens::Expected,
                 lease: Option<&oauth_tokens::Lease>,
             ) -> Result<Option<oauth_tokens::Saved>, sqlx::Error> {
@@ -249,8 +293,8 @@ macro_rules! implement {
                 };
                 for _ in 0..crate::store::ATTEMPTS {
                     let saved = match seen {
-                        (version, false) => self.try_put(&columns, sealed, version, allowed).await?,
-                        (version, true) => self.try_swap(&columns, sealed, version, allowed).await?,
+                        (version, false) => self.try_put(&columns, sealed, summary, version, allowed).await?,
+                        (version, true) => self.try_swap(&columns, sealed, summary, version, allowed).await?,
                     };
                     if let Some(version) = saved {
                         return Ok(Some(Saved::Version(unsigned(version))));
@@ -335,9 +379,50 @@ macro_rules! implement {
                 expected: oauth_tokens::Expected,
                 lease: Option<&oauth_tokens::Lease>,
             ) -> Result<oauth_tokens::Saved, oauth_tokens::StoreError> {
+                self.save_described(key, sealed, &oauth_tokens::Summary::default(), expected, lease).await
+            }
+
+            async fn save_described(
+                &self,
+                key: &oauth_tokens::TokenKey,
+                sealed: oauth_tokens::Bytes,
+                summary: &oauth_tokens::Summary,
+                expected: oauth_tokens::Expected,
+                lease: Option<&oauth_tokens::Lease>,
+            ) -> Result<oauth_tokens::Saved, oauth_tokens::StoreError> {
                 let operation = oauth_tokens::StoreOperation::Save;
-                let saved = self.run(operation, self.save_in_time(key, &sealed, expected, lease)).await?;
+                let saving = self.save_in_time(key, &sealed, summary, expected, lease);
+                let saved = self.run(operation, saving).await?;
                 saved.ok_or_else(|| crate::error::too_busy(operation))
+            }
+
+            fn can_find(&self) -> bool {
+                true
+            }
+
+            async fn find(
+                &self,
+                filter: &oauth_tokens::Filter,
+                after: Option<&oauth_tokens::TokenKey>,
+                limit: usize,
+            ) -> Result<Vec<oauth_tokens::Found>, oauth_tokens::StoreError> {
+                let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+                let search = self.settings.statements.find(filter, after.map(crate::key::id), limit);
+                let query = crate::store::bind_all!(sqlx::query_as(search.sql), search.bound);
+                let rows: Vec<crate::store::FoundRow> =
+                    self.run(oauth_tokens::StoreOperation::Find, query.fetch_all(&self.pool)).await?;
+                Ok(rows.into_iter().map(crate::store::found).collect())
+            }
+
+            async fn count(
+                &self,
+                filter: &oauth_tokens::Filter,
+            ) -> Result<u64, oauth_tokens::StoreError> {
+                let search = self.settings.statements.count(filter);
+                let query = crate::store::bind_all!(sqlx::query_scalar(search.sql), search.bound);
+                let counted: i64 =
+                    self.run(oauth_tokens::StoreOperation::Find, query.fetch_one(&self.pool)).await?;
+                Ok(crate::store::unsigned(counted))
             }
 
             async fn delete(&self, key: &oauth_tokens::TokenKey) -> Result<bool, oauth_tokens::StoreError> {

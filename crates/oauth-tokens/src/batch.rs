@@ -1,0 +1,243 @@
+//! Work on many grants: refreshing what is due, keeping grants alive, sealing anew, revoking, erasing.
+
+use std::{
+    fmt,
+    hash::{BuildHasher, RandomState},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use oauth_core::OffsetDateTime;
+
+use crate::{
+    error::Error,
+    inventory::{Filter, Found},
+    key::TokenKey,
+    manager::{TokenManager, wait},
+    refresh::Trigger,
+    store::{Expected, Saved},
+};
+
+/// How fast a batch goes.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use oauth_tokens::BatchOptions;
+///
+/// // At most eight requests at a time, and about eight a second.
+/// let gently = BatchOptions::new().at_once(8).jitter(Duration::from_secs(2));
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct BatchOptions {
+    at_once: usize,
+    jitter: Duration,
+}
+
+/// What a batch did.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Batch {
+    /// How many grants were found.
+    pub found: u64,
+    /// How many of them are done.
+    pub done: u64,
+    /// How many turned out to be dead: their users must sign in again.
+    pub dead: u64,
+    /// How many failed, for a reason that may pass or not.
+    pub failed: u64,
+    /// How many grants the same search finds afterwards: what failed, what others are busy with, and what came in the meantime.
+    pub left: u64,
+    /// The first error, as an example.
+    pub error: Option<Error>,
+}
+
+impl BatchOptions {
+    /// Sixteen grants at a time, without a pause between them.
+    pub fn new() -> Self {
+        Self { at_once: 16, jitter: Duration::ZERO }
+    }
+
+    /// How many grants are worked on at the same time, at least 1. A provider's own limit, `most_requests`, holds too.
+    pub fn at_once(mut self, grants: usize) -> Self {
+        self.at_once = grants.clamp(1, 10_000);
+        self
+    }
+
+    /// Waits for a random time up to this before each grant, so that several workers do not come in step, and a provider gets
+    /// `at_once` requests in half of this time at most.
+    pub fn jitter(mut self, longest: Duration) -> Self {
+        self.jitter = longest;
+        self
+    }
+}
+
+impl Default for BatchOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl TokenManager {
+    /// Refreshes the grants that are due within this time, and that meet the filter. Call it every minute or so, in one process
+    /// or several: each grant is refreshed by one of them.
+    ///
+    /// `get` refreshes what somebody asks for. This is for tokens that must be live at any moment, and for providers whose limits
+    /// do not allow that many refresh at once when work begins. The tokens pass through the manager's memory: a process that does
+    /// nothing else needs a small [`cache_capacity`](crate::TokenManagerBuilder::cache_capacity).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Search`] when the store does not answer or refuses, or cannot be searched; [`Error::NoRuntime`]. What happens to
+    /// a single grant is counted, and told to the observers.
+    pub async fn refresh_due(
+        &self,
+        filter: &Filter,
+        within: Duration,
+        options: &BatchOptions,
+    ) -> Result<Batch, Error> {
+        let now = self.0.clock.now();
+        let due = filter.clone().with_due_before(later(now, within));
+        self.refresh_all(&due, options).await
+    }
+
+    /// Refreshes the grants that nobody has refreshed for this long since they were due, and that meet the filter: for providers
+    /// that end a grant when it is not used for some weeks. Call it once a day.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`refresh_due`](Self::refresh_due).
+    pub async fn keep_alive(
+        &self,
+        filter: &Filter,
+        unused_for: Duration,
+        options: &BatchOptions,
+    ) -> Result<Batch, Error> {
+        let now = self.0.clock.now();
+        let unused = filter.clone().with_due_before(earlier(now, unused_for));
+        self.refresh_all(&unused, options).await
+    }
+
+    async fn refresh_all(&self, filter: &Filter, options: &BatchOptions) -> Result<Batch, Error> {
+        let began = self.0.clock.now().unix_timestamp();
+        self.batch(filter, options, move |manager, key| async move {
+            let (receiver, _) = manager.join_or_start(&key, || Trigger::ObtainedBefore(began))?;
+            wait(receiver).await.unwrap_or(Err(Error::NoRuntime)).map(drop)
+        })
+        .await
+    }
+
+    /// Seals every record anew that was not sealed with the ring's first key. Once nothing is [`left`](Batch::left), the old keys
+    /// can be taken out of the ring. A record that is being refreshed is left out, and sealed by its refresh.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Search`] when the store does not answer or refuses, or cannot be searched; [`Error::NoRuntime`].
+    pub async fn reseal_all(&self, options: &BatchOptions) -> Result<Batch, Error> {
+        let old = Filter::all().without_sealing_key(self.0.store.sealer.key_id());
+        self.batch(&old, options, |manager, key| async move { manager.reseal(&key).await }).await
+    }
+
+    /// Seals one record anew, if it needs it and is not being refreshed.
+    async fn reseal(&self, key: &TokenKey) -> Result<(), Error> {
+        let store = &self.0.store;
+        for _ in 0..3 {
+            let Some(found) = store.load(key).await? else { return Ok(()) };
+            if found.state.refreshing_since.is_some() && found.state.dead.is_none() {
+                return Err(Error::Busy { key: key.clone() });
+            }
+            let expected = Expected::Version(found.version);
+            match store.save(key, &found.state, expected, None).await {
+                Ok(Saved::Version(_)) => return Ok(()),
+                // Somebody else has just saved it, with their own first key.
+                Ok(Saved::Conflict(_) | Saved::Fenced) => {}
+                Err(cause) => return Err(Error::Store { key: key.clone(), cause }),
+            }
+        }
+        Err(Error::Busy { key: key.clone() })
+    }
+
+    /// Revokes every grant that meets the filter at its provider, and deletes it. What a provider did not revoke is still stored.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Search`] when the store does not answer or refuses, or cannot be searched; [`Error::NoRuntime`].
+    pub async fn revoke_all(&self, filter: &Filter, options: &BatchOptions) -> Result<Batch, Error> {
+        self.batch(filter, options, |manager, key| async move { manager.revoke(&key).await.map(drop) }).await
+    }
+
+    /// Deletes every grant that meets the filter, without telling the providers: what is left of a tenant or a user after
+    /// [`revoke_all`](Self::revoke_all), say. The stores keep a deleted key's name for a day, for its numbers.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Search`] when the store does not answer or refuses, or cannot be searched; [`Error::NoRuntime`].
+    pub async fn erase_all(&self, filter: &Filter, options: &BatchOptions) -> Result<Batch, Error> {
+        self.batch(filter, options, |manager, key| async move { manager.delete(&key).await.map(drop) }).await
+    }
+
+    async fn batch<W>(
+        &self,
+        filter: &Filter,
+        options: &BatchOptions,
+        work: impl Fn(Self, TokenKey) -> W,
+    ) -> Result<Batch, Error>
+    where
+        W: Future<Output = Result<(), Error>> + Send + 'static,
+    {
+        let random = RandomState::new();
+        let sums = Arc::new(Mutex::new(Batch::default()));
+        let one = |manager: Self, found: Found| {
+            let runtime = Arc::clone(&self.0.runtime);
+            let pause = options.jitter.mul_f64(random.hash_one(&found.key) as f64 / u64::MAX as f64);
+            let (work, sums) = (work(manager, found.key), Arc::clone(&sums));
+            async move {
+                if !pause.is_zero() {
+                    runtime.sleep(pause).await;
+                }
+                let outcome = work.await;
+                sums.lock().unwrap_or_else(PoisonError::into_inner).add(outcome);
+            }
+        };
+        let found = self.for_each(filter, options.at_once, one).await?;
+        let left = self.count(filter).await?;
+        let sums = sums.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Ok(Batch { found, left, ..sums })
+    }
+}
+
+impl Batch {
+    fn add(&mut self, outcome: Result<(), Error>) {
+        match outcome {
+            // What was deleted meanwhile needs nothing more.
+            Ok(()) | Err(Error::NotFound { .. }) => self.done += 1,
+            Err(Error::Dead { .. }) => self.dead += 1,
+            Err(error) => {
+                self.failed += 1;
+                self.error.get_or_insert(error);
+            }
+        }
+    }
+}
+
+impl fmt::Display for Batch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { found, done, dead, failed, left, error } = self;
+        write!(f, "{found} grants: {done} done, {dead} dead, {failed} failed; {left} left")?;
+        match error {
+            Some(error) => write!(f, "; the first error: {error}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A time so much later; the same where the calendar ends before that.
+fn later(time: OffsetDateTime, by: Duration) -> OffsetDateTime {
+    by.try_into().ok().and_then(|by| time.checked_add(by)).unwrap_or(time)
+}
+
+/// A time so much earlier; the beginning of Unix time where the calendar begins after that.
+fn earlier(time: OffsetDateTime, by: Duration) -> OffsetDateTime {
+    by.try_into().ok().and_then(|by| time.checked_sub(by)).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}

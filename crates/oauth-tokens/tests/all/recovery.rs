@@ -1,0 +1,312 @@
+//! Refreshes that a crashed process left unfinished.
+
+use std::{sync::Arc, time::Duration};
+
+use oauth_core::{HttpErrorKind, async_trait, bytes::Bytes};
+use oauth_tokens::{
+    Acquired, Expected, Filter, Found, Lease, MemoryStore, Record, Saved, Status, StoreError, Summary,
+    TokenKey, TokenManager, TokenManagerBuilder, TokenStore,
+    testkit::{Fault, RotatingServer},
+};
+
+use crate::support::{Hands, Shaky, builder};
+
+const HOUR: Duration = Duration::from_secs(3600);
+const LEASE: Duration = Duration::from_millis(300);
+
+fn key(index: usize) -> TokenKey {
+    TokenKey::new("testkit", format!("user-{index}"))
+}
+
+fn server(grace: Duration) -> RotatingServer {
+    RotatingServer::with(grace, Duration::ZERO, HOUR)
+}
+
+fn quick(store: impl TokenStore + 'static, server: &RotatingServer) -> TokenManagerBuilder {
+    builder(store, server).lease_lifetime(LEASE).recover_every(Duration::from_millis(50))
+}
+
+fn by_hand(store: impl TokenStore + 'static, server: &RotatingServer) -> TokenManager {
+    builder(store, server).lease_lifetime(LEASE).recover_every(Duration::MAX).build().unwrap()
+}
+
+/// A store as a process sees it that is killed before it can save a new token: it takes marks, and any other save never ends.
+#[derive(Debug)]
+struct Killed(MemoryStore);
+
+#[async_trait]
+impl TokenStore for Killed {
+    async fn load(&self, key: &TokenKey) -> Result<Option<Record>, StoreError> {
+        self.0.load(key).await
+    }
+
+    async fn save(
+        &self,
+        key: &TokenKey,
+        sealed: Bytes,
+        expected: Expected,
+        lease: Option<&Lease>,
+    ) -> Result<Saved, StoreError> {
+        self.save_described(key, sealed, &Summary::default(), expected, lease).await
+    }
+
+    async fn save_described(
+        &self,
+        key: &TokenKey,
+        sealed: Bytes,
+        summary: &Summary,
+        expected: Expected,
+        lease: Option<&Lease>,
+    ) -> Result<Saved, StoreError> {
+        match summary.status {
+            Status::Refreshing => self.0.save_described(key, sealed, summary, expected, lease).await,
+            _ => std::future::pending().await,
+        }
+    }
+
+    async fn delete(&self, key: &TokenKey) -> Result<bool, StoreError> {
+        self.0.delete(key).await
+    }
+
+    async fn list(&self, tenant: &str, subject: &str) -> Result<Vec<(TokenKey, Record)>, StoreError> {
+        self.0.list(tenant, subject).await
+    }
+
+    async fn acquire(
+        &self,
+        key: &TokenKey,
+        holder: &str,
+        lifetime: Duration,
+    ) -> Result<Acquired, StoreError> {
+        self.0.acquire(key, holder, lifetime).await
+    }
+
+    async fn extend(&self, _: &TokenKey, _: &Lease, _: Duration) -> Result<bool, StoreError> {
+        // Whoever is killed gives no sign of life.
+        std::future::pending().await
+    }
+
+    async fn release(&self, key: &TokenKey, lease: &Lease) -> Result<(), StoreError> {
+        self.0.release(key, lease).await
+    }
+}
+
+/// Leaves as many refreshes behind as a process does that is killed between the provider's answer and the save.
+async fn crash(store: &MemoryStore, server: &RotatingServer, keys: usize) {
+    let before = server.token_requests();
+    let manager = by_hand(store.clone(), server);
+    for index in 0..keys {
+        manager.put(&key(index), &server.sign_in_expired().unwrap()).await.unwrap();
+    }
+    let doomed = by_hand(Killed(store.clone()), server);
+    for index in 0..keys {
+        let doomed = doomed.clone();
+        tokio::spawn(async move { doomed.get(&key(index)).await });
+    }
+    while server.token_requests() < before + keys {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_eq!(store.count(&unfinished()).await.unwrap(), keys as u64);
+}
+
+fn unfinished() -> Filter {
+    Filter::all().with_status(Status::Refreshing)
+}
+
+async fn until_all_are_finished(store: &impl TokenStore) {
+    for _ in 0..500 {
+        if store.count(&unfinished()).await.unwrap() == 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{} refreshes are unfinished", store.count(&unfinished()).await.unwrap());
+}
+
+#[tokio::test]
+async fn recover_finishes_what_a_killed_process_began() {
+    let (server, store) = (server(Duration::from_secs(5)), MemoryStore::new());
+    crash(&store, &server, 20).await;
+    let manager = by_hand(store.clone(), &server);
+    let recovered = manager.recover().await.unwrap();
+    assert_eq!((recovered.found, recovered.dead, recovered.left), (20, 0, 0));
+    // Nobody asks before the grace is over.
+    assert_eq!(server.ended_grants(), 0);
+    let sent = server.token_requests();
+    for index in 0..20 {
+        assert!(server.knows(manager.get(&key(index)).await.unwrap().access_token()));
+    }
+    assert_eq!(server.token_requests(), sent);
+    assert_eq!(manager.recover().await.unwrap().found, 0);
+}
+
+#[tokio::test]
+async fn without_a_grace_recover_reports_what_was_lost() {
+    let (server, store) = (server(Duration::ZERO), MemoryStore::new());
+    crash(&store, &server, 3).await;
+    let recovered = by_hand(store.clone(), &server).recover().await.unwrap();
+    assert_eq!((recovered.found, recovered.dead, recovered.left), (3, 3, 0));
+    assert_eq!(store.count(&Filter::all().with_status(Status::Dead)).await.unwrap(), 3);
+}
+
+#[tokio::test]
+async fn a_running_manager_finishes_what_another_process_began_though_nobody_asks() {
+    let (server, store) = (server(Duration::from_secs(5)), MemoryStore::new());
+    // It ran before the crash, and nobody asks it for the tokens afterwards.
+    let manager = quick(store.clone(), &server).build().unwrap();
+    manager.put(&TokenKey::new("testkit", "other"), &server.sign_in().unwrap()).await.unwrap();
+    crash(&store, &server, 20).await;
+    until_all_are_finished(&store).await;
+    assert_eq!(server.ended_grants(), 0);
+    assert_eq!(store.count(&Filter::all().with_status(Status::Alive)).await.unwrap(), 21);
+    drop(manager);
+}
+
+#[tokio::test]
+async fn a_live_token_whose_refresh_was_cut_off_is_refreshed_too() {
+    let (server, store) = (server(Duration::from_secs(60)), MemoryStore::new());
+    let manager = by_hand(store.clone(), &server);
+    let token = server.sign_in().unwrap();
+    manager.put(&key(0), &token).await.unwrap();
+    // An API refused it, long after it was obtained, by the clock of whoever asked.
+    let clock = Hands::new();
+    clock.forward(Duration::from_secs(60));
+    let doomed = builder(Killed(store.clone()), &server)
+        .lease_lifetime(LEASE)
+        .recover_every(Duration::MAX)
+        .clock(clock)
+        .build()
+        .unwrap();
+    let rejected = token.access_token().to_owned();
+    tokio::spawn(async move { doomed.get_after_rejection(&key(0), &rejected).await });
+    while server.token_requests() == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(
+        by_hand(store.clone(), &server).get(&key(0)).await.unwrap().access_token(),
+        token.access_token()
+    );
+    let recovered = by_hand(store.clone(), &server).recover().await.unwrap();
+    assert_eq!((recovered.found, recovered.left), (1, 0));
+    let newer = by_hand(store, &server).get(&key(0)).await.unwrap();
+    assert_ne!(newer.access_token(), token.access_token());
+    assert_eq!(server.ended_grants(), 0);
+}
+
+#[tokio::test]
+async fn what_an_older_version_left_is_looked_into() {
+    let (server, store) = (server(Duration::from_secs(60)), MemoryStore::new());
+    crash(&store, &server, 2).await;
+    let manager = by_hand(store.clone(), &server);
+    manager.put(&key(2), &server.sign_in().unwrap()).await.unwrap();
+    // An older version saves no summary.
+    for index in 0..3 {
+        let record = store.load(&key(index)).await.unwrap().unwrap();
+        store.save(&key(index), record.sealed, Expected::Version(record.version), None).await.unwrap();
+    }
+    let unknown = Filter::all().with_status(Status::Unknown);
+    assert_eq!(store.count(&unknown).await.unwrap(), 3);
+    let recovered = manager.recover().await.unwrap();
+    assert_eq!((recovered.found, recovered.dead, recovered.left), (2, 0, 0));
+    assert_eq!(store.count(&unknown).await.unwrap(), 0);
+    assert_eq!(store.count(&Filter::all().with_status(Status::Alive)).await.unwrap(), 3);
+}
+
+#[tokio::test]
+async fn the_sweep_leaves_a_refresh_alone_that_is_under_way() {
+    let server = RotatingServer::with(Duration::ZERO, Duration::from_secs(1), HOUR);
+    let store = MemoryStore::new();
+    let slow = by_hand(store.clone(), &server);
+    slow.put(&key(0), &server.sign_in_expired().unwrap()).await.unwrap();
+    let other = quick(store.clone(), &server).build().unwrap();
+    other.put(&key(1), &server.sign_in().unwrap()).await.unwrap();
+    let token = slow.get(&key(0)).await.unwrap();
+    assert!(server.knows(token.access_token()));
+    assert_eq!(server.token_requests(), 1);
+    assert_eq!(server.ended_grants(), 0);
+}
+
+#[tokio::test]
+async fn a_refresh_that_failed_is_tried_again_once_its_pause_is_over() {
+    let (server, store) = (server(Duration::from_secs(60)), MemoryStore::new());
+    let manager = quick(store.clone(), &server)
+        .backoff(Duration::from_secs(3), Duration::from_secs(3))
+        .build()
+        .unwrap();
+    manager.put(&key(0), &server.sign_in_expired().unwrap()).await.unwrap();
+    server.fail_next(Fault::ReplyLost(HttpErrorKind::Timeout));
+    manager.get(&key(0)).await.unwrap_err();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(server.token_requests(), 1, "the provider is left alone");
+    until_all_are_finished(&store).await;
+    assert_eq!(server.token_requests(), 2);
+    assert_eq!(server.ended_grants(), 0);
+}
+
+#[tokio::test]
+async fn after_trouble_with_the_store_the_one_with_the_new_token_comes_first() {
+    let (server, store) = (server(Duration::ZERO), Shaky::default());
+    let manager = builder(store.clone(), &server)
+        .lease_lifetime(LEASE)
+        .recover_every(Duration::MAX)
+        .save_patience(Duration::from_millis(100))
+        .build()
+        .unwrap();
+    manager.put(&key(0), &server.sign_in_expired().unwrap()).await.unwrap();
+    let other = builder(store.clone(), &server)
+        .lease_lifetime(LEASE)
+        .recover_every(Duration::from_secs(1))
+        .build()
+        .unwrap();
+    other.put(&key(1), &server.sign_in().unwrap()).await.unwrap();
+    // The mark is the last save that succeeds before the store is down for longer than the lease lasts.
+    store.go_down_after_saves(1);
+    manager.get(&key(0)).await.unwrap_err();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    store.set_down(false);
+    until_all_are_finished(&store).await;
+    assert_eq!(server.token_requests(), 1);
+    assert_eq!(server.ended_grants(), 0);
+    drop(other);
+}
+
+#[tokio::test]
+async fn the_sweep_ends_with_its_manager() {
+    let server = server(Duration::ZERO);
+    let store: Arc<dyn TokenStore> = Arc::new(MemoryStore::new());
+    let manager = quick(Arc::clone(&store), &server).build().unwrap();
+    manager.put(&key(0), &server.sign_in().unwrap()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    drop(manager);
+    for _ in 0..100 {
+        if Arc::strong_count(&store) == 1 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("something still holds the manager");
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_searched_says_so() {
+    let server = server(Duration::ZERO);
+    let manager = quick(Killed(MemoryStore::new()), &server).build().unwrap();
+    let error = manager.recover().await.unwrap_err();
+    assert!(error.to_string().contains("this store cannot be searched"), "{error}");
+}
+
+#[tokio::test]
+async fn the_store_is_told_status_due_time_and_key_and_no_more() {
+    let (server, store) = (server(Duration::ZERO), MemoryStore::new());
+    let manager = by_hand(store.clone(), &server);
+    manager.put(&key(0), &server.sign_in().unwrap()).await.unwrap();
+    let found: Vec<Found> = manager.find(&Filter::all(), None, 10).await.unwrap();
+    let [found] = &found[..] else { panic!("{found:?}") };
+    assert_eq!((&found.key, found.version, found.summary.status), (&key(0), 1, Status::Alive));
+    let now = oauth_core::OffsetDateTime::now_utc().unix_timestamp();
+    // Five minutes ahead of the expiry, or half as much again.
+    let due_in = found.summary.due_at.unwrap() - now;
+    assert!((3600 - 455..=3600 - 295).contains(&due_in), "{due_in}");
+    assert_eq!(found.summary.sealing_key.as_deref(), Some(&*crate::support::sealer().key_id()));
+}
