@@ -4,18 +4,25 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
-use oauth_core::{async_trait, bytes::Bytes};
+use oauth_core::{
+    HttpClient, HttpError, Provider, async_trait,
+    bytes::Bytes,
+    http::{Request, Response},
+};
 use oauth_tokens::{
     Acquired, Error, Expected, Lease, MemoryStore, Outcome, Record, Saved, StoreError, TokenKey,
     TokenManager, TokenStore, testkit::RotatingServer,
 };
 use tokio::task::JoinSet;
 
-use crate::support::{Hands, Shaky, builder, key, stored};
+use crate::support::{Hands, Shaky, builder, key, sealer, stored};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -55,29 +62,53 @@ async fn get_all(manager: &TokenManager, server: &RotatingServer) {
     gets.join_all().await;
 }
 
+/// The way to a server from which no reply arrives any more: the process is about to be killed.
+#[derive(Clone, Debug)]
+struct OneWay {
+    server: RotatingServer,
+    carried_out: Arc<AtomicUsize>,
+}
+
+#[async_trait]
+impl HttpClient for OneWay {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        self.server.send(request).await?;
+        self.carried_out.fetch_add(1, Ordering::SeqCst);
+        std::future::pending().await
+    }
+}
+
+/// Has a process die that has sent the refresh tokens of all keys, after the provider has redeemed them.
+fn crash(store: impl TokenStore + Clone + 'static, server: &RotatingServer, keys: Vec<TokenKey>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let carried_out = Arc::new(AtomicUsize::new(0));
+    runtime.block_on(async {
+        let way = OneWay { server: server.clone(), carried_out: Arc::clone(&carried_out) };
+        let client = Arc::new(server.client().with_http_client(way));
+        let manager = TokenManager::builder(store, sealer()).provider(client).build().unwrap();
+        for key in &keys {
+            manager.put(key, &server.sign_in_expired().unwrap()).await.unwrap();
+        }
+        for key in keys.clone() {
+            let manager = manager.clone();
+            tokio::spawn(async move { manager.get(&key).await });
+        }
+        while carried_out.load(Ordering::SeqCst) < keys.len() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    runtime.shutdown_background();
+}
+
 #[test]
 fn one_crash_loses_nothing_with_a_grace_of_five_seconds() {
     for _ in 0..rounds() {
-        // The provider has redeemed long before its answers arrive.
-        let server = RotatingServer::with(5 * SECOND, SECOND / 10, HOUR);
+        let server = RotatingServer::with(5 * SECOND, Duration::ZERO, HOUR);
         let store = MemoryStore::new();
-        let process = || builder(store.clone(), &server).build().unwrap();
-        let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-        let (doomed, other) = (runtime(), runtime());
-        doomed.block_on(async {
-            let manager = process();
-            sign_in_expired(&manager, &server).await;
-            for key in keys() {
-                let manager = manager.clone();
-                tokio::spawn(async move { manager.get(&key).await });
-            }
-            while server.token_requests() < KEYS {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        });
-        doomed.shutdown_background();
-        other.block_on(get_all(&process(), &server));
-        assert_eq!(server.ended_grants(), 0);
+        crash(store.clone(), &server, keys());
+        let other = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        other.block_on(get_all(&builder(store, &server).build().unwrap(), &server));
+        assert_eq!((server.token_requests(), server.ended_grants()), (2 * KEYS, 0));
     }
 }
 
@@ -113,24 +144,16 @@ async fn after_an_outage_between_mark_and_save_the_holder_saves_first() {
 /// A crash leaves a mark too. Who had trouble with the store before cannot tell the two apart, and goes on after a while.
 #[test]
 fn after_an_outage_a_crashed_holder_is_waited_for_for_seconds_only() {
-    let server = RotatingServer::with(HOUR, SECOND / 10, HOUR);
+    let server = RotatingServer::with(HOUR, Duration::ZERO, HOUR);
     let store = Shaky::default();
-    let process = || builder(store.clone(), &server).lease_lifetime(SECOND / 5).build().unwrap();
-    let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let (doomed, other) = (runtime(), runtime());
-    doomed.block_on(async {
-        let manager = process();
-        manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
-        tokio::spawn(async move { manager.get(&key()).await });
-        while server.token_requests() == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    });
-    doomed.shutdown_background();
+    crash(store.clone(), &server, vec![key()]);
+    let other = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     other.block_on(async {
-        let manager = process();
+        let manager = builder(store.clone(), &server).build().unwrap();
         store.set_down(true);
         assert!(matches!(manager.get(&key()).await, Err(Error::Store { .. })));
+        // The lease expires meanwhile.
+        tokio::time::sleep(4 * SECOND).await;
         store.set_down(false);
         let began = std::time::Instant::now();
         let token = manager.get(&key()).await.unwrap();
@@ -294,10 +317,12 @@ async fn a_token_is_saved_though_the_store_went_back_behind_its_mark() {
 async fn what_is_revoked_is_the_newest_token_that_is_known() {
     let (server, clock, store) = (RotatingServer::new(), Hands::new(), Lagging::default());
     let manager = builder(store.clone(), &server).clock(clock.clone()).build().unwrap();
-    manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
-    let token = manager.get(&key()).await.unwrap();
+    manager.put(&key(), &server.sign_in().unwrap()).await.unwrap();
+    clock.forward(SECOND);
+    let newest = server.sign_in().unwrap();
+    manager.put(&key(), &newest).await.unwrap();
     store.lose(1);
     manager.revoke(&key()).await.unwrap();
-    assert!(!server.knows(token.access_token()));
+    assert!(!server.knows(newest.access_token()));
     assert_eq!(store.found(&key()), None);
 }
