@@ -66,16 +66,16 @@ struct CacheEntry {
     known: Option<(CachedAnswer, Tick)>,
     /// The newest token that was seen. It outlives the answers that there is no live one.
     newest: Option<Box<NewestToken>>,
-    /// How the store has failed since it last answered, where there is no live token.
-    store_trouble: Option<Box<StoreTrouble>>,
+    /// How the store, or the lookup of the source, has failed since it last answered, where there is no live token.
+    trouble: Option<Box<Trouble>>,
     /// The refresh that is under way. Whoever changes the key's token removes it, so that its result is not believed.
     refresh: Option<RunningRefresh>,
 }
 
-struct StoreTrouble {
+struct Trouble {
     failures: u32,
     error: Error,
-    /// Until when the store is not asked for this key.
+    /// Until when nothing is asked for this key.
     until: Moment,
 }
 
@@ -153,24 +153,24 @@ impl Cache {
         self.entries.get(key)?.newest.as_deref().cloned()
     }
 
-    /// How the store has failed, while it is not asked again for a key without a live token.
-    pub(crate) fn store_trouble(&self, key: &TokenKey, now: Moment) -> Option<Error> {
+    /// How the store or the lookup has failed, while it is not asked again for a key without a live token.
+    pub(crate) fn trouble(&self, key: &TokenKey, now: Moment) -> Option<Error> {
         let entry = self.entries.get(key)?;
-        let trouble = entry.store_trouble.as_deref().filter(|trouble| now < trouble.until)?;
+        let trouble = entry.trouble.as_deref().filter(|trouble| now < trouble.until)?;
         Some(trouble.error.clone())
     }
 
-    /// Notes that the store has failed for a key without a live token. A failure may be a single one; from the second on, the
-    /// store is left alone until then.
-    pub(crate) fn note_store_trouble(&self, key: &TokenKey, error: &Error, now: Moment, until: Moment) {
+    /// Notes that the store or the lookup has failed for a key without a live token. A failure may be a single one; from the second
+    /// on, nothing is asked until then.
+    pub(crate) fn note_trouble(&self, key: &TokenKey, error: &Error, now: Moment, until: Moment) {
         if self.live(key, now).is_some() {
             return;
         }
         self.make_room_for_one();
         let mut entry = self.entries.entry(key.clone()).or_default();
-        let failures = entry.store_trouble.as_deref().map_or(0, |trouble| trouble.failures).saturating_add(1);
+        let failures = entry.trouble.as_deref().map_or(0, |trouble| trouble.failures).saturating_add(1);
         let until = if failures > 1 { until } else { now };
-        entry.store_trouble = Some(Box::new(StoreTrouble { failures, error: error.clone(), until }));
+        entry.trouble = Some(Box::new(Trouble { failures, error: error.clone(), until }));
     }
 
     /// Takes over what somebody has learned who began to change the key's token at this tick. A refresh that is under way is
@@ -218,7 +218,7 @@ impl Cache {
         }
         let mut surplus = self.capacity / 8 + 1;
         self.entries.retain(|_, entry| {
-            if surplus > 0 && (entry.known.is_some() || entry.store_trouble.is_some()) {
+            if surplus > 0 && (entry.known.is_some() || entry.trouble.is_some()) {
                 *entry = CacheEntry { refresh: entry.refresh.take(), ..CacheEntry::default() };
                 surplus -= 1;
             }
@@ -240,7 +240,7 @@ impl CacheEntry {
                 *self = Self { refresh: self.refresh.take(), ..Self::default() };
             }
             Learned::Answer(mut answer) => {
-                self.store_trouble = None;
+                self.trouble = None;
                 let is_outdated = self
                     .known
                     .as_ref()
@@ -258,10 +258,7 @@ impl CacheEntry {
     }
 
     fn is_empty(&self) -> bool {
-        self.known.is_none()
-            && self.newest.is_none()
-            && self.store_trouble.is_none()
-            && self.refresh.is_none()
+        self.known.is_none() && self.newest.is_none() && self.trouble.is_none() && self.refresh.is_none()
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
     runtime::timeout,
     sealed_store::StoredState,
     shared::SharedState,
-    state::{Lineage, TokenState},
+    state::{DeadGrant, DeadReason, Lineage, TokenState},
     store::{Acquired, Expected, Lease, Record, Saved, StoreError, StoreOperation},
     timing::pause,
     unsaved::Unsaved,
@@ -319,10 +319,27 @@ impl SharedState {
         self.delete_quietly(key).await.map(drop)
     }
 
+    /// Revokes a grant, and tokens that were set aside.
     async fn revoke_at_the_provider(&self, key: &TokenKey, state: &TokenState) -> Result<Revoked, Error> {
-        let Some(token) = state.set_aside.as_ref().or(state.token.as_ref()) else {
-            return Ok(Revoked::Nothing);
-        };
+        let mut outcome = Revoked::Nothing;
+        if let Some(token) = &state.set_aside {
+            outcome = self.revoke_token(key, token, true).await?;
+        }
+        // Where the last refresh brought those, the refresh token that is left is spent.
+        let is_replaced =
+            matches!(state.dead(), Some(DeadGrant { reason: DeadReason::NotAccepted { .. }, .. }));
+        if let Some(token) = state.token.as_ref().filter(|_| !is_replaced) {
+            outcome = self.revoke_token(key, token, state.dead.is_some()).await?;
+        }
+        Ok(outcome)
+    }
+
+    async fn revoke_token(
+        &self,
+        key: &TokenKey,
+        token: &OAuth2Token,
+        is_dead: bool,
+    ) -> Result<Revoked, Error> {
         let source = self.source(key).await?;
         let revocation = timeout(&*self.runtime, self.timing.request_limit, source.tokens.revoke(key, token));
         let outcome = revocation.await.unwrap_or_else(|| {
@@ -336,7 +353,7 @@ impl SharedState {
                 // It is worth nothing already, unless that is said of an access token whose refresh token is good.
                 (_, ErrorClass::Reauthorize)
                     if says_that_it_is_dead(&error)
-                        && (state.dead.is_some()
+                        && (is_dead
                             || token.refresh_token().is_none()
                             || !source.tokens.revokes_by_access_token(key)) =>
                 {
@@ -344,7 +361,7 @@ impl SharedState {
                 }
                 // Nothing is left of a grant that is known to be dead, whatever the provider calls that.
                 (ErrorKind::Refused { .. } | ErrorKind::UnexpectedStatus { .. }, class)
-                    if state.dead.is_some()
+                    if is_dead
                         && error.operation() == Operation::REVOKE_TOKEN
                         && says_that_it_is_dead(&error)
                         && !matches!(class, ErrorClass::Transient { .. }) =>

@@ -185,7 +185,7 @@ impl TokenManager {
 
     /// Waits for the refresh of a key, of which there is one at a time; also says whether this call started it.
     async fn single_flight(&self, key: &TokenKey, trigger: impl Fn() -> Trigger) -> (TokenResult, bool) {
-        if let Some(error) = self.0.cache.store_trouble(key, self.0.clock.moment()) {
+        if let Some(error) = self.0.cache.trouble(key, self.0.clock.moment()) {
             return (Err(error), false);
         }
         // A refresh that ended without a result ended with its runtime: on another runtime it may succeed.

@@ -99,8 +99,10 @@ impl SharedState {
 
     async fn heartbeat(&self, key: &TokenKey, lease: &Lease) -> Infallible {
         let lifetime = self.timing.lease_lifetime;
+        // Nobody should be able to keep a store busy by a lifetime of zero.
+        let beat = (lifetime / 3).max(Duration::from_millis(5));
         loop {
-            self.runtime.sleep(lifetime / 3).await;
+            self.runtime.sleep(beat).await;
             // A lease that cannot be extended may be lost; the next save will tell. A store that hangs must not keep the next
             // beat from being sent.
             let _ =

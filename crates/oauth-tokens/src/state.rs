@@ -80,7 +80,8 @@ pub(crate) struct TokenState {
     pub(crate) failure: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) dead: Option<StoredDeadGrant>,
-    /// Tokens that the provider gave in a refresh and that are not accepted. They are never handed out.
+    /// Tokens that the provider gave in a refresh and that are not accepted. They are never handed out, and are kept, whatever
+    /// replaces the grant, until they are revoked or deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) set_aside: Option<OAuth2Token>,
     /// Whose token it is, if the application said so or an ID token did.
@@ -222,6 +223,7 @@ impl TokenState {
             client_id: before.client_id(),
             refresh_scopes: before.refresh_scopes.clone(),
             earlier_scopes: before.earlier_scopes.clone(),
+            set_aside: before.set_aside.clone(),
             wanted_scopes: before.wanted_scopes.clone(),
             lineage: Some(before.lineage.map_or_else(Lineage::new, Lineage::next)),
             ..self

@@ -76,9 +76,11 @@ impl SharedState {
         if let Err(error) = &outcome.result {
             if matches!(error, Error::Store { .. }) {
                 self.store_health.note_trouble(self.runtime.now());
+            }
+            if matches!(error, Error::Store { .. } | Error::SourceLookup { .. }) {
                 let now = self.clock.now();
                 let until = now + self.timing.first_backoff;
-                self.cache.note_store_trouble(&key, error, now.into(), until.into());
+                self.cache.note_trouble(&key, error, now.into(), until.into());
             }
             // A token that is due but live is served for a while, whether or not somebody waits for this refresh.
             if matches!(outcome.learned, Learned::Nothing) && error.leaves_the_old_token_good() {
@@ -256,7 +258,7 @@ impl Refresh<'_> {
         let Some(newest) = newest.filter(|newest| newest.is_newer_than(&found)) else {
             return Ok(Ok(Some(found)));
         };
-        let state = newest.state();
+        let state = TokenState { set_aside: found.state.set_aside.clone(), ..newest.state() };
         match shared.store.save(self.key, &state, Expected::Version(found.version), None).await {
             Ok(Saved::Version(version)) => {
                 let event = event::Outcome::Restored { version };

@@ -12,13 +12,13 @@ use std::{
 };
 
 use oauth_core::{
-    HttpClient, HttpError, Provider, async_trait,
+    HttpClient, HttpError, OAuth2, OAuth2Token, Provider, async_trait,
     bytes::Bytes,
     http::{Request, Response},
 };
 use oauth_tokens::{
-    Acquired, Error, Expected, Lease, MemoryStore, Outcome, Record, Saved, StoreError, TokenKey,
-    TokenManager, TokenStore, testkit::RotatingServer,
+    Acquired, DeadReason, Error, Expected, Lease, MemoryStore, Outcome, Record, Saved, StoreError, TokenKey,
+    TokenManager, TokenSource, TokenStore, testkit::RotatingServer,
 };
 use tokio::task::JoinSet;
 
@@ -325,4 +325,69 @@ async fn what_is_revoked_is_the_newest_token_that_is_known() {
     manager.revoke(&key()).await.unwrap();
     assert!(!server.knows(newest.access_token()));
     assert_eq!(store.found(&key()), None);
+}
+
+/// A provider whose refreshes bring another user's tokens.
+#[derive(Debug)]
+struct Mixing {
+    provider: OAuth2,
+    revoked: Arc<Mutex<Vec<String>>>,
+}
+
+#[async_trait]
+impl TokenSource for Mixing {
+    fn name(&self) -> &str {
+        self.provider.name()
+    }
+
+    fn needs_login(&self, _: &TokenKey) -> bool {
+        true
+    }
+
+    async fn obtain(&self, _: &TokenKey, previous: Option<&OAuth2Token>) -> oauth_core::Result<OAuth2Token> {
+        let tokens = self.provider.refresh(previous.unwrap(), None).await?;
+        Err(oauth_core::Error::configuration("testkit", "the tokens are another user's").with_tokens(tokens))
+    }
+
+    async fn revoke(&self, _: &TokenKey, token: &OAuth2Token) -> oauth_core::Result<()> {
+        self.revoked.lock().unwrap().push(token.refresh_token().unwrap_or_default().to_owned());
+        self.provider.revoke(token).await
+    }
+}
+
+#[tokio::test]
+async fn tokens_that_are_not_accepted_are_kept_until_they_are_revoked() {
+    for signs_in_again in [false, true] {
+        let (server, store) = (RotatingServer::new(), MemoryStore::new());
+        let revoked = Arc::new(Mutex::new(Vec::new()));
+        let source = Mixing { provider: server.client(), revoked: Arc::clone(&revoked) };
+        let manager = TokenManager::builder(store, sealer()).source(source).build().unwrap();
+        sign_in_expired(&manager, &server).await;
+        let mut firsts = Vec::new();
+        for key in keys() {
+            for _ in 0..2 {
+                let error = manager.get(&key).await.unwrap_err();
+                let reason = &error.dead_grant().unwrap().reason;
+                assert!(matches!(reason, DeadReason::NotAccepted { .. }), "{reason}");
+            }
+            let stored = stored(&manager, &key).await;
+            assert!(stored.dead.is_some(), "it is to be seen");
+            firsts.push(stored.token.unwrap().refresh_token().unwrap().to_owned());
+        }
+        assert_eq!(server.token_requests(), KEYS, "nothing that is spent is redeemed again");
+
+        let mut logins = Vec::new();
+        for key in keys() {
+            if signs_in_again {
+                let login = server.sign_in().unwrap();
+                manager.put(&key, &login).await.unwrap();
+                logins.push(login.refresh_token().unwrap().to_owned());
+            }
+            manager.revoke(&key).await.unwrap();
+        }
+        let revoked = revoked.lock().unwrap().clone();
+        assert_eq!(revoked.len(), KEYS + logins.len(), "those that were set aside, and the logins");
+        assert!(logins.iter().all(|login| revoked.contains(login)));
+        assert!(!firsts.iter().any(|first| revoked.contains(first)), "those were spent");
+    }
 }

@@ -165,6 +165,12 @@ async fn a_failed_lookup_loses_no_token_and_is_tried_again() {
     let error = manager.get(&of("acme")).await.unwrap_err();
     assert!(matches!(error, Error::SourceLookup { .. }), "{error}");
     assert!(error.to_string().contains("the directory is down"), "{error}");
+    let lookups = directory.lookups();
+    for _ in 0..100 {
+        manager.get(&of("acme")).await.unwrap_err();
+    }
+    assert_eq!(directory.lookups(), lookups + 1, "it is asked once a second");
+    clock.forward(Duration::from_secs(2));
     assert!(matches!(error.class(), oauth_core::ErrorClass::Transient { .. }));
     directory.is_down.store(false, Ordering::SeqCst);
     assert_ne!(manager.get(&of("acme")).await.unwrap(), before);
