@@ -294,3 +294,23 @@ fn a_discovery_url_on_another_host_needs_a_word() {
     assert!(made("https://docs.example/x", json!(true)).is_ok());
     assert!(made("https://docs.example/x", json!("yes")).is_err());
 }
+
+#[tokio::test]
+async fn every_error_of_discovery_has_the_clients_own_name() {
+    for bad in [
+        json!({"issuer": "https://evil.example"}),
+        json!({"token_endpoint": null}),
+        json!({"token_endpoint": "http://op.example/token"}),
+        json!({"token_endpoint_auth_methods_supported": ["private_key_jwt"]}),
+        json!({"code_challenge_methods_supported": ["plain"]}),
+        json!({"jwks_uri": "/jwks"}),
+        json!({"require_pushed_authorization_requests": true}),
+    ] {
+        let http = Script::json(200, &with(bad.clone()));
+        let client = Discovery::new(ISSUER).with_http_client(http).client("id", "secret").unwrap();
+        let client = client.with_name("corp");
+        let error = client.start_login("https://app.example/cb", LoginOptions::new()).await.unwrap_err();
+        assert_eq!(error.provider(), "corp", "{bad}: {error}");
+        assert!(error.to_string().contains(" at corp"), "{error}");
+    }
+}

@@ -45,8 +45,8 @@ async fn the_driver_registers_signs_in_refreshes_and_signs_out() {
     assert_eq!(
         start,
         [
-            "discover", "listen", "register", "keys", "login", "userinfo", "refresh", "login", "userinfo",
-            "refresh"
+            "discover", "listen", "register", "keys", "login", "userinfo", "refresh", "userinfo", "login",
+            "userinfo", "refresh", "userinfo"
         ],
         "{report:?}"
     );
@@ -68,7 +68,7 @@ async fn the_driver_takes_hybrid_answers_in_each_mode() {
         let (settings, report) = run(server, &arguments).await;
         assert_eq!(
             steps(&report),
-            ["discover", "listen", "register", "keys", "login", "userinfo", "refresh"],
+            ["discover", "listen", "register", "keys", "login", "userinfo", "refresh", "userinfo"],
             "{report:?}"
         );
         assert!(report.is_as_expected(&settings));
@@ -78,7 +78,7 @@ async fn the_driver_takes_hybrid_answers_in_each_mode() {
     let (settings, report) = run(server, &given).await;
     assert_eq!(
         steps(&report),
-        ["discover", "listen", "client", "keys", "login", "userinfo", "refresh"],
+        ["discover", "listen", "client", "keys", "login", "userinfo", "refresh", "userinfo"],
         "{report:?}"
     );
     assert!(report.is_as_expected(&settings));
@@ -185,4 +185,62 @@ async fn the_driver_trusts_the_authority_that_it_is_given() {
         assert_eq!(line["check"].as_str(), check, "{report:?}");
         assert_eq!(line["reason"].as_str().unwrap().contains("certificate"), check.is_none(), "{report:?}");
     }
+}
+
+#[tokio::test]
+async fn the_driver_puts_an_authorization_request_where_the_provider_can_fetch_it() {
+    let server = Server::shared();
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let given = ["--client-id", "basic", "--client-secret", SECRET, "--browser", "print"];
+    let more = ["--request-type", "request_uri", "--callback-path", "/cb", "--listen", &address];
+    let mut settings = settings(server, &[&given[..], &more].concat());
+    // Nobody comes back.
+    settings.wait = 3;
+    let mut report = Report::default();
+    let http = reqwest_client(|defaults| defaults).unwrap();
+    let fetch = async {
+        let url = format!("http://{address}/request.jwt");
+        loop {
+            match http.get(&url).send().await {
+                Ok(reply) if reply.status() == 200 => break reply.text().await.unwrap(),
+                _ => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    };
+    let ((), object) = tokio::join!(driver::run(&settings, &mut report), fetch);
+    let open = report.lines().find(|line| line["step"] == "open").unwrap()["url"].as_str().unwrap();
+    let sent: Vec<_> =
+        url::Url::parse(open).unwrap().query_pairs().into_owned().map(|(name, _)| name).collect();
+    assert_eq!(sent, ["response_type", "client_id", "scope", "request_uri"], "{open}");
+    let claims = object.split('.').nth(1).unwrap();
+    let claims = base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, claims).unwrap();
+    let claims: Value = serde_json::from_slice(&claims).unwrap();
+    assert_eq!(claims["redirect_uri"], format!("http://{address}/cb"));
+    assert!(claims["nonce"].is_string() && claims["code_challenge"].is_string(), "{claims}");
+}
+
+/// The pages of a provider on which the user logs in: a form with the fields of a name and a password.
+#[tokio::test]
+async fn the_drivers_browser_fills_in_a_login_form() {
+    use axum::{Form, Router, response::Html, routing::get};
+    let page = r#"<form method="post" action="/login"><input name="user" type="text"><input name="pass" type="password">
+        <input type="checkbox" name="remember" value="1"><input type="hidden" name="csrf" value="c">
+        <button type="submit" name="do" value="login">Log in</button><button name="do" value="cancel">Cancel</button></form>"#;
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::<(String, String)>::new()));
+    let kept = seen.clone();
+    let answer = move |Form(fields): Form<Vec<(String, String)>>| async move {
+        *kept.lock().unwrap() = fields;
+        Html("signed in")
+    };
+    let routes = Router::new().route("/login", get(move || async move { Html(page) }).post(answer));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/login", listener.local_addr().unwrap());
+    let server = tokio::spawn(async move { axum::serve(listener, routes).await });
+    let fill = [("user", "ada"), ("pass", "p=w")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let browser = Browser::new(|defaults| defaults).unwrap().filling(fill.to_vec());
+    browser.go(&url, None).await.unwrap();
+    let expected = [("user", "ada"), ("pass", "p=w"), ("csrf", "c"), ("do", "login")]
+        .map(|(n, v)| (n.to_owned(), v.to_owned()));
+    assert_eq!(*seen.lock().unwrap(), expected);
+    server.abort();
 }

@@ -13,7 +13,11 @@ const MOST_PAGES: usize = 30;
 
 /// A browser with a jar of cookies of its own.
 #[derive(Clone, Debug)]
-pub(crate) struct Browser(ReqwestClient);
+pub(crate) struct Browser {
+    http: ReqwestClient,
+    /// What it writes into fields of these names.
+    fill: Vec<(String, String)>,
+}
 
 /// Where the browser ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +45,15 @@ impl Browser {
     pub(crate) fn new(
         changed: impl FnOnce(ClientBuilder) -> ClientBuilder,
     ) -> Result<Self, oauth_openid::oauth_core::Error> {
-        reqwest_client(|defaults| changed(defaults.cookie_store(true))).map(Self)
+        let http = reqwest_client(|defaults| changed(defaults.cookie_store(true)))?;
+        Ok(Self { http, fill: Vec::new() })
+    }
+
+    /// A browser that writes these values into fields of these names, as a user does who logs in.
+    #[allow(dead_code, reason = "not every program that uses this browser has pages to fill in")]
+    pub(crate) fn filling(mut self, fill: Vec<(String, String)>) -> Self {
+        self.fill = fill;
+        self
     }
 
     /// Opens an address, and goes on from there: up to the first step to an address that begins with `stop`, or to a page that
@@ -71,7 +83,7 @@ impl Browser {
                     self.send(Request::Get(frame)).await?;
                 }
             }
-            match form(&text, &url) {
+            match form(&text, &url, &self.fill) {
                 Some(next) => request = next,
                 None => return Ok(Arrival::Page { status, text }),
             }
@@ -81,34 +93,52 @@ impl Browser {
 
     async fn send(&self, request: Request) -> Result<Response, String> {
         let request = match request {
-            Request::Get(url) => self.0.get(url),
+            Request::Get(url) => self.http.get(url),
             Request::Post(url, body) => {
-                self.0.post(url).header("content-type", "application/x-www-form-urlencoded").body(body)
+                self.http.post(url).header("content-type", "application/x-www-form-urlencoded").body(body)
             }
         };
         request.send().await.map_err(|error| format!("a page cannot be loaded: {}", error.without_url()))
     }
 }
 
-/// What the first form of a page sends. A field `fragment` is filled with the fragment of the page's address, which is what the
-/// script of [`endpoints`](super::endpoints) does.
-fn form(page: &str, url: &Url) -> Option<Request> {
+/// What the first form of a page sends, with its first button. A field `fragment` is filled with the fragment of the page's address,
+/// which is what the script of [`endpoints`](super::endpoints) does.
+fn form(page: &str, url: &Url, fill: &[(String, String)]) -> Option<Request> {
     let opening = tags(page, "form").next()?;
     let action = attribute(opening, "action").unwrap_or_default();
     let inside = page.split_once(opening)?.1;
     let inside = inside.split("</form>").next()?;
+    let mut has_button = false;
     let fields: Vec<(String, String)> = tags(inside, "input")
+        .chain(tags(inside, "button"))
         .filter_map(|tag| {
             let name = attribute(tag, "name")?;
-            let value = match &*name {
+            let filled = fill.iter().find(|(own, _)| *own == name).map(|(_, value)| value.clone());
+            let kind = attribute(tag, "type").unwrap_or_default();
+            let is_button = tag.starts_with("<button") || matches!(&*kind, "submit" | "image");
+            match &*kind {
+                "checkbox" | "radio" if filled.is_none() && !tag.contains(" checked") => return None,
+                "button" | "reset" => return None,
+                // One button is pressed.
+                _ if is_button && std::mem::replace(&mut has_button, true) => return None,
+                _ => {}
+            }
+            let value = filled.unwrap_or_else(|| match &*name {
                 "fragment" => url.fragment().unwrap_or_default().to_owned(),
                 _ => attribute(tag, "value").unwrap_or_default(),
-            };
+            });
             Some((name, value))
         })
         .collect();
     let fields: Vec<_> = fields.iter().map(|(name, value)| (&**name, &**value)).collect();
-    Some(Request::Post(url.join(&action).ok()?, form_encoded(&fields)))
+    let mut to = url.join(&action).ok()?;
+    let method = attribute(opening, "method").unwrap_or_default();
+    if method.eq_ignore_ascii_case("post") {
+        return Some(Request::Post(to, form_encoded(&fields)));
+    }
+    to.set_query(Some(&form_encoded(&fields)));
+    Some(Request::Get(to))
 }
 
 /// The opening tags of one name.

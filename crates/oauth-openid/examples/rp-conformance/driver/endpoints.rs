@@ -3,6 +3,7 @@
 
 use std::{
     collections::HashMap,
+    net::SocketAddr,
     sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
@@ -15,20 +16,26 @@ use axum::{
     response::{Html, IntoResponse, Response},
     routing::{get, post},
 };
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use oauth_openid::{
     FrontChannelLogout, IdToken, InitiatedLogin, LogoutToken, OpenID, OpenIDProvider,
-    oauth_core::{Callback, Error, LoginAttempt, MemoryCache, Provider},
+    oauth_core::{
+        Callback, Error, LoginAttempt, MemoryCache, Provider,
+        provider_kit::form_encoded,
+        serde_json::{Map, Value, json},
+    },
 };
 use tokio::{
     net::TcpListener,
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
     task::JoinHandle,
 };
+use tokio_rustls::TlsAcceptor;
 
 use super::{Settings, options};
 
-const CALLBACK: &str = "/callback";
-const FRAGMENT: &str = "/callback/fragment";
+/// Where the request object is.
+const REQUEST: &str = "/request.jwt";
 pub(super) const POST_LOGOUT: &str = "/post-logout";
 pub(super) const BACK_CHANNEL: &str = "/back-channel-logout";
 pub(super) const FRONT_CHANNEL: &str = "/front-channel-logout";
@@ -54,7 +61,7 @@ pub(super) enum Event {
 /// The endpoints, once they listen.
 pub(super) struct Endpoints {
     base_url: String,
-    listener: Option<TcpListener>,
+    listener: Option<(TcpListener, Option<TlsAcceptor>)>,
     site: Arc<Site>,
     events: UnboundedReceiver<Event>,
     task: Option<JoinHandle<()>>,
@@ -63,6 +70,9 @@ pub(super) struct Endpoints {
 /// What the handlers know.
 struct Site {
     redirect_uri: String,
+    request_uri: String,
+    /// The request object of the login that was begun last.
+    request: Mutex<Option<String>>,
     settings: Settings,
     client: OnceLock<OpenID>,
     attempts: Mutex<HashMap<String, LoginAttempt>>,
@@ -75,13 +85,17 @@ struct Site {
 impl Endpoints {
     /// Begins to listen. Nothing is answered yet.
     pub(super) async fn listen(settings: &Settings) -> Result<Self, String> {
+        let tls = settings.own_tls()?.map(|config| TlsAcceptor::from(Arc::new(config)));
         let listener = TcpListener::bind(&settings.listen).await.map_err(|error| error.to_string())?;
         let address = listener.local_addr().map_err(|error| error.to_string())?;
-        let base_url = settings.base_url.clone().unwrap_or_else(|| format!("http://{address}"));
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let base_url = settings.base_url.clone().unwrap_or_else(|| format!("{scheme}://{address}"));
         let base_url = base_url.trim_end_matches('/').to_owned();
         let (sender, events) = unbounded_channel();
         let site = Site {
-            redirect_uri: format!("{base_url}{CALLBACK}"),
+            redirect_uri: format!("{base_url}{}", settings.callback_path),
+            request_uri: format!("{base_url}{REQUEST}"),
+            request: Mutex::default(),
             settings: settings.clone(),
             client: OnceLock::new(),
             attempts: Mutex::default(),
@@ -89,16 +103,17 @@ impl Endpoints {
             used_tokens: MemoryCache::new(),
             events: sender,
         };
-        Ok(Self { base_url, listener: Some(listener), site: Arc::new(site), events, task: None })
+        Ok(Self { base_url, listener: Some((listener, tls)), site: Arc::new(site), events, task: None })
     }
 
     /// Answers from now on, with this client.
     pub(super) fn serve(&mut self, client: OpenID) {
-        let Some(listener) = self.listener.take() else { return };
+        let Some((listener, tls)) = self.listener.take() else { return };
         let _ = self.site.client.set(client);
         let routes = Router::new()
-            .route(CALLBACK, get(callback).post(callback_form))
-            .route(FRAGMENT, post(callback_fragment))
+            .route(&self.site.settings.callback_path, get(callback).post(callback_form))
+            .route(&self.site.fragment_path(), post(callback_fragment))
+            .route(REQUEST, get(request))
             .route(POST_LOGOUT, get(returned))
             .route(BACK_CHANNEL, post(back_channel))
             .route(FRONT_CHANNEL, get(front_channel))
@@ -106,8 +121,21 @@ impl Endpoints {
             .layer(DefaultBodyLimit::max(MOST_BYTES))
             .with_state(self.site.clone());
         self.task = Some(tokio::spawn(async move {
-            let _ = axum::serve(listener, routes).await;
+            let _ = match tls {
+                Some(tls) => axum::serve(TlsListener { listener, tls }, routes).await,
+                None => axum::serve(listener, routes).await,
+            };
         }));
+    }
+
+    /// The address to send the browser to for a login.
+    pub(super) fn sent(&self, url: &str) -> String {
+        self.site.sent(url)
+    }
+
+    /// Where a request object is found, to be registered.
+    pub(super) fn request_uri(&self) -> &str {
+        &self.site.request_uri
     }
 
     pub(super) fn at(&self, path: &str) -> String {
@@ -154,7 +182,55 @@ impl Drop for Endpoints {
     }
 }
 
+/// Accepts connections and speaks TLS on them, one handshake after the other.
+struct TlsListener {
+    listener: TcpListener,
+    tls: TlsAcceptor,
+}
+
+impl axum::serve::Listener for TlsListener {
+    type Io = tokio_rustls::server::TlsStream<tokio::net::TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        loop {
+            let (stream, address) = axum::serve::Listener::accept(&mut self.listener).await;
+            // Whoever does not get on with it must not keep others waiting.
+            let handshake = tokio::time::timeout(Duration::from_secs(5), self.tls.accept(stream)).await;
+            if let Ok(Ok(stream)) = handshake {
+                return (stream, address);
+            }
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<Self::Addr> {
+        self.listener.local_addr()
+    }
+}
+
 impl Site {
+    fn fragment_path(&self) -> String {
+        format!("{}/fragment", self.settings.callback_path)
+    }
+
+    /// The address of an authorization request, with its parameters in a request object if that is how they are sent (OpenID
+    /// Connect Core section 6.2).
+    fn sent(&self, url: &str) -> String {
+        let Some((endpoint, query)) = url.split_once('?').filter(|_| self.settings.uses_request_uri()) else {
+            return url.to_owned();
+        };
+        let request = Callback::from_query(query);
+        let claims: Map<String, Value> =
+            request.pairs().map(|(name, value)| (name.to_owned(), value.into())).collect();
+        let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let object = format!("{}.{}.", part(json!({"alg": "none"})), part(claims.into()));
+        *self.request.lock().unwrap_or_else(PoisonError::into_inner) = Some(object);
+        let repeated = ["client_id", "response_type", "scope"];
+        let mut sent: Vec<_> = request.pairs().filter(|(name, _)| repeated.contains(name)).collect();
+        sent.push(("request_uri", &self.request_uri));
+        format!("{endpoint}?{}", form_encoded(&sent))
+    }
+
     fn keep(&self, attempt: LoginAttempt) {
         let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
         attempts.insert(attempt.state().to_owned(), attempt);
@@ -176,24 +252,34 @@ impl Site {
 }
 
 /// A page that no other site may show, and that tells no other site its address.
-fn page(text: &'static str) -> Response {
+fn page(text: impl Into<String>) -> Response {
     let headers = [
         (header::CACHE_CONTROL, "no-store"),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::X_FRAME_OPTIONS, "DENY"),
     ];
-    (headers, Html(text)).into_response()
+    (headers, Html(text.into())).into_response()
 }
 
 /// Callbacks in the query, and, where nothing stands there, in the fragment, which only a script of the page sees.
 async fn callback(State(site): State<Arc<Site>>, RawQuery(query): RawQuery) -> Response {
     match query {
         Some(query) if !query.is_empty() => site.arrived(Callback::from_query(&query)),
-        _ => page(
+        _ => page(format!(
             r#"<!DOCTYPE html><title>Signing in</title>
-<form method="post" action="/callback/fragment"><input type="hidden" name="fragment" value=""></form>
+<form method="post" action="{}"><input type="hidden" name="fragment" value=""></form>
 <script>document.forms[0].fragment.value = location.hash.slice(1); document.forms[0].submit();</script>"#,
-        ),
+            site.fragment_path()
+        )),
+    }
+}
+
+/// The request object, for the provider.
+async fn request(State(site): State<Arc<Site>>) -> Response {
+    let object = site.request.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    match object {
+        Some(object) => ([(header::CONTENT_TYPE, "application/oauth-authz-req+jwt")], object).into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
     }
 }
 
@@ -208,7 +294,7 @@ async fn callback_fragment(State(site): State<Arc<Site>>, headers: HeaderMap, bo
     let Some(body) = form(&headers, &body) else { return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response() };
     let fields = Callback::from_form(body);
     let fragment = fields.get("fragment").unwrap_or_default();
-    site.arrived(Callback::from_url(&format!("{CALLBACK}#{fragment}")))
+    site.arrived(Callback::from_url(&format!("{}#{fragment}", site.redirect_uri)))
 }
 
 async fn returned(State(site): State<Arc<Site>>, RawQuery(query): RawQuery) -> Response {
@@ -282,7 +368,8 @@ impl Site {
             Ok(started) => {
                 self.keep(started.attempt);
                 self.tell(Event::Initiated(Ok(())));
-                let headers = [(header::LOCATION, &*started.url), (header::CACHE_CONTROL, "no-store")];
+                let url = self.sent(&started.url);
+                let headers = [(header::LOCATION, &*url), (header::CACHE_CONTROL, "no-store")];
                 (StatusCode::SEE_OTHER, headers).into_response()
             }
             Err(error) => refuse(error.to_string()),

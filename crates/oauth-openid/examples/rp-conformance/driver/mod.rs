@@ -35,6 +35,7 @@ async fn steps(settings: &Settings, report: &mut Report) -> Result<(), Stop> {
     let tls = settings.tls().map_err(|problem| Stop::failed("settings", problem))?;
     let http = reqwest_client(|defaults| trusting(defaults, tls.as_ref())).map_err(refused("settings"))?;
     let browser = Browser::new(|defaults| trusting(defaults, tls.as_ref())).map_err(refused("settings"))?;
+    let browser = browser.filling(settings.fill.clone());
 
     let issuer = match (&settings.issuer, &settings.webfinger) {
         (Some(issuer), _) => issuer.clone(),
@@ -164,6 +165,8 @@ fn registration(settings: &Settings, endpoints: &Endpoints) -> ClientMetadata {
         .set("backchannel_logout_session_required", settings.back_channel_logout.then_some(true))
         .set("frontchannel_logout_uri", at(settings.front_channel_logout, endpoints::FRONT_CHANNEL))
         .set("frontchannel_logout_session_required", settings.front_channel_logout.then_some(true))
+        .set("request_object_signing_alg", settings.uses_request_uri().then_some("none"))
+        .set("request_uris", settings.uses_request_uri().then(|| [endpoints.request_uri()]))
         .set("initiate_login_uri", at(settings.third_party_login, endpoints::INITIATE))
 }
 
@@ -215,7 +218,8 @@ impl Run<'_> {
             let started =
                 self.client.start_login(&redirect_uri, options).await.map_err(refused("start_login"))?;
             self.endpoints.keep(started.attempt);
-            self.browse(report, "login", &started.url).await?;
+            let url = self.endpoints.sent(&started.url);
+            self.browse(report, "login", &url).await?;
         } else {
             // Whoever calls that address is the browser.
             report
@@ -255,16 +259,10 @@ impl Run<'_> {
         Ok(login)
     }
 
-    /// UserInfo, and a refresh if it can be had.
+    /// Reads UserInfo, and refreshes if there is a refresh token; then UserInfo once more.
     async fn use_token(&self, report: &mut Report, token: &OAuth2Token) -> Result<OAuth2Token, Stop> {
         let client = &self.client;
-        let ready = client.oauth2().ready().await.map_err(refused("userinfo"))?;
-        if self.settings.userinfo && ready.endpoints().get(oauth_core::Endpoint::Profile).is_some() {
-            let identity = client.get_identity(token).await.map_err(refused("userinfo"))?;
-            let members: Vec<_> =
-                identity.profile.as_object().into_iter().flatten().map(|(name, _)| name).collect();
-            report.accepted("userinfo", json!({ "subject": identity.subject, "claims": members }));
-        }
+        self.read_userinfo(report, token).await?;
         if !(self.settings.refresh && token.refresh_token().is_some()) {
             return Ok(token.clone());
         }
@@ -276,7 +274,20 @@ impl Run<'_> {
                 "new_id_token": new.id_token() != token.id_token(),
             }),
         );
+        // The new access token must be good for something.
+        self.read_userinfo(report, &new).await?;
         Ok(new)
+    }
+
+    async fn read_userinfo(&self, report: &mut Report, token: &OAuth2Token) -> Result<(), Stop> {
+        let ready = self.client.oauth2().ready().await.map_err(refused("userinfo"))?;
+        if self.settings.userinfo && ready.endpoints().get(oauth_core::Endpoint::Profile).is_some() {
+            let identity = self.client.get_identity(token).await.map_err(refused("userinfo"))?;
+            let members: Vec<_> =
+                identity.profile.as_object().into_iter().flatten().map(|(name, _)| name).collect();
+            report.accepted("userinfo", json!({ "subject": identity.subject, "claims": members }));
+        }
+        Ok(())
     }
 
     /// Signs out at the provider, and waits for all that it says about it.

@@ -3,8 +3,8 @@ use std::{fs, path::PathBuf};
 use oauth_openid::oauth_core::ResponseType;
 use oauth_reqwest::{
     rustls::{
-        ClientConfig,
-        pki_types::{CertificateDer, pem::PemObject},
+        ClientConfig, ServerConfig,
+        pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
     },
     tls_trusting,
 };
@@ -44,6 +44,18 @@ pub(crate) struct Settings {
     /// Where to listen.
     #[arg(long, default_value = "127.0.0.1:0")]
     pub(crate) listen: String,
+
+    /// The path of the redirect URI.
+    #[arg(long, default_value = "/callback")]
+    pub(crate) callback_path: String,
+
+    /// A file with the certificate, in PEM form, by which this program speaks TLS: a provider begins a login at an https address only.
+    #[arg(long, requires = "tls_key")]
+    pub(crate) tls_certificate: Option<PathBuf>,
+
+    /// A file with the certificate's key, in PEM form.
+    #[arg(long, requires = "tls_certificate")]
+    pub(crate) tls_key: Option<PathBuf>,
 
     /// The address by which browsers and the provider reach that place, if it is another.
     #[arg(long)]
@@ -129,6 +141,15 @@ pub(crate) struct Settings {
     #[arg(long, value_enum, default_value_t = BrowserKind::Own)]
     pub(crate) browser: BrowserKind,
 
+    /// What the program's own browser writes into fields of this name, as NAME=VALUE; for pages on which the user logs in.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = field)]
+    pub(crate) fill: Vec<(String, String)>,
+
+    /// How the authorization request is sent: by its parameters, or, as in the suite's Dynamic plan, as an unsigned request object at an
+    /// address of this program.
+    #[arg(long, default_value = "plain_http_request", value_parser = ["plain_http_request", "request_uri"])]
+    pub(crate) request_type: String,
+
     /// How many seconds to wait for each thing that must come.
     #[arg(long, default_value_t = 30)]
     pub(crate) wait: u64,
@@ -151,7 +172,31 @@ pub(crate) enum BrowserKind {
     Print,
 }
 
+/// A field of a form and what goes into it.
+fn field(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("it is a name, an equals sign and a value")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
 impl Settings {
+    pub(crate) fn uses_request_uri(&self) -> bool {
+        self.request_type == "request_uri"
+    }
+
+    /// The certificate and the key by which this program speaks TLS.
+    pub(crate) fn own_tls(&self) -> Result<Option<ServerConfig>, String> {
+        let (Some(certificate), Some(key)) = (&self.tls_certificate, &self.tls_key) else { return Ok(None) };
+        let chain = CertificateDer::pem_file_iter(certificate)
+            .and_then(Iterator::collect)
+            .map_err(|error| format!("{}: {error}", certificate.display()))?;
+        let own = PrivateKeyDer::from_pem_file(key).map_err(|error| format!("{}: {error}", key.display()))?;
+        let provider = std::sync::Arc::new(oauth_reqwest::rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, own));
+        config.map(Some).map_err(|error| error.to_string())
+    }
+
     pub(crate) fn response_type(&self) -> ResponseType {
         match &*self.response_type {
             "code id_token" => ResponseType::CodeIdToken,
