@@ -72,6 +72,13 @@ impl PlainGrant {
         self
     }
 
+    /// Says which client the refresh token was issued to; without that, a later login that brings none does not keep it.
+    #[must_use]
+    pub fn with_client_id(mut self, client_id: impl Into<String>) -> Self {
+        self.client_id = Some(client_id.into());
+        self
+    }
+
     /// Returns the grant's key.
     #[must_use]
     pub fn key(&self) -> TokenKey {

@@ -11,11 +11,11 @@ use anyhow::{Context, Result};
 use oauth_core::{OAuth2, OAuth2Token, Provider, async_trait};
 use oauth_store_tests::{
     open,
-    worker::{Order, Report, Settings, key, microseconds, provider, sealer},
+    worker::{Order, Report, Settings, key, microseconds, old_key, provider, sealer},
 };
 use oauth_tokens::{
-    Acquired, Bytes, Error, Event, Expected, Filter, Found, Lease, Outcome, Record, Saved, StoreError,
-    Summary, TokenKey, TokenManager, TokenSource, TokenStore,
+    Acquired, BatchOptions, Bytes, Error, Event, Expected, Filter, Found, Lease, Outcome, Record, Saved,
+    StoreError, Summary, TokenKey, TokenManager, TokenSource, TokenStore,
 };
 use tokio::io::{AsyncBufReadExt, BufReader};
 
@@ -44,6 +44,7 @@ async fn main() -> Result<()> {
         match serde_json::from_str(&order)? {
             Order::Get { subject, tasks } => say(&get(&manager, &subject, tasks).await?),
             Order::Hammer { subjects, tasks } => hammer(&manager, subjects, tasks),
+            Order::Maintain { at_once } => say(&maintain(&settings, at_once).await?),
         }
     }
     manager.close().await;
@@ -65,6 +66,45 @@ async fn get(manager: &TokenManager, subject: &str, tasks: usize) -> Result<Repo
         }
     }
     Ok(Report::Got { tokens, errors })
+}
+
+/// Does with a manager of its own what a worker process does that maintains all grants.
+async fn maintain(settings: &Settings, at_once: usize) -> Result<Report> {
+    let store: Arc<dyn TokenStore> = open(&settings.store, &settings.table).await?;
+    let manager = TokenManager::builder(store, sealer().with_old_key(old_key()))
+        .provider(Arc::new(provider(&settings.token_endpoint)))
+        .cache_capacity(1000)
+        .build()?;
+    let (before, options) = (most_memory(), BatchOptions::new().at_once(at_once));
+    let began = Instant::now();
+    let (mut listed, mut after) = (0, None);
+    loop {
+        let page = manager.find(&Filter::all(), after.as_ref(), 500).await?;
+        listed += page.len() as u64;
+        match page.last() {
+            Some(last) => after = Some(last.key.clone()),
+            None => break,
+        }
+    }
+    let listing = began.elapsed();
+    let resealed = manager.reseal_all(&options).await?;
+    let resealing = began.elapsed() - listing;
+    let refreshed = manager.refresh_due(&Filter::all(), Duration::ZERO, &options).await?;
+    let refreshing = began.elapsed() - resealing - listing;
+    Ok(Report::Maintained {
+        listed,
+        resealed: (resealed.done, resealed.left),
+        refreshed: (refreshed.done, refreshed.left),
+        took: [listing, resealing, refreshing].map(|time| time.as_millis()),
+        memory: (before, most_memory()),
+    })
+}
+
+/// The most memory that this process has had so far, in KiB, as Linux tells it.
+fn most_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
 }
 
 fn hammer(manager: &TokenManager, subjects: usize, tasks: usize) {

@@ -36,6 +36,11 @@ pub enum Order {
         /// In how many tasks.
         tasks: usize,
     },
+    /// List all grants, seal them anew, and refresh what is due, so many at a time, as a process does that has nothing else to do.
+    Maintain {
+        /// How many grants are worked on at the same time.
+        at_once: usize,
+    },
 }
 
 /// A line of a worker's output.
@@ -49,6 +54,19 @@ pub enum Report {
         tokens: BTreeMap<String, usize>,
         /// The errors, and how many tasks got each.
         errors: BTreeMap<String, usize>,
+    },
+    /// What [`Order::Maintain`] did.
+    Maintained {
+        /// How many grants it listed.
+        listed: u64,
+        /// How many it has sealed anew, and how many are left that another key has sealed.
+        resealed: (u64, u64),
+        /// How many it has refreshed, and how many are still due.
+        refreshed: (u64, u64),
+        /// How long each of the three took, in milliseconds.
+        took: [u128; 3],
+        /// The most memory that the process had before and after, in KiB; 0 where the system does not tell.
+        memory: (u64, u64),
     },
     /// A refresh token is about to be sent.
     Redeems {
@@ -121,6 +139,12 @@ pub fn key(subject: &str) -> TokenKey {
 #[must_use]
 pub fn sealer() -> Sealer {
     Sealer::new(SealingKey::from_bytes(*b"what every process of a test has"))
+}
+
+/// What sealed the grants that a worker is to seal anew.
+#[must_use]
+pub fn old_key() -> SealingKey {
+    SealingKey::from_bytes([7; 32])
 }
 
 /// How long the emulator allows a refresh token to come again where the provider is to be a lenient one. Okta's default.

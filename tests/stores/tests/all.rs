@@ -16,6 +16,7 @@ mod golden;
 mod kill;
 mod late;
 mod later_logins;
+mod maintenance;
 mod outage;
 mod processes;
 mod search;

@@ -117,8 +117,12 @@ impl Worker {
 
     /// What it says next; `None` when it has ended.
     pub(crate) async fn next(&mut self) -> Option<Report> {
-        let line =
-            tokio::time::timeout(PATIENCE, self.output.next_line()).await.expect("a worker says nothing");
+        self.next_within(PATIENCE).await
+    }
+
+    /// The same, after work that takes longer.
+    pub(crate) async fn next_within(&mut self, limit: Duration) -> Option<Report> {
+        let line = tokio::time::timeout(limit, self.output.next_line()).await.expect("a worker says nothing");
         line.unwrap().map(|line| serde_json::from_str(&line).unwrap())
     }
 
@@ -179,7 +183,7 @@ impl Hammering {
             let Ok(report) = serde_json::from_str(&line) else { continue };
             let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
             match report {
-                Report::Ready | Report::Got { .. } => {}
+                Report::Ready | Report::Got { .. } | Report::Maintained { .. } => {}
                 Report::Redeems { subject, at } => {
                     self.in_flight.insert(subject, at);
                 }

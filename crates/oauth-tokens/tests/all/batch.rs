@@ -217,13 +217,22 @@ async fn plain_tokens_of_a_table_are_imported() {
         "access_token": token.access_token(),
         "refresh_token": token.refresh_token(),
         "expires_at": 1_700_000_000,
+        "id_token": null,
+        "scope": null,
     }))
     .unwrap();
-    assert!(manager.import(&PlainGrant::new(&key(), row)).await.unwrap());
+    let identity = Identity::new("testkit", "ada", serde_json::Value::Null);
+    let client = server.client();
+    let grant = PlainGrant::new(&key(), row).with_identity(&identity).with_client_id(client.client_id());
+    assert!(manager.import(&grant).await.unwrap());
     let found = manager.find(&Filter::all(), None, 1).await.unwrap();
     assert_eq!(found[0].summary.status, Status::Alive);
     assert!(server.knows(manager.get(&key()).await.unwrap().access_token()));
     assert_eq!(server.ended_grants(), 0);
+    // A later login that brings no refresh token keeps the imported one.
+    let login = OAuth2Token::new("a later login");
+    let put = manager.put_with(&key(), &login, PutOptions::new().with_identity(&identity)).await.unwrap();
+    assert_eq!(put, Put::WithStoredRefreshToken);
 }
 
 #[tokio::test]
