@@ -135,8 +135,17 @@ impl TokenManager {
     ///
     /// [`Error::Search`] when the store does not answer or refuses, or cannot be searched; [`Error::NoRuntime`].
     pub async fn reseal_all(&self, options: &BatchOptions) -> Result<Batch, Error> {
-        let old = Filter::all().without_sealing_key(self.0.store.sealer.key_id());
-        self.batch(&old, options, |manager, key| async move { manager.reseal(&key).await }).await
+        let old = match self.0.store.sealer.sealing_key() {
+            Some(id) => Filter::all().without_sealing_key(id),
+            // Only who opens a record knows.
+            None => Filter::all(),
+        };
+        let batch =
+            self.batch(&old, options, |manager, key| async move { manager.reseal(&key).await }).await?;
+        Ok(match old.not_sealed_with {
+            Some(_) => batch,
+            None => Batch { left: batch.failed, ..batch },
+        })
     }
 
     /// Seals one record anew, if it needs it and is not being refreshed.
@@ -144,6 +153,9 @@ impl TokenManager {
         let store = &self.0.store;
         for _ in 0..3 {
             let Some(found) = store.load(key).await? else { return Ok(()) };
+            if found.is_current && store.sealer.sealing_key().is_none() {
+                return Ok(());
+            }
             if found.state.refreshing_since.is_some() && found.state.dead.is_none() {
                 return Err(Error::Busy { key: key.clone() });
             }

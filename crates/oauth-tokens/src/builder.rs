@@ -1,6 +1,6 @@
 use std::{collections::HashSet, fmt, sync::Arc, time::Duration};
 
-use oauth_core::{Clock, Error, Provider, Result, Sealer, random_token};
+use oauth_core::{Clock, Error, Provider, Result, random_token};
 use tokio::sync::Semaphore;
 
 use crate::{
@@ -9,6 +9,7 @@ use crate::{
     manager::TokenManager,
     runtime::{Runtime, TokioRuntime},
     sealed_store::SealedStore,
+    sealing::TokenSealer,
     shared::{ManagerClock, SharedState},
     source::{ProviderSource, TokenSource},
     sources::{SourceLookup, SourceSettings, Sources},
@@ -22,7 +23,7 @@ use crate::{
 #[must_use = "a builder does nothing until it is built"]
 pub struct TokenManagerBuilder {
     store: Arc<dyn TokenStore>,
-    sealer: Sealer,
+    sealer: Arc<dyn TokenSealer>,
     sources: Vec<Arc<dyn TokenSource>>,
     timing: Timing,
     clock: Option<Arc<dyn Clock>>,
@@ -37,14 +38,17 @@ impl TokenManager {
     /// Sets up a manager of the tokens in this store, encrypted with these keys.
     ///
     /// All processes that use a store need the same key ring: the first key seals, all of them open, and what an older one
-    /// sealed is sealed anew when it is next read.
-    pub fn builder(store: impl TokenStore + 'static, sealer: Sealer) -> TokenManagerBuilder {
-        TokenManagerBuilder::new(Arc::new(store), sealer)
+    /// sealed is sealed anew when it is next read. Instead of a [`Sealer`](oauth_core::Sealer), any [`TokenSealer`] will do.
+    pub fn builder(
+        store: impl TokenStore + 'static,
+        sealer: impl TokenSealer + 'static,
+    ) -> TokenManagerBuilder {
+        TokenManagerBuilder::new(Arc::new(store), Arc::new(sealer))
     }
 }
 
 impl TokenManagerBuilder {
-    pub(crate) fn new(store: Arc<dyn TokenStore>, sealer: Sealer) -> Self {
+    pub(crate) fn new(store: Arc<dyn TokenStore>, sealer: Arc<dyn TokenSealer>) -> Self {
         Self {
             store,
             sealer,

@@ -148,10 +148,12 @@ impl SharedState {
             && let Some(attempt) = last.clone()
         {
             let is_ours = record.sealed == attempt.sealed
-                || self
-                    .store
-                    .open(key, record)
-                    .is_ok_and(|found| found.state.has_the_tokens_of(&attempt.state));
+                || match self.store.open(key, record).await {
+                    Ok(found) => found.state.has_the_tokens_of(&attempt.state),
+                    // It may open another time.
+                    Err(Error::Store { cause, .. }) => return Err(cause),
+                    Err(_) => false,
+                };
             if is_ours {
                 return Ok(PutOutcome::Saved(record.version, attempt));
             }
@@ -169,7 +171,7 @@ impl SharedState {
         let expected = found.as_ref().map_or(Expected::Absent, |record| Expected::Version(record.version));
         let attempt = match last.clone().filter(|attempt| attempt.expected == expected) {
             Some(attempt) => attempt,
-            None => self.prepare(key, login, options, found.as_ref(), expected)?,
+            None => self.prepare(key, login, options, found.as_ref(), expected).await?,
         };
         *last = Some(attempt.clone());
         let sealed = attempt.sealed.clone();
@@ -192,7 +194,7 @@ impl SharedState {
         cause: StoreError,
     ) -> Result<PutOutcome, StoreError> {
         let (state, put) = combine_with_unreadable(login, options);
-        let sealed = self.store.seal(key, &state)?;
+        let sealed = self.store.seal(key, &state).await?;
         let attempt = PutAttempt { expected: Expected::Any, sealed: sealed.clone(), state, put };
         match self.store.save_sealed(key, sealed, &attempt.state, Expected::Any, None).await {
             Ok(Saved::Version(version)) => Ok(PutOutcome::Saved(version, attempt)),
@@ -201,7 +203,7 @@ impl SharedState {
     }
 
     /// What to save over a record: the login, with the newest refresh token that this process knows if it may keep that.
-    fn prepare(
+    async fn prepare(
         &self,
         key: &TokenKey,
         login: &TokenState,
@@ -209,13 +211,21 @@ impl SharedState {
         found: Option<&Record>,
         expected: Expected,
     ) -> Result<PutAttempt, StoreError> {
-        let (state, put) = match (self.unsaved.get(key), found.map(|record| self.store.open(key, record))) {
+        let found = match found {
+            Some(record) => Some(self.store.open(key, record).await),
+            None => None,
+        };
+        // What does not open just now is not written over: it may hold the refresh token that is to be kept.
+        if let Some(Err(Error::Store { cause, .. })) = found {
+            return Err(cause);
+        }
+        let (state, put) = match (self.unsaved.get(key), found) {
             (Some(unsaved), _) => options.combine(login, Some(&unsaved.new)),
             (None, Some(Ok(found))) => options.combine(login, Some(&self.newest_state(key, found))),
             (None, None) => options.combine(login, None),
             (None, Some(Err(_))) => combine_with_unreadable(login, options),
         };
-        let sealed = self.store.seal(key, &state)?;
+        let sealed = self.store.seal(key, &state).await?;
         Ok(PutAttempt { expected, sealed, state, put })
     }
 

@@ -17,6 +17,7 @@
 //! | call an API with them | [`AuthorizedClient`], `TokenMiddleware` |
 //! | get tokens for machines | [`ClientCredentials`], [`JwtBearer`], [`TokenSource`] |
 //! | have a provider for each tenant or shop | [`SourceLookup`] |
+//! | have the encryption done elsewhere | [`TokenSealer`] |
 //! | see what is stored | [`TokenManager::find`], [`Filter`] |
 //! | work on many grants at once | [`TokenManager::refresh_due`], [`TokenManager::reseal_all`], [`TokenManager::erase_all`], [`PlainGrant`] |
 //! | watch what happens | [`Observer`], [`Event`] |
@@ -58,6 +59,7 @@ mod refresh;
 mod revoked;
 mod runtime;
 mod sealed_store;
+mod sealing;
 mod shared;
 mod source;
 mod sources;
@@ -88,6 +90,7 @@ pub use put::{NotKept, Put, PutOptions};
 pub use recovery::Recovered;
 pub use revoked::Revoked;
 pub use runtime::{Runtime, Task, TokioRuntime};
+pub use sealing::{SealingError, TokenSealer, Unsealed};
 pub use source::{ProviderSource, TokenSource};
 pub use sources::{SourceLookup, SourceLookupError};
 pub use state::{DeadGrant, DeadReason};

@@ -256,11 +256,11 @@ impl TokenManager {
             .list(tenant, subject)
             .await
             .map_err(|cause| Error::Store { key: TokenKey::from_parts(tenant, subject, "", ""), cause })?;
-        Ok(records
-            .into_iter()
-            .map(|(key, record)| {
-                let state = store.open(&key, &record)?.state;
-                Ok(Stored {
+        let mut all = Vec::with_capacity(records.len());
+        for (key, record) in records {
+            all.push(store.open(&key, &record).await.map(|found| {
+                let state = found.state;
+                Stored {
                     key,
                     expires_at: state.expires_at.map(crate::state::time),
                     dead: state.dead(),
@@ -268,9 +268,10 @@ impl TokenManager {
                     scopes: state.scope_check(),
                     refresh_scopes: state.refresh_scopes,
                     token: state.token,
-                })
-            })
-            .collect())
+                }
+            }));
+        }
+        Ok(all)
     }
 
     /// Returns the scopes to ask for when a user is to grant some more: these, and all that the stored grant has or had. A login that

@@ -101,7 +101,7 @@ impl TokenManager {
         let (store, key) = (&self.0.store, &found.key);
         let failed = |cause| Error::Store { key: key.clone(), cause };
         let Some(record) = store.inner.load(key).await.map_err(failed)? else { return Ok(false) };
-        let state = store.open(key, &record)?.state;
+        let state = store.open(key, &record).await?.state;
         if state.refreshing_since.is_some() && state.dead.is_none() {
             return Ok(true);
         }

@@ -2,13 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use oauth_core::{Sealer, bytes::Bytes, serde_json};
+use oauth_core::{bytes::Bytes, serde_json};
 use zeroize::Zeroizing;
 
 use crate::{
     error::{Error, UnreadableReason},
     inventory::{Status, Summary},
     key::TokenKey,
+    sealing::{SealingError, TokenSealer},
     state::TokenState,
     store::{Acquired, Expected, Lease, Record, Saved, StoreError, StoreOperation, TokenStore},
     timing::Timing,
@@ -17,7 +18,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) struct SealedStore {
     pub(crate) inner: Arc<dyn TokenStore>,
-    pub(crate) sealer: Sealer,
+    pub(crate) sealer: Arc<dyn TokenSealer>,
     /// Tells when a token is due, for the summary of its record.
     pub(crate) timing: Timing,
 }
@@ -26,7 +27,7 @@ pub(crate) struct SealedStore {
 pub(crate) struct StoredState {
     pub(crate) version: u64,
     pub(crate) state: TokenState,
-    /// Whether it is sealed with the ring's first key.
+    /// Whether it is sealed with the key that seals now.
     pub(crate) is_current: bool,
 }
 
@@ -34,10 +35,13 @@ impl SealedStore {
     /// Loads and opens the record of a key.
     pub(crate) async fn load(&self, key: &TokenKey) -> Result<Option<StoredState>, Error> {
         let record = self.inner.load(key).await.map_err(|cause| Error::Store { key: key.clone(), cause })?;
-        record.map(|record| self.open(key, &record)).transpose()
+        match record {
+            Some(record) => self.open(key, &record).await.map(Some),
+            None => Ok(None),
+        }
     }
 
-    /// Loads and opens the record of a key, and seals it anew if it was not sealed with the ring's first key.
+    /// Loads and opens the record of a key, and seals it anew if it was not sealed with the key that seals now.
     ///
     /// A record that is marked as being refreshed is left as it is: the process that refreshes it may not have the new key
     /// yet, and it must be able to tell that its predecessor is still there.
@@ -63,30 +67,33 @@ impl SealedStore {
         let record = self.inner.load(key).await.map_err(|cause| Error::Store { key: key.clone(), cause })?;
         match (record, known) {
             (Some(record), Some(known)) if record.version == known.version => Ok(Some(known)),
-            (Some(record), _) => self.open(key, &record).map(Some),
+            (Some(record), _) => self.open(key, &record).await.map(Some),
             (None, _) => Ok(None),
         }
     }
 
-    pub(crate) fn open(&self, key: &TokenKey, record: &Record) -> Result<StoredState, Error> {
+    pub(crate) async fn open(&self, key: &TokenKey, record: &Record) -> Result<StoredState, Error> {
         let unreadable = |reason| Error::Unreadable { key: key.clone(), reason };
-        let opened = self
-            .sealer
-            .open_bytes(&record.sealed, &context(key))
-            .map_err(|error| unreadable(error.into()))?;
+        let opened = match self.sealer.open(key, &record.sealed, &context(key)).await {
+            Ok(opened) => opened,
+            Err(SealingError::Unreadable(reason)) => return Err(unreadable(reason)),
+            Err(error) => {
+                let cause = store_error(StoreOperation::Load, error);
+                return Err(Error::Store { key: key.clone(), cause });
+            }
+        };
         let state =
             serde_json::from_slice(&opened.plain).map_err(|_| unreadable(UnreadableReason::UnknownForm))?;
         Ok(StoredState { version: record.version, state, is_current: opened.is_current })
     }
 
-    pub(crate) fn seal(&self, key: &TokenKey, state: &TokenState) -> Result<Bytes, StoreError> {
-        let failed = |cause: String| StoreError::permanent(StoreOperation::Save, cause);
-        let plain = serde_json::to_vec(state)
-            .map_err(|_| failed("the token cannot be written as JSON".to_owned()))?;
+    pub(crate) async fn seal(&self, key: &TokenKey, state: &TokenState) -> Result<Bytes, StoreError> {
+        let plain = serde_json::to_vec(state).map_err(|_| {
+            StoreError::permanent(StoreOperation::Save, "the token cannot be written as JSON")
+        })?;
         let plain = Zeroizing::new(plain);
-        let sealed =
-            self.sealer.seal_bytes(&plain, &context(key)).map_err(|error| failed(error.to_string()))?;
-        Ok(sealed.into())
+        let sealed = self.sealer.seal(key, &plain, &context(key)).await;
+        sealed.map(Bytes::from).map_err(|error| store_error(StoreOperation::Save, error))
     }
 
     pub(crate) async fn save(
@@ -96,7 +103,8 @@ impl SealedStore {
         expected: Expected,
         lease: Option<&Lease>,
     ) -> Result<Saved, StoreError> {
-        self.save_sealed(key, self.seal(key, state)?, state, expected, lease).await
+        let sealed = self.seal(key, state).await?;
+        self.save_sealed(key, sealed, state, expected, lease).await
     }
 
     /// Saves a state that is sealed already, so that it can be recognized when it is saved again.
@@ -129,7 +137,7 @@ impl SealedStore {
             (Status::Alive, due_at)
         };
         let summary = Summary::new(status).with_due_at(due_at.map(|at| rests_until.unwrap_or(at).max(at)));
-        match Sealer::key_id_of(sealed) {
+        match self.sealer.sealing_key_of(sealed) {
             Some(id) => summary.with_sealing_key(id),
             None => summary,
         }
@@ -143,6 +151,14 @@ impl SealedStore {
     ) -> Result<Acquired, Error> {
         let acquired = self.inner.acquire(key, holder, lifetime).await;
         acquired.map_err(|cause| Error::Store { key: key.clone(), cause })
+    }
+}
+
+/// What cannot be sealed or opened just now is as good as a store that does not answer.
+fn store_error(operation: StoreOperation, error: SealingError) -> StoreError {
+    match &error {
+        SealingError::Unavailable { is_transient: true, .. } => StoreError::transient(operation, error),
+        _ => StoreError::permanent(operation, error),
     }
 }
 

@@ -126,7 +126,7 @@ impl SharedState {
         let unreadable = |error: Error| {
             SaveOutcome::Unreadable(StoreError::permanent(StoreOperation::Save, error.to_string()))
         };
-        let sealed = match self.store.seal(key, new) {
+        let sealed = match self.store.seal(key, new).await {
             Ok(sealed) => sealed,
             Err(cause) => return SaveOutcome::Failed(cause),
         };
@@ -181,7 +181,9 @@ impl SharedState {
             Ok(Saved::Conflict(None)) => Attempt::Found(Ok(None)),
             // An attempt that seemed to fail did not.
             Ok(Saved::Conflict(Some(record))) if record.sealed == *sealed => Attempt::Saved(record.version),
-            Ok(Saved::Conflict(Some(record))) => Attempt::Found(self.store.open(key, &record).map(Some)),
+            Ok(Saved::Conflict(Some(record))) => {
+                Attempt::Found(self.store.open(key, &record).await.map(Some))
+            }
             Ok(Saved::Fenced) => Attempt::Fenced(self.store.load(key).await),
             Err(cause) => Attempt::Found(Err(Error::Store { key: key.clone(), cause })),
         }

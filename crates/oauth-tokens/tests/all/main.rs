@@ -7,6 +7,7 @@ mod cancellation;
 mod client;
 mod golden;
 mod grants;
+mod key_service;
 mod kit;
 mod later_logins;
 mod lifecycle;
