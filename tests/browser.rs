@@ -115,6 +115,7 @@ async fn who_says_no_or_meets_a_fault_is_told_and_can_try_again() {
         to_consent(&site, &browser, name).await;
         decide(&site, &browser, "deny").await;
         assert_eq!(browser.text("h1").await, "You said no", "{name}");
+        assert!(browser.has("[role=status]").await && !browser.has("[role=alert]").await, "{name}: no alarm");
     }
     assert_eq!(token_requests(&site), 0);
 
@@ -123,6 +124,8 @@ async fn who_says_no_or_meets_a_fault_is_told_and_can_try_again() {
     browser.select("fault", "server-error").await;
     browser.click("form[action='/faults/on'] button").await;
     assert!(browser.text(".faults").await.contains("GitHub"));
+    assert_eq!(browser.text("a[href='/auth/github/login'] .misbehaves").await, "misbehaves");
+    assert!(!browser.has("a[href='/auth/google/login'] .misbehaves").await);
     browser.click("a[href='/auth/github/login']").await;
     decide(&site, &browser, "allow").await;
     assert_eq!(browser.text("h1").await, "The provider is not well, or busy");
@@ -169,6 +172,7 @@ async fn who_goes_back_after_finishing_cannot_finish_twice_but_can_start_again()
     browser.reload().await;
     decide(&site, &browser, "allow").await;
     assert_eq!(browser.text("h1").await, "This sign-in is over, or is not yours");
+    assert_eq!(browser.text("a.main").await, "Try again with GitHub");
     assert_eq!(token_requests(&site), redeemed, "the second code is not redeemed");
 
     browser.goto(&format!("{}/me", site.url())).await;

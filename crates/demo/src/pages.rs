@@ -348,7 +348,8 @@ fn csrf(session: &Session) -> Markup {
 fn marks(buttons: &[Button]) -> Vec<String> {
     let mut marks: Vec<String> = Vec::new();
     for button in buttons {
-        let mark = letters(&button.title).find(|mark| !marks.contains(mark));
+        let is_free = |mark: &String| !marks.iter().any(|other| other.eq_ignore_ascii_case(mark));
+        let mark = letters(&button.title).find(is_free);
         marks.push(mark.unwrap_or_else(|| (marks.len() + 1).to_string()));
     }
     marks
@@ -368,7 +369,7 @@ fn code(lines: &str) -> Markup {
     html! {
         details.card {
             summary { "The Rust lines behind this page" }
-            pre tabindex="0" { (lines) }
+            code.lines tabindex="0" { (lines) }
         }
     }
 }
@@ -455,6 +456,7 @@ mod tests {
         let titles = [
             "Apple",
             "Auth0",
+            "authentik",
             "GitHub",
             "Google",
             "LINE",
@@ -464,7 +466,7 @@ mod tests {
             "Shopify",
             "lower",
         ];
-        let expected = ["A", "Au", "GH", "G", "LI", "L", "OI", "S", "Sh", "l"];
+        let expected = ["A", "Au", "at", "GH", "G", "LI", "L", "OI", "S", "Sh", "lo"];
         assert_eq!(marks(&buttons(&titles)), expected);
         assert_eq!(marks(&buttons(&["A", "A", "A"])), ["A", "2", "3"]);
     }

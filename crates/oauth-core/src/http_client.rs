@@ -187,8 +187,7 @@ fn failure_of_tls(cause: &str) -> Option<HttpErrorKind> {
     // rustls, OpenSSL, Windows, macOS; and the alerts by which a server refuses a client's certificate.
     if says(&["certificate", "unknownca", "unknown ca", "cert_e_", "errsec"]) {
         Some(HttpErrorKind::Certificate)
-    } else if says(&["invalidcontenttype", "wrong version number", "packet length too long", "http request"])
-    {
+    } else if says(&["invalidcontenttype", "wrong version number", "packet length too long"]) {
         Some(HttpErrorKind::NotTls)
     } else {
         None
