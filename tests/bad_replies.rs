@@ -645,6 +645,25 @@ fn all_of(error: &oauth_clients::Error) -> String {
     shown
 }
 
+#[test]
+fn the_cause_of_an_error_is_found_by_its_type() {
+    use std::error::Error as StdError;
+
+    let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+    let http = HttpError::new(HttpErrorKind::Connect).caused_by(refused);
+    let error = Error::new(Operation::REFRESH_TOKEN, "acme", ErrorKind::Transport(http));
+    assert!(error.to_string().starts_with("refresh_token at acme: no connection: "), "{error}");
+    // The chain says nothing twice: the kind of the error is what its own text says.
+    let http = error.source().and_then(|cause| cause.downcast_ref::<HttpError>()).unwrap();
+    let cause = http.source().and_then(|cause| cause.downcast_ref::<std::io::Error>()).unwrap();
+    assert_eq!(cause.kind(), std::io::ErrorKind::ConnectionRefused);
+    assert!(cause.source().is_none());
+    // What a server may have written is shown on one line.
+    let login = LoginError::ProviderCheck("a\u{202e}b\nc".to_owned());
+    let errors: [&dyn StdError; 2] = [&login, &Error::configuration("a\nb", "c\r\nd")];
+    assert_eq!(errors.map(ToString::to_string), ["a b c", "configure at a b: c  d"]);
+}
+
 #[tokio::test]
 async fn an_echo_is_hidden_in_every_encoding_and_on_every_path() {
     const SECRET: &str = "cS/3+x&y<\"é\\z~k=";

@@ -1,6 +1,7 @@
 //! `cargo xtask tidy`: the rules that no compiler knows. Each has a file; each finding says what to do.
 
 mod circles;
+mod crypto;
 mod findings;
 mod layers;
 mod manifests;
@@ -22,6 +23,7 @@ pub(crate) fn run() -> Result<()> {
     let members = Metadata::members()?;
     layers::check(&members, &metadata, &mut findings);
     circles::check(&members, &mut findings)?;
+    crypto::check(&mut findings)?;
     names::check(&mut findings)?;
     manifests::check(&members, &mut findings)?;
     readmes::check(&members, &mut findings)?;

@@ -52,6 +52,7 @@ pub struct ProviderConfig {
 /// The value of a setting that only one provider has.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Value")]
+#[non_exhaustive]
 pub enum Parameter {
     /// Yes or no.
     Switch(bool),
