@@ -658,3 +658,26 @@ async fn keys_that_cannot_be_had_are_no_reason_to_trust() {
         .unwrap_err();
     assert_eq!(error.operation(), Operation::GET_KEYS);
 }
+
+#[tokio::test]
+async fn id_09_a_clock_that_is_wrong_is_named_as_such() {
+    let now = Op::new().clock.seconds();
+    for (claims, check, by) in [
+        (json!({"iat": now + 90}), JwtCheck::IssuedAt, "90 s"),
+        (json!({"iat": now + 7 * 60}), JwtCheck::IssuedAt, "7 min"),
+        (json!({"iat": now - 25 * 3600}), JwtCheck::IssuedAt, "25 h"),
+        (json!({"exp": now - 5 * 60}), JwtCheck::Expiry, "5 min"),
+        (json!({"exp": now - 10 * 86_400}), JwtCheck::Expiry, "10 days"),
+        (json!({"nbf": now + 10 * 60}), JwtCheck::NotBefore, "10 min"),
+    ] {
+        let op = Op::bent(|state| state.claims = claims.clone());
+        let error = op.login(&op.client(), LoginOptions::new()).await.unwrap_err();
+        assert_eq!(error.jwt_check(), Some(check), "{claims}: {error}");
+        let shown = error.to_string();
+        assert!(shown.contains("this machine's clock") && shown.contains(by), "{claims}: {shown}");
+    }
+    let op = Op::bent(|state| state.claims = json!({"auth_time": now + 3600}));
+    let error =
+        op.login(&op.client(), LoginOptions::new().max_age(Duration::from_secs(60))).await.unwrap_err();
+    assert!(error.to_string().contains("this machine's clock"), "{error}");
+}

@@ -24,6 +24,11 @@ use crate::providers;
 /// base_url = "https://github.example.com"
 /// ```
 ///
+/// Each table can have `client_auth`, `scopes` and, for a test network without TLS, `dangerously_allow_plain_http = true`.
+///
+/// The generic client of OpenID Connect is `provider = "openid"`, with `issuer`. A document that is elsewhere is named by `discovery_url`, which
+/// needs `trust_discovery_url = true` on another host than the issuer's; `rfc_8414_document = true` reads the one of RFC 8414 as well.
+///
 /// The generic client is `provider = "oauth2"`, with `authorize_endpoint`, `token_endpoint` and, where the provider has them,
 /// `refresh_endpoint`, `revoke_endpoint` and `profile_endpoint`; with `issuer`, or `callback_issuer` alone, callbacks are compared.
 ///

@@ -263,7 +263,7 @@ impl<T: Send + Sync + 'static> Cached<T> {
             let (stale, patience) = match &state.current {
                 Some(current) if current.kept.is_fresh(now) => {
                     let (value, is_due) = (current.value.clone(), current.kept.is_due(now));
-                    let is_idle = state.under_way.is_none() && !state.rests_for(PAUSE_AFTER_FAILURE, now);
+                    let is_idle = state.in_progress().is_none() && !state.rests_for(PAUSE_AFTER_FAILURE, now);
                     let new = (is_due && is_idle)
                         .then(|| self.begin(&mut state, client, reading, Source::Provider, None));
                     drop(state);
@@ -389,9 +389,20 @@ impl<T> State<T> {
         self.failure.as_ref().is_some_and(|(at, _)| now >= *at && now - *at < pause)
     }
 
+    /// The request that is under way. One that has outlived its time limit is not: its runtime stands still, as that of a process which
+    /// is frozen between two calls.
+    fn in_progress(&self) -> Option<&Arc<UnderWay<T>>> {
+        self.under_way.as_ref().filter(|under_way| under_way.began.elapsed() < LONGEST_REQUEST)
+    }
+
+    /// Whether this request is the one that is under way, and not one that was given up.
+    fn is_current(&self, request: &Arc<UnderWay<T>>) -> bool {
+        self.under_way.as_ref().is_some_and(|current| Arc::ptr_eq(current, request))
+    }
+
     /// A place among those who wait for the request that is under way, if there is one and there are not too many.
     fn join(&self, client: &OAuth2, reading: &Reading<T>) -> Option<Result<Waiting<T>>> {
-        let UnderWay { began, outcome } = &**self.under_way.as_ref()?;
+        let UnderWay { began, outcome } = &**self.in_progress()?;
         Some(match outcome.receiver_count() < MOST_WAITING {
             true => Ok(Waiting { began: *began, outcome: outcome.subscribe(), own: None }),
             false => {
@@ -460,6 +471,11 @@ impl<T: Send + Sync + 'static> Fetch<T> {
         });
         let fetched = fetched.map_err(Error::with_short_body);
         let outcome = fetched.as_ref().map(|current| current.value.clone()).map_err(Clone::clone);
+        if !self.cached.state().is_current(&self.under_way) {
+            // It was given up, and another one has taken its place.
+            self.under_way.outcome.send_replace(Some(outcome));
+            return;
+        }
         if let Some(ended) = self.ended.take() {
             ended(&outcome);
         }
@@ -469,7 +485,9 @@ impl<T: Send + Sync + 'static> Fetch<T> {
             state.answered = self.asked.unwrap_or(state.answered);
             state.failure = outcome.as_ref().err().map(|error| (reading.clock.now(), error.clone()));
             state.current = fetched.ok().or(state.current.take());
-            state.under_way = None;
+            if state.is_current(&self.under_way) {
+                state.under_way = None;
+            }
         }
         self.under_way.outcome.send_replace(Some(outcome));
         // Nobody waits for the cache.
@@ -483,7 +501,13 @@ impl<T: Send + Sync + 'static> Fetch<T> {
             match shared.get(reading).await.and_then(|kept| Current::of(kept, reading)) {
                 Some(current) if current.kept.is_fresh(reading.clock.now()) => return Ok(current),
                 // It will do should the provider not answer.
-                Some(stale) => drop(self.cached.state().current.get_or_insert(stale)),
+                Some(stale) => {
+                    let mut state = self.cached.state();
+                    let own = state.current.as_ref().map(|own| own.kept.read_at);
+                    if own.is_none_or(|read_at| read_at < stale.kept.read_at) {
+                        state.current = Some(stale);
+                    }
+                }
                 None => {}
             }
         }
@@ -512,7 +536,7 @@ impl<T> Drop for Fetch<T> {
     /// Whoever needs the document begins anew if the task was ended.
     fn drop(&mut self) {
         let mut state = self.cached.state();
-        if state.under_way.as_ref().is_some_and(|under_way| Arc::ptr_eq(under_way, &self.under_way)) {
+        if state.is_current(&self.under_way) {
             state.under_way = None;
         }
     }
@@ -643,5 +667,50 @@ impl fmt::Debug for Reader {
 impl<T> fmt::Debug for Reading<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reading").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use oauth_core::{
+        Provider, SystemClock, async_trait,
+        http::{Request, Response},
+    };
+
+    use super::*;
+
+    /// Answers with an empty object.
+    #[derive(Debug)]
+    struct Empty;
+
+    #[async_trait]
+    impl HttpClient for Empty {
+        async fn send(&self, _: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+            Ok(Response::new("{}".into()))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_of_a_process_that_was_frozen_is_given_up() {
+        let client = OAuth2::new("id", "secret", "https://op.example/auth", "https://op.example/token")
+            .with_http_client(Empty);
+        let reading = Reading {
+            operation: Operation::DISCOVER,
+            url: "https://op.example/document".to_owned(),
+            supplements: Vec::new(),
+            issuer: String::new(),
+            policy: CachePolicy::METADATA,
+            pause_after_failure: Duration::ZERO,
+            clock: Arc::new(SystemClock),
+            shared: None,
+            parse: Arc::new(|_: &Document, value| Ok(value)),
+        };
+        let cached = Arc::new(Cached::<Value>::default());
+        let (sender, _) = watch::channel(None);
+        // It was begun long ago, and its task does not run.
+        let began = Instant::now().checked_sub(LONGEST_REQUEST + Duration::from_secs(1)).unwrap();
+        cached.state().under_way = Some(Arc::new(UnderWay { began, outcome: sender }));
+        let read = task::within(Duration::from_secs(5), cached.get(&client, &reading)).await;
+        assert_eq!(*read.unwrap().unwrap(), json!({}));
     }
 }
