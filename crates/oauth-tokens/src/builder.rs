@@ -157,7 +157,8 @@ impl TokenManagerBuilder {
 
     /// How long a lease lasts without a sign of life from its holder; after a crash, other processes wait this long. The holder
     /// extends it every third of it, until it has saved. A provider's grace period is of use only if it is longer, and a process that
-    /// is suspended or cut off from the store for longer loses its lease. Default: 3 seconds.
+    /// is suspended or cut off from the store for longer loses its lease. Where the store takes more than a third of it for an answer,
+    /// refreshes may not get through at all. Default: 3 seconds.
     pub fn lease_lifetime(mut self, lifetime: Duration) -> Self {
         self.timing.lease_lifetime = lifetime.min(A_YEAR);
         self
@@ -242,10 +243,10 @@ impl TokenManagerBuilder {
             store: SealedStore { inner: self.store, sealer: self.sealer, timing: self.timing.clone() },
             store_health: Default::default(),
             sources: Sources::new(self.sources, self.lookup, self.source_settings),
+            cache: Arc::new(Cache::new(self.cache_capacity, self.timing.longest_refusal())),
             timing: self.timing,
             clock: self.clock.map_or(ManagerClock::System, ManagerClock::Custom),
             runtime: self.runtime,
-            cache: Arc::new(Cache::new(self.cache_capacity)),
             observers: self.observers,
             holder: format!("{}-{}", std::process::id(), random_token()?),
             process: random_number(),

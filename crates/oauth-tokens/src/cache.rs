@@ -9,6 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use dashmap::DashMap;
@@ -52,7 +53,11 @@ pub(crate) enum Learned {
 pub(crate) struct Cache {
     entries: DashMap<TokenKey, CacheEntry, BuildHasherDefault<KeyHasher>>,
     capacity: usize,
+    /// For how long at most an answer without a token holds. One that would hold for longer is from before the clock was set back.
+    longest_refusal: Duration,
     next_tick: AtomicU64,
+    /// When somebody last made this process forget a key, whichever it was.
+    last_forgotten: AtomicU64,
 }
 
 /// A place in the order in which this process begins things and learns of them. Versions alone cannot tell that order: a store
@@ -111,9 +116,15 @@ impl Hasher for KeyHasher {
 }
 
 impl Cache {
-    /// A cache of about this many keys.
-    pub(crate) fn new(capacity: usize) -> Self {
-        Self { entries: DashMap::default(), capacity, next_tick: AtomicU64::new(0) }
+    /// A cache of about this many keys, in which answers without a token hold for this long at most.
+    pub(crate) fn new(capacity: usize, longest_refusal: Duration) -> Self {
+        Self {
+            entries: DashMap::default(),
+            capacity,
+            longest_refusal,
+            next_tick: AtomicU64::new(0),
+            last_forgotten: AtomicU64::new(0),
+        }
     }
 
     /// The current place in the order of things.
@@ -123,7 +134,13 @@ impl Cache {
 
     /// The answer that holds now, if there is one. Most calls end here.
     pub(crate) fn fresh(&self, key: &TokenKey, now: Moment) -> Option<CachedResult> {
-        self.answer(key, |answer| (now < answer.holds_until).then(|| answer.result.clone()))
+        self.answer(key, |answer| {
+            let holds = match answer.result {
+                Ok(_) => now < answer.holds_until,
+                Err(_) => answer.holds_until.is_ahead_of(now, self.longest_refusal),
+            };
+            holds.then(|| answer.result.clone())
+        })
     }
 
     /// The version of the record that the answer was read from, if there is an answer.
@@ -156,7 +173,8 @@ impl Cache {
     /// How the store or the lookup has failed, while it is not asked again for a key without a live token.
     pub(crate) fn trouble(&self, key: &TokenKey, now: Moment) -> Option<Error> {
         let entry = self.entries.get(key)?;
-        let trouble = entry.trouble.as_deref().filter(|trouble| now < trouble.until)?;
+        let is_current = |trouble: &&Trouble| trouble.until.is_ahead_of(now, self.longest_refusal);
+        let trouble = entry.trouble.as_deref().filter(is_current)?;
         Some(trouble.error.clone())
     }
 
@@ -180,7 +198,16 @@ impl Cache {
         let now = self.tick();
         let mut entry = self.entries.entry(key.clone()).or_default();
         entry.refresh = None;
-        entry.learn(learned, began, now);
+        // An entry that was removed meanwhile tells nobody that the record was deleted.
+        let was_forgotten = entry.known.is_none() && self.last_forgotten.load(Ordering::Relaxed) > began.0;
+        match learned {
+            Learned::Answer(_) if was_forgotten => {}
+            Learned::NoRecord => {
+                self.last_forgotten.fetch_max(now.0, Ordering::Relaxed);
+                entry.learn(learned, began, now);
+            }
+            _ => entry.learn(learned, began, now),
+        }
         drop(entry);
         self.remove_if_empty(key);
     }

@@ -47,9 +47,11 @@ impl SharedState {
         token: OAuth2Token,
         options: &PutOptions,
     ) -> Result<Put, Error> {
-        let (began, began_at) = (self.cache.tick(), self.runtime.now());
+        let began = self.cache.tick();
         // Whoever misspells a provider's name should learn it now, and not when the token expires.
         let source = self.source(key).await?;
+        // A lookup that took its time leaves the store all of its own.
+        let began_at = self.runtime.now();
         let login = TokenState {
             user: options.user(),
             client_id: source.tokens.client_id(key).map(str::to_owned),

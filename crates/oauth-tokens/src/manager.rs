@@ -157,18 +157,29 @@ impl TokenManager {
     async fn get_slowly(&self, key: &TokenKey, now: Moment) -> TokenResult {
         let shared = &self.0;
         let Some(live) = shared.cache.live(key, now) else {
-            return self.single_flight(key, || Trigger::Due).await.0;
+            return match self.single_flight(key, || Trigger::Due).await {
+                // It may have been the refresh of somebody who wants more than a live token.
+                (Err(Error::RefreshFailed { .. } | Error::Dead { .. }), false) => {
+                    match shared.cache.fresh(key, shared.clock.moment()) {
+                        Some(result) => result.map_err(|error| *error),
+                        None => self.single_flight(key, || Trigger::Due).await.0,
+                    }
+                }
+                (result, _) => result,
+            };
         };
         let health = &shared.store_health;
         // While the store is in trouble nobody waits, or each key would have its turn to wait in vain.
         let patience = if health.is_in_trouble() { Duration::ZERO } else { shared.timing.patience };
-        let answers = health.answers();
+        let (questions, answers) = health.counts();
         let result = match self.join_or_start(key, || Trigger::Due) {
             Ok((receiver, true)) => match timeout(&*shared.runtime, patience, wait(receiver)).await {
                 Some(Some(result)) => result,
                 // The refresh goes on; the old token serves meanwhile.
                 Some(None) | None => {
-                    if health.answers() == answers {
+                    // One that looks for its provider, or waits for other refreshes, has not asked the store yet.
+                    let (questions_now, answers_now) = health.counts();
+                    if questions_now > questions && answers_now == answers {
                         health.note_trouble(shared.runtime.now());
                     }
                     return Ok(live);

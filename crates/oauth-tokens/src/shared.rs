@@ -154,6 +154,7 @@ pub(crate) struct Sweep {
 /// Whether waiting for the store is worthwhile, as all keys of this process have found it.
 #[derive(Default)]
 pub(crate) struct StoreHealth {
+    questions: AtomicU64,
     answers: AtomicU64,
     is_in_trouble: AtomicBool,
     /// When the store last failed, or let somebody wait for long.
@@ -167,9 +168,14 @@ impl StoreHealth {
         self.is_in_trouble.swap(false, Ordering::Relaxed)
     }
 
-    /// How often the store has answered.
-    pub(crate) fn answers(&self) -> u64 {
-        self.answers.load(Ordering::Relaxed)
+    /// Notes that a refresh is about to ask the store.
+    pub(crate) fn note_question(&self) {
+        self.questions.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often the store was asked, and how often it has answered.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        (self.questions.load(Ordering::Relaxed), self.answers.load(Ordering::Relaxed))
     }
 
     /// Notes that the store failed, or that somebody waited for it in vain.

@@ -73,14 +73,38 @@ pub(crate) struct LimitedSource {
 
 /// While a provider asks to be left alone, no key of it is refreshed in this process.
 #[derive(Default)]
-pub(crate) struct SourcePause(Mutex<PauseState>);
+pub(crate) struct SourcePause {
+    state: Mutex<PauseState>,
+    /// Held by whoever tries first after a pause.
+    first: tokio::sync::Mutex<()>,
+}
+
+/// The first attempt after a pause, while others wait for how it ends.
+pub(crate) struct FirstAttempt<'a> {
+    pause: &'a SourcePause,
+    at: OffsetDateTime,
+    _alone: tokio::sync::MutexGuard<'a, ()>,
+}
+
+impl FirstAttempt<'_> {
+    /// The provider was asked. Unless it wants to be left alone again, all others may ask it too.
+    pub(crate) fn made(self) {
+        let mut state = self.pause.lock();
+        if state.until.is_some_and(|until| until <= self.at) {
+            state.until = None;
+        }
+    }
+}
 
 #[derive(Default)]
 struct PauseState {
     until: Option<OffsetDateTime>,
+    /// From when on the pause is believed: as long before its beginning as it lasts after it. A clock that shows an earlier time was
+    /// set back, and by how much nobody knows.
+    from: Option<OffsetDateTime>,
     /// How many pauses have followed each other without an answer in between.
     pauses: u32,
-    /// Whether the provider has named the time.
+    /// Whether the provider has named the time, or limits requests.
     is_asked_for: bool,
     message: String,
 }
@@ -88,9 +112,24 @@ struct PauseState {
 impl SourcePause {
     /// Until when the provider is left alone and why, if it is.
     pub(crate) fn now(&self, now: OffsetDateTime) -> Option<(OffsetDateTime, String)> {
-        let state = self.lock();
+        let mut state = self.lock();
+        if state.from.is_some_and(|from| now < from) {
+            state.until = None;
+        }
         let until = state.until.filter(|until| now < *until)?;
         Some((until, state.message.clone()))
+    }
+
+    /// After a pause, waits for those who were first to ask; then the caller is the first if nobody knows yet whether the provider
+    /// answers again.
+    pub(crate) async fn first_attempt(&self, now: impl Fn() -> OffsetDateTime) -> Option<FirstAttempt<'_>> {
+        let has_ended = |now| self.lock().until.is_some_and(|until| until <= now);
+        if !has_ended(now()) {
+            return None;
+        }
+        let alone = self.first.lock().await;
+        let at = now();
+        has_ended(at).then_some(FirstAttempt { pause: self, at, _alone: alone })
     }
 
     /// How many pauses have followed each other.
@@ -107,18 +146,23 @@ impl SourcePause {
         message: &str,
     ) {
         let mut state = self.lock();
-        state.is_asked_for |= is_asked_for;
         match state.until {
-            Some(known) if now < known => state.until = Some(known.max(until)),
+            Some(known) if now < known => {
+                state.until = Some(known.max(until));
+                state.is_asked_for |= is_asked_for;
+            }
             _ => {
                 state.pauses = state.pauses.saturating_add(1);
                 state.until = Some(until);
+                state.is_asked_for = is_asked_for;
                 message.clone_into(&mut state.message);
             }
         }
+        state.from = state.until.and_then(|until| now.checked_sub(until - now));
     }
 
-    /// Notes that a user has signed in: the provider works again, and the pause is over unless the provider has named its end.
+    /// Notes that a user has signed in: the provider works again, and the pause is over unless the provider has asked
+    /// for it.
     pub(crate) fn note_login(&self) {
         let mut state = self.lock();
         if !state.is_asked_for {
@@ -130,7 +174,7 @@ impl SourcePause {
     pub(crate) fn note_answer(&self, now: OffsetDateTime) -> bool {
         let mut state = self.lock();
         // One that was under way when the pause began does not end it.
-        let has_ended = state.until.is_some_and(|until| until <= now);
+        let has_ended = state.pauses > 0 && state.until.is_none_or(|until| until <= now);
         if has_ended {
             *state = PauseState::default();
         }
@@ -138,7 +182,7 @@ impl SourcePause {
     }
 
     fn lock(&self) -> MutexGuard<'_, PauseState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

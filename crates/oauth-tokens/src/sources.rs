@@ -84,6 +84,8 @@ pub(crate) struct SourceSettings {
 /// A source that was looked up, or is being looked up.
 struct FoundSource {
     source: Arc<OnceCell<Arc<LimitedSource>>>,
+    /// The one that was there for too long, until another one is found.
+    predecessor: Option<Arc<LimitedSource>>,
     since: Instant,
     last_use: u64,
 }
@@ -121,18 +123,20 @@ impl Sources {
                 .await
                 .map_err(|cause| Error::SourceLookup { key: key.clone(), cause: Arc::from(cause) })?;
             let source = source.ok_or_else(unknown)?;
-            Ok(Arc::new(match predecessor {
+            Ok(Arc::new(match &predecessor {
                 // The provider is the same one, and so is what it has asked for.
-                Some(known) => LimitedSource { tokens: source, ..(*known).clone() },
+                Some(known) => LimitedSource { tokens: source, ..(**known).clone() },
                 None => LimitedSource::new(source, self.settings.most_requests),
             }))
         });
         match found.await {
             Ok(source) => Ok(Arc::clone(source)),
             Err(error) => {
-                // Nobody knows what names people will make up.
+                // Nobody knows what names people will make up. What a provider has asked for outlives a lookup that fails.
                 let mut all = self.lock();
-                if all.get(&name).is_some_and(|found| !found.source.initialized()) {
+                let is_of_no_use =
+                    |found: &FoundSource| found.predecessor.is_none() && !found.source.initialized();
+                if all.get(&name).is_some_and(is_of_no_use) {
                     all.remove(&name);
                 }
                 Err(error)
@@ -166,14 +170,19 @@ impl Sources {
             let is_young = now.saturating_duration_since(found.since) < self.settings.remembered_for;
             if is_young || !found.source.initialized() {
                 found.last_use = last_use;
-                return (Arc::clone(&found.source), None);
+                return (Arc::clone(&found.source), found.predecessor.clone());
             }
             predecessor = found.source.get().cloned();
         } else if all.len() >= self.settings.capacity {
             forget_the_oldest_eighth(&mut all);
         }
         let source = Arc::new(OnceCell::new());
-        let found = FoundSource { source: Arc::clone(&source), since: now, last_use };
+        let found = FoundSource {
+            source: Arc::clone(&source),
+            predecessor: predecessor.clone(),
+            since: now,
+            last_use,
+        };
         all.insert(name.to_owned(), found);
         (source, predecessor)
     }

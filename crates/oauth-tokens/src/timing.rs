@@ -18,9 +18,8 @@ pub(crate) const A_YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// The longest pause; a provider that asks for more is asked again after a day.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How long a process that had trouble with the store leaves it to the holder of an expired lease to save its new token. The holder
-/// tries twice a second.
-pub(crate) const HEAD_START: Duration = Duration::from_secs(3);
+/// The longest pause between two attempts to save a token that the store has not taken. Others count on it.
+pub(crate) const SAVE_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 /// For how long after trouble with the store others may still be about to save what they could not save.
 pub(crate) const AFTERMATH: Duration = Duration::from_secs(60);
@@ -42,6 +41,11 @@ impl Moment {
     /// By the operating system's clock.
     pub(crate) fn now() -> Self {
         Self(SystemTime::now())
+    }
+
+    /// Whether this is still to come, and by no more than the longest time that anybody set. If it is by more, the clock was set back.
+    pub(crate) fn is_ahead_of(self, now: Self, longest: Duration) -> bool {
+        self > now && self.0.duration_since(now.0).is_ok_and(|ahead| ahead <= longest)
     }
 }
 
@@ -138,6 +142,20 @@ impl Timing {
             time(expires_at).checked_sub(duration.try_into().ok()?).or(Some(OffsetDateTime::UNIX_EPOCH))
         };
         Milestones { due_at: before((ahead + jitter).max(leeway)), dead_at: before(leeway) }
+    }
+
+    /// How long a process that had trouble with the store leaves it to the holder of an expired lease to save its new token: longer
+    /// than the holder takes from one attempt to the end of the next, the first of which the store may never answer.
+    pub(crate) fn head_start(&self) -> Duration {
+        const SHORTEST: Duration = Duration::from_secs(3);
+        const LONGEST: Duration = Duration::from_secs(15);
+        let attempt = self.save_patience.saturating_add(self.lease_lifetime / 3);
+        attempt.saturating_add(2 * SAVE_AGAIN_AFTER).clamp(SHORTEST, LONGEST)
+    }
+
+    /// For how long at most an answer without a token is given, by the clock of the process.
+    pub(crate) fn longest_refusal(&self) -> Duration {
+        self.reread_failures_after.max(self.first_backoff)
     }
 
     /// How long to leave the provider alone after this many failures in a row.

@@ -93,7 +93,8 @@ impl Refresh<'_> {
             true => {
                 let failures = before.failures.max(self.pause.pauses());
                 let wait = shared.timing.backoff(failures, asked_for);
-                self.pause.begin(now, now + wait, asked_for.is_some(), &message);
+                let is_asked_for = asked_for.is_some() || is_a_limit_of_requests(&error);
+                self.pause.begin(now, now + wait, is_asked_for, &message);
                 wait
             }
             false => shared.timing.backoff(before.failures, asked_for),
@@ -127,6 +128,11 @@ impl Refresh<'_> {
 /// section 4).
 fn asks_to_be_left_alone(error: &oauth_core::Error) -> bool {
     error.retry_after().is_some() || error.status().is_some_and(|status| matches!(status.as_u16(), 429 | 503))
+}
+
+/// A login that succeeds does not tell that the limit is over.
+fn is_a_limit_of_requests(error: &oauth_core::Error) -> bool {
+    error.status().is_some_and(|status| status.as_u16() == 429)
 }
 
 fn refusal(error: &oauth_core::Error) -> DeadReason {

@@ -16,11 +16,15 @@ use crate::{
     runtime::timeout,
     sealed_store::StoredState,
     shared::SharedState,
+    source::FirstAttempt,
     state::TokenState,
     store::{Acquired, Expected, Lease, Saved, StoreError},
     tasks::TaskGuard,
-    timing::{AFTERMATH, HEAD_START, pause},
+    timing::{AFTERMATH, pause},
 };
+
+/// For how long others wait for the first attempt after a pause; a provider that does not answer holds nobody back for longer.
+const FIRST_ATTEMPT: Duration = Duration::from_secs(5);
 
 impl SharedState {
     /// Refreshes a key, in a span of its own where the feature `tracing` is on.
@@ -102,6 +106,7 @@ impl Refresh<'_> {
     /// Refreshes the key. What is in `lease` afterwards is to be given back.
     async fn run(&self, lease: &mut Option<Lease>) -> RefreshOutcome {
         let shared = self.shared;
+        shared.store_health.note_question();
         // Where a new token waits to be saved, the old one must not be redeemed.
         if let Some(outcome) = shared.save_unsaved(self.key, Duration::ZERO).await {
             return outcome;
@@ -136,6 +141,11 @@ impl Refresh<'_> {
                     permit = self.permits.acquire() => permit,
                 },
             };
+            let first = tokio::select! {
+                biased;
+                first = timeout(&*shared.runtime, FIRST_ATTEMPT, self.first_attempt()) => first.flatten(),
+                () = shared.tasks.closed() => return RefreshOutcome::failed(Error::Closed),
+            };
             if let Some(outcome) = self.paused(found.as_ref()) {
                 return outcome;
             }
@@ -147,15 +157,20 @@ impl Refresh<'_> {
                 Ok(Acquired::Granted(granted)) => {
                     let held = lease.insert(granted);
                     match shared.under(self.key, Some(held), self.under_lease(held, asked, found)).await {
-                        Ok(outcome) => return outcome,
+                        Ok(outcome) => {
+                            if let Some(first) = first {
+                                first.made();
+                            }
+                            return outcome;
+                        }
                         Err(Changed) => shared.release(self.key, held).await,
                     }
                     *lease = None;
-                    drop(permit);
+                    drop((permit, first));
                     shared.runtime.sleep(pause(round)).await;
                 }
                 Ok(Acquired::Held { retry_in }) => {
-                    drop(permit);
+                    drop((permit, first));
                     let wait = pause(round).min(retry_in).max(Duration::from_millis(1));
                     if timeout(&*shared.runtime, wait, shared.tasks.closed()).await.is_some() {
                         return RefreshOutcome::failed(Error::Closed);
@@ -214,10 +229,13 @@ impl Refresh<'_> {
         }
         match self.obtain(before.token.as_ref()).await {
             Ok(token) => {
-                if self.pause.note_answer(shared.clock.now()) || before.failures > 0 {
+                let has_recovered = self.pause.note_answer(shared.clock.now()) || before.failures > 0;
+                let outcome = self.save(token, before, expected, lease).await;
+                // Not before the token is safe: an observer may take its time, or panic.
+                if has_recovered {
                     self.note_recovery(Trouble::Provider, asked);
                 }
-                self.save(token, before, expected, lease).await
+                outcome
             }
             Err(error) => self.handle_failure(error, &before, expected, lease).await,
         }
@@ -238,6 +256,10 @@ impl Refresh<'_> {
             }
         }
         Ok(shared.elapsed(since) < lifetime / 2)
+    }
+
+    async fn first_attempt(&self) -> Option<FirstAttempt<'_>> {
+        self.pause.first_attempt(|| self.shared.clock.now()).await
     }
 
     fn note_recovery(&self, trouble: Trouble, since: Instant) {
@@ -282,7 +304,7 @@ impl Refresh<'_> {
             return Ok(());
         }
         let began = shared.runtime.now();
-        while shared.elapsed(began) < HEAD_START {
+        while shared.elapsed(began) < shared.timing.head_start() {
             shared.runtime.sleep(LOOK_AGAIN_AFTER).await;
             // A look that fails proves nothing; the mark of this process will show whether the store is there.
             if let Ok(now) = shared.store.inner.load(self.key).await

@@ -15,7 +15,7 @@ use crate::{
     state::{DeadGrant, DeadReason, TokenState, time},
     store::{Expected, Lease, Saved, StoreError, StoreOperation},
     tasks::TaskGuard,
-    timing::pause,
+    timing::{SAVE_AGAIN_AFTER, pause},
     unsaved::Unsaved,
 };
 
@@ -147,7 +147,9 @@ impl SharedState {
             };
             match found {
                 Ok((Some(found), next_lease))
-                    if found.state.is_succeeded_by_token_of(before) || found.state.is_older_than(new) =>
+                    if found.state.is_succeeded_by_token_of(before)
+                        || found.state.is_older_than(new)
+                        || self.cache.newest(key).is_some_and(|newest| newest.is_newer_than(&found)) =>
                 {
                     expected = Expected::Version(found.version);
                     lease = next_lease;
@@ -233,7 +235,7 @@ impl SharedState {
         let began = self.runtime.now();
         let mut is_closing = false;
         for round in 5.. {
-            let wait = pause(round).max(self.timing.first_backoff / 2);
+            let wait = pause(round).max(self.timing.first_backoff / 2).min(SAVE_AGAIN_AFTER);
             let attempt = self.cache.tick();
             // A shutdown grants one more attempt, with the usual patience. While a lease is held, no other process redeems the
             // predecessor; one that cannot be extended expires.

@@ -165,20 +165,20 @@ fn after_an_outage_a_crashed_holder_is_waited_for_for_seconds_only() {
 
 /// A store that can lose its last writes, as Redis does when a replica takes over that lags behind.
 #[derive(Clone, Debug, Default)]
-struct Lagging {
+pub(crate) struct Lagging {
     records: Arc<Mutex<HashMap<TokenKey, Vec<Record>>>>,
     leases: MemoryStore,
 }
 
 impl Lagging {
     /// Loses the last writes of every key.
-    fn lose(&self, writes: usize) {
+    pub(crate) fn lose(&self, writes: usize) {
         for records in self.records.lock().unwrap().values_mut() {
             records.truncate(records.len().saturating_sub(writes).max(1));
         }
     }
 
-    fn found(&self, key: &TokenKey) -> Option<Record> {
+    pub(crate) fn found(&self, key: &TokenKey) -> Option<Record> {
         self.records.lock().unwrap().get(key)?.last().cloned()
     }
 }

@@ -53,6 +53,10 @@ impl Hands {
     pub(crate) fn forward(&self, by: Duration) {
         *self.0.lock().unwrap() += by;
     }
+
+    pub(crate) fn back(&self, by: Duration) {
+        *self.0.lock().unwrap() -= by;
+    }
 }
 
 impl Clock for Hands {
