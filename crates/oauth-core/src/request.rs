@@ -15,7 +15,7 @@ use crate::{
     form::{check_authorization_details, is_same_parameter},
     http_client::{HttpClient, HttpError, HttpErrorKind, MAX_REPLY_BYTES},
     oauth2::{OAuth2, Participant},
-    response::{Response, ResponseSource},
+    response::{Response, ResponseSource, host_of},
     spec::ClientAuth,
     token::OAuth2Token,
 };
@@ -178,7 +178,7 @@ impl<'c> Request<'c> {
         }
         let source = ResponseSource {
             provider: self.client.kept_name(),
-            host: host_of(&url),
+            url: url.clone(),
             operation: self.operation,
             invalid_grant_codes: self.client.spec().token.invalid_grant_codes,
             never_expires_in: self.client.spec().token.never_expires_in,
@@ -276,17 +276,6 @@ impl<'c> Request<'c> {
 
     fn error(&self, kind: ErrorKind) -> Error {
         Error::new(self.operation, self.client.kept_name(), kind)
-    }
-}
-
-/// Where a request goes, without a user's name and the usual port.
-fn host_of(url: &http::Uri) -> String {
-    let host = url.host().unwrap_or_default();
-    match url.port_u16() {
-        Some(port) if !matches!((url.scheme_str(), port), (Some("https"), 443) | (Some("http"), 80)) => {
-            format!("{host}:{port}")
-        }
-        _ => host.to_owned(),
     }
 }
 

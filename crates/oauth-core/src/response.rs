@@ -33,8 +33,8 @@ pub struct Response {
 /// What the reply's reader must know of the request.
 pub(crate) struct ResponseSource {
     pub(crate) provider: Cow<'static, str>,
-    /// The host that was asked.
-    pub(crate) host: String,
+    /// Where the request went. An error names its host.
+    pub(crate) url: http::Uri,
     pub(crate) operation: Operation,
     pub(crate) hidden: Hidden,
     pub(crate) invalid_grant_codes: &'static [&'static str],
@@ -279,7 +279,8 @@ impl Response {
     }
 
     fn error(&self, kind: ErrorKind) -> Error {
-        Error::new(self.source.operation, self.source.provider.clone(), kind).with_host(&*self.source.host)
+        Error::new(self.source.operation, self.source.provider.clone(), kind)
+            .with_host(host_of(&self.source.url))
     }
 
     fn failed(&self) -> FailedReply {
@@ -432,6 +433,17 @@ fn listed_error(fields: &Value) -> Option<OAuthError> {
     let text = |name: &str| first.get(name)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
     let code = text("errorType").or_else(|| text("error")).filter(|code| !says_success(code))?;
     Some(OAuthError { code, description: text("message").or_else(|| text("error_description")), uri: None })
+}
+
+/// Where a request goes, without a user's name and the usual port.
+pub(crate) fn host_of(url: &http::Uri) -> String {
+    let host = url.host().unwrap_or_default();
+    match url.port_u16() {
+        Some(port) if !matches!((url.scheme_str(), port), (Some("https"), 443) | (Some("http"), 80)) => {
+            format!("{host}:{port}")
+        }
+        _ => host.to_owned(),
+    }
 }
 
 /// A form-encoded reply, as the first drafts of OAuth 2.0 had it and GitHub and Facebook once sent it.
