@@ -11,8 +11,8 @@ use std::{
 use bytes::Bytes;
 use oauth_clients::{
     AfterReply, AuthenticationError, AuthorizationParams, AuthorizationRequest, ClientAuthentication,
-    Credentials, Endpoint, EndpointAlias, Endpoints, Error, ErrorClass, HttpClient, OAuth2, OAuth2Token,
-    Operation, Participant, Provider, RequestContext, RequestDraft, async_trait,
+    Credentials, Endpoint, EndpointAlias, Endpoints, Error, ErrorClass, HttpClient, HttpError, HttpErrorKind,
+    OAuth2, OAuth2Token, Operation, Participant, Provider, RequestContext, RequestDraft, async_trait,
 };
 use serde_json::json;
 
@@ -97,32 +97,44 @@ async fn an_authentication_from_outside_signs_each_request_anew() {
     assert_eq!(*signer.answers.lock().unwrap(), [200, 400, 200, 200]);
 }
 
-#[tokio::test]
-async fn an_authentication_that_fails_sends_nothing_and_says_why() {
-    #[derive(Debug)]
-    struct Sealed;
+/// Cannot reach its vault, or is not allowed to use it.
+#[derive(Debug)]
+struct Vault {
+    is_down: bool,
+}
 
-    #[async_trait]
-    impl ClientAuthentication for Sealed {
-        fn method(&self) -> &str {
-            "private_key_jwt"
-        }
-
-        async fn authenticate(
-            &self,
-            _: &RequestContext<'_>,
-            _: &mut RequestDraft,
-        ) -> Result<(), AuthenticationError> {
-            Err("the vault is sealed".into())
-        }
+#[async_trait]
+impl ClientAuthentication for Vault {
+    fn method(&self) -> &str {
+        "private_key_jwt"
     }
 
-    let http = Script::default();
-    let client = generic(Credentials::authentication(Sealed), &http);
-    let error = client.get_access_token("C", "https://app.example/cb", None, &[]).await.unwrap_err();
-    assert_eq!(error.class(), ErrorClass::Configuration);
-    assert!(error.to_string().contains("the vault is sealed"), "{error}");
-    assert!(http.requests().is_empty());
+    async fn authenticate(
+        &self,
+        _: &RequestContext<'_>,
+        _: &mut RequestDraft,
+    ) -> Result<(), AuthenticationError> {
+        match self.is_down {
+            true => Err(HttpError::new(HttpErrorKind::Timeout).into()),
+            false => Err("the vault is sealed".into()),
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_authentication_that_fails_sends_nothing_and_says_why() {
+    let cases = [
+        (false, ErrorClass::Configuration, "client authentication (private_key_jwt): the vault is sealed"),
+        (true, ErrorClass::Transient { retry_after: None }, "get_access_token at"),
+    ];
+    for (is_down, class, text) in cases {
+        let http = Script::default();
+        let client = generic(Credentials::authentication(Vault { is_down }), &http);
+        let error = client.get_access_token("C", "https://app.example/cb", None, &[]).await.unwrap_err();
+        assert_eq!(error.class(), class);
+        assert!(error.to_string().contains(text), "{error}");
+        assert!(http.requests().is_empty());
+    }
 }
 
 /// Authenticates by a certificate: at the endpoint's alias, through a client that has it.

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use time::OffsetDateTime;
 
 use crate::{
-    draft::{RequestDraft, sent_already},
+    draft::RequestDraft,
     endpoints::Endpoint,
     error::Operation,
     form::encoded,
@@ -47,7 +47,7 @@ use crate::{
 ///         request: &mut RequestDraft,
 ///     ) -> Result<(), AuthenticationError> {
 ///         let assertion = format!("signed by {} for {}", context.client_id, context.url);
-///         request.add_field("client_id", context.client_id)?;
+///         request.add_field(request.client_id_param(), context.client_id)?;
 ///         request.add_field("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")?;
 ///         request.add_field("client_assertion", &assertion)?;
 ///         Ok(())
@@ -77,11 +77,16 @@ pub trait ClientAuthentication: fmt::Debug + Send + Sync {
         None
     }
 
-    /// Adds to the request what proves who the client is.
+    /// Adds to the request what proves who the client is, and the client id too where the server wants it beside the proof: nothing
+    /// else adds it.
+    ///
+    /// How long it may take is for the implementation to say: the time limit of a request begins when it is sent.
     ///
     /// # Errors
     ///
-    /// Whatever keeps it from proving it; the request is then not sent. The error must show no secret.
+    /// Whatever keeps it from proving it; the request is then not sent. The error must show no secret. An [`HttpError`](crate::HttpError) or an
+    /// [`Error`](crate::Error) keeps its class, so that an outage of a vault counts as one that may pass; anything else is a
+    /// mistake in the configuration.
     async fn authenticate(
         &self,
         context: &RequestContext<'_>,
@@ -268,7 +273,8 @@ impl ClientAuthentication for SecretAuthentication {
             (ClientAuth::Basic | ClientAuth::BasicUnencoded, Some(secret)) => {
                 // One method for each request (RFC 6749 section 2.3).
                 if request.has_field(CLIENT_SECRET) {
-                    return Err(sent_already(CLIENT_SECRET).into());
+                    let problem = "the extra parameters hold client_secret, which the client sends itself; leave it out";
+                    return Err(problem.into());
                 }
                 request.hide(secret.clone());
                 let (id, secret) = match self.method {

@@ -96,7 +96,9 @@ impl RequestDraft {
     /// When the field is there already, because servers disagree on which of two they read.
     pub fn add_field(&mut self, name: &str, value: &str) -> Result<(), String> {
         if self.has_field(name) {
-            return Err(sent_already(name));
+            return Err(format!(
+                "the request has the field {name} already, from its extra parameters or from another part of the client; send it once"
+            ));
         }
         if let Body::Json(Value::Object(members)) = &mut self.body {
             members.insert(name.to_owned(), value.into());
@@ -219,10 +221,6 @@ impl std::fmt::Debug for RequestDraft {
             .field("url", &url)
             .finish_non_exhaustive()
     }
-}
-
-pub(crate) fn sent_already(name: &str) -> String {
-    format!("the extra parameters hold {name}, which the client sends itself; leave it out")
 }
 
 fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> {

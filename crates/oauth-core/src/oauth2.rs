@@ -143,6 +143,10 @@ impl OAuth2 {
     ///
     /// It authenticates with `client_secret_post`, sends no scope and uses PKCE in logins; the `with_` methods change
     /// that. For a public client, the secret is [`ClientSecret::NONE`]. Endpoints are checked before anything is sent.
+    ///
+    /// It knows no other endpoint: name those that the provider has with [`with_refresh_endpoint`](Self::with_refresh_endpoint)
+    /// (often the token endpoint), [`with_revoke_endpoint`](Self::with_revoke_endpoint) and
+    /// [`with_profile_endpoint`](Self::with_profile_endpoint).
     pub fn new(
         client_id: impl Into<String>,
         credentials: impl Into<Credentials>,
@@ -387,8 +391,9 @@ impl OAuth2 {
             .map_err(|problem| self.error(Operation::CONFIGURE, ErrorKind::Configuration(problem)))
     }
 
-    /// Checks that id and secret can be what a provider issued, and not a setting that was left empty or copied with white space
-    /// around it. Each procedure does so by itself before it sends anything.
+    /// Checks that the client id can be what a provider issued, and not a setting that was left empty or copied with white space
+    /// around it, and that no line break or nothing but white space is in the secret. An empty secret is that of a public client. Each
+    /// procedure does so by itself before it sends anything.
     ///
     /// # Errors
     ///

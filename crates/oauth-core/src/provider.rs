@@ -132,6 +132,10 @@ pub trait Provider: fmt::Debug + Send + Sync {
 
     /// Revokes a token. See [`OAuth2::revoke_token`].
     ///
+    /// An override whose provider revokes access tokens only is called with these by [`revoke`](Self::revoke) where
+    /// [`access_tokens_only`](crate::provider_kit::RevocationSpec::access_tokens_only) says so; to a caller who hands it a refresh token all the
+    /// same, the provider's answer is the answer. The hint is for a server that looks tokens up by kind, and can be ignored.
+    ///
     /// # Errors
     ///
     /// An unsupported-operation error where the provider cannot revoke; else any [`Error`](crate::Error).
@@ -232,6 +236,9 @@ pub trait Provider: fmt::Debug + Send + Sync {
     }
 
     /// Moves the endpoints, one by one or all at once: `.with_endpoints(|all| all.at("https://gateway.example"))`.
+    ///
+    /// Endpoints at another host are another server with users of its own, so that [`Identity::issuer`](crate::Identity::issuer) changes
+    /// too. For a gateway in front of the provider itself, [`with_identity_issuer`](Self::with_identity_issuer) keeps the name.
     #[must_use]
     fn with_endpoints(mut self, moved: impl FnOnce(Endpoints) -> Endpoints) -> Self
     where
@@ -255,7 +262,8 @@ pub trait Provider: fmt::Debug + Send + Sync {
         self
     }
 
-    /// Authenticates this way at the token endpoint, where the client's registration decides it.
+    /// Sends the client secret this way to the token endpoint, where the client's registration decides it. It changes nothing for a
+    /// [`ClientAuthentication`](crate::ClientAuthentication) of your own.
     #[must_use]
     fn with_client_auth(mut self, auth: ClientAuth) -> Self
     where
@@ -265,7 +273,8 @@ pub trait Provider: fmt::Debug + Send + Sync {
         self
     }
 
-    /// Authenticates this way at the revocation endpoint, if it differs from the token endpoint's.
+    /// Sends the client secret this way to the revocation endpoint, if it differs from the token endpoint's. It changes nothing for a
+    /// [`ClientAuthentication`](crate::ClientAuthentication) of your own.
     #[must_use]
     fn with_revoke_auth(mut self, auth: ClientAuth) -> Self
     where

@@ -203,7 +203,7 @@ impl<'c> Request<'c> {
             let context = self.context(is_repetition);
             if let Some(authentication) = authentication {
                 let done = authentication.authenticate(&context, &mut draft).await;
-                done.map_err(|cause| self.not_completed(&*cause))?;
+                done.map_err(|cause| self.not_authenticated(authentication.method(), &*cause))?;
             }
             for participant in participants {
                 let done = participant.before_send(&context, &mut draft).await;
@@ -266,8 +266,27 @@ impl<'c> Request<'c> {
         }
     }
 
-    fn not_completed(&self, cause: &(dyn std::error::Error + Send + Sync)) -> Error {
-        self.configuration(cause.to_string())
+    fn not_authenticated(
+        &self,
+        method: &str,
+        cause: &(dyn std::error::Error + Send + Sync + 'static),
+    ) -> Error {
+        match self.kept_class(cause) {
+            Some(error) => error,
+            None => self.configuration(format!("client authentication ({method}): {cause}")),
+        }
+    }
+
+    fn not_completed(&self, cause: &(dyn std::error::Error + Send + Sync + 'static)) -> Error {
+        self.kept_class(cause).unwrap_or_else(|| self.configuration(cause.to_string()))
+    }
+
+    /// What went wrong when a vault or another service was asked is as lasting as it says itself.
+    fn kept_class(&self, cause: &(dyn std::error::Error + Send + Sync + 'static)) -> Option<Error> {
+        if let Some(error) = cause.downcast_ref::<Error>() {
+            return Some(error.clone().during(self.operation));
+        }
+        cause.downcast_ref::<HttpError>().map(|error| self.error(ErrorKind::Transport(error.clone())))
     }
 
     fn configuration(&self, problem: String) -> Error {

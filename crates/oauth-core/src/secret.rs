@@ -76,12 +76,17 @@ impl TryFrom<Value> for Secret {
     }
 }
 
-/// What is wrong with a client secret that was read from a file together with the end of its line.
+/// What is wrong with a client secret that nobody issued: one that was read from a file together with the end of its line, or is
+/// blank. An empty one is that of a public client, which some servers want to see as such.
 pub(crate) fn check_secret(secret: &Secret) -> Result<(), &'static str> {
-    match secret.expose().contains(['\n', '\r']) {
-        true => Err("the client secret has a line break in it; leave out the one at its end"),
-        false => Ok(()),
+    let secret = secret.expose();
+    if secret.contains(['\n', '\r']) {
+        return Err("the client secret has a line break in it; leave out the one at its end");
     }
+    if !secret.is_empty() && secret.trim().is_empty() {
+        return Err("the client secret is nothing but white space");
+    }
+    Ok(())
 }
 
 /// Compares two secrets without telling by the time it takes where they differ.
@@ -342,6 +347,20 @@ mod tests {
         ] {
             assert_eq!(same_secret(one, other), equal, "{one} {other}");
             assert_eq!(Secret::new(one) == Secret::new(other), equal, "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn a_secret_that_nobody_issued_is_refused() {
+        for (secret, is_fine) in [
+            ("s3cr3t", true),
+            ("", true),
+            ("with a space", true),
+            ("s3cr3t\n", false),
+            ("  ", false),
+            ("\t", false),
+        ] {
+            assert_eq!(ClientSecret::from(secret).check().is_ok(), is_fine, "{secret:?}");
         }
     }
 }

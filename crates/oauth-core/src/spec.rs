@@ -17,6 +17,7 @@ use crate::{endpoints::Endpoint, pkce::CodeChallengeMethod, restriction::Restric
 ///     endpoints: &[
 ///         (Endpoint::Authorization, "https://example.com/oauth/authorize"),
 ///         (Endpoint::Token, "https://example.com/oauth/token"),
+///         (Endpoint::Refresh, "https://example.com/oauth/token"),
 ///         (Endpoint::Profile, "https://api.example.com/me"),
 ///     ],
 ///     scopes: &["profile", "email"],

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use oauth_core::{
-    Endpoint, HttpClient, HttpError, HttpErrorKind, Provider, Result, async_trait, bytes::Bytes,
+    Endpoint, Error, HttpClient, HttpError, HttpErrorKind, Provider, Result, async_trait, bytes::Bytes,
     default_http_client, http,
 };
 
@@ -25,10 +25,20 @@ impl Emulator {
     ///
     /// # Errors
     ///
-    /// A configuration error when no HTTP client can be made, and for a provider with discovery, any error of its discovery.
+    /// A configuration error when no HTTP client can be made or the emulator does not play the provider, and for a provider with
+    /// discovery, any error of its discovery.
     pub async fn connect<P: Provider>(&self, provider: P) -> Result<P> {
         let provider = provider.with_http_client(self.http_client()?);
-        let moved = self.local(provider.oauth2().ready().await?.endpoints().authorization());
+        let client = provider.oauth2().ready().await?;
+        let authorization = client.endpoints().authorization();
+        if authorization.starts_with("https://") && !self.serves(authorization) {
+            let problem = format!(
+                "the emulator serves no {authorization}; it plays {}; give another provider's client a server of your own by with_endpoints",
+                self.providers().join(", ")
+            );
+            return Err(Error::configuration(client.name().to_owned(), problem));
+        }
+        let moved = self.local(authorization);
         Ok(provider.with_endpoints(|all| all.with(Endpoint::Authorization, moved)))
     }
 }

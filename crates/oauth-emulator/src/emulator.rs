@@ -68,6 +68,13 @@ impl Emulator {
         }
     }
 
+    /// Whether there is an endpoint of one of the providers at this URL.
+    pub(crate) fn serves(&self, url: &str) -> bool {
+        let endpoint = url.split(['?', '#']).next().unwrap_or_default();
+        let mut routes = self.backend.providers.iter().flat_map(|provider| &provider.routes);
+        routes.any(|route| route.pattern.matches(endpoint).is_some())
+    }
+
     /// The names of the providers that the emulator plays.
     pub fn providers(&self) -> Vec<&'static str> {
         self.backend

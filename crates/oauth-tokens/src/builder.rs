@@ -94,7 +94,8 @@ impl TokenManagerBuilder {
     ///         async move {
     ///             let Some(domain) = customers.get(key.tenant()) else { return Ok(None) };
     ///             let at = |path: &str| format!("https://{domain}/{path}");
-    ///             let client = OAuth2::new("CLIENT_ID", "CLIENT_SECRET", at("authorize"), at("token"));
+    ///             let client = OAuth2::new("CLIENT_ID", "CLIENT_SECRET", at("authorize"), at("token"))
+    ///                 .with_refresh_endpoint(at("token"));
     ///             Ok(Some(Arc::new(client) as Arc<dyn Provider>))
     ///         }
     ///     })

@@ -28,7 +28,8 @@ use crate::{
 /// use oauth_tokens::{MemoryStore, TokenKey, TokenManager};
 ///
 /// # async fn f(login: oauth_core::Login) -> Result<(), Box<dyn std::error::Error>> {
-/// let provider = OAuth2::new("CLIENT_ID", "CLIENT_SECRET", "https://as.example/authorize", "https://as.example/token");
+/// let provider = OAuth2::new("CLIENT_ID", "CLIENT_SECRET", "https://as.example/authorize", "https://as.example/token")
+///     .with_refresh_endpoint("https://as.example/token");
 /// let sealer = Sealer::new(SealingKey::from_base64("5RqPqvrbSrF4AsdeKiDfTmdKtF6HNrXAcGhIKqQZXxM=")?);
 /// let tokens = TokenManager::builder(MemoryStore::new(), sealer).provider(Arc::new(provider)).build()?;
 ///

@@ -145,7 +145,8 @@ pub enum SignInErrorKind {
     /// The attempt was used before.
     #[error("this sign-in was finished already")]
     AlreadyUsed,
-    /// The callback was posted though the provider was asked for a redirect, or the other way round.
+    /// The callback was posted though the provider was asked for a redirect, or the other way round; or it was asked for by a method
+    /// such as `HEAD`, which uses nothing up.
     #[error("the provider answered in a way that it was not asked for")]
     WrongMethod,
     /// The callback's query or form has more than 16 KiB.

@@ -21,11 +21,11 @@
 //! An error is a [`SignInError`]. Let the application answer it in its own way, and answer with [`SignInError::page`] otherwise.
 //!
 //! ```
-//! use http::{Request, Response};
+//! use http::{HeaderValue, Request, Response, header::CONTENT_TYPE};
 //! use http_body::Body;
 //! use oauth_web::{SignIn, SignInRequest, SignedIn};
 //!
-//! /// Answers requests below `/auth`; `None` for all others.
+//! /// Answers requests below `/auth`; `None` for all others. A body that was read already is a body too, by `http_body_util::Full`.
 //! async fn answer<B>(sign_in: &SignIn, request: Request<B>) -> Option<Response<String>>
 //! where
 //!     B: Body,
@@ -52,7 +52,10 @@
 //! }
 //!
 //! fn welcome(user: SignedIn) -> Response<String> {
-//!     Response::new(format!("Hello {}!", user.identity.name.unwrap_or_default()))
+//!     // The provider's text is not HTML: a response of a page must escape it.
+//!     let mut response = Response::new(format!("Hello {}!", user.identity.name.unwrap_or_default()));
+//!     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+//!     response
 //! }
 //! ```
 //!
@@ -63,7 +66,7 @@
 //! by a form post from its own site, the cookie is `SameSite=None`, or browsers would not send it. A browser keeps at most five, which
 //! take at most 4096 bytes of its `Cookie` header together; the oldest are removed. Names are compared byte for byte, and on https only those
 //! with the prefix count, because any site of the same domain can set the others. A login that needs a cookie of more than 4096 bytes,
-//! because of its data or scopes, is not started. A callback clears its cookie in any case, and [`SignIn::used_attempts`] remembers that
+//! because of its data or scopes, is not started. A callback by `GET` or `POST` clears its cookie in any case, and [`SignIn::used_attempts`] remembers that
 //! the attempt was used.
 //!
 //! # What the log says

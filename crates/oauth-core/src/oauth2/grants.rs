@@ -15,6 +15,9 @@ use crate::{
     token::{OAuth2Token, has_passed},
 };
 
+const NO_REFRESH_ENDPOINT: &str = "no refresh endpoint is known, because the provider issues no refresh tokens or the client was made \
+                                   without one: `with_refresh_endpoint` or `Endpoint::Refresh` names it";
+
 /// The standard requests.
 impl OAuth2 {
     /// The client with all that it must know before it can send something: for a client with discovery, the endpoints.
@@ -88,7 +91,7 @@ impl OAuth2 {
         let operation = Operation::REFRESH_TOKEN;
         let client = self.ready().await?;
         let endpoint = client.endpoints().get(Endpoint::Refresh);
-        let endpoint = endpoint.ok_or_else(|| self.unsupported(operation, "it issues no refresh tokens"))?;
+        let endpoint = endpoint.ok_or_else(|| self.unsupported(operation, NO_REFRESH_ENDPOINT))?;
         let scope = self
             .joined(scopes.unwrap_or_default())
             .map_err(|problem| self.error(operation, ErrorKind::Configuration(problem)))?;

@@ -21,6 +21,24 @@ async fn every_provider_signs_in() {
 }
 
 #[tokio::test]
+async fn a_client_of_a_provider_that_is_not_played_is_refused_at_once() {
+    use oauth_core::{ErrorClass, OAuth2};
+
+    let emulator = Emulator::start().await.unwrap();
+    let client = OAuth2::new(
+        "id",
+        "secret",
+        "https://nimbus.example/oauth/authorize",
+        "https://nimbus.example/oauth/token",
+    );
+    let error = emulator.connect(client).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Configuration);
+    for part in ["serves no https://nimbus.example/oauth/authorize", "it plays", "github", "with_endpoints"] {
+        assert!(error.to_string().contains(part), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn unknown_urls_say_what_is_known() {
     let lab = Lab::new().await;
     let reply =

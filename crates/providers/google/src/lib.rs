@@ -14,7 +14,7 @@
 //! with each redirect URI exactly: https with a public domain, or http on localhost. While the consent screen is in testing,
 //! refresh tokens end after seven days.
 //!
-//! **What you get.** A refresh token comes with the first consent only, because `access_type=offline` is sent; `prompt=consent`
+//! **What you get.** Because `access_type=offline` is sent, a refresh token comes, but with the first consent only; `prompt=consent`
 //! forces a new one. It ends after six months without use, when the user revokes it, and when too many were issued. Identify
 //! users by the subject alone: an address can change, and be another's later. A Google account can have an address at any
 //! domain, and `email_verified` says that it was confirmed once. Google is authoritative for gmail.com, and for a Workspace's
