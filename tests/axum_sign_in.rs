@@ -486,6 +486,20 @@ async fn cb_13_where_a_form_was_asked_for_nothing_else_is_taken() {
 }
 
 #[tokio::test]
+async fn cb_11_an_error_in_the_query_is_reported_though_a_form_was_asked_for() {
+    let emulator = Emulator::start().await.unwrap();
+    let options = |_: &str, _: &_| LoginOptions::new().response_mode(ResponseMode::FormPost);
+    let site = serve(&emulator, SignIn::new(sealer(1)).on_login(options)).await;
+    let mut browser = Browser::new();
+    let page = browser.get(&format!("{}/auth/github/login", site.url)).await;
+    let location = page.location.unwrap().replace("&response_mode=form_post", "");
+    let callback = emulator.browse(&location, Consent::Deny).await.unwrap().into_url();
+    let page = refused(&site, &mut browser, &callback, 403).await;
+    assert!(page.text.contains("did not allow"), "{}", page.text);
+    assert!(browser.cookies.is_empty());
+}
+
+#[tokio::test]
 async fn a_user_who_denies_is_told_so_and_nobody_is_at_fault() {
     let site = site().await;
     let mut browser = Browser::new();
