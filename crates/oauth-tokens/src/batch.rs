@@ -11,6 +11,7 @@ use oauth_core::OffsetDateTime;
 
 use crate::{
     error::Error,
+    event::Outcome,
     inventory::{Filter, Found},
     key::TokenKey,
     manager::{TokenManager, wait},
@@ -161,7 +162,10 @@ impl TokenManager {
             }
             let expected = Expected::Version(found.version);
             match store.save(key, &found.state, expected, None).await {
-                Ok(Saved::Version(_)) => return Ok(()),
+                Ok(Saved::Version(version)) => {
+                    self.0.observers.notify(key, Outcome::Resealed { version }, Duration::ZERO);
+                    return Ok(());
+                }
                 // Somebody else has just saved it, with their own first key.
                 Ok(Saved::Conflict(_) | Saved::Fenced) => {}
                 Err(cause) => return Err(Error::Store { key: key.clone(), cause }),

@@ -251,6 +251,7 @@ impl TokenManagerBuilder {
             observers: self.observers,
             holder: format!("{}-{}", std::process::id(), random_token()?),
             process: random_number(),
+            store_ahead: Default::default(),
             tasks: Default::default(),
             unsaved: Default::default(),
             sweep: Default::default(),

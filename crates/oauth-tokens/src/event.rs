@@ -45,6 +45,13 @@ pub enum Outcome {
         /// Its version in the store.
         version: u64,
     },
+    /// This process goes on with a refresh that another one had begun and not ended, because it crashed.
+    TakenOver,
+    /// The record was sealed anew with the first key of the ring.
+    Resealed {
+        /// Its version in the store.
+        version: u64,
+    },
     /// The provider has ended the grant, and the store has a note of it.
     Dead(DeadGrant),
     /// Something failed for a reason that may pass; [`trouble`](Self::trouble) says where.
@@ -97,7 +104,7 @@ impl Trouble {
 }
 
 impl Outcome {
-    /// Returns the outcome's name: `refreshed`, `adopted`, `restored`, `dead`, `transient`, `recovered`, `put`, `deleted`,
+    /// Returns the outcome's name: `refreshed`, `adopted`, `restored`, `taken_over`, `resealed`, `dead`, `transient`, `recovered`, `put`, `deleted`,
     /// `revoked` or `revived`.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -105,6 +112,8 @@ impl Outcome {
             Self::Refreshed { .. } => "refreshed",
             Self::Adopted { .. } => "adopted",
             Self::Restored { .. } => "restored",
+            Self::TakenOver => "taken_over",
+            Self::Resealed { .. } => "resealed",
             Self::Dead(_) => "dead",
             Self::Transient(_) => "transient",
             Self::Recovered(_) => "recovered",
@@ -196,6 +205,8 @@ fn trace(event: &Event) {
         Outcome::Refreshed { version, .. } => tell!(info, version),
         Outcome::Adopted { version } => tell!(debug, version),
         Outcome::Restored { version } => tell!(warn, version),
+        Outcome::TakenOver => tell!(warn),
+        Outcome::Resealed { version } => tell!(debug, version),
         Outcome::Dead(grant) => tell!(warn, reason = %grant.reason),
         Outcome::Transient(error) => tell!(warn, trouble = Trouble::of(error).name(), error = %error),
         Outcome::Recovered(trouble) => tell!(info, trouble = trouble.name()),

@@ -29,6 +29,8 @@ pub(crate) struct StoredState {
     pub(crate) state: TokenState,
     /// Whether it is sealed with the key that seals now.
     pub(crate) is_current: bool,
+    /// Whether it was sealed anew when it was loaded.
+    pub(crate) was_resealed: bool,
 }
 
 impl SealedStore {
@@ -53,7 +55,7 @@ impl SealedStore {
                 self.save(key, &opened.state, Expected::Version(opened.version), None).await
         {
             // Whoever saved in between has sealed with their own first key; a store in trouble is asked again next time.
-            opened.version = version;
+            (opened.version, opened.was_resealed) = (version, true);
         }
         Ok(Some(opened))
     }
@@ -84,7 +86,7 @@ impl SealedStore {
         };
         let state =
             serde_json::from_slice(&opened.plain).map_err(|_| unreadable(UnreadableReason::UnknownForm))?;
-        Ok(StoredState { version: record.version, state, is_current: opened.is_current })
+        Ok(StoredState { version: record.version, state, is_current: opened.is_current, was_resealed: false })
     }
 
     pub(crate) async fn seal(&self, key: &TokenKey, state: &TokenState) -> Result<Bytes, StoreError> {

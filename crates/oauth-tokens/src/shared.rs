@@ -22,7 +22,7 @@ use crate::{
     sealed_store::SealedStore,
     source::LimitedSource,
     sources::{SourceLookupError, Sources},
-    state::TokenState,
+    state::{TokenState, milliseconds},
     store::Lease,
     tasks::Tasks,
     timing::{Moment, Timing},
@@ -43,6 +43,8 @@ pub(crate) struct SharedState {
     pub(crate) holder: String,
     /// The number of this process in marks.
     pub(crate) process: u64,
+    /// By how many milliseconds the store's clock was last ahead of this process's, if it has one.
+    pub(crate) store_ahead: Mutex<Option<i64>>,
     pub(crate) tasks: Tasks,
     pub(crate) unsaved: UnsavedTokens,
     pub(crate) sweep: Sweep,
@@ -119,6 +121,22 @@ impl SharedState {
             self.store_health.note_slowness(now);
         }
         result
+    }
+
+    /// The time by the store's clock, if it has one and tells it.
+    pub(crate) async fn store_now(&self) -> Option<OffsetDateTime> {
+        let asked = self.clock.now();
+        let told = timeout(&*self.runtime, self.timing.lease_lifetime, self.store.inner.now()).await;
+        // While it does not tell, what was known stays.
+        let Some(Ok(told)) = told else { return None };
+        let ahead = told.and_then(|told| Some(milliseconds(told)?.saturating_sub(milliseconds(asked)?)));
+        *self.store_ahead.lock().unwrap_or_else(PoisonError::into_inner) = ahead;
+        told
+    }
+
+    /// By how many milliseconds the store's clock was last ahead.
+    pub(crate) fn store_ahead(&self) -> Option<i64> {
+        *self.store_ahead.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives a lease back to the store.

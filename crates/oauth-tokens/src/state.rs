@@ -69,6 +69,9 @@ pub(crate) struct TokenState {
     /// When the last refresh failed, in milliseconds, by the clock of the process that tried it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) failed_at_ms: Option<i64>,
+    /// The same by the store's clock, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) failed_at_store_ms: Option<i64>,
     /// How long the provider is left alone after that failure, in milliseconds.
     #[serde(default)]
     pub(crate) wait_ms: u64,
@@ -171,6 +174,7 @@ impl TokenState {
         &self,
         failure: &str,
         now: OffsetDateTime,
+        store_now: Option<OffsetDateTime>,
         wait: Duration,
         was_refused: bool,
     ) -> Self {
@@ -181,7 +185,8 @@ impl TokenState {
             } else {
                 Some(self.refreshing_since.unwrap_or(now.unix_timestamp()))
             },
-            failed_at_ms: i64::try_from(now.unix_timestamp_nanos() / 1_000_000).ok(),
+            failed_at_ms: milliseconds(now),
+            failed_at_store_ms: store_now.and_then(milliseconds),
             wait_ms: wait.as_millis().try_into().unwrap_or(u64::MAX),
             failures: self.failures.saturating_add(1),
             failure: Some(failure.to_owned()),
@@ -208,7 +213,15 @@ impl TokenState {
             // The refresh token is spent, or there is none.
             DeadReason::NotAccepted { .. } | DeadReason::NoRefreshToken => return None,
         }
-        Some(Self { dead: None, failed_at_ms: None, wait_ms: 0, failures: 0, failure: None, ..self.clone() })
+        Some(Self {
+            dead: None,
+            failed_at_ms: None,
+            failed_at_store_ms: None,
+            wait_ms: 0,
+            failures: 0,
+            failure: None,
+            ..self.clone()
+        })
     }
 
     pub(crate) fn dead(&self) -> Option<DeadGrant> {
@@ -354,6 +367,11 @@ impl Lineage {
 /// A number that tells one login or process from another. It is no secret.
 pub(crate) fn random_number() -> u64 {
     RandomState::new().hash_one(std::time::Instant::now())
+}
+
+/// A time in milliseconds since 1970.
+pub(crate) fn milliseconds(time: OffsetDateTime) -> Option<i64> {
+    i64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok()
 }
 
 /// Reads a Unix time; one beyond the calendar becomes the end of the calendar.

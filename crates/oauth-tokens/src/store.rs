@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use oauth_core::{async_trait, bytes::Bytes};
+use oauth_core::{OffsetDateTime, async_trait, bytes::Bytes};
 
 use crate::{
     inventory::{Filter, Found, Summary},
@@ -156,6 +156,16 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     ///
     /// A [`StoreError`] when the store does not answer or refuses.
     async fn release(&self, key: &TokenKey, lease: &Lease) -> Result<(), StoreError>;
+
+    /// Returns the time by the store's own clock. The pause after a failed refresh goes by it, so that the clocks of processes need
+    /// not agree. `None`, the default, leaves the pause to the clocks of the processes: where one machine has them all.
+    ///
+    /// # Errors
+    ///
+    /// A [`StoreError`] when the store does not answer or refuses.
+    async fn now(&self) -> Result<Option<OffsetDateTime>, StoreError> {
+        Ok(None)
+    }
 }
 
 /// What is stored for a key.
@@ -232,6 +242,8 @@ pub enum StoreOperation {
     Extend,
     /// [`TokenStore::release`].
     Release,
+    /// [`TokenStore::now`].
+    Now,
 }
 
 /// Why a store operation failed. It shows the operation and the cause, never a stored value.
@@ -315,6 +327,7 @@ impl fmt::Display for StoreOperation {
             Self::Acquire => "acquire a lease",
             Self::Extend => "extend a lease",
             Self::Release => "release a lease",
+            Self::Now => "tell the time",
         })
     }
 }
@@ -386,5 +399,9 @@ impl<S: TokenStore + ?Sized> TokenStore for Arc<S> {
 
     async fn release(&self, key: &TokenKey, lease: &Lease) -> Result<(), StoreError> {
         (**self).release(key, lease).await
+    }
+
+    async fn now(&self) -> Result<Option<OffsetDateTime>, StoreError> {
+        (**self).now().await
     }
 }

@@ -171,10 +171,19 @@ impl Timing {
     /// Until when the provider is left alone, if it is.
     ///
     /// The failure may have been noted by a clock that is ahead. A note from the future is believed for as long as the wait
-    /// lasts, so that such a clock stops nobody for longer than twice that.
-    pub(crate) fn resting_until(&self, state: &TokenState, now: OffsetDateTime) -> Option<OffsetDateTime> {
-        let at = i128::from(state.failed_at_ms?) * 1_000_000;
-        let failed_at = OffsetDateTime::from_unix_timestamp_nanos(at).ok()?;
+    /// lasts, so that such a clock stops nobody for longer than twice that. Where the store has a clock that is known to be
+    /// `store_ahead` milliseconds ahead of this process's, that one counts.
+    pub(crate) fn resting_until(
+        &self,
+        state: &TokenState,
+        now: OffsetDateTime,
+        store_ahead: Option<i64>,
+    ) -> Option<OffsetDateTime> {
+        let at = match (state.failed_at_store_ms, store_ahead) {
+            (Some(at), Some(ahead)) => at.saturating_sub(ahead),
+            _ => state.failed_at_ms?,
+        };
+        let failed_at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(at) * 1_000_000).ok()?;
         let wait = Duration::from_millis(state.wait_ms).min(LONGEST_WAIT);
         let from = failed_at.checked_sub(wait.try_into().ok()?)?;
         let until = failed_at.checked_add(wait.try_into().ok()?)?;
@@ -272,8 +281,8 @@ mod tests {
         let timing = Timing::default();
         let wait = Duration::from_secs(60);
         let ahead_by = |seconds: i64| {
-            let state = state(3600).failed("it failed", time(1_700_000_000 + seconds), wait, false);
-            timing.resting_until(&state, time(1_700_000_000))
+            let state = state(3600).failed("it failed", time(1_700_000_000 + seconds), None, wait, false);
+            timing.resting_until(&state, time(1_700_000_000), Some(0))
         };
         assert_eq!(ahead_by(0), Some(time(1_700_000_060)));
         assert_eq!(ahead_by(-59), Some(time(1_700_000_001)));

@@ -99,7 +99,8 @@ impl Refresh<'_> {
             }
             false => shared.timing.backoff(before.failures, asked_for),
         };
-        let failed = before.failed(&message, now, wait, was_surely_not_carried_out(&error));
+        let failed =
+            before.failed(&message, now, shared.store_now().await, wait, was_surely_not_carried_out(&error));
         let saved = shared.store.save(self.key, &failed, expected, Some(lease)).await;
         let version = match (saved, expected) {
             (Ok(Saved::Version(version)), _) => version,
@@ -112,7 +113,7 @@ impl Refresh<'_> {
         let error =
             Error::RefreshFailed { key: self.key.clone(), cause: Some(Arc::new(error)), message, retry_at };
         let event = Some(event::Outcome::Transient(error.clone()));
-        let resting = StoredState { version, state: failed, is_current: true };
+        let resting = StoredState { version, state: failed, is_current: true, was_resealed: false };
         let outcome = match self.settled(Some(&resting)) {
             Some(outcome) if outcome.result.is_ok() => outcome,
             _ => {

@@ -90,7 +90,7 @@ impl Refresh<'_> {
                 None => refused(Error::no_refresh_token(self.key, milestones.dead_at.unwrap_or(now))),
             });
         }
-        let retry_at = timing.resting_until(state, now)?;
+        let retry_at = timing.resting_until(state, now, self.shared.store_ahead())?;
         let message = state.failure.clone().unwrap_or_default();
         Some(self.resting(Some(found), retry_at, message))
     }

@@ -128,6 +128,16 @@ impl Refresh<'_> {
                 }
                 Err(error) => return RefreshOutcome::failed(error),
             };
+            if let Some(found) = &found {
+                if found.was_resealed {
+                    let resealed = event::Outcome::Resealed { version: found.version };
+                    shared.observers.notify(self.key, resealed, shared.elapsed(began));
+                }
+                if found.state.failed_at_store_ms.is_some() {
+                    // The pause goes by the store's clock.
+                    let _ = shared.store_now().await;
+                }
+            }
             if let Some(outcome) = self.settled(found.as_ref()) {
                 return outcome;
             }
@@ -210,6 +220,9 @@ impl Refresh<'_> {
             Some(found) => (found.state, Expected::Version(found.version)),
             None => (TokenState::default(), Expected::Absent),
         };
+        if before.is_unfinished_business_of_another(shared.process) {
+            shared.observers.notify(self.key, event::Outcome::TakenOver, shared.elapsed(asked));
+        }
         // The mark tells whoever comes after a crash that the refresh token may be spent. That it can be written shows that
         // the lease is still ours and that the store will take the new token too.
         if self.source.needs_login(self.key) {
@@ -285,7 +298,7 @@ impl Refresh<'_> {
             Ok(Saved::Version(version)) => {
                 let event = event::Outcome::Restored { version };
                 shared.observers.notify(self.key, event, Duration::ZERO);
-                Ok(Ok(Some(StoredState { version, state, is_current: true })))
+                Ok(Ok(Some(StoredState { version, state, is_current: true, was_resealed: false })))
             }
             Ok(Saved::Conflict(_) | Saved::Fenced) => Ok(Err(Changed)),
             Err(cause) => Err(Error::Store { key: self.key.clone(), cause }),

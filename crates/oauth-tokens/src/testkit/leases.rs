@@ -146,3 +146,19 @@ pub(super) async fn a_lease_outlives_a_delete(store: &Arc<dyn TokenStore>) -> Ch
     ensure!(matches!(saved, Saved::Version(_)), "the holder of the lease could not save: {saved:?}");
     Ok(())
 }
+
+pub(super) async fn a_clock_that_is_told_goes_forward(store: &Arc<dyn TokenStore>) -> Checked {
+    let Some(first) = store.now().await? else { return Ok(()) };
+    sleep(SHORT / 4).await;
+    let Some(second) = store.now().await? else {
+        return Err("the store told the time once and then not".to_owned().into());
+    };
+    let passed = second - first;
+    ensure!(
+        passed >= SHORT / 8 && passed <= LONG,
+        "in {:?}, the store's clock went on by {passed}",
+        SHORT / 4
+    );
+    ensure!(first.unix_timestamp() > 1_700_000_000, "the store's clock says {first}");
+    Ok(())
+}

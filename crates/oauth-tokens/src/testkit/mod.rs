@@ -108,6 +108,7 @@ pub async fn check_store(store: Arc<dyn TokenStore>) -> Checked {
         leases::a_lease_can_be_extended_and_given_back,
         leases::who_lost_the_lease_cannot_save,
         leases::a_lease_outlives_a_delete,
+        leases::a_clock_that_is_told_goes_forward,
         managers::many_processes_send_one_request,
         managers::a_crash_between_redeem_and_save_is_reported,
         managers::a_crash_is_made_good_by_a_providers_grace,

@@ -8,7 +8,7 @@ use oauth_tokens::{
     testkit::{Fault, RotatingServer},
 };
 
-use crate::support::{Hands, builder, key, stored};
+use crate::support::{Hands, Shaky, builder, key, stored};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -285,6 +285,49 @@ async fn a_clock_that_is_ahead_keeps_no_other_process_from_refreshing() {
     assert!(matches!(ahead.get(&key()).await, Err(Error::RefreshFailed { .. })));
     let token = right.get(&key()).await.unwrap();
     assert!(server.knows(token.access_token()));
+}
+
+#[tokio::test]
+async fn a_pause_goes_by_the_stores_clock_whatever_the_clocks_of_processes_say() {
+    const OFFSETS: [i64; 4] = [-7200, 0, 600, 7200];
+    for failing in 0..OFFSETS.len() {
+        let (server, store) = (RotatingServer::new(), Shaky::default());
+        let store_clock = Hands::new();
+        store.set_clock(&store_clock);
+        let clocks = OFFSETS.map(|seconds| {
+            let clock = Hands::new();
+            clock.move_by(seconds);
+            clock
+        });
+        let managers = clocks.each_ref().map(|clock| {
+            let builder = builder(store.clone(), &server).clock(clock.clone());
+            builder.reread_failures_after(Duration::ZERO).build().unwrap()
+        });
+        managers[1].put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
+        server.fail_next(Fault::Reply(500, "", None));
+        server.fail_next(Fault::Reply(500, "", Some(120)));
+        for _ in 0..2 {
+            let error = managers[failing].get(&key()).await.unwrap_err();
+            assert!(matches!(error, Error::RefreshFailed { .. }), "{error}");
+            for clock in clocks.iter().chain([&store_clock]) {
+                clock.forward(2 * SECOND);
+            }
+        }
+        assert_eq!(server.token_requests(), 2);
+        for manager in &managers {
+            let error = manager.get(&key()).await.unwrap_err();
+            assert!(matches!(error, Error::RefreshFailed { .. }), "{error}");
+        }
+        assert_eq!(server.token_requests(), 2, "{failing}: everybody leaves the provider alone");
+        for clock in clocks.iter().chain([&store_clock]) {
+            clock.forward(119 * SECOND);
+        }
+        let last = &managers[OFFSETS.len() - 1 - failing];
+        assert!(
+            server.knows(last.get(&key()).await.unwrap().access_token()),
+            "{failing}: and no longer than that"
+        );
+    }
 }
 
 #[tokio::test]

@@ -50,6 +50,12 @@ impl Hands {
         Self(Arc::new(Mutex::new(OffsetDateTime::now_utc())))
     }
 
+    /// Sets it forward or back.
+    pub(crate) fn move_by(&self, seconds: i64) {
+        let mut now = self.0.lock().unwrap();
+        *now = OffsetDateTime::from_unix_timestamp(now.unix_timestamp() + seconds).unwrap();
+    }
+
     pub(crate) fn forward(&self, by: Duration) {
         *self.0.lock().unwrap() += by;
     }
@@ -88,6 +94,8 @@ struct Shaking {
     /// The next save is carried out and then reported this much later, in milliseconds.
     next_reply_takes: AtomicUsize,
     steps: AtomicUsize,
+    /// Its own clock, if it has one.
+    clock: Mutex<Option<Hands>>,
 }
 
 impl Shaky {
@@ -102,6 +110,10 @@ impl Shaky {
     /// As a database does whose disk was lost.
     pub(crate) fn lose_everything(&self) {
         *self.store.lock().unwrap() = MemoryStore::new();
+    }
+
+    pub(crate) fn set_clock(&self, clock: &Hands) {
+        *self.state.clock.lock().unwrap() = Some(clock.clone());
     }
 
     pub(crate) fn takes_saves_again(&self) {
@@ -149,6 +161,10 @@ impl Shaky {
 
 #[async_trait]
 impl TokenStore for Shaky {
+    async fn now(&self) -> Result<Option<OffsetDateTime>, StoreError> {
+        Ok(self.state.clock.lock().unwrap().as_ref().map(Clock::now))
+    }
+
     async fn load(&self, key: &TokenKey) -> Result<Option<Record>, StoreError> {
         self.step(StoreOperation::Load).await?;
         let outcome = self.store().load(key).await;

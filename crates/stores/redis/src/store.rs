@@ -1,6 +1,6 @@
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
-use oauth_core::{SharedCache, SharedCacheError, random_token};
+use oauth_core::{OffsetDateTime, SharedCache, SharedCacheError, random_token};
 use oauth_tokens::{
     Acquired, Bytes, Expected, Filter, Found, Lease, Record, Saved, Status, StoreError, StoreOperation,
     Summary, TokenKey, TokenStore, async_trait,
@@ -324,6 +324,14 @@ impl<C: ConnectionLike + Clone + Send + Sync> RedisStore<C> {
 
 #[async_trait]
 impl<C: ConnectionLike + Clone + Send + Sync> TokenStore for RedisStore<C> {
+    async fn now(&self) -> Result<Option<OffsetDateTime>, StoreError> {
+        let operation = StoreOperation::Now;
+        let (seconds, microseconds): (i64, i64) =
+            self.command(&redis::cmd("TIME")).await.map_err(|error| store_error(operation, error))?;
+        let nanoseconds = i128::from(seconds) * 1_000_000_000 + i128::from(microseconds) * 1000;
+        OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).map(Some).map_err(|_| unexpected(operation))
+    }
+
     async fn load(&self, key: &TokenKey) -> Result<Option<Record>, StoreError> {
         let mut command = redis::cmd("HMGET");
         command.arg(self.prefix.record(key)).arg("v").arg("s");

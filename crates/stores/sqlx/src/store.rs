@@ -360,6 +360,15 @@ macro_rules! implement {
 
         #[oauth_tokens::async_trait]
         impl oauth_tokens::TokenStore for $store {
+            async fn now(&self) -> Result<Option<oauth_core::OffsetDateTime>, oauth_tokens::StoreError> {
+                let query = sqlx::query_scalar(crate::statements::sql(format!("SELECT {}", $dialect.now)));
+                let now: i64 =
+                    self.run(oauth_tokens::StoreOperation::Now, query.fetch_one(&self.pool)).await?;
+                // Dates end long before the milliseconds do.
+                let now = oauth_core::OffsetDateTime::from_unix_timestamp_nanos(i128::from(now) * 1_000_000);
+                Ok(now.ok())
+            }
+
             async fn load(
                 &self,
                 key: &oauth_tokens::TokenKey,
