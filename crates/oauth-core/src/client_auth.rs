@@ -97,7 +97,7 @@ pub trait ClientAuthentication: fmt::Debug + Send + Sync {
     async fn answered(&self, _context: &RequestContext<'_>, _reply: &http::Response<Bytes>) {}
 
     /// Says whether the request is to be sent once more, after it was [answered](Self::answered): where another proof may be accepted.
-    async fn after_reply(&self, _context: &RequestContext<'_>, _reply: &http::Response<Bytes>) -> AfterReply {
+    fn after_reply(&self, _context: &RequestContext<'_>, _reply: &http::Response<Bytes>) -> AfterReply {
         AfterReply::Done
     }
 }
@@ -223,7 +223,7 @@ impl<A: ClientAuthentication + 'static> From<Arc<A>> for Credentials {
 struct SecretAuthentication {
     method: ClientAuth,
     secret: ClientSecret,
-    /// What the request was last sent with.
+    /// What the request was last sent with, if there is another secret.
     used: Mutex<Option<Secret>>,
 }
 
@@ -257,9 +257,11 @@ impl ClientAuthentication for SecretAuthentication {
         context: &RequestContext<'_>,
         request: &mut RequestDraft,
     ) -> Result<(), AuthenticationError> {
-        let secret = self.secret.get(context.now).await;
-        let secret = secret.map_err(|cause| format!("could not obtain the client secret: {cause}"))?;
-        *self.used.lock().unwrap_or_else(PoisonError::into_inner) = secret.as_deref().cloned();
+        let chosen = self.secret.choose(context.now).await;
+        let (secret, has_another) =
+            chosen.map_err(|cause| format!("could not obtain the client secret: {cause}"))?;
+        *self.used.lock().unwrap_or_else(PoisonError::into_inner) =
+            secret.as_deref().filter(|_| has_another).cloned();
         let id_param = request.client_id_param();
         match (self.method, secret.as_deref()) {
             // A public client names itself in the body, whatever a confidential one would do (RFC 6749 section 3.2.1).
@@ -288,13 +290,13 @@ impl ClientAuthentication for SecretAuthentication {
         Ok(())
     }
 
-    async fn after_reply(&self, context: &RequestContext<'_>, reply: &http::Response<Bytes>) -> AfterReply {
+    fn after_reply(&self, context: &RequestContext<'_>, reply: &http::Response<Bytes>) -> AfterReply {
         let Some(used) = self.used() else { return AfterReply::Done };
         let is_refused = refuses_the_client(reply);
         if is_refused || reply.status().is_success() {
             self.secret.note(&used, !is_refused, context.now);
         }
-        match is_refused && self.secret.has_another(&used, context.now).await {
+        match is_refused {
             true => AfterReply::SendAgain,
             false => AfterReply::Done,
         }

@@ -215,7 +215,7 @@ impl<'c> Request<'c> {
             let mut proof = AfterReply::Done;
             if let Some(authentication) = authentication {
                 authentication.answered(&context, &reply).await;
-                proof = authentication.after_reply(&context, &reply).await;
+                proof = authentication.after_reply(&context, &reply);
             }
             let again = match self.after_reply(participants, &context, &draft, &reply).await {
                 AfterReply::Done => proof,

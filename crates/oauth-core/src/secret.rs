@@ -172,28 +172,27 @@ impl ClientSecret {
         &self,
         now: OffsetDateTime,
     ) -> Result<Option<Cow<'_, Secret>>, SecretSourceError> {
-        match &self.0 {
-            SecretKind::None => Ok(None),
-            SecretKind::Fixed(secret) => {
-                check_secret(secret)?;
-                Ok(Some(Cow::Borrowed(secret)))
-            }
-            SecretKind::Made(made) => made
-                .candidates(now)
-                .await?
-                .into_iter()
-                .next()
-                .map(Cow::Owned)
-                .map(Some)
-                .ok_or_else(|| "the source has no client secret".into()),
-        }
+        Ok(self.choose(now).await?.0)
     }
 
-    /// Whether there is another secret than one that the provider did not accept.
-    pub(crate) async fn has_another(&self, refused: &Secret, now: OffsetDateTime) -> bool {
-        let SecretKind::Made(made) = &self.0 else { return false };
-        let candidates = made.candidates(now).await;
-        candidates.is_ok_and(|candidates| candidates.iter().any(|candidate| candidate != refused))
+    /// The secret to send now, and whether there is another one to send if it is not accepted.
+    pub(crate) async fn choose(
+        &self,
+        now: OffsetDateTime,
+    ) -> Result<(Option<Cow<'_, Secret>>, bool), SecretSourceError> {
+        match &self.0 {
+            SecretKind::None => Ok((None, false)),
+            SecretKind::Fixed(secret) => {
+                check_secret(secret)?;
+                Ok((Some(Cow::Borrowed(secret)), false))
+            }
+            SecretKind::Made(made) => {
+                let mut candidates = made.candidates(now).await?.into_iter();
+                let first = candidates.next().ok_or("the source has no client secret")?;
+                let has_another = candidates.any(|candidate| candidate != first);
+                Ok((Some(Cow::Owned(first)), has_another))
+            }
+        }
     }
 
     /// Notes whether the provider has accepted a secret, so that the next request begins with one that it accepts.

@@ -38,6 +38,7 @@
 
 #![forbid(unsafe_code)]
 
+mod access_token;
 mod batch;
 mod builder;
 mod cache;
@@ -72,6 +73,7 @@ mod timing;
 mod transfer;
 mod unsaved;
 
+pub use access_token::AccessToken;
 pub use batch::{Batch, BatchOptions};
 pub use builder::TokenManagerBuilder;
 #[cfg(feature = "reqwest-middleware")]

@@ -4,6 +4,7 @@ use oauth_core::{ErrorClass, OAuth2Token, OffsetDateTime, ScopeCheck};
 use tokio::sync::oneshot;
 
 use crate::{
+    access_token::AccessToken,
     cache::{ResultReceiver, TokenResult},
     error::Error,
     key::TokenKey,
@@ -83,6 +84,16 @@ impl TokenManager {
             Some(result) => result.map_err(|error| *error),
             None => self.get_slowly(key, now).await,
         }
+    }
+
+    /// Returns a live access token as [`get`](Self::get) does, without the refresh token: for code that calls an API and need not see
+    /// more.
+    ///
+    /// # Errors
+    ///
+    /// An [`Error`] that says why there is none.
+    pub async fn access_token(&self, key: &TokenKey) -> Result<AccessToken, Error> {
+        self.get(key).await.map(AccessToken::new)
     }
 
     /// Returns a live token after an API has refused one with 401 and `invalid_token` (RFC 6750 section 3.1): the one that
@@ -236,7 +247,8 @@ impl TokenManager {
     ///
     /// # Errors
     ///
-    /// [`Error::NotSaved`] when the store does not take the token.
+    /// [`Error::NotSaved`] when the store does not take the token, [`Error::UnknownProvider`] when nobody knows the key's provider, and
+    /// [`Error::SourceLookup`] when it cannot be looked up.
     pub async fn put(&self, key: &TokenKey, token: &OAuth2Token) -> Result<Put, Error> {
         self.put_with(key, token, PutOptions::new()).await
     }
@@ -245,7 +257,8 @@ impl TokenManager {
     ///
     /// # Errors
     ///
-    /// [`Error::NotSaved`] when the store does not take the token.
+    /// [`Error::NotSaved`] when the store does not take the token, [`Error::UnknownProvider`] when nobody knows the key's provider, and
+    /// [`Error::SourceLookup`] when it cannot be looked up.
     pub async fn put_with(
         &self,
         key: &TokenKey,

@@ -333,6 +333,19 @@ async fn close_begins_no_refresh_that_queues_for_its_turn() {
 }
 
 #[tokio::test]
+async fn who_calls_an_api_need_not_see_the_refresh_token() {
+    let server = RotatingServer::new();
+    let manager = builder(MemoryStore::new(), &server).build().unwrap();
+    let login = server.sign_in().unwrap();
+    manager.put(&key(), &login).await.unwrap();
+    let token = manager.access_token(&key()).await.unwrap();
+    assert_eq!((token.secret(), token.bearer().unwrap()), (login.access_token(), login.access_token()));
+    assert_eq!((token.token_type(), token.expires_at()), (login.token_type(), login.expires_at()));
+    let shown = format!("{token:?}");
+    assert!(server.secrets().iter().all(|secret| !shown.contains(secret)), "{shown}");
+}
+
+#[tokio::test]
 async fn a_token_for_a_long_job_lasts_as_long_as_the_job() {
     let (server, clock, store) = (RotatingServer::new(), Hands::new(), MemoryStore::new());
     let [manager, other] =
