@@ -126,19 +126,17 @@ impl SharedState {
         let unreadable = |error: Error| {
             SaveOutcome::Unreadable(StoreError::permanent(StoreOperation::Save, error.to_string()))
         };
-        let sealed = match self.store.seal(key, new).await {
-            Ok(sealed) => sealed,
-            Err(cause) => return SaveOutcome::Failed(cause),
-        };
+        // It is sealed once, so that what was saved is recognized.
+        let mut sealed = None;
         let began = self.runtime.now();
         for round in 0.. {
-            // Each attempt has what is left of the patience, because a store that hangs fails much later than that.
+            // Each attempt has what is left of the patience, because a store or a key service that hangs fails much later than that.
             let limit = match patience.is_zero() {
                 true => self.timing.save_patience,
                 false => patience.saturating_sub(self.elapsed(began)),
             };
             let limit = limit.max(SHORTEST_ATTEMPT);
-            let attempt = self.attempt_to_save(key, &sealed, new, expected, lease);
+            let attempt = self.attempt_to_save(key, &mut sealed, new, expected, lease);
             let found = match timeout(&*self.runtime, limit, attempt).await {
                 Some(Attempt::Saved(version)) => return SaveOutcome::Saved(version),
                 Some(Attempt::Found(found)) => found.map(|found| (found, lease)),
@@ -173,11 +171,18 @@ impl SharedState {
     async fn attempt_to_save(
         &self,
         key: &TokenKey,
-        sealed: &Bytes,
+        sealed: &mut Option<Bytes>,
         new: &TokenState,
         expected: Expected,
         lease: Option<&Lease>,
     ) -> Attempt {
+        let sealed = match sealed {
+            Some(sealed) => &*sealed,
+            None => match self.store.seal(key, new).await {
+                Ok(new) => &*sealed.insert(new),
+                Err(cause) => return Attempt::Found(Err(Error::Store { key: key.clone(), cause })),
+            },
+        };
         match self.store.save_sealed(key, sealed.clone(), new, expected, lease).await {
             Ok(Saved::Version(version)) => Attempt::Saved(version),
             Ok(Saved::Conflict(None)) => Attempt::Found(Ok(None)),

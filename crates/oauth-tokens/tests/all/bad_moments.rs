@@ -8,10 +8,10 @@ use std::{
     time::Duration,
 };
 
-use oauth_core::{Clock, Provider, async_trait, bytes::Bytes};
+use oauth_core::{Clock, Provider, Sealer, async_trait, bytes::Bytes};
 use oauth_tokens::{
-    Acquired, Error, Event, Expected, Lease, MemoryStore, Outcome, Record, Saved, SourceLookup, StoreError,
-    StoreOperation, TokenKey, TokenManager, TokenStore, Trouble,
+    Acquired, Error, Event, Expected, Lease, MemoryStore, Outcome, Record, Saved, SealingError, SourceLookup,
+    StoreError, StoreOperation, TokenKey, TokenManager, TokenSealer, TokenStore, Trouble, Unsealed,
     testkit::{Fault, RotatingServer},
 };
 use tokio::task::JoinSet;
@@ -461,4 +461,52 @@ async fn a_token_that_is_deleted_while_its_late_save_ends_stays_deleted() {
     tokio::time::sleep(SECOND).await;
     let got = manager.get(&key()).await;
     assert!(matches!(got, Err(Error::NotFound { .. })), "{got:?}");
+}
+
+/// A key service that does not answer while it hangs.
+#[derive(Clone, Debug)]
+struct Keys(Sealer, Arc<AtomicBool>);
+
+#[async_trait]
+impl TokenSealer for Keys {
+    async fn seal(&self, key: &TokenKey, plain: &[u8], context: &[u8]) -> Result<Vec<u8>, SealingError> {
+        while self.1.load(Ordering::SeqCst) {
+            tokio::time::sleep(ms(100)).await;
+        }
+        TokenSealer::seal(&self.0, key, plain, context).await
+    }
+
+    async fn open(&self, key: &TokenKey, sealed: &[u8], context: &[u8]) -> Result<Unsealed, SealingError> {
+        TokenSealer::open(&self.0, key, sealed, context).await
+    }
+
+    fn sealing_key(&self) -> Option<String> {
+        self.0.sealing_key()
+    }
+
+    fn sealing_key_of(&self, sealed: &[u8]) -> Option<String> {
+        self.0.sealing_key_of(sealed)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_service_that_hangs_at_the_save_is_waited_for_as_long_as_promised() {
+    let server = RotatingServer::with(Duration::ZERO, SECOND, HOUR);
+    let hangs = Arc::new(AtomicBool::new(false));
+    let manager = TokenManager::builder(MemoryStore::new(), Keys(sealer(), Arc::clone(&hangs)))
+        .provider(Arc::new(server.client()))
+        .build()
+        .unwrap();
+    manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
+    begin_to_refresh(&manager, &server).await;
+    hangs.store(true, Ordering::SeqCst);
+    let began = tokio::time::Instant::now();
+    let limited = tokio::time::timeout(60 * SECOND, manager.get(&key())).await;
+    let error = limited.expect("it is given up").unwrap_err();
+    assert!(matches!(error, Error::NotSaved { .. }), "{error}");
+    assert!((3..=4).contains(&began.elapsed().as_secs()), "the provider's second and {:?}", began.elapsed());
+    hangs.store(false, Ordering::SeqCst);
+    tokio::time::sleep(10 * SECOND).await;
+    assert!(manager.unsaved().is_empty());
+    assert!(server.knows(manager.get(&key()).await.unwrap().access_token()));
 }
