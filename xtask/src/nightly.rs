@@ -19,6 +19,9 @@ const STORM_SECONDS: &str = "60";
 /// How often each case that could lose a grant is played through. Each change has one round.
 const ROUNDS: &str = "10";
 
+/// How many grants one worker maintains within its memory. Each change has a thousand.
+const GRANTS: &str = "100000";
+
 /// The tools that are built from source, which takes minutes, with their versions.
 const SEMVER_CHECKS: (&str, &str) = ("cargo-semver-checks", "0.51.0");
 const PUBLIC_API: (&str, &str) = ("cargo-public-api", "0.52.0");
@@ -46,6 +49,10 @@ pub(crate) fn run(update: bool) -> Result<()> {
     losses.args(["test", "--package", "oauth-tokens", "--test", "all", "losses"]);
     losses.env("OAUTH_TEST_ROUNDS", ROUNDS);
     steps.run(losses)?;
+    let mut many = workspace::cargo();
+    many.args(["test", "--package", "oauth-tokens", "--test", "many"]);
+    many.env("OAUTH_TEST_GRANTS", GRANTS);
+    steps.run(many)?;
     steps.finish();
     Ok(())
 }
