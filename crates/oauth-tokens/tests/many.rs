@@ -21,8 +21,8 @@ use oauth_core::{
 };
 use oauth_tokens::{BatchOptions, Filter, MemoryStore, PlainGrant, Status, TokenKey, TokenManager};
 
-/// How much memory the work may take beside the store, in KiB. It does not grow with the number of grants.
-const MEMORY: u64 = 32 * 1024;
+/// How much memory the work may take, in KiB, beside the store with all grants, which is in the same memory and rewritten twice.
+const MEMORY: u64 = 64 * 1024;
 
 /// A token endpoint that remembers nothing but how often it was asked, so that its memory is not measured.
 #[derive(Clone, Debug, Default)]
