@@ -8,7 +8,7 @@ use std::{
 use oauth_clients::{
     ErrorClass, JwtCheck, LoginOptions, OAuth2Token, Operation, Provider, Sealer, SealingKey,
 };
-use oauth_tokens::{DeadReason, Event, MemoryStore, Revoked, TokenKey, TokenManager};
+use oauth_tokens::{DeadReason, Event, MemoryStore, Put, Revoked, TokenKey, TokenManager};
 use serde_json::{Value, json};
 
 use crate::support::reply;
@@ -231,6 +231,43 @@ async fn rt_05_a_manager_goes_on_with_the_new_refresh_token_whatever_is_wrong_wi
         let told = events.lock().unwrap().join("\n");
         assert!(told.contains("rejected_id_token: Some("), "{told}");
     }
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_a_later_login_kept_is_judged_by_the_login_it_came_from() {
+    let of_first = json!({"auth_time": 1_700_000_000});
+    let op = Op::bent(|state| state.claims = of_first.clone());
+    let client = op.client();
+    let first = op.login(&client, LoginOptions::new()).await.unwrap().token;
+    op.bend(|state| {
+        state.claims = json!({"auth_time": 1_700_000_500});
+        state.token_reply = json!({"access_token": "AT of the second login", "refresh_token": null});
+    });
+    let second = op.login(&client, LoginOptions::new()).await.unwrap().token;
+    let manager = TokenManager::builder(MemoryStore::new(), Sealer::new(SealingKey::from_bytes([7; 32])))
+        .provider(Arc::new(client))
+        .clock(op.clock.clone())
+        .build()
+        .unwrap();
+    let key = TokenKey::new("openid", "user-1");
+    manager.put(&key, &first).await.unwrap();
+    assert_eq!(manager.put(&key, &second).await.unwrap(), Put::WithStoredRefreshToken);
+
+    // A reply without an ID token leaves that of the last login, for `id_token_hint`.
+    op.clock.advance(Duration::from_secs(3600));
+    op.bend(|state| {
+        (state.nonce, state.claims) = (None, of_first);
+        state.token_reply = json!({"access_token": "AT2", "refresh_token": "RT2", "id_token": null});
+    });
+    let token = manager.get(&key).await.unwrap();
+    assert_eq!((token.access_token(), token.id_token()), ("AT2", second.id_token()));
+
+    op.clock.advance(Duration::from_secs(3600));
+    op.bend(|state| state.token_reply = json!({"access_token": "AT3", "refresh_token": "RT3"}));
+    let token = manager.get(&key).await.unwrap();
+    assert_eq!(token.access_token(), "AT3");
+    assert!(token.rejected_id_token().is_none(), "{:?}", token.rejected_id_token());
+    assert_ne!(token.id_token(), second.id_token());
 }
 
 #[tokio::test]

@@ -189,6 +189,13 @@ impl OAuth2Token {
         self
     }
 
+    /// Puts an ID token in place of the one that it has. Nothing verifies it here.
+    #[must_use]
+    pub fn with_id_token(mut self, id_token: impl Into<Secret>) -> Self {
+        self.id_token = Some(id_token.into());
+        self
+    }
+
     /// Keeps an earlier ID token, unless the token brought its own.
     pub(crate) fn or_id_token(mut self, old: Option<&str>) -> Self {
         self.id_token = self.id_token.or_else(|| old.map(Into::into));

@@ -1,6 +1,7 @@
 //! What is sealed and stored for a key: the token, and what is known about it.
 
 use std::{
+    borrow::Cow,
     fmt,
     hash::{BuildHasher, RandomState},
     time::Duration,
@@ -96,6 +97,10 @@ pub(crate) struct TokenState {
     /// The scopes that the refresh token was granted with, where a later login kept it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) refresh_scopes: Option<Vec<String>>,
+    /// The ID token of the login that the refresh token comes from, where a later login kept it: one that comes with a refresh must
+    /// agree with it (OpenID Connect Core section 12.2) and not with that of the later login.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) refresh_id_token: Option<String>,
     /// The scopes that earlier logins of the same user were granted and this one was not asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) earlier_scopes: Option<Vec<String>>,
@@ -235,6 +240,10 @@ impl TokenState {
             user: before.user(),
             client_id: before.client_id(),
             refresh_scopes: before.refresh_scopes.clone(),
+            refresh_id_token: before.refresh_id_token.clone().filter(|_| {
+                let id_token = |state: &Self| state.token.as_ref()?.id_token().map(str::to_owned);
+                id_token(&self) == id_token(before)
+            }),
             earlier_scopes: before.earlier_scopes.clone(),
             set_aside: before.set_aside.clone(),
             wanted_scopes: before.wanted_scopes.clone(),
@@ -260,7 +269,28 @@ impl TokenState {
             refreshing_since: earlier.refreshing_since,
             marked_by: earlier.marked_by,
             refresh_scopes: earlier.refresh_scopes.clone().or_else(scopes),
+            refresh_id_token: earlier.refresh_id_token.clone().or_else(|| from.id_token().map(str::to_owned)),
             ..self
+        }
+    }
+
+    /// The token as it is refreshed: with the ID token of the login that its refresh token comes from.
+    pub(crate) fn token_to_refresh(&self) -> Option<Cow<'_, OAuth2Token>> {
+        let token = self.token.as_ref()?;
+        Some(match &self.refresh_id_token {
+            Some(id_token) => Cow::Owned(token.clone().with_id_token(id_token.as_str())),
+            None => Cow::Borrowed(token),
+        })
+    }
+
+    /// The new token with the ID token of the last login, where the provider sent no acceptable one.
+    pub(crate) fn with_id_token_of_login(&self, new: OAuth2Token) -> OAuth2Token {
+        let login = self.token.as_ref().and_then(OAuth2Token::id_token);
+        match (&self.refresh_id_token, login) {
+            (Some(of_refresh), Some(of_login)) if new.id_token() == Some(of_refresh) => {
+                new.with_id_token(of_login)
+            }
+            _ => new,
         }
     }
 

@@ -240,8 +240,9 @@ impl Refresh<'_> {
                 Err(cause) => return Ok(failed(cause)),
             }
         }
-        match self.obtain(before.token.as_ref()).await {
+        match self.obtain(before.token_to_refresh().as_deref()).await {
             Ok(token) => {
+                let token = before.with_id_token_of_login(token);
                 let has_recovered = self.pause.note_answer(shared.clock.now()) || before.failures > 0;
                 let outcome = self.save(token, before, expected, lease).await;
                 // Not before the token is safe: an observer may take its time, or panic.
