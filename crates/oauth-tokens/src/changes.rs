@@ -323,12 +323,28 @@ impl SharedState {
 
     /// Deletes the record if it is one of these; a login that was put while the provider was asked stays.
     async fn delete_what_was_revoked(&self, key: &TokenKey, revoked: &[&TokenState]) -> Result<(), Error> {
-        let now = self.store.load(key).await?;
-        if now.is_some_and(|now| !revoked.iter().any(|revoked| now.state.has_the_tokens_of(revoked))) {
-            self.cache.learn(key, Learned::NoRecord, self.cache.tick());
-            return Ok(());
+        let began = self.runtime.now();
+        for round in 0.. {
+            let now = self.store.load(key).await?;
+            let is_meant =
+                |now: &StoredState| revoked.iter().any(|revoked| now.state.has_the_tokens_of(revoked));
+            let is_done = match now.filter(is_meant) {
+                None => true,
+                Some(now) => {
+                    let deleted = self.store.inner.delete_version(key, now.version).await;
+                    deleted.map_err(|cause| Error::Store { key: key.clone(), cause })?
+                }
+            };
+            if is_done {
+                self.cache.learn(key, Learned::NoRecord, self.cache.tick());
+                return Ok(());
+            }
+            if self.elapsed(began) > self.timing.lease_patience {
+                break;
+            }
+            self.runtime.sleep(pause(round)).await;
         }
-        self.delete_quietly(key).await.map(drop)
+        Err(Error::Busy { key: key.clone() })
     }
 
     /// Revokes a grant, and tokens that were set aside.

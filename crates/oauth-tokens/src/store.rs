@@ -124,6 +124,21 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     /// A [`StoreError`] when the store does not answer or refuses.
     async fn delete(&self, key: &TokenKey) -> Result<bool, StoreError>;
 
+    /// Deletes a record if it still has this version, and says whether it did. A lease on the key stays as it is.
+    ///
+    /// The default loads and then deletes: two steps, between which another process may save a login that then is deleted too. A store
+    /// that several processes use should do both in one.
+    ///
+    /// # Errors
+    ///
+    /// A [`StoreError`] when the store does not answer or refuses.
+    async fn delete_version(&self, key: &TokenKey, version: u64) -> Result<bool, StoreError> {
+        match self.load(key).await? {
+            Some(record) if record.version == version => self.delete(key).await,
+            _ => Ok(false),
+        }
+    }
+
     /// Lists the records of one subject of one tenant, in the order of their keys.
     ///
     /// # Errors
@@ -378,6 +393,10 @@ impl<S: TokenStore + ?Sized> TokenStore for Arc<S> {
 
     async fn delete(&self, key: &TokenKey) -> Result<bool, StoreError> {
         (**self).delete(key).await
+    }
+
+    async fn delete_version(&self, key: &TokenKey, version: u64) -> Result<bool, StoreError> {
+        (**self).delete_version(key, version).await
     }
 
     async fn list(&self, tenant: &str, subject: &str) -> Result<Vec<(TokenKey, Record)>, StoreError> {

@@ -8,7 +8,7 @@ use oauth_store_tests::{postgres, redis};
 use oauth_test_servers::{Persistence, Postgres, Redis};
 use oauth_tokens::{Acquired, Bytes, Expected, Saved, StoreError, TokenKey, TokenStore};
 use sqlx::{
-    PgPool,
+    PgPool, SqlitePool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
@@ -268,4 +268,55 @@ async fn a_lease_that_was_waited_for_counts_from_when_it_is_granted() {
         panic!("it was granted a moment ago, for two seconds");
     };
     assert!(retry_in > Duration::from_secs(1), "{retry_in:?}");
+}
+
+/// Something else wrote into the table. A login replaces what it left, and nothing else does.
+#[tokio::test]
+async fn a_login_replaces_a_row_whose_version_is_no_number_or_the_last_one() {
+    for (place, versions) in [
+        (Place::sqlite("corrupt"), &["'abc'", "1.5", "9223372036854775807"][..]),
+        (Place::postgres("corrupt"), &["9223372036854775807"]),
+    ] {
+        let store = place.open().await;
+        let corrupt = async |version: &str| {
+            match place.name {
+                // A file of its own has the usual table.
+                "SQLite" => {
+                    let change = format!("UPDATE oauth_tokens SET version = {version}");
+                    let pool = SqlitePool::connect(&place.url).await.unwrap();
+                    sqlx::raw_sql(sqlx::AssertSqlSafe(change)).execute(&pool).await.unwrap();
+                }
+                _ => {
+                    let change = format!("UPDATE {} SET version = {version}", place.table);
+                    let pool = PgPool::connect(&place.url).await.unwrap();
+                    sqlx::raw_sql(sqlx::AssertSqlSafe(change)).execute(&pool).await.unwrap();
+                }
+            }
+        };
+        for version in versions {
+            store.save(&key(), sealed("x"), Expected::Any, None).await.unwrap();
+            corrupt(version).await;
+            let refreshed = store.save(&key(), sealed("y"), Expected::Version(1), None).await;
+            assert!(!matches!(refreshed, Ok(Saved::Version(_))), "{} {version}: {refreshed:?}", place.name);
+            let saved = store.save(&key(), sealed("z"), Expected::Any, None).await;
+            assert!(matches!(saved, Ok(Saved::Version(_))), "{} {version}: {saved:?}", place.name);
+            assert_eq!(store.load(&key()).await.unwrap().unwrap().sealed, "z");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_login_replaces_what_is_no_record_of_this_store_in_redis() {
+    let place = Place::redis("corrupt");
+    let store = redis(&place.url, &place.table).await.unwrap();
+    let client = ::redis::Client::open(&*place.url).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let name = format!("{}:{{acme/user-17}}:google/", place.table);
+    for change in [&["HSET", "v", "abc"][..], &["HSET", "v", "9223372036854775807"], &["SET", "other"]] {
+        store.save(&key(), sealed("x"), Expected::Any, None).await.unwrap();
+        ::redis::cmd(change[0]).arg(&name).arg(&change[1..]).exec_async(&mut connection).await.unwrap();
+        let saved = store.save(&key(), sealed("z"), Expected::Any, None).await;
+        assert!(matches!(saved, Ok(Saved::Version(_))), "{change:?}: {saved:?}");
+        assert_eq!(store.load(&key()).await.unwrap().unwrap().sealed, "z");
+    }
 }

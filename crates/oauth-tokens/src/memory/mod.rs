@@ -81,6 +81,18 @@ impl MemoryStore {
 }
 
 impl MemoryShard {
+    fn delete_if(&mut self, key: &TokenKey, is_meant: impl Fn(&MemoryEntry) -> bool) -> bool {
+        // Under the lock, so that whoever comes later has a later time.
+        let now = Instant::now();
+        self.forget_old_deletions(now);
+        let entry = self.entries.get_mut(key).filter(|entry| is_meant(entry));
+        let existed = entry.is_some_and(|entry| entry.sealed.take().is_some());
+        if existed {
+            self.deleted.push_back((now, key.clone()));
+        }
+        existed
+    }
+
     fn forget_old_deletions(&mut self, now: Instant) {
         while self.deleted.front().is_some_and(|(at, _)| now.saturating_duration_since(*at) > REMEMBERED) {
             let Some((_, key)) = self.deleted.pop_front() else { return };
@@ -181,15 +193,11 @@ impl TokenStore for MemoryStore {
     }
 
     async fn delete(&self, key: &TokenKey) -> Result<bool, StoreError> {
-        let mut shard = self.shard_of(key);
-        // Under the lock, so that whoever comes later has a later time.
-        let now = Instant::now();
-        shard.forget_old_deletions(now);
-        let existed = shard.entries.get_mut(key).is_some_and(|entry| entry.sealed.take().is_some());
-        if existed {
-            shard.deleted.push_back((now, key.clone()));
-        }
-        Ok(existed)
+        Ok(self.shard_of(key).delete_if(key, |_| true))
+    }
+
+    async fn delete_version(&self, key: &TokenKey, version: u64) -> Result<bool, StoreError> {
+        Ok(self.shard_of(key).delete_if(key, |entry| entry.version == version))
     }
 
     async fn list(&self, tenant: &str, subject: &str) -> Result<Vec<(TokenKey, Record)>, StoreError> {

@@ -96,6 +96,7 @@ pub async fn check_store(store: Arc<dyn TokenStore>) -> Checked {
         records::of_two_writers_one_wins,
         records::a_stale_reader_cannot_save,
         records::numbers_grow_across_a_delete,
+        records::only_the_version_that_is_named_is_deleted,
         records::large_and_empty_records_come_back,
         keys::keys_of_any_text_are_different,
         keys::a_list_has_one_subjects_keys_in_their_order,

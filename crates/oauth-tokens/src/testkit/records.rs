@@ -5,7 +5,7 @@ use std::sync::Arc;
 use oauth_core::bytes::Bytes;
 use tokio::task::JoinSet;
 
-use super::{Checked, ensure, some_key};
+use super::{CheckFailed, Checked, ensure, some_key};
 use crate::store::{Expected, Record, Saved, TokenStore};
 
 pub(super) async fn nothing_is_there_before_it_is_saved(store: &Arc<dyn TokenStore>) -> Checked {
@@ -114,5 +114,25 @@ pub(super) async fn large_and_empty_records_come_back(store: &Arc<dyn TokenStore
         let found = store.load(&key).await?.map(|record| record.sealed);
         ensure!(found == Some(sealed), "a record of {length} bytes came back changed");
     }
+    Ok(())
+}
+
+pub(super) async fn only_the_version_that_is_named_is_deleted(store: &Arc<dyn TokenStore>) -> Checked {
+    let key = some_key()?;
+    ensure!(!store.delete_version(&key, 1).await?, "a key that was never saved could be deleted");
+    let mut versions = Vec::new();
+    for sealed in ["the first", "the second"] {
+        let Saved::Version(version) = store.save(&key, Bytes::from(sealed), Expected::Any, None).await?
+        else {
+            return Err(CheckFailed::from("a save that expected anything was refused".to_owned()));
+        };
+        versions.push(version);
+    }
+    ensure!(!store.delete_version(&key, versions[0]).await?, "a version that was replaced could be deleted");
+    ensure!(!store.delete_version(&key, u64::MAX).await?, "a version that never was could be deleted");
+    ensure!(store.load(&key).await?.is_some(), "what was saved after the version that was deleted is gone");
+    ensure!(store.delete_version(&key, versions[1]).await?, "the version that is there could not be deleted");
+    ensure!(store.load(&key).await?.is_none(), "a deleted record is still there");
+    ensure!(!store.delete_version(&key, versions[1]).await?, "a record was deleted twice");
     Ok(())
 }

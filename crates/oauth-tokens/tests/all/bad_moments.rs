@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use oauth_core::{Clock, Provider, Sealer, async_trait, bytes::Bytes};
+use oauth_core::{Clock, OAuth2Token, Provider, Sealer, async_trait, bytes::Bytes};
 use oauth_tokens::{
     Acquired, Error, Event, Expected, Lease, MemoryStore, Outcome, Record, Saved, SealingError, SourceLookup,
     StoreError, StoreOperation, TokenKey, TokenManager, TokenSealer, TokenStore, Trouble, Unsealed,
@@ -509,4 +509,76 @@ async fn a_key_service_that_hangs_at_the_save_is_waited_for_as_long_as_promised(
     tokio::time::sleep(10 * SECOND).await;
     assert!(manager.unsaved().is_empty());
     assert!(server.knows(manager.get(&key()).await.unwrap().access_token()));
+}
+
+/// A store in which another process stores a login just before a record is deleted.
+#[derive(Clone, Debug)]
+struct LoginBeforeDeletion {
+    store: MemoryStore,
+    login: Arc<Mutex<Option<(TokenManager, OAuth2Token)>>>,
+}
+
+impl LoginBeforeDeletion {
+    async fn put_login(&self, key: &TokenKey) {
+        let login = self.login.lock().unwrap().take();
+        if let Some((manager, token)) = login {
+            manager.put(key, &token).await.unwrap();
+        }
+    }
+}
+
+#[async_trait]
+impl TokenStore for LoginBeforeDeletion {
+    async fn load(&self, key: &TokenKey) -> Result<Option<Record>, StoreError> {
+        self.store.load(key).await
+    }
+    async fn save(
+        &self,
+        key: &TokenKey,
+        sealed: Bytes,
+        expected: Expected,
+        lease: Option<&Lease>,
+    ) -> Result<Saved, StoreError> {
+        self.store.save(key, sealed, expected, lease).await
+    }
+    async fn delete(&self, key: &TokenKey) -> Result<bool, StoreError> {
+        self.put_login(key).await;
+        self.store.delete(key).await
+    }
+    async fn delete_version(&self, key: &TokenKey, version: u64) -> Result<bool, StoreError> {
+        self.put_login(key).await;
+        self.store.delete_version(key, version).await
+    }
+    async fn list(&self, tenant: &str, subject: &str) -> Result<Vec<(TokenKey, Record)>, StoreError> {
+        self.store.list(tenant, subject).await
+    }
+    async fn acquire(
+        &self,
+        key: &TokenKey,
+        holder: &str,
+        lifetime: Duration,
+    ) -> Result<Acquired, StoreError> {
+        self.store.acquire(key, holder, lifetime).await
+    }
+    async fn extend(&self, key: &TokenKey, lease: &Lease, lifetime: Duration) -> Result<bool, StoreError> {
+        self.store.extend(key, lease, lifetime).await
+    }
+    async fn release(&self, key: &TokenKey, lease: &Lease) -> Result<(), StoreError> {
+        self.store.release(key, lease).await
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_comes_just_before_the_deletion_of_a_revoked_token_stays() {
+    let server = RotatingServer::new();
+    let store = LoginBeforeDeletion { store: MemoryStore::new(), login: Arc::default() };
+    let one = builder(store.clone(), &server).build().unwrap();
+    let other = builder(store.store.clone(), &server).build().unwrap();
+    one.put(&key(), &server.sign_in().unwrap()).await.unwrap();
+    let login = server.sign_in().unwrap();
+    *store.login.lock().unwrap() = Some((other.clone(), login.clone()));
+    one.revoke(&key()).await.unwrap();
+    for manager in [one, other] {
+        assert_eq!(manager.get(&key()).await.unwrap().access_token(), login.access_token());
+    }
 }

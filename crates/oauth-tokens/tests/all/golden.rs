@@ -21,7 +21,11 @@ use oauth_tokens::{
 
 use crate::support::{Shaky, key, stored};
 
-const FILES: &[&str] = &[include_str!("../golden/records-1.json"), include_str!("../golden/records-2.json")];
+const FILES: &[&str] = &[
+    include_str!("../golden/records-1.json"),
+    include_str!("../golden/records-2.json"),
+    include_str!("../golden/records-3.json"),
+];
 
 /// One file: what was stored, by the name of the case.
 struct Golden {

@@ -31,6 +31,9 @@ const TIME_LIMIT: Duration = Duration::from_secs(5);
 /// How many entries of an index are looked at in one step.
 const LOOKED_AT: usize = 1000;
 
+/// The largest number that Redis counts to.
+const LAST_VERSION: u64 = i64::MAX.cast_unsigned();
+
 /// How often an operation begins anew when others change what it is about.
 const ATTEMPTS: usize = 100;
 
@@ -108,6 +111,16 @@ impl<C: ConnectionLike + Clone + Send + Sync> RedisStore<C> {
         Ok((version.unwrap_or_default(), sealed.is_some()))
     }
 
+    /// Whether there is something under the record's name whose version is no number that this store counts, or no record at all.
+    async fn has_no_version(&self, key: &TokenKey) -> bool {
+        let mut command = redis::cmd("HGET");
+        command.arg(self.prefix.record(key)).arg("v");
+        match self.command::<Option<String>>(&command).await {
+            Ok(version) => version.is_some_and(|version| !matches!(version.parse(), Ok(0..LAST_VERSION))),
+            Err(error) => error.code() == Some("WRONGTYPE"),
+        }
+    }
+
     async fn save_record(
         &self,
         key: &TokenKey,
@@ -120,7 +133,16 @@ impl<C: ConnectionLike + Clone + Send + Sync> RedisStore<C> {
         // Whatever is there, only this is replaced: a command that was given up, because Redis stalled, may still be carried out
         // later, and must not replace what came after it, nor bring back what was deleted then.
         let (mut version, mut is_there) = match expected {
-            Expected::Any => self.look(operation, key).await?,
+            Expected::Any => match self.look(operation, key).await {
+                Err(_) | Ok((LAST_VERSION.., _)) if self.has_no_version(key).await => {
+                    // No record of this store's making. It holds nothing that could be compared or kept.
+                    let wiped: RedisResult<()> =
+                        self.command(redis::cmd("DEL").arg(self.prefix.record(key))).await;
+                    wiped.map_err(|error| store_error(operation, error))?;
+                    (0, false)
+                }
+                found => found?,
+            },
             // True of most keys that have no token, and found out otherwise.
             Expected::Absent => (0, false),
             Expected::Version(version) => (version, true),
@@ -162,14 +184,23 @@ impl<C: ConnectionLike + Clone + Send + Sync> RedisStore<C> {
         let operation = StoreOperation::Delete;
         for _ in 0..ATTEMPTS {
             let (version, _) = self.look(operation, key).await?;
-            let mut script = self.scripts.delete.key(self.prefix.record(key));
-            script.key(self.prefix.index(key.tenant(), key.subject())).arg(member(key)).arg(version);
-            let reply: Vec<Value> = self.script(operation, &script).await?;
-            if let [_, deleted] = &reply[..] {
-                return read(operation, deleted);
+            if let Some(deleted) = self.delete_if(key, version).await? {
+                return Ok(deleted);
             }
         }
         Err(too_busy(operation))
+    }
+
+    /// Deletes the record if it has this version; `None` if it has another one.
+    async fn delete_if(&self, key: &TokenKey, version: u64) -> Result<Option<bool>, StoreError> {
+        let operation = StoreOperation::Delete;
+        let mut script = self.scripts.delete.key(self.prefix.record(key));
+        script.key(self.prefix.index(key.tenant(), key.subject())).arg(member(key)).arg(version);
+        let reply: Vec<Value> = self.script(operation, &script).await?;
+        match &reply[..] {
+            [_, deleted] => read(operation, deleted).map(Some),
+            _ => Ok(None),
+        }
     }
 
     async fn list_records(&self, tenant: &str, subject: &str) -> Result<Vec<(TokenKey, Record)>, StoreError> {
@@ -419,6 +450,14 @@ impl<C: ConnectionLike + Clone + Send + Sync> TokenStore for RedisStore<C> {
     async fn delete(&self, key: &TokenKey) -> Result<bool, StoreError> {
         let deleted = self.delete_record(key).await?;
         self.forget_entry(key).await;
+        Ok(deleted)
+    }
+
+    async fn delete_version(&self, key: &TokenKey, version: u64) -> Result<bool, StoreError> {
+        let deleted = self.delete_if(key, version).await?.unwrap_or_default();
+        if deleted {
+            self.forget_entry(key).await;
+        }
         Ok(deleted)
     }
 

@@ -47,6 +47,7 @@ pub(crate) struct Statements {
     pub(crate) swap: SqlStr,
     pub(crate) look: SqlStr,
     pub(crate) delete: SqlStr,
+    pub(crate) wipe: SqlStr,
     pub(crate) forget: SqlStr,
     pub(crate) list: SqlStr,
     find: FindParts,
@@ -100,6 +101,7 @@ impl Statements {
                 "UPDATE {tokens} SET sealed = NULL, changed_at = {now}, status = NULL, due_at = NULL, sealing_key = NULL \
                  WHERE id = $1 AND version = $2 AND sealed IS NOT NULL"
             )),
+            wipe: sql(format!("DELETE FROM {tokens} WHERE id = $1")),
             forget: sql(format!(
                 "DELETE FROM {tokens} WHERE id IN (SELECT id FROM {tokens} WHERE sealed IS NULL \
                  AND changed_at < {now} - {REMEMBERED} AND (held_until IS NULL OR held_until < {now} - {REMEMBERED}) \

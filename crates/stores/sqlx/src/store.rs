@@ -283,10 +283,21 @@ macro_rules! implement {
                 // this is replaced: a statement that was given up, because the database stalled, may still be carried out
                 // later, and must not replace what came after it, nor bring back what was deleted then.
                 let mut seen = match expected {
-                    Expected::Any => {
-                        let (version, found, _) = self.look(&columns.id).await?.unwrap_or_default();
-                        (version, found.is_some())
-                    }
+                    Expected::Any => match self.look(&columns.id).await {
+                        // There is no version after the last one.
+                        Ok(Some((i64::MAX, ..))) | Err(sqlx::Error::ColumnDecode { .. }) => {
+                            // No row of this store's making. It holds nothing that could be compared or kept.
+                            sqlx::query(self.settings.statements.wipe.clone())
+                                .bind(&columns.id)
+                                .execute(&self.pool)
+                                .await?;
+                            (0, false)
+                        }
+                        found => {
+                            let (version, found, _) = found?.unwrap_or_default();
+                            (version, found.is_some())
+                        }
+                    },
                     // True of most keys that have no token, and found out otherwise.
                     Expected::Absent => (0, false),
                     Expected::Version(version) => (signed(version), true),
@@ -444,6 +455,18 @@ macro_rules! implement {
                     let _ = self.run(operation, forget.execute(&self.pool)).await;
                 }
                 Ok(existed)
+            }
+
+            async fn delete_version(
+                &self,
+                key: &oauth_tokens::TokenKey,
+                version: u64,
+            ) -> Result<bool, oauth_tokens::StoreError> {
+                let delete = sqlx::query(self.settings.statements.delete.clone())
+                    .bind(crate::key::id(key))
+                    .bind(crate::store::signed(version));
+                let deleted = self.run(oauth_tokens::StoreOperation::Delete, delete.execute(&self.pool)).await?;
+                Ok(deleted.rows_affected() > 0)
             }
 
             async fn list(
