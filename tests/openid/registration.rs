@@ -420,9 +420,10 @@ async fn dr_05_what_was_registered_otherwise_than_asked_for_is_shown_and_makes_n
             true,
         ),
         (
+            // Of unsigned ID tokens the client accepts none, so that nothing is to be feared of the change.
             json!({"redirect_uris": both, "id_token_signed_response_alg": "none"}),
             vec!["id_token_signed_response_alg"],
-            true,
+            false,
         ),
         (
             json!({"redirect_uris": both, "userinfo_encrypted_response_enc": "A128CBC-HS256"}),

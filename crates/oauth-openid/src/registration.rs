@@ -202,7 +202,11 @@ impl RegisteredClient {
                 "the client secret of this registration has expired; register again".to_owned(),
             ));
         }
-        let changed: Vec<_> = self.changes().into_iter().filter(|name| decides_something(name)).collect();
+        let text = |name: &str| self.member(name).and_then(Value::as_str);
+        // A client of unsigned ID tokens is made, and refuses every one of them below.
+        let is_unsigned = |name: &str| name == "id_token_signed_response_alg" && text(name) == Some("none");
+        let mut changed = self.changes();
+        changed.retain(|name| decides_something(name) && !is_unsigned(name));
         if !changed.is_empty() {
             return Err(wrong(format!(
                 "the provider registered otherwise than was asked for: {}; look at it, and take it by with_changes_accepted or \
@@ -210,7 +214,6 @@ impl RegisteredClient {
                 changed.join(", ")
             )));
         }
-        let text = |name: &str| self.member(name).and_then(Value::as_str);
         let auth = match text("token_endpoint_auth_method") {
             Some("client_secret_basic") => Some(ClientAuth::Basic),
             Some("client_secret_post") => Some(ClientAuth::Post),
