@@ -17,12 +17,13 @@ use crate::{
 
 const OURS: &str = "with-oauth-github";
 const FLOOR: &str = "with-reqwest-ring";
+const OAUTH2: &str = "with-oauth2";
 
 /// The programs with what stands in the table for them.
 const PROGRAMS: &[(&str, &str)] = &[
     (FLOOR, "bare reqwest 0.13, rustls on ring, HTTP/1.1"),
     (OURS, "oauth-github"),
-    ("with-oauth2", "oauth2 + reqwest"),
+    (OAUTH2, "oauth2 + reqwest"),
     ("with-openidconnect", "openidconnect + reqwest"),
     ("with-reqwest-default", "bare reqwest 0.13 with its defaults"),
 ];
@@ -47,7 +48,7 @@ pub fn row(world: &mut World) -> Result<Row> {
     }
     let place =
         |wanted: &str| PROGRAMS.iter().position(|(program, _)| *program == wanted).context("no such program");
-    let (floor, ours) = (place(FLOOR)?, place(OURS)?);
+    let (floor, ours, oauth2) = (place(FLOOR)?, place(OURS)?, place(OAUTH2)?);
     let ratio = |at: usize| {
         Spread::of(seconds[at].iter().zip(&seconds[floor]).map(|(own, floor)| own / floor).collect())
     };
@@ -73,8 +74,9 @@ pub fn row(world: &mut World) -> Result<Row> {
         ]);
         bars.push(Bar { name: (*name).to_owned(), value: ratio(at), kind });
     }
-    let size = sizes[ours] / sizes[floor];
-    let more = packages[ours] as i64 - packages[floor] as i64;
+    let more = packages[ours] as i64 - packages[oauth2] as i64;
+    let beside_oauth2 =
+        Spread::of(seconds[ours].iter().zip(&seconds[oauth2]).map(|(own, peer)| own / peer).collect());
     Ok(Row {
         id: "build",
         title: "A user's build",
@@ -94,9 +96,8 @@ pub fn row(world: &mut World) -> Result<Row> {
             bars,
             unit: "processor time of the build as a multiple of bare reqwest on ring".to_owned(),
             goals: vec![
-                Goal::exact("packages ≤ floor with the same TLS + 10", format!("{more:+}"), more <= 10),
-                Goal::ratio("CPU ≤ 1.1 × that floor", ratio(ours), 1.1),
-                Goal::exact("size ≤ 1.1 × that floor", format!("{size:.2}"), size <= 1.1),
+                Goal::exact("packages ≤ oauth2's", format!("{more:+}"), more <= 0),
+                Goal::ratio("CPU ≤ oauth2's", beside_oauth2, 1.0),
             ],
         }],
     })
@@ -133,8 +134,9 @@ pub fn all(world: &mut World) -> Result<Row> {
     let (small, large) = (programs.release_size(TWO)?, programs.release_size(ALL)?);
     let each = (large - small) / count;
     let line = |what: &str, value: String| vec![what.to_owned(), value];
-    let shown =
-        |time: Spread| format!("{} ({}–{})", shown_time(time.median), shown_time(time.low), shown_time(time.high));
+    let shown = |time: Spread| {
+        format!("{} ({}–{})", shown_time(time.median), shown_time(time.low), shown_time(time.high))
+    };
     let spread = shown(added);
     Ok(Row {
         id: "catalogue",
@@ -161,10 +163,7 @@ pub fn all(world: &mut World) -> Result<Row> {
             ],
             bars: Vec::new(),
             unit: String::new(),
-            goals: vec![
-                Goal::exact("< 50 ms of build CPU for each further provider", spread, added.median < 50e6),
-                Goal::exact("< 20 KB of program", format!("{:.1} KB", each / 1e3), each < 20e3),
-            ],
+            goals: Vec::new(),
         }],
     })
 }

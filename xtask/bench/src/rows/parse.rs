@@ -10,6 +10,7 @@ use crate::{
 };
 
 const FLOOR: &str = "serde_json into a flat struct";
+const OAUTH2: &str = "oauth2";
 const OURS: &str = "oauth-clients";
 
 pub fn row(world: &mut World) -> Result<Row> {
@@ -28,7 +29,7 @@ pub fn row(world: &mut World) -> Result<Row> {
                     std::hint::black_box(token);
                 }
             }),
-            Contender::new("oauth2", |count| {
+            Contender::new(OAUTH2, |count| {
                 use oauth2::basic::BasicTokenResponse;
                 for _ in 0..count {
                     let token: BasicTokenResponse = serde_json::from_slice(&body).expect("it is a token");
@@ -39,11 +40,11 @@ pub fn row(world: &mut World) -> Result<Row> {
         let measured = interleave(contenders, world.plan(50_000), &mut nobody);
         let cast = Cast { ours: &[OURS], floors: &[FLOOR], base: FLOOR };
         tables.push(times(title, &measured, &cast, Clock::Cpu).with_goal(
-            "CPU ≤ 1.3 × floor",
+            "CPU ≤ oauth2's",
             &measured,
-            (OURS, FLOOR),
+            (OURS, OAUTH2),
             Clock::Cpu,
-            1.3,
+            1.0,
         ));
     }
     Ok(Row {
