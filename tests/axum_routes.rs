@@ -478,9 +478,11 @@ async fn the_originals_extractor_takes_no_verifier_from_the_query() {
     assert!(
         lines.len() == 5 && lines.iter().all(|line| line.contains("refused") && line.contains("status=400"))
     );
-    let request = AuthorizationRequest::new(url.clone()).state("STATE");
-    let authorize = github(&emulator).get_authorization_url(request).await.unwrap();
-    let callback = emulator.browse(&authorize, Consent::Allow).await.unwrap().into_url();
-    let page = send(http().get(format!("{callback}&error="))).await;
-    assert_eq!((page.status, &*page.text), (200, "STATE"), "an error without a code is none");
+    for success in ["", "ok", "0"] {
+        let request = AuthorizationRequest::new(url.clone()).state("STATE");
+        let authorize = github(&emulator).get_authorization_url(request).await.unwrap();
+        let callback = emulator.browse(&authorize, Consent::Allow).await.unwrap().into_url();
+        let page = send(http().get(format!("{callback}&error={success}"))).await;
+        assert_eq!((page.status, &*page.text), (200, "STATE"), "an error {success:?} is none");
+    }
 }

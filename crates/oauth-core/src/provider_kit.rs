@@ -7,6 +7,7 @@ pub use crate::{
     parameter,
     public_address::{check_public_url, is_public_address},
     request::form_encoded,
+    response::says_success,
     restriction::{AskedBy, ConfirmedBy, Restriction},
     spec::{AuthorizationSpec, LoginSpec, ProfileSpec, RevocationSpec, TokenSpec},
 };

@@ -408,8 +408,9 @@ fn text(value: &Value) -> Option<String> {
     }
 }
 
-/// Whether what stands where an error's code is expected says that there was none.
-pub(crate) fn says_success(code: &str) -> bool {
+/// Whether the code of an `error` says that there was none, such as `ok` or `0`.
+#[must_use]
+pub fn says_success(code: &str) -> bool {
     let code = code.trim();
     ["ok", "success", "none", "null", "false"].iter().any(|word| code.eq_ignore_ascii_case(word))
         || code.parse().is_ok_and(|number: f64| number == 0.0)

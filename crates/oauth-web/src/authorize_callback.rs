@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::{Method, StatusCode};
-use oauth_core::{CodeVerifier, Error, OAuth2Token, Provider};
+use oauth_core::{CodeVerifier, Error, OAuth2Token, Provider, provider_kit::says_success};
 
 use crate::{events, origin::Origin, request::SignInRequest};
 
@@ -119,7 +119,7 @@ impl OAuth2AuthorizeCallback {
                 }
             }
         };
-        if let Some(error) = parameter("error")? {
+        if let Some(error) = parameter("error")?.filter(|error| !says_success(error)) {
             return Err(refused(Some(error)));
         }
         let code = parameter("code")?.ok_or_else(|| refused(None))?;
