@@ -67,7 +67,7 @@ pub async fn client(
     Ok(Registry::build(name, &RegistryEntry { provider: None, config }).await?)
 }
 
-/// The same client for a browser, which is sent to the emulator too.
+/// A client whose authorization endpoint is the emulator's, so that a browser is sent there too.
 ///
 /// # Errors
 ///

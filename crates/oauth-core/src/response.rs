@@ -119,7 +119,7 @@ impl Response {
         Ok(value)
     }
 
-    /// The error for a body that is no JSON.
+    /// The error for a body that is not JSON.
     fn unreadable(&self, reason: String) -> Error {
         self.malformed(self.compressed().unwrap_or(reason))
     }

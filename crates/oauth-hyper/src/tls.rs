@@ -53,7 +53,7 @@ pub fn tls_defaults() -> Result<ClientConfig, Error> {
 ///
 /// # Errors
 ///
-/// A configuration error when one of them is no certificate, or the system has no root certificates.
+/// A configuration error when one of them is not a certificate, or the system has no root certificates.
 #[cfg(not(target_os = "android"))]
 pub fn tls_trusting(
     certificates: impl IntoIterator<Item = CertificateDer<'static>>,

@@ -78,6 +78,7 @@ impl Document {
     }
 }
 
+// By hand, because the text is written as the tree that it is, and reading it can fail: `#[serde(into)]` has no place for an error.
 impl Serialize for Document {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.read().map_err(serde::ser::Error::custom)?.serialize(serializer)

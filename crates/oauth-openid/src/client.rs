@@ -28,7 +28,7 @@ impl OpenID {
     ///
     /// # Errors
     ///
-    /// A configuration error when the issuer is no URL without query and fragment.
+    /// A configuration error when the issuer is not a URL, or has a query or a fragment.
     pub fn lazy(
         client_id: impl Into<String>,
         credentials: impl Into<Credentials>,
@@ -98,7 +98,7 @@ impl Discovery {
     ///
     /// # Errors
     ///
-    /// A configuration error when the issuer is no URL without query and fragment.
+    /// A configuration error when the issuer is not a URL, or has a query or a fragment.
     pub fn client(self, client_id: impl Into<String>, credentials: impl Into<Credentials>) -> Result<OpenID> {
         let policy = VerificationPolicy::new().openid_always();
         Ok(OpenID { oauth2: self.client_of(&SPEC, policy, client_id.into(), credentials.into())? })

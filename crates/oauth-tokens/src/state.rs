@@ -70,7 +70,7 @@ pub(crate) struct TokenState {
     /// When the last refresh failed, in milliseconds, by the clock of the process that tried it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) failed_at_ms: Option<i64>,
-    /// The same by the store's clock, if it has one.
+    /// When the last refresh failed, in milliseconds, by the store's clock, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) failed_at_store_ms: Option<i64>,
     /// How long the provider is left alone after that failure, in milliseconds.

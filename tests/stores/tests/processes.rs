@@ -120,7 +120,7 @@ impl Worker {
         self.next_within(PATIENCE).await
     }
 
-    /// The same, after work that takes longer.
+    /// What it says next, within a limit for work that takes longer.
     pub(crate) async fn next_within(&mut self, limit: Duration) -> Option<Report> {
         let line = tokio::time::timeout(limit, self.output.next_line()).await.expect("a worker says nothing");
         line.unwrap().map(|line| serde_json::from_str(&line).unwrap())

@@ -64,7 +64,7 @@ impl Auth0OAuth2 {
     ///
     /// # Errors
     ///
-    /// A configuration error when the text is no identifier.
+    /// A configuration error when the text is not an identifier.
     pub fn with_organization(mut self, organization: &str) -> Result<Self> {
         let organization =
             parameter::segment("organization", organization).map_err(|error| error.at(SPEC.name))?;

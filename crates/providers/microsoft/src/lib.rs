@@ -144,7 +144,7 @@ impl MicrosoftGraphOAuth2 {
         Self { oauth2, login_host: LOGIN_HOST.to_owned(), tenants: Tenants::Undecided }
     }
 
-    /// Signs users of another cloud than the global one in.
+    /// Signs in users of a cloud other than the global one.
     ///
     /// # Errors
     ///
@@ -154,11 +154,11 @@ impl MicrosoftGraphOAuth2 {
         self.with_cloud_hosts(login_host, graph_host)
     }
 
-    /// The same for a cloud that [`MicrosoftCloud`] does not know yet, by the hosts of sign-in and of Microsoft Graph.
+    /// Signs in users of a cloud that [`MicrosoftCloud`] does not know yet, given the hosts of its sign-in and its Microsoft Graph.
     ///
     /// # Errors
     ///
-    /// A configuration error when a text is no host name, and after the endpoints were moved.
+    /// A configuration error when a text is not a host name, and after the endpoints were moved.
     pub fn with_cloud_hosts(mut self, login_host: &str, graph_host: &str) -> Result<Self> {
         let host = |name, host| parameter::host(name, host).map_err(|error| error.at(SPEC.name));
         let (login_host, graph_host) = (host("login_host", login_host)?, host("graph_host", graph_host)?);
@@ -173,12 +173,12 @@ impl MicrosoftGraphOAuth2 {
     }
 
     /// Uses the endpoints of this tenant. If it is a tenant's id, or `consumers`, only accounts of that tenant can sign in; of
-    /// a domain the id is not known, and `common` and `organizations` are no tenant: there,
+    /// a domain the id is not known, and `common` and `organizations` are not tenants: there,
     /// [`with_tenants`](Self::with_tenants) or [`with_any_tenant`](Self::with_any_tenant) has to say who may.
     ///
     /// # Errors
     ///
-    /// A configuration error when the text is no tenant.
+    /// A configuration error when the text is not a tenant.
     pub fn with_tenant(mut self, tenant: &str) -> Result<Self> {
         self.oauth2.set_parameter("tenant", tenant)?;
         Ok(match tenant_id(tenant) {
@@ -203,7 +203,7 @@ impl MicrosoftGraphOAuth2 {
         self.decided()
     }
 
-    /// The same with the issuers of its cloud and the tenants that were chosen.
+    /// This client, accepting the issuers of its cloud for the chosen tenants.
     fn decided(self) -> Self {
         let issuers = issuers(&self.login_host, self.tenants.clone());
         self.with_policy(|policy| policy.issuers(issuers))

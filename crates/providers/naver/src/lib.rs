@@ -68,7 +68,7 @@ pub const SPEC: Spec = Spec {
     ..Spec::RFC6749
 };
 
-/// The same for the second generation, with OpenID Connect.
+/// Naver's endpoints and dialect of the second generation, with OpenID Connect.
 pub const SPEC_OPENID: Spec = Spec {
     issuer: Some("https://nid.naver.com"),
     endpoints: &[

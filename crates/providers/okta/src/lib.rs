@@ -50,7 +50,7 @@ impl OktaOAuth2 {
     ///
     /// # Errors
     ///
-    /// A configuration error when the text is no host name.
+    /// A configuration error when the text is not a host name.
     pub fn new(
         client_id: impl Into<String>,
         credentials: impl Into<Credentials>,
@@ -64,7 +64,7 @@ impl OktaOAuth2 {
     ///
     /// # Errors
     ///
-    /// A configuration error when a text is no host name or no server's id.
+    /// A configuration error when a text is not a host name or not a server's id.
     pub fn custom(
         client_id: impl Into<String>,
         credentials: impl Into<Credentials>,

@@ -79,7 +79,7 @@ impl SalesforceOAuth2 {
     ///
     /// # Errors
     ///
-    /// A configuration error when the text is no host name.
+    /// A configuration error when the text is not a host name.
     pub fn with_domain(mut self, domain: &str) -> Result<Self> {
         let as_given = format!("https://{domain}");
         let domain = parameter::host("domain", domain).map_err(|error| error.at(SPEC.name))?;
@@ -112,7 +112,7 @@ impl SalesforceOAuth2 {
         })
     }
 
-    /// The same with the organizations that were chosen, or else those that the domain leaves.
+    /// This client, accepting the chosen organizations, or else those that its domain implies.
     fn decided(self) -> Self {
         let organizations = match &self.organizations {
             Some(chosen) => chosen.clone(),

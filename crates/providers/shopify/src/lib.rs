@@ -113,7 +113,7 @@ impl ShopifyOAuth2 {
     ///
     /// # Errors
     ///
-    /// A configuration error when the text is no shop.
+    /// A configuration error when the text is not a shop.
     pub fn new(
         client_id: impl Into<String>,
         credentials: impl Into<Credentials>,

@@ -84,7 +84,7 @@ impl WorkOSOAuth2 {
     ///
     /// # Errors
     ///
-    /// A configuration error when the text is no identifier.
+    /// A configuration error when the text is not an identifier.
     pub fn with_connection(self, connection: &str) -> Result<Self> {
         self.selecting("connection", connection)
     }
@@ -93,7 +93,7 @@ impl WorkOSOAuth2 {
     ///
     /// # Errors
     ///
-    /// A configuration error when the text is no identifier.
+    /// A configuration error when the text is not an identifier.
     pub fn with_organization(self, organization: &str) -> Result<Self> {
         self.selecting("organization", organization)
     }
@@ -102,7 +102,7 @@ impl WorkOSOAuth2 {
     ///
     /// # Errors
     ///
-    /// A configuration error when the text is no identifier.
+    /// A configuration error when the text is not an identifier.
     pub fn with_provider(self, provider: &str) -> Result<Self> {
         self.selecting("provider", provider)
     }

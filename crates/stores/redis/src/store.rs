@@ -111,7 +111,7 @@ impl<C: ConnectionLike + Clone + Send + Sync> RedisStore<C> {
         Ok((version.unwrap_or_default(), sealed.is_some()))
     }
 
-    /// Whether there is something under the record's name whose version is no number that this store counts, or no record at all.
+    /// Whether the key holds something that this store did not write: a hash without a valid version, or another type.
     async fn has_no_version(&self, key: &TokenKey) -> bool {
         let mut command = redis::cmd("HGET");
         command.arg(self.prefix.record(key)).arg("v");
