@@ -18,7 +18,7 @@ use oauth_core::{
     parse_json,
     serde_json::{self, Value, json},
 };
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
@@ -60,7 +60,8 @@ pub(crate) struct Kept {
 }
 
 /// A JSON document as text, because a tree of it can take a hundred times the memory.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(from = "Value")]
 pub(crate) struct Document(Arc<str>);
 
 impl Document {
@@ -85,9 +86,9 @@ impl Serialize for Document {
     }
 }
 
-impl<'de> Deserialize<'de> for Document {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Value::deserialize(deserializer).map(|value| Self::of(&value))
+impl From<Value> for Document {
+    fn from(value: Value) -> Self {
+        Self::of(&value)
     }
 }
 
