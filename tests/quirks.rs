@@ -1,6 +1,13 @@
 //! What each provider does differently: for each quirk one test that fails without it. Whole sign-ins are in
 //! `contract/`.
 
+mod battlenet;
+mod patreon;
+mod paypal;
+mod spotify;
+mod x;
+mod zoom;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use oauth_clients::{
     AuthorizationRequest, Callback, ClientAuth, ClientSecret, CodeVerifier, Configure, EmailVerification,

@@ -254,6 +254,16 @@ pub(super) async fn address_is_not_called_verified(name: &'static str) {
     assert_eq!(it.address(&token).await, User::default().email);
 }
 
+/// The provider gives an address only once its owner has confirmed it.
+pub(super) async fn address_that_is_there_is_verified(name: &'static str) {
+    let it = Contract::of(name).await;
+    let token = it.token().await;
+    let email = it.provider.get_identity(&token).await.unwrap().email.unwrap();
+    assert_eq!(email.verification, EmailVerification::Verified);
+    it.emulator.fault(name, Fault::UnverifiedEmail).unwrap();
+    assert_eq!(it.provider.get_identity(&token).await.unwrap().email, None);
+}
+
 pub(super) async fn user_without_an_address_signs_in(name: &'static str) {
     let it = Contract::of(name).await;
     it.emulator.fault(name, Fault::NoEmail).unwrap();

@@ -39,6 +39,8 @@ struct Manners {
 struct ContractExpectations {
     email_verified: Option<bool>,
     wrong_secret: Option<bool>,
+    #[serde(default)]
+    confirmed_addresses_only: bool,
 }
 
 impl Facts {
@@ -58,7 +60,7 @@ pub(crate) fn email_verification(name: &str) -> Result<&'static str> {
     let facts = Facts::of(name)?;
     Ok(match () {
         () if facts.email_field.is_none() && facts.emulator.email_scopes.is_empty() => "no e-mail",
-        () if facts.tells_verified() => "yes",
+        () if facts.tells_verified() || facts.contract.confirmed_addresses_only => "yes",
         () => "no",
     })
 }
@@ -100,6 +102,7 @@ fn rules(facts: &Facts) -> Vec<&'static str> {
     }
     if facts.email_field.is_some() {
         rules.push(match facts.tells_verified() {
+            _ if facts.contract.confirmed_addresses_only => "address_that_is_there_is_verified",
             true => "unverified_address_is_not_handed_out",
             false => "address_is_not_called_verified",
         });
@@ -164,5 +167,8 @@ mod tests {
             of("email_field = 'email'\n[emulator]\n[contract]\nemail_verified = true\nwrong_secret = false");
         assert!(told.contains(&"unverified_address_is_not_handed_out"));
         assert!(!told.contains(&"wrong_secret_is_a_matter_of_configuration"));
+        let confirmed = of("email_field = 'email'\n[emulator]\n[contract]\nconfirmed_addresses_only = true");
+        assert!(confirmed.contains(&"address_that_is_there_is_verified"));
+        assert!(!confirmed.contains(&"address_is_not_called_verified"));
     }
 }

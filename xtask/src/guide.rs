@@ -132,12 +132,12 @@ mod tests {
     #[test]
     fn the_guide_can_be_followed() {
         let guide = Guide::parse(include_str!("../../docs/adding-a-provider.md")).unwrap();
-        assert_eq!(guide.make, ["cargo xtask new spotify --display-name Spotify"]);
-        assert_eq!(guide.library.0, "crates/providers/spotify/src/lib.rs");
+        assert_eq!(guide.make, ["cargo xtask new nimbus --display-name Nimbus"]);
+        assert_eq!(guide.library.0, "crates/providers/nimbus/src/lib.rs");
         assert!(guide.library.1.contains("pub const SPEC") && guide.library.1.ends_with("}\n"));
-        assert_eq!(guide.facts.0, "crates/oauth-emulator/providers/spotify.toml");
+        assert_eq!(guide.facts.0, "crates/oauth-emulator/providers/nimbus.toml");
         assert!(guide.facts.1.contains("[emulator]"));
-        assert!(guide.run.iter().any(|line| line == "cargo test -p oauth-tests contract::spotify::"));
+        assert!(guide.run.iter().any(|line| line == "cargo test -p oauth-tests contract::nimbus::"));
         for line in guide.make.iter().chain(&guide.run) {
             told(line, Path::new("copy"), Path::new("target")).unwrap();
         }

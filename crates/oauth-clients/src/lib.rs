@@ -55,6 +55,8 @@ pub use oauth_apple as apple;
 pub use oauth_auth0 as auth0;
 #[cfg(feature = "authentik")]
 pub use oauth_authentik as authentik;
+#[cfg(feature = "battlenet")]
+pub use oauth_battlenet as battlenet;
 #[cfg(feature = "discord")]
 pub use oauth_discord as discord;
 #[cfg(feature = "facebook")]
@@ -89,6 +91,10 @@ pub use oauth_okta as okta;
 pub use oauth_onelogin as onelogin;
 #[cfg(feature = "openid")]
 pub use oauth_openid as openid;
+#[cfg(feature = "patreon")]
+pub use oauth_patreon as patreon;
+#[cfg(feature = "paypal")]
+pub use oauth_paypal as paypal;
 #[cfg(feature = "ping-id")]
 pub use oauth_ping_id as ping_id;
 #[cfg(feature = "reddit")]
@@ -97,12 +103,18 @@ pub use oauth_reddit as reddit;
 pub use oauth_salesforce as salesforce;
 #[cfg(feature = "shopify")]
 pub use oauth_shopify as shopify;
+#[cfg(feature = "spotify")]
+pub use oauth_spotify as spotify;
 #[cfg(feature = "twitch")]
 pub use oauth_twitch as twitch;
 #[cfg(feature = "workos")]
 pub use oauth_workos as workos;
+#[cfg(feature = "x")]
+pub use oauth_x as x;
 #[cfg(feature = "yahoo")]
 pub use oauth_yahoo as yahoo;
 #[cfg(feature = "zitadel")]
 pub use oauth_zitadel as zitadel;
+#[cfg(feature = "zoom")]
+pub use oauth_zoom as zoom;
 // </generated>

@@ -16,6 +16,8 @@ pub(crate) const NAMES: &[&str] = &[
     "auth0",
     #[cfg(feature = "authentik")]
     "authentik",
+    #[cfg(feature = "battlenet")]
+    "battlenet",
     #[cfg(feature = "discord")]
     "discord",
     #[cfg(feature = "facebook")]
@@ -50,6 +52,10 @@ pub(crate) const NAMES: &[&str] = &[
     "onelogin",
     #[cfg(feature = "openid")]
     "openid",
+    #[cfg(feature = "patreon")]
+    "patreon",
+    #[cfg(feature = "paypal")]
+    "paypal",
     #[cfg(feature = "ping-id")]
     "ping-id",
     #[cfg(feature = "reddit")]
@@ -58,14 +64,20 @@ pub(crate) const NAMES: &[&str] = &[
     "salesforce",
     #[cfg(feature = "shopify")]
     "shopify",
+    #[cfg(feature = "spotify")]
+    "spotify",
     #[cfg(feature = "twitch")]
     "twitch",
     #[cfg(feature = "workos")]
     "workos",
+    #[cfg(feature = "x")]
+    "x",
     #[cfg(feature = "yahoo")]
     "yahoo",
     #[cfg(feature = "zitadel")]
     "zitadel",
+    #[cfg(feature = "zoom")]
+    "zoom",
 ];
 
 /// The client of a provider; nothing where no provider is called so.
@@ -79,6 +91,8 @@ pub(crate) fn build(provider: &str, config: &ProviderConfig) -> Option<Result<Ar
         "auth0" => Some(made::<oauth_auth0::Auth0OAuth2>(config)),
         #[cfg(feature = "authentik")]
         "authentik" => Some(made::<oauth_authentik::AuthentikOAuth2>(config)),
+        #[cfg(feature = "battlenet")]
+        "battlenet" => Some(made::<oauth_battlenet::BattleNetOAuth2>(config)),
         #[cfg(feature = "discord")]
         "discord" => Some(made::<oauth_discord::DiscordOAuth2>(config)),
         #[cfg(feature = "facebook")]
@@ -113,6 +127,10 @@ pub(crate) fn build(provider: &str, config: &ProviderConfig) -> Option<Result<Ar
         "onelogin" => Some(made::<oauth_onelogin::OneLoginOAuth2>(config)),
         #[cfg(feature = "openid")]
         "openid" => Some(made::<oauth_openid::OpenID>(config)),
+        #[cfg(feature = "patreon")]
+        "patreon" => Some(made::<oauth_patreon::PatreonOAuth2>(config)),
+        #[cfg(feature = "paypal")]
+        "paypal" => Some(made::<oauth_paypal::PayPalOAuth2>(config)),
         #[cfg(feature = "ping-id")]
         "ping-id" => Some(made::<oauth_ping_id::PingIdentityOAuth2>(config)),
         #[cfg(feature = "reddit")]
@@ -121,14 +139,20 @@ pub(crate) fn build(provider: &str, config: &ProviderConfig) -> Option<Result<Ar
         "salesforce" => Some(made::<oauth_salesforce::SalesforceOAuth2>(config)),
         #[cfg(feature = "shopify")]
         "shopify" => Some(made::<oauth_shopify::ShopifyOAuth2>(config)),
+        #[cfg(feature = "spotify")]
+        "spotify" => Some(made::<oauth_spotify::SpotifyOAuth2>(config)),
         #[cfg(feature = "twitch")]
         "twitch" => Some(made::<oauth_twitch::TwitchOAuth2>(config)),
         #[cfg(feature = "workos")]
         "workos" => Some(made::<oauth_workos::WorkOSOAuth2>(config)),
+        #[cfg(feature = "x")]
+        "x" => Some(made::<oauth_x::XOAuth2>(config)),
         #[cfg(feature = "yahoo")]
         "yahoo" => Some(made::<oauth_yahoo::YahooOAuth2>(config)),
         #[cfg(feature = "zitadel")]
         "zitadel" => Some(made::<oauth_zitadel::ZitadelOAuth2>(config)),
+        #[cfg(feature = "zoom")]
+        "zoom" => Some(made::<oauth_zoom::ZoomOAuth2>(config)),
         _ => None,
     }
 }

@@ -19,11 +19,14 @@ mod linkedin;
 mod login_gov;
 mod microsoft;
 mod naver;
+mod patreon;
+mod paypal;
 mod reddit;
 mod salesforce;
 mod shopify;
 mod twitch;
 mod workos;
+mod x;
 mod yahoo;
 mod zitadel;
 
@@ -47,11 +50,14 @@ static DIALECTS: &[(&str, &dyn Dialect)] = &[
     ("login-gov", &login_gov::LoginGov),
     ("microsoft", &microsoft::Microsoft),
     ("naver", &naver::Naver),
+    ("patreon", &patreon::Patreon),
+    ("paypal", &paypal::PayPal),
     ("reddit", &reddit::Reddit),
     ("salesforce", &salesforce::Salesforce),
     ("shopify", &shopify::Shopify),
     ("twitch", &twitch::Twitch),
     ("workos", &workos::WorkOs),
+    ("x", &x::X),
     ("yahoo", &yahoo::Yahoo),
     ("zitadel", &zitadel::Zitadel),
 ];

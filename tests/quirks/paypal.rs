@@ -1,0 +1,35 @@
+//! What PayPal does differently.
+
+use oauth_clients::{Configure, LoginOptions, OAuth2Token, Provider, ProviderConfig, paypal::PayPalOAuth2};
+use serde_json::json;
+
+use super::json_replies;
+use crate::support::owned;
+
+#[tokio::test]
+async fn paypal_knows_users_by_user_id_and_wants_a_schema() {
+    let id = "https://www.paypal.com/webapps/auth/identity/user/mVBn";
+    let http = json_replies([json!({"user_id": id, "sub": "another", "name": "Ada"})]);
+    let paypal = PayPalOAuth2::new("id", "secret").with_http_client(http.clone());
+    let identity = paypal.get_identity(&OAuth2Token::new("AT")).await.unwrap();
+    assert_eq!(identity.key(), ("https://www.paypal.com", id));
+    assert_eq!(http.request().query, owned(&[("schema", "paypalv1.1")]));
+}
+
+#[tokio::test]
+async fn paypal_has_a_sandbox_with_users_of_its_own() {
+    let config: ProviderConfig = serde_json::from_value(
+        json!({"client_id": "id", "client_secret": "secret", "environment": "sandbox"}),
+    )
+    .unwrap();
+    let http = json_replies([json!({"access_token": "AT", "expires_in": "28800"}), json!({"user_id": "u"})]);
+    let paypal = PayPalOAuth2::from_config(&config).unwrap().with_http_client(http.clone());
+    let started = paypal.start_login("https://app.example/cb", LoginOptions::new()).await.unwrap();
+    assert!(started.url.starts_with("https://www.sandbox.paypal.com/signin/authorize?"), "{}", started.url);
+    let token = paypal.get_access_token("c", "https://app.example/cb", None, &[]).await.unwrap();
+    assert!(token.expires_at().is_some());
+    assert_eq!(paypal.get_identity(&token).await.unwrap().issuer, "https://www.sandbox.paypal.com");
+    let sent: Vec<_> = http.requests().into_iter().map(|request| request.url).collect();
+    assert_eq!(sent[0], "https://api-m.sandbox.paypal.com/v1/oauth2/token");
+    assert_eq!(sent[1], "https://api-m.sandbox.paypal.com/v1/identity/oauth2/userinfo");
+}
