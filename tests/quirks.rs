@@ -2,6 +2,12 @@
 //! `contract/`.
 
 mod battlenet;
+mod box_;
+mod digitalocean;
+mod eveonline;
+mod figma;
+mod gitea;
+mod intuit;
 mod patreon;
 mod paypal;
 mod spotify;
