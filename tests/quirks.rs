@@ -2,16 +2,21 @@
 //! `contract/`.
 
 mod battlenet;
-mod box_;
-mod digitalocean;
-mod eveonline;
-mod figma;
-mod gitea;
-mod intuit;
+mod docusign;
+mod kick;
+mod nextcloud;
+mod openstreetmap;
+mod orcid;
 mod patreon;
 mod paypal;
+mod pipedrive;
 mod spotify;
+mod telegram;
+mod vimeo;
+mod wikimedia;
 mod x;
+mod xero;
+mod zendesk;
 mod zoom;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -44,6 +49,19 @@ async fn url(provider: &impl Provider) -> Vec<(String, String)> {
     query_of(
         &provider.get_authorization_url(AuthorizationRequest::new("https://app.example/cb")).await.unwrap(),
     )
+}
+
+async fn url_of(provider: &impl Provider) -> String {
+    provider.get_authorization_url(AuthorizationRequest::new("https://app.example/cb")).await.unwrap()
+}
+
+/// A provider as a configuration file has it, with these settings of its own.
+async fn configured(name: &str, mut settings: Value) -> oauth_clients::Result<std::sync::Arc<dyn Provider>> {
+    settings["client_id"] = json!("id");
+    settings["client_secret"] = json!("secret");
+    let config: ProviderConfig = serde_json::from_value(settings).unwrap();
+    let entry = oauth_clients::RegistryEntry { provider: None, config };
+    oauth_clients::Registry::build(name, &entry).await
 }
 
 fn value<'q>(query: &'q [(String, String)], name: &str) -> Option<&'q str> {

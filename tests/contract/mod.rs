@@ -58,26 +58,6 @@ contract! {
     revoked_refresh_token_is_dead
 }
 contract! {
-    asana = "asana":
-    signs_in,
-    token_comes_back_from_storage_as_it_was,
-    user_who_denies_is_not_signed_in,
-    faults_have_the_right_class,
-    expired_code_means_to_sign_in_again,
-    spent_code_means_to_sign_in_again,
-    tk_07_no_secret_is_in_any_url,
-    wrong_secret_is_a_matter_of_configuration,
-    address_is_not_called_verified,
-    user_without_an_address_signs_in,
-    refresh_keeps_the_refresh_token,
-    dead_refresh_token_means_to_sign_in_again,
-    rv_03_what_a_manager_revokes_is_dead,
-    access_token_cannot_be_revoked,
-    rv_03_an_access_token_alone_is_not_called_revoked,
-    rv_03_a_manager_revokes_an_expired_login,
-    revoked_refresh_token_is_dead
-}
-contract! {
     auth0 = "auth0":
     signs_in,
     token_comes_back_from_storage_as_it_was,
@@ -130,44 +110,6 @@ contract! {
     revoked_access_token_is_dead
 }
 contract! {
-    box_ = "box":
-    signs_in,
-    token_comes_back_from_storage_as_it_was,
-    user_who_denies_is_not_signed_in,
-    faults_have_the_right_class,
-    expired_code_means_to_sign_in_again,
-    spent_code_means_to_sign_in_again,
-    tk_07_no_secret_is_in_any_url,
-    wrong_secret_is_a_matter_of_configuration,
-    address_is_not_called_verified,
-    user_without_an_address_signs_in,
-    refresh_rotates,
-    dead_refresh_token_means_to_sign_in_again,
-    rv_03_what_a_manager_revokes_is_dead,
-    revoked_access_token_is_dead,
-    rv_03_a_manager_revokes_an_expired_login,
-    revoked_refresh_token_is_dead
-}
-contract! {
-    digitalocean = "digitalocean":
-    signs_in,
-    token_comes_back_from_storage_as_it_was,
-    user_who_denies_is_not_signed_in,
-    faults_have_the_right_class,
-    expired_code_means_to_sign_in_again,
-    spent_code_means_to_sign_in_again,
-    tk_07_no_secret_is_in_any_url,
-    wrong_secret_is_a_matter_of_configuration,
-    unverified_address_is_not_handed_out,
-    user_without_an_address_signs_in,
-    refresh_rotates,
-    dead_refresh_token_means_to_sign_in_again,
-    rv_03_what_a_manager_revokes_is_dead,
-    revoked_access_token_is_dead,
-    rv_03_a_manager_revokes_an_expired_login,
-    revoked_refresh_token_is_dead
-}
-contract! {
     discord = "discord":
     signs_in,
     token_comes_back_from_storage_as_it_was,
@@ -187,7 +129,7 @@ contract! {
     revoked_refresh_token_is_dead
 }
 contract! {
-    eveonline = "eveonline":
+    docusign = "docusign":
     signs_in,
     token_comes_back_from_storage_as_it_was,
     user_who_denies_is_not_signed_in,
@@ -196,13 +138,12 @@ contract! {
     spent_code_means_to_sign_in_again,
     tk_07_no_secret_is_in_any_url,
     wrong_secret_is_a_matter_of_configuration,
+    address_is_not_called_verified,
+    user_without_an_address_signs_in,
     refresh_rotates,
     dead_refresh_token_means_to_sign_in_again,
-    rv_03_what_a_manager_revokes_is_dead,
-    access_token_cannot_be_revoked,
-    rv_03_an_access_token_alone_is_not_called_revoked,
-    rv_03_a_manager_revokes_an_expired_login,
-    revoked_refresh_token_is_dead
+    revocation_is_unsupported,
+    rv_03_a_manager_says_that_it_only_forgot
 }
 contract! {
     facebook = "facebook":
@@ -220,23 +161,6 @@ contract! {
     revoked_access_token_is_dead
 }
 contract! {
-    figma = "figma":
-    signs_in,
-    token_comes_back_from_storage_as_it_was,
-    user_who_denies_is_not_signed_in,
-    faults_have_the_right_class,
-    expired_code_means_to_sign_in_again,
-    spent_code_means_to_sign_in_again,
-    tk_07_no_secret_is_in_any_url,
-    wrong_secret_is_a_matter_of_configuration,
-    address_is_not_called_verified,
-    user_without_an_address_signs_in,
-    refresh_keeps_the_refresh_token,
-    dead_refresh_token_means_to_sign_in_again,
-    revocation_is_unsupported,
-    rv_03_a_manager_says_that_it_only_forgot
-}
-contract! {
     franceconnect = "franceconnect":
     signs_in,
     token_comes_back_from_storage_as_it_was,
@@ -250,23 +174,6 @@ contract! {
     user_without_an_address_signs_in,
     rv_03_what_a_manager_revokes_is_dead,
     revoked_access_token_is_dead
-}
-contract! {
-    gitea = "gitea":
-    signs_in,
-    token_comes_back_from_storage_as_it_was,
-    user_who_denies_is_not_signed_in,
-    faults_have_the_right_class,
-    expired_code_means_to_sign_in_again,
-    spent_code_means_to_sign_in_again,
-    tk_07_no_secret_is_in_any_url,
-    wrong_secret_is_a_matter_of_configuration,
-    address_is_not_called_verified,
-    user_without_an_address_signs_in,
-    refresh_rotates,
-    dead_refresh_token_means_to_sign_in_again,
-    revocation_is_unsupported,
-    rv_03_a_manager_says_that_it_only_forgot
 }
 contract! {
     github = "github":
@@ -325,25 +232,6 @@ contract! {
     revoked_refresh_token_is_dead
 }
 contract! {
-    intuit = "intuit":
-    signs_in,
-    token_comes_back_from_storage_as_it_was,
-    user_who_denies_is_not_signed_in,
-    faults_have_the_right_class,
-    expired_code_means_to_sign_in_again,
-    spent_code_means_to_sign_in_again,
-    tk_07_no_secret_is_in_any_url,
-    wrong_secret_is_a_matter_of_configuration,
-    unverified_address_is_not_handed_out,
-    user_without_an_address_signs_in,
-    refresh_keeps_the_refresh_token,
-    dead_refresh_token_means_to_sign_in_again,
-    rv_03_what_a_manager_revokes_is_dead,
-    revoked_access_token_is_dead,
-    rv_03_a_manager_revokes_an_expired_login,
-    revoked_refresh_token_is_dead
-}
-contract! {
     kakao = "kakao":
     signs_in,
     token_comes_back_from_storage_as_it_was,
@@ -374,6 +262,25 @@ contract! {
     unverified_address_is_not_handed_out,
     user_without_an_address_signs_in,
     refresh_keeps_the_refresh_token,
+    dead_refresh_token_means_to_sign_in_again,
+    rv_03_what_a_manager_revokes_is_dead,
+    revoked_access_token_is_dead,
+    rv_03_a_manager_revokes_an_expired_login,
+    revoked_refresh_token_is_dead
+}
+contract! {
+    kick = "kick":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    address_is_not_called_verified,
+    user_without_an_address_signs_in,
+    refresh_rotates,
     dead_refresh_token_means_to_sign_in_again,
     rv_03_what_a_manager_revokes_is_dead,
     revoked_access_token_is_dead,
@@ -483,6 +390,23 @@ contract! {
     rv_03_a_manager_revokes_an_expired_login
 }
 contract! {
+    nextcloud = "nextcloud":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    address_is_not_called_verified,
+    user_without_an_address_signs_in,
+    refresh_rotates,
+    dead_refresh_token_means_to_sign_in_again,
+    revocation_is_unsupported,
+    rv_03_a_manager_says_that_it_only_forgot
+}
+contract! {
     oauth2 = "oauth2":
     signs_in,
     token_comes_back_from_storage_as_it_was,
@@ -559,6 +483,47 @@ contract! {
     revoked_refresh_token_is_dead
 }
 contract! {
+    openstreetmap = "openstreetmap":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    rv_03_what_a_manager_revokes_is_dead,
+    revoked_access_token_is_dead
+}
+contract! {
+    orcid = "orcid":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    rv_03_what_a_manager_revokes_is_dead,
+    revoked_access_token_is_dead
+}
+contract! {
+    osu = "osu":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    refresh_rotates,
+    dead_refresh_token_means_to_sign_in_again,
+    revocation_is_unsupported,
+    rv_03_a_manager_says_that_it_only_forgot
+}
+contract! {
     patreon = "patreon":
     signs_in,
     token_comes_back_from_storage_as_it_was,
@@ -612,6 +577,25 @@ contract! {
     revoked_refresh_token_is_dead
 }
 contract! {
+    pipedrive = "pipedrive":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    address_is_not_called_verified,
+    user_without_an_address_signs_in,
+    refresh_keeps_the_refresh_token,
+    dead_refresh_token_means_to_sign_in_again,
+    rv_03_what_a_manager_revokes_is_dead,
+    revoked_access_token_is_dead,
+    rv_03_a_manager_revokes_an_expired_login,
+    revoked_refresh_token_is_dead
+}
+contract! {
     reddit = "reddit":
     signs_in,
     token_comes_back_from_storage_as_it_was,
@@ -622,6 +606,23 @@ contract! {
     tk_07_no_secret_is_in_any_url,
     wrong_secret_is_a_matter_of_configuration,
     refresh_keeps_the_refresh_token,
+    dead_refresh_token_means_to_sign_in_again,
+    rv_03_what_a_manager_revokes_is_dead,
+    revoked_access_token_is_dead,
+    rv_03_a_manager_revokes_an_expired_login,
+    revoked_refresh_token_is_dead
+}
+contract! {
+    roblox = "roblox":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    refresh_rotates,
     dead_refresh_token_means_to_sign_in_again,
     rv_03_what_a_manager_revokes_is_dead,
     revoked_access_token_is_dead,
@@ -681,6 +682,19 @@ contract! {
     rv_03_a_manager_says_that_it_only_forgot
 }
 contract! {
+    telegram = "telegram":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    revocation_is_unsupported,
+    rv_03_a_manager_says_that_it_only_forgot
+}
+contract! {
     twitch = "twitch":
     signs_in,
     token_comes_back_from_storage_as_it_was,
@@ -697,6 +711,55 @@ contract! {
     rv_03_what_a_manager_revokes_is_dead,
     revoked_access_token_is_dead,
     rv_03_a_manager_revokes_an_expired_login
+}
+contract! {
+    vimeo = "vimeo":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    revocation_is_unsupported,
+    rv_03_a_manager_says_that_it_only_forgot
+}
+contract! {
+    wikimedia = "wikimedia":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    unverified_address_is_not_handed_out,
+    user_without_an_address_signs_in,
+    refresh_rotates,
+    dead_refresh_token_means_to_sign_in_again,
+    revocation_is_unsupported,
+    rv_03_a_manager_says_that_it_only_forgot
+}
+contract! {
+    wordpress = "wordpress":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    address_is_not_called_verified,
+    user_without_an_address_signs_in,
+    refresh_rotates,
+    dead_refresh_token_means_to_sign_in_again,
+    rv_03_what_a_manager_revokes_is_dead,
+    revoked_access_token_is_dead,
+    rv_03_a_manager_revokes_an_expired_login,
+    revoked_refresh_token_is_dead
 }
 contract! {
     workos = "workos":
@@ -733,6 +796,25 @@ contract! {
     revoked_refresh_token_is_dead
 }
 contract! {
+    xero = "xero":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    address_is_not_called_verified,
+    user_without_an_address_signs_in,
+    refresh_rotates,
+    dead_refresh_token_means_to_sign_in_again,
+    rv_03_what_a_manager_revokes_is_dead,
+    revoked_access_token_is_dead,
+    rv_03_a_manager_revokes_an_expired_login,
+    revoked_refresh_token_is_dead
+}
+contract! {
     yahoo = "yahoo":
     signs_in,
     token_comes_back_from_storage_as_it_was,
@@ -750,6 +832,23 @@ contract! {
     revoked_access_token_is_dead,
     rv_03_a_manager_revokes_an_expired_login,
     revoked_refresh_token_is_dead
+}
+contract! {
+    zendesk = "zendesk":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    address_is_not_called_verified,
+    user_without_an_address_signs_in,
+    refresh_rotates,
+    dead_refresh_token_means_to_sign_in_again,
+    revocation_is_unsupported,
+    rv_03_a_manager_says_that_it_only_forgot
 }
 contract! {
     zitadel = "zitadel":

@@ -51,42 +51,32 @@ pub use registry::{Registry, RegistryConfig, RegistryEntry};
 pub use oauth_amazon_cognito as amazon_cognito;
 #[cfg(feature = "apple")]
 pub use oauth_apple as apple;
-#[cfg(feature = "asana")]
-pub use oauth_asana as asana;
 #[cfg(feature = "auth0")]
 pub use oauth_auth0 as auth0;
 #[cfg(feature = "authentik")]
 pub use oauth_authentik as authentik;
 #[cfg(feature = "battlenet")]
 pub use oauth_battlenet as battlenet;
-#[cfg(feature = "box")]
-pub use oauth_box as box_;
-#[cfg(feature = "digitalocean")]
-pub use oauth_digitalocean as digitalocean;
 #[cfg(feature = "discord")]
 pub use oauth_discord as discord;
-#[cfg(feature = "eveonline")]
-pub use oauth_eveonline as eveonline;
+#[cfg(feature = "docusign")]
+pub use oauth_docusign as docusign;
 #[cfg(feature = "facebook")]
 pub use oauth_facebook as facebook;
-#[cfg(feature = "figma")]
-pub use oauth_figma as figma;
 #[cfg(feature = "franceconnect")]
 pub use oauth_franceconnect as franceconnect;
-#[cfg(feature = "gitea")]
-pub use oauth_gitea as gitea;
 #[cfg(feature = "github")]
 pub use oauth_github as github;
 #[cfg(feature = "gitlab")]
 pub use oauth_gitlab as gitlab;
 #[cfg(feature = "google")]
 pub use oauth_google as google;
-#[cfg(feature = "intuit")]
-pub use oauth_intuit as intuit;
 #[cfg(feature = "kakao")]
 pub use oauth_kakao as kakao;
 #[cfg(feature = "keycloak")]
 pub use oauth_keycloak as keycloak;
+#[cfg(feature = "kick")]
+pub use oauth_kick as kick;
 #[cfg(feature = "line")]
 pub use oauth_line as line;
 #[cfg(feature = "linkedin")]
@@ -99,34 +89,58 @@ pub use oauth_logto as logto;
 pub use oauth_microsoft as microsoft;
 #[cfg(feature = "naver")]
 pub use oauth_naver as naver;
+#[cfg(feature = "nextcloud")]
+pub use oauth_nextcloud as nextcloud;
 #[cfg(feature = "okta")]
 pub use oauth_okta as okta;
 #[cfg(feature = "onelogin")]
 pub use oauth_onelogin as onelogin;
 #[cfg(feature = "openid")]
 pub use oauth_openid as openid;
+#[cfg(feature = "openstreetmap")]
+pub use oauth_openstreetmap as openstreetmap;
+#[cfg(feature = "orcid")]
+pub use oauth_orcid as orcid;
+#[cfg(feature = "osu")]
+pub use oauth_osu as osu;
 #[cfg(feature = "patreon")]
 pub use oauth_patreon as patreon;
 #[cfg(feature = "paypal")]
 pub use oauth_paypal as paypal;
 #[cfg(feature = "ping-id")]
 pub use oauth_ping_id as ping_id;
+#[cfg(feature = "pipedrive")]
+pub use oauth_pipedrive as pipedrive;
 #[cfg(feature = "reddit")]
 pub use oauth_reddit as reddit;
+#[cfg(feature = "roblox")]
+pub use oauth_roblox as roblox;
 #[cfg(feature = "salesforce")]
 pub use oauth_salesforce as salesforce;
 #[cfg(feature = "shopify")]
 pub use oauth_shopify as shopify;
 #[cfg(feature = "spotify")]
 pub use oauth_spotify as spotify;
+#[cfg(feature = "telegram")]
+pub use oauth_telegram as telegram;
 #[cfg(feature = "twitch")]
 pub use oauth_twitch as twitch;
+#[cfg(feature = "vimeo")]
+pub use oauth_vimeo as vimeo;
+#[cfg(feature = "wikimedia")]
+pub use oauth_wikimedia as wikimedia;
+#[cfg(feature = "wordpress")]
+pub use oauth_wordpress as wordpress;
 #[cfg(feature = "workos")]
 pub use oauth_workos as workos;
 #[cfg(feature = "x")]
 pub use oauth_x as x;
+#[cfg(feature = "xero")]
+pub use oauth_xero as xero;
 #[cfg(feature = "yahoo")]
 pub use oauth_yahoo as yahoo;
+#[cfg(feature = "zendesk")]
+pub use oauth_zendesk as zendesk;
 #[cfg(feature = "zitadel")]
 pub use oauth_zitadel as zitadel;
 #[cfg(feature = "zoom")]

@@ -12,42 +12,32 @@ pub(crate) const NAMES: &[&str] = &[
     "amazon-cognito",
     #[cfg(feature = "apple")]
     "apple",
-    #[cfg(feature = "asana")]
-    "asana",
     #[cfg(feature = "auth0")]
     "auth0",
     #[cfg(feature = "authentik")]
     "authentik",
     #[cfg(feature = "battlenet")]
     "battlenet",
-    #[cfg(feature = "box")]
-    "box",
-    #[cfg(feature = "digitalocean")]
-    "digitalocean",
     #[cfg(feature = "discord")]
     "discord",
-    #[cfg(feature = "eveonline")]
-    "eveonline",
+    #[cfg(feature = "docusign")]
+    "docusign",
     #[cfg(feature = "facebook")]
     "facebook",
-    #[cfg(feature = "figma")]
-    "figma",
     #[cfg(feature = "franceconnect")]
     "franceconnect",
-    #[cfg(feature = "gitea")]
-    "gitea",
     #[cfg(feature = "github")]
     "github",
     #[cfg(feature = "gitlab")]
     "gitlab",
     #[cfg(feature = "google")]
     "google",
-    #[cfg(feature = "intuit")]
-    "intuit",
     #[cfg(feature = "kakao")]
     "kakao",
     #[cfg(feature = "keycloak")]
     "keycloak",
+    #[cfg(feature = "kick")]
+    "kick",
     #[cfg(feature = "line")]
     "line",
     #[cfg(feature = "linkedin")]
@@ -60,34 +50,58 @@ pub(crate) const NAMES: &[&str] = &[
     "microsoft",
     #[cfg(feature = "naver")]
     "naver",
+    #[cfg(feature = "nextcloud")]
+    "nextcloud",
     #[cfg(feature = "okta")]
     "okta",
     #[cfg(feature = "onelogin")]
     "onelogin",
     #[cfg(feature = "openid")]
     "openid",
+    #[cfg(feature = "openstreetmap")]
+    "openstreetmap",
+    #[cfg(feature = "orcid")]
+    "orcid",
+    #[cfg(feature = "osu")]
+    "osu",
     #[cfg(feature = "patreon")]
     "patreon",
     #[cfg(feature = "paypal")]
     "paypal",
     #[cfg(feature = "ping-id")]
     "ping-id",
+    #[cfg(feature = "pipedrive")]
+    "pipedrive",
     #[cfg(feature = "reddit")]
     "reddit",
+    #[cfg(feature = "roblox")]
+    "roblox",
     #[cfg(feature = "salesforce")]
     "salesforce",
     #[cfg(feature = "shopify")]
     "shopify",
     #[cfg(feature = "spotify")]
     "spotify",
+    #[cfg(feature = "telegram")]
+    "telegram",
     #[cfg(feature = "twitch")]
     "twitch",
+    #[cfg(feature = "vimeo")]
+    "vimeo",
+    #[cfg(feature = "wikimedia")]
+    "wikimedia",
+    #[cfg(feature = "wordpress")]
+    "wordpress",
     #[cfg(feature = "workos")]
     "workos",
     #[cfg(feature = "x")]
     "x",
+    #[cfg(feature = "xero")]
+    "xero",
     #[cfg(feature = "yahoo")]
     "yahoo",
+    #[cfg(feature = "zendesk")]
+    "zendesk",
     #[cfg(feature = "zitadel")]
     "zitadel",
     #[cfg(feature = "zoom")]
@@ -101,42 +115,32 @@ pub(crate) fn build(provider: &str, config: &ProviderConfig) -> Option<Result<Ar
         "amazon-cognito" => Some(made::<oauth_amazon_cognito::AmazonCognitoOAuth2>(config)),
         #[cfg(feature = "apple")]
         "apple" => Some(made::<oauth_apple::AppleOAuth2>(config)),
-        #[cfg(feature = "asana")]
-        "asana" => Some(made::<oauth_asana::AsanaOAuth2>(config)),
         #[cfg(feature = "auth0")]
         "auth0" => Some(made::<oauth_auth0::Auth0OAuth2>(config)),
         #[cfg(feature = "authentik")]
         "authentik" => Some(made::<oauth_authentik::AuthentikOAuth2>(config)),
         #[cfg(feature = "battlenet")]
         "battlenet" => Some(made::<oauth_battlenet::BattleNetOAuth2>(config)),
-        #[cfg(feature = "box")]
-        "box" => Some(made::<oauth_box::BoxOAuth2>(config)),
-        #[cfg(feature = "digitalocean")]
-        "digitalocean" => Some(made::<oauth_digitalocean::DigitalOceanOAuth2>(config)),
         #[cfg(feature = "discord")]
         "discord" => Some(made::<oauth_discord::DiscordOAuth2>(config)),
-        #[cfg(feature = "eveonline")]
-        "eveonline" => Some(made::<oauth_eveonline::EVEOnlineOAuth2>(config)),
+        #[cfg(feature = "docusign")]
+        "docusign" => Some(made::<oauth_docusign::DocuSignOAuth2>(config)),
         #[cfg(feature = "facebook")]
         "facebook" => Some(made::<oauth_facebook::FacebookOAuth2>(config)),
-        #[cfg(feature = "figma")]
-        "figma" => Some(made::<oauth_figma::FigmaOAuth2>(config)),
         #[cfg(feature = "franceconnect")]
         "franceconnect" => Some(made::<oauth_franceconnect::FranceConnectOAuth2>(config)),
-        #[cfg(feature = "gitea")]
-        "gitea" => Some(made::<oauth_gitea::GiteaOAuth2>(config)),
         #[cfg(feature = "github")]
         "github" => Some(made::<oauth_github::GitHubOAuth2>(config)),
         #[cfg(feature = "gitlab")]
         "gitlab" => Some(made::<oauth_gitlab::GitLabOAuth2>(config)),
         #[cfg(feature = "google")]
         "google" => Some(made::<oauth_google::GoogleOAuth2>(config)),
-        #[cfg(feature = "intuit")]
-        "intuit" => Some(made::<oauth_intuit::IntuitOAuth2>(config)),
         #[cfg(feature = "kakao")]
         "kakao" => Some(made::<oauth_kakao::KakaoOAuth2>(config)),
         #[cfg(feature = "keycloak")]
         "keycloak" => Some(made::<oauth_keycloak::KeycloakOAuth2>(config)),
+        #[cfg(feature = "kick")]
+        "kick" => Some(made::<oauth_kick::KickOAuth2>(config)),
         #[cfg(feature = "line")]
         "line" => Some(made::<oauth_line::LineOAuth2>(config)),
         #[cfg(feature = "linkedin")]
@@ -149,34 +153,58 @@ pub(crate) fn build(provider: &str, config: &ProviderConfig) -> Option<Result<Ar
         "microsoft" => Some(made::<oauth_microsoft::MicrosoftGraphOAuth2>(config)),
         #[cfg(feature = "naver")]
         "naver" => Some(made::<oauth_naver::NaverOAuth2>(config)),
+        #[cfg(feature = "nextcloud")]
+        "nextcloud" => Some(made::<oauth_nextcloud::NextcloudOAuth2>(config)),
         #[cfg(feature = "okta")]
         "okta" => Some(made::<oauth_okta::OktaOAuth2>(config)),
         #[cfg(feature = "onelogin")]
         "onelogin" => Some(made::<oauth_onelogin::OneLoginOAuth2>(config)),
         #[cfg(feature = "openid")]
         "openid" => Some(made::<oauth_openid::OpenID>(config)),
+        #[cfg(feature = "openstreetmap")]
+        "openstreetmap" => Some(made::<oauth_openstreetmap::OpenStreetMapOAuth2>(config)),
+        #[cfg(feature = "orcid")]
+        "orcid" => Some(made::<oauth_orcid::OrcidOAuth2>(config)),
+        #[cfg(feature = "osu")]
+        "osu" => Some(made::<oauth_osu::OsuOAuth2>(config)),
         #[cfg(feature = "patreon")]
         "patreon" => Some(made::<oauth_patreon::PatreonOAuth2>(config)),
         #[cfg(feature = "paypal")]
         "paypal" => Some(made::<oauth_paypal::PayPalOAuth2>(config)),
         #[cfg(feature = "ping-id")]
         "ping-id" => Some(made::<oauth_ping_id::PingIdentityOAuth2>(config)),
+        #[cfg(feature = "pipedrive")]
+        "pipedrive" => Some(made::<oauth_pipedrive::PipedriveOAuth2>(config)),
         #[cfg(feature = "reddit")]
         "reddit" => Some(made::<oauth_reddit::RedditOAuth2>(config)),
+        #[cfg(feature = "roblox")]
+        "roblox" => Some(made::<oauth_roblox::RobloxOAuth2>(config)),
         #[cfg(feature = "salesforce")]
         "salesforce" => Some(made::<oauth_salesforce::SalesforceOAuth2>(config)),
         #[cfg(feature = "shopify")]
         "shopify" => Some(made::<oauth_shopify::ShopifyOAuth2>(config)),
         #[cfg(feature = "spotify")]
         "spotify" => Some(made::<oauth_spotify::SpotifyOAuth2>(config)),
+        #[cfg(feature = "telegram")]
+        "telegram" => Some(made::<oauth_telegram::TelegramOAuth2>(config)),
         #[cfg(feature = "twitch")]
         "twitch" => Some(made::<oauth_twitch::TwitchOAuth2>(config)),
+        #[cfg(feature = "vimeo")]
+        "vimeo" => Some(made::<oauth_vimeo::VimeoOAuth2>(config)),
+        #[cfg(feature = "wikimedia")]
+        "wikimedia" => Some(made::<oauth_wikimedia::WikimediaOAuth2>(config)),
+        #[cfg(feature = "wordpress")]
+        "wordpress" => Some(made::<oauth_wordpress::WordPressOAuth2>(config)),
         #[cfg(feature = "workos")]
         "workos" => Some(made::<oauth_workos::WorkOSOAuth2>(config)),
         #[cfg(feature = "x")]
         "x" => Some(made::<oauth_x::XOAuth2>(config)),
+        #[cfg(feature = "xero")]
+        "xero" => Some(made::<oauth_xero::XeroOAuth2>(config)),
         #[cfg(feature = "yahoo")]
         "yahoo" => Some(made::<oauth_yahoo::YahooOAuth2>(config)),
+        #[cfg(feature = "zendesk")]
+        "zendesk" => Some(made::<oauth_zendesk::ZendeskOAuth2>(config)),
         #[cfg(feature = "zitadel")]
         "zitadel" => Some(made::<oauth_zitadel::ZitadelOAuth2>(config)),
         #[cfg(feature = "zoom")]
