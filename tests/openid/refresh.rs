@@ -221,10 +221,10 @@ async fn rt_05_a_manager_goes_on_with_the_new_refresh_token_whatever_is_wrong_wi
         let op = Op::new();
         let (manager, key, events) = managed(&op).await;
         op.bend(|state| state.claims = claims.clone());
-        assert_eq!(manager.get(&key).await.unwrap().access_token(), "AT2", "{claims}");
+        assert_eq!(manager.get_token(&key).await.unwrap().access_token(), "AT2", "{claims}");
         op.clock.advance(Duration::from_secs(3600));
         op.bend(|state| state.token_reply = json!({"access_token": "AT3", "refresh_token": "RT3"}));
-        assert_eq!(manager.get(&key).await.unwrap().access_token(), "AT3");
+        assert_eq!(manager.get_token(&key).await.unwrap().access_token(), "AT3");
         let requests = op.requests();
         let redeemed = requests.iter().rfind(|sent| sent.url.ends_with("/token")).unwrap();
         assert!(redeemed.body.contains("refresh_token=RT2"), "{}", redeemed.body);
@@ -259,12 +259,12 @@ async fn a_refresh_token_that_a_later_login_kept_is_judged_by_the_login_it_came_
         (state.nonce, state.claims) = (None, of_first);
         state.token_reply = json!({"access_token": "AT2", "refresh_token": "RT2", "id_token": null});
     });
-    let token = manager.get(&key).await.unwrap();
+    let token = manager.get_token(&key).await.unwrap();
     assert_eq!((token.access_token(), token.id_token()), ("AT2", second.id_token()));
 
     op.clock.advance(Duration::from_secs(3600));
     op.bend(|state| state.token_reply = json!({"access_token": "AT3", "refresh_token": "RT3"}));
-    let token = manager.get(&key).await.unwrap();
+    let token = manager.get_token(&key).await.unwrap();
     assert_eq!(token.access_token(), "AT3");
     assert!(token.rejected_id_token().is_none(), "{:?}", token.rejected_id_token());
     assert_ne!(token.id_token(), second.id_token());
@@ -277,7 +277,7 @@ async fn rt_05_a_manager_keeps_tokens_of_another_user_and_serves_none() {
     op.bend(|state| state.claims = json!({"sub": "user-2"}));
     let asked = op.count(Endpoint::Token);
     for _ in 0..3 {
-        let error = manager.get(&key).await.unwrap_err();
+        let error = manager.get_token(&key).await.unwrap_err();
         let grant = error.dead_grant().unwrap_or_else(|| panic!("{error:?}"));
         assert!(matches!(&grant.reason, DeadReason::NotAccepted { reason } if reason.contains("sub")));
         assert!(!format!("{error} {error:?}").contains("RT2"));

@@ -116,6 +116,21 @@ pub trait Provider: fmt::Debug + Send + Sync {
         outcome.map_err(|error| self.translate_error(error))
     }
 
+    /// Gets a new access token for a refresh token with further parameters. See [`OAuth2::refresh_token_with`].
+    ///
+    /// # Errors
+    ///
+    /// An unsupported-operation error where the provider has no refresh tokens; else any [`Error`](crate::Error).
+    async fn refresh_token_with(
+        &self,
+        refresh_token: &str,
+        scopes: Option<&[&str]>,
+        extra: &[(&str, &str)],
+    ) -> Result<OAuth2Token> {
+        let outcome = self.oauth2().refresh_token_with(refresh_token, scopes, extra).await;
+        outcome.map_err(|error| self.translate_error(error))
+    }
+
     /// Gets the successor of a whole token: what to call with a token that was kept.
     ///
     /// The refresh token, the ID token and the scope of the old one are kept where the reply has none. With OpenID Connect, a
@@ -127,7 +142,22 @@ pub trait Provider: fmt::Debug + Send + Sync {
     /// An unsupported-operation error when the token has no refresh token; an error with the new
     /// [tokens](crate::Error::tokens) when these are another user's; else as [`refresh_token`](Self::refresh_token).
     async fn refresh(&self, token: &OAuth2Token, scopes: Option<&[&str]>) -> Result<OAuth2Token> {
-        refresh(self, token, scopes).await
+        refresh(self, token, scopes, &[]).await
+    }
+
+    /// Gets another access token of a whole token's grant, with further parameters such as `resource` (RFC 8707 section 2.2) or
+    /// `audience`. What holds for [`refresh`](Self::refresh) holds here: the refresh token of the result replaces that of the old token.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`refresh`](Self::refresh).
+    async fn refresh_with(
+        &self,
+        token: &OAuth2Token,
+        scopes: Option<&[&str]>,
+        extra: &[(&str, &str)],
+    ) -> Result<OAuth2Token> {
+        refresh(self, token, scopes, extra).await
     }
 
     /// Revokes a token. See [`OAuth2::revoke_token`].
@@ -444,6 +474,7 @@ async fn refresh<P: Provider + ?Sized>(
     provider: &P,
     token: &OAuth2Token,
     scopes: Option<&[&str]>,
+    extra: &[(&str, &str)],
 ) -> Result<OAuth2Token> {
     let client = provider.oauth2();
     let Some(refresh_token) = token.refresh_token() else {
@@ -453,7 +484,10 @@ async fn refresh<P: Provider + ?Sized>(
     for participant in client.participants() {
         participant.check_use(client, token)?;
     }
-    let outcome = provider.refresh_token(refresh_token, scopes).await;
+    let outcome = match extra {
+        [] => provider.refresh_token(refresh_token, scopes).await,
+        extra => provider.refresh_token_with(refresh_token, scopes, extra).await,
+    };
     let mut new = outcome.map_err(|error| provider.translate_error(error))?;
     for participant in client.participants() {
         if let Err(error) = participant.check_successor(client, token, &mut new) {

@@ -189,6 +189,20 @@ impl OAuth2Token {
         self
     }
 
+    /// Puts a refresh token in place of the one that it has.
+    #[must_use]
+    pub fn with_refresh_token(mut self, refresh_token: impl Into<Secret>) -> Self {
+        self.refresh_token = Some(refresh_token.into());
+        self
+    }
+
+    /// Takes out the refresh token and the ID token, so that nothing but the access token and its description is left.
+    #[must_use]
+    pub fn access_token_only(mut self) -> Self {
+        (self.refresh_token, self.id_token, self.rejected_id_token) = (None, None, None);
+        self
+    }
+
     /// Puts an ID token in place of the one that it has. Nothing verifies it here.
     #[must_use]
     pub fn with_id_token(mut self, id_token: impl Into<Secret>) -> Self {

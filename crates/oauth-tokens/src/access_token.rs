@@ -2,12 +2,12 @@
 
 use std::{fmt, sync::Arc};
 
-use oauth_core::{OAuth2Token, OffsetDateTime};
+use oauth_core::{OAuth2Token, OffsetDateTime, same_secret};
 
 /// A live access token without what came with it: neither the refresh token nor the ID token can be reached from here, so that code
 /// which only calls an API cannot lose them.
 ///
-/// Neither `Debug` nor anything else but [`secret`](Self::secret) and [`bearer`](Self::bearer) shows it.
+/// Neither `Debug` nor anything else but [`access_token`](Self::access_token) and [`bearer`](Self::bearer) shows it.
 #[derive(Clone)]
 pub struct AccessToken(Arc<OAuth2Token>);
 
@@ -18,7 +18,7 @@ impl AccessToken {
 
     /// Returns the access token itself.
     #[must_use]
-    pub fn secret(&self) -> &str {
+    pub fn access_token(&self) -> &str {
         self.0.access_token()
     }
 
@@ -49,6 +49,15 @@ impl AccessToken {
         self.0.scopes()
     }
 }
+
+/// Whether both are the same token, whatever else is known of them.
+impl PartialEq for AccessToken {
+    fn eq(&self, other: &Self) -> bool {
+        same_secret(self.access_token(), other.access_token())
+    }
+}
+
+impl Eq for AccessToken {}
 
 impl fmt::Debug for AccessToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

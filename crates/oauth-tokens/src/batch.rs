@@ -14,7 +14,7 @@ use crate::{
     event::Outcome,
     inventory::{Filter, Found},
     key::TokenKey,
-    manager::{TokenManager, wait},
+    manager::TokenManager,
     refresh::Trigger,
     store::{Expected, Saved},
 };
@@ -123,8 +123,7 @@ impl TokenManager {
     async fn refresh_all(&self, filter: &Filter, options: &BatchOptions) -> Result<Batch, Error> {
         let began = self.0.clock.now().unix_timestamp();
         self.batch(filter, options, move |manager, key| async move {
-            let (receiver, _) = manager.join_or_start(&key, || Trigger::ObtainedBefore(began))?;
-            wait(receiver).await.unwrap_or(Err(Error::NoRuntime)).map(drop)
+            manager.refresh_once(&key, None, || Trigger::ObtainedBefore(began)).await.0.map(drop)
         })
         .await
     }

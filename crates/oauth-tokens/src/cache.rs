@@ -16,7 +16,7 @@ use dashmap::DashMap;
 use oauth_core::OAuth2Token;
 use tokio::sync::watch;
 
-use crate::{error::Error, key::TokenKey, newest::NewestToken, timing::Moment};
+use crate::{access_token_request::Wanted, error::Error, key::TokenKey, newest::NewestToken, timing::Moment};
 
 /// A live token, or why there is none.
 pub(crate) type TokenResult = Result<Arc<OAuth2Token>, Error>;
@@ -38,6 +38,19 @@ pub(crate) struct CachedAnswer {
     pub(crate) live_until: Moment,
     /// The token of that record, if it is live.
     pub(crate) newest: Option<Box<NewestToken>>,
+    /// The further access tokens of that record, if there are any.
+    pub(crate) further: Option<Arc<[CachedToken]>>,
+}
+
+/// A further access token, or why there is none.
+#[derive(Clone)]
+pub(crate) struct CachedToken {
+    pub(crate) wanted: Wanted,
+    pub(crate) result: CachedResult,
+    /// Until when it is given without another look.
+    pub(crate) holds_until: Moment,
+    /// Until when the token is live.
+    pub(crate) live_until: Moment,
 }
 
 /// What somebody has learned about a key.
@@ -48,6 +61,19 @@ pub(crate) enum Learned {
     NoRecord,
     /// The answer to give from now on.
     Answer(CachedAnswer),
+    /// The further access tokens of a record that has no other token.
+    Further(Option<Arc<[CachedToken]>>),
+}
+
+impl Learned {
+    /// The further access tokens that it is about.
+    pub(crate) fn further(&self) -> Option<&[CachedToken]> {
+        match self {
+            Self::Nothing | Self::NoRecord => None,
+            Self::Answer(answer) => answer.further.as_deref(),
+            Self::Further(further) => further.as_deref(),
+        }
+    }
 }
 
 pub(crate) struct Cache {
@@ -71,6 +97,8 @@ struct CacheEntry {
     known: Option<(CachedAnswer, Tick)>,
     /// The newest token that was seen. It outlives the answers that there is no live one.
     newest: Option<Box<NewestToken>>,
+    /// The further access tokens, if there are any.
+    further: Option<Arc<[CachedToken]>>,
     /// How the store, or the lookup of the source, has failed since it last answered, where there is no live token.
     trouble: Option<Box<Trouble>>,
     /// The refresh that is under way. Whoever changes the key's token removes it, so that its result is not believed.
@@ -86,7 +114,20 @@ struct Trouble {
 
 struct RunningRefresh {
     began: Tick,
+    /// Which further access token it is for, if it is for one.
+    wanted: Option<Arc<Wanted>>,
     result: ResultReceiver,
+}
+
+/// What the refresh that is under way means for who needs one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// It is theirs.
+    Leader,
+    /// It was begun by another, for the same token.
+    Follower,
+    /// It is for another access token of the grant, and theirs has to wait: both need the one refresh token.
+    Bystander,
 }
 
 /// The task that carries out a key's refresh, for all who wait for it.
@@ -141,6 +182,32 @@ impl Cache {
             };
             holds.then(|| answer.result.clone())
         })
+    }
+
+    /// What is known of a further access token, if it holds now.
+    pub(crate) fn fresh_further(&self, key: &TokenKey, wanted: &Wanted, now: Moment) -> Option<CachedResult> {
+        let known = self.further(key, wanted)?;
+        let holds = match known.result {
+            Ok(_) => now < known.holds_until,
+            Err(_) => known.holds_until.is_ahead_of(now, self.longest_refusal),
+        };
+        holds.then_some(known.result)
+    }
+
+    /// A further access token that is still live, whether or not it is due to be refreshed.
+    pub(crate) fn live_further(
+        &self,
+        key: &TokenKey,
+        wanted: &Wanted,
+        now: Moment,
+    ) -> Option<Arc<OAuth2Token>> {
+        let known = self.further(key, wanted)?;
+        known.result.ok().filter(|_| now < known.live_until)
+    }
+
+    fn further(&self, key: &TokenKey, wanted: &Wanted) -> Option<CachedToken> {
+        let entry = self.entries.get(key)?;
+        entry.further.as_deref()?.iter().find(|known| known.wanted == *wanted).cloned()
     }
 
     /// The version of the record that the answer was read from, if there is an answer.
@@ -201,7 +268,7 @@ impl Cache {
         // An entry that was removed meanwhile tells nobody that the record was deleted.
         let was_forgotten = entry.known.is_none() && self.last_forgotten.load(Ordering::Relaxed) > began.0;
         match learned {
-            Learned::Answer(_) if was_forgotten => {}
+            Learned::Answer(_) | Learned::Further(_) if was_forgotten => {}
             Learned::NoRecord => {
                 self.last_forgotten.fetch_max(now.0, Ordering::Relaxed);
                 entry.learn(learned, began, now);
@@ -213,16 +280,24 @@ impl Cache {
     }
 
     /// Joins the refresh that is under way, or starts one, of which the caller is the leader.
-    pub(crate) fn join_or_start(self: &Arc<Self>, key: &TokenKey) -> (ResultReceiver, Option<Leader>) {
+    pub(crate) fn join_or_start(
+        self: &Arc<Self>,
+        key: &TokenKey,
+        wanted: Option<&Arc<Wanted>>,
+    ) -> (ResultReceiver, Result<Leader, Role>) {
         let mut entry = self.entries.entry(key.clone()).or_default();
         if let Some(running) = &entry.refresh {
-            return (running.result.clone(), None);
+            let role = match running.wanted.as_ref() == wanted {
+                true => Role::Follower,
+                false => Role::Bystander,
+            };
+            return (running.result.clone(), Err(role));
         }
         let (sender, result) = watch::channel(None);
         let began = self.tick();
-        entry.refresh = Some(RunningRefresh { began, result: result.clone() });
+        entry.refresh = Some(RunningRefresh { began, wanted: wanted.cloned(), result: result.clone() });
         let leader = Leader { cache: Arc::clone(self), key: key.clone(), began, result: sender };
-        (result, Some(leader))
+        (result, Ok(leader))
     }
 
     fn answer<T>(&self, key: &TokenKey, read: impl FnOnce(&CachedAnswer) -> Option<T>) -> Option<T> {
@@ -234,7 +309,7 @@ impl Cache {
     /// Forgets an eighth of the answers, whichever the map shows first, once there are too many: so each insertion pays for a
     /// constant share. No entry may be borrowed meanwhile.
     fn make_room(&self, learned: &Learned) {
-        if matches!(learned, Learned::Answer(_)) {
+        if matches!(learned, Learned::Answer(_) | Learned::Further(_)) {
             self.make_room_for_one();
         }
     }
@@ -245,7 +320,7 @@ impl Cache {
         }
         let mut surplus = self.capacity / 8 + 1;
         self.entries.retain(|_, entry| {
-            if surplus > 0 && (entry.known.is_some() || entry.trouble.is_some()) {
+            if surplus > 0 && (entry.known.is_some() || entry.further.is_some() || entry.trouble.is_some()) {
                 *entry = CacheEntry { refresh: entry.refresh.take(), ..CacheEntry::default() };
                 surplus -= 1;
             }
@@ -266,6 +341,10 @@ impl CacheEntry {
             Learned::NoRecord => {
                 *self = Self { refresh: self.refresh.take(), ..Self::default() };
             }
+            Learned::Further(further) => {
+                self.trouble = None;
+                self.further = further;
+            }
             Learned::Answer(mut answer) => {
                 self.trouble = None;
                 let is_outdated = self
@@ -274,6 +353,7 @@ impl CacheEntry {
                     .is_some_and(|(known, since)| *since > began && known.version > answer.version);
                 if !is_outdated {
                     self.newest = answer.newest.take().or(self.newest.take());
+                    self.further = answer.further.take();
                     self.known = Some((answer, now));
                 }
             }
@@ -285,7 +365,11 @@ impl CacheEntry {
     }
 
     fn is_empty(&self) -> bool {
-        self.known.is_none() && self.newest.is_none() && self.trouble.is_none() && self.refresh.is_none()
+        self.known.is_none()
+            && self.newest.is_none()
+            && self.further.is_none()
+            && self.trouble.is_none()
+            && self.refresh.is_none()
     }
 }
 

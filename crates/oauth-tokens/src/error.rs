@@ -29,6 +29,32 @@ pub enum Error {
         /// Why and since when.
         grant: DeadGrant,
     },
+    /// The access token is live, and cannot be replaced by the other one that was asked for: the provider gave no refresh token.
+    /// Send the user through the login.
+    #[error("no other access token for {key}: the grant has no refresh token; sign in again")]
+    NoRefreshToken {
+        /// The key.
+        key: TokenKey,
+        /// When the access token that is there expires, if that is known.
+        expires_at: Option<OffsetDateTime>,
+    },
+    /// The provider refused the access token that was [asked for](crate::AccessTokenRequest): the user has not granted what it is
+    /// for, or the client may not have it. The grant and its other tokens are as good as before.
+    #[error(
+        "the provider grants no such access token to {key}: {message}; it is asked again after {retry_at}"
+    )]
+    NotGranted {
+        /// The key.
+        key: TokenKey,
+        /// The error that the provider named, such as `invalid_scope`. Text of the server, not to be trusted.
+        code: String,
+        /// What the provider answered, in one line.
+        message: String,
+        /// Whether the user may change that by signing in and granting more.
+        needs_login: bool,
+        /// The provider is not asked for this access token again until this time.
+        retry_at: OffsetDateTime,
+    },
     /// The access token has expired, and refreshing it failed. Nothing is lost; the next call after `retry_at` tries again.
     #[error("could not refresh the token of {key}: {message}; the next attempt is after {retry_at}")]
     RefreshFailed {
@@ -133,7 +159,10 @@ impl Error {
     pub fn class(&self) -> ErrorClass {
         const LATER: ErrorClass = ErrorClass::Transient { retry_after: None };
         match self {
-            Self::NotFound { .. } | Self::Dead { .. } => ErrorClass::Reauthorize,
+            Self::NotFound { .. }
+            | Self::Dead { .. }
+            | Self::NoRefreshToken { .. }
+            | Self::NotGranted { needs_login: true, .. } => ErrorClass::Reauthorize,
             Self::RefreshFailed { cause, retry_at, .. } => {
                 let wait = Duration::try_from(*retry_at - OffsetDateTime::now_utc()).unwrap_or_default();
                 let later = ErrorClass::Transient { retry_after: Some(wait) };
@@ -154,6 +183,7 @@ impl Error {
             | Self::NotSaved { .. }
             | Self::Unreadable { .. }
             | Self::UnknownProvider { .. }
+            | Self::NotGranted { .. }
             | Self::Closed => ErrorClass::Configuration,
         }
     }
@@ -172,6 +202,8 @@ impl Error {
         matches!(
             self,
             Self::RefreshFailed { .. }
+                | Self::NoRefreshToken { .. }
+                | Self::NotGranted { .. }
                 | Self::Busy { .. }
                 | Self::Store { .. }
                 | Self::Unreadable { .. }

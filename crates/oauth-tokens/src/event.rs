@@ -34,6 +34,13 @@ pub enum Outcome {
         /// [`PutOptions::with_scopes`](crate::PutOptions::with_scopes).
         missing_scopes: Vec<String>,
     },
+    /// This process obtained a [further access token](crate::TokenManager::get_for) of the grant and saved it.
+    FurtherToken {
+        /// The version of the record in the store.
+        version: u64,
+        /// When the access token expires, if it does.
+        expires_at: Option<OffsetDateTime>,
+    },
     /// This process found a newer token in the store, from another process or a new login.
     Adopted {
         /// Its version in the store.
@@ -95,21 +102,23 @@ impl Trouble {
     fn of(error: &Error) -> Self {
         match error {
             Error::Busy { .. } => Self::Waiting,
-            Error::RefreshFailed { .. } | Error::RevokeFailed { .. } | Error::SourceLookup { .. } => {
-                Self::Provider
-            }
+            Error::RefreshFailed { .. }
+            | Error::NotGranted { .. }
+            | Error::RevokeFailed { .. }
+            | Error::SourceLookup { .. } => Self::Provider,
             _ => Self::Store,
         }
     }
 }
 
 impl Outcome {
-    /// Returns the outcome's name: `refreshed`, `adopted`, `restored`, `taken_over`, `resealed`, `dead`, `transient`, `recovered`, `put`, `deleted`,
-    /// `revoked` or `revived`.
+    /// Returns the outcome's name: `refreshed`, `further_token`, `adopted`, `restored`, `taken_over`, `resealed`, `dead`, `transient`,
+    /// `recovered`, `put`, `deleted`, `revoked` or `revived`.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
             Self::Refreshed { .. } => "refreshed",
+            Self::FurtherToken { .. } => "further_token",
             Self::Adopted { .. } => "adopted",
             Self::Restored { .. } => "restored",
             Self::TakenOver => "taken_over",
@@ -190,7 +199,11 @@ fn trace(event: &Event) {
         };
     }
     match &event.outcome {
-        Outcome::Refreshed { .. } | Outcome::Adopted { .. } | Outcome::Dead(_) | Outcome::Transient(_) => {
+        Outcome::Refreshed { .. }
+        | Outcome::FurtherToken { .. }
+        | Outcome::Adopted { .. }
+        | Outcome::Dead(_)
+        | Outcome::Transient(_) => {
             tracing::Span::current().record("outcome", outcome);
         }
         _ => {}
@@ -203,6 +216,7 @@ fn trace(event: &Event) {
             tell!(warn, version, missing_scopes = ?missing_scopes);
         }
         Outcome::Refreshed { version, .. } => tell!(info, version),
+        Outcome::FurtherToken { version, .. } => tell!(info, version),
         Outcome::Adopted { version } => tell!(debug, version),
         Outcome::Restored { version } => tell!(warn, version),
         Outcome::TakenOver => tell!(warn),

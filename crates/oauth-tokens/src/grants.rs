@@ -6,7 +6,7 @@ use oauth_core::{
     Error, ErrorKind, OAuth2, OAuth2Token, Operation, Result, Secret, SecretSourceError, async_trait,
 };
 
-use crate::{key::TokenKey, source::TokenSource};
+use crate::{access_token_request::AccessTokenRequest, key::TokenKey, source::TokenSource};
 
 const CLIENT_CREDENTIALS: Operation = Operation::new("client_credentials");
 const JWT_BEARER: Operation = Operation::new("jwt_bearer");
@@ -122,11 +122,21 @@ impl JwtBearer {
 }
 
 impl GrantRequest {
-    async fn send(&self, operation: Operation, grant: &[(&str, &str)]) -> Result<OAuth2Token> {
+    /// Sends the request: for the scopes and parameters of the source, or in their place for those of a request.
+    async fn send(
+        &self,
+        operation: Operation,
+        grant: &[(&str, &str)],
+        wanted: &AccessTokenRequest,
+    ) -> Result<OAuth2Token> {
         let client = self.client.ready().await?;
-        let scope = self.scopes.join(client.scope_separator());
+        let scopes = if wanted.scopes().is_empty() { &*self.scopes } else { wanted.scopes() };
+        let scope = scopes.join(client.scope_separator());
         let scope = (!scope.is_empty()).then_some(("scope", &*scope));
-        let parameters = self.parameters.iter().map(|(name, value)| (&**name, &**value));
+        let wanted = wanted.parameters();
+        let own = self.parameters.iter().map(|(name, value)| (&**name, &**value));
+        let own = own.filter(|(name, _)| !wanted.iter().any(|(other, _)| other == name));
+        let parameters = own.chain(wanted.iter().copied());
         let form = grant.iter().copied().chain(scope).chain(parameters);
         client.request_token(operation, client.endpoints().token(), form).await
     }
@@ -147,7 +157,16 @@ impl TokenSource for ClientCredentials {
     }
 
     async fn obtain(&self, _key: &TokenKey, _previous: Option<&OAuth2Token>) -> Result<OAuth2Token> {
-        self.request.send(CLIENT_CREDENTIALS, &[("grant_type", "client_credentials")]).await
+        self.send(&AccessTokenRequest::new()).await
+    }
+
+    async fn obtain_for(
+        &self,
+        _key: &TokenKey,
+        _previous: Option<&OAuth2Token>,
+        request: &AccessTokenRequest,
+    ) -> Result<OAuth2Token> {
+        self.send(request).await
     }
 
     async fn revoke(&self, _key: &TokenKey, token: &OAuth2Token) -> Result<()> {
@@ -170,19 +189,41 @@ impl TokenSource for JwtBearer {
     }
 
     async fn obtain(&self, key: &TokenKey, _previous: Option<&OAuth2Token>) -> Result<OAuth2Token> {
+        self.send(key, &AccessTokenRequest::new()).await
+    }
+
+    async fn obtain_for(
+        &self,
+        key: &TokenKey,
+        _previous: Option<&OAuth2Token>,
+        request: &AccessTokenRequest,
+    ) -> Result<OAuth2Token> {
+        self.send(key, request).await
+    }
+
+    async fn revoke(&self, _key: &TokenKey, token: &OAuth2Token) -> Result<()> {
+        self.request.client.revoke_token(token.access_token(), Some("access_token")).await
+    }
+}
+
+impl ClientCredentials {
+    async fn send(&self, wanted: &AccessTokenRequest) -> Result<OAuth2Token> {
+        self.request.send(CLIENT_CREDENTIALS, &[("grant_type", "client_credentials")], wanted).await
+    }
+}
+
+impl JwtBearer {
+    async fn send(&self, key: &TokenKey, wanted: &AccessTokenRequest) -> Result<OAuth2Token> {
         let assertion = self.assertions.assertion(key).await.map_err(|cause| {
             let problem = format!("could not obtain the assertion: {cause}");
-            Error::new(JWT_BEARER, self.name().to_owned(), ErrorKind::Configuration(problem))
+            let name = self.request.client.name().to_owned();
+            Error::new(JWT_BEARER, name, ErrorKind::Configuration(problem))
         })?;
         let grant = [
             ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"),
             ("assertion", assertion.expose()),
         ];
-        self.request.send(JWT_BEARER, &grant).await
-    }
-
-    async fn revoke(&self, _key: &TokenKey, token: &OAuth2Token) -> Result<()> {
-        self.request.client.revoke_token(token.access_token(), Some("access_token")).await
+        self.request.send(JWT_BEARER, &grant, wanted).await
     }
 }
 

@@ -12,7 +12,8 @@
 //!
 //! | to | look at |
 //! | --- | --- |
-//! | get live tokens | [`TokenManager`], [`TokenManagerBuilder`], [`TokenKey`] |
+//! | get live tokens | [`TokenManager`], [`TokenManagerBuilder`], [`TokenKey`], [`AccessToken`] |
+//! | get tokens for several APIs from one grant | [`TokenManager::get_for`], [`AccessTokenRequest`] |
 //! | know what to do when there is none | [`Error`] |
 //! | call an API with them | [`AuthorizedClient`], `TokenMiddleware` |
 //! | get tokens for machines | [`ClientCredentials`], [`JwtBearer`], [`TokenSource`] |
@@ -39,6 +40,7 @@
 #![forbid(unsafe_code)]
 
 mod access_token;
+mod access_token_request;
 mod batch;
 mod builder;
 mod cache;
@@ -47,6 +49,7 @@ mod changes;
 mod client;
 mod error;
 mod event;
+mod further;
 mod grants;
 mod inventory;
 mod key;
@@ -74,6 +77,7 @@ mod transfer;
 mod unsaved;
 
 pub use access_token::AccessToken;
+pub use access_token_request::AccessTokenRequest;
 pub use batch::{Batch, BatchOptions};
 pub use builder::TokenManagerBuilder;
 #[cfg(feature = "reqwest-middleware")]

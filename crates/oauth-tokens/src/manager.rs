@@ -5,7 +5,8 @@ use tokio::sync::oneshot;
 
 use crate::{
     access_token::AccessToken,
-    cache::{ResultReceiver, TokenResult},
+    access_token_request::{AccessTokenRequest, Wanted},
+    cache::{CachedResult, ResultReceiver, Role, TokenResult},
     error::Error,
     key::TokenKey,
     put::{Put, PutOptions},
@@ -71,32 +72,34 @@ pub struct Stored {
 }
 
 impl TokenManager {
-    /// Returns a live token: from memory, or after a refresh when one is due.
+    /// Returns a live access token: from memory, or after a refresh when one is due.
     ///
     /// The future can be dropped at any time: a refresh that has begun is carried to its end.
     ///
     /// # Errors
     ///
     /// An [`Error`] that says why there is none; its [`class`](Error::class) says what to do.
-    pub async fn get(&self, key: &TokenKey) -> Result<Arc<OAuth2Token>, Error> {
-        let now = self.0.clock.moment();
-        match self.0.cache.fresh(key, now) {
-            Some(result) => result.map_err(|error| *error),
-            None => self.get_slowly(key, now).await,
-        }
+    pub async fn get(&self, key: &TokenKey) -> Result<AccessToken, Error> {
+        self.get_token(key).await.map(AccessToken::new)
     }
 
-    /// Returns a live access token as [`get`](Self::get) does, without the refresh token: for code that calls an API and need not see
-    /// more.
+    /// Returns a live token as [`get`](Self::get) does, with its refresh token, its ID token and whatever else came with it: for code
+    /// that needs more than to call an API.
+    ///
+    /// Redeem the refresh token nowhere else: at most providers it is good for one time.
     ///
     /// # Errors
     ///
     /// An [`Error`] that says why there is none.
-    pub async fn access_token(&self, key: &TokenKey) -> Result<AccessToken, Error> {
-        self.get(key).await.map(AccessToken::new)
+    pub async fn get_token(&self, key: &TokenKey) -> Result<Arc<OAuth2Token>, Error> {
+        let now = self.0.clock.moment();
+        match self.0.cache.fresh(key, now) {
+            Some(result) => result.map_err(|error| *error),
+            None => self.get_slowly(key, None, now).await,
+        }
     }
 
-    /// Returns a live token after an API has refused one with 401 and `invalid_token` (RFC 6750 section 3.1): the one that
+    /// Returns a live access token after an API has refused one with 401 and `invalid_token` (RFC 6750 section 3.1): the one that
     /// another caller or process has obtained since, or a new one.
     ///
     /// A token that is only seconds old is returned as it is: the API would refuse its successor too.
@@ -104,28 +107,16 @@ impl TokenManager {
     /// # Errors
     ///
     /// An [`Error`] that says why there is none.
-    pub async fn get_after_rejection(
-        &self,
-        key: &TokenKey,
-        rejected: &str,
-    ) -> Result<Arc<OAuth2Token>, Error> {
-        let known = self.0.cache.fresh(key, self.0.clock.moment());
-        match known {
-            Some(Ok(token)) if token.access_token() == rejected => {}
-            Some(result) => return result.map_err(|error| *error),
-            None => {}
-        }
-        let trigger = || Trigger::Rejected(rejected.to_owned());
-        // A refresh that was under way may have begun before the rejection, for another reason.
-        match self.single_flight(key, trigger).await {
-            (Ok(token), false) if token.access_token() == rejected => {
-                self.single_flight(key, trigger).await.0
-            }
-            (result, _) => result,
-        }
+    pub async fn get_after_rejection(&self, key: &TokenKey, rejected: &str) -> Result<AccessToken, Error> {
+        self.token_after_rejection(key, rejected).await.map(AccessToken::new)
     }
 
-    /// Returns a token that is live for at least this long, for a request or a job that takes its time: the one that
+    pub(crate) async fn token_after_rejection(&self, key: &TokenKey, rejected: &str) -> TokenResult {
+        let trigger = || Trigger::Rejected(rejected.to_owned());
+        self.get_better(key, None, trigger, |token| token.access_token() != rejected).await
+    }
+
+    /// Returns an access token that is live for at least this long, for a request or a job that takes its time: the one that
     /// [`get`](Self::get) returns, or a new one.
     ///
     /// Where the provider's tokens do not live that long, a new one is returned. If there is none to be had, the error says why;
@@ -134,21 +125,84 @@ impl TokenManager {
     /// # Errors
     ///
     /// An [`Error`] that says why there is none.
-    pub async fn get_valid_for(&self, key: &TokenKey, time: Duration) -> Result<Arc<OAuth2Token>, Error> {
+    pub async fn get_valid_for(&self, key: &TokenKey, time: Duration) -> Result<AccessToken, Error> {
+        self.token_valid_for(key, None, time).await.map(AccessToken::new)
+    }
+
+    async fn token_valid_for(
+        &self,
+        key: &TokenKey,
+        wanted: Option<&Arc<Wanted>>,
+        time: Duration,
+    ) -> TokenResult {
         let time = time.min(A_YEAR);
         let is_enough = |token: &Arc<OAuth2Token>| {
             let then = Moment::from(self.0.clock.now() + time);
-            self.0.cache.live(key, then).is_some_and(|live| Arc::ptr_eq(&live, token))
+            self.live(key, wanted, then).is_some_and(|live| Arc::ptr_eq(&live, token))
         };
-        let trigger = || Trigger::ValidFor(time);
-        match self.0.cache.fresh(key, self.0.clock.moment()) {
-            Some(Ok(token)) if is_enough(&token) => return Ok(token),
-            Some(Err(error)) => return Err(*error),
-            Some(Ok(_)) | None => {}
+        self.get_better(key, wanted, || Trigger::ValidFor(time), is_enough).await
+    }
+
+    /// Returns another access token of the same grant: for other scopes, another resource or another audience. It is kept beside the
+    /// token of the login, which stays as it is, and refreshed when somebody asks for it and it is due.
+    ///
+    /// All access tokens of a grant share its refresh token, so they are obtained one after the other, also by different
+    /// processes, and a new refresh token is saved with each. An empty request is for the token of the login.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotGranted`] when the provider refuses what is asked for; else the errors of [`get`](Self::get).
+    pub async fn get_for(&self, key: &TokenKey, request: &AccessTokenRequest) -> Result<AccessToken, Error> {
+        let wanted = request.wanted();
+        let result = match (request.rejected(), request.least_lifetime()) {
+            (Some(rejected), _) => {
+                let trigger = || Trigger::Rejected(rejected.to_owned());
+                self.get_better(key, wanted, trigger, |token| token.access_token() != rejected).await
+            }
+            (None, Some(time)) => self.token_valid_for(key, wanted, time).await,
+            (None, None) => {
+                let now = self.0.clock.moment();
+                match self.fresh(key, wanted, now) {
+                    Some(result) => return result.map(AccessToken::new).map_err(|error| *error),
+                    None => self.get_slowly(key, wanted, now).await,
+                }
+            }
+        };
+        result.map(AccessToken::new)
+    }
+
+    /// What is known of a token, if it holds now.
+    fn fresh(&self, key: &TokenKey, wanted: Option<&Arc<Wanted>>, now: Moment) -> Option<CachedResult> {
+        match wanted {
+            None => self.0.cache.fresh(key, now),
+            Some(wanted) => self.0.cache.fresh_further(key, wanted, now),
         }
-        // A refresh that was under way may have begun for another reason, and left the old token.
-        match self.single_flight(key, trigger).await {
-            (Ok(token), false) if !is_enough(&token) => self.single_flight(key, trigger).await.0,
+    }
+
+    /// A token that is still live, whether or not it is due to be refreshed.
+    fn live(&self, key: &TokenKey, wanted: Option<&Arc<Wanted>>, now: Moment) -> Option<Arc<OAuth2Token>> {
+        match wanted {
+            None => self.0.cache.live(key, now),
+            Some(wanted) => self.0.cache.live_further(key, wanted, now),
+        }
+    }
+
+    /// Returns the known token if it is good enough, or else a new one.
+    async fn get_better(
+        &self,
+        key: &TokenKey,
+        wanted: Option<&Arc<Wanted>>,
+        trigger: impl Fn() -> Trigger,
+        is_good: impl Fn(&Arc<OAuth2Token>) -> bool,
+    ) -> TokenResult {
+        match self.fresh(key, wanted, self.0.clock.moment()) {
+            Some(Ok(token)) if !is_good(&token) => {}
+            Some(result) => return result.map_err(|error| *error),
+            None => {}
+        }
+        // A refresh that was under way may have begun before, for another reason, and left the old token.
+        match self.single_flight(key, wanted, &trigger).await {
+            (Ok(token), false) if !is_good(&token) => self.single_flight(key, wanted, &trigger).await.0,
             (result, _) => result,
         }
     }
@@ -166,17 +220,18 @@ impl TokenManager {
         self.to_the_end(async move { shared.revive(&key).await }).await
     }
 
-    async fn get_slowly(&self, key: &TokenKey, now: Moment) -> TokenResult {
+    async fn get_slowly(&self, key: &TokenKey, wanted: Option<&Arc<Wanted>>, now: Moment) -> TokenResult {
         let shared = &self.0;
-        let Some(live) = shared.cache.live(key, now) else {
-            return match self.single_flight(key, || Trigger::Due).await {
+        let Some(live) = self.live(key, wanted, now) else {
+            return match self.single_flight(key, wanted, || Trigger::Due).await {
                 // It may have been the refresh of somebody who wants more than a live token.
-                (Err(Error::RefreshFailed { .. } | Error::Dead { .. }), false) => {
-                    match shared.cache.fresh(key, shared.clock.moment()) {
-                        Some(result) => result.map_err(|error| *error),
-                        None => self.single_flight(key, || Trigger::Due).await.0,
-                    }
-                }
+                (
+                    Err(Error::RefreshFailed { .. } | Error::Dead { .. } | Error::NoRefreshToken { .. }),
+                    false,
+                ) => match self.fresh(key, wanted, shared.clock.moment()) {
+                    Some(result) => result.map_err(|error| *error),
+                    None => self.single_flight(key, wanted, || Trigger::Due).await.0,
+                },
                 (result, _) => result,
             };
         };
@@ -184,20 +239,22 @@ impl TokenManager {
         // While the store is in trouble nobody waits, or each key would have its turn to wait in vain.
         let patience = if health.is_in_trouble() { Duration::ZERO } else { shared.timing.patience };
         let (questions, answers) = health.counts();
-        let result = match self.join_or_start(key, || Trigger::Due) {
-            Ok((receiver, true)) => match timeout(&*shared.runtime, patience, wait(receiver)).await {
-                Some(Some(result)) => result,
-                // The refresh goes on; the old token serves meanwhile.
-                Some(None) | None => {
-                    // One that looks for its provider, or waits for other refreshes, has not asked the store yet.
-                    let (questions_now, answers_now) = health.counts();
-                    if questions_now > questions && answers_now == answers {
-                        health.note_trouble(shared.runtime.now());
+        let result = match self.join_or_start(key, wanted, || Trigger::Due) {
+            Ok((receiver, Role::Leader)) => {
+                match timeout(&*shared.runtime, patience, wait(receiver)).await {
+                    Some(Some(result)) => result,
+                    // The refresh goes on; the old token serves meanwhile.
+                    Some(None) | None => {
+                        // One that looks for its provider, or waits for other refreshes, has not asked the store yet.
+                        let (questions_now, answers_now) = health.counts();
+                        if questions_now > questions && answers_now == answers {
+                            health.note_trouble(shared.runtime.now());
+                        }
+                        return Ok(live);
                     }
-                    return Ok(live);
                 }
-            },
-            Ok((_, false)) => return Ok(live),
+            }
+            Ok((_, Role::Follower | Role::Bystander)) => return Ok(live),
             Err(error) => Err(error),
         };
         match result {
@@ -206,37 +263,70 @@ impl TokenManager {
         }
     }
 
-    /// Waits for the refresh of a key, of which there is one at a time; also says whether this call started it.
-    async fn single_flight(&self, key: &TokenKey, trigger: impl Fn() -> Trigger) -> (TokenResult, bool) {
+    /// Waits for the refresh of a token, of which there is one at a time for each key; also says whether this call started it.
+    async fn single_flight(
+        &self,
+        key: &TokenKey,
+        wanted: Option<&Arc<Wanted>>,
+        trigger: impl Fn() -> Trigger,
+    ) -> (TokenResult, bool) {
         if let Some(error) = self.0.cache.trouble(key, self.0.clock.moment()) {
             return (Err(error), false);
         }
-        // A refresh that ended without a result ended with its runtime: on another runtime it may succeed.
-        for _ in 0..3 {
-            let (receiver, is_leader) = match self.join_or_start(key, &trigger) {
+        let (result, is_leader) = self.refresh_once(key, wanted, trigger).await;
+        match result {
+            // The provider may have ended the grant, which the refresh of its own token tells.
+            Err(Error::NotGranted { ref code, .. }) if is_leader && code == "invalid_grant" => {
+                let now = self.0.clock.now().unix_timestamp();
+                match self.refresh_once(key, None, || Trigger::ObtainedBefore(now)).await.0 {
+                    Err(dead @ Error::Dead { .. }) => (Err(dead), true),
+                    _ => (result, true),
+                }
+            }
+            result => (result, is_leader),
+        }
+    }
+
+    /// Refreshes a token, or waits for others who do so; also says whether this call started it.
+    pub(crate) async fn refresh_once(
+        &self,
+        key: &TokenKey,
+        wanted: Option<&Arc<Wanted>>,
+        trigger: impl Fn() -> Trigger,
+    ) -> (TokenResult, bool) {
+        let mut lost = 0;
+        loop {
+            let (receiver, role) = match self.join_or_start(key, wanted, &trigger) {
                 Ok(started) => started,
                 Err(error) => return (Err(error), false),
             };
-            if let Some(result) = wait(receiver).await {
-                return (result, is_leader);
+            match (wait(receiver).await, role) {
+                (_, Role::Bystander) => {}
+                (Some(result), role) => return (result, role == Role::Leader),
+                // It ended with its runtime: on another runtime it may succeed.
+                (None, _) if lost < 2 => lost += 1,
+                (None, _) => return (Err(Error::NoRuntime), false),
             }
         }
-        (Err(Error::NoRuntime), false)
     }
 
-    /// Joins the refresh of a key that is under way, or starts one; also says whether this call started it.
-    pub(crate) fn join_or_start(
+    /// Joins the refresh of a key that is under way, or starts one; also says what it is to this call.
+    fn join_or_start(
         &self,
         key: &TokenKey,
+        wanted: Option<&Arc<Wanted>>,
         trigger: impl Fn() -> Trigger,
-    ) -> Result<(ResultReceiver, bool), Error> {
-        let (receiver, leader) = self.0.cache.join_or_start(key);
-        let Some(leader) = leader else { return Ok((receiver, false)) };
+    ) -> Result<(ResultReceiver, Role), Error> {
+        let (receiver, started) = self.0.cache.join_or_start(key, wanted);
+        let leader = match started {
+            Ok(leader) => leader,
+            Err(role) => return Ok((receiver, role)),
+        };
         let guard = self.0.tasks.begin().ok_or(Error::Closed)?;
-        let refresh = Arc::clone(&self.0).refresh(key.clone(), trigger(), leader, guard);
+        let refresh = Arc::clone(&self.0).refresh(key.clone(), wanted.cloned(), trigger(), leader, guard);
         self.0.runtime.spawn(Box::pin(refresh))?;
         self.start_sweep();
-        Ok((receiver, true))
+        Ok((receiver, Role::Leader))
     }
 
     /// Stores the token of a login in place of what is there; a new login also replaces a dead grant.
@@ -352,7 +442,7 @@ impl TokenManager {
 
     /// Revokes where an expired access token ends nothing, because the refresh token lives on.
     async fn revoke_by_access_token(&self, key: &TokenKey) -> Result<Revoked, Error> {
-        let live = match self.get(key).await {
+        let live = match self.get_token(key).await {
             Ok(token) => Some(token),
             // There is nothing that could live on, or it is not in the store.
             Err(Error::NotFound { .. } | Error::Dead { .. } | Error::NotSaved { .. }) => None,
@@ -363,7 +453,7 @@ impl TokenManager {
             (Err(Error::RevokeFailed { cause, .. }), Some(token))
                 if cause.class() == ErrorClass::Reauthorize =>
             {
-                let _ = self.get_after_rejection(key, token.access_token()).await;
+                let _ = self.token_after_rejection(key, token.access_token()).await;
                 self.0.revoke(key).await
             }
             (outcome, _) => outcome,
@@ -429,7 +519,7 @@ impl TokenManager {
 }
 
 /// Waits for the result of a refresh; `None` if it ended without one.
-pub(crate) async fn wait(mut receiver: ResultReceiver) -> Option<TokenResult> {
+async fn wait(mut receiver: ResultReceiver) -> Option<TokenResult> {
     let result = receiver.wait_for(Option::is_some).await.ok()?;
     result.clone()
 }

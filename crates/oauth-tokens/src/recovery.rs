@@ -16,7 +16,7 @@ use crate::{
     error::Error,
     inventory::{Filter, Found, Status},
     key::TokenKey,
-    manager::{TokenManager, wait},
+    manager::TokenManager,
     refresh::Trigger,
     runtime::Runtime,
     shared::SharedState,
@@ -92,8 +92,7 @@ impl TokenManager {
 
     /// Finishes the refresh of one key, if it is still unfinished.
     async fn finish(&self, key: &TokenKey) -> Result<(), Error> {
-        let (receiver, _) = self.join_or_start(key, || Trigger::Unfinished)?;
-        wait(receiver).await.unwrap_or(Err(Error::NoRuntime)).map(drop)
+        self.refresh_once(key, None, || Trigger::Unfinished).await.0.map(drop)
     }
 
     /// Looks into a record of which the store knows nothing, and says whether its refresh is unfinished. If not, the store is told.

@@ -66,7 +66,8 @@ impl SharedState {
         let moment = |time: Option<OffsetDateTime>| time.map_or_else(Moment::never, Moment::from);
         let (holds_until, live_until) = (moment(holds_until), moment(live_until));
         let newest = Some(Box::new(NewestToken::new(token, state, version)));
-        CachedAnswer { result: Ok(Arc::clone(token)), version, holds_until, live_until, newest }
+        let further = self.cached_further(key, state);
+        CachedAnswer { result: Ok(Arc::clone(token)), version, holds_until, live_until, newest, further }
     }
 
     /// The source of a key's tokens.

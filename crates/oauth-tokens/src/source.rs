@@ -5,10 +5,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use oauth_core::{OAuth2, OAuth2Token, OffsetDateTime, Provider, Result, async_trait};
+use oauth_core::{ErrorKind, OAuth2, OAuth2Token, OffsetDateTime, Operation, Provider, Result, async_trait};
 use tokio::sync::Semaphore;
 
-use crate::key::TokenKey;
+use crate::{access_token_request::AccessTokenRequest, key::TokenKey};
 
 /// Obtains new tokens for the keys of one provider.
 ///
@@ -48,6 +48,23 @@ pub trait TokenSource: fmt::Debug + Send + Sync {
     ///
     /// Any [`oauth_core::Error`]; its class decides what happens to the grant.
     async fn obtain(&self, key: &TokenKey, previous: Option<&OAuth2Token>) -> Result<OAuth2Token>;
+
+    /// Obtains another access token of the same grant, for the scopes, the resource or the audience of the request. Its refresh
+    /// token replaces that of the previous token; without one, that stays.
+    ///
+    /// # Errors
+    ///
+    /// An unsupported-operation error, which is the default; else any [`oauth_core::Error`]. A refusal says nothing about the grant.
+    async fn obtain_for(
+        &self,
+        _key: &TokenKey,
+        _previous: Option<&OAuth2Token>,
+        _request: &AccessTokenRequest,
+    ) -> Result<OAuth2Token> {
+        let problem = "this source of tokens cannot obtain access tokens for other scopes or resources";
+        let kind = ErrorKind::Unsupported(problem.to_owned());
+        Err(oauth_core::Error::new(Operation::REFRESH_TOKEN, self.name().to_owned(), kind))
+    }
 
     /// Whether revoking takes a live access token, even while the refresh token is still valid.
     fn revokes_by_access_token(&self, _key: &TokenKey) -> bool {
@@ -223,6 +240,18 @@ impl TokenSource for ProviderSource {
             Some(token) => self.0.refresh(token, None).await,
             None => self.0.refresh(&OAuth2Token::new(""), None).await,
         }
+    }
+
+    async fn obtain_for(
+        &self,
+        _key: &TokenKey,
+        previous: Option<&OAuth2Token>,
+        request: &AccessTokenRequest,
+    ) -> Result<OAuth2Token> {
+        let scopes: Vec<_> = request.scopes().iter().map(String::as_str).collect();
+        let scopes = (!scopes.is_empty()).then_some(&*scopes);
+        let none = OAuth2Token::new("");
+        self.0.refresh_with(previous.unwrap_or(&none), scopes, &request.parameters()).await
     }
 
     fn revokes_by_access_token(&self, _key: &TokenKey) -> bool {

@@ -11,6 +11,8 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use oauth_core::{OAuth2Token, OffsetDateTime, ScopeCheck, WantedScopes, same_secret, serde_json};
 use serde::{Deserialize, Serialize};
 
+use crate::{access_token_request::Wanted, further::FurtherToken};
+
 /// A grant that the provider no longer accepts: a new login must replace it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -113,6 +115,33 @@ pub(crate) struct TokenState {
     /// The process that has set the mark of a refresh and has not noted yet how that refresh ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) marked_by: Option<u64>,
+    /// Which further access token that refresh is for, if it is for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) refreshing_for: Option<Wanted>,
+    /// The further access tokens of the grant. They can be obtained again: a process of an earlier version drops them when it saves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) further: Vec<FurtherToken>,
+}
+
+/// For how long the provider is left alone after a failure.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Rest {
+    /// When it failed, in milliseconds, by the clock of the process that tried.
+    pub(crate) at_ms: i64,
+    /// The same by the store's clock, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) at_store_ms: Option<i64>,
+    pub(crate) wait_ms: u64,
+}
+
+impl Rest {
+    pub(crate) fn new(now: OffsetDateTime, store_now: Option<OffsetDateTime>, wait: Duration) -> Self {
+        Self {
+            at_ms: milliseconds(now).unwrap_or_default(),
+            at_store_ms: store_now.and_then(milliseconds),
+            wait_ms: wait.as_millis().try_into().unwrap_or(u64::MAX),
+        }
+    }
 }
 
 /// Which login a token comes from, and how many refreshes lie in between. Of two records of one login, it tells which is older.
@@ -163,10 +192,20 @@ impl TokenState {
         Self { token: Some(token), obtained_at: now.unix_timestamp(), expires_at, ..Self::default() }
     }
 
-    /// The state that marks the beginning of a refresh by a process.
-    pub(crate) fn refreshing(&self, now: OffsetDateTime, process: u64) -> Self {
+    /// The state that marks the beginning of a refresh by a process, and which further access token it is for, if it is for one.
+    pub(crate) fn refreshing(&self, now: OffsetDateTime, process: u64, wanted: Option<&Wanted>) -> Self {
         let since = self.refreshing_since.unwrap_or(now.unix_timestamp());
-        Self { refreshing_since: Some(since), marked_by: Some(process), ..self.clone() }
+        Self {
+            refreshing_since: Some(since),
+            marked_by: Some(process),
+            refreshing_for: wanted.cloned(),
+            ..self.clone()
+        }
+    }
+
+    /// How the last refresh failed, if it did.
+    pub(crate) fn rest(&self) -> Option<Rest> {
+        Some(Rest { at_ms: self.failed_at_ms?, at_store_ms: self.failed_at_store_ms, wait_ms: self.wait_ms })
     }
 
     /// Whether another process has begun a refresh and has not noted yet how it ended: it has crashed, or cannot reach the store.
@@ -196,14 +235,15 @@ impl TokenState {
             failures: self.failures.saturating_add(1),
             failure: Some(failure.to_owned()),
             marked_by: None,
+            refreshing_for: None,
             ..self.clone()
         }
     }
 
-    /// The state of a dead grant. The token stays, for whoever wants to look into it.
+    /// The state of a dead grant. The token stays, for whoever wants to look into it; the further ones are of no use.
     pub(crate) fn died(&self, grant: &DeadGrant) -> Self {
         let dead = StoredDeadGrant { reason: grant.reason.clone(), at: grant.at.unix_timestamp() };
-        Self { dead: Some(dead), marked_by: None, ..self.clone() }
+        Self { dead: Some(dead), marked_by: None, refreshing_for: None, further: Vec::new(), ..self.clone() }
     }
 
     /// The state after a refresh whose tokens are not accepted: nothing is served, and what the provider gave is kept.
@@ -248,6 +288,7 @@ impl TokenState {
             set_aside: before.set_aside.clone(),
             wanted_scopes: before.wanted_scopes.clone(),
             lineage: Some(before.lineage.map_or_else(Lineage::new, Lineage::next)),
+            further: before.further_of_use(self.obtained_at),
             ..self
         }
     }
@@ -268,6 +309,7 @@ impl TokenState {
             token: Some(token.or_refresh_token_of(from)),
             refreshing_since: earlier.refreshing_since,
             marked_by: earlier.marked_by,
+            refreshing_for: earlier.refreshing_for.clone(),
             refresh_scopes: earlier.refresh_scopes.clone().or_else(scopes),
             refresh_id_token: earlier.refresh_id_token.clone().or_else(|| from.id_token().map(str::to_owned)),
             ..self
@@ -381,7 +423,7 @@ impl Lineage {
     }
 
     /// That of a token which was refreshed once more.
-    fn next(self) -> Self {
+    pub(crate) fn next(self) -> Self {
         Self { refreshes: self.refreshes.saturating_add(1), ..self }
     }
 

@@ -9,7 +9,7 @@ use oauth_core::OffsetDateTime;
 
 use crate::{
     key::TokenKey,
-    state::{TokenState, time},
+    state::{Rest, TokenState, time},
 };
 
 /// The longest time that can be set. Longer ones would overflow dates, and a panic between redeeming and saving loses a grant.
@@ -125,17 +125,26 @@ impl Timing {
     /// When a stored token is due and when it is dead, each ahead of its expiry; by no more than a part of its lifetime, so
     /// that short-lived tokens are of use too.
     pub(crate) fn milestones(&self, key: &TokenKey, state: &TokenState) -> Milestones {
-        let Some(expires_at) = state.expires_at else { return Milestones { due_at: None, dead_at: None } };
+        self.milestones_of(key, state.obtained_at, state.expires_at)
+    }
+
+    /// The same for a token that was obtained at this time and expires at that one.
+    pub(crate) fn milestones_of(
+        &self,
+        key: &TokenKey,
+        obtained_at: i64,
+        expires_at: Option<i64>,
+    ) -> Milestones {
+        let Some(expires_at) = expires_at else { return Milestones { due_at: None, dead_at: None } };
         // A token that is issued with no time to live counts for a second or two, or each call would be a request.
-        let expires_at = match expires_at.saturating_sub(state.obtained_at) {
-            -1..=0 => state.obtained_at.saturating_add(2),
+        let expires_at = match expires_at.saturating_sub(obtained_at) {
+            -1..=0 => obtained_at.saturating_add(2),
             _ => expires_at,
         };
-        let lifetime =
-            Duration::from_secs(expires_at.saturating_sub(state.obtained_at).try_into().unwrap_or(0));
+        let lifetime = Duration::from_secs(expires_at.saturating_sub(obtained_at).try_into().unwrap_or(0));
         let ahead = self.refresh_ahead.min(lifetime / 4);
         // Between once and one and a half times ahead, the same each time this manager asks about this token.
-        let random = self.jitter.hash_one((key, state.obtained_at, expires_at));
+        let random = self.jitter.hash_one((key, obtained_at, expires_at));
         let jitter = ahead.mul_f64(0.5 * (random as f64 / u64::MAX as f64));
         let leeway = self.leeway.min(lifetime / 20);
         let before = |duration: Duration| {
@@ -173,18 +182,18 @@ impl Timing {
     /// The failure may have been noted by a clock that is ahead. A note from the future is believed for as long as the wait
     /// lasts, so that such a clock stops nobody for longer than twice that. Where the store has a clock that is known to be
     /// `store_ahead` milliseconds ahead of this process's, that one counts.
-    pub(crate) fn resting_until(
+    pub(crate) fn rests_until(
         &self,
-        state: &TokenState,
+        rest: Rest,
         now: OffsetDateTime,
         store_ahead: Option<i64>,
     ) -> Option<OffsetDateTime> {
-        let at = match (state.failed_at_store_ms, store_ahead) {
+        let at = match (rest.at_store_ms, store_ahead) {
             (Some(at), Some(ahead)) => at.saturating_sub(ahead),
-            _ => state.failed_at_ms?,
+            _ => rest.at_ms,
         };
         let failed_at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(at) * 1_000_000).ok()?;
-        let wait = Duration::from_millis(state.wait_ms).min(LONGEST_WAIT);
+        let wait = Duration::from_millis(rest.wait_ms).min(LONGEST_WAIT);
         let from = failed_at.checked_sub(wait.try_into().ok()?)?;
         let until = failed_at.checked_add(wait.try_into().ok()?)?;
         (from <= now && now < until).then_some(until)
@@ -282,7 +291,7 @@ mod tests {
         let wait = Duration::from_secs(60);
         let ahead_by = |seconds: i64| {
             let state = state(3600).failed("it failed", time(1_700_000_000 + seconds), None, wait, false);
-            timing.resting_until(&state, time(1_700_000_000), Some(0))
+            timing.rests_until(state.rest()?, time(1_700_000_000), Some(0))
         };
         assert_eq!(ahead_by(0), Some(time(1_700_000_060)));
         assert_eq!(ahead_by(-59), Some(time(1_700_000_001)));

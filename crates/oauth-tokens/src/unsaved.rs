@@ -28,6 +28,8 @@ pub(crate) struct Unsaved {
     pub(crate) lease: Option<Lease>,
     /// Why the store did not take it.
     pub(crate) cause: StoreError,
+    /// Whether the refresh was for a further access token.
+    pub(crate) is_for_further: bool,
 }
 
 impl Unsaved {

@@ -52,10 +52,10 @@ async fn look(place: &Place, folder: &Path) {
             // This one dies: somebody else redeems its refresh token, and the second time ends the grant.
             let stolen = provider(&server.token_endpoint()).refresh(&old, None).await.unwrap();
             note(&stolen);
-            let error = manager.get(&key).await.unwrap_err();
+            let error = manager.get_token(&key).await.unwrap_err();
             assert!(matches!(error, oauth_tokens::Error::Dead { .. }), "{error}");
         } else {
-            note(&manager.get(&key).await.unwrap());
+            note(&manager.get_token(&key).await.unwrap());
         }
     }
     // What is looked for in vain must be found where it is: a subject's name, and a value that nobody has sealed.

@@ -68,13 +68,13 @@ async fn outage(away: Away, (mut server, place): (Server, Place)) {
     let [live, due, expired] = ["live", "due", "expired"].map(key);
     manager.put(&due, &provider.sign_in()).await.unwrap();
     manager.put(&expired, &provider.sign_in_expired()).await.unwrap();
-    let old = manager.get(&due).await.unwrap();
+    let old = manager.get_token(&due).await.unwrap();
     // Five minutes and more before its end a token is refreshed, and it is good until ten seconds before. The outage ends
     // before that.
     assert!(storm_lasts() < Duration::from_secs(200));
     clock.go_on(3600 - 240);
     manager.put(&live, &provider.sign_in()).await.unwrap();
-    let kept = manager.get(&live).await.unwrap();
+    let kept = manager.get_token(&live).await.unwrap();
     provider.emulator.clear_requests();
 
     server.take_away(away).await;
@@ -92,8 +92,8 @@ async fn outage(away: Away, (mut server, place): (Server, Place)) {
     assert_eq!(provider.redeemed().len(), 2, "one request for each that was due");
     // They were saved: another manager finds them.
     let other = provider.builder(&place).await.clock(clock).build().unwrap();
-    assert_eq!(other.get(&expired).await.unwrap().access_token(), new.access_token());
-    assert_eq!(other.get(&due).await.unwrap().access_token(), newer.access_token());
+    assert_eq!(other.get_token(&expired).await.unwrap().access_token(), new.access_token());
+    assert_eq!(other.get_token(&due).await.unwrap().access_token(), newer.access_token());
     assert_eq!(provider.redeemed().len(), 2);
     println!(
         "{} {away:?} for {:?}: a live token was served {} times, in {:?} at most; one that was due {} times, in {:?} at most",
@@ -116,7 +116,7 @@ async fn serve(
     let (mut served, mut longest) = (0, Duration::ZERO);
     while Instant::now() < until {
         let began = Instant::now();
-        assert_eq!(manager.get(key).await.unwrap().access_token(), token.access_token());
+        assert_eq!(manager.get_token(key).await.unwrap().access_token(), token.access_token());
         longest = longest.max(began.elapsed());
         served += 1;
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -127,7 +127,7 @@ async fn serve(
 /// No token, for a reason that passes.
 async fn refuse(manager: &TokenManager, key: &TokenKey, until: Instant) {
     while Instant::now() < until {
-        let error = manager.get(key).await.unwrap_err();
+        let error = manager.get_token(key).await.unwrap_err();
         assert!(matches!(error, Error::Store { .. }), "{error}");
         assert!(matches!(error.class(), ErrorClass::Transient { .. }), "{error}");
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -146,13 +146,13 @@ async fn gone_in_between((server, place): (Server, Place)) {
     manager.put(&key, &authorization_server.sign_in_expired()).await.unwrap();
     authorization_server.emulator.clear_requests();
 
-    let error = manager.get(&key).await.unwrap_err();
+    let error = manager.get_token(&key).await.unwrap_err();
     let Error::NotSaved { token, .. } = &error else { panic!("{error}") };
     let new = token.access_token().to_owned();
     assert!(!error.to_string().contains(&new) && !format!("{error:?}").contains(&new));
     // Nobody redeems the old one again meanwhile.
     for _ in 0..3 {
-        let error = manager.get(&key).await.unwrap_err();
+        let error = manager.get_token(&key).await.unwrap_err();
         assert!(matches!(error, Error::NotSaved { .. }), "{error}");
     }
     assert_eq!(authorization_server.redeemed().len(), 1);
@@ -160,7 +160,7 @@ async fn gone_in_between((server, place): (Server, Place)) {
     server.lock().await.bring_back(Away::Stopped).await;
     assert_eq!(until_ok(&manager, &key, |_| true).await.access_token(), new);
     let other = authorization_server.manager(&place).await;
-    assert_eq!(other.get(&key).await.unwrap().access_token(), new);
+    assert_eq!(other.get_token(&key).await.unwrap().access_token(), new);
     assert_eq!(authorization_server.redeemed().len(), 1);
     assert!(manager.close().await.is_empty());
 }
@@ -173,7 +173,7 @@ async fn until_ok(
 ) -> Arc<OAuth2Token> {
     let began = Instant::now();
     loop {
-        match manager.get(key).await {
+        match manager.get_token(key).await {
             Ok(token) if is_wanted(&token) => return token,
             Ok(_) => {}
             Err(error) => assert!(matches!(error.class(), ErrorClass::Transient { .. }), "{error}"),

@@ -88,6 +88,21 @@ impl OAuth2 {
     ///
     /// An unsupported-operation error where the provider has no refresh tokens; else any [`Error`](crate::Error).
     pub async fn refresh_token(&self, refresh_token: &str, scopes: Option<&[&str]>) -> Result<OAuth2Token> {
+        self.refresh_token_with(refresh_token, scopes, &[]).await
+    }
+
+    /// Gets a new access token for a refresh token with further parameters, such as `resource` (RFC 8707 section 2.2), which can be
+    /// there more than once, or `audience`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`refresh_token`](Self::refresh_token).
+    pub async fn refresh_token_with(
+        &self,
+        refresh_token: &str,
+        scopes: Option<&[&str]>,
+        extra: &[(&str, &str)],
+    ) -> Result<OAuth2Token> {
         let operation = Operation::REFRESH_TOKEN;
         let client = self.ready().await?;
         let endpoint = client.endpoints().get(Endpoint::Refresh);
@@ -96,6 +111,7 @@ impl OAuth2 {
             .joined(scopes.unwrap_or_default())
             .map_err(|problem| self.error(operation, ErrorKind::Configuration(problem)))?;
         let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token), ("scope", &scope)];
+        let form = form.into_iter().chain(extra.iter().copied());
         let request = client.grant(operation, endpoint).endpoint(Endpoint::Refresh).form(form);
         let mut token = client.new_token(request.send().await?)?.or_refresh_token(refresh_token);
         for participant in client.participants() {

@@ -165,7 +165,7 @@ impl Authorizer {
         if request.headers().contains_key(header::AUTHORIZATION) {
             return Err(RequestError::AlreadyAuthorized);
         }
-        let token = self.manager.get(key).await?;
+        let token = self.manager.get_token(key).await?;
         // A source that cannot be looked up right now must not keep a live token from being used.
         let source = self.manager.0.source(key).await.ok();
         let mut attempt = Attempt {
@@ -197,7 +197,7 @@ impl Authorizer {
         }
         // Also where this request cannot be sent again: the next one should succeed.
         let rejected = attempt.token.access_token();
-        let fresh = self.manager.get_after_rejection(key, rejected).await.ok()?;
+        let fresh = self.manager.token_after_rejection(key, rejected).await.ok()?;
         if fresh.access_token() == rejected {
             return None;
         }

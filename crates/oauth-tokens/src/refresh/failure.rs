@@ -1,23 +1,29 @@
 //! What a failed refresh means: for the grant, for the record, for the caller.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use oauth_core::{ErrorClass, ErrorKind, HttpErrorKind, Operation};
 
 use super::record::{Changed, Refresh, RefreshOutcome};
 use crate::{
+    access_token_request::Wanted,
     error::Error,
     event,
+    further::{FurtherFailure, FurtherRefusal},
     sealed_store::StoredState,
-    state::{DeadGrant, DeadReason, TokenState, time},
+    state::{DeadGrant, DeadReason, Rest, TokenState, time},
     store::{Expected, Lease, Saved},
 };
+
+/// How long an access token that the provider has refused is not asked for again.
+const REFUSED_FOR: Duration = Duration::from_secs(5 * 60);
 
 impl Refresh<'_> {
     /// Decides what a failure means: for the grant, for the record, for the caller.
     pub(super) async fn handle_failure(
         &self,
         error: oauth_core::Error,
+        wanted: Option<&Wanted>,
         before: &TokenState,
         expected: Expected,
         lease: &Lease,
@@ -25,6 +31,9 @@ impl Refresh<'_> {
         if let Some(tokens) = error.tokens().filter(|_| self.source.needs_login(self.key)) {
             let tokens = tokens.clone();
             return self.set_aside(&error, tokens, before, expected, lease).await;
+        }
+        if let Some(wanted) = wanted {
+            return self.fail_further(error, wanted, before, expected, lease).await;
         }
         // A machine's grant cannot be lost: what the server refuses today it may grant tomorrow.
         if error.class() == ErrorClass::Reauthorize && self.source.needs_login(self.key) {
@@ -71,6 +80,78 @@ impl Refresh<'_> {
         Ok(RefreshOutcome { event: Some(event::Outcome::Dead(grant)), ..outcome })
     }
 
+    /// How long to wait after a failure; where the provider asks for that, all keys do.
+    fn wait_after(
+        &self,
+        error: &oauth_core::Error,
+        asked_for: Option<Duration>,
+        failures: u32,
+        message: &str,
+    ) -> Duration {
+        let (timing, now) = (&self.shared.timing, self.shared.clock.now());
+        if !asks_to_be_left_alone(error) {
+            return timing.backoff(failures, asked_for);
+        }
+        // Whoever limits requests counts those of all keys.
+        let wait = timing.backoff(failures.max(self.pause.pauses()), asked_for);
+        let is_asked_for = asked_for.is_some() || is_a_limit_of_requests(error);
+        self.pause.begin(now, now + wait, is_asked_for, message);
+        wait
+    }
+
+    /// Records that a further access token was not obtained. Whether it was refused or not, the grant is as good as before: many
+    /// providers say `invalid_grant` where the user has not consented to the scope.
+    async fn fail_further(
+        &self,
+        error: oauth_core::Error,
+        wanted: &Wanted,
+        before: &TokenState,
+        expected: Expected,
+        lease: &Lease,
+    ) -> Result<RefreshOutcome, Changed> {
+        let (shared, now) = (self.shared, self.shared.clock.now());
+        let error = error.with_short_body();
+        let (class, message) = (error.class(), error.to_string());
+        let known = before.further(wanted).and_then(|further| further.failure.as_ref());
+        let failures = known.map_or(0, |failure| failure.failures);
+        let asked_for = match class {
+            ErrorClass::Transient { retry_after } => retry_after,
+            _ => error.retry_after(),
+        };
+        let refused = refusal_of_further(&error);
+        let wait = match refused {
+            Some(_) => REFUSED_FOR,
+            None => self.wait_after(&error, asked_for, failures, &message),
+        };
+        let failure = FurtherFailure {
+            rest: Rest::new(now, shared.store_now().await, wait),
+            failures: failures.saturating_add(1),
+            message,
+            refused,
+        };
+        let was_not_carried_out = was_surely_not_carried_out(&error);
+        let failed = before.with_further_failure(wanted, failure.clone(), now, was_not_carried_out);
+        let saved = shared.store.save(self.key, &failed, expected, Some(lease)).await;
+        let version = match (saved, expected) {
+            (Ok(Saved::Version(version)), _) => version,
+            (Ok(Saved::Conflict(_) | Saved::Fenced), _) => return Err(Changed),
+            // The mark stays in the store, and this process remembers the rest.
+            (Err(_), Expected::Version(version)) => version,
+            (Err(_), _) => 0,
+        };
+        let error = match failure.error(self.key, now + wait) {
+            Error::RefreshFailed { key, message, retry_at, .. } => {
+                Error::RefreshFailed { key, cause: Some(Arc::new(error)), message, retry_at }
+            }
+            refused => refused,
+        };
+        let event = Some(event::Outcome::Transient(error.clone()));
+        let found = StoredState { version, state: failed, is_current: true, was_resealed: false };
+        let live = self.live_further(wanted, &found);
+        let outcome = live.unwrap_or_else(|| self.refuse_further(error, &found));
+        Ok(RefreshOutcome { event, ..outcome })
+    }
+
     /// Records that the provider gave no usable answer. Nothing is deleted; all processes leave the provider alone for a
     /// while.
     async fn retry_later(
@@ -88,17 +169,7 @@ impl Refresh<'_> {
         // It is kept for each key that fails.
         let error = error.with_short_body();
         let message = error.to_string();
-        let wait = match asks_to_be_left_alone(&error) {
-            // Whoever limits requests counts those of all keys.
-            true => {
-                let failures = before.failures.max(self.pause.pauses());
-                let wait = shared.timing.backoff(failures, asked_for);
-                let is_asked_for = asked_for.is_some() || is_a_limit_of_requests(&error);
-                self.pause.begin(now, now + wait, is_asked_for, &message);
-                wait
-            }
-            false => shared.timing.backoff(before.failures, asked_for),
-        };
+        let wait = self.wait_after(&error, asked_for, before.failures, &message);
         let failed =
             before.failed(&message, now, shared.store_now().await, wait, was_surely_not_carried_out(&error));
         let saved = shared.store.save(self.key, &failed, expected, Some(lease)).await;
@@ -123,6 +194,20 @@ impl Refresh<'_> {
         };
         Ok(RefreshOutcome { event, ..outcome })
     }
+}
+
+/// What the provider said, if it refuses this access token and not the client.
+fn refusal_of_further(error: &oauth_core::Error) -> Option<FurtherRefusal> {
+    const OF_THE_CLIENT: [&str; 4] =
+        ["invalid_client", "unauthorized_client", "unsupported_grant_type", "incorrect_client_credentials"];
+    let code = &error.oauth_error()?.code;
+    let needs_login = match error.class() {
+        ErrorClass::Transient { .. } => return None,
+        ErrorClass::Reauthorize => true,
+        _ if OF_THE_CLIENT.contains(&&**code) => return None,
+        _ => false,
+    };
+    Some(FurtherRefusal { code: code.clone(), needs_login })
 }
 
 /// Whether a provider limits requests or is down, and would not answer other keys either (RFC 9110 section 15.6.4, RFC 6585

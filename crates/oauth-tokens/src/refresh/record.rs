@@ -6,14 +6,15 @@ use oauth_core::{OAuth2Token, OffsetDateTime, same_secret};
 use tokio::sync::Semaphore;
 
 use crate::{
-    cache::{CachedAnswer, Learned, TokenResult},
+    access_token_request::Wanted,
+    cache::{CachedAnswer, CachedToken, Learned, TokenResult},
     error::Error,
     event,
     key::TokenKey,
     sealed_store::StoredState,
     shared::SharedState,
     source::{SourcePause, TokenSource},
-    state::TokenState,
+    state::{TokenState, time},
     tasks::TaskGuard,
     timing::{Moment, TOO_FRESH_TO_REFUSE},
 };
@@ -40,6 +41,8 @@ pub(super) struct Refresh<'a> {
     pub(super) source: &'a dyn TokenSource,
     pub(super) permits: &'a Semaphore,
     pub(super) pause: &'a SourcePause,
+    /// Which further access token is wanted; `None` where it is the token of the login.
+    pub(super) wanted: Option<&'a Wanted>,
     pub(super) trigger: &'a Trigger,
     pub(super) guard: &'a TaskGuard,
 }
@@ -68,6 +71,9 @@ impl Refresh<'_> {
             let error = Error::Dead { key: self.key.clone(), grant };
             return Some(refused(error));
         }
+        if let Some(wanted) = self.wanted {
+            return self.settled_further(wanted, found);
+        }
         let milestones = timing.milestones(self.key, state);
         let token = state.token.as_ref();
         let live = token.filter(|token| milestones.is_live(now) && !self.is_unwanted(token, state));
@@ -87,18 +93,84 @@ impl Refresh<'_> {
         {
             return Some(match live {
                 Some(token) => self.live(token, state, found.version, milestones.dead_at),
+                None if milestones.is_live(now) => {
+                    let expires_at = state.expires_at.map(time);
+                    refused(Error::NoRefreshToken { key: self.key.clone(), expires_at })
+                }
                 None => refused(Error::no_refresh_token(self.key, milestones.dead_at.unwrap_or(now))),
             });
         }
-        let retry_at = timing.resting_until(state, now, self.shared.store_ahead())?;
+        let retry_at = timing.rests_until(state.rest()?, now, self.shared.store_ahead())?;
         let message = state.failure.clone().unwrap_or_default();
         Some(self.resting(Some(found), retry_at, message))
+    }
+
+    /// The outcome for a further access token, if the record leaves nothing to obtain.
+    fn settled_further(&self, wanted: &Wanted, found: &StoredState) -> Option<RefreshOutcome> {
+        let (shared, now, state) = (self.shared, self.shared.clock.now(), &found.state);
+        let further = state.further(wanted);
+        if further.is_some_and(|further| !shared.further_milestones(self.key, further).is_due(now))
+            && let Some(live) = self.live_further(wanted, found)
+        {
+            return Some(live);
+        }
+        if self.source.needs_login(self.key) && state.refresh_token().is_none() {
+            return Some(self.live_further(wanted, found).unwrap_or_else(|| {
+                let expires_at = state.expires_at.map(time);
+                self.refuse_further(Error::NoRefreshToken { key: self.key.clone(), expires_at }, found)
+            }));
+        }
+        let (retry_at, failure) = shared.further_rest(further?, now)?;
+        let live = self.live_further(wanted, found);
+        Some(live.unwrap_or_else(|| self.refuse_further(failure.error(self.key, retry_at), found)))
+    }
+
+    /// The outcome that a further access token is live, if it is.
+    pub(super) fn live_further(&self, wanted: &Wanted, found: &StoredState) -> Option<RefreshOutcome> {
+        let (shared, now) = (self.shared, self.shared.clock.now());
+        let further = found.state.further(wanted)?;
+        let (token, dead_at) =
+            (further.token.as_ref()?, shared.further_milestones(self.key, further).dead_at);
+        let is_live = dead_at.is_none_or(|at| at > now);
+        if !is_live || self.is_unwanted_at(token, further.obtained_at, dead_at) {
+            return None;
+        }
+        let learned = self.learned(found);
+        // The same one that is remembered, so that it is recognized.
+        let remembered = learned.further().and_then(|all| all.iter().find(|known| known.wanted == *wanted));
+        let token = match remembered {
+            Some(CachedToken { result: Ok(token), .. }) => Arc::clone(token),
+            _ => Arc::new(token.clone()),
+        };
+        Some(RefreshOutcome { result: Ok(token), learned, event: None })
+    }
+
+    /// The outcome that there is no such further access token. All else that the record says is learned.
+    pub(super) fn refuse_further(&self, error: Error, found: &StoredState) -> RefreshOutcome {
+        RefreshOutcome { result: Err(error), learned: self.learned(found), event: None }
+    }
+
+    /// What a record says of all access tokens of a grant.
+    fn learned(&self, found: &StoredState) -> Learned {
+        let (shared, state) = (self.shared, &found.state);
+        let Some(token) = &state.token else {
+            return Learned::Further(shared.cached_further(self.key, state));
+        };
+        // The token of the login may be one that rests after a failure, or has expired: then it holds for no time.
+        let due_at = shared.timing.milestones(self.key, state).due_at;
+        let token = Arc::new(token.clone());
+        Learned::Answer(shared.live_answer(self.key, &token, state, found.version, due_at))
     }
 
     /// The outcome while the provider is left alone because of the failures of other keys.
     pub(super) fn paused(&self, found: Option<&StoredState>) -> Option<RefreshOutcome> {
         let (retry_at, message) = self.pause.now(self.shared.clock.now())?;
-        Some(self.resting(found, retry_at, message))
+        let Some(wanted) = self.wanted else { return Some(self.resting(found, retry_at, message)) };
+        let live = found.and_then(|found| self.live_further(wanted, found));
+        Some(live.unwrap_or_else(|| {
+            let error = Error::RefreshFailed { key: self.key.clone(), cause: None, message, retry_at };
+            RefreshOutcome { result: Err(error), learned: Learned::Nothing, event: None }
+        }))
     }
 
     /// The outcome while the provider is left alone.
@@ -129,7 +201,11 @@ impl Refresh<'_> {
         version: u64,
         until: OffsetDateTime,
     ) -> RefreshOutcome {
-        let outcome = RefreshOutcome::refused(error, version, until);
+        let mut outcome = RefreshOutcome::refused(error, version, until);
+        if let Learned::Answer(answer) = &mut outcome.learned {
+            // They are as good as before, unless the grant is dead.
+            answer.further = self.shared.cached_further(self.key, state);
+        }
         let is_live = state.dead.is_none()
             && state.token.is_some()
             && self.shared.timing.milestones(self.key, state).is_live(self.shared.clock.now());
@@ -144,16 +220,18 @@ impl Refresh<'_> {
     /// Whether the caller wants another token, though this one may be live. One that is only seconds old is as good as its successor
     /// would be.
     fn is_unwanted(&self, token: &OAuth2Token, state: &TokenState) -> bool {
+        let dead_at = self.shared.timing.milestones(self.key, state).dead_at;
+        self.is_unwanted_at(token, state.obtained_at, dead_at)
+    }
+
+    fn is_unwanted_at(&self, token: &OAuth2Token, obtained_at: i64, dead_at: Option<OffsetDateTime>) -> bool {
         let now = self.shared.clock.now();
         let is_unwanted = match self.trigger {
             Trigger::Due | Trigger::Unfinished | Trigger::ObtainedBefore(_) => false,
             Trigger::Rejected(rejected) => same_secret(rejected, token.access_token()),
-            Trigger::ValidFor(time) => {
-                let dead_at = self.shared.timing.milestones(self.key, state).dead_at;
-                dead_at.is_some_and(|at| at - now < *time)
-            }
+            Trigger::ValidFor(time) => dead_at.is_some_and(|at| at - now < *time),
         };
-        let age = now.unix_timestamp().saturating_sub(state.obtained_at);
+        let age = now.unix_timestamp().saturating_sub(obtained_at);
         let is_fresh = (0..TOO_FRESH_TO_REFUSE.as_secs().cast_signed()).contains(&age);
         is_unwanted && !is_fresh
     }
@@ -190,6 +268,7 @@ impl RefreshOutcome {
             holds_until: until.into(),
             live_until: Moment::never(),
             newest: None,
+            further: None,
         };
         Self { result: Err(error), learned: Learned::Answer(answer), event: None }
     }

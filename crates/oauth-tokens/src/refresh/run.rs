@@ -9,6 +9,7 @@ use oauth_core::{ErrorKind, HttpError, HttpErrorKind, OAuth2Token, Operation};
 
 use super::record::{Changed, Refresh, RefreshOutcome, Trigger};
 use crate::{
+    access_token_request::{AccessTokenRequest, Wanted},
     cache::{Leader, Learned},
     error::Error,
     event::{self, Trouble},
@@ -31,6 +32,7 @@ impl SharedState {
     pub(crate) async fn refresh(
         self: Arc<Self>,
         key: TokenKey,
+        wanted: Option<Arc<Wanted>>,
         trigger: Trigger,
         leader: Leader,
         guard: TaskGuard,
@@ -44,7 +46,7 @@ impl SharedState {
             label = key.label(),
             outcome = tracing::field::Empty,
         );
-        let refresh = self.refresh_to_the_end(key, trigger, leader, guard);
+        let refresh = self.refresh_to_the_end(key, wanted, trigger, leader, guard);
         #[cfg(feature = "tracing")]
         let refresh = tracing::Instrument::instrument(refresh, span);
         refresh.await;
@@ -53,6 +55,7 @@ impl SharedState {
     async fn refresh_to_the_end(
         self: Arc<Self>,
         key: TokenKey,
+        wanted: Option<Arc<Wanted>>,
         trigger: Trigger,
         leader: Leader,
         guard: TaskGuard,
@@ -67,6 +70,7 @@ impl SharedState {
                     source: &*source.tokens,
                     permits: &source.permits,
                     pause: &source.pause,
+                    wanted: wanted.as_deref(),
                     trigger: &trigger,
                     guard: &guard,
                 };
@@ -109,7 +113,13 @@ impl Refresh<'_> {
         shared.store_health.note_question();
         // Where a new token waits to be saved, the old one must not be redeemed.
         if let Some(outcome) = shared.save_unsaved(self.key, Duration::ZERO).await {
-            return outcome;
+            if outcome.result.is_err() || self.wanted.is_none() {
+                return outcome;
+            }
+            // It was the token of the login, and not the one that is wanted.
+            if let Some(event) = outcome.event {
+                shared.observers.notify(self.key, event, Duration::ZERO);
+            }
         }
         let began = shared.runtime.now();
         for round in 0.. {
@@ -223,11 +233,18 @@ impl Refresh<'_> {
         if before.is_unfinished_business_of_another(shared.process) {
             shared.observers.notify(self.key, event::Outcome::TakenOver, shared.elapsed(asked));
         }
+        // What a crash cut off is repeated as it was: within its grace, a provider may give the same answer again, which must not be
+        // taken for another token.
+        let wanted = match before.marked_by {
+            Some(_) => before.refreshing_for.clone(),
+            None => self.wanted.cloned(),
+        };
+        let wanted = wanted.as_ref();
         // The mark tells whoever comes after a crash that the refresh token may be spent. That it can be written shows that
         // the lease is still ours and that the store will take the new token too.
         if self.source.needs_login(self.key) {
             let failed = |cause| RefreshOutcome::failed(Error::Store { key: self.key.clone(), cause });
-            let marked = before.refreshing(shared.clock.now(), shared.process);
+            let marked = before.refreshing(shared.clock.now(), shared.process, wanted);
             let saved = shared.timed(shared.store.save(self.key, &marked, expected, Some(lease))).await;
             match saved {
                 Ok(Saved::Version(version)) => expected = Expected::Version(version),
@@ -240,18 +257,36 @@ impl Refresh<'_> {
                 Err(cause) => return Ok(failed(cause)),
             }
         }
-        match self.obtain(before.token_to_refresh().as_deref()).await {
+        let outcome = match self.obtain(wanted, before.token_to_refresh().as_deref()).await {
             Ok(token) => {
-                let token = before.with_id_token_of_login(token);
                 let has_recovered = self.pause.note_answer(shared.clock.now()) || before.failures > 0;
-                let outcome = self.save(token, before, expected, lease).await;
+                let outcome = match wanted {
+                    Some(wanted) => self.save_further(token, wanted, before, expected, lease).await,
+                    None => {
+                        let token = before.with_id_token_of_login(token);
+                        self.save(token, before, expected, lease).await
+                    }
+                };
                 // Not before the token is safe: an observer may take its time, or panic.
                 if has_recovered {
                     self.note_recovery(Trouble::Provider, asked);
                 }
                 outcome
             }
-            Err(error) => self.handle_failure(error, &before, expected, lease).await,
+            Err(error) => self.handle_failure(error, wanted, &before, expected, lease).await,
+        }?;
+        if wanted == self.wanted {
+            return Ok(outcome);
+        }
+        match outcome.result {
+            // The refresh that a crash cut off is done, or has failed; the one that is wanted here comes next.
+            Ok(_) | Err(Error::RefreshFailed { .. } | Error::NotGranted { .. }) => {
+                if let Some(event) = outcome.event {
+                    shared.observers.notify(self.key, event, shared.elapsed(asked));
+                }
+                Err(Changed)
+            }
+            Err(_) => Ok(outcome),
         }
     }
 
@@ -331,8 +366,16 @@ impl Refresh<'_> {
     }
 
     /// Asks the source for a new token.
-    async fn obtain(&self, previous: Option<&OAuth2Token>) -> oauth_core::Result<OAuth2Token> {
-        let obtained = self.source.obtain(self.key, previous);
+    async fn obtain(
+        &self,
+        wanted: Option<&Wanted>,
+        previous: Option<&OAuth2Token>,
+    ) -> oauth_core::Result<OAuth2Token> {
+        let request = wanted.map(AccessTokenRequest::of);
+        let obtained = match &request {
+            Some(request) => self.source.obtain_for(self.key, previous, request),
+            None => self.source.obtain(self.key, previous),
+        };
         timeout(&*self.shared.runtime, self.shared.timing.request_limit, obtained).await.unwrap_or_else(
             || {
                 let error = HttpError::new(HttpErrorKind::Timeout);

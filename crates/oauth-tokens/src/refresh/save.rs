@@ -6,6 +6,8 @@ use oauth_core::{OAuth2Token, bytes::Bytes};
 
 use super::record::{Changed, Refresh, RefreshOutcome};
 use crate::{
+    access_token_request::Wanted,
+    cache::Learned,
     error::Error,
     event,
     key::TokenKey,
@@ -75,12 +77,50 @@ impl Refresh<'_> {
             SaveOutcome::Unreadable(cause) => (cause, None),
         };
         let (new, before) = (Arc::new(new), Arc::new(before));
-        let unsaved = Unsaved { token, new, before, expected, lease, cause };
+        let unsaved = Unsaved { token, new, before, expected, lease, cause, is_for_further: false };
         Ok(shared.keep_unsaved(self.key, unsaved, self.guard))
     }
 }
 
 impl Refresh<'_> {
+    /// Saves a further access token beside the token of the login, and the refresh token that came with it, then hands it out.
+    pub(super) async fn save_further(
+        &self,
+        token: OAuth2Token,
+        wanted: &Wanted,
+        before: TokenState,
+        expected: Expected,
+        lease: &Lease,
+    ) -> Result<RefreshOutcome, Changed> {
+        let shared = self.shared;
+        let new = before.with_further(wanted, token, shared.clock.now());
+        // What must not be lost is the refresh token, which belongs to the token of the login.
+        let whole = new.token.clone().filter(|_| self.source.needs_login(self.key)).map(Arc::new);
+        let _in_hand = whole.as_ref().map(|token| shared.unsaved.hold(self.key, token));
+        let patience = shared.timing.save_patience;
+        let saved = shared.save_new(self.key, &new, &before, expected, Some(lease), patience).await;
+        let (cause, lease) = match saved {
+            SaveOutcome::Saved(version) => {
+                let expires_at = new.further(wanted).and_then(|further| further.expires_at).map(time);
+                let found = StoredState { version, state: new, is_current: true, was_resealed: false };
+                let outcome = self.live_further(wanted, &found).ok_or(Changed)?;
+                let event = Some(event::Outcome::FurtherToken { version, expires_at });
+                return Ok(RefreshOutcome { event, ..outcome });
+            }
+            SaveOutcome::Superseded(found) => return self.settled(Some(&found)).ok_or(Changed),
+            SaveOutcome::Deleted if !self.source.needs_login(self.key) => return Err(Changed),
+            SaveOutcome::Deleted => return Ok(RefreshOutcome::not_found(self.key)),
+            SaveOutcome::Failed(cause) => (cause, Some(lease.clone())),
+            SaveOutcome::Unreadable(cause) => (cause, None),
+        };
+        let Some(token) = whole else {
+            return Ok(RefreshOutcome::failed(Error::Store { key: self.key.clone(), cause }));
+        };
+        let (new, before) = (Arc::new(new), Arc::new(before));
+        let unsaved = Unsaved { token, new, before, expected, lease, cause, is_for_further: true };
+        Ok(shared.keep_unsaved(self.key, unsaved, self.guard))
+    }
+
     /// Saves tokens that the provider gave and that are not accepted, marked, so that they are neither lost nor handed out.
     pub(super) async fn set_aside(
         &self,
@@ -104,7 +144,8 @@ impl Refresh<'_> {
             SaveOutcome::Unreadable(cause) => (cause, None),
         };
         let (new, before) = (Arc::new(new), Arc::new(before.clone()));
-        let unsaved = Unsaved { token: Arc::new(tokens), new, before, expected, lease, cause };
+        let token = Arc::new(tokens);
+        let unsaved = Unsaved { token, new, before, expected, lease, cause, is_for_further: false };
         Ok(shared.keep_unsaved(self.key, unsaved, self.guard))
     }
 }
@@ -271,10 +312,19 @@ impl SharedState {
     pub(super) async fn save_unsaved(&self, key: &TokenKey, patience: Duration) -> Option<RefreshOutcome> {
         let unsaved = self.unsaved.get(key)?;
         let Unsaved { token, new, before, expected, .. } = &unsaved;
-        let outcome = match self.save_new(key, new, before, *expected, None, patience).await {
+        let saved = self.save_new(key, new, before, *expected, None, patience).await;
+        let outcome = match saved {
             SaveOutcome::Failed(cause) | SaveOutcome::Unreadable(cause) => {
                 let unsaved = Unsaved { cause, ..unsaved };
                 return Some(self.not_saved(unsaved.error(key), &unsaved));
+            }
+            // The token of the login need not be live. The next look into the store shows all of them.
+            SaveOutcome::Saved(version) if unsaved.is_for_further => {
+                let expires_at = new.further.last().and_then(|further| further.expires_at).map(time);
+                let event = event::Outcome::FurtherToken { version, expires_at };
+                self.observers.notify(key, event, Duration::ZERO);
+                self.cache.learn(key, Learned::NoRecord, self.cache.tick());
+                None
             }
             SaveOutcome::Saved(version) => Some(match new.dead() {
                 Some(grant) => self.marked_dead(key, grant, version),

@@ -195,7 +195,11 @@ impl RotatingServer {
             }
             None => {}
         }
-        let reply = state.issue(grant, self.0.lifetime)?;
+        let mut reply = state.issue(grant, self.0.lifetime)?;
+        if let Some(scope) = form.get("scope") {
+            // What a form has in place of a space.
+            reply["scope"] = scope.replace('+', " ").into();
+        }
         if let Some(token) = state.refresh_tokens.get_mut(&presented) {
             token.redeemed = Some((Instant::now(), reply.clone()));
         }

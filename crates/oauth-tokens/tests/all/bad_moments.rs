@@ -35,12 +35,12 @@ async fn a_clock_that_is_set_back_prolongs_no_trouble_with_the_store() {
     manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
     store.set_down(true);
     for _ in 0..3 {
-        assert!(matches!(manager.get(&key()).await, Err(Error::Store { .. })));
+        assert!(matches!(manager.get_token(&key()).await, Err(Error::Store { .. })));
     }
     store.set_down(false);
     clock.back(HOUR);
     clock.forward(60 * SECOND);
-    let got = manager.get(&key()).await;
+    let got = manager.get_token(&key()).await;
     assert!(got.is_ok(), "{got:?}");
 }
 
@@ -53,7 +53,7 @@ async fn a_clock_that_is_set_back_prolongs_no_pause_of_a_provider() {
         manager.put(&key, &server.sign_in_expired().unwrap()).await.unwrap();
     }
     server.fail_next(Fault::Reply(429, "", Some(5)));
-    assert!(manager.get(&key()).await.is_err());
+    assert!(manager.get_token(&key()).await.is_err());
     clock.back(HOUR);
     clock.forward(60 * SECOND);
     let got = manager.get(&other).await;
@@ -68,11 +68,11 @@ async fn a_clock_that_is_set_back_hides_no_login_of_another_process() {
     let other = builder(store.clone(), &server).build().unwrap();
     one.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
     server.fail_next(Fault::Reply(400, r#"{"error": "invalid_grant"}"#, None));
-    assert!(matches!(one.get(&key()).await, Err(Error::Dead { .. })));
+    assert!(matches!(one.get_token(&key()).await, Err(Error::Dead { .. })));
     other.put(&key(), &server.sign_in().unwrap()).await.unwrap();
     clock.back(HOUR);
     clock.forward(60 * SECOND);
-    let got = one.get(&key()).await;
+    let got = one.get_token(&key()).await;
     assert!(got.is_ok(), "{got:?}");
 }
 
@@ -90,10 +90,10 @@ async fn an_observer_that_panics_costs_no_token() {
         .unwrap();
     manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
     server.fail_next(Fault::Reply(503, "", None));
-    assert!(manager.get(&key()).await.is_err());
+    assert!(manager.get_token(&key()).await.is_err());
     clock.forward(60 * SECOND);
-    let got = manager.get(&key()).await;
-    let again = manager.get(&key()).await;
+    let got = manager.get_token(&key()).await;
+    let again = manager.get_token(&key()).await;
     assert_eq!(server.ended_grants(), 0, "{got:?} {again:?}");
 }
 
@@ -106,7 +106,7 @@ async fn an_unsaved_token_is_saved_in_time_though_pauses_after_failures_are_long
     begin_to_refresh(&holder, &server).await;
     // For longer than the lease lasts.
     store.set_down(true);
-    assert!(other.get(&key()).await.is_err());
+    assert!(other.get_token(&key()).await.is_err());
     tokio::time::sleep(5 * SECOND).await;
     assert_eq!(holder.unsaved(), [key()]);
     store.set_down(false);
@@ -190,7 +190,7 @@ async fn an_unsaved_token_is_saved_in_time_though_the_last_attempt_was_swallowed
     while holder.unsaved().is_empty() {
         tokio::time::sleep(ms(5)).await;
     }
-    assert!(other.get(&key()).await.is_err());
+    assert!(other.get_token(&key()).await.is_err());
     // The store is back just after an attempt has begun, which nobody will answer.
     let saves = of_holder.saves.load(Ordering::SeqCst);
     while of_holder.saves.load(Ordering::SeqCst) == saves {
@@ -204,7 +204,7 @@ async fn an_unsaved_token_is_saved_in_time_though_the_last_attempt_was_swallowed
 /// Asks for the token until the request is at the provider, whose reply takes its time.
 async fn begin_to_refresh(manager: &TokenManager, server: &RotatingServer) {
     let (manager, requests) = (manager.clone(), server.token_requests());
-    tokio::spawn(async move { manager.get(&key()).await });
+    tokio::spawn(async move { manager.get_token(&key()).await });
     while server.token_requests() == requests {
         tokio::time::sleep(ms(5)).await;
     }
@@ -213,7 +213,7 @@ async fn begin_to_refresh(manager: &TokenManager, server: &RotatingServer) {
 /// Asks for the token until it is there, and for ten seconds at most.
 async fn get_at_last(manager: &TokenManager) {
     for _ in 0..200 {
-        if manager.get(&key()).await.is_ok() {
+        if manager.get_token(&key()).await.is_ok() {
             return;
         }
         tokio::time::sleep(ms(50)).await;
@@ -237,7 +237,7 @@ async fn the_first_key_after_a_pause_tries_for_all() {
     let mut gets = JoinSet::new();
     for key in keys {
         let manager = manager.clone();
-        gets.spawn(async move { manager.get(&key).await });
+        gets.spawn(async move { manager.get_token(&key).await });
     }
     gets.join_all().await;
     assert!(server.token_requests() <= 3, "{} requests", server.token_requests());
@@ -253,7 +253,7 @@ async fn a_login_ends_no_limit_of_requests() {
     }
     server.fail_always(Some(Fault::Reply(429, "", None)));
     for (index, key) in keys.iter().enumerate() {
-        assert!(manager.get(key).await.is_err());
+        assert!(manager.get_token(key).await.is_err());
         manager
             .put(&TokenKey::new("testkit", format!("new-{index}")), &server.sign_in().unwrap())
             .await
@@ -269,16 +269,16 @@ async fn after_an_answer_pauses_are_short_again() {
     manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
     server.fail_always(Some(Fault::Reply(429, "", None)));
     for _ in 0..6 {
-        assert!(manager.get(&key()).await.is_err());
+        assert!(manager.get_token(&key()).await.is_err());
         clock.forward(61 * SECOND);
     }
     server.fail_always(None);
-    assert!(manager.get(&key().with_label("nobody")).await.is_err());
+    assert!(manager.get_token(&key().with_label("nobody")).await.is_err());
     server.fail_next(Fault::Reply(429, "", None));
-    assert!(manager.get(&key()).await.is_err());
+    assert!(manager.get_token(&key()).await.is_err());
     manager.put(&key().with_label("login"), &server.sign_in().unwrap()).await.unwrap();
     clock.forward(61 * SECOND);
-    assert!(manager.get(&key()).await.is_ok());
+    assert!(manager.get_token(&key()).await.is_ok());
     clock.forward(2 * HOUR);
     server.fail_next(Fault::Reply(429, "", None));
     let other = key().with_label("login");
@@ -362,7 +362,7 @@ async fn a_slow_lookup_is_no_trouble_with_the_store() {
     manager.put(&key(), &server.sign_in().unwrap()).await.unwrap();
     clock.forward(57 * 60 * SECOND);
     manager.invalidate_sources();
-    manager.get(&key()).await.unwrap();
+    manager.get_token(&key()).await.unwrap();
     tokio::time::sleep(10 * SECOND).await;
     assert_eq!(*events.lock().unwrap(), [None, None], "it was put, and refreshed");
 }
@@ -381,7 +381,7 @@ async fn a_live_token_is_served_though_somebody_wants_a_longer_lived_one_in_vain
         async move { other.get_valid_for(&key(), 3000 * SECOND).await }
     });
     tokio::time::sleep(ms(10)).await;
-    let got = other.get(&key()).await;
+    let got = other.get_token(&key()).await;
     assert!(job.await.unwrap().is_err());
     assert!(got.is_ok(), "{got:?}");
 }
@@ -398,7 +398,7 @@ async fn a_token_is_saved_though_the_store_went_back_behind_its_login() {
     begin_to_refresh(&manager, &server).await;
     // The mark and the login.
     store.lose(2);
-    let token = manager.get(&key()).await.unwrap();
+    let token = manager.get_token(&key()).await.unwrap();
     assert_ne!(token.access_token(), first.access_token());
     assert!(server.accepts(token.refresh_token().unwrap()));
     assert_eq!(stored(&manager, &key()).await.token.as_ref(), Some(&*token));
@@ -451,15 +451,15 @@ async fn a_token_that_is_deleted_while_its_late_save_ends_stays_deleted() {
     let manager = builder(SlowRelease(shaky.clone()), &server).save_patience(ms(200)).build().unwrap();
     manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
     shaky.take_no_more_saves_after(1);
-    assert!(matches!(manager.get(&key()).await, Err(Error::NotSaved { .. })));
+    assert!(matches!(manager.get_token(&key()).await, Err(Error::NotSaved { .. })));
     shaky.takes_saves_again();
     while !manager.unsaved().is_empty() {
         tokio::time::sleep(ms(5)).await;
     }
     assert!(manager.delete(&key()).await.unwrap());
-    assert!(matches!(manager.get(&key()).await, Err(Error::NotFound { .. })));
+    assert!(matches!(manager.get_token(&key()).await, Err(Error::NotFound { .. })));
     tokio::time::sleep(SECOND).await;
-    let got = manager.get(&key()).await;
+    let got = manager.get_token(&key()).await;
     assert!(matches!(got, Err(Error::NotFound { .. })), "{got:?}");
 }
 
@@ -501,14 +501,14 @@ async fn a_key_service_that_hangs_at_the_save_is_waited_for_as_long_as_promised(
     begin_to_refresh(&manager, &server).await;
     hangs.store(true, Ordering::SeqCst);
     let began = tokio::time::Instant::now();
-    let limited = tokio::time::timeout(60 * SECOND, manager.get(&key())).await;
+    let limited = tokio::time::timeout(60 * SECOND, manager.get_token(&key())).await;
     let error = limited.expect("it is given up").unwrap_err();
     assert!(matches!(error, Error::NotSaved { .. }), "{error}");
     assert!((3..=4).contains(&began.elapsed().as_secs()), "the provider's second and {:?}", began.elapsed());
     hangs.store(false, Ordering::SeqCst);
     tokio::time::sleep(10 * SECOND).await;
     assert!(manager.unsaved().is_empty());
-    assert!(server.knows(manager.get(&key()).await.unwrap().access_token()));
+    assert!(server.knows(manager.get_token(&key()).await.unwrap().access_token()));
 }
 
 /// A store in which another process stores a login just before a record is deleted.
@@ -579,6 +579,6 @@ async fn a_login_that_comes_just_before_the_deletion_of_a_revoked_token_stays() 
     *store.login.lock().unwrap() = Some((other.clone(), login.clone()));
     one.revoke(&key()).await.unwrap();
     for manager in [one, other] {
-        assert_eq!(manager.get(&key()).await.unwrap().access_token(), login.access_token());
+        assert_eq!(manager.get_token(&key()).await.unwrap().access_token(), login.access_token());
     }
 }

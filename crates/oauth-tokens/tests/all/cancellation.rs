@@ -33,7 +33,7 @@ async fn a_caller_dropped_at_every_await_point_loses_no_refresh_token() {
         let manager = manager(&store, &server);
         manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
 
-        let is_done = drop_after(polls, manager.get(&key())).await;
+        let is_done = drop_after(polls, manager.get_token(&key())).await;
         assert!(manager.close().await.is_empty());
         assert_eq!(server.token_requests(), usize::from(polls > 0), "dropped after {polls} polls");
         let token = stored(&manager, &key()).await.token.unwrap();
@@ -57,7 +57,7 @@ async fn all_callers_dropped_while_the_flight_is_at_each_of_its_steps() {
         let callers: Vec<_> = (0..100)
             .map(|_| {
                 let manager = manager.clone();
-                tokio::spawn(async move { manager.get(&key()).await.map(drop) })
+                tokio::spawn(async move { manager.get_token(&key()).await.map(drop) })
             })
             .collect();
         for _ in 0..polls {
@@ -77,12 +77,12 @@ async fn a_put_that_is_dropped_is_done_whole() {
         let (store, server) = (Shaky::default(), RotatingServer::new());
         let manager = manager(&store, &server);
         manager.put(&key(), &server.sign_in().unwrap()).await.unwrap();
-        let old = manager.get(&key()).await.unwrap();
+        let old = manager.get_token(&key()).await.unwrap();
         let new = server.sign_in().unwrap();
         let is_done = drop_after(polls, manager.put(&key(), &new)).await;
         manager.close().await;
         let in_store = stored(&manager, &key()).await.token.unwrap();
-        let in_memory = manager.get(&key()).await.unwrap();
+        let in_memory = manager.get_token(&key()).await.unwrap();
         assert_eq!(in_store, new, "dropped after {polls} polls");
         assert_eq!(*in_memory, new, "dropped after {polls} polls, not {old:?}");
         if is_done {

@@ -110,7 +110,7 @@ async fn a_live_token_of_every_version_is_handed_out() {
         for name in ["live", "without_expiry"] {
             assert!(listed(&golden, name).await.dead.is_none());
             let (manager, key, server) = manager(&golden, name, Duration::from_secs(60)).await;
-            let token = manager.get(&key).await.unwrap();
+            let token = manager.get_token(&key).await.unwrap();
             assert_eq!(Some(&*token), golden.records[name].token.as_ref(), "{name}");
             assert_eq!(server.token_requests(), 0);
         }
@@ -125,7 +125,7 @@ async fn a_marked_token_of_every_version_tells_of_its_refresh() {
     for golden in golden() {
         assert!(listed(&golden, "refreshing").await.dead.is_none());
         let (manager, key, server) = manager(&golden, "refreshing", Duration::from_secs(60)).await;
-        let error = manager.get(&key).await.unwrap_err();
+        let error = manager.get_token(&key).await.unwrap_err();
         let Error::Dead { grant, .. } = &error else { panic!("{error:?}") };
         let DeadReason::LostInRefresh { since, code } = &grant.reason else { panic!("{grant:?}") };
         assert!(golden.written_at.unix_timestamp().abs_diff(*since) < 60, "{since}");
@@ -140,12 +140,12 @@ async fn a_pause_of_every_version_is_kept_and_ends() {
         let stored = listed(&golden, "resting").await;
         assert!(stored.failures == 1 && stored.dead.is_none());
         let (early, key, server) = manager(&golden, "resting", Duration::from_secs(30)).await;
-        let error = early.get(&key).await.unwrap_err();
+        let error = early.get_token(&key).await.unwrap_err();
         let Error::RefreshFailed { message, .. } = &error else { panic!("{error:?}") };
         assert!(message.contains("503"), "{message}");
         assert_eq!(server.token_requests(), 0, "the provider asked for two minutes");
         let (later, key, server) = manager(&golden, "resting", Duration::from_secs(180)).await;
-        assert!(later.get(&key).await.is_err());
+        assert!(later.get_token(&key).await.is_err());
         assert_eq!(server.token_requests(), 1);
     }
 }
@@ -169,11 +169,11 @@ async fn a_dead_grant_of_every_version_stays_dead_and_says_why() {
                 other => panic!("{other:?}"),
             }
             let (manager, key, server) = manager(&golden, name, Duration::from_secs(3600)).await;
-            assert_eq!(manager.get(&key).await.unwrap_err().dead_grant(), Some(&dead));
+            assert_eq!(manager.get_token(&key).await.unwrap_err().dead_grant(), Some(&dead));
             assert_eq!(server.token_requests(), 0);
             let login = server.sign_in().unwrap();
             manager.put(&key, &login).await.unwrap();
-            assert_eq!(*manager.get(&key).await.unwrap(), login);
+            assert_eq!(*manager.get_token(&key).await.unwrap(), login);
         }
     }
 }
@@ -184,7 +184,7 @@ async fn a_machine_that_never_got_a_token_asks_again() {
         let stored = listed(&golden, "machine").await;
         assert!(stored.token.is_none() && stored.failures == 1);
         let (manager, key, server) = manager(&golden, "machine", Duration::from_secs(180)).await;
-        assert!(server.knows(manager.get(&key).await.unwrap().access_token()));
+        assert!(server.knows(manager.get_token(&key).await.unwrap().access_token()));
     }
 }
 
@@ -246,7 +246,7 @@ async fn write_a_golden_file() {
         faults.into_iter().for_each(|fault| server.fail_next(fault));
         let rounds = if name == "dead_lost" { 2 } else { 1 };
         for _ in 0..rounds {
-            let _ = manager.get(&key).await;
+            let _ = manager.get_token(&key).await;
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         let record = store.load(&key).await.unwrap().unwrap();

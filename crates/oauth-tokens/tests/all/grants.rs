@@ -66,7 +66,7 @@ async fn client_credentials_are_asked_for_once_kept_and_asked_for_again() {
 
     // Another key is another token.
     let other = manager.get(&key.with_label("other")).await.unwrap();
-    assert_ne!(*other, *manager.get(&key).await.unwrap());
+    assert_ne!(other, manager.get(&key).await.unwrap());
     assert_eq!(manager.revoke(&key).await.unwrap(), Revoked::AtTheProvider);
     assert!(manager.list("", "nightly-reports").await.unwrap().len() == 1);
 }

@@ -47,10 +47,10 @@ async fn a_year_of_logins_at_a_provider_that_sends_one_refresh_token_keeps_it() 
     for day in 1..=365 {
         let login = again(&server);
         assert_eq!(manager.put(&key(), &login).await.unwrap(), Put::WithStoredRefreshToken, "day {day}");
-        assert_eq!(manager.get(&key()).await.unwrap().access_token(), login.access_token());
+        assert_eq!(manager.get_token(&key()).await.unwrap().access_token(), login.access_token());
         if day % 50 == 0 {
             manager.put(&key(), &expired(&login)).await.unwrap();
-            let token = manager.get(&key()).await.unwrap();
+            let token = manager.get_token(&key()).await.unwrap();
             assert!(server.knows(token.access_token()) && server.accepts(token.refresh_token().unwrap()));
         }
     }
@@ -106,7 +106,7 @@ async fn the_application_can_name_the_user_and_can_decline() {
     assert_eq!(manager.put_with(&key(), &first, ada.clone()).await.unwrap(), Put::WithOwnRefreshToken);
     // Who it is survives a refresh.
     manager.put_with(&key(), &expired(&bare()), ada.clone()).await.unwrap();
-    manager.get(&key()).await.unwrap();
+    manager.get_token(&key()).await.unwrap();
     assert_eq!(manager.put_with(&key(), &bare(), ada.clone()).await.unwrap(), Put::WithStoredRefreshToken);
     let declined = ada.clone().without_stored_refresh_token();
     for (options, reason) in [(bob, NotKept::OtherUser), (declined, NotKept::Declined)] {
@@ -125,13 +125,13 @@ async fn the_refresh_token_of_a_dead_grant_is_not_kept() {
         .put(&key(), &with(&of_ada(&server.sign_in_expired().unwrap()), json!({ "refresh_token": "RT" })))
         .await
         .unwrap();
-    let error = manager.get(&key()).await.unwrap_err();
+    let error = manager.get_token(&key()).await.unwrap_err();
     let Error::Dead { grant, .. } = &error else { panic!("{error:?}") };
     assert!(matches!(grant.reason, DeadReason::Refused { .. }));
     let login = again(&server);
     let put = manager.put(&key(), &login).await.unwrap();
     assert_eq!(put, Put::WithoutRefreshToken(NotKept::Dead));
-    assert_eq!(*manager.get(&key()).await.unwrap(), login);
+    assert_eq!(*manager.get_token(&key()).await.unwrap(), login);
 }
 
 #[tokio::test]
@@ -147,7 +147,7 @@ async fn a_login_during_a_refresh_does_not_keep_the_spent_refresh_token() {
         refreshing.put(&key(), &first).await.unwrap();
         let task = tokio::spawn({
             let manager = refreshing.clone();
-            async move { manager.get(&key()).await }
+            async move { manager.get_token(&key()).await }
         });
         while server.token_requests() == before {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -158,7 +158,7 @@ async fn a_login_during_a_refresh_does_not_keep_the_spent_refresh_token() {
         assert_ne!(token.refresh_token(), first.refresh_token());
         assert!(server.accepts(token.refresh_token().unwrap()), "the successor is stored");
         manager.put(&key(), &expired(&again(&server))).await.unwrap();
-        assert!(server.knows(manager.get(&key()).await.unwrap().access_token()));
+        assert!(server.knows(manager.get_token(&key()).await.unwrap().access_token()));
     }
     assert_eq!(server.ended_grants(), 0);
 }
@@ -170,7 +170,7 @@ async fn a_login_keeps_the_refresh_token_that_the_store_has_not_taken_yet() {
     manager.put(&key(), &expired(&of_ada(&server.sign_in().unwrap()))).await.unwrap();
     // The mark, and then nothing.
     store.take_no_more_saves_after(1);
-    let error = manager.get(&key()).await.unwrap_err();
+    let error = manager.get_token(&key()).await.unwrap_err();
     let Error::NotSaved { token, .. } = &error else { panic!("{error:?}") };
     // The ID token is that of the first login, because the refresh brought none.
     store.takes_saves_again();
@@ -202,12 +202,12 @@ async fn what_was_granted_is_told_apart_after_each_refresh() {
     // The user takes one back; after that, a refresh that names no scopes changes nothing.
     let narrower = r#"{"access_token": "narrow", "token_type": "Bearer", "expires_in": 1, "scope": "email"}"#;
     server.fail_next(oauth_tokens::testkit::Fault::Reply(200, narrower, None));
-    manager.get(&key()).await.unwrap();
+    manager.get_token(&key()).await.unwrap();
     let check = stored(&manager, &key()).await.scopes.unwrap();
     assert!(!check.is_sufficient());
     assert_eq!((check.missing_required, check.missing_optional.len()), (vec!["calendar".to_owned()], 2));
     tokio::time::sleep(Duration::from_secs(2)).await;
-    manager.get(&key()).await.unwrap();
+    manager.get_token(&key()).await.unwrap();
     assert_eq!(stored(&manager, &key()).await.scopes.unwrap().missing_required, ["calendar"]);
     assert_eq!(*missing.lock().unwrap(), [vec!["calendar".to_owned()], vec!["calendar".to_owned()]]);
 
@@ -231,7 +231,7 @@ async fn incremental_authorization_keeps_the_older_scopes() {
     manager.put(&key(), &second).await.unwrap();
     let all = ["files", "email", "calendar", "contacts"];
     assert_eq!(manager.scopes_to_request(&key(), ["contacts"]).await.unwrap(), all);
-    manager.get(&key()).await.unwrap();
+    manager.get_token(&key()).await.unwrap();
     assert_eq!(manager.scopes_to_request(&key(), ["contacts"]).await.unwrap(), all, "after a refresh too");
 
     // Another user has granted nothing of it.

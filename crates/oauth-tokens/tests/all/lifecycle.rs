@@ -27,7 +27,7 @@ async fn a_live_token_costs_no_look_into_the_store() {
     manager.put(&key(), &token).await.unwrap();
     let steps = store.steps();
     for _ in 0..1000 {
-        assert_eq!(*manager.get(&key()).await.unwrap(), token);
+        assert_eq!(*manager.get_token(&key()).await.unwrap(), token);
     }
     assert_eq!(store.steps(), steps);
     assert_eq!(server.token_requests(), 0);
@@ -93,13 +93,13 @@ async fn rv_03_revoke_tells_the_provider_then_forgets() {
     let (server, clock) = (RotatingServer::new(), Hands::new());
     let manager = builder(MemoryStore::new(), &server).clock(clock.clone()).build().unwrap();
     manager.put(&key(), &server.sign_in().unwrap()).await.unwrap();
-    let token = manager.get(&key()).await.unwrap();
+    let token = manager.get_token(&key()).await.unwrap();
 
     server.fail_next(Fault::Reply(503, "", None));
     let error = manager.revoke(&key()).await.unwrap_err();
     assert!(matches!(error, Error::RevokeFailed { .. }), "{error}");
     assert!(server.knows(token.access_token()));
-    assert_eq!(*manager.get(&key()).await.unwrap(), *token, "it can be tried again");
+    assert_eq!(*manager.get_token(&key()).await.unwrap(), *token, "it can be tried again");
 
     assert_eq!(manager.revoke(&key()).await.unwrap(), Revoked::AtTheProvider);
     assert!(!server.knows(token.access_token()));
@@ -218,7 +218,7 @@ async fn a_login_during_a_revocation_stays() {
         changer.put(&key(), &new).await.unwrap();
         assert_eq!(revocation.await.unwrap().unwrap(), Revoked::AtTheProvider);
         assert!(!server.knows(old.access_token()));
-        assert_eq!(*one.get(&key()).await.unwrap(), new);
+        assert_eq!(*one.get_token(&key()).await.unwrap(), new);
         assert_eq!(stored(&one, &key()).await.token, Some(new));
     }
 }
@@ -233,7 +233,7 @@ async fn a_login_or_a_delete_during_a_refresh_has_the_last_word() {
             one.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
             let refresh = tokio::spawn({
                 let one = one.clone();
-                async move { one.get(&key()).await }
+                async move { one.get_token(&key()).await }
             });
             until_asked(&server, asked).await;
             let new = server.sign_in().unwrap();
@@ -244,7 +244,7 @@ async fn a_login_or_a_delete_during_a_refresh_has_the_last_word() {
             } else {
                 changer.put(&key(), &new).await.unwrap();
                 assert_eq!(*refresh.await.unwrap().unwrap(), new);
-                assert_eq!(*one.get(&key()).await.unwrap(), new);
+                assert_eq!(*one.get_token(&key()).await.unwrap(), new);
                 assert_eq!(stored(&one, &key()).await.token, Some(new));
             }
         }
@@ -269,7 +269,7 @@ async fn close_waits_for_what_is_under_way_and_begins_nothing_new() {
     let kept = stored(&manager, &key()).await.token.unwrap();
     assert!(server.accepts(kept.refresh_token().unwrap()));
 
-    assert_eq!(*manager.get(&key()).await.unwrap(), kept, "what is live is still handed out");
+    assert_eq!(*manager.get_token(&key()).await.unwrap(), kept, "what is live is still handed out");
     clock.forward(3400 * SECOND);
     assert!(manager.get(&live).await.is_ok(), "due, and live");
     clock.forward(200 * SECOND);
@@ -338,8 +338,8 @@ async fn who_calls_an_api_need_not_see_the_refresh_token() {
     let manager = builder(MemoryStore::new(), &server).build().unwrap();
     let login = server.sign_in().unwrap();
     manager.put(&key(), &login).await.unwrap();
-    let token = manager.access_token(&key()).await.unwrap();
-    assert_eq!((token.secret(), token.bearer().unwrap()), (login.access_token(), login.access_token()));
+    let token = manager.get(&key()).await.unwrap();
+    assert_eq!((token.access_token(), token.bearer().unwrap()), (login.access_token(), login.access_token()));
     assert_eq!((token.token_type(), token.expires_at()), (login.token_type(), login.expires_at()));
     let shown = format!("{token:?}");
     assert!(server.secrets().iter().all(|secret| !shown.contains(secret)), "{shown}");
@@ -427,7 +427,7 @@ async fn times_without_end_lose_no_token() {
         .unwrap();
     manager.put(&key(), &server.sign_in().unwrap()).await.unwrap();
     clock.forward(3600 * SECOND);
-    let token = manager.get(&key()).await.unwrap();
+    let token = manager.get_token(&key()).await.unwrap();
     assert_eq!((server.token_requests(), server.ended_grants()), (1, 0));
     assert_eq!(stored(&manager, &key()).await.token.as_ref(), Some(&*token));
 

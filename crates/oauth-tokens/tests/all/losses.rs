@@ -49,7 +49,7 @@ async fn get_all(manager: &TokenManager, server: &RotatingServer) {
         let (manager, server) = (manager.clone(), server.clone());
         gets.spawn(async move {
             for _ in 0..200 {
-                match manager.get(&key).await {
+                match manager.get_token(&key).await {
                     Ok(token) if server.knows(token.access_token()) => return,
                     Ok(token) => panic!("{key}: the provider does not know {token:?}"),
                     Err(error @ Error::Dead { .. }) => panic!("{error}"),
@@ -91,7 +91,7 @@ fn crash(store: impl TokenStore + Clone + 'static, server: &RotatingServer, keys
         }
         for key in keys.clone() {
             let manager = manager.clone();
-            tokio::spawn(async move { manager.get(&key).await });
+            tokio::spawn(async move { manager.get_token(&key).await });
         }
         while carried_out.load(Ordering::SeqCst) < keys.len() {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -121,7 +121,7 @@ async fn after_an_outage_between_mark_and_save_the_holder_saves_first() {
         sign_in_expired(&holder, &server).await;
         for key in keys() {
             let holder = holder.clone();
-            tokio::spawn(async move { holder.get(&key).await });
+            tokio::spawn(async move { holder.get_token(&key).await });
         }
         while server.token_requests() < KEYS {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -151,12 +151,12 @@ fn after_an_outage_a_crashed_holder_is_waited_for_for_seconds_only() {
     other.block_on(async {
         let manager = builder(store.clone(), &server).build().unwrap();
         store.set_down(true);
-        assert!(matches!(manager.get(&key()).await, Err(Error::Store { .. })));
+        assert!(matches!(manager.get_token(&key()).await, Err(Error::Store { .. })));
         // The lease expires meanwhile.
         tokio::time::sleep(4 * SECOND).await;
         store.set_down(false);
         let began = std::time::Instant::now();
-        let token = manager.get(&key()).await.unwrap();
+        let token = manager.get_token(&key()).await.unwrap();
         assert!(server.knows(token.access_token()));
         assert!((2..8).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
         assert_eq!((server.token_requests(), server.ended_grants()), (2, 0));
@@ -285,7 +285,7 @@ async fn a_store_that_goes_back_behind_a_login_gets_the_login_again() {
     manager.put(&key, &server.sign_in().unwrap()).await.unwrap();
     store.lose(1);
     clock.forward(HOUR);
-    let token = manager.get(&key).await.unwrap();
+    let token = manager.get_token(&key).await.unwrap();
     assert!(server.accepts(first.refresh_token().unwrap()), "the earlier login is history");
     assert_eq!(stored(&manager, &key).await.token.as_ref(), Some(&*token));
 }
@@ -297,11 +297,11 @@ async fn a_token_is_saved_though_the_store_went_back_behind_its_mark() {
         let (clock, store) = (Hands::new(), Lagging::default());
         let manager = builder(store.clone(), &server).clock(clock.clone()).build().unwrap();
         manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
-        manager.get(&key()).await.unwrap();
+        manager.get_token(&key()).await.unwrap();
         clock.forward(2 * HOUR);
         let refresh = tokio::spawn({
             let manager = manager.clone();
-            async move { manager.get(&key()).await }
+            async move { manager.get_token(&key()).await }
         });
         while server.token_requests() < 2 {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -366,7 +366,7 @@ async fn tokens_that_are_not_accepted_are_kept_until_they_are_revoked() {
         let mut firsts = Vec::new();
         for key in keys() {
             for _ in 0..2 {
-                let error = manager.get(&key).await.unwrap_err();
+                let error = manager.get_token(&key).await.unwrap_err();
                 let reason = &error.dead_grant().unwrap().reason;
                 assert!(matches!(reason, DeadReason::NotAccepted { .. }), "{reason}");
             }

@@ -6,6 +6,7 @@ mod bad_moments;
 mod batch;
 mod cancellation;
 mod client;
+mod further_tokens;
 mod golden;
 mod grants;
 mod key_service;

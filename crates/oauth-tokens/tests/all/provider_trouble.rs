@@ -41,13 +41,17 @@ async fn a_minute_of_trouble_deletes_nothing_is_bounded_and_passes() {
     for (name, fault) in troubles() {
         let (server, clock) = (RotatingServer::new(), Hands::new());
         let manager = with_token(&server, &clock).await;
-        let before = manager.get(&key()).await.unwrap();
+        let before = manager.get_token(&key()).await.unwrap();
 
         // The token is due, and good for at least three minutes more.
         clock.forward(57 * 60 * SECOND);
         server.fail_always(Some(fault.clone()));
         for _ in 0..600 {
-            assert_eq!(manager.get(&key()).await.unwrap(), before, "{name}: the old token is still good");
+            assert_eq!(
+                manager.get_token(&key()).await.unwrap(),
+                before,
+                "{name}: the old token is still good"
+            );
             clock.forward(SECOND / 10);
         }
         let sent = server.token_requests();
@@ -60,12 +64,12 @@ async fn a_minute_of_trouble_deletes_nothing_is_bounded_and_passes() {
 
         // Now it has expired, and the trouble goes on.
         clock.forward(10 * 60 * SECOND);
-        let error = manager.get(&key()).await.unwrap_err();
+        let error = manager.get_token(&key()).await.unwrap_err();
         assert!(matches!(error, Error::RefreshFailed { .. }), "{name}: {error}");
         assert_ne!(error.class(), ErrorClass::Reauthorize, "{name}");
         let sent = server.token_requests();
         for _ in 0..600 {
-            let error = manager.get(&key()).await.unwrap_err();
+            let error = manager.get_token(&key()).await.unwrap_err();
             assert!(matches!(error, Error::RefreshFailed { .. }), "{name}: {error}");
             clock.forward(SECOND / 10);
         }
@@ -75,7 +79,7 @@ async fn a_minute_of_trouble_deletes_nothing_is_bounded_and_passes() {
         server.fail_always(None);
         let mut waited = 0;
         let after = loop {
-            match manager.get(&key()).await {
+            match manager.get_token(&key()).await {
                 Ok(token) => break token,
                 Err(_) => {
                     clock.forward(SECOND);
@@ -99,7 +103,7 @@ async fn retry_after_is_respected_by_all_processes() {
     server.fail_next(Fault::Reply(429, "", Some(120)));
     for second in 0..125 {
         for manager in &managers {
-            let outcome = manager.get(&key()).await;
+            let outcome = manager.get_token(&key()).await;
             match second {
                 0..120 => {
                     let Err(error) = outcome else { panic!("a token after {second} seconds") };
@@ -116,7 +120,7 @@ async fn retry_after_is_respected_by_all_processes() {
         clock.forward(SECOND);
     }
     for manager in &managers {
-        assert!(server.knows(manager.get(&key()).await.unwrap().access_token()));
+        assert!(server.knows(manager.get_token(&key()).await.unwrap().access_token()));
     }
     assert_eq!(server.token_requests(), 2);
 }
@@ -132,7 +136,7 @@ async fn rt_04_a_refused_grant_is_dead_until_a_new_login_and_not_asked_for_again
         None,
     ));
     for _ in 0..100 {
-        let error = manager.get(&key()).await.unwrap_err();
+        let error = manager.get_token(&key()).await.unwrap_err();
         assert_eq!(error.class(), ErrorClass::Reauthorize);
         let grant = error.dead_grant().unwrap();
         let revoked = Some("revoked".to_owned());
@@ -147,7 +151,7 @@ async fn rt_04_a_refused_grant_is_dead_until_a_new_login_and_not_asked_for_again
     assert!(kept.token.is_some() && kept.dead.is_some());
 
     manager.put(&key(), &server.sign_in().unwrap()).await.unwrap();
-    assert!(server.knows(manager.get(&key()).await.unwrap().access_token()));
+    assert!(server.knows(manager.get_token(&key()).await.unwrap().access_token()));
     assert_eq!(stored(&manager, &key()).await.dead, None);
 }
 
@@ -159,10 +163,10 @@ async fn another_process_sees_a_new_login_within_seconds() {
         [(); 2].map(|()| builder(store.clone(), &server).clock(clock.clone()).build().unwrap());
     one.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
     server.fail_next(Fault::Reply(400, r#"{"error": "invalid_grant"}"#, None));
-    assert!(matches!(one.get(&key()).await, Err(Error::Dead { .. })));
+    assert!(matches!(one.get_token(&key()).await, Err(Error::Dead { .. })));
     other.put(&key(), &server.sign_in().unwrap()).await.unwrap();
     clock.forward(6 * SECOND);
-    assert_eq!(one.get(&key()).await.unwrap(), other.get(&key()).await.unwrap());
+    assert_eq!(one.get_token(&key()).await.unwrap(), other.get_token(&key()).await.unwrap());
 }
 
 #[tokio::test]
@@ -173,9 +177,9 @@ async fn a_lost_reply_is_made_good_by_grace_and_reported_without() {
         let manager = with_token(&server, &clock).await;
         clock.forward(2 * 3600 * SECOND);
         server.fail_next(Fault::ReplyLost(HttpErrorKind::Other));
-        assert!(matches!(manager.get(&key()).await, Err(Error::RefreshFailed { .. })));
+        assert!(matches!(manager.get_token(&key()).await, Err(Error::RefreshFailed { .. })));
         clock.forward(2 * SECOND);
-        match manager.get(&key()).await {
+        match manager.get_token(&key()).await {
             Ok(token) => assert!(!grace.is_zero() && server.knows(token.access_token())),
             Err(error) => {
                 assert!(grace.is_zero());
@@ -192,20 +196,20 @@ async fn a_lost_reply_is_made_good_by_grace_and_reported_without() {
 async fn a_provider_that_never_answers_holds_nobody_for_ever() {
     let (server, clock) = (RotatingServer::new(), Hands::new());
     let manager = with_token(&server, &clock).await;
-    let before = manager.get(&key()).await.unwrap();
+    let before = manager.get_token(&key()).await.unwrap();
     server.fail_always(Some(Fault::Hang));
 
     // Still live: the first caller waits for three seconds, the others not at all.
     clock.forward(57 * 60 * SECOND);
     let began = tokio::time::Instant::now();
-    assert_eq!(manager.get(&key()).await.unwrap(), before);
+    assert_eq!(manager.get_token(&key()).await.unwrap(), before);
     assert_eq!(began.elapsed().as_secs(), 3);
-    assert_eq!(manager.get(&key()).await.unwrap(), before);
+    assert_eq!(manager.get_token(&key()).await.unwrap(), before);
     assert_eq!(began.elapsed().as_secs(), 3);
 
     // Expired: everybody waits for the end of the request.
     clock.forward(10 * 60 * SECOND);
-    let error = manager.get(&key()).await.unwrap_err();
+    let error = manager.get_token(&key()).await.unwrap_err();
     assert!(matches!(error, Error::RefreshFailed { .. }), "{error}");
     assert_eq!(began.elapsed().as_secs(), 40);
     assert_eq!(server.token_requests(), 1);
@@ -220,7 +224,7 @@ async fn of_a_large_reply_only_the_beginning_is_kept() {
     for status in [500, 400, 200] {
         server.fail_always(Some(Fault::Reply(status, large, None)));
         for _ in 0..2 {
-            let error = manager.get(&key()).await.unwrap_err();
+            let error = manager.get_token(&key()).await.unwrap_err();
             let Error::RefreshFailed { cause: Some(cause), .. } = &error else { panic!("{error:?}") };
             assert_eq!(cause.body().unwrap(), &large.as_bytes()[..4096], "{status}");
         }
@@ -236,9 +240,9 @@ async fn a_token_without_a_refresh_token_is_good_until_it_expires() {
     fields.as_object_mut().unwrap().remove("refresh_token");
     manager.put(&key(), &oauth_core::serde_json::from_value(fields).unwrap()).await.unwrap();
     clock.forward(3500 * SECOND);
-    assert!(manager.get(&key()).await.is_ok());
+    assert!(manager.get_token(&key()).await.is_ok());
     clock.forward(100 * SECOND);
-    let error = manager.get(&key()).await.unwrap_err();
+    let error = manager.get_token(&key()).await.unwrap_err();
     assert_eq!(error.dead_grant().unwrap().reason, DeadReason::NoRefreshToken);
     assert_eq!(server.token_requests(), 0);
 }
@@ -247,14 +251,14 @@ async fn a_token_without_a_refresh_token_is_good_until_it_expires() {
 async fn a_reply_without_a_refresh_token_leaves_the_old_one() {
     let (server, clock) = (RotatingServer::new(), Hands::new());
     let manager = with_token(&server, &clock).await;
-    let before = manager.get(&key()).await.unwrap();
+    let before = manager.get_token(&key()).await.unwrap();
     clock.forward(2 * 3600 * SECOND);
     server.fail_next(Fault::Reply(
         200,
         r#"{"access_token": "new", "token_type": "Bearer", "expires_in": 60}"#,
         None,
     ));
-    assert_eq!(manager.get(&key()).await.unwrap().access_token(), "new");
+    assert_eq!(manager.get_token(&key()).await.unwrap().access_token(), "new");
     let kept = stored(&manager, &key()).await.token.unwrap();
     assert_eq!(kept.refresh_token(), before.refresh_token());
 }
@@ -266,7 +270,7 @@ async fn tokens_without_a_lifetime_are_not_asked_for_with_each_call() {
     let manager = builder(MemoryStore::new(), &server).clock(clock.clone()).build().unwrap();
     manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
     for _ in 0..100 {
-        assert!(server.knows(manager.get(&key()).await.unwrap().access_token()));
+        assert!(server.knows(manager.get_token(&key()).await.unwrap().access_token()));
         clock.forward(SECOND / 10);
     }
     let sent = server.token_requests();
@@ -282,8 +286,8 @@ async fn a_clock_that_is_ahead_keeps_no_other_process_from_refreshing() {
         [ahead, right].map(|clock| builder(store.clone(), &server).clock(clock).build().unwrap());
     right.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
     server.fail_next(Fault::Reply(503, "", Some(120)));
-    assert!(matches!(ahead.get(&key()).await, Err(Error::RefreshFailed { .. })));
-    let token = right.get(&key()).await.unwrap();
+    assert!(matches!(ahead.get_token(&key()).await, Err(Error::RefreshFailed { .. })));
+    let token = right.get_token(&key()).await.unwrap();
     assert!(server.knows(token.access_token()));
 }
 
@@ -307,7 +311,7 @@ async fn a_pause_goes_by_the_stores_clock_whatever_the_clocks_of_processes_say()
         server.fail_next(Fault::Reply(500, "", None));
         server.fail_next(Fault::Reply(500, "", Some(120)));
         for _ in 0..2 {
-            let error = managers[failing].get(&key()).await.unwrap_err();
+            let error = managers[failing].get_token(&key()).await.unwrap_err();
             assert!(matches!(error, Error::RefreshFailed { .. }), "{error}");
             for clock in clocks.iter().chain([&store_clock]) {
                 clock.forward(2 * SECOND);
@@ -315,7 +319,7 @@ async fn a_pause_goes_by_the_stores_clock_whatever_the_clocks_of_processes_say()
         }
         assert_eq!(server.token_requests(), 2);
         for manager in &managers {
-            let error = manager.get(&key()).await.unwrap_err();
+            let error = manager.get_token(&key()).await.unwrap_err();
             assert!(matches!(error, Error::RefreshFailed { .. }), "{error}");
         }
         assert_eq!(server.token_requests(), 2, "{failing}: everybody leaves the provider alone");
@@ -324,7 +328,7 @@ async fn a_pause_goes_by_the_stores_clock_whatever_the_clocks_of_processes_say()
         }
         let last = &managers[OFFSETS.len() - 1 - failing];
         assert!(
-            server.knows(last.get(&key()).await.unwrap().access_token()),
+            server.knows(last.get_token(&key()).await.unwrap().access_token()),
             "{failing}: and no longer than that"
         );
     }
@@ -334,14 +338,14 @@ async fn a_pause_goes_by_the_stores_clock_whatever_the_clocks_of_processes_say()
 async fn a_rejection_during_trouble_hides_the_live_token_from_nobody_else() {
     let (server, clock) = (RotatingServer::new(), Hands::new());
     let manager = with_token(&server, &clock).await;
-    let before = manager.get(&key()).await.unwrap();
+    let before = manager.get_token(&key()).await.unwrap();
     clock.forward(60 * SECOND);
     server.fail_always(Some(Fault::Reply(503, "", None)));
     for _ in 0..3 {
         // First it fails, then the provider is left alone.
         let error = manager.get_after_rejection(&key(), before.access_token()).await.unwrap_err();
         assert!(matches!(error, Error::RefreshFailed { .. }), "{error}");
-        assert_eq!(manager.get(&key()).await.unwrap(), before, "other APIs still take it");
+        assert_eq!(manager.get_token(&key()).await.unwrap(), before, "other APIs still take it");
     }
     assert_eq!(server.token_requests(), 1);
 
@@ -352,8 +356,10 @@ async fn a_rejection_during_trouble_hides_the_live_token_from_nobody_else() {
     manager.put(&key(), &bare).await.unwrap();
     clock.forward(60 * SECOND);
     let error = manager.get_after_rejection(&key(), bare.access_token()).await.unwrap_err();
-    assert!(matches!(error, Error::Dead { .. }), "{error}");
-    assert_eq!(*manager.get(&key()).await.unwrap(), bare);
+    assert!(matches!(error, Error::NoRefreshToken { .. }), "{error}");
+    let error = manager.get_valid_for(&key(), 7200 * SECOND).await.unwrap_err();
+    assert!(matches!(error, Error::NoRefreshToken { .. }), "{error}");
+    assert_eq!(*manager.get_token(&key()).await.unwrap(), bare);
 }
 
 #[tokio::test(start_paused = true)]

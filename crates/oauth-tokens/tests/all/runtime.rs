@@ -61,7 +61,7 @@ fn a_manager_works_without_tokio_on_a_runtime_of_its_own() {
     let (results, all) = mpsc::channel();
     for _ in 0..8 {
         let (manager, results) = (manager.clone(), results.clone());
-        thread::spawn(move || results.send(block_on(manager.get(&key()))).unwrap());
+        thread::spawn(move || results.send(block_on(manager.get_token(&key()))).unwrap());
     }
     drop(results);
     let tokens: Vec<_> = all.into_iter().map(Result::unwrap).collect();
@@ -72,6 +72,6 @@ fn a_manager_works_without_tokio_on_a_runtime_of_its_own() {
 
     // Without it, the manager says what is missing.
     let manager = builder(store, &server).build().unwrap();
-    let error = block_on(manager.get(&key())).unwrap_err();
+    let error = block_on(manager.get_token(&key())).unwrap_err();
     assert!(matches!(error, Error::NoRuntime), "{error}");
 }

@@ -22,7 +22,7 @@ async fn the_store_sees_no_token() {
     let (server, store) = (RotatingServer::new(), MemoryStore::new());
     let manager = ring(&server, &store, Sealer::new(number(1)));
     manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
-    manager.get(&key()).await.unwrap();
+    manager.get_token(&key()).await.unwrap();
     let sealed = store.load(&key()).await.unwrap().unwrap().sealed;
     let mut looked_for = server.secrets();
     looked_for.extend(["access_token", "Bearer", "{"].map(str::to_owned));
@@ -39,15 +39,15 @@ async fn keys_rotate_and_what_is_read_is_sealed_anew() {
     ring(&server, &store, Sealer::new(number(1))).put(&key(), &token).await.unwrap();
 
     let both = ring(&server, &store, Sealer::new(number(2)).with_old_key(number(1)));
-    assert_eq!(*both.get(&key()).await.unwrap(), token);
+    assert_eq!(*both.get_token(&key()).await.unwrap(), token);
     // The old key can go.
-    assert_eq!(*ring(&server, &store, Sealer::new(number(2))).get(&key()).await.unwrap(), token);
+    assert_eq!(*ring(&server, &store, Sealer::new(number(2))).get_token(&key()).await.unwrap(), token);
 
-    let error = ring(&server, &store, Sealer::new(number(3))).get(&key()).await.unwrap_err();
+    let error = ring(&server, &store, Sealer::new(number(3))).get_token(&key()).await.unwrap_err();
     let unknown = UnreadableReason::UnknownKey;
     assert!(matches!(&error, Error::Unreadable { reason, .. } if *reason == unknown), "{error}");
     assert_eq!(
-        *ring(&server, &store, Sealer::new(number(2))).get(&key()).await.unwrap(),
+        *ring(&server, &store, Sealer::new(number(2))).get_token(&key()).await.unwrap(),
         token,
         "it is still there"
     );
@@ -74,7 +74,7 @@ async fn a_record_that_was_changed_or_moved_is_not_believed_and_not_deleted() {
     assert_eq!(listed.iter().filter(|stored| stored.is_err()).count(), 1);
     // Whoever has a live token in memory need not care yet.
     store.save(&key(), b"nonsense".as_slice().into(), Expected::Any, None).await.unwrap();
-    assert_eq!(*manager.get(&key()).await.unwrap(), mine);
+    assert_eq!(*manager.get_token(&key()).await.unwrap(), mine);
     manager.put(&key(), &mine).await.unwrap();
     // A new login mends it.
     manager.put(&key().with_label("l"), &mine).await.unwrap();
@@ -87,7 +87,7 @@ async fn begin_refresh(
     server: &RotatingServer,
 ) -> tokio::task::JoinHandle<Result<Arc<OAuth2Token>, Error>> {
     let manager = manager.clone();
-    let refresh = tokio::spawn(async move { manager.get(&key()).await });
+    let refresh = tokio::spawn(async move { manager.get_token(&key()).await });
     while server.token_requests() == 0 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
@@ -104,7 +104,7 @@ async fn a_new_key_that_arrives_during_a_refresh_loses_no_token() {
     let refresh = begin_refresh(&old, &server).await;
     // The process that was started anew looks at the record, and waits for the old one.
     let new = ring(&server, &store, Sealer::new(number(2)).with_old_key(number(1)));
-    let adopted = new.get(&key()).await.unwrap();
+    let adopted = new.get_token(&key()).await.unwrap();
     assert_eq!(refresh.await.unwrap().unwrap(), adopted);
     assert!(server.knows(adopted.access_token()));
     assert_eq!(server.token_requests(), 1);

@@ -14,28 +14,28 @@ async fn while_the_store_is_down_live_tokens_are_served_and_nothing_is_redeemed(
     let (server, clock, store) = (RotatingServer::new(), Hands::new(), Shaky::default());
     let manager = builder(store.clone(), &server).clock(clock.clone()).build().unwrap();
     manager.put(&key(), &server.sign_in().unwrap()).await.unwrap();
-    let before = manager.get(&key()).await.unwrap();
+    let before = manager.get_token(&key()).await.unwrap();
 
     // A minute without the store, while the token becomes due.
     clock.forward(54 * 60 * SECOND);
     store.set_down(true);
     let steps = store.steps();
     for _ in 0..600 {
-        assert_eq!(manager.get(&key()).await.unwrap(), before);
+        assert_eq!(manager.get_token(&key()).await.unwrap(), before);
         clock.forward(SECOND / 10);
     }
     assert!(store.steps() - steps <= 61, "{} looks into a store that is down", store.steps() - steps);
-    let unknown = manager.get(&key().with_label("other")).await.unwrap_err();
+    let unknown = manager.get_token(&key().with_label("other")).await.unwrap_err();
     assert!(matches!(unknown, Error::Store { .. }), "{unknown}");
     assert_eq!(unknown.class(), ErrorClass::Transient { retry_after: None });
 
     clock.forward(10 * 60 * SECOND);
-    let error = manager.get(&key()).await.unwrap_err();
+    let error = manager.get_token(&key()).await.unwrap_err();
     assert!(matches!(error, Error::Store { .. }), "{error}");
     assert_eq!(server.token_requests(), 0, "what could not be saved must not be redeemed");
 
     store.set_down(false);
-    let after = manager.get(&key()).await.unwrap();
+    let after = manager.get_token(&key()).await.unwrap();
     assert!(server.knows(after.access_token()));
     assert_eq!(server.token_requests(), 1);
 }
@@ -49,14 +49,14 @@ async fn a_token_that_could_not_be_saved_is_handed_over_in_the_error_and_saved_l
     // It takes the mark, and goes down before it takes the token.
     store.go_down_after_saves(1);
     let began = tokio::time::Instant::now();
-    let error = manager.get(&key()).await.unwrap_err();
+    let error = manager.get_token(&key()).await.unwrap_err();
     assert!(began.elapsed() >= 3 * SECOND, "it was tried for {:?}", began.elapsed());
     let Error::NotSaved { token, .. } = &error else { panic!("{error:?}") };
     assert!(server.knows(token.access_token()));
     assert!(!format!("{error} {error:?}").contains(token.access_token()));
     // Whoever asks meanwhile gets the same, and the old refresh token is not redeemed again.
     for _ in 0..10 {
-        let again = manager.get(&key()).await.unwrap_err();
+        let again = manager.get_token(&key()).await.unwrap_err();
         assert!(matches!(&again, Error::NotSaved { token: same, .. } if same == token), "{again:?}");
         tokio::time::sleep(SECOND).await;
     }
@@ -69,7 +69,7 @@ async fn a_token_that_could_not_be_saved_is_handed_over_in_the_error_and_saved_l
         Some(&**token),
         "nobody asked, and it is saved"
     );
-    assert_eq!(manager.get(&key()).await.unwrap(), *token);
+    assert_eq!(manager.get_token(&key()).await.unwrap(), *token);
     assert_eq!(server.token_requests(), 1);
     assert!(manager.close().await.is_empty());
 }
@@ -80,7 +80,7 @@ async fn a_shutdown_hands_over_what_could_not_be_saved() {
     let manager = builder(store.clone(), &server).build().unwrap();
     manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
     store.go_down_after_saves(1);
-    assert!(matches!(manager.get(&key()).await, Err(Error::NotSaved { .. })));
+    assert!(matches!(manager.get_token(&key()).await, Err(Error::NotSaved { .. })));
     let unsaved = manager.close().await;
     let [Error::NotSaved { key: of, token, .. }] = &unsaved[..] else { panic!("{unsaved:?}") };
     assert_eq!(*of, key());
@@ -96,7 +96,7 @@ async fn a_save_whose_reply_was_lost_counts() {
         // Not the mark's: a mark of which nobody knows whether it is there is no leave to redeem.
         let token = {
             let marked = manager.clone();
-            let task = tokio::spawn(async move { marked.get(&key()).await });
+            let task = tokio::spawn(async move { marked.get_token(&key()).await });
             while server.token_requests() == 0 {
                 tokio::task::yield_now().await;
             }
@@ -114,9 +114,9 @@ async fn a_mark_whose_reply_was_lost_redeems_nothing() {
     let manager = builder(store.clone(), &server).build().unwrap();
     manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
     store.lose_replies(1);
-    assert!(matches!(manager.get(&key()).await, Err(Error::Store { .. })));
+    assert!(matches!(manager.get_token(&key()).await, Err(Error::Store { .. })));
     assert_eq!(server.token_requests(), 0);
-    assert!(server.knows(manager.get(&key()).await.unwrap().access_token()));
+    assert!(server.knows(manager.get_token(&key()).await.unwrap().access_token()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -128,16 +128,16 @@ async fn while_a_new_token_is_unsaved_no_other_process_redeems_the_old_one() {
     });
     one.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
     store.take_no_more_saves_after(1);
-    let error = one.get(&key()).await.unwrap_err();
+    let error = one.get_token(&key()).await.unwrap_err();
     let Error::NotSaved { token, .. } = &error else { panic!("{error:?}") };
 
-    let busy = other.get(&key()).await.unwrap_err();
+    let busy = other.get_token(&key()).await.unwrap_err();
     assert!(matches!(busy, Error::Busy { .. }), "{busy:?}");
     assert_eq!(server.token_requests(), 1, "the old refresh token is spent");
 
     store.takes_saves_again();
     tokio::time::sleep(2 * SECOND).await;
-    assert_eq!(other.get(&key()).await.unwrap(), *token);
+    assert_eq!(other.get_token(&key()).await.unwrap(), *token);
     assert_eq!((server.token_requests(), server.ended_grants()), (1, 0));
     // The lease was given back: the other one can have it.
     assert_eq!(other.revoke(&key()).await.unwrap(), Revoked::AtTheProvider);
@@ -151,7 +151,7 @@ async fn an_unsaved_token_gives_its_lease_to_whoever_replaces_or_revokes_it() {
             [(); 2].map(|()| builder(store.clone(), &server).lease_patience(SECOND / 10).build().unwrap());
         one.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
         store.take_no_more_saves_after(1);
-        let error = one.get(&key()).await.unwrap_err();
+        let error = one.get_token(&key()).await.unwrap_err();
         let Error::NotSaved { token, .. } = &error else { panic!("{error:?}") };
         store.takes_saves_again();
         match change {
@@ -164,7 +164,7 @@ async fn an_unsaved_token_gives_its_lease_to_whoever_replaces_or_revokes_it() {
         }
         // Nothing is held any more.
         other.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
-        let outcome = other.get(&key()).await;
+        let outcome = other.get_token(&key()).await;
         assert!(outcome.is_ok(), "{change}: {outcome:?}");
     }
 }
@@ -192,14 +192,14 @@ async fn a_put_whose_reply_was_lost_does_not_write_over_its_own_successor() {
                 {
                     tokio::task::yield_now().await;
                 }
-                other.get(&key()).await.unwrap()
+                other.get_token(&key()).await.unwrap()
             }
         });
         store.lose_replies(1);
         one.put(&key(), &new).await.unwrap();
         let successor = refresh.await.unwrap();
         assert_eq!(stored(&one, &key()).await.token.as_ref(), Some(&*successor), "{was_there}");
-        assert_eq!(one.get(&key()).await.unwrap(), successor, "{was_there}");
+        assert_eq!(one.get_token(&key()).await.unwrap(), successor, "{was_there}");
         assert_eq!((server.token_requests(), server.ended_grants()), (1, 0), "{was_there}");
     }
 }
@@ -214,7 +214,7 @@ async fn a_put_whose_replies_were_lost_counts() {
         let new = server.sign_in().unwrap();
         manager.put(&key(), &new).await.unwrap();
         assert_eq!(stored(&manager, &key()).await.token.as_ref(), Some(&new));
-        assert_eq!(*manager.get(&key()).await.unwrap(), new);
+        assert_eq!(*manager.get_token(&key()).await.unwrap(), new);
     }
 }
 
@@ -225,7 +225,7 @@ async fn an_unsaved_token_is_revoked_though_the_store_is_down() {
         let manager = builder(store.clone(), &server).build().unwrap();
         manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
         store.take_no_more_saves_after(1);
-        let error = manager.get(&key()).await.unwrap_err();
+        let error = manager.get_token(&key()).await.unwrap_err();
         let Error::NotSaved { token, .. } = &error else { panic!("{error:?}") };
         store.set_down(is_down);
         let outcome = manager.revoke(&key()).await;
@@ -253,18 +253,18 @@ async fn a_store_that_has_lost_everything_and_counts_anew_is_believed() {
     for _ in 0..5 {
         one.put(&key(), &server.sign_in().unwrap()).await.unwrap();
     }
-    other.get(&key()).await.unwrap();
+    other.get_token(&key()).await.unwrap();
     store.lose_everything();
     let new = server.sign_in().unwrap();
     one.put(&key(), &new).await.unwrap();
-    assert_eq!(*one.get(&key()).await.unwrap(), new);
+    assert_eq!(*one.get_token(&key()).await.unwrap(), new);
     // The other process sees it as soon as it looks.
     clock.forward(3400 * SECOND);
-    let refreshed = other.get(&key()).await.unwrap();
-    assert_eq!(other.get(&key()).await.unwrap(), refreshed);
+    let refreshed = other.get_token(&key()).await.unwrap();
+    assert_eq!(other.get_token(&key()).await.unwrap(), refreshed);
     assert_eq!(stored(&one, &key()).await.token.as_ref(), Some(&*refreshed));
     let steps = store.steps();
-    other.get(&key()).await.unwrap();
+    other.get_token(&key()).await.unwrap();
     assert_eq!(store.steps(), steps, "what it has seen stays in its memory");
 }
 
@@ -280,7 +280,7 @@ async fn while_the_store_hangs_one_caller_waits_and_not_one_for_each_key() {
     store.set_hanging(true);
     let began = tokio::time::Instant::now();
     for key in &keys {
-        manager.get(key).await.unwrap();
+        manager.get_token(key).await.unwrap();
     }
     assert_eq!(began.elapsed().as_secs(), 3);
 
@@ -290,7 +290,7 @@ async fn while_the_store_hangs_one_caller_waits_and_not_one_for_each_key() {
     assert_eq!(server.token_requests(), keys.len());
     let steps = store.steps();
     for key in &keys {
-        assert!(server.knows(manager.get(key).await.unwrap().access_token()));
+        assert!(server.knows(manager.get_token(key).await.unwrap().access_token()));
     }
     assert_eq!(store.steps(), steps);
 
@@ -299,14 +299,14 @@ async fn while_the_store_hangs_one_caller_waits_and_not_one_for_each_key() {
     store.set_down(true);
     let began = tokio::time::Instant::now();
     for key in &keys {
-        manager.get(key).await.unwrap();
+        manager.get_token(key).await.unwrap();
     }
     assert_eq!(began.elapsed().as_secs(), 0);
     store.set_down(false);
     tokio::time::sleep(SECOND).await;
     clock.forward(2 * SECOND);
     for key in &keys {
-        manager.get(key).await.unwrap();
+        manager.get_token(key).await.unwrap();
     }
     tokio::time::sleep(SECOND).await;
     assert_eq!(server.token_requests(), 2 * keys.len());
@@ -325,9 +325,9 @@ async fn a_store_too_slow_for_the_lease_does_not_have_a_token_redeemed_twice() {
     store.delay_next_reply(LEASE + LEASE / 3);
     let (key_of_slow, late) = (key(), async {
         tokio::time::sleep(LEASE / 3).await;
-        other.get(&key()).await
+        other.get_token(&key()).await
     });
-    let (first, second) = tokio::join!(slow.get(&key_of_slow), late);
+    let (first, second) = tokio::join!(slow.get_token(&key_of_slow), late);
     assert_eq!(*first.unwrap(), *second.unwrap());
     assert_eq!((server.token_requests(), server.ended_grants()), (1, 0));
 }

@@ -1,0 +1,149 @@
+//! Which of a grant's access tokens is wanted.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use crate::timing::A_YEAR;
+
+/// Which access token of a grant is wanted, where it is not the one of the login: one for other scopes, for another resource
+/// (RFC 8707) or for another audience.
+///
+/// All access tokens of a grant share its one refresh token. The order of the scopes and of the resources does not matter: two
+/// requests for the same ones get the same token.
+///
+/// ```
+/// use oauth_tokens::{AccessTokenRequest, TokenKey, TokenManager};
+///
+/// # async fn f(tokens: TokenManager) -> Result<(), oauth_tokens::Error> {
+/// let mail = AccessTokenRequest::new().with_scopes(["https://graph.microsoft.com/Mail.Read"]);
+/// let vault = AccessTokenRequest::new().with_scopes(["https://vault.azure.net/.default"]);
+/// let key = TokenKey::new("microsoft", "user-17");
+/// let (for_mail, for_vault) = (tokens.get_for(&key, &mail).await?, tokens.get_for(&key, &vault).await?);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Default)]
+#[must_use]
+pub struct AccessTokenRequest {
+    wanted: Arc<Wanted>,
+    valid_for: Option<Duration>,
+    rejected: Option<Arc<str>>,
+}
+
+/// What an access token is for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Wanted {
+    /// In their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    scopes: Vec<String>,
+    /// In their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    resources: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    audience: Option<String>,
+}
+
+impl AccessTokenRequest {
+    /// A request for the access token of the login.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Asks for these scopes, in place of those that the user has granted. Without scopes, the provider grants all of them.
+    pub fn with_scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
+        Arc::make_mut(&mut self.wanted).scopes = in_order(scopes.into_iter().map(Into::into));
+        self
+    }
+
+    /// Asks for a token that this resource accepts, named by a URI (RFC 8707 section 2.2). Can be called for several.
+    pub fn with_resource(mut self, resource: impl Into<String>) -> Self {
+        let wanted = Arc::make_mut(&mut self.wanted);
+        let resources = std::mem::take(&mut wanted.resources).into_iter();
+        wanted.resources = in_order(resources.chain([resource.into()]));
+        self
+    }
+
+    /// Asks for a token for this audience, by the parameter that Auth0 and others call `audience`.
+    pub fn with_audience(mut self, audience: impl Into<String>) -> Self {
+        let audience = audience.into();
+        Arc::make_mut(&mut self.wanted).audience = (!audience.is_empty()).then_some(audience);
+        self
+    }
+
+    /// Asks for a token that is live for at least this long; where the provider's tokens do not live that long, for a new one.
+    pub fn valid_for(mut self, time: Duration) -> Self {
+        self.valid_for = Some(time.min(A_YEAR));
+        self
+    }
+
+    /// Asks for another token than this one, which an API has refused with 401 and `invalid_token`. One that is only seconds old is
+    /// returned all the same: the API would refuse its successor too.
+    pub fn after_rejection(mut self, rejected: impl Into<String>) -> Self {
+        self.rejected = Some(rejected.into().into());
+        self
+    }
+
+    /// Returns the scopes that are asked for.
+    #[must_use]
+    pub fn scopes(&self) -> &[String] {
+        &self.wanted.scopes
+    }
+
+    /// Returns the resources that are asked for.
+    #[must_use]
+    pub fn resources(&self) -> &[String] {
+        &self.wanted.resources
+    }
+
+    /// Returns the audience that is asked for, if one is.
+    #[must_use]
+    pub fn audience(&self) -> Option<&str> {
+        self.wanted.audience.as_deref()
+    }
+
+    /// The parameters of a token request, without the scopes.
+    pub(crate) fn parameters(&self) -> Vec<(&str, &str)> {
+        let resources = self.resources().iter().map(|resource| ("resource", resource.as_str()));
+        resources.chain(self.audience().map(|audience| ("audience", audience))).collect()
+    }
+
+    /// A request for a token that is for this.
+    pub(crate) fn of(wanted: &Wanted) -> Self {
+        Self { wanted: Arc::new(wanted.clone()), ..Self::default() }
+    }
+
+    /// What the token is for; `None` where it is the token of the login.
+    pub(crate) fn wanted(&self) -> Option<&Arc<Wanted>> {
+        (*self.wanted != Wanted::default()).then_some(&self.wanted)
+    }
+
+    pub(crate) fn least_lifetime(&self) -> Option<Duration> {
+        self.valid_for
+    }
+
+    pub(crate) fn rejected(&self) -> Option<&str> {
+        self.rejected.as_deref()
+    }
+}
+
+fn in_order(texts: impl Iterator<Item = String>) -> Vec<String> {
+    // A scope with spaces in it is a list that somebody has joined already; a URI has none.
+    let mut all: Vec<_> =
+        texts.flat_map(|text| text.split_ascii_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// Does not show the token that was rejected.
+impl fmt::Debug for AccessTokenRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessTokenRequest")
+            .field("scopes", &self.wanted.scopes)
+            .field("resources", &self.wanted.resources)
+            .field("audience", &self.wanted.audience)
+            .field("valid_for", &self.valid_for)
+            .finish_non_exhaustive()
+    }
+}

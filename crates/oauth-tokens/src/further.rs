@@ -1,0 +1,203 @@
+//! The further access tokens of a grant, which share its refresh token.
+
+use std::sync::Arc;
+
+use oauth_core::{OAuth2Token, OffsetDateTime};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    access_token_request::Wanted,
+    cache::CachedToken,
+    error::Error,
+    key::TokenKey,
+    shared::SharedState,
+    state::{Rest, TokenState},
+    timing::{Milestones, Moment},
+};
+
+/// How many further access tokens are kept for one grant; then the oldest makes room.
+pub(crate) const MOST_FURTHER: usize = 32;
+
+/// A further access token as it is stored, or why there is none.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct FurtherToken {
+    pub(crate) wanted: Wanted,
+    /// The access token alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) token: Option<OAuth2Token>,
+    /// When the token was obtained, or last asked for in vain, as a Unix time in seconds.
+    pub(crate) obtained_at: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) expires_at: Option<i64>,
+    /// How the last request failed, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) failure: Option<FurtherFailure>,
+}
+
+/// How a request for a further access token failed. It says nothing about the grant, and keeps nobody from refreshing it.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct FurtherFailure {
+    #[serde(flatten)]
+    pub(crate) rest: Rest,
+    pub(crate) failures: u32,
+    /// In one line.
+    pub(crate) message: String,
+    /// The provider's code, if it has refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) refused: Option<FurtherRefusal>,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct FurtherRefusal {
+    pub(crate) code: String,
+    /// Whether the user can change that by signing in again.
+    pub(crate) needs_login: bool,
+}
+
+impl FurtherFailure {
+    pub(crate) fn error(&self, key: &TokenKey, retry_at: OffsetDateTime) -> Error {
+        let (key, message) = (key.clone(), self.message.clone());
+        match &self.refused {
+            Some(refused) => Error::NotGranted {
+                key,
+                code: refused.code.clone(),
+                message,
+                needs_login: refused.needs_login,
+                retry_at,
+            },
+            None => Error::RefreshFailed { key, cause: None, message, retry_at },
+        }
+    }
+}
+
+impl TokenState {
+    pub(crate) fn further(&self, wanted: &Wanted) -> Option<&FurtherToken> {
+        self.further.iter().find(|further| further.wanted == *wanted)
+    }
+
+    /// The state with a further access token that its refresh token was redeemed for. The token of the login stays as it is.
+    pub(crate) fn with_further(&self, wanted: &Wanted, new: OAuth2Token, now: OffsetDateTime) -> Self {
+        let fresh = Self::fresh(new.clone().access_token_only(), now);
+        let further = FurtherToken {
+            wanted: wanted.clone(),
+            token: fresh.token,
+            obtained_at: fresh.obtained_at,
+            expires_at: fresh.expires_at,
+            failure: None,
+        };
+        let token = self.token.clone().map(|token| match new.refresh_token() {
+            Some(refresh_token) => token.with_refresh_token(refresh_token),
+            None => token,
+        });
+        Self {
+            token,
+            refreshing_since: None,
+            lineage: self.lineage.map(|lineage| lineage.next()),
+            ..self.with_further_entry(further)
+        }
+    }
+
+    /// The state after a request for a further access token that failed.
+    pub(crate) fn with_further_failure(
+        &self,
+        wanted: &Wanted,
+        failure: FurtherFailure,
+        now: OffsetDateTime,
+        was_surely_not_carried_out: bool,
+    ) -> Self {
+        let known = self.further(wanted).cloned();
+        let further = match known {
+            Some(known) => FurtherToken { failure: Some(failure), ..known },
+            None => FurtherToken {
+                wanted: wanted.clone(),
+                token: None,
+                obtained_at: now.unix_timestamp(),
+                expires_at: None,
+                failure: Some(failure),
+            },
+        };
+        let since = match was_surely_not_carried_out {
+            true => self.refreshing_since,
+            false => Some(self.refreshing_since.unwrap_or(now.unix_timestamp())),
+        };
+        Self { refreshing_since: since, ..self.with_further_entry(further) }
+    }
+
+    fn with_further_entry(&self, new: FurtherToken) -> Self {
+        let now = new.obtained_at;
+        let others = self.further.iter().filter(|known| known.wanted != new.wanted && known.is_of_use(now));
+        let mut further: Vec<_> = others.cloned().collect();
+        if further.len() >= MOST_FURTHER {
+            further.sort_by_key(|known| known.obtained_at);
+            further.drain(..=further.len() - MOST_FURTHER);
+        }
+        further.push(new);
+        Self { further, marked_by: None, refreshing_for: None, ..self.clone() }
+    }
+
+    /// The further access tokens that a refreshed token keeps.
+    pub(crate) fn further_of_use(&self, now: i64) -> Vec<FurtherToken> {
+        self.further.iter().filter(|further| further.is_of_use(now)).cloned().collect()
+    }
+}
+
+impl FurtherToken {
+    /// Whether it holds a token that has not expired, or a failure that others should know of.
+    fn is_of_use(&self, now: i64) -> bool {
+        let is_live = self.token.is_some() && self.expires_at.is_none_or(|at| at > now);
+        let rests = |failure: &FurtherFailure| {
+            failure.rest.at_ms.saturating_add_unsigned(failure.rest.wait_ms).div_euclid(1000) > now
+        };
+        is_live || self.failure.as_ref().is_some_and(rests)
+    }
+}
+
+impl SharedState {
+    pub(crate) fn further_milestones(&self, key: &TokenKey, further: &FurtherToken) -> Milestones {
+        self.timing.milestones_of(key, further.obtained_at, further.expires_at)
+    }
+
+    /// Until when the provider is not asked for a further access token again, and why.
+    pub(crate) fn further_rest<'a>(
+        &self,
+        further: &'a FurtherToken,
+        now: OffsetDateTime,
+    ) -> Option<(OffsetDateTime, &'a FurtherFailure)> {
+        let failure = further.failure.as_ref()?;
+        let until = self.timing.rests_until(failure.rest, now, self.store_ahead())?;
+        Some((until, failure))
+    }
+
+    /// What this process remembers of a record's further access tokens.
+    pub(crate) fn cached_further(&self, key: &TokenKey, state: &TokenState) -> Option<Arc<[CachedToken]>> {
+        if state.further.is_empty() || state.dead.is_some() {
+            return None;
+        }
+        let now = self.clock.now();
+        let reread_at = self.timing.reread_after.map(|after| now + after);
+        let all = state.further.iter().filter_map(|further| {
+            let Milestones { due_at, dead_at } = self.further_milestones(key, further);
+            let rest = self.further_rest(further, now);
+            let token = further.token.as_ref().filter(|_| dead_at.is_none_or(|at| at > now));
+            let (result, until) = match (token, rest) {
+                (Some(token), rest) => {
+                    let due_at = due_at.map(|at| rest.map_or(at, |(until, _)| at.max(until)));
+                    (Ok(Arc::new(token.clone())), [due_at, dead_at, reread_at].into_iter().flatten().min())
+                }
+                (None, Some((until, failure))) => {
+                    let reread_at = now + self.timing.reread_failures_after;
+                    (Err(Box::new(failure.error(key, until))), Some(until.min(reread_at)))
+                }
+                (None, None) => return None,
+            };
+            let moment = |time: Option<OffsetDateTime>| time.map_or_else(Moment::never, Moment::from);
+            Some(CachedToken {
+                wanted: further.wanted.clone(),
+                result,
+                holds_until: moment(until),
+                live_until: moment(dead_at),
+            })
+        });
+        Some(all.collect())
+    }
+}
