@@ -1,6 +1,6 @@
 //! What the emulator's facts lead a test to expect. They are read from the emulator's files and not from the crates under test.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use serde::Deserialize;
 
@@ -9,8 +9,23 @@ use serde::Deserialize;
 pub(crate) struct Facts {
     pub(super) refresh_url: Option<String>,
     pub(super) profile_url: Option<String>,
+    pub(super) id_field: Option<String>,
     pub(super) email_field: Option<String>,
     name_field: Option<String>,
+    #[serde(default)]
+    name_parts: Vec<String>,
+    #[serde(default)]
+    client_secret_param: Option<String>,
+    token_request: Option<String>,
+    refresh_request: Option<String>,
+    #[serde(default)]
+    pub(super) refresh_with: Option<String>,
+    #[serde(default)]
+    profile_params: BTreeMap<String, String>,
+    #[serde(default)]
+    profile_headers: BTreeMap<String, String>,
+    profile_token: Option<toml::Value>,
+    revoke_token: Option<toml::Value>,
     #[serde(default)]
     pub(super) default_scopes: Vec<String>,
     pub(super) emulator: Manners,
@@ -25,7 +40,9 @@ pub(super) struct Manners {
     #[serde(default)]
     pub(super) revokes_access_tokens_only: bool,
     #[serde(default)]
-    pub(super) revoke_ends_grant: bool,
+    revoke_ends_grant: bool,
+    #[serde(default)]
+    revoke_unlinks: bool,
 }
 
 /// `[contract]`: what a client makes of the facts, where that is not what anybody would expect.
@@ -62,7 +79,38 @@ impl Facts {
 
     /// Whether a sign-in with the usual scopes brings the user's name.
     pub(super) fn brings_name(&self) -> bool {
-        self.contract.name.unwrap_or(self.name_field.is_some())
+        self.contract.name.unwrap_or(self.name_field.is_some() || !self.name_parts.is_empty())
+    }
+
+    /// Whether a revocation ends more than the one token.
+    pub(super) fn revocation_ends_grant(&self) -> bool {
+        self.emulator.revoke_ends_grant || self.emulator.revoke_unlinks
+    }
+
+    /// Whether the access token is all that it takes to ask who the user is.
+    pub(super) fn access_token_is_enough(&self) -> bool {
+        let fields = [&self.id_field, &self.email_field].into_iter().flatten();
+        let mut sent = self.profile_params.values().chain(self.profile_headers.values());
+        self.profile_url.is_some()
+            && !fields.map(String::as_str).any(|path| path.starts_with("token:"))
+            && !sent.any(|value| value.contains("{token:"))
+    }
+
+    /// The parameters of a query in which this provider demands secrets.
+    pub(super) fn secrets_in_queries(&self) -> Vec<&str> {
+        let mut names = Vec::new();
+        let query = Some("query");
+        if self.token_request.as_deref() == query {
+            names.extend(["code", "code_verifier"]);
+        }
+        if self.token_request.as_deref() == query || self.refresh_request.as_deref() == query {
+            names.extend(["access_token", "refresh_token"]);
+            names.push(self.client_secret_param.as_deref().unwrap_or("client_secret"));
+        }
+        for place in [&self.profile_token, &self.revoke_token].into_iter().flatten() {
+            names.extend(place.as_str().and_then(|place| place.strip_prefix("query:")));
+        }
+        names
     }
 
     /// The address of a user who has none there.

@@ -12,13 +12,25 @@ const GENERIC: &str = "oauth2";
 #[derive(Deserialize)]
 struct Facts {
     refresh_url: Option<String>,
+    #[serde(default)]
+    refresh_with: RefreshWith,
     revoke_url: Option<String>,
+    profile_url: Option<String>,
     token_auth: Option<String>,
     email_field: Option<String>,
     email_verified_field: Option<String>,
     emulator: Manners,
     #[serde(default)]
     contract: ContractExpectations,
+}
+
+/// The token by which a provider refreshes.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum RefreshWith {
+    #[default]
+    RefreshToken,
+    AccessToken,
 }
 
 #[derive(Deserialize)]
@@ -111,9 +123,10 @@ fn rules(facts: &Facts) -> Vec<&'static str> {
     let manners = &facts.emulator;
     let refreshes = facts.refresh_url.is_some() && manners.refresh_token.as_deref() != Some("never");
     if refreshes {
-        rules.push(match manners.rotates {
-            true => "refresh_rotates",
-            false => "refresh_keeps_the_refresh_token",
+        rules.push(match (manners.rotates, &facts.refresh_with) {
+            // The new access token is what the next refresh takes.
+            (true, _) | (_, RefreshWith::AccessToken) => "refresh_rotates",
+            (false, RefreshWith::RefreshToken) => "refresh_keeps_the_refresh_token",
         });
         rules.push("dead_refresh_token_means_to_sign_in_again");
     }
@@ -124,7 +137,7 @@ fn rules(facts: &Facts) -> Vec<&'static str> {
     rules.push("rv_03_what_a_manager_revokes_is_dead");
     if manners.revokes_refresh_tokens_only {
         rules.extend(["access_token_cannot_be_revoked", "rv_03_an_access_token_alone_is_not_called_revoked"]);
-    } else {
+    } else if facts.profile_url.is_some() || refreshes {
         rules.push("revoked_access_token_is_dead");
     }
     if refreshes {
@@ -159,6 +172,13 @@ mod tests {
         let limited = of("revoke_url = ''\n[emulator]\nrevokes_refresh_tokens_only = true");
         assert!(limited.contains(&"access_token_cannot_be_revoked"));
         assert!(!limited.contains(&"revoked_access_token_is_dead"));
+
+        let by_access_token = of("refresh_url = ''\nrefresh_with = 'access_token'\n[emulator]");
+        assert!(by_access_token.contains(&"refresh_rotates"));
+
+        // The token reply names the user, and nothing can be asked later.
+        let without_calls = of("revoke_url = ''\n[emulator]");
+        assert!(!without_calls.contains(&"revoked_access_token_is_dead"));
     }
 
     #[test]

@@ -145,12 +145,19 @@ pub(crate) fn decide(backend: &Backend, request: &RecordedRequest) -> ServerRepl
         return allow(backend, provider, StatusCode::SEE_OTHER, authorization, user, now());
     }
     drop(state);
-    let denial = || {
-        let denial = dialects::of(&provider.family).denial();
-        denial.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
-    };
-    let error = error.unwrap_or_else(denial);
+    let error = error.unwrap_or_else(|| denial(provider));
     refuse(backend, provider, StatusCode::SEE_OTHER, &authorization, error)
+}
+
+/// What the callback says when the user refuses (RFC 6749, section 4.1.2.1).
+fn denial(provider: &EmulatedProvider) -> Vec<(String, String)> {
+    let own = &provider.facts.emulator.denial;
+    if !own.is_empty() {
+        return own.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    }
+    [("error", "access_denied"), ("error_description", "the user refused")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
 }
 
 /// Who signs in without being asked (`prompt=none`; OpenID Connect Core, section 3.1.2.6): who is signed in already and has
@@ -180,10 +187,19 @@ fn allow(
     backend: &Backend,
     provider: &EmulatedProvider,
     status: StatusCode,
-    request: Authorization,
+    mut request: Authorization,
     user: User,
     auth_time: i64,
 ) -> ServerReply {
+    // What the exchange of the code must repeat, and the callback brings.
+    let mut brings = Vec::new();
+    for name in &provider.facts.token_repeats {
+        if request.params.get(name).is_none() {
+            let value = crypto::random();
+            request.params.push(name, value.clone());
+            brings.push((name.clone(), value));
+        }
+    }
     let (first, code, grant) = {
         let mut state = backend.state();
         let first = state.is_first(provider, &user, &request.app);
@@ -192,6 +208,7 @@ fn allow(
     };
     let dialect = dialects::of(&provider.family);
     let mut answer = vec![("code".to_owned(), code.clone())];
+    answer.extend(brings);
     if wants_id_token(&grant.request.params) {
         let subject = Subject { dialect, grant: &grant, access_token: None, code: Some(&code), first: true };
         match id_token::id_token(backend, provider, EmulatedEndpoint::Authorize, &subject) {
@@ -291,7 +308,8 @@ fn trusted_client(exchange: &Exchange<'_>, params: &Pairs) -> Result<(App, Strin
     if let Some(name) = params.duplicate() {
         return Err(format!("The parameter {name} occurs twice (RFC 6749, section 3.1)."));
     }
-    let client_id = params.get("client_id").ok_or("The parameter client_id is missing.")?;
+    let param = &exchange.provider.facts.client_id_param;
+    let client_id = params.get(param).ok_or_else(|| format!("The parameter {param} is missing."))?;
     let app = exchange
         .backend
         .state()

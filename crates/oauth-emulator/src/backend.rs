@@ -7,7 +7,7 @@ use crate::{apple_key::AppleKey, facts::EmulatedProvider, keys::KeyRing, state::
 /// What every request to the emulator shares: the providers, their keys, and all that the emulator remembers.
 pub(crate) struct Backend {
     pub(crate) origin: String,
-    pub(crate) providers: &'static [Arc<EmulatedProvider>],
+    pub(crate) providers: Vec<Arc<EmulatedProvider>>,
     pub(crate) apple_key: AppleKey,
     state: Mutex<EmulatorState>,
     keys: Mutex<KeyRing>,
@@ -16,7 +16,7 @@ pub(crate) struct Backend {
 impl Backend {
     pub(crate) fn new(
         origin: String,
-        providers: &'static [Arc<EmulatedProvider>],
+        providers: Vec<Arc<EmulatedProvider>>,
         apple_key: AppleKey,
         state: EmulatorState,
         keys: KeyRing,
@@ -34,7 +34,7 @@ impl Backend {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn provider(&self, name: &str) -> Option<&'static EmulatedProvider> {
+    pub(crate) fn provider(&self, name: &str) -> Option<&EmulatedProvider> {
         self.providers.iter().find(|provider| provider.name == name).map(Arc::as_ref)
     }
 

@@ -5,35 +5,82 @@ use serde_json::{Map, Value, json};
 use crate::{
     facts::{EmulatedProvider, IdType},
     fault::Fault,
-    paths,
+    paths::{self, Place},
     state::{EmulatorState, Grant},
 };
 
-/// The profile as the table's field paths say.
-pub(crate) fn body(state: &EmulatorState, provider: &EmulatedProvider, grant: &Grant) -> Map<String, Value> {
+/// The profile as the table's field paths say, as far as `told` lets it.
+pub(crate) fn body(
+    state: &EmulatorState,
+    provider: &EmulatedProvider,
+    grant: &Grant,
+    told: impl Fn(&str) -> bool,
+) -> Map<String, Value> {
+    let mut body = Value::Object(Map::new());
+    put(state, provider, grant, Place::Profile, told, &mut body);
+    match body {
+        Value::Object(body) => body,
+        _ => Map::new(),
+    }
+}
+
+/// What the table's field paths put into one of the replies.
+pub(crate) fn told_in(
+    state: &EmulatorState,
+    provider: &EmulatedProvider,
+    grant: &Grant,
+    place: Place,
+) -> Value {
+    let mut body = Value::Object(Map::new());
+    put(state, provider, grant, place, |_| true, &mut body);
+    body
+}
+
+/// Puts into a reply what the table's field paths put there.
+pub(crate) fn tell_in(
+    state: &EmulatorState,
+    provider: &EmulatedProvider,
+    grant: &Grant,
+    place: Place,
+    body: &mut Value,
+) {
+    put(state, provider, grant, place, |_| true, body);
+}
+
+fn put(
+    state: &EmulatorState,
+    provider: &EmulatedProvider,
+    grant: &Grant,
+    wanted: Place,
+    told: impl Fn(&str) -> bool,
+    body: &mut Value,
+) {
     let facts = &provider.facts;
     let user = &grant.user;
-    let mut body = Map::new();
-    let mut set = |path: &Option<String>, value: Value| {
-        if let Some(path) = path {
-            paths::set(&mut body, path, value);
-        }
+    let mut set = |path: Option<&str>, value: Option<Value>| match path.map(paths::place) {
+        Some((place, path)) if place == wanted && told(path) => match value {
+            Some(value) => paths::set(body, path, value),
+            None => paths::set_empty(body, path),
+        },
+        _ => {}
     };
     let id = match (facts.emulator.id_type, user.id.parse::<u64>()) {
         (IdType::Number, Ok(number)) => json!(number),
         _ => json!(user.id),
     };
-    set(&facts.id_field, id);
-    set(&facts.name_field, json!(user.name));
+    set(facts.id_field.as_deref(), Some(id));
+    set(facts.name_field.as_deref(), Some(json!(user.name)));
+    let (first, last) = user.name.split_once(' ').unwrap_or((&user.name, ""));
+    for (path, part) in facts.name_parts.iter().zip([first, last]) {
+        set(Some(path), Some(json!(part)));
+    }
     if let Some(picture) = &user.picture {
-        set(&facts.avatar_field, json!(picture));
+        set(facts.avatar_field.as_deref(), Some(json!(picture)));
     }
-    let backend = email(state, &provider.family, grant);
-    if let Some((address, verified)) = backend.filter(|_| grant.has_any_scope(&facts.emulator.email_scopes)) {
-        set(&facts.email_field, json!(address));
-        set(&facts.email_verified_field, json!(verified));
-    }
-    body
+    let email = email(state, &provider.family, grant);
+    let email = email.filter(|_| grant.has_any_scope(&facts.emulator.email_scopes));
+    set(facts.email_field.as_deref(), email.map(|(address, _)| json!(address)));
+    set(facts.email_verified_field.as_deref(), email.map(|(_, verified)| json!(verified)));
 }
 
 /// The claim `sub` alone.

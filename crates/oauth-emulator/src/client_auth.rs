@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use crate::{
     app::{App, ClientAuthMethod},
     exchange::Exchange,
+    facts::AcceptedAuth,
     refusal::{ProtocolError, Reason},
     request::{Pairs, form_decode},
 };
@@ -16,37 +17,38 @@ const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-be
 /// The application that sent the request, authenticated in exactly one way that it may use.
 pub(crate) fn authenticate(
     exchange: &Exchange<'_>,
-    form: &Pairs,
-    accepted: &[ClientAuthMethod],
+    params: &Pairs,
+    accepted: &AcceptedAuth,
 ) -> Result<App, ProtocolError> {
     let unknown = || Reason::Client.because("client authentication failed");
-    if exchange.request.query.get("client_secret").is_some() {
-        return Err(Reason::Request.because("client_secret has no place in a URL (RFC 6749, section 2.3.1)"));
+    if let Some(assertion) = params.get("client_assertion") {
+        return by_assertion(exchange, params, &accepted.methods, assertion);
     }
-    if let Some(assertion) = form.get("client_assertion") {
-        return by_assertion(exchange, form, accepted, assertion);
-    }
-    let (method, id, secret) = match (exchange.request.basic(), form.get("client_secret")) {
+    let facts = &exchange.provider.facts;
+    let named = params.get(&facts.client_id_param);
+    let (method, id, secret) = match (exchange.request.basic(), params.get(&facts.client_secret_param)) {
         (Some(_), Some(_)) => {
             return Err(Reason::Request.because("the client authenticates in more than one way"));
         }
         (Some(None), None) => return Err(Reason::Client.because("malformed Basic credentials")),
         (Some(Some((id, secret))), None) => {
             let id = form_decode(&id);
-            if form.get("client_id").is_some_and(|other| other != id) {
+            if named.is_some_and(|other| other != id) {
                 return Err(Reason::Request.because("client_id differs from that of the Basic credentials"));
             }
             (ClientAuthMethod::Basic, id, form_decode(&secret))
         }
         (None, secret) => {
-            let id =
-                form.get("client_id").ok_or_else(|| Reason::Client.because("no client authentication"))?;
+            let id = named.ok_or_else(|| Reason::Client.because("no client authentication"))?;
             let method = if secret.is_some() { ClientAuthMethod::Post } else { ClientAuthMethod::None };
             (method, id.to_owned(), secret.unwrap_or_default().to_owned())
         }
     };
     let app = exchange.backend.state().app(&exchange.provider.family, &id).ok_or_else(unknown)?;
-    let accepted = if app.client_auth.is_empty() { accepted } else { &app.client_auth };
+    if method == ClientAuthMethod::None && accepted.id_alone {
+        return Ok(app);
+    }
+    let accepted = if app.client_auth.is_empty() { &accepted.methods } else { &app.client_auth };
     // An application without a secret may still have to name itself by Basic with an empty password (Reddit).
     let public_by_basic = app.client_secret.is_none()
         && method == ClientAuthMethod::Basic
@@ -61,15 +63,15 @@ pub(crate) fn authenticate(
 /// The application that signed an assertion with its registered key, for this endpoint and for now (RFC 7523, section 3).
 fn by_assertion(
     exchange: &Exchange<'_>,
-    form: &Pairs,
+    params: &Pairs,
     accepted: &[ClientAuthMethod],
     assertion: &str,
 ) -> Result<App, ProtocolError> {
     let refuse = |why: &str| Reason::Client.because(format!("the client assertion {why}"));
-    if exchange.request.basic().is_some() || form.get("client_secret").is_some() {
+    if exchange.request.basic().is_some() || params.get("client_secret").is_some() {
         return Err(Reason::Request.because("the client authenticates in more than one way"));
     }
-    if form.get("client_assertion_type") != Some(ASSERTION_TYPE) {
+    if params.get("client_assertion_type") != Some(ASSERTION_TYPE) {
         return Err(Reason::Request.because(format!("client_assertion_type must be {ASSERTION_TYPE}")));
     }
     let unverified = jsonwebtoken::dangerous::insecure_decode::<Map<String, Value>>(assertion);
@@ -114,15 +116,4 @@ fn by_assertion(
 fn not_accepted(method: ClientAuthMethod, accepted: &[ClientAuthMethod]) -> ProtocolError {
     let names: Vec<_> = accepted.iter().map(|method| method.name()).collect();
     Reason::Client.because(format!("{} is not accepted here; use {}", method.name(), names.join(" or ")))
-}
-
-/// What every request to a token endpoint or one like it must be: a form, each parameter once.
-pub(crate) fn form<'a>(exchange: &'a Exchange<'_>) -> Result<&'a Pairs, ProtocolError> {
-    let form = exchange.request.form.as_ref().ok_or_else(|| {
-        Reason::Request.because("the content type must be application/x-www-form-urlencoded")
-    })?;
-    match form.duplicate() {
-        Some(name) => Err(Reason::Request.because(format!("the parameter {name} occurs twice"))),
-        None => Ok(form),
-    }
 }

@@ -42,8 +42,9 @@ pub(crate) fn metadata(exchange: &Exchange<'_>) -> ServerReply {
     add("response_modes_supported", json!(provider.response_modes()));
     add("scopes_supported", json!(facts.default_scopes));
     add("token_endpoint_auth_methods_supported", json!(names(&provider.token_auth())));
-    if facts.revoke_url.is_some() && !provider.revoke_auth().is_empty() {
-        add("revocation_endpoint_auth_methods_supported", json!(names(&provider.revoke_auth())));
+    let revoke_auth = provider.revoke_auth().methods;
+    if facts.revoke_url.is_some() && !revoke_auth.is_empty() {
+        add("revocation_endpoint_auth_methods_supported", json!(names(&revoke_auth)));
     }
     match facts.pkce {
         PkceSupport::S256 | PkceSupport::Required => add("code_challenge_methods_supported", json!(["S256"])),

@@ -76,7 +76,7 @@ impl Emulator {
     }
 
     /// The names of the providers that the emulator plays.
-    pub fn providers(&self) -> Vec<&'static str> {
+    pub fn providers(&self) -> Vec<&str> {
         self.backend
             .providers
             .iter()
@@ -230,7 +230,7 @@ impl Emulator {
         id_token::sign(&self.backend, entry, endpoint, app, alg, typ, claims).map_err(io::Error::other)
     }
 
-    fn entry(&self, provider: &str) -> io::Result<&'static EmulatedProvider> {
+    fn entry(&self, provider: &str) -> io::Result<&EmulatedProvider> {
         self.backend.known(provider).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         self.backend.provider(provider).ok_or_else(|| io::ErrorKind::InvalidInput.into())
     }
@@ -304,6 +304,7 @@ impl std::fmt::Debug for Emulator {
 /// Builds an [`Emulator`] with other applications, users or behaviour than the default.
 #[derive(Clone, Debug, Default)]
 pub struct Builder {
+    providers: BTreeMap<String, String>,
     apps: BTreeMap<String, Vec<App>>,
     users: Vec<User>,
     rotate_refresh_tokens: Option<bool>,
@@ -314,6 +315,13 @@ pub struct Builder {
 }
 
 impl Builder {
+    /// Adds a provider that the emulator does not know by itself, or replaces the facts of one that it knows. The facts are those of
+    /// one file in the folder `providers` of this crate, whose README explains them.
+    pub fn provider(mut self, name: impl Into<String>, facts: impl Into<String>) -> Self {
+        self.providers.insert(name.into(), facts.into());
+        self
+    }
+
     /// Registers an application at a provider, in place of the default one; may be called again for further ones.
     pub fn app(mut self, provider: impl Into<String>, app: App) -> Self {
         self.apps.entry(provider.into()).or_default().push(app);
@@ -364,11 +372,17 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// If no port can be bound, or if an application was registered at a provider that does not exist
-    /// ([`io::ErrorKind::InvalidInput`]).
+    /// If no port can be bound, or if an application was registered at a provider that does not exist or the facts of an added
+    /// provider cannot be read ([`io::ErrorKind::InvalidInput`]).
     pub async fn start(self) -> io::Result<Emulator> {
-        let providers =
-            facts::providers().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        let known = facts::providers().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        let mut providers = known.to_vec();
+        for (name, text) in &self.providers {
+            let added = facts::read(name, text)
+                .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+            providers.retain(|provider| provider.name != *name);
+            providers.push(added);
+        }
         let apple_key = AppleKey::make().map_err(io::Error::other)?;
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let origin = format!("http://{}", listener.local_addr()?);

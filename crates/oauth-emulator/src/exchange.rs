@@ -1,7 +1,7 @@
 //! One request to a provider, and the dialect in which the provider answers it.
 
 use http::StatusCode;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use url::Url;
 
 use crate::{
@@ -10,37 +10,114 @@ use crate::{
     endpoint::EmulatedEndpoint,
     facts::{EmulatedProvider, Route},
     fault::Fault,
-    refusal::{CallbackError, Denied, ProtocolError},
+    refusal::{CallbackError, Denied, ProtocolError, Reason},
     reply::ServerReply,
     request::{LogoutParams, Pairs, RecordedRequest},
+    revoke::{self, Revoked},
     state::{Allowed, Grant, Issued},
     urls::Captures,
+    wire::{Failure, FailureOn, RequestFormat},
 };
 
 /// One request to one endpoint of one provider, which the provider answers in its dialect.
 pub(crate) struct Exchange<'a> {
     pub(crate) backend: &'a Backend,
-    pub(crate) provider: &'static EmulatedProvider,
+    pub(crate) provider: &'a EmulatedProvider,
     pub(crate) dialect: &'static dyn Dialect,
-    pub(crate) route: &'static Route,
+    pub(crate) route: &'a Route,
     pub(crate) captures: Captures,
     pub(crate) request: RecordedRequest,
 }
 
 impl Exchange<'_> {
-    /// The endpoint that the request means; where several share a URL, the grant type tells.
+    /// The endpoint that the request means; where several share a URL, the parameters tell.
     pub(crate) fn endpoint(&self) -> EmulatedEndpoint {
         let endpoints = &self.route.endpoints;
-        let meant = match self.request.field("grant_type") {
-            Some("refresh_token") => Some(EmulatedEndpoint::Refresh),
-            // Naver's revocation.
-            Some("delete") => Some(EmulatedEndpoint::Revoke),
+        let facts = &self.provider.facts;
+        let revokes = facts.revoke_params.get("grant_type").map(String::as_str);
+        let meant = match self.request.parameter("grant_type") {
+            Some(grant_type) if revokes == Some(grant_type) => Some(EmulatedEndpoint::Revoke),
+            Some(grant_type) if grant_type == facts.refresh_grant_type => Some(EmulatedEndpoint::Refresh),
+            None if self.request.parameter("refresh_token").is_some() => Some(EmulatedEndpoint::Refresh),
             _ => None,
         };
         meant
             .filter(|meant| endpoints.contains(meant))
             .or(endpoints.first().copied())
             .unwrap_or(EmulatedEndpoint::Other)
+    }
+
+    /// The parameters of the request, written as this provider wants them, each once.
+    pub(crate) fn params(&self, format: RequestFormat) -> Result<Pairs, ProtocolError> {
+        let request = &self.request;
+        let params = match format {
+            RequestFormat::Form => request.form.clone().ok_or_else(|| {
+                Reason::Request.because("the content type must be application/x-www-form-urlencoded")
+            }),
+            RequestFormat::Json => match &request.json {
+                Some(Value::Object(object)) => Ok(Pairs::of_json(object)),
+                _ => Err(Reason::Request.because("the body must be a JSON object, and application/json")),
+            },
+            RequestFormat::Query if !request.body.is_empty() => {
+                Err(Reason::Request.because("the parameters belong into the query"))
+            }
+            RequestFormat::Query => Ok(request.query.clone()),
+        }?;
+        if format != RequestFormat::Query
+            && ["client_secret", &self.provider.facts.client_secret_param]
+                .iter()
+                .any(|name| request.query.get(name).is_some())
+        {
+            let description = "client_secret has no place in a URL (RFC 6749, section 2.3.1)";
+            return Err(Reason::Request.because(description));
+        }
+        match params.duplicate() {
+            Some(name) => Err(Reason::Request.because(format!("the parameter {name} occurs twice"))),
+            None => Ok(params),
+        }
+    }
+
+    /// The reply that refuses a request to the token endpoint or one like it.
+    pub(crate) fn refuse(&self, refusal: &ProtocolError) -> ServerReply {
+        match self.failure() {
+            Some(failure) => failure.of_refusal(refusal),
+            None => self.dialect.refuse(self, refusal),
+        }
+    }
+
+    /// The reply of the provider's API that refuses an access token.
+    pub(crate) fn denied(&self, denied: Denied) -> ServerReply {
+        match self.failure() {
+            Some(failure) => failure.of_denial(denied),
+            None => self.dialect.denied(self, denied),
+        }
+    }
+
+    /// The reply of the provider's API to a request that lacks something.
+    pub(crate) fn bad_request(&self, description: &str) -> ServerReply {
+        match self.failure() {
+            Some(failure) => failure.of_bad_request(description),
+            None => self.dialect.bad_request(self, description),
+        }
+    }
+
+    /// How this request's failure is worded, where the facts say so.
+    pub(crate) fn failure(&self) -> Option<&Failure> {
+        let which = match self.endpoint() {
+            EmulatedEndpoint::Token | EmulatedEndpoint::Refresh | EmulatedEndpoint::Introspect => {
+                FailureOn::Token
+            }
+            EmulatedEndpoint::Revoke => FailureOn::Revoke,
+            EmulatedEndpoint::Profile
+            | EmulatedEndpoint::UserInfo
+            | EmulatedEndpoint::Emails
+            | EmulatedEndpoint::Other => FailureOn::Profile,
+            EmulatedEndpoint::Authorize
+            | EmulatedEndpoint::Discovery
+            | EmulatedEndpoint::Jwks
+            | EmulatedEndpoint::EndSession => return None,
+        };
+        self.provider.facts.failure.as_ref().filter(|failure| failure.is_on(which))
     }
 
     pub(crate) fn has_fault(&self, fault: &Fault) -> bool {
@@ -63,11 +140,6 @@ pub(crate) trait Dialect: Send + Sync {
     /// Further checks of an authorization request.
     fn check_authorize(&self, _exchange: &Exchange<'_>, _scopes: &[String]) -> Result<(), CallbackError> {
         Ok(())
-    }
-
-    /// What the callback says when the user refuses (RFC 6749, section 4.1.2.1).
-    fn denial(&self) -> Vec<(&'static str, &'static str)> {
-        vec![("error", "access_denied"), ("error_description", "the user refused")]
     }
 
     /// A last look at a successful callback.
@@ -118,9 +190,9 @@ pub(crate) trait Dialect: Send + Sync {
         refusal.standard()
     }
 
-    /// Where a request carries its access token (RFC 6750, section 2.1).
-    fn access_token(&self, exchange: &Exchange<'_>) -> Option<String> {
-        exchange.request.authorization("bearer").map(str::to_owned)
+    /// Further checks of a request to the API whose access token is good.
+    fn check_api(&self, _exchange: &Exchange<'_>, _grant: &Grant) -> Result<(), ServerReply> {
+        Ok(())
     }
 
     /// How the provider's API refuses an access token (RFC 6750, section 3).
@@ -128,9 +200,20 @@ pub(crate) trait Dialect: Send + Sync {
         denied.standard()
     }
 
+    /// How the provider's API answers a request that lacks a parameter or a header.
+    fn bad_request(&self, _exchange: &Exchange<'_>, description: &str) -> ServerReply {
+        let body = json!({"error": "invalid_request", "error_description": description});
+        ServerReply::json(StatusCode::BAD_REQUEST, &body)
+    }
+
     /// The profile; `body` is what the table's field paths make of the user.
     fn profile(&self, _exchange: &Exchange<'_>, _grant: &Grant, body: Map<String, Value>) -> ServerReply {
         ServerReply::ok(&Value::Object(body))
+    }
+
+    /// The answer of the second call, for the addresses, where the facts have paths into it.
+    fn emails(&self, _exchange: &Exchange<'_>, _grant: &Grant, body: Value) -> ServerReply {
+        ServerReply::ok(&body)
     }
 
     /// A last look at the standard claims, where the profile is another API.
@@ -139,6 +222,11 @@ pub(crate) trait Dialect: Send + Sync {
     /// A revocation that is not that of RFC 7009; `None` where it is.
     fn own_revocation(&self, _exchange: &Exchange<'_>) -> Option<ServerReply> {
         None
+    }
+
+    /// The reply to a revocation, by what was revoked, if anything was.
+    fn revoked(&self, exchange: &Exchange<'_>, _revoked: Option<&Revoked>) -> ServerReply {
+        revoke::reply(exchange)
     }
 
     /// A last look at the metadata document.

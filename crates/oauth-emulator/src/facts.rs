@@ -14,12 +14,13 @@ use crate::{
     redirect_uri::RedirectUris,
     signing_alg::SigningAlg,
     urls::{self, Captures, Pattern},
+    wire::{Failure, OneOrMany, ProfileBody, RequestFormat, ScopeReply, TokenPlace},
 };
 
 static TABLE: LazyLock<Result<Vec<Arc<EmulatedProvider>>, String>> =
     LazyLock::new(|| FILES.iter().map(|(name, text)| read(name, text)).collect());
 
-/// All providers that the emulator plays, by name.
+/// All providers that the emulator plays by itself, by name.
 ///
 /// # Errors
 ///
@@ -65,9 +66,49 @@ pub(crate) struct Facts {
     pub(crate) userinfo_url: Option<String>,
     pub(crate) email_url: Option<String>,
     pub(crate) end_session_url: Option<String>,
+    #[serde(default = "client_id")]
+    pub(crate) client_id_param: String,
+    #[serde(default = "client_secret")]
+    pub(crate) client_secret_param: String,
+    pub(crate) token_auth: Option<ClientAuthMethod>,
+    #[serde(default)]
+    token_request: RequestFormat,
+    #[serde(default)]
+    pub(crate) token_params: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(crate) token_omits: Vec<String>,
+    #[serde(default)]
+    pub(crate) token_repeats: Vec<String>,
+    pub(crate) token_field: Option<String>,
+    pub(crate) never_expires_in: Option<u64>,
+    refresh_request: Option<RequestFormat>,
+    refresh_auth: Option<Vec<ClientAuthMethod>>,
+    #[serde(default)]
+    pub(crate) refresh_with: RefreshWith,
+    #[serde(default = "refresh_token")]
+    pub(crate) refresh_grant_type: String,
+    #[serde(default = "post")]
+    pub(crate) revoke_method: String,
+    #[serde(default = "token")]
+    revoke_token: OneOrMany<TokenPlace>,
+    pub(crate) revoke_refresh_token: Option<TokenPlace>,
+    revoke_request: Option<RequestFormat>,
+    #[serde(default)]
+    pub(crate) revoke_params: BTreeMap<String, String>,
     #[serde(default = "get")]
     pub(crate) profile_method: String,
-    pub(crate) token_auth: Option<ClientAuthMethod>,
+    #[serde(default)]
+    pub(crate) profile_request: ProfileBody,
+    #[serde(default)]
+    pub(crate) profile_params: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(crate) profile_headers: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(crate) headers: BTreeMap<String, String>,
+    #[serde(default = "bearer")]
+    profile_token: OneOrMany<TokenPlace>,
+    pub(crate) profile_fields: Option<String>,
+    pub(crate) failure: Option<Failure>,
     #[serde(default)]
     pub(crate) pkce: PkceSupport,
     #[serde(default)]
@@ -80,6 +121,8 @@ pub(crate) struct Facts {
     pub(crate) email_field: Option<String>,
     pub(crate) email_verified_field: Option<String>,
     pub(crate) name_field: Option<String>,
+    #[serde(default)]
+    pub(crate) name_parts: Vec<String>,
     pub(crate) avatar_field: Option<String>,
     #[serde(default)]
     pub(crate) emulator: Manners,
@@ -107,6 +150,16 @@ pub(crate) enum PkceSupport {
     #[default]
     #[serde(skip)]
     Unknown,
+}
+
+/// The token by which a provider refreshes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RefreshWith {
+    #[default]
+    RefreshToken,
+    /// A live access token is traded for one that lives longer; there is no other token.
+    AccessToken,
 }
 
 /// The fields of `[emulator]` in a provider's file.
@@ -142,8 +195,14 @@ pub(crate) struct Manners {
     pub(crate) token_type: Option<String>,
     pub(crate) token_prefix: String,
     pub(crate) scope_reply_separator: Option<String>,
+    pub(crate) scope_reply: ScopeReply,
+    pub(crate) token_fields_on_refresh: Option<bool>,
+    pub(crate) denial: BTreeMap<String, String>,
     pub(crate) revoke_status: Option<u16>,
+    pub(crate) revoke_reply: Option<String>,
     pub(crate) revoke_ends_grant: bool,
+    pub(crate) revoke_unlinks: bool,
+    pub(crate) revokes_known_only: bool,
     pub(crate) iss_parameter: bool,
     pub(crate) id_token_always: bool,
     pub(crate) id_token_on_refresh: Option<bool>,
@@ -189,9 +248,51 @@ impl EmulatedProvider {
         methods
     }
 
-    /// The client authentication methods that the revocation endpoint takes; empty if the token alone is enough.
-    pub(crate) fn revoke_auth(&self) -> Vec<ClientAuthMethod> {
-        self.facts.emulator.revoke_auth.clone().unwrap_or_else(|| self.token_auth())
+    /// The client authentication that a refresh takes; no methods if the token alone is enough.
+    pub(crate) fn refresh_auth(&self) -> AcceptedAuth {
+        self.facts.refresh_auth.clone().map_or_else(|| self.token_auth().into(), AcceptedAuth::listed)
+    }
+
+    /// The client authentication that a revocation takes; no methods if the token alone is enough, as it is where the token is a
+    /// credential of the request.
+    pub(crate) fn revoke_auth(&self) -> AcceptedAuth {
+        match &self.facts.emulator.revoke_auth {
+            Some(listed) => AcceptedAuth::listed(listed.clone()),
+            None if self.revokes_by_credential() => AcceptedAuth::none(),
+            None => self.token_auth().into(),
+        }
+    }
+
+    /// Where a revocation has the access token, or either token.
+    pub(crate) fn revoke_places(&self) -> &[TokenPlace] {
+        self.facts.revoke_token.as_slice()
+    }
+
+    /// Whether the token to revoke is what authorizes its revocation.
+    pub(crate) fn revokes_by_credential(&self) -> bool {
+        self.revoke_places().iter().any(|place| place.format().is_none())
+    }
+
+    /// Where a request to the API has the access token.
+    pub(crate) fn profile_places(&self) -> &[TokenPlace] {
+        self.facts.profile_token.as_slice()
+    }
+
+    /// How the parameters of a request to an endpoint are written; `None` where it has none.
+    pub(crate) fn request_format(&self, endpoint: EmulatedEndpoint) -> Option<RequestFormat> {
+        let facts = &self.facts;
+        match endpoint {
+            EmulatedEndpoint::Token => Some(facts.token_request),
+            EmulatedEndpoint::Refresh => Some(facts.refresh_request.unwrap_or(facts.token_request)),
+            EmulatedEndpoint::Revoke => facts.revoke_request.or_else(|| {
+                let asks = !facts.revoke_params.is_empty() || !self.revoke_auth().methods.is_empty();
+                match self.revoke_places() {
+                    [one] => one.format().or(asks.then_some(RequestFormat::Form)),
+                    _ => asks.then_some(RequestFormat::Form),
+                }
+            }),
+            _ => Some(RequestFormat::Form),
+        }
     }
 
     /// How the answer of an authorization request can come back, by the names of OAuth 2.0 Multiple Response Types.
@@ -229,11 +330,41 @@ impl EmulatedProvider {
     }
 }
 
-fn read(name: &str, text: &str) -> Result<Arc<EmulatedProvider>, String> {
+/// Reads the file of a provider.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub(crate) fn read(name: &str, text: &str) -> Result<Arc<EmulatedProvider>, String> {
     let facts: Facts = toml::from_str(text).map_err(|error| format!("providers/{name}.toml: {error}"))?;
     let family = facts.emulator.family.clone().unwrap_or_else(|| name.to_owned());
     let routes = routes(&facts);
     Ok(Arc::new(EmulatedProvider { name: name.to_owned(), family, facts, routes }))
+}
+
+/// The client authentication methods that an endpoint takes.
+pub(crate) struct AcceptedAuth {
+    pub(crate) methods: Vec<ClientAuthMethod>,
+    /// Whether the client identifier alone is enough, for an application with a secret too.
+    pub(crate) id_alone: bool,
+}
+
+impl AcceptedAuth {
+    pub(crate) fn none() -> Self {
+        Self { methods: Vec::new(), id_alone: false }
+    }
+
+    /// What the facts list for this endpoint.
+    fn listed(methods: Vec<ClientAuthMethod>) -> Self {
+        let id_alone = methods.contains(&ClientAuthMethod::None);
+        Self { methods, id_alone }
+    }
+}
+
+impl From<Vec<ClientAuthMethod>> for AcceptedAuth {
+    fn from(methods: Vec<ClientAuthMethod>) -> Self {
+        Self { methods, id_alone: false }
+    }
 }
 
 /// All URLs of a provider; endpoints that share a URL share a route, in the order in which they are tried.
@@ -277,8 +408,34 @@ fn routes(facts: &Facts) -> Vec<Route> {
     routes
 }
 
+fn client_id() -> String {
+    "client_id".to_owned()
+}
+
+fn client_secret() -> String {
+    "client_secret".to_owned()
+}
+
+fn refresh_token() -> String {
+    "refresh_token".to_owned()
+}
+
 fn get() -> String {
     "GET".to_owned()
+}
+
+fn post() -> String {
+    "POST".to_owned()
+}
+
+/// RFC 7009, section 2.1.
+fn token() -> OneOrMany<TokenPlace> {
+    OneOrMany::One(TokenPlace::Field("token".to_owned()))
+}
+
+/// RFC 6750, section 2.1.
+fn bearer() -> OneOrMany<TokenPlace> {
+    OneOrMany::One(TokenPlace::Scheme("bearer".to_owned()))
 }
 
 fn space() -> String {
@@ -294,6 +451,8 @@ mod tests {
         "authorize_extra",
         "authorize_url",
         "avatar_field",
+        "client_id_param",
+        "client_secret_param",
         "collected",
         "contract",
         "corrections",
@@ -307,25 +466,48 @@ mod tests {
         "email_verified_field",
         "emulator",
         "end_session_url",
+        "failure",
+        "headers",
         "id_field",
         "introspect_url",
         "issuer",
         "jwks_url",
         "name_field",
+        "name_parts",
+        "never_expires_in",
         "parameters",
         "pkce",
+        "profile_fields",
+        "profile_headers",
         "profile_method",
+        "profile_params",
+        "profile_request",
+        "profile_token",
         "profile_url",
         "protocol",
         "public_client",
         "quirks",
         "references",
+        "refresh_auth",
+        "refresh_grant_type",
+        "refresh_request",
         "refresh_url",
+        "refresh_with",
+        "revoke_method",
+        "revoke_params",
+        "revoke_refresh_token",
+        "revoke_request",
+        "revoke_token",
         "revoke_url",
         "scope_separator",
         "settings",
         "sources",
         "token_auth",
+        "token_field",
+        "token_omits",
+        "token_params",
+        "token_repeats",
+        "token_request",
         "token_url",
         "unverified",
         "userinfo_url",

@@ -111,6 +111,7 @@ mod state;
 mod token;
 mod urls;
 mod user;
+mod wire;
 
 pub use app::{App, ClientAuthMethod};
 pub use apple_key::AppleKey;

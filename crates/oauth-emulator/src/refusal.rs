@@ -30,6 +30,8 @@ pub(crate) enum Reason {
     GrantType,
     /// Tokens of this kind cannot be revoked (RFC 7009, section 2.2.1).
     TokenType,
+    /// The token to revoke is unknown or dead, where the provider says so.
+    UnknownToken,
     /// The scope is malformed or goes beyond what was granted.
     Scope,
 }
@@ -43,7 +45,24 @@ impl Reason {
             Self::Code | Self::RedirectUri | Self::Verifier | Self::RefreshToken => "invalid_grant",
             Self::GrantType => "unsupported_grant_type",
             Self::TokenType => "unsupported_token_type",
+            Self::UnknownToken => "invalid_token",
             Self::Scope => "invalid_scope",
+        }
+    }
+
+    /// By what name a provider's facts have a code of its own.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Client => "client",
+            Self::Code => "code",
+            Self::RedirectUri => "redirect_uri",
+            Self::Verifier => "verifier",
+            Self::RefreshToken => "refresh_token",
+            Self::GrantType => "grant_type",
+            Self::TokenType => "token_type",
+            Self::UnknownToken => "unknown_token",
+            Self::Scope => "scope",
         }
     }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{HeaderMap, Method, header};
+use serde_json::{Map, Value};
 
 /// Name and value pairs of a query or a form, decoded, in their order.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -14,6 +15,21 @@ impl Pairs {
     /// Parses `application/x-www-form-urlencoded` text.
     pub(crate) fn parse(text: &[u8]) -> Self {
         Self(form_urlencoded::parse(text).into_owned().collect())
+    }
+
+    /// The members of a JSON object that are one value each, as texts.
+    pub(crate) fn of_json(object: &Map<String, Value>) -> Self {
+        let text = |value: &Value| match value {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
+            Value::Null | Value::Array(_) | Value::Object(_) => None,
+        };
+        Self(object.iter().filter_map(|(name, value)| Some((name.clone(), text(value)?))).collect())
+    }
+
+    /// Adds a pair.
+    pub(crate) fn push(&mut self, name: &str, value: String) {
+        self.0.push((name.to_owned(), value));
     }
 
     /// The first value of that name. An empty value counts as absent (RFC 6749, section 3.1).
@@ -66,13 +82,17 @@ pub struct RecordedRequest {
     pub query: Pairs,
     /// The decoded body, if its content type is `application/x-www-form-urlencoded`.
     pub form: Option<Pairs>,
+    /// The body as JSON, if its content type is `application/json` and it can be read.
+    pub json: Option<Value>,
 }
 
 impl RecordedRequest {
     pub(crate) fn new(method: Method, url: String, headers: HeaderMap, body: Bytes) -> Self {
         let query = Pairs::parse(url.split_once('?').map(|(_, query)| query).unwrap_or_default().as_bytes());
-        let form = is_form(&headers).then(|| Pairs::parse(&body));
-        Self { method, url, headers, body, query, form }
+        let form = has_type(&headers, "application/x-www-form-urlencoded").then(|| Pairs::parse(&body));
+        let json =
+            has_type(&headers, "application/json").then(|| serde_json::from_slice(&body).ok()).flatten();
+        Self { method, url, headers, body, query, form, json }
     }
 
     /// The URL without its query.
@@ -85,9 +105,17 @@ impl RecordedRequest {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// A field of the form body.
+    /// A field of the body: of the form, or of the JSON object where it is a text.
     pub fn field(&self, name: &str) -> Option<&str> {
-        self.form.as_ref().and_then(|form| form.get(name))
+        match &self.form {
+            Some(form) => form.get(name),
+            None => self.json.as_ref()?.get(name)?.as_str(),
+        }
+    }
+
+    /// A parameter of the request, in its body or in its query.
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        self.field(name).or_else(|| self.query.get(name))
     }
 
     /// The browser's session at the emulator of this origin.
@@ -152,12 +180,12 @@ impl LogoutParams {
     }
 }
 
-fn is_form(headers: &HeaderMap) -> bool {
+fn has_type(headers: &HeaderMap, wanted: &str) -> bool {
     headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.split(';').next())
-        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"))
+        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case(wanted))
 }
 
 /// One percent- and plus-encoded word, as RFC 6749, section 2.3.1 encodes the credentials of HTTP Basic.

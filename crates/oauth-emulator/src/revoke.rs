@@ -4,52 +4,151 @@ use http::{Method, StatusCode};
 use serde_json::json;
 
 use crate::{
-    client_auth::{authenticate, form},
+    client_auth::authenticate,
+    endpoint::EmulatedEndpoint,
     exchange::Exchange,
-    refusal::{ProtocolError, Reason},
+    facts::AcceptedAuth,
+    profile,
+    refusal::{Denied, ProtocolError, Reason},
     reply::ServerReply,
+    request::Pairs,
+    state::Grant,
+    wire::RequestFormat,
 };
 
-/// RFC 7009: the same answer whether the token was known or not.
+/// What a revocation revoked.
+pub(crate) struct Revoked {
+    pub(crate) token: String,
+    pub(crate) grant: Grant,
+}
+
+/// RFC 7009, or what the facts say in its place: the same answer whether the token was known or not, unless the provider says.
 pub(crate) fn revoke(exchange: &Exchange<'_>) -> ServerReply {
-    if exchange.request.method != Method::POST {
-        return ServerReply::method_not_allowed("POST");
+    let method = &exchange.provider.facts.revoke_method;
+    if exchange.request.method.as_str() != method {
+        return ServerReply::method_not_allowed(method);
     }
-    match revoke_token(exchange) {
-        Ok(_) => {
-            let status = exchange.provider.facts.emulator.revoke_status.unwrap_or(200);
-            ServerReply::empty(StatusCode::from_u16(status).unwrap_or(StatusCode::OK))
-        }
-        Err(refusal) => exchange.dialect.refuse(exchange, &refusal),
+    let outcome = match exchange.provider.revokes_by_credential() {
+        true => revoke_credential(exchange),
+        false => revoke_parameter(exchange).map_err(|refusal| exchange.refuse(&refusal)),
+    };
+    match outcome {
+        Ok(revoked) => exchange.dialect.revoked(exchange, revoked.as_ref()),
+        Err(reply) => reply,
     }
 }
 
-/// Revokes what the form names; whether the token was known.
-pub(crate) fn revoke_token(exchange: &Exchange<'_>) -> Result<bool, ProtocolError> {
-    let form = form(exchange)?;
-    let accepted = exchange.provider.revoke_auth();
-    let app = match accepted.is_empty() {
-        true => None,
-        false => Some(authenticate(exchange, form, &accepted)?),
+/// The reply to a revocation that the facts describe.
+pub(crate) fn reply(exchange: &Exchange<'_>) -> ServerReply {
+    let manners = &exchange.provider.facts.emulator;
+    let status = manners.revoke_status.and_then(|status| StatusCode::from_u16(status).ok());
+    let status = status.unwrap_or(StatusCode::OK);
+    match &manners.revoke_reply {
+        Some(text) => ServerReply::new(status, "application/json;charset=utf-8", text.clone()),
+        None => ServerReply::empty(status),
+    }
+}
+
+/// Revokes the access token that the request presents, as each request to the API does.
+fn revoke_credential(exchange: &Exchange<'_>) -> Result<Option<Revoked>, ServerReply> {
+    let refuse = |refusal: ProtocolError| exchange.refuse(&refusal);
+    let params = params(exchange).map_err(refuse)?;
+    let app = application(exchange, &params).map_err(refuse)?;
+    let (token, grant) = profile::authorize_at(exchange, exchange.provider.revoke_places(), &[])?;
+    if app.is_some_and(|id| id != grant.request.app.client_id) {
+        return Err(exchange.denied(Denied::BadToken));
+    }
+    end(exchange, &token, &grant);
+    Ok(Some(Revoked { token, grant }))
+}
+
+/// Revokes the token that is a parameter of the request.
+fn revoke_parameter(exchange: &Exchange<'_>) -> Result<Option<Revoked>, ProtocolError> {
+    let facts = &exchange.provider.facts;
+    let manners = &facts.emulator;
+    let params = params(exchange)?;
+    let app = application(exchange, &params)?;
+    let mut places = exchange.provider.revoke_places().iter();
+    let either = places.find_map(|place| place.read(&exchange.request));
+    let refresh = facts.revoke_refresh_token.as_ref().and_then(|place| place.read(&exchange.request));
+    let (token, only_refresh) = match (either, refresh) {
+        (Some(token), None) => (token, false),
+        (None, Some(token)) => (token, true),
+        (None, None) => return Err(Reason::Request.because("token is missing")),
+        (Some(_), Some(_)) => return Err(Reason::Request.because("there is more than one token")),
     };
-    let token = form.get("token").ok_or_else(|| Reason::Request.because("token is missing"))?;
-    let mut state = exchange.backend.state();
-    let Some((_, grant, is_refresh)) =
-        state.owner(token).filter(|(_, grant, _)| grant.provider == exchange.provider.name)
-    else {
-        return Ok(false);
+    let found = {
+        let state = exchange.backend.state();
+        let found = state.owner(token).filter(|(_, grant, _)| grant.provider == exchange.provider.name);
+        let of_this_kind = |is_refresh: bool| match facts.revoke_refresh_token {
+            Some(_) => is_refresh == only_refresh,
+            None => true,
+        };
+        let is_live = state.access(&exchange.provider.family, token).is_some()
+            || state.live_refresh(&exchange.provider.family, token).is_some();
+        found
+            .filter(|(_, _, is_refresh)| {
+                of_this_kind(*is_refresh) && (is_live || !manners.revokes_known_only)
+            })
+            .map(|(_, grant, is_refresh)| (grant.clone(), is_refresh))
     };
-    if app.is_some_and(|app| app.client_id != grant.request.app.client_id) {
+    let Some((grant, is_refresh)) = found else {
+        return match manners.revokes_known_only {
+            true => Err(Reason::UnknownToken.because("Token expired or revoked")),
+            false => Ok(None),
+        };
+    };
+    if app.is_some_and(|id| id != grant.request.app.client_id) {
         return Err(Reason::RefreshToken.because("the token was issued to another client"));
     }
-    if exchange.provider.facts.emulator.revokes_refresh_tokens_only && !is_refresh {
+    if manners.revokes_refresh_tokens_only && !is_refresh {
         return Err(Reason::TokenType.because("only refresh tokens can be revoked"));
     }
-    if exchange.provider.facts.emulator.revokes_access_tokens_only && is_refresh {
+    if manners.revokes_access_tokens_only && is_refresh {
         return Err(Reason::TokenType.because("only access tokens can be revoked"));
     }
-    state.revoke(token, exchange.provider.facts.emulator.revoke_ends_grant);
-    Ok(true)
+    end(exchange, token, &grant);
+    Ok(Some(Revoked { token: token.to_owned(), grant }))
+}
+
+/// The parameters of a revocation, those among them that the provider demands.
+fn params(exchange: &Exchange<'_>) -> Result<Pairs, ProtocolError> {
+    let params = match exchange.provider.request_format(EmulatedEndpoint::Revoke) {
+        Some(RequestFormat::Query) => exchange.request.query.clone(),
+        Some(format) => exchange.params(format)?,
+        None => Pairs::default(),
+    };
+    let missing =
+        exchange.provider.facts.revoke_params.iter().find(|(name, value)| params.get(name) != Some(value));
+    match missing {
+        Some((name, value)) => Err(Reason::Request.because(format!("{name} must be {value}"))),
+        None => Ok(params),
+    }
+}
+
+/// The identifier of the application that revokes, where it must authenticate itself; it is that in the URL, if one is there.
+fn application(exchange: &Exchange<'_>, params: &Pairs) -> Result<Option<String>, ProtocolError> {
+    let accepted = exchange.provider.revoke_auth();
+    if accepted.methods.is_empty() {
+        return Ok(None);
+    }
+    let app = authenticate(exchange, params, &accepted)?;
+    match exchange.captures.get("client_id") {
+        Some(other) if *other != app.client_id => {
+            Err(Reason::Client.because("the URL names another application"))
+        }
+        _ => Ok(Some(app.client_id)),
+    }
+}
+
+/// Ends the token, or with it all that the facts say.
+fn end(exchange: &Exchange<'_>, token: &str, grant: &Grant) {
+    let manners = &exchange.provider.facts.emulator;
+    let mut state = exchange.backend.state();
+    match manners.revoke_unlinks {
+        true => state.end_all(grant),
+        false => state.revoke(token, manners.revoke_ends_grant),
+    }
 }
 
 /// RFC 7662: a token that is not live has no other property.
@@ -57,17 +156,18 @@ pub(crate) fn introspect(exchange: &Exchange<'_>) -> ServerReply {
     if exchange.request.method != Method::POST {
         return ServerReply::method_not_allowed("POST");
     }
-    let outcome = form(exchange).and_then(|form| {
-        authenticate(exchange, form, &exchange.provider.token_auth())?;
-        form.get("token").ok_or_else(|| Reason::Request.because("token is missing"))
+    let outcome = exchange.params(RequestFormat::Form).and_then(|params| {
+        authenticate(exchange, &params, &AcceptedAuth::from(exchange.provider.token_auth()))?;
+        let token = params.get("token").ok_or_else(|| Reason::Request.because("token is missing"))?;
+        Ok(token.to_owned())
     });
     let token = match outcome {
         Ok(token) => token,
-        Err(refusal) => return exchange.dialect.refuse(exchange, &refusal),
+        Err(refusal) => return exchange.refuse(&refusal),
     };
     let state = exchange.backend.state();
-    if let Some((_, grant)) = state.access(&exchange.provider.family, token) {
-        let (issued_at, expires_at) = state.access_times(token).unwrap_or_default();
+    if let Some((_, grant)) = state.access(&exchange.provider.family, &token) {
+        let (issued_at, expires_at) = state.access_times(&token).unwrap_or_default();
         let mut body = json!({
             "active": true,
             "token_type": "Bearer",
@@ -83,7 +183,7 @@ pub(crate) fn introspect(exchange: &Exchange<'_>) -> ServerReply {
         }
         return ServerReply::ok(&body);
     }
-    match state.live_refresh(&exchange.provider.family, token) {
+    match state.live_refresh(&exchange.provider.family, &token) {
         Some(grant) => ServerReply::ok(&json!({
             "active": true,
             "scope": grant.request.scopes.join(" "),

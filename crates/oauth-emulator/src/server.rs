@@ -67,7 +67,11 @@ async fn provider(Extract(backend): Extract<Arc<Backend>>, request: Request) -> 
     if let Some(reply) = faults.iter().find_map(|fault| instead(&backend, endpoint, fault)) {
         return finish(reply);
     }
-    let reply = changed(answer(&exchange, endpoint), &faults);
+    let mut reply = answer(&exchange, endpoint);
+    if let Some(failure) = exchange.failure() {
+        failure.mark_success(&mut reply);
+    }
+    let reply = changed(reply, &faults);
     match faults.iter().find_map(spoiler) {
         Some(spoil) => spoil(reply),
         None => finish(reply),
@@ -91,7 +95,7 @@ fn answer(exchange: &Exchange<'_>, endpoint: EmulatedEndpoint) -> ServerReply {
         EmulatedEndpoint::Discovery => discovery::metadata(exchange),
         EmulatedEndpoint::Jwks => discovery::jwks(exchange),
         EmulatedEndpoint::EndSession => end_session::answer(exchange),
-        EmulatedEndpoint::Emails => exchange.dialect.other(exchange, "emails"),
+        EmulatedEndpoint::Emails => profile::emails(exchange),
         EmulatedEndpoint::Other => {
             exchange.dialect.other(exchange, exchange.route.other.as_deref().unwrap_or_default())
         }
@@ -133,8 +137,8 @@ fn check_host(headers: &http::HeaderMap) -> Result<(), ServerReply> {
 /// The endpoint at the request's URL. Where several providers have the same URL, the one whose application or token the
 /// request is about.
 fn find(backend: &Backend, request: RecordedRequest) -> Option<Exchange<'_>> {
-    let mut found: Vec<(&'static EmulatedProvider, &'static Route, Captures)> = Vec::new();
-    for provider in backend.providers {
+    let mut found: Vec<(&EmulatedProvider, &Route, Captures)> = Vec::new();
+    for provider in &backend.providers {
         for route in &provider.routes {
             if let Some(captures) = route.pattern.matches(request.endpoint()) {
                 found.push((provider.as_ref(), route, captures));
@@ -152,10 +156,10 @@ fn find(backend: &Backend, request: RecordedRequest) -> Option<Exchange<'_>> {
 fn is_about(backend: &Backend, provider: &EmulatedProvider, request: &RecordedRequest) -> bool {
     let state = backend.state();
     let basic = request.basic().flatten().map(|(id, _)| form_decode(&id));
-    let client = basic.as_deref().or(request.field("client_id")).or(request.query.get("client_id"));
-    let token = request.authorization("bearer").or(request.query.get("access_token"));
+    let client = basic.as_deref().or_else(|| request.parameter(&provider.facts.client_id_param));
+    let mut tokens = provider.profile_places().iter().filter_map(|place| place.read(request));
     client.is_some_and(|id| state.app(&provider.family, id).is_some())
-        || token.is_some_and(|token| state.access(&provider.family, token).is_some())
+        || tokens.any(|token| state.access(&provider.family, token).is_some())
 }
 
 /// Says what could have been meant, because a wrong host or path is what the emulator is there to find.

@@ -5,47 +5,80 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     app::App,
-    client_auth::{authenticate, form},
+    claims,
+    client_auth::authenticate,
     crypto,
     endpoint::EmulatedEndpoint,
     exchange::Exchange,
-    facts::{EmulatedProvider, PkceSupport},
+    facts::{AcceptedAuth, EmulatedProvider, PkceSupport, RefreshWith},
     id_token::{self, Subject},
+    paths::{self, Place},
     refusal::{ProtocolError, Reason},
     reply::ServerReply,
     request::Pairs,
     state::{Dead, Grant, Issued},
+    wire::{RequestFormat, ScopeReply},
 };
 
 pub(crate) fn answer(exchange: &Exchange<'_>) -> ServerReply {
-    if exchange.request.method != Method::POST {
-        return ServerReply::method_not_allowed("POST");
+    let format = exchange.provider.request_format(exchange.endpoint()).unwrap_or_default();
+    let method = if format == RequestFormat::Query { Method::GET } else { Method::POST };
+    if exchange.request.method != method {
+        return ServerReply::method_not_allowed(method.as_str());
     }
-    match grant(exchange) {
+    match grant(exchange, format) {
         Ok(members) => exchange.dialect.token_success(exchange, members),
-        Err(refusal) => exchange.dialect.refuse(exchange, &refusal),
+        Err(refusal) => exchange.refuse(&refusal),
     }
 }
 
-fn grant(exchange: &Exchange<'_>) -> Result<Map<String, Value>, ProtocolError> {
-    let form = form(exchange)?;
-    let app = authenticate(exchange, form, &exchange.provider.token_auth())?;
-    exchange.dialect.check_token(form)?;
+fn grant(exchange: &Exchange<'_>, format: RequestFormat) -> Result<Map<String, Value>, ProtocolError> {
+    let provider = exchange.provider;
+    let facts = &provider.facts;
+    let form = exchange.params(format)?;
+    let is_refresh = exchange.endpoint() == EmulatedEndpoint::Refresh;
+    let accepted = match is_refresh {
+        true => provider.refresh_auth(),
+        false => AcceptedAuth::from(provider.token_auth()),
+    };
+    let app = match accepted.methods.is_empty() {
+        true => None,
+        false => Some(authenticate(exchange, &form, &accepted)?),
+    };
+    exchange.dialect.check_token(&form)?;
     let serves = |endpoint| exchange.route.endpoints.contains(&endpoint);
-    match form.get("grant_type") {
-        Some("authorization_code") if serves(EmulatedEndpoint::Token) => redeem(exchange, form, &app),
-        Some("refresh_token") if serves(EmulatedEndpoint::Refresh) => refresh(exchange, form, &app),
-        Some(other) => match exchange.dialect.other_grant(exchange, other, form, &app) {
+    // Where the grant type is not sent, the token that is traded tells.
+    let implied = facts.token_omits.iter().any(|name| name == "grant_type").then_some(match is_refresh {
+        true => &*facts.refresh_grant_type,
+        false => "authorization_code",
+    });
+    match (form.get("grant_type").or(implied), &app) {
+        (Some("authorization_code"), Some(app)) if serves(EmulatedEndpoint::Token) => {
+            redeem(exchange, &form, app)
+        }
+        (Some(it), app) if it == facts.refresh_grant_type && serves(EmulatedEndpoint::Refresh) => {
+            refresh(exchange, &form, app.as_ref())
+        }
+        (Some(other), Some(app)) => match exchange.dialect.other_grant(exchange, other, &form, app) {
             Some(outcome) => outcome,
             None => Err(Reason::GrantType.because(format!("grant_type {other} is not supported here"))),
         },
-        None => Err(Reason::Request.because("grant_type is missing")),
+        (Some(other), None) => {
+            Err(Reason::GrantType.because(format!("grant_type {other} is not supported here")))
+        }
+        (None, _) => Err(Reason::Request.because("grant_type is missing")),
     }
 }
 
 /// Redeems an authorization code.
 fn redeem(exchange: &Exchange<'_>, form: &Pairs, app: &App) -> Result<Map<String, Value>, ProtocolError> {
     let provider = exchange.provider;
+    let facts = &provider.facts;
+    if let Some((name, value)) = facts.token_params.iter().find(|(name, value)| form.get(name) != Some(value))
+    {
+        return Err(Reason::Request.because(format!("{name} must be {value}")));
+    }
+    let omits = |name: &str| facts.token_omits.iter().any(|omitted| omitted == name);
     let code = form.get("code").ok_or_else(|| Reason::Request.because("code is missing"))?;
     let issued = {
         let mut state = exchange.backend.state();
@@ -59,9 +92,15 @@ fn redeem(exchange: &Exchange<'_>, form: &Pairs, app: &App) -> Result<Map<String
         if grant.request.app.client_id != app.client_id || !grant.is_at(&exchange.captures) {
             return Err(Reason::Code.because("the code was issued to another client or at another address"));
         }
+        if let Some(name) =
+            facts.token_repeats.iter().find(|name| form.get(name) != grant.request.params.get(name))
+        {
+            return Err(Reason::Request.because(format!("{name} is not that of the callback")));
+        }
         // From here on the code is spent, so that a verifier or redirect URI cannot be guessed.
         state.use_code(code);
-        if form.get("redirect_uri") != Some(grant.request.redirect_uri.as_str()) {
+        let redirect_uri = form.get("redirect_uri");
+        if !omits("redirect_uri") && redirect_uri != Some(grant.request.redirect_uri.as_str()) {
             return Err(Reason::RedirectUri.because("redirect_uri is not that of the authorization request"));
         }
         check_verifier(provider, &grant.request.params, form.get("code_verifier"))?;
@@ -74,14 +113,21 @@ fn redeem(exchange: &Exchange<'_>, form: &Pairs, app: &App) -> Result<Map<String
     members(exchange, &issued)
 }
 
-/// Trades a refresh token.
-fn refresh(exchange: &Exchange<'_>, form: &Pairs, app: &App) -> Result<Map<String, Value>, ProtocolError> {
+/// Trades a refresh token, or an access token where the provider refreshes with those.
+fn refresh(
+    exchange: &Exchange<'_>,
+    form: &Pairs,
+    app: Option<&App>,
+) -> Result<Map<String, Value>, ProtocolError> {
     let provider = exchange.provider;
+    if provider.facts.refresh_with == RefreshWith::AccessToken {
+        return members(exchange, &prolong(exchange, form, app)?);
+    }
     let token =
         form.get("refresh_token").ok_or_else(|| Reason::Request.because("refresh_token is missing"))?;
     let replayed = exchange.backend.state().successor(token).filter(|issued| {
         let grant = &issued.grant;
-        grant.provider == provider.name && grant.request.app.client_id == app.client_id
+        grant.provider == provider.name && is_of(app, grant)
     });
     let issued = match replayed {
         Some(issued) => Some(issued),
@@ -91,11 +137,29 @@ fn refresh(exchange: &Exchange<'_>, form: &Pairs, app: &App) -> Result<Map<Strin
     members(exchange, &issued)
 }
 
+/// Issues an access token for one that is still alive, and that stays so.
+fn prolong(exchange: &Exchange<'_>, form: &Pairs, app: Option<&App>) -> Result<Issued, ProtocolError> {
+    let provider = exchange.provider;
+    let token = form.get("access_token").ok_or_else(|| Reason::Request.because("access_token is missing"))?;
+    let dead = || Reason::RefreshToken.because("the access token is not valid");
+    let mut state = exchange.backend.state();
+    let (id, grant) = state.access(&provider.family, token).ok_or_else(dead)?;
+    if !is_of(app, &grant) || !grant.is_at(&exchange.captures) {
+        return Err(dead());
+    }
+    state.issue(provider, id, grant.request.scopes, false, expires(provider, true)).ok_or_else(dead)
+}
+
+/// Whether a grant is that of the application which asks, where that had to say which it is.
+fn is_of(app: Option<&App>, grant: &Grant) -> bool {
+    app.is_none_or(|app| app.client_id == grant.request.app.client_id)
+}
+
 /// Spends a refresh token, where the provider rotates them, and issues what it is worth.
 fn replace(
     exchange: &Exchange<'_>,
     form: &Pairs,
-    app: &App,
+    app: Option<&App>,
     token: &str,
 ) -> Result<Option<Issued>, ProtocolError> {
     let provider = exchange.provider;
@@ -107,7 +171,7 @@ fn replace(
             Dead::Unknown | Dead::Expired => "the refresh token is unknown",
         })
     })?;
-    if grant.request.app.client_id != app.client_id || !grant.is_at(&exchange.captures) {
+    if !is_of(app, &grant) || !grant.is_at(&exchange.captures) {
         return Err(Reason::RefreshToken.because("the refresh token belongs to another client or address"));
     }
     let scopes = narrowed(provider, &grant, form.get("scope"))?;
@@ -162,7 +226,7 @@ fn check_verifier(
 
 /// The table's rule, unless the application has its own.
 fn gets_refresh_token(provider: &EmulatedProvider, grant: &Grant, form: &Pairs) -> bool {
-    if provider.facts.refresh_url.is_none() {
+    if provider.facts.refresh_url.is_none() || provider.facts.refresh_with == RefreshWith::AccessToken {
         return false;
     }
     let Some(rule) = provider.facts.emulator.refresh_token.as_deref() else {
@@ -198,7 +262,7 @@ pub(crate) fn members(exchange: &Exchange<'_>, issued: &Issued) -> Result<Map<St
             reply.insert("token_type".to_owned(), json!(spelt.unwrap_or("Bearer")));
         }
     }
-    if let Some(seconds) = issued.expires_in {
+    if let Some(seconds) = issued.expires_in.or(facts.never_expires_in) {
         reply.insert("expires_in".to_owned(), json!(seconds));
     }
     if let Some(token) = &issued.refresh_token {
@@ -207,13 +271,34 @@ pub(crate) fn members(exchange: &Exchange<'_>, issued: &Issued) -> Result<Map<St
             reply.insert("refresh_token_expires_in".to_owned(), json!(seconds));
         }
     }
+    let scopes = exchange.dialect.reply_scopes(&issued.scopes);
     let separator = manners.scope_reply_separator.as_deref().unwrap_or(&facts.scope_separator);
-    reply.insert("scope".to_owned(), json!(exchange.dialect.reply_scopes(&issued.scopes).join(separator)));
+    match manners.scope_reply {
+        ScopeReply::Text => reply.insert("scope".to_owned(), json!(scopes.join(separator))),
+        ScopeReply::List => reply.insert("scope".to_owned(), json!(scopes)),
+        ScopeReply::None => None,
+    };
     let comes_with_this = issued.first || manners.id_token_on_refresh.unwrap_or(true);
     let asked = manners.id_token_always || issued.grant.has_scope("openid");
     if exchange.provider.is_oidc() && comes_with_this && asked {
         reply.insert("id_token".to_owned(), json!(id_token(exchange, issued)?));
     }
+    let mut reply = match &facts.token_field {
+        Some(path) => {
+            let mut outer = Value::Object(Map::new());
+            paths::set(&mut outer, path, Value::Object(reply));
+            outer
+        }
+        None => Value::Object(reply),
+    };
+    if issued.first || manners.token_fields_on_refresh.unwrap_or(true) {
+        let state = exchange.backend.state();
+        claims::tell_in(&state, exchange.provider, &issued.grant, Place::TokenReply, &mut reply);
+    }
+    let mut reply = match reply {
+        Value::Object(reply) => reply,
+        _ => Map::new(),
+    };
     exchange.dialect.token_reply(exchange, issued, &mut reply);
     Ok(reply)
 }

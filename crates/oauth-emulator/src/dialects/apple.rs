@@ -8,7 +8,7 @@ use crate::{
     exchange::{Dialect, Exchange},
     refusal::{CallbackError, ProtocolError},
     reply::ServerReply,
-    state::{Allowed, Grant, Issued, now},
+    state::{Allowed, Grant, now},
 };
 
 const ISSUER: &str = "https://appleid.apple.com";
@@ -56,10 +56,6 @@ impl Dialect for Apple {
         Ok(())
     }
 
-    fn denial(&self) -> Vec<(&'static str, &'static str)> {
-        vec![("error", "user_cancelled_authorize")]
-    }
-
     /// Name and address come with the callback of a user's first sign-in, and with no other.
     fn callback(&self, allowed: &Allowed<'_>, answer: &mut Vec<(String, String)>) {
         if !allowed.first {
@@ -101,11 +97,6 @@ impl Dialect for Apple {
             return Err("the client secret lives longer than six months".to_owned());
         }
         Ok(())
-    }
-
-    /// The reply does not name the scopes.
-    fn token_reply(&self, _exchange: &Exchange<'_>, _issued: &Issued, reply: &mut Map<String, Value>) {
-        reply.remove("scope");
     }
 
     /// Booleans come as strings. At Apple they do in some tokens; a client has to read both.

@@ -5,7 +5,6 @@ use crate::{
     exchange::{Dialect, Exchange},
     refusal::Denied,
     reply::ServerReply,
-    revoke,
     state::Grant,
 };
 
@@ -13,21 +12,6 @@ use crate::{
 pub(super) struct Discord;
 
 impl Dialect for Discord {
-    /// One token takes all others with it that the user gave the application, in whatever sign-in.
-    fn own_revocation(&self, exchange: &Exchange<'_>) -> Option<ServerReply> {
-        let token = exchange.request.field("token").unwrap_or_default().to_owned();
-        let owner = {
-            let state = exchange.backend.state();
-            let owner = state.owner(&token).map(|(_, grant, _)| grant.clone());
-            owner.filter(|grant| grant.provider == exchange.provider.name)
-        };
-        let reply = revoke::revoke(exchange);
-        if let Some(grant) = owner.filter(|_| reply.status == StatusCode::OK) {
-            exchange.backend.state().end_all(&grant);
-        }
-        Some(reply)
-    }
-
     /// API errors hold a message and Discord's own code.
     fn denied(&self, _exchange: &Exchange<'_>, denied: Denied) -> ServerReply {
         match denied {

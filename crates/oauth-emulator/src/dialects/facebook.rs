@@ -1,15 +1,14 @@
-use http::{Method, StatusCode};
+use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use crate::{
     app::App,
     crypto,
     exchange::{Dialect, Exchange},
-    profile,
     refusal::{Denied, ProtocolError, Reason},
     reply::ServerReply,
     request::Pairs,
-    state::{Grant, Issued},
+    state::Grant,
     token,
 };
 
@@ -19,15 +18,6 @@ const REDIRECT_URI: &str = "Error validating verification code. Please make sure
 pub(super) struct Facebook;
 
 impl Dialect for Facebook {
-    fn denial(&self) -> Vec<(&'static str, &'static str)> {
-        vec![
-            ("error", "access_denied"),
-            ("error_code", "200"),
-            ("error_description", "Permissions error"),
-            ("error_reason", "user_denied"),
-        ]
-    }
-
     /// A short-lived token becomes a long-lived one.
     fn other_grant(
         &self,
@@ -37,11 +27,6 @@ impl Dialect for Facebook {
         app: &App,
     ) -> Option<Result<Map<String, Value>, ProtocolError>> {
         (grant_type == "fb_exchange_token").then(|| exchange_token(exchange, form, app))
-    }
-
-    /// The reply names no scope.
-    fn token_reply(&self, _exchange: &Exchange<'_>, _issued: &Issued, reply: &mut Map<String, Value>) {
-        reply.remove("scope");
     }
 
     fn refuse(&self, _exchange: &Exchange<'_>, refusal: &ProtocolError) -> ServerReply {
@@ -64,13 +49,6 @@ impl Dialect for Facebook {
         ServerReply::json(StatusCode::BAD_REQUEST, &json!({"error": error}))
     }
 
-    /// The header or the query; revocation, as a DELETE, may have it in its form too.
-    fn access_token(&self, exchange: &Exchange<'_>) -> Option<String> {
-        let request = &exchange.request;
-        let token = request.authorization("bearer").or(request.query.get("access_token"));
-        token.or_else(|| request.field("access_token")).map(str::to_owned)
-    }
-
     fn denied(&self, _exchange: &Exchange<'_>, denied: Denied) -> ServerReply {
         match denied {
             Denied::NoToken => error(
@@ -84,10 +62,7 @@ impl Dialect for Facebook {
     }
 
     /// Only the members that `fields` names, and id and name without it.
-    fn profile(&self, exchange: &Exchange<'_>, grant: &Grant, mut body: Map<String, Value>) -> ServerReply {
-        if let Some(reply) = wrong_proof(exchange, grant) {
-            return reply;
-        }
+    fn profile(&self, exchange: &Exchange<'_>, _grant: &Grant, mut body: Map<String, Value>) -> ServerReply {
         let fields = exchange.request.query.get("fields").unwrap_or("id,name");
         let wanted: Vec<_> =
             fields.split(',').map(|field| field.split(['.', '{']).next().unwrap_or(field)).collect();
@@ -98,29 +73,19 @@ impl Dialect for Facebook {
         ServerReply::ok(&Value::Object(body))
     }
 
-    /// `DELETE /{user_id}/permissions` takes the application out of the user's list.
-    fn own_revocation(&self, exchange: &Exchange<'_>) -> Option<ServerReply> {
-        Some(revoke_and_reply(exchange))
+    /// The proof need not be sent, but must be right if it is; a user can only take the application out of their own list.
+    fn check_api(&self, exchange: &Exchange<'_>, grant: &Grant) -> Result<(), ServerReply> {
+        if is_wrong_proof(exchange, grant) {
+            let message = "Invalid appsecret_proof provided in the API argument";
+            return Err(error(100, "GraphMethodException", message));
+        }
+        match exchange.captures.get("user_id") {
+            Some(user) if user != "me" && *user != grant.user.id => {
+                Err(error(100, "GraphMethodException", "Unsupported delete request."))
+            }
+            _ => Ok(()),
+        }
     }
-}
-
-fn revoke_and_reply(exchange: &Exchange<'_>) -> ServerReply {
-    if exchange.request.method != Method::DELETE {
-        return ServerReply::method_not_allowed("DELETE");
-    }
-    let grant = match profile::authorize(exchange, &[]) {
-        Ok(grant) => grant,
-        Err(reply) => return reply,
-    };
-    if let Some(reply) = wrong_proof(exchange, &grant) {
-        return reply;
-    }
-    let user = exchange.captures.get("user_id").map(String::as_str).unwrap_or_default();
-    if user != "me" && user != grant.user.id {
-        return error(100, "GraphMethodException", "Unsupported delete request.");
-    }
-    exchange.backend.state().end_all(&grant);
-    ServerReply::ok(&json!(true))
 }
 
 fn exchange_token(
@@ -143,14 +108,12 @@ fn exchange_token(
     token::members(exchange, &issued)
 }
 
-/// `appsecret_proof` need not be sent, but must be right if it is.
-fn wrong_proof(exchange: &Exchange<'_>, grant: &Grant) -> Option<ServerReply> {
-    let proof =
-        exchange.request.query.get("appsecret_proof").or(exchange.request.field("appsecret_proof"))?;
-    let token = Facebook.access_token(exchange).unwrap_or_default();
+fn is_wrong_proof(exchange: &Exchange<'_>, grant: &Grant) -> bool {
+    let Some(proof) = exchange.request.parameter("appsecret_proof") else { return false };
+    let mut places = exchange.provider.revoke_places().iter();
+    let token = places.find_map(|place| place.read(&exchange.request)).unwrap_or_default();
     let secret = grant.request.app.client_secret.as_deref().unwrap_or_default();
-    (proof != crypto::hmac_hex(secret, &token))
-        .then(|| error(100, "GraphMethodException", "Invalid appsecret_proof provided in the API argument"))
+    proof != crypto::hmac_hex(secret, token)
 }
 
 /// Every error of the Graph API, whatever its status, is an object.

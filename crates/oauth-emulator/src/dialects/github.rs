@@ -3,10 +3,8 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     app::App,
-    claims,
     endpoint::EmulatedEndpoint,
     exchange::{Dialect, Exchange},
-    profile,
     refusal::{Denied, ProtocolError, Reason},
     reply::ServerReply,
     state::Grant,
@@ -38,14 +36,20 @@ impl Dialect for GitHub {
         written(exchange, &members)
     }
 
-    /// Errors have status 200.
+    /// Errors of the token endpoint have status 200.
     fn refuse(&self, exchange: &Exchange<'_>, refusal: &ProtocolError) -> ServerReply {
+        if exchange.endpoint() == EmulatedEndpoint::Revoke {
+            return match refusal.reason {
+                Reason::Client => message(StatusCode::NOT_FOUND, "Not Found"),
+                _ => message(StatusCode::UNPROCESSABLE_ENTITY, "Validation Failed"),
+            };
+        }
         let code = match refusal.reason {
             Reason::Client => "incorrect_client_credentials",
             Reason::Code | Reason::Verifier => "bad_verification_code",
             Reason::RedirectUri => "redirect_uri_mismatch",
             Reason::RefreshToken => "bad_refresh_token",
-            Reason::Request | Reason::GrantType | Reason::Scope | Reason::TokenType => refusal.reason.code(),
+            reason => reason.code(),
         };
         let mut members = Map::new();
         members.insert("error".to_owned(), json!(code));
@@ -55,12 +59,6 @@ impl Dialect for GitHub {
             json!(format!("https://docs.github.com{TROUBLESHOOTING}#{}", code.replace('_', "-"))),
         );
         written(exchange, &members)
-    }
-
-    /// `Authorization: token` is the older form of `Bearer`.
-    fn access_token(&self, exchange: &Exchange<'_>) -> Option<String> {
-        let request = &exchange.request;
-        request.authorization("bearer").or_else(|| request.authorization("token")).map(str::to_owned)
     }
 
     fn denied(&self, _exchange: &Exchange<'_>, denied: Denied) -> ServerReply {
@@ -79,42 +77,27 @@ impl Dialect for GitHub {
         ServerReply::ok(&Value::Object(body))
     }
 
-    /// DELETE drops a token, POST checks it.
-    fn own_revocation(&self, exchange: &Exchange<'_>) -> Option<ServerReply> {
-        Some(revoke_and_reply(exchange))
-    }
-
-    fn other(&self, exchange: &Exchange<'_>, name: &str) -> ServerReply {
-        match name {
-            "emails" => emails(exchange),
-            // The whole authorization, with all its tokens.
-            _ => delete(exchange, true),
+    /// Each address says who can see it.
+    fn emails(&self, _exchange: &Exchange<'_>, _grant: &Grant, mut body: Value) -> ServerReply {
+        for item in body.as_array_mut().into_iter().flatten() {
+            item["visibility"] = Value::Null;
         }
+        ServerReply::ok(&body)
+    }
+
+    /// POST checks a token, at the URL where DELETE drops it.
+    fn own_revocation(&self, exchange: &Exchange<'_>) -> Option<ServerReply> {
+        (exchange.request.method == Method::POST).then(|| check(exchange))
+    }
+
+    /// The whole authorization, with all its tokens.
+    fn other(&self, exchange: &Exchange<'_>, _name: &str) -> ServerReply {
+        delete_grant(exchange)
     }
 }
 
-fn revoke_and_reply(exchange: &Exchange<'_>) -> ServerReply {
-    if exchange.request.method == Method::POST { check(exchange) } else { delete(exchange, false) }
-}
-
-fn emails(exchange: &Exchange<'_>) -> ServerReply {
-    if exchange.request.method != Method::GET {
-        return ServerReply::method_not_allowed("GET");
-    }
-    let grant = match profile::authorize(exchange, &["user".to_owned(), "user:email".to_owned()]) {
-        Ok(grant) => grant,
-        Err(reply) => return reply,
-    };
-    let state = exchange.backend.state();
-    let emails: Vec<Value> = claims::email(&state, &exchange.provider.family, &grant)
-        .map(|(address, verified)| json!({"email": address, "primary": true, "verified": verified, "visibility": null}))
-        .into_iter()
-        .collect();
-    ServerReply::ok(&Value::Array(emails))
-}
-
-/// <https://docs.github.com/en/rest/apps/oauth-applications#delete-an-app-token>
-fn delete(exchange: &Exchange<'_>, whole_grant: bool) -> ServerReply {
+/// <https://docs.github.com/en/rest/apps/oauth-applications#delete-an-app-authorization>
+fn delete_grant(exchange: &Exchange<'_>) -> ServerReply {
     if exchange.request.method != Method::DELETE {
         return ServerReply::method_not_allowed("DELETE");
     }
@@ -127,11 +110,7 @@ fn delete(exchange: &Exchange<'_>, whole_grant: bool) -> ServerReply {
     let Some((_, grant)) = found.filter(|(_, grant)| grant.request.app.client_id == app.client_id) else {
         return message(StatusCode::UNPROCESSABLE_ENTITY, "Validation Failed");
     };
-    if whole_grant {
-        state.end_all(&grant);
-    } else {
-        state.revoke(&token, false);
-    }
+    state.end_all(&grant);
     ServerReply::empty(StatusCode::NO_CONTENT)
 }
 

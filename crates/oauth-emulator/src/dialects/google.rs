@@ -6,7 +6,6 @@ use crate::{
     exchange::{Dialect, Exchange},
     profile,
     reply::ServerReply,
-    revoke::revoke_token,
     state::Grant,
 };
 
@@ -43,11 +42,6 @@ impl Dialect for Google {
                 claims.insert("hd".to_owned(), json!(domain));
             }
         }
-    }
-
-    /// Unlike RFC 7009, an unknown token is an error.
-    fn own_revocation(&self, exchange: &Exchange<'_>) -> Option<ServerReply> {
-        Some(revoke_and_reply(exchange))
     }
 
     /// The People API.
@@ -90,20 +84,6 @@ impl Dialect for Google {
             }
         }
         ServerReply::ok(&Value::Object(body))
-    }
-}
-
-fn revoke_and_reply(exchange: &Exchange<'_>) -> ServerReply {
-    if exchange.request.method != Method::POST {
-        return ServerReply::method_not_allowed("POST");
-    }
-    match revoke_token(exchange) {
-        Ok(true) => ServerReply::ok(&json!({})),
-        Ok(false) => ServerReply::json(
-            StatusCode::BAD_REQUEST,
-            &json!({"error": "invalid_token", "error_description": "Token expired or revoked"}),
-        ),
-        Err(refusal) => exchange.dialect.refuse(exchange, &refusal),
     }
 }
 

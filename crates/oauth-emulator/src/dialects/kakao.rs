@@ -1,12 +1,13 @@
-use http::{Method, StatusCode};
+use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use crate::{
     claims,
     exchange::{Dialect, Exchange},
-    profile,
+    paths::Place,
     refusal::{Denied, ProtocolError, Reason},
     reply::ServerReply,
+    revoke::Revoked,
     state::Grant,
 };
 
@@ -21,7 +22,11 @@ impl Dialect for Kakao {
             Reason::Code | Reason::Verifier => "KOE320",
             Reason::RedirectUri => "KOE303",
             Reason::RefreshToken => "KOE322",
-            Reason::Request | Reason::GrantType | Reason::Scope | Reason::TokenType => "KOE001",
+            Reason::Request
+            | Reason::GrantType
+            | Reason::Scope
+            | Reason::TokenType
+            | Reason::UnknownToken => "KOE001",
         };
         ServerReply::json(
             refusal.status(),
@@ -71,22 +76,12 @@ impl Dialect for Kakao {
         ServerReply::ok(&Value::Object(body))
     }
 
-    /// Unlinking is an API call of the user, not of the application.
-    fn own_revocation(&self, exchange: &Exchange<'_>) -> Option<ServerReply> {
-        Some(revoke_and_reply(exchange))
-    }
-}
-
-fn revoke_and_reply(exchange: &Exchange<'_>) -> ServerReply {
-    if exchange.request.method != Method::POST {
-        return ServerReply::method_not_allowed("POST");
-    }
-    match profile::authorize(exchange, &[]) {
-        Ok(grant) => {
-            exchange.backend.state().end_all(&grant);
-            let id = claims::body(&exchange.backend.state(), exchange.provider, &grant).remove("id");
-            ServerReply::ok(&json!({"id": id}))
-        }
-        Err(reply) => reply,
+    /// Unlinking is an API call of the user, and says who that is.
+    fn revoked(&self, exchange: &Exchange<'_>, revoked: Option<&Revoked>) -> ServerReply {
+        let told = revoked.map(|revoked| {
+            let state = exchange.backend.state();
+            claims::told_in(&state, exchange.provider, &revoked.grant, Place::Profile)
+        });
+        ServerReply::ok(&json!({"id": told.and_then(|told| told.get("id").cloned())}))
     }
 }

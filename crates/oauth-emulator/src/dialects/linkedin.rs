@@ -23,13 +23,6 @@ impl Dialect for LinkedIn {
         }
     }
 
-    fn denial(&self) -> Vec<(&'static str, &'static str)> {
-        vec![
-            ("error", "user_cancelled_authorize"),
-            ("error_description", "The user cancelled the authorization"),
-        ]
-    }
-
     /// What it says of a code that is spent, too old or of another application.
     fn refuse(&self, _exchange: &Exchange<'_>, refusal: &ProtocolError) -> ServerReply {
         match refusal.reason {

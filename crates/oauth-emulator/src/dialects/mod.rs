@@ -14,7 +14,6 @@ mod gitlab;
 mod google;
 mod kakao;
 mod keycloak;
-mod line;
 mod linkedin;
 mod login_gov;
 mod microsoft;
@@ -45,7 +44,6 @@ static DIALECTS: &[(&str, &dyn Dialect)] = &[
     ("google", &google::Google),
     ("kakao", &kakao::Kakao),
     ("keycloak", &keycloak::Keycloak),
-    ("line", &line::Line),
     ("linkedin", &linkedin::LinkedIn),
     ("login-gov", &login_gov::LoginGov),
     ("microsoft", &microsoft::Microsoft),

@@ -31,9 +31,7 @@ impl Dialect for Reddit {
             Reason::Code | Reason::RedirectUri | Reason::Verifier | Reason::GrantType => {
                 ServerReply::ok(&json!({"error": refusal.reason.code()}))
             }
-            Reason::RefreshToken | Reason::Request | Reason::Scope | Reason::TokenType => {
-                error(StatusCode::BAD_REQUEST, "Bad Request")
-            }
+            _ => error(StatusCode::BAD_REQUEST, "Bad Request"),
         }
     }
 

@@ -26,9 +26,8 @@ impl Dialect for WorkOs {
         }
     }
 
-    /// The profile comes along; there are neither scopes nor a type.
+    /// The profile comes along.
     fn token_reply(&self, _exchange: &Exchange<'_>, issued: &Issued, reply: &mut Map<String, Value>) {
-        reply.remove("scope");
         let user = &issued.grant.user;
         let mut profile = Map::new();
         profile.insert("id".to_owned(), json!(user.id));

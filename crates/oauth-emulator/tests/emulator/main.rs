@@ -13,6 +13,7 @@ mod revoke;
 mod sign_in;
 mod strict;
 mod token;
+mod words;
 
 use std::{collections::HashMap, time::Duration};
 

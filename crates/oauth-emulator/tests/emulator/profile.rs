@@ -44,9 +44,10 @@ async fn profiles_have_the_providers_shapes() {
             GITHUB,
             "https://api.github.com/user/emails",
             &[
-                ("/0/email", json!("ada@example.com")),
-                ("/0/primary", json!(true)),
-                ("/0/verified", json!(true)),
+                ("/0/primary", json!(false)),
+                ("/1/email", json!("ada@example.com")),
+                ("/1/primary", json!(true)),
+                ("/1/verified", json!(true)),
             ],
         ),
         (
