@@ -2,7 +2,13 @@
 //! `contract/`.
 
 mod battlenet;
+mod box_;
+mod digitalocean;
 mod docusign;
+mod eveonline;
+mod figma;
+mod gitea;
+mod intuit;
 mod kick;
 mod nextcloud;
 mod openstreetmap;

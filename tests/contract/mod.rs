@@ -58,6 +58,26 @@ contract! {
     revoked_refresh_token_is_dead
 }
 contract! {
+    asana = "asana":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    address_is_not_called_verified,
+    user_without_an_address_signs_in,
+    refresh_keeps_the_refresh_token,
+    dead_refresh_token_means_to_sign_in_again,
+    rv_03_what_a_manager_revokes_is_dead,
+    access_token_cannot_be_revoked,
+    rv_03_an_access_token_alone_is_not_called_revoked,
+    rv_03_a_manager_revokes_an_expired_login,
+    revoked_refresh_token_is_dead
+}
+contract! {
     auth0 = "auth0":
     signs_in,
     token_comes_back_from_storage_as_it_was,
@@ -110,6 +130,44 @@ contract! {
     revoked_access_token_is_dead
 }
 contract! {
+    box_ = "box":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    address_is_not_called_verified,
+    user_without_an_address_signs_in,
+    refresh_rotates,
+    dead_refresh_token_means_to_sign_in_again,
+    rv_03_what_a_manager_revokes_is_dead,
+    revoked_access_token_is_dead,
+    rv_03_a_manager_revokes_an_expired_login,
+    revoked_refresh_token_is_dead
+}
+contract! {
+    digitalocean = "digitalocean":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    unverified_address_is_not_handed_out,
+    user_without_an_address_signs_in,
+    refresh_rotates,
+    dead_refresh_token_means_to_sign_in_again,
+    rv_03_what_a_manager_revokes_is_dead,
+    revoked_access_token_is_dead,
+    rv_03_a_manager_revokes_an_expired_login,
+    revoked_refresh_token_is_dead
+}
+contract! {
     discord = "discord":
     signs_in,
     token_comes_back_from_storage_as_it_was,
@@ -146,6 +204,24 @@ contract! {
     rv_03_a_manager_says_that_it_only_forgot
 }
 contract! {
+    eveonline = "eveonline":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    refresh_rotates,
+    dead_refresh_token_means_to_sign_in_again,
+    rv_03_what_a_manager_revokes_is_dead,
+    access_token_cannot_be_revoked,
+    rv_03_an_access_token_alone_is_not_called_revoked,
+    rv_03_a_manager_revokes_an_expired_login,
+    revoked_refresh_token_is_dead
+}
+contract! {
     facebook = "facebook":
     signs_in,
     token_comes_back_from_storage_as_it_was,
@@ -161,6 +237,23 @@ contract! {
     revoked_access_token_is_dead
 }
 contract! {
+    figma = "figma":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    address_is_not_called_verified,
+    user_without_an_address_signs_in,
+    refresh_keeps_the_refresh_token,
+    dead_refresh_token_means_to_sign_in_again,
+    revocation_is_unsupported,
+    rv_03_a_manager_says_that_it_only_forgot
+}
+contract! {
     franceconnect = "franceconnect":
     signs_in,
     token_comes_back_from_storage_as_it_was,
@@ -174,6 +267,23 @@ contract! {
     user_without_an_address_signs_in,
     rv_03_what_a_manager_revokes_is_dead,
     revoked_access_token_is_dead
+}
+contract! {
+    gitea = "gitea":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    address_is_not_called_verified,
+    user_without_an_address_signs_in,
+    refresh_rotates,
+    dead_refresh_token_means_to_sign_in_again,
+    revocation_is_unsupported,
+    rv_03_a_manager_says_that_it_only_forgot
 }
 contract! {
     github = "github":
@@ -214,6 +324,25 @@ contract! {
 }
 contract! {
     google = "google":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    unverified_address_is_not_handed_out,
+    user_without_an_address_signs_in,
+    refresh_keeps_the_refresh_token,
+    dead_refresh_token_means_to_sign_in_again,
+    rv_03_what_a_manager_revokes_is_dead,
+    revoked_access_token_is_dead,
+    rv_03_a_manager_revokes_an_expired_login,
+    revoked_refresh_token_is_dead
+}
+contract! {
+    intuit = "intuit":
     signs_in,
     token_comes_back_from_storage_as_it_was,
     user_who_denies_is_not_signed_in,

@@ -51,26 +51,40 @@ pub use registry::{Registry, RegistryConfig, RegistryEntry};
 pub use oauth_amazon_cognito as amazon_cognito;
 #[cfg(feature = "apple")]
 pub use oauth_apple as apple;
+#[cfg(feature = "asana")]
+pub use oauth_asana as asana;
 #[cfg(feature = "auth0")]
 pub use oauth_auth0 as auth0;
 #[cfg(feature = "authentik")]
 pub use oauth_authentik as authentik;
 #[cfg(feature = "battlenet")]
 pub use oauth_battlenet as battlenet;
+#[cfg(feature = "box")]
+pub use oauth_box as box_;
+#[cfg(feature = "digitalocean")]
+pub use oauth_digitalocean as digitalocean;
 #[cfg(feature = "discord")]
 pub use oauth_discord as discord;
 #[cfg(feature = "docusign")]
 pub use oauth_docusign as docusign;
+#[cfg(feature = "eveonline")]
+pub use oauth_eveonline as eveonline;
 #[cfg(feature = "facebook")]
 pub use oauth_facebook as facebook;
+#[cfg(feature = "figma")]
+pub use oauth_figma as figma;
 #[cfg(feature = "franceconnect")]
 pub use oauth_franceconnect as franceconnect;
+#[cfg(feature = "gitea")]
+pub use oauth_gitea as gitea;
 #[cfg(feature = "github")]
 pub use oauth_github as github;
 #[cfg(feature = "gitlab")]
 pub use oauth_gitlab as gitlab;
 #[cfg(feature = "google")]
 pub use oauth_google as google;
+#[cfg(feature = "intuit")]
+pub use oauth_intuit as intuit;
 #[cfg(feature = "kakao")]
 pub use oauth_kakao as kakao;
 #[cfg(feature = "keycloak")]

@@ -12,26 +12,40 @@ pub(crate) const NAMES: &[&str] = &[
     "amazon-cognito",
     #[cfg(feature = "apple")]
     "apple",
+    #[cfg(feature = "asana")]
+    "asana",
     #[cfg(feature = "auth0")]
     "auth0",
     #[cfg(feature = "authentik")]
     "authentik",
     #[cfg(feature = "battlenet")]
     "battlenet",
+    #[cfg(feature = "box")]
+    "box",
+    #[cfg(feature = "digitalocean")]
+    "digitalocean",
     #[cfg(feature = "discord")]
     "discord",
     #[cfg(feature = "docusign")]
     "docusign",
+    #[cfg(feature = "eveonline")]
+    "eveonline",
     #[cfg(feature = "facebook")]
     "facebook",
+    #[cfg(feature = "figma")]
+    "figma",
     #[cfg(feature = "franceconnect")]
     "franceconnect",
+    #[cfg(feature = "gitea")]
+    "gitea",
     #[cfg(feature = "github")]
     "github",
     #[cfg(feature = "gitlab")]
     "gitlab",
     #[cfg(feature = "google")]
     "google",
+    #[cfg(feature = "intuit")]
+    "intuit",
     #[cfg(feature = "kakao")]
     "kakao",
     #[cfg(feature = "keycloak")]
@@ -115,26 +129,40 @@ pub(crate) fn build(provider: &str, config: &ProviderConfig) -> Option<Result<Ar
         "amazon-cognito" => Some(made::<oauth_amazon_cognito::AmazonCognitoOAuth2>(config)),
         #[cfg(feature = "apple")]
         "apple" => Some(made::<oauth_apple::AppleOAuth2>(config)),
+        #[cfg(feature = "asana")]
+        "asana" => Some(made::<oauth_asana::AsanaOAuth2>(config)),
         #[cfg(feature = "auth0")]
         "auth0" => Some(made::<oauth_auth0::Auth0OAuth2>(config)),
         #[cfg(feature = "authentik")]
         "authentik" => Some(made::<oauth_authentik::AuthentikOAuth2>(config)),
         #[cfg(feature = "battlenet")]
         "battlenet" => Some(made::<oauth_battlenet::BattleNetOAuth2>(config)),
+        #[cfg(feature = "box")]
+        "box" => Some(made::<oauth_box::BoxOAuth2>(config)),
+        #[cfg(feature = "digitalocean")]
+        "digitalocean" => Some(made::<oauth_digitalocean::DigitalOceanOAuth2>(config)),
         #[cfg(feature = "discord")]
         "discord" => Some(made::<oauth_discord::DiscordOAuth2>(config)),
         #[cfg(feature = "docusign")]
         "docusign" => Some(made::<oauth_docusign::DocuSignOAuth2>(config)),
+        #[cfg(feature = "eveonline")]
+        "eveonline" => Some(made::<oauth_eveonline::EVEOnlineOAuth2>(config)),
         #[cfg(feature = "facebook")]
         "facebook" => Some(made::<oauth_facebook::FacebookOAuth2>(config)),
+        #[cfg(feature = "figma")]
+        "figma" => Some(made::<oauth_figma::FigmaOAuth2>(config)),
         #[cfg(feature = "franceconnect")]
         "franceconnect" => Some(made::<oauth_franceconnect::FranceConnectOAuth2>(config)),
+        #[cfg(feature = "gitea")]
+        "gitea" => Some(made::<oauth_gitea::GiteaOAuth2>(config)),
         #[cfg(feature = "github")]
         "github" => Some(made::<oauth_github::GitHubOAuth2>(config)),
         #[cfg(feature = "gitlab")]
         "gitlab" => Some(made::<oauth_gitlab::GitLabOAuth2>(config)),
         #[cfg(feature = "google")]
         "google" => Some(made::<oauth_google::GoogleOAuth2>(config)),
+        #[cfg(feature = "intuit")]
+        "intuit" => Some(made::<oauth_intuit::IntuitOAuth2>(config)),
         #[cfg(feature = "kakao")]
         "kakao" => Some(made::<oauth_kakao::KakaoOAuth2>(config)),
         #[cfg(feature = "keycloak")]

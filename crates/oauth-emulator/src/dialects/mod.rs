@@ -7,6 +7,7 @@ mod amazon_cognito;
 mod apple;
 mod auth0;
 mod discord;
+mod eveonline;
 mod facebook;
 mod franceconnect;
 mod github;
@@ -37,6 +38,7 @@ static DIALECTS: &[(&str, &dyn Dialect)] = &[
     ("apple", &apple::Apple),
     ("auth0", &auth0::Auth0),
     ("discord", &discord::Discord),
+    ("eveonline", &eveonline::EveOnline),
     ("facebook", &facebook::Facebook),
     ("franceconnect", &franceconnect::FranceConnect),
     ("github", &github::GitHub),
