@@ -31,3 +31,4 @@ mod restrictions;
 mod stored_attempts;
 mod transport;
 mod web_adapter;
+mod words;

@@ -950,8 +950,8 @@ async fn naver_unwraps_its_envelope_and_finds_the_error_in_it() {
         http.request().form(),
         owned(&[
             ("grant_type", "delete"),
-            ("access_token", "AT"),
             ("service_provider", "NAVER"),
+            ("access_token", "AT"),
             ("client_id", "id"),
             ("client_secret", "s")
         ])

@@ -269,13 +269,16 @@ impl ClientAuthentication for SecretAuthentication {
             (ClientAuth::Post, Some(secret)) => {
                 request.add_field(id_param, context.client_id)?;
                 if !secret.expose().is_empty() {
-                    request.add_field(CLIENT_SECRET, secret.expose())?;
+                    request.add_field(request.client_secret_param(), secret.expose())?;
                 }
             }
             (ClientAuth::Basic | ClientAuth::BasicUnencoded, Some(secret)) => {
                 // One method for each request (RFC 6749 section 2.3).
-                if request.has_field(CLIENT_SECRET) {
-                    let problem = "the extra parameters hold client_secret, which the client sends itself; leave it out";
+                let secret_param = request.client_secret_param();
+                if request.has_field(secret_param) {
+                    let problem = format!(
+                        "the extra parameters hold {secret_param}, which the client sends itself; leave it out"
+                    );
                     return Err(problem.into());
                 }
                 request.hide(secret.clone());
@@ -302,5 +305,3 @@ impl ClientAuthentication for SecretAuthentication {
         }
     }
 }
-
-pub(crate) const CLIENT_SECRET: &str = "client_secret";

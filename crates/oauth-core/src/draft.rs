@@ -14,11 +14,13 @@ pub struct RequestDraft {
     method: Method,
     url: String,
     headers: HeaderMap,
+    /// A form is sent in the query of a GET.
     body: Body,
     access_token: Option<Secret>,
     /// What must not appear in an error, should the server echo it, beside what is in the body.
     hidden: Vec<Secret>,
     client_id_param: &'static str,
+    client_secret_param: &'static str,
 }
 
 #[derive(Clone, Default)]
@@ -34,7 +36,7 @@ impl RequestDraft {
         method: Method,
         url: String,
         headers: HeaderMap,
-        client_id_param: &'static str,
+        [client_id_param, client_secret_param]: [&'static str; 2],
     ) -> Self {
         Self {
             method,
@@ -44,6 +46,7 @@ impl RequestDraft {
             access_token: None,
             hidden: Vec::new(),
             client_id_param,
+            client_secret_param,
         }
     }
 
@@ -77,7 +80,13 @@ impl RequestDraft {
         self.client_id_param
     }
 
-    /// Whether the form or the JSON object has a field that some server could take for one of this name.
+    /// The parameter by which the provider takes the client secret outside of headers: `client_secret` for most.
+    #[must_use]
+    pub fn client_secret_param(&self) -> &'static str {
+        self.client_secret_param
+    }
+
+    /// Whether the form, the query that is sent in its place, or the JSON object has a field that some server could take for one of this name.
     #[must_use]
     pub fn has_field(&self, name: &str) -> bool {
         match &self.body {
@@ -89,7 +98,8 @@ impl RequestDraft {
         }
     }
 
-    /// Adds a field to the form or the JSON object that is sent; a request without a body gets a form.
+    /// Adds a field to the form or the JSON object that is sent; a request without a body gets a form. The form of a GET is sent in its
+    /// query.
     ///
     /// # Errors
     ///
@@ -100,11 +110,7 @@ impl RequestDraft {
                 "the request has the field {name} already, from its extra parameters or from another part of the client; send it once"
             ));
         }
-        if let Body::Json(Value::Object(members)) = &mut self.body {
-            members.insert(name.to_owned(), value.into());
-        } else {
-            self.push_field(name, value);
-        }
+        self.push_field(name, value);
         Ok(())
     }
 
@@ -165,12 +171,17 @@ impl RequestDraft {
     }
 
     pub(crate) fn push_field(&mut self, name: &str, value: &str) {
-        if !matches!(self.body, Body::Form(_)) {
-            self.body = Body::Form(Vec::new());
+        match &mut self.body {
+            Body::Json(Value::Object(members)) => {
+                members.insert(name.to_owned(), value.into());
+            }
+            Body::Form(fields) => fields.push((name.to_owned(), value.into())),
+            body => *body = Body::Form(vec![(name.to_owned(), value.into())]),
         }
-        if let Body::Form(fields) = &mut self.body {
-            fields.push((name.to_owned(), value.into()));
-        }
+    }
+
+    pub(crate) fn set_method(&mut self, method: Method) {
+        self.method = method;
     }
 
     pub(crate) fn set_body(&mut self, body: Body) {
@@ -190,7 +201,12 @@ impl RequestDraft {
     }
 
     /// The request as it is sent.
-    pub(crate) fn to_request(&self, url: http::Uri) -> http::Request<Bytes> {
+    ///
+    /// # Errors
+    ///
+    /// When the fields make the URL one that cannot be sent: it is too long.
+    pub(crate) fn to_request(&self, url: http::Uri) -> Result<http::Request<Bytes>, String> {
+        let mut url = url;
         let (body, content_type) = match &self.body {
             Body::Empty => (Bytes::new(), None),
             Body::Form(fields) => {
@@ -198,7 +214,16 @@ impl RequestDraft {
                 for (name, value) in fields {
                     form.append_pair(name, value.expose());
                 }
-                (form.finish().into(), Some("application/x-www-form-urlencoded"))
+                let form = form.finish();
+                if self.method == Method::GET {
+                    let separator = if url.query().is_some() { '&' } else { '?' };
+                    url = format!("{url}{separator}{form}")
+                        .parse()
+                        .map_err(|_| "the parameters make the URL too long".to_owned())?;
+                    (Bytes::new(), None)
+                } else {
+                    (form.into(), Some("application/x-www-form-urlencoded"))
+                }
             }
             Body::Json(value) => (value.to_string().into(), Some("application/json")),
         };
@@ -209,7 +234,7 @@ impl RequestDraft {
         if let Some(content_type) = content_type {
             request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         }
-        request
+        Ok(request)
     }
 }
 

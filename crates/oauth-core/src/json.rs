@@ -136,10 +136,25 @@ impl<'de> Visitor<'de> for StrictVisitor {
     }
 }
 
-/// A text or a number in a profile, as text; empty ones count as absent.
+/// What a place in JSON holds: a JSON pointer (RFC 6901) in which the segment `[?primary]` is the first item of an array whose member
+/// `primary` is true.
 #[must_use]
-pub fn text_at(profile: &Value, pointer: &str) -> Option<String> {
-    match profile.pointer(pointer)? {
+pub fn value_at<'v>(value: &'v Value, place: &str) -> Option<&'v Value> {
+    if !place.contains("/[?") {
+        return value.pointer(place);
+    }
+    place.split('/').skip(1).try_fold(value, |value, segment| {
+        match segment.strip_prefix("[?").and_then(|flag| flag.strip_suffix(']')) {
+            Some(flag) => value.as_array()?.iter().find(|item| item.get(flag) == Some(&Value::Bool(true))),
+            None => value.pointer(&format!("/{segment}")),
+        }
+    })
+}
+
+/// A text or a number at a [place](value_at) in a profile, as text; empty ones count as absent.
+#[must_use]
+pub fn text_at(profile: &Value, place: &str) -> Option<String> {
+    match value_at(profile, place)? {
         Value::String(text) if !text.is_empty() => Some(text.clone()),
         // A number that JSON readers round is no identifier.
         Value::Number(number) if number.is_i64() || number.is_u64() => Some(number.to_string()),
@@ -162,6 +177,27 @@ mod tests {
         for twice in [r#"{"a":1,"a":2}"#, r#"{"x":{"a":1,"b":2,"a":1}}"#] {
             assert_eq!(parse(twice.as_bytes()).unwrap_err(), DUPLICATE);
         }
+    }
+
+    #[test]
+    fn a_place_can_be_the_item_of_a_list_that_a_flag_marks() {
+        let profile = serde_json::json!({
+            "emails": [{"email": "a"}, {"email": "b", "main": false}, {"email": "c", "main": true}, {"email": "d", "main": true}],
+            "odd~/name": {"0": "x"},
+        });
+        for (place, text) in [
+            ("/emails/[?main]/email", Some("c")),
+            ("/emails/0/email", Some("a")),
+            ("/emails/[?other]/email", None),
+            ("/emails/[?main]/other", None),
+            ("/odd~0~1name/[?main]", None),
+            ("/odd~0~1name/0", Some("x")),
+            ("/emails/[?main", None),
+        ] {
+            assert_eq!(text_at(&profile, place).as_deref(), text, "{place}");
+        }
+        let root = serde_json::json!([{"email": "a", "primary": true}]);
+        assert_eq!(text_at(&root, "/[?primary]/email").as_deref(), Some("a"));
     }
 
     #[test]

@@ -429,6 +429,16 @@ impl OAuth2 {
         self.0.spec.client_id_param
     }
 
+    /// The parameters that carry the client id and the client secret.
+    pub(crate) fn credential_params(&self) -> [&'static str; 2] {
+        [self.0.spec.client_id_param, self.0.spec.client_secret_param]
+    }
+
+    /// The value of a `{parameter}` of the provider's description.
+    pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
+        self.0.parameters.iter().find(|(other, _)| other == name).map(|(_, value)| &**value)
+    }
+
     pub(crate) fn authorization_problem(&self) -> Option<&str> {
         self.0.authorization_problem.as_deref()
     }

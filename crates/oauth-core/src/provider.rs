@@ -230,8 +230,8 @@ pub trait Provider: fmt::Debug + Send + Sync {
         get_id_email(self, access_token).await
     }
 
-    /// Completes an identity with what the [`Spec`](crate::Spec) has no words for: a name in two pieces, an address that the provider
-    /// does not vouch for. [`get_identity`](Self::get_identity) ends with it, unless the provider has one of its own.
+    /// Completes an identity with what the [`Spec`](crate::Spec) has no words for: a picture whose URL is to be made, an address that the
+    /// provider does not vouch for. [`get_identity`](Self::get_identity) ends with it, unless the provider has one of its own.
     fn complete_identity(&self, _identity: &mut Identity) {}
 
     /// The extra parameters with which the provider wants a code exchanged: from the callback that brought the code, or from the
@@ -515,6 +515,10 @@ async fn get_identity<P: Provider + ?Sized>(provider: &P, token: &OAuth2Token) -
         issuer = issuer.or(participant.issuer_of(&client, token).await?);
     }
     let mut identity = client.identity_under(issuer, profile)?;
+    if let (None, Some(call)) = (&identity.email, &client.spec().profile.email_call) {
+        let outcome = client.get_email(call, client.usable(token)?).await;
+        identity.email = outcome.map_err(|error| provider.translate_error(error))?;
+    }
     provider.complete_identity(&mut identity);
     Ok(identity.without_unusable())
 }
@@ -531,10 +535,17 @@ async fn get_profile_of<P: Provider + ?Sized>(provider: &P, token: &OAuth2Token)
     let client = provider.oauth2().ready().await?;
     let operation = Operation::GET_IDENTITY;
     let open = client.confirm_by_token(operation, &client.restricted_to(), token).await?;
-    let profile = match claims_of(&client, token).await? {
-        Some(claims) => claims,
+    let said_before = match client.profile_in_token(token) {
+        Some(profile) => Some(profile),
+        None => claims_of(&client, token).await?,
+    };
+    let profile = match said_before {
+        Some(profile) => profile,
         None => {
-            let outcome = provider.get_profile(client.usable(token)?).await;
+            let outcome = match client.spec().profile.needs_token_reply() {
+                true => client.get_profile_with(token).await,
+                false => provider.get_profile(client.usable(token)?).await,
+            };
             let profile = outcome.map_err(|error| provider.translate_error(error))?;
             for participant in client.participants() {
                 participant.check_profile(&client, token, &profile)?;

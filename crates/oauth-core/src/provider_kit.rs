@@ -3,11 +3,14 @@
 pub use crate::{
     crypto::hmac_sha256_hex,
     identity::check_subject,
-    json::text_at,
+    json::{text_at, value_at},
     parameter,
     public_address::{check_public_url, is_public_address},
     request::form_encoded,
     response::says_success,
     restriction::{AskedBy, ConfirmedBy, Restriction},
-    spec::{AuthorizationSpec, LoginSpec, ProfileSpec, RevocationSpec, TokenSpec},
+    spec::{
+        AuthorizationSpec, EmailCall, ErrorSpec, LoginSpec, ProfileRequest, ProfileSource, ProfileSpec,
+        RefreshBy, RefreshSpec, RequestFormat, RequestMethod, RevocationSpec, TokenPlace, TokenSpec,
+    },
 };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use form_urlencoded::Serializer;
 use http::{HeaderMap, Method};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{
     client_auth::{AfterReply, ClientAuthentication, EndpointAlias, RequestContext},
@@ -16,7 +16,7 @@ use crate::{
     http_client::{HttpClient, HttpError, HttpErrorKind, MAX_REPLY_BYTES},
     oauth2::{OAuth2, Participant},
     response::{Response, ResponseSource, host_of},
-    spec::ClientAuth,
+    spec::{ClientAuth, RequestFormat, TokenPlace},
     token::OAuth2Token,
 };
 
@@ -51,7 +51,7 @@ const INDISPENSABLE: &[&str] = &["code", "refresh_token", "token", "access_token
 
 impl<'c> Request<'c> {
     fn new(client: &'c OAuth2, operation: Operation, method: Method, url: String) -> Self {
-        let draft = RequestDraft::new(method, url, client.headers().clone(), client.client_id_param());
+        let draft = RequestDraft::new(method, url, client.headers().clone(), client.credential_params());
         Self { client, operation, endpoint: None, draft, auth: None, problem: None }
     }
 
@@ -73,9 +73,25 @@ impl<'c> Request<'c> {
     }
 
     /// Sends a form. Pairs with an empty value are left out (RFC 6749 section 3.2), unless nothing works without them.
-    pub fn form<'p>(mut self, pairs: impl IntoIterator<Item = (&'p str, &'p str)>) -> Self {
-        if !matches!(self.draft.body(), Body::Form(_)) {
-            self.draft.set_body(Body::Form(Vec::new()));
+    pub fn form<'p>(self, pairs: impl IntoIterator<Item = (&'p str, &'p str)>) -> Self {
+        self.fields(RequestFormat::Form, pairs)
+    }
+
+    /// Sends parameters in one of the formats that a [`Spec`](crate::Spec) can name, with what [`form`](Self::form) leaves out left out.
+    /// In the query, it is sent by GET.
+    pub fn fields<'p>(
+        mut self,
+        format: RequestFormat,
+        pairs: impl IntoIterator<Item = (&'p str, &'p str)>,
+    ) -> Self {
+        match (format, self.draft.body()) {
+            (RequestFormat::Json, Body::Json(_))
+            | (RequestFormat::Form | RequestFormat::Query, Body::Form(_)) => {}
+            (RequestFormat::Json, _) => self.draft.set_body(Body::Json(Map::new().into())),
+            (RequestFormat::Form | RequestFormat::Query, _) => self.draft.set_body(Body::Form(Vec::new())),
+        }
+        if format == RequestFormat::Query {
+            self.draft.set_method(Method::GET);
         }
         for (name, value) in pairs {
             if value.is_empty() {
@@ -84,7 +100,8 @@ impl<'c> Request<'c> {
                 }
                 continue;
             }
-            if self.draft.has_field(name) && !REPEATABLE.contains(&name) {
+            let is_repeatable = format != RequestFormat::Json && REPEATABLE.contains(&name);
+            if self.draft.has_field(name) && !is_repeatable {
                 self.problem =
                     Some(format!("the parameter {name} would be sent twice; leave it out of the extra ones"));
             }
@@ -106,7 +123,7 @@ impl<'c> Request<'c> {
 
     /// Sends a JSON object of texts.
     pub fn json_texts(mut self, pairs: &[(&str, &str)]) -> Self {
-        let mut object = serde_json::Map::new();
+        let mut object = Map::new();
         for &(name, value) in pairs {
             if object.keys().any(|other| is_same_parameter(other, name)) {
                 self.problem = Some(format!("the member {name} would be sent twice"));
@@ -126,6 +143,29 @@ impl<'c> Request<'c> {
         if !is_sendable(access_token) || self.draft.set_secret_header(name, prefix, access_token).is_err() {
             self.problem =
                 Some(format!("the token is empty or has characters that the header {name} cannot carry"));
+        }
+        self.draft.set_access_token(access_token.into());
+        self
+    }
+
+    /// Presents an access token at this place; in a field, of the body that is there.
+    pub fn token(mut self, place: TokenPlace, access_token: &str) -> Self {
+        match place {
+            TokenPlace::Bearer => return self.bearer(access_token),
+            TokenPlace::Scheme(scheme) => {
+                return self.token_header("authorization", &format!("{scheme} "), access_token);
+            }
+            TokenPlace::Header(name) => return self.token_header(name, "", access_token),
+            TokenPlace::Query(name) => self = self.query(&[(name, access_token)]),
+            TokenPlace::Field(_) | TokenPlace::FieldByKind => {
+                let name = if let TokenPlace::Field(name) = place { name } else { "access_token" };
+                if let Err(problem) = self.draft.add_field(name, access_token) {
+                    self.problem = Some(problem);
+                }
+            }
+        }
+        if access_token.is_empty() {
+            self.problem = Some("the access token is empty".to_owned());
         }
         self.draft.set_access_token(access_token.into());
         self
@@ -182,6 +222,7 @@ impl<'c> Request<'c> {
             operation: self.operation,
             invalid_grant_codes: self.client.spec().token.invalid_grant_codes,
             never_expires_in: self.client.spec().token.never_expires_in,
+            errors: self.client.spec().errors,
             used_token: draft.access_token().is_some(),
             presents_dpop: self.client.presents("DPoP"),
             hidden: Hidden(draft),
@@ -209,7 +250,8 @@ impl<'c> Request<'c> {
                 let done = participant.before_send(&context, &mut draft).await;
                 done.map_err(|cause| self.not_completed(&*cause))?;
             }
-            let sent = http.send(draft.to_request(url.clone())).await;
+            let request = draft.to_request(url.clone()).map_err(|problem| self.configuration(problem))?;
+            let sent = http.send(request).await;
             let reply =
                 sent.map_err(|error| self.error(ErrorKind::Transport(error)).with_host(host_of(url)))?;
             let mut proof = AfterReply::Done;
@@ -323,7 +365,9 @@ impl OAuth2 {
         is_repetition: bool,
     ) -> Result<RequestDraft> {
         let access_token = self.usable(token)?;
-        let mut request = self.api_request(method, url, headers).bearer(access_token);
+        let place = self.spec().profile.token;
+        let place = if place.is_header() { place } else { TokenPlace::Bearer };
+        let mut request = self.api_request(method, url, headers).token(place, access_token);
         if let Some(problem) = request.problem.take() {
             return Err(request.configuration(problem));
         }
@@ -353,7 +397,7 @@ impl OAuth2 {
     }
 
     fn api_request(&self, method: Method, url: &str, headers: HeaderMap) -> Request<'_> {
-        let draft = RequestDraft::new(method, url.to_owned(), headers, self.client_id_param());
+        let draft = RequestDraft::new(method, url.to_owned(), headers, self.credential_params());
         Request { draft, ..Request::new(self, Operation::API_REQUEST, Method::GET, String::new()) }
     }
 }

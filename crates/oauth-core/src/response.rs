@@ -11,8 +11,9 @@ use serde_json::{Map, Value};
 use crate::{
     draft::Hidden,
     error::{Error, ErrorKind, FailedReply, OAuthError, Operation, Result},
-    json,
+    json::{self, text_at, value_at},
     redaction::safe_line,
+    spec::ErrorSpec,
     token::{OAuth2Token, seconds},
 };
 
@@ -39,6 +40,7 @@ pub(crate) struct ResponseSource {
     pub(crate) hidden: Hidden,
     pub(crate) invalid_grant_codes: &'static [&'static str],
     pub(crate) never_expires_in: &'static [i64],
+    pub(crate) errors: ErrorSpec,
     /// Whether the request was authorized by an access token.
     pub(crate) used_token: bool,
     /// Whether the client makes the proofs that a token bound by DPoP needs.
@@ -163,6 +165,22 @@ impl Response {
         if value.is_object() { Ok(value) } else { Err(self.malformed("it is not an object")) }
     }
 
+    /// The data of a GraphQL answer (GraphQL section 7.1).
+    ///
+    /// # Errors
+    ///
+    /// What the provider refused with, be it for a part of the query alone; or a malformed-reply error.
+    pub fn graphql_data(&self) -> Result<Value> {
+        let mut answer = self.object()?;
+        if let Some(error) = answer.get("errors").and_then(graphql_error) {
+            return Err(self.refused(error));
+        }
+        match answer["data"].take() {
+            data @ Value::Object(_) => Ok(data),
+            _ => Err(self.malformed("there is no object at /data")),
+        }
+    }
+
     /// Checks that the body names no error, for a provider that refuses under a status of success. Any other body will do.
     ///
     /// # Errors
@@ -210,7 +228,12 @@ impl Response {
         }
         reply.is_invalid_grant = self.source.operation.is_token_request()
             && self.source.invalid_grant_codes.contains(&&*error.code);
-        self.error(ErrorKind::Refused { error: self.hide_secrets(error), reply })
+        let meaning = self.source.errors.codes.iter().find(|(code, _)| *code == error.code);
+        let refused = self.error(ErrorKind::Refused { error: self.hide_secrets(error), reply });
+        match meaning {
+            Some((_, code)) => refused.under_code(code),
+            None => refused,
+        }
     }
 
     pub(crate) fn check_status(self) -> Result<Self> {
@@ -218,7 +241,11 @@ impl Response {
             return Ok(self);
         }
         let fields = self.fields_or_nothing();
-        let error = oauth_error(&fields).or_else(|| listed_error(&fields)).or_else(|| self.declared(&fields));
+        let error = self
+            .provider_error(&fields)
+            .or_else(|| oauth_error(&fields))
+            .or_else(|| listed_error(&fields))
+            .or_else(|| self.declared(&fields));
         if let Some(error) = error.or_else(|| self.challenge()) {
             return Err(self.refused(error));
         }
@@ -255,7 +282,20 @@ impl Response {
     }
 
     fn refuse_error_in(&self, fields: &Value) -> Result<()> {
-        oauth_error(fields).map_or(Ok(()), |error| Err(self.refused(error)))
+        let error = self.provider_error(fields).or_else(|| oauth_error(fields));
+        error.map_or(Ok(()), |error| Err(self.refused(error)))
+    }
+
+    /// The error that a reply names in the way that only this provider has: see [`ErrorSpec`].
+    fn provider_error(&self, fields: &Value) -> Option<OAuthError> {
+        let errors = &self.source.errors;
+        let text = |place: &str| match value_at(fields, place)? {
+            Value::Bool(value) => Some(value.to_string()),
+            value => text(value),
+        };
+        let status = text(errors.failed_at?).filter(|status| !errors.success.contains(&&**status))?;
+        let code = errors.code_at.and_then(text).unwrap_or(status);
+        Some(OAuthError { code, description: errors.message_at.and_then(text), uri: None })
     }
 
     /// The error in a `WWW-Authenticate: Bearer` header (RFC 6750 section 3), among whatever other challenges there are.
@@ -428,12 +468,32 @@ fn is_nothing(value: &Value) -> bool {
     }
 }
 
-/// The first error of a list, as Fitbit writes it: `{"errors": [{"errorType": "invalid_grant", "message": …}]}`.
+/// The first error of a list, as Fitbit writes it: `{"errors": [{"errorType": "invalid_grant", "message": …}]}`, or as GraphQL has it:
+/// `{"errors": [{"extensions": {"code": "RATELIMITED"}, "message": …}]}`.
 fn listed_error(fields: &Value) -> Option<OAuthError> {
     let first = fields.get("errors")?.as_array()?.first()?;
     let text = |name: &str| first.get(name)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
-    let code = text("errorType").or_else(|| text("error")).filter(|code| !says_success(code))?;
+    let code = text("errorType")
+        .or_else(|| text("error"))
+        .or_else(|| text_at(first, "/extensions/code"))
+        .filter(|code| !says_success(code))?;
     Some(OAuthError { code, description: text("message").or_else(|| text("error_description")), uri: None })
+}
+
+/// The first of the errors in a GraphQL answer; some servers write one that is no list.
+fn graphql_error(errors: &Value) -> Option<OAuthError> {
+    let error = |code: Option<String>, description: Option<String>| {
+        let code = code.unwrap_or_else(|| "error".to_owned());
+        Some(OAuthError { code, description, uri: None })
+    };
+    match errors {
+        Value::Array(errors) => {
+            let first = errors.first()?;
+            error(text_at(first, "/extensions/code"), text_at(first, "/message"))
+        }
+        errors if is_nothing(errors) => None,
+        errors => error(None, text(errors)),
+    }
 }
 
 /// Where a request goes, without a user's name and the usual port.

@@ -171,6 +171,12 @@ impl OAuth2Token {
         self
     }
 
+    /// Makes the access token the refresh token too, for a provider without any other ([`RefreshBy::AccessToken`](crate::provider_kit::RefreshBy)).
+    pub(crate) fn refreshed_by_access_token(mut self) -> Self {
+        self.refresh_token = Some(self.access_token.clone());
+        self
+    }
+
     /// Keeps the refresh token of the token that it replaces, unless it brought its own (RFC 6749 section 6).
     pub(crate) fn or_refresh_token(mut self, old: &str) -> Self {
         self.refresh_token.get_or_insert_with(|| old.into());

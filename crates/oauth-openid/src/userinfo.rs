@@ -1,9 +1,7 @@
 //! UserInfo, plain or signed (OpenID Connect Core section 5.3).
 
 use oauth_core::{
-    JwtCheck, JwtUse, OAuth2, Operation, Response, Result,
-    http::{Method, header::CONTENT_TYPE},
-    provider_kit::text_at,
+    JwtCheck, JwtUse, OAuth2, Operation, Response, Result, http::header::CONTENT_TYPE, provider_kit::text_at,
     serde_json::Value,
 };
 
@@ -19,8 +17,7 @@ impl OpenIDConnect {
     /// Reads UserInfo, plain or signed (OpenID Connect Core section 5.3).
     pub(crate) async fn userinfo(&self, client: &OAuth2, access_token: &str) -> Result<Value> {
         let operation = Operation::GET_PROFILE;
-        let url = client.profile_endpoint()?;
-        let mut call = client.request(operation, Method::GET, url).bearer(access_token);
+        let mut call = client.profile_request(access_token)?;
         if self.policy.userinfo == UserInfoForm::Signed {
             call = call.header("accept", "application/jwt");
         }

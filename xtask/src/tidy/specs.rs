@@ -12,8 +12,17 @@ use crate::{
 };
 
 /// `Spec` and its groups.
-const SPECS: &[&str] =
-    &["Spec", "AuthorizationSpec", "TokenSpec", "RevocationSpec", "ProfileSpec", "LoginSpec"];
+const SPECS: &[&str] = &[
+    "Spec",
+    "AuthorizationSpec",
+    "TokenSpec",
+    "RefreshSpec",
+    "RevocationSpec",
+    "ProfileSpec",
+    "EmailCall",
+    "ErrorSpec",
+    "LoginSpec",
+];
 
 pub(super) fn check(findings: &mut Findings) -> Result<()> {
     for path in text::files(&workspace::root())? {

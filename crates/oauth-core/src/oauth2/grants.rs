@@ -12,6 +12,7 @@ use crate::{
     pkce::CodeVerifier,
     request::Request,
     response::Response,
+    spec::{RefreshBy, RequestFormat, TokenPlace},
     token::{OAuth2Token, has_passed},
 };
 
@@ -52,8 +53,10 @@ impl OAuth2 {
         extra: &[(&str, &str)],
     ) -> Result<OAuth2Token> {
         let client = self.ready().await?;
+        let spec = &client.spec().token;
+        let secrets = || SECRET_PARAMETERS.iter().copied().chain([client.spec().client_secret_param]);
         for (name, _) in extra {
-            if let Some(secret) = SECRET_PARAMETERS.iter().find(|secret| is_same_parameter(name, secret)) {
+            if let Some(secret) = secrets().find(|secret| is_same_parameter(name, secret)) {
                 let problem = format!(
                     "the extra parameters hold {secret}, which the library sends itself; leave it out"
                 );
@@ -62,11 +65,18 @@ impl OAuth2 {
         }
         let form = [("grant_type", "authorization_code"), ("code", code), ("redirect_uri", redirect_uri)]
             .into_iter()
+            .filter(|(name, _)| !spec.omitted_params.contains(name))
             .chain(code_verifier.map(|verifier| ("code_verifier", verifier.expose())))
-            .chain(extra.iter().copied());
+            .chain(extra.iter().copied())
+            .chain(
+                spec.params
+                    .iter()
+                    .copied()
+                    .filter(|(name, _)| !extra.iter().any(|(other, _)| is_same_parameter(other, name))),
+            );
         let request =
             client.grant(Operation::GET_ACCESS_TOKEN, client.endpoints().token()).endpoint(Endpoint::Token);
-        client.new_token(request.form(form).send().await?)
+        client.new_token(request.fields(spec.format, form).send().await?)
     }
 
     /// The parameters of a callback that the token endpoint wants to see again, as
@@ -110,9 +120,18 @@ impl OAuth2 {
         let scope = self
             .joined(scopes.unwrap_or_default())
             .map_err(|problem| self.error(operation, ErrorKind::Configuration(problem)))?;
-        let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token), ("scope", &scope)];
+        let spec = &client.spec().token;
+        let (parameter, usual_auth) = match spec.refresh.by {
+            RefreshBy::RefreshToken => ("refresh_token", Some(client.client_auth())),
+            RefreshBy::AccessToken => ("access_token", None),
+        };
+        let form = [("grant_type", spec.refresh.grant_type), (parameter, refresh_token), ("scope", &scope)];
         let form = form.into_iter().chain(extra.iter().copied());
-        let request = client.grant(operation, endpoint).endpoint(Endpoint::Refresh).form(form);
+        let mut request = client.request(operation, Method::POST, endpoint).endpoint(Endpoint::Refresh);
+        request = request.fields(spec.refresh.format.unwrap_or(spec.format), form);
+        if let Some(auth) = spec.refresh.client_auth.or(usual_auth) {
+            request = request.client_auth(auth);
+        }
         let mut token = client.new_token(request.send().await?)?.or_refresh_token(refresh_token);
         for participant in client.participants() {
             // The server has redeemed the refresh token, so what it gave for it goes with the error.
@@ -130,12 +149,41 @@ impl OAuth2 {
     /// An unsupported-operation error where the provider cannot revoke; else any [`Error`](crate::Error). To a server that keeps
     /// to RFC 7009 section 2.2, a token that it does not know counts as revoked; some answer with an error.
     pub async fn revoke_token(&self, token: &str, token_type_hint: Option<&str>) -> Result<()> {
-        let form = [("token", token), ("token_type_hint", token_type_hint.unwrap_or_default())];
         let client = self.ready().await?;
-        let auth = client.revoke_auth().unwrap_or(client.client_auth());
-        let request = client.request(Operation::REVOKE_TOKEN, Method::POST, client.revoke_endpoint()?);
-        request.endpoint(Endpoint::Revocation).form(form).client_auth(auth).send().await?;
-        Ok(())
+        let spec = client.spec().revocation;
+        let url = client.revoke_endpoint()?;
+        let mut request =
+            client.request(Operation::REVOKE_TOKEN, spec.method.into(), url).endpoint(Endpoint::Revocation);
+        if !spec.params.is_empty() {
+            request = request.fields(spec.format, spec.params.iter().copied());
+        }
+        request = match spec.token {
+            // A 401 is then about the client, who authenticates beside it.
+            TokenPlace::Field(name) => request.fields(spec.format, [(name, token)]),
+            TokenPlace::FieldByKind => {
+                request.fields(spec.format, [(token_type_hint.unwrap_or("access_token"), token)])
+            }
+            TokenPlace::Query(name) => request.query(&[(name, token)]).hide(token),
+            place => request.token(place, token),
+        };
+        // A form's unknown parameters are ignored (RFC 6749 section 3.2).
+        let takes_hint = match spec.token {
+            TokenPlace::Field(_) => spec.format == RequestFormat::Form || spec.token.is_standard(),
+            _ => false,
+        };
+        if let Some(hint) = token_type_hint.filter(|_| takes_hint) {
+            request = request.fields(spec.format, [("token_type_hint", hint)]);
+        }
+        let usual_auth = (!spec.token.is_header()).then_some(client.client_auth());
+        if let Some(auth) = client.revoke_auth().or(usual_auth) {
+            request = request.client_auth(auth);
+        }
+        let reply = request.send().await?;
+        // The standard has the status alone decide (section 2.2).
+        match spec.token.is_standard() && client.spec().errors.failed_at.is_none() {
+            true => Ok(()),
+            false => reply.accepted(),
+        }
     }
 
     /// Asks the provider about a token (RFC 7662 section 2). Nothing in the answer but `active` counts when it is false.
@@ -166,7 +214,7 @@ impl OAuth2 {
         Ok(value)
     }
 
-    /// Posts a grant of any kind as a form, with client authentication, and reads the token in the reply.
+    /// Sends a grant of any kind in the format of the token endpoint, with client authentication, and reads the token in the reply.
     ///
     /// # Errors
     ///
@@ -177,12 +225,16 @@ impl OAuth2 {
         endpoint: &str,
         form: impl IntoIterator<Item = (&'p str, &'p str)>,
     ) -> Result<OAuth2Token> {
-        self.new_token(self.grant(operation, endpoint).form(form).send().await?)
+        let format = self.spec().token.format;
+        self.new_token(self.grant(operation, endpoint).fields(format, form).send().await?)
     }
 
     /// The token in a reply, once every participant has seen it.
     fn new_token(&self, reply: Response) -> Result<OAuth2Token> {
         let mut token = reply.token(self.spec().token.token_at)?;
+        if self.spec().token.refresh.by == RefreshBy::AccessToken {
+            token = token.refreshed_by_access_token();
+        }
         for participant in self.participants() {
             if let Err(error) = participant.check_new_token(self, &mut token) {
                 return Err(error.with_tokens(token));
@@ -191,7 +243,7 @@ impl OAuth2 {
         Ok(token)
     }
 
-    /// A form that the client authenticates.
+    /// A request that the client authenticates.
     fn grant(&self, operation: Operation, endpoint: &str) -> Request<'_> {
         self.request(operation, Method::POST, endpoint).client_auth(self.client_auth())
     }

@@ -5,10 +5,14 @@ use serde_json::Value;
 
 use super::OAuth2;
 use crate::{
-    error::{Error, ErrorKind, FailedReply, Operation, Result},
+    endpoints::Endpoint,
+    error::{Error, ErrorClass, ErrorKind, FailedReply, Operation, Result},
     identity::{Email, EmailVerification, Identity, check_subject},
-    json::text_at,
-    spec::ProfileSpec,
+    json::{parse, text_at, value_at},
+    request::Request,
+    response::Response,
+    spec::{EmailCall, ProfileRequest, ProfileSource, ProfileSpec, RequestFormat},
+    token::OAuth2Token,
 };
 
 impl OAuth2 {
@@ -27,14 +31,123 @@ impl OAuth2 {
         client.read_profile(access_token).await
     }
 
+    /// Reads the user's profile with a whole token, for a provider whose request says more of the token reply than the access token.
+    ///
+    /// # Errors
+    ///
+    /// As [`get_profile`](Self::get_profile).
+    pub async fn get_profile_with(&self, token: &OAuth2Token) -> Result<Value> {
+        let client = self.ready().await?;
+        let reply = client.profile_request_of(client.usable(token)?, Some(token))?.send().await?;
+        client.profile_in(&reply)
+    }
+
     /// Reads the JSON at the profile endpoint, whatever a participant would make of it.
     ///
     /// # Errors
     ///
     /// As [`get_profile`](Self::get_profile).
     pub async fn read_profile(&self, access_token: &str) -> Result<Value> {
-        let call = self.request(Operation::GET_PROFILE, Method::GET, self.profile_endpoint()?);
-        call.bearer(access_token).send().await?.object()
+        self.profile_in(&self.profile_request(access_token)?.send().await?)
+    }
+
+    /// Begins the request for a profile, as the [`Spec`](crate::Spec) says.
+    ///
+    /// # Errors
+    ///
+    /// An unsupported-operation error where no profile endpoint is known, or where the request takes more than an access token: see
+    /// [`get_profile_with`](Self::get_profile_with).
+    pub fn profile_request(&self, access_token: &str) -> Result<Request<'_>> {
+        self.profile_request_of(access_token, None)
+    }
+
+    fn profile_request_of(&self, access_token: &str, token: Option<&OAuth2Token>) -> Result<Request<'_>> {
+        let profile = &self.spec().profile;
+        let method = if profile.request == ProfileRequest::Get { Method::GET } else { Method::POST };
+        let request = self.request(Operation::GET_PROFILE, method, self.profile_endpoint()?);
+        let request = request.endpoint(Endpoint::Profile);
+        let request = match profile.request {
+            ProfileRequest::Get | ProfileRequest::Post => request,
+            ProfileRequest::PostForm(form) => {
+                let form = self.filled_in(form, token)?;
+                request.fields(RequestFormat::Form, form.iter().map(|(name, value)| (*name, value.as_str())))
+            }
+            ProfileRequest::PostJson(text) => {
+                request.json(parse(text.as_bytes()).map_err(|problem| {
+                    self.error(Operation::GET_PROFILE, ErrorKind::Configuration(problem))
+                })?)
+            }
+            ProfileRequest::GraphQl(query) => request.json_texts(&[("query", query)]),
+        };
+        let query = self.filled_in(profile.params, token)?;
+        let query: Vec<_> = query.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let request = self
+            .filled_in(profile.headers, token)?
+            .iter()
+            .fold(request.query(&query), |request, (name, value)| request.header(name, value));
+        Ok(request.token(profile.token, access_token))
+    }
+
+    /// The parameters of a profile request, with `{client_id}`, `{parameter}` and `{token:/place}` filled in.
+    fn filled_in(
+        &self,
+        pairs: &[(&'static str, &'static str)],
+        token: Option<&OAuth2Token>,
+    ) -> Result<Vec<(&'static str, String)>> {
+        pairs.iter().map(|&(name, template)| Ok((name, self.filled(template, token)?))).collect()
+    }
+
+    fn filled(&self, template: &str, token: Option<&OAuth2Token>) -> Result<String> {
+        let mut filled = String::new();
+        let mut rest = template;
+        while let Some((before, behind)) = rest.split_once('{') {
+            let Some((name, after)) = behind.split_once('}') else { break };
+            filled.push_str(before);
+            let value = match (name.strip_prefix("token:"), token) {
+                (Some(place), Some(token)) => text_at(&Value::Object(token.others().clone()), place),
+                (Some(_), None) => {
+                    let problem =
+                        "the profile is read with a whole token here: use get_profile_of or get_identity";
+                    return Err(self.unsupported(Operation::GET_PROFILE, problem));
+                }
+                (None, _) => self.parameter(name).map(str::to_owned),
+            };
+            let Some(value) = value else {
+                let problem = format!("there is no value for {{{name}}} of the profile request");
+                return Err(self.error(Operation::GET_PROFILE, ErrorKind::Configuration(problem)));
+            };
+            filled.push_str(&value);
+            rest = after;
+        }
+        Ok(filled + rest)
+    }
+
+    fn profile_in(&self, reply: &Response) -> Result<Value> {
+        match self.spec().profile.request {
+            ProfileRequest::GraphQl(_) => reply.graphql_data(),
+            _ => reply.object(),
+        }
+    }
+
+    /// What a token says of its user by itself, where the provider has that in its token reply.
+    pub(crate) fn profile_in_token(&self, token: &OAuth2Token) -> Option<Value> {
+        let is_there = self.spec().profile.source == ProfileSource::TokenReply;
+        is_there.then(|| Value::Object(token.others().clone()))
+    }
+
+    /// Asks for the address that the profile does not have.
+    pub(crate) async fn get_email(&self, call: &EmailCall, access_token: &str) -> Result<Option<Email>> {
+        let operation = Operation::GET_IDENTITY;
+        let url = self.endpoints().other(call.endpoint).map_err(|error| error.at(self.kept_name()))?;
+        let mut request = self.request(operation, Method::GET, url);
+        for (name, value) in self.filled_in(self.spec().profile.headers, None)? {
+            request = request.header(name, &value);
+        }
+        match request.token(self.spec().profile.token, access_token).send().await {
+            Ok(reply) => Ok(email_in(&reply.json()?, call.email_at, call.email_verified_at)),
+            Err(error) if may_not_see(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Finds in a profile who the user is, at the places that the [`Spec`](crate::Spec) names.
@@ -83,15 +196,16 @@ impl OAuth2 {
         check_subject(&subject).map_err(|problem| {
             Error::in_profile(self, &profile, format!("the identifier at {} {problem}", places.id_at))
         })?;
-        let email = text(places.email_at).map(|address| {
-            let flag = places.email_verified_at.and_then(|pointer| profile.pointer(pointer));
-            Email { address, verification: EmailVerification::of(flag) }
+        let email = places.email_at.and_then(|at| email_in(&profile, at, places.email_verified_at));
+        let name = text(places.name_at).or_else(|| {
+            let parts: Vec<_> = places.name_parts_at.iter().filter_map(|&part| text(Some(part))).collect();
+            Some(parts.join(" ")).filter(|name| !name.is_empty())
         });
         Ok(Identity {
             issuer,
             subject,
             email,
-            name: text(places.name_at),
+            name,
             picture: text(places.picture_at),
             profile,
             former_issuers: Vec::new(),
@@ -107,6 +221,18 @@ fn places_in_claims(profile: &ProfileSpec) -> ProfileSpec {
         return *profile;
     }
     ProfileSpec { email_verified_at: profile.email_verified_at, ..ProfileSpec::OPENID }
+}
+
+/// The address at a place, with what the provider says of it.
+fn email_in(profile: &Value, email_at: &str, verified_at: Option<&str>) -> Option<Email> {
+    let flag = verified_at.and_then(|place| value_at(profile, place));
+    text_at(profile, email_at).map(|address| Email { address, verification: EmailVerification::of(flag) })
+}
+
+/// Whether a request was refused because the token is not good for it, and neither because it is dead nor because of a limit.
+fn may_not_see(error: &Error) -> bool {
+    matches!(error.status(), Some(http::StatusCode::FORBIDDEN | http::StatusCode::NOT_FOUND))
+        && !matches!(error.class(), ErrorClass::Transient { .. })
 }
 
 impl Error {

@@ -34,7 +34,9 @@ use oauth_core::{
     ClientAuth, Email, EmailVerification, Endpoint, Error, ErrorKind, Identity, OAuth2Token, Operation,
     Provider, Result, Spec, async_trait,
     http::{Method, StatusCode},
-    provider_kit::{ProfileSpec, RevocationSpec, TokenSpec, text_at},
+    provider_kit::{
+        ProfileSpec, RequestFormat, RequestMethod, RevocationSpec, TokenPlace, TokenSpec, text_at,
+    },
     serde_json::Value,
 };
 use serde::{Deserialize, Serialize};
@@ -62,7 +64,14 @@ pub const SPEC: Spec = Spec {
         invalid_grant_codes: &["bad_verification_code", "bad_refresh_token"],
         ..TokenSpec::RFC6749
     },
-    revocation: RevocationSpec { access_tokens_only: true, ..RevocationSpec::RFC7009 },
+    revocation: RevocationSpec {
+        client_auth: Some(ClientAuth::Basic),
+        access_tokens_only: true,
+        method: RequestMethod::Delete,
+        token: TokenPlace::Field("access_token"),
+        format: RequestFormat::Json,
+        ..RevocationSpec::RFC7009
+    },
     profile: ProfileSpec { name_at: Some("/name"), picture_at: Some("/avatar_url"), ..ProfileSpec::RFC6749 },
     ..Spec::RFC6749
 };
@@ -172,15 +181,6 @@ impl Provider for GitHubOAuth2 {
     /// A limit of requests that is reached under 403, which only the message tells.
     fn translate_error(&self, error: Error) -> Error {
         if is_limit(&error) { error.under_code("temporarily_unavailable") } else { error }
-    }
-
-    /// Deletes the token (`DELETE /applications/{client_id}/token`).
-    async fn revoke_token(&self, token: &str, _token_type_hint: Option<&str>) -> Result<()> {
-        let operation = Operation::REVOKE_TOKEN;
-        let url = self.oauth2.revoke_endpoint()?;
-        let request = self.oauth2.request(operation, Method::DELETE, url).client_auth(ClientAuth::Basic);
-        let outcome = request.json_texts(&[("access_token", token)]).send().await;
-        outcome.map(|_| ()).map_err(|error| self.translate_error(error))
     }
 }
 

@@ -25,9 +25,8 @@
 
 pub use oauth_core;
 use oauth_core::{
-    EmailVerification, Endpoint, Identity, Operation, Provider, Result, Spec, async_trait,
-    http::Method,
-    provider_kit::{AuthorizationSpec, ProfileSpec, RevocationSpec},
+    EmailVerification, Endpoint, Identity, Provider, Spec,
+    provider_kit::{AuthorizationSpec, ProfileSpec, RevocationSpec, TokenPlace},
 };
 pub use oauth_openid;
 use oauth_openid::VerificationPolicy;
@@ -49,7 +48,11 @@ pub const SPEC: Spec = Spec {
     ],
     scopes: &["profile_nickname", "account_email"],
     authorization: AuthorizationSpec { scope_separator: ",", ..AuthorizationSpec::RFC6749 },
-    revocation: RevocationSpec { access_tokens_only: true, ..RevocationSpec::RFC7009 },
+    revocation: RevocationSpec {
+        access_tokens_only: true,
+        token: TokenPlace::Bearer,
+        ..RevocationSpec::RFC7009
+    },
     profile: ProfileSpec {
         email_at: Some("/kakao_account/email"),
         email_verified_at: Some("/kakao_account/is_email_verified"),
@@ -65,7 +68,6 @@ oauth_openid::client! {
     pub struct KakaoOAuth2 from SPEC, verified by VerificationPolicy::new().profile_id_claim("sub");
 }
 
-#[async_trait]
 impl Provider for KakaoOAuth2 {
     oauth_core::accessors!();
 
@@ -75,12 +77,5 @@ impl Provider for KakaoOAuth2 {
         if let Some(email) = identity.email.as_mut().filter(|_| valid == EmailVerification::Unverified) {
             email.verification = EmailVerification::Unverified;
         }
-    }
-
-    /// Unlinks the user from the application, which is a call of the API with the access token itself.
-    async fn revoke_token(&self, token: &str, _token_type_hint: Option<&str>) -> Result<()> {
-        let operation = Operation::REVOKE_TOKEN;
-        let url = self.oauth2.revoke_endpoint()?;
-        self.oauth2.request(operation, Method::POST, url).bearer(token).send().await?.accepted()
     }
 }

@@ -30,10 +30,9 @@
 
 pub use oauth_core;
 use oauth_core::{
-    Email, EmailVerification, Endpoint, Identity, OAuth2Token, Operation, Provider, Result, Spec,
-    async_trait,
-    http::{Method, StatusCode},
-    provider_kit::{ProfileSpec, text_at},
+    Email, EmailVerification, Endpoint, Identity, OAuth2Token, Provider, Result, Spec, async_trait,
+    http::StatusCode,
+    provider_kit::{ProfileSpec, RevocationSpec, TokenPlace, text_at},
 };
 pub use oauth_openid;
 use oauth_openid::{Algorithm, Expectations, OpenIDProvider, VerificationPolicy};
@@ -54,6 +53,7 @@ pub const SPEC: Spec = Spec {
         (Endpoint::Jwks, "https://api.line.me/oauth2/v2.1/certs"),
     ],
     scopes: &["openid", "profile"],
+    revocation: RevocationSpec { token: TokenPlace::FieldByKind, ..RevocationSpec::RFC7009 },
     profile: ProfileSpec { email_at: None, email_verified_at: None, ..ProfileSpec::OPENID },
     ..Spec::OPENID
 };
@@ -93,23 +93,13 @@ impl Provider for LineOAuth2 {
     /// without a hint, it is tried as an access token first.
     async fn revoke_token(&self, token: &str, token_type_hint: Option<&str>) -> Result<()> {
         match token_type_hint {
-            Some("refresh_token") => self.revoke_as("refresh_token", token).await,
-            Some(_) => self.revoke_as("access_token", token).await,
-            None => match self.revoke_as("access_token", token).await {
+            None => match self.oauth2.revoke_token(token, Some("access_token")).await {
                 Err(error) if error.status() == Some(StatusCode::BAD_REQUEST) => {
-                    self.revoke_as("refresh_token", token).await
+                    self.oauth2.revoke_token(token, Some("refresh_token")).await
                 }
                 outcome => outcome,
             },
+            hint => self.oauth2.revoke_token(token, hint).await,
         }
-    }
-}
-
-impl LineOAuth2 {
-    async fn revoke_as(&self, parameter: &str, token: &str) -> Result<()> {
-        let url = self.oauth2.revoke_endpoint()?;
-        let auth = self.oauth2.revoke_auth().unwrap_or(self.oauth2.client_auth());
-        let request = self.oauth2.request(Operation::REVOKE_TOKEN, Method::POST, url);
-        request.form([(parameter, token)]).client_auth(auth).send().await?.accepted()
     }
 }

@@ -60,6 +60,7 @@ pub const SPEC: Spec = Spec {
     profile: ProfileSpec {
         // Whose identity was proven has a given and a family name.
         name_at: None,
+        name_parts_at: &["/given_name", "/family_name"],
         picture_at: None,
         ..ProfileSpec::OPENID
     },

@@ -32,9 +32,11 @@
 pub use oauth_core;
 use oauth_core::{
     Configure, Credentials, Email, EmailVerification, Endpoint, Error, Identity, OAuth2, OAuth2Token,
-    OAuthError, Operation, Pkce, Provider, ProviderConfig, Result, Spec, async_trait,
+    Operation, Pkce, Provider, ProviderConfig, Result, Spec, async_trait,
     http::Method,
-    provider_kit::{AuthorizationSpec, ProfileSpec, RevocationSpec, TokenSpec, text_at},
+    provider_kit::{
+        AuthorizationSpec, ErrorSpec, ProfileSpec, RevocationSpec, TokenPlace, TokenSpec, text_at,
+    },
     serde_json::Value,
 };
 pub use oauth_openid;
@@ -59,11 +61,22 @@ pub const SPEC: Spec = Spec {
         invalid_grant_codes: &["invalid_request"],
         ..TokenSpec::RFC6749
     },
-    revocation: RevocationSpec { access_tokens_only: true, ..RevocationSpec::RFC7009 },
+    revocation: RevocationSpec {
+        access_tokens_only: true,
+        token: TokenPlace::Field("access_token"),
+        params: &[("grant_type", "delete"), ("service_provider", "NAVER")],
+        ..RevocationSpec::RFC7009
+    },
     profile: ProfileSpec {
         name_at: Some("/name"),
         picture_at: Some("/profile_image"),
         ..ProfileSpec::RFC6749
+    },
+    errors: ErrorSpec {
+        failed_at: Some("/resultcode"),
+        success: &["00"],
+        message_at: Some("/message"),
+        ..ErrorSpec::RFC6749
     },
     ..Spec::RFC6749
 };
@@ -116,7 +129,7 @@ impl NaverOAuth2 {
 impl Provider for NaverOAuth2 {
     oauth_core::accessors!();
 
-    /// The profile without the envelope that tells whether the call succeeded.
+    /// The profile without the envelope around it.
     async fn get_profile(&self, access_token: &str) -> Result<Value> {
         let operation = Operation::GET_PROFILE;
         let url = match self.is_openid() {
@@ -124,15 +137,9 @@ impl Provider for NaverOAuth2 {
             false => self.oauth2.profile_endpoint()?,
         };
         let reply = self.oauth2.request(operation, Method::GET, url).bearer(access_token).send().await?;
-        let mut envelope = reply.object()?;
-        match (text_at(&envelope, "/resultcode").as_deref(), envelope["response"].take()) {
-            (None | Some("00"), profile @ Value::Object(_)) => Ok(profile),
-            (None | Some("00"), _) => Err(reply.malformed("there is no object at /response")),
-            (Some(code), _) => Err(reply.refused(OAuthError {
-                code: code.to_owned(),
-                description: text_at(&envelope, "/message"),
-                uri: None,
-            })),
+        match reply.object()?["response"].take() {
+            profile @ Value::Object(_) => Ok(profile),
+            _ => Err(reply.malformed("there is no object at /response")),
         }
     }
 
@@ -148,22 +155,6 @@ impl Provider for NaverOAuth2 {
             identity.profile = profile;
         }
         Ok(identity.without_unusable())
-    }
-
-    /// A call of the token endpoint with `grant_type=delete`.
-    async fn revoke_token(&self, token: &str, token_type_hint: Option<&str>) -> Result<()> {
-        let operation = Operation::REVOKE_TOKEN;
-        let url = self.oauth2.revoke_endpoint()?;
-        let form = [
-            ("grant_type", "delete"),
-            ("access_token", token),
-            ("service_provider", "NAVER"),
-            ("token_type_hint", token_type_hint.unwrap_or_default()),
-        ];
-        let auth = self.oauth2.revoke_auth().unwrap_or(self.oauth2.client_auth());
-        let request = self.oauth2.request(operation, Method::POST, url).form(form).client_auth(auth);
-        // Naver refuses under HTTP 200, so the body is looked at.
-        request.send().await?.accepted()
     }
 }
 

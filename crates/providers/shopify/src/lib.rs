@@ -35,12 +35,11 @@
 pub use oauth_core;
 use oauth_core::{
     Callback, CodeVerifier, Configure, Credentials, Email, EmailVerification, Endpoint, Error, ErrorKind,
-    Identity, Login, LoginAttempt, LoginError, OAuth2, OAuth2Token, OAuthError, Operation, Pkce, Provider,
+    Identity, Login, LoginAttempt, LoginError, OAuth2, OAuth2Token, Operation, Pkce, Provider,
     ProviderConfig, Result, Spec, async_trait,
-    http::Method,
     provider_kit::{
-        AuthorizationSpec, ConfirmedBy, LoginSpec, ProfileSpec, Restriction, TokenSpec, check_subject,
-        hmac_sha256_hex, text_at,
+        AuthorizationSpec, ConfirmedBy, ErrorSpec, LoginSpec, ProfileRequest, ProfileSpec, Restriction,
+        TokenPlace, TokenSpec, check_subject, hmac_sha256_hex, text_at,
     },
     same_secret,
     serde_json::Value,
@@ -71,7 +70,18 @@ pub const SPEC: Spec = Spec {
         id_at: "/shop/id",
         email_at: Some("/shop/email"),
         name_at: Some("/shop/name"),
+        request: ProfileRequest::GraphQl("{ shop { id name email myshopifyDomain } }"),
+        token: TokenPlace::Header("x-shopify-access-token"),
         ..ProfileSpec::RFC6749
+    },
+    errors: ErrorSpec {
+        codes: &[
+            ("THROTTLED", "temporarily_unavailable"),
+            ("INTERNAL_SERVER_ERROR", "temporarily_unavailable"),
+            ("TIMEOUT", "temporarily_unavailable"),
+            ("ACCESS_DENIED", "insufficient_scope"),
+        ],
+        ..ErrorSpec::RFC6749
     },
     login: LoginSpec {
         restrictions: &[Restriction::parameter(GRANT_OPTIONS, ConfirmedBy::TokenReply, |_, reply| {
@@ -87,8 +97,6 @@ const GRANT_OPTIONS: &str = "grant_options[]";
 /// Its value.
 const PER_USER: &str = "per-user";
 
-/// What is asked of the shop.
-const QUERY: &str = "{ shop { id name email myshopifyDomain } }";
 /// What stands in front of the shop's number, in GraphQL.
 const SHOP_ID: &str = "gid://shopify/Shop/";
 
@@ -237,50 +245,6 @@ impl Provider for ShopifyOAuth2 {
         let names = ["/first_name", "/last_name"].into_iter().filter_map(|part| text_at(user, part));
         identity.name = Some(names.collect::<Vec<_>>().join(" ")).filter(|name| !name.is_empty());
         Ok(identity.without_unusable())
-    }
-
-    /// The shop, by a query of the GraphQL Admin API. The token goes into a header of Shopify's own.
-    async fn get_profile(&self, access_token: &str) -> Result<Value> {
-        let operation = Operation::GET_PROFILE;
-        let url = self.oauth2.profile_endpoint()?;
-        let request = self.oauth2.request(operation, Method::POST, url).json_texts(&[("query", QUERY)]);
-        let outcome = request.token_header("x-shopify-access-token", "", access_token).send().await;
-        let reply = outcome.map_err(|error| self.translate_error(error))?;
-        let mut answer = reply.object()?;
-        if let Some(error) = answer.get("errors").and_then(graphql_error) {
-            return Err(self.translate_error(reply.refused(error)));
-        }
-        match answer["data"].take() {
-            data @ Value::Object(_) => Ok(data),
-            _ => Err(reply.malformed("there is no object at /data")),
-        }
-    }
-
-    /// The codes of the GraphQL Admin API.
-    fn translate_error(&self, error: Error) -> Error {
-        match error.oauth_error().map(|said| &*said.code) {
-            Some("THROTTLED" | "INTERNAL_SERVER_ERROR" | "TIMEOUT") => {
-                error.under_code("temporarily_unavailable")
-            }
-            Some("ACCESS_DENIED") => error.under_code("insufficient_scope"),
-            _ => error,
-        }
-    }
-}
-
-/// The first error of a GraphQL answer, whose status is a success.
-fn graphql_error(errors: &Value) -> Option<OAuthError> {
-    let text = |value: &Value| value.as_str().map(str::to_owned);
-    match errors {
-        Value::Array(errors) => {
-            let first = errors.first()?;
-            let code = text_at(first, "/extensions/code").unwrap_or_else(|| "error".to_owned());
-            Some(OAuthError { code, description: text_at(first, "/message"), uri: None })
-        }
-        Value::Null | Value::Bool(false) => None,
-        Value::Object(members) if members.is_empty() => None,
-        Value::String(text) if text.is_empty() => None,
-        other => Some(OAuthError { code: "error".to_owned(), description: text(other), uri: None }),
     }
 }
 

@@ -30,8 +30,8 @@
 
 pub use oauth_core;
 use oauth_core::{
-    AuthorizationRequest, Endpoint, Error, Identity, Provider, Result, Spec, async_trait, parameter,
-    provider_kit::{ConfirmedBy, LoginSpec, ProfileSpec, Restriction, text_at},
+    AuthorizationRequest, Endpoint, Error, Provider, Result, Spec, async_trait, parameter,
+    provider_kit::{ConfirmedBy, LoginSpec, ProfileSpec, Restriction},
 };
 
 /// WorkOS's endpoints and dialect.
@@ -47,6 +47,7 @@ pub const SPEC: Spec = Spec {
     ],
     profile: ProfileSpec {
         name_at: Some("/name"),
+        name_parts_at: &["/first_name", "/last_name"],
         picture_at: Some("/raw_attributes/picture"),
         ..ProfileSpec::RFC6749
     },
@@ -153,15 +154,6 @@ impl Provider for WorkOSOAuth2 {
                 SPEC.name,
                 "set exactly one of connection, organization and provider: by whom users sign in",
             )),
-        }
-    }
-
-    /// The name in one piece is not always there.
-    fn complete_identity(&self, identity: &mut Identity) {
-        if identity.name.is_none() {
-            let parts = ["/first_name", "/last_name"].map(|part| text_at(&identity.profile, part));
-            let name = parts.into_iter().flatten().collect::<Vec<_>>().join(" ");
-            identity.name = Some(name).filter(|name| !name.is_empty());
         }
     }
 }
