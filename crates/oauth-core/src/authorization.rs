@@ -5,10 +5,7 @@ use std::{borrow::Cow, fmt};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{
-    form::encoded,
-    pkce::{CodeChallengeMethod, CodeVerifier},
-};
+use crate::pkce::{CodeChallengeMethod, CodeVerifier};
 
 /// What an authorization URL asks for (RFC 6749 section 4.1.1).
 ///
@@ -318,9 +315,8 @@ impl AuthorizationParams {
     /// The URL to send the user's browser to. It holds spaces as `%20`, which every server reads; some take a `+` for itself.
     #[must_use]
     pub fn to_url(&self) -> String {
-        let pair = |(name, value): &(String, String)| format!("{}={}", encoded(name), encoded(value));
-        let query = self.pairs.iter().map(pair).collect::<Vec<_>>().join("&").replace('+', "%20");
-        format!("{}?{query}", self.endpoint)
+        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.pairs).finish();
+        format!("{}?{}", self.endpoint, query.replace('+', "%20"))
     }
 }
 

@@ -30,11 +30,15 @@ pub(crate) const SECRET_PARAMETERS: &[&str] = &["client_secret", "code_verifier"
 
 /// Whether some server could take one parameter for the other.
 pub(crate) fn is_same_parameter(one: &str, other: &str) -> bool {
-    let is_plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    match is_plain(one) && is_plain(other) {
-        // Nearly all names are, and nothing in them needs to be decoded.
-        true => one.eq_ignore_ascii_case(other),
-        false => lenient_name(one) == lenient_name(other),
+    // Neither decoding nor trimming changes a plain character, or what comes before it.
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let (one_bytes, other_bytes) = (one.as_bytes(), other.as_bytes());
+    let pairs = one_bytes.iter().zip(other_bytes);
+    let same = pairs.take_while(|(a, b)| is_plain(a) && a.eq_ignore_ascii_case(b)).count();
+    match (one_bytes.get(same), other_bytes.get(same)) {
+        (None, None) => true,
+        (a, b) if a.is_none_or(is_plain) && b.is_none_or(is_plain) => false,
+        _ => lenient_name(one) == lenient_name(other),
     }
 }
 
@@ -83,6 +87,24 @@ mod tests {
         }
         for name in ["redirect", "y", "cod", "", "code=a", "ＰＡ", "empty["] {
             assert!(!is_same_parameter(name, "code"), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn two_names_are_one_parameter_if_they_are_read_alike() {
+        let parts = [
+            "", "a", "A", "b", "_", "1", ".", "%41", "%2541", "+", "\0", "[", "]", "[0]", "ä", "ß", "%",
+            "%00",
+        ];
+        let names: Vec<String> = parts
+            .iter()
+            .flat_map(|first| parts.iter().map(move |second| format!("{first}{second}")))
+            .collect();
+        let alike: Vec<String> = names.iter().map(|name| lenient_name(name)).collect();
+        for (one, one_alike) in names.iter().zip(&alike) {
+            for (other, other_alike) in names.iter().zip(&alike) {
+                assert_eq!(is_same_parameter(one, other), one_alike == other_alike, "{one:?} {other:?}");
+            }
         }
     }
 }

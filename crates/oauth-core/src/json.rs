@@ -141,7 +141,11 @@ impl<'de> Visitor<'de> for StrictVisitor {
 #[must_use]
 pub fn value_at<'v>(value: &'v Value, place: &str) -> Option<&'v Value> {
     if !place.contains("/[?") {
-        return value.pointer(place);
+        return match place.strip_prefix('/') {
+            // `Value::pointer` copies each segment to undo escapes, which hardly any has.
+            Some(member) if value.is_object() && !member.contains(['/', '~']) => value.get(member),
+            _ => value.pointer(place),
+        };
     }
     place.split('/').skip(1).try_fold(value, |value, segment| {
         match segment.strip_prefix("[?").and_then(|flag| flag.strip_suffix(']')) {

@@ -4,8 +4,9 @@
 /// none that only steers how others are shown or is shown as nothing at all (Unicode's category `Cf` and
 /// `Default_Ignorable_Code_Point`).
 pub(crate) fn is_printable(character: char) -> bool {
-    !character.is_control()
-        && !matches!(character,
+    matches!(character, ' '..='~')
+        || !character.is_control()
+            && !matches!(character,
             '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}'
             | '\u{890}'..='\u{891}' | '\u{8e2}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
             | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'

@@ -231,7 +231,8 @@ pub trait Provider: fmt::Debug + Send + Sync {
     }
 
     /// Completes an identity with what the [`Spec`](crate::Spec) has no words for: a picture whose URL is to be made, an address that the
-    /// provider does not vouch for. [`get_identity`](Self::get_identity) ends with it, unless the provider has one of its own.
+    /// provider does not vouch for. It leaves the profile as it is. [`get_identity`](Self::get_identity) ends with it, unless the provider
+    /// has one of its own.
     fn complete_identity(&self, _identity: &mut Identity) {}
 
     /// The extra parameters with which the provider wants a code exchanged: from the callback that brought the code, or from the

@@ -43,7 +43,7 @@ impl IdToken {
     }
 
     /// The token whose claims are the profile of this identity. Whoever calls this has done all checks.
-    pub(crate) fn verified(raw: &str, mut identity: Identity) -> Self {
+    pub(crate) fn verified(raw: impl Into<Secret>, mut identity: Identity) -> Self {
         let claims = match identity.profile.take() {
             Value::Object(claims) => claims,
             _ => Claims::new(),
@@ -53,11 +53,10 @@ impl IdToken {
 
     /// The token with an identity that the provider has completed, as it completes those of profiles.
     pub(crate) fn completed(self, complete: impl FnOnce(&mut Identity)) -> Self {
-        let mut identity = self.identity();
+        let Self { raw, claims, mut identity } = self;
+        identity.profile = Value::Object(claims);
         complete(&mut identity);
-        let mut identity = identity.without_unusable();
-        identity.profile = Value::Null;
-        Self { identity, ..self }
+        Self::verified(raw, identity.without_unusable())
     }
 
     /// The token itself, for `id_token_hint`. Of one that came encrypted it is what was in it, because a hint is for the provider to

@@ -124,7 +124,7 @@ impl OpenIDConnect {
             .map_err(|refusal| context.refuse(refusal))?;
         self.check_user(client, operation, &verified.claims)?;
         let identity = self.identity(client, verified.claims)?;
-        Ok(IdToken::verified(&verified.signed, identity))
+        Ok(IdToken::verified(&*verified.signed, identity))
     }
 
     /// The identity that verified claims give. Its key is the token's own `iss` and `sub` (Core sections 2 and 5.7), but for an issuer
