@@ -51,7 +51,7 @@ enum Command {
     /// Run every test, after installing what the tests need
     ///
     /// The tests need Node.js 20 or newer, for the OpenID Provider in tests/oidc-provider, Chromium with its driver, for
-    /// the demo site, and the servers of PostgreSQL and Redis, which are started for the tests of the stores.
+    /// the demo site, and the servers of PostgreSQL, MariaDB and Redis, which are started for the tests of the stores.
     Test {
         /// Arguments of `cargo test`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

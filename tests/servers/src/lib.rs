@@ -1,14 +1,16 @@
-//! PostgreSQL and Redis servers that live as long as the tests which start them.
+//! PostgreSQL, MariaDB and Redis servers that live as long as the tests which start them.
 //!
 //! Each server has a folder and a free port of the loopback interface to itself, whatever the system runs. It ends with the
 //! value that stands for it, and with the process that holds the value, however that process ends.
 //!
 //! They are for tests: what they acknowledge survives the death of the server's process, not that of the machine.
 
+mod mariadb;
 mod postgres;
 mod process;
 mod redis;
 mod system;
 
+pub use mariadb::MariaDb;
 pub use postgres::Postgres;
 pub use redis::{Persistence, Redis};

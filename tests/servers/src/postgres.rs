@@ -7,7 +7,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    process::{Process, SystemUser, as_user, children, give, is_root, signal, user},
+    process::{Process, SystemUser, as_user, children, give, is_root, reachable, signal, user},
     system::{free_port, in_path, own_folder},
 };
 
@@ -173,13 +173,4 @@ impl Drop for Postgres {
 /// `/usr/lib/postgresql/15` is 15.
 fn version(folder: &Path) -> Option<u32> {
     folder.file_name()?.to_str()?.parse().ok()
-}
-
-/// The folder, if the user can get there: a repository below root's own folder is closed to everybody else.
-fn reachable(folder: &Path, user: Option<SystemUser>) -> Option<PathBuf> {
-    fs::create_dir_all(folder).ok()?;
-    let mut test = Command::new("test");
-    test.arg("-x").arg(folder).current_dir("/");
-    as_user(&mut test, user);
-    test.status().is_ok_and(|status| status.success()).then(|| folder.to_owned())
 }

@@ -171,3 +171,12 @@ pub(crate) fn give(folder: &Path, user: SystemUser) -> Result<()> {
 pub(crate) fn give(_: &Path, _: SystemUser) -> Result<()> {
     Ok(())
 }
+
+/// The folder, if the user can get there: a repository below root's own folder is closed to everybody else.
+pub(crate) fn reachable(folder: &Path, user: Option<SystemUser>) -> Option<PathBuf> {
+    fs::create_dir_all(folder).ok()?;
+    let mut test = Command::new("test");
+    test.arg("-x").arg(folder).current_dir("/");
+    as_user(&mut test, user);
+    test.status().is_ok_and(|status| status.success()).then(|| folder.to_owned())
+}

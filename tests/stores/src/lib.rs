@@ -7,10 +7,10 @@ use std::{sync::Arc, time::Duration};
 use anyhow::{Result, bail};
 use oauth_core::SharedCache;
 use oauth_store_redis::RedisStore;
-use oauth_store_sqlx::{PostgresStore, SqliteStore};
+use oauth_store_sqlx::{MySqlStore, PostgresStore, SqliteStore};
 use oauth_tokens::TokenStore;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use sqlx::postgres::PgPoolOptions;
+use sqlx::{mysql::MySqlPoolOptions, postgres::PgPoolOptions};
 
 /// Any of the stores.
 pub trait Store: TokenStore + SharedCache {}
@@ -20,7 +20,7 @@ impl<S: TokenStore + SharedCache> Store for S {}
 /// How long a store may take for one operation. A test machine with many processes is slow, and an outage is to be noticed.
 pub const TIME_LIMIT: Duration = Duration::from_secs(5);
 
-/// Opens `sqlite:PATH`, `postgres://…` or `redis://…`. Tests that share a server have a table or a prefix of their own there.
+/// Opens `sqlite:PATH`, `postgres://…`, `mysql://…` or `redis://…`. Tests that share a server have a table or a prefix of their own there.
 ///
 /// # Errors
 ///
@@ -29,6 +29,7 @@ pub async fn open(url: &str, table: &str) -> Result<Arc<dyn Store>> {
     Ok(match url.split_once(':').map_or("", |(scheme, _)| scheme) {
         "sqlite" => Arc::new(SqliteStore::open(&url["sqlite:".len()..]).await?),
         "postgres" => Arc::new(postgres(url, table).await?),
+        "mysql" => Arc::new(mysql(url, table).await?),
         "redis" => Arc::new(redis(url, table).await?),
         _ => bail!("{url} is no address of a store"),
     })
@@ -42,6 +43,18 @@ pub async fn open(url: &str, table: &str) -> Result<Arc<dyn Store>> {
 pub async fn postgres(url: &str, table: &str) -> Result<PostgresStore> {
     let pool = PgPoolOptions::new().max_connections(4).acquire_timeout(TIME_LIMIT).connect(url).await?;
     let store = PostgresStore::new(pool).with_table(table)?.with_time_limit(TIME_LIMIT);
+    store.migrate().await?;
+    Ok(store)
+}
+
+/// A store in MariaDB or MySQL, migrated.
+///
+/// # Errors
+///
+/// When the server cannot be reached or refuses.
+pub async fn mysql(url: &str, table: &str) -> Result<MySqlStore> {
+    let pool = MySqlPoolOptions::new().max_connections(4).acquire_timeout(TIME_LIMIT).connect(url).await?;
+    let store = MySqlStore::new(pool).with_table(table)?.with_time_limit(TIME_LIMIT);
     store.migrate().await?;
     Ok(store)
 }

@@ -17,6 +17,7 @@ mod kill;
 mod late;
 mod later_logins;
 mod maintenance;
+mod mysql;
 mod outage;
 mod processes;
 mod search;

@@ -8,7 +8,7 @@ use std::{
 
 use oauth_core::{OAuth2Token, Provider};
 use oauth_store_tests::worker::{key, provider};
-use oauth_test_servers::{Persistence, Postgres, Redis};
+use oauth_test_servers::{MariaDb, Persistence, Postgres, Redis};
 use oauth_tokens::Bytes;
 
 use crate::{
@@ -27,6 +27,12 @@ async fn nothing_of_a_token_is_in_an_sqlite_file() {
 async fn nothing_of_a_token_is_in_the_files_of_postgres() {
     let server = Postgres::start(&folder().join("servers")).unwrap();
     look(&Place::at("PostgreSQL", &server.url(), "bytes"), server.folder()).await;
+}
+
+#[tokio::test]
+async fn nothing_of_a_token_is_in_the_files_of_mariadb() {
+    let server = MariaDb::start(&folder().join("servers")).unwrap();
+    look(&Place::at("MariaDB", &server.url(), "bytes"), server.folder()).await;
 }
 
 #[tokio::test]

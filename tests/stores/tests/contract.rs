@@ -26,6 +26,12 @@ async fn postgres() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn mariadb() {
+    let place = Place::mysql("contract");
+    check(oauth_store_tests::mysql(&place.url, &place.table).await.unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn redis_alone() {
     let place = Place::redis("contract");
     check(redis(&place.url, &place.table).await.unwrap()).await;

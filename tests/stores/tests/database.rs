@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use oauth_store_redis::RedisStore;
 use oauth_store_sqlx::PostgresStore;
-use oauth_store_tests::{postgres, redis};
-use oauth_test_servers::{Persistence, Postgres, Redis};
-use oauth_tokens::{Acquired, Bytes, Expected, Saved, StoreError, TokenKey, TokenStore};
+use oauth_store_tests::{mysql, postgres, redis};
+use oauth_test_servers::{MariaDb, Persistence, Postgres, Redis};
+use oauth_tokens::{
+    Acquired, Bytes, Expected, Filter, Saved, Status, StoreError, Summary, TokenKey, TokenStore,
+};
 use sqlx::{
-    PgPool, SqlitePool,
+    MySqlPool, PgPool, SqlitePool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
@@ -121,19 +123,41 @@ async fn postgres_keeps_what_it_acknowledged_when_it_is_killed() {
     assert!(matches!(again, Acquired::Held { .. }), "{again:?}");
 }
 
+#[tokio::test]
+async fn mariadb_keeps_what_it_acknowledged_when_it_is_killed() {
+    let mut server = MariaDb::start(&folder().join("servers")).unwrap();
+    let store = mysql(&server.url(), "tokens").await.unwrap();
+    for number in 0..100 {
+        let key = key().with_label(number.to_string());
+        store.save(&key, sealed("x"), Expected::Absent, None).await.unwrap();
+        store.acquire(&key, "me", Duration::from_secs(600)).await.unwrap();
+    }
+    server.stop();
+    let error = store.load(&key().with_label("0")).await.unwrap_err();
+    assert!(error.is_transient(), "{error}");
+    server.start_again().unwrap();
+    let found = patiently(async || store.list("acme", "user-17").await).await;
+    assert_eq!(found.len(), 100);
+    let again = store.acquire(&key().with_label("0"), "me", Duration::from_secs(1)).await.unwrap();
+    assert!(matches!(again, Acquired::Held { .. }), "{again:?}");
+}
+
 /// A server that is frozen, or a network that swallows packets, must not hold anybody for longer than the time limit.
 #[tokio::test]
 async fn a_store_that_does_not_answer_is_given_up() {
     let postgres_server = Postgres::start(&folder().join("servers")).unwrap();
+    let mariadb_server = MariaDb::start(&folder().join("servers")).unwrap();
     let redis_server = Redis::start(&folder().join("servers"), Persistence::None).unwrap();
     let limit = Duration::from_millis(300);
     let postgres = postgres(&postgres_server.url(), "tokens").await.unwrap().with_time_limit(limit);
+    let mariadb = mysql(&mariadb_server.url(), "tokens").await.unwrap().with_time_limit(limit);
     let redis = redis(&redis_server.url(), "tokens").await.unwrap().with_time_limit(limit);
-    let stores: [&dyn TokenStore; 2] = [&postgres, &redis];
+    let stores: [&dyn TokenStore; 3] = [&postgres, &mariadb, &redis];
     for store in stores {
         store.save(&key(), sealed("x"), Expected::Absent, None).await.unwrap();
     }
     postgres_server.freeze().unwrap();
+    mariadb_server.freeze().unwrap();
     redis_server.freeze().unwrap();
     for store in stores {
         // The second one meets what the first one left behind.
@@ -145,6 +169,7 @@ async fn a_store_that_does_not_answer_is_given_up() {
         }
     }
     postgres_server.thaw().unwrap();
+    mariadb_server.thaw().unwrap();
     redis_server.thaw().unwrap();
     for store in stores {
         let found = patiently(async || store.load(&key()).await).await;
@@ -247,20 +272,38 @@ async fn many_migrate_at_once_whatever_the_default_isolation_of_their_transactio
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lease_that_was_waited_for_counts_from_when_it_is_granted() {
     let place = Place::postgres("waited");
-    let store = postgres(&place.url, &place.table).await.unwrap();
+    let pool = PgPool::connect(&place.url).await.unwrap();
+    let all = format!("SELECT id FROM {} FOR UPDATE", place.table);
+    waited_for(postgres(&place.url, &place.table).await.unwrap(), async || {
+        let mut lock = pool.begin().await.unwrap();
+        sqlx::raw_sql(sqlx::AssertSqlSafe(all.clone())).execute(&mut *lock).await.unwrap();
+        lock
+    })
+    .await;
+
+    let place = Place::mysql("waited");
+    let pool = MySqlPool::connect(&place.url).await.unwrap();
+    let all = format!("SELECT id FROM {} FOR UPDATE", place.table);
+    waited_for(mysql(&place.url, &place.table).await.unwrap(), async || {
+        let mut lock = pool.begin().await.unwrap();
+        sqlx::raw_sql(sqlx::AssertSqlSafe(all.clone())).execute(&mut *lock).await.unwrap();
+        lock
+    })
+    .await;
+}
+
+/// What the lock returns holds it until it is dropped.
+async fn waited_for<L>(store: impl TokenStore + Clone + 'static, lock: impl AsyncFn() -> L) {
     let Acquired::Granted(_) = store.acquire(&key(), "first", Duration::from_millis(1)).await.unwrap() else {
         panic!("nobody else asks");
     };
-    let pool = PgPool::connect(&place.url).await.unwrap();
-    let mut lock = pool.begin().await.unwrap();
-    let all = format!("SELECT id FROM {} FOR UPDATE", place.table);
-    sqlx::raw_sql(sqlx::AssertSqlSafe(all)).execute(&mut *lock).await.unwrap();
+    let lock = lock().await;
     let waiting = tokio::spawn({
         let store = store.clone();
         async move { store.acquire(&key(), "second", Duration::from_secs(2)).await }
     });
     tokio::time::sleep(Duration::from_millis(1500)).await;
-    lock.rollback().await.unwrap();
+    drop(lock);
     let granted = waiting.await.unwrap().unwrap();
     assert!(matches!(granted, Acquired::Granted(_)), "{granted:?}");
     let Acquired::Held { retry_in } = store.acquire(&key(), "third", Duration::from_secs(1)).await.unwrap()
@@ -276,6 +319,7 @@ async fn a_login_replaces_a_row_whose_version_is_no_number_or_the_last_one() {
     for (place, versions) in [
         (Place::sqlite("corrupt"), &["'abc'", "1.5", "9223372036854775807"][..]),
         (Place::postgres("corrupt"), &["9223372036854775807"]),
+        (Place::mysql("corrupt"), &["9223372036854775807"]),
     ] {
         let store = place.open().await;
         let corrupt = async |version: &str| {
@@ -284,6 +328,11 @@ async fn a_login_replaces_a_row_whose_version_is_no_number_or_the_last_one() {
                 "SQLite" => {
                     let change = format!("UPDATE oauth_tokens SET version = {version}");
                     let pool = SqlitePool::connect(&place.url).await.unwrap();
+                    sqlx::raw_sql(sqlx::AssertSqlSafe(change)).execute(&pool).await.unwrap();
+                }
+                "MariaDB" => {
+                    let change = format!("UPDATE {} SET version = {version}", place.table);
+                    let pool = MySqlPool::connect(&place.url).await.unwrap();
                     sqlx::raw_sql(sqlx::AssertSqlSafe(change)).execute(&pool).await.unwrap();
                 }
                 _ => {
@@ -318,5 +367,38 @@ async fn a_login_replaces_what_is_no_record_of_this_store_in_redis() {
         let saved = store.save(&key(), sealed("z"), Expected::Any, None).await;
         assert!(matches!(saved, Ok(Saved::Version(_))), "{change:?}: {saved:?}");
         assert_eq!(store.load(&key()).await.unwrap().unwrap().sealed, "z");
+    }
+}
+
+/// Many collations take texts for equal that differ in spaces at their end, or in their case.
+#[tokio::test]
+async fn a_search_tells_texts_apart_that_a_collation_does_not() {
+    for place in
+        [Place::sqlite("texts"), Place::postgres("texts"), Place::mysql("texts"), Place::redis("texts")]
+    {
+        let store = place.open().await;
+        let key = |text: &str| TokenKey::from_parts(text, text, text, text);
+        let texts = ["a", "a ", "A", "ä", "a\u{308}", "", " "];
+        for text in texts {
+            let summary = Summary::new(Status::Alive).with_sealing_key(text);
+            store.save_described(&key(text), sealed("x"), &summary, Expected::Absent, None).await.unwrap();
+        }
+        for text in texts {
+            for filter in [
+                Filter::all().with_tenant(text),
+                Filter::all().with_subject(text),
+                Filter::all().with_provider(text),
+            ] {
+                let found = store.find(&filter, None, 10).await.unwrap();
+                let found: Vec<_> = found.into_iter().map(|found| found.key).collect();
+                assert_eq!(found, [key(text)], "{}: {filter:?}", place.name);
+            }
+            if text.is_empty() {
+                // No key has this id.
+                continue;
+            }
+            let others = store.count(&Filter::all().without_sealing_key(text)).await.unwrap();
+            assert_eq!(others, texts.len() as u64 - 1, "{}: {text:?}", place.name);
+        }
     }
 }

@@ -38,6 +38,11 @@ impl Place {
         Self::at("PostgreSQL", &server("OAUTH_TEST_POSTGRES_URL"), test)
     }
 
+    /// MariaDB, or the MySQL that the variable names.
+    pub(crate) fn mysql(test: &str) -> Self {
+        Self::at("MariaDB", &server("OAUTH_TEST_MYSQL_URL"), test)
+    }
+
     pub(crate) fn redis(test: &str) -> Self {
         Self::at("Redis", &server("OAUTH_TEST_REDIS_URL"), test)
     }

@@ -12,12 +12,15 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use oauth_core::{OAuth2, Provider, Sealer, SealingKey};
 use oauth_store_tests::{Store, open};
 use oauth_tokens::{Acquired, Bytes, Expected, Filter, Saved, Status, TokenKey, TokenManager, TokenStore};
-use sqlx::{PgPool, SqlitePool, sqlite::SqliteConnectOptions};
+use sqlx::{MySqlPool, PgPool, SqlitePool, sqlite::SqliteConnectOptions};
 
 use crate::fixture::Place;
 
 /// The versions of the files, oldest first.
 const VERSIONS: &[u32] = &[1, 2];
+
+/// The version with which MariaDB and MySQL came.
+const FIRST_OF_MYSQL: u32 = 2;
 
 /// What the files call the table, and what the keys of Redis begin with.
 const TABLE: &str = "oauth_tokens";
@@ -30,6 +33,7 @@ fn text(place: &Place, version: u32) -> String {
     let (name, extension) = match place.name {
         "Redis" => ("redis", "txt"),
         "SQLite" => ("sqlite", "sql"),
+        "MariaDB" => ("mysql", "sql"),
         _ => ("postgres", "sql"),
     };
     std::fs::read_to_string(file(name, version, extension)).unwrap().replace(TABLE, &place.table)
@@ -167,6 +171,16 @@ async fn what_every_version_left_in_postgres_is_found() {
 }
 
 #[tokio::test]
+async fn what_every_version_left_in_mariadb_is_found() {
+    for &version in VERSIONS.iter().filter(|&&version| version >= FIRST_OF_MYSQL) {
+        let place = Place::mysql("golden");
+        let pool = MySqlPool::connect(&place.url).await.unwrap();
+        sqlx::raw_sql(sqlx::AssertSqlSafe(text(&place, version))).execute(&pool).await.unwrap();
+        check(&place, version).await;
+    }
+}
+
+#[tokio::test]
 async fn what_every_version_left_in_redis_is_found() {
     for &version in VERSIONS {
         let place = Place::redis("golden");
@@ -203,6 +217,22 @@ const COLUMNS: [(&str, &str); 2] = [
          sealing_key, described",
     ),
     ("_cache", "id, value, expires_at"),
+];
+
+/// Columns of one kind.
+type Columns = (&'static str, &'static [&'static str]);
+
+/// The same in MariaDB and MySQL.
+const MYSQL_COLUMNS: [(&str, &[Columns]); 2] = [
+    (
+        "",
+        &[
+            ("bytes", &["id", "owner", "tenant_hash", "subject_hash", "provider_hash", "sealed"]),
+            ("texts", &["tenant", "subject", "provider", "label", "holder", "status", "sealing_key"]),
+            ("numbers", &["version", "fence", "held_until", "changed_at", "deleted_at", "due_at"]),
+        ],
+    ),
+    ("_cache", &[("bytes", &["id", "value"]), ("numbers", &["expires_at"])]),
 ];
 
 #[tokio::test]
@@ -245,6 +275,32 @@ async fn write_golden_files() {
         rows.into_iter().for_each(|row| dump += &(row + "\n"));
     }
     std::fs::write(file("postgres", next, "sql"), dump.replace(&place.table, TABLE)).unwrap();
+
+    let place = Place::mysql("golden");
+    let store = oauth_store_tests::mysql(&place.url, &place.table).await.unwrap();
+    fill(&store, &manager(store.clone())).await;
+    let pool = MySqlPool::connect(&place.url).await.unwrap();
+    let mut dump = store.schema();
+    for (table, kinds) in MYSQL_COLUMNS {
+        let (mut names, mut literals) = (Vec::new(), Vec::new());
+        for (kind, columns) in kinds {
+            for name in *columns {
+                names.push(*name);
+                literals.push(match *kind {
+                    "bytes" => format!("IF({name} IS NULL, 'NULL', CONCAT('X''', HEX({name}), ''''))"),
+                    "texts" => format!("QUOTE({name})"),
+                    _ => format!("IFNULL({name}, 'NULL')"),
+                });
+            }
+        }
+        let (names, literals) = (names.join(", "), literals.join(", ', ', "));
+        let rows = format!("SELECT CONCAT({literals}) FROM {}{table} ORDER BY 1", place.table);
+        let rows: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(rows)).fetch_all(&pool).await.unwrap();
+        for row in rows {
+            dump += &format!("INSERT INTO `{TABLE}{table}` ({names}) VALUES ({row});\n");
+        }
+    }
+    std::fs::write(file("mysql", next, "sql"), dump.replace(&place.table, TABLE)).unwrap();
 
     let place = Place::redis("golden");
     let store = open(&place.url, &place.table).await.unwrap();

@@ -32,6 +32,11 @@ async fn no_grant_is_lost_in_postgres_if_the_provider_allows_a_grace() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_grant_is_lost_in_mariadb_if_the_provider_allows_a_grace() {
+    with_grace(&Place::mysql("kill")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_grant_is_lost_in_redis_if_the_provider_allows_a_grace() {
     with_grace(&Place::redis("kill")).await;
 }
@@ -44,6 +49,11 @@ async fn without_grace_only_what_was_killed_in_between_is_lost_in_sqlite() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_grace_only_what_was_killed_in_between_is_lost_in_postgres() {
     without_grace(&Place::postgres("kill")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_grace_only_what_was_killed_in_between_is_lost_in_mariadb() {
+    without_grace(&Place::mysql("kill")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,10 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use oauth_store_redis::RedisStore;
-use oauth_store_sqlx::{PostgresStore, SqliteStore};
+use oauth_store_sqlx::{MySqlStore, PostgresStore, SqliteStore};
 use oauth_store_tests::{Store, redis};
 use oauth_tokens::{Bytes, Expected, Saved, TokenKey, TokenStore};
-use sqlx::{PgPool, SqlitePool, postgres::PgPoolOptions, sqlite::SqlitePoolOptions};
+use sqlx::{
+    MySqlPool, PgPool, SqlitePool, mysql::MySqlPoolOptions, postgres::PgPoolOptions,
+    sqlite::SqlitePoolOptions,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -44,6 +47,21 @@ async fn postgres_carries_out_a_late_save_only_if_nothing_came_between() {
         patient: Arc::new(store(patient.clone())),
         impatient: Arc::new(store(impatient).with_time_limit(PATIENCE)),
         brake: Brake::Postgres(patient, place.table.clone()),
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mariadb_carries_out_a_late_save_only_if_nothing_came_between() {
+    let place = Place::mysql("late");
+    let pool = || async { MySqlPoolOptions::new().max_connections(1).connect(&place.url).await.unwrap() };
+    let (patient, impatient) = (pool().await, pool().await);
+    let store = |pool| MySqlStore::new(pool).with_table(&place.table).unwrap();
+    store(patient.clone()).migrate().await.unwrap();
+    check(&Late {
+        patient: Arc::new(store(patient.clone())),
+        impatient: Arc::new(store(impatient).with_time_limit(PATIENCE)),
+        brake: Brake::MySql(patient, place.table.clone()),
     })
     .await;
 }
@@ -169,6 +187,8 @@ enum Brake {
     Sqlite(SqlitePool),
     /// The same, with a lock on the table.
     Postgres(PgPool, String),
+    /// The same, with locks on all rows and on the gaps between them.
+    MySql(MySqlPool, String),
     /// Whether scripts are held back on the way to the server.
     Redis(watch::Sender<bool>),
 }
@@ -183,6 +203,11 @@ impl Brake {
                 let lock = format!("BEGIN; LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE");
                 sqlx::raw_sql(sqlx::AssertSqlSafe(lock)).execute(pool).await.unwrap();
             }
+            Self::MySql(pool, table) => {
+                sqlx::raw_sql("BEGIN").execute(pool).await.unwrap();
+                let lock = format!("SELECT id FROM {table} FOR UPDATE");
+                sqlx::raw_sql(sqlx::AssertSqlSafe(lock)).execute(pool).await.unwrap();
+            }
             Self::Redis(is_held) => {
                 is_held.send_replace(true);
             }
@@ -195,6 +220,9 @@ impl Brake {
                 sqlx::raw_sql("COMMIT").execute(pool).await.unwrap();
             }
             Self::Postgres(pool, _) => {
+                sqlx::raw_sql("COMMIT").execute(pool).await.unwrap();
+            }
+            Self::MySql(pool, _) => {
                 sqlx::raw_sql("COMMIT").execute(pool).await.unwrap();
             }
             Self::Redis(is_held) => {

@@ -16,6 +16,11 @@ async fn a_later_login_keeps_the_refresh_token_in_postgres() {
 }
 
 #[tokio::test]
+async fn a_later_login_keeps_the_refresh_token_in_mariadb() {
+    check(Place::mysql("later")).await;
+}
+
+#[tokio::test]
 async fn a_later_login_keeps_the_refresh_token_in_redis() {
     check(Place::redis("later")).await;
 }

@@ -28,6 +28,11 @@ async fn one_worker_maintains_all_grants_in_postgres() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_worker_maintains_all_grants_in_mariadb() {
+    maintain(&Place::mysql("maintenance"), 1000).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_worker_maintains_all_grants_in_redis() {
     let is_long = storm_lasts() >= Duration::from_secs(60);
     maintain(&Place::redis("maintenance"), if is_long { 10_000 } else { 1000 }).await;

@@ -11,7 +11,7 @@ use std::{
 
 use oauth_core::{Clock, ErrorClass, OAuth2, OAuth2Token, OffsetDateTime, Provider, async_trait};
 use oauth_store_tests::worker::{key, provider, sealer};
-use oauth_test_servers::{Persistence, Postgres, Redis};
+use oauth_test_servers::{MariaDb, Persistence, Postgres, Redis};
 use oauth_tokens::{Error, TokenKey, TokenManager, TokenSource};
 use sqlx::{Sqlite, SqlitePool, Transaction, sqlite::SqliteConnectOptions};
 
@@ -28,6 +28,16 @@ async fn live_tokens_are_served_while_postgres_is_down() {
 #[tokio::test(flavor = "multi_thread")]
 async fn live_tokens_are_served_while_postgres_does_not_answer() {
     outage(Away::Frozen, Server::postgres()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn live_tokens_are_served_while_mariadb_is_down() {
+    outage(Away::Stopped, Server::mariadb()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn live_tokens_are_served_while_mariadb_does_not_answer() {
+    outage(Away::Frozen, Server::mariadb()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -48,6 +58,11 @@ async fn live_tokens_are_served_while_another_program_locks_the_sqlite_file() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_came_when_postgres_had_just_gone_down_is_saved_when_it_is_back() {
     gone_in_between(Server::postgres()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_came_when_mariadb_had_just_gone_down_is_saved_when_it_is_back() {
+    gone_in_between(Server::mariadb()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -224,6 +239,7 @@ enum Away {
 #[derive(Debug)]
 enum Server {
     Postgres(Postgres),
+    MariaDb(MariaDb),
     Redis(Redis),
     /// SQLite has no server; another program may hold the lock.
     Sqlite(PathBuf, Option<Lock>),
@@ -237,6 +253,12 @@ impl Server {
         let server = Postgres::start(&folder().join("servers")).unwrap();
         let place = Place::at("PostgreSQL", &server.url(), "outage");
         (Self::Postgres(server), place)
+    }
+
+    fn mariadb() -> (Self, Place) {
+        let server = MariaDb::start(&folder().join("servers")).unwrap();
+        let place = Place::at("MariaDB", &server.url(), "outage");
+        (Self::MariaDb(server), place)
     }
 
     fn redis() -> (Self, Place) {
@@ -254,7 +276,9 @@ impl Server {
     async fn take_away(&mut self, how: Away) {
         match (self, how) {
             (Self::Postgres(server), Away::Stopped) => server.stop(),
+            (Self::MariaDb(server), Away::Stopped) => server.stop(),
             (Self::Postgres(server), Away::Frozen) => server.freeze().unwrap(),
+            (Self::MariaDb(server), Away::Frozen) => server.freeze().unwrap(),
             (Self::Redis(server), Away::Stopped) => server.stop(),
             (Self::Redis(server), Away::Frozen) => server.freeze().unwrap(),
             (Self::Sqlite(file, lock), _) => {
@@ -268,7 +292,9 @@ impl Server {
     async fn bring_back(&mut self, how: Away) {
         match (self, how) {
             (Self::Postgres(server), Away::Stopped) => server.start_again().unwrap(),
+            (Self::MariaDb(server), Away::Stopped) => server.start_again().unwrap(),
             (Self::Postgres(server), Away::Frozen) => server.thaw().unwrap(),
+            (Self::MariaDb(server), Away::Frozen) => server.thaw().unwrap(),
             (Self::Redis(server), Away::Stopped) => server.start_again().unwrap(),
             (Self::Redis(server), Away::Frozen) => server.thaw().unwrap(),
             (Self::Sqlite(_, lock), _) => {

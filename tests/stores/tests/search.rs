@@ -28,6 +28,11 @@ async fn a_nightly_job_that_is_killed_loses_nothing_in_postgres() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_nightly_job_that_is_killed_loses_nothing_in_mariadb() {
+    nightly_job(&Place::mysql("nightly")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_nightly_job_that_is_killed_loses_nothing_in_redis() {
     nightly_job(&Place::redis("nightly")).await;
 }

@@ -27,6 +27,11 @@ async fn eight_processes_of_two_hundred_tasks_send_one_request_in_postgres() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn eight_processes_of_two_hundred_tasks_send_one_request_in_mariadb() {
+    storm(&Place::mysql("storm")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn eight_processes_of_two_hundred_tasks_send_one_request_in_redis() {
     storm(&Place::redis("storm")).await;
 }

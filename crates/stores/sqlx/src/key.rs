@@ -11,6 +11,8 @@ use ring::digest::{Context, SHA256};
 /// for one. The texts are there for people, and for `list`.
 #[derive(Debug)]
 pub(crate) struct Columns<'a> {
+    #[cfg(feature = "mysql")]
+    pub(crate) key: &'a TokenKey,
     pub(crate) id: Vec<u8>,
     pub(crate) owner: Vec<u8>,
     pub(crate) tenant: Cow<'a, str>,
@@ -22,6 +24,8 @@ pub(crate) struct Columns<'a> {
 impl<'a> Columns<'a> {
     pub(crate) fn of(key: &'a TokenKey) -> Self {
         Self {
+            #[cfg(feature = "mysql")]
+            key,
             id: id(key),
             owner: owner(key.tenant(), key.subject()),
             tenant: escape(key.tenant()),

@@ -1,7 +1,8 @@
-//! Keeps the tokens of [`oauth_tokens`] in SQLite or PostgreSQL, by the application's own [sqlx](https://docs.rs/sqlx) pool.
+//! Keeps the tokens of [`oauth_tokens`] in SQLite, PostgreSQL, MariaDB or MySQL, by the application's own [sqlx](https://docs.rs/sqlx)
+//! pool.
 //!
 //! SQLite is the default where one machine is enough: one file, any number of processes, nothing to install. PostgreSQL (feature
-//! `postgres`) is for several machines.
+//! `postgres`), MariaDB and MySQL (feature `mysql`) are for several machines.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -44,6 +45,8 @@
 //! # }
 //! ```
 //!
+//! `MySqlStore` is used like that with a `MySqlPool`.
+//!
 //! # What is in the tables
 //!
 //! | table | holds |
@@ -62,14 +65,19 @@
 //! on working. They must not be started anew afterwards, because `migrate` refuses tables that are newer than it. What they save has no
 //! status until [`TokenManager::recover`](oauth_tokens::TokenManager::recover) or the background sweep has looked at it.
 //!
+//! In MariaDB and MySQL, a row has hashes of its tenant, subject and provider too, which searches go by, and the time at which its token was
+//! deleted; it has no `described`. The texts are in the collation `utf8mb4_bin`, and the tables in InnoDB, whatever the server's
+//! defaults are.
+//!
 //! `schema()` returns the tables' SQL for administrators who do not let applications create tables. The application needs SELECT,
 //! INSERT, UPDATE and DELETE on all three.
 //!
 //! # What is promised
 //!
-//! - Each operation is one statement: atomic without a transaction around it, under SQLite's one writer and under PostgreSQL's
-//!   `READ COMMITTED`. (At `SERIALIZABLE` it works too, with transient errors where PostgreSQL asks for another attempt.) If a
-//!   statement changed nothing, a second one finds out why; if the reason is gone by then, the first is tried again.
+//! - Each operation is one statement: atomic without a transaction around it, under SQLite's one writer, PostgreSQL's
+//!   `READ COMMITTED` and any isolation level of MariaDB and MySQL. (PostgreSQL's `SERIALIZABLE` works too, with transient errors where it
+//!   asks for another attempt.) If a statement changed nothing, a second one finds out why; if the reason is gone by then, the first is
+//!   tried again, and so is one that MariaDB or MySQL has rolled back because of a deadlock.
 //! - Leases end by the database's clock, in milliseconds, at the time at which a statement gets hold of its row. If that clock is set
 //!   back, leases last longer by as much; if it is set forward, they end early, and the fences keep the former holder from
 //!   saving over the newer one.
@@ -77,28 +85,44 @@
 //!   may still carry it out, but a save or delete only if nothing else was saved or deleted for the key meanwhile.
 //! - sqlx's own features decide on TLS: without one of its `tls-*` features in the program, connections are not encrypted.
 //!
-//! MySQL is not among the databases: it has neither `RETURNING` nor a condition on what an insert may replace.
+//! # MariaDB and MySQL
+//!
+//! The tests run with MariaDB 10.11, in all their parts: kills, outages, many processes. MySQL 8 gets the same statements, of which none is
+//! MariaDB's own, and the same tests run with it where `OAUTH_TEST_MYSQL_URL` names one; the project itself does not run it.
+//!
+//! - MySQL's usual way to sign in, `caching_sha2_password`, needs TLS (one of sqlx's `tls-*` features), a Unix socket, or sqlx's
+//!   feature `mysql-rsa`.
+//! - A record must fit into `max_allowed_packet`, 16 MiB or more by default. One that does not is refused with a permanent error.
+//! - `binlog_format=STATEMENT` is not for these tables; `ROW` and `MIXED` are.
+//! - In a cluster with several writable nodes (Galera, group replication), let all processes write to the same node: another one may not have
+//!   seen yet what was saved and which lease was granted.
 //!
 //! This crate needs Rust 1.94, because sqlx does.
 
 #![forbid(unsafe_code)]
 
 // Without a database there is nothing here.
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 mod error;
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 mod key;
+#[cfg(feature = "mysql")]
+mod mysql;
+#[cfg(feature = "mysql")]
+mod mysql_statements;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 mod statements;
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 mod store;
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 mod table;
 
+#[cfg(feature = "mysql")]
+pub use mysql::MySqlStore;
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresStore;
 #[cfg(feature = "sqlite")]

@@ -2,8 +2,8 @@ use oauth_tokens::StoreError;
 use sqlx::{PgPool, Postgres, Transaction};
 
 use crate::{
-    statements::{POSTGRES, sql},
-    store::{StoreSettings, implement},
+    statements::{POSTGRES, ReturningStatements, sql},
+    store::{StoreSettings, implement, implement_returning},
     table::TableName,
 };
 
@@ -16,7 +16,7 @@ use crate::{
 #[derive(Clone)]
 pub struct PostgresStore {
     pool: PgPool,
-    settings: StoreSettings,
+    settings: StoreSettings<ReturningStatements>,
 }
 
 impl PostgresStore {
@@ -25,7 +25,7 @@ impl PostgresStore {
     /// Give the pool an `acquire_timeout`, and let it test connections before it hands them out, which it does by default.
     #[must_use]
     pub fn new(pool: PgPool) -> Self {
-        Self { pool, settings: StoreSettings::new(TableName::default(), POSTGRES) }
+        Self { pool, settings: Self::settings(TableName::default()) }
     }
 
     /// Parses the name of a table, which may be in an existing schema: `app.oauth_tokens`.
@@ -61,4 +61,5 @@ impl PostgresStore {
     }
 }
 
-implement!(PostgresStore, POSTGRES);
+implement!(PostgresStore);
+implement_returning!(PostgresStore, sqlx::Postgres, POSTGRES);

@@ -8,8 +8,8 @@ use sqlx::{
 
 use crate::{
     error::store_error,
-    statements::{SQLITE, sql},
-    store::{StoreSettings, implement},
+    statements::{ReturningStatements, SQLITE, sql},
+    store::{StoreSettings, implement, implement_returning},
     table::TableName,
 };
 
@@ -19,7 +19,7 @@ use crate::{
 #[derive(Clone)]
 pub struct SqliteStore {
     pool: SqlitePool,
-    settings: StoreSettings,
+    settings: StoreSettings<ReturningStatements>,
 }
 
 /// How long a writer waits for another one. Below the time limit of an operation, so that the error tells which it was.
@@ -60,7 +60,7 @@ impl SqliteStore {
     /// With `:memory:`, each connection has a database of its own: give the pool a single connection that never closes.
     #[must_use]
     pub fn new(pool: SqlitePool) -> Self {
-        Self { pool, settings: StoreSettings::new(TableName::default(), SQLITE) }
+        Self { pool, settings: Self::settings(TableName::default()) }
     }
 
     fn table(name: &str) -> Result<TableName, StoreError> {
@@ -97,7 +97,8 @@ impl SqliteStore {
     }
 }
 
-implement!(SqliteStore, SQLITE);
+implement!(SqliteStore);
+implement_returning!(SqliteStore, sqlx::Sqlite, SQLITE);
 
 /// Creates a missing file that only its owner can read; SQLite gives its log the same permissions.
 fn private(path: &Path) -> std::io::Result<()> {

@@ -1,17 +1,19 @@
 //! The SQL of a store, made once from the name of its table.
 //!
-//! SQLite and PostgreSQL understand the same statements, but for the clock and two names of types. Each statement is one atomic
-//! step without a transaction around it. The names come from [`TableName`], which lets nothing through that would need
-//! escaping; everything else is bound.
+//! SQLite and PostgreSQL understand the same statements, but for the clock and two names of types; those of MariaDB and MySQL are in
+//! [`mysql_statements`](crate::mysql_statements). Each statement is one atomic step without a transaction around it. The names come
+//! from [`TableName`], which lets nothing through that would need escaping; everything else is bound.
 
 use std::sync::Arc;
 
 use oauth_tokens::{Filter, Status};
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 use crate::table::TableName;
 
-/// What differs between the databases.
+/// What differs between SQLite and PostgreSQL.
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SqlDialect {
     /// Milliseconds since 1970 by the database's clock, at this moment and not at the beginning of the statement, which may
@@ -40,40 +42,47 @@ pub(crate) const POSTGRES: SqlDialect = SqlDialect {
     skip_locked: "FOR UPDATE SKIP LOCKED",
 };
 
+/// The statements that every database has. Each binds its values in the order in which they stand in it.
 #[derive(Debug)]
 pub(crate) struct Statements {
     pub(crate) load: SqlStr,
-    pub(crate) put: SqlStr,
-    pub(crate) swap: SqlStr,
     pub(crate) look: SqlStr,
     pub(crate) delete: SqlStr,
     pub(crate) wipe: SqlStr,
     pub(crate) forget: SqlStr,
     pub(crate) list: SqlStr,
-    find: FindParts,
-    pub(crate) acquire: SqlStr,
+    pub(crate) find: FindParts,
     pub(crate) held: SqlStr,
     pub(crate) extend: SqlStr,
     pub(crate) release: SqlStr,
     pub(crate) cache_get: SqlStr,
     pub(crate) cache_put: SqlStr,
-    pub(crate) cache_put_new: SqlStr,
-    pub(crate) cache_take: SqlStr,
     pub(crate) cache_forget: SqlStr,
 }
 
+/// Statements that return what they have written.
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[derive(Debug)]
+pub(crate) struct ReturningStatements {
+    pub(crate) put: SqlStr,
+    pub(crate) swap: SqlStr,
+    pub(crate) acquire: SqlStr,
+    pub(crate) cache_put_new: SqlStr,
+    pub(crate) cache_take: SqlStr,
+}
+
 /// How long the numbers of a deleted key are remembered: the contract's day, in milliseconds.
-const REMEMBERED: u64 = 24 * 60 * 60 * 1000;
+pub(crate) const REMEMBERED: u64 = 24 * 60 * 60 * 1000;
 
 /// How much is cleaned up at a time.
-const FORGET_AT_ONCE: u64 = 100;
+pub(crate) const FORGET_AT_ONCE: u64 = 100;
 
-impl Statements {
-    pub(crate) fn new(table: &TableName, dialect: SqlDialect) -> Arc<Self> {
-        let SqlDialect { now, skip_locked, .. } = dialect;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+impl ReturningStatements {
+    pub(crate) fn new(table: &TableName, dialect: SqlDialect) -> Self {
+        let SqlDialect { now, .. } = dialect;
         let (tokens, cache) = (table.with(""), table.with("_cache"));
-        Arc::new(Self {
-            load: sql(format!("SELECT version, sealed FROM {tokens} WHERE id = $1 AND sealed IS NOT NULL")),
+        Self {
             // A summary holds for the version that it was saved with: a process of an older version of this store knows nothing of
             // it, and leaves it as it was.
             // $9: the version of the row that was seen without a token, 0 if none was: had it had one since, it would be higher.
@@ -95,6 +104,34 @@ impl Statements {
                  WHERE id = $1 AND version = $3 AND fence <= $4 AND sealed IS NOT NULL \
                  RETURNING version"
             )),
+            acquire: sql(format!(
+                "INSERT INTO {tokens} AS t \
+                 (id, owner, tenant, subject, provider, label, version, fence, holder, held_until, changed_at) \
+                 VALUES ($1, $2, $3, $4, $5, $6, 0, 1, $7, {now} + $8, {now}) \
+                 ON CONFLICT (id) DO UPDATE SET fence = t.fence + 1, holder = excluded.holder, held_until = {now} + $8 \
+                 WHERE t.held_until IS NULL OR t.held_until <= {now} \
+                 RETURNING fence"
+            )),
+            cache_put_new: sql(format!(
+                "INSERT INTO {cache} AS t (id, value, expires_at) VALUES ($1, $2, {now} + $3) \
+                 ON CONFLICT (id) DO UPDATE SET value = excluded.value, expires_at = {now} + $3 \
+                 WHERE t.expires_at <= {now} \
+                 RETURNING expires_at"
+            )),
+            cache_take: sql(format!(
+                "DELETE FROM {cache} WHERE id = $1 AND expires_at > {now} RETURNING value"
+            )),
+        }
+    }
+}
+
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+impl Statements {
+    pub(crate) fn new(table: &TableName, dialect: SqlDialect) -> Self {
+        let SqlDialect { now, skip_locked, .. } = dialect;
+        let (tokens, cache) = (table.with(""), table.with("_cache"));
+        Self {
+            load: sql(format!("SELECT version, sealed FROM {tokens} WHERE id = $1 AND sealed IS NOT NULL")),
             look: sql(format!("SELECT version, sealed, fence FROM {tokens} WHERE id = $1")),
             // The row stays for its numbers.
             delete: sql(format!(
@@ -111,20 +148,12 @@ impl Statements {
                 "SELECT tenant, subject, provider, label, version, sealed FROM {tokens} \
                  WHERE owner = $1 AND sealed IS NOT NULL"
             )),
-            find: FindParts { table: tokens.clone(), now },
-            acquire: sql(format!(
-                "INSERT INTO {tokens} AS t \
-                 (id, owner, tenant, subject, provider, label, version, fence, holder, held_until, changed_at) \
-                 VALUES ($1, $2, $3, $4, $5, $6, 0, 1, $7, {now} + $8, {now}) \
-                 ON CONFLICT (id) DO UPDATE SET fence = t.fence + 1, holder = excluded.holder, held_until = {now} + $8 \
-                 WHERE t.held_until IS NULL OR t.held_until <= {now} \
-                 RETURNING fence"
-            )),
+            find: FindParts { table: tokens.clone(), now, kind: FindKind::Numbered },
             held: sql(format!(
                 "SELECT held_until - {now} FROM {tokens} WHERE id = $1 AND held_until IS NOT NULL"
             )),
             extend: sql(format!(
-                "UPDATE {tokens} SET held_until = {now} + $3 WHERE id = $1 AND fence = $2 AND held_until IS NOT NULL"
+                "UPDATE {tokens} SET held_until = {now} + $1 WHERE id = $2 AND fence = $3 AND held_until IS NOT NULL"
             )),
             release: sql(format!(
                 "UPDATE {tokens} SET held_until = NULL, holder = NULL WHERE id = $1 AND fence = $2"
@@ -134,39 +163,43 @@ impl Statements {
                 "INSERT INTO {cache} (id, value, expires_at) VALUES ($1, $2, {now} + $3) \
                  ON CONFLICT (id) DO UPDATE SET value = excluded.value, expires_at = {now} + $3"
             )),
-            cache_put_new: sql(format!(
-                "INSERT INTO {cache} AS t (id, value, expires_at) VALUES ($1, $2, {now} + $3) \
-                 ON CONFLICT (id) DO UPDATE SET value = excluded.value, expires_at = {now} + $3 \
-                 WHERE t.expires_at <= {now} \
-                 RETURNING expires_at"
-            )),
-            cache_take: sql(format!(
-                "DELETE FROM {cache} WHERE id = $1 AND expires_at > {now} RETURNING value"
-            )),
             cache_forget: sql(format!(
                 "DELETE FROM {cache} WHERE id IN \
                  (SELECT id FROM {cache} WHERE expires_at <= {now} LIMIT {FORGET_AT_ONCE} {skip_locked})"
             )),
-        })
+        }
     }
 }
 
 /// What searches are made of.
 #[derive(Debug)]
-struct FindParts {
-    table: String,
-    now: &'static str,
+pub(crate) struct FindParts {
+    pub(crate) table: String,
+    pub(crate) now: &'static str,
+    pub(crate) kind: FindKind,
+}
+
+/// How a database is searched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FindKind {
+    /// Values are bound to `$1` and so on, and indexes have the beginning of a text.
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
+    Numbered,
+    /// Values are bound to `?`, and indexes have hashes of texts. No version of the store saves there without a summary.
+    #[cfg(feature = "mysql")]
+    Hashed,
 }
 
 /// A value for a place in a search.
 #[derive(Debug)]
 pub(crate) enum Bound {
     Number(i64),
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
     Text(String),
     Bytes(Vec<u8>),
 }
 
-/// A search: its SQL, and what is to be bound to `$1` and so on.
+/// A search: its SQL, and what is to be bound to its places.
 #[derive(Debug)]
 pub(crate) struct Search {
     pub(crate) sql: SqlStr,
@@ -174,87 +207,183 @@ pub(crate) struct Search {
 }
 
 /// How much of a text is in an index, which cannot hold texts of any length.
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 const INDEXED: usize = 64;
 
 /// A row that says nothing about the record that it holds.
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 const UNDESCRIBED: &str = "(status IS NULL OR described <> version)";
 
-impl Statements {
+/// Conditions that must all hold, and what is to be bound to their places.
+struct Conditions {
+    kind: FindKind,
+    text: String,
+    bound: Vec<Bound>,
+}
+
+impl Conditions {
+    /// Adds a condition; `?` is the place of its value.
+    fn add(&mut self, condition: &str, value: Bound) {
+        let place = self.place(value);
+        self.text += " AND ";
+        self.text += &condition.replace('?', &place);
+    }
+
+    /// Returns the place of a value.
+    fn place(&mut self, value: Bound) -> String {
+        self.bound.push(value);
+        match self.kind {
+            #[cfg(any(feature = "postgres", feature = "sqlite"))]
+            FindKind::Numbered => format!("${}", self.bound.len()),
+            #[cfg(feature = "mysql")]
+            FindKind::Hashed => "?".to_owned(),
+        }
+    }
+
+    fn add_subject(&mut self, subject: &str) {
+        match self.kind {
+            // There is no index for a subject of whatever tenant.
+            #[cfg(any(feature = "postgres", feature = "sqlite"))]
+            FindKind::Numbered => {
+                self.add("subject = ?", Bound::Text(crate::key::escape(subject).into_owned()))
+            }
+            #[cfg(feature = "mysql")]
+            FindKind::Hashed => self.add_text("subject", subject),
+        }
+    }
+
+    fn add_not_sealed_with(&mut self, id: &str) {
+        match self.kind {
+            #[cfg(any(feature = "postgres", feature = "sqlite"))]
+            FindKind::Numbered => {
+                let differs = format!("({UNDESCRIBED} OR sealing_key IS NULL OR sealing_key <> ?)");
+                self.add(&differs, Bound::Text(id.to_owned()));
+            }
+            // The collation ignores spaces at the end.
+            #[cfg(feature = "mysql")]
+            FindKind::Hashed => {
+                let differs = "(status IS NULL OR sealing_key IS NULL OR CAST(sealing_key AS BINARY) <> ?)";
+                self.add(differs, Bound::Bytes(id.as_bytes().to_vec()));
+            }
+        }
+    }
+
+    /// Adds that a column is this text. The condition is written as the index has it.
+    fn add_text(&mut self, column: &str, text: &str) {
+        match self.kind {
+            #[cfg(any(feature = "postgres", feature = "sqlite"))]
+            FindKind::Numbered => {
+                let text = crate::key::escape(text).into_owned();
+                let indexed = text.chars().take(INDEXED).collect();
+                self.add(&format!("substr({column}, 1, {INDEXED}) = ?"), Bound::Text(indexed));
+                self.add(&format!("{column} = ?"), Bound::Text(text));
+            }
+            #[cfg(feature = "mysql")]
+            FindKind::Hashed => {
+                self.add(&format!("{column}_hash = ?"), Bound::Bytes(crate::key::hash(&[text])));
+            }
+        }
+    }
+}
+
+impl FindKind {
+    fn undescribed(self) -> &'static str {
+        match self {
+            #[cfg(any(feature = "postgres", feature = "sqlite"))]
+            Self::Numbered => UNDESCRIBED,
+            #[cfg(feature = "mysql")]
+            Self::Hashed => "status IS NULL",
+        }
+    }
+
+    /// Status, due time and sealing key, if they are of the record that is there.
+    fn summary(self) -> &'static str {
+        match self {
+            #[cfg(any(feature = "postgres", feature = "sqlite"))]
+            Self::Numbered => {
+                "CASE WHEN described = version THEN status END, \
+                 CASE WHEN described = version THEN due_at END, \
+                 CASE WHEN described = version THEN sealing_key END"
+            }
+            #[cfg(feature = "mysql")]
+            Self::Hashed => "status, due_at, sealing_key",
+        }
+    }
+
+    /// What must hold too where a condition is about the summary.
+    fn is_described(self) -> &'static str {
+        match self {
+            #[cfg(any(feature = "postgres", feature = "sqlite"))]
+            Self::Numbered => " AND described = version",
+            #[cfg(feature = "mysql")]
+            Self::Hashed => "",
+        }
+    }
+}
+
+impl FindParts {
     /// Finds the rows after an id, in the order of the ids.
     pub(crate) fn find(&self, filter: &Filter, after: Option<Vec<u8>>, limit: i64) -> Search {
-        let (mut conditions, mut bound) = self.conditions(filter);
+        let mut conditions = self.conditions(filter);
         if let Some(after) = after {
-            bound.push(Bound::Bytes(after));
-            conditions += &format!(" AND id > ${}", bound.len());
+            conditions.add("id > ?", Bound::Bytes(after));
         }
-        bound.push(Bound::Number(limit));
+        let limit = conditions.place(Bound::Number(limit));
         let text = format!(
-            "SELECT tenant, subject, provider, label, version, \
-             CASE WHEN described = version THEN status END, \
-             CASE WHEN described = version THEN due_at END, \
-             CASE WHEN described = version THEN sealing_key END \
-             FROM {} WHERE {conditions} ORDER BY id LIMIT ${}",
-            self.find.table,
-            bound.len()
+            "SELECT tenant, subject, provider, label, version, {} FROM {} WHERE {} ORDER BY id LIMIT {limit}",
+            self.kind.summary(),
+            self.table,
+            conditions.text
         );
-        Search { sql: sql(text), bound }
+        Search { sql: sql(text), bound: conditions.bound }
     }
 
     pub(crate) fn count(&self, filter: &Filter) -> Search {
-        let (conditions, bound) = self.conditions(filter);
-        Search { sql: sql(format!("SELECT count(*) FROM {} WHERE {conditions}", self.find.table)), bound }
+        let conditions = self.conditions(filter);
+        let text = format!("SELECT count(*) FROM {} WHERE {}", self.table, conditions.text);
+        Search { sql: sql(text), bound: conditions.bound }
     }
 
     /// The conditions of a search. Each is written as the index has it that is for it.
-    fn conditions(&self, filter: &Filter) -> (String, Vec<Bound>) {
-        let mut conditions = "sealed IS NOT NULL".to_owned();
-        let mut bound = Vec::new();
-        let mut add = |condition: &str, value: Bound| {
-            bound.push(value);
-            conditions += " AND ";
-            conditions += &condition.replace('?', &format!("${}", bound.len()));
-        };
+    fn conditions(&self, filter: &Filter) -> Conditions {
+        let kind = self.kind;
+        let mut conditions = Conditions { kind, text: "sealed IS NOT NULL".to_owned(), bound: Vec::new() };
         if let (Some(tenant), Some(subject)) = (&filter.tenant, &filter.subject) {
-            add("owner = ?", Bound::Bytes(crate::key::owner(tenant, subject)));
+            conditions.add("owner = ?", Bound::Bytes(crate::key::owner(tenant, subject)));
         } else if let Some(tenant) = &filter.tenant {
-            let tenant = crate::key::escape(tenant).into_owned();
-            let indexed = tenant.chars().take(INDEXED).collect();
-            add(&format!("substr(tenant, 1, {INDEXED}) = ?"), Bound::Text(indexed));
-            add("tenant = ?", Bound::Text(tenant));
+            conditions.add_text("tenant", tenant);
         } else if let Some(subject) = &filter.subject {
-            add("subject = ?", Bound::Text(crate::key::escape(subject).into_owned()));
+            conditions.add_subject(subject);
         }
         if let Some(provider) = &filter.provider {
-            let provider = crate::key::escape(provider).into_owned();
-            let indexed = provider.chars().take(INDEXED).collect();
-            add(&format!("substr(provider, 1, {INDEXED}) = ?"), Bound::Text(indexed));
-            add("provider = ?", Bound::Text(provider));
+            conditions.add_text("provider", provider);
         }
         if let Some(time) = filter.due_before {
-            add("described = version AND due_at < ?", Bound::Number(time));
+            conditions.add("due_at < ?", Bound::Number(time));
+            conditions.text += kind.is_described();
         }
         if let Some(id) = &filter.not_sealed_with {
-            let differs = format!("({UNDESCRIBED} OR sealing_key IS NULL OR sealing_key <> ?)");
-            add(&differs, Bound::Text(id.to_string()));
+            conditions.add_not_sealed_with(id);
         }
         match filter.status {
             None => {}
-            Some(Status::Unknown) => conditions += &format!(" AND {UNDESCRIBED}"),
+            Some(Status::Unknown) => conditions.text += &format!(" AND {}", kind.undescribed()),
             // One word of a few, written out so that the database sees that the index for it will do.
             Some(status) => {
-                conditions += &format!(" AND status = '{}' AND described = version", status.as_str());
+                conditions.text += &format!(" AND status = '{}'{}", status.as_str(), kind.is_described());
             }
         }
         if filter.unleased {
-            conditions += &format!(" AND (held_until IS NULL OR held_until <= {})", self.find.now);
+            conditions.text += &format!(" AND (held_until IS NULL OR held_until <= {})", self.now);
         }
-        (conditions, bound)
+        conditions
     }
 }
 
 /// The steps that make the tables what they are now. A step that was published is never changed; another follows it.
 /// It may add tables, indexes and columns that can be NULL, and nothing else, so that programs of an older version, which run
 /// while the first of the newer ones migrates, go on working.
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(crate) fn migrations(table: &TableName, dialect: SqlDialect) -> Vec<Vec<String>> {
     let SqlDialect { bytes, integer, .. } = dialect;
     let (tokens, cache) = (table.with(""), table.with("_cache"));
@@ -307,6 +436,7 @@ pub(crate) fn migrations(table: &TableName, dialect: SqlDialect) -> Vec<Vec<Stri
 }
 
 /// Where it is written which of the steps were taken.
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(crate) fn journal(table: &TableName, dialect: SqlDialect) -> String {
     let (journal, integer) = (table.with("_migrations"), dialect.integer);
     format!("CREATE TABLE IF NOT EXISTS {journal} (version {integer} NOT NULL PRIMARY KEY)")

@@ -4,16 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use oauth_tokens::{Found, Lease, Summary};
 
-use crate::{
-    statements::{SqlDialect, Statements},
-    table::TableName,
-};
+use crate::{statements::Statements, table::TableName};
 
-/// The settings of a store.
-#[derive(Clone, Debug)]
-pub(crate) struct StoreSettings {
+/// The settings of a store. `W` are the statements that not every database has.
+#[derive(Debug)]
+pub(crate) struct StoreSettings<W> {
     pub(crate) table: TableName,
     pub(crate) statements: Arc<Statements>,
+    pub(crate) writes: Arc<W>,
     pub(crate) time_limit: Duration,
 }
 
@@ -23,10 +21,20 @@ const TIME_LIMIT: Duration = Duration::from_secs(10);
 /// How often an operation looks again when others change a row just then.
 pub(crate) const ATTEMPTS: usize = 100;
 
-impl StoreSettings {
-    pub(crate) fn new(table: TableName, dialect: SqlDialect) -> Self {
-        let statements = Statements::new(&table, dialect);
-        Self { table, statements, time_limit: TIME_LIMIT }
+impl<W> StoreSettings<W> {
+    pub(crate) fn new(table: TableName, statements: Statements, writes: W) -> Self {
+        Self { table, statements: Arc::new(statements), writes: Arc::new(writes), time_limit: TIME_LIMIT }
+    }
+}
+
+impl<W> Clone for StoreSettings<W> {
+    fn clone(&self) -> Self {
+        Self {
+            table: self.table.clone(),
+            statements: Arc::clone(&self.statements),
+            writes: Arc::clone(&self.writes),
+            time_limit: self.time_limit,
+        }
     }
 }
 
@@ -77,6 +85,7 @@ macro_rules! bind_all {
         for value in $bound {
             query = match value {
                 crate::statements::Bound::Number(number) => query.bind(number),
+                #[cfg(any(feature = "postgres", feature = "sqlite"))]
                 crate::statements::Bound::Text(text) => query.bind(text),
                 crate::statements::Bound::Bytes(bytes) => query.bind(bytes),
             };
@@ -86,10 +95,9 @@ macro_rules! bind_all {
 }
 pub(crate) use bind_all;
 
-/// Implements the store for one database. The statements are the same and so are the types that they bind, but sqlx's traits
-/// name the database.
+/// Implements the store for one database. The types that statements bind are the same, but sqlx's traits name the database.
 macro_rules! implement {
-    ($store:ident, $dialect:expr) => {
+    ($store:ident) => {
         impl $store {
             /// Uses another table than `oauth_tokens`. The tables `NAME_cache` and `NAME_migrations` belong to it.
             ///
@@ -99,7 +107,7 @@ macro_rules! implement {
             /// characters.
             pub fn with_table(mut self, name: &str) -> Result<Self, oauth_tokens::StoreError> {
                 let time_limit = self.settings.time_limit;
-                self.settings = crate::store::StoreSettings::new(Self::table(name)?, $dialect);
+                self.settings = Self::settings(Self::table(name)?);
                 self.settings.time_limit = time_limit;
                 Ok(self)
             }
@@ -117,8 +125,8 @@ macro_rules! implement {
             #[must_use]
             pub fn schema(&self) -> String {
                 let table = &self.settings.table;
-                let mut text = format!("{};\n", crate::statements::journal(table, $dialect));
-                for (index, step) in crate::statements::migrations(table, $dialect).into_iter().enumerate() {
+                let mut text = format!("{};\n", Self::journal(table));
+                for (index, step) in Self::migrations(table).into_iter().enumerate() {
                     for statement in step {
                         text += &format!("{statement};\n");
                     }
@@ -137,7 +145,7 @@ macro_rules! implement {
             pub async fn migrate(&self) -> Result<(), oauth_tokens::StoreError> {
                 let operation = oauth_tokens::StoreOperation::Open;
                 let failed = |error| crate::error::store_error(operation, error);
-                let steps = crate::statements::migrations(&self.settings.table, $dialect);
+                let steps = Self::migrations(&self.settings.table);
                 let known = steps.len() as i64;
                 let taken = self.steps_taken().await.map_err(failed)?;
                 if taken > known {
@@ -154,25 +162,6 @@ macro_rules! implement {
                     true => Ok(()),
                     false => self.take_steps(&steps).await.map_err(failed),
                 }
-            }
-
-            async fn take_steps(&self, steps: &[Vec<String>]) -> Result<(), sqlx::Error> {
-                let mut transaction = self.begin_alone().await?;
-                let journal = crate::statements::journal(&self.settings.table, $dialect);
-                sqlx::raw_sql(crate::statements::sql(journal)).execute(&mut *transaction).await?;
-                let journal = self.settings.table.with("_migrations");
-                // Somebody else may have done it while this waited.
-                let taken = format!("SELECT coalesce(max(version), 0) FROM {journal}");
-                let taken: i64 =
-                    sqlx::query_scalar(crate::statements::sql(taken)).fetch_one(&mut *transaction).await?;
-                for (index, step) in steps.iter().enumerate().skip(usize::try_from(taken).unwrap_or(0)) {
-                    for statement in step {
-                        sqlx::raw_sql(crate::statements::sql(statement.clone())).execute(&mut *transaction).await?;
-                    }
-                    let note = format!("INSERT INTO {journal} (version) VALUES ({})", index + 1);
-                    sqlx::raw_sql(crate::statements::sql(note)).execute(&mut *transaction).await?;
-                }
-                transaction.commit().await
             }
 
             /// Runs an operation within the time limit.
@@ -199,52 +188,10 @@ macro_rules! implement {
                 }
             }
 
-            async fn try_put(
-                &self,
-                columns: &crate::key::Columns<'_>,
-                sealed: &[u8],
-                summary: &oauth_tokens::Summary,
-                version: i64,
-                fence: i64,
-            ) -> Result<Option<i64>, sqlx::Error> {
-                // All rows are fetched, because SQLite ends a statement that writes when it was read to its end.
-                let rows = sqlx::query_scalar(self.settings.statements.put.clone())
-                    .bind(&columns.id)
-                    .bind(&columns.owner)
-                    .bind(&*columns.tenant)
-                    .bind(&*columns.subject)
-                    .bind(&*columns.provider)
-                    .bind(&*columns.label)
-                    .bind(sealed)
-                    .bind(fence)
-                    .bind(version)
-                    .bind(crate::store::status(summary))
-                    .bind(summary.due_at)
-                    .bind(summary.sealing_key.as_deref())
-                    .fetch_all(&self.pool)
-                    .await?;
-                Ok(rows.first().copied())
-            }
-
-            async fn try_swap(
-                &self,
-                columns: &crate::key::Columns<'_>,
-                sealed: &[u8],
-                summary: &oauth_tokens::Summary,
-                version: i64,
-                fence: i64,
-            ) -> Result<Option<i64>, sqlx::Error> {
-                let rows = sqlx::query_scalar(self.settings.statements.swap.clone())
-                    .bind(&columns.id)
-                    .bind(sealed)
-                    .bind(version)
-                    .bind(fence)
-                    .bind(crate::store::status(summary))
-                    .bind(summary.due_at)
-                    .bind(summary.sealing_key.as_deref())
-                    .fetch_all(&self.pool)
-                    .await?;
-                Ok(rows.first().copied())
+            /// Deletes values that have expired. If that fails, the next one does it.
+            async fn forget_cached(&self) {
+                let forget = || sqlx::query(self.settings.statements.cache_forget.clone());
+                let _ = self.run_cached(self.write(forget)).await;
             }
 
             /// Reads a row: its version, what is sealed in it, its fence.
@@ -257,8 +204,8 @@ macro_rules! implement {
             async fn delete_in_time(&self, id: &[u8]) -> Result<Option<bool>, sqlx::Error> {
                 for _ in 0..crate::store::ATTEMPTS {
                     let Some((version, Some(_), _)) = self.look(id).await? else { return Ok(Some(false)) };
-                    let delete = sqlx::query(self.settings.statements.delete.clone()).bind(id).bind(version);
-                    if delete.execute(&self.pool).await?.rows_affected() > 0 {
+                    let delete = || sqlx::query(self.settings.statements.delete.clone()).bind(id).bind(version);
+                    if self.write(delete).await?.rows_affected() > 0 {
                         return Ok(Some(true));
                     }
                 }
@@ -336,43 +283,30 @@ macro_rules! implement {
                 holder: &str,
                 lifetime: std::time::Duration,
             ) -> Result<Option<oauth_tokens::Acquired>, sqlx::Error> {
-                use oauth_tokens::{Acquired, Lease};
-
-                use crate::store::{milliseconds, unsigned};
-
                 let columns = crate::key::Columns::of(key);
                 for _ in 0..crate::store::ATTEMPTS {
-                    let rows: Vec<i64> = sqlx::query_scalar(self.settings.statements.acquire.clone())
-                        .bind(&columns.id)
-                        .bind(&columns.owner)
-                        .bind(&*columns.tenant)
-                        .bind(&*columns.subject)
-                        .bind(&*columns.provider)
-                        .bind(&*columns.label)
-                        .bind(holder)
-                        .bind(milliseconds(lifetime))
-                        .fetch_all(&self.pool)
-                        .await?;
-                    if let Some(&fence) = rows.first() {
-                        return Ok(Some(Acquired::Granted(Lease::new(unsigned(fence), holder))));
-                    }
-                    let left: Option<i64> = sqlx::query_scalar(self.settings.statements.held.clone())
-                        .bind(&columns.id)
-                        .fetch_optional(&self.pool)
-                        .await?;
-                    if let Some(left) = left.filter(|&left| left > 0) {
-                        let retry_in = std::time::Duration::from_millis(unsigned(left));
-                        return Ok(Some(Acquired::Held { retry_in }));
+                    if let Some(acquired) = self.try_acquire(&columns, holder, lifetime).await? {
+                        return Ok(Some(acquired));
                     }
                 }
                 Ok(None)
+            }
+
+            /// Says for how long the lease is held, if it is.
+            async fn held(&self, id: &[u8]) -> Result<Option<oauth_tokens::Acquired>, sqlx::Error> {
+                let left: Option<i64> = sqlx::query_scalar(self.settings.statements.held.clone())
+                    .bind(id)
+                    .fetch_optional(&self.pool)
+                    .await?;
+                let left = left.filter(|&left| left > 0).map(crate::store::unsigned);
+                Ok(left.map(|left| oauth_tokens::Acquired::Held { retry_in: std::time::Duration::from_millis(left) }))
             }
         }
 
         #[oauth_tokens::async_trait]
         impl oauth_tokens::TokenStore for $store {
             async fn now(&self) -> Result<Option<oauth_core::OffsetDateTime>, oauth_tokens::StoreError> {
-                let query = sqlx::query_scalar(crate::statements::sql(format!("SELECT {}", $dialect.now)));
+                let query = sqlx::query_scalar(crate::statements::sql(format!("SELECT {}", Self::NOW)));
                 let now: i64 =
                     self.run(oauth_tokens::StoreOperation::Now, query.fetch_one(&self.pool)).await?;
                 // Dates end long before the milliseconds do.
@@ -427,7 +361,7 @@ macro_rules! implement {
                 limit: usize,
             ) -> Result<Vec<oauth_tokens::Found>, oauth_tokens::StoreError> {
                 let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-                let search = self.settings.statements.find(filter, after.map(crate::key::id), limit);
+                let search = self.settings.statements.find.find(filter, after.map(crate::key::id), limit);
                 let query = crate::store::bind_all!(sqlx::query_as(search.sql), search.bound);
                 let rows: Vec<crate::store::FoundRow> =
                     self.run(oauth_tokens::StoreOperation::Find, query.fetch_all(&self.pool)).await?;
@@ -438,7 +372,7 @@ macro_rules! implement {
                 &self,
                 filter: &oauth_tokens::Filter,
             ) -> Result<u64, oauth_tokens::StoreError> {
-                let search = self.settings.statements.count(filter);
+                let search = self.settings.statements.find.count(filter);
                 let query = crate::store::bind_all!(sqlx::query_scalar(search.sql), search.bound);
                 let counted: i64 =
                     self.run(oauth_tokens::StoreOperation::Find, query.fetch_one(&self.pool)).await?;
@@ -451,8 +385,8 @@ macro_rules! implement {
                 let existed = deleted.ok_or_else(|| crate::error::too_busy(operation))?;
                 if existed {
                     // What was deleted before yesterday goes. If that fails, the next one does it.
-                    let forget = sqlx::query(self.settings.statements.forget.clone());
-                    let _ = self.run(operation, forget.execute(&self.pool)).await;
+                    let forget = || sqlx::query(self.settings.statements.forget.clone());
+                    let _ = self.run(operation, self.write(forget)).await;
                 }
                 Ok(existed)
             }
@@ -462,10 +396,11 @@ macro_rules! implement {
                 key: &oauth_tokens::TokenKey,
                 version: u64,
             ) -> Result<bool, oauth_tokens::StoreError> {
-                let delete = sqlx::query(self.settings.statements.delete.clone())
-                    .bind(crate::key::id(key))
-                    .bind(crate::store::signed(version));
-                let deleted = self.run(oauth_tokens::StoreOperation::Delete, delete.execute(&self.pool)).await?;
+                let id = crate::key::id(key);
+                let delete = || {
+                    sqlx::query(self.settings.statements.delete.clone()).bind(&id).bind(crate::store::signed(version))
+                };
+                let deleted = self.run(oauth_tokens::StoreOperation::Delete, self.write(delete)).await?;
                 Ok(deleted.rows_affected() > 0)
             }
 
@@ -506,11 +441,14 @@ macro_rules! implement {
                 lease: &oauth_tokens::Lease,
                 lifetime: std::time::Duration,
             ) -> Result<bool, oauth_tokens::StoreError> {
-                let query = sqlx::query(self.settings.statements.extend.clone())
-                    .bind(crate::key::id(key))
-                    .bind(crate::store::signed(lease.fence))
-                    .bind(crate::store::milliseconds(lifetime));
-                let done = self.run(oauth_tokens::StoreOperation::Extend, query.execute(&self.pool)).await?;
+                let id = crate::key::id(key);
+                let extend = || {
+                    sqlx::query(self.settings.statements.extend.clone())
+                        .bind(crate::store::milliseconds(lifetime))
+                        .bind(&id)
+                        .bind(crate::store::signed(lease.fence))
+                };
+                let done = self.run(oauth_tokens::StoreOperation::Extend, self.write(extend)).await?;
                 Ok(done.rows_affected() > 0)
             }
 
@@ -519,10 +457,13 @@ macro_rules! implement {
                 key: &oauth_tokens::TokenKey,
                 lease: &oauth_tokens::Lease,
             ) -> Result<(), oauth_tokens::StoreError> {
-                let query = sqlx::query(self.settings.statements.release.clone())
-                    .bind(crate::key::id(key))
-                    .bind(crate::store::signed(lease.fence));
-                self.run(oauth_tokens::StoreOperation::Release, query.execute(&self.pool)).await?;
+                let id = crate::key::id(key);
+                let release = || {
+                    sqlx::query(self.settings.statements.release.clone())
+                        .bind(&id)
+                        .bind(crate::store::signed(lease.fence))
+                };
+                self.run(oauth_tokens::StoreOperation::Release, self.write(release)).await?;
                 Ok(())
             }
         }
@@ -545,14 +486,15 @@ macro_rules! implement {
                 value: oauth_tokens::Bytes,
                 lifetime: std::time::Duration,
             ) -> Result<(), oauth_core::SharedCacheError> {
-                let query = sqlx::query(self.settings.statements.cache_put.clone())
-                    .bind(crate::key::hash(&[name]))
-                    .bind(&*value)
-                    .bind(crate::store::milliseconds(lifetime));
-                self.run_cached(query.execute(&self.pool)).await?;
-                // What has expired goes. If that fails, the next one does it.
-                let forget = sqlx::query(self.settings.statements.cache_forget.clone());
-                let _ = self.run_cached(forget.execute(&self.pool)).await;
+                let id = crate::key::hash(&[name]);
+                let put = || {
+                    sqlx::query(self.settings.statements.cache_put.clone())
+                        .bind(&id)
+                        .bind(&*value)
+                        .bind(crate::store::milliseconds(lifetime))
+                };
+                self.run_cached(self.write(put)).await?;
+                self.forget_cached().await;
                 Ok(())
             }
 
@@ -562,24 +504,16 @@ macro_rules! implement {
                 value: oauth_tokens::Bytes,
                 lifetime: std::time::Duration,
             ) -> Result<bool, oauth_core::SharedCacheError> {
-                let query = sqlx::query_scalar(self.settings.statements.cache_put_new.clone())
-                    .bind(crate::key::hash(&[name]))
-                    .bind(&*value)
-                    .bind(crate::store::milliseconds(lifetime));
-                let put: Vec<i64> = self.run_cached(query.fetch_all(&self.pool)).await?;
-                let forget = sqlx::query(self.settings.statements.cache_forget.clone());
-                let _ = self.run_cached(forget.execute(&self.pool)).await;
-                Ok(!put.is_empty())
+                let is_put = self.run_cached(self.try_put_new(name, &value, lifetime)).await?;
+                self.forget_cached().await;
+                Ok(is_put)
             }
 
             async fn take(
                 &self,
                 name: &str,
             ) -> Result<Option<oauth_tokens::Bytes>, oauth_core::SharedCacheError> {
-                let query = sqlx::query_scalar(self.settings.statements.cache_take.clone())
-                    .bind(crate::key::hash(&[name]));
-                let taken: Vec<Vec<u8>> = self.run_cached(query.fetch_all(&self.pool)).await?;
-                Ok(taken.into_iter().next().map(Into::into))
+                Ok(self.run_cached(self.try_take(name)).await?.map(Into::into))
             }
         }
 
@@ -595,6 +529,155 @@ macro_rules! implement {
 }
 
 pub(crate) use implement;
+
+/// Implements what is left for a database whose statements return what they have written.
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+macro_rules! implement_returning {
+    ($store:ident, $database:ty, $dialect:expr) => {
+        impl $store {
+            const NOW: &'static str = $dialect.now;
+
+            fn settings(table: crate::table::TableName) -> StoreSettings<crate::statements::ReturningStatements> {
+                let statements = crate::statements::Statements::new(&table, $dialect);
+                let writes = crate::statements::ReturningStatements::new(&table, $dialect);
+                StoreSettings::new(table, statements, writes)
+            }
+
+            fn migrations(table: &crate::table::TableName) -> Vec<Vec<String>> {
+                crate::statements::migrations(table, $dialect)
+            }
+
+            fn journal(table: &crate::table::TableName) -> String {
+                crate::statements::journal(table, $dialect)
+            }
+
+            async fn take_steps(&self, steps: &[Vec<String>]) -> Result<(), sqlx::Error> {
+                let mut transaction = self.begin_alone().await?;
+                let journal = Self::journal(&self.settings.table);
+                sqlx::raw_sql(crate::statements::sql(journal)).execute(&mut *transaction).await?;
+                let journal = self.settings.table.with("_migrations");
+                // Somebody else may have done it while this waited.
+                let taken = format!("SELECT coalesce(max(version), 0) FROM {journal}");
+                let taken: i64 =
+                    sqlx::query_scalar(crate::statements::sql(taken)).fetch_one(&mut *transaction).await?;
+                for (index, step) in steps.iter().enumerate().skip(usize::try_from(taken).unwrap_or(0)) {
+                    for statement in step {
+                        sqlx::raw_sql(crate::statements::sql(statement.clone())).execute(&mut *transaction).await?;
+                    }
+                    let note = format!("INSERT INTO {journal} (version) VALUES ({})", index + 1);
+                    sqlx::raw_sql(crate::statements::sql(note)).execute(&mut *transaction).await?;
+                }
+                transaction.commit().await
+            }
+
+            async fn write<'q>(
+                &self,
+                query: impl Fn() -> sqlx::query::Query<'q, $database, <$database as sqlx::Database>::Arguments> + Send,
+            ) -> Result<<$database as sqlx::Database>::QueryResult, sqlx::Error> {
+                query().execute(&self.pool).await
+            }
+
+            async fn try_put(
+                &self,
+                columns: &crate::key::Columns<'_>,
+                sealed: &[u8],
+                summary: &oauth_tokens::Summary,
+                version: i64,
+                fence: i64,
+            ) -> Result<Option<i64>, sqlx::Error> {
+                // All rows are fetched, because SQLite ends a statement that writes when it was read to its end.
+                let rows = sqlx::query_scalar(self.settings.writes.put.clone())
+                    .bind(&columns.id)
+                    .bind(&columns.owner)
+                    .bind(&*columns.tenant)
+                    .bind(&*columns.subject)
+                    .bind(&*columns.provider)
+                    .bind(&*columns.label)
+                    .bind(sealed)
+                    .bind(fence)
+                    .bind(version)
+                    .bind(crate::store::status(summary))
+                    .bind(summary.due_at)
+                    .bind(summary.sealing_key.as_deref())
+                    .fetch_all(&self.pool)
+                    .await?;
+                Ok(rows.first().copied())
+            }
+
+            async fn try_swap(
+                &self,
+                columns: &crate::key::Columns<'_>,
+                sealed: &[u8],
+                summary: &oauth_tokens::Summary,
+                version: i64,
+                fence: i64,
+            ) -> Result<Option<i64>, sqlx::Error> {
+                let rows = sqlx::query_scalar(self.settings.writes.swap.clone())
+                    .bind(&columns.id)
+                    .bind(sealed)
+                    .bind(version)
+                    .bind(fence)
+                    .bind(crate::store::status(summary))
+                    .bind(summary.due_at)
+                    .bind(summary.sealing_key.as_deref())
+                    .fetch_all(&self.pool)
+                    .await?;
+                Ok(rows.first().copied())
+            }
+
+            async fn try_acquire(
+                &self,
+                columns: &crate::key::Columns<'_>,
+                holder: &str,
+                lifetime: std::time::Duration,
+            ) -> Result<Option<oauth_tokens::Acquired>, sqlx::Error> {
+                use oauth_tokens::{Acquired, Lease};
+
+                let rows: Vec<i64> = sqlx::query_scalar(self.settings.writes.acquire.clone())
+                    .bind(&columns.id)
+                    .bind(&columns.owner)
+                    .bind(&*columns.tenant)
+                    .bind(&*columns.subject)
+                    .bind(&*columns.provider)
+                    .bind(&*columns.label)
+                    .bind(holder)
+                    .bind(crate::store::milliseconds(lifetime))
+                    .fetch_all(&self.pool)
+                    .await?;
+                match rows.first() {
+                    Some(&fence) => {
+                        Ok(Some(Acquired::Granted(Lease::new(crate::store::unsigned(fence), holder))))
+                    }
+                    None => self.held(&columns.id).await,
+                }
+            }
+
+            async fn try_put_new(
+                &self,
+                name: &str,
+                value: &[u8],
+                lifetime: std::time::Duration,
+            ) -> Result<bool, sqlx::Error> {
+                let query = sqlx::query_scalar(self.settings.writes.cache_put_new.clone())
+                    .bind(crate::key::hash(&[name]))
+                    .bind(value)
+                    .bind(crate::store::milliseconds(lifetime));
+                let put: Vec<i64> = query.fetch_all(&self.pool).await?;
+                Ok(!put.is_empty())
+            }
+
+            async fn try_take(&self, name: &str) -> Result<Option<Vec<u8>>, sqlx::Error> {
+                let query = sqlx::query_scalar(self.settings.writes.cache_take.clone())
+                    .bind(crate::key::hash(&[name]));
+                let taken: Vec<Vec<u8>> = query.fetch_all(&self.pool).await?;
+                Ok(taken.into_iter().next())
+            }
+        }
+    };
+}
+
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(crate) use implement_returning;
 
 #[cfg(test)]
 mod tests {

@@ -7,6 +7,7 @@ use oauth_tokens::{StoreError, StoreOperation};
 pub(crate) struct TableName {
     schema: Option<String>,
     name: String,
+    quote: char,
 }
 
 /// PostgreSQL cuts names off after 63 bytes, and the longest thing that belongs to the table is called `NAME_cache_expires_at`.
@@ -30,18 +31,26 @@ impl TableName {
                 ),
             ));
         }
-        Ok(Self { schema: schema.map(str::to_owned), name: name.to_owned() })
+        Ok(Self { schema: schema.map(str::to_owned), name: name.to_owned(), quote: '"' })
+    }
+
+    /// MySQL takes double quotes for those of a text.
+    #[cfg(feature = "mysql")]
+    pub(crate) fn in_backticks(self) -> Self {
+        Self { quote: '`', ..self }
     }
 
     /// What belongs to the table, as it is written in SQL: quoted, so that `order` is a name like any other.
     pub(crate) fn with(&self, suffix: &str) -> String {
-        match &self.schema {
-            Some(schema) => format!("\"{schema}\".\"{}{suffix}\"", self.name),
-            None => format!("\"{}{suffix}\"", self.name),
+        let Self { schema, name, quote } = self;
+        match schema {
+            Some(schema) => format!("{quote}{schema}{quote}.{quote}{name}{suffix}{quote}"),
+            None => format!("{quote}{name}{suffix}{quote}"),
         }
     }
 
     /// PostgreSQL makes an index in the schema of its table, and does not want it named.
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
     pub(crate) fn index(&self, suffix: &str) -> String {
         format!("\"{}{suffix}\"", self.name)
     }
@@ -54,7 +63,7 @@ impl TableName {
 
 impl Default for TableName {
     fn default() -> Self {
-        Self { schema: None, name: "oauth_tokens".to_owned() }
+        Self { schema: None, name: "oauth_tokens".to_owned(), quote: '"' }
     }
 }
 
