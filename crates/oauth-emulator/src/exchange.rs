@@ -13,8 +13,7 @@ use crate::{
     refusal::{CallbackError, Denied, ProtocolError, Reason},
     reply::ServerReply,
     request::{LogoutParams, Pairs, RecordedRequest},
-    revoke::{self, Revoked},
-    state::{Allowed, Grant, Issued},
+    state::{Allowed, Grant, Issued, Revoked},
     urls::Captures,
     wire::{Failure, FailureOn, RequestFormat},
 };
@@ -224,9 +223,9 @@ pub(crate) trait Dialect: Send + Sync {
         None
     }
 
-    /// The reply to a revocation, by what was revoked, if anything was.
-    fn revoked(&self, exchange: &Exchange<'_>, _revoked: Option<&Revoked>) -> ServerReply {
-        revoke::reply(exchange)
+    /// The reply to a revocation, by what was revoked, if anything was; `None` where the facts say it.
+    fn revoked(&self, _exchange: &Exchange<'_>, _revoked: Option<&Revoked>) -> Option<ServerReply> {
+        None
     }
 
     /// A last look at the metadata document.

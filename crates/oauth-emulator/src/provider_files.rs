@@ -2,6 +2,7 @@
 
 /// The name and the text of every file in `providers/`.
 pub(crate) const FILES: &[(&str, &str)] = &[
+    ("airtable", include_str!("../providers/airtable.toml")),
     ("amazon-cognito", include_str!("../providers/amazon-cognito.toml")),
     ("apple", include_str!("../providers/apple.toml")),
     ("asana", include_str!("../providers/asana.toml")),
@@ -13,6 +14,10 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     ("discord", include_str!("../providers/discord.toml")),
     ("docusign", include_str!("../providers/docusign.toml")),
     ("eveonline", include_str!("../providers/eveonline.toml")),
+    ("calendly", include_str!("../providers/calendly.toml")),
+    ("discord", include_str!("../providers/discord.toml")),
+    ("docusign", include_str!("../providers/docusign.toml")),
+    ("epicgames", include_str!("../providers/epicgames.toml")),
     ("facebook", include_str!("../providers/facebook.toml")),
     ("figma", include_str!("../providers/figma.toml")),
     ("franceconnect", include_str!("../providers/franceconnect.toml")),
@@ -22,6 +27,7 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     ("gitlab", include_str!("../providers/gitlab.toml")),
     ("google", include_str!("../providers/google.toml")),
     ("intuit", include_str!("../providers/intuit.toml")),
+    ("huggingface", include_str!("../providers/huggingface.toml")),
     ("kakao", include_str!("../providers/kakao.toml")),
     ("keycloak", include_str!("../providers/keycloak.toml")),
     ("kick", include_str!("../providers/kick.toml")),
@@ -45,6 +51,7 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     ("paypal", include_str!("../providers/paypal.toml")),
     ("ping-id", include_str!("../providers/ping-id.toml")),
     ("pipedrive", include_str!("../providers/pipedrive.toml")),
+    ("polar", include_str!("../providers/polar.toml")),
     ("reddit", include_str!("../providers/reddit.toml")),
     ("roblox", include_str!("../providers/roblox.toml")),
     ("salesforce", include_str!("../providers/salesforce.toml")),
@@ -52,6 +59,7 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     ("spotify", include_str!("../providers/spotify.toml")),
     ("telegram", include_str!("../providers/telegram.toml")),
     ("twitch", include_str!("../providers/twitch.toml")),
+    ("vercel", include_str!("../providers/vercel.toml")),
     ("vimeo", include_str!("../providers/vimeo.toml")),
     ("wikimedia", include_str!("../providers/wikimedia.toml")),
     ("wordpress", include_str!("../providers/wordpress.toml")),

@@ -12,15 +12,9 @@ use crate::{
     refusal::{Denied, ProtocolError, Reason},
     reply::ServerReply,
     request::Pairs,
-    state::Grant,
+    state::{Grant, Revoked},
     wire::RequestFormat,
 };
-
-/// What a revocation revoked.
-pub(crate) struct Revoked {
-    pub(crate) token: String,
-    pub(crate) grant: Grant,
-}
 
 /// RFC 7009, or what the facts say in its place: the same answer whether the token was known or not, unless the provider says.
 pub(crate) fn revoke(exchange: &Exchange<'_>) -> ServerReply {
@@ -33,13 +27,15 @@ pub(crate) fn revoke(exchange: &Exchange<'_>) -> ServerReply {
         false => revoke_parameter(exchange).map_err(|refusal| exchange.refuse(&refusal)),
     };
     match outcome {
-        Ok(revoked) => exchange.dialect.revoked(exchange, revoked.as_ref()),
+        Ok(revoked) => {
+            exchange.dialect.revoked(exchange, revoked.as_ref()).unwrap_or_else(|| reply(exchange))
+        }
         Err(reply) => reply,
     }
 }
 
 /// The reply to a revocation that the facts describe.
-pub(crate) fn reply(exchange: &Exchange<'_>) -> ServerReply {
+fn reply(exchange: &Exchange<'_>) -> ServerReply {
     let manners = &exchange.provider.facts.emulator;
     let status = manners.revoke_status.and_then(|status| StatusCode::from_u16(status).ok());
     let status = status.unwrap_or(StatusCode::OK);

@@ -168,6 +168,12 @@ pub(crate) struct Issued {
     pub(crate) first: bool,
 }
 
+/// What a revocation revoked.
+pub(crate) struct Revoked {
+    pub(crate) token: String,
+    pub(crate) grant: Grant,
+}
+
 /// Why a code or a refresh token is worth nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dead {

@@ -7,8 +7,7 @@ use crate::{
     paths::Place,
     refusal::{Denied, ProtocolError, Reason},
     reply::ServerReply,
-    revoke::Revoked,
-    state::Grant,
+    state::{Grant, Revoked},
 };
 
 /// <https://developers.kakao.com/docs/latest/en/kakaologin/rest-api>
@@ -77,11 +76,11 @@ impl Dialect for Kakao {
     }
 
     /// Unlinking is an API call of the user, and says who that is.
-    fn revoked(&self, exchange: &Exchange<'_>, revoked: Option<&Revoked>) -> ServerReply {
+    fn revoked(&self, exchange: &Exchange<'_>, revoked: Option<&Revoked>) -> Option<ServerReply> {
         let told = revoked.map(|revoked| {
             let state = exchange.backend.state();
             claims::told_in(&state, exchange.provider, &revoked.grant, Place::Profile)
         });
-        ServerReply::ok(&json!({"id": told.and_then(|told| told.get("id").cloned())}))
+        Some(ServerReply::ok(&json!({"id": told.and_then(|told| told.get("id").cloned())})))
     }
 }

@@ -5,8 +5,7 @@ use crate::{
     exchange::{Dialect, Exchange},
     refusal::Denied,
     reply::ServerReply,
-    revoke::Revoked,
-    state::{Grant, Issued},
+    state::{Grant, Issued, Revoked},
 };
 
 /// <https://developers.naver.com/docs/login/api/api.md>
@@ -37,8 +36,8 @@ impl Dialect for Naver {
     }
 
     /// The reply repeats the token.
-    fn revoked(&self, _exchange: &Exchange<'_>, revoked: Option<&Revoked>) -> ServerReply {
+    fn revoked(&self, _exchange: &Exchange<'_>, revoked: Option<&Revoked>) -> Option<ServerReply> {
         let token = revoked.map(|revoked| &revoked.token);
-        ServerReply::ok(&json!({"access_token": token, "result": "success"}))
+        Some(ServerReply::ok(&json!({"access_token": token, "result": "success"})))
     }
 }
