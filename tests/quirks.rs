@@ -1,6 +1,7 @@
 //! What each provider does differently: for each quirk one test that fails without it. Whole sign-ins are in
 //! `contract/`.
 
+mod amazon;
 mod battlenet;
 mod box_;
 mod digitalocean;
@@ -10,15 +11,22 @@ mod figma;
 mod gitea;
 mod intuit;
 mod kick;
+mod mailchimp;
 mod nextcloud;
+mod notion;
 mod openstreetmap;
 mod orcid;
 mod patreon;
 mod paypal;
+mod pinterest;
 mod pipedrive;
+mod soundcloud;
 mod spotify;
 mod telegram;
+mod tiktok;
+mod tumblr;
 mod vimeo;
+mod wechat;
 mod wikimedia;
 mod x;
 mod xero;

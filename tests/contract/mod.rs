@@ -19,6 +19,23 @@ macro_rules! contract {
 }
 
 contract! {
+    amazon = "amazon":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    address_is_not_called_verified,
+    user_without_an_address_signs_in,
+    refresh_keeps_the_refresh_token,
+    dead_refresh_token_means_to_sign_in_again,
+    revocation_is_unsupported,
+    rv_03_a_manager_says_that_it_only_forgot
+}
+contract! {
     amazon_cognito = "amazon-cognito":
     signs_in,
     token_comes_back_from_storage_as_it_was,
@@ -484,6 +501,21 @@ contract! {
     revoked_refresh_token_is_dead
 }
 contract! {
+    mailchimp = "mailchimp":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    address_is_not_called_verified,
+    user_without_an_address_signs_in,
+    revocation_is_unsupported,
+    rv_03_a_manager_says_that_it_only_forgot
+}
+contract! {
     microsoft = "microsoft":
     signs_in,
     token_comes_back_from_storage_as_it_was,
@@ -534,6 +566,25 @@ contract! {
     dead_refresh_token_means_to_sign_in_again,
     revocation_is_unsupported,
     rv_03_a_manager_says_that_it_only_forgot
+}
+contract! {
+    notion = "notion":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    address_is_not_called_verified,
+    user_without_an_address_signs_in,
+    refresh_rotates,
+    dead_refresh_token_means_to_sign_in_again,
+    rv_03_what_a_manager_revokes_is_dead,
+    revoked_access_token_is_dead,
+    rv_03_a_manager_revokes_an_expired_login,
+    revoked_refresh_token_is_dead
 }
 contract! {
     oauth2 = "oauth2":
@@ -706,6 +757,21 @@ contract! {
     revoked_refresh_token_is_dead
 }
 contract! {
+    pinterest = "pinterest":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    refresh_rotates,
+    dead_refresh_token_means_to_sign_in_again,
+    revocation_is_unsupported,
+    rv_03_a_manager_says_that_it_only_forgot
+}
+contract! {
     pipedrive = "pipedrive":
     signs_in,
     token_comes_back_from_storage_as_it_was,
@@ -794,6 +860,22 @@ contract! {
     rv_03_a_manager_says_that_it_only_forgot
 }
 contract! {
+    soundcloud = "soundcloud":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    refresh_rotates,
+    dead_refresh_token_means_to_sign_in_again,
+    rv_03_what_a_manager_revokes_is_dead,
+    revoked_access_token_is_dead,
+    rv_03_a_manager_revokes_an_expired_login
+}
+contract! {
     spotify = "spotify":
     signs_in,
     token_comes_back_from_storage_as_it_was,
@@ -820,6 +902,37 @@ contract! {
     spent_code_means_to_sign_in_again,
     tk_07_no_secret_is_in_any_url,
     wrong_secret_is_a_matter_of_configuration,
+    revocation_is_unsupported,
+    rv_03_a_manager_says_that_it_only_forgot
+}
+contract! {
+    tiktok = "tiktok":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    refresh_rotates,
+    dead_refresh_token_means_to_sign_in_again,
+    rv_03_what_a_manager_revokes_is_dead,
+    revoked_access_token_is_dead,
+    rv_03_a_manager_revokes_an_expired_login
+}
+contract! {
+    tumblr = "tumblr":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    refresh_rotates,
+    dead_refresh_token_means_to_sign_in_again,
     revocation_is_unsupported,
     rv_03_a_manager_says_that_it_only_forgot
 }
@@ -851,6 +964,21 @@ contract! {
     spent_code_means_to_sign_in_again,
     tk_07_no_secret_is_in_any_url,
     wrong_secret_is_a_matter_of_configuration,
+    revocation_is_unsupported,
+    rv_03_a_manager_says_that_it_only_forgot
+}
+contract! {
+    wechat = "wechat":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    refresh_keeps_the_refresh_token,
+    dead_refresh_token_means_to_sign_in_again,
     revocation_is_unsupported,
     rv_03_a_manager_says_that_it_only_forgot
 }

@@ -8,6 +8,8 @@ use oauth_core::{Configure, Provider, ProviderConfig, Result};
 
 /// The names of the providers that are switched on.
 pub(crate) const NAMES: &[&str] = &[
+    #[cfg(feature = "amazon")]
+    "amazon",
     #[cfg(feature = "amazon-cognito")]
     "amazon-cognito",
     #[cfg(feature = "apple")]
@@ -60,12 +62,16 @@ pub(crate) const NAMES: &[&str] = &[
     "login-gov",
     #[cfg(feature = "logto")]
     "logto",
+    #[cfg(feature = "mailchimp")]
+    "mailchimp",
     #[cfg(feature = "microsoft")]
     "microsoft",
     #[cfg(feature = "naver")]
     "naver",
     #[cfg(feature = "nextcloud")]
     "nextcloud",
+    #[cfg(feature = "notion")]
+    "notion",
     #[cfg(feature = "okta")]
     "okta",
     #[cfg(feature = "onelogin")]
@@ -84,6 +90,8 @@ pub(crate) const NAMES: &[&str] = &[
     "paypal",
     #[cfg(feature = "ping-id")]
     "ping-id",
+    #[cfg(feature = "pinterest")]
+    "pinterest",
     #[cfg(feature = "pipedrive")]
     "pipedrive",
     #[cfg(feature = "reddit")]
@@ -94,14 +102,22 @@ pub(crate) const NAMES: &[&str] = &[
     "salesforce",
     #[cfg(feature = "shopify")]
     "shopify",
+    #[cfg(feature = "soundcloud")]
+    "soundcloud",
     #[cfg(feature = "spotify")]
     "spotify",
     #[cfg(feature = "telegram")]
     "telegram",
+    #[cfg(feature = "tiktok")]
+    "tiktok",
+    #[cfg(feature = "tumblr")]
+    "tumblr",
     #[cfg(feature = "twitch")]
     "twitch",
     #[cfg(feature = "vimeo")]
     "vimeo",
+    #[cfg(feature = "wechat")]
+    "wechat",
     #[cfg(feature = "wikimedia")]
     "wikimedia",
     #[cfg(feature = "wordpress")]
@@ -125,6 +141,8 @@ pub(crate) const NAMES: &[&str] = &[
 /// The client of a provider; nothing where no provider is called so.
 pub(crate) fn build(provider: &str, config: &ProviderConfig) -> Option<Result<Arc<dyn Provider>>> {
     match provider {
+        #[cfg(feature = "amazon")]
+        "amazon" => Some(made::<oauth_amazon::AmazonOAuth2>(config)),
         #[cfg(feature = "amazon-cognito")]
         "amazon-cognito" => Some(made::<oauth_amazon_cognito::AmazonCognitoOAuth2>(config)),
         #[cfg(feature = "apple")]
@@ -177,12 +195,16 @@ pub(crate) fn build(provider: &str, config: &ProviderConfig) -> Option<Result<Ar
         "login-gov" => Some(made::<oauth_login_gov::LoginGovOAuth2>(config)),
         #[cfg(feature = "logto")]
         "logto" => Some(made::<oauth_logto::LogtoOAuth2>(config)),
+        #[cfg(feature = "mailchimp")]
+        "mailchimp" => Some(made::<oauth_mailchimp::MailchimpOAuth2>(config)),
         #[cfg(feature = "microsoft")]
         "microsoft" => Some(made::<oauth_microsoft::MicrosoftGraphOAuth2>(config)),
         #[cfg(feature = "naver")]
         "naver" => Some(made::<oauth_naver::NaverOAuth2>(config)),
         #[cfg(feature = "nextcloud")]
         "nextcloud" => Some(made::<oauth_nextcloud::NextcloudOAuth2>(config)),
+        #[cfg(feature = "notion")]
+        "notion" => Some(made::<oauth_notion::NotionOAuth2>(config)),
         #[cfg(feature = "okta")]
         "okta" => Some(made::<oauth_okta::OktaOAuth2>(config)),
         #[cfg(feature = "onelogin")]
@@ -201,6 +223,8 @@ pub(crate) fn build(provider: &str, config: &ProviderConfig) -> Option<Result<Ar
         "paypal" => Some(made::<oauth_paypal::PayPalOAuth2>(config)),
         #[cfg(feature = "ping-id")]
         "ping-id" => Some(made::<oauth_ping_id::PingIdentityOAuth2>(config)),
+        #[cfg(feature = "pinterest")]
+        "pinterest" => Some(made::<oauth_pinterest::PinterestOAuth2>(config)),
         #[cfg(feature = "pipedrive")]
         "pipedrive" => Some(made::<oauth_pipedrive::PipedriveOAuth2>(config)),
         #[cfg(feature = "reddit")]
@@ -211,14 +235,22 @@ pub(crate) fn build(provider: &str, config: &ProviderConfig) -> Option<Result<Ar
         "salesforce" => Some(made::<oauth_salesforce::SalesforceOAuth2>(config)),
         #[cfg(feature = "shopify")]
         "shopify" => Some(made::<oauth_shopify::ShopifyOAuth2>(config)),
+        #[cfg(feature = "soundcloud")]
+        "soundcloud" => Some(made::<oauth_soundcloud::SoundCloudOAuth2>(config)),
         #[cfg(feature = "spotify")]
         "spotify" => Some(made::<oauth_spotify::SpotifyOAuth2>(config)),
         #[cfg(feature = "telegram")]
         "telegram" => Some(made::<oauth_telegram::TelegramOAuth2>(config)),
+        #[cfg(feature = "tiktok")]
+        "tiktok" => Some(made::<oauth_tiktok::TikTokOAuth2>(config)),
+        #[cfg(feature = "tumblr")]
+        "tumblr" => Some(made::<oauth_tumblr::TumblrOAuth2>(config)),
         #[cfg(feature = "twitch")]
         "twitch" => Some(made::<oauth_twitch::TwitchOAuth2>(config)),
         #[cfg(feature = "vimeo")]
         "vimeo" => Some(made::<oauth_vimeo::VimeoOAuth2>(config)),
+        #[cfg(feature = "wechat")]
+        "wechat" => Some(made::<oauth_wechat::WeChatOAuth2>(config)),
         #[cfg(feature = "wikimedia")]
         "wikimedia" => Some(made::<oauth_wikimedia::WikimediaOAuth2>(config)),
         #[cfg(feature = "wordpress")]

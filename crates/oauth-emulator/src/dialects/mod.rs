@@ -25,6 +25,7 @@ mod reddit;
 mod salesforce;
 mod shopify;
 mod twitch;
+mod wechat;
 mod workos;
 mod x;
 mod yahoo;
@@ -56,6 +57,7 @@ static DIALECTS: &[(&str, &dyn Dialect)] = &[
     ("salesforce", &salesforce::Salesforce),
     ("shopify", &shopify::Shopify),
     ("twitch", &twitch::Twitch),
+    ("wechat", &wechat::WeChat),
     ("workos", &workos::WorkOs),
     ("x", &x::X),
     ("yahoo", &yahoo::Yahoo),
