@@ -3,7 +3,7 @@
 use std::{env, process::Command};
 
 use anyhow::{Context, Result, bail};
-use oauth_test_servers::{MariaDb, Persistence, Postgres, Redis};
+use oauth_test_servers::{MariaDb, Persistence, PgBouncer, Postgres, Redis};
 
 use crate::{system, workspace::Metadata};
 
@@ -61,10 +61,12 @@ impl Services {
 
 fn install(postgres: bool, mysql: bool, redis: bool) -> Result<()> {
     let missing = || {
-        let postgres = (postgres && Postgres::programs().is_none()).then_some("postgresql");
+        let server = (postgres && Postgres::programs().is_none()).then_some("postgresql");
+        // A test starts it in front of a PostgreSQL of its own.
+        let pgbouncer = (postgres && PgBouncer::program().is_none()).then_some("pgbouncer");
         let mariadb = (mysql && MariaDb::program().is_none()).then_some("mariadb-server");
         let redis = (redis && Redis::program().is_none()).then_some("redis-server");
-        postgres.into_iter().chain(mariadb).chain(redis).collect::<Vec<_>>()
+        server.into_iter().chain(pgbouncer).chain(mariadb).chain(redis).collect::<Vec<_>>()
     };
     let packages = missing();
     if packages.is_empty() {
@@ -79,9 +81,9 @@ fn install(postgres: bool, mysql: bool, redis: bool) -> Result<()> {
 }
 
 const HOW_TO_INSTALL: &str = "\
-the tests of the stores need the servers of PostgreSQL, MariaDB and Redis. Install them, then run the command again; they need not run:
-  Debian, Ubuntu:  sudo apt-get install postgresql mariadb-server redis-server
-  Fedora:          sudo dnf install postgresql-server mariadb-server valkey
-  macOS:           brew install postgresql mariadb redis
+the tests of the stores need the servers of PostgreSQL, MariaDB and Redis, and PgBouncer. Install them, then run the command again; they need not run:
+  Debian, Ubuntu:  sudo apt-get install postgresql pgbouncer mariadb-server redis-server
+  Fedora:          sudo dnf install postgresql-server pgbouncer mariadb-server valkey
+  macOS:           brew install postgresql pgbouncer mariadb redis
 or name running ones: OAUTH_TEST_POSTGRES_URL=postgres://… OAUTH_TEST_MYSQL_URL=mysql://… OAUTH_TEST_REDIS_URL=redis://… (the tests
 make tables and keys there)";

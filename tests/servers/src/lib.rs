@@ -1,4 +1,4 @@
-//! PostgreSQL, MariaDB and Redis servers that live as long as the tests which start them.
+//! PostgreSQL (also behind PgBouncer), MariaDB and Redis servers (also clusters of them) that live as long as the tests which start them.
 //!
 //! Each server has a folder and a free port of the loopback interface to itself, whatever the system runs. It ends with the
 //! value that stands for it, and with the process that holds the value, however that process ends.
@@ -6,11 +6,13 @@
 //! They are for tests: what they acknowledge survives the death of the server's process, not that of the machine.
 
 mod mariadb;
+mod pgbouncer;
 mod postgres;
 mod process;
 mod redis;
 mod system;
 
 pub use mariadb::MariaDb;
+pub use pgbouncer::{PgBouncer, PoolMode};
 pub use postgres::Postgres;
-pub use redis::{Persistence, Redis};
+pub use redis::{Persistence, Redis, RedisCluster};

@@ -95,6 +95,10 @@ impl Postgres {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Where all that it keeps is, its logs too.
     #[must_use]
     pub fn folder(&self) -> &Path {

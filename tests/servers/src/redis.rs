@@ -24,6 +24,12 @@ pub struct Redis {
     process: Option<Process>,
 }
 
+/// A Redis cluster, whose nodes share the slots of the keys. There are no replicas.
+#[derive(Debug)]
+pub struct RedisCluster {
+    nodes: Vec<Redis>,
+}
+
 /// What a Redis server keeps when it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Persistence {
@@ -49,27 +55,6 @@ impl Redis {
         Self::start_with(parent, persistence, &[])
     }
 
-    /// Starts a cluster of one node, which owns all slots. It refuses what a larger cluster would refuse: commands and scripts
-    /// with keys of two slots.
-    ///
-    /// # Errors
-    ///
-    /// As for [`start`](Self::start).
-    pub fn start_cluster(parent: &Path) -> Result<Self> {
-        let server = Self::start_with(parent, Persistence::None, &["--cluster-enabled", "yes"])?;
-        server.command("CLUSTER ADDSLOTSRANGE 0 16383")?;
-        let mut process_is_ready = false;
-        for _ in 0..500 {
-            process_is_ready = server.command("CLUSTER INFO")?.contains("cluster_state:ok");
-            if process_is_ready {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        anyhow::ensure!(process_is_ready, "the cluster of one node did not come up");
-        Ok(server)
-    }
-
     fn start_with(parent: &Path, persistence: Persistence, options: &[&str]) -> Result<Self> {
         let program = Self::program().context("Redis is not installed")?;
         let folder = own_folder(parent, "redis")?;
@@ -88,7 +73,7 @@ impl Redis {
         let mut last = None;
         // Between finding a free port and taking it, another process may take it.
         for _ in 0..3 {
-            server.port = free_port()?;
+            server.port = free_port_of_redis()?;
             match server.start_again() {
                 Ok(()) => return Ok(server),
                 Err(error) => last = Some(error),
@@ -163,4 +148,85 @@ impl Drop for Redis {
         self.stop();
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+const SLOTS: usize = 16384;
+
+impl RedisCluster {
+    /// Starts a cluster of so many nodes, each with a folder of its own in `parent`. One node alone refuses what a larger cluster would
+    /// refuse: commands and scripts with keys of two slots.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Redis::start`].
+    pub fn start(parent: &Path, nodes: usize) -> Result<Self> {
+        let options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"];
+        let nodes: Vec<_> = (0..nodes)
+            .map(|_| Redis::start_with(parent, Persistence::AppendOnlyFile, &options))
+            .collect::<Result<_>>()?;
+        let cluster = Self { nodes };
+        for (index, node) in cluster.nodes.iter().enumerate() {
+            let (first, end) =
+                (index * SLOTS / cluster.nodes.len(), (index + 1) * SLOTS / cluster.nodes.len());
+            node.command(&format!("CLUSTER SET-CONFIG-EPOCH {}", index + 1))?;
+            node.command(&format!("CLUSTER ADDSLOTSRANGE {first} {}", end - 1))?;
+            if index > 0 {
+                node.command(&format!("CLUSTER MEET 127.0.0.1 {}", cluster.nodes[0].port))?;
+            }
+        }
+        cluster.wait()?;
+        Ok(cluster)
+    }
+
+    /// Waits until each node knows of all others and of all slots.
+    fn wait(&self) -> Result<()> {
+        let known = format!("cluster_known_nodes:{}\r", self.nodes.len());
+        for node in &self.nodes {
+            let mut is_ready = false;
+            for _ in 0..1500 {
+                let info = node.command("CLUSTER INFO")?;
+                is_ready = info.contains("cluster_state:ok") && info.contains(&known);
+                if is_ready {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            anyhow::ensure!(is_ready, "the cluster did not come up: {}", node.command("CLUSTER INFO")?);
+        }
+        Ok(())
+    }
+
+    /// Where clients connect: any of the nodes tells of the others.
+    #[must_use]
+    pub fn urls(&self) -> Vec<String> {
+        self.nodes.iter().map(Redis::url).collect()
+    }
+
+    /// Ends a node at once, and with it all that is in its slots, until [`start_again`](Self::start_again).
+    pub fn stop(&mut self, node: usize) {
+        if let Some(node) = self.nodes.get_mut(node) {
+            node.stop();
+        }
+    }
+
+    /// Starts a node after [`stop`](Self::stop), with what it kept.
+    ///
+    /// # Errors
+    ///
+    /// When it does not come up; the error holds what it said.
+    pub fn start_again(&mut self, node: usize) -> Result<()> {
+        self.nodes.get_mut(node).context("the cluster has no such node")?.start_again()?;
+        self.wait()
+    }
+}
+
+/// A free port for a server that may listen to the others of its cluster 10,000 ports further.
+fn free_port_of_redis() -> Result<u16> {
+    for _ in 0..100 {
+        let port = free_port()?;
+        if port < 55_000 {
+            return Ok(port);
+        }
+    }
+    anyhow::bail!("no port below 55000 is free")
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use oauth_store_redis::RedisStore;
 use oauth_store_sqlx::PostgresStore;
 use oauth_store_tests::{mysql, postgres, redis};
-use oauth_test_servers::{MariaDb, Persistence, Postgres, Redis};
+use oauth_test_servers::{MariaDb, Persistence, Postgres, Redis, RedisCluster};
 use oauth_tokens::{
     Acquired, Bytes, Expected, Filter, Saved, Status, StoreError, Summary, TokenKey, TokenStore,
 };
@@ -27,8 +27,8 @@ fn sealed(text: &'static str) -> Bytes {
 /// Cross-slot keys are refused by a cluster of one node as by any other.
 #[tokio::test]
 async fn every_operation_stays_within_a_slot_of_a_redis_cluster() {
-    let server = Redis::start_cluster(&folder().join("servers")).unwrap();
-    let store = redis(&server.url(), "cluster").await.unwrap();
+    let server = RedisCluster::start(&folder().join("servers"), 1).unwrap();
+    let store = redis(&server.urls()[0], "cluster").await.unwrap();
     let labels = ["", "one", "two", "three", "{other}"];
     for label in labels {
         let key = key().with_label(label);
@@ -46,6 +46,67 @@ async fn every_operation_stays_within_a_slot_of_a_redis_cluster() {
     assert!(store.delete(&key()).await.unwrap());
     assert_eq!(store.list("acme", "user-17").await.unwrap().len(), labels.len() - 1);
     cache(&store).await;
+}
+
+/// What is in the other nodes goes on meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_of_a_redis_cluster_that_comes_back_has_what_it_acknowledged() {
+    let mut cluster = RedisCluster::start(&folder().join("servers"), 3).unwrap();
+    let client = ::redis::cluster::ClusterClientBuilder::new(cluster.urls())
+        .response_timeout(Duration::from_secs(2))
+        .retries(1)
+        .build()
+        .unwrap();
+    let store = RedisStore::new(client.get_async_connection().await.unwrap());
+    let subject = |number: usize| TokenKey::new("google", number.to_string());
+    for number in 0..30 {
+        store.save(&subject(number), sealed("x"), Expected::Absent, None).await.unwrap();
+    }
+    cluster.stop(2);
+    let mut failed = 0;
+    for number in 0..30 {
+        match store.load(&subject(number)).await {
+            Ok(found) => assert_eq!(found.unwrap().sealed, "x"),
+            Err(error) => {
+                assert!(error.is_transient(), "{error}");
+                failed += 1;
+            }
+        }
+    }
+    assert!(failed > 0, "no token was in the node that is gone");
+    cluster.start_again(2).unwrap();
+    for number in 0..30 {
+        let found = patiently(async || store.load(&subject(number)).await).await;
+        assert_eq!(found.unwrap().sealed, "x");
+        let saved =
+            patiently(async || store.save(&subject(number), sealed("y"), Expected::Any, None).await).await;
+        assert!(matches!(saved, Saved::Version(2..)), "{saved:?}");
+    }
+    assert_eq!(patiently(async || store.count(&Filter::all()).await).await, 30);
+}
+
+/// Every node is scanned by itself.
+#[tokio::test]
+async fn what_an_earlier_version_saved_in_a_redis_cluster_is_entered_node_by_node() {
+    let cluster = RedisCluster::start(&folder().join("servers"), 3).unwrap();
+    let client = ::redis::cluster::ClusterClient::new(cluster.urls()).unwrap();
+    let mut connection = client.get_async_connection().await.unwrap();
+    let store = RedisStore::new(connection.clone());
+    for number in 0..30 {
+        let key = TokenKey::new("google", number.to_string());
+        store.save(&key, sealed("x"), Expected::Absent, None).await.unwrap();
+    }
+    for name in ["all", "begun", "noted"] {
+        ::redis::cmd("DEL").arg(format!("oauth:{{index}}:{name}")).exec_async(&mut connection).await.unwrap();
+    }
+    let mut entered = 0;
+    for url in cluster.urls() {
+        let node = ::redis::Client::open(url).unwrap();
+        entered +=
+            store.index_existing(&mut node.get_multiplexed_async_connection().await.unwrap()).await.unwrap();
+    }
+    assert_eq!(entered, 30);
+    assert_eq!(store.count(&Filter::all()).await.unwrap(), 30);
 }
 
 async fn cache<C>(store: &RedisStore<C>)

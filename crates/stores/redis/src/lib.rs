@@ -22,6 +22,11 @@
 //! token that is due waits for that. `ConnectionManagerConfig` makes it shorter (`set_number_of_retries`, `set_max_delay`), and
 //! sets how long a reply may take: half a second by default, which a slow network exceeds (`set_response_timeout`).
 //!
+//! In a cluster, take a `ClusterConnection` (redis's feature `cluster-async`): `ClusterClient::new(urls)?.get_async_connection().await?`. It follows
+//! slots that move and nodes that come back; `ClusterClientBuilder` has the same limits (`retries`, `response_timeout`). The tests run with three
+//! nodes, on which the users are spread. While a node is gone that has no replica, the tokens of its users fail with a transient error, and where it
+//! has the indexes too, so does each save.
+//!
 //! # What is in Redis
 //!
 //! | key | holds |

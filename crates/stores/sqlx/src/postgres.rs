@@ -13,6 +13,10 @@ use crate::{
 ///
 /// The pool must connect to the primary: a replica lags behind and takes no writes. What PostgreSQL has acknowledged survives
 /// its crash unless `synchronous_commit` is off; whether it survives the loss of the machine depends on the replication.
+///
+/// Behind PgBouncer, with `ignore_startup_parameters = extra_float_digits`: in the pool mode `session` with any version; in the mode
+/// `transaction` with version 1.21 or later and `max_prepared_statements` above 0, because sqlx prepares each statement before it runs it.
+/// Turning sqlx's statement cache off does not change that.
 #[derive(Clone)]
 pub struct PostgresStore {
     pool: PgPool,
