@@ -158,8 +158,8 @@ impl TokenManagerBuilder {
 
     /// How long a lease lasts without a sign of life from its holder; after a crash, other processes wait this long. The holder
     /// extends it every third of it, until it has saved. A provider's grace period is of use only if it is longer, and a process that
-    /// is suspended or cut off from the store for longer loses its lease. Where the store takes more than a third of it for an answer,
-    /// refreshes may not get through at all. Default: 3 seconds.
+    /// is suspended or cut off from the store for longer loses its lease. Where the store takes more than an eighth of it for an answer,
+    /// a lease lasts for eight answers, a minute at most. Default: 3 seconds.
     pub fn lease_lifetime(mut self, lifetime: Duration) -> Self {
         self.timing.lease_lifetime = lifetime.min(A_YEAR);
         self

@@ -403,14 +403,14 @@ impl SharedState {
 
     async fn lease(&self, key: &TokenKey) -> Result<Lease, Error> {
         let began = self.runtime.now();
-        let lifetime = self.timing.lease_lifetime;
+        let lifetime = self.lease_lifetime();
         if let Some(lease) = self.unsaved.borrow_lease(key) {
             // Whether it is still good matters little: the token to revoke is in this process's memory.
             let _ = self.store.inner.extend(key, &lease, lifetime).await;
             return Ok(lease);
         }
         for round in 0.. {
-            match self.store.acquire(key, &self.holder, lifetime).await? {
+            match self.timed(self.store.acquire(key, &self.holder, lifetime)).await? {
                 Acquired::Granted(lease) => return Ok(lease),
                 Acquired::Held { retry_in } => self.runtime.sleep(pause(round).min(retry_in)).await,
             }

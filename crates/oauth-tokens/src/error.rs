@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use oauth_core::{ErrorClass, OAuth2Token, OffsetDateTime, SealError};
 
@@ -107,10 +107,14 @@ pub enum Error {
         reason: UnreadableReason,
     },
     /// The key names a provider that the manager was not given.
-    #[error("unknown provider {:?} in the key {key}; give the manager's builder a provider of this name", key.provider())]
+    #[error(
+        "unknown provider {:?} in the key {key}; {}; give the manager's builder a provider of this name", key.provider(), Known(known)
+    )]
     UnknownProvider {
         /// The key.
         key: TokenKey,
+        /// The names that the manager knows, without those that are looked up.
+        known: Arc<[String]>,
     },
     /// The provider of the key could not be looked up.
     #[error("could not look up the provider of {key}: {cause}")]
@@ -151,6 +155,22 @@ pub enum UnreadableReason {
     /// It was opened, and has a form that this version does not know.
     #[error("it has a form that this version does not know; was it written by a newer one?")]
     UnknownForm,
+}
+
+/// Names of providers as a sentence has them.
+struct Known<'a>(&'a [String]);
+
+impl fmt::Display for Known<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            [] => f.write_str("none is known by its name"),
+            [only] => write!(f, "the only one that is known is {only:?}"),
+            [first, others @ ..] => {
+                write!(f, "those that are known are {first:?}")?;
+                others.iter().try_for_each(|name| write!(f, ", {name:?}"))
+            }
+        }
+    }
 }
 
 impl Error {

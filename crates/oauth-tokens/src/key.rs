@@ -39,7 +39,8 @@ impl TokenKey {
         Self::from_parts("", subject.as_ref(), provider.as_ref(), "")
     }
 
-    /// A key from its four parts, for stores that read them back.
+    /// A key from its four parts, for stores that read them back: in the order in which keys are sorted, which is not that of
+    /// [`new`](Self::new).
     #[must_use]
     pub fn from_parts(tenant: &str, subject: &str, provider: &str, label: &str) -> Self {
         let text: Arc<str> = [tenant, subject, provider, label].concat().into();

@@ -9,6 +9,7 @@ use crate::{
     error::{Error, UnreadableReason},
     inventory::{Status, Summary},
     key::TokenKey,
+    runtime::{Runtime, timeout},
     sealing::{SealingError, TokenSealer},
     state::TokenState,
     store::{Acquired, Expected, Lease, Record, Saved, StoreError, StoreOperation, TokenStore},
@@ -26,11 +27,45 @@ pub(crate) struct SealedStore {
 /// A record of the store, decrypted.
 pub(crate) struct StoredState {
     pub(crate) version: u64,
+    /// The record as it was found, which tells it from another one that a store that has lost writes gave the same version.
+    pub(crate) sealed: Bytes,
     pub(crate) state: TokenState,
     /// Whether it is sealed with the key that seals now.
     pub(crate) is_current: bool,
     /// Whether it was sealed anew when it was loaded.
     pub(crate) was_resealed: bool,
+}
+
+/// The record that a save is to replace.
+#[derive(Clone)]
+pub(crate) struct Predecessor {
+    pub(crate) expected: Expected,
+    /// The record itself, where it is known.
+    pub(crate) sealed: Option<Bytes>,
+}
+
+impl Predecessor {
+    /// No record.
+    pub(crate) fn absent() -> Self {
+        Self { expected: Expected::Absent, sealed: None }
+    }
+
+    pub(crate) fn of(found: &StoredState) -> Self {
+        Self { expected: Expected::Version(found.version), sealed: Some(found.sealed.clone()) }
+    }
+
+    /// Whether another record is there under the same version.
+    fn was_exchanged_for(&self, found: &Record) -> bool {
+        self.expected == Expected::Version(found.version)
+            && self.sealed.as_ref().is_some_and(|sealed| *sealed != found.sealed)
+    }
+}
+
+impl StoredState {
+    /// What this process has just saved, or would have, for its own memory.
+    pub(crate) fn saved(version: u64, state: TokenState) -> Self {
+        Self { version, sealed: Bytes::new(), state, is_current: true, was_resealed: false }
+    }
 }
 
 impl SealedStore {
@@ -51,11 +86,13 @@ impl SealedStore {
         let Some(mut opened) = self.load(key).await? else { return Ok(None) };
         if !opened.is_current
             && opened.state.refreshing_since.is_none()
+            && let Ok(sealed) = self.seal(key, &opened.state).await
+            && let expected = Expected::Version(opened.version)
             && let Ok(Saved::Version(version)) =
-                self.save(key, &opened.state, Expected::Version(opened.version), None).await
+                self.save_sealed(key, sealed.clone(), &opened.state, expected, None).await
         {
             // Whoever saved in between has sealed with their own first key; a store in trouble is asked again next time.
-            (opened.version, opened.was_resealed) = (version, true);
+            (opened.version, opened.sealed, opened.was_resealed) = (version, sealed, true);
         }
         Ok(Some(opened))
     }
@@ -68,7 +105,11 @@ impl SealedStore {
     ) -> Result<Option<StoredState>, Error> {
         let record = self.inner.load(key).await.map_err(|cause| Error::Store { key: key.clone(), cause })?;
         match (record, known) {
-            (Some(record), Some(known)) if record.version == known.version => Ok(Some(known)),
+            (Some(record), Some(known))
+                if record.version == known.version && record.sealed == known.sealed =>
+            {
+                Ok(Some(known))
+            }
             (Some(record), _) => self.open(key, &record).await.map(Some),
             (None, _) => Ok(None),
         }
@@ -86,7 +127,8 @@ impl SealedStore {
         };
         let state =
             serde_json::from_slice(&opened.plain).map_err(|_| unreadable(UnreadableReason::UnknownForm))?;
-        Ok(StoredState { version: record.version, state, is_current: opened.is_current, was_resealed: false })
+        let (version, sealed) = (record.version, record.sealed.clone());
+        Ok(StoredState { version, sealed, state, is_current: opened.is_current, was_resealed: false })
     }
 
     pub(crate) async fn seal(&self, key: &TokenKey, state: &TokenState) -> Result<Bytes, StoreError> {
@@ -120,6 +162,30 @@ impl SealedStore {
     ) -> Result<Saved, StoreError> {
         let summary = self.describe(key, state, &sealed);
         self.inner.save_described(key, sealed, &summary, expected, lease).await
+    }
+
+    /// Saves a state that is sealed already over a predecessor that was seen a while ago.
+    ///
+    /// The version does not tell whether it is still there: a store that has lost its last writes in a failover gives their
+    /// numbers out again, to a new login say. So the store is asked first, for no longer than `limit`.
+    pub(crate) async fn save_over(
+        &self,
+        runtime: &dyn Runtime,
+        key: &TokenKey,
+        sealed: Bytes,
+        state: &TokenState,
+        predecessor: &Predecessor,
+        lease: Option<&Lease>,
+        limit: Duration,
+    ) -> Result<Saved, StoreError> {
+        if predecessor.sealed.is_some()
+            && let Some(Ok(Some(found))) = timeout(runtime, limit, self.inner.load(key)).await
+            && found.sealed != sealed
+            && predecessor.was_exchanged_for(&found)
+        {
+            return Ok(Saved::Conflict(Some(found)));
+        }
+        self.save_sealed(key, sealed, state, predecessor.expected, lease).await
     }
 
     /// What the store is told about a record in plain text.

@@ -101,7 +101,7 @@ impl SharedState {
     }
 
     async fn heartbeat(&self, key: &TokenKey, lease: &Lease) -> Infallible {
-        let lifetime = self.timing.lease_lifetime;
+        let lifetime = self.lease_lifetime();
         // Nobody should be able to keep a store busy by a lifetime of zero.
         let beat = (lifetime / 3).max(Duration::from_millis(5));
         loop {
@@ -118,10 +118,22 @@ impl SharedState {
         let began = self.runtime.now();
         let result = work.await;
         let now = self.runtime.now();
-        if now.saturating_duration_since(began) > self.timing.lease_lifetime / 3 {
+        let took = now.saturating_duration_since(began);
+        if took > self.timing.lease_lifetime / 3 {
             self.store_health.note_slowness(now);
         }
+        self.store_health.note_latency(took);
         result
+    }
+
+    /// How long a lease is to last: as long as it was set to; longer where the store takes so long for an answer that a lease would
+    /// expire before its holder can use or extend it.
+    pub(crate) fn lease_lifetime(&self) -> Duration {
+        /// Acquiring it, loading, marking, and a reserve for answers that take longer than the last one.
+        const ANSWERS: u32 = 8;
+        const LONGEST: Duration = Duration::from_secs(60);
+        let needed = self.store_health.latency().saturating_mul(ANSWERS).min(LONGEST);
+        self.timing.lease_lifetime.max(needed)
     }
 
     /// The time by the store's clock, if it has one and tells it.
@@ -176,6 +188,8 @@ pub(crate) struct StoreHealth {
     questions: AtomicU64,
     answers: AtomicU64,
     is_in_trouble: AtomicBool,
+    /// How many milliseconds the store takes for an answer: as many as for the last one, or not much less than for those before.
+    latency_ms: AtomicU64,
     /// When the store last failed, or let somebody wait for long.
     last_trouble: Mutex<Option<Instant>>,
 }
@@ -206,6 +220,19 @@ impl StoreHealth {
     /// Notes that the store took so long for an answer that leases may have expired meanwhile.
     pub(crate) fn note_slowness(&self, now: Instant) {
         *self.last_trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+    }
+
+    /// Notes how long the store took for an answer.
+    pub(crate) fn note_latency(&self, took: Duration) {
+        let took = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let known = self.latency_ms.load(Ordering::Relaxed);
+        if took > 0 || known > 0 {
+            self.latency_ms.store(took.max(known / 4 * 3), Ordering::Relaxed);
+        }
+    }
+
+    fn latency(&self) -> Duration {
+        Duration::from_millis(self.latency_ms.load(Ordering::Relaxed))
     }
 
     /// When the store was last in trouble, if it was.

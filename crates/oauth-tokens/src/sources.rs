@@ -113,7 +113,11 @@ impl Sources {
         if let Some(source) = self.given.get(key.provider()) {
             return Ok(Arc::clone(source));
         }
-        let unknown = || Error::UnknownProvider { key: key.clone() };
+        let unknown = || {
+            let mut known: Vec<_> = self.given.keys().cloned().collect();
+            known.sort_unstable();
+            Error::UnknownProvider { key: key.clone(), known: known.into() }
+        };
         let lookup = self.lookup.as_ref().ok_or_else(unknown)?;
         let name = lookup.cache_key(key);
         let (cell, predecessor) = self.remembered(&name, now);

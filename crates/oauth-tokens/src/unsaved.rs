@@ -11,8 +11,9 @@ use crate::{
     error::Error,
     event::show_unsaved,
     key::TokenKey,
+    sealed_store::Predecessor,
     state::TokenState,
-    store::{Expected, Lease, StoreError, StoreOperation},
+    store::{Lease, StoreError, StoreOperation},
 };
 
 /// A new token that the store has not taken yet.
@@ -22,7 +23,7 @@ pub(crate) struct Unsaved {
     pub(crate) new: Arc<TokenState>,
     /// The state that it replaces.
     pub(crate) before: Arc<TokenState>,
-    pub(crate) expected: Expected,
+    pub(crate) predecessor: Predecessor,
     /// The lease under which it was redeemed: while it is held, no other process redeems the predecessor. `None` while a
     /// revocation uses it, and where nobody is to be kept out.
     pub(crate) lease: Option<Lease>,

@@ -10,9 +10,9 @@ use crate::{
     error::Error,
     event,
     further::{FurtherFailure, FurtherRefusal},
-    sealed_store::StoredState,
+    sealed_store::{Predecessor, StoredState},
     state::{DeadGrant, DeadReason, Rest, TokenState, time},
-    store::{Expected, Lease, Saved},
+    store::{Expected, Lease, Saved, StoreError},
 };
 
 /// How long an access token that the provider has refused is not asked for again.
@@ -25,22 +25,22 @@ impl Refresh<'_> {
         error: oauth_core::Error,
         wanted: Option<&Wanted>,
         before: &TokenState,
-        expected: Expected,
+        predecessor: Predecessor,
         lease: &Lease,
     ) -> Result<RefreshOutcome, Changed> {
         if let Some(tokens) = error.tokens().filter(|_| self.source.needs_login(self.key)) {
             let tokens = tokens.clone();
-            return self.set_aside(&error, tokens, before, expected, lease).await;
+            return self.set_aside(&error, tokens, before, predecessor, lease).await;
         }
         if let Some(wanted) = wanted {
-            return self.fail_further(error, wanted, before, expected, lease).await;
+            return self.fail_further(error, wanted, before, predecessor, lease).await;
         }
         // A machine's grant cannot be lost: what the server refuses today it may grant tomorrow.
         if error.class() == ErrorClass::Reauthorize && self.source.needs_login(self.key) {
             let _ = self.pause.note_answer(self.shared.clock.now());
             self.mark_dead(&error, before, lease).await
         } else {
-            self.retry_later(error, before, expected, lease).await
+            self.retry_later(error, before, predecessor, lease).await
         }
     }
 
@@ -80,6 +80,19 @@ impl Refresh<'_> {
         Ok(RefreshOutcome { event: Some(event::Outcome::Dead(grant)), ..outcome })
     }
 
+    async fn save_failure(
+        &self,
+        failed: &TokenState,
+        predecessor: &Predecessor,
+        lease: &Lease,
+    ) -> Result<Saved, StoreError> {
+        let (store, limit) = (&self.shared.store, self.shared.timing.save_patience / 3);
+        let sealed = store.seal(self.key, failed).await?;
+        store
+            .save_over(&*self.shared.runtime, self.key, sealed, failed, predecessor, Some(lease), limit)
+            .await
+    }
+
     /// How long to wait after a failure; where the provider asks for that, all keys do.
     fn wait_after(
         &self,
@@ -106,7 +119,7 @@ impl Refresh<'_> {
         error: oauth_core::Error,
         wanted: &Wanted,
         before: &TokenState,
-        expected: Expected,
+        predecessor: Predecessor,
         lease: &Lease,
     ) -> Result<RefreshOutcome, Changed> {
         let (shared, now) = (self.shared, self.shared.clock.now());
@@ -131,8 +144,8 @@ impl Refresh<'_> {
         };
         let was_not_carried_out = was_surely_not_carried_out(&error);
         let failed = before.with_further_failure(wanted, failure.clone(), now, was_not_carried_out);
-        let saved = shared.store.save(self.key, &failed, expected, Some(lease)).await;
-        let version = match (saved, expected) {
+        let saved = self.save_failure(&failed, &predecessor, lease).await;
+        let version = match (saved, predecessor.expected) {
             (Ok(Saved::Version(version)), _) => version,
             (Ok(Saved::Conflict(_) | Saved::Fenced), _) => return Err(Changed),
             // The mark stays in the store, and this process remembers the rest.
@@ -146,7 +159,7 @@ impl Refresh<'_> {
             refused => refused,
         };
         let event = Some(event::Outcome::Transient(error.clone()));
-        let found = StoredState { version, state: failed, is_current: true, was_resealed: false };
+        let found = StoredState::saved(version, failed);
         let live = self.live_further(wanted, &found);
         let outcome = live.unwrap_or_else(|| self.refuse_further(error, &found));
         Ok(RefreshOutcome { event, ..outcome })
@@ -158,7 +171,7 @@ impl Refresh<'_> {
         &self,
         error: oauth_core::Error,
         before: &TokenState,
-        expected: Expected,
+        predecessor: Predecessor,
         lease: &Lease,
     ) -> Result<RefreshOutcome, Changed> {
         let (shared, now) = (self.shared, self.shared.clock.now());
@@ -172,8 +185,8 @@ impl Refresh<'_> {
         let wait = self.wait_after(&error, asked_for, before.failures, &message);
         let failed =
             before.failed(&message, now, shared.store_now().await, wait, was_surely_not_carried_out(&error));
-        let saved = shared.store.save(self.key, &failed, expected, Some(lease)).await;
-        let version = match (saved, expected) {
+        let saved = self.save_failure(&failed, &predecessor, lease).await;
+        let version = match (saved, predecessor.expected) {
             (Ok(Saved::Version(version)), _) => version,
             (Ok(Saved::Conflict(_) | Saved::Fenced), _) => return Err(Changed),
             // The mark stays in the store, and this process remembers the rest.
@@ -184,7 +197,7 @@ impl Refresh<'_> {
         let error =
             Error::RefreshFailed { key: self.key.clone(), cause: Some(Arc::new(error)), message, retry_at };
         let event = Some(event::Outcome::Transient(error.clone()));
-        let resting = StoredState { version, state: failed, is_current: true, was_resealed: false };
+        let resting = StoredState::saved(version, failed);
         let outcome = match self.settled(Some(&resting)) {
             Some(outcome) if outcome.result.is_ok() => outcome,
             _ => {

@@ -15,7 +15,7 @@ use crate::{
     event::{self, Trouble},
     key::TokenKey,
     runtime::timeout,
-    sealed_store::StoredState,
+    sealed_store::{Predecessor, StoredState},
     shared::SharedState,
     source::FirstAttempt,
     state::TokenState,
@@ -171,7 +171,7 @@ impl Refresh<'_> {
             }
             let limits = &shared.timing;
             let asked = shared.runtime.now();
-            let acquired = shared.store.acquire(self.key, &shared.holder, limits.lease_lifetime);
+            let acquired = shared.store.acquire(self.key, &shared.holder, shared.lease_lifetime());
             match shared.timed(acquired).await {
                 Err(error) => return RefreshOutcome::failed(error),
                 Ok(Acquired::Granted(granted)) => {
@@ -226,9 +226,9 @@ impl Refresh<'_> {
         if let Some(found) = &found {
             self.give_a_head_start(found).await?;
         }
-        let (before, mut expected) = match found {
-            Some(found) => (found.state, Expected::Version(found.version)),
-            None => (TokenState::default(), Expected::Absent),
+        let (mut predecessor, before) = match found {
+            Some(found) => (Predecessor::of(&found), found.state),
+            None => (Predecessor::absent(), TokenState::default()),
         };
         if before.is_unfinished_business_of_another(shared.process) {
             shared.observers.notify(self.key, event::Outcome::TakenOver, shared.elapsed(asked));
@@ -245,9 +245,17 @@ impl Refresh<'_> {
         if self.source.needs_login(self.key) {
             let failed = |cause| RefreshOutcome::failed(Error::Store { key: self.key.clone(), cause });
             let marked = before.refreshing(shared.clock.now(), shared.process, wanted);
-            let saved = shared.timed(shared.store.save(self.key, &marked, expected, Some(lease))).await;
-            match saved {
-                Ok(Saved::Version(version)) => expected = Expected::Version(version),
+            let sealed = match shared.store.seal(self.key, &marked).await {
+                Ok(sealed) => sealed,
+                Err(cause) => return Ok(failed(cause)),
+            };
+            let (expected, lease_held) = (predecessor.expected, Some(lease));
+            let saved = shared.store.save_sealed(self.key, sealed.clone(), &marked, expected, lease_held);
+            match shared.timed(saved).await {
+                Ok(Saved::Version(version)) => {
+                    let expected = Expected::Version(version);
+                    predecessor = Predecessor { expected, sealed: Some(sealed) };
+                }
                 Ok(Saved::Conflict(_) | Saved::Fenced) => return Err(Changed),
                 Err(cause) => return Ok(failed(cause)),
             }
@@ -261,10 +269,10 @@ impl Refresh<'_> {
             Ok(token) => {
                 let has_recovered = self.pause.note_answer(shared.clock.now()) || before.failures > 0;
                 let outcome = match wanted {
-                    Some(wanted) => self.save_further(token, wanted, before, expected, lease).await,
+                    Some(wanted) => self.save_further(token, wanted, before, predecessor, lease).await,
                     None => {
                         let token = before.with_id_token_of_login(token);
-                        self.save(token, before, expected, lease).await
+                        self.save(token, before, predecessor, lease).await
                     }
                 };
                 // Not before the token is safe: an observer may take its time, or panic.
@@ -273,7 +281,7 @@ impl Refresh<'_> {
                 }
                 outcome
             }
-            Err(error) => self.handle_failure(error, wanted, &before, expected, lease).await,
+            Err(error) => self.handle_failure(error, wanted, &before, predecessor, lease).await,
         }?;
         if wanted == self.wanted {
             return Ok(outcome);
@@ -294,13 +302,13 @@ impl Refresh<'_> {
     /// a slow store may have used it up, and then another process has it, and redeems the same token.
     async fn still_holds(&self, lease: &Lease, mut since: Instant) -> Result<bool, StoreError> {
         const ROUNDS: usize = 3;
-        let (shared, lifetime) = (self.shared, self.shared.timing.lease_lifetime);
+        let (shared, lifetime) = (self.shared, self.shared.lease_lifetime());
         for _ in 0..ROUNDS {
             if shared.elapsed(since) < lifetime / 3 {
                 return Ok(true);
             }
             since = shared.runtime.now();
-            if !shared.store.inner.extend(self.key, lease, lifetime).await? {
+            if !shared.timed(shared.store.inner.extend(self.key, lease, lifetime)).await? {
                 return Ok(false);
             }
         }
@@ -330,14 +338,17 @@ impl Refresh<'_> {
             return Ok(Ok(Some(found)));
         };
         let state = TokenState { set_aside: found.state.set_aside.clone(), ..newest.state() };
-        match shared.store.save(self.key, &state, Expected::Version(found.version), None).await {
+        let failed = |cause| Error::Store { key: self.key.clone(), cause };
+        let sealed = shared.store.seal(self.key, &state).await.map_err(failed)?;
+        let expected = Expected::Version(found.version);
+        match shared.store.save_sealed(self.key, sealed.clone(), &state, expected, None).await {
             Ok(Saved::Version(version)) => {
                 let event = event::Outcome::Restored { version };
                 shared.observers.notify(self.key, event, Duration::ZERO);
-                Ok(Ok(Some(StoredState { version, state, is_current: true, was_resealed: false })))
+                Ok(Ok(Some(StoredState { sealed, ..StoredState::saved(version, state) })))
             }
             Ok(Saved::Conflict(_) | Saved::Fenced) => Ok(Err(Changed)),
-            Err(cause) => Err(Error::Store { key: self.key.clone(), cause }),
+            Err(cause) => Err(failed(cause)),
         }
     }
 
@@ -357,7 +368,7 @@ impl Refresh<'_> {
             shared.runtime.sleep(LOOK_AGAIN_AFTER).await;
             // A look that fails proves nothing; the mark of this process will show whether the store is there.
             if let Ok(now) = shared.store.inner.load(self.key).await
-                && now.is_none_or(|now| now.version != found.version)
+                && now.is_none_or(|now| now.version != found.version || now.sealed != found.sealed)
             {
                 return Err(Changed);
             }

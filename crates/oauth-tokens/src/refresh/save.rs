@@ -12,7 +12,7 @@ use crate::{
     event,
     key::TokenKey,
     runtime::timeout,
-    sealed_store::StoredState,
+    sealed_store::{Predecessor, StoredState},
     shared::SharedState,
     state::{DeadGrant, DeadReason, TokenState, time},
     store::{Expected, Lease, Saved, StoreError, StoreOperation},
@@ -55,7 +55,7 @@ impl Refresh<'_> {
         &self,
         token: OAuth2Token,
         before: TokenState,
-        expected: Expected,
+        predecessor: Predecessor,
         lease: &Lease,
     ) -> Result<RefreshOutcome, Changed> {
         let shared = self.shared;
@@ -64,7 +64,8 @@ impl Refresh<'_> {
         // A shutdown that has a time limit hands it over even before the store has refused it.
         let _in_hand = shared.unsaved.hold(self.key, &token);
         let patience = shared.timing.save_patience;
-        let saved = shared.save_new(self.key, &new, &before, expected, Some(lease), patience).await;
+        let saved =
+            shared.save_new(self.key, &new, &before, predecessor.clone(), Some(lease), patience).await;
         let (cause, lease) = match saved {
             SaveOutcome::Saved(version) => return Ok(shared.refreshed(self.key, &token, &new, version)),
             SaveOutcome::Superseded(found) => return self.settled(Some(&found)).ok_or(Changed),
@@ -77,7 +78,7 @@ impl Refresh<'_> {
             SaveOutcome::Unreadable(cause) => (cause, None),
         };
         let (new, before) = (Arc::new(new), Arc::new(before));
-        let unsaved = Unsaved { token, new, before, expected, lease, cause, is_for_further: false };
+        let unsaved = Unsaved { token, new, before, predecessor, lease, cause, is_for_further: false };
         Ok(shared.keep_unsaved(self.key, unsaved, self.guard))
     }
 }
@@ -89,7 +90,7 @@ impl Refresh<'_> {
         token: OAuth2Token,
         wanted: &Wanted,
         before: TokenState,
-        expected: Expected,
+        predecessor: Predecessor,
         lease: &Lease,
     ) -> Result<RefreshOutcome, Changed> {
         let shared = self.shared;
@@ -98,11 +99,12 @@ impl Refresh<'_> {
         let whole = new.token.clone().filter(|_| self.source.needs_login(self.key)).map(Arc::new);
         let _in_hand = whole.as_ref().map(|token| shared.unsaved.hold(self.key, token));
         let patience = shared.timing.save_patience;
-        let saved = shared.save_new(self.key, &new, &before, expected, Some(lease), patience).await;
+        let saved =
+            shared.save_new(self.key, &new, &before, predecessor.clone(), Some(lease), patience).await;
         let (cause, lease) = match saved {
             SaveOutcome::Saved(version) => {
                 let expires_at = new.further(wanted).and_then(|further| further.expires_at).map(time);
-                let found = StoredState { version, state: new, is_current: true, was_resealed: false };
+                let found = StoredState::saved(version, new);
                 let outcome = self.live_further(wanted, &found).ok_or(Changed)?;
                 let event = Some(event::Outcome::FurtherToken { version, expires_at });
                 return Ok(RefreshOutcome { event, ..outcome });
@@ -117,7 +119,7 @@ impl Refresh<'_> {
             return Ok(RefreshOutcome::failed(Error::Store { key: self.key.clone(), cause }));
         };
         let (new, before) = (Arc::new(new), Arc::new(before));
-        let unsaved = Unsaved { token, new, before, expected, lease, cause, is_for_further: true };
+        let unsaved = Unsaved { token, new, before, predecessor, lease, cause, is_for_further: true };
         Ok(shared.keep_unsaved(self.key, unsaved, self.guard))
     }
 
@@ -127,7 +129,7 @@ impl Refresh<'_> {
         error: &oauth_core::Error,
         tokens: OAuth2Token,
         before: &TokenState,
-        expected: Expected,
+        predecessor: Predecessor,
         lease: &Lease,
     ) -> Result<RefreshOutcome, Changed> {
         let shared = self.shared;
@@ -135,7 +137,7 @@ impl Refresh<'_> {
         let grant = DeadGrant { reason, at: time(shared.clock.now().unix_timestamp()) };
         let new = before.set_aside(tokens.clone(), &grant);
         let patience = shared.timing.save_patience;
-        let saved = shared.save_new(self.key, &new, before, expected, Some(lease), patience).await;
+        let saved = shared.save_new(self.key, &new, before, predecessor.clone(), Some(lease), patience).await;
         let (cause, lease) = match saved {
             SaveOutcome::Saved(version) => return Ok(shared.marked_dead(self.key, grant, version)),
             SaveOutcome::Superseded(found) => return self.settled(Some(&found)).ok_or(Changed),
@@ -145,7 +147,7 @@ impl Refresh<'_> {
         };
         let (new, before) = (Arc::new(new), Arc::new(before.clone()));
         let token = Arc::new(tokens);
-        let unsaved = Unsaved { token, new, before, expected, lease, cause, is_for_further: false };
+        let unsaved = Unsaved { token, new, before, predecessor, lease, cause, is_for_further: false };
         Ok(shared.keep_unsaved(self.key, unsaved, self.guard))
     }
 }
@@ -160,7 +162,7 @@ impl SharedState {
         key: &TokenKey,
         new: &TokenState,
         before: &TokenState,
-        mut expected: Expected,
+        mut predecessor: Predecessor,
         mut lease: Option<&Lease>,
         patience: Duration,
     ) -> SaveOutcome {
@@ -177,7 +179,7 @@ impl SharedState {
                 false => patience.saturating_sub(self.elapsed(began)),
             };
             let limit = limit.max(SHORTEST_ATTEMPT);
-            let attempt = self.attempt_to_save(key, &mut sealed, new, expected, lease);
+            let attempt = self.attempt_to_save(key, &mut sealed, new, &predecessor, lease, limit / 3);
             let found = match timeout(&*self.runtime, limit, attempt).await {
                 Some(Attempt::Saved(version)) => return SaveOutcome::Saved(version),
                 Some(Attempt::Found(found)) => found.map(|found| (found, lease)),
@@ -190,7 +192,7 @@ impl SharedState {
                         || found.state.is_older_than(new)
                         || self.cache.newest(key).is_some_and(|newest| newest.is_newer_than(&found)) =>
                 {
-                    expected = Expected::Version(found.version);
+                    predecessor = Predecessor::of(&found);
                     lease = next_lease;
                 }
                 Ok((Some(found), _)) => return SaveOutcome::Superseded(Box::new(found)),
@@ -214,8 +216,9 @@ impl SharedState {
         key: &TokenKey,
         sealed: &mut Option<Bytes>,
         new: &TokenState,
-        expected: Expected,
+        predecessor: &Predecessor,
         lease: Option<&Lease>,
+        limit_of_look: Duration,
     ) -> Attempt {
         let sealed = match sealed {
             Some(sealed) => &*sealed,
@@ -224,7 +227,9 @@ impl SharedState {
                 Err(cause) => return Attempt::Found(Err(Error::Store { key: key.clone(), cause })),
             },
         };
-        match self.store.save_sealed(key, sealed.clone(), new, expected, lease).await {
+        let saved =
+            self.store.save_over(&*self.runtime, key, sealed.clone(), new, predecessor, lease, limit_of_look);
+        match saved.await {
             Ok(Saved::Version(version)) => Attempt::Saved(version),
             Ok(Saved::Conflict(None)) => Attempt::Found(Ok(None)),
             // An attempt that seemed to fail did not.
@@ -273,7 +278,9 @@ impl SharedState {
     }
 
     fn not_saved(&self, error: Error, unsaved: &Unsaved) -> RefreshOutcome {
-        let Expected::Version(version) = unsaved.expected else { return RefreshOutcome::failed(error) };
+        let Expected::Version(version) = unsaved.predecessor.expected else {
+            return RefreshOutcome::failed(error);
+        };
         RefreshOutcome::refused(error, version, self.clock.now() + self.timing.first_backoff)
     }
 
@@ -290,8 +297,8 @@ impl SharedState {
                 is_closing = is_closing || timeout(&*self.runtime, wait, self.tasks.closed()).await.is_some();
                 let patience = if is_closing { self.timing.save_patience } else { Duration::ZERO };
                 if let Some(lease) = &lease {
-                    let extended = self.store.inner.extend(&key, lease, self.timing.lease_lifetime);
-                    let _ = timeout(&*self.runtime, self.timing.lease_lifetime / 3, extended).await;
+                    let extended = self.store.inner.extend(&key, lease, self.lease_lifetime());
+                    let _ = timeout(&*self.runtime, self.lease_lifetime() / 3, extended).await;
                 }
                 self.save_unsaved(&key, patience).await
             });
@@ -311,8 +318,8 @@ impl SharedState {
     /// Tries once more to save a key's unsaved token; `None` if there is none, or not any more.
     pub(super) async fn save_unsaved(&self, key: &TokenKey, patience: Duration) -> Option<RefreshOutcome> {
         let unsaved = self.unsaved.get(key)?;
-        let Unsaved { token, new, before, expected, .. } = &unsaved;
-        let saved = self.save_new(key, new, before, *expected, None, patience).await;
+        let Unsaved { token, new, before, predecessor, .. } = &unsaved;
+        let saved = self.save_new(key, new, before, predecessor.clone(), None, patience).await;
         let outcome = match saved {
             SaveOutcome::Failed(cause) | SaveOutcome::Unreadable(cause) => {
                 let unsaved = Unsaved { cause, ..unsaved };

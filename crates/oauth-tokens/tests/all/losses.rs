@@ -18,7 +18,8 @@ use oauth_core::{
 };
 use oauth_tokens::{
     Acquired, DeadReason, Error, Expected, Lease, MemoryStore, Outcome, Record, Saved, StoreError, TokenKey,
-    TokenManager, TokenSource, TokenStore, testkit::RotatingServer,
+    TokenManager, TokenSource, TokenStore,
+    testkit::{Fault, RotatingServer},
 };
 use tokio::task::JoinSet;
 
@@ -310,6 +311,71 @@ async fn a_token_is_saved_though_the_store_went_back_behind_its_mark() {
         let token = refresh.await.unwrap().unwrap();
         assert!(server.accepts(token.refresh_token().unwrap()), "{lost}");
         assert_eq!(stored(&manager, &key()).await.token.as_ref(), Some(&*token), "{lost}");
+    }
+}
+
+/// The way to a server whose replies arrive when the gate is opened.
+#[derive(Clone, Debug)]
+struct Gated {
+    server: RotatingServer,
+    gate: Arc<tokio::sync::Semaphore>,
+    carried_out: Arc<AtomicUsize>,
+}
+
+#[async_trait]
+impl HttpClient for Gated {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        let reply = self.server.send(request).await;
+        self.carried_out.fetch_add(1, Ordering::SeqCst);
+        let _permit = self.gate.acquire().await.unwrap();
+        reply
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_got_the_number_of_a_lost_write_is_not_saved_over() {
+    // The holder's mark is lost, and a login gets its number; the holder's request succeeds, is refused or fails.
+    for fault in [
+        None,
+        Some(Fault::Reply(500, "", None)),
+        Some(Fault::Reply(400, r#"{"error": "invalid_grant"}"#, None)),
+    ] {
+        for _ in 0..rounds() {
+            let (server, store) = (RotatingServer::new(), Lagging::default());
+            let (gate, carried_out) = (Arc::new(tokio::sync::Semaphore::new(0)), Arc::default());
+            let way = Gated { server: server.clone(), gate: Arc::clone(&gate), carried_out };
+            let carried_out = Arc::clone(&way.carried_out);
+            let client = Arc::new(server.client().with_http_client(way));
+            let holder = TokenManager::builder(store.clone(), sealer()).provider(client).build().unwrap();
+            let other = builder(store.clone(), &server).build().unwrap();
+            sign_in_expired(&holder, &server).await;
+            server.fail_always(fault.clone());
+            let mut gets = JoinSet::new();
+            for key in keys() {
+                let holder = holder.clone();
+                gets.spawn(async move { holder.get_token(&key).await });
+            }
+            while carried_out.load(Ordering::SeqCst) < KEYS {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            let marks: Vec<_> = keys().iter().map(|key| store.found(key).unwrap().version).collect();
+            store.lose(1);
+            let mut logins = Vec::new();
+            for key in keys() {
+                let login = server.sign_in().unwrap();
+                other.put(&key, &login).await.unwrap();
+                logins.push(login);
+            }
+            let numbers: Vec<_> = keys().iter().map(|key| store.found(key).unwrap().version).collect();
+            assert_eq!(numbers, marks, "the numbers are given out again");
+            gate.add_permits(KEYS);
+            gets.join_all().await;
+            for (key, login) in keys().iter().zip(&logins) {
+                let stored = stored(&other, key).await;
+                assert_eq!(stored.token.as_ref(), Some(login), "{fault:?}");
+                assert!(stored.dead.is_none() && stored.failures == 0, "{fault:?}");
+            }
+        }
     }
 }
 

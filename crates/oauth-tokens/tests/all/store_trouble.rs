@@ -331,3 +331,19 @@ async fn a_store_too_slow_for_the_lease_does_not_have_a_token_redeemed_twice() {
     assert_eq!(*first.unwrap(), *second.unwrap());
     assert_eq!((server.token_requests(), server.ended_grants()), (1, 0));
 }
+
+/// With the lease of three seconds, a refresh that takes four answers before it redeems.
+#[tokio::test(start_paused = true)]
+async fn a_store_that_takes_half_a_lease_for_an_answer_has_tokens_refreshed() {
+    for latency in [400, 800, 1600].map(Duration::from_millis) {
+        let (server, store) = (RotatingServer::new(), Shaky::default());
+        let [one, other] = [(); 2].map(|()| builder(store.clone(), &server).build().unwrap());
+        one.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
+        store.set_latency(latency);
+        let (first, second) = (key(), key());
+        let (first, second) = tokio::join!(one.get_token(&first), other.get_token(&second));
+        assert_eq!(first.unwrap(), second.unwrap(), "{latency:?}");
+        assert_eq!((server.token_requests(), server.ended_grants()), (1, 0), "{latency:?}");
+        one.revoke(&key()).await.unwrap();
+    }
+}

@@ -94,6 +94,8 @@ struct Shaking {
     /// The next save is carried out and then reported this much later, in milliseconds.
     next_reply_takes: AtomicUsize,
     steps: AtomicUsize,
+    /// So many milliseconds it takes for each answer.
+    latency: AtomicUsize,
     /// Its own clock, if it has one.
     clock: Mutex<Option<Hands>>,
 }
@@ -142,6 +144,10 @@ impl Shaky {
         self.state.next_reply_takes.store(delay.as_millis().try_into().unwrap(), Ordering::SeqCst);
     }
 
+    pub(crate) fn set_latency(&self, latency: Duration) {
+        self.state.latency.store(latency.as_millis().try_into().unwrap(), Ordering::SeqCst);
+    }
+
     pub(crate) fn steps(&self) -> usize {
         self.state.steps.load(Ordering::SeqCst)
     }
@@ -149,6 +155,10 @@ impl Shaky {
     async fn step(&self, operation: StoreOperation) -> Result<(), StoreError> {
         self.state.steps.fetch_add(1, Ordering::SeqCst);
         tokio::task::yield_now().await;
+        let latency = self.state.latency.load(Ordering::SeqCst);
+        if latency > 0 {
+            tokio::time::sleep(Duration::from_millis(latency as u64)).await;
+        }
         while self.state.hangs.load(Ordering::SeqCst) {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
