@@ -6,6 +6,7 @@ use tokio::sync::Semaphore;
 use crate::{
     cache::Cache,
     event::{Observer, Observers},
+    limited_store::LimitedStore,
     manager::TokenManager,
     runtime::{Runtime, TokioRuntime},
     sealed_store::SealedStore,
@@ -178,6 +179,12 @@ impl TokenManagerBuilder {
         self
     }
 
+    /// The longest that the store may take for an answer about a key, in case its driver sets no limit. Default: 30 seconds.
+    pub fn store_limit(mut self, limit: Duration) -> Self {
+        self.timing.store_limit = limit.min(A_YEAR);
+        self
+    }
+
     /// How long to try to save a new token before its callers get [`Error::NotSaved`](crate::Error::NotSaved); after that, saving
     /// is tried in the background. Default: 3 seconds.
     pub fn save_patience(mut self, patience: Duration) -> Self {
@@ -240,8 +247,10 @@ impl TokenManagerBuilder {
                            another name with with_name";
             return Err(Error::configuration(twice.name().to_owned(), problem));
         }
+        let limit = self.timing.store_limit;
+        let store = LimitedStore { store: self.store, runtime: Arc::clone(&self.runtime), limit };
         Ok(TokenManager(Arc::new(SharedState {
-            store: SealedStore { inner: self.store, sealer: self.sealer, timing: self.timing.clone() },
+            store: SealedStore { inner: Arc::new(store), sealer: self.sealer, timing: self.timing.clone() },
             store_health: Default::default(),
             sources: Sources::new(self.sources, self.lookup, self.source_settings),
             cache: Arc::new(Cache::new(self.cache_capacity, self.timing.longest_refusal())),

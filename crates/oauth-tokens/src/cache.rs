@@ -232,6 +232,15 @@ impl Cache {
         }
     }
 
+    /// Forgets that there is no live token, if that was the answer.
+    pub(crate) fn forget_refusal(&self, key: &TokenKey) {
+        if let Some(mut entry) = self.entries.get_mut(key)
+            && entry.known.as_ref().is_some_and(|(answer, _)| answer.result.is_err())
+        {
+            entry.known = None;
+        }
+    }
+
     /// The newest token of a key that was seen.
     pub(crate) fn newest(&self, key: &TokenKey) -> Option<NewestToken> {
         self.entries.get(key)?.newest.as_deref().cloned()

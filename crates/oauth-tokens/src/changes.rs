@@ -84,7 +84,9 @@ impl SharedState {
                 Ok(put)
             }
             Err(cause) => {
-                self.store_health.note_trouble(self.runtime.now());
+                if cause.is_transient() {
+                    self.store_health.note_trouble(self.runtime.now());
+                }
                 let error = Error::NotSaved { key: key.clone(), token: Arc::new(token), cause };
                 self.observers.notify(key, Outcome::Transient(error.clone()), self.elapsed(began_at));
                 Err(error)

@@ -53,6 +53,7 @@ mod further;
 mod grants;
 mod inventory;
 mod key;
+mod limited_store;
 mod listing;
 mod manager;
 mod memory;

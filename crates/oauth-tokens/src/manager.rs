@@ -460,6 +460,20 @@ impl TokenManager {
         }
     }
 
+    /// Ends the pause for which this process leaves a key's provider alone, as when its limit was raised or its trouble is known to be
+    /// over. Says whether there was one. The provider's other keys notice that within
+    /// [`reread_failures_after`](crate::TokenManagerBuilder::reread_failures_after). What single keys rest for after a failure of their own, a minute at most unless the
+    /// provider has named a longer time, is not ended.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownProvider`] when nobody knows the key's provider, and [`Error::SourceLookup`] when it cannot be looked up.
+    pub async fn end_pause(&self, key: &TokenKey) -> Result<bool, Error> {
+        let was_paused = self.0.source(key).await?.pause.end();
+        self.0.cache.forget_refusal(key);
+        Ok(was_paused)
+    }
+
     /// Forgets the source that was [looked up](crate::SourceLookup) for this key, as after its tenant has changed its settings. The
     /// next refresh looks it up again; one that is under way goes on.
     pub fn invalidate_source(&self, key: &TokenKey) {

@@ -164,28 +164,20 @@ impl SealedStore {
         self.inner.save_described(key, sealed, &summary, expected, lease).await
     }
 
-    /// Saves a state that is sealed already over a predecessor that was seen a while ago.
+    /// Finds another record under the version of a predecessor that was seen a while ago.
     ///
-    /// The version does not tell whether it is still there: a store that has lost its last writes in a failover gives their
-    /// numbers out again, to a new login say. So the store is asked first, for no longer than `limit`.
-    pub(crate) async fn save_over(
+    /// The version does not tell whether that is still there: a store that has lost its last writes in a failover gives their
+    /// numbers out again, to a new login say. A store that does not answer within the limit says nothing.
+    pub(crate) async fn exchanged(
         &self,
         runtime: &dyn Runtime,
         key: &TokenKey,
-        sealed: Bytes,
-        state: &TokenState,
         predecessor: &Predecessor,
-        lease: Option<&Lease>,
         limit: Duration,
-    ) -> Result<Saved, StoreError> {
-        if predecessor.sealed.is_some()
-            && let Some(Ok(Some(found))) = timeout(runtime, limit, self.inner.load(key)).await
-            && found.sealed != sealed
-            && predecessor.was_exchanged_for(&found)
-        {
-            return Ok(Saved::Conflict(Some(found)));
-        }
-        self.save_sealed(key, sealed, state, predecessor.expected, lease).await
+    ) -> Option<Record> {
+        predecessor.sealed.as_ref()?;
+        let found = timeout(runtime, limit, self.inner.load(key)).await?.ok()??;
+        predecessor.was_exchanged_for(&found).then_some(found)
     }
 
     /// What the store is told about a record in plain text.

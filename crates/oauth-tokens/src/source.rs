@@ -149,6 +149,14 @@ impl SourcePause {
         has_ended(at).then_some(FirstAttempt { pause: self, at, _alone: alone })
     }
 
+    /// Ends the pause, if there is one.
+    pub(crate) fn end(&self) -> bool {
+        let mut state = self.lock();
+        let is_paused = state.until.is_some();
+        *state = PauseState::default();
+        is_paused
+    }
+
     /// How many pauses have followed each other.
     pub(crate) fn pauses(&self) -> u32 {
         self.lock().pauses

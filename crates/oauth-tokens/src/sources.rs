@@ -178,7 +178,7 @@ impl Sources {
             }
             predecessor = found.source.get().cloned();
         } else if all.len() >= self.settings.capacity {
-            forget_the_oldest_eighth(&mut all);
+            forget_the_oldest_eighth(&mut all, self.settings.capacity);
         }
         let source = Arc::new(OnceCell::new());
         let found = FoundSource {
@@ -196,12 +196,19 @@ impl Sources {
     }
 }
 
-/// An eighth at a time, so that each insertion pays for a constant share.
-fn forget_the_oldest_eighth(all: &mut HashMap<String, FoundSource>) {
-    let mut uses: Vec<_> = all.values().map(|found| found.last_use).collect();
+/// An eighth at a time, so that each insertion pays for a constant share. A source that has asked to be left alone, or failed, and
+/// has not answered since is remembered for longer, until there are as many of them once more.
+fn forget_the_oldest_eighth(all: &mut HashMap<String, FoundSource>, capacity: usize) {
+    let is_full = all.len() >= capacity.saturating_mul(2);
+    let is_to_stay = |found: &FoundSource| {
+        let of = |source: Option<&Arc<LimitedSource>>| source.is_some_and(|source| source.pause.pauses() > 0);
+        !is_full && (of(found.source.get()) || of(found.predecessor.as_ref()))
+    };
+    let mut uses: Vec<_> =
+        all.values().filter(|found| !is_to_stay(found)).map(|found| found.last_use).collect();
     uses.sort_unstable();
-    let Some(limit) = uses.get(all.len() / 8).copied() else { return };
-    all.retain(|_, found| found.last_use > limit);
+    let Some(limit) = uses.get(uses.len() / 8).copied() else { return };
+    all.retain(|_, found| found.last_use > limit || is_to_stay(found));
 }
 
 impl LimitedSource {

@@ -87,10 +87,10 @@ impl Refresh<'_> {
         lease: &Lease,
     ) -> Result<Saved, StoreError> {
         let (store, limit) = (&self.shared.store, self.shared.timing.save_patience / 3);
-        let sealed = store.seal(self.key, failed).await?;
-        store
-            .save_over(&*self.shared.runtime, self.key, sealed, failed, predecessor, Some(lease), limit)
-            .await
+        if let Some(found) = store.exchanged(&*self.shared.runtime, self.key, predecessor, limit).await {
+            return Ok(Saved::Conflict(Some(found)));
+        }
+        store.save(self.key, failed, predecessor.expected, Some(lease)).await
     }
 
     /// How long to wait after a failure; where the provider asks for that, all keys do.

@@ -82,7 +82,8 @@ impl SharedState {
             self.observers.notify(&key, event, self.elapsed(began));
         }
         if let Err(error) = &outcome.result {
-            if matches!(error, Error::Store { .. }) {
+            // What is wrong for good with one record, or its sealing, says nothing about the others.
+            if matches!(error, Error::Store { cause, .. } if cause.is_transient()) {
                 self.store_health.note_trouble(self.runtime.now());
             }
             if matches!(error, Error::Store { .. } | Error::SourceLookup { .. }) {

@@ -227,9 +227,11 @@ impl SharedState {
                 Err(cause) => return Attempt::Found(Err(Error::Store { key: key.clone(), cause })),
             },
         };
-        let saved =
-            self.store.save_over(&*self.runtime, key, sealed.clone(), new, predecessor, lease, limit_of_look);
-        match saved.await {
+        let saved = match self.store.exchanged(&*self.runtime, key, predecessor, limit_of_look).await {
+            Some(found) => Ok(Saved::Conflict(Some(found))),
+            None => self.store.save_sealed(key, sealed.clone(), new, predecessor.expected, lease).await,
+        };
+        match saved {
             Ok(Saved::Version(version)) => Attempt::Saved(version),
             Ok(Saved::Conflict(None)) => Attempt::Found(Ok(None)),
             // An attempt that seemed to fail did not.

@@ -15,7 +15,7 @@ use oauth_tokens::{
     TokenStore, UnreadableReason, Unsealed, testkit::RotatingServer,
 };
 
-use crate::support::expired;
+use crate::support::{Hands, expired};
 
 /// A clone is the same service.
 #[derive(Clone, Debug, Default)]
@@ -179,4 +179,25 @@ async fn a_tenants_key_is_replaced_without_the_others() {
     assert_eq!(store.load(&key("other")).await.unwrap(), other, "it is as it was");
     let keys = keys.with("acme", Sealer::new(number(3)));
     manager(&server, &store, &keys).get(&key("acme")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_tenant_without_a_key_is_no_trouble_with_the_store_for_the_others() {
+    let (server, store, clock) = (RotatingServer::new(), MemoryStore::new(), Hands::new());
+    manager(&server, &store, &two_tenants()).put(&key("acme"), &server.sign_in().unwrap()).await.unwrap();
+    let keys = KeyService::default().with("other", Sealer::new(number(2)));
+    let tokens = TokenManager::builder(store, keys)
+        .provider(Arc::new(server.client()))
+        .recover_every(Duration::MAX)
+        .clock(clock.clone())
+        .build()
+        .unwrap();
+    tokens.put(&key("other"), &server.sign_in().unwrap()).await.unwrap();
+    let before = tokens.get(&key("other")).await.unwrap();
+    // It is due, and live.
+    clock.forward(Duration::from_secs(3500));
+    for _ in 0..3 {
+        assert!(matches!(tokens.get(&key("acme")).await, Err(Error::Store { .. })));
+    }
+    assert_ne!(tokens.get(&key("other")).await.unwrap(), before, "it is waited for");
 }

@@ -11,7 +11,7 @@ use oauth_tokens::{
     DeadReason, Error, MemoryStore, NotKept, Put, PutOptions, TokenManager, testkit::RotatingServer,
 };
 
-use crate::support::{Shaky, builder, expired, key, sealer, stored};
+use crate::support::{Hands, Shaky, builder, expired, key, sealer, stored};
 
 fn id_token(issuer: &str, subject: &str) -> String {
     let claims = json!({ "iss": issuer, "sub": subject, "aud": "client" });
@@ -57,6 +57,47 @@ async fn a_year_of_logins_at_a_provider_that_sends_one_refresh_token_keeps_it() 
     let stored = stored(&manager, &key()).await;
     assert_eq!(stored.refresh_scopes.unwrap(), ["email", "calendar"], "what the refresh token is good for");
     assert_eq!(server.ended_grants(), 0);
+}
+
+/// Two processes whose clocks are set forward and back by minutes each day, and a store with a clock of its own. Each day a login without
+/// a refresh token, at one process or the other, and refreshes at both.
+#[tokio::test]
+async fn a_year_of_daily_logins_loses_nothing_while_clocks_move_by_minutes() {
+    const MINUTE: i64 = 60;
+    let (server, store, clock_of_store) = (RotatingServer::new(), Shaky::default(), Hands::new());
+    store.set_clock(&clock_of_store);
+    let clocks = [Hands::new(), Hands::new()];
+    let processes = clocks.clone().map(|clock| builder(store.clone(), &server).clock(clock).build().unwrap());
+    let all_clocks = [&clocks[0], &clocks[1], &clock_of_store];
+    let later = |seconds: i64| all_clocks.map(|clock| clock.move_by(seconds));
+    processes[0].put(&key(), &of_ada(&server.sign_in().unwrap())).await.unwrap();
+    for day in 1..=365_i64 {
+        // Between seven minutes behind and seven ahead, for this day.
+        let off_by = [(day * 4) % 15 - 7, (day * 11) % 15 - 7].map(|minutes| minutes * MINUTE);
+        for (clock, off_by) in clocks.iter().zip(off_by) {
+            clock.move_by(off_by);
+        }
+        let of_login = &processes[usize::from(day % 3 == 0)];
+        let put = of_login.put(&key(), &again(&server)).await.unwrap();
+        assert_eq!(put, Put::WithStoredRefreshToken, "day {day}");
+        // While the token of the login is live, when it is due, and at night.
+        for wait in [30 * MINUTE, 40 * MINUTE, 10 * 60 * MINUTE] {
+            later(wait);
+            for process in &processes {
+                let token =
+                    process.get_token(&key()).await.unwrap_or_else(|error| panic!("day {day}: {error}"));
+                assert!(server.knows(token.access_token()), "day {day}");
+            }
+        }
+        let kept = stored(&processes[0], &key()).await.token.unwrap();
+        assert!(server.accepts(kept.refresh_token().unwrap()), "day {day}");
+        later(24 * 60 * MINUTE - 70 * MINUTE - 10 * 60 * MINUTE);
+        for (clock, off_by) in clocks.iter().zip(off_by) {
+            clock.move_by(-off_by);
+        }
+    }
+    assert_eq!(server.ended_grants(), 0);
+    assert!(server.token_requests() >= 2 * 365, "{}", server.token_requests());
 }
 
 #[tokio::test]

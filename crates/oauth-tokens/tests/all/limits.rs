@@ -108,7 +108,8 @@ async fn a_login_at_an_unknown_provider_is_refused() {
     let manager = builder(store.clone(), &server).build().unwrap();
     let misspelled = TokenKey::new("goggle", "user-17");
     let error = manager.put(&misspelled, &server.sign_in().unwrap()).await.unwrap_err();
-    assert!(matches!(&error, Error::UnknownProvider { key } if *key == misspelled), "{error}");
+    assert!(matches!(&error, Error::UnknownProvider { key, .. } if *key == misspelled), "{error}");
+    assert!(error.to_string().contains("\"testkit\""), "it names those that are known: {error}");
     assert_eq!(store.steps(), 0, "nothing is stored");
 }
 

@@ -19,6 +19,8 @@ use tokio::task::JoinSet;
 
 use crate::support::{Hands, expired, sealer};
 
+const HOUR: Duration = Duration::from_secs(3600);
+
 /// Each tenant's provider, and how often one was looked up.
 #[derive(Clone, Default)]
 struct Directory {
@@ -190,6 +192,31 @@ async fn a_pause_is_one_tenants_alone() {
     manager.put(&another, &directory.server("acme").sign_in_expired().unwrap()).await.unwrap();
     assert!(matches!(manager.get(&another).await, Err(Error::RefreshFailed { .. })));
     assert_eq!(directory.server("acme").token_requests(), 1);
+}
+
+#[tokio::test]
+async fn a_pause_outlives_the_memory_of_other_tenants() {
+    let tenants: Vec<_> = (0..40).map(|index| format!("tenant-{index}")).collect();
+    let all: Vec<_> = tenants.iter().map(String::as_str).chain(["acme"]).collect();
+    let (directory, clock) = (Directory::new(&all), Hands::new());
+    let manager = directory.builder().clock(clock).lookup_memory(8, HOUR).build().unwrap();
+    let another = of("acme").with_label("another");
+    for key in [of("acme"), another.clone()] {
+        manager.put(&key, &directory.server("acme").sign_in_expired().unwrap()).await.unwrap();
+    }
+    directory.server("acme").fail_next(Fault::Reply(429, "", Some(60)));
+    assert!(matches!(manager.get(&of("acme")).await, Err(Error::RefreshFailed { .. })));
+    for tenant in &tenants {
+        manager.put(&of(tenant), &directory.server(tenant).sign_in_expired().unwrap()).await.unwrap();
+        manager.get(&of(tenant)).await.unwrap();
+    }
+    assert!(matches!(manager.get(&another).await, Err(Error::RefreshFailed { .. })));
+    assert_eq!(directory.server("acme").token_requests(), 1);
+
+    // Until somebody knows better.
+    assert!(manager.end_pause(&another).await.unwrap());
+    assert!(manager.get(&another).await.is_ok());
+    assert!(!manager.end_pause(&another).await.unwrap());
 }
 
 /// A lookup by the subject, which is a shop.

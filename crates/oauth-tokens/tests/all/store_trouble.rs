@@ -347,3 +347,21 @@ async fn a_store_that_takes_half_a_lease_for_an_answer_has_tokens_refreshed() {
         one.revoke(&key()).await.unwrap();
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_never_answers_lets_nobody_wait_for_ever() {
+    let (server, store) = (RotatingServer::new(), Shaky::default());
+    let manager = builder(store.clone(), &server).build().unwrap();
+    manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
+    store.set_hanging(true);
+    for limit in [31, 31, 1] {
+        let got = tokio::time::timeout(limit * SECOND, manager.get(&key())).await.expect("it is given up");
+        assert!(matches!(got, Err(Error::Store { .. })), "{got:?}");
+    }
+    let got = tokio::time::timeout(61 * SECOND, manager.revoke(&key())).await.expect("it is given up");
+    assert!(matches!(got, Err(Error::Store { .. })), "{got:?}");
+    let quick = builder(store.clone(), &server).store_limit(2 * SECOND).build().unwrap();
+    assert!(tokio::time::timeout(3 * SECOND, quick.get(&key())).await.is_ok());
+    store.set_hanging(false);
+    assert!(server.knows(quick.get(&key()).await.unwrap().access_token()));
+}
