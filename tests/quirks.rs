@@ -1,17 +1,24 @@
 //! What each provider does differently: for each quirk one test that fails without it. Whole sign-ins are in
 //! `contract/`.
 
+mod airtable;
 mod amazon;
 mod battlenet;
 mod box_;
+mod calendly;
+mod click_up;
+mod cloudflare;
 mod digitalocean;
 mod docusign;
+mod epicgames;
 mod eveonline;
 mod figma;
 mod gitea;
+mod huggingface;
 mod intuit;
 mod kick;
 mod mailchimp;
+mod mastodon;
 mod nextcloud;
 mod notion;
 mod openstreetmap;
@@ -20,11 +27,14 @@ mod patreon;
 mod paypal;
 mod pinterest;
 mod pipedrive;
+mod polar;
 mod soundcloud;
 mod spotify;
 mod telegram;
 mod tiktok;
+mod todoist;
 mod tumblr;
+mod vercel;
 mod vimeo;
 mod wechat;
 mod wikimedia;

@@ -19,8 +19,6 @@ pub(crate) struct Facts {
     token_request: Option<String>,
     refresh_request: Option<String>,
     #[serde(default)]
-    pub(super) refresh_with: Option<String>,
-    #[serde(default)]
     profile_params: BTreeMap<String, String>,
     #[serde(default)]
     profile_headers: BTreeMap<String, String>,

@@ -19,6 +19,23 @@ macro_rules! contract {
 }
 
 contract! {
+    airtable = "airtable":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    address_is_not_called_verified,
+    user_without_an_address_signs_in,
+    refresh_rotates,
+    dead_refresh_token_means_to_sign_in_again,
+    revocation_is_unsupported,
+    rv_03_a_manager_says_that_it_only_forgot
+}
+contract! {
     amazon = "amazon":
     signs_in,
     token_comes_back_from_storage_as_it_was,
@@ -166,6 +183,59 @@ contract! {
     revoked_refresh_token_is_dead
 }
 contract! {
+    calendly = "calendly":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    address_is_not_called_verified,
+    user_without_an_address_signs_in,
+    refresh_rotates,
+    dead_refresh_token_means_to_sign_in_again,
+    rv_03_what_a_manager_revokes_is_dead,
+    revoked_access_token_is_dead,
+    rv_03_a_manager_revokes_an_expired_login,
+    revoked_refresh_token_is_dead
+}
+contract! {
+    click_up = "click-up":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    address_is_not_called_verified,
+    user_without_an_address_signs_in,
+    revocation_is_unsupported,
+    rv_03_a_manager_says_that_it_only_forgot
+}
+contract! {
+    cloudflare = "cloudflare":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    address_is_not_called_verified,
+    user_without_an_address_signs_in,
+    refresh_keeps_the_refresh_token,
+    dead_refresh_token_means_to_sign_in_again,
+    rv_03_what_a_manager_revokes_is_dead,
+    revoked_access_token_is_dead,
+    rv_03_a_manager_revokes_an_expired_login,
+    revoked_refresh_token_is_dead
+}
+contract! {
     digitalocean = "digitalocean":
     signs_in,
     token_comes_back_from_storage_as_it_was,
@@ -219,6 +289,23 @@ contract! {
     dead_refresh_token_means_to_sign_in_again,
     revocation_is_unsupported,
     rv_03_a_manager_says_that_it_only_forgot
+}
+contract! {
+    epicgames = "epicgames":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    refresh_rotates,
+    dead_refresh_token_means_to_sign_in_again,
+    rv_03_what_a_manager_revokes_is_dead,
+    revoked_access_token_is_dead,
+    rv_03_a_manager_revokes_an_expired_login,
+    revoked_refresh_token_is_dead
 }
 contract! {
     eveonline = "eveonline":
@@ -341,6 +428,25 @@ contract! {
 }
 contract! {
     google = "google":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    unverified_address_is_not_handed_out,
+    user_without_an_address_signs_in,
+    refresh_keeps_the_refresh_token,
+    dead_refresh_token_means_to_sign_in_again,
+    rv_03_what_a_manager_revokes_is_dead,
+    revoked_access_token_is_dead,
+    rv_03_a_manager_revokes_an_expired_login,
+    revoked_refresh_token_is_dead
+}
+contract! {
+    huggingface = "huggingface":
     signs_in,
     token_comes_back_from_storage_as_it_was,
     user_who_denies_is_not_signed_in,
@@ -514,6 +620,19 @@ contract! {
     user_without_an_address_signs_in,
     revocation_is_unsupported,
     rv_03_a_manager_says_that_it_only_forgot
+}
+contract! {
+    mastodon = "mastodon":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    rv_03_what_a_manager_revokes_is_dead,
+    revoked_access_token_is_dead
 }
 contract! {
     microsoft = "microsoft":
@@ -791,6 +910,25 @@ contract! {
     revoked_refresh_token_is_dead
 }
 contract! {
+    polar = "polar":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    unverified_address_is_not_handed_out,
+    user_without_an_address_signs_in,
+    refresh_rotates,
+    dead_refresh_token_means_to_sign_in_again,
+    rv_03_what_a_manager_revokes_is_dead,
+    revoked_access_token_is_dead,
+    rv_03_a_manager_revokes_an_expired_login,
+    revoked_refresh_token_is_dead
+}
+contract! {
     reddit = "reddit":
     signs_in,
     token_comes_back_from_storage_as_it_was,
@@ -922,6 +1060,24 @@ contract! {
     rv_03_a_manager_revokes_an_expired_login
 }
 contract! {
+    todoist = "todoist":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    address_is_not_called_verified,
+    user_without_an_address_signs_in,
+    refresh_rotates,
+    dead_refresh_token_means_to_sign_in_again,
+    rv_03_what_a_manager_revokes_is_dead,
+    revoked_access_token_is_dead,
+    rv_03_a_manager_revokes_an_expired_login
+}
+contract! {
     tumblr = "tumblr":
     signs_in,
     token_comes_back_from_storage_as_it_was,
@@ -953,6 +1109,25 @@ contract! {
     rv_03_what_a_manager_revokes_is_dead,
     revoked_access_token_is_dead,
     rv_03_a_manager_revokes_an_expired_login
+}
+contract! {
+    vercel = "vercel":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    unverified_address_is_not_handed_out,
+    user_without_an_address_signs_in,
+    refresh_rotates,
+    dead_refresh_token_means_to_sign_in_again,
+    rv_03_what_a_manager_revokes_is_dead,
+    revoked_access_token_is_dead,
+    rv_03_a_manager_revokes_an_expired_login,
+    revoked_refresh_token_is_dead
 }
 contract! {
     vimeo = "vimeo":

@@ -8,6 +8,8 @@ use oauth_core::{Configure, Provider, ProviderConfig, Result};
 
 /// The names of the providers that are switched on.
 pub(crate) const NAMES: &[&str] = &[
+    #[cfg(feature = "airtable")]
+    "airtable",
     #[cfg(feature = "amazon")]
     "amazon",
     #[cfg(feature = "amazon-cognito")]
@@ -24,12 +26,20 @@ pub(crate) const NAMES: &[&str] = &[
     "battlenet",
     #[cfg(feature = "box")]
     "box",
+    #[cfg(feature = "calendly")]
+    "calendly",
+    #[cfg(feature = "click-up")]
+    "click-up",
+    #[cfg(feature = "cloudflare")]
+    "cloudflare",
     #[cfg(feature = "digitalocean")]
     "digitalocean",
     #[cfg(feature = "discord")]
     "discord",
     #[cfg(feature = "docusign")]
     "docusign",
+    #[cfg(feature = "epicgames")]
+    "epicgames",
     #[cfg(feature = "eveonline")]
     "eveonline",
     #[cfg(feature = "facebook")]
@@ -46,6 +56,8 @@ pub(crate) const NAMES: &[&str] = &[
     "gitlab",
     #[cfg(feature = "google")]
     "google",
+    #[cfg(feature = "huggingface")]
+    "huggingface",
     #[cfg(feature = "intuit")]
     "intuit",
     #[cfg(feature = "kakao")]
@@ -64,6 +76,8 @@ pub(crate) const NAMES: &[&str] = &[
     "logto",
     #[cfg(feature = "mailchimp")]
     "mailchimp",
+    #[cfg(feature = "mastodon")]
+    "mastodon",
     #[cfg(feature = "microsoft")]
     "microsoft",
     #[cfg(feature = "naver")]
@@ -94,6 +108,8 @@ pub(crate) const NAMES: &[&str] = &[
     "pinterest",
     #[cfg(feature = "pipedrive")]
     "pipedrive",
+    #[cfg(feature = "polar")]
+    "polar",
     #[cfg(feature = "reddit")]
     "reddit",
     #[cfg(feature = "roblox")]
@@ -110,10 +126,14 @@ pub(crate) const NAMES: &[&str] = &[
     "telegram",
     #[cfg(feature = "tiktok")]
     "tiktok",
+    #[cfg(feature = "todoist")]
+    "todoist",
     #[cfg(feature = "tumblr")]
     "tumblr",
     #[cfg(feature = "twitch")]
     "twitch",
+    #[cfg(feature = "vercel")]
+    "vercel",
     #[cfg(feature = "vimeo")]
     "vimeo",
     #[cfg(feature = "wechat")]
@@ -141,6 +161,8 @@ pub(crate) const NAMES: &[&str] = &[
 /// The client of a provider; nothing where no provider is called so.
 pub(crate) fn build(provider: &str, config: &ProviderConfig) -> Option<Result<Arc<dyn Provider>>> {
     match provider {
+        #[cfg(feature = "airtable")]
+        "airtable" => Some(made::<oauth_airtable::AirtableOAuth2>(config)),
         #[cfg(feature = "amazon")]
         "amazon" => Some(made::<oauth_amazon::AmazonOAuth2>(config)),
         #[cfg(feature = "amazon-cognito")]
@@ -157,12 +179,20 @@ pub(crate) fn build(provider: &str, config: &ProviderConfig) -> Option<Result<Ar
         "battlenet" => Some(made::<oauth_battlenet::BattleNetOAuth2>(config)),
         #[cfg(feature = "box")]
         "box" => Some(made::<oauth_box::BoxOAuth2>(config)),
+        #[cfg(feature = "calendly")]
+        "calendly" => Some(made::<oauth_calendly::CalendlyOAuth2>(config)),
+        #[cfg(feature = "click-up")]
+        "click-up" => Some(made::<oauth_click_up::ClickUpOAuth2>(config)),
+        #[cfg(feature = "cloudflare")]
+        "cloudflare" => Some(made::<oauth_cloudflare::CloudflareOAuth2>(config)),
         #[cfg(feature = "digitalocean")]
         "digitalocean" => Some(made::<oauth_digitalocean::DigitalOceanOAuth2>(config)),
         #[cfg(feature = "discord")]
         "discord" => Some(made::<oauth_discord::DiscordOAuth2>(config)),
         #[cfg(feature = "docusign")]
         "docusign" => Some(made::<oauth_docusign::DocuSignOAuth2>(config)),
+        #[cfg(feature = "epicgames")]
+        "epicgames" => Some(made::<oauth_epicgames::EpicGamesOAuth2>(config)),
         #[cfg(feature = "eveonline")]
         "eveonline" => Some(made::<oauth_eveonline::EVEOnlineOAuth2>(config)),
         #[cfg(feature = "facebook")]
@@ -179,6 +209,8 @@ pub(crate) fn build(provider: &str, config: &ProviderConfig) -> Option<Result<Ar
         "gitlab" => Some(made::<oauth_gitlab::GitLabOAuth2>(config)),
         #[cfg(feature = "google")]
         "google" => Some(made::<oauth_google::GoogleOAuth2>(config)),
+        #[cfg(feature = "huggingface")]
+        "huggingface" => Some(made::<oauth_huggingface::HuggingFaceOAuth2>(config)),
         #[cfg(feature = "intuit")]
         "intuit" => Some(made::<oauth_intuit::IntuitOAuth2>(config)),
         #[cfg(feature = "kakao")]
@@ -197,6 +229,8 @@ pub(crate) fn build(provider: &str, config: &ProviderConfig) -> Option<Result<Ar
         "logto" => Some(made::<oauth_logto::LogtoOAuth2>(config)),
         #[cfg(feature = "mailchimp")]
         "mailchimp" => Some(made::<oauth_mailchimp::MailchimpOAuth2>(config)),
+        #[cfg(feature = "mastodon")]
+        "mastodon" => Some(made::<oauth_mastodon::MastodonOAuth2>(config)),
         #[cfg(feature = "microsoft")]
         "microsoft" => Some(made::<oauth_microsoft::MicrosoftGraphOAuth2>(config)),
         #[cfg(feature = "naver")]
@@ -227,6 +261,8 @@ pub(crate) fn build(provider: &str, config: &ProviderConfig) -> Option<Result<Ar
         "pinterest" => Some(made::<oauth_pinterest::PinterestOAuth2>(config)),
         #[cfg(feature = "pipedrive")]
         "pipedrive" => Some(made::<oauth_pipedrive::PipedriveOAuth2>(config)),
+        #[cfg(feature = "polar")]
+        "polar" => Some(made::<oauth_polar::PolarOAuth2>(config)),
         #[cfg(feature = "reddit")]
         "reddit" => Some(made::<oauth_reddit::RedditOAuth2>(config)),
         #[cfg(feature = "roblox")]
@@ -243,10 +279,14 @@ pub(crate) fn build(provider: &str, config: &ProviderConfig) -> Option<Result<Ar
         "telegram" => Some(made::<oauth_telegram::TelegramOAuth2>(config)),
         #[cfg(feature = "tiktok")]
         "tiktok" => Some(made::<oauth_tiktok::TikTokOAuth2>(config)),
+        #[cfg(feature = "todoist")]
+        "todoist" => Some(made::<oauth_todoist::TodoistOAuth2>(config)),
         #[cfg(feature = "tumblr")]
         "tumblr" => Some(made::<oauth_tumblr::TumblrOAuth2>(config)),
         #[cfg(feature = "twitch")]
         "twitch" => Some(made::<oauth_twitch::TwitchOAuth2>(config)),
+        #[cfg(feature = "vercel")]
+        "vercel" => Some(made::<oauth_vercel::VercelOAuth2>(config)),
         #[cfg(feature = "vimeo")]
         "vimeo" => Some(made::<oauth_vimeo::VimeoOAuth2>(config)),
         #[cfg(feature = "wechat")]
