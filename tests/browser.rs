@@ -95,6 +95,27 @@ async fn a_signed_in_user_reads_the_profile_refreshes_and_revokes() {
 }
 
 #[tokio::test]
+async fn a_provider_is_found_by_typing() {
+    let (site, browser) = start().await;
+    browser.goto(&site.url()).await;
+    browser.type_into("#find", "Git").await;
+    let found = browser.shown(".provider .name").await;
+    assert!(found.iter().any(|name| name.contains("GitHub")), "{found:?}");
+    assert!(found.iter().all(|name| name.to_lowercase().contains("git")), "{found:?}");
+    assert!(
+        !browser.shown(".group h2").await.contains(&"A".to_owned()),
+        "groups without a provider are hidden"
+    );
+    // By the name in addresses too, and whatever the case.
+    browser.type_into("#find", "LOGIN.GOV").await;
+    assert_eq!(browser.shown(".provider .name").await.len(), 1);
+    browser.type_into("#find", "no such provider").await;
+    assert_eq!(browser.shown(".provider").await.len(), 0);
+    assert_eq!(browser.shown("#nothing").await.len(), 1);
+    assert_eq!(browser.complaints().await, [""; 0]);
+}
+
+#[tokio::test]
 async fn a_form_post_brings_its_cookie_from_another_site() {
     let (site, browser) = start().await;
     to_consent(&site, &browser, "apple").await;

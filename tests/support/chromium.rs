@@ -131,6 +131,25 @@ impl Chromium {
         self.find_all(css).await != json!([])
     }
 
+    /// Puts a text in place of the one in a field, key by key.
+    pub(crate) async fn type_into(&self, css: &str, text: &str) {
+        let element = self.find(css).await;
+        self.post(&format!("/element/{element}/clear"), &json!({})).await;
+        self.post(&format!("/element/{element}/value"), &json!({ "text": text })).await;
+    }
+
+    /// The texts of the elements that the user sees.
+    pub(crate) async fn shown(&self, css: &str) -> Vec<String> {
+        let mut shown = Vec::new();
+        for found in self.find_all(css).await.as_array().unwrap() {
+            let element = text_of(&found[ELEMENT]);
+            if self.get(&format!("/element/{element}/displayed")).await == json!(true) {
+                shown.push(text_of(&self.get(&format!("/element/{element}/text")).await));
+            }
+        }
+        shown
+    }
+
     /// Chooses an option of a list by its value.
     pub(crate) async fn select(&self, name: &str, value: &str) {
         self.click_here(&format!("select[name={name}] option[value={value}]")).await;

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use crate::{
     contract, facts,
     provider::{CompiledProvider, CompiledSpec, ProviderCrate},
-    readme, versions,
+    provider_page, readme, versions,
     workspace::{self, Metadata},
 };
 
@@ -81,6 +81,10 @@ impl Files {
         }
         files.whole("docs/versions.md", versions::page(&members, COMMAND));
         files.whole("docs/providers.md", page(providers)?);
+        for provider in providers.iter().filter(|provider| provider.of.is_vendor()) {
+            let path = format!("docs/providers/{}.md", provider.of.name);
+            files.whole(&path, provider_page::page(provider, COMMAND).with_context(|| path.clone())?);
+        }
         files.blocks("README.md", MARKDOWN, &[table(providers)]);
         Ok(files)
     }
@@ -306,10 +310,12 @@ fn page(providers: &[CompiledProvider]) -> Result<String> {
         let (of, spec) = (&provider.of, &provider.spec);
         let scopes = spec.scopes.iter().map(|scope| format!("`{scope}`")).collect::<Vec<_>>().join(" ");
         rows += &format!(
-            "| [{}]({}) | `{}` | [`{}`](../{}) | {} | {} | {} | {} | {scopes} |\n",
-            spec.display_name,
-            spec.docs,
-            of.name,
+            "| {} | {} | [`{}`](../{}) | {} | {} | {} | {} | {scopes} |\n",
+            match of.is_vendor() {
+                true => format!("[{}](providers/{}.md)", spec.display_name, of.name),
+                false => format!("[{}]({})", spec.display_name, spec.docs),
+            },
+            format_args!("`{}`", of.name),
             of.client,
             workspace::short(&of.folder),
             offered(spec, &spec.refresh),
@@ -324,7 +330,7 @@ fn page(providers: &[CompiledProvider]) -> Result<String> {
 # Providers
 
 {} providers. Each is a crate `oauth-<name>`, and a feature and a module `<name>` of `oauth-clients`. The first column
-links to the provider's documentation, the third to the source. The generic `OAuth2` of `oauth-core` speaks to all others
+links to the provider's page, with what to set up there, and the third to the source. The generic `OAuth2` of `oauth-core` speaks to all others
 that keep to RFC 6749.
 
 | provider | name | client | refresh | revoke | PKCE | says whether e-mail is verified | usual scopes |
@@ -356,7 +362,7 @@ fn table(providers: &[CompiledProvider]) -> String {
 }
 
 /// Whether an endpoint is in the `SPEC`, or may be in the server's metadata.
-fn offered(spec: &CompiledSpec, endpoint: &Option<String>) -> &'static str {
+pub(crate) fn offered(spec: &CompiledSpec, endpoint: &Option<String>) -> &'static str {
     match endpoint {
         Some(_) => "yes",
         None if spec.is_discovered() => "discovered",

@@ -14,6 +14,7 @@ mod nightly;
 mod node;
 mod package;
 mod provider;
+mod provider_page;
 mod readme;
 mod release_check;
 mod services;

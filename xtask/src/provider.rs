@@ -106,6 +106,12 @@ pub(crate) struct CompiledSpec {
     pub(crate) revoke: Option<String>,
     pub(crate) scopes: Vec<String>,
     pub(crate) code_challenge_method: Option<String>,
+    pub(crate) client_auth: String,
+    pub(crate) id_at: String,
+    pub(crate) email_at: Option<String>,
+    pub(crate) profile: Option<String>,
+    pub(crate) is_in_token_reply: bool,
+    pub(crate) issuer: Option<String>,
 }
 
 impl CompiledSpec {

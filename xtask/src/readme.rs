@@ -36,7 +36,7 @@ licensed under MIT or Apache-2.0, at your option
 }
 
 /// The documentation as a page outside of rustdoc: without the lines that it hides and the links that only it resolves.
-fn body(source: &str) -> String {
+pub(crate) fn body(source: &str) -> String {
     let mut body = String::new();
     let mut code = None;
     for line in source.lines().map_while(|line| line.strip_prefix("//!")) {

@@ -1,6 +1,6 @@
-//! The pages: no script, no file from another host, light and dark. Whatever stands in `(…)` is escaped.
+//! The pages: no file from another host, light and dark, and of use without the one script. Whatever stands in `(…)` is escaped.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use maud::{DOCTYPE, Markup, html};
 use oauth_clients::{EmailVerification, Identity, OAuth2Token, OffsetDateTime, serde_json};
@@ -14,6 +14,9 @@ use crate::{
 
 /// The site's own mark, also its icon.
 pub(crate) const MARK: &str = include_str!("mark.svg");
+
+/// The script by which a provider is found by typing.
+pub(crate) const FIND: &str = include_str!("find.js");
 
 /// A provider as its button shows it.
 pub(crate) struct Button {
@@ -48,26 +51,7 @@ pub(crate) fn home(session: &Session, buttons: &[Button], faults: &[(String, &'s
         }
         @if let Some(notice) = &session.notice { (shown(notice)) }
         p { a href="#faults" { "Make a provider misbehave" } " to see how a failure is explained." }
-        nav aria-label="Providers" {
-            ul.providers {
-                @for (at, (button, mark)) in buttons.iter().zip(marks(buttons)).enumerate() {
-                    li {
-                        a class={ "provider p" (at) } href=(format!("/auth/{}/login", button.name)) {
-                            span.mark aria-hidden="true" { (mark) }
-                            span {
-                                span.name { span.hidden { "Sign in with " } (button.title) }
-                                small {
-                                    @if button.is_real { "real service" } @else { "emulator" }
-                                    @if faults.iter().any(|(provider, _)| *provider == button.name) {
-                                        ", " strong.misbehaves { "misbehaves" }
-                                    }
-                                }
-                            }
-                        }
-                    }
-                }
-            }
-        }
+        (providers(buttons, faults))
         section.card aria-labelledby="faults" {
             h2 #faults { "Make a provider misbehave" }
             p.muted { "Switch a fault on at the emulator, then sign in, and read how the failure is explained." }
@@ -92,6 +76,60 @@ pub(crate) fn home(session: &Session, buttons: &[Button], faults: &[(String, &'s
         (code(HOME))
     };
     document("Sign in with …", session.person.as_ref(), &content)
+}
+
+/// The buttons in groups by their first letter, with a link to each group.
+fn providers(buttons: &[Button], faults: &[(String, &'static Choice)]) -> Markup {
+    let mut groups: BTreeMap<String, Vec<(usize, &Button, String)>> = BTreeMap::new();
+    for (at, (button, mark)) in buttons.iter().zip(marks(buttons)).enumerate() {
+        groups.entry(initial(&button.title)).or_default().push((at, button, mark));
+    }
+    html! {
+        nav aria-label="Providers" {
+            // The script shows it.
+            label.find hidden { "Find a provider" input #find type="search" autocomplete="off" spellcheck="false"; }
+            p.letters {
+                @for initial in groups.keys() { a href=(format!("#letter-{initial}")) { (initial) } " " }
+            }
+            p.card #nothing role="status" hidden {
+                "No provider is called so. The generic clients speak to any provider that keeps to OAuth 2.0 or OpenID Connect."
+            }
+            @for (initial, group) in &groups {
+                section.group aria-labelledby=(format!("letter-{initial}")) {
+                    h2 id=(format!("letter-{initial}")) { (initial) }
+                    ul.providers {
+                        @for (at, button, mark) in group { (provider(*at, button, mark, faults)) }
+                    }
+                }
+            }
+        }
+        script src="/find.js" defer {}
+    }
+}
+
+fn provider(at: usize, button: &Button, mark: &str, faults: &[(String, &'static Choice)]) -> Markup {
+    html! {
+        li data-names=(format!("{} {}", button.title, button.name)) {
+            a class={ "provider p" (at) } href=(format!("/auth/{}/login", button.name)) {
+                span.mark aria-hidden="true" { (mark) }
+                span {
+                    span.name { span.hidden { "Sign in with " } (button.title) }
+                    small {
+                        @if button.is_real { "real service" } @else { "emulator" }
+                        @if faults.iter().any(|(provider, _)| *provider == button.name) {
+                            ", " strong.misbehaves { "misbehaves" }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The letter under which a name is found, `0` for those that begin with none.
+fn initial(title: &str) -> String {
+    let first = title.chars().next().filter(|first| first.is_ascii_alphabetic());
+    first.map_or('0', |first| first.to_ascii_uppercase()).to_string()
 }
 
 /// The page of somebody who signed in.
@@ -424,7 +462,7 @@ fn document(title: &str, person: Option<&Person>, content: &Markup) -> Markup {
                     }
                 }
                 main #content .wide { (content) }
-                footer.wide { "No script runs here, and nothing is loaded from another host." }
+                footer.wide { "Nothing is loaded from another host." }
             }
         }
     }
@@ -433,6 +471,28 @@ fn document(title: &str, person: Option<&Person>, content: &Markup) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn buttons(titles: &[&str]) -> Vec<Button> {
+        let button = |title: &&str| Button {
+            name: title.to_lowercase(),
+            title: (*title).to_owned(),
+            color: "#000000",
+            is_real: false,
+        };
+        titles.iter().map(button).collect()
+    }
+
+    #[test]
+    fn without_the_script_a_letter_leads_to_each_provider() {
+        let buttons = buttons(&["Apple", "authentik", "GitHub", "42"]);
+        let page = providers(&buttons, &[]).0;
+        for letter in ["0", "A", "G"] {
+            assert!(page.contains(&format!("href=\"#letter-{letter}\"")), "{page}");
+            assert_eq!(page.matches(&format!("id=\"letter-{letter}\"")).count(), 1, "{page}");
+        }
+        assert_eq!(page.matches("<li").count(), 4);
+        assert_eq!(page.matches("class=\"group\"").count(), 3);
+    }
 
     #[test]
     fn of_a_secret_at_most_four_characters_are_shown() {
@@ -444,15 +504,6 @@ mod tests {
 
     #[test]
     fn a_mark_has_one_or_two_letters_and_is_no_other_providers() {
-        let buttons = |titles: &[&str]| -> Vec<Button> {
-            let button = |title: &&str| Button {
-                name: title.to_lowercase(),
-                title: (*title).to_owned(),
-                color: "#000000",
-                is_real: false,
-            };
-            titles.iter().map(button).collect()
-        };
         let titles = [
             "Apple",
             "Auth0",

@@ -192,6 +192,10 @@ fn router(site: Arc<SiteState>, sign_in: SignIn) -> Router {
         .route("/me/{action}", post(act).get(async || Redirect::to("/me")))
         .route("/faults/{switch}", post(switch_fault).get(async || Redirect::to("/")))
         .route("/style.css", get(async |State(site): AppState| css(&site.style)))
+        .route(
+            "/find.js",
+            get(async || ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], pages::FIND)),
+        )
         .route("/mark.svg", get(async || ([(header::CONTENT_TYPE, "image/svg+xml")], pages::MARK)))
         .nest("/auth", auth)
         .fallback(async |State(site): AppState| {
@@ -349,7 +353,7 @@ async fn guard(State(site): AppState, request: Request, next: Next) -> Response 
     for (name, value) in [
         (
             header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
              frame-ancestors 'none'",
         ),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),

@@ -4,6 +4,7 @@ mod providers;
 
 use oauth_clients::{
     Endpoint, Pkce, Spec,
+    provider_kit::ProfileSource,
     serde_json::{Value, json},
 };
 
@@ -23,6 +24,12 @@ fn fields(folder: &str, spec: &Spec) -> Value {
         "refresh": spec.endpoint(Endpoint::Refresh),
         "revoke": spec.endpoint(Endpoint::Revocation),
         "scopes": spec.scopes,
+        "client_auth": spec.token.client_auth.as_str(),
+        "id_at": spec.profile.id_at,
+        "email_at": spec.profile.email_at,
+        "profile": spec.endpoint(Endpoint::Profile),
+        "is_in_token_reply": spec.profile.source == ProfileSource::TokenReply,
+        "issuer": spec.issuer,
         "code_challenge_method": match spec.authorization.pkce {
             Pkce::Challenge(method) => Some(method.as_str()),
             _ => None,
