@@ -5,7 +5,7 @@ use std::{env, process::Command};
 use anyhow::{Result, bail};
 
 use crate::{
-    budgets, demo, generate, package, release_check,
+    budgets, generate, package, program, release_check,
     steps::Steps,
     system, test, tidy,
     tools::{self, Tools},
@@ -48,7 +48,7 @@ pub(crate) fn run() -> Result<()> {
 
     steps.xtask("test", || test::run(&[]))?;
     steps.xtask("budgets", || budgets::run(false))?;
-    steps.xtask("demo --headless", || match demo::run(&["--headless".to_owned()])? {
+    steps.xtask("demo --headless", || match program::run("oauth-demo", &["--headless".to_owned()])? {
         code if code == std::process::ExitCode::SUCCESS => Ok(()),
         _ => bail!("the demo failed"),
     })?;

@@ -5,7 +5,6 @@ mod browser;
 mod budgets;
 mod ci;
 mod contract;
-mod demo;
 mod facts;
 mod generate;
 mod guide;
@@ -13,6 +12,7 @@ mod new;
 mod nightly;
 mod node;
 mod package;
+mod program;
 mod provider;
 mod provider_page;
 mod readme;
@@ -117,6 +117,14 @@ enum Command {
         /// The packages that the registry is asked about, in place of all
         packages: Vec<String>,
     },
+    /// Fetch what providers publish about themselves, and print where it differs from the emulator's facts; it needs a network
+    ///
+    /// Arguments and exit code are those of the program oauth-verify-providers; `cargo xtask verify-providers -- --help` lists them.
+    VerifyProviders {
+        /// Names of providers, in place of all, and options
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Check the rules that no compiler knows: layers, import circles, names, manifests, text
     Tidy,
 }
@@ -133,7 +141,8 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<ExitCode> {
     match command {
-        Command::Demo { arguments } => return demo::run(&arguments),
+        Command::Demo { arguments } => return program::run("oauth-demo", &arguments),
+        Command::VerifyProviders { arguments } => return program::run("oauth-verify-providers", &arguments),
         // As they were typed, because a `--` among them is for Cargo to see.
         Command::Test { .. } => test::run(&env::args().skip(2).collect::<Vec<_>>())?,
         Command::Bench { quick, rows } => bench::run(quick, &rows)?,
