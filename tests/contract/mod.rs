@@ -112,6 +112,23 @@ contract! {
     revoked_refresh_token_is_dead
 }
 contract! {
+    atlassian = "atlassian":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    unverified_address_is_not_handed_out,
+    user_without_an_address_signs_in,
+    refresh_rotates,
+    dead_refresh_token_means_to_sign_in_again,
+    revocation_is_unsupported,
+    rv_03_a_manager_says_that_it_only_forgot
+}
+contract! {
     auth0 = "auth0":
     signs_in,
     token_comes_back_from_storage_as_it_was,
@@ -162,6 +179,23 @@ contract! {
     wrong_secret_is_a_matter_of_configuration,
     rv_03_what_a_manager_revokes_is_dead,
     revoked_access_token_is_dead
+}
+contract! {
+    bitbucket = "bitbucket":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    unverified_address_is_not_handed_out,
+    user_without_an_address_signs_in,
+    refresh_keeps_the_refresh_token,
+    dead_refresh_token_means_to_sign_in_again,
+    revocation_is_unsupported,
+    rv_03_a_manager_says_that_it_only_forgot
 }
 contract! {
     box_ = "box":
@@ -289,6 +323,24 @@ contract! {
     dead_refresh_token_means_to_sign_in_again,
     revocation_is_unsupported,
     rv_03_a_manager_says_that_it_only_forgot
+}
+contract! {
+    dropbox = "dropbox":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    unverified_address_is_not_handed_out,
+    user_without_an_address_signs_in,
+    refresh_keeps_the_refresh_token,
+    dead_refresh_token_means_to_sign_in_again,
+    rv_03_what_a_manager_revokes_is_dead,
+    revoked_access_token_is_dead,
+    rv_03_a_manager_revokes_an_expired_login
 }
 contract! {
     epicgames = "epicgames":
@@ -446,6 +498,26 @@ contract! {
     revoked_refresh_token_is_dead
 }
 contract! {
+    hubspot = "hubspot":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    address_is_not_called_verified,
+    user_without_an_address_signs_in,
+    refresh_keeps_the_refresh_token,
+    dead_refresh_token_means_to_sign_in_again,
+    rv_03_what_a_manager_revokes_is_dead,
+    access_token_cannot_be_revoked,
+    rv_03_an_access_token_alone_is_not_called_revoked,
+    rv_03_a_manager_revokes_an_expired_login,
+    revoked_refresh_token_is_dead
+}
+contract! {
     huggingface = "huggingface":
     signs_in,
     token_comes_back_from_storage_as_it_was,
@@ -463,6 +535,21 @@ contract! {
     revoked_access_token_is_dead,
     rv_03_a_manager_revokes_an_expired_login,
     revoked_refresh_token_is_dead
+}
+contract! {
+    instagram = "instagram":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    refresh_rotates,
+    dead_refresh_token_means_to_sign_in_again,
+    revocation_is_unsupported,
+    rv_03_a_manager_says_that_it_only_forgot
 }
 contract! {
     intuit = "intuit":
@@ -998,6 +1085,24 @@ contract! {
     rv_03_a_manager_says_that_it_only_forgot
 }
 contract! {
+    slack = "slack":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    unverified_address_is_not_handed_out,
+    user_without_an_address_signs_in,
+    refresh_rotates,
+    dead_refresh_token_means_to_sign_in_again,
+    rv_03_what_a_manager_revokes_is_dead,
+    revoked_access_token_is_dead,
+    rv_03_a_manager_revokes_an_expired_login
+}
+contract! {
     soundcloud = "soundcloud":
     signs_in,
     token_comes_back_from_storage_as_it_was,
@@ -1029,6 +1134,23 @@ contract! {
     dead_refresh_token_means_to_sign_in_again,
     revocation_is_unsupported,
     rv_03_a_manager_says_that_it_only_forgot
+}
+contract! {
+    strava = "strava":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    refresh_rotates,
+    dead_refresh_token_means_to_sign_in_again,
+    rv_03_what_a_manager_revokes_is_dead,
+    revoked_access_token_is_dead,
+    rv_03_a_manager_revokes_an_expired_login,
+    revoked_refresh_token_is_dead
 }
 contract! {
     telegram = "telegram":
@@ -1141,6 +1263,23 @@ contract! {
     wrong_secret_is_a_matter_of_configuration,
     revocation_is_unsupported,
     rv_03_a_manager_says_that_it_only_forgot
+}
+contract! {
+    vkid = "vkid":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    address_is_not_called_verified,
+    user_without_an_address_signs_in,
+    refresh_rotates,
+    dead_refresh_token_means_to_sign_in_again,
+    rv_03_what_a_manager_revokes_is_dead,
+    revoked_access_token_is_dead,
+    rv_03_a_manager_revokes_an_expired_login
 }
 contract! {
     wechat = "wechat":
@@ -1264,6 +1403,24 @@ contract! {
     revoked_access_token_is_dead,
     rv_03_a_manager_revokes_an_expired_login,
     revoked_refresh_token_is_dead
+}
+contract! {
+    yandex = "yandex":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    address_is_not_called_verified,
+    user_without_an_address_signs_in,
+    refresh_keeps_the_refresh_token,
+    dead_refresh_token_means_to_sign_in_again,
+    rv_03_what_a_manager_revokes_is_dead,
+    revoked_access_token_is_dead,
+    rv_03_a_manager_revokes_an_expired_login
 }
 contract! {
     zendesk = "zendesk":

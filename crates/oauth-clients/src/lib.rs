@@ -57,12 +57,16 @@ pub use oauth_amazon_cognito as amazon_cognito;
 pub use oauth_apple as apple;
 #[cfg(feature = "asana")]
 pub use oauth_asana as asana;
+#[cfg(feature = "atlassian")]
+pub use oauth_atlassian as atlassian;
 #[cfg(feature = "auth0")]
 pub use oauth_auth0 as auth0;
 #[cfg(feature = "authentik")]
 pub use oauth_authentik as authentik;
 #[cfg(feature = "battlenet")]
 pub use oauth_battlenet as battlenet;
+#[cfg(feature = "bitbucket")]
+pub use oauth_bitbucket as bitbucket;
 #[cfg(feature = "box")]
 pub use oauth_box as box_;
 #[cfg(feature = "calendly")]
@@ -77,6 +81,8 @@ pub use oauth_digitalocean as digitalocean;
 pub use oauth_discord as discord;
 #[cfg(feature = "docusign")]
 pub use oauth_docusign as docusign;
+#[cfg(feature = "dropbox")]
+pub use oauth_dropbox as dropbox;
 #[cfg(feature = "epicgames")]
 pub use oauth_epicgames as epicgames;
 #[cfg(feature = "eveonline")]
@@ -95,8 +101,12 @@ pub use oauth_github as github;
 pub use oauth_gitlab as gitlab;
 #[cfg(feature = "google")]
 pub use oauth_google as google;
+#[cfg(feature = "hubspot")]
+pub use oauth_hubspot as hubspot;
 #[cfg(feature = "huggingface")]
 pub use oauth_huggingface as huggingface;
+#[cfg(feature = "instagram")]
+pub use oauth_instagram as instagram;
 #[cfg(feature = "intuit")]
 pub use oauth_intuit as intuit;
 #[cfg(feature = "kakao")]
@@ -157,10 +167,14 @@ pub use oauth_roblox as roblox;
 pub use oauth_salesforce as salesforce;
 #[cfg(feature = "shopify")]
 pub use oauth_shopify as shopify;
+#[cfg(feature = "slack")]
+pub use oauth_slack as slack;
 #[cfg(feature = "soundcloud")]
 pub use oauth_soundcloud as soundcloud;
 #[cfg(feature = "spotify")]
 pub use oauth_spotify as spotify;
+#[cfg(feature = "strava")]
+pub use oauth_strava as strava;
 #[cfg(feature = "telegram")]
 pub use oauth_telegram as telegram;
 #[cfg(feature = "tiktok")]
@@ -175,6 +189,8 @@ pub use oauth_twitch as twitch;
 pub use oauth_vercel as vercel;
 #[cfg(feature = "vimeo")]
 pub use oauth_vimeo as vimeo;
+#[cfg(feature = "vkid")]
+pub use oauth_vkid as vkid;
 #[cfg(feature = "wechat")]
 pub use oauth_wechat as wechat;
 #[cfg(feature = "wikimedia")]
@@ -189,6 +205,8 @@ pub use oauth_x as x;
 pub use oauth_xero as xero;
 #[cfg(feature = "yahoo")]
 pub use oauth_yahoo as yahoo;
+#[cfg(feature = "yandex")]
+pub use oauth_yandex as yandex;
 #[cfg(feature = "zendesk")]
 pub use oauth_zendesk as zendesk;
 #[cfg(feature = "zitadel")]

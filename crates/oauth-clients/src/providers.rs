@@ -18,12 +18,16 @@ pub(crate) const NAMES: &[&str] = &[
     "apple",
     #[cfg(feature = "asana")]
     "asana",
+    #[cfg(feature = "atlassian")]
+    "atlassian",
     #[cfg(feature = "auth0")]
     "auth0",
     #[cfg(feature = "authentik")]
     "authentik",
     #[cfg(feature = "battlenet")]
     "battlenet",
+    #[cfg(feature = "bitbucket")]
+    "bitbucket",
     #[cfg(feature = "box")]
     "box",
     #[cfg(feature = "calendly")]
@@ -38,6 +42,8 @@ pub(crate) const NAMES: &[&str] = &[
     "discord",
     #[cfg(feature = "docusign")]
     "docusign",
+    #[cfg(feature = "dropbox")]
+    "dropbox",
     #[cfg(feature = "epicgames")]
     "epicgames",
     #[cfg(feature = "eveonline")]
@@ -56,8 +62,12 @@ pub(crate) const NAMES: &[&str] = &[
     "gitlab",
     #[cfg(feature = "google")]
     "google",
+    #[cfg(feature = "hubspot")]
+    "hubspot",
     #[cfg(feature = "huggingface")]
     "huggingface",
+    #[cfg(feature = "instagram")]
+    "instagram",
     #[cfg(feature = "intuit")]
     "intuit",
     #[cfg(feature = "kakao")]
@@ -118,10 +128,14 @@ pub(crate) const NAMES: &[&str] = &[
     "salesforce",
     #[cfg(feature = "shopify")]
     "shopify",
+    #[cfg(feature = "slack")]
+    "slack",
     #[cfg(feature = "soundcloud")]
     "soundcloud",
     #[cfg(feature = "spotify")]
     "spotify",
+    #[cfg(feature = "strava")]
+    "strava",
     #[cfg(feature = "telegram")]
     "telegram",
     #[cfg(feature = "tiktok")]
@@ -136,6 +150,8 @@ pub(crate) const NAMES: &[&str] = &[
     "vercel",
     #[cfg(feature = "vimeo")]
     "vimeo",
+    #[cfg(feature = "vkid")]
+    "vkid",
     #[cfg(feature = "wechat")]
     "wechat",
     #[cfg(feature = "wikimedia")]
@@ -150,6 +166,8 @@ pub(crate) const NAMES: &[&str] = &[
     "xero",
     #[cfg(feature = "yahoo")]
     "yahoo",
+    #[cfg(feature = "yandex")]
+    "yandex",
     #[cfg(feature = "zendesk")]
     "zendesk",
     #[cfg(feature = "zitadel")]
@@ -171,12 +189,16 @@ pub(crate) fn build(provider: &str, config: &ProviderConfig) -> Option<Result<Ar
         "apple" => Some(made::<oauth_apple::AppleOAuth2>(config)),
         #[cfg(feature = "asana")]
         "asana" => Some(made::<oauth_asana::AsanaOAuth2>(config)),
+        #[cfg(feature = "atlassian")]
+        "atlassian" => Some(made::<oauth_atlassian::AtlassianOAuth2>(config)),
         #[cfg(feature = "auth0")]
         "auth0" => Some(made::<oauth_auth0::Auth0OAuth2>(config)),
         #[cfg(feature = "authentik")]
         "authentik" => Some(made::<oauth_authentik::AuthentikOAuth2>(config)),
         #[cfg(feature = "battlenet")]
         "battlenet" => Some(made::<oauth_battlenet::BattleNetOAuth2>(config)),
+        #[cfg(feature = "bitbucket")]
+        "bitbucket" => Some(made::<oauth_bitbucket::BitbucketOAuth2>(config)),
         #[cfg(feature = "box")]
         "box" => Some(made::<oauth_box::BoxOAuth2>(config)),
         #[cfg(feature = "calendly")]
@@ -191,6 +213,8 @@ pub(crate) fn build(provider: &str, config: &ProviderConfig) -> Option<Result<Ar
         "discord" => Some(made::<oauth_discord::DiscordOAuth2>(config)),
         #[cfg(feature = "docusign")]
         "docusign" => Some(made::<oauth_docusign::DocuSignOAuth2>(config)),
+        #[cfg(feature = "dropbox")]
+        "dropbox" => Some(made::<oauth_dropbox::DropboxOAuth2>(config)),
         #[cfg(feature = "epicgames")]
         "epicgames" => Some(made::<oauth_epicgames::EpicGamesOAuth2>(config)),
         #[cfg(feature = "eveonline")]
@@ -209,8 +233,12 @@ pub(crate) fn build(provider: &str, config: &ProviderConfig) -> Option<Result<Ar
         "gitlab" => Some(made::<oauth_gitlab::GitLabOAuth2>(config)),
         #[cfg(feature = "google")]
         "google" => Some(made::<oauth_google::GoogleOAuth2>(config)),
+        #[cfg(feature = "hubspot")]
+        "hubspot" => Some(made::<oauth_hubspot::HubSpotOAuth2>(config)),
         #[cfg(feature = "huggingface")]
         "huggingface" => Some(made::<oauth_huggingface::HuggingFaceOAuth2>(config)),
+        #[cfg(feature = "instagram")]
+        "instagram" => Some(made::<oauth_instagram::InstagramOAuth2>(config)),
         #[cfg(feature = "intuit")]
         "intuit" => Some(made::<oauth_intuit::IntuitOAuth2>(config)),
         #[cfg(feature = "kakao")]
@@ -271,10 +299,14 @@ pub(crate) fn build(provider: &str, config: &ProviderConfig) -> Option<Result<Ar
         "salesforce" => Some(made::<oauth_salesforce::SalesforceOAuth2>(config)),
         #[cfg(feature = "shopify")]
         "shopify" => Some(made::<oauth_shopify::ShopifyOAuth2>(config)),
+        #[cfg(feature = "slack")]
+        "slack" => Some(made::<oauth_slack::SlackOAuth2>(config)),
         #[cfg(feature = "soundcloud")]
         "soundcloud" => Some(made::<oauth_soundcloud::SoundCloudOAuth2>(config)),
         #[cfg(feature = "spotify")]
         "spotify" => Some(made::<oauth_spotify::SpotifyOAuth2>(config)),
+        #[cfg(feature = "strava")]
+        "strava" => Some(made::<oauth_strava::StravaOAuth2>(config)),
         #[cfg(feature = "telegram")]
         "telegram" => Some(made::<oauth_telegram::TelegramOAuth2>(config)),
         #[cfg(feature = "tiktok")]
@@ -289,6 +321,8 @@ pub(crate) fn build(provider: &str, config: &ProviderConfig) -> Option<Result<Ar
         "vercel" => Some(made::<oauth_vercel::VercelOAuth2>(config)),
         #[cfg(feature = "vimeo")]
         "vimeo" => Some(made::<oauth_vimeo::VimeoOAuth2>(config)),
+        #[cfg(feature = "vkid")]
+        "vkid" => Some(made::<oauth_vkid::VKIDOAuth2>(config)),
         #[cfg(feature = "wechat")]
         "wechat" => Some(made::<oauth_wechat::WeChatOAuth2>(config)),
         #[cfg(feature = "wikimedia")]
@@ -303,6 +337,8 @@ pub(crate) fn build(provider: &str, config: &ProviderConfig) -> Option<Result<Ar
         "xero" => Some(made::<oauth_xero::XeroOAuth2>(config)),
         #[cfg(feature = "yahoo")]
         "yahoo" => Some(made::<oauth_yahoo::YahooOAuth2>(config)),
+        #[cfg(feature = "yandex")]
+        "yandex" => Some(made::<oauth_yandex::YandexOAuth2>(config)),
         #[cfg(feature = "zendesk")]
         "zendesk" => Some(made::<oauth_zendesk::ZendeskOAuth2>(config)),
         #[cfg(feature = "zitadel")]

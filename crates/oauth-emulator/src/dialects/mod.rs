@@ -5,14 +5,19 @@
 
 mod amazon_cognito;
 mod apple;
+mod atlassian;
 mod auth0;
+mod bitbucket;
 mod discord;
+mod dropbox;
 mod eveonline;
 mod facebook;
 mod franceconnect;
 mod github;
 mod gitlab;
 mod google;
+mod hubspot;
+mod instagram;
 mod kakao;
 mod keycloak;
 mod linkedin;
@@ -24,11 +29,14 @@ mod paypal;
 mod reddit;
 mod salesforce;
 mod shopify;
+mod slack;
 mod twitch;
+mod vkid;
 mod wechat;
 mod workos;
 mod x;
 mod yahoo;
+mod yandex;
 mod zitadel;
 
 use crate::exchange::Dialect;
@@ -37,14 +45,19 @@ use crate::exchange::Dialect;
 static DIALECTS: &[(&str, &dyn Dialect)] = &[
     ("amazon-cognito", &amazon_cognito::AmazonCognito),
     ("apple", &apple::Apple),
+    ("atlassian", &atlassian::Atlassian),
     ("auth0", &auth0::Auth0),
+    ("bitbucket", &bitbucket::Bitbucket),
     ("discord", &discord::Discord),
+    ("dropbox", &dropbox::Dropbox),
     ("eveonline", &eveonline::EveOnline),
     ("facebook", &facebook::Facebook),
     ("franceconnect", &franceconnect::FranceConnect),
     ("github", &github::GitHub),
     ("gitlab", &gitlab::GitLab),
     ("google", &google::Google),
+    ("hubspot", &hubspot::HubSpot),
+    ("instagram", &instagram::Instagram),
     ("kakao", &kakao::Kakao),
     ("keycloak", &keycloak::Keycloak),
     ("linkedin", &linkedin::LinkedIn),
@@ -56,11 +69,14 @@ static DIALECTS: &[(&str, &dyn Dialect)] = &[
     ("reddit", &reddit::Reddit),
     ("salesforce", &salesforce::Salesforce),
     ("shopify", &shopify::Shopify),
+    ("slack", &slack::Slack),
     ("twitch", &twitch::Twitch),
+    ("vkid", &vkid::VkId),
     ("wechat", &wechat::WeChat),
     ("workos", &workos::WorkOs),
     ("x", &x::X),
     ("yahoo", &yahoo::Yahoo),
+    ("yandex", &yandex::Yandex),
     ("zitadel", &zitadel::Zitadel),
 ];
 

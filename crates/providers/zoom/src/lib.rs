@@ -26,8 +26,8 @@
 
 pub use oauth_core;
 use oauth_core::{
-    ClientAuth, Endpoint, Identity, Provider, Spec,
-    provider_kit::{ProfileSpec, RevocationSpec, TokenSpec, text_at},
+    ClientAuth, Endpoint, Provider, Spec,
+    provider_kit::{ProfileSpec, RevocationSpec, TokenSpec},
 };
 
 /// Zoom's endpoints and dialect.
@@ -48,6 +48,7 @@ pub const SPEC: Spec = Spec {
     profile: ProfileSpec {
         email_verified_at: Some("/verified"),
         name_at: Some("/display_name"),
+        name_parts_at: &["/first_name", "/last_name"],
         picture_at: Some("/pic_url"),
         ..ProfileSpec::RFC6749
     },
@@ -61,13 +62,4 @@ oauth_core::client! {
 
 impl Provider for ZoomOAuth2 {
     oauth_core::accessors!();
-
-    /// Not every profile has a display name.
-    fn complete_identity(&self, identity: &mut Identity) {
-        if identity.name.is_none() {
-            let parts = ["/first_name", "/last_name"].map(|part| text_at(&identity.profile, part));
-            let name = parts.into_iter().flatten().collect::<Vec<_>>().join(" ");
-            identity.name = Some(name).filter(|name| !name.is_empty());
-        }
-    }
 }

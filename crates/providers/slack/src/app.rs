@@ -1,0 +1,109 @@
+//! Installation of a Slack app (`oauth.v2.access`), whose bot acts for the workspace and, if asked for, for the user who installed it.
+
+use oauth_core::{
+    ClientAuth, CodeVerifier, Endpoint, Error, Identity, OAuth2Token, Operation, Pkce, Provider, Result,
+    Spec, async_trait,
+    http::Method,
+    provider_kit::{AuthorizationSpec, TokenSpec, check_subject, text_at},
+    serde_json::{self, Map, Value},
+};
+
+use crate::methods::{ERRORS, REVOCATION};
+
+/// The endpoints and the dialect of an [app's installation](https://docs.slack.dev/authentication/installing-with-oauth).
+pub const APP_SPEC: Spec = Spec {
+    name: "slack-app",
+    display_name: "Slack",
+    color: "#4a154b",
+    docs: "https://docs.slack.dev/authentication/installing-with-oauth",
+    identity_issuer: Some("https://slack.com"),
+    endpoints: &[
+        (Endpoint::Authorization, "https://slack.com/oauth/v2/authorize"),
+        (Endpoint::Token, "https://slack.com/api/oauth.v2.access"),
+        (Endpoint::Refresh, "https://slack.com/api/oauth.v2.access"),
+        (Endpoint::Revocation, "https://slack.com/api/auth.revoke"),
+    ],
+    authorization: AuthorizationSpec {
+        scope_separator: ",",
+        pkce: Pkce::Unsupported,
+        ..AuthorizationSpec::RFC6749
+    },
+    token: TokenSpec { client_auth: ClientAuth::Basic, ..TokenSpec::RFC6749 },
+    revocation: REVOCATION,
+    errors: ERRORS,
+    ..Spec::RFC6749
+};
+
+/// What belongs to a token, in the reply and in its `authed_user`.
+const OF_TOKEN: [&str; 5] = ["access_token", "token_type", "refresh_token", "expires_in", "scope"];
+
+oauth_core::client! {
+    /// Installs a Slack app: its scopes are those of the bot.
+    ///
+    /// The token is the bot's. `token.get("authed_user")` is the user who installed the app, with a token of theirs if `user_scope` asked
+    /// for one; with user scopes alone, that token is the token. `token.get("team")` is the workspace.
+    pub struct SlackAppOAuth2 from APP_SPEC;
+}
+
+oauth_core::authorize_params! {
+    /// The authorization parameters of an app's installation.
+    pub struct SlackAppAuthorizeParams {
+        /// The scopes of the user's own token, with commas between them.
+        pub user_scope: Option<String>,
+        /// The workspace that the page proposes, by its id.
+        pub team: Option<String>,
+    }
+}
+
+#[async_trait]
+impl Provider for SlackAppOAuth2 {
+    oauth_core::accessors!();
+
+    /// With user scopes alone, there is no token beside the user's.
+    async fn get_access_token(
+        &self,
+        code: &str,
+        redirect_uri: &str,
+        code_verifier: Option<&CodeVerifier>,
+        extra: &[(&str, &str)],
+    ) -> Result<OAuth2Token> {
+        let url = self.oauth2.endpoints().token();
+        let form = [("grant_type", "authorization_code"), ("code", code), ("redirect_uri", redirect_uri)]
+            .into_iter()
+            .chain(code_verifier.map(|verifier| ("code_verifier", verifier.expose())))
+            .chain(extra.iter().copied());
+        let request = self.oauth2.request(Operation::GET_ACCESS_TOKEN, Method::POST, url).form(form);
+        let request = request.endpoint(Endpoint::Token).client_auth(self.oauth2.client_auth());
+        let reply = request.send().await?;
+        let mut fields = reply.object()?;
+        if fields["access_token"].is_null() {
+            for name in OF_TOKEN {
+                if let Some(value) = fields["authed_user"].get(name).cloned() {
+                    fields[name] = value;
+                }
+            }
+        }
+        serde_json::from_value(fields)
+            .map_err(|_| reply.malformed("there is no access_token, of a bot or a user"))
+    }
+
+    /// The user who installed the app, as the token of the installation says; the token of a refresh does not.
+    async fn get_identity(&self, token: &OAuth2Token) -> Result<Identity> {
+        let mut profile: Map<String, Value> = ["authed_user", "team", "enterprise"]
+            .into_iter()
+            .filter_map(|name| Some((name.to_owned(), token.get(name)?)))
+            .collect();
+        if let Some(user) = profile.get_mut("authed_user").and_then(Value::as_object_mut) {
+            // An identity is stored and logged; a token is not.
+            user.retain(|name, _| !["access_token", "refresh_token"].contains(&name.as_str()));
+        }
+        let profile = Value::Object(profile);
+        let id = text_at(&profile, "/authed_user/id").filter(|id| check_subject(id).is_ok());
+        match id {
+            Some(id) => Ok(Identity::new(self.oauth2.identity_issuer(), id, profile)),
+            None => {
+                Err(Error::in_profile(&self.oauth2, &profile, "the token does not say who installed the app"))
+            }
+        }
+    }
+}
