@@ -318,8 +318,8 @@ fn page(providers: &[CompiledProvider]) -> Result<String> {
             format_args!("`{}`", of.name),
             of.client,
             workspace::short(&of.folder),
-            offered(spec, &spec.refresh),
-            offered(spec, &spec.revoke),
+            spec.offered(&spec.refresh),
+            spec.offered(&spec.revoke),
             spec.code_challenge_method.as_deref().unwrap_or("no"),
             contract::email_verification(&of.name)?,
         );
@@ -354,20 +354,11 @@ fn table(providers: &[CompiledProvider]) -> String {
             spec.display_name,
             of.name,
             of.client,
-            offered(spec, &spec.refresh),
-            offered(spec, &spec.revoke),
+            spec.offered(&spec.refresh),
+            spec.offered(&spec.revoke),
         );
     }
     rows + "\n"
-}
-
-/// Whether an endpoint is in the `SPEC`, or may be in the server's metadata.
-pub(crate) fn offered(spec: &CompiledSpec, endpoint: &Option<String>) -> &'static str {
-    match endpoint {
-        Some(_) => "yes",
-        None if spec.is_discovered() => "discovered",
-        None => "no",
-    }
 }
 
 #[cfg(test)]

@@ -119,6 +119,15 @@ impl CompiledSpec {
     pub(crate) fn is_discovered(&self) -> bool {
         self.authorize.is_empty()
     }
+
+    /// Whether an endpoint is in the `SPEC`, or may be in the server's metadata.
+    pub(crate) fn offered(&self, endpoint: &Option<String>) -> &'static str {
+        match endpoint {
+            Some(_) => "yes",
+            None if self.is_discovered() => "discovered",
+            None => "no",
+        }
+    }
 }
 
 impl CompiledProvider {

@@ -5,7 +5,6 @@ use serde::Deserialize;
 
 use crate::{
     contract, facts,
-    generate::offered,
     provider::{CompiledProvider, CompiledSpec},
     readme, workspace,
 };
@@ -84,8 +83,8 @@ fn table(name: &str, spec: &CompiledSpec) -> Result<String> {
         ("says whether e-mail is verified", contract::email_verification(name)?.to_owned()),
         ("client authentication", code(&spec.client_auth)),
         ("PKCE", spec.code_challenge_method.clone().unwrap_or_else(|| "no".to_owned())),
-        ("refresh", offered(spec, &spec.refresh).to_owned()),
-        ("revocation", offered(spec, &spec.revoke).to_owned()),
+        ("refresh", spec.offered(&spec.refresh).to_owned()),
+        ("revocation", spec.offered(&spec.revoke).to_owned()),
     ];
     let rows: String = rows.iter().map(|(what, value)| format!("| {what} | {value} |\n")).collect();
     Ok(format!("| | |\n| --- | --- |\n{rows}"))

@@ -66,7 +66,9 @@ impl Layer {
             "crates/oauth-clients" => Self::Facade,
             "crates/demo" => Self::Demo,
             "tests/servers" => Self::Servers,
-            "tests" | "tests/by-hand" | "tests/stores" | "xtask" | "xtask/specs" => Self::Tool,
+            "tests" | "tests/by-hand" | "tests/stores" | "xtask" | "xtask/specs" | "xtask/verify" => {
+                Self::Tool
+            }
             _ if folder.starts_with("crates/providers/") => Self::Provider,
             _ if folder.starts_with("crates/stores/") => Self::Adapter,
             _ if folder.starts_with("crates/integrations/") => Self::Adapter,
