@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::{
     contract, facts,
-    provider::{CompiledProvider, CompiledSpec, ProviderCrate},
+    provider::{CompiledProvider, ProviderCrate},
     provider_page, readme, versions,
     workspace::{self, Metadata},
 };
