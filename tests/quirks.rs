@@ -38,6 +38,7 @@ mod soundcloud;
 mod spotify;
 mod strava;
 mod telegram;
+mod threads;
 mod tiktok;
 mod todoist;
 mod tumblr;

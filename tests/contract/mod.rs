@@ -1166,6 +1166,21 @@ contract! {
     rv_03_a_manager_says_that_it_only_forgot
 }
 contract! {
+    threads = "threads":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    refresh_rotates,
+    dead_refresh_token_means_to_sign_in_again,
+    revocation_is_unsupported,
+    rv_03_a_manager_says_that_it_only_forgot
+}
+contract! {
     tiktok = "tiktok":
     signs_in,
     token_comes_back_from_storage_as_it_was,

@@ -177,6 +177,8 @@ pub use oauth_spotify as spotify;
 pub use oauth_strava as strava;
 #[cfg(feature = "telegram")]
 pub use oauth_telegram as telegram;
+#[cfg(feature = "threads")]
+pub use oauth_threads as threads;
 #[cfg(feature = "tiktok")]
 pub use oauth_tiktok as tiktok;
 #[cfg(feature = "todoist")]

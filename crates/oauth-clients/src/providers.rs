@@ -138,6 +138,8 @@ pub(crate) const NAMES: &[&str] = &[
     "strava",
     #[cfg(feature = "telegram")]
     "telegram",
+    #[cfg(feature = "threads")]
+    "threads",
     #[cfg(feature = "tiktok")]
     "tiktok",
     #[cfg(feature = "todoist")]
@@ -309,6 +311,8 @@ pub(crate) fn build(provider: &str, config: &ProviderConfig) -> Option<Result<Ar
         "strava" => Some(made::<oauth_strava::StravaOAuth2>(config)),
         #[cfg(feature = "telegram")]
         "telegram" => Some(made::<oauth_telegram::TelegramOAuth2>(config)),
+        #[cfg(feature = "threads")]
+        "threads" => Some(made::<oauth_threads::ThreadsOAuth2>(config)),
         #[cfg(feature = "tiktok")]
         "tiktok" => Some(made::<oauth_tiktok::TikTokOAuth2>(config)),
         #[cfg(feature = "todoist")]

@@ -71,6 +71,7 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     ("spotify", include_str!("../providers/spotify.toml")),
     ("strava", include_str!("../providers/strava.toml")),
     ("telegram", include_str!("../providers/telegram.toml")),
+    ("threads", include_str!("../providers/threads.toml")),
     ("tiktok", include_str!("../providers/tiktok.toml")),
     ("todoist", include_str!("../providers/todoist.toml")),
     ("tumblr", include_str!("../providers/tumblr.toml")),

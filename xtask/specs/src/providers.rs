@@ -69,6 +69,7 @@ pub(crate) const SPECS: &[(&str, Spec)] = &[
     ("spotify", oauth_clients::spotify::SPEC),
     ("strava", oauth_clients::strava::SPEC),
     ("telegram", oauth_clients::telegram::SPEC),
+    ("threads", oauth_clients::threads::SPEC),
     ("tiktok", oauth_clients::tiktok::SPEC),
     ("todoist", oauth_clients::todoist::SPEC),
     ("tumblr", oauth_clients::tumblr::SPEC),

@@ -30,6 +30,7 @@ mod reddit;
 mod salesforce;
 mod shopify;
 mod slack;
+mod threads;
 mod twitch;
 mod vkid;
 mod wechat;
@@ -70,6 +71,7 @@ static DIALECTS: &[(&str, &dyn Dialect)] = &[
     ("salesforce", &salesforce::Salesforce),
     ("shopify", &shopify::Shopify),
     ("slack", &slack::Slack),
+    ("threads", &threads::Threads),
     ("twitch", &twitch::Twitch),
     ("vkid", &vkid::VkId),
     ("wechat", &wechat::WeChat),
