@@ -195,6 +195,14 @@ impl Credentials {
         matches!(&self.0, CredentialsKind::Secret(secret) if secret.is_none())
     }
 
+    /// Whether the server's answer can be a reason to send a request once more, with another proof.
+    pub(crate) fn may_send_again(&self) -> bool {
+        match &self.0 {
+            CredentialsKind::Secret(secret) => secret.may_be_several(),
+            CredentialsKind::Authentication(_) => true,
+        }
+    }
+
     /// The authentication of a request; a secret is sent by this method.
     pub(crate) fn authentication_by(&self, method: ClientAuth) -> Arc<dyn ClientAuthentication> {
         match &self.0 {

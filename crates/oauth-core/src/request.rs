@@ -211,7 +211,7 @@ impl<'c> Request<'c> {
             Some(own) => own,
             None => self.client.http().map_err(|problem| self.configuration(problem))?,
         };
-        let (draft, reply) = self.exchange(&*http, &url, authentication.as_deref()).await?;
+        let reply = self.exchange(&*http, &url, authentication.as_deref()).await?;
         if reply.body().len() > MAX_REPLY_BYTES {
             let error = HttpError::new(HttpErrorKind::TooLarge).with_status(reply.status());
             return Err(self.error(ErrorKind::Transport(error)).with_host(host_of(&url)));
@@ -223,34 +223,38 @@ impl<'c> Request<'c> {
             invalid_grant_codes: self.client.spec().token.invalid_grant_codes,
             never_expires_in: self.client.spec().token.never_expires_in,
             errors: self.client.spec().errors,
-            used_token: draft.access_token().is_some(),
+            used_token: self.draft.access_token().is_some(),
             presents_dpop: self.client.presents("DPoP"),
-            hidden: Hidden(draft),
+            hidden: Hidden(self.draft),
         };
         Response::new(source, reply).check_status()
     }
 
-    /// Sends the request, once more if one of those who take part in it says so.
+    /// Sends the request, once more if one of those who take part in it says so. The draft is then what was sent last.
     async fn exchange(
-        &self,
+        &mut self,
         http: &dyn HttpClient,
         url: &http::Uri,
         authentication: Option<&dyn ClientAuthentication>,
-    ) -> Result<(RequestDraft, http::Response<Bytes>)> {
+    ) -> Result<http::Response<Bytes>> {
         let participants = self.client.participants();
+        let target = self.draft.url().to_owned();
+        // Nobody has a fixed secret sent once more, and most requests need no copy.
+        let may_repeat = !participants.is_empty() || self.client.credentials().may_send_again();
+        let mut unsent = may_repeat.then(|| self.draft.clone());
         let mut is_repetition = false;
         loop {
-            let mut draft = self.draft.clone();
-            let context = self.context(is_repetition);
+            let context = self.context(&target, is_repetition);
             if let Some(authentication) = authentication {
-                let done = authentication.authenticate(&context, &mut draft).await;
+                let done = authentication.authenticate(&context, &mut self.draft).await;
                 done.map_err(|cause| self.not_authenticated(authentication.method(), &*cause))?;
             }
             for participant in participants {
-                let done = participant.before_send(&context, &mut draft).await;
+                let done = participant.before_send(&context, &mut self.draft).await;
                 done.map_err(|cause| self.not_completed(&*cause))?;
             }
-            let request = draft.to_request(url.clone()).map_err(|problem| self.configuration(problem))?;
+            let request =
+                self.draft.to_request(url.clone()).map_err(|problem| self.configuration(problem))?;
             let sent = http.send(request).await;
             let reply =
                 sent.map_err(|error| self.error(ErrorKind::Transport(error)).with_host(host_of(url)))?;
@@ -259,12 +263,13 @@ impl<'c> Request<'c> {
                 authentication.answered(&context, &reply).await;
                 proof = authentication.after_reply(&context, &reply);
             }
-            let again = match self.after_reply(participants, &context, &draft, &reply).await {
+            let again = match self.after_reply(participants, &context, &self.draft, &reply).await {
                 AfterReply::Done => proof,
                 again => again,
             };
-            if again == AfterReply::Done || is_repetition {
-                return Ok((draft, reply));
+            match unsent.take() {
+                Some(unsent) if again == AfterReply::SendAgain => self.draft = unsent,
+                _ => return Ok(reply),
             }
             is_repetition = true;
         }
@@ -295,11 +300,14 @@ impl<'c> Request<'c> {
         }
     }
 
-    fn context(&self, is_repetition: bool) -> RequestContext<'_> {
+    fn context<'u>(&self, url: &'u str, is_repetition: bool) -> RequestContext<'u>
+    where
+        'c: 'u,
+    {
         RequestContext {
             operation: self.operation,
             endpoint: self.endpoint,
-            url: self.draft.url(),
+            url,
             issuer: self.client.issuer(),
             token_endpoint: self.client.endpoints().token(),
             client_id: self.client.client_id(),
@@ -371,13 +379,12 @@ impl OAuth2 {
         if let Some(problem) = request.problem.take() {
             return Err(request.configuration(problem));
         }
-        let mut draft = request.draft.clone();
-        let context = request.context(is_repetition);
+        let context = request.context(url, is_repetition);
         for participant in self.participants() {
-            let done = participant.before_send(&context, &mut draft).await;
+            let done = participant.before_send(&context, &mut request.draft).await;
             done.map_err(|cause| request.not_completed(&*cause))?;
         }
-        Ok(draft)
+        Ok(request.draft)
     }
 
     /// Shows an API's reply to the participants, and says whether the request is to be authorized anew and sent once more: because
@@ -391,8 +398,8 @@ impl OAuth2 {
         reply: &http::Response<Bytes>,
     ) -> AfterReply {
         let request = self.api_request(sent.method().clone(), sent.url(), HeaderMap::new());
-        let again =
-            request.after_reply(self.participants(), &request.context(is_repetition), sent, reply).await;
+        let context = request.context(sent.url(), is_repetition);
+        let again = request.after_reply(self.participants(), &context, sent, reply).await;
         if is_repetition { AfterReply::Done } else { again }
     }
 

@@ -162,6 +162,11 @@ impl ClientSecret {
         matches!(self.0, SecretKind::None)
     }
 
+    /// Whether there may be another one to send if the first is not accepted.
+    pub(crate) fn may_be_several(&self) -> bool {
+        matches!(self.0, SecretKind::Made(_))
+    }
+
     /// Checks that a fixed secret can be one that a provider issued.
     pub(crate) fn check(&self) -> Result<(), &'static str> {
         match &self.0 {
