@@ -360,6 +360,22 @@ contract! {
     revoked_refresh_token_is_dead
 }
 contract! {
+    etsy = "etsy":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    address_is_not_called_verified,
+    user_without_an_address_signs_in,
+    refresh_rotates,
+    dead_refresh_token_means_to_sign_in_again,
+    revocation_is_unsupported,
+    rv_03_a_manager_says_that_it_only_forgot
+}
+contract! {
     eveonline = "eveonline":
     signs_in,
     token_comes_back_from_storage_as_it_was,
@@ -552,6 +568,21 @@ contract! {
     rv_03_a_manager_says_that_it_only_forgot
 }
 contract! {
+    intercom = "intercom":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    unverified_address_is_not_handed_out,
+    user_without_an_address_signs_in,
+    revocation_is_unsupported,
+    rv_03_a_manager_says_that_it_only_forgot
+}
+contract! {
     intuit = "intuit":
     signs_in,
     token_comes_back_from_storage_as_it_was,
@@ -627,6 +658,20 @@ contract! {
     revoked_refresh_token_is_dead
 }
 contract! {
+    lichess = "lichess":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    address_is_not_called_verified,
+    user_without_an_address_signs_in,
+    rv_03_what_a_manager_revokes_is_dead,
+    revoked_access_token_is_dead
+}
+contract! {
     line = "line":
     signs_in,
     token_comes_back_from_storage_as_it_was,
@@ -642,6 +687,24 @@ contract! {
     revoked_access_token_is_dead,
     rv_03_a_manager_revokes_an_expired_login,
     revoked_refresh_token_is_dead
+}
+contract! {
+    linear = "linear":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    address_is_not_called_verified,
+    user_without_an_address_signs_in,
+    refresh_rotates,
+    dead_refresh_token_means_to_sign_in_again,
+    rv_03_what_a_manager_revokes_is_dead,
+    revoked_access_token_is_dead,
+    rv_03_a_manager_revokes_an_expired_login
 }
 contract! {
     linkedin = "linkedin":
@@ -906,8 +969,9 @@ contract! {
     wrong_secret_is_a_matter_of_configuration,
     refresh_rotates,
     dead_refresh_token_means_to_sign_in_again,
-    revocation_is_unsupported,
-    rv_03_a_manager_says_that_it_only_forgot
+    rv_03_what_a_manager_revokes_is_dead,
+    revoked_access_token_is_dead,
+    rv_03_a_manager_revokes_an_expired_login
 }
 contract! {
     patreon = "patreon":
@@ -1103,6 +1167,23 @@ contract! {
     rv_03_a_manager_revokes_an_expired_login
 }
 contract! {
+    snapchat = "snapchat":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    refresh_keeps_the_refresh_token,
+    dead_refresh_token_means_to_sign_in_again,
+    rv_03_what_a_manager_revokes_is_dead,
+    revoked_access_token_is_dead,
+    rv_03_a_manager_revokes_an_expired_login,
+    revoked_refresh_token_is_dead
+}
+contract! {
     soundcloud = "soundcloud":
     signs_in,
     token_comes_back_from_storage_as_it_was,
@@ -1215,6 +1296,23 @@ contract! {
     rv_03_a_manager_revokes_an_expired_login
 }
 contract! {
+    trakt = "trakt":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    refresh_rotates,
+    dead_refresh_token_means_to_sign_in_again,
+    rv_03_what_a_manager_revokes_is_dead,
+    revoked_access_token_is_dead,
+    rv_03_a_manager_revokes_an_expired_login,
+    revoked_refresh_token_is_dead
+}
+contract! {
     tumblr = "tumblr":
     signs_in,
     token_comes_back_from_storage_as_it_was,
@@ -1276,8 +1374,8 @@ contract! {
     spent_code_means_to_sign_in_again,
     tk_07_no_secret_is_in_any_url,
     wrong_secret_is_a_matter_of_configuration,
-    revocation_is_unsupported,
-    rv_03_a_manager_says_that_it_only_forgot
+    rv_03_what_a_manager_revokes_is_dead,
+    revoked_access_token_is_dead
 }
 contract! {
     vkid = "vkid":
@@ -1467,6 +1565,25 @@ contract! {
     unverified_address_is_not_handed_out,
     user_without_an_address_signs_in,
     refresh_rotates,
+    dead_refresh_token_means_to_sign_in_again,
+    rv_03_what_a_manager_revokes_is_dead,
+    revoked_access_token_is_dead,
+    rv_03_a_manager_revokes_an_expired_login,
+    revoked_refresh_token_is_dead
+}
+contract! {
+    zoho = "zoho":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    address_is_not_called_verified,
+    user_without_an_address_signs_in,
+    refresh_keeps_the_refresh_token,
     dead_refresh_token_means_to_sign_in_again,
     rv_03_what_a_manager_revokes_is_dead,
     revoked_access_token_is_dead,

@@ -85,6 +85,8 @@ pub use oauth_docusign as docusign;
 pub use oauth_dropbox as dropbox;
 #[cfg(feature = "epicgames")]
 pub use oauth_epicgames as epicgames;
+#[cfg(feature = "etsy")]
+pub use oauth_etsy as etsy;
 #[cfg(feature = "eveonline")]
 pub use oauth_eveonline as eveonline;
 #[cfg(feature = "facebook")]
@@ -107,6 +109,8 @@ pub use oauth_hubspot as hubspot;
 pub use oauth_huggingface as huggingface;
 #[cfg(feature = "instagram")]
 pub use oauth_instagram as instagram;
+#[cfg(feature = "intercom")]
+pub use oauth_intercom as intercom;
 #[cfg(feature = "intuit")]
 pub use oauth_intuit as intuit;
 #[cfg(feature = "kakao")]
@@ -115,8 +119,12 @@ pub use oauth_kakao as kakao;
 pub use oauth_keycloak as keycloak;
 #[cfg(feature = "kick")]
 pub use oauth_kick as kick;
+#[cfg(feature = "lichess")]
+pub use oauth_lichess as lichess;
 #[cfg(feature = "line")]
 pub use oauth_line as line;
+#[cfg(feature = "linear")]
+pub use oauth_linear as linear;
 #[cfg(feature = "linkedin")]
 pub use oauth_linkedin as linkedin;
 #[cfg(feature = "login-gov")]
@@ -169,6 +177,8 @@ pub use oauth_salesforce as salesforce;
 pub use oauth_shopify as shopify;
 #[cfg(feature = "slack")]
 pub use oauth_slack as slack;
+#[cfg(feature = "snapchat")]
+pub use oauth_snapchat as snapchat;
 #[cfg(feature = "soundcloud")]
 pub use oauth_soundcloud as soundcloud;
 #[cfg(feature = "spotify")]
@@ -183,6 +193,8 @@ pub use oauth_threads as threads;
 pub use oauth_tiktok as tiktok;
 #[cfg(feature = "todoist")]
 pub use oauth_todoist as todoist;
+#[cfg(feature = "trakt")]
+pub use oauth_trakt as trakt;
 #[cfg(feature = "tumblr")]
 pub use oauth_tumblr as tumblr;
 #[cfg(feature = "twitch")]
@@ -213,6 +225,8 @@ pub use oauth_yandex as yandex;
 pub use oauth_zendesk as zendesk;
 #[cfg(feature = "zitadel")]
 pub use oauth_zitadel as zitadel;
+#[cfg(feature = "zoho")]
+pub use oauth_zoho as zoho;
 #[cfg(feature = "zoom")]
 pub use oauth_zoom as zoom;
 // </generated>

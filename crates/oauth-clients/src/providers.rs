@@ -46,6 +46,8 @@ pub(crate) const NAMES: &[&str] = &[
     "dropbox",
     #[cfg(feature = "epicgames")]
     "epicgames",
+    #[cfg(feature = "etsy")]
+    "etsy",
     #[cfg(feature = "eveonline")]
     "eveonline",
     #[cfg(feature = "facebook")]
@@ -68,6 +70,8 @@ pub(crate) const NAMES: &[&str] = &[
     "huggingface",
     #[cfg(feature = "instagram")]
     "instagram",
+    #[cfg(feature = "intercom")]
+    "intercom",
     #[cfg(feature = "intuit")]
     "intuit",
     #[cfg(feature = "kakao")]
@@ -76,8 +80,12 @@ pub(crate) const NAMES: &[&str] = &[
     "keycloak",
     #[cfg(feature = "kick")]
     "kick",
+    #[cfg(feature = "lichess")]
+    "lichess",
     #[cfg(feature = "line")]
     "line",
+    #[cfg(feature = "linear")]
+    "linear",
     #[cfg(feature = "linkedin")]
     "linkedin",
     #[cfg(feature = "login-gov")]
@@ -130,6 +138,8 @@ pub(crate) const NAMES: &[&str] = &[
     "shopify",
     #[cfg(feature = "slack")]
     "slack",
+    #[cfg(feature = "snapchat")]
+    "snapchat",
     #[cfg(feature = "soundcloud")]
     "soundcloud",
     #[cfg(feature = "spotify")]
@@ -144,6 +154,8 @@ pub(crate) const NAMES: &[&str] = &[
     "tiktok",
     #[cfg(feature = "todoist")]
     "todoist",
+    #[cfg(feature = "trakt")]
+    "trakt",
     #[cfg(feature = "tumblr")]
     "tumblr",
     #[cfg(feature = "twitch")]
@@ -174,6 +186,8 @@ pub(crate) const NAMES: &[&str] = &[
     "zendesk",
     #[cfg(feature = "zitadel")]
     "zitadel",
+    #[cfg(feature = "zoho")]
+    "zoho",
     #[cfg(feature = "zoom")]
     "zoom",
 ];
@@ -219,6 +233,8 @@ pub(crate) fn build(provider: &str, config: &ProviderConfig) -> Option<Result<Ar
         "dropbox" => Some(made::<oauth_dropbox::DropboxOAuth2>(config)),
         #[cfg(feature = "epicgames")]
         "epicgames" => Some(made::<oauth_epicgames::EpicGamesOAuth2>(config)),
+        #[cfg(feature = "etsy")]
+        "etsy" => Some(made::<oauth_etsy::EtsyOAuth2>(config)),
         #[cfg(feature = "eveonline")]
         "eveonline" => Some(made::<oauth_eveonline::EVEOnlineOAuth2>(config)),
         #[cfg(feature = "facebook")]
@@ -241,6 +257,8 @@ pub(crate) fn build(provider: &str, config: &ProviderConfig) -> Option<Result<Ar
         "huggingface" => Some(made::<oauth_huggingface::HuggingFaceOAuth2>(config)),
         #[cfg(feature = "instagram")]
         "instagram" => Some(made::<oauth_instagram::InstagramOAuth2>(config)),
+        #[cfg(feature = "intercom")]
+        "intercom" => Some(made::<oauth_intercom::IntercomOAuth2>(config)),
         #[cfg(feature = "intuit")]
         "intuit" => Some(made::<oauth_intuit::IntuitOAuth2>(config)),
         #[cfg(feature = "kakao")]
@@ -249,8 +267,12 @@ pub(crate) fn build(provider: &str, config: &ProviderConfig) -> Option<Result<Ar
         "keycloak" => Some(made::<oauth_keycloak::KeycloakOAuth2>(config)),
         #[cfg(feature = "kick")]
         "kick" => Some(made::<oauth_kick::KickOAuth2>(config)),
+        #[cfg(feature = "lichess")]
+        "lichess" => Some(made::<oauth_lichess::LichessOAuth2>(config)),
         #[cfg(feature = "line")]
         "line" => Some(made::<oauth_line::LineOAuth2>(config)),
+        #[cfg(feature = "linear")]
+        "linear" => Some(made::<oauth_linear::LinearOAuth2>(config)),
         #[cfg(feature = "linkedin")]
         "linkedin" => Some(made::<oauth_linkedin::LinkedInOAuth2>(config)),
         #[cfg(feature = "login-gov")]
@@ -303,6 +325,8 @@ pub(crate) fn build(provider: &str, config: &ProviderConfig) -> Option<Result<Ar
         "shopify" => Some(made::<oauth_shopify::ShopifyOAuth2>(config)),
         #[cfg(feature = "slack")]
         "slack" => Some(made::<oauth_slack::SlackOAuth2>(config)),
+        #[cfg(feature = "snapchat")]
+        "snapchat" => Some(made::<oauth_snapchat::SnapchatOAuth2>(config)),
         #[cfg(feature = "soundcloud")]
         "soundcloud" => Some(made::<oauth_soundcloud::SoundCloudOAuth2>(config)),
         #[cfg(feature = "spotify")]
@@ -317,6 +341,8 @@ pub(crate) fn build(provider: &str, config: &ProviderConfig) -> Option<Result<Ar
         "tiktok" => Some(made::<oauth_tiktok::TikTokOAuth2>(config)),
         #[cfg(feature = "todoist")]
         "todoist" => Some(made::<oauth_todoist::TodoistOAuth2>(config)),
+        #[cfg(feature = "trakt")]
+        "trakt" => Some(made::<oauth_trakt::TraktOAuth2>(config)),
         #[cfg(feature = "tumblr")]
         "tumblr" => Some(made::<oauth_tumblr::TumblrOAuth2>(config)),
         #[cfg(feature = "twitch")]
@@ -347,6 +373,8 @@ pub(crate) fn build(provider: &str, config: &ProviderConfig) -> Option<Result<Ar
         "zendesk" => Some(made::<oauth_zendesk::ZendeskOAuth2>(config)),
         #[cfg(feature = "zitadel")]
         "zitadel" => Some(made::<oauth_zitadel::ZitadelOAuth2>(config)),
+        #[cfg(feature = "zoho")]
+        "zoho" => Some(made::<oauth_zoho::ZohoOAuth2>(config)),
         #[cfg(feature = "zoom")]
         "zoom" => Some(made::<oauth_zoom::ZoomOAuth2>(config)),
         _ => None,

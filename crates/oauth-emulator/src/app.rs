@@ -40,7 +40,7 @@ impl App {
     /// as there, because it signs ID tokens.
     pub fn default_of(provider: &str) -> Self {
         let client_secret = match provider {
-            "apple" | "login-gov" => None,
+            "apple" | "lichess" | "login-gov" => None,
             "line" => Some("line-client-secret-0123456789abc".to_owned()),
             _ => Some(format!("{provider}-client-secret")),
         };

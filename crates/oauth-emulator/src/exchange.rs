@@ -35,6 +35,8 @@ impl Exchange<'_> {
         let facts = &self.provider.facts;
         let revokes = facts.revoke_params.get("grant_type").map(String::as_str);
         let meant = match self.request.parameter("grant_type") {
+            // Lichess deletes a token at the URL that gave it.
+            _ if self.request.method.as_str() == "DELETE" => Some(EmulatedEndpoint::Revoke),
             Some(grant_type) if revokes == Some(grant_type) => Some(EmulatedEndpoint::Revoke),
             Some(grant_type) if grant_type == facts.refresh_grant_type => Some(EmulatedEndpoint::Refresh),
             None if self.request.parameter("refresh_token").is_some() => Some(EmulatedEndpoint::Refresh),

@@ -10,6 +10,7 @@ mod auth0;
 mod bitbucket;
 mod discord;
 mod dropbox;
+mod etsy;
 mod eveonline;
 mod facebook;
 mod franceconnect;
@@ -51,6 +52,7 @@ static DIALECTS: &[(&str, &dyn Dialect)] = &[
     ("bitbucket", &bitbucket::Bitbucket),
     ("discord", &discord::Discord),
     ("dropbox", &dropbox::Dropbox),
+    ("etsy", &etsy::Etsy),
     ("eveonline", &eveonline::EveOnline),
     ("facebook", &facebook::Facebook),
     ("franceconnect", &franceconnect::FranceConnect),

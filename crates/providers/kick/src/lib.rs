@@ -18,15 +18,14 @@
 //! Revocation takes either token, without the secret.
 //!
 //! **Surprises.** Kick follows OAuth 2.1: a login without PKCE is refused. Sign-in and API have hosts of their own, `id.kick.com` and
-//! `api.kick.com`. Kick's page shows revocation with the token in the URL, where logs keep it; this client puts it into the form, as
-//! other public clients do.
+//! `api.kick.com`. Kick wants a token that is revoked in the URL, where logs may keep it.
 //!
 //! Written from Kick's pages and public programs as of 2026-11-29.
 
 pub use oauth_core;
 use oauth_core::{
     ClientAuth, Endpoint, Provider, Spec,
-    provider_kit::{ProfileSpec, RevocationSpec},
+    provider_kit::{ProfileSpec, RevocationSpec, TokenPlace},
 };
 
 /// Kick's endpoints and dialect.
@@ -44,7 +43,11 @@ pub const SPEC: Spec = Spec {
         (Endpoint::Profile, "https://api.kick.com/public/v1/users"),
     ],
     scopes: &["user:read"],
-    revocation: RevocationSpec { client_auth: Some(ClientAuth::None), ..RevocationSpec::RFC7009 },
+    revocation: RevocationSpec {
+        client_auth: Some(ClientAuth::None),
+        token: TokenPlace::Query("token"),
+        ..RevocationSpec::RFC7009
+    },
     profile: ProfileSpec {
         id_at: "/data/0/user_id",
         email_at: Some("/data/0/email"),

@@ -43,6 +43,8 @@ pub const SPEC: Spec = Spec {
         id_at: "/ocs/data/id",
         email_at: Some("/ocs/data/email"),
         name_at: Some("/ocs/data/display-name"),
+        // Without it the profile is XML.
+        params: &[("format", "json")],
         ..ProfileSpec::RFC6749
     },
     ..Spec::RFC6749
@@ -78,8 +80,7 @@ impl NextcloudOAuth2 {
             all.with(Endpoint::Authorization, format!("{base_url}/apps/oauth2/authorize"))
                 .with(Endpoint::Token, token.clone())
                 .with(Endpoint::Refresh, token)
-                // Without the format it is XML.
-                .with(Endpoint::Profile, format!("{server}/ocs/v2.php/cloud/user?format=json"))
+                .with(Endpoint::Profile, format!("{server}/ocs/v2.php/cloud/user"))
         })?;
         Ok(Self { oauth2 })
     }

@@ -28,8 +28,8 @@
 
 pub use oauth_core;
 use oauth_core::{
-    Endpoint, Error, Identity, Pkce, Provider, Result, Spec,
-    provider_kit::{AuthorizationSpec, ProfileSpec, text_at},
+    Endpoint, Error, Pkce, Provider, Result, Spec,
+    provider_kit::{AuthorizationSpec, ProfileSpec},
 };
 pub use oauth_openid;
 
@@ -50,7 +50,13 @@ pub const SPEC: Spec = Spec {
     ],
     scopes: &["openid"],
     authorization: AuthorizationSpec { pkce: Pkce::Unsupported, ..AuthorizationSpec::RFC6749 },
-    profile: ProfileSpec { email_at: None, email_verified_at: None, picture_at: None, ..ProfileSpec::OPENID },
+    profile: ProfileSpec {
+        email_at: None,
+        email_verified_at: None,
+        picture_at: None, // The name that a person chose to be known by can be missing; the registration has two.
+        name_parts_at: &["/given_name", "/family_name"],
+        ..ProfileSpec::OPENID
+    },
     ..Spec::OPENID
 };
 
@@ -99,13 +105,4 @@ impl OrcidOAuth2 {
 
 impl Provider for OrcidOAuth2 {
     oauth_core::accessors!();
-
-    /// `name` is the name that a person chose to be known by; without one there are the two of the registration.
-    fn complete_identity(&self, identity: &mut Identity) {
-        if identity.name.is_none() {
-            let parts = ["/given_name", "/family_name"].into_iter();
-            let parts: Vec<_> = parts.filter_map(|part| text_at(&identity.profile, part)).collect();
-            identity.name = Some(parts.join(" ")).filter(|name| !name.is_empty());
-        }
-    }
 }

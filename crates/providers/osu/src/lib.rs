@@ -14,14 +14,17 @@
 //! callback URL exactly. The client id is a number.
 //!
 //! **What you get.** The subject is the player's number; the name can change. There is no address. Access tokens live a day, and each
-//! refresh replaces the refresh token.
+//! refresh replaces the refresh token. Revocation takes the access token.
 //!
 //! **Surprises.** Many members of the profile can be null.
 //!
 //! Written from osu!'s documentation and public programs as of 2026-11-29.
 
 pub use oauth_core;
-use oauth_core::{Endpoint, Provider, Spec, provider_kit::ProfileSpec};
+use oauth_core::{
+    Endpoint, Provider, Spec,
+    provider_kit::{ProfileSpec, RequestMethod, RevocationSpec, TokenPlace},
+};
 
 /// osu!'s endpoints and dialect.
 pub const SPEC: Spec = Spec {
@@ -33,9 +36,16 @@ pub const SPEC: Spec = Spec {
         (Endpoint::Authorization, "https://osu.ppy.sh/oauth/authorize"),
         (Endpoint::Token, "https://osu.ppy.sh/oauth/token"),
         (Endpoint::Refresh, "https://osu.ppy.sh/oauth/token"),
+        (Endpoint::Revocation, "https://osu.ppy.sh/api/v2/oauth/tokens/current"),
         (Endpoint::Profile, "https://osu.ppy.sh/api/v2/me"),
     ],
     scopes: &["identify"],
+    revocation: RevocationSpec {
+        access_tokens_only: true,
+        method: RequestMethod::Delete,
+        token: TokenPlace::Bearer,
+        ..RevocationSpec::RFC7009
+    },
     profile: ProfileSpec {
         email_at: None,
         name_at: Some("/username"),

@@ -14,7 +14,7 @@
 //! registered is refused. Scopes beyond `public` and `private`, such as `upload`, need Vimeo's approval.
 //!
 //! **What you get.** The subject is the account's number, which is the end of the profile's `uri` (`/users/NUMBER`). There is no
-//! address. Access tokens do not expire, so that there is nothing to refresh.
+//! address. Access tokens do not expire, so that there is nothing to refresh; revocation takes one.
 //!
 //! **Surprises.** The API's version is asked for by the header `Accept`. The token reply has the user as well, in `user`.
 //!
@@ -23,7 +23,7 @@
 pub use oauth_core;
 use oauth_core::{
     ClientAuth, Endpoint, Identity, Provider, Spec,
-    provider_kit::{ProfileSpec, TokenSpec},
+    provider_kit::{ProfileSpec, RequestMethod, RevocationSpec, TokenPlace, TokenSpec},
 };
 
 /// Vimeo's endpoints and dialect.
@@ -35,11 +35,18 @@ pub const SPEC: Spec = Spec {
     endpoints: &[
         (Endpoint::Authorization, "https://api.vimeo.com/oauth/authorize"),
         (Endpoint::Token, "https://api.vimeo.com/oauth/access_token"),
+        (Endpoint::Revocation, "https://api.vimeo.com/tokens"),
         (Endpoint::Profile, "https://api.vimeo.com/me"),
     ],
     scopes: &["public"],
     headers: &[("accept", "application/vnd.vimeo.*+json;version=3.4")],
     token: TokenSpec { client_auth: ClientAuth::Basic, ..TokenSpec::RFC6749 },
+    revocation: RevocationSpec {
+        access_tokens_only: true,
+        method: RequestMethod::Delete,
+        token: TokenPlace::Bearer,
+        ..RevocationSpec::RFC7009
+    },
     profile: ProfileSpec { id_at: "/uri", email_at: None, name_at: Some("/name"), ..ProfileSpec::RFC6749 },
     ..Spec::RFC6749
 };

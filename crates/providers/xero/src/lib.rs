@@ -26,8 +26,8 @@
 
 pub use oauth_core;
 use oauth_core::{
-    ClientAuth, Endpoint, Identity, Provider, Spec,
-    provider_kit::{ProfileSpec, TokenSpec, text_at},
+    ClientAuth, Endpoint, Provider, Spec,
+    provider_kit::{ProfileSpec, TokenSpec},
 };
 pub use oauth_openid;
 
@@ -48,7 +48,12 @@ pub const SPEC: Spec = Spec {
     ],
     scopes: &["openid", "profile", "email"],
     token: TokenSpec { client_auth: ClientAuth::Basic, ..TokenSpec::RFC6749 },
-    profile: ProfileSpec { email_verified_at: None, picture_at: None, ..ProfileSpec::OPENID },
+    profile: ProfileSpec {
+        email_verified_at: None,
+        picture_at: None, // The metadata promises the parts alone.
+        name_parts_at: &["/given_name", "/family_name"],
+        ..ProfileSpec::OPENID
+    },
     ..Spec::OPENID
 };
 
@@ -59,13 +64,4 @@ oauth_openid::client! {
 
 impl Provider for XeroOAuth2 {
     oauth_core::accessors!();
-
-    /// An older profile has the name in two pieces alone.
-    fn complete_identity(&self, identity: &mut Identity) {
-        if identity.name.is_none() {
-            let parts = ["/given_name", "/family_name"].into_iter();
-            let parts: Vec<_> = parts.filter_map(|part| text_at(&identity.profile, part)).collect();
-            identity.name = Some(parts.join(" ")).filter(|name| !name.is_empty());
-        }
-    }
 }
