@@ -463,3 +463,37 @@ async fn a_search_tells_texts_apart_that_a_collation_does_not() {
         }
     }
 }
+
+/// A failover loses what the replica had not received yet, a lease among it.
+#[tokio::test]
+async fn a_lease_that_redis_lost_in_a_failover_is_not_taken_for_the_next_one() {
+    let place = Place::redis("failover");
+    let store = redis(&place.url, &place.table).await.unwrap();
+    let client = ::redis::Client::open(&*place.url).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let name = format!("{}:{{acme/user-17}}:google/", place.table);
+    let minute = Duration::from_secs(60);
+    let Acquired::Granted(lost) = store.acquire(&key(), "lost", minute).await.unwrap() else {
+        panic!("nobody else asks");
+    };
+    ::redis::cmd("DEL").arg(&name).exec_async(&mut connection).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let Acquired::Granted(next) = store.acquire(&key(), "next", minute).await.unwrap() else {
+        panic!("the lease was lost");
+    };
+    assert!(next.fence > lost.fence, "{next:?} came after {lost:?}");
+    // And where the clock of the new server is behind, so that the number comes again.
+    for fence in [next.fence, lost.fence] {
+        ::redis::cmd("HSET").arg(&name).arg("f").arg(fence).exec_async(&mut connection).await.unwrap();
+        assert!(!store.extend(&key(), &lost, minute).await.unwrap());
+        store.release(&key(), &lost).await.unwrap();
+        let held = store.acquire(&key(), "another", minute).await.unwrap();
+        assert!(matches!(held, Acquired::Held { .. }), "{held:?}");
+        let saved = store.save(&key(), sealed("stale"), Expected::Any, Some(&lost)).await.unwrap();
+        assert_eq!(saved, Saved::Fenced);
+    }
+    let next = oauth_tokens::Lease::new(lost.fence, "next");
+    assert!(store.extend(&key(), &next, minute).await.unwrap());
+    let saved = store.save(&key(), sealed("new"), Expected::Absent, Some(&next)).await.unwrap();
+    assert_eq!(saved, Saved::Version(1));
+}

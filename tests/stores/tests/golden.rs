@@ -117,7 +117,7 @@ async fn check(place: &Place, version: u32) {
     assert!(store.extend(&leased(), &lease, Duration::from_secs(9)).await.unwrap());
     store.release(&leased(), &lease).await.unwrap();
     let granted = store.acquire(&leased(), "another", Duration::from_secs(9)).await.unwrap();
-    assert!(matches!(&granted, Acquired::Granted(lease) if lease.fence == 4), "{granted:?}");
+    assert!(matches!(&granted, Acquired::Granted(lease) if lease.fence > 3), "{granted:?}");
 
     let cached = store.get("metadata https://as.example/").await.unwrap();
     assert_eq!(cached.as_deref(), Some(&b"{\"issuer\":\"x\"}"[..]));

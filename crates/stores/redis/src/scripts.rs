@@ -3,7 +3,9 @@
 //! A token's record is a hash: `v` its version, `s` the sealed token, `f` the newest fence, `h` who holds the lease, `u` until
 //! when, in milliseconds by Redis' own clock; and what was told about it: `t` the status, `d` when it is due, `k` the id of the key that
 //! sealed it, `n` the version that the three hold for. All keys of a script are given to it and share a hash tag, so that they are in
-//! one slot of a cluster. Numbers stay far below 2⁵³, up to which Lua counts exactly: each is counted up from 0 by one.
+//! one slot of a cluster. Numbers stay far below 2⁵³, up to which Lua counts exactly: versions are counted up from 0 by one, and a fence is
+//! the time at which its lease was granted, in milliseconds, or one more than the last. So no fence comes again after a failover that has
+//! lost the last ones.
 
 use redis::Script;
 
@@ -32,11 +34,14 @@ impl Scripts {
     pub(crate) fn new() -> Self {
         Self {
             // ARGV: sealed, `token` or `none` for what was there when it was looked at, its version or the last one, fence of the
-            // lease or empty, member of the index, status, due time, id of the sealing key; the last three may be empty. A deleted
+            // lease or empty, member of the index, status, due time, id of the sealing key, holder of the lease; the last four may be empty. A deleted
             // token leaves its version behind, so that it tells whether there was another one since.
             save: Script::new(
-                "local found = redis.call('HMGET', KEYS[1], 'v', 's', 'f') \
-                 if ARGV[4] ~= '' and tonumber(found[3] or '0') > tonumber(ARGV[4]) then return {'fenced'} end \
+                "local found = redis.call('HMGET', KEYS[1], 'v', 's', 'f', 'h') \
+                 if ARGV[4] ~= '' then \
+                   local fence, own = tonumber(found[3] or '0'), tonumber(ARGV[4]) \
+                   if fence > own or (fence == own and found[4] and found[4] ~= ARGV[9]) then return {'fenced'} end \
+                 end \
                  local there = found[2] and 'token' or 'none' \
                  if there ~= ARGV[2] or (found[1] or '0') ~= ARGV[3] then \
                    return {'conflict', found[1] or '0', found[2]} \
@@ -100,25 +105,27 @@ impl Scripts {
                 "{NOW}{FORGET}\
                  local held = tonumber(redis.call('HGET', KEYS[1], 'u') or '0') \
                  if held > now then return {{'held', held - now}} end \
-                 local fence = redis.call('HINCRBY', KEYS[1], 'f', 1) \
+                 local fence = math.max(tonumber(redis.call('HGET', KEYS[1], 'f') or '0') + 1, now) \
                  local till = now + tonumber(ARGV[2]) \
-                 redis.call('HSET', KEYS[1], 'h', ARGV[1], 'u', string.format('%.0f', till)) \
+                 redis.call('HSET', KEYS[1], 'f', string.format('%.0f', fence), 'h', ARGV[1], \
+                   'u', string.format('%.0f', till)) \
                  if redis.call('HEXISTS', KEYS[1], 's') == 0 then forget(KEYS[1], till) end \
                  return {{'granted', fence}}"
             )),
-            // ARGV: fence, lifetime.
+            // ARGV: fence, lifetime, holder.
             extend: Script::new(&format!(
                 "{NOW}{FORGET}\
-                 local found = redis.call('HMGET', KEYS[1], 'f', 'u', 's') \
-                 if found[1] ~= ARGV[1] or not found[2] then return 0 end \
+                 local found = redis.call('HMGET', KEYS[1], 'f', 'u', 's', 'h') \
+                 if found[1] ~= ARGV[1] or found[4] ~= ARGV[3] or not found[2] then return 0 end \
                  local till = now + tonumber(ARGV[2]) \
                  redis.call('HSET', KEYS[1], 'u', string.format('%.0f', till)) \
                  if not found[3] then forget(KEYS[1], till) end \
                  return 1"
             )),
-            // ARGV: fence.
+            // ARGV: fence, holder.
             release: Script::new(
-                "if redis.call('HGET', KEYS[1], 'f') == ARGV[1] then redis.call('HDEL', KEYS[1], 'h', 'u') end \
+                "local found = redis.call('HMGET', KEYS[1], 'f', 'h') \
+                 if found[1] == ARGV[1] and found[2] == ARGV[2] then redis.call('HDEL', KEYS[1], 'h', 'u') end \
                  return 0",
             ),
         }

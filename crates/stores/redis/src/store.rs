@@ -156,6 +156,7 @@ impl<C: ConnectionLike + Clone + Send + Sync> RedisStore<C> {
             script.arg(summary.status.as_str());
             script.arg(summary.due_at.map_or_else(String::new, |due_at| due_at.to_string()));
             script.arg(summary.sealing_key.as_deref().unwrap_or_default());
+            script.arg(lease.map_or("", |lease| &*lease.holder));
             let reply: Vec<Value> = self.script(operation, &script).await?;
             let word = word(operation, reply.first())?;
             return match (&*word, &reply[1..]) {
@@ -483,13 +484,13 @@ impl<C: ConnectionLike + Clone + Send + Sync> TokenStore for RedisStore<C> {
 
     async fn extend(&self, key: &TokenKey, lease: &Lease, lifetime: Duration) -> Result<bool, StoreError> {
         let mut script = self.scripts.extend.key(self.prefix.record(key));
-        script.arg(lease.fence).arg(milliseconds(lifetime));
+        script.arg(lease.fence).arg(milliseconds(lifetime)).arg(&*lease.holder);
         self.script(StoreOperation::Extend, &script).await
     }
 
     async fn release(&self, key: &TokenKey, lease: &Lease) -> Result<(), StoreError> {
         let mut script = self.scripts.release.key(self.prefix.record(key));
-        script.arg(lease.fence);
+        script.arg(lease.fence).arg(&*lease.holder);
         let _: u64 = self.script(StoreOperation::Release, &script).await?;
         Ok(())
     }
