@@ -271,6 +271,15 @@ pub struct StoreError {
     cause: Arc<dyn std::error::Error + Send + Sync>,
 }
 
+/// The cause of an error, and where the store is.
+#[derive(Debug, thiserror::Error)]
+#[error("{place}: {cause}")]
+struct CauseAt {
+    place: String,
+    #[source]
+    cause: Arc<dyn std::error::Error + Send + Sync>,
+}
+
 impl StoreError {
     /// An error that may pass by itself: no connection, a timeout, a store that is starting up or busy.
     ///
@@ -290,6 +299,13 @@ impl StoreError {
         cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
         Self { operation, is_transient: false, cause: cause.into().into() }
+    }
+
+    /// Adds where the store is, such as the path of a file: it comes before the cause in the message.
+    #[must_use]
+    pub fn at(self, place: impl fmt::Display) -> Self {
+        let cause = CauseAt { place: place.to_string(), cause: self.cause };
+        Self { cause: Arc::new(cause), ..self }
     }
 
     /// Returns the operation that failed.

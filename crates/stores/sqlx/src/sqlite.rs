@@ -35,9 +35,13 @@ impl SqliteStore {
     ///
     /// # Errors
     ///
-    /// When the file cannot be created or opened, or is not a SQLite database.
+    /// When the file cannot be created or opened, or is not a SQLite database; the error names the file.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = path.as_ref();
+        Self::open_file(path).await.map_err(|error| error.at(path.display()))
+    }
+
+    async fn open_file(path: &Path) -> Result<Self, StoreError> {
         private(path).map_err(|error| StoreError::permanent(StoreOperation::Open, error))?;
         let options = SqliteConnectOptions::new()
             .filename(path)

@@ -305,3 +305,23 @@ async fn keys_of_any_text_are_rows_of_their_own() {
         assert_eq!(found[0].1.sealed, text.as_bytes());
     }
 }
+
+#[tokio::test]
+async fn an_error_names_the_file_that_cannot_be_opened() {
+    let folder = Folder::new("errors");
+    let missing = folder.0.join("missing/tokens.db");
+    let error = SqliteStore::open(&missing).await.unwrap_err();
+    assert!(error.to_string().contains(&*missing.to_string_lossy()), "{error}");
+
+    std::fs::write(folder.file(), "this is no database, however long it may be".repeat(100)).unwrap();
+    let error = SqliteStore::open(folder.file()).await.unwrap_err();
+    assert!(error.to_string().contains(&*folder.file().to_string_lossy()), "{error}");
+    assert!(!error.is_transient(), "{error}");
+
+    let newer = folder.0.join("newer.db");
+    SqliteStore::open(&newer).await.unwrap();
+    let pool = SqlitePool::connect_with(SqliteConnectOptions::new().filename(&newer)).await.unwrap();
+    sqlx::raw_sql("INSERT INTO oauth_tokens_migrations (version) VALUES (99)").execute(&pool).await.unwrap();
+    let error = SqliteStore::open(&newer).await.unwrap_err();
+    assert!(error.to_string().contains("newer.db: the table"), "{error}");
+}
