@@ -53,6 +53,13 @@ pub(crate) fn run(update: bool) -> Result<()> {
     many.args(["test", "--package", "oauth-tokens", "--test", "many"]);
     many.env("OAUTH_TEST_GRANTS", GRANTS);
     steps.run(many)?;
+    for database in ["sqlite", "postgres"] {
+        let test = format!("maintenance::one_worker_maintains_all_grants_in_{database}");
+        let arguments =
+            ["--release", "-p", "oauth-store-tests", "--test", "stores", &test].map(str::to_owned);
+        let name = format!("OAUTH_TEST_GRANTS={GRANTS} cargo xtask test {}", arguments.join(" "));
+        steps.step(&name, || test::run_with(&arguments, &[("OAUTH_TEST_GRANTS", GRANTS)]))?;
+    }
     steps.finish();
     Ok(())
 }

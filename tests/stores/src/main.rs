@@ -3,12 +3,18 @@
 use std::{
     collections::{BTreeMap, HashMap},
     io::Write,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result};
-use oauth_core::{OAuth2, OAuth2Token, Provider, async_trait};
+use oauth_core::{
+    HttpClient, HttpError, OAuth2, OAuth2Token, OffsetDateTime, Provider, async_trait,
+    http::{HeaderValue, Request, Response},
+};
 use oauth_store_tests::{
     open,
     worker::{Order, Report, Settings, key, microseconds, old_key, provider, sealer},
@@ -72,7 +78,7 @@ async fn get(manager: &TokenManager, subject: &str, tasks: usize) -> Result<Repo
 async fn maintain(settings: &Settings, at_once: usize) -> Result<Report> {
     let store: Arc<dyn TokenStore> = open(&settings.store, &settings.table).await?;
     let manager = TokenManager::builder(store, sealer().with_old_key(old_key()))
-        .provider(Arc::new(provider(&settings.token_endpoint)))
+        .provider(Arc::new(provider(&settings.token_endpoint).with_http_client(Answers::default())))
         .cache_capacity(1000)
         .build()?;
     let (before, options) = (most_memory(), BatchOptions::new().at_once(at_once));
@@ -98,6 +104,26 @@ async fn maintain(settings: &Settings, at_once: usize) -> Result<Report> {
         took: [listing, resealing, refreshing].map(|time| time.as_millis()),
         memory: (before, most_memory()),
     })
+}
+
+/// A token endpoint in this process, so that nothing but the store is waited for.
+#[derive(Clone, Debug, Default)]
+struct Answers(Arc<AtomicU64>);
+
+#[async_trait]
+impl HttpClient for Answers {
+    async fn send(&self, _: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        let number = self.0.fetch_add(1, Ordering::Relaxed);
+        let reply = serde_json::json!({
+            "access_token": format!("access token of refresh {number:020}"),
+            "refresh_token": format!("refresh token of refresh {number:020}"),
+            "token_type": "Bearer",
+            "expires_in": 24 * 3600,
+        });
+        let mut response = Response::new(Bytes::from(reply.to_string()));
+        response.headers_mut().insert("content-type", HeaderValue::from_static("application/json"));
+        Ok(response)
+    }
 }
 
 /// The most memory that this process has had so far, in KiB, as Linux tells it.
@@ -249,8 +275,16 @@ impl TokenStore for Telling {
         self.store.find(filter, after, limit).await
     }
 
+    async fn count(&self, filter: &Filter) -> Result<u64, StoreError> {
+        self.store.count(filter).await
+    }
+
     async fn delete(&self, key: &TokenKey) -> Result<bool, StoreError> {
         self.store.delete(key).await
+    }
+
+    async fn delete_version(&self, key: &TokenKey, version: u64) -> Result<bool, StoreError> {
+        self.store.delete_version(key, version).await
     }
 
     async fn list(&self, tenant: &str, subject: &str) -> Result<Vec<(TokenKey, Record)>, StoreError> {
@@ -282,5 +316,9 @@ impl TokenStore for Telling {
 
     async fn release(&self, key: &TokenKey, lease: &Lease) -> Result<(), StoreError> {
         self.store.release(key, lease).await
+    }
+
+    async fn now(&self) -> Result<Option<OffsetDateTime>, StoreError> {
+        self.store.now().await
     }
 }
