@@ -241,8 +241,16 @@ impl TokenStore for Killed {
         self.store.find(filter, after, limit).await
     }
 
+    async fn count(&self, filter: &Filter) -> Result<u64, StoreError> {
+        self.store.count(filter).await
+    }
+
     async fn delete(&self, key: &TokenKey) -> Result<bool, StoreError> {
         self.alive().await.delete(key).await
+    }
+
+    async fn delete_version(&self, key: &TokenKey, version: u64) -> Result<bool, StoreError> {
+        self.alive().await.delete_version(key, version).await
     }
 
     async fn list(&self, tenant: &str, subject: &str) -> Result<Vec<(TokenKey, Record)>, StoreError> {
@@ -264,5 +272,9 @@ impl TokenStore for Killed {
 
     async fn release(&self, key: &TokenKey, lease: &Lease) -> Result<(), StoreError> {
         self.alive().await.release(key, lease).await
+    }
+
+    async fn now(&self) -> Result<Option<OffsetDateTime>, StoreError> {
+        self.store.now().await
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Whoever writes a [`TokenStore`] runs [`check_store`] against it, and [`check_shared_cache`] if it is a
 //! [`SharedCache`](oauth_core::SharedCache) too. A store that [cannot be searched](crate::TokenStore::can_find) is not asked to. Each check uses keys of its own, so that the store need not be empty and
-//! the checks may run again. They need a Tokio runtime, and about ten seconds with a store that is quick.
+//! the checks may run again. A store that wraps another one passes [`check_wrapper`] too. They need a Tokio runtime, and about ten seconds with a store that is quick.
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -25,6 +25,7 @@ mod managers;
 mod records;
 mod server;
 mod shared_cache;
+mod wrapper;
 
 use std::sync::Arc;
 
@@ -34,6 +35,7 @@ use crate::{key::TokenKey, store::TokenStore};
 
 pub use server::{Fault, RotatingServer};
 pub use shared_cache::check_shared_cache;
+pub use wrapper::check_wrapper;
 
 /// A check that a store did not pass.
 #[derive(Debug, thiserror::Error)]

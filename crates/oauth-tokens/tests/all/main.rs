@@ -25,3 +25,4 @@ mod sources;
 mod store_trouble;
 mod storms;
 mod support;
+mod wrappers;
