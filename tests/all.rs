@@ -28,6 +28,7 @@ mod quirks_openid;
 mod real_server;
 mod requests;
 mod restrictions;
+mod signals;
 mod stored_attempts;
 mod transport;
 mod web_adapter;

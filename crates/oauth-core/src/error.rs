@@ -107,6 +107,8 @@ pub enum JwtUse {
     UserInfo,
     /// A logout token (OpenID Connect Back-Channel Logout section 2.4).
     LogoutToken,
+    /// A security event token (RFC 8417).
+    SecurityEvent,
 }
 
 impl JwtUse {
@@ -115,6 +117,7 @@ impl JwtUse {
             Self::IdToken => "the ID token",
             Self::UserInfo => "UserInfo",
             Self::LogoutToken => "the logout token",
+            Self::SecurityEvent => "the security event token",
         }
     }
 }
@@ -165,7 +168,7 @@ pub enum JwtCheck {
     Acr,
     /// The tenant, organization or domain of the user is one that may sign in.
     Restriction,
-    /// `events` of a logout token.
+    /// `events` of a logout token or a security event token.
     Events,
     /// `sid` or `sub` of a logout token.
     Session,

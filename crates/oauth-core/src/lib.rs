@@ -82,6 +82,7 @@ mod scopes;
 mod sealer;
 mod secret;
 mod shared_cache;
+mod signal;
 mod spec;
 mod token;
 
@@ -128,6 +129,7 @@ pub use secret::{ClientSecret, DatedSecret, Secret, SecretSource, SecretSourceEr
 pub use serde;
 pub use serde_json;
 pub use shared_cache::{MemoryCache, SharedCache, SharedCacheError};
+pub use signal::{Signal, SignalError, SignalEvent, SignalSubject, SignalVerifier, TokenIdentifier};
 pub use spec::{ClientAuth, Pkce, Spec};
 pub use time::OffsetDateTime;
 pub use token::{OAuth2Token, RejectedIdToken};

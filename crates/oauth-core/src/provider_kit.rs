@@ -9,6 +9,7 @@ pub use crate::{
     request::form_encoded,
     response::says_success,
     restriction::{AskedBy, ConfirmedBy, Restriction},
+    signal::{check_media_type, hmac_sha256_base64, single_header},
     spec::{
         AuthorizationSpec, EmailCall, ErrorSpec, LoginSpec, ProfileRequest, ProfileSource, ProfileSpec,
         RefreshBy, RefreshSpec, RequestFormat, RequestMethod, RevocationSpec, TokenPlace, TokenSpec,

@@ -203,6 +203,18 @@ impl ClientSecret {
         }
     }
 
+    /// All secrets that are good now, the preferred one first; none for a public client.
+    pub(crate) async fn all(&self, now: OffsetDateTime) -> Result<Vec<Secret>, SecretSourceError> {
+        match &self.0 {
+            SecretKind::None => Ok(Vec::new()),
+            SecretKind::Fixed(secret) => {
+                check_secret(secret)?;
+                Ok(vec![secret.clone()])
+            }
+            SecretKind::Made(made) => made.candidates(now).await,
+        }
+    }
+
     /// Notes whether the provider has accepted a secret, so that the next request begins with one that it accepts.
     pub(crate) fn note(&self, secret: &Secret, is_accepted: bool, now: OffsetDateTime) {
         if let SecretKind::Made(made) = &self.0 {

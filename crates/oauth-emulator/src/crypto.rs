@@ -35,6 +35,11 @@ pub(crate) fn left_half_hash(alg: SigningAlg, text: &str) -> String {
     URL_SAFE_NO_PAD.encode(&digest[..digest.len() / 2])
 }
 
+/// SHA-512.
+pub(crate) fn sha512(bytes: &[u8]) -> Vec<u8> {
+    digest::digest(&digest::SHA512, bytes).as_ref().to_vec()
+}
+
 /// The HMAC of `text`.
 pub(crate) fn hmac(algorithm: hmac::Algorithm, key: &[u8], text: &[u8]) -> Vec<u8> {
     hmac::sign(&hmac::Key::new(algorithm, key), text).as_ref().to_vec()

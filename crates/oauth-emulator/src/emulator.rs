@@ -214,7 +214,15 @@ impl Emulator {
         self.sign(provider, EmulatedEndpoint::EndSession, &app, Some("logout+jwt"), claims)
     }
 
-    fn sign(
+    pub(crate) fn app(&self, provider: &str, client_id: &str) -> Option<App> {
+        self.backend.state().app(provider, client_id)
+    }
+
+    pub(crate) fn end_grants(&self, provider: &str, client_id: &str, user: &str) {
+        self.backend.state().end_grants(provider, client_id, user);
+    }
+
+    pub(crate) fn sign(
         &self,
         provider: &str,
         endpoint: EmulatedEndpoint,
@@ -230,7 +238,7 @@ impl Emulator {
         id_token::sign(&self.backend, entry, endpoint, app, alg, typ, claims).map_err(io::Error::other)
     }
 
-    fn entry(&self, provider: &str) -> io::Result<&EmulatedProvider> {
+    pub(crate) fn entry(&self, provider: &str) -> io::Result<&EmulatedProvider> {
         self.backend.known(provider).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         self.backend.provider(provider).ok_or_else(|| io::ErrorKind::InvalidInput.into())
     }

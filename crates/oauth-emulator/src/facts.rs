@@ -12,6 +12,7 @@ use crate::{
     endpoint::EmulatedEndpoint,
     provider_files::FILES,
     redirect_uri::RedirectUris,
+    signal_facts::SignalFacts,
     signing_alg::SigningAlg,
     urls::{self, Captures, Pattern},
     wire::{Failure, OneOrMany, ProfileBody, RequestFormat, ScopeReply, TokenPlace},
@@ -220,6 +221,7 @@ pub(crate) struct Manners {
     pub(crate) revokes_refresh_tokens_only: bool,
     pub(crate) revokes_access_tokens_only: bool,
     pub(crate) id_type: IdType,
+    pub(crate) signals: Option<SignalFacts>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]

@@ -74,6 +74,11 @@
 //! `max_age`, `acr_values`, `claims`, `prompt=none`, `response_type=code id_token`, the response modes, and the end session
 //! endpoint; [`Emulator::logout_token`] is what a provider posts to an application's back channel. What a client must refuse is
 //! made by [`Fault`]s.
+//!
+//! # Signals
+//!
+//! [`Emulator::signal`] is what the servers of Facebook, Apple, Google and Shopify post to an application about a user or a shop, signed as
+//! there, and [`SignalRequest::send`] posts it.
 
 #![forbid(unsafe_code)]
 
@@ -106,6 +111,8 @@ mod reply;
 mod request;
 mod revoke;
 mod server;
+mod signal_facts;
+mod signals;
 mod signing_alg;
 mod state;
 mod token;
@@ -122,5 +129,6 @@ pub use emulator::{Builder, Emulator};
 pub use endpoint::EmulatedEndpoint;
 pub use fault::{BadSignature, Fault};
 pub use request::{Pairs, RecordedRequest};
+pub use signals::SignalRequest;
 pub use signing_alg::SigningAlg;
 pub use user::User;

@@ -478,6 +478,19 @@ impl EmulatorState {
         }
     }
 
+    /// Ends all authorizations that a user, by the id, or a shop, by its name, gave an application.
+    pub(crate) fn end_grants(&mut self, family: &str, client_id: &str, of: &str) {
+        for grant in &mut self.grants {
+            let is_of_shop = grant.request.captures.get("shop").is_some_and(|shop| shop == of);
+            if grant.family == family
+                && grant.request.app.client_id == client_id
+                && (is_of_shop || grant.user.id == of)
+            {
+                grant.ended = true;
+            }
+        }
+    }
+
     /// Ends all authorizations that this user gave this application.
     pub(crate) fn end_all(&mut self, like: &Grant) {
         for grant in &mut self.grants {

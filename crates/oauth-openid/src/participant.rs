@@ -98,7 +98,7 @@ impl Participant for OpenIDConnect {
             return Ok(());
         }
         let operation = Operation::FINISH_LOGIN;
-        let context = verify::Context { client, operation, token: JwtUse::IdToken };
+        let context = verify::Context { client, operation, token: JwtUse::IdToken, issuer: None };
         let Some(token) = callback.get("id_token").filter(|token| !token.is_empty()) else {
             let reason = "the callback has none, though one was asked for".to_owned();
             return Err(context.refuse((JwtCheck::Presence, reason)));
@@ -117,7 +117,7 @@ impl Participant for OpenIDConnect {
         login: &mut Login,
     ) -> Result<()> {
         let operation = Operation::FINISH_LOGIN;
-        let context = verify::Context { client, operation, token: JwtUse::IdToken };
+        let context = verify::Context { client, operation, token: JwtUse::IdToken, issuer: None };
         let Some(token) = login.token.id_token() else {
             return match self.expects_id_token(attempt) {
                 true => Err(context.refuse((JwtCheck::Presence, "the token reply has none".to_owned()))),
@@ -178,7 +178,12 @@ impl Participant for OpenIDConnect {
         // One that was stored by something else may be anything; there is nothing to compare with then. One that was rejected is
         // compared all the same: a comparison can only refuse more.
         let (Ok(first), Ok(second)) = (self.payload(first), self.payload(second)) else { return Ok(()) };
-        let context = verify::Context { client, operation: Operation::REFRESH_TOKEN, token: JwtUse::IdToken };
+        let context = verify::Context {
+            client,
+            operation: Operation::REFRESH_TOKEN,
+            token: JwtUse::IdToken,
+            issuer: None,
+        };
         same_user(&first, &second, "the first one's").map_err(|refusal| context.refuse(refusal))?;
         if new.id_token().is_some()
             && let Err(refusal) = successor(&first, &second)

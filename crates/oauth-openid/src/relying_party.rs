@@ -81,7 +81,7 @@ impl RelyingParty<'_> {
         let client = self.ready().await?;
         let verified =
             self.protocol_of(&client).verify_id_token(&client, operation, id_token, expected).await?;
-        let context = Context { client: &client, operation, token: JwtUse::IdToken };
+        let context = Context { client: &client, operation, token: JwtUse::IdToken, issuer: None };
         expected.check_kind(&verified.claims).map_err(|refusal| context.refuse(refusal))?;
         Ok(verified.completed(|identity| self.provider.complete_identity(identity)))
     }
@@ -95,7 +95,12 @@ impl RelyingParty<'_> {
     pub async fn verify_logout_token(&self, logout_token: &str) -> Result<LogoutToken> {
         let client = self.ready().await?;
         let protocol = self.protocol_of(&client);
-        let context = Context { client: &client, operation: VERIFY_LOGOUT_TOKEN, token: JwtUse::LogoutToken };
+        let context = Context {
+            client: &client,
+            operation: VERIFY_LOGOUT_TOKEN,
+            token: JwtUse::LogoutToken,
+            issuer: None,
+        };
         let verified = protocol.verify(&context, logout_token, protocol.policy.encryption.id_token).await?;
         LogoutToken::check(verified.claims, client.client_id(), &protocol.policy)
             .map_err(|refusal| context.refuse(refusal))
@@ -165,12 +170,12 @@ impl RelyingParty<'_> {
     }
 
     /// The client, with all that it must know before a request.
-    async fn ready(&self) -> Result<OAuth2> {
+    pub(crate) async fn ready(&self) -> Result<OAuth2> {
         self.client().ready().await
     }
 
     /// The protocol of a client that was made ready, which remembers that it was.
-    fn protocol_of<'c>(&'c self, ready: &'c OAuth2) -> &'c OpenIDConnect {
+    pub(crate) fn protocol_of<'c>(&'c self, ready: &'c OAuth2) -> &'c OpenIDConnect {
         ready.participant().unwrap_or(self.protocol)
     }
 }

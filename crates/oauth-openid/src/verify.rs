@@ -29,6 +29,8 @@ pub(crate) struct Context<'c> {
     pub(crate) client: &'c OAuth2,
     pub(crate) operation: Operation,
     pub(crate) token: JwtUse,
+    /// The issuer that the token must name; `None` for those of the client and its policy.
+    pub(crate) issuer: Option<&'c str>,
 }
 
 impl Context<'_> {
@@ -74,8 +76,11 @@ impl OpenIDConnect {
         // Before any key is asked for: a token of somebody else's makes no request.
         // UserInfo need not name the issuer (Core section 5.3.2); it comes from the issuer's own endpoint.
         if context.token != JwtUse::UserInfo || jws.claims.contains_key("iss") {
-            self.check_issuer(context.client, &jws.claims)
-                .map_err(|reason| refuse((JwtCheck::Issuer, reason)))?;
+            let checked = match context.issuer {
+                Some(issuer) => issuer::check_one_of(std::iter::once(issuer), &jws.claims),
+                None => self.check_issuer(context.client, &jws.claims),
+            };
+            checked.map_err(|reason| refuse((JwtCheck::Issuer, reason)))?;
         }
         match algorithm.is_symmetric() {
             true => {
@@ -117,7 +122,7 @@ impl OpenIDConnect {
         token: &str,
         expected: &Expectations,
     ) -> Result<IdToken> {
-        let context = Context { client, operation, token: JwtUse::IdToken };
+        let context = Context { client, operation, token: JwtUse::IdToken, issuer: None };
         let verified = self.verify(&context, token, self.policy.encryption.id_token).await?;
         expected
             .check(&verified.claims, verified.algorithm, client.client_id(), &self.policy)
@@ -152,7 +157,7 @@ impl OpenIDConnect {
         if own.is_empty() && self.policy.tenant_claim.is_none() && self.policy.required_claims.is_empty() {
             return Ok(());
         }
-        let context = Context { client, operation, token: JwtUse::IdToken };
+        let context = Context { client, operation, token: JwtUse::IdToken, issuer: None };
         let refuse = |reason: String| Err(context.refuse((JwtCheck::Restriction, reason)));
         let claims = Value::Object(claims.clone());
         if let Err(reason) = self.policy.check_user(&claims) {
@@ -210,6 +215,7 @@ impl OpenIDConnect {
         let (usual, more): (&'static [&'static str], &[String]) = match token {
             JwtUse::IdToken => (&["id_token", "id+jwt"], &self.policy.id_token_types),
             JwtUse::LogoutToken => (&["logout+jwt", "logout_token"], &[]),
+            JwtUse::SecurityEvent => (&["secevent+jwt"], &[]),
             _ => (&[], &[]),
         };
         usual.iter().copied().chain(more.iter().map(String::as_str))
@@ -218,6 +224,17 @@ impl OpenIDConnect {
     /// The client's algorithms, without those that the provider's metadata rules out. A list that has none of them says nothing:
     /// some servers do not keep it.
     fn accepted(&self, token: JwtUse, metadata: Option<&ProviderMetadata>) -> Cow<'_, [Algorithm]> {
+        if token == JwtUse::SecurityEvent {
+            // A transmitter need not know the secret of a client, nor list its algorithms in metadata about ID tokens.
+            return Cow::Owned(
+                self.policy
+                    .algorithms
+                    .iter()
+                    .copied()
+                    .filter(|algorithm| !algorithm.is_symmetric())
+                    .collect(),
+            );
+        }
         let (list, own) = match (token, &self.policy.userinfo_algorithms) {
             (JwtUse::UserInfo, Some(own)) => ("userinfo_signing_alg_values_supported", own),
             (JwtUse::UserInfo, None) => ("userinfo_signing_alg_values_supported", &self.policy.algorithms),

@@ -192,7 +192,7 @@ impl TokenManager {
         self.batch(filter, options, |manager, key| async move { manager.delete(&key).await.map(drop) }).await
     }
 
-    async fn batch<W>(
+    pub(crate) async fn batch<W>(
         &self,
         filter: &Filter,
         options: &BatchOptions,

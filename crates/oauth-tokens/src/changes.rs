@@ -318,7 +318,7 @@ impl SharedState {
     }
 
     /// The state that was found, or what this process knows to be newer: the store may have lost its last writes.
-    fn newest_state(&self, key: &TokenKey, found: StoredState) -> TokenState {
+    pub(crate) fn newest_state(&self, key: &TokenKey, found: StoredState) -> TokenState {
         let newest = self.cache.newest(key).filter(|newest| newest.is_newer_than(&found));
         newest.map_or(found.state, |newest| newest.state())
     }
@@ -403,7 +403,7 @@ impl SharedState {
         }
     }
 
-    async fn lease(&self, key: &TokenKey) -> Result<Lease, Error> {
+    pub(crate) async fn lease(&self, key: &TokenKey) -> Result<Lease, Error> {
         let began = self.runtime.now();
         let lifetime = self.lease_lifetime();
         if let Some(lease) = self.unsaved.borrow_lease(key) {

@@ -21,6 +21,7 @@
 //! | have the encryption done elsewhere | [`TokenSealer`] |
 //! | see what is stored | [`TokenManager::find`], [`Filter`] |
 //! | work on many grants at once | [`TokenManager::refresh_due`], [`TokenManager::reseal_all`], [`TokenManager::erase_all`], [`PlainGrant`] |
+//! | end grants because a vendor says so | [`TokenManager::end`], [`Ending`] |
 //! | watch what happens | [`Observer`], [`Event`] |
 //! | run on another executor than Tokio's | [`Runtime`] |
 //! | keep tokens in a database | `oauth-store-sqlx`, `oauth-store-redis`, or a [`TokenStore`] of your own that passes `testkit` |
@@ -47,6 +48,7 @@ mod cache;
 mod changes;
 #[cfg(feature = "reqwest")]
 mod client;
+mod ending;
 mod error;
 mod event;
 mod further;
@@ -85,6 +87,7 @@ pub use builder::TokenManagerBuilder;
 pub use client::TokenMiddleware;
 #[cfg(feature = "reqwest")]
 pub use client::{AuthorizedClient, Hosts, RequestError};
+pub use ending::Ending;
 pub use error::{Error, UnreadableReason};
 pub use event::{Event, Observer, Outcome, Trouble};
 pub use grants::{AssertionSource, ClientCredentials, JwtBearer};

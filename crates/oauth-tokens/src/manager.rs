@@ -486,7 +486,7 @@ impl TokenManager {
     }
 
     /// Does some work to its end even if the caller is dropped; a shutdown waits for it.
-    async fn to_the_end<T: Send + 'static>(
+    pub(crate) async fn to_the_end<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> Result<T, Error> {

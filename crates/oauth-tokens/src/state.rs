@@ -53,6 +53,12 @@ pub enum DeadReason {
     },
     /// The access token has expired, and the provider gave no refresh token.
     NoRefreshToken,
+    /// The application ended it by [`TokenManager::end`](crate::TokenManager::end), because the provider reported that the user took their
+    /// consent back, say.
+    Ended {
+        /// Why, in a word such as `consent_revoked`.
+        reason: String,
+    },
 }
 
 /// What a record holds before it is sealed. Records outlive versions: a new member needs a default, and no member changes its
@@ -246,6 +252,11 @@ impl TokenState {
         Self { dead: Some(dead), marked_by: None, refreshing_for: None, further: Vec::new(), ..self.clone() }
     }
 
+    /// The state of a grant that the application ended. It counts as a later state than that of a refresh which came between.
+    pub(crate) fn ended(&self, grant: &DeadGrant) -> Self {
+        Self { lineage: self.lineage.map(Lineage::next), ..self.died(grant) }
+    }
+
     /// The state after a refresh whose tokens are not accepted: nothing is served, and what the provider gave is kept.
     pub(crate) fn set_aside(&self, tokens: OAuth2Token, grant: &DeadGrant) -> Self {
         Self { set_aside: Some(tokens), ..self.died(grant) }
@@ -254,7 +265,7 @@ impl TokenState {
     /// The state of a grant that was dead and gets another chance; `None` if no chance would help.
     pub(crate) fn revived(&self) -> Option<Self> {
         match self.dead.as_ref()?.reason {
-            DeadReason::Refused { .. } | DeadReason::LostInRefresh { .. } => {}
+            DeadReason::Refused { .. } | DeadReason::LostInRefresh { .. } | DeadReason::Ended { .. } => {}
             // The refresh token is spent, or there is none.
             DeadReason::NotAccepted { .. } | DeadReason::NoRefreshToken => return None,
         }
@@ -484,6 +495,7 @@ impl fmt::Display for DeadReason {
             Self::NoRefreshToken => {
                 f.write_str("the access token has expired, and there is no refresh token")
             }
+            Self::Ended { reason } => write!(f, "the application ended the grant: {}", reason.escape_debug()),
         }
     }
 }

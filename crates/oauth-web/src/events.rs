@@ -62,3 +62,28 @@ pub(crate) fn guessed(site: &SiteAddress) {
 pub(crate) fn callback_refused(provider: &str, status: StatusCode, error: &dyn StdError) {
     tracing::warn!(provider, status = status.as_u16(), reason = ?error.to_string(), "callback refused");
 }
+
+/// A vendor's message was not accepted, or could not be handled.
+#[cfg(feature = "signals")]
+pub(crate) fn signal_refused(provider: &str, status: StatusCode, error: &oauth_core::SignalError) {
+    use oauth_core::SignalError::{NotHandled, Unavailable};
+
+    let (status, reason) = (status.as_u16(), error.to_string());
+    if matches!(error, NotHandled(_) | Unavailable(_)) {
+        tracing::error!(provider, status, ?reason, "signal not handled");
+    } else {
+        tracing::warn!(provider, status, ?reason, "signal refused");
+    }
+}
+
+/// A signal was handled by the application.
+#[cfg(feature = "signals")]
+pub(crate) fn signal_handled(provider: &str, event: &str) {
+    tracing::info!(provider, ?event, "signal handled");
+}
+
+/// A message came that was handled before.
+#[cfg(feature = "signals")]
+pub(crate) fn signal_repeated(provider: &str) {
+    tracing::debug!(provider, "signal repeated");
+}

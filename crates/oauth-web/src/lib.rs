@@ -18,6 +18,9 @@
 //! | `GET /{provider}/frontchannel-logout` | `SignIn::front_channel_logout` | the logout; the application makes the response |
 //! | `GET` and `POST /{provider}/initiate` | `SignIn::initiated_login` | a redirect to the provider |
 //!
+//! Signals, which vendors' servers post, have an endpoint of their own, `SignalEndpoint`: an adapter makes a route of it for the path that
+//! the application chooses.
+//!
 //! An error is a [`SignInError`]. Let the application answer it in its own way, and answer with [`SignInError::page`] otherwise.
 //!
 //! ```
@@ -80,6 +83,7 @@
 //! | feature | default | what it does |
 //! | --- | --- | --- |
 //! | `openid` | | what OpenID Connect providers call: `SignIn::back_channel_logout`, `SignIn::front_channel_logout`, `SignIn::initiated_login` |
+//! | `signals` | | what vendors report about users, such as a deleted account: `SignalEndpoint` |
 
 mod answer;
 mod authorize_callback;
@@ -95,6 +99,8 @@ mod logout;
 mod origin;
 mod request;
 mod sign_in;
+#[cfg(feature = "signals")]
+mod signals;
 mod signed_in;
 
 pub use answer::{Answer, AnswerHeaders};
@@ -108,4 +114,6 @@ pub use oauth_openid;
 pub use origin::ForwardedHeaders;
 pub use request::SignInRequest;
 pub use sign_in::{BoxFuture, SignIn};
+#[cfg(feature = "signals")]
+pub use signals::SignalEndpoint;
 pub use signed_in::SignedIn;

@@ -47,19 +47,26 @@
 //! | feature | default | what it does |
 //! | --- | --- | --- |
 //! | `openid` | | routes for what OpenID Connect providers ask of an application: `SignInRoutes::back_channel_logout`, `SignInRoutes::front_channel_logout`, `SignInRoutes::initiated_login` |
+//! | `signals` | | a route for what vendors report about users, such as a deleted account: `signal_route` |
 
 mod authorize_callback;
 #[cfg(feature = "openid")]
 mod logout;
 mod routes;
+#[cfg(feature = "signals")]
+mod signals;
 
 pub use authorize_callback::{AuthorizeCallbackError, AuthorizedCallback};
 pub use oauth_core;
 #[cfg(feature = "openid")]
 pub use oauth_openid;
 pub use oauth_web;
+#[cfg(feature = "signals")]
+pub use oauth_web::SignalEndpoint;
 pub use oauth_web::{
     ForwardedHeaders, OAuth2AuthorizeCallback, ResolveError, SetupError, SignIn, SignInError,
     SignInErrorKind, SignInRequest,
 };
 pub use routes::{SignInRoutes, SignedIn};
+#[cfg(feature = "signals")]
+pub use signals::signal_route;

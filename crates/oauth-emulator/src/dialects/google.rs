@@ -44,10 +44,13 @@ impl Dialect for Google {
         }
     }
 
-    /// The People API.
-    fn other(&self, exchange: &Exchange<'_>, _name: &str) -> ServerReply {
+    /// The People API, and the description of security events.
+    fn other(&self, exchange: &Exchange<'_>, name: &str) -> ServerReply {
         if exchange.request.method != Method::GET {
             return ServerReply::method_not_allowed("GET");
+        }
+        if name == "risc_configuration" {
+            return risc_configuration(exchange);
         }
         let Some(fields) = exchange.request.query.get("personFields") else {
             return invalid("personFields mask is required. Please specify one or more valid paths.");
@@ -85,6 +88,19 @@ impl Dialect for Google {
         }
         ServerReply::ok(&Value::Object(body))
     }
+}
+
+/// <https://accounts.google.com/.well-known/risc-configuration>
+fn risc_configuration(exchange: &Exchange<'_>) -> ServerReply {
+    let facts = &exchange.provider.facts;
+    let Some(signals) = &facts.emulator.signals else { return invalid("no security events") };
+    let events: Vec<_> = signals.events.iter().map(|event| format!("{}{event}", signals.prefix)).collect();
+    ServerReply::ok(&json!({
+        "issuer": signals.issuer,
+        "jwks_uri": facts.jwks_url,
+        "delivery_methods_supported": ["https://schemas.openid.net/secevent/risc/delivery-method/push"],
+        "events_supported": events,
+    }))
 }
 
 fn invalid(message: &str) -> ServerReply {

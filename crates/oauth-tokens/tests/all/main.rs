@@ -6,6 +6,7 @@ mod bad_moments;
 mod batch;
 mod cancellation;
 mod client;
+mod ending;
 mod further_tokens;
 mod golden;
 mod grants;

@@ -32,6 +32,7 @@
 
 mod email;
 mod secret;
+mod signals;
 mod user;
 
 pub use oauth_core;
@@ -46,6 +47,7 @@ use oauth_openid::{Algorithm, OpenIDProvider, VerificationPolicy};
 pub use crate::{
     email::{icloud_addresses, is_relay},
     secret::AppleSecret,
+    signals::AppleSignals,
     user::AppleUser,
 };
 
@@ -87,6 +89,14 @@ impl AppleOAuth2 {
         // An ID token comes without the scope `openid` too.
         let policy = || VerificationPolicy::new().algorithms([Algorithm::RS256]).id_token_always();
         Self { oauth2: oauth_openid::client_of(&SPEC, policy, client_id, secret.into()) }
+    }
+}
+
+impl AppleSignals {
+    /// The notifications for this client.
+    #[must_use]
+    pub fn new(client: &AppleOAuth2) -> Self {
+        Self::of(client.oauth2())
     }
 }
 

@@ -26,6 +26,8 @@
 //! redirect URI that differs or a code that is spent; they are told apart by `error_subcode`. Calls carry `appsecret_proof`
 //! where the secret is known.
 
+mod signals;
+
 pub use oauth_core;
 use oauth_core::{
     Endpoint, Error, OAuth2Token, Operation, Provider, Response, Result, Spec, async_trait,
@@ -35,6 +37,8 @@ use oauth_core::{
 };
 pub use oauth_openid;
 use oauth_openid::{Issuers, VerificationPolicy};
+
+pub use crate::signals::{FacebookSignals, VERIFY_SIGNED_REQUEST};
 
 /// Facebook's endpoints and dialect.
 pub const SPEC: Spec = Spec {
@@ -116,6 +120,23 @@ impl FacebookOAuth2 {
         // An error under a status of success is one too.
         let outcome = request.send().await.and_then(|reply| reply.accepted().map(|()| reply));
         outcome.map_err(|error| self.translate_error(error))
+    }
+}
+
+impl FacebookSignals {
+    /// The callback to which Meta posts when a user removes the app.
+    #[must_use]
+    pub fn deauthorization(client: &FacebookOAuth2) -> Self {
+        Self::of(client.oauth2(), None)
+    }
+
+    /// The callback to which Meta posts when a user asks the app to delete their data.
+    ///
+    /// Meta is answered with a confirmation code, which is the signal's [`id`](oauth_core::Signal::id), and with the URL of a page that tells
+    /// how far the deletion is: `status_url` with the code behind it, such as `https://app.example/deletion?code=` and `6c1f…`.
+    #[must_use]
+    pub fn data_deletion(client: &FacebookOAuth2, status_url: impl Into<String>) -> Self {
+        Self::of(client.oauth2(), Some(status_url.into()))
     }
 }
 

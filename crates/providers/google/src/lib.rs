@@ -27,6 +27,8 @@
 //! Google's kits gave to a mobile application is verified by
 //! [`verify_id_token`](oauth_openid::OpenIDProvider::verify_id_token), with the ids of all your applications.
 
+mod signals;
+
 pub use oauth_core;
 use oauth_core::{
     EmailAuthority, Endpoint, Operation, Provider, Result, Spec,
@@ -37,6 +39,8 @@ use oauth_core::{
 };
 pub use oauth_openid;
 use oauth_openid::{Issuers, VerificationPolicy};
+
+pub use crate::signals::{GET_RISC_CONFIGURATION, GoogleSignals};
 
 /// Google's endpoints and dialect.
 pub const SPEC: Spec = Spec {
@@ -53,6 +57,7 @@ pub const SPEC: Spec = Spec {
         (Endpoint::DeviceAuthorization, "https://oauth2.googleapis.com/device/code"),
         (Endpoint::Profile, "https://openidconnect.googleapis.com/v1/userinfo"),
         (Endpoint::Jwks, "https://www.googleapis.com/oauth2/v3/certs"),
+        (Endpoint::Other("risc_configuration"), "https://accounts.google.com/.well-known/risc-configuration"),
         (Endpoint::Other("people"), "https://people.googleapis.com/v1/people/me"),
     ],
     scopes: &["openid", "email", "profile"],
@@ -138,6 +143,14 @@ impl GoogleOAuth2 {
             .request(GET_PEOPLE_PROFILE, Method::GET, url)
             .query(&[("personFields", "emailAddresses")]);
         call.bearer(access_token).send().await?.object()
+    }
+}
+
+impl GoogleSignals {
+    /// The events for this client.
+    #[must_use]
+    pub fn new(client: &GoogleOAuth2) -> Self {
+        Self::of(client.oauth2())
     }
 }
 

@@ -32,10 +32,13 @@
 //! them. There is no revocation. Each version of the API is supported for a year:
 //! [`with_api_version`](ShopifyOAuth2::with_api_version).
 
+mod shop;
+mod signals;
+
 pub use oauth_core;
 use oauth_core::{
-    Callback, CodeVerifier, Configure, Credentials, Email, EmailVerification, Endpoint, Error, ErrorKind,
-    Identity, Login, LoginAttempt, LoginError, OAuth2, OAuth2Token, Operation, Pkce, Provider,
+    Callback, ClientSecret, CodeVerifier, Configure, Credentials, Email, EmailVerification, Endpoint, Error,
+    ErrorKind, Identity, Login, LoginAttempt, LoginError, OAuth2, OAuth2Token, Operation, Pkce, Provider,
     ProviderConfig, Result, Spec, async_trait,
     provider_kit::{
         AuthorizationSpec, ConfirmedBy, ErrorSpec, LoginSpec, ProfileRequest, ProfileSpec, Restriction,
@@ -45,6 +48,8 @@ use oauth_core::{
     serde_json::Value,
 };
 use serde::Serialize;
+
+pub use crate::signals::{ShopifySignals, VERIFY_WEBHOOK};
 
 /// Shopify's endpoints and dialect.
 pub const SPEC: Spec = Spec {
@@ -127,19 +132,14 @@ impl ShopifyOAuth2 {
         credentials: impl Into<Credentials>,
         shop: &str,
     ) -> Result<Self> {
-        let shop = shop.to_ascii_lowercase();
-        let shop = shop.strip_suffix(".myshopify.com").unwrap_or(&shop);
-        // A dot would make it another host's label; see also Shopify's own rule for shop names.
-        let shop = oauth_core::parameter::host("shop", shop)
-            .ok()
-            .filter(|shop| !shop.contains('.'))
-            .ok_or_else(|| {
-                Error::configuration(
-                    SPEC.name,
-                    format!("shop is {shop:?}, but it must be the shop's name, such as my-shop of my-shop.myshopify.com"),
-                )
-            })?
-            .to_owned();
+        let shop = shop::shop_name(shop).ok_or_else(|| {
+            Error::configuration(
+                SPEC.name,
+                format!(
+                    "shop is {shop:?}, but it must be the shop's name, such as my-shop of my-shop.myshopify.com"
+                ),
+            )
+        })?;
         let mut oauth2 = OAuth2::from_spec(&SPEC, client_id, credentials);
         oauth2.check_credentials()?;
         oauth2.set_parameter("shop", &*shop)?;
@@ -245,6 +245,14 @@ impl Provider for ShopifyOAuth2 {
         let names = ["/first_name", "/last_name"].into_iter().filter_map(|part| text_at(user, part));
         identity.name = Some(names.collect::<Vec<_>>().join(" ")).filter(|name| !name.is_empty());
         Ok(identity.without_unusable())
+    }
+}
+
+impl ShopifySignals {
+    /// The webhooks of the app with this client secret. While a new secret replaces it, give both ([`ClientSecret::rotating`]): Shopify may
+    /// sign with the old one for an hour.
+    pub fn new(client_secret: impl Into<ClientSecret>) -> Self {
+        Self::of(OAuth2::from_spec(&SPEC, "", client_secret.into()))
     }
 }
 

@@ -1,0 +1,118 @@
+//! Grants that the application ends, because a vendor reported something, say.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use oauth_core::{OffsetDateTime, TokenIdentifier};
+use oauth_tokens::{
+    BatchOptions, DeadReason, Ending, Error, Event, Filter, MemoryStore, Status, TokenKey,
+    testkit::RotatingServer,
+};
+
+use crate::support::builder;
+
+fn key(subject: &str) -> TokenKey {
+    TokenKey::new("testkit", subject)
+}
+
+fn reason(error: &Error) -> &DeadReason {
+    let Error::Dead { grant, .. } = error else { panic!("{error}") };
+    &grant.reason
+}
+
+#[tokio::test]
+async fn a_grant_that_was_ended_is_dead_for_its_reason() {
+    let (server, store) = (RotatingServer::new(), MemoryStore::new());
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let seen = events.clone();
+    let manager = builder(store.clone(), &server)
+        .observer(move |event: &Event| seen.lock().unwrap().push(event.outcome.name()))
+        .build()
+        .unwrap();
+    let ann = key("ann");
+    manager.put(&ann, &server.sign_in().unwrap()).await.unwrap();
+    manager.get(&ann).await.unwrap();
+    assert!(manager.end(&ann, &Ending::new("consent_revoked")).await.unwrap());
+    let error = manager.get(&ann).await.unwrap_err();
+    assert_eq!(*reason(&error), DeadReason::Ended { reason: "consent_revoked".to_owned() });
+    assert!(error.to_string().contains("consent_revoked"), "{error}");
+    assert_eq!(manager.count(&Filter::all().with_status(Status::Dead)).await.unwrap(), 1);
+    assert_eq!(*events.lock().unwrap(), ["put", "dead"]);
+    // Twice is no harm, nor is a key that holds nothing.
+    assert!(!manager.end(&ann, &Ending::new("again")).await.unwrap());
+    assert!(!manager.end(&key("nobody"), &Ending::new("again")).await.unwrap());
+    // Another process reads the same.
+    let other = builder(store, &server).build().unwrap();
+    assert!(matches!(reason(&other.get(&ann).await.unwrap_err()), DeadReason::Ended { .. }));
+    assert_eq!(server.token_requests(), 0, "the provider was not asked");
+
+    assert!(manager.revive(&ann).await.unwrap(), "an account that was disabled may be enabled again");
+    manager.get(&ann).await.unwrap();
+    manager.end(&ann, &Ending::new("account_disabled")).await.unwrap();
+    manager.put(&ann, &server.sign_in().unwrap()).await.unwrap();
+    manager.get(&ann).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_grant_that_was_obtained_after_the_event_stays() {
+    let server = RotatingServer::new();
+    let manager = builder(MemoryStore::new(), &server).build().unwrap();
+    let ann = key("ann");
+    manager.put(&ann, &server.sign_in().unwrap()).await.unwrap();
+    let now = OffsetDateTime::now_utc();
+    let before = Ending::new("consent_revoked").obtained_until(now - Duration::from_secs(60));
+    assert!(!manager.end(&ann, &before).await.unwrap(), "the user has signed in again since then");
+    manager.get(&ann).await.unwrap();
+    assert!(manager.end(&ann, &Ending::new("consent_revoked").obtained_until(now)).await.unwrap());
+}
+
+#[tokio::test]
+async fn of_many_grants_those_end_that_are_meant() {
+    let server = RotatingServer::new();
+    let manager = builder(MemoryStore::new(), &server).build().unwrap();
+    let mut tokens = Vec::new();
+    for subject in 0..6 {
+        let token = server.sign_in().unwrap();
+        manager.put(&key(&subject.to_string()), &token).await.unwrap();
+        tokens.push(token);
+    }
+    let all = Filter::all().with_provider("testkit");
+    let third = tokens[3].refresh_token().unwrap().to_owned();
+    let named = Ending::new("token_revoked")
+        .of_token(move |token| token.refresh_token().is_some_and(|token| token == third));
+    let batch = manager.end_all(&all, &named, &BatchOptions::new()).await.unwrap();
+    assert_eq!((batch.found, batch.done, batch.failed), (6, 1, 0), "{batch}");
+    assert!(manager.get(&key("3")).await.is_err() && manager.get(&key("2")).await.is_ok());
+    let unknown = TokenIdentifier::new("prefix", "0123456789abcdef");
+    let named = Ending::new("token_revoked")
+        .of_token(move |token| token.refresh_token().is_some_and(|token| unknown.names(token)));
+    assert_eq!(manager.end_all(&all, &named, &BatchOptions::new()).await.unwrap().done, 0);
+
+    let one = Filter::all().with_subject("5");
+    let batch = manager.end_all(&one, &Ending::new("account_deleted"), &BatchOptions::new()).await.unwrap();
+    assert_eq!((batch.found, batch.done), (1, 1), "{batch}");
+    assert!(manager.get(&key("4")).await.is_ok());
+}
+
+/// Another process is about to redeem the refresh token: what it gets must not bring the grant back to life.
+#[tokio::test]
+async fn a_refresh_under_way_does_not_bring_an_ended_grant_back() {
+    let slow = RotatingServer::with(Duration::ZERO, Duration::from_millis(300), Duration::from_secs(3600));
+    let (server, store) = (slow, MemoryStore::new());
+    let (one, other) =
+        (builder(store.clone(), &server).build().unwrap(), builder(store, &server).build().unwrap());
+    let ann = key("ann");
+    one.put(&ann, &server.sign_in_expired().unwrap()).await.unwrap();
+    let refresh = tokio::spawn({
+        let (one, ann) = (one.clone(), ann.clone());
+        async move { one.get(&ann).await }
+    });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(other.end(&ann, &Ending::new("account_deleted")).await.unwrap());
+    refresh.await.unwrap().unwrap();
+    let third = other.get(&ann).await.unwrap_err();
+    assert!(matches!(reason(&third), DeadReason::Ended { .. }));
+    assert!(!other.end(&ann, &Ending::new("account_deleted")).await.unwrap());
+}
