@@ -215,6 +215,7 @@ fn reexports(crates: &[ProviderCrate]) -> String {
 /// The names of the facade's providers, and the function that its registry calls.
 fn constructors(crates: &[ProviderCrate]) -> String {
     let names = each_enabled(crates, |of| format!("\"{}\",", of.name));
+    let all: String = crates.iter().map(|of| format!("\"{}\",\n", of.name)).collect();
     let arms = each_enabled(crates, |of| {
         let (name, library, client) = (&of.name, of.library(), &of.client);
         format!("\"{name}\" => Some(made::<{library}::{client}>(config)),")
@@ -231,6 +232,10 @@ use oauth_core::{{Configure, Provider, ProviderConfig, Result}};
 /// The names of the providers that are switched on.
 pub(crate) const NAMES: &[&str] = &[
 {names}];
+
+/// The names of all providers, each of which is a feature.
+pub(crate) const ALL: &[&str] = &[
+{all}];
 
 /// The client of a provider; nothing where no provider is called so.
 pub(crate) fn build(provider: &str, config: &ProviderConfig) -> Option<Result<Arc<dyn Provider>>> {{

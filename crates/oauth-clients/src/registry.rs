@@ -141,14 +141,54 @@ impl TryFrom<StrictJson> for RegistryEntry {
 }
 
 fn unknown(name: &str, provider: &str) -> Error {
-    Error::configuration(
-        name.to_owned(),
-        format!(
-            "no provider is named {provider:?}; known are oauth2 (with its endpoints), {}; others need their feature of oauth-clients",
-            providers::NAMES.join(", ")
-        ),
-    )
+    let known = providers::NAMES.join(", ");
+    let advice = match meant(provider) {
+        Some(meant) if providers::NAMES.contains(&meant) => format!("did you mean {meant:?}?"),
+        Some(meant) if meant == provider => format!("switch on the feature {meant:?} of oauth-clients"),
+        Some(meant) => format!("did you mean {meant:?}? It needs the feature of that name of oauth-clients"),
+        None => "the generic clients oauth2 and openid speak to any other".to_owned(),
+    };
+    let problem = format!(
+        "no provider is named {provider:?}; {advice}; known are oauth2 (with its endpoints), {known}"
+    );
+    Error::configuration(name.to_owned(), problem)
 }
+
+/// The provider that somebody may have meant by a name that none has.
+fn meant(name: &str) -> Option<&'static str> {
+    let name = name.trim().to_lowercase().replace(['_', ' ', '.'], "-");
+    let name = name.trim_matches('-');
+    let all = || providers::ALL.iter().copied();
+    if let Some((_, meant)) = OTHER_NAMES.iter().find(|(other, _)| *other == name) {
+        return Some(meant);
+    }
+    // `click-up` for `clickup`, `login-gov` for `logingov`.
+    let plain = |name: &str| name.replace('-', "");
+    all().find(|other| plain(other) == plain(name)).or_else(|| {
+        let near = all().map(|other| (strsim::jaro_winkler(name, other), other));
+        let nearest = near.max_by(|(one, _), (other, _)| one.total_cmp(other));
+        nearest.filter(|(similarity, _)| *similarity >= 0.85).map(|(_, other)| other)
+    })
+}
+
+/// Names by which people know a provider, beside its own.
+const OTHER_NAMES: &[(&str, &str)] = &[
+    ("azure", "microsoft"),
+    ("azure-ad", "microsoft"),
+    ("bnet", "battlenet"),
+    ("codeberg", "gitea"),
+    ("cognito", "amazon-cognito"),
+    ("entra", "microsoft"),
+    ("entra-id", "microsoft"),
+    ("forgejo", "gitea"),
+    ("jira", "atlassian"),
+    ("meta", "facebook"),
+    ("oidc", "openid"),
+    ("quickbooks", "intuit"),
+    ("twitter", "x"),
+    ("vk", "vkid"),
+    ("weixin", "wechat"),
+];
 
 impl fmt::Debug for Registry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -161,6 +201,30 @@ mod tests {
     use oauth_core::{ClientAuth, Parameter, Secret};
 
     use super::*;
+
+    #[test]
+    fn a_name_that_no_provider_has_is_answered_with_the_nearest() {
+        for (name, nearest) in [
+            ("twitter", Some("x")),
+            ("Google", Some("google")),
+            ("githb", Some("github")),
+            ("git-hub", Some("github")),
+            ("mircosoft", Some("microsoft")),
+            ("login_gov", Some("login-gov")),
+            ("login.gov", Some("login-gov")),
+            ("box_", Some("box")),
+            ("linkdin", Some("linkedin")),
+            ("steam", None),
+            ("", None),
+        ] {
+            assert_eq!(meant(name), nearest, "{name:?}");
+        }
+        for (_, provider) in OTHER_NAMES {
+            assert!(providers::ALL.contains(provider), "{provider}");
+        }
+        let error = unknown("work", "githb").to_string();
+        assert!(error.contains("no provider is named \"githb\"; did you mean \"github\"?"), "{error}");
+    }
 
     #[test]
     fn a_table_says_whose_client_it_is_and_the_rest_is_the_providers() {
