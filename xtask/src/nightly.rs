@@ -42,8 +42,10 @@ pub(crate) fn run(update: bool) -> Result<()> {
     semver_checks(&mut steps)?;
     public_api(&mut steps, update)?;
     steps.xtask("guide", guide::run)?;
-    let storm = [("OAUTH_TEST_STORM_SECONDS", STORM_SECONDS)];
-    let name = format!("OAUTH_TEST_STORM_SECONDS={STORM_SECONDS} cargo xtask test -p oauth-store-tests");
+    let storm = [("OAUTH_TEST_STORM_SECONDS", STORM_SECONDS), ("OAUTH_TEST_ROUNDS", ROUNDS)];
+    let name = format!(
+        "OAUTH_TEST_STORM_SECONDS={STORM_SECONDS} OAUTH_TEST_ROUNDS={ROUNDS} cargo xtask test -p oauth-store-tests"
+    );
     steps.step(&name, || test::run_with(&["-p".to_owned(), "oauth-store-tests".to_owned()], &storm))?;
     let mut losses = workspace::cargo();
     losses.args(["test", "--package", "oauth-tokens", "--test", "all", "losses"]);

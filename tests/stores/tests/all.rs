@@ -16,6 +16,7 @@ mod golden;
 mod kill;
 mod late;
 mod later_logins;
+mod losses;
 mod maintenance;
 mod mysql;
 mod outage;
