@@ -1218,6 +1218,7 @@ contract! {
 }
 contract! {
     strava = "strava":
+    stackexchange = "stackexchange":
     signs_in,
     token_comes_back_from_storage_as_it_was,
     user_who_denies_is_not_signed_in,
@@ -1232,6 +1233,25 @@ contract! {
     revoked_access_token_is_dead,
     rv_03_a_manager_revokes_an_expired_login,
     revoked_refresh_token_is_dead
+    rv_03_what_a_manager_revokes_is_dead,
+    revoked_access_token_is_dead
+}
+contract! {
+    stripe = "stripe":
+    signs_in,
+    token_comes_back_from_storage_as_it_was,
+    user_who_denies_is_not_signed_in,
+    faults_have_the_right_class,
+    expired_code_means_to_sign_in_again,
+    spent_code_means_to_sign_in_again,
+    tk_07_no_secret_is_in_any_url,
+    wrong_secret_is_a_matter_of_configuration,
+    address_is_not_called_verified,
+    user_without_an_address_signs_in,
+    refresh_keeps_the_refresh_token,
+    dead_refresh_token_means_to_sign_in_again,
+    revocation_is_unsupported,
+    rv_03_a_manager_says_that_it_only_forgot
 }
 contract! {
     telegram = "telegram":

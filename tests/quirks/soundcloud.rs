@@ -23,3 +23,18 @@ async fn soundcloud_has_a_scheme_of_its_own_and_signs_out_by_json() {
     assert_eq!((&*sent.url, &body["access_token"]), ("https://secure.soundcloud.com/sign-out", &json!("AT")));
     assert!(!sent.body.contains("\"s\"") && sent.header("authorization").is_none());
 }
+
+#[tokio::test]
+async fn soundcloud_takes_its_numbers_out() {
+    let token = serde_json::from_value(json!({"access_token": "AT"})).unwrap();
+    for (me, subject) in [
+        (json!({"id": 7, "urn": "soundcloud:users:7"}), "7"),
+        (json!({"urn": "soundcloud:users:abc-7"}), "abc-7"),
+        (json!({"id": 0, "urn": "soundcloud:users:abc-7"}), "abc-7"),
+    ] {
+        let soundcloud = SoundCloudOAuth2::new("id", "s").with_http_client(json_replies([me]));
+        assert_eq!(soundcloud.get_identity(&token).await.unwrap().subject, subject);
+    }
+    let nobody = SoundCloudOAuth2::new("id", "s").with_http_client(json_replies([json!({"username": "u"})]));
+    nobody.get_identity(&token).await.unwrap_err();
+}

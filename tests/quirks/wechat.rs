@@ -1,4 +1,6 @@
-use oauth_clients::{Configure, ErrorClass, OAuth2Token, Provider, ProviderConfig, wechat::WeChatOAuth2};
+use oauth_clients::{
+    AuthorizationRequest, Configure, ErrorClass, OAuth2Token, Provider, ProviderConfig, wechat::WeChatOAuth2,
+};
 use oauth_emulator::{Consent, Emulator, User};
 use serde_json::json;
 
@@ -27,6 +29,10 @@ async fn wechat_wants_its_parameters_in_order_and_a_fragment() {
     let config: ProviderConfig =
         serde_json::from_value(json!({"client_id": "id", "client_secret": "s", "official_account": "true"}))
             .unwrap();
+    let nobody = WeChatOAuth2::new("", "s")
+        .get_authorization_url(AuthorizationRequest::new("https://a.example/cb"))
+        .await;
+    assert_eq!(nobody.unwrap_err().class(), ErrorClass::Configuration);
     let inside = WeChatOAuth2::from_config(&config).unwrap();
     assert!(inside.oauth2().endpoints().authorization().ends_with("/oauth2/authorize"));
 }

@@ -183,8 +183,12 @@ pub use oauth_snapchat as snapchat;
 pub use oauth_soundcloud as soundcloud;
 #[cfg(feature = "spotify")]
 pub use oauth_spotify as spotify;
+#[cfg(feature = "stackexchange")]
+pub use oauth_stackexchange as stackexchange;
 #[cfg(feature = "strava")]
 pub use oauth_strava as strava;
+#[cfg(feature = "stripe")]
+pub use oauth_stripe as stripe;
 #[cfg(feature = "telegram")]
 pub use oauth_telegram as telegram;
 #[cfg(feature = "threads")]

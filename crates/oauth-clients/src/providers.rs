@@ -146,6 +146,10 @@ pub(crate) const NAMES: &[&str] = &[
     "spotify",
     #[cfg(feature = "strava")]
     "strava",
+    #[cfg(feature = "stackexchange")]
+    "stackexchange",
+    #[cfg(feature = "stripe")]
+    "stripe",
     #[cfg(feature = "telegram")]
     "telegram",
     #[cfg(feature = "threads")]
@@ -428,6 +432,10 @@ pub(crate) fn build(provider: &str, config: &ProviderConfig) -> Option<Result<Ar
         "spotify" => Some(made::<oauth_spotify::SpotifyOAuth2>(config)),
         #[cfg(feature = "strava")]
         "strava" => Some(made::<oauth_strava::StravaOAuth2>(config)),
+        #[cfg(feature = "stackexchange")]
+        "stackexchange" => Some(made::<oauth_stackexchange::StackExchangeOAuth2>(config)),
+        #[cfg(feature = "stripe")]
+        "stripe" => Some(made::<oauth_stripe::StripeOAuth2>(config)),
         #[cfg(feature = "telegram")]
         "telegram" => Some(made::<oauth_telegram::TelegramOAuth2>(config)),
         #[cfg(feature = "threads")]

@@ -75,6 +75,8 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     ("soundcloud", include_str!("../providers/soundcloud.toml")),
     ("spotify", include_str!("../providers/spotify.toml")),
     ("strava", include_str!("../providers/strava.toml")),
+    ("stackexchange", include_str!("../providers/stackexchange.toml")),
+    ("stripe", include_str!("../providers/stripe.toml")),
     ("telegram", include_str!("../providers/telegram.toml")),
     ("threads", include_str!("../providers/threads.toml")),
     ("tiktok", include_str!("../providers/tiktok.toml")),

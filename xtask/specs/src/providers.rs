@@ -73,6 +73,8 @@ pub(crate) const SPECS: &[(&str, Spec)] = &[
     ("soundcloud", oauth_clients::soundcloud::SPEC),
     ("spotify", oauth_clients::spotify::SPEC),
     ("strava", oauth_clients::strava::SPEC),
+    ("stackexchange", oauth_clients::stackexchange::SPEC),
+    ("stripe", oauth_clients::stripe::SPEC),
     ("telegram", oauth_clients::telegram::SPEC),
     ("threads", oauth_clients::threads::SPEC),
     ("tiktok", oauth_clients::tiktok::SPEC),

@@ -31,6 +31,7 @@ mod reddit;
 mod salesforce;
 mod shopify;
 mod slack;
+mod stackexchange;
 mod threads;
 mod twitch;
 mod vkid;
@@ -74,6 +75,7 @@ static DIALECTS: &[(&str, &dyn Dialect)] = &[
     ("shopify", &shopify::Shopify),
     ("slack", &slack::Slack),
     ("threads", &threads::Threads),
+    ("stackexchange", &stackexchange::StackExchange),
     ("twitch", &twitch::Twitch),
     ("vkid", &vkid::VkId),
     ("wechat", &wechat::WeChat),

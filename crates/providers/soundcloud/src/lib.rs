@@ -12,7 +12,8 @@
 //!
 //! **Set up.** Register an app at <https://soundcloud.com/you/apps>, which takes an Artist Pro account, with each redirect URI exactly.
 //!
-//! **What you get.** The subject is the user's number. The name is the full name, or else the user name. There is no e-mail address.
+//! **What you get.** The subject is the last part of the user's `urn`, or else the `id`; of users with both they are the same number. SoundCloud
+//! [takes the latter out](https://developers.soundcloud.com/blog/urn-num-to-string). The name is the full name, or else the user name. There is no e-mail address.
 //! Access tokens live about an hour. A refresh token works once. Signing out ends the access token.
 //!
 //! **Surprises.** PKCE is obligatory, beside the secret. There are no scopes: every token can do whatever the user can. The scheme of
@@ -23,7 +24,7 @@
 
 pub use oauth_core;
 use oauth_core::{
-    ClientAuth, Endpoint, Identity, Provider, Spec,
+    ClientAuth, Endpoint, Identity, OAuth2Token, Provider, Result, Spec, async_trait,
     provider_kit::{ProfileSpec, RequestFormat, RevocationSpec, TokenPlace, text_at},
 };
 
@@ -62,8 +63,21 @@ oauth_core::client! {
     pub struct SoundCloudOAuth2 from SPEC;
 }
 
+#[async_trait]
 impl Provider for SoundCloudOAuth2 {
     oauth_core::accessors!();
+
+    /// New users need not have a number.
+    async fn get_identity(&self, token: &OAuth2Token) -> Result<Identity> {
+        let mut profile = self.get_profile_of(token).await?;
+        let urn = text_at(&profile, "/urn");
+        if let Some((_, id)) = urn.as_deref().and_then(|urn| urn.rsplit_once(':')) {
+            profile["id"] = id.into();
+        }
+        let mut identity = self.oauth2.identity(profile)?;
+        self.complete_identity(&mut identity);
+        Ok(identity.without_unusable())
+    }
 
     /// Many users have no full name.
     fn complete_identity(&self, identity: &mut Identity) {

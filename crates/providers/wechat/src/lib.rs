@@ -157,6 +157,7 @@ impl Provider for WeChatOAuth2 {
 
     /// WeChat wants the parameters in its own order, and a fragment, without which its page stays empty.
     async fn get_authorization_url(&self, request: AuthorizationRequest<'_>) -> Result<String> {
+        self.oauth2.check_credentials()?;
         let mut params = self.oauth2.authorization_params(request).await?;
         let mut pairs: Vec<_> =
             params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();

@@ -1,0 +1,142 @@
+//! Sign in with [Stack Exchange](https://api.stackexchange.com/docs/authentication), the network of Stack Overflow.
+//!
+//! ```
+//! use oauth_stackexchange::{StackExchangeOAuth2, oauth_core::Provider};
+//!
+//! let stackexchange = StackExchangeOAuth2::new("CLIENT_ID", "CLIENT_SECRET", "KEY");
+//! let of_server_fault = stackexchange.with_site("serverfault")?;
+//! # Ok::<(), oauth_stackexchange::oauth_core::Error>(())
+//! ```
+//!
+//! **Set up.** Register an application at <https://stackapps.com/apps/oauth/register>, with the domain of the redirect URI. Besides the
+//! client id and secret you get a key, which every request to the API carries and which is no secret.
+//!
+//! **What you get.** The subject is the `account_id`, the person in the whole network; `user_id` is of one site. The profile is that of
+//! one site, Stack Overflow unless [`with_site`](StackExchangeOAuth2::with_site) names another, where the user must have an account.
+//! There is no e-mail address. Access tokens live a day, or for ever with the scope `no_expiry`; there are no refresh tokens.
+//! Revoking a token ends it.
+//!
+//! **Surprises.** The token reply says in `expires`, not `expires_in`, when the token ends, so its expiry counts as unknown. The API
+//! takes the access token in the query, and in the path to revoke it: keep the URLs of requests out of your logs. Errors of the API
+//! are numbers. Names are escaped as HTML is.
+//!
+//! Read on 2026-11-29. No page mentions PKCE; a challenge is sent, as by another library in production.
+
+pub use oauth_core;
+use oauth_core::{
+    Configure, Credentials, Endpoint, OAuth2, Operation, Provider, ProviderConfig, Result, Spec, async_trait,
+    http::Method,
+    provider_kit::{AuthorizationSpec, ErrorSpec, ProfileSpec, RevocationSpec, TokenPlace},
+    serde_json::Value,
+};
+
+/// Stack Exchange's endpoints and dialect.
+pub const SPEC: Spec = Spec {
+    name: "stackexchange",
+    display_name: "Stack Exchange",
+    color: "#1e5397",
+    docs: "https://api.stackexchange.com/docs/authentication",
+    parameters: &[("site", "stackoverflow")],
+    endpoints: &[
+        (Endpoint::Authorization, "https://stackoverflow.com/oauth"),
+        (Endpoint::Token, "https://stackoverflow.com/oauth/access_token/json"),
+        (Endpoint::Revocation, "https://api.stackexchange.com/2.3/access-tokens"),
+        (Endpoint::Profile, "https://api.stackexchange.com/2.3/me"),
+    ],
+    errors: ErrorSpec {
+        failed_at: Some("/error_id"),
+        message_at: Some("/error_message"),
+        codes: &[
+            ("401", "invalid_token"),
+            ("402", "invalid_token"),
+            ("403", "insufficient_scope"),
+            ("405", "invalid_client"),
+            ("406", "invalid_token"),
+            ("500", "server_error"),
+            ("502", "temporarily_unavailable"),
+            ("503", "temporarily_unavailable"),
+        ],
+        ..ErrorSpec::RFC6749
+    },
+    authorization: AuthorizationSpec { scope_separator: ",", ..AuthorizationSpec::RFC6749 },
+    revocation: RevocationSpec { access_tokens_only: true, ..RevocationSpec::RFC7009 },
+    profile: ProfileSpec {
+        id_at: "/items/0/account_id",
+        email_at: None,
+        name_at: Some("/items/0/display_name"),
+        picture_at: Some("/items/0/profile_image"),
+        params: &[("site", "{site}")],
+        token: TokenPlace::Query("access_token"),
+        ..ProfileSpec::RFC6749
+    },
+    ..Spec::RFC6749
+};
+
+/// Signs users in with Stack Exchange.
+#[derive(Clone, Debug)]
+pub struct StackExchangeOAuth2 {
+    oauth2: OAuth2,
+    key: String,
+}
+
+impl StackExchangeOAuth2 {
+    /// A client with the id, the secret and the key of your application's registration.
+    pub fn new(
+        client_id: impl Into<String>,
+        credentials: impl Into<Credentials>,
+        key: impl Into<String>,
+    ) -> Self {
+        Self { oauth2: OAuth2::from_spec(&SPEC, client_id, credentials), key: key.into() }
+    }
+
+    /// Reads the profiles of this site, by its name in the API, such as `serverfault`.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error when the text is no name of a site.
+    pub fn with_site(mut self, site: &str) -> Result<Self> {
+        self.oauth2.set_parameter("site", site)?;
+        Ok(self)
+    }
+}
+
+#[async_trait]
+impl Provider for StackExchangeOAuth2 {
+    oauth_core::accessors!();
+
+    /// Every request to the API has the application's key.
+    async fn get_profile(&self, access_token: &str) -> Result<Value> {
+        let request = self.oauth2.profile_request(access_token)?;
+        request.query(&[("key", &self.key)]).send().await?.object()
+    }
+
+    /// Ends the token, which is a part of the path.
+    async fn revoke_token(&self, token: &str, _token_type_hint: Option<&str>) -> Result<()> {
+        let segment: String = token.bytes().map(segment_byte).collect();
+        let url = format!("{}/{segment}/invalidate", self.oauth2.revoke_endpoint()?);
+        let request = self.oauth2.request(Operation::REVOKE_TOKEN, Method::GET, &url);
+        request.query(&[("key", &self.key)]).send().await?.accepted()
+    }
+}
+
+/// A byte of a token as a path holds it: tokens have parentheses and asterisks.
+fn segment_byte(byte: u8) -> String {
+    match byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+        true => char::from(byte).to_string(),
+        false => format!("%{byte:02X}"),
+    }
+}
+
+impl Configure for StackExchangeOAuth2 {
+    const PARAMETERS: &'static [&'static str] = &["key", "site"];
+
+    fn from_config(config: &ProviderConfig) -> Result<Self> {
+        let (client_id, credentials) = config.credentials(Self::PARAMETERS)?;
+        let mut client = Self::new(client_id, credentials, config.required("key")?);
+        if let Some(site) = config.parameter("site") {
+            client = client.with_site(&site)?;
+        }
+        config.apply_to(&mut client.oauth2);
+        Ok(client)
+    }
+}
