@@ -9,6 +9,7 @@ use serde::Deserialize;
 pub(crate) struct Facts {
     pub(super) refresh_url: Option<String>,
     pub(super) profile_url: Option<String>,
+    revoke_url: Option<String>,
     pub(super) id_field: Option<String>,
     pub(super) email_field: Option<String>,
     name_field: Option<String>,
@@ -109,6 +110,16 @@ impl Facts {
             names.extend(place.as_str().and_then(|place| place.strip_prefix("query:")));
         }
         names
+    }
+
+    /// Whether a URL without its query is that of a revocation whose path has the token.
+    pub(super) fn has_token_in_path(&self, url: &str) -> bool {
+        let parts = self.revoke_url.as_deref().and_then(|url| url.split_once("{token}"));
+        let path = url.split_once("://").map_or(url, |(_, rest)| rest);
+        parts.is_some_and(|(before, after)| {
+            let before = before.split_once("://").map_or(before, |(_, rest)| rest);
+            path.starts_with(before) && path.ends_with(after)
+        })
     }
 
     /// The address of a user who has none there.

@@ -86,6 +86,7 @@ async fn wechat_fails_by_number_under_success() {
     for (code, class) in [
         (40029, ErrorClass::Reauthorize),
         (40163, ErrorClass::Reauthorize),
+        (40001, ErrorClass::Configuration),
         (40125, ErrorClass::Configuration),
         (40013, ErrorClass::Configuration),
         (-1, transient),

@@ -4,7 +4,7 @@ use std::fs;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::{facts, generate, workspace};
+use crate::{facts, generate, provider, workspace};
 
 const MANIFEST: &str = include_str!("../templates/Cargo.toml.in");
 const LIBRARY: &str = include_str!("../templates/lib.rs.in");
@@ -57,7 +57,7 @@ pub(crate) fn run(name: &str, display_name: Option<&str>) -> Result<()> {
         println!("wrote {}", workspace::short(&path));
     }
     generate::write()?;
-    let module = name.replace('-', "_");
+    let module = provider::module_of(name);
 
     println!(
         "

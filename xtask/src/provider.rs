@@ -71,11 +71,16 @@ impl ProviderCrate {
 
     /// The facade's module: the name, as Rust allows it.
     pub(crate) fn module(&self) -> String {
-        let name = self.name.replace('-', "_");
-        match KEYWORDS.contains(&&*name) {
-            true => format!("{name}_"),
-            false => name,
-        }
+        module_of(&self.name)
+    }
+}
+
+/// The module of a provider by its name, as Rust allows it.
+pub(crate) fn module_of(name: &str) -> String {
+    let name = name.replace('-', "_");
+    match KEYWORDS.contains(&&*name) {
+        true => format!("{name}_"),
+        false => name,
     }
 }
 

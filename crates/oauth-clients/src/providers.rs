@@ -144,10 +144,10 @@ pub(crate) const NAMES: &[&str] = &[
     "soundcloud",
     #[cfg(feature = "spotify")]
     "spotify",
-    #[cfg(feature = "strava")]
-    "strava",
     #[cfg(feature = "stackexchange")]
     "stackexchange",
+    #[cfg(feature = "strava")]
+    "strava",
     #[cfg(feature = "stripe")]
     "stripe",
     #[cfg(feature = "telegram")]
@@ -266,7 +266,9 @@ pub(crate) const ALL: &[&str] = &[
     "snapchat",
     "soundcloud",
     "spotify",
+    "stackexchange",
     "strava",
+    "stripe",
     "telegram",
     "threads",
     "tiktok",
@@ -430,10 +432,10 @@ pub(crate) fn build(provider: &str, config: &ProviderConfig) -> Option<Result<Ar
         "soundcloud" => Some(made::<oauth_soundcloud::SoundCloudOAuth2>(config)),
         #[cfg(feature = "spotify")]
         "spotify" => Some(made::<oauth_spotify::SpotifyOAuth2>(config)),
-        #[cfg(feature = "strava")]
-        "strava" => Some(made::<oauth_strava::StravaOAuth2>(config)),
         #[cfg(feature = "stackexchange")]
         "stackexchange" => Some(made::<oauth_stackexchange::StackExchangeOAuth2>(config)),
+        #[cfg(feature = "strava")]
+        "strava" => Some(made::<oauth_strava::StravaOAuth2>(config)),
         #[cfg(feature = "stripe")]
         "stripe" => Some(made::<oauth_stripe::StripeOAuth2>(config)),
         #[cfg(feature = "telegram")]

@@ -29,8 +29,8 @@
 
 pub use oauth_core;
 use oauth_core::{
-    ClientAuth, Endpoint, Error, Identity, Provider, Result, Spec,
-    provider_kit::{ProfileSpec, TokenSpec, text_at},
+    ClientAuth, Endpoint, Error, Provider, Result, Spec,
+    provider_kit::{ProfileSpec, TokenSpec},
 };
 pub use oauth_openid;
 use oauth_openid::VerificationPolicy;
@@ -56,6 +56,7 @@ pub const SPEC: Spec = Spec {
     profile: ProfileSpec {
         email_verified_at: Some("/emailVerified"),
         name_at: None,
+        name_parts_at: &["/givenName", "/familyName"],
         picture_at: None,
         ..ProfileSpec::OPENID
     },
@@ -87,11 +88,4 @@ impl IntuitOAuth2 {
 
 impl Provider for IntuitOAuth2 {
     oauth_core::accessors!();
-
-    /// The name is in two pieces.
-    fn complete_identity(&self, identity: &mut Identity) {
-        let pieces = ["/givenName", "/familyName"].map(|place| text_at(&identity.profile, place));
-        let name = pieces.into_iter().flatten().collect::<Vec<_>>().join(" ");
-        identity.name = Some(name).filter(|name| !name.is_empty());
-    }
 }

@@ -21,7 +21,7 @@
 //! refresh can exchange it for one of lesser scope.
 //!
 //! **Surprises.** Disconnecting takes the account's id and not a token, so it is not built in: POST `client_id` and `stripe_user_id` to
-//! `https://connect.stripe.com/oauth/deauthorize` with the secret key as the password. Whoever holds an access token of the scope
+//! `https://connect.stripe.com/oauth/deauthorize` with the secret key as the user name of Basic. Whoever holds an access token of the scope
 //! `read_write` acts for the account.
 //!
 //! Read on 2026-11-29. No page mentions PKCE; a challenge is sent, as by another library in production.

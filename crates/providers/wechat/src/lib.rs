@@ -32,8 +32,8 @@
 
 pub use oauth_core;
 use oauth_core::{
-    AuthorizationRequest, ClientAuth, Configure, Credentials, Endpoint, Error, Identity, OAuth2, Pkce,
-    Provider, ProviderConfig, Result, Spec, async_trait,
+    AuthorizationRequest, ClientAuth, Configure, Credentials, Endpoint, Error, Identity, OAuth2, Operation,
+    Pkce, Provider, ProviderConfig, Result, Spec, async_trait,
     provider_kit::{
         AuthorizationSpec, ErrorSpec, ProfileSpec, RefreshSpec, RequestFormat, TokenPlace, TokenSpec, text_at,
     },
@@ -60,7 +60,6 @@ pub const SPEC: Spec = Spec {
         message_at: Some("/errmsg"),
         codes: &[
             ("-1", "temporarily_unavailable"),
-            ("40001", "invalid_token"),
             ("40013", "invalid_client"),
             ("40014", "invalid_token"),
             ("40029", "invalid_grant"),
@@ -167,6 +166,15 @@ impl Provider for WeChatOAuth2 {
             params.push(name, value);
         }
         Ok(self.oauth2.authorization_url(params).await? + "#wechat_redirect")
+    }
+
+    /// One number is for a wrong secret and for a dead access token.
+    fn translate_error(&self, error: Error) -> Error {
+        if error.oauth_error().is_none_or(|said| said.code != "40001") {
+            return error;
+        }
+        let is_of_secret = error.operation() == Operation::GET_ACCESS_TOKEN;
+        error.under_code(if is_of_secret { "invalid_client" } else { "invalid_token" })
     }
 
     /// The identifier that all of a developer's applications see, where WeChat tells it.
