@@ -13,6 +13,7 @@ mod cloudflare;
 mod digitalocean;
 mod docusign;
 mod dropbox;
+mod entra;
 mod epicgames;
 mod etsy;
 mod eveonline;

@@ -24,6 +24,9 @@
 //! platform "Web" (https, or http on localhost), a client secret, and which accounts it is for. The optional claims `email`, `xms_edov` and
 //! `acct` are added to the ID token under "Token configuration".
 //!
+//! **Tenants for customers.** Entra External ID and Azure AD B2C are OpenID Connect providers of their own, without Microsoft Graph:
+//! [`external_id`] and [`azure_ad_b2c`] know where they are.
+//!
 //! **Clouds.** The national clouds have hosts, applications and users of their own: [`with_cloud`](MicrosoftGraphOAuth2::with_cloud). Their
 //! users are known under the cloud's host, `https://login.microsoftonline.us` and the like, and those of the global cloud under `microsoft`.
 //!
@@ -33,7 +36,9 @@
 //! registration asks for it, and the identity of the ID token (`IdToken::identity`) tells what it says: see [`tenant_addresses`] and
 //! [`personal_addresses`].
 
+mod customers;
 mod email;
+mod tenant;
 
 pub use oauth_core;
 use oauth_core::{
@@ -44,8 +49,9 @@ use oauth_core::{
 pub use oauth_openid;
 use oauth_openid::{Issuers, OpenIDProvider, Tenants, VerificationPolicy};
 
-use crate::email::{CONSUMERS, ISSUER};
+pub use crate::customers::{azure_ad_b2c, external_id};
 pub use crate::email::{personal_addresses, tenant_addresses};
+use crate::{email::ISSUER, tenant::tenant_id};
 
 /// Microsoft's endpoints and dialect.
 pub const SPEC: Spec = Spec {
@@ -242,21 +248,6 @@ oauth_core::configure!(MicrosoftGraphOAuth2, configured by {
     tenant: with_tenant,
     tenants: with_tenants_of_text
 });
-
-/// The id of a tenant, where the text that names it tells the id.
-fn tenant_id(tenant: &str) -> Option<&str> {
-    match tenant {
-        consumers if consumers.eq_ignore_ascii_case("consumers") => Some(CONSUMERS),
-        id if is_id(id) => Some(id),
-        _ => None,
-    }
-}
-
-/// Whether a text is a tenant's id: 32 hexadecimal digits in five groups.
-fn is_id(text: &str) -> bool {
-    let groups: Vec<_> = text.split('-').map(str::len).collect();
-    groups == [8, 4, 4, 4, 12] && text.chars().all(|digit| digit == '-' || digit.is_ascii_hexdigit())
-}
 
 #[async_trait]
 impl Provider for MicrosoftGraphOAuth2 {
