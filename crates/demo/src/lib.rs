@@ -102,6 +102,11 @@ struct SignInWithAxum;
 
 /// The guide's code, compiled.
 #[cfg(doctest)]
+#[doc = include_str!("../../../docs/signals.md")]
+struct SignalsGuide;
+
+/// The guide's code, compiled.
+#[cfg(doctest)]
 #[doc = include_str!("../../../docs/openid-connect.md")]
 struct OpenIDConnectGuide;
 

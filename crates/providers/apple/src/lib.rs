@@ -15,7 +15,7 @@
 //! **Set up.** In the [developer account](https://developer.apple.com/account/resources/identifiers/list), make an App ID with
 //! "Sign in with Apple", a Services ID (the client id on the web) with its domains and return URLs, and a key for Sign in with
 //! Apple. Return URLs are https, and not `localhost`. To reach relay addresses, register the senders of your mail. Since
-//! January 2026 an endpoint for server-to-server notifications must be registered too.
+//! January 2026 an endpoint for server-to-server notifications ([`AppleSignals`]) must be registered too.
 //!
 //! **What you get.** The subject is of your team. The address may be a relay that Apple made up for your application, at one of
 //! two domains: [`is_relay`] tells. It is verified, but for accounts of Work & School, whose addresses Apple may not verify,
@@ -29,6 +29,9 @@
 //! cookie comes with it only if it is `SameSite=None; Secure`. The name comes once, in a form field of the callback of the
 //! user's first sign-in: [`AppleUser::from_callback`]. There is no client secret but one that is signed anew for each request,
 //! by [`AppleSecret`]. Apple documents no PKCE: the nonce is what ties a code to the browser here.
+//!
+//! **Signals.** [`AppleSignals`] verifies the server-to-server notifications: consent taken back, account deleted, relay of mail switched
+//! on or off.
 
 mod email;
 mod secret;

@@ -25,6 +25,9 @@
 //! [`with_graph_version`](FacebookOAuth2::with_graph_version). Errors are numbers, one of which can mean a wrong secret, a
 //! redirect URI that differs or a code that is spent; they are told apart by `error_subcode`. Calls carry `appsecret_proof`
 //! where the secret is known.
+//!
+//! **Signals.** [`FacebookSignals`] verifies the callbacks for users who remove the app, and for those who want their data deleted, which
+//! Meta demands.
 
 mod signals;
 

@@ -26,6 +26,8 @@
 //! (`iss`) since February 2026, which is compared where it is there: Google's metadata does not announce it. An ID token that
 //! Google's kits gave to a mobile application is verified by
 //! [`verify_id_token`](oauth_openid::OpenIDProvider::verify_id_token), with the ids of all your applications.
+//!
+//! **Signals.** [`GoogleSignals`] verifies the security events of Cross-Account Protection: revoked tokens and sessions, disabled accounts.
 
 mod signals;
 

@@ -31,6 +31,8 @@
 //! **Surprises.** A callback must carry Shopify's `hmac` and name the shop that the login was started for. Scopes have commas between
 //! them. There is no revocation. Each version of the API is supported for a year:
 //! [`with_api_version`](ShopifyOAuth2::with_api_version).
+//!
+//! **Signals.** [`ShopifySignals`] verifies the webhooks for shops that uninstall the app, and the mandatory privacy webhooks.
 
 mod shop;
 mod signals;
