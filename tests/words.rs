@@ -401,6 +401,13 @@ async fn an_error_is_known_by_the_providers_own_members_and_codes() {
         client(200, success).get_profile("AT").await.unwrap();
     }
 
+    let errors = ErrorSpec { code_at: Some("/ECODE"), message_at: Some("/err"), ..ErrorSpec::RFC6749 };
+    let spec = Spec { errors, ..SPEC };
+    let refused = Script::json(400, &json!({"ECODE": "OAUTH_010", "err": "no such code"}));
+    let error = self::client(&spec, &refused).get_profile("AT").await.unwrap_err();
+    assert_eq!(error.oauth_error().unwrap().code, "OAUTH_010");
+    self::client(&spec, &answers([json!({"id": 1})])).get_profile("AT").await.unwrap();
+
     let errors = ErrorSpec {
         failed_at: Some("/success"),
         success: &["true"],

@@ -293,7 +293,10 @@ impl Response {
             Value::Bool(value) => Some(value.to_string()),
             value => text(value),
         };
-        let status = text(errors.failed_at?).filter(|status| !errors.success.contains(&&**status))?;
+        let status = text(errors.failed_at.or(errors.code_at)?)?;
+        if errors.success.contains(&&*status) {
+            return None;
+        }
         let code = errors.code_at.and_then(text).unwrap_or(status);
         Some(OAuthError { code, description: errors.message_at.and_then(text), uri: None })
     }

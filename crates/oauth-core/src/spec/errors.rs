@@ -7,7 +7,8 @@ pub struct ErrorSpec {
     pub failed_at: Option<&'static str>,
     /// The values of that member, as texts, that mean success. Example: `&["0"]`.
     pub success: &'static [&'static str],
-    /// The error code, if it is not the member that tells failure from success. Example: `Some("/errors/0/code")`.
+    /// The error code, if it is not the member that tells failure from success. Without such a member, a reply that has a code is a
+    /// failure. Example: `Some("/errors/0/code")`.
     pub code_at: Option<&'static str>,
     /// What went wrong, in words. Example: `Some("/errmsg")`.
     pub message_at: Option<&'static str>,
