@@ -17,6 +17,7 @@ const OURS: &str = "oauth-clients: get_authorization_url";
 const TOGETHER: &str = "oauth-clients: get_authorization_url, random_tokens";
 const LOGIN: &str = "oauth-clients: start_login";
 const OAUTH2: &str = "oauth2";
+const OAUTH2_OF_SYSTEM: &str = "oauth2, random bytes from the operating system";
 
 pub fn row(world: &mut World) -> Result<Row> {
     let runtime = runtime()?;
@@ -95,6 +96,20 @@ pub fn row(world: &mut World) -> Result<Row> {
                 let _ = std::hint::black_box((String::from(url), state, verifier));
             }
         }),
+        Contender::new(OAUTH2_OF_SYSTEM, |count| {
+            use oauth2::{CsrfToken, PkceCodeChallenge, PkceCodeVerifier, Scope};
+            for _ in 0..count {
+                let [state, verifier] = random_tokens().expect("there are random bytes");
+                let verifier = PkceCodeVerifier::new(verifier);
+                let challenge = PkceCodeChallenge::from_code_verifier_sha256(&verifier);
+                let (url, state) = oauth2
+                    .authorize_url(|| CsrfToken::new(state))
+                    .add_scopes(SCOPES.map(|scope| Scope::new(scope.to_owned())))
+                    .set_pkce_challenge(challenge)
+                    .url();
+                let _ = std::hint::black_box((String::from(url), state, verifier));
+            }
+        }),
         Contender::new("openidconnect (with a nonce)", |count| {
             use openidconnect::{
                 AuthenticationFlow, CsrfToken, Nonce, PkceCodeChallenge, Scope, core::CoreResponseType,
@@ -129,7 +144,7 @@ pub fn row(world: &mut World) -> Result<Row> {
         method: format!(
             "{} URLs in each round, from a client that was made once, with three scopes, a fresh state and a fresh S256 \
              challenge. The random bytes are 2 × 32 from the operating system in this library and in `form_urlencoded`; `oauth2` \
-             takes 16 + 32 from a generator in the process. `get_authorization_url` gets them by `random_token` and \
+             takes 16 + 32 from a generator in the process, and in a line of its own 2 × 32 from the operating system. `get_authorization_url` gets them by `random_token` and \
              `CodeVerifier::random`, which are two calls to the operating system, or by `random_tokens`, which is one, as in \
              `start_login`. That makes the `LoginAttempt` too, which holds all that the callback is checked against.",
             world.plan(20_000).iterations
