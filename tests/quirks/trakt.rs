@@ -6,7 +6,7 @@ use super::{json_replies, owned};
 #[tokio::test]
 async fn trakt_is_sent_json_and_the_redirect_uri_again() {
     let tokens = json!({"access_token": "AT2", "refresh_token": "RT2", "created_at": 1});
-    let http = json_replies([tokens.clone(), tokens]);
+    let http = json_replies([tokens.clone(), tokens.clone(), tokens]);
     let trakt = TraktOAuth2::new("id", ClientSecret::NONE).with_redirect_uri("https://app.example/cb");
     let trakt = trakt.with_http_client(http.clone());
     let new = trakt.refresh_token("RT", None).await.unwrap();
@@ -18,9 +18,14 @@ async fn trakt_is_sent_json_and_the_redirect_uri_again() {
         "grant_type": "refresh_token", "refresh_token": "RT", "redirect_uri": "https://app.example/cb", "client_id": "id",
     });
     assert_eq!(body, expected);
+    let old: OAuth2Token =
+        serde_json::from_value(json!({"access_token": "AT", "refresh_token": "RT"})).unwrap();
+    trakt.refresh_with(&old, None, &[("audience", "a")]).await.unwrap();
+    let body: Value = serde_json::from_str(&http.requests()[1].body).unwrap();
+    assert_eq!((&body["redirect_uri"], &body["audience"]), (&json!("https://app.example/cb"), &json!("a")));
     let older = TraktOAuth2::new("id", "secret").with_http_client(http.clone());
     older.refresh_token("RT", None).await.unwrap();
-    let body: Value = serde_json::from_str(&http.requests()[1].body).unwrap();
+    let body: Value = serde_json::from_str(&http.requests()[2].body).unwrap();
     assert_eq!((&body["client_secret"], &body["redirect_uri"]), (&json!("secret"), &Value::Null));
 }
 

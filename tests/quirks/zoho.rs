@@ -64,6 +64,7 @@ async fn zoho_uses_a_token_where_it_is_from() {
     let profile = json!({"ZUID": 7, "Email": "a@b.example", "First_Name": "Ada", "Last_Name": "L."});
     let http = json_replies([
         json!({"access_token": "AT2", "api_domain": "https://www.zohoapis.eu"}),
+        json!({"access_token": "AT3", "api_domain": "https://www.zohoapis.eu"}),
         profile.clone(),
         json!({"status": "success"}),
         profile,
@@ -72,6 +73,8 @@ async fn zoho_uses_a_token_where_it_is_from() {
     let token: OAuth2Token = serde_json::from_value(tokens()).unwrap();
     let new = zoho.refresh(&token, None).await.unwrap();
     assert_eq!((new.access_token(), new.refresh_token()), ("AT2", Some("RT")));
+    let narrower = zoho.refresh_with(&token, Some(&["ZohoMail.READ"]), &[("audience", "a")]).await.unwrap();
+    assert_eq!(narrower.access_token(), "AT3");
     let identity = zoho.get_identity(&new).await.unwrap();
     assert_eq!((&*identity.issuer, &*identity.subject), ("https://accounts.zoho.eu", "7"));
     assert_eq!(identity.name.as_deref(), Some("Ada L."));
@@ -86,13 +89,14 @@ async fn zoho_uses_a_token_where_it_is_from() {
         urls,
         [
             "https://accounts.zoho.eu/oauth/v2/token",
+            "https://accounts.zoho.eu/oauth/v2/token",
             "https://accounts.zoho.eu/oauth/user/info",
             "https://accounts.zoho.eu/oauth/v2/token/revoke",
             "https://accounts.zoho.com/oauth/user/info",
         ]
     );
-    assert_eq!(value(&sent[2].query, "token"), Some("RT"));
-    assert!(!sent[2].body.contains("secret"));
+    assert_eq!(value(&sent[3].query, "token"), Some("RT"));
+    assert!(!sent[3].body.contains("secret"));
 }
 
 #[tokio::test]

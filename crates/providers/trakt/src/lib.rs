@@ -103,10 +103,19 @@ impl Provider for TraktOAuth2 {
         identity.name = name.or_else(|| text_at(&identity.profile, "/username"));
     }
 
-    /// Trakt's page has the redirect URI in this request too.
     async fn refresh_token(&self, refresh_token: &str, scopes: Option<&[&str]>) -> Result<OAuth2Token> {
+        self.refresh_token_with(refresh_token, scopes, &[]).await
+    }
+
+    /// Trakt's page has the redirect URI in this request too.
+    async fn refresh_token_with(
+        &self,
+        refresh_token: &str,
+        scopes: Option<&[&str]>,
+        extra: &[(&str, &str)],
+    ) -> Result<OAuth2Token> {
         let redirect_uri = self.redirect_uri.iter().map(|uri| ("redirect_uri", uri.as_str()));
-        let extra: Vec<_> = redirect_uri.collect();
+        let extra: Vec<_> = extra.iter().copied().chain(redirect_uri).collect();
         self.oauth2.refresh_token_with(refresh_token, scopes, &extra).await
     }
 }

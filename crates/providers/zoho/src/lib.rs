@@ -240,6 +240,15 @@ impl Provider for ZohoOAuth2 {
         self.at_home_of(token).refresh(token, scopes).await
     }
 
+    async fn refresh_with(
+        &self,
+        token: &OAuth2Token,
+        scopes: Option<&[&str]>,
+        extra: &[(&str, &str)],
+    ) -> Result<OAuth2Token> {
+        self.at_home_of(token).refresh_with(token, scopes, extra).await
+    }
+
     async fn revoke(&self, token: &OAuth2Token) -> Result<()> {
         self.at_home_of(token).revoke(token).await
     }
