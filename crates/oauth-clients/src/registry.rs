@@ -209,7 +209,7 @@ mod tests {
             ("Google", Some("google")),
             ("githb", Some("github")),
             ("git-hub", Some("github")),
-            ("mircosoft", Some("microsoft")),
+            ("micro-soft", Some("microsoft")),
             ("login_gov", Some("login-gov")),
             ("login.gov", Some("login-gov")),
             ("box_", Some("box")),
