@@ -1,5 +1,8 @@
-use oauth_clients::{Provider, gitea::GiteaOAuth2, openid::IdToken};
+use oauth_clients::{ErrorClass, Provider, gitea::GiteaOAuth2, openid::IdToken};
 use oauth_emulator::{Consent, Emulator};
+use serde_json::json;
+
+use crate::support::Script;
 
 #[tokio::test]
 async fn gitea_knows_an_installation_with_and_without_a_slash() {
@@ -21,4 +24,28 @@ async fn gitea_knows_an_installation_with_and_without_a_slash() {
     assert_eq!(identity.issuer, "https://gitea.com");
     // Nobody vouches for the address: the claim is about the account.
     assert!(!identity.email.unwrap().is_verified());
+}
+
+#[tokio::test]
+async fn gitea_says_of_a_dead_grant_that_the_client_is_not_authorized() {
+    let client = |text: &str| {
+        let body = json!({"error": "unauthorized_client", "error_description": text});
+        GiteaOAuth2::new("id", "s").with_http_client(Script::json(400, &body))
+    };
+    for (text, class) in [
+        ("unable to parse refresh token", ErrorClass::Reauthorize),
+        ("token was already used", ErrorClass::Reauthorize),
+        ("invalid client secret", ErrorClass::Configuration),
+    ] {
+        assert_eq!(client(text).refresh_token("RT", None).await.unwrap_err().class(), class, "{text}");
+    }
+    for (text, class) in [
+        ("client is not authorized", ErrorClass::Reauthorize),
+        ("failed PKCE code challenge", ErrorClass::Reauthorize),
+        ("invalid empty client secret", ErrorClass::Configuration),
+        ("unexpected redirect URI", ErrorClass::Configuration),
+    ] {
+        let outcome = client(text).get_access_token("c", "https://app.example/cb", None, &[]).await;
+        assert_eq!(outcome.unwrap_err().class(), class, "{text}");
+    }
 }

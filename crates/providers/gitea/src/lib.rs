@@ -18,9 +18,10 @@
 //! application in their settings.
 //!
 //! **Surprises.** With none but the scopes `openid`, `profile`, `email` and `groups`, an access token can do whatever the user can; a
-//! scope of the API, such as `read:user`, limits it. The `iss` of ID tokens had a slash at its end before Gitea 1.26, and has it in
-//! Forgejo: both are accepted and are one issuer, the base URL without it. What an administrator says of an address holds for that
-//! installation alone.
+//! scope of the API, such as `read:user`, limits it. The `iss` of ID tokens had a slash at its end in Gitea until a change of November
+//! 2025, and has it in Forgejo: both are accepted and are one issuer, the base URL without it. What an administrator says of an address
+//! holds for that installation alone. A refresh token that has expired or is spent is told as `unauthorized_client`, which the client
+//! translates.
 //!
 //! Read on 2026-11-29, with Gitea's
 //! [source](https://github.com/go-gitea/gitea/tree/main/services/oauth2_provider) and the
@@ -28,7 +29,7 @@
 
 pub use oauth_core;
 use oauth_core::{
-    ClientAuth, Endpoint, Provider, Result, Spec, parameter,
+    ClientAuth, Endpoint, Error, Operation, Provider, Result, Spec, parameter,
     provider_kit::{ProfileSpec, TokenSpec},
 };
 pub use oauth_openid;
@@ -83,4 +84,18 @@ impl GiteaOAuth2 {
 
 impl Provider for GiteaOAuth2 {
     oauth_core::accessors!();
+
+    /// A dead refresh token and an unknown code are told as if the client were not allowed to ask; so is a wrong secret, in other words.
+    fn translate_error(&self, error: Error) -> Error {
+        let dead: &[&str] = match error.operation() {
+            Operation::REFRESH_TOKEN => &["unable to parse refresh token", "token was already used"],
+            Operation::GET_ACCESS_TOKEN => &["client is not authorized", "failed PKCE code challenge"],
+            _ => return error,
+        };
+        let is_dead = error.oauth_error().is_some_and(|said| {
+            said.code == "unauthorized_client"
+                && said.description.as_deref().is_some_and(|text| dead.contains(&text))
+        });
+        if is_dead { error.under_code("invalid_grant") } else { error }
+    }
 }
