@@ -1,8 +1,8 @@
-use oauth_clients::{ErrorClass, Provider, stackexchange::StackExchangeOAuth2};
+use oauth_clients::{ErrorClass, OAuth2Token, Provider, stackexchange::StackExchangeOAuth2};
 use serde_json::json;
 
 use super::{json_replies, url, value};
-use crate::support::Script;
+use crate::support::{Script, reply};
 
 fn client() -> StackExchangeOAuth2 {
     StackExchangeOAuth2::new("id", "s", "k((")
@@ -53,4 +53,34 @@ async fn stackexchange_fails_by_number() {
         let error = client().with_http_client(Script::json(400, &body)).get_profile("AT").await.unwrap_err();
         assert_eq!(error.class(), class, "{id}: {error}");
     }
+}
+
+#[tokio::test]
+async fn stackexchange_compresses_whatever_was_accepted() {
+    // {"items":[{"account_id":7,"display_name":"N"}]} and {"error_id":402,"error_name":"n","error_message":"m"}
+    let profile: &[u8] =
+        b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xabV\xca,I\xcd-V\xb2\x8a\xaeVJLN\xce/\xcd+\x89\xcfLQ\
+        \xb22\xd7QJ\xc9,.\xc8I\xac\x8c\xcfK\xccMU\xb2R\xf2S\xaa\x8d\xad\x05\x00\x84\x04\xbdr/\x00\x00\x00";
+    let refusal: &[u8] =
+        b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xabVJ-*\xca/\x8a\xcfLQ\xb2210\xd2\x81r\xf3\x12sS\x95\
+        \xac\x94\xf2\x94`\x02\xb9\xa9\xc5\xc5\x89\xe9 \xb1\\\xa5Z\x00{\xcd1\xdf5\x00\x00\x00";
+    let answer = |status, body: &'static [u8]| {
+        let mut answer = reply(status, "application/json", body);
+        answer.headers_mut().insert("content-encoding", "gzip".parse().unwrap());
+        Script::new([answer])
+    };
+    let http = answer(200, profile);
+    let identity =
+        client().with_http_client(http.clone()).get_identity(&OAuth2Token::new("AT")).await.unwrap();
+    assert_eq!((&*identity.subject, identity.name.as_deref()), ("7", Some("N")));
+    assert_eq!(http.request().header("accept-encoding"), Some("gzip"));
+    let failing = || client().with_http_client(answer(400, refusal));
+    assert_eq!(failing().get_profile("AT").await.unwrap_err().class(), ErrorClass::Reauthorize);
+    assert_eq!(
+        failing().revoke_token("AT", None).await.unwrap_err().oauth_error().unwrap().code,
+        "invalid_token"
+    );
+    // Cut off, it is no reply that could be judged.
+    let cut = client().with_http_client(answer(200, &profile[..40])).get_profile("AT").await.unwrap_err();
+    assert_eq!(cut.class(), ErrorClass::Transient { retry_after: None });
 }

@@ -18,14 +18,21 @@
 //!
 //! **Surprises.** The token reply says in `expires`, not `expires_in`, when the token ends, so its expiry counts as unknown. The API
 //! takes the access token in the query, and in the path to revoke it: keep the URLs of requests out of your logs. Errors of the API
-//! are numbers. Names are escaped as HTML is.
+//! are numbers. Names are escaped as HTML is. The API [compresses](https://api.stackexchange.com/docs/compression) its replies by gzip,
+//! whatever a request accepts: the client unpacks those to its own requests, and your requests to the API must do so too.
 //!
 //! Read on 2026-11-29. No page mentions PKCE; a challenge is sent, as by another library in production.
 
+use std::{io::Read, sync::Arc};
+
+use flate2::read::GzDecoder;
 pub use oauth_core;
 use oauth_core::{
-    Configure, Credentials, Endpoint, OAuth2, Operation, Provider, ProviderConfig, Result, Spec, async_trait,
-    http::Method,
+    Configure, Credentials, Endpoint, HttpClient, HttpError, HttpErrorKind, MAX_REPLY_BYTES, OAuth2,
+    Operation, Provider, ProviderConfig, Result, Spec, async_trait,
+    bytes::Bytes,
+    default_http_client,
+    http::{self, HeaderValue, Method, header},
     provider_kit::{AuthorizationSpec, ErrorSpec, ProfileSpec, RevocationSpec, TokenPlace},
     serde_json::Value,
 };
@@ -98,6 +105,46 @@ impl StackExchangeOAuth2 {
         self.oauth2.set_parameter("site", site)?;
         Ok(self)
     }
+
+    /// The client for requests to the API, which unpacks its replies.
+    fn api(&self) -> Result<OAuth2> {
+        let mut api = self.oauth2.clone();
+        let http = match api.chosen_http_client() {
+            Some(http) => http.clone(),
+            None => default_http_client().map_err(|error| error.at(SPEC.name))?,
+        };
+        api.set_http_client(Arc::new(Unpacking(http)));
+        Ok(api)
+    }
+}
+
+/// Unpacks what is compressed, as all replies of the API are, whatever the request accepts.
+#[derive(Debug)]
+struct Unpacking(Arc<dyn HttpClient>);
+
+#[async_trait]
+impl HttpClient for Unpacking {
+    async fn send(&self, mut request: http::Request<Bytes>) -> Result<http::Response<Bytes>, HttpError> {
+        request.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+        let mut reply = self.0.send(request).await?;
+        // By the first bytes: a proxy may have unpacked it, and left the header.
+        if reply.body().starts_with(b"\x1f\x8b") {
+            let text = unpacked(reply.body()).map_err(|cause| {
+                HttpError::new(HttpErrorKind::Other).with_status(reply.status()).caused_by(cause)
+            })?;
+            *reply.body_mut() = text.into();
+            reply.headers_mut().remove(header::CONTENT_ENCODING);
+            reply.headers_mut().remove(header::CONTENT_LENGTH);
+        }
+        Ok(reply)
+    }
+}
+
+/// No more than one byte above the limit, by which whoever asked tells that it is too much.
+fn unpacked(body: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    GzDecoder::new(body).take(MAX_REPLY_BYTES as u64 + 1).read_to_end(&mut text)?;
+    Ok(text)
 }
 
 #[async_trait]
@@ -106,16 +153,20 @@ impl Provider for StackExchangeOAuth2 {
 
     /// Every request to the API has the application's key.
     async fn get_profile(&self, access_token: &str) -> Result<Value> {
-        let request = self.oauth2.profile_request(access_token)?;
-        request.query(&[("key", &self.key)]).send().await?.object()
+        let api = self.api()?;
+        let request = api.profile_request(access_token)?.query(&[("key", &self.key)]);
+        let reply = request.send().await?;
+        reply.object()
     }
 
     /// Ends the token, which is a part of the path.
     async fn revoke_token(&self, token: &str, _token_type_hint: Option<&str>) -> Result<()> {
         let segment: String = token.bytes().map(segment_byte).collect();
-        let url = format!("{}/{segment}/invalidate", self.oauth2.revoke_endpoint()?);
-        let request = self.oauth2.request(Operation::REVOKE_TOKEN, Method::GET, &url);
-        request.query(&[("key", &self.key)]).send().await?.accepted()
+        let api = self.api()?;
+        let url = format!("{}/{segment}/invalidate", api.revoke_endpoint()?);
+        let request = api.request(Operation::REVOKE_TOKEN, Method::GET, &url).query(&[("key", &self.key)]);
+        let reply = request.send().await?;
+        reply.accepted()
     }
 }
 
