@@ -15,20 +15,21 @@
 //! enter the return URL exactly, and tick each piece of information there that the scopes ask for: PayPal refuses scopes that are not
 //! ticked. A live app is reviewed first. The sandbox has apps and users of its own: [`with_sandbox`](PayPalOAuth2::with_sandbox).
 //!
-//! **What you get.** The subject is PayPal's `user_id`, which can look like a URL and is of this app alone. Of `email_verified` PayPal does
-//! not say what it means. There is no revocation, and no page says how long refresh tokens live.
+//! **What you get.** The subject is PayPal's `user_id`, which can look like a URL and is of this app alone. The address is the `email` of
+//! UserInfo, or else the primary one of `emails`; of `email_verified` and `confirmed`, by which it counts as verified, PayPal does not say
+//! what they mean. There is no revocation, and no page says how long refresh tokens live.
 //!
 //! **Surprises.** UserInfo demands a `schema`. An ID token, which comes with the scope `openid`, is not looked at: the metadata promises
 //! `user_id` there and not the `sub` that OpenID Connect demands, so the user is read from UserInfo. PKCE is not documented; a challenge is
 //! sent all the same, as other libraries do in production.
 //!
-//! Read on 2026-11-23 and 2026-11-29: the vendor's page, copies of the [metadata](https://www.paypal.com/.well-known/openid-configuration)
-//! and public programs.
+//! Read on 2026-11-23 and 2026-11-29: the vendor's page and its [reference](https://developer.paypal.com/docs/api/identity/v1/) of UserInfo,
+//! copies of the [metadata](https://www.paypal.com/.well-known/openid-configuration) and public programs.
 
 pub use oauth_core;
 use oauth_core::{
-    ClientAuth, Endpoint, Error, Provider, Result, Spec,
-    provider_kit::{AuthorizationSpec, ProfileSpec, TokenSpec},
+    ClientAuth, Email, EmailVerification, Endpoint, Error, Identity, Provider, Result, Spec,
+    provider_kit::{AuthorizationSpec, ProfileSpec, TokenSpec, text_at, value_at},
 };
 
 /// PayPal's endpoints and dialect.
@@ -81,4 +82,16 @@ impl PayPalOAuth2 {
 
 impl Provider for PayPalOAuth2 {
     oauth_core::accessors!();
+
+    /// The documented profile has a list of addresses; that of some applications has one `email`.
+    fn complete_identity(&self, identity: &mut Identity) {
+        let of = |place: &str| {
+            let address = text_at(&identity.profile, &format!("{place}/value"))?;
+            let flag = value_at(&identity.profile, &format!("{place}/confirmed"));
+            Some(Email::new(address, EmailVerification::of(flag)))
+        };
+        let listed = || of("/emails/[?primary]").or_else(|| of("/emails/0"));
+        let email = identity.email.clone().or_else(listed);
+        identity.email = email;
+    }
 }
