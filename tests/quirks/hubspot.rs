@@ -6,6 +6,7 @@ use oauth_clients::{
 use serde_json::json;
 
 use super::{json_replies, value};
+use crate::support::Script;
 
 fn hubspot() -> HubSpotOAuth2 {
     HubSpotOAuth2::new("id", "secret")
@@ -53,4 +54,22 @@ async fn hubspot_has_versions_that_are_dates() {
     hubspot.get_access_token("c", "https://app.example/cb", None, &[]).await.unwrap();
     assert_eq!(http.request().url, "https://api.hubapi.com/oauth/2026-09/token");
     assert!(HubSpotOAuth2::new("id", "secret").with_api_version("../x").is_err());
+}
+
+#[tokio::test]
+async fn hubspot_names_a_dead_grant_by_its_status_too() {
+    for body in [
+        json!({"error": "invalid_grant", "error_description": "revoked", "status": "BAD_REFRESH_TOKEN", "message": "revoked"}),
+        json!({"status": "BAD_REFRESH_TOKEN", "message": "missing or invalid refresh token"}),
+    ] {
+        let hubspot = hubspot().with_http_client(Script::json(400, &body));
+        assert_eq!(
+            hubspot.refresh_token("RT", None).await.unwrap_err().class(),
+            ErrorClass::Reauthorize,
+            "{body}"
+        );
+    }
+    let body = json!({"status": "BAD_CLIENT_SECRET", "message": "missing or unknown client secret"});
+    let hubspot = hubspot().with_http_client(Script::json(400, &body));
+    assert_ne!(hubspot.refresh_token("RT", None).await.unwrap_err().class(), ErrorClass::Reauthorize);
 }
