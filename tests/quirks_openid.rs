@@ -100,6 +100,30 @@ fn what_stands_in_an_issuer_cannot_move_its_host() {
 }
 
 #[tokio::test]
+async fn auth0_says_of_a_wrong_secret_that_access_is_denied() {
+    let metadata = json!({
+        "issuer": "https://my-tenant.eu.auth0.com/",
+        "authorization_endpoint": "https://my-tenant.eu.auth0.com/authorize",
+        "token_endpoint": "https://my-tenant.eu.auth0.com/oauth/token",
+        "jwks_uri": "https://my-tenant.eu.auth0.com/.well-known/jwks.json",
+    });
+    for (status, code, class) in [
+        (401, "access_denied", ErrorClass::Configuration),
+        (403, "invalid_grant", ErrorClass::Reauthorize),
+        (403, "access_denied", ErrorClass::Reauthorize),
+    ] {
+        let refusal = json!({"error": code, "error_description": "Unauthorized"});
+        let http = Script::new([
+            reply(200, "application/json", metadata.to_string()),
+            reply(status, "application/json", refusal.to_string()),
+        ]);
+        let auth0 = Auth0OAuth2::new("id", "s", "my-tenant.eu.auth0.com").unwrap().with_http_client(http);
+        let error = auth0.refresh_token("RT", None).await.unwrap_err();
+        assert_eq!(error.class(), class, "{status} {code}: {error}");
+    }
+}
+
+#[tokio::test]
 async fn nothing_is_sent_before_it_is_needed_and_the_metadata_is_read_once() {
     let emulator = Emulator::start().await.unwrap();
     let auth0 = Auth0OAuth2::new(id("auth0"), secret("auth0"), "my-tenant.eu.auth0.com").unwrap();

@@ -49,3 +49,12 @@ async fn atlassian_tells_a_dead_refresh_token_with_403() {
         assert_eq!(atlassian.refresh_token("RT", None).await.unwrap_err().class(), class, "{text}");
     }
 }
+
+#[tokio::test]
+async fn atlassian_says_of_a_wrong_secret_that_access_is_denied() {
+    let body = json!({"error": "access_denied", "error_description": "Unauthorized"});
+    let refused = || atlassian().with_http_client(Script::json(401, &body));
+    assert_eq!(refused().refresh_token("RT", None).await.unwrap_err().class(), ErrorClass::Configuration);
+    let exchanged = refused().get_access_token("c", "https://app.example/cb", None, &[]).await;
+    assert_eq!(exchanged.unwrap_err().class(), ErrorClass::Configuration);
+}

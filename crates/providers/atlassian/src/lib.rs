@@ -22,13 +22,15 @@
 //! account.
 //!
 //! **Surprises.** The token endpoint takes JSON. A dead refresh token is told with status 403, as `invalid_grant` or as
-//! `unauthorized_client`. The products' own APIs are at `https://api.atlassian.com/ex/{product}/{cloudid}`.
+//! `unauthorized_client`; a wrong client secret with 401, as `access_denied`. The products' own APIs are at
+//! `https://api.atlassian.com/ex/{product}/{cloudid}`.
 //!
 //! Read on 2026-11-23 and 2026-11-29: the vendor's pages, its metadata and public programs.
 
 pub use oauth_core;
 use oauth_core::{
     Endpoint, Error, Operation, Provider, Spec,
+    http::StatusCode,
     provider_kit::{AuthorizationSpec, ProfileSpec, RequestFormat, TokenSpec},
 };
 
@@ -68,13 +70,20 @@ oauth_core::client! {
 impl Provider for AtlassianOAuth2 {
     oauth_core::accessors!();
 
-    /// A dead refresh token is told as if the client were not allowed to refresh.
+    /// A dead refresh token is told as if the client were not allowed to refresh, and a wrong secret as `access_denied` with 401.
     fn translate_error(&self, error: Error) -> Error {
-        let is_dead = error.operation() == Operation::REFRESH_TOKEN
-            && error.oauth_error().is_some_and(|said| {
-                let text = said.description.as_deref().unwrap_or_default();
-                said.code == "unauthorized_client" && text.starts_with("refresh_token is invalid")
-            });
-        if is_dead { error.under_code("invalid_grant") } else { error }
+        let Some(said) = error.oauth_error() else { return error };
+        let text = said.description.as_deref().unwrap_or_default();
+        let is_refresh = error.operation() == Operation::REFRESH_TOKEN;
+        let is_to_token_endpoint = is_refresh || error.operation() == Operation::GET_ACCESS_TOKEN;
+        match said.code.as_str() {
+            "unauthorized_client" if is_refresh && text.starts_with("refresh_token is invalid") => {
+                error.under_code("invalid_grant")
+            }
+            "access_denied" if is_to_token_endpoint && error.status() == Some(StatusCode::UNAUTHORIZED) => {
+                error.under_code("invalid_client")
+            }
+            _ => error,
+        }
     }
 }

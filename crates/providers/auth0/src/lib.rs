@@ -21,11 +21,14 @@
 //!
 //! **Surprises.** With the parameter `organization`, of the client or of one login, only members of that organization sign in:
 //! the ID token's `org_id` (of an id, `org_…`) or `org_name` must be it. `connection` is a hint that the browser can take out:
-//! nothing in Auth0's answer confirms it. Callbacks have no `iss` unless the tenant switched it on.
+//! nothing in Auth0's answer confirms it. Callbacks have no `iss` unless the tenant switched it on. A wrong client secret is told as
+//! `access_denied`, which the client translates.
 
 pub use oauth_core;
 use oauth_core::{
-    Provider, Result, Spec, parameter,
+    Error, Operation, Provider, Result, Spec,
+    http::StatusCode,
+    parameter,
     provider_kit::{ConfirmedBy, LoginSpec, Restriction},
     serde_json::Value,
 };
@@ -80,4 +83,13 @@ fn issuer(domain: &str) -> Result<String> {
 
 impl Provider for Auth0OAuth2 {
     oauth_core::accessors!();
+
+    /// A wrong client secret is told as `access_denied`, with 401. What it says of a grant comes with 403.
+    fn translate_error(&self, error: Error) -> Error {
+        let is_of_client = [Operation::GET_ACCESS_TOKEN, Operation::REFRESH_TOKEN]
+            .contains(&error.operation())
+            && error.status() == Some(StatusCode::UNAUTHORIZED)
+            && error.oauth_error().is_some_and(|said| said.code == "access_denied");
+        if is_of_client { error.under_code("invalid_client") } else { error }
+    }
 }
