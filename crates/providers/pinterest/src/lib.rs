@@ -19,8 +19,8 @@
 //! ([announcement](https://github.com/pinterest/pinterest-python-sdk/issues/156)). There is no revocation: users remove an app in
 //! their settings.
 //!
-//! **Surprises.** Scopes have commas between them in the request, and spaces in the reply. Errors are a number and a message; 283 means
-//! that the code or the refresh token is worth nothing.
+//! **Surprises.** Scopes have commas between them in the request, and spaces in the reply. Errors are a number and a message; 283 is
+//! taken to mean that the code or the refresh token is worth nothing, as its message says. No page lists what the token endpoint answers.
 //!
 //! Read on 2026-11-29. No page mentions PKCE; a challenge is sent, as by other libraries in production.
 

@@ -16,7 +16,7 @@
 //! which also takes `localhost` and `127.0.0.1`. A new application is for its owner alone until Strava has reviewed it.
 //!
 //! **What you get.** The subject is the athlete's number. There is no e-mail address. Access tokens live six hours; a refresh can replace
-//! the refresh token, and the old one then stops working. Revocation takes both kinds of tokens.
+//! the refresh token, and the old one then stops working. Revoking either token ends both.
 //!
 //! **Surprises.** Scopes have commas between them, and users can untick them: the callback's `scope` says what they granted. Strava names
 //! errors by the resource that is wrong, which the client translates. An athlete without a picture has a relative path for one, which
