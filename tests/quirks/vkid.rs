@@ -14,6 +14,7 @@ async fn vkid_binds_a_login_to_a_device_and_keeps_it() {
         json!({"access_token": "AT", "refresh_token": "RT", "expires_in": 3600, "user_id": 7}),
         json!({"access_token": "AT2", "refresh_token": "RT2", "expires_in": 3600}),
         json!({"access_token": "AT3", "expires_in": 3600}),
+        json!({"access_token": "AT4", "refresh_token": "RT4", "expires_in": 3600}),
     ];
     let http = json_replies(replies);
     let vkid = VKIDOAuth2::new("id", "a secret that is not sent").with_http_client(http.clone());
@@ -26,18 +27,23 @@ async fn vkid_binds_a_login_to_a_device_and_keeps_it() {
     let first = vkid.refresh(&login.token, None).await.unwrap();
     let second = vkid.refresh(&first, None).await.unwrap();
     assert_eq!((second.access_token(), second.refresh_token()), ("AT3", Some("RT2")));
+    // So does a token manager for a part of the scopes.
+    let narrower = vkid.refresh_with(&second, Some(&["email"]), &[("audience", "a")]).await.unwrap();
+    assert_eq!((narrower.refresh_token(), narrower.get("device_id")), (Some("RT4"), Some(json!("D"))));
 
     let sent = http.requests();
     let form = sent[0].form();
     assert_eq!((value(&form, "device_id"), value(&form, "state")), (Some("D"), Some(&*state)));
     assert_eq!((value(&form, "client_id"), value(&form, "client_secret")), (Some("id"), None));
     assert!(value(&form, "code_verifier").is_some());
-    for (request, refresh_token) in sent[1..].iter().zip(["RT", "RT2"]) {
+    for (request, refresh_token) in sent[1..].iter().zip(["RT", "RT2", "RT2"]) {
         let form = request.form();
         assert_eq!(value(&form, "refresh_token"), Some(refresh_token));
         assert_eq!((value(&form, "device_id"), value(&form, "client_secret")), (Some("D"), None));
         assert!(value(&form, "state").is_some_and(|fresh| fresh.len() >= 32 && fresh != state));
     }
+    let form = sent[3].form();
+    assert_eq!((value(&form, "scope"), value(&form, "audience")), (Some("email"), Some("a")));
     // It survives storage, too.
     let stored: OAuth2Token = serde_json::from_str(&serde_json::to_string(&second).unwrap()).unwrap();
     assert_eq!(stored.get("device_id"), Some(json!("D")));

@@ -27,7 +27,7 @@
 
 pub use oauth_core;
 use oauth_core::{
-    ClientAuth, CodeVerifier, Endpoint, OAuth2Token, Operation, Provider, Result, Spec, async_trait,
+    ClientAuth, CodeVerifier, Endpoint, OAuth2Token, Provider, Result, Spec, async_trait,
     provider_kit::{ProfileRequest, ProfileSpec, RevocationSpec, TokenPlace, TokenSpec},
     serde_json::{self, Map, Value},
 };
@@ -107,31 +107,25 @@ impl Provider for VKIDOAuth2 {
         Ok(device.map_or(token.clone(), |(_, device)| bound_to(device, token)))
     }
 
-    /// Sends the device that the token is bound to, and a state, which VK ID demands here too.
     async fn refresh(&self, token: &OAuth2Token, scopes: Option<&[&str]>) -> Result<OAuth2Token> {
-        let operation = Operation::REFRESH_TOKEN;
-        let Some(refresh_token) = token.refresh_token() else {
-            let reason = "the token has no refresh token; the user must sign in again";
-            return Err(self.oauth2.unsupported(operation, reason));
-        };
+        self.refresh_with(token, scopes, &[]).await
+    }
+
+    /// Sends the device that the token is bound to, and a state, which VK ID demands here too.
+    async fn refresh_with(
+        &self,
+        token: &OAuth2Token,
+        scopes: Option<&[&str]>,
+        extra: &[(&str, &str)],
+    ) -> Result<OAuth2Token> {
         let Some(Value::String(device)) = token.get(DEVICE_ID) else {
-            return self.refresh_token(refresh_token, scopes).await;
-        };
-        let Some(endpoint) = self.oauth2.endpoints().get(Endpoint::Refresh) else {
-            return Err(self.oauth2.unsupported(operation, "no refresh endpoint is known"));
+            return self.oauth2.refresh_with(token, scopes, extra).await;
         };
         let state = oauth_core::random_token()?;
-        let scope = scopes.unwrap_or_default().join(" ");
-        let form = [
-            ("grant_type", "refresh_token"),
-            ("refresh_token", refresh_token),
-            (DEVICE_ID, &device),
-            ("state", &state),
-            ("scope", &scope),
-        ];
-        let outcome = self.oauth2.request_token(operation, endpoint, form).await;
-        let new = outcome.map_err(|error| self.translate_error(error))?;
-        Ok(bound_to(&device, new.or_refresh_token_of(token)))
+        let own = [(DEVICE_ID, device.as_str()), ("state", state.as_str())];
+        let extra: Vec<_> = extra.iter().copied().chain(own).collect();
+        let new = self.oauth2.refresh_with(token, scopes, &extra).await?;
+        Ok(bound_to(&device, new))
     }
 }
 
