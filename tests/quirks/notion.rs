@@ -8,19 +8,21 @@ async fn notion_takes_json_and_wants_the_version_of_its_api() {
     let query = url(&NotionOAuth2::new("id", "s")).await;
     assert_eq!((value(&query, "owner"), value(&query, "scope")), (Some("user"), None));
     let reply = json!({"access_token": "AT", "refresh_token": "RT", "bot_id": "B", "workspace_id": "W"});
-    let http = json_replies([reply.clone(), reply, json!({"request_id": "R"})]);
+    let http = json_replies([reply.clone(), reply, json!({"request_id": "R"}), json!({"active": true})]);
     let notion = NotionOAuth2::new("id", "s").with_http_client(http.clone());
     notion.get_access_token("c", "https://app.example/cb", None, &[]).await.unwrap();
     notion.refresh_token("RT", None).await.unwrap();
-    notion.revoke_token("AT", None).await.unwrap();
-    for (sent, (name, text)) in
-        http.requests().iter().zip([("code", "c"), ("refresh_token", "RT"), ("token", "AT")])
-    {
+    notion.revoke_token("AT", Some("access_token")).await.unwrap();
+    notion.oauth2().introspect_token("AT", Some("access_token")).await.unwrap();
+    let members = [("code", "c"), ("refresh_token", "RT"), ("token", "AT"), ("token", "AT")];
+    for (sent, (name, text)) in http.requests().iter().zip(members) {
         assert_eq!(sent.header("content-type"), Some("application/json"), "{}", sent.url);
         assert_eq!(sent.header("authorization"), Some("Basic aWQ6cw=="));
         assert_eq!(sent.header("notion-version"), Some("2026-03-11"));
         let body: Value = serde_json::from_str(&sent.body).unwrap();
         assert_eq!(body[name], text);
+        // The pages on revocation and introspection have the token alone.
+        assert!(name != "token" || body == json!({"token": "AT"}), "{body}");
     }
 }
 

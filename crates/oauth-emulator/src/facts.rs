@@ -286,6 +286,9 @@ impl EmulatedProvider {
         match endpoint {
             EmulatedEndpoint::Token => Some(facts.token_request),
             EmulatedEndpoint::Refresh => Some(facts.refresh_request.unwrap_or(facts.token_request)),
+            EmulatedEndpoint::Introspect if facts.token_request == RequestFormat::Json => {
+                Some(RequestFormat::Json)
+            }
             EmulatedEndpoint::Revoke => facts.revoke_request.or_else(|| {
                 let asks = !facts.revoke_params.is_empty() || !self.revoke_auth().methods.is_empty();
                 match self.revoke_places() {

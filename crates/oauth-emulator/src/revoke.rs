@@ -152,7 +152,8 @@ pub(crate) fn introspect(exchange: &Exchange<'_>) -> ServerReply {
     if exchange.request.method != Method::POST {
         return ServerReply::method_not_allowed("POST");
     }
-    let outcome = exchange.params(RequestFormat::Form).and_then(|params| {
+    let format = exchange.provider.request_format(EmulatedEndpoint::Introspect).unwrap_or_default();
+    let outcome = exchange.params(format).and_then(|params| {
         authenticate(exchange, &params, &AcceptedAuth::from(exchange.provider.token_auth()))?;
         let token = params.get("token").ok_or_else(|| Reason::Request.because("token is missing"))?;
         Ok(token.to_owned())

@@ -166,11 +166,8 @@ impl OAuth2 {
             TokenPlace::Query(name) => request.query(&[(name, token)]).hide(token),
             place => request.token(place, token),
         };
-        // A form's unknown parameters are ignored (RFC 6749 section 3.2).
-        let takes_hint = match spec.token {
-            TokenPlace::Field(_) => spec.format == RequestFormat::Form || spec.token.is_standard(),
-            _ => false,
-        };
+        // A form's unknown parameters are ignored (RFC 6749 section 3.2); nobody says that of a JSON object's.
+        let takes_hint = matches!(spec.token, TokenPlace::Field(_)) && spec.format == RequestFormat::Form;
         if let Some(hint) = token_type_hint.filter(|_| takes_hint) {
             request = request.fields(spec.format, [("token_type_hint", hint)]);
         }
@@ -188,7 +185,8 @@ impl OAuth2 {
 
     /// Asks the provider about a token (RFC 7662 section 2). Nothing in the answer but `active` counts when it is false.
     ///
-    /// A token whose `exp` has passed is not active, whatever the provider says. Nothing is kept: each call asks anew.
+    /// A token whose `exp` has passed is not active, whatever the provider says. Nothing is kept: each call asks anew. The request is JSON,
+    /// without the hint, where the token endpoint takes JSON.
     ///
     /// # Errors
     ///
@@ -199,10 +197,15 @@ impl OAuth2 {
         let endpoint = client.endpoints().get(Endpoint::Introspection);
         let endpoint =
             endpoint.ok_or_else(|| self.unsupported(operation, "tokens cannot be introspected"))?;
-        let form = [("token", token), ("token_type_hint", token_type_hint.unwrap_or_default())];
+        // A server whose token endpoint takes JSON takes it here too, and its members are those that it documents.
+        let (format, hint) = match client.spec().token.format {
+            RequestFormat::Json => (RequestFormat::Json, None),
+            RequestFormat::Form | RequestFormat::Query => (RequestFormat::Form, token_type_hint),
+        };
+        let fields = [("token", token), ("token_type_hint", hint.unwrap_or_default())];
         let auth = client.introspection_auth().unwrap_or(client.client_auth());
         let request = client.request(operation, Method::POST, endpoint).client_auth(auth);
-        let reply = request.endpoint(Endpoint::Introspection).form(form).send().await?;
+        let reply = request.endpoint(Endpoint::Introspection).fields(format, fields).send().await?;
         let mut value = reply.object()?;
         if !value["active"].is_boolean() {
             return Err(reply.malformed("there is no boolean active"));

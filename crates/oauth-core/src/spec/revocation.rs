@@ -10,8 +10,7 @@ pub struct RevocationSpec {
     pub access_tokens_only: bool,
     /// The HTTP method. Example: `RequestMethod::Delete`.
     pub method: RequestMethod,
-    /// Where the token is. With a field of a form, and with the field `token`, its kind goes as `token_type_hint`. Example:
-    /// `TokenPlace::Bearer`.
+    /// Where the token is. With a field of a form, its kind goes as `token_type_hint`. Example: `TokenPlace::Bearer`.
     pub token: TokenPlace,
     /// How the parameters are sent. Example: `RequestFormat::Json`.
     pub format: RequestFormat,

@@ -21,7 +21,7 @@
 //!
 //! **Surprises.** The profile (`/v1/users/me`) is that of the bot, with the person in `bot.owner`. A token of an integration that a
 //! workspace owns has nobody to sign in, and its profile is refused as one without an identifier. Every request names the version of
-//! the API that it is written for. The token and revocation endpoints are sent JSON. Notion documents no PKCE.
+//! the API that it is written for. Tokens are asked for, revoked and introspected with JSON. Notion documents no PKCE.
 //!
 //! Read on 2026-11-29.
 
