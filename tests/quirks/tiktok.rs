@@ -47,6 +47,8 @@ async fn tiktok_says_ok_where_there_is_no_error() {
     for (status, code, class) in [
         (401, "access_token_invalid", ErrorClass::Reauthorize),
         (200, "access_token_invalid", ErrorClass::Reauthorize),
+        (401, "scope_not_authorized", ErrorClass::Reauthorize),
+        (400, "scope_permission_missed", ErrorClass::Reauthorize),
         (429, "rate_limit_exceeded", transient),
         (200, "rate_limit_exceeded", transient),
         (500, "internal_error", transient),

@@ -54,6 +54,7 @@ pub const SPEC: Spec = Spec {
         codes: &[
             ("access_token_invalid", "invalid_token"),
             ("scope_not_authorized", "insufficient_scope"),
+            ("scope_permission_missed", "insufficient_scope"),
             ("rate_limit_exceeded", "temporarily_unavailable"),
             ("internal_error", "server_error"),
         ],
