@@ -68,6 +68,8 @@ async fn wechat_knows_users_by_unionid_where_there_is_one() {
     for (profile, subject) in [
         (json!({"openid": "O", "unionid": "U", "nickname": "张三"}), "U"),
         (json!({"openid": "O", "nickname": "张三"}), "O"),
+        // What no account may be known by.
+        (json!({"openid": "O", "unionid": " U\n", "nickname": "张三"}), "O"),
     ] {
         let http = json_replies([profile]);
         let wechat = WeChatOAuth2::new("id", "s").with_http_client(http.clone());

@@ -35,7 +35,8 @@ use oauth_core::{
     AuthorizationRequest, ClientAuth, Configure, Credentials, Endpoint, Error, Identity, OAuth2, Operation,
     Pkce, Provider, ProviderConfig, Result, Spec, async_trait,
     provider_kit::{
-        AuthorizationSpec, ErrorSpec, ProfileSpec, RefreshSpec, RequestFormat, TokenPlace, TokenSpec, text_at,
+        AuthorizationSpec, ErrorSpec, ProfileSpec, RefreshSpec, RequestFormat, TokenPlace, TokenSpec,
+        check_subject, text_at,
     },
 };
 
@@ -179,7 +180,8 @@ impl Provider for WeChatOAuth2 {
 
     /// The identifier that all of a developer's applications see, where WeChat tells it.
     fn complete_identity(&self, identity: &mut Identity) {
-        if let Some(unionid) = text_at(&identity.profile, "/unionid") {
+        let unionid = text_at(&identity.profile, "/unionid");
+        if let Some(unionid) = unionid.filter(|unionid| check_subject(unionid).is_ok()) {
             identity.subject = unionid;
         }
     }
