@@ -22,8 +22,9 @@
 //!
 //! **Surprises.** There is no UserInfo: who signed in is in the ID token, so
 //! [`get_identity`](oauth_core::Provider::get_identity) takes the whole token of the login. The token serves no other purpose, and
-//! neither refresh nor revocation is documented. The bot's settings choose how ID tokens are signed: RS256, or ES256. The old login
-//! widget, which signs with the bot's token, is another protocol and is not covered here.
+//! neither refresh nor revocation is documented. The bot's settings choose how ID tokens are signed: RS256 unless they say ES256 or EdDSA,
+//! which are verified too, or ES256K, which is not: a login with it fails. The old login widget, which signs with the bot's token, is
+//! another protocol and is not covered here.
 //!
 //! Written from Telegram's page and metadata as of 2026-11-29.
 
