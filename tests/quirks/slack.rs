@@ -100,6 +100,8 @@ async fn slack_installs_an_app_with_the_tokens_of_bot_and_user() {
     }))
     .await;
     assert_eq!((token.access_token(), token.refresh_token()), ("xoxb", Some("xoxe")));
+    // Whose it is is no other way to use it.
+    assert_eq!((token.bearer().unwrap(), token.get("slack_token_type")), ("xoxb", Some(json!("bot"))));
     assert!(token.expires_at().is_some());
     let identity = app.get_identity(&token).await.unwrap();
     assert_eq!(identity.key(), ("https://slack.com", "U1"));
@@ -113,8 +115,24 @@ async fn slack_installs_an_app_with_user_scopes_alone() {
         "ok": true, "team": {"id": "T1"}, "authed_user": {"id": "U1", "access_token": "xoxp", "token_type": "user"},
     }))
     .await;
-    assert_eq!((token.access_token(), token.token_type()), ("xoxp", Some("user")));
+    assert_eq!((token.bearer().unwrap(), token.get("slack_token_type")), ("xoxp", Some(json!("user"))));
     assert_eq!(app.get_identity(&token).await.unwrap().subject, "U1");
+}
+
+#[tokio::test]
+async fn slack_tokens_of_a_bot_stay_bearer_tokens_when_they_are_refreshed() {
+    let new = json!({
+        "ok": true, "access_token": "xoxb-2", "token_type": "bot", "expires_in": 43200, "refresh_token": "xoxe-2",
+    });
+    let http = json_replies([new]);
+    let app = SlackAppOAuth2::new("id", "secret").with_http_client(http.clone());
+    let old: OAuth2Token =
+        serde_json::from_value(json!({"access_token": "xoxb", "refresh_token": "xoxe"})).unwrap();
+    let new = app.refresh(&old, None).await.unwrap();
+    assert_eq!((new.bearer().unwrap(), new.refresh_token()), ("xoxb-2", Some("xoxe-2")));
+    assert_eq!(new.get("slack_token_type"), Some(json!("bot")));
+    assert!(new.expires_at().is_some());
+    assert_eq!(value(&http.request().form(), "refresh_token"), Some("xoxe"));
 }
 
 #[tokio::test]

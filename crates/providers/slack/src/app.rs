@@ -41,7 +41,8 @@ oauth_core::client! {
     /// Installs a Slack app: its scopes are those of the bot.
     ///
     /// The token is the bot's. `token.get("authed_user")` is the user who installed the app, with a token of theirs if `user_scope` asked
-    /// for one; with user scopes alone, that token is the token. `token.get("team")` is the workspace.
+    /// for one; with user scopes alone, that token is the token. `token.get("slack_token_type")` says which: `bot` or `user`.
+    /// `token.get("team")` is the workspace.
     pub struct SlackAppOAuth2 from APP_SPEC;
 }
 
@@ -83,8 +84,27 @@ impl Provider for SlackAppOAuth2 {
                 }
             }
         }
+        if let Some(fields) = fields.as_object_mut() {
+            set_kind_aside(fields);
+        }
         serde_json::from_value(fields)
             .map_err(|_| reply.malformed("there is no access_token, of a bot or a user"))
+    }
+
+    async fn refresh_token(&self, refresh_token: &str, scopes: Option<&[&str]>) -> Result<OAuth2Token> {
+        self.refresh_token_with(refresh_token, scopes, &[]).await
+    }
+
+    async fn refresh_token_with(
+        &self,
+        refresh_token: &str,
+        scopes: Option<&[&str]>,
+        extra: &[(&str, &str)],
+    ) -> Result<OAuth2Token> {
+        let token = self.oauth2.refresh_token_with(refresh_token, scopes, extra).await?;
+        let mut fields = Map::from(token.clone());
+        set_kind_aside(&mut fields);
+        Ok(serde_json::from_value(Value::Object(fields)).unwrap_or(token))
     }
 
     /// The user who installed the app, as the token of the installation says; the token of a refresh does not.
@@ -105,5 +125,15 @@ impl Provider for SlackAppOAuth2 {
                 Err(Error::in_profile(&self.oauth2, &profile, "the token does not say who installed the app"))
             }
         }
+    }
+}
+
+/// Slack's `token_type` says whose a token is, and not how it is used: all are sent as bearer tokens.
+fn set_kind_aside(fields: &mut Map<String, Value>) {
+    let is_kind = |kind: &Value| matches!(kind.as_str(), Some("bot" | "user"));
+    if fields.get("token_type").is_some_and(is_kind)
+        && let Some(kind) = fields.remove("token_type")
+    {
+        fields.insert("slack_token_type".to_owned(), kind);
     }
 }
