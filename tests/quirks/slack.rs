@@ -25,6 +25,8 @@ async fn slack_refuses_under_a_status_of_success() {
         ("bad_redirect_uri", ErrorClass::Configuration),
         ("ratelimited", ErrorClass::Transient { retry_after: None }),
         ("internal_error", ErrorClass::Transient { retry_after: None }),
+        ("team_added_to_org", ErrorClass::Transient { retry_after: None }),
+        ("org_login_required", ErrorClass::Transient { retry_after: None }),
     ] {
         let slack = slack().with_http_client(json_replies([json!({"ok": false, "error": code})]));
         let error = slack.refresh_token("RT", None).await.unwrap_err();

@@ -31,6 +31,9 @@ pub(crate) const ERRORS: ErrorSpec = ErrorSpec {
         ("fatal_error", "temporarily_unavailable"),
         ("service_unavailable", "temporarily_unavailable"),
         ("request_timeout", "temporarily_unavailable"),
+        // A workspace that is being moved to an enterprise is out of reach until that is done.
+        ("team_added_to_org", "temporarily_unavailable"),
+        ("org_login_required", "temporarily_unavailable"),
     ],
     ..ErrorSpec::RFC6749
 };
