@@ -55,6 +55,20 @@ async fn x_is_not_asked_twice_when_its_limit_is_reached() {
 }
 
 #[tokio::test]
+async fn x_says_in_a_header_of_its_own_when_its_limit_ends() {
+    let limited = http::Response::builder()
+        .status(429)
+        .header("x-rate-limit-remaining", "0")
+        .header("x-rate-limit-reset", "60")
+        .body(r#"{"title": "Too Many Requests", "status": 429}"#.into())
+        .unwrap();
+    let x = x().with_http_client(Script::new([limited]));
+    let error = x.get_profile("AT").await.unwrap_err();
+    let retry_after = Some(std::time::Duration::from_secs(60));
+    assert_eq!(error.class(), ErrorClass::Transient { retry_after }, "{error:?}");
+}
+
+#[tokio::test]
 async fn x_tells_a_dead_grant_by_its_text() {
     for (text, class) in [
         ("Value passed for the authorization code was invalid.", ErrorClass::Reauthorize),

@@ -367,13 +367,16 @@ impl Response {
         Some(wait.min(LONGEST_WAIT))
     }
 
-    /// How GitHub says it of the limit that is not against abuse: nothing remains, until a Unix time.
+    /// How GitHub says it of the limit that is not against abuse: nothing remains, until a Unix time. X has another name for the time, and
+    /// sends it with every reply, so it counts only where the limit is what refuses.
     fn limit_ends_in(&self, now: SystemTime) -> Option<Duration> {
         let value = |name| self.header(header::HeaderName::from_static(name));
         let reset = match value("x-ratelimit-remaining") {
-            Some("0") => Duration::from_secs(value("x-ratelimit-reset")?.parse().ok()?),
+            Some("0") => value("x-ratelimit-reset")?,
+            _ if self.status == StatusCode::TOO_MANY_REQUESTS => value("x-rate-limit-reset")?,
             _ => return None,
         };
+        let reset = Duration::from_secs(reset.parse().ok()?);
         let now = now.duration_since(SystemTime::UNIX_EPOCH).ok()?;
         // Other servers count the seconds from now.
         let wait = if reset <= LONGEST_WAIT { reset } else { reset.saturating_sub(now) };
