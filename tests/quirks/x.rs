@@ -43,6 +43,20 @@ async fn x_gives_the_profile_without_the_address_to_a_token_without_the_scope() 
 }
 
 #[tokio::test]
+async fn x_is_asked_without_the_address_whatever_the_refusal_is_called() {
+    for status in [400, 403] {
+        let refusal = reply(status, "application/json", r#"{"title": "T", "detail": "D"}"#);
+        let user = reply(200, "application/json", r#"{"data": {"id": "7", "name": "Ada"}}"#);
+        let http = Script::new([refusal, user]);
+        let identity =
+            x().with_http_client(http.clone()).get_identity(&OAuth2Token::new("AT")).await.unwrap();
+        assert_eq!((&*identity.subject, identity.email), ("7", None), "{status}");
+        let asked: Vec<_> = http.requests().into_iter().map(|sent| sent.query[0].1.clone()).collect();
+        assert_eq!(asked, ["profile_image_url,confirmed_email", "profile_image_url"]);
+    }
+}
+
+#[tokio::test]
 async fn x_is_not_asked_twice_when_its_limit_is_reached() {
     let limited = http::Response::builder()
         .status(403)

@@ -82,9 +82,7 @@ impl Provider for XOAuth2 {
     /// Asks for the address too, and does without where the token may not see it.
     async fn get_profile(&self, access_token: &str) -> Result<Value> {
         match self.get_user(access_token, &format!("{FIELDS},confirmed_email")).await {
-            Err(error) if error.status() == Some(StatusCode::FORBIDDEN) && error.retry_after().is_none() => {
-                self.get_user(access_token, FIELDS).await
-            }
+            Err(error) if is_refused(&error) => self.get_user(access_token, FIELDS).await,
             outcome => outcome,
         }
     }
@@ -106,4 +104,11 @@ impl Provider for XOAuth2 {
         });
         if is_dead { error.under_code("invalid_grant") } else { error }
     }
+}
+
+/// Whether the whole request was refused, as it is where a token may not see one of the members: X's pages do not say with which of the
+/// two statuses.
+fn is_refused(error: &Error) -> bool {
+    let is_refusal = matches!(error.status(), Some(StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN));
+    is_refusal && error.retry_after().is_none()
 }
