@@ -100,6 +100,24 @@ async fn zoho_uses_a_token_where_it_is_from() {
 }
 
 #[tokio::test]
+async fn zoho_tokens_of_a_sandbox_are_of_its_data_centre() {
+    for (domain, host) in [
+        ("https://sandbox.zohoapis.eu", "accounts.zoho.eu"),
+        ("https://developer.zohoapis.com.au", "accounts.zoho.com.au"),
+        ("https://www.zohoapis.com", "accounts.zoho.com"),
+        ("https://zohoapis.eu.evil.example", "accounts.zoho.com"),
+    ] {
+        let http = json_replies([tokens()]);
+        let zoho = ZohoOAuth2::new("id", "secret").with_http_client(http.clone());
+        let mut token = tokens();
+        token["api_domain"] = json!(domain);
+        let token: OAuth2Token = serde_json::from_value(token).unwrap();
+        zoho.refresh(&token, None).await.unwrap();
+        assert_eq!(http.request().url, format!("https://{host}/oauth/v2/token"), "{domain}");
+    }
+}
+
+#[tokio::test]
 async fn zoho_endpoints_that_were_moved_stay_where_they_are() {
     let http = json_replies([tokens()]);
     let zoho = ZohoOAuth2::new("id", "secret").with_endpoints(|all| all.at("https://proxy.example"));

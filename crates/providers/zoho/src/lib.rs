@@ -94,24 +94,25 @@ pub const SPEC: Spec = Spec {
 struct DataCentre {
     location: &'static str,
     accounts: &'static str,
-    api: &'static str,
+    /// Where its APIs are: at `www` under it, and those of a sandbox and of a developer's edition at hosts beside that.
+    apis: &'static str,
 }
 
-const fn centre(location: &'static str, accounts: &'static str, api: &'static str) -> DataCentre {
-    DataCentre { location, accounts, api }
+const fn centre(location: &'static str, accounts: &'static str, apis: &'static str) -> DataCentre {
+    DataCentre { location, accounts, apis }
 }
 
 const DATA_CENTRES: &[DataCentre] = &[
-    centre("us", "accounts.zoho.com", "www.zohoapis.com"),
-    centre("eu", "accounts.zoho.eu", "www.zohoapis.eu"),
-    centre("in", "accounts.zoho.in", "www.zohoapis.in"),
-    centre("au", "accounts.zoho.com.au", "www.zohoapis.com.au"),
-    centre("jp", "accounts.zoho.jp", "www.zohoapis.jp"),
-    centre("ca", "accounts.zohocloud.ca", "www.zohoapis.ca"),
-    centre("sa", "accounts.zoho.sa", "www.zohoapis.sa"),
-    centre("uk", "accounts.zoho.uk", "www.zohoapis.uk"),
-    centre("cn", "accounts.zoho.com.cn", "www.zohoapis.com.cn"),
-    centre("ae", "accounts.zoho.ae", "www.zohoapis.ae"),
+    centre("us", "accounts.zoho.com", ".zohoapis.com"),
+    centre("eu", "accounts.zoho.eu", ".zohoapis.eu"),
+    centre("in", "accounts.zoho.in", ".zohoapis.in"),
+    centre("au", "accounts.zoho.com.au", ".zohoapis.com.au"),
+    centre("jp", "accounts.zoho.jp", ".zohoapis.jp"),
+    centre("ca", "accounts.zohocloud.ca", ".zohoapis.ca"),
+    centre("sa", "accounts.zoho.sa", ".zohoapis.sa"),
+    centre("uk", "accounts.zoho.uk", ".zohoapis.uk"),
+    centre("cn", "accounts.zoho.com.cn", ".zohoapis.com.cn"),
+    centre("ae", "accounts.zoho.ae", ".zohoapis.ae"),
 ];
 
 /// The parameter of a callback that names the user's data centre.
@@ -170,7 +171,7 @@ impl ZohoOAuth2 {
     fn at_home_of(&self, token: &OAuth2Token) -> OAuth2 {
         let domain = token.get("api_domain").and_then(|domain| text_at(&domain, ""));
         let host = domain.as_deref().and_then(|domain| domain.strip_prefix("https://"));
-        let known = DATA_CENTRES.iter().find(|centre| host == Some(centre.api));
+        let known = DATA_CENTRES.iter().find(|centre| host.is_some_and(|host| host.ends_with(centre.apis)));
         known.map_or_else(|| self.oauth2.clone(), |centre| self.at(centre))
     }
 
