@@ -77,9 +77,11 @@ fn number_passes(number: u16, code: &str) -> bool {
         // Permanent in spite of their SQLSTATE: a packet too large, a way to sign in that the client lacks.
         1153 | 1251 => false,
         // Not enough memory, threads, connections or locks; locked or rolled back because of others; a server that takes no writes
-        // now and may be about to; ended by an operator or after too long; a proxy or a cluster without a server.
-        1020 | 1037 | 1038 | 1041 | 1135 | 1203 | 1205 | 1206 | 1223 | 1226 | 1290 | 1614 | 1637 | 1792
-        | 1836 | 1874 | 2002 | 2003 | 2006 | 2013 | 3024 | 3100 | 3168 | 3169 | 3572 | 4031 | 9001 => true,
+        // now and may be about to; ended by an operator or after too long; a proxy or a cluster without a server; a table that was just
+        // altered, or a prepared statement that the server has thrown away.
+        1020 | 1037 | 1038 | 1041 | 1135 | 1203 | 1205 | 1206 | 1223 | 1226 | 1290 | 1412 | 1614 | 1615
+        | 1637 | 1792 | 1836 | 1874 | 2002 | 2003 | 2006 | 2013 | 3024 | 3032 | 3100 | 3168 | 3169 | 3572
+        | 4031 | 9001 => true,
         // No connection; rolled back because of others; interrupted.
         _ => code.starts_with("08") || code.starts_with("40") || code == "70100",
     }
@@ -130,6 +132,9 @@ mod tests {
             (1205, "HY000"),
             (1213, "40001"),
             (1290, "HY000"),
+            (1412, "HY000"),
+            (1615, "HY000"),
+            (3032, "HY000"),
             (1317, "70100"),
             (1927, "70100"),
         ] {
