@@ -143,9 +143,14 @@ impl SharedState {
         let found = match store.load(key).await {
             Ok(found) => found,
             // A record that the store itself cannot read is replaced as it is.
-            Err(cause) if !cause.is_transient() => {
-                return self.replace_blindly(key, login, options, cause).await;
-            }
+            Err(cause) if !cause.is_transient() => match store.load(key).await {
+                // It was that one answer. The record may hold the refresh token that is to be kept.
+                Ok(found) => found,
+                Err(again) if !again.is_transient() => {
+                    return self.replace_blindly(key, login, options, again).await;
+                }
+                Err(again) => return Err(again),
+            },
             Err(cause) => return Err(cause),
         };
         if let Some(record) = &found

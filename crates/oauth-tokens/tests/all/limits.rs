@@ -8,10 +8,10 @@ use std::{
     time::Duration,
 };
 
-use oauth_core::{ErrorClass, async_trait, bytes::Bytes};
+use oauth_core::{ErrorClass, Identity, async_trait, bytes::Bytes, serde_json::Value};
 use oauth_tokens::{
-    Acquired, Error, Expected, Lease, MemoryStore, Put, Record, Saved, StoreError, StoreOperation, TokenKey,
-    TokenStore,
+    Acquired, Error, Expected, Lease, MemoryStore, Put, PutOptions, Record, Saved, StoreError,
+    StoreOperation, TokenKey, TokenStore,
     testkit::{Fault, RotatingServer},
 };
 use tokio::time::Instant;
@@ -136,17 +136,38 @@ async fn a_record_that_the_store_cannot_read_is_replaced_by_a_login() {
     assert_eq!(stored(&manager, &key()).await.token, Some(login));
 }
 
-/// A store whose disk can be full, or that has a record it cannot read.
+#[tokio::test]
+async fn one_answer_that_fails_is_no_reason_to_replace_a_record_unread() {
+    let server = RotatingServer::new();
+    let store = Sick::default();
+    let manager = builder(store.clone(), &server).build().unwrap();
+    let ada = || PutOptions::new().with_identity(&Identity::new("testkit", "ada", Value::Null));
+    let first = server.sign_in().unwrap();
+    manager.put_with(&key(), &first, ada()).await.unwrap();
+    store.fails_once.store(true, Ordering::SeqCst);
+    // A later login, for which the provider gives no refresh token.
+    let login = server.sign_in().unwrap().access_token_only();
+    let put = manager.put_with(&key(), &login, ada()).await.unwrap();
+    assert_eq!(put, Put::WithStoredRefreshToken);
+    let token = stored(&manager, &key()).await.token.unwrap();
+    assert_eq!((token.access_token(), token.refresh_token()), (login.access_token(), first.refresh_token()));
+}
+
+/// A store whose disk can be full, that has a record it cannot read, or that fails to read one once.
 #[derive(Clone, Debug, Default)]
 struct Sick {
     store: MemoryStore,
     is_full: Arc<AtomicBool>,
     is_corrupt: Arc<AtomicBool>,
+    fails_once: Arc<AtomicBool>,
 }
 
 #[async_trait]
 impl TokenStore for Sick {
     async fn load(&self, key: &TokenKey) -> Result<Option<Record>, StoreError> {
+        if self.fails_once.swap(false, Ordering::SeqCst) {
+            return Err(StoreError::permanent(StoreOperation::Load, "something new"));
+        }
         match self.is_corrupt.load(Ordering::SeqCst) {
             true => Err(StoreError::permanent(StoreOperation::Load, "the version is no number")),
             false => self.store.load(key).await,
