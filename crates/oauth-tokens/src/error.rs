@@ -93,7 +93,9 @@ pub enum Error {
     NotSaved {
         /// The key.
         key: TokenKey,
-        /// The new token, for an application that can keep it elsewhere. The old one may no longer be valid.
+        /// The new token, for an application that can keep it elsewhere. The old one may no longer be valid. After
+        /// [`get_for`](crate::TokenManager::get_for), it is the token of the login with its new refresh token, and not the access token
+        /// that was asked for: do not send it where that one was to go.
         token: Arc<OAuth2Token>,
         /// What the store reported last.
         cause: StoreError,
