@@ -788,10 +788,25 @@ async fn a_webhook_whose_headers_do_not_fit_its_body_is_refused() {
     two_shops.headers.push((shop.to_owned(), "my-shop.myshopify.com".to_owned()));
     assert_eq!(status(&endpoint, &two_shops).await, 400);
     assert!(seen.lock().unwrap().is_empty());
-    // The id is not signed either: with another one it is the same message.
+    // One event may be delivered twice, under two of these ids.
     assert_eq!(status(&endpoint, &uninstalled).await, 200);
     assert_eq!(status(&endpoint, &with_header(&uninstalled, "x-shopify-webhook-id", "new")).await, 200);
     assert_eq!(seen.lock().unwrap().len(), 1);
+}
+
+/// The body of `shop/redact` is the same each time, and that of `app/uninstalled` may be.
+#[tokio::test]
+async fn a_shop_that_leaves_twice_is_two_events() {
+    let emulator = Emulator::start().await.unwrap();
+    for topic in ["app/uninstalled", "shop/redact"] {
+        let (endpoint, seen) = noting(ShopifySignals::new("shopify-client-secret"));
+        let first = with_header(&of_shopify(&emulator, topic, json!({})), "x-shopify-event-id", "e-1");
+        let second = with_header(&first, "x-shopify-event-id", "e-2");
+        for sent in [&first, &first, &second, &second] {
+            assert_eq!(status(&endpoint, sent).await, 200, "{topic}");
+        }
+        assert_eq!(seen.lock().unwrap().len(), 2, "{topic}");
+    }
 }
 
 #[tokio::test]

@@ -18,7 +18,8 @@ pub const VERIFY_WEBHOOK: Operation = Operation::new("verify_webhook");
 /// Verifies Shopify's [webhooks](https://shopify.dev/docs/apps/build/webhooks/verify-deliveries): `app/uninstalled` and the mandatory
 /// [privacy webhooks](https://shopify.dev/docs/apps/build/compliance/privacy-law-compliance), for all shops of an app.
 ///
-/// Only the body is signed. So what the headers say of topic and shop must agree with it, and a message is known again by its body.
+/// Only the body is signed. So what the headers say of topic and shop must agree with it. A message is known again by its body and its
+/// `X-Shopify-Event-Id`: a shop that uninstalls the app twice sends the same body twice.
 #[derive(Clone, Debug)]
 pub struct ShopifySignals {
     /// For its name and its secret: it signs in nobody.
@@ -112,7 +113,9 @@ impl SignalVerifier for ShopifySignals {
         if !json.is_object() {
             return Err(SignalError::Malformed("the body is not a JSON object".to_owned()));
         }
-        let mut id = hmac_sha256_hex(secret.expose(), &format!("id.{text}"));
+        // The same body may come again for another event: that of `shop/redact` is always the same.
+        let event = single_header(headers, "x-shopify-event-id").unwrap_or_default();
+        let mut id = hmac_sha256_hex(secret.expose(), &format!("id.{event}.{text}"));
         id.truncate(32);
         Ok(vec![self.signal(headers, json, id)?])
     }
