@@ -501,6 +501,10 @@ async fn apples_events_are_told_apart() {
         assert_eq!(signal.event, expected);
         assert_eq!(signal.at.unwrap().unix_timestamp(), 1_508_184_845);
     }
+    let events = json!({"type": "consent-revoked", "sub": USER}).to_string();
+    let untimed = notification(&emulator, json!({"events": events, "iat": 1_508_184_845}));
+    let at = only(&verifier, &untimed).await.at;
+    assert_eq!(at.unwrap().unix_timestamp(), 1_508_184_845, "that of the message");
 }
 
 #[tokio::test]

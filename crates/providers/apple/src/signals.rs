@@ -85,7 +85,13 @@ impl SignalVerifier for AppleSignals {
             event @ Value::Object(_) => vec![event],
             _ => return Err(malformed("the events of the payload are no object")),
         };
-        events.into_iter().map(|event| self.signal(token.id(), event)).collect()
+        let signal = |event| {
+            let signal = self.signal(token.id(), event)?;
+            // An event without a time is no later than the message, and ends nothing that is newer.
+            let at = signal.at.or(token.issued_at());
+            Ok(signal.with_time(at))
+        };
+        events.into_iter().map(signal).collect()
     }
 }
 
