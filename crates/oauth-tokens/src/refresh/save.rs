@@ -280,6 +280,10 @@ impl SharedState {
     }
 
     fn not_saved(&self, error: Error, unsaved: &Unsaved) -> RefreshOutcome {
+        if unsaved.is_for_further {
+            // The token of the login is as good as before, and is still served from memory.
+            return RefreshOutcome { event: None, ..RefreshOutcome::failed(error) };
+        }
         let Expected::Version(version) = unsaved.predecessor.expected else {
             return RefreshOutcome::failed(error);
         };
