@@ -78,7 +78,9 @@ impl Sent {
             .iter()
             .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
             // What every request has.
-            .filter(|(name, _)| name != "user-agent" && name != "accept-encoding")
+            .filter(|(name, value)| {
+                name != "user-agent" && (&**name, &**value) != ("accept-encoding", "identity")
+            })
             .collect();
         headers.sort();
         Self {
