@@ -406,6 +406,8 @@ async fn tk_05_a_secret_among_the_extra_parameters_does_not_go_beside_the_client
         let error = client.get_access_token("c", "https://app.example/cb", None, &extra).await.unwrap_err();
         assert_eq!(error.class(), ErrorClass::Configuration, "{auth:?}");
         assert!(error.to_string().contains("client_secret"), "{error}");
+        let error = client.oauth2().refresh_token_with("RT", None, &extra).await.unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Configuration, "{auth:?}");
     }
 }
 

@@ -1,7 +1,8 @@
-use oauth_clients::{Provider, notion::NotionOAuth2};
+use oauth_clients::{ErrorClass, Provider, notion::NotionOAuth2};
 use serde_json::{Value, json};
 
 use super::{json_replies, url, value};
+use crate::support::Script;
 
 #[tokio::test]
 async fn notion_takes_json_and_wants_the_version_of_its_api() {
@@ -35,4 +36,21 @@ async fn notion_tells_who_owns_the_bot_and_a_workspace_is_nobody() {
     assert_eq!(notion.get_id_email("AT").await.unwrap(), ("P".to_owned(), Some("a@x.example".to_owned())));
     let http = json_replies([bot(json!({"type": "workspace", "workspace": true}))]);
     NotionOAuth2::new("id", "s").with_http_client(http).get_id_email("AT").await.unwrap_err();
+}
+
+#[tokio::test]
+async fn notion_names_errors_of_its_api_by_a_code() {
+    for (status, code, class) in [
+        (401, "unauthorized", ErrorClass::Reauthorize),
+        (403, "restricted_resource", ErrorClass::Reauthorize),
+        (409, "conflict_error", ErrorClass::Transient { retry_after: None }),
+        (429, "rate_limited", ErrorClass::Transient { retry_after: None }),
+        (503, "service_unavailable", ErrorClass::Transient { retry_after: None }),
+    ] {
+        let body = json!({"object": "error", "status": status, "code": code, "message": "in words"});
+        let notion = NotionOAuth2::new("id", "s").with_http_client(Script::json(status, &body));
+        let error = notion.get_profile("AT").await.unwrap_err();
+        assert_eq!(error.class(), class, "{code}: {error}");
+        assert!(error.to_string().contains("in words"), "{error}");
+    }
 }

@@ -53,16 +53,25 @@ impl OAuth2 {
         extra: &[(&str, &str)],
     ) -> Result<OAuth2Token> {
         let client = self.ready().await?;
-        let spec = &client.spec().token;
-        let secrets = || SECRET_PARAMETERS.iter().copied().chain([client.spec().client_secret_param]);
-        for (name, _) in extra {
-            if let Some(secret) = secrets().find(|secret| is_same_parameter(name, secret)) {
-                let problem = format!(
-                    "the extra parameters hold {secret}, which the library sends itself; leave it out"
-                );
-                return Err(self.error(Operation::GET_ACCESS_TOKEN, ErrorKind::Configuration(problem)));
-            }
-        }
+        let request = client.exchange_request(code, redirect_uri, code_verifier, extra)?;
+        client.new_token(request.send().await?)
+    }
+
+    /// Begins the exchange of an authorization code for tokens, as the [`Spec`](crate::Spec) says: for a provider whose reply takes code
+    /// to read.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error when a secret is among the extra parameters.
+    pub fn exchange_request(
+        &self,
+        code: &str,
+        redirect_uri: &str,
+        code_verifier: Option<&CodeVerifier>,
+        extra: &[(&str, &str)],
+    ) -> Result<Request<'_>> {
+        self.check_extra(Operation::GET_ACCESS_TOKEN, extra)?;
+        let spec = &self.spec().token;
         let form = [("grant_type", "authorization_code"), ("code", code), ("redirect_uri", redirect_uri)]
             .into_iter()
             .filter(|(name, _)| !spec.omitted_params.contains(name))
@@ -74,9 +83,22 @@ impl OAuth2 {
                     .copied()
                     .filter(|(name, _)| !extra.iter().any(|(other, _)| is_same_parameter(other, name))),
             );
-        let request =
-            client.grant(Operation::GET_ACCESS_TOKEN, client.endpoints().token()).endpoint(Endpoint::Token);
-        client.new_token(request.fields(spec.format, form).send().await?)
+        let request = self.grant(Operation::GET_ACCESS_TOKEN, self.endpoints().token());
+        Ok(request.endpoint(Endpoint::Token).fields(spec.format, form))
+    }
+
+    /// Refuses extra parameters that only the library sends.
+    fn check_extra(&self, operation: Operation, extra: &[(&str, &str)]) -> Result<()> {
+        let secrets = || SECRET_PARAMETERS.iter().copied().chain([self.spec().client_secret_param]);
+        for (name, _) in extra {
+            if let Some(secret) = secrets().find(|secret| is_same_parameter(name, secret)) {
+                let problem = format!(
+                    "the extra parameters hold {secret}, which the library sends itself; leave it out"
+                );
+                return Err(self.error(operation, ErrorKind::Configuration(problem)));
+            }
+        }
+        Ok(())
     }
 
     /// The parameters of a callback that the token endpoint wants to see again, as
@@ -115,6 +137,7 @@ impl OAuth2 {
     ) -> Result<OAuth2Token> {
         let operation = Operation::REFRESH_TOKEN;
         let client = self.ready().await?;
+        client.check_extra(operation, extra)?;
         let endpoint = client.endpoints().get(Endpoint::Refresh);
         let endpoint = endpoint.ok_or_else(|| self.unsupported(operation, NO_REFRESH_ENDPOINT))?;
         let scope = self

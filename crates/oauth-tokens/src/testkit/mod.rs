@@ -33,7 +33,7 @@ use oauth_core::random_token;
 
 use crate::{key::TokenKey, store::TokenStore};
 
-pub use server::{Fault, RotatingServer};
+pub use server::{RotatingServer, ServerFault};
 pub use shared_cache::check_shared_cache;
 pub use wrapper::check_wrapper;
 

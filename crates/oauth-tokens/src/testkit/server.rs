@@ -36,8 +36,8 @@ struct ServerState {
     access_tokens: HashMap<String, usize>,
     /// Whether each grant is still good.
     grants: Vec<bool>,
-    next: VecDeque<Fault>,
-    always: Option<Fault>,
+    next: VecDeque<ServerFault>,
+    always: Option<ServerFault>,
 }
 
 struct IssuedRefreshToken {
@@ -48,7 +48,7 @@ struct IssuedRefreshToken {
 
 /// A fault of the [`RotatingServer`].
 #[derive(Clone, Debug)]
-pub enum Fault {
+pub enum ServerFault {
     /// It answers with this status, this body and this `Retry-After` in seconds, and does nothing.
     Reply(u16, &'static str, Option<u64>),
     /// It cannot be reached, or the connection breaks, and it has done nothing.
@@ -155,12 +155,12 @@ impl RotatingServer {
     }
 
     /// Makes the next request fail; a second call makes the one after it fail too.
-    pub fn fail_next(&self, fault: Fault) {
+    pub fn fail_next(&self, fault: ServerFault) {
         self.lock().next.push_back(fault);
     }
 
     /// Makes every request fail from now on, or none.
-    pub fn fail_always(&self, fault: Option<Fault>) {
+    pub fn fail_always(&self, fault: Option<ServerFault>) {
         self.lock().always = fault;
     }
 
@@ -246,16 +246,16 @@ impl HttpClient for RotatingServer {
             tokio::time::sleep(self.0.latency).await;
         }
         let mut reply = match &fault {
-            Some(Fault::Reply(status, body, retry_after)) => {
+            Some(ServerFault::Reply(status, body, retry_after)) => {
                 let mut reply = Response::builder().status(*status);
                 if let Some(seconds) = retry_after {
                     reply = reply.header("retry-after", *seconds);
                 }
                 return reply.body(Bytes::from_static(body.as_bytes())).map_err(|_| invalid());
             }
-            Some(Fault::NoReply(kind)) => return Err(HttpError::new(*kind)),
-            Some(Fault::Hang) => std::future::pending().await,
-            Some(Fault::ReplyLost(_)) | None => Response::builder(),
+            Some(ServerFault::NoReply(kind)) => return Err(HttpError::new(*kind)),
+            Some(ServerFault::Hang) => std::future::pending().await,
+            Some(ServerFault::ReplyLost(_)) | None => Response::builder(),
         };
         let form: HashMap<String, String> = form(request.body());
         let (status, body) = match is_revocation {
@@ -265,7 +265,7 @@ impl HttpClient for RotatingServer {
             }
             false => self.answer(&form).map_err(|_| invalid())?,
         };
-        if let Some(Fault::ReplyLost(kind)) = fault {
+        if let Some(ServerFault::ReplyLost(kind)) = fault {
             return Err(HttpError::new(kind));
         }
         reply = reply.status(status).header("content-type", "application/json");

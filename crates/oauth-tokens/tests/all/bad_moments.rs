@@ -12,7 +12,7 @@ use oauth_core::{Clock, OAuth2Token, Provider, Sealer, async_trait, bytes::Bytes
 use oauth_tokens::{
     Acquired, Error, Event, Expected, Lease, MemoryStore, Outcome, Record, Saved, SealingError, SourceLookup,
     StoreError, StoreOperation, TokenKey, TokenManager, TokenSealer, TokenStore, Trouble, Unsealed,
-    testkit::{Fault, RotatingServer},
+    testkit::{RotatingServer, ServerFault},
 };
 use tokio::task::JoinSet;
 
@@ -52,7 +52,7 @@ async fn a_clock_that_is_set_back_prolongs_no_pause_of_a_provider() {
     for key in [key(), other.clone()] {
         manager.put(&key, &server.sign_in_expired().unwrap()).await.unwrap();
     }
-    server.fail_next(Fault::Reply(429, "", Some(5)));
+    server.fail_next(ServerFault::Reply(429, "", Some(5)));
     assert!(manager.get_token(&key()).await.is_err());
     clock.back(HOUR);
     clock.forward(60 * SECOND);
@@ -67,7 +67,7 @@ async fn a_clock_that_is_set_back_hides_no_login_of_another_process() {
     let one = builder(store.clone(), &server).clock(clock.clone()).build().unwrap();
     let other = builder(store.clone(), &server).build().unwrap();
     one.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
-    server.fail_next(Fault::Reply(400, r#"{"error": "invalid_grant"}"#, None));
+    server.fail_next(ServerFault::Reply(400, r#"{"error": "invalid_grant"}"#, None));
     assert!(matches!(one.get_token(&key()).await, Err(Error::Dead { .. })));
     other.put(&key(), &server.sign_in().unwrap()).await.unwrap();
     clock.back(HOUR);
@@ -89,7 +89,7 @@ async fn an_observer_that_panics_costs_no_token() {
         .build()
         .unwrap();
     manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
-    server.fail_next(Fault::Reply(503, "", None));
+    server.fail_next(ServerFault::Reply(503, "", None));
     assert!(manager.get_token(&key()).await.is_err());
     clock.forward(60 * SECOND);
     let got = manager.get_token(&key()).await;
@@ -230,7 +230,7 @@ async fn the_first_key_after_a_pause_tries_for_all() {
     for key in &keys {
         manager.put(key, &server.sign_in_expired().unwrap()).await.unwrap();
     }
-    server.fail_always(Some(Fault::Reply(429, "", Some(60))));
+    server.fail_always(Some(ServerFault::Reply(429, "", Some(60))));
     assert!(manager.get(&keys[0]).await.is_err());
     assert_eq!(server.token_requests(), 1);
     clock.forward(61 * SECOND);
@@ -251,7 +251,7 @@ async fn a_login_ends_no_limit_of_requests() {
     for key in &keys {
         manager.put(key, &server.sign_in_expired().unwrap()).await.unwrap();
     }
-    server.fail_always(Some(Fault::Reply(429, "", None)));
+    server.fail_always(Some(ServerFault::Reply(429, "", None)));
     for (index, key) in keys.iter().enumerate() {
         assert!(manager.get_token(key).await.is_err());
         manager
@@ -267,20 +267,20 @@ async fn after_an_answer_pauses_are_short_again() {
     let (server, clock) = (RotatingServer::new(), Hands::new());
     let manager = builder(MemoryStore::new(), &server).clock(clock.clone()).build().unwrap();
     manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
-    server.fail_always(Some(Fault::Reply(429, "", None)));
+    server.fail_always(Some(ServerFault::Reply(429, "", None)));
     for _ in 0..6 {
         assert!(manager.get_token(&key()).await.is_err());
         clock.forward(61 * SECOND);
     }
     server.fail_always(None);
     assert!(manager.get_token(&key().with_label("nobody")).await.is_err());
-    server.fail_next(Fault::Reply(429, "", None));
+    server.fail_next(ServerFault::Reply(429, "", None));
     assert!(manager.get_token(&key()).await.is_err());
     manager.put(&key().with_label("login"), &server.sign_in().unwrap()).await.unwrap();
     clock.forward(61 * SECOND);
     assert!(manager.get_token(&key()).await.is_ok());
     clock.forward(2 * HOUR);
-    server.fail_next(Fault::Reply(429, "", None));
+    server.fail_next(ServerFault::Reply(429, "", None));
     let other = key().with_label("login");
     let Err(Error::RefreshFailed { retry_at, .. }) = manager.get(&other).await else {
         panic!("the provider limits requests")
@@ -315,7 +315,7 @@ async fn a_pause_outlives_a_lookup_that_fails() {
     for key in &keys {
         manager.put(key, &server.sign_in_expired().unwrap()).await.unwrap();
     }
-    server.fail_next(Fault::Reply(429, "", Some(600)));
+    server.fail_next(ServerFault::Reply(429, "", Some(600)));
     assert!(manager.get(&keys[0]).await.is_err());
     tokio::time::sleep(ms(150)).await;
     fails.store(true, Ordering::SeqCst);
@@ -375,7 +375,7 @@ async fn a_live_token_is_served_though_somebody_wants_a_longer_lived_one_in_vain
         [(); 2].map(|()| builder(store.clone(), &server).clock(clock.clone()).build().unwrap());
     one.put(&key(), &server.sign_in().unwrap()).await.unwrap();
     clock.forward(HOUR / 2);
-    server.fail_always(Some(Fault::Reply(500, "", None)));
+    server.fail_always(Some(ServerFault::Reply(500, "", None)));
     let job = tokio::spawn({
         let other = other.clone();
         async move { other.get_valid_for(&key(), 3000 * SECOND).await }

@@ -6,7 +6,7 @@ use oauth_core::{Identity, OAuth2Token, Sealer, SealingKey, serde_json};
 use oauth_tokens::{
     Batch, BatchOptions, Error, Filter, MemoryStore, PlainGrant, Put, PutOptions, Status, TokenKey,
     TokenManager,
-    testkit::{Fault, RotatingServer},
+    testkit::{RotatingServer, ServerFault},
 };
 
 use crate::support::{Hands, Shaky, builder, expired, key};
@@ -87,8 +87,8 @@ async fn a_batch_counts_what_died_and_what_failed() {
     for index in 0..3 {
         manager.put(&user("acme", &index.to_string()), &server.sign_in_expired().unwrap()).await.unwrap();
     }
-    server.fail_next(Fault::Reply(400, r#"{"error":"invalid_grant"}"#, None));
-    server.fail_next(Fault::Reply(503, "", None));
+    server.fail_next(ServerFault::Reply(400, r#"{"error":"invalid_grant"}"#, None));
+    server.fail_next(ServerFault::Reply(503, "", None));
     let one_by_one = BatchOptions::new().at_once(1);
     let batch = manager.refresh_due(&Filter::all(), Duration::ZERO, &one_by_one).await.unwrap();
     assert_eq!((batch.found, batch.dead), (3, 1), "{batch}");
@@ -173,7 +173,7 @@ async fn grants_move_to_another_store_with_another_key() {
         let token = server.sign_in_expired().unwrap();
         manager.put_with(&user("acme", &index.to_string()), &token, ada.clone()).await.unwrap();
     }
-    server.fail_next(Fault::Reply(400, r#"{"error":"invalid_grant"}"#, None));
+    server.fail_next(ServerFault::Reply(400, r#"{"error":"invalid_grant"}"#, None));
     manager.get(&user("acme", "0")).await.unwrap_err();
 
     let elsewhere = MemoryStore::new();

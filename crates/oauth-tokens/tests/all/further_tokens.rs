@@ -12,7 +12,7 @@ use oauth_core::{
 use oauth_tokens::{
     AccessTokenRequest, ClientCredentials, Error, Event, Expected, MemoryStore, Put, TokenKey, TokenManager,
     TokenStore,
-    testkit::{Fault, RotatingServer},
+    testkit::{RotatingServer, ServerFault},
 };
 use tokio::task::JoinSet;
 
@@ -158,7 +158,7 @@ async fn what_the_provider_refuses_to_a_further_token_is_not_held_against_the_gr
         let (one, other) = (new(), new());
         one.put(&key(), &server.sign_in().unwrap()).await.unwrap();
         clock.forward(SECOND);
-        server.fail_next(Fault::Reply(400, body, None));
+        server.fail_next(ServerFault::Reply(400, body, None));
         let error = one.get_for(&key(), &mail()).await.unwrap_err();
         assert!(matches!(error, Error::NotGranted { .. }), "{body}: {error}");
         assert_eq!(error.class(), class);
@@ -186,7 +186,7 @@ async fn a_further_token_that_keeps_failing_keeps_nobody_from_refreshing_the_gra
     let manager = builder(MemoryStore::new(), &server).clock(clock.clone()).build().unwrap();
     manager.put(&key(), &server.sign_in().unwrap()).await.unwrap();
     clock.forward(3590 * SECOND);
-    server.fail_next(Fault::Reply(500, "", None));
+    server.fail_next(ServerFault::Reply(500, "", None));
     let error = manager.get_for(&key(), &mail()).await.unwrap_err();
     assert!(matches!(error, Error::RefreshFailed { .. }), "{error}");
     assert!(matches!(manager.get_for(&key(), &mail()).await, Err(Error::RefreshFailed { .. })));
@@ -215,13 +215,13 @@ async fn a_dead_grant_a_revocation_and_a_new_login_end_its_further_tokens() {
     manager.get_for(&key(), &mail()).await.unwrap();
     let token = stored(&manager, &key()).await.token.unwrap();
     manager.put(&key(), &expired(&token)).await.unwrap();
-    server.fail_next(Fault::Reply(400, r#"{"error":"invalid_grant"}"#, None));
+    server.fail_next(ServerFault::Reply(400, r#"{"error":"invalid_grant"}"#, None));
     assert!(matches!(manager.get(&key()).await, Err(Error::Dead { .. })));
     assert!(matches!(manager.get_for(&key(), &mail()).await, Err(Error::Dead { .. })));
 
     // Where a further token finds out that the grant is dead.
     manager.put(&key(), &sign_in()).await.unwrap();
-    server.fail_always(Some(Fault::Reply(400, r#"{"error":"invalid_grant"}"#, None)));
+    server.fail_always(Some(ServerFault::Reply(400, r#"{"error":"invalid_grant"}"#, None)));
     let clock = Hands::new();
     clock.forward(2 * SECOND);
     let later = builder(store, &server).clock(clock).build().unwrap();
@@ -345,7 +345,7 @@ async fn observers_are_told_of_further_tokens() {
         .unwrap();
     assert_eq!(manager.put(&key(), &server.sign_in().unwrap()).await.unwrap(), Put::WithOwnRefreshToken);
     manager.get_for(&key(), &mail()).await.unwrap();
-    server.fail_next(Fault::NoReply(HttpErrorKind::Connect));
+    server.fail_next(ServerFault::NoReply(HttpErrorKind::Connect));
     manager.get_for(&key(), &files()).await.unwrap_err();
     assert_eq!(*told.lock().unwrap(), ["put", "further_token", "transient"]);
 }

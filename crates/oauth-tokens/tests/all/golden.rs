@@ -16,7 +16,7 @@ use oauth_core::{
 };
 use oauth_tokens::{
     ClientCredentials, DeadReason, Error, Expected, MemoryStore, Stored, TokenKey, TokenManager, TokenStore,
-    testkit::{Fault, RotatingServer},
+    testkit::{RotatingServer, ServerFault},
 };
 
 use crate::support::{Shaky, key, stored};
@@ -210,18 +210,18 @@ async fn write_a_golden_file() {
         ("live", Some(token(json!(4_000_000_000_i64))), vec![]),
         ("without_expiry", Some(OAuth2Token::new("bare access token")), vec![]),
         ("refreshing", Some(token(json!(1))), vec![]),
-        ("resting", Some(token(json!(1))), vec![Fault::Reply(503, "", Some(120))]),
+        ("resting", Some(token(json!(1))), vec![ServerFault::Reply(503, "", Some(120))]),
         (
             "dead_refused",
             Some(token(json!(1))),
-            vec![Fault::Reply(
+            vec![ServerFault::Reply(
                 400,
                 r#"{"error": "invalid_grant", "error_description": "Token has been expired or revoked."}"#,
                 None,
             )],
         ),
-        ("dead_lost", Some(token(json!(1))), vec![Fault::ReplyLost(HttpErrorKind::Timeout)]),
-        ("machine", None, vec![Fault::Reply(503, "", Some(120))]),
+        ("dead_lost", Some(token(json!(1))), vec![ServerFault::ReplyLost(HttpErrorKind::Timeout)]),
+        ("machine", None, vec![ServerFault::Reply(503, "", Some(120))]),
     ];
     for (name, token, faults) in cases {
         let (server, store) = (RotatingServer::new(), Shaky::default());

@@ -9,7 +9,7 @@ use oauth_core::{
 };
 use oauth_tokens::{
     ClientCredentials, Error, JwtBearer, MemoryStore, Revoked, TokenKey, TokenManager, TokenSource,
-    testkit::{Fault, RotatingServer},
+    testkit::{RotatingServer, ServerFault},
 };
 
 use crate::support::{Hands, sealer};
@@ -126,7 +126,7 @@ async fn a_machines_grant_does_not_die() {
     let manager = manager(source, &MemoryStore::new(), &clock);
     let key = TokenKey::new("testkit", "ada");
     // Clocks that differ are a common reason.
-    server.fail_next(Fault::Reply(400, r#"{"error": "invalid_grant"}"#, None));
+    server.fail_next(ServerFault::Reply(400, r#"{"error": "invalid_grant"}"#, None));
     for _ in 0..10 {
         assert!(matches!(manager.get(&key).await, Err(Error::RefreshFailed { .. })));
     }

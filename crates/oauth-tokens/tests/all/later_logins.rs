@@ -242,7 +242,7 @@ async fn what_was_granted_is_told_apart_after_each_refresh() {
 
     // The user takes one back; after that, a refresh that names no scopes changes nothing.
     let narrower = r#"{"access_token": "narrow", "token_type": "Bearer", "expires_in": 1, "scope": "email"}"#;
-    server.fail_next(oauth_tokens::testkit::Fault::Reply(200, narrower, None));
+    server.fail_next(oauth_tokens::testkit::ServerFault::Reply(200, narrower, None));
     manager.get_token(&key()).await.unwrap();
     let check = stored(&manager, &key()).await.scopes.unwrap();
     assert!(!check.is_sufficient());

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use oauth_core::{Endpoint, OAuth2, Provider, Spec, provider_kit::RevocationSpec};
 use oauth_tokens::{
     Error, MemoryStore, Revoked, TokenKey, TokenManager,
-    testkit::{Fault, RotatingServer},
+    testkit::{RotatingServer, ServerFault},
 };
 
 use crate::support::{Hands, Shaky, builder, key, sealer, stored};
@@ -95,7 +95,7 @@ async fn rv_03_revoke_tells_the_provider_then_forgets() {
     manager.put(&key(), &server.sign_in().unwrap()).await.unwrap();
     let token = manager.get_token(&key()).await.unwrap();
 
-    server.fail_next(Fault::Reply(503, "", None));
+    server.fail_next(ServerFault::Reply(503, "", None));
     let error = manager.revoke(&key()).await.unwrap_err();
     assert!(matches!(error, Error::RevokeFailed { .. }), "{error}");
     assert!(server.knows(token.access_token()));
@@ -127,7 +127,7 @@ const BY_ACCESS_TOKEN: Spec = Spec {
     ..Spec::RFC6749
 };
 
-const DEAD: Fault = Fault::Reply(401, r#"{"error": "invalid_token"}"#, None);
+const DEAD: ServerFault = ServerFault::Reply(401, r#"{"error": "invalid_token"}"#, None);
 
 #[tokio::test]
 async fn rv_03_where_access_tokens_are_revoked_none_but_a_live_one_is() {
@@ -138,7 +138,7 @@ async fn rv_03_where_access_tokens_are_revoked_none_but_a_live_one_is() {
 
     // One that has expired is not taken for revoked while the refresh token may live.
     manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
-    server.fail_next(Fault::Reply(503, "", None));
+    server.fail_next(ServerFault::Reply(503, "", None));
     let error = manager.revoke(&key()).await.unwrap_err();
     assert!(matches!(error, Error::RefreshFailed { .. }), "{error}");
     clock.forward(120 * SECOND);
@@ -159,11 +159,11 @@ async fn rv_03_where_access_tokens_are_revoked_none_but_a_live_one_is() {
     assert!(matches!(manager.get(&key()).await, Err(Error::NotFound { .. })));
 
     // Where the grant is dead, there is nothing left to revoke, whatever the provider calls that.
-    for dead in [DEAD, Fault::Reply(422, r#"{"message": "Validation Failed"}"#, None)] {
+    for dead in [DEAD, ServerFault::Reply(422, r#"{"message": "Validation Failed"}"#, None)] {
         manager.put(&key(), &server.sign_in().unwrap()).await.unwrap();
         clock.forward(60 * SECOND);
         server.fail_next(DEAD);
-        server.fail_next(Fault::Reply(400, r#"{"error": "invalid_grant"}"#, None));
+        server.fail_next(ServerFault::Reply(400, r#"{"error": "invalid_grant"}"#, None));
         server.fail_next(dead);
         assert_eq!(manager.revoke(&key()).await.unwrap(), Revoked::AtTheProvider);
     }
@@ -175,12 +175,12 @@ async fn rv_03_a_revocation_that_is_not_allowed_leaves_the_token_where_it_is() {
     let manager = builder(MemoryStore::new(), &server).build().unwrap();
     manager.put(&key(), &server.sign_in().unwrap()).await.unwrap();
     for body in [r#"{"error": "access_denied"}"#, r#"{"error": "insufficient_scope"}"#] {
-        server.fail_next(Fault::Reply(403, body, None));
+        server.fail_next(ServerFault::Reply(403, body, None));
         let error = manager.revoke(&key()).await.unwrap_err();
         assert!(matches!(error, Error::RevokeFailed { .. }), "{error}");
         manager.get(&key()).await.unwrap();
     }
-    server.fail_next(Fault::Reply(400, r#"{"error": "invalid_grant"}"#, None));
+    server.fail_next(ServerFault::Reply(400, r#"{"error": "invalid_grant"}"#, None));
     assert_eq!(manager.revoke(&key()).await.unwrap(), Revoked::AtTheProvider);
 }
 
@@ -374,7 +374,7 @@ async fn a_token_for_a_long_job_lasts_as_long_as_the_job() {
 
     // While the provider is away, the job is told, and nobody else.
     clock.forward(2000 * SECOND);
-    server.fail_always(Some(Fault::Reply(500, "", None)));
+    server.fail_always(Some(ServerFault::Reply(500, "", None)));
     let error = manager.get_valid_for(&key(), 1800 * SECOND).await.unwrap_err();
     assert!(matches!(error, Error::RefreshFailed { .. }), "{error}");
     assert_eq!(manager.get(&key()).await.unwrap(), third);
@@ -388,7 +388,7 @@ async fn a_grant_that_was_refused_by_mistake_gets_another_chance() {
     assert!(matches!(error, Error::NotFound { .. }), "{error}");
     manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
     assert!(!manager.revive(&key()).await.unwrap(), "it lives");
-    server.fail_next(Fault::Reply(400, r#"{"error": "invalid_grant"}"#, None));
+    server.fail_next(ServerFault::Reply(400, r#"{"error": "invalid_grant"}"#, None));
     assert!(matches!(manager.get(&key()).await, Err(Error::Dead { .. })));
     assert!(manager.revive(&key()).await.unwrap());
     let token = manager.get(&key()).await.unwrap();
@@ -431,10 +431,10 @@ async fn times_without_end_lose_no_token() {
     assert_eq!((server.token_requests(), server.ended_grants()), (1, 0));
     assert_eq!(stored(&manager, &key()).await.token.as_ref(), Some(&*token));
 
-    server.fail_next(Fault::Reply(503, "", None));
+    server.fail_next(ServerFault::Reply(503, "", None));
     clock.forward(3600 * SECOND);
     assert!(matches!(manager.get(&key()).await, Err(Error::RefreshFailed { .. })));
     manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
-    server.fail_next(Fault::Reply(400, r#"{"error": "invalid_grant"}"#, None));
+    server.fail_next(ServerFault::Reply(400, r#"{"error": "invalid_grant"}"#, None));
     assert!(matches!(manager.get(&key()).await, Err(Error::Dead { .. })));
 }

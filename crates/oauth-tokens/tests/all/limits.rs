@@ -12,7 +12,7 @@ use oauth_core::{ErrorClass, Identity, async_trait, bytes::Bytes, serde_json::Va
 use oauth_tokens::{
     Acquired, Error, Expected, Lease, MemoryStore, Put, PutOptions, Record, Saved, StoreError,
     StoreOperation, TokenKey, TokenStore,
-    testkit::{Fault, RotatingServer},
+    testkit::{RotatingServer, ServerFault},
 };
 use tokio::time::Instant;
 
@@ -225,7 +225,7 @@ async fn what_a_provider_asks_for_at_one_key_holds_for_all_of_them() {
         for key in &keys {
             manager.put(key, &server.sign_in_expired().unwrap()).await.unwrap();
         }
-        server.fail_always(Some(Fault::Reply(status, "", retry_after)));
+        server.fail_always(Some(ServerFault::Reply(status, "", retry_after)));
         for _ in 0..5 {
             for key in &keys {
                 let error = manager.get(key).await.unwrap_err();
@@ -266,7 +266,7 @@ async fn while_a_provider_is_left_alone_live_tokens_are_served_and_logins_stored
     manager.put(&due, &server.sign_in().unwrap()).await.unwrap();
     clock.forward(57 * 60 * SECOND);
     manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
-    server.fail_next(Fault::Reply(429, "", Some(60)));
+    server.fail_next(ServerFault::Reply(429, "", Some(60)));
     let _ = manager.get(&key()).await.unwrap_err();
     let served = manager.get(&due).await.unwrap();
     assert!(server.knows(served.access_token()));

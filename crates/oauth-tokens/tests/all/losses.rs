@@ -19,7 +19,7 @@ use oauth_core::{
 use oauth_tokens::{
     Acquired, DeadReason, Error, Expected, Lease, MemoryStore, Outcome, Record, Saved, StoreError, TokenKey,
     TokenManager, TokenSource, TokenStore,
-    testkit::{Fault, RotatingServer},
+    testkit::{RotatingServer, ServerFault},
 };
 use tokio::task::JoinSet;
 
@@ -337,8 +337,8 @@ async fn a_login_that_got_the_number_of_a_lost_write_is_not_saved_over() {
     // The holder's mark is lost, and a login gets its number; the holder's request succeeds, is refused or fails.
     for fault in [
         None,
-        Some(Fault::Reply(500, "", None)),
-        Some(Fault::Reply(400, r#"{"error": "invalid_grant"}"#, None)),
+        Some(ServerFault::Reply(500, "", None)),
+        Some(ServerFault::Reply(400, r#"{"error": "invalid_grant"}"#, None)),
     ] {
         for _ in 0..rounds() {
             let (server, store) = (RotatingServer::new(), Lagging::default());

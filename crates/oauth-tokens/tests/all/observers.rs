@@ -8,7 +8,7 @@ use std::{
 
 use oauth_tokens::{
     Event, MemoryStore, TokenManager,
-    testkit::{Fault, RotatingServer},
+    testkit::{RotatingServer, ServerFault},
 };
 
 use crate::support::{Hands, Shaky, builder, key};
@@ -30,10 +30,10 @@ async fn all_four(server: &RotatingServer, told: &Arc<Mutex<Vec<String>>>) -> [T
     one.get(&key()).await.unwrap();
     other.get(&key()).await.unwrap();
     clock.forward(Duration::from_secs(3600));
-    server.fail_next(Fault::Reply(503, "", None));
+    server.fail_next(ServerFault::Reply(503, "", None));
     one.get(&key()).await.unwrap_err();
     clock.forward(Duration::from_secs(10));
-    server.fail_next(Fault::Reply(400, r#"{"error": "invalid_grant"}"#, None));
+    server.fail_next(ServerFault::Reply(400, r#"{"error": "invalid_grant"}"#, None));
     one.get(&key()).await.unwrap_err();
     managers
 }
@@ -77,7 +77,7 @@ async fn trouble_says_where_it_is_and_when_it_is_over() {
     manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
     told();
 
-    server.fail_next(Fault::Reply(500, "", None));
+    server.fail_next(ServerFault::Reply(500, "", None));
     manager.get(&key()).await.unwrap_err();
     clock.forward(Duration::from_secs(2));
     manager.get(&key()).await.unwrap();

@@ -5,28 +5,28 @@ use std::time::Duration;
 use oauth_core::{ErrorClass, HttpErrorKind};
 use oauth_tokens::{
     DeadReason, Error, MemoryStore, TokenManager,
-    testkit::{Fault, RotatingServer},
+    testkit::{RotatingServer, ServerFault},
 };
 
 use crate::support::{Hands, Shaky, builder, key, stored};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn troubles() -> Vec<(&'static str, Fault)> {
+fn troubles() -> Vec<(&'static str, ServerFault)> {
     const HTML: &str = "<!doctype html><title>403 Forbidden</title>";
     vec![
-        ("500", Fault::Reply(500, "", None)),
-        ("500 that names invalid_grant", Fault::Reply(500, r#"{"error": "invalid_grant"}"#, None)),
-        ("502 in HTML", Fault::Reply(502, HTML, None)),
-        ("429", Fault::Reply(429, r#"{"error": "slow_down"}"#, None)),
-        ("429 with Retry-After", Fault::Reply(429, "", Some(7))),
-        ("403 in HTML", Fault::Reply(403, HTML, None)),
-        ("200 in HTML", Fault::Reply(200, HTML, None)),
-        ("400 without an error", Fault::Reply(400, "", None)),
-        ("invalid_client", Fault::Reply(401, r#"{"error": "invalid_client"}"#, None)),
-        ("no connection", Fault::NoReply(HttpErrorKind::Connect)),
-        ("time-out", Fault::NoReply(HttpErrorKind::Timeout)),
-        ("reset", Fault::NoReply(HttpErrorKind::Other)),
+        ("500", ServerFault::Reply(500, "", None)),
+        ("500 that names invalid_grant", ServerFault::Reply(500, r#"{"error": "invalid_grant"}"#, None)),
+        ("502 in HTML", ServerFault::Reply(502, HTML, None)),
+        ("429", ServerFault::Reply(429, r#"{"error": "slow_down"}"#, None)),
+        ("429 with Retry-After", ServerFault::Reply(429, "", Some(7))),
+        ("403 in HTML", ServerFault::Reply(403, HTML, None)),
+        ("200 in HTML", ServerFault::Reply(200, HTML, None)),
+        ("400 without an error", ServerFault::Reply(400, "", None)),
+        ("invalid_client", ServerFault::Reply(401, r#"{"error": "invalid_client"}"#, None)),
+        ("no connection", ServerFault::NoReply(HttpErrorKind::Connect)),
+        ("time-out", ServerFault::NoReply(HttpErrorKind::Timeout)),
+        ("reset", ServerFault::NoReply(HttpErrorKind::Other)),
     ]
 }
 
@@ -100,7 +100,7 @@ async fn retry_after_is_respected_by_all_processes() {
     let managers: Vec<_> =
         (0..8).map(|_| builder(store.clone(), &server).clock(clock.clone()).build().unwrap()).collect();
     managers[0].put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
-    server.fail_next(Fault::Reply(429, "", Some(120)));
+    server.fail_next(ServerFault::Reply(429, "", Some(120)));
     for second in 0..125 {
         for manager in &managers {
             let outcome = manager.get_token(&key()).await;
@@ -130,7 +130,7 @@ async fn rt_04_a_refused_grant_is_dead_until_a_new_login_and_not_asked_for_again
     let (server, clock) = (RotatingServer::new(), Hands::new());
     let manager = with_token(&server, &clock).await;
     clock.forward(2 * 3600 * SECOND);
-    server.fail_next(Fault::Reply(
+    server.fail_next(ServerFault::Reply(
         400,
         r#"{"error": "invalid_grant", "error_description": "revoked"}"#,
         None,
@@ -162,7 +162,7 @@ async fn another_process_sees_a_new_login_within_seconds() {
     let [one, other] =
         [(); 2].map(|()| builder(store.clone(), &server).clock(clock.clone()).build().unwrap());
     one.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
-    server.fail_next(Fault::Reply(400, r#"{"error": "invalid_grant"}"#, None));
+    server.fail_next(ServerFault::Reply(400, r#"{"error": "invalid_grant"}"#, None));
     assert!(matches!(one.get_token(&key()).await, Err(Error::Dead { .. })));
     other.put(&key(), &server.sign_in().unwrap()).await.unwrap();
     clock.forward(6 * SECOND);
@@ -176,7 +176,7 @@ async fn a_lost_reply_is_made_good_by_grace_and_reported_without() {
         let clock = Hands::new();
         let manager = with_token(&server, &clock).await;
         clock.forward(2 * 3600 * SECOND);
-        server.fail_next(Fault::ReplyLost(HttpErrorKind::Other));
+        server.fail_next(ServerFault::ReplyLost(HttpErrorKind::Other));
         assert!(matches!(manager.get_token(&key()).await, Err(Error::RefreshFailed { .. })));
         clock.forward(2 * SECOND);
         match manager.get_token(&key()).await {
@@ -197,7 +197,7 @@ async fn a_provider_that_never_answers_holds_nobody_for_ever() {
     let (server, clock) = (RotatingServer::new(), Hands::new());
     let manager = with_token(&server, &clock).await;
     let before = manager.get_token(&key()).await.unwrap();
-    server.fail_always(Some(Fault::Hang));
+    server.fail_always(Some(ServerFault::Hang));
 
     // Still live: the first caller waits for three seconds, the others not at all.
     clock.forward(57 * 60 * SECOND);
@@ -222,7 +222,7 @@ async fn of_a_large_reply_only_the_beginning_is_kept() {
     let manager = with_token(&server, &clock).await;
     clock.forward(2 * 60 * 60 * SECOND);
     for status in [500, 400, 200] {
-        server.fail_always(Some(Fault::Reply(status, large, None)));
+        server.fail_always(Some(ServerFault::Reply(status, large, None)));
         for _ in 0..2 {
             let error = manager.get_token(&key()).await.unwrap_err();
             let Error::RefreshFailed { cause: Some(cause), .. } = &error else { panic!("{error:?}") };
@@ -253,7 +253,7 @@ async fn a_reply_without_a_refresh_token_leaves_the_old_one() {
     let manager = with_token(&server, &clock).await;
     let before = manager.get_token(&key()).await.unwrap();
     clock.forward(2 * 3600 * SECOND);
-    server.fail_next(Fault::Reply(
+    server.fail_next(ServerFault::Reply(
         200,
         r#"{"access_token": "new", "token_type": "Bearer", "expires_in": 60}"#,
         None,
@@ -285,7 +285,7 @@ async fn a_clock_that_is_ahead_keeps_no_other_process_from_refreshing() {
     let [ahead, right] =
         [ahead, right].map(|clock| builder(store.clone(), &server).clock(clock).build().unwrap());
     right.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
-    server.fail_next(Fault::Reply(503, "", Some(120)));
+    server.fail_next(ServerFault::Reply(503, "", Some(120)));
     assert!(matches!(ahead.get_token(&key()).await, Err(Error::RefreshFailed { .. })));
     let token = right.get_token(&key()).await.unwrap();
     assert!(server.knows(token.access_token()));
@@ -308,8 +308,8 @@ async fn a_pause_goes_by_the_stores_clock_whatever_the_clocks_of_processes_say()
             builder.reread_failures_after(Duration::ZERO).build().unwrap()
         });
         managers[1].put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
-        server.fail_next(Fault::Reply(500, "", None));
-        server.fail_next(Fault::Reply(500, "", Some(120)));
+        server.fail_next(ServerFault::Reply(500, "", None));
+        server.fail_next(ServerFault::Reply(500, "", Some(120)));
         for _ in 0..2 {
             let error = managers[failing].get_token(&key()).await.unwrap_err();
             assert!(matches!(error, Error::RefreshFailed { .. }), "{error}");
@@ -340,7 +340,7 @@ async fn a_rejection_during_trouble_hides_the_live_token_from_nobody_else() {
     let manager = with_token(&server, &clock).await;
     let before = manager.get_token(&key()).await.unwrap();
     clock.forward(60 * SECOND);
-    server.fail_always(Some(Fault::Reply(503, "", None)));
+    server.fail_always(Some(ServerFault::Reply(503, "", None)));
     for _ in 0..3 {
         // First it fails, then the provider is left alone.
         let error = manager.get_after_rejection(&key(), before.access_token()).await.unwrap_err();
@@ -366,7 +366,7 @@ async fn a_rejection_during_trouble_hides_the_live_token_from_nobody_else() {
 async fn a_revocation_that_is_never_answered_ends() {
     let (server, clock) = (RotatingServer::new(), Hands::new());
     let manager = with_token(&server, &clock).await;
-    server.fail_next(Fault::Hang);
+    server.fail_next(ServerFault::Hang);
     let revocation = async { manager.revoke(&key()).await };
     let error = tokio::time::timeout(SECOND * 60, revocation).await.expect("it is given up").unwrap_err();
     assert!(matches!(error, Error::RevokeFailed { .. }), "{error}");

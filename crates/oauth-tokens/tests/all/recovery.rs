@@ -6,7 +6,7 @@ use oauth_core::{HttpErrorKind, async_trait, bytes::Bytes};
 use oauth_tokens::{
     Acquired, Expected, Filter, Found, Lease, MemoryStore, Record, Saved, Status, StoreError, Summary,
     TokenKey, TokenManager, TokenManagerBuilder, TokenStore,
-    testkit::{Fault, RotatingServer},
+    testkit::{RotatingServer, ServerFault},
 };
 
 use crate::support::{Hands, Shaky, builder};
@@ -235,7 +235,7 @@ async fn a_refresh_that_failed_is_tried_again_once_its_pause_is_over() {
         .build()
         .unwrap();
     manager.put(&key(0), &server.sign_in_expired().unwrap()).await.unwrap();
-    server.fail_next(Fault::ReplyLost(HttpErrorKind::Timeout));
+    server.fail_next(ServerFault::ReplyLost(HttpErrorKind::Timeout));
     manager.get(&key(0)).await.unwrap_err();
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(server.token_requests(), 1, "the provider is left alone");

@@ -13,7 +13,7 @@ use oauth_core::{OAuth2Token, Provider, async_trait};
 use oauth_tokens::{
     Error, MemoryStore, ProviderSource, Revoked, SourceLookup, SourceLookupError, TokenKey, TokenManager,
     TokenManagerBuilder, TokenSource,
-    testkit::{Fault, RotatingServer},
+    testkit::{RotatingServer, ServerFault},
 };
 use tokio::task::JoinSet;
 
@@ -185,7 +185,7 @@ async fn a_pause_is_one_tenants_alone() {
     for tenant in ["acme", "globex"] {
         manager.put(&of(tenant), &directory.server(tenant).sign_in_expired().unwrap()).await.unwrap();
     }
-    directory.server("acme").fail_next(Fault::Reply(429, "", Some(60)));
+    directory.server("acme").fail_next(ServerFault::Reply(429, "", Some(60)));
     assert!(matches!(manager.get(&of("acme")).await, Err(Error::RefreshFailed { .. })));
     assert!(manager.get(&of("globex")).await.is_ok());
     let another = of("acme").with_label("another");
@@ -204,7 +204,7 @@ async fn a_pause_outlives_the_memory_of_other_tenants() {
     for key in [of("acme"), another.clone()] {
         manager.put(&key, &directory.server("acme").sign_in_expired().unwrap()).await.unwrap();
     }
-    directory.server("acme").fail_next(Fault::Reply(429, "", Some(60)));
+    directory.server("acme").fail_next(ServerFault::Reply(429, "", Some(60)));
     assert!(matches!(manager.get(&of("acme")).await, Err(Error::RefreshFailed { .. })));
     for tenant in &tenants {
         manager.put(&of(tenant), &directory.server(tenant).sign_in_expired().unwrap()).await.unwrap();

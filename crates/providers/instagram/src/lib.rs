@@ -132,13 +132,7 @@ impl Provider for InstagramOAuth2 {
         extra: &[(&str, &str)],
     ) -> Result<OAuth2Token> {
         let code = code.strip_suffix("#_").unwrap_or(code);
-        let form = [("grant_type", "authorization_code"), ("code", code), ("redirect_uri", redirect_uri)]
-            .into_iter()
-            .chain(code_verifier.map(|verifier| ("code_verifier", verifier.expose())))
-            .chain(extra.iter().copied());
-        let url = self.oauth2.endpoints().token();
-        let request = self.oauth2.request(Operation::GET_ACCESS_TOKEN, Method::POST, url).form(form);
-        let request = request.endpoint(Endpoint::Token).client_auth(self.oauth2.client_auth());
+        let request = self.oauth2.exchange_request(code, redirect_uri, code_verifier, extra)?;
         let outcome = async {
             let reply = request.send().await?;
             let is_list = reply.json()?.pointer("/data/0").is_some();

@@ -39,7 +39,6 @@ pub const SPEC: Spec = Spec {
         (Endpoint::Token, "https://id.kick.com/oauth/token"),
         (Endpoint::Refresh, "https://id.kick.com/oauth/token"),
         (Endpoint::Revocation, "https://id.kick.com/oauth/revoke"),
-        (Endpoint::Introspection, "https://id.kick.com/oauth/token/introspect"),
         (Endpoint::Profile, "https://api.kick.com/public/v1/users"),
     ],
     scopes: &["user:read"],

@@ -28,7 +28,7 @@
 pub use oauth_core;
 use oauth_core::{
     ClientAuth, Endpoint, Pkce, Provider, Spec,
-    provider_kit::{AuthorizationSpec, ProfileSpec, RequestFormat, RevocationSpec, TokenSpec},
+    provider_kit::{AuthorizationSpec, ErrorSpec, ProfileSpec, RequestFormat, RevocationSpec, TokenSpec},
 };
 
 /// Notion's endpoints and dialect.
@@ -59,6 +59,16 @@ pub const SPEC: Spec = Spec {
         name_at: Some("/bot/owner/user/name"),
         picture_at: Some("/bot/owner/user/avatar_url"),
         ..ProfileSpec::RFC6749
+    },
+    errors: ErrorSpec {
+        code_at: Some("/code"),
+        message_at: Some("/message"),
+        codes: &[
+            ("restricted_resource", "insufficient_scope"),
+            ("conflict_error", "temporarily_unavailable"),
+            ("rate_limited", "temporarily_unavailable"),
+        ],
+        ..ErrorSpec::RFC6749
     },
     ..Spec::RFC6749
 };

@@ -1,9 +1,8 @@
 //! Installation of a Slack app (`oauth.v2.access`), whose bot acts for the workspace and, if asked for, for the user who installed it.
 
 use oauth_core::{
-    ClientAuth, CodeVerifier, Endpoint, Error, Identity, OAuth2Token, Operation, Pkce, Provider, Result,
-    Spec, async_trait,
-    http::Method,
+    ClientAuth, CodeVerifier, Endpoint, Error, Identity, OAuth2Token, Pkce, Provider, Result, Spec,
+    async_trait,
     provider_kit::{AuthorizationSpec, TokenSpec, check_subject, text_at},
     serde_json::{self, Map, Value},
 };
@@ -68,13 +67,7 @@ impl Provider for SlackAppOAuth2 {
         code_verifier: Option<&CodeVerifier>,
         extra: &[(&str, &str)],
     ) -> Result<OAuth2Token> {
-        let url = self.oauth2.endpoints().token();
-        let form = [("grant_type", "authorization_code"), ("code", code), ("redirect_uri", redirect_uri)]
-            .into_iter()
-            .chain(code_verifier.map(|verifier| ("code_verifier", verifier.expose())))
-            .chain(extra.iter().copied());
-        let request = self.oauth2.request(Operation::GET_ACCESS_TOKEN, Method::POST, url).form(form);
-        let request = request.endpoint(Endpoint::Token).client_auth(self.oauth2.client_auth());
+        let request = self.oauth2.exchange_request(code, redirect_uri, code_verifier, extra)?;
         let reply = request.send().await?;
         let mut fields = reply.object()?;
         if fields["access_token"].is_null() {
