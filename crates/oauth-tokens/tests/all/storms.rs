@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use oauth_core::OAuth2;
-use oauth_emulator::{EmulatedEndpoint, Emulator, ServerFault};
+use oauth_emulator::{EmulatedEndpoint, Emulator, Fault};
 use oauth_tokens::{MemoryStore, TokenKey, TokenManager};
 use tokio::task::JoinSet;
 
@@ -24,7 +24,7 @@ async fn manager(emulator: &Emulator, store: &MemoryStore) -> TokenManager {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rt_02_a_thousand_tasks_on_one_expired_token_send_one_request() {
     let emulator = emulator().await;
-    emulator.fault("oauth2", ServerFault::Slow(Duration::from_millis(100))).unwrap();
+    emulator.fault("oauth2", Fault::Slow(Duration::from_millis(100))).unwrap();
     let manager = manager(&emulator, &MemoryStore::new()).await;
     let key = TokenKey::new("oauth2", "user-17");
     for round in 1..=3 {
