@@ -12,7 +12,7 @@ use std::{
 use cpu_time::ProcessTime;
 use oauth_core::{OAuth2, OAuth2Token, Provider, Sealer, SealingKey, serde_json};
 use oauth_reqwest::reqwest_client;
-use oauth_emulator::{Emulator, EmulatedEndpoint, ServerFault};
+use oauth_emulator::{Emulator, EmulatedEndpoint, Fault};
 use oauth_tokens::{MemoryStore, TokenKey, TokenManager, testkit::RotatingServer};
 use tokio::{sync::Semaphore, task::JoinSet};
 
@@ -121,7 +121,7 @@ fn main() {
                     let emulator =
                         provider.block_on(Emulator::builder().rotate_refresh_tokens(true).start()).unwrap();
                     if latency > 0 {
-                        let slow = ServerFault::Slow(Duration::from_millis(latency));
+                        let slow = Fault::Slow(Duration::from_millis(latency));
                         emulator.fault_at("oauth2", EmulatedEndpoint::Refresh, slow).unwrap();
                     }
                     // In turn, so that neither has the quieter machine.
