@@ -211,7 +211,8 @@ mod tests {
         let spec = |name: &str| {
             let json = serde_json::json!({
                 "folder": "x", "name": name, "display_name": "", "docs": "", "authorize": "", "refresh": null,
-                "revoke": null, "scopes": [], "code_challenge_method": null,
+                "revoke": null, "scopes": [], "code_challenge_method": null, "client_auth": "none",
+                "id_at": "/id", "email_at": null, "profile": null, "is_in_token_reply": false, "issuer": null,
             });
             serde_json::from_value::<CompiledSpec>(json).unwrap()
         };
