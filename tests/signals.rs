@@ -143,7 +143,7 @@ fn set(emulator: &Emulator, typ: &str, changes: Value) -> SignalRequest {
     with_body(&of_google(emulator, "risc/event-type/verification", json!({})), token)
 }
 
-/// The same, as Apple's notification.
+/// Apple's notification with these changes to its claims.
 fn notification(emulator: &Emulator, changes: Value) -> SignalRequest {
     let now = time::OffsetDateTime::now_utc().unix_timestamp();
     let mut claims = json!({

@@ -134,7 +134,7 @@ pub(crate) struct TokenState {
 pub(crate) struct Rest {
     /// When it failed, in milliseconds, by the clock of the process that tried.
     pub(crate) at_ms: i64,
-    /// The same by the store's clock, if it has one.
+    /// When it failed by the store's clock, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) at_store_ms: Option<i64>,
     pub(crate) wait_ms: u64,

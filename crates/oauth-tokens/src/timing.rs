@@ -130,7 +130,7 @@ impl Timing {
         self.milestones_of(key, state.obtained_at, state.expires_at)
     }
 
-    /// The same for a token that was obtained at this time and expires at that one.
+    /// The milestones of a token that was obtained at this time and expires at that one.
     pub(crate) fn milestones_of(
         &self,
         key: &TokenKey,

@@ -222,7 +222,7 @@ const COLUMNS: [(&str, &str); 2] = [
 /// Columns of one kind.
 type Columns = (&'static str, &'static [&'static str]);
 
-/// The same in MariaDB and MySQL.
+/// The tables and columns in MariaDB and MySQL.
 const MYSQL_COLUMNS: [(&str, &[Columns]); 2] = [
     (
         "",

@@ -18,7 +18,7 @@ use crate::{
 pub(crate) const NOW: &str = "CAST((TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) \
                               + TIMESTAMPDIFF(MICROSECOND, NOW(6), SYSDATE(6))) DIV 1000 AS SIGNED)";
 
-/// The same at the beginning of the statement. An index can be searched for it.
+/// The time at which the statement began. An index can be searched for it.
 const BEGAN: &str = "CAST(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) DIV 1000 AS SIGNED)";
 
 /// The statements that only this store has.
