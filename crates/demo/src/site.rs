@@ -240,7 +240,8 @@ async fn act(
             "The profile was read; it stands at the end of the page.".to_owned()
         }),
         "refresh" => match person.token.refresh_token() {
-            Some(refresh_token) => provider.refresh_token(refresh_token, None).await.map(|token| {
+            // The whole token: some providers want more of it than the refresh token.
+            Some(_) => provider.refresh(&person.token, None).await.map(|token| {
                 person.token = token;
                 person.is_revoked = false;
                 "The refresh token was exchanged for new tokens.".to_owned()
