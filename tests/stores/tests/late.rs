@@ -185,9 +185,9 @@ fn sealed(text: &'static str) -> Bytes {
 enum Brake {
     /// The patient one's only connection has the write lock, and does in that transaction what comes between.
     Sqlite(SqlitePool),
-    /// The same, with a lock on the table.
+    /// The patient one's connection has a lock on the table.
     Postgres(PgPool, String),
-    /// The same, with locks on all rows and on the gaps between them.
+    /// The patient one's connection has locks on all rows and on the gaps between them.
     MySql(MySqlPool, String),
     /// Whether scripts are held back on the way to the server.
     Redis(watch::Sender<bool>),

@@ -59,7 +59,7 @@ oauth_core::authorize_params! {
 impl Provider for SlackAppOAuth2 {
     oauth_core::accessors!();
 
-    /// With user scopes alone, there is no token beside the user's.
+    /// Where only user scopes were asked for, the reply has the user's token alone, under `authed_user`.
     async fn get_access_token(
         &self,
         code: &str,

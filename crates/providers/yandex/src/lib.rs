@@ -93,7 +93,7 @@ impl Provider for YandexOAuth2 {
         let email = identity.email.clone().or_else(email);
         let name = identity.name.clone().or_else(|| text("/real_name")).or_else(|| text("/first_name"));
         let has_picture = identity.profile["is_avatar_empty"] != true;
-        // What has another character is no number of a picture, and could lead elsewhere.
+        // The identifier becomes part of a URL, which other characters could lead elsewhere.
         let is_id =
             |id: &String| id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-_".contains(&byte));
         let picture = text("/default_avatar_id").filter(|id| has_picture && is_id(id));
