@@ -1,5 +1,5 @@
-//! Arrows point down only: facade, integrations, stores, demo → providers, tokens, web → openid → core, and facade → adapters of HTTP
-//! libraries → core.
+//! Arrows point down only: facade, integrations, stores, demo, cli → providers, mcp → native, tokens, web → fapi → openid → core, and
+//! facade → adapters of HTTP libraries → core.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,13 +42,19 @@ enum Layer {
     /// Not to be shipped: everybody may test against it, and it knows the core only.
     Emulator,
     OpenId,
+    /// Signed, pushed and bound requests.
+    Fapi,
     Provider,
     Tokens,
     /// Sign-in for any web framework.
     Web,
+    /// Sign-in for programs without a web server.
+    Native,
+    Mcp,
     Facade,
     /// Integrations and stores.
     Adapter,
+    /// The demo and the command-line tool: programs for people.
     Demo,
     /// The tests and these commands.
     Tool,
@@ -61,10 +67,13 @@ impl Layer {
             "crates/oauth-reqwest" | "crates/oauth-hyper" => Self::HttpLibrary,
             "crates/oauth-emulator" => Self::Emulator,
             "crates/oauth-openid" => Self::OpenId,
+            "crates/oauth-fapi" => Self::Fapi,
             "crates/oauth-tokens" => Self::Tokens,
             "crates/oauth-web" => Self::Web,
+            "crates/oauth-native" => Self::Native,
+            "crates/oauth-mcp" => Self::Mcp,
             "crates/oauth-clients" => Self::Facade,
-            "crates/demo" => Self::Demo,
+            "crates/cli" | "crates/demo" => Self::Demo,
             "tests/servers" => Self::Servers,
             "tests" | "tests/by-hand" | "tests/stores" | "xtask" | "xtask/specs" | "xtask/verify" => {
                 Self::Tool

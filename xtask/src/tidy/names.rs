@@ -20,6 +20,10 @@ pub(super) fn check(findings: &mut Findings) -> Result<()> {
                 package(&folder, "oauth-demo", findings)?;
                 continue;
             }
+            "cli" => {
+                package(&folder, "oauth-clients-cli", findings)?;
+                continue;
+            }
             _ => {
                 package(&folder, &group, findings)?;
                 continue;
