@@ -572,6 +572,11 @@ impl Error {
             // RFC 6749 sections 4.1.2.1 and 5.2, RFC 6750 section 3.1, OpenID Connect Core section 3.1.2.6.
             "invalid_grant" | "invalid_token" | "insufficient_scope" | "access_denied" | "login_required"
             | "interaction_required" | "consent_required" | "account_selection_required" | "expired_token"
+            // CIBA sections 11 to 13: another attempt, or another hint, can succeed.
+            | "transaction_failed" | "expired_login_hint_token" | "unknown_user_id" | "missing_user_code"
+            | "invalid_user_code"
+            // RFC 9470 section 3, and the callback of a login that answers it.
+            | "insufficient_user_authentication" | "unmet_authentication_requirements"
             // Microsoft Graph's, Facebook's (190) and Naver's (024) codes for an invalid access token.
             | "InvalidAuthenticationToken" | "190" | "024" => ErrorClass::Reauthorize,
             "server_error" | "temporarily_unavailable" | "slow_down" | "authorization_pending" => {
@@ -579,6 +584,7 @@ impl Error {
             }
             "invalid_client" | "unauthorized_client" | "unsupported_grant_type" | "unsupported_response_type"
             | "unsupported_token_type" | "invalid_scope" | "invalid_request" | "invalid_target"
+            | "invalid_binding_message"
             // GitHub's names for invalid_client and for a redirect URI that differs; Shopify's and Salesforce's for invalid_client.
             | "incorrect_client_credentials" | "redirect_uri_mismatch" | "application_cannot_be_found"
             | "invalid_client_id" => {

@@ -69,6 +69,7 @@ mod macros;
 mod oauth2;
 pub mod parameter;
 mod pkce;
+mod polling;
 mod printable;
 mod provider;
 pub mod provider_kit;
@@ -116,6 +117,7 @@ pub use linking::{EmailAuthority, LinkDecision, LinkIntent, LinkPolicy, LinkRefu
 pub use login::{Callback, Login, LoginOptions, StartedLogin};
 pub use oauth2::{LOGIN_LIFETIME, OAuth2, Participant};
 pub use pkce::{CodeChallengeMethod, CodeVerifier};
+pub use polling::{Polled, Polling, Timer};
 pub use provider::Provider;
 pub use public_hosts::{PublicHosts, Resolver};
 pub use request::Request;

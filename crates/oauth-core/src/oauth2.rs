@@ -468,6 +468,12 @@ impl OAuth2 {
         self.0.requires_callback_issuer
     }
 
+    /// The clock that the client goes by.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.clock
+    }
+
     pub(crate) fn now(&self) -> OffsetDateTime {
         self.0.clock.now()
     }

@@ -54,7 +54,7 @@ impl OAuth2 {
     ) -> Result<OAuth2Token> {
         let client = self.ready().await?;
         let request = client.exchange_request(code, redirect_uri, code_verifier, extra)?;
-        client.new_token(request.send().await?)
+        client.new_token(&request.send().await?)
     }
 
     /// Begins the exchange of an authorization code for tokens, as the [`Spec`](crate::Spec) says: for a provider whose reply takes code
@@ -155,7 +155,7 @@ impl OAuth2 {
         if let Some(auth) = spec.refresh.client_auth.or(usual_auth) {
             request = request.client_auth(auth);
         }
-        let mut token = client.new_token(request.send().await?)?.or_refresh_token(refresh_token);
+        let mut token = client.new_token(&request.send().await?)?.or_refresh_token(refresh_token);
         for participant in client.participants() {
             // The server has redeemed the refresh token, so what it gave for it goes with the error.
             if let Err(error) = participant.check_refresh(&client, &mut token).await {
@@ -251,22 +251,51 @@ impl OAuth2 {
         endpoint: &str,
         form: impl IntoIterator<Item = (&'p str, &'p str)>,
     ) -> Result<OAuth2Token> {
+        self.request_token_with_reply(operation, endpoint, form).await.map(|(token, _)| token)
+    }
+
+    /// As [`request_token`](Self::request_token), with the reply beside the token, for a grant whose reply must hold more than one.
+    ///
+    /// # Errors
+    ///
+    /// As [`request_token`](Self::request_token).
+    pub async fn request_token_with_reply<'p>(
+        &self,
+        operation: Operation,
+        endpoint: &str,
+        form: impl IntoIterator<Item = (&'p str, &'p str)>,
+    ) -> Result<(OAuth2Token, Response)> {
         let format = self.spec().token.format;
-        self.new_token(self.grant(operation, endpoint).fields(format, form).send().await?)
+        let mut request = self.grant(operation, endpoint).fields(format, form);
+        // So that a client that authenticates by its certificate asks at the alias (RFC 8705 section 5).
+        let known = |wanted: &Endpoint| self.endpoints().get(*wanted) == Some(endpoint);
+        if let Some(known) = [Endpoint::Token, Endpoint::Refresh].into_iter().find(known) {
+            request = request.endpoint(known);
+        }
+        let reply = request.send().await?;
+        Ok((self.new_token(&reply)?, reply))
     }
 
     /// The token in a reply, once every participant has seen it.
-    fn new_token(&self, reply: Response) -> Result<OAuth2Token> {
+    fn new_token(&self, reply: &Response) -> Result<OAuth2Token> {
         let mut token = reply.token(self.spec().token.token_at)?;
         if self.spec().token.refresh.by == RefreshBy::AccessToken {
             token = token.refreshed_by_access_token();
         }
-        for participant in self.participants() {
-            if let Err(error) = participant.check_new_token(self, &mut token) {
-                return Err(error.with_tokens(token));
-            }
+        match self.check_new_token(&mut token) {
+            Ok(()) => Ok(token),
+            Err(error) => Err(error.with_tokens(token)),
         }
-        Ok(token)
+    }
+
+    /// Shows a new token to every participant, before it is handed out: one that came in another way than by
+    /// [`request_token`](Self::request_token).
+    ///
+    /// # Errors
+    ///
+    /// What a participant says is wrong with the token.
+    pub fn check_new_token(&self, token: &mut OAuth2Token) -> Result<()> {
+        self.participants().iter().try_for_each(|participant| participant.check_new_token(self, token))
     }
 
     /// A request that the client authenticates.
