@@ -46,7 +46,7 @@ pub struct LoginAttempt {
     pub(crate) code_verifier: Option<CodeVerifier>,
     #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "exposed_option")]
     pub(crate) nonce: Option<Secret>,
-    #[serde(default, skip_serializing_if = "is_default")]
+    #[serde(default, skip_serializing_if = "is_default", deserialize_with = "settled_mode")]
     pub(crate) response_mode: ResponseMode,
     #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) response_type: ResponseType,
@@ -57,6 +57,15 @@ pub struct LoginAttempt {
     pub(crate) required_acr: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) restricted_to: Vec<RestrictedTo>,
+    /// The resources that were asked for (RFC 8707).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) resources: Vec<String>,
+    /// The resource that the first access token is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) token_resource: Option<String>,
+    /// The details that were asked for, as JSON (RFC 9396).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) authorization_details: Option<String>,
     pub(crate) scopes: Vec<String>,
     /// Which client began it: two servers can go by one name.
     pub(crate) client: String,
@@ -135,13 +144,38 @@ impl LoginAttempt {
     /// Form Post Response Mode). A cookie comes with it only if it is `SameSite=None`.
     #[must_use]
     pub fn is_form_post(&self) -> bool {
-        self.response_mode == ResponseMode::FormPost
+        self.response_mode.carrier() == ResponseMode::FormPost
     }
 
     /// The way in which the callback must arrive.
     #[must_use]
     pub fn response_mode(&self) -> ResponseMode {
         self.response_mode
+    }
+
+    /// Expects the callback by this mode, for a [`Participant`](crate::Participant) that asks for it.
+    #[must_use]
+    pub fn with_response_mode(mut self, mode: ResponseMode) -> Self {
+        self.response_mode = mode.settled(self.response_type);
+        self
+    }
+
+    /// The resources that were asked for (RFC 8707 section 2.1).
+    pub fn resources(&self) -> impl Iterator<Item = &str> + Clone {
+        self.resources.iter().map(String::as_str)
+    }
+
+    /// The resource that the first access token is for, out of those that were asked for (RFC 8707 section 2.2).
+    #[must_use]
+    pub fn token_resource(&self) -> Option<&str> {
+        self.token_resource.as_deref()
+    }
+
+    /// The authorization details that were asked for by
+    /// [`LoginOptions::authorization_details`](crate::LoginOptions::authorization_details), as JSON.
+    #[must_use]
+    pub fn authorization_details(&self) -> Option<&str> {
+        self.authorization_details.as_deref()
     }
 
     /// What was asked for at the authorization endpoint.
@@ -282,6 +316,14 @@ impl LoginAttempt {
     pub(crate) fn from_cbor(mut cbor: &[u8]) -> Option<Self> {
         let attempt = cbor4ii::serde::from_reader(&mut cbor).ok()?;
         cbor.is_empty().then_some(attempt)
+    }
+}
+
+/// The way in which the callback arrives; `jwt`, which leaves it to the type of the response, is none.
+fn settled_mode<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ResponseMode, D::Error> {
+    match ResponseMode::deserialize(deserializer)? {
+        ResponseMode::Jwt => Err(D::Error::custom("the response mode jwt is not that of an attempt")),
+        mode => Ok(mode),
     }
 }
 

@@ -1,9 +1,14 @@
 //! What is asked for at the authorization endpoint.
 
-use std::{borrow::Cow, fmt};
+use std::{
+    borrow::Cow,
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use time::OffsetDateTime;
 
 use crate::pkce::{CodeChallengeMethod, CodeVerifier};
 
@@ -27,6 +32,8 @@ pub struct AuthorizationRequest<'r> {
     pub(crate) response_type: ResponseType,
     pub(crate) challenge: Option<(Cow<'r, str>, CodeChallengeMethod)>,
     pub(crate) extras: Params,
+    /// Until when the URL that is made of it can be used, for whoever made the request.
+    pub(crate) expiry: Arc<OnceLock<OffsetDateTime>>,
 }
 
 impl<'r> AuthorizationRequest<'r> {
@@ -40,6 +47,7 @@ impl<'r> AuthorizationRequest<'r> {
             response_type: ResponseType::Code,
             challenge: None,
             extras: Params::default(),
+            expiry: Arc::default(),
         }
     }
 
@@ -130,7 +138,9 @@ impl ResponseType {
     }
 }
 
-/// How the browser delivers the answer (OAuth 2.0 Multiple Response Types section 2.1, Form Post Response Mode).
+/// How the browser delivers the answer (OAuth 2.0 Multiple Response Types section 2.1, Form Post Response Mode, JARM section 2.3).
+///
+/// The modes with a JWT need a participant that verifies it, such as `SignedResponses` of `oauth-fapi`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -142,6 +152,17 @@ pub enum ResponseMode {
     Fragment,
     /// As a form that the provider's page posts.
     FormPost,
+    /// In a signed JWT (JARM): in the query where a code is all that is asked for, else in the fragment.
+    Jwt,
+    /// In a signed JWT in the query.
+    #[serde(rename = "query.jwt")]
+    QueryJwt,
+    /// In a signed JWT in the fragment.
+    #[serde(rename = "fragment.jwt")]
+    FragmentJwt,
+    /// In a signed JWT in a form that the provider's page posts.
+    #[serde(rename = "form_post.jwt")]
+    FormPostJwt,
 }
 
 impl ResponseMode {
@@ -152,8 +173,109 @@ impl ResponseMode {
             Self::Query => "query",
             Self::Fragment => "fragment",
             Self::FormPost => "form_post",
+            Self::Jwt => "jwt",
+            Self::QueryJwt => "query.jwt",
+            Self::FragmentJwt => "fragment.jwt",
+            Self::FormPostJwt => "form_post.jwt",
         }
     }
+
+    /// The mode of this name.
+    #[must_use]
+    pub fn of(name: &str) -> Option<Self> {
+        [
+            Self::Query,
+            Self::Fragment,
+            Self::FormPost,
+            Self::Jwt,
+            Self::QueryJwt,
+            Self::FragmentJwt,
+            Self::FormPostJwt,
+        ]
+        .into_iter()
+        .find(|mode| mode.as_str() == name)
+    }
+
+    /// Whether the answer comes in a signed JWT (JARM).
+    #[must_use]
+    pub fn is_jwt(self) -> bool {
+        matches!(self, Self::Jwt | Self::QueryJwt | Self::FragmentJwt | Self::FormPostJwt)
+    }
+
+    /// The mode of the same kind whose answer comes in a signed JWT (JARM).
+    #[must_use]
+    pub fn signed(self) -> Self {
+        match self {
+            Self::Query => Self::QueryJwt,
+            Self::Fragment => Self::FragmentJwt,
+            Self::FormPost => Self::FormPostJwt,
+            signed => signed,
+        }
+    }
+
+    /// The mode that [`Jwt`](Self::Jwt) means for this type of response (JARM section 2.3.4); any other as it is.
+    pub(crate) fn settled(self, response_type: ResponseType) -> Self {
+        match (self, response_type) {
+            (Self::Jwt, ResponseType::Code) => Self::QueryJwt,
+            (Self::Jwt, _) => Self::FragmentJwt,
+            (mode, _) => mode,
+        }
+    }
+
+    /// The way by which the browser brings the answer, signed or not; that of [`Jwt`](Self::Jwt) is the query, as for a code.
+    pub(crate) fn carrier(self) -> Self {
+        match self {
+            Self::Query | Self::Jwt | Self::QueryJwt => Self::Query,
+            Self::Fragment | Self::FragmentJwt => Self::Fragment,
+            Self::FormPost | Self::FormPostJwt => Self::FormPost,
+        }
+    }
+}
+
+/// A server's demand on authorization requests, for a [`Participant`](crate::Participant) that learns it from metadata or from the
+/// client's registration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RequestDemand {
+    /// They are pushed (`require_pushed_authorization_requests`, RFC 9126 sections 5 and 6).
+    Pushed,
+    /// They are signed (`require_signed_request_object`, RFC 9101 section 10.5).
+    Signed,
+}
+
+impl RequestDemand {
+    pub(crate) const ALL: [Self; 2] = [Self::Pushed, Self::Signed];
+
+    /// What to do about a demand that no participant fulfils.
+    pub(crate) fn advice(self) -> &'static str {
+        match self {
+            Self::Pushed => {
+                "the provider takes pushed authorization requests (RFC 9126) only; add PushedRequests of oauth-fapi to the \
+                 client's participants"
+            }
+            Self::Signed => {
+                "the provider takes signed authorization requests (RFC 9101) only; add SignedRequests of oauth-fapi to the \
+                 client's participants"
+            }
+        }
+    }
+}
+
+/// When a participant has its part in an authorization request. All of one stage have theirs before those of the next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum AuthorizationStage {
+    /// While parameters are added and changed.
+    #[default]
+    Parameters,
+    /// When all of them are signed (RFC 9101).
+    Signature,
+    /// When they are sent, and a reference to them is put in their place (RFC 9126).
+    Delivery,
+}
+
+impl AuthorizationStage {
+    pub(crate) const ALL: [Self; 3] = [Self::Parameters, Self::Signature, Self::Delivery];
 }
 
 /// Parameters by name, none of them twice. One can have several values.
@@ -161,6 +283,8 @@ impl ResponseMode {
 pub(crate) struct Params {
     pub(crate) pairs: Vec<(Cow<'static, str>, Vec<Cow<'static, str>>)>,
     pub(crate) problem: Option<String>,
+    /// Whether `authorization_details` must be in no plain URL (RFC 9396 section 11.4).
+    pub(crate) has_private_details: bool,
 }
 
 impl Params {
@@ -168,6 +292,7 @@ impl Params {
         Self {
             pairs: pairs.iter().map(|&(name, value)| (name.into(), vec![value.into()])).collect(),
             problem: None,
+            has_private_details: false,
         }
     }
 
@@ -232,6 +357,7 @@ impl Params {
             self.set_list(name.clone(), values.clone());
         }
         self.problem = self.problem.take().or_else(|| params.problem.clone());
+        self.has_private_details |= params.has_private_details;
     }
 }
 
@@ -260,15 +386,24 @@ fn text(value: Value) -> Option<String> {
 #[derive(Clone)]
 pub struct AuthorizationParams {
     endpoint: String,
+    /// What the endpoint's own query holds, which is kept (RFC 6749 section 3.1).
+    of_endpoint: Vec<(String, String)>,
     pairs: Vec<(String, String)>,
+    pub(crate) has_private_details: bool,
+    pub(crate) expiry: Arc<OnceLock<OffsetDateTime>>,
 }
 
 impl AuthorizationParams {
     pub(crate) fn new(endpoint: &str) -> Self {
         let (endpoint, query) = endpoint.split_once('?').unwrap_or((endpoint, ""));
-        // What an endpoint's own query holds is kept (RFC 6749 section 3.1).
-        let pairs = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-        Self { endpoint: endpoint.to_owned(), pairs }
+        let of_endpoint: Vec<_> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        Self {
+            endpoint: endpoint.to_owned(),
+            pairs: of_endpoint.clone(),
+            of_endpoint,
+            has_private_details: false,
+            expiry: Arc::default(),
+        }
     }
 
     /// The authorization endpoint, without a query.
@@ -307,9 +442,16 @@ impl AuthorizationParams {
         self.pairs.retain(|(other, _)| other != name);
     }
 
-    /// Removes all parameters, to put those in their place that refer to them: `request_uri` (RFC 9126) or `request` (RFC 9101).
+    /// Removes all parameters but those of the endpoint's own query, to put those in their place that refer to them: `request_uri`
+    /// (RFC 9126) or `request` (RFC 9101).
     pub fn clear(&mut self) {
-        self.pairs.clear();
+        self.pairs.clone_from(&self.of_endpoint);
+    }
+
+    /// Says until when the URL can be used, because what it refers to is kept no longer (RFC 9126 section 2.2). The first moment that is
+    /// named counts.
+    pub fn set_expiry(&mut self, until: OffsetDateTime) {
+        self.expiry.get_or_init(|| until);
     }
 
     /// The URL to send the user's browser to. It holds spaces as `%20`, which every server reads; some take a `+` for itself.

@@ -3,11 +3,14 @@
 use serde_json::Value;
 
 use crate::{
-    authorization::{AuthorizationParams, AuthorizationRequest, Params, ResponseMode, ResponseType},
+    authorization::{
+        AuthorizationParams, AuthorizationRequest, AuthorizationStage, Params, RequestDemand, ResponseMode,
+        ResponseType,
+    },
     crypto::random_token,
     endpoints::check_url,
     error::{ErrorKind, Operation, Result},
-    form::{check_authorization_details, is_same_parameter},
+    form::{check_authorization_details, check_resource, is_same_parameter},
     json,
     oauth2::OAuth2,
 };
@@ -79,15 +82,34 @@ impl OAuth2 {
     }
 
     async fn url_of(&self, mut params: AuthorizationParams) -> Result<String> {
-        for participant in self.participants() {
-            participant.authorize(self, &mut params).await?;
+        for stage in AuthorizationStage::ALL {
+            for participant in self.participants().iter().filter(|participant| participant.stage() == stage) {
+                participant.authorize(self, &mut params).await?;
+            }
+        }
+        if params.has_private_details && params.get("authorization_details").is_some() {
+            let problem = "authorization_details in a plain URL could be read and changed by the user's browser and \
+                           everything in it (RFC 9396 section 11.4); push or sign the request, as oauth-fapi does, or say \
+                           authorization_details_in_plain_urls";
+            let kind = ErrorKind::Configuration(problem.to_owned());
+            return Err(self.error(Operation::GET_AUTHORIZATION_URL, kind));
         }
         Ok(params.to_url())
+    }
+
+    /// What the server demands of authorization requests and no participant does, if there is such a thing.
+    fn unfulfilled_demand(&self) -> Option<RequestDemand> {
+        let is_fulfilled =
+            |demand| self.participants().iter().any(|participant| participant.fulfils(self, demand));
+        RequestDemand::ALL.into_iter().find(|demand| self.demands(*demand) && !is_fulfilled(*demand))
     }
 
     fn checked_params(&self, request: AuthorizationRequest<'_>) -> Result<AuthorizationParams, String> {
         if let Some(problem) = self.authorization_problem() {
             return Err(problem.to_owned());
+        }
+        if let Some(demand) = self.unfulfilled_demand() {
+            return Err(demand.advice().to_owned());
         }
         let endpoint = self.endpoints().authorization();
         check_url(endpoint, self.allows_http())?;
@@ -98,9 +120,11 @@ impl OAuth2 {
         };
         let extras = self.authorize_params().merged(&request.extras);
         self.check_extras(&extras)?;
-        if request.response_type != ResponseType::Code
-            && self.response_mode(request.response_type, &extras) == ResponseMode::Query
-        {
+        let mode = self.response_mode(request.response_type, &extras);
+        // In an encrypted answer it is well hidden, which only a participant knows (JARM section 2.3.1).
+        let is_exposed =
+            mode == ResponseMode::Query || (mode == ResponseMode::QueryJwt && !self.opens_callbacks());
+        if request.response_type != ResponseType::Code && is_exposed {
             return Err(
                 "a response_mode that brings an ID token in a query would show it to logs and other sites; \
                  use form_post or fragment"
@@ -109,6 +133,8 @@ impl OAuth2 {
         }
 
         let mut params = AuthorizationParams::new(endpoint);
+        params.has_private_details = extras.has_private_details;
+        params.expiry = request.expiry;
         if let Some((name, _)) = params.iter().find(|(name, _)| self.is_protected(name)) {
             return Err(format!(
                 "the query of the authorization endpoint holds {name}, which the library sets"
@@ -192,7 +218,7 @@ impl OAuth2 {
     /// OAuth 2.0 Form Post Response Mode), unless a login asks for something else.
     #[must_use]
     pub fn uses_form_post(&self) -> bool {
-        self.response_mode(ResponseType::Code, &Params::default()) == ResponseMode::FormPost
+        self.response_mode(ResponseType::Code, &Params::default()).carrier() == ResponseMode::FormPost
     }
 
     /// The way by which the answer comes to a request with further parameters. The order is that of the URL: what the
@@ -203,10 +229,9 @@ impl OAuth2 {
         let kept = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == MODE);
         let kept = kept.as_ref().map(|(_, value)| &**value);
         match kept.or(extras.get(MODE)).or(self.authorize_params().get(MODE)) {
-            Some("form_post") => ResponseMode::FormPost,
-            Some("fragment") => ResponseMode::Fragment,
+            Some(name) => ResponseMode::of(name).unwrap_or_default().settled(response_type),
             None if response_type != ResponseType::Code => ResponseMode::FormPost,
-            _ => ResponseMode::Query,
+            None => ResponseMode::Query,
         }
     }
 
@@ -262,6 +287,9 @@ fn check_openid_parameters(extras: &Params) -> Result<(), String> {
     }
     if let Some(details) = extras.get("authorization_details") {
         check_authorization_details(details)?;
+    }
+    for (_, resources) in extras.pairs.iter().filter(|(name, _)| name == "resource") {
+        resources.iter().try_for_each(|resource| check_resource(resource))?;
     }
     match extras.get("claims").map(|claims| json::parse(claims.as_bytes())) {
         None | Some(Ok(Value::Object(_))) => Ok(()),

@@ -1,7 +1,9 @@
 //! A request before it is sent, for those that take part in it.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header::AUTHORIZATION, header::CONTENT_TYPE};
+use http::{
+    Extensions, HeaderMap, HeaderName, HeaderValue, Method, header::AUTHORIZATION, header::CONTENT_TYPE,
+};
 use serde_json::Value;
 
 use crate::{form::is_same_parameter, secret::Secret};
@@ -21,6 +23,7 @@ pub struct RequestDraft {
     hidden: Vec<Secret>,
     client_id_param: &'static str,
     client_secret_param: &'static str,
+    extensions: Extensions,
 }
 
 #[derive(Clone, Default)]
@@ -47,6 +50,7 @@ impl RequestDraft {
             hidden: Vec::new(),
             client_id_param,
             client_secret_param,
+            extensions: Extensions::new(),
         }
     }
 
@@ -98,13 +102,35 @@ impl RequestDraft {
         }
     }
 
+    /// What those that take part in the request have noted about it for themselves, by type, and what whoever began it left for them
+    /// ([`Request::extension`](crate::Request::extension)). None of it is sent. A request that is sent once more begins with the latter
+    /// alone.
+    #[must_use]
+    pub fn extensions(&self) -> &Extensions {
+        &self.extensions
+    }
+
+    /// What those that take part in the request note about it for themselves, to find it when the reply has come.
+    pub fn extensions_mut(&mut self) -> &mut Extensions {
+        &mut self.extensions
+    }
+
+    /// Whether the form has this very client id, as a pushed authorization request has it before anybody authenticates.
+    fn names_the_client(&self, name: &str, value: &str) -> bool {
+        let is_same = |(other, there): &(String, Secret)| other == name && there.expose() == value;
+        name == self.client_id_param && matches!(&self.body, Body::Form(fields) if fields.iter().any(is_same))
+    }
+
     /// Adds a field to the form or the JSON object that is sent; a request without a body gets a form. The form of a GET is sent in its
-    /// query.
+    /// query. A client id that the form has already is not added again.
     ///
     /// # Errors
     ///
     /// When the field is there already, because servers disagree on which of two they read.
     pub fn add_field(&mut self, name: &str, value: &str) -> Result<(), String> {
+        if self.names_the_client(name, value) {
+            return Ok(());
+        }
         if self.has_field(name) {
             return Err(format!(
                 "the request has the field {name} already, from its extra parameters or from another part of the client; send it once"

@@ -20,6 +20,12 @@ pub enum Endpoint {
     Introspection,
     /// The device authorization endpoint (RFC 8628).
     DeviceAuthorization,
+    /// Where authorization requests are pushed (RFC 9126).
+    PushedAuthorization,
+    /// The backchannel authentication endpoint (OpenID Connect CIBA 1.0 section 7).
+    BackchannelAuthentication,
+    /// Where clients register (RFC 7591).
+    Registration,
     /// Where the user's profile is read: UserInfo for OpenID Connect, else the provider's own API.
     Profile,
     /// The keys with which the provider signs (RFC 7517), for OpenID Connect without discovery.
@@ -40,6 +46,9 @@ impl Endpoint {
             Self::Revocation => Some("revocation_endpoint"),
             Self::Introspection => Some("introspection_endpoint"),
             Self::DeviceAuthorization => Some("device_authorization_endpoint"),
+            Self::PushedAuthorization => Some("pushed_authorization_request_endpoint"),
+            Self::BackchannelAuthentication => Some("backchannel_authentication_endpoint"),
+            Self::Registration => Some("registration_endpoint"),
             Self::Profile => Some("userinfo_endpoint"),
             Self::Jwks => Some("jwks_uri"),
             Self::EndSession => Some("end_session_endpoint"),

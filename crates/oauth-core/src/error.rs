@@ -109,6 +109,14 @@ pub enum JwtUse {
     LogoutToken,
     /// A security event token (RFC 8417).
     SecurityEvent,
+    /// An authorization response (JARM section 2.1).
+    AuthorizationResponse,
+    /// An introspection response (RFC 9701 section 5).
+    IntrospectionResponse,
+    /// An access token, verified by a resource server (RFC 9068 section 4).
+    AccessToken,
+    /// Another kind of token.
+    Other,
 }
 
 impl JwtUse {
@@ -118,6 +126,10 @@ impl JwtUse {
             Self::UserInfo => "UserInfo",
             Self::LogoutToken => "the logout token",
             Self::SecurityEvent => "the security event token",
+            Self::AuthorizationResponse => "the signed authorization response",
+            Self::IntrospectionResponse => "the signed introspection response",
+            Self::AccessToken => "the access token",
+            Self::Other => "the signed token",
         }
     }
 }
@@ -212,9 +224,10 @@ pub enum LoginError {
     /// The callback has a parameter more than once (RFC 6749 section 3.1).
     #[error("the callback has the parameter {} more than once", OneLine(.0))]
     DuplicateParameter(String),
-    /// The callback did not come by the response mode that was asked for (OAuth 2.0 Multiple Response Types section 2.1).
+    /// The callback did not come by the response mode that was asked for (OAuth 2.0 Multiple Response Types section 2.1, JARM section
+    /// 2.3): also plain parameters where a signed response was asked for, and the other way round.
     #[error(
-        "the callback did not come by the response mode that was asked for: a query, a fragment or a form"
+        "the callback did not come by the response mode that was asked for: a query, a fragment or a form, signed (JARM) or not"
     )]
     WrongResponseMode,
     /// A whole URL was read by [`Callback::from_query`](crate::Callback::from_query), which wants the query alone.
@@ -290,6 +303,8 @@ impl Operation {
     pub const FINISH_LOGIN: Self = Self("finish_login");
     /// `get_authorization_url`.
     pub const GET_AUTHORIZATION_URL: Self = Self("get_authorization_url");
+    /// The push of an authorization request (RFC 9126), before the browser is sent anywhere.
+    pub const PUSH_AUTHORIZATION_REQUEST: Self = Self("push_authorization_request");
     /// `get_access_token`.
     pub const GET_ACCESS_TOKEN: Self = Self("get_access_token");
     /// `refresh_token`.
@@ -480,6 +495,13 @@ impl Error {
         self
     }
 
+    /// Whether it happened while an authorization request was pushed (RFC 9126), so that the user's browser was not sent anywhere. Where
+    /// the provider refused the request, the [`oauth_error`](Self::oauth_error) is one of those that a callback brings otherwise.
+    #[must_use]
+    pub fn is_before_the_browser(&self) -> bool {
+        self.0.operation == Operation::PUSH_AUTHORIZATION_REQUEST
+    }
+
     /// The check that a signed token failed.
     #[must_use]
     pub fn jwt_check(&self) -> Option<JwtCheck> {
@@ -579,12 +601,20 @@ impl Error {
             | "insufficient_user_authentication" | "unmet_authentication_requirements"
             // Microsoft Graph's, Facebook's (190) and Naver's (024) codes for an invalid access token.
             | "InvalidAuthenticationToken" | "190" | "024" => ErrorClass::Reauthorize,
+            // At the callback, the pushed request was used or has expired, and a new login pushes a new one.
+            "invalid_request_uri" => match &self.0.kind {
+                ErrorKind::Login(_) => ErrorClass::Reauthorize,
+                _ => ErrorClass::Configuration,
+            },
             "server_error" | "temporarily_unavailable" | "slow_down" | "authorization_pending" => {
                 ErrorClass::Transient { retry_after: self.retry_after() }
             }
             "invalid_client" | "unauthorized_client" | "unsupported_grant_type" | "unsupported_response_type"
             | "unsupported_token_type" | "invalid_scope" | "invalid_request" | "invalid_target"
             | "invalid_binding_message"
+            // RFC 9101 section 7, OpenID Connect Core section 3.1.2.6, RFC 9396 section 5.
+            | "invalid_request_object" | "request_not_supported" | "request_uri_not_supported"
+            | "invalid_authorization_details"
             // GitHub's names for invalid_client and for a redirect URI that differs; Shopify's and Salesforce's for invalid_client.
             | "incorrect_client_credentials" | "redirect_uri_mismatch" | "application_cannot_be_found"
             | "invalid_client_id" => {

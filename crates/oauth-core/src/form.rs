@@ -55,6 +55,17 @@ pub(crate) fn check_authorization_details(text: &str) -> Result<(), String> {
     }
 }
 
+/// Whether a text is what `resource` must be: an absolute URI without a fragment (RFC 8707 section 2).
+pub(crate) fn check_resource(text: &str) -> Result<(), String> {
+    match url::Url::parse(text).is_ok() && !text.contains('#') {
+        true => Ok(()),
+        false => Err(format!(
+            "the resource {:?} must be an absolute URI without a fragment, such as https://api.example (RFC 8707 section 2)",
+            text.split(['?', '#']).next().unwrap_or_default()
+        )),
+    }
+}
+
 /// A text, encoded for a form or a query.
 pub(crate) fn encoded(text: &str) -> String {
     form_urlencoded::byte_serialize(text.as_bytes()).collect()

@@ -89,7 +89,9 @@ mod token;
 
 pub use async_trait::async_trait;
 pub use attempt::LoginAttempt;
-pub use authorization::{AuthorizationParams, AuthorizationRequest, ResponseMode, ResponseType};
+pub use authorization::{
+    AuthorizationParams, AuthorizationRequest, AuthorizationStage, RequestDemand, ResponseMode, ResponseType,
+};
 pub use bytes;
 pub use client_auth::{
     AfterReply, AuthenticationError, ClientAuthentication, Credentials, EndpointAlias, RequestContext,

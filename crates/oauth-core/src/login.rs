@@ -4,11 +4,13 @@ use std::{any::Any, borrow::Cow, fmt, time::Duration};
 
 use serde::Serialize;
 use serde_json::Value;
+use time::OffsetDateTime;
 
 use crate::{
     attempt::LoginAttempt,
     authorization::{Params, ResponseMode, ResponseType},
-    error::OAuthError,
+    error::{LoginError, OAuthError},
+    json,
     redaction::safe_line,
     response::says_success,
     secret::Secret,
@@ -23,6 +25,9 @@ pub struct LoginOptions {
     pub(crate) extras: Params,
     pub(crate) response_type: ResponseType,
     required_acr: Vec<String>,
+    pub(crate) resources: Vec<String>,
+    pub(crate) token_resource: Option<String>,
+    pub(crate) authorization_details: Option<String>,
     pub(crate) data: Value,
 }
 
@@ -87,6 +92,45 @@ impl LoginOptions {
     /// Asks for claims one by one (OpenID Connect Core section 5.5): an object with `id_token`, `userinfo` or both.
     pub fn claims(self, claims: &Value) -> Self {
         self.extra("claims", claims.to_string())
+    }
+
+    /// Asks for access to these resources, each an absolute URI without a fragment (RFC 8707 section 2.1).
+    ///
+    /// A single one is named again when the code is exchanged; of several, the access token of the login is for the one that
+    /// [`token_resource`](Self::token_resource) names. Tokens for the others are refreshed with their own: see
+    /// [`Provider::refresh_with`](crate::Provider::refresh_with).
+    pub fn resources<S: Into<String>>(mut self, resources: impl IntoIterator<Item = S>) -> Self {
+        self.resources = resources.into_iter().map(Into::into).collect();
+        let values = self.resources.iter().map(|resource| resource.clone().into()).collect();
+        self.extras.set_list("resource".into(), values);
+        self
+    }
+
+    /// Names the one of the [`resources`](Self::resources) that the access token of the login is for (RFC 8707 section 2.2).
+    pub fn token_resource(mut self, resource: impl Into<String>) -> Self {
+        self.token_resource = Some(resource.into());
+        self
+    }
+
+    /// Asks for authorization details (RFC 9396): a list of objects with a `type`, such as `AuthorizationDetails` of `oauth-fapi`.
+    ///
+    /// They may be private, and must not be changed on the way, so they are sent in requests that are pushed or signed; see
+    /// [`authorization_details_in_plain_urls`](Self::authorization_details_in_plain_urls). The login tells what was
+    /// [asked for](Login::requested_details), and the token what was granted.
+    pub fn authorization_details(mut self, details: &impl Serialize) -> Self {
+        // What cannot be written as JSON is refused as what it is: no list of objects.
+        let details = serde_json::to_string(details).unwrap_or_default();
+        self.extras.has_private_details = true;
+        self.extras.set("authorization_details".into(), details.clone().into());
+        self.authorization_details = Some(details);
+        self
+    }
+
+    /// Lets the [`authorization_details`](Self::authorization_details) be in a plain URL, where the browser and everything in it can read
+    /// and change them (RFC 9396 sections 11.4 and 12). Call it after them.
+    pub fn authorization_details_in_plain_urls(mut self) -> Self {
+        self.extras.has_private_details = false;
+        self
     }
 
     /// Names the languages of the provider's pages, the best first (BCP 47).
@@ -154,6 +198,23 @@ pub struct StartedLogin {
     pub url: String,
     /// What to keep until the browser comes back: bound to that browser, and where only the application can change it.
     pub attempt: LoginAttempt,
+    /// Until when the URL can be used, where the provider says so: it names a request that was pushed (RFC 9126 section 2.2). It is good
+    /// for one visit, so start the login when the user acts, and not when the page with the button is drawn.
+    pub url_expires_at: Option<OffsetDateTime>,
+}
+
+impl StartedLogin {
+    /// The URL, if it can still be used at this moment: for a program that does not send the browser there at once.
+    ///
+    /// # Errors
+    ///
+    /// [`LoginError::Expired`] after [`url_expires_at`](Self::url_expires_at): start the login again.
+    pub fn url_at(&self, now: OffsetDateTime) -> Result<&str, LoginError> {
+        match self.url_expires_at {
+            Some(until) if until <= now => Err(LoginError::Expired),
+            _ => Ok(&self.url),
+        }
+    }
 }
 
 impl fmt::Debug for StartedLogin {
@@ -171,6 +232,11 @@ pub struct Login {
     pub token: OAuth2Token,
     /// The scopes that were asked for; [`OAuth2Token::scopes`] are those that were granted, if the provider says.
     pub requested_scopes: Vec<String>,
+    /// The resources that were asked for (RFC 8707).
+    pub requested_resources: Vec<String>,
+    /// The authorization details that were asked for; null if there were none. What was granted is in the token's
+    /// `authorization_details`, and may be less or more (RFC 9396 section 7).
+    pub requested_details: Value,
     /// The application's own data, from [`LoginOptions::data`].
     pub data: Value,
     extensions: http::Extensions,
@@ -196,6 +262,11 @@ impl LoginAttempt {
         Login {
             token,
             requested_scopes: self.scopes().map(str::to_owned).collect(),
+            requested_resources: self.resources.clone(),
+            requested_details: self
+                .authorization_details()
+                .and_then(|details| json::parse(details.as_bytes()).ok())
+                .unwrap_or_default(),
             data: self.data.clone(),
             extensions: http::Extensions::new(),
         }
@@ -212,6 +283,8 @@ pub struct Callback {
     /// `None` where a framework parsed the parameters.
     pub(crate) mode: Option<ResponseMode>,
     is_whole_url: bool,
+    /// Whether the parameters were in a signed response, and a participant has verified it.
+    is_opened: bool,
 }
 
 impl Callback {
@@ -234,12 +307,13 @@ impl Callback {
         Self::read(body, ResponseMode::FormPost)
     }
 
-    /// Reads the callback's whole URL, or its path and query. If the `state` is in its fragment, the fragment counts.
+    /// Reads the callback's whole URL, or its path and query. If the `state` or a signed `response` is in its fragment, the fragment
+    /// counts.
     #[must_use]
     pub fn from_url(url: &str) -> Self {
         let (url, fragment) = url.split_once('#').unwrap_or((url, ""));
         let in_fragment = Self::read(fragment, ResponseMode::Fragment);
-        match in_fragment.get("state") {
+        match in_fragment.get("state").or(in_fragment.get("response")) {
             Some(_) => in_fragment,
             None => Self::from_query(url.split_once('?').map_or("", |(_, query)| query)),
         }
@@ -251,7 +325,31 @@ impl Callback {
             pairs: pairs.map(|(name, value)| (name.into_owned(), Secret::new(value))).collect(),
             mode: Some(mode),
             is_whole_url: false,
+            is_opened: false,
         }
+    }
+
+    /// A callback with the parameters that were in the signed response of this one, for a [`Participant`](crate::Participant) that has
+    /// verified it (JARM section 2.4). It came by the same way.
+    #[must_use]
+    pub fn opened<N: Into<String>, V: Into<String>>(
+        &self,
+        parameters: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        let mode = self.mode;
+        Self { mode, is_opened: true, ..parameters.into_iter().collect() }
+    }
+
+    /// Whether the parameters were in a signed response that a participant has verified.
+    #[must_use]
+    pub fn is_opened(&self) -> bool {
+        self.is_opened
+    }
+
+    /// The signed response that the callback holds in place of parameters (JARM section 2.3), verified by nobody yet.
+    #[must_use]
+    pub fn signed_response(&self) -> Option<&str> {
+        self.get("response").filter(|response| !response.is_empty() && !self.is_opened)
     }
 
     /// A parameter's value.
@@ -303,7 +401,7 @@ impl Callback {
 impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Callback {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
         let pairs = pairs.into_iter().map(|(name, value)| (name.into(), Secret::new(value)));
-        Self { pairs: pairs.collect(), mode: None, is_whole_url: false }
+        Self { pairs: pairs.collect(), mode: None, is_whole_url: false, is_opened: false }
     }
 }
 

@@ -19,21 +19,22 @@ use time::OffsetDateTime;
 
 use crate::{
     attempt::LoginAttempt,
-    authorization::{AuthorizationParams, Params},
+    authorization::{AuthorizationParams, AuthorizationStage, Params, RequestDemand},
     client_auth::{AfterReply, AuthenticationError, Credentials, RequestContext},
     clock::{Clock, SystemClock},
     default_client::shared,
     draft::RequestDraft,
     endpoints::{Endpoint, Endpoints, check_url},
-    error::{Error, ErrorKind, Operation, Result},
+    error::{Operation, Result},
     http_client::HttpClient,
     identity::Identity,
     login::{Callback, Login},
-    secret::{ClientSecret, Secret},
+    secret::ClientSecret,
     spec::{ClientAuth, Pkce, Spec},
     token::OAuth2Token,
 };
 
+mod checking;
 mod grants;
 mod issuers;
 mod profile;
@@ -95,6 +96,8 @@ struct Settings {
     authorize_params: Params,
     /// Why no authorization request of this client can succeed.
     authorization_problem: Option<Cow<'static, str>>,
+    /// What the server demands of authorization requests.
+    demands: Vec<RequestDemand>,
     headers: HeaderMap,
     http: Option<Arc<dyn HttpClient>>,
     allows_http: bool,
@@ -196,6 +199,7 @@ impl OAuth2 {
             scope_separator: spec.authorization.scope_separator.into(),
             authorize_params: Params::of(spec.authorization.params),
             authorization_problem: None,
+            demands: Vec::new(),
             headers,
             http: None,
             allows_http: false,
@@ -358,6 +362,17 @@ impl OAuth2 {
         &self.0.participants
     }
 
+    /// Whether the server demands this of authorization requests.
+    #[must_use]
+    pub fn demands(&self, demand: RequestDemand) -> bool {
+        self.0.demands.contains(&demand)
+    }
+
+    /// Whether a participant verifies signed authorization responses.
+    pub(crate) fn opens_callbacks(&self) -> bool {
+        self.participants().iter().any(|participant| participant.opens_callbacks())
+    }
+
     /// The endpoints for mutual TLS, those that the provider has.
     #[must_use]
     pub fn mtls_endpoints(&self) -> &Endpoints {
@@ -368,55 +383,6 @@ impl OAuth2 {
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
-    }
-
-    /// Checks that a credential may be sent to each endpoint, for those that were not written by the application itself.
-    ///
-    /// # Errors
-    ///
-    /// A configuration error that names the first endpoint which is not https, has a fragment, or is no URL.
-    pub fn check_endpoints(&self) -> Result<()> {
-        self.endpoints().iter().try_for_each(|(endpoint, _)| self.check_endpoint(endpoint))
-    }
-
-    /// Checks that a credential may be sent to one endpoint, if the client knows it.
-    ///
-    /// # Errors
-    ///
-    /// As [`check_endpoints`](Self::check_endpoints).
-    pub fn check_endpoint(&self, endpoint: Endpoint) -> Result<()> {
-        let Some(url) = self.endpoints().get(endpoint) else { return Ok(()) };
-        check_url(url, self.allows_http())
-            .map(drop)
-            .map_err(|problem| self.error(Operation::CONFIGURE, ErrorKind::Configuration(problem)))
-    }
-
-    /// Checks that the client id can be what a provider issued, and not a setting that was left empty or copied with white space
-    /// around it, and that no line break or nothing but white space is in the secret. An empty secret is that of a public client. Each
-    /// procedure does so by itself before it sends anything.
-    ///
-    /// # Errors
-    ///
-    /// A configuration error that says what is wrong.
-    pub fn check_credentials(&self) -> Result<()> {
-        check_client_id(self.client_id())
-            .and_then(|()| self.client_secret().check())
-            .map_err(|problem| self.error(Operation::CONFIGURE, ErrorKind::Configuration(problem.to_owned())))
-    }
-
-    /// The client secret for what is sent next; `None` for a public client.
-    ///
-    /// # Errors
-    ///
-    /// A configuration error when the secret's source fails.
-    pub async fn reveal_client_secret(&self, operation: Operation) -> Result<Option<Secret>> {
-        let secret = self.client_secret().get(self.now()).await.map_err(|cause| {
-            self.error(
-                operation,
-                ErrorKind::Configuration(format!("could not obtain the client secret: {cause}")),
-            )
-        })?;
-        Ok(secret.map(Cow::into_owned))
     }
 
     /// The separator between two scopes: a space, unless the provider or the application wants something else.
@@ -474,7 +440,9 @@ impl OAuth2 {
         &self.0.clock
     }
 
-    pub(crate) fn now(&self) -> OffsetDateTime {
+    /// The time by the client's clock.
+    #[must_use]
+    pub fn now(&self) -> OffsetDateTime {
         self.0.clock.now()
     }
 
@@ -490,39 +458,6 @@ impl OAuth2 {
 
     pub(crate) fn http(&self) -> Result<Arc<dyn HttpClient>, String> {
         self.0.http.clone().map_or_else(shared, Ok)
-    }
-}
-
-/// What overrides are written with.
-impl OAuth2 {
-    /// Where the profile is read.
-    ///
-    /// # Errors
-    ///
-    /// An unsupported-operation error where there is no such endpoint.
-    pub fn profile_endpoint(&self) -> Result<&str> {
-        let endpoint = self.endpoints().get(Endpoint::Profile);
-        endpoint.ok_or_else(|| self.unsupported(Operation::GET_PROFILE, "it has no profile endpoint"))
-    }
-
-    /// Where tokens are revoked.
-    ///
-    /// # Errors
-    ///
-    /// An unsupported-operation error where there is no such endpoint.
-    pub fn revoke_endpoint(&self) -> Result<&str> {
-        let endpoint = self.endpoints().get(Endpoint::Revocation);
-        endpoint.ok_or_else(|| self.unsupported(Operation::REVOKE_TOKEN, "tokens cannot be revoked"))
-    }
-
-    /// The error for an operation that the provider does not have.
-    pub fn unsupported(&self, operation: Operation, reason: impl Into<String>) -> Error {
-        self.error(operation, ErrorKind::Unsupported(reason.into()))
-    }
-
-    /// An error at this provider.
-    pub fn error(&self, operation: Operation, kind: ErrorKind) -> Error {
-        Error::new(operation, self.kept_name(), kind)
     }
 }
 
@@ -623,6 +558,32 @@ pub trait Participant: Any + fmt::Debug + Send + Sync {
         None
     }
 
+    /// Whether it verifies signed authorization responses (JARM), by [`open_callback`](Self::open_callback).
+    fn opens_callbacks(&self) -> bool {
+        false
+    }
+
+    /// The `state` of a callback whose parameters are in a signed response, for whoever looks for the attempt that it belongs to. Nothing
+    /// need be verified yet, and nothing is believed: the attempt is compared with the verified response later.
+    async fn state_of_callback(&self, _client: &OAuth2, _callback: &Callback) -> Option<String> {
+        None
+    }
+
+    /// Verifies the signed response in a callback (JARM), and puts what is in it in the callback's place
+    /// ([`Callback::opened`]). It runs before all other checks and before anything is sent; `None` leaves the callback to others.
+    ///
+    /// # Errors
+    ///
+    /// An error that says which check failed, or any error of reading the keys.
+    async fn open_callback(
+        &self,
+        _client: &OAuth2,
+        _attempt: &LoginAttempt,
+        _callback: &Callback,
+    ) -> Result<Option<Callback>> {
+        Ok(None)
+    }
+
     /// Checks what came with a code by way of the browser. It runs before anything is sent.
     ///
     /// # Errors
@@ -714,8 +675,18 @@ pub trait Participant: Any + fmt::Debug + Send + Sync {
         Ok(())
     }
 
+    /// When it has its part in an authorization request, if not among those who add parameters.
+    fn stage(&self) -> AuthorizationStage {
+        AuthorizationStage::Parameters
+    }
+
+    /// Whether it does what the server demands of authorization requests. Without a participant that does, none is built.
+    fn fulfils(&self, _client: &OAuth2, _demand: RequestDemand) -> bool {
+        false
+    }
+
     /// Reads and changes the parameters of an authorization request before they become a URL. It may send them (RFC 9126) or sign
-    /// them (RFC 9101), and put a reference in their place.
+    /// them (RFC 9101), and put a reference in their place; [`stage`](Self::stage) then says when.
     ///
     /// # Errors
     ///

@@ -13,7 +13,7 @@ use crate::{
     http_client::HttpClient,
     identity::Identity,
     login::{Callback, Login, LoginOptions, StartedLogin},
-    oauth2::OAuth2,
+    oauth2::{OAuth2, Participant},
     pkce::CodeVerifier,
     spec::ClientAuth,
     token::OAuth2Token,
@@ -379,6 +379,16 @@ pub trait Provider: fmt::Debug + Send + Sync {
         self
     }
 
+    /// Adds a participant behind those that the client has, or in place of the one of the same type. See [`Participant`].
+    #[must_use]
+    fn with_participant(mut self, participant: impl Participant) -> Self
+    where
+        Self: Sized,
+    {
+        self.oauth2_mut().add_participant(participant);
+        self
+    }
+
     /// Names the application to the provider in the `User-Agent` header.
     ///
     /// # Errors
@@ -423,8 +433,10 @@ async fn start_login<P: Provider + ?Sized>(
 ) -> Result<StartedLogin> {
     let client = provider.oauth2().ready().await?;
     let attempt = client.new_attempt(redirect_uri, &options)?;
-    let url = provider.get_authorization_url(client.login_request(&attempt, &options)).await?;
-    Ok(StartedLogin { url, attempt })
+    let request = client.login_request(&attempt, &options);
+    let expiry = request.expiry.clone();
+    let url = provider.get_authorization_url(request).await?;
+    Ok(StartedLogin { url, attempt, url_expires_at: expiry.get().copied() })
 }
 
 async fn finish_login<P: Provider + ?Sized>(
@@ -433,6 +445,7 @@ async fn finish_login<P: Provider + ?Sized>(
     callback: Callback,
 ) -> Result<Login> {
     let client = provider.oauth2().ready().await?;
+    let callback = client.open_callback(&attempt, callback).await?;
     client.check_callback(&attempt, &callback)?;
     let code = client.code_of(&callback)?;
     for participant in client.participants() {
@@ -440,7 +453,9 @@ async fn finish_login<P: Provider + ?Sized>(
     }
     provider.check_callback(&attempt, &callback).await?;
     let own = provider.token_params(Some(&callback));
-    let extra = with_token_params(&[], &own);
+    let resource: Vec<_> =
+        attempt.token_resource().map(|resource| ("resource", resource)).into_iter().collect();
+    let extra = with_token_params(&resource, &own);
     let outcome =
         provider.get_access_token(code, attempt.redirect_uri(), attempt.code_verifier(), &extra).await;
     let token = outcome.map_err(|error| provider.translate_error(error))?;

@@ -1,6 +1,6 @@
 //! One request to a provider: made, completed by those who take part in it, sent, and its answer read.
 
-use std::sync::Arc;
+use std::{any::Any, sync::Arc};
 
 use bytes::Bytes;
 use form_urlencoded::Serializer;
@@ -12,7 +12,7 @@ use crate::{
     draft::{Body, Hidden, RequestDraft},
     endpoints::Endpoint,
     error::{Error, ErrorKind, Operation, Result},
-    form::{check_authorization_details, is_same_parameter},
+    form::{check_authorization_details, check_resource, is_same_parameter},
     http_client::{HttpClient, HttpError, HttpErrorKind, MAX_REPLY_BYTES},
     oauth2::{OAuth2, Participant},
     response::{Response, ResponseSource, host_of},
@@ -44,6 +44,7 @@ pub fn is_sendable(token: &str) -> bool {
 /// Form fields that may be there more than once (RFC 8707 section 2, RFC 8693 section 2.1).
 const REPEATABLE: &[&str] = &["resource", "audience"];
 
+const RESOURCE: &str = "resource";
 const AUTHORIZATION_DETAILS: &str = "authorization_details";
 
 /// Form fields that a request is nothing without.
@@ -58,6 +59,13 @@ impl<'c> Request<'c> {
     /// Says which endpoint of the provider's the URL is, so that client authentication can choose its alias.
     pub fn endpoint(mut self, endpoint: Endpoint) -> Self {
         self.endpoint = Some(endpoint);
+        self
+    }
+
+    /// Leaves something in the request for those that complete it before it is sent ([`RequestDraft::extensions`]). It is there again
+    /// when the request is repeated.
+    pub fn extension<T: Any + Clone + Send + Sync>(mut self, left: T) -> Self {
+        self.draft.extensions_mut().insert(left);
         self
     }
 
@@ -107,6 +115,11 @@ impl<'c> Request<'c> {
             }
             if is_same_parameter(name, AUTHORIZATION_DETAILS)
                 && let Err(problem) = check_authorization_details(value)
+            {
+                self.problem = Some(problem);
+            }
+            if name == RESOURCE
+                && let Err(problem) = check_resource(value)
             {
                 self.problem = Some(problem);
             }

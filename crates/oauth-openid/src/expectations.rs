@@ -374,7 +374,7 @@ fn check_subject(claims: &Claims) -> Result<(), Refusal> {
 }
 
 /// What is asked of an `exp`.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Expiry {
     Required,
     MayHavePassed,
@@ -387,21 +387,10 @@ pub(crate) fn check_times(
     policy: &VerificationPolicy,
     expiry: Expiry,
 ) -> Result<(), Refusal> {
+    check_unexpired(claims, policy, expiry)?;
     let now = seconds(policy.clock.now());
     let leeway = leeway(policy);
-    let no_date = |name: &str| {
-        format!("its {name} is {}; it must be a date in seconds since 1970", shown(claims.get(name)))
-    };
-    match claims.date("exp") {
-        None if expiry == Expiry::MayBeMissing && !claims.contains_key("exp") => {}
-        None => return Err((JwtCheck::Expiry, no_date("exp"))),
-        Some(expires) if expiry != Expiry::MayHavePassed && expires + leeway <= now => {
-            let reason =
-                format!("it expired {} ago (exp); is this machine's clock right?", span(now - expires));
-            return Err((JwtCheck::Expiry, reason));
-        }
-        Some(_) => {}
-    }
+    let no_date = |name: &str| no_date(claims, name);
     let Some(issued) = claims.date("iat") else { return Err((JwtCheck::IssuedAt, no_date("iat"))) };
     if issued > now + leeway {
         let reason = format!(
@@ -422,6 +411,29 @@ pub(crate) fn check_times(
         }
         (true, None) => Err((JwtCheck::NotBefore, no_date("nbf"))),
     }
+}
+
+/// `exp` alone.
+pub(crate) fn check_unexpired(
+    claims: &Claims,
+    policy: &VerificationPolicy,
+    expiry: Expiry,
+) -> Result<(), Refusal> {
+    let now = seconds(policy.clock.now());
+    match claims.date("exp") {
+        None if expiry == Expiry::MayBeMissing && !claims.contains_key("exp") => Ok(()),
+        None => Err((JwtCheck::Expiry, no_date(claims, "exp"))),
+        Some(expires) if expiry != Expiry::MayHavePassed && expires + leeway(policy) <= now => {
+            let reason =
+                format!("it expired {} ago (exp); is this machine's clock right?", span(now - expires));
+            Err((JwtCheck::Expiry, reason))
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+fn no_date(claims: &Claims, name: &str) -> String {
+    format!("its {name} is {}; it must be a date in seconds since 1970", shown(claims.get(name)))
 }
 
 /// A number of seconds in words.

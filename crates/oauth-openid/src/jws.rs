@@ -114,6 +114,19 @@ impl Jws {
         }
         Err((JwtCheck::Type, format!("its typ is {}: a token for something else", shown(Some(found)))))
     }
+
+    /// Checks that `typ` is one of these (RFC 8725 section 3.11).
+    pub(crate) fn require_type<'o>(&self, own: impl IntoIterator<Item = &'o str>) -> Result<(), Refusal> {
+        let found = self.header.get("typ");
+        let kind = media_type(found.and_then(Value::as_str).unwrap_or_default());
+        match own.into_iter().any(|own| media_type(own) == kind) {
+            true => Ok(()),
+            false => Err((
+                JwtCheck::Type,
+                format!("its typ is {}: a token for something else, or one that does not say", shown(found)),
+            )),
+        }
+    }
 }
 
 /// A media type in the short form of RFC 7515 section 4.1.9, without its parameters.

@@ -20,6 +20,7 @@
 //! | find a provider's metadata in an unusual place, or write it by hand | [`Discovery`], [`ProviderMetadata`] |
 //! | say what the client registered, set the clock, keep keys elsewhere | [`VerificationPolicy`], by [`OpenIDProvider::with_policy`] |
 //! | verify an ID token that an application obtained itself | [`OpenIDConnect::of`], [`RelyingParty::verify_id_token`], [`Expectations`] |
+//! | verify another JWT of the provider, such as a signed introspection response | [`RelyingParty::verify_jwt`], [`JwtExpectations`] |
 //! | sign users out | [`LogoutRequest`], [`LogoutToken`], [`FrontChannelLogout`] |
 //! | register a client | [`ClientMetadata`], [`RegisteredClient`] |
 //! | start a login that the provider's portal wishes for | [`InitiatedLogin`] |
@@ -57,6 +58,8 @@ mod issuer;
 #[cfg(feature = "encryption")]
 mod jose;
 mod jws;
+mod jwt;
+mod jwt_expectations;
 mod key_store;
 mod keys;
 mod logout;
@@ -86,6 +89,7 @@ pub use initiated_login::InitiatedLogin;
 pub use issuer::{Issuers, Tenants};
 #[cfg(feature = "encryption")]
 pub use jose::JoseDecrypter;
+pub use jwt_expectations::{JwtExpectations, VERIFY_JWT};
 pub use keys::JwkSet;
 pub use logout::{
     FrontChannelLogout, LogoutAttempt, LogoutRequest, LogoutToken, START_LOGOUT, StartedLogout,

@@ -1,7 +1,7 @@
 //! The metadata of a provider (OpenID Connect Discovery 1.0 section 3, RFC 8414 section 2).
 
 use oauth_core::{
-    ClientAuth, CodeChallengeMethod, Endpoint, Endpoints, Error, OAuth2, Pkce, Result,
+    ClientAuth, CodeChallengeMethod, Endpoint, Endpoints, Error, OAuth2, Pkce, RequestDemand, Result,
     serde_json::{Map, Value},
 };
 
@@ -93,21 +93,26 @@ impl ProviderMetadata {
         self.read.get(member) == Some(&Value::Bool(true))
     }
 
-    /// Which authorization requests alone the provider takes, if not plain ones (RFC 9126 section 5, RFC 9101 section 10.5). Whatever
-    /// is not a plain no counts as yes.
-    pub(crate) fn demand_on_requests(&self) -> Option<&'static str> {
-        let demands = [
-            ("require_pushed_authorization_requests", "pushed authorization requests (RFC 9126)"),
-            ("require_signed_request_object", "signed authorization requests (RFC 9101)"),
-        ];
-        let is_demanded =
-            |name: &str| !matches!(self.read.get(name), None | Some(Value::Null | Value::Bool(false)));
-        demands.into_iter().find(|(name, _)| is_demanded(name)).map(|(_, demand)| demand)
+    /// What the provider demands of authorization requests.
+    pub(crate) fn demands_on_requests(&self) -> Vec<RequestDemand> {
+        demands_in(&self.read)
     }
 
     pub(crate) fn rules_out_s256(&self) -> bool {
         self.list("code_challenge_methods_supported").is_some_and(|methods| !methods.contains(&"S256"))
     }
+}
+
+/// What metadata of a provider or a client demands of authorization requests (RFC 9126 sections 5 and 6, RFC 9101 section 10.5).
+/// Whatever is not a plain no counts as yes.
+pub(crate) fn demands_in(metadata: &Map<String, Value>) -> Vec<RequestDemand> {
+    let demands = [
+        ("require_pushed_authorization_requests", RequestDemand::Pushed),
+        ("require_signed_request_object", RequestDemand::Signed),
+    ];
+    let is_demanded =
+        |name: &str| !matches!(metadata.get(name), None | Some(Value::Null | Value::Bool(false)));
+    demands.into_iter().filter(|(name, _)| is_demanded(name)).map(|(_, demand)| demand).collect()
 }
 
 /// How a public or confidential client may authenticate, of those methods that this library knows.
@@ -207,6 +212,9 @@ const DISCOVERED: &[Endpoint] = &[
     Endpoint::Revocation,
     Endpoint::Introspection,
     Endpoint::DeviceAuthorization,
+    Endpoint::PushedAuthorization,
+    Endpoint::BackchannelAuthentication,
+    Endpoint::Registration,
     Endpoint::Profile,
     Endpoint::Jwks,
     Endpoint::EndSession,
@@ -214,12 +222,17 @@ const DISCOVERED: &[Endpoint] = &[
 
 /// Members beside the endpoints that this library uses.
 const USED: &[&str] = &[
+    "authorization_details_types_supported",
     "authorization_response_iss_parameter_supported",
+    "authorization_signing_alg_values_supported",
     "code_challenge_methods_supported",
     "id_token_signing_alg_values_supported",
     "introspection_endpoint_auth_methods_supported",
+    "introspection_signing_alg_values_supported",
     "mtls_endpoint_aliases",
-    "registration_endpoint",
+    "request_object_signing_alg_values_supported",
+    "request_parameter_supported",
+    "request_uri_parameter_supported",
     "require_pushed_authorization_requests",
     "require_signed_request_object",
     "revocation_endpoint_auth_methods_supported",

@@ -101,10 +101,8 @@ impl OpenIDConnect {
         if metadata.flag("authorization_response_iss_parameter_supported") {
             ready.require_callback_issuer();
         }
-        if let Some(demand) = metadata.demand_on_requests() {
-            ready.refuse_authorization_requests(format!(
-                "the provider takes {demand} only, which this library cannot make yet"
-            ));
+        for demand in metadata.demands_on_requests() {
+            ready.demand_of_requests(demand);
         }
         if metadata.allows_http {
             ready.dangerously_allow_plain_http();

@@ -1,8 +1,9 @@
 //! What OpenID Connect does in a client's logins, refreshes and profile requests.
 
 use oauth_core::{
-    Callback, ErrorKind, Identity, JwtCheck, JwtError, JwtUse, Login, LoginAttempt, OAuth2, OAuth2Token,
-    Operation, Participant, ResponseType, RestrictedTo, Result, Secret, async_trait,
+    AuthorizationParams, Callback, ErrorKind, Identity, JwtCheck, JwtError, JwtUse, Login, LoginAttempt,
+    OAuth2, OAuth2Token, Operation, Participant, ResponseType, RestrictedTo, Result, Secret, async_trait,
+    parse_json,
     provider_kit::{ConfirmedBy, text_at},
     serde_json::Value,
 };
@@ -12,7 +13,7 @@ use crate::{
     expectations::Expectations,
     id_token::IdToken,
     issuer::Issuers,
-    jws::Refusal,
+    jws::{Refusal, quoted},
     openid_connect::OpenIDConnect,
     verify,
 };
@@ -98,7 +99,8 @@ impl Participant for OpenIDConnect {
             return Ok(());
         }
         let operation = Operation::FINISH_LOGIN;
-        let context = verify::Context { client, operation, token: JwtUse::IdToken, issuer: None };
+        let context =
+            verify::Context { client, operation, token: JwtUse::IdToken, issuer: None, expected: None };
         let Some(token) = callback.get("id_token").filter(|token| !token.is_empty()) else {
             let reason = "the callback has none, though one was asked for".to_owned();
             return Err(context.refuse((JwtCheck::Presence, reason)));
@@ -117,7 +119,8 @@ impl Participant for OpenIDConnect {
         login: &mut Login,
     ) -> Result<()> {
         let operation = Operation::FINISH_LOGIN;
-        let context = verify::Context { client, operation, token: JwtUse::IdToken, issuer: None };
+        let context =
+            verify::Context { client, operation, token: JwtUse::IdToken, issuer: None, expected: None };
         let Some(token) = login.token.id_token() else {
             return match self.expects_id_token(attempt) {
                 true => Err(context.refuse((JwtCheck::Presence, "the token reply has none".to_owned()))),
@@ -183,6 +186,7 @@ impl Participant for OpenIDConnect {
             operation: Operation::REFRESH_TOKEN,
             token: JwtUse::IdToken,
             issuer: None,
+            expected: None,
         };
         same_user(&first, &second, "the first one's").map_err(|refusal| context.refuse(refusal))?;
         if new.id_token().is_some()
@@ -191,6 +195,26 @@ impl Participant for OpenIDConnect {
             *new = new.clone().with_rejected_id_token(context.refuse(refusal).to_string());
         }
         Ok(())
+    }
+
+    /// That the provider knows the types of the authorization details that are asked for, if its metadata list some (RFC 9396 section 10).
+    async fn authorize(&self, client: &OAuth2, params: &mut AuthorizationParams) -> Result<()> {
+        let Some(details) = params.get("authorization_details") else { return Ok(()) };
+        let Some(metadata) = self.metadata(client).await? else { return Ok(()) };
+        let known = metadata.list("authorization_details_types_supported").unwrap_or_default();
+        let details = parse_json(details.as_bytes()).unwrap_or_default();
+        let kinds = details.as_array().into_iter().flatten().filter_map(|detail| detail["type"].as_str());
+        match kinds.into_iter().find(|kind| !known.is_empty() && !known.contains(kind)) {
+            None => Ok(()),
+            Some(kind) => {
+                let problem = format!(
+                    "the provider knows no authorization details of type {}, but {}",
+                    quoted(kind),
+                    quoted(&known.join(", "))
+                );
+                Err(client.error(Operation::GET_AUTHORIZATION_URL, ErrorKind::Configuration(problem)))
+            }
+        }
     }
 
     fn accepts_issuer(&self, _client: &OAuth2, issuer: &str) -> Option<bool> {

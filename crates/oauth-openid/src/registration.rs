@@ -15,6 +15,7 @@ use crate::{
     client::OpenID,
     discovery::Discovery,
     jws::quoted,
+    metadata::demands_in,
     openid_connect::{OpenIDConnect, Source},
     policy::{UserInfoForm, VerificationPolicy},
     relying_party::OpenIDProvider,
@@ -266,6 +267,12 @@ impl RegisteredClient {
         );
         if let Some(auth) = auth {
             client = client.with_client_auth(auth);
+        }
+        // As the provider has it now, or as it was asked for.
+        for members in [&self.0.expected, &self.0.metadata] {
+            for demand in demands_in(members) {
+                client.oauth2_mut().demand_of_requests(demand);
+            }
         }
         Ok(client)
     }

@@ -81,7 +81,8 @@ impl RelyingParty<'_> {
         let client = self.ready().await?;
         let verified =
             self.protocol_of(&client).verify_id_token(&client, operation, id_token, expected).await?;
-        let context = Context { client: &client, operation, token: JwtUse::IdToken, issuer: None };
+        let context =
+            Context { client: &client, operation, token: JwtUse::IdToken, issuer: None, expected: None };
         expected.check_kind(&verified.claims).map_err(|refusal| context.refuse(refusal))?;
         Ok(verified.completed(|identity| self.provider.complete_identity(identity)))
     }
@@ -100,6 +101,7 @@ impl RelyingParty<'_> {
             operation: VERIFY_LOGOUT_TOKEN,
             token: JwtUse::LogoutToken,
             issuer: None,
+            expected: None,
         };
         let verified = protocol.verify(&context, logout_token, protocol.policy.encryption.id_token).await?;
         LogoutToken::check(verified.claims, client.client_id(), &protocol.policy)

@@ -89,6 +89,7 @@ impl RelyingParty<'_> {
             operation: VERIFY_SECURITY_EVENT,
             token: JwtUse::SecurityEvent,
             issuer: Some(&expected.issuer),
+            expected: None,
         };
         let verified = protocol.verify(&context, token, false).await?;
         expected.check(verified.claims, &protocol.policy).map_err(|refusal| context.refuse(refusal))

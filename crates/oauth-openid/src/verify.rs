@@ -15,6 +15,7 @@ use crate::{
     id_token::IdToken,
     issuer::{self, Issuers},
     jws::{self, Jws, Refusal},
+    jwt_expectations::JwtExpectations,
     keys::{JwkSet, Wanted, verify_hmac},
     metadata::ProviderMetadata,
     openid_connect::OpenIDConnect,
@@ -31,6 +32,8 @@ pub(crate) struct Context<'c> {
     pub(crate) token: JwtUse,
     /// The issuer that the token must name; `None` for those of the client and its policy.
     pub(crate) issuer: Option<&'c str>,
+    /// What a kind of token without rules of its own must be; `None` for those that have them.
+    pub(crate) expected: Option<&'c JwtExpectations>,
 }
 
 impl Context<'_> {
@@ -69,9 +72,15 @@ impl OpenIDConnect {
         let token = &*signed;
         let mut jws = Jws::parse(token).map_err(refuse)?;
         jws.check_critical().map_err(refuse)?;
-        jws.check_type(self.types(context.token)).map_err(refuse)?;
+        match context.expected {
+            Some(expected) => expected.check_type(&jws).map_err(refuse)?,
+            None => jws.check_type(self.types(context.token)).map_err(refuse)?,
+        }
         let metadata = self.metadata(context.client).await?;
-        let accepted = self.accepted(context.token, metadata.as_deref());
+        let accepted = match context.expected {
+            Some(expected) => expected.accepted(&self.policy, metadata.as_deref()),
+            None => self.accepted(context.token, metadata.as_deref()),
+        };
         let algorithm = jws.algorithm(&accepted).map_err(refuse)?;
         // Before any key is asked for: a token of somebody else's makes no request.
         // UserInfo need not name the issuer (Core section 5.3.2); it comes from the issuer's own endpoint.
@@ -122,7 +131,7 @@ impl OpenIDConnect {
         token: &str,
         expected: &Expectations,
     ) -> Result<IdToken> {
-        let context = Context { client, operation, token: JwtUse::IdToken, issuer: None };
+        let context = Context { client, operation, token: JwtUse::IdToken, issuer: None, expected: None };
         let verified = self.verify(&context, token, self.policy.encryption.id_token).await?;
         expected
             .check(&verified.claims, verified.algorithm, client.client_id(), &self.policy)
@@ -157,7 +166,7 @@ impl OpenIDConnect {
         if own.is_empty() && self.policy.tenant_claim.is_none() && self.policy.required_claims.is_empty() {
             return Ok(());
         }
-        let context = Context { client, operation, token: JwtUse::IdToken, issuer: None };
+        let context = Context { client, operation, token: JwtUse::IdToken, issuer: None, expected: None };
         let refuse = |reason: String| Err(context.refuse((JwtCheck::Restriction, reason)));
         let claims = Value::Object(claims.clone());
         if let Err(reason) = self.policy.check_user(&claims) {

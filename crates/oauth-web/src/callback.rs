@@ -68,9 +68,16 @@ impl SignIn {
         let site = self.site(request)?;
         let callback = read(request, body).await?;
 
-        let state = callback.get("state").unwrap_or_default();
+        // The state in a signed response is for its participant to read, and nothing is believed of it: it finds the cookie.
+        let state = match callback.signed_response() {
+            None => callback.get("state").unwrap_or_default().to_owned(),
+            Some(_) => {
+                let client = provider.oauth2().ready().await.map_err(SignInErrorKind::Login)?;
+                client.state_of_callback(&callback).await.unwrap_or_default()
+            }
+        };
         let found =
-            cookies::find(&request.headers, state, site.is_https()).ok_or(SignInErrorKind::NoAttempt)?;
+            cookies::find(&request.headers, &state, site.is_https()).ok_or(SignInErrorKind::NoAttempt)?;
         progress.cookie = Some(found.name);
         let redirect_uri = site.redirect_uri(request);
         let attempt = self.sealer().open(&found.sealed, provider.name(), &redirect_uri);
@@ -87,6 +94,7 @@ impl SignIn {
         }
         // Only the holder of the whole state may use the attempt up: the cookie's name is but a part of it.
         let client = provider.oauth2().ready().await.map_err(SignInErrorKind::Login)?;
+        let callback = client.open_callback(&attempt, callback).await.map_err(SignInErrorKind::Login)?;
         client.check_callback(&attempt, &callback).map_err(SignInErrorKind::Login)?;
         let name = format!("login_attempt:{}", attempt.state());
         let is_first = self.used().put_new(&name, Bytes::new(), attempt.lifetime()).await;

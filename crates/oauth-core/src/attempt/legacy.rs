@@ -58,6 +58,9 @@ impl LoginAttempt {
             state: state.into(),
             code_verifier: if has(CODE_VERIFIER) { Some(CodeVerifier::new(verifier).ok()?) } else { None },
             restricted_to: Vec::new(),
+            resources: Vec::new(),
+            token_resource: None,
+            authorization_details: None,
             nonce: has(NONCE).then(|| nonce.into()),
             response_mode: match flags & (FORM_POST | FRAGMENT) {
                 0 => ResponseMode::Query,

@@ -74,6 +74,12 @@ impl OAuth2 {
                     .to_owned();
             return Err(self.error(Operation::START_LOGIN, ErrorKind::Configuration(problem)));
         }
+        if let Some(resource) = &options.token_resource
+            && !options.resources.contains(resource)
+        {
+            let problem = "the token_resource is not among the resources that the login asks for".to_owned();
+            return Err(wrong(problem));
+        }
         let started_at = self.now().unix_timestamp();
         let attempt = LoginAttempt {
             provider: self.name().to_owned(),
@@ -90,6 +96,12 @@ impl OAuth2 {
             max_age,
             required_acr,
             restricted_to,
+            resources: options.resources.clone(),
+            token_resource: match &*options.resources {
+                [only] => options.token_resource.clone().or_else(|| Some(only.clone())),
+                _ => options.token_resource.clone(),
+            },
+            authorization_details: options.authorization_details.clone(),
             scopes: scopes.map(str::to_owned).collect(),
             client: self.fingerprint().to_owned(),
             started_at,
@@ -102,6 +114,9 @@ impl OAuth2 {
         let attempt = missing.iter().fold(attempt, |attempt, scope| attempt.with_scope(scope));
         let begin = |attempt, participant: &Arc<dyn Participant>| participant.begin(self, attempt);
         let mut attempt = self.participants().iter().try_fold(attempt, begin)?;
+        if attempt.response_mode.is_jwt() && !self.opens_callbacks() {
+            return Err(self.error(Operation::START_LOGIN, ErrorKind::Configuration(NOBODY_OPENS.to_owned())));
+        }
         // Beside a max_age of the application's own, too: a browser can take the prompt out and leave the other.
         if self.prompts_for_login(options)
             && self.participants().iter().any(|participant| participant.checks_prompt_login(&attempt))
@@ -175,16 +190,51 @@ impl OAuth2 {
         request
     }
 
-    /// The checks that every callback must pass before its code is looked at: it has no parameter twice, belongs to
-    /// this provider and this attempt, is not too late, came by the response mode that was asked for, and comes from the issuer
-    /// that was asked (RFC 6749 section 10.12, RFC 9207 section 2.4).
+    /// The state of a callback: by which to find the attempt that it belongs to. That of a signed response (JARM) is read without
+    /// verification, so it is good for that and nothing else.
+    ///
+    /// Of a client with discovery, this is a method of the [`ready`](Self::ready) one, as the attempt is.
+    pub async fn state_of_callback(&self, callback: &Callback) -> Option<String> {
+        if let Some(state) = callback.get("state") {
+            return Some(state.to_owned());
+        }
+        callback.signed_response()?;
+        for participant in self.participants() {
+            if let Some(state) = participant.state_of_callback(self, callback).await {
+                return Some(state);
+            }
+        }
+        None
+    }
+
+    /// The callback with the parameters that are in its signed response, verified, if that was asked for (JARM section 2.4); else the
+    /// callback as it is. [`finish_login`](crate::Provider::finish_login) begins with it, and takes one that was opened before.
     ///
     /// Of a client with discovery, this is a method of the [`ready`](Self::ready) one, as the attempt is.
     ///
     /// # Errors
     ///
-    /// A login error that says which check failed.
-    pub fn check_callback(&self, attempt: &LoginAttempt, callback: &Callback) -> Result<()> {
+    /// A login error when the callback came in another form than was asked for; an error of [`ErrorKind::Jwt`] that says which check
+    /// the response failed; or any error of reading the keys.
+    pub async fn open_callback(&self, attempt: &LoginAttempt, callback: Callback) -> Result<Callback> {
+        if callback.is_opened() || !attempt.response_mode.is_jwt() {
+            return Ok(callback);
+        }
+        self.check_arrival(attempt, &callback)?;
+        // A late answer makes no request.
+        if attempt.is_expired_at(self.now()) {
+            return Err(self.error(Operation::FINISH_LOGIN, ErrorKind::Login(LoginError::Expired)));
+        }
+        for participant in self.participants() {
+            if let Some(opened) = participant.open_callback(self, attempt, &callback).await? {
+                return Ok(opened);
+            }
+        }
+        Err(self.error(Operation::FINISH_LOGIN, ErrorKind::Configuration(NOBODY_OPENS.to_owned())))
+    }
+
+    /// That a callback is one thing, of this client's attempt, and signed if that was asked for.
+    fn check_arrival(&self, attempt: &LoginAttempt, callback: &Callback) -> Result<()> {
         let refuse = |error| Err(self.error(Operation::FINISH_LOGIN, ErrorKind::Login(error)));
         if callback.is_whole_url() {
             return refuse(LoginError::NotAQuery);
@@ -197,6 +247,37 @@ impl OAuth2 {
         if attempt.provider() != self.name() || attempt.client() != self.fingerprint() || is_of_other_issuer {
             return refuse(LoginError::OtherProvider { started_at: attempt.provider().to_owned() });
         }
+        // Parameters beside a signed response are as good as those without one: anybody can have written them (JARM section 2.4).
+        let is_plain = PLAIN.iter().any(|name| callback.get(name).is_some());
+        let is_signed = callback.signed_response().is_some();
+        let is_right = match attempt.response_mode.is_jwt() {
+            true => callback.is_opened() || (is_signed && !is_plain),
+            false => !callback.is_opened() && !is_signed,
+        };
+        if is_right {
+            return Ok(());
+        }
+        let error = ErrorKind::Login(LoginError::WrongResponseMode);
+        Err(self.error(Operation::FINISH_LOGIN, error).quoting(callback.error()))
+    }
+
+    /// The checks that every callback must pass before its code is looked at: it has no parameter twice, belongs to
+    /// this provider and this attempt, is not too late, came by the response mode that was asked for, and comes from the issuer
+    /// that was asked (RFC 6749 section 10.12, RFC 9207 section 2.4).
+    ///
+    /// Of a client with discovery, this is a method of the [`ready`](Self::ready) one, as the attempt is. A signed response must have been
+    /// [opened](Self::open_callback).
+    ///
+    /// # Errors
+    ///
+    /// A login error that says which check failed.
+    pub fn check_callback(&self, attempt: &LoginAttempt, callback: &Callback) -> Result<()> {
+        let refuse = |error| Err(self.error(Operation::FINISH_LOGIN, ErrorKind::Login(error)));
+        self.check_arrival(attempt, callback)?;
+        if attempt.response_mode.is_jwt() && !callback.is_opened() {
+            // Nobody has verified what is in it.
+            return refuse(LoginError::WrongResponseMode);
+        }
         match callback.get("state") {
             None | Some("") => return refuse(LoginError::MissingState),
             Some(state) if !same_secret(state, attempt.state()) => return refuse(LoginError::StateMismatch),
@@ -208,7 +289,7 @@ impl OAuth2 {
         // A server that does not know the login's mode, or fails before it reads it, tells its error in the query. An error is worth
         // nothing to a thief, so only a code must come the right way.
         let is_error = callback.error().is_some();
-        if !is_error && callback.mode.is_some_and(|mode| mode != attempt.response_mode) {
+        if !is_error && callback.mode.is_some_and(|mode| mode != attempt.response_mode.carrier()) {
             return refuse(LoginError::WrongResponseMode);
         }
         if let Some(iss) = callback.get("iss") {
@@ -259,6 +340,13 @@ impl OAuth2 {
         }
     }
 }
+
+/// What an authorization response consists of, where it is not signed.
+const PLAIN: &[&str] =
+    &["code", "state", "error", "error_description", "error_code", "id_token", "access_token"];
+
+const NOBODY_OPENS: &str = "a signed authorization response was asked for (JARM), and nothing in the client verifies it; add \
+                            SignedResponses of oauth-fapi to its participants";
 
 /// Readers of JSON and CBOR give up at 128 or so, with what an integration puts around the data.
 const DEEPEST_DATA: usize = 100;

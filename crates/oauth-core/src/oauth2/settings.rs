@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{Known, OAuth2, Participant, Settings};
 use crate::{
+    authorization::RequestDemand,
     clock::Clock,
     endpoints::Endpoints,
     error::{Error, Result},
@@ -201,6 +202,13 @@ impl OAuth2 {
     /// [`Participant`](crate::Participant) that learns it from metadata.
     pub fn refuse_authorization_requests(&mut self, reason: impl Into<Cow<'static, str>>) {
         self.settings().authorization_problem = Some(reason.into());
+    }
+
+    /// Notes what the server demands of authorization requests: none is built until a participant does it.
+    pub fn demand_of_requests(&mut self, demand: RequestDemand) {
+        if !self.demands(demand) {
+            self.settings().demands.push(demand);
+        }
     }
 
     /// Adds a participant behind those that the client has, or in place of the one of the same type.
