@@ -16,6 +16,7 @@ mod constructors;
 mod contract;
 mod discovery;
 mod facade;
+mod fapi;
 mod httpx_oauth;
 mod hyper_client;
 mod issuers;
