@@ -1,13 +1,14 @@
 //! Which of a grant's access tokens is wanted.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
+use oauth_core::serde_json::{self, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::timing::A_YEAR;
 
 /// Which access token of a grant is wanted, where it is not the one of the login: one for other scopes, for another resource
-/// (RFC 8707) or for another audience.
+/// (RFC 8707), for another audience or for fewer authorization details (RFC 9396).
 ///
 /// All access tokens of a grant share its one refresh token. The order of the scopes and of the resources does not matter: two
 /// requests for the same ones get the same token.
@@ -42,6 +43,9 @@ pub(crate) struct Wanted {
     resources: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     audience: Option<String>,
+    /// Authorization details as JSON, in a form that is the same for the same details.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    details: Option<String>,
 }
 
 impl AccessTokenRequest {
@@ -68,6 +72,15 @@ impl AccessTokenRequest {
     pub fn with_audience(mut self, audience: impl Into<String>) -> Self {
         let audience = audience.into();
         Arc::make_mut(&mut self.wanted).audience = (!audience.is_empty()).then_some(audience);
+        self
+    }
+
+    /// Asks for a token for these authorization details, out of those that were granted (RFC 9396 section 6): a list of objects with a
+    /// `type`. The order of the details, and of their members, does not matter.
+    pub fn with_authorization_details(mut self, details: &impl Serialize) -> Self {
+        // What cannot be written as JSON is refused as what it is when it is sent: no list of objects.
+        let details = serde_json::to_value(details).unwrap_or_default();
+        Arc::make_mut(&mut self.wanted).details = Some(canonical(details));
         self
     }
 
@@ -105,7 +118,8 @@ impl AccessTokenRequest {
     /// The parameters of a token request, without the scopes.
     pub(crate) fn parameters(&self) -> Vec<(&str, &str)> {
         let resources = self.resources().iter().map(|resource| ("resource", resource.as_str()));
-        resources.chain(self.audience().map(|audience| ("audience", audience))).collect()
+        let details = self.wanted.details.as_deref().map(|details| ("authorization_details", details));
+        resources.chain(self.audience().map(|audience| ("audience", audience))).chain(details).collect()
     }
 
     /// A request for a token that is for this.
@@ -124,6 +138,31 @@ impl AccessTokenRequest {
 
     pub(crate) fn rejected(&self) -> Option<&str> {
         self.rejected.as_deref()
+    }
+}
+
+/// A list of details as JSON, with details and members in order.
+fn canonical(details: Value) -> String {
+    match details {
+        Value::Array(details) => {
+            let mut texts: Vec<_> = details.into_iter().map(|detail| sorted(detail).to_string()).collect();
+            texts.sort_unstable();
+            format!("[{}]", texts.join(","))
+        }
+        other => other.to_string(),
+    }
+}
+
+/// A value whose objects have their members in order, whatever order `serde_json` was built to keep.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let members: BTreeMap<_, _> =
+                members.into_iter().map(|(name, member)| (name, sorted(member))).collect();
+            Value::Object(members.into_iter().collect())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
+        other => other,
     }
 }
 
