@@ -32,6 +32,30 @@ pub struct App {
     pub userinfo_signed_response_alg: Option<SigningAlg>,
     /// Where a logout may send the browser, compared byte by byte. Empty: to any absolute URI.
     pub post_logout_redirect_uris: Vec<String>,
+    /// The certificates, as DER, by which the application authenticates itself with TLS. They are compared whole, also where a server
+    /// would compare the subject.
+    pub certificates: Vec<Vec<u8>>,
+    /// Whether the application's authorization requests must be pushed (RFC 9126 section 6).
+    pub require_pushed_authorization_requests: bool,
+    /// Whether the application's authorization requests must be signed (RFC 9101 section 10.5).
+    pub require_signed_request_object: bool,
+    /// How the application signs its request objects. `None`: by any asymmetric algorithm.
+    pub request_object_signing_alg: Option<SigningAlg>,
+    /// Where the application may put request objects that the provider fetches, compared byte by byte. Empty: at any loopback address.
+    pub request_uris: Vec<String>,
+    /// How the answers to the application's authorization requests are signed where it asks for that (JARM). `None`: as its ID tokens.
+    pub authorization_signed_response_alg: Option<SigningAlg>,
+    /// How introspection replies for the application are signed (RFC 9701). `None`: by the provider's own algorithm, where the request asks
+    /// for a JWT.
+    pub introspection_signed_response_alg: Option<SigningAlg>,
+    /// Whether all the application's token requests must have a DPoP proof (RFC 9449 section 5.2).
+    pub dpop_bound_access_tokens: bool,
+    /// Whether all the application's tokens are bound to the certificate that it shows (RFC 8705 section 3.4).
+    pub tls_client_certificate_bound_access_tokens: bool,
+    /// How the application learns that a user has answered on another device (CIBA section 5).
+    pub backchannel_token_delivery_mode: DeliveryMode,
+    /// Where the application is told so, for ping and push.
+    pub backchannel_client_notification_endpoint: Option<String>,
 }
 
 impl App {
@@ -69,7 +93,30 @@ impl fmt::Debug for App {
             .field("id_token_signed_response_alg", &self.id_token_signed_response_alg)
             .field("userinfo_signed_response_alg", &self.userinfo_signed_response_alg)
             .field("post_logout_redirect_uris", &self.post_logout_redirect_uris)
-            .finish()
+            .finish_non_exhaustive()
+    }
+}
+
+/// How an application learns that a user has answered on another device (OpenID Connect CIBA Core section 5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DeliveryMode {
+    /// It asks the token endpoint again and again.
+    #[default]
+    Poll,
+    /// It is told, and then asks the token endpoint.
+    Ping,
+    /// It is sent the tokens.
+    Push,
+}
+
+impl DeliveryMode {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Poll => "poll",
+            Self::Ping => "ping",
+            Self::Push => "push",
+        }
     }
 }
 
@@ -86,6 +133,15 @@ pub enum ClientAuthMethod {
     /// A signed `client_assertion` (OpenID Connect Core section 9, RFC 7523 section 2.2).
     #[serde(rename = "private_key_jwt")]
     PrivateKeyJwt,
+    /// A `client_assertion` with an HMAC of the client secret (OpenID Connect Core section 9). The secret must be as long as the digest.
+    #[serde(rename = "client_secret_jwt")]
+    ClientSecretJwt,
+    /// One of the application's [certificates](App::certificates), from an authority (RFC 8705 section 2.1).
+    #[serde(rename = "tls_client_auth")]
+    TlsClientAuth,
+    /// One of the application's [certificates](App::certificates), which is its own (RFC 8705 section 2.2).
+    #[serde(rename = "self_signed_tls_client_auth")]
+    SelfSignedTlsClientAuth,
     /// A public client: `client_id` alone.
     #[serde(rename = "none")]
     None,
@@ -97,6 +153,9 @@ impl ClientAuthMethod {
             Self::Basic => "client_secret_basic",
             Self::Post => "client_secret_post",
             Self::PrivateKeyJwt => "private_key_jwt",
+            Self::ClientSecretJwt => "client_secret_jwt",
+            Self::TlsClientAuth => "tls_client_auth",
+            Self::SelfSignedTlsClientAuth => "self_signed_tls_client_auth",
             Self::None => "none",
         }
     }

@@ -34,6 +34,14 @@ impl Backend {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Where a provider's real URL is served.
+    pub(crate) fn local(&self, url: &str) -> String {
+        match url.strip_prefix("https://") {
+            Some(rest) => format!("{}/{rest}", self.origin),
+            None => url.to_owned(),
+        }
+    }
+
     pub(crate) fn provider(&self, name: &str) -> Option<&EmulatedProvider> {
         self.providers.iter().find(|provider| provider.name == name).map(Arc::as_ref)
     }

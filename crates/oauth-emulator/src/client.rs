@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use oauth_core::{
     Endpoint, Error, HttpClient, HttpError, HttpErrorKind, Provider, Result, async_trait, bytes::Bytes,
     default_http_client, http,
 };
 
-use crate::emulator::Emulator;
+use crate::{emulator::Emulator, proof::CLIENT_CERT};
 
 impl Emulator {
     /// An HTTP client that reaches the providers' real URLs at the emulator: give it to a provider's `with_http_client`,
@@ -17,7 +18,7 @@ impl Emulator {
     ///
     /// A configuration error when no HTTP client can be made.
     pub fn http_client(&self) -> Result<EmulatorClient> {
-        Ok(EmulatorClient { emulator: self.clone(), http: default_http_client()? })
+        Ok(EmulatorClient { emulator: self.clone(), http: default_http_client()?, certificate: None })
     }
 
     /// A provider that signs in at the emulator: its requests go there, and so does the browser, because its authorization
@@ -48,11 +49,35 @@ impl Emulator {
 pub struct EmulatorClient {
     emulator: Emulator,
     http: Arc<dyn HttpClient>,
+    certificate: Option<http::HeaderValue>,
+}
+
+impl EmulatorClient {
+    /// Shows this certificate (DER) where the provider asks for one, as a client with TLS would: at the addresses of
+    /// `mtls_endpoint_aliases` and at the APIs (RFC 8705). The emulator speaks no TLS. It reads the certificate from the header `Client-Cert`,
+    /// as an application behind a TLS proxy does (RFC 9440).
+    ///
+    /// # Errors
+    ///
+    /// A configuration error when the certificate is empty.
+    pub fn with_certificate(mut self, der: &[u8]) -> Result<Self> {
+        let header = http::HeaderValue::try_from(format!(":{}:", STANDARD.encode(der)))
+            .ok()
+            .filter(|_| !der.is_empty());
+        self.certificate =
+            Some(header.ok_or_else(|| Error::configuration("emulator", "the certificate is empty"))?);
+        Ok(self)
+    }
 }
 
 #[async_trait]
 impl HttpClient for EmulatorClient {
     async fn send(&self, mut request: http::Request<Bytes>) -> Result<http::Response<Bytes>, HttpError> {
+        if let Some(certificate) = &self.certificate
+            && self.emulator.asks_for_certificate(&request.uri().to_string())
+        {
+            request.headers_mut().insert(CLIENT_CERT, certificate.clone());
+        }
         *request.uri_mut() = self.emulator.local(&request.uri().to_string()).parse().map_err(
             |cause: http::uri::InvalidUri| HttpError::new(HttpErrorKind::InvalidRequest).caused_by(cause),
         )?;

@@ -1,18 +1,14 @@
 //! Client authentication (RFC 6749, section 2.3).
 
-use jsonwebtoken::{AlgorithmFamily, DecodingKey, Validation, jwk::JwkSet};
-use serde_json::{Map, Value};
-
 use crate::{
     app::{App, ClientAuthMethod},
+    client_assertion,
     exchange::Exchange,
     facts::AcceptedAuth,
+    proof,
     refusal::{ProtocolError, Reason},
     request::{Pairs, form_decode},
 };
-
-/// The only kind of assertion that is known here (RFC 7523, section 2.2).
-const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// The application that sent the request, authenticated in exactly one way that it may use.
 pub(crate) fn authenticate(
@@ -22,7 +18,7 @@ pub(crate) fn authenticate(
 ) -> Result<App, ProtocolError> {
     let unknown = || Reason::Client.because("client authentication failed");
     if let Some(assertion) = params.get("client_assertion") {
-        return by_assertion(exchange, params, &accepted.methods, assertion);
+        return by_assertion(exchange, params, accepted, assertion);
     }
     let facts = &exchange.provider.facts;
     let named = params.get(&facts.client_id_param);
@@ -48,7 +44,10 @@ pub(crate) fn authenticate(
     if method == ClientAuthMethod::None && accepted.id_alone {
         return Ok(app);
     }
-    let accepted = if app.client_auth.is_empty() { &accepted.methods } else { &app.client_auth };
+    let accepted = &accepted_from(exchange, &app, accepted);
+    if method == ClientAuthMethod::None && by_certificate(exchange, &app, accepted)? {
+        return Ok(app);
+    }
     // An application without a secret may still have to name itself by Basic with an empty password (Reddit).
     let public_by_basic = app.client_secret.is_none()
         && method == ClientAuthMethod::Basic
@@ -60,56 +59,47 @@ pub(crate) fn authenticate(
     Ok(app)
 }
 
-/// The application that signed an assertion with its registered key, for this endpoint and for now (RFC 7523, section 3).
+/// The application that signed an assertion, for this endpoint and for now.
 fn by_assertion(
     exchange: &Exchange<'_>,
     params: &Pairs,
-    accepted: &[ClientAuthMethod],
+    accepted: &AcceptedAuth,
     assertion: &str,
 ) -> Result<App, ProtocolError> {
-    let refuse = |why: &str| Reason::Client.because(format!("the client assertion {why}"));
-    if exchange.request.basic().is_some() || params.get("client_secret").is_some() {
-        return Err(Reason::Request.because("the client authenticates in more than one way"));
+    let assertion = client_assertion::read(exchange, params, assertion)?;
+    let accepted = accepted_from(exchange, &assertion.app, accepted);
+    if !accepted.contains(&assertion.method) {
+        return Err(not_accepted(assertion.method, &accepted));
     }
-    if params.get("client_assertion_type") != Some(ASSERTION_TYPE) {
-        return Err(Reason::Request.because(format!("client_assertion_type must be {ASSERTION_TYPE}")));
+    assertion.check(exchange)?;
+    Ok(assertion.app)
+}
+
+/// Whether an application that sends its identifier alone has shown its certificate (RFC 8705 section 2).
+fn by_certificate(
+    exchange: &Exchange<'_>,
+    app: &App,
+    accepted: &[ClientAuthMethod],
+) -> Result<bool, ProtocolError> {
+    let by_tls = [ClientAuthMethod::TlsClientAuth, ClientAuthMethod::SelfSignedTlsClientAuth];
+    if app.certificates.is_empty() || !accepted.iter().any(|method| by_tls.contains(method)) {
+        return Ok(false);
     }
-    let unverified = jsonwebtoken::dangerous::insecure_decode::<Map<String, Value>>(assertion);
-    let unverified = unverified.map_err(|_| refuse("is no JWT"))?;
-    let id = unverified.claims.get("sub").and_then(Value::as_str).ok_or_else(|| refuse("has no sub"))?;
-    let app = exchange.backend.state().app(&exchange.provider.family, id);
-    let app = app.ok_or_else(|| refuse("names no application that is registered here"))?;
-    let accepted = if app.client_auth.is_empty() { accepted } else { &app.client_auth };
-    if !accepted.contains(&ClientAuthMethod::PrivateKeyJwt) {
-        return Err(not_accepted(ClientAuthMethod::PrivateKeyJwt, accepted));
+    match proof::certificate(exchange)? {
+        Some(shown) if app.certificates.contains(&shown) => Ok(true),
+        Some(_) => Err(Reason::Client.because("the certificate is not the client's")),
+        None => Ok(false),
     }
-    let set: JwkSet = app
-        .jwks
-        .clone()
-        .and_then(|set| serde_json::from_value(set).ok())
-        .ok_or_else(|| refuse("cannot be verified: the application has registered no keys"))?;
-    let key = match unverified.header.kid.as_deref() {
-        Some(kid) => set.find(kid),
-        None => set.keys.first(),
-    };
-    let key = key.ok_or_else(|| refuse("is signed with a key that is not registered"))?;
-    let key = DecodingKey::from_jwk(key).map_err(|_| refuse("is signed with a key of unknown kind"))?;
-    if unverified.header.alg.family() == AlgorithmFamily::Hmac {
-        return Err(refuse("is signed with a secret"));
-    }
-    let mut validation = Validation::new(unverified.header.alg);
-    validation.set_required_spec_claims(&["iss", "sub", "aud", "exp"]);
-    validation.set_issuer(&[id]);
-    validation.sub = Some(id.to_owned());
-    let issuer = exchange.provider.issuer(&exchange.captures);
-    let token = exchange.provider.url(exchange.provider.facts.token_url.as_ref(), &exchange.captures);
-    validation.set_audience(&[token.unwrap_or_default(), issuer, exchange.request.endpoint().to_owned()]);
-    let token = jsonwebtoken::decode::<Map<String, Value>>(assertion, &key, &validation)
-        .map_err(|error| refuse(&format!("does not hold: {error}")))?;
-    match token.claims.get("jti").and_then(Value::as_str) {
-        Some(jti) if exchange.backend.state().spend_jti(jti) => Ok(app),
-        Some(_) => Err(refuse("was used before (its jti is known)")),
-        None => Err(refuse("has no jti")),
+}
+
+/// What this application may use here: what it registered, what the provider demands, or what the facts say.
+fn accepted_from(exchange: &Exchange<'_>, app: &App, accepted: &AcceptedAuth) -> Vec<ClientAuthMethod> {
+    let demanded = exchange.demands().client_auth;
+    let usual = if demanded.is_empty() { &accepted.methods } else { &demanded };
+    match app.client_auth.is_empty() {
+        true => usual.clone(),
+        false if demanded.is_empty() => app.client_auth.clone(),
+        false => app.client_auth.iter().filter(|method| demanded.contains(method)).copied().collect(),
     }
 }
 

@@ -35,6 +35,11 @@ pub(crate) fn left_half_hash(alg: SigningAlg, text: &str) -> String {
     URL_SAFE_NO_PAD.encode(&digest[..digest.len() / 2])
 }
 
+/// SHA-256.
+pub(crate) fn sha256(bytes: &[u8]) -> Vec<u8> {
+    digest::digest(&digest::SHA256, bytes).as_ref().to_vec()
+}
+
 /// SHA-512.
 pub(crate) fn sha512(bytes: &[u8]) -> Vec<u8> {
     digest::digest(&digest::SHA512, bytes).as_ref().to_vec()

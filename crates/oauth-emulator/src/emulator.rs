@@ -8,7 +8,9 @@ use crate::{
     app::App,
     apple_key::AppleKey,
     backend::{Backend, UnknownProvider},
+    clock::now,
     crypto,
+    demands::Demands,
     endpoint::EmulatedEndpoint,
     facts::{self, EmulatedProvider},
     fault::Fault,
@@ -16,7 +18,7 @@ use crate::{
     keys::KeyRing,
     request::RecordedRequest,
     server,
-    state::{ActiveFault, EmulatorState, now},
+    state::{ActiveFault, EmulatorState},
     user::User,
 };
 
@@ -62,10 +64,7 @@ impl Emulator {
     /// Where the emulator serves a provider's real URL: `https://HOST/PATH?QUERY` is at `{origin}/HOST/PATH?QUERY`. A URL
     /// that is not https is returned as it is.
     pub fn local(&self, url: &str) -> String {
-        match url.strip_prefix("https://") {
-            Some(rest) => format!("{}/{rest}", self.origin()),
-            None => url.to_owned(),
-        }
+        self.backend.local(url)
     }
 
     /// Whether there is an endpoint of one of the providers at this URL.
@@ -165,6 +164,11 @@ impl Emulator {
         self.backend.keys().drop_previous();
     }
 
+    /// Makes all nonces for DPoP proofs old, so that the next request is told a new one (RFC 9449 section 8.2).
+    pub fn rotate_nonces(&self) {
+        self.backend.state().flows.rotate_nonces();
+    }
+
     /// A JWT with these claims, signed with a provider's key as for its first application: whatever the provider could sign,
     /// such as an ID token that an application on a phone obtained by itself. The header's `typ` is `JWT` unless another is
     /// given. The faults of [`EmulatedEndpoint::Other`] apply.
@@ -212,6 +216,17 @@ impl Emulator {
             }
         }
         self.sign(provider, EmulatedEndpoint::EndSession, &app, Some("logout+jwt"), claims)
+    }
+
+    pub(crate) fn backend(&self) -> &Backend {
+        &self.backend
+    }
+
+    /// Whether a client is asked for its certificate at this URL.
+    pub(crate) fn asks_for_certificate(&self, url: &str) -> bool {
+        let endpoint = url.split(['?', '#']).next().unwrap_or_default();
+        let mut routes = self.backend.providers.iter().flat_map(|provider| &provider.routes);
+        routes.any(|route| route.mutual_tls && route.pattern.matches(endpoint).is_some())
     }
 
     pub(crate) fn app(&self, provider: &str, client_id: &str) -> Option<App> {
@@ -320,6 +335,7 @@ pub struct Builder {
     access_token_lifetime: Option<Duration>,
     any_redirect_uri: bool,
     any_scope: bool,
+    demands: BTreeMap<String, Demands>,
 }
 
 impl Builder {
@@ -333,6 +349,13 @@ impl Builder {
     /// Registers an application at a provider, in place of the default one; may be called again for further ones.
     pub fn app(mut self, provider: impl Into<String>, app: App) -> Self {
         self.apps.entry(provider.into()).or_default().push(app);
+        self
+    }
+
+    /// What a provider demands of all its applications, beyond what it does by itself: pushed or signed requests, bound tokens, FAPI 2.0. The
+    /// generic providers `openid` and `oauth2` are the ones to demand it of; others play what their vendor has.
+    pub fn demands(mut self, provider: impl Into<String>, demands: Demands) -> Self {
+        self.demands.insert(provider.into(), demands);
         self
     }
 
@@ -397,6 +420,7 @@ impl Builder {
         let users = if self.users.is_empty() { vec![User::default()] } else { self.users };
         let mut state = EmulatorState::default();
         state.registered.clone_from(&self.apps);
+        state.demands.clone_from(&self.demands);
         state.users = users;
         state.rotate_refresh_tokens = self.rotate_refresh_tokens;
         state.refresh_token_grace = self.refresh_token_grace;
@@ -404,7 +428,7 @@ impl Builder {
         state.any_redirect_uri = self.any_redirect_uri;
         state.any_scope = self.any_scope;
         let backend = Arc::new(Backend::new(origin, providers, apple_key, state, KeyRing::default()));
-        for provider in self.apps.keys() {
+        for provider in self.apps.keys().chain(self.demands.keys()) {
             backend.known(provider).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         }
 

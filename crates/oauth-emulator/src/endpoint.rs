@@ -24,6 +24,14 @@ pub enum EmulatedEndpoint {
     Jwks,
     /// Where a browser ends the session (OpenID Connect RP-Initiated Logout).
     EndSession,
+    /// Where authorization requests are pushed (RFC 9126).
+    PushedAuthorization,
+    /// Where a user's authentication on another device is asked for (OpenID Connect CIBA Core).
+    BackchannelAuthentication,
+    /// What the provider sends an application about such an authentication: no endpoint, but the place of its faults.
+    BackchannelNotification,
+    /// An API that the provider's access tokens are for.
+    Resource,
     /// Any other endpoint.
     Other,
 }

@@ -7,6 +7,7 @@ use url::Url;
 use crate::{
     app::App,
     backend::Backend,
+    demands::Demands,
     endpoint::EmulatedEndpoint,
     facts::{EmulatedProvider, Route},
     fault::Fault,
@@ -26,6 +27,8 @@ pub(crate) struct Exchange<'a> {
     pub(crate) route: &'a Route,
     pub(crate) captures: Captures,
     pub(crate) request: RecordedRequest,
+    /// The request object at the request's `request_uri`, or why it could not be fetched.
+    pub(crate) fetched: Option<Result<String, String>>,
 }
 
 impl Exchange<'_> {
@@ -105,20 +108,29 @@ impl Exchange<'_> {
     /// How this request's failure is worded, where the facts say so.
     pub(crate) fn failure(&self) -> Option<&Failure> {
         let which = match self.endpoint() {
-            EmulatedEndpoint::Token | EmulatedEndpoint::Refresh | EmulatedEndpoint::Introspect => {
-                FailureOn::Token
-            }
+            EmulatedEndpoint::Token
+            | EmulatedEndpoint::Refresh
+            | EmulatedEndpoint::Introspect
+            | EmulatedEndpoint::PushedAuthorization
+            | EmulatedEndpoint::BackchannelAuthentication => FailureOn::Token,
             EmulatedEndpoint::Revoke => FailureOn::Revoke,
             EmulatedEndpoint::Profile
             | EmulatedEndpoint::UserInfo
             | EmulatedEndpoint::Emails
+            | EmulatedEndpoint::Resource
             | EmulatedEndpoint::Other => FailureOn::Profile,
             EmulatedEndpoint::Authorize
             | EmulatedEndpoint::Discovery
             | EmulatedEndpoint::Jwks
+            | EmulatedEndpoint::BackchannelNotification
             | EmulatedEndpoint::EndSession => return None,
         };
         self.provider.facts.failure.as_ref().filter(|failure| failure.is_on(which))
+    }
+
+    /// What the provider demands beyond its facts.
+    pub(crate) fn demands(&self) -> Demands {
+        self.backend.state().demands(&self.provider.family)
     }
 
     pub(crate) fn has_fault(&self, fault: &Fault) -> bool {

@@ -48,6 +48,8 @@ pub(crate) struct Route {
     pub(crate) endpoints: Vec<EmulatedEndpoint>,
     /// The name of an endpoint that only the dialect knows.
     pub(crate) other: Option<String>,
+    /// Whether clients are asked for a certificate there.
+    pub(crate) mutual_tls: bool,
 }
 
 /// The fields of a provider's file on which the emulator acts; `providers/README.md` explains them.
@@ -67,6 +69,8 @@ pub(crate) struct Facts {
     pub(crate) userinfo_url: Option<String>,
     pub(crate) email_url: Option<String>,
     pub(crate) end_session_url: Option<String>,
+    pub(crate) pushed_authorization_url: Option<String>,
+    pub(crate) backchannel_authentication_url: Option<String>,
     #[serde(default = "client_id")]
     pub(crate) client_id_param: String,
     #[serde(default = "client_secret")]
@@ -174,6 +178,13 @@ pub(crate) struct Manners {
     aliases: BTreeMap<String, Vec<String>>,
     pub(crate) endpoints: BTreeMap<String, String>,
     metadata_urls: Vec<String>,
+    pub(crate) mutual_tls: BTreeMap<String, String>,
+    pub(crate) resource_urls: Vec<String>,
+    pub(crate) grants: Vec<String>,
+    pub(crate) request_objects: bool,
+    pub(crate) signed_responses: bool,
+    pub(crate) dpop_algs: Vec<SigningAlg>,
+    pub(crate) details_types: Vec<String>,
     pub(crate) metadata: BTreeMap<String, serde_json::Value>,
     pub(crate) required: Vec<String>,
     pub(crate) shortest: BTreeMap<String, usize>,
@@ -305,7 +316,11 @@ impl EmulatedProvider {
         let manners = &self.facts.emulator;
         let fragment = (!manners.response_types.is_empty()).then_some("fragment");
         let further = manners.response_modes.iter().map(String::as_str);
-        std::iter::once("query").chain(fragment).chain(further).collect()
+        let mut modes: Vec<&str> = std::iter::once("query").chain(fragment).chain(further).collect();
+        if manners.signed_responses {
+            modes.extend(["jwt", "query.jwt", "fragment.jwt", "form_post.jwt"]);
+        }
+        modes
     }
 
     /// What can be asked for at the authorization endpoint.
@@ -387,12 +402,19 @@ fn routes(facts: &Facts) -> Vec<Route> {
         ("discovery_url", &facts.discovery_url, EmulatedEndpoint::Discovery),
         ("jwks_url", &facts.jwks_url, EmulatedEndpoint::Jwks),
         ("end_session_url", &facts.end_session_url, EmulatedEndpoint::EndSession),
+        ("pushed_authorization_url", &facts.pushed_authorization_url, EmulatedEndpoint::PushedAuthorization),
+        (
+            "backchannel_authentication_url",
+            &facts.backchannel_authentication_url,
+            EmulatedEndpoint::BackchannelAuthentication,
+        ),
     ];
     let mut all: Vec<(String, EmulatedEndpoint, Option<String>)> = Vec::new();
     for (key, url, endpoint) in named {
-        let aliases = manners.aliases.get(key).into_iter().flatten();
+        let aliases = manners.aliases.get(key).into_iter().flatten().chain(manners.mutual_tls.get(key));
         all.extend(url.iter().chain(aliases).map(|url| (url.clone(), endpoint, None)));
     }
+    all.extend(manners.resource_urls.iter().map(|url| (url.clone(), EmulatedEndpoint::Resource, None)));
     all.extend(manners.metadata_urls.iter().map(|url| (url.clone(), EmulatedEndpoint::Discovery, None)));
     all.extend(
         manners
@@ -403,10 +425,17 @@ fn routes(facts: &Facts) -> Vec<Route> {
 
     let mut routes: Vec<Route> = Vec::new();
     for (url, endpoint, other) in all {
+        let mutual_tls =
+            endpoint == EmulatedEndpoint::Resource || manners.mutual_tls.values().any(|own| *own == url);
         for pattern in Pattern::compile(&url, &manners.accepts) {
             match routes.iter_mut().find(|route| route.pattern == pattern) {
                 Some(route) => route.endpoints.push(endpoint),
-                None => routes.push(Route { pattern, endpoints: vec![endpoint], other: other.clone() }),
+                None => routes.push(Route {
+                    pattern,
+                    endpoints: vec![endpoint],
+                    other: other.clone(),
+                    mutual_tls,
+                }),
             }
         }
     }
@@ -456,6 +485,7 @@ mod tests {
         "authorize_extra",
         "authorize_url",
         "avatar_field",
+        "backchannel_authentication_url",
         "client_id_param",
         "client_secret_param",
         "collected",
@@ -491,6 +521,7 @@ mod tests {
         "profile_url",
         "protocol",
         "public_client",
+        "pushed_authorization_url",
         "quirks",
         "references",
         "refresh_auth",

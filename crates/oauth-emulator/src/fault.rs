@@ -99,6 +99,26 @@ pub enum Fault {
     Status(u16),
     /// Server replies have this HTTP header in place of their own.
     HttpHeader(&'static str, String),
+    /// The endpoint refuses with this OAuth error code (status 400): `slow_down`, `invalid_dpop_proof`, `invalid_target`, …
+    Refuse(String),
+    /// The nonces of DPoP proofs are handled badly. The provider wants nonces then, whether it does otherwise or not.
+    DpopNonce(NonceFault),
+    /// Tokens are bound to nothing, and their type is `Bearer`, whatever the request proved to possess.
+    UnboundToken,
+    /// Tokens are bound to another key or certificate than the request proved to possess.
+    TokenOfAnotherKey,
+    /// Client certificates have expired, so that none is accepted.
+    ExpiredCertificate,
+    /// Whoever is meant by `aud`, a client assertion is accepted.
+    AnyAudience,
+    /// Request objects are not looked at: the parameters beside them count (RFC 9101).
+    RequestObjectIgnored,
+    /// Pushed requests have expired by the time they are used.
+    ExpiredRequestUri,
+    /// The answer to an authorization request comes in plain parameters, also where it was to be signed (JARM).
+    PlainResponse,
+    /// The answer to an authorization request comes signed (JARM), also where nobody asked for that.
+    UnaskedJwtResponse,
 }
 
 impl Fault {
@@ -167,6 +187,18 @@ pub enum BadSignature {
     Der,
     /// The signature has the right length and is all zeros.
     Zeros,
+}
+
+/// What is wrong with a provider's nonces (RFC 9449 sections 8 and 9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum NonceFault {
+    /// No nonce is ever good: each request is answered with a new one.
+    ForEver,
+    /// The first nonce is not good either; the second is.
+    Twice,
+    /// A nonce is demanded, and none is given.
+    NotGiven,
 }
 
 /// The issuer that [`Fault::WrongIssuer`] names.

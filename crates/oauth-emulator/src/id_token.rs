@@ -5,14 +5,16 @@ use serde_json::{Map, Value, json};
 use crate::{
     app::App,
     backend::Backend,
-    claims, crypto,
+    claims,
+    clock::now,
+    crypto,
     endpoint::EmulatedEndpoint,
     exchange::Dialect,
     facts::EmulatedProvider,
     fault::{Fault, WRONG_ISSUER},
     keys::{JwsRequest, KeyError},
     signing_alg::SigningAlg,
-    state::{Grant, now},
+    state::Grant,
     urls::Captures,
 };
 
@@ -30,6 +32,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) code: Option<&'a str>,
     /// Whether it is the first of a login, which repeats the nonce; that of a refresh has none (section 12.2).
     pub(crate) first: bool,
+    /// Further claims.
+    pub(crate) more: Map<String, Value>,
 }
 
 /// Makes an ID token at an endpoint: at the authorization endpoint for the callback, else for the token reply.
@@ -80,6 +84,7 @@ pub(crate) fn id_token(
     {
         insert("nonce", json!(nonce));
     }
+    claims.extend(subject.more.clone());
     subject.dialect.id_token(grant, &mut claims);
     let token = sign(backend, provider, endpoint, app, alg, None, claims)?;
     backend.state().remember_id_token(&token, grant);
@@ -150,20 +155,33 @@ pub(crate) fn alg(
         Fault::SignedBy(alg) => Some(*alg),
         _ => None,
     });
-    by_fault.or(registered).unwrap_or(provider.facts.emulator.id_token_alg)
+    by_fault.or(registered).unwrap_or_else(|| own_alg(backend, provider))
+}
+
+/// The algorithm by which the provider signs for applications that registered none.
+fn own_alg(backend: &Backend, provider: &EmulatedProvider) -> SigningAlg {
+    let usual = provider.facts.emulator.id_token_alg;
+    let demanded = backend.state().demands(&provider.family).signing_algs;
+    match demanded.is_empty() || demanded.contains(&usual) {
+        true => usual,
+        false => demanded[0],
+    }
 }
 
 /// The algorithms that the provider has keys for: its own, those that applications registered, those of faults.
 pub(crate) fn algs_in_use(backend: &Backend, provider: &EmulatedProvider) -> Vec<SigningAlg> {
+    let own = own_alg(backend, provider);
     let state = backend.state();
     let manners = &provider.facts.emulator;
     let mut algs = match manners.id_token_alg.is_symmetric() {
         true => manners.id_token_algs.clone(),
-        false => vec![manners.id_token_alg],
+        false => vec![own],
     };
     for app in state.apps(&provider.family) {
         algs.extend(app.id_token_signed_response_alg);
         algs.extend(app.userinfo_signed_response_alg);
+        algs.extend(app.authorization_signed_response_alg);
+        algs.extend(app.introspection_signed_response_alg);
     }
     for active in state.faults.iter().filter(|active| active.provider == provider.family) {
         if let Fault::SignedBy(alg) = active.fault {
@@ -192,7 +210,7 @@ fn audience(provider: &EmulatedProvider, app: &App) -> Value {
 
 /// The first of the authentication context classes that were asked for: by `acr_values`, or by the parameter `claims` (OpenID
 /// Connect Core, section 5.5.1.1).
-fn requested_acr(grant: &Grant) -> Option<String> {
+pub(crate) fn requested_acr(grant: &Grant) -> Option<String> {
     let params = &grant.request.params;
     if let Some(values) = params.get("acr_values") {
         return values.split(' ').next().map(str::to_owned);

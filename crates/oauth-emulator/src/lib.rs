@@ -75,6 +75,40 @@
 //! endpoint; [`Emulator::logout_token`] is what a provider posts to an application's back channel. What a client must refuse is
 //! made by [`Fault`]s.
 //!
+//! # Signed, pushed and bound requests
+//!
+//! The generic provider `openid` (`https://openid.example`) plays what banks and governments ask for, and is strict about it:
+//!
+//! - client authentication by `private_key_jwt` and `client_secret_jwt` (RFC 7523), with the keys of [`App::jwks`]; each assertion is good
+//!   once, and for this provider;
+//! - pushed authorization requests (RFC 9126), signed ones (RFC 9101), by value, pushed, or at a `request_uri` of the application's, and signed
+//!   answers (JARM) in all modes;
+//! - DPoP (RFC 9449) at token and PAR endpoint, UserInfo and an API, with nonces of the authorization server and of the API;
+//! - certificates (RFC 8705) by [`EmulatorClient::with_certificate`], for client authentication and to bind tokens to;
+//! - `authorization_details` (RFC 9396), `resource` (RFC 8707), JWT access tokens (RFC 9068), introspection as JSON and as a JWT (RFC 9701);
+//! - client credentials, JWT assertions (RFC 7523) and token exchange (RFC 8693);
+//! - authentication on another device (CIBA): [`Emulator::backchannel_requests`] and [`Emulator::answer_backchannel`];
+//! - an API at `https://api.openid.example/accounts`, and one at `…/transfers` that wants two factors (RFC 9470).
+//!
+//! An application may use all of this. What it must do is said by [`Demands`], or by its own registration in [`App`]. What a client must
+//! refuse, or cope with, is made by [`Fault`]s:
+//!
+//! ```
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! use oauth_emulator::{Demands, EmulatedEndpoint, Emulator, Fault, NonceFault};
+//!
+//! let emulator = Emulator::builder().demands("openid", Demands::fapi2_message_signing()).start().await?;
+//! // A nonce is demanded again and again, tokens are bound to nothing, the signed answer is for another client.
+//! emulator.fault("openid", Fault::DpopNonce(NonceFault::ForEver))?;
+//! emulator.fault("openid", Fault::UnboundToken)?;
+//! emulator.fault_at("openid", EmulatedEndpoint::Authorize, Fault::claim("aud", "somebody-else"))?;
+//! # Ok(())
+//! # }
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(run()).unwrap();
+//! ```
+//!
+//! It does not encrypt anything, and compares certificates whole where a server would look at the subject.
+//!
 //! # Signals
 //!
 //! [`Emulator::signal`] is what the servers of Facebook, Apple, Google and Shopify post to an application about a user or a shop, signed as
@@ -84,13 +118,20 @@
 
 mod app;
 mod apple_key;
+mod authorization_request;
 mod authorize;
+mod backchannel;
 mod backend;
 mod browser;
+mod callback;
 mod claims;
 mod client;
+mod client_assertion;
 mod client_auth;
+mod clock;
 mod crypto;
+mod demands;
+mod details;
 mod dialects;
 mod discovery;
 mod emulator;
@@ -99,35 +140,48 @@ mod endpoint;
 mod exchange;
 mod facts;
 mod fault;
+mod flows;
+mod grants;
 mod id_token;
+mod introspect;
+mod jws;
 mod keys;
+mod other_device;
 mod page;
 mod paths;
 mod profile;
+mod proof;
 mod provider_files;
+mod pushed;
 mod redirect_uri;
 mod refusal;
 mod reply;
 mod request;
+mod request_object;
+mod resource;
 mod revoke;
 mod server;
 mod signal_facts;
 mod signals;
 mod signing_alg;
 mod state;
+mod terms;
 mod token;
+mod token_reply;
 mod urls;
 mod user;
 mod wire;
 
-pub use app::{App, ClientAuthMethod};
+pub use app::{App, ClientAuthMethod, DeliveryMode};
 pub use apple_key::AppleKey;
 pub use backend::UnknownProvider;
 pub use browser::{Arrival, BrowseError, Consent};
 pub use client::EmulatorClient;
+pub use demands::Demands;
 pub use emulator::{Builder, Emulator};
 pub use endpoint::EmulatedEndpoint;
-pub use fault::{BadSignature, Fault};
+pub use fault::{BadSignature, Fault, NonceFault};
+pub use other_device::BackchannelRequest;
 pub use request::{Pairs, RecordedRequest};
 pub use signals::SignalRequest;
 pub use signing_alg::SigningAlg;

@@ -8,6 +8,7 @@ use crate::{
     exchange::Exchange,
     id_token,
     paths::{self, Place},
+    proof,
     refusal::Denied,
     reply::ServerReply,
     request::Pairs,
@@ -216,13 +217,19 @@ pub(crate) fn authorize_at(
     places: &[TokenPlace],
     scopes: &[String],
 ) -> Result<(String, Grant), ServerReply> {
-    let token = places.iter().find_map(|place| place.read(&exchange.request));
+    let takes_proofs = !exchange.provider.facts.emulator.dpop_algs.is_empty();
+    let by_proof = exchange.request.authorization("dpop").filter(|_| takes_proofs);
+    let token = by_proof.or_else(|| places.iter().find_map(|place| place.read(&exchange.request)));
     let token = token.ok_or_else(|| exchange.denied(Denied::NoToken))?;
     let found = exchange.backend.state().access(&exchange.provider.family, token);
     let grant = found
         .map(|(_, grant)| grant)
         .filter(|grant| grant.is_at(&exchange.captures))
         .ok_or_else(|| exchange.denied(Denied::BadToken))?;
+    let terms = exchange.backend.state().terms(token);
+    if terms.is_bound() || by_proof.is_some() {
+        proof::check_bound(exchange, token, &terms)?;
+    }
     if !grant.has_any_scope(scopes) {
         return Err(exchange.denied(Denied::Scope));
     }

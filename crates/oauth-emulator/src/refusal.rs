@@ -34,6 +34,8 @@ pub(crate) enum Reason {
     UnknownToken,
     /// The scope is malformed or goes beyond what was granted.
     Scope,
+    /// An error code of another standard than RFC 6749.
+    Other(&'static str),
 }
 
 impl Reason {
@@ -47,6 +49,7 @@ impl Reason {
             Self::TokenType => "unsupported_token_type",
             Self::UnknownToken => "invalid_token",
             Self::Scope => "invalid_scope",
+            Self::Other(code) => code,
         }
     }
 
@@ -63,6 +66,7 @@ impl Reason {
             Self::TokenType => "token_type",
             Self::UnknownToken => "unknown_token",
             Self::Scope => "scope",
+            Self::Other(code) => code,
         }
     }
 
@@ -119,6 +123,7 @@ impl Denied {
 }
 
 /// An error that the application is told in the callback (RFC 6749, section 4.1.2.1).
+#[derive(Clone, Debug)]
 pub(crate) struct CallbackError {
     pub(crate) code: &'static str,
     pub(crate) description: String,

@@ -1,13 +1,11 @@
-//! Revocation (RFC 7009) and introspection (RFC 7662).
+//! Revocation (RFC 7009).
 
-use http::{Method, StatusCode};
-use serde_json::json;
+use http::StatusCode;
 
 use crate::{
     client_auth::authenticate,
     endpoint::EmulatedEndpoint,
     exchange::Exchange,
-    facts::AcceptedAuth,
     profile,
     refusal::{Denied, ProtocolError, Reason},
     reply::ServerReply,
@@ -144,49 +142,5 @@ fn end(exchange: &Exchange<'_>, token: &str, grant: &Grant) {
     match manners.revoke_unlinks {
         true => state.end_all(grant),
         false => state.revoke(token, manners.revoke_ends_grant),
-    }
-}
-
-/// RFC 7662: a token that is not live has no other property.
-pub(crate) fn introspect(exchange: &Exchange<'_>) -> ServerReply {
-    if exchange.request.method != Method::POST {
-        return ServerReply::method_not_allowed("POST");
-    }
-    let format = exchange.provider.request_format(EmulatedEndpoint::Introspect).unwrap_or_default();
-    let outcome = exchange.params(format).and_then(|params| {
-        authenticate(exchange, &params, &AcceptedAuth::from(exchange.provider.token_auth()))?;
-        let token = params.get("token").ok_or_else(|| Reason::Request.because("token is missing"))?;
-        Ok(token.to_owned())
-    });
-    let token = match outcome {
-        Ok(token) => token,
-        Err(refusal) => return exchange.refuse(&refusal),
-    };
-    let state = exchange.backend.state();
-    if let Some((_, grant)) = state.access(&exchange.provider.family, &token) {
-        let (issued_at, expires_at) = state.access_times(&token).unwrap_or_default();
-        let mut body = json!({
-            "active": true,
-            "token_type": "Bearer",
-            "scope": grant.request.scopes.join(" "),
-            "client_id": grant.request.app.client_id,
-            "username": grant.user.username,
-            "sub": grant.user.id,
-            "iss": exchange.provider.issuer(&grant.request.captures),
-            "iat": issued_at,
-        });
-        if let (Some(expires_at), Some(body)) = (expires_at, body.as_object_mut()) {
-            body.insert("exp".to_owned(), json!(expires_at));
-        }
-        return ServerReply::ok(&body);
-    }
-    match state.live_refresh(&exchange.provider.family, &token) {
-        Some(grant) => ServerReply::ok(&json!({
-            "active": true,
-            "scope": grant.request.scopes.join(" "),
-            "client_id": grant.request.app.client_id,
-            "sub": grant.user.id,
-        })),
-        None => ServerReply::ok(&json!({"active": false})),
     }
 }

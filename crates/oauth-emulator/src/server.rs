@@ -15,18 +15,19 @@ use http_body_util::channel::Channel;
 use serde_json::json;
 
 use crate::{
-    authorize,
+    authorize, backchannel,
     backend::Backend,
     dialects, discovery, end_session,
     endpoint::EmulatedEndpoint,
     exchange::Exchange,
     facts::{EmulatedProvider, Route},
     fault::Fault,
+    introspect,
     page::CONSENT_PATH,
-    profile,
+    profile, proof, pushed,
     reply::ServerReply,
     request::{RecordedRequest, form_decode},
-    revoke, token,
+    request_object, resource, revoke, token,
     urls::Captures,
 };
 
@@ -51,12 +52,13 @@ async fn provider(Extract(backend): Extract<Arc<Backend>>, request: Request) -> 
         Err(reply) => return finish(reply),
     };
     backend.state().keep_request(request.clone());
-    let Some(exchange) = find(&backend, request.clone()) else {
+    let Some(mut exchange) = find(&backend, request.clone()) else {
         return finish(not_found(&backend, &request));
     };
 
     let endpoint = exchange.endpoint();
     if endpoint == EmulatedEndpoint::Authorize {
+        exchange.fetched = request_object::fetch(&exchange).await;
         // The browser's page; the faults are about what the application sees.
         return finish(authorize::show(&exchange));
     }
@@ -65,9 +67,9 @@ async fn provider(Extract(backend): Extract<Arc<Backend>>, request: Request) -> 
         tokio::time::sleep(*delay).await;
     }
     if let Some(reply) = faults.iter().find_map(|fault| instead(&backend, endpoint, fault)) {
-        return finish(reply);
+        return finish(proof::announce_nonce(&exchange, endpoint, reply));
     }
-    let mut reply = answer(&exchange, endpoint);
+    let mut reply = proof::announce_nonce(&exchange, endpoint, answer(&exchange, endpoint));
     if let Some(failure) = exchange.failure() {
         failure.mark_success(&mut reply);
     }
@@ -89,14 +91,17 @@ fn answer(exchange: &Exchange<'_>, endpoint: EmulatedEndpoint) -> ServerReply {
         EmulatedEndpoint::Revoke => {
             exchange.dialect.own_revocation(exchange).unwrap_or_else(|| revoke::revoke(exchange))
         }
-        EmulatedEndpoint::Introspect => revoke::introspect(exchange),
+        EmulatedEndpoint::Introspect => introspect::introspect(exchange),
+        EmulatedEndpoint::PushedAuthorization => pushed::push(exchange),
+        EmulatedEndpoint::BackchannelAuthentication => backchannel::ask(exchange),
+        EmulatedEndpoint::Resource => resource::answer(exchange),
         EmulatedEndpoint::Profile => profile::profile(exchange),
         EmulatedEndpoint::UserInfo => profile::userinfo(exchange),
         EmulatedEndpoint::Discovery => discovery::metadata(exchange),
         EmulatedEndpoint::Jwks => discovery::jwks(exchange),
         EmulatedEndpoint::EndSession => end_session::answer(exchange),
         EmulatedEndpoint::Emails => profile::emails(exchange),
-        EmulatedEndpoint::Other => {
+        EmulatedEndpoint::BackchannelNotification | EmulatedEndpoint::Other => {
             exchange.dialect.other(exchange, exchange.route.other.as_deref().unwrap_or_default())
         }
     }
@@ -150,7 +155,7 @@ fn find(backend: &Backend, request: RecordedRequest) -> Option<Exchange<'_>> {
     let owned = found.iter().position(|(provider, _, _)| is_about(backend, provider, &request)).unwrap_or(0);
     let (provider, route, captures) = found.swap_remove(owned);
     let dialect = dialects::of(&provider.family);
-    Some(Exchange { backend, provider, dialect, route, captures, request })
+    Some(Exchange { backend, provider, dialect, route, captures, request, fetched: None })
 }
 
 fn is_about(backend: &Backend, provider: &EmulatedProvider, request: &RecordedRequest) -> bool {
@@ -196,6 +201,10 @@ fn instead(backend: &Backend, endpoint: EmulatedEndpoint, fault: &Fault) -> Opti
         Fault::HtmlErrorPage => Some(ServerReply::html(
             StatusCode::BAD_GATEWAY,
             "<!doctype html><title>502 Bad Gateway</title><h1>502 Bad Gateway</h1>".to_owned(),
+        )),
+        Fault::Refuse(code) => Some(ServerReply::json(
+            StatusCode::BAD_REQUEST,
+            &json!({"error": code, "error_description": "a fault"}),
         )),
         Fault::Redirect if endpoint == EmulatedEndpoint::Token => Some(ServerReply::redirect(
             StatusCode::TEMPORARY_REDIRECT,

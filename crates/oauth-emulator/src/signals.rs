@@ -14,12 +14,12 @@ use time::OffsetDateTime;
 
 use crate::{
     browser::BrowseError,
+    clock::now,
     crypto,
     emulator::Emulator,
     endpoint::EmulatedEndpoint,
     facts::EmulatedProvider,
     signal_facts::{SignalFacts, SignalForm},
-    state::now,
 };
 
 /// A request that a vendor's server posts to an application, made by [`Emulator::signal`].

@@ -26,7 +26,8 @@ pub enum SigningAlg {
     ES384,
     /// ECDSA on P-521.
     ES512,
-    /// Ed25519.
+    /// Ed25519, also under its newer name `Ed25519` (RFC 9864).
+    #[serde(alias = "Ed25519")]
     EdDSA,
     /// HMAC with SHA-256, keyed with the client secret.
     HS256,

@@ -5,15 +5,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use time::OffsetDateTime;
-
 use crate::{
     app::App,
+    clock::now,
     crypto,
+    demands::Demands,
     endpoint::EmulatedEndpoint,
     facts::EmulatedProvider,
     fault::Fault,
+    flows::Flows,
     request::{Pairs, RecordedRequest},
+    terms::{GrantId, TokenTerms},
     urls::Captures,
     user::User,
 };
@@ -37,6 +39,9 @@ pub(crate) struct EmulatorState {
     pub(crate) access_token_lifetime: Option<Duration>,
     pub(crate) any_redirect_uri: bool,
     pub(crate) any_scope: bool,
+    /// What providers demand beyond their facts, by family.
+    pub(crate) demands: BTreeMap<String, Demands>,
+    pub(crate) flows: Flows,
     pub(crate) faults: Vec<ActiveFault>,
     pub(crate) requests: VecDeque<RecordedRequest>,
     request_bytes: usize,
@@ -63,6 +68,7 @@ pub(crate) struct UserSession {
 pub(crate) struct IdTokenHint {
     family: String,
     pub(crate) client_id: String,
+    pub(crate) user: String,
 }
 
 #[derive(Clone, Debug)]
@@ -133,9 +139,6 @@ impl Grant {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct GrantId(usize);
-
 struct Code {
     grant: GrantId,
     expires_at: i64,
@@ -147,11 +150,13 @@ struct StoredAccessToken {
     issued_at: i64,
     expires_at: Option<i64>,
     scopes: Vec<String>,
+    terms: TokenTerms,
     revoked: bool,
 }
 
 struct StoredRefreshToken {
     grant: GrantId,
+    terms: TokenTerms,
     /// When it was replaced, and by what.
     successor: Option<(Instant, Issued)>,
 }
@@ -164,6 +169,7 @@ pub(crate) struct Issued {
     pub(crate) expires_in: Option<u64>,
     pub(crate) refresh_token: Option<String>,
     pub(crate) scopes: Vec<String>,
+    pub(crate) terms: TokenTerms,
     /// Whether this is the exchange of a code, not a refresh.
     pub(crate) first: bool,
 }
@@ -193,6 +199,10 @@ impl EmulatorState {
         self.apps(family).into_iter().find(|app| app.client_id == client_id)
     }
 
+    pub(crate) fn demands(&self, family: &str) -> Demands {
+        self.demands.get(family).cloned().unwrap_or_default()
+    }
+
     /// The faults that concern an endpoint of a provider.
     pub(crate) fn faults(&self, family: &str, endpoint: EmulatedEndpoint) -> Vec<Fault> {
         self.faults
@@ -218,6 +228,19 @@ impl EmulatorState {
         let code = crypto::random();
         let expired = self.has_fault(&provider.family, &Fault::ExpiredCode);
         let expires_at = if expired { now() - 1 } else { now() + CODE_LIFETIME };
+        let (grant, noted) = self.grant_without_code(provider, user, request, auth_time);
+        self.codes.insert(code.clone(), Code { grant, expires_at, used: false });
+        (code, noted)
+    }
+
+    /// Notes what a user allowed, where no browser carries a code to the application.
+    pub(crate) fn grant_without_code(
+        &mut self,
+        provider: &EmulatedProvider,
+        user: User,
+        request: Authorization,
+        auth_time: i64,
+    ) -> (GrantId, Grant) {
         let grant = GrantId(self.grants.len());
         let prompts = request.params.get("prompt").unwrap_or_default();
         let asked = prompts.split(' ').any(|prompt| prompt == "consent")
@@ -232,14 +255,30 @@ impl EmulatorState {
             ended: false,
         };
         self.grants.push(noted.clone());
-        self.codes.insert(code.clone(), Code { grant, expires_at, used: false });
-        (code, noted)
+        (grant, noted)
+    }
+
+    /// The latest grant of a user to an application that has not ended.
+    pub(crate) fn grant_of_user(&self, family: &str, user: &str, client_id: &str) -> Option<&Grant> {
+        let mut grants = self.grants.iter().rev();
+        grants.find(|grant| {
+            !grant.ended
+                && grant.family == family
+                && grant.user.id == user
+                && grant.request.app.client_id == client_id
+        })
+    }
+
+    /// A grant by its number.
+    pub(crate) fn grant_of(&self, id: GrantId) -> Option<&Grant> {
+        self.grants.get(id.0)
     }
 
     /// Notes an ID token, so that a logout can name it.
     pub(crate) fn remember_id_token(&mut self, token: &str, grant: &Grant) {
         let client_id = grant.request.app.client_id.clone();
-        self.id_tokens.insert(token.to_owned(), IdTokenHint { family: grant.family.clone(), client_id });
+        let hint = IdTokenHint { family: grant.family.clone(), client_id, user: grant.user.id.clone() };
+        self.id_tokens.insert(token.to_owned(), hint);
     }
 
     /// What an ID token of a provider says, however old it is.
@@ -353,6 +392,12 @@ impl EmulatorState {
         Ok((id, grant))
     }
 
+    /// The grant of a code, which does not count as a use.
+    pub(crate) fn peek_code(&self, code: &str) -> Option<Grant> {
+        let found = self.codes.get(code).filter(|code| !code.used)?;
+        self.grant_of(found.grant).cloned()
+    }
+
     /// Marks a code as used. Real servers do this on the first complete request, whether it then succeeds or not.
     pub(crate) fn use_code(&mut self, code: &str) {
         if let Some(code) = self.codes.get_mut(code) {
@@ -415,6 +460,19 @@ impl EmulatorState {
         with_refresh_token: bool,
         expires: bool,
     ) -> Option<Issued> {
+        self.issue_on(provider, id, scopes, with_refresh_token, expires, TokenTerms::default())
+    }
+
+    /// Makes an access token on these terms, and a refresh token if asked to.
+    pub(crate) fn issue_on(
+        &mut self,
+        provider: &EmulatedProvider,
+        id: GrantId,
+        scopes: Vec<String>,
+        with_refresh_token: bool,
+        expires: bool,
+        terms: TokenTerms,
+    ) -> Option<Issued> {
         let grant = self.grants.get(id.0).cloned()?;
         let manners = &provider.facts.emulator;
         let expires_in = match (expires, self.access_token_lifetime) {
@@ -427,14 +485,21 @@ impl EmulatorState {
         let expires_at = expires_in.map(|seconds| issued_at.saturating_add_unsigned(seconds));
         self.access_tokens.insert(
             access_token.clone(),
-            StoredAccessToken { grant: id, issued_at, expires_at, scopes: scopes.clone(), revoked: false },
+            StoredAccessToken {
+                grant: id,
+                issued_at,
+                expires_at,
+                scopes: scopes.clone(),
+                terms: terms.clone(),
+                revoked: false,
+            },
         );
         let refresh_token = with_refresh_token.then(crypto::random);
         if let Some(token) = &refresh_token {
-            let stored = StoredRefreshToken { grant: id, successor: None };
+            let stored = StoredRefreshToken { grant: id, terms: terms.clone(), successor: None };
             self.refresh_tokens.insert(token.clone(), stored);
         }
-        Some(Issued { grant, access_token, expires_in, refresh_token, scopes, first: false })
+        Some(Issued { grant, access_token, expires_in, refresh_token, scopes, terms, first: false })
     }
 
     /// The grant of a live access token, with the scopes of that token.
@@ -444,6 +509,20 @@ impl EmulatorState {
         let live = !found.revoked && !grant.ended && found.expires_at.is_none_or(|at| at > now());
         grant.request.scopes.clone_from(&found.scopes);
         (grant.family == family && live).then_some((found.grant, grant))
+    }
+
+    /// The terms of a token of either kind.
+    pub(crate) fn terms(&self, token: &str) -> TokenTerms {
+        let access = self.access_tokens.get(token).map(|found| &found.terms);
+        let terms = access.or_else(|| self.refresh_tokens.get(token).map(|found| &found.terms));
+        terms.cloned().unwrap_or_default()
+    }
+
+    /// Gives an access token another text.
+    pub(crate) fn rename_access_token(&mut self, from: &str, to: &str) {
+        if let Some(stored) = self.access_tokens.remove(from) {
+            self.access_tokens.insert(to.to_owned(), stored);
+        }
     }
 
     /// When a live access token was issued and when it expires.
@@ -502,9 +581,4 @@ impl EmulatorState {
             }
         }
     }
-}
-
-/// Seconds since 1970.
-pub(crate) fn now() -> i64 {
-    OffsetDateTime::now_utc().unix_timestamp()
 }

@@ -1,23 +1,25 @@
 //! The token endpoint: codes and refresh tokens become access tokens (RFC 6749, sections 4.1.3, 5 and 6).
 
 use http::Method;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::{
     app::App,
-    claims,
+    backchannel,
     client_auth::authenticate,
-    crypto,
+    crypto, details,
     endpoint::EmulatedEndpoint,
     exchange::Exchange,
     facts::{AcceptedAuth, EmulatedProvider, PkceSupport, RefreshWith},
-    id_token::{self, Subject},
-    paths::{self, Place},
+    grants::{self, GrantRequest},
+    proof::{self, Possession},
     refusal::{ProtocolError, Reason},
     reply::ServerReply,
     request::Pairs,
     state::{Dead, Grant, Issued},
-    wire::{RequestFormat, ScopeReply},
+    terms::TokenTerms,
+    token_reply::members,
+    wire::RequestFormat,
 };
 
 pub(crate) fn answer(exchange: &Exchange<'_>) -> ServerReply {
@@ -46,6 +48,8 @@ fn grant(exchange: &Exchange<'_>, format: RequestFormat) -> Result<Map<String, V
         false => Some(authenticate(exchange, &form, &accepted)?),
     };
     exchange.dialect.check_token(&form)?;
+    // Before anything is spent: a request that lacks a nonce comes once more.
+    let possession = proof::at_server(exchange)?;
     let serves = |endpoint| exchange.route.endpoints.contains(&endpoint);
     // Where the grant type is not sent, the token that is traded tells.
     let implied = facts.token_omits.iter().any(|name| name == "grant_type").then_some(match is_refresh {
@@ -54,15 +58,19 @@ fn grant(exchange: &Exchange<'_>, format: RequestFormat) -> Result<Map<String, V
     });
     match (form.get("grant_type").or(implied), &app) {
         (Some("authorization_code"), Some(app)) if serves(EmulatedEndpoint::Token) => {
-            redeem(exchange, &form, app)
+            redeem(exchange, &form, app, &possession)
         }
         (Some(it), app) if it == facts.refresh_grant_type && serves(EmulatedEndpoint::Refresh) => {
-            refresh(exchange, &form, app.as_ref())
+            refresh(exchange, &form, app.as_ref(), &possession)
         }
-        (Some(other), Some(app)) => match exchange.dialect.other_grant(exchange, other, &form, app) {
-            Some(outcome) => outcome,
-            None => Err(Reason::GrantType.because(format!("grant_type {other} is not supported here"))),
-        },
+        (Some(other), Some(app)) => {
+            let own = exchange.dialect.other_grant(exchange, other, &form, app);
+            let request = GrantRequest { form: &form, app, possession: &possession };
+            match own.or_else(|| standard_grant(exchange, other, &request)) {
+                Some(outcome) => outcome,
+                None => Err(Reason::GrantType.because(format!("grant_type {other} is not supported here"))),
+            }
+        }
         (Some(other), None) => {
             Err(Reason::GrantType.because(format!("grant_type {other} is not supported here")))
         }
@@ -70,8 +78,33 @@ fn grant(exchange: &Exchange<'_>, format: RequestFormat) -> Result<Map<String, V
     }
 }
 
+/// A grant of another standard, where the facts list it.
+fn standard_grant(
+    exchange: &Exchange<'_>,
+    grant_type: &str,
+    request: &GrantRequest<'_>,
+) -> Option<Result<Map<String, Value>, ProtocolError>> {
+    if !exchange.provider.facts.emulator.grants.iter().any(|known| known == grant_type) {
+        return None;
+    }
+    let outcome = match grant_type {
+        backchannel::GRANT_TYPE => backchannel::redeem(exchange, request),
+        other => grants::issue(exchange, other, request)?,
+    };
+    Some(outcome.and_then(|granted| {
+        let mut reply = members(exchange, &granted.issued)?;
+        reply.extend(granted.members);
+        Ok(reply)
+    }))
+}
+
 /// Redeems an authorization code.
-fn redeem(exchange: &Exchange<'_>, form: &Pairs, app: &App) -> Result<Map<String, Value>, ProtocolError> {
+fn redeem(
+    exchange: &Exchange<'_>,
+    form: &Pairs,
+    app: &App,
+    possession: &Possession,
+) -> Result<Map<String, Value>, ProtocolError> {
     let provider = exchange.provider;
     let facts = &provider.facts;
     if let Some((name, value)) = facts.token_params.iter().find(|(name, value)| form.get(name) != Some(value))
@@ -80,6 +113,16 @@ fn redeem(exchange: &Exchange<'_>, form: &Pairs, app: &App) -> Result<Map<String
     }
     let omits = |name: &str| facts.token_omits.iter().any(|omitted| omitted == name);
     let code = form.get("code").ok_or_else(|| Reason::Request.because("code is missing"))?;
+    let mut terms = proof::bind(exchange, app, possession)?;
+    let granted = exchange.backend.state().peek_code(code);
+    if let Some(grant) = granted {
+        details::narrow(exchange, form, &grant, &mut terms)?;
+        if let Some(jkt) = grant.request.params.get("dpop_jkt")
+            && possession.jkt.as_deref() != Some(jkt)
+        {
+            return Err(Reason::Code.because("the code is bound to another key (dpop_jkt)"));
+        }
+    }
     let issued = {
         let mut state = exchange.backend.state();
         let (id, grant) = state.code(provider, code).map_err(|dead| {
@@ -106,7 +149,8 @@ fn redeem(exchange: &Exchange<'_>, form: &Pairs, app: &App) -> Result<Map<String
         check_verifier(provider, &grant.request.params, form.get("code_verifier"))?;
         let scopes = grant.request.scopes.clone();
         let with_refresh = gets_refresh_token(provider, &grant, form);
-        let issued = state.issue(provider, id, scopes, with_refresh, expires(provider, with_refresh));
+        let issued =
+            state.issue_on(provider, id, scopes, with_refresh, expires(provider, with_refresh), terms);
         issued.map(|issued| Issued { first: true, ..issued })
     };
     let issued = issued.ok_or_else(|| Reason::Code.because("the code is unknown"))?;
@@ -118,6 +162,7 @@ fn refresh(
     exchange: &Exchange<'_>,
     form: &Pairs,
     app: Option<&App>,
+    possession: &Possession,
 ) -> Result<Map<String, Value>, ProtocolError> {
     let provider = exchange.provider;
     if provider.facts.refresh_with == RefreshWith::AccessToken {
@@ -131,7 +176,7 @@ fn refresh(
     });
     let issued = match replayed {
         Some(issued) => Some(issued),
-        None => replace(exchange, form, app, token)?,
+        None => replace(exchange, form, app, token, possession)?,
     };
     let issued = issued.ok_or_else(|| Reason::RefreshToken.because("the refresh token is unknown"))?;
     members(exchange, &issued)
@@ -161,8 +206,10 @@ fn replace(
     form: &Pairs,
     app: Option<&App>,
     token: &str,
+    possession: &Possession,
 ) -> Result<Option<Issued>, ProtocolError> {
     let provider = exchange.provider;
+    let terms = terms_of_refresh(exchange, form, app, token, possession)?;
     let mut state = exchange.backend.state();
     let (id, grant) = state.refresh(provider, token).map_err(|dead| {
         Reason::RefreshToken.because(match dead {
@@ -176,11 +223,42 @@ fn replace(
     }
     let scopes = narrowed(provider, &grant, form.get("scope"))?;
     let rotates = state.rotates(provider);
-    let issued = state.issue(provider, id, scopes, rotates, expires(provider, true));
+    let issued = state.issue_on(provider, id, scopes, rotates, expires(provider, true), terms);
     if let (true, Some(issued)) = (rotates, &issued) {
         state.replace(token, issued);
     }
     Ok(issued)
+}
+
+/// The terms of what a refresh token is traded for. That of a public client is bound to its key or its certificate; a confidential one
+/// may have another by now (RFC 9449 section 5, RFC 8705 section 4).
+fn terms_of_refresh(
+    exchange: &Exchange<'_>,
+    form: &Pairs,
+    app: Option<&App>,
+    token: &str,
+    possession: &Possession,
+) -> Result<TokenTerms, ProtocolError> {
+    let (bound, grant) = {
+        let state = exchange.backend.state();
+        (state.terms(token), state.owner(token).map(|(_, grant, _)| grant.clone()))
+    };
+    let mut terms = match app {
+        Some(app) => proof::bind(exchange, app, possession)?,
+        None => TokenTerms { jkt: possession.jkt.clone(), ..TokenTerms::default() },
+    };
+    let is_public = app
+        .is_none_or(|app| app.client_secret.is_none() && app.jwks.is_none() && app.certificates.is_empty());
+    if is_public
+        && (bound.jkt.is_some() && bound.jkt != possession.jkt
+            || bound.x5t.is_some() && bound.x5t != possession.x5t())
+    {
+        return Err(Reason::RefreshToken.because("the refresh token is bound to another key"));
+    }
+    if let Some(grant) = grant {
+        details::narrow(exchange, form, &grant, &mut terms)?;
+    }
+    Ok(terms)
 }
 
 /// A refresh may ask for less than was granted, never for more (RFC 6749, section 6).
@@ -248,71 +326,4 @@ fn gets_refresh_token(provider: &EmulatedProvider, grant: &Grant, form: &Pairs) 
 fn expires(provider: &EmulatedProvider, refreshable: bool) -> bool {
     let manners = &provider.facts.emulator;
     manners.expires_in > 0 && (refreshable || !manners.permanent_unless_refreshed)
-}
-
-/// The members of a successful reply.
-pub(crate) fn members(exchange: &Exchange<'_>, issued: &Issued) -> Result<Map<String, Value>, ProtocolError> {
-    let facts = &exchange.provider.facts;
-    let manners = &facts.emulator;
-    let mut reply = Map::new();
-    reply.insert("access_token".to_owned(), json!(issued.access_token));
-    match manners.token_type.as_deref() {
-        Some("") => {}
-        spelt => {
-            reply.insert("token_type".to_owned(), json!(spelt.unwrap_or("Bearer")));
-        }
-    }
-    if let Some(seconds) = issued.expires_in.or(facts.never_expires_in) {
-        reply.insert("expires_in".to_owned(), json!(seconds));
-    }
-    if let Some(token) = &issued.refresh_token {
-        reply.insert("refresh_token".to_owned(), json!(token));
-        if let Some(seconds) = manners.refresh_expires_in {
-            reply.insert("refresh_token_expires_in".to_owned(), json!(seconds));
-        }
-    }
-    let scopes = exchange.dialect.reply_scopes(&issued.scopes);
-    let separator = manners.scope_reply_separator.as_deref().unwrap_or(&facts.scope_separator);
-    match manners.scope_reply {
-        ScopeReply::Text => reply.insert("scope".to_owned(), json!(scopes.join(separator))),
-        ScopeReply::List => reply.insert("scope".to_owned(), json!(scopes)),
-        ScopeReply::None => None,
-    };
-    let comes_with_this = issued.first || manners.id_token_on_refresh.unwrap_or(true);
-    let asked = manners.id_token_always || issued.grant.has_scope("openid");
-    if exchange.provider.is_oidc() && comes_with_this && asked {
-        reply.insert("id_token".to_owned(), json!(id_token(exchange, issued)?));
-    }
-    let mut reply = match &facts.token_field {
-        Some(path) => {
-            let mut outer = Value::Object(Map::new());
-            paths::set(&mut outer, path, Value::Object(reply));
-            outer
-        }
-        None => Value::Object(reply),
-    };
-    if issued.first || manners.token_fields_on_refresh.unwrap_or(true) {
-        let state = exchange.backend.state();
-        claims::tell_in(&state, exchange.provider, &issued.grant, Place::TokenReply, &mut reply);
-    }
-    let mut reply = match reply {
-        Value::Object(reply) => reply,
-        _ => Map::new(),
-    };
-    exchange.dialect.token_reply(exchange, issued, &mut reply);
-    Ok(reply)
-}
-
-/// The ID token that comes with an access token (OpenID Connect Core, sections 3.1.3.3 and 12.2).
-fn id_token(exchange: &Exchange<'_>, issued: &Issued) -> Result<String, ProtocolError> {
-    let endpoint = if issued.first { EmulatedEndpoint::Token } else { EmulatedEndpoint::Refresh };
-    let subject = Subject {
-        dialect: exchange.dialect,
-        grant: &issued.grant,
-        access_token: Some(&issued.access_token),
-        code: None,
-        first: issued.first,
-    };
-    id_token::id_token(exchange.backend, exchange.provider, endpoint, &subject)
-        .map_err(|error| Reason::Request.because(format!("the emulator cannot sign: {error}")))
 }

@@ -18,6 +18,13 @@ pub struct User {
     pub picture: Option<String>,
 }
 
+impl User {
+    /// Whether this is what somebody else calls the user: the identifier, the short name or the address.
+    pub(crate) fn is_called(&self, name: &str) -> bool {
+        self.id == name || self.username == name || self.email.as_deref() == Some(name)
+    }
+}
+
 impl Default for User {
     /// Ada Lovelace, `ada@example.com`, verified.
     fn default() -> Self {

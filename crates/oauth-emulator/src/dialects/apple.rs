@@ -5,10 +5,11 @@ use url::{Host, Url};
 
 use crate::{
     app::App,
+    clock::now,
     exchange::{Dialect, Exchange},
     refusal::{CallbackError, ProtocolError},
     reply::ServerReply,
-    state::{Allowed, Grant, now},
+    state::{Allowed, Grant},
 };
 
 const ISSUER: &str = "https://appleid.apple.com";

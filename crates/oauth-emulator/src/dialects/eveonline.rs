@@ -1,13 +1,14 @@
 use serde_json::{Map, Value, json};
 
 use crate::{
+    clock::now,
     endpoint::EmulatedEndpoint,
     exchange::{Dialect, Exchange},
     id_token,
     refusal::Reason,
     reply::ServerReply,
     signing_alg::SigningAlg,
-    state::{Issued, now},
+    state::Issued,
 };
 
 /// <https://developers.eveonline.com/docs/services/sso/>

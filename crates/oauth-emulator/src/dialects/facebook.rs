@@ -9,7 +9,7 @@ use crate::{
     reply::ServerReply,
     request::Pairs,
     state::Grant,
-    token,
+    token_reply,
 };
 
 const REDIRECT_URI: &str = "Error validating verification code. Please make sure your redirect_uri is identical to the one you used in the OAuth dialog request";
@@ -105,7 +105,7 @@ fn exchange_token(
         }
         state.issue(exchange.provider, id, grant.request.scopes, false, true).ok_or_else(unknown)?
     };
-    token::members(exchange, &issued)
+    token_reply::members(exchange, &issued)
 }
 
 fn is_wrong_proof(exchange: &Exchange<'_>, grant: &Grant) -> bool {

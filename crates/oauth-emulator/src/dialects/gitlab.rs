@@ -1,9 +1,10 @@
 use serde_json::{Map, Value, json};
 
 use crate::{
+    clock::now,
     exchange::{Dialect, Exchange},
     reply::ServerReply,
-    state::{Grant, Issued, now},
+    state::{Grant, Issued},
 };
 
 /// <https://docs.gitlab.com/integration/openid_connect_provider/>

@@ -7,7 +7,7 @@ use crate::{
     refusal::{Denied, ProtocolError, Reason},
     reply::ServerReply,
     state::Grant,
-    token,
+    token_reply,
 };
 
 /// <https://developers.facebook.com/documentation/instagram-platform/instagram-api-with-instagram-login/business-login>
@@ -66,7 +66,7 @@ impl Dialect for Instagram {
             found
                 .and_then(|(id, grant)| state.issue(exchange.provider, id, grant.request.scopes, false, true))
         };
-        match issued.map(|issued| token::members(exchange, &issued)) {
+        match issued.map(|issued| token_reply::members(exchange, &issued)) {
             Some(Ok(members)) => ServerReply::ok(&Value::Object(members)),
             Some(Err(refusal)) => self.refuse(exchange, &refusal),
             None => error(190, "Invalid OAuth access token."),

@@ -25,7 +25,8 @@ impl Dialect for Kakao {
             | Reason::GrantType
             | Reason::Scope
             | Reason::TokenType
-            | Reason::UnknownToken => "KOE001",
+            | Reason::UnknownToken
+            | Reason::Other(_) => "KOE001",
         };
         ServerReply::json(
             refusal.status(),

@@ -74,7 +74,7 @@ impl Dialect for Microsoft {
             Reason::RedirectUri => 500112,
             Reason::Verifier => 501481,
             Reason::GrantType => 70003,
-            Reason::Scope | Reason::TokenType | Reason::UnknownToken => 70011,
+            Reason::Scope | Reason::TokenType | Reason::UnknownToken | Reason::Other(_) => 70011,
         };
         let trace = "255d1aef-8c98-452f-ac51-23d051240864";
         ServerReply::json(

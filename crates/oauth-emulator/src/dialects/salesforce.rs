@@ -2,11 +2,12 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use crate::{
+    clock::now,
     crypto,
     exchange::{Dialect, Exchange},
     refusal::Denied,
     reply::ServerReply,
-    state::{Grant, Issued, now},
+    state::{Grant, Issued},
 };
 
 const ORGANIZATION: &str = "00D000000000001EAA";

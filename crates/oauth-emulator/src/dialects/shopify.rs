@@ -2,11 +2,13 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    claims, crypto,
+    claims,
+    clock::now,
+    crypto,
     exchange::{Dialect, Exchange},
     refusal::{Denied, ProtocolError, Reason},
     reply::ServerReply,
-    state::{Allowed, Grant, Issued, now},
+    state::{Allowed, Grant, Issued},
 };
 
 /// <https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens/authorization-code-grant>

@@ -6,7 +6,7 @@ use crate::{
     exchange::{Dialect, Exchange},
     refusal::{Denied, ProtocolError, Reason},
     reply::ServerReply,
-    token,
+    token_reply,
 };
 
 /// <https://developers.facebook.com/docs/threads/get-started/get-access-tokens-and-permissions>
@@ -59,7 +59,7 @@ impl Dialect for Threads {
             found
                 .and_then(|(id, grant)| state.issue(exchange.provider, id, grant.request.scopes, false, true))
         };
-        match issued.map(|issued| token::members(exchange, &issued)) {
+        match issued.map(|issued| token_reply::members(exchange, &issued)) {
             Some(Ok(members)) => ServerReply::ok(&Value::Object(members)),
             Some(Err(refusal)) => self.refuse(exchange, &refusal),
             None => error(190, "Invalid OAuth access token."),

@@ -6,6 +6,7 @@
 mod apple;
 mod authorize;
 mod faults;
+mod high_security;
 mod more_providers;
 mod openid;
 mod profile;
@@ -28,8 +29,8 @@ use base64::{
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, jwk::JwkSet};
 use oauth_core::{HttpClient, OffsetDateTime};
 use oauth_emulator::{
-    App, Arrival, BadSignature, ClientAuthMethod, Consent, EmulatedEndpoint, Emulator, Fault, SigningAlg,
-    User,
+    App, Arrival, BadSignature, ClientAuthMethod, Consent, EmulatedEndpoint, Emulator, Fault, NonceFault,
+    SigningAlg, User,
 };
 use oauth_reqwest::{ReqwestClient, reqwest_client};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};

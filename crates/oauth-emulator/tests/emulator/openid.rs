@@ -78,7 +78,10 @@ async fn metadata_has_real_urls() {
     assert_eq!(openid["issuer"], "https://openid.example");
     assert_eq!(openid["userinfo_endpoint"], "https://openid.example/userinfo");
     assert_eq!(openid["code_challenge_methods_supported"], json!(["S256"]));
-    assert_eq!(openid["response_modes_supported"], json!(["query", "fragment", "form_post"]));
+    assert_eq!(
+        openid["response_modes_supported"],
+        json!(["query", "fragment", "form_post", "jwt", "query.jwt", "fragment.jwt", "form_post.jwt"])
+    );
     let okta = document("https://dev-1.okta.com/.well-known/openid-configuration").await;
     assert_eq!(okta["token_endpoint"], "https://dev-1.okta.com/oauth2/v1/token");
     let discord = document("https://discord.com/.well-known/oauth-authorization-server").await;
