@@ -1,7 +1,13 @@
 //! Signed, pushed and bound requests against a provider that is hostile or faulty.
 
+pub(crate) mod sent_jwt;
+
+mod client_auth;
+mod client_auth_metadata;
+mod client_auth_tls;
 mod jarm;
 mod jwt;
+mod keys;
 mod par;
 mod rar;
 mod request_objects;

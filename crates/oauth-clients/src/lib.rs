@@ -25,7 +25,7 @@
 //!
 //! Each provider is a module of its feature's name; `all` switches all on. [`Registry`] makes providers from a
 //! configuration file. The feature `tokens` has the module `tokens`, which is `oauth_tokens`: what keeps the tokens after the
-//! login. Everything else is [`oauth_core`].
+//! login. The feature `fapi` has the module `fapi`, which is `oauth_fapi`: signed, pushed and bound requests. Everything else is [`oauth_core`].
 //!
 //! To change the HTTP client (a proxy, a private authority, a client certificate, one of your own), there is `oauth_reqwest` with
 //! `reqwest_client`, by the feature `reqwest`, which is on by default; `hyper` has `oauth_hyper` with `HyperClient`, and
@@ -36,6 +36,8 @@ mod registry;
 
 pub use oauth_core;
 pub use oauth_core::*;
+#[cfg(feature = "fapi")]
+pub use oauth_fapi as fapi;
 #[cfg(feature = "hyper")]
 pub use oauth_hyper::{self, HyperClient};
 #[cfg(feature = "reqwest")]

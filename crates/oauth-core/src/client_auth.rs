@@ -72,6 +72,22 @@ pub trait ClientAuthentication: fmt::Debug + Send + Sync {
         EndpointAlias::Usual
     }
 
+    /// The algorithm that it signs with, such as `PS256`, where it signs. It is compared with what a provider's metadata offers.
+    fn signing_algorithm(&self) -> Option<String> {
+        None
+    }
+
+    /// Whether it may be used only where the provider's metadata offers it, if the metadata has a list of methods.
+    fn must_be_offered(&self) -> bool {
+        true
+    }
+
+    /// The client secret, if that is what it signs with: the provider may sign ID tokens with it too.
+    fn client_secret(&self) -> &ClientSecret {
+        const NONE: &ClientSecret = &ClientSecret::NONE;
+        NONE
+    }
+
     /// The HTTP client to send the request with, where it is what authenticates: one that has the client's TLS certificate.
     fn transport(&self) -> Option<Arc<dyn HttpClient>> {
         None
@@ -84,9 +100,9 @@ pub trait ClientAuthentication: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// Whatever keeps it from proving it; the request is then not sent. The error must show no secret. An [`HttpError`](crate::HttpError) or an
-    /// [`Error`](crate::Error) keeps its class, so that an outage of a vault counts as one that may pass; anything else is a
-    /// mistake in the configuration.
+    /// Whatever keeps it from proving it; the request is then not sent. The error must show no secret. An [`HttpError`](crate::HttpError), a
+    /// [`SigningError`](crate::SigningError) or an [`Error`](crate::Error) keeps its class, so that an outage of a vault counts as one
+    /// that may pass; anything else is a mistake in the configuration.
     async fn authenticate(
         &self,
         context: &RequestContext<'_>,
@@ -95,6 +111,11 @@ pub trait ClientAuthentication: fmt::Debug + Send + Sync {
 
     /// Sees what the server answered, such as a new nonce or the date by which a clock can be corrected.
     async fn answered(&self, _context: &RequestContext<'_>, _reply: &http::Response<Bytes>) {}
+
+    /// What to say beside the server's refusal of a request that was authenticated in this way, such as the time that was signed.
+    fn advice(&self, _context: &RequestContext<'_>, _reply: &http::Response<Bytes>) -> Option<String> {
+        None
+    }
 
     /// Says whether the request is to be sent once more, after it was [answered](Self::answered): where another proof may be accepted.
     fn after_reply(&self, _context: &RequestContext<'_>, _reply: &http::Response<Bytes>) -> AfterReply {
@@ -124,6 +145,24 @@ pub enum EndpointAlias {
     Usual,
     /// The one for mutual TLS, if the provider names one (`mtls_endpoint_aliases`, RFC 8705 section 5).
     MutualTls,
+}
+
+/// How a request is sent, where it is not by the client's own HTTP client to the usual address.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Connection {
+    /// What sends it.
+    pub http: Arc<dyn HttpClient>,
+    /// Which of its addresses an endpoint is asked at.
+    pub alias: EndpointAlias,
+}
+
+impl Connection {
+    /// A connection by this HTTP client.
+    #[must_use]
+    pub fn new(http: Arc<dyn HttpClient>, alias: EndpointAlias) -> Self {
+        Self { http, alias }
+    }
 }
 
 /// A request as those that take part in it know it.
@@ -159,6 +198,8 @@ pub struct Credentials(CredentialsKind);
 enum CredentialsKind {
     Secret(ClientSecret),
     Authentication(Arc<dyn ClientAuthentication>),
+    /// The preferred ones first. There is at least one, and none of them is several.
+    Several(Arc<[Credentials]>),
 }
 
 impl Credentials {
@@ -170,12 +211,45 @@ impl Credentials {
         Self(CredentialsKind::Authentication(Arc::new(authentication)))
     }
 
+    /// Several credentials of one client, the preferred ones first: a client with discovery takes the first that the provider's
+    /// metadata offers. A client without takes the first.
+    ///
+    /// ```
+    /// use oauth_core::{ClientSecret, Credentials};
+    /// # use oauth_core::ClientAuthentication;
+    ///
+    /// # fn f(signed: impl ClientAuthentication + 'static) -> Credentials {
+    /// Credentials::any_of([Credentials::authentication(signed), "CLIENT_SECRET".into()])
+    /// # }
+    /// ```
+    pub fn any_of(credentials: impl IntoIterator<Item = Self>) -> Self {
+        let all: Vec<_> = credentials.into_iter().flat_map(|one| one.choices().to_vec()).collect();
+        match all.len() {
+            0 => Self::NONE,
+            _ => Self(CredentialsKind::Several(all.into())),
+        }
+    }
+
+    /// Each of [several](Self::any_of) credentials; else these alone.
+    #[must_use]
+    pub fn choices(&self) -> &[Self] {
+        match &self.0 {
+            CredentialsKind::Several(all) => all,
+            _ => std::slice::from_ref(self),
+        }
+    }
+
+    /// Those that are used while nobody has chosen.
+    fn first(&self) -> &Self {
+        self.choices().first().unwrap_or(self)
+    }
+
     /// The authentication that was given in place of a secret.
     #[must_use]
     pub fn own_authentication(&self) -> Option<&Arc<dyn ClientAuthentication>> {
-        match &self.0 {
-            CredentialsKind::Secret(_) => None,
+        match &self.first().0 {
             CredentialsKind::Authentication(authentication) => Some(authentication),
+            CredentialsKind::Secret(_) | CredentialsKind::Several(_) => None,
         }
     }
 
@@ -183,32 +257,39 @@ impl Credentials {
     #[must_use]
     pub fn secret(&self) -> &ClientSecret {
         const NONE: &ClientSecret = &ClientSecret::NONE;
+        // Those that are used first may be without one, and the provider sign with that of the others.
+        self.choices().iter().filter_map(Self::own_secret).find(|secret| !secret.is_none()).unwrap_or(NONE)
+    }
+
+    fn own_secret(&self) -> Option<&ClientSecret> {
         match &self.0 {
-            CredentialsKind::Secret(secret) => secret,
-            CredentialsKind::Authentication(_) => NONE,
+            CredentialsKind::Secret(secret) => Some(secret),
+            CredentialsKind::Authentication(authentication) => Some(authentication.client_secret()),
+            CredentialsKind::Several(_) => None,
         }
     }
 
     /// Whether the client proves nothing.
     #[must_use]
     pub fn are_none(&self) -> bool {
-        matches!(&self.0, CredentialsKind::Secret(secret) if secret.is_none())
+        matches!(&self.first().0, CredentialsKind::Secret(secret) if secret.is_none())
     }
 
     /// Whether the server's answer can be a reason to send a request once more, with another proof.
     pub(crate) fn may_send_again(&self) -> bool {
-        match &self.0 {
+        match &self.first().0 {
             CredentialsKind::Secret(secret) => secret.may_be_several(),
-            CredentialsKind::Authentication(_) => true,
+            CredentialsKind::Authentication(_) | CredentialsKind::Several(_) => true,
         }
     }
 
     /// The authentication of a request; a secret is sent by this method.
     pub(crate) fn authentication_by(&self, method: ClientAuth) -> Arc<dyn ClientAuthentication> {
-        match &self.0 {
+        match &self.first().0 {
             CredentialsKind::Authentication(authentication) => authentication.clone(),
-            CredentialsKind::Secret(secret) => {
-                Arc::new(SecretAuthentication { method, secret: secret.clone(), used: Mutex::default() })
+            _ => {
+                let secret = self.first().own_secret().cloned().unwrap_or_default();
+                Arc::new(SecretAuthentication { method, secret, used: Mutex::default() })
             }
         }
     }

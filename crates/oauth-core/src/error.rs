@@ -26,7 +26,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub struct Error(Arc<Details>);
 
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{}", OneLine(format_args!("{} at {}{}: {}{}", .operation, .provider, Host(.host), .kind, Behind("; the callback says ", .callback_error))))]
+#[error("{}", OneLine(format_args!("{} at {}{}: {}{}{}", .operation, .provider, Host(.host), .kind, Behind("; the callback says ", .callback_error), Behind("; ", .advice))))]
 struct Details {
     operation: Operation,
     provider: Cow<'static, str>,
@@ -38,6 +38,8 @@ struct Details {
     tokens: Option<OAuth2Token>,
     /// What a callback that was refused says of itself.
     callback_error: Option<String>,
+    /// What the client knows about the request that was refused.
+    advice: Option<String>,
 }
 
 /// What happened.
@@ -83,6 +85,27 @@ pub enum ErrorKind {
     /// A signed token that failed a check, such as an ID token (OpenID Connect Core section 3.1.3.7).
     #[error(transparent)]
     Jwt(JwtError),
+    /// The signer of what was to be sent did not sign it; nothing was sent.
+    #[error(transparent)]
+    Signing(SigningError),
+}
+
+/// Why a signer did not sign: a key in memory, in an HSM, in a KMS.
+///
+/// A [`ClientAuthentication`](crate::ClientAuthentication) or a [`Participant`](crate::Participant) that returns it has it become an
+/// [`ErrorKind::Signing`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SigningError {
+    /// The key cannot be used: it will not work the next time either.
+    #[error("the signing key cannot be used: {}", OneLine(.0))]
+    Key(String),
+    /// What holds the key did not answer, or said that it cannot now.
+    #[error("the signer could not be reached: {}", OneLine(.0))]
+    Unavailable(String),
+    /// What holds the key did not answer in time.
+    #[error("the signer did not answer within {} s", .0.as_secs_f64())]
+    Timeout(Duration),
 }
 
 /// Which check a signed token failed.
@@ -355,8 +378,16 @@ impl Error {
             ErrorKind::Transport(error) => Some(error.clone()),
             _ => None,
         };
-        let details =
-            Details { operation, provider, host: None, kind, cause, tokens: None, callback_error: None };
+        let details = Details {
+            operation,
+            provider,
+            host: None,
+            kind,
+            cause,
+            tokens: None,
+            callback_error: None,
+            advice: None,
+        };
         Self(Arc::new(details))
     }
 
@@ -502,6 +533,14 @@ impl Error {
         self.0.operation == Operation::PUSH_AUTHORIZATION_REQUEST
     }
 
+    /// This error with what the client knows about the request that was refused, such as the time at which it was signed. It is shown
+    /// behind what the server said.
+    #[must_use]
+    pub fn with_advice(mut self, advice: impl Into<String>) -> Self {
+        Arc::make_mut(&mut self.0).advice = Some(advice.into());
+        self
+    }
+
     /// The check that a signed token failed.
     #[must_use]
     pub fn jwt_check(&self) -> Option<JwtCheck> {
@@ -551,7 +590,12 @@ impl Error {
                 ..
             }) => ErrorClass::Reauthorize,
             ErrorKind::MalformedReply { .. } | ErrorKind::Jwt(_) => ErrorClass::Protocol,
-            ErrorKind::Unsupported(_) | ErrorKind::Configuration(_) => ErrorClass::Configuration,
+            ErrorKind::Signing(SigningError::Unavailable(_) | SigningError::Timeout(_)) => {
+                ErrorClass::Transient { retry_after: None }
+            }
+            ErrorKind::Unsupported(_)
+            | ErrorKind::Configuration(_)
+            | ErrorKind::Signing(SigningError::Key(_)) => ErrorClass::Configuration,
             ErrorKind::Login(error) => match error {
                 LoginError::Refused(error) => {
                     self.class_of_code(&error.code).unwrap_or(ErrorClass::Reauthorize)

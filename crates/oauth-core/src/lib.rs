@@ -94,7 +94,8 @@ pub use authorization::{
 };
 pub use bytes;
 pub use client_auth::{
-    AfterReply, AuthenticationError, ClientAuthentication, Credentials, EndpointAlias, RequestContext,
+    AfterReply, AuthenticationError, ClientAuthentication, Connection, Credentials, EndpointAlias,
+    RequestContext,
 };
 pub use clock::{Clock, SystemClock};
 pub use config::{Configure, Parameter, ProviderConfig};
@@ -104,7 +105,7 @@ pub use draft::RequestDraft;
 pub use endpoints::{Endpoint, Endpoints};
 pub use error::{
     Error, ErrorClass, ErrorKind, FailedReply, JwtCheck, JwtError, JwtUse, LoginError, OAuthError, Operation,
-    Result,
+    Result, SigningError,
 };
 pub use http;
 pub use http_client::{

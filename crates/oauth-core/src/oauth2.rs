@@ -20,7 +20,7 @@ use time::OffsetDateTime;
 use crate::{
     attempt::LoginAttempt,
     authorization::{AuthorizationParams, AuthorizationStage, Params, RequestDemand},
-    client_auth::{AfterReply, AuthenticationError, Credentials, RequestContext},
+    client_auth::{AfterReply, AuthenticationError, Connection, Credentials, RequestContext},
     clock::{Clock, SystemClock},
     default_client::shared,
     draft::RequestDraft,
@@ -695,6 +695,13 @@ pub trait Participant: Any + fmt::Debug + Send + Sync {
         Ok(())
     }
 
+    /// How a request must be sent, where not by the client's own HTTP client to the usual address: for a token that is bound to a TLS
+    /// certificate (RFC 8705 section 3). It is asked before the address is settled, and not where what authenticates the client has said
+    /// how.
+    fn connection(&self, _context: &RequestContext<'_>, _request: &RequestDraft) -> Option<Connection> {
+        None
+    }
+
     /// Completes a request before it is sent, after client authentication: with a proof, a header, a field.
     ///
     /// # Errors
@@ -736,7 +743,7 @@ pub trait Participant: Any + fmt::Debug + Send + Sync {
         Ok(())
     }
 
-    /// Checks that a whole token can be used here, before it is refreshed or a profile is read with it: that it is bound to the key
+    /// Checks that a whole token can be used here, before a profile is read or an API is called with it: that it is bound to the key
     /// that this participant has.
     ///
     /// # Errors
@@ -744,6 +751,16 @@ pub trait Participant: Any + fmt::Debug + Send + Sync {
     /// An error that says why not.
     fn check_use(&self, _client: &OAuth2, _token: &OAuth2Token) -> Result<()> {
         Ok(())
+    }
+
+    /// Checks that a whole token can be refreshed here. Where the refresh token is not bound as the access token is, a token that
+    /// [cannot be used](Self::check_use) can be refreshed all the same.
+    ///
+    /// # Errors
+    ///
+    /// An error that says why not.
+    fn check_before_refresh(&self, client: &OAuth2, token: &OAuth2Token) -> Result<()> {
+        self.check_use(client, token)
     }
 }
 

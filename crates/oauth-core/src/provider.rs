@@ -498,7 +498,7 @@ async fn refresh<P: Provider + ?Sized>(
         return Err(client.unsupported(Operation::REFRESH_TOKEN, reason));
     };
     for participant in client.participants() {
-        participant.check_use(client, token)?;
+        participant.check_before_refresh(client, token)?;
     }
     let outcome = match extra {
         [] => provider.refresh_token(refresh_token, scopes).await,

@@ -11,7 +11,7 @@ use crate::{
     client_auth::{AfterReply, ClientAuthentication, EndpointAlias, RequestContext},
     draft::{Body, Hidden, RequestDraft},
     endpoints::Endpoint,
-    error::{Error, ErrorKind, Operation, Result},
+    error::{Error, ErrorKind, Operation, Result, SigningError},
     form::{check_authorization_details, check_resource, is_same_parameter},
     http_client::{HttpClient, HttpError, HttpErrorKind, MAX_REPLY_BYTES},
     oauth2::{OAuth2, Participant},
@@ -217,14 +217,19 @@ impl<'c> Request<'c> {
             self.client.check_credentials().map_err(|error| error.during(self.operation))?;
         }
         let authentication = self.auth.map(|method| self.client.credentials().authentication_by(method));
-        self.choose_alias(authentication.as_deref());
+        self.endpoint = self.endpoint.or_else(|| self.endpoint_by_url());
+        let (alias, http) = self.connection(authentication.as_deref());
+        self.choose_alias(alias);
         // Before a source of secrets is asked for what could not be sent.
         let url = self.client.checked_url(self.draft.url()).map_err(|problem| self.configuration(problem))?;
-        let http = match authentication.as_deref().and_then(ClientAuthentication::transport) {
+        let http = match http {
             Some(own) => own,
             None => self.client.http().map_err(|problem| self.configuration(problem))?,
         };
         let reply = self.exchange(&*http, &url, authentication.as_deref()).await?;
+        let advice = authentication
+            .filter(|_| !reply.status().is_success())
+            .and_then(|authentication| authentication.advice(&self.context(self.draft.url(), false), &reply));
         if reply.body().len() > MAX_REPLY_BYTES {
             let error = HttpError::new(HttpErrorKind::TooLarge).with_status(reply.status());
             return Err(self.error(ErrorKind::Transport(error)).with_host(host_of(&url)));
@@ -240,7 +245,11 @@ impl<'c> Request<'c> {
             presents_dpop: self.client.presents("DPoP"),
             hidden: Hidden(self.draft),
         };
-        Response::new(source, reply).check_status()
+        let checked = Response::new(source, reply).check_status();
+        checked.map_err(|error| match advice {
+            Some(advice) => error.with_advice(advice),
+            None => error,
+        })
     }
 
     /// Sends the request, once more if one of those who take part in it says so. The draft is then what was sent last.
@@ -304,8 +313,31 @@ impl<'c> Request<'c> {
         again
     }
 
-    fn choose_alias(&mut self, authentication: Option<&dyn ClientAuthentication>) {
+    /// Which endpoint of the provider's the URL is, where the caller did not say: a grant of another specification goes to the token
+    /// endpoint too.
+    fn endpoint_by_url(&self) -> Option<Endpoint> {
+        let url = self.draft.url();
+        self.client.endpoints().iter().find(|(_, other)| *other == url).map(|(endpoint, _)| endpoint)
+    }
+
+    /// Which address is asked, and by which HTTP client if not by the client's own: what authenticates decides, and then those who take
+    /// part.
+    fn connection(
+        &self,
+        authentication: Option<&dyn ClientAuthentication>,
+    ) -> (EndpointAlias, Option<Arc<dyn HttpClient>>) {
         let alias = authentication.map(ClientAuthentication::endpoint_alias).unwrap_or_default();
+        let transport = authentication.and_then(ClientAuthentication::transport);
+        if alias != EndpointAlias::Usual || transport.is_some() {
+            return (alias, transport);
+        }
+        let context = self.context(self.draft.url(), false);
+        let participants = self.client.participants().iter();
+        let chosen = participants.filter_map(|one| one.connection(&context, &self.draft)).next();
+        chosen.map_or((alias, None), |chosen| (chosen.alias, Some(chosen.http)))
+    }
+
+    fn choose_alias(&mut self, alias: EndpointAlias) {
         if let (EndpointAlias::MutualTls, Some(endpoint)) = (alias, self.endpoint)
             && let Some(url) = self.client.mtls_endpoints().get(endpoint)
         {
@@ -348,6 +380,9 @@ impl<'c> Request<'c> {
     fn kept_class(&self, cause: &(dyn std::error::Error + Send + Sync + 'static)) -> Option<Error> {
         if let Some(error) = cause.downcast_ref::<Error>() {
             return Some(error.clone().during(self.operation));
+        }
+        if let Some(error) = cause.downcast_ref::<SigningError>() {
+            return Some(self.error(ErrorKind::Signing(error.clone())));
         }
         cause.downcast_ref::<HttpError>().map(|error| self.error(ErrorKind::Transport(error.clone())))
     }

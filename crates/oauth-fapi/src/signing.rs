@@ -1,9 +1,10 @@
 //! Who signs what a client sends.
 
-use std::{error, fmt};
+use std::{error, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use oauth_core::SigningError;
 use oauth_openid::Algorithm;
 use serde_json::{Map, Value};
 
@@ -37,6 +38,29 @@ pub trait Signer: fmt::Debug + Send + Sync {
     async fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError>;
 }
 
+#[async_trait]
+impl<S: Signer + ?Sized> Signer for Arc<S> {
+    fn algorithm(&self) -> Algorithm {
+        (**self).algorithm()
+    }
+
+    fn key_id(&self) -> Option<&str> {
+        (**self).key_id()
+    }
+
+    fn public_jwk(&self) -> Map<String, Value> {
+        (**self).public_jwk()
+    }
+
+    fn header(&self) -> Map<String, Value> {
+        (**self).header()
+    }
+
+    async fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
+        (**self).sign(message).await
+    }
+}
+
 /// Why nothing was signed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -47,6 +71,21 @@ pub enum SignError {
     /// What holds the key did not answer, or not in time; it may the next time.
     #[error("the key could not be reached: {0}")]
     Unavailable(#[source] Box<dyn error::Error + Send + Sync>),
+    /// What holds the key did not answer within the time limit of [`SigningKeys`](crate::SigningKeys).
+    #[error("the signer did not answer within {} s", .0.as_secs_f64())]
+    Timeout(Duration),
+}
+
+/// What a client makes of it: an error of the kind [`ErrorKind::Signing`](oauth_core::ErrorKind::Signing), whose class says whether it
+/// may pass.
+impl From<SignError> for SigningError {
+    fn from(error: SignError) -> Self {
+        match error {
+            SignError::Key(reason) => Self::Key(reason),
+            SignError::Unavailable(cause) => Self::Unavailable(cause.to_string()),
+            SignError::Timeout(limit) => Self::Timeout(limit),
+        }
+    }
 }
 
 /// A signed JWT in compact form (RFC 7515 section 7.1). The header gets `alg`, `kid` and what the signer adds to it; what `header` holds

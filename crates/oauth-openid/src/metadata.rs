@@ -1,11 +1,12 @@
 //! The metadata of a provider (OpenID Connect Discovery 1.0 section 3, RFC 8414 section 2).
 
 use oauth_core::{
-    ClientAuth, CodeChallengeMethod, Endpoint, Endpoints, Error, OAuth2, Pkce, RequestDemand, Result,
+    ClientAuth, ClientAuthentication, CodeChallengeMethod, Credentials, Endpoint, Endpoints, Error, OAuth2,
+    Pkce, RequestDemand, Result,
     serde_json::{Map, Value},
 };
 
-use crate::{cached::Document, jws::quoted};
+use crate::{algorithm::Algorithm, cached::Document, jws::quoted};
 
 /// What a provider says of itself (OpenID Connect Discovery 1.0 section 3, RFC 8414 section 2).
 #[derive(Clone, Debug, PartialEq)]
@@ -129,14 +130,84 @@ impl ProviderMetadata {
         let first =
             methods.iter().find_map(|method| known.into_iter().find(|known| known.as_str() == *method));
         first.ok_or_else(|| {
+            let is_signed = |method: &&str| method.ends_with("_jwt") || method.ends_with("tls_client_auth");
+            let what_to_do = match methods.iter().any(is_signed) {
+                true => "; oauth-fapi has the methods that sign or show a certificate",
+                false => "",
+            };
             Error::configuration(
                 "openid",
                 format!(
-                    "{list} has neither client_secret_basic nor client_secret_post, but {}",
+                    "{list} has neither client_secret_basic nor client_secret_post, but {}{what_to_do}",
                     quoted(&methods.join(", "))
                 ),
             )
         })
+    }
+
+    /// The client's credentials, those first that the provider offers to take at the token endpoint (RFC 8414 section 2).
+    ///
+    /// # Errors
+    ///
+    /// A configuration error when it takes none of them.
+    pub(crate) fn chosen_credentials(&self, client: &OAuth2) -> Result<Credentials> {
+        let endpoint = "token_endpoint";
+        let choices = client.credentials().choices();
+        let mut refused = None;
+        for (place, choice) in choices.iter().enumerate() {
+            let offered = match choice.own_authentication() {
+                Some(authentication) => self.offers(endpoint, &**authentication),
+                // What the application chose by itself is not chosen from the list.
+                None if client.chosen_client_auth().is_some() => Ok(()),
+                None => self.client_auth(endpoint, choice.are_none()).map(drop),
+            };
+            match offered {
+                Ok(()) if place == 0 => return Ok(client.credentials().clone()),
+                Ok(()) => {
+                    let others = choices.iter().enumerate().filter(|(other, _)| *other != place);
+                    let others = others.map(|(_, other)| other.clone());
+                    return Ok(Credentials::any_of(std::iter::once(choice.clone()).chain(others)));
+                }
+                Err(error) => refused = refused.or(Some(error)),
+            }
+        }
+        match refused {
+            Some(error) => Err(error),
+            None => Ok(client.credentials().clone()),
+        }
+    }
+
+    /// Checks that an endpoint takes this authentication and what it signs with, where the metadata has a list.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error that says what the provider takes.
+    pub(crate) fn offers(&self, endpoint: &str, authentication: &dyn ClientAuthentication) -> Result<()> {
+        if !authentication.must_be_offered() {
+            return Ok(());
+        }
+        let refused = |list: &str, wanted: &str, offered: &[&str]| {
+            let offered = quoted(&offered.join(", "));
+            let problem = format!("the provider's {list} has no {}, but {offered}", quoted(wanted));
+            Err(Error::configuration("openid", problem))
+        };
+        let list = format!("{endpoint}_auth_methods_supported");
+        if let Some(methods) = self.list(&list)
+            && !methods.contains(&authentication.method())
+        {
+            return refused(&list, authentication.method(), &methods);
+        }
+        let list = format!("{endpoint}_auth_signing_alg_values_supported");
+        if let (Some(offered), Some(own)) = (self.list(&list), authentication.signing_algorithm()) {
+            // Ed25519 has two names.
+            let is_own = |other: &&str| {
+                **other == own || Algorithm::of(other).is_some_and(|other| Algorithm::of(&own) == Some(other))
+            };
+            if !offered.iter().any(is_own) {
+                return refused(&list, &own, &offered);
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn check(&self, client: &OAuth2) -> Result<()> {
@@ -229,6 +300,7 @@ const USED: &[&str] = &[
     "id_token_signing_alg_values_supported",
     "introspection_endpoint_auth_methods_supported",
     "introspection_signing_alg_values_supported",
+    "introspection_endpoint_auth_signing_alg_values_supported",
     "mtls_endpoint_aliases",
     "request_object_signing_alg_values_supported",
     "request_parameter_supported",
@@ -236,7 +308,9 @@ const USED: &[&str] = &[
     "require_pushed_authorization_requests",
     "require_signed_request_object",
     "revocation_endpoint_auth_methods_supported",
+    "revocation_endpoint_auth_signing_alg_values_supported",
     "token_endpoint_auth_methods_supported",
+    "token_endpoint_auth_signing_alg_values_supported",
     "userinfo_signing_alg_values_supported",
 ];
 

@@ -63,11 +63,21 @@ impl OpenIDConnect {
     pub(crate) fn make_ready(&self, client: &OAuth2, metadata: &ProviderMetadata) -> Result<OAuth2> {
         let at = |error: Error| error.at(client.name().to_owned());
         metadata.check(client).map_err(at)?;
-        let public = client.credentials().are_none();
         let mut ready = client.clone();
         let mut found = metadata.endpoints();
-        // An authentication of the application's own, such as a signed assertion, is not chosen from the provider's list.
-        if client.credentials().own_authentication().is_none() {
+        ready.set_credentials(metadata.chosen_credentials(client).map_err(at)?);
+        if let Some(own) = ready.credentials().own_authentication() {
+            // Where a provider does not take it elsewhere, it is still one to sign in with.
+            for (endpoint, name) in [
+                (Endpoint::Revocation, "revocation_endpoint"),
+                (Endpoint::Introspection, "introspection_endpoint"),
+            ] {
+                if metadata.offers(name, &**own).is_err() {
+                    found = found.without(endpoint);
+                }
+            }
+        } else {
+            let public = ready.credentials().are_none();
             if client.chosen_client_auth().is_none() {
                 ready.set_client_auth(metadata.client_auth("token_endpoint", public).map_err(at)?);
             }

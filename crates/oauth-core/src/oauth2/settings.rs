@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::{Known, OAuth2, Participant, Settings};
 use crate::{
     authorization::RequestDemand,
+    client_auth::Credentials,
     clock::Clock,
     endpoints::Endpoints,
     error::{Error, Result},
@@ -151,6 +152,11 @@ impl OAuth2 {
                 settings.scopes.push(scope.clone());
             }
         }
+    }
+
+    /// Proves who the client is by these, in place of those that it was made with.
+    pub fn set_credentials(&mut self, credentials: impl Into<Credentials>) {
+        self.settings().credentials = credentials.into();
     }
 
     /// Authenticates this way at the token endpoint.

@@ -12,10 +12,10 @@
 //! ```
 //!
 //! **Set up.** Register the application for the [sandbox](https://developers.login.gov/testing/) first
-//! ([`LoginGovOAuth2::sandbox`]), with each redirect URI exactly. Login.gov has no client secrets. This client is a public one,
-//! protected by PKCE, which Login.gov means for native applications and must be chosen in the application's settings. The other
-//! method, a signed assertion (`private_key_jwt`), is one that
-//! [`Credentials::authentication`](oauth_core::Credentials::authentication) takes.
+//! ([`LoginGovOAuth2::sandbox`]), with each redirect URI exactly. Login.gov has no client secrets. Give this client what
+//! signs an assertion with the key whose certificate you uploaded (`private_key_jwt`), by `oauth-fapi`, in place of a secret:
+//! `PrivateKeyJwt::new(SigningKey::from_pem(pem, Algorithm::RS256)?).audience(AssertionAudience::TokenEndpoint)`. Without, it is a public
+//! client, protected by PKCE, which Login.gov means for native applications and must be chosen in the application's settings.
 //!
 //! **What you get.** The subject differs for each application. Addresses that are handed out are always verified. There are no
 //! refresh tokens and no revocation.

@@ -1,0 +1,270 @@
+//! Mutual TLS: client authentication by a certificate, and tokens that are bound to one (RFC 8705).
+
+use std::{
+    fmt,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use async_trait::async_trait;
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use oauth_core::{
+    AuthenticationError, ClientAuthentication, Connection, Credentials, Endpoint, EndpointAlias, HttpClient,
+    OAuth2, OAuth2Token, OffsetDateTime, Operation, Participant, RequestContext, RequestDraft, Result,
+};
+use serde_json::{Map, Value};
+
+use crate::{assertion_field::add_client_id, key_error::KeyError, x509::Certificate};
+
+/// A client's TLS certificate, with the HTTP client that shows it.
+///
+/// The HTTP client is made with the certificate and its key by `with_client_certificate` of `oauth-reqwest` or `oauth-hyper`. A client that
+/// has several certificates has an HTTP client for each, so that no connection of one is used for another.
+pub struct ClientCertificate {
+    http: Arc<dyn HttpClient>,
+    thumbprint: String,
+    not_after: Option<OffsetDateTime>,
+}
+
+impl ClientCertificate {
+    /// A certificate (PEM or DER; in PEM, the first one) with the HTTP client that shows it.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::Form`] when it is no X.509 certificate.
+    pub fn new(certificate: impl AsRef<[u8]>, http: impl HttpClient + 'static) -> Result<Self, KeyError> {
+        let certificate = Certificate::read(certificate.as_ref())?;
+        let thumbprint = URL_SAFE_NO_PAD.encode(digest(&SHA256, &certificate.der));
+        Ok(Self { http: Arc::new(http), thumbprint, not_after: certificate.not_after })
+    }
+
+    /// Its SHA-256 in base64url: the `x5t#S256` of tokens that are bound to it (RFC 8705 section 3.1).
+    #[must_use]
+    pub fn thumbprint(&self) -> &str {
+        &self.thumbprint
+    }
+
+    /// Until when it is good, if it says so in a way that can be read.
+    #[must_use]
+    pub fn not_after(&self) -> Option<OffsetDateTime> {
+        self.not_after
+    }
+
+    fn check(&self, now: OffsetDateTime) -> std::result::Result<(), AuthenticationError> {
+        match self.not_after {
+            Some(end) if end < now => Err(format!(
+                "the client certificate expired on {}; put its successor in its place with ClientCertificates::replace",
+                end.date()
+            )
+            .into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for ClientCertificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientCertificate")
+            .field("thumbprint", &self.thumbprint)
+            .field("not_after", &self.not_after)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The certificate of one client, which another one replaces without a restart. Copies share it.
+///
+/// Requests that were sent before end on the connections of the former one. Tokens that are bound to it are not sent any more:
+/// [`CertificateBoundTokens`].
+#[derive(Clone, Debug)]
+pub struct ClientCertificates(Arc<RwLock<Arc<ClientCertificate>>>);
+
+impl ClientCertificates {
+    /// Begins with this certificate.
+    #[must_use]
+    pub fn new(certificate: ClientCertificate) -> Self {
+        Self(Arc::new(RwLock::new(Arc::new(certificate))))
+    }
+
+    /// Shows this certificate from now on.
+    pub fn replace(&self, certificate: ClientCertificate) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(certificate);
+    }
+
+    /// The certificate that is shown now.
+    #[must_use]
+    pub fn current(&self) -> Arc<ClientCertificate> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl From<ClientCertificate> for ClientCertificates {
+    fn from(certificate: ClientCertificate) -> Self {
+        Self::new(certificate)
+    }
+}
+
+/// `tls_client_auth` and `self_signed_tls_client_auth`: the client proves who it is by its TLS certificate (RFC 8705 section 2).
+///
+/// Its requests go to the endpoints for mutual TLS, those that the provider has (`mtls_endpoint_aliases`), and to the usual one where it
+/// has none. If the client was registered for certificate-bound tokens, it needs [`CertificateBoundTokens`] too.
+///
+/// ```
+/// use oauth_fapi::{ClientCertificate, TlsClientAuth, oauth_core::{HttpClient, OAuth2}};
+///
+/// # fn f(certificate: &str, http_with_certificate: impl HttpClient + 'static) -> Result<(), oauth_fapi::KeyError> {
+/// let certificate = ClientCertificate::new(certificate, http_with_certificate)?;
+/// let authentication = TlsClientAuth::new(certificate);
+/// let client = OAuth2::new("CLIENT_ID", authentication, "https://as.example/authorize", "https://as.example/token");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct TlsClientAuth {
+    certificates: ClientCertificates,
+    method: &'static str,
+}
+
+impl TlsClientAuth {
+    /// `tls_client_auth`: by a certificate of an authority that the server trusts (RFC 8705 section 2.1).
+    pub fn new(certificates: impl Into<ClientCertificates>) -> Self {
+        Self { certificates: certificates.into(), method: "tls_client_auth" }
+    }
+
+    /// `self_signed_tls_client_auth`: by a certificate that the client registered itself (RFC 8705 section 2.2).
+    pub fn self_signed(certificates: impl Into<ClientCertificates>) -> Self {
+        Self { certificates: certificates.into(), method: "self_signed_tls_client_auth" }
+    }
+}
+
+#[async_trait]
+impl ClientAuthentication for TlsClientAuth {
+    fn method(&self) -> &str {
+        self.method
+    }
+
+    fn endpoint_alias(&self) -> EndpointAlias {
+        EndpointAlias::MutualTls
+    }
+
+    fn transport(&self) -> Option<Arc<dyn HttpClient>> {
+        Some(self.certificates.current().http.clone())
+    }
+
+    async fn authenticate(
+        &self,
+        context: &RequestContext<'_>,
+        request: &mut RequestDraft,
+    ) -> std::result::Result<(), AuthenticationError> {
+        self.certificates.current().check(context.now)?;
+        add_client_id(context, request)
+    }
+}
+
+impl From<TlsClientAuth> for Credentials {
+    fn from(authentication: TlsClientAuth) -> Self {
+        Self::authentication(authentication)
+    }
+}
+
+/// Tokens that are bound to the client's TLS certificate (RFC 8705 section 3), as a participant of a client.
+///
+/// It is for a client that was registered with `tls_client_certificate_bound_access_tokens`, however it authenticates. The requests that
+/// get a token and those that use one go by the certificate, to the endpoints for mutual TLS where the provider has them; all others go
+/// where they went. New tokens note the certificate, and are not sent by another one: after [`ClientCertificates::replace`] they
+/// are refreshed first.
+///
+/// ```
+/// use oauth_fapi::{CertificateBoundTokens, ClientCertificate, PrivateKeyJwt, SigningKey, oauth_core::{HttpClient, OAuth2}};
+///
+/// # fn f(key: SigningKey, certificate: &str, http_with_certificate: impl HttpClient + 'static) -> Result<(), oauth_fapi::KeyError> {
+/// let certificate = ClientCertificate::new(certificate, http_with_certificate)?;
+/// let mut client =
+///     OAuth2::new("CLIENT_ID", PrivateKeyJwt::new(key), "https://as.example/authorize", "https://as.example/token");
+/// client.add_participant(CertificateBoundTokens::new(certificate));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// An application's own requests to an API are its own to send by an HTTP client with the same certificate.
+#[derive(Clone, Debug)]
+pub struct CertificateBoundTokens {
+    certificates: ClientCertificates,
+    is_shown_everywhere: bool,
+}
+
+/// The confirmation method of a certificate (RFC 8705 section 3.1).
+const X5T: &str = "x5t#S256";
+
+impl CertificateBoundTokens {
+    /// Binds tokens to this certificate.
+    pub fn new(certificates: impl Into<ClientCertificates>) -> Self {
+        Self { certificates: certificates.into(), is_shown_everywhere: false }
+    }
+
+    /// Shows the certificate on every connection to the provider, metadata and keys among them, for ecosystems that demand mutual TLS
+    /// everywhere. Endpoints for mutual TLS are asked where they would be without this.
+    #[must_use]
+    pub fn on_every_connection(mut self) -> Self {
+        self.is_shown_everywhere = true;
+        self
+    }
+
+    /// At which address a request goes by the certificate; `None` for one that goes without.
+    fn alias(&self, context: &RequestContext<'_>, request: &RequestDraft) -> Option<EndpointAlias> {
+        let gets_token = matches!(context.endpoint, Some(Endpoint::Token | Endpoint::Refresh));
+        if gets_token || request.access_token().is_some() {
+            Some(EndpointAlias::MutualTls)
+        } else if self.is_shown_everywhere {
+            Some(EndpointAlias::Usual)
+        } else {
+            None
+        }
+    }
+}
+
+#[async_trait]
+impl Participant for CertificateBoundTokens {
+    fn connection(&self, context: &RequestContext<'_>, request: &RequestDraft) -> Option<Connection> {
+        let alias = self.alias(context, request)?;
+        Some(Connection::new(self.certificates.current().http.clone(), alias))
+    }
+
+    async fn before_send(
+        &self,
+        context: &RequestContext<'_>,
+        request: &mut RequestDraft,
+    ) -> std::result::Result<(), AuthenticationError> {
+        match self.alias(context, request) {
+            Some(_) => self.certificates.current().check(context.now),
+            None => Ok(()),
+        }
+    }
+
+    fn check_new_token(&self, _client: &OAuth2, token: &mut OAuth2Token) -> Result<()> {
+        let noted = token.confirmation().and_then(Value::as_object).cloned().unwrap_or_default();
+        let own = Map::from_iter([(X5T.to_owned(), self.certificates.current().thumbprint().into())]);
+        *token = token.clone().with_confirmation(noted.into_iter().chain(own).collect());
+        Ok(())
+    }
+
+    fn check_use(&self, client: &OAuth2, token: &OAuth2Token) -> Result<()> {
+        match token.confirmation().and_then(|cnf| cnf.get(X5T)) {
+            // One that was stored before tokens were bound is the server's to judge.
+            None => Ok(()),
+            Some(bound_to) if bound_to == self.certificates.current().thumbprint() => Ok(()),
+            Some(_) => {
+                let reason = "the token is bound to another client certificate than the current one; refresh it, or sign in again";
+                Err(client.unsupported(Operation::API_REQUEST, reason))
+            }
+        }
+    }
+
+    fn check_before_refresh(&self, client: &OAuth2, token: &OAuth2Token) -> Result<()> {
+        // The refresh token of a client that authenticates is bound to the client; that of a public one to the certificate (RFC 8705
+        // section 4).
+        match client.credentials().are_none() {
+            true => self.check_use(client, token),
+            false => Ok(()),
+        }
+    }
+}
