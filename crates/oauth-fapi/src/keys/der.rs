@@ -3,7 +3,7 @@
 use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair, RsaKeyPair};
 use oauth_openid::Algorithm;
 use pkcs8::{
-    ObjectIdentifier, PrivateKeyInfoRef, SubjectPublicKeyInfoRef,
+    AlgorithmIdentifierRef, ObjectIdentifier, PrivateKeyInfoRef, SubjectPublicKeyInfoRef,
     der::{
         Decode, TagNumber,
         asn1::{ContextSpecific, OctetStringRef, UintRef},
@@ -113,6 +113,13 @@ fn named_curve(der: &[u8]) -> Option<ObjectIdentifier> {
     parameters.map(|parameters| parameters.value)
 }
 
+/// Whether something has the form of an encrypted private key (RFC 5958 section 3).
+fn is_encrypted(der: &[u8]) -> bool {
+    sequence(der).is_some_and(|mut inside| {
+        AlgorithmIdentifierRef::decode(&mut inside).is_ok() && <&OctetStringRef>::decode(&mut inside).is_ok()
+    })
+}
+
 /// What something is that is no PKCS#8 private key.
 fn not_pkcs8(der: &[u8]) -> KeyError {
     if SubjectPublicKeyInfoRef::try_from(der).is_ok() {
@@ -121,7 +128,7 @@ fn not_pkcs8(der: &[u8]) -> KeyError {
     if Certificate::read(der).is_ok() {
         return KeyError::Public("a certificate");
     }
-    if pkcs8::EncryptedPrivateKeyInfoRef::try_from(der).is_ok() {
+    if is_encrypted(der) {
         return KeyError::Encrypted(NO_PASSPHRASE);
     }
     if der.starts_with(b"-----BEGIN") {
