@@ -688,6 +688,25 @@ async fn a_security_event_that_is_not_googles_is_refused() {
 }
 
 #[tokio::test]
+async fn googles_description_is_read_once_for_many_events_at_once() {
+    let emulator = Emulator::start().await.unwrap();
+    let (endpoint, _) = noting(GoogleSignals::new(&google(&emulator)));
+    emulator.clear_requests();
+    let sent: Vec<_> =
+        (0..16).map(|number| set(&emulator, "JWT", json!({"jti": format!("j-{number}")}))).collect();
+    let mut answers = tokio::task::JoinSet::new();
+    for sent in sent {
+        let endpoint = endpoint.clone();
+        answers.spawn(async move { status(&endpoint, &sent).await });
+    }
+    assert!(answers.join_all().await.iter().all(|status| *status == 202));
+    let requests = emulator.requests();
+    let described =
+        requests.iter().filter(|request| request.endpoint().ends_with("/.well-known/risc-configuration"));
+    assert_eq!(described.count(), 1, "{requests:?}");
+}
+
+#[tokio::test]
 async fn googles_description_names_issuer_and_keys() {
     let emulator = Emulator::start().await.unwrap();
     // Google's keys for events are elsewhere than those that the client has for ID tokens.
@@ -891,9 +910,13 @@ async fn a_handler_goes_on_when_the_vendor_hangs_up() {
 async fn an_endpoint_takes_posts_of_moderate_size() {
     let emulator = Emulator::start().await.unwrap();
     let (endpoint, _) = noting(ShopifySignals::new("shopify-client-secret"));
-    let large = of_shopify(&emulator, "app/uninstalled", json!({"note": "x".repeat(70_000)}));
+    let large = of_shopify(&emulator, "app/uninstalled", json!({"note": "x".repeat(1_100_000)}));
     assert_eq!(status(&endpoint, &large).await, 413);
-    assert_eq!(status(&endpoint.clone().most_bytes(100_000), &large).await, 200);
+    assert_eq!(status(&endpoint.clone().most_bytes(1_200_000), &large).await, 200);
+    // A customer of many years, whose orders are all named.
+    let orders: Vec<u64> = (0..50_000).map(|order| 4_000_000_000_000 + order).collect();
+    let request = json!({"orders_requested": orders});
+    assert_eq!(status(&endpoint, &of_shopify(&emulator, "customers/data_request", request)).await, 200);
     for method in ["GET", "HEAD", "PUT"] {
         let request =
             Request::builder().method(method).uri("/signals").body(Full::<Bytes>::default()).unwrap();

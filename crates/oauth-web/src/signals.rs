@@ -12,8 +12,8 @@ use oauth_core::{
 
 use crate::{error::ResolveError, events};
 
-/// The most bytes of a message.
-const MOST_BYTES: usize = 64 * 1024;
+/// The most bytes of a message. Shopify's request for the data of a customer lists all of their orders.
+const MOST_BYTES: usize = 1024 * 1024;
 /// For how long a message is known again: longer than any vendor goes on trying.
 const REMEMBERED_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// For how long a message counts as being handled, unless the process that does it says how that ended.
@@ -97,7 +97,7 @@ impl SignalEndpoint {
         Self { remembered_for: time, ..self }
     }
 
-    /// Accepts larger messages than 64 KiB, such as Shopify's about large orders.
+    /// Accepts messages of this size at most. Default: 1 MiB.
     pub fn most_bytes(self, most_bytes: usize) -> Self {
         Self { most_bytes, ..self }
     }

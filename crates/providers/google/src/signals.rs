@@ -32,6 +32,8 @@ pub struct GoogleSignals {
     client: OAuth2,
     client_ids: Vec<String>,
     configuration: Arc<Mutex<Kept>>,
+    /// Held by the one who reads the description; the others wait for what comes of that.
+    reading: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// What was read of the description, and when nothing came of it.
@@ -52,7 +54,7 @@ struct Configuration {
 impl GoogleSignals {
     pub(crate) fn of(client: &OAuth2) -> Self {
         let client_ids = vec![client.client_id().to_owned()];
-        Self { client: client.clone(), client_ids, configuration: Arc::default() }
+        Self { client: client.clone(), client_ids, configuration: Arc::default(), reading: Arc::default() }
     }
 
     /// Also takes the events for these clients. Google sends those for all clients of a project to one endpoint.
@@ -63,27 +65,36 @@ impl GoogleSignals {
     }
 
     async fn configuration(&self) -> Result<Arc<Configuration>> {
-        let old = {
-            let kept = self.configuration.lock().unwrap_or_else(PoisonError::into_inner);
-            let paused = kept.failed.as_ref().filter(|(at, _)| at.elapsed() < PAUSE);
-            match (&kept.found, paused) {
-                (Some((at, found)), _) if at.elapsed() < FRESH => return Ok(found.clone()),
-                (Some((_, found)), Some(_)) => return Ok(found.clone()),
-                (None, Some((_, error))) => return Err(error.clone()),
-                (found, None) => found.as_ref().map(|(_, found)| found.clone()),
-            }
-        };
+        if let Some(known) = self.known_configuration() {
+            return known;
+        }
+        let _reading = self.reading.lock().await;
+        if let Some(known) = self.known_configuration() {
+            return known;
+        }
         let read = self.read_configuration().await.map(Arc::new);
         let mut kept = self.configuration.lock().unwrap_or_else(PoisonError::into_inner);
-        match (read, old) {
-            (Ok(found), _) => {
+        match read {
+            Ok(found) => {
                 *kept = Kept { found: Some((Instant::now(), found.clone())), failed: None };
                 Ok(found)
             }
-            (Err(error), old) => {
+            Err(error) => {
                 kept.failed = Some((Instant::now(), error.clone()));
-                old.ok_or(error)
+                kept.found.as_ref().map(|(_, old)| old.clone()).ok_or(error)
             }
+        }
+    }
+
+    /// What was read lately, or the last error where it is too early to ask again; `None` if it is time to read it.
+    fn known_configuration(&self) -> Option<Result<Arc<Configuration>>> {
+        let kept = self.configuration.lock().unwrap_or_else(PoisonError::into_inner);
+        let paused = kept.failed.as_ref().filter(|(at, _)| at.elapsed() < PAUSE);
+        match (&kept.found, paused) {
+            (Some((at, found)), _) if at.elapsed() < FRESH => Some(Ok(found.clone())),
+            (Some((_, found)), Some(_)) => Some(Ok(found.clone())),
+            (None, Some((_, error))) => Some(Err(error.clone())),
+            (_, None) => None,
         }
     }
 
