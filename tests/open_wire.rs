@@ -10,9 +10,10 @@ use std::{
 
 use bytes::Bytes;
 use oauth_clients::{
-    AfterReply, AuthenticationError, AuthorizationParams, AuthorizationRequest, ClientAuthentication,
-    Credentials, Endpoint, EndpointAlias, Endpoints, Error, ErrorClass, HttpClient, HttpError, HttpErrorKind,
-    OAuth2, OAuth2Token, Operation, Participant, Provider, RequestContext, RequestDraft, async_trait,
+    AfterReply, AuthenticationError, AuthorizationParams, AuthorizationRequest, ClientAuth,
+    ClientAuthentication, Credentials, Endpoint, EndpointAlias, Endpoints, Error, ErrorClass, HttpClient,
+    HttpError, HttpErrorKind, OAuth2, OAuth2Token, Operation, Participant, Provider, RequestContext,
+    RequestDraft, async_trait,
 };
 use serde_json::json;
 
@@ -182,6 +183,29 @@ async fn mutual_tls_goes_to_the_alias_by_its_own_client_and_nothing_else_does() 
     let urls: Vec<_> = secured.requests().into_iter().map(|request| request.url).collect();
     assert_eq!(urls, ["https://mtls.as.example/token", "https://as.example/revoke"]);
     assert_eq!(plain.request().url, "https://as.example/me");
+}
+
+#[tokio::test]
+async fn what_a_request_has_in_its_query_goes_to_the_alias_too() {
+    for (alias, expected) in [
+        ("https://mtls.as.example/revoke", "token=RT&n=1"),
+        ("https://mtls.as.example/revoke?pool=a", "pool=a&token=RT&n=1"),
+    ] {
+        let secured = Script::json(200, &json!({}));
+        let mut client =
+            generic(Credentials::authentication(Certificate(secured.clone())), &Script::default())
+                .with_revoke_endpoint("https://as.example/revoke?pool=b");
+        client.set_mtls_endpoints(Endpoints::from_iter([(Endpoint::Revocation, alias)]));
+        let request = client
+            .request(Operation::REVOKE_TOKEN, http::Method::POST, "https://as.example/revoke?pool=b")
+            .endpoint(Endpoint::Revocation)
+            .query(&[("token", "RT"), ("n", "1")])
+            .client_auth(ClientAuth::Post);
+        request.send().await.unwrap();
+        let sent = secured.request();
+        let query: Vec<_> = sent.query.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!((&*sent.url, &*query.join("&")), ("https://mtls.as.example/revoke", expected));
+    }
 }
 
 /// Proves possession of a key as DPoP does (RFC 9449), with a made-up signature.

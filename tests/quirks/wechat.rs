@@ -1,11 +1,12 @@
 use oauth_clients::{
-    AuthorizationRequest, Configure, ErrorClass, OAuth2Token, Provider, ProviderConfig, wechat::WeChatOAuth2,
+    AuthorizationRequest, ClientSecret, Configure, DatedSecret, ErrorClass, OAuth2Token, Provider,
+    ProviderConfig, wechat::WeChatOAuth2,
 };
 use oauth_emulator::{Consent, Emulator, User};
 use serde_json::json;
 
 use super::{json_replies, owned, value};
-use crate::support::query_of;
+use crate::support::{Script, query_of, reply};
 
 fn token() -> OAuth2Token {
     serde_json::from_value(json!({"access_token": "AT", "refresh_token": "RT", "openid": "O"})).unwrap()
@@ -125,4 +126,26 @@ async fn wechat_profiles_need_the_openid_of_the_login() {
     let callback = emulator.browse(&started.url, Consent::Allow).await.unwrap().callback();
     let token = wechat.finish_login(started.attempt, callback).await.unwrap().token;
     assert_eq!(wechat.get_identity(&token).await.unwrap().subject, User::default().id);
+}
+
+#[tokio::test]
+async fn wechats_numbers_for_a_wrong_secret_bring_the_other_one() {
+    for code in [40001, 40125] {
+        let http = Script::new([
+            reply(200, "text/plain", json!({"errcode": code, "errmsg": "m"}).to_string()),
+            reply(200, "text/plain", json!({"access_token": "AT", "openid": "o"}).to_string()),
+        ]);
+        let secret = ClientSecret::rotating([DatedSecret::new("NEW"), DatedSecret::new("OLD")]);
+        let wechat = WeChatOAuth2::new("id", secret).with_http_client(http.clone());
+        wechat.get_access_token("c", "https://app.example/cb", None, &[]).await.unwrap();
+        let secrets: Vec<_> =
+            http.requests().iter().map(|sent| value(&sent.query, "secret").map(str::to_owned)).collect();
+        assert_eq!(secrets, [Some("NEW".to_owned()), Some("OLD".to_owned())]);
+    }
+    // A spent code is no reason to send it again.
+    let http = Script::json(200, &json!({"errcode": 40029, "errmsg": "m"}));
+    let secret = ClientSecret::rotating([DatedSecret::new("NEW"), DatedSecret::new("OLD")]);
+    let wechat = WeChatOAuth2::new("id", secret).with_http_client(http.clone());
+    wechat.get_access_token("c", "https://app.example/cb", None, &[]).await.unwrap_err();
+    assert_eq!(http.requests().len(), 1);
 }

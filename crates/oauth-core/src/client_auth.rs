@@ -16,8 +16,9 @@ use crate::{
     error::Operation,
     form::encoded,
     http_client::HttpClient,
+    json::{self, text_at},
     secret::{ClientSecret, Secret},
-    spec::ClientAuth,
+    spec::{ClientAuth, ErrorSpec},
 };
 
 /// A way to prove who the client is: a secret, a signed assertion (RFC 7523), a TLS certificate (RFC 8705), or whatever a vault
@@ -185,6 +186,8 @@ pub struct RequestContext<'c> {
     pub now: OffsetDateTime,
     /// Whether the same request was sent before, and the server asked for it once more.
     pub is_repetition: bool,
+    /// How the provider says that a request failed.
+    pub(crate) errors: &'c ErrorSpec,
 }
 
 /// What a client has to prove who it is: a secret, nothing, or a [`ClientAuthentication`].
@@ -322,15 +325,31 @@ impl SecretAuthentication {
     }
 }
 
-/// Whether a server did not accept who the client says it is (RFC 6749 section 5.2), also in GitHub's words and Slack's.
-fn refuses_the_client(reply: &http::Response<Bytes>) -> bool {
+/// Whether a server did not accept who the client says it is (RFC 6749 section 5.2), also in GitHub's words and Slack's, and by a code of
+/// the provider's own, such as WeChat's numbers.
+fn refuses_the_client(reply: &http::Response<Bytes>, errors: &ErrorSpec) -> bool {
     const REFUSALS: [&str; 3] = ["invalid_client", "incorrect_client_credentials", "bad_client_secret"];
     // More is no error reply.
     let text = String::from_utf8_lossy(reply.body().get(..MOST_OF_AN_ERROR).unwrap_or(reply.body()));
-    let names_the_client = REFUSALS.iter().any(|code| text.contains(code));
+    let names_the_client =
+        REFUSALS.iter().any(|code| text.contains(code)) || refuses_by_own_code(&text, errors);
     let status = reply.status();
     let is_about_something_else = ["invalid_grant", "use_dpop_nonce"].iter().any(|code| text.contains(code));
     names_the_client || (status == http::StatusCode::UNAUTHORIZED && !is_about_something_else)
+}
+
+/// Whether a reply has a code that means, by the provider's description, that it does not accept the client.
+fn refuses_by_own_code(text: &str, errors: &ErrorSpec) -> bool {
+    if errors.codes.is_empty() {
+        return false;
+    }
+    let Ok(reply) = json::parse(text.as_bytes()) else { return false };
+    let places = [errors.code_at, errors.failed_at, Some("/error")];
+    places
+        .into_iter()
+        .flatten()
+        .filter_map(|place| text_at(&reply, place))
+        .any(|own| errors.codes.iter().any(|(code, meaning)| *code == own && *meaning == "invalid_client"))
 }
 
 const MOST_OF_AN_ERROR: usize = 16 * 1024;
@@ -384,7 +403,7 @@ impl ClientAuthentication for SecretAuthentication {
 
     fn after_reply(&self, context: &RequestContext<'_>, reply: &http::Response<Bytes>) -> AfterReply {
         let Some(used) = self.used() else { return AfterReply::Done };
-        let is_refused = refuses_the_client(reply);
+        let is_refused = refuses_the_client(reply, context.errors);
         if is_refused || reply.status().is_success() {
             self.secret.note(&used, !is_refused, context.now);
         }

@@ -341,7 +341,8 @@ impl<'c> Request<'c> {
         if let (EndpointAlias::MutualTls, Some(endpoint)) = (alias, self.endpoint)
             && let Some(url) = self.client.mtls_endpoints().get(endpoint)
         {
-            url.clone_into(self.draft.url_mut());
+            let moved = with_query_of(url, self.draft.url(), self.client.endpoints().get(endpoint));
+            *self.draft.url_mut() = moved;
         }
     }
 
@@ -358,6 +359,7 @@ impl<'c> Request<'c> {
             client_id: self.client.client_id(),
             now: self.client.now(),
             is_repetition,
+            errors: &self.client.spec().errors,
         }
     }
 
@@ -461,4 +463,17 @@ impl OAuth2 {
 #[must_use]
 pub fn form_encoded(pairs: &[(&str, &str)]) -> String {
     Serializer::new(String::new()).extend_pairs(pairs).finish()
+}
+
+/// An alias with the parameters that a request has added to the URL of its endpoint. The query of the endpoint itself is not among them: the
+/// alias has its own.
+fn with_query_of(alias: &str, url: &str, endpoint: Option<&str>) -> String {
+    let added = match endpoint.and_then(|endpoint| url.strip_prefix(endpoint)) {
+        Some(added) => added.trim_start_matches(['?', '&']),
+        None => url.split_once('?').map_or("", |(_, query)| query),
+    };
+    match added {
+        "" => alias.to_owned(),
+        added => format!("{alias}{}{added}", if alias.contains('?') { '&' } else { '?' }),
+    }
 }

@@ -61,6 +61,7 @@ pub const SPEC: Spec = Spec {
         message_at: Some("/errmsg"),
         codes: &[
             ("-1", "temporarily_unavailable"),
+            ("40001", "invalid_client"),
             ("40013", "invalid_client"),
             ("40014", "invalid_token"),
             ("40029", "invalid_grant"),
@@ -169,13 +170,16 @@ impl Provider for WeChatOAuth2 {
         Ok(self.oauth2.authorization_url(params).await? + "#wechat_redirect")
     }
 
-    /// One number is for a wrong secret and for a dead access token.
+    /// One number is for a wrong secret and for a dead access token, and only requests for tokens have a secret.
     fn translate_error(&self, error: Error) -> Error {
-        if error.oauth_error().is_none_or(|said| said.code != "40001") {
-            return error;
+        let is_for_tokens =
+            [Operation::GET_ACCESS_TOKEN, Operation::REFRESH_TOKEN].contains(&error.operation());
+        match error.oauth_error() {
+            Some(said) if said.code == "invalid_client" && !is_for_tokens => {
+                error.under_code("invalid_token")
+            }
+            _ => error,
         }
-        let is_of_secret = error.operation() == Operation::GET_ACCESS_TOKEN;
-        error.under_code(if is_of_secret { "invalid_client" } else { "invalid_token" })
     }
 
     /// The identifier that all of a developer's applications see, where WeChat tells it.
