@@ -16,6 +16,7 @@ mod golden;
 mod kill;
 mod late;
 mod later_logins;
+mod leases;
 mod losses;
 mod maintenance;
 mod mysql;

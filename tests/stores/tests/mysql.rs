@@ -41,6 +41,31 @@ async fn a_mariadb_table_may_be_in_another_database() {
 }
 
 #[tokio::test]
+async fn connections_that_commit_nothing_are_refused() {
+    let place = Place::mysql("autocommit");
+    let store = mysql(&place.url, &place.table).await.unwrap();
+    let silent = MySqlPoolOptions::new()
+        .after_connect(|connection, _| {
+            Box::pin(async move { sqlx::raw_sql("SET autocommit = 0").execute(connection).await.map(drop) })
+        })
+        .connect(&place.url)
+        .await
+        .unwrap();
+    let refused = MySqlStore::new(silent).with_table(&place.table).unwrap();
+    for outcome in [
+        refused.migrate().await.err(),
+        refused.save(&key(), sealed("x"), Expected::Absent, None).await.err(),
+        refused.acquire(&key(), "me", Duration::from_secs(60)).await.err(),
+    ] {
+        // Tables that are up to date need no write.
+        let Some(error) = outcome else { continue };
+        assert!(!error.is_transient() && error.to_string().contains("autocommit"), "{error}");
+    }
+    assert!(refused.save(&key(), sealed("x"), Expected::Absent, None).await.is_err());
+    assert!(store.load(&key()).await.unwrap().is_none());
+}
+
+#[tokio::test]
 async fn what_was_deleted_a_day_ago_goes_from_mariadb() {
     let place = Place::mysql("forget");
     let store = mysql(&place.url, &place.table).await.unwrap();

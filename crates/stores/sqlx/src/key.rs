@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
+use oauth_core::sha256;
 use oauth_tokens::TokenKey;
-use ring::digest::{Context, SHA256};
 
 /// A key as the table has it.
 ///
@@ -53,12 +53,12 @@ pub(crate) fn key(tenant: &str, subject: &str, provider: &str, label: &str) -> T
 
 /// The length stands before each part, so that no two lists of parts are the same bytes.
 pub(crate) fn hash(parts: &[&str]) -> Vec<u8> {
-    let mut context = Context::new(&SHA256);
+    let mut text = Vec::new();
     for part in parts {
-        context.update(&(part.len() as u64).to_be_bytes());
-        context.update(part.as_bytes());
+        text.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        text.extend_from_slice(part.as_bytes());
     }
-    context.finish().as_ref().to_vec()
+    sha256(&text).to_vec()
 }
 
 /// PostgreSQL's texts hold every character but NUL.

@@ -1,14 +1,15 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use oauth_tokens::{Acquired, Lease, StoreError, Summary};
 use sqlx::{MySql, MySqlPool, mysql::MySqlQueryResult, query::Query};
+use tokio::sync::OnceCell;
 
 use crate::{
     error::{is_already_there, is_duplicate, is_missing_table, is_rolled_back},
     key::{Columns, hash},
     mysql_statements::{self, MySqlStatements},
     statements::sql,
-    store::{ATTEMPTS, StoreSettings, implement, milliseconds, status},
+    store::{ATTEMPTS, StoreSettings, fence, holder, implement, milliseconds, status},
     table::TableName,
 };
 
@@ -23,6 +24,8 @@ use crate::{
 pub struct MySqlStore {
     pool: MySqlPool,
     settings: StoreSettings<MySqlStatements>,
+    /// Whether the pool's connections were found to commit each statement by themselves.
+    commits: Arc<OnceCell<()>>,
 }
 
 type MySqlQuery<'q> = Query<'q, MySql, <MySql as sqlx::Database>::Arguments>;
@@ -32,12 +35,15 @@ impl MySqlStore {
 
     /// A store that uses the application's own pool. Call [`migrate`](Self::migrate) before the first use.
     ///
+    /// Connections must have `autocommit` on, which is the default: otherwise nothing of what the store writes would ever be committed,
+    /// and it refuses to write.
+    ///
     /// Give the pool an `acquire_timeout`, and let it test connections before it hands them out, which it does by default. Leave the
     /// character set of its connections at `utf8mb4`, which is sqlx's default.
     #[must_use]
     pub fn new(pool: MySqlPool) -> Self {
         let settings = Self::settings(TableName::default().in_backticks());
-        Self { pool, settings }
+        Self { pool, settings, commits: Arc::default() }
     }
 
     fn settings(table: TableName) -> StoreSettings<MySqlStatements> {
@@ -71,6 +77,7 @@ impl MySqlStore {
     /// Takes the steps that are missing. Several who do it at once, and one who goes on where another was interrupted, find what is
     /// there already.
     async fn take_steps(&self, steps: &[Vec<String>]) -> Result<(), sqlx::Error> {
+        self.commits.get_or_try_init(|| self.check_autocommit()).await?;
         let taken = self.steps_taken().await?;
         let mut statements = vec![Self::journal(&self.settings.table)];
         let journal = self.settings.table.with("_migrations");
@@ -91,11 +98,25 @@ impl MySqlStore {
         Ok(())
     }
 
+    /// Refuses connections that leave each statement in a transaction which nobody ends.
+    async fn check_autocommit(&self) -> Result<(), sqlx::Error> {
+        let commits: i64 = sqlx::query_scalar(sql("SELECT CAST(@@autocommit AS SIGNED)".to_owned()))
+            .fetch_one(&self.pool)
+            .await?;
+        match commits {
+            0 => Err(sqlx::Error::Configuration(
+                "`autocommit` is off in this pool's connections, so that nothing would be saved: switch it on".into(),
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// Runs a statement that writes, and again if the server has rolled it back because of others.
     async fn write<'q>(
         &self,
         query: impl Fn() -> MySqlQuery<'q> + Send,
     ) -> Result<MySqlQueryResult, sqlx::Error> {
+        self.commits.get_or_try_init(|| self.check_autocommit()).await?;
         for _ in 1..ATTEMPTS {
             match query().execute(&self.pool).await {
                 Err(error) if is_rolled_back(&error) => {}
@@ -119,7 +140,7 @@ impl MySqlStore {
         sealed: &[u8],
         summary: &Summary,
         version: i64,
-        fence: i64,
+        lease: Option<&Lease>,
     ) -> Result<Option<i64>, sqlx::Error> {
         if version == 0 {
             let insert = || {
@@ -133,7 +154,7 @@ impl MySqlStore {
                 return Ok(Some(1));
             }
         }
-        self.change(self.settings.writes.put.clone(), columns, sealed, summary, version, fence).await
+        self.change(self.settings.writes.put.clone(), columns, sealed, summary, version, lease).await
     }
 
     async fn try_swap(
@@ -142,9 +163,9 @@ impl MySqlStore {
         sealed: &[u8],
         summary: &Summary,
         version: i64,
-        fence: i64,
+        lease: Option<&Lease>,
     ) -> Result<Option<i64>, sqlx::Error> {
-        self.change(self.settings.writes.swap.clone(), columns, sealed, summary, version, fence).await
+        self.change(self.settings.writes.swap.clone(), columns, sealed, summary, version, lease).await
     }
 
     async fn change(
@@ -154,7 +175,7 @@ impl MySqlStore {
         sealed: &[u8],
         summary: &Summary,
         version: i64,
-        fence: i64,
+        lease: Option<&Lease>,
     ) -> Result<Option<i64>, sqlx::Error> {
         // There is no version after the last one.
         let Some(next) = version.checked_add(1) else { return Ok(None) };
@@ -166,7 +187,9 @@ impl MySqlStore {
                 .bind(summary.sealing_key.as_deref())
                 .bind(&columns.id)
                 .bind(version)
-                .bind(fence)
+                .bind(fence(lease))
+                .bind(fence(lease))
+                .bind(holder(lease))
         };
         let done = self.write(query).await?;
         Ok((done.rows_affected() > 0).then_some(next))

@@ -39,11 +39,13 @@ impl MySqlStatements {
     pub(crate) fn new(table: &TableName) -> Self {
         let (tokens, cache) = (table.with(""), table.with("_cache"));
         let key = "id, owner, tenant_hash, subject_hash, provider_hash, tenant, subject, provider, label";
+        // A database that has lost its last writes gives the number of a lease out again, to another holder.
         let change = |there: &str| {
             sql(format!(
                 "UPDATE {tokens} SET sealed = ?, status = ?, due_at = ?, sealing_key = ?, changed_at = {NOW}, \
                  deleted_at = NULL, version = version + 1 \
-                 WHERE id = ? AND version = ? AND fence <= ? AND sealed IS {there}"
+                 WHERE id = ? AND version = ? AND sealed IS {there} \
+                 AND (fence < ? OR (fence = ? AND (holder IS NULL OR holder = ?)))"
             ))
         };
         Self {
@@ -83,14 +85,15 @@ pub(crate) fn statements(table: &TableName) -> Statements {
     let (tokens, cache) = (table.with(""), table.with("_cache"));
     Statements {
         load: sql(format!("SELECT version, sealed FROM {tokens} WHERE id = ? AND sealed IS NOT NULL")),
-        look: sql(format!("SELECT version, sealed, fence FROM {tokens} WHERE id = ?")),
+        look: sql(format!("SELECT version, sealed, fence, holder FROM {tokens} WHERE id = ?")),
         // The row stays for its numbers.
         delete: sql(format!(
             "UPDATE {tokens} SET sealed = NULL, changed_at = {NOW}, deleted_at = {NOW}, \
              status = NULL, due_at = NULL, sealing_key = NULL \
              WHERE id = ? AND version = ? AND sealed IS NOT NULL"
         )),
-        wipe: sql(format!("DELETE FROM {tokens} WHERE id = ?")),
+        // On condition too: it may be carried out after somebody has saved.
+        wipe: sql(format!("DELETE FROM {tokens} WHERE id = ? AND version = 9223372036854775807")),
         // In the order of the index, so that two who clean up wait for each other instead of locking each other out.
         forget: sql(format!(
             "DELETE FROM {tokens} WHERE deleted_at < {BEGAN} - {REMEMBERED} AND sealed IS NULL \
@@ -104,10 +107,11 @@ pub(crate) fn statements(table: &TableName) -> Statements {
         find: FindParts { table: tokens.clone(), now: NOW, kind: FindKind::Hashed },
         held: sql(format!("SELECT held_until - {NOW} FROM {tokens} WHERE id = ? AND held_until IS NOT NULL")),
         extend: sql(format!(
-            "UPDATE {tokens} SET held_until = {NOW} + ? WHERE id = ? AND fence = ? AND held_until IS NOT NULL"
+            "UPDATE {tokens} SET held_until = {NOW} + ? WHERE id = ? AND fence = ? AND holder = ? \
+             AND held_until IS NOT NULL"
         )),
         release: sql(format!(
-            "UPDATE {tokens} SET held_until = NULL, holder = NULL WHERE id = ? AND fence = ?"
+            "UPDATE {tokens} SET held_until = NULL, holder = NULL WHERE id = ? AND fence = ? AND holder = ?"
         )),
         cache_get: sql(format!("SELECT value FROM {cache} WHERE id = ? AND expires_at > {NOW}")),
         cache_put: sql(format!(

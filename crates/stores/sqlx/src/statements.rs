@@ -21,6 +21,8 @@ pub(crate) struct SqlDialect {
     pub(crate) now: &'static str,
     pub(crate) bytes: &'static str,
     pub(crate) integer: &'static str,
+    /// Whether a row is none of this store's making.
+    pub(crate) is_spoilt: &'static str,
     /// Ends a query whose rows are about to be deleted, so that two who clean up do not wait for each other.
     pub(crate) skip_locked: &'static str,
 }
@@ -31,6 +33,9 @@ pub(crate) const SQLITE: SqlDialect = SqlDialect {
     now: "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)",
     bytes: "BLOB",
     integer: "INTEGER",
+    // Its columns take values of any type.
+    is_spoilt: "version = 9223372036854775807 OR typeof(version) <> 'integer' OR typeof(fence) <> 'integer' \
+                OR typeof(sealed) NOT IN ('blob', 'null') OR typeof(holder) NOT IN ('text', 'null')",
     skip_locked: "",
 };
 
@@ -39,6 +44,7 @@ pub(crate) const POSTGRES: SqlDialect = SqlDialect {
     now: "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)",
     bytes: "BYTEA",
     integer: "BIGINT",
+    is_spoilt: "version = 9223372036854775807",
     skip_locked: "FOR UPDATE SKIP LOCKED",
 };
 
@@ -82,6 +88,13 @@ impl ReturningStatements {
     pub(crate) fn new(table: &TableName, dialect: SqlDialect) -> Self {
         let SqlDialect { now, .. } = dialect;
         let (tokens, cache) = (table.with(""), table.with("_cache"));
+        // A database that has lost its last writes gives the number of a lease out again, to another holder.
+        let is_newest = |fence: &str, holder: &str| {
+            format!(
+                "(t.fence < {fence} OR (t.fence = {fence} AND (t.holder IS NULL OR t.holder = {holder})))"
+            )
+        };
+        let (put_lease, swap_lease) = (is_newest("$8", "$13"), is_newest("$4", "$8"));
         Self {
             // A summary holds for the version that it was saved with: a process of an older version of this store knows nothing of
             // it, and leaves it as it was.
@@ -94,14 +107,14 @@ impl ReturningStatements {
                  ON CONFLICT (id) DO UPDATE SET version = t.version + 1, sealed = excluded.sealed, changed_at = {now}, \
                  status = excluded.status, due_at = excluded.due_at, sealing_key = excluded.sealing_key, \
                  described = t.version + 1 \
-                 WHERE t.fence <= $8 AND t.version = $9 AND t.sealed IS NULL \
+                 WHERE {put_lease} AND t.version = $9 AND t.sealed IS NULL \
                  RETURNING version"
             )),
             // A deleted token leaves its version behind, so that the version alone does not tell that it is there.
             swap: sql(format!(
-                "UPDATE {tokens} SET version = version + 1, sealed = $2, changed_at = {now}, \
+                "UPDATE {tokens} AS t SET version = version + 1, sealed = $2, changed_at = {now}, \
                  status = $5, due_at = $6, sealing_key = $7, described = version + 1 \
-                 WHERE id = $1 AND version = $3 AND fence <= $4 AND sealed IS NOT NULL \
+                 WHERE id = $1 AND version = $3 AND {swap_lease} AND sealed IS NOT NULL \
                  RETURNING version"
             )),
             acquire: sql(format!(
@@ -128,17 +141,18 @@ impl ReturningStatements {
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 impl Statements {
     pub(crate) fn new(table: &TableName, dialect: SqlDialect) -> Self {
-        let SqlDialect { now, skip_locked, .. } = dialect;
+        let SqlDialect { now, skip_locked, is_spoilt, .. } = dialect;
         let (tokens, cache) = (table.with(""), table.with("_cache"));
         Self {
             load: sql(format!("SELECT version, sealed FROM {tokens} WHERE id = $1 AND sealed IS NOT NULL")),
-            look: sql(format!("SELECT version, sealed, fence FROM {tokens} WHERE id = $1")),
+            look: sql(format!("SELECT version, sealed, fence, holder FROM {tokens} WHERE id = $1")),
             // The row stays for its numbers.
             delete: sql(format!(
                 "UPDATE {tokens} SET sealed = NULL, changed_at = {now}, status = NULL, due_at = NULL, sealing_key = NULL \
                  WHERE id = $1 AND version = $2 AND sealed IS NOT NULL"
             )),
-            wipe: sql(format!("DELETE FROM {tokens} WHERE id = $1")),
+            // On condition too: it may be carried out after somebody has saved.
+            wipe: sql(format!("DELETE FROM {tokens} WHERE id = $1 AND ({is_spoilt})")),
             forget: sql(format!(
                 "DELETE FROM {tokens} WHERE id IN (SELECT id FROM {tokens} WHERE sealed IS NULL \
                  AND changed_at < {now} - {REMEMBERED} AND (held_until IS NULL OR held_until < {now} - {REMEMBERED}) \
@@ -153,10 +167,11 @@ impl Statements {
                 "SELECT held_until - {now} FROM {tokens} WHERE id = $1 AND held_until IS NOT NULL"
             )),
             extend: sql(format!(
-                "UPDATE {tokens} SET held_until = {now} + $1 WHERE id = $2 AND fence = $3 AND held_until IS NOT NULL"
+                "UPDATE {tokens} SET held_until = {now} + $1 WHERE id = $2 AND fence = $3 AND holder = $4 \
+                 AND held_until IS NOT NULL"
             )),
             release: sql(format!(
-                "UPDATE {tokens} SET held_until = NULL, holder = NULL WHERE id = $1 AND fence = $2"
+                "UPDATE {tokens} SET held_until = NULL, holder = NULL WHERE id = $1 AND fence = $2 AND holder = $3"
             )),
             cache_get: sql(format!("SELECT value FROM {cache} WHERE id = $1 AND expires_at > {now}")),
             cache_put: sql(format!(

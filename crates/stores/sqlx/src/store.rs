@@ -43,6 +43,14 @@ pub(crate) fn fence(lease: Option<&Lease>) -> i64 {
     lease.map_or(i64::MAX, |lease| signed(lease.fence))
 }
 
+/// Who must hold the lease of that fence, if it is held.
+pub(crate) fn holder(lease: Option<&Lease>) -> Option<&str> {
+    lease.map(|lease| &*lease.holder)
+}
+
+/// What a row says: its version, what is sealed in it, its fence, and who holds its lease.
+pub(crate) type SeenRow = (i64, Option<Vec<u8>>, i64, Option<String>);
+
 /// Versions and fences are below 2⁶³; a larger number matches no row.
 pub(crate) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
@@ -194,8 +202,7 @@ macro_rules! implement {
                 let _ = self.run_cached(self.write(forget)).await;
             }
 
-            /// Reads a row: its version, what is sealed in it, its fence.
-            async fn look(&self, id: &[u8]) -> Result<Option<(i64, Option<Vec<u8>>, i64)>, sqlx::Error> {
+            async fn look(&self, id: &[u8]) -> Result<Option<crate::store::SeenRow>, sqlx::Error> {
                 sqlx::query_as(self.settings.statements.look.clone()).bind(id).fetch_optional(&self.pool).await
             }
 
@@ -203,7 +210,7 @@ macro_rules! implement {
             /// changed each time.
             async fn delete_in_time(&self, id: &[u8]) -> Result<Option<bool>, sqlx::Error> {
                 for _ in 0..crate::store::ATTEMPTS {
-                    let Some((version, Some(_), _)) = self.look(id).await? else { return Ok(Some(false)) };
+                    let Some((version, Some(_), ..)) = self.look(id).await? else { return Ok(Some(false)) };
                     let delete = || sqlx::query(self.settings.statements.delete.clone()).bind(id).bind(version);
                     if self.write(delete).await?.rows_affected() > 0 {
                         return Ok(Some(true));
@@ -222,10 +229,9 @@ macro_rules! implement {
             ) -> Result<Option<oauth_tokens::Saved>, sqlx::Error> {
                 use oauth_tokens::{Expected, Record, Saved};
 
-                use crate::store::{fence, signed, unsigned};
+                use crate::store::{fence, holder, signed, unsigned};
 
                 let columns = crate::key::Columns::of(key);
-                let allowed = fence(lease);
                 // Which version is there or was last, 0 if there was none, and whether a token is there. Whatever that is, only
                 // this is replaced: a statement that was given up, because the database stalled, may still be carried out
                 // later, and must not replace what came after it, nor bring back what was deleted then.
@@ -241,7 +247,7 @@ macro_rules! implement {
                             (0, false)
                         }
                         found => {
-                            let (version, found, _) = found?.unwrap_or_default();
+                            let (version, found, ..) = found?.unwrap_or_default();
                             (version, found.is_some())
                         }
                     },
@@ -251,17 +257,18 @@ macro_rules! implement {
                 };
                 for _ in 0..crate::store::ATTEMPTS {
                     let saved = match seen {
-                        (version, false) => self.try_put(&columns, sealed, summary, version, allowed).await?,
-                        (version, true) => self.try_swap(&columns, sealed, summary, version, allowed).await?,
+                        (version, false) => self.try_put(&columns, sealed, summary, version, lease).await?,
+                        (version, true) => self.try_swap(&columns, sealed, summary, version, lease).await?,
                     };
                     if let Some(version) = saved {
                         return Ok(Some(Saved::Version(unsigned(version))));
                     }
                     // What is in the way is told by another statement. If nothing is any more, the save is tried again, so
                     // that each answer is true of one moment.
-                    let (version, found, fence) = self.look(&columns.id).await?.unwrap_or_default();
+                    let (version, found, newest, held_by) = self.look(&columns.id).await?.unwrap_or_default();
                     seen = (version, found.is_some());
-                    if fence > allowed {
+                    let is_anothers = held_by.is_some() && held_by.as_deref() != holder(lease);
+                    if newest > fence(lease) || (newest == fence(lease) && is_anothers) {
                         return Ok(Some(Saved::Fenced));
                     }
                     let found = found.map(|sealed| Record::new(unsigned(version), sealed));
@@ -447,6 +454,7 @@ macro_rules! implement {
                         .bind(crate::store::milliseconds(lifetime))
                         .bind(&id)
                         .bind(crate::store::signed(lease.fence))
+                        .bind(&*lease.holder)
                 };
                 let done = self.run(oauth_tokens::StoreOperation::Extend, self.write(extend)).await?;
                 Ok(done.rows_affected() > 0)
@@ -462,6 +470,7 @@ macro_rules! implement {
                     sqlx::query(self.settings.statements.release.clone())
                         .bind(&id)
                         .bind(crate::store::signed(lease.fence))
+                        .bind(&*lease.holder)
                 };
                 self.run(oauth_tokens::StoreOperation::Release, self.write(release)).await?;
                 Ok(())
@@ -583,7 +592,7 @@ macro_rules! implement_returning {
                 sealed: &[u8],
                 summary: &oauth_tokens::Summary,
                 version: i64,
-                fence: i64,
+                lease: Option<&oauth_tokens::Lease>,
             ) -> Result<Option<i64>, sqlx::Error> {
                 // All rows are fetched, because SQLite ends a statement that writes when it was read to its end.
                 let rows = sqlx::query_scalar(self.settings.writes.put.clone())
@@ -594,11 +603,12 @@ macro_rules! implement_returning {
                     .bind(&*columns.provider)
                     .bind(&*columns.label)
                     .bind(sealed)
-                    .bind(fence)
+                    .bind(crate::store::fence(lease))
                     .bind(version)
                     .bind(crate::store::status(summary))
                     .bind(summary.due_at)
                     .bind(summary.sealing_key.as_deref())
+                    .bind(crate::store::holder(lease))
                     .fetch_all(&self.pool)
                     .await?;
                 Ok(rows.first().copied())
@@ -610,16 +620,17 @@ macro_rules! implement_returning {
                 sealed: &[u8],
                 summary: &oauth_tokens::Summary,
                 version: i64,
-                fence: i64,
+                lease: Option<&oauth_tokens::Lease>,
             ) -> Result<Option<i64>, sqlx::Error> {
                 let rows = sqlx::query_scalar(self.settings.writes.swap.clone())
                     .bind(&columns.id)
                     .bind(sealed)
                     .bind(version)
-                    .bind(fence)
+                    .bind(crate::store::fence(lease))
                     .bind(crate::store::status(summary))
                     .bind(summary.due_at)
                     .bind(summary.sealing_key.as_deref())
+                    .bind(crate::store::holder(lease))
                     .fetch_all(&self.pool)
                     .await?;
                 Ok(rows.first().copied())
