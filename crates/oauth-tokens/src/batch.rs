@@ -48,6 +48,9 @@ pub struct Batch {
     pub dead: u64,
     /// How many failed, for a reason that may pass or not.
     pub failed: u64,
+    /// How many records could not be opened where a token was searched for, so that nobody knows whether it is in one of them. They are
+    /// not among those that failed: to try again would find the same.
+    pub unreadable: u64,
     /// How many grants the same search finds afterwards: what failed, what others are busy with, and what came in the meantime.
     pub left: u64,
     /// The first error, as an example.
@@ -238,8 +241,11 @@ impl Batch {
 
 impl fmt::Display for Batch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { found, done, dead, failed, left, error } = self;
+        let Self { found, done, dead, failed, unreadable, left, error } = self;
         write!(f, "{found} grants: {done} done, {dead} dead, {failed} failed; {left} left")?;
+        if *unreadable > 0 {
+            write!(f, "; {unreadable} cannot be read")?;
+        }
         match error {
             Some(error) => write!(f, "; the first error: {error}"),
             None => Ok(()),

@@ -102,7 +102,8 @@ impl TokenManager {
     }
 
     /// Marks every grant dead that meets the filter and the conditions of the ending, as [`end`](Self::end) does. In the result,
-    /// [`done`](Batch::done) says how many were ended.
+    /// [`done`](Batch::done) says how many were ended. With [`of_token`](Ending::of_token), records that cannot be opened are counted as
+    /// [`unreadable`](Batch::unreadable) and are no error.
     ///
     /// # Errors
     ///
@@ -113,21 +114,27 @@ impl TokenManager {
         ending: &Ending,
         options: &BatchOptions,
     ) -> Result<Batch, Error> {
-        let ended = Arc::new(AtomicU64::new(0));
-        let counted = Arc::clone(&ended);
+        let (ended, unreadable) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+        let counted = (Arc::clone(&ended), Arc::clone(&unreadable));
         let ending = ending.clone();
         let batch = self
             .batch(filter, options, move |manager, key| {
-                let (ending, counted) = (ending.clone(), Arc::clone(&counted));
+                let (ending, (ended, unreadable)) = (ending.clone(), counted.clone());
                 async move {
-                    if manager.end(&key, &ending).await? {
-                        counted.fetch_add(1, Ordering::Relaxed);
+                    match manager.end(&key, &ending).await {
+                        Ok(was_alive) => _ = ended.fetch_add(was_alive.into(), Ordering::Relaxed),
+                        // One record that does not open must not keep a vendor sending its message for ever.
+                        Err(Error::Unreadable { .. }) if ending.is_meant.is_some() => {
+                            unreadable.fetch_add(1, Ordering::Relaxed);
+                        }
+                        Err(error) => return Err(error),
                     }
                     Ok(())
                 }
             })
             .await?;
-        Ok(Batch { done: ended.load(Ordering::Relaxed), left: batch.failed, ..batch })
+        let (done, unreadable) = (ended.load(Ordering::Relaxed), unreadable.load(Ordering::Relaxed));
+        Ok(Batch { done, unreadable, left: batch.failed, ..batch })
     }
 }
 

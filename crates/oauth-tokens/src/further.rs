@@ -135,6 +135,12 @@ impl TokenState {
         Self { further, marked_by: None, refreshing_for: None, ..self.clone() }
     }
 
+    /// The further access tokens that are live, without what failed.
+    pub(crate) fn live_further(&self, now: i64) -> Vec<FurtherToken> {
+        let live = self.further.iter().filter(|further| further.is_live(now));
+        live.map(|further| FurtherToken { failure: None, ..further.clone() }).collect()
+    }
+
     /// The further access tokens that a refreshed token keeps.
     pub(crate) fn further_of_use(&self, now: i64) -> Vec<FurtherToken> {
         self.further.iter().filter(|further| further.is_of_use(now)).cloned().collect()
@@ -144,11 +150,14 @@ impl TokenState {
 impl FurtherToken {
     /// Whether it holds a token that has not expired, or a failure that others should know of.
     fn is_of_use(&self, now: i64) -> bool {
-        let is_live = self.token.is_some() && self.expires_at.is_none_or(|at| at > now);
         let rests = |failure: &FurtherFailure| {
             failure.rest.at_ms.saturating_add_unsigned(failure.rest.wait_ms).div_euclid(1000) > now
         };
-        is_live || self.failure.as_ref().is_some_and(rests)
+        self.is_live(now) || self.failure.as_ref().is_some_and(rests)
+    }
+
+    fn is_live(&self, now: i64) -> bool {
+        self.token.is_some() && self.expires_at.is_none_or(|at| at > now)
     }
 }
 

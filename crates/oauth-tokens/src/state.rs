@@ -4,6 +4,7 @@ use std::{
     borrow::Cow,
     fmt,
     hash::{BuildHasher, RandomState},
+    sync::Arc,
     time::Duration,
 };
 
@@ -327,6 +328,37 @@ impl TokenState {
         }
     }
 
+    /// Whether it is a login that kept the refresh token of this predecessor while that was being redeemed, and has an access token of
+    /// its own.
+    pub(crate) fn is_login_with_refresh_token_of(&self, predecessor: &Self) -> bool {
+        let is_another = match (self.lineage, predecessor.lineage) {
+            (Some(this), Some(other)) => !this.is_of_the_same_login(other),
+            _ => true,
+        };
+        is_another
+            && !self.has_the_tokens_of(predecessor)
+            && self.is_succeeded_by_token_of(predecessor)
+            && self.dead.is_none()
+    }
+
+    /// A login with the refresh token that came of the one that it had kept. Its access token stays: it holds what the user
+    /// granted last.
+    pub(crate) fn with_successor(&self, new: &Self) -> Self {
+        let token = match (self.token.clone(), new.refresh_token()) {
+            (Some(token), Some(refresh_token)) => Some(token.with_refresh_token(refresh_token)),
+            (token, _) => token,
+        };
+        Self {
+            token,
+            refreshing_since: None,
+            marked_by: None,
+            refreshing_for: None,
+            lineage: self.lineage.map(Lineage::next),
+            further: new.further.clone(),
+            ..self.clone()
+        }
+    }
+
     /// The token as it is refreshed: with the ID token of the login that its refresh token comes from.
     pub(crate) fn token_to_refresh(&self) -> Option<Cow<'_, OAuth2Token>> {
         let token = self.token.as_ref()?;
@@ -371,6 +403,14 @@ impl TokenState {
     /// Which of the scopes that the application wants the token has.
     pub(crate) fn scope_check(&self) -> Option<ScopeCheck> {
         Some(self.wanted_scopes.as_ref()?.check(self.token.as_ref()?))
+    }
+
+    /// Its token, which usually is this one.
+    pub(crate) fn token_or(&self, token: Arc<OAuth2Token>) -> Arc<OAuth2Token> {
+        match &self.token {
+            Some(own) if *own != *token => Arc::new(own.clone()),
+            _ => token,
+        }
     }
 
     pub(crate) fn refresh_token(&self) -> Option<&str> {

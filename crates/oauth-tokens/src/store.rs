@@ -160,6 +160,9 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     /// Extends a lease to this long from now, and says whether it was still the newest one of its key: held, or expired but
     /// not released.
     ///
+    /// A store that can lose its last writes may grant a fence twice. It tells the two leases apart by their holders, here, in
+    /// [`release`](Self::release) and in [`save`](Self::save).
+    ///
     /// # Errors
     ///
     /// A [`StoreError`] when the store does not answer or refuses.

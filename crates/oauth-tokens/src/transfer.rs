@@ -2,11 +2,12 @@
 
 use std::fmt;
 
-use oauth_core::{Identity, OAuth2Token};
+use oauth_core::{Identity, OAuth2Token, WantedScopes};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     error::Error,
+    further::{FurtherToken, MOST_FURTHER},
     inventory::Filter,
     key::TokenKey,
     manager::TokenManager,
@@ -17,8 +18,9 @@ use crate::{
 /// A grant outside of a store, with its tokens in plain text: what [`TokenManager::export`] returns and
 /// [`TokenManager::import`] takes.
 ///
-/// As JSON it is an object with the members `tenant`, `subject`, `provider`, `label` and `token`, and what else is known. Treat it as
-/// the secret that it is.
+/// As JSON it is an object with the members `tenant`, `subject`, `provider`, `label` and `token`, and what else is known, such as the
+/// further access tokens of [`get_for`](TokenManager::get_for). Treat it as the secret that it is. Tokens that were set aside because
+/// they belong to another user are not in it.
 #[derive(Clone, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PlainGrant {
@@ -40,7 +42,16 @@ pub struct PlainGrant {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     refresh_scopes: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    refresh_id_token: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    earlier_scopes: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    wanted_scopes: Option<WantedScopes>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     refreshing_since: Option<i64>,
+    /// The further access tokens that are live.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    further: Vec<FurtherToken>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     dead: Option<StoredDeadGrant>,
 }
@@ -60,7 +71,11 @@ impl PlainGrant {
             user: None,
             client_id: None,
             refresh_scopes: None,
+            refresh_id_token: None,
+            earlier_scopes: None,
+            wanted_scopes: None,
             refreshing_since: None,
+            further: Vec::new(),
             dead: None,
         }
     }
@@ -126,7 +141,11 @@ impl TokenManager {
             user: state.user.clone(),
             client_id: state.client_id.clone(),
             refresh_scopes: state.refresh_scopes.clone(),
+            refresh_id_token: state.refresh_id_token.clone(),
+            earlier_scopes: state.earlier_scopes.clone(),
+            wanted_scopes: state.wanted_scopes.clone(),
             refreshing_since: state.refreshing_since,
+            further: state.live_further(self.0.clock.now().unix_timestamp()),
             dead: state.dead.clone(),
             ..PlainGrant::new(key, token)
         }))
@@ -151,7 +170,11 @@ impl TokenManager {
             user: grant.user.clone(),
             client_id: grant.client_id.clone(),
             refresh_scopes: grant.refresh_scopes.clone(),
+            refresh_id_token: grant.refresh_id_token.clone(),
+            earlier_scopes: grant.earlier_scopes.clone(),
+            wanted_scopes: grant.wanted_scopes.clone(),
             refreshing_since: grant.refreshing_since,
+            further: grant.further.iter().take(MOST_FURTHER).cloned().collect(),
             dead: grant.dead.clone(),
             ..fresh
         };

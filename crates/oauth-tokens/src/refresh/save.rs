@@ -59,15 +59,17 @@ impl Refresh<'_> {
         lease: &Lease,
     ) -> Result<RefreshOutcome, Changed> {
         let shared = self.shared;
-        let new = TokenState::fresh(token.clone(), shared.clock.now()).successor_of(&before);
+        let mut new = TokenState::fresh(token.clone(), shared.clock.now()).successor_of(&before);
         let token = Arc::new(token);
         // A shutdown that has a time limit hands it over even before the store has refused it.
         let _in_hand = shared.unsaved.hold(self.key, &token);
         let patience = shared.timing.save_patience;
         let saved =
-            shared.save_new(self.key, &new, &before, predecessor.clone(), Some(lease), patience).await;
+            shared.save_new(self.key, &mut new, &before, predecessor.clone(), Some(lease), patience).await;
         let (cause, lease) = match saved {
-            SaveOutcome::Saved(version) => return Ok(shared.refreshed(self.key, &token, &new, version)),
+            SaveOutcome::Saved(version) => {
+                return Ok(shared.refreshed(self.key, &new.token_or(token), &new, version));
+            }
             SaveOutcome::Superseded(found) => return self.settled(Some(&found)).ok_or(Changed),
             // A machine needs no login to get another one.
             SaveOutcome::Deleted if !self.source.needs_login(self.key) => return Err(Changed),
@@ -94,13 +96,13 @@ impl Refresh<'_> {
         lease: &Lease,
     ) -> Result<RefreshOutcome, Changed> {
         let shared = self.shared;
-        let new = before.with_further(wanted, token, shared.clock.now());
+        let mut new = before.with_further(wanted, token, shared.clock.now());
         // What must not be lost is the refresh token, which belongs to the token of the login.
         let whole = new.token.clone().filter(|_| self.source.needs_login(self.key)).map(Arc::new);
         let _in_hand = whole.as_ref().map(|token| shared.unsaved.hold(self.key, token));
         let patience = shared.timing.save_patience;
         let saved =
-            shared.save_new(self.key, &new, &before, predecessor.clone(), Some(lease), patience).await;
+            shared.save_new(self.key, &mut new, &before, predecessor.clone(), Some(lease), patience).await;
         let (cause, lease) = match saved {
             SaveOutcome::Saved(version) => {
                 let expires_at = new.further(wanted).and_then(|further| further.expires_at).map(time);
@@ -135,9 +137,10 @@ impl Refresh<'_> {
         let shared = self.shared;
         let reason = DeadReason::NotAccepted { reason: error.to_string() };
         let grant = DeadGrant { reason, at: time(shared.clock.now().unix_timestamp()) };
-        let new = before.set_aside(tokens.clone(), &grant);
+        let mut new = before.set_aside(tokens.clone(), &grant);
         let patience = shared.timing.save_patience;
-        let saved = shared.save_new(self.key, &new, before, predecessor.clone(), Some(lease), patience).await;
+        let saved =
+            shared.save_new(self.key, &mut new, before, predecessor.clone(), Some(lease), patience).await;
         let (cause, lease) = match saved {
             SaveOutcome::Saved(version) => return Ok(shared.marked_dead(self.key, grant, version)),
             SaveOutcome::Superseded(found) => return self.settled(Some(&found)).ok_or(Changed),
@@ -156,11 +159,12 @@ impl SharedState {
     /// Writes a new token over its predecessor, for as long as it takes or patience lasts.
     ///
     /// The lease may be lost on the way, to a process that then holds the same predecessor and cannot do anything good with
-    /// it. So whatever has been noted about the predecessor is written over, and nothing else is.
+    /// it. So whatever has been noted about the predecessor is written over, and nothing else is. A login that kept the predecessor's
+    /// refresh token gets its successor, and keeps its own access token; `new` is what was saved.
     async fn save_new(
         &self,
         key: &TokenKey,
-        new: &TokenState,
+        new: &mut TokenState,
         before: &TokenState,
         mut predecessor: Predecessor,
         mut lease: Option<&Lease>,
@@ -192,6 +196,10 @@ impl SharedState {
                         || found.state.is_older_than(new)
                         || self.cache.newest(key).is_some_and(|newest| newest.is_newer_than(&found)) =>
                 {
+                    if new.dead.is_none() && found.state.is_login_with_refresh_token_of(before) {
+                        *new = found.state.with_successor(new);
+                        sealed = None;
+                    }
                     predecessor = Predecessor::of(&found);
                     lease = next_lease;
                 }
@@ -324,8 +332,9 @@ impl SharedState {
     /// Tries once more to save a key's unsaved token; `None` if there is none, or not any more.
     pub(super) async fn save_unsaved(&self, key: &TokenKey, patience: Duration) -> Option<RefreshOutcome> {
         let unsaved = self.unsaved.get(key)?;
-        let Unsaved { token, new, before, predecessor, .. } = &unsaved;
-        let saved = self.save_new(key, new, before, predecessor.clone(), None, patience).await;
+        let Unsaved { token, before, predecessor, .. } = &unsaved;
+        let mut new = (*unsaved.new).clone();
+        let saved = self.save_new(key, &mut new, before, predecessor.clone(), None, patience).await;
         let outcome = match saved {
             SaveOutcome::Failed(cause) | SaveOutcome::Unreadable(cause) => {
                 let unsaved = Unsaved { cause, ..unsaved };
@@ -341,7 +350,7 @@ impl SharedState {
             }
             SaveOutcome::Saved(version) => Some(match new.dead() {
                 Some(grant) => self.marked_dead(key, grant, version),
-                None => self.refreshed(key, token, new, version),
+                None => self.refreshed(key, &new.token_or(Arc::clone(token)), &new, version),
             }),
             SaveOutcome::Superseded(_) | SaveOutcome::Deleted => None,
         };

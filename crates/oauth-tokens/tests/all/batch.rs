@@ -2,14 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use oauth_core::{Identity, OAuth2Token, Sealer, SealingKey, serde_json};
+use oauth_core::{Aead, Identity, OAuth2Token, Sealer, SealingKey, WantedScopes, serde_json};
 use oauth_tokens::{
-    Batch, BatchOptions, Error, Filter, MemoryStore, PlainGrant, Put, PutOptions, Status, TokenKey,
-    TokenManager,
+    AccessTokenRequest, Batch, BatchOptions, Error, Filter, MemoryStore, PlainGrant, Put, PutOptions, Status,
+    TokenKey, TokenManager, TokenStore,
     testkit::{RotatingServer, ServerFault},
 };
 
-use crate::support::{Hands, Shaky, builder, expired, key};
+use crate::support::{Hands, Shaky, builder, expired, key, stored};
 
 fn user(tenant: &str, subject: &str) -> TokenKey {
     TokenKey::new("testkit", subject).with_tenant(tenant)
@@ -252,4 +252,55 @@ async fn tokens_that_only_the_process_knows_are_listed() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     panic!("it is still unsaved");
+}
+
+#[tokio::test]
+async fn an_export_takes_along_what_a_grant_has_beside_its_token() {
+    let server = RotatingServer::new();
+    let manager = builder(MemoryStore::new(), &server).build().unwrap();
+    let wanted = PutOptions::new().with_scopes(WantedScopes::required(["email", "calendar"]));
+    let mut login = serde_json::to_value(server.sign_in().unwrap()).unwrap();
+    login["scope"] = "email".into();
+    let login: OAuth2Token = serde_json::from_value(login).unwrap();
+    manager.put_with(&key(), &login, wanted).await.unwrap();
+    let mail = AccessTokenRequest::new().with_scopes(["mail.read"]);
+    let for_mail = manager.get_for(&key(), &mail).await.unwrap();
+    server.fail_next(ServerFault::Reply(400, r#"{"error": "invalid_scope"}"#, None));
+    let refused = AccessTokenRequest::new().with_scopes(["admin"]);
+    manager.get_for(&key(), &refused).await.unwrap_err();
+
+    let grant = manager.export(&Filter::all(), None, 10).await.unwrap().grants.remove(0).unwrap();
+    let text = serde_json::to_string(&grant).unwrap();
+    assert!(!text.contains("admin") && !text.contains("invalid_scope"), "a failure is none of a grant's");
+    let other = builder(MemoryStore::new(), &server).build().unwrap();
+    assert!(other.import(&serde_json::from_str(&text).unwrap()).await.unwrap());
+    let before = server.token_requests();
+    assert_eq!(other.get_for(&key(), &mail).await.unwrap().access_token(), for_mail.access_token());
+    assert_eq!(server.token_requests(), before, "it came along");
+    let missing = stored(&other, &key()).await.scopes.unwrap().missing_required;
+    assert!(missing.contains(&"calendar".to_owned()), "{missing:?}");
+}
+
+#[tokio::test]
+async fn what_the_other_algorithm_sealed_is_sealed_anew() {
+    let (server, store) = (RotatingServer::new(), MemoryStore::new());
+    let before = ring(&server, &store, Sealer::new(number(1)));
+    for index in 0..5 {
+        let token = server.sign_in().unwrap();
+        before.put(&user("acme", &index.to_string()), &token).await.unwrap();
+    }
+    let sealer = Sealer::new(number(1)).with_aead(Aead::Aes256Gcm).unwrap();
+    let id = sealer.key_id();
+    let after = ring(&server, &store, sealer);
+    let old = Filter::all().without_sealing_key(id);
+    assert_eq!(after.count(&old).await.unwrap(), 5);
+    // One is found by whoever asks for it, the others by the batch.
+    let key = user("acme", "0");
+    assert!(server.knows(after.get(&key).await.unwrap().access_token()));
+    let batch = after.reseal_all(&options()).await.unwrap();
+    assert_eq!((batch.failed, batch.left), (0, 0), "{batch}");
+    assert_eq!(after.count(&old).await.unwrap(), 0);
+    assert_eq!(store.load(&key).await.unwrap().unwrap().sealed[1], 2);
+    // A process that seals with the other one still reads them.
+    assert!(server.knows(before.get_token(&key).await.unwrap().access_token()));
 }

@@ -5,10 +5,10 @@ use std::{
     time::Duration,
 };
 
-use oauth_core::{OffsetDateTime, TokenIdentifier};
+use oauth_core::{OffsetDateTime, TokenIdentifier, bytes::Bytes};
 use oauth_tokens::{
-    BatchOptions, DeadReason, Ending, Error, Event, Filter, MemoryStore, Status, TokenKey,
-    testkit::RotatingServer,
+    BatchOptions, DeadReason, Ending, Error, Event, Expected, Filter, MemoryStore, Status, TokenKey,
+    TokenStore, testkit::RotatingServer,
 };
 
 use crate::support::builder;
@@ -115,4 +115,29 @@ async fn a_refresh_under_way_does_not_bring_an_ended_grant_back() {
     let third = other.get(&ann).await.unwrap_err();
     assert!(matches!(reason(&third), DeadReason::Ended { .. }));
     assert!(!other.end(&ann, &Ending::new("account_deleted")).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_record_that_does_not_open_keeps_no_vendor_sending_for_ever() {
+    let (server, store) = (RotatingServer::new(), MemoryStore::new());
+    let manager = builder(store.clone(), &server).build().unwrap();
+    let (named, spoilt) = (server.sign_in().unwrap(), key("zoe"));
+    manager.put(&key("ann"), &named).await.unwrap();
+    manager.put(&spoilt, &server.sign_in().unwrap()).await.unwrap();
+    store.save(&spoilt, Bytes::from_static(b"spoilt"), Expected::Any, None).await.unwrap();
+    let all = Filter::all().with_provider("testkit");
+    let meant = named.refresh_token().unwrap().to_owned();
+    let ending = Ending::new("token_revoked")
+        .of_token(move |token| token.refresh_token().is_some_and(|token| token == meant));
+    for ended in [1, 0] {
+        let batch = manager.end_all(&all, &ending, &BatchOptions::new()).await.unwrap();
+        assert_eq!((batch.done, batch.failed, batch.unreadable, batch.left), (ended, 0, 1, 0), "{batch}");
+        assert!(batch.error.is_none(), "{batch}");
+        assert!(batch.to_string().contains("1 cannot be read"), "{batch}");
+    }
+    // Of a user's own grants, one that does not open is an error: the right key would bring it back.
+    let of_zoe = Filter::all().with_tenant("").with_subject("zoe");
+    let batch =
+        manager.end_all(&of_zoe, &Ending::new("consent_revoked"), &BatchOptions::new()).await.unwrap();
+    assert!(matches!(batch.error, Some(Error::Unreadable { .. })), "{batch}");
 }

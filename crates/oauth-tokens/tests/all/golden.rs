@@ -11,11 +11,12 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use oauth_core::{
-    Clock, HttpErrorKind, OAuth2Token, OffsetDateTime, Provider, Sealer, SealingKey,
+    Aead, Clock, HttpErrorKind, OAuth2Token, OffsetDateTime, Provider, Sealer, SealingKey,
     serde_json::{self, Value, json},
 };
 use oauth_tokens::{
-    ClientCredentials, DeadReason, Error, Expected, MemoryStore, Stored, TokenKey, TokenManager, TokenStore,
+    AccessTokenRequest, ClientCredentials, DeadReason, Error, Expected, MemoryStore, Stored, TokenKey,
+    TokenManager, TokenStore,
     testkit::{RotatingServer, ServerFault},
 };
 
@@ -25,6 +26,8 @@ const FILES: &[&str] = &[
     include_str!("../golden/records-1.json"),
     include_str!("../golden/records-2.json"),
     include_str!("../golden/records-3.json"),
+    // With further access tokens, and one record sealed with AES-256-GCM.
+    include_str!("../golden/records-4.json"),
 ];
 
 /// One file: what was stored, by the name of the case.
@@ -118,6 +121,42 @@ async fn a_live_token_of_every_version_is_handed_out() {
         assert_eq!(live.get("team").unwrap()["name"], "Zoë", "what the provider sent besides is there too");
         assert!(live.refresh_token().is_some() && live.id_token().is_some() && live.get("scope").is_some());
     }
+}
+
+#[tokio::test]
+async fn further_tokens_of_every_version_that_has_them_are_handed_out() {
+    let with_further = golden().into_iter().filter(|golden| golden.records.contains_key("further"));
+    let mut files = 0;
+    for golden in with_further {
+        files += 1;
+        let (manager, key, server) = manager(&golden, "further", Duration::from_secs(60)).await;
+        let mail = AccessTokenRequest::new().with_scopes(["mail.read"]);
+        let files = AccessTokenRequest::new().with_resource("https://files.example").with_audience("files");
+        let for_mail = manager.get_for(&key, &mail).await.unwrap();
+        assert_eq!(for_mail.scopes().unwrap(), ["mail.read"]);
+        let for_files = manager.get_for(&key, &files).await.unwrap();
+        assert_ne!(for_files.access_token(), for_mail.access_token());
+        let refused = AccessTokenRequest::new().with_scopes(["admin"]);
+        let error = manager.get_for(&key, &refused).await.unwrap_err();
+        assert!(matches!(&error, Error::NotGranted { code, .. } if code == "invalid_scope"), "{error:?}");
+        let login = golden.records["further"].token.as_ref().unwrap();
+        let token = manager.get_token(&key).await.unwrap();
+        assert_eq!(token.access_token(), login.access_token());
+        assert_ne!(token.refresh_token(), login.refresh_token(), "it came with the further tokens");
+        assert_eq!(server.token_requests(), 0);
+    }
+    assert_eq!(files, FILES.len() - 3);
+}
+
+#[tokio::test]
+async fn a_record_of_either_algorithm_is_handed_out() {
+    let mut algorithms = Vec::new();
+    for golden in golden() {
+        let Some(entry) = golden.records.get("live_aes_256_gcm") else { continue };
+        assert_eq!(listed(&golden, "live_aes_256_gcm").await.token, entry.token);
+        algorithms.push(entry.sealed[1]);
+    }
+    assert_eq!(algorithms, [2]);
 }
 
 #[tokio::test]
@@ -252,6 +291,31 @@ async fn write_a_golden_file() {
         let record = store.load(&key).await.unwrap().unwrap();
         keep(name, &key, &record.sealed, token.as_ref());
     }
+    let server = RotatingServer::with(Duration::ZERO, Duration::ZERO, Duration::from_secs(2_000_000_000));
+    let store = MemoryStore::new();
+    let manager =
+        TokenManager::builder(store.clone(), sealer()).provider(Arc::new(server.client())).build().unwrap();
+    let (key, login) = (key().with_tenant("acme").with_label("further"), server.sign_in().unwrap());
+    manager.put(&key, &login).await.unwrap();
+    for wanted in [
+        AccessTokenRequest::new().with_scopes(["mail.read"]),
+        AccessTokenRequest::new().with_resource("https://files.example").with_audience("files"),
+    ] {
+        manager.get_for(&key, &wanted).await.unwrap();
+    }
+    server.fail_next(ServerFault::Reply(400, r#"{"error": "invalid_scope"}"#, None));
+    let refused = AccessTokenRequest::new().with_scopes(["admin"]);
+    manager.get_for(&key, &refused).await.unwrap_err();
+    keep("further", &key, &store.load(&key).await.unwrap().unwrap().sealed, Some(&login));
+
+    let store = MemoryStore::new();
+    let of_aes = sealer().with_aead(Aead::Aes256Gcm).unwrap();
+    let manager =
+        TokenManager::builder(store.clone(), of_aes).provider(Arc::new(server.client())).build().unwrap();
+    let (key, token) = (key.with_label("aes"), token(json!(4_000_000_000_i64)));
+    manager.put(&key, &token).await.unwrap();
+    keep("live_aes_256_gcm", &key, &store.load(&key).await.unwrap().unwrap().sealed, Some(&token));
+
     let file = json!({ "written_at": written_at, "records": records });
     let path = format!("{}/tests/golden/records-{}.json", env!("CARGO_MANIFEST_DIR"), FILES.len() + 1);
     std::fs::write(path, format!("{file:#}\n")).unwrap();

@@ -8,7 +8,8 @@ use oauth_core::{
     serde_json::{self, Value, json},
 };
 use oauth_tokens::{
-    DeadReason, Error, MemoryStore, NotKept, Put, PutOptions, TokenManager, testkit::RotatingServer,
+    AccessTokenRequest, DeadReason, Error, MemoryStore, NotKept, Put, PutOptions, TokenManager,
+    testkit::RotatingServer,
 };
 
 use crate::support::{Hands, Shaky, builder, expired, key, sealer, stored};
@@ -202,6 +203,60 @@ async fn a_login_during_a_refresh_does_not_keep_the_spent_refresh_token() {
         assert!(server.knows(manager.get_token(&key()).await.unwrap().access_token()));
     }
     assert_eq!(server.ended_grants(), 0);
+}
+
+/// A later login comes while `ask` redeems the stored refresh token. Returns what is stored afterwards, and the login.
+async fn login_during<F>(ask: impl Fn(TokenManager) -> F) -> (RotatingServer, TokenManager, OAuth2Token)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let hour = Duration::from_secs(3600);
+    let server = RotatingServer::with(Duration::ZERO, Duration::from_millis(200), hour);
+    let manager = builder(MemoryStore::new(), &server).build().unwrap();
+    manager.put(&key(), &expired(&of_ada(&server.sign_in().unwrap()))).await.unwrap();
+    let task = tokio::spawn(ask(manager.clone()));
+    while server.token_requests() == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let later = with(&again(&server), json!({ "scope": "email calendar" }));
+    let wanted = PutOptions::new().with_scopes(WantedScopes::required(["calendar"]));
+    assert_eq!(manager.put_with(&key(), &later, wanted).await.unwrap(), Put::WithStoredRefreshToken);
+    task.await.unwrap();
+    (server, manager, later)
+}
+
+#[tokio::test]
+async fn a_login_during_a_refresh_keeps_its_own_access_token() {
+    let (server, manager, later) = login_during(|manager| async move {
+        manager.get(&key()).await.unwrap();
+    })
+    .await;
+    let stored = stored(&manager, &key()).await;
+    let token = stored.token.unwrap();
+    assert_eq!(token.access_token(), later.access_token(), "it has what the user granted last");
+    assert!(server.accepts(token.refresh_token().unwrap()), "beside the successor");
+    assert!(stored.scopes.unwrap().is_sufficient());
+    assert_eq!(manager.get(&key()).await.unwrap().access_token(), later.access_token());
+    assert_eq!((server.token_requests(), server.ended_grants()), (1, 0));
+}
+
+#[tokio::test]
+async fn a_login_while_a_further_token_is_obtained_keeps_its_own_access_token() {
+    let mail = AccessTokenRequest::new().with_scopes(["mail.read"]);
+    let asked = mail.clone();
+    let (server, manager, later) = login_during(move |manager| {
+        let asked = asked.clone();
+        async move {
+            manager.get_for(&key(), &asked).await.unwrap();
+        }
+    })
+    .await;
+    let token = stored(&manager, &key()).await.token.unwrap();
+    assert_eq!(token.access_token(), later.access_token(), "it has what the user granted last");
+    assert!(server.accepts(token.refresh_token().unwrap()), "beside the successor");
+    let for_mail = manager.get_for(&key(), &mail).await.unwrap();
+    assert_eq!(for_mail.scopes().unwrap(), ["mail.read"]);
+    assert_eq!((server.token_requests(), server.ended_grants()), (1, 0), "and the further token is there");
 }
 
 #[tokio::test(start_paused = true)]
