@@ -9,6 +9,7 @@ use std::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use oauth_clients::{
     ClientSecret, Error, ErrorClass, ErrorKind, JwtCheck, LoginOptions, Operation, Provider, Result,
+    async_trait,
     openid::{
         Algorithm, CachePolicy, DecryptError, Decrypter, Expectations, IdToken, JwkSet, OpenID,
         OpenIDProvider, ProviderMetadata,
@@ -770,8 +771,9 @@ async fn jk_17_a_token_for_something_else_is_no_id_token() {
 #[derive(Debug)]
 struct Opens(HashMap<String, Result<String, DecryptError>>);
 
+#[async_trait]
 impl Decrypter for Opens {
-    fn decrypt(&self, token: &str) -> Result<String, DecryptError> {
+    async fn decrypt(&self, token: &str) -> Result<String, DecryptError> {
         self.0.get(token).cloned().unwrap_or(Err(DecryptError::Failed))
     }
 }
@@ -792,8 +794,9 @@ async fn jk_18_what_comes_out_of_encryption_is_verified_as_any_other_token() {
     let inside = Arc::new(Mutex::new(String::new()));
     #[derive(Debug)]
     struct Gives(Arc<Mutex<String>>);
+    #[async_trait]
     impl Decrypter for Gives {
-        fn decrypt(&self, _token: &str) -> Result<String, DecryptError> {
+        async fn decrypt(&self, _token: &str) -> Result<String, DecryptError> {
             Ok(self.0.lock().unwrap().clone())
         }
     }
@@ -826,6 +829,46 @@ async fn jk_18_what_comes_out_of_encryption_is_verified_as_any_other_token() {
             assert_eq!(IdToken::of(login).unwrap().subject(), SUBJECT);
         }
         assert_eq!(outcome.err().and_then(|error| error.jwt_check()), expected, "case {number}");
+    }
+}
+
+/// A key in a service that answers late, or not at all.
+#[derive(Debug)]
+struct FarAway(Option<Duration>, String);
+
+#[async_trait]
+impl Decrypter for FarAway {
+    async fn decrypt(&self, _token: &str) -> Result<String, DecryptError> {
+        match self.0 {
+            Some(time) => tokio::time::sleep(time).await,
+            None => return Err(DecryptError::Unavailable),
+        }
+        Ok(self.1.clone())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn jk_18_a_key_that_cannot_be_reached_is_trouble_that_may_pass() {
+    let op = Op::new();
+    for (time, ends_well) in
+        [(None, false), (Some(Duration::from_secs(60)), false), (Some(Duration::from_secs(1)), true)]
+    {
+        op.bend(|state| state.id_token = None);
+        let inside = op.id_token(json!({}));
+        let client = op.client_with(|policy| policy.decrypter(FarAway(time, inside)));
+        op.bend(|state| state.id_token = Some("a.b.c.d.e".into()));
+        let attempt = op.start(&client, LoginOptions::new()).await.attempt;
+        let callback = op.callback(&attempt, &[]);
+        let outcome = client.finish_login(attempt, callback).await;
+        match outcome {
+            Err(error) if !ends_well => {
+                assert!(matches!(error.class(), ErrorClass::Transient { .. }), "{error:?}");
+                assert_eq!(error.jwt_check(), None);
+            }
+            // It was waited for; the token is one of another login, which is found out after that.
+            Err(error) => assert_eq!(error.jwt_check(), Some(JwtCheck::Nonce)),
+            Ok(_) => panic!("{time:?}"),
+        }
     }
 }
 

@@ -634,7 +634,12 @@ pub trait Participant: Any + fmt::Debug + Send + Sync {
     /// # Errors
     ///
     /// An error when they are another user's. It carries them ([`Error::tokens`](crate::Error::tokens)).
-    fn check_successor(&self, _client: &OAuth2, _old: &OAuth2Token, _new: &mut OAuth2Token) -> Result<()> {
+    async fn check_successor(
+        &self,
+        _client: &OAuth2,
+        _old: &OAuth2Token,
+        _new: &mut OAuth2Token,
+    ) -> Result<()> {
         Ok(())
     }
 
@@ -671,7 +676,7 @@ pub trait Participant: Any + fmt::Debug + Send + Sync {
     /// # Errors
     ///
     /// An error that says what differs; the profile is then not handed out.
-    fn check_profile(&self, _client: &OAuth2, _token: &OAuth2Token, _profile: &Value) -> Result<()> {
+    async fn check_profile(&self, _client: &OAuth2, _token: &OAuth2Token, _profile: &Value) -> Result<()> {
         Ok(())
     }
 

@@ -506,7 +506,7 @@ async fn refresh<P: Provider + ?Sized>(
     };
     let mut new = outcome.map_err(|error| provider.translate_error(error))?;
     for participant in client.participants() {
-        if let Err(error) = participant.check_successor(client, token, &mut new) {
+        if let Err(error) = participant.check_successor(client, token, &mut new).await {
             return Err(error.with_tokens(new));
         }
     }
@@ -564,7 +564,7 @@ async fn get_profile_of<P: Provider + ?Sized>(provider: &P, token: &OAuth2Token)
             };
             let profile = outcome.map_err(|error| provider.translate_error(error))?;
             for participant in client.participants() {
-                participant.check_profile(&client, token, &profile)?;
+                participant.check_profile(&client, token, &profile).await?;
             }
             profile
         }

@@ -16,7 +16,7 @@ use josekit::{
     jwk::Jwk,
 };
 use oauth_core::{
-    Error, Result, parse_json,
+    Error, Result, async_trait, parse_json,
     serde_json::{Map, Value, json},
 };
 
@@ -139,8 +139,9 @@ impl fmt::Debug for JoseDecrypter {
     }
 }
 
+#[async_trait]
 impl Decrypter for JoseDecrypter {
-    fn decrypt(&self, token: &str) -> Result<String, DecryptError> {
+    async fn decrypt(&self, token: &str) -> Result<String, DecryptError> {
         let jwe = Jwe::parse(token)?;
         let id = jwe.header.get("kid");
         let named = self.keys.iter().filter(|key| match id {

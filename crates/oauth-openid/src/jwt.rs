@@ -57,6 +57,6 @@ impl RelyingParty<'_> {
         let client = self.ready().await?;
         let protocol = self.protocol_of(&client);
         let context = Context { client: &client, operation: VERIFY_JWT, token, issuer: None, expected: None };
-        protocol.payload(jwt).map_err(|refusal| context.refuse(refusal))
+        protocol.payload(&context, jwt).await
     }
 }

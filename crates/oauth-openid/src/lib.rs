@@ -40,6 +40,7 @@
 //!
 //! | feature | default | what it does |
 //! | --- | --- | --- |
+//! | `fips` | | signatures are verified by the FIPS module of aws-lc-rs, which does the cryptography of `oauth-core` too; it takes CMake and Go to build |
 //! | `encryption` | | `JoseDecrypter` decrypts ID tokens and UserInfo by [josekit](https://docs.rs/josekit). It is off because josekit needs the system's OpenSSL, with its headers (Debian: `libssl-dev` and `pkg-config`) |
 
 mod algorithm;

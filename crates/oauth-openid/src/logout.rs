@@ -19,6 +19,7 @@ use crate::{
     jws::{self, Refusal, shown},
     openid_connect::OpenIDConnect,
     policy::VerificationPolicy,
+    verify::Context,
 };
 
 /// The method [`RelyingParty::start_logout`](crate::RelyingParty::start_logout), in errors.
@@ -95,7 +96,7 @@ impl LogoutRequest {
         self
     }
 
-    pub(crate) fn started(self, client: &OAuth2) -> Result<StartedLogout> {
+    pub(crate) async fn started(self, client: &OAuth2) -> Result<StartedLogout> {
         let wrong =
             |problem: &str| Err(client.error(START_LOGOUT, ErrorKind::Configuration(problem.to_owned())));
         let Some(endpoint) = client.endpoints().get(Endpoint::EndSession).map(str::to_owned) else {
@@ -110,7 +111,7 @@ impl LogoutRequest {
         let state = random_token().map_err(|error| error.at(client.name().to_owned()))?;
         let mut fields = Vec::new();
         if let Some(token) = &self.id_token_hint {
-            fields.push(("id_token_hint", readable(client, token.expose())?));
+            fields.push(("id_token_hint", readable(client, token.expose()).await?));
         }
         // Beside a hint too: some servers take the address to return to only from a client that is named (RP-Initiated Logout
         // section 2).
@@ -132,14 +133,20 @@ impl LogoutRequest {
 }
 
 /// The token as the provider can read it (OpenID Connect RP-Initiated Logout 1.0 section 2).
-fn readable(client: &OAuth2, token: &str) -> Result<String> {
-    match client.participant::<OpenIDConnect>() {
-        Some(protocol) if jws::parts(token) == 5 => protocol.decrypted(token).map_err(|(_, reason)| {
-            let problem = format!("the ID token cannot be a hint: {reason}");
+async fn readable(client: &OAuth2, token: &str) -> Result<String> {
+    let protocol = match client.participant::<OpenIDConnect>() {
+        Some(protocol) if jws::parts(token) == 5 => protocol,
+        _ => return Ok(token.to_owned()),
+    };
+    let context = Context::of_id_tokens(client, START_LOGOUT);
+    let decrypted = protocol.decrypted(&context, token).await;
+    decrypted.map_err(|error| match error.kind() {
+        ErrorKind::Jwt(refused) => {
+            let problem = format!("the ID token cannot be a hint: {}", refused.reason);
             client.error(START_LOGOUT, ErrorKind::Configuration(problem))
-        }),
-        _ => Ok(token.to_owned()),
-    }
+        }
+        _ => error,
+    })
 }
 
 impl StartedLogout {

@@ -131,7 +131,7 @@ impl Participant for OpenIDConnect {
         let id_token = self.verify_id_token(client, operation, token, &expected).await?;
         if let (ResponseType::CodeIdToken, Some(first)) = (attempt.response_type(), callback.get("id_token"))
         {
-            let first = self.payload(first).map_err(|refusal| context.refuse(refusal))?;
+            let first = self.payload(&context, first).await?;
             // Nothing else need agree (section 3.3.3.6): other claims may be in one of the two only.
             agree(&first, &id_token.claims, "the callback's").map_err(|refusal| context.refuse(refusal))?;
         }
@@ -161,9 +161,10 @@ impl Participant for OpenIDConnect {
         expected.not_before = Some(self.policy.clock.now() - self.policy.token_age);
         let outcome = self.verify_id_token(client, Operation::REFRESH_TOKEN, id_token, &expected).await;
         let Err(error) = outcome else { return Ok(()) };
+        let context = verify::Context::of_id_tokens(client, Operation::REFRESH_TOKEN);
         // Without an issuer it says nothing of whose it is.
         let names_another_issuer = error.jwt_check() == Some(JwtCheck::Issuer)
-            && self.payload(id_token).is_ok_and(|claims| claims.text("iss").is_some());
+            && self.payload(&context, id_token).await.is_ok_and(|claims| claims.text("iss").is_some());
         // Somebody who may not sign in here may not stay signed in either.
         let is_of_another = names_another_issuer || error.jwt_check() == Some(JwtCheck::Restriction);
         if is_of_another && !is_undecided(self) {
@@ -174,20 +175,15 @@ impl Participant for OpenIDConnect {
         Ok(())
     }
 
-    fn check_successor(&self, client: &OAuth2, old: &OAuth2Token, new: &mut OAuth2Token) -> Result<()> {
+    async fn check_successor(&self, client: &OAuth2, old: &OAuth2Token, new: &mut OAuth2Token) -> Result<()> {
         let rejected = new.rejected_id_token().and_then(|rejected| rejected.id_token.as_ref());
         let of_reply = new.id_token().or_else(|| rejected.map(Secret::expose));
         let (Some(first), Some(second)) = (old.id_token(), of_reply) else { return Ok(()) };
         // One that was stored by something else may be anything; there is nothing to compare with then. One that was rejected is
         // compared all the same: a comparison can only refuse more.
-        let (Ok(first), Ok(second)) = (self.payload(first), self.payload(second)) else { return Ok(()) };
-        let context = verify::Context {
-            client,
-            operation: Operation::REFRESH_TOKEN,
-            token: JwtUse::IdToken,
-            issuer: None,
-            expected: None,
-        };
+        let context = verify::Context::of_id_tokens(client, Operation::REFRESH_TOKEN);
+        let (first, second) = (self.payload(&context, first).await, self.payload(&context, second).await);
+        let (Ok(first), Ok(second)) = (first, second) else { return Ok(()) };
         same_user(&first, &second, "the first one's").map_err(|refusal| context.refuse(refusal))?;
         if new.id_token().is_some()
             && let Err(refusal) = successor(&first, &second)
@@ -255,7 +251,7 @@ impl Participant for OpenIDConnect {
         }
     }
 
-    fn check_profile(&self, client: &OAuth2, token: &OAuth2Token, profile: &Value) -> Result<()> {
+    async fn check_profile(&self, client: &OAuth2, token: &OAuth2Token, profile: &Value) -> Result<()> {
         let claim = match (Self::has_userinfo(client), self.policy.profile_id_claim) {
             (true, _) => "sub",
             (false, Some(claim)) => claim,
@@ -263,7 +259,8 @@ impl Participant for OpenIDConnect {
         };
         let Some(id_token) = token.id_token() else { return Ok(()) };
         // It was verified when the token came. Even if it was not: a comparison can only refuse more.
-        let Ok(claims) = self.payload(id_token) else { return Ok(()) };
+        let context = verify::Context::of_id_tokens(client, Operation::GET_PROFILE);
+        let Ok(claims) = self.payload(&context, id_token).await else { return Ok(()) };
         let is_same = match (Self::has_userinfo(client), claims.get(claim)) {
             // UserInfo must have the token's in any case, and to the letter.
             (true, own) => own == profile.get(claim),

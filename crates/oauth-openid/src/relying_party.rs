@@ -116,7 +116,7 @@ impl RelyingParty<'_> {
     /// An unsupported-operation error where the provider has no such endpoint; a configuration error when the request cannot be
     /// made.
     pub async fn start_logout(&self, request: LogoutRequest) -> Result<StartedLogout> {
-        request.started(&self.ready().await?)
+        request.started(&self.ready().await?).await
     }
 
     /// The provider's metadata; `None` for a provider whose endpoints are fixed.

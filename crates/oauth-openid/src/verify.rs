@@ -1,10 +1,10 @@
 //! Verification of signed tokens: form, algorithm, issuer, key and signature of all of them, and the claims of ID tokens.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use oauth_core::{
-    Error, ErrorKind, Identity, JwtCheck, JwtError, JwtUse, OAuth2, Operation, Result,
-    provider_kit::ConfirmedBy, serde_json::Value,
+    Error, ErrorKind, HttpError, HttpErrorKind, Identity, JwtCheck, JwtError, JwtUse, OAuth2, Operation,
+    Result, provider_kit::ConfirmedBy, serde_json::Value,
 };
 
 use crate::{
@@ -19,7 +19,11 @@ use crate::{
     keys::{JwkSet, Wanted, verify_hmac},
     metadata::ProviderMetadata,
     openid_connect::OpenIDConnect,
+    task::within,
 };
+
+/// For how long a decrypter may work on one token.
+const DECRYPTED_WITHIN: Duration = Duration::from_secs(10);
 
 /// The method [`RelyingParty::verify_id_token`](crate::RelyingParty::verify_id_token), in errors.
 pub const VERIFY_ID_TOKEN: Operation = Operation::new("verify_id_token");
@@ -36,7 +40,12 @@ pub(crate) struct Context<'c> {
     pub(crate) expected: Option<&'c JwtExpectations>,
 }
 
-impl Context<'_> {
+impl<'c> Context<'c> {
+    /// That of an ID token of the client's issuer.
+    pub(crate) fn of_id_tokens(client: &'c OAuth2, operation: Operation) -> Self {
+        Self { client, operation, token: JwtUse::IdToken, issuer: None, expected: None }
+    }
+
     pub(crate) fn refuse(&self, (check, reason): Refusal) -> Error {
         let error = JwtError { token: self.token, check, reason };
         self.client.error(self.operation, ErrorKind::Jwt(error))
@@ -62,7 +71,7 @@ impl OpenIDConnect {
     ) -> Result<Verified<'t>> {
         let refuse = |refusal: Refusal| context.refuse(refusal);
         let signed: Cow<'t, str> = match (jws::parts(token), must_be_encrypted) {
-            (5, _) => self.decrypted(token).map_err(refuse)?.into(),
+            (5, _) => self.decrypted(context, token).await?.into(),
             (_, false) => token.into(),
             (_, true) => {
                 let reason = "it is not encrypted, though the client registered that it should be".to_owned();
@@ -212,11 +221,12 @@ impl OpenIDConnect {
     }
 
     /// The claims of a token that was verified before, decrypted if need be.
-    pub(crate) fn payload(&self, token: &str) -> Result<Claims, Refusal> {
-        match jws::parts(token) {
-            5 => Ok(Jws::parse(&self.decrypted(token)?)?.claims),
-            _ => Ok(Jws::parse(token)?.claims),
-        }
+    pub(crate) async fn payload(&self, context: &Context<'_>, token: &str) -> Result<Claims> {
+        let signed = match jws::parts(token) {
+            5 => Cow::Owned(self.decrypted(context, token).await?),
+            _ => Cow::Borrowed(token),
+        };
+        Ok(Jws::parse(&signed).map_err(|refusal| context.refuse(refusal))?.claims)
     }
 
     /// What a token of this kind may call itself in its header, beside the plain `JWT`.
@@ -259,12 +269,21 @@ impl OpenIDConnect {
         if listed.is_empty() { Cow::Borrowed(own) } else { Cow::Owned(listed) }
     }
 
-    pub(crate) fn decrypted(&self, token: &str) -> Result<String, Refusal> {
+    /// The text of an encrypted token. A decrypter whose keys cannot be reached, or that takes too long, is trouble that may pass.
+    pub(crate) async fn decrypted(&self, context: &Context<'_>, token: &str) -> Result<String> {
         let Some(decrypter) = &self.policy.decrypter else {
             let reason =
                 "it is encrypted, and the client has no keys to decrypt it; see VerificationPolicy::decrypter".to_owned();
-            return Err((JwtCheck::Encryption, reason));
+            return Err(context.refuse((JwtCheck::Encryption, reason)));
         };
-        decrypter.decrypt(token).map_err(|error: DecryptError| (JwtCheck::Encryption, error.to_string()))
+        let decrypted = within(DECRYPTED_WITHIN, decrypter.decrypt(token)).await;
+        match decrypted.unwrap_or(Err(DecryptError::Unavailable)) {
+            Ok(text) => Ok(text),
+            Err(error @ DecryptError::Unavailable) => {
+                let error = HttpError::new(HttpErrorKind::Timeout).caused_by(error);
+                Err(context.client.error(context.operation, ErrorKind::Transport(error)))
+            }
+            Err(error) => Err(context.refuse((JwtCheck::Encryption, error.to_string()))),
+        }
     }
 }
