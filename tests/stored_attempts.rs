@@ -4,19 +4,27 @@
 //! file never changes: what is in it is in somebody's browser or database.
 
 use oauth_clients::{
-    Callback, ErrorClass, ErrorKind, LoginAttempt, LoginError, LoginOptions, OAuth2, Provider, SealError,
-    Sealer, SealingKey,
+    Aead, Callback, ErrorClass, ErrorKind, LoginAttempt, LoginError, LoginOptions, OAuth2, Provider,
+    SealError, Sealer, SealingKey,
     openid::{OpenID, ProviderMetadata},
 };
 use serde_json::{Value, json};
 
 use crate::support::Script;
 
-const FILES: [(&str, &str); 2] =
-    [("4", include_str!("data/attempts_4.json")), ("5", include_str!("data/attempts_5.json"))];
+const FILES: [(&str, &str); 3] = [
+    ("4", include_str!("data/attempts_4.json")),
+    ("5", include_str!("data/attempts_5.json")),
+    ("5, AES-256-GCM", include_str!("data/attempts_5_aes_256_gcm.json")),
+];
 
+/// Sealing as the file was sealed, which ChaCha20-Poly1305 was until it says otherwise.
 fn sealer(file: &Value) -> Sealer {
-    Sealer::new(SealingKey::from_base64(file["key"].as_str().unwrap()).unwrap())
+    let sealer = Sealer::new(SealingKey::from_base64(file["key"].as_str().unwrap()).unwrap());
+    match file["aead"].as_str() {
+        Some("AES-256-GCM") => sealer.with_aead(Aead::Aes256Gcm).unwrap(),
+        _ => sealer,
+    }
 }
 
 fn decoded(base64: &Value) -> Vec<u8> {
@@ -66,6 +74,8 @@ fn write_the_attempts_of_this_version() {
     use base64::{Engine, engine::general_purpose::STANDARD};
 
     let mut file: Value = serde_json::from_str(FILES[0].1).unwrap();
+    // Or what the new form is.
+    file["aead"] = Aead::Aes256Gcm.to_string().into();
     let sealer = sealer(&file);
     for golden in file["attempts"].as_array_mut().unwrap() {
         let attempt: LoginAttempt = serde_json::from_value(golden["stored"].clone()).unwrap();

@@ -63,6 +63,10 @@ const DENY_WARNINGS: &[&str] = &["--", "--deny=warnings"];
 /// The features that need a library of the system: that of oauth-core and oauth-reqwest, and oauth-openid's.
 pub(crate) const NATIVE_TLS: &str = "native-tls";
 pub(crate) const ENCRYPTION: &str = "encryption";
+/// The feature that needs Go and CMake, and minutes; `cargo xtask nightly` tests it.
+pub(crate) const FIPS: &str = "fips";
+/// Chooses the library that does the cryptography, where the default features do not.
+pub(crate) const CRYPTOGRAPHY: &str = "oauth-core/ring";
 
 /// Each feature must compile without the others: in the steps before, those of all packages are on together.
 fn features(steps: &mut Steps, tools: Option<&Tools>, members: &[Package]) -> Result<()> {
@@ -75,7 +79,7 @@ fn features(steps: &mut Steps, tools: Option<&Tools>, members: &[Package]) -> Re
         steps.skip(without_headers("oauth-openid", ENCRYPTION));
     }
     if let Some(tools) = tools {
-        let mut excluded = vec!["default"];
+        let mut excluded = vec!["default", FIPS];
         excluded.extend((!has_tls_library).then_some(NATIVE_TLS));
         excluded.extend((!has_openssl).then_some(ENCRYPTION));
         let excluded = excluded.join(",");
@@ -86,6 +90,8 @@ fn features(steps: &mut Steps, tools: Option<&Tools>, members: &[Package]) -> Re
             "--exclude-all-features",
             "--exclude-features",
             &excluded,
+            "--features",
+            CRYPTOGRAPHY,
         ];
         // A provider crate has no features; the facade has one for each, of which one is as good as the other on each change.
         let packages = members.iter().filter(|package| {
@@ -95,12 +101,22 @@ fn features(steps: &mut Steps, tools: Option<&Tools>, members: &[Package]) -> Re
         steps.run(tools.cargo(&[&each, DENY_WARNINGS].concat()))?;
     }
     for feature in ["", "github", "tokens", "hyper", "reqwest", "all"] {
-        let mut clippy = vec!["clippy", "--package", "oauth-clients", "--no-default-features"];
-        if !feature.is_empty() {
-            clippy.extend(["--features", feature]);
-        }
+        let features = format!("{CRYPTOGRAPHY} {feature}");
+        let clippy =
+            ["clippy", "--package", "oauth-clients", "--no-default-features", "--features", &features];
         steps.cargo(&[&clippy, DENY_WARNINGS].concat())?;
     }
+    // The other library, with the golden files that both must open.
+    steps.cargo(&[
+        "test",
+        "--package=oauth-core",
+        "--lib",
+        "--no-default-features",
+        "--features=aws-lc-rs",
+        "--",
+        "crypto",
+        "sealer",
+    ])?;
     if has_openssl {
         let of_encryption = ["--package", "oauth-openid", "--features", ENCRYPTION];
         steps.cargo(&[&["clippy", "--all-targets"], &of_encryption[..], DENY_WARNINGS].concat())?;
@@ -121,7 +137,7 @@ fn everything(members: &[Package]) -> String {
     let with_tls = members.iter().filter(|package| package.features.contains_key(NATIVE_TLS));
     let of_tls = with_tls.flat_map(|package| {
         let features = package.features.keys();
-        let features = features.filter(|&feature| feature != "default" && feature != NATIVE_TLS);
+        let features = features.filter(|&feature| !["default", NATIVE_TLS, FIPS].contains(&&**feature));
         features.map(|feature| format!("{}/{feature}", package.name))
     });
     let others = [

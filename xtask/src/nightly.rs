@@ -5,7 +5,7 @@ use std::{env, fs, path::PathBuf, process::Command};
 use anyhow::{Context, Result, ensure};
 
 use crate::{
-    ci::{ENCRYPTION, NATIVE_TLS},
+    ci::{CRYPTOGRAPHY, ENCRYPTION, FIPS, NATIVE_TLS},
     guide,
     steps::Steps,
     system, test,
@@ -37,8 +37,22 @@ pub(crate) fn run(update: bool) -> Result<()> {
     let tools = tools::ready()?;
     advisories(&mut steps, &tools)?;
     // Of the facade, each change compiles one provider alone.
-    let each = ["hack", "clippy", "--each-feature", "--package", "oauth-clients", "--", "--deny=warnings"];
+    let each = [
+        "hack",
+        "clippy",
+        "--each-feature",
+        "--exclude-features",
+        FIPS,
+        "--exclude-all-features",
+        "--features",
+        CRYPTOGRAPHY,
+        "--package",
+        "oauth-clients",
+        "--",
+        "--deny=warnings",
+    ];
     steps.run(tools.cargo(&each))?;
+    fips(&mut steps)?;
     semver_checks(&mut steps)?;
     public_api(&mut steps, update)?;
     steps.xtask("guide", guide::run)?;
@@ -63,6 +77,33 @@ pub(crate) fn run(update: bool) -> Result<()> {
         steps.step(&name, || test::run_with(&arguments, &[("OAUTH_TEST_GRANTS", GRANTS)]))?;
     }
     steps.finish();
+    Ok(())
+}
+
+/// The cryptography in FIPS mode, where its module can be built.
+fn fips(steps: &mut Steps) -> Result<()> {
+    let has = |program: &str, argument: &str| workspace::output(Command::new(program).arg(argument)).is_ok();
+    if !has("go", "version") || !has("cmake", "--version") {
+        steps.skip(
+            "the feature fips, because Go or CMake is missing (Debian: apt-get install golang-go cmake)",
+        );
+        return Ok(());
+    }
+    steps.cargo(&[
+        "test",
+        "--package=oauth-core",
+        "--lib",
+        "--no-default-features",
+        "--features=fips",
+        "--",
+        "crypto",
+        "sealer",
+    ])?;
+    for package in ["oauth-clients", "oauth-fapi"] {
+        let features = if package == "oauth-clients" { "fips,all,hyper,reqwest,tokens" } else { FIPS };
+        let clippy = ["clippy", "--package", package, "--no-default-features", "--features", features];
+        steps.cargo(&[&clippy[..], &["--", "--deny=warnings"]].concat())?;
+    }
     Ok(())
 }
 
@@ -147,7 +188,7 @@ fn changes(old: &str, new: &str) -> Vec<String> {
 /// The features that need nothing of the system.
 fn features(package: &Package) -> String {
     let features = package.features.keys().map(|feature| &**feature);
-    features.filter(|feature| ![NATIVE_TLS, ENCRYPTION].contains(feature)).collect::<Vec<_>>().join(",")
+    features.filter(|feature| ![NATIVE_TLS, ENCRYPTION, FIPS].contains(feature)).collect::<Vec<_>>().join(",")
 }
 
 /// The `PATH` with a tool that Cargo has built, now or before.

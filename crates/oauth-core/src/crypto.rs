@@ -2,6 +2,7 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
+pub(crate) mod aead;
 pub(crate) mod backend;
 
 use crate::error::{Error, Operation};
@@ -40,6 +41,12 @@ pub fn random_tokens<const COUNT: usize>() -> Result<[String; COUNT], Error> {
     Ok(bytes.map(|bytes| URL_SAFE_NO_PAD.encode(bytes)))
 }
 
+/// The SHA-256 of some bytes.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    backend::sha256(bytes)
+}
+
 /// The SHA-256 of a text in base64url, which is what PKCE's `S256` asks for (RFC 7636 section 4.2).
 pub(crate) fn sha256_base64url(text: &str) -> String {
     URL_SAFE_NO_PAD.encode(backend::sha256(text.as_bytes()))
@@ -70,6 +77,29 @@ mod tests {
         let [a, b, c] = random_tokens().unwrap();
         assert!([&a, &b, &c].iter().all(|token| token.len() == 43));
         assert!(a != b && b != c && a != c);
+    }
+
+    #[test]
+    fn the_library_is_the_one_that_the_features_choose() {
+        let expected = if cfg!(feature = "fips") {
+            backend::CryptoBackend::AwsLcRsFips
+        } else if cfg!(feature = "aws-lc-rs") {
+            backend::CryptoBackend::AwsLcRs
+        } else {
+            backend::CryptoBackend::Ring
+        };
+        assert_eq!(backend::CryptoBackend::current(), expected);
+    }
+
+    #[test]
+    fn hashes_match_fips_180_4() {
+        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        assert_eq!(hex(&sha256(b"abc")), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(
+            hex(&backend::sha512(b"abc")),
+            "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a\
+             2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f"
+        );
     }
 
     #[test]

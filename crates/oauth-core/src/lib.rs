@@ -42,6 +42,12 @@
 //! | `rustls-ring` | yes | TLS of the default client by rustls on ring |
 //! | `rustls-aws-lc-rs` | | by rustls on aws-lc-rs |
 //! | `native-tls` | | by the operating system's library |
+//! | `ring` | yes | hashes, random bytes and the encryption of [`Sealer`] by ring |
+//! | `aws-lc-rs` | | by aws-lc-rs |
+//! | `fips` | | by the FIPS module of aws-lc-rs, TLS by rustls too; it takes CMake and Go to build |
+//!
+//! One of the last three must be on. Of several, `fips` counts before `aws-lc-rs`, and that before `ring`; [`CryptoBackend::current`]
+//! tells which one it is.
 //!
 //! No type of an HTTP library is part of this crate's API.
 
@@ -99,7 +105,9 @@ pub use client_auth::{
 };
 pub use clock::{Clock, SystemClock};
 pub use config::{Configure, Parameter, ProviderConfig};
-pub use crypto::{random_token, random_tokens};
+#[doc(hidden)]
+pub use crypto::sha256;
+pub use crypto::{aead::Aead, backend::CryptoBackend, random_token, random_tokens};
 pub use default_client::default_http_client;
 pub use draft::RequestDraft;
 pub use endpoints::{Endpoint, Endpoints};

@@ -10,15 +10,19 @@ use zeroize::Zeroizing;
 
 use crate::{
     attempt::LoginAttempt,
-    crypto::backend::{Aead, AeadKey, NoRandomBytes, fill_random, sha256},
+    crypto::{
+        aead::Aead,
+        backend::{AeadKey, CryptoBackend, fill_random, sha256},
+    },
     error::{Error, Operation, Result},
 };
 
 /// Turns a [`LoginAttempt`] into an encrypted and authenticated string and back, so that the browser can keep it in a
 /// cookie and the server needs no session.
 ///
-/// The AEAD is ChaCha20-Poly1305 (RFC 8439) with a random nonce for each seal. What is sealed names its provider, its
-/// redirect URI and its time, and [`open`](Self::open) compares all three.
+/// The AEAD is ChaCha20-Poly1305 (RFC 8439) with a random nonce for each seal, or AES-256-GCM where
+/// [`with_aead`](Self::with_aead) chooses it and in a build in FIPS mode; both are opened everywhere. What is sealed names its
+/// provider, its redirect URI and its time, and [`open`](Self::open) compares all three.
 ///
 /// Keys form a ring: the first one seals, all of them open. To rotate, add the new key as an old one everywhere first, so
 /// that every machine can open what it will seal; then move it to the front; and take the old one out after the lifetime of
@@ -42,13 +46,16 @@ use crate::{
 pub struct Sealer {
     /// Never empty; the first one seals.
     keys: Vec<SealingKey>,
+    /// With which it seals. The byte of what is sealed says by which one it opens.
+    aead: Aead,
 }
 
 /// 256 bits that only the application's own machines know.
 #[derive(Clone)]
 pub struct SealingKey {
-    /// For ChaCha20-Poly1305, the only AEAD so far.
-    chacha20: Option<Arc<AeadKey>>,
+    /// The key as each AEAD uses it. It is made once, because to make it takes a tenth of the time that it takes to decrypt an attempt.
+    chacha20_poly1305: Option<Arc<AeadKey>>,
+    aes_256_gcm: Option<Arc<AeadKey>>,
     id: [u8; KEY_ID_LEN],
 }
 
@@ -78,7 +85,7 @@ pub enum SealError {
 pub struct Opened {
     /// What was sealed; wiped from memory when dropped.
     pub plain: Zeroizing<Vec<u8>>,
-    /// Whether the ring's first key sealed it. If not, it is time to seal it again.
+    /// Whether the ring's first key sealed it, with the AEAD that seals now. If not, it is time to seal it again.
     pub is_current: bool,
 }
 
@@ -86,8 +93,6 @@ pub struct Opened {
 // what bytes are bound to. The version says which of the two it is, so that neither can be taken for the other.
 const ATTEMPT: u8 = 5;
 const BYTES: u8 = 6;
-/// The AEAD that seals. The byte of what is sealed says by which one it opens.
-const SEALS: Aead = Aead::ChaCha20Poly1305;
 
 // The versions before them, which are opened and no longer made: they have no byte for the AEAD. 1 and 3 were forms of an
 // attempt that nobody has any more.
@@ -128,7 +133,23 @@ impl Sealer {
     /// Seals and opens with this key.
     #[must_use]
     pub fn new(key: SealingKey) -> Self {
-        Self { keys: vec![key] }
+        Self { keys: vec![key], aead: approved(Aead::ChaCha20Poly1305).unwrap_or(Aead::Aes256Gcm) }
+    }
+
+    /// Seals with this algorithm. Whatever it is, what was sealed with the other one is opened too.
+    ///
+    /// Processes that share what is sealed should agree on it. A version of this library that lacks this method opens
+    /// ChaCha20-Poly1305 only, so update all of them first.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error for [`Aead::ChaCha20Poly1305`] in a build in FIPS mode, which may not seal with it.
+    pub fn with_aead(mut self, aead: Aead) -> Result<Self> {
+        self.aead = approved(aead).ok_or_else(|| {
+            let problem = format!("{aead} is not approved by FIPS 140-3: seal with {}", Aead::Aes256Gcm);
+            Error::configuration("sealer", problem)
+        })?;
+        Ok(self)
     }
 
     /// Opens with this key as well: one that sealed until lately, or that another machine seals with already.
@@ -138,16 +159,17 @@ impl Sealer {
         self
     }
 
-    /// Returns the id of the key that seals, in hexadecimal digits. It tells keys apart and does not tell the key.
+    /// Returns the id of the key that seals, in hexadecimal digits, and behind it `-aes256gcm` where it seals with AES-256-GCM. It tells
+    /// keys apart and does not tell the key.
     #[must_use]
     pub fn key_id(&self) -> String {
-        hex(&self.keys[0].id)
+        key_id(&self.keys[0].id, self.aead)
     }
 
     /// Reads which key sealed these bytes, as [`key_id`](Self::key_id) writes it; `None` if no key did.
     #[must_use]
     pub fn key_id_of(sealed: &[u8]) -> Option<String> {
-        Head::of(sealed, [BYTES, BYTES_2]).ok().map(|head| hex(head.key_id))
+        Head::of(sealed, [BYTES, BYTES_2]).ok().map(|head| key_id(head.key_id, head.aead))
     }
 
     /// Seals an attempt, as characters that a cookie and a URL can carry.
@@ -156,10 +178,11 @@ impl Sealer {
     ///
     /// A configuration error when the operating system has no random bytes to give.
     pub fn seal(&self, attempt: &LoginAttempt) -> Result<String> {
-        let failed = |what: &str| {
+        let failed = |what: String| {
             Error::configuration(attempt.provider().to_owned(), what).during(Operation::START_LOGIN)
         };
-        let plain = attempt.to_cbor().ok_or_else(|| failed("the attempt cannot be written as CBOR"))?;
+        let plain =
+            attempt.to_cbor().ok_or_else(|| failed("the attempt cannot be written as CBOR".to_owned()))?;
         let sealed = self.seal_as(ATTEMPT, &plain, &[]).map_err(failed)?;
         Ok(URL_SAFE_NO_PAD.encode(sealed))
     }
@@ -220,27 +243,25 @@ impl Sealer {
         }
     }
 
-    fn seal_as(&self, version: u8, plain: &[u8], context: &[u8]) -> Result<Vec<u8>, &'static str> {
+    fn seal_as(&self, version: u8, plain: &[u8], context: &[u8]) -> Result<Vec<u8>, String> {
         let key = &self.keys[0];
-        let mut nonce = [0; Aead::NONCE_LEN];
-        fill_random(&mut nonce).map_err(|NoRandomBytes| "the operating system gave no random bytes")?;
-        let head = [&[version, SEALS.byte()], &key.id[..]].concat();
+        let head = [&[version, self.aead.byte()], &key.id[..]].concat();
         let start = head.len() + Aead::NONCE_LEN;
         let mut sealed = Vec::with_capacity(start + plain.len() + Aead::TAG_LEN);
         sealed.extend_from_slice(&head);
-        sealed.extend_from_slice(&nonce);
+        sealed.resize(start, 0);
         // It is encrypted where it is, so that no copy of the secret is left behind.
         sealed.extend_from_slice(plain);
-        let tag = key
-            .ready_for(SEALS)
-            .ok_or("the sealing key is not valid")?
-            .seal_in_place(nonce, &bound_to(&head, context), &mut sealed[start..])
-            .ok_or("the secret is too large to seal")?;
+        let ready = key.ready_for(self.aead).ok_or("the sealing key is not valid")?;
+        let (nonce, tag) = ready
+            .seal_in_place(&bound_to(&head, context), &mut sealed[start..])
+            .map_err(|failed| failed.to_string())?;
+        sealed[head.len()..start].copy_from_slice(&nonce);
         sealed.extend_from_slice(&tag);
         Ok(sealed)
     }
 
-    /// Decrypts, and says whether the first key sealed it.
+    /// Decrypts, and says whether it would be sealed the same way now.
     fn open_as(&self, head: &Head<'_>, context: &[u8]) -> Result<(Zeroizing<Vec<u8>>, bool), SealError> {
         let mut outcome = Err(SealError::UnknownKey);
         // Usually there is one. The short ids of two keys can be the same.
@@ -252,15 +273,25 @@ impl Sealer {
             let opened = ready.and_then(|ready| ready.open_in_place(head.nonce, &bound_to, &mut plain));
             if let Some(length) = opened {
                 plain.truncate(length);
-                return Ok((plain, index == 0));
+                return Ok((plain, index == 0 && head.aead == self.aead));
             }
         }
         outcome
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// The algorithm, if this build may seal with it.
+fn approved(aead: Aead) -> Option<Aead> {
+    (aead == Aead::Aes256Gcm || CryptoBackend::current() != CryptoBackend::AwsLcRsFips).then_some(aead)
+}
+
+/// What is sealed otherwise has another id, so that a store finds it when it is to be sealed anew.
+fn key_id(id: &[u8], aead: Aead) -> String {
+    let digits: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+    match aead {
+        Aead::ChaCha20Poly1305 => digits,
+        Aead::Aes256Gcm => digits + "-aes256gcm",
+    }
 }
 
 /// What is authenticated beside the secret.
@@ -289,8 +320,8 @@ impl SealingKey {
         let bytes = Zeroizing::new(bytes);
         let mut id = [0; KEY_ID_LEN];
         id.copy_from_slice(&sha256(&*bytes)[..KEY_ID_LEN]);
-        let chacha20 = AeadKey::new(Aead::ChaCha20Poly1305, &bytes).map(Arc::new);
-        Self { chacha20, id }
+        let ready = |aead| AeadKey::new(aead, &bytes).map(Arc::new);
+        Self { chacha20_poly1305: ready(Aead::ChaCha20Poly1305), aes_256_gcm: ready(Aead::Aes256Gcm), id }
     }
 
     /// A key of 32 random bytes in base64, such as `openssl rand -base64 32` prints.
@@ -308,17 +339,17 @@ impl SealingKey {
         })
     }
 
-    /// The key as an AEAD uses it. It is made once, because to make it takes a tenth of the time that it takes to decrypt an attempt.
     fn ready_for(&self, aead: Aead) -> Option<&AeadKey> {
         match aead {
-            Aead::ChaCha20Poly1305 => self.chacha20.as_deref(),
+            Aead::ChaCha20Poly1305 => self.chacha20_poly1305.as_deref(),
+            Aead::Aes256Gcm => self.aes_256_gcm.as_deref(),
         }
     }
 }
 
 impl fmt::Debug for Sealer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sealer").field("keys", &self.keys.len()).finish()
+        f.debug_struct("Sealer").field("keys", &self.keys.len()).field("aead", &self.aead).finish()
     }
 }
 
@@ -506,12 +537,59 @@ mod tests {
     }
 
     #[test]
-    fn what_was_sealed_with_another_aead_is_damage() {
-        let sealer = Sealer::new(key(1));
-        let mut bytes = sealer.seal_bytes(b"secret", b"").unwrap();
-        assert_eq!(bytes[..2], [BYTES, 1]);
-        bytes[1] = 2;
-        assert_eq!(sealer.open_bytes(&bytes, b"").unwrap_err(), SealError::Damaged);
+    fn what_was_sealed_with_either_aead_opens_and_says_whether_it_is_current() {
+        let Ok(of_chacha) = Sealer::new(key(1)).with_aead(Aead::ChaCha20Poly1305) else {
+            assert_eq!(CryptoBackend::current(), CryptoBackend::AwsLcRsFips);
+            return;
+        };
+        let of_aes = Sealer::new(key(1)).with_aead(Aead::Aes256Gcm).unwrap();
+        for (sealer, other, byte) in [(&of_chacha, &of_aes, 1), (&of_aes, &of_chacha, 2)] {
+            let bytes = sealer.seal_bytes(b"secret", b"row 1").unwrap();
+            assert_eq!(bytes[..2], [BYTES, byte]);
+            let (own, others) =
+                (sealer.open_bytes(&bytes, b"row 1").unwrap(), other.open_bytes(&bytes, b"row 1").unwrap());
+            assert_eq!((&**own.plain, own.is_current), (&b"secret"[..], true));
+            assert_eq!((&**others.plain, others.is_current), (&b"secret"[..], false));
+            assert_eq!(Sealer::key_id_of(&bytes), Some(sealer.key_id()));
+            assert_ne!(sealer.key_id(), other.key_id());
+            assert_eq!(other.open_bytes(&bytes, b"row 2").unwrap_err(), SealError::Damaged);
+            let attempt = sealer.seal(&attempt("return-to")).unwrap();
+            assert!(other.open(&attempt, "oauth2", REDIRECT_URI).is_ok());
+            // Neither can be taken for the other.
+            for aead in [0, 3 - byte, 3, 255] {
+                let mut changed = bytes.clone();
+                changed[1] = aead;
+                assert_eq!(sealer.open_bytes(&changed, b"row 1").unwrap_err(), SealError::Damaged, "{aead}");
+            }
+        }
+    }
+
+    #[test]
+    fn in_fips_mode_only_what_is_approved_seals_and_both_open() {
+        let is_fips = CryptoBackend::current() == CryptoBackend::AwsLcRsFips;
+        let sealed = Sealer::new(key(1)).seal_bytes(b"secret", b"").unwrap();
+        assert_eq!(sealed[1], if is_fips { 2 } else { 1 });
+        let chosen = Sealer::new(key(1)).with_aead(Aead::ChaCha20Poly1305);
+        match chosen {
+            Ok(_) => assert!(!is_fips),
+            Err(error) => {
+                assert!(is_fips);
+                let text = error.to_string();
+                assert!(text.contains("ChaCha20-Poly1305 is not approved by FIPS 140-3"), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn aes_256_gcm_matches_nist_test_case_14() {
+        // A key, a nonce and a text of zeros.
+        let ready = AeadKey::new(Aead::Aes256Gcm, &[0; 32]).unwrap();
+        let mut text = vec![
+            0xce, 0xa7, 0x40, 0x3d, 0x4d, 0x60, 0x6b, 0x6e, 0x07, 0x4e, 0xc5, 0xd3, 0xba, 0xf3, 0x9d, 0x18,
+            0xd0, 0xd1, 0xc8, 0xa7, 0x99, 0x99, 0x6b, 0xf0, 0x26, 0x5b, 0x98, 0xb5, 0xd4, 0x8a, 0xb9, 0x19,
+        ];
+        assert_eq!(ready.open_in_place([0; 12], b"", &mut text), Some(16));
+        assert_eq!(text[..16], [0; 16]);
     }
 
     #[test]
@@ -603,18 +681,9 @@ mod tests {
     }
 
     #[test]
-    fn a_wiped_key_is_one_that_everybody_knows() {
+    fn a_ring_that_is_dropped_leaves_the_keys_of_its_copies_alone() {
         let sealer = Sealer::new(key(1));
         let sealed = sealer.seal_bytes(b"secret", b"").unwrap();
-        let key_of = |bytes| AeadKey::new(Aead::ChaCha20Poly1305, bytes).unwrap();
-        let mut wiped = key_of(&[1; 32]);
-        wiped.wipe();
-        let as_wiped = |ready| Sealer::new(SealingKey { chacha20: Some(Arc::new(ready)), ..key(1) });
-        let known = as_wiped(key_of(&[0; 32])).seal_bytes(b"known", b"").unwrap();
-        let wiped = as_wiped(wiped);
-        assert_eq!(wiped.open_bytes(&sealed, b"").unwrap_err(), SealError::Damaged);
-        assert_eq!(&**wiped.open_bytes(&known, b"").unwrap().plain, b"known");
-        // A ring that is dropped leaves the keys of its copies alone.
         let copy = sealer.clone();
         drop(sealer);
         assert_eq!(&**copy.open_bytes(&sealed, b"").unwrap().plain, b"secret");

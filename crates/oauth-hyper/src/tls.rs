@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use oauth_core::Error;
 use rustls::{
     ClientConfig,
-    crypto::{CryptoProvider, ring},
+    crypto::CryptoProvider,
     pki_types::{CertificateDer, PrivateKeyDer},
     sign::{CertifiedKey, SingleCertAndKey},
 };
@@ -19,7 +19,7 @@ use rustls_platform_verifier::Verifier;
 /// The default TLS settings, which trust the platform's root certificates.
 ///
 /// Clients that use them share TLS sessions, so that a new connection can resume one. Cryptography is that of the provider which the
-/// application installed for the process, or else of ring.
+/// application installed for the process, or else of ring, or of the FIPS module of aws-lc-rs with the feature `fips`.
 ///
 /// # Errors
 ///
@@ -103,7 +103,11 @@ pub fn with_client_certificate(
 }
 
 fn provider() -> Arc<CryptoProvider> {
-    CryptoProvider::get_default().cloned().unwrap_or_else(|| Arc::new(ring::default_provider()))
+    #[cfg(feature = "fips")]
+    let provider = rustls::crypto::default_fips_provider;
+    #[cfg(not(feature = "fips"))]
+    let provider = rustls::crypto::ring::default_provider;
+    CryptoProvider::get_default().cloned().unwrap_or_else(|| Arc::new(provider()))
 }
 
 fn refused(error: rustls::Error) -> Error {

@@ -38,6 +38,7 @@
 //! | `rustls-ring` | yes | TLS of [`reqwest_client`] by rustls on ring, and `tls_trusting`, `tls_defaults`, `with_client_certificate` |
 //! | `rustls-aws-lc-rs` | | by rustls on aws-lc-rs, set up by reqwest |
 //! | `native-tls` | | by the operating system's library, set up by reqwest |
+//! | `fips` | | TLS by rustls, and the cryptography of oauth-core, by the FIPS module of aws-lc-rs, whatever else is on; it takes CMake and Go to build |
 //! | `middleware` | | `MiddlewareClient` |
 
 #![forbid(unsafe_code)]

@@ -1,124 +1,66 @@
-//! The cryptographic primitives, by `ring`, which the default TLS brings anyway. No other file of this crate names it, so that another
-//! library can take its place: this interface is all that the others use.
+//! The cryptographic primitives, by the library that the features choose: aws-lc-rs where it is on, in its FIPS mode where `fips` is,
+//! and else ring. No other file of this crate names either of them: what is here is all that the others use.
 
-use std::hint::black_box;
+#[cfg(feature = "aws-lc-rs")]
+mod on_aws_lc_rs;
+#[cfg(all(feature = "ring", not(feature = "aws-lc-rs")))]
+mod on_ring;
 
-use ring::{
-    aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey},
-    digest, hmac,
-    rand::{SecureRandom, SystemRandom},
-};
+#[cfg(feature = "aws-lc-rs")]
+pub(crate) use on_aws_lc_rs::{AeadKey, fill_random, hmac_sha256, sha256, sha512};
+#[cfg(all(feature = "ring", not(feature = "aws-lc-rs")))]
+pub(crate) use on_ring::{AeadKey, fill_random, hmac_sha256, sha256, sha512};
 
-/// The operating system has no random bytes to give.
-#[derive(Debug, thiserror::Error)]
-#[error("the operating system gave no random bytes")]
-pub(crate) struct NoRandomBytes;
+#[cfg(not(any(feature = "ring", feature = "aws-lc-rs")))]
+compile_error!(
+    "oauth-core needs one of its features `ring`, `aws-lc-rs` and `fips`, which choose the library that does the cryptography; the \
+     default features have `ring`"
+);
 
-/// Fills a slice from the operating system's random number generator.
-///
-/// There is no generator in the process, which would give out bytes twice after a fork or when a virtual machine is cloned;
-/// the kernel's knows of both.
-pub(crate) fn fill_random(bytes: &mut [u8]) -> Result<(), NoRandomBytes> {
-    SystemRandom::new().fill(bytes).map_err(|_| NoRandomBytes)
-}
+use std::fmt;
 
-pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let mut hash = [0; 32];
-    hash.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
-    hash
-}
-
-pub(crate) fn sha512(bytes: &[u8]) -> [u8; 64] {
-    let mut hash = [0; 64];
-    hash.copy_from_slice(digest::digest(&digest::SHA512, bytes).as_ref());
-    hash
-}
-
-pub(crate) fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
-    let mut tag = [0; 32];
-    tag.copy_from_slice(hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), message).as_ref());
-    tag
-}
-
-/// An algorithm that encrypts and authenticates (RFC 5116), by a key of 32 bytes.
+/// The library that does the cryptography of this crate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Aead {
-    /// RFC 8439.
-    ChaCha20Poly1305,
+#[non_exhaustive]
+pub enum CryptoBackend {
+    /// [ring](https://docs.rs/ring), of the feature `ring`.
+    Ring,
+    /// [aws-lc-rs](https://docs.rs/aws-lc-rs), of the feature `aws-lc-rs`.
+    AwsLcRs,
+    /// aws-lc-rs with the FIPS module of AWS-LC, of the feature `fips`.
+    AwsLcRsFips,
 }
 
-impl Aead {
-    pub(crate) const NONCE_LEN: usize = 12;
-    pub(crate) const TAG_LEN: usize = 16;
-
-    /// The byte that names it in what is sealed.
-    pub(crate) fn byte(self) -> u8 {
-        match self {
-            Self::ChaCha20Poly1305 => 1,
-        }
-    }
-
-    /// The algorithm that a byte names, if it is one of these.
-    pub(crate) fn of_byte(byte: u8) -> Option<Self> {
-        [Self::ChaCha20Poly1305].into_iter().find(|aead| aead.byte() == byte)
-    }
-
-    fn algorithm(self) -> &'static ring::aead::Algorithm {
-        match self {
-            Self::ChaCha20Poly1305 => &CHACHA20_POLY1305,
-        }
-    }
-}
-
-/// A key as its algorithm uses it. It is wiped from memory when dropped, which ring does not do.
-pub(crate) struct AeadKey {
-    aead: Aead,
-    key: LessSafeKey,
-}
-
-impl AeadKey {
-    /// `None` only if ring does not take 32 bytes.
-    pub(crate) fn new(aead: Aead, bytes: &[u8; 32]) -> Option<Self> {
-        let key = UnboundKey::new(aead.algorithm(), bytes).ok().map(LessSafeKey::new)?;
-        Some(Self { aead, key })
-    }
-
-    /// Encrypts a text where it is, and returns the tag. `None` if the text is too long.
-    pub(crate) fn seal_in_place(
-        &self,
-        nonce: [u8; Aead::NONCE_LEN],
-        bound_to: &[u8],
-        text: &mut [u8],
-    ) -> Option<[u8; Aead::TAG_LEN]> {
-        let nonce = Nonce::assume_unique_for_key(nonce);
-        let tag = self.key.seal_in_place_separate_tag(nonce, Aad::from(bound_to), text).ok()?;
-        tag.as_ref().try_into().ok()
-    }
-
-    /// Decrypts a text, behind which its tag is, where it is, and returns the length of the plain text. `None` if it was changed.
-    pub(crate) fn open_in_place(
-        &self,
-        nonce: [u8; Aead::NONCE_LEN],
-        bound_to: &[u8],
-        text: &mut [u8],
-    ) -> Option<usize> {
-        let nonce = Nonce::assume_unique_for_key(nonce);
-        let plain = self.key.open_in_place(nonce, Aad::from(bound_to), text).ok()?;
-        Some(plain.len())
-    }
-
-    /// Overwrites it with a key that everybody knows.
-    pub(crate) fn wipe(&mut self) {
-        if let Some(zeros) = UnboundKey::new(self.aead.algorithm(), &[0; 32]).ok().map(LessSafeKey::new) {
-            self.key = zeros;
-        }
-        // Without somebody to look at it, the compiler need not write what is about to be freed.
-        black_box(&self.key);
+impl CryptoBackend {
+    /// Returns the library that this build has: of several features, `fips` counts before `aws-lc-rs`, and that before `ring`.
+    ///
+    /// aws-lc-rs is in its FIPS mode in the whole program as soon as one crate of it asks for that, and then this says so too.
+    ///
+    /// ```
+    /// use oauth_core::CryptoBackend;
+    ///
+    /// // At the start of a program that must not run with anything else:
+    /// let is_fips = CryptoBackend::current() == CryptoBackend::AwsLcRsFips;
+    /// # assert_eq!(is_fips, cfg!(feature = "fips"));
+    /// ```
+    #[must_use]
+    pub fn current() -> Self {
+        #[cfg(feature = "aws-lc-rs")]
+        return match on_aws_lc_rs::is_fips() {
+            true => Self::AwsLcRsFips,
+            false => Self::AwsLcRs,
+        };
+        #[cfg(not(feature = "aws-lc-rs"))]
+        Self::Ring
     }
 }
 
-impl Drop for AeadKey {
-    fn drop(&mut self) {
-        self.wipe();
+impl fmt::Display for CryptoBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ring => "ring",
+            Self::AwsLcRs => "aws-lc-rs",
+            Self::AwsLcRsFips => "aws-lc-rs in FIPS mode",
+        })
     }
 }
