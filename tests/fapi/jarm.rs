@@ -3,7 +3,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use oauth_clients::{
     AuthorizationRequest, Callback, ErrorClass, ErrorKind, JwtCheck, JwtUse, Login, LoginAttempt, LoginError,
-    LoginOptions, OAuth2, Provider, ResponseMode, ResponseType, Result, openid::OpenID,
+    LoginOptions, OAuth2, Provider, ResponseMode, ResponseType, Result, async_trait, openid::OpenID,
     provider_kit::form_encoded,
 };
 use oauth_fapi::{
@@ -301,8 +301,9 @@ async fn jm_05_a_client_that_cannot_verify_a_response_does_not_ask_for_one() {
 #[derive(Debug)]
 struct Unwrapper;
 
+#[async_trait]
 impl Decrypter for Unwrapper {
-    fn decrypt(&self, token: &str) -> Result<String, DecryptError> {
+    async fn decrypt(&self, token: &str) -> Result<String, DecryptError> {
         let text = token.split('.').nth(3).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
         text.and_then(|text| String::from_utf8(text).ok()).ok_or(DecryptError::Failed)
     }

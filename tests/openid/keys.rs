@@ -847,7 +847,7 @@ impl Decrypter for FarAway {
     }
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn jk_18_a_key_that_cannot_be_reached_is_trouble_that_may_pass() {
     let op = Op::new();
     for (time, ends_well) in
