@@ -8,7 +8,7 @@ use oauth_clients::{
 };
 use oauth_fapi::{
     SignedResponses,
-    oauth_openid::{Algorithm, DecryptError, Decrypter},
+    oauth_openid::{Algorithm, DecryptError, Decrypter, RegisteredClient},
 };
 use serde_json::{Value, json};
 
@@ -187,6 +187,33 @@ async fn jm_03_the_signature_is_checked_by_the_registered_algorithm() {
 }
 
 #[tokio::test]
+async fn jm_03_what_was_registered_is_what_is_accepted() {
+    let registered = |more: Value| -> RegisteredClient {
+        let mut whole = json!({"client_id": CLIENT_ID});
+        merge(&mut whole, &more);
+        serde_json::from_value(whole).unwrap()
+    };
+    let op = Op::new();
+    op.bend(|state| state.jwks = json!({"keys": [Key::Rsa.bare("rsa")]}));
+    let ps256 = registered(json!({"authorization_signed_response_alg": "PS256"}));
+    let strict = op.client().with_participant(SignedResponses::of_registration(&ps256).unwrap());
+    let found = check(&op, &strict, |attempt| signed(&claims(&op, attempt, &json!({})))).await;
+    assert_eq!(found, Some(JwtCheck::Algorithm));
+    let usual =
+        op.client().with_participant(SignedResponses::of_registration(&registered(json!({}))).unwrap());
+    login(&op, &usual, |attempt| query(&signed(&claims(&op, attempt, &json!({}))))).await.unwrap();
+    let encrypted = registered(json!({"authorization_encrypted_response_alg": "RSA-OAEP-256"}));
+    let op = Op::new();
+    let strict = op.client().with_participant(SignedResponses::of_registration(&encrypted).unwrap());
+    let found = check(&op, &strict, |attempt| signed(&claims(&op, attempt, &json!({})))).await;
+    assert_eq!(found, Some(JwtCheck::Encryption));
+    for bad in ["none", "RS1", ""] {
+        let registered = registered(json!({"authorization_signed_response_alg": bad}));
+        assert!(SignedResponses::of_registration(&registered).is_err(), "{bad}");
+    }
+}
+
+#[tokio::test]
 async fn jm_04_state_code_and_error_are_those_inside() {
     let op = Op::new();
     for (patch, expected) in [
@@ -292,8 +319,7 @@ async fn jm_05_a_client_that_cannot_verify_a_response_does_not_ask_for_one() {
     // Nor one without keys.
     let plain = OAuth2::new("id", "secret", "https://as.example/authorize", "https://as.example/token")
         .with_participant(SignedResponses::new());
-    let attempt = plain.start_login(REDIRECT_URI, LoginOptions::new()).await.unwrap().attempt;
-    let error = plain.finish_login(attempt, query("a.b.c")).await.unwrap_err();
+    let error = plain.start_login(REDIRECT_URI, LoginOptions::new()).await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::Configuration, "{error}");
 }
 

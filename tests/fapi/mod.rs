@@ -12,6 +12,7 @@ mod par;
 mod rar;
 mod request_objects;
 mod resources;
+mod web;
 
 use std::sync::{
     Arc,
@@ -28,7 +29,7 @@ use crate::{
     support::{Sent, reply},
 };
 
-pub(crate) const PAR: &str = "https://op.example/par";
+const PAR: &str = "https://op.example/par";
 
 /// A provider with an endpoint for pushed requests, which gives each a reference of its own.
 pub(crate) fn par_op() -> Op {

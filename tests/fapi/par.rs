@@ -10,7 +10,7 @@ use oauth_clients::{
 use oauth_fapi::PushedRequests;
 use serde_json::{Value, json};
 
-use super::{PAR, names, par_op, par_op_answering, pushed, value};
+use super::{names, par_op, par_op_answering, pushed, value};
 use crate::{
     openid::op::{CLIENT_ID, CLIENT_SECRET, Endpoint, ISSUER, Op, REDIRECT_URI},
     support::{Script, query_of, reply},

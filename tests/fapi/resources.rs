@@ -93,3 +93,20 @@ async fn ri_03_a_resource_that_the_server_does_not_know_is_told() {
         (ErrorClass::Configuration, "invalid_target")
     );
 }
+
+#[tokio::test]
+async fn ri_05_a_resource_and_an_audience_are_not_both_sent_by_accident() {
+    let op = Op::new();
+    for (own, login) in [("audience", "resource"), ("resource", "audience")] {
+        let client = op.client().with_authorize_params(&json!({own: A}));
+        let url = client.start_login(REDIRECT_URI, LoginOptions::new()).await.unwrap().url;
+        assert!(url.contains(own), "{url}");
+        let options = LoginOptions::new().extras_params(&json!({login: B}));
+        let error = client.start_login(REDIRECT_URI, options).await.unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Configuration);
+        // Said so, they are.
+        let options = LoginOptions::new().extras_params(&json!({login: B, own: A}));
+        let url = client.start_login(REDIRECT_URI, options).await.unwrap().url;
+        assert!(url.contains("audience=") && url.contains("resource="), "{url}");
+    }
+}

@@ -118,6 +118,7 @@ impl OAuth2 {
             Some(scopes) => self.joined(scopes)?,
             None => self.joined(self.scopes())?,
         };
+        self.check_two_words(&request.extras)?;
         let extras = self.authorize_params().merged(&request.extras);
         self.check_extras(&extras)?;
         let mode = self.response_mode(request.response_type, &extras);
@@ -190,6 +191,23 @@ impl OAuth2 {
         }
         check_names(extras, &self.read_params())?;
         check_openid_parameters(extras)
+    }
+
+    /// Refuses a request by `resource` of a client that asks by `audience`, or the other way round: some providers have a word of their
+    /// own for the same thing, and nobody knows which of two counts. Whoever wants both says so in the request.
+    fn check_two_words(&self, extras: &Params) -> Result<(), String> {
+        for (own, other) in [("resource", "audience"), ("audience", "resource")] {
+            if extras.get(own).is_some()
+                && extras.get(other).is_none()
+                && self.authorize_params().get(other).is_some()
+            {
+                return Err(format!(
+                    "the request asks for a {own}, and the client for a {other} by itself; name one of the two, or both in the \
+                     request's own parameters"
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// What the library reads among the parameters of a request, and checks the answer against.

@@ -115,7 +115,8 @@ impl LoginOptions {
     /// Asks for authorization details (RFC 9396): a list of objects with a `type`, such as `AuthorizationDetails` of `oauth-fapi`.
     ///
     /// They may be private, and must not be changed on the way, so they are sent in requests that are pushed or signed; see
-    /// [`authorization_details_in_plain_urls`](Self::authorization_details_in_plain_urls). The login tells what was
+    /// [`authorization_details_in_plain_urls`](Self::authorization_details_in_plain_urls). (Those among
+    /// [`extras_params`](Self::extras_params) are sent as any other parameter.) The login tells what was
     /// [asked for](Login::requested_details), and the token what was granted.
     pub fn authorization_details(mut self, details: &impl Serialize) -> Self {
         // What cannot be written as JSON is refused as what it is: no list of objects.

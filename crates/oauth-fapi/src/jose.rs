@@ -3,6 +3,7 @@
 use std::fmt;
 
 use async_trait::async_trait;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use josekit::{
     jwe::{
         self, JweEncrypter, JweHeader,
@@ -45,6 +46,12 @@ impl JoseEncrypter {
         }
         if text("alg").is_some_and(|own| own != alg) {
             return Err(wrong("its `alg` is another one"));
+        }
+        if let Some(modulus) = text("n") {
+            let bytes = URL_SAFE_NO_PAD.decode(modulus).unwrap_or_default();
+            if bytes.iter().skip_while(|byte| **byte == 0).count() < 256 {
+                return Err(wrong("an RSA key must have 2048 bits or more"));
+            }
         }
         let mut material = jwk.clone();
         for member in ["use", "key_ops", "alg", "kid", "x5c", "x5t", "x5t#S256", "x5u"] {

@@ -5,8 +5,11 @@
 //! | have a key: from a file, generated, in a KMS | [`SigningKey`], [`Signer`], [`SigningKeys`] |
 //! | prove by a key who the client is | [`PrivateKeyJwt`], [`ClientSecretJwt`], [`FederatedAssertion`] |
 //! | prove it by a TLS certificate, and bind tokens to one | [`TlsClientAuth`], [`CertificateBoundTokens`] |
+//! | push, sign and encrypt authorization requests | [`PushedRequests`], [`SignedRequests`], [`HostedRequests`] |
+//! | have their answers signed | [`SignedResponses`] |
+//! | ask for a payment, and compare it with what was granted | [`AuthorizationDetails`], [`DetailsComparison`] |
 //!
-//! The guide is `docs/client-authentication.md` in the repository.
+//! The guides are `docs/client-authentication.md` and `docs/signed-requests.md` in the repository.
 //!
 //! # Features
 //!
@@ -65,3 +68,8 @@ pub use thumbprint::thumbprint;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/client-authentication.md")]
 struct Guide;
+
+/// The code of the guide to signed requests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/signed-requests.md")]
+struct SignedRequestsGuide;

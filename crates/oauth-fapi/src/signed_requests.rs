@@ -4,18 +4,16 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use oauth_core::{
-    AuthenticationError, AuthorizationParams, AuthorizationStage, Endpoint, Error, ErrorKind, HttpError,
-    HttpErrorKind, OAuth2, Operation, Participant, RequestContext, RequestDemand, RequestDraft, Result,
-    async_trait, random_token,
+    AuthenticationError, AuthorizationParams, AuthorizationStage, Endpoint, Error, ErrorKind, OAuth2,
+    Operation, Participant, RequestContext, RequestDemand, RequestDraft, Result, SigningError, async_trait,
+    random_token,
 };
 use oauth_openid::{OpenIDConnect, ProviderMetadata};
 use serde_json::{Map, Value};
 
 use crate::{
-    encryption::Encrypter,
-    hosted_requests::HostedRequests,
-    pushed_requests::PushedRequests,
-    signing::{SignError, Signer, sign_jwt},
+    encryption::Encrypter, hosted_requests::HostedRequests, pushed_requests::PushedRequests,
+    signing::SignError, signing_keys::SigningKeys,
 };
 
 /// The signing of an authorization request, in errors.
@@ -55,7 +53,7 @@ pub struct SignedRequests {
 
 #[derive(Clone)]
 enum Signature {
-    By(Arc<dyn Signer>),
+    By(SigningKeys),
     /// `alg` is `none`.
     None,
 }
@@ -71,9 +69,10 @@ const LONGEST: Duration = Duration::from_secs(60 * 60);
 pub(crate) const TYPE: &str = "oauth-authz-req+jwt";
 
 impl SignedRequests {
-    /// Signs each authorization request with this key, whose public half the provider must know.
-    pub fn new(signer: Arc<dyn Signer>) -> Self {
-        Self::with(Signature::By(signer))
+    /// Signs each authorization request with this key, or with whichever of several is the current one. The provider must know the public
+    /// half.
+    pub fn new(keys: impl Into<SigningKeys>) -> Self {
+        Self::with(Signature::By(keys.into()))
     }
 
     /// Puts requests into objects that nobody has signed (`alg` is `none`), for a server that a test is about. They prove nothing:
@@ -180,7 +179,7 @@ impl SignedRequests {
         let mut header = Map::new();
         header.insert("typ".to_owned(), TYPE.into());
         let signed = match &self.signature {
-            Signature::By(signer) => sign_jwt(&**signer, header, &claims).await?,
+            Signature::By(keys) => keys.sign_jwt(header, &claims).await?,
             Signature::None => {
                 header.insert("alg".to_owned(), "none".into());
                 let part =
@@ -202,11 +201,10 @@ impl SignedRequests {
             Some(openid) => openid.metadata().await?,
             None => None,
         };
-        let signer = match &self.signature {
+        let algorithm = match &self.signature {
             Signature::None => return Ok(()),
-            Signature::By(signer) => signer,
+            Signature::By(keys) => keys.current().algorithm(),
         };
-        let algorithm = signer.algorithm();
         if algorithm.is_symmetric() {
             return wrong(format!(
                 "{algorithm} takes the client secret as its key; request objects are signed with a private key"
@@ -349,9 +347,7 @@ impl ObjectError {
     fn into_cause(self) -> AuthenticationError {
         match self {
             Self::Other(error) => error.into(),
-            Self::Signing(SignError::Unavailable(cause)) => {
-                HttpError::new(HttpErrorKind::Other).caused_by(cause).into()
-            }
+            Self::Signing(error) => SigningError::from(error).into(),
             other => other.into(),
         }
     }
@@ -359,9 +355,8 @@ impl ObjectError {
     fn of(self, client: &OAuth2) -> Error {
         match self {
             Self::Other(error) => error.at(client.name().to_owned()).during(SIGN_AUTHORIZATION_REQUEST),
-            Self::Signing(SignError::Unavailable(cause)) => {
-                let error = HttpError::new(HttpErrorKind::Other).caused_by(cause);
-                client.error(SIGN_AUTHORIZATION_REQUEST, ErrorKind::Transport(error))
+            Self::Signing(error) => {
+                client.error(SIGN_AUTHORIZATION_REQUEST, ErrorKind::Signing(SigningError::from(error)))
             }
             other => configuration(client, other.to_string()),
         }

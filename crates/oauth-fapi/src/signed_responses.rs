@@ -1,10 +1,10 @@
 //! Signed authorization responses (JARM, JWT Secured Authorization Response Mode for OAuth 2.0).
 
 use oauth_core::{
-    AuthorizationParams, Callback, ErrorKind, JwtCheck, JwtError, JwtUse, LoginAttempt, LoginError, OAuth2,
-    Operation, Participant, ResponseMode, Result, async_trait, same_secret,
+    AuthorizationParams, Callback, Error, ErrorKind, JwtCheck, JwtError, JwtUse, LoginAttempt, LoginError,
+    OAuth2, Operation, Participant, ResponseMode, Result, async_trait, same_secret,
 };
-use oauth_openid::{Algorithm, JwtExpectations, OpenIDConnect};
+use oauth_openid::{Algorithm, JwtExpectations, OpenIDConnect, RegisteredClient};
 use serde_json::{Map, Value};
 
 /// Has the provider sign authorization responses (JARM), and verifies them before anything in them is looked at, as a
@@ -52,6 +52,24 @@ impl SignedResponses {
         Self { algorithms: vec![Algorithm::RS256], must_be_encrypted: false }
     }
 
+    /// What a client registered: `authorization_signed_response_alg`, and whether responses are encrypted for it.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error when the registered algorithm is `none`, or one that is not known here.
+    pub fn of_registration(client: &RegisteredClient) -> Result<Self> {
+        let text = |name: &str| client.get(name).and_then(Value::as_str);
+        let registered = text("authorization_signed_response_alg").unwrap_or(Algorithm::RS256.as_str());
+        let Some(algorithm) = Algorithm::of(registered) else {
+            let problem = format!(
+                "the registration's authorization_signed_response_alg {registered:?} is not accepted"
+            );
+            return Err(Error::configuration("fapi", problem));
+        };
+        let must_be_encrypted = text("authorization_encrypted_response_alg").is_some();
+        Ok(Self { algorithms: vec![algorithm], must_be_encrypted })
+    }
+
     /// Accepts these algorithms only: what the client registered as `authorization_signed_response_alg`. What the provider's metadata
     /// lists can narrow this, and never widen it.
     pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
@@ -85,7 +103,10 @@ impl Participant for SignedResponses {
         format!("{:?} {}", self.algorithms, self.must_be_encrypted)
     }
 
-    fn begin(&self, _client: &OAuth2, attempt: LoginAttempt) -> Result<LoginAttempt> {
+    fn begin(&self, client: &OAuth2, attempt: LoginAttempt) -> Result<LoginAttempt> {
+        if OpenIDConnect::of(client).is_none() {
+            return Err(no_keys(client).during(Operation::START_LOGIN));
+        }
         let mode = attempt.response_mode().signed();
         Ok(attempt.with_response_mode(mode))
     }
@@ -127,11 +148,7 @@ impl Participant for SignedResponses {
         callback: &Callback,
     ) -> Result<Option<Callback>> {
         let Some(response) = callback.signed_response() else { return Ok(None) };
-        let Some(openid) = OpenIDConnect::of(client) else {
-            let problem = "signed responses are verified with the keys of OpenID Connect metadata, and the client has none; make it \
-                           with oauth-openid";
-            return Err(client.error(Operation::FINISH_LOGIN, ErrorKind::Configuration(problem.to_owned())));
-        };
+        let openid = OpenIDConnect::of(client).ok_or_else(|| no_keys(client))?;
         // A response to another login makes no request for keys. It is compared once more when it is verified.
         if let Some(Value::String(state)) = unverified(client, response).await?.get("state")
             && !same_secret(state, attempt.state())
@@ -141,6 +158,12 @@ impl Participant for SignedResponses {
         let claims = openid.verify_jwt(response, &self.expected()).await?;
         Ok(Some(callback.opened(parameters(client, claims)?)))
     }
+}
+
+fn no_keys(client: &OAuth2) -> Error {
+    let problem = "signed responses are verified with the keys of OpenID Connect metadata, and the client has none; make it with \
+                   oauth-openid";
+    client.error(Operation::FINISH_LOGIN, ErrorKind::Configuration(problem.to_owned()))
 }
 
 /// What a response says, if anybody can be believed.
