@@ -118,7 +118,8 @@ fn features(steps: &mut Steps, tools: Option<&Tools>, members: &[Package]) -> Re
         "sealer",
     ])?;
     if has_openssl {
-        let of_encryption = ["--package", "oauth-openid", "--features", ENCRYPTION];
+        let of_encryption =
+            ["--package", "oauth-openid", "--package", "oauth-fapi", "--features", ENCRYPTION];
         steps.cargo(&[&["clippy", "--all-targets"], &of_encryption[..], DENY_WARNINGS].concat())?;
         steps.cargo_denying_warnings(&[&["doc", "--no-deps"], &of_encryption[..]].concat())?;
     }

@@ -48,7 +48,7 @@ pub(crate) fn run_with(arguments: &[String], variables: &[(&str, &str)]) -> Resu
 /// By itself, because with josekit in the build the members of all JSON objects keep another order.
 fn of_encryption(node: &Node) -> Command {
     let mut cargo = workspace::cargo();
-    cargo.args(["test", "--package", "oauth-openid", "--features", "encryption"]);
+    cargo.args(["test", "--package", "oauth-openid", "--package", "oauth-fapi", "--features", "encryption"]);
     if let Some(path) = &node.path {
         cargo.env("PATH", path);
     }
