@@ -39,7 +39,7 @@ async fn jr_07_the_server_reads_what_was_encrypted_for_it() {
             for content in ["A128GCM", "A256GCM", "A128CBC-HS256", "A256CBC-HS512"] {
                 let encrypter = JoseEncrypter::new(&public, algorithm, content).unwrap();
                 let encrypted = encrypter.encrypt("a.b.c").await.unwrap();
-                assert_eq!(server.decrypt(&encrypted).unwrap(), "a.b.c");
+                assert_eq!(server.decrypt(&encrypted).await.unwrap(), "a.b.c");
                 let header = URL_SAFE_NO_PAD.decode(encrypted.split('.').next().unwrap()).unwrap();
                 let header: Value = serde_json::from_slice(&header).unwrap();
                 for (name, value) in
