@@ -2,9 +2,15 @@
 
 pub(crate) mod sent_jwt;
 
+mod access_tokens;
+mod assertion_grants;
+mod ciba;
+mod ciba_endpoint;
 mod client_auth;
 mod client_auth_metadata;
 mod client_auth_tls;
+mod exchange;
+mod introspection;
 mod jarm;
 mod jwt;
 mod keys;
@@ -12,6 +18,9 @@ mod par;
 mod rar;
 mod request_objects;
 mod resources;
+mod step_up;
+mod token_sources;
+mod vendors;
 mod web;
 
 use std::sync::{

@@ -195,6 +195,14 @@ impl OAuth2Token {
         self
     }
 
+    /// Says how long the access token lives from now on, where the provider did not say it.
+    #[must_use]
+    pub fn or_lifetime(mut self, lifetime: Duration) -> Self {
+        let lifetime = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
+        self.expires_at.get_or_insert_with(|| clamped(unix_now().saturating_add(lifetime)));
+        self
+    }
+
     /// Puts a refresh token in place of the one that it has.
     #[must_use]
     pub fn with_refresh_token(mut self, refresh_token: impl Into<Secret>) -> Self {

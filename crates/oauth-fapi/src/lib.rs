@@ -8,6 +8,11 @@
 //! | push, sign and encrypt authorization requests | [`PushedRequests`], [`SignedRequests`], [`HostedRequests`] |
 //! | have their answers signed | [`SignedResponses`] |
 //! | ask for a payment, and compare it with what was granted | [`AuthorizationDetails`], [`DetailsComparison`] |
+//! | exchange a token for another one | [`TokenExchange`] |
+//! | get tokens by signed assertions | [`JwtAssertion`], [`JwtBearerGrant`], [`SamlBearerGrant`] |
+//! | have users agree on devices of their own (CIBA) | [`Ciba`], [`CibaEndpoint`] |
+//! | be a resource server: introspect tokens, verify JWTs and proofs | [`Introspector`], [`AccessTokenVerifier`], [`DpopProofVerifier`] |
+//! | answer an API that wants a better login | [`ApiRefusal`], [`StepUp`] |
 //!
 //! The guides are `docs/client-authentication.md` and `docs/signed-requests.md` in the repository.
 //!
@@ -20,49 +25,74 @@
 
 #![forbid(unsafe_code)]
 
+mod access_tokens;
+mod assertion;
 mod assertion_field;
+mod assertion_grants;
 mod authorization_details;
+mod ciba;
 mod client_assertion;
 mod client_certificate;
 mod encryption;
+mod exchange;
 mod federated_assertion;
 mod hosted_requests;
+mod introspection;
 #[cfg(feature = "encryption")]
 mod jose;
 mod key_error;
 mod keys;
 mod pem;
+mod proof_verifier;
 mod push;
 mod pushed_requests;
+mod sender;
 mod signed_requests;
 mod signed_responses;
 mod signing;
 mod signing_key;
 mod signing_keys;
+mod step_up;
 mod thumbprint;
+mod token_claims;
 mod x509;
 
+pub use access_tokens::{AccessTokenVerifier, VERIFY_ACCESS_TOKEN};
+pub use assertion::{JwtAssertion, SIGN_ASSERTION};
+pub use assertion_grants::{
+    JWT_BEARER, JwtBearerGrant, NoClientAuthentication, SAML_BEARER, SamlBearerGrant,
+};
 pub use authorization_details::{
     AuthorizationDetail, AuthorizationDetails, DetailsComparison, DetailsError, GrantedDetails,
     TypeComparison,
 };
+pub use ciba::{
+    ACCEPT_PUSH, Ciba, CibaAnswer, CibaAttempt, CibaDelivery, CibaEndpoint, CibaLogin, CibaNotification,
+    CibaRequest, EXPECT_NOTIFICATION, FINISH_CIBA, PushedTokens, START_CIBA,
+};
 pub use client_assertion::{AssertionAudience, ClientSecretJwt, PrivateKeyJwt};
 pub use client_certificate::{CertificateBoundTokens, ClientCertificate, ClientCertificates, TlsClientAuth};
 pub use encryption::Encrypter;
+pub use exchange::{EXCHANGE_TOKEN, ExchangedToken, TokenExchange, TokenType};
 pub use federated_assertion::{AssertionSource, FederatedAssertion};
 pub use hosted_requests::HostedRequests;
+pub use introspection::Introspector;
 #[cfg(feature = "encryption")]
 pub use jose::JoseEncrypter;
 pub use key_error::KeyError;
 pub use oauth_core;
 pub use oauth_openid;
+pub use proof_verifier::{DpopProof, DpopProofVerifier, ProofError};
 pub use pushed_requests::PushedRequests;
+pub use sender::{PresentedToken, SenderError};
 pub use signed_requests::{SIGN_AUTHORIZATION_REQUEST, SignedRequests};
 pub use signed_responses::SignedResponses;
 pub use signing::{SignError, Signer, sign_jwt};
 pub use signing_key::SigningKey;
 pub use signing_keys::{PublicJwks, SigningKeys};
+pub use step_up::{AnsweredStepUp, ApiRefusal, StepUp, StepUpError, StepUpLogin};
 pub use thumbprint::thumbprint;
+pub use token_claims::TokenClaims;
 
 /// The code of the guide.
 #[cfg(doctest)]
@@ -73,3 +103,8 @@ struct Guide;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/signed-requests.md")]
 struct SignedRequestsGuide;
+
+/// The guide's example is compiled as a doctest.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/high-security-providers.md")]
+struct ProvidersGuide;

@@ -114,7 +114,8 @@ impl Algorithm {
     }
 
     /// The left half of a value's hash, as base64url: what `at_hash` and `c_hash` hold.
-    pub(crate) fn left_half_hash(self, value: &str) -> String {
+    #[must_use]
+    pub fn left_half_hash(self, value: &str) -> String {
         let hash = digest::digest(self.hash(), value.as_bytes());
         URL_SAFE_NO_PAD.encode(&hash.as_ref()[..hash.as_ref().len() / 2])
     }

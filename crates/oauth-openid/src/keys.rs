@@ -54,6 +54,26 @@ impl JwkSet {
             false => Ok(Self(Arc::new(keys))),
         }
     }
+
+    /// Verifies a JWS in compact form (RFC 7515 section 7.1) with these keys, and returns its claims: its form, its algorithm, which must be
+    /// one of these, and its signature. What its header and its claims say is the caller's to check.
+    ///
+    /// For whoever has the keys of somebody that is no provider, such as that of a proof of possession (RFC 9449 section 4.3).
+    ///
+    /// # Errors
+    ///
+    /// Which check failed, and why.
+    pub fn verify(
+        &self,
+        jws: &str,
+        algorithms: &[Algorithm],
+    ) -> Result<Map<String, Value>, (JwtCheck, String)> {
+        let parsed = Jws::parse(jws)?;
+        parsed.check_critical()?;
+        let algorithm = parsed.algorithm(algorithms)?;
+        self.0.verify(&parsed, jws, algorithm)?;
+        Ok(parsed.claims)
+    }
 }
 
 /// The keys of one provider that can verify a signature. Those of unknown types, for encryption, and broken ones are left out,

@@ -1,6 +1,6 @@
 //! Grants without a user: tokens for machines.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use oauth_core::{
     Error, ErrorKind, OAuth2, OAuth2Token, Operation, Result, Secret, SecretSourceError, async_trait,
@@ -44,6 +44,7 @@ pub struct ClientCredentials {
 pub struct JwtBearer {
     request: GrantRequest,
     assertions: Arc<dyn AssertionSource>,
+    lifetime: Option<Duration>,
 }
 
 /// Signs the assertion of a [`JwtBearer`] grant. A closure that returns a string is an assertion source.
@@ -65,6 +66,15 @@ where
 {
     async fn assertion(&self, key: &TokenKey) -> Result<Secret, SecretSourceError> {
         self(key).map(Secret::new)
+    }
+}
+
+/// The subject of the key is the subject of the assertion.
+#[cfg(feature = "fapi")]
+#[async_trait]
+impl AssertionSource for oauth_fapi::JwtAssertion {
+    async fn assertion(&self, key: &TokenKey) -> Result<Secret, SecretSourceError> {
+        Ok(self.sign(key.subject()).await?)
     }
 }
 
@@ -103,7 +113,14 @@ impl JwtBearer {
     #[must_use]
     pub fn new(client: OAuth2, assertions: impl AssertionSource + 'static) -> Self {
         let request = GrantRequest { client, scopes: Vec::new(), parameters: Vec::new() };
-        Self { request, assertions: Arc::new(assertions) }
+        Self { request, assertions: Arc::new(assertions), lifetime: None }
+    }
+
+    /// Says how long tokens live of which the server does not say it, as Salesforce's does not.
+    #[must_use]
+    pub fn with_lifetime(mut self, lifetime: Duration) -> Self {
+        self.lifetime = Some(lifetime);
+        self
     }
 
     /// Asks for these scopes.
@@ -214,16 +231,25 @@ impl ClientCredentials {
 
 impl JwtBearer {
     async fn send(&self, key: &TokenKey, wanted: &AccessTokenRequest) -> Result<OAuth2Token> {
-        let assertion = self.assertions.assertion(key).await.map_err(|cause| {
-            let problem = format!("could not obtain the assertion: {cause}");
-            let name = self.request.client.name().to_owned();
-            Error::new(JWT_BEARER, name, ErrorKind::Configuration(problem))
-        })?;
+        let name = || self.request.client.name().to_owned();
+        let assertion =
+            self.assertions.assertion(key).await.map_err(|cause| match cause.downcast::<Error>() {
+                // Where what holds the key cannot be reached, it may be the next time.
+                Ok(error) => error.during(JWT_BEARER).at(name()),
+                Err(cause) => {
+                    let problem = format!("could not obtain the assertion: {cause}");
+                    Error::new(JWT_BEARER, name(), ErrorKind::Configuration(problem))
+                }
+            })?;
         let grant = [
             ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"),
             ("assertion", assertion.expose()),
         ];
-        self.request.send(JWT_BEARER, &grant, wanted).await
+        let token = self.request.send(JWT_BEARER, &grant, wanted).await?;
+        Ok(match self.lifetime {
+            Some(lifetime) => token.or_lifetime(lifetime),
+            None => token,
+        })
     }
 }
 

@@ -16,7 +16,7 @@
 //! | get tokens for several APIs from one grant | [`TokenManager::get_for`], [`AccessTokenRequest`] |
 //! | know what to do when there is none | [`Error`] |
 //! | call an API with them | [`AuthorizedClient`], `TokenMiddleware` |
-//! | get tokens for machines | [`ClientCredentials`], [`JwtBearer`], [`TokenSource`] |
+//! | get tokens for machines | [`ClientCredentials`], [`JwtBearer`], [`GrantSource`], `TokenExchangeSource`, [`TokenSource`] |
 //! | have a provider for each tenant or shop | [`SourceLookup`] |
 //! | have the encryption done elsewhere | [`TokenSealer`] |
 //! | see what is stored | [`TokenManager::find`], [`Filter`] |
@@ -34,6 +34,7 @@
 //! | --- | --- | --- |
 //! | `reqwest` | yes | [`AuthorizedClient`] |
 //! | `reqwest-middleware` | | `TokenMiddleware` |
+//! | `fapi` | | `TokenExchangeSource` and `CibaSource`, and signed assertions of `oauth-fapi` for [`JwtBearer`] |
 //! | `tracing` | | a span for each refresh |
 //! | `metrics` | | counters |
 //! | `testkit` | | `testkit` |
@@ -46,12 +47,17 @@ mod batch;
 mod builder;
 mod cache;
 mod changes;
+#[cfg(feature = "fapi")]
+mod ciba_source;
 #[cfg(feature = "reqwest")]
 mod client;
 mod ending;
 mod error;
 mod event;
+#[cfg(feature = "fapi")]
+mod exchange_source;
 mod further;
+mod grant_source;
 mod grants;
 mod inventory;
 mod key;
@@ -83,6 +89,8 @@ pub use access_token::AccessToken;
 pub use access_token_request::AccessTokenRequest;
 pub use batch::{Batch, BatchOptions};
 pub use builder::TokenManagerBuilder;
+#[cfg(feature = "fapi")]
+pub use ciba_source::CibaSource;
 #[cfg(feature = "reqwest-middleware")]
 pub use client::TokenMiddleware;
 #[cfg(feature = "reqwest")]
@@ -90,6 +98,9 @@ pub use client::{AuthorizedClient, Hosts, RequestError};
 pub use ending::Ending;
 pub use error::{Error, UnreadableReason};
 pub use event::{Event, Observer, Outcome, Trouble};
+#[cfg(feature = "fapi")]
+pub use exchange_source::{ExchangeRequests, TokenExchangeSource};
+pub use grant_source::GrantSource;
 pub use grants::{AssertionSource, ClientCredentials, JwtBearer};
 pub use inventory::{Filter, Found, Status, Summary};
 pub use key::TokenKey;

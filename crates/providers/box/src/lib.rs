@@ -21,7 +21,13 @@
 //! **Surprises.** A code must be redeemed within 30 seconds. No page of Box's mentions PKCE; a challenge is sent, as by other
 //! libraries in production, and whether Box checks it is unknown.
 //!
+//! **Without a login.** With the feature `jwt`, `server::BoxServer` gets tokens of an enterprise's service account and of its users, by a signed
+//! JWT.
+//!
 //! Read on 2026-11-29.
+
+#[cfg(feature = "jwt")]
+pub mod server;
 
 pub use oauth_core;
 use oauth_core::{Endpoint, Provider, Spec, provider_kit::ProfileSpec};

@@ -23,7 +23,13 @@
 //! `is_default` is the usual one. Send a token to such a host only if its name ends with `.docusign.net`, or DocuSign's documentation names
 //! it. UserInfo has an hourly limit: keep what it said. An ID token, which the scope `openid` brings, is not looked at.
 //!
+//! **Without a login.** With the feature `jwt`, `DocuSignOAuth2::get_token_as` gets a token of a user who has consented once, by the JWT
+//! grant.
+//!
 //! Written from DocuSign's pages and public programs as of 2026-11-29.
+
+#[cfg(feature = "jwt")]
+mod jwt_grant;
 
 pub use oauth_core;
 use oauth_core::{

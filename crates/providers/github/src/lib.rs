@@ -28,6 +28,11 @@
 //! understood. Callbacks of github.com name the issuer (`iss`) since August 2026, which is compared. GitHub switched that off
 //! once before, so a callback without it is not refused unless
 //! [`require_callback_issuer`](oauth_core::OAuth2::require_callback_issuer) says so.
+//!
+//! **Without a user.** With the feature `jwt`, `app::GitHubApp` gets tokens of an app's installations.
+
+#[cfg(feature = "jwt")]
+pub mod app;
 
 pub use oauth_core;
 use oauth_core::{

@@ -27,8 +27,13 @@
 //! Google's kits gave to a mobile application is verified by
 //! [`verify_id_token`](oauth_openid::OpenIDProvider::verify_id_token), with the ids of all your applications.
 //!
+//! **Without a user.** With the feature `jwt`, `service_account::ServiceAccount` gets tokens for programs, also on behalf of the users of a domain that
+//! allows it.
+//!
 //! **Signals.** [`GoogleSignals`] verifies the security events of Cross-Account Protection: revoked tokens and sessions, disabled accounts.
 
+#[cfg(feature = "jwt")]
+pub mod service_account;
 mod signals;
 
 pub use oauth_core;

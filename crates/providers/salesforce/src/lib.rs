@@ -26,6 +26,12 @@
 //! [`with_any_organization`](SalesforceOAuth2::with_any_organization) said who may; the organization stands in the ID token's
 //! `sub`. With chosen ones, `get_identity` takes the whole token of the login. Whoever administers an organization decides what
 //! it says of names and addresses.
+//!
+//! **Without a login.** With the feature `jwt`, `SalesforceOAuth2::get_token_as` gets a token for a user whom an administrator has allowed,
+//! by the JWT bearer flow.
+
+#[cfg(feature = "jwt")]
+mod jwt_bearer;
 
 pub use oauth_core;
 use oauth_core::{

@@ -19,14 +19,16 @@
 //! replaces the refresh token, which lives 90 days. Revocation takes access tokens.
 //!
 //! **Surprises.** The scopes are those of the app's settings, so a login asks for none. Errors of the token endpoint say why in a member
-//! `reason`, which is in [`Error::body`](oauth_core::Error::body). Server-to-server apps use a grant of Zoom's own, which signs nobody in.
+//! `reason`, which is in [`Error::body`](oauth_core::Error::body).
+//!
+//! **Without a login.** A server-to-server app gets tokens by [`get_account_token`](ZoomOAuth2::get_account_token), which signs nobody in.
 //!
 //! Read on 2026-11-29: the vendor's page on [errors](https://developers.zoom.us/docs/integrations/oauth-error-messages/), its reference of
 //! [`/users/me`](https://developers.zoom.us/docs/api/users/) and public programs.
 
 pub use oauth_core;
 use oauth_core::{
-    ClientAuth, Endpoint, Provider, Spec,
+    ClientAuth, Endpoint, OAuth2Token, Operation, Provider, Result, Spec,
     provider_kit::{ProfileSpec, RevocationSpec, TokenSpec},
 };
 
@@ -58,6 +60,24 @@ pub const SPEC: Spec = Spec {
 oauth_core::client! {
     /// Signs users in with Zoom.
     pub struct ZoomOAuth2 from SPEC;
+}
+
+/// The method [`ZoomOAuth2::get_account_token`], in errors.
+pub const GET_ACCOUNT_TOKEN: Operation = Operation::new("get_account_token");
+
+impl ZoomOAuth2 {
+    /// A token of an account, for a [server-to-server app](https://developers.zoom.us/docs/internal-apps/s2s-oauth/), by Zoom's own grant
+    /// `account_credentials`. It lives an hour; there is no refresh token, so ask anew.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`](oauth_core::Error).
+    pub async fn get_account_token(&self, account_id: &str) -> Result<OAuth2Token> {
+        let form = [("grant_type", "account_credentials"), ("account_id", account_id)];
+        let endpoint = self.oauth2.endpoints().token();
+        let outcome = self.oauth2.request_token(GET_ACCOUNT_TOKEN, endpoint, form).await;
+        outcome.map_err(|error| self.translate_error(error))
+    }
 }
 
 impl Provider for ZoomOAuth2 {

@@ -1,0 +1,177 @@
+//! Tokens that are exchanged for others (RFC 8693).
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use oauth_core::{Error, ErrorKind, OAuth2, OAuth2Token, Result, SecretSourceError, async_trait};
+use oauth_fapi::{EXCHANGE_TOKEN, TokenExchange, TokenType};
+
+use crate::{
+    access_token_request::AccessTokenRequest, key::TokenKey, manager::TokenManager, source::TokenSource,
+};
+
+/// The token exchange grant (RFC 8693): a service calls another one on behalf of whoever called it.
+///
+/// Each key has a token of its own, so make the key's subject or label tell apart what the tokens are for: with a key for each user, one
+/// for each user. [`TokenExchange::fingerprint`] is a label for tokens that come from outside. An exchanged token has no refresh token as a
+/// rule; when it expires, a new exchange is made.
+///
+/// ```
+/// use oauth_core::OAuth2;
+/// use oauth_tokens::{TokenExchangeSource, TokenKey, TokenManager};
+///
+/// # fn f(client: OAuth2, logins: TokenManager) {
+/// // The user's own token, which another manager keeps alive, for one that the order service accepts.
+/// let source = TokenExchangeSource::of_tokens(client, logins, |key| TokenKey::new("corp", key.subject()))
+///     .with_exchange(|exchange| exchange.with_audience("https://orders.example"));
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct TokenExchangeSource {
+    client: OAuth2,
+    exchanges: Arc<dyn ExchangeRequests>,
+    change: Option<Arc<dyn Fn(TokenExchange) -> TokenExchange + Send + Sync>>,
+    lifetime: Option<Duration>,
+}
+
+/// Says what is exchanged for a key's token. A closure that returns a [`TokenExchange`] does.
+#[async_trait]
+pub trait ExchangeRequests: Send + Sync {
+    /// Returns the request by which the token of this key is obtained.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps the token that is given from being known. It must show no token. An [`Error`] keeps its class.
+    async fn exchange(&self, key: &TokenKey) -> Result<TokenExchange, SecretSourceError>;
+}
+
+#[async_trait]
+impl<F> ExchangeRequests for F
+where
+    F: Fn(&TokenKey) -> Result<TokenExchange, SecretSourceError> + Send + Sync,
+{
+    async fn exchange(&self, key: &TokenKey) -> Result<TokenExchange, SecretSourceError> {
+        self(key)
+    }
+}
+
+/// The access tokens of another manager's keys.
+struct OfTokens<K> {
+    tokens: TokenManager,
+    key_of: K,
+}
+
+#[async_trait]
+impl<K: Fn(&TokenKey) -> TokenKey + Send + Sync> ExchangeRequests for OfTokens<K> {
+    async fn exchange(&self, key: &TokenKey) -> Result<TokenExchange, SecretSourceError> {
+        let token = self.tokens.get(&(self.key_of)(key)).await?;
+        Ok(TokenExchange::new(token.access_token(), TokenType::AccessToken))
+    }
+}
+
+impl TokenExchangeSource {
+    /// A source that sends what is returned for each key to this client's token endpoint.
+    #[must_use]
+    pub fn new(client: OAuth2, exchanges: impl ExchangeRequests + 'static) -> Self {
+        Self { client, exchanges: Arc::new(exchanges), change: None, lifetime: None }
+    }
+
+    /// A source that exchanges the access tokens of another manager, or of other keys of the same one.
+    #[must_use]
+    pub fn of_tokens(
+        client: OAuth2,
+        tokens: TokenManager,
+        key_of: impl Fn(&TokenKey) -> TokenKey + Send + Sync + 'static,
+    ) -> Self {
+        Self::new(client, OfTokens { tokens, key_of })
+    }
+
+    /// Completes each request, with an audience, a resource, an actor.
+    #[must_use]
+    pub fn with_exchange(
+        mut self,
+        change: impl Fn(TokenExchange) -> TokenExchange + Send + Sync + 'static,
+    ) -> Self {
+        self.change = Some(Arc::new(change));
+        self
+    }
+
+    /// Says how long tokens live of which the server does not say it.
+    #[must_use]
+    pub fn with_lifetime(mut self, lifetime: Duration) -> Self {
+        self.lifetime = Some(lifetime);
+        self
+    }
+
+    async fn send(&self, key: &TokenKey, wanted: &AccessTokenRequest) -> Result<OAuth2Token> {
+        let exchange = self.exchanges.exchange(key).await.map_err(|cause| self.unknown(cause))?;
+        let mut exchange = match &self.change {
+            Some(change) => change(exchange),
+            None => exchange,
+        };
+        for resource in wanted.resources() {
+            exchange = exchange.with_resource(resource);
+        }
+        if let Some(audience) = wanted.audience() {
+            exchange = exchange.with_audience(audience);
+        }
+        if !wanted.scopes().is_empty() {
+            exchange = exchange.with_scopes(wanted.scopes());
+        }
+        let token = exchange.send(&self.client).await?.into_access_token()?;
+        Ok(match self.lifetime {
+            Some(lifetime) => token.or_lifetime(lifetime),
+            None => token,
+        })
+    }
+
+    fn unknown(&self, cause: SecretSourceError) -> Error {
+        match cause.downcast::<Error>() {
+            Ok(error) => error.during(EXCHANGE_TOKEN),
+            Err(cause) => {
+                let problem = format!("the token to exchange is not known: {cause}");
+                self.client.error(EXCHANGE_TOKEN, ErrorKind::Configuration(problem))
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl TokenSource for TokenExchangeSource {
+    fn name(&self) -> &str {
+        self.client.name()
+    }
+
+    fn client(&self, _key: &TokenKey) -> Option<&OAuth2> {
+        Some(&self.client)
+    }
+
+    fn needs_login(&self, _key: &TokenKey) -> bool {
+        false
+    }
+
+    async fn obtain(&self, key: &TokenKey, _previous: Option<&OAuth2Token>) -> Result<OAuth2Token> {
+        self.send(key, &AccessTokenRequest::new()).await
+    }
+
+    async fn obtain_for(
+        &self,
+        key: &TokenKey,
+        _previous: Option<&OAuth2Token>,
+        request: &AccessTokenRequest,
+    ) -> Result<OAuth2Token> {
+        self.send(key, request).await
+    }
+
+    async fn revoke(&self, _key: &TokenKey, token: &OAuth2Token) -> Result<()> {
+        self.client.revoke_token(token.access_token(), Some("access_token")).await
+    }
+}
+
+impl fmt::Debug for TokenExchangeSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenExchangeSource")
+            .field("client", &self.client)
+            .field("lifetime", &self.lifetime)
+            .finish_non_exhaustive()
+    }
+}
