@@ -4,15 +4,18 @@
 use oauth_clients::{
     AuthenticationError, ClientAuthentication, Credentials, ErrorClass, LoginOptions, Provider,
     RequestContext, RequestDraft, async_trait,
-    fapi::{AssertionAudience, ClientSecretJwt, PrivateKeyJwt, SigningKey},
+    fapi::{ClientSecretJwt, PrivateKeyJwt, SigningKey},
     openid::{Algorithm, OpenID, OpenIDProvider},
 };
 use serde_json::{Value, json};
 
-use super::{keys::P256, sent_jwt::parts};
+use super::{
+    keys::{CERTIFICATE, P256},
+    sent_jwt::parts,
+};
 use crate::{
     openid::op::{CLIENT_ID, CLIENT_SECRET, ISSUER, Op, REDIRECT_URI, merge},
-    support::Sent,
+    support::{Script, Sent},
 };
 
 const METHODS: &str = "token_endpoint_auth_methods_supported";
@@ -176,18 +179,19 @@ async fn an_authentication_from_outside_can_go_without_being_offered() {
 }
 
 #[tokio::test]
-async fn login_gov_takes_an_assertion_for_its_token_endpoint() {
-    use oauth_clients::login_gov::LoginGovOAuth2;
+async fn fa_19_metadata_and_keys_are_read_by_the_certificate_where_every_connection_wants_it() {
+    use oauth_clients::fapi::{CertificateBoundTokens, ClientCertificate};
 
-    let http = crate::support::Script::json(200, &json!({"access_token": "AT"}));
-    let key = SigningKey::from_pem(include_str!("keys/rsa-pkcs8.pem"), Algorithm::RS256).unwrap();
-    let authentication = PrivateKeyJwt::new(key).audience(AssertionAudience::TokenEndpoint);
-    let client = LoginGovOAuth2::new("urn:gov:gsa:sp", authentication).with_http_client(http.clone());
-    client.get_access_token("C", "https://app.example/cb", None, &[]).await.unwrap();
-    let form = http.request().form();
-    let assertion = form.iter().find(|(name, _)| name == "client_assertion").unwrap();
-    let (header, claims) = parts(&assertion.1);
-    assert_eq!(header["alg"], "RS256");
-    assert_eq!(claims["aud"], "https://secure.login.gov/api/openid_connect/token");
-    assert_eq!(claims["sub"], "urn:gov:gsa:sp");
+    let op = op(&json!({METHODS: ["private_key_jwt"]}));
+    let certificate = ClientCertificate::new(CERTIFICATE, op.clone()).unwrap();
+    let discovery = oauth_clients::openid::Discovery::new(ISSUER).with_http_client(Script::default());
+    let client = discovery
+        .client(CLIENT_ID, signed())
+        .unwrap()
+        .with_policy(|policy| policy.clock(op.clock.clone()))
+        .with_participant(CertificateBoundTokens::new(certificate).on_every_connection());
+    // The other HTTP client answers nothing.
+    let login = op.login(&client, LoginOptions::new()).await.unwrap();
+    client.get_profile_of(&login.token).await.unwrap();
+    assert_eq!(op.counts(), [1, 1, 1, 1]);
 }

@@ -264,6 +264,20 @@ async fn ca_07_aliases_are_used_endpoint_by_endpoint_where_the_certificate_authe
 }
 
 #[tokio::test]
+async fn ca_07_a_pushed_request_goes_to_its_alias_where_the_certificate_authenticates() {
+    let identity = Identity::new(2099);
+    let (usual, mtls) = (Server::new(&[&identity]).await, Server::new(&[&identity]).await);
+    let servers = [&usual, &mtls];
+    let client = client(&usual, TlsClientAuth::new(certificate(&identity, &servers)), plain(&servers));
+    let client = aliased(client, &mtls, &[(Endpoint::PushedAuthorization, "/mtls/par")]);
+    let pushed = format!("{}/par", usual.url);
+    let push = client.request(oauth_clients::Operation::new("push"), http::Method::POST, pushed);
+    let push = push.endpoint(Endpoint::PushedAuthorization).client_auth(client.client_auth());
+    push.form([("a", "b")]).send().await.unwrap();
+    assert_eq!(mtls.shown(&identity), calls(&[("POST /mtls/par", true)]));
+}
+
+#[tokio::test]
 async fn ca_07_bound_tokens_are_got_and_used_at_the_aliases_and_all_else_stays_where_it_was() {
     let identity = Identity::new(2099);
     let (usual, mtls) = (Server::new(&[&identity]).await, Server::new(&[&identity]).await);

@@ -53,6 +53,18 @@ async fn ca_01_every_algorithm_signs_and_its_public_key_verifies() {
 }
 
 #[tokio::test]
+async fn fa_02_ed25519_can_be_called_by_its_full_name() {
+    let key = SigningKey::from_pem(ED25519, Algorithm::EdDSA).unwrap();
+    let name = thumbprint(&key.public_jwk()).unwrap();
+    let key = key.with_full_algorithm_name();
+    let jwt = sign_jwt(&key, Map::new(), &claims()).await.unwrap();
+    assert_eq!(super::sent_jwt::parts(&jwt).0, json!({"alg": "Ed25519", "kid": name}));
+    assert_eq!(key.public_jwk()["alg"], "Ed25519");
+    let other = SigningKey::from_pem(P256, Algorithm::ES256).unwrap().with_full_algorithm_name();
+    assert_eq!(other.public_jwk()["alg"], "ES256");
+}
+
+#[tokio::test]
 async fn one_key_is_the_same_from_every_form() {
     let pem = SigningKey::from_pem(P256, Algorithm::ES256).unwrap();
     let sec1 = SigningKey::from_pem(include_str!("keys/p256-sec1.pem"), Algorithm::ES256).unwrap();

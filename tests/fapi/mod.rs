@@ -7,6 +7,7 @@ mod assertion_grants;
 mod ciba;
 mod ciba_endpoint;
 mod client_auth;
+mod client_auth_emulator;
 mod client_auth_metadata;
 mod client_auth_tls;
 mod exchange;

@@ -174,13 +174,16 @@ impl From<TlsClientAuth> for Credentials {
 /// are refreshed first.
 ///
 /// ```
-/// use oauth_fapi::{CertificateBoundTokens, ClientCertificate, PrivateKeyJwt, SigningKey, oauth_core::{HttpClient, OAuth2}};
+/// use oauth_fapi::{
+///     CertificateBoundTokens, ClientCertificate, PrivateKeyJwt, SigningKey,
+///     oauth_core::{HttpClient, OAuth2, Provider},
+/// };
 ///
 /// # fn f(key: SigningKey, certificate: &str, http_with_certificate: impl HttpClient + 'static) -> Result<(), oauth_fapi::KeyError> {
 /// let certificate = ClientCertificate::new(certificate, http_with_certificate)?;
-/// let mut client =
-///     OAuth2::new("CLIENT_ID", PrivateKeyJwt::new(key), "https://as.example/authorize", "https://as.example/token");
-/// client.add_participant(CertificateBoundTokens::new(certificate));
+/// let client =
+///     OAuth2::new("CLIENT_ID", PrivateKeyJwt::new(key), "https://as.example/authorize", "https://as.example/token")
+///         .with_participant(CertificateBoundTokens::new(certificate));
 /// # Ok(())
 /// # }
 /// ```

@@ -118,6 +118,17 @@ impl SigningKey {
         self
     }
 
+    /// Says `Ed25519` where it would say `EdDSA` (RFC 9864 section 2.2), for a server that knows the algorithm by its full name alone. A key
+    /// for another algorithm stays as it is.
+    #[must_use]
+    pub fn with_full_algorithm_name(mut self) -> Self {
+        if self.algorithm == Algorithm::EdDSA {
+            self.header.insert("alg".to_owned(), "Ed25519".into());
+            self.public.insert("alg".to_owned(), "Ed25519".into());
+        }
+        self
+    }
+
     /// Names the key's certificate (PEM or DER) in the header of what is signed, by its SHA-256 (`x5t#S256`, RFC 7515 section 4.1.8).
     ///
     /// # Errors

@@ -21,8 +21,9 @@
 //! `prompt=login` is checked by the claim `auth_time`, an optional claim that the application's registration must add.
 //!
 //! **Set up.** Register the application in the [Entra admin center](https://entra.microsoft.com) under "App registrations": redirect URIs of the
-//! platform "Web" (https, or http on localhost), a client secret, and which accounts it is for. The optional claims `email`, `xms_edov` and
-//! `acct` are added to the ID token under "Token configuration".
+//! platform "Web" (https, or http on localhost), a client secret, and which accounts it is for. In place of the secret, a certificate can
+//! be uploaded, whose key signs who the application is: `PrivateKeyJwt::entra(key, certificate)` of `oauth-fapi` goes where the secret
+//! goes. The optional claims `email`, `xms_edov` and `acct` are added to the ID token under "Token configuration".
 //!
 //! **Tenants for customers.** Entra External ID and Azure AD B2C are OpenID Connect providers of their own, without Microsoft Graph:
 //! [`external_id`] and [`azure_ad_b2c`] know where they are.
