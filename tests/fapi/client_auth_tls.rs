@@ -368,7 +368,7 @@ async fn ca_09_a_new_certificate_opens_new_connections_and_tokens_of_the_old_one
     certificates.replace(certificate(&new, &[&server]));
     let sent = server.seen().len();
     let error = confidential.get_profile_of(&stored).await.unwrap_err();
-    assert!(error.to_string().contains("another client certificate"), "{error}");
+    assert!(error.to_string().contains("the client has another one"), "{error}");
     // The refresh token of a public client is bound to the certificate too (RFC 8705 section 4).
     assert!(public.refresh(&stored, None).await.is_err());
     assert_eq!(server.seen().len(), sent);

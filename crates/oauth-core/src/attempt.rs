@@ -1,6 +1,7 @@
 //! What one login has to remember until its callback arrives.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     time::{Duration, SystemTime},
 };
@@ -75,6 +76,9 @@ pub struct LoginAttempt {
     pub(crate) lifetime: u64,
     #[serde(default, skip_serializing_if = "Value::is_null", serialize_with = "with_null")]
     pub(crate) data: Value,
+    /// What participants keep, by their names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) notes: BTreeMap<String, String>,
 }
 
 impl LoginAttempt {
@@ -231,6 +235,20 @@ impl LoginAttempt {
     #[must_use]
     pub fn data(&self) -> &Value {
         &self.data
+    }
+
+    /// What a [`Participant`](crate::Participant) keeps until the end of the login, under a name of its own. It is as secret as the
+    /// attempt.
+    #[must_use]
+    pub fn note(&self, name: &str) -> Option<&str> {
+        self.notes.get(name).map(String::as_str)
+    }
+
+    /// Keeps something until the end of the login, for a [`Participant`](crate::Participant).
+    #[must_use]
+    pub fn with_note(mut self, name: impl Into<String>, note: impl Into<String>) -> Self {
+        self.notes.insert(name.into(), note.into());
+        self
     }
 
     /// How long the login may take, counted from its beginning.

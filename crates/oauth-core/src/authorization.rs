@@ -2,6 +2,7 @@
 
 use std::{
     borrow::Cow,
+    collections::BTreeMap,
     fmt,
     sync::{Arc, OnceLock},
 };
@@ -34,6 +35,7 @@ pub struct AuthorizationRequest<'r> {
     pub(crate) extras: Params,
     /// Until when the URL that is made of it can be used, for whoever made the request.
     pub(crate) expiry: Arc<OnceLock<OffsetDateTime>>,
+    pub(crate) notes: BTreeMap<String, String>,
 }
 
 impl<'r> AuthorizationRequest<'r> {
@@ -48,6 +50,7 @@ impl<'r> AuthorizationRequest<'r> {
             challenge: None,
             extras: Params::default(),
             expiry: Arc::default(),
+            notes: BTreeMap::new(),
         }
     }
 
@@ -99,6 +102,12 @@ impl<'r> AuthorizationRequest<'r> {
 
     pub(crate) fn params(mut self, params: &Params) -> Self {
         self.extras.merge(params);
+        self
+    }
+
+    /// Hands the participants what they keep in the attempt.
+    pub(crate) fn notes(mut self, notes: &BTreeMap<String, String>) -> Self {
+        self.notes.clone_from(notes);
         self
     }
 }
@@ -391,6 +400,7 @@ pub struct AuthorizationParams {
     pairs: Vec<(String, String)>,
     pub(crate) has_private_details: bool,
     pub(crate) expiry: Arc<OnceLock<OffsetDateTime>>,
+    notes: BTreeMap<String, String>,
 }
 
 impl AuthorizationParams {
@@ -403,7 +413,20 @@ impl AuthorizationParams {
             of_endpoint,
             has_private_details: false,
             expiry: Arc::default(),
+            notes: BTreeMap::new(),
         }
+    }
+
+    pub(crate) fn with_notes(mut self, notes: BTreeMap<String, String>) -> Self {
+        self.notes = notes;
+        self
+    }
+
+    /// What a [`Participant`](crate::Participant) keeps in the attempt of this login, under a name of its own
+    /// ([`LoginAttempt::note`](crate::LoginAttempt::note)). It is not sent.
+    #[must_use]
+    pub fn note(&self, name: &str) -> Option<&str> {
+        self.notes.get(name).map(String::as_str)
     }
 
     /// The authorization endpoint, without a query.

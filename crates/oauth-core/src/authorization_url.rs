@@ -133,7 +133,7 @@ impl OAuth2 {
             );
         }
 
-        let mut params = AuthorizationParams::new(endpoint);
+        let mut params = AuthorizationParams::new(endpoint).with_notes(request.notes);
         params.has_private_details = extras.has_private_details;
         params.expiry = request.expiry;
         if let Some((name, _)) = params.iter().find(|(name, _)| self.is_protected(name)) {

@@ -102,9 +102,22 @@ impl RequestDraft {
         }
     }
 
+    /// The text in a field of this very name, of the form, the query that is sent in its place, or the JSON object: such as the code
+    /// or the refresh token that is redeemed.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&str> {
+        match &self.body {
+            Body::Empty => None,
+            Body::Form(fields) => {
+                fields.iter().find(|(other, _)| other == name).map(|(_, value)| value.expose())
+            }
+            Body::Json(value) => value.get(name)?.as_str(),
+        }
+    }
+
     /// What those that take part in the request have noted about it for themselves, by type, and what whoever began it left for them
-    /// ([`Request::extension`](crate::Request::extension)). None of it is sent. A request that is sent once more begins with the latter
-    /// alone.
+    /// ([`Request::extension`](crate::Request::extension)). None of it is sent. A request that is sent once more begins with what was
+    /// noted about it before.
     #[must_use]
     pub fn extensions(&self) -> &Extensions {
         &self.extensions

@@ -88,6 +88,9 @@ pub enum ErrorKind {
     /// The signer of what was to be sent did not sign it; nothing was sent.
     #[error(transparent)]
     Signing(SigningError),
+    /// A token is not bound to what this client can prove: a key (RFC 9449) or a certificate (RFC 8705).
+    #[error(transparent)]
+    Binding(BindingError),
 }
 
 /// Why a signer did not sign: a key in memory, in an HSM, in a KMS.
@@ -106,6 +109,42 @@ pub enum SigningError {
     /// What holds the key did not answer in time.
     #[error("the signer did not answer within {} s", .0.as_secs_f64())]
     Timeout(Duration),
+}
+
+/// What is wrong with what a token is bound to.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BindingError {
+    /// The token is bound to a key that this client does not have, or no longer. Nothing was sent.
+    #[error(
+        "the token is bound to the key {}, which is not known here; find the key again, or sign in again", OneLine(.thumbprint)
+    )]
+    UnknownKey {
+        /// The thumbprint of the key (RFC 7638).
+        thumbprint: String,
+    },
+    /// The token is bound to another certificate than the client has now. Nothing was sent.
+    #[error(
+        "the token is bound to the certificate {}, and the client has another one; get a new token, or sign in again", OneLine(.thumbprint)
+    )]
+    OtherCertificate {
+        /// The SHA-256 thumbprint of the certificate that the token is bound to (RFC 8705 section 3.1).
+        thumbprint: String,
+    },
+    /// The server issued a token that is not bound, though a bound one was asked for (RFC 9449 section 5).
+    #[error("the server issued a token of type {} that is not bound to the client's key; {advice}", OneLine(.token_type))]
+    NotBound {
+        /// The type that the server named, `Bearer` if it named none. Text of the server, not to be trusted.
+        token_type: String,
+        /// What to do about it.
+        advice: String,
+    },
+    /// The server says that the token is bound to something else than what the client has proved.
+    #[error("the server bound the token to {}, which is not what the client has proved", OneLine(.bound_to))]
+    BoundElsewhere {
+        /// What it is bound to. Text of the server, not to be trusted.
+        bound_to: String,
+    },
 }
 
 /// Which check a signed token failed.
@@ -537,7 +576,11 @@ impl Error {
     /// behind what the server said.
     #[must_use]
     pub fn with_advice(mut self, advice: impl Into<String>) -> Self {
-        Arc::make_mut(&mut self.0).advice = Some(advice.into());
+        let details = Arc::make_mut(&mut self.0);
+        details.advice = Some(match details.advice.take() {
+            Some(earlier) => format!("{earlier}; {}", advice.into()),
+            None => advice.into(),
+        });
         self
     }
 
@@ -596,6 +639,10 @@ impl Error {
             ErrorKind::Unsupported(_)
             | ErrorKind::Configuration(_)
             | ErrorKind::Signing(SigningError::Key(_)) => ErrorClass::Configuration,
+            ErrorKind::Binding(BindingError::UnknownKey { .. } | BindingError::OtherCertificate { .. }) => {
+                ErrorClass::Reauthorize
+            }
+            ErrorKind::Binding(_) => ErrorClass::Protocol,
             ErrorKind::Login(error) => match error {
                 LoginError::Refused(error) => {
                     self.class_of_code(&error.code).unwrap_or(ErrorClass::Reauthorize)
@@ -661,9 +708,13 @@ impl Error {
             | "invalid_authorization_details"
             // GitHub's names for invalid_client and for a redirect URI that differs; Shopify's and Salesforce's for invalid_client.
             | "incorrect_client_credentials" | "redirect_uri_mismatch" | "application_cannot_be_found"
-            | "invalid_client_id" => {
+            | "invalid_client_id"
+            // RFC 9449 section 5: the proof is wrong, and what it was sent with is as good as before.
+            | "invalid_dpop_proof" => {
                 ErrorClass::Configuration
             }
+            // RFC 9449 section 8. The nonce was sent, so nothing is left to do.
+            "use_dpop_nonce" => ErrorClass::Protocol,
             _ => return None,
         })
     }

@@ -112,8 +112,8 @@ pub use default_client::default_http_client;
 pub use draft::RequestDraft;
 pub use endpoints::{Endpoint, Endpoints};
 pub use error::{
-    Error, ErrorClass, ErrorKind, FailedReply, JwtCheck, JwtError, JwtUse, LoginError, OAuthError, Operation,
-    Result, SigningError,
+    BindingError, Error, ErrorClass, ErrorKind, FailedReply, JwtCheck, JwtError, JwtUse, LoginError,
+    OAuthError, Operation, Result, SigningError,
 };
 pub use http;
 pub use http_client::{

@@ -25,7 +25,7 @@ use crate::{
     default_client::shared,
     draft::RequestDraft,
     endpoints::{Endpoint, Endpoints, check_url},
-    error::{Operation, Result},
+    error::{Error, Operation, Result},
     http_client::HttpClient,
     identity::Identity,
     login::{Callback, Login},
@@ -512,6 +512,16 @@ pub trait Participant: Any + fmt::Debug + Send + Sync {
         Ok(attempt)
     }
 
+    /// Adds to an attempt what takes time to make, such as a key of its own. It runs behind [`begin`](Self::begin), and only in
+    /// [`start_login`](crate::Provider::start_login).
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`](crate::Error).
+    async fn prepare(&self, _client: &OAuth2, attempt: LoginAttempt) -> Result<LoginAttempt> {
+        Ok(attempt)
+    }
+
     /// Whether sign-ins are restricted by what an ID token says of the user, so that a bare access token tells nobody's
     /// identity.
     ///
@@ -748,12 +758,27 @@ pub trait Participant: Any + fmt::Debug + Send + Sync {
         Ok(())
     }
 
-    /// Checks that a whole token can be used here, before a profile is read or an API is called with it: that it is bound to the key
-    /// that this participant has.
+    /// Sees each new token with the request that it is the answer to, as it was sent last: with which key it was signed, say. It is
+    /// called in place of [`check_new_token`](Self::check_new_token), which the default calls.
     ///
     /// # Errors
     ///
-    /// An error that says why not.
+    /// An error that says what is wrong with the token.
+    fn check_issued_token(
+        &self,
+        client: &OAuth2,
+        _request: &RequestDraft,
+        token: &mut OAuth2Token,
+    ) -> Result<()> {
+        self.check_new_token(client, token)
+    }
+
+    /// Checks that a whole token can be used here, before a profile is read with it: that it is bound to the key that this
+    /// participant has.
+    ///
+    /// # Errors
+    ///
+    /// An error that says why not, such as an [`ErrorKind::Binding`](crate::ErrorKind::Binding).
     fn check_use(&self, _client: &OAuth2, _token: &OAuth2Token) -> Result<()> {
         Ok(())
     }
@@ -766,6 +791,18 @@ pub trait Participant: Any + fmt::Debug + Send + Sync {
     /// An error that says why not.
     fn check_before_refresh(&self, client: &OAuth2, token: &OAuth2Token) -> Result<()> {
         self.check_use(client, token)
+    }
+
+    /// Says more about an error that a request was answered with, as with [`Error::with_advice`](crate::Error::with_advice): what was
+    /// signed, and by which clock.
+    fn explain(
+        &self,
+        _context: &RequestContext<'_>,
+        _request: &RequestDraft,
+        _reply: &http::Response<Bytes>,
+        error: Error,
+    ) -> Error {
+        error
     }
 }
 

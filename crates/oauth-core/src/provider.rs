@@ -432,7 +432,10 @@ async fn start_login<P: Provider + ?Sized>(
     options: LoginOptions,
 ) -> Result<StartedLogin> {
     let client = provider.oauth2().ready().await?;
-    let attempt = client.new_attempt(redirect_uri, &options)?;
+    let mut attempt = client.new_attempt(redirect_uri, &options)?;
+    for participant in client.participants() {
+        attempt = participant.prepare(&client, attempt).await?;
+    }
     let request = client.login_request(&attempt, &options);
     let expiry = request.expiry.clone();
     let url = provider.get_authorization_url(request).await?;

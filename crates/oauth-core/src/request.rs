@@ -4,14 +4,14 @@ use std::{any::Any, sync::Arc};
 
 use bytes::Bytes;
 use form_urlencoded::Serializer;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, header::AUTHORIZATION};
 use serde_json::{Map, Value};
 
 use crate::{
     client_auth::{AfterReply, ClientAuthentication, EndpointAlias, RequestContext},
     draft::{Body, Hidden, RequestDraft},
     endpoints::Endpoint,
-    error::{Error, ErrorKind, Operation, Result, SigningError},
+    error::{BindingError, Error, ErrorKind, Operation, Result, SigningError},
     form::{check_authorization_details, check_resource, is_same_parameter},
     http_client::{HttpClient, HttpError, HttpErrorKind, MAX_REPLY_BYTES},
     oauth2::{OAuth2, Participant},
@@ -33,6 +33,27 @@ pub struct Request<'c> {
     draft: RequestDraft,
     auth: Option<ClientAuth>,
     problem: Option<String>,
+}
+
+/// A request as those that take part in it know it.
+fn context<'u>(
+    client: &'u OAuth2,
+    operation: Operation,
+    endpoint: Option<Endpoint>,
+    url: &'u str,
+    is_repetition: bool,
+) -> RequestContext<'u> {
+    RequestContext {
+        operation,
+        endpoint,
+        url,
+        issuer: client.issuer(),
+        token_endpoint: client.endpoints().token(),
+        client_id: client.client_id(),
+        now: client.now(),
+        is_repetition,
+        errors: &client.spec().errors,
+    }
 }
 
 /// Whether a token has nothing in it but what RFC 6749 appendix A.12 allows: neither control characters nor other scripts.
@@ -226,45 +247,53 @@ impl<'c> Request<'c> {
             Some(own) => own,
             None => self.client.http().map_err(|problem| self.configuration(problem))?,
         };
-        let reply = self.exchange(&*http, &url, authentication.as_deref()).await?;
-        let advice = authentication
-            .filter(|_| !reply.status().is_success())
-            .and_then(|authentication| authentication.advice(&self.context(self.draft.url(), false), &reply));
+        let (reply, is_repetition) = self.exchange(&*http, &url, authentication.as_deref()).await?;
         if reply.body().len() > MAX_REPLY_BYTES {
             let error = HttpError::new(HttpErrorKind::TooLarge).with_status(reply.status());
             return Err(self.error(ErrorKind::Transport(error)).with_host(host_of(&url)));
         }
+        let Self { client, operation, endpoint, draft, .. } = self;
         let source = ResponseSource {
-            provider: self.client.kept_name(),
+            provider: client.kept_name(),
             url: url.clone(),
-            operation: self.operation,
-            invalid_grant_codes: self.client.spec().token.invalid_grant_codes,
-            never_expires_in: self.client.spec().token.never_expires_in,
-            errors: self.client.spec().errors,
-            used_token: self.draft.access_token().is_some(),
-            presents_dpop: self.client.presents("DPoP"),
-            hidden: Hidden(self.draft),
+            operation,
+            invalid_grant_codes: client.spec().token.invalid_grant_codes,
+            never_expires_in: client.spec().token.never_expires_in,
+            errors: client.spec().errors,
+            used_token: draft.access_token().is_some(),
+            presents_dpop: client.presents("DPoP"),
+            hidden: Hidden(draft),
         };
-        let checked = Response::new(source, reply).check_status();
-        checked.map_err(|error| match advice {
+        let response = Response::new(source, reply);
+        let Err(error) = response.check_status() else { return Ok(response) };
+        let draft = response.request();
+        let context = context(client, operation, endpoint, draft.url(), is_repetition);
+        let reply = response.reply();
+        let advice = authentication.and_then(|authentication| authentication.advice(&context, &reply));
+        let error = match advice {
             Some(advice) => error.with_advice(advice),
             None => error,
-        })
+        };
+        let participants = client.participants().iter();
+        Err(participants.fold(error, |error, one| one.explain(&context, draft, &reply, error)))
     }
 
-    /// Sends the request, once more if one of those who take part in it says so. The draft is then what was sent last.
+    /// Sends the request, once more for each of those who take part in it and say so. The draft is then what was sent last. Also
+    /// says whether it was sent more than once.
     async fn exchange(
         &mut self,
         http: &dyn HttpClient,
         url: &http::Uri,
         authentication: Option<&dyn ClientAuthentication>,
-    ) -> Result<http::Response<Bytes>> {
+    ) -> Result<(http::Response<Bytes>, bool)> {
         let participants = self.client.participants();
         let target = self.draft.url().to_owned();
         // Nobody has a fixed secret sent once more, and most requests need no copy.
         let may_repeat = !participants.is_empty() || self.client.credentials().may_send_again();
-        let mut unsent = may_repeat.then(|| self.draft.clone());
+        let unsent = may_repeat.then(|| self.draft.clone());
         let mut is_repetition = false;
+        // Each has one repetition, so that a new secret and a nonce can be asked for one after the other.
+        let (mut authentication_asked, mut participants_asked) = (false, Vec::new());
         loop {
             let context = self.context(&target, is_repetition);
             if let Some(authentication) = authentication {
@@ -280,18 +309,27 @@ impl<'c> Request<'c> {
             let sent = http.send(request).await;
             let reply =
                 sent.map_err(|error| self.error(ErrorKind::Transport(error)).with_host(host_of(url)))?;
-            let mut proof = AfterReply::Done;
+            let mut is_asked = false;
             if let Some(authentication) = authentication {
                 authentication.answered(&context, &reply).await;
-                proof = authentication.after_reply(&context, &reply);
+                if authentication.after_reply(&context, &reply) == AfterReply::SendAgain {
+                    is_asked |= !std::mem::replace(&mut authentication_asked, true);
+                }
             }
-            let again = match self.after_reply(participants, &context, &self.draft, &reply).await {
-                AfterReply::Done => proof,
-                again => again,
-            };
-            match unsent.take() {
-                Some(unsent) if again == AfterReply::SendAgain => self.draft = unsent,
-                _ => return Ok(reply),
+            for (place, participant) in participants.iter().enumerate() {
+                let again = participant.after_reply(&context, &self.draft, &reply).await;
+                if again == AfterReply::SendAgain && !participants_asked.contains(&place) {
+                    participants_asked.push(place);
+                    is_asked = true;
+                }
+            }
+            match &unsent {
+                Some(unsent) if is_asked => {
+                    let noted = std::mem::take(self.draft.extensions_mut());
+                    self.draft = unsent.clone();
+                    *self.draft.extensions_mut() = noted;
+                }
+                _ => return Ok((reply, is_repetition)),
             }
             is_repetition = true;
         }
@@ -350,17 +388,7 @@ impl<'c> Request<'c> {
     where
         'c: 'u,
     {
-        RequestContext {
-            operation: self.operation,
-            endpoint: self.endpoint,
-            url,
-            issuer: self.client.issuer(),
-            token_endpoint: self.client.endpoints().token(),
-            client_id: self.client.client_id(),
-            now: self.client.now(),
-            is_repetition,
-            errors: &self.client.spec().errors,
-        }
+        context(self.client, self.operation, self.endpoint, url, is_repetition)
     }
 
     fn not_authenticated(
@@ -385,6 +413,9 @@ impl<'c> Request<'c> {
         }
         if let Some(error) = cause.downcast_ref::<SigningError>() {
             return Some(self.error(ErrorKind::Signing(error.clone())));
+        }
+        if let Some(error) = cause.downcast_ref::<BindingError>() {
+            return Some(self.error(ErrorKind::Binding(error.clone())));
         }
         cause.downcast_ref::<HttpError>().map(|error| self.error(ErrorKind::Transport(error.clone())))
     }
@@ -422,6 +453,10 @@ impl OAuth2 {
         headers: HeaderMap,
         is_repetition: bool,
     ) -> Result<RequestDraft> {
+        if headers.contains_key(AUTHORIZATION) {
+            let problem = "the request has an Authorization header of its own; leave it to the client";
+            return Err(self.error(Operation::API_REQUEST, ErrorKind::Configuration(problem.to_owned())));
+        }
         let access_token = self.usable(token)?;
         let place = self.spec().profile.token;
         let place = if place.is_header() { place } else { TokenPlace::Bearer };

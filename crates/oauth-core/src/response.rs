@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::{
-    draft::Hidden,
+    draft::{Hidden, RequestDraft},
     error::{Error, ErrorKind, FailedReply, OAuthError, Operation, Result},
     json::{self, text_at, value_at},
     redaction::safe_line,
@@ -190,6 +190,11 @@ impl Response {
         self.refuse_error_in(&self.fields_or_nothing())
     }
 
+    /// The request that this is the answer to, as it was sent last.
+    pub(crate) fn request(&self) -> &RequestDraft {
+        &self.source.hidden.0
+    }
+
     /// The HTTP status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
@@ -236,9 +241,17 @@ impl Response {
         }
     }
 
-    pub(crate) fn check_status(self) -> Result<Self> {
+    /// The reply as it came.
+    pub(crate) fn reply(&self) -> http::Response<Bytes> {
+        let mut reply = http::Response::new(self.body.clone());
+        *reply.status_mut() = self.status;
+        *reply.headers_mut() = self.headers.clone();
+        reply
+    }
+
+    pub(crate) fn check_status(&self) -> Result<()> {
         if self.status.is_success() {
-            return Ok(self);
+            return Ok(());
         }
         let fields = self.fields_or_nothing();
         let error = self
@@ -301,14 +314,19 @@ impl Response {
         Some(OAuthError { code, description: errors.message_at.and_then(text), uri: None })
     }
 
-    /// The error in a `WWW-Authenticate: Bearer` header (RFC 6750 section 3), among whatever other challenges there are.
+    /// The error in a `WWW-Authenticate` header by the scheme `Bearer` (RFC 6750 section 3) or `DPoP` (RFC 9449 section 7.1), among
+    /// whatever other challenges there are. A client that makes proofs looks at its own scheme first.
     fn challenge(&self) -> Option<OAuthError> {
         let headers =
             self.headers.get_all(header::WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
-        let mut bearer = headers
-            .flat_map(|text| http_auth::ChallengeParser::new(text).map_while(Result::ok))
-            .filter(|challenge| challenge.scheme.eq_ignore_ascii_case("Bearer"));
-        bearer.find_map(|challenge| {
+        let challenges: Vec<_> =
+            headers.flat_map(|text| http_auth::ChallengeParser::new(text).map_while(Result::ok)).collect();
+        let schemes = match self.source.presents_dpop {
+            true => ["DPoP", "Bearer"],
+            false => ["Bearer", "DPoP"],
+        };
+        let of_scheme = |scheme| challenges.iter().filter(move |one| one.scheme.eq_ignore_ascii_case(scheme));
+        schemes.into_iter().flat_map(of_scheme).find_map(|challenge| {
             let value = |name: &str| {
                 let found = challenge.params.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
                 found.map(|(_, value)| value.to_unescaped()).filter(|text| !text.is_empty())

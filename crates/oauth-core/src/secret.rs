@@ -162,6 +162,16 @@ impl ClientSecret {
         matches!(self.0, SecretKind::None)
     }
 
+    /// Whether there is no secret at all or an empty one, so that it proves nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        match &self.0 {
+            SecretKind::None => true,
+            SecretKind::Fixed(secret) => secret.expose().is_empty(),
+            SecretKind::Made(_) => false,
+        }
+    }
+
     /// Whether there may be another one to send if the first is not accepted.
     pub(crate) fn may_be_several(&self) -> bool {
         matches!(self.0, SecretKind::Made(_))

@@ -152,7 +152,20 @@ impl OAuth2Token {
     #[must_use]
     pub fn or_refresh_token_of(self, older: &Self) -> Self {
         match older.refresh_token() {
-            Some(refresh_token) => self.or_refresh_token(refresh_token),
+            Some(refresh_token) if self.refresh_token.is_none() => {
+                self.or_refresh_token(refresh_token).with_refresh_confirmation(older.refresh_confirmation())
+            }
+            _ => self,
+        }
+    }
+
+    /// Takes the refresh token of a newer token of the same grant, with what it is bound to.
+    #[must_use]
+    pub fn with_refresh_token_of(self, newer: &Self) -> Self {
+        match newer.refresh_token() {
+            Some(refresh_token) => {
+                self.with_refresh_token(refresh_token).with_refresh_confirmation(newer.refresh_confirmation())
+            }
             None => self,
         }
     }
@@ -168,6 +181,29 @@ impl OAuth2Token {
     #[must_use]
     pub fn with_confirmation(mut self, cnf: Map<String, Value>) -> Self {
         self.others.insert("cnf".to_owned(), Value::Object(cnf));
+        self
+    }
+
+    /// What the refresh token is bound to (RFC 9449 section 5, RFC 8705 section 4): the same as the access token, unless it was kept
+    /// from an earlier login or the access token is not bound.
+    #[must_use]
+    pub fn refresh_confirmation(&self) -> Option<&Value> {
+        match self.others.get(REFRESH_CONFIRMATION) {
+            Some(cnf) => Some(cnf).filter(|cnf| cnf.is_object()),
+            None => self.confirmation(),
+        }
+    }
+
+    /// Notes what the refresh token is bound to, where it is not what the access token is; see
+    /// [`refresh_confirmation`](Self::refresh_confirmation).
+    #[must_use]
+    pub fn with_refresh_confirmation(mut self, cnf: Option<&Value>) -> Self {
+        match cnf {
+            same if same == self.confirmation() => self.others.remove(REFRESH_CONFIRMATION),
+            Some(cnf) => self.others.insert(REFRESH_CONFIRMATION.to_owned(), cnf.clone()),
+            // The access token is bound, and the refresh token is not.
+            None => self.others.insert(REFRESH_CONFIRMATION.to_owned(), Value::Null),
+        };
         self
     }
 
@@ -253,6 +289,7 @@ impl OAuth2Token {
             // Stored beside ours, it would be taken for ours.
             fields.remove("expires_at");
         }
+        fields.remove(REFRESH_CONFIRMATION);
         let expires_at = expires_in.or(given.filter(|at| (now - A_YEAR..now + 100 * A_YEAR).contains(at)));
         Self::of(fields, expires_at)
     }
@@ -319,6 +356,9 @@ impl From<OAuth2Token> for Map<String, Value> {
         fields
     }
 }
+
+/// The member with what the refresh token is bound to, where the access token is bound to something else.
+const REFRESH_CONFIRMATION: &str = "refresh_cnf";
 
 /// In seconds.
 const A_YEAR: i64 = 365 * 24 * 60 * 60;

@@ -9,8 +9,9 @@ use async_trait::async_trait;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use oauth_core::{
-    AuthenticationError, ClientAuthentication, Connection, Credentials, Endpoint, EndpointAlias, HttpClient,
-    OAuth2, OAuth2Token, OffsetDateTime, Operation, Participant, RequestContext, RequestDraft, Result,
+    AuthenticationError, BindingError, ClientAuthentication, Connection, Credentials, Endpoint,
+    EndpointAlias, ErrorKind, HttpClient, OAuth2, OAuth2Token, OffsetDateTime, Operation, Participant,
+    RequestContext, RequestDraft, Result,
 };
 use serde_json::{Map, Value};
 
@@ -255,9 +256,10 @@ impl Participant for CertificateBoundTokens {
             // One that was stored before tokens were bound is the server's to judge.
             None => Ok(()),
             Some(bound_to) if bound_to == self.certificates.current().thumbprint() => Ok(()),
-            Some(_) => {
-                let reason = "the token is bound to another client certificate than the current one; refresh it, or sign in again";
-                Err(client.unsupported(Operation::API_REQUEST, reason))
+            Some(bound_to) => {
+                let thumbprint = bound_to.as_str().unwrap_or_default().to_owned();
+                let kind = ErrorKind::Binding(BindingError::OtherCertificate { thumbprint });
+                Err(client.error(Operation::API_REQUEST, kind))
             }
         }
     }

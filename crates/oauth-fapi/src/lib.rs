@@ -33,6 +33,7 @@ mod authorization_details;
 mod ciba;
 mod client_assertion;
 mod client_certificate;
+mod dpop;
 mod encryption;
 mod exchange;
 mod federated_assertion;
@@ -72,6 +73,7 @@ pub use ciba::{
 };
 pub use client_assertion::{AssertionAudience, ClientSecretJwt, PrivateKeyJwt};
 pub use client_certificate::{CertificateBoundTokens, ClientCertificate, ClientCertificates, TlsClientAuth};
+pub use dpop::{Dpop, DpopKey, DpopKeyRing, DpopKeys, DpopProvider, KeyReference, Proof, SealedDpopKeys};
 pub use encryption::Encrypter;
 pub use exchange::{EXCHANGE_TOKEN, ExchangedToken, TokenExchange, TokenType};
 pub use federated_assertion::{AssertionSource, FederatedAssertion};

@@ -297,6 +297,7 @@ const USED: &[&str] = &[
     "authorization_response_iss_parameter_supported",
     "authorization_signing_alg_values_supported",
     "code_challenge_methods_supported",
+    "dpop_signing_alg_values_supported",
     "id_token_signing_alg_values_supported",
     "introspection_endpoint_auth_methods_supported",
     "introspection_signing_alg_values_supported",

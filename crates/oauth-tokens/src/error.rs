@@ -55,6 +55,16 @@ pub enum Error {
         /// The provider is not asked for this access token again until this time.
         retry_at: OffsetDateTime,
     },
+    /// The token is bound to a key (RFC 9449) or a certificate (RFC 8705) that this process does not have, and cannot be refreshed
+    /// without it. Nothing was sent, and the grant is not marked as dead, because another process may have it. If it is lost, send the
+    /// user through the login.
+    #[error("the token of {key} cannot be used here: {cause}")]
+    BoundElsewhere {
+        /// The key.
+        key: TokenKey,
+        /// What it is bound to, in an [`ErrorKind::Binding`](oauth_core::ErrorKind::Binding).
+        cause: Arc<oauth_core::Error>,
+    },
     /// The access token has expired, and refreshing it failed. Nothing is lost; the next call after `retry_at` tries again.
     #[error("could not refresh the token of {key}: {message}; the next attempt is after {retry_at}")]
     RefreshFailed {
@@ -184,6 +194,7 @@ impl Error {
             Self::NotFound { .. }
             | Self::Dead { .. }
             | Self::NoRefreshToken { .. }
+            | Self::BoundElsewhere { .. }
             | Self::NotGranted { needs_login: true, .. } => ErrorClass::Reauthorize,
             Self::RefreshFailed { cause, retry_at, .. } => {
                 let wait = Duration::try_from(*retry_at - OffsetDateTime::now_utc()).unwrap_or_default();

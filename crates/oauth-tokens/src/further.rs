@@ -85,10 +85,7 @@ impl TokenState {
             expires_at: fresh.expires_at,
             failure: None,
         };
-        let token = self.token.clone().map(|token| match new.refresh_token() {
-            Some(refresh_token) => token.with_refresh_token(refresh_token),
-            None => token,
-        });
+        let token = self.token.clone().map(|token| token.with_refresh_token_of(&new));
         Self {
             token,
             refreshing_since: None,

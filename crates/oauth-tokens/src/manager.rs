@@ -153,8 +153,12 @@ impl TokenManager {
     ///
     /// [`Error::NotGranted`] when the provider refuses what is asked for; else the errors of [`get`](Self::get).
     pub async fn get_for(&self, key: &TokenKey, request: &AccessTokenRequest) -> Result<AccessToken, Error> {
+        self.token_for(key, request).await.map(AccessToken::new)
+    }
+
+    pub(crate) async fn token_for(&self, key: &TokenKey, request: &AccessTokenRequest) -> TokenResult {
         let wanted = request.wanted();
-        let result = match (request.rejected(), request.least_lifetime()) {
+        match (request.rejected(), request.least_lifetime()) {
             (Some(rejected), _) => {
                 let trigger = || Trigger::Rejected(rejected.to_owned());
                 self.get_better(key, wanted, trigger, |token| token.access_token() != rejected).await
@@ -163,12 +167,11 @@ impl TokenManager {
             (None, None) => {
                 let now = self.0.clock.moment();
                 match self.fresh(key, wanted, now) {
-                    Some(result) => return result.map(AccessToken::new).map_err(|error| *error),
+                    Some(result) => result.map_err(|error| *error),
                     None => self.get_slowly(key, wanted, now).await,
                 }
             }
-        };
-        result.map(AccessToken::new)
+        }
     }
 
     /// What is known of a token, if it holds now.

@@ -9,6 +9,8 @@
 //! `started_at` has eight bytes, the smallest first; all other numbers are as long as they need to be (LEB128). The texts are
 //! provider, redirect URI, client, state, issuer, nonce and code verifier, and then the scopes.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::LoginAttempt;
@@ -83,6 +85,7 @@ impl LoginAttempt {
                 "" => Value::Null,
                 data => json::parse(data.as_bytes()).ok()?,
             },
+            notes: BTreeMap::new(),
         })
     }
 }

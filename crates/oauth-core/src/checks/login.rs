@@ -1,6 +1,10 @@
 //! How a login begins, and what is checked when its callback comes.
 
-use std::{borrow::Cow, collections::HashMap, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use serde_json::Value;
 
@@ -108,6 +112,7 @@ impl OAuth2 {
             // What ends after all calendars would be expired.
             lifetime: self.login_lifetime().as_secs().min(END_OF_9999.abs_diff(started_at)),
             data: options.data.clone(),
+            notes: BTreeMap::new(),
         };
         // The client's own restriction holds for a login with other scopes, too.
         let missing = self.restricting_scopes(attempt.scopes());
@@ -165,6 +170,7 @@ impl OAuth2 {
         let mut request = AuthorizationRequest::new(attempt.redirect_uri())
             .state(attempt.state())
             .response_type(attempt.response_type)
+            .notes(&attempt.notes)
             .params(&options.extras);
         if !attempt.scopes().eq(self.scopes()) {
             request = request.scopes(attempt.scopes());

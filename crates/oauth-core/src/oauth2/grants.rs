@@ -282,7 +282,11 @@ impl OAuth2 {
         if self.spec().token.refresh.by == RefreshBy::AccessToken {
             token = token.refreshed_by_access_token();
         }
-        match self.check_new_token(&mut token) {
+        let shown = self
+            .participants()
+            .iter()
+            .try_for_each(|participant| participant.check_issued_token(self, reply.request(), &mut token));
+        match shown {
             Ok(()) => Ok(token),
             Err(error) => Err(error.with_tokens(token)),
         }

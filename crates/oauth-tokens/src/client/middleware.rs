@@ -2,13 +2,14 @@ use oauth_core::{async_trait, http::Extensions};
 use reqwest::{Request, Response};
 use reqwest_middleware::{Error, Middleware, Next, Result};
 
-use super::{Authorizer, Hosts, RequestError};
-use crate::{key::TokenKey, manager::TokenManager};
+use super::{Authorizer, Hosts, Next as After, RequestError};
+use crate::{access_token_request::AccessTokenRequest, key::TokenKey, manager::TokenManager};
 
 /// Adds the token of a key to requests, as a middleware of `reqwest_middleware`. It does what
 /// [`AuthorizedClient`](crate::AuthorizedClient) does.
 ///
-/// Each request names its key by `with_extension(key)`, unless the middleware has one of its own. A request without a key,
+/// Each request names its key by `with_extension(key)`, unless the middleware has one of its own; and by
+/// `with_extension(request)` another access token of the grant, as [`AccessTokenRequest`] describes it. A request without a key,
 /// or to a host that is not listed, is not sent: its error holds a [`RequestError`]. Middlewares that come after this one
 /// see the token.
 #[derive(Clone, Debug)]
@@ -49,13 +50,14 @@ impl Middleware for TokenMiddleware {
     ) -> Result<Response> {
         let key = extensions.get::<TokenKey>().cloned().or_else(|| self.key.clone());
         let key = key.ok_or(RequestError::NoKey).map_err(Error::middleware)?;
-        let authorized = self.tokens.authorize(&key, request).await;
+        let wanted = extensions.get::<AccessTokenRequest>().cloned().unwrap_or_default();
+        let authorized = self.tokens.authorize(&key, &wanted, request).await;
         let (mut request, mut attempt) = authorized.map_err(Error::middleware)?;
         loop {
             let reply = next.clone().run(request, extensions).await?;
-            match self.tokens.authorize_again(&key, &mut attempt, &reply).await {
-                Some(again) => request = again,
-                None => return Ok(reply),
+            match self.tokens.next(&key, &mut attempt, reply).await.map_err(Error::middleware)? {
+                After::Request(again) => request = *again,
+                After::Done(reply) => return Ok(*reply),
             }
         }
     }

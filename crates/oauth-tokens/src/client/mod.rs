@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use http_auth::ChallengeParser;
 use oauth_core::{
-    AfterReply, OAuth2, OAuth2Token, RequestDraft,
+    AfterReply, ErrorKind, OAuth2, OAuth2Token, RequestDraft,
     bytes::Bytes,
     http::{Response as HttpResponse, StatusCode, header},
     is_sendable,
 };
-use reqwest::{Request, RequestBuilder, Response, header::HeaderValue};
+use reqwest::{Request, RequestBuilder, Response, Url, header::HeaderValue};
 
-use crate::{error::Error, key::TokenKey, manager::TokenManager};
+use crate::{access_token_request::AccessTokenRequest, error::Error, key::TokenKey, manager::TokenManager};
 
 pub use hosts::Hosts;
 #[cfg(feature = "reqwest-middleware")]
@@ -28,7 +28,11 @@ pub use middleware::TokenMiddleware;
 /// that of a stream cannot.
 ///
 /// Where the provider's client has [participants](oauth_core::Participant), they take part in these requests too: a token that is bound
-/// by DPoP goes out with a proof, and a request that lacked the API's nonce is sent once more (RFC 9449 section 9).
+/// by DPoP goes out with a proof, and a request that lacked the API's nonce is sent once more (RFC 9449 section 9). A token that is bound
+/// to a key or a certificate that the client no longer has is replaced before anything is sent.
+///
+/// Switch redirects off in the HTTP client, as `oauth_reqwest::reqwest_client` does: `reqwest` would carry a proof on to wherever the
+/// API sends it. A reply that came by a redirect of such a request is an error.
 ///
 /// ```
 /// use oauth_tokens::{AuthorizedClient, Hosts, TokenKey, TokenManager};
@@ -45,6 +49,7 @@ pub use middleware::TokenMiddleware;
 pub struct AuthorizedClient {
     http: reqwest::Client,
     key: TokenKey,
+    wanted: AccessTokenRequest,
     tokens: Authorizer,
 }
 
@@ -79,6 +84,22 @@ pub enum RequestError {
     /// The request has an `Authorization` header already.
     #[error("the request has an Authorization header of its own; leave it to the token manager")]
     AlreadyAuthorized,
+    /// The API wants the request once more, such as with the nonce that it has just given (RFC 9449 section 9), and its body is a
+    /// stream that is gone. Build the request again and send it: what the API asked for is known by now.
+    #[error("the API wants the request sent again, and its body cannot be; build it again and send it")]
+    SendAgain {
+        /// The API's reply.
+        reply: Box<Response>,
+    },
+    /// The HTTP client has followed a redirect with a proof of possession, which was for another URL (RFC 9449 section 4.3). Switch
+    /// redirects off.
+    #[error(
+        "the HTTP client followed a redirect to {host} with a proof for another URL; build it with redirects switched off"
+    )]
+    Redirected {
+        /// The host that the reply came from.
+        host: String,
+    },
     /// The request names no key, and the middleware has none of its own.
     #[error("the request has no token key; give it one with `with_extension(key)`")]
     NoKey,
@@ -94,8 +115,17 @@ impl AuthorizedClient {
         Self {
             http: http.into(),
             key,
+            wanted: AccessTokenRequest::new(),
             tokens: Authorizer { manager: tokens, hosts, distrusts_any_401: false },
         }
+    }
+
+    /// Sends another access token of the grant: for other scopes, another resource or another audience, as
+    /// [`TokenManager::get_for`] gets it.
+    #[must_use]
+    pub fn with_access_token(mut self, wanted: AccessTokenRequest) -> Self {
+        self.wanted = wanted;
+        self
     }
 
     /// Takes every 401 as a rejection of the token, for APIs that do not say `invalid_token`, such as GitHub's.
@@ -120,13 +150,13 @@ impl AuthorizedClient {
     ///
     /// As [`send`](Self::send).
     pub async fn execute(&self, request: Request) -> Result<Response, RequestError> {
-        let (mut request, mut attempt) = self.tokens.authorize(&self.key, request).await?;
+        let (mut request, mut attempt) = self.tokens.authorize(&self.key, &self.wanted, request).await?;
         loop {
             let reply = self.http.execute(request).await;
             let reply = reply.map_err(|error| RequestError::Http(error.without_url()))?;
-            match self.tokens.authorize_again(&self.key, &mut attempt, &reply).await {
-                Some(again) => request = again,
-                None => return Ok(reply),
+            match self.tokens.next(&self.key, &mut attempt, reply).await? {
+                Next::Request(again) => request = *again,
+                Next::Done(reply) => return Ok(*reply),
             }
         }
     }
@@ -142,6 +172,8 @@ struct Authorizer {
 
 /// A request that was sent, and what it takes to send it again.
 struct Attempt {
+    url: Url,
+    wanted: AccessTokenRequest,
     /// The request without authorization; `None` if its body cannot be sent again.
     request: Option<Request>,
     token: Arc<OAuth2Token>,
@@ -159,16 +191,19 @@ impl Authorizer {
     async fn authorize(
         &self,
         key: &TokenKey,
+        wanted: &AccessTokenRequest,
         mut request: Request,
     ) -> Result<(Request, Attempt), RequestError> {
         self.hosts.check(request.url())?;
         if request.headers().contains_key(header::AUTHORIZATION) {
             return Err(RequestError::AlreadyAuthorized);
         }
-        let token = self.manager.get_token(key).await?;
+        let token = self.manager.token_for(key, wanted).await?;
         // A source that cannot be looked up right now must not keep a live token from being used.
         let source = self.manager.0.source(key).await.ok();
         let mut attempt = Attempt {
+            url: request.url().clone(),
+            wanted: wanted.clone(),
             request: request.try_clone(),
             token,
             client: source.and_then(|source| source.tokens.client(key).cloned()),
@@ -176,35 +211,69 @@ impl Authorizer {
             is_repetition: false,
             has_new_token: false,
         };
-        attempt.present(&mut request).await?;
+        match attempt.present(&mut request).await {
+            Err(RequestError::TokenType(error)) if matches!(error.kind(), ErrorKind::Binding(_)) => {
+                // The client has another key or certificate now than the token is bound to.
+                if !self.renew(key, &mut attempt).await? {
+                    return Err(RequestError::TokenType(error));
+                }
+                attempt.present(&mut request).await?;
+            }
+            outcome => outcome?,
+        }
         Ok((request, attempt))
     }
 
-    /// The request as it is to be sent once more, if the reply asks for that and it can be: because a participant says so, or with
-    /// another token because the reply rejects this one.
-    async fn authorize_again(
+    /// What comes after a reply: the request once more, if the reply asks for that and it can be sent again, or the end.
+    async fn next(
         &self,
         key: &TokenKey,
         attempt: &mut Attempt,
-        reply: &Response,
-    ) -> Option<Request> {
+        reply: Response,
+    ) -> Result<Next, RequestError> {
+        if attempt.was_redirected(&reply) {
+            let host = reply.url().host_str().unwrap_or_default().to_owned();
+            return Err(RequestError::Redirected { host });
+        }
+        match self.authorize_again(key, attempt, &reply).await {
+            Again::With(request) => Ok(Next::Request(request)),
+            Again::No => Ok(Next::Done(Box::new(reply))),
+            Again::Impossible => Err(RequestError::SendAgain { reply: Box::new(reply) }),
+        }
+    }
+
+    /// The request as it is to be sent once more: because a participant says so, or with another token because the reply rejects this
+    /// one.
+    async fn authorize_again(&self, key: &TokenKey, attempt: &mut Attempt, reply: &Response) -> Again {
         if attempt.is_asked_for_again(reply).await {
             attempt.is_repetition = true;
-            return attempt.again().await;
+            return match attempt.request {
+                Some(_) => attempt.again().await,
+                None => Again::Impossible,
+            };
         }
         if attempt.has_new_token || !self.is_rejection(reply) {
-            return None;
+            return Again::No;
         }
         // Also where this request cannot be sent again: the next one should succeed.
-        let rejected = attempt.token.access_token();
-        let fresh = self.manager.token_after_rejection(key, rejected).await.ok()?;
+        match self.renew(key, attempt).await {
+            Ok(true) => attempt.again().await,
+            _ => Again::No,
+        }
+    }
+
+    /// Gets another token in place of one that is not accepted; says whether there is one.
+    async fn renew(&self, key: &TokenKey, attempt: &mut Attempt) -> Result<bool, Error> {
+        let rejected = attempt.token.access_token().to_owned();
+        let wanted = attempt.wanted.clone().after_rejection(rejected.as_str());
+        let fresh = self.manager.token_for(key, &wanted).await?;
         if fresh.access_token() == rejected {
-            return None;
+            return Ok(false);
         }
         attempt.token = fresh;
         attempt.has_new_token = true;
         attempt.is_repetition = false;
-        attempt.again().await
+        Ok(true)
     }
 
     fn is_rejection(&self, reply: &Response) -> bool {
@@ -250,14 +319,37 @@ impl Attempt {
         client.after_api_reply(sent, self.is_repetition, &head).await == AfterReply::SendAgain
     }
 
-    async fn again(&mut self) -> Option<Request> {
-        let kept = self.request.take()?;
-        let mut request = kept.try_clone()?;
-        self.request = Some(kept);
-        self.present(&mut request).await.ok()?;
-        Some(request)
+    /// Whether the reply came by a redirect that a proof was carried on by.
+    fn was_redirected(&self, reply: &Response) -> bool {
+        let has_proof = self.sent.as_ref().is_some_and(|sent| sent.headers().contains_key(PROOF));
+        has_proof && reply.url().as_str().split('#').next() != self.url.as_str().split('#').next()
+    }
+
+    async fn again(&mut self) -> Again {
+        let Some(mut request) = self.request.as_ref().and_then(Request::try_clone) else { return Again::No };
+        match self.present(&mut request).await {
+            Ok(()) => Again::With(Box::new(request)),
+            Err(_) => Again::No,
+        }
     }
 }
+
+/// Whether a request is to be sent once more.
+enum Again {
+    With(Box<Request>),
+    No,
+    /// It should be, and its body is gone.
+    Impossible,
+}
+
+/// What to do with a reply.
+enum Next {
+    Request(Box<Request>),
+    Done(Box<Response>),
+}
+
+/// The header of a proof of possession (RFC 9449 section 4.1).
+const PROOF: &str = "dpop";
 
 fn set_bearer(request: &mut Request, token: &OAuth2Token) -> Result<(), RequestError> {
     let bearer = token.bearer().map_err(RequestError::TokenType)?;

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use oauth_core::{ErrorClass, ErrorKind, HttpErrorKind, Operation};
+use oauth_core::{BindingError, ErrorClass, ErrorKind, HttpErrorKind, Operation};
 
 use super::record::{Changed, Refresh, RefreshOutcome};
 use crate::{
@@ -32,6 +32,11 @@ impl Refresh<'_> {
             let tokens = tokens.clone();
             return self.set_aside(&error, tokens, before, predecessor, lease).await;
         }
+        if let ErrorKind::Binding(BindingError::UnknownKey { .. } | BindingError::OtherCertificate { .. }) =
+            error.kind()
+        {
+            return self.cannot_use(error, before, predecessor, lease).await;
+        }
         if let Some(wanted) = wanted {
             return self.fail_further(error, wanted, before, predecessor, lease).await;
         }
@@ -42,6 +47,42 @@ impl Refresh<'_> {
         } else {
             self.retry_later(error, before, predecessor, lease).await
         }
+    }
+
+    /// Takes the mark back, because nothing was sent: this process lacks what the token is bound to. Another one may have it, so it is
+    /// told nothing.
+    async fn cannot_use(
+        &self,
+        error: oauth_core::Error,
+        before: &TokenState,
+        predecessor: Predecessor,
+        lease: &Lease,
+    ) -> Result<RefreshOutcome, Changed> {
+        let shared = self.shared;
+        let saved = match predecessor.expected {
+            Expected::Version(_) if self.source.needs_login(self.key) => {
+                self.save_failure(before, &predecessor, lease).await
+            }
+            // Nothing was marked.
+            Expected::Version(version) => Ok(Saved::Version(version)),
+            _ => Ok(Saved::Version(0)),
+        };
+        let version = match (saved, predecessor.expected) {
+            (Ok(Saved::Version(version)), _) => version,
+            (Ok(Saved::Conflict(_) | Saved::Fenced), _) => return Err(Changed),
+            (Err(_), Expected::Version(version)) => version,
+            (Err(_), _) => 0,
+        };
+        let error = Error::BoundElsewhere { key: self.key.clone(), cause: Arc::new(error) };
+        let event = Some(event::Outcome::Transient(error.clone()));
+        let outcome = match self.wanted {
+            Some(_) => self.refuse_further(error, &StoredState::saved(version, before.clone())),
+            None => {
+                let until = shared.clock.now() + shared.timing.reread_failures_after;
+                self.refuse(error, before, version, until)
+            }
+        };
+        Ok(RefreshOutcome { event, ..outcome })
     }
 
     /// Records that the provider has ended the grant. Before that is believed, the store is asked once more: another process

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use oauth_core::{OAuth2Token, OffsetDateTime, same_secret};
+use oauth_core::{ErrorKind, OAuth2Token, OffsetDateTime, same_secret};
 use tokio::sync::Semaphore;
 
 use crate::{
@@ -226,6 +226,9 @@ impl Refresh<'_> {
 
     fn is_unwanted_at(&self, token: &OAuth2Token, obtained_at: i64, dead_at: Option<OffsetDateTime>) -> bool {
         let now = self.shared.clock.now();
+        if self.is_bound_elsewhere(token) {
+            return true;
+        }
         let is_unwanted = match self.trigger {
             Trigger::Due | Trigger::Unfinished | Trigger::ObtainedBefore(_) => false,
             Trigger::Rejected(rejected) => same_secret(rejected, token.access_token()),
@@ -234,6 +237,13 @@ impl Refresh<'_> {
         let age = now.unix_timestamp().saturating_sub(obtained_at);
         let is_fresh = (0..TOO_FRESH_TO_REFUSE.as_secs().cast_signed()).contains(&age);
         is_unwanted && !is_fresh
+    }
+
+    /// Whether the token is bound to a key or a certificate that the client no longer has, so that no API would take it: it is
+    /// replaced, not served (RFC 8705 section 6.3).
+    fn is_bound_elsewhere(&self, token: &OAuth2Token) -> bool {
+        let unusable = self.source.client(self.key).and_then(|client| client.usable(token).err());
+        unusable.is_some_and(|error| matches!(error.kind(), ErrorKind::Binding(_)))
     }
 
     /// The outcome that this token is live, until a time or until it expires.

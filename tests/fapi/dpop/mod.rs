@@ -1,0 +1,8 @@
+//! DPoP (RFC 9449): rows DP and TK-12 of the checklist.
+
+mod grants;
+mod keys;
+mod proofs;
+mod resources;
+mod server;
+mod tokens;
