@@ -373,6 +373,32 @@ async fn what_an_earlier_version_drops_is_obtained_again() {
     assert_eq!(server.ended_grants(), 0);
 }
 
+#[tokio::test]
+async fn ra_08_two_payments_are_two_tokens_in_whatever_order_their_members_are() {
+    let (server, noted) = (RotatingServer::new(), Arc::new(Mutex::new(Vec::new())));
+    let client = server.client().with_http_client(Noting(server.clone(), Arc::clone(&noted)));
+    let manager =
+        TokenManager::builder(MemoryStore::new(), sealer()).provider(Arc::new(client)).build().unwrap();
+    manager.put(&key(), &server.sign_in().unwrap()).await.unwrap();
+    let request = |details: &str| {
+        let details: Value = serde_json::from_str(details).unwrap();
+        AccessTokenRequest::new().with_scopes(["payments"]).with_authorization_details(&details)
+    };
+    let mut tokens = Vec::new();
+    for details in [
+        r#"[{"type":"payment","amount":{"value":"1.00","currency":"EUR"}},{"type":"account"}]"#,
+        r#"[{"type":"account"},{"amount":{"currency":"EUR","value":"1.00"},"type":"payment"}]"#,
+        r#"[{"type":"payment","amount":{"value":"2.00","currency":"EUR"}},{"type":"account"}]"#,
+    ] {
+        tokens.push(manager.get_for(&key(), &request(details)).await.unwrap().access_token().to_owned());
+    }
+    assert_eq!(tokens[0], tokens[1]);
+    assert_ne!(tokens[0], tokens[2]);
+    let sent = noted.lock().unwrap().clone();
+    assert_eq!(sent.len(), 2);
+    assert!(sent.iter().all(|body| body.contains("authorization_details=%5B%7B")), "{sent:?}");
+}
+
 /// A hundred keys, each asked for the login's token and three others by two processes at once: one request for each token.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn in_a_storm_each_token_of_a_hundred_grants_is_obtained_once() {
