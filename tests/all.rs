@@ -22,6 +22,7 @@ mod hyper_client;
 mod issuers;
 mod linking;
 mod login;
+mod native;
 mod open_wire;
 mod openid;
 mod quirks;

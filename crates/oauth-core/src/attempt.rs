@@ -218,6 +218,17 @@ impl LoginAttempt {
         self.issuer.as_deref()
     }
 
+    /// The attempt for a login whose end is not brought by a browser.
+    pub(crate) fn of_device(self) -> Self {
+        let (response_mode, response_type) = (ResponseMode::default(), ResponseType::default());
+        Self { code_verifier: None, nonce: None, response_mode, response_type, ..self }
+    }
+
+    /// The attempt for a login that an application began by itself, with a nonce of its own.
+    pub(crate) fn of_app(self, nonce: Option<Secret>) -> Self {
+        Self { nonce, ..self.of_device() }
+    }
+
     /// Which client began it: two servers can go by one name.
     pub(crate) fn client(&self) -> &str {
         &self.client

@@ -62,6 +62,7 @@ mod clock;
 mod config;
 mod crypto;
 mod default_client;
+mod device;
 mod draft;
 mod endpoints;
 mod error;
@@ -109,6 +110,7 @@ pub use config::{Configure, Parameter, ProviderConfig};
 pub use crypto::sha256;
 pub use crypto::{aead::Aead, backend::CryptoBackend, random_token, random_tokens};
 pub use default_client::default_http_client;
+pub use device::{DeviceLogin, DeviceState};
 pub use draft::RequestDraft;
 pub use endpoints::{Endpoint, Endpoints};
 pub use error::{
@@ -125,7 +127,7 @@ pub use json::{
     DUPLICATE as TWICE_IN_JSON, Strict as StrictJson, parse as parse_json, parse_as as parse_json_as,
 };
 pub use linking::{EmailAuthority, LinkDecision, LinkIntent, LinkPolicy, LinkRefusal, StoredAddress, link};
-pub use login::{Callback, Login, LoginOptions, StartedLogin};
+pub use login::{AppCode, Callback, Login, LoginOptions, StartedLogin};
 pub use oauth2::{LOGIN_LIFETIME, OAuth2, Participant};
 pub use pkce::{CodeChallengeMethod, CodeVerifier};
 pub use polling::{Polled, Polling, Timer};

@@ -11,6 +11,7 @@ use crate::{
     authorization::{Params, ResponseMode, ResponseType},
     error::{LoginError, OAuthError},
     json,
+    pkce::CodeVerifier,
     redaction::safe_line,
     response::says_success,
     secret::Secret,
@@ -188,6 +189,65 @@ impl fmt::Debug for LoginOptions {
             .field("scopes", &self.scopes)
             .field("extras", &self.extras)
             .finish_non_exhaustive()
+    }
+}
+
+/// A code that an application obtained by a kit of its provider's, for its server to exchange: on a phone by Apple's or Google's, in a page by
+/// Google's popup.
+///
+/// The server did not begin that login, so it has no state to compare. What keeps somebody from handing in a stolen code is the nonce: the
+/// server makes one, the application gives it to the kit, and the ID token brings it back. Without one, a code that was meant for another
+/// session of the application is taken.
+#[derive(Clone)]
+#[must_use]
+pub struct AppCode {
+    pub(crate) code: Secret,
+    pub(crate) redirect_uri: String,
+    pub(crate) nonce: Option<Secret>,
+    pub(crate) code_verifier: Option<CodeVerifier>,
+    pub(crate) scopes: Option<Vec<String>>,
+}
+
+impl AppCode {
+    /// A code that was obtained without a redirect URI.
+    pub fn new(code: impl Into<Secret>) -> Self {
+        Self {
+            code: code.into(),
+            redirect_uri: String::new(),
+            nonce: None,
+            code_verifier: None,
+            scopes: None,
+        }
+    }
+
+    /// Sends this redirect URI, where the kit used one: `postmessage` for the popup of Google's library for web pages.
+    pub fn redirect_uri(mut self, redirect_uri: impl Into<String>) -> Self {
+        self.redirect_uri = redirect_uri.into();
+        self
+    }
+
+    /// Expects this nonce in the ID token: as the kit was given it, which for some is its hash.
+    pub fn nonce(mut self, nonce: impl Into<Secret>) -> Self {
+        self.nonce = Some(nonce.into());
+        self
+    }
+
+    /// Sends this code verifier, where the application made the challenge itself.
+    pub fn code_verifier(mut self, verifier: CodeVerifier) -> Self {
+        self.code_verifier = Some(verifier);
+        self
+    }
+
+    /// Says what the application asked for, in place of the client's own scopes. With `openid` among them, an ID token must come.
+    pub fn scopes<'a>(mut self, scopes: impl IntoIterator<Item = &'a str>) -> Self {
+        self.scopes = Some(scopes.into_iter().map(str::to_owned).collect());
+        self
+    }
+}
+
+impl fmt::Debug for AppCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AppCode").field("redirect_uri", &self.redirect_uri).finish_non_exhaustive()
     }
 }
 

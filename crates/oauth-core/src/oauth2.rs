@@ -35,6 +35,7 @@ use crate::{
 };
 
 mod checking;
+mod device;
 mod grants;
 mod issuers;
 mod profile;

@@ -9,6 +9,8 @@ use crate::{
     clock::{Clock, SystemClock},
     error::{Error, ErrorClass, ErrorKind, LoginError, Operation, Result},
     http_client::HttpError,
+    json,
+    token::seconds,
 };
 
 /// Waits on behalf of [`Polling`], so that a test need not, and a program on another executor than Tokio's can.
@@ -233,9 +235,17 @@ impl Polling {
             }
             (Some("slow_down"), _) => {
                 self.failures = 0;
-                self.interval = self.interval.saturating_add(SLOWER_BY).min(LONGEST_LIFETIME);
+                // GitHub says beside it how long the interval is now.
+                let named = named_interval(&error).unwrap_or_default();
+                let slower = self.interval.saturating_add(SLOWER_BY).max(named);
+                self.interval = slower.min(LONGEST_LIFETIME);
                 self.wait_from_now(self.interval.max(asked_for));
                 Ok(Polled::SlowedDown(self.interval))
+            }
+            // Whatever the status: some answer with 429 to everything that is not a token.
+            (Some("access_denied" | "expired_token" | "invalid_grant"), _) => {
+                self.is_over = true;
+                Err(error)
             }
             (_, ErrorClass::Transient { .. }) => {
                 self.failures = self.failures.saturating_add(1);
@@ -262,7 +272,7 @@ impl Polling {
         Ok(())
     }
 
-    fn wait_from_now(&mut self, wait: Duration) {
+    pub(crate) fn wait_from_now(&mut self, wait: Duration) {
         self.due = self.clock.now().saturating_add(signed(wait));
     }
 
@@ -277,6 +287,12 @@ impl Polling {
 
 /// What [`Error::retry_after`] is limited to.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The interval in the reply, in seconds.
+fn named_interval(error: &Error) -> Option<Duration> {
+    let body = json::parse(error.body()?).ok()?;
+    seconds(&body["interval"]).and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs)
+}
 
 fn signed(duration: Duration) -> time::Duration {
     duration.try_into().unwrap_or(time::Duration::MAX)

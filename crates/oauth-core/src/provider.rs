@@ -7,14 +7,16 @@ use serde_json::Value;
 use crate::{
     attempt::LoginAttempt,
     authorization::AuthorizationRequest,
+    device::{DeviceLogin, DeviceState},
     endpoints::{Endpoint, Endpoints},
     error::{Error, Operation, Result},
     form::is_same_parameter,
     http_client::HttpClient,
     identity::Identity,
-    login::{Callback, Login, LoginOptions, StartedLogin},
+    login::{AppCode, Callback, Login, LoginOptions, StartedLogin},
     oauth2::{OAuth2, Participant},
     pkce::CodeVerifier,
+    polling::Polled,
     spec::ClientAuth,
     token::OAuth2Token,
 };
@@ -59,6 +61,67 @@ pub trait Provider: fmt::Debug + Send + Sync {
     /// A login error that says which check failed, or any error of [`get_access_token`](Self::get_access_token).
     async fn finish_login(&self, attempt: LoginAttempt, callback: Callback) -> Result<Login> {
         finish_login(self, attempt, callback).await
+    }
+
+    /// Exchanges a code that an application obtained by a kit of the provider's, and checks what comes as after any login.
+    ///
+    /// The client has the id of the application that obtained the code, which for Apple is the app's bundle id.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`](crate::Error).
+    async fn finish_app_login(&self, code: AppCode) -> Result<Login> {
+        finish_app_login(self, code).await
+    }
+
+    /// Begins a login on another device (RFC 8628): the code to show to the user, and where to type it in.
+    ///
+    /// The provider may have to be told to offer it: most have a switch for it in the application's registration. Ask for a code when the
+    /// user is ready, because it lives for minutes. Where a browser is near, a loopback redirect is better: codes are phished by mail and
+    /// chat (RFC 8628 section 5.4).
+    ///
+    /// # Errors
+    ///
+    /// An unsupported-operation error where the provider has no device grant; else any [`Error`](crate::Error).
+    async fn start_device_login(&self, options: LoginOptions) -> Result<DeviceLogin> {
+        let outcome = self.oauth2().start_device_login(options).await;
+        outcome.map_err(|error| self.translate_error(error))
+    }
+
+    /// Waits until the provider may be asked how a login on another device stands, asks it, and says so: for a program that shows it.
+    ///
+    /// It is the caller who goes on: dropping the future, or not calling again, ends the polling. The tokens of
+    /// [`DeviceState::Done`] passed the checks of [`finish_login`](Self::finish_login) that need no callback; an ID token's among them.
+    ///
+    /// # Errors
+    ///
+    /// What ended the login: a refusal with the code `access_denied` or `expired_token`, a login error when the time is up, or any
+    /// error that is not [transient](crate::ErrorClass::Transient). The provider is asked no more then.
+    async fn poll_device_login(&self, login: &mut DeviceLogin) -> Result<DeviceState> {
+        poll_device_login(self, login).await
+    }
+
+    /// Waits until the user is done with a login on another device, and returns it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`poll_device_login`](Self::poll_device_login).
+    async fn finish_device_login(&self, mut login: DeviceLogin) -> Result<Login> {
+        loop {
+            if let DeviceState::Done(login) = self.poll_device_login(&mut login).await? {
+                return Ok(*login);
+            }
+        }
+    }
+
+    /// Asks once whether the user is done with a login on another device. See [`OAuth2::get_device_token`].
+    ///
+    /// # Errors
+    ///
+    /// A refusal with `authorization_pending` until the user is done; else any [`Error`](crate::Error).
+    async fn get_device_token(&self, login: &DeviceLogin) -> Result<OAuth2Token> {
+        let outcome = self.oauth2().get_device_token(login).await;
+        outcome.map_err(|error| self.translate_error(error))
     }
 
     /// The provider's own check of a callback that brings a code, such as Shopify's `hmac`. It runs before anything is sent.
@@ -462,12 +525,40 @@ async fn finish_login<P: Provider + ?Sized>(
     let outcome =
         provider.get_access_token(code, attempt.redirect_uri(), attempt.code_verifier(), &extra).await;
     let token = outcome.map_err(|error| provider.translate_error(error))?;
+    checked_login(provider, &client, &attempt, &callback, token).await
+}
+
+async fn finish_app_login<P: Provider + ?Sized>(provider: &P, app: AppCode) -> Result<Login> {
+    let client = provider.oauth2().ready().await?;
+    let options = match &app.scopes {
+        Some(scopes) => LoginOptions::new().scopes(scopes.iter().cloned()),
+        None => LoginOptions::new(),
+    };
+    let attempt = client.new_attempt(&app.redirect_uri, &options);
+    let attempt = attempt.map_err(|error| error.during(Operation::FINISH_LOGIN))?.of_app(app.nonce);
+    let own = provider.token_params(None);
+    let extra = with_token_params(&[], &own);
+    let code = app.code.expose();
+    let outcome =
+        provider.get_access_token(code, &app.redirect_uri, app.code_verifier.as_ref(), &extra).await;
+    let token = outcome.map_err(|error| provider.translate_error(error))?;
+    checked_login(provider, &client, &attempt, &Callback::default(), token).await
+}
+
+/// The login that ended with a token, once all who take part in it have checked it.
+async fn checked_login<P: Provider + ?Sized>(
+    provider: &P,
+    client: &OAuth2,
+    attempt: &LoginAttempt,
+    callback: &Callback,
+    token: OAuth2Token,
+) -> Result<Login> {
     let mut login = attempt.login(token);
     for participant in client.participants() {
-        participant.check_login(&client, &attempt, &callback, &mut login).await?;
+        participant.check_login(client, attempt, callback, &mut login).await?;
         participant.complete_login(&|identity| provider.complete_identity(identity), &mut login);
     }
-    provider.check_login(&attempt, &login).await?;
+    provider.check_login(attempt, &login).await?;
     let operation = Operation::FINISH_LOGIN;
     let mut restricted_to = client.restricted_to();
     restricted_to.extend(attempt.restricted_to().iter().cloned());
@@ -477,6 +568,26 @@ async fn finish_login<P: Provider + ?Sized>(
         client.confirm_by_profile(operation, &open, &login.token, &profile)?;
     }
     Ok(login)
+}
+
+async fn poll_device_login<P: Provider + ?Sized>(
+    provider: &P,
+    login: &mut DeviceLogin,
+) -> Result<DeviceState> {
+    login.polling.wait().await?;
+    // Should the caller drop this future while the provider is asked, the next poll waits all the same.
+    login.polling.wait_from_now(login.polling.interval());
+    let outcome = provider.get_device_token(login).await;
+    Ok(match login.polling.judge(outcome)? {
+        Polled::Done(token) => {
+            let client = provider.oauth2().ready().await?;
+            let done = checked_login(provider, &client, &login.attempt, &Callback::default(), token).await?;
+            DeviceState::Done(Box::new(done))
+        }
+        Polled::Pending => DeviceState::Pending,
+        Polled::SlowedDown(interval) => DeviceState::SlowedDown(interval),
+        Polled::Failed(error) => DeviceState::Failed(error),
+    })
 }
 
 /// Extra parameters of a token request, and those of the provider's that are not among them.

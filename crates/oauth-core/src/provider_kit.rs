@@ -11,7 +11,8 @@ pub use crate::{
     restriction::{AskedBy, ConfirmedBy, Restriction},
     signal::{check_media_type, hmac_sha256_base64, single_header},
     spec::{
-        AuthorizationSpec, EmailCall, ErrorSpec, LoginSpec, ProfileRequest, ProfileSource, ProfileSpec,
-        RefreshBy, RefreshSpec, RequestFormat, RequestMethod, RevocationSpec, TokenPlace, TokenSpec,
+        AuthorizationSpec, DeviceSpec, EmailCall, ErrorSpec, LoginSpec, LoopbackHost, LoopbackPort,
+        NativeSpec, ProfileRequest, ProfileSource, ProfileSpec, RefreshBy, RefreshSpec, RequestFormat,
+        RequestMethod, RevocationSpec, TokenPlace, TokenSpec,
     },
 };

@@ -3,6 +3,7 @@
 mod authorization;
 mod errors;
 mod login;
+mod native;
 mod profile;
 mod requests;
 mod revocation;
@@ -14,6 +15,7 @@ pub use self::{
     authorization::{AuthorizationSpec, Pkce},
     errors::ErrorSpec,
     login::LoginSpec,
+    native::{DeviceSpec, LoopbackHost, LoopbackPort, NativeSpec},
     profile::{EmailCall, ProfileRequest, ProfileSource, ProfileSpec},
     requests::{ClientAuth, RequestFormat, RequestMethod, TokenPlace},
     revocation::RevocationSpec,
@@ -44,7 +46,7 @@ pub use self::{
 ///
 /// What every provider has is a field here; what departs from a standard is in a group: [`authorization`](Self::authorization),
 /// [`token`](Self::token), [`revocation`](Self::revocation), [`profile`](Self::profile), [`errors`](Self::errors),
-/// [`login`](Self::login). A provider that departs nowhere in a group does not name it.
+/// [`login`](Self::login), [`native`](Self::native). A provider that departs nowhere in a group does not name it.
 ///
 /// A literal of a `Spec` or a group ends with a base, such as `..Spec::OPENID` or `..TokenSpec::RFC6749`: it has the values of all
 /// other fields, those of later versions among them, so that a new field breaks no provider. Without one it does not compile:
@@ -102,6 +104,8 @@ pub struct Spec {
     pub errors: ErrorSpec,
     /// Who may sign in, and how sure the provider is of them.
     pub login: LoginSpec,
+    /// What is offered to programs without a web server.
+    pub native: NativeSpec,
     #[doc(hidden)]
     pub __needs_base: (),
 }
@@ -135,6 +139,7 @@ impl Spec {
         profile: ProfileSpec::RFC6749,
         errors: ErrorSpec::RFC6749,
         login: LoginSpec::RFC6749,
+        native: NativeSpec::RFC8252,
         __needs_base: (),
     };
 

@@ -9,7 +9,10 @@ use oauth_core::{
     http::{Request, Response, header},
 };
 
-use crate::{emulator::Emulator, page::CONSENT_PATH};
+use crate::{
+    emulator::Emulator,
+    page::{CONSENT_PATH, DEVICE_PATH},
+};
 
 /// What the user does on the consent page.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,6 +141,57 @@ impl Emulator {
     }
 }
 
+impl Emulator {
+    /// Does what a user does with a code that a device shows (RFC 8628 section 3.3): opens the page, types the code in, and allows or
+    /// denies. The page can be the provider's real one, with or without the code in it.
+    ///
+    /// # Errors
+    ///
+    /// [`BrowseError::Refused`] when the page does not take the code.
+    pub async fn enter_code(
+        &self,
+        verification_uri: &str,
+        user_code: &str,
+        consent: Consent,
+    ) -> Result<(), BrowseError> {
+        let http = default_http_client()?;
+        let url = match verification_uri.starts_with(self.origin()) {
+            true => verification_uri.to_owned(),
+            false => self.local(verification_uri),
+        };
+        let page = http.send(request(Request::get(url), Bytes::new())?).await?;
+        let (status, page) = match step(&page) {
+            Step::Page { status, text } => (status, text),
+            Step::Arrived(_) => return Err(BrowseError::Refused { status: 302, text: String::new() }),
+        };
+        let hidden = |name: &str| attribute(&page, &format!("name=\"{name}\""), "value").unwrap_or_default();
+        if attribute(&page, "<form", "action").as_deref() != Some(DEVICE_PATH) {
+            return Err(BrowseError::Refused { status, text: text_of(&page) });
+        }
+        let (user, decision) = match consent {
+            Consent::Allow => (hidden("user"), "allow"),
+            Consent::AllowAs(user) => (user, "allow"),
+            Consent::Deny => (hidden("user"), "deny"),
+        };
+        let form = form_urlencoded::Serializer::new(String::new())
+            .append_pair("csrf", &hidden("csrf"))
+            .append_pair("user_code", user_code)
+            .append_pair("user", &user)
+            .append_pair("decision", decision)
+            .finish();
+        let post = Request::post(format!("{}{DEVICE_PATH}", self.origin()))
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let reply = http.send(request(post, form.into())?).await?;
+        match reply.status().is_success() {
+            true => Ok(()),
+            false => Err(BrowseError::Refused {
+                status: reply.status().as_u16(),
+                text: text_of(&String::from_utf8_lossy(reply.body())),
+            }),
+        }
+    }
+}
+
 /// Where a reply leads.
 enum Step {
     Arrived(Arrival),
@@ -156,7 +210,8 @@ fn step(reply: &Response<Bytes>) -> Step {
     let status = reply.status().as_u16();
     let text = String::from_utf8_lossy(reply.body()).into_owned();
     // The form of the consent page goes to the emulator; that which goes elsewhere goes to the application.
-    match attribute(&text, "<form", "action").filter(|action| action != CONSENT_PATH) {
+    match attribute(&text, "<form", "action").filter(|action| action != CONSENT_PATH && action != DEVICE_PATH)
+    {
         Some(url) => Step::Arrived(Arrival::Post { url, form: hidden_fields(&text) }),
         None => Step::Page { status, text },
     }

@@ -33,7 +33,11 @@ pub(crate) fn metadata(exchange: &Exchange<'_>) -> ServerReply {
     add("token_endpoint", json!(url(&facts.token_url)));
     add("revocation_endpoint", json!(url(&facts.revoke_url)));
     add("introspection_endpoint", json!(url(&facts.introspect_url)));
+    add("device_authorization_endpoint", json!(url(&facts.device_authorization_url)));
     let mut grants = vec!["authorization_code"];
+    if facts.device_authorization_url.is_some() {
+        grants.push("urn:ietf:params:oauth:grant-type:device_code");
+    }
     if facts.refresh_url.is_some() {
         grants.push("refresh_token");
     }

@@ -336,6 +336,7 @@ pub struct Builder {
     any_redirect_uri: bool,
     any_scope: bool,
     demands: BTreeMap<String, Demands>,
+    device_interval: Option<Duration>,
 }
 
 impl Builder {
@@ -386,6 +387,13 @@ impl Builder {
         self
     }
 
+    /// How long a client must wait between two polls of the device grant, at all providers; whole seconds. By default as long as at each
+    /// provider.
+    pub fn device_interval(mut self, interval: Duration) -> Self {
+        self.device_interval = Some(interval);
+        self
+    }
+
     /// Takes redirect URIs that a provider would not register, such as plain http at Yahoo: for an application on this machine,
     /// where the service itself would need a public address. They must still be those of [`App::redirect_uris`], if there are any.
     pub fn any_redirect_uri(mut self) -> Self {
@@ -427,6 +435,7 @@ impl Builder {
         state.access_token_lifetime = self.access_token_lifetime;
         state.any_redirect_uri = self.any_redirect_uri;
         state.any_scope = self.any_scope;
+        state.device_interval = self.device_interval;
         let backend = Arc::new(Backend::new(origin, providers, apple_key, state, KeyRing::default()));
         for provider in self.apps.keys().chain(self.demands.keys()) {
             backend.known(provider).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;

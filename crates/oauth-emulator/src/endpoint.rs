@@ -20,6 +20,12 @@ pub enum EmulatedEndpoint {
     Emails,
     /// Provider metadata.
     Discovery,
+    /// Where a code for another device is given (RFC 8628).
+    DeviceAuthorization,
+    /// The page to type such a code into.
+    DevicePage,
+    /// Where it is asked whether the user is done, if that is not the token endpoint.
+    DevicePoll,
     /// The signing keys.
     Jwks,
     /// Where a browser ends the session (OpenID Connect RP-Initiated Logout).

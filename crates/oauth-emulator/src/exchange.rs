@@ -8,6 +8,7 @@ use crate::{
     app::App,
     backend::Backend,
     demands::Demands,
+    device_facts,
     endpoint::EmulatedEndpoint,
     facts::{EmulatedProvider, Route},
     fault::Fault,
@@ -43,6 +44,9 @@ impl Exchange<'_> {
             Some(grant_type) if revokes == Some(grant_type) => Some(EmulatedEndpoint::Revoke),
             Some(grant_type) if grant_type == facts.refresh_grant_type => Some(EmulatedEndpoint::Refresh),
             None if self.request.parameter("refresh_token").is_some() => Some(EmulatedEndpoint::Refresh),
+            None if device_facts::asks_for_code(&facts.device.params, &self.request) => {
+                Some(EmulatedEndpoint::DeviceAuthorization)
+            }
             _ => None,
         };
         meant
@@ -112,7 +116,9 @@ impl Exchange<'_> {
             | EmulatedEndpoint::Refresh
             | EmulatedEndpoint::Introspect
             | EmulatedEndpoint::PushedAuthorization
-            | EmulatedEndpoint::BackchannelAuthentication => FailureOn::Token,
+            | EmulatedEndpoint::BackchannelAuthentication
+            | EmulatedEndpoint::DeviceAuthorization
+            | EmulatedEndpoint::DevicePoll => FailureOn::Token,
             EmulatedEndpoint::Revoke => FailureOn::Revoke,
             EmulatedEndpoint::Profile
             | EmulatedEndpoint::UserInfo
@@ -120,6 +126,7 @@ impl Exchange<'_> {
             | EmulatedEndpoint::Resource
             | EmulatedEndpoint::Other => FailureOn::Profile,
             EmulatedEndpoint::Authorize
+            | EmulatedEndpoint::DevicePage
             | EmulatedEndpoint::Discovery
             | EmulatedEndpoint::Jwks
             | EmulatedEndpoint::BackchannelNotification

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::{
     app::ClientAuthMethod,
+    device_facts::DeviceFacts,
     endpoint::EmulatedEndpoint,
     provider_files::FILES,
     redirect_uri::RedirectUris,
@@ -71,6 +72,9 @@ pub(crate) struct Facts {
     pub(crate) end_session_url: Option<String>,
     pub(crate) pushed_authorization_url: Option<String>,
     pub(crate) backchannel_authentication_url: Option<String>,
+    pub(crate) device_authorization_url: Option<String>,
+    #[serde(default)]
+    pub(crate) device: DeviceFacts,
     #[serde(default = "client_id")]
     pub(crate) client_id_param: String,
     #[serde(default = "client_secret")]
@@ -375,7 +379,7 @@ impl AcceptedAuth {
     }
 
     /// What the facts list for this endpoint.
-    fn listed(methods: Vec<ClientAuthMethod>) -> Self {
+    pub(crate) fn listed(methods: Vec<ClientAuthMethod>) -> Self {
         let id_alone = methods.contains(&ClientAuthMethod::None);
         Self { methods, id_alone }
     }
@@ -408,6 +412,9 @@ fn routes(facts: &Facts) -> Vec<Route> {
             &facts.backchannel_authentication_url,
             EmulatedEndpoint::BackchannelAuthentication,
         ),
+        ("device_authorization_url", &facts.device_authorization_url, EmulatedEndpoint::DeviceAuthorization),
+        ("device_page", &facts.device.page, EmulatedEndpoint::DevicePage),
+        ("device_poll_url", &facts.device.poll_url, EmulatedEndpoint::DevicePoll),
     ];
     let mut all: Vec<(String, EmulatedEndpoint, Option<String>)> = Vec::new();
     for (key, url, endpoint) in named {
@@ -492,6 +499,7 @@ mod tests {
         "contract",
         "corrections",
         "default_scopes",
+        "device",
         "device_authorization_url",
         "discovery_url",
         "display_name",

@@ -37,8 +37,10 @@ use crate::signing_alg::SigningAlg;
 pub enum Fault {
     /// The user refuses, whatever is pressed on the consent page.
     Deny,
-    /// Every authorization code has expired by the time it is redeemed.
+    /// Every authorization code and every code for another device has expired by the time it is redeemed.
     ExpiredCode,
+    /// Every poll of the device grant is asked to slow down (RFC 8628 section 3.5).
+    SlowDown,
     /// The callback carries another `state` than the application sent.
     WrongState,
     /// A new signing key comes into use before each ID token (and each signed userinfo reply), so that a cached key set

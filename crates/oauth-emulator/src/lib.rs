@@ -109,6 +109,12 @@
 //!
 //! It does not encrypt anything, and compares certificates whole where a server would look at the subject.
 //!
+//! # Codes for other devices
+//!
+//! The device grant (RFC 8628) is played in the words of each provider that has it, with a page to type the code into.
+//! [`Emulator::enter_code`] is the user on that page, [`Builder::device_interval`] makes polling quick, and [`Fault::SlowDown`] asks for less
+//! of it.
+//!
 //! # Signals
 //!
 //! [`Emulator::signal`] is what the servers of Facebook, Apple, Google and Shopify post to an application about a user or a shop, signed as
@@ -132,6 +138,8 @@ mod clock;
 mod crypto;
 mod demands;
 mod details;
+mod device;
+mod device_facts;
 mod dialects;
 mod discovery;
 mod emulator;

@@ -2,10 +2,15 @@
 
 use std::fmt::Write as _;
 
-use crate::{facts::EmulatedProvider, state::PendingConsent, user::User};
+use http::header;
+
+use crate::{facts::EmulatedProvider, reply::ServerReply, state::PendingConsent, user::User};
 
 /// Where the consent page's form goes. No host name begins with a dot, so it is nobody's URL.
 pub(crate) const CONSENT_PATH: &str = "/.consent";
+
+/// Where the form for a device's code goes.
+pub(crate) const DEVICE_PATH: &str = "/.device";
 
 /// No `form-action`: browsers would apply it to the redirect that follows the form, which goes to the application.
 pub(crate) const CONTENT_SECURITY_POLICY: &str =
@@ -50,17 +55,7 @@ pub(crate) fn consent(
         true => "<p>No scopes: only what this provider gives every application.</p>".to_owned(),
         false => format!("<h2>It asks for</h2><ul>{scopes}</ul>"),
     };
-    let mut choices = String::new();
-    for (at, user) in users.iter().enumerate() {
-        let checked = if at == 0 { " checked" } else { "" };
-        let _ = write!(
-            choices,
-            "<label><input type=\"radio\" name=\"user\" value=\"{}\"{checked}><span>{}<small>{}</small></span></label>",
-            escape(&user.id),
-            escape(&user.name),
-            escape(user.email.as_deref().unwrap_or("no e-mail address")),
-        );
-    }
+    let choices = choices(users);
     let body = format!(
         "<h1>Sign in with {name}</h1>\
          <p><strong>{app}</strong> wants to know who you are. You will return to {redirect}.</p>\
@@ -80,6 +75,22 @@ pub(crate) fn consent(
         csrf = escape(&consent.csrf),
     );
     document(&format!("Sign in with {name}"), &body)
+}
+
+/// Buttons for the users, of whom the first is chosen.
+fn choices(users: &[User]) -> String {
+    let mut choices = String::new();
+    for (at, user) in users.iter().enumerate() {
+        let checked = if at == 0 { " checked" } else { "" };
+        let _ = write!(
+            choices,
+            "<label><input type=\"radio\" name=\"user\" value=\"{}\"{checked}><span>{}<small>{}</small></span></label>",
+            escape(&user.id),
+            escape(&user.name),
+            escape(user.email.as_deref().unwrap_or("no e-mail address")),
+        );
+    }
+    choices
 }
 
 /// Posts the answer to the application (OAuth 2.0 Form Post Response Mode).
@@ -103,6 +114,42 @@ pub(crate) fn form_post(display_name: &str, redirect_uri: &str, answer: &[(Strin
         action = escape(redirect_uri),
     );
     document(&format!("Back from {name}"), &body)
+}
+
+/// Asks for the code that a device shows, and whether the user allows what it asks for.
+pub(crate) fn device(provider: &EmulatedProvider, csrf: &str, code: &str, users: &[User]) -> String {
+    let name = escape(&provider.facts.display_name);
+    let choices = choices(users);
+    let body = format!(
+        "<h1>Connect a device to {name}</h1>\
+         <p>Type in the code that the device shows, and only if you began there yourself.</p>\
+         <form method=\"post\" action=\"{DEVICE_PATH}\">\
+         <input type=\"hidden\" name=\"csrf\" value=\"{csrf}\">\
+         <label>Code <input name=\"user_code\" autocomplete=\"off\" value=\"{code}\"></label>\
+         <fieldset><legend>Continue as</legend>{choices}</fieldset>\
+         <div class=\"buttons\">\
+         <button class=\"main\" name=\"decision\" value=\"allow\">Allow</button>\
+         <button name=\"decision\" value=\"deny\">Deny</button>\
+         </div></form>\
+         <footer>This is an emulator for tests, not {name}.</footer>",
+        csrf = escape(csrf),
+        code = escape(code),
+    );
+    document(&format!("Connect a device to {name}"), &body)
+}
+
+/// Says that the device goes on by itself.
+pub(crate) fn device_done(display_name: &str) -> String {
+    let name = escape(display_name);
+    document(&name, "<h1>That was all</h1><p>Go back to the device.</p>")
+}
+
+/// The headers of a page with a form.
+pub(crate) fn framed(reply: ServerReply) -> ServerReply {
+    reply
+        .with(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY)
+        .with(header::REFERRER_POLICY, "no-referrer")
+        .with(header::X_FRAME_OPTIONS, "DENY")
 }
 
 /// Says that the user is signed out.

@@ -17,13 +17,13 @@ use serde_json::json;
 use crate::{
     authorize, backchannel,
     backend::Backend,
-    dialects, discovery, end_session,
+    device, dialects, discovery, end_session,
     endpoint::EmulatedEndpoint,
     exchange::Exchange,
     facts::{EmulatedProvider, Route},
     fault::Fault,
     introspect,
-    page::CONSENT_PATH,
+    page::{CONSENT_PATH, DEVICE_PATH},
     profile, proof, pushed,
     reply::ServerReply,
     request::{RecordedRequest, form_decode},
@@ -35,7 +35,11 @@ use crate::{
 const BODY_LIMIT: usize = 1 << 20;
 
 pub(crate) fn router(backend: Arc<Backend>) -> Router {
-    Router::new().route(CONSENT_PATH, any(consent)).fallback(provider).with_state(backend)
+    Router::new()
+        .route(CONSENT_PATH, any(consent))
+        .route(DEVICE_PATH, any(device_form))
+        .fallback(provider)
+        .with_state(backend)
 }
 
 async fn consent(Extract(backend): Extract<Arc<Backend>>, request: Request) -> Response {
@@ -44,6 +48,14 @@ async fn consent(Extract(backend): Extract<Arc<Backend>>, request: Request) -> R
         Err(reply) => return finish(reply),
     };
     finish(authorize::decide(&backend, &request))
+}
+
+async fn device_form(Extract(backend): Extract<Arc<Backend>>, request: Request) -> Response {
+    let request = match record(request).await {
+        Ok(request) => request,
+        Err(reply) => return finish(reply),
+    };
+    finish(device::decide(&backend, &request))
 }
 
 async fn provider(Extract(backend): Extract<Arc<Backend>>, request: Request) -> Response {
@@ -57,10 +69,14 @@ async fn provider(Extract(backend): Extract<Arc<Backend>>, request: Request) -> 
     };
 
     let endpoint = exchange.endpoint();
-    if endpoint == EmulatedEndpoint::Authorize {
-        exchange.fetched = request_object::fetch(&exchange).await;
-        // The browser's page; the faults are about what the application sees.
-        return finish(authorize::show(&exchange));
+    // The browser's pages; the faults are about what the application sees.
+    match endpoint {
+        EmulatedEndpoint::Authorize => {
+            exchange.fetched = request_object::fetch(&exchange).await;
+            return finish(authorize::show(&exchange));
+        }
+        EmulatedEndpoint::DevicePage => return finish(device::show(&exchange)),
+        _ => {}
     }
     let faults = backend.state().faults(&exchange.provider.family, endpoint);
     if let Some(Fault::Slow(delay)) = faults.iter().find(|fault| matches!(fault, Fault::Slow(_))) {
@@ -87,7 +103,11 @@ fn answer(exchange: &Exchange<'_>, endpoint: EmulatedEndpoint) -> ServerReply {
     }
     match endpoint {
         EmulatedEndpoint::Authorize => authorize::show(exchange),
+        EmulatedEndpoint::Token if device::is_poll(exchange) => device::poll(exchange),
         EmulatedEndpoint::Token | EmulatedEndpoint::Refresh => token::answer(exchange),
+        EmulatedEndpoint::DeviceAuthorization => device::authorize(exchange),
+        EmulatedEndpoint::DevicePage => device::show(exchange),
+        EmulatedEndpoint::DevicePoll => device::poll(exchange),
         EmulatedEndpoint::Revoke => {
             exchange.dialect.own_revocation(exchange).unwrap_or_else(|| revoke::revoke(exchange))
         }

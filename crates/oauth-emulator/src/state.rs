@@ -42,6 +42,11 @@ pub(crate) struct EmulatorState {
     /// What providers demand beyond their facts, by family.
     pub(crate) demands: BTreeMap<String, Demands>,
     pub(crate) flows: Flows,
+    pub(crate) device_interval: Option<Duration>,
+    /// By the device code.
+    pub(crate) devices: HashMap<String, PendingDevice>,
+    /// The pages to type a code into that were shown, with the provider family.
+    pub(crate) device_forms: HashMap<String, String>,
     pub(crate) faults: Vec<ActiveFault>,
     pub(crate) requests: VecDeque<RecordedRequest>,
     request_bytes: usize,
@@ -98,6 +103,25 @@ pub(crate) struct Authorization {
     pub(crate) params: Pairs,
     /// The session at the provider, as ID tokens and logout tokens name it (OpenID Connect Front-Channel Logout, section 3).
     pub(crate) sid: String,
+}
+
+/// A code for another device that waits for its user.
+pub(crate) struct PendingDevice {
+    pub(crate) provider: String,
+    pub(crate) user_code: String,
+    pub(crate) request: Authorization,
+    pub(crate) expires_at: i64,
+    pub(crate) interval: Duration,
+    pub(crate) polled: Option<Instant>,
+    pub(crate) decision: DeviceDecision,
+}
+
+/// What the user said on the page.
+#[derive(Clone, Copy)]
+pub(crate) enum DeviceDecision {
+    None,
+    Denied,
+    Allowed(GrantId),
 }
 
 /// A consent that was just given, as a dialect sees it before the callback is sent.
@@ -325,6 +349,17 @@ impl EmulatorState {
         let id = self.codes.remove(&code)?.grant;
         let with_refresh_token = provider.facts.refresh_url.is_some();
         self.issue(provider, id, scopes, with_refresh_token, provider.facts.emulator.expires_in > 0)
+    }
+
+    /// Notes what a user allowed on another device.
+    pub(crate) fn grant_device(
+        &mut self,
+        provider: &EmulatedProvider,
+        user: User,
+        request: Authorization,
+    ) -> Option<GrantId> {
+        let (code, _) = self.grant(provider, user, request, now());
+        self.codes.remove(&code).map(|code| code.grant)
     }
 
     /// Whether a user has no authorization of this application that is still good.

@@ -303,7 +303,7 @@ fn check_verifier(
 }
 
 /// The table's rule, unless the application has its own.
-fn gets_refresh_token(provider: &EmulatedProvider, grant: &Grant, form: &Pairs) -> bool {
+pub(crate) fn gets_refresh_token(provider: &EmulatedProvider, grant: &Grant, form: &Pairs) -> bool {
     if provider.facts.refresh_url.is_none() || provider.facts.refresh_with == RefreshWith::AccessToken {
         return false;
     }
@@ -323,7 +323,7 @@ fn gets_refresh_token(provider: &EmulatedProvider, grant: &Grant, form: &Pairs) 
 }
 
 /// Whether the provider's tokens expire for this application.
-fn expires(provider: &EmulatedProvider, refreshable: bool) -> bool {
+pub(crate) fn expires(provider: &EmulatedProvider, refreshable: bool) -> bool {
     let manners = &provider.facts.emulator;
     manners.expires_in > 0 && (refreshable || !manners.permanent_unless_refreshed)
 }

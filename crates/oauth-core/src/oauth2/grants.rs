@@ -88,7 +88,7 @@ impl OAuth2 {
     }
 
     /// Refuses extra parameters that only the library sends.
-    fn check_extra(&self, operation: Operation, extra: &[(&str, &str)]) -> Result<()> {
+    pub(super) fn check_extra(&self, operation: Operation, extra: &[(&str, &str)]) -> Result<()> {
         let secrets = || SECRET_PARAMETERS.iter().copied().chain([self.spec().client_secret_param]);
         for (name, _) in extra {
             if let Some(secret) = secrets().find(|secret| is_same_parameter(name, secret)) {
@@ -277,7 +277,7 @@ impl OAuth2 {
     }
 
     /// The token in a reply, once every participant has seen it.
-    fn new_token(&self, reply: &Response) -> Result<OAuth2Token> {
+    pub(super) fn new_token(&self, reply: &Response) -> Result<OAuth2Token> {
         let mut token = reply.token(self.spec().token.token_at)?;
         if self.spec().token.refresh.by == RefreshBy::AccessToken {
             token = token.refreshed_by_access_token();

@@ -25,7 +25,10 @@
 //! It does not sign the user out at an upstream provider.
 
 pub use oauth_core;
-use oauth_core::{Endpoint, Error, Operation, Provider, Result, Spec, provider_kit::form_encoded};
+use oauth_core::{
+    Endpoint, Error, Operation, Provider, Result, Spec,
+    provider_kit::{LoopbackHost, LoopbackPort, NativeSpec, form_encoded},
+};
 pub use oauth_openid;
 
 /// Cognito's dialect; the endpoints come from discovery.
@@ -35,6 +38,11 @@ pub const SPEC: Spec = Spec {
     color: "#c7131f",
     docs: "https://docs.aws.amazon.com/cognito/latest/developerguide/federation-endpoints.html",
     scopes: &["openid", "profile", "email"],
+    native: NativeSpec {
+        loopback_hosts: &[LoopbackHost::Localhost],
+        loopback_port: LoopbackPort::Registered,
+        ..NativeSpec::RFC8252
+    },
     ..Spec::OPENID
 };
 

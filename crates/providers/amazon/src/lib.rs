@@ -23,8 +23,8 @@
 
 pub use oauth_core;
 use oauth_core::{
-    Endpoint, Error, Provider, Result, Spec,
-    provider_kit::{ProfileSpec, TokenPlace},
+    ClientAuth, Endpoint, Error, Provider, Result, Spec,
+    provider_kit::{DeviceSpec, LoopbackHost, LoopbackPort, NativeSpec, ProfileSpec, TokenPlace},
 };
 
 /// Amazon's endpoints and dialect.
@@ -38,6 +38,7 @@ pub const SPEC: Spec = Spec {
         (Endpoint::Authorization, "https://{login_host}/ap/oa"),
         (Endpoint::Token, "https://{api_host}/auth/o2/token"),
         (Endpoint::Refresh, "https://{api_host}/auth/o2/token"),
+        (Endpoint::DeviceAuthorization, "https://{api_host}/auth/o2/create/codepair"),
         (Endpoint::Profile, "https://{api_host}/user/profile"),
     ],
     scopes: &["profile"],
@@ -46,6 +47,22 @@ pub const SPEC: Spec = Spec {
         name_at: Some("/name"),
         token: TokenPlace::Header("x-amz-access-token"),
         ..ProfileSpec::RFC6749
+    },
+    native: NativeSpec {
+        loopback_hosts: &[LoopbackHost::Localhost],
+        loopback_port: LoopbackPort::Registered,
+        device: DeviceSpec {
+            client_auth: Some(ClientAuth::None),
+            params: &[("response_type", "device_code"), ("scope", "{scope}")],
+            poll_client_auth: Some(ClientAuth::None),
+            poll_params: &[
+                ("grant_type", "device_code"),
+                ("device_code", "{device_code}"),
+                ("user_code", "{user_code}"),
+            ],
+            ..DeviceSpec::RFC8628
+        },
+        ..NativeSpec::RFC8252
     },
     ..Spec::RFC6749
 };

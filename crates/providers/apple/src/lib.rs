@@ -41,7 +41,7 @@ mod user;
 pub use oauth_core;
 use oauth_core::{
     Configure, Endpoint, Error, OAuth2, Operation, Pkce, Provider, ProviderConfig, Result, Spec, async_trait,
-    provider_kit::{AuthorizationSpec, ProfileSpec},
+    provider_kit::{AuthorizationSpec, NativeSpec, ProfileSpec},
     serde_json::Value,
 };
 pub use oauth_openid;
@@ -75,6 +75,7 @@ pub const SPEC: Spec = Spec {
         ..AuthorizationSpec::RFC6749
     },
     profile: ProfileSpec { name_at: None, picture_at: None, ..ProfileSpec::OPENID },
+    native: NativeSpec { loopback_hosts: &[], ..NativeSpec::RFC8252 },
     ..Spec::OPENID
 };
 

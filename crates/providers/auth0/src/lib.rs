@@ -29,7 +29,7 @@ use oauth_core::{
     Error, Operation, Provider, Result, Spec,
     http::StatusCode,
     parameter,
-    provider_kit::{ConfirmedBy, LoginSpec, Restriction},
+    provider_kit::{ConfirmedBy, LoginSpec, LoopbackPort, NativeSpec, Restriction},
     serde_json::Value,
 };
 pub use oauth_openid;
@@ -45,6 +45,7 @@ pub const SPEC: Spec = Spec {
         restrictions: &[Restriction::parameter("organization", ConfirmedBy::IdToken, is_of_organization)],
         ..LoginSpec::RFC6749
     },
+    native: NativeSpec { loopback_port: LoopbackPort::Registered, ..NativeSpec::RFC8252 },
     ..Spec::OPENID
 };
 

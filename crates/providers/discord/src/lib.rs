@@ -24,7 +24,7 @@
 pub use oauth_core;
 use oauth_core::{
     ClientAuth, EmailVerification, Endpoint, Identity, Provider, Spec,
-    provider_kit::{ProfileSpec, TokenSpec, text_at},
+    provider_kit::{LoopbackPort, NativeSpec, ProfileSpec, TokenSpec, text_at},
 };
 
 /// Discord's endpoints and dialect.
@@ -40,6 +40,7 @@ pub const SPEC: Spec = Spec {
         (Endpoint::Token, "https://discord.com/api/oauth2/token"),
         (Endpoint::Refresh, "https://discord.com/api/oauth2/token"),
         (Endpoint::Revocation, "https://discord.com/api/oauth2/token/revoke"),
+        (Endpoint::DeviceAuthorization, "https://discord.com/api/oauth2/device/authorize"),
         (Endpoint::Profile, "https://discord.com/api/users/@me"),
     ],
     scopes: &["identify", "email"],
@@ -49,6 +50,7 @@ pub const SPEC: Spec = Spec {
         name_at: Some("/global_name"),
         ..ProfileSpec::RFC6749
     },
+    native: NativeSpec { loopback_port: LoopbackPort::Registered, ..NativeSpec::RFC8252 },
     ..Spec::RFC6749
 };
 

@@ -33,9 +33,12 @@ mod signals;
 
 pub use oauth_core;
 use oauth_core::{
-    Endpoint, Error, OAuth2Token, Operation, Provider, Response, Result, Spec, async_trait,
+    ClientAuth, Endpoint, Error, OAuth2Token, Operation, Provider, Response, Result, Spec, async_trait,
     http::Method,
-    provider_kit::{AuthorizationSpec, ProfileSpec, hmac_sha256_hex, text_at},
+    provider_kit::{
+        AuthorizationSpec, DeviceSpec, LoopbackHost, LoopbackPort, NativeSpec, ProfileSpec, hmac_sha256_hex,
+        text_at,
+    },
     serde_json::{self, Value},
 };
 pub use oauth_openid;
@@ -57,6 +60,7 @@ pub const SPEC: Spec = Spec {
         (Endpoint::Token, "https://graph.facebook.com/{graph_version}/oauth/access_token"),
         (Endpoint::Revocation, "https://graph.facebook.com/{graph_version}/me/permissions"),
         (Endpoint::DeviceAuthorization, "https://graph.facebook.com/{graph_version}/device/login"),
+        (Endpoint::Other("device_status"), "https://graph.facebook.com/{graph_version}/device/login_status"),
         (Endpoint::Profile, "https://graph.facebook.com/{graph_version}/me?fields=id,name,email,picture"),
         (Endpoint::Jwks, "https://www.facebook.com/.well-known/oauth/openid/jwks/"),
     ],
@@ -67,6 +71,25 @@ pub const SPEC: Spec = Spec {
         picture_at: Some("/picture/data/url"),
         ..ProfileSpec::RFC6749
     },
+    native: NativeSpec {
+        loopback_hosts: &[LoopbackHost::Localhost],
+        loopback_port: LoopbackPort::Registered,
+        device: DeviceSpec {
+            client_auth: Some(ClientAuth::None),
+            params: &[("access_token", "{client_id}|{client_token}"), ("scope", "{scope}")],
+            poll_endpoint: Endpoint::Other("device_status"),
+            poll_client_auth: Some(ClientAuth::None),
+            poll_params: &[("access_token", "{client_id}|{client_token}"), ("code", "{device_code}")],
+            code_at: Some("/error/error_subcode"),
+            codes: &[
+                ("1349174", "authorization_pending"),
+                ("1349172", "slow_down"),
+                ("1349152", "expired_token"),
+            ],
+            ..DeviceSpec::RFC8628
+        },
+        ..NativeSpec::RFC8252
+    },
     ..Spec::RFC6749
 };
 
@@ -75,7 +98,7 @@ pub const GET_LONG_LIVED_ACCESS_TOKEN: Operation = Operation::new("get_long_live
 
 oauth_openid::client! {
     /// Signs users in with Facebook.
-    pub struct FacebookOAuth2 from SPEC, verified by policy(), configured by { graph_version: with_graph_version };
+    pub struct FacebookOAuth2 from SPEC, verified by policy(), configured by { graph_version: with_graph_version, client_token: with_client_token };
 }
 
 /// The issuer of ID tokens.
@@ -94,6 +117,17 @@ impl FacebookOAuth2 {
     /// A configuration error when the text has no place in a URL.
     pub fn with_graph_version(mut self, version: &str) -> Result<Self> {
         self.oauth2.set_parameter("graph_version", version)?;
+        Ok(self)
+    }
+
+    /// Sets the client token, which the [device login](https://developers.facebook.com/docs/facebook-login/for-devices) needs: it is in the
+    /// app's settings under "Advanced", and no secret.
+    ///
+    /// # Errors
+    ///
+    /// A configuration error when the text is none.
+    pub fn with_client_token(mut self, client_token: &str) -> Result<Self> {
+        self.oauth2.set_parameter("client_token", client_token)?;
         Ok(self)
     }
 

@@ -40,7 +40,8 @@ use oauth_core::{
     Provider, Result, Spec, async_trait,
     http::{Method, StatusCode},
     provider_kit::{
-        ProfileSpec, RequestFormat, RequestMethod, RevocationSpec, TokenPlace, TokenSpec, text_at,
+        DeviceSpec, NativeSpec, ProfileSpec, RequestFormat, RequestMethod, RevocationSpec, TokenPlace,
+        TokenSpec, text_at,
     },
     serde_json::Value,
 };
@@ -78,6 +79,14 @@ pub const SPEC: Spec = Spec {
         ..RevocationSpec::RFC7009
     },
     profile: ProfileSpec { name_at: Some("/name"), picture_at: Some("/avatar_url"), ..ProfileSpec::RFC6749 },
+    native: NativeSpec {
+        device: DeviceSpec {
+            client_auth: Some(ClientAuth::None),
+            poll_client_auth: Some(ClientAuth::None),
+            ..DeviceSpec::RFC8628
+        },
+        ..NativeSpec::RFC8252
+    },
     ..Spec::RFC6749
 };
 

@@ -38,10 +38,10 @@ mod signals;
 
 pub use oauth_core;
 use oauth_core::{
-    EmailAuthority, Endpoint, Operation, Provider, Result, Spec,
+    ClientAuth, EmailAuthority, Endpoint, Operation, Provider, Result, Spec,
     http::Method,
     parameter,
-    provider_kit::{AuthorizationSpec, ConfirmedBy, LoginSpec, Restriction},
+    provider_kit::{AuthorizationSpec, ConfirmedBy, DeviceSpec, LoginSpec, NativeSpec, Restriction},
     serde_json::Value,
 };
 pub use oauth_openid;
@@ -72,6 +72,10 @@ pub const SPEC: Spec = Spec {
     login: LoginSpec {
         restrictions: &[Restriction::parameter("hd", ConfirmedBy::IdToken, is_of_domain)],
         ..LoginSpec::RFC6749
+    },
+    native: NativeSpec {
+        device: DeviceSpec { client_auth: Some(ClientAuth::None), ..DeviceSpec::RFC8628 },
+        ..NativeSpec::RFC8252
     },
     ..Spec::OPENID
 };

@@ -34,7 +34,8 @@ use oauth_core::{
     async_trait,
     http::Method,
     provider_kit::{
-        AuthorizationSpec, ErrorSpec, ProfileSpec, RefreshBy, RefreshSpec, RequestFormat, TokenSpec, text_at,
+        AuthorizationSpec, ErrorSpec, NativeSpec, ProfileSpec, RefreshBy, RefreshSpec, RequestFormat,
+        TokenSpec, text_at,
     },
     serde_json::{self, Map, Value},
 };
@@ -83,6 +84,7 @@ pub const SPEC: Spec = Spec {
         ],
         ..ErrorSpec::RFC6749
     },
+    native: NativeSpec { loopback_hosts: &[], ..NativeSpec::RFC8252 },
     ..Spec::RFC6749
 };
 

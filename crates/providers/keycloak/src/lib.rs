@@ -23,7 +23,7 @@
 pub use oauth_core;
 use oauth_core::{
     Provider, Result, Spec, parameter,
-    provider_kit::{ConfirmedBy, LoginSpec, Restriction},
+    provider_kit::{ConfirmedBy, LoginSpec, LoopbackHost, NativeSpec, Restriction},
     serde_json::Value,
 };
 pub use oauth_openid;
@@ -42,6 +42,10 @@ pub const SPEC: Spec = Spec {
             is_of_organization,
         )],
         ..LoginSpec::RFC6749
+    },
+    native: NativeSpec {
+        loopback_hosts: &[LoopbackHost::Localhost, LoopbackHost::V4],
+        ..NativeSpec::RFC8252
     },
     ..Spec::OPENID
 };

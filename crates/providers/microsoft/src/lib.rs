@@ -45,7 +45,7 @@ pub use oauth_core;
 use oauth_core::{
     Credentials, Email, EmailVerification, Endpoint, Error, Identity, OAuth2, OAuth2Token, Provider, Result,
     Spec, async_trait, parameter,
-    provider_kit::{AuthorizationSpec, ProfileSpec, text_at},
+    provider_kit::{AuthorizationSpec, LoopbackHost, NativeSpec, ProfileSpec, text_at},
 };
 pub use oauth_openid;
 use oauth_openid::{Issuers, OpenIDProvider, Tenants, VerificationPolicy};
@@ -82,6 +82,11 @@ pub const SPEC: Spec = Spec {
         email_verified_at: Some("/xms_edov"),
         name_at: Some("/displayName"),
         ..ProfileSpec::RFC6749
+    },
+    native: NativeSpec {
+        // 127.0.0.1 only by editing the application's manifest, and never [::1].
+        loopback_hosts: &[LoopbackHost::Localhost],
+        ..NativeSpec::RFC8252
     },
     ..Spec::RFC6749
 };

@@ -25,6 +25,7 @@
 pub use oauth_core;
 use oauth_core::{
     Configure, Credentials, Identity, OAuth2, Provider, ProviderConfig, Result, Spec, parameter,
+    provider_kit::{LoopbackPort, NativeSpec},
 };
 pub use oauth_openid;
 use oauth_openid::{OpenIDProvider, VerificationPolicy};
@@ -36,6 +37,7 @@ pub const SPEC: Spec = Spec {
     color: "#00297a",
     docs: "https://developer.okta.com/docs/reference/api/oidc",
     scopes: &["openid", "profile", "email"],
+    native: NativeSpec { loopback_port: LoopbackPort::Registered, ..NativeSpec::RFC8252 },
     ..Spec::OPENID
 };
 

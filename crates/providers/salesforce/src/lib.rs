@@ -36,7 +36,7 @@ mod jwt_bearer;
 pub use oauth_core;
 use oauth_core::{
     ClientAuth, Credentials, Endpoint, Error, OAuth2, Operation, Provider, Result, Spec, parameter,
-    provider_kit::{TokenSpec, text_at},
+    provider_kit::{DeviceSpec, NativeSpec, TokenSpec, text_at},
     serde_json::Value,
 };
 pub use oauth_openid;
@@ -56,11 +56,21 @@ pub const SPEC: Spec = Spec {
         (Endpoint::Refresh, "https://{domain}/services/oauth2/token"),
         (Endpoint::Revocation, "https://{domain}/services/oauth2/revoke"),
         (Endpoint::Introspection, "https://{domain}/services/oauth2/introspect"),
+        (Endpoint::DeviceAuthorization, "https://{domain}/services/oauth2/token"),
         (Endpoint::Profile, "https://{domain}/services/oauth2/userinfo"),
         (Endpoint::Jwks, "https://{domain}/id/keys"),
     ],
     scopes: &["openid", "profile", "email"],
     token: TokenSpec { client_auth: ClientAuth::Basic, ..TokenSpec::RFC6749 },
+    native: NativeSpec {
+        device: DeviceSpec {
+            client_auth: Some(ClientAuth::None),
+            params: &[("response_type", "device_code"), ("scope", "{scope}")],
+            poll_params: &[("grant_type", "device"), ("code", "{device_code}")],
+            ..DeviceSpec::RFC8628
+        },
+        ..NativeSpec::RFC8252
+    },
     ..Spec::OPENID
 };
 

@@ -28,7 +28,7 @@
 pub use oauth_core;
 use oauth_core::{
     ClientAuth, Endpoint, Provider, Spec,
-    provider_kit::{ProfileSpec, TokenSpec},
+    provider_kit::{LoopbackHost, NativeSpec, ProfileSpec, TokenSpec},
 };
 
 /// Spotify's endpoints and dialect.
@@ -51,6 +51,7 @@ pub const SPEC: Spec = Spec {
         picture_at: Some("/images/0/url"),
         ..ProfileSpec::RFC6749
     },
+    native: NativeSpec { loopback_hosts: &[LoopbackHost::V4, LoopbackHost::V6], ..NativeSpec::RFC8252 },
     ..Spec::RFC6749
 };
 

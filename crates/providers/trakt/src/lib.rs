@@ -25,8 +25,8 @@
 
 pub use oauth_core;
 use oauth_core::{
-    Credentials, Endpoint, Identity, OAuth2, OAuth2Token, Provider, Result, Spec, async_trait,
-    provider_kit::{ProfileSpec, RequestFormat, RevocationSpec, TokenSpec, text_at},
+    ClientAuth, Credentials, Endpoint, Identity, OAuth2, OAuth2Token, Provider, Result, Spec, async_trait,
+    provider_kit::{DeviceSpec, NativeSpec, ProfileSpec, RequestFormat, RevocationSpec, TokenSpec, text_at},
 };
 
 /// Trakt's endpoints and dialect.
@@ -40,6 +40,8 @@ pub const SPEC: Spec = Spec {
         (Endpoint::Token, "https://auth.trakt.tv/oauth/token"),
         (Endpoint::Refresh, "https://auth.trakt.tv/oauth/token"),
         (Endpoint::Revocation, "https://auth.trakt.tv/oauth/revoke"),
+        (Endpoint::DeviceAuthorization, "https://auth.trakt.tv/oauth/device/code"),
+        (Endpoint::Other("device_token"), "https://auth.trakt.tv/oauth/device/token"),
         (Endpoint::Profile, "https://api.trakt.tv/users/me"),
     ],
     token: TokenSpec { format: RequestFormat::Json, ..TokenSpec::RFC6749 },
@@ -52,6 +54,25 @@ pub const SPEC: Spec = Spec {
         params: &[("extended", "full")],
         headers: &[("trakt-api-version", "2"), ("trakt-api-key", "{client_id}")],
         ..ProfileSpec::RFC6749
+    },
+    native: NativeSpec {
+        device: DeviceSpec {
+            client_auth: Some(ClientAuth::None),
+            params: &[],
+            poll_endpoint: Endpoint::Other("device_token"),
+            poll_params: &[("code", "{device_code}")],
+            // The status says it all.
+            codes: &[
+                ("400", "authorization_pending"),
+                ("404", "invalid_grant"),
+                ("409", "invalid_grant"),
+                ("410", "expired_token"),
+                ("418", "access_denied"),
+                ("429", "slow_down"),
+            ],
+            ..DeviceSpec::RFC8628
+        },
+        ..NativeSpec::RFC8252
     },
     ..Spec::RFC6749
 };

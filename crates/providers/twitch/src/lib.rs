@@ -25,7 +25,9 @@ pub use oauth_core;
 use oauth_core::{
     ClientAuth, Endpoint, Error, ErrorKind, OAuthError, Operation, Pkce, Provider, Result, Spec,
     http::Method,
-    provider_kit::{AuthorizationSpec, ProfileSpec, RevocationSpec},
+    provider_kit::{
+        AuthorizationSpec, DeviceSpec, LoopbackHost, LoopbackPort, NativeSpec, ProfileSpec, RevocationSpec,
+    },
     serde_json::Value,
 };
 pub use oauth_openid;
@@ -63,6 +65,24 @@ pub const SPEC: Spec = Spec {
         ..RevocationSpec::RFC7009
     },
     profile: ProfileSpec { name_at: Some("/preferred_username"), ..ProfileSpec::OPENID },
+    native: NativeSpec {
+        loopback_hosts: &[LoopbackHost::Localhost],
+        loopback_port: LoopbackPort::Registered,
+        device: DeviceSpec {
+            client_auth: Some(ClientAuth::None),
+            params: &[("scopes", "{scope}")],
+            poll_client_auth: Some(ClientAuth::None),
+            poll_params: &[
+                ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
+                ("device_code", "{device_code}"),
+                ("scopes", "{scope}"),
+            ],
+            code_at: Some("/message"),
+            codes: &[("invalid device code", "invalid_grant")],
+            ..DeviceSpec::RFC8628
+        },
+        ..NativeSpec::RFC8252
+    },
     ..Spec::OPENID
 };
 

@@ -23,7 +23,7 @@
 pub use oauth_core;
 use oauth_core::{
     ClientAuth, EmailAuthority, Endpoint, Pkce, Provider, Result, Spec,
-    provider_kit::{AuthorizationSpec, TokenSpec},
+    provider_kit::{AuthorizationSpec, NativeSpec, TokenSpec},
 };
 pub use oauth_openid;
 use oauth_openid::{Algorithm, VerificationPolicy};
@@ -50,6 +50,7 @@ pub const SPEC: Spec = Spec {
         invalid_grant_codes: &["INVALID_REFRESH_TOKEN"],
         ..TokenSpec::RFC6749
     },
+    native: NativeSpec { loopback_hosts: &[], ..NativeSpec::RFC8252 },
     ..Spec::OPENID
 };
 

@@ -28,7 +28,7 @@
 pub use oauth_core;
 use oauth_core::{
     ClientAuth, Email, EmailVerification, Endpoint, Identity, Provider, Spec,
-    provider_kit::{ProfileSpec, RevocationSpec, TokenPlace, TokenSpec, text_at},
+    provider_kit::{DeviceSpec, NativeSpec, ProfileSpec, RevocationSpec, TokenPlace, TokenSpec, text_at},
 };
 
 /// Yandex's endpoints and dialect.
@@ -58,6 +58,14 @@ pub const SPEC: Spec = Spec {
         params: &[("format", "json")],
         token: TokenPlace::Scheme("OAuth"),
         ..ProfileSpec::RFC6749
+    },
+    native: NativeSpec {
+        device: DeviceSpec {
+            client_auth: Some(ClientAuth::None),
+            poll_params: &[("grant_type", "device_code"), ("code", "{device_code}")],
+            ..DeviceSpec::RFC8628
+        },
+        ..NativeSpec::RFC8252
     },
     ..Spec::RFC6749
 };

@@ -1,0 +1,249 @@
+//! Sign-in from a program, from the browser's opening to the login.
+
+use std::time::Duration;
+
+use oauth_core::{
+    Callback, Login, LoginAttempt, Operation, Provider, ResponseMode, Secret, provider_kit::LoopbackPort,
+    same_secret,
+};
+use tokio::time::{Instant, sleep_until};
+use url::Url;
+
+use crate::{
+    device,
+    environment::Environment,
+    error::SignInError,
+    loopback::{Expected, Listener, Serving},
+    options::{Method, SignInOptions},
+    paste,
+    prompt::Notice,
+};
+
+/// How long the user may take, unless it is set.
+const TIME_LIMIT: Duration = Duration::from_secs(5 * 60);
+
+/// Signs the user of a program in, and returns the login.
+///
+/// It opens the provider's page in the browser and listens on this machine for its coming back; where the browser is elsewhere, it
+/// shows a device code, or lets the user paste the address of the last page. Everything that it says goes through the
+/// [`Prompt`](crate::Prompt), and nothing to standard output. Dropping the future ends the sign-in and closes the listener.
+///
+/// ```no_run
+/// use oauth_core::{ClientSecret, OAuth2};
+/// use oauth_native::{SignInError, SignInOptions, sign_in};
+///
+/// # async fn f() -> Result<(), SignInError> {
+/// let client = OAuth2::new("CLIENT_ID", ClientSecret::NONE, "https://as.example/authorize", "https://as.example/token");
+/// let login = sign_in(&client, SignInOptions::new()).await?;
+/// println!("{}", login.token.access_token());
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// A [`SignInError`].
+pub async fn sign_in<P: Provider + ?Sized>(
+    provider: &P,
+    options: SignInOptions,
+) -> Result<Login, SignInError> {
+    let client = provider.oauth2().ready().await?;
+    let environment = options.environment.unwrap_or_else(Environment::detect);
+    let method = match options.method {
+        Method::Auto if options.redirect_uri.is_some() => Method::Paste,
+        Method::Auto if !environment.browser_is_elsewhere() => Method::Loopback,
+        Method::Auto if client.has_device_grant() => Method::Device,
+        Method::Auto => Method::Paste,
+        chosen => chosen,
+    };
+    match method {
+        Method::Device => {
+            let login = device::sign_in(provider, &options).await?;
+            check_user(provider, &options, login).await
+        }
+        method => by_browser(provider, &options, method, environment).await,
+    }
+}
+
+async fn by_browser<P: Provider + ?Sized>(
+    provider: &P,
+    options: &SignInOptions,
+    method: Method,
+    environment: Environment,
+) -> Result<Login, SignInError> {
+    let listener = match &options.redirect_uri {
+        Some(_) if method == Method::Loopback => {
+            let problem = "a redirect URI of another machine is for `Method::Paste`; leave it out to listen on this one";
+            return Err(SignInError::Options(problem.to_owned()));
+        }
+        Some(_) => None,
+        None => Some(bind(provider, options).await?),
+    };
+    let redirect_uri = match (&options.redirect_uri, &listener) {
+        (Some(set), _) => set.clone(),
+        (None, Some(listener)) => listener.redirect_uri(),
+        (None, None) => return Err(SignInError::Options("there is no redirect URI".to_owned())),
+    };
+    let started = provider.start_login(&redirect_uri, options.login.clone()).await?;
+    let attempt = started.attempt;
+    if attempt.response_mode() == ResponseMode::Fragment {
+        let problem = "an answer in the fragment reaches no listener; leave the response mode out";
+        return Err(SignInError::Options(problem.to_owned()));
+    }
+    check_opens(&started.url)?;
+    let prompt = &options.prompt;
+    let port = listener.as_ref().map(Listener::port);
+    let mut serving = listener.map(|listener| {
+        listener.serve(Expected {
+            state: Secret::new(attempt.state()),
+            is_form_post: attempt.is_form_post(),
+            page: options.page.clone(),
+        })
+    });
+    // Before the browser is tried, because some say that they opened it and show nothing.
+    prompt.tell(&Notice::OpenUrl { url: &started.url });
+    let mut pastes = method == Method::Paste;
+    if let (Method::Paste, true, Some(port)) = (method, environment.ssh, port) {
+        prompt.tell(&Notice::ForwardPort { port });
+    }
+    let deadline = Instant::now() + options.time_limit.unwrap_or(TIME_LIMIT).min(Duration::from_secs(86_400));
+    if method == Method::Loopback
+        && let Some(opener) = &options.opener
+    {
+        let opening = opener.open(&started.url);
+        let opened = match &mut serving {
+            // A browser that a script drives is back before its opener returns.
+            Some(serving) => serving.during(opening).await,
+            None => opening.await,
+        };
+        if let Err(error) = opened {
+            prompt.tell(&Notice::NoBrowser { reason: error.to_string() });
+            pastes = prompt.can_read();
+        }
+    }
+    if pastes {
+        prompt.tell(&Notice::Paste);
+    }
+    let callback = tokio::select! {
+        callback = arrival(options, &attempt, &mut serving, pastes) => callback?,
+        () = sleep_until(deadline) => {
+            return Err(SignInError::TimedOut { after: options.time_limit.unwrap_or(TIME_LIMIT) });
+        }
+    };
+    let ending = async {
+        let login = provider.finish_login(attempt, callback).await?;
+        check_user(provider, options, login).await
+    };
+    match serving {
+        None => ending.await,
+        Some(mut serving) => {
+            let outcome = serving.during(ending).await;
+            serving.end(outcome.is_ok(), options.linger).await;
+            outcome
+        }
+    }
+}
+
+/// The callback, from the browser or from the user's clipboard.
+async fn arrival(
+    options: &SignInOptions,
+    attempt: &LoginAttempt,
+    serving: &mut Option<Serving>,
+    mut pastes: bool,
+) -> Result<Callback, SignInError> {
+    loop {
+        let is_served = serving.is_some();
+        let browser = async {
+            match serving {
+                Some(serving) => serving.callback().await,
+                None => std::future::pending().await,
+            }
+        };
+        let line = async {
+            match pastes {
+                true => options.prompt.read_line().await,
+                false => std::future::pending().await,
+            }
+        };
+        let line = tokio::select! {
+            callback = browser => return Ok(callback),
+            line = line => line.map_err(SignInError::Input)?,
+        };
+        let Some(line) = line else {
+            if !is_served {
+                return Err(SignInError::InputEnded);
+            }
+            pastes = false;
+            continue;
+        };
+        let reason = match paste::read(&line) {
+            Ok(callback) => match callback.get("state") {
+                Some(state) if same_secret(state, attempt.state()) => return Ok(callback),
+                Some(_) => "That belongs to another sign-in.",
+                None => "That has no state, so nobody can tell whose it is.",
+            },
+            Err(reason) => reason,
+        };
+        options.prompt.tell(&Notice::NotThis { reason });
+    }
+}
+
+/// Listens where the provider lets the browser come back.
+async fn bind<P: Provider + ?Sized>(provider: &P, options: &SignInOptions) -> Result<Listener, SignInError> {
+    let client = provider.oauth2();
+    let spec = client.spec().native;
+    let name = client.spec().display_name;
+    let host = match (options.host, spec.loopback_hosts) {
+        (Some(host), _) => host,
+        (None, [best, ..]) => *best,
+        (None, []) => {
+            return Err(SignInError::Options(format!(
+                "{name} takes no redirect URI on this machine: name a page of yours with `redirect_uri`, and let the user paste its \
+                 address"
+            )));
+        }
+    };
+    let path = &options.path;
+    let is_path = path.is_empty() || (path.starts_with('/') && !path.contains(['?', '#', ' ', '\\', '"']));
+    if !is_path || path.chars().any(char::is_control) {
+        return Err(SignInError::Options(
+            "the path of the redirect URI begins with a slash and has no query".to_owned(),
+        ));
+    }
+    if spec.loopback_port == LoopbackPort::Registered && options.ports.is_empty() && !options.any_port {
+        let host = host.as_str();
+        return Err(SignInError::Options(format!(
+            "{name} compares the port of redirect URIs: register http://{host}:PORT{path} for two or three ports and name them with `ports`"
+        )));
+    }
+    if options.ports.contains(&0) {
+        return Err(SignInError::Options("0 is no port; `any_port` listens on any".to_owned()));
+    }
+    Listener::bind(host, &options.ports, path, options.on_all_interfaces).await
+}
+
+/// Checks that the address is one for a browser: nothing else is handed to the operating system.
+fn check_opens(url: &str) -> Result<(), SignInError> {
+    let is_web = Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "https" | "http") && url.has_host());
+    match is_web {
+        true => Ok(()),
+        false => Err(SignInError::Options("the authorization endpoint is no web page".to_owned())),
+    }
+}
+
+/// Checks that the user is the one who was to sign in.
+async fn check_user<P: Provider + ?Sized>(
+    provider: &P,
+    options: &SignInOptions,
+    login: Login,
+) -> Result<Login, SignInError> {
+    let Some((issuer, subject)) = &options.expected_user else { return Ok(login) };
+    let user =
+        provider.get_identity(&login.token).await.map_err(|error| error.during(Operation::FINISH_LOGIN))?;
+    if (&user.issuer, &user.subject) == (issuer, subject) {
+        return Ok(login);
+    }
+    let expected = format!("{issuer} {subject}");
+    let found = format!("{} {}", user.issuer, user.subject);
+    Err(SignInError::OtherUser { expected, found, login: Box::new(login) })
+}

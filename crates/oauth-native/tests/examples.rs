@@ -1,0 +1,69 @@
+//! The examples, against the emulator.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{path::PathBuf, process::Stdio};
+
+use oauth_emulator::{App, Consent, Emulator};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::Command,
+};
+
+/// Cargo puts the examples beside the folder with this test.
+fn example(name: &str) -> PathBuf {
+    let here = std::env::current_exe().unwrap();
+    here.parent().and_then(|deps| deps.parent()).unwrap().join("examples").join(name)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_signs_in_and_prints_a_token_and_nothing_else() {
+    let app = App { client_auth: vec![], refresh_tokens: Some(true), ..App::default_of("github") };
+    let emulator = Emulator::builder().app("github", app).start().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let program = || {
+        let mut program = Command::new(example("command-line"));
+        program
+            .env("CLIENT_ID", "github-client-id")
+            .env("CLIENT_SECRET", "github-client-secret")
+            .env("AUTHORIZE_URL", emulator.local("https://github.com/login/oauth/authorize"))
+            .env("TOKEN_URL", emulator.local("https://github.com/login/oauth/access_token"))
+            .env("TOKENS", folder.path().join("tokens"))
+            .env("NO_BROWSER", "1")
+            // No keyring.
+            .env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent/bus")
+            .env_remove("DISPLAY");
+        program
+    };
+    let mut login = program()
+        .arg("login")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(login.stderr.take().unwrap()).lines();
+    let mut all = String::new();
+    let url = loop {
+        let line = said.next_line().await.unwrap().unwrap_or_else(|| panic!("no address: {all}"));
+        all.push_str(&line);
+        if line.trim().starts_with("http://") {
+            break line.trim().to_owned();
+        }
+    };
+    let callback = emulator.browse(&url, Consent::Allow).await.unwrap().into_url();
+    let page = reqwest::Client::builder().no_proxy().build().unwrap().get(callback).send().await.unwrap();
+    assert_eq!(page.status(), 200);
+    let output = login.wait_with_output().await.unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let token = String::from_utf8(output.stdout).unwrap();
+    assert!(token.starts_with("gho_") && token.lines().count() == 1, "{token}");
+    // Another process has the token.
+    let again = program().output().await.unwrap();
+    assert_eq!(
+        String::from_utf8(again.stdout).unwrap(),
+        token,
+        "{:?}",
+        String::from_utf8_lossy(&again.stderr)
+    );
+}
