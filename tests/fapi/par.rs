@@ -275,3 +275,76 @@ async fn a_long_request_and_all_its_claims_are_pushed() {
     assert!(url.len() < 200);
     assert_eq!(value(&pushed(&op)[0].form(), "claims"), Some(claims.to_string()));
 }
+
+/// A claim of the JWT in a request.
+fn claim(sent: &crate::support::Sent, jwt: &str, name: &str) -> Value {
+    let form = sent.form();
+    let text = value(&form, jwt).or_else(|| sent.header(jwt).map(str::to_owned)).unwrap();
+    super::decoded(&text).1[name].clone()
+}
+
+/// Challenges with a nonce as long as `is_stubborn` or none was sent.
+fn challenging_op(is_stubborn: bool) -> Op {
+    let op = par_op();
+    op.bend(|state| {
+        state.metadata["token_endpoint_auth_methods_supported"] = json!(["private_key_jwt"]);
+        state.token_reply = json!({"token_type": "DPoP"});
+        let mut tries = 0;
+        state.answer(Endpoint::Other, move |_| {
+            tries += 1;
+            let mut reply = match tries == 1 || is_stubborn {
+                true => reply(400, "application/json", json!({"error": "use_dpop_nonce"}).to_string()),
+                false => {
+                    let body = json!({"request_uri": "urn:x", "expires_in": 60}).to_string();
+                    reply(201, "application/json", body)
+                }
+            };
+            reply.headers_mut().insert("dpop-nonce", format!("nonce-{tries}").parse().unwrap());
+            Some(reply)
+        });
+    });
+    op
+}
+
+fn bound(op: &Op) -> OpenID {
+    let mut client = client(op)
+        .with_participant(oauth_fapi::SignedRequests::new(super::es256()))
+        .with_participant(oauth_fapi::Dpop::generate().unwrap());
+    client.oauth2_mut().set_credentials(oauth_clients::Credentials::authentication(
+        oauth_fapi::PrivateKeyJwt::new(super::es256()),
+    ));
+    client
+}
+
+#[tokio::test]
+async fn pr_08_a_nonce_is_answered_once_with_all_of_it_made_anew() {
+    let op = challenging_op(false);
+    let client = bound(&op);
+    let attempt = client.start_login(REDIRECT_URI, LoginOptions::new()).await.unwrap().attempt;
+    let sent = pushed(&op);
+    let [first, second] = &sent[..] else { panic!("{} requests", sent.len()) };
+    for (jwt, id) in [("dpop", "jti"), ("client_assertion", "jti"), ("request", "jti")] {
+        assert_ne!(claim(first, jwt, id), claim(second, jwt, id), "{jwt}");
+    }
+    assert_eq!(
+        (claim(first, "dpop", "nonce"), claim(second, "dpop", "nonce")),
+        (Value::Null, json!("nonce-1"))
+    );
+    assert_eq!(claim(first, "request", "state"), claim(second, "request", "state"));
+    // The parameter names the key of the header.
+    let header = super::decoded(second.header("dpop").unwrap()).0;
+    let thumbprint = oauth_fapi::thumbprint(header["jwk"].as_object().unwrap()).unwrap();
+    assert_eq!(claim(second, "request", "dpop_jkt"), json!(thumbprint));
+    // The newest nonce serves the token request too.
+    op.state().nonce = claim(second, "request", "nonce").as_str().map(str::to_owned);
+    let callback = op.callback(&attempt, &[]);
+    client.finish_login(attempt, callback).await.unwrap();
+    let token_request = op.requests().into_iter().find(|sent| sent.url.ends_with("token")).unwrap();
+    assert_eq!(claim(&token_request, "dpop", "nonce"), json!("nonce-2"));
+
+    let op = challenging_op(true);
+    let error = bound(&op).start_login(REDIRECT_URI, LoginOptions::new()).await.unwrap_err();
+    assert_eq!(error.oauth_error().unwrap().code, "use_dpop_nonce");
+    assert!(error.is_before_the_browser());
+    assert_eq!(pushed(&op).len(), 2);
+}
