@@ -1,3 +1,10 @@
 //! The command-line tool.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+use oauth_clients_cli::{Arguments, run};
+
+fn main() -> ExitCode {
+    run(Arguments::parse())
+}

@@ -109,6 +109,36 @@ impl Emulator {
             .unwrap_or_default())
     }
 
+    /// Where the emulator serves a provider's endpoints, by their names in a provider's metadata (RFC 8414 section 2): for programs that
+    /// have no [`http_client`](Self::http_client), such as those in other languages.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such provider.
+    pub fn endpoints(&self, provider: &str) -> Result<BTreeMap<&'static str, String>, UnknownProvider> {
+        self.backend.known(provider)?;
+        let Some(provider) = self.backend.provider(provider) else { return Ok(BTreeMap::new()) };
+        let facts = &provider.facts;
+        let named = [
+            ("authorization_endpoint", &facts.authorize_url),
+            ("end_session_endpoint", &facts.end_session_url),
+            ("introspection_endpoint", &facts.introspect_url),
+            ("jwks_uri", &facts.jwks_url),
+            ("openid_configuration", &facts.discovery_url),
+            ("profile_endpoint", &facts.profile_url),
+            ("revocation_endpoint", &facts.revoke_url),
+            ("token_endpoint", &facts.token_url),
+            ("userinfo_endpoint", &facts.userinfo_url),
+        ];
+        let local = |url: &String| {
+            let filled = facts.settings.iter().fold(url.clone(), |url, (name, value)| {
+                url.replace(&format!("{{{name}}}"), value)
+            });
+            self.local(&filled)
+        };
+        Ok(named.into_iter().filter_map(|(name, url)| Some((name, local(url.as_ref()?)))).collect())
+    }
+
     /// What the applications at Apple sign their client secrets with. Each emulator makes its own.
     pub fn apple_key(&self) -> AppleKey {
         self.backend.apple_key.clone()
@@ -337,9 +367,16 @@ pub struct Builder {
     any_scope: bool,
     demands: BTreeMap<String, Demands>,
     device_interval: Option<Duration>,
+    port: u16,
 }
 
 impl Builder {
+    /// Listens on this port of 127.0.0.1, for programs that must know the address beforehand. By default, on any free one.
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
     /// Adds a provider that the emulator does not know by itself, or replaces the facts of one that it knows. The facts are those of
     /// one file in the folder `providers` of this crate, whose README explains them.
     pub fn provider(mut self, name: impl Into<String>, facts: impl Into<String>) -> Self {
@@ -407,7 +444,7 @@ impl Builder {
         self
     }
 
-    /// Starts the server on a free port of 127.0.0.1, on the current Tokio runtime.
+    /// Starts the server on 127.0.0.1, on the current Tokio runtime.
     ///
     /// # Errors
     ///
@@ -423,7 +460,7 @@ impl Builder {
             providers.push(added);
         }
         let apple_key = AppleKey::make().map_err(io::Error::other)?;
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let listener = TcpListener::bind(("127.0.0.1", self.port)).await?;
         let origin = format!("http://{}", listener.local_addr()?);
         let users = if self.users.is_empty() { vec![User::default()] } else { self.users };
         let mut state = EmulatorState::default();

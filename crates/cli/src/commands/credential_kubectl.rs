@@ -1,0 +1,84 @@
+//! `credential kubectl`: an exec plugin of kubectl (client.authentication.k8s.io).
+
+use std::env;
+
+use serde_json::{Value, json};
+use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
+
+use crate::{
+    arguments::{Common, KubectlCredential},
+    commands::{
+        login::finish,
+        token::{account, with_advice},
+    },
+    exit::{Failure, Outcome},
+    jwt,
+    output::print_line,
+    tokens,
+};
+
+/// kubectl is told that the token ends a little before it does.
+const MARGIN: Duration = Duration::seconds(30);
+
+pub(crate) async fn run(kubectl: &KubectlCredential, common: &Common) -> Outcome {
+    let version = version(env::var("KUBERNETES_EXEC_INFO").ok().as_deref())?;
+    let account = account(Some(&kubectl.account), common)?;
+    let (manager, _) = tokens::manager(&account, common).await?;
+    let found = manager.get_token(&account.key()).await;
+    finish(&manager).await?;
+    let token = found.map_err(|error| with_advice(error.into(), &account))?;
+    let (text, expires_at) = match kubectl.access_token {
+        true => (token.access_token(), token.expires_at()),
+        false => {
+            let id_token = token.id_token().ok_or_else(|| {
+                Failure::Other(
+                    "there is no ID token; ask for the scope openid, or give the access token with --access-token".to_owned(),
+                )
+            })?;
+            let expires_at = expiry_of(id_token);
+            if expires_at.is_some_and(|time| time <= OffsetDateTime::now_utc()) {
+                return Err(with_advice(
+                    Failure::SignInAgain("the ID token has expired, and the provider gave no new one with the refresh".to_owned()),
+                    &account,
+                ));
+            }
+            (id_token, expires_at)
+        }
+    };
+    let mut status = json!({ "token": text });
+    if let Some(time) = expires_at.and_then(|time| (time - MARGIN).replace_nanosecond(0).ok()?.format(&Rfc3339).ok()) {
+        status["expirationTimestamp"] = time.into();
+    }
+    print_line(&json!({ "apiVersion": version, "kind": "ExecCredential", "status": status }).to_string())
+}
+
+/// The version that kubectl speaks.
+fn version(info: Option<&str>) -> Outcome<&'static str> {
+    const VERSIONS: [&str; 2] = ["client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"];
+    let Some(info) = info else { return Ok(VERSIONS[0]) };
+    let info: Value =
+        serde_json::from_str(info).map_err(|_| Failure::Usage("KUBERNETES_EXEC_INFO is not JSON".to_owned()))?;
+    let asked = info.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
+    VERSIONS.into_iter().find(|version| *version == asked).ok_or_else(|| {
+        Failure::Usage(format!("kubectl asks for {asked:?}; this plugin speaks {}", VERSIONS.join(" and ")))
+    })
+}
+
+/// `exp` of a token that the library has verified when it came.
+fn expiry_of(id_token: &str) -> Option<OffsetDateTime> {
+    let exp = jwt::parts(id_token).ok()?.claims?.get("exp")?.as_f64()?;
+    OffsetDateTime::from_unix_timestamp(exp as i64).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_the_one_that_kubectl_asks_for() {
+        assert_eq!(version(None).unwrap(), "client.authentication.k8s.io/v1");
+        let beta = r#"{"apiVersion":"client.authentication.k8s.io/v1beta1","spec":{"interactive":false}}"#;
+        assert_eq!(version(Some(beta)).unwrap(), "client.authentication.k8s.io/v1beta1");
+        assert!(version(Some("{}")).is_err() && version(Some("no")).is_err());
+    }
+}

@@ -1,0 +1,102 @@
+//! `curl`: a request with an account's access token.
+
+use std::{
+    fs,
+    io::{self, Read, Write},
+    process::ExitCode,
+};
+
+use oauth_clients::{bytes::Bytes, http};
+use oauth_tokens::AccessToken;
+
+use crate::{
+    arguments::{Common, Curl},
+    commands::{
+        login::finish,
+        token::{account, with_advice},
+    },
+    exit::{Failure, Outcome},
+    output::plain,
+    provider, tokens,
+};
+
+pub(crate) async fn run(curl: &Curl, common: &Common) -> Outcome<ExitCode> {
+    let body = body(curl)?;
+    let url = url::Url::parse(&curl.url).map_err(|error| Failure::Usage(format!("{}: {error}", curl.url)))?;
+    if url.scheme() != "https" && !crate::doctor::is_loopback(&curl.url) && !common.dangerously_allow_plain_http {
+        return Err(Failure::Usage(format!("{url} is not https: everybody on the way could read the token")));
+    }
+    let account = account(Some(&curl.account), common)?;
+    let (manager, _) = tokens::manager(&account, common).await?;
+    let http = provider::http_client(common)?;
+    let key = account.key();
+    let token = manager.get(&key).await.map_err(|error| with_advice(error.into(), &account))?;
+    let send = async |token: &AccessToken| {
+        let request = request(curl, token, body.clone())?;
+        http.send(request).await.map_err(|error| Failure::TryLater(format!("{url}: {error}")))
+    };
+    let mut reply = send(&token).await?;
+    if reply.status() == http::StatusCode::UNAUTHORIZED {
+        // It may have been revoked before its time.
+        let fresh = manager.get_after_rejection(&key, token.access_token()).await;
+        match fresh {
+            Ok(fresh) if fresh.access_token() != token.access_token() => reply = send(&fresh).await?,
+            _ => {}
+        }
+    }
+    finish(&manager).await?;
+    let mut out = io::stdout().lock();
+    if curl.include {
+        writeln!(out, "{:?} {}", reply.version(), reply.status())?;
+        for (name, value) in reply.headers() {
+            writeln!(out, "{name}: {}", plain(&String::from_utf8_lossy(value.as_bytes())))?;
+        }
+        writeln!(out)?;
+    }
+    out.write_all(reply.body())?;
+    out.flush()?;
+    match curl.fail && !reply.status().is_success() {
+        true => Err(Failure::Other(format!("{} from {}", reply.status(), url))),
+        false => Ok(ExitCode::SUCCESS),
+    }
+}
+
+fn request(curl: &Curl, token: &AccessToken, body: Option<Bytes>) -> Outcome<http::Request<Bytes>> {
+    let wrong = |problem: String| Failure::Usage(problem);
+    let method = match (&body, &*curl.request) {
+        (Some(_), "GET") => "POST",
+        (_, method) => method,
+    };
+    let mut request = http::Request::builder().method(method).uri(&curl.url);
+    let mut has_type = false;
+    for header in &curl.headers {
+        let (name, value) =
+            header.split_once(':').ok_or_else(|| wrong(format!("--header takes NAME: VALUE, and got {header:?}")))?;
+        if name.trim().eq_ignore_ascii_case("authorization") {
+            return Err(wrong("the Authorization header is this command's own".to_owned()));
+        }
+        has_type |= name.trim().eq_ignore_ascii_case("content-type");
+        request = request.header(name.trim(), value.trim());
+    }
+    if body.is_some() && !has_type {
+        request = request.header("content-type", "application/x-www-form-urlencoded");
+    }
+    let bearer = http::HeaderValue::try_from(format!("Bearer {}", token.bearer()?));
+    let mut bearer = bearer.map_err(|_| Failure::Other("the token has characters that a header cannot carry".to_owned()))?;
+    bearer.set_sensitive(true);
+    let request = request.header(http::header::AUTHORIZATION, bearer).body(body.unwrap_or_default());
+    request.map_err(|error| wrong(error.to_string()))
+}
+
+fn body(curl: &Curl) -> Outcome<Option<Bytes>> {
+    let Some(data) = &curl.data else { return Ok(None) };
+    let read = match data.strip_prefix('@') {
+        None => Ok(data.clone().into_bytes()),
+        Some("-") => {
+            let mut body = Vec::new();
+            io::stdin().lock().read_to_end(&mut body).map(|_| body)
+        }
+        Some(file) => fs::read(file),
+    };
+    read.map(|body| Some(body.into())).map_err(|error| Failure::Usage(format!("--data {data}: {error}")))
+}

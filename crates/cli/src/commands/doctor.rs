@@ -1,0 +1,81 @@
+//! `doctor`: what is wrong, and what to do.
+
+use std::{collections::BTreeMap, process::ExitCode};
+
+use serde_json::json;
+
+use crate::{
+    arguments::{Common, Doctor},
+    config,
+    doctor::{self, Facts, Finding, Level},
+    exit::{Failure, Outcome},
+    output::{Output, plain, print_line, to_json},
+    provider::{self, is_url},
+};
+
+pub(crate) async fn run(doctor: &Doctor, common: &Common, output: Output) -> Outcome<ExitCode> {
+    let http = provider::http_client(common)?;
+    let mut findings: BTreeMap<String, Vec<Finding>> = BTreeMap::new();
+    for (name, facts) in targets(doctor, common)? {
+        output.progress(&format!("looking at {name} …"));
+        let facts = facts.gather(&*http).await;
+        let mut found = doctor::check(&facts);
+        if !found.iter().any(|finding| finding.level == Level::Fail) {
+            found.push(Finding::ok("DO-00", "nothing stands in the way of a sign-in"));
+        }
+        findings.insert(name, found);
+    }
+    let has_failed = findings.values().flatten().any(|finding| finding.level == Level::Fail);
+    match output.json {
+        true => print_line(&to_json(&json!({ "ok": !has_failed, "findings": findings }))?)?,
+        false => {
+            for (name, findings) in &findings {
+                print_line(name)?;
+                for finding in findings {
+                    let level = match finding.level {
+                        Level::Ok => output.green("ok  "),
+                        Level::Warn => output.yellow("warn"),
+                        Level::Fail => output.red("fail"),
+                    };
+                    print_line(&format!("  {level} {} {}", finding.check, plain(&finding.message)))?;
+                }
+            }
+        }
+    }
+    Ok(if has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn targets(doctor: &Doctor, common: &Common) -> Outcome<Vec<(String, Facts)>> {
+    let new = || Facts {
+        redirect_uri: doctor.redirect_uri.clone(),
+        ca_file: common.ca_file.as_ref().map(|file| file.display().to_string()),
+        allows_http: common.dangerously_allow_plain_http,
+        ..Facts::default()
+    };
+    if let Some(issuer) = doctor.target.as_deref().filter(|target| is_url(target)) {
+        return Ok(vec![(issuer.to_owned(), Facts { issuer: Some(issuer.to_owned()), ..new() })]);
+    }
+    let tables = config::read(common.config.as_deref())?;
+    let chosen: Vec<_> = match &doctor.target {
+        None => tables.into_iter().collect(),
+        Some(name) => match tables.into_iter().find(|(other, _)| other == name) {
+            Some(table) => vec![table],
+            None => return Err(Failure::Usage(format!("the configuration has no table [{name}]"))),
+        },
+    };
+    if chosen.is_empty() {
+        let path = config::path(common.config.as_deref())?;
+        return Err(Failure::Usage(format!("{} has no tables; name an issuer to look at", path.display())));
+    }
+    let facts = |(name, mut profile): (String, config::Profile)| {
+        profile.settings.entry("provider").or_insert_with(|| name.clone().into());
+        let facts = Facts {
+            issuer: profile.text("issuer").map(str::to_owned),
+            redirect_uri: doctor.redirect_uri.clone().or_else(|| profile.redirect_uri.clone()),
+            profile: Some(profile),
+            ..new()
+        };
+        (name, facts)
+    };
+    Ok(chosen.into_iter().map(facts).collect())
+}

@@ -1,0 +1,88 @@
+//! `token`: prints a live access token, and nothing else.
+
+use oauth_tokens::{AccessToken, AccessTokenRequest};
+use serde_json::json;
+use time::format_description::well_known::Rfc3339;
+
+use crate::{
+    accounts::{Account, Accounts},
+    arguments::{Common, Token, TokenFormat},
+    commands::login::finish,
+    config,
+    exit::{Failure, Outcome},
+    output::{Output, print_line, to_json},
+    tokens,
+};
+
+pub(crate) async fn run(token: &Token, common: &Common, output: Output) -> Outcome {
+    let account = account(token.account.as_deref(), common)?;
+    let mut request = AccessTokenRequest::new().with_scopes(token.scopes.clone());
+    if let Some(resource) = &token.resource {
+        request = request.with_resource(resource);
+    }
+    if let Some(ttl) = token.min_ttl {
+        request = request.valid_for(ttl);
+    }
+    let (manager, _) = tokens::manager(&account, common).await?;
+    let found = manager.get_for(&account.key(), &request).await;
+    // A token that was refreshed is saved before this ends.
+    finish(&manager).await?;
+    let found = found.map_err(|error| with_advice(error.into(), &account))?;
+    let format = if output.json { TokenFormat::Json } else { token.format };
+    print_line(&shown(&found, format)?)
+}
+
+/// The account of a name, or the one in use.
+pub(crate) fn account(name: Option<&str>, common: &Common) -> Outcome<Account> {
+    Accounts::read(&config::data_folder(common.home.as_deref())?)?.get(name).cloned()
+}
+
+/// A live access token of an account.
+pub(crate) async fn live(account: &Account, common: &Common) -> Outcome<AccessToken> {
+    let (manager, _) = tokens::manager(account, common).await?;
+    let found = manager.get(&account.key()).await;
+    finish(&manager).await?;
+    found.map_err(|error| with_advice(error.into(), account))
+}
+
+/// Says how to sign in again.
+pub(crate) fn with_advice(failure: Failure, account: &Account) -> Failure {
+    match failure {
+        Failure::SignInAgain(text) => {
+            Failure::SignInAgain(format!("{text}; `oauth-clients login {} --account {}`", account.provider(), account.name))
+        }
+        other => other,
+    }
+}
+
+fn shown(token: &AccessToken, format: TokenFormat) -> Outcome<String> {
+    let text = token.access_token();
+    let kind = match token.token_type() {
+        Some(kind) if !kind.eq_ignore_ascii_case("bearer") => kind,
+        _ => "Bearer",
+    };
+    Ok(match format {
+        TokenFormat::Raw => text.to_owned(),
+        TokenFormat::Header => format!("Authorization: {kind} {}", one_line(text)?),
+        TokenFormat::Json => to_json(&json!({
+            "access_token": text,
+            "token_type": kind,
+            "expires_at": token.expires_at().and_then(|time| time.format(&Rfc3339).ok()),
+            "scopes": token.scopes(),
+        }))?,
+        TokenFormat::Curl => {
+            let quoted = one_line(text)?.replace('\\', "\\\\").replace('"', "\\\"");
+            format!("header = \"Authorization: {kind} {quoted}\"")
+        }
+        // A single quote ends the text, so it is written outside of it.
+        TokenFormat::Env => format!("ACCESS_TOKEN='{}'", one_line(text)?.replace('\'', r"'\''")),
+    })
+}
+
+/// A token with a line break could smuggle in a header or a command.
+fn one_line(token: &str) -> Outcome<&str> {
+    match token.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        true => Ok(token),
+        false => Err(Failure::Other("the token has characters that this format cannot carry".to_owned())),
+    }
+}

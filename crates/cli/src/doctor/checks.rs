@@ -1,0 +1,324 @@
+//! The checks of an issuer and of a client at it. They look at [`Facts`] and ask nobody.
+
+use oauth_clients::Registry;
+use serde_json::{Map, Value};
+
+use super::{
+    Finding, environment,
+    facts::{Facts, is_loopback},
+    keys,
+};
+
+/// All findings, in the order of the checks.
+pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    settings(facts, &mut findings);
+    if facts.issuer.is_some() {
+        documents(facts, &mut findings);
+        if facts.document().is_some() {
+            endpoints(facts, &mut findings);
+            protocol(facts, &mut findings);
+            client(facts, &mut findings);
+            keys::check(facts, &mut findings);
+            clock(facts, &mut findings);
+        }
+    }
+    redirect_uri(facts, &mut findings);
+    environment::check(&environment::Variables::of_process(), &mut findings);
+    findings
+}
+
+/// Whether the configuration can be a client at all.
+fn settings(facts: &Facts, findings: &mut Vec<Finding>) {
+    let Some(profile) = &facts.profile else { return };
+    match profile.text("provider") {
+        Some(provider) if provider != "oauth2" && !Registry::known().contains(&provider) => {
+            findings.push(Finding::fail(
+                "DO-30",
+                format!("provider is {provider:?}, which nobody knows; known are oauth2 and {}", Registry::known().join(", ")),
+            ));
+        }
+        _ => {}
+    }
+    match profile.text("client_id") {
+        None => findings.push(Finding::fail("DO-30", "client_id is missing; it is what the provider gave you for the application")),
+        Some(id) if id.trim() != id || id.is_empty() => {
+            findings.push(Finding::fail("DO-30", format!("client_id is {id:?}: remove the white space around it")));
+        }
+        Some(_) => {}
+    }
+    if let Some(variable) = profile.text("client_secret_env")
+        && std::env::var_os(variable).is_none_or(|value| value.is_empty())
+    {
+        findings.push(Finding::fail("DO-30", format!("client_secret_env names {variable}, which is not set; export it")));
+    }
+    if let Some(file) = profile.text("client_secret_file") {
+        match std::fs::read_to_string(file) {
+            Err(error) => findings.push(Finding::fail("DO-30", format!("client_secret_file {file}: {error}"))),
+            Ok(text) if text.trim().is_empty() => {
+                findings.push(Finding::fail("DO-30", format!("client_secret_file {file} is empty; write the secret into it")));
+            }
+            Ok(_) => {}
+        }
+    }
+}
+
+fn documents(facts: &Facts, findings: &mut Vec<Finding>) {
+    let issuer = facts.issuer.as_deref().unwrap_or_default();
+    if facts.document().is_none() {
+        let is_down = facts.asked.iter().all(|asked| asked.status.is_none());
+        let tried: Vec<String> = facts.asked.iter().map(super::super::metadata::Asked::line).collect();
+        if let (true, Some(asked)) = (is_down, facts.asked.first()) {
+            findings.push(unreachable("the issuer", issuer, asked.problem.as_deref().unwrap_or_default(), facts));
+        }
+        findings.push(Finding::fail(
+            "DO-02",
+            format!("no metadata for {issuer}: tried {}. Is the issuer right, with its path?", tried.join(", ")),
+        ));
+        return;
+    }
+    for asked in &facts.asked {
+        let Some(document) = &asked.document else { continue };
+        match document.get("issuer") {
+            Some(Value::String(found)) if found == issuer => {}
+            Some(Value::String(found)) => findings.push(Finding::fail(
+                "DO-03",
+                format!(
+                    "metadata at {} names issuer {found}, configured is {issuer}. Use the first exactly, slash and case included",
+                    asked.url
+                ),
+            )),
+            _ => findings.push(Finding::fail(
+                "DO-03",
+                format!("metadata at {} names no issuer, which it must (RFC 8414 section 2)", asked.url),
+            )),
+        }
+    }
+    if let [Some(openid), Some(oauth), ..] = &*facts.asked.iter().map(|asked| asked.document.as_ref()).collect::<Vec<_>>() {
+        compare(openid, oauth, findings);
+    }
+    types(facts, findings);
+}
+
+/// Whether both documents agree where they both speak.
+fn compare(openid: &Map<String, Value>, oauth: &Map<String, Value>, findings: &mut Vec<Finding>) {
+    for (member, value) in openid {
+        if let Some(other) = oauth.get(member).filter(|other| *other != value && member != "issuer") {
+            findings.push(Finding::warn(
+                "DO-04",
+                format!("{member} differs: oauth-authorization-server says {other}, openid-configuration says {value}; the latter is used"),
+            ));
+        }
+    }
+}
+
+fn types(facts: &Facts, findings: &mut Vec<Finding>) {
+    let Some(document) = facts.document() else { return };
+    for (member, value) in document {
+        let (expected, fits) = match member.as_str() {
+            _ if member.ends_with("_endpoint") || member == "issuer" || member == "jwks_uri" => ("a text", value.is_string()),
+            _ if member.ends_with("_supported") && value.is_string() => ("a list or a switch", false),
+            _ if member.starts_with("require_") => ("true or false", value.is_boolean()),
+            "scopes_supported" | "response_types_supported" | "grant_types_supported" | "code_challenge_methods_supported" => {
+                ("a list", value.is_array())
+            }
+            _ => continue,
+        };
+        if !fits {
+            let found = match value {
+                Value::Null => "null",
+                Value::Bool(_) => "a switch",
+                Value::Number(_) => "a number",
+                Value::String(_) => "a text",
+                Value::Array(_) => "a list",
+                Value::Object(_) => "an object",
+            };
+            findings.push(Finding::warn("DO-28", format!("{member} is {found}, expected {expected}: it is ignored")));
+        }
+    }
+}
+
+fn unreachable(endpoint: &str, url: &str, cause: &str, facts: &Facts) -> Finding {
+    let authority = facts.ca_file.as_deref().unwrap_or("the system's");
+    Finding::fail(
+        "DO-01",
+        format!("cannot reach {endpoint} ({url}): {cause}. Check the name, the proxy and the certificate authority ({authority})"),
+    )
+}
+
+fn endpoints(facts: &Facts, findings: &mut Vec<Finding>) {
+    let issuer_host = facts.issuer.as_deref().and_then(host);
+    for (endpoint, url) in facts.endpoints() {
+        if let Some(cause) = facts.unreachable.get(&endpoint) {
+            findings.push(unreachable(&endpoint, &url, cause, facts));
+        }
+        let parsed = url::Url::parse(&url);
+        match &parsed {
+            Err(_) => findings.push(Finding::fail("DO-05", format!("{endpoint} is {url}, which is no URL"))),
+            Ok(parsed) if parsed.fragment().is_some() => {
+                findings.push(Finding::fail("DO-05", format!("{endpoint} is {url}: an endpoint has no fragment (RFC 6749 section 3.1)")));
+            }
+            Ok(parsed) if parsed.scheme() == "http" && !is_loopback(&url) && !facts.allows_http => findings.push(Finding::fail(
+                "DO-05",
+                format!("{endpoint} is {url}: plain http is refused outside loopback"),
+            )),
+            Ok(parsed) if !matches!(parsed.scheme(), "http" | "https") => {
+                findings.push(Finding::fail("DO-05", format!("{endpoint} is {url}: it must be https")));
+            }
+            Ok(_) => {}
+        }
+        if let (Some(found), Some(expected)) = (host(&url), &issuer_host)
+            && site(&found) != site(expected)
+        {
+            findings.push(Finding::warn(
+                "DO-06",
+                format!("{endpoint} is on {found}, the issuer on {expected}. Right for some providers; make sure you expect it"),
+            ));
+        }
+    }
+    for needed in ["authorization_endpoint", "token_endpoint"] {
+        if facts.text(needed).is_none() {
+            findings.push(Finding::fail("DO-02", format!("metadata name no {needed}: nobody can sign in with a code")));
+        }
+    }
+}
+
+fn host(url: &str) -> Option<String> {
+    url::Url::parse(url).ok()?.host_str().map(str::to_owned)
+}
+
+/// The last two labels: enough for a warning.
+fn site(host: &str) -> String {
+    let labels: Vec<&str> = host.rsplit('.').take(2).collect();
+    labels.join(".")
+}
+
+fn protocol(facts: &Facts, findings: &mut Vec<Finding>) {
+    let shown = |list: &Option<Vec<&str>>| list.as_ref().map_or("nothing".to_owned(), |list| format!("{list:?}"));
+    let methods = facts.list("code_challenge_methods_supported");
+    if methods.as_ref().is_none_or(|methods| !methods.contains(&"S256")) {
+        let message = format!(
+            "the server does not list S256 ({}). MCP forbids going on; if you know that it works, allow it for this issuer",
+            shown(&methods)
+        );
+        // Only a list without it says that it will fail.
+        findings.push(match methods {
+            Some(_) => Finding::fail("DO-07", message),
+            None => Finding::warn("DO-07", message),
+        });
+    }
+    let grants = facts.list("grant_types_supported");
+    if let Some(list) = grants.as_ref().filter(|list| !list.contains(&"authorization_code")) {
+        findings.push(Finding::fail("DO-10", format!("authorization_code is needed for a sign-in; the server lists {list:?}")));
+    }
+    let types = facts.list("response_types_supported");
+    if let Some(list) = types.filter(|list| !list.contains(&"code")) {
+        findings.push(Finding::warn("DO-11", format!("response_types_supported has no \"code\", only {list:?}")));
+    }
+    if facts.document().is_some_and(|document| {
+        document.get("authorization_response_iss_parameter_supported") != Some(&Value::Bool(true))
+    }) {
+        findings.push(Finding::warn(
+            "DO-14",
+            "the server does not promise iss (RFC 9207): use one redirect path per server against mix-up",
+        ));
+    }
+    let demands = |name: &str| facts.document().and_then(|document| document.get(name)) == Some(&Value::Bool(true));
+    if demands("require_pushed_authorization_requests") {
+        findings.push(Finding::warn("DO-29", "require_pushed_authorization_requests is true: PAR is used (oauth-fapi)"));
+    }
+    if demands("require_signed_request_object") {
+        findings.push(Finding::warn("DO-29", "require_signed_request_object is true: the client needs a key to sign with (oauth-fapi)"));
+    }
+}
+
+fn client(facts: &Facts, findings: &mut Vec<Finding>) {
+    let Some(profile) = &facts.profile else { return };
+    let has_secret = profile.has_secret();
+    let listed = facts.list("token_endpoint_auth_methods_supported");
+    // Without a list, the server takes Basic (RFC 8414 section 2).
+    let list = listed.clone().unwrap_or_else(|| vec!["client_secret_basic"]);
+    let method = match profile.text("client_auth") {
+        Some(method) => Some(method),
+        None if !has_secret => Some("none"),
+        None if list.iter().any(|method| method.starts_with("client_secret_")) => None,
+        None => Some("a client secret"),
+    };
+    if let Some(method) = method
+        && !list.contains(&method)
+        && (listed.is_some() || method != "none")
+    {
+        findings.push(Finding::fail(
+            "DO-08",
+            format!("client is set to {method}, the server takes {list:?}. Change the client or register it again"),
+        ));
+    }
+    if has_secret && facts.redirect_uri.as_deref().is_some_and(|uri| is_loopback(uri) || !uri.starts_with("http")) {
+        findings.push(Finding::warn("DO-09", "a native client with a secret: it is not secret once shipped"));
+    }
+    let scopes: Vec<&str> = profile
+        .settings
+        .get("scopes")
+        .and_then(Value::as_array)
+        .map(|scopes| scopes.iter().filter_map(Value::as_str).collect())
+        .unwrap_or_default();
+    if let Some(supported) = facts.list("scopes_supported") {
+        for scope in scopes.iter().filter(|scope| !supported.contains(*scope)) {
+            findings.push(Finding::warn(
+                "DO-12",
+                format!("scope {scope} is not in scopes_supported; spelling? (some servers list only part)"),
+            ));
+        }
+        if supported.contains(&"offline_access") && !scopes.is_empty() && !scopes.contains(&"offline_access") {
+            findings.push(Finding::warn(
+                "DO-13",
+                "no offline_access asked though listed: the sign-in will end with its first access token",
+            ));
+        }
+    }
+    if profile.text("provider") == Some("openid") && !scopes.is_empty() && !scopes.contains(&"openid") {
+        findings.push(Finding::fail("DO-12", "scopes leave openid out: without it there is no ID token (OpenID Connect Core section 3.1.2.1)"));
+    }
+}
+
+/// Whether the registered redirect URI can be used.
+fn redirect_uri(facts: &Facts, findings: &mut Vec<Finding>) {
+    let Some(uri) = &facts.redirect_uri else { return };
+    let provider = facts.profile.as_ref().and_then(|profile| profile.text("provider")).unwrap_or("the provider");
+    let mut refuse = |why: &str, suggestion: &str| {
+        findings.push(Finding::fail(
+            "DO-15",
+            format!("redirect URI {uri} is not usable: {why}. Register {suggestion} with {provider}"),
+        ));
+    };
+    let Ok(parsed) = url::Url::parse(uri) else {
+        return refuse("it is no absolute URI", "http://127.0.0.1/callback");
+    };
+    if parsed.fragment().is_some() {
+        return refuse("it has a fragment (RFC 6749 section 3.1.2)", uri.split('#').next().unwrap_or(uri));
+    }
+    match (parsed.scheme(), is_loopback(uri)) {
+        ("http", false) => refuse("a code would travel in plain http", &uri.replacen("http:", "https:", 1)),
+        ("http", true) => {
+            if let Some(port) = parsed.port() {
+                environment::check_port(port, findings);
+            }
+        }
+        ("https", _) => {}
+        (scheme, _) if !scheme.contains('.') => refuse(
+            "a scheme of one's own is a domain in reverse (RFC 8252 section 7.1)",
+            &format!("com.example.{scheme}:/callback"),
+        ),
+        _ => {}
+    }
+}
+
+fn clock(facts: &Facts, findings: &mut Vec<Finding>) {
+    let Some(ahead) = facts.ahead.filter(|ahead| ahead.abs() > 30) else { return };
+    let host = facts.issuer.as_deref().and_then(host).unwrap_or_default();
+    let side = if ahead > 0 { "ahead of" } else { "behind" };
+    findings.push(Finding::warn(
+        "DO-20",
+        format!("this machine is {} s {side} {host}. Tokens will look not yet valid or expired", ahead.abs()),
+    ));
+}

@@ -1,0 +1,66 @@
+//! The machine: ports, proxies, and where the browser is.
+
+use std::{
+    env,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
+};
+
+use super::Finding;
+
+/// The variables that matter.
+#[derive(Debug, Default)]
+pub(super) struct Variables {
+    pub(super) is_ssh: bool,
+    pub(super) is_wsl: bool,
+    pub(super) proxy: Option<String>,
+    pub(super) no_proxy: String,
+}
+
+impl Variables {
+    pub(super) fn of_process() -> Self {
+        let text = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+        Self {
+            is_ssh: text("SSH_CONNECTION").is_some() || text("SSH_TTY").is_some(),
+            is_wsl: text("WSL_DISTRO_NAME").is_some(),
+            proxy: text("HTTPS_PROXY").or_else(|| text("https_proxy")),
+            no_proxy: text("NO_PROXY").or_else(|| text("no_proxy")).unwrap_or_default(),
+        }
+    }
+}
+
+pub(super) fn check(variables: &Variables, findings: &mut Vec<Finding>) {
+    if variables.is_ssh {
+        findings.push(Finding::warn(
+            "DO-27",
+            "SSH session: the browser is on another machine; use --method device or paste, or forward the port",
+        ));
+    }
+    if variables.is_wsl {
+        findings.push(Finding::warn("DO-27", "WSL: without wslview, the URL is printed and the browser is yours to open"));
+    }
+    let exempt = |host: &str| variables.no_proxy.split(',').any(|name| name.trim() == host || name.trim() == "*");
+    if variables.proxy.is_some() && !exempt("127.0.0.1") {
+        findings.push(Finding::warn(
+            "DO-27",
+            "HTTPS_PROXY is set and NO_PROXY lacks 127.0.0.1: this tool does not ask a proxy for this machine, but other programs may",
+        ));
+    }
+}
+
+/// Whether a program could listen on a port, on each family of addresses.
+pub(super) fn check_port(port: u16, findings: &mut Vec<Finding>) {
+    let families = [
+        ("IPv4", SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
+        ("IPv6", SocketAddr::from((Ipv6Addr::LOCALHOST, port))),
+    ];
+    for (family, address) in families {
+        if let Err(error) = TcpListener::bind(address)
+            && error.kind() == std::io::ErrorKind::AddrInUse
+        {
+            findings.push(Finding::fail(
+                "DO-17",
+                format!("port {port} is taken on {family} by another program; set another or use any"),
+            ));
+        }
+    }
+}

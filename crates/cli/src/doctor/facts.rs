@@ -1,0 +1,100 @@
+//! What the checks are about: the configuration, the documents, the keys, and whether the endpoints answer.
+
+use std::collections::BTreeMap;
+
+use oauth_clients::{HttpClient, bytes::Bytes, http};
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
+
+use crate::{
+    config::Profile,
+    metadata::{self, Asked},
+};
+
+/// Everything that was found out about one target.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Facts {
+    /// The issuer as it is configured.
+    pub(crate) issuer: Option<String>,
+    /// What the configuration says of the client; `None` for an issuer alone.
+    pub(crate) profile: Option<Profile>,
+    /// The redirect URI that is registered.
+    pub(crate) redirect_uri: Option<String>,
+    /// The places that were asked for metadata.
+    pub(crate) asked: Vec<Asked>,
+    /// The reply of the keys' URL.
+    pub(crate) keys: Option<Asked>,
+    /// Endpoints that do not answer at all, with the reason.
+    pub(crate) unreachable: BTreeMap<String, String>,
+    /// How many seconds this machine's clock is ahead of the server's.
+    pub(crate) ahead: Option<i64>,
+    /// The authorities that are trusted beside the system's.
+    pub(crate) ca_file: Option<String>,
+    pub(crate) allows_http: bool,
+}
+
+impl Facts {
+    /// The document that counts: the first that was found.
+    pub(crate) fn document(&self) -> Option<&Map<String, Value>> {
+        self.asked.iter().find_map(|asked| asked.document.as_ref())
+    }
+
+    pub(crate) fn text(&self, member: &str) -> Option<&str> {
+        self.document()?.get(member)?.as_str()
+    }
+
+    pub(crate) fn list(&self, member: &str) -> Option<Vec<&str>> {
+        Some(self.document()?.get(member)?.as_array()?.iter().filter_map(Value::as_str).collect())
+    }
+
+    /// Asks an issuer for all that the checks need. Only GET is used.
+    pub(crate) async fn gather(mut self, http: &dyn HttpClient) -> Self {
+        let Some(issuer) = self.issuer.clone() else { return self };
+        let before = OffsetDateTime::now_utc();
+        for place in metadata::places(&issuer) {
+            self.asked.push(metadata::ask(http, &place).await);
+        }
+        self.ahead = self.asked.iter().find_map(|asked| {
+            let date = httpdate::parse_http_date(asked.date.as_deref()?).ok()?;
+            Some((before - OffsetDateTime::from(date)).whole_seconds())
+        });
+        if let Some(url) = self.text("jwks_uri").filter(|url| self.may_ask(url)).map(str::to_owned) {
+            self.keys = Some(metadata::ask(http, &url).await);
+        }
+        for (member, url) in self.endpoints() {
+            if !self.may_ask(&url) || self.unreachable.contains_key(&member) {
+                continue;
+            }
+            // Any answer will do: what the endpoint thinks of a GET does not matter.
+            if let Ok(request) = http::Request::get(&url).body(Bytes::new())
+                && let Err(error) = http.send(request).await
+            {
+                self.unreachable.insert(member, error.to_string());
+            }
+        }
+        self
+    }
+
+    fn may_ask(&self, url: &str) -> bool {
+        url.starts_with("https://") || is_loopback(url) || (self.allows_http && url.starts_with("http://"))
+    }
+
+    /// The endpoints of the document, by the member that names each.
+    pub(crate) fn endpoints(&self) -> Vec<(String, String)> {
+        let Some(document) = self.document() else { return Vec::new() };
+        let is_endpoint = |name: &str| name.ends_with("_endpoint") || name == "jwks_uri";
+        let urls = document.iter().filter(|(name, _)| is_endpoint(name));
+        urls.filter_map(|(name, url)| Some((name.clone(), url.as_str()?.to_owned()))).collect()
+    }
+}
+
+/// Whether a URL leads to this machine, in the ways that a client trusts plain http for.
+pub(crate) fn is_loopback(url: &str) -> bool {
+    let Ok(url) = url::Url::parse(url) else { return false };
+    match url.host() {
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        None => false,
+    }
+}

@@ -1,0 +1,45 @@
+//! The tokens of this person on this machine.
+
+use std::sync::Arc;
+
+use oauth_clients::Provider;
+use oauth_native::LocalTokens;
+use oauth_tokens::{ClientCredentials, TokenManager};
+
+use crate::{
+    accounts::Account,
+    arguments::Common,
+    config::{self, Profile},
+    exit::{Failure, Outcome},
+    provider,
+};
+
+/// Opens the files, and the key that encrypts them.
+pub(crate) async fn open(common: &Common) -> Outcome<LocalTokens> {
+    let builder =
+        LocalTokens::builder("oauth-clients").directory(config::data_folder(common.home.as_deref())?.join("tokens"));
+    let builder = if common.allow_key_file { builder.allow_key_file() } else { builder };
+    let advice = "or --allow-key-file keeps the key in a file that only you can read";
+    let tokens = builder.open().await.map_err(|error| match &error {
+        oauth_native::LocalTokensError::Key(_) if !common.allow_key_file => Failure::Other(format!("{error}; {advice}")),
+        _ => Failure::Other(error.to_string()),
+    })?;
+    Ok(tokens)
+}
+
+/// The tokens of one account, with what refreshes them.
+pub(crate) async fn manager(account: &Account, common: &Common) -> Outcome<(TokenManager, Arc<dyn Provider>)> {
+    let profile = Profile { settings: account.settings.clone(), redirect_uri: None };
+    let provider = provider::build(&account.name, &profile, common).await?;
+    let tokens = open(common).await?;
+    let builder = match account.is_client {
+        false => tokens.token_manager().provider(provider.clone()),
+        true => {
+            let client = provider.oauth2().ready().await?;
+            let source = ClientCredentials::new(client).with_scopes(account.scopes.clone());
+            tokens.token_manager().source(source)
+        }
+    };
+    let manager = builder.build().map_err(|error| Failure::Other(error.to_string()))?;
+    Ok((manager, provider))
+}
