@@ -69,6 +69,7 @@ fn request(curl: &Curl, token: &AccessToken, body: Option<Bytes>) -> Outcome<htt
     };
     let mut request = http::Request::builder().method(method).uri(&curl.url);
     let mut has_type = false;
+    let mut has_agent = false;
     for header in &curl.headers {
         let (name, value) =
             header.split_once(':').ok_or_else(|| wrong(format!("--header takes NAME: VALUE, and got {header:?}")))?;
@@ -76,7 +77,12 @@ fn request(curl: &Curl, token: &AccessToken, body: Option<Bytes>) -> Outcome<htt
             return Err(wrong("the Authorization header is this command's own".to_owned()));
         }
         has_type |= name.trim().eq_ignore_ascii_case("content-type");
+        has_agent |= name.trim().eq_ignore_ascii_case("user-agent");
         request = request.header(name.trim(), value.trim());
+    }
+    // Some APIs, such as GitHub's, refuse a request without one.
+    if !has_agent {
+        request = request.header("user-agent", concat!("oauth-clients/", env!("CARGO_PKG_VERSION")));
     }
     if body.is_some() && !has_type {
         request = request.header("content-type", "application/x-www-form-urlencoded");

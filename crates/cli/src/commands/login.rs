@@ -158,8 +158,8 @@ fn redirect(options: SignInOptions, uri: &str) -> SignInOptions {
         Ok(parsed) if parsed.scheme() == "http" => {
             let host = match parsed.host_str() {
                 Some("localhost") => oauth_native::LoopbackHost::Localhost,
-                Some("[::1]") => oauth_native::LoopbackHost::Ipv6,
-                _ => oauth_native::LoopbackHost::Ipv4,
+                Some("[::1]") => oauth_native::LoopbackHost::V6,
+                _ => oauth_native::LoopbackHost::V4,
             };
             let options = options.host(host).path(parsed.path());
             match parsed.port() {
