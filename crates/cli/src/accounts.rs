@@ -140,7 +140,8 @@ impl Accounts {
             .map_err(|error| Failure::Other(format!("cannot make {}: {error}", folder.display())))?;
         let path = folder.join(format!("{FILE}.lock"));
         let failed = |error: io::Error| Failure::Other(format!("cannot lock {}: {error}", path.display()));
-        let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+        let file =
+            fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
         // Until the file is closed.
         fs4::FileExt::lock(&file).map_err(failed)?;
         let mut accounts = Self::read(folder)?;
@@ -165,7 +166,9 @@ impl Accounts {
     pub(crate) fn get(&self, name: Option<&str>) -> Outcome<&Account> {
         let Some(name) = name.or(self.current()) else {
             return Err(match self.accounts.is_empty() {
-                true => Failure::SignInAgain("nobody is signed in; `oauth-clients login …` does it".to_owned()),
+                true => {
+                    Failure::SignInAgain("nobody is signed in; `oauth-clients login …` does it".to_owned())
+                }
                 false => Failure::Usage(format!("say which account: {}", self.names())),
             });
         };

@@ -109,7 +109,9 @@ pub(crate) fn read(chosen: Option<&Path>) -> Outcome<BTreeMap<String, Profile>> 
     };
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound && chosen.is_none() => return Ok(BTreeMap::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && chosen.is_none() => {
+            return Ok(BTreeMap::new());
+        }
         Err(error) => return Err(Failure::Usage(format!("cannot read {}: {error}", path.display()))),
     };
     parse(&text).map_err(|problem| Failure::Usage(format!("{}: {problem}", path.display())))
@@ -149,13 +151,13 @@ fn profile(name: &str, table: toml::Value) -> Result<Profile, String> {
 /// What a command prints, such as that of a password manager. It is run without a shell.
 fn output_of(command: &str) -> Outcome<String> {
     let mut words = command.split_whitespace();
-    let program =
-        words.next().ok_or_else(|| Failure::Usage(format!("{SECRET_COMMAND} is empty; it is a command such as pass show client")))?;
-    let output = Command::new(program)
-        .args(words)
-        .stderr(std::process::Stdio::inherit())
-        .output()
-        .map_err(|error| Failure::Other(format!("cannot run {program:?} of {SECRET_COMMAND}: {error}")))?;
+    let program = words.next().ok_or_else(|| {
+        Failure::Usage(format!("{SECRET_COMMAND} is empty; it is a command such as pass show client"))
+    })?;
+    let output =
+        Command::new(program).args(words).stderr(std::process::Stdio::inherit()).output().map_err(
+            |error| Failure::Other(format!("cannot run {program:?} of {SECRET_COMMAND}: {error}")),
+        )?;
     if !output.status.success() {
         return Err(Failure::Other(format!("{program:?} of {SECRET_COMMAND} failed ({})", output.status)));
     }
@@ -170,7 +172,9 @@ mod tests {
 
     #[test]
     fn a_table_is_the_registrys_with_the_redirect_uri_beside_it() {
-        let tables = parse("[work]\nprovider = \"openid\"\nclient_id = \"a\"\nredirect_uri = \"http://127.0.0.1/cb\"").unwrap();
+        let tables =
+            parse("[work]\nprovider = \"openid\"\nclient_id = \"a\"\nredirect_uri = \"http://127.0.0.1/cb\"")
+                .unwrap();
         let work = &tables["work"];
         assert_eq!(work.redirect_uri.as_deref(), Some("http://127.0.0.1/cb"));
         assert_eq!(work.text("client_id"), Some("a"));
@@ -179,7 +183,12 @@ mod tests {
 
     #[test]
     fn a_secret_in_the_file_is_refused_and_not_quoted() {
-        for wrong in ["[a]\nclient_secret = \"SECRET\"", "a = \"SECRET\"", "[a]\nclient_secret = SECRET", "[a]\nredirect_uri = [\"SECRET\"]"] {
+        for wrong in [
+            "[a]\nclient_secret = \"SECRET\"",
+            "a = \"SECRET\"",
+            "[a]\nclient_secret = SECRET",
+            "[a]\nredirect_uri = [\"SECRET\"]",
+        ] {
             let problem = parse(wrong).unwrap_err();
             assert!(!problem.contains("SECRET"), "{problem}");
         }

@@ -32,7 +32,9 @@ pub(crate) fn read(file: &str) -> Outcome<String> {
         }
         _ => fs::File::open(file).and_then(|opened| opened.take(MOST).read_to_string(&mut text)),
     };
-    read.map_err(|error| Failure::Usage(format!("cannot read {}: {error}", if file == "-" { "standard input" } else { file })))?;
+    read.map_err(|error| {
+        Failure::Usage(format!("cannot read {}: {error}", if file == "-" { "standard input" } else { file }))
+    })?;
     // As it is copied from a header.
     let token = text.trim();
     let token = token.strip_prefix("Authorization:").unwrap_or(token).trim();
@@ -58,9 +60,14 @@ pub(crate) fn parts(token: &str) -> Outcome<Parts> {
         _ => Err(wrong("its header is not an object")),
     };
     match &*pieces {
-        [first, payload, _signature] => Ok(Parts { header: header(first)?, claims: Some(json(payload, "payload")?) }),
+        [first, payload, _signature] => {
+            Ok(Parts { header: header(first)?, claims: Some(json(payload, "payload")?) })
+        }
         [first, _, _, _, _] => Ok(Parts { header: header(first)?, claims: None }),
-        _ => Err(wrong(&format!("it has {} parts, and a JWT has three, or five if it is encrypted", pieces.len()))),
+        _ => Err(wrong(&format!(
+            "it has {} parts, and a JWT has three, or five if it is encrypted",
+            pieces.len()
+        ))),
     }
 }
 
@@ -74,7 +81,10 @@ mod tests {
             parts(&format!("{}.{}.c2ln", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload)))
         };
         let read = parts_of(r#"{"alg":"RS256"}"#, r#"{"sub":"a"}"#).unwrap();
-        assert_eq!((read.header["alg"].as_str(), read.claims.unwrap()["sub"].as_str()), (Some("RS256"), Some("a")));
+        assert_eq!(
+            (read.header["alg"].as_str(), read.claims.unwrap()["sub"].as_str()),
+            (Some("RS256"), Some("a"))
+        );
         let encrypted = parts(&format!("{}.a.b.c.d", URL_SAFE_NO_PAD.encode(r#"{"alg":"dir"}"#))).unwrap();
         assert!(encrypted.claims.is_none());
         for wrong in ["", "a", "a.b", "a.b.c.d", "!.!.!"] {

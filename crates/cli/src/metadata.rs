@@ -85,7 +85,10 @@ mod tests {
     fn the_places_of_an_issuer_with_and_without_a_path() {
         assert_eq!(
             places("https://a.example/"),
-            ["https://a.example/.well-known/openid-configuration", "https://a.example/.well-known/oauth-authorization-server"]
+            [
+                "https://a.example/.well-known/openid-configuration",
+                "https://a.example/.well-known/oauth-authorization-server"
+            ]
         );
         assert_eq!(
             places("https://a.example/t/x"),

@@ -36,7 +36,8 @@ impl Output {
             Color::Never => false,
             // https://no-color.org: set, and not empty.
             Color::Auto => {
-                io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+                io::stdout().is_terminal()
+                    && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
             }
         };
         Self { json, quiet, colors }
@@ -107,5 +108,9 @@ pub(crate) fn print_line(text: &str) -> Outcome {
 
 /// A text of a server's or a token's without what could steer a terminal.
 pub(crate) fn plain(text: &str) -> String {
-    text.chars().flat_map(|char| if char.is_control() { char.escape_default().collect::<Vec<_>>() } else { vec![char] }).collect()
+    text.chars()
+        .flat_map(
+            |char| if char.is_control() { char.escape_default().collect::<Vec<_>>() } else { vec![char] },
+        )
+        .collect()
 }

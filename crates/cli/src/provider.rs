@@ -87,7 +87,9 @@ fn apply(client: &Client, settings: &mut Map<String, Value>) -> Outcome {
     }
     for setting in &client.settings {
         let (name, value) = setting.split_once('=').ok_or_else(|| {
-            Failure::Usage(format!("--set takes NAME=VALUE, such as tenant=organizations, and got {setting:?}"))
+            Failure::Usage(format!(
+                "--set takes NAME=VALUE, such as tenant=organizations, and got {setting:?}"
+            ))
         })?;
         if name == "client_secret" {
             return Err(Failure::Usage(
@@ -160,23 +162,34 @@ mod tests {
 
     #[test]
     fn a_target_is_a_table_a_provider_or_an_issuer() {
-        let tables = config::parse("[work]\nprovider = \"openid\"\nissuer = \"https://a.example/x\"\nclient_id = \"a\"").unwrap();
+        let tables = config::parse(
+            "[work]\nprovider = \"openid\"\nissuer = \"https://a.example/x\"\nclient_id = \"a\"",
+        )
+        .unwrap();
         assert_eq!(find("work", &tables).unwrap().profile.text("provider"), Some("openid"));
         let github = find("github", &tables).unwrap();
         assert_eq!((github.name.as_str(), github.profile.text("provider")), ("github", Some("github")));
         let known = find("https://a.example/x", &tables).unwrap();
         assert_eq!((known.name.as_str(), known.profile.text("client_id")), ("a.example", Some("a")));
         let other = find("https://b.example:8443/y?z", &tables).unwrap();
-        assert_eq!((other.name.as_str(), other.profile.text("issuer")), ("b.example:8443", Some("https://b.example:8443/y?z")));
+        assert_eq!(
+            (other.name.as_str(), other.profile.text("issuer")),
+            ("b.example:8443", Some("https://b.example:8443/y?z"))
+        );
     }
 
     #[test]
     fn a_setting_is_a_text_a_number_or_a_switch_and_never_a_secret() {
         let mut settings = Map::new();
         apply(&client(&["tenant=a=b", "number=3", "switch=true"]), &mut settings).unwrap();
-        assert_eq!(Value::Object(settings), serde_json::json!({ "client_id": "id", "tenant": "a=b", "number": 3, "switch": true }));
+        assert_eq!(
+            Value::Object(settings),
+            serde_json::json!({ "client_id": "id", "tenant": "a=b", "number": 3, "switch": true })
+        );
         for wrong in ["client_secret=SECRET", "tenant"] {
-            let Err(Failure::Usage(problem)) = apply(&client(&[wrong]), &mut Map::new()) else { panic!("{wrong}") };
+            let Err(Failure::Usage(problem)) = apply(&client(&[wrong]), &mut Map::new()) else {
+                panic!("{wrong}")
+            };
             assert!(!problem.contains("SECRET"), "{problem}");
         }
     }

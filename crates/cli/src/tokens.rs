@@ -16,19 +16,24 @@ use crate::{
 
 /// Opens the files, and the key that encrypts them.
 pub(crate) async fn open(common: &Common) -> Outcome<LocalTokens> {
-    let builder =
-        LocalTokens::builder("oauth-clients").directory(config::data_folder(common.home.as_deref())?.join("tokens"));
+    let builder = LocalTokens::builder("oauth-clients")
+        .directory(config::data_folder(common.home.as_deref())?.join("tokens"));
     let builder = if common.allow_key_file { builder.allow_key_file() } else { builder };
     let advice = "or --allow-key-file keeps the key in a file that only you can read";
     let tokens = builder.open().await.map_err(|error| match &error {
-        oauth_native::LocalTokensError::Key(_) if !common.allow_key_file => Failure::Other(format!("{error}; {advice}")),
+        oauth_native::LocalTokensError::Key(_) if !common.allow_key_file => {
+            Failure::Other(format!("{error}; {advice}"))
+        }
         _ => Failure::Other(error.to_string()),
     })?;
     Ok(tokens)
 }
 
 /// The tokens of one account, with what refreshes them.
-pub(crate) async fn manager(account: &Account, common: &Common) -> Outcome<(TokenManager, Arc<dyn Provider>)> {
+pub(crate) async fn manager(
+    account: &Account,
+    common: &Common,
+) -> Outcome<(TokenManager, Arc<dyn Provider>)> {
     let profile = Profile { settings: account.settings.clone(), redirect_uri: None };
     let provider = provider::build(&account.name, &profile, common).await?;
     let tokens = open(common).await?;

@@ -28,8 +28,12 @@ fn run(home: &Path, arguments: &[&str]) -> Output {
 }
 
 fn run_with_input(home: &Path, arguments: &[&str], input: &str) -> Output {
-    let mut child =
-        tool(home, arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = tool(home, arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     // It may not read its input at all.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     child.wait_with_output().unwrap()
@@ -76,8 +80,12 @@ fn configure(home: &Path, emulator: &Emulator) -> String {
 /// Signs in by pasting, with the emulator's browser as the user's.
 async fn log_in(home: &Path, config: &str, emulator: &Emulator) -> (Value, String) {
     let arguments = ["--config", config, "--json", "login", "work", "--method", "paste"];
-    let mut child =
-        tool(home, &arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = tool(home, &arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let errors = BufReader::new(child.stderr.take().unwrap());
     let mut input = child.stdin.take().unwrap();
     let (send, receive) = std::sync::mpsc::channel();
@@ -108,7 +116,11 @@ async fn a_sign_in_gives_tokens_until_the_logout() {
     let emulator = emulator().await;
     let config = configure(home, &emulator);
     let with_config = |rest: &[&'static str]| -> Vec<String> {
-        ["--config", &config].iter().map(ToString::to_string).chain(rest.iter().map(ToString::to_string)).collect()
+        ["--config", &config]
+            .iter()
+            .map(ToString::to_string)
+            .chain(rest.iter().map(ToString::to_string))
+            .collect()
     };
     let run = |rest: &[&'static str]| {
         let arguments = with_config(rest);
@@ -121,10 +133,16 @@ async fn a_sign_in_gives_tokens_until_the_logout() {
 
     // Nothing but the token and one line break.
     let token = succeeded(&run(&["token", "work"]));
-    assert!(token.ends_with('\n') && token.trim().len() > 10 && !token.trim().contains(char::is_whitespace), "{token:?}");
+    assert!(
+        token.ends_with('\n') && token.trim().len() > 10 && !token.trim().contains(char::is_whitespace),
+        "{token:?}"
+    );
     let token = token.trim().to_owned();
     assert_eq!(succeeded(&run(&["token"])).trim(), token, "the only account needs no name");
-    assert_eq!(succeeded(&run(&["token", "--format", "header"])).trim(), format!("Authorization: Bearer {token}"));
+    assert_eq!(
+        succeeded(&run(&["token", "--format", "header"])).trim(),
+        format!("Authorization: Bearer {token}")
+    );
     assert_eq!(
         succeeded(&run(&["token", "--format", "curl"])).trim(),
         format!("header = \"Authorization: Bearer {token}\"")
@@ -155,7 +173,11 @@ async fn a_sign_in_gives_tokens_until_the_logout() {
     // Nothing of it is on the disk in plain text.
     for entry in files_of(home) {
         let content = std::fs::read(&entry).unwrap();
-        assert!(!content.windows(token.len()).any(|window| window == token.as_bytes()), "{}", entry.display());
+        assert!(
+            !content.windows(token.len()).any(|window| window == token.as_bytes()),
+            "{}",
+            entry.display()
+        );
     }
 
     let credential = super_run_with_input(
@@ -178,7 +200,10 @@ async fn a_sign_in_gives_tokens_until_the_logout() {
         &["credential", "docker", "--account", "work", "--host", "registry.example", "get"],
         "other.example",
     );
-    assert_eq!((docker.status.code(), out(&docker).trim()), (Some(1), "credentials not found in native keychain"));
+    assert_eq!(
+        (docker.status.code(), out(&docker).trim()),
+        (Some(1), "credentials not found in native keychain")
+    );
 
     assert!(run(&["logout", "work"]).status.success());
     let gone = run(&["token", "work"]);
@@ -231,8 +256,13 @@ fn a_jwt_is_decoded_and_said_to_be_unverified() {
     let output = run_with_input(home.path(), &["decode"], token);
     let shown: Value = serde_json::from_str(&succeeded(&output)).unwrap();
     assert_eq!(shown["claims"]["sub"], "1");
-    assert!(err(&output).contains("not verified") && err(&output).contains("exp is 2023-11-14T22:13:20Z"), "{}", err(&output));
-    let json: Value = serde_json::from_str(&out(&run_with_input(home.path(), &["decode", "--json"], token))).unwrap();
+    assert!(
+        err(&output).contains("not verified") && err(&output).contains("exp is 2023-11-14T22:13:20Z"),
+        "{}",
+        err(&output)
+    );
+    let json: Value =
+        serde_json::from_str(&out(&run_with_input(home.path(), &["decode", "--json"], token))).unwrap();
     assert_eq!(json["verified"], false);
 
     let long = format!("{token}{}", "x".repeat(100));
@@ -271,7 +301,8 @@ fn completions_and_the_manual_are_printed() {
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
     let home = tempfile::tempdir().unwrap();
-    let mut child = tool(home.path(), &["man"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        tool(home.path(), &["man"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{}", err(&output));

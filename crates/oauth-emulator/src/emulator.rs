@@ -131,9 +131,10 @@ impl Emulator {
             ("userinfo_endpoint", &facts.userinfo_url),
         ];
         let local = |url: &String| {
-            let filled = facts.settings.iter().fold(url.clone(), |url, (name, value)| {
-                url.replace(&format!("{{{name}}}"), value)
-            });
+            let filled = facts
+                .settings
+                .iter()
+                .fold(url.clone(), |url, (name, value)| url.replace(&format!("{{{name}}}"), value));
             self.local(&filled)
         };
         Ok(named.into_iter().filter_map(|(name, url)| Some((name, local(url.as_ref()?)))).collect())

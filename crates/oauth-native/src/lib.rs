@@ -37,6 +37,7 @@ mod device;
 mod environment;
 mod error;
 mod loopback;
+mod loopback_browser;
 mod opener;
 mod options;
 mod page;
@@ -49,6 +50,7 @@ mod store;
 pub use device::qr_code;
 pub use environment::Environment;
 pub use error::SignInError;
+pub use loopback_browser::LoopbackBrowser;
 pub use oauth_core;
 pub use oauth_core::provider_kit::LoopbackHost;
 #[cfg(feature = "browser")]

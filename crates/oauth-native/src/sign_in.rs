@@ -86,11 +86,37 @@ async fn by_browser<P: Provider + ?Sized>(
     };
     let started = provider.start_login(&redirect_uri, options.login.clone()).await?;
     let attempt = started.attempt;
+    let (callback, serving) =
+        await_callback(options, method, environment, listener, &started.url, &attempt).await?;
+    let ending = async {
+        let login = provider.finish_login(attempt, callback).await?;
+        check_user(provider, options, login).await
+    };
+    match serving {
+        None => ending.await,
+        Some(mut serving) => {
+            let outcome = serving.during(ending).await;
+            serving.end(outcome.is_ok(), options.linger).await;
+            outcome
+        }
+    }
+}
+
+/// Shows the user the authorization page, and waits for the callback. The listener serves on, until the page is told how the login
+/// ended.
+pub(crate) async fn await_callback(
+    options: &SignInOptions,
+    method: Method,
+    environment: Environment,
+    listener: Option<Listener>,
+    url: &str,
+    attempt: &LoginAttempt,
+) -> Result<(Callback, Option<Serving>), SignInError> {
     if attempt.response_mode() == ResponseMode::Fragment {
         let problem = "an answer in the fragment reaches no listener; leave the response mode out";
         return Err(SignInError::Options(problem.to_owned()));
     }
-    check_opens(&started.url)?;
+    check_opens(url)?;
     let prompt = &options.prompt;
     let port = listener.as_ref().map(Listener::port);
     let mut serving = listener.map(|listener| {
@@ -101,7 +127,7 @@ async fn by_browser<P: Provider + ?Sized>(
         })
     });
     // Before the browser is tried, because some say that they opened it and show nothing.
-    prompt.tell(&Notice::OpenUrl { url: &started.url });
+    prompt.tell(&Notice::OpenUrl { url });
     let mut pastes = method == Method::Paste;
     if let (Method::Paste, true, Some(port)) = (method, environment.ssh, port) {
         prompt.tell(&Notice::ForwardPort { port });
@@ -110,7 +136,7 @@ async fn by_browser<P: Provider + ?Sized>(
     if method == Method::Loopback
         && let Some(opener) = &options.opener
     {
-        let opening = opener.open(&started.url);
+        let opening = opener.open(url);
         let opened = match &mut serving {
             // A browser that a script drives is back before its opener returns.
             Some(serving) => serving.during(opening).await,
@@ -124,23 +150,9 @@ async fn by_browser<P: Provider + ?Sized>(
     if pastes {
         prompt.tell(&Notice::Paste);
     }
-    let callback = tokio::select! {
-        callback = arrival(options, &attempt, &mut serving, pastes) => callback?,
-        () = sleep_until(deadline) => {
-            return Err(SignInError::TimedOut { after: options.time_limit.unwrap_or(TIME_LIMIT) });
-        }
-    };
-    let ending = async {
-        let login = provider.finish_login(attempt, callback).await?;
-        check_user(provider, options, login).await
-    };
-    match serving {
-        None => ending.await,
-        Some(mut serving) => {
-            let outcome = serving.during(ending).await;
-            serving.end(outcome.is_ok(), options.linger).await;
-            outcome
-        }
+    tokio::select! {
+        callback = arrival(options, attempt, &mut serving, pastes) => Ok((callback?, serving)),
+        () = sleep_until(deadline) => Err(SignInError::TimedOut { after: options.time_limit.unwrap_or(TIME_LIMIT) }),
     }
 }
 

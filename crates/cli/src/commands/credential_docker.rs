@@ -60,7 +60,9 @@ mod tests {
         for server in ["registry.example", "https://registry.example/v1/", "https://REGISTRY.example"] {
             assert!(is_meant(server, "registry.example"), "{server}");
         }
-        for server in ["http://registry.example", "registry.example.evil.example", "evil.example/registry.example", ""] {
+        for server in
+            ["http://registry.example", "registry.example.evil.example", "evil.example/registry.example", ""]
+        {
             assert!(!is_meant(server, "registry.example"), "{server}");
         }
     }

@@ -38,7 +38,10 @@ pub(crate) async fn run(kubectl: &KubectlCredential, common: &Common) -> Outcome
             let expires_at = expiry_of(id_token);
             if expires_at.is_some_and(|time| time <= OffsetDateTime::now_utc()) {
                 return Err(with_advice(
-                    Failure::SignInAgain("the ID token has expired, and the provider gave no new one with the refresh".to_owned()),
+                    Failure::SignInAgain(
+                        "the ID token has expired, and the provider gave no new one with the refresh"
+                            .to_owned(),
+                    ),
                     &account,
                 ));
             }
@@ -46,7 +49,9 @@ pub(crate) async fn run(kubectl: &KubectlCredential, common: &Common) -> Outcome
         }
     };
     let mut status = json!({ "token": text });
-    if let Some(time) = expires_at.and_then(|time| (time - MARGIN).replace_nanosecond(0).ok()?.format(&Rfc3339).ok()) {
+    if let Some(time) =
+        expires_at.and_then(|time| (time - MARGIN).replace_nanosecond(0).ok()?.format(&Rfc3339).ok())
+    {
         status["expirationTimestamp"] = time.into();
     }
     print_line(&json!({ "apiVersion": version, "kind": "ExecCredential", "status": status }).to_string())
@@ -56,8 +61,8 @@ pub(crate) async fn run(kubectl: &KubectlCredential, common: &Common) -> Outcome
 fn version(info: Option<&str>) -> Outcome<&'static str> {
     const VERSIONS: [&str; 2] = ["client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"];
     let Some(info) = info else { return Ok(VERSIONS[0]) };
-    let info: Value =
-        serde_json::from_str(info).map_err(|_| Failure::Usage("KUBERNETES_EXEC_INFO is not JSON".to_owned()))?;
+    let info: Value = serde_json::from_str(info)
+        .map_err(|_| Failure::Usage("KUBERNETES_EXEC_INFO is not JSON".to_owned()))?;
     let asked = info.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
     VERSIONS.into_iter().find(|version| *version == asked).ok_or_else(|| {
         Failure::Usage(format!("kubectl asks for {asked:?}; this plugin speaks {}", VERSIONS.join(" and ")))

@@ -23,7 +23,10 @@ use crate::{
 pub(crate) async fn run(curl: &Curl, common: &Common) -> Outcome<ExitCode> {
     let body = body(curl)?;
     let url = url::Url::parse(&curl.url).map_err(|error| Failure::Usage(format!("{}: {error}", curl.url)))?;
-    if url.scheme() != "https" && !crate::doctor::is_loopback(&curl.url) && !common.dangerously_allow_plain_http {
+    if url.scheme() != "https"
+        && !crate::doctor::is_loopback(&curl.url)
+        && !common.dangerously_allow_plain_http
+    {
         return Err(Failure::Usage(format!("{url} is not https: everybody on the way could read the token")));
     }
     let account = account(Some(&curl.account), common)?;
@@ -71,8 +74,9 @@ fn request(curl: &Curl, token: &AccessToken, body: Option<Bytes>) -> Outcome<htt
     let mut has_type = false;
     let mut has_agent = false;
     for header in &curl.headers {
-        let (name, value) =
-            header.split_once(':').ok_or_else(|| wrong(format!("--header takes NAME: VALUE, and got {header:?}")))?;
+        let (name, value) = header
+            .split_once(':')
+            .ok_or_else(|| wrong(format!("--header takes NAME: VALUE, and got {header:?}")))?;
         if name.trim().eq_ignore_ascii_case("authorization") {
             return Err(wrong("the Authorization header is this command's own".to_owned()));
         }
@@ -88,7 +92,8 @@ fn request(curl: &Curl, token: &AccessToken, body: Option<Bytes>) -> Outcome<htt
         request = request.header("content-type", "application/x-www-form-urlencoded");
     }
     let bearer = http::HeaderValue::try_from(format!("Bearer {}", token.bearer()?));
-    let mut bearer = bearer.map_err(|_| Failure::Other("the token has characters that a header cannot carry".to_owned()))?;
+    let mut bearer = bearer
+        .map_err(|_| Failure::Other("the token has characters that a header cannot carry".to_owned()))?;
     bearer.set_sensitive(true);
     let request = request.header(http::header::AUTHORIZATION, bearer).body(body.unwrap_or_default());
     request.map_err(|error| wrong(error.to_string()))

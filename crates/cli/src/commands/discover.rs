@@ -19,7 +19,11 @@ pub(crate) async fn run(discover: &Discover, common: &Common, output: Output) ->
     let found = asked.iter().find(|asked| asked.document.is_some());
     for place in &asked {
         let wins = found.is_some_and(|found| found.url == place.url);
-        output.progress(&format!("{} {}", if wins { output.green("✓") } else { " ".to_owned() }, place.line()));
+        output.progress(&format!(
+            "{} {}",
+            if wins { output.green("✓") } else { " ".to_owned() },
+            place.line()
+        ));
     }
     let Some(document) = found.and_then(|found| found.document.as_ref()) else {
         let issuer = &discover.url;

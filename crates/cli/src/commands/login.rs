@@ -57,7 +57,9 @@ fn check_name(name: &str) -> Outcome {
     let is_plain = |char: char| char.is_alphanumeric() || matches!(char, '.' | '-' | '_' | ':' | '@');
     match !name.is_empty() && name.len() <= 100 && name.chars().all(is_plain) {
         true => Ok(()),
-        false => Err(Failure::Usage(format!("{name:?} is no name for an account; use letters, digits and . - _ : @"))),
+        false => Err(Failure::Usage(format!(
+            "{name:?} is no name for an account; use letters, digits and . - _ : @"
+        ))),
     }
 }
 
@@ -129,12 +131,14 @@ fn granted(token: &OAuth2Token, provider: &dyn Provider) -> Vec<String> {
 }
 
 fn options(login: &Login, target: &Target) -> SignInOptions {
-    let mut options = SignInOptions::new().time_limit(login.timeout).page(Page::new("oauth-clients")).method(match login.method {
-        Method::Browser => oauth_native::Method::Loopback,
-        Method::Device => oauth_native::Method::Device,
-        Method::Paste => oauth_native::Method::Paste,
-        Method::Auto | Method::ClientCredentials => oauth_native::Method::Auto,
-    });
+    let mut options = SignInOptions::new().time_limit(login.timeout).page(Page::new("oauth-clients")).method(
+        match login.method {
+            Method::Browser => oauth_native::Method::Loopback,
+            Method::Device => oauth_native::Method::Device,
+            Method::Paste => oauth_native::Method::Paste,
+            Method::Auto | Method::ClientCredentials => oauth_native::Method::Auto,
+        },
+    );
     let mut request = LoginOptions::new();
     if let Some(prompt) = &login.prompt {
         request = request.prompt(prompt);

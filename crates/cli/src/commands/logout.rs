@@ -64,7 +64,8 @@ async fn forget(account: &Account, common: &Common) -> Outcome<String> {
     let outcome = match revoked {
         Ok(Revoked::AtTheProvider) => "revoked".to_owned(),
         Ok(Revoked::InTheStoreOnly) => {
-            "forgotten here; the provider has no revocation, so the access token is good until it expires".to_owned()
+            "forgotten here; the provider has no revocation, so the access token is good until it expires"
+                .to_owned()
         }
         Ok(_) => "forgotten".to_owned(),
         Err(problem) => {

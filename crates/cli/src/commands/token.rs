@@ -48,9 +48,11 @@ pub(crate) async fn live(account: &Account, common: &Common) -> Outcome<AccessTo
 /// Says how to sign in again.
 pub(crate) fn with_advice(failure: Failure, account: &Account) -> Failure {
     match failure {
-        Failure::SignInAgain(text) => {
-            Failure::SignInAgain(format!("{text}; `oauth-clients login {} --account {}`", account.provider(), account.name))
-        }
+        Failure::SignInAgain(text) => Failure::SignInAgain(format!(
+            "{text}; `oauth-clients login {} --account {}`",
+            account.provider(),
+            account.name
+        )),
         other => other,
     }
 }

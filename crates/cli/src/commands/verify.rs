@@ -32,11 +32,15 @@ pub(crate) async fn run(verify: &Verify, common: &Common, output: Output) -> Out
     }
     // They are what was just verified.
     let parts = jwt::parts(&token)?;
-    let value = json!({ "verified": true, "issuer": verify.issuer, "header": parts.header, "claims": parts.claims });
+    let value =
+        json!({ "verified": true, "issuer": verify.issuer, "header": parts.header, "claims": parts.claims });
     output.result(&value, || {
         let text = |members: Option<&Value>| members.and_then(Value::as_str).map(plain).unwrap_or_default();
         let subject = text(parts.claims.as_ref().and_then(|claims| claims.get("sub")));
         let key = text(parts.header.get("kid"));
-        output.green(&format!("verified: issued by {} for {}, subject {subject}, key {key:?}", verify.issuer, verify.audience))
+        output.green(&format!(
+            "verified: issued by {} for {}, subject {subject}, key {key:?}",
+            verify.issuer, verify.audience
+        ))
     })
 }

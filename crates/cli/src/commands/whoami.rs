@@ -72,7 +72,8 @@ mod tests {
 
     #[test]
     fn times_are_told_in_words() {
-        for (seconds, words) in [(5, "in 5 s"), (3599, "in 59 min"), (-7200, "2 h ago"), (200_000, "in 2 d")] {
+        for (seconds, words) in [(5, "in 5 s"), (3599, "in 59 min"), (-7200, "2 h ago"), (200_000, "in 2 d")]
+        {
             assert_eq!(in_words(seconds), words);
         }
     }

@@ -35,28 +35,45 @@ fn settings(facts: &Facts, findings: &mut Vec<Finding>) {
         Some(provider) if provider != "oauth2" && !Registry::known().contains(&provider) => {
             findings.push(Finding::fail(
                 "DO-30",
-                format!("provider is {provider:?}, which nobody knows; known are oauth2 and {}", Registry::known().join(", ")),
+                format!(
+                    "provider is {provider:?}, which nobody knows; known are oauth2 and {}",
+                    Registry::known().join(", ")
+                ),
             ));
         }
         _ => {}
     }
     match profile.text("client_id") {
-        None => findings.push(Finding::fail("DO-30", "client_id is missing; it is what the provider gave you for the application")),
+        None => findings.push(Finding::fail(
+            "DO-30",
+            "client_id is missing; it is what the provider gave you for the application",
+        )),
         Some(id) if id.trim() != id || id.is_empty() => {
-            findings.push(Finding::fail("DO-30", format!("client_id is {id:?}: remove the white space around it")));
+            findings.push(Finding::fail(
+                "DO-30",
+                format!("client_id is {id:?}: remove the white space around it"),
+            ));
         }
         Some(_) => {}
     }
     if let Some(variable) = profile.text("client_secret_env")
         && std::env::var_os(variable).is_none_or(|value| value.is_empty())
     {
-        findings.push(Finding::fail("DO-30", format!("client_secret_env names {variable}, which is not set; export it")));
+        findings.push(Finding::fail(
+            "DO-30",
+            format!("client_secret_env names {variable}, which is not set; export it"),
+        ));
     }
     if let Some(file) = profile.text("client_secret_file") {
         match std::fs::read_to_string(file) {
-            Err(error) => findings.push(Finding::fail("DO-30", format!("client_secret_file {file}: {error}"))),
+            Err(error) => {
+                findings.push(Finding::fail("DO-30", format!("client_secret_file {file}: {error}")))
+            }
             Ok(text) if text.trim().is_empty() => {
-                findings.push(Finding::fail("DO-30", format!("client_secret_file {file} is empty; write the secret into it")));
+                findings.push(Finding::fail(
+                    "DO-30",
+                    format!("client_secret_file {file} is empty; write the secret into it"),
+                ));
             }
             Ok(_) => {}
         }
@@ -69,11 +86,19 @@ fn documents(facts: &Facts, findings: &mut Vec<Finding>) {
         let is_down = facts.asked.iter().all(|asked| asked.status.is_none());
         let tried: Vec<String> = facts.asked.iter().map(super::super::metadata::Asked::line).collect();
         if let (true, Some(asked)) = (is_down, facts.asked.first()) {
-            findings.push(unreachable("the issuer", issuer, asked.problem.as_deref().unwrap_or_default(), facts));
+            findings.push(unreachable(
+                "the issuer",
+                issuer,
+                asked.problem.as_deref().unwrap_or_default(),
+                facts,
+            ));
         }
         findings.push(Finding::fail(
             "DO-02",
-            format!("no metadata for {issuer}: tried {}. Is the issuer right, with its path?", tried.join(", ")),
+            format!(
+                "no metadata for {issuer}: tried {}. Is the issuer right, with its path?",
+                tried.join(", ")
+            ),
         ));
         return;
     }
@@ -94,7 +119,9 @@ fn documents(facts: &Facts, findings: &mut Vec<Finding>) {
             )),
         }
     }
-    if let [Some(openid), Some(oauth), ..] = &*facts.asked.iter().map(|asked| asked.document.as_ref()).collect::<Vec<_>>() {
+    if let [Some(openid), Some(oauth), ..] =
+        &*facts.asked.iter().map(|asked| asked.document.as_ref()).collect::<Vec<_>>()
+    {
         compare(openid, oauth, findings);
     }
     types(facts, findings);
@@ -116,12 +143,15 @@ fn types(facts: &Facts, findings: &mut Vec<Finding>) {
     let Some(document) = facts.document() else { return };
     for (member, value) in document {
         let (expected, fits) = match member.as_str() {
-            _ if member.ends_with("_endpoint") || member == "issuer" || member == "jwks_uri" => ("a text", value.is_string()),
+            _ if member.ends_with("_endpoint") || member == "issuer" || member == "jwks_uri" => {
+                ("a text", value.is_string())
+            }
             _ if member.ends_with("_supported") && value.is_string() => ("a list or a switch", false),
             _ if member.starts_with("require_") => ("true or false", value.is_boolean()),
-            "scopes_supported" | "response_types_supported" | "grant_types_supported" | "code_challenge_methods_supported" => {
-                ("a list", value.is_array())
-            }
+            "scopes_supported"
+            | "response_types_supported"
+            | "grant_types_supported"
+            | "code_challenge_methods_supported" => ("a list", value.is_array()),
             _ => continue,
         };
         if !fits {
@@ -133,7 +163,10 @@ fn types(facts: &Facts, findings: &mut Vec<Finding>) {
                 Value::Array(_) => "a list",
                 Value::Object(_) => "an object",
             };
-            findings.push(Finding::warn("DO-28", format!("{member} is {found}, expected {expected}: it is ignored")));
+            findings.push(Finding::warn(
+                "DO-28",
+                format!("{member} is {found}, expected {expected}: it is ignored"),
+            ));
         }
     }
 }
@@ -142,7 +175,9 @@ fn unreachable(endpoint: &str, url: &str, cause: &str, facts: &Facts) -> Finding
     let authority = facts.ca_file.as_deref().unwrap_or("the system's");
     Finding::fail(
         "DO-01",
-        format!("cannot reach {endpoint} ({url}): {cause}. Check the name, the proxy and the certificate authority ({authority})"),
+        format!(
+            "cannot reach {endpoint} ({url}): {cause}. Check the name, the proxy and the certificate authority ({authority})"
+        ),
     )
 }
 
@@ -156,12 +191,16 @@ fn endpoints(facts: &Facts, findings: &mut Vec<Finding>) {
         match &parsed {
             Err(_) => findings.push(Finding::fail("DO-05", format!("{endpoint} is {url}, which is no URL"))),
             Ok(parsed) if parsed.fragment().is_some() => {
-                findings.push(Finding::fail("DO-05", format!("{endpoint} is {url}: an endpoint has no fragment (RFC 6749 section 3.1)")));
+                findings.push(Finding::fail(
+                    "DO-05",
+                    format!("{endpoint} is {url}: an endpoint has no fragment (RFC 6749 section 3.1)"),
+                ));
             }
-            Ok(parsed) if parsed.scheme() == "http" && !is_loopback(&url) && !facts.allows_http => findings.push(Finding::fail(
-                "DO-05",
-                format!("{endpoint} is {url}: plain http is refused outside loopback"),
-            )),
+            Ok(parsed) if parsed.scheme() == "http" && !is_loopback(&url) && !facts.allows_http => findings
+                .push(Finding::fail(
+                    "DO-05",
+                    format!("{endpoint} is {url}: plain http is refused outside loopback"),
+                )),
             Ok(parsed) if !matches!(parsed.scheme(), "http" | "https") => {
                 findings.push(Finding::fail("DO-05", format!("{endpoint} is {url}: it must be https")));
             }
@@ -178,7 +217,10 @@ fn endpoints(facts: &Facts, findings: &mut Vec<Finding>) {
     }
     for needed in ["authorization_endpoint", "token_endpoint"] {
         if facts.text(needed).is_none() {
-            findings.push(Finding::fail("DO-02", format!("metadata name no {needed}: nobody can sign in with a code")));
+            findings.push(Finding::fail(
+                "DO-02",
+                format!("metadata name no {needed}: nobody can sign in with a code"),
+            ));
         }
     }
 }
@@ -194,7 +236,8 @@ fn site(host: &str) -> String {
 }
 
 fn protocol(facts: &Facts, findings: &mut Vec<Finding>) {
-    let shown = |list: &Option<Vec<&str>>| list.as_ref().map_or("nothing".to_owned(), |list| format!("{list:?}"));
+    let shown =
+        |list: &Option<Vec<&str>>| list.as_ref().map_or("nothing".to_owned(), |list| format!("{list:?}"));
     let methods = facts.list("code_challenge_methods_supported");
     if methods.as_ref().is_none_or(|methods| !methods.contains(&"S256")) {
         let message = format!(
@@ -209,11 +252,15 @@ fn protocol(facts: &Facts, findings: &mut Vec<Finding>) {
     }
     let grants = facts.list("grant_types_supported");
     if let Some(list) = grants.as_ref().filter(|list| !list.contains(&"authorization_code")) {
-        findings.push(Finding::fail("DO-10", format!("authorization_code is needed for a sign-in; the server lists {list:?}")));
+        findings.push(Finding::fail(
+            "DO-10",
+            format!("authorization_code is needed for a sign-in; the server lists {list:?}"),
+        ));
     }
     let types = facts.list("response_types_supported");
     if let Some(list) = types.filter(|list| !list.contains(&"code")) {
-        findings.push(Finding::warn("DO-11", format!("response_types_supported has no \"code\", only {list:?}")));
+        findings
+            .push(Finding::warn("DO-11", format!("response_types_supported has no \"code\", only {list:?}")));
     }
     if facts.document().is_some_and(|document| {
         document.get("authorization_response_iss_parameter_supported") != Some(&Value::Bool(true))
@@ -223,12 +270,19 @@ fn protocol(facts: &Facts, findings: &mut Vec<Finding>) {
             "the server does not promise iss (RFC 9207): use one redirect path per server against mix-up",
         ));
     }
-    let demands = |name: &str| facts.document().and_then(|document| document.get(name)) == Some(&Value::Bool(true));
+    let demands =
+        |name: &str| facts.document().and_then(|document| document.get(name)) == Some(&Value::Bool(true));
     if demands("require_pushed_authorization_requests") {
-        findings.push(Finding::warn("DO-29", "require_pushed_authorization_requests is true: PAR is used (oauth-fapi)"));
+        findings.push(Finding::warn(
+            "DO-29",
+            "require_pushed_authorization_requests is true: PAR is used (oauth-fapi)",
+        ));
     }
     if demands("require_signed_request_object") {
-        findings.push(Finding::warn("DO-29", "require_signed_request_object is true: the client needs a key to sign with (oauth-fapi)"));
+        findings.push(Finding::warn(
+            "DO-29",
+            "require_signed_request_object is true: the client needs a key to sign with (oauth-fapi)",
+        ));
     }
 }
 
@@ -250,10 +304,14 @@ fn client(facts: &Facts, findings: &mut Vec<Finding>) {
     {
         findings.push(Finding::fail(
             "DO-08",
-            format!("client is set to {method}, the server takes {list:?}. Change the client or register it again"),
+            format!(
+                "client is set to {method}, the server takes {list:?}. Change the client or register it again"
+            ),
         ));
     }
-    if has_secret && facts.redirect_uri.as_deref().is_some_and(|uri| is_loopback(uri) || !uri.starts_with("http")) {
+    if has_secret
+        && facts.redirect_uri.as_deref().is_some_and(|uri| is_loopback(uri) || !uri.starts_with("http"))
+    {
         findings.push(Finding::warn("DO-09", "a native client with a secret: it is not secret once shipped"));
     }
     let scopes: Vec<&str> = profile
@@ -269,7 +327,8 @@ fn client(facts: &Facts, findings: &mut Vec<Finding>) {
                 format!("scope {scope} is not in scopes_supported; spelling? (some servers list only part)"),
             ));
         }
-        if supported.contains(&"offline_access") && !scopes.is_empty() && !scopes.contains(&"offline_access") {
+        if supported.contains(&"offline_access") && !scopes.is_empty() && !scopes.contains(&"offline_access")
+        {
             findings.push(Finding::warn(
                 "DO-13",
                 "no offline_access asked though listed: the sign-in will end with its first access token",
@@ -277,14 +336,18 @@ fn client(facts: &Facts, findings: &mut Vec<Finding>) {
         }
     }
     if profile.text("provider") == Some("openid") && !scopes.is_empty() && !scopes.contains(&"openid") {
-        findings.push(Finding::fail("DO-12", "scopes leave openid out: without it there is no ID token (OpenID Connect Core section 3.1.2.1)"));
+        findings.push(Finding::fail(
+            "DO-12",
+            "scopes leave openid out: without it there is no ID token (OpenID Connect Core section 3.1.2.1)",
+        ));
     }
 }
 
 /// Whether the registered redirect URI can be used.
 fn redirect_uri(facts: &Facts, findings: &mut Vec<Finding>) {
     let Some(uri) = &facts.redirect_uri else { return };
-    let provider = facts.profile.as_ref().and_then(|profile| profile.text("provider")).unwrap_or("the provider");
+    let provider =
+        facts.profile.as_ref().and_then(|profile| profile.text("provider")).unwrap_or("the provider");
     let mut refuse = |why: &str, suggestion: &str| {
         findings.push(Finding::fail(
             "DO-15",

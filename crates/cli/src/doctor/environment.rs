@@ -36,9 +36,13 @@ pub(super) fn check(variables: &Variables, findings: &mut Vec<Finding>) {
         ));
     }
     if variables.is_wsl {
-        findings.push(Finding::warn("DO-27", "WSL: without wslview, the URL is printed and the browser is yours to open"));
+        findings.push(Finding::warn(
+            "DO-27",
+            "WSL: without wslview, the URL is printed and the browser is yours to open",
+        ));
     }
-    let exempt = |host: &str| variables.no_proxy.split(',').any(|name| name.trim() == host || name.trim() == "*");
+    let exempt =
+        |host: &str| variables.no_proxy.split(',').any(|name| name.trim() == host || name.trim() == "*");
     if variables.proxy.is_some() && !exempt("127.0.0.1") {
         findings.push(Finding::warn(
             "DO-27",

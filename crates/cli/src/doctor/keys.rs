@@ -12,7 +12,8 @@ pub(super) fn check(facts: &Facts, findings: &mut Vec<Finding>) {
     algorithms(facts, findings);
     let Some(asked) = &facts.keys else {
         if facts.text("jwks_uri").is_none() && facts.list("id_token_signing_alg_values_supported").is_some() {
-            findings.push(Finding::fail("DO-18", "metadata name no jwks_uri, so ID tokens cannot be verified"));
+            findings
+                .push(Finding::fail("DO-18", "metadata name no jwks_uri, so ID tokens cannot be verified"));
         }
         return;
     };
@@ -25,11 +26,17 @@ pub(super) fn check(facts: &Facts, findings: &mut Vec<Finding>) {
     for key in keys {
         let text = |name: &str| key.get(name).and_then(Value::as_str);
         let id = text("kid").unwrap_or("without kid");
-        if let Some(bits) = text("n").and_then(rsa_bits).filter(|bits| text("kty") == Some("RSA") && *bits < SMALLEST_RSA_KEY) {
-            findings.push(Finding::fail("DO-18", format!("key {id} is RSA {bits}: below {SMALLEST_RSA_KEY}")));
+        if let Some(bits) =
+            text("n").and_then(rsa_bits).filter(|bits| text("kty") == Some("RSA") && *bits < SMALLEST_RSA_KEY)
+        {
+            findings
+                .push(Finding::fail("DO-18", format!("key {id} is RSA {bits}: below {SMALLEST_RSA_KEY}")));
         }
         if key.get("d").is_some() || text("kty") == Some("oct") {
-            findings.push(Finding::fail("DO-18", format!("key {id} is published with its private part: everybody can sign with it")));
+            findings.push(Finding::fail(
+                "DO-18",
+                format!("key {id} is published with its private part: everybody can sign with it"),
+            ));
         }
         if text("kid").is_some() && ids.contains(&id) {
             findings.push(Finding::fail("DO-18", format!("two keys share kid {id}")));
@@ -37,8 +44,10 @@ pub(super) fn check(facts: &Facts, findings: &mut Vec<Finding>) {
         ids.push(id);
     }
     if let Some(names) = facts.list("id_token_signing_alg_values_supported") {
-        let public: Vec<&str> =
-            names.into_iter().filter(|name| Algorithm::of(name).is_some_and(|algorithm| !algorithm.is_symmetric())).collect();
+        let public: Vec<&str> = names
+            .into_iter()
+            .filter(|name| Algorithm::of(name).is_some_and(|algorithm| !algorithm.is_symmetric()))
+            .collect();
         let fits = |name: &&str| {
             let kty = match name.as_bytes() {
                 [b'R' | b'P', ..] => "RSA",
@@ -59,7 +68,10 @@ pub(super) fn check(facts: &Facts, findings: &mut Vec<Finding>) {
 fn algorithms(facts: &Facts, findings: &mut Vec<Finding>) {
     let Some(names) = facts.list("id_token_signing_alg_values_supported") else { return };
     if !names.iter().any(|name| Algorithm::of(name).is_some()) {
-        findings.push(Finding::fail("DO-19", format!("the server signs with {names:?}, none of which can be verified")));
+        findings.push(Finding::fail(
+            "DO-19",
+            format!("the server signs with {names:?}, none of which can be verified"),
+        ));
     }
     if names.contains(&"none") {
         findings.push(Finding::warn("DO-19", "the server offers none: it stays refused"));

@@ -69,7 +69,9 @@ fn found(facts: &Facts) -> Vec<Finding> {
 #[track_caller]
 fn assert_finds(facts: &Facts, id: &str, level: Level, text: &str) {
     let found = found(facts);
-    let has = found.iter().any(|finding| finding.check == id && finding.level == level && finding.message.contains(text));
+    let has = found
+        .iter()
+        .any(|finding| finding.check == id && finding.level == level && finding.message.contains(text));
     assert!(has, "no {id} about {text:?} in {found:#?}");
 }
 
@@ -84,7 +86,12 @@ fn a_good_set_up_has_no_finding() {
 fn do_01_an_endpoint_that_does_not_answer() {
     let mut facts = facts(good(), CLIENT);
     facts.unreachable.insert("token_endpoint".to_owned(), "connection refused".to_owned());
-    assert_finds(&facts, "DO-01", Level::Fail, "cannot reach token_endpoint (https://login.example/t/token): connection refused");
+    assert_finds(
+        &facts,
+        "DO-01",
+        Level::Fail,
+        "cannot reach token_endpoint (https://login.example/t/token): connection refused",
+    );
 }
 
 #[test]
@@ -92,13 +99,23 @@ fn do_02_no_metadata_and_where_they_were_looked_for() {
     let mut facts = facts(good(), CLIENT);
     facts.asked = vec![asked(None, 404)];
     assert_finds(&facts, "DO-02", Level::Fail, "openid-configuration (404)");
-    assert_finds(&self::facts(with("token_endpoint", Value::Null), CLIENT), "DO-02", Level::Fail, "no token_endpoint");
+    assert_finds(
+        &self::facts(with("token_endpoint", Value::Null), CLIENT),
+        "DO-02",
+        Level::Fail,
+        "no token_endpoint",
+    );
 }
 
 #[test]
 fn do_03_an_issuer_that_differs_by_a_slash() {
     let document = with("issuer", json!("https://login.example/t/"));
-    assert_finds(&facts(document, CLIENT), "DO-03", Level::Fail, "names issuer https://login.example/t/, configured is https://login.example/t.");
+    assert_finds(
+        &facts(document, CLIENT),
+        "DO-03",
+        Level::Fail,
+        "names issuer https://login.example/t/, configured is https://login.example/t.",
+    );
     assert_finds(&facts(with("issuer", Value::Null), CLIENT), "DO-03", Level::Fail, "names no issuer");
 }
 
@@ -131,8 +148,18 @@ fn do_06_an_endpoint_on_a_strange_host() {
 
 #[test]
 fn do_07_pkce() {
-    assert_finds(&facts(with("code_challenge_methods_supported", json!(["plain"])), CLIENT), "DO-07", Level::Fail, "plain");
-    assert_finds(&facts(with("code_challenge_methods_supported", Value::Null), CLIENT), "DO-07", Level::Warn, "nothing");
+    assert_finds(
+        &facts(with("code_challenge_methods_supported", json!(["plain"])), CLIENT),
+        "DO-07",
+        Level::Fail,
+        "plain",
+    );
+    assert_finds(
+        &facts(with("code_challenge_methods_supported", Value::Null), CLIENT),
+        "DO-07",
+        Level::Warn,
+        "nothing",
+    );
 }
 
 #[test]
@@ -155,8 +182,18 @@ fn do_09_a_secret_in_a_native_client() {
 
 #[test]
 fn do_10_and_11_a_server_without_the_code_flow() {
-    assert_finds(&facts(with("grant_types_supported", json!(["implicit"])), CLIENT), "DO-10", Level::Fail, "authorization_code is needed");
-    assert_finds(&facts(with("response_types_supported", json!(["token"])), CLIENT), "DO-11", Level::Warn, "no \"code\"");
+    assert_finds(
+        &facts(with("grant_types_supported", json!(["implicit"])), CLIENT),
+        "DO-10",
+        Level::Fail,
+        "authorization_code is needed",
+    );
+    assert_finds(
+        &facts(with("response_types_supported", json!(["token"])), CLIENT),
+        "DO-11",
+        Level::Warn,
+        "no \"code\"",
+    );
 }
 
 #[test]
@@ -164,12 +201,22 @@ fn do_12_and_13_scopes() {
     let typo = "client_id = \"a\"\nscopes = [\"openid\", \"emial\"]";
     assert_finds(&facts(good(), typo), "DO-12", Level::Warn, "scope emial");
     assert_finds(&facts(good(), typo), "DO-13", Level::Warn, "offline_access");
-    assert_finds(&facts(good(), "client_id = \"a\"\nscopes = [\"email\"]"), "DO-12", Level::Fail, "leave openid out");
+    assert_finds(
+        &facts(good(), "client_id = \"a\"\nscopes = [\"email\"]"),
+        "DO-12",
+        Level::Fail,
+        "leave openid out",
+    );
 }
 
 #[test]
 fn do_14_no_promise_of_iss() {
-    assert_finds(&facts(with("authorization_response_iss_parameter_supported", Value::Null), CLIENT), "DO-14", Level::Warn, "RFC 9207");
+    assert_finds(
+        &facts(with("authorization_response_iss_parameter_supported", Value::Null), CLIENT),
+        "DO-14",
+        Level::Warn,
+        "RFC 9207",
+    );
 }
 
 #[test]
@@ -219,8 +266,18 @@ fn do_18_keys_that_cannot_be_used() {
 
 #[test]
 fn do_19_signatures_that_cannot_be_verified() {
-    assert_finds(&facts(with("id_token_signing_alg_values_supported", json!(["none"])), CLIENT), "DO-19", Level::Fail, "none of which");
-    assert_finds(&facts(with("id_token_signing_alg_values_supported", json!(["ES256", "none"])), CLIENT), "DO-19", Level::Warn, "stays refused");
+    assert_finds(
+        &facts(with("id_token_signing_alg_values_supported", json!(["none"])), CLIENT),
+        "DO-19",
+        Level::Fail,
+        "none of which",
+    );
+    assert_finds(
+        &facts(with("id_token_signing_alg_values_supported", json!(["ES256", "none"])), CLIENT),
+        "DO-19",
+        Level::Warn,
+        "stays refused",
+    );
 }
 
 #[test]
@@ -232,21 +289,49 @@ fn do_20_a_clock_that_is_off() {
 
 #[test]
 fn do_28_members_of_the_wrong_type() {
-    assert_finds(&facts(with("scopes_supported", json!("openid email")), CLIENT), "DO-28", Level::Warn, "scopes_supported is a text");
+    assert_finds(
+        &facts(with("scopes_supported", json!("openid email")), CLIENT),
+        "DO-28",
+        Level::Warn,
+        "scopes_supported is a text",
+    );
 }
 
 #[test]
 fn do_29_demands_that_a_plain_client_does_not_meet() {
-    assert_finds(&facts(with("require_pushed_authorization_requests", json!(true)), CLIENT), "DO-29", Level::Warn, "PAR is used");
-    assert_finds(&facts(with("require_signed_request_object", json!(true)), CLIENT), "DO-29", Level::Warn, "a key to sign with");
+    assert_finds(
+        &facts(with("require_pushed_authorization_requests", json!(true)), CLIENT),
+        "DO-29",
+        Level::Warn,
+        "PAR is used",
+    );
+    assert_finds(
+        &facts(with("require_signed_request_object", json!(true)), CLIENT),
+        "DO-29",
+        Level::Warn,
+        "a key to sign with",
+    );
 }
 
 #[test]
 fn do_30_a_configuration_that_is_no_client() {
     assert_finds(&facts(good(), "scopes = [\"openid\"]"), "DO-30", Level::Fail, "client_id is missing");
     assert_finds(&facts(good(), "client_id = \" a\""), "DO-30", Level::Fail, "white space");
-    assert_finds(&facts(good(), "client_id = \"a\"\nclient_secret_env = \"NOT_SET_BY_ANYBODY\""), "DO-30", Level::Fail, "not set");
-    assert_finds(&facts(good(), "client_id = \"a\"\nclient_secret_file = \"/nowhere/secret\""), "DO-30", Level::Fail, "/nowhere/secret");
-    let unknown = Facts { profile: config::parse("[work]\nprovider = \"githb\"\nclient_id = \"a\"").unwrap().remove("work"), ..Facts::default() };
+    assert_finds(
+        &facts(good(), "client_id = \"a\"\nclient_secret_env = \"NOT_SET_BY_ANYBODY\""),
+        "DO-30",
+        Level::Fail,
+        "not set",
+    );
+    assert_finds(
+        &facts(good(), "client_id = \"a\"\nclient_secret_file = \"/nowhere/secret\""),
+        "DO-30",
+        Level::Fail,
+        "/nowhere/secret",
+    );
+    let unknown = Facts {
+        profile: config::parse("[work]\nprovider = \"githb\"\nclient_id = \"a\"").unwrap().remove("work"),
+        ..Facts::default()
+    };
     assert_finds(&unknown, "DO-30", Level::Fail, "nobody knows");
 }
