@@ -17,6 +17,7 @@ mod jarm;
 mod jwt;
 mod keys;
 mod par;
+mod profile;
 mod rar;
 mod request_objects;
 mod resources;

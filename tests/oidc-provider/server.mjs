@@ -1,14 +1,20 @@
 // A real OpenID Provider, for the integration tests: oidc-provider, which the OpenID Foundation has certified.
 //
-//     node server.mjs [port]
+//     node server.mjs [port] [folder]
+//
+// The folder holds what TLS needs: key.pem and cert.pem for the server, ca.pem for the clients that authenticate themselves with a certificate.
+// With it, the server also listens for them, and names those addresses in mtls_endpoint_aliases.
 //
 // It listens on 127.0.0.1, prints one line of JSON when it is ready, {"issuer":"http://127.0.0.1:PORT"}, and ends when its
 // standard input does, so that it cannot outlive the test that started it. Whoever comes is signed in as ada, grants
 // everything, and signs out when asked: a plain HTTP client that keeps cookies, follows redirects and posts forms gets
 // everywhere. At /control/ a test changes what runs: see `control`.
 
-import { generateKeyPair, randomUUID } from 'node:crypto';
+import { generateKeyPair, randomBytes, randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Provider, errors } from 'oidc-provider';
 import { createMemoryAdapter } from 'oidc-provider/lib/adapters/memory_adapter.js';
@@ -54,11 +60,43 @@ const SIGNING = ['RS256', 'RS512', 'PS256', 'PS384', 'ES256', 'ES384', 'ES512', 
 const KEY_ENCRYPTION = ['RSA-OAEP', 'RSA-OAEP-256', 'ECDH-ES', 'ECDH-ES+A128KW', 'ECDH-ES+A256KW', 'dir'];
 const CONTENT_ENCRYPTION = ['A128GCM', 'A256GCM', 'A128CBC-HS256', 'A256CBC-HS512'];
 
+/** The APIs that access tokens can be for (RFC 8707). */
+const RESOURCES = {
+  'https://api.example/opaque': { scope: 'read write', accessTokenFormat: 'opaque', accessTokenTTL: 300 },
+  'https://api.example/jwt': {
+    scope: 'read write',
+    accessTokenFormat: 'jwt',
+    accessTokenTTL: 300,
+    jwt: { sign: { alg: 'ES256' } },
+  },
+};
+
+/** Clients whose name begins so are held to FAPI 2.0. */
+const FAPI = 'fapi';
+
+/** The aliases of endpoints for clients with a certificate (RFC 8705 section 5), once they are known. */
+const discovery = {};
+
+/** Whether DPoP proofs need a nonce. */
+let wantsNonces = false;
+
+/** The ids of requests for authentication on another device that wait for an answer. */
+const waiting = [];
+
 const CONFIGURATION = {
+  discovery,
   // One memory for all providers that `rotate` makes.
   adapter: createMemoryAdapter(),
   clients: CLIENTS,
-  clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'none'],
+  clientAuthMethods: [
+    'client_secret_basic',
+    'client_secret_post',
+    'client_secret_jwt',
+    'private_key_jwt',
+    'tls_client_auth',
+    'self_signed_tls_client_auth',
+    'none',
+  ],
   responseTypes: ['code', 'code id_token'],
   scopes: ['openid', 'offline_access', 'profile', 'email'],
   claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name', 'picture'] },
@@ -69,11 +107,20 @@ const CONFIGURATION = {
   rotateRefreshToken: true,
   // A client may have a refresh token if it may use one, whether it asked for offline_access or not.
   issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
-  ttl: { AccessToken: 600, AuthorizationCode: 60, IdToken: 600, RefreshToken: 3600, Interaction: 600, Session: 600, Grant: 3600 },
+  ttl: { AccessToken: 600, AuthorizationCode: 60, IdToken: 600, RefreshToken: 3600, ClientCredentials: 600, BackchannelAuthenticationRequest: 120, DeviceCode: 120, Interaction: 600, Session: 600, Grant: 3600 },
   cookies: { keys: ['only-for-tests'] },
   enabledJWA: {
     idTokenSigningAlgValues: SIGNING,
     userinfoSigningAlgValues: SIGNING,
+    authorizationSigningAlgValues: SIGNING,
+    clientAuthSigningAlgValues: SIGNING,
+    introspectionSigningAlgValues: SIGNING,
+    requestObjectSigningAlgValues: SIGNING,
+    dPoPSigningAlgValues: ['ES256', 'ES384', 'PS256', 'EdDSA', 'Ed25519'],
+    authorizationEncryptionAlgValues: KEY_ENCRYPTION,
+    authorizationEncryptionEncValues: CONTENT_ENCRYPTION,
+    requestObjectEncryptionAlgValues: KEY_ENCRYPTION,
+    requestObjectEncryptionEncValues: CONTENT_ENCRYPTION,
     idTokenEncryptionAlgValues: KEY_ENCRYPTION,
     idTokenEncryptionEncValues: CONTENT_ENCRYPTION,
     userinfoEncryptionAlgValues: KEY_ENCRYPTION,
@@ -81,13 +128,66 @@ const CONFIGURATION = {
   },
   features: {
     backchannelLogout: { enabled: true },
+    ciba: {
+      enabled: true,
+      deliveryModes: ['poll', 'ping'],
+      triggerAuthenticationDevice: async (_ctx, request) => {
+        waiting.push(request.jti);
+      },
+      validateRequestContext: async () => undefined,
+      processLoginHintToken: async () => undefined,
+      processLoginHint: async (_ctx, hint) => ([ADA.sub, ADA.email].includes(hint) ? ADA.sub : undefined),
+      verifyUserCode: async () => undefined,
+    },
     claimsParameter: { enabled: true },
+    clientCredentials: { enabled: true },
     devInteractions: { enabled: false },
+    deviceFlow: { enabled: true },
+    dPoP: { enabled: true, nonceSecret: randomBytes(32), requireNonce: () => wantsNonces },
     encryption: { enabled: true },
     introspection: { enabled: true, allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId },
+    fapi: { enabled: true, profile: (_ctx, client) => (client?.clientName?.startsWith(FAPI) ? '2.0' : undefined) },
+    jwtIntrospection: { enabled: true },
+    jwtResponseModes: { enabled: true },
     jwtUserinfo: { enabled: true },
+    mTLS: {
+      enabled: true,
+      certificateBoundAccessTokens: true,
+      selfSignedTlsClientAuth: true,
+      tlsClientAuth: true,
+      getCertificate: (ctx) => ctx.socket.getPeerX509Certificate?.(),
+      certificateAuthorized: (ctx) => ctx.socket.authorized,
+      certificateSubjectMatches: (ctx, property, expected) =>
+        property === 'tls_client_auth_subject_dn' && ctx.socket.getPeerX509Certificate().subject === expected,
+    },
+    pushedAuthorizationRequests: { enabled: true },
     registration: { enabled: true, initialAccessToken: INITIAL_ACCESS_TOKEN },
     registrationManagement: { enabled: true, rotateRegistrationAccessToken: true },
+    requestObjects: { enabled: true },
+    resourceIndicators: {
+      enabled: true,
+      getResourceServerInfo: async (_ctx, resource) => {
+        if (!RESOURCES[resource]) throw new errors.InvalidTarget();
+        return RESOURCES[resource];
+      },
+      // A token request without a resource gets the one that was granted.
+      useGrantedResource: async () => true,
+    },
+    richAuthorizationRequests: {
+      enabled: true,
+      types: {
+        payment_initiation: {
+          validate: async (_ctx, detail) => {
+            if (!detail.instructedAmount) throw new errors.InvalidAuthorizationDetails('instructedAmount is missing');
+          },
+        },
+      },
+      // What was granted is what was asked, with the account that the user chose.
+      authorizationDetailsForGrantSource: async (ctx) => enriched(ctx.oidc.params.authorization_details),
+      authorizationDetailsForAccessToken: async (ctx, _token, source) =>
+        source?.rar ?? enriched(ctx.oidc.params.authorization_details),
+      authorizationDetailsForIntrospection: async (_ctx, token) => token.rar,
+    },
     revocation: { enabled: true, allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId },
     rpInitiatedLogout: {
       enabled: true,
@@ -103,6 +203,10 @@ const CONFIGURATION = {
   // The listeners of the tests are on this machine, which the provider would not call by itself.
   fetch: (url, { dispatcher: _guard, ...options }) => globalThis.fetch(url, options),
 };
+
+function enriched(text) {
+  return text && JSON.parse(text).map((detail) => ({ ...detail, debtorAccount: { iban: 'DE75512108001245126199' } }));
+}
 
 const SIGNING_KEYS = [
   ['rsa', { modulusLength: 2048 }],
@@ -147,9 +251,11 @@ async function answer(provider, request, response) {
   const grant = grantId
     ? await provider.Grant.find(grantId)
     : new provider.Grant({ accountId: session.accountId, clientId: params.client_id });
-  const { missingOIDCScope = [], missingOIDCClaims = [] } = prompt.details;
+  const { missingOIDCScope = [], missingOIDCClaims = [], missingResourceScopes = {}, rar = [] } = prompt.details;
   if (missingOIDCScope.length > 0) grant.addOIDCScope(missingOIDCScope.join(' '));
   if (missingOIDCClaims.length > 0) grant.addOIDCClaims(missingOIDCClaims);
+  for (const [resource, scopes] of Object.entries(missingResourceScopes)) grant.addResourceScope(resource, scopes.join(' '));
+  for (const detail of rar) grant.addRar(detail);
   const consent = { grantId: await grant.save() };
   return provider.interactionFinished(request, response, { consent }, { mergeWithLastSubmission: true });
 }
@@ -171,9 +277,25 @@ class Server {
     this.callback = provider.callback();
   }
 
+  /** What the user says on the other device to all that is asked there. */
+  async answerBackchannel(allow) {
+    const { provider } = this;
+    for (const id of waiting.splice(0)) {
+      const request = await provider.BackchannelAuthenticationRequest.find(id);
+      if (!allow) {
+        await provider.backchannelResult(id, new errors.AccessDenied('the user refused'));
+        continue;
+      }
+      const grant = new provider.Grant({ accountId: request.accountId, clientId: request.clientId });
+      grant.addOIDCScope(request.scope);
+      await provider.backchannelResult(id, await grant.save());
+    }
+  }
+
   /**
    * POST /control/rotate signs with other keys; GET /control/counts says what has happened; POST /control/client-keys makes
-   * private keys for a client to decrypt with.
+   * private keys for a client to decrypt with. POST /control/nonces demands a nonce in each DPoP proof from now on. POST /control/allow and
+   * POST /control/deny answer what is asked on another device.
    */
   async control(request, response) {
     const json = (value) => response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(value));
@@ -183,6 +305,13 @@ class Server {
         return json({ keys: this.keys.map((key) => key.kid) });
       case 'GET /control/counts':
         return json(counts);
+      case 'POST /control/nonces':
+        wantsNonces = true;
+        return json({});
+      case 'POST /control/allow':
+      case 'POST /control/deny':
+        await this.answerBackchannel(request.url.endsWith('allow'));
+        return json({});
       case 'POST /control/client-keys':
         return json({ keys: await newKeys(SIGNING_KEYS.slice(0, 2), 'enc') });
       default:
@@ -200,18 +329,37 @@ class Server {
 
 // The issuer names the port, which is known only once the server listens.
 let handle = async (_request, response) => response.writeHead(503).end();
-const listener = createServer((request, response) => {
+const onRequest = (request, response) => {
   handle(request, response).catch((error) => {
     // A browser that comes back to a page of yesterday is nothing to report.
     if (!(error instanceof errors.OIDCProviderError)) console.error(error);
     response.writeHead(500, { 'content-type': 'text/plain' }).end(error.message);
   });
-});
-listener.listen(Number(process.argv[2] ?? 0), '127.0.0.1', async () => {
-  const server = new Server(`http://127.0.0.1:${listener.address().port}`);
-  await server.rotate();
-  handle = (request, response) => server.handle(request, response);
-  console.log(JSON.stringify({ issuer: server.issuer }));
-});
+};
+const [, , port = 0, folder] = process.argv;
+const listening = (listener, at) => new Promise((done) => listener.listen(at, '127.0.0.1', done));
+
+const listener = createServer(onRequest);
+await listening(listener, Number(port));
+if (folder) {
+  const [key, cert, ca] = ['key.pem', 'cert.pem', 'ca.pem'].map((name) => readFileSync(join(folder, name)));
+  // A certificate that nobody knows is for the client's registration to know.
+  const secure = createSecureServer({ key, cert, ca, requestCert: true, rejectUnauthorized: false }, onRequest);
+  await listening(secure, 0);
+  const origin = `https://127.0.0.1:${secure.address().port}`;
+  discovery.mtls_endpoint_aliases = {
+    token_endpoint: `${origin}/token`,
+    revocation_endpoint: `${origin}/token/revocation`,
+    introspection_endpoint: `${origin}/token/introspection`,
+    userinfo_endpoint: `${origin}/me`,
+    pushed_authorization_request_endpoint: `${origin}/request`,
+    backchannel_authentication_endpoint: `${origin}/backchannel`,
+    device_authorization_endpoint: `${origin}/device/auth`,
+  };
+}
+const server = new Server(`http://127.0.0.1:${listener.address().port}`);
+await server.rotate();
+handle = (request, response) => server.handle(request, response);
+console.log(JSON.stringify({ issuer: server.issuer }));
 
 process.stdin.on('end', () => process.exit(0)).on('error', () => process.exit(0)).resume();

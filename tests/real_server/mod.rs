@@ -2,6 +2,7 @@
 
 mod algorithms;
 mod conformance;
+mod fapi;
 mod logout;
 mod registration;
 mod requests;
@@ -10,7 +11,7 @@ mod server;
 mod sign_in;
 
 /// The driver for the OpenID Foundation's suite, whose browser the other tests use too.
-#[path = "../../crates/oauth-openid/examples/rp-conformance/driver/mod.rs"]
+#[path = "../../crates/oauth-fapi/examples/rp-conformance/driver/mod.rs"]
 mod driver;
 
 use driver::browser;

@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader},
+    path::Path,
     process::{Child, ChildStdin, Command, Stdio},
     sync::OnceLock,
 };
@@ -44,8 +45,15 @@ impl Server {
     }
 
     pub(crate) fn start() -> Self {
+        Self::start_in(None)
+    }
+
+    /// One that also speaks TLS with the certificates in this folder.
+    pub(crate) fn start_in(folder: Option<&Path>) -> Self {
         let mut process = Command::new("node")
             .arg(SERVER)
+            .arg("0")
+            .args(folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -1,6 +1,7 @@
 //! Client authentication: how a client proves at an endpoint who it is (RFC 6749 section 2.3).
 
 use std::{
+    any::Any,
     error, fmt,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -63,7 +64,7 @@ use crate::{
 /// );
 /// ```
 #[async_trait]
-pub trait ClientAuthentication: fmt::Debug + Send + Sync {
+pub trait ClientAuthentication: Any + fmt::Debug + Send + Sync {
     /// The method's registered name, such as `private_key_jwt` (RFC 7591 section 2). It is compared with what a provider's metadata
     /// offers.
     fn method(&self) -> &str;

@@ -268,6 +268,11 @@ impl PrivateKeyJwt {
         Ok(made.lifetime(Duration::from_secs(5 * 60)).with_not_before())
     }
 
+    /// Whether its assertions are for the issuer, as FAPI 2.0 demands.
+    pub(crate) fn is_for_the_issuer(&self) -> bool {
+        self.assertion.audience == AssertionAudience::Issuer
+    }
+
     /// The keys that sign, to be rotated or published.
     #[must_use]
     pub fn keys(&self) -> &SigningKeys {

@@ -44,6 +44,7 @@ mod jose;
 mod key_error;
 mod keys;
 mod pem;
+mod profile;
 mod proof_verifier;
 mod push;
 mod pushed_requests;
@@ -84,6 +85,7 @@ pub use jose::JoseEncrypter;
 pub use key_error::KeyError;
 pub use oauth_core;
 pub use oauth_openid;
+pub use profile::Profile;
 pub use proof_verifier::{DpopProof, DpopProofVerifier, ProofError};
 pub use pushed_requests::PushedRequests;
 pub use sender::{PresentedToken, SenderError};
@@ -96,17 +98,18 @@ pub use step_up::{AnsweredStepUp, ApiRefusal, StepUp, StepUpError, StepUpLogin};
 pub use thumbprint::thumbprint;
 pub use token_claims::TokenClaims;
 
-/// The code of the guide.
+/// The code of the guides.
 #[cfg(doctest)]
-#[doc = include_str!("../../../docs/client-authentication.md")]
-struct Guide;
+mod guides {
+    #[doc = include_str!("../../../docs/client-authentication.md")]
+    struct ClientAuthentication;
 
-/// The code of the guide to signed requests.
-#[cfg(doctest)]
-#[doc = include_str!("../../../docs/signed-requests.md")]
-struct SignedRequestsGuide;
+    #[doc = include_str!("../../../docs/high-security.md")]
+    struct HighSecurity;
 
-/// The guide's example is compiled as a doctest.
-#[cfg(doctest)]
-#[doc = include_str!("../../../docs/high-security-providers.md")]
-struct ProvidersGuide;
+    #[doc = include_str!("../../../docs/high-security-providers.md")]
+    struct Providers;
+
+    #[doc = include_str!("../../../docs/signed-requests.md")]
+    struct SignedRequests;
+}

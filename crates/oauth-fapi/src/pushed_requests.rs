@@ -77,6 +77,11 @@ impl PushedRequests {
         self
     }
 
+    /// Whether some requests are not pushed, or an answer may be another than RFC 9126 has it.
+    pub(crate) fn is_loose(&self) -> bool {
+        self.usage == Usage::Demanded || self.accepts_ok
+    }
+
     /// Where the client's requests are pushed; `None` for those that are not.
     pub(crate) fn endpoint<'c>(&self, client: &'c OAuth2) -> Result<Option<&'c str>> {
         let is_demanded = client.demands(RequestDemand::Pushed);

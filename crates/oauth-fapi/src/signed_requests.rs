@@ -8,7 +8,7 @@ use oauth_core::{
     Operation, Participant, RequestContext, RequestDemand, RequestDraft, Result, SigningError, async_trait,
     random_token,
 };
-use oauth_openid::{OpenIDConnect, ProviderMetadata};
+use oauth_openid::{Algorithm, OpenIDConnect, ProviderMetadata};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -123,6 +123,19 @@ impl SignedRequests {
         self
     }
 
+    /// The algorithm that signs; `None` if nothing does.
+    pub(crate) fn algorithm(&self) -> Option<Algorithm> {
+        match &self.signature {
+            Signature::By(keys) => Some(keys.current().algorithm()),
+            Signature::None => None,
+        }
+    }
+
+    /// Whether request objects are for the issuer.
+    pub(crate) fn is_for_the_issuer(&self) -> bool {
+        self.audience.is_none()
+    }
+
     /// What a request object holds, but for what changes from one to the next.
     pub(crate) fn parameters(
         &self,
@@ -215,9 +228,7 @@ impl SignedRequests {
             (!listed.is_empty()).then(|| listed.join(" "))
         };
         match metadata.as_deref().and_then(listed) {
-            Some(listed)
-                if !listed.split(' ').any(|one| oauth_openid::Algorithm::of(one) == Some(algorithm)) =>
-            {
+            Some(listed) if !listed.split(' ').any(|one| Algorithm::of(one) == Some(algorithm)) => {
                 wrong(format!(
                     "the provider takes request objects that are signed by {listed}, and the key is for {algorithm}"
                 ))

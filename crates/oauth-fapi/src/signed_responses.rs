@@ -84,6 +84,11 @@ impl SignedResponses {
         self
     }
 
+    /// What signs the responses.
+    pub(crate) fn accepted_algorithms(&self) -> &[Algorithm] {
+        &self.algorithms
+    }
+
     fn expected(&self) -> JwtExpectations {
         let expected = JwtExpectations::new(JwtUse::AuthorizationResponse)
             .during(Operation::FINISH_LOGIN)

@@ -217,6 +217,12 @@ impl VerificationPolicy {
         self
     }
 
+    /// The algorithms of ID tokens that are accepted.
+    #[must_use]
+    pub fn accepted_algorithms(&self) -> &[Algorithm] {
+        &self.algorithms
+    }
+
     /// Accepts these algorithms of signed UserInfo, in place of those of ID tokens: what the client registered as
     /// `userinfo_signed_response_alg`.
     pub fn userinfo_algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {

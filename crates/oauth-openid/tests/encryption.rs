@@ -3,7 +3,7 @@
 #![cfg(feature = "encryption")]
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[path = "../examples/rp-conformance/driver/browser.rs"]
+#[path = "../../oauth-fapi/examples/rp-conformance/driver/browser.rs"]
 mod browser;
 #[path = "../../../tests/real_server/server.rs"]
 #[allow(dead_code, reason = "the other tests of the real server need the rest")]

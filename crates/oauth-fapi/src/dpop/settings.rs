@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use oauth_core::{Provider, Result};
+use oauth_openid::Algorithm;
 
 use super::{
     bindings::{Bindings, Recent},
@@ -84,6 +85,16 @@ impl Dpop {
     pub fn allow_bearer_tokens(mut self) -> Self {
         self.allows_bearer = true;
         self
+    }
+
+    /// Whether tokens that are bound to nothing are taken.
+    pub(crate) fn accepts_bearer_tokens(&self) -> bool {
+        self.allows_bearer
+    }
+
+    /// What signs the proofs.
+    pub(crate) fn algorithm(&self) -> Algorithm {
+        self.keys.algorithm()
     }
 
     /// Sends no `dpop_jkt` with authorization requests, for a server that refuses parameters that it does not know. The code is

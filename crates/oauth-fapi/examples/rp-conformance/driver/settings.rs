@@ -1,12 +1,17 @@
 use std::{fs, path::PathBuf};
 
-use oauth_openid::oauth_core::ResponseType;
+use oauth_fapi::{ClientCertificate, ClientCertificates, Profile, SigningKey};
+use oauth_openid::{
+    Algorithm,
+    oauth_core::{ResponseMode, ResponseType},
+};
 use oauth_reqwest::{
+    ReqwestClient,
     rustls::{
         ClientConfig, ServerConfig,
         pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
     },
-    tls_trusting,
+    tls_defaults, tls_trusting, with_client_certificate,
 };
 
 /// A relying party for the conformance suite of the OpenID Foundation.
@@ -70,8 +75,12 @@ pub(crate) struct Settings {
     pub(crate) response_type: String,
 
     /// How the answer is to come.
-    #[arg(long, value_parser = ["query", "form_post", "fragment"])]
-    pub(crate) response_mode: Option<String>,
+    #[arg(long, value_parser = response_mode)]
+    pub(crate) response_mode: Option<ResponseMode>,
+
+    /// Registers signed answers of this algorithm (JARM), and accepts no other.
+    #[arg(long)]
+    pub(crate) response_alg: Option<String>,
 
     /// Registers, and accepts, ID tokens of this algorithm only.
     #[arg(long)]
@@ -81,9 +90,47 @@ pub(crate) struct Settings {
     #[arg(long)]
     pub(crate) userinfo_alg: Option<String>,
 
-    /// How to authenticate at the token endpoint: client_secret_basic, client_secret_post or none.
+    /// How to authenticate at the token endpoint: client_secret_basic, client_secret_post, client_secret_jwt, private_key_jwt,
+    /// tls_client_auth, self_signed_tls_client_auth or none.
     #[arg(long)]
     pub(crate) token_endpoint_auth_method: Option<String>,
+
+    /// A file with the private key, in PEM form, that signs client assertions and requests. Without it, one is generated, which is of use
+    /// where the program registers itself.
+    #[arg(long)]
+    pub(crate) key: Option<PathBuf>,
+
+    /// The name of that key, if it has another than its thumbprint.
+    #[arg(long)]
+    pub(crate) key_id: Option<String>,
+
+    /// By which algorithm that key signs.
+    #[arg(long, default_value = "PS256")]
+    pub(crate) key_alg: String,
+
+    /// A file with the certificate, in PEM form, that this program shows where the provider asks for one.
+    #[arg(long, requires = "client_key")]
+    pub(crate) client_certificate: Option<PathBuf>,
+
+    /// A file with that certificate's key, in PEM form.
+    #[arg(long, requires = "client_certificate")]
+    pub(crate) client_key: Option<PathBuf>,
+
+    /// What tokens are bound to.
+    #[arg(long, value_parser = ["dpop", "mtls"])]
+    pub(crate) sender_constraint: Option<String>,
+
+    /// Pushes authorization requests.
+    #[arg(long)]
+    pub(crate) pushed: bool,
+
+    /// Holds the client to this profile.
+    #[arg(long, value_parser = profile)]
+    pub(crate) profile: Option<Profile>,
+
+    /// APIs to call by GET with the access token, once the user has signed in. Several are separated by commas.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) resource: Vec<String>,
 
     /// The scopes; openid is added. Several are separated by commas.
     #[arg(long, value_delimiter = ',')]
@@ -145,9 +192,13 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "NAME=VALUE", value_parser = field)]
     pub(crate) fill: Vec<(String, String)>,
 
-    /// How the authorization request is sent: by its parameters, or, as in the suite's Dynamic plan, as an unsigned request object at an
-    /// address of this program.
-    #[arg(long, default_value = "plain_http_request", value_parser = ["plain_http_request", "request_uri"])]
+    /// How the authorization request is sent: by its parameters; signed by value, or pushed so with --pushed; signed at an address of this
+    /// program, which must be https; or, as in the suite's Dynamic plan, as an unsigned request object at an address of this program.
+    #[arg(
+        long,
+        default_value = "plain_http_request",
+        value_parser = ["plain_http_request", "request_object", "signed_request_uri", "request_uri"],
+    )]
     pub(crate) request_type: String,
 
     /// How many seconds to wait for each thing that must come.
@@ -178,7 +229,68 @@ fn field(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
+fn response_mode(name: &str) -> Result<ResponseMode, String> {
+    ResponseMode::of(name)
+        .ok_or_else(|| "it is the name of a response mode, such as form_post or jwt".to_owned())
+}
+
+fn profile(name: &str) -> Result<Profile, String> {
+    match name {
+        "fapi2_security" => Ok(Profile::Fapi2Security),
+        "fapi2_message_signing" => Ok(Profile::Fapi2MessageSigning),
+        _ => Err("it is fapi2_security or fapi2_message_signing".to_owned()),
+    }
+}
+
 impl Settings {
+    /// The key that signs.
+    pub(crate) fn signing_key(&self) -> Result<SigningKey, String> {
+        let algorithm =
+            Algorithm::of(&self.key_alg).ok_or_else(|| format!("{:?} is not known here", self.key_alg))?;
+        let key = match &self.key {
+            Some(path) => {
+                let pem = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+                SigningKey::from_pem(&pem, algorithm)
+                    .map_err(|error| format!("{}: {error}", path.display()))?
+            }
+            None => SigningKey::generate(algorithm).map_err(|error| error.to_string())?,
+        };
+        Ok(match &self.key_id {
+            Some(id) => key.with_key_id(id),
+            None => key,
+        })
+    }
+
+    /// The certificate that is shown, with the HTTP client that does so.
+    pub(crate) fn certificates(&self) -> Result<Option<ClientCertificates>, String> {
+        let (Some(path), Some(key)) = (&self.client_certificate, &self.client_key) else { return Ok(None) };
+        let wrong = |error: String| format!("{}: {error}", path.display());
+        let pem = fs::read(path).map_err(|error| wrong(error.to_string()))?;
+        let chain = CertificateDer::pem_slice_iter(&pem)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| wrong(error.to_string()))?;
+        let key = PrivateKeyDer::from_pem_file(key).map_err(|error| format!("{}: {error}", key.display()))?;
+        let tls = match self.tls()? {
+            Some(tls) => tls,
+            None => tls_defaults().map_err(|error| wrong(error.to_string()))?,
+        };
+        let tls = with_client_certificate(tls, chain, key).map_err(|error| wrong(error.to_string()))?;
+        let http = ReqwestClient::with_tls(tls).map_err(|error| wrong(error.to_string()))?;
+        let certificate = ClientCertificate::new(pem, http).map_err(|error| wrong(error.to_string()))?;
+        Ok(Some(ClientCertificates::new(certificate)))
+    }
+
+    /// Whether requests are signed.
+    pub(crate) fn signs_requests(&self) -> bool {
+        matches!(&*self.request_type, "request_object" | "signed_request_uri")
+            || self.profile == Some(Profile::Fapi2MessageSigning)
+    }
+
+    /// Whether the provider is told a public key.
+    pub(crate) fn has_key(&self) -> bool {
+        self.token_endpoint_auth_method.as_deref() == Some("private_key_jwt") || self.signs_requests()
+    }
+
     pub(crate) fn uses_request_uri(&self) -> bool {
         self.request_type == "request_uri"
     }

@@ -11,16 +11,17 @@ use std::{
 use axum::{
     Router,
     body::Bytes,
-    extract::{DefaultBodyLimit, RawQuery, State},
+    extract::{DefaultBodyLimit, Path, RawQuery, State},
     http::{HeaderMap, StatusCode, header},
     response::{Html, IntoResponse, Response},
     routing::{get, post},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use oauth_fapi::HostedRequests;
 use oauth_openid::{
     FrontChannelLogout, IdToken, InitiatedLogin, LogoutToken, OpenID, OpenIDProvider,
     oauth_core::{
-        Callback, Error, LoginAttempt, MemoryCache, Provider,
+        self, Callback, Error, LoginAttempt, MemoryCache, Provider,
         provider_kit::form_encoded,
         serde_json::{Map, Value, json},
     },
@@ -36,6 +37,8 @@ use super::{Settings, options};
 
 /// Where the request object is.
 const REQUEST: &str = "/request.jwt";
+/// Below which signed request objects are.
+const SIGNED_REQUESTS: &str = "/requests/";
 pub(super) const POST_LOGOUT: &str = "/post-logout";
 pub(super) const BACK_CHANNEL: &str = "/back-channel-logout";
 pub(super) const FRONT_CHANNEL: &str = "/front-channel-logout";
@@ -75,6 +78,7 @@ struct Site {
     request: Mutex<Option<String>>,
     settings: Settings,
     client: OnceLock<OpenID>,
+    hosted: OnceLock<HostedRequests>,
     attempts: Mutex<HashMap<String, LoginAttempt>>,
     /// Issuer, subject and session id of who is signed in.
     session: Mutex<Option<(String, String, Option<String>)>>,
@@ -98,6 +102,7 @@ impl Endpoints {
             request: Mutex::default(),
             settings: settings.clone(),
             client: OnceLock::new(),
+            hosted: OnceLock::new(),
             attempts: Mutex::default(),
             session: Mutex::default(),
             used_tokens: MemoryCache::new(),
@@ -114,6 +119,7 @@ impl Endpoints {
             .route(&self.site.settings.callback_path, get(callback).post(callback_form))
             .route(&self.site.fragment_path(), post(callback_fragment))
             .route(REQUEST, get(request))
+            .route(&format!("{SIGNED_REQUESTS}{{id}}"), get(signed_request))
             .route(POST_LOGOUT, get(returned))
             .route(BACK_CHANNEL, post(back_channel))
             .route(FRONT_CHANNEL, get(front_channel))
@@ -131,6 +137,16 @@ impl Endpoints {
     /// The address to send the browser to for a login.
     pub(super) fn sent(&self, url: &str) -> String {
         self.site.sent(url)
+    }
+
+    /// Where signed request objects are for the provider to fetch.
+    pub(super) fn hosted(&self) -> oauth_core::Result<HostedRequests> {
+        if let Some(hosted) = self.site.hosted.get() {
+            return Ok(hosted.clone());
+        }
+        let objects = Arc::new(MemoryCache::new());
+        let hosted = HostedRequests::new(self.at(SIGNED_REQUESTS), objects)?;
+        Ok(self.site.hosted.get_or_init(|| hosted).clone())
     }
 
     /// Where a request object is found, to be registered.
@@ -242,10 +258,15 @@ impl Site {
     }
 
     fn arrived(&self, callback: Callback) -> Response {
-        let attempt = callback.get("state").and_then(|state| {
-            // An attempt is used once, whatever comes of it.
-            self.attempts.lock().unwrap_or_else(PoisonError::into_inner).remove(state).map(Box::new)
-        });
+        let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+        // An attempt is used once, whatever comes of it. The state of a signed answer is in it, and there is one login at a time.
+        let attempt = match (callback.get("state"), callback.get("response")) {
+            (Some(state), _) => attempts.remove(state),
+            (None, Some(_)) => attempts.drain().next().map(|(_, attempt)| attempt),
+            (None, None) => None,
+        };
+        drop(attempts);
+        let attempt = attempt.map(Box::new);
         self.tell(Event::Callback { attempt, callback });
         page("Done. What came of it stands in the report.")
     }
@@ -279,6 +300,18 @@ async fn request(State(site): State<Arc<Site>>) -> Response {
     let object = site.request.lock().unwrap_or_else(PoisonError::into_inner).clone();
     match object {
         Some(object) => ([(header::CONTENT_TYPE, "application/oauth-authz-req+jwt")], object).into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+/// A signed request object, for the provider.
+async fn signed_request(State(site): State<Arc<Site>>, Path(id): Path<String>) -> Response {
+    let object = match site.hosted.get() {
+        Some(hosted) => hosted.get(&id).await.ok().flatten(),
+        None => None,
+    };
+    match object {
+        Some(object) => ([(header::CONTENT_TYPE, HostedRequests::CONTENT_TYPE)], object).into_response(),
         None => StatusCode::NOT_FOUND.into_response(),
     }
 }

@@ -5,7 +5,7 @@
 //! it could not find out. `docs/conformance.md` in the repository says how each plan of the suite is run with it.
 //!
 //! ```text
-//! cargo run -p oauth-openid --example rp-conformance -- --issuer https://suite.example/test/a/alias/ --expect accepted
+//! cargo run -p oauth-fapi --example rp-conformance -- --issuer https://suite.example/test/a/alias/ --expect accepted
 //! ```
 
 mod driver;

@@ -3,6 +3,7 @@
 pub(crate) mod browser;
 mod endpoints;
 mod report;
+mod secured;
 mod settings;
 
 use std::time::Duration;
@@ -11,7 +12,9 @@ use oauth_openid::{
     Algorithm, ClientMetadata, Discovery, IdToken, LogoutRequest, OpenID, OpenIDProvider, RegisteredClient,
     UserInfoForm,
     oauth_core::{
-        ClientAuth, ClientSecret, Login, LoginOptions, OAuth2Token, Provider, ResponseMode, ResponseType,
+        ClientAuth, ClientSecret, Credentials, Login, LoginOptions, OAuth2Token, Operation, Provider,
+        ResponseType,
+        http::Method,
         serde_json::{self, Value, json},
     },
     webfinger,
@@ -22,7 +25,11 @@ use browser::{Arrival, Browser};
 use endpoints::{Endpoints, Event};
 pub(crate) use report::{Outcome, Report};
 use report::{Stop, refused};
+use secured::Secured;
 pub(crate) use settings::{BrowserKind, Settings};
+
+/// Calling an API with the access token, in errors.
+const CALL_API: Operation = Operation::new("call_api");
 
 /// Runs all steps, up to the first that does not succeed.
 pub(crate) async fn run(settings: &Settings, report: &mut Report) {
@@ -64,7 +71,8 @@ async fn steps(settings: &Settings, report: &mut Report) -> Result<(), Stop> {
     let endpoints = Endpoints::listen(settings).await.map_err(|problem| Stop::failed("listen", problem))?;
     report.accepted("listen", json!({ "redirect_uri": endpoints.redirect_uri() }));
 
-    let (client, registered) = client(settings, report, &discovery, &endpoints).await?;
+    let secured = Secured::of(settings, &endpoints).map_err(|problem| Stop::failed("settings", problem))?;
+    let (client, registered) = client(settings, report, &discovery, &endpoints, &secured).await?;
     if settings.ends_after("register") {
         return Ok(());
     }
@@ -103,28 +111,33 @@ async fn client(
     report: &mut Report,
     discovery: &Discovery,
     endpoints: &Endpoints,
+    secured: &Secured,
 ) -> Result<(OpenID, Option<RegisteredClient>), Stop> {
     if let Some(id) = &settings.client_id {
-        let client = given(settings, discovery, id)?;
+        let client = given(settings, discovery, id, secured)?;
         report.accepted("client", json!({ "client_id": id }));
         return Ok((client, None));
     }
-    let metadata = registration(settings, endpoints);
+    let metadata = secured.registration(registration(settings, endpoints));
     let token = settings.initial_access_token.as_deref();
     let registered = OpenID::register(discovery, &metadata, token).await.map_err(refused("register"))?;
     report.accepted("register", json!({ "client_id": registered.client_id() }));
-    let client = registered.client(discovery).map_err(refused("register"))?;
+    let client = match secured.authenticates() {
+        true => given(settings, discovery, registered.client_id(), secured)?,
+        false => secured.client(registered.client(discovery).map_err(refused("register"))?)?,
+    };
     Ok((client, Some(registered)))
 }
 
-fn given(settings: &Settings, discovery: &Discovery, id: &str) -> Result<OpenID, Stop> {
+fn given(settings: &Settings, discovery: &Discovery, id: &str, secured: &Secured) -> Result<OpenID, Stop> {
     let wrong = |problem: String| Stop::failed("settings", problem);
     let secret = match &settings.client_secret {
         Some(secret) => ClientSecret::from(secret.clone()),
         None => ClientSecret::NONE,
     };
-    let mut client = discovery.clone().client(id, secret).map_err(refused("client"))?;
-    if let Some(method) = &settings.token_endpoint_auth_method {
+    let credentials = secured.credentials().map_or_else(|| Credentials::from(secret), Clone::clone);
+    let mut client = discovery.clone().client(id, credentials).map_err(refused("client"))?;
+    if let Some(method) = settings.token_endpoint_auth_method.as_ref().filter(|_| !secured.authenticates()) {
         let known = [ClientAuth::Basic, ClientAuth::Post, ClientAuth::None];
         let auth = known.into_iter().find(|auth| auth.as_str() == method);
         client = client.with_client_auth(auth.ok_or_else(|| wrong(format!("{method:?} is not known here")))?);
@@ -140,7 +153,7 @@ fn given(settings: &Settings, discovery: &Discovery, id: &str) -> Result<OpenID,
         client = client
             .with_policy(|policy| policy.userinfo(UserInfoForm::Signed).userinfo_algorithms([algorithm]));
     }
-    Ok(client)
+    secured.client(client)
 }
 
 /// What the client says of itself.
@@ -173,12 +186,8 @@ fn registration(settings: &Settings, endpoints: &Endpoints) -> ClientMetadata {
 /// What each login asks for, besides what it begins with.
 fn options(settings: &Settings, begun: LoginOptions) -> LoginOptions {
     let mut options = begun.response_type(settings.response_type());
-    if let Some(mode) = &settings.response_mode {
-        options = options.response_mode(match &**mode {
-            "form_post" => ResponseMode::FormPost,
-            "fragment" => ResponseMode::Fragment,
-            _ => ResponseMode::Query,
-        });
+    if let Some(mode) = settings.response_mode {
+        options = options.response_mode(mode);
     }
     if !settings.scope.is_empty() {
         options = options.scopes(settings.scope.clone());
@@ -263,6 +272,7 @@ impl Run<'_> {
     async fn use_token(&self, report: &mut Report, token: &OAuth2Token) -> Result<OAuth2Token, Stop> {
         let client = &self.client;
         self.read_userinfo(report, token).await?;
+        self.call_apis(report, token).await?;
         if !(self.settings.refresh && token.refresh_token().is_some()) {
             return Ok(token.clone());
         }
@@ -277,6 +287,18 @@ impl Run<'_> {
         // The new access token must be good for something.
         self.read_userinfo(report, &new).await?;
         Ok(new)
+    }
+
+    /// Calls the APIs that the token is for, and expects them to answer.
+    async fn call_apis(&self, report: &mut Report, token: &OAuth2Token) -> Result<(), Stop> {
+        for url in &self.settings.resource {
+            let client = self.client.oauth2().ready().await.map_err(refused("resource"))?;
+            let access_token = client.usable(token).map_err(refused("resource"))?;
+            let request = client.request(CALL_API, Method::GET, url).bearer(access_token);
+            let reply = request.send().await.map_err(refused("resource"))?;
+            report.accepted("resource", json!({ "url": url, "status": reply.status().as_u16() }));
+        }
+        Ok(())
     }
 
     async fn read_userinfo(&self, report: &mut Report, token: &OAuth2Token) -> Result<(), Stop> {
