@@ -54,6 +54,7 @@ async fn tx_04_what_is_missing_is_said_before_anything_is_signed() {
         of("client", ""),
         assertion().with_claim("aud", json!(["a", "b"])),
         assertion().with_claim("exp", 1),
+        assertion().with_header("alg", "none"),
         assertion().with_lifetime(Duration::ZERO),
     ] {
         let error = bad.sign("user").await.unwrap_err();

@@ -11,6 +11,7 @@ mod client_auth_emulator;
 mod client_auth_metadata;
 mod client_auth_tls;
 mod dpop;
+mod emulated_grants;
 mod exchange;
 mod introspection;
 mod jarm;

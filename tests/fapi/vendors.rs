@@ -5,10 +5,14 @@ use std::sync::Arc;
 use oauth_box::server::BoxServer;
 use oauth_clients::box_::BoxOAuth2;
 use oauth_clients::{
-    Clock, ErrorClass, OAuth2, OffsetDateTime, Provider, docusign::DocuSignOAuth2, github::GitHubOAuth2,
-    openid::Algorithm, salesforce::SalesforceOAuth2, zoom::ZoomOAuth2,
+    Clock, ErrorClass, OAuth2, OffsetDateTime, Provider,
+    docusign::DocuSignOAuth2,
+    github::GitHubOAuth2,
+    openid::{Algorithm, OpenID, ProviderMetadata},
+    salesforce::SalesforceOAuth2,
+    zoom::ZoomOAuth2,
 };
-use oauth_fapi::{Signer, SigningKey};
+use oauth_fapi::{AssertionAudience, PrivateKeyJwt, Signer, SigningKey};
 use oauth_github::app::{GitHubApp, InstallationTokenRequest};
 use oauth_google::service_account::ServiceAccount;
 use serde_json::{Value, json};
@@ -258,4 +262,59 @@ async fn tx_05_zooms_own_grant_needs_no_key() {
     assert_eq!(sent.url, "https://zoom.us/oauth/token");
     assert_eq!(sent.form(), owned(&[("grant_type", "account_credentials"), ("account_id", "ACCOUNT")]));
     assert_eq!(sent.header("authorization"), Some("Basic aWQ6c2VjcmV0"));
+}
+
+/// The assertion that a provider's client authenticates by, and the provider's token endpoint.
+async fn client_assertion(client: &mut impl Provider) -> (Value, Value, String) {
+    let http = token();
+    set(client.oauth2_mut(), &http);
+    client.oauth2().get_access_token("C", "https://app.example/cb", None, &[]).await.unwrap();
+    let sent = http.request();
+    assert_eq!(sent.header("authorization"), None);
+    let form = sent.form();
+    let value = |name: &str| form.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone());
+    assert_eq!(value("client_secret"), None);
+    assert_eq!(value("client_id").as_deref(), Some("id"));
+    let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+    assert_eq!(value("client_assertion_type").as_deref(), Some(kind));
+    let (header, mut claims) = decoded(&value("client_assertion").unwrap());
+    has_a_fresh_id(&mut claims);
+    assert_eq!((&claims["iss"], &claims["sub"]), (&json!("id"), &json!("id")));
+    (header, claims, sent.url)
+}
+
+#[tokio::test]
+async fn ca_01_a_key_authenticates_at_auth0_keycloak_and_okta() {
+    let keys = || PrivateKeyJwt::new(SigningKey::generate(Algorithm::ES256).unwrap().with_key_id("one"));
+    // The metadata of each, as far as a token request needs it.
+    let metadata = |issuer: &str| {
+        ProviderMetadata::new(json!({
+            "issuer": issuer, "authorization_endpoint": format!("{issuer}/authorize"),
+            "token_endpoint": format!("{issuer}/token"), "jwks_uri": format!("{issuer}/keys"),
+            "token_endpoint_auth_methods_supported": ["client_secret_basic", "private_key_jwt"],
+            "token_endpoint_auth_signing_alg_values_supported": ["ES256", "RS256"],
+        }))
+        .unwrap()
+    };
+    for issuer in [
+        "https://tenant.eu.auth0.com/",
+        "https://sso.example/realms/acme",
+        "https://dev-1.okta.com/oauth2/default",
+    ] {
+        let document = metadata(issuer.trim_end_matches('/')).members();
+        let mut document = Value::Object(document);
+        document["issuer"] = issuer.into();
+        let metadata = ProviderMetadata::new(document).unwrap();
+        let mut client = OpenID::new("id", keys(), metadata).unwrap();
+        let (header, claims, _) = client_assertion(&mut client).await;
+        assert_eq!((&header["alg"], &header["kid"]), (&json!("ES256"), &json!("one")));
+        // CA-02: the issuer, as one string.
+        assert_eq!(claims["aud"], issuer);
+    }
+    // Okta's guide wants the URL that is called.
+    let metadata = metadata("https://dev-1.okta.com/oauth2/default");
+    let okta = keys().audience(AssertionAudience::UrlCalled);
+    let mut client = OpenID::new("id", okta, metadata).unwrap();
+    let (_, claims, url) = client_assertion(&mut client).await;
+    assert_eq!(claims["aud"], url);
 }

@@ -184,6 +184,11 @@ impl JwtAssertion {
         if self.lifetime <= self.backdated_by {
             return Err("the assertion would have expired already; let it live longer".to_owned());
         }
+        if self.header.contains_key("alg") {
+            return Err(
+                "the header's alg is that of the signer; leave it out of the further members".to_owned()
+            );
+        }
         const OWN: &[&str] = &["iss", "sub", "aud", "iat", "exp", "jti"];
         match OWN.iter().find(|name| self.claims.contains_key(**name)) {
             Some(name) => {

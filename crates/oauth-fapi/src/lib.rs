@@ -14,7 +14,7 @@
 //! | be a resource server: introspect tokens, verify JWTs and proofs | [`Introspector`], [`AccessTokenVerifier`], [`DpopProofVerifier`] |
 //! | answer an API that wants a better login | [`ApiRefusal`], [`StepUp`] |
 //!
-//! The guides are `docs/client-authentication.md` and `docs/signed-requests.md` in the repository.
+//! The guides are `docs/client-authentication.md`, `docs/signed-requests.md` and `docs/grants.md` in the repository.
 //!
 //! # Features
 //!
@@ -106,6 +106,9 @@ mod guides {
 
     #[doc = include_str!("../../../docs/high-security.md")]
     struct HighSecurity;
+
+    #[doc = include_str!("../../../docs/grants.md")]
+    struct Grants;
 
     #[doc = include_str!("../../../docs/high-security-providers.md")]
     struct Providers;

@@ -113,6 +113,8 @@ impl DpopProofVerifier {
     /// Verifies the only `DPoP` header of a request: that it was made for this method, this URL as the client sees it, and this access
     /// token.
     ///
+    /// Verify the token first: whoever has a good one may have proofs remembered, and nobody else.
+    ///
     /// # Errors
     ///
     /// A [`ProofError`] that says what is wrong.

@@ -25,7 +25,7 @@ use crate::{key::TokenKey, source::TokenSource};
 /// use oauth_fapi::CibaRequest;
 /// use oauth_tokens::{CibaSource, TokenKey, TokenManager, TokenStore};
 ///
-/// # fn f(bank: Arc<dyn Provider>, store: impl TokenStore + 'static, sealer: Sealer) -> Result<(), oauth_tokens::Error> {
+/// # fn f(bank: Arc<dyn Provider>, store: impl TokenStore + 'static, sealer: Sealer) -> oauth_core::Result<()> {
 /// let source = CibaSource::new(bank, |key: &TokenKey| Ok(CibaRequest::for_login_hint(key.subject())));
 /// let tokens = TokenManager::builder(store, sealer).source(source).request_limit(Duration::from_secs(180)).build()?;
 /// # Ok(())
