@@ -5,6 +5,7 @@
 //! | have a key: from a file, generated, in a KMS | [`SigningKey`], [`Signer`], [`SigningKeys`] |
 //! | prove by a key who the client is | [`PrivateKeyJwt`], [`ClientSecretJwt`], [`FederatedAssertion`] |
 //! | prove it by a TLS certificate, and bind tokens to one | [`TlsClientAuth`], [`CertificateBoundTokens`] |
+//! | bind tokens to a key (DPoP) | [`Dpop`], [`DpopKey`], [`SealedDpopKeys`] |
 //! | push, sign and encrypt authorization requests | [`PushedRequests`], [`SignedRequests`], [`HostedRequests`] |
 //! | have their answers signed | [`SignedResponses`] |
 //! | ask for a payment, and compare it with what was granted | [`AuthorizationDetails`], [`DetailsComparison`] |
@@ -14,7 +15,7 @@
 //! | be a resource server: introspect tokens, verify JWTs and proofs | [`Introspector`], [`AccessTokenVerifier`], [`DpopProofVerifier`] |
 //! | answer an API that wants a better login | [`ApiRefusal`], [`StepUp`] |
 //!
-//! The guides are `docs/client-authentication.md`, `docs/signed-requests.md` and `docs/grants.md` in the repository.
+//! The guides are `docs/client-authentication.md`, `docs/signed-requests.md`, `docs/bound-tokens.md` and `docs/grants.md` in the repository.
 //!
 //! # Features
 //!
@@ -106,6 +107,8 @@ mod guides {
 
     #[doc = include_str!("../../../docs/high-security.md")]
     struct HighSecurity;
+    #[doc = include_str!("../../../docs/bound-tokens.md")]
+    struct BoundTokens;
 
     #[doc = include_str!("../../../docs/grants.md")]
     struct Grants;

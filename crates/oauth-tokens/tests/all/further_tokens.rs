@@ -7,10 +7,7 @@ use std::{
 };
 
 use oauth_core::{
-    ErrorClass, HttpClient, HttpError, HttpErrorKind, Provider, async_trait,
-    bytes::Bytes,
-    http,
-    serde_json::{self, Value},
+    ErrorClass, HttpClient, HttpError, HttpErrorKind, Provider, async_trait, bytes::Bytes, http,
 };
 use oauth_tokens::{
     AccessTokenRequest, ClientCredentials, Error, Event, Expected, MemoryStore, Put, TokenKey, TokenManager,
