@@ -315,18 +315,15 @@ impl Response {
     }
 
     /// The error in a `WWW-Authenticate` header by the scheme `Bearer` (RFC 6750 section 3) or `DPoP` (RFC 9449 section 7.1), among
-    /// whatever other challenges there are. A client that makes proofs looks at its own scheme first.
+    /// whatever other challenges there are. The latter counts for a client that makes proofs, and first.
     fn challenge(&self) -> Option<OAuthError> {
         let headers =
             self.headers.get_all(header::WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
         let challenges: Vec<_> =
             headers.flat_map(|text| http_auth::ChallengeParser::new(text).map_while(Result::ok)).collect();
-        let schemes = match self.source.presents_dpop {
-            true => ["DPoP", "Bearer"],
-            false => ["Bearer", "DPoP"],
-        };
+        let schemes: &[&str] = if self.source.presents_dpop { &["DPoP", "Bearer"] } else { &["Bearer"] };
         let of_scheme = |scheme| challenges.iter().filter(move |one| one.scheme.eq_ignore_ascii_case(scheme));
-        schemes.into_iter().flat_map(of_scheme).find_map(|challenge| {
+        schemes.iter().copied().flat_map(of_scheme).find_map(|challenge| {
             let value = |name: &str| {
                 let found = challenge.params.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
                 found.map(|(_, value)| value.to_unescaped()).filter(|text| !text.is_empty())
