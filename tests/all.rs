@@ -22,6 +22,7 @@ mod hyper_client;
 mod issuers;
 mod linking;
 mod login;
+mod mcp;
 mod native;
 mod open_wire;
 mod openid;

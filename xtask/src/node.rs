@@ -1,4 +1,4 @@
-//! Node.js and the packages of tests/oidc-provider, which the tests need.
+//! Node.js and the packages of tests/oidc-provider and tests/mcp-conformance, which the tests need.
 
 use std::{
     env,
@@ -71,17 +71,23 @@ fn found_or_installed() -> Result<Node> {
     }
 }
 
-/// Runs `npm ci` unless the packages are those of the lock file.
+/// Runs `npm ci` where the packages are not those of the lock file.
 fn packages(node: &Node) -> Result<()> {
-    let folder = workspace::root().join("tests/oidc-provider");
+    for folder in ["tests/oidc-provider", "tests/mcp-conformance"] {
+        packages_of(node, &workspace::root().join(folder))?;
+    }
+    Ok(())
+}
+
+fn packages_of(node: &Node, folder: &Path) -> Result<()> {
     // npm writes this file at the end of an installation.
     let installed = modified(&folder.join("node_modules/.package-lock.json"));
     if installed.is_some() && installed >= modified(&folder.join("package-lock.json")) {
         return Ok(());
     }
-    println!("installing the packages of {}", workspace::short(&folder));
+    println!("installing the packages of {}", workspace::short(folder));
     let mut npm = node.command("npm");
-    npm.args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(&folder);
+    npm.args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(folder);
     system::step(&mut npm)
 }
 

@@ -20,6 +20,11 @@ pub(crate) fn run_with(arguments: &[String], variables: &[(&str, &str)]) -> Resu
     let node = node::ready()?;
     // They end with this function, whatever comes of the tests.
     let services = services::start()?;
+    if !arguments.is_empty() {
+        // Cargo builds the examples of the packages that it tests, and this one is what the tests of another package run.
+        let mut example = workspace::cargo();
+        system::step(example.args(["build", "--package", "oauth-mcp", "--example", "mcp-conformance"]))?;
+    }
     let mut cargo = workspace::cargo();
     services.announce(&mut cargo);
     cargo.envs(variables.iter().copied());

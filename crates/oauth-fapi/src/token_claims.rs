@@ -128,6 +128,12 @@ impl TokenClaims {
         self.0.get(claim)
     }
 
+    /// All claims as they came.
+    #[must_use]
+    pub fn all(&self) -> &Map<String, Value> {
+        &self.0
+    }
+
     fn text(&self, claim: &str) -> Option<&str> {
         self.0.get(claim).and_then(Value::as_str)
     }

@@ -255,6 +255,21 @@ impl Access {
         self.begin(state, &target, &before, redirect_uri).await
     }
 
+    /// Refreshes the token after the server refused it with 401, without asking anybody. Says whether there is another one now.
+    ///
+    /// # Errors
+    ///
+    /// An outage.
+    pub async fn renew(&self, refused: &str) -> Result<bool> {
+        let mut state = self.0.state.lock().await;
+        let Some(binding) = self.binding().await? else { return Ok(false) };
+        let token = self.after_rejection(&binding, refused).await?;
+        if let Some(token) = &token {
+            state.untried = Some((token.access_token().into(), Instant::now()));
+        }
+        Ok(token.is_some())
+    }
+
     /// Another token after one was refused; `None` if the user has to sign in.
     async fn after_rejection(&self, binding: &Binding, sent: &str) -> Result<Option<Arc<OAuth2Token>>> {
         let key = self.key(binding);
@@ -464,13 +479,13 @@ impl Access {
 
     /// An error of the manager as the one that it comes from, where that says more.
     fn explained(&self, error: oauth_tokens::Error) -> Error {
-        match (self.0.authorizer.grant(), &error) {
-            (Grant::EnterpriseManaged(_), oauth_tokens::Error::RefreshFailed { cause: Some(cause), .. })
-                if cause.class() == ErrorClass::Reauthorize =>
-            {
-                Error::RefusedByPolicy((**cause).clone())
-            }
-            _ => Error::Tokens(error),
+        let refusal = match self.0.authorizer.grant() {
+            Grant::EnterpriseManaged(enterprise) => enterprise.refusal(&self.0.account),
+            _ => None,
+        };
+        match refusal {
+            Some(refusal) => Error::RefusedByPolicy(refusal),
+            None => Error::Tokens(error),
         }
     }
 }

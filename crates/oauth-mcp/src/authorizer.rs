@@ -17,6 +17,7 @@ use oauth_core::{
 };
 
 use crate::{
+    client::McpClient,
     grant::Grant,
     metadata::ServerMetadata,
     metadata_document::ClientIdUrl,
@@ -29,6 +30,8 @@ use crate::{
 type ChooseServer = dyn Fn(&[&str]) -> Option<String> + Send + Sync;
 /// By resource and issuer.
 type MetadataCache = HashMap<[String; 2], (Instant, Arc<ServerMetadata>)>;
+/// By server, resource, issuer and client id, each with the metadata that it was made from.
+type MadeClients = HashMap<[String; 4], (Arc<ServerMetadata>, McpClient)>;
 type SetUp = dyn Fn(&mut OAuth2) + Send + Sync;
 
 /// Takes a program from an MCP server's challenge to a token.
@@ -63,6 +66,7 @@ struct Settings {
     records: Arc<dyn Records>,
     clock: Arc<dyn Clock>,
     cache: Arc<Mutex<MetadataCache>>,
+    made: Arc<Mutex<MadeClients>>,
 }
 
 /// Making one. Each method's description ends with the default, where there is one.
@@ -94,11 +98,16 @@ impl Authorizer {
             records: Arc::new(MemoryRecords::new()),
             clock: Arc::new(SystemClock),
             cache: Arc::default(),
+            made: Arc::default(),
         }))
     }
 
     fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
-        change(Arc::make_mut(&mut self.0));
+        let settings = Arc::make_mut(&mut self.0);
+        change(settings);
+        // What was found and made under other settings is not for these.
+        settings.cache = Arc::default();
+        settings.made = Arc::default();
         self
     }
 

@@ -1,6 +1,7 @@
 //! Grants without a browser: client credentials, an organization's identity provider, workload identity (MCP's extensions).
 
 use std::{
+    collections::HashMap,
     fmt,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -110,6 +111,8 @@ where
 pub struct Enterprise {
     idp: OAuth2,
     subjects: Arc<dyn SubjectTokens>,
+    /// What the identity provider said last to those accounts that it refused.
+    refusals: Arc<Mutex<HashMap<String, OAuthError>>>,
 }
 
 impl Enterprise {
@@ -117,7 +120,7 @@ impl Enterprise {
     /// come from.
     #[must_use]
     pub fn new(idp: OAuth2, subjects: impl SubjectTokens + 'static) -> Self {
-        Self { idp, subjects: Arc::new(subjects) }
+        Self { idp, subjects: Arc::new(subjects), refusals: Arc::default() }
     }
 
     /// Exchanges the user's token for an assertion that lets the user into one MCP server (RFC 8693, ID-JAG).
@@ -153,6 +156,19 @@ impl Enterprise {
             request.endpoint(oauth_core::Endpoint::Token).client_auth(client.client_auth()).form(form);
         let reply = request.hide(subject_token.expose()).send().await.map_err(policy)?;
         Ok(IdentityAssertion::read(&reply)?)
+    }
+
+    /// Why the identity provider did not let an account in, if it did not.
+    pub(crate) fn refusal(&self, account: &str) -> Option<OAuthError> {
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner).get(account).cloned()
+    }
+
+    fn note(&self, account: &str, outcome: &Result<IdentityAssertion>) {
+        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        match outcome {
+            Err(Error::RefusedByPolicy(error)) => drop(refusals.insert(account.to_owned(), error.clone())),
+            _ => drop(refusals.remove(account)),
+        }
     }
 
     pub(crate) fn assertions(&self, issuer: &str, resource: &str, scopes: &[String]) -> EnterpriseAssertions {
@@ -249,10 +265,12 @@ impl AssertionSource for EnterpriseAssertions {
         {
             return Ok(assertion.value);
         }
-        let assertion = self
+        let outcome = self
             .enterprise
             .identity_assertion(key.subject(), &self.issuer, &self.resource, &self.scopes)
-            .await?;
+            .await;
+        self.enterprise.note(key.subject(), &outcome);
+        let assertion = outcome?;
         // Half of its life, so that it does not expire on the way; without one, it is used once.
         if let Some(seconds) = assertion.expires_in.map(|seconds| seconds.min(3600) / 2) {
             let until = now + std::time::Duration::from_secs(seconds);

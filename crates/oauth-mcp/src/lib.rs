@@ -1,10 +1,48 @@
-//! Authorization for the Model Context Protocol: how a client signs in to a server that it may never have seen before.
+//! Authorization for the Model Context Protocol: how a client signs in to a server that it may never have seen before, and what a server
+//! needs to let clients in.
+//!
+//! ```no_run
+//! use oauth_mcp::{Access, Authorizer, Browser, ServerUrl};
+//!
+//! # async fn f(browser: &dyn Browser) -> Result<(), oauth_mcp::Error> {
+//! let server = ServerUrl::parse("https://mcp.example/mcp")?;
+//! let access = Access::in_memory(Authorizer::new("My agent"), server)?;
+//! // Finds the authorization server, registers, and has the user sign in.
+//! let token = access.authorize(browser).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | to | look at |
+//! | --- | --- |
+//! | send requests to an MCP server, with tokens that are kept and refreshed | [`Access`], [`Browser`] |
+//! | do it step by step | [`Authorizer`], [`Step`], [`PendingLogin`] |
+//! | say which client the program is | [`KnownClient`], [`ClientIdUrl`], [`MetadataDocument`] |
+//! | keep registrations | [`Records`], [`FileRecords`] |
+//! | do without a user | [`Grant`], [`Enterprise`], [`WorkloadIdentity`] |
+//! | read challenges and metadata | [`Challenge`], [`ServerUrl`], [`ResourceMetadata`], [`ServerMetadata`] |
+//! | use it with the crate `rmcp` | `rmcp::Authorized` |
+//! | be a server | [`server::Guard`], [`server::ProtectedResource`], [`server::TokenVerifier`] |
+//! | know what to do when something fails | [`Error::class`] |
+//!
+//! The guide is `docs/mcp.md` in the repository.
+//!
+//! # Features
+//!
+//! | feature | default | what it does |
+//! | --- | --- | --- |
+//! | `axum` | | the server's side as a layer: `server::axum` |
+//! | `jwt` | | `AccessTokenVerifier` of [oauth-fapi](https://docs.rs/oauth-fapi) is a [`server::TokenVerifier`] |
+//! | `rmcp` | | `rmcp::Authorized`, for the client of the crate [`rmcp`](https://docs.rs/rmcp) 3 |
+
+#![forbid(unsafe_code)]
 
 mod access;
 mod authorizer;
 mod challenge;
 mod client;
 mod error;
+mod file_records;
 mod grant;
 mod http;
 mod metadata;
@@ -12,7 +50,10 @@ mod metadata_document;
 mod records;
 mod registration;
 mod revision;
+#[cfg(feature = "rmcp")]
+pub mod rmcp;
 mod scopes;
+pub mod server;
 mod server_url;
 mod sources;
 mod step;
@@ -22,6 +63,7 @@ pub use authorizer::Authorizer;
 pub use challenge::Challenge;
 pub use client::McpClient;
 pub use error::{Error, Probe, Result};
+pub use file_records::FileRecords;
 pub use grant::{
     EXCHANGE_FOR_ID_JAG, Enterprise, Grant, IdentityAssertion, SubjectKind, SubjectTokens, WorkloadIdentity,
 };
@@ -34,3 +76,8 @@ pub use registration::{ApplicationType, KnownClient, REGISTER, RegistrationMetho
 pub use revision::Revision;
 pub use server_url::{NameRules, ServerUrl};
 pub use step::{Authorized, ClientIdQuestion, PendingLogin, Step, Target};
+
+/// The code of the guide.
+#[cfg(all(doctest, feature = "axum", feature = "jwt"))]
+#[doc = include_str!("../../../docs/mcp.md")]
+struct Guide;

@@ -36,6 +36,9 @@ impl ClientIdUrl {
         if !parsed.username().is_empty() || parsed.password().is_some() || authority(&text).contains('@') {
             return Err(wrong("has user information in front of its host"));
         }
+        if authority(&text).is_empty() {
+            return Err(wrong("has no host"));
+        }
         // As it is written, because a parsed URL has no dot segments any more.
         let path = path_of(&text);
         if matches!(path, "" | "/") {

@@ -55,7 +55,7 @@ impl ServerUrl {
     ///
     /// [`Error::ServerUrl`] for anything but an absolute http or https URL without user information.
     pub fn parse(given: &str) -> Result<Self> {
-        let wrong = |problem: &str| Error::ServerUrl { url: one_line(given), problem: problem.to_owned() };
+        let wrong = |problem: &str| Error::ServerUrl { url: shown(given), problem: problem.to_owned() };
         let mut url = Url::parse(given.trim()).map_err(|_| wrong("it is not an absolute URL"))?;
         if !matches!(url.scheme(), "https" | "http") || url.host().is_none() {
             return Err(wrong("it is neither https nor http"));
@@ -157,6 +157,10 @@ impl ServerUrl {
 /// Checks a URL that a server chose, before anything is sent there or a browser is shown it.
 pub(crate) fn check_url(what: &'static str, url: &str, server: &ServerUrl) -> Result<Url> {
     let refuse = |problem: &str| Error::UnsafeUrl { what, url: one_line(url), problem: problem.to_owned() };
+    // A URL library passes over some of them, so that two texts would be one URL.
+    if url.chars().any(|c| c.is_control() || c.is_whitespace() || c == '\\') {
+        return Err(refuse("it has white space, a control character or a backslash"));
+    }
     let parsed = Url::parse(url).map_err(|_| refuse("it is not an absolute URL"))?;
     match parsed.scheme() {
         "https" => {}
@@ -174,6 +178,17 @@ pub(crate) fn check_url(what: &'static str, url: &str, server: &ServerUrl) -> Re
         return Err(refuse("it has a fragment"));
     }
     Ok(parsed)
+}
+
+/// What was given as a URL, without what may be a secret in it.
+fn shown(given: &str) -> String {
+    let text = given.split(['?', '#']).next().unwrap_or_default();
+    match (text.find("://"), text.rfind('@')) {
+        (Some(scheme), Some(at)) if scheme < at => {
+            one_line(&format!("{}…{}", &text[..scheme + 3], &text[at..]))
+        }
+        _ => one_line(text),
+    }
 }
 
 /// Where the host of a URL is, by what is written there.

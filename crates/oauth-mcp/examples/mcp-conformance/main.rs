@@ -14,6 +14,7 @@ use oauth_core::{
     http::{Request, header::LOCATION},
     serde_json::{self, Value},
 };
+use oauth_fapi::{Dpop, DpopKey, PrivateKeyJwt, SigningKey, oauth_openid::Algorithm};
 use oauth_mcp::{
     Access, Authorizer, Browser, Challenge, ClientIdQuestion, ClientIdUrl, Enterprise, Grant, KnownClient,
     PendingLogin, Revision, ServerUrl, SubjectKind, WorkloadIdentity,
@@ -52,6 +53,11 @@ async fn run() -> Result<(), Anything> {
         .with_metadata_document(ClientIdUrl::parse(CLIENT_ID_URL)?, Credentials::NONE);
     if scenario.contains("2025-03-26") {
         authorizer = authorizer.with_legacy_fallback();
+    }
+    if scenario.starts_with("auth/dpop") {
+        let key = DpopKey::generate()?;
+        authorizer =
+            authorizer.with_client_setup(move |client| client.add_participant(Dpop::new(key.clone())));
     }
     let browser = Automatic { http: http.clone(), context: context.clone() };
     authorizer = without_user(authorizer, &scenario, &context, &server, &*http, revision).await?;
@@ -101,9 +107,14 @@ async fn without_user(
     };
     let reply = http.send(protocol::greeting(server, revision)?).await?;
     let target = authorizer.discover(server, Challenge::of_reply(reply.headers()).as_ref()).await?;
-    let credentials = match context["client_secret"].as_str() {
-        Some(secret) => Credentials::from(secret),
-        None => Credentials::NONE,
+    let credentials = match (context["client_secret"].as_str(), context["private_key_pem"].as_str()) {
+        (Some(secret), _) => Credentials::from(secret),
+        (None, Some(pem)) => {
+            let name = context["signing_algorithm"].as_str().unwrap_or("ES256");
+            let algorithm = Algorithm::of(name).ok_or("the signing algorithm is not known")?;
+            Credentials::authentication(PrivateKeyJwt::new(SigningKey::from_pem(pem, algorithm)?))
+        }
+        (None, None) => Credentials::NONE,
     };
     let client = KnownClient::new(target.issuer(), text("client_id"), credentials);
     Ok(authorizer.with_client(client).with_grant(grant))

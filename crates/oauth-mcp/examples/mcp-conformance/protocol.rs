@@ -148,9 +148,6 @@ fn read(reply: &Response<Bytes>) -> Result<Value, Anything> {
         return Ok(serde_json::from_str(text)?);
     }
     let messages = text.lines().filter_map(|line| line.strip_prefix("data:"));
-    let answers = messages.filter_map(|data| serde_json::from_str::<Value>(data.trim()).ok());
-    answers
-        .filter(|message| message.get("id").is_some())
-        .next_back()
-        .ok_or_else(|| "the stream has no answer".into())
+    let mut answers = messages.filter_map(|data| serde_json::from_str::<Value>(data.trim()).ok());
+    answers.rfind(|message| message.get("id").is_some()).ok_or_else(|| "the stream has no answer".into())
 }

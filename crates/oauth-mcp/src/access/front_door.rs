@@ -64,14 +64,32 @@ impl Access {
                 }
                 return Ok(reply);
             }
-            let _alone = self.0.sign_in.lock().await;
             let sent = sent.as_ref().map(Secret::expose);
-            match self.refused(reply.status(), reply.headers(), sent, browser.redirect_uri()).await? {
-                Reaction::SendAgain => {}
-                Reaction::Step(step) => self.walk(step, browser).await?,
-            }
+            self.answer(reply.status(), reply.headers(), sent, browser).await?;
         }
         Err(Error::StillUnauthorized)
+    }
+
+    /// Does what a refusal (401 or 403) asks for, so that the request can be sent again: a refresh, or a sign-in by the user. For programs
+    /// that send their requests themselves.
+    ///
+    /// `sent` is the access token that the request had, if it had one.
+    ///
+    /// # Errors
+    ///
+    /// As [`refused`](Self::refused); or the user did not sign in.
+    pub async fn answer(
+        &self,
+        status: StatusCode,
+        headers: &HeaderMap,
+        sent: Option<&str>,
+        browser: &dyn Browser,
+    ) -> Result<()> {
+        let _alone = self.0.sign_in.lock().await;
+        match self.refused(status, headers, sent, browser.redirect_uri()).await? {
+            Reaction::SendAgain => Ok(()),
+            Reaction::Step(step) => self.walk(step, browser).await,
+        }
     }
 
     /// Does all steps of a sign-in.

@@ -1,14 +1,19 @@
 //! Which client an authorizer is at a server.
 
+use std::sync::{Arc, MutexGuard, PoisonError};
+
 use oauth_core::{Endpoint, OAuth2, Secret, serde_json::Value};
 
-use super::Authorizer;
+use super::{Authorizer, MadeClients};
 use crate::{
     client::McpClient,
     error::{Error, Result},
     registration::{Applicant, ApplicationType, KnownClient, Registered, RegistrationMethod, register},
     step::Target,
 };
+
+/// More clients than these are made anew when they are needed.
+const MOST_MADE: usize = 256;
 
 impl Authorizer {
     /// The client to use at a server; `None` if a person has to be asked.
@@ -116,6 +121,7 @@ impl Authorizer {
     }
 
     pub(super) async fn remember(&self, registered: &Registered, key: &str) -> Result<()> {
+        self.made().clear();
         let text = serde_json::to_string(registered).map_err(|error| Error::Records(error.to_string()))?;
         let text = Secret::new(text);
         self.save(&client_key(&registered.issuer, &registered.client_id), text.clone()).await?;
@@ -141,8 +147,31 @@ impl Authorizer {
         Ok(true)
     }
 
-    /// The client of a server, with all that its metadata says.
+    /// The client of a server, with all that its metadata says. It is made once, so that what its participants learn (a nonce) is kept.
     pub(crate) fn mcp_client(&self, target: &Target, client: &KnownClient) -> Result<McpClient> {
+        let issuer = target.issuer().to_owned();
+        let key = [target.server.resource(), target.resource.clone(), issuer, client.client_id.clone()];
+        let made = |found: &MadeClients| {
+            let (metadata, client) = found.get(&key)?;
+            Arc::ptr_eq(metadata, &target.metadata).then(|| client.clone())
+        };
+        if let Some(made) = made(&self.made()) {
+            return Ok(made);
+        }
+        let client = self.new_client(target, client)?;
+        let mut all = self.made();
+        if all.len() >= MOST_MADE {
+            all.clear();
+        }
+        all.insert(key, (target.metadata.clone(), client.clone()));
+        Ok(client)
+    }
+
+    fn made(&self) -> MutexGuard<'_, MadeClients> {
+        self.0.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn new_client(&self, target: &Target, client: &KnownClient) -> Result<McpClient> {
         let metadata = &target.metadata;
         let auth = client.auth_at(metadata)?;
         let mut oauth2 = OAuth2::new(&*client.client_id, client.credentials.clone(), "", "");

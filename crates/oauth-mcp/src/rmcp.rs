@@ -1,0 +1,260 @@
+//! Authorization for the client of the crate [`rmcp`](https://docs.rs/rmcp).
+//!
+//! ```
+//! # /*
+//! let http = Authorized::new(reqwest::Client::new(), access).with_browser(browser);
+//! let transport = StreamableHttpClientTransport::with_client(http, StreamableHttpClientTransportConfig::with_uri(url));
+//! let client = ().serve(transport).await?;
+//! # */
+//! ```
+
+use std::{collections::HashMap, fmt, io, sync::Arc};
+
+use futures_core::stream::BoxStream;
+use oauth_core::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::WWW_AUTHENTICATE};
+use rmcp::{
+    model::ClientJsonRpcMessage,
+    transport::streamable_http_client::{
+        SseError, StreamableHttpClient, StreamableHttpError, StreamableHttpPostResponse,
+        StreamableHttpResponseLimits,
+    },
+};
+use sse_stream::Sse;
+
+use crate::{Access, Browser, Error};
+
+/// A challenge, a sign-in, a step-up or two.
+const MOST_ATTEMPTS: usize = 8;
+
+/// One of rmcp's HTTP clients, with a live token on each request.
+///
+/// Each request, each stream and each reconnection asks for the token anew, so that it is refreshed in time. A token that the server
+/// refuses is refreshed at once. Where that is not enough, the user signs in by the [browser](Self::with_browser); without one, rmcp's error
+/// `AuthRequired` or `InsufficientScope` comes back, whose challenge goes to [`answer`](Self::answer) before the request is sent again: rmcp
+/// has time limits that a person may not keep.
+///
+/// Tokens that are bound to a key (DPoP) are not for this: rmcp's clients send bearer tokens.
+#[derive(Clone)]
+pub struct Authorized<C> {
+    inner: C,
+    access: Access,
+    browser: Option<Arc<dyn Browser>>,
+}
+
+impl<C> Authorized<C> {
+    /// A client that sends through this one, such as a `reqwest::Client`. It must not follow redirects to other origins.
+    pub fn new(inner: C, access: Access) -> Self {
+        Self { inner, access, browser: None }
+    }
+
+    /// Has the user sign in by this browser when the server says so, in the middle of a request.
+    #[must_use]
+    pub fn with_browser(mut self, browser: impl Browser + 'static) -> Self {
+        self.browser = Some(Arc::new(browser));
+        self
+    }
+
+    /// Does what a challenge asks for: the `www_authenticate_header` of rmcp's `AuthRequired` (401) or `InsufficientScope` (403).
+    ///
+    /// # Errors
+    ///
+    /// As [`Access::answer`].
+    pub async fn answer(
+        &self,
+        status: StatusCode,
+        challenge: &str,
+        browser: &dyn Browser,
+    ) -> Result<(), Error> {
+        let token = self.access.token().await?;
+        let sent = token.as_ref().map(|token| token.access_token());
+        self.access.answer(status, &headers_of(challenge), sent, browser).await
+    }
+
+    async fn authorized<T, E, F>(
+        &self,
+        send: impl Fn(Option<String>) -> F + Send + Sync,
+    ) -> Result<T, StreamableHttpError<E>>
+    where
+        T: Send,
+        E: std::error::Error + Send + Sync + 'static,
+        F: Future<Output = Result<T, StreamableHttpError<E>>> + Send,
+    {
+        for _ in 0..MOST_ATTEMPTS {
+            let token = self.access.token().await.map_err(failed)?;
+            let bearer = match &token {
+                Some(token) => Some(usable(token).map_err(failed)?),
+                None => None,
+            };
+            let outcome = send(bearer.clone()).await;
+            let (status, challenge) = match &outcome {
+                Err(StreamableHttpError::AuthRequired(error)) => {
+                    (StatusCode::UNAUTHORIZED, error.www_authenticate_header.clone())
+                }
+                Err(StreamableHttpError::InsufficientScope(error)) => {
+                    (StatusCode::FORBIDDEN, error.www_authenticate_header.clone())
+                }
+                _ => {
+                    if let (Ok(_), Some(bearer)) = (&outcome, &bearer) {
+                        self.access.accepted(bearer).await;
+                    }
+                    return outcome;
+                }
+            };
+            let sent = bearer.as_deref();
+            match &self.browser {
+                Some(browser) => {
+                    let headers = headers_of(&challenge);
+                    self.access.answer(status, &headers, sent, &**browser).await.map_err(failed)?;
+                }
+                None => {
+                    let is_renewed = match (status, sent) {
+                        (StatusCode::UNAUTHORIZED, Some(sent)) => {
+                            self.access.renew(sent).await.map_err(failed)?
+                        }
+                        _ => false,
+                    };
+                    if !is_renewed {
+                        return outcome;
+                    }
+                }
+            }
+        }
+        Err(failed(Error::StillUnauthorized))
+    }
+}
+
+/// The token, if it is one that rmcp's clients can send.
+fn usable(token: &oauth_core::OAuth2Token) -> Result<String, Error> {
+    match token.token_type() {
+        Some(kind) if !kind.eq_ignore_ascii_case("bearer") => Err(Error::NoUser(format!(
+            "the token is of the type {}, and rmcp's clients send bearer tokens only",
+            crate::error::one_line(kind)
+        ))),
+        _ => Ok(token.access_token().to_owned()),
+    }
+}
+
+fn headers_of(challenge: &str) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    if let Ok(value) = HeaderValue::try_from(challenge) {
+        headers.insert(WWW_AUTHENTICATE, value);
+    }
+    headers
+}
+
+/// An error of this crate as one of rmcp's, which has a place for foreign ones here only.
+fn failed<E: std::error::Error + Send + Sync + 'static>(error: Error) -> StreamableHttpError<E> {
+    StreamableHttpError::Io(io::Error::other(error))
+}
+
+type Headers = HashMap<HeaderName, HeaderValue>;
+
+impl<C: StreamableHttpClient + Sync> StreamableHttpClient for Authorized<C> {
+    type Error = C::Error;
+
+    async fn post_message(
+        &self,
+        uri: Arc<str>,
+        message: ClientJsonRpcMessage,
+        session_id: Option<Arc<str>>,
+        _auth_header: Option<String>,
+        custom_headers: Headers,
+    ) -> Result<StreamableHttpPostResponse, StreamableHttpError<Self::Error>> {
+        self.authorized(|token| {
+            let (uri, message, session_id) = (uri.clone(), message.clone(), session_id.clone());
+            self.inner.post_message(uri, message, session_id, token, custom_headers.clone())
+        })
+        .await
+    }
+
+    async fn post_message_with_max_sse_event_size(
+        &self,
+        uri: Arc<str>,
+        message: ClientJsonRpcMessage,
+        session_id: Option<Arc<str>>,
+        _auth_header: Option<String>,
+        custom_headers: Headers,
+        most: usize,
+    ) -> Result<StreamableHttpPostResponse, StreamableHttpError<Self::Error>> {
+        self.authorized(|token| {
+            let (uri, message, session_id) = (uri.clone(), message.clone(), session_id.clone());
+            let headers = custom_headers.clone();
+            self.inner.post_message_with_max_sse_event_size(uri, message, session_id, token, headers, most)
+        })
+        .await
+    }
+
+    async fn post_message_with_response_limits(
+        &self,
+        uri: Arc<str>,
+        message: ClientJsonRpcMessage,
+        session_id: Option<Arc<str>>,
+        _auth_header: Option<String>,
+        custom_headers: Headers,
+        limits: StreamableHttpResponseLimits,
+    ) -> Result<StreamableHttpPostResponse, StreamableHttpError<Self::Error>> {
+        self.authorized(|token| {
+            let (uri, message, session_id) = (uri.clone(), message.clone(), session_id.clone());
+            let headers = custom_headers.clone();
+            self.inner.post_message_with_response_limits(uri, message, session_id, token, headers, limits)
+        })
+        .await
+    }
+
+    async fn delete_session(
+        &self,
+        uri: Arc<str>,
+        session_id: Arc<str>,
+        _auth_header: Option<String>,
+        custom_headers: Headers,
+    ) -> Result<(), StreamableHttpError<Self::Error>> {
+        self.authorized(|token| {
+            self.inner.delete_session(uri.clone(), session_id.clone(), token, custom_headers.clone())
+        })
+        .await
+    }
+
+    async fn get_stream(
+        &self,
+        uri: Arc<str>,
+        session_id: Option<Arc<str>>,
+        last_event_id: Option<String>,
+        _auth_header: Option<String>,
+        custom_headers: Headers,
+    ) -> Result<BoxStream<'static, Result<Sse, SseError>>, StreamableHttpError<Self::Error>> {
+        self.authorized(|token| {
+            let (uri, session_id, last) = (uri.clone(), session_id.clone(), last_event_id.clone());
+            self.inner.get_stream(uri, session_id, last, token, custom_headers.clone())
+        })
+        .await
+    }
+
+    async fn get_stream_with_max_sse_event_size(
+        &self,
+        uri: Arc<str>,
+        session_id: Option<Arc<str>>,
+        last_event_id: Option<String>,
+        _auth_header: Option<String>,
+        custom_headers: Headers,
+        most: usize,
+    ) -> Result<BoxStream<'static, Result<Sse, SseError>>, StreamableHttpError<Self::Error>> {
+        self.authorized(|token| {
+            let (uri, session_id, last) = (uri.clone(), session_id.clone(), last_event_id.clone());
+            self.inner.get_stream_with_max_sse_event_size(
+                uri,
+                session_id,
+                last,
+                token,
+                custom_headers.clone(),
+                most,
+            )
+        })
+        .await
+    }
+}
+
+impl<C> fmt::Debug for Authorized<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authorized").field("access", &self.access).finish_non_exhaustive()
+    }
+}
