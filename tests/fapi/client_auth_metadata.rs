@@ -43,7 +43,7 @@ fn secret_jwt() -> ClientSecretJwt {
 }
 
 /// By which method a token request was authenticated.
-fn method(sent: &Sent) -> String {
+fn method_of(sent: &Sent) -> String {
     let form = sent.form();
     let field = |name: &str| form.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone());
     match (field("client_assertion"), sent.header("authorization"), field("client_secret")) {
@@ -59,7 +59,7 @@ async fn taken(metadata: Value, credentials: impl Into<Credentials>) -> String {
     let op = op(&metadata);
     op.login(&client(&op, credentials), LoginOptions::new()).await.unwrap();
     let sent = op.requests().into_iter().find(|sent| sent.url.ends_with("/token")).unwrap();
-    method(&sent)
+    method_of(&sent)
 }
 
 /// Why nothing was sent but the request for metadata.
@@ -194,4 +194,46 @@ async fn fa_19_metadata_and_keys_are_read_by_the_certificate_where_every_connect
     let login = op.login(&client, LoginOptions::new()).await.unwrap();
     client.get_profile_of(&login.token).await.unwrap();
     assert_eq!(op.counts(), [1, 1, 1, 1]);
+}
+
+#[tokio::test]
+async fn ca_13_a_registered_client_is_made_with_what_was_registered() {
+    use crate::openid::op::Endpoint;
+
+    let method = |method: &str| json!({"client_id": CLIENT_ID, "token_endpoint_auth_method": method});
+    let by = |name: &str, alg: &str| {
+        let mut registered = method(name);
+        registered["token_endpoint_auth_signing_alg"] = alg.into();
+        registered
+    };
+    for (registered, problem) in [
+        (method("private_key_jwt"), None),
+        (by("private_key_jwt", "ES256"), None),
+        (by("private_key_jwt", "PS256"), Some("PS256")),
+        (method("client_secret_jwt"), Some("client_secret_jwt")),
+        (method("tls_client_auth"), Some("tls_client_auth")),
+        (method("client_secret_basic"), Some("client_secret_basic")),
+    ] {
+        let op = op(&json!({}));
+        let answer = registered.clone();
+        op.bend(|state| {
+            state.answer(Endpoint::Registration, move |_| {
+                Some(crate::support::reply(201, "application/json", answer.to_string()))
+            });
+        });
+        let wanted = oauth_clients::openid::ClientMetadata::new([REDIRECT_URI]);
+        let client = OpenID::register(&op.discovery(), &wanted, None).await.unwrap();
+        let made = client.client_with_credentials(&op.discovery(), signed());
+        match (made, problem) {
+            (Ok(made), None) => {
+                op.login(&made, LoginOptions::new()).await.unwrap();
+                let sent = op.requests().into_iter().find(|sent| sent.url.ends_with("/token")).unwrap();
+                assert_eq!(method_of(&sent), "ES256");
+                let error = client.client(&op.discovery()).unwrap_err().to_string();
+                assert!(error.contains("client_with_credentials"), "{error}");
+            }
+            (Err(error), Some(problem)) => assert!(error.to_string().contains(problem), "{error}"),
+            (made, _) => panic!("{registered}: {made:?}"),
+        }
+    }
 }

@@ -38,8 +38,12 @@ struct Identity {
 
 impl Identity {
     fn new(until: i32) -> Self {
+        Self::between(2020, until)
+    }
+
+    fn between(from: i32, until: i32) -> Self {
         let mut params = CertificateParams::new(["client.example".to_owned()]).unwrap();
-        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        params.not_before = rcgen::date_time_ymd(from, 1, 1);
         params.not_after = rcgen::date_time_ymd(until, 1, 1);
         let key = KeyPair::generate().unwrap();
         Self { certificate: params.self_signed(&key).unwrap().der().clone(), key: key.serialize_der() }
@@ -381,19 +385,23 @@ async fn ca_09_a_new_certificate_opens_new_connections_and_tokens_of_the_old_one
 }
 
 #[tokio::test]
-async fn an_expired_certificate_is_an_error_that_says_so_and_is_not_shown() {
-    let expired = Identity::new(2021);
-    let server = Server::new(&[&expired]).await;
-    let shown = || certificate(&expired, &[&server]);
-    let by_certificate = client(&server, TlsClientAuth::new(shown()), plain(&[&server]));
-    let mut bound = client(&server, PrivateKeyJwt::new(key()), plain(&[&server]));
-    bound.add_participant(CertificateBoundTokens::new(shown()));
-    for client in [by_certificate, bound] {
-        let error = exchange(&client).await.unwrap_err();
-        assert_eq!(error.class(), ErrorClass::Configuration);
-        assert!(error.to_string().contains("expired on 2021-01-01"), "{error}");
+async fn a_certificate_that_expired_or_is_of_the_future_is_an_error_that_says_so_and_is_not_shown() {
+    for (identity, problem) in [
+        (Identity::new(2021), "expired on 2021-01-01"),
+        (Identity::between(2098, 2099), "not good before 2098-01-01"),
+    ] {
+        let server = Server::new(&[&identity]).await;
+        let shown = || certificate(&identity, &[&server]);
+        let by_certificate = client(&server, TlsClientAuth::new(shown()), plain(&[&server]));
+        let mut bound = client(&server, PrivateKeyJwt::new(key()), plain(&[&server]));
+        bound.add_participant(CertificateBoundTokens::new(shown()));
+        for client in [by_certificate, bound] {
+            let error = exchange(&client).await.unwrap_err();
+            assert_eq!(error.class(), ErrorClass::Configuration);
+            assert!(error.to_string().contains(problem), "{error}");
+        }
+        assert_eq!(server.seen(), []);
     }
-    assert_eq!(server.seen(), []);
 }
 
 #[tokio::test]

@@ -24,6 +24,7 @@ use crate::{assertion_field::add_client_id, key_error::KeyError, x509::Certifica
 pub struct ClientCertificate {
     http: Arc<dyn HttpClient>,
     thumbprint: String,
+    not_before: Option<OffsetDateTime>,
     not_after: Option<OffsetDateTime>,
 }
 
@@ -36,7 +37,8 @@ impl ClientCertificate {
     pub fn new(certificate: impl AsRef<[u8]>, http: impl HttpClient + 'static) -> Result<Self, KeyError> {
         let certificate = Certificate::read(certificate.as_ref())?;
         let thumbprint = URL_SAFE_NO_PAD.encode(digest(&SHA256, &certificate.der));
-        Ok(Self { http: Arc::new(http), thumbprint, not_after: certificate.not_after })
+        let Certificate { not_before, not_after, .. } = certificate;
+        Ok(Self { http: Arc::new(http), thumbprint, not_before, not_after })
     }
 
     /// Its SHA-256 in base64url: the `x5t#S256` of tokens that are bound to it (RFC 8705 section 3.1).
@@ -52,14 +54,19 @@ impl ClientCertificate {
     }
 
     fn check(&self, now: OffsetDateTime) -> std::result::Result<(), AuthenticationError> {
-        match self.not_after {
-            Some(end) if end < now => Err(format!(
+        if let Some(end) = self.not_after.filter(|end| *end < now) {
+            let problem = format!(
                 "the client certificate expired on {}; put its successor in its place with ClientCertificates::replace",
                 end.date()
-            )
-            .into()),
-            _ => Ok(()),
+            );
+            return Err(problem.into());
         }
+        if let Some(begin) = self.not_before.filter(|begin| *begin > now) {
+            let problem =
+                format!("the client certificate is not good before {begin}; is this machine's clock right?");
+            return Err(problem.into());
+        }
+        Ok(())
     }
 }
 

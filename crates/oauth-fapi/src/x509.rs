@@ -15,6 +15,7 @@ use crate::{key_error::KeyError, pem::blocks};
 #[derive(Clone)]
 pub(crate) struct Certificate {
     pub(crate) der: Vec<u8>,
+    pub(crate) not_before: Option<OffsetDateTime>,
     pub(crate) not_after: Option<OffsetDateTime>,
     /// As the certificate has it: a point, a PKCS#1 key, 32 bytes.
     pub(crate) public_key: Vec<u8>,
@@ -32,15 +33,12 @@ impl Certificate {
             }
             None => certificate.to_vec(),
         };
-        let read = read(&der).ok_or_else(wrong)?;
-        let (not_after, public_key) = read;
-        Ok(Self { der, not_after, public_key })
+        read(&der).ok_or_else(wrong)
     }
 }
 
-fn read(der: &[u8]) -> Option<(Option<OffsetDateTime>, Vec<u8>)> {
-    let certificate = sequence(AnyRef::from_der(der).ok()?)?;
-    let mut certificate = certificate;
+fn read(der: &[u8]) -> Option<Certificate> {
+    let mut certificate = sequence(AnyRef::from_der(der).ok()?)?;
     let mut signed = sequence(AnyRef::decode(&mut certificate).ok()?)?;
     // The version, unless it is the first one; then serial number, signature algorithm and issuer.
     let mut next = AnyRef::decode(&mut signed).ok()?;
@@ -54,12 +52,13 @@ fn read(der: &[u8]) -> Option<(Option<OffsetDateTime>, Vec<u8>)> {
         sequence(AnyRef::decode(&mut signed).ok()?)?;
     }
     let mut validity = sequence(AnyRef::decode(&mut signed).ok()?)?;
-    AnyRef::decode(&mut validity).ok()?;
+    let not_before = time(AnyRef::decode(&mut validity).ok()?);
     let not_after = time(AnyRef::decode(&mut validity).ok()?);
     // The subject.
     sequence(AnyRef::decode(&mut signed).ok()?)?;
     let key = SubjectPublicKeyInfoRef::decode(&mut signed).ok()?;
-    Some((not_after, key.subject_public_key.as_bytes()?.to_vec()))
+    let public_key = key.subject_public_key.as_bytes()?.to_vec();
+    Some(Certificate { der: der.to_vec(), not_before, not_after, public_key })
 }
 
 fn sequence(any: AnyRef<'_>) -> Option<SliceReader<'_>> {

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use oauth_core::{
-    ClientAuth, ClientSecret, Clock, Error, ErrorKind, OAuth2, OffsetDateTime, Operation, Provider, Request,
-    Response, Result, Secret, SystemClock,
+    ClientAuth, ClientSecret, Clock, Credentials, Error, ErrorKind, OAuth2, OffsetDateTime, Operation,
+    Provider, Request, Response, Result, Secret, SystemClock,
     http::Method,
     serde_json::{self, Map, Value, json},
 };
@@ -197,6 +197,24 @@ impl RegisteredClient {
     /// were asked for, and [`with_changes_accepted`](Self::with_changes_accepted) does not accept them; or when the registration
     /// names an algorithm or a way to authenticate that this library does not know.
     pub fn client(&self, discovery: &Discovery) -> Result<OpenID> {
+        self.client_by(discovery, None)
+    }
+
+    /// A client with this registration that proves who it is by what was registered in place of a secret: a key, a certificate.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`client`](Self::client), and a configuration error when the provider registered another `token_endpoint_auth_method` or
+    /// `token_endpoint_auth_signing_alg`.
+    pub fn client_with_credentials(
+        &self,
+        discovery: &Discovery,
+        credentials: impl Into<Credentials>,
+    ) -> Result<OpenID> {
+        self.client_by(discovery, Some(credentials.into()))
+    }
+
+    fn client_by(&self, discovery: &Discovery, credentials: Option<Credentials>) -> Result<OpenID> {
         let wrong = |problem: String| Error::new(REGISTER, "openid", ErrorKind::Configuration(problem));
         if self.secret_expires_at().is_some_and(|at| at <= SystemClock.now()) {
             return Err(wrong(
@@ -215,7 +233,26 @@ impl RegisteredClient {
                 changed.join(", ")
             )));
         }
+        let own = credentials.as_ref().and_then(Credentials::own_authentication);
+        if let Some(own) = own {
+            for (name, used) in [
+                ("token_endpoint_auth_method", Some(own.method().to_owned())),
+                ("token_endpoint_auth_signing_alg", own.signing_algorithm()),
+            ] {
+                // Ed25519 has two names.
+                let is_same = |one: &str, other: &str| {
+                    one == other || Algorithm::of(one).is_some_and(|one| Algorithm::of(other) == Some(one))
+                };
+                if let (Some(registered), Some(used)) = (text(name), used)
+                    && !is_same(registered, &used)
+                {
+                    let problem = format!("the registration's {name} is {}, not {used}", quoted(registered));
+                    return Err(wrong(problem));
+                }
+            }
+        }
         let auth = match text("token_endpoint_auth_method") {
+            _ if own.is_some() => None,
             Some("client_secret_basic") => Some(ClientAuth::Basic),
             Some("client_secret_post") => Some(ClientAuth::Post),
             Some("none") => Some(ClientAuth::None),
@@ -224,7 +261,8 @@ impl RegisteredClient {
             None => None,
             Some(other) => {
                 let problem = format!(
-                    "the registration's token_endpoint_auth_method {} is not known here",
+                    "the registration's token_endpoint_auth_method {} takes no secret; give what signs or shows a certificate, such as \
+                     that of oauth-fapi, to client_with_credentials",
                     quoted(other)
                 );
                 return Err(wrong(problem));
@@ -247,7 +285,8 @@ impl RegisteredClient {
             Some(secret) => ClientSecret::from(secret.clone()),
             None => ClientSecret::NONE,
         };
-        let mut client = discovery.clone().client(&*self.0.client_id, secret)?.with_policy(
+        let credentials = credentials.unwrap_or_else(|| secret.into());
+        let mut client = discovery.clone().client(&*self.0.client_id, credentials)?.with_policy(
             |mut policy: VerificationPolicy| {
                 policy = policy.algorithms(id_token);
                 if let Some(userinfo) = userinfo {
