@@ -6,8 +6,8 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use oauth_clients::{
     Credentials, Endpoint, Endpoints, ErrorClass, HttpClient, OAuth2, OAuth2Token, OffsetDateTime, Provider,
     fapi::{
-        CertificateBoundTokens, ClientCertificate, ClientCertificates, PrivateKeyJwt, SigningKey,
-        TlsClientAuth,
+        CertificateBoundTokens, ClientCertificate, ClientCertificates, PrivateKeyJwt, SignError, Signer,
+        SigningKey, TlsClientAuth,
     },
     openid::Algorithm,
 };
@@ -31,13 +31,13 @@ use tokio_rustls::TlsAcceptor;
 use super::keys::P256;
 
 /// A client's certificate with its key.
-struct Identity {
+pub(super) struct Identity {
     certificate: CertificateDer<'static>,
     key: Vec<u8>,
 }
 
 impl Identity {
-    fn new(until: i32) -> Self {
+    pub(super) fn new(until: i32) -> Self {
         Self::between(2020, until)
     }
 
@@ -57,7 +57,7 @@ impl Identity {
 
 /// One request as the server saw it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Seen {
+pub(super) struct Seen {
     /// Method, path and body.
     request: String,
     body: String,
@@ -66,14 +66,14 @@ struct Seen {
 }
 
 /// A TLS server at localhost that asks for a client certificate and takes none for an answer too.
-struct Server {
-    url: String,
+pub(super) struct Server {
+    pub(super) url: String,
     certificate: CertificateDer<'static>,
     seen: Arc<Mutex<Vec<Seen>>>,
 }
 
 impl Server {
-    async fn new(clients: &[&Identity]) -> Self {
+    pub(super) async fn new(clients: &[&Identity]) -> Self {
         Self::answering(
             clients,
             "200 OK",
@@ -133,12 +133,17 @@ impl Server {
         Self { url, certificate, seen }
     }
 
-    fn seen(&self) -> Vec<Seen> {
+    pub(super) fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
     }
 
     /// What was asked, and whether with this certificate.
     fn shown(&self, identity: &Identity) -> Vec<(String, bool)> {
+        self.shown_since(0, identity)
+    }
+
+    /// The same, without the first requests.
+    pub(super) fn shown_since(&self, first: usize, identity: &Identity) -> Vec<(String, bool)> {
         let is_own = |seen: &Seen| match &seen.certificate {
             None => false,
             Some(shown) => {
@@ -146,7 +151,7 @@ impl Server {
                 true
             }
         };
-        self.seen().iter().map(|seen| (seen.request.clone(), is_own(seen))).collect()
+        self.seen().iter().skip(first).map(|seen| (seen.request.clone(), is_own(seen))).collect()
     }
 }
 
@@ -160,7 +165,7 @@ fn trusting(servers: &[&Server]) -> ClientConfig {
         .with_no_client_auth()
 }
 
-fn with_certificate(identity: &Identity, servers: &[&Server]) -> ClientConfig {
+pub(super) fn with_certificate(identity: &Identity, servers: &[&Server]) -> ClientConfig {
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(identity.key.clone()));
     oauth_reqwest::with_client_certificate(trusting(servers), vec![identity.certificate.clone()], key)
         .unwrap()
@@ -176,11 +181,15 @@ fn both(identity: &Identity, servers: &[&Server]) -> [ClientCertificate; 2] {
     ]
 }
 
-fn certificate(identity: &Identity, servers: &[&Server]) -> ClientCertificate {
+pub(super) fn certificate(identity: &Identity, servers: &[&Server]) -> ClientCertificate {
     both(identity, servers).into_iter().next().unwrap()
 }
 
-fn client(server: &Server, credentials: impl Into<Credentials>, http: impl HttpClient + 'static) -> OAuth2 {
+pub(super) fn client(
+    server: &Server,
+    credentials: impl Into<Credentials>,
+    http: impl HttpClient + 'static,
+) -> OAuth2 {
     let at = |path: &str| format!("{}{path}", server.url);
     let mut client = OAuth2::new("client-1", credentials, at("/authorize"), at("/token"))
         .with_refresh_endpoint(at("/token"))
@@ -192,11 +201,11 @@ fn client(server: &Server, credentials: impl Into<Credentials>, http: impl HttpC
     client
 }
 
-fn plain(servers: &[&Server]) -> ReqwestClient {
+pub(super) fn plain(servers: &[&Server]) -> ReqwestClient {
     ReqwestClient::with_tls(trusting(servers)).unwrap()
 }
 
-async fn exchange(client: &OAuth2) -> oauth_clients::Result<OAuth2Token> {
+pub(super) async fn exchange(client: &OAuth2) -> oauth_clients::Result<OAuth2Token> {
     client.get_access_token("C", "https://app.example/cb", None, &[]).await
 }
 
@@ -237,6 +246,47 @@ fn ca_06_the_method_is_the_one_that_was_registered() {
     assert_eq!(certificate().not_after().map(OffsetDateTime::year), Some(2099));
 }
 
+/// Has another certificate put in place while it signs.
+#[derive(Debug)]
+struct Rotating {
+    key: SigningKey,
+    certificates: ClientCertificates,
+    next: Mutex<Option<ClientCertificate>>,
+}
+
+#[oauth_clients::async_trait]
+impl Signer for Rotating {
+    fn algorithm(&self) -> Algorithm {
+        self.key.algorithm()
+    }
+
+    fn public_jwk(&self) -> serde_json::Map<String, serde_json::Value> {
+        self.key.public_jwk()
+    }
+
+    async fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
+        if let Some(next) = self.next.lock().unwrap().take() {
+            self.certificates.replace(next);
+        }
+        self.key.sign(message).await
+    }
+}
+
+#[tokio::test]
+async fn ca_09_a_token_notes_the_certificate_that_was_shown_for_it_though_another_took_its_place() {
+    let (old, new) = (Identity::new(2098), Identity::new(2099));
+    let server = Server::new(&[&old, &new]).await;
+    let certificates = ClientCertificates::new(certificate(&old, &[&server]));
+    let next = Mutex::new(Some(certificate(&new, &[&server])));
+    let signer = Rotating { key: key(), certificates: certificates.clone(), next };
+    let mut client = client(&server, PrivateKeyJwt::new(signer), plain(&[&server]));
+    client.add_participant(CertificateBoundTokens::new(certificates));
+    let token = exchange(&client).await.unwrap();
+    assert_eq!(token.confirmation().unwrap()["x5t#S256"], new.thumbprint());
+    assert_eq!(server.seen()[0].certificate.as_ref(), Some(&new.certificate));
+    client.get_profile_of(&token).await.unwrap();
+}
+
 /// A client with a second host for mutual TLS, which has these endpoints.
 fn aliased(mut client: OAuth2, mtls: &Server, aliases: &[(Endpoint, &str)]) -> OAuth2 {
     let aliases = aliases.iter().map(|&(endpoint, path)| (endpoint, format!("{}{path}", mtls.url)));
@@ -247,7 +297,7 @@ fn aliased(mut client: OAuth2, mtls: &Server, aliases: &[(Endpoint, &str)]) -> O
 const BOTH_TOKEN: [(Endpoint, &str); 2] =
     [(Endpoint::Token, "/mtls/token"), (Endpoint::Refresh, "/mtls/token")];
 
-fn calls(expected: &[(&str, bool)]) -> Vec<(String, bool)> {
+pub(super) fn calls(expected: &[(&str, bool)]) -> Vec<(String, bool)> {
     expected.iter().map(|&(request, shown)| (request.to_owned(), shown)).collect()
 }
 

@@ -8,10 +8,11 @@ use std::{
 use async_trait::async_trait;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use bytes::Bytes;
 use oauth_core::{
     AuthenticationError, BindingError, ClientAuthentication, Connection, Credentials, Endpoint,
-    EndpointAlias, ErrorKind, HttpClient, OAuth2, OAuth2Token, OffsetDateTime, Operation, Participant,
-    RequestContext, RequestDraft, Result,
+    EndpointAlias, ErrorKind, HttpClient, HttpError, OAuth2, OAuth2Token, OffsetDateTime, Operation,
+    Participant, RequestContext, RequestDraft, Result, http,
 };
 use serde_json::{Map, Value};
 
@@ -105,6 +106,27 @@ impl ClientCertificates {
     }
 }
 
+impl ClientCertificates {
+    fn transport(&self) -> Arc<dyn HttpClient> {
+        Arc::new(ShowsCurrent(self.clone()))
+    }
+}
+
+/// Shows the certificate that is the current one when a request is sent. Signing may have taken its time before that.
+#[derive(Debug)]
+struct ShowsCurrent(ClientCertificates);
+
+#[async_trait]
+impl HttpClient for ShowsCurrent {
+    async fn send(
+        &self,
+        request: http::Request<Bytes>,
+    ) -> std::result::Result<http::Response<Bytes>, HttpError> {
+        let certificate = self.0.current();
+        certificate.http.send(request).await
+    }
+}
+
 impl From<ClientCertificate> for ClientCertificates {
     fn from(certificate: ClientCertificate) -> Self {
         Self::new(certificate)
@@ -155,7 +177,7 @@ impl ClientAuthentication for TlsClientAuth {
     }
 
     fn transport(&self) -> Option<Arc<dyn HttpClient>> {
-        Some(self.certificates.current().http.clone())
+        Some(self.certificates.transport())
     }
 
     async fn authenticate(
@@ -237,7 +259,7 @@ impl CertificateBoundTokens {
 impl Participant for CertificateBoundTokens {
     fn connection(&self, context: &RequestContext<'_>, request: &RequestDraft) -> Option<Connection> {
         let alias = self.alias(context, request)?;
-        Some(Connection::new(self.certificates.current().http.clone(), alias))
+        Some(Connection::new(self.certificates.transport(), alias))
     }
 
     async fn before_send(
@@ -245,16 +267,30 @@ impl Participant for CertificateBoundTokens {
         context: &RequestContext<'_>,
         request: &mut RequestDraft,
     ) -> std::result::Result<(), AuthenticationError> {
-        match self.alias(context, request) {
-            Some(_) => self.certificates.current().check(context.now),
-            None => Ok(()),
+        if self.alias(context, request).is_some() {
+            let certificate = self.certificates.current();
+            certificate.check(context.now)?;
+            request.extensions_mut().insert(Shown(certificate));
         }
+        Ok(())
     }
 
     fn check_new_token(&self, _client: &OAuth2, token: &mut OAuth2Token) -> Result<()> {
-        let noted = token.confirmation().and_then(Value::as_object).cloned().unwrap_or_default();
-        let own = Map::from_iter([(X5T.to_owned(), self.certificates.current().thumbprint().into())]);
-        *token = token.clone().with_confirmation(noted.into_iter().chain(own).collect());
+        note(token, &self.certificates.current());
+        Ok(())
+    }
+
+    fn check_issued_token(
+        &self,
+        client: &OAuth2,
+        request: &RequestDraft,
+        token: &mut OAuth2Token,
+    ) -> Result<()> {
+        match request.extensions().get::<Shown>() {
+            // Meanwhile another one may have taken its place.
+            Some(Shown(certificate)) => note(token, certificate),
+            None => self.check_new_token(client, token)?,
+        }
         Ok(())
     }
 
@@ -279,4 +315,15 @@ impl Participant for CertificateBoundTokens {
             false => Ok(()),
         }
     }
+}
+
+/// The certificate that a request is sent by.
+#[derive(Clone)]
+struct Shown(Arc<ClientCertificate>);
+
+/// Notes what a token is bound to, beside what else it is bound to.
+fn note(token: &mut OAuth2Token, certificate: &ClientCertificate) {
+    let noted = token.confirmation().and_then(Value::as_object).cloned().unwrap_or_default();
+    let own = Map::from_iter([(X5T.to_owned(), certificate.thumbprint().into())]);
+    *token = token.clone().with_confirmation(noted.into_iter().chain(own).collect());
 }
