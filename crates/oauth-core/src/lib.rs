@@ -113,9 +113,10 @@ pub use default_client::default_http_client;
 pub use device::{DeviceLogin, DeviceState};
 pub use draft::RequestDraft;
 pub use endpoints::{Endpoint, Endpoints};
+pub use error::class::ErrorClass;
 pub use error::{
-    BindingError, Error, ErrorClass, ErrorKind, FailedReply, JwtCheck, JwtError, JwtUse, LoginError,
-    OAuthError, Operation, Result, SigningError,
+    BindingError, Error, ErrorKind, FailedReply, JwtCheck, JwtError, JwtUse, LoginError, OAuthError,
+    Operation, Result, SigningError,
 };
 pub use http;
 pub use http_client::{

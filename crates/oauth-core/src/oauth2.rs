@@ -211,41 +211,6 @@ impl OAuth2 {
         client.fill_in();
         client
     }
-
-    /// Refreshes tokens at this endpoint.
-    #[must_use]
-    pub fn with_refresh_endpoint(mut self, url: impl Into<Cow<'static, str>>) -> Self {
-        self.settings().endpoints.set(Endpoint::Refresh, url);
-        self
-    }
-
-    /// Revokes tokens at this endpoint (RFC 7009).
-    #[must_use]
-    pub fn with_revoke_endpoint(mut self, url: impl Into<Cow<'static, str>>) -> Self {
-        self.settings().endpoints.set(Endpoint::Revocation, url);
-        self
-    }
-
-    /// Introspects tokens at this endpoint (RFC 7662).
-    #[must_use]
-    pub fn with_introspection_endpoint(mut self, url: impl Into<Cow<'static, str>>) -> Self {
-        self.settings().endpoints.set(Endpoint::Introspection, url);
-        self
-    }
-
-    /// Reads the user's profile at this endpoint.
-    #[must_use]
-    pub fn with_profile_endpoint(mut self, url: impl Into<Cow<'static, str>>) -> Self {
-        self.settings().endpoints.set(Endpoint::Profile, url);
-        self
-    }
-
-    /// Puts this between two scopes.
-    #[must_use]
-    pub fn with_scope_separator(mut self, separator: impl Into<Cow<'static, str>>) -> Self {
-        self.settings().scope_separator = separator.into();
-        self
-    }
 }
 
 /// What the client knows of itself.

@@ -7,7 +7,8 @@ use time::OffsetDateTime;
 
 use crate::{
     clock::{Clock, SystemClock},
-    error::{Error, ErrorClass, ErrorKind, LoginError, Operation, Result},
+    error::class::ErrorClass,
+    error::{Error, ErrorKind, LoginError, Operation, Result},
     http_client::HttpError,
     json,
     token::seconds,

@@ -3,10 +3,14 @@
 use oauth_clients::Registry;
 use serde_json::{Map, Value};
 
-use super::{
-    Finding, environment,
-    facts::{Facts, is_loopback},
-    keys,
+use crate::{
+    doctor::{
+        environment,
+        facts::{Facts, is_loopback},
+        finding::Finding,
+        keys,
+    },
+    metadata::Asked,
 };
 
 /// All findings, in the order of the checks.
@@ -84,7 +88,7 @@ fn documents(facts: &Facts, findings: &mut Vec<Finding>) {
     let issuer = facts.issuer.as_deref().unwrap_or_default();
     if facts.document().is_none() {
         let is_down = facts.asked.iter().all(|asked| asked.status.is_none());
-        let tried: Vec<String> = facts.asked.iter().map(super::super::metadata::Asked::line).collect();
+        let tried: Vec<String> = facts.asked.iter().map(Asked::line).collect();
         if let (true, Some(asked)) = (is_down, facts.asked.first()) {
             findings.push(unreachable(
                 "the issuer",

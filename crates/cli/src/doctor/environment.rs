@@ -5,7 +5,7 @@ use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
 };
 
-use super::Finding;
+use crate::doctor::finding::Finding;
 
 /// The variables that matter.
 #[derive(Debug, Default)]

@@ -4,7 +4,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use oauth_clients::openid::Algorithm;
 use serde_json::Value;
 
-use super::{Finding, facts::Facts};
+use crate::doctor::{facts::Facts, finding::Finding};
 
 const SMALLEST_RSA_KEY: usize = 2048;
 

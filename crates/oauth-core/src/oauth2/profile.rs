@@ -6,7 +6,8 @@ use serde_json::Value;
 use super::OAuth2;
 use crate::{
     endpoints::Endpoint,
-    error::{Error, ErrorClass, ErrorKind, FailedReply, Operation, Result},
+    error::class::ErrorClass,
+    error::{Error, ErrorKind, FailedReply, Operation, Result},
     identity::{Email, EmailVerification, Identity, check_subject},
     json::{parse, text_at, value_at},
     request::Request,

@@ -10,7 +10,7 @@ use crate::{
     authorization::RequestDemand,
     client_auth::Credentials,
     clock::Clock,
-    endpoints::Endpoints,
+    endpoints::{Endpoint, Endpoints},
     error::{Error, Result},
     http_client::HttpClient,
     parameter,
@@ -19,6 +19,41 @@ use crate::{
 
 /// Settings; [`Provider`](crate::Provider) offers the common ones as `with_` methods of every client.
 impl OAuth2 {
+    /// Refreshes tokens at this endpoint.
+    #[must_use]
+    pub fn with_refresh_endpoint(mut self, url: impl Into<Cow<'static, str>>) -> Self {
+        self.settings().endpoints.set(Endpoint::Refresh, url);
+        self
+    }
+
+    /// Revokes tokens at this endpoint (RFC 7009).
+    #[must_use]
+    pub fn with_revoke_endpoint(mut self, url: impl Into<Cow<'static, str>>) -> Self {
+        self.settings().endpoints.set(Endpoint::Revocation, url);
+        self
+    }
+
+    /// Introspects tokens at this endpoint (RFC 7662).
+    #[must_use]
+    pub fn with_introspection_endpoint(mut self, url: impl Into<Cow<'static, str>>) -> Self {
+        self.settings().endpoints.set(Endpoint::Introspection, url);
+        self
+    }
+
+    /// Reads the user's profile at this endpoint.
+    #[must_use]
+    pub fn with_profile_endpoint(mut self, url: impl Into<Cow<'static, str>>) -> Self {
+        self.settings().endpoints.set(Endpoint::Profile, url);
+        self
+    }
+
+    /// Puts this between two scopes.
+    #[must_use]
+    pub fn with_scope_separator(mut self, separator: impl Into<Cow<'static, str>>) -> Self {
+        self.settings().scope_separator = separator.into();
+        self
+    }
+
     /// Names the client, in errors and logins. Two clients of one provider need two names.
     pub fn set_name(&mut self, name: impl Into<Cow<'static, str>>) {
         self.settings().name = name.into();
