@@ -389,7 +389,7 @@ impl TokenStore for FileStore {
     }
 
     async fn delete(&self, key: &TokenKey) -> Result<bool, StoreError> {
-        self.change(StoreOperation::Delete, key, |entry, now| delete(entry, now)).await
+        self.change(StoreOperation::Delete, key, delete).await
     }
 
     async fn delete_version(&self, key: &TokenKey, version: u64) -> Result<bool, StoreError> {
