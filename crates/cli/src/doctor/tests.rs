@@ -198,8 +198,8 @@ fn do_10_and_11_a_server_without_the_code_flow() {
 
 #[test]
 fn do_12_and_13_scopes() {
-    let typo = "client_id = \"a\"\nscopes = [\"openid\", \"emial\"]";
-    assert_finds(&facts(good(), typo), "DO-12", Level::Warn, "scope emial");
+    let typo = "client_id = \"a\"\nscopes = [\"openid\", \"emails\"]";
+    assert_finds(&facts(good(), typo), "DO-12", Level::Warn, "scope emails");
     assert_finds(&facts(good(), typo), "DO-13", Level::Warn, "offline_access");
     assert_finds(
         &facts(good(), "client_id = \"a\"\nscopes = [\"email\"]"),
