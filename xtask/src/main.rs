@@ -8,6 +8,7 @@ mod contract;
 mod facts;
 mod generate;
 mod guide;
+mod mutants;
 mod new;
 mod nightly;
 mod node;

@@ -1,14 +1,14 @@
 //! `cargo xtask nightly`: what takes too long for each change, or compares with what lies further back.
 
-use std::{env, fs, path::PathBuf, process::Command};
+use std::{fs, process::Command};
 
 use anyhow::{Context, Result, ensure};
 
 use crate::{
     ci::{CRYPTOGRAPHY, ENCRYPTION, FIPS, NATIVE_TLS},
-    guide,
+    guide, mutants,
     steps::Steps,
-    system, test,
+    test,
     tools::{self, Tools},
     workspace::{self, Metadata, Package, cargo},
 };
@@ -76,6 +76,7 @@ pub(crate) fn run(update: bool) -> Result<()> {
         let name = format!("OAUTH_TEST_GRANTS={GRANTS} cargo xtask test {}", arguments.join(" "));
         steps.step(&name, || test::run_with(&arguments, &[("OAUTH_TEST_GRANTS", GRANTS)]))?;
     }
+    mutants::run(&mut steps)?;
     steps.finish();
     Ok(())
 }
@@ -130,7 +131,7 @@ fn semver_checks(steps: &mut Steps) -> Result<()> {
         steps.skip("changes of the API since the last release, because there is no tag of one");
         return Ok(());
     };
-    let path = built(SEMVER_CHECKS)?;
+    let path = tools::built(SEMVER_CHECKS)?;
     let mut check = cargo();
     check.args(["semver-checks", "--workspace", "--baseline-rev", tag.trim()]).env("PATH", path);
     steps.run(check)
@@ -143,7 +144,7 @@ fn public_api(steps: &mut Steps, update: bool) -> Result<()> {
         steps.skip("the snapshots of the API in docs/api, because there is no nightly toolchain (rustup toolchain install nightly)");
         return Ok(());
     }
-    let path = built(PUBLIC_API)?;
+    let path = tools::built(PUBLIC_API)?;
     let members = Metadata::members()?;
     // A provider crate has the API that the macros give it.
     let packages = members.iter().filter(|package| package.is_published() && !package.is_vendor());
@@ -189,24 +190,6 @@ fn changes(old: &str, new: &str) -> Vec<String> {
 fn features(package: &Package) -> String {
     let features = package.features.keys().map(|feature| &**feature);
     features.filter(|feature| ![NATIVE_TLS, ENCRYPTION, FIPS].contains(feature)).collect::<Vec<_>>().join(",")
-}
-
-/// The `PATH` with a tool that Cargo has built, now or before.
-fn built((package, version): (&str, &str)) -> Result<std::ffi::OsString> {
-    let folder = Metadata::target_directory()?.join("tools/cargo");
-    let program: PathBuf = folder.join("bin").join(package);
-    let is_there = workspace::output(Command::new(&program).arg("--version"))
-        .is_ok_and(|said| said.split_whitespace().any(|word| word == version));
-    if !is_there {
-        println!("installing {package} {version}, which takes minutes");
-        let mut install = cargo();
-        install.args(["install", "--quiet", "--locked", "--force", package, "--version", version, "--root"]);
-        install.arg(&folder);
-        system::step(&mut install)?;
-    }
-    let mut folders = vec![folder.join("bin")];
-    folders.extend(env::split_paths(&env::var_os("PATH").unwrap_or_default()));
-    Ok(env::join_paths(folders)?)
 }
 
 #[cfg(test)]

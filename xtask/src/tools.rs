@@ -77,3 +77,21 @@ impl Tools {
         command
     }
 }
+
+/// The `PATH` with a tool that Cargo has built, now or before.
+pub(crate) fn built((package, version): (&str, &str)) -> Result<OsString> {
+    let folder = Metadata::target_directory()?.join("tools/cargo");
+    let program: PathBuf = folder.join("bin").join(package);
+    let is_there = workspace::output(Command::new(&program).arg("--version"))
+        .is_ok_and(|said| said.split_whitespace().any(|word| word == version));
+    if !is_there {
+        println!("installing {package} {version}, which takes minutes");
+        let mut install = cargo();
+        install.args(["install", "--quiet", "--locked", "--force", package, "--version", version, "--root"]);
+        install.arg(&folder);
+        system::step(&mut install)?;
+    }
+    let mut folders = vec![folder.join("bin")];
+    folders.extend(env::split_paths(&env::var_os("PATH").unwrap_or_default()));
+    Ok(env::join_paths(folders)?)
+}
