@@ -82,8 +82,12 @@ impl Tools {
 pub(crate) fn built((package, version): (&str, &str)) -> Result<OsString> {
     let folder = Metadata::target_directory()?.join("tools/cargo");
     let program: PathBuf = folder.join("bin").join(package);
-    let is_there = workspace::output(Command::new(&program).arg("--version"))
-        .is_ok_and(|said| said.split_whitespace().any(|word| word == version));
+    // Some tell it only where they are called as Cargo does it.
+    let subcommand = package.trim_start_matches("cargo-");
+    let is_there = [&["--version"][..], &[subcommand, "--version"]].iter().any(|arguments| {
+        workspace::output(Command::new(&program).args(*arguments))
+            .is_ok_and(|said| said.split_whitespace().any(|word| word == version))
+    });
     if !is_there {
         println!("installing {package} {version}, which takes minutes");
         let mut install = cargo();
