@@ -6,7 +6,8 @@ use std::{path::PathBuf, process::Stdio};
 
 use oauth_emulator::{App, Consent, Emulator};
 use tokio::{
-    io::{AsyncBufReadExt, BufReader},
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::TcpStream,
     process::Command,
 };
 
@@ -52,8 +53,13 @@ async fn the_command_line_signs_in_and_prints_a_token_and_nothing_else() {
         }
     };
     let callback = emulator.browse(&url, Consent::Allow).await.unwrap().into_url();
-    let page = reqwest::Client::builder().no_proxy().build().unwrap().get(callback).send().await.unwrap();
-    assert_eq!(page.status(), 200);
+    let (address, target) = callback.trim_start_matches("http://").split_once('/').unwrap();
+    let mut browser = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET /{target} HTTP/1.1\r\nHost: {address}\r\n\r\n");
+    browser.write_all(request.as_bytes()).await.unwrap();
+    let mut page = String::new();
+    browser.read_to_string(&mut page).await.unwrap();
+    assert!(page.starts_with("HTTP/1.1 200"), "{page}");
     let output = login.wait_with_output().await.unwrap();
     assert!(output.status.success(), "{output:?}");
     let token = String::from_utf8(output.stdout).unwrap();
