@@ -100,14 +100,13 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let reply = format!(
-            "HTTP/1.1 {status}\r\ncontent-type: application/json\r\n{headers}content-length: {}\r\n\r\n{body}",
-            body.len()
-        );
+        let start = format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\n{headers}");
+        let body = body.to_owned();
         let (acceptor, log) = (TlsAcceptor::from(Arc::new(config)), seen.clone());
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (acceptor, log, reply) = (acceptor.clone(), log.clone(), reply.clone());
+                let (acceptor, log, start, answer) =
+                    (acceptor.clone(), log.clone(), start.clone(), body.clone());
                 tokio::spawn(async move {
                     let Ok(mut stream) = acceptor.accept(stream).await else { return };
                     let certificate = stream.get_ref().1.peer_certificates();
@@ -123,6 +122,10 @@ impl Server {
                             body: body.to_owned(),
                             certificate: certificate.clone(),
                         });
+                        // Each token is another one.
+                        let number = log.lock().unwrap().len();
+                        let body = answer.replace("\"AT\"", &format!("\"AT{number}\""));
+                        let reply = format!("{start}content-length: {}\r\n\r\n{body}", body.len());
                         if stream.write_all(reply.as_bytes()).await.is_err() {
                             return;
                         }

@@ -10,6 +10,7 @@ mod client_auth;
 mod client_auth_emulator;
 mod client_auth_metadata;
 mod client_auth_tls;
+mod client_auth_tokens;
 mod dpop;
 mod emulated_grants;
 mod exchange;

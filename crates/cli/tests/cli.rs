@@ -1,5 +1,7 @@
 //! The tool as a user runs it: arguments in, output and exit code out, against the emulator.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{
     io::{BufRead, BufReader, Write},
     path::Path,
