@@ -7,7 +7,10 @@ use std::{
 };
 
 use oauth_core::{
-    ErrorClass, HttpClient, HttpError, HttpErrorKind, Provider, async_trait, bytes::Bytes, http,
+    ErrorClass, HttpClient, HttpError, HttpErrorKind, Provider, async_trait,
+    bytes::Bytes,
+    http,
+    serde_json::{self, Value},
 };
 use oauth_tokens::{
     AccessTokenRequest, ClientCredentials, Error, Event, Expected, MemoryStore, Put, TokenKey, TokenManager,
