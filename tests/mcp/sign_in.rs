@@ -1,7 +1,11 @@
 //! The request, the callback, the tokens.
 
-use oauth_core::{Callback, ErrorKind, LoginError, Provider};
+use oauth_core::{
+    Callback, ErrorKind, HttpClient, LoginError, Provider, async_trait, bytes::Bytes, default_http_client,
+    http::Request,
+};
 use oauth_mcp::{Access, Error, PendingLogin, Revision, ServerUrl, Step};
+use oauth_native::{LoopbackBrowser, Method, OpenError, Opener, SignInOptions};
 use serde_json::json;
 
 use super::world::*;
@@ -268,4 +272,33 @@ async fn a_server_that_asks_for_nothing_is_said_so() {
     assert!(matches!(error, Error::NotChallenged { status: 200 }), "{error}");
     // MC-01: nothing else was asked.
     assert!(world.asked().iter().all(|asked| *asked == format!("POST {MCP}")));
+}
+
+/// The user's browser: it comes back with a code at once.
+#[derive(Debug)]
+struct ComesBack;
+
+#[async_trait]
+impl Opener for ComesBack {
+    async fn open(&self, url: &str) -> Result<(), OpenError> {
+        let redirect = parameter(url, "redirect_uri").unwrap();
+        let state = parameter(url, "state").unwrap();
+        let request = Request::get(format!("{redirect}?code=c&state={state}")).body(Bytes::new()).unwrap();
+        // The page is there when the login has ended, which waits for this.
+        tokio::spawn(async move { default_http_client().unwrap().send(request).await });
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn nt_01_the_browser_of_this_machine_signs_in_at_a_server_that_nobody_has_seen() {
+    let world = usual();
+    let options = SignInOptions::new().opener(ComesBack).method(Method::Loopback);
+    let browser = LoopbackBrowser::new(options).await.unwrap();
+    let redirect_uri = browser.redirect_uri().to_owned();
+    assert!(redirect_uri.starts_with("http://127.0.0.1:"), "{redirect_uri}");
+    let access = Access::in_memory(authorizer(&world), server()).unwrap();
+    let token = access.authorize(&browser).await.unwrap();
+    assert!(!token.access_token().is_empty());
+    assert_eq!(world.last(TOKEN).field("redirect_uri"), Some(redirect_uri));
 }

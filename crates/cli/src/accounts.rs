@@ -96,10 +96,20 @@ impl Account {
         self.settings.get("provider").and_then(Value::as_str).unwrap_or(&self.name)
     }
 
+    /// What was signed in with.
+    pub(crate) fn target(&self) -> &str {
+        let issuer = self.settings.get("issuer").and_then(Value::as_str);
+        self.resource.as_deref().or(issuer).unwrap_or(self.provider())
+    }
+
     /// Who it is, in a few words.
     pub(crate) fn who(&self) -> &str {
         let user = self.email.as_deref().or(self.display_name.as_deref()).or(self.subject.as_deref());
-        user.unwrap_or(if self.is_client { "the client itself" } else { "unknown" })
+        user.or(self.resource.as_deref()).unwrap_or(if self.is_client {
+            "the client itself"
+        } else {
+            "unknown"
+        })
     }
 }
 

@@ -108,7 +108,7 @@ pub(crate) struct Login {
     /// How many seconds the sign-in may take.
     #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = seconds)]
     pub(crate) timeout: Duration,
-    /// The URL is that of an MCP server, not of an issuer.
+    /// The URL is that of an MCP server. Without this, a URL is an issuer if it has the metadata of one, and else an MCP server.
     #[arg(long)]
     pub(crate) mcp: bool,
 }

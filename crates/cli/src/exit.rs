@@ -43,7 +43,7 @@ impl Failure {
         }
     }
 
-    fn of_class(class: &ErrorClass, text: String) -> Self {
+    pub(crate) fn of_class(class: &ErrorClass, text: String) -> Self {
         match class {
             ErrorClass::Reauthorize => Self::SignInAgain(text),
             ErrorClass::Transient { .. } => Self::TryLater(text),

@@ -23,6 +23,7 @@ mod config;
 mod doctor;
 mod exit;
 mod jwt;
+mod mcp;
 mod metadata;
 mod output;
 mod provider;

@@ -3,16 +3,24 @@
 use std::sync::Arc;
 
 use oauth_clients::Provider;
-use oauth_native::LocalTokens;
-use oauth_tokens::{ClientCredentials, TokenManager};
+use oauth_native::{LocalTokens, LocalTokensError};
+use oauth_tokens::{ClientCredentials, TokenKey, TokenManager};
 
 use crate::{
     accounts::Account,
     arguments::Common,
     config::{self, Profile},
     exit::{Failure, Outcome},
-    provider,
+    mcp, provider,
 };
+
+/// The tokens of one account, with what refreshes them.
+pub(crate) struct AccountTokens {
+    pub(crate) manager: TokenManager,
+    pub(crate) key: TokenKey,
+    /// Who knows the user; nobody, for an account at an MCP server.
+    pub(crate) provider: Option<Arc<dyn Provider>>,
+}
 
 /// Opens the files, and the key that encrypts them.
 pub(crate) async fn open(common: &Common) -> Outcome<LocalTokens> {
@@ -20,20 +28,20 @@ pub(crate) async fn open(common: &Common) -> Outcome<LocalTokens> {
         .directory(config::data_folder(common.home.as_deref())?.join("tokens"));
     let builder = if common.allow_key_file { builder.allow_key_file() } else { builder };
     let advice = "or --allow-key-file keeps the key in a file that only you can read";
-    let tokens = builder.open().await.map_err(|error| match &error {
-        oauth_native::LocalTokensError::Key(_) if !common.allow_key_file => {
-            Failure::Other(format!("{error}; {advice}"))
-        }
+    builder.open().await.map_err(|error| match &error {
+        LocalTokensError::Key(_) if !common.allow_key_file => Failure::Other(format!("{error}; {advice}")),
         _ => Failure::Other(error.to_string()),
-    })?;
-    Ok(tokens)
+    })
 }
 
-/// The tokens of one account, with what refreshes them.
-pub(crate) async fn manager(
-    account: &Account,
-    common: &Common,
-) -> Outcome<(TokenManager, Arc<dyn Provider>)> {
+/// The tokens of one account.
+pub(crate) async fn of(account: &Account, common: &Common) -> Outcome<AccountTokens> {
+    if let Some(server) = &account.resource {
+        let access = mcp::access(server, &account.name, mcp::authorizer(common)?, common).await?;
+        let key = access.token_key().await?;
+        let key = key.ok_or_else(|| Failure::SignInAgain(format!("nobody is signed in at {server}")))?;
+        return Ok(AccountTokens { manager: access.tokens().clone(), key, provider: None });
+    }
     let profile = Profile { settings: account.settings.clone(), redirect_uri: None };
     let provider = provider::build(&account.name, &profile, common).await?;
     let tokens = open(common).await?;
@@ -46,5 +54,5 @@ pub(crate) async fn manager(
         }
     };
     let manager = builder.build().map_err(|error| Failure::Other(error.to_string()))?;
-    Ok((manager, provider))
+    Ok(AccountTokens { manager, key: account.key(), provider: Some(provider) })
 }

@@ -284,6 +284,10 @@ async fn the_doctor_looks_at_a_live_issuer_and_fails_for_one_that_is_not() {
     let text = findings.to_string();
     assert!(text.contains("DO-01") && text.contains("DO-02"), "{text}");
 
+    let server = run(home.path(), &["doctor", "--mcp", "http://127.0.0.1:9/mcp", "--json"]);
+    assert_eq!(server.status.code(), Some(1));
+    assert!(out(&server).contains("DO-24"), "{}", out(&server));
+
     let emulator = emulator().await;
     let issuer = emulator.local("https://accounts.google.com");
     let output = run(home.path(), &["doctor", &issuer, "--json"]);

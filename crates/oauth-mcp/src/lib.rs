@@ -33,6 +33,7 @@
 //! | --- | --- | --- |
 //! | `axum` | | the server's side as a layer: `server::axum` |
 //! | `jwt` | | `AccessTokenVerifier` of [oauth-fapi](https://docs.rs/oauth-fapi) is a [`server::TokenVerifier`] |
+//! | `native` | | `LoopbackBrowser` of [oauth-native](https://docs.rs/oauth-native) is a [`Browser`] |
 //! | `rmcp` | | `rmcp::Authorized`, for the client of the crate [`rmcp`](https://docs.rs/rmcp) 3 |
 
 #![forbid(unsafe_code)]
@@ -47,6 +48,8 @@ mod grant;
 mod http;
 mod metadata;
 mod metadata_document;
+#[cfg(feature = "native")]
+mod native;
 mod records;
 mod registration;
 mod revision;

@@ -14,7 +14,7 @@ use crate::{
     exit::{Failure, Outcome},
     jwt,
     output::print_line,
-    tokens,
+    tokens::{self, AccountTokens},
 };
 
 /// kubectl is told that the token ends a little before it does.
@@ -23,8 +23,8 @@ const MARGIN: Duration = Duration::seconds(30);
 pub(crate) async fn run(kubectl: &KubectlCredential, common: &Common) -> Outcome {
     let version = version(env::var("KUBERNETES_EXEC_INFO").ok().as_deref())?;
     let account = account(Some(&kubectl.account), common)?;
-    let (manager, _) = tokens::manager(&account, common).await?;
-    let found = manager.get_token(&account.key()).await;
+    let AccountTokens { manager, key, .. } = tokens::of(&account, common).await?;
+    let found = manager.get_token(&key).await;
     finish(&manager).await?;
     let token = found.map_err(|error| with_advice(error.into(), &account))?;
     let (text, expires_at) = match kubectl.access_token {

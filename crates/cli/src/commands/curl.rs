@@ -17,7 +17,8 @@ use crate::{
     },
     exit::{Failure, Outcome},
     output::plain,
-    provider, tokens,
+    provider,
+    tokens::{self, AccountTokens},
 };
 
 pub(crate) async fn run(curl: &Curl, common: &Common) -> Outcome<ExitCode> {
@@ -30,9 +31,8 @@ pub(crate) async fn run(curl: &Curl, common: &Common) -> Outcome<ExitCode> {
         return Err(Failure::Usage(format!("{url} is not https: everybody on the way could read the token")));
     }
     let account = account(Some(&curl.account), common)?;
-    let (manager, _) = tokens::manager(&account, common).await?;
+    let AccountTokens { manager, key, .. } = tokens::of(&account, common).await?;
     let http = provider::http_client(common)?;
-    let key = account.key();
     let token = manager.get(&key).await.map_err(|error| with_advice(error.into(), &account))?;
     let send = async |token: &AccessToken| {
         let request = request(curl, token, body.clone())?;

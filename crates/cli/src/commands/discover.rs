@@ -1,16 +1,20 @@
 //! `discover`: where an issuer's metadata are, and what they say.
 
+use oauth_mcp::ServerUrl;
 use serde_json::json;
 
 use crate::{
     arguments::{Common, Discover},
     exit::{Failure, Outcome},
-    metadata,
+    mcp, metadata,
     output::{Output, to_json},
     provider,
 };
 
 pub(crate) async fn run(discover: &Discover, common: &Common, output: Output) -> Outcome {
+    if discover.mcp {
+        return server(discover, common, output).await;
+    }
     let http = provider::http_client(common)?;
     let mut asked = Vec::new();
     for place in metadata::places(&discover.url) {
@@ -31,4 +35,24 @@ pub(crate) async fn run(discover: &Discover, common: &Common, output: Output) ->
     };
     let pretty = to_json(document)?;
     output.result(&json!({ "asked": asked, "document": document }), || pretty)
+}
+
+/// What an MCP server and its authorization server say.
+async fn server(discover: &Discover, common: &Common, output: Output) -> Outcome {
+    let url = ServerUrl::parse(&discover.url).map_err(|error| Failure::Usage(error.to_string()))?;
+    let target = mcp::authorizer(common)?.discover(&url, None).await?;
+    let metadata = target.server_metadata();
+    let value = json!({
+        "resource": target.resource(),
+        "authorization_servers": target.resource_metadata().map(|resource| resource.authorization_servers()),
+        "scopes_supported": target.resource_metadata().and_then(|resource| resource.scopes_supported()),
+        "issuer": target.issuer(),
+        "authorization_endpoint": metadata.text("authorization_endpoint"),
+        "token_endpoint": metadata.text("token_endpoint"),
+        "registration_endpoint": metadata.text("registration_endpoint"),
+        "client_id_metadata_document_supported": metadata.flag("client_id_metadata_document_supported"),
+        "code_challenge_methods_supported": metadata.list("code_challenge_methods_supported"),
+    });
+    let pretty = to_json(&value)?;
+    output.result(&value, || pretty)
 }

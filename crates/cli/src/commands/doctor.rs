@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, process::ExitCode};
 
+use oauth_mcp::ServerUrl;
 use serde_json::json;
 
 use crate::{
@@ -9,6 +10,7 @@ use crate::{
     config,
     doctor::{self, Facts, Finding, Level},
     exit::{Failure, Outcome},
+    mcp,
     output::{Output, plain, print_line, to_json},
     provider::{self, is_url},
 };
@@ -24,6 +26,10 @@ pub(crate) async fn run(doctor: &Doctor, common: &Common, output: Output) -> Out
             found.push(Finding::ok("DO-00", "nothing stands in the way of a sign-in"));
         }
         findings.insert(name, found);
+    }
+    if let Some(url) = &doctor.mcp {
+        output.progress(&format!("looking at {url} …"));
+        findings.insert(url.clone(), server(url, common).await?);
     }
     let has_failed = findings.values().flatten().any(|finding| finding.level == Level::Fail);
     match output.json {
@@ -63,6 +69,9 @@ fn targets(doctor: &Doctor, common: &Common) -> Outcome<Vec<(String, Facts)>> {
             None => return Err(Failure::Usage(format!("the configuration has no table [{name}]"))),
         },
     };
+    if chosen.is_empty() && doctor.mcp.is_some() {
+        return Ok(Vec::new());
+    }
     if chosen.is_empty() {
         let path = config::path(common.config.as_deref())?;
         return Err(Failure::Usage(format!("{} has no tables; name an issuer to look at", path.display())));
@@ -78,4 +87,39 @@ fn targets(doctor: &Doctor, common: &Common) -> Outcome<Vec<(String, Facts)>> {
         (name, facts)
     };
     Ok(chosen.into_iter().map(facts).collect())
+}
+
+/// What stands in the way of a sign-in at an MCP server.
+async fn server(url: &str, common: &Common) -> Outcome<Vec<Finding>> {
+    let server = ServerUrl::parse(url).map_err(|error| Failure::Usage(error.to_string()))?;
+    let target = match mcp::authorizer(common)?.discover(&server, None).await {
+        Ok(target) => target,
+        Err(error) => return Ok(vec![Finding::fail("DO-24", error.to_string())]),
+    };
+    let metadata = target.server_metadata();
+    let issuer = target.issuer();
+    let mut findings = Vec::new();
+    let methods = metadata.list("code_challenge_methods_supported");
+    if methods.as_ref().is_none_or(|methods| !methods.contains(&"S256")) {
+        let found = methods.map_or("nothing".to_owned(), |methods| format!("{methods:?}"));
+        findings.push(Finding::fail(
+            "DO-07",
+            format!("{issuer} does not list S256 ({found}). MCP forbids going on; if you know that it works, allow it for this issuer"),
+        ));
+    }
+    match (metadata.flag("client_id_metadata_document_supported"), metadata.text("registration_endpoint")) {
+        (_, Some(_)) => {}
+        (true, None) => findings.push(Finding::warn(
+            "DO-25",
+            format!("{issuer} registers no clients and takes client ID metadata documents; this tool has none, so give --client-id"),
+        )),
+        (false, None) => findings.push(Finding::warn(
+            "DO-25",
+            format!("no way to register: give a client id for {issuer} (redirect URI http://127.0.0.1:PORT/callback)"),
+        )),
+    }
+    if findings.is_empty() {
+        findings.push(Finding::ok("DO-00", format!("{issuer} lets clients in")));
+    }
+    Ok(findings)
 }

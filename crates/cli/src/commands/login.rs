@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use oauth_clients::{LoginOptions, OAuth2Token, Provider};
-use oauth_native::{Page, SignInError, SignInOptions, sign_in};
+use oauth_clients::{LoginOptions, OAuth2Token, Provider, Secret};
+use oauth_native::{LoopbackBrowser, Page, SignInError, SignInOptions, sign_in};
 use oauth_tokens::{PutOptions, TokenManager};
 use serde_json::json;
 
@@ -12,9 +12,10 @@ use crate::{
     arguments::{Common, Login, Method},
     config,
     exit::{Failure, Outcome},
+    mcp, metadata,
     output::{Output, plain},
-    provider::{self, Target},
-    tokens,
+    provider::{self, Target, is_url},
+    tokens::{self, AccountTokens},
 };
 
 pub(crate) async fn run(login: &Login, common: &Common, output: Output) -> Outcome {
@@ -37,6 +38,9 @@ pub(crate) async fn run(login: &Login, common: &Common, output: Output) -> Outco
         output.progress(&format!("warning: no keyring; the key of the tokens is in {}", file.display()));
     }
     let account = match login.method {
+        _ if is_mcp(login, &target, common).await? => {
+            sign_in_at_server(login, account, common, output).await?
+        }
         Method::ClientCredentials => sign_in_as_client(login, account, common).await?,
         _ => sign_in_user(login, &target, account, common, output).await?,
     };
@@ -95,6 +99,78 @@ async fn sign_in_user(
     Ok(account)
 }
 
+/// Whether a URL is that of an MCP server: because the user says so, or because it has no metadata of an issuer.
+async fn is_mcp(login: &Login, target: &Target, common: &Common) -> Outcome<bool> {
+    if login.mcp
+        || !is_url(&login.target)
+        || target.profile.settings.get("provider") != Some(&"openid".into())
+    {
+        return Ok(login.mcp);
+    }
+    let http = provider::http_client(common)?;
+    let mut answers = false;
+    for place in metadata::places(&login.target) {
+        let asked = metadata::ask(&*http, &place).await;
+        if asked.document.is_some() {
+            return Ok(false);
+        }
+        answers |= asked.status.is_some();
+    }
+    Ok(answers)
+}
+
+async fn sign_in_at_server(
+    login: &Login,
+    mut account: Account,
+    common: &Common,
+    output: Output,
+) -> Outcome<Account> {
+    if !matches!(login.method, Method::Auto | Method::Browser | Method::Paste) {
+        return Err(Failure::Usage(
+            "a sign-in at an MCP server takes a browser: --method browser or paste".to_owned(),
+        ));
+    }
+    output.progress(&format!(
+        "{} has no metadata of an issuer, or --mcp was given: asking it as an MCP server",
+        login.target
+    ));
+    let secret = match (&login.client.client_secret_env, login.client.client_secret_file.as_deref()) {
+        (Some(variable), _) => Some(std::env::var(variable).map_err(|_| {
+            Failure::Usage(format!("--client-secret-env names {variable}, which is not set"))
+        })?),
+        (None, Some(file)) => Some(
+            std::fs::read_to_string(file)
+                .map_err(|error| Failure::Usage(format!("--client-secret-file {file}: {error}")))?,
+        ),
+        (None, None) => None,
+    };
+    let secret = secret.map(|secret| Secret::new(secret.trim()));
+    let client = login.client.client_id.clone().map(|id| (id, secret));
+    let mut authorizer = mcp::authorizer(common)?.with_default_scopes(login.client.scopes.clone());
+    // A client that the user has registered is the one to use.
+    if client.is_some() {
+        authorizer = authorizer.registering(false);
+    }
+    let mut options = SignInOptions::new().time_limit(login.timeout).page(Page::new("oauth-clients")).method(
+        match login.method {
+            Method::Paste => oauth_native::Method::Paste,
+            _ => oauth_native::Method::Auto,
+        },
+    );
+    if let Some(port) = login.port {
+        options = options.ports([port]);
+    }
+    let browser = LoopbackBrowser::new(options).await.map_err(failure)?;
+    let access = mcp::access(&login.target, &account.name, authorizer, common).await?;
+    let token = access.authorize(&mcp::UserAtServer { browser, client }).await?;
+    account.scopes = token.scopes().unwrap_or_default().into_iter().map(str::to_owned).collect();
+    account.resource = Some(login.target.clone());
+    account.settings = serde_json::Map::new();
+    account.settings.insert("provider".to_owned(), "mcp".into());
+    finish(access.tokens()).await?;
+    Ok(account)
+}
+
 async fn manager_of(
     account: &Account,
     common: &Common,
@@ -108,8 +184,8 @@ async fn manager_of(
 async fn sign_in_as_client(login: &Login, mut account: Account, common: &Common) -> Outcome<Account> {
     account.is_client = true;
     account.scopes.clone_from(&login.client.scopes);
-    let (manager, _) = tokens::manager(&account, common).await?;
-    manager.get(&account.key()).await?;
+    let AccountTokens { manager, key, .. } = tokens::of(&account, common).await?;
+    manager.get(&key).await?;
     finish(&manager).await?;
     Ok(account)
 }

@@ -9,8 +9,9 @@ use crate::{
     commands::{login::finish, token::account},
     config,
     exit::{Failure, Outcome},
+    mcp,
     output::{Output, print_line},
-    tokens,
+    tokens::{self, AccountTokens},
 };
 
 pub(crate) async fn run(logout: &Logout, common: &Common, output: Output) -> Outcome {
@@ -50,9 +51,18 @@ pub(crate) async fn run(logout: &Logout, common: &Common, output: Output) -> Out
 
 /// Revokes and deletes. What cannot be revoked, because the provider is down or the client is gone, is deleted all the same.
 async fn forget(account: &Account, common: &Common) -> Outcome<String> {
+    if let Some(server) = &account.resource {
+        let access = mcp::access(server, &account.name, mcp::authorizer(common)?, common).await?;
+        let outcome = match access.sign_out().await {
+            Ok(()) => "forgotten".to_owned(),
+            Err(error) => format!("forgotten here, but not revoked at the authorization server: {error}"),
+        };
+        finish(access.tokens()).await?;
+        return Ok(outcome);
+    }
     let key = account.key();
-    let (manager, revoked) = match tokens::manager(account, common).await {
-        Ok((manager, _)) => {
+    let (manager, revoked) = match tokens::of(account, common).await {
+        Ok(AccountTokens { manager, .. }) => {
             let revoked = manager.revoke(&key).await.map_err(|error| error.to_string());
             (manager, revoked)
         }

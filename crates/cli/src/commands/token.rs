@@ -11,7 +11,7 @@ use crate::{
     config,
     exit::{Failure, Outcome},
     output::{Output, print_line, to_json},
-    tokens,
+    tokens::{self, AccountTokens},
 };
 
 pub(crate) async fn run(token: &Token, common: &Common, output: Output) -> Outcome {
@@ -23,8 +23,8 @@ pub(crate) async fn run(token: &Token, common: &Common, output: Output) -> Outco
     if let Some(ttl) = token.min_ttl {
         request = request.valid_for(ttl);
     }
-    let (manager, _) = tokens::manager(&account, common).await?;
-    let found = manager.get_for(&account.key(), &request).await;
+    let AccountTokens { manager, key, .. } = tokens::of(&account, common).await?;
+    let found = manager.get_for(&key, &request).await;
     // A token that was refreshed is saved before this ends.
     finish(&manager).await?;
     let found = found.map_err(|error| with_advice(error.into(), &account))?;
@@ -39,8 +39,8 @@ pub(crate) fn account(name: Option<&str>, common: &Common) -> Outcome<Account> {
 
 /// A live access token of an account.
 pub(crate) async fn live(account: &Account, common: &Common) -> Outcome<AccessToken> {
-    let (manager, _) = tokens::manager(account, common).await?;
-    let found = manager.get(&account.key()).await;
+    let AccountTokens { manager, key, .. } = tokens::of(account, common).await?;
+    let found = manager.get(&key).await;
     finish(&manager).await?;
     found.map_err(|error| with_advice(error.into(), account))
 }
@@ -50,7 +50,7 @@ pub(crate) fn with_advice(failure: Failure, account: &Account) -> Failure {
     match failure {
         Failure::SignInAgain(text) => Failure::SignInAgain(format!(
             "{text}; `oauth-clients login {} --account {}`",
-            account.provider(),
+            account.target(),
             account.name
         )),
         other => other,

@@ -9,15 +9,15 @@ use crate::{
         login::finish,
         token::{account, with_advice},
     },
-    exit::Outcome,
+    exit::{Failure, Outcome},
     output::{Output, plain},
-    tokens,
+    tokens::{self, AccountTokens},
 };
 
 pub(crate) async fn run(whoami: &Whoami, common: &Common, output: Output) -> Outcome {
     let mut account = account(whoami.account.as_deref(), common)?;
-    let (manager, provider) = tokens::manager(&account, common).await?;
-    let stored = manager.get_token(&account.key()).await;
+    let AccountTokens { manager, key, provider } = tokens::of(&account, common).await?;
+    let stored = manager.get_token(&key).await;
     finish(&manager).await?;
     let expires_at = stored.as_ref().ok().and_then(|token| token.expires_at());
     let state = match &stored {
@@ -26,6 +26,11 @@ pub(crate) async fn run(whoami: &Whoami, common: &Common, output: Output) -> Out
     };
     if whoami.live {
         let token = stored.map_err(|error| with_advice(error.into(), &account))?;
+        let Some(provider) = provider else {
+            return Err(Failure::Usage(
+                "an MCP server does not say who its users are; leave --live out".to_owned(),
+            ));
+        };
         account = account.with_identity(&provider.get_identity(&token).await?);
     }
     let value = json!({

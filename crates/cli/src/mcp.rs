@@ -1,0 +1,63 @@
+//! Accounts at MCP servers.
+
+use std::error::Error as StdError;
+
+use oauth_clients::{Callback, Secret, async_trait};
+use oauth_mcp::{Access, Authorizer, Browser, ClientIdQuestion, FileRecords, PendingLogin, ServerUrl};
+use oauth_native::LoopbackBrowser;
+
+use crate::{
+    arguments::Common,
+    config,
+    exit::{Failure, Outcome},
+    provider, tokens,
+};
+
+/// What finds out who lets clients into a server. The user has named the server, which may be on this machine.
+pub(crate) fn authorizer(common: &Common) -> Outcome<Authorizer> {
+    let http = provider::http_client(common)?;
+    Ok(Authorizer::new("oauth-clients").with_http_client(http).reaching_any_address())
+}
+
+/// The tokens of an account at a server.
+pub(crate) async fn access(
+    server: &str,
+    account: &str,
+    authorizer: Authorizer,
+    common: &Common,
+) -> Outcome<Access> {
+    let server = ServerUrl::parse(server).map_err(|error| Failure::Usage(error.to_string()))?;
+    let local = tokens::open(common).await?;
+    let folder = config::data_folder(common.home.as_deref())?.join("registrations");
+    let authorizer = authorizer.with_records(FileRecords::new(folder, local.sealer().clone()));
+    let manager = authorizer.token_manager(local.store().clone(), local.sealer().clone()).build();
+    let manager = manager.map_err(|error| Failure::Other(error.to_string()))?;
+    Ok(Access::new(authorizer, manager, server, account))
+}
+
+impl From<oauth_mcp::Error> for Failure {
+    fn from(error: oauth_mcp::Error) -> Self {
+        Self::of_class(&error.class(), error.to_string())
+    }
+}
+
+/// The user's browser, and the client that the user has registered, if any.
+pub(crate) struct UserAtServer {
+    pub(crate) browser: LoopbackBrowser,
+    pub(crate) client: Option<(String, Option<Secret>)>,
+}
+
+#[async_trait]
+impl Browser for UserAtServer {
+    fn redirect_uri(&self) -> &str {
+        self.browser.redirect_uri()
+    }
+
+    async fn sign_in(&self, login: &PendingLogin) -> Result<Callback, Box<dyn StdError + Send + Sync>> {
+        Browser::sign_in(&self.browser, login).await
+    }
+
+    async fn client_id(&self, _question: &ClientIdQuestion) -> Option<(String, Option<Secret>)> {
+        self.client.clone()
+    }
+}
