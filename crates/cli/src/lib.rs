@@ -28,6 +28,7 @@ mod metadata;
 mod output;
 mod provider;
 mod run;
+mod store;
 mod tokens;
 
 pub use arguments::Arguments;

@@ -10,7 +10,7 @@ use crate::{
     arguments::Common,
     config,
     exit::{Failure, Outcome},
-    provider, tokens,
+    provider, store,
 };
 
 /// What finds out who lets clients into a server. The user has named the server, which may be on this machine.
@@ -27,7 +27,7 @@ pub(crate) async fn access(
     common: &Common,
 ) -> Outcome<Access> {
     let server = ServerUrl::parse(server).map_err(|error| Failure::Usage(error.to_string()))?;
-    let local = tokens::open(common).await?;
+    let local = store::open(common).await?;
     let folder = config::data_folder(common.home.as_deref())?.join("registrations");
     let authorizer = authorizer.with_records(FileRecords::new(folder, local.sealer().clone()));
     let manager = authorizer.token_manager(local.store().clone(), local.sealer().clone()).build();

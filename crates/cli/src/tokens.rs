@@ -3,15 +3,14 @@
 use std::sync::Arc;
 
 use oauth_clients::Provider;
-use oauth_native::{LocalTokens, LocalTokensError};
 use oauth_tokens::{ClientCredentials, TokenKey, TokenManager};
 
 use crate::{
     accounts::Account,
     arguments::Common,
-    config::{self, Profile},
+    config::Profile,
     exit::{Failure, Outcome},
-    mcp, provider,
+    mcp, provider, store,
 };
 
 /// The tokens of one account, with what refreshes them.
@@ -20,18 +19,6 @@ pub(crate) struct AccountTokens {
     pub(crate) key: TokenKey,
     /// Who knows the user; nobody, for an account at an MCP server.
     pub(crate) provider: Option<Arc<dyn Provider>>,
-}
-
-/// Opens the files, and the key that encrypts them.
-pub(crate) async fn open(common: &Common) -> Outcome<LocalTokens> {
-    let builder = LocalTokens::builder("oauth-clients")
-        .directory(config::data_folder(common.home.as_deref())?.join("tokens"));
-    let builder = if common.allow_key_file { builder.allow_key_file() } else { builder };
-    let advice = "or --allow-key-file keeps the key in a file that only you can read";
-    builder.open().await.map_err(|error| match &error {
-        LocalTokensError::Key(_) if !common.allow_key_file => Failure::Other(format!("{error}; {advice}")),
-        _ => Failure::Other(error.to_string()),
-    })
 }
 
 /// The tokens of one account.
@@ -44,7 +31,7 @@ pub(crate) async fn of(account: &Account, common: &Common) -> Outcome<AccountTok
     }
     let profile = Profile { settings: account.settings.clone(), redirect_uri: None };
     let provider = provider::build(&account.name, &profile, common).await?;
-    let tokens = open(common).await?;
+    let tokens = store::open(common).await?;
     let builder = match account.is_client {
         false => tokens.token_manager().provider(provider.clone()),
         true => {

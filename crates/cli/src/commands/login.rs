@@ -15,6 +15,7 @@ use crate::{
     mcp, metadata,
     output::{Output, plain},
     provider::{self, Target, is_url},
+    store,
     tokens::{self, AccountTokens},
 };
 
@@ -33,7 +34,7 @@ pub(crate) async fn run(login: &Login, common: &Common, output: Output) -> Outco
     }
     settings.entry("provider").or_insert_with(|| target.name.clone().into());
     let account = Account::new(name.clone(), settings);
-    let local = tokens::open(common).await?;
+    let local = store::open(common).await?;
     if let Some(file) = local.key_file() {
         output.progress(&format!("warning: no keyring; the key of the tokens is in {}", file.display()));
     }
@@ -176,7 +177,7 @@ async fn manager_of(
     common: &Common,
     provider: Arc<dyn Provider>,
 ) -> Outcome<(TokenManager, Arc<dyn Provider>)> {
-    let manager = tokens::open(common).await?.token_manager().provider(provider.clone()).build();
+    let manager = store::open(common).await?.token_manager().provider(provider.clone()).build();
     let manager = manager.map_err(|error| Failure::Other(format!("{}: {error}", account.name)))?;
     Ok((manager, provider))
 }

@@ -11,6 +11,7 @@ use crate::{
     exit::{Failure, Outcome},
     mcp,
     output::{Output, print_line},
+    store,
     tokens::{self, AccountTokens},
 };
 
@@ -40,7 +41,7 @@ pub(crate) async fn run(logout: &Logout, common: &Common, output: Output) -> Out
         }
     }
     if Accounts::read(&folder)?.is_empty() {
-        let forgotten = tokens::open(common).await?.forget_key_if_empty().await;
+        let forgotten = store::open(common).await?.forget_key_if_empty().await;
         forgotten.map_err(|error| Failure::Other(error.to_string()))?;
     }
     match first_failure {
@@ -67,7 +68,7 @@ async fn forget(account: &Account, common: &Common) -> Outcome<String> {
             (manager, revoked)
         }
         Err(failure) => {
-            let manager = tokens::open(common).await?.token_manager().build();
+            let manager = store::open(common).await?.token_manager().build();
             (manager.map_err(|error| Failure::Other(error.to_string()))?, Err(failure.to_string()))
         }
     };
