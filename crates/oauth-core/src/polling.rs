@@ -226,6 +226,11 @@ impl Polling {
             }
             Err(error) => error,
         };
+        // They came, and what was redeemed for them is spent: to ask again would lose them.
+        if error.tokens().is_some() {
+            self.is_over = true;
+            return Err(error);
+        }
         let asked_for = error.retry_after().unwrap_or_default();
         let code = error.oauth_error().map(|error| &*error.code);
         match (code, error.class()) {
@@ -356,6 +361,7 @@ mod tests {
     use crate::{
         error::{FailedReply, OAuthError},
         http_client::HttpErrorKind,
+        token::OAuth2Token,
     };
 
     /// A clock that the timer moves, and what it was asked to wait.
@@ -492,6 +498,15 @@ mod tests {
         let answers = vec![down(), down(), down(), down(), down(), pending(), Ok("token")];
         let (outcome, naps) = naps_of(polling(None, 900), answers).await;
         assert_eq!((outcome.unwrap(), naps), ("token", vec![5, 10, 20, 40, 60, 60, 5]));
+    }
+
+    #[tokio::test]
+    async fn an_error_that_tokens_came_with_ends_it() {
+        let error = Error::new(POLL, "as", ErrorKind::Transport(HttpError::new(HttpErrorKind::Timeout)));
+        let error = error.with_tokens(OAuth2Token::new("AT"));
+        let (outcome, naps) = naps_of(polling(None, 900), vec![pending(), Err(error)]).await;
+        assert_eq!(outcome.unwrap_err().tokens().unwrap().access_token(), "AT");
+        assert_eq!(naps, [5, 5]);
     }
 
     #[tokio::test]

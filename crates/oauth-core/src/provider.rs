@@ -580,7 +580,10 @@ async fn poll_device_login<P: Provider + ?Sized>(
     let outcome = provider.get_device_token(login).await;
     Ok(match login.polling.judge(outcome)? {
         Polled::Done(token) => {
-            let client = provider.oauth2().ready().await?;
+            let client = match provider.oauth2().ready().await {
+                Ok(client) => client,
+                Err(error) => return Err(error.with_tokens(token)),
+            };
             let done = checked_login(provider, &client, &login.attempt, &Callback::default(), token).await?;
             DeviceState::Done(Box::new(done))
         }
