@@ -344,8 +344,8 @@ impl TokenState {
     /// A login with the refresh token that came of the one that it had kept. Its access token stays: it holds what the user
     /// granted last.
     pub(crate) fn with_successor(&self, new: &Self) -> Self {
-        let token = match (self.token.clone(), new.refresh_token()) {
-            (Some(token), Some(refresh_token)) => Some(token.with_refresh_token(refresh_token)),
+        let token = match (self.token.clone(), &new.token) {
+            (Some(token), Some(new)) => Some(token.with_refresh_token_of(new)),
             (token, _) => token,
         };
         Self {
