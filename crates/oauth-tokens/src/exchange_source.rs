@@ -108,11 +108,12 @@ impl TokenExchangeSource {
             Some(change) => change(exchange),
             None => exchange,
         };
-        for resource in wanted.resources() {
-            exchange = exchange.with_resource(resource);
-        }
-        if let Some(audience) = wanted.audience() {
-            exchange = exchange.with_audience(audience);
+        for (name, value) in wanted.parameters() {
+            exchange = match name {
+                "resource" => exchange.with_resource(value),
+                "audience" => exchange.with_audience(value),
+                _ => exchange.with_parameter(name, value),
+            };
         }
         if !wanted.scopes().is_empty() {
             exchange = exchange.with_scopes(wanted.scopes());
