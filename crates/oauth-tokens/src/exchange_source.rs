@@ -2,7 +2,10 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use oauth_core::{Error, ErrorKind, OAuth2, OAuth2Token, Result, SecretSourceError, async_trait};
+use oauth_core::{
+    Error, ErrorClass, ErrorKind, HttpError, HttpErrorKind, OAuth2, OAuth2Token, Result, SecretSourceError,
+    async_trait,
+};
 use oauth_fapi::{EXCHANGE_TOKEN, TokenExchange, TokenType};
 
 use crate::{
@@ -40,7 +43,8 @@ pub trait ExchangeRequests: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Whatever keeps the token that is given from being known. It must show no token. An [`Error`] keeps its class.
+    /// Whatever keeps the token that is given from being known. It must show no token. An [`Error`] keeps its class, and a manager's own error that
+    /// may pass is one that may pass.
     async fn exchange(&self, key: &TokenKey) -> Result<TokenExchange, SecretSourceError>;
 }
 
@@ -126,13 +130,19 @@ impl TokenExchangeSource {
     }
 
     fn unknown(&self, cause: SecretSourceError) -> Error {
-        match cause.downcast::<Error>() {
-            Ok(error) => error.during(EXCHANGE_TOKEN),
-            Err(cause) => {
-                let problem = format!("the token to exchange is not known: {cause}");
-                self.client.error(EXCHANGE_TOKEN, ErrorKind::Configuration(problem))
-            }
-        }
+        let cause = match cause.downcast::<Error>() {
+            Ok(error) => return error.during(EXCHANGE_TOKEN),
+            Err(cause) => cause,
+        };
+        let problem = format!("the token to exchange is not known: {cause}");
+        // Where the other manager's provider or store is down, it may be there the next time.
+        let of_manager = cause.downcast_ref::<crate::error::Error>();
+        let may_pass = of_manager.is_some_and(|error| matches!(error.class(), ErrorClass::Transient { .. }));
+        let kind = match may_pass {
+            true => ErrorKind::Transport(HttpError::new(HttpErrorKind::Other).caused_by(problem)),
+            false => ErrorKind::Configuration(problem),
+        };
+        self.client.error(EXCHANGE_TOKEN, kind)
     }
 }
 
