@@ -237,6 +237,11 @@ async fn tx_05_github_takes_the_jwt_itself_as_a_token() {
     assert_eq!(header["alg"], "RS256");
     assert_eq!(claims, json!({"iss": "Iv1", "iat": NOW - 60, "exp": NOW + 540}));
 
+    // A limit to nothing is not sent as no limit.
+    let none = InstallationTokenRequest::new().with_repositories(Vec::<String>::new());
+    let error = app.get_installation_token(4711, &none).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Configuration);
+
     for bad in
         [json!({}), json!({"token": "", "expires_at": "2023-11-14T23:13:20Z"}), json!({"token": "SECRET"})]
     {

@@ -43,7 +43,8 @@ pub struct GitHubApp {
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct InstallationTokenRequest {
-    repositories: Vec<String>,
+    /// `None` for all that the installation has.
+    repositories: Option<Vec<String>>,
     permissions: Vec<(String, String)>,
 }
 
@@ -88,7 +89,7 @@ impl GitHubApp {
     ///
     /// # Errors
     ///
-    /// Any [`Error`](oauth_core::Error).
+    /// A configuration error when the request is limited to no repository at all; any other [`Error`](oauth_core::Error).
     pub async fn get_installation_token(
         &self,
         installation_id: u64,
@@ -103,6 +104,10 @@ impl GitHubApp {
         installation_id: u64,
         request: &InstallationTokenRequest,
     ) -> Result<OAuth2Token> {
+        if request.repositories.as_ref().is_some_and(Vec::is_empty) {
+            let problem = "the list of repositories is empty; name one, or leave it out for all of the installation";
+            return Err(self.oauth2.error(GET_INSTALLATION_TOKEN, ErrorKind::Configuration(problem.to_owned())));
+        }
         let profile = self.oauth2.endpoints().get(Endpoint::Profile).unwrap_or_default();
         let Some(api) = profile.strip_suffix("/user") else {
             let problem = "where the API is cannot be told from the profile's endpoint".to_owned();
@@ -127,9 +132,10 @@ impl InstallationTokenRequest {
         Self::default()
     }
 
-    /// Limits the token to these repositories, by their names without an owner.
+    /// Limits the token to these repositories, by their names without an owner. An empty list is refused when the token is asked for: GitHub
+    /// has no token for none.
     pub fn with_repositories<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
-        self.repositories = names.into_iter().map(Into::into).collect();
+        self.repositories = Some(names.into_iter().map(Into::into).collect());
         self
     }
 
@@ -141,8 +147,8 @@ impl InstallationTokenRequest {
 
     fn body(&self) -> Value {
         let mut body = json!({});
-        if !self.repositories.is_empty() {
-            body["repositories"] = self.repositories.clone().into();
+        if let Some(repositories) = &self.repositories {
+            body["repositories"] = repositories.clone().into();
         }
         for (name, access) in &self.permissions {
             body["permissions"][name] = access.as_str().into();
