@@ -151,7 +151,7 @@ impl Refresh<'_> {
     }
 
     /// What a record says of all access tokens of a grant.
-    fn learned(&self, found: &StoredState) -> Learned {
+    pub(super) fn learned(&self, found: &StoredState) -> Learned {
         let (shared, state) = (self.shared, &found.state);
         let Some(token) = &state.token else {
             return Learned::Further(shared.cached_further(self.key, state));

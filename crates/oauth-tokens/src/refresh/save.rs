@@ -107,7 +107,15 @@ impl Refresh<'_> {
             SaveOutcome::Saved(version) => {
                 let expires_at = new.further(wanted).and_then(|further| further.expires_at).map(time);
                 let found = StoredState::saved(version, new);
-                let outcome = self.live_further(wanted, &found).ok_or(Changed)?;
+                let outcome = match self.live_further(wanted, &found) {
+                    Some(outcome) => outcome,
+                    // One that comes expired is handed out, as that of a login is: to ask again would get no better one.
+                    None => {
+                        let further = found.state.further(wanted).ok_or(Changed)?;
+                        let token = Arc::new(further.token.clone().ok_or(Changed)?);
+                        RefreshOutcome { result: Ok(token), learned: self.learned(&found), event: None }
+                    }
+                };
                 let event = Some(event::Outcome::FurtherToken { version, expires_at });
                 return Ok(RefreshOutcome { event, ..outcome });
             }

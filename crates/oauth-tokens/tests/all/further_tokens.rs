@@ -44,6 +44,39 @@ impl HttpClient for Noting {
     }
 }
 
+/// A server whose access tokens for some scopes come expired.
+#[derive(Clone, Debug)]
+struct Expiring(RotatingServer);
+
+#[async_trait]
+impl HttpClient for Expiring {
+    async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, HttpError> {
+        let is_for_scopes = String::from_utf8_lossy(request.body()).contains("&scope=");
+        let reply = self.0.send(request).await?;
+        if !is_for_scopes {
+            return Ok(reply);
+        }
+        let (parts, body) = reply.into_parts();
+        let mut body: Value = serde_json::from_slice(&body).unwrap();
+        body["expires_in"] = (-3600).into();
+        Ok(http::Response::from_parts(parts, body.to_string().into()))
+    }
+}
+
+#[tokio::test]
+async fn a_further_token_that_comes_expired_is_asked_for_once() {
+    let server = RotatingServer::new();
+    let client = server.client().with_http_client(Expiring(server.clone()));
+    let manager =
+        TokenManager::builder(MemoryStore::new(), sealer()).provider(Arc::new(client)).build().unwrap();
+    manager.put(&key(), &server.sign_in().unwrap()).await.unwrap();
+    let token = manager.get_for(&key(), &mail()).await.unwrap();
+    assert!(server.knows(token.access_token()));
+    assert_eq!(server.token_requests(), 1);
+    let kept = stored(&manager, &key()).await.token.unwrap();
+    assert!(server.accepts(kept.refresh_token().unwrap()));
+}
+
 #[tokio::test]
 async fn a_grant_has_an_access_token_for_each_scope_and_resource() {
     let (server, noted) = (RotatingServer::new(), Arc::new(Mutex::new(Vec::new())));
