@@ -296,7 +296,8 @@ fn was_surely_not_carried_out(error: &oauth_core::Error) -> bool {
             use HttpErrorKind::{Connect, InvalidRequest, NotPublic};
             matches!(error.kind(), Connect | InvalidRequest | NotPublic)
         }
-        ErrorKind::Configuration(_) | ErrorKind::Unsupported(_) => true,
+        // What cannot be signed is not sent, or was refused before for want of a nonce.
+        ErrorKind::Configuration(_) | ErrorKind::Unsupported(_) | ErrorKind::Signing(_) => true,
         // Some providers refuse under status 200.
         ErrorKind::Refused { .. } => error.status().is_some_and(|status| !status.is_server_error()),
         ErrorKind::UnexpectedStatus { .. } => error.status().is_some_and(|status| status.is_client_error()),
