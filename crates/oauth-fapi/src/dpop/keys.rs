@@ -141,6 +141,10 @@ pub struct SealedDpopKeys {
 
 impl SealedDpopKeys {
     /// Encrypts the keys with this sealer, which every process that shares the grants needs.
+    ///
+    /// The key of a grant is encrypted anew when the grant is refreshed, and at no other time: `TokenManager::reseal_all` encrypts the record
+    /// around it. So an old key of the sealer must stay in the ring until every grant was refreshed under the new one. Taken out before, it
+    /// takes the DPoP keys that it encrypted along.
     #[must_use]
     pub fn new(sealer: Sealer) -> Self {
         Self { sealer }
