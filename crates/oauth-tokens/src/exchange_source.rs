@@ -43,8 +43,8 @@ pub trait ExchangeRequests: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Whatever keeps the token that is given from being known. It must show no token. An [`Error`] keeps its class, and a manager's own error that
-    /// may pass is one that may pass.
+    /// Whatever keeps the token that is given from being known. It must show no token. An [`Error`] keeps its class, and what may pass by
+    /// the class of a [manager's error](crate::Error) may pass here.
     async fn exchange(&self, key: &TokenKey) -> Result<TokenExchange, SecretSourceError>;
 }
 

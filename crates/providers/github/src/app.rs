@@ -105,8 +105,9 @@ impl GitHubApp {
         request: &InstallationTokenRequest,
     ) -> Result<OAuth2Token> {
         if request.repositories.as_ref().is_some_and(Vec::is_empty) {
-            let problem = "the list of repositories is empty; name one, or leave it out for all of the installation";
-            return Err(self.oauth2.error(GET_INSTALLATION_TOKEN, ErrorKind::Configuration(problem.to_owned())));
+            let problem = "the list of repositories is empty; name one, or leave it out for all of them";
+            let kind = ErrorKind::Configuration(problem.to_owned());
+            return Err(self.oauth2.error(GET_INSTALLATION_TOKEN, kind));
         }
         let profile = self.oauth2.endpoints().get(Endpoint::Profile).unwrap_or_default();
         let Some(api) = profile.strip_suffix("/user") else {
