@@ -242,6 +242,20 @@ impl CertificateBoundTokens {
         self
     }
 
+    /// That what a token is bound to is the certificate that is shown now.
+    fn check_binding(&self, client: &OAuth2, operation: Operation, cnf: Option<&Value>) -> Result<()> {
+        match cnf.and_then(|cnf| cnf.get(X5T)) {
+            // One that was stored before tokens were bound is the server's to judge.
+            None => Ok(()),
+            Some(bound_to) if bound_to == self.certificates.current().thumbprint() => Ok(()),
+            Some(bound_to) => {
+                let thumbprint = bound_to.as_str().unwrap_or_default().to_owned();
+                let kind = ErrorKind::Binding(BindingError::OtherCertificate { thumbprint });
+                Err(client.error(operation, kind))
+            }
+        }
+    }
+
     /// At which address a request goes by the certificate; `None` for one that goes without.
     fn alias(&self, context: &RequestContext<'_>, request: &RequestDraft) -> Option<EndpointAlias> {
         let gets_token = matches!(context.endpoint, Some(Endpoint::Token | Endpoint::Refresh));
@@ -295,23 +309,14 @@ impl Participant for CertificateBoundTokens {
     }
 
     fn check_use(&self, client: &OAuth2, token: &OAuth2Token) -> Result<()> {
-        match token.confirmation().and_then(|cnf| cnf.get(X5T)) {
-            // One that was stored before tokens were bound is the server's to judge.
-            None => Ok(()),
-            Some(bound_to) if bound_to == self.certificates.current().thumbprint() => Ok(()),
-            Some(bound_to) => {
-                let thumbprint = bound_to.as_str().unwrap_or_default().to_owned();
-                let kind = ErrorKind::Binding(BindingError::OtherCertificate { thumbprint });
-                Err(client.error(Operation::API_REQUEST, kind))
-            }
-        }
+        self.check_binding(client, Operation::API_REQUEST, token.confirmation())
     }
 
     fn check_before_refresh(&self, client: &OAuth2, token: &OAuth2Token) -> Result<()> {
         // The refresh token of a client that authenticates is bound to the client; that of a public one to the certificate (RFC 8705
         // section 4).
         match client.credentials().are_none() {
-            true => self.check_use(client, token),
+            true => self.check_binding(client, Operation::REFRESH_TOKEN, token.refresh_confirmation()),
             false => Ok(()),
         }
     }
