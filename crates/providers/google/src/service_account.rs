@@ -103,20 +103,29 @@ impl ServiceAccount {
     ///
     /// Any [`Error`]; `invalid_grant` when the key was deleted or the clock is wrong.
     pub async fn get_token(&self) -> Result<OAuth2Token> {
-        self.get_token_as("").await
+        self.token_of("").await
     }
 
     /// A token on behalf of a user, whose domain has delegated these scopes to the service account.
     ///
     /// # Errors
     ///
-    /// As [`get_token`](Self::get_token); `unauthorized_client` when the domain has not delegated the scopes.
+    /// As [`get_token`](Self::get_token), and a configuration error when no user is named; `unauthorized_client` when the domain has not
+    /// delegated the scopes.
     pub async fn get_token_as(&self, user: &str) -> Result<OAuth2Token> {
+        // Without a user, the token would be the service account's own.
+        if user.is_empty() {
+            return Err(Error::configuration(SPEC.name, "the user on whose behalf the token is to be is empty"));
+        }
+        self.token_of(user).await
+    }
+
+    async fn token_of(&self, user: &str) -> Result<OAuth2Token> {
         let assertion = self.assertion(user).await?;
         JwtBearerGrant::new(assertion).send(&self.oauth2).await
     }
 
-    /// The assertion, for a program that sends it itself.
+    /// The assertion, for a program that sends it itself: on behalf of a user, or without one if the text is empty.
     ///
     /// # Errors
     ///
