@@ -5,7 +5,8 @@ use std::{sync::Arc, time::Duration};
 use oauth_clients::{ErrorClass, OAuth2, Operation, Provider, Sealer, SealingKey, openid::OpenID};
 use oauth_fapi::{CibaRequest, JwtAssertion, TokenExchange, TokenType};
 use oauth_tokens::{
-    CibaSource, GrantSource, JwtBearer, MemoryStore, TokenExchangeSource, TokenKey, TokenManager, TokenSource,
+    AccessTokenRequest, CibaSource, GrantSource, JwtBearer, MemoryStore, TokenExchangeSource, TokenKey,
+    TokenManager, TokenSource,
 };
 use serde_json::{Value, json};
 
@@ -120,6 +121,41 @@ async fn tx_06_the_tokens_of_another_manager_are_exchanged() {
     let token = manager(source).get(&TokenKey::new("oauth2", "ada")).await.unwrap();
     assert_eq!(token.access_token(), "AT");
     assert_eq!(field(&second.requests()[0], "subject_token").as_deref(), Some("USER-AT"));
+}
+
+#[tokio::test]
+async fn tx_06_an_outage_where_the_token_to_exchange_comes_from_may_pass() {
+    let down = Script::new([reply(503, "application/json", "{}".to_owned())]);
+    let users = manager(GrantSource::new(client(&down), {
+        let client = client(&down);
+        move |_| {
+            let client = client.clone();
+            let form = [("grant_type", "vendor")];
+            async move { client.request_token(Operation::new("vendor"), client.endpoints().token(), form).await }
+        }
+    }));
+    let second = answers(&[]);
+    let source =
+        TokenExchangeSource::of_tokens(client(&second), users, |key| TokenKey::new("oauth2", key.subject()));
+    let error = manager(source).get(&TokenKey::new("oauth2", "ada")).await.unwrap_err();
+    assert!(matches!(error.class(), ErrorClass::Transient { .. }), "{error}");
+    assert!(second.requests().is_empty());
+}
+
+#[tokio::test]
+async fn ra_04_an_exchange_asks_for_the_authorization_details_that_are_wanted() {
+    let http = answers(&[json!({"access_token": "AT", "token_type": "Bearer", "expires_in": 300,
+        "issued_token_type": "urn:ietf:params:oauth:token-type:access_token"})]);
+    let source = TokenExchangeSource::new(client(&http), |_: &TokenKey| {
+        Ok(TokenExchange::new("SUBJECT", TokenType::AccessToken))
+    });
+    let wanted = AccessTokenRequest::new()
+        .with_resource("https://pay.example")
+        .with_authorization_details(&json!([{"type": "payment"}]));
+    manager(source).get_for(&TokenKey::new("oauth2", "ada"), &wanted).await.unwrap();
+    let sent = &http.requests()[0];
+    assert_eq!(field(sent, "authorization_details").as_deref(), Some(r#"[{"type":"payment"}]"#));
+    assert_eq!(field(sent, "resource").as_deref(), Some("https://pay.example"));
 }
 
 #[tokio::test]

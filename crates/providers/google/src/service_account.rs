@@ -115,7 +115,7 @@ impl ServiceAccount {
     pub async fn get_token_as(&self, user: &str) -> Result<OAuth2Token> {
         // Without a user, the token would be the service account's own.
         if user.is_empty() {
-            return Err(Error::configuration(SPEC.name, "the user on whose behalf the token is to be is empty"));
+            return Err(Error::configuration(SPEC.name, "the user to act for is empty; see get_token"));
         }
         self.token_of(user).await
     }
