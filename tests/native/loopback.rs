@@ -3,12 +3,12 @@
 use std::{net::TcpListener, time::Duration};
 
 use oauth_clients::{
-    Error, ErrorKind, LoginError, LoginOptions, OAuth2, Provider, Spec,
+    Error, ErrorKind, LoginError, LoginOptions, OAuth2, Provider, Spec, async_trait,
     provider_kit::{LoopbackHost, LoopbackPort, NativeSpec},
 };
-use oauth_native::{Page, SignInError, SignInOptions, sign_in};
+use oauth_native::{OpenError, Opener, Page, SignInError, SignInOptions, sign_in};
 use serde_json::json;
-use tokio::{net::TcpStream, task::JoinHandle, time::timeout};
+use tokio::{net::TcpStream, sync::mpsc, task::JoinHandle, time::timeout};
 
 use super::program::{Browser, Silence, Talk, client, get, options, parts, port_of, raw, with};
 use crate::support::{Script, reply};
@@ -291,6 +291,31 @@ async fn nt_10_the_address_is_shown_before_a_browser_is_tried() {
     sign_in(&client, options).await.unwrap_err();
     let url = opened.recv().await.unwrap();
     assert!(talk.notices()[0].contains(&url), "{:?}", talk.notices());
+}
+
+/// What plays a browser in a test, and goes on until it has the last page.
+#[derive(Debug)]
+struct Reads(mpsc::UnboundedSender<(u16, String)>);
+
+#[async_trait]
+impl Opener for Reads {
+    async fn open(&self, url: &str) -> Result<(), OpenError> {
+        let (redirect_uri, state) = parts(url);
+        let page = get(&format!("{redirect_uri}?code=C&state={state}")).await;
+        self.0.send(page).map_err(|_| OpenError::new("the test is over"))
+    }
+}
+
+#[tokio::test]
+async fn an_opener_may_go_on_until_it_has_the_last_page() {
+    let (client, _) = client(1);
+    let (browser, _opened) = Browser::new();
+    let (sender, mut pages) = mpsc::unbounded_channel();
+    let signing = sign_in(&client, options(&browser).opener(Reads(sender)));
+    let login = timeout(Duration::from_secs(20), signing).await.unwrap().unwrap();
+    assert_eq!(login.token.access_token(), "AT0");
+    let (status, page) = timeout(Duration::from_secs(20), pages.recv()).await.unwrap().unwrap();
+    assert_eq!(status, 200, "{page}");
 }
 
 #[tokio::test]

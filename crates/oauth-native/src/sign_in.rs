@@ -1,6 +1,6 @@
 //! Sign-in from a program, from the browser's opening to the login.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use oauth_core::{
     Callback, Login, LoginAttempt, Operation, Provider, ResponseMode, Secret, provider_kit::LoopbackPort,
@@ -133,27 +133,45 @@ pub(crate) async fn await_callback(
         prompt.tell(&Notice::ForwardPort { port });
     }
     let deadline = Instant::now() + options.time_limit.unwrap_or(TIME_LIMIT).min(Duration::from_secs(86_400));
-    if method == Method::Loopback
-        && let Some(opener) = &options.opener
-    {
-        let opening = opener.open(url);
-        let opened = match &mut serving {
-            // A browser that a script drives is back before its opener returns.
-            Some(serving) => serving.during(opening).await,
-            None => opening.await,
-        };
-        if let Err(error) = opened {
-            prompt.tell(&Notice::NoBrowser { reason: error.to_string() });
-            pastes = prompt.can_read();
+    // In a task of its own: what plays a browser may go on until it has the last page, which waits for the end of the login.
+    let opening = match (&options.opener, method) {
+        (Some(opener), Method::Loopback) => {
+            let (opener, url) = (Arc::clone(opener), url.to_owned());
+            Some(tokio::spawn(async move { opener.open(&url).await }))
         }
-    }
-    if pastes {
-        prompt.tell(&Notice::Paste);
-    }
-    tokio::select! {
-        callback = arrival(options, attempt, &mut serving, pastes) => Ok((callback?, serving)),
-        () = sleep_until(deadline) => Err(SignInError::TimedOut { after: options.time_limit.unwrap_or(TIME_LIMIT) }),
-    }
+        _ => None,
+    };
+    let waiting = async {
+        if let Some(opening) = opening {
+            let opened = match &mut serving {
+                Some(serving) => tokio::select! {
+                    callback = serving.callback() => return Ok(callback),
+                    opened = opening => opened,
+                },
+                None => opening.await,
+            };
+            let reason = match opened {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some(error.to_string()),
+                Err(_) => Some("no browser could be opened".to_owned()),
+            };
+            if let Some(reason) = reason {
+                prompt.tell(&Notice::NoBrowser { reason });
+                pastes = prompt.can_read();
+            }
+        }
+        if pastes {
+            prompt.tell(&Notice::Paste);
+        }
+        arrival(options, attempt, &mut serving, pastes).await
+    };
+    let callback = tokio::select! {
+        callback = waiting => callback?,
+        () = sleep_until(deadline) => {
+            return Err(SignInError::TimedOut { after: options.time_limit.unwrap_or(TIME_LIMIT) });
+        }
+    };
+    Ok((callback, serving))
 }
 
 /// The callback, from the browser or from the user's clipboard.
