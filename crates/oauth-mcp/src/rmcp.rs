@@ -33,7 +33,8 @@ const MOST_ATTEMPTS: usize = 8;
 /// `AuthRequired` or `InsufficientScope` comes back, whose challenge goes to [`answer`](Self::answer) before the request is sent again: rmcp
 /// has time limits that a person may not keep.
 ///
-/// Tokens that are bound to a key (DPoP) are not for this: rmcp's clients send bearer tokens.
+/// Tokens that are bound to a key (DPoP) are not for this: rmcp's clients send bearer tokens. A transport whose URL is not that of the
+/// [`Access`]'s server, or below it, gets an error and no token.
 #[derive(Clone)]
 pub struct Authorized<C> {
     inner: C,
@@ -72,6 +73,7 @@ impl<C> Authorized<C> {
 
     async fn authorized<T, E, F>(
         &self,
+        uri: &str,
         send: impl Fn(Option<String>) -> F + Send + Sync,
     ) -> Result<T, StreamableHttpError<E>>
     where
@@ -79,6 +81,8 @@ impl<C> Authorized<C> {
         E: std::error::Error + Send + Sync + 'static,
         F: Future<Output = Result<T, StreamableHttpError<E>>> + Send,
     {
+        // The transport has a URL of its own, which may be another server's.
+        self.access.check_destination(uri).map_err(failed)?;
         for _ in 0..MOST_ATTEMPTS {
             let token = self.access.token().await.map_err(failed)?;
             let bearer = match &token {
@@ -160,7 +164,7 @@ impl<C: StreamableHttpClient + Sync> StreamableHttpClient for Authorized<C> {
         _auth_header: Option<String>,
         custom_headers: Headers,
     ) -> Result<StreamableHttpPostResponse, StreamableHttpError<Self::Error>> {
-        self.authorized(|token| {
+        self.authorized(&uri, |token| {
             let (uri, message, session_id) = (uri.clone(), message.clone(), session_id.clone());
             self.inner.post_message(uri, message, session_id, token, custom_headers.clone())
         })
@@ -176,7 +180,7 @@ impl<C: StreamableHttpClient + Sync> StreamableHttpClient for Authorized<C> {
         custom_headers: Headers,
         most: usize,
     ) -> Result<StreamableHttpPostResponse, StreamableHttpError<Self::Error>> {
-        self.authorized(|token| {
+        self.authorized(&uri, |token| {
             let (uri, message, session_id) = (uri.clone(), message.clone(), session_id.clone());
             let headers = custom_headers.clone();
             self.inner.post_message_with_max_sse_event_size(uri, message, session_id, token, headers, most)
@@ -193,7 +197,7 @@ impl<C: StreamableHttpClient + Sync> StreamableHttpClient for Authorized<C> {
         custom_headers: Headers,
         limits: StreamableHttpResponseLimits,
     ) -> Result<StreamableHttpPostResponse, StreamableHttpError<Self::Error>> {
-        self.authorized(|token| {
+        self.authorized(&uri, |token| {
             let (uri, message, session_id) = (uri.clone(), message.clone(), session_id.clone());
             let headers = custom_headers.clone();
             self.inner.post_message_with_response_limits(uri, message, session_id, token, headers, limits)
@@ -208,7 +212,7 @@ impl<C: StreamableHttpClient + Sync> StreamableHttpClient for Authorized<C> {
         _auth_header: Option<String>,
         custom_headers: Headers,
     ) -> Result<(), StreamableHttpError<Self::Error>> {
-        self.authorized(|token| {
+        self.authorized(&uri, |token| {
             self.inner.delete_session(uri.clone(), session_id.clone(), token, custom_headers.clone())
         })
         .await
@@ -222,7 +226,7 @@ impl<C: StreamableHttpClient + Sync> StreamableHttpClient for Authorized<C> {
         _auth_header: Option<String>,
         custom_headers: Headers,
     ) -> Result<BoxStream<'static, Result<Sse, SseError>>, StreamableHttpError<Self::Error>> {
-        self.authorized(|token| {
+        self.authorized(&uri, |token| {
             let (uri, session_id, last) = (uri.clone(), session_id.clone(), last_event_id.clone());
             self.inner.get_stream(uri, session_id, last, token, custom_headers.clone())
         })
@@ -238,7 +242,7 @@ impl<C: StreamableHttpClient + Sync> StreamableHttpClient for Authorized<C> {
         custom_headers: Headers,
         most: usize,
     ) -> Result<BoxStream<'static, Result<Sse, SseError>>, StreamableHttpError<Self::Error>> {
-        self.authorized(|token| {
+        self.authorized(&uri, |token| {
             let (uri, session_id, last) = (uri.clone(), session_id.clone(), last_event_id.clone());
             self.inner.get_stream_with_max_sse_event_size(
                 uri,

@@ -166,6 +166,19 @@ async fn without_a_browser_the_challenge_comes_back_to_be_answered() {
 }
 
 #[tokio::test]
+async fn mc_40_a_transport_to_another_server_gets_no_token() {
+    let inner = Inner::default();
+    let client = Authorized::new(inner.clone(), access()).with_browser(Yes);
+    post(&client).await.unwrap();
+    let before = inner.tokens.lock().unwrap().len();
+    for other in ["https://other.example/mcp", "https://mcp.example/mcp2", "http://mcp.example/mcp"] {
+        let outcome = client.delete_session(other.into(), "s".into(), None, Headers::new()).await;
+        assert!(matches!(outcome, Err(StreamableHttpError::Io(_))), "{other}");
+    }
+    assert_eq!(inner.tokens.lock().unwrap().len(), before);
+}
+
+#[tokio::test]
 async fn an_error_of_this_crate_is_found_again_in_rmcps() {
     let client = Authorized::new(Refusing, access()).with_browser(Yes);
     let Err(StreamableHttpError::Io(error)) = post(&client).await else { panic!() };

@@ -180,7 +180,7 @@ impl Access {
     }
 
     /// Checks that a URL is the server's, because its token is for nobody else.
-    pub(super) fn check_destination(&self, url: &str) -> Result<()> {
+    pub(crate) fn check_destination(&self, url: &str) -> Result<()> {
         let server = self.0.server.url();
         let is_own = Url::parse(url).is_ok_and(|url| {
             let path = server.path().trim_end_matches('/');
