@@ -41,10 +41,20 @@ fn is_meant(asked: &[(&str, &str)], host: &str) -> bool {
             || (asked.get("protocol") == Some(&"http") && is_loopback(host)))
 }
 
+/// Whether the server takes the token as it is. Many servers, such as GitLab and Gitea, take it as the password of Basic only; git hands
+/// on what they said (since 2.41).
+fn takes_bearer(asked: &[(&str, &str)]) -> bool {
+    let challenges = || asked.iter().filter(|(name, _)| *name == "wwwauth[]");
+    let is_bearer = |challenge: &str| {
+        challenge.split_whitespace().next().is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer"))
+    };
+    challenges().next().is_none() || challenges().any(|&(_, challenge)| is_bearer(challenge))
+}
+
 fn answer(asked: &[(&str, &str)], token: &AccessToken, username: &str) -> String {
     let mut lines = Vec::new();
     let knows_schemes = asked.contains(&("capability[]", "authtype"));
-    match knows_schemes {
+    match knows_schemes && takes_bearer(asked) {
         // Since git 2.46: the header as it is, and nothing for another helper to keep.
         true => lines.extend([
             "capability[]=authtype".to_owned(),
@@ -78,5 +88,17 @@ mod tests {
             assert_eq!(is_meant(&parse(input), "git.example"), is, "{input:?}");
         }
         assert!(is_meant(&parse("protocol=http\nhost=127.0.0.1:3000\n"), "127.0.0.1:3000"));
+    }
+
+    #[test]
+    fn a_token_is_a_password_where_the_server_takes_basic_only() {
+        for (input, is) in [
+            ("capability[]=authtype\nprotocol=https\nhost=git.example\n", true),
+            ("wwwauth[]=Basic realm=\"GitLab\"\n", false),
+            ("wwwauth[]=Basic realm=\"a\"\nwwwauth[]=bearer realm=\"b\"\n", true),
+            ("wwwauth[]=Negotiate\n", false),
+        ] {
+            assert_eq!(takes_bearer(&parse(input)), is, "{input:?}");
+        }
     }
 }
