@@ -65,20 +65,24 @@ fn shown(token: &AccessToken, format: TokenFormat) -> Outcome<String> {
     };
     Ok(match format {
         TokenFormat::Raw => text.to_owned(),
-        TokenFormat::Header => format!("Authorization: {kind} {}", one_line(text)?),
+        TokenFormat::Header => format!("Authorization: {}", one_line(&format!("{kind} {text}"))?),
         TokenFormat::Json => to_json(&json!({
             "access_token": text,
             "token_type": kind,
             "expires_at": token.expires_at().and_then(|time| time.format(&Rfc3339).ok()),
             "scopes": token.scopes(),
         }))?,
-        TokenFormat::Curl => {
-            let quoted = one_line(text)?.replace('\\', "\\\\").replace('"', "\\\"");
-            format!("header = \"Authorization: {kind} {quoted}\"")
-        }
+        TokenFormat::Curl => curl_header(kind, text)?,
         // A single quote ends the text, so it is written outside of it.
         TokenFormat::Env => format!("ACCESS_TOKEN='{}'", one_line(text)?.replace('\'', r"'\''")),
     })
+}
+
+/// A line of a configuration of curl's. Token and type are the provider's words, so that both are quoted.
+fn curl_header(kind: &str, token: &str) -> Outcome<String> {
+    let value = format!("{kind} {token}");
+    let quoted = one_line(&value)?.replace('\\', "\\\\").replace('"', "\\\"");
+    Ok(format!("header = \"Authorization: {quoted}\""))
 }
 
 /// A token with a line break could smuggle in a header or a command.
@@ -86,5 +90,19 @@ fn one_line(token: &str) -> Outcome<&str> {
     match token.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         true => Ok(token),
         false => Err(Failure::Other("the token has characters that this format cannot carry".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_provider_cannot_write_into_curls_configuration() {
+        assert_eq!(curl_header("Bearer", "AT").unwrap(), "header = \"Authorization: Bearer AT\"");
+        assert_eq!(curl_header("a\"b", "c\\").unwrap(), r#"header = "Authorization: a\"b c\\""#);
+        for (kind, token) in [("a\"\noutput = \"x", "AT"), ("Bearer", "AT\"\nurl = \"x"), ("a\r", "AT")] {
+            assert!(curl_header(kind, token).is_err(), "{kind:?} {token:?}");
+        }
     }
 }
