@@ -38,16 +38,18 @@ pub(crate) async fn run(curl: &Curl, common: &Common) -> Outcome<ExitCode> {
         let request = request(curl, token, body.clone())?;
         http.send(request).await.map_err(|error| Failure::TryLater(format!("{url}: {error}")))
     };
-    let mut reply = send(&token).await?;
-    if reply.status() == http::StatusCode::UNAUTHORIZED {
+    let mut reply = send(&token).await;
+    if reply.as_ref().is_ok_and(|reply| reply.status() == http::StatusCode::UNAUTHORIZED) {
         // It may have been revoked before its time.
         let fresh = manager.get_after_rejection(&key, token.access_token()).await;
         match fresh {
-            Ok(fresh) if fresh.access_token() != token.access_token() => reply = send(&fresh).await?,
+            Ok(fresh) if fresh.access_token() != token.access_token() => reply = send(&fresh).await,
             _ => {}
         }
     }
+    // A token that was refreshed is saved, also where the API was not reached.
     finish(&manager).await?;
+    let reply = reply?;
     let mut out = io::stdout().lock();
     if curl.include {
         writeln!(out, "{:?} {}", reply.version(), reply.status())?;
