@@ -235,20 +235,21 @@ fn options(login: &Login, target: &Target) -> SignInOptions {
 
 /// A loopback redirect URI is listened at; the answer at any other is pasted.
 fn redirect(options: SignInOptions, uri: &str) -> SignInOptions {
-    match url::Url::parse(uri) {
-        Ok(parsed) if parsed.scheme() == "http" => {
-            let host = match parsed.host_str() {
-                Some("localhost") => oauth_native::LoopbackHost::Localhost,
-                Some("[::1]") => oauth_native::LoopbackHost::V6,
-                _ => oauth_native::LoopbackHost::V4,
-            };
-            let options = options.host(host).path(parsed.path());
-            match parsed.port() {
-                Some(port) => options.ports([port]),
-                None => options,
-            }
-        }
-        _ => options.redirect_uri(uri),
+    use oauth_native::LoopbackHost;
+
+    let Ok(parsed) = url::Url::parse(uri) else { return options.redirect_uri(uri) };
+    let host = match (parsed.scheme(), parsed.host_str()) {
+        ("http", Some("localhost")) => LoopbackHost::Localhost,
+        ("http", Some("127.0.0.1")) => LoopbackHost::V4,
+        ("http", Some("[::1]")) => LoopbackHost::V6,
+        _ => return options.redirect_uri(uri),
+    };
+    // As it is registered: a parsed URL has a slash where none was written.
+    let has_path = uri.split_once("://").is_some_and(|(_, rest)| rest.contains('/'));
+    let options = options.host(host).path(if has_path { parsed.path() } else { "" });
+    match parsed.port() {
+        Some(port) => options.ports([port]),
+        None => options,
     }
 }
 
@@ -272,6 +273,20 @@ mod tests {
         }
         for name in ["", "a b", "a/b", "a\nb", "..\\x"] {
             assert!(check_name(name).is_err(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_redirect_uri_is_used_as_it_is_registered() {
+        for (uri, shown) in [
+            ("http://127.0.0.1:8080/cb", r#"path: "/cb""#),
+            ("http://localhost:8080", r#"path: """#),
+            ("http://localhost/", r#"path: "/""#),
+            ("http://app.example/cb", r#"redirect_uri: Some("http://app.example/cb")"#),
+            ("https://127.0.0.1/cb", r#"redirect_uri: Some("https://127.0.0.1/cb")"#),
+        ] {
+            let options = format!("{:?}", redirect(SignInOptions::new(), uri));
+            assert!(options.contains(shown), "{uri}: {options}");
         }
     }
 }
