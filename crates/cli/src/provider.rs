@@ -79,7 +79,14 @@ fn apply(client: &Client, settings: &mut Map<String, Value>) -> Outcome {
             std::io::stdin().lock().take(64 * 1024).read_to_string(&mut secret)?;
             set("client_secret", secret.trim().into());
         }
-        Some(file) => set("client_secret_file", file.into()),
+        Some(file) => {
+            // It is read again at each refresh, in whatever folder that is asked for.
+            let path = std::path::absolute(file)?;
+            let path = path.to_str().ok_or_else(|| {
+                Failure::Usage(format!("--client-secret-file {file:?} is in a folder whose name is no text"))
+            })?;
+            set("client_secret_file", path.into());
+        }
         None => {}
     }
     if !client.scopes.is_empty() {
@@ -192,5 +199,14 @@ mod tests {
             };
             assert!(!problem.contains("SECRET"), "{problem}");
         }
+    }
+
+    #[test]
+    fn a_secret_file_is_found_again_from_another_folder() {
+        let mut named = client(&[]);
+        named.client_secret_file = Some("secret".to_owned());
+        let mut settings = Map::new();
+        apply(&named, &mut settings).unwrap();
+        assert!(Path::new(settings["client_secret_file"].as_str().unwrap()).is_absolute());
     }
 }
