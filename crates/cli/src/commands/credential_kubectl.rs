@@ -2,6 +2,7 @@
 
 use std::env;
 
+use oauth_clients::OAuth2Token;
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
@@ -24,7 +25,14 @@ pub(crate) async fn run(kubectl: &KubectlCredential, common: &Common) -> Outcome
     let version = version(env::var("KUBERNETES_EXEC_INFO").ok().as_deref())?;
     let account = account(Some(&kubectl.account), common)?;
     let AccountTokens { manager, key, .. } = tokens::of(&account, common).await?;
-    let found = manager.get_token(&key).await;
+    let mut found = manager.get_token(&key).await;
+    if !kubectl.access_token && found.as_ref().is_ok_and(|token| has_expired_id_token(token)) {
+        // An ID token may end long before the access token beside it; a refresh brings another one, where the provider gives any.
+        found = match manager.get_valid_for(&key, std::time::Duration::MAX).await {
+            Ok(_) => manager.get_token(&key).await,
+            Err(error) => Err(error),
+        };
+    }
     finish(&manager).await?;
     let token = found.map_err(|error| with_advice(error.into(), &account))?;
     let (text, expires_at) = match kubectl.access_token {
@@ -67,6 +75,10 @@ fn version(info: Option<&str>) -> Outcome<&'static str> {
     VERSIONS.into_iter().find(|version| *version == asked).ok_or_else(|| {
         Failure::Usage(format!("kubectl asks for {asked:?}; this plugin speaks {}", VERSIONS.join(" and ")))
     })
+}
+
+fn has_expired_id_token(token: &OAuth2Token) -> bool {
+    token.id_token().and_then(expiry_of).is_some_and(|time| time <= OffsetDateTime::now_utc())
 }
 
 /// `exp` of a token that the library has verified when it came.
