@@ -31,6 +31,11 @@ pub(crate) async fn run(curl: &Curl, common: &Common) -> Outcome<ExitCode> {
         return Err(Failure::Usage(format!("{url} is not https: everybody on the way could read the token")));
     }
     let account = account(Some(&curl.account), common)?;
+    if let Some(server) = &account.resource
+        && !is_of_server(&url, server)
+    {
+        return Err(Failure::Usage(format!("the token of {} is for {server} alone", account.name)));
+    }
     let AccountTokens { manager, key, .. } = tokens::of(&account, common).await?;
     let http = provider::http_client(common)?;
     let token = manager.get(&key).await.map_err(|error| with_advice(error.into(), &account))?;
@@ -64,6 +69,14 @@ pub(crate) async fn run(curl: &Curl, common: &Common) -> Outcome<ExitCode> {
         true => Err(Failure::Other(format!("{} from {}", reply.status(), url))),
         false => Ok(ExitCode::SUCCESS),
     }
+}
+
+/// Whether a URL is that of an MCP server or below it: its token must not get to anybody else.
+fn is_of_server(url: &url::Url, server: &str) -> bool {
+    url::Url::parse(server).is_ok_and(|server| {
+        let rest = url.path().strip_prefix(server.path().trim_end_matches('/'));
+        url.origin() == server.origin() && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
 }
 
 fn request(curl: &Curl, token: &AccessToken, body: Option<Bytes>) -> Outcome<http::Request<Bytes>> {
@@ -112,4 +125,24 @@ fn body(curl: &Curl) -> Outcome<Option<Bytes>> {
         Some(file) => fs::read(file),
     };
     read.map(|body| Some(body.into())).map_err(|error| Failure::Usage(format!("--data {data}: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_of_an_mcp_server_is_for_that_server() {
+        let is_its = |url: &str| is_of_server(&url::Url::parse(url).unwrap(), "https://mcp.example/mcp");
+        assert!(is_its("https://mcp.example/mcp") && is_its("https://MCP.example:443/mcp/x?y"));
+        for other in [
+            "https://other.example/mcp",
+            "https://mcp.example/mcp2",
+            "https://mcp.example/",
+            "http://mcp.example/mcp",
+            "https://mcp.example/mcp/../x",
+        ] {
+            assert!(!is_its(other), "{other}");
+        }
+    }
 }
