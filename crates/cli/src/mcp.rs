@@ -2,9 +2,12 @@
 
 use std::error::Error as StdError;
 
-use oauth_clients::{Callback, Secret, async_trait};
-use oauth_mcp::{Access, Authorizer, Browser, ClientIdQuestion, FileRecords, PendingLogin, ServerUrl};
+use oauth_clients::{Callback, Secret, async_trait, bytes::Bytes, http};
+use oauth_mcp::{
+    Access, Authorizer, Browser, Challenge, ClientIdQuestion, FileRecords, PendingLogin, ServerUrl, Target,
+};
 use oauth_native::LoopbackBrowser;
+use serde_json::json;
 
 use crate::{
     arguments::Common,
@@ -17,6 +20,28 @@ use crate::{
 pub(crate) fn authorizer(common: &Common) -> Outcome<Authorizer> {
     let http = provider::http_client(common)?;
     Ok(Authorizer::new("oauth-clients").with_http_client(http).reaching_any_address())
+}
+
+/// What a sign-in at a server would find. The server is asked first, because its challenge may be all that names its metadata.
+pub(crate) async fn discover(server: &ServerUrl, common: &Common) -> Outcome<oauth_mcp::Result<Target>> {
+    let message = json!({
+        "jsonrpc": "2.0", "id": 1, "method": "initialize",
+        "params": {
+            "protocolVersion": "2025-11-25", "capabilities": {},
+            "clientInfo": { "name": "oauth-clients", "version": env!("CARGO_PKG_VERSION") },
+        },
+    });
+    let request = http::Request::post(server.as_str())
+        .header("content-type", "application/json")
+        .header("accept", "application/json, text/event-stream")
+        .body(Bytes::from(message.to_string()))
+        .map_err(|error| Failure::Usage(error.to_string()))?;
+    // Where it does not answer, discovery says so.
+    let challenge = match provider::http_client(common)?.send(request).await {
+        Ok(reply) if matches!(reply.status().as_u16(), 401 | 403) => Challenge::of_reply(reply.headers()),
+        _ => None,
+    };
+    Ok(authorizer(common)?.discover(server, challenge.as_ref()).await)
 }
 
 /// The tokens of an account at a server.

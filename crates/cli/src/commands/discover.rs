@@ -40,7 +40,7 @@ pub(crate) async fn run(discover: &Discover, common: &Common, output: Output) ->
 /// What an MCP server and its authorization server say.
 async fn server(discover: &Discover, common: &Common, output: Output) -> Outcome {
     let url = ServerUrl::parse(&discover.url).map_err(|error| Failure::Usage(error.to_string()))?;
-    let target = mcp::authorizer(common)?.discover(&url, None).await?;
+    let target = mcp::discover(&url, common).await??;
     let metadata = target.server_metadata();
     let value = json!({
         "resource": target.resource(),
