@@ -122,7 +122,7 @@ pub(crate) struct Client {
     /// The variable that holds the client secret.
     #[arg(long, value_name = "VARIABLE")]
     pub(crate) client_secret_env: Option<String>,
-    /// The file that holds the client secret; - for standard input.
+    /// The file that holds the client secret. It is read again at each refresh.
     #[arg(long, value_name = "FILE", conflicts_with = "client_secret_env")]
     pub(crate) client_secret_file: Option<String>,
     /// A scope to ask for. Can be repeated.
@@ -362,9 +362,6 @@ pub(crate) struct Doctor {
     /// An MCP server to look at as well.
     #[arg(long, value_name = "URL")]
     pub(crate) mcp: Option<String>,
-    /// Sends one token request with a code that nobody was given, to see whether the client is accepted.
-    #[arg(long)]
-    pub(crate) probe: bool,
 }
 
 #[derive(Debug, Args)]

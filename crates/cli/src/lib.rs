@@ -11,8 +11,8 @@
 //! What it prints for programs goes to standard output, and everything else to standard error; `--json` makes the output of any
 //! command JSON. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 sign in again, 4 try again later, 130 interrupted.
 //!
-//! A secret is never an argument, because other users of the machine see those: it comes from a variable, a file, a command or the
-//! standard input. Tokens are in an encrypted file, and its key in the system's keyring.
+//! A secret is never an argument, because other users of the machine see those: it comes from a variable, a file or a command.
+//! Tokens are in an encrypted file, and its key in the system's keyring.
 
 #![forbid(unsafe_code)]
 
