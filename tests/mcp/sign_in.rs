@@ -284,7 +284,7 @@ impl Opener for ComesBack {
         let redirect = parameter(url, "redirect_uri").unwrap();
         let state = parameter(url, "state").unwrap();
         let request = Request::get(format!("{redirect}?code=c&state={state}")).body(Bytes::new()).unwrap();
-        // The page is there when the login has ended, which waits for this.
+        // Nobody looks at the page.
         tokio::spawn(async move { default_http_client().unwrap().send(request).await });
         Ok(())
     }
@@ -301,4 +301,34 @@ async fn nt_01_the_browser_of_this_machine_signs_in_at_a_server_that_nobody_has_
     let token = access.authorize(&browser).await.unwrap();
     assert!(!token.access_token().is_empty());
     assert_eq!(world.last(TOKEN).field("redirect_uri"), Some(redirect_uri));
+}
+
+/// A browser that keeps the page that it ends at.
+#[derive(Debug)]
+struct Shows(tokio::sync::mpsc::UnboundedSender<String>);
+
+#[async_trait]
+impl Opener for Shows {
+    async fn open(&self, url: &str) -> Result<(), OpenError> {
+        let redirect = parameter(url, "redirect_uri").unwrap();
+        let state = parameter(url, "state").unwrap();
+        let request = Request::get(format!("{redirect}?code=c&state={state}")).body(Bytes::new()).unwrap();
+        let reply = default_http_client().unwrap().send(request).await;
+        let page = reply.map(|reply| String::from_utf8_lossy(reply.body()).into_owned()).unwrap_or_default();
+        self.0.send(page).map_err(|_| OpenError::new("the test is over"))
+    }
+}
+
+#[tokio::test]
+async fn nt_07_the_page_does_not_say_that_a_sign_in_succeeded_before_it_has() {
+    let world = usual();
+    let (sender, mut pages) = tokio::sync::mpsc::unbounded_channel();
+    let options = SignInOptions::new().opener(Shows(sender)).method(Method::Loopback);
+    let browser = LoopbackBrowser::new(options).await.unwrap();
+    let access = Access::in_memory(authorizer(&world), server()).unwrap();
+    access.authorize(&browser).await.unwrap();
+    let page = pages.recv().await.unwrap();
+    assert!(page.contains("which says whether") && !page.contains("You are signed in"), "{page}");
+    let no_path = SignInOptions::new().path("callback");
+    assert!(LoopbackBrowser::new(no_path).await.is_err());
 }

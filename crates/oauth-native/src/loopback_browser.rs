@@ -8,7 +8,7 @@ use crate::{
     error::SignInError,
     loopback::Listener,
     options::{Method, SignInOptions},
-    sign_in::await_callback,
+    sign_in::{await_callback, check_path},
 };
 
 /// The user's browser and a listener on this machine, for a protocol that begins and ends its logins by itself, such as that of
@@ -26,12 +26,15 @@ pub struct LoopbackBrowser {
 }
 
 impl LoopbackBrowser {
-    /// Takes a port: one of the options', or any.
+    /// Takes a port: one of the options', or any. The protocol goes on after the last page, so that this does not say that the user is
+    /// signed in, unless the options' page does.
     ///
     /// # Errors
     ///
-    /// [`SignInError::PortsTaken`].
-    pub async fn new(options: SignInOptions) -> Result<Self, SignInError> {
+    /// [`SignInError::PortsTaken`], or [`SignInError::Options`] for a path that is none.
+    pub async fn new(mut options: SignInOptions) -> Result<Self, SignInError> {
+        check_path(&options.path)?;
+        options.page = options.page.without_outcome();
         let host = options.host.unwrap_or(LoopbackHost::V4);
         let listener = Listener::bind(host, &options.ports, &options.path, options.on_all_interfaces).await?;
         let (port, redirect_uri) = (listener.port(), listener.redirect_uri());

@@ -15,12 +15,15 @@ use http_body_util::Full;
 #[derive(Clone, Debug)]
 pub struct Page {
     application: String,
+    title: &'static str,
     color: String,
     success: String,
     failure: String,
     own_success: Option<String>,
     own_failure: Option<String>,
 }
+
+const SUCCESS: &str = "You are signed in. You can close this window and go back to the program.";
 
 impl Default for Page {
     fn default() -> Self {
@@ -33,8 +36,9 @@ impl Page {
     pub fn new(application: impl Into<String>) -> Self {
         Self {
             application: application.into(),
+            title: "Signed in",
             color: "#2563eb".to_owned(),
-            success: "You are signed in. You can close this window and go back to the program.".to_owned(),
+            success: SUCCESS.to_owned(),
             failure: "You are not signed in. Go back to the program, which says why.".to_owned(),
             own_success: None,
             own_failure: None,
@@ -80,9 +84,18 @@ impl Page {
         self
     }
 
+    /// For a program that shows the page before it knows how the login ends: it does not say that it succeeded.
+    pub(crate) fn without_outcome(mut self) -> Self {
+        self.title = "Almost done";
+        if self.success == SUCCESS {
+            self.success = "Go back to the program, which says whether you are signed in.".to_owned();
+        }
+        self
+    }
+
     pub(crate) fn of_outcome(&self, succeeded: bool) -> Response<Full<Bytes>> {
         let (own, title, text, status) = match succeeded {
-            true => (&self.own_success, "Signed in", &self.success, StatusCode::OK),
+            true => (&self.own_success, self.title, &self.success, StatusCode::OK),
             false => (&self.own_failure, "Sign-in failed", &self.failure, StatusCode::BAD_REQUEST),
         };
         let html = own.clone().unwrap_or_else(|| self.html(title, text));

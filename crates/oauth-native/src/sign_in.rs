@@ -234,12 +234,7 @@ async fn bind<P: Provider + ?Sized>(provider: &P, options: &SignInOptions) -> Re
         }
     };
     let path = &options.path;
-    let is_path = path.is_empty() || (path.starts_with('/') && !path.contains(['?', '#', ' ', '\\', '"']));
-    if !is_path || path.chars().any(char::is_control) {
-        return Err(SignInError::Options(
-            "the path of the redirect URI begins with a slash and has no query".to_owned(),
-        ));
-    }
+    check_path(path)?;
     if spec.loopback_port == LoopbackPort::Registered && options.ports.is_empty() && !options.any_port {
         let host = host.as_str();
         return Err(SignInError::Options(format!(
@@ -250,6 +245,17 @@ async fn bind<P: Provider + ?Sized>(provider: &P, options: &SignInOptions) -> Re
         return Err(SignInError::Options("0 is no port; `any_port` listens on any".to_owned()));
     }
     Listener::bind(host, &options.ports, path, options.on_all_interfaces).await
+}
+
+/// Checks that a redirect URI can have this path.
+pub(crate) fn check_path(path: &str) -> Result<(), SignInError> {
+    let is_path = path.is_empty() || (path.starts_with('/') && !path.contains(['?', '#', ' ', '\\', '"']));
+    match is_path && !path.chars().any(char::is_control) {
+        true => Ok(()),
+        false => Err(SignInError::Options(
+            "the path of the redirect URI begins with a slash and has no query".to_owned(),
+        )),
+    }
 }
 
 /// Checks that the address is one for a browser: nothing else is handed to the operating system.
