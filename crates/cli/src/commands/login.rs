@@ -115,7 +115,12 @@ async fn is_mcp(login: &Login, target: &Target, common: &Common) -> Outcome<bool
         if asked.document.is_some() {
             return Ok(false);
         }
-        answers |= asked.status.is_some();
+        match asked.status {
+            // An outage does not make it an MCP server.
+            Some(500..) => return Ok(false),
+            Some(_) => answers = true,
+            None => {}
+        }
     }
     Ok(answers)
 }
@@ -154,6 +159,7 @@ async fn sign_in_at_server(
     }
     let mut options = SignInOptions::new().time_limit(login.timeout).page(Page::new("oauth-clients")).method(
         match login.method {
+            Method::Browser => oauth_native::Method::Loopback,
             Method::Paste => oauth_native::Method::Paste,
             _ => oauth_native::Method::Auto,
         },
