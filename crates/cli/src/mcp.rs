@@ -1,6 +1,6 @@
 //! Accounts at MCP servers.
 
-use std::error::Error as StdError;
+use std::{error::Error as StdError, fs, io, path::PathBuf};
 
 use oauth_clients::{Callback, Secret, async_trait, bytes::Bytes, http};
 use oauth_mcp::{
@@ -53,11 +53,27 @@ pub(crate) async fn access(
 ) -> Outcome<Access> {
     let server = ServerUrl::parse(server).map_err(|error| Failure::Usage(error.to_string()))?;
     let local = store::open(common).await?;
-    let folder = config::data_folder(common.home.as_deref())?.join("registrations");
+    let folder = registrations(common)?;
     let authorizer = authorizer.with_records(FileRecords::new(folder, local.sealer().clone()));
     let manager = authorizer.token_manager(local.store().clone(), local.sealer().clone()).build();
     let manager = manager.map_err(|error| Failure::Other(error.to_string()))?;
     Ok(Access::new(authorizer, manager, server, account))
+}
+
+/// Where the clients are that were registered.
+fn registrations(common: &Common) -> Outcome<PathBuf> {
+    Ok(config::data_folder(common.home.as_deref())?.join("registrations"))
+}
+
+/// Forgets the clients that were registered.
+pub(crate) fn forget_registrations(common: &Common) -> Outcome {
+    let folder = registrations(common)?;
+    match fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Failure::Other(format!("cannot remove {}: {error}", folder.display())))
+        }
+        _ => Ok(()),
+    }
 }
 
 impl From<oauth_mcp::Error> for Failure {

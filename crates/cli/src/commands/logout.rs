@@ -42,7 +42,10 @@ pub(crate) async fn run(logout: &Logout, common: &Common, output: Output) -> Out
     }
     if Accounts::read(&folder)?.is_empty() {
         let forgotten = store::open(common).await?.forget_key_if_empty().await;
-        forgotten.map_err(|error| Failure::Other(error.to_string()))?;
+        if forgotten.map_err(|error| Failure::Other(error.to_string()))? {
+            // They are encrypted with the same key, and what cannot be read would stand in the way of the next sign-in.
+            mcp::forget_registrations(common)?;
+        }
     }
     match first_failure {
         None => Ok(()),
