@@ -248,6 +248,21 @@ async fn pr_12_what_the_server_refuses_is_told_before_the_browser_leaves() {
     }
 }
 
+/// What a pushed request says in the open is no secret: hidden in the answer, `prompt=login` would garble `login_required`.
+#[tokio::test]
+async fn pr_12_the_words_of_a_request_are_left_in_what_the_server_answers() {
+    for (prompt, code) in [("login", "login_required"), ("consent", "consent_required")] {
+        let description = "a request for a code needs a code_challenge by S256";
+        let answer = json!({"error": code, "error_description": description});
+        let op = par_op_answering(400, answer.to_string());
+        let options = LoginOptions::new().prompt(prompt);
+        let error = client(&op).start_login(REDIRECT_URI, options).await.unwrap_err();
+        let told = error.oauth_error().unwrap();
+        assert_eq!((&*told.code, told.description.as_deref()), (code, Some(description)));
+        assert_eq!(error.class(), ErrorClass::Reauthorize, "{code}");
+    }
+}
+
 #[tokio::test]
 async fn the_login_that_was_pushed_ends_as_any_other() {
     let op = par_op();

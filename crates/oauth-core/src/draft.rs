@@ -343,4 +343,13 @@ const PUBLIC_FIELDS: &[&str] = &[
     "actor_token_type",
     "requested_token_type",
     "client_assertion_type",
+    // Words of a pushed authorization request (RFC 9126), which are in error codes and descriptions too: `login_required`.
+    "response_type",
+    "response_mode",
+    "code_challenge_method",
+    "prompt",
+    "display",
+    "max_age",
+    "acr_values",
+    "ui_locales",
 ];
