@@ -7,6 +7,10 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use oauth_core::SigningError;
 use oauth_openid::Algorithm;
 use serde_json::{Map, Value};
+use tokio::runtime::Handle;
+
+/// How long a signer may take unless told otherwise.
+pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(10);
 
 /// A private key that signs what a client sends: assertions, request objects and proofs of possession.
 ///
@@ -71,7 +75,7 @@ pub enum SignError {
     /// What holds the key did not answer, or not in time; it may the next time.
     #[error("the key could not be reached: {0}")]
     Unavailable(#[source] Box<dyn error::Error + Send + Sync>),
-    /// What holds the key did not answer within the time limit of [`SigningKeys`](crate::SigningKeys).
+    /// What holds the key did not answer within its time limit: that of [`SigningKeys`](crate::SigningKeys), or 10 seconds for a proof.
     #[error("the signer did not answer within {} s", .0.as_secs_f64())]
     Timeout(Duration),
 }
@@ -85,6 +89,20 @@ impl From<SignError> for SigningError {
             SignError::Unavailable(cause) => Self::Unavailable(cause.to_string()),
             SignError::Timeout(limit) => Self::Timeout(limit),
         }
+    }
+}
+
+/// What a signer gives within a time limit. There is no limit where no Tokio runtime is, because nothing tells the time.
+pub(crate) async fn within<T>(
+    limit: Duration,
+    signing: impl Future<Output = Result<T, SignError>>,
+) -> Result<T, SignError> {
+    match Handle::try_current() {
+        Ok(_) => match tokio::time::timeout(limit, signing).await {
+            Ok(signed) => signed,
+            Err(_) => Err(SignError::Timeout(limit)),
+        },
+        Err(_) => signing.await,
     }
 }
 

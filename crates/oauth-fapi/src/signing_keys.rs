@@ -9,11 +9,10 @@ use std::{
 
 use oauth_core::http;
 use serde_json::{Map, Value, json};
-use tokio::runtime::Handle;
 
 use crate::{
     key_error::KeyError,
-    signing::{SignError, Signer, sign_jwt},
+    signing::{SignError, Signer, TIME_LIMIT, sign_jwt, within},
 };
 
 /// The keys of one client: the one that signs, the one that will, and those that did.
@@ -47,9 +46,6 @@ struct Keys {
     next: Option<Arc<dyn Signer>>,
     former: Vec<Arc<dyn Signer>>,
 }
-
-/// How long a signer may take unless told otherwise.
-const TIME_LIMIT: Duration = Duration::from_secs(10);
 
 impl SigningKeys {
     /// The keys of a client that has one.
@@ -143,15 +139,7 @@ impl SigningKeys {
         header: Map<String, Value>,
         claims: &Map<String, Value>,
     ) -> Result<String, SignError> {
-        let signing = sign_jwt(signer, header, claims);
-        match Handle::try_current() {
-            Ok(_) => match tokio::time::timeout(self.time_limit, signing).await {
-                Ok(signed) => signed,
-                Err(_) => Err(SignError::Timeout(self.time_limit)),
-            },
-            // Nothing tells the time.
-            Err(_) => signing.await,
-        }
+        within(self.time_limit, sign_jwt(signer, header, claims)).await
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Keys> {

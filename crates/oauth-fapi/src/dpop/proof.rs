@@ -6,7 +6,7 @@ use oauth_core::{OffsetDateTime, http::Method, random_token};
 use serde_json::{Map, Value, json};
 
 use super::key::DpopKey;
-use crate::signing::SignError;
+use crate::signing::{SignError, TIME_LIMIT, within};
 
 /// What a DPoP proof is for (RFC 9449 section 4.2): one request, with or without an access token.
 ///
@@ -84,11 +84,11 @@ impl Proof {
 }
 
 impl DpopKey {
-    /// Signs a proof, with a `jti` that no other has.
+    /// Signs a proof, with a `jti` that no other has. A signer gets 10 seconds for it.
     ///
     /// # Errors
     ///
-    /// That of the signer.
+    /// That of the signer, or [`SignError::Timeout`].
     pub async fn prove(&self, proof: &Proof) -> Result<String, SignError> {
         // Nothing but what section 4.2 names: a `kid` or a certificate would say more of the client than the server needs.
         let header = json!({"typ": "dpop+jwt", "alg": self.algorithm().as_str(), "jwk": self.public_jwk()});
@@ -98,7 +98,7 @@ impl DpopKey {
             URL_SAFE_NO_PAD.encode(header.to_string()),
             URL_SAFE_NO_PAD.encode(claims.to_string())
         );
-        let signature = self.signer().sign(jwt.as_bytes()).await?;
+        let signature = within(TIME_LIMIT, self.signer().sign(jwt.as_bytes())).await?;
         jwt.push('.');
         jwt.push_str(&URL_SAFE_NO_PAD.encode(signature));
         Ok(jwt)
