@@ -235,6 +235,31 @@ async fn md_05_what_is_not_used_may_be_of_any_type_and_what_is_used_may_not() {
     }
 }
 
+/// RFC 8414 section 2: a server for machines alone, or for CIBA, has none.
+#[tokio::test]
+async fn md_05_a_provider_whose_grants_begin_in_no_browser_needs_no_authorization_endpoint() {
+    let without =
+        |grants: Value| patched(json!({"authorization_endpoint": null, "grant_types_supported": grants}));
+    for grants in
+        [json!(["client_credentials"]), json!(["refresh_token", "urn:openid:params:grant-type:ciba"])]
+    {
+        let op = without(grants);
+        let client = op.client();
+        let ready = client.oauth2().ready().await.unwrap();
+        assert!(!ready.endpoints().token().is_empty());
+        let error = refused(&op, &client, 1).await;
+        assert_eq!(error.class(), ErrorClass::Configuration);
+        assert!(error.to_string().contains("no authorization endpoint"), "{error}");
+    }
+    for grants in
+        [json!(null), json!("client_credentials"), json!(["implicit"]), json!(["authorization_code"])]
+    {
+        let op = without(grants);
+        let error = refused(&op, &op.client(), 1).await;
+        assert!(error.to_string().contains("no authorization_endpoint"), "{error}");
+    }
+}
+
 #[tokio::test]
 async fn md_05_an_endpoint_that_a_login_does_not_need_is_refused_when_it_is_used() {
     for bad in

@@ -214,7 +214,8 @@ impl ProviderMetadata {
         for (endpoint, name) in
             [(Endpoint::Token, "token_endpoint"), (Endpoint::Authorization, "authorization_endpoint")]
         {
-            if client.endpoints().get(endpoint).is_none() {
+            let is_needed = endpoint == Endpoint::Token || self.has_browser_logins();
+            if is_needed && client.endpoints().get(endpoint).is_none() {
                 self.required(name)?;
             }
         }
@@ -225,6 +226,14 @@ impl ProviderMetadata {
             ));
         }
         Ok(())
+    }
+
+    /// Whether the provider has a grant that begins in the browser. Without one, as for machines alone or for CIBA, it need not have an
+    /// authorization endpoint (RFC 8414 section 2). A list that is left out has those grants in it.
+    fn has_browser_logins(&self) -> bool {
+        const BY_BROWSER: [&str; 2] = ["authorization_code", "implicit"];
+        let grants = self.list("grant_types_supported");
+        grants.is_none_or(|grants| grants.iter().any(|grant| BY_BROWSER.contains(grant)))
     }
 
     /// The endpoints without those by which a provider elsewhere would send the client's requests to this machine: plain http on
@@ -298,6 +307,7 @@ const USED: &[&str] = &[
     "authorization_signing_alg_values_supported",
     "code_challenge_methods_supported",
     "dpop_signing_alg_values_supported",
+    "grant_types_supported",
     "id_token_signing_alg_values_supported",
     "introspection_endpoint_auth_methods_supported",
     "introspection_signing_alg_values_supported",
@@ -310,6 +320,7 @@ const USED: &[&str] = &[
     "require_signed_request_object",
     "revocation_endpoint_auth_methods_supported",
     "revocation_endpoint_auth_signing_alg_values_supported",
+    "tls_client_certificate_bound_access_tokens",
     "token_endpoint_auth_methods_supported",
     "token_endpoint_auth_signing_alg_values_supported",
     "userinfo_signing_alg_values_supported",

@@ -100,6 +100,11 @@ impl OpenIDConnect {
         ready.set_endpoints(
             client.endpoints().clone().or(metadata.without_strange_schemes(found).map_err(at)?),
         );
+        if ready.endpoints().get(Endpoint::Authorization).is_none() {
+            ready.refuse_authorization_requests(
+                "the provider has no authorization endpoint, so nobody signs in there by a browser",
+            );
+        }
         if let Some(chosen) = client.chosen_issuer().filter(|chosen| *chosen != metadata.issuer()) {
             let problem = format!(
                 "the issuer was set to {chosen:?}, but that of the provider's metadata is {}",
