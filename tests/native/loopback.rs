@@ -3,7 +3,8 @@
 use std::{net::TcpListener, time::Duration};
 
 use oauth_clients::{
-    Error, ErrorKind, LoginError, LoginOptions, OAuth2, Provider, Spec, async_trait,
+    Callback, Error, ErrorKind, LoginAttempt, LoginError, LoginOptions, OAuth2, Participant, Provider,
+    ResponseMode, Spec, async_trait,
     provider_kit::{LoopbackHost, LoopbackPort, NativeSpec},
 };
 use oauth_native::{OpenError, Opener, Page, SignInError, SignInOptions, sign_in};
@@ -46,6 +47,48 @@ async fn nt_01_the_redirect_uri_has_the_port_that_is_bound_and_is_repeated() {
     assert_eq!(sent("redirect_uri"), Some(&*redirect_uri));
     // Always, for a public client (NA-04).
     assert!(sent("code_verifier").is_some());
+}
+
+/// Has answers come in one parameter (JARM). Here it is the state and the code with a dot between them, and signed by nobody.
+#[derive(Debug)]
+struct Jarm;
+
+#[async_trait]
+impl Participant for Jarm {
+    fn opens_callbacks(&self) -> bool {
+        true
+    }
+
+    fn begin(&self, _client: &OAuth2, attempt: LoginAttempt) -> Result<LoginAttempt, Error> {
+        Ok(attempt.with_response_mode(ResponseMode::QueryJwt))
+    }
+
+    async fn state_of_callback(&self, _client: &OAuth2, callback: &Callback) -> Option<String> {
+        Some(callback.signed_response()?.split_once('.')?.0.to_owned())
+    }
+
+    async fn open_callback(
+        &self,
+        _client: &OAuth2,
+        _attempt: &LoginAttempt,
+        callback: &Callback,
+    ) -> Result<Option<Callback>, Error> {
+        let parts = callback.signed_response().and_then(|response| response.split_once('.'));
+        Ok(parts.map(|(state, code)| callback.opened([("state", state), ("code", code)])))
+    }
+}
+
+#[tokio::test]
+async fn jm_04_the_login_of_a_signed_answer_is_found_by_the_state_inside() {
+    let (mut client, _http) = client(1);
+    client.add_participant(Jarm);
+    let (signing, redirect_uri, state) = begun(&client, |options| options).await;
+    let (_, page) = get(&format!("{redirect_uri}?response=other.STOLEN")).await;
+    assert!(!page.contains("Signed in"), "{page}");
+    let (status, page) = get(&format!("{redirect_uri}?response={state}.C")).await;
+    assert_eq!(status, 200, "{page}");
+    let login = signing.await.unwrap().unwrap();
+    assert_eq!(login.token.access_token(), "AT0");
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ use http::{Method, Request, Response, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use oauth_core::{Callback, Secret, provider_kit::LoopbackHost, same_secret};
+use oauth_core::{Callback, OAuth2, Secret, provider_kit::LoopbackHost, same_secret};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{mpsc, watch},
@@ -117,6 +117,8 @@ async fn bind_all(families: &[IpAddr], port: u16) -> io::Result<(Vec<TcpListener
 /// What a callback must be to be taken.
 pub(crate) struct Expected {
     pub(crate) state: Secret,
+    /// Reads the state in a signed answer (JARM), where the login's client is known.
+    pub(crate) client: Option<OAuth2>,
     pub(crate) is_form_post: bool,
     pub(crate) page: Page,
 }
@@ -242,8 +244,8 @@ async fn serve_connection(stream: TcpStream, shared: Arc<Shared>) {
 async fn respond(shared: &Shared, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let Some(callback) = read(shared, request).await else { return page::nothing_here() };
     let expected = &shared.expected;
-    let is_of_this = callback.get("state").is_some_and(|state| same_secret(state, expected.state.expose()));
-    if !is_of_this {
+    let state = state_of(expected.client.as_ref(), &callback).await;
+    if !state.is_some_and(|state| same_secret(&state, expected.state.expose())) {
         return expected.page.of_stranger();
     }
     if !shared.taken.swap(true, Ordering::SeqCst) {
@@ -255,6 +257,14 @@ async fn respond(shared: &Shared, request: Request<Incoming>) -> Response<Full<B
     // Without an outcome the sign-in was given up.
     let succeeded = known.is_ok_and(|outcome| *outcome == Some(true));
     expected.page.of_outcome(succeeded)
+}
+
+/// The state of a callback. That of a signed one is inside, and nothing is believed of it yet: it is verified when the login ends.
+pub(crate) async fn state_of(client: Option<&OAuth2>, callback: &Callback) -> Option<String> {
+    match client {
+        Some(client) => client.state_of_callback(callback).await,
+        None => callback.get("state").map(str::to_owned),
+    }
 }
 
 /// The callback in a request; `None` if it is none.

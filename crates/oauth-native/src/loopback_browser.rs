@@ -70,7 +70,7 @@ impl LoopbackBrowser {
             _ => Method::Loopback,
         };
         let (callback, serving) =
-            await_callback(&self.options, method, environment, Some(listener), url, attempt).await?;
+            await_callback(&self.options, method, environment, Some(listener), None, url, attempt).await?;
         if let Some(serving) = serving {
             // How it ends is for the protocol to find out; the page cannot wait for it.
             serving.end(callback.get("error").is_none(), self.options.linger).await;

@@ -9,7 +9,8 @@ use oauth_core::Callback;
 /// What is wrong with it, in a sentence for the user.
 pub(crate) fn read(line: &str) -> Result<Callback, &'static str> {
     let line = line.trim().trim_matches(['"', '\'', '<', '>']).trim();
-    let is_query = |text: &str| ["code=", "state=", "error="].iter().any(|name| text.contains(name));
+    let is_query =
+        |text: &str| ["code=", "state=", "error=", "response="].iter().any(|name| text.contains(name));
     if line.is_empty() {
         return Err("Nothing was pasted.");
     }

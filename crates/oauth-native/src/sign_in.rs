@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use oauth_core::{
-    Callback, Login, LoginAttempt, Operation, Provider, ResponseMode, Secret, provider_kit::LoopbackPort,
-    same_secret,
+    Callback, Login, LoginAttempt, OAuth2, Operation, Provider, ResponseMode, Secret,
+    provider_kit::LoopbackPort, same_secret,
 };
 use tokio::time::{Instant, sleep_until};
 use url::Url;
@@ -13,7 +13,7 @@ use crate::{
     device,
     environment::Environment,
     error::SignInError,
-    loopback::{Expected, Listener, Serving},
+    loopback::{Expected, Listener, Serving, state_of},
     options::{Method, SignInOptions},
     paste,
     prompt::Notice,
@@ -86,8 +86,10 @@ async fn by_browser<P: Provider + ?Sized>(
     };
     let started = provider.start_login(&redirect_uri, options.login.clone()).await?;
     let attempt = started.attempt;
+    // What reads a signed answer is among its participants.
+    let client = Some(provider.oauth2());
     let (callback, serving) =
-        await_callback(options, method, environment, listener, &started.url, &attempt).await?;
+        await_callback(options, method, environment, listener, client, &started.url, &attempt).await?;
     let ending = async {
         let login = provider.finish_login(attempt, callback).await?;
         check_user(provider, options, login).await
@@ -109,10 +111,11 @@ pub(crate) async fn await_callback(
     method: Method,
     environment: Environment,
     listener: Option<Listener>,
+    client: Option<&OAuth2>,
     url: &str,
     attempt: &LoginAttempt,
 ) -> Result<(Callback, Option<Serving>), SignInError> {
-    if attempt.response_mode() == ResponseMode::Fragment {
+    if matches!(attempt.response_mode(), ResponseMode::Fragment | ResponseMode::FragmentJwt) {
         let problem = "an answer in the fragment reaches no listener; leave the response mode out";
         return Err(SignInError::Options(problem.to_owned()));
     }
@@ -122,6 +125,7 @@ pub(crate) async fn await_callback(
     let mut serving = listener.map(|listener| {
         listener.serve(Expected {
             state: Secret::new(attempt.state()),
+            client: client.cloned(),
             is_form_post: attempt.is_form_post(),
             page: options.page.clone(),
         })
@@ -163,7 +167,7 @@ pub(crate) async fn await_callback(
         if pastes {
             prompt.tell(&Notice::Paste);
         }
-        arrival(options, attempt, &mut serving, pastes).await
+        arrival(options, client, attempt, &mut serving, pastes).await
     };
     let callback = tokio::select! {
         callback = waiting => callback?,
@@ -177,6 +181,7 @@ pub(crate) async fn await_callback(
 /// The callback, from the browser or from the user's clipboard.
 async fn arrival(
     options: &SignInOptions,
+    client: Option<&OAuth2>,
     attempt: &LoginAttempt,
     serving: &mut Option<Serving>,
     mut pastes: bool,
@@ -207,11 +212,14 @@ async fn arrival(
             continue;
         };
         let reason = match paste::read(&line) {
-            Ok(callback) => match callback.get("state") {
-                Some(state) if same_secret(state, attempt.state()) => return Ok(callback),
-                Some(_) => "That belongs to another sign-in.",
-                None => "That has no state, so nobody can tell whose it is.",
-            },
+            Ok(callback) => {
+                let state = state_of(client, &callback).await;
+                match state {
+                    Some(state) if same_secret(&state, attempt.state()) => return Ok(callback),
+                    Some(_) => "That belongs to another sign-in.",
+                    None => "That has no state, so nobody can tell whose it is.",
+                }
+            }
             Err(reason) => reason,
         };
         options.prompt.tell(&Notice::NotThis { reason });

@@ -113,7 +113,9 @@ impl PendingLogins {
     /// A [`ResumeError`].
     pub async fn resume<P: Provider + ?Sized>(&self, provider: &P, url: &str) -> Result<Login, ResumeError> {
         let callback = Callback::from_url(url.trim());
-        let name = name_of(callback.get("state").ok_or(ResumeError::NotStarted)?);
+        // That of a signed answer is inside.
+        let state = provider.oauth2().state_of_callback(&callback).await;
+        let name = name_of(&state.ok_or(ResumeError::NotStarted)?);
         let dir = self.dir.clone();
         let sealed = blocking(move || {
             let _lock = dir.lock(LOCK_LIMIT)?;
