@@ -94,8 +94,10 @@ fn features(steps: &mut Steps, tools: Option<&Tools>, members: &[Package]) -> Re
             CRYPTOGRAPHY,
         ];
         // A provider crate has no features; the facade has one for each, of which one is as good as the other on each change.
+        // The tool has none either, and its cryptography is the facade's.
         let packages = members.iter().filter(|package| {
-            package.is_published() && !package.is_vendor() && package.name != "oauth-clients"
+            let has_core = package.dependencies.iter().any(|of| of.name == "oauth-core");
+            package.is_published() && !package.is_vendor() && package.name != "oauth-clients" && has_core
         });
         each.extend(packages.flat_map(|package| ["--package", &*package.name]));
         steps.run(tools.cargo(&[&each, DENY_WARNINGS].concat()))?;

@@ -36,7 +36,7 @@ type SetUp = dyn Fn(&mut OAuth2) + Send + Sync;
 
 /// Takes a program from an MCP server's challenge to a token.
 ///
-/// It opens nothing and asks nobody: each [`Step`] says what is to be done next. [`Access`](crate::Access) does the rest. One serves any
+/// It opens nothing and asks nobody: each [`Step`](crate::Step) says what is to be done next. [`Access`](crate::Access) does the rest. One serves any
 /// number of MCP servers; a clone is the same one.
 #[derive(Clone)]
 pub struct Authorizer(Arc<Settings>);

@@ -27,7 +27,7 @@ pub struct Target {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Step {
-    /// Send the user's browser to a URL, and give what it brings back to [`Authorizer::finish`].
+    /// Send the user's browser to a URL, and give what it brings back to [`Authorizer::finish`](crate::Authorizer::finish).
     OpenUrl(Box<PendingLogin>),
     /// Ask a person for a client id: there is no other way to get one here.
     AskForClientId(ClientIdQuestion),
