@@ -420,9 +420,8 @@ async fn ri_06_a_token_for_one_resource_is_renewed_for_it_and_answers_for_no_oth
     }
     assert_eq!((&tokens[0], &tokens[1]), (&tokens[2], &tokens[3]));
     assert_ne!(tokens[0], tokens[1]);
-    let long = Duration::from_secs(30 * 24 * 60 * 60);
-    for name in ["b", "a"] {
-        manager.get_for(&key(), &of(name).valid_for(long)).await.unwrap();
+    for (name, rejected) in [("b", &tokens[1]), ("a", &tokens[0])] {
+        manager.get_for(&key(), &of(name).after_rejection(rejected)).await.unwrap();
     }
     let asked: Vec<_> =
         noted.lock().unwrap().iter().map(|body| body.contains("resource=https%3A%2F%2Fa.")).collect();
