@@ -407,28 +407,6 @@ async fn what_an_earlier_version_drops_is_obtained_again() {
 }
 
 #[tokio::test]
-async fn ri_06_a_token_for_one_resource_is_renewed_for_it_and_answers_for_no_other() {
-    let (server, noted) = (RotatingServer::new(), Arc::new(Mutex::new(Vec::new())));
-    let client = server.client().with_http_client(Noting(server.clone(), Arc::clone(&noted)));
-    let manager =
-        TokenManager::builder(MemoryStore::new(), sealer()).provider(Arc::new(client)).build().unwrap();
-    manager.put(&key(), &server.sign_in().unwrap()).await.unwrap();
-    let of = |name: &str| AccessTokenRequest::new().with_resource(format!("https://{name}.example"));
-    let mut tokens = Vec::new();
-    for name in ["a", "b", "a", "b"] {
-        tokens.push(manager.get_for(&key(), &of(name)).await.unwrap().access_token().to_owned());
-    }
-    assert_eq!((&tokens[0], &tokens[1]), (&tokens[2], &tokens[3]));
-    assert_ne!(tokens[0], tokens[1]);
-    for (name, rejected) in [("b", &tokens[1]), ("a", &tokens[0])] {
-        manager.get_for(&key(), &of(name).after_rejection(rejected)).await.unwrap();
-    }
-    let asked: Vec<_> =
-        noted.lock().unwrap().iter().map(|body| body.contains("resource=https%3A%2F%2Fa.")).collect();
-    assert_eq!(asked, [true, false, false, true]);
-}
-
-#[tokio::test]
 async fn ra_08_two_payments_are_two_tokens_in_whatever_order_their_members_are() {
     let (server, noted) = (RotatingServer::new(), Arc::new(Mutex::new(Vec::new())));
     let client = server.client().with_http_client(Noting(server.clone(), Arc::clone(&noted)));
