@@ -40,14 +40,14 @@ pub(crate) fn read(file: &str) -> Outcome<String> {
     let token = token.strip_prefix("Authorization:").unwrap_or(token).trim();
     let token = token.strip_prefix("Bearer ").unwrap_or(token).trim();
     match token.is_empty() {
-        true => Err(Failure::Usage("there is no token on the input".to_owned())),
+        true => Err(Failure::Usage("the input holds no token".to_owned())),
         false => Ok(token.to_owned()),
     }
 }
 
 /// Takes a JWT in compact form apart.
 pub(crate) fn parts(token: &str) -> Outcome<Parts> {
-    let wrong = |problem: &str| Failure::Other(format!("this is no JWT: {problem}"));
+    let wrong = |problem: &str| Failure::Other(format!("this is not a JWT: {problem}"));
     let pieces: Vec<&str> = token.split('.').collect();
     let json = |piece: &str, name: &str| -> Outcome<Value> {
         let bytes = URL_SAFE_NO_PAD

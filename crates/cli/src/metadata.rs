@@ -69,7 +69,9 @@ pub(crate) async fn ask(http: &dyn HttpClient, url: &str) -> Asked {
                 _ if reply.status().is_redirection() => {
                     asked.problem = Some("it redirects, which a client does not follow".to_owned());
                 }
-                _ if reply.status().is_success() => asked.problem = Some("it is no JSON object".to_owned()),
+                _ if reply.status().is_success() => {
+                    asked.problem = Some("it is not a JSON object".to_owned())
+                }
                 _ => {}
             }
         }

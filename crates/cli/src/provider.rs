@@ -83,7 +83,9 @@ fn apply(client: &Client, settings: &mut Map<String, Value>) -> Outcome {
             // It is read again at each refresh, in whatever folder that is asked for.
             let path = std::path::absolute(file)?;
             let path = path.to_str().ok_or_else(|| {
-                Failure::Usage(format!("--client-secret-file {file:?} is in a folder whose name is no text"))
+                Failure::Usage(format!(
+                    "--client-secret-file {file:?} is in a folder whose name is not valid Unicode"
+                ))
             })?;
             set("client_secret_file", path.into());
         }
@@ -145,7 +147,7 @@ fn trusting(file: &Path) -> Outcome<Arc<dyn HttpClient>> {
     let wrong = |problem: String| Failure::Usage(format!("--ca-file {}: {problem}", file.display()));
     let pem = fs::read(file).map_err(|error| wrong(error.to_string()))?;
     let authorities = CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>();
-    let authorities = authorities.map_err(|error| wrong(format!("is no PEM: {error}")))?;
+    let authorities = authorities.map_err(|error| wrong(format!("is not PEM: {error}")))?;
     if authorities.is_empty() {
         return Err(wrong("holds no certificate in PEM".to_owned()));
     }

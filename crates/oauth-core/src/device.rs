@@ -113,7 +113,7 @@ impl DeviceReply {
         let page = |url: String| {
             check_url(&url).map_err(|problem| format!("the page to open: {problem}"))?;
             if !url.chars().all(is_printable) || url.contains([' ', '"', '<', '>', '\\']) {
-                return Err("the page to open is no URL".to_owned());
+                return Err("the page to open is not a URL".to_owned());
             }
             Ok(url)
         };

@@ -79,7 +79,7 @@ pub(crate) fn asked_details(
     };
     let invalid = |why: &str| Reason::Other("invalid_authorization_details").because(why);
     let Ok(Value::Array(details)) = serde_json::from_str(text) else {
-        return Err(invalid("authorization_details is no JSON array"));
+        return Err(invalid("authorization_details is not a JSON array"));
     };
     for one in &details {
         let typ = one.get("type").and_then(Value::as_str).ok_or_else(|| invalid("one has no type"))?;

@@ -32,7 +32,7 @@ impl Jws {
                 URL_SAFE_NO_PAD.decode(part).map_err(|_| format!("has a {name} that is no base64url"))?;
             match serde_json::from_slice(&bytes) {
                 Ok(Value::Object(object)) => Ok(object),
-                _ => Err(format!("has a {name} that is no JSON object")),
+                _ => Err(format!("has a {name} that is not a JSON object")),
             }
         };
         Ok(Self {

@@ -202,7 +202,7 @@ fn proven_key(exchange: &Exchange<'_>, token: Option<&str>) -> Result<Option<Str
         (None, _) if token.is_some() => return Err("the DPoP proof is missing".into()),
         (None, _) => return Ok(None),
         (Some(_), Some(_)) => return Err("there is more than one DPoP proof".into()),
-        (Some(proof), None) => proof.to_str().map_err(|_| "the DPoP proof is no text")?,
+        (Some(proof), None) => proof.to_str().map_err(|_| "the DPoP proof is not text")?,
     };
     let bad = |problem: String| format!("the DPoP proof {problem}");
     let proof = Jws::parse(proof).map_err(bad)?;

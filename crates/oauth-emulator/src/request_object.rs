@@ -69,7 +69,7 @@ pub(crate) fn resolve(exchange: &Exchange<'_>) -> Result<Pairs, CallbackError> {
             return Err(CallbackError::new("invalid_request_uri", why.clone()));
         }
         (None, Some(_), None) => {
-            return Err(CallbackError::new("invalid_request_uri", "it is no URL of the application's"));
+            return Err(CallbackError::new("invalid_request_uri", "it is not one of the application's URLs"));
         }
         (None, None, _) => None,
     };

@@ -7,7 +7,7 @@ use crate::{
     arguments::{Common, Discover},
     exit::{Failure, Outcome},
     mcp, metadata,
-    output::{Output, to_json},
+    output::{Output, plain, to_json},
     provider,
 };
 
@@ -26,7 +26,7 @@ pub(crate) async fn run(discover: &Discover, common: &Common, output: Output) ->
         output.progress(&format!(
             "{} {}",
             if wins { output.green("✓") } else { " ".to_owned() },
-            place.line()
+            plain(&place.line())
         ));
     }
     let Some(document) = found.and_then(|found| found.document.as_ref()) else {

@@ -193,7 +193,9 @@ fn endpoints(facts: &Facts, findings: &mut Vec<Finding>) {
         }
         let parsed = url::Url::parse(&url);
         match &parsed {
-            Err(_) => findings.push(Finding::fail("DO-05", format!("{endpoint} is {url}, which is no URL"))),
+            Err(_) => {
+                findings.push(Finding::fail("DO-05", format!("{endpoint} is {url}, which is not a URL")))
+            }
             Ok(parsed) if parsed.fragment().is_some() => {
                 findings.push(Finding::fail(
                     "DO-05",

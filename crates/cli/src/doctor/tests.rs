@@ -132,7 +132,7 @@ fn do_05_endpoints_that_no_client_should_use() {
         ("http://login.example/t/token", "plain http"),
         ("https://login.example/t/token#f", "no fragment"),
         ("ftp://login.example/t", "must be https"),
-        ("token", "no URL"),
+        ("token", "not a URL"),
     ] {
         assert_finds(&facts(with("token_endpoint", json!(url)), CLIENT), "DO-05", Level::Fail, text);
     }

@@ -15,7 +15,7 @@ impl OAuth2 {
     ///
     /// # Errors
     ///
-    /// A configuration error that names the first endpoint which is not https, has a fragment, or is no URL.
+    /// A configuration error that names the first endpoint which is not https, has a fragment, or is not a URL.
     pub fn check_endpoints(&self) -> Result<()> {
         self.endpoints().iter().try_for_each(|(endpoint, _)| self.check_endpoint(endpoint))
     }
