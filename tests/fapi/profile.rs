@@ -107,6 +107,11 @@ async fn fa_01_a_loose_setting_is_refused_with_its_rule() {
             bound(client(key())).with_participant(PushedRequests::new().accepting_200()),
         ),
         ("5.4.1", "RS256", bound(client(key())).with_policy(|policy| policy.algorithms([Algorithm::RS256]))),
+        (
+            "5.4.1",
+            "UserInfo",
+            bound(client(key())).with_policy(|policy| policy.userinfo_algorithms([Algorithm::RS256])),
+        ),
         ("5.4.1", "SignedResponses", bound(client(key())).with_participant(SignedResponses::new())),
         (
             "5.4.1",
@@ -129,6 +134,23 @@ async fn fa_01_a_loose_setting_is_refused_with_its_rule() {
     }
     let unsigned = Profile::Fapi2MessageSigning.apply(bound(client(key()))).unwrap_err();
     assert!(unsigned.to_string().contains("FAPI 2.0 Message Signing section 5.3.2 item 1"), "{unsigned}");
+}
+
+#[tokio::test]
+async fn fa_01_a_key_that_replaces_another_keeps_to_the_profile_as_well() {
+    let first = key().with_key_id("first");
+    let emulator = bank(Demands::fapi2_security(), &first).await;
+    let keys = SigningKeys::from(first);
+    let client = OpenID::lazy(CLIENT, PrivateKeyJwt::new(keys.clone()), ISSUER).unwrap();
+    let client = client.with_dpop(Dpop::generate().unwrap());
+    let client = emulator.connect(Profile::Fapi2Security.apply(client).unwrap()).await.unwrap();
+    login(&emulator, &client).await.unwrap();
+    keys.announce(SigningKey::generate(Algorithm::RS256).unwrap().with_key_id("second")).unwrap();
+    keys.rotate().unwrap();
+    let requests = emulator.requests().len();
+    let error = client.start_login(REDIRECT_URI, LoginOptions::new()).await.unwrap_err();
+    assert!(error.to_string().contains("5.4.1") && error.to_string().contains("RS256"), "{error}");
+    assert_eq!(emulator.requests().len(), requests);
 }
 
 #[tokio::test]

@@ -83,6 +83,16 @@ fn mc_32_the_canonical_url_of_a_server_has_nothing_to_spare() {
     {
         assert!(matches!(ServerUrl::parse(bad), Err(Error::ServerUrl { .. })), "{bad}");
     }
+    // Plain http is for this machine and for addresses of private networks.
+    for near in ["http://127.0.0.1:1/mcp", "http://[::1]/mcp", "http://localhost/mcp", "http://10.0.0.7/mcp"]
+    {
+        assert!(ServerUrl::parse(near).is_ok(), "{near}");
+    }
+    for far in ["http://mcp.example/mcp", "http://93.184.216.34/mcp", "http://169.254.169.254/mcp"] {
+        let error = ServerUrl::parse(far).unwrap_err();
+        assert!(error.to_string().contains("dangerously_over_plain_http"), "{error}");
+        assert!(ServerUrl::dangerously_over_plain_http(far).is_ok(), "{far}");
+    }
     // An error shows no secret.
     let error = ServerUrl::parse("https://user:hunter2@h/?key=hunter2").unwrap_err();
     assert!(!format!("{error} {error:?}").contains("hunter2"));

@@ -95,3 +95,25 @@ async fn mc_23_a_program_that_is_started_anew_neither_registers_nor_asks_again()
     access.send(&post(), &robot).await.unwrap();
     assert_eq!((robot.times(), world.all("POST https://as.example/register").len()), (1, 1));
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn st_03_a_folder_that_others_can_change_and_a_link_are_refused() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    let folder = Folder::new();
+    let records = FileRecords::new(&folder.0, sealer(1));
+    records.save("key", Secret::from("value")).await.unwrap();
+    for mode in [0o777, 0o750, 0o701] {
+        fs::set_permissions(&folder.0, fs::Permissions::from_mode(mode)).unwrap();
+        for outcome in [records.load("key").await.map(drop), records.save("key", Secret::from("other")).await]
+        {
+            assert!(outcome.unwrap_err().to_string().contains("chmod 700"), "{mode:o}");
+        }
+    }
+    fs::set_permissions(&folder.0, fs::Permissions::from_mode(0o700)).unwrap();
+    assert_eq!(records.load("key").await.unwrap().unwrap().expose(), "value");
+    let link = folder.0.with_extension("link");
+    symlink(&folder.0, &link).unwrap();
+    assert!(FileRecords::new(&link, sealer(1)).load("key").await.is_err());
+}

@@ -38,6 +38,31 @@ async fn mc_31_the_resource_is_the_same_text_on_every_request() {
 }
 
 #[tokio::test]
+async fn a_user_can_sign_in_anew_for_other_scopes_or_by_another_client() {
+    let world = usual();
+    let access = |authorizer| {
+        let store = oauth_tokens::MemoryStore::new();
+        let sealer = oauth_core::Sealer::new(oauth_core::SealingKey::from_bytes([7; 32]));
+        let authorizer: oauth_mcp::Authorizer = authorizer;
+        let tokens = authorizer.token_manager(store, sealer).build().unwrap();
+        Access::new(authorizer, tokens, server(), "ada")
+    };
+    let access = access(authorizer(&world));
+    let robot = Robot::default();
+    access.authorize(&robot).await.unwrap();
+    // There is a token, so nothing happens.
+    access.authorize(&robot).await.unwrap();
+    assert_eq!(robot.times(), 1);
+    access.authorize_anew(&robot).await.unwrap();
+    assert_eq!(robot.times(), 2);
+    // A user who does not come back keeps the token that there was.
+    let before = access.token().await.unwrap().unwrap();
+    let declined = Robot { more: "&error=access_denied".to_owned(), ..Robot::default() };
+    assert!(access.authorize_anew(&declined).await.is_err());
+    assert_eq!(access.token().await.unwrap().unwrap().access_token(), before.access_token());
+}
+
+#[tokio::test]
 async fn mc_33_the_resource_is_left_out_at_one_issuer_on_all_requests() {
     let world = usual();
     let authorizer = authorizer(&world).without_resource_at(AS);

@@ -243,6 +243,48 @@ async fn nt_16_a_login_is_ended_by_another_process_and_only_once() {
 }
 
 #[tokio::test]
+async fn nt_16_of_many_logins_the_newest_can_be_ended() {
+    let folder = folder();
+    let builder = LocalTokens::builder("acme").directory(folder.path().join("acme"));
+    let local = builder.key_store(Arc::new(Keyring::default())).open().await.unwrap();
+    let logins = local.pending_logins().await.unwrap();
+    let (client, _) = client(1);
+    let redirect_uri = "com.example.acme:/signed-in";
+    let mut states = Vec::new();
+    for _ in 0..25 {
+        let begun = logins.start(&client, redirect_uri, LoginOptions::new()).await.unwrap();
+        states.push(parts(&begun).1);
+        // The clock of a file system may have steps of this length.
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    let url = |state: &str| format!("{redirect_uri}?code=C&state={state}");
+    let oldest = logins.resume(&client, &url(&states[0])).await;
+    assert!(matches!(oldest, Err(ResumeError::NotStarted)));
+    assert_eq!(logins.resume(&client, &url(&states[24])).await.unwrap().token.access_token(), "AT0");
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_does_not_keep_a_lease_alive() {
+    let folder = folder();
+    let path = folder.path().join("tokens");
+    let store = FileStore::open(&path).await.unwrap();
+    let key = TokenKey::new("google", "ada");
+    let lifetime = std::time::Duration::from_secs(30);
+    let acquire = || store.acquire(&key, "holder", lifetime);
+    assert!(matches!(acquire().await.unwrap(), oauth_tokens::Acquired::Granted(_)));
+    assert!(matches!(acquire().await.unwrap(), oauth_tokens::Acquired::Held { .. }));
+    // As if the lease had been taken a day from now.
+    let mut folders = std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path());
+    let inner = folders.find(|path| path.is_dir()).unwrap();
+    let file = std::fs::read_dir(&inner).unwrap().next().unwrap().unwrap().path();
+    let mut entry: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let until = entry["held_until"].as_i64().unwrap();
+    entry["held_until"] = (until + 86_400_000).into();
+    std::fs::write(&file, entry.to_string()).unwrap();
+    assert!(matches!(acquire().await.unwrap(), oauth_tokens::Acquired::Granted(_)));
+}
+
+#[tokio::test]
 async fn na_05_a_scheme_that_anybody_could_register_is_refused() {
     let folder = folder();
     let local =

@@ -91,6 +91,11 @@ impl Account {
         TokenKey::new(&self.name, self.subject.as_deref().unwrap_or("client"))
     }
 
+    /// Whether another account's tokens are in the place of this one's.
+    pub(crate) fn has_tokens_of(&self, other: &Self) -> bool {
+        self.resource == other.resource && (self.resource.is_some() || self.key() == other.key())
+    }
+
     /// The client's provider.
     pub(crate) fn provider(&self) -> &str {
         self.settings.get("provider").and_then(Value::as_str).unwrap_or(&self.name)

@@ -22,6 +22,19 @@ pub(crate) fn authorizer(common: &Common) -> Outcome<Authorizer> {
     Ok(Authorizer::new("oauth-clients").with_http_client(http).reaching_any_address())
 }
 
+/// The URL of a server; plain http at other machines only where the user says so.
+pub(crate) fn server_url(url: &str, common: &Common) -> Outcome<ServerUrl> {
+    let wrong = |error: oauth_mcp::Error| Failure::Usage(error.to_string());
+    let server = ServerUrl::dangerously_over_plain_http(url).map_err(wrong)?;
+    match ServerUrl::parse(url) {
+        Ok(server) => Ok(server),
+        Err(_) if common.dangerously_allow_plain_http => Ok(server),
+        Err(_) => Err(Failure::Usage(format!(
+            "{server} is plain http, over which everybody on the way reads the token; --dangerously-allow-plain-http allows it"
+        ))),
+    }
+}
+
 /// What a sign-in at a server would find. The server is asked first, because its challenge may be all that names its metadata.
 pub(crate) async fn discover(server: &ServerUrl, common: &Common) -> Outcome<oauth_mcp::Result<Target>> {
     let message = json!({
@@ -51,7 +64,7 @@ pub(crate) async fn access(
     authorizer: Authorizer,
     common: &Common,
 ) -> Outcome<Access> {
-    let server = ServerUrl::parse(server).map_err(|error| Failure::Usage(error.to_string()))?;
+    let server = server_url(server, common)?;
     let local = store::open(common).await?;
     let folder = registrations(common)?;
     let authorizer = authorizer.with_records(FileRecords::new(folder, local.sealer().clone()));

@@ -43,3 +43,11 @@ pub(crate) async fn of(account: &Account, common: &Common) -> Outcome<AccountTok
     let manager = builder.build().map_err(|error| Failure::Other(error.to_string()))?;
     Ok(AccountTokens { manager, key: account.key(), provider: Some(provider) })
 }
+
+/// Waits until everything is saved.
+pub(crate) async fn finish(manager: &TokenManager) -> Outcome {
+    match manager.close().await.into_iter().next() {
+        None => Ok(()),
+        Some(error) => Err(error.into()),
+    }
+}

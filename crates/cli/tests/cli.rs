@@ -8,7 +8,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use oauth_emulator::{App, Consent, Emulator};
+use oauth_emulator::{App, Consent, Emulator, User};
 use serde_json::{Value, json};
 
 /// The tool in a folder of its own, without what the machine has.
@@ -58,8 +58,12 @@ fn succeeded(output: &Output) -> String {
 const SECRET: &str = "the-client-secret";
 
 async fn emulator() -> Emulator {
+    emulator_of(User::default()).await
+}
+
+async fn emulator_of(user: User) -> Emulator {
     let app = App { client_id: "cli".to_owned(), client_secret: Some(SECRET.to_owned()), ..App::default() };
-    Emulator::builder().app("github", app).any_redirect_uri().start().await.unwrap()
+    Emulator::builder().app("github", app).user(user).any_redirect_uri().start().await.unwrap()
 }
 
 /// Writes the configuration of a client at the emulator's GitHub.
@@ -212,6 +216,41 @@ async fn a_sign_in_gives_tokens_until_the_logout() {
     assert_eq!(gone.status.code(), Some(3), "{}", err(&gone));
     assert!(err(&gone).contains("oauth-clients login work"), "{}", err(&gone));
     assert_eq!(out(&gone), "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_user_under_the_same_name_leaves_no_tokens_of_the_first_one() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    let kept = || {
+        let files = files_of(&home.join("data").join("tokens"));
+        files.iter().filter(|file| std::fs::read_to_string(file).unwrap().contains("\"sealed\"")).count()
+    };
+    let first = emulator().await;
+    let config = configure(home, &first);
+    let (_, errors) = log_in(home, &config, &first).await;
+    assert!(kept() == 1 && !errors.contains(" before: "), "{errors}");
+    // The same user again is nothing to tell of.
+    let (_, errors) = log_in(home, &config, &first).await;
+    assert!(kept() == 1 && !errors.contains(" before: "), "{errors}");
+    let second = emulator_of(User { id: "99".to_owned(), ..User::default() }).await;
+    let config = configure(home, &second);
+    let (_, errors) = log_in(home, &config, &second).await;
+    assert!(kept() == 1 && errors.contains(" before: "), "{errors}");
+}
+
+#[test]
+fn a_server_over_plain_http_is_refused_unless_it_is_allowed() {
+    let home = tempfile::tempdir().unwrap();
+    for arguments in [
+        &["login", "--mcp", "http://mcp.invalid/mcp", "--method", "paste"][..],
+        &["doctor", "--mcp", "http://mcp.invalid/mcp"],
+        &["discover", "--mcp", "http://mcp.invalid/mcp"],
+    ] {
+        let output = run(home.path(), arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", err(&output));
+        assert!(err(&output).contains("--dangerously-allow-plain-http"), "{arguments:?}: {}", err(&output));
+    }
 }
 
 fn super_run(home: &Path, config: &str, rest: &[&str]) -> Output {

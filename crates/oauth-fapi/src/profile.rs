@@ -47,7 +47,8 @@ const ALGORITHMS: [Algorithm; 3] = [Algorithm::PS256, Algorithm::ES256, Algorith
 const LONGEST_NONCE: usize = 64;
 
 impl Profile {
-    /// Holds a client to the profile. It is the last step of making the client: what is changed later is checked no more.
+    /// Holds a client to the profile. It is the last step of making the client: of what is changed later, only keys that replace others are
+    /// checked again, before each request.
     ///
     /// # Errors
     ///
@@ -217,23 +218,27 @@ impl Profile {
         Ok(())
     }
 
-    /// Narrows what the client accepts of ID tokens to what the profile allows.
+    /// Narrows what the client accepts of ID tokens, and of whatever else the provider signs, to what the profile allows.
     fn with_algorithms<P: OpenIDProvider>(self, client: P) -> Result<P> {
         let mut problem = None;
         let client = client.with_policy(|policy| {
             let chosen = policy.accepted_algorithms().to_vec();
+            let of_userinfo = policy.accepted_userinfo_algorithms().unwrap_or_default();
+            problem = forbidden(of_userinfo).map(|algorithm| ("signed UserInfo is", algorithm));
             if chosen == Algorithm::WITH_PUBLIC_KEYS {
                 return policy.algorithms(ALGORITHMS);
             }
-            problem = forbidden(&chosen);
+            problem = problem.or(forbidden(&chosen).map(|algorithm| ("ID tokens are", algorithm)));
             policy
         });
         match problem {
             None => Ok(client),
-            Some(algorithm) => Err(self.broken(
+            Some((what, algorithm)) => Err(self.broken(
                 client.oauth2(),
                 "5.4.1",
-                &format!("ID tokens are signed by PS256, ES256 or EdDSA, and the client's policy accepts {algorithm}"),
+                &format!(
+                    "{what} signed by PS256, ES256 or EdDSA, and the client's policy accepts {algorithm}"
+                ),
             )),
         }
     }
@@ -275,6 +280,10 @@ struct Rules(Profile);
 #[async_trait]
 impl Participant for Rules {
     async fn ready(&self, client: &OAuth2) -> Result<OAuth2> {
+        // Keys are replaced without a restart, and the next one may sign by another algorithm.
+        self.0.check_authentication(client)?;
+        self.0.check_binding(client)?;
+        self.0.check_requests(client)?;
         // The binding by a certificate does not show in the answer, so nothing else would tell that there is none.
         if client.participant::<Dpop>().is_none()
             && let Some(openid) = OpenIDConnect::of(client)

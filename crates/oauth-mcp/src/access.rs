@@ -398,14 +398,30 @@ impl Access {
                     is_legacy: done.is_legacy,
                     scopes: done.requested_scopes.clone(),
                 };
-                self.0.tokens.put_with(&self.key(&binding), &done.token, PutOptions::new()).await?;
+                let key = self.key(&binding);
+                let former = self.binding().await?.map(|former| self.key(&former));
+                self.0.tokens.put_with(&key, &done.token, PutOptions::new()).await?;
                 self.keep(&binding).await?;
+                if let Some(former) = former.filter(|former| *former != key) {
+                    self.give_up(&former).await;
+                }
                 state.untried = Some((done.token.access_token().into(), Instant::now()));
             }
             Step::OpenUrl(pending) => state.pending = Some((**pending).clone()),
             Step::AskForClientId(_) => {}
         }
         Ok(step)
+    }
+
+    /// Revokes and deletes a token that nothing leads to any more. The new one is kept whatever comes of it.
+    async fn give_up(&self, key: &TokenKey) {
+        let given_up = match self.0.tokens.revoke(key).await {
+            Ok(_) => Ok(true),
+            Err(_) => self.0.tokens.delete(key).await,
+        };
+        if let Err(error) = given_up {
+            tracing::warn!(server = %self.0.server, %error, "the token of the former client stays in the store");
+        }
     }
 
     /// Notes that the server accepted a token, so that a later 401 means that it is dead, and not that the server never took it.

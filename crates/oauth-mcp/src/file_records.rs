@@ -16,7 +16,8 @@ const CONTEXT: &str = "oauth-mcp record ";
 
 /// Records in a folder of this user's: one file each, encrypted, and written at once or not at all. Several processes can share it.
 ///
-/// On Unix, the folder is for this user alone (0700), and so are the files (0600).
+/// On Unix, the folder is for this user alone (0700), and so are the files (0600). A folder that others can read or change, and a link in
+/// its place, are errors.
 #[derive(Clone)]
 pub struct FileRecords {
     folder: PathBuf,
@@ -45,6 +46,7 @@ impl FileRecords {
     }
 
     fn read(&self, key: &str) -> Result<Option<Secret>, RecordError> {
+        check_folder(&self.folder)?;
         let sealed = match fs::read(self.path(key)) {
             Ok(sealed) => sealed,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -59,6 +61,7 @@ impl FileRecords {
     fn write(&self, key: &str, value: &Secret) -> Result<(), RecordError> {
         let sealed = self.sealer.seal_bytes(value.expose().as_bytes(), context(key).as_bytes())?;
         make_folder(&self.folder).map_err(|error| self.at(&error))?;
+        check_folder(&self.folder)?;
         let path = self.path(key);
         let unfinished = self.folder.join(format!("{}.new", random_token()?));
         let written = write_new(&unfinished, &sealed).and_then(|()| fs::rename(&unfinished, &path));
@@ -87,6 +90,26 @@ fn make_folder(folder: &Path) -> io::Result<()> {
 #[cfg(not(unix))]
 fn make_folder(folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)
+}
+
+/// Whoever can write into the folder can put an old record in the place of a new one.
+fn check_folder(folder: &Path) -> Result<(), RecordError> {
+    let Ok(found) = fs::symlink_metadata(folder) else { return Ok(()) };
+    if !found.is_dir() {
+        return Err(format!("{} is not a folder; remove it, or name another one", folder.display()).into());
+    }
+    #[cfg(unix)]
+    {
+        let mode = std::os::unix::fs::PermissionsExt::mode(&found.permissions()) & 0o7777;
+        if mode & 0o077 != 0 {
+            let folder = folder.display();
+            return Err(format!(
+                "{folder} can be read or changed by other users (mode {mode:o}); run `chmod 700 {folder}`"
+            )
+            .into());
+        }
+    }
+    Ok(())
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -49,12 +49,28 @@ pub enum NameRules {
 }
 
 impl ServerUrl {
-    /// The URL to which requests are sent: https, or http on this machine or in a test network.
+    /// The URL to which requests are sent: https, or http at this machine or at the address of a private network.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ServerUrl`] for anything but an absolute URL of such a kind without user information.
+    pub fn parse(given: &str) -> Result<Self> {
+        let server = Self::dangerously_over_plain_http(given)?;
+        if server.url.scheme() == "http" && server.class() == HostClass::Public {
+            let problem = "it is plain http, over which everybody on the way reads the token; use https, or \
+                           ServerUrl::dangerously_over_plain_http in a network of your own";
+            return Err(Error::ServerUrl { url: shown(given), problem: problem.to_owned() });
+        }
+        Ok(server)
+    }
+
+    /// As [`parse`](Self::parse), and http everywhere: whoever is on the way reads and changes what is sent, tokens included. It is for a
+    /// network of your own in which servers have names, such as that of containers.
     ///
     /// # Errors
     ///
     /// [`Error::ServerUrl`] for anything but an absolute http or https URL without user information.
-    pub fn parse(given: &str) -> Result<Self> {
+    pub fn dangerously_over_plain_http(given: &str) -> Result<Self> {
         let wrong = |problem: &str| Error::ServerUrl { url: shown(given), problem: problem.to_owned() };
         let mut url = Url::parse(given.trim()).map_err(|_| wrong("it is not an absolute URL"))?;
         if !matches!(url.scheme(), "https" | "http") || url.host().is_none() {

@@ -230,6 +230,12 @@ impl VerificationPolicy {
         self
     }
 
+    /// The algorithms of signed UserInfo that are accepted, where they are not those of ID tokens.
+    #[must_use]
+    pub fn accepted_userinfo_algorithms(&self) -> Option<&[Algorithm]> {
+        self.userinfo_algorithms.as_deref()
+    }
+
     /// Accepts these issuers in tokens, where the provider's issuer is not the only one.
     pub fn issuers(mut self, issuers: Issuers) -> Self {
         self.issuers = Some(issuers);

@@ -132,7 +132,8 @@ impl TokenManager {
     }
 
     /// Seals every record anew that was not sealed with the ring's first key. Once nothing is [`left`](Batch::left), the old keys
-    /// can be taken out of the ring. A record that is being refreshed is left out, and sealed by its refresh.
+    /// can be taken out of the ring. A record that is being refreshed is left out, and sealed by its refresh. DPoP keys that
+    /// `oauth_fapi::SealedDpopKeys` sealed inside a token stay as they are: its `Sealer` keeps the old key while such grants live.
     ///
     /// # Errors
     ///

@@ -8,10 +8,7 @@ use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
     arguments::{Common, KubectlCredential},
-    commands::{
-        login::finish,
-        token::{account, with_advice},
-    },
+    commands::token::{account, with_advice},
     exit::{Failure, Outcome},
     jwt,
     output::print_line,
@@ -33,7 +30,7 @@ pub(crate) async fn run(kubectl: &KubectlCredential, common: &Common) -> Outcome
             Err(error) => Err(error),
         };
     }
-    finish(&manager).await?;
+    tokens::finish(&manager).await?;
     let token = found.map_err(|error| with_advice(error.into(), &account))?;
     let (text, expires_at) = match kubectl.access_token {
         true => (token.access_token(), token.expires_at()),

@@ -11,10 +11,7 @@ use oauth_tokens::AccessToken;
 
 use crate::{
     arguments::{Common, Curl},
-    commands::{
-        login::finish,
-        token::{account, with_advice},
-    },
+    commands::token::{account, with_advice},
     exit::{Failure, Outcome},
     output::plain,
     provider,
@@ -53,7 +50,7 @@ pub(crate) async fn run(curl: &Curl, common: &Common) -> Outcome<ExitCode> {
         }
     }
     // A token that was refreshed is saved, also where the API was not reached.
-    finish(&manager).await?;
+    tokens::finish(&manager).await?;
     let reply = reply?;
     let mut out = io::stdout().lock();
     if curl.include {

@@ -1,6 +1,5 @@
 //! `discover`: where an issuer's metadata are, and what they say.
 
-use oauth_mcp::ServerUrl;
 use serde_json::json;
 
 use crate::{
@@ -39,7 +38,7 @@ pub(crate) async fn run(discover: &Discover, common: &Common, output: Output) ->
 
 /// What an MCP server and its authorization server say.
 async fn server(discover: &Discover, common: &Common, output: Output) -> Outcome {
-    let url = ServerUrl::parse(&discover.url).map_err(|error| Failure::Usage(error.to_string()))?;
+    let url = mcp::server_url(&discover.url, common)?;
     let target = mcp::discover(&url, common).await??;
     let metadata = target.server_metadata();
     let value = json!({

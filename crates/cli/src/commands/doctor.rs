@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, process::ExitCode};
 
-use oauth_mcp::ServerUrl;
 use serde_json::json;
 
 use crate::{
@@ -91,7 +90,7 @@ fn targets(doctor: &Doctor, common: &Common) -> Outcome<Vec<(String, Facts)>> {
 
 /// What stands in the way of a sign-in at an MCP server.
 async fn server(url: &str, common: &Common) -> Outcome<Vec<Finding>> {
-    let server = ServerUrl::parse(url).map_err(|error| Failure::Usage(error.to_string()))?;
+    let server = mcp::server_url(url, common)?;
     let target = match mcp::discover(&server, common).await? {
         Ok(target) => target,
         Err(error) => return Ok(vec![Finding::fail("DO-24", error.to_string())]),

@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::{
     accounts::{Account, Accounts},
     arguments::{Common, Login, Method},
+    commands::logout::forget,
     config,
     exit::{Failure, Outcome},
     mcp, metadata,
@@ -46,10 +47,13 @@ pub(crate) async fn run(login: &Login, common: &Common, output: Output) -> Outco
         _ => sign_in_user(login, &target, account, common, output).await?,
     };
     let folder = config::data_folder(common.home.as_deref())?;
-    Accounts::change(&folder, |accounts| {
-        accounts.put(account.clone());
-        Ok(())
-    })?;
+    let former = Accounts::change(&folder, |accounts| Ok(accounts.put(account.clone())))?;
+    if let Some(former) = former.filter(|former| !former.has_tokens_of(&account)) {
+        // Nothing leads to the tokens of the user who had the name before.
+        let outcome = forget(&former, common).await;
+        let outcome = outcome.unwrap_or_else(|failure| format!("its tokens stay in the store: {failure}"));
+        output.progress(&format!("{} was {} before: {outcome}", account.name, plain(former.who())));
+    }
     let value = json!({
         "account": account.name, "issuer": account.issuer, "subject": account.subject, "email": account.email,
         "email_verified": account.email_is_verified, "scopes": account.scopes,
@@ -96,7 +100,7 @@ async fn sign_in_user(
         options = options.with_identity(identity);
     }
     manager.put_with(&account.key(), &done.token, options).await?;
-    finish(&manager).await?;
+    tokens::finish(&manager).await?;
     Ok(account)
 }
 
@@ -169,12 +173,13 @@ async fn sign_in_at_server(
     }
     let browser = LoopbackBrowser::new(options).await.map_err(failure)?;
     let access = mcp::access(&login.target, &account.name, authorizer, common).await?;
-    let token = access.authorize(&mcp::UserAtServer { browser, client }).await?;
+    // Anew, because other scopes, another client or another user may be the reason to sign in again.
+    let token = access.authorize_anew(&mcp::UserAtServer { browser, client }).await?;
     account.scopes = token.scopes().unwrap_or_default().into_iter().map(str::to_owned).collect();
     account.resource = Some(login.target.clone());
     account.settings = serde_json::Map::new();
     account.settings.insert("provider".to_owned(), "mcp".into());
-    finish(access.tokens()).await?;
+    tokens::finish(access.tokens()).await?;
     Ok(account)
 }
 
@@ -193,16 +198,8 @@ async fn sign_in_as_client(login: &Login, mut account: Account, common: &Common)
     account.scopes.clone_from(&login.client.scopes);
     let AccountTokens { manager, key, .. } = tokens::of(&account, common).await?;
     manager.get(&key).await?;
-    finish(&manager).await?;
+    tokens::finish(&manager).await?;
     Ok(account)
-}
-
-/// Waits until everything is saved.
-pub(crate) async fn finish(manager: &TokenManager) -> Outcome {
-    match manager.close().await.into_iter().next() {
-        None => Ok(()),
-        Some(error) => Err(error.into()),
-    }
 }
 
 fn granted(token: &OAuth2Token, provider: &dyn Provider) -> Vec<String> {

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::{
     accounts::{Account, Accounts},
     arguments::{Common, Logout},
-    commands::{login::finish, token::account},
+    commands::token::account,
     config,
     exit::{Failure, Outcome},
     mcp,
@@ -54,14 +54,14 @@ pub(crate) async fn run(logout: &Logout, common: &Common, output: Output) -> Out
 }
 
 /// Revokes and deletes. What cannot be revoked, because the provider is down or the client is gone, is deleted all the same.
-async fn forget(account: &Account, common: &Common) -> Outcome<String> {
+pub(crate) async fn forget(account: &Account, common: &Common) -> Outcome<String> {
     if let Some(server) = &account.resource {
         let access = mcp::access(server, &account.name, mcp::authorizer(common)?, common).await?;
         let outcome = match access.sign_out().await {
             Ok(()) => "forgotten".to_owned(),
             Err(error) => format!("forgotten here, but not revoked at the authorization server: {error}"),
         };
-        finish(access.tokens()).await?;
+        tokens::finish(access.tokens()).await?;
         return Ok(outcome);
     }
     let key = account.key();
@@ -87,6 +87,6 @@ async fn forget(account: &Account, common: &Common) -> Outcome<String> {
             format!("forgotten here, but not revoked at the provider: {problem}")
         }
     };
-    finish(&manager).await?;
+    tokens::finish(&manager).await?;
     Ok(outcome)
 }

@@ -7,7 +7,6 @@ use time::format_description::well_known::Rfc3339;
 use crate::{
     accounts::{Account, Accounts},
     arguments::{Common, Token, TokenFormat},
-    commands::login::finish,
     config,
     exit::{Failure, Outcome},
     output::{Output, print_line, to_json},
@@ -26,7 +25,7 @@ pub(crate) async fn run(token: &Token, common: &Common, output: Output) -> Outco
     let AccountTokens { manager, key, .. } = tokens::of(&account, common).await?;
     let found = manager.get_for(&key, &request).await;
     // A token that was refreshed is saved before this ends.
-    finish(&manager).await?;
+    tokens::finish(&manager).await?;
     let found = found.map_err(|error| with_advice(error.into(), &account))?;
     let format = if output.json { TokenFormat::Json } else { token.format };
     print_line(&shown(&found, format)?)
@@ -41,7 +40,7 @@ pub(crate) fn account(name: Option<&str>, common: &Common) -> Outcome<Account> {
 pub(crate) async fn live(account: &Account, common: &Common) -> Outcome<AccessToken> {
     let AccountTokens { manager, key, .. } = tokens::of(account, common).await?;
     let found = manager.get(&key).await;
-    finish(&manager).await?;
+    tokens::finish(&manager).await?;
     found.map_err(|error| with_advice(error.into(), account))
 }
 

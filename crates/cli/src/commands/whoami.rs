@@ -5,10 +5,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
     arguments::{Common, Whoami},
-    commands::{
-        login::finish,
-        token::{account, with_advice},
-    },
+    commands::token::{account, with_advice},
     exit::{Failure, Outcome},
     output::{Output, plain},
     tokens::{self, AccountTokens},
@@ -18,7 +15,7 @@ pub(crate) async fn run(whoami: &Whoami, common: &Common, output: Output) -> Out
     let mut account = account(whoami.account.as_deref(), common)?;
     let AccountTokens { manager, key, provider } = tokens::of(&account, common).await?;
     let stored = manager.get_token(&key).await;
-    finish(&manager).await?;
+    tokens::finish(&manager).await?;
     let expires_at = stored.as_ref().ok().and_then(|token| token.expires_at());
     let state = match &stored {
         Ok(_) => "live".to_owned(),

@@ -14,12 +14,15 @@ use url::Url;
 
 use super::{Access, Browser, Reaction};
 use crate::{
+    challenge::Challenge,
     client::McpClient,
     error::{Error, Result, one_line},
     server_url::ServerUrl,
     step::Step,
 };
 
+/// What shows whether a server wants a token: some greet everybody, and want one for what comes next.
+const PROBES: [&str; 2] = ["initialize", "tools/list"];
 const MOST_REDIRECTS: usize = 3;
 /// The longest conversation about one request: a challenge, a sign-in, a step-up or two.
 const MOST_ATTEMPTS: usize = 12;
@@ -34,14 +37,45 @@ impl Access {
         if let Some(token) = self.token().await? {
             return Ok(token);
         }
-        // Some servers greet everybody, and want a token for what comes next.
         let mut status = 0;
-        for method in ["initialize", "tools/list"] {
+        for method in PROBES {
             let reply = self.send(&probe(&self.0.server, method)?, browser).await?;
             if let Some(token) = self.token().await? {
                 return Ok(token);
             }
             status = reply.status().as_u16();
+        }
+        Err(Error::NotChallenged { status })
+    }
+
+    /// Has the user sign in although there may be a token, which the new one replaces: for other scopes, another client or another user.
+    ///
+    /// The token that there is stays until the sign-in is done. One that another client got is revoked then, where the server does so.
+    ///
+    /// # Errors
+    ///
+    /// As [`authorize`](Self::authorize).
+    pub async fn authorize_anew(&self, browser: &dyn Browser) -> Result<Arc<OAuth2Token>> {
+        let _alone = self.0.sign_in.lock().await;
+        let http = self.0.authorizer.http(&self.0.server)?;
+        let mut status = 0;
+        for method in PROBES {
+            let request = probe(&self.0.server, method)?;
+            let reply = transmit(&*http, &request, self.0.server.as_str(), request.headers().clone()).await?;
+            status = reply.status().as_u16();
+            if !matches!(reply.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+                continue;
+            }
+            let challenge = Challenge::of_reply(reply.headers());
+            let target = self.0.authorizer.discover(&self.0.server, challenge.as_ref()).await?;
+            let reaction = {
+                let mut state = self.0.state.lock().await;
+                self.begin(&mut state, &target, &[], browser.redirect_uri()).await?
+            };
+            if let Reaction::Step(step) = reaction {
+                self.walk(step, browser).await?;
+            }
+            return self.token().await?.ok_or(Error::StillUnauthorized);
         }
         Err(Error::NotChallenged { status })
     }

@@ -75,6 +75,9 @@ struct Entry {
     /// When the lease that is held expires, in milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     held_until: Option<i64>,
+    /// For how long that lease was given last, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    held_for: Option<i64>,
     /// When it was deleted, in milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     deleted_at: Option<i64>,
@@ -107,7 +110,20 @@ impl Entry {
     }
 
     fn is_leased(&self, now: i64) -> bool {
-        self.held_until.is_some_and(|until| until > now)
+        self.lease_left(now).is_some()
+    }
+
+    /// For how many milliseconds more the lease is held, if it is. A clock that was set back must not keep a lease alive for longer than
+    /// anybody asked for.
+    fn lease_left(&self, now: i64) -> Option<i64> {
+        let left = self.held_until?.saturating_sub(now);
+        (left > 0 && self.held_for.is_none_or(|lifetime| left <= lifetime)).then_some(left)
+    }
+
+    fn hold(&mut self, now: i64, lifetime: Duration) {
+        let lifetime = i64::try_from(lifetime.as_millis()).unwrap_or(i64::MAX);
+        self.held_until = Some(now.saturating_add(lifetime));
+        self.held_for = Some(lifetime);
     }
 }
 
@@ -251,7 +267,7 @@ fn read_entry(folder: &PrivateDir, name: &str) -> Result<Option<Entry>, LocalFil
     let damaged = |reason| LocalFileError::Damaged { path: folder.path().join(name), reason };
     let entry: Entry = serde_json::from_slice(&bytes).map_err(|_| damaged("it is not what was written"))?;
     let is_whole = entry.sealed.as_deref().is_none_or(|sealed| STANDARD.decode(sealed).is_ok());
-    if is_whole { Ok(Some(entry)) } else { Err(damaged("its record is no base64")) }
+    if is_whole { Ok(Some(entry)) } else { Err(damaged("its record is not base64")) }
 }
 
 fn folder_of(tenant: &str, subject: &str) -> String {
@@ -282,11 +298,6 @@ fn into(operation: StoreOperation) -> impl FnOnce(LocalFileError) -> StoreError 
 
 fn ended(path: &Path) -> LocalFileError {
     LocalFileError::Io { path: path.to_owned(), source: std::io::Error::other("the task was cancelled") }
-}
-
-fn until(now: i64, lifetime: Duration) -> i64 {
-    // At least a moment, and not longer than a clock can say.
-    now.saturating_add(i64::try_from(lifetime.as_millis()).unwrap_or(i64::MAX))
 }
 
 #[async_trait]
@@ -421,13 +432,12 @@ impl TokenStore for FileStore {
     ) -> Result<Acquired, StoreError> {
         let holder: Arc<str> = holder.into();
         self.change(StoreOperation::Acquire, key, move |entry, now| {
-            // A clock that was set back must not keep a lease alive for longer than anybody asked for.
-            if let Some(until) = entry.held_until.filter(|until| *until > now) {
-                let left = u64::try_from(until.saturating_sub(now)).unwrap_or_default();
+            if let Some(left) = entry.lease_left(now) {
+                let left = u64::try_from(left).unwrap_or_default();
                 return (Acquired::Held { retry_in: Duration::from_millis(left) }, false);
             }
             entry.fence = entry.fence.saturating_add(1);
-            entry.held_until = Some(until(now, lifetime));
+            entry.hold(now, lifetime);
             (Acquired::Granted(Lease::new(entry.fence, holder)), true)
         })
         .await
@@ -438,7 +448,7 @@ impl TokenStore for FileStore {
         self.change(StoreOperation::Extend, key, move |entry, now| {
             let is_newest = entry.fence == fence && entry.held_until.is_some();
             if is_newest {
-                entry.held_until = Some(until(now, lifetime));
+                entry.hold(now, lifetime);
             }
             (is_newest, is_newest)
         })

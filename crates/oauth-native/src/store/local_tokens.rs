@@ -19,7 +19,7 @@ use super::{
     file_store::FileStore,
     key_store::{KeyFile, KeyStore, KeyStoreError},
     pending_logins::PendingLogins,
-    private_dir::{LocalFileError, PrivateDir},
+    private_dir::{DirLock, LocalFileError, PrivateDir},
 };
 
 /// Where the tokens of one user on one machine are, for all programs of one name that the user runs: the files in the user's data
@@ -142,12 +142,14 @@ impl LocalTokens {
         self.key_file.as_deref()
     }
 
-    /// Deletes the key if no tokens are left, and says whether it did: after the last logout.
+    /// Deletes the key if no tokens are left, and says whether it did: after the last logout. A program that has the tokens open at that
+    /// time and saves one later saves it with the old key, and its user signs in again.
     ///
     /// # Errors
     ///
     /// A [`LocalTokensError`].
     pub async fn forget_key_if_empty(&self) -> Result<bool, LocalTokensError> {
+        let _locked = lock_keys(&self.directory).await?;
         if !self.store.is_empty().await? {
             return Ok(false);
         }
@@ -197,11 +199,7 @@ impl LocalTokensBuilder {
             None => usual_keys(&self.application),
         };
         // Ten processes that start at once make one key.
-        let locked = {
-            let directory = directory.clone();
-            let locking = tokio::task::spawn_blocking(move || PrivateDir::open(&directory)?.lock(KEY_LIMIT));
-            locking.await.map_err(|_| KeyStoreError::Other("the task was cancelled".to_owned()))??
-        };
+        let locked = lock_keys(&directory).await?;
         let made = match keyring {
             Ok(keys) => key_in(&*keys).await.map(|key| (keys, key)),
             Err(missing) => Err(missing),
@@ -232,6 +230,13 @@ impl LocalTokensBuilder {
         }
         Ok(LocalTokens { directory, store, sealer, keys, key_file })
     }
+}
+
+/// Nobody else makes or deletes the key meanwhile.
+async fn lock_keys(directory: &Path) -> Result<DirLock, LocalTokensError> {
+    let directory = directory.to_owned();
+    let locking = tokio::task::spawn_blocking(move || PrivateDir::open(&directory)?.lock(KEY_LIMIT));
+    Ok(locking.await.map_err(|_| KeyStoreError::Other("the task was cancelled".to_owned()))??)
 }
 
 async fn key_in(keys: &dyn KeyStore) -> Result<Secret, KeyStoreError> {

@@ -52,7 +52,7 @@ pub enum ResumeError {
 
 const LOCK_LIMIT: Duration = Duration::from_secs(10);
 const ENDING: &str = ".login";
-/// A program that is started again and again keeps no more than this.
+/// A program that is started again and again keeps no more than this: the newest.
 const MOST: usize = 20;
 
 impl PendingLogins {
@@ -97,8 +97,9 @@ impl PendingLogins {
                     kept.retain(|name| name != old);
                 }
             }
-            for old in kept.iter().skip(MOST - 1) {
-                dir.remove(old)?;
+            kept.sort_by_cached_key(|name| std::cmp::Reverse(dir.modified(name)));
+            for oldest in kept.iter().skip(MOST - 1) {
+                dir.remove(oldest)?;
             }
             dir.write(&name, sealed.as_bytes())
         })

@@ -5,7 +5,7 @@ use std::{
     io::{self, Read, Write},
     path::{Path, PathBuf},
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use fs4::{FileExt, TryLockError};
@@ -182,6 +182,11 @@ impl PrivateDir {
             return Err(LocalFileError::Io { path, source });
         }
         self.sync()
+    }
+
+    /// When a file was written last; `None` if nobody knows.
+    pub(crate) fn modified(&self, name: &str) -> Option<SystemTime> {
+        fs::symlink_metadata(self.0.join(name)).and_then(|found| found.modified()).ok()
     }
 
     /// Removes a file, and says whether it was there.
