@@ -5,7 +5,7 @@ use std::{env, process::Command};
 use anyhow::{Result, bail};
 
 use crate::{
-    budgets, generate, package, program, release_check,
+    budgets, generate, package, program, release_check, site,
     steps::Steps,
     system, test, tidy,
     tools::{self, Tools},
@@ -34,6 +34,7 @@ pub(crate) fn run() -> Result<()> {
     }
     steps.xtask("generate --check", generate::check)?;
     steps.xtask("tidy", tidy::run)?;
+    steps.xtask("site", site::check)?;
     steps.xtask("release-check --offline", release_check::without_registry)?;
     if let Some(tools) = &tools {
         steps.run(tools.cargo(&["deny", "check", "bans", "licenses", "sources"]))?;

@@ -19,6 +19,7 @@ mod provider_page;
 mod readme;
 mod release_check;
 mod services;
+mod site;
 mod steps;
 mod system;
 mod test;
@@ -126,6 +127,17 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Build the guides in docs/ as web pages in target/site, and check their links
+    ///
+    /// A dead internal link or anchor fails it. External links are not fetched; target/site/external-links.txt lists them.
+    Site {
+        /// Serve the pages on loopback afterwards
+        #[arg(long)]
+        serve: bool,
+        /// The port to serve on; 0 takes a free one
+        #[arg(long, default_value_t = 8000)]
+        port: u16,
+    },
     /// Check the rules that no compiler knows: layers, import circles, names, manifests, text
     Tidy,
 }
@@ -156,6 +168,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Generate { check: true } => generate::check()?,
         Command::Package => package::run()?,
         Command::ReleaseCheck { offline, packages } => release_check::run(offline, &packages)?,
+        Command::Site { serve, port } => site::run(serve, port)?,
         Command::Tidy => tidy::run()?,
     }
     Ok(ExitCode::SUCCESS)

@@ -90,6 +90,11 @@ pub async fn connected(
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
+/// The code of the site's first page, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/index.md")]
+struct FirstPage;
+
 /// The code of the guide for users of httpx-oauth, compiled.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/migrating-from-httpx-oauth.md")]
