@@ -18,6 +18,8 @@
 //! | `GET /{provider}/frontchannel-logout` | `SignIn::front_channel_logout` | the logout; the application makes the response |
 //! | `GET` and `POST /{provider}/initiate` | `SignIn::initiated_login` | a redirect to the provider |
 //!
+//! [`Routes`] does all of this by the name of a route, for adapters that only translate requests and responses.
+//!
 //! Signals, which vendors' servers post, have an endpoint of their own, `SignalEndpoint`: an adapter makes a route of it for the path that
 //! the application chooses.
 //!
@@ -98,6 +100,7 @@ mod login;
 mod logout;
 mod origin;
 mod request;
+mod routes;
 mod sign_in;
 #[cfg(feature = "signals")]
 mod signals;
@@ -113,6 +116,7 @@ pub use oauth_core;
 pub use oauth_openid;
 pub use origin::ForwardedHeaders;
 pub use request::SignInRequest;
+pub use routes::{Routed, Routes};
 pub use sign_in::{BoxFuture, SignIn};
 #[cfg(feature = "signals")]
 pub use signals::SignalEndpoint;

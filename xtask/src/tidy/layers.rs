@@ -1,4 +1,4 @@
-//! Arrows point down only: facade, integrations, stores, demo, cli → providers, mcp → native, tokens, web → fapi → openid → core, and
+//! Arrows point down only: demo, cli → facade → integrations, stores → providers, mcp → native, tokens, web → fapi → openid → core, and
 //! facade → adapters of HTTP libraries → core.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,9 +51,10 @@ enum Layer {
     /// Sign-in for programs without a web server.
     Native,
     Mcp,
-    Facade,
     /// Integrations and stores.
     Adapter,
+    /// Everything under one name.
+    Facade,
     /// The demo and the command-line tool: programs for people.
     Demo,
     /// The tests and these commands.
@@ -75,9 +76,8 @@ impl Layer {
             "crates/oauth-clients" => Self::Facade,
             "crates/cli" | "crates/demo" => Self::Demo,
             "tests/servers" => Self::Servers,
-            "tests" | "tests/by-hand" | "tests/stores" | "xtask" | "xtask/specs" | "xtask/verify" => {
-                Self::Tool
-            }
+            "tests" | "tests/by-hand" | "tests/frameworks" | "tests/stores" | "xtask" | "xtask/specs"
+            | "xtask/verify" => Self::Tool,
             _ if folder.starts_with("crates/providers/") => Self::Provider,
             _ if folder.starts_with("crates/stores/") => Self::Adapter,
             _ if folder.starts_with("crates/integrations/") => Self::Adapter,
@@ -97,7 +97,7 @@ impl Layer {
             }
             (Self::Emulator, Self::Core) => None,
             (Self::Emulator, _) => Some("the emulator may depend on oauth-core only"),
-            (Self::Demo | Self::Tool, Self::Emulator) => None,
+            (Self::Facade | Self::Demo | Self::Tool, Self::Emulator) => None,
             (_, Self::Emulator) if for_tests => None,
             (_, Self::Emulator) => Some("the emulator is for tests: make it a dev-dependency"),
             (Self::Provider, Self::Provider) => Some(

@@ -1,0 +1,219 @@
+//! All routes of a sign-in behind one method, for adapters whose framework leaves routing to them.
+
+use std::{fmt, sync::Arc};
+
+use http::{HeaderValue, Method, Response, StatusCode, header};
+use http_body::Body;
+#[cfg(feature = "openid")]
+use {
+    crate::{logout::BackChannelLogout, sign_in::BoxFuture},
+    http::HeaderMap,
+    oauth_core::SharedCache,
+    oauth_openid::{FrontChannelLogout, LogoutToken},
+    std::future::Future,
+};
+
+use crate::{
+    answer::{Answer, AnswerHeaders},
+    error::{ResolveError, SignInError},
+    request::SignInRequest,
+    sign_in::SignIn,
+    signed_in::SignedIn,
+};
+
+type OnError = dyn Fn(SignInError) -> Response<String> + Send + Sync;
+#[cfg(feature = "openid")]
+type FrontChannel =
+    dyn Fn(FrontChannelLogout, HeaderMap) -> BoxFuture<'static, Response<String>> + Send + Sync;
+
+/// The routes of a sign-in, for adapters that only translate requests and responses. `oauth-web-axum` has routes of its own.
+///
+/// The last segment of a path is the route, and the one before it the provider: `/auth/github/login`.
+///
+/// ```
+/// use oauth_web::{Routed, Routes, SignInRequest};
+///
+/// async fn answer(routes: &Routes, request: http::Request<String>) -> http::Response<String> {
+///     let (parts, body) = request.into_parts();
+///     let path = parts.uri.path().to_owned();
+///     let Some((provider, route)) = path.strip_prefix("/auth/").and_then(|rest| rest.split_once('/')) else {
+///         return http::Response::new("not found".to_owned());
+///     };
+///     match routes.answer(route, &SignInRequest::new(parts, [("provider", provider)]), body).await {
+///         Routed::Response(response) => response,
+///         Routed::SignedIn(user, headers) => {
+///             // The application's response, with a session of its own.
+///             let mut response = http::Response::new(user.identity.subject.clone());
+///             headers.apply(response.headers_mut());
+///             response
+///         }
+///         _ => http::Response::new("not found".to_owned()),
+///     }
+/// }
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct Routes {
+    sign_in: SignIn,
+    on_error: Arc<OnError>,
+    #[cfg(feature = "openid")]
+    back_channel: Option<BackChannelLogout>,
+    #[cfg(feature = "openid")]
+    front_channel: Option<Arc<FrontChannel>>,
+    #[cfg(feature = "openid")]
+    initiated_login: bool,
+}
+
+/// What a request to [`Routes`] led to.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Routed {
+    /// The response is complete.
+    Response(Response<String>),
+    /// The user signed in. The application makes the response, to which the headers are to be [applied](AnswerHeaders::apply).
+    SignedIn(Box<SignedIn>, AnswerHeaders),
+    /// There is no such route.
+    NotFound,
+}
+
+impl Routes {
+    /// Makes routes that answer failures with [`SignInError::page`].
+    pub fn new(sign_in: SignIn) -> Self {
+        Self {
+            sign_in,
+            on_error: Arc::new(|error| error.page()),
+            #[cfg(feature = "openid")]
+            back_channel: None,
+            #[cfg(feature = "openid")]
+            front_channel: None,
+            #[cfg(feature = "openid")]
+            initiated_login: false,
+        }
+    }
+
+    /// Sets the function that answers failures.
+    ///
+    /// It is also called for failed back-channel logouts, but the provider is always answered in JSON.
+    pub fn on_error(self, answer: impl Fn(SignInError) -> Response<String> + Send + Sync + 'static) -> Self {
+        Self { on_error: Arc::new(answer), ..self }
+    }
+
+    /// Adds `POST /{provider}/backchannel-logout`, by which a provider's server ends sessions, as [`SignIn::back_channel_logout`] does.
+    #[cfg(feature = "openid")]
+    pub fn back_channel_logout<H, F, E>(mut self, used: Option<Arc<dyn SharedCache>>, handler: H) -> Self
+    where
+        H: Fn(LogoutToken) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: fmt::Display,
+    {
+        self.back_channel = Some(self.sign_in.clone().back_channel_logout(used, handler));
+        self
+    }
+
+    /// Adds `GET /{provider}/frontchannel-logout`, which a provider requests in a hidden frame, as [`SignIn::front_channel_logout`] does.
+    /// The handler gets the logout and the headers of the request, ends this browser's session if it is the one, and answers.
+    #[cfg(feature = "openid")]
+    pub fn front_channel_logout<H, F>(mut self, handler: H) -> Self
+    where
+        H: Fn(FrontChannelLogout, HeaderMap) -> F + Send + Sync + 'static,
+        F: Future<Output = Response<String>> + Send + 'static,
+    {
+        self.front_channel = Some(Arc::new(move |logout, headers| Box::pin(handler(logout, headers))));
+        self
+    }
+
+    /// Adds `/{provider}/initiate`, by which the provider or a portal starts a login, as [`SignIn::initiated_login`] does.
+    #[cfg(feature = "openid")]
+    pub fn initiated_login(mut self) -> Self {
+        self.initiated_login = true;
+        self
+    }
+
+    /// Answers a request to the route of this name. A method that the route does not have is answered with 405.
+    pub async fn answer<B>(&self, route: &str, request: &SignInRequest, body: B) -> Routed
+    where
+        B: Body,
+        B::Error: Into<ResolveError>,
+    {
+        let methods: &'static str = match route {
+            "login" => "GET, HEAD",
+            "callback" => "GET, HEAD, POST",
+            "link" if self.sign_in.can_link() => "POST",
+            #[cfg(feature = "openid")]
+            "initiate" if self.initiated_login => "GET, HEAD, POST",
+            #[cfg(feature = "openid")]
+            "backchannel-logout" if self.back_channel.is_some() => "POST",
+            #[cfg(feature = "openid")]
+            "frontchannel-logout" if self.front_channel.is_some() => "GET, HEAD",
+            _ => return Routed::NotFound,
+        };
+        if !methods.split(", ").any(|method| method == request.method) {
+            return Routed::Response(not_allowed(methods));
+        }
+        let answer = match route {
+            "callback" => {
+                let Answer { result, headers } = self.sign_in.callback(request, body).await;
+                match result {
+                    Ok(signed_in) => return Routed::SignedIn(Box::new(signed_in), headers),
+                    Err(error) => Answer::new(Err(error), headers),
+                }
+            }
+            "link" => self.sign_in.link(request).await,
+            #[cfg(feature = "openid")]
+            "initiate" => self.sign_in.initiated_login(request, body).await,
+            #[cfg(feature = "openid")]
+            "backchannel-logout" | "frontchannel-logout" => self.logout(request, body).await,
+            _ => self.sign_in.login(request).await,
+        };
+        let Answer { result, headers } = answer;
+        let mut response = result.unwrap_or_else(|error| (self.on_error)(error));
+        if request.method == Method::HEAD {
+            response.body_mut().clear();
+        }
+        headers.apply(response.headers_mut());
+        Routed::Response(response)
+    }
+
+    #[cfg(feature = "openid")]
+    async fn logout<B>(&self, request: &SignInRequest, body: B) -> Answer<Response<String>>
+    where
+        B: Body,
+        B::Error: Into<ResolveError>,
+    {
+        if request.method == Method::POST
+            && let Some(back_channel) = &self.back_channel
+        {
+            let Answer { result, headers } = back_channel.end_session(request, body).await;
+            let response = result.map_or_else(
+                |error| {
+                    // The provider reads JSON, and not the application's page.
+                    let page = error.page();
+                    (self.on_error)(error);
+                    page
+                },
+                |()| Response::new(String::new()),
+            );
+            return Answer::new(Ok(response), headers);
+        }
+        let Answer { result, headers } = self.sign_in.front_channel_logout(request).await;
+        let result = match (result, &self.front_channel) {
+            (Ok(said), Some(handler)) => Ok(handler(said, request.headers.clone()).await),
+            (Ok(_), None) => Ok(Response::new(String::new())),
+            (Err(error), _) => Err(error),
+        };
+        Answer::new(result, headers)
+    }
+}
+
+fn not_allowed(methods: &'static str) -> Response<String> {
+    let mut response = Response::new(String::new());
+    *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(methods));
+    response
+}
+
+impl fmt::Debug for Routes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Routes").field("sign_in", &self.sign_in).finish_non_exhaustive()
+    }
+}
