@@ -103,7 +103,18 @@ fn features(steps: &mut Steps, tools: Option<&Tools>, members: &[Package]) -> Re
         each.extend(packages.flat_map(|package| ["--package", &*package.name]));
         steps.run(tools.cargo(&[&each, DENY_WARNINGS].concat()))?;
     }
-    for feature in ["", "github", "tokens", "hyper", "reqwest", "all"] {
+    let sets = [
+        "",
+        "github",
+        "tokens",
+        "hyper",
+        "reqwest",
+        "all",
+        "google axum sqlite",
+        "native mcp",
+        "web web-openid web-signals",
+    ];
+    for feature in sets {
         let features = format!("{CRYPTOGRAPHY} {feature}");
         let clippy =
             ["clippy", "--package", "oauth-clients", "--no-default-features", "--features", &features];
@@ -146,7 +157,22 @@ fn everything(members: &[Package]) -> String {
     });
     let others = [
         "oauth-web-axum/openid",
+        "oauth-clients/actix-web",
         "oauth-clients/all",
+        "oauth-clients/axum",
+        "oauth-clients/emulator",
+        "oauth-clients/mcp",
+        "oauth-clients/mysql",
+        "oauth-clients/native",
+        "oauth-clients/poem",
+        "oauth-clients/postgres",
+        "oauth-clients/redis",
+        "oauth-clients/rocket",
+        "oauth-clients/salvo",
+        "oauth-clients/sqlite",
+        "oauth-clients/tower",
+        "oauth-clients/web-openid",
+        "oauth-clients/web-signals",
         "oauth-clients/hyper",
         "oauth-clients/reqwest-middleware",
         "oauth-tokens/metrics",
