@@ -10,6 +10,9 @@ use crate::{
     workspace::{self, Metadata, Package},
 };
 
+/// What only optional dependencies of the facade are: its features name the newer version that they need.
+const SQL_STORES: &str = "oauth-store-sqlx";
+
 pub(super) fn check(members: &[Package], metadata: &Metadata, findings: &mut Findings) -> Result<()> {
     let path = workspace::root().join("Cargo.toml");
     let manifest: Table = workspace::read(&path)?.parse()?;
@@ -35,8 +38,12 @@ pub(super) fn check(members: &[Package], metadata: &Metadata, findings: &mut Fin
             if !seen.insert(id) {
                 continue;
             }
-            left.extend(nodes.get(id).into_iter().flat_map(|node| node.needs()));
             let Some(package) = packages.get(id) else { continue };
+            // It has a version of its own, and nobody gets it who has not asked for a database.
+            if package.name == SQL_STORES && member.name != SQL_STORES {
+                continue;
+            }
+            left.extend(nodes.get(id).into_iter().flat_map(|node| node.needs()));
             let demanded = package.rust_version.as_deref().filter(|demanded| parts(demanded) > parts(stated));
             if let Some(demanded) = demanded.filter(|_| named.insert((id, stated.to_owned()))) {
                 findings.add(
