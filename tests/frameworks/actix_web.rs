@@ -1,7 +1,11 @@
 //! Actix Web.
 
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
-use oauth_web_actix_web::{SignedIn, sign_in_scope, signal_route};
+use actix_web::{
+    App, HttpMessage as _, HttpRequest, HttpResponse, HttpServer, dev::Service as _, http::StatusCode,
+    test::TestRequest,
+};
+use oauth_clients::{Sealer, SealingKey, github::GitHubOAuth2};
+use oauth_web_actix_web::{Routes, SignIn, SignedIn, sign_in_scope, signal_route};
 
 use crate::suite::{SET_COOKIE, Site};
 
@@ -23,4 +27,37 @@ pub(crate) async fn serve(site: Site) -> String {
     let url = format!("http://{}", server.addrs()[0]);
     tokio::spawn(server.run());
     url
+}
+
+/// A session that a middleware has read is not in a header.
+#[tokio::test]
+async fn linking_sees_what_a_middleware_put_into_the_extensions() {
+    #[derive(Clone)]
+    struct Account(String);
+
+    let sign_in = SignIn::new(Sealer::new(SealingKey::from_bytes([1; 32])))
+        .provider(GitHubOAuth2::new("github-client-id", "github-client-secret"))
+        .unwrap()
+        .linking(|request| {
+            let account = request.extensions.get::<Account>().map(|account| account.0.clone());
+            Box::pin(async move { Ok(account) })
+        });
+    let routes = Routes::new(sign_in);
+    for (account, status) in [(Some("ada"), StatusCode::SEE_OTHER), (None, StatusCode::FORBIDDEN)] {
+        let scope = sign_in_scope("/auth", routes.clone(), async |_: SignedIn, _: HttpRequest| "");
+        let app = App::new().service(scope).wrap_fn(move |request, next| {
+            let mut known = http::Extensions::new();
+            if let Some(account) = account {
+                known.insert(Account(account.to_owned()));
+            }
+            request.extensions_mut().insert(known);
+            next.call(request)
+        });
+        let app = actix_web::test::init_service(app).await;
+        let request = TestRequest::post().uri("/auth/github/link");
+        let request =
+            request.insert_header(("host", "localhost")).insert_header(("sec-fetch-site", "same-origin"));
+        let response = app.call(request.to_request()).await.unwrap();
+        assert_eq!(response.status(), status, "{account:?}");
+    }
 }

@@ -369,6 +369,10 @@ pub(crate) async fn a_method_that_a_route_does_not_have_is_refused<F: Future<Out
         let request = world.http.request(method.clone(), format!("{}{path}", world.url));
         let page = world.send(request).await;
         assert_eq!(page.status, 405, "{method} {path}: {}", page.text);
+        let allowed = page.all("allow").join(",");
+        let right =
+            if path.ends_with("link") || path.ends_with("backchannel-logout") { "POST" } else { "GET" };
+        assert!(allowed.contains(right) && !allowed.contains(method.as_str()), "{method} {path}: {allowed}");
     }
 }
 

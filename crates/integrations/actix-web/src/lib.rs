@@ -55,7 +55,7 @@
 use std::{future::Future, io};
 
 use actix_web::{
-    HttpRequest, HttpResponse, Responder, Scope,
+    HttpMessage as _, HttpRequest, HttpResponse, Responder, Scope,
     body::BoxBody,
     http::{
         StatusCode,
@@ -78,7 +78,8 @@ pub use oauth_web::{
 
 /// The routes of a sign-in below a path. The handler answers the user who signed in; it gets the request too, from which its session comes.
 ///
-/// What [`SignIn::linking`] and the other functions of [`SignIn`] need to know of the session, they read from the request's headers.
+/// [`SignIn::linking`] and the other functions of [`SignIn`] see the request's headers, and what a middleware of the application has put into
+/// the request's extensions as [`http::Extensions`]. Actix Web's own extensions cannot be handed on, because they need not be `Send`.
 pub fn sign_in_scope<H, F, R>(path: &str, routes: Routes, handler: H) -> Scope
 where
     H: Fn(SignedIn, HttpRequest) -> F + Clone + 'static,
@@ -144,6 +145,9 @@ fn to_parts(request: &HttpRequest) -> Option<http::request::Parts> {
         && !headers.contains_key(http::header::HOST)
     {
         headers.insert(http::header::HOST, http::HeaderValue::from_str(host.as_str()).ok()?);
+    }
+    if let Some(extensions) = request.extensions().get::<http::Extensions>() {
+        converted.extensions_mut().extend(extensions.clone());
     }
     Some(converted.into_parts().0)
 }

@@ -1,0 +1,5 @@
+//! The guides of the frameworks, compiled.
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/sign-in-with-actix-web.md")]
+struct SignInWithActixWeb;
