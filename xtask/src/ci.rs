@@ -156,6 +156,7 @@ fn everything(members: &[Package]) -> String {
         features.map(|feature| format!("{}/{feature}", package.name))
     });
     let others = [
+        "oauth-web-axum/metrics",
         "oauth-web-axum/openid",
         "oauth-clients/actix-web",
         "oauth-clients/all",
@@ -175,6 +176,7 @@ fn everything(members: &[Package]) -> String {
         "oauth-clients/web-signals",
         "oauth-clients/hyper",
         "oauth-clients/reqwest-middleware",
+        "oauth-core/metrics",
         "oauth-tokens/metrics",
         "oauth-tokens/tracing",
     ];

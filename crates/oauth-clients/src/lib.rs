@@ -34,7 +34,7 @@
 //! | `web-openid`, `web-signals` | | routes for what providers call: logout, and what vendors report about users |
 //! | `tokens` | `tokens` | keeps tokens alive after the login |
 //! | `sqlite`, `postgres`, `mysql`, `redis` | of the same name | stores for them; the first three need Rust 1.94, as sqlx does |
-//! | `tracing`, `metrics` | | events and counters of the token manager |
+//! | `tracing`, `metrics` | | spans and events, counters and histograms, under names that stay |
 //! | `fapi` | `fapi` | signed, pushed and bound requests, up to FAPI 2.0 |
 //! | `native` | `native` | sign-in for programs without a web page: loopback, device login, keyring |
 //! | `mcp` | `mcp` | sign-in for MCP clients, and the check of tokens for MCP servers |

@@ -158,6 +158,23 @@ fn innermost<'e>(error: &'e (dyn StdError + 'static)) -> &'e (dyn StdError + 'st
 }
 
 impl HttpErrorKind {
+    /// The value of `error.type` in spans.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Certificate => "certificate",
+            Self::NotTls => "not_tls",
+            Self::NoRuntime => "no_runtime",
+            Self::Timeout => "timeout",
+            Self::TooLarge => "too_large",
+            Self::Redirected => "redirected",
+            Self::NotPublic => "not_public",
+            Self::InvalidRequest => "invalid_request",
+            Self::Other => "other",
+        }
+    }
+
     fn text(self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
             Self::Connect => "no connection",

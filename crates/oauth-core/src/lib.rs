@@ -45,8 +45,10 @@
 //! | `ring` | yes | hashes, random bytes and the encryption of [`Sealer`] by ring |
 //! | `aws-lc-rs` | | by aws-lc-rs |
 //! | `fips` | | by the FIPS module of aws-lc-rs, TLS by rustls too; it takes CMake and Go to build |
+//! | `tracing` | yes | spans and events of calls, and warnings: see [`telemetry`] |
+//! | `metrics` | | a counter and a histogram of calls: see [`telemetry`] |
 //!
-//! One of the last three must be on. Of several, `fips` counts before `aws-lc-rs`, and that before `ring`; [`CryptoBackend::current`]
+//! One of `ring`, `aws-lc-rs` and `fips` must be on. Of several, `fips` counts before `aws-lc-rs`, and that before `ring`; [`CryptoBackend::current`]
 //! tells which one it is.
 //!
 //! No type of an HTTP library is part of this crate's API.
@@ -56,6 +58,8 @@ mod authorization;
 mod authorization_url;
 mod authorize_params;
 mod bearer;
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+mod calls;
 mod checks;
 mod client_auth;
 mod clock;
@@ -92,6 +96,7 @@ mod secret;
 mod shared_cache;
 mod signal;
 mod spec;
+pub mod telemetry;
 mod token;
 
 pub use async_trait::async_trait;

@@ -7,6 +7,10 @@ use form_urlencoded::Serializer;
 use http::{HeaderMap, Method, header::AUTHORIZATION};
 use serde_json::{Map, Value};
 
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+use crate::calls;
+#[cfg(feature = "tracing")]
+use crate::telemetry;
 use crate::{
     client_auth::{AfterReply, ClientAuthentication, EndpointAlias, RequestContext},
     draft::{Body, Hidden, RequestDraft},
@@ -54,6 +58,31 @@ fn context<'u>(
         is_repetition,
         errors: &client.spec().errors,
     }
+}
+
+/// Sends one HTTP request, in a span of its own. Paths may contain identifiers of users, and queries secrets: neither is told.
+async fn send_by(
+    http: &dyn HttpClient,
+    request: http::Request<Bytes>,
+) -> Result<http::Response<Bytes>, HttpError> {
+    #[cfg(feature = "tracing")]
+    {
+        let span = tracing::debug_span!(
+            telemetry::span::HTTP,
+            { "http.request.method" } = request.method().as_str(),
+            { "server.address" } = request.uri().host(),
+            { "http.response.status_code" } = tracing::field::Empty,
+            { "error.type" } = tracing::field::Empty,
+        );
+        let sent = tracing::Instrument::instrument(http.send(request), span.clone()).await;
+        match &sent {
+            Ok(reply) => span.record("http.response.status_code", reply.status().as_u16()),
+            Err(error) => span.record("error.type", error.kind().name()),
+        };
+        sent
+    }
+    #[cfg(not(feature = "tracing"))]
+    http.send(request).await
 }
 
 /// Whether a token has nothing in it but what RFC 6749 appendix A.12 allows: neither control characters nor other scripts.
@@ -230,7 +259,29 @@ impl<'c> Request<'c> {
     /// # Errors
     ///
     /// A configuration error before anything is sent, a transport error, or what the provider refused with.
-    pub async fn send(mut self) -> Result<Response> {
+    pub async fn send(self) -> Result<Response> {
+        #[cfg(any(feature = "metrics", feature = "tracing"))]
+        {
+            let (client, operation, watch) = (self.client, self.operation, calls::Stopwatch::start());
+            let sent = self.send_to_the_end();
+            #[cfg(feature = "tracing")]
+            let sent = tracing::Instrument::instrument(
+                sent,
+                tracing::debug_span!(
+                    telemetry::span::REQUEST,
+                    provider = client.name(),
+                    operation = operation.as_str()
+                ),
+            );
+            let result = sent.await;
+            calls::ended(client.name(), operation, &result, watch.elapsed());
+            result
+        }
+        #[cfg(not(any(feature = "metrics", feature = "tracing")))]
+        self.send_to_the_end().await
+    }
+
+    async fn send_to_the_end(mut self) -> Result<Response> {
         if let Some(problem) = self.problem.take() {
             return Err(self.configuration(problem));
         }
@@ -306,7 +357,7 @@ impl<'c> Request<'c> {
             }
             let request =
                 self.draft.to_request(url.clone()).map_err(|problem| self.configuration(problem))?;
-            let sent = http.send(request).await;
+            let sent = send_by(http, request).await;
             let reply =
                 sent.map_err(|error| self.error(ErrorKind::Transport(error)).with_host(host_of(url)))?;
             let mut is_asked = false;
@@ -331,6 +382,13 @@ impl<'c> Request<'c> {
                 }
                 _ => return Ok((reply, is_repetition)),
             }
+            #[cfg(feature = "tracing")]
+            tracing::debug!(
+                { telemetry::EVENT_NAME } = telemetry::event::REQUEST_REPEATED,
+                provider = self.client.name(),
+                operation = self.operation.as_str(),
+                "the request is sent once more"
+            );
             is_repetition = true;
         }
     }

@@ -315,7 +315,14 @@ pub trait SecretSource: fmt::Debug + Send + Sync {
 
     /// Called when a request is sent and the last of the secrets expires soon, once an hour. Default: a warning event of `tracing`.
     fn expires_soon(&self, expires_at: OffsetDateTime) {
-        tracing::warn!(%expires_at, "the client secret expires soon, and there is no later one");
+        #[cfg(feature = "tracing")]
+        tracing::warn!(
+            { crate::telemetry::EVENT_NAME } = crate::telemetry::event::SECRET_EXPIRES_SOON,
+            %expires_at,
+            "the client secret expires soon, and there is no later one"
+        );
+        #[cfg(not(feature = "tracing"))]
+        let _ = expires_at;
     }
 }
 

@@ -3,6 +3,8 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use oauth_core::OffsetDateTime;
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+use oauth_core::telemetry;
 
 use crate::{error::Error, key::TokenKey, put::Put, revoked::Revoked, state::DeadGrant};
 
@@ -181,7 +183,8 @@ impl fmt::Debug for Observers {
 }
 
 /// Tells `tracing` of the event. The span `oauth_tokens.refresh` is the current one for the ends of refreshes; whoever changes a
-/// token may have a span of their own, so that the event names the key.
+/// token may have a span of their own, so that the event names the key, but for its subject, which is often an e-mail address: observers
+/// are given that.
 #[cfg(feature = "tracing")]
 fn trace(event: &Event) {
     let outcome = event.outcome.name();
@@ -189,10 +192,10 @@ fn trace(event: &Event) {
     macro_rules! tell {
         ($level:ident $(, $($fields:tt)+)?) => {
             tracing::$level!(
+                { telemetry::EVENT_NAME } = event_name(&event.outcome),
                 outcome,
                 provider = key.provider(),
                 tenant = key.tenant(),
-                subject = key.subject(),
                 label = key.label(),
                 $($($fields)+)?
             )
@@ -222,11 +225,40 @@ fn trace(event: &Event) {
         Outcome::TakenOver => tell!(warn),
         Outcome::Resealed { version } => tell!(debug, version),
         Outcome::Dead(grant) => tell!(warn, reason = %grant.reason),
-        Outcome::Transient(error) => tell!(warn, trouble = Trouble::of(error).name(), error = %error),
+        Outcome::Transient(error) => {
+            tell!(warn, trouble = Trouble::of(error).name(), error = %without_key(error, key))
+        }
         Outcome::Recovered(trouble) => tell!(info, trouble = trouble.name()),
         Outcome::Put(put) => tell!(info, put = ?put),
         Outcome::Revoked(revoked) => tell!(info, revoked = ?revoked),
         Outcome::Deleted | Outcome::Revived => tell!(info),
+    }
+}
+
+/// The error's text, with the provider's name in place of the key.
+#[cfg(feature = "tracing")]
+fn without_key(error: &Error, key: &TokenKey) -> String {
+    error.to_string().replace(&key.to_string(), &key.provider().escape_debug().to_string())
+}
+
+#[cfg(feature = "tracing")]
+fn event_name(outcome: &Outcome) -> &'static str {
+    use telemetry::event;
+
+    match outcome {
+        Outcome::Refreshed { .. } => event::TOKENS_REFRESHED,
+        Outcome::FurtherToken { .. } => event::TOKENS_FURTHER_TOKEN,
+        Outcome::Adopted { .. } => event::TOKENS_ADOPTED,
+        Outcome::Restored { .. } => event::TOKENS_RESTORED,
+        Outcome::TakenOver => event::TOKENS_TAKEN_OVER,
+        Outcome::Resealed { .. } => event::TOKENS_RESEALED,
+        Outcome::Dead(_) => event::TOKENS_DEAD,
+        Outcome::Transient(_) => event::TOKENS_TRANSIENT,
+        Outcome::Recovered(_) => event::TOKENS_RECOVERED,
+        Outcome::Put(_) => event::TOKENS_PUT,
+        Outcome::Deleted => event::TOKENS_DELETED,
+        Outcome::Revoked(_) => event::TOKENS_REVOKED,
+        Outcome::Revived => event::TOKENS_REVIVED,
     }
 }
 
@@ -236,16 +268,16 @@ fn trace(event: &Event) {
 fn count(event: &Event) {
     let provider = || ("provider", event.key.provider().to_owned());
     let labels = [provider(), ("outcome", event.outcome.name().to_owned())];
-    metrics::counter!("oauth_tokens_total", &labels).increment(1);
-    metrics::histogram!("oauth_tokens_seconds", &labels).record(event.took.as_secs_f64());
+    metrics::counter!(telemetry::metric::TOKENS, &labels).increment(1);
+    metrics::histogram!(telemetry::metric::TOKENS_SECONDS, &labels).record(event.took.as_secs_f64());
     if let Outcome::Transient(error) = &event.outcome {
         let labels = [provider(), ("trouble", Trouble::of(error).name().to_owned())];
-        metrics::counter!("oauth_tokens_trouble_total", &labels).increment(1);
+        metrics::counter!(telemetry::metric::TOKENS_TROUBLE, &labels).increment(1);
     }
 }
 
 /// Shows as `oauth_tokens_unsaved` how many new tokens of this process the store has not taken.
 pub(crate) fn show_unsaved(_count: usize) {
     #[cfg(feature = "metrics")]
-    metrics::gauge!("oauth_tokens_unsaved").set(_count as f64);
+    metrics::gauge!(telemetry::metric::TOKENS_UNSAVED).set(_count as f64);
 }

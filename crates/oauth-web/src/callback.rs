@@ -43,7 +43,7 @@ impl SignIn {
         let result = self.finish(request, body, &mut progress).await;
         let result = result.map_err(|kind| SignInError::new(kind, request.provider(), progress.retry));
         match &result {
-            Ok(signed_in) => events::signed_in(signed_in.provider.name()),
+            Ok(signed_in) => events::signed_in(signed_in.provider.name(), &signed_in.intent),
             Err(error) => events::refused("callback", error),
         }
         let mut headers = AnswerHeaders::private();

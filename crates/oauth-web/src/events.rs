@@ -1,13 +1,19 @@
-//! Events of `tracing`. None contains a code, a token or a cookie.
+//! Events of `tracing`, and the counter of sign-ins. None contains a code, a token or a cookie.
 
 use std::error::Error as StdError;
 
 use http::StatusCode;
+use oauth_core::{
+    LinkIntent,
+    telemetry::{EVENT_NAME, event},
+};
 
 use crate::{
-    error::SignInError,
+    error::{SignInError, SignInErrorKind},
     origin::{Origin, SiteAddress, is_exposed},
 };
+
+pub(crate) const FRONT_CHANNEL_LOGOUT: &str = "frontchannel-logout";
 
 /// A refusal. Text from outside is escaped, so that it cannot forge a line of the log.
 pub(crate) fn refused(route: &'static str, error: &SignInError) {
@@ -16,33 +22,110 @@ pub(crate) fn refused(route: &'static str, error: &SignInError) {
     let (status, reason) = (error.status().as_u16(), error.to_string());
     // Such as the error of the application's own function. Others say in the reason what caused them.
     let cause = error.kind().source().map(ToString::to_string).filter(|cause| !reason.contains(&**cause));
+    if matches!(error.kind(), SignInErrorKind::Logout { .. }) || route == FRONT_CHANNEL_LOGOUT {
+        tracing::warn!(
+            { EVENT_NAME } = event::LOGOUT_REFUSED,
+            route,
+            ?provider,
+            status,
+            ?reason,
+            ?cause,
+            "logout refused"
+        );
+        return;
+    }
+    #[cfg(feature = "metrics")]
+    count_refusal(&provider, error);
     if error.is_denied() {
-        tracing::info!(route, ?provider, status, ?reason, "the user did not allow the sign-in");
+        tracing::info!(
+            { EVENT_NAME } = event::SIGN_IN_DENIED,
+            route,
+            ?provider,
+            status,
+            ?reason,
+            "the user did not allow the sign-in"
+        );
     } else if error.status() == StatusCode::INTERNAL_SERVER_ERROR || error.is_of_application() {
-        tracing::error!(route, ?provider, status, ?reason, ?cause, "sign-in failed");
+        tracing::error!(
+            { EVENT_NAME } = event::SIGN_IN_FAILED,
+            route,
+            ?provider,
+            status,
+            ?reason,
+            ?cause,
+            "sign-in failed"
+        );
     } else {
-        tracing::warn!(route, ?provider, status, ?reason, ?cause, "sign-in refused");
+        tracing::warn!(
+            { EVENT_NAME } = event::SIGN_IN_REFUSED,
+            route,
+            ?provider,
+            status,
+            ?reason,
+            ?cause,
+            "sign-in refused"
+        );
     }
 }
 
 /// A sign-in began.
 pub(crate) fn begun(route: &'static str, provider: &str) {
-    tracing::debug!(route, provider, "sign-in begun");
+    #[cfg(feature = "metrics")]
+    count(provider, "begun");
+    tracing::debug!({ EVENT_NAME } = event::SIGN_IN_BEGUN, route, provider, "sign-in begun");
 }
 
 /// Somebody signed in.
-pub(crate) fn signed_in(provider: &str) {
-    tracing::debug!(provider, "signed in");
+pub(crate) fn signed_in(provider: &str, intent: &LinkIntent<String>) {
+    if matches!(intent, LinkIntent::LinkTo(_)) {
+        #[cfg(feature = "metrics")]
+        count(provider, "linked");
+        tracing::debug!({ EVENT_NAME } = event::SIGN_IN_LINKED, provider, "signed in to link");
+    } else {
+        #[cfg(feature = "metrics")]
+        count(provider, "completed");
+        tracing::debug!({ EVENT_NAME } = event::SIGN_IN_COMPLETED, provider, "signed in");
+    }
+}
+
+/// A provider reported that a session has ended.
+#[cfg(feature = "openid")]
+pub(crate) fn logout_received(route: &'static str, provider: &str) {
+    let provider: String = provider.chars().take(64).collect();
+    tracing::debug!({ EVENT_NAME } = event::LOGOUT_RECEIVED, route, ?provider, "logout received");
+}
+
+#[cfg(feature = "metrics")]
+fn count_refusal(provider: &str, error: &SignInError) {
+    // Anybody can write a name into the path, and each would be a series of its own.
+    let is_unknown = matches!(error.kind(), SignInErrorKind::UnknownProvider | SignInErrorKind::Resolve(_));
+    let provider = if is_unknown { "unknown" } else { provider };
+    let outcome = if error.is_denied() {
+        "denied"
+    } else if error.status() == StatusCode::INTERNAL_SERVER_ERROR || error.is_of_application() {
+        "failed"
+    } else {
+        "refused"
+    };
+    count(provider, outcome);
+}
+
+#[cfg(feature = "metrics")]
+fn count(provider: &str, outcome: &'static str) {
+    let labels = [("provider", provider.to_owned()), ("outcome", outcome.to_owned())];
+    metrics::counter!(oauth_core::telemetry::metric::SIGN_INS, &labels).increment(1);
 }
 
 /// A setting that loosens security.
 pub(crate) fn configured(origin: &Origin) {
     match origin {
         Origin::Proxy(headers) => tracing::warn!(
+            { EVENT_NAME } = event::SETTING_LOOSENED,
             ?headers,
             "redirect URIs are derived from forwarded headers: make sure that a proxy sets them on every request, and that nobody can bypass it"
         ),
         Origin::Fixed(address) if is_exposed(address) => tracing::warn!(
+            { EVENT_NAME } = event::SETTING_LOOSENED,
             ?address,
             "this site does not use https: others on the network can read cookies and codes"
         ),
@@ -53,6 +136,7 @@ pub(crate) fn configured(origin: &Origin) {
 /// The scheme of this site was guessed.
 pub(crate) fn guessed(site: &SiteAddress) {
     tracing::warn!(
+        { EVENT_NAME } = event::SETTING_LOOSENED,
         address = ?site.address,
         "guessed the address of this site from the Host header; if it is wrong, or plain http, set it with SignIn::at"
     );
@@ -60,7 +144,7 @@ pub(crate) fn guessed(site: &SiteAddress) {
 
 /// A callback of [`OAuth2AuthorizeCallback`](crate::OAuth2AuthorizeCallback) produced no token.
 pub(crate) fn callback_refused(provider: &str, status: StatusCode, error: &dyn StdError) {
-    tracing::warn!(provider, status = status.as_u16(), reason = ?error.to_string(), "callback refused");
+    tracing::warn!({ EVENT_NAME } = event::SIGN_IN_REFUSED, provider, status = status.as_u16(), reason = ?error.to_string(), "callback refused");
 }
 
 /// A vendor's message was not accepted, or could not be handled.
@@ -70,20 +154,26 @@ pub(crate) fn signal_refused(provider: &str, status: StatusCode, error: &oauth_c
 
     let (status, reason) = (status.as_u16(), error.to_string());
     if matches!(error, NotHandled(_) | Unavailable(_)) {
-        tracing::error!(provider, status, ?reason, "signal not handled");
+        tracing::error!(
+            { EVENT_NAME } = event::SIGNAL_REFUSED,
+            provider,
+            status,
+            ?reason,
+            "signal not handled"
+        );
     } else {
-        tracing::warn!(provider, status, ?reason, "signal refused");
+        tracing::warn!({ EVENT_NAME } = event::SIGNAL_REFUSED, provider, status, ?reason, "signal refused");
     }
 }
 
 /// A signal was handled by the application.
 #[cfg(feature = "signals")]
-pub(crate) fn signal_handled(provider: &str, event: &str) {
-    tracing::info!(provider, ?event, "signal handled");
+pub(crate) fn signal_handled(provider: &str, kind: &str) {
+    tracing::info!({ EVENT_NAME } = event::SIGNAL_HANDLED, provider, kind = ?kind, "signal handled");
 }
 
 /// A message came that was handled before.
 #[cfg(feature = "signals")]
 pub(crate) fn signal_repeated(provider: &str) {
-    tracing::debug!(provider, "signal repeated");
+    tracing::debug!({ EVENT_NAME } = event::SIGNAL_REPEATED, provider, "signal repeated");
 }

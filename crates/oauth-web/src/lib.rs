@@ -86,6 +86,7 @@
 //! | --- | --- | --- |
 //! | `openid` | | what OpenID Connect providers call: `SignIn::back_channel_logout`, `SignIn::front_channel_logout`, `SignIn::initiated_login` |
 //! | `signals` | | what vendors report about users, such as a deleted account: `SignalEndpoint` |
+//! | `metrics` | | a counter of sign-ins |
 
 mod answer;
 mod authorize_callback;

@@ -62,7 +62,7 @@ impl SignIn {
             .map(|_| FrontChannelLogout::from_query(request.uri.query().unwrap_or_default()))
             .map_err(|kind| SignInError::new(kind, request.provider(), None));
         if let Err(error) = &result {
-            events::refused("frontchannel-logout", error);
+            events::refused(events::FRONT_CHANNEL_LOGOUT, error);
         }
         Answer::new(result, AnswerHeaders::not_kept().may_be_framed())
     }
@@ -81,8 +81,9 @@ impl BackChannelLogout {
         let result = result.map_err(|(problem, cause)| {
             SignInError::new(SignInErrorKind::Logout { problem, cause }, request.provider(), None)
         });
-        if let Err(error) = &result {
-            events::refused("backchannel-logout", error);
+        match &result {
+            Ok(()) => events::logout_received("backchannel-logout", request.provider()),
+            Err(error) => events::refused("backchannel-logout", error),
         }
         Answer::new(result, AnswerHeaders::not_kept())
     }

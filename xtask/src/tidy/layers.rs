@@ -76,7 +76,13 @@ impl Layer {
             "crates/oauth-clients" => Self::Facade,
             "crates/cli" | "crates/demo" => Self::Demo,
             "tests/servers" => Self::Servers,
-            "tests" | "tests/by-hand" | "tests/frameworks" | "tests/stores" | "xtask" | "xtask/specs"
+            "tests"
+            | "tests/by-hand"
+            | "tests/frameworks"
+            | "tests/observability"
+            | "tests/stores"
+            | "xtask"
+            | "xtask/specs"
             | "xtask/verify" => Self::Tool,
             _ if folder.starts_with("crates/providers/") => Self::Provider,
             _ if folder.starts_with("crates/stores/") => Self::Adapter,

@@ -48,6 +48,7 @@
 //! | --- | --- | --- |
 //! | `openid` | | routes for what OpenID Connect providers ask of an application: `SignInRoutes::back_channel_logout`, `SignInRoutes::front_channel_logout`, `SignInRoutes::initiated_login` |
 //! | `signals` | | a route for what vendors report about users, such as a deleted account: `signal_route` |
+//! | `metrics` | | a counter of sign-ins |
 
 mod authorize_callback;
 #[cfg(feature = "openid")]

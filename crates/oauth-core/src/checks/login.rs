@@ -16,11 +16,12 @@ use crate::{
     login::{Callback, LoginOptions},
     oauth2::{OAuth2, Participant},
     pkce::{CodeChallengeMethod, CodeVerifier},
-    redaction::shown,
     secret::same_secret,
     spec::Pkce,
     token::END_OF_9999,
 };
+#[cfg(feature = "tracing")]
+use crate::{redaction::shown, telemetry};
 
 impl OAuth2 {
     /// A fresh attempt: state, code verifier and, where an ID token is asked for, nonce.
@@ -307,7 +308,9 @@ impl OAuth2 {
                 Some(false) => refuse(LoginError::IssuerMismatch),
                 None if self.requires_callback_issuer() => refuse(LoginError::IssuerMismatch),
                 None => {
+                    #[cfg(feature = "tracing")]
                     tracing::warn!(
+                        { telemetry::EVENT_NAME } = telemetry::event::ISSUER_NOT_COMPARED,
                         provider = self.name(),
                         iss = shown(iss),
                         "the callback's iss was not compared, because the provider's issuer is not known; name it with \

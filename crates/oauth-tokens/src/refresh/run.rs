@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+#[cfg(feature = "tracing")]
+use oauth_core::telemetry;
 use oauth_core::{ErrorKind, HttpError, HttpErrorKind, OAuth2Token, Operation};
 
 use super::record::{Changed, Refresh, RefreshOutcome, Trigger};
@@ -39,10 +41,9 @@ impl SharedState {
     ) {
         #[cfg(feature = "tracing")]
         let span = tracing::info_span!(
-            "oauth_tokens.refresh",
+            telemetry::span::TOKENS_REFRESH,
             provider = key.provider(),
             tenant = key.tenant(),
-            subject = key.subject(),
             label = key.label(),
             outcome = tracing::field::Empty,
         );

@@ -1,0 +1,1 @@
+//! Tests of what spans, events and metrics say: see `tests/observability.rs`.
