@@ -100,6 +100,11 @@ struct FirstPage;
 #[doc = include_str!("../../../docs/migrating-from-httpx-oauth.md")]
 struct MigrationGuide;
 
+/// The code of the guide for users of the crate oauth2, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/migrating-from-oauth2.md")]
+struct FromOAuth2;
+
 /// The guide's code, compiled.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/sign-in-with-axum.md")]
