@@ -37,7 +37,7 @@
 //! | `tracing`, `metrics` | | spans and events, counters and histograms, under names that stay |
 //! | `fapi` | `fapi` | signed, pushed and bound requests, up to FAPI 2.0 |
 //! | `native` | `native` | sign-in for programs without a web page: loopback, device login, keyring |
-//! | `mcp` | `mcp` | sign-in for MCP clients, and the check of tokens for MCP servers |
+//! | `mcp` | `mcp` | sign-in for MCP clients, with `rmcp` for the crate of that name; with `axum`, the check of tokens for MCP servers |
 //! | `emulator` | `emulator` | every provider in the process, for tests |
 //!
 //! So `cargo add oauth-clients --features google,axum,sqlite` is a whole set-up.

@@ -90,7 +90,8 @@ const MOST_BYTES: u64 = 2 * 1024 * 1024;
 
 /// The routes of a sign-in, to be mounted where the application wants them.
 ///
-/// What [`SignIn::linking`] and the other functions of [`SignIn`] need to know of the session, they read from the request's headers.
+/// What [`SignIn::linking`] and the other functions of [`SignIn`] need to know of the session, they read from the request's headers: they
+/// cannot open private cookies.
 ///
 /// Rocket's [`Shield`](rocket::shield::Shield) forbids frames in every response. An application with a front-channel logout attaches
 /// `Shield::default().disable::<Frame>()`, and sets `frame-ancestors` on its own pages.
@@ -110,7 +111,10 @@ impl<H: SignInHandler> Handler for Signing<H> {
     async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> Outcome<'r> {
         let Some(sent) = to_sign_in_request(request) else { return Outcome::Error(Status::BadRequest) };
         let route = sent.param("route").unwrap_or_default().to_owned();
-        match self.routes.answer(&route, &sent, body_of(data).await).await {
+        let Some(body) = body_of(request.method(), data).await else {
+            return Outcome::Error(Status::BadRequest);
+        };
+        match self.routes.answer(&route, &sent, body).await {
             Routed::Response(response) => Outcome::Success(to_response(response)),
             Routed::SignedIn(user, headers) => match self.handler.signed_in(*user, request).await {
                 Ok(response) => Outcome::Success(apply(headers, response)),
@@ -142,7 +146,11 @@ struct Signals(SignalEndpoint);
 impl Handler for Signals {
     async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> Outcome<'r> {
         let Some(parts) = to_parts(request) else { return Outcome::Error(Status::BadRequest) };
-        let request = http::Request::from_parts(parts, body_of(data).await);
+        // The vendor sends it again.
+        let Some(body) = body_of(request.method(), data).await else {
+            return Outcome::Error(Status::ServiceUnavailable);
+        };
+        let request = http::Request::from_parts(parts, body);
         Outcome::Success(to_response(self.0.receive(request).await))
     }
 }
@@ -165,13 +173,22 @@ fn to_parts(request: &Request<'_>) -> Option<http::request::Parts> {
         let name = http::HeaderName::from_bytes(header.name().as_str().as_bytes()).ok()?;
         headers.append(name, http::HeaderValue::from_str(header.value()).ok()?);
     }
+    // HTTP/2 has the host elsewhere.
+    if !headers.contains_key(http::header::HOST)
+        && let Some(host) = request.host()
+    {
+        headers.insert(http::header::HOST, http::HeaderValue::from_str(&host.to_string()).ok()?);
+    }
     Some(converted.into_parts().0)
 }
 
-async fn body_of(data: Data<'_>) -> Full<Bytes> {
-    // A body that ends early is not the form that was sent, and has no code that fits.
-    let read = data.open(MOST_BYTES.bytes()).into_bytes().await;
-    Full::new(read.map(|read| Bytes::from(read.into_inner())).unwrap_or_default())
+/// The body, read whole; `None` if the connection broke off.
+async fn body_of(method: Method, data: Data<'_>) -> Option<Full<Bytes>> {
+    if method != Method::Post {
+        return Some(Full::default());
+    }
+    let read = data.open(MOST_BYTES.bytes()).into_bytes().await.ok()?;
+    Some(Full::new(Bytes::from(read.into_inner())))
 }
 
 fn to_response<'r>(response: http::Response<String>) -> Response<'r> {
@@ -202,7 +219,8 @@ fn apply(headers: AnswerHeaders, mut response: Response<'_>) -> Response<'_> {
 
 fn add_headers(all: &http::HeaderMap, response: &mut Response<'_>) {
     for (name, value) in all {
-        if let Ok(value) = value.to_str() {
+        // A file's name may have any letters.
+        if let Ok(value) = std::str::from_utf8(value.as_bytes()) {
             response.adjoin_raw_header(name.as_str().to_owned(), value.to_owned());
         }
     }

@@ -68,7 +68,9 @@ use salvo::{
 /// The routes of a sign-in, to be pushed where the application wants them. The handler answers the user who signed in, whom it finds in the
 /// depot: `depot.obtain::<SignedIn>()`.
 ///
-/// What [`SignIn::linking`] and the other functions of [`SignIn`] need to know of the session is in the request's extensions and headers.
+/// What [`SignIn::linking`] and the other functions of [`SignIn`] need to know of the session, they read from the request's headers and
+/// extensions. They do not see the [`Depot`], where the session of `salvo-session` is: have a hoop before these routes copy what they need
+/// into the extensions.
 pub fn sign_in_router(routes: Routes, handler: impl Handler) -> Router {
     Router::with_path("{provider}/{route}").hoop(SignInHandler(routes)).goal(handler)
 }

@@ -1,4 +1,4 @@
-//! Sign in with … for whatever serves a [`tower` service](https://docs.rs/tower-service): hyper, warp, tonic, or a framework of one's own.
+//! Sign in with … for whatever serves a [`tower` service](https://docs.rs/tower-service): hyper, warp, or a framework of one's own.
 //!
 //! ```
 //! use http::{Response, header::LOCATION};
