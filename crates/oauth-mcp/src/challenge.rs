@@ -1,5 +1,7 @@
 //! The challenges of `WWW-Authenticate` (RFC 9110 section 11.6.1, RFC 6750 section 3).
 
+use std::collections::BTreeMap;
+
 use oauth_core::http::{HeaderMap, header::WWW_AUTHENTICATE};
 
 /// One challenge of a `WWW-Authenticate` header: a scheme and its parameters.
@@ -17,7 +19,8 @@ use oauth_core::http::{HeaderMap, header::WWW_AUTHENTICATE};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Challenge {
     scheme: String,
-    params: Vec<(String, String)>,
+    /// By their names in lower case: a list would have to be searched for each of the many that a hostile server can send.
+    params: BTreeMap<String, String>,
 }
 
 impl Challenge {
@@ -69,7 +72,7 @@ impl Challenge {
                     rest = behind;
                 }
                 None => {
-                    all.push(Self { scheme: word.to_owned(), params: Vec::new() });
+                    all.push(Self { scheme: word.to_owned(), params: BTreeMap::new() });
                     rest = behind;
                 }
             }
@@ -78,9 +81,7 @@ impl Challenge {
 
     fn add(&mut self, name: &str, value: String) {
         // The first counts: what comes behind it may have been put there by somebody else.
-        if self.get(name).is_none() {
-            self.params.push((name.to_ascii_lowercase(), value));
-        }
+        self.params.entry(name.to_ascii_lowercase()).or_insert(value);
     }
 
     /// The scheme, as the server wrote it.
@@ -92,7 +93,7 @@ impl Challenge {
     /// A parameter's value, without its quotes. Names are compared without regard to case.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.params.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| &**value)
+        self.params.get(&name.to_ascii_lowercase()).map(String::as_str)
     }
 
     /// Whether its scheme is Bearer (RFC 6750) or DPoP (RFC 9449).

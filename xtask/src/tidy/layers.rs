@@ -80,6 +80,7 @@ impl Layer {
             | "tests/by-hand"
             | "tests/frameworks"
             | "tests/observability"
+            | "tests/properties"
             | "tests/stores"
             | "xtask"
             | "xtask/specs"
