@@ -105,6 +105,26 @@ struct MigrationGuide;
 #[doc = include_str!("../../../docs/migrating-from-oauth2.md")]
 struct FromOAuth2;
 
+/// The code of the guide for users of the crate openidconnect, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/migrating-from-openidconnect.md")]
+struct FromOpenidconnect;
+
+/// The code of the guide for users of the crate yup-oauth2, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/migrating-from-yup-oauth2.md")]
+struct FromYupOAuth2;
+
+/// The code of the guide for users of the crate axum-login, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/migrating-from-axum-login.md")]
+struct FromAxumLogin;
+
+/// The code of the guide for users of libraries of other languages, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/migrating-from-other-languages.md")]
+struct FromOtherLanguages;
+
 /// The guide's code, compiled.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/sign-in-with-axum.md")]
