@@ -8,7 +8,7 @@ use oauth_core::{Callback, LinkIntent, LoginAttempt, bytes::Bytes, serde_json::V
 use crate::{
     answer::{Answer, AnswerHeaders},
     cookies,
-    error::{SignInError, SignInErrorKind},
+    error::SignInErrorKind,
     events,
     login::retry,
     request::SignInRequest,
@@ -41,7 +41,7 @@ impl SignIn {
     {
         let mut progress = Progress { cookie: None, retry: Some(retry(None)) };
         let result = self.finish(request, body, &mut progress).await;
-        let result = result.map_err(|kind| SignInError::new(kind, request.provider(), progress.retry));
+        let result = result.map_err(|kind| self.refusal(kind, request, progress.retry));
         match &result {
             Ok(signed_in) => events::signed_in(signed_in.provider.name(), &signed_in.intent),
             Err(error) => events::refused("callback", error),

@@ -5,6 +5,8 @@ use std::error::Error as StdError;
 use http::{HeaderValue, Response, StatusCode, header};
 use oauth_core::{Error, ErrorClass, ErrorKind, LoginError, SealError, SharedCacheError, serde_json::json};
 
+use crate::{error_pages::ChosenPages, reason::SignInReason};
+
 /// The error of the application's own function that looks up a provider or an account.
 pub type ResolveError = Box<dyn StdError + Send + Sync>;
 
@@ -18,12 +20,18 @@ pub struct SignInError {
     kind: SignInErrorKind,
     provider: String,
     retry: Option<String>,
+    pages: Option<Box<ChosenPages>>,
 }
 
 impl SignInError {
-    pub(crate) fn new(kind: SignInErrorKind, provider: &str, retry: Option<String>) -> Self {
+    pub(crate) fn new(
+        kind: SignInErrorKind,
+        provider: &str,
+        retry: Option<String>,
+        pages: Option<ChosenPages>,
+    ) -> Self {
         let retry = retry.filter(|_| kind.may_pass());
-        Self { kind, provider: provider.to_owned(), retry }
+        Self { kind, provider: provider.to_owned(), retry, pages: pages.map(Box::new) }
     }
 
     /// What went wrong.
@@ -61,45 +69,34 @@ impl SignInError {
         self.kind.is_of_application()
     }
 
+    /// The reason that the user is told: what to translate.
+    #[must_use]
+    pub fn reason(&self) -> SignInReason {
+        self.kind.reason()
+    }
+
     /// A message for the user that contains no text from outside.
     #[must_use]
     pub fn message(&self) -> &'static str {
-        self.kind.message()
+        self.reason().message()
     }
 
     /// A plain page that says what went wrong, and offers to try again if that may help. It contains no text from outside.
+    ///
+    /// [`SignIn::error_pages`](crate::SignIn::error_pages) changes its texts, its language and its HTML.
     ///
     /// For a failed [back-channel logout](SignInErrorKind::Logout) it is JSON (OpenID Connect Back-Channel Logout section 2.8).
     #[must_use]
     pub fn page(&self) -> Response<String> {
         if let SignInErrorKind::Logout { problem, .. } = &self.kind {
             let body = json!({ "error": "invalid_request", "error_description": problem });
-            return self.response("application/json", body.to_string());
+            let mut response = Response::new(body.to_string());
+            *response.status_mut() = self.status();
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            return response;
         }
-        let retry = self.retry().map(|to| {
-            // It is `login` and a percent-encoded query.
-            let to = to.replace('&', "&amp;").replace('"', "&quot;");
-            format!("<p><a href=\"{to}\">Try again</a></p>")
-        });
-        let page = format!(
-            "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">\
-             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>Sign-in</title>\
-             <style>:root{{color-scheme:light dark}}body{{font:1rem/1.5 system-ui,sans-serif;max-width:32rem;margin:4rem auto;padding:0 1rem}}</style>\
-             <main><h1>You are not signed in</h1><p>{}</p>{}</main></html>",
-            self.message(),
-            retry.unwrap_or_default(),
-        );
-        let mut response = self.response("text/html; charset=utf-8", page);
-        let policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
-        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
-        response
-    }
-
-    fn response(&self, media_type: &'static str, body: String) -> Response<String> {
-        let mut response = Response::new(body);
-        *response.status_mut() = self.status();
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
-        response
+        let pages = self.pages.as_deref().cloned().unwrap_or_else(ChosenPages::plain);
+        pages.response(self.reason(), self.status(), self.retry())
     }
 }
 
@@ -230,35 +227,29 @@ impl SignInErrorKind {
             if DENIED.contains(&&*refused.code)))
     }
 
-    fn message(&self) -> &'static str {
+    fn reason(&self) -> SignInReason {
         match self {
-            Self::UnknownProvider => "There is no such provider.",
-            Self::ReturnTo => "The address to return to is not on this site.",
-            Self::ReturnToTooLong => "The address to return to is too long.",
-            Self::Logout { .. } => "The session could not be ended.",
+            Self::UnknownProvider => SignInReason::UnknownProvider,
+            Self::ReturnTo => SignInReason::ReturnTo,
+            Self::ReturnToTooLong => SignInReason::ReturnToTooLong,
+            Self::Logout { .. } => SignInReason::LogoutFailed,
             Self::UnknownHost | Self::TooLarge | Self::NotAForm | Self::WrongMethod => {
-                "This request is not the answer to a sign-in."
+                SignInReason::NotACallback
             }
-            Self::AlreadyUsed => "This sign-in was finished already. Start it again if you need to.",
-            Self::Sealed(SealError::Expired) => "The sign-in took too long. Please start it again.",
-            Self::NoAttempt | Self::Sealed(_) => {
-                "No sign-in was started in this browser, or it is over. Please start it again."
-            }
-            Self::Login(_) if self.is_denied() => "You did not allow the sign-in. Nothing was changed.",
+            Self::AlreadyUsed => SignInReason::AlreadyUsed,
+            Self::Sealed(SealError::Expired) => SignInReason::Expired,
+            Self::NoAttempt | Self::Sealed(_) => SignInReason::NoAttempt,
+            Self::Login(_) if self.is_denied() => SignInReason::Denied,
             Self::Login(error) => match error.class() {
-                ErrorClass::Transient { .. } => {
-                    "The provider cannot be reached right now. Please try again later."
-                }
-                ErrorClass::Reauthorize => "The sign-in is no longer valid. Please start it again.",
-                ErrorClass::Configuration => "Sign-in with this provider is not set up correctly.",
-                _ => "The provider sent an answer that cannot be used. Please start the sign-in again.",
+                ErrorClass::Transient { .. } => SignInReason::ProviderUnreachable,
+                ErrorClass::Reauthorize => SignInReason::NotValid,
+                ErrorClass::Configuration => SignInReason::Misconfigured,
+                _ => SignInReason::UnusableAnswer,
             },
-            Self::ForeignForm => "This form did not come from this site. Nothing was changed.",
-            Self::NotSignedIn => "Please sign in first, and then connect the provider. Nothing was changed.",
-            Self::OtherAccount => "Another account is signed in now. Nothing was changed.",
-            Self::Resolve(_) | Self::Account(_) | Self::Store(_) => {
-                "Something went wrong here. Please try again later."
-            }
+            Self::ForeignForm => SignInReason::ForeignForm,
+            Self::NotSignedIn => SignInReason::NotSignedIn,
+            Self::OtherAccount => SignInReason::OtherAccount,
+            Self::Resolve(_) | Self::Account(_) | Self::Store(_) => SignInReason::ApplicationFailed,
         }
     }
 

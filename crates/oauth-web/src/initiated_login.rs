@@ -26,7 +26,7 @@ impl SignIn {
     {
         let mut headers = AnswerHeaders::private().with(header::X_FRAME_OPTIONS, "DENY");
         let result = self.wished(request, body, &mut headers).await;
-        answered("initiate", request, result, Some(retry(None)), headers)
+        answered(self, "initiate", request, result, Some(retry(None)), headers)
     }
 
     async fn wished<B>(

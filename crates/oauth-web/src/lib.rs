@@ -24,6 +24,7 @@
 //! the application chooses.
 //!
 //! An error is a [`SignInError`]. Let the application answer it in its own way, and answer with [`SignInError::page`] otherwise.
+//! [`SignIn::error_pages`] changes that page's texts, language and HTML, for every adapter alike.
 //!
 //! ```
 //! use http::{HeaderValue, Request, Response, header::CONTENT_TYPE};
@@ -93,6 +94,7 @@ mod authorize_callback;
 mod callback;
 mod cookies;
 mod error;
+mod error_pages;
 mod events;
 #[cfg(feature = "openid")]
 mod initiated_login;
@@ -100,6 +102,7 @@ mod login;
 #[cfg(feature = "openid")]
 mod logout;
 mod origin;
+mod reason;
 mod request;
 mod routes;
 mod sign_in;
@@ -110,12 +113,14 @@ mod signed_in;
 pub use answer::{Answer, AnswerHeaders};
 pub use authorize_callback::{AuthorizeCallbackError, AuthorizedCallback, OAuth2AuthorizeCallback};
 pub use error::{ResolveError, SetupError, SignInError, SignInErrorKind};
+pub use error_pages::{ErrorPage, ErrorPages, ErrorTexts};
 #[cfg(feature = "openid")]
 pub use logout::BackChannelLogout;
 pub use oauth_core;
 #[cfg(feature = "openid")]
 pub use oauth_openid;
 pub use origin::ForwardedHeaders;
+pub use reason::SignInReason;
 pub use request::SignInRequest;
 pub use routes::{Routed, Routes};
 pub use sign_in::{BoxFuture, SignIn};

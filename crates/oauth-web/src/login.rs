@@ -6,7 +6,7 @@ use oauth_core::{Error, LinkIntent, LoginOptions, Operation, Provider, serde_jso
 use crate::{
     answer::{Answer, AnswerHeaders, redirect},
     cookies,
-    error::{SignInError, SignInErrorKind},
+    error::SignInErrorKind,
     events, origin,
     request::SignInRequest,
     sign_in::SignIn,
@@ -27,7 +27,7 @@ impl SignIn {
         };
         let result = result.await;
         let return_to = wanted_return(request).ok().flatten().filter(|to| origin::return_to(to, "").is_ok());
-        answered("login", request, result, Some(retry(return_to.as_deref())), headers)
+        answered(self, "login", request, result, Some(retry(return_to.as_deref())), headers)
     }
 
     /// Starts a login that links the identity to the account that is signed in: `POST /{provider}/link`, if
@@ -46,7 +46,7 @@ impl SignIn {
                 .await
         };
         let result = result.await;
-        answered("link", request, result, None, headers)
+        answered(self, "link", request, result, None, headers)
     }
 
     /// Starts a login and sets its cookie.
@@ -96,6 +96,7 @@ impl SignIn {
 
 /// The answer of a route that starts a sign-in. If it failed, the user can start again at `retry`.
 pub(crate) fn answered(
+    sign_in: &SignIn,
     route: &'static str,
     request: &SignInRequest,
     result: Result<Response<String>, SignInErrorKind>,
@@ -103,7 +104,7 @@ pub(crate) fn answered(
     headers: AnswerHeaders,
 ) -> Answer<Response<String>> {
     let provider = request.provider();
-    let result = result.map_err(|kind| SignInError::new(kind, provider, retry));
+    let result = result.map_err(|kind| sign_in.refusal(kind, request, retry));
     match &result {
         Ok(_) => events::begun(route, provider),
         Err(error) => events::refused(route, error),

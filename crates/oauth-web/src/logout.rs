@@ -60,7 +60,7 @@ impl SignIn {
         let found = self.find(request).await;
         let result = found
             .map(|_| FrontChannelLogout::from_query(request.uri.query().unwrap_or_default()))
-            .map_err(|kind| SignInError::new(kind, request.provider(), None));
+            .map_err(|kind| self.refusal(kind, request, None));
         if let Err(error) = &result {
             events::refused(events::FRONT_CHANNEL_LOGOUT, error);
         }
@@ -79,7 +79,7 @@ impl BackChannelLogout {
     {
         let result = self.ended(request, body).await;
         let result = result.map_err(|(problem, cause)| {
-            SignInError::new(SignInErrorKind::Logout { problem, cause }, request.provider(), None)
+            SignInError::new(SignInErrorKind::Logout { problem, cause }, request.provider(), None, None)
         });
         match &result {
             Ok(()) => events::logout_received("backchannel-logout", request.provider()),

@@ -14,7 +14,8 @@ use std::{
 use oauth_core::{LoginOptions, MemoryCache, Provider, Sealer, SharedCache};
 
 use crate::{
-    error::{ResolveError, SetupError, SignInErrorKind},
+    error::{ResolveError, SetupError, SignInError, SignInErrorKind},
+    error_pages::ErrorPages,
     events,
     origin::{ForwardedHeaders, Origin, SiteAddress},
     request::SignInRequest,
@@ -44,6 +45,7 @@ struct SignInSettings {
     used: Arc<dyn SharedCache>,
     current_account: Option<Arc<CurrentAccount>>,
     on_login: Arc<OnLogin>,
+    error_pages: Option<ErrorPages>,
     has_told_of_guess: Arc<AtomicBool>,
 }
 
@@ -58,6 +60,7 @@ impl SignIn {
             used: Arc::new(MemoryCache::new()),
             current_account: None,
             on_login: Arc::new(|_, _| LoginOptions::new()),
+            error_pages: None,
             has_told_of_guess: Arc::default(),
         }))
     }
@@ -186,10 +189,27 @@ impl SignIn {
         self
     }
 
+    /// Sets the texts, languages and HTML of [`SignInError::page`]. Statuses stay as they are.
+    pub fn error_pages(mut self, pages: ErrorPages) -> Self {
+        self.settings().error_pages = Some(pages);
+        self
+    }
+
     /// Whether [`linking`](Self::linking) was set, so that the route to link exists.
     #[must_use]
     pub fn can_link(&self) -> bool {
         self.0.current_account.is_some()
+    }
+
+    /// The error that a request is answered with.
+    pub(crate) fn refusal(
+        &self,
+        kind: SignInErrorKind,
+        request: &SignInRequest,
+        retry: Option<String>,
+    ) -> SignInError {
+        let pages = self.0.error_pages.as_ref().map(|pages| pages.choose(request));
+        SignInError::new(kind, request.provider(), retry, pages)
     }
 
     pub(crate) fn sealer(&self) -> &Sealer {
