@@ -27,6 +27,7 @@ macro_rules! suite {
                 an_attempt_is_used_once
                 a_cookie_of_a_sibling_domain_signs_nobody_in
                 an_error_of_the_provider_is_told_without_its_text
+                an_error_page_is_in_the_users_language_and_in_the_applications_words
                 a_form_that_is_too_large_or_no_form_is_refused
                 a_method_that_a_route_does_not_have_is_refused
                 a_head_request_uses_nothing_up

@@ -12,7 +12,7 @@ use oauth_clients::{
     reqwest, reqwest_client,
 };
 use oauth_emulator::{Consent, Emulator};
-use oauth_web::{Routes, SignIn, SignalEndpoint, SignedIn};
+use oauth_web::{ErrorPages, ErrorTexts, Routes, SignIn, SignInReason, SignalEndpoint, SignedIn};
 
 /// What a framework serves.
 #[derive(Clone)]
@@ -334,6 +334,40 @@ pub(crate) async fn an_error_of_the_provider_is_told_without_its_text<F: Future<
     let page = world.get(&format!("/auth/github/callback?error=%3Cscript%3E&state={state}")).await;
     world.refused(&page, 403);
     assert!(!page.text.contains("script") && !page.text.contains(state), "{}", page.text);
+}
+
+pub(crate) async fn an_error_page_is_in_the_users_language_and_in_the_applications_words<
+    F: Future<Output = String>,
+>(
+    serve: impl FnOnce(Site) -> F,
+) {
+    let german = ErrorTexts::new("de").title("Acme & Co").heading("<b>Nicht angemeldet</b>");
+    let german = german.message(SignInReason::UnknownProvider, "Diesen Anbieter gibt es hier nicht.");
+    let pages = ErrorPages::new().texts(ErrorTexts::new("en").title("Acme")).texts(german);
+    let mut world = world(serve, |sign_in| sign_in.error_pages(pages)).await;
+    for (accepted, language) in [
+        ("fr;q=0.9, de-AT, en;q=0.8", "de"),
+        ("de;q=0.5, en;q=0.4", "de"),
+        ("de;q=0, en", "en"),
+        ("fr, *", "en"),
+        ("", "en"),
+        (&"x,".repeat(3000), "en"),
+    ] {
+        let request = world.http.get(format!("{}/auth/nobody/login", world.url));
+        let page = world.send(request.header("accept-language", accepted)).await;
+        assert_eq!((page.status, page.one("content-language")), (404, language), "{accepted:.40}");
+        assert!(page.one("content-security-policy").contains("default-src 'none'"));
+        let is_german = page.text.contains("Diesen Anbieter gibt es hier nicht.");
+        assert_eq!(is_german, language == "de", "{}", page.text);
+        // The application's texts are texts.
+        assert!(!page.text.contains("<b>") && !page.text.contains("nobody"), "{}", page.text);
+        assert_eq!(page.text.contains("Acme &amp; Co"), is_german);
+    }
+    // What is not translated is in English, and says so.
+    let request = world.http.get(format!("{}/auth/github/callback?code=c&state=s", world.url));
+    let page = world.send(request.header("accept-language", "de")).await;
+    world.refused(&page, 400);
+    assert!(page.text.contains("<html lang=\"de\"") && page.text.contains("<p lang=\"en\""), "{}", page.text);
 }
 
 pub(crate) async fn a_form_that_is_too_large_or_no_form_is_refused<F: Future<Output = String>>(
