@@ -6,6 +6,7 @@ mod findings;
 mod layers;
 mod manifests;
 mod msrv;
+mod named_tests;
 mod names;
 mod readmes;
 mod sources;
@@ -24,6 +25,7 @@ pub(crate) fn run() -> Result<()> {
     layers::check(&members, &metadata, &mut findings);
     circles::check(&members, &mut findings)?;
     crypto::check(&mut findings)?;
+    named_tests::check(&mut findings)?;
     names::check(&mut findings)?;
     manifests::check(&members, &mut findings)?;
     readmes::check(&members, &mut findings)?;
