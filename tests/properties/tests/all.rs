@@ -15,3 +15,4 @@ mod cookies;
 mod inputs;
 mod return_to;
 mod sealer;
+mod tokens;
