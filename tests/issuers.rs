@@ -139,12 +139,13 @@ async fn a_warning_names_the_iss_that_was_not_compared() {
     let _guard = events.listen();
     assert_eq!(ended(generic("https://as.example"), "").await, Ok(()));
     assert_eq!(ended(github(), &format!("&iss={GITHUB}")).await, Ok(()));
-    assert_eq!(events.lines().len(), 0);
+    let warnings = || events.lines().into_iter().filter(|line| line.starts_with("WARN")).collect::<Vec<_>>();
+    assert_eq!(warnings().len(), 0);
     let iss = format!("https://other.example%0d%0aFAKE%1b[2J{}", "x".repeat(5000));
     assert_eq!(ended(generic("https://as.example").with_name("acme"), &format!("&iss={iss}")).await, Ok(()));
-    let lines = events.lines();
+    let lines = warnings();
     let [line] = &*lines else { panic!("{lines:?}") };
-    assert!(line.starts_with("WARN") && line.contains("acme"), "{line}");
+    assert!(line.contains("acme"), "{line}");
     assert!(line.contains("https://other.example") && line.contains("with_callback_issuer"), "{line}");
     assert!(line.len() < 700 && !line.contains("\\r") && !line.contains("\\u{1b}"), "{line}");
 }
