@@ -517,8 +517,6 @@ async fn a_notification_that_is_not_apples_is_refused() {
     let of_google =
         set(&emulator, "secevent+jwt", json!({"iss": "https://appleid.apple.com", "aud": "apple-client-id"}));
     let parts: Vec<_> = token.split('.').collect();
-    let first = if parts[2].starts_with('A') { 'B' } else { 'A' };
-    let changed = format!("{}.{}.{first}{}", parts[0], parts[1], &parts[2][1..]);
     let none = format!("{}.{}.", URL_SAFE_NO_PAD.encode(r#"{"alg":"none"}"#), parts[1]);
     let symmetric = format!("{}.{}.{}", URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256"}"#), parts[1], parts[2]);
     let payload = |token: &str| json!({ "payload": token }).to_string();
@@ -639,6 +637,8 @@ async fn a_security_event_that_is_not_googles_is_refused() {
     let good = set(&emulator, "secevent+jwt", json!({}));
     let now = time::OffsetDateTime::now_utc().unix_timestamp();
     let parts: Vec<_> = good.body.split('.').collect();
+    let first = if parts[2].starts_with('A') { 'B' } else { 'A' };
+    let changed = format!("{}.{}.{first}{}", parts[0], parts[1], &parts[2][1..]);
     let none = format!("{}.{}.", URL_SAFE_NO_PAD.encode(r#"{"alg":"none"}"#), parts[1]);
     let symmetric = format!("{}.{}.{}", URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256"}"#), parts[1], parts[2]);
     let event = "https://schemas.openid.net/secevent/risc/event-type/sessions-revoked";

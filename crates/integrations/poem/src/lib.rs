@@ -59,7 +59,7 @@ pub use oauth_web::{
     SignInErrorKind, SignInRequest, SignedIn,
 };
 use poem::{
-    Body, Endpoint, IntoResponse, Request, Response, Route,
+    Body, IntoResponse, Request, Response, Route,
     endpoint::make,
     http::{StatusCode, request::Parts},
 };
@@ -103,7 +103,7 @@ where
 /// A [`SignalEndpoint`], for the path that is registered at the vendor. No cookie comes with it, and no middleware may change the body
 /// before it, or demand a login.
 #[cfg(feature = "signals")]
-pub fn signal_endpoint(endpoint: SignalEndpoint) -> impl Endpoint<Output = Response> {
+pub fn signal_endpoint(endpoint: SignalEndpoint) -> impl poem::Endpoint<Output = Response> {
     make(move |request: Request| {
         let endpoint = endpoint.clone();
         async move {
