@@ -3,3 +3,7 @@
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/sign-in-with-actix-web.md")]
 struct SignInWithActixWeb;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/sign-in-with-poem.md")]
+struct SignInWithPoem;
