@@ -7,3 +7,7 @@ struct SignInWithActixWeb;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/sign-in-with-poem.md")]
 struct SignInWithPoem;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/sign-in-with-rocket.md")]
+struct SignInWithRocket;
