@@ -11,3 +11,7 @@ struct SignInWithPoem;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/sign-in-with-rocket.md")]
 struct SignInWithRocket;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/sign-in-with-salvo.md")]
+struct SignInWithSalvo;
