@@ -15,3 +15,7 @@ struct SignInWithRocket;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/sign-in-with-salvo.md")]
 struct SignInWithSalvo;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/sign-in-with-tower.md")]
+struct SignInWithTower;
