@@ -127,6 +127,20 @@ impl KeyStore for Keyring {
     }
 }
 
+/// The names and the contents of all files below a folder.
+fn everything_in(folder: &std::path::Path) -> String {
+    let mut all = String::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        all.push_str(&path.to_string_lossy());
+        match path.is_dir() {
+            true => all.push_str(&everything_in(&path)),
+            false => all.push_str(&String::from_utf8_lossy(&std::fs::read(&path).unwrap())),
+        }
+    }
+    all
+}
+
 fn absent() -> Keyring {
     Keyring { trouble: Some("absent"), ..Keyring::default() }
 }
@@ -148,6 +162,8 @@ async fn st_01_the_keyring_holds_a_key_and_the_files_hold_the_rest() {
     let long = "t".repeat(20_000);
     let key = LocalTokens::account("acme", "work");
     manager.put(&key, &oauth_clients::OAuth2Token::new(&*long)).await.unwrap();
+    let kept = everything_in(folder.path());
+    assert!(kept.contains("sealed") && !kept.contains(&long[..100]));
     // Another process, with the same key.
     let other = second.token_manager().provider(provider).build().unwrap();
     assert_eq!(other.get(&key).await.unwrap().access_token(), long);
@@ -225,6 +241,7 @@ async fn nt_16_a_login_is_ended_by_another_process_and_only_once() {
     let begun = logins().await.start(&client, redirect_uri, LoginOptions::new()).await.unwrap();
     let (sent, state) = parts(&begun);
     assert_eq!(sent, redirect_uri);
+    let kept = everything_in(folder.path());
     let strangers = logins().await;
     for url in ["com.example.acme:/signed-in".to_owned(), format!("{redirect_uri}?code=C&state=another")] {
         let error = strangers.resume(&client, &url).await.unwrap_err();
@@ -235,11 +252,11 @@ async fn nt_16_a_login_is_ended_by_another_process_and_only_once() {
     let login = logins().await.resume(&client, &url).await.unwrap();
     assert_eq!(login.token.access_token(), "AT0");
     assert!(matches!(logins().await.resume(&client, &url).await, Err(ResumeError::NotStarted)));
-    // The directory shows neither state nor verifier.
+    // The directory showed neither state nor verifier.
     let form = http.request().form();
     let verifier =
         form.iter().find(|(name, _)| name == "code_verifier").map(|(_, value)| value.clone()).unwrap();
-    assert!(!state.is_empty() && !verifier.is_empty());
+    assert!(kept.contains(".login") && !kept.contains(&*state) && !kept.contains(&*verifier));
 }
 
 #[tokio::test]

@@ -3,7 +3,8 @@
 //! Every event has its name in the field [`EVENT_NAME`]. The guide, with the fields and labels of each, is `docs/observability.md` in the
 //! repository.
 //!
-//! No span, event or metric contains a code, a token, a state, a verifier, a secret, a cookie, an identifier of a user or an e-mail address.
+//! The crates put no code, token, state, verifier, secret, cookie, identifier of a user or e-mail address into a span, an event or a metric. The
+//! guide names the fields that quote somebody else's text.
 
 /// The field that names an event, as in OpenTelemetry's semantic conventions.
 pub const EVENT_NAME: &str = "event.name";
