@@ -43,6 +43,20 @@ pub enum BrowseError {
         /// The page's text, without its markup.
         text: String,
     },
+    /// The text is not an absolute URL, or a path without a page to start from.
+    #[error(
+        "{0:?} is not the URL of a page; name an absolute one, or give the application to `in_process` first"
+    )]
+    Url(String),
+    /// The redirects do not end.
+    #[error("the page at {url} redirects again and again")]
+    TooManyRedirects {
+        /// The last address, without its query.
+        url: String,
+    },
+    /// The application in the process failed to reply.
+    #[error("the application failed: {0}")]
+    App(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// How a browser comes back to the application.

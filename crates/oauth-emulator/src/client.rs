@@ -22,7 +22,7 @@ impl Emulator {
     }
 
     /// A provider that signs in at the emulator: its requests go there, and so does the browser, because its authorization
-    /// endpoint is the emulator's.
+    /// endpoint is the emulator's, and so is the one where a browser signs out, if the provider has one.
     ///
     /// # Errors
     ///
@@ -39,8 +39,14 @@ impl Emulator {
             );
             return Err(Error::configuration(client.name().to_owned(), problem));
         }
-        let moved = self.local(authorization);
-        Ok(provider.with_endpoints(|all| all.with(Endpoint::Authorization, moved)))
+        let moved = [Endpoint::Authorization, Endpoint::EndSession].into_iter().filter_map(|endpoint| {
+            let url = client.endpoints().get(endpoint)?;
+            Some((endpoint, self.local(url)))
+        });
+        let moved: Vec<_> = moved.collect();
+        Ok(provider.with_endpoints(|all| {
+            moved.into_iter().fold(all, |all, (endpoint, url)| all.with(endpoint, url))
+        }))
     }
 }
 

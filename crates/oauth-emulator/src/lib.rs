@@ -67,6 +67,24 @@
 //! Identifiers in replies (issuers, metadata) are the providers' real URLs. An application's HTTP client reaches them by
 //! mapping each URL with [`Emulator::local`].
 //!
+//! # An application in the same process
+//!
+//! [`Browser`] does all of that for a test, with cookies, at an application that listens somewhere or at a router that does not listen at
+//! all:
+//!
+//! ```
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! # let app = axum::Router::new().route("/hello", axum::routing::get(async || "Hello, Ada!"))
+//! #     .route("/auth/github/login", axum::routing::get(async || axum::response::Redirect::to("/hello")));
+//! let emulator = oauth_emulator::Emulator::start().await?;
+//! let mut browser = emulator.browser()?.in_process("https://app.example", app)?;
+//! let page = browser.get("/auth/github/login?return_to=/hello").await?;
+//! assert_eq!((page.status.as_u16(), &*page.text), (200, "Hello, Ada!"));
+//! # Ok(())
+//! # }
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(run()).unwrap();
+//! ```
+//!
 //! # OpenID Connect
 //!
 //! ID tokens are signed by the algorithm that an application registered ([`App::id_token_signed_response_alg`]), with keys that
@@ -129,6 +147,7 @@ mod authorize;
 mod backchannel;
 mod backend;
 mod browser;
+mod browsing;
 mod callback;
 mod claims;
 mod client;
@@ -184,6 +203,7 @@ pub use app::{App, ClientAuthMethod, DeliveryMode};
 pub use apple_key::AppleKey;
 pub use backend::UnknownProvider;
 pub use browser::{Arrival, BrowseError, Consent};
+pub use browsing::{Browser, Page};
 pub use client::EmulatorClient;
 pub use demands::Demands;
 pub use emulator::{Builder, Emulator};

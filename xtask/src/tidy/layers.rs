@@ -55,7 +55,7 @@ enum Layer {
     Adapter,
     /// Everything under one name.
     Facade,
-    /// The demo and the command-line tool: programs for people.
+    /// The demo, the examples and the command-line tool: programs for people.
     Demo,
     /// The tests and these commands.
     Tool,
@@ -74,7 +74,7 @@ impl Layer {
             "crates/oauth-native" => Self::Native,
             "crates/oauth-mcp" => Self::Mcp,
             "crates/oauth-clients" => Self::Facade,
-            "crates/cli" | "crates/demo" => Self::Demo,
+            "crates/cli" | "crates/demo" | "examples" => Self::Demo,
             "tests/servers" => Self::Servers,
             "tests"
             | "tests/by-hand"
