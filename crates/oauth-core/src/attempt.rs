@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     authorization::{ResponseMode, ResponseType},
+    clock::system_time,
     crypto::random_token,
     error::Result,
     json,
@@ -272,7 +273,7 @@ impl LoginAttempt {
     #[must_use]
     pub fn is_expired(&self) -> bool {
         // Seconds are compared; a calendar would take longer than the clock.
-        match SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) {
+        match system_time().duration_since(SystemTime::UNIX_EPOCH) {
             Ok(now) => i64::try_from(now.as_secs())
                 .map_or(true, |seconds| self.is_expired_after(seconds, now.subsec_nanos())),
             Err(_) => true,

@@ -12,14 +12,9 @@ use crate::{
 };
 
 /// Tells of the end of a call of a provider.
-pub(crate) fn ended(
-    provider: &str,
-    operation: Operation,
-    result: &Result<Response, Error>,
-    took: Option<Duration>,
-) {
+pub(crate) fn ended(provider: &str, operation: Operation, result: &Result<Response, Error>, took: Duration) {
     let error = result.as_ref().err().map(error_type);
-    let seconds = took.map(|took| took.as_secs_f64());
+    let seconds = took.as_secs_f64();
     #[cfg(feature = "tracing")]
     tell(provider, operation, error, seconds);
     #[cfg(feature = "metrics")]
@@ -28,14 +23,12 @@ pub(crate) fn ended(
         let operation = || ("operation", operation.as_str().to_owned());
         let labels = [provider(), operation(), ("outcome", error.unwrap_or("ok").to_owned())];
         metrics::counter!(metric::REQUESTS, &labels).increment(1);
-        if let Some(seconds) = seconds {
-            metrics::histogram!(metric::REQUEST_SECONDS, &[provider(), operation()]).record(seconds);
-        }
+        metrics::histogram!(metric::REQUEST_SECONDS, &[provider(), operation()]).record(seconds);
     }
 }
 
 #[cfg(feature = "tracing")]
-fn tell(provider: &str, operation: Operation, error: Option<&'static str>, duration: Option<f64>) {
+fn tell(provider: &str, operation: Operation, error: Option<&'static str>, duration: f64) {
     let operation_name = operation.as_str();
     match error {
         // Most of these are answers that the user has not decided yet.
@@ -91,32 +84,5 @@ fn error_type(error: &Error) -> &'static str {
         ErrorClass::Transient { .. } => "transient",
         ErrorClass::Configuration => "configuration",
         ErrorClass::Protocol => "protocol",
-    }
-}
-
-/// Measures how long a call takes. There is no such clock on `wasm32-unknown-unknown`.
-pub(crate) struct Stopwatch(
-    #[cfg(not(all(target_family = "wasm", target_os = "unknown")))] std::time::Instant,
-);
-
-impl Stopwatch {
-    #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
-    pub(crate) fn start() -> Self {
-        Self(std::time::Instant::now())
-    }
-
-    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
-    pub(crate) fn start() -> Self {
-        Self()
-    }
-
-    #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
-    pub(crate) fn elapsed(&self) -> Option<Duration> {
-        Some(self.0.elapsed())
-    }
-
-    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
-    pub(crate) fn elapsed(&self) -> Option<Duration> {
-        None
     }
 }

@@ -1,4 +1,6 @@
-use std::fmt;
+//! The clocks: one that a test can set, and those of the platform.
+
+use std::{fmt, time::SystemTime};
 
 use time::OffsetDateTime;
 
@@ -29,4 +31,18 @@ impl Clock for SystemClock {
     fn now(&self) -> OffsetDateTime {
         OffsetDateTime::now_utc()
     }
+}
+
+/// A clock that only goes forward: on `wasm32-unknown-unknown`, where the standard library's panics, that of JavaScript.
+#[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
+pub use std::time::Instant;
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+pub use web_time::Instant;
+
+/// What time it is. `SystemTime::now` panics on `wasm32-unknown-unknown`; JavaScript's clock does not.
+pub(crate) fn system_time() -> SystemTime {
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
+    return OffsetDateTime::now_utc().into();
+    #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
+    SystemTime::now()
 }

@@ -85,8 +85,10 @@ mod tests {
             backend::CryptoBackend::AwsLcRsFips
         } else if cfg!(feature = "aws-lc-rs") {
             backend::CryptoBackend::AwsLcRs
-        } else {
+        } else if cfg!(feature = "ring") {
             backend::CryptoBackend::Ring
+        } else {
+            backend::CryptoBackend::RustCrypto
         };
         assert_eq!(backend::CryptoBackend::current(), expected);
     }
@@ -108,5 +110,15 @@ mod tests {
             hmac_sha256_hex("Jefe", "what do ya want for nothing?"),
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
         );
+    }
+
+    #[test]
+    fn hmac_matches_rfc_4231_test_case_6_with_a_key_longer_than_a_block() {
+        let key = [0xaa; 131];
+        let tag = backend::hmac_sha256(&key, b"Test Using Larger Than Block-Size Key - Hash Key First");
+        assert_eq!(tag[..8], [0x60, 0xe4, 0x31, 0x59, 0x1e, 0xe0, 0xb6, 0x7f]);
+        // A key of a block exactly is taken as it is.
+        let [block, hashed] = [vec![1; 64], sha256(&[1; 64]).to_vec()];
+        assert_ne!(backend::hmac_sha256(&block, b""), backend::hmac_sha256(&hashed, b""));
     }
 }

@@ -44,12 +44,16 @@
 //! | `native-tls` | | by the operating system's library |
 //! | `ring` | yes | hashes, random bytes and the encryption of [`Sealer`] by ring |
 //! | `aws-lc-rs` | | by aws-lc-rs |
+//! | `rust-crypto` | | by the crates of RustCrypto, which need no C compiler; on WebAssembly they are there without it |
 //! | `fips` | | by the FIPS module of aws-lc-rs, TLS by rustls too; it takes CMake and Go to build |
 //! | `tracing` | yes | spans and events of calls, and warnings: see [`telemetry`] |
 //! | `metrics` | | a counter and a histogram of calls: see [`telemetry`] |
 //!
-//! One of `ring`, `aws-lc-rs` and `fips` must be on. Of several, `fips` counts before `aws-lc-rs`, and that before `ring`; [`CryptoBackend::current`]
-//! tells which one it is.
+//! One of `ring`, `aws-lc-rs`, `fips` and `rust-crypto` must be on, but for WebAssembly. Of several, `fips` counts before `aws-lc-rs`, that before
+//! `ring`, and that before `rust-crypto`; [`CryptoBackend::current`] tells which one it is.
+//!
+//! On WebAssembly (`wasm32-unknown-unknown` and `wasm32-wasip2`) take the crate without its default features: there is no default HTTP client there.
+//! [`oauth-fetch`](https://docs.rs/oauth-fetch) has one.
 //!
 //! No type of an HTTP library is part of this crate's API.
 
@@ -109,6 +113,8 @@ pub use client_auth::{
     AfterReply, AuthenticationError, ClientAuthentication, Connection, Credentials, EndpointAlias,
     RequestContext,
 };
+#[doc(hidden)]
+pub use clock::Instant;
 pub use clock::{Clock, SystemClock};
 pub use config::{Configure, Parameter, ProviderConfig};
 #[doc(hidden)]

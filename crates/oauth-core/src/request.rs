@@ -7,10 +7,10 @@ use form_urlencoded::Serializer;
 use http::{HeaderMap, Method, header::AUTHORIZATION};
 use serde_json::{Map, Value};
 
-#[cfg(any(feature = "metrics", feature = "tracing"))]
-use crate::calls;
 #[cfg(feature = "tracing")]
 use crate::telemetry;
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+use crate::{calls, clock::Instant};
 use crate::{
     client_auth::{AfterReply, ClientAuthentication, EndpointAlias, RequestContext},
     draft::{Body, Hidden, RequestDraft},
@@ -262,7 +262,7 @@ impl<'c> Request<'c> {
     pub async fn send(self) -> Result<Response> {
         #[cfg(any(feature = "metrics", feature = "tracing"))]
         {
-            let (client, operation, watch) = (self.client, self.operation, calls::Stopwatch::start());
+            let (client, operation, watch) = (self.client, self.operation, Instant::now());
             let sent = self.send_to_the_end();
             #[cfg(feature = "tracing")]
             let sent = tracing::Instrument::instrument(

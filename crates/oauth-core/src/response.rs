@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::{
+    clock::system_time,
     draft::{Hidden, RequestDraft},
     error::{Error, ErrorKind, FailedReply, OAuthError, Operation, Result},
     json::{self, text_at, value_at},
@@ -367,8 +368,8 @@ impl Response {
 
     fn retry_after(&self) -> Option<Duration> {
         match self.header(header::RETRY_AFTER) {
-            Some(value) => wait(value, SystemTime::now()),
-            None => self.limit_ends_in(SystemTime::now()).or_else(|| self.wait_in_body()),
+            Some(value) => wait(value, system_time()),
+            None => self.limit_ends_in(system_time()).or_else(|| self.wait_in_body()),
         }
     }
 

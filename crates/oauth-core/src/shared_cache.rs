@@ -2,11 +2,13 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use async_trait::async_trait;
 use bytes::Bytes;
+
+use crate::clock::Instant;
 
 /// Why a [`SharedCache`] could not be asked.
 pub type SharedCacheError = Box<dyn std::error::Error + Send + Sync>;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value};
 use time::OffsetDateTime;
 
-use crate::{json::Strict, secret::Secret};
+use crate::{clock::system_time, json::Strict, secret::Secret};
 
 /// What a token endpoint answered: the tokens, when they expire, and every other field of the reply.
 ///
@@ -401,7 +401,7 @@ fn unix_now() -> i64 {
 
 /// What the clock says, as the time since 1970, before which it never is.
 fn since_1970() -> Duration {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+    system_time().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
 // It can be another user's.

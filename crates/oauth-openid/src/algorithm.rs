@@ -1,7 +1,8 @@
 use std::fmt;
 
-use aws_lc_rs::digest;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+
+use crate::crypto::{Hash, digest};
 
 /// How a token is signed (RFC 7518 section 3, RFC 8037, RFC 9864). There is no `none`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -100,24 +101,24 @@ impl Algorithm {
 
     /// The hash of `at_hash` and `c_hash`: that of the algorithm, and SHA-512 for Ed25519 (OpenID Connect Core section
     /// 3.1.3.6).
-    fn hash(self) -> &'static digest::Algorithm {
+    pub(crate) fn hash(self) -> Hash {
         match self {
-            Self::RS256 | Self::PS256 | Self::ES256 | Self::HS256 => &digest::SHA256,
-            Self::RS384 | Self::PS384 | Self::ES384 | Self::HS384 => &digest::SHA384,
-            Self::RS512 | Self::PS512 | Self::ES512 | Self::HS512 | Self::EdDSA => &digest::SHA512,
+            Self::RS256 | Self::PS256 | Self::ES256 | Self::HS256 => Hash::Sha256,
+            Self::RS384 | Self::PS384 | Self::ES384 | Self::HS384 => Hash::Sha384,
+            Self::RS512 | Self::PS512 | Self::ES512 | Self::HS512 | Self::EdDSA => Hash::Sha512,
         }
     }
 
     /// How many bytes a client secret must have to be a key (RFC 7518 section 3.2).
     pub(crate) fn hash_length(self) -> usize {
-        self.hash().output_len()
+        self.hash().length()
     }
 
     /// The left half of a value's hash, as base64url: what `at_hash` and `c_hash` hold.
     #[must_use]
     pub fn left_half_hash(self, value: &str) -> String {
-        let hash = digest::digest(self.hash(), value.as_bytes());
-        URL_SAFE_NO_PAD.encode(&hash.as_ref()[..hash.as_ref().len() / 2])
+        let hash = digest(self.hash(), value.as_bytes());
+        URL_SAFE_NO_PAD.encode(&hash[..hash.len() / 2])
     }
 }
 

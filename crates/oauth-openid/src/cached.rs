@@ -19,14 +19,14 @@ use oauth_core::{
     serde_json::{self, Value, json},
 };
 use serde::{Deserialize, Serialize, Serializer};
-use tokio::{sync::watch, time::Instant};
+use tokio::sync::watch;
 
 use crate::{
     cache_policy::CachePolicy,
     hash::sha256,
     jws::{quoted, shown},
     policy::VerificationPolicy,
-    task::{self, Task},
+    task::{self, Instant, Task},
 };
 
 /// How long a document that is still good is not read anew after that failed.

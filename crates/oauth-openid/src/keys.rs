@@ -2,15 +2,6 @@
 
 use std::sync::Arc;
 
-use aws_lc_rs::{
-    hmac,
-    signature::{
-        ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ECDSA_P521_SHA512_FIXED, ED25519, ParsedPublicKey,
-        RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512,
-        RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, RsaParameters,
-        RsaPublicKeyComponents, VerificationAlgorithm,
-    },
-};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use oauth_core::{
     Error, JwtCheck, Result,
@@ -20,6 +11,7 @@ use oauth_core::{
 use crate::{
     algorithm::Algorithm,
     claims::ClaimsExt,
+    crypto::{self, Hash, PublicKey, Signature},
     jws::{Jws, Refusal, quoted, shown},
 };
 
@@ -31,7 +23,7 @@ const MOST_TRIED: usize = 8;
 const LONGEST_ID: usize = 1024;
 /// The most keys of which is remembered why they were left out.
 const MOST_LEFT_OUT: usize = 16;
-/// The fewest bits of an RSA key (RFC 7518 section 3.3), and the most that aws-lc-rs verifies with.
+/// The fewest bits of an RSA key (RFC 7518 section 3.3), and the most that the libraries verify with.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
 /// A provider's public keys that the application brings itself (RFC 7517 section 5), for
@@ -97,7 +89,7 @@ struct Key {
     /// Whose key it is, in the sets of Microsoft, where tenants and servers share one.
     issuer: Option<String>,
     /// The key, parsed for each algorithm that it may verify. Never empty.
-    verifiers: Vec<(Algorithm, ParsedPublicKey)>,
+    verifiers: Vec<(Algorithm, PublicKey)>,
 }
 
 impl KeySet {
@@ -151,7 +143,7 @@ impl KeySet {
             tried += 1;
             if key
                 .verifier(algorithm)
-                .is_some_and(|verifier| verifier.verify_sig(jws.signed(token), &jws.signature).is_ok())
+                .is_some_and(|verifier| verifier.verifies(jws.signed(token), &jws.signature))
             {
                 return key.check_issuer(jws);
             }
@@ -263,9 +255,8 @@ impl Key {
             ),
         };
         let bytes = |name: &str| decoded(text(name)?);
-        let one = |algorithm, by: &'static dyn VerificationAlgorithm, key: Vec<u8>| {
-            let key =
-                ParsedPublicKey::new(by, key).map_err(|_| "its numbers are not those of a public key")?;
+        let one = |algorithm, by, key: Vec<u8>| {
+            let key = PublicKey::curve(by, &key).ok_or("its numbers are not those of a public key")?;
             Ok::<_, String>(vec![(algorithm, key)])
         };
         let mut verifiers = match (text("kty"), text("crv")) {
@@ -273,25 +264,18 @@ impl Key {
                 let (n, e) = bytes("n").zip(bytes("e")).ok_or("its n or e is not a number in base64url")?;
                 let (n, e) = significant(&n).zip(significant(&e)).ok_or("its n or e is zero")?;
                 can_verify(n, e)?;
-                let key = RsaPublicKeyComponents { n, e };
                 let verifier = |&(own, by)| match algorithm {
                     Some(only) if only != own => None,
-                    _ => Some((own, key.to_parsed_public_key(by).ok()?)),
+                    _ => Some((own, PublicKey::rsa(by, n, e)?)),
                 };
                 RSA.iter().filter_map(verifier).collect()
             }
-            (Some("EC"), Some("P-256")) => {
-                one(Algorithm::ES256, &ECDSA_P256_SHA256_FIXED, point(&bytes, 32)?)?
-            }
-            (Some("EC"), Some("P-384")) => {
-                one(Algorithm::ES384, &ECDSA_P384_SHA384_FIXED, point(&bytes, 48)?)?
-            }
-            (Some("EC"), Some("P-521")) => {
-                one(Algorithm::ES512, &ECDSA_P521_SHA512_FIXED, point(&bytes, 66)?)?
-            }
+            (Some("EC"), Some("P-256")) => one(Algorithm::ES256, Signature::EcdsaP256, point(&bytes, 32)?)?,
+            (Some("EC"), Some("P-384")) => one(Algorithm::ES384, Signature::EcdsaP384, point(&bytes, 48)?)?,
+            (Some("EC"), Some("P-521")) => one(Algorithm::ES512, Signature::EcdsaP521, point(&bytes, 66)?)?,
             (Some("OKP"), Some("Ed25519")) => {
                 let x = bytes("x").filter(|x| x.len() == 32).ok_or("its x is not 32 bytes in base64url")?;
-                one(Algorithm::EdDSA, &ED25519, x)?
+                one(Algorithm::EdDSA, Signature::Ed25519, x)?
             }
             _ => {
                 let (kty, crv) = (shown(jwk.get("kty")), shown(jwk.get("crv")));
@@ -309,7 +293,7 @@ impl Key {
         }
     }
 
-    fn verifier(&self, algorithm: Algorithm) -> Option<&ParsedPublicKey> {
+    fn verifier(&self, algorithm: Algorithm) -> Option<&PublicKey> {
         self.verifiers.iter().find(|(own, _)| *own == algorithm).map(|(_, verifier)| verifier)
     }
 
@@ -325,13 +309,13 @@ impl Key {
 }
 
 /// What an RSA key may verify.
-const RSA: &[(Algorithm, &RsaParameters)] = &[
-    (Algorithm::RS256, &RSA_PKCS1_2048_8192_SHA256),
-    (Algorithm::RS384, &RSA_PKCS1_2048_8192_SHA384),
-    (Algorithm::RS512, &RSA_PKCS1_2048_8192_SHA512),
-    (Algorithm::PS256, &RSA_PSS_2048_8192_SHA256),
-    (Algorithm::PS384, &RSA_PSS_2048_8192_SHA384),
-    (Algorithm::PS512, &RSA_PSS_2048_8192_SHA512),
+const RSA: &[(Algorithm, Signature)] = &[
+    (Algorithm::RS256, Signature::RsaPkcs1(Hash::Sha256)),
+    (Algorithm::RS384, Signature::RsaPkcs1(Hash::Sha384)),
+    (Algorithm::RS512, Signature::RsaPkcs1(Hash::Sha512)),
+    (Algorithm::PS256, Signature::RsaPss(Hash::Sha256)),
+    (Algorithm::PS384, Signature::RsaPss(Hash::Sha384)),
+    (Algorithm::PS512, Signature::RsaPss(Hash::Sha512)),
 ];
 
 /// The bytes of a number without the zeros in front of it; `None` for zero.
@@ -339,8 +323,8 @@ fn significant(number: &[u8]) -> Option<&[u8]> {
     number.iter().position(|&byte| byte != 0).map(|at| &number[at..])
 }
 
-/// Checks that an RSA key with this modulus and this exponent can verify something. aws-lc-rs looks at most of this only when it
-/// verifies, and until then the key would be a candidate that each token without a `kid` is tried with.
+/// Checks that an RSA key with this modulus and this exponent can verify something. The libraries look at most of this only when they
+/// verify, and until then the key would be a candidate that each token without a `kid` is tried with.
 fn can_verify(modulus: &[u8], exponent: &[u8]) -> Result<(), String> {
     let bits =
         |number: &[u8]| number.first().map_or(0, |first| number.len() * 8 - first.leading_zeros() as usize);
@@ -387,13 +371,11 @@ pub(crate) fn verify_hmac(jws: &Jws, token: &str, algorithm: Algorithm, secret: 
         let reason = format!("the client secret is too short to be a key for {algorithm}");
         return Err((JwtCheck::Key, reason));
     }
-    let by = match algorithm {
-        Algorithm::HS256 => hmac::HMAC_SHA256,
-        Algorithm::HS384 => hmac::HMAC_SHA384,
-        Algorithm::HS512 => hmac::HMAC_SHA512,
-        _ => return Err((JwtCheck::Algorithm, format!("{algorithm} takes no client secret as its key"))),
-    };
-    let key = hmac::Key::new(by, secret.as_bytes());
-    hmac::verify(&key, jws.signed(token), &jws.signature)
-        .map_err(|_| (JwtCheck::Signature, "its signature was not made with the client secret".to_owned()))
+    if !algorithm.is_symmetric() {
+        return Err((JwtCheck::Algorithm, format!("{algorithm} takes no client secret as its key")));
+    }
+    match crypto::verify_hmac(algorithm.hash(), secret.as_bytes(), jws.signed(token), &jws.signature) {
+        true => Ok(()),
+        false => Err((JwtCheck::Signature, "its signature was not made with the client secret".to_owned())),
+    }
 }

@@ -34,13 +34,15 @@
 //! the `sub` of the ID token, and if it is signed, its signature is verified too. The error says which check failed:
 //! [`oauth_core::JwtCheck`].
 //!
-//! Signatures are checked by [aws-lc-rs](https://docs.rs/aws-lc-rs), with keys that are parsed when they are read.
+//! Signatures are checked by [aws-lc-rs](https://docs.rs/aws-lc-rs), and on WebAssembly by the crates of
+//! [RustCrypto](https://github.com/RustCrypto), with keys that are parsed when they are read.
 //!
 //! # Features
 //!
 //! | feature | default | what it does |
 //! | --- | --- | --- |
 //! | `fips` | | signatures are verified by the FIPS module of aws-lc-rs, which does the cryptography of `oauth-core` too; it takes CMake and Go to build |
+//! | `rust-crypto` | | signatures are verified by RustCrypto here too, as on WebAssembly; `fips` counts before it |
 //! | `encryption` | | `JoseDecrypter` decrypts ID tokens and UserInfo by [josekit](https://docs.rs/josekit). It is off because josekit needs the system's OpenSSL, with its headers (Debian: `libssl-dev` and `pkg-config`) |
 
 mod algorithm;
@@ -48,6 +50,7 @@ mod cache_policy;
 mod cached;
 mod claims;
 mod client;
+mod crypto;
 mod discovered;
 mod discovery;
 mod encryption;

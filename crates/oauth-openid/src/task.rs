@@ -6,6 +6,12 @@ use std::{pin::Pin, time::Duration};
 
 use tokio::runtime::Handle;
 
+// A test can stop Tokio's clock; it is none on wasm32-unknown-unknown, where the standard library has none.
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+pub(crate) use oauth_core::Instant;
+#[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
+pub(crate) use tokio::time::Instant;
+
 /// A piece of work.
 pub(crate) type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 

@@ -109,6 +109,8 @@ mod sign_in;
 #[cfg(feature = "signals")]
 mod signals;
 mod signed_in;
+#[cfg(any(feature = "openid", feature = "signals"))]
+mod task;
 
 pub use answer::{Answer, AnswerHeaders};
 pub use authorize_callback::{AuthorizeCallbackError, AuthorizedCallback, OAuth2AuthorizeCallback};

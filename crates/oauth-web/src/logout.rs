@@ -13,6 +13,7 @@ use crate::{
     events,
     request::SignInRequest,
     sign_in::SignIn,
+    task,
 };
 
 type EndSession =
@@ -120,19 +121,17 @@ impl BackChannelLogout {
             Ok(true) => {
                 let (end, used) = (self.end.clone(), self.used.clone());
                 // It is carried to its end even if the provider hangs up, or else the token would be used up for nothing.
-                let ended = tokio::spawn(async move {
+                let ended = task::to_the_end(async move {
                     // In a task of its own, so that a panic is a failure like any other.
                     let of = token.clone();
-                    let ended = tokio::spawn(async move { end(of).await }).await;
-                    let ended = ended.unwrap_or_else(|panic| Err(panic.to_string()));
+                    let ended = task::to_the_end(async move { end(of).await }).await;
                     if ended.is_err() {
                         // If this fails too, the token stays used, and the session lives until it ends by itself.
                         let _ = token.forget_use(&*used).await;
                     }
                     ended
                 });
-                let ended = ended.await.unwrap_or_else(|panic| Err(panic.to_string()));
-                ended.map_err(|cause| ("the session could not be ended", Some(cause.into())))
+                ended.await.map_err(|cause| ("the session could not be ended", Some(cause.into())))
             }
             Ok(false) => Err(("the logout token was used before", None)),
             Err(error) => Err(("the logout token could not be looked up", Some(error))),

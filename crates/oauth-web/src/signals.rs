@@ -10,7 +10,7 @@ use oauth_core::{
     provider_kit::hmac_sha256_hex, serde_json::json,
 };
 
-use crate::{error::ResolveError, events};
+use crate::{error::ResolveError, events, task};
 
 /// The most bytes of a message. Shopify's request for the data of a customer lists all of their orders.
 const MOST_BYTES: usize = 1024 * 1024;
@@ -166,21 +166,21 @@ impl SignalEndpoint {
         }
         let (work, all) = (self.clone(), signals.clone());
         // It is carried to its end even if the vendor hangs up, or else half of the work would be done.
-        let done = tokio::spawn(async move { work.carry_out(all, &name).await }).await;
-        done.unwrap_or_else(|panic| Err(SignalError::NotHandled(panic.to_string())))?;
+        let done = task::to_the_end(async move { work.carry_out(all, &name).await });
+        done.await.map_err(SignalError::NotHandled)?;
         Ok(signals)
     }
 
-    async fn carry_out(&self, signals: Vec<Signal>, name: &str) -> Result<(), SignalError> {
+    async fn carry_out(&self, signals: Vec<Signal>, name: &str) -> Result<(), String> {
         for signal in signals {
             let event = signal.event.name().to_owned();
-            let handle = self.handle.clone();
             // In a task of its own, so that a panic is a failure like any other.
-            let handled = tokio::spawn(async move { handle(signal).await }).await;
-            if let Err(cause) = handled.unwrap_or_else(|panic| Err(panic.to_string())) {
+            let handle = self.handle.clone();
+            let handled = task::to_the_end(async move { handle(signal).await });
+            if let Err(cause) = handled.await {
                 // If this fails too, the mark ends by itself.
                 let _ = self.seen.take(name).await;
-                return Err(SignalError::NotHandled(cause));
+                return Err(cause);
             }
             events::signal_handled(self.verifier.provider(), &event);
         }

@@ -36,6 +36,7 @@
 mod email;
 mod secret;
 mod signals;
+mod signing_key;
 mod user;
 
 pub use oauth_core;

@@ -4,11 +4,12 @@ use base64::{
     Engine,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
-use jsonwebtoken::{Algorithm, EncodingKey, crypto};
 use oauth_core::{
     ClientSecret, Error, OffsetDateTime, Result, Secret, SecretSource, SecretSourceError, async_trait,
     serde_json::{Value, json},
 };
+
+use crate::signing_key::SigningKey;
 
 /// For whom a secret is made: Apple itself.
 const AUDIENCE: &str = "https://appleid.apple.com";
@@ -26,7 +27,7 @@ const LIFETIME: i64 = 5 * 60;
 pub struct AppleSecret {
     team_id: String,
     key_id: String,
-    key: EncodingKey,
+    key: SigningKey,
 }
 
 impl AppleSecret {
@@ -51,17 +52,15 @@ impl AppleSecret {
             }
         }
         let der = pkcs8(private_key).ok_or_else(|| wrong("is no PKCS #8 in PEM form"))?;
-        let secret = Self { team_id, key_id, key: EncodingKey::from_ec_der(&der) };
-        // The key is looked at only when something is signed, so something is: a wrong curve should fail here.
-        secret.sign("").map_err(|_| wrong("is no elliptic curve key on P-256"))?;
-        Ok(secret)
+        let key = SigningKey::new(&der).map_err(|_| wrong("is no elliptic curve key on P-256"))?;
+        Ok(Self { team_id, key_id, key })
     }
 
     pub(crate) fn of_client(self, client_id: &str) -> ClientSecret {
         ClientSecret::made_by(Signer { secret: self, client_id: client_id.to_owned() })
     }
 
-    fn sign(&self, client_id: &str) -> jsonwebtoken::errors::Result<String> {
+    fn sign(&self, client_id: &str) -> Result<String, SecretSourceError> {
         let header = json!({ "typ": "JWT", "alg": "ES256", "kid": self.key_id });
         let now = OffsetDateTime::now_utc().unix_timestamp();
         let claims = json!({
@@ -71,10 +70,9 @@ impl AppleSecret {
             "aud": AUDIENCE,
             "sub": client_id,
         });
-        // `jsonwebtoken::encode` is generic, and would be compiled here with all that a header can hold.
         let encoded = |part: Value| URL_SAFE_NO_PAD.encode(part.to_string());
         let message = format!("{}.{}", encoded(header), encoded(claims));
-        Ok(format!("{message}.{}", crypto::sign(message.as_bytes(), &self.key, Algorithm::ES256)?))
+        Ok(format!("{message}.{}", self.key.sign(message.as_bytes())?))
     }
 }
 
@@ -96,7 +94,7 @@ struct Signer {
 #[async_trait]
 impl SecretSource for Signer {
     async fn client_secret(&self) -> Result<Secret, SecretSourceError> {
-        Ok(self.secret.sign(&self.client_id)?.into())
+        self.secret.sign(&self.client_id).map(Into::into)
     }
 }
 

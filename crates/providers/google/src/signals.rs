@@ -2,11 +2,11 @@
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use oauth_core::{
-    Endpoint, Error, ErrorKind, JwtCheck, OAuth2, Operation, Provider, Result, Signal, SignalError,
+    Endpoint, Error, ErrorKind, Instant, JwtCheck, OAuth2, Operation, Provider, Result, Signal, SignalError,
     SignalEvent, SignalSubject, SignalVerifier, TokenIdentifier, async_trait,
     http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header},
     provider_kit::{check_media_type, text_at},
