@@ -22,6 +22,9 @@ const ROUNDS: &str = "10";
 /// How many grants one worker maintains within its memory. Each change has a thousand.
 const GRANTS: &str = "100000";
 
+/// How many faults there may be in one run of the model of refreshes. Each change has two.
+const FAULTS: &str = "3";
+
 /// The tools that are built from source, which takes minutes, with their versions.
 const SEMVER_CHECKS: (&str, &str) = ("cargo-semver-checks", "0.51.0");
 const PUBLIC_API: (&str, &str) = ("cargo-public-api", "0.52.0");
@@ -69,6 +72,11 @@ pub(crate) fn run(update: bool) -> Result<()> {
     many.args(["test", "--package", "oauth-tokens", "--test", "many"]);
     many.env("OAUTH_TEST_GRANTS", GRANTS);
     steps.run(many)?;
+    let mut model = workspace::cargo();
+    model
+        .args(["test", "--package", "oauth-model", "--", "--test-threads=1"])
+        .env("OAUTH_TEST_FAULTS", FAULTS);
+    steps.run(model)?;
     for database in ["sqlite", "postgres"] {
         let test = format!("maintenance::one_worker_maintains_all_grants_in_{database}");
         let arguments =

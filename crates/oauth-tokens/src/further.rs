@@ -89,6 +89,7 @@ impl TokenState {
         Self {
             token,
             refreshing_since: None,
+            contested_since: None,
             lineage: self.lineage.map(|lineage| lineage.next()),
             ..self.with_further_entry(further)
         }

@@ -37,8 +37,9 @@ pub enum DeadReason {
         description: Option<String>,
     },
     /// The provider refused the refresh token after an earlier refresh with it was never completed: the process died between
-    /// the request and the save, or the reply was lost. The new token may have been lost then, or the grant may have been
-    /// ended for another reason: providers do not tell the two apart.
+    /// the request and the save, or the reply was lost. Or two processes redeemed the predecessor, because one of them was suspended or
+    /// cut off from the store for longer than its lease lasts. The new token may have been lost then, or the grant may have been
+    /// ended for another reason: providers do not tell these apart.
     LostInRefresh {
         /// When that refresh began, as a Unix time in seconds.
         since: i64,
@@ -76,6 +77,9 @@ pub(crate) struct TokenState {
     /// When the oldest refresh began of which nobody knows how it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) refreshing_since: Option<i64>,
+    /// Since when another process may have redeemed the predecessor of this token too, for which a provider may have ended the grant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) contested_since: Option<i64>,
     /// When the last refresh failed, in milliseconds, by the clock of the process that tried it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) failed_at_ms: Option<i64>,
@@ -220,6 +224,16 @@ impl TokenState {
         self.marked_by.is_some_and(|by| by != process)
     }
 
+    /// For a record that a process finds in the place of the one that it has marked: since when another process may have redeemed the
+    /// same refresh token, because it has marked the record too, or was refused.
+    pub(crate) fn contested_since_by_another(&self, process: u64) -> Option<i64> {
+        match self.dead.as_ref().map(|dead| &dead.reason) {
+            Some(DeadReason::LostInRefresh { since, .. }) => Some(*since),
+            Some(_) => None,
+            None => self.refreshing_since.filter(|_| self.marked_by != Some(process)),
+        }
+    }
+
     /// The state after a refresh that failed for a reason that may pass.
     pub(crate) fn failed(
         &self,
@@ -320,6 +334,7 @@ impl TokenState {
         Self {
             token: Some(token.or_refresh_token_of(from)),
             refreshing_since: earlier.refreshing_since,
+            contested_since: earlier.contested_since,
             marked_by: earlier.marked_by,
             refreshing_for: earlier.refreshing_for.clone(),
             refresh_scopes: earlier.refresh_scopes.clone().or_else(scopes),
@@ -351,6 +366,7 @@ impl TokenState {
         Self {
             token,
             refreshing_since: None,
+            contested_since: new.contested_since,
             marked_by: None,
             refreshing_for: None,
             lineage: self.lineage.map(Lineage::next),

@@ -79,6 +79,7 @@ impl Layer {
             "tests"
             | "tests/by-hand"
             | "tests/frameworks"
+            | "tests/model"
             | "tests/observability"
             | "tests/properties"
             | "tests/stores"

@@ -103,13 +103,13 @@ impl Refresh<'_> {
             return self.settled(Some(&found)).ok_or(Changed);
         }
         let now = shared.clock.now();
-        let reason = match (before.refreshing_since, refusal(error)) {
+        let reason = match (before.refreshing_since.or(before.contested_since), refusal(error)) {
             (Some(since), DeadReason::Refused { code, .. }) => DeadReason::LostInRefresh { since, code },
             (_, reason) => reason,
         };
         let grant = DeadGrant { reason, at: time(now.unix_timestamp()) };
         let died = before.died(&grant);
-        let saved = shared.store.save(self.key, &died, Expected::Version(found.version), Some(lease)).await;
+        let saved = self.save_failure(&died, &Predecessor::of(&found), lease).await;
         let version = match saved {
             Ok(Saved::Version(version)) => version,
             Ok(Saved::Conflict(_) | Saved::Fenced) => return Err(Changed),

@@ -225,8 +225,10 @@ impl Refresh<'_> {
         if let Some(outcome) = self.settled(found.as_ref()) {
             return Ok(outcome);
         }
-        if let Some(found) = &found {
-            self.give_a_head_start(found).await?;
+        if let Some(found) = &found
+            && let Err(error) = self.give_a_head_start(found).await?
+        {
+            return Ok(RefreshOutcome::failed(error));
         }
         let (mut predecessor, before) = match found {
             Some(found) => (Predecessor::of(&found), found.state),
@@ -357,25 +359,27 @@ impl Refresh<'_> {
     /// Leaves it to the process that has marked the record to save its new token, where that may only have been waiting for the
     /// store to come back: it has lost the lease, and this process is about to redeem a refresh token that is spent. A process that had
     /// no trouble with the store takes the other one for crashed.
-    async fn give_a_head_start(&self, found: &StoredState) -> Result<(), Changed> {
+    ///
+    /// If the store fails meanwhile, the other process cannot save either, and so this one gives up: its next attempt waits again for as
+    /// long.
+    async fn give_a_head_start(&self, found: &StoredState) -> Result<Result<(), Error>, Changed> {
         const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
         let shared = self.shared;
         let is_aftermath =
             shared.store_health.last_trouble().is_some_and(|trouble| shared.elapsed(trouble) < AFTERMATH);
         if !is_aftermath || !found.state.is_unfinished_business_of_another(shared.process) {
-            return Ok(());
+            return Ok(Ok(()));
         }
         let began = shared.runtime.now();
         while shared.elapsed(began) < shared.timing.head_start() {
             shared.runtime.sleep(LOOK_AGAIN_AFTER).await;
-            // A look that fails proves nothing; the mark of this process will show whether the store is there.
-            if let Ok(now) = shared.store.inner.load(self.key).await
-                && now.is_none_or(|now| now.version != found.version || now.sealed != found.sealed)
-            {
-                return Err(Changed);
+            match shared.store.inner.load(self.key).await {
+                Ok(Some(now)) if now.version == found.version && now.sealed == found.sealed => {}
+                Ok(_) => return Err(Changed),
+                Err(cause) => return Ok(Err(Error::Store { key: self.key.clone(), cause })),
             }
         }
-        Ok(())
+        Ok(Ok(()))
     }
 
     /// Asks the source for a new token.

@@ -208,6 +208,13 @@ impl SharedState {
                         *new = found.state.with_successor(new);
                         sealed = None;
                     }
+                    if new.contested_since.is_none()
+                        && found.state.has_the_tokens_of(before)
+                        && let Some(since) = found.state.contested_since_by_another(self.process)
+                    {
+                        new.contested_since = Some(since);
+                        sealed = None;
+                    }
                     predecessor = Predecessor::of(&found);
                     lease = next_lease;
                 }

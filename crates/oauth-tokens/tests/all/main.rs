@@ -17,6 +17,7 @@ mod lifecycle;
 mod limits;
 mod losses;
 mod observers;
+mod overtaken;
 mod provider_trouble;
 mod recovery;
 mod runtime;
