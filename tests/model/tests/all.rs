@@ -10,6 +10,8 @@
 //!
 //! Left out: logins, deletions, further access tokens, sealing and its keys, machines' tokens, and pauses after failures.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod properties;
 mod search;
 mod state;
