@@ -49,6 +49,7 @@
 //! `reqwest-middleware` the client with middleware.
 
 pub mod prelude;
+mod private_key;
 mod providers;
 mod registry;
 

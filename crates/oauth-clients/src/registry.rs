@@ -5,7 +5,7 @@ use oauth_core::{
     serde_json::Value,
 };
 
-use crate::providers;
+use crate::{private_key, providers};
 
 /// Providers that are chosen at run time, by name.
 ///
@@ -25,6 +25,20 @@ use crate::providers;
 /// ```
 ///
 /// Each table can have `client_auth`, `scopes` and, for a test network without TLS, `dangerously_allow_plain_http = true`.
+///
+/// With the feature `fapi`, a private key can take the place of the secret (`private_key_jwt`): `private_key_file` names a file in PEM form or
+/// with a JWK, `private_key_alg` the algorithm, such as `ES256`, where a JWK does not, and `private_key_id` the key's name at the provider, if it is
+/// not the one of the JWK. Apple's table has a `private_key_file` of its own.
+///
+/// ```toml
+/// [bank]
+/// provider = "openid"
+/// issuer = "https://bank.example"
+/// client_id = "…"
+/// private_key_file = "/run/secrets/bank.pem"
+/// private_key_alg = "PS256"
+/// private_key_id = "2026-11"
+/// ```
 ///
 /// The generic client of OpenID Connect is `provider = "openid"`, with `issuer`. A document that is elsewhere is named by `discovery_url`, which
 /// needs `trust_discovery_url = true` on another host than the issuer's; `rfc_8414_document = true` reads the one of RFC 8414 as well.
@@ -67,15 +81,20 @@ impl Registry {
     /// As [`from_config`](Self::from_config).
     pub async fn build(name: &str, entry: &RegistryEntry) -> Result<Arc<dyn Provider>> {
         let provider = entry.provider.as_deref().unwrap_or(name);
+        let (config, key) =
+            private_key::taken_out(provider, &entry.config).map_err(|error| error.at(name.to_owned()))?;
         let made = match provider {
-            "oauth2" => Some(OAuth2::from_config(&entry.config).map(|client| Arc::new(client) as _)),
-            _ => providers::build(provider, &entry.config),
+            "oauth2" => Some(OAuth2::from_config(&config).map(|client| Arc::new(client) as _)),
+            _ => providers::build(provider, &config),
         };
         let made = made.ok_or_else(|| unknown(name, provider))?;
         let mut client: Arc<dyn Provider> = made.map_err(|error| error.at(name.to_owned()))?;
         // Nobody else has it yet.
         if let Some(client) = Arc::get_mut(&mut client) {
             client.oauth2_mut().set_name(name.to_owned());
+            if let Some(key) = key {
+                client.oauth2_mut().set_credentials(key);
+            }
         }
         Ok(client)
     }

@@ -25,7 +25,7 @@ pub struct LoginOptions {
     pub(crate) scopes: Option<Vec<Cow<'static, str>>>,
     pub(crate) extras: Params,
     pub(crate) response_type: ResponseType,
-    required_acr: Vec<String>,
+    required_acr: Option<Vec<String>>,
     pub(crate) resources: Vec<String>,
     pub(crate) token_resource: Option<String>,
     pub(crate) authorization_details: Option<String>,
@@ -84,9 +84,10 @@ impl LoginOptions {
 
     /// Insists on one of these authentication contexts, in place of what `acr_values` asks for: it is asked for by `acr_values`
     /// and as an essential claim (OpenID Connect Core section 5.5.1.1), beside what [`claims`](Self::claims) asks for, and an ID
-    /// token with another `acr` or none is refused. Where the order of a provider's levels is known, a higher one will do.
+    /// token with another `acr` or none is refused. Where the order of a provider's levels is known, a higher one will do. A login that
+    /// insists on an empty list does not begin.
     pub fn require_acr<'a>(mut self, values: impl IntoIterator<Item = &'a str>) -> Self {
-        self.required_acr = values.into_iter().map(str::to_owned).collect();
+        self.required_acr = Some(values.into_iter().map(str::to_owned).collect());
         self
     }
 
@@ -161,8 +162,16 @@ impl LoginOptions {
         &self.extras
     }
 
-    pub(crate) fn required_acr(&self) -> &[String] {
-        &self.required_acr
+    /// The authentication contexts that [`require_acr`](Self::require_acr) insists on; `None` where it was not called.
+    #[must_use]
+    pub fn required_acr(&self) -> Option<&[String]> {
+        self.required_acr.as_deref()
+    }
+
+    /// The value of a parameter that these options set, such as `max_age` or `claims`.
+    #[must_use]
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        self.extras.get(name)
     }
 
     fn extra(mut self, name: &'static str, value: impl Into<String>) -> Self {

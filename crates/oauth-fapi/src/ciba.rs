@@ -46,6 +46,10 @@ const GRANT_TYPE: &str = "urn:openid:params:grant-type:ciba";
 const REQUEST_LIFETIME: Duration = Duration::from_secs(60);
 /// How often a client asks that waits for a notification, should that be lost.
 const FALLBACK_INTERVAL: Duration = Duration::from_secs(60);
+/// How often at least it asks while the attempt lives, so that one that lives for a minute does not end unasked.
+const LEAST_FALLBACKS: u32 = 3;
+/// The interval where the provider names none (section 7.3).
+const USUAL_INTERVAL: Duration = Duration::from_secs(5);
 
 /// A client that has users authenticated on their own devices (CIBA).
 ///
@@ -165,7 +169,8 @@ impl<'p> Ciba<'p> {
     }
 
     /// Polls until the user has decided, the time is up, or the provider says that nothing will come of it. In ping mode it asks only
-    /// once a minute, for the case that the notification is lost; see [`finish_when_pinged`](Self::finish_when_pinged).
+    /// once a minute, and at least three times, for the case that the notification is lost; see
+    /// [`finish_when_pinged`](Self::finish_when_pinged).
     ///
     /// # Errors
     ///
@@ -176,7 +181,8 @@ impl<'p> Ciba<'p> {
     }
 
     /// Redeems the attempt as soon as the future ends, which the application ends when the provider's notification has come; until then
-    /// it asks as [`finish`](Self::finish) does.
+    /// it asks as [`finish`](Self::finish) does. A provider that has pinged and still says that the user has not decided is asked again at
+    /// its interval.
     ///
     /// # Errors
     ///
@@ -193,12 +199,18 @@ impl<'p> Ciba<'p> {
             if is_pinged {
                 polling.wait().await?;
             } else {
-                let mut wait = pin!(polling.wait());
-                is_pinged = poll_fn(|context| match ping.as_mut().poll(context) {
-                    Poll::Ready(()) => Poll::Ready(Ok(true)),
-                    Poll::Pending => wait.as_mut().poll(context).map_ok(|()| false),
-                })
-                .await?;
+                is_pinged = {
+                    let mut wait = pin!(polling.wait());
+                    poll_fn(|context| match ping.as_mut().poll(context) {
+                        Poll::Ready(()) => Poll::Ready(Ok(true)),
+                        Poll::Pending => wait.as_mut().poll(context).map_ok(|()| false),
+                    })
+                    .await?
+                };
+                if is_pinged {
+                    // From here on nothing is waited for that could be lost, so the provider's own interval counts.
+                    polling = self.polling_every(attempt, attempt.interval());
+                }
             }
             let outcome = self.tokens(attempt).await;
             if let Polled::Done((client, token)) = polling.judge(outcome)? {
@@ -216,16 +228,25 @@ impl<'p> Ciba<'p> {
         let client = self.provider.oauth2();
         let interval = match attempt.delivery {
             CibaDelivery::Poll => attempt.interval(),
-            CibaDelivery::Ping => Some(attempt.interval().unwrap_or_default().max(FALLBACK_INTERVAL)),
+            CibaDelivery::Ping => {
+                let left = attempt.lifetime_at(client.clock().now());
+                let fallback = FALLBACK_INTERVAL.min(left / (LEAST_FALLBACKS + 1));
+                Some(attempt.interval().unwrap_or(USUAL_INTERVAL).max(fallback))
+            }
             CibaDelivery::Push => return Err(not_asked(client)),
         };
+        Ok(self.polling_every(attempt, interval))
+    }
+
+    fn polling_every(&self, attempt: &CibaAttempt, interval: Option<Duration>) -> Polling {
+        let client = self.provider.oauth2();
         let lifetime = attempt.lifetime_at(client.clock().now());
         let polling = Polling::new(FINISH_CIBA, client.name().to_owned(), interval, lifetime)
             .with_clock(client.clock().clone());
-        Ok(match &self.timer {
+        match &self.timer {
             Some(timer) => polling.with_timer(timer.clone()),
             None => polling,
-        })
+        }
     }
 
     /// Asks for the tokens of an attempt, once: when the provider has [pinged](CibaNotification::Ping), or at a step of

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, OnceLock, PoisonError, RwLock},
 };
 
 use async_trait::async_trait;
@@ -10,7 +10,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use oauth_core::{
-    AuthenticationError, BindingError, ClientAuthentication, Connection, Credentials, Endpoint,
+    AfterReply, AuthenticationError, BindingError, ClientAuthentication, Connection, Credentials, Endpoint,
     EndpointAlias, ErrorKind, HttpClient, HttpError, OAuth2, OAuth2Token, OffsetDateTime, Operation,
     Participant, RequestContext, RequestDraft, Result, http,
 };
@@ -123,7 +123,10 @@ impl HttpClient for ShowsCurrent {
         request: http::Request<Bytes>,
     ) -> std::result::Result<http::Response<Bytes>, HttpError> {
         let certificate = self.0.current();
-        certificate.http.send(request).await
+        let mut reply = certificate.http.send(request).await?;
+        // What the token is bound to is the certificate that was shown, and not the one that was meant to be.
+        reply.extensions_mut().insert(Shown(certificate));
+        Ok(reply)
     }
 }
 
@@ -223,6 +226,7 @@ impl From<TlsClientAuth> for Credentials {
 pub struct CertificateBoundTokens {
     certificates: ClientCertificates,
     is_shown_everywhere: bool,
+    is_agreed: bool,
 }
 
 /// The confirmation method of a certificate (RFC 8705 section 3.1).
@@ -231,7 +235,7 @@ const X5T: &str = "x5t#S256";
 impl CertificateBoundTokens {
     /// Binds tokens to this certificate.
     pub fn new(certificates: impl Into<ClientCertificates>) -> Self {
-        Self { certificates: certificates.into(), is_shown_everywhere: false }
+        Self { certificates: certificates.into(), is_shown_everywhere: false, is_agreed: false }
     }
 
     /// Shows the certificate on every connection to the provider, metadata and keys among them, for ecosystems that demand mutual TLS
@@ -240,6 +244,19 @@ impl CertificateBoundTokens {
     pub fn on_every_connection(mut self) -> Self {
         self.is_shown_everywhere = true;
         self
+    }
+
+    /// Says that the provider binds tokens to certificates although its metadata do not say so
+    /// (`tls_client_certificate_bound_access_tokens`), because its documentation or a contract does. Only a [`Profile`](crate::Profile) asks
+    /// for it: nothing in an answer shows that a token is bound, so a client that relies on it must know from elsewhere.
+    #[must_use]
+    pub fn binding_is_agreed(mut self) -> Self {
+        self.is_agreed = true;
+        self
+    }
+
+    pub(crate) fn is_binding_agreed(&self) -> bool {
+        self.is_agreed
     }
 
     /// That what a token is bound to is the certificate that is shown now.
@@ -284,9 +301,24 @@ impl Participant for CertificateBoundTokens {
         if self.alias(context, request).is_some() {
             let certificate = self.certificates.current();
             certificate.check(context.now)?;
-            request.extensions_mut().insert(Shown(certificate));
+            request.extensions_mut().insert(SentBy { meant: certificate, shown: Arc::default() });
         }
         Ok(())
+    }
+
+    async fn after_reply(
+        &self,
+        _context: &RequestContext<'_>,
+        request: &RequestDraft,
+        reply: &http::Response<Bytes>,
+    ) -> AfterReply {
+        if let (Some(sent), Some(Shown(shown))) =
+            (request.extensions().get::<SentBy>(), reply.extensions().get::<Shown>())
+        {
+            // It is empty: each sending notes its own.
+            let _ = sent.shown.set(shown.clone());
+        }
+        AfterReply::Done
     }
 
     fn check_new_token(&self, _client: &OAuth2, token: &mut OAuth2Token) -> Result<()> {
@@ -300,9 +332,9 @@ impl Participant for CertificateBoundTokens {
         request: &RequestDraft,
         token: &mut OAuth2Token,
     ) -> Result<()> {
-        match request.extensions().get::<Shown>() {
+        match request.extensions().get::<SentBy>() {
             // Meanwhile another one may have taken its place.
-            Some(Shown(certificate)) => note(token, certificate),
+            Some(sent) => note(token, sent.shown.get().unwrap_or(&sent.meant)),
             None => self.check_new_token(client, token)?,
         }
         Ok(())
@@ -322,9 +354,16 @@ impl Participant for CertificateBoundTokens {
     }
 }
 
-/// The certificate that a request is sent by.
+/// The certificate that a reply was received by.
 #[derive(Clone)]
 struct Shown(Arc<ClientCertificate>);
+
+/// The certificate that a request is to be sent by, and the one that it was sent by in the end.
+#[derive(Clone)]
+struct SentBy {
+    meant: Arc<ClientCertificate>,
+    shown: Arc<OnceLock<Arc<ClientCertificate>>>,
+}
 
 /// Notes what a token is bound to, beside what else it is bound to.
 fn note(token: &mut OAuth2Token, certificate: &ClientCertificate) {

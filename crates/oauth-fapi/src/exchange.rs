@@ -11,6 +11,9 @@ pub const EXCHANGE_TOKEN: Operation = Operation::new("exchange_token");
 
 const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 
+/// By what a request names where the new token is to be used.
+const TARGETS: [&str; 2] = ["resource", "audience"];
+
 /// What kind of token a security token is (RFC 8693 section 3).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -148,15 +151,28 @@ impl TokenExchange {
         self
     }
 
+    /// Names no API and no service any more, so that others can take the place of those that were named.
+    pub fn without_targets(mut self) -> Self {
+        self.resources.clear();
+        self.audiences.clear();
+        self.parameters.retain(|(name, _)| !TARGETS.contains(&&**name));
+        self
+    }
+
     /// Asks for these scopes.
     pub fn with_scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
         self.scopes = scopes.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Sends another parameter as well, such as Keycloak's `requested_subject`.
+    /// Sends another parameter as well, such as Keycloak's `requested_subject`. It takes the place of one of the same name, because only
+    /// `resource` and `audience` can be sent twice (RFC 8693 section 2.1).
     pub fn with_parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.parameters.push((name.into(), value.into()));
+        let name = name.into();
+        if !TARGETS.contains(&&*name) {
+            self.parameters.retain(|(other, _)| *other != name);
+        }
+        self.parameters.push((name, value.into()));
         self
     }
 

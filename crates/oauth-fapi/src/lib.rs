@@ -14,8 +14,11 @@
 //! | have users agree on devices of their own (CIBA) | [`Ciba`], [`CibaEndpoint`] |
 //! | be a resource server: introspect tokens, verify JWTs and proofs | [`Introspector`], [`AccessTokenVerifier`], [`DpopProofVerifier`] |
 //! | answer an API that wants a better login | [`ApiRefusal`], [`StepUp`] |
+//! | hold a client to FAPI 2.0, all of it or nothing | [`Profile`] |
 //!
-//! The guides are `docs/client-authentication.md`, `docs/signed-requests.md`, `docs/bound-tokens.md` and `docs/grants.md` in the repository.
+//! The guide that goes from a plain client to FAPI 2.0 is `docs/high-security.md` in the repository, and `docs/high-security-providers.md`
+//! says which provider offers what. The parts have guides of their own: `docs/client-authentication.md`, `docs/signed-requests.md`,
+//! `docs/bound-tokens.md` and `docs/grants.md`.
 //!
 //! # Features
 //!

@@ -285,7 +285,11 @@ impl Participant for Rules {
         self.0.check_binding(client)?;
         self.0.check_requests(client)?;
         // The binding by a certificate does not show in the answer, so nothing else would tell that there is none.
+        let is_agreed = client
+            .participant::<CertificateBoundTokens>()
+            .is_some_and(CertificateBoundTokens::is_binding_agreed);
         if client.participant::<Dpop>().is_none()
+            && !is_agreed
             && let Some(openid) = OpenIDConnect::of(client)
             && let Some(metadata) = openid.metadata().await?
             && !metadata.flag("tls_client_certificate_bound_access_tokens")
@@ -294,7 +298,8 @@ impl Participant for Rules {
                 client,
                 "5.3.3.1 item 1",
                 "access tokens are bound to the certificate, and the provider does not say that it does so \
-                 (tls_client_certificate_bound_access_tokens): give the client Dpop",
+                 (tls_client_certificate_bound_access_tokens): give the client Dpop, or where the provider's documentation \
+                 says so, CertificateBoundTokens::binding_is_agreed",
             ));
         }
         Ok(client.clone())

@@ -6,6 +6,7 @@ use http_auth::{ChallengeParser, ChallengeRef};
 use oauth_core::{
     ErrorClass, LoginOptions, OffsetDateTime,
     http::{HeaderMap, StatusCode, header::WWW_AUTHENTICATE},
+    parse_json,
 };
 use serde::{Deserialize, Serialize};
 
@@ -83,6 +84,11 @@ pub enum StepUpError {
         "the API sent the same challenge for the token of the login that answered it: another login would not help"
     )]
     SameChallengeAgain,
+    /// The API accepts none of the authentication contexts that the application insists on for this login.
+    #[error(
+        "the API accepts none of the authentication contexts that the application insists on (require_acr, or claims)"
+    )]
+    Contradiction,
 }
 
 /// More values than these are no list that somebody wrote.
@@ -153,13 +159,14 @@ impl StepUp {
     /// The options of a login that answers the challenge. The ID token of that login must then say that the user was authenticated so.
     ///
     /// Give it the options that the last login for this API had: its `resource` and `authorization_details` among them. Scopes of the
-    /// challenge replace theirs, because the new token is for this API, and replaces the old one there only. The client's other settings
-    /// hold as ever: a request that is pushed or signed is so here too.
+    /// challenge replace theirs, because the new token is for this API, and replaces the old one there only. What the application itself
+    /// insists on stays: of two ages the shorter one counts, and of the authentication contexts those that both accept. The client's other
+    /// settings hold as ever: a request that is pushed or signed is so here too.
     ///
     /// # Errors
     ///
     /// [`StepUpError::SameChallengeAgain`] when this challenge was answered already, and the user's authentication cannot have become too
-    /// old again since.
+    /// old again since; [`StepUpError::Contradiction`] when no authentication context satisfies both the API and the application.
     pub fn answer(
         &self,
         options: LoginOptions,
@@ -171,12 +178,21 @@ impl StepUp {
         }
         let mut options = options;
         if !self.acr_values.is_empty() {
-            let values = || self.acr_values.iter().map(String::as_str);
+            let own = required_acr(&options);
+            let accepted: Vec<_> = match &own {
+                None => self.acr_values.iter().collect(),
+                Some(own) => self.acr_values.iter().filter(|acr| own.contains(acr)).collect(),
+            };
+            if accepted.is_empty() {
+                return Err(StepUpError::Contradiction);
+            }
+            let values = || accepted.iter().map(|acr| acr.as_str());
             // Both, because this is what the standard says to send, and only a claim can be essential.
             options = options.acr_values(values()).require_acr(values());
         }
         if let Some(max_age) = self.max_age {
-            options = options.max_age(Duration::from_secs(max_age));
+            let own = options.parameter("max_age").and_then(|own| own.parse().ok()).unwrap_or(max_age);
+            options = options.max_age(Duration::from_secs(max_age.min(own)));
         }
         if !self.scopes.is_empty() {
             options = options.scopes(self.scopes.clone());
@@ -233,6 +249,21 @@ impl AnsweredStepUp {
         });
         is_alike && is_of_then
     }
+}
+
+/// The authentication contexts that a login insists on already: by `require_acr`, or as an essential claim.
+fn required_acr(options: &LoginOptions) -> Option<Vec<String>> {
+    if let Some(required) = options.required_acr() {
+        return Some(required.to_vec());
+    }
+    let claims = parse_json(options.parameter("claims")?.as_bytes()).ok()?;
+    let acr = &claims["id_token"]["acr"];
+    if acr["essential"] != true {
+        return None;
+    }
+    let values = acr["values"].as_array().into_iter().flatten().chain(acr.get("value"));
+    let values: Vec<_> = values.filter_map(|acr| acr.as_str().map(str::to_owned)).collect();
+    (!values.is_empty()).then_some(values)
 }
 
 /// A parameter of a challenge that is there once.

@@ -18,6 +18,10 @@ use crate::{key::TokenKey, source::TokenSource};
 /// where that could annoy somebody, start the authentication yourself, by [`Ciba`], and [put](crate::TokenManager::put) what it gives. The
 /// manager does not check who agreed against its key: the hint names the user, and the provider asks no other.
 ///
+/// A refresh token that the provider replaces at each use is redeemed without the mark that the grants of logins have, because it can be
+/// replaced without a login: should the process end between the provider's answer and its being saved, the next call has the user asked
+/// once more.
+///
 /// ```
 /// use std::{sync::Arc, time::Duration};
 ///

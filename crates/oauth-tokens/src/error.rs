@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc, time::Duration};
 
-use oauth_core::{ErrorClass, OAuth2Token, OffsetDateTime, SealError};
+use oauth_core::{ErrorClass, ErrorKind, OAuth2Token, OffsetDateTime, SealError};
 
 use crate::{
     key::TokenKey,
@@ -200,6 +200,12 @@ impl Error {
                 let wait = Duration::try_from(*retry_at - OffsetDateTime::now_utc()).unwrap_or_default();
                 let later = ErrorClass::Transient { retry_after: Some(wait) };
                 match cause.as_ref().map(|cause| cause.class()) {
+                    // A machine's grant that is refused may be granted later; one that is made of a user's takes the user.
+                    Some(class @ ErrorClass::Reauthorize)
+                        if matches!(cause.as_ref().map(|cause| cause.kind()), Some(ErrorKind::Login(_))) =>
+                    {
+                        class
+                    }
                     Some(class @ (ErrorClass::Configuration | ErrorClass::Protocol)) => class,
                     _ => later,
                 }

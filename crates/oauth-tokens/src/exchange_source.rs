@@ -3,8 +3,8 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use oauth_core::{
-    Error, ErrorClass, ErrorKind, HttpError, HttpErrorKind, OAuth2, OAuth2Token, Result, SecretSourceError,
-    async_trait,
+    Error, ErrorClass, ErrorKind, HttpError, HttpErrorKind, LoginError, OAuth2, OAuth2Token, OAuthError,
+    Result, SecretSourceError, async_trait,
 };
 use oauth_fapi::{EXCHANGE_TOKEN, TokenExchange, TokenType};
 
@@ -17,6 +17,12 @@ use crate::{
 /// Each key has a token of its own, so make the key's subject or label tell apart what the tokens are for: with a key for each user, one
 /// for each user. [`TokenExchange::fingerprint`] is a label for tokens that come from outside. An exchanged token has no refresh token as a
 /// rule; when it expires, a new exchange is made.
+///
+/// An [`AccessTokenRequest`] that names a resource or an audience takes the place of all resources and audiences of the source, as its
+/// scopes take the place of the source's scopes: the token is for what was asked for, and for nothing else.
+///
+/// Where the grant of the token that is exchanged is dead, the error has the class [`Reauthorize`](ErrorClass::Reauthorize): its user must
+/// sign in again.
 ///
 /// ```
 /// use oauth_core::OAuth2;
@@ -112,6 +118,10 @@ impl TokenExchangeSource {
             Some(change) => change(exchange),
             None => exchange,
         };
+        // A token for more than was asked for would be sent to an API that has no business with the rest.
+        if !wanted.resources().is_empty() || wanted.audience().is_some() {
+            exchange = exchange.without_targets();
+        }
         for (name, value) in wanted.parameters() {
             exchange = match name {
                 "resource" => exchange.with_resource(value),
@@ -137,10 +147,17 @@ impl TokenExchangeSource {
         let problem = format!("the token to exchange is not known: {cause}");
         // Where the other manager's provider or store is down, it may be there the next time.
         let of_manager = cause.downcast_ref::<crate::error::Error>();
-        let may_pass = of_manager.is_some_and(|error| matches!(error.class(), ErrorClass::Transient { .. }));
-        let kind = match may_pass {
-            true => ErrorKind::Transport(HttpError::new(HttpErrorKind::Other).caused_by(problem)),
-            false => ErrorKind::Configuration(problem),
+        let kind = match of_manager.map(crate::error::Error::class) {
+            Some(ErrorClass::Transient { .. }) => {
+                ErrorKind::Transport(HttpError::new(HttpErrorKind::Other).caused_by(problem))
+            }
+            // Only its user can mend that, by signing in.
+            Some(ErrorClass::Reauthorize) => ErrorKind::Login(LoginError::Refused(OAuthError {
+                code: "login_required".to_owned(),
+                description: Some(problem),
+                uri: None,
+            })),
+            _ => ErrorKind::Configuration(problem),
         };
         self.client.error(EXCHANGE_TOKEN, kind)
     }

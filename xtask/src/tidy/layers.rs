@@ -82,6 +82,7 @@ impl Layer {
             | "tests/model"
             | "tests/observability"
             | "tests/properties"
+            | "tests/rows"
             | "tests/stores"
             | "xtask"
             | "xtask/specs"

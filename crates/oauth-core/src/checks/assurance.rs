@@ -14,8 +14,14 @@ impl OAuth2 {
     pub(crate) fn acr_of_login(&self, options: &LoginOptions) -> Result<Vec<String>, String> {
         let params = self.sent_params(options.extras());
         let insisted = match options.required_acr() {
-            [] => params.get("claims").map(essential_acr).unwrap_or_default(),
-            required => {
+            None => params.get("claims").map(essential_acr).unwrap_or_default(),
+            // A list that a setting left empty must not become a login without a restriction.
+            Some(required) if required.iter().all(|acr| acr.trim().is_empty()) => {
+                return Err(
+                    "require_acr names no authentication context; leave it out for a login that insists on none".to_owned()
+                );
+            }
+            Some(required) => {
                 claims_with(params.get("claims"), required)?;
                 required.to_vec()
             }
@@ -59,14 +65,12 @@ impl OAuth2 {
     /// The parameters by which a login asks for what [`LoginOptions::require_acr`] insists on.
     pub(crate) fn acr_params(&self, options: &LoginOptions) -> Params {
         let mut params = Params::default();
-        if options.required_acr().is_empty() {
-            return params;
-        }
+        let Some(required) = options.required_acr() else { return params };
         let sent = self.sent_params(options.extras());
-        let mut values = options.required_acr().to_vec();
+        let mut values = required.to_vec();
         if self.spec().login.acr_levels.is_empty() {
             // What cannot be put together was refused when the attempt was made.
-            if let Ok(claims) = claims_with(sent.get("claims"), options.required_acr()) {
+            if let Ok(claims) = claims_with(sent.get("claims"), required) {
                 params.set("claims".into(), claims.to_string().into());
             }
             // Some servers let `acr_values` take the claim's place, and then nothing is essential any more.

@@ -20,7 +20,7 @@ pub struct CibaRequest {
     hint: (&'static str, Secret),
     scopes: Vec<String>,
     acr_values: Vec<String>,
-    required_acr: Vec<String>,
+    required_acr: Option<Vec<String>>,
     binding_message: Option<String>,
     user_code: Option<Secret>,
     requested_expiry: Option<Duration>,
@@ -74,7 +74,7 @@ impl CibaRequest {
             hint: (name, hint),
             scopes: Vec::new(),
             acr_values: Vec::new(),
-            required_acr: Vec::new(),
+            required_acr: None,
             binding_message: None,
             user_code: None,
             requested_expiry: None,
@@ -96,10 +96,11 @@ impl CibaRequest {
         self
     }
 
-    /// Insists on one of these authentication contexts: they are asked for, and an ID token with another `acr` is refused.
+    /// Insists on one of these authentication contexts: they are asked for, and an ID token with another `acr` is refused. A request that
+    /// insists on an empty list is not sent.
     pub fn require_acr<S: Into<String>>(mut self, values: impl IntoIterator<Item = S>) -> Self {
-        self.required_acr = values.into_iter().map(Into::into).collect();
-        self.acr_values.clone_from(&self.required_acr);
+        self.acr_values = values.into_iter().map(Into::into).collect();
+        self.required_acr = Some(self.acr_values.clone());
         self
     }
 
@@ -136,7 +137,7 @@ impl CibaRequest {
     }
 
     pub(super) fn required_acr(&self) -> &[String] {
-        &self.required_acr
+        self.required_acr.as_deref().unwrap_or_default()
     }
 
     pub(super) fn has_user_code(&self) -> bool {
@@ -162,6 +163,9 @@ impl CibaRequest {
                         .to_owned(),
                 );
             }
+        }
+        if self.required_acr.as_ref().is_some_and(|all| all.iter().all(|acr| acr.trim().is_empty())) {
+            return Err("require_acr names no authentication context; leave it out for a request that insists on none".to_owned());
         }
         if self.requested_expiry.is_some_and(|expiry| expiry.as_secs() == 0) {
             return Err("the requested expiry is less than a second".to_owned());

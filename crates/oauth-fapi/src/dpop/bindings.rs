@@ -90,6 +90,8 @@ pub(crate) enum Binding {
         /// Whether the server takes another key in its place.
         may_change: bool,
     },
+    /// It is bound to the one key that the client has.
+    OnlyKey,
     /// It is bound to no key.
     Unbound,
 }

@@ -247,7 +247,8 @@ impl Participant for Dpop {
             }
             Some(reference) => Binding::Key { reference, may_change: false },
             // It was stored by something else, and the client's one key will do.
-            None if !self.keys.is_per_grant() => return Ok(()),
+            // Noted, because a token that says DPoP must not go out as a bearer token where those are allowed too.
+            None if !self.keys.is_per_grant() => Binding::OnlyKey,
             None => {
                 let problem = "the token does not say to which key it is bound (cnf); sign in again";
                 return Err(
@@ -410,6 +411,7 @@ impl Dpop {
         match self.bindings.get(access_token) {
             Some(Binding::Unbound) => Ok(None),
             Some(Binding::Key { reference, .. }) => self.find_or_lost(&reference).await.map(Some),
+            Some(Binding::OnlyKey) => Ok(Some(self.new_key().await?.0)),
             // A token that this process has not seen as a whole.
             None if self.allows_bearer => Ok(None),
             None if self.keys.is_per_grant() => Err(needs_whole_token()),
@@ -426,7 +428,7 @@ impl Dpop {
                     None if may_change => Ok(self.new_key().await?.0),
                     None => self.find_or_lost(&reference).await,
                 },
-                Some(Binding::Unbound) => Ok(self.new_key().await?.0),
+                Some(Binding::OnlyKey | Binding::Unbound) => Ok(self.new_key().await?.0),
                 None if self.keys.is_per_grant() => Err(needs_whole_token()),
                 None => Ok(self.new_key().await?.0),
             };
