@@ -1,8 +1,7 @@
 //! The callback: the route that the provider sends the user back to.
 
-use http::{Method, header};
+use http::Method;
 use http_body::Body;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use oauth_core::{Callback, LinkIntent, LoginAttempt, bytes::Bytes, serde_json::Value};
 
 use crate::{
@@ -11,13 +10,12 @@ use crate::{
     error::SignInErrorKind,
     events,
     login::retry,
+    origin::SiteAddress,
+    parameters::{form_text, query_text},
     request::SignInRequest,
     sign_in::SignIn,
     signed_in::SignedIn,
 };
-
-/// The maximum size of a callback's query or form. A code has far less than a thousand bytes.
-const MOST_BYTES: usize = 16 * 1024;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -39,7 +37,7 @@ impl SignIn {
         B: Body,
         B::Error: Into<BoxError>,
     {
-        let mut progress = Progress { cookie: None, retry: Some(retry(None)) };
+        let mut progress = Progress { cookie: None, retry: Some(retry(None, false)) };
         let result = self.finish(request, body, &mut progress).await;
         let result = result.map_err(|kind| self.refusal(kind, request, progress.retry));
         match &result {
@@ -66,7 +64,8 @@ impl SignIn {
     {
         let provider = self.find(request).await?;
         let site = self.site(request)?;
-        let callback = read(request, body).await?;
+        let redirect_uri = self.redirect_uri_of(&site, request);
+        let callback = self.read(request, body, &redirect_uri, &site).await?;
 
         // The state in a signed response is for its participant to read, and nothing is believed of it: it finds the cookie.
         let state = match callback.signed_response() {
@@ -79,11 +78,10 @@ impl SignIn {
         let found =
             cookies::find(&request.headers, &state, site.is_https()).ok_or(SignInErrorKind::NoAttempt)?;
         progress.cookie = Some(found.name);
-        let redirect_uri = site.redirect_uri(request);
         let attempt = self.sealer().open(&found.sealed, provider.name(), &redirect_uri);
         let attempt = attempt.map_err(SignInErrorKind::Sealed)?;
         progress.retry = match attempt.data()["link_to"] {
-            Value::Null => Some(retry(attempt.data()["return_to"].as_str())),
+            Value::Null => Some(retry(attempt.data()["return_to"].as_str(), attempt.data()["popup"] == true)),
             // A user who wanted to link does not want to sign in.
             _ => None,
         };
@@ -115,6 +113,34 @@ impl SignIn {
         Ok(SignedIn::new(provider, identity, login, intent, callback, request.headers.clone()))
     }
 
+    /// The parameters of a callback: the query of a GET, the form of a POST (OAuth 2.0 Form Post Response Mode section 2).
+    async fn read<B>(
+        &self,
+        request: &SignInRequest,
+        body: B,
+        redirect_uri: &str,
+        site: &SiteAddress,
+    ) -> Result<Callback, SignInErrorKind>
+    where
+        B: Body,
+        B::Error: Into<BoxError>,
+    {
+        if request.method == Method::HEAD {
+            // A browser or a proxy that looks ahead must not use the code up.
+            return Err(SignInErrorKind::WrongMethod);
+        }
+        let is_form = request.method == Method::POST;
+        let text = match is_form {
+            true => form_text(request, body).await?,
+            false => query_text(request)?.to_owned(),
+        };
+        let text = match self.relay() {
+            Some(relay) => relay.unrelayed(&text, redirect_uri, &site.callback_url(request))?,
+            None => text,
+        };
+        Ok(if is_form { Callback::from_form(&text) } else { Callback::from_query(&text) })
+    }
+
     /// The purpose of the login, if the account that began to link is still signed in.
     async fn intent(
         &self,
@@ -134,47 +160,4 @@ impl SignIn {
         }
         Ok(LinkIntent::LinkTo(account.to_owned()))
     }
-}
-
-/// The parameters of a callback: the query of a GET, the form of a POST (OAuth 2.0 Form Post Response Mode section 2).
-async fn read<B>(request: &SignInRequest, body: B) -> Result<Callback, SignInErrorKind>
-where
-    B: Body,
-    B::Error: Into<BoxError>,
-{
-    if request.method == Method::HEAD {
-        // A browser or a proxy that looks ahead must not use the code up.
-        return Err(SignInErrorKind::WrongMethod);
-    }
-    if request.method != Method::POST {
-        let query = request.uri.query().unwrap_or_default();
-        return if query.len() <= MOST_BYTES {
-            Ok(Callback::from_query(query))
-        } else {
-            Err(SignInErrorKind::TooLarge)
-        };
-    }
-    let media_type = content_type(request).split(';').next().unwrap_or_default().trim();
-    if !media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-        return Err(SignInErrorKind::NotAForm);
-    }
-    Ok(Callback::from_form(&read_text(body).await?))
-}
-
-pub(crate) fn content_type(request: &SignInRequest) -> &str {
-    request.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
-}
-
-/// Reads a form as text, without decoding it.
-pub(crate) async fn read_text<B>(body: B) -> Result<String, SignInErrorKind>
-where
-    B: Body,
-    B::Error: Into<BoxError>,
-{
-    let read = Limited::new(body, MOST_BYTES).collect().await;
-    let bytes = read.map_err(|error| match error.is::<LengthLimitError>() {
-        true => SignInErrorKind::TooLarge,
-        false => SignInErrorKind::NotAForm,
-    })?;
-    String::from_utf8(bytes.to_bytes().to_vec()).map_err(|_| SignInErrorKind::NotAForm)
 }

@@ -117,7 +117,7 @@ fn attempts(headers: &HeaderMap, https: bool) -> impl Iterator<Item = (&str, &st
 ///
 /// Only space and tab are taken off: a browser gives the guarantees of `__Host-` for a name that begins with exactly these characters,
 /// and a sibling domain can set one that begins with any other white space of Unicode's.
-fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
+pub(crate) fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
     let lines = headers.get_all(header::COOKIE).iter();
     lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';')).filter_map(|pair| {
         let equals = pair.iter().position(|byte| *byte == b'=')?;

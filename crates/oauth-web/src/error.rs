@@ -110,6 +110,16 @@ pub enum SetupError {
     /// Two providers have the same name, so that only one of them could be reached.
     #[error("there are two providers named {0:?}; rename one of them with with_name")]
     SameName(String),
+    /// The text is not a redirect URI that could be registered. It is not quoted, because it may contain a password.
+    #[error(
+        "the redirect URI is not usable: {0}; give one such as https://app.example/auth/{{provider}}/callback"
+    )]
+    RedirectUri(&'static str),
+    /// The text is not an origin that a relay may send callbacks to.
+    #[error(
+        "the origin is not usable: {0}; give one such as https://app.example or https://*.preview.example.dev"
+    )]
+    Pattern(&'static str),
 }
 
 /// What went wrong in a [`SignInError`].
@@ -117,7 +127,7 @@ pub enum SetupError {
 /// | error | status |
 /// | --- | --- |
 /// | [`UnknownProvider`](Self::UnknownProvider) | 404 |
-/// | [`NoAttempt`](Self::NoAttempt), [`Sealed`](Self::Sealed), [`AlreadyUsed`](Self::AlreadyUsed), [`WrongMethod`](Self::WrongMethod), [`ReturnTo`](Self::ReturnTo), [`ReturnToTooLong`](Self::ReturnToTooLong), [`UnknownHost`](Self::UnknownHost), [`NotAForm`](Self::NotAForm), [`Logout`](Self::Logout) | 400 |
+/// | [`NoAttempt`](Self::NoAttempt), [`Sealed`](Self::Sealed), [`AlreadyUsed`](Self::AlreadyUsed), [`WrongMethod`](Self::WrongMethod), [`ReturnTo`](Self::ReturnTo), [`ReturnToTooLong`](Self::ReturnToTooLong), [`UnknownHost`](Self::UnknownHost), [`NotAForm`](Self::NotAForm), [`NotRelayed`](Self::NotRelayed), [`Logout`](Self::Logout) | 400 |
 /// | [`ForeignForm`](Self::ForeignForm), [`NotSignedIn`](Self::NotSignedIn), [`OtherAccount`](Self::OtherAccount) | 403 |
 /// | [`TooLarge`](Self::TooLarge) | 413 |
 /// | [`Login`](Self::Login): the user declined, or the provider refused | 403 |
@@ -161,6 +171,9 @@ pub enum SignInErrorKind {
     /// The request does not say under which host it was made.
     #[error("the request names no host")]
     UnknownHost,
+    /// The callback came through a relay, and belongs to another deployment, or to one that the relay does not list.
+    #[error("the callback does not belong to a deployment that the relay may send it to")]
+    NotRelayed,
     /// The form that asks to link an account did not come from this site, or the browser does not say so.
     #[error("the form to link an account did not come from this site")]
     ForeignForm,
@@ -206,6 +219,7 @@ impl SignInErrorKind {
             | Self::ReturnTo
             | Self::ReturnToTooLong
             | Self::UnknownHost
+            | Self::NotRelayed
             | Self::Logout { .. } => StatusCode::BAD_REQUEST,
             Self::ForeignForm | Self::NotSignedIn | Self::OtherAccount => StatusCode::FORBIDDEN,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -233,7 +247,7 @@ impl SignInErrorKind {
             Self::ReturnTo => SignInReason::ReturnTo,
             Self::ReturnToTooLong => SignInReason::ReturnToTooLong,
             Self::Logout { .. } => SignInReason::LogoutFailed,
-            Self::UnknownHost | Self::TooLarge | Self::NotAForm | Self::WrongMethod => {
+            Self::UnknownHost | Self::NotRelayed | Self::TooLarge | Self::NotAForm | Self::WrongMethod => {
                 SignInReason::NotACallback
             }
             Self::AlreadyUsed => SignInReason::AlreadyUsed,

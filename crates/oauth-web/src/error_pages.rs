@@ -367,7 +367,7 @@ fn accepted(headers: &HeaderMap) -> Vec<&str> {
     ranges.into_iter().map(|(range, _)| range).collect()
 }
 
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

@@ -7,9 +7,9 @@ use oauth_openid::InitiatedLogin;
 
 use crate::{
     answer::{Answer, AnswerHeaders},
-    callback::read_text,
     error::{ResolveError, SignInErrorKind},
     login::{answered, retry},
+    parameters::read_text,
     request::SignInRequest,
     sign_in::SignIn,
 };
@@ -26,7 +26,7 @@ impl SignIn {
     {
         let mut headers = AnswerHeaders::private().with(header::X_FRAME_OPTIONS, "DENY");
         let result = self.wished(request, body, &mut headers).await;
-        answered(self, "initiate", request, result, Some(retry(None)), headers)
+        answered(self, "initiate", request, result, Some(retry(None, false)), headers)
     }
 
     async fn wished<B>(

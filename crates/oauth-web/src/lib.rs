@@ -23,6 +23,9 @@
 //! Signals, which vendors' servers post, have an endpoint of their own, `SignalEndpoint`: an adapter makes a route of it for the path that
 //! the application chooses.
 //!
+//! [`RedirectRelay`] answers the registered redirect URI of deployments whose own addresses are not registered, and [`PopupPage`] ends
+//! a sign-in in a popup.
+//!
 //! An error is a [`SignInError`]. Let the application answer it in its own way, and answer with [`SignInError::page`] otherwise.
 //! [`SignIn::error_pages`] changes that page's texts, language and HTML, for every adapter alike.
 //!
@@ -102,7 +105,11 @@ mod login;
 #[cfg(feature = "openid")]
 mod logout;
 mod origin;
+mod parameters;
+mod popup;
 mod reason;
+mod redirect_uri;
+mod relay;
 mod request;
 mod routes;
 mod sign_in;
@@ -111,6 +118,7 @@ mod signals;
 mod signed_in;
 #[cfg(any(feature = "openid", feature = "signals"))]
 mod task;
+pub mod web_kit;
 
 pub use answer::{Answer, AnswerHeaders};
 pub use authorize_callback::{AuthorizeCallbackError, AuthorizedCallback, OAuth2AuthorizeCallback};
@@ -122,7 +130,9 @@ pub use oauth_core;
 #[cfg(feature = "openid")]
 pub use oauth_openid;
 pub use origin::ForwardedHeaders;
+pub use popup::PopupPage;
 pub use reason::SignInReason;
+pub use relay::RedirectRelay;
 pub use request::SignInRequest;
 pub use routes::{Routed, Routes};
 pub use sign_in::{BoxFuture, SignIn};

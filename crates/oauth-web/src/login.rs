@@ -13,7 +13,8 @@ use crate::{
 };
 
 impl SignIn {
-    /// Starts a sign-in: `GET /{provider}/login`. The query parameter `return_to` may name a path of this site to return to.
+    /// Starts a sign-in: `GET /{provider}/login`. The query parameter `return_to` may name a path of this site to return to,
+    /// and `popup=1` says that the page is in a popup: see [`PopupPage`](crate::PopupPage).
     ///
     /// The result is a redirect to the provider.
     pub async fn login(&self, request: &SignInRequest) -> Answer<Response<String>> {
@@ -27,7 +28,14 @@ impl SignIn {
         };
         let result = result.await;
         let return_to = wanted_return(request).ok().flatten().filter(|to| origin::return_to(to, "").is_ok());
-        answered(self, "login", request, result, Some(retry(return_to.as_deref())), headers)
+        answered(
+            self,
+            "login",
+            request,
+            result,
+            Some(retry(return_to.as_deref(), is_popup(request))),
+            headers,
+        )
     }
 
     /// Starts a login that links the identity to the account that is signed in: `POST /{provider}/link`, if
@@ -64,18 +72,33 @@ impl SignIn {
         let return_to = return_to.map(|wanted| origin::return_to(wanted, &site.address)).transpose()?;
         let options = completed(self.options(request));
         let mut data = json!({ "return_to": return_to, "data": options.app_data() });
+        if is_popup(request) {
+            data["popup"] = true.into();
+        }
         if let LinkIntent::LinkTo(account) = intent {
             data["link_to"] = account.into();
         }
-        let redirect_uri = site.redirect_uri(request);
-        let started = provider.start_login(&redirect_uri, options.data(data)).await;
-        let started = started.map_err(SignInErrorKind::Login)?;
-
+        let redirect_uri = self.redirect_uri_of(&site, request);
         let failed = |problem: &str| {
             let error = Error::configuration(provider.name().to_owned(), problem);
             SignInErrorKind::Login(error.during(Operation::START_LOGIN))
         };
-        let response = redirect(&started.url)
+        if self.relay().is_none() && !origin::have_same_host(&redirect_uri, &site.address) {
+            return Err(failed(
+                "the redirect URI is on another host than this site, which would not get the sign-in's cookie there; set \
+                 the site's address with SignIn::at, or use a relay",
+            ));
+        }
+        let started = provider.start_login(&redirect_uri, options.data(data)).await;
+        let started = started.map_err(SignInErrorKind::Login)?;
+        let url = match self.relay() {
+            Some(relay) => {
+                let relayed = relay.relayed(&started.url, &started.attempt, &site.callback_url(request));
+                relayed.map_err(|problem| failed(&problem))?
+            }
+            None => started.url,
+        };
+        let response = redirect(&url)
             .ok_or_else(|| failed("the authorization URL holds characters that a header may not have"))?;
         let sealed = self.sealer().seal(&started.attempt).map_err(SignInErrorKind::Login)?;
         let cookie = cookies::set(&started.attempt, sealed, site.is_https()).ok_or_else(|| {
@@ -122,14 +145,18 @@ fn wanted_return(request: &SignInRequest) -> Result<Option<String>, SignInErrorK
     }
 }
 
+/// Whether the request says that its page is in a popup.
+fn is_popup(request: &SignInRequest) -> bool {
+    let query = request.uri.query().unwrap_or_default();
+    form_urlencoded::parse(query.as_bytes()).any(|(name, value)| name == "popup" && value == "1")
+}
+
 /// The address of the route `login`, relative to the others.
-pub(crate) fn retry(return_to: Option<&str>) -> String {
-    match return_to {
-        Some(wanted) => {
-            let query =
-                form_urlencoded::Serializer::new(String::new()).append_pair("return_to", wanted).finish();
-            format!("login?{query}")
-        }
-        None => "login".to_owned(),
+pub(crate) fn retry(return_to: Option<&str>, is_popup: bool) -> String {
+    let popup = is_popup.then_some(("popup", "1"));
+    let pairs: Vec<_> = popup.into_iter().chain(return_to.map(|wanted| ("return_to", wanted))).collect();
+    if pairs.is_empty() {
+        return "login".to_owned();
     }
+    format!("login?{}", form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish())
 }

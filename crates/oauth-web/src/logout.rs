@@ -8,9 +8,9 @@ use oauth_openid::{FrontChannelLogout, LogoutToken, OpenIDConnect};
 
 use crate::{
     answer::{Answer, AnswerHeaders},
-    callback::{content_type, read_text},
     error::{ResolveError, SignInError, SignInErrorKind},
     events,
+    parameters::{content_type, read_text},
     request::SignInRequest,
     sign_in::SignIn,
     task,

@@ -46,8 +46,8 @@ impl SiteAddress {
         self.address.starts_with("https://")
     }
 
-    /// The redirect URI of the request's own route: `…/{provider}/callback`.
-    pub(crate) fn redirect_uri(&self, parts: &Parts) -> String {
+    /// The address of the callback beside the request's own route: `…/{provider}/callback`.
+    pub(crate) fn callback_url(&self, parts: &Parts) -> String {
         let route = parts.uri.path().rsplit_once('/').map_or("", |(route, _)| route);
         format!("{}{route}/callback", self.address)
     }
@@ -135,6 +135,16 @@ pub(crate) fn is_of_own_page(headers: &HeaderMap, site: &str) -> bool {
 fn origin_of(site: &str) -> &str {
     let host = site.find("://").map_or(0, |at| at + 3);
     site[host..].find('/').map_or(site, |end| &site[..host + end])
+}
+
+/// Whether two addresses have the same host, whatever their ports are: cookies do not know of ports.
+pub(crate) fn have_same_host(one: &str, other: &str) -> bool {
+    let host = |address: &str| {
+        let authority =
+            origin_of(address).split_once("://").map(|(_, authority)| authority.to_ascii_lowercase())?;
+        authority.parse::<Authority>().ok().map(|authority| authority.host().to_owned())
+    };
+    host(one) == host(other)
 }
 
 /// Where to go after the login: a path of this site, or nothing.
@@ -346,7 +356,7 @@ mod tests {
         let uri = "https://app.example/auth/acme/login";
         for origin in [Origin::Host, Origin::Proxy(ForwardedHeaders::XForwarded)] {
             let request = request(uri, &[]);
-            let redirect_uri = origin.of(&request).unwrap().redirect_uri(&request);
+            let redirect_uri = origin.of(&request).unwrap().callback_url(&request);
             assert_eq!(redirect_uri, "https://app.example/auth/acme/callback");
         }
         assert!(Origin::Host.of(&request("https://user@app.example/", &[])).is_err());

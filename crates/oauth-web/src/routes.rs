@@ -98,6 +98,11 @@ impl Routes {
         Self { on_error: Arc::new(answer), ..self }
     }
 
+    /// The settings that the routes were made of.
+    pub fn sign_in(&self) -> &SignIn {
+        &self.sign_in
+    }
+
     /// Adds `POST /{provider}/backchannel-logout`, by which a provider's server ends sessions, as [`SignIn::back_channel_logout`] does.
     #[cfg(feature = "openid")]
     pub fn back_channel_logout<H, F, E>(mut self, used: Option<Arc<dyn SharedCache>>, handler: H) -> Self

@@ -18,6 +18,8 @@ use crate::{
     error_pages::ErrorPages,
     events,
     origin::{ForwardedHeaders, Origin, SiteAddress},
+    redirect_uri::RedirectUri,
+    relay::RedirectRelay,
     request::SignInRequest,
 };
 
@@ -40,6 +42,8 @@ pub struct SignIn(Arc<SignInSettings>);
 struct SignInSettings {
     sealer: Sealer,
     origin: Origin,
+    redirect_uri: Option<RedirectUri>,
+    relay: Option<RedirectRelay>,
     providers: BTreeMap<String, Arc<dyn Provider>>,
     resolver: Option<Arc<FindProvider>>,
     used: Arc<dyn SharedCache>,
@@ -55,6 +59,8 @@ impl SignIn {
         Self(Arc::new(SignInSettings {
             sealer,
             origin: Origin::default(),
+            redirect_uri: None,
+            relay: None,
             providers: BTreeMap::new(),
             resolver: None,
             used: Arc::new(MemoryCache::new()),
@@ -86,6 +92,30 @@ impl SignIn {
         let origin = Origin::Proxy(headers);
         events::configured(&origin);
         self.settings().origin = origin;
+        self
+    }
+
+    /// Sets the redirect URI that is registered at the providers, with `{provider}` for the provider's name, such as
+    /// `https://login.example/callbacks/{provider}`. It is for sites where a gateway maps that address to the route
+    /// `/{provider}/callback`. Its host must be that of the site, because the attempt's cookie belongs to the host.
+    ///
+    /// Without it, the redirect URI is the address of that route. Several providers should not share a redirect URI: one that sends no `iss`
+    /// could not be told from the others (RFC 9700 section 4.4).
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError::RedirectUri`] if it is not a URI that could be registered.
+    pub fn redirect_uri(mut self, uri: impl AsRef<str>) -> Result<Self, SetupError> {
+        let uri = RedirectUri::new(uri.as_ref()).map_err(SetupError::RedirectUri)?;
+        self.settings().redirect_uri = Some(uri);
+        Ok(self)
+    }
+
+    /// Has providers send users to a relay, which sends them on to the callback of this deployment: for previews, whose addresses nobody
+    /// registers. The redirect URI is that of the relay. A provider to which requests are pushed or signed, or whose answers are signed, cannot
+    /// be used with it.
+    pub fn relayed_by(mut self, relay: RedirectRelay) -> Self {
+        self.settings().relay = Some(relay);
         self
     }
 
@@ -195,6 +225,19 @@ impl SignIn {
         self
     }
 
+    /// The address of this site for a request, such as `https://app.example`: the one that was [set](Self::at), or the derived one. `None` if
+    /// the request does not say under which host it was made.
+    #[must_use]
+    pub fn address(&self, request: &SignInRequest) -> Option<String> {
+        self.site(request).ok().map(|site| site.address)
+    }
+
+    /// The sealer of the attempts, for what else is kept in the browser. Bind it to a context of its own.
+    #[must_use]
+    pub fn sealer(&self) -> &Sealer {
+        &self.0.sealer
+    }
+
     /// Whether [`linking`](Self::linking) was set, so that the route to link exists.
     #[must_use]
     pub fn can_link(&self) -> bool {
@@ -212,10 +255,6 @@ impl SignIn {
         SignInError::new(kind, request.provider(), retry, pages)
     }
 
-    pub(crate) fn sealer(&self) -> &Sealer {
-        &self.0.sealer
-    }
-
     pub(crate) fn used(&self) -> &dyn SharedCache {
         &*self.0.used
     }
@@ -231,6 +270,19 @@ impl SignIn {
             events::guessed(&site);
         }
         Ok(site)
+    }
+
+    /// The redirect URI of the request's provider.
+    pub(crate) fn redirect_uri_of(&self, site: &SiteAddress, request: &SignInRequest) -> String {
+        match (&self.0.relay, &self.0.redirect_uri) {
+            (Some(relay), _) => relay.redirect_uri(request.provider()),
+            (None, Some(uri)) => uri.of(request.provider()),
+            (None, None) => site.callback_url(request),
+        }
+    }
+
+    pub(crate) fn relay(&self) -> Option<&RedirectRelay> {
+        self.0.relay.as_ref()
     }
 
     pub(crate) async fn find(&self, request: &SignInRequest) -> Result<Arc<dyn Provider>, SignInErrorKind> {
@@ -265,6 +317,7 @@ impl fmt::Debug for SignIn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SignIn")
             .field("origin", &self.0.origin)
+            .field("relay", &self.0.relay)
             .field("providers", &self.0.providers.keys())
             .finish_non_exhaustive()
     }

@@ -21,6 +21,8 @@ pub struct SignedIn {
     pub intent: LinkIntent<String>,
     /// The path of this site that the user wanted to return to.
     pub return_to: Option<String>,
+    /// Whether the sign-in is in a popup, which [`PopupPage`](crate::PopupPage) closes.
+    pub is_popup: bool,
     /// The application's data from [`SignIn::on_login`](crate::SignIn::on_login).
     pub data: Value,
     /// The parameters of the callback, for what a provider sends nowhere else, such as the user's name at Apple.
@@ -46,6 +48,7 @@ impl SignedIn {
             token: login.token.clone(),
             intent,
             return_to: data.get("return_to").and_then(Value::as_str).map(str::to_owned),
+            is_popup: data.get("popup").and_then(Value::as_bool).unwrap_or_default(),
             data: data.get_mut("data").map(Value::take).unwrap_or_default(),
             callback,
             headers,

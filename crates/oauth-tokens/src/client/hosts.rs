@@ -14,7 +14,10 @@ use super::RequestError;
 /// # Ok::<(), oauth_tokens::RequestError>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Hosts(Vec<Host>);
+pub struct Hosts {
+    hosts: Vec<Host>,
+    allows_plain_http: bool,
+}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Host {
@@ -30,19 +33,28 @@ impl Hosts {
     ///
     /// [`RequestError::InvalidHost`] with the first text that is not a host.
     pub fn new<H: AsRef<str>>(hosts: impl IntoIterator<Item = H>) -> Result<Self, RequestError> {
-        hosts.into_iter().map(|host| Host::parse(host.as_ref())).collect::<Result<_, _>>().map(Self)
+        let hosts = hosts.into_iter().map(|host| Host::parse(host.as_ref())).collect::<Result<_, _>>()?;
+        Ok(Self { hosts, allows_plain_http: false })
+    }
+
+    /// Lets the token go to these hosts by plain http too. Everybody on the way can read it: for closed networks only, such as between the
+    /// containers of a cluster.
+    #[must_use]
+    pub fn dangerously_allow_plain_http(mut self) -> Self {
+        self.allows_plain_http = true;
+        self
     }
 
     pub(super) fn check(&self, url: &Url) -> Result<(), RequestError> {
         let host = url.host_str().unwrap_or_default().to_owned();
         let asked = Host { name: host.clone(), port: url.port() };
-        if !self.0.contains(&asked) {
+        if !self.hosts.contains(&asked) {
             let host = url.port().map_or(host.clone(), |port| format!("{host}:{port}"));
             return Err(RequestError::HostNotListed { host });
         }
         match url.scheme() {
             "https" => Ok(()),
-            "http" if is_this_machine(&host) => Ok(()),
+            "http" if self.allows_plain_http || is_this_machine(&host) => Ok(()),
             _ => Err(RequestError::PlainHttp { host }),
         }
     }
@@ -115,6 +127,17 @@ mod tests {
         for (url, expected) in table {
             assert_eq!(outcome(url), expected, "{url}");
         }
+    }
+
+    #[test]
+    fn plain_http_to_another_machine_has_to_be_allowed() {
+        let url = Url::parse("http://orders:8080/v1").unwrap();
+        let hosts = Hosts::new(["orders:8080"]).unwrap();
+        assert!(matches!(hosts.check(&url), Err(RequestError::PlainHttp { .. })));
+        let hosts = hosts.dangerously_allow_plain_http();
+        assert!(hosts.check(&url).is_ok());
+        assert!(hosts.check(&Url::parse("http://other:8080/").unwrap()).is_err());
+        assert!(hosts.check(&Url::parse("ftp://orders:8080/").unwrap()).is_err());
     }
 
     #[test]
