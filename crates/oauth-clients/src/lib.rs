@@ -31,6 +31,7 @@
 //! | feature | module | what it is |
 //! | --- | --- | --- |
 //! | `axum`, `actix-web`, `poem`, `rocket`, `salvo`, `tower` | of the same name | routes that sign users in; `web` is what they share |
+//! | `bff` | `bff` | a backend for browser applications: session, CSRF defence, and a proxy that adds tokens |
 //! | `web-openid`, `web-signals` | | routes for what providers call: logout, and what vendors report about users |
 //! | `tokens` | `tokens` | keeps tokens alive after the login |
 //! | `sqlite`, `postgres`, `mysql`, `redis` | of the same name | stores for them; the first three need Rust 1.94, as sqlx does |
@@ -53,6 +54,8 @@ mod private_key;
 mod providers;
 mod registry;
 
+#[cfg(feature = "bff")]
+pub use oauth_bff as bff;
 pub use oauth_core;
 pub use oauth_core::*;
 #[cfg(feature = "emulator")]

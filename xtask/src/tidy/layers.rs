@@ -1,4 +1,4 @@
-//! Arrows point down only: demo, cli → facade → integrations, stores → providers, mcp → native, tokens, web → fapi → openid → core, and
+//! Arrows point down only: demo, cli → facade → integrations, stores → providers, bff, mcp → native, tokens, web → fapi → openid → core, and
 //! facade → adapters of HTTP libraries → core.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,6 +51,8 @@ enum Layer {
     /// Sign-in for programs without a web server.
     Native,
     Mcp,
+    /// A backend for browser applications, on sign-in for the web and on tokens.
+    Bff,
     /// Integrations and stores.
     Adapter,
     /// Everything under one name.
@@ -73,10 +75,12 @@ impl Layer {
             "crates/oauth-web" => Self::Web,
             "crates/oauth-native" => Self::Native,
             "crates/oauth-mcp" => Self::Mcp,
+            "crates/oauth-bff" => Self::Bff,
             "crates/oauth-clients" => Self::Facade,
             "crates/cli" | "crates/demo" | "examples" => Self::Demo,
             "tests/servers" => Self::Servers,
             "tests"
+            | "tests/bff"
             | "tests/by-hand"
             | "tests/frameworks"
             | "tests/model"
@@ -114,6 +118,7 @@ impl Layer {
             ),
             // A provider knows nothing of how tokens are kept, and the manager of tokens knows no provider.
             (Self::Tokens, Self::Provider) => Some("oauth-tokens knows no provider"),
+            (Self::Bff, Self::Provider) => Some("oauth-bff knows no provider"),
             (Self::Web, Self::Provider | Self::Tokens) => {
                 Some("oauth-web knows neither providers nor how tokens are kept")
             }
@@ -207,6 +212,9 @@ mod tests {
             (Facade, Provider),
             (Facade, Tokens),
             (Adapter, Tokens),
+            (Bff, Web),
+            (Bff, Tokens),
+            (Facade, Bff),
             (Demo, Facade),
             (Demo, Emulator),
             (Tool, Emulator),
@@ -227,6 +235,9 @@ mod tests {
             (Web, Provider),
             (Web, Tokens),
             (Web, Adapter),
+            (Web, Bff),
+            (Bff, Provider),
+            (Bff, Adapter),
             (Provider, Facade),
             (Emulator, OpenId),
             (Core, Emulator),

@@ -1,0 +1,262 @@
+//! The settings of a backend for a browser application.
+
+use std::{collections::BTreeMap, fmt, future::Future, sync::Arc, time::Duration};
+
+use http::request::Parts;
+use oauth_core::{LinkIntent, MemoryCache, OffsetDateTime, SharedCache, serde_json::json};
+use oauth_tokens::{PutOptions, TokenKey, TokenManager};
+use oauth_web::{PopupPage, ResolveError, Routes, SignIn, SignInRequest, SignedIn};
+
+use crate::{
+    error::BffError,
+    guard,
+    session::{self, Found, NewSession, SameSite, Session},
+    sessions::EndedSessions,
+    setup::BffSetupError,
+    upstream::Upstream,
+};
+
+type BoxFuture<T> = std::pin::Pin<Box<dyn Future<Output = T> + Send>>;
+type OnSignIn = dyn Fn(SignedIn) -> BoxFuture<Result<NewSession, ResolveError>> + Send + Sync;
+type OnLogout = dyn Fn(Session) -> BoxFuture<Result<Option<String>, ResolveError>> + Send + Sync;
+
+/// A backend for a browser application. Clones are cheap and share everything.
+#[derive(Clone)]
+#[must_use]
+pub struct Bff(Arc<Settings>);
+
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) base: String,
+    pub(crate) routes: Routes,
+    pub(crate) tokens: TokenManager,
+    pub(crate) http: reqwest::Client,
+    pub(crate) upstreams: BTreeMap<String, Upstream>,
+    pub(crate) same_site: SameSite,
+    pub(crate) lifetime: Duration,
+    pub(crate) ended: EndedSessions,
+    pub(crate) revokes: bool,
+    pub(crate) popup: PopupPage,
+    pub(crate) on_sign_in: Arc<OnSignIn>,
+    pub(crate) on_logout: Option<Arc<OnLogout>>,
+}
+
+impl Bff {
+    /// Creates a backend whose routes are below this path, such as `/bff`. `tokens` must know the providers that users sign in with.
+    ///
+    /// Give it an HTTP client of `oauth_reqwest::reqwest_client`, or one of your own that follows no redirects and keeps no cookies.
+    ///
+    /// # Errors
+    ///
+    /// [`BffSetupError::Base`] if the path does not begin with a slash, or has characters that browsers change.
+    pub fn new(
+        base: &str,
+        routes: Routes,
+        tokens: TokenManager,
+        http: impl Into<reqwest::Client>,
+    ) -> Result<Self, BffSetupError> {
+        let trimmed = base.trim_end_matches('/');
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_/".contains(&byte);
+        if !trimmed.starts_with('/') || trimmed.contains("//") || !trimmed.bytes().all(is_plain) {
+            return Err(BffSetupError::Base(base.to_owned()));
+        }
+        Ok(Self(Arc::new(Settings {
+            base: trimmed.to_owned(),
+            routes,
+            tokens,
+            http: http.into(),
+            upstreams: BTreeMap::new(),
+            same_site: SameSite::default(),
+            lifetime: Duration::from_secs(8 * 60 * 60),
+            ended: EndedSessions(Arc::new(MemoryCache::new())),
+            revokes: false,
+            popup: PopupPage::new(),
+            on_sign_in: Arc::new(|user| Box::pin(async move { new_session(&user) })),
+            on_logout: None,
+        })))
+    }
+
+    /// Passes requests below `/api/{name}` on to an API.
+    ///
+    /// # Errors
+    ///
+    /// [`BffSetupError::Name`] for other characters than lower-case letters, digits and hyphens, and [`BffSetupError::SameName`].
+    pub fn upstream(mut self, name: &str, upstream: Upstream) -> Result<Self, BffSetupError> {
+        let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        if name.is_empty() || !name.bytes().all(is_plain) {
+            return Err(BffSetupError::Name(name.to_owned()));
+        }
+        if self.settings().upstreams.insert(name.to_owned(), upstream).is_some() {
+            return Err(BffSetupError::SameName(name.to_owned()));
+        }
+        Ok(self)
+    }
+
+    /// Sets the function that makes a session of a user who signed in: under which key the tokens are stored, and what the page is told about
+    /// the user. An error refuses the sign-in, and is logged.
+    ///
+    /// Without it, the key is that of the provider's name and the identity (issuer and subject), and the page is told the provider, the name,
+    /// the picture, and the address if the provider has verified it. Set it if you have accounts of your own, or let users
+    /// [link](SignIn::linking) further providers, which is refused without it.
+    ///
+    /// ```
+    /// use oauth_bff::{Bff, NewSession, SignedIn};
+    /// use oauth_core::serde_json::json;
+    /// use oauth_tokens::TokenKey;
+    ///
+    /// # async fn account_of(_: (&str, &str)) -> Result<u64, std::io::Error> { Ok(17) }
+    /// # fn f(bff: Bff) -> Bff {
+    /// bff.on_sign_in(|user: SignedIn| async move {
+    ///     let account = account_of(user.identity.key()).await?;
+    ///     let key = TokenKey::new(user.provider.name(), account.to_string());
+    ///     Ok::<_, std::io::Error>(NewSession::new(key).user(json!({ "account": account })))
+    /// })
+    /// # }
+    /// ```
+    pub fn on_sign_in<H, F, E>(mut self, handler: H) -> Self
+    where
+        H: Fn(SignedIn) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<NewSession, E>> + Send + 'static,
+        E: Into<ResolveError>,
+    {
+        self.settings().on_sign_in = Arc::new(move |user| {
+            let made = handler(user);
+            Box::pin(async move { made.await.map_err(Into::into) })
+        });
+        self
+    }
+
+    /// Sets the function that is called when a user logs out. If it returns a URL, such as that of the provider's own logout, `POST /logout`
+    /// answers `{"location": "…"}` in place of 204, and the page is to go there. The session is over in any case.
+    pub fn on_logout<H, F, E>(mut self, handler: H) -> Self
+    where
+        H: Fn(Session) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<Option<String>, E>> + Send + 'static,
+        E: Into<ResolveError>,
+    {
+        self.settings().on_logout = Some(Arc::new(move |session| {
+            let left = handler(session);
+            Box::pin(async move { left.await.map_err(Into::into) })
+        }));
+        self
+    }
+
+    /// Revokes and deletes the user's tokens when a session is ended by its user. Without it, they stay for the user's other sessions.
+    pub fn revoke_on_logout(mut self) -> Self {
+        self.settings().revokes = true;
+        self
+    }
+
+    /// Sets with which requests browsers send the session's cookie. Default: [`SameSite::Strict`].
+    pub fn same_site(mut self, same_site: SameSite) -> Self {
+        self.settings().same_site = same_site;
+        self
+    }
+
+    /// Sets how long a session lasts after the sign-in. Default: eight hours.
+    pub fn session_lifetime(mut self, lifetime: Duration) -> Self {
+        self.settings().lifetime = lifetime;
+        self
+    }
+
+    /// Sets the cache that remembers sessions that have ended, so that a copy of the cookie is of no use. Share one between all machines of the
+    /// application; without it, each process remembers its own.
+    pub fn ended_sessions(mut self, ended: Arc<dyn SharedCache>) -> Self {
+        self.settings().ended = EndedSessions(ended);
+        self
+    }
+
+    /// Sets the page that ends a sign-in in a popup.
+    pub fn popup_page(mut self, page: PopupPage) -> Self {
+        self.settings().popup = page;
+        self
+    }
+
+    /// The session of a request, for routes of the application's own. It says who is signed in, and nothing about where the request comes from:
+    /// [`authorize`](Self::authorize) does both.
+    ///
+    /// # Errors
+    ///
+    /// [`BffError::NoSession`], [`BffError::UnknownHost`], or [`BffError::Sessions`].
+    pub async fn session(&self, parts: &Parts) -> Result<Session, BffError> {
+        let site = self.site(parts)?;
+        match session::read(&parts.headers, self.sign_in().sealer(), &site) {
+            Found::Session(session) if !self.0.ended.has_ended(&session).await? => Ok(session),
+            _ => Err(BffError::NoSession),
+        }
+    }
+
+    /// The session of a request that a page of this site has made with the header `x-csrf: 1`, for routes of the application's own that do
+    /// something for the user.
+    ///
+    /// # Errors
+    ///
+    /// As [`session`](Self::session), and [`BffError::NoCsrfHeader`] or [`BffError::CrossSite`].
+    pub async fn authorize(&self, parts: &Parts) -> Result<Session, BffError> {
+        guard::check(&parts.headers, &self.site(parts)?)?;
+        self.session(parts).await
+    }
+
+    /// Ends a session before its time, such as when the user's account is blocked.
+    ///
+    /// # Errors
+    ///
+    /// [`BffError::Sessions`] if that could not be remembered.
+    pub async fn end(&self, session: &Session) -> Result<(), BffError> {
+        self.0.ended.end(session).await
+    }
+
+    pub(crate) fn site(&self, parts: &Parts) -> Result<String, BffError> {
+        // The address depends on the head alone.
+        self.sign_in().address(&SignInRequest::from(parts.clone())).ok_or(BffError::UnknownHost)
+    }
+
+    pub(crate) fn sign_in(&self) -> &SignIn {
+        self.0.routes.sign_in()
+    }
+
+    pub(crate) fn all(&self) -> &Settings {
+        &self.0
+    }
+
+    /// Stores the tokens of a user who signed in, and begins a session.
+    pub(crate) async fn begin(&self, user: SignedIn) -> Result<Session, BffError> {
+        let options = PutOptions::new().with_identity(&user.identity);
+        let token = user.token.clone();
+        let new = (self.0.on_sign_in)(user).await.map_err(BffError::Application)?;
+        self.0.tokens.put_with(&new.key, &token, options).await.map_err(BffError::of_token)?;
+        let until = OffsetDateTime::now_utc() + self.0.lifetime;
+        Session::begin(new, until).map_err(|error| BffError::Application(error.into()))
+    }
+
+    fn settings(&mut self) -> &mut Settings {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
+/// The session of a user in an application without accounts of its own.
+fn new_session(user: &SignedIn) -> Result<NewSession, ResolveError> {
+    if matches!(user.intent, LinkIntent::LinkTo(_)) {
+        return Err("users can link providers, and nobody says what that means: set Bff::on_sign_in".into());
+    }
+    let identity = &user.identity;
+    let subject = json!([identity.issuer, identity.subject]).to_string();
+    let email =
+        identity.email.as_ref().filter(|email| email.is_verified()).map(|email| email.address.clone());
+    Ok(NewSession::new(TokenKey::new(user.provider.name(), subject)).user(json!({
+        "provider": user.provider.name(),
+        "name": identity.name,
+        "email": email,
+        "picture": identity.picture,
+    })))
+}
+
+impl fmt::Debug for Bff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bff")
+            .field("base", &self.0.base)
+            .field("routes", &self.0.routes)
+            .field("upstreams", &self.0.upstreams)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,369 @@
+//! Sign-in, the session's cookie, requests of other sites, and signing out.
+
+use std::time::Duration;
+
+use http::{Method, Request};
+use http_body_util::Full;
+use oauth_bff::{BffError, NewSession, SameSite, Session, SignedIn};
+use oauth_clients::{Sealer, SealingKey};
+use oauth_tokens::TokenKey;
+use serde_json::{Value, json};
+
+use crate::world::{SITE, World, world, world_with};
+
+fn signed_in(text: &str) -> bool {
+    serde_json::from_str::<Value>(text).unwrap()["signed_in"].as_bool().unwrap()
+}
+
+#[tokio::test]
+async fn a_user_signs_in_calls_an_api_and_signs_out() {
+    let mut world = world().await;
+    let page = world.get("/bff/session").await;
+    assert_eq!((page.status, &*page.text), (200, r#"{"signed_in":false}"#));
+    assert_eq!(world.get("/bff/api/things/all").await.error(), "no_session");
+
+    let page = world.sign_in().await;
+    assert_eq!((page.one("cache-control"), page.one("referrer-policy")), ("no-store", "no-referrer"));
+    let page = world.get("/bff/session").await;
+    let who: Value = serde_json::from_str(&page.text).unwrap();
+    assert_eq!((&who["signed_in"], &who["user"]["provider"]), (&json!(true), &json!("oauth2")));
+    assert!(who["expires_at"].is_i64(), "{who}");
+    assert_eq!(page.one("cache-control"), "no-store");
+
+    let page = world.post("/bff/api/things/all?x=1", r#"{"a":1}"#).await;
+    assert_eq!((page.status, &*page.text), (200, "fine"));
+    assert_eq!(page.one("cache-control"), "no-store");
+    let (asked, body) = world.api.last();
+    assert_eq!((asked.method, asked.uri.to_string()), (Method::POST, "/v1/all?x=1".to_owned()));
+    assert_eq!(body, r#"{"a":1}"#);
+    let token = asked.headers["authorization"].to_str().unwrap().strip_prefix("Bearer ").unwrap().to_owned();
+
+    // What the browser has does not tell the token.
+    let (_, cookie) = world.session_cookie();
+    assert!(!cookie.contains(&token) && !who.to_string().contains(&token));
+
+    let page = world.post("/bff/logout", "").await;
+    assert_eq!((page.status, &*page.text), (204, ""));
+    assert!(page.one("set-cookie").contains("Max-Age=0"));
+    assert!(!signed_in(&world.get("/bff/session").await.text));
+    assert_eq!(world.get("/bff/api/things/all").await.error(), "no_session");
+}
+
+#[tokio::test]
+async fn the_sessions_cookie_is_bound_to_the_host_and_to_this_site() {
+    let mut world = world().await;
+    let page = world.sign_in().await;
+    let cookies: Vec<_> =
+        page.headers.get_all("set-cookie").iter().map(|line| line.to_str().unwrap()).collect();
+    let cookie = cookies.iter().find(|line| line.starts_with("__Host-bff-session=")).unwrap();
+    for part in ["HttpOnly", "SameSite=Strict", "Secure", "Path=/", "Max-Age=28"] {
+        assert!(cookie.contains(part), "{part}: {cookie}");
+    }
+    assert!(!cookie.contains("Domain"), "{cookie}");
+
+    let mut lax = world_with(SITE, |bff| bff.same_site(SameSite::Lax)).await;
+    let page = lax.sign_in().await;
+    assert!(
+        page.headers.get_all("set-cookie").iter().any(|line| line.to_str().unwrap().contains("SameSite=Lax"))
+    );
+
+    // A program on this machine has no https.
+    let mut local = world_with("http://127.0.0.1:3000", |bff| bff).await;
+    local.sign_in().await;
+    assert_eq!(local.session_cookie().0, "bff-session");
+}
+
+/// All requests that must come from a page of the site.
+const GUARDED: [(Method, &str); 5] = [
+    (Method::GET, "/bff/session"),
+    (Method::POST, "/bff/logout"),
+    (Method::GET, "/bff/api/things/all"),
+    (Method::POST, "/bff/api/things/all"),
+    (Method::DELETE, "/bff/api/things/all"),
+];
+
+#[tokio::test]
+async fn bff_01_a_request_of_another_site_does_nothing() {
+    let mut world = world().await;
+    world.sign_in().await;
+    let (name, value) = world.session_cookie();
+    for (method, path) in GUARDED {
+        for (headers, code) in [
+            // A form or an image of any site.
+            (&[][..], "no_csrf_header"),
+            (&[("origin", "https://evil.example"), ("sec-fetch-site", "cross-site")][..], "no_csrf_header"),
+            (&[("sec-fetch-site", "same-origin")][..], "no_csrf_header"),
+            (&[("x-csrf", "")][..], "no_csrf_header"),
+            (&[("x-csrf", "0")][..], "no_csrf_header"),
+            (&[("x-csrf", "1"), ("x-csrf", "1")][..], "no_csrf_header"),
+            // An older browser that let the header through.
+            (&[("x-csrf", "1"), ("sec-fetch-site", "cross-site")][..], "cross_site"),
+            (&[("x-csrf", "1"), ("sec-fetch-site", "same-site")][..], "cross_site"),
+            (&[("x-csrf", "1"), ("sec-fetch-site", "none")][..], "cross_site"),
+            (
+                &[("x-csrf", "1"), ("sec-fetch-site", "same-origin"), ("sec-fetch-site", "cross-site")][..],
+                "cross_site",
+            ),
+            (&[("x-csrf", "1"), ("origin", "https://evil.example")][..], "cross_site"),
+            (&[("x-csrf", "1"), ("origin", "https://app.example.evil.example")][..], "cross_site"),
+            (&[("x-csrf", "1"), ("origin", "https://evil.app.example")][..], "cross_site"),
+            (&[("x-csrf", "1"), ("origin", "http://app.example")][..], "cross_site"),
+            (&[("x-csrf", "1"), ("origin", "null")][..], "cross_site"),
+            (
+                &[("x-csrf", "1"), ("origin", "https://evil.example"), ("host", "evil.example")][..],
+                "cross_site",
+            ),
+        ] {
+            let mut request = Request::builder()
+                .method(method.clone())
+                .uri(path)
+                .header("cookie", format!("{name}={value}"));
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            let page = world.send(request.body(Full::default()).unwrap()).await;
+            assert_eq!((page.status, page.error()), (403, code), "{method} {path} {headers:?}");
+        }
+    }
+    assert_eq!(world.api.count(), 0);
+    assert!(signed_in(&world.get("/bff/session").await.text));
+}
+
+#[tokio::test]
+async fn bff_01_no_other_origin_is_ever_allowed() {
+    let mut world = world().await;
+    world.sign_in().await;
+    for (_, path) in GUARDED {
+        let request = Request::builder()
+            .method(Method::OPTIONS)
+            .uri(path)
+            .header("origin", "https://evil.example")
+            .header("access-control-request-method", "POST")
+            .header("access-control-request-headers", "x-csrf");
+        let page = world.send(request.body(Full::default()).unwrap()).await;
+        assert_eq!(page.status, 403);
+        assert!(page.headers.keys().all(|name| !name.as_str().starts_with("access-control-")), "{path}");
+    }
+    // Not even with the header, and not by the API itself.
+    let request = world.request(Method::OPTIONS, "/bff/api/things/all").body(Full::default()).unwrap();
+    assert_eq!(world.send(request).await.status, 405);
+    assert_eq!(world.api.count(), 0);
+}
+
+#[tokio::test]
+async fn bff_02_a_request_of_the_sites_own_page_is_answered_by_old_browsers_too() {
+    let mut world = world().await;
+    world.sign_in().await;
+    let (name, value) = world.session_cookie();
+    for headers in [&[][..], &[("origin", SITE)][..], &[("sec-fetch-site", "same-origin")][..]] {
+        let mut request = Request::builder()
+            .uri("/bff/api/things/all")
+            .header("x-csrf", "1")
+            .header("cookie", format!("other=1; {name}={value}"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        assert_eq!(world.send(request.body(Full::default()).unwrap()).await.status, 200, "{headers:?}");
+    }
+}
+
+async fn refused(world: &mut World, cookies: Vec<(String, String)>, why: &str) {
+    let before = world.api.count();
+    world.cookies = cookies.clone();
+    assert_eq!(world.get("/bff/api/things/all").await.error(), "no_session", "{why}");
+    world.cookies = cookies;
+    let page = world.get("/bff/session").await;
+    assert!(!signed_in(&page.text), "{why}");
+    assert_eq!(world.api.count(), before, "{why}");
+}
+
+#[tokio::test]
+async fn bff_03_a_cookie_that_is_not_this_sites_is_no_session() {
+    let mut world = world().await;
+    world.sign_in().await;
+    let own = world.session_cookie();
+    let (name, value) = own.clone();
+
+    let mut changed = value.clone().into_bytes();
+    let middle = changed.len() / 2;
+    changed[middle] = if changed[middle] == b'A' { b'B' } else { b'A' };
+    refused(&mut world, vec![(name.clone(), String::from_utf8(changed).unwrap())], "changed").await;
+    refused(&mut world, vec![(name.clone(), String::new())], "empty").await;
+    refused(&mut world, vec![(name.clone(), "A".repeat(10_000))], "too long").await;
+    refused(&mut world, vec![own.clone(), own.clone()], "twice").await;
+    // Any sibling domain can set these.
+    for almost in ["bff-session", "__host-bff-session", "__Secure-bff-session", "\u{2000}__Host-bff-session"]
+    {
+        refused(&mut world, vec![(almost.to_owned(), value.clone())], almost).await;
+    }
+
+    // Another key, and the same key at another site.
+    let other = world_with("https://other.example", |bff| bff).await;
+    let mut other = World { cookies: Vec::new(), ..other };
+    other.sign_in().await;
+    refused(&mut world, vec![(name.clone(), other.session_cookie().1)], "of another site").await;
+    let elsewhere = Sealer::new(SealingKey::from_bytes([2; 32]));
+    let forged = elsewhere.seal_bytes(b"{}", b"oauth-bff session\0https://app.example").unwrap();
+    let forged = base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, forged);
+    refused(&mut world, vec![(name.clone(), forged)], "of another key").await;
+
+    // An attempt to sign in is sealed by the same key, and is none either.
+    world.cookies.clear();
+    world.get("/bff/oauth2/login").await;
+    let attempt = world.cookies[0].1.clone();
+    refused(&mut world, vec![(name, attempt)], "an attempt").await;
+
+    world.cookies = vec![own];
+    assert!(signed_in(&world.get("/bff/session").await.text));
+}
+
+#[tokio::test]
+async fn bff_03_a_session_ends_by_itself() {
+    let mut world = world_with(SITE, |bff| bff.session_lifetime(Duration::from_secs(1))).await;
+    world.sign_in().await;
+    let own = world.session_cookie();
+    tokio::time::sleep(Duration::from_millis(2100)).await;
+    refused(&mut world, vec![own.clone()], "expired").await;
+    // And its cookie is cleared.
+    world.cookies = vec![own];
+    let page = world.get("/bff/session").await;
+    assert!(page.one("set-cookie").contains("Max-Age=0"));
+}
+
+#[tokio::test]
+async fn bff_04_a_copy_of_the_cookie_is_of_no_use_after_signing_out() {
+    let mut world = world().await;
+    world.sign_in().await;
+    let own = world.session_cookie();
+    // A second browser of the same user is not signed out.
+    world.cookies.clear();
+    world.sign_in().await;
+    let second = world.session_cookie();
+
+    world.cookies = vec![own.clone()];
+    assert_eq!(world.post("/bff/logout", "").await.status, 204);
+    refused(&mut world, vec![own], "a copy").await;
+    world.cookies = vec![second];
+    assert_eq!(world.get("/bff/api/things/all").await.status, 200);
+}
+
+#[tokio::test]
+async fn bff_05_nobody_else_can_sign_a_user_out() {
+    let mut world = world().await;
+    world.sign_in().await;
+    let own = world.session_cookie();
+    // A link or an image.
+    let link = || Request::builder().uri("/bff/logout").header("cookie", format!("{}={}", own.0, own.1));
+    assert_eq!(world.send(link().body(Full::default()).unwrap()).await.status, 403);
+    // Not even the site's own page by a link.
+    let page = world.get("/bff/logout").await;
+    assert_eq!((page.status, page.one("allow")), (405, "POST"));
+    // A form of another site.
+    let form = link().method(Method::POST).header("content-type", "application/x-www-form-urlencoded");
+    assert_eq!(world.send(form.body(Full::default()).unwrap()).await.status, 403);
+    assert!(signed_in(&world.get("/bff/session").await.text));
+    // Without a session there is nothing to do, and it does no harm.
+    world.cookies.clear();
+    assert_eq!(world.post("/bff/logout", "").await.status, 204);
+}
+
+#[tokio::test]
+async fn the_tokens_are_revoked_on_logout_where_that_is_wanted() {
+    let key = || TokenKey::new("oauth2", "17");
+    let session =
+        |_: SignedIn| async { Ok::<_, std::io::Error>(NewSession::new(TokenKey::new("oauth2", "17"))) };
+    let mut world = world_with(SITE, |bff| {
+        bff.on_sign_in(session).revoke_on_logout().on_logout(|session: Session| async move {
+            Ok::<_, std::io::Error>(Some(format!("https://as.example/logout?of={}", session.key().subject())))
+        })
+    })
+    .await;
+    world.sign_in().await;
+    assert!(world.tokens.get(&key()).await.is_ok());
+    let page = world.post("/bff/logout", "").await;
+    assert_eq!((page.status, &*page.text), (200, r#"{"location":"https://as.example/logout?of=17"}"#));
+    assert!(world.tokens.get(&key()).await.is_err());
+    assert!(world.emulator.requests().iter().any(|request| request.endpoint().ends_with("/revoke")));
+}
+
+#[tokio::test]
+async fn the_application_says_who_the_user_is_or_refuses() {
+    let mut world = world_with(SITE, |bff| {
+        bff.on_sign_in(|user: SignedIn| async move {
+            assert_eq!(user.provider.name(), "oauth2");
+            Ok::<_, std::io::Error>(
+                NewSession::new(TokenKey::new("oauth2", "17")).user(json!({ "account": 17 })),
+            )
+        })
+    })
+    .await;
+    world.sign_in().await;
+    let who: Value = serde_json::from_str(&world.get("/bff/session").await.text).unwrap();
+    assert_eq!(who["user"], json!({ "account": 17 }));
+
+    for bff in [
+        world.bff.clone().on_sign_in(|_| async { Err::<NewSession, _>(std::io::Error::other("blocked")) }),
+        // A cookie that no browser would keep.
+        world.bff.clone().on_sign_in(|_| async {
+            Ok::<_, std::io::Error>(NewSession::new(TokenKey::new("oauth2", "17")).user("x".repeat(4000)))
+        }),
+    ] {
+        world.bff = bff;
+        world.cookies.clear();
+        let callback = world.consent("", oauth_emulator::Consent::Allow).await;
+        let page = world.get(&callback).await;
+        assert_eq!((page.status, page.error()), (500, "application"));
+        assert!(world.cookies.is_empty(), "{:?}", world.cookies);
+    }
+}
+
+#[tokio::test]
+async fn routes_of_the_application_ask_for_the_session_and_for_its_own_page() {
+    let mut world = world().await;
+    world.sign_in().await;
+    let own = world.request(Method::GET, "/orders").body(()).unwrap().into_parts().0;
+    assert_eq!(world.bff.authorize(&own).await.unwrap().key().provider(), "oauth2");
+    let mut foreign = own.clone();
+    foreign.headers.remove("x-csrf");
+    assert!(matches!(world.bff.authorize(&foreign).await, Err(BffError::NoCsrfHeader)));
+    let session = world.bff.session(&foreign).await.unwrap();
+    world.bff.end(&session).await.unwrap();
+    assert!(matches!(world.bff.authorize(&own).await, Err(BffError::NoSession)));
+}
+
+#[tokio::test]
+async fn a_path_that_is_no_route_is_not_found() {
+    let mut world = world().await;
+    world.sign_in().await;
+    for path in [
+        "/bff",
+        "/bff/",
+        "/other/session",
+        "/bffsession",
+        "/bff/api",
+        "/bff/api/",
+        "/bff/api/other/x",
+        "/bff/nobody/login",
+        "/bff/oauth2/else",
+    ] {
+        let page = world.get(path).await;
+        assert_eq!(page.status, 404, "{path}");
+    }
+    assert_eq!(world.api.count(), 0);
+}
+
+#[tokio::test]
+async fn whoever_signs_out_is_out_whatever_fails() {
+    let mut world = world_with(SITE, |bff| {
+        bff.revoke_on_logout()
+            .on_logout(|_| async { Err::<Option<String>, _>(std::io::Error::other("no answer")) })
+    })
+    .await;
+    world.sign_in().await;
+    let own = world.session_cookie();
+    world.emulator.fault("oauth2", oauth_emulator::Fault::ServerError).unwrap();
+    let page = world.post("/bff/logout", "").await;
+    assert_eq!((page.status, page.error()), (500, "application"));
+    assert!(page.one("set-cookie").contains("Max-Age=0"));
+    refused(&mut world, vec![own], "out").await;
+}
