@@ -38,6 +38,7 @@
 //! | `tracing`, `metrics` | | spans and events, counters and histograms, under names that stay |
 //! | `fapi` | `fapi` | signed, pushed and bound requests, up to FAPI 2.0 |
 //! | `native` | `native` | sign-in for programs without a web page: loopback, device login, keyring |
+//! | `native-sign-in`, `native-browser`, `native-tokens`, `native-keyring`, `native-qr` | `native` | its parts: a server wants no keyring, and a daemon no browser |
 //! | `mcp` | `mcp` | sign-in for MCP clients, with `rmcp` for the crate of that name; with `axum`, the check of tokens for MCP servers |
 //! | `emulator` | `emulator` | every provider in the process, for tests |
 //!
@@ -66,7 +67,7 @@ pub use oauth_fapi as fapi;
 pub use oauth_hyper::{self, HyperClient};
 #[cfg(feature = "mcp")]
 pub use oauth_mcp as mcp;
-#[cfg(feature = "native")]
+#[cfg(feature = "native-sign-in")]
 pub use oauth_native as native;
 #[cfg(feature = "reqwest")]
 pub use oauth_reqwest;

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use crate::{
     attempt::LoginAttempt, error::Error, login::Login, polling::Polling, printable::is_printable,
-    secret::Secret,
+    secret::Secret, token::OAuth2Token,
 };
 
 /// A login on another device that has begun: what to show the user, and what the provider is asked about until the user is done.
@@ -27,6 +27,8 @@ pub struct DeviceLogin {
     pub(crate) device_code: Secret,
     pub(crate) attempt: LoginAttempt,
     pub(crate) polling: Polling,
+    /// The tokens that came for the device code, until their checks are done: the code is spent, so nothing else brings them again.
+    pub(crate) received: Option<OAuth2Token>,
 }
 
 impl DeviceLogin {
@@ -51,7 +53,7 @@ impl DeviceLogin {
     /// Whether it has ended, so that the provider is asked no more.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.polling.is_over()
+        self.polling.is_over() && self.received.is_none()
     }
 
     /// Changes how it is polled: by another timer, or another clock.
@@ -82,7 +84,8 @@ pub enum DeviceState {
     Pending,
     /// The provider wants to be asked less often: this long from now on.
     SlowedDown(Duration),
-    /// The provider could not be reached, or could not answer. It is asked again.
+    /// The provider could not be reached, or could not answer. It is asked again. Where the user had agreed already and the outage came
+    /// between the tokens and their checks, the next poll repeats the checks: nothing is lost.
     Failed(Error),
     /// The user has agreed, and everything was checked.
     Done(Box<Login>),

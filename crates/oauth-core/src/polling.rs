@@ -82,6 +82,8 @@ const LEAST_INTERVAL: Duration = Duration::from_secs(1);
 const SLOWER_BY: Duration = Duration::from_secs(5);
 /// Failures do not make the wait longer than this, unless the interval itself is longer.
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(60);
+/// How often the checks of tokens that came are repeated during an outage.
+const MOST_CHECKS: u32 = 12;
 /// Whoever adds a wait to a clock must not overflow.
 const LONGEST_LIFETIME: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
@@ -222,6 +224,7 @@ impl Polling {
         let error = match outcome {
             Ok(done) => {
                 self.is_over = true;
+                self.failures = 0;
                 return Ok(Polled::Done(done));
             }
             Err(error) => error,
@@ -264,6 +267,19 @@ impl Polling {
                 Err(error)
             }
         }
+    }
+
+    /// Waits before the checks of what came are repeated, longer each time. What came does not expire with the code that brought it.
+    pub(crate) async fn wait_to_check_again(&mut self) -> Result<()> {
+        self.failures = self.failures.saturating_add(1);
+        let wait = self.interval.saturating_mul(1 << self.failures.min(8)).min(LONGEST_BACK_OFF);
+        let slept = self.timer.sleep(wait).await;
+        slept.map_err(|error| self.error(ErrorKind::Transport(error)))
+    }
+
+    /// Whether the checks of what came may be repeated once more: for some ten minutes.
+    pub(crate) fn may_check_again(&self) -> bool {
+        self.failures < MOST_CHECKS
     }
 
     fn check_time(&mut self) -> Result<()> {

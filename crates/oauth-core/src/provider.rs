@@ -9,7 +9,7 @@ use crate::{
     authorization::AuthorizationRequest,
     device::{DeviceLogin, DeviceState},
     endpoints::{Endpoint, Endpoints},
-    error::{Error, Operation, Result},
+    error::{Error, Operation, Result, class::ErrorClass},
     form::is_same_parameter,
     http_client::HttpClient,
     identity::Identity,
@@ -574,23 +574,50 @@ async fn poll_device_login<P: Provider + ?Sized>(
     provider: &P,
     login: &mut DeviceLogin,
 ) -> Result<DeviceState> {
-    login.polling.wait().await?;
-    // Should the caller drop this future while the provider is asked, the next poll waits all the same.
-    login.polling.wait_from_now(login.polling.interval());
-    let outcome = provider.get_device_token(login).await;
-    Ok(match login.polling.judge(outcome)? {
-        Polled::Done(token) => {
-            let client = match provider.oauth2().ready().await {
-                Ok(client) => client,
-                Err(error) => return Err(error.with_tokens(token)),
-            };
-            let done = checked_login(provider, &client, &login.attempt, &Callback::default(), token).await?;
-            DeviceState::Done(Box::new(done))
+    let token = match &login.received {
+        // The code is spent. What came for it is checked again, and not asked for again.
+        Some(token) => {
+            let token = token.clone();
+            login.polling.wait_to_check_again().await?;
+            token
         }
-        Polled::Pending => DeviceState::Pending,
-        Polled::SlowedDown(interval) => DeviceState::SlowedDown(interval),
-        Polled::Failed(error) => DeviceState::Failed(error),
-    })
+        None => {
+            login.polling.wait().await?;
+            // Should the caller drop this future while the provider is asked, the next poll waits all the same.
+            login.polling.wait_from_now(login.polling.interval());
+            let outcome = provider.get_device_token(login).await;
+            let token = match login.polling.judge(outcome)? {
+                Polled::Done(token) => token,
+                Polled::Pending => return Ok(DeviceState::Pending),
+                Polled::SlowedDown(interval) => return Ok(DeviceState::SlowedDown(interval)),
+                Polled::Failed(error) => return Ok(DeviceState::Failed(error)),
+            };
+            // Should the caller drop this future during the checks, they are done at the next poll.
+            login.received = Some(token.clone());
+            token
+        }
+    };
+    let checked = match provider.oauth2().ready().await {
+        Ok(client) => {
+            checked_login(provider, &client, &login.attempt, &Callback::default(), token.clone()).await
+        }
+        Err(error) => Err(error),
+    };
+    match checked {
+        Ok(done) => {
+            login.received = None;
+            Ok(DeviceState::Done(Box::new(done)))
+        }
+        Err(error) if !matches!(error.class(), ErrorClass::Transient { .. }) => {
+            login.received = None;
+            Err(error)
+        }
+        Err(error) if login.polling.may_check_again() => Ok(DeviceState::Failed(error)),
+        Err(error) => {
+            login.received = None;
+            Err(error.with_tokens(token))
+        }
+    }
 }
 
 /// Extra parameters of a token request, and those of the provider's that are not among them.

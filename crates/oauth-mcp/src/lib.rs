@@ -32,6 +32,7 @@
 //! | feature | default | what it does |
 //! | --- | --- | --- |
 //! | `axum` | | the server's side as a layer: `server::axum` |
+//! | `dpop` | | a [`server::Guard`] takes tokens that are bound to a key, with their proofs (RFC 9449) |
 //! | `jwt` | | `AccessTokenVerifier` of [oauth-fapi](https://docs.rs/oauth-fapi) is a [`server::TokenVerifier`] |
 //! | `native` | | `LoopbackBrowser` of [oauth-native](https://docs.rs/oauth-native) is a [`Browser`] |
 //! | `rmcp` | | `rmcp::Authorized`, for the client of the crate [`rmcp`](https://docs.rs/rmcp) 3 |
@@ -81,6 +82,6 @@ pub use server_url::{NameRules, ServerUrl};
 pub use step::{Authorized, ClientIdQuestion, PendingLogin, Step, Target};
 
 /// The code of the guide.
-#[cfg(all(doctest, feature = "axum", feature = "jwt"))]
+#[cfg(all(doctest, feature = "axum", feature = "dpop", feature = "jwt"))]
 #[doc = include_str!("../../../docs/mcp.md")]
 struct Guide;

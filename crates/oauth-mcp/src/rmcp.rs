@@ -8,10 +8,17 @@
 //! # */
 //! ```
 
-use std::{collections::HashMap, fmt, io, sync::Arc};
+use std::{
+    collections::{HashMap, VecDeque},
+    fmt, io,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use futures_core::stream::BoxStream;
-use oauth_core::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::WWW_AUTHENTICATE};
+use oauth_core::{
+    Secret,
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::WWW_AUTHENTICATE},
+};
 use rmcp::{
     model::ClientJsonRpcMessage,
     transport::streamable_http_client::{
@@ -25,6 +32,8 @@ use crate::{Access, Browser, Error};
 
 /// A challenge, a sign-in, a step-up or two.
 const MOST_ATTEMPTS: usize = 8;
+/// How many refusals are remembered until they are answered.
+const MOST_REFUSALS: usize = 32;
 
 /// One of rmcp's HTTP clients, with a live token on each request.
 ///
@@ -40,12 +49,21 @@ pub struct Authorized<C> {
     inner: C,
     access: Access,
     browser: Option<Arc<dyn Browser>>,
+    refusals: Arc<Mutex<VecDeque<Refused>>>,
+}
+
+/// A refusal that went back to the program. rmcp's errors hold the challenge and not the token, and by the time of the
+/// [`answer`](Authorized::answer) another request may have brought another token.
+struct Refused {
+    status: StatusCode,
+    challenge: String,
+    sent: Option<Secret>,
 }
 
 impl<C> Authorized<C> {
     /// A client that sends through this one, such as a `reqwest::Client`. It must not follow redirects to other origins.
     pub fn new(inner: C, access: Access) -> Self {
-        Self { inner, access, browser: None }
+        Self { inner, access, browser: None, refusals: Arc::default() }
     }
 
     /// Has the user sign in by this browser when the server says so, in the middle of a request.
@@ -57,6 +75,9 @@ impl<C> Authorized<C> {
 
     /// Does what a challenge asks for: the `www_authenticate_header` of rmcp's `AuthRequired` (401) or `InsufficientScope` (403).
     ///
+    /// The token that it was about is the one that the refused request had. Where another request has brought a newer one meanwhile,
+    /// nobody signs in again, and the request can be sent with that.
+    ///
     /// # Errors
     ///
     /// As [`Access::answer`].
@@ -66,9 +87,25 @@ impl<C> Authorized<C> {
         challenge: &str,
         browser: &dyn Browser,
     ) -> Result<(), Error> {
-        let token = self.access.token().await?;
-        let sent = token.as_ref().map(|token| token.access_token());
+        let sent = self.refused_token(status, challenge);
+        let sent = sent.as_ref().map(Secret::expose);
         self.access.answer(status, &headers_of(challenge), sent, browser).await
+    }
+
+    fn remember(&self, status: StatusCode, challenge: &str, sent: Option<&str>) {
+        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        refusals.retain(|refused| (refused.status, &*refused.challenge) != (status, challenge));
+        if refusals.len() >= MOST_REFUSALS {
+            refusals.pop_front();
+        }
+        refusals.push_back(Refused { status, challenge: challenge.to_owned(), sent: sent.map(Secret::new) });
+    }
+
+    fn refused_token(&self, status: StatusCode, challenge: &str) -> Option<Secret> {
+        let refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        let found =
+            refusals.iter().find(|refused| (refused.status, &*refused.challenge) == (status, challenge))?;
+        found.sent.clone()
     }
 
     async fn authorized<T, E, F>(
@@ -118,6 +155,7 @@ impl<C> Authorized<C> {
                         _ => false,
                     };
                     if !is_renewed {
+                        self.remember(status, &challenge, sent);
                         return outcome;
                     }
                 }
@@ -152,7 +190,29 @@ fn failed<E: std::error::Error + Send + Sync + 'static>(error: Error) -> Streama
 }
 
 type Headers = HashMap<HeaderName, HeaderValue>;
+type Posted<E> = Result<StreamableHttpPostResponse, StreamableHttpError<E>>;
+type Opened<E> = Result<BoxStream<'static, Result<Sse, SseError>>, StreamableHttpError<E>>;
 
+/// What each of the three ways to post a message takes.
+#[derive(Clone)]
+struct Post {
+    uri: Arc<str>,
+    message: ClientJsonRpcMessage,
+    session: Option<Arc<str>>,
+    headers: Headers,
+}
+
+/// What both ways to open a stream take.
+#[derive(Clone)]
+struct Stream {
+    uri: Arc<str>,
+    session: Option<Arc<str>>,
+    last_event: Option<String>,
+    headers: Headers,
+}
+
+/// rmcp has a method for each kind of limit. All are forwarded, so that the limits of a transport hold, and all with a live token in place of
+/// the transport's own.
 impl<C: StreamableHttpClient + Sync> StreamableHttpClient for Authorized<C> {
     type Error = C::Error;
 
@@ -160,100 +220,94 @@ impl<C: StreamableHttpClient + Sync> StreamableHttpClient for Authorized<C> {
         &self,
         uri: Arc<str>,
         message: ClientJsonRpcMessage,
-        session_id: Option<Arc<str>>,
-        _auth_header: Option<String>,
-        custom_headers: Headers,
-    ) -> Result<StreamableHttpPostResponse, StreamableHttpError<Self::Error>> {
-        self.authorized(&uri, |token| {
-            let (uri, message, session_id) = (uri.clone(), message.clone(), session_id.clone());
-            self.inner.post_message(uri, message, session_id, token, custom_headers.clone())
-        })
-        .await
+        session: Option<Arc<str>>,
+        _: Option<String>,
+        headers: Headers,
+    ) -> Posted<C::Error> {
+        let post = Post { uri, message, session, headers };
+        let send = |token| {
+            let Post { uri, message, session, headers } = post.clone();
+            self.inner.post_message(uri, message, session, token, headers)
+        };
+        self.authorized(&post.uri, send).await
     }
 
     async fn post_message_with_max_sse_event_size(
         &self,
         uri: Arc<str>,
         message: ClientJsonRpcMessage,
-        session_id: Option<Arc<str>>,
-        _auth_header: Option<String>,
-        custom_headers: Headers,
+        session: Option<Arc<str>>,
+        _: Option<String>,
+        headers: Headers,
         most: usize,
-    ) -> Result<StreamableHttpPostResponse, StreamableHttpError<Self::Error>> {
-        self.authorized(&uri, |token| {
-            let (uri, message, session_id) = (uri.clone(), message.clone(), session_id.clone());
-            let headers = custom_headers.clone();
-            self.inner.post_message_with_max_sse_event_size(uri, message, session_id, token, headers, most)
-        })
-        .await
+    ) -> Posted<C::Error> {
+        let post = Post { uri, message, session, headers };
+        let send = |token| {
+            let Post { uri, message, session, headers } = post.clone();
+            self.inner.post_message_with_max_sse_event_size(uri, message, session, token, headers, most)
+        };
+        self.authorized(&post.uri, send).await
     }
 
     async fn post_message_with_response_limits(
         &self,
         uri: Arc<str>,
         message: ClientJsonRpcMessage,
-        session_id: Option<Arc<str>>,
-        _auth_header: Option<String>,
-        custom_headers: Headers,
+        session: Option<Arc<str>>,
+        _: Option<String>,
+        headers: Headers,
         limits: StreamableHttpResponseLimits,
-    ) -> Result<StreamableHttpPostResponse, StreamableHttpError<Self::Error>> {
-        self.authorized(&uri, |token| {
-            let (uri, message, session_id) = (uri.clone(), message.clone(), session_id.clone());
-            let headers = custom_headers.clone();
-            self.inner.post_message_with_response_limits(uri, message, session_id, token, headers, limits)
-        })
-        .await
+    ) -> Posted<C::Error> {
+        let post = Post { uri, message, session, headers };
+        let send = |token| {
+            let Post { uri, message, session, headers } = post.clone();
+            self.inner.post_message_with_response_limits(uri, message, session, token, headers, limits)
+        };
+        self.authorized(&post.uri, send).await
     }
 
     async fn delete_session(
         &self,
         uri: Arc<str>,
-        session_id: Arc<str>,
-        _auth_header: Option<String>,
-        custom_headers: Headers,
-    ) -> Result<(), StreamableHttpError<Self::Error>> {
-        self.authorized(&uri, |token| {
-            self.inner.delete_session(uri.clone(), session_id.clone(), token, custom_headers.clone())
-        })
-        .await
+        session: Arc<str>,
+        _: Option<String>,
+        headers: Headers,
+    ) -> Result<(), StreamableHttpError<C::Error>> {
+        let send = |token| self.inner.delete_session(uri.clone(), session.clone(), token, headers.clone());
+        self.authorized(&uri, send).await
     }
 
     async fn get_stream(
         &self,
         uri: Arc<str>,
-        session_id: Option<Arc<str>>,
-        last_event_id: Option<String>,
-        _auth_header: Option<String>,
-        custom_headers: Headers,
-    ) -> Result<BoxStream<'static, Result<Sse, SseError>>, StreamableHttpError<Self::Error>> {
-        self.authorized(&uri, |token| {
-            let (uri, session_id, last) = (uri.clone(), session_id.clone(), last_event_id.clone());
-            self.inner.get_stream(uri, session_id, last, token, custom_headers.clone())
-        })
-        .await
+        session: Option<Arc<str>>,
+        last_event: Option<String>,
+        _: Option<String>,
+        headers: Headers,
+    ) -> Opened<C::Error> {
+        let stream = Stream { uri, session, last_event, headers };
+        let send = |token| {
+            let Stream { uri, session, last_event, headers } = stream.clone();
+            self.inner.get_stream(uri, session, last_event, token, headers)
+        };
+        self.authorized(&stream.uri, send).await
     }
 
     async fn get_stream_with_max_sse_event_size(
         &self,
         uri: Arc<str>,
-        session_id: Option<Arc<str>>,
-        last_event_id: Option<String>,
-        _auth_header: Option<String>,
-        custom_headers: Headers,
+        session: Option<Arc<str>>,
+        last_event: Option<String>,
+        _: Option<String>,
+        headers: Headers,
         most: usize,
-    ) -> Result<BoxStream<'static, Result<Sse, SseError>>, StreamableHttpError<Self::Error>> {
-        self.authorized(&uri, |token| {
-            let (uri, session_id, last) = (uri.clone(), session_id.clone(), last_event_id.clone());
-            self.inner.get_stream_with_max_sse_event_size(
-                uri,
-                session_id,
-                last,
-                token,
-                custom_headers.clone(),
-                most,
-            )
-        })
-        .await
+    ) -> Opened<C::Error> {
+        let stream = Stream { uri, session, last_event, headers };
+        let send = |token| {
+            let Stream { uri, session, last_event, headers } = stream.clone();
+            self.inner.get_stream_with_max_sse_event_size(uri, session, last_event, token, headers, most)
+        };
+        self.authorized(&stream.uri, send).await
     }
 }
 

@@ -5,9 +5,13 @@ pub mod axum;
 mod guard;
 #[cfg(feature = "jwt")]
 mod jwt;
+#[cfg(feature = "dpop")]
+mod proofs;
+mod refusal;
 mod resource;
 mod verifier;
 
-pub use guard::{Guard, Refusal};
+pub use guard::Guard;
+pub use refusal::Refusal;
 pub use resource::ProtectedResource;
 pub use verifier::{Introspection, TokenInfo, TokenVerifier, VerifyError};

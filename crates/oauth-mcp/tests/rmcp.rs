@@ -165,6 +165,47 @@ async fn without_a_browser_the_challenge_comes_back_to_be_answered() {
     assert!(post(&client).await.is_ok());
 }
 
+/// Counts the pages that a user was shown.
+#[derive(Default)]
+struct Counting(Mutex<u32>);
+
+#[async_trait]
+impl Browser for Counting {
+    fn redirect_uri(&self) -> &str {
+        Yes.redirect_uri()
+    }
+
+    async fn sign_in(
+        &self,
+        login: &PendingLogin,
+    ) -> Result<Callback, Box<dyn std::error::Error + Send + Sync>> {
+        *self.0.lock().unwrap() += 1;
+        Yes.sign_in(login).await
+    }
+}
+
+#[tokio::test]
+async fn mc_42_a_challenge_is_about_the_token_that_was_refused() {
+    let client = Authorized::new(Inner::default(), access());
+    let browser = Counting::default();
+    let refused = |outcome| match outcome {
+        Err(StreamableHttpError::AuthRequired(error)) => error.www_authenticate_header,
+        Err(StreamableHttpError::InsufficientScope(error)) => error.www_authenticate_header,
+        other => panic!("{other:?}"),
+    };
+    let challenge = refused(post(&client).await);
+    client.answer(StatusCode::UNAUTHORIZED, &challenge, &browser).await.unwrap();
+    // Two requests are refused with the first token, before either is answered.
+    let first = refused(post(&client).await);
+    let second = refused(post(&client.clone()).await);
+    client.answer(StatusCode::FORBIDDEN, &first, &browser).await.unwrap();
+    assert_eq!(*browser.0.lock().unwrap(), 2);
+    // The newer token was never refused, so nobody is asked again.
+    client.answer(StatusCode::FORBIDDEN, &second, &browser).await.unwrap();
+    assert_eq!(*browser.0.lock().unwrap(), 2);
+    assert!(post(&client).await.is_ok());
+}
+
 #[tokio::test]
 async fn mc_40_a_transport_to_another_server_gets_no_token() {
     let inner = Inner::default();

@@ -15,6 +15,7 @@
 //! | to | look at |
 //! | --- | --- |
 //! | sign in by a browser, a device code, or pasting | [`sign_in`], [`SignInOptions`], [`Method`] |
+//! | show a device login in your own way | [`DeviceStates`] |
 //! | open the browser or talk to the user in another way | [`Opener`], [`Prompt`] |
 //! | brand the page that the browser shows at the end | [`Page`] |
 //! | come back by a claimed address or a scheme of your own | `PendingLogins` |
@@ -34,6 +35,7 @@
 
 pub mod blocking;
 mod device;
+mod device_states;
 mod environment;
 mod error;
 mod loopback;
@@ -48,6 +50,7 @@ mod sign_in;
 mod store;
 
 pub use device::qr_code;
+pub use device_states::{DeviceCode, DeviceProgress, DeviceStates};
 pub use environment::Environment;
 pub use error::SignInError;
 pub use loopback_browser::LoopbackBrowser;

@@ -73,3 +73,12 @@ async fn the_command_line_signs_in_and_prints_a_token_and_nothing_else() {
         String::from_utf8_lossy(&again.stderr)
     );
 }
+
+#[tokio::test]
+async fn the_examples_against_the_emulator_sign_in() {
+    for (name, said) in [("sign_in", "signed in; the token is for"), ("device", "signed in, with")] {
+        let output = Command::new(example(name)).output().await.unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success() && text.contains(said), "{name}: {output:?}");
+    }
+}

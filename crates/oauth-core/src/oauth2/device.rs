@@ -84,6 +84,7 @@ impl OAuth2 {
             device_code: read.device_code,
             attempt,
             polling,
+            received: None,
         })
     }
 

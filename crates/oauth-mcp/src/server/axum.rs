@@ -55,7 +55,8 @@ pub fn refused(guard: &Guard, refusal: &Refusal) -> Response {
 }
 
 async fn check(State(guard): State<Arc<Guard>>, mut request: Request, next: Next) -> Response {
-    let checked: Result<TokenInfo, Refusal> = guard.check(request.headers(), request.uri()).await;
+    let checked: Result<TokenInfo, Refusal> =
+        guard.check_request(request.method(), request.headers(), request.uri()).await;
     match checked {
         Ok(info) => {
             // Nothing behind this can send the token on.

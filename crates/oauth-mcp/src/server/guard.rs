@@ -6,12 +6,15 @@ use oauth_core::{
     Clock, SystemClock,
     bytes::Bytes,
     http::{
-        HeaderMap, HeaderValue, Response, StatusCode, Uri,
+        HeaderMap, HeaderValue, Method, Response, Uri,
         header::{AUTHORIZATION, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE},
     },
 };
 
+#[cfg(feature = "dpop")]
+use super::proofs::{Proofs, Request};
 use super::{
+    refusal::Refusal,
     resource::ProtectedResource,
     verifier::{TokenInfo, TokenVerifier, VerifyError},
 };
@@ -31,11 +34,13 @@ pub struct Guard {
     issuers: Vec<String>,
     scopes: Vec<String>,
     clock: Arc<dyn Clock>,
+    #[cfg(feature = "dpop")]
+    proofs: Option<Proofs>,
 }
 
 impl Guard {
     /// Takes tokens that this verifier vouches for and whose audience is the resource. Tokens that are bound to a key (`cnf`) are refused,
-    /// because bearer tokens are what is checked here.
+    /// unless the feature `dpop` and its `with_dpop` have their proofs verified.
     #[must_use]
     pub fn new(resource: ProtectedResource, verifier: impl TokenVerifier + 'static) -> Self {
         let audiences = vec![resource.resource().to_owned()];
@@ -46,7 +51,50 @@ impl Guard {
             issuers: Vec::new(),
             scopes: Vec::new(),
             clock: Arc::new(SystemClock),
+            #[cfg(feature = "dpop")]
+            proofs: None,
         }
+    }
+
+    /// Takes tokens that are bound to a key as well, which come by the scheme `DPoP` with a proof (RFC 9449 section 7). The proof must be made
+    /// for the request's path at the resource's origin, as [`check_request`](Self::check_request) gets it. Tokens that are bound to
+    /// nothing still come as bearer tokens.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use oauth_fapi::DpopProofVerifier;
+    /// use oauth_mcp::{oauth_core::MemoryCache, server::Guard};
+    ///
+    /// fn with_proofs(guard: Guard) -> Guard {
+    ///     // Where several processes serve the resource, a cache that they share.
+    ///     guard.with_dpop(DpopProofVerifier::new(Arc::new(MemoryCache::new())))
+    /// }
+    /// ```
+    #[cfg(feature = "dpop")]
+    #[must_use]
+    pub fn with_dpop(mut self, proofs: oauth_fapi::DpopProofVerifier) -> Self {
+        self.proofs = Some(Proofs::new(proofs));
+        self
+    }
+
+    /// Demands of each proof the nonce that this returns at the time, and sends it with every reply to a request that is not let in
+    /// (RFC 9449 section 9). It has an effect after [`with_dpop`](Self::with_dpop).
+    #[cfg(feature = "dpop")]
+    #[must_use]
+    pub fn with_dpop_nonce(mut self, nonce: impl Fn() -> String + Send + Sync + 'static) -> Self {
+        self.proofs = self.proofs.map(|proofs| proofs.with_nonce(nonce));
+        self
+    }
+
+    /// Takes no tokens but those that are bound to a key. It has an effect after [`with_dpop`](Self::with_dpop).
+    #[cfg(feature = "dpop")]
+    #[must_use]
+    pub fn requiring_dpop(mut self) -> Self {
+        if let Some(proofs) = &mut self.proofs {
+            proofs.is_demanded = true;
+        }
+        self
     }
 
     /// Takes tokens for this audience as well, for an authorization server that names resources its own way, such as Microsoft's.
@@ -84,13 +132,39 @@ impl Guard {
     }
 
     /// Checks a request: its token comes in the `Authorization` header and nowhere else, is valid, is for this resource, and has the
-    /// scopes that every request needs.
+    /// scopes that every request needs. Tokens that are bound to a key need [`check_request`](Self::check_request).
     ///
     /// # Errors
     ///
     /// The [`Refusal`] to answer with.
     pub async fn check(&self, headers: &HeaderMap, uri: &Uri) -> Result<TokenInfo, Refusal> {
-        let token = bearer(headers, uri)?;
+        self.check_by(None, headers, uri).await
+    }
+
+    /// Checks a request as [`check`](Self::check) does, and the proof of a token that is bound to a key, which is for one method and one URL.
+    ///
+    /// # Errors
+    ///
+    /// The [`Refusal`] to answer with.
+    pub async fn check_request(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        uri: &Uri,
+    ) -> Result<TokenInfo, Refusal> {
+        self.check_by(Some(method), headers, uri).await
+    }
+
+    async fn check_by(
+        &self,
+        method: Option<&Method>,
+        headers: &HeaderMap,
+        uri: &Uri,
+    ) -> Result<TokenInfo, Refusal> {
+        let (scheme, token) = credentials(headers, uri)?;
+        if scheme == Scheme::Dpop && !self.takes_proofs() {
+            return Err(Refusal::NoToken);
+        }
         let info = match self.verifier.verify(token).await {
             Ok(info) => info,
             Err(VerifyError::Invalid(reason)) => {
@@ -106,15 +180,61 @@ impl Guard {
         let is_expired = info.expires_at.is_some_and(|at| at + CLOCK_SKEW <= self.clock.now());
         let is_of_issuer = self.issuers.is_empty()
             || info.issuer.as_ref().is_some_and(|issuer| self.issuers.contains(issuer));
-        // A token that is bound to a key is worth nothing without the proof, which nothing here asks for (RFC 9449 section 7.1, RFC 8705
-        // section 3).
+        // A token that is bound to a key is worth nothing without the proof (RFC 9449 section 7.1, RFC 8705 section 3).
         let is_bound = info.claims.get("cnf").is_some_and(|cnf| !cnf.is_null());
-        if !is_for_us || is_expired || !is_of_issuer || is_bound {
-            tracing::debug!(is_for_us, is_expired, is_of_issuer, is_bound, "an access token was refused");
+        let is_unproven = scheme == Scheme::Bearer && (is_bound || self.demands_proofs());
+        if !is_for_us || is_expired || !is_of_issuer || is_unproven {
+            tracing::debug!(is_for_us, is_expired, is_of_issuer, is_unproven, "an access token was refused");
             return Err(Refusal::InvalidToken);
+        }
+        if scheme == Scheme::Dpop {
+            self.check_proof(method, headers, uri, token, &info).await?;
         }
         self.require(&info, self.scopes.iter().map(String::as_str))?;
         Ok(info)
+    }
+
+    #[cfg(feature = "dpop")]
+    async fn check_proof(
+        &self,
+        method: Option<&Method>,
+        headers: &HeaderMap,
+        uri: &Uri,
+        token: &str,
+        info: &TokenInfo,
+    ) -> Result<(), Refusal> {
+        let (Some(proofs), Some(method)) = (&self.proofs, method) else { return Err(Refusal::InvalidProof) };
+        let request = Request { method, headers, uri, resource: self.resource.resource() };
+        proofs.check(&request, token, info).await
+    }
+
+    #[cfg(not(feature = "dpop"))]
+    #[expect(clippy::unused_async, reason = "with the feature it asks a cache")]
+    async fn check_proof(
+        &self,
+        _method: Option<&Method>,
+        _headers: &HeaderMap,
+        _uri: &Uri,
+        _token: &str,
+        _info: &TokenInfo,
+    ) -> Result<(), Refusal> {
+        Err(Refusal::InvalidProof)
+    }
+
+    fn takes_proofs(&self) -> bool {
+        #[cfg(feature = "dpop")]
+        let takes = self.proofs.is_some();
+        #[cfg(not(feature = "dpop"))]
+        let takes = false;
+        takes
+    }
+
+    fn demands_proofs(&self) -> bool {
+        #[cfg(feature = "dpop")]
+        let demands = self.proofs.as_ref().is_some_and(|proofs| proofs.is_demanded);
+        #[cfg(not(feature = "dpop"))]
+        let demands = false;
+        demands
     }
 
     /// Demands scopes of one request, such as those of the tool that is called. The client can get them by another sign-in.
@@ -144,17 +264,39 @@ impl Guard {
         match refusal {
             Refusal::Unavailable => drop(headers.insert(RETRY_AFTER, HeaderValue::from_static("5"))),
             refusal => {
-                if let Ok(challenge) = HeaderValue::try_from(self.challenge(refusal)) {
-                    headers.insert(WWW_AUTHENTICATE, challenge);
+                let challenges =
+                    self.schemes(refusal).iter().map(|scheme| self.challenge_by(scheme, refusal));
+                for challenge in challenges.filter_map(|challenge| HeaderValue::try_from(challenge).ok()) {
+                    headers.append(WWW_AUTHENTICATE, challenge);
                 }
             }
+        }
+        #[cfg(feature = "dpop")]
+        if let Some(nonce) = self.proofs.as_ref().and_then(Proofs::nonce)
+            && let Ok(nonce) = HeaderValue::try_from(nonce)
+        {
+            headers.insert("dpop-nonce", nonce);
         }
         reply
     }
 
-    /// The challenge of a reply (RFC 6750 section 3, RFC 9728 section 5.1).
+    /// The challenge of a reply (RFC 6750 section 3, RFC 9449 section 7.1, RFC 9728 section 5.1). A server that takes tokens by both schemes has
+    /// two, of which this is the first: see [`reply`](Self::reply).
     #[must_use]
     pub fn challenge(&self, refusal: &Refusal) -> String {
+        self.challenge_by(self.schemes(refusal)[0], refusal)
+    }
+
+    /// The schemes by which a client may try again.
+    fn schemes(&self, refusal: &Refusal) -> &'static [&'static str] {
+        match (refusal, self.takes_proofs(), self.demands_proofs()) {
+            (_, false, _) => &["Bearer"],
+            (Refusal::InvalidProof | Refusal::UseNonce, ..) | (_, _, true) => &["DPoP"],
+            _ => &["Bearer", "DPoP"],
+        }
+    }
+
+    fn challenge_by(&self, scheme: &str, refusal: &Refusal) -> String {
         let mut params = Vec::new();
         // Who sent no token made no mistake (RFC 6750 section 3.1).
         if let Some(error) = refusal.error() {
@@ -169,55 +311,19 @@ impl Guard {
         }
         params.push(("resource_metadata", self.resource.metadata_url().to_owned()));
         let params: Vec<_> = params.iter().map(|(name, value)| format!("{name}={}", quoted(value))).collect();
-        format!("Bearer {}", params.join(", "))
+        format!("{scheme} {}", params.join(", "))
     }
 }
 
-/// Why a request is not let in.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Refusal {
-    /// It has no token.
-    #[error("the request has no access token")]
-    NoToken,
-    /// Its token comes twice, in another way than the `Authorization` header, or in a form that none has.
-    #[error("the request's access token is not where it belongs")]
-    InvalidRequest,
-    /// Its token is not good here: unknown, expired, or for another resource. Which of these is nobody's business.
-    #[error("the access token is not valid")]
-    InvalidToken,
-    /// Its token lacks a scope.
-    #[error("the access token lacks one of the scopes {}", .0.join(" "))]
-    InsufficientScope(Vec<String>),
-    /// Nobody can say whether its token is good.
-    #[error("access tokens cannot be verified now")]
-    Unavailable,
+/// How a token comes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scheme {
+    Bearer,
+    Dpop,
 }
 
-impl Refusal {
-    /// The HTTP status to answer with.
-    #[must_use]
-    pub fn status(&self) -> StatusCode {
-        match self {
-            Self::NoToken | Self::InvalidToken => StatusCode::UNAUTHORIZED,
-            Self::InvalidRequest => StatusCode::BAD_REQUEST,
-            Self::InsufficientScope(_) => StatusCode::FORBIDDEN,
-            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-        }
-    }
-
-    fn error(&self) -> Option<&'static str> {
-        match self {
-            Self::NoToken | Self::Unavailable => None,
-            Self::InvalidRequest => Some("invalid_request"),
-            Self::InvalidToken => Some("invalid_token"),
-            Self::InsufficientScope(_) => Some("insufficient_scope"),
-        }
-    }
-}
-
-/// The bearer token of a request.
-fn bearer<'h>(headers: &'h HeaderMap, uri: &Uri) -> Result<&'h str, Refusal> {
+/// The token of a request.
+fn credentials<'h>(headers: &'h HeaderMap, uri: &Uri) -> Result<(Scheme, &'h str), Refusal> {
     // URLs end up in logs.
     let names_token =
         |pair: &str| pair.split('=').next().is_some_and(|name| name.eq_ignore_ascii_case("access_token"));
@@ -231,14 +337,16 @@ fn bearer<'h>(headers: &'h HeaderMap, uri: &Uri) -> Result<&'h str, Refusal> {
     }
     let value = value.to_str().map_err(|_| Refusal::InvalidRequest)?;
     let Some((scheme, token)) = value.trim().split_once(' ') else { return Err(Refusal::NoToken) };
-    // Another scheme is somebody else's.
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(Refusal::NoToken);
-    }
+    let scheme = match scheme {
+        bearer if bearer.eq_ignore_ascii_case("bearer") => Scheme::Bearer,
+        dpop if dpop.eq_ignore_ascii_case("dpop") => Scheme::Dpop,
+        // Another scheme is somebody else's.
+        _ => return Err(Refusal::NoToken),
+    };
     let token = token.trim();
     let is_token = |c: char| c.is_ascii_alphanumeric() || "-._~+/=".contains(c);
     match !token.is_empty() && token.chars().all(is_token) {
-        true => Ok(token),
+        true => Ok((scheme, token)),
         false => Err(Refusal::InvalidRequest),
     }
 }
