@@ -6,6 +6,7 @@ mod budgets;
 mod ci;
 mod contract;
 mod facts;
+mod fuzz;
 mod generate;
 mod guide;
 mod mutants;
@@ -89,6 +90,17 @@ enum Command {
         #[arg(long)]
         update_api: bool,
     },
+    /// Look for inputs that break what must hold for any input, guided by the code that they reach; it takes the nightly toolchain
+    ///
+    /// The targets are in fuzz/, their properties in tests/properties, which the tests check with fewer inputs. It installs cargo-fuzz,
+    /// which takes minutes.
+    Fuzz {
+        /// For how long each target runs
+        #[arg(long, default_value_t = 1)]
+        minutes: u64,
+        /// Names of targets, in place of all
+        targets: Vec<String>,
+    },
     /// Make a provider crate from the template
     ///
     /// docs/adding-a-provider.md says how to go on.
@@ -162,6 +174,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Budgets { update } => budgets::run(update)?,
         Command::Ci => ci::run()?,
         Command::Nightly { update_api } => nightly::run(update_api)?,
+        Command::Fuzz { minutes, targets } => fuzz::run(minutes, &targets)?,
         Command::New { name, display_name } => new::run(&name, display_name.as_deref())?,
         Command::Guide => guide::run()?,
         Command::Generate { check: false } => generate::write()?,

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::{
     ci::{CRYPTOGRAPHY, ENCRYPTION, FIPS, NATIVE_TLS},
-    guide, mutants,
+    fuzz, guide, mutants,
     steps::Steps,
     test,
     tools::{self, Tools},
@@ -84,6 +84,7 @@ pub(crate) fn run(update: bool) -> Result<()> {
         let name = format!("OAUTH_TEST_GRANTS={GRANTS} cargo xtask test {}", arguments.join(" "));
         steps.step(&name, || test::run_with(&arguments, &[("OAUTH_TEST_GRANTS", GRANTS)]))?;
     }
+    fuzz::nightly(&mut steps)?;
     mutants::run(&mut steps)?;
     steps.finish();
     Ok(())

@@ -64,6 +64,7 @@ mod authorize_params;
 mod bearer;
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 mod calls;
+mod challenge;
 mod checks;
 mod client_auth;
 mod clock;
@@ -109,6 +110,7 @@ pub use authorization::{
     AuthorizationParams, AuthorizationRequest, AuthorizationStage, RequestDemand, ResponseMode, ResponseType,
 };
 pub use bytes;
+pub use challenge::Challenge;
 pub use client_auth::{
     AfterReply, AuthenticationError, ClientAuthentication, Connection, Credentials, EndpointAlias,
     RequestContext,

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::{
+    challenge::Challenge,
     clock::system_time,
     draft::{Hidden, RequestDraft},
     error::{Error, ErrorKind, FailedReply, OAuthError, Operation, Result},
@@ -318,17 +319,12 @@ impl Response {
     /// The error in a `WWW-Authenticate` header by the scheme `Bearer` (RFC 6750 section 3) or `DPoP` (RFC 9449 section 7.1), among
     /// whatever other challenges there are. The latter counts for a client that makes proofs, and first.
     fn challenge(&self) -> Option<OAuthError> {
-        let headers =
-            self.headers.get_all(header::WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
-        let challenges: Vec<_> =
-            headers.flat_map(|text| http_auth::ChallengeParser::new(text).map_while(Result::ok)).collect();
+        let challenges = Challenge::all(&self.headers);
         let schemes: &[&str] = if self.source.presents_dpop { &["DPoP", "Bearer"] } else { &["Bearer"] };
-        let of_scheme = |scheme| challenges.iter().filter(move |one| one.scheme.eq_ignore_ascii_case(scheme));
+        let of_scheme =
+            |scheme| challenges.iter().filter(move |one| one.scheme().eq_ignore_ascii_case(scheme));
         schemes.iter().copied().flat_map(of_scheme).find_map(|challenge| {
-            let value = |name: &str| {
-                let found = challenge.params.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
-                found.map(|(_, value)| value.to_unescaped()).filter(|text| !text.is_empty())
-            };
+            let value = |name: &str| challenge.get(name).filter(|text| !text.is_empty()).map(str::to_owned);
             Some(OAuthError {
                 code: value("error")?,
                 description: value("error_description"),

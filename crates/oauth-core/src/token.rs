@@ -285,20 +285,35 @@ impl OAuth2Token {
         let from_now = |lifetime: i64| clamped(now.saturating_add(lifetime));
         let expires_in = fields.get("expires_in").and_then(seconds).map(from_now);
         let given = fields.get("expires_at").and_then(seconds);
-        if given.is_some() {
+        if given.is_some() || fields.get("expires_at").is_some_and(Value::is_null) {
             // Stored beside ours, it would be taken for ours.
             fields.remove("expires_at");
         }
-        fields.remove(REFRESH_CONFIRMATION);
+        // These are members of stored tokens.
+        for ours in [REFRESH_CONFIRMATION, PROVIDERS_EXPIRES_AT] {
+            fields.remove(ours);
+        }
         let expires_at = expires_in.or(given.filter(|at| (now - A_YEAR..now + 100 * A_YEAR).contains(at)));
         Self::of(fields, expires_at)
     }
 
     /// Reads a token that was stored, by this library or by httpx-oauth: `expires_at` is ours.
     fn from_stored(mut fields: Map<String, Value>) -> Result<Self, String> {
-        let Some(at) = fields.get("expires_at").and_then(seconds) else { return Self::from_reply(fields) };
-        fields.remove("expires_at");
-        Self::of(fields, Some(clamped(at)))
+        let refresh_confirmation = fields.remove(REFRESH_CONFIRMATION);
+        let providers = fields.remove(PROVIDERS_EXPIRES_AT);
+        let mut token = match fields.get("expires_at").and_then(seconds) {
+            Some(at) => {
+                fields.remove("expires_at");
+                Self::of(fields, Some(clamped(at)))?
+            }
+            None => Self::from_reply(fields)?,
+        };
+        token.others.extend(refresh_confirmation.map(|cnf| (REFRESH_CONFIRMATION.to_owned(), cnf)));
+        // A number would be taken for ours.
+        let providers =
+            providers.filter(|at| token.expires_at.is_some() && !at.is_null() && seconds(at).is_none());
+        token.others.extend(providers.map(|at| ("expires_at".to_owned(), at)));
+        Ok(token)
     }
 
     fn of(mut fields: Map<String, Value>, expires_at: Option<i64>) -> Result<Self, String> {
@@ -348,6 +363,10 @@ impl TryFrom<Strict> for OAuth2Token {
 impl From<OAuth2Token> for Map<String, Value> {
     fn from(token: OAuth2Token) -> Self {
         let mut fields = token.others.clone();
+        if token.expires_at.is_some() {
+            let providers = fields.remove("expires_at");
+            fields.extend(providers.map(|at| (PROVIDERS_EXPIRES_AT.to_owned(), at)));
+        }
         for field in ["access_token", "token_type", "refresh_token", "id_token", "expires_at"] {
             if let Some(value) = token.get(field) {
                 fields.insert(field.to_owned(), value);
@@ -359,6 +378,9 @@ impl From<OAuth2Token> for Map<String, Value> {
 
 /// The member with what the refresh token is bound to, where the access token is bound to something else.
 const REFRESH_CONFIRMATION: &str = "refresh_cnf";
+
+/// The member of a stored token with the provider's own `expires_at`, such as a date in words, where the member of that name is ours.
+const PROVIDERS_EXPIRES_AT: &str = "expires_at_of_provider";
 
 /// In seconds.
 const A_YEAR: i64 = 365 * 24 * 60 * 60;
@@ -557,6 +579,17 @@ mod tests {
         let token = token(&json!({ "expires_at": "2030-01-01T00:00:00Z", "expires_in": 60 })).unwrap();
         assert!(token.expires_within(Duration::from_secs(61)));
         assert_eq!(token.others()["expires_at"], "2030-01-01T00:00:00Z");
+        let stored = serde_json::to_value(&token).unwrap();
+        assert!(stored["expires_at"].is_i64());
+        assert_eq!(serde_json::from_value::<OAuth2Token>(stored).unwrap(), token);
+    }
+
+    #[test]
+    fn a_token_without_an_expiry_keeps_what_its_refresh_token_is_bound_to() {
+        let token = token(&json!({ "refresh_token": "RT" })).unwrap();
+        let token = token.with_refresh_confirmation(Some(&json!({ "jkt": "x" })));
+        let stored = serde_json::to_string(&token).unwrap();
+        assert_eq!(serde_json::from_str::<OAuth2Token>(&stored).unwrap(), token);
     }
 
     #[test]

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use http_auth::{ChallengeParser, ChallengeRef};
 use oauth_core::{
-    ErrorClass, LoginOptions, OffsetDateTime,
-    http::{HeaderMap, StatusCode, header::WWW_AUTHENTICATE},
+    Challenge, ErrorClass, LoginOptions, OffsetDateTime,
+    http::{HeaderMap, StatusCode},
     parse_json,
 };
 use serde::{Deserialize, Serialize};
@@ -106,17 +105,14 @@ impl ApiRefusal {
         if ![StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&status) {
             return None;
         }
-        let lines = headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|line| line.to_str().ok());
-        let mut challenges =
-            lines.flat_map(|line| ChallengeParser::new(line).map_while(Result::ok)).filter(|challenge| {
-                ["Bearer", "DPoP"].iter().any(|scheme| challenge.scheme.eq_ignore_ascii_case(scheme))
-            });
-        challenges.find_map(|challenge| match &*parameter(&challenge, "error")? {
+        let challenges = Challenge::all(headers);
+        let mut challenges = challenges.iter().filter(|challenge| challenge.is_for_tokens());
+        challenges.find_map(|challenge| match challenge.get_once("error")? {
             "invalid_token" => Some(Self::InvalidToken),
             "insufficient_user_authentication" => {
-                Some(Self::InsufficientUserAuthentication(StepUp::of(&challenge)))
+                Some(Self::InsufficientUserAuthentication(StepUp::of(challenge)))
             }
-            "insufficient_scope" => Some(Self::InsufficientScope(values(&challenge, "scope"))),
+            "insufficient_scope" => Some(Self::InsufficientScope(values(challenge, "scope"))),
             _ => None,
         })
     }
@@ -220,8 +216,8 @@ impl StepUp {
         challenge
     }
 
-    fn of(challenge: &ChallengeRef<'_>) -> Self {
-        let max_age = parameter(challenge, "max_age");
+    fn of(challenge: &Challenge) -> Self {
+        let max_age = challenge.get_once("max_age");
         // `parse` would take a plus sign.
         let max_age = max_age.filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
         Self {
@@ -266,18 +262,9 @@ fn required_acr(options: &LoginOptions) -> Option<Vec<String>> {
     (!values.is_empty()).then_some(values)
 }
 
-/// A parameter of a challenge that is there once.
-fn parameter(challenge: &ChallengeRef<'_>, name: &str) -> Option<String> {
-    let mut found = challenge.params.iter().filter(|(other, _)| other.eq_ignore_ascii_case(name));
-    match (found.next(), found.next()) {
-        (Some((_, value)), None) => Some(value.to_unescaped()),
-        _ => None,
-    }
-}
-
 /// A list with spaces between its values, without those that nobody can have meant.
-fn values(challenge: &ChallengeRef<'_>, name: &str) -> Vec<String> {
-    let list = parameter(challenge, name).unwrap_or_default();
+fn values(challenge: &Challenge, name: &str) -> Vec<String> {
+    let list = challenge.get_once(name).unwrap_or_default();
     let mut values = Vec::new();
     for value in list.split(' ').filter(|value| is_value(value)).take(MOST_VALUES) {
         if !values.iter().any(|known| known == value) {

@@ -9,7 +9,8 @@ use std::{
 };
 
 use oauth_core::{
-    Callback, ErrorClass, ErrorKind, OAuth2Token, Provider, Sealer, SealingKey, Secret, async_trait,
+    Callback, Challenge, ErrorClass, ErrorKind, OAuth2Token, Provider, Sealer, SealingKey, Secret,
+    async_trait,
     http::{HeaderMap, Method, StatusCode},
 };
 use oauth_tokens::{MemoryStore, PutOptions, TokenKey, TokenManager};
@@ -17,7 +18,6 @@ use tokio::sync::Mutex;
 
 use crate::{
     authorizer::Authorizer,
-    challenge::Challenge,
     client::McpClient,
     error::{Error, Result},
     grant::Grant,

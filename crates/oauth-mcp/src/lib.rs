@@ -41,7 +41,6 @@
 
 mod access;
 mod authorizer;
-mod challenge;
 mod client;
 mod error;
 mod file_records;
@@ -64,7 +63,6 @@ mod step;
 
 pub use access::{Access, Browser, Reaction};
 pub use authorizer::Authorizer;
-pub use challenge::Challenge;
 pub use client::McpClient;
 pub use error::{Error, Probe, Result};
 pub use file_records::FileRecords;
@@ -74,6 +72,7 @@ pub use grant::{
 pub use metadata::{ResourceMetadata, ServerMetadata, metadata_urls};
 pub use metadata_document::{ClientIdUrl, MetadataDocument};
 pub use oauth_core;
+pub use oauth_core::Challenge;
 pub use oauth_tokens;
 pub use records::{MemoryRecords, RecordError, Records};
 pub use registration::{ApplicationType, KnownClient, REGISTER, RegistrationMethod};

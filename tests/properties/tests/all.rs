@@ -6,13 +6,18 @@
 //! ```text
 //! PROPERTIES_TIMES=100 cargo test -p oauth-properties
 //! ```
+//!
+//! `cargo xtask fuzz` looks for others, guided by what they reach.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod callbacks;
 mod challenges;
+mod chromium;
 mod cookies;
-mod inputs;
+mod peers;
+mod proxies;
+mod replay;
 mod return_to;
 mod sealer;
 mod tokens;

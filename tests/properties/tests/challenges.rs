@@ -2,26 +2,23 @@
 
 use std::time::{Duration, Instant};
 
-use oauth_mcp::Challenge;
+use oauth_core::Challenge;
+use oauth_properties::{Server, block_on, cases, client, target};
 use proptest::prelude::*;
 
-use crate::inputs::{cases, mutated};
-
-/// Nothing that is read is longer than what it was read from.
-fn read(value: &str) {
-    for challenge in Challenge::parse(value) {
-        assert!(!challenge.scheme().is_empty());
-        assert!(value.contains(challenge.scheme()));
-        for name in ["realm", "scope", "error", "resource_metadata"] {
-            assert!(challenge.get(name).is_none_or(|found| found.len() <= value.len()));
-        }
-        assert_ne!(challenge.scopes(), Some(Vec::new()));
-    }
-}
-
+/// A proxy's own challenge comes first, and its token68 once ended the list.
 #[test]
-fn a_changed_challenge_is_read_or_left_out() {
-    mutated(include_str!("../corpus/challenges.txt"), 5000, read);
+fn an_error_is_found_behind_a_challenge_of_another_scheme() {
+    for before in ["Negotiate", "Negotiate YII=", "NTLM TlRMTVNTUAAB", "Digest <>", "Basic realm=\"é\""] {
+        let header = format!("{before}, Bearer error=\"insufficient_scope\", error_description=\"more\"");
+        let server = Server::new(403, "").challenging(header.parse().unwrap());
+        let error = block_on(client(&server).get_profile("AT")).unwrap_err();
+        assert_eq!(
+            error.oauth_error().map(|error| &*error.code),
+            Some("insufficient_scope"),
+            "{before}: {error}"
+        );
+    }
 }
 
 /// Half a megabyte is read in milliseconds; if each parameter were compared with all before it, it would take most of a minute.
@@ -50,7 +47,7 @@ proptest! {
 
     #[test]
     fn any_text_is_read_or_left_out(value in any::<String>()) {
-        read(&value);
+        (target("challenges").check)(value.as_bytes());
     }
 
     #[test]

@@ -4,9 +4,8 @@ use oauth_core::{
     Aead, LoginOptions, Provider, SealError, Sealer, SealingKey,
     serde_json::{self, Value},
 };
+use oauth_properties::{Server, block_on, cases, client};
 use proptest::prelude::*;
-
-use crate::inputs::{Server, block_on, cases, client};
 
 fn sealer(key: u8, aead: Aead) -> Sealer {
     Sealer::new(SealingKey::from_bytes([key; 32])).with_aead(aead).unwrap()

@@ -1,4 +1,4 @@
-//! Tokens as they are stored, and the documents of a provider.
+//! Tokens as they are stored.
 
 use std::time::Duration;
 
@@ -6,40 +6,8 @@ use oauth_core::{
     OAuth2Token,
     serde_json::{self, Map, Value, json},
 };
-use oauth_openid::{JwkSet, ProviderMetadata};
+use oauth_properties::cases;
 use proptest::prelude::*;
-
-use crate::inputs::{cases, mutated};
-
-/// Any reply or stored token is read or refused; what is read is stored in the same way each time.
-fn read(text: &str) {
-    let Ok(token) = serde_json::from_str::<OAuth2Token>(text) else { return };
-    let _ = (token.is_expired(), token.expires_within(Duration::MAX), token.expires_at(), token.scopes());
-    let token = match token.rejected_id_token() {
-        // It is of one reply, and is not stored.
-        Some(_) => return,
-        None => token,
-    };
-    let stored = serde_json::to_string(&token).unwrap();
-    let again: OAuth2Token = serde_json::from_str(&stored).unwrap();
-    assert_eq!(serde_json::to_string(&again).unwrap(), stored);
-}
-
-#[test]
-fn a_changed_token_is_refused_or_stored_as_it_was_read() {
-    mutated(include_str!("../corpus/tokens.txt"), 4000, read);
-}
-
-#[test]
-fn changed_documents_of_a_provider_are_read_or_refused() {
-    mutated(include_str!("../corpus/documents.txt"), 4000, |text| {
-        let Ok(document) = serde_json::from_str::<Value>(text) else { return };
-        let _ = JwkSet::new(&document);
-        if let Ok(metadata) = ProviderMetadata::new(document.clone()) {
-            assert_eq!(document["issuer"].as_str(), Some(metadata.issuer()));
-        }
-    });
-}
 
 proptest! {
     #![proptest_config(cases(300))]

@@ -1,9 +1,9 @@
 //! What servers answer to a proof that they do not accept (RFC 9449 sections 7.1, 8 and 9).
 
-use http_auth::ChallengeParser;
 use oauth_core::{
+    Challenge,
     bytes::Bytes,
-    http::{Response, StatusCode, header::WWW_AUTHENTICATE},
+    http::{Response, StatusCode},
 };
 use serde_json::Value;
 
@@ -36,13 +36,10 @@ pub(crate) fn asks_for_a_nonce(role: Role, reply: &Response<Bytes>) -> bool {
 
 /// A parameter of the challenge with the scheme `DPoP`, which may be one of several, in one header or in more.
 pub(crate) fn dpop_parameter(reply: &Response<Bytes>, name: &str) -> Option<String> {
-    let headers = reply.headers().get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
-    headers
-        .flat_map(|text| ChallengeParser::new(text).map_while(Result::ok))
-        .filter(|challenge| challenge.scheme.eq_ignore_ascii_case("DPoP"))
-        .flat_map(|challenge| challenge.params)
-        .find(|(other, _)| other.eq_ignore_ascii_case(name))
-        .map(|(_, value)| value.to_unescaped())
+    Challenge::all(reply.headers())
+        .iter()
+        .filter(|challenge| challenge.scheme().eq_ignore_ascii_case("DPoP"))
+        .find_map(|challenge| challenge.get(name).map(str::to_owned))
 }
 
 fn error_in_body(reply: &Response<Bytes>) -> Option<String> {
@@ -56,6 +53,8 @@ fn error_in_body(reply: &Response<Bytes>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use oauth_core::http::header::WWW_AUTHENTICATE;
+
     use super::*;
 
     fn challenged(status: u16, challenges: &[&str]) -> Response<Bytes> {
@@ -71,6 +70,7 @@ mod tests {
             &[r#"dPoP realm="x", error="use_dpop_nonce""#],
             &[r#"Bearer error="invalid_token", DPoP error=use_dpop_nonce"#],
             &[r#"Bearer realm="a, b""#, r#"DPOP ERROR="use_dpop_nonce""#],
+            &[r#"Negotiate YII=, DPoP error="use_dpop_nonce""#],
         ] {
             assert!(asks_for_a_nonce(Role::ResourceServer, &challenged(401, challenges)), "{challenges:?}");
         }

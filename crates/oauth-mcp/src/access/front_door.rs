@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use oauth_core::{
-    AfterReply, ErrorKind, HttpClient, OAuth2Token, Operation, Provider, Secret,
+    AfterReply, Challenge, ErrorKind, HttpClient, OAuth2Token, Operation, Provider, Secret,
     bytes::Bytes,
     http::{
         HeaderMap, Request, Response, StatusCode, Uri,
@@ -14,7 +14,6 @@ use url::Url;
 
 use super::{Access, Browser, Reaction};
 use crate::{
-    challenge::Challenge,
     client::McpClient,
     error::{Error, Result, one_line},
     server_url::ServerUrl,

@@ -5,11 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use oauth_core::{HttpClient, OAuth2, PublicHosts, serde_json::Value};
+use oauth_core::{Challenge, HttpClient, OAuth2, PublicHosts, serde_json::Value};
 
 use super::{Authorizer, clients::issuer_key};
 use crate::{
-    challenge::Challenge,
     error::{Error, Probe, Result, one_line},
     http::{Fetched, FilteredClient, fetch, nobody},
     metadata::{ResourceMetadata, ServerMetadata, metadata_urls},

@@ -6,9 +6,8 @@ mod middleware;
 
 use std::sync::Arc;
 
-use http_auth::ChallengeParser;
 use oauth_core::{
-    AfterReply, ErrorKind, OAuth2, OAuth2Token, RequestDraft,
+    AfterReply, Challenge, ErrorKind, OAuth2, OAuth2Token, RequestDraft,
     bytes::Bytes,
     http::{Response as HttpResponse, StatusCode, header},
     is_sendable,
@@ -280,18 +279,9 @@ impl Authorizer {
         if reply.status() != StatusCode::UNAUTHORIZED {
             return false;
         }
-        let challenges = reply.headers().get_all(header::WWW_AUTHENTICATE).into_iter();
-        let says_invalid_token = challenges
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|text| ChallengeParser::new(text).map_while(Result::ok))
-            // RFC 6750 section 3, RFC 9449 section 7.1.
-            .filter(|challenge| {
-                ["Bearer", "DPoP"].iter().any(|scheme| challenge.scheme.eq_ignore_ascii_case(scheme))
-            })
-            .flat_map(|challenge| challenge.params)
-            .any(|(name, value)| {
-                name.eq_ignore_ascii_case("error") && value.to_unescaped() == "invalid_token"
-            });
+        let challenges = Challenge::all(reply.headers());
+        let mut challenges = challenges.iter().filter(|challenge| challenge.is_for_tokens());
+        let says_invalid_token = challenges.any(|challenge| challenge.error() == Some("invalid_token"));
         says_invalid_token || self.distrusts_any_401
     }
 }

@@ -1,14 +1,5 @@
-//! Where inputs come from, and the server in memory that answers with them.
+//! Where inputs come from that are not made up by a fuzzer.
 
-use std::{
-    future::Future,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
-
-use oauth_core::{HttpClient, HttpError, OAuth2, Provider, async_trait, bytes::Bytes, http};
 use proptest::test_runner::{Config, RngSeed};
 
 const SEED: u64 = 0x5eed_0123_4567_89ab;
@@ -19,7 +10,8 @@ fn times(usual: u32) -> u32 {
 }
 
 /// So many made-up inputs.
-pub(crate) fn cases(usual: u32) -> Config {
+#[must_use]
+pub fn cases(usual: u32) -> Config {
     Config {
         cases: times(usual),
         failure_persistence: None,
@@ -46,17 +38,37 @@ impl Random {
     }
 }
 
+/// Calls `check` with inputs of random bytes, for properties that make something of them.
+pub fn pseudo_random(usual: u32, mut check: impl FnMut(&[u8])) {
+    let mut random = Random(SEED);
+    for number in 0..times(usual) {
+        let length = random.below(160);
+        let bytes: Vec<u8> = (0..length).map(|_| random.next().to_le_bytes()[0]).collect();
+        let told = Told { number, input: &bytes };
+        check(&bytes);
+        drop(told);
+    }
+}
+
 /// Calls `check` with each line of a corpus as it is, and then with lines that are changed.
-pub(crate) fn mutated(corpus: &str, changes: u32, mut check: impl FnMut(&str)) {
+pub fn mutated(corpus: &str, changes: u32, mut check: impl FnMut(&str)) {
+    mutated_bytes(corpus, changes, |changed| check(&String::from_utf8_lossy(changed)));
+}
+
+/// As [`mutated`], with what the changes made of the bytes.
+///
+/// # Panics
+///
+/// If the corpus is empty.
+pub fn mutated_bytes(corpus: &str, changes: u32, mut check: impl FnMut(&[u8])) {
     let lines: Vec<_> = corpus.lines().filter(|line| !line.is_empty()).collect();
     assert!(!lines.is_empty());
-    lines.iter().for_each(|line| check(line));
+    lines.iter().for_each(|line| check(line.as_bytes()));
     let mut random = Random(SEED);
     for number in 0..times(changes) {
         let other = lines[random.below(lines.len())];
         let line = lines[random.below(lines.len())];
         let changed = changed(&mut random, line.as_bytes(), other.as_bytes());
-        let changed = String::from_utf8_lossy(&changed);
         let told = Told { number, input: &changed };
         check(&changed);
         drop(told);
@@ -66,16 +78,54 @@ pub(crate) fn mutated(corpus: &str, changes: u32, mut check: impl FnMut(&str)) {
 /// Says which input failed.
 struct Told<'i> {
     number: u32,
-    input: &'i str,
+    input: &'i [u8],
 }
 
 impl Drop for Told<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("change number {} of seed {SEED:#x}: {:?}", self.number, self.input);
+            let input = String::from_utf8_lossy(self.input);
+            eprintln!("input number {} of seed {SEED:#x}: {input:?}", self.number);
         }
     }
 }
+
+const ODD: &[&str] = &[
+    "\0",
+    "\n",
+    "\r",
+    "\t",
+    " ",
+    "\"",
+    "\\",
+    "/",
+    "//",
+    "%",
+    "%2f",
+    "%5c",
+    "%00",
+    "&",
+    "=",
+    "==",
+    ";",
+    ",",
+    "#",
+    "?",
+    "@",
+    ":",
+    "{",
+    "}",
+    "[[[[[[[[",
+    "null",
+    "-1",
+    "1e999",
+    "99999999999999999999",
+    "\\u0000",
+    "\u{feff}",
+    "\u{202e}",
+    "é",
+    "\u{2028}",
+];
 
 /// Flips, cuts, doubles, inserts, swaps and joins bytes.
 fn changed(random: &mut Random, bytes: &[u8], other: &[u8]) -> Vec<u8> {
@@ -98,85 +148,10 @@ fn changed(random: &mut Random, bytes: &[u8], other: &[u8]) -> Vec<u8> {
                 changed.splice(at..at, other[from..].iter().copied());
             }
             _ => {
-                const ODD: &[&str] = &[
-                    "\0",
-                    "\n",
-                    "\r",
-                    "\t",
-                    " ",
-                    "\"",
-                    "\\",
-                    "/",
-                    "//",
-                    "%",
-                    "%2f",
-                    "%5c",
-                    "%00",
-                    "&",
-                    "=",
-                    "==",
-                    ";",
-                    ",",
-                    "#",
-                    "?",
-                    "@",
-                    ":",
-                    "{",
-                    "}",
-                    "[[[[[[[[",
-                    "null",
-                    "-1",
-                    "1e999",
-                    "99999999999999999999",
-                    "\\u0000",
-                    "\u{feff}",
-                    "\u{202e}",
-                    "é",
-                    "\u{2028}",
-                ];
                 let piece = ODD[random.below(ODD.len())];
                 changed.splice(at..at, piece.bytes());
             }
         }
     }
     changed
-}
-
-pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
-}
-
-/// A server that gives the same answer to whatever is sent.
-#[derive(Clone, Debug)]
-pub(crate) struct Server {
-    status: u16,
-    body: Bytes,
-    requests: Arc<AtomicUsize>,
-}
-
-impl Server {
-    pub(crate) fn new(status: u16, body: impl Into<Bytes>) -> Self {
-        Self { status, body: body.into(), requests: Arc::default() }
-    }
-
-    /// How many requests came.
-    pub(crate) fn requests(&self) -> usize {
-        self.requests.load(Ordering::SeqCst)
-    }
-}
-
-#[async_trait]
-impl HttpClient for Server {
-    async fn send(&self, _: http::Request<Bytes>) -> Result<http::Response<Bytes>, HttpError> {
-        self.requests.fetch_add(1, Ordering::SeqCst);
-        let reply = http::Response::builder().status(self.status).header("content-type", "application/json");
-        Ok(reply.body(self.body.clone()).unwrap())
-    }
-}
-
-pub(crate) const CLIENT_SECRET: &str = "the-client-secret-5f1c";
-
-pub(crate) fn client(server: &Server) -> OAuth2 {
-    OAuth2::new("client-1", CLIENT_SECRET, "https://as.example/authorize", "https://as.example/token")
-        .with_http_client(server.clone())
 }

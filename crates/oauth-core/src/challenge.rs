@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use oauth_core::http::{HeaderMap, header::WWW_AUTHENTICATE};
+use http::{HeaderMap, header::WWW_AUTHENTICATE};
 
 /// One challenge of a `WWW-Authenticate` header: a scheme and its parameters.
+///
+/// Every part of the library reads challenges by this one type. It is tolerant: what cannot be read is left out, and the challenges before
+/// and after it count.
 ///
 /// All of it is text that a server chose: escape it before it enters a page or a terminal.
 ///
 /// ```
-/// use oauth_mcp::Challenge;
+/// use oauth_core::Challenge;
 ///
 /// let challenges = Challenge::parse(r#"Basic realm="a, b", Bearer scope="read write", resource_metadata="https://mcp.example/prm""#);
 /// assert_eq!(challenges[1].scheme(), "Bearer");
@@ -20,7 +23,13 @@ use oauth_core::http::{HeaderMap, header::WWW_AUTHENTICATE};
 pub struct Challenge {
     scheme: String,
     /// By their names in lower case: a list would have to be searched for each of the many that a hostile server can send.
-    params: BTreeMap<String, String>,
+    params: BTreeMap<String, Param>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Param {
+    value: String,
+    is_repeated: bool,
 }
 
 impl Challenge {
@@ -73,7 +82,7 @@ impl Challenge {
                 }
                 None => {
                     all.push(Self { scheme: word.to_owned(), params: BTreeMap::new() });
-                    rest = behind;
+                    rest = behind_token68(behind).unwrap_or(behind);
                 }
             }
         }
@@ -81,7 +90,8 @@ impl Challenge {
 
     fn add(&mut self, name: &str, value: String) {
         // The first counts: what comes behind it may have been put there by somebody else.
-        self.params.entry(name.to_ascii_lowercase()).or_insert(value);
+        let param = self.params.entry(name.to_ascii_lowercase());
+        param.and_modify(|first| first.is_repeated = true).or_insert(Param { value, is_repeated: false });
     }
 
     /// The scheme, as the server wrote it.
@@ -90,10 +100,17 @@ impl Challenge {
         &self.scheme
     }
 
-    /// A parameter's value, without its quotes. Names are compared without regard to case.
+    /// A parameter's value, without its quotes; the first if there are several. Names are compared without regard to case.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.params.get(&name.to_ascii_lowercase()).map(String::as_str)
+        self.params.get(&name.to_ascii_lowercase()).map(|param| &*param.value)
+    }
+
+    /// A parameter's value as [`get`](Self::get) has it, but `None` if the challenge repeats it, which RFC 6750 section 3 forbids.
+    #[must_use]
+    pub fn get_once(&self, name: &str) -> Option<&str> {
+        let param = self.params.get(&name.to_ascii_lowercase())?;
+        (!param.is_repeated).then_some(&*param.value)
     }
 
     /// Whether its scheme is Bearer (RFC 6750) or DPoP (RFC 9449).
@@ -129,6 +146,16 @@ fn split_token(text: &str) -> (&str, &str) {
     text.split_at(end)
 }
 
+/// What follows the token68 (RFC 9110 section 11.2) behind a scheme, as Negotiate has it in place of parameters; `None` if there is none. It is
+/// skipped, because a part of it can look like a scheme.
+fn behind_token68(text: &str) -> Option<&str> {
+    let text = text.strip_prefix(' ')?.trim_start_matches(' ');
+    let end = text.find(|c: char| !c.is_ascii_alphanumeric() && !"-._~+/".contains(c)).unwrap_or(text.len());
+    let behind = text[end..].trim_start_matches('=').trim_start();
+    // Anything else than the next challenge means that it was a parameter, or a scheme without a comma before it.
+    (end > 0 && (behind.is_empty() || behind.starts_with(','))).then_some(behind)
+}
+
 /// A parameter's value and what follows it. Without quotes, a URL is taken as well, which is no token but is sent all the same.
 fn parameter_value(text: &str) -> (String, &str) {
     if let Some(text) = text.strip_prefix('"') {
@@ -151,4 +178,48 @@ fn quoted(text: &str) -> (String, &str) {
         }
     }
     (value, "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Challenge;
+
+    fn schemes(value: &str) -> Vec<String> {
+        Challenge::parse(value).iter().map(|challenge| challenge.scheme().to_owned()).collect()
+    }
+
+    #[test]
+    fn a_token68_is_no_scheme_and_ends_no_list() {
+        for value in [
+            "Negotiate",
+            "Negotiate TlRMTVNTUAAB",
+            "Negotiate TlRMTVNTUAAB==",
+            "Negotiate a/Bearer+DPoP==",
+            "Negotiate   abc",
+        ] {
+            assert_eq!(schemes(value), ["Negotiate"], "{value}");
+            let all = Challenge::parse(&format!("{value} , Bearer error=\"invalid_token\", NTLM YQ=="));
+            assert_eq!(all.len(), 3, "{value}: {all:?}");
+            assert_eq!(all[1].error(), Some("invalid_token"));
+        }
+        assert_eq!(schemes("Basic Bearer error=x"), ["Basic", "Bearer"]);
+        assert_eq!(schemes("Basic, Bearer"), ["Basic", "Bearer"]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_costs_no_other_challenge() {
+        for odd in ["<>", "Basic realm=", "Digest \"x\"", "=", "é", "@ @", "Basic realm=\"é\"", "A b=c d e=f"]
+        {
+            let all = Challenge::parse(&format!("{odd}, Bearer error=\"invalid_token\""));
+            let bearer = all.iter().find(|one| one.scheme() == "Bearer").unwrap();
+            assert_eq!(bearer.error(), Some("invalid_token"), "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_repeated_parameter_is_known_for_one() {
+        let challenge = Challenge::parse("Bearer error=a, ERROR=b, scope=c").pop().unwrap();
+        assert_eq!((challenge.get("error"), challenge.get_once("error")), (Some("a"), None));
+        assert_eq!(challenge.get_once("scope"), Some("c"));
+    }
 }

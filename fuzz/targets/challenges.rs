@@ -1,0 +1,5 @@
+//! The property `challenges` of `oauth-properties`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| (oauth_properties::target("challenges").check)(input));

@@ -1,0 +1,5 @@
+//! The property `logout_tokens` of `oauth-properties`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| (oauth_properties::target("logout_tokens").check)(input));

@@ -1,0 +1,5 @@
+//! The property `sealed_attempts` of `oauth-properties`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| (oauth_properties::target("sealed_attempts").check)(input));
