@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt, future::Future, sync::Arc, time::Duration};
 
 use http::request::Parts;
-use oauth_core::{LinkIntent, MemoryCache, OffsetDateTime, SharedCache, serde_json::json};
+use oauth_core::{LinkIntent, MemoryCache, SharedCache, serde_json::json};
 use oauth_tokens::{PutOptions, TokenKey, TokenManager};
 use oauth_web::{PopupPage, ResolveError, Routes, SignIn, SignInRequest, SignedIn};
 
@@ -166,6 +166,28 @@ impl Bff {
         self
     }
 
+    /// Changes the routes of the sign-in, such as by [back-channel logout](Routes), with the feature `openid` of `oauth-web`:
+    ///
+    /// ```
+    /// use oauth_bff::{Bff, NewSession, oauth_web::oauth_openid::LogoutToken};
+    ///
+    /// # fn f(bff: Bff) -> Bff {
+    /// let ending = bff.clone();
+    /// bff.routes(|routes| {
+    ///     routes.back_channel_logout(None, move |token: LogoutToken| {
+    ///         let ending = ending.clone();
+    ///         let key = NewSession::default_key("acme", token.issuer(), token.subject().unwrap_or_default());
+    ///         async move { ending.end_all(&key).await }
+    ///     })
+    /// })
+    /// # }
+    /// ```
+    pub fn routes(mut self, change: impl FnOnce(Routes) -> Routes) -> Self {
+        let routes = self.0.routes.clone();
+        self.settings().routes = change(routes);
+        self
+    }
+
     /// Sets the page that ends a sign-in in a popup.
     pub fn popup_page(mut self, page: PopupPage) -> Self {
         self.settings().popup = page;
@@ -206,6 +228,16 @@ impl Bff {
         self.0.ended.end(session).await
     }
 
+    /// Ends all sessions of the user whose tokens have this key that have begun so far: to sign out everywhere, or because the provider says so.
+    /// The tokens stay.
+    ///
+    /// # Errors
+    ///
+    /// [`BffError::Sessions`] if that could not be remembered.
+    pub async fn end_all(&self, key: &TokenKey) -> Result<(), BffError> {
+        self.0.ended.end_all(key, self.0.lifetime).await
+    }
+
     pub(crate) fn site(&self, parts: &Parts) -> Result<String, BffError> {
         // The address depends on the head alone.
         self.sign_in().address(&SignInRequest::from(parts.clone())).ok_or(BffError::UnknownHost)
@@ -225,8 +257,7 @@ impl Bff {
         let token = user.token.clone();
         let new = (self.0.on_sign_in)(user).await.map_err(BffError::Application)?;
         self.0.tokens.put_with(&new.key, &token, options).await.map_err(BffError::of_token)?;
-        let until = OffsetDateTime::now_utc() + self.0.lifetime;
-        Session::begin(new, until).map_err(|error| BffError::Application(error.into()))
+        Session::begin(new, self.0.lifetime).map_err(|error| BffError::Application(error.into()))
     }
 
     fn settings(&mut self) -> &mut Settings {
@@ -240,10 +271,10 @@ fn new_session(user: &SignedIn) -> Result<NewSession, ResolveError> {
         return Err("users can link providers, and nobody says what that means: set Bff::on_sign_in".into());
     }
     let identity = &user.identity;
-    let subject = json!([identity.issuer, identity.subject]).to_string();
+    let key = NewSession::default_key(user.provider.name(), &identity.issuer, &identity.subject);
     let email =
         identity.email.as_ref().filter(|email| email.is_verified()).map(|email| email.address.clone());
-    Ok(NewSession::new(TokenKey::new(user.provider.name(), subject)).user(json!({
+    Ok(NewSession::new(key).user(json!({
         "provider": user.provider.name(),
         "name": identity.name,
         "email": email,

@@ -1,6 +1,6 @@
 //! A session, and the cookie that holds it.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use cookie::{Cookie, time::Duration as CookieDuration};
@@ -28,6 +28,8 @@ pub struct Session {
     key: [String; 4],
     #[serde(default)]
     user: Value,
+    /// A Unix time in milliseconds.
+    begun: i64,
     /// A Unix time in seconds.
     until: i64,
 }
@@ -57,6 +59,13 @@ impl NewSession {
         Self { key, user: Value::Null }
     }
 
+    /// The key that users have unless [`Bff::on_sign_in`](crate::Bff::on_sign_in) gives them another: that of the provider's name, and of issuer and
+    /// subject of their identity.
+    #[must_use]
+    pub fn default_key(provider: &str, issuer: &str, subject: &str) -> TokenKey {
+        TokenKey::new(provider, serde_json::json!([issuer, subject]).to_string())
+    }
+
     /// Sets what `GET /session` says about the user. It travels in the cookie, encrypted, so that it has to be small, and keeps its value until
     /// the session ends.
     pub fn user(mut self, user: impl Into<Value>) -> Self {
@@ -66,13 +75,15 @@ impl NewSession {
 }
 
 impl Session {
-    pub(crate) fn begin(new: NewSession, until: OffsetDateTime) -> Result<Self, Error> {
+    pub(crate) fn begin(new: NewSession, lifetime: Duration) -> Result<Self, Error> {
+        let now = OffsetDateTime::now_utc();
         let key = [new.key.tenant(), new.key.subject(), new.key.provider(), new.key.label()];
         Ok(Self {
             id: random_token()?,
             key: key.map(str::to_owned),
             user: new.user,
-            until: until.unix_timestamp(),
+            begun: milliseconds(now),
+            until: (now + lifetime).unix_timestamp(),
         })
     }
 
@@ -101,9 +112,18 @@ impl Session {
         OffsetDateTime::from_unix_timestamp(self.until).unwrap_or(OffsetDateTime::UNIX_EPOCH)
     }
 
+    pub(crate) fn begun(&self) -> i64 {
+        self.begun
+    }
+
     pub(crate) fn until(&self) -> i64 {
         self.until
     }
+}
+
+/// A Unix time in milliseconds.
+pub(crate) fn milliseconds(time: OffsetDateTime) -> i64 {
+    i64::try_from(time.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
 }
 
 impl fmt::Debug for Session {

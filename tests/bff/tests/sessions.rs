@@ -367,3 +367,71 @@ async fn whoever_signs_out_is_out_whatever_fails() {
     assert!(page.one("set-cookie").contains("Max-Age=0"));
     refused(&mut world, vec![own], "out").await;
 }
+
+#[tokio::test]
+async fn bff_04_all_sessions_of_a_user_end_and_a_later_sign_in_begins_a_new_one() {
+    let mut world = world().await;
+    world.sign_in().await;
+    let first = world.session_cookie();
+    world.cookies.clear();
+    world.sign_in().await;
+    let second = world.session_cookie();
+    let parts = world.request(Method::GET, "/").body(()).unwrap().into_parts().0;
+    let key = world.bff.session(&parts).await.unwrap().key();
+    // Somebody else's sessions are not touched.
+    world.bff.end_all(&TokenKey::new("oauth2", "somebody else")).await.unwrap();
+    assert_eq!(world.get("/bff/api/things/all").await.status, 200);
+
+    world.bff.end_all(&key).await.unwrap();
+    for cookie in [first, second] {
+        refused(&mut world, vec![cookie], "ended with all").await;
+    }
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    world.cookies.clear();
+    world.sign_in().await;
+    assert_eq!(world.get("/bff/api/things/all").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_memory_of_ended_sessions_that_fails_lets_nobody_in() {
+    #[derive(Debug)]
+    struct Broken;
+
+    #[oauth_clients::async_trait]
+    impl oauth_clients::SharedCache for Broken {
+        async fn get(&self, _: &str) -> Result<Option<bytes::Bytes>, oauth_clients::SharedCacheError> {
+            Err("down".into())
+        }
+        async fn put(
+            &self,
+            _: &str,
+            _: bytes::Bytes,
+            _: Duration,
+        ) -> Result<(), oauth_clients::SharedCacheError> {
+            Err("down".into())
+        }
+        async fn put_new(
+            &self,
+            _: &str,
+            _: bytes::Bytes,
+            _: Duration,
+        ) -> Result<bool, oauth_clients::SharedCacheError> {
+            Err("down".into())
+        }
+        async fn take(&self, _: &str) -> Result<Option<bytes::Bytes>, oauth_clients::SharedCacheError> {
+            Err("down".into())
+        }
+    }
+
+    let mut world = world_with(SITE, |bff| bff.ended_sessions(std::sync::Arc::new(Broken))).await;
+    world.sign_in().await;
+    for path in ["/bff/session", "/bff/api/things/all"] {
+        let page = world.get(path).await;
+        assert_eq!((page.status, page.error()), (503, "sessions_unavailable"), "{path}");
+    }
+    // The browser is out all the same.
+    let page = world.post("/bff/logout", "").await;
+    assert_eq!(page.status, 503);
+    assert!(page.one("set-cookie").contains("Max-Age=0"));
+    assert_eq!(world.api.count(), 0);
+}
