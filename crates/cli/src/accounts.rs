@@ -12,7 +12,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
-use crate::exit::{Failure, Outcome};
+use crate::{
+    exchange::Exchange,
+    exit::{Failure, Outcome},
+};
 
 /// The accounts of a person on this machine.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -53,6 +56,12 @@ pub(crate) struct Account {
     /// Whether the client signs in as itself (RFC 6749 section 4.4).
     #[serde(default)]
     pub(crate) is_client: bool,
+    /// What is exchanged for the token (RFC 8693), each time that one is needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) exchange: Option<Exchange>,
+    /// What to type to sign in again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) again: Option<String>,
     #[serde(with = "time::serde::rfc3339")]
     pub(crate) signed_in_at: OffsetDateTime,
 }
@@ -72,6 +81,8 @@ impl Account {
             scopes: Vec::new(),
             resource: None,
             is_client: false,
+            exchange: None,
+            again: None,
             signed_in_at: OffsetDateTime::now_utc(),
         }
     }
@@ -83,6 +94,19 @@ impl Account {
         self.email = identity.email.as_ref().map(|email| email.address.clone());
         self.display_name = identity.name.clone();
         self
+    }
+
+    /// Whether secrets go over plain http, because the configuration says so. What the command line says is for one run.
+    pub(crate) fn allows_plain_http(&self) -> bool {
+        self.settings.get("dangerously_allow_plain_http") == Some(&Value::Bool(true))
+    }
+
+    /// What to type to sign in again.
+    pub(crate) fn sign_in_command(&self) -> String {
+        match &self.again {
+            Some(command) => command.clone(),
+            None => format!("oauth-clients login {} --account {}", self.target(), self.name),
+        }
     }
 
     /// Under which key the tokens are. The account's name is the provider of the key, because two accounts can be the same user's

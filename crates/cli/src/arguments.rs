@@ -69,6 +69,8 @@ pub(crate) enum Command {
     Curl(Curl),
     /// Runs a program with an access token in a variable.
     Exec(Exec),
+    /// Exchanges one token for another (RFC 8693), and prints it without keeping it.
+    Exchange(Exchange),
     /// Answers git, kubectl or docker.
     #[command(subcommand)]
     Credential(Credential),
@@ -108,6 +110,8 @@ pub(crate) struct Login {
     /// How many seconds the sign-in may take.
     #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = seconds)]
     pub(crate) timeout: Duration,
+    #[command(flatten)]
+    pub(crate) exchange: Option<ExchangeRequest>,
     /// The URL is that of an MCP server. Without this, a URL is an issuer if it has the metadata of one, and else an MCP server.
     #[arg(long)]
     pub(crate) mcp: bool,
@@ -147,6 +151,45 @@ pub(crate) enum Method {
     Paste,
     /// No user: the client signs in as itself.
     ClientCredentials,
+    /// No browser: a token that is there already is exchanged (RFC 8693), anew each time that a token is needed.
+    TokenExchange,
+}
+
+/// What is exchanged, and for what (RFC 8693).
+#[derive(Debug, Args)]
+#[group(id = "subject", multiple = true)]
+pub(crate) struct ExchangeRequest {
+    /// The file that holds the token to exchange. It is read again for each exchange.
+    #[arg(long, value_name = "FILE", conflicts_with = "subject_account")]
+    pub(crate) subject_token_file: Option<String>,
+    /// The account whose token is exchanged, refreshed if it must be.
+    #[arg(long, value_name = "ACCOUNT")]
+    pub(crate) subject_account: Option<String>,
+    /// What kind of token is exchanged: access_token, id_token, jwt, saml1, saml2, or a URI. [default: access_token]
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) subject_token_type: Option<String>,
+    /// A service at which the new token is to be used, by its name. Can be repeated.
+    #[arg(long = "audience", value_name = "NAME")]
+    pub(crate) audiences: Vec<String>,
+    /// An API at which the new token is to be used, by its URI (RFC 8707). Can be repeated.
+    #[arg(long = "resource", value_name = "URI")]
+    pub(crate) resources: Vec<String>,
+    /// What kind of token to ask for.
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) requested_token_type: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Exchange {
+    /// A table of the configuration, a provider, or an issuer such as https://login.example.
+    pub(crate) target: String,
+    #[command(flatten)]
+    pub(crate) client: Client,
+    #[command(flatten)]
+    pub(crate) request: ExchangeRequest,
+    /// The form.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: TokenFormat,
 }
 
 #[derive(Debug, Args)]

@@ -7,6 +7,7 @@ pub(crate) mod curl;
 pub(crate) mod decode;
 pub(crate) mod discover;
 pub(crate) mod doctor;
+pub(crate) mod exchange;
 pub(crate) mod exec;
 pub(crate) mod list;
 pub(crate) mod login;

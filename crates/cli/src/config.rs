@@ -117,13 +117,32 @@ pub(crate) fn read(chosen: Option<&Path>) -> Outcome<BTreeMap<String, Profile>> 
     parse(&text).map_err(|problem| Failure::Usage(format!("{}: {problem}", path.display())))
 }
 
+/// The tables of the configuration, of which those that cannot be read say why.
+pub(crate) fn read_each(chosen: Option<&Path>) -> Outcome<BTreeMap<String, Result<Profile, String>>> {
+    let Ok(path) = path(chosen) else { return Ok(BTreeMap::new()) };
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound && chosen.is_none() => {
+            return Ok(BTreeMap::new());
+        }
+        Err(error) => return Err(Failure::Usage(format!("cannot read {}: {error}", path.display()))),
+    };
+    Ok(match values(&text) {
+        Ok(tables) => tables.into_iter().map(|(name, table)| (name.clone(), profile(&name, table))).collect(),
+        Err(problem) => BTreeMap::from([(path.display().to_string(), Err(problem))]),
+    })
+}
+
 /// Reads the tables. The errors quote no value, which may be a secret in the wrong place.
 pub(crate) fn parse(text: &str) -> Result<BTreeMap<String, Profile>, String> {
-    let tables: BTreeMap<String, toml::Value> = toml::from_str(text).map_err(|error| {
+    values(text)?.into_iter().map(|(name, table)| Ok((name.clone(), profile(&name, table)?))).collect()
+}
+
+fn values(text: &str) -> Result<BTreeMap<String, toml::Value>, String> {
+    toml::from_str(text).map_err(|error| {
         let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
         format!("line {line} is not TOML as it should be: {}", error.message())
-    })?;
-    tables.into_iter().map(|(name, table)| Ok((name.clone(), profile(&name, table)?))).collect()
+    })
 }
 
 fn profile(name: &str, table: toml::Value) -> Result<Profile, String> {

@@ -1,13 +1,19 @@
 //! What is wrong with a configuration, an issuer or an MCP server, and what to do about it.
 
 mod checks;
+mod client;
 mod environment;
 mod facts;
 mod finding;
 mod keys;
+mod quirks;
+mod redirect;
+mod stored;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use checks::check;
-pub(crate) use facts::{Facts, is_loopback};
+pub(crate) use client::build;
+pub(crate) use facts::Facts;
 pub(crate) use finding::{Finding, Level};
+pub(crate) use stored::machine;

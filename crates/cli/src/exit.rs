@@ -5,6 +5,8 @@ use std::{io, process::ExitCode};
 use oauth_clients::{Error, ErrorClass};
 use oauth_tokens::Error as TokenError;
 
+use crate::signal::Signal;
+
 /// A command that did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
@@ -23,9 +25,9 @@ pub(crate) enum Failure {
     /// The reader of the output went away, as `head` does. Nothing is said about it.
     #[error("the output was closed")]
     OutputClosed,
-    /// Ctrl-C.
+    /// Ctrl-C, or another signal that ends programs.
     #[error("interrupted")]
-    Interrupted,
+    Interrupted(Signal),
 }
 
 pub(crate) type Outcome<T = ()> = Result<T, Failure>;
@@ -39,7 +41,7 @@ impl Failure {
             Self::Usage(_) => ExitCode::from(2),
             Self::SignInAgain(_) => ExitCode::from(3),
             Self::TryLater(_) => ExitCode::from(4),
-            Self::Interrupted => ExitCode::from(130),
+            Self::Interrupted(signal) => ExitCode::from(signal.exit_code()),
         }
     }
 
@@ -59,20 +61,28 @@ impl Failure {
             Self::Usage(_) => "usage",
             Self::SignInAgain(_) => "sign_in_again",
             Self::TryLater(_) => "try_later",
-            Self::Interrupted => "interrupted",
+            Self::Interrupted(_) => "interrupted",
         }
     }
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self::of_class(&error.class(), error.to_string())
+        Self::of_class(&error.class(), in_words_of_this_tool(error.to_string()))
+    }
+}
+
+/// The library names the method that allows plain http, which a user of this tool cannot call.
+pub(crate) fn in_words_of_this_tool(text: String) -> String {
+    match text.contains("dangerously_allow_plain_http") && !text.contains("--dangerously") {
+        true => format!("{text} (--dangerously-allow-plain-http allows it for this run)"),
+        false => text,
     }
 }
 
 impl From<TokenError> for Failure {
     fn from(error: TokenError) -> Self {
-        Self::of_class(&error.class(), error.to_string())
+        Self::of_class(&error.class(), in_words_of_this_tool(error.to_string()))
     }
 }
 

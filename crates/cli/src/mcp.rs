@@ -13,7 +13,7 @@ use crate::{
     arguments::Common,
     config,
     exit::{Failure, Outcome},
-    provider, store,
+    managers, provider, store,
 };
 
 /// What finds out who lets clients into a server. The user has named the server, which may be on this machine.
@@ -36,7 +36,10 @@ pub(crate) fn server_url(url: &str, common: &Common) -> Outcome<ServerUrl> {
 }
 
 /// What a sign-in at a server would find. The server is asked first, because its challenge may be all that names its metadata.
-pub(crate) async fn discover(server: &ServerUrl, common: &Common) -> Outcome<oauth_mcp::Result<Target>> {
+pub(crate) async fn discover(
+    server: &ServerUrl,
+    common: &Common,
+) -> Outcome<(Greeting, oauth_mcp::Result<Target>)> {
     let message = json!({
         "jsonrpc": "2.0", "id": 1, "method": "initialize",
         "params": {
@@ -49,12 +52,29 @@ pub(crate) async fn discover(server: &ServerUrl, common: &Common) -> Outcome<oau
         .header("accept", "application/json, text/event-stream")
         .body(Bytes::from(message.to_string()))
         .map_err(|error| Failure::Usage(error.to_string()))?;
-    // Where it does not answer, discovery says so.
-    let challenge = match provider::http_client(common)?.send(request).await {
-        Ok(reply) if matches!(reply.status().as_u16(), 401 | 403) => Challenge::of_reply(reply.headers()),
-        _ => None,
+    let (greeting, challenge) = match provider::http_client(common)?.send(request).await {
+        Ok(reply) => {
+            let status = reply.status().as_u16();
+            let challenge = Challenge::of_reply(reply.headers()).filter(|_| matches!(status, 401 | 403));
+            let greeting = match challenge {
+                Some(_) => Greeting::Challenged,
+                None => Greeting::Unchallenged(status),
+            };
+            (greeting, challenge)
+        }
+        Err(error) => (Greeting::Unreachable(error.to_string()), None),
     };
-    Ok(authorizer(common)?.discover(server, challenge.as_ref()).await)
+    Ok((greeting, authorizer(common)?.discover(server, challenge.as_ref()).await))
+}
+
+/// How a server answers a first message that has no token.
+pub(crate) enum Greeting {
+    /// It says what it wants.
+    Challenged,
+    /// It does not, and answers with this status.
+    Unchallenged(u16),
+    /// It cannot be reached.
+    Unreachable(String),
 }
 
 /// The tokens of an account at a server.
@@ -70,7 +90,7 @@ pub(crate) async fn access(
     let authorizer = authorizer.with_records(FileRecords::new(folder, local.sealer().clone()));
     let manager = authorizer.token_manager(local.store().clone(), local.sealer().clone()).build();
     let manager = manager.map_err(|error| Failure::Other(error.to_string()))?;
-    Ok(Access::new(authorizer, manager, server, account))
+    Ok(Access::new(authorizer, managers::watched(manager), server, account))
 }
 
 /// Where the clients are that were registered.

@@ -14,7 +14,9 @@ pub(crate) struct Output {
     pub(crate) json: bool,
     /// Progress is not told.
     pub(crate) quiet: bool,
+    /// Standard output and standard error are two terminals, or one is a file.
     colors: bool,
+    error_colors: bool,
 }
 
 /// When text has colors.
@@ -31,16 +33,18 @@ pub(crate) enum Color {
 
 impl Output {
     pub(crate) fn new(json: bool, quiet: bool, color: Color) -> Self {
-        let colors = match color {
+        let colors = |is_terminal: bool| match color {
             Color::Always => true,
             Color::Never => false,
             // https://no-color.org: set, and not empty.
             Color::Auto => {
-                io::stdout().is_terminal()
+                is_terminal
                     && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+                    && std::env::var_os("TERM").is_none_or(|terminal| terminal != "dumb")
             }
         };
-        Self { json, quiet, colors }
+        let error_colors = colors(io::stderr().is_terminal());
+        Self { json, quiet, colors: colors(io::stdout().is_terminal()), error_colors }
     }
 
     /// Prints a result: as JSON, or as the text for people.
@@ -70,27 +74,37 @@ impl Output {
                 let error = json!({ "error": failure.word(), "message": failure.to_string() });
                 writeln!(errors, "{error}")
             }
-            false => writeln!(errors, "error: {failure}"),
+            false => writeln!(errors, "{} {failure}", colored(self.error_colors, "31", "error:")),
         };
     }
 
+    /// Warns a person, also one who wants to hear of no progress.
+    pub(crate) fn warn(self, text: &str) {
+        let _ = writeln!(io::stderr().lock(), "{} {text}", colored(self.error_colors, "33", "warning:"));
+    }
+
     pub(crate) fn green(self, text: &str) -> String {
-        self.colored("32", text)
+        colored(self.colors, "32", text)
     }
 
     pub(crate) fn yellow(self, text: &str) -> String {
-        self.colored("33", text)
+        colored(self.colors, "33", text)
     }
 
     pub(crate) fn red(self, text: &str) -> String {
-        self.colored("31", text)
+        colored(self.colors, "31", text)
     }
 
-    fn colored(self, code: &str, text: &str) -> String {
-        match self.colors {
-            true => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
-            false => text.to_owned(),
-        }
+    /// Green for what goes to standard error.
+    pub(crate) fn green_progress(self, text: &str) -> String {
+        colored(self.error_colors, "32", text)
+    }
+}
+
+fn colored(has_colors: bool, code: &str, text: &str) -> String {
+    match has_colors {
+        true => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
+        false => text.to_owned(),
     }
 }
 

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use crate::{
     arguments::{Client, Common},
     config::{self, Profile},
-    exit::{Failure, Outcome},
+    exit::{Failure, Outcome, in_words_of_this_tool},
 };
 
 /// What somebody named on the command line.
@@ -34,9 +34,6 @@ pub(crate) fn target(target: &str, client: &Client, common: &Common) -> Outcome<
     let tables = config::read(common.config.as_deref())?;
     let mut found = find(target, &tables)?;
     apply(client, &mut found.profile.settings)?;
-    if common.dangerously_allow_plain_http {
-        found.profile.settings.insert("dangerously_allow_plain_http".to_owned(), true.into());
-    }
     Ok(found)
 }
 
@@ -132,7 +129,8 @@ pub(crate) async fn build(name: &str, profile: &Profile, common: &Common) -> Out
     let mut entry = RegistryEntry::deserialize(Value::Object(settings))
         .map_err(|error| Failure::Usage(format!("[{name}] {error}")))?;
     entry.config.http_client = Some(http_client(common)?);
-    Registry::build(name, &entry).await.map_err(|error| Failure::Usage(error.to_string()))
+    let made = Registry::build(name, &entry).await;
+    made.map_err(|error| Failure::Usage(in_words_of_this_tool(error.to_string())))
 }
 
 /// The HTTP client of every request.

@@ -1,13 +1,19 @@
 //! From the arguments to the exit code.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use crate::{
     arguments::{Arguments, Command, Common, Credential},
     commands,
     exit::{Failure, Outcome},
+    managers,
     output::Output,
+    signals,
 };
+
+/// How long a refresh may go on after Ctrl-C.
+const CLOSING_LIMIT: Duration = Duration::from_secs(10);
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(2);
 
 /// Does what the arguments ask, and returns the exit code.
 #[must_use]
@@ -16,7 +22,12 @@ pub fn run(arguments: Arguments) -> ExitCode {
     let output = Output::new(common.json, common.quiet, common.color);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let outcome = match runtime {
-        Ok(runtime) => runtime.block_on(interruptible(&common, output, command)),
+        Ok(runtime) => {
+            let outcome = runtime.block_on(interruptible(&common, output, command));
+            // A keyring that waits for its user keeps nobody.
+            runtime.shutdown_timeout(SHUTDOWN_LIMIT);
+            outcome
+        }
         Err(error) => Err(Failure::Other(format!("cannot start: {error}"))),
     };
     match outcome {
@@ -29,13 +40,14 @@ pub fn run(arguments: Arguments) -> ExitCode {
 }
 
 async fn interruptible(common: &Common, output: Output, command: Command) -> Outcome<ExitCode> {
-    // A child of `exec` gets the same signal and ends by itself.
-    if let Command::Exec(exec) = &command {
-        return commands::exec::run(exec, common).await;
-    }
+    let mut signals = signals::watch(output)?;
     tokio::select! {
+        signal = signals.first() => {
+            // A refresh that was sent has spent the refresh token, so its reply is waited for and saved.
+            managers::close_all(CLOSING_LIMIT).await;
+            Err(Failure::Interrupted(signal))
+        }
         outcome = dispatch(common, output, command) => outcome,
-        _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted),
     }
 }
 
@@ -58,6 +70,7 @@ async fn dispatch(common: &Common, output: Output, command: Command) -> Outcome<
         Command::Credential(Credential::Kubectl(kubectl)) => {
             commands::credential_kubectl::run(&kubectl, common).await?;
         }
+        Command::Exchange(exchange) => commands::exchange::run(&exchange, common, output).await?,
         Command::Discover(discover) => commands::discover::run(&discover, common, output).await?,
         Command::Doctor(doctor) => return commands::doctor::run(&doctor, common, output).await,
         Command::ServeEmulator(emulator) => commands::serve_emulator::run(&emulator, output).await?,

@@ -5,10 +5,10 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
     arguments::Decode,
-    commands::whoami::in_words,
     exit::Outcome,
     jwt,
     output::{Output, to_json},
+    words::in_words,
 };
 
 /// Claims that are moments (RFC 7519 section 4.1, OpenID Connect Core section 2).

@@ -24,7 +24,7 @@ pub(crate) async fn run(discover: &Discover, common: &Common, output: Output) ->
         let wins = found.is_some_and(|found| found.url == place.url);
         output.progress(&format!(
             "{} {}",
-            if wins { output.green("✓") } else { " ".to_owned() },
+            if wins { output.green_progress("✓") } else { " ".to_owned() },
             plain(&place.line())
         ));
     }
@@ -39,7 +39,8 @@ pub(crate) async fn run(discover: &Discover, common: &Common, output: Output) ->
 /// What an MCP server and its authorization server say.
 async fn server(discover: &Discover, common: &Common, output: Output) -> Outcome {
     let url = mcp::server_url(&discover.url, common)?;
-    let target = mcp::discover(&url, common).await??;
+    let (_, target) = mcp::discover(&url, common).await?;
+    let target = target?;
     let metadata = target.server_metadata();
     let value = json!({
         "resource": target.resource(),

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, process::ExitCode};
 
+use oauth_clients::Provider;
 use serde_json::json;
 
 use crate::{
@@ -9,7 +10,7 @@ use crate::{
     config,
     doctor::{self, Facts, Finding, Level},
     exit::{Failure, Outcome},
-    mcp,
+    mcp::{self, Greeting},
     output::{Output, plain, print_line, to_json},
     provider::{self, is_url},
 };
@@ -17,14 +18,28 @@ use crate::{
 pub(crate) async fn run(doctor: &Doctor, common: &Common, output: Output) -> Outcome<ExitCode> {
     let http = provider::http_client(common)?;
     let mut findings: BTreeMap<String, Vec<Finding>> = BTreeMap::new();
-    for (name, facts) in targets(doctor, common)? {
+    for (name, mut facts) in targets(doctor, common)? {
         output.progress(&format!("looking at {name} …"));
+        if let Some(profile) = facts.profile.as_ref().filter(|_| facts.unreadable.is_none()) {
+            match doctor::build(&name, profile, &http).await {
+                Ok(client) => {
+                    facts.issuer = facts.issuer.or_else(|| published_issuer(profile, &*client));
+                    facts.client = Some(client);
+                }
+                Err(problem) => facts.problem = Some(problem),
+            }
+        }
         let facts = facts.gather(&*http).await;
         let mut found = doctor::check(&facts);
         if !found.iter().any(|finding| finding.level == Level::Fail) {
             found.push(Finding::ok("DO-00", "nothing stands in the way of a sign-in"));
         }
         findings.insert(name, found);
+    }
+    if doctor.target.as_deref().is_none_or(|target| !is_url(target)) && doctor.mcp.is_none() {
+        let tables = config::read_each(common.config.as_deref())?;
+        let tables = tables.into_iter().filter_map(|(name, table)| Some((name, table.ok()?))).collect();
+        findings.insert("this machine".to_owned(), doctor::machine(&tables, common).await?);
     }
     if let Some(url) = &doctor.mcp {
         output.progress(&format!("looking at {url} …"));
@@ -60,7 +75,7 @@ fn targets(doctor: &Doctor, common: &Common) -> Outcome<Vec<(String, Facts)>> {
     if let Some(issuer) = doctor.target.as_deref().filter(|target| is_url(target)) {
         return Ok(vec![(issuer.to_owned(), Facts { issuer: Some(issuer.to_owned()), ..new() })]);
     }
-    let tables = config::read(common.config.as_deref())?;
+    let tables = config::read_each(common.config.as_deref())?;
     let chosen: Vec<_> = match &doctor.target {
         None => tables.into_iter().collect(),
         Some(name) => match tables.into_iter().find(|(other, _)| other == name) {
@@ -75,7 +90,11 @@ fn targets(doctor: &Doctor, common: &Common) -> Outcome<Vec<(String, Facts)>> {
         let path = config::path(common.config.as_deref())?;
         return Err(Failure::Usage(format!("{} has no tables; name an issuer to look at", path.display())));
     }
-    let facts = |(name, mut profile): (String, config::Profile)| {
+    let facts = |(name, table): (String, Result<config::Profile, String>)| {
+        let mut profile = match table {
+            Ok(profile) => profile,
+            Err(problem) => return (name, Facts { unreadable: Some(problem), ..new() }),
+        };
         profile.settings.entry("provider").or_insert_with(|| name.clone().into());
         let facts = Facts {
             issuer: profile.text("issuer").map(str::to_owned),
@@ -88,16 +107,52 @@ fn targets(doctor: &Doctor, common: &Common) -> Outcome<Vec<(String, Facts)>> {
     Ok(chosen.into_iter().map(facts).collect())
 }
 
+/// The providers that somebody runs under an address of their own, and whose clients know the issuer by it.
+const WITH_METADATA: &[&str] = &["auth0", "authentik", "keycloak", "logto", "okta", "onelogin", "zitadel"];
+
+fn published_issuer(profile: &config::Profile, client: &dyn Provider) -> Option<String> {
+    let is_one = WITH_METADATA.contains(&profile.text("provider")?);
+    client.oauth2().issuer().filter(|_| is_one).map(str::to_owned)
+}
+
 /// What stands in the way of a sign-in at an MCP server.
 async fn server(url: &str, common: &Common) -> Outcome<Vec<Finding>> {
     let server = mcp::server_url(url, common)?;
-    let target = match mcp::discover(&server, common).await? {
+    let (greeting, target) = mcp::discover(&server, common).await?;
+    let mut findings = Vec::new();
+    match greeting {
+        Greeting::Challenged => {}
+        Greeting::Unchallenged(status @ (401 | 403)) => findings.push(Finding::fail(
+            "DO-24",
+            format!(
+                "{url} answers {status} without a Bearer challenge: its WWW-Authenticate header must name resource_metadata (RFC 9728 \
+                 section 5.1)"
+            ),
+        )),
+        Greeting::Unchallenged(404) => findings.push(Finding::fail(
+            "DO-24",
+            format!("{url} answers 404 to a message of MCP: is its path right?"),
+        )),
+        Greeting::Unchallenged(status) => findings.push(Finding::warn(
+            "DO-24",
+            format!("{url} answers {status} without a token: it wants none, or not for its first message"),
+        )),
+        Greeting::Unreachable(problem) => {
+            findings.push(Finding::fail(
+                "DO-01",
+                format!("cannot reach {url}: {problem}. Check the name, the proxy and the certificate authority"),
+            ));
+        }
+    }
+    let target = match target {
         Ok(target) => target,
-        Err(error) => return Ok(vec![Finding::fail("DO-24", error.to_string())]),
+        Err(error) => {
+            findings.push(Finding::fail("DO-24", error.to_string()));
+            return Ok(findings);
+        }
     };
     let metadata = target.server_metadata();
     let issuer = target.issuer();
-    let mut findings = Vec::new();
     let methods = metadata.list("code_challenge_methods_supported");
     if methods.as_ref().is_none_or(|methods| !methods.contains(&"S256")) {
         let found = methods.map_or("nothing".to_owned(), |methods| format!("{methods:?}"));
@@ -117,7 +172,7 @@ async fn server(url: &str, common: &Common) -> Outcome<Vec<Finding>> {
             format!("no way to register: give a client id for {issuer} (redirect URI http://127.0.0.1:PORT/callback)"),
         )),
     }
-    if findings.is_empty() {
+    if findings.iter().all(|finding| finding.level != Level::Fail) {
         findings.push(Finding::ok("DO-00", format!("{issuer} lets clients in")));
     }
     Ok(findings)

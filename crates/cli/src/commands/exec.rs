@@ -1,8 +1,9 @@
 //! `exec`: runs a program with an access token in a variable.
 
-use std::process::ExitCode;
-
-use tokio::process::Command;
+use std::{
+    io,
+    process::{Command, ExitCode},
+};
 
 use crate::{
     arguments::{Common, Exec},
@@ -16,15 +17,25 @@ pub(crate) async fn run(exec: &Exec, common: &Common) -> Outcome<ExitCode> {
     let Some((program, arguments)) = exec.program.split_first() else {
         return Err(Failure::Usage("which program?".to_owned()));
     };
-    let status = Command::new(program)
-        .args(arguments)
-        .env(&exec.variable, token.access_token())
-        .status()
-        .await
-        .map_err(|error| Failure::Usage(format!("cannot run {program}: {error}")))?;
-    Ok(match status.code() {
-        Some(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
-        // It was ended by a signal.
-        None => ExitCode::FAILURE,
-    })
+    let mut command = Command::new(program);
+    command.args(arguments).env(&exec.variable, token.access_token());
+    replaced_by(command, program)
+}
+
+/// Becomes the program, which then gets signals and has its exit code as if nothing had been before it.
+#[cfg(unix)]
+fn replaced_by(mut command: Command, program: &str) -> Outcome<ExitCode> {
+    let error = std::os::unix::process::CommandExt::exec(&mut command);
+    Err(cannot_run(program, &error))
+}
+
+#[cfg(not(unix))]
+fn replaced_by(mut command: Command, program: &str) -> Outcome<ExitCode> {
+    let status = command.status().map_err(|error| cannot_run(program, &error))?;
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
+}
+
+fn cannot_run(program: &str, error: &io::Error) -> Failure {
+    Failure::Usage(format!("cannot run {program}: {error}"))
 }

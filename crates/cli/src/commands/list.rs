@@ -21,6 +21,7 @@ pub(crate) fn run(common: &Common, output: Output) -> Outcome {
                 "account": account.name, "provider": account.provider(), "issuer": account.issuer,
                 "subject": account.subject, "email": account.email, "scopes": account.scopes,
                 "signed_in_at": account.signed_in_at.format(&Rfc3339).ok(), "in_use": current == Some(&*account.name),
+                "plain_http": account.allows_plain_http(),
             })
         })
         .collect();
@@ -31,7 +32,8 @@ pub(crate) fn run(common: &Common, output: Output) -> Outcome {
         let width = accounts.iter().map(|account| account.name.chars().count()).max().unwrap_or_default();
         let lines = accounts.iter().map(|account| {
             let mark = if current == Some(&*account.name) { '*' } else { ' ' };
-            format!("{mark} {:width$}  {}  {}", account.name, account.provider(), plain(account.who()))
+            let http = if account.allows_plain_http() { "  (plain http allowed)" } else { "" };
+            format!("{mark} {:width$}  {}  {}{http}", account.name, account.provider(), plain(account.who()))
         });
         lines.collect::<Vec<_>>().join("\n")
     })

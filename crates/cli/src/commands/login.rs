@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use clap::ValueEnum;
 use oauth_clients::{LoginOptions, OAuth2Token, Provider, Secret};
 use oauth_native::{LoopbackBrowser, Page, SignInError, SignInOptions, sign_in};
 use oauth_tokens::{PutOptions, TokenManager};
@@ -12,8 +13,9 @@ use crate::{
     arguments::{Common, Login, Method},
     commands::logout::forget,
     config,
+    exchange::{Exchange, Subject},
     exit::{Failure, Outcome},
-    mcp, metadata,
+    managers, mcp, metadata,
     output::{Output, plain},
     provider::{self, Target, is_url},
     store,
@@ -34,16 +36,45 @@ pub(crate) async fn run(login: &Login, common: &Common, output: Output) -> Outco
         ));
     }
     settings.entry("provider").or_insert_with(|| target.name.clone().into());
-    let account = Account::new(name.clone(), settings);
+    let mut account = Account::new(name.clone(), settings);
+    account.again = Some(again(login, common));
+    if account.allows_plain_http() {
+        output.warn("the configuration lets this account send secrets over plain http");
+    }
+    let method = match (&login.exchange, login.method) {
+        (Some(_), Method::Auto) => Method::TokenExchange,
+        (Some(_), method) if method != Method::TokenExchange => {
+            return Err(Failure::Usage(
+                "a token to exchange goes with --method token-exchange, which needs no browser".to_owned(),
+            ));
+        }
+        (_, method) => method,
+    };
     let local = store::open(common).await?;
     if let Some(file) = local.key_file() {
-        output.progress(&format!("warning: no keyring; the key of the tokens is in {}", file.display()));
+        output.warn(&format!("no keyring; the key of the tokens is in {}", file.display()));
     }
-    let account = match login.method {
+    let account = match method {
+        Method::ClientCredentials if !login.mcp => sign_in_as_client(login, account, None, common).await?,
+        Method::TokenExchange if !login.mcp => {
+            let Some(request) = &login.exchange else {
+                return Err(Failure::Usage(
+                    "which token is to be exchanged? --subject-account names an account, --subject-token-file a file"
+                        .to_owned(),
+                ));
+            };
+            let exchange = Exchange::of_arguments(request)?;
+            if exchange.subject == Subject::Input {
+                return Err(Failure::Usage(
+                    "a token from standard input cannot be read again when another one is needed; name a file, or use `exchange`"
+                        .to_owned(),
+                ));
+            }
+            sign_in_as_client(login, account, Some(exchange), common).await?
+        }
         _ if is_mcp(login, &target, common).await? => {
             sign_in_at_server(login, account, common, output).await?
         }
-        Method::ClientCredentials => sign_in_as_client(login, account, common).await?,
         _ => sign_in_user(login, &target, account, common, output).await?,
     };
     let folder = config::data_folder(common.home.as_deref())?;
@@ -190,16 +221,79 @@ async fn manager_of(
 ) -> Outcome<(TokenManager, Arc<dyn Provider>)> {
     let manager = store::open(common).await?.token_manager().provider(provider.clone()).build();
     let manager = manager.map_err(|error| Failure::Other(format!("{}: {error}", account.name)))?;
-    Ok((manager, provider))
+    Ok((managers::watched(manager), provider))
 }
 
-async fn sign_in_as_client(login: &Login, mut account: Account, common: &Common) -> Outcome<Account> {
+async fn sign_in_as_client(
+    login: &Login,
+    mut account: Account,
+    exchange: Option<Exchange>,
+    common: &Common,
+) -> Outcome<Account> {
     account.is_client = true;
+    account.exchange = exchange;
     account.scopes.clone_from(&login.client.scopes);
     let AccountTokens { manager, key, .. } = tokens::of(&account, common).await?;
-    manager.get(&key).await?;
+    // What is kept may be another client's, or for something else.
+    manager.delete(&key).await?;
+    let outcome = manager.get(&key).await;
     tokens::finish(&manager).await?;
+    outcome?;
     Ok(account)
+}
+
+/// What to type for the same sign-in, in the words of a shell.
+fn again(login: &Login, common: &Common) -> String {
+    let mut words = vec!["oauth-clients".to_owned()];
+    let mut option = |name: &str, value: Option<String>| {
+        if let Some(value) = value {
+            words.extend([name.to_owned(), value]);
+        }
+    };
+    option("--config", common.config.as_ref().map(|file| file.display().to_string()));
+    option("login", Some(login.target.clone()));
+    option("--account", login.account.clone());
+    option("--client-id", login.client.client_id.clone());
+    option("--client-secret-env", login.client.client_secret_env.clone());
+    option("--client-secret-file", login.client.client_secret_file.clone());
+    for scope in &login.client.scopes {
+        option("--scope", Some(scope.clone()));
+    }
+    for setting in &login.client.settings {
+        option("--set", Some(setting.clone()));
+    }
+    if login.method != Method::Auto {
+        option("--method", login.method.to_possible_value().map(|value| value.get_name().to_owned()));
+    }
+    option("--port", login.port.map(|port| port.to_string()));
+    if let Some(request) = &login.exchange {
+        option("--subject-account", request.subject_account.clone());
+        option("--subject-token-file", request.subject_token_file.clone());
+        option("--subject-token-type", request.subject_token_type.clone());
+        for audience in &request.audiences {
+            option("--audience", Some(audience.clone()));
+        }
+        for resource in &request.resources {
+            option("--resource", Some(resource.clone()));
+        }
+        option("--requested-token-type", request.requested_token_type.clone());
+    }
+    if login.mcp {
+        words.push("--mcp".to_owned());
+    }
+    if common.dangerously_allow_plain_http {
+        words.push("--dangerously-allow-plain-http".to_owned());
+    }
+    words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+}
+
+/// A word as a shell reads it.
+fn quoted(word: &str) -> String {
+    let is_plain = |char: char| char.is_alphanumeric() || "-_./:=@%+,".contains(char);
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
 }
 
 fn granted(token: &OAuth2Token, provider: &dyn Provider) -> Vec<String> {
@@ -216,7 +310,7 @@ fn options(login: &Login, target: &Target) -> SignInOptions {
             Method::Browser => oauth_native::Method::Loopback,
             Method::Device => oauth_native::Method::Device,
             Method::Paste => oauth_native::Method::Paste,
-            Method::Auto | Method::ClientCredentials => oauth_native::Method::Auto,
+            _ => oauth_native::Method::Auto,
         },
     );
     let mut request = LoginOptions::new();
@@ -276,6 +370,13 @@ mod tests {
         }
         for name in ["", "a b", "a/b", "a\nb", "..\\x"] {
             assert!(check_name(name).is_err(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn what_to_type_again_is_quoted_for_a_shell() {
+        for (word, shown) in [("a@b:8", "a@b:8"), ("a b", "'a b'"), ("it's", r"'it'\''s'"), ("", "''")] {
+            assert_eq!(quoted(word), shown);
         }
     }
 

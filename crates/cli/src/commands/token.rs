@@ -47,30 +47,40 @@ pub(crate) async fn live(account: &Account, common: &Common) -> Outcome<AccessTo
 /// Says how to sign in again.
 pub(crate) fn with_advice(failure: Failure, account: &Account) -> Failure {
     match failure {
-        Failure::SignInAgain(text) => Failure::SignInAgain(format!(
-            "{text}; `oauth-clients login {} --account {}`",
-            account.target(),
-            account.name
-        )),
+        Failure::SignInAgain(text) => {
+            Failure::SignInAgain(format!("{text}; `{}` does it", account.sign_in_command()))
+        }
         other => other,
     }
 }
 
 fn shown(token: &AccessToken, format: TokenFormat) -> Outcome<String> {
     let text = token.access_token();
-    let kind = match token.token_type() {
-        Some(kind) if !kind.eq_ignore_ascii_case("bearer") => kind,
-        _ => "Bearer",
-    };
+    let kind = kind(token.token_type());
     Ok(match format {
-        TokenFormat::Raw => text.to_owned(),
-        TokenFormat::Header => format!("Authorization: {}", one_line(&format!("{kind} {text}"))?),
         TokenFormat::Json => to_json(&json!({
             "access_token": text,
             "token_type": kind,
             "expires_at": token.expires_at().and_then(|time| time.format(&Rfc3339).ok()),
             "scopes": token.scopes(),
         }))?,
+        format => in_form(kind, text, format)?,
+    })
+}
+
+/// The scheme under which a token is sent.
+pub(crate) fn kind(token_type: Option<&str>) -> &str {
+    match token_type {
+        Some(kind) if !kind.eq_ignore_ascii_case("bearer") => kind,
+        _ => "Bearer",
+    }
+}
+
+/// A token in any form but JSON.
+pub(crate) fn in_form(kind: &str, text: &str, format: TokenFormat) -> Outcome<String> {
+    Ok(match format {
+        TokenFormat::Raw | TokenFormat::Json => text.to_owned(),
+        TokenFormat::Header => format!("Authorization: {}", one_line(&format!("{kind} {text}"))?),
         TokenFormat::Curl => curl_header(kind, text)?,
         // A single quote ends the text, so it is written outside of it.
         TokenFormat::Env => format!("ACCESS_TOKEN='{}'", one_line(text)?.replace('\'', r"'\''")),

@@ -9,6 +9,7 @@ use crate::{
     exit::{Failure, Outcome},
     output::{Output, plain},
     tokens::{self, AccountTokens},
+    words::in_words,
 };
 
 pub(crate) async fn run(whoami: &Whoami, common: &Common, output: Output) -> Outcome {
@@ -24,9 +25,11 @@ pub(crate) async fn run(whoami: &Whoami, common: &Common, output: Output) -> Out
     if whoami.live {
         let token = stored.map_err(|error| with_advice(error.into(), &account))?;
         let Some(provider) = provider else {
-            return Err(Failure::Usage(
-                "an MCP server does not say who its users are; leave --live out".to_owned(),
-            ));
+            let reason = match account.is_client {
+                true => "a client that signed in as itself is no user",
+                false => "an MCP server does not say who its users are",
+            };
+            return Err(Failure::Usage(format!("{reason}; leave --live out")));
         };
         account = account.with_identity(&provider.get_identity(&token).await?);
     }
@@ -35,6 +38,7 @@ pub(crate) async fn run(whoami: &Whoami, common: &Common, output: Output) -> Out
         "email": account.email, "email_verified": account.email_is_verified, "name": account.display_name,
         "scopes": account.scopes, "signed_in_at": account.signed_in_at.format(&Rfc3339).ok(),
         "expires_at": expires_at.and_then(|time| time.format(&Rfc3339).ok()), "state": state,
+        "plain_http": account.allows_plain_http(),
     });
     output.result(&value, || {
         let mut lines = vec![format!("{}: {}", account.name, plain(account.who()))];
@@ -53,30 +57,7 @@ pub(crate) async fn run(whoami: &Whoami, common: &Common, output: Output) -> Out
         line("token", Some(&state));
         let left = expires_at.map(|time| in_words((time - OffsetDateTime::now_utc()).whole_seconds()));
         line("expires", left.as_deref());
+        line("http", account.allows_plain_http().then_some("plain http is allowed by the configuration"));
         lines.join("\n")
     })
-}
-
-/// A time from now, such as "in 59 min" or "3 d ago".
-pub(crate) fn in_words(seconds: i64) -> String {
-    let amount = match seconds.unsigned_abs() {
-        seconds @ 0..60 => format!("{seconds} s"),
-        seconds @ 60..3600 => format!("{} min", seconds / 60),
-        seconds @ 3600..86400 => format!("{} h", seconds / 3600),
-        seconds => format!("{} d", seconds / 86400),
-    };
-    if seconds < 0 { format!("{amount} ago") } else { format!("in {amount}") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_told_in_words() {
-        for (seconds, words) in [(5, "in 5 s"), (3599, "in 59 min"), (-7200, "2 h ago"), (200_000, "in 2 d")]
-        {
-            assert_eq!(in_words(seconds), words);
-        }
-    }
 }

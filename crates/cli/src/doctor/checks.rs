@@ -1,24 +1,21 @@
 //! The checks of an issuer and of a client at it. They look at [`Facts`] and ask nobody.
 
-use oauth_clients::Registry;
 use serde_json::{Map, Value};
 
 use crate::{
-    doctor::{
-        environment,
-        facts::{Facts, is_loopback},
-        finding::Finding,
-        keys,
-    },
+    doctor::{client as configured, environment, facts::Facts, finding::Finding, keys, quirks, redirect},
+    loopback::is_loopback,
     metadata::Asked,
 };
 
 /// All findings, in the order of the checks.
 pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
     let mut findings = Vec::new();
-    settings(facts, &mut findings);
+    configured::check(facts, &mut findings);
     if facts.issuer.is_some() {
-        documents(facts, &mut findings);
+        if issuer(facts, &mut findings) {
+            documents(facts, &mut findings);
+        }
         if facts.document().is_some() {
             endpoints(facts, &mut findings);
             protocol(facts, &mut findings);
@@ -26,61 +23,43 @@ pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
             keys::check(facts, &mut findings);
             clock(facts, &mut findings);
         }
+    } else {
+        endpoints(facts, &mut findings);
     }
-    redirect_uri(facts, &mut findings);
+    redirect::check(facts, &mut findings);
+    quirks::check(facts, &mut findings);
     environment::check(&environment::Variables::of_process(), &mut findings);
     findings
 }
 
-/// Whether the configuration can be a client at all.
-fn settings(facts: &Facts, findings: &mut Vec<Finding>) {
-    let Some(profile) = &facts.profile else { return };
-    match profile.text("provider") {
-        Some(provider) if provider != "oauth2" && !Registry::known().contains(&provider) => {
-            findings.push(Finding::fail(
-                "DO-30",
-                format!(
-                    "provider is {provider:?}, which nobody knows; known are oauth2 and {}",
-                    Registry::known().join(", ")
-                ),
-            ));
-        }
-        _ => {}
-    }
-    match profile.text("client_id") {
-        None => findings.push(Finding::fail(
-            "DO-30",
-            "client_id is missing; it is what the provider gave you for the application",
-        )),
-        Some(id) if id.trim() != id || id.is_empty() => {
-            findings.push(Finding::fail(
-                "DO-30",
-                format!("client_id is {id:?}: remove the white space around it"),
-            ));
-        }
-        Some(_) => {}
-    }
-    if let Some(variable) = profile.text("client_secret_env")
-        && std::env::var_os(variable).is_none_or(|value| value.is_empty())
-    {
-        findings.push(Finding::fail(
-            "DO-30",
-            format!("client_secret_env names {variable}, which is not set; export it"),
-        ));
-    }
-    if let Some(file) = profile.text("client_secret_file") {
-        match std::fs::read_to_string(file) {
-            Err(error) => {
-                findings.push(Finding::fail("DO-30", format!("client_secret_file {file}: {error}")))
+/// Whether the issuer is one that can be asked.
+fn issuer(facts: &Facts, findings: &mut Vec<Finding>) -> bool {
+    let issuer = facts.issuer.as_deref().unwrap_or_default();
+    let mut refuse = |check, problem: String| {
+        findings.push(Finding::fail(check, problem));
+        false
+    };
+    match url::Url::parse(issuer) {
+        Err(_) => refuse(
+            "DO-02",
+            format!("the issuer {issuer:?} is not a URL: write it whole, such as https://login.example"),
+        ),
+        Ok(url) if url.query().is_some() || url.fragment().is_some() => refuse(
+            "DO-02",
+            format!(
+                "the issuer {issuer} has a query or a fragment, which none has (RFC 8414 section 2): remove it"
+            ),
+        ),
+        Ok(_) if !facts.may_ask(issuer) => refuse(
+            "DO-05",
+            format!("the issuer {issuer} is plain http, which is refused outside loopback: use https"),
+        ),
+        Ok(_) => match issuer.split_once("/.well-known/") {
+            Some((before, _)) => {
+                refuse("DO-02", format!("the issuer {issuer} is the address of its metadata: write {before}"))
             }
-            Ok(text) if text.trim().is_empty() => {
-                findings.push(Finding::fail(
-                    "DO-30",
-                    format!("client_secret_file {file} is empty; write the secret into it"),
-                ));
-            }
-            Ok(_) => {}
-        }
+            None => true,
+        },
     }
 }
 
@@ -97,12 +76,15 @@ fn documents(facts: &Facts, findings: &mut Vec<Finding>) {
                 facts,
             ));
         }
+        let is_failing = facts.asked.iter().any(|asked| asked.status.is_some_and(|status| status >= 500));
+        let advice = match (is_failing, is_down) {
+            (true, _) => "The server is in trouble: try later",
+            (false, true) => "Is the server up?",
+            (false, false) => "Is the issuer right, with its path?",
+        };
         findings.push(Finding::fail(
             "DO-02",
-            format!(
-                "no metadata for {issuer}: tried {}. Is the issuer right, with its path?",
-                tried.join(", ")
-            ),
+            format!("no metadata for {issuer}: tried {}. {advice}", tried.join(", ")),
         ));
         return;
     }
@@ -220,6 +202,9 @@ fn endpoints(facts: &Facts, findings: &mut Vec<Finding>) {
                 format!("{endpoint} is on {found}, the issuer on {expected}. Right for some providers; make sure you expect it"),
             ));
         }
+    }
+    if facts.document().is_none() {
+        return;
     }
     for needed in ["authorization_endpoint", "token_endpoint"] {
         if facts.text(needed).is_none() {
@@ -346,39 +331,6 @@ fn client(facts: &Facts, findings: &mut Vec<Finding>) {
             "DO-12",
             "scopes leave openid out: without it there is no ID token (OpenID Connect Core section 3.1.2.1)",
         ));
-    }
-}
-
-/// Whether the registered redirect URI can be used.
-fn redirect_uri(facts: &Facts, findings: &mut Vec<Finding>) {
-    let Some(uri) = &facts.redirect_uri else { return };
-    let provider =
-        facts.profile.as_ref().and_then(|profile| profile.text("provider")).unwrap_or("the provider");
-    let mut refuse = |why: &str, suggestion: &str| {
-        findings.push(Finding::fail(
-            "DO-15",
-            format!("redirect URI {uri} is not usable: {why}. Register {suggestion} with {provider}"),
-        ));
-    };
-    let Ok(parsed) = url::Url::parse(uri) else {
-        return refuse("it is no absolute URI", "http://127.0.0.1/callback");
-    };
-    if parsed.fragment().is_some() {
-        return refuse("it has a fragment (RFC 6749 section 3.1.2)", uri.split('#').next().unwrap_or(uri));
-    }
-    match (parsed.scheme(), is_loopback(uri)) {
-        ("http", false) => refuse("a code would travel in plain http", &uri.replacen("http:", "https:", 1)),
-        ("http", true) => {
-            if let Some(port) = parsed.port() {
-                environment::check_port(port, findings);
-            }
-        }
-        ("https", _) => {}
-        (scheme, _) if !scheme.contains('.') => refuse(
-            "a scheme of one's own is a domain in reverse (RFC 8252 section 7.1)",
-            &format!("com.example.{scheme}:/callback"),
-        ),
-        _ => {}
     }
 }
 

@@ -1,13 +1,14 @@
 //! What the checks are about: the configuration, the documents, the keys, and whether the endpoints answer.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use oauth_clients::{HttpClient, bytes::Bytes, http};
+use oauth_clients::{Endpoint, HttpClient, Provider, bytes::Bytes, http};
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use crate::{
     config::Profile,
+    loopback::is_loopback,
     metadata::{self, Asked},
 };
 
@@ -18,6 +19,12 @@ pub(crate) struct Facts {
     pub(crate) issuer: Option<String>,
     /// What the configuration says of the client; `None` for an issuer alone.
     pub(crate) profile: Option<Profile>,
+    /// The table cannot be read, and this is why.
+    pub(crate) unreadable: Option<String>,
+    /// The client that the table makes.
+    pub(crate) client: Option<Arc<dyn Provider>>,
+    /// Why it makes none.
+    pub(crate) problem: Option<String>,
     /// The redirect URI that is registered.
     pub(crate) redirect_uri: Option<String>,
     /// The places that were asked for metadata.
@@ -49,10 +56,11 @@ impl Facts {
 
     /// Asks an issuer for all that the checks need. Only GET is used.
     pub(crate) async fn gather(mut self, http: &dyn HttpClient) -> Self {
-        let Some(issuer) = self.issuer.clone() else { return self };
         let before = OffsetDateTime::now_utc();
-        for place in metadata::places(&issuer) {
-            self.asked.push(metadata::ask(http, &place).await);
+        if let Some(issuer) = self.issuer.clone().filter(|issuer| self.may_ask(issuer)) {
+            for place in metadata::places(&issuer) {
+                self.asked.push(metadata::ask(http, &place).await);
+            }
         }
         self.ahead = self.asked.iter().find_map(|asked| {
             let date = httpdate::parse_http_date(asked.date.as_deref()?).ok()?;
@@ -75,26 +83,31 @@ impl Facts {
         self
     }
 
-    fn may_ask(&self, url: &str) -> bool {
+    /// The provider's name, for a sentence.
+    pub(crate) fn provider_name(&self) -> &str {
+        self.profile.as_ref().and_then(|profile| profile.text("provider")).unwrap_or("the provider")
+    }
+
+    pub(crate) fn may_ask(&self, url: &str) -> bool {
         url.starts_with("https://") || is_loopback(url) || (self.allows_http && url.starts_with("http://"))
     }
 
-    /// The endpoints of the document, by the member that names each.
+    /// The endpoints of the document, by the member that names each; those of the client, where there is no issuer to publish any.
     pub(crate) fn endpoints(&self) -> Vec<(String, String)> {
-        let Some(document) = self.document() else { return Vec::new() };
+        let Some(document) = self.document() else {
+            let Some(client) = self.client.as_ref().filter(|_| self.issuer.is_none()) else {
+                return Vec::new();
+            };
+            // A request without a token to any other place says nothing.
+            let named =
+                [(Endpoint::Authorization, "authorization_endpoint"), (Endpoint::Token, "token_endpoint")];
+            let endpoints = client.oauth2().endpoints();
+            let found =
+                named.into_iter().filter_map(|(endpoint, name)| Some((name, endpoints.get(endpoint)?)));
+            return found.map(|(name, url)| (name.to_owned(), url.to_owned())).collect();
+        };
         let is_endpoint = |name: &str| name.ends_with("_endpoint") || name == "jwks_uri";
         let urls = document.iter().filter(|(name, _)| is_endpoint(name));
         urls.filter_map(|(name, url)| Some((name.clone(), url.as_str()?.to_owned()))).collect()
-    }
-}
-
-/// Whether a URL leads to this machine, in the ways that a client trusts plain http for.
-pub(crate) fn is_loopback(url: &str) -> bool {
-    let Ok(url) = url::Url::parse(url) else { return false };
-    match url.host() {
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        None => false,
     }
 }

@@ -1,0 +1,113 @@
+//! The redirect URI, and what the provider takes in one.
+
+use oauth_clients::provider_kit::{LoopbackHost, LoopbackPort, NativeSpec};
+
+use crate::{
+    doctor::{environment, facts::Facts, finding::Finding},
+    loopback::is_loopback,
+};
+
+/// Ports for examples that no well-known program has.
+const EXAMPLES: [u16; 2] = [8976, 8977];
+
+/// Whether the registered redirect URI can be used.
+pub(super) fn check(facts: &Facts, findings: &mut Vec<Finding>) {
+    let native = facts.client.as_ref().map(|client| client.oauth2().spec().native);
+    let Some(uri) = &facts.redirect_uri else {
+        if let Some(native) = native {
+            without(facts.provider_name(), native, findings);
+        }
+        return;
+    };
+    let provider = facts.provider_name();
+    let mut refuse = |why: &str, suggestion: &str| {
+        findings.push(Finding::fail(
+            "DO-15",
+            format!("redirect URI {uri} is not usable: {why}. Register {suggestion} with {provider}"),
+        ));
+    };
+    let Ok(parsed) = url::Url::parse(uri) else {
+        return refuse("it is no absolute URI", "http://127.0.0.1/callback");
+    };
+    if parsed.fragment().is_some() {
+        return refuse("it has a fragment (RFC 6749 section 3.1.2)", uri.split('#').next().unwrap_or(uri));
+    }
+    match (parsed.scheme(), is_loopback(uri)) {
+        ("http", false) => refuse("a code would travel in plain http", &uri.replacen("http:", "https:", 1)),
+        ("http", true) => {
+            if let Some(port) = parsed.port() {
+                environment::check_port(port, findings);
+            }
+            if let Some(native) = native {
+                loopback(provider, &parsed, native, findings);
+            }
+        }
+        ("https", _) => {}
+        (scheme, _) if !scheme.contains('.') => refuse(
+            "a scheme of one's own is a domain in reverse (RFC 8252 section 7.1)",
+            &format!("com.example.{scheme}:/callback"),
+        ),
+        _ => {}
+    }
+}
+
+/// What the provider takes in a redirect URI of this machine.
+fn loopback(provider: &str, uri: &url::Url, native: NativeSpec, findings: &mut Vec<Finding>) {
+    let path = uri.path();
+    let Some(best) = native.loopback_hosts.first() else {
+        findings.push(no_loopback(provider));
+        return;
+    };
+    let host = uri.host_str().unwrap_or_default();
+    let best = best.as_str();
+    if !native.loopback_hosts.iter().any(|taken| taken.as_str() == host) {
+        let port = uri.port().map(|port| format!(":{port}")).unwrap_or_default();
+        findings.push(Finding::warn(
+            "DO-16",
+            format!("{provider} does not take {host}: register http://{best}{port}{path}"),
+        ));
+        return;
+    }
+    // The generic clients know no rule of their provider's.
+    let is_known = !["oauth2", "openid"].contains(&provider);
+    match (native.loopback_port, uri.port()) {
+        (LoopbackPort::Registered, None) => findings.push(registered(provider, host, path)),
+        (LoopbackPort::Any, Some(port)) if is_known => findings.push(Finding::warn(
+            "DO-16",
+            format!(
+                "{provider} takes any port: register http://{host}{path} without {port}, and a port that is free is used each time"
+            ),
+        )),
+        _ => {}
+    }
+}
+
+/// What a sign-in by the browser needs that the configuration does not have.
+fn without(provider: &str, native: NativeSpec, findings: &mut Vec<Finding>) {
+    match (native.loopback_hosts.first().map(|host: &LoopbackHost| host.as_str()), native.loopback_port) {
+        (None, _) => findings.push(no_loopback(provider)),
+        (Some(host), LoopbackPort::Registered) => findings.push(registered(provider, host, "/callback")),
+        _ => {}
+    }
+}
+
+fn no_loopback(provider: &str) -> Finding {
+    Finding::warn(
+        "DO-16",
+        format!(
+            "{provider} takes no redirect URI of this machine: register an https page of yours that shows its own address, name it as \
+             redirect_uri, and sign in with --method paste"
+        ),
+    )
+}
+
+fn registered(provider: &str, host: &str, path: &str) -> Finding {
+    let [first, second] = EXAMPLES;
+    Finding::warn(
+        "DO-16",
+        format!(
+            "{provider} compares the port: register http://{host}:{first}{path} and http://{host}:{second}{path}, and name one as \
+             redirect_uri, or its port with --port"
+        ),
+    )
+}

@@ -1,0 +1,231 @@
+//! What is stored on this machine: accounts, tokens, and the key to them.
+
+use std::{collections::BTreeMap, path::Path, time::Duration};
+
+use oauth_native::{KeyFile, KeyStore, KeyStoreError, LocalTokens, SystemKeyring};
+use oauth_tokens::Stored;
+use time::OffsetDateTime;
+
+use crate::{
+    accounts::{Account, Accounts},
+    arguments::Common,
+    config::{self, Profile},
+    doctor::finding::Finding,
+    exit::Outcome,
+    words::in_words,
+};
+
+/// A keyring that asks its user for a password is said to be locked.
+const KEYRING_LIMIT: Duration = Duration::from_secs(5);
+
+/// Looks at what is stored. It makes nothing, changes nothing, and refreshes nothing.
+pub(crate) async fn machine(tables: &BTreeMap<String, Profile>, common: &Common) -> Outcome<Vec<Finding>> {
+    let mut findings = Vec::new();
+    let folder = match config::data_folder(common.home.as_deref()) {
+        Ok(folder) => folder,
+        Err(failure) => return Ok(vec![Finding::fail("DO-23", failure.to_string())]),
+    };
+    let tokens = folder.join("tokens");
+    permissions(&tokens, &mut findings);
+    let keys = keyring(&tokens, common, &mut findings).await;
+    match Accounts::read(&folder) {
+        Err(failure) => findings.push(Finding::fail("DO-22", failure.to_string())),
+        Ok(accounts) => {
+            for account in accounts.iter() {
+                client(account, tables, &mut findings);
+            }
+            if let Some(keys) = keys.filter(|_| !accounts.is_empty() && tokens.is_dir()) {
+                stored_tokens(&accounts, &tokens, keys, &mut findings).await;
+            }
+        }
+    }
+    Ok(findings)
+}
+
+/// Whether the account was signed in with the client that the configuration has now.
+fn client(account: &Account, tables: &BTreeMap<String, Profile>, findings: &mut Vec<Finding>) {
+    let (name, command) = (&account.name, account.sign_in_command());
+    let Some(table) = tables.get(name).filter(|_| account.resource.is_none()) else { return };
+    let then = Profile { settings: account.settings.clone(), redirect_uri: None };
+    let differs = |setting: &str| {
+        let (old, new) = (then.text(setting)?, table.text(setting)?);
+        (old != new).then(|| (old.to_owned(), new.to_owned()))
+    };
+    if let Some((old, new)) = differs("client_id") {
+        findings.push(Finding::fail(
+            "DO-21",
+            format!("{name}: its tokens were issued to the client {old}, and the configuration has {new}: `{command}`"),
+        ));
+    }
+    if let Some((old, new)) = differs("issuer") {
+        findings.push(Finding::fail(
+            "DO-21",
+            format!("{name}: it belongs to {old}, and the configuration names {new}: `{command}`"),
+        ));
+    }
+}
+
+/// The key store that is used, if it can be used.
+async fn keyring(tokens: &Path, common: &Common, findings: &mut Vec<Finding>) -> Option<Box<dyn KeyStore>> {
+    let keyring = SystemKeyring::new("oauth-clients").with_time_limit(KEYRING_LIMIT);
+    let file = KeyFile::in_directory(tokens);
+    let path = file.path();
+    match keyring.load().await {
+        Ok(_) => Some(Box::new(keyring)),
+        Err(KeyStoreError::Missing(_)) if common.allow_key_file => {
+            findings.push(Finding::warn(
+                "DO-23",
+                format!(
+                    "no keyring on this machine; the key is kept in {} (0600): whoever reads your files reads the tokens",
+                    path.display()
+                ),
+            ));
+            path.exists().then(|| Box::new(file) as Box<dyn KeyStore>)
+        }
+        Err(KeyStoreError::Missing(_)) => {
+            findings.push(Finding::warn(
+                "DO-23",
+                "no keyring on this machine, so no token can be kept; start one, or let --allow-key-file keep the key in a file that only \
+                 you can read",
+            ));
+            None
+        }
+        Err(error) => {
+            findings.push(Finding::warn("DO-23", error.to_string()));
+            None
+        }
+    }
+}
+
+/// Whether anybody else can read the files, or put others in their place.
+fn permissions(tokens: &Path, findings: &mut Vec<Finding>) {
+    check_mode(tokens, "700", findings);
+    let mut folders = vec![tokens.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let Ok(entries) = std::fs::read_dir(&folder) else { continue };
+        for path in entries.flatten().map(|entry| entry.path()) {
+            let Ok(found) = std::fs::symlink_metadata(&path) else { continue };
+            if found.is_symlink() {
+                findings.push(Finding::fail(
+                    "DO-23",
+                    format!("{} is a symbolic link, which is not followed: remove it", path.display()),
+                ));
+            } else if found.is_dir() {
+                check_mode(&path, "700", findings);
+                folders.push(path);
+            } else {
+                check_mode(&path, "600", findings);
+            }
+        }
+    }
+}
+
+/// A file or folder that others can read, with the command that mends it.
+#[cfg(unix)]
+pub(super) fn check_mode(path: &Path, wanted: &str, findings: &mut Vec<Finding>) {
+    let Ok(found) = std::fs::metadata(path) else { return };
+    let mode = std::os::unix::fs::PermissionsExt::mode(&found.permissions()) & 0o777;
+    if mode & 0o077 != 0 {
+        let path = path.display();
+        findings.push(Finding::warn(
+            "DO-23",
+            format!("{path} is readable by others (mode {mode:03o}): chmod {wanted} {path}"),
+        ));
+    }
+}
+
+#[cfg(not(unix))]
+pub(super) fn check_mode(_path: &Path, _wanted: &str, _findings: &mut Vec<Finding>) {}
+
+/// Whether the tokens are good, and for how long.
+async fn stored_tokens(
+    accounts: &Accounts,
+    tokens: &Path,
+    keys: Box<dyn KeyStore>,
+    findings: &mut Vec<Finding>,
+) {
+    // Nothing is made where there is nothing.
+    if !matches!(keys.load().await, Ok(Some(_))) {
+        findings.push(Finding::warn(
+            "DO-22",
+            "there are accounts, and the key to their tokens is gone: sign in to each again",
+        ));
+        return;
+    }
+    let manager = match LocalTokens::builder("oauth-clients")
+        .directory(tokens)
+        .key_store(Shared(keys.into()))
+        .open()
+        .await
+    {
+        Ok(local) => local.token_manager().build().map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    let manager = match manager {
+        Ok(manager) => manager,
+        Err(problem) => return findings.push(Finding::fail("DO-22", problem)),
+    };
+    for account in accounts.iter().filter(|account| account.resource.is_none()) {
+        let key = account.key();
+        let stored = manager.list(key.tenant(), key.subject()).await;
+        let stored = stored.unwrap_or_default().into_iter();
+        let found = stored.filter_map(Result::ok).find(|stored| stored.key == key);
+        match found {
+            None => findings.push(Finding::warn(
+                "DO-22",
+                format!(
+                    "{}: it has no tokens that can be read: `{}`",
+                    account.name,
+                    account.sign_in_command()
+                ),
+            )),
+            Some(stored) => findings.push(of_token(account, &stored)),
+        }
+    }
+}
+
+fn of_token(account: &Account, stored: &Stored) -> Finding {
+    let (name, command) = (&account.name, account.sign_in_command());
+    let left = stored.expires_at.map(|at| (at - OffsetDateTime::now_utc()).whole_seconds());
+    let has_refresh = stored.token.as_ref().is_some_and(|token| token.refresh_token().is_some());
+    match (&stored.dead, left) {
+        (Some(_), _) => Finding::warn(
+            "DO-22",
+            format!("{name}: the provider has ended the grant: sign in again, `{command}`"),
+        ),
+        (None, Some(left)) if left <= 0 && !has_refresh && !account.is_client => Finding::warn(
+            "DO-22",
+            format!("{name}: access token expired, no refresh token: sign in again, `{command}`"),
+        ),
+        (None, Some(left)) if !has_refresh && !account.is_client => Finding::warn(
+            "DO-22",
+            format!("{name}: expires {}, and there is no refresh token: then sign in again", in_words(left)),
+        ),
+        (None, Some(left)) => {
+            Finding::ok("DO-22", format!("{name}: expires {}, and is refreshed", in_words(left)))
+        }
+        (None, None) => {
+            Finding::ok("DO-22", format!("{name}: its token does not expire, as far as is known"))
+        }
+    }
+}
+
+/// A key store that somebody else has chosen.
+#[derive(Clone, Debug)]
+struct Shared(std::sync::Arc<dyn KeyStore>);
+
+#[oauth_clients::async_trait]
+impl KeyStore for Shared {
+    async fn load(&self) -> Result<Option<oauth_clients::Secret>, KeyStoreError> {
+        self.0.load().await
+    }
+
+    async fn save(&self, _key: &oauth_clients::Secret) -> Result<(), KeyStoreError> {
+        // The doctor changes nothing.
+        Err(KeyStoreError::Other("the key is gone".to_owned()))
+    }
+
+    async fn delete(&self) -> Result<(), KeyStoreError> {
+        Err(KeyStoreError::Other("the doctor changes nothing".to_owned()))
+    }
+}
