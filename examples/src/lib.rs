@@ -43,3 +43,18 @@ pub fn sealing_key() -> Result<SealingKey> {
         Err(_) => Ok(SealingKey::random()?),
     }
 }
+
+/// The guide's code, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/accounts-and-linking.md")]
+struct AccountsGuide;
+
+/// The code of the first page to read, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/start.md")]
+struct StartGuide;
+
+/// The guide's code, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/testing.md")]
+struct TestingGuide;

@@ -1,8 +1,9 @@
 //! Clients of the real providers, or of those that the emulator plays.
 
-use std::env;
+use std::{env, sync::Arc};
 
 use oauth_clients::{
+    Endpoint, Provider, Registry, RegistryEntry,
     emulator::{App, Emulator, User},
     github::GitHubOAuth2,
     google::GoogleOAuth2,
@@ -87,6 +88,28 @@ impl Providers {
                 Ok(self.emulator.connect(client).await?)
             }
         }
+    }
+
+    /// The client of a table of settings, as [`Registry::build`] makes it. The emulator is the provider where the client id is that of
+    /// its own application, such as `github-client-id`.
+    ///
+    /// # Errors
+    ///
+    /// When the settings are wrong, as with [`Registry::build`].
+    pub async fn build(&self, name: &str, mut entry: RegistryEntry) -> Result<Arc<dyn Provider>> {
+        let provider = entry.provider.as_deref().unwrap_or(name);
+        if entry.config.client_id != format!("{provider}-client-id") {
+            return Ok(Registry::build(name, &entry).await?);
+        }
+        entry.config.http_client = Some(Arc::new(self.emulator.http_client()?));
+        let mut client = Registry::build(name, &entry).await?;
+        let authorize = self.emulator.local(client.oauth2().ready().await?.endpoints().authorization());
+        // Nobody else has it yet. A browser is sent to the emulator too.
+        if let Some(client) = Arc::get_mut(&mut client) {
+            let endpoints = client.oauth2().endpoints().clone().with(Endpoint::Authorization, authorize);
+            client.oauth2_mut().set_endpoints(endpoints);
+        }
+        Ok(client)
     }
 
     fn credentials(&self, name: &str) -> Result<Option<(String, String)>> {
