@@ -21,8 +21,8 @@ mod readme;
 mod release_check;
 mod services;
 mod site;
+mod soak;
 mod steps;
-mod supply_chain;
 mod system;
 mod test;
 mod tidy;
@@ -140,10 +140,6 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// Write what each published package is made of, as CycloneDX documents in target/sbom
-    ///
-    /// A release has them beside it. It installs cargo-cyclonedx, which takes minutes.
-    Sbom,
     /// Build the guides in docs/ as web pages in target/site, and check their links
     ///
     /// A dead internal link or anchor fails it. External links are not fetched; target/site/external-links.txt lists them.
@@ -154,6 +150,17 @@ enum Command {
         /// The port to serve on; 0 takes a free one
         #[arg(long, default_value_t = 8000)]
         port: u16,
+    },
+    /// Keep tokens in SQLite and PostgreSQL under load, with one trouble after another, and check that nothing is lost and nothing grows
+    ///
+    /// Processes are killed and suspended, stores and the provider fail, clocks and keys change. Report and plot go to target/soak.
+    Soak {
+        /// For how long
+        #[arg(long, default_value_t = 10)]
+        minutes: u64,
+        /// Instead, measure what the stores take, and simulate ten million grants, as in docs/how-far-it-goes.md
+        #[arg(long)]
+        scale: bool,
     },
     /// Check the rules that no compiler knows: layers, import circles, names, manifests, text
     Tidy,
@@ -186,8 +193,9 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Generate { check: true } => generate::check()?,
         Command::Package => package::run()?,
         Command::ReleaseCheck { offline, packages } => release_check::run(offline, &packages)?,
-        Command::Sbom => supply_chain::sbom()?,
         Command::Site { serve, port } => site::run(serve, port)?,
+        Command::Soak { scale: true, .. } => soak::scale()?,
+        Command::Soak { minutes, .. } => soak::run(minutes)?,
         Command::Tidy => tidy::run()?,
     }
     Ok(ExitCode::SUCCESS)

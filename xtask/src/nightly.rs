@@ -6,9 +6,9 @@ use anyhow::{Context, Result, ensure};
 
 use crate::{
     ci::{CRYPTOGRAPHY, ENCRYPTION, FIPS, NATIVE_TLS},
-    fuzz, guide, mutants,
+    fuzz, guide, mutants, soak,
     steps::Steps,
-    supply_chain, test,
+    test,
     tools::{self, Tools},
     workspace::{self, Metadata, Package, cargo},
 };
@@ -24,6 +24,9 @@ const GRANTS: &str = "100000";
 
 /// How many faults there may be in one run of the model of refreshes. Each change has two.
 const FAULTS: &str = "3";
+
+/// For how long tokens are kept under load and faults.
+const SOAK_MINUTES: u64 = 30;
 
 /// The tools that are built from source, which takes minutes, with their versions.
 const SEMVER_CHECKS: (&str, &str) = ("cargo-semver-checks", "0.51.0");
@@ -84,8 +87,8 @@ pub(crate) fn run(update: bool) -> Result<()> {
         let name = format!("OAUTH_TEST_GRANTS={GRANTS} cargo xtask test {}", arguments.join(" "));
         steps.step(&name, || test::run_with(&arguments, &[("OAUTH_TEST_GRANTS", GRANTS)]))?;
     }
-    supply_chain::nightly(&mut steps)?;
     fuzz::nightly(&mut steps)?;
+    steps.xtask("soak", || soak::run(SOAK_MINUTES))?;
     mutants::run(&mut steps)?;
     steps.finish();
     Ok(())

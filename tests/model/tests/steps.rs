@@ -197,6 +197,8 @@ impl Model for Refresh {
             }
             Action::TimePasses => {
                 state.clock += 1;
+                // A failover loses the last writes, and not those of an hour ago.
+                state.before_last_write = None;
                 for process in &mut state.processes {
                     process.had_trouble = false;
                 }

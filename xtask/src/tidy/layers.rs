@@ -61,6 +61,8 @@ enum Layer {
     Demo,
     /// The tests and these commands.
     Tool,
+    /// A program over what the tests of the stores share.
+    Soak,
 }
 
 impl Layer {
@@ -91,6 +93,7 @@ impl Layer {
             | "xtask"
             | "xtask/specs"
             | "xtask/verify" => Self::Tool,
+            "tests/soak" => Self::Soak,
             _ if folder.starts_with("crates/providers/") => Self::Provider,
             _ if folder.starts_with("crates/stores/") => Self::Adapter,
             _ if folder.starts_with("crates/integrations/") => Self::Adapter,
@@ -101,7 +104,7 @@ impl Layer {
     /// Why a package of this layer may not depend on one of that layer.
     fn forbids(self, other: Self, for_tests: bool) -> Option<&'static str> {
         match (self, other) {
-            (Self::Tool, Self::Servers) => None,
+            (Self::Tool | Self::Soak, Self::Servers) => None,
             (_, Self::Servers) => Some("only the tests and xtask start servers"),
             (Self::Facade | Self::Demo | Self::Tool, Self::HttpLibrary) => None,
             (_, Self::HttpLibrary) if for_tests && other < self => None,
@@ -110,7 +113,7 @@ impl Layer {
             }
             (Self::Emulator, Self::Core) => None,
             (Self::Emulator, _) => Some("the emulator may depend on oauth-core only"),
-            (Self::Facade | Self::Demo | Self::Tool, Self::Emulator) => None,
+            (Self::Facade | Self::Demo | Self::Tool | Self::Soak, Self::Emulator) => None,
             (_, Self::Emulator) if for_tests => None,
             (_, Self::Emulator) => Some("the emulator is for tests: make it a dev-dependency"),
             (Self::Provider, Self::Provider) => Some(

@@ -1,0 +1,213 @@
+//! The soak: processes on two stores, a provider, sign-ins, and one trouble after another; in the end, nothing is lost and nothing has grown.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, bail, ensure};
+use oauth_emulator::Emulator;
+use oauth_test_servers::Postgres;
+use oauth_tokens::Error;
+
+use crate::{
+    crew::{Crew, PROCESSES, PROVIDER},
+    plot,
+    storm::Storm,
+    worker::{Second, Settings, key},
+};
+
+/// How many grants there are in each store.
+const SUBJECTS: usize = 100;
+
+const ACCESS_TOKEN_LIFETIME: Duration = Duration::from_secs(20);
+
+/// Longer than whatever a trouble and a busy machine can hold up a refresh.
+const GRACE: Duration = Duration::from_secs(120);
+
+/// What a process that is never killed may have more in the last third of the soak than in the second.
+const MEMORY: u64 = 16 * 1024;
+const FILES: u64 = 8;
+const TASKS: u64 = 64;
+
+/// What is watched, and how much more of it there may be.
+type Limit = (&'static str, fn(&Second) -> u64, u64);
+
+/// Soaks for so many minutes, and writes what it saw into a folder.
+pub(crate) async fn run(minutes: u64, folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder)?;
+    let file = folder.join("tokens.db");
+    for rest in ["tokens.db", "tokens.db-wal", "tokens.db-shm"] {
+        let _ = fs::remove_file(folder.join(rest));
+    }
+    let emulator = Emulator::builder()
+        .rotate_refresh_tokens(true)
+        .refresh_token_grace(GRACE)
+        .access_token_lifetime(ACCESS_TOKEN_LIFETIME)
+        .start()
+        .await?;
+    let postgres = Postgres::start(folder)?;
+    let settings = |store: String| Settings {
+        store,
+        table: "soak".to_owned(),
+        token_endpoint: emulator.local("https://oauth2.example/token"),
+        subjects: SUBJECTS,
+        tasks: 8,
+        sealing_key: 1,
+    };
+    let stores = [
+        ("SQLite", settings(format!("sqlite:{}", file.display()))),
+        ("PostgreSQL", settings(postgres.url())),
+    ];
+    let mut crews = Vec::new();
+    for (name, settings) in stores {
+        let mut crew = Crew::new(name, settings);
+        let manager = crew.manager().await?;
+        for subject in 0..SUBJECTS {
+            manager.put(&key(subject), &emulator.sign_in(PROVIDER)?).await?;
+        }
+        manager.close().await;
+        crew.start().await?;
+        crews.push(crew);
+    }
+    let mut storm = Storm {
+        emulator: &emulator,
+        postgres,
+        file: format!("sqlite:{}", file.display()),
+        turn: 0,
+        sealing_key: 1,
+        happened: BTreeMap::new(),
+    };
+    let (began, mut requests, mut sign_ins, mut not_saved) = (Instant::now(), 0, 0, 0);
+    while began.elapsed() < Duration::from_secs(60 * minutes) {
+        storm.trouble(&mut crews).await?;
+        // Who signs in again, with a process that does nothing else.
+        for crew in &crews {
+            let manager = crew.manager().await?;
+            let subject = storm.turn % SUBJECTS;
+            match manager.put(&key(subject), &emulator.sign_in(PROVIDER)?).await {
+                Ok(_) => sign_ins += 1,
+                Err(Error::NotSaved { .. } | Error::Store { .. }) => not_saved += 1,
+                Err(error) => bail!("{}: a login failed: {error}", crew.name),
+            }
+            manager.close().await;
+        }
+        requests += count(&emulator);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    emulator.clear_faults();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    requests += count(&emulator);
+    for crew in &mut crews {
+        crew.set_clock(0, 0).await?;
+        crew.close().await?;
+    }
+    // Whatever is stored expires, so that a refresh token must be redeemed for each grant.
+    tokio::time::sleep(ACCESS_TOKEN_LIFETIME).await;
+    let mut report = report(minutes, &crews, &storm, requests, (sign_ins, not_saved));
+    let mut wrong = Vec::new();
+    for crew in &crews {
+        wrong.extend(judge(crew).await?);
+    }
+    if wrong.is_empty() {
+        report += "\nNothing was lost, and nothing has grown.\n";
+    } else {
+        report += &format!("\nWrong:\n\n- {}\n", wrong.join("\n- "));
+    }
+    fs::write(folder.join("report.md"), &report)?;
+    let watched: Vec<_> = crews.iter().map(|crew| (crew.name, crew.told().watched.clone())).collect();
+    fs::write(folder.join("plot.svg"), plot::svg(&watched))?;
+    println!("{report}\n{}", folder.join("plot.svg").display());
+    ensure!(wrong.is_empty(), "{}", wrong.join("; "));
+    Ok(())
+}
+
+/// How many refresh tokens came since the last time.
+fn count(emulator: &Emulator) -> usize {
+    let requests = emulator.requests();
+    emulator.clear_requests();
+    requests.iter().filter(|request| request.field("grant_type") == Some("refresh_token")).count()
+}
+
+/// What is lost or has grown.
+async fn judge(crew: &Crew) -> Result<Vec<String>> {
+    let mut wrong = Vec::new();
+    let manager = crew.manager().await?;
+    for subject in 0..SUBJECTS {
+        if let Err(error) = manager.get(&key(subject)).await {
+            wrong.push(format!("{}: {error}", crew.name));
+        }
+    }
+    manager.close().await;
+    let told = crew.told();
+    for (subject, reason) in &told.dead {
+        wrong.push(format!("{}: the grant of {subject} died: {reason}", crew.name));
+    }
+    if told.unsaved > 0 || told.closed != PROCESSES {
+        wrong.push(format!("{}: {} closed, {} tokens unsaved", crew.name, told.closed, told.unsaved));
+    }
+    let limits: [Limit; 3] = [
+        ("KiB of memory", |second| second.memory, MEMORY),
+        ("open files", |second| second.files, FILES),
+        ("tasks", |second| second.tasks, TASKS),
+    ];
+    for (what, of, limit) in limits {
+        let (before, after) = (told.most(1, of), told.most(2, of));
+        if after > before + limit {
+            wrong.push(format!("{}: {before} {what}, and then {after}", crew.name));
+        }
+    }
+    Ok(wrong)
+}
+
+fn report(minutes: u64, crews: &[Crew], storm: &Storm<'_>, requests: usize, sign_ins: (u64, u64)) -> String {
+    let mut text = format!(
+        "# A soak of {minutes} minutes\n\n{PROCESSES} processes on each store, {SUBJECTS} grants in each, access tokens for {} s, a grace of {} s. \
+         {} sign-ins, and {} that the store did not take.\n\n",
+        ACCESS_TOKEN_LIFETIME.as_secs(),
+        GRACE.as_secs(),
+        sign_ins.0,
+        sign_ins.1
+    );
+    for (what, times) in &storm.happened {
+        text += &format!("- {what}: {times}\n");
+    }
+    let refreshes: u64 = crews.iter().map(|crew| crew.told().refreshes).sum();
+    text += &format!(
+        "\n{requests} requests to the provider, {:.2} for each of {refreshes} refreshes that were told.\n\n",
+        requests as f64 / refreshes.max(1) as f64
+    );
+    text += "| store | gets | refreshes | errors | p99 of `get` (median second) | longest `get` | memory before, after | files | tasks |\n";
+    text += "| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n";
+    for crew in crews {
+        let told = crew.told();
+        let mut p99: Vec<_> = told.watched.iter().map(|second| second.p99).collect();
+        p99.sort_unstable();
+        let errors: u64 = told.errors.values().sum();
+        let of = |of: fn(&Second) -> u64| (told.most(1, of), told.most(2, of));
+        let (memory, files, tasks) =
+            (of(|second| second.memory), of(|second| second.files), of(|second| second.tasks));
+        text += &format!(
+            "| {} | {} | {} | {errors} | {:.2} ms | {:.1} s | {:.1}, {:.1} MiB | {}, {} | {}, {} |\n",
+            crew.name,
+            told.gets,
+            told.refreshes,
+            p99.get(p99.len() / 2).copied().unwrap_or(0) as f64 / 1000.0,
+            told.longest as f64 / 1e6,
+            memory.0 as f64 / 1024.0,
+            memory.1 as f64 / 1024.0,
+            files.0,
+            files.1,
+            tasks.0,
+            tasks.1,
+        );
+    }
+    for crew in crews {
+        for (error, times) in &crew.told().errors {
+            text += &format!("\n- {}: {times} × {error} …", crew.name);
+        }
+    }
+    text + "\n"
+}
