@@ -228,7 +228,7 @@ async fn ci_05_in_ping_mode_the_tokens_are_asked_for_when_the_ping_has_come() {
     assert!(timer.naps.lock().unwrap().is_empty());
     // Without a ping it asks seldom.
     ciba.finish(&attempt).await.unwrap();
-    assert_eq!(*timer.naps.lock().unwrap(), [60]);
+    assert_eq!(*timer.naps.lock().unwrap(), [30]);
 }
 
 #[tokio::test]

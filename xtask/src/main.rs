@@ -23,6 +23,7 @@ mod services;
 mod site;
 mod soak;
 mod steps;
+mod supply_chain;
 mod system;
 mod test;
 mod tidy;
@@ -140,6 +141,10 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Write what each published package is made of, as CycloneDX documents in target/sbom
+    ///
+    /// A release has them beside it. It installs cargo-cyclonedx, which takes minutes.
+    Sbom,
     /// Build the guides in docs/ as web pages in target/site, and check their links
     ///
     /// A dead internal link or anchor fails it. External links are not fetched; target/site/external-links.txt lists them.
@@ -193,6 +198,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Generate { check: true } => generate::check()?,
         Command::Package => package::run()?,
         Command::ReleaseCheck { offline, packages } => release_check::run(offline, &packages)?,
+        Command::Sbom => supply_chain::sbom()?,
         Command::Site { serve, port } => site::run(serve, port)?,
         Command::Soak { scale: true, .. } => soak::scale()?,
         Command::Soak { minutes, .. } => soak::run(minutes)?,

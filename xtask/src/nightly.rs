@@ -8,7 +8,7 @@ use crate::{
     ci::{CRYPTOGRAPHY, ENCRYPTION, FIPS, NATIVE_TLS},
     fuzz, guide, mutants, soak,
     steps::Steps,
-    test,
+    supply_chain, test,
     tools::{self, Tools},
     workspace::{self, Metadata, Package, cargo},
 };
@@ -87,6 +87,7 @@ pub(crate) fn run(update: bool) -> Result<()> {
         let name = format!("OAUTH_TEST_GRANTS={GRANTS} cargo xtask test {}", arguments.join(" "));
         steps.step(&name, || test::run_with(&arguments, &[("OAUTH_TEST_GRANTS", GRANTS)]))?;
     }
+    supply_chain::nightly(&mut steps)?;
     fuzz::nightly(&mut steps)?;
     steps.xtask("soak", || soak::run(SOAK_MINUTES))?;
     mutants::run(&mut steps)?;

@@ -16,13 +16,8 @@ use crate::workspace::{self, Metadata, Package, cargo};
 pub(crate) fn run() -> Result<()> {
     let target = Metadata::target_directory()?;
     let members = Metadata::members()?;
-    let (published, unpublished): (Vec<_>, Vec<_>) =
-        members.iter().partition(|package| package.is_published());
-
-    let mut package = cargo();
-    package.args(["package", "--quiet", "--workspace", "--allow-dirty", "--no-verify", "--exclude-lockfile"]);
-    package.args(unpublished.iter().flat_map(|package| ["--exclude", &package.name]));
-    workspace::run(&mut package)?;
+    let published: Vec<_> = members.iter().filter(|package| package.is_published()).collect();
+    write(&members, &target)?;
 
     let folder = target.join("package-check");
     if folder.exists() {
@@ -30,7 +25,7 @@ pub(crate) fn run() -> Result<()> {
     }
     fs::create_dir_all(&folder)?;
     for package in &published {
-        unpack(&target.join("package").join(format!("{}.crate", versioned(package))), &folder)?;
+        unpack(&target.join("package").join(archive_of(package)), &folder)?;
     }
     fs::write(folder.join("Cargo.toml"), manifest(&published))?;
     // The same versions of everything else.
@@ -38,6 +33,21 @@ pub(crate) fn run() -> Result<()> {
     check(&folder, &target)?;
     println!("{} packages build from what would be uploaded.", published.len());
     Ok(())
+}
+
+/// Packages each published crate, into the folder `package` of a target directory.
+pub(crate) fn write(members: &[Package], target: &Path) -> Result<()> {
+    let mut package = cargo();
+    package.args(["package", "--quiet", "--workspace", "--allow-dirty", "--no-verify", "--exclude-lockfile"]);
+    package.arg("--target-dir").arg(target);
+    let unpublished = members.iter().filter(|package| !package.is_published());
+    package.args(unpublished.flat_map(|package| ["--exclude", &package.name]));
+    workspace::run(&mut package)
+}
+
+/// The name of what would be uploaded.
+pub(crate) fn archive_of(package: &Package) -> String {
+    format!("{}.crate", versioned(package))
 }
 
 fn unpack(archive: &Path, folder: &Path) -> Result<()> {

@@ -28,7 +28,24 @@ pub(super) fn check(members: &[Package], findings: &mut Findings) -> Result<()> 
             findings.add(path, problem);
         }
     }
+    no_unsafe_code(findings)?;
     internal_versions(members, findings)
+}
+
+/// Each package inherits the lints, and this is the one among them that security rests on: `forbid` cannot be allowed again in the code.
+fn no_unsafe_code(findings: &mut Findings) -> Result<()> {
+    let path = workspace::root().join("Cargo.toml");
+    let manifest: Table = workspace::read(&path)?.parse()?;
+    if !forbids_unsafe_code(&manifest) {
+        let rule = "[workspace.lints.rust] must have `unsafe_code = \"forbid\"`";
+        findings.add(Path::new("Cargo.toml"), rule);
+    }
+    Ok(())
+}
+
+fn forbids_unsafe_code(manifest: &Table) -> bool {
+    let lints = table(manifest, "workspace").and_then(|workspace| table(table(workspace, "lints")?, "rust"));
+    lints.and_then(|lints| lints.get("unsafe_code")?.as_str()) == Some("forbid")
 }
 
 /// What the rules depend on.
@@ -209,6 +226,14 @@ mod tests {
         ] {
             one(&GOOD.replace(from, to), PUBLISHED, complaint);
         }
+    }
+
+    #[test]
+    fn unsafe_code_must_be_forbidden_for_all() {
+        let of = |text: &str| forbids_unsafe_code(&text.parse().unwrap());
+        assert!(of("[workspace.lints.rust]\nunsafe_code = 'forbid'"));
+        assert!(!of("[workspace.lints.rust]\nunsafe_code = 'deny'"));
+        assert!(!of("[workspace.lints.clippy]\nunsafe_code = 'forbid'"));
     }
 
     #[test]
