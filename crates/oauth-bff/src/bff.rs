@@ -153,7 +153,7 @@ impl Bff {
         self
     }
 
-    /// Sets how long a session lasts after the sign-in. Default: eight hours.
+    /// Sets how long a session lasts after the sign-in: 400 days at most, because browsers keep no cookie longer. Default: eight hours.
     pub fn session_lifetime(mut self, lifetime: Duration) -> Self {
         self.settings().lifetime = lifetime;
         self

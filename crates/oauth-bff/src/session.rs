@@ -19,6 +19,9 @@ const HOST_NAME: &str = "__Host-bff-session";
 /// The most bytes of a cookie's name and value; browsers drop what is larger, without a word.
 const MOST_BYTES: usize = 4096;
 
+/// Browsers keep no cookie longer.
+const LONGEST: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+
 /// Who is signed in, in which session. `Debug` does not show what is known about the user.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -77,13 +80,14 @@ impl NewSession {
 impl Session {
     pub(crate) fn begin(new: NewSession, lifetime: Duration) -> Result<Self, Error> {
         let now = OffsetDateTime::now_utc();
+        let seconds = i64::try_from(lifetime.min(LONGEST).as_secs()).unwrap_or_default();
         let key = [new.key.tenant(), new.key.subject(), new.key.provider(), new.key.label()];
         Ok(Self {
             id: random_token()?,
             key: key.map(str::to_owned),
             user: new.user,
             begun: milliseconds(now),
-            until: (now + lifetime).unix_timestamp(),
+            until: now.unix_timestamp().saturating_add(seconds),
         })
     }
 

@@ -168,8 +168,8 @@ impl RedirectRelay {
         attempt: &LoginAttempt,
         callback_url: &str,
     ) -> Result<String, String> {
-        let until = attempt.started_at().unix_timestamp()
-            + i64::try_from(attempt.lifetime().as_secs()).unwrap_or(600);
+        let lifetime = i64::try_from(attempt.lifetime().as_secs()).unwrap_or(i64::MAX);
+        let until = attempt.started_at().unix_timestamp().saturating_add(lifetime);
         let plain = json!({ "to": callback_url, "state": attempt.state(), "until": until }).to_string();
         let sealed = self.0.sealer.seal_bytes(plain.as_bytes(), &context(attempt.redirect_uri()));
         let sealed = URL_SAFE_NO_PAD.encode(sealed.map_err(|error| error.to_string())?);

@@ -435,3 +435,21 @@ async fn a_memory_of_ended_sessions_that_fails_lets_nobody_in() {
     assert!(page.one("set-cookie").contains("Max-Age=0"));
     assert_eq!(world.api.count(), 0);
 }
+
+#[tokio::test]
+async fn a_session_lasts_no_longer_than_browsers_keep_a_cookie() {
+    let mut world = world_with(SITE, |bff| bff.session_lifetime(Duration::MAX)).await;
+    let page = world.sign_in().await;
+    let cookies: Vec<_> =
+        page.headers.get_all("set-cookie").iter().map(|line| line.to_str().unwrap()).collect();
+    assert!(
+        cookies
+            .iter()
+            .any(|cookie| cookie.contains("Max-Age=34560000") || cookie.contains("Max-Age=34559999")),
+        "{cookies:?}"
+    );
+    let parts = world.request(Method::GET, "/").body(()).unwrap().into_parts().0;
+    let session = world.bff.session(&parts).await.unwrap();
+    world.bff.end_all(&session.key()).await.unwrap();
+    assert!(matches!(world.bff.session(&parts).await, Err(BffError::NoSession)));
+}
