@@ -9,6 +9,7 @@ use crate::{
     steps::Steps,
     system, test, tidy,
     tools::{self, Tools},
+    wasm,
     workspace::{self, Metadata, Package, cargo},
 };
 
@@ -45,6 +46,7 @@ pub(crate) fn run() -> Result<()> {
     let clippy = ["clippy", "--workspace", "--all-targets", "--features", &everything];
     steps.cargo(&[&clippy[..], DENY_WARNINGS].concat())?;
     features(&mut steps, tools.as_ref(), &members)?;
+    wasm::check(&mut steps)?;
     steps.cargo_denying_warnings(&["doc", "--workspace", "--no-deps", "--features", &everything])?;
 
     steps.xtask("test", || test::run(&[]))?;
@@ -107,6 +109,7 @@ fn features(steps: &mut Steps, tools: Option<&Tools>, members: &[Package]) -> Re
         "",
         "github",
         "tokens",
+        "fetch",
         "hyper",
         "reqwest",
         "all",
@@ -183,6 +186,7 @@ fn everything(members: &[Package]) -> String {
         "oauth-clients/all",
         "oauth-clients/axum",
         "oauth-clients/emulator",
+        "oauth-clients/fetch",
         "oauth-clients/mcp",
         "oauth-clients/mysql",
         "oauth-clients/native",

@@ -29,6 +29,7 @@ mod test;
 mod tidy;
 mod tools;
 mod versions;
+mod wasm;
 mod workspace;
 
 use std::{env, process::ExitCode};
@@ -169,6 +170,10 @@ enum Command {
     },
     /// Check the rules that no compiler knows: layers, import circles, names, manifests, text
     Tidy,
+    /// Run the library in Node.js, compiled to WebAssembly, against the emulator
+    ///
+    /// It needs the target wasm32-unknown-unknown, which rustup adds, and Node.js 20 or newer.
+    Wasm,
 }
 
 fn main() -> ExitCode {
@@ -203,6 +208,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Soak { scale: true, .. } => soak::scale()?,
         Command::Soak { minutes, .. } => soak::run(minutes)?,
         Command::Tidy => tidy::run()?,
+        Command::Wasm => wasm::run()?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -14,9 +14,11 @@ const FACTS: &str = include_str!("../templates/facts.toml.in");
 const TAKEN: &[&str] = &[
     "all",
     "default",
+    "fetch",
     "http",
     "hyper",
     "oauth-core",
+    "oauth-fetch",
     "oauth-hyper",
     "oauth-reqwest",
     "parameter",

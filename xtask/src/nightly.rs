@@ -10,6 +10,7 @@ use crate::{
     steps::Steps,
     supply_chain, test,
     tools::{self, Tools},
+    wasm,
     workspace::{self, Metadata, Package, cargo},
 };
 
@@ -90,6 +91,7 @@ pub(crate) fn run(update: bool) -> Result<()> {
     supply_chain::nightly(&mut steps)?;
     fuzz::nightly(&mut steps)?;
     steps.xtask("soak", || soak::run(SOAK_MINUTES))?;
+    steps.xtask("wasm", wasm::run)?;
     mutants::run(&mut steps)?;
     steps.finish();
     Ok(())

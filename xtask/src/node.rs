@@ -31,7 +31,7 @@ pub(crate) fn ready() -> Result<Node> {
     Ok(node)
 }
 
-fn found_or_installed() -> Result<Node> {
+pub(crate) fn found_or_installed() -> Result<Node> {
     let of_system = Node { path: None };
     let tools = Node { path: Some(with_tools()?) };
     let before = of_system.version();
@@ -105,7 +105,7 @@ impl Node {
         workspace::output(self.command("npm").arg("--version")).is_ok()
     }
 
-    fn command(&self, program: &str) -> Command {
+    pub(crate) fn command(&self, program: &str) -> Command {
         // On Windows npm is a script, which the shell finds.
         let mut command = match cfg!(windows) && program == "npm" {
             true => Command::new("npm.cmd"),

@@ -20,8 +20,8 @@ Which versions of the crates fit together. Cargo finds them by itself: each crat
 takes every newer one that is compatible by the rules of Semantic Versioning (below 1.0, those with the same second number).
 
 A release publishes the crates that changed, and no others. The provider crates have versions of their own, so a correction for one
-provider is a new version of that crate alone; `cargo update -p oauth-github` fetches it. So have `oauth-reqwest` and `oauth-hyper`, which
-follow the versions of reqwest, hyper and rustls. All other crates have one version together. What only some features need is in brackets.
+provider is a new version of that crate alone; `cargo update -p oauth-github` fetches it. So have `oauth-reqwest`, `oauth-hyper` and
+`oauth-fetch`, which follow the versions of reqwest, hyper, rustls and web-sys. All other crates have one version together. What only some features need is in brackets.
 
 | crate | version | needs |
 | --- | --- | --- |

@@ -47,7 +47,8 @@
 //! # HTTP
 //!
 //! To change the HTTP client (a proxy, a private authority, a client certificate, one of your own), there is `oauth_reqwest` with
-//! `reqwest_client`, by the feature `reqwest`, which is on by default; `hyper` has `oauth_hyper` with `HyperClient`, and
+//! `reqwest_client`, by the feature `reqwest`, which is on by default; `hyper` has `oauth_hyper` with `HyperClient`, `fetch` has
+//! `oauth_fetch` with `FetchClient` for WebAssembly, and
 //! `reqwest-middleware` the client with middleware.
 
 pub mod prelude;
@@ -63,6 +64,8 @@ pub use oauth_core::*;
 pub use oauth_emulator as emulator;
 #[cfg(feature = "fapi")]
 pub use oauth_fapi as fapi;
+#[cfg(feature = "fetch")]
+pub use oauth_fetch::{self, FetchClient};
 #[cfg(feature = "hyper")]
 pub use oauth_hyper::{self, HyperClient};
 #[cfg(feature = "mcp")]

@@ -69,7 +69,7 @@ impl Layer {
     fn of(folder: &str) -> Option<Self> {
         Some(match folder {
             "crates/oauth-core" => Self::Core,
-            "crates/oauth-reqwest" | "crates/oauth-hyper" => Self::HttpLibrary,
+            "crates/oauth-fetch" | "crates/oauth-hyper" | "crates/oauth-reqwest" => Self::HttpLibrary,
             "crates/oauth-emulator" => Self::Emulator,
             "crates/oauth-openid" => Self::OpenId,
             "crates/oauth-fapi" => Self::Fapi,

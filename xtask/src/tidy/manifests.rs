@@ -60,7 +60,12 @@ struct Kind {
 /// Whether a new version of the package is none of the others: a provider's, or that of an HTTP library's adapter.
 fn has_own_version(manifest: &str) -> bool {
     manifest.starts_with("crates/providers/")
-        || ["crates/oauth-reqwest/Cargo.toml", "crates/oauth-hyper/Cargo.toml"].contains(&manifest)
+        || [
+            "crates/oauth-fetch/Cargo.toml",
+            "crates/oauth-hyper/Cargo.toml",
+            "crates/oauth-reqwest/Cargo.toml",
+        ]
+        .contains(&manifest)
 }
 
 fn has_unit_tests(library: &Path) -> Result<bool> {
