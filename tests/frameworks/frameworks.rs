@@ -8,6 +8,10 @@
 
 mod actix_web;
 mod axum;
+#[path = "../support/chromium.rs"]
+#[allow(dead_code, reason = "some commands are for other tests")]
+mod chromium;
+mod in_a_browser;
 mod poem;
 mod rocket;
 mod salvo;
@@ -41,6 +45,15 @@ macro_rules! suite {
                 a_portal_starts_a_login_for_its_own_issuer_only
                 a_signal_is_read_and_a_wrong_one_is_refused
             );
+            #[tokio::test(flavor = "multi_thread")]
+            async fn a_browser_signs_in_once_and_goes_back_in_vain() {
+                crate::in_a_browser::a_browser_signs_in_once_and_goes_back_in_vain(crate::$framework::serve).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn a_page_of_another_site_signs_no_browser_in() {
+                crate::in_a_browser::a_page_of_another_site_signs_no_browser_in(crate::$framework::serve).await;
+            }
         }
     )*};
     (@tests $framework:ident $($test:ident)*) => {$(

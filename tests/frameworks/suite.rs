@@ -20,7 +20,7 @@ pub(crate) struct Site {
     pub(crate) sign_in: SignIn,
     pub(crate) routes: Routes,
     pub(crate) signals: SignalEndpoint,
-    seen: Arc<Mutex<Vec<SignedIn>>>,
+    pub(crate) seen: Arc<Mutex<Vec<SignedIn>>>,
     ended: Arc<Mutex<Vec<String>>>,
 }
 
@@ -51,10 +51,10 @@ pub(crate) fn framed(said: &FrontChannelLogout) -> Response<String> {
 }
 
 /// A site that is served, and the browser of one user.
-struct World {
-    url: String,
-    emulator: Emulator,
-    site: Site,
+pub(crate) struct World {
+    pub(crate) url: String,
+    pub(crate) emulator: Emulator,
+    pub(crate) site: Site,
     http: ReqwestClient,
     cookies: Vec<(String, String)>,
 }
@@ -79,7 +79,7 @@ impl Page {
 
 const GOOGLE: &str = "https://accounts.google.com";
 
-async fn world<F: Future<Output = String>>(
+pub(crate) async fn world<F: Future<Output = String>>(
     serve: impl FnOnce(Site) -> F,
     set: impl FnOnce(SignIn) -> SignIn,
 ) -> World {
@@ -153,7 +153,7 @@ impl World {
         self.emulator.browse(&location, Consent::Allow).await.unwrap().into_url()
     }
 
-    fn redeemed(&self) -> usize {
+    pub(crate) fn redeemed(&self) -> usize {
         self.emulator.requests().iter().filter(|request| request.field("grant_type").is_some()).count()
     }
 
@@ -166,7 +166,7 @@ impl World {
     }
 }
 
-fn same(sign_in: SignIn) -> SignIn {
+pub(crate) fn same(sign_in: SignIn) -> SignIn {
     sign_in
 }
 
@@ -549,6 +549,12 @@ pub(crate) async fn a_logout_token_ends_a_session_and_a_wrong_one_is_told_in_jso
         assert_eq!(told["error"], "invalid_request");
     }
     assert!(world.site.ended.lock().unwrap().is_empty());
+
+    let token = world.emulator.logout_token("google", "google-client-id", Some("ada"), Some("s")).unwrap();
+    let body = format!("logout_token={token}");
+    let page = world.post("/auth/google/backchannel-logout", form, body).await;
+    assert_eq!((page.status, page.one("cache-control")), (200, "no-store"), "{}", page.text);
+    assert_eq!(*world.site.ended.lock().unwrap(), ["ada"]);
 }
 
 pub(crate) async fn a_front_channel_logout_may_be_framed<F: Future<Output = String>>(

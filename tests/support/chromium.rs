@@ -219,10 +219,16 @@ impl Chromium {
     async fn send(&self, method: Method, command: &str, parameters: &Value) -> Result<Value, String> {
         let url = format!("http://127.0.0.1:{}/session{}{command}", self.port, self.session);
         let request = self.http.request(method, url);
-        let request = if parameters.is_null() { request } else { request.json(parameters) };
+        let request = if parameters.is_null() {
+            request
+        } else {
+            request.header("content-type", "application/json").body(parameters.to_string())
+        };
         let reply = request.send().await.map_err(|cause| cause.to_string())?;
         let is_success = reply.status().is_success();
-        let mut body: Value = reply.json().await.map_err(|cause| cause.to_string())?;
+        let mut body: Value =
+            serde_json::from_slice(&reply.bytes().await.map_err(|cause| cause.to_string())?)
+                .map_err(|cause| cause.to_string())?;
         if is_success { Ok(body["value"].take()) } else { Err(format!("{command}: {}", body["value"])) }
     }
 }

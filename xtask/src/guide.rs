@@ -1,4 +1,5 @@
-//! `cargo xtask guide`: follows `docs/adding-a-provider.md` in a copy of the repository, word for word.
+//! `cargo xtask guide`: follows `docs/adding-a-provider.md` in a copy of the repository, and the guides of the web frameworks in an empty
+//! folder, word for word.
 
 use std::{
     env, fs,
@@ -16,6 +17,49 @@ const GUIDE: &str = "docs/adding-a-provider.md";
 const LEFT_OUT: &[&str] = &["target", "node_modules", ".git"];
 
 pub(crate) fn run() -> Result<()> {
+    add_a_provider()?;
+    for path in workspace::entries(&workspace::root().join("docs"))? {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with("sign-in-with-") {
+            sign_in(&name, &workspace::read(&path)?).with_context(|| format!("docs/{name}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes the site of a guide's first commands and first program, from what the guide says alone.
+fn sign_in(name: &str, text: &str) -> Result<()> {
+    println!("\nfollowing docs/{name}");
+    let target = Metadata::target_directory()?;
+    let folder = target.join("guide");
+    if folder.exists() {
+        fs::remove_dir_all(&folder).with_context(|| format!("cannot empty {}", folder.display()))?;
+    }
+    fs::create_dir_all(&folder)?;
+    // So that the site is no member of this workspace.
+    fs::write(folder.join("Cargo.toml"), "[workspace]\nmembers = []\nresolver = \"3\"\n")?;
+    let site = folder.join("my-site");
+    for line in block(text, "sh")?.lines() {
+        match line {
+            "cargo new my-site && cd my-site" => {
+                workspace::run(&mut told("cargo new my-site", &folder, &target)?)?;
+            }
+            _ => workspace::run(&mut told(&from_here(line), &site, &target)?)?,
+        }
+    }
+    fs::write(site.join("src/main.rs"), block(text, "rust,no_run")?)?;
+    workspace::run(&mut told("cargo check", &site, &target)?)?;
+    fs::remove_dir_all(&folder)?;
+    Ok(())
+}
+
+/// The command with this checkout's facade in place of the released one.
+fn from_here(line: &str) -> String {
+    let facade = workspace::root().join("crates/oauth-clients");
+    line.replace("cargo add oauth-clients ", &format!("cargo add --path {} ", facade.display()))
+}
+
+fn add_a_provider() -> Result<()> {
     let guide = Guide::parse(&workspace::read(&workspace::root().join(GUIDE))?).context(GUIDE)?;
     let target = Metadata::target_directory()?;
     let copy = target.join("guide");
@@ -128,6 +172,15 @@ fn copy_folder(from: &Path, to: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_guide_takes_the_facade_from_this_checkout() {
+        let line = from_here("cargo add oauth-clients --features axum,github");
+        assert!(
+            line.starts_with("cargo add --path ") && line.ends_with("oauth-clients --features axum,github")
+        );
+        assert_eq!(from_here("cargo add axum"), "cargo add axum");
+    }
 
     #[test]
     fn the_guide_can_be_followed() {
