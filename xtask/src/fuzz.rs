@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz`: the fuzz targets of `fuzz/`, by cargo-fuzz and the nightly toolchain.
+//! `cargo xtask fuzz`: the fuzz targets of `tests/fuzz`, by cargo-fuzz and the nightly toolchain.
 
 use std::{
     fs,
@@ -61,8 +61,8 @@ pub(crate) fn has_toolchain() -> bool {
 
 /// The names of the targets, as the manifest lists them.
 fn targets() -> Result<Vec<String>> {
-    let manifest: Table = workspace::read(&workspace::root().join("fuzz/Cargo.toml"))?.parse()?;
-    let bins = manifest.get("bin").and_then(Value::as_array).context("fuzz/Cargo.toml has no [[bin]]")?;
+    let manifest: Table = workspace::read(&workspace::root().join("tests/fuzz/Cargo.toml"))?.parse()?;
+    let bins = manifest.get("bin").and_then(Value::as_array).context("tests/fuzz/Cargo.toml has no [[bin]]")?;
     let name = |bin: &Value| bin.get("name")?.as_str().map(str::to_owned);
     Ok(bins.iter().filter_map(name).collect())
 }
@@ -79,7 +79,7 @@ fn search(folder: &Path, target: &str, seconds: u64) -> Result<()> {
     // Its rustc is that of another toolchain.
     fuzz.env_remove("RUSTUP_TOOLCHAIN").env_remove("CARGO");
     // No crate of this repository has unsafe code, and without a sanitizer there are several times as many inputs in the same time.
-    fuzz.args(["+nightly", "fuzz", "run", "--fuzz-dir=fuzz", "--sanitizer=none", "--target-dir"]);
+    fuzz.args(["+nightly", "fuzz", "run", "--fuzz-dir=tests/fuzz", "--sanitizer=none", "--target-dir"]);
     fuzz.arg(folder.join("build")).arg(target).arg(corpus).args(seeds);
     let artifacts = format!("-artifact_prefix={}/", found.display());
     let time = format!("-max_total_time={seconds}");

@@ -95,7 +95,7 @@ enum Command {
     },
     /// Look for inputs that break what must hold for any input, guided by the code that they reach; it takes the nightly toolchain
     ///
-    /// The targets are in fuzz/, their properties in tests/properties, which the tests check with fewer inputs. It installs cargo-fuzz,
+    /// The targets are in tests/fuzz, their properties in tests/properties, which the tests check with fewer inputs. It installs cargo-fuzz,
     /// which takes minutes.
     Fuzz {
         /// For how long each target runs

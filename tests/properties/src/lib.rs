@@ -1,6 +1,6 @@
 //! What must hold for any input, at the public API, as functions of bytes.
 //!
-//! The fuzz targets in `fuzz/` and the tests in `tests/` call the same functions. [`TARGETS`] lists them; the seeds of each are in
+//! The fuzz targets in `tests/fuzz` and the tests in `tests/` call the same functions. [`TARGETS`] lists them; the seeds of each are in
 //! `corpus/`, one in a line, and inputs that once failed are in `crashes/`, as files.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a property fails by panicking")]

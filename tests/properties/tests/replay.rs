@@ -56,11 +56,11 @@ replay! {
 fn every_target_is_replayed_and_has_a_fuzz_target() {
     let names: Vec<_> = TARGETS.iter().map(|target| target.name).collect();
     assert_eq!(names, REPLAYED);
-    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz");
+    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz");
     let manifest = fs::read_to_string(fuzz.join("Cargo.toml")).unwrap();
     for name in names {
-        assert!(manifest.contains(&format!("name = \"{name}\"")), "fuzz/Cargo.toml lacks {name}");
-        assert!(fuzz.join(format!("targets/{name}.rs")).exists(), "fuzz/targets lacks {name}");
+        assert!(manifest.contains(&format!("name = \"{name}\"")), "tests/fuzz/Cargo.toml lacks {name}");
+        assert!(fuzz.join(format!("targets/{name}.rs")).exists(), "tests/fuzz/targets lacks {name}");
     }
 }
 

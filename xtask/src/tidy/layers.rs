@@ -79,7 +79,7 @@ impl Layer {
             "crates/oauth-mcp" => Self::Mcp,
             "crates/oauth-bff" => Self::Bff,
             "crates/oauth-clients" => Self::Facade,
-            "crates/cli" | "crates/demo" | "examples" => Self::Demo,
+            "crates/cli" | "crates/demo" | "crates/examples" => Self::Demo,
             "tests/servers" => Self::Servers,
             "tests"
             | "tests/bff"

@@ -2,7 +2,7 @@
 //!
 //! ```sh
 //! GITHUB_CLIENT_SECRET=github-client-secret WORK_CLIENT_SECRET=openid-client-secret \
-//!     cargo run -p oauth-examples --example registry-from-toml -- examples/providers.toml
+//!     cargo run -p oauth-examples --example registry-from-toml -- crates/examples/providers.toml
 //! ```
 //!
 //! The emulator plays the providers whose client id is that of its own application, such as `github-client-id`. Put your own client id
@@ -25,7 +25,7 @@ use oauth_examples::{Providers, Result, listen, sealing_key};
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let path = env::args().nth(1).unwrap_or_else(|| "examples/providers.toml".to_owned());
+    let path = env::args().nth(1).unwrap_or_else(|| "crates/examples/providers.toml".to_owned());
     let file = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
     let providers = Providers::start().await?;
     let (listener, address) = listen().await?;
