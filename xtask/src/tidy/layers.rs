@@ -87,6 +87,7 @@ impl Layer {
             | "tests/frameworks"
             | "tests/model"
             | "tests/observability"
+            | "tests/oidc-provider"
             | "tests/properties"
             | "tests/rows"
             | "tests/stores"

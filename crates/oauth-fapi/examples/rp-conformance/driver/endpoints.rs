@@ -17,7 +17,7 @@ use axum::{
     routing::{get, post},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use oauth_fapi::HostedRequests;
+use oauth_fapi::{Ciba, CibaAnswer, CibaAttempt, CibaDelivery, CibaEndpoint, CibaRequest, HostedRequests};
 use oauth_openid::{
     FrontChannelLogout, IdToken, InitiatedLogin, LogoutToken, OpenID, OpenIDProvider,
     oauth_core::{
@@ -43,6 +43,7 @@ pub(super) const POST_LOGOUT: &str = "/post-logout";
 pub(super) const BACK_CHANNEL: &str = "/back-channel-logout";
 pub(super) const FRONT_CHANNEL: &str = "/front-channel-logout";
 pub(super) const INITIATE: &str = "/initiate";
+pub(super) const CIBA: &str = "/ciba";
 
 /// The most bytes of a request. An ID token has a few thousand.
 const MOST_BYTES: usize = 64 * 1024;
@@ -57,6 +58,8 @@ pub(super) enum Event {
     LogoutToken(Result<LogoutToken, Result<Error, (&'static str, String)>>),
     /// The provider's page loaded the frame, for this session or for another.
     FrontChannel(bool),
+    /// The provider said that the user has decided on another device, or somebody did.
+    Pinged(Box<CibaAnswer>),
     /// The provider began a login, or somebody tried to.
     Initiated(Result<(), String>),
 }
@@ -83,6 +86,9 @@ struct Site {
     /// Issuer, subject and session id of who is signed in.
     session: Mutex<Option<(String, String, Option<String>)>>,
     used_tokens: MemoryCache,
+    ciba: CibaEndpoint,
+    /// Held while an authentication on another device begins: the provider may be faster than its own answer.
+    ciba_begins: tokio::sync::Mutex<()>,
     events: UnboundedSender<Event>,
 }
 
@@ -106,6 +112,8 @@ impl Endpoints {
             attempts: Mutex::default(),
             session: Mutex::default(),
             used_tokens: MemoryCache::new(),
+            ciba: CibaEndpoint::new(Arc::new(MemoryCache::new())),
+            ciba_begins: tokio::sync::Mutex::default(),
             events: sender,
         };
         Ok(Self { base_url, listener: Some((listener, tls)), site: Arc::new(site), events, task: None })
@@ -123,6 +131,7 @@ impl Endpoints {
             .route(POST_LOGOUT, get(returned))
             .route(BACK_CHANNEL, post(back_channel))
             .route(FRONT_CHANNEL, get(front_channel))
+            .route(CIBA, post(pinged))
             .route(INITIATE, get(initiate).post(initiate_form))
             .layer(DefaultBodyLimit::max(MOST_BYTES))
             .with_state(self.site.clone());
@@ -172,6 +181,20 @@ impl Endpoints {
     /// Keeps the attempt of a login for its callback.
     pub(super) fn keep(&self, attempt: LoginAttempt) {
         self.site.keep(attempt);
+    }
+
+    /// Begins an authentication on another device. What comes of it is an event from then on, where the provider notifies.
+    pub(super) async fn begin_ciba(
+        &self,
+        ciba: &Ciba<'_>,
+        request: &CibaRequest,
+    ) -> oauth_core::Result<CibaAttempt> {
+        let _begins = self.site.ciba_begins.lock().await;
+        let attempt = ciba.start(request).await?;
+        if attempt.delivery() == CibaDelivery::Ping {
+            self.site.ciba.expect(&attempt).await?;
+        }
+        Ok(attempt)
     }
 
     /// Remembers who signed in.
@@ -314,6 +337,15 @@ async fn signed_request(State(site): State<Arc<Site>>, Path(id): Path<String>) -
         Some(object) => ([(header::CONTENT_TYPE, HostedRequests::CONTENT_TYPE)], object).into_response(),
         None => StatusCode::NOT_FOUND.into_response(),
     }
+}
+
+/// What the provider says of an authentication on another device.
+async fn pinged(State(site): State<Arc<Site>>, headers: HeaderMap, body: Bytes) -> Response {
+    drop(site.ciba_begins.lock().await);
+    let answer = site.ciba.receive(&headers, &body).await;
+    let status = answer.status;
+    site.tell(Event::Pinged(Box::new(answer)));
+    status.into_response()
 }
 
 async fn callback_form(State(site): State<Arc<Site>>, headers: HeaderMap, body: Bytes) -> Response {

@@ -6,8 +6,9 @@ mod report;
 mod secured;
 mod settings;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use oauth_fapi::{Ciba, CibaDelivery, CibaNotification, CibaRequest, Signer};
 use oauth_openid::{
     Algorithm, ClientMetadata, Discovery, IdToken, LogoutRequest, OpenID, OpenIDProvider, RegisteredClient,
     UserInfoForm,
@@ -48,9 +49,8 @@ async fn steps(settings: &Settings, report: &mut Report) -> Result<(), Stop> {
         (Some(issuer), _) => issuer.clone(),
         (None, resource) => {
             let resource = resource.as_deref().unwrap_or_default();
-            let issuer = webfinger(resource, Some(std::sync::Arc::new(http.clone())))
-                .await
-                .map_err(refused("webfinger"))?;
+            let issuer =
+                webfinger(resource, Some(Arc::new(http.clone()))).await.map_err(refused("webfinger"))?;
             report.accepted("webfinger", json!({ "issuer": issuer }));
             issuer
         }
@@ -83,6 +83,13 @@ async fn steps(settings: &Settings, report: &mut Report) -> Result<(), Stop> {
     run.endpoints.serve(run.client.clone());
 
     let mut last = None;
+    if settings.ciba.is_some() {
+        for _ in 0..settings.logins {
+            let token = run.authenticate_elsewhere(report, secured.signer()).await?;
+            run.use_token(report, &token).await?;
+        }
+        return run.end(report, registered, &discovery).await;
+    }
     for _ in 0..settings.logins {
         let login = run.sign_in(report).await?;
         let token = run.use_token(report, &login.token).await?;
@@ -91,11 +98,7 @@ async fn steps(settings: &Settings, report: &mut Report) -> Result<(), Stop> {
     if let (true, Some((login, _))) = (settings.logs_out(), &last) {
         run.sign_out(report, login).await?;
     }
-    if let (true, Some(registered)) = (settings.delete, registered) {
-        registered.delete(&discovery).await.map_err(refused("delete"))?;
-        report.accepted("delete", json!({}));
-    }
-    Ok(())
+    run.end(report, registered, &discovery).await
 }
 
 fn trusting(defaults: reqwest::ClientBuilder, tls: Option<&ClientConfig>) -> reqwest::ClientBuilder {
@@ -159,16 +162,21 @@ fn given(settings: &Settings, discovery: &Discovery, id: &str, secured: &Secured
 /// What the client says of itself.
 fn registration(settings: &Settings, endpoints: &Endpoints) -> ClientMetadata {
     let grants: &[&str] = match settings.response_type() {
+        _ if settings.ciba.is_some() => &["urn:openid:params:grant-type:ciba", "refresh_token"],
         // A provider hands an ID token out at its authorization endpoint to those only who registered this.
         ResponseType::CodeIdToken => &["authorization_code", "refresh_token", "implicit"],
         _ => &["authorization_code", "refresh_token"],
+    };
+    let response_types = match settings.ciba {
+        Some(_) => Vec::new(),
+        None => vec![settings.response_type().as_str()],
     };
     let kind = if endpoints.is_on_loopback() { "native" } else { "web" };
     let at = |wanted: bool, path: &str| wanted.then(|| endpoints.at(path));
     ClientMetadata::new([endpoints.redirect_uri()])
         .set("client_name", "rp-conformance")
         .set("application_type", kind)
-        .set("response_types", [settings.response_type().as_str()])
+        .set("response_types", response_types)
         .set("grant_types", grants)
         .set("token_endpoint_auth_method", &settings.token_endpoint_auth_method)
         .set("id_token_signed_response_alg", &settings.id_token_alg)
@@ -180,6 +188,11 @@ fn registration(settings: &Settings, endpoints: &Endpoints) -> ClientMetadata {
         .set("frontchannel_logout_session_required", settings.front_channel_logout.then_some(true))
         .set("request_object_signing_alg", settings.uses_request_uri().then_some("none"))
         .set("request_uris", settings.uses_request_uri().then(|| [endpoints.request_uri()]))
+        .set("backchannel_token_delivery_mode", &settings.ciba)
+        .set(
+            "backchannel_client_notification_endpoint",
+            at(settings.ciba.as_deref() == Some("ping"), endpoints::CIBA),
+        )
         .set("initiate_login_uri", at(settings.third_party_login, endpoints::INITIATE))
 }
 
@@ -268,6 +281,77 @@ impl Run<'_> {
         Ok(login)
     }
 
+    /// Has the user authenticated on another device.
+    async fn authenticate_elsewhere(
+        &mut self,
+        report: &mut Report,
+        signer: Option<Arc<dyn Signer>>,
+    ) -> Result<OAuth2Token, Stop> {
+        let settings = self.settings;
+        let mut request = CibaRequest::for_login_hint(settings.login_hint.clone().unwrap_or_default());
+        if !settings.scope.is_empty() {
+            request = request.with_scopes(settings.scope.clone());
+        }
+        if let Some(message) = &settings.binding_message {
+            request = request.with_binding_message(message.clone());
+        }
+        if !settings.acr.is_empty() {
+            request = request.require_acr(settings.acr.clone());
+        }
+        let is_pinged = settings.ciba.as_deref() == Some("ping");
+        let client = self.client.clone();
+        let mut ciba = Ciba::new(&client);
+        if is_pinged {
+            ciba = ciba.with_delivery(CibaDelivery::Ping);
+        }
+        if let Some(signer) = signer {
+            ciba = ciba.signed_by(signer);
+        }
+        let attempt = self.endpoints.begin_ciba(&ciba, &request).await.map_err(refused("start_ciba"))?;
+        report.accepted("start_ciba", json!({ "expires_at": attempt.expires_at().unix_timestamp() }));
+        let login = match is_pinged {
+            false => ciba.finish(&attempt).await.map_err(refused("ciba"))?,
+            true => {
+                let answer = loop {
+                    if let Event::Pinged(answer) = self.event("ping").await? {
+                        break answer;
+                    }
+                };
+                let Some(CibaNotification::Ping(attempt)) = answer.notification else {
+                    let reason = format!("the notification was answered with {}", answer.status);
+                    return Err(Stop::refused("ping", "Notification", reason));
+                };
+                report.accepted("ping", json!({}));
+                ciba.redeem(&attempt).await.map_err(refused("ciba"))?
+            }
+        };
+        let header: Option<Value> = header_of(login.id_token.raw());
+        report.accepted(
+            "ciba",
+            json!({
+                "issuer": login.id_token.issuer(),
+                "subject": login.id_token.subject(),
+                "alg": header.map(|header| header["alg"].clone()),
+                "acr": login.id_token.acr(),
+            }),
+        );
+        Ok(login.token)
+    }
+
+    /// Deletes the registration, if that is asked for.
+    async fn end(
+        self,
+        report: &mut Report,
+        registered: Option<RegisteredClient>,
+        discovery: &Discovery,
+    ) -> Result<(), Stop> {
+        if let (true, Some(registered)) = (self.settings.delete, registered) {
+            registered.delete(discovery).await.map_err(refused("delete"))?;
+            report.accepted("delete", json!({}));
+        }
+        Ok(())
+    }
+
     /// Reads UserInfo, and refreshes if there is a refresh token; then UserInfo once more.
     async fn use_token(&self, report: &mut Report, token: &OAuth2Token) -> Result<OAuth2Token, Stop> {
         let client = &self.client;
@@ -353,7 +437,7 @@ impl Run<'_> {
                     let problem = "its iss and sid are not those of the session";
                     return Err(Stop::refused("front_channel_logout", "Session", problem));
                 }
-                Event::Callback { .. } | Event::Initiated(_) => {}
+                Event::Callback { .. } | Event::Pinged(_) | Event::Initiated(_) => {}
             }
         }
         Ok(())

@@ -1,8 +1,10 @@
 //! Keys and certificates, and what a client with them does: signed, pushed and bound requests.
 
+use std::sync::Arc;
+
 use oauth_fapi::{
     CertificateBoundTokens, ClientCertificates, ClientSecretJwt, Dpop, DpopProvider, HostedRequests,
-    PrivateKeyJwt, Profile, PublicJwks, PushedRequests, SignedRequests, SignedResponses, SigningKeys,
+    PrivateKeyJwt, Profile, PublicJwks, PushedRequests, SignedRequests, SignedResponses, Signer, SigningKeys,
     TlsClientAuth,
 };
 use oauth_openid::{
@@ -75,6 +77,11 @@ impl Secured {
         self.credentials.as_ref()
     }
 
+    /// What signs requests for authentication on another device, if they are to be signed.
+    pub(super) fn signer(&self) -> Option<Arc<dyn Signer>> {
+        self.keys.as_ref().filter(|_| self.settings.signs_requests()).map(SigningKeys::current)
+    }
+
     /// What the client registers beyond what every client does.
     pub(super) fn registration(&self, metadata: ClientMetadata) -> ClientMetadata {
         let settings = &self.settings;
@@ -92,6 +99,10 @@ impl Secured {
             .set("require_pushed_authorization_requests", settings.pushed.then_some(true))
             .set("authorization_signed_response_alg", &settings.response_alg)
             .set("request_object_signing_alg", settings.signs_requests().then_some(&settings.key_alg))
+            .set(
+                "backchannel_authentication_request_signing_alg",
+                settings.ciba.as_ref().filter(|_| settings.signs_requests()).map(|_| &settings.key_alg),
+            )
     }
 
     /// The client with all that was asked for.

@@ -148,6 +148,15 @@ pub(crate) struct Settings {
     #[arg(long)]
     pub(crate) login_hint: Option<String>,
 
+    /// Has the user authenticated on another device (CIBA), in place of a login by the browser: by asking for the result, or by being told.
+    /// With --request-type request_object, the request is signed.
+    #[arg(long, requires = "login_hint", value_parser = ["poll", "ping"])]
+    pub(crate) ciba: Option<String>,
+
+    /// What that device shows.
+    #[arg(long, requires = "ciba")]
+    pub(crate) binding_message: Option<String>,
+
     /// Insists on one of these authentication contexts. Several are separated by commas.
     #[arg(long, value_delimiter = ',')]
     pub(crate) acr: Vec<String>,
