@@ -16,8 +16,8 @@ pub(super) fn check(findings: &mut Findings) -> Result<()> {
             "providers" => |folder| format!("oauth-{folder}"),
             "integrations" => |folder| format!("oauth-web-{folder}"),
             "stores" => |folder| format!("oauth-store-{folder}"),
-            "demo" => {
-                package(&folder, "oauth-demo", findings)?;
+            "demo" | "examples" => {
+                package(&folder, &format!("oauth-{group}"), findings)?;
                 continue;
             }
             "cli" => {
