@@ -147,7 +147,10 @@ async fn server(url: &str, common: &Common) -> Outcome<Vec<Finding>> {
     let target = match target {
         Ok(target) => target,
         Err(error) => {
-            findings.push(Finding::fail("DO-24", error.to_string()));
+            findings.push(Finding::fail(
+                "DO-24",
+                format!("{error}. Is the URL right? Else whoever runs the server must mend it"),
+            ));
             return Ok(findings);
         }
     };

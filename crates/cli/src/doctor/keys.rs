@@ -13,13 +13,16 @@ pub(super) fn check(facts: &Facts, findings: &mut Vec<Finding>) {
     let Some(asked) = &facts.keys else {
         if facts.text("jwks_uri").is_none() && facts.list("id_token_signing_alg_values_supported").is_some() {
             findings
-                .push(Finding::fail("DO-18", "metadata name no jwks_uri, so ID tokens cannot be verified"));
+                .push(Finding::fail("DO-18", "metadata name no jwks_uri, so ID tokens cannot be verified: whoever runs the server must name it"));
         }
         return;
     };
     let keys = asked.document.as_ref().and_then(|document| document.get("keys")).and_then(Value::as_array);
     let Some(keys) = keys else {
-        findings.push(Finding::fail("DO-18", format!("no keys at {}", asked.line())));
+        findings.push(Finding::fail(
+            "DO-18",
+            format!("no keys at {}: whoever runs the server must publish them there", asked.line()),
+        ));
         return;
     };
     let mut ids: Vec<&str> = Vec::new();
@@ -30,16 +33,21 @@ pub(super) fn check(facts: &Facts, findings: &mut Vec<Finding>) {
             text("n").and_then(rsa_bits).filter(|bits| text("kty") == Some("RSA") && *bits < SMALLEST_RSA_KEY)
         {
             findings
-                .push(Finding::fail("DO-18", format!("key {id} is RSA {bits}: below {SMALLEST_RSA_KEY}")));
+                .push(Finding::fail("DO-18", format!(
+                "key {id} is RSA {bits}: below {SMALLEST_RSA_KEY}; whoever runs the server must replace it"
+            )));
         }
         if key.get("d").is_some() || text("kty") == Some("oct") {
             findings.push(Finding::fail(
                 "DO-18",
-                format!("key {id} is published with its private part: everybody can sign with it"),
+                format!("key {id} is published with its private part: everybody can sign with it, so whoever runs the server must replace it"),
             ));
         }
         if text("kid").is_some() && ids.contains(&id) {
-            findings.push(Finding::fail("DO-18", format!("two keys share kid {id}")));
+            findings.push(Finding::fail(
+                "DO-18",
+                format!("two keys share kid {id}: whoever runs the server must give each its own"),
+            ));
         }
         ids.push(id);
     }
@@ -60,7 +68,13 @@ pub(super) fn check(facts: &Facts, findings: &mut Vec<Finding>) {
             })
         };
         if !public.is_empty() && !public.iter().any(fits) {
-            findings.push(Finding::fail("DO-18", format!("{} keys, none fits {public:?}", keys.len())));
+            findings.push(Finding::fail(
+                "DO-18",
+                format!(
+                    "{} keys, none fits {public:?}: whoever runs the server must publish a key that does",
+                    keys.len()
+                ),
+            ));
         }
     }
 }
@@ -70,7 +84,7 @@ fn algorithms(facts: &Facts, findings: &mut Vec<Finding>) {
     if !names.iter().any(|name| Algorithm::of(name).is_some()) {
         findings.push(Finding::fail(
             "DO-19",
-            format!("the server signs with {names:?}, none of which can be verified"),
+            format!("the server signs with {names:?}, none of which can be verified: set the client to RS256 or ES256 at the provider"),
         ));
     }
     if names.contains(&"none") {
