@@ -1,6 +1,10 @@
 //! The guides of the frameworks, compiled.
 
 #[cfg(doctest)]
+#[doc = include_str!("../../../docs/edge-workers.md")]
+struct EdgeWorkers;
+
+#[cfg(doctest)]
 #[doc = include_str!("../../../docs/sign-in-with-actix-web.md")]
 struct SignInWithActixWeb;
 
