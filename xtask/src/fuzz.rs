@@ -62,7 +62,8 @@ pub(crate) fn has_toolchain() -> bool {
 /// The names of the targets, as the manifest lists them.
 fn targets() -> Result<Vec<String>> {
     let manifest: Table = workspace::read(&workspace::root().join("tests/fuzz/Cargo.toml"))?.parse()?;
-    let bins = manifest.get("bin").and_then(Value::as_array).context("tests/fuzz/Cargo.toml has no [[bin]]")?;
+    let bins =
+        manifest.get("bin").and_then(Value::as_array).context("tests/fuzz/Cargo.toml has no [[bin]]")?;
     let name = |bin: &Value| bin.get("name")?.as_str().map(str::to_owned);
     Ok(bins.iter().filter_map(name).collect())
 }
