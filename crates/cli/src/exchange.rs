@@ -79,6 +79,6 @@ mod tests {
     fn a_type_is_a_word_of_the_standard_or_a_uri() {
         assert_eq!(token_type("jwt").unwrap(), "urn:ietf:params:oauth:token-type:jwt");
         assert_eq!(token_type("https://as.example/t").unwrap(), "https://as.example/t");
-        assert!(matches!(token_type("acess_token"), Err(Failure::Usage(_))));
+        assert!(matches!(token_type("token_access"), Err(Failure::Usage(_))));
     }
 }
