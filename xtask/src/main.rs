@@ -9,6 +9,7 @@ mod facts;
 mod fuzz;
 mod generate;
 mod guide;
+mod keycloak;
 mod mutants;
 mod new;
 mod nightly;
@@ -87,7 +88,8 @@ enum Command {
     Ci,
     /// Check what takes too long for each change: storms of a full minute, each provider alone, the API beside the last release's
     ///
-    /// It installs cargo-public-api and cargo-semver-checks where they have work, which takes minutes.
+    /// It installs cargo-public-api and cargo-semver-checks where they have work, which takes minutes. Keycloak comes by Maven and needs
+    /// Java 17; OAUTH_TEST_KEYCLOAK_HOME names a distribution that is there already.
     Nightly {
         /// Only write the snapshots of the API in docs/api anew
         #[arg(long)]

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::{
     ci::{CRYPTOGRAPHY, ENCRYPTION, FIPS, NATIVE_TLS},
-    fuzz, guide, mutants, soak,
+    fuzz, guide, keycloak, mutants, soak,
     steps::Steps,
     supply_chain, test,
     tools::{self, Tools},
@@ -92,6 +92,7 @@ pub(crate) fn run(update: bool) -> Result<()> {
     fuzz::nightly(&mut steps)?;
     steps.xtask("soak", || soak::run(SOAK_MINUTES))?;
     steps.xtask("wasm", wasm::run)?;
+    keycloak::test(&mut steps)?;
     mutants::run(&mut steps)?;
     steps.finish();
     Ok(())

@@ -1,10 +1,11 @@
-//! PostgreSQL (also behind PgBouncer), MariaDB and Redis servers (also clusters of them) that live as long as the tests which start them.
+//! PostgreSQL (also behind PgBouncer), MariaDB, Redis (also clusters of it) and Keycloak servers that live as long as the tests which start them.
 //!
 //! Each server has a folder and a free port of the loopback interface to itself, whatever the system runs. It ends with the
 //! value that stands for it, and with the process that holds the value, however that process ends.
 //!
 //! They are for tests: what they acknowledge survives the death of the server's process, not that of the machine.
 
+mod keycloak;
 mod mariadb;
 mod pgbouncer;
 mod postgres;
@@ -12,6 +13,7 @@ mod process;
 mod redis;
 mod system;
 
+pub use keycloak::Keycloak;
 pub use mariadb::MariaDb;
 pub use pgbouncer::{PgBouncer, PoolMode};
 pub use postgres::Postgres;

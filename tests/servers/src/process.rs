@@ -64,14 +64,24 @@ impl Process {
     }
 
     /// Waits until something is so, or the server is gone, or patience.
-    pub(crate) fn wait_until(&mut self, what: &str, mut is_so: impl FnMut(&mut Self) -> bool) -> Result<()> {
+    pub(crate) fn wait_until(&mut self, what: &str, is_so: impl FnMut(&mut Self) -> bool) -> Result<()> {
+        self.wait_for(PATIENCE, what, is_so)
+    }
+
+    /// Waits so long at most.
+    pub(crate) fn wait_for(
+        &mut self,
+        patience: Duration,
+        what: &str,
+        mut is_so: impl FnMut(&mut Self) -> bool,
+    ) -> Result<()> {
         let begun = Instant::now();
         while !is_so(self) {
             if self.id != 0 && !signal("0", self.id) {
                 bail!("the server ended instead of starting to {what}; it said:\n{}", self.said());
             }
-            if begun.elapsed() > PATIENCE {
-                bail!("the server did not {what} within {PATIENCE:?}; it said:\n{}", self.said());
+            if begun.elapsed() > patience {
+                bail!("the server did not {what} within {patience:?}; it said:\n{}", self.said());
             }
             thread::sleep(Duration::from_millis(20));
         }

@@ -85,6 +85,7 @@ impl Layer {
             | "tests/bff"
             | "tests/by-hand"
             | "tests/frameworks"
+            | "tests/keycloak"
             | "tests/model"
             | "tests/observability"
             | "tests/oidc-provider"
