@@ -15,7 +15,9 @@ pub(crate) fn check(input: &[u8]) {
         for (name, value) in callback.pairs() {
             // A name is shown, and may hold what looks like a value.
             let is_name = callback.pairs().any(|(other, _)| other.contains(value));
-            assert!(value.len() < 8 || is_name || !shown.contains(value), "{name}: {shown}");
+            // A quote could belong to the list of names.
+            let is_open = is_name || value.contains('"');
+            assert!(value.len() < 8 || is_open || !shown.contains(value), "{name}: {shown}");
         }
     }
     let expected: Vec<_> = form_urlencoded::parse(text.as_bytes()).collect();

@@ -150,7 +150,11 @@ pub(crate) fn jws(input: &[u8]) {
                 let (start, _) = token.rsplit_once('.').unwrap();
                 assert!(keys.verify(&format!("{start}."), &algorithms).is_err());
             }
-            Err((_, reason)) => shows_none(&reason, [&*token, CLIENT_SECRET]),
+            Err((_, reason)) => {
+                // Names of a header are shown, and a fuzzer that reads memory writes the secret there.
+                let secrets = [&*token, CLIENT_SECRET];
+                shows_none(&reason, secrets.into_iter().filter(|secret| !text.contains(secret)));
+            }
         }
     }
 }

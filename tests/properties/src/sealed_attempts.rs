@@ -38,7 +38,8 @@ pub(crate) fn stored(input: &[u8]) {
         Ok(attempt) => attempt,
         Err(error) => {
             let Ok(members) = serde_json::from_slice::<Value>(input) else { return };
-            let of = |name: &str| members.get(name)?.as_str();
+            // A secret has no spaces, and what has some could be words of the message.
+            let of = |name: &str| members.get(name)?.as_str().filter(|secret| !secret.contains(' '));
             return shows_none(
                 &error.to_string(),
                 ["state", "nonce", "code_verifier"].into_iter().filter_map(of),
