@@ -75,7 +75,7 @@ impl Challenge {
             match behind.trim_start().strip_prefix('=') {
                 Some(value) => {
                     let (value, behind) = parameter_value(value.trim_start());
-                    if let Some(challenge) = all.last_mut() {
+                    if let (Some(challenge), Some(value)) = (all.last_mut(), value) {
                         challenge.add(word, value);
                     }
                     rest = behind;
@@ -157,27 +157,27 @@ fn behind_token68(text: &str) -> Option<&str> {
 }
 
 /// A parameter's value and what follows it. Without quotes, a URL is taken as well, which is no token but is sent all the same.
-fn parameter_value(text: &str) -> (String, &str) {
+fn parameter_value(text: &str) -> (Option<String>, &str) {
     if let Some(text) = text.strip_prefix('"') {
         return quoted(text);
     }
     let end = text.find(|c: char| c == ',' || c.is_whitespace()).unwrap_or(text.len());
     let (value, rest) = text.split_at(end);
-    (value.to_owned(), rest)
+    (Some(value.to_owned()), rest)
 }
 
-/// The text up to the closing quote, with its escapes undone, and what follows it. Without a closing quote, all of it.
-fn quoted(text: &str) -> (String, &str) {
+/// The text up to the closing quote, with its escapes undone, and what follows it; `None` without a closing quote: who knows what is missing.
+fn quoted(text: &str) -> (Option<String>, &str) {
     let mut value = String::new();
     let mut chars = text.char_indices();
     while let Some((at, c)) = chars.next() {
         match c {
-            '"' => return (value, &text[at + 1..]),
+            '"' => return (Some(value), &text[at + 1..]),
             '\\' => value.extend(chars.next().map(|(_, escaped)| escaped)),
             c => value.push(c),
         }
     }
-    (value, "")
+    (None, "")
 }
 
 #[cfg(test)]
@@ -214,6 +214,12 @@ mod tests {
             let bearer = all.iter().find(|one| one.scheme() == "Bearer").unwrap();
             assert_eq!(bearer.error(), Some("invalid_token"), "{odd}");
         }
+    }
+
+    #[test]
+    fn a_value_that_breaks_off_is_left_out() {
+        let challenge = Challenge::parse("Bearer scope=a, error=\"invalid_tok").pop().unwrap();
+        assert_eq!((challenge.get("scope"), challenge.error()), (Some("a"), None));
     }
 
     #[test]
