@@ -22,13 +22,13 @@ pub enum BffError {
     #[error("nobody is signed in")]
     NoSession,
     /// The user's grant has ended, and has to be renewed by a sign-in.
-    #[error("there is no token: {0}")]
+    #[error("the user has to sign in again: {0}")]
     SignInAgain(#[source] oauth_tokens::Error),
     /// The user's token could not be obtained right now.
-    #[error("there is no token right now: {0}")]
+    #[error("the user's token could not be obtained right now: {0}")]
     TokenUnavailable(#[source] oauth_tokens::Error),
     /// The user's token could not be obtained because of a setting.
-    #[error("there is no token: {0}")]
+    #[error("the user's token could not be obtained: {0}")]
     Token(#[source] oauth_tokens::Error),
     /// There is no such route, and no such upstream.
     #[error("there is no such route")]
@@ -140,7 +140,7 @@ impl BffError {
         response
     }
 
-    /// The error of a token that could not be had.
+    /// The error to answer with where no token could be obtained.
     pub(crate) fn of_token(error: oauth_tokens::Error) -> Self {
         match error.class() {
             ErrorClass::Reauthorize => Self::SignInAgain(error),

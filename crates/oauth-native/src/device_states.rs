@@ -38,13 +38,13 @@ pub struct DeviceCode {
     pub user_code: String,
     /// The page that the user opens on any device.
     pub verification_uri: String,
-    /// The same page with the code in it, for a [QR code](crate::qr_code). Show the code beside it, so that the user can compare.
+    /// The address of that page with the code already in it, for a [QR code](crate::qr_code). Show the code beside it, so that the user can compare.
     pub verification_uri_complete: Option<String>,
     /// When the code expires.
     pub expires_at: OffsetDateTime,
 }
 
-/// A device login as a stream: the code, then how it stands after each question, then the login or an error.
+/// A device login as a stream: first the code to show, then the state after each poll, and at the end the login or an error.
 ///
 /// The stream does nothing until it is asked for its next item, and asks the provider no more once it is dropped. After
 /// [`DeviceProgress::Approved`] or an error it ends.

@@ -23,7 +23,7 @@ use crate::{
 /// A relay for the redirect URIs of preview deployments: providers know one redirect URI, on a stable host, and the relay sends each callback
 /// on to the deployment where its sign-in began.
 ///
-/// The same settings are made in two places. A deployment gives them to [`SignIn::relayed_by`](crate::SignIn::relayed_by); the stable host
+/// Both sides need the same settings. A deployment gives them to [`SignIn::relayed_by`](crate::SignIn::relayed_by); the stable host
 /// answers its redirect URI with [`answer`](Self::answer). Which deployment a callback belongs to is in its `state`, sealed by a key that
 /// both have, together with the time at which it ends. The relay sends callbacks to addresses that [`allow`](Self::allow) lists, and to no
 /// other path than that of the deployment's own callback. It has no client secret, keeps nothing, and cannot redeem a code: the verifier

@@ -12,7 +12,7 @@ pub enum SignerKey {
     EdDsa,
     /// The provider's key for RS256 and PS256, with the `kid` "rsa"; it signs for RS256.
     Rs256,
-    /// The same, for PS256.
+    /// The key of [`Rs256`](Self::Rs256), under that `kid`; it signs for PS256.
     Ps256,
     /// A stranger's key for ES256.
     Stranger,
