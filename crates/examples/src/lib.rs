@@ -46,15 +46,15 @@ pub fn sealing_key() -> Result<SealingKey> {
 
 /// The guide's code, compiled.
 #[cfg(doctest)]
-#[doc = include_str!("../../docs/accounts-and-linking.md")]
+#[doc = include_str!("../../../docs/accounts-and-linking.md")]
 struct AccountsGuide;
 
 /// The code of the first page to read, compiled.
 #[cfg(doctest)]
-#[doc = include_str!("../../docs/start.md")]
+#[doc = include_str!("../../../docs/start.md")]
 struct StartGuide;
 
 /// The guide's code, compiled.
 #[cfg(doctest)]
-#[doc = include_str!("../../docs/testing.md")]
+#[doc = include_str!("../../../docs/testing.md")]
 struct TestingGuide;
