@@ -60,7 +60,10 @@ impl Server {
             .expect("Node.js runs the server; `cargo xtask test` installs both");
         let input = process.stdin.take();
         let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let mut output = BufReader::new(process.stdout.take().unwrap());
+        output.read_line(&mut line).unwrap();
+        // Whatever else it says is read too: it ends when nobody listens.
+        std::thread::spawn(move || output.lines().for_each(drop));
         let ready: Value =
             serde_json::from_str(&line).expect("the server starts; `cargo xtask test` installs its packages");
         Self { issuer: ready["issuer"].as_str().unwrap().to_owned(), process, _input: input }

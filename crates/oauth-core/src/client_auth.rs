@@ -335,7 +335,13 @@ fn refuses_the_client(reply: &http::Response<Bytes>, errors: &ErrorSpec) -> bool
     let names_the_client =
         REFUSALS.iter().any(|code| text.contains(code)) || refuses_by_own_code(&text, errors);
     let status = reply.status();
-    let is_about_something_else = ["invalid_grant", "use_dpop_nonce"].iter().any(|code| text.contains(code));
+    // A nonce is asked for in the body or in the challenge (RFC 9449 sections 8 and 9).
+    let challenges = reply.headers().get_all(http::header::WWW_AUTHENTICATE);
+    let asks_for_a_nonce = challenges
+        .iter()
+        .any(|challenge| String::from_utf8_lossy(challenge.as_bytes()).contains("use_dpop_nonce"));
+    let is_about_something_else =
+        asks_for_a_nonce || ["invalid_grant", "use_dpop_nonce"].iter().any(|code| text.contains(code));
     names_the_client || (status == http::StatusCode::UNAUTHORIZED && !is_about_something_else)
 }
 

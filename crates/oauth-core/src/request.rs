@@ -6,6 +6,7 @@ use bytes::Bytes;
 use form_urlencoded::Serializer;
 use http::{HeaderMap, Method, header::AUTHORIZATION};
 use serde_json::{Map, Value};
+use time::OffsetDateTime;
 
 #[cfg(feature = "tracing")]
 use crate::telemetry;
@@ -58,6 +59,13 @@ fn context<'u>(
         is_repetition,
         errors: &client.spec().errors,
     }
+}
+
+/// How a request was sent the last time.
+struct Sent {
+    is_repetition: bool,
+    /// The time that was signed, if anything was.
+    at: OffsetDateTime,
 }
 
 /// Sends one HTTP request, in a span of its own. Paths may contain identifiers of users, and queries secrets: neither is told.
@@ -298,7 +306,7 @@ impl<'c> Request<'c> {
             Some(own) => own,
             None => self.client.http().map_err(|problem| self.configuration(problem))?,
         };
-        let (reply, is_repetition) = self.exchange(&*http, &url, authentication.as_deref()).await?;
+        let (reply, sent) = self.exchange(&*http, &url, authentication.as_deref()).await?;
         if reply.body().len() > MAX_REPLY_BYTES {
             let error = HttpError::new(HttpErrorKind::TooLarge).with_status(reply.status());
             return Err(self.error(ErrorKind::Transport(error)).with_host(host_of(&url)));
@@ -318,7 +326,9 @@ impl<'c> Request<'c> {
         let response = Response::new(source, reply);
         let Err(error) = response.check_status() else { return Ok(response) };
         let draft = response.request();
-        let context = context(client, operation, endpoint, draft.url(), is_repetition);
+        let context = context(client, operation, endpoint, draft.url(), sent.is_repetition);
+        // What was signed says that it was made then, however long the answer took.
+        let context = RequestContext { now: sent.at, ..context };
         let reply = response.reply();
         let advice = authentication.and_then(|authentication| authentication.advice(&context, &reply));
         let error = match advice {
@@ -329,14 +339,13 @@ impl<'c> Request<'c> {
         Err(participants.fold(error, |error, one| one.explain(&context, draft, &reply, error)))
     }
 
-    /// Sends the request, once more for each of those who take part in it and say so. The draft is then what was sent last. Also
-    /// says whether it was sent more than once.
+    /// Sends the request, once more for each of those who take part in it and say so. The draft is then what was sent last.
     async fn exchange(
         &mut self,
         http: &dyn HttpClient,
         url: &http::Uri,
         authentication: Option<&dyn ClientAuthentication>,
-    ) -> Result<(http::Response<Bytes>, bool)> {
+    ) -> Result<(http::Response<Bytes>, Sent)> {
         let participants = self.client.participants();
         let target = self.draft.url().to_owned();
         // Nobody has a fixed secret sent once more, and most requests need no copy.
@@ -380,7 +389,7 @@ impl<'c> Request<'c> {
                     self.draft = unsent.clone();
                     *self.draft.extensions_mut() = noted;
                 }
-                _ => return Ok((reply, is_repetition)),
+                _ => return Ok((reply, Sent { is_repetition, at: context.now })),
             }
             #[cfg(feature = "tracing")]
             tracing::debug!(

@@ -74,7 +74,7 @@ pub use authorization_details::{
 };
 pub use ciba::{
     ACCEPT_PUSH, Ciba, CibaAnswer, CibaAttempt, CibaDelivery, CibaEndpoint, CibaLogin, CibaNotification,
-    CibaRequest, EXPECT_NOTIFICATION, FINISH_CIBA, PushedTokens, START_CIBA,
+    CibaRequest, CibaStates, EXPECT_NOTIFICATION, FINISH_CIBA, PushedTokens, START_CIBA,
 };
 pub use client_assertion::{AssertionAudience, ClientSecretJwt, PrivateKeyJwt};
 pub use client_certificate::{CertificateBoundTokens, ClientCertificate, ClientCertificates, TlsClientAuth};

@@ -1,8 +1,14 @@
 //! The members of a token's header and its claims: a JSON object, with accessors for the types that checks ask for.
 
+use std::fmt;
+
 use oauth_core::{
-    OffsetDateTime, parse_json,
+    OffsetDateTime, StrictJson, TWICE_IN_JSON, parse_json, parse_json_as,
     serde_json::{Map, Value},
+};
+use serde::{
+    Deserializer,
+    de::{DeserializeSeed, Error, MapAccess, Visitor},
 };
 
 /// The claims of a token, in which no object names a member twice.
@@ -23,6 +29,46 @@ pub(crate) fn parse_object(json: &[u8]) -> Result<Option<Claims>, String> {
     match parse_json(json)? {
         Value::Object(claims) => Ok(Some(claims)),
         _ => Ok(None),
+    }
+}
+
+/// As [`parse_object`], but this member may be there several times if it says the same each time: then all readers agree.
+pub(crate) fn parse_object_repeating(json: &[u8], member: &str) -> Result<Option<Claims>, String> {
+    match parse_object(json) {
+        Err(problem) if problem == TWICE_IN_JSON => {
+            parse_json_as(json, Repeating(member)).map(Some).map_err(|_| problem)
+        }
+        read => read,
+    }
+}
+
+/// Reads an object in which one member may be repeated.
+struct Repeating<'m>(&'m str);
+
+impl<'de> DeserializeSeed<'de> for Repeating<'_> {
+    type Value = Claims;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Claims, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Repeating<'_> {
+    type Value = Claims;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Claims, A::Error> {
+        let mut object = Map::new();
+        while let Some((name, StrictJson(value))) = members.next_entry::<String, StrictJson>()? {
+            let is_same = name == self.0 && object.get(&name) == Some(&value);
+            if object.insert(name, value).is_some() && !is_same {
+                return Err(A::Error::custom(TWICE_IN_JSON));
+            }
+        }
+        Ok(object)
     }
 }
 
@@ -96,6 +142,27 @@ mod tests {
         }
         assert_eq!(parse_object(b"[]"), Ok(None));
         assert!(parse_object(b"{").is_err());
+    }
+
+    #[test]
+    fn tk_21_a_member_that_may_be_repeated_says_the_same_each_time() {
+        let read = |json: &str| parse_object_repeating(json.as_bytes(), "iss");
+        let once = read(r#"{"iss":"a","aud":"b"}"#);
+        for good in
+            [r#"{"iss":"a","aud":"b","iss":"a"}"#, r#"{"iss":"a","aud":"b","\u0069ss":"\u0061","iss":"a"}"#]
+        {
+            assert_eq!(read(good), once, "{good}");
+        }
+        for bad in [
+            r#"{"iss":"a","iss":"b"}"#,
+            r#"{"iss":"a","iss":"b","iss":"a"}"#,
+            r#"{"iss":"a","iss":null}"#,
+            r#"{"aud":"a","aud":"a"}"#,
+            r#"{"iss":"a","iss":"a","x":{"iss":"a","iss":"a"}}"#,
+            r#"[{"iss":"a","iss":"a"}]"#,
+        ] {
+            assert_eq!(read(bad).unwrap_err(), TWICE_IN_JSON, "{bad}");
+        }
     }
 
     #[test]

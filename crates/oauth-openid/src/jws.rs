@@ -2,11 +2,11 @@
 //! that names no member twice as header and as claims.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use oauth_core::{JwtCheck, serde_json::Value};
+use oauth_core::{JwtCheck, JwtUse, serde_json::Value};
 
 use crate::{
     algorithm::Algorithm,
-    claims::{Claims, ClaimsExt, parse_object},
+    claims::{Claims, ClaimsExt, parse_object, parse_object_repeating},
 };
 
 /// The most characters of a token. Real ones have a few thousand.
@@ -36,6 +36,24 @@ pub(crate) fn parts(token: &str) -> usize {
 impl Jws {
     /// Takes a token apart and checks its form.
     pub(crate) fn parse(token: &str) -> Result<Self, Refusal> {
+        Self::parse_with(token, parse_object)
+    }
+
+    /// Takes a token of this kind apart and checks its form.
+    pub(crate) fn parse_as(kind: JwtUse, token: &str) -> Result<Self, Refusal> {
+        match kind {
+            // Keycloak writes the same `iss` twice (its issue 44563).
+            JwtUse::AuthorizationResponse => {
+                Self::parse_with(token, |claims| parse_object_repeating(claims, "iss"))
+            }
+            _ => Self::parse(token),
+        }
+    }
+
+    fn parse_with(
+        token: &str,
+        read_claims: impl Fn(&[u8]) -> Result<Option<Claims>, String>,
+    ) -> Result<Self, Refusal> {
         let wrong = |what: &str| (JwtCheck::Form, what.to_owned());
         if token.len() > MOST_CHARACTERS {
             return Err(wrong("it is too long to be a token"));
@@ -47,15 +65,15 @@ impl Jws {
         let bytes = |part: &str| {
             URL_SAFE_NO_PAD.decode(part).map_err(|_| wrong("a part of it is not base64url without padding"))
         };
-        let object = |part: &str, name: &str| match parse_object(&bytes(part)?) {
+        let object = |read: Result<Option<Claims>, String>, name: &str| match read {
             Ok(Some(object)) => Ok(object),
             Ok(None) => Err(wrong(&format!("its {name} is not a JSON object"))),
             Err(problem) => Err(wrong(&format!("its {name} cannot be read: {problem}"))),
         };
         Ok(Self {
-            header: object(header, "header")?,
+            header: object(parse_object(&bytes(header)?), "header")?,
             signature: bytes(signature)?,
-            claims: object(claims, "claims")?,
+            claims: object(read_claims(&bytes(claims)?), "claims")?,
             signed: header.len() + 1 + claims.len(),
         })
     }

@@ -193,24 +193,35 @@ impl Participant for OpenIDConnect {
         Ok(())
     }
 
-    /// That the provider knows the types of the authorization details that are asked for, if its metadata list some (RFC 9396 section 10).
+    /// That provider and client know the types of the authorization details that are asked for, where the metadata and the registration
+    /// list some (RFC 9396 section 10).
     async fn authorize(&self, client: &OAuth2, params: &mut AuthorizationParams) -> Result<()> {
         let Some(details) = params.get("authorization_details") else { return Ok(()) };
-        let Some(metadata) = self.metadata(client).await? else { return Ok(()) };
-        let known = metadata.list("authorization_details_types_supported").unwrap_or_default();
         let details = parse_json(details.as_bytes()).unwrap_or_default();
-        let kinds = details.as_array().into_iter().flatten().filter_map(|detail| detail["type"].as_str());
-        match kinds.into_iter().find(|kind| !known.is_empty() && !known.contains(kind)) {
-            None => Ok(()),
-            Some(kind) => {
+        let asked: Vec<_> =
+            details.as_array().into_iter().flatten().filter_map(|detail| detail["type"].as_str()).collect();
+        let metadata = self.metadata(client).await?;
+        let supported = metadata.as_ref().and_then(|metadata| {
+            let listed = metadata.list("authorization_details_types_supported")?;
+            Some(("the provider knows", listed)).filter(|(_, listed)| !listed.is_empty())
+        });
+        let registered = self.policy.details_types.as_ref().map(|types| {
+            (
+                "the client registered (authorization_details_types)",
+                types.iter().map(String::as_str).collect(),
+            )
+        });
+        for (who, types) in supported.into_iter().chain(registered) {
+            if let Some(kind) = asked.iter().find(|kind| !types.contains(kind)) {
                 let problem = format!(
-                    "the provider knows no authorization details of type {}, but {}",
+                    "{who} no authorization details of type {}, but {}",
                     quoted(kind),
-                    quoted(&known.join(", "))
+                    quoted(&types.join(", "))
                 );
-                Err(client.error(Operation::GET_AUTHORIZATION_URL, ErrorKind::Configuration(problem)))
+                return Err(client.error(Operation::GET_AUTHORIZATION_URL, ErrorKind::Configuration(problem)));
             }
         }
+        Ok(())
     }
 
     fn accepts_issuer(&self, _client: &OAuth2, issuer: &str) -> Option<bool> {

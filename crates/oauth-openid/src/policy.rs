@@ -44,6 +44,7 @@ pub struct VerificationPolicy {
     pub(crate) nonce_may_be_missing: bool,
     pub(crate) logout_expiry_may_be_missing: bool,
     pub(crate) auth_time_always: bool,
+    pub(crate) details_types: Option<Vec<String>>,
     pub(crate) id_token_types: Vec<String>,
     pub(crate) profile_id_claim: Option<&'static str>,
     pub(crate) is_same_profile_id: fn(&str, &str) -> bool,
@@ -192,6 +193,7 @@ impl VerificationPolicy {
             nonce_may_be_missing: false,
             logout_expiry_may_be_missing: false,
             auth_time_always: false,
+            details_types: None,
             id_token_types: Vec::new(),
             profile_id_claim: None,
             is_same_profile_id: |claim, id| claim == id,
@@ -325,6 +327,16 @@ impl VerificationPolicy {
     /// `require_auth_time` (OpenID Connect Core section 2).
     pub fn auth_time_always(mut self) -> Self {
         self.auth_time_always = true;
+        self
+    }
+
+    /// Asks for authorization details of these types only: what the client registered as `authorization_details_types` (RFC 9396 section
+    /// 10). A login that asks for others does not begin.
+    pub fn authorization_details_types<S: Into<String>>(
+        mut self,
+        types: impl IntoIterator<Item = S>,
+    ) -> Self {
+        self.details_types = Some(types.into_iter().map(Into::into).collect());
         self
     }
 

@@ -295,6 +295,9 @@ impl RegisteredClient {
                 if self.member("require_auth_time") == Some(&Value::Bool(true)) {
                     policy = policy.auth_time_always();
                 }
+                if let Some(Value::Array(types)) = self.member("authorization_details_types") {
+                    policy = policy.authorization_details_types(types.iter().filter_map(Value::as_str));
+                }
                 if text("id_token_encrypted_response_alg").is_some() {
                     policy = policy.encrypted_id_tokens();
                 }

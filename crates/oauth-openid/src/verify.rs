@@ -79,7 +79,7 @@ impl OpenIDConnect {
             }
         };
         let token = &*signed;
-        let mut jws = Jws::parse(token).map_err(refuse)?;
+        let mut jws = Jws::parse_as(context.token, token).map_err(refuse)?;
         jws.check_critical().map_err(refuse)?;
         match context.expected {
             Some(expected) => expected.check_type(&jws).map_err(refuse)?,
@@ -120,7 +120,7 @@ impl OpenIDConnect {
                                 // Many may wait, and the claims of each are many times as large as its text.
                                 drop(jws);
                                 let keys = self.keys.of(context.client, &self.policy, &wanted).await?;
-                                jws = Jws::parse(token).map_err(refuse)?;
+                                jws = Jws::parse_as(context.token, token).map_err(refuse)?;
                                 keys
                             }
                         }
@@ -226,7 +226,7 @@ impl OpenIDConnect {
             5 => Cow::Owned(self.decrypted(context, token).await?),
             _ => Cow::Borrowed(token),
         };
-        Ok(Jws::parse(&signed).map_err(|refusal| context.refuse(refusal))?.claims)
+        Ok(Jws::parse_as(context.token, &signed).map_err(|refusal| context.refuse(refusal))?.claims)
     }
 
     /// What a token of this kind may call itself in its header, beside the plain `JWT`.

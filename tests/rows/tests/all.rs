@@ -4,8 +4,10 @@
 
 mod certificates;
 mod ciba;
+mod clients;
 mod grants;
 mod logins;
+mod profile;
 mod resources;
 mod server;
 mod settings;

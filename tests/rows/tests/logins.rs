@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{Method, Request, header};
 use http_body_util::Full;
 use oauth_core::{
-    ErrorClass, JwtCheck, LoginOptions, OffsetDateTime, Provider, ResponseMode, Sealer, SealingKey,
+    Callback, ErrorClass, JwtCheck, LoginOptions, OffsetDateTime, Provider, ResponseMode, Sealer, SealingKey,
     bytes::Bytes,
 };
 use oauth_fapi::{SignedResponses, StepUp, StepUpError};
@@ -140,4 +140,41 @@ async fn jm_08_a_signed_error_may_come_in_the_query_and_a_signed_code_may_not() 
         }
     }
     assert!(server.requests("/token").is_empty());
+}
+
+/// Keycloak 26 writes it twice, the same both times.
+#[tokio::test]
+async fn jm_02_an_issuer_that_is_there_twice_counts_if_it_is_the_same_both_times() {
+    for (second, is_accepted) in [
+        (r#","iss":"https://op.example""#, true),
+        (r#","iss":"https:\/\/op.example""#, true),
+        (r#","iss":"https://evil.example""#, false),
+        (r#","iss":null"#, false),
+        (r#","code":"the-code""#, false),
+        (r#","aud":"client-1""#, false),
+    ] {
+        let server = Server::new();
+        let client =
+            server.client("secret").with_participant(SignedResponses::new().algorithms([Algorithm::ES256]));
+        let started = client.start_login(REDIRECT_URI, LoginOptions::new()).await.unwrap();
+        server.bend(|state| state.claims = json!({"nonce": started.attempt.nonce()}));
+        let exp = server.clock.seconds() + 60;
+        let state = started.attempt.state();
+        let claims = format!(
+            r#"{{"iss":"{ISSUER}","aud":"{CLIENT_ID}","exp":{exp},"state":"{state}","code":"the-code"{second}}}"#
+        );
+        let response = server.signed_text(&claims).await;
+        let callback = Callback::from_query(&encoded(&[("response", &response)]));
+        let found = client.oauth2().state_of_callback(&callback).await;
+        assert_eq!(found.as_deref() == Some(state), is_accepted, "{second}");
+        let outcome = client.finish_login(started.attempt, callback).await;
+        match is_accepted {
+            true => assert!(outcome.is_ok(), "{second}: {outcome:?}"),
+            false => {
+                let error = outcome.unwrap_err();
+                assert_eq!(error.jwt_check(), Some(JwtCheck::Form), "{second}: {error}");
+                assert!(server.requests("/token").is_empty(), "{second}");
+            }
+        }
+    }
 }

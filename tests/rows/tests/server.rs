@@ -13,7 +13,7 @@ use oauth_core::{
     Callback, Clock, Credentials, HttpClient, HttpError, Login, LoginOptions, OffsetDateTime, Provider,
     Result, Sealer, SealingKey, Timer, async_trait, bytes::Bytes,
 };
-use oauth_fapi::{SigningKey, SigningKeys, sign_jwt};
+use oauth_fapi::{Signer, SigningKey, SigningKeys, sign_jwt};
 use oauth_openid::{Algorithm, Discovery, OpenID, OpenIDProvider};
 use oauth_tokens::{MemoryStore, TokenManager, TokenManagerBuilder};
 use serde_json::{Map, Value, json};
@@ -33,6 +33,10 @@ impl SetClock {
 
     pub(crate) fn advance(&self, by: Duration) {
         self.0.fetch_add(i64::try_from(by.as_secs()).unwrap(), Ordering::SeqCst);
+    }
+
+    pub(crate) fn set_back(&self, by: Duration) {
+        self.0.fetch_sub(i64::try_from(by.as_secs()).unwrap(), Ordering::SeqCst);
     }
 }
 
@@ -93,6 +97,8 @@ pub(crate) struct State {
     pub(crate) metadata: Value,
     /// Laid over the token reply; null takes a member out.
     pub(crate) token_reply: Value,
+    /// Laid over the claims of ID tokens; null takes a claim out.
+    pub(crate) claims: Value,
     nonce: Option<String>,
     answer: Option<Answer>,
     requests: Vec<Sent>,
@@ -117,6 +123,8 @@ impl Server {
             "jwks_uri": at("jwks"),
             "pushed_authorization_request_endpoint": at("par"),
             "device_authorization_endpoint": at("device"),
+            "revocation_endpoint": at("revoke"),
+            "introspection_endpoint": at("introspect"),
             "backchannel_authentication_endpoint": at("bc-authorize"),
             "backchannel_token_delivery_modes_supported": ["poll", "ping"],
             "authorization_response_iss_parameter_supported": true,
@@ -124,8 +132,8 @@ impl Server {
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": ["ES256"],
         });
-        let state =
-            State { metadata, token_reply: json!({}), nonce: None, answer: None, requests: Vec::new() };
+        let (token_reply, claims) = (json!({}), json!({}));
+        let state = State { metadata, token_reply, claims, nonce: None, answer: None, requests: Vec::new() };
         let now = OffsetDateTime::now_utc().unix_timestamp();
         Self {
             state: Arc::new(Mutex::new(state)),
@@ -180,14 +188,26 @@ impl Server {
         sign_jwt(&self.key, Map::new(), claims.as_object().unwrap()).await.unwrap()
     }
 
+    /// A JWT of the provider's whose claims are this text.
+    pub(crate) async fn signed_text(&self, claims: &str) -> String {
+        let header = json!({"alg": "ES256", "kid": self.key.key_id()});
+        let text = format!("{}.{}", to_base64(header.to_string().as_bytes()), to_base64(claims.as_bytes()));
+        let signature = self.key.sign(text.as_bytes()).await.unwrap();
+        format!("{text}.{}", to_base64(&signature))
+    }
+
+    /// The provider's public key, as its `jwks_uri` has it.
+    pub(crate) fn public_jwk(&self) -> Value {
+        let keys = SigningKeys::from(self.key.clone()).public_jwks();
+        let keys: Value = serde_json::from_str(keys.json()).unwrap();
+        keys["keys"][0].clone()
+    }
+
     async fn usual(&self, sent: &Sent) -> http::Response<Bytes> {
         let path = sent.url.strip_prefix(ISSUER).unwrap_or_default();
         match path {
             "/.well-known/openid-configuration" => reply(200, &self.state().metadata.clone()),
-            "/jwks" => {
-                let keys = SigningKeys::from(self.key.clone()).public_jwks();
-                reply(200, &serde_json::from_str(keys.json()).unwrap())
-            }
+            "/jwks" => reply(200, &json!({"keys": [self.public_jwk()]})),
             "/par" => reply(201, &json!({"request_uri": "urn:example:1", "expires_in": 60})),
             "/device" => reply(
                 200,
@@ -196,6 +216,8 @@ impl Server {
             ),
             "/bc-authorize" => reply(200, &json!({"auth_req_id": "REQ-1", "expires_in": 600, "interval": 5})),
             "/me" => reply(200, &json!({"sub": "user-1"})),
+            "/revoke" => reply(200, &json!({})),
+            "/introspect" => reply(200, &json!({"active": true, "sub": "user-1"})),
             "/token" => {
                 let now = self.clock.seconds();
                 let nonce = self.state().nonce.clone();
@@ -204,15 +226,11 @@ impl Server {
                 if let Some(nonce) = nonce.filter(|_| sent.field("code").is_some()) {
                     claims["nonce"] = nonce.into();
                 }
+                lay_over(&mut claims, &self.state().claims);
                 let token_type = if sent.headers.contains_key("dpop") { "DPoP" } else { "Bearer" };
                 let mut body = json!({"access_token": "AT", "token_type": token_type, "expires_in": 300, "refresh_token": "RT"});
                 body["id_token"] = self.signed(claims).await.into();
-                if let Some(patch) = self.state().token_reply.as_object() {
-                    for (name, value) in patch {
-                        body[name] = value.clone();
-                    }
-                }
-                body.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+                lay_over(&mut body, &self.state().token_reply);
                 reply(200, &body)
             }
             _ => reply(404, &json!({})),
@@ -251,6 +269,13 @@ pub(crate) fn tokens() -> TokenManagerBuilder {
     TokenManager::builder(MemoryStore::new(), Sealer::new(SealingKey::from_bytes([7; 32])))
 }
 
+fn lay_over(object: &mut Value, patch: &Value) {
+    for (name, value) in patch.as_object().into_iter().flatten() {
+        object[name] = value.clone();
+    }
+    object.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+}
+
 pub(crate) fn reply(status: u16, body: &Value) -> http::Response<Bytes> {
     let response = http::Response::builder().status(status).header("content-type", "application/json");
     response.body(body.to_string().into()).unwrap()
@@ -273,8 +298,22 @@ pub(crate) fn claims(jwt: &str) -> Value {
     oauth_core::parse_json(&base64(token[1])).unwrap()
 }
 
+const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+fn to_base64(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for three in bytes.chunks(3) {
+        let bits =
+            three.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
+        for place in 0..=three.len() {
+            let six = usize::try_from((bits >> (18 - 6 * place)) & 63).unwrap();
+            text.push(char::from(ALPHABET[six]));
+        }
+    }
+    text
+}
+
 fn base64(text: &str) -> Vec<u8> {
-    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let (mut bits, mut count, mut bytes) = (0_u32, 0, Vec::new());
     for byte in text.bytes() {
         let six = ALPHABET.iter().position(|other| *other == byte).unwrap();
