@@ -208,7 +208,7 @@ async fn workos_confirms_the_organization_the_connection_and_the_provider() {
         let error = sign_in_changing(&emulator, &client, LoginOptions::new(), change).await.unwrap_err();
         assert_restricted(&error);
     }
-    // A token of another organization is no identity, and a profile that names none is of none.
+    // A token of another organization is not an identity, and a profile that names none is of none.
     let (a, b) = (workos().with_organization("org_A").unwrap(), workos().with_organization("org_B").unwrap());
     let login = sign_in(&emulator, &a, LoginOptions::new()).await.unwrap();
     assert_restricted(&b.get_identity(&login.token).await.unwrap_err());
@@ -705,7 +705,7 @@ async fn id_14_a_minimum_takes_nothing_higher_back() {
         assert_eq!(value(&started.url, "acr_values").as_deref(), Some("eidas3"));
         assert_eq!(started.attempt.required_acr(), ["eidas3"]);
     }
-    // What is no level, such as a second factor, is asked for as before.
+    // What is not a level, such as a second factor, is asked for as before.
     let (verified, aal2) = ("urn:acr.login.gov:verified", "http://idmanagement.gov/ns/assurance/aal/2");
     for before in [aal2.to_owned(), format!("urn:acr.login.gov:auth-only {aal2}")] {
         let login_gov = LoginGovOAuth2::new("id", ClientSecret::NONE);

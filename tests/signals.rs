@@ -528,7 +528,7 @@ async fn a_notification_that_is_not_apples_is_refused() {
         ("expired", notification(&emulator, json!({"exp": now - 3600}))),
         ("no id", notification(&emulator, json!({"jti": null}))),
         ("no events", notification(&emulator, json!({"events": null, "sub": USER}))),
-        ("events that are no JSON", notification(&emulator, json!({"events": "consent-revoked"}))),
+        ("events that are not JSON", notification(&emulator, json!({"events": "consent-revoked"}))),
         (
             "a member twice",
             notification(

@@ -93,7 +93,7 @@ async fn tx_06_an_exchange_is_made_anew_for_each_key() {
     let error = tokens.get(&TokenKey::new("oauth2", "nobody")).await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::Configuration);
 
-    // What is no access token is served to nobody.
+    // What is not an access token is served to nobody.
     let mut assertion = token("JAG");
     assertion["issued_token_type"] = "urn:ietf:params:oauth:token-type:id-jag".into();
     let http = answers(&[assertion]);

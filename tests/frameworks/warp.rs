@@ -32,7 +32,7 @@ where
                 } else {
                     format!("{}?{query}", path.as_str())
                 };
-                // What is not text is no form.
+                // What is not text is not a form.
                 let body = String::from_utf8(body.to_vec()).unwrap_or_else(|_| "%FF".to_owned());
                 let mut request = Request::new(body);
                 *request.method_mut() = method;

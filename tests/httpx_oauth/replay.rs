@@ -311,7 +311,7 @@ async fn attributes(client: &dyn Provider, wire: &Wire) -> Value {
 }
 
 /// `OAuth2Token(dictionary)`, at the time of the recording. The recorded dictionaries often have nothing but an expiry,
-/// which is no token here, so they get an access token; only the empty one stays as it is.
+/// which is not a token here, so they get an access token; only the empty one stays as it is.
 fn token(recording: &Recording, case: &Case) -> Result<Value, Failure> {
     let mut fields = case.args["token_dict"].as_object().unwrap().clone();
     if !fields.is_empty() {

@@ -257,7 +257,7 @@ async fn id_11_dates_have_fractions_and_are_of_this_calendar() {
         let outcome = op.login(&op.client(), options).await;
         assert_eq!(outcome.err().and_then(|error| error.jwt_check()), refused_by, "{claims}");
     }
-    // A number that no double holds is no number.
+    // A number that no double holds is not a number.
     for huge in ["1e400", "-1e999", "0x10", "1_000", "NaN", "Infinity"] {
         let op = Op::new();
         let attempt = op.start(&op.client(), LoginOptions::new()).await.attempt;

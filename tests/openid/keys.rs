@@ -630,7 +630,7 @@ async fn jk_13_short_keys_wrong_curves_and_odd_signatures_are_refused() {
         });
         assert_eq!(outcome(&op, &op.client()).await, Some(expected), "{algorithm} {signing:?}");
     }
-    // A point beside the curve is no key, and a signature with it is none.
+    // A point beside the curve is not a key, and a signature with it is none.
     let op = op(|state| {
         state.sign_with("ES256", Key::P256, "k");
         let mut key = Key::P256.bare("k");

@@ -150,7 +150,7 @@ async fn rt_05_an_id_token_that_comes_with_a_refresh_is_of_the_same_login() {
         super::op::merge(&mut claims, &patch);
         claims
     };
-    // Single sign-on renews the time, and some write it with a fraction, or as a text, which is no date to compare with.
+    // Single sign-on renews the time, and some write it with a fraction, or as a text, which is not a date to compare with.
     for patch in [
         json!({}),
         json!({"auth_time": 1_700_003_600}),

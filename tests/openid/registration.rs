@@ -300,7 +300,7 @@ async fn dr_05_what_was_registered_decides_which_algorithms_are_accepted() {
         (json!(null), "ES256", Key::P256, Some(JwtCheck::Algorithm)),
         (json!("EdDSA"), "EdDSA", Key::Ed25519, None),
     ] {
-        // UserInfo's own algorithm is no algorithm for ID tokens.
+        // UserInfo's own algorithm is not an algorithm for ID tokens.
         let patch =
             json!({"id_token_signed_response_alg": registered, "userinfo_signed_response_alg": "PS256"});
         let op = answering(201, &patch);
@@ -500,7 +500,7 @@ async fn dr_03_a_registration_that_is_read_again_is_the_same_clients() {
     answer(json!({"redirect_uris": ["https://evil.example/cb"],
                   "urn:oauth-openid:expected": {"redirect_uris": ["https://evil.example/cb"]}}));
     assert_eq!(first.read_again(&op.discovery()).await.unwrap().changes(), ["redirect_uris"]);
-    // An expiry that is no date is none that is kept to.
+    // An expiry that is not a date is none that is kept to.
     for absurd in [json!(1e300), json!(u64::MAX)] {
         answer(json!({"client_secret_expires_at": absurd}));
         assert_eq!(first.read_again(&op.discovery()).await.unwrap().secret_expires_at(), None, "{absurd}");

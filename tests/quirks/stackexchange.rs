@@ -80,7 +80,7 @@ async fn stackexchange_compresses_whatever_was_accepted() {
         failing().revoke_token("AT", None).await.unwrap_err().oauth_error().unwrap().code,
         "invalid_token"
     );
-    // Cut off, it is no reply that could be judged.
+    // Cut off, it is not a reply that could be judged.
     let cut = client().with_http_client(answer(200, &profile[..40])).get_profile("AT").await.unwrap_err();
     assert_eq!(cut.class(), ErrorClass::Transient { retry_after: None });
 }

@@ -82,7 +82,7 @@ async fn a_logout_token_that_the_server_posts_ends_its_session_once() {
     let used = MemoryCache::new();
     assert!(token.use_once(&used).await.unwrap());
     let copy = client.verify_logout_token(posted.expose()).await.unwrap();
-    assert!(!copy.use_once(&used).await.unwrap(), "a copy is no second logout");
+    assert!(!copy.use_once(&used).await.unwrap(), "a copy is not a second logout");
 
     // Neither is what the other should be, nor is it meant for another client.
     let error = client.verify_logout_token(id_token.raw()).await.unwrap_err();

@@ -46,7 +46,7 @@ pub(crate) fn run(update: bool) -> Result<()> {
 
 fn section<'t>(budgets: &'t mut Table, name: &str) -> Result<&'t mut Table> {
     let section = budgets.entry(name).or_insert_with(|| Value::Table(Table::new()));
-    section.as_table_mut().with_context(|| format!("`{name}` of tests/budgets.toml is no table"))
+    section.as_table_mut().with_context(|| format!("`{name}` of tests/budgets.toml is not a table"))
 }
 
 /// Compares, and leaves what was found in the table.

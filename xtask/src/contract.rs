@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::{facts, provider::ProviderCrate, workspace};
 
-/// What is no provider crate: the generic client, which the emulator's imaginary server has.
+/// What is not a provider crate: the generic client, which the emulator's imaginary server has.
 const GENERIC: &str = "oauth2";
 
 /// The facts that decide which rules apply.

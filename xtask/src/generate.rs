@@ -55,7 +55,7 @@ struct File {
 impl Files {
     /// What follows from the names of the crates.
     fn of_names(crates: &[ProviderCrate]) -> Result<Self> {
-        // `openid` is listed by hand: it is no folder of crates/providers.
+        // `openid` is listed by hand: it is not a folder of crates/providers.
         let vendors: Vec<_> = crates.iter().filter(|of| of.is_vendor()).collect();
         let mut files = Self::default();
         files.blocks("Cargo.toml", TOML, &[workspace_dependencies(&vendors)?]);

@@ -36,7 +36,7 @@ fn sign_in(name: &str, text: &str) -> Result<()> {
         fs::remove_dir_all(&folder).with_context(|| format!("cannot empty {}", folder.display()))?;
     }
     fs::create_dir_all(&folder)?;
-    // So that the site is no member of this workspace.
+    // So that the site is not a member of this workspace.
     fs::write(folder.join("Cargo.toml"), "[workspace]\nmembers = []\nresolver = \"3\"\n")?;
     let site = folder.join("my-site");
     for line in block(text, "sh")?.lines() {
@@ -145,7 +145,7 @@ fn told(line: &str, copy: &Path, target: &Path) -> Result<Command> {
             cargo.args(rest);
             cargo
         }
-        _ => bail!("the guide says `{line}`, which is no command of Cargo's"),
+        _ => bail!("the guide says `{line}`, which is not a command of Cargo's"),
     };
     println!("\n$ {line}");
     command.current_dir(copy).env("CARGO_TARGET_DIR", target);

@@ -17,7 +17,7 @@ pub(crate) fn run(offline: bool, names: &[String]) -> Result<()> {
     let published: Vec<_> = members.iter().filter(|package| package.is_published()).collect();
     let unknown = names.iter().find(|name| !published.iter().any(|package| package.name == **name));
     if let Some(name) = unknown {
-        bail!("{name} is no package that this repository publishes");
+        bail!("{name} is not a package that this repository publishes");
     }
 
     let mut problems = of_packages(&members)?;
@@ -87,7 +87,7 @@ fn of_packages(members: &[Package]) -> Result<Vec<String>> {
 fn of_manifest(package: &Package, members: &[Package]) -> Vec<String> {
     let mut found = Vec::new();
     if Version::parse(&package.version).is_err() {
-        found.push(format!("{:?} is no version", package.version));
+        found.push(format!("{:?} is not a version", package.version));
     }
     match package.license.as_deref() {
         Some("MIT OR Apache-2.0") => {}

@@ -66,7 +66,7 @@ fn token_type(text: &str) -> Outcome<String> {
         }
         uri if uri.contains(':') => Ok(uri.to_owned()),
         other => Err(Failure::Usage(format!(
-            "{other:?} is no type of token; access_token, id_token, jwt, saml1, saml2 and any URI are"
+            "{other:?} is not a type of token; access_token, id_token, jwt, saml1, saml2 and any URI are"
         ))),
     }
 }

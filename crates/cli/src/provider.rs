@@ -99,7 +99,7 @@ fn apply(client: &Client, settings: &mut Map<String, Value>) -> Outcome {
         })?;
         if name == "client_secret" {
             return Err(Failure::Usage(
-                "a secret is no argument, because other users can see those; use --client-secret-env or --client-secret-file"
+                "a secret is not an argument, because other users can see those; use --client-secret-env or --client-secret-file"
                     .to_owned(),
             ));
         }

@@ -228,12 +228,12 @@ fn in_words(error: &Error, provider: &str) -> (String, String, String) {
         ErrorKind::Refused { .. } => words(
             "The provider refused",
             format!("{provider} answered the site's request with an error."),
-            "The error code says why; it stands below.",
+            "The error code says why; it is below.",
         ),
         ErrorKind::UnexpectedStatus { .. } => words(
             "The provider answered with an error",
             format!("{provider} answered with an error that no standard describes."),
-            "The HTTP status and the provider's own words, if there are any, stand below.",
+            "The HTTP status and the provider's own words, if there are any, are below.",
         ),
         ErrorKind::MalformedReply { .. } => words(
             "The provider's answer cannot be used",
@@ -271,7 +271,7 @@ fn login_in_words(error: &LoginError, provider: &str) -> (String, String, String
         LoginError::Refused(_) => words(
             "The provider refused the sign-in",
             format!("{provider} sent you back with an error instead of a code."),
-            "The error code says why; it stands below.",
+            "The error code says why; it is below.",
         ),
         LoginError::Expired => words(
             "The sign-in took too long",

@@ -1,4 +1,4 @@
-//! The pages: no file from another host, light and dark, and of use without the one script. Whatever stands in `(…)` is escaped.
+//! The pages: no file from another host, light and dark, and of use without the one script. Whatever is in `(…)` is escaped.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 

@@ -155,7 +155,7 @@ async fn providers(
 ) -> Result<Vec<Arc<dyn Provider>>, Box<dyn Error>> {
     let mut providers = Vec::new();
     for (name, entry) in real {
-        // The name stands in addresses and in the redirect URI.
+        // The name is part of addresses and in the redirect URI.
         if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
         {
             return Err(format!("the name {name:?} may have letters, digits, - and _ only").into());
@@ -237,7 +237,7 @@ async fn act(
         "profile" => provider.get_profile(person.token.access_token()).await.map(|profile| {
             person.identity.profile = profile;
             person.shows_profile = true;
-            "The profile was read; it stands at the end of the page.".to_owned()
+            "The profile was read; it is at the end of the page.".to_owned()
         }),
         "refresh" => match person.token.refresh_token() {
             // The whole token: some providers want more of it than the refresh token.

@@ -83,7 +83,7 @@ impl<'u> Passing<'u> {
         *response.status_mut() = reply.status;
         let headers = response.headers_mut();
         *headers = passed_on(&reply.headers, &upstream.response_headers);
-        // It is for this user alone, and is no page of this site, whatever the API says that it is.
+        // It is for this user alone, and is not a page of this site, whatever the API says that it is.
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.insert(
             header::CONTENT_SECURITY_POLICY,

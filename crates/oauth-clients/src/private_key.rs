@@ -49,7 +49,7 @@ fn read(file: &str, algorithm: Option<&str>, id: Option<String>) -> Result<Crede
     // What it says may be a secret, so no error quotes it.
     let jwk = match text.trim_start().starts_with('{') {
         true => oauth_core::parse_json(text.as_bytes())
-            .map_err(|_| wrong(format!("the private key file {file} is no JWK")))?,
+            .map_err(|_| wrong(format!("the private key file {file} is not a JWK")))?,
         false => Value::Null,
     };
     let named = algorithm.or_else(|| jwk.get("alg").and_then(Value::as_str));

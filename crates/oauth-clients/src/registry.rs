@@ -140,7 +140,7 @@ impl Registry {
     }
 }
 
-// Not derived from the fields, because that would quote a text that stands in place of the table.
+// Not derived from the fields, because that would quote a text in place of the table.
 impl TryFrom<StrictJson> for RegistryEntry {
     type Error = String;
 

@@ -156,7 +156,7 @@ fn behind_token68(text: &str) -> Option<&str> {
     (end > 0 && (behind.is_empty() || behind.starts_with(','))).then_some(behind)
 }
 
-/// A parameter's value and what follows it. Without quotes, a URL is taken as well, which is no token but is sent all the same.
+/// A parameter's value and what follows it. Without quotes, a URL is taken as well, which is not a token but is sent all the same.
 fn parameter_value(text: &str) -> (Option<String>, &str) {
     if let Some(text) = text.strip_prefix('"') {
         return quoted(text);

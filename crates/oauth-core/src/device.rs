@@ -1,4 +1,4 @@
-//! Sign-in on another device (RFC 8628): what the user is shown, and how things stand.
+//! Sign-in on another device (RFC 8628): what the user is shown, and the states of the login.
 
 use std::{fmt, time::Duration};
 
@@ -20,7 +20,7 @@ pub struct DeviceLogin {
     pub user_code: String,
     /// The page that the user opens on another device.
     pub verification_uri: String,
-    /// The same page with the code in it, for a QR code. Show the code beside it, so that the user can compare (RFC 8628 section 3.3.1).
+    /// The address of that page with the code in it, for a QR code. Show the code beside it, so that the user can compare (RFC 8628 section 3.3.1).
     pub verification_uri_complete: Option<String>,
     /// When the code expires, by this machine's clock.
     pub expires_at: OffsetDateTime,
@@ -76,7 +76,7 @@ impl fmt::Debug for DeviceLogin {
     }
 }
 
-/// How a login on another device stands after a poll.
+/// The state of a login on another device after a poll.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum DeviceState {

@@ -57,7 +57,7 @@ pub enum ErrorKind {
         /// The reply that named it.
         reply: FailedReply,
     },
-    /// The provider answered with a status that is no success, and without an OAuth error.
+    /// The provider answered with a status that is not a success, and without an OAuth error.
     #[error("HTTP {} without an OAuth error{}", .reply.status.as_u16(), Behind(": ", .message))]
     UnexpectedStatus {
         /// What the reply says in other words than OAuth's, if it does. Text of the server, not to be trusted.

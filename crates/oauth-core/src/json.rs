@@ -160,7 +160,7 @@ pub fn value_at<'v>(value: &'v Value, place: &str) -> Option<&'v Value> {
 pub fn text_at(profile: &Value, place: &str) -> Option<String> {
     match value_at(profile, place)? {
         Value::String(text) if !text.is_empty() => Some(text.clone()),
-        // A number that JSON readers round is no identifier.
+        // A number that JSON readers round is not an identifier.
         Value::Number(number) if number.is_i64() || number.is_u64() => Some(number.to_string()),
         _ => None,
     }

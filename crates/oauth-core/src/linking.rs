@@ -146,7 +146,7 @@ impl LinkPolicy {
     ///
     /// # Errors
     ///
-    /// A configuration error that names what is no domain.
+    /// A configuration error that names what is not a domain.
     pub fn assign<D: AsRef<str>>(
         self,
         issuer: impl Into<String>,

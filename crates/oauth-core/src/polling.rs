@@ -170,7 +170,7 @@ impl Polling {
         }
     }
 
-    /// Waits until the next poll may be made, and makes it: for a program that shows how things stand. The future must do nothing until
+    /// Waits until the next poll may be made, and makes it: for a program that shows the progress. The future must do nothing until
     /// it is polled, as those of `async fn` do.
     ///
     /// # Errors

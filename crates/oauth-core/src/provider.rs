@@ -88,7 +88,7 @@ pub trait Provider: fmt::Debug + Send + Sync {
         outcome.map_err(|error| self.translate_error(error))
     }
 
-    /// Waits until the provider may be asked how a login on another device stands, asks it, and says so: for a program that shows it.
+    /// Waits until the provider may be asked about a login on another device, asks it, and returns its answer: for a program that shows it.
     ///
     /// It is the caller who goes on: dropping the future, or not calling again, ends the polling. The tokens of
     /// [`DeviceState::Done`] passed the checks of [`finish_login`](Self::finish_login) that need no callback; an ID token's among them.

@@ -80,7 +80,7 @@ fn is_public_name(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name);
     let is_below =
         |suffix: &&str| name.strip_suffix(*suffix).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-    // `10.0.0.1..` is no name, and some resolvers take it for the address.
+    // `10.0.0.1..` is not a name, and some resolvers take it for the address.
     let has_labels = name.split('.').all(|label| !label.is_empty());
     name.contains('.') && has_labels && !PRIVATE_SUFFIXES.iter().any(is_below)
 }

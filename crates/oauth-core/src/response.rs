@@ -498,7 +498,7 @@ fn listed_error(fields: &Value) -> Option<OAuthError> {
     Some(OAuthError { code, description: text("message").or_else(|| text("error_description")), uri: None })
 }
 
-/// The first of the errors in a GraphQL answer; some servers write one that is no list.
+/// The first of the errors in a GraphQL answer; some servers write one that is not a list.
 fn graphql_error(errors: &Value) -> Option<OAuthError> {
     let error = |code: Option<String>, description: Option<String>| {
         let code = code.unwrap_or_else(|| "error".to_owned());

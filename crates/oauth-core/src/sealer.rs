@@ -662,7 +662,7 @@ mod tests {
         // The form of an earlier version.
         let json = serde_json::to_vec(&attempt("")).unwrap();
         assert_eq!(sealer.open_any(&sealed_as_attempt(&sealer, &json)).unwrap_err(), SealError::Damaged);
-        // A large attempt is no damage.
+        // A large attempt is not damage.
         let large = sealer.seal(&attempt(&"x".repeat(1 << 20))).unwrap();
         assert_eq!(sealer.open_any(&large).unwrap().data().as_str().map(str::len), Some(1 << 20));
     }

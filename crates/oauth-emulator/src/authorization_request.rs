@@ -76,7 +76,7 @@ pub(crate) fn check(
         return Err(invalid("prompt is none and something else".to_owned()));
     }
     if params.get("max_age").is_some_and(|age| age.parse::<u32>().is_err()) {
-        return Err(invalid("max_age is no whole number of seconds".to_owned()));
+        return Err(invalid("max_age is not a whole number of seconds".to_owned()));
     }
     if let Some(missing) = facts.emulator.required.iter().find(|name| params.get(name).is_none()) {
         return Err(invalid(format!("{missing} is missing, which this provider requires")));

@@ -88,7 +88,7 @@ fn accept(exchange: &Exchange<'_>) -> Result<Value, ProtocolError> {
             .parse()
             .ok()
             .filter(|seconds| *seconds > 0)
-            .ok_or_else(|| Reason::Request.because("requested_expiry is no positive number"))?,
+            .ok_or_else(|| Reason::Request.because("requested_expiry is not a positive number"))?,
     };
     let interval = demands.poll_interval.unwrap_or(INTERVAL);
     let id = crypto::random();
@@ -125,10 +125,8 @@ fn check_token(params: &Pairs, app: &App) -> Result<(), ProtocolError> {
     let is_text = token.chars().all(|c| c.is_ascii_alphanumeric() || "-._~+/=".contains(c));
     match is_text && token.len() <= 1024 {
         true => Ok(()),
-        false => {
-            Err(Reason::Request
-                .because("client_notification_token is no Bearer token of up to 1024 characters"))
-        }
+        false => Err(Reason::Request
+            .because("client_notification_token is not a Bearer token of up to 1024 characters")),
     }
 }
 

@@ -56,7 +56,7 @@ pub(crate) fn asked_resources(exchange: &Exchange<'_>, params: &Pairs) -> Result
         .map(|(_, uri)| {
             let target =
                 |why: &str| Reason::Other("invalid_target").because(format!("the resource {uri:?} {why}"));
-            let url = Url::parse(uri).map_err(|_| target("is no absolute URI"))?;
+            let url = Url::parse(uri).map_err(|_| target("is not an absolute URI"))?;
             if url.fragment().is_some() {
                 return Err(target("has a fragment"));
             }

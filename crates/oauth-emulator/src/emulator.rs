@@ -206,7 +206,7 @@ impl Emulator {
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::InvalidInput`] if there is no such provider or the claims are no object.
+    /// [`io::ErrorKind::InvalidInput`] if there is no such provider or the claims are not an object.
     pub fn sign_jwt(&self, provider: &str, typ: Option<&str>, claims: Value) -> io::Result<String> {
         let app = self.backend.state().apps(provider).into_iter().next().unwrap_or_default();
         self.sign(provider, EmulatedEndpoint::Other, &app, typ, claims)
@@ -277,7 +277,7 @@ impl Emulator {
         claims: Value,
     ) -> io::Result<String> {
         let Value::Object(claims) = claims else {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the claims are no JSON object"));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the claims are not a JSON object"));
         };
         let entry = self.entry(provider)?;
         let alg = id_token::alg(&self.backend, entry, endpoint, app.id_token_signed_response_alg);

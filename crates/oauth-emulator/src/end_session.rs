@@ -34,7 +34,7 @@ fn end(exchange: &Exchange<'_>, params: &Pairs) -> Result<Option<String>, String
     let hinted = match &logout.id_token_hint {
         Some(token) => {
             let hint = state.id_token(&exchange.provider.family, token);
-            Some(hint.ok_or("The id_token_hint is no ID token of this provider.")?.clone())
+            Some(hint.ok_or("The id_token_hint is not an ID token of this provider.")?.clone())
         }
         None => None,
     };

@@ -565,10 +565,10 @@ mod tests {
                 assert!(FIELDS.contains(&field.as_str()), "providers/{name}.toml: unknown field {field}");
             }
             let docs = fields["docs"].as_str().unwrap();
-            assert!(docs.starts_with("https://"), "providers/{name}.toml: docs is no URL");
+            assert!(docs.starts_with("https://"), "providers/{name}.toml: docs is not a URL");
             let day = fields["collected"].as_str().unwrap();
             let digits = day.bytes().filter(u8::is_ascii_digit).count();
-            assert!(day.len() == 10 && digits == 8, "providers/{name}.toml: collected is no day: {day}");
+            assert!(day.len() == 10 && digits == 8, "providers/{name}.toml: collected is not a day: {day}");
             let sources = fields["sources"].as_array().unwrap();
             assert!(!sources.is_empty(), "providers/{name}.toml: no sources");
         }

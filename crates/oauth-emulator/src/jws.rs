@@ -25,11 +25,11 @@ impl Jws {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let parts: Vec<&str> = text.split('.').collect();
         let [header, claims, signature] = parts[..] else {
-            return Err("is no JWT of three parts".to_owned());
+            return Err("is not a JWT of three parts".to_owned());
         };
         let object = |part: &str, name: &str| {
             let bytes =
-                URL_SAFE_NO_PAD.decode(part).map_err(|_| format!("has a {name} that is no base64url"))?;
+                URL_SAFE_NO_PAD.decode(part).map_err(|_| format!("has a {name} that is not base64url"))?;
             match serde_json::from_slice(&bytes) {
                 Ok(Value::Object(object)) => Ok(object),
                 _ => Err(format!("has a {name} that is not a JSON object")),
@@ -41,7 +41,7 @@ impl Jws {
             signed: format!("{header}.{claims}"),
             signature: URL_SAFE_NO_PAD
                 .decode(signature)
-                .map_err(|_| "has a signature that is no base64url".to_owned())?,
+                .map_err(|_| "has a signature that is not base64url".to_owned())?,
         })
     }
 
@@ -87,7 +87,7 @@ impl Jws {
         let alg = self.alg()?;
         let text = |name: &str| jwk.get(name).and_then(Value::as_str).unwrap_or_default();
         let number = |name: &str| {
-            URL_SAFE_NO_PAD.decode(text(name)).map_err(|_| format!("has a key whose {name} is no base64url"))
+            URL_SAFE_NO_PAD.decode(text(name)).map_err(|_| format!("has a key whose {name} is not base64url"))
         };
         let fits = match alg {
             SigningAlg::ES256 => (text("kty"), text("crv")) == ("EC", "P-256"),

@@ -341,7 +341,7 @@ fn decoys(key: &Map<String, Value>) -> Result<Vec<Map<String, Value>>, KeyError>
     ])
 }
 
-/// The algorithm of the key pair that the symmetric ones stand beside.
+/// The algorithm of the key pair that the symmetric ones accompany.
 fn asymmetric(alg: SigningAlg) -> SigningAlg {
     if alg.is_symmetric() { SigningAlg::RS256 } else { alg }
 }

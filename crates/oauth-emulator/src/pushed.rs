@@ -48,7 +48,7 @@ fn accept(exchange: &Exchange<'_>) -> Result<Value, ProtocolError> {
             let other = form.iter().find(|(name, _)| *name != "request" && !AUTHENTICATION.contains(name));
             if let Some((name, _)) = other {
                 return Err(Reason::Request
-                    .because(format!("{name} stands beside the request object (RFC 9126 section 3)")));
+                    .because(format!("{name} is sent beside the request object (RFC 9126 section 3)")));
             }
             request_object::read(exchange, &app, object).map_err(of_callback)?
         }

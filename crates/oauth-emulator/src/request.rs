@@ -134,7 +134,7 @@ impl RecordedRequest {
         found.eq_ignore_ascii_case(scheme).then(|| credentials.trim())
     }
 
-    /// Id and secret of HTTP Basic as they stand there, not yet form-decoded.
+    /// Id and secret of HTTP Basic as they arrive, not yet form-decoded.
     pub(crate) fn basic(&self) -> Option<Option<(String, String)>> {
         let credentials = self.authorization("basic")?;
         let text = STANDARD.decode(credentials).ok().and_then(|bytes| String::from_utf8(bytes).ok());
@@ -190,7 +190,7 @@ fn has_type(headers: &HeaderMap, wanted: &str) -> bool {
 
 /// One percent- and plus-encoded word, as RFC 6749, section 2.3.1 encodes the credentials of HTTP Basic.
 pub(crate) fn form_decode(word: &str) -> String {
-    // A word is a form's name without value; what would split it must be encoded and cannot stand in it.
+    // A word is a form's name without value; what would split it must be encoded and cannot occur in it.
     let escaped = word.replace('&', "%26").replace('=', "%3D");
     form_urlencoded::parse(escaped.as_bytes()).next().map(|(name, _)| name.into_owned()).unwrap_or_default()
 }

@@ -44,7 +44,7 @@ pub(crate) fn resolve(exchange: &Exchange<'_>) -> Result<Pairs, CallbackError> {
         if let Some((other, _)) = query.iter().find(|(name, _)| !["client_id", "request_uri"].contains(name))
         {
             return Err(invalid(&format!(
-                "{other} stands beside the request_uri of a pushed request (RFC 9126 section 4)"
+                "{other} is sent beside the request_uri of a pushed request (RFC 9126 section 4)"
             )));
         }
         let pushed = exchange.backend.state().flows.take_pushed(family, client_id, uri);
@@ -162,14 +162,18 @@ fn parameters(claims: &Map<String, Value>) -> Result<Pairs, String> {
         match (name.as_str(), value) {
             ("request" | "request_uri", _) => return Err(format!("holds a {name}")),
             ("iss" | "aud" | "exp" | "nbf" | "iat" | "jti" | "sub", _) => {}
-            ("max_age", value) if !value.is_u64() => return Err("has a max_age that is no number".to_owned()),
-            ("claims", value) if !value.is_object() => return Err("has claims that are no object".to_owned()),
+            ("max_age", value) if !value.is_u64() => {
+                return Err("has a max_age that is not a number".to_owned());
+            }
+            ("claims", value) if !value.is_object() => {
+                return Err("has claims that are not an object".to_owned());
+            }
             ("authorization_details", value) if !value.is_array() => {
-                return Err("has authorization_details that are no array".to_owned());
+                return Err("has authorization_details that are not an array".to_owned());
             }
             ("resource", Value::Array(all)) => {
                 for one in all {
-                    params.push(name, one.as_str().ok_or("has a resource that is no text")?.to_owned());
+                    params.push(name, one.as_str().ok_or("has a resource that is not text")?.to_owned());
                 }
             }
             (_, Value::String(text)) => params.push(name, text.clone()),

@@ -11,7 +11,7 @@ pub(crate) struct SignalFacts {
     pub(crate) issuer: Option<String>,
     /// For how long signed tokens live; without it they have no expiry.
     pub(crate) expires_in: Option<i64>,
-    /// What stands in front of the names of events.
+    /// The prefix of the names of events.
     #[serde(default)]
     pub(crate) prefix: String,
     /// The events that the provider reports.

@@ -45,7 +45,7 @@ impl Emulator {
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::InvalidInput`] if there is no such provider, application or event, or the members are no object.
+    /// [`io::ErrorKind::InvalidInput`] if there is no such provider, application or event, or the members are not an object.
     pub fn signal(
         &self,
         provider: &str,
@@ -66,7 +66,7 @@ impl Emulator {
         let app = self.app(provider, client_id);
         let app = app.ok_or_else(|| wrong(format!("no application {client_id:?} at {provider}")))?;
         let Value::Object(members) = members else {
-            return Err(wrong("the members are no object".to_owned()));
+            return Err(wrong("the members are not an object".to_owned()));
         };
         let secret = app.client_secret.clone().unwrap_or_default();
         let request = match facts.form {

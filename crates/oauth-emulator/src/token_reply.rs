@@ -82,7 +82,7 @@ pub(crate) fn members_with(
     Ok(reply)
 }
 
-/// The same token as a JWT (RFC 9068 section 2), where that is demanded.
+/// The token as a JWT (RFC 9068 section 2), where that is demanded.
 fn as_jwt(exchange: &Exchange<'_>, issued: &Issued) -> Result<Issued, ProtocolError> {
     let demands = exchange.demands();
     if !demands.jwt_access_tokens {

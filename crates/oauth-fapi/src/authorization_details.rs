@@ -58,7 +58,7 @@ pub enum GrantedDetails {
     Stated(AuthorizationDetails),
 }
 
-/// Why something is no list of authorization details.
+/// Why something is not a list of authorization details.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("authorization_details is not a list of objects with a text `type` (RFC 9396 section 2)")]
 pub struct DetailsError(());

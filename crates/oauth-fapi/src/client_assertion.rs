@@ -253,7 +253,7 @@ impl PrivateKeyJwt {
     ///
     /// # Errors
     ///
-    /// [`KeyError::Form`] when it is no certificate, or that of another key; [`KeyError::Algorithm`] for a key that signs by neither PS256
+    /// [`KeyError::Form`] when it is not a certificate, or that of another key; [`KeyError::Algorithm`] for a key that signs by neither PS256
     /// nor RS256.
     pub fn entra(key: SigningKey, certificate: impl AsRef<[u8]>) -> Result<Self, KeyError> {
         let key = key.without_key_id();
@@ -384,7 +384,7 @@ impl ClientAuthentication for ClientSecretJwt {
     }
 }
 
-/// A client secret as a signer. It is no key that anybody could publish, so it is not one of the API's.
+/// A client secret as a signer. It is not a key that anybody could publish, so it is not one of the API's.
 #[derive(Clone)]
 struct SecretKey {
     algorithm: Algorithm,

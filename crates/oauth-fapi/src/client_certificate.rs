@@ -34,7 +34,7 @@ impl ClientCertificate {
     ///
     /// # Errors
     ///
-    /// [`KeyError::Form`] when it is no X.509 certificate.
+    /// [`KeyError::Form`] when it is not an X.509 certificate.
     pub fn new(certificate: impl AsRef<[u8]>, http: impl HttpClient + 'static) -> Result<Self, KeyError> {
         let certificate = Certificate::read(certificate.as_ref())?;
         let thumbprint = URL_SAFE_NO_PAD.encode(digest(&SHA256, &certificate.der));

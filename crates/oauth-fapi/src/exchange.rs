@@ -313,8 +313,10 @@ impl ExchangedToken {
     pub fn into_access_token(self) -> Result<OAuth2Token> {
         let is_not_applicable = self.token.token_type().is_some_and(|kind| kind.eq_ignore_ascii_case("N_A"));
         if is_not_applicable || !self.issued_type.may_be_presented() {
-            let problem =
-                format!("the token that was issued is no access token, but {:?}", self.issued_type.as_str());
+            let problem = format!(
+                "the token that was issued is not an access token, but {:?}",
+                self.issued_type.as_str()
+            );
             return Err(Error::new(EXCHANGE_TOKEN, self.name, ErrorKind::Unsupported(problem)));
         }
         Ok(self.token)

@@ -95,7 +95,7 @@ impl TokenClaims {
                 }
                 methods.get("jkt")
             }
-            Some(_) => return Err(SenderError::UnknownMethod("a cnf that is no object".to_owned())),
+            Some(_) => return Err(SenderError::UnknownMethod("a cnf that is not an object".to_owned())),
         };
         match (bound_key, &presented.key) {
             (None, None) => Ok(()),

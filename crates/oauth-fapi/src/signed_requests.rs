@@ -354,7 +354,7 @@ enum ObjectError {
 }
 
 impl ObjectError {
-    /// The same for a request that is about to be sent: an outage stays one.
+    /// The error for a request that is about to be sent: an outage stays one.
     fn into_cause(self) -> AuthenticationError {
         match self {
             Self::Other(error) => error.into(),

@@ -38,7 +38,7 @@ impl Default for SignedResponses {
     }
 }
 
-/// What a response is refused for if it is no text (JARM section 2.1).
+/// What a response is refused for if it is not text (JARM section 2.1).
 const TEXTS: &[&str] =
     &["code", "state", "iss", "error", "error_description", "error_uri", "id_token", "access_token"];
 

@@ -133,7 +133,7 @@ impl SigningKey {
     ///
     /// # Errors
     ///
-    /// [`KeyError::Form`] when it is no certificate, or that of another key.
+    /// [`KeyError::Form`] when it is not a certificate, or that of another key.
     pub fn with_certificate(self, certificate: impl AsRef<[u8]>) -> Result<Self, KeyError> {
         self.with_certificate_by("x5t#S256", &SHA256, certificate.as_ref())
     }

@@ -90,7 +90,7 @@ pub enum StepUpError {
     Contradiction,
 }
 
-/// More values than these are no list that somebody wrote.
+/// More values than these are not a list that somebody wrote.
 const MOST_VALUES: usize = 32;
 /// The most characters of one value.
 const LONGEST_VALUE: usize = 256;

@@ -24,7 +24,7 @@ pub(crate) struct Certificate {
 impl Certificate {
     /// Reads a certificate from PEM or DER. Of several in PEM, it is the first: the client's own.
     pub(crate) fn read(certificate: &[u8]) -> Result<Self, KeyError> {
-        let wrong = || KeyError::Form("it is no X.509 certificate".to_owned());
+        let wrong = || KeyError::Form("it is not an X.509 certificate".to_owned());
         let der = match std::str::from_utf8(certificate).ok().filter(|text| text.contains("-----BEGIN ")) {
             Some(pem) => {
                 let all = blocks(pem);

@@ -219,7 +219,7 @@ impl IdentityAssertion {
             None => return Err(reply.malformed("it has no issued_token_type")),
         }
         if text("token_type").is_some_and(|kind| !kind.eq_ignore_ascii_case("N_A")) {
-            return Err(reply.malformed("token_type must be N_A, because an ID-JAG is no access token"));
+            return Err(reply.malformed("token_type must be N_A, because an ID-JAG is not an access token"));
         }
         let value = text("access_token").ok_or_else(|| reply.malformed("it has no access_token"))?;
         let expires_in = object["expires_in"].as_u64();

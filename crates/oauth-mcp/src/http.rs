@@ -54,7 +54,7 @@ impl HttpClient for FilteredClient {
 /// What came of asking for a document.
 pub(crate) enum Fetched {
     Document(serde_json::Map<String, Value>),
-    /// There is none, by this status: 4xx, or a success that is no JSON object.
+    /// There is none, by this status: 4xx, or a success that is not a JSON object.
     Absent(u16),
 }
 

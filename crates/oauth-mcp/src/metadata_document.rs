@@ -32,7 +32,7 @@ impl ClientIdUrl {
         if text.contains('#') {
             return Err(wrong("has a fragment"));
         }
-        let parsed = Url::parse(&text).map_err(|_| wrong("is no URL"))?;
+        let parsed = Url::parse(&text).map_err(|_| wrong("is not a URL"))?;
         if !parsed.username().is_empty() || parsed.password().is_some() || authority(&text).contains('@') {
             return Err(wrong("has user information in front of its host"));
         }

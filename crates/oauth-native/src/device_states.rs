@@ -12,7 +12,7 @@ use futures_core::Stream;
 use futures_util::stream;
 use oauth_core::{DeviceLogin, DeviceState, Error, Login, LoginOptions, OffsetDateTime, Provider};
 
-/// How a device login stands, for a program that shows it in its own way.
+/// The state of a device login, for a program that shows it in its own way.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum DeviceProgress {

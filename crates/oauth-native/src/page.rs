@@ -45,7 +45,7 @@ impl Page {
         }
     }
 
-    /// Sets the colour of the headline, such as `#0f766e`. What is no colour of that form is left out.
+    /// Sets the colour of the headline, such as `#0f766e`. What is not a colour of that form is left out.
     #[must_use]
     pub fn color(mut self, color: &str) -> Self {
         let digits = color.strip_prefix('#').unwrap_or_default();

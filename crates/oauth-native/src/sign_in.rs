@@ -250,7 +250,7 @@ async fn bind<P: Provider + ?Sized>(provider: &P, options: &SignInOptions) -> Re
         )));
     }
     if options.ports.contains(&0) {
-        return Err(SignInError::Options("0 is no port; `any_port` listens on any".to_owned()));
+        return Err(SignInError::Options("0 is not a port; `any_port` listens on any".to_owned()));
     }
     Listener::bind(host, &options.ports, path, options.on_all_interfaces).await
 }
@@ -271,7 +271,7 @@ fn check_opens(url: &str) -> Result<(), SignInError> {
     let is_web = Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "https" | "http") && url.has_host());
     match is_web {
         true => Ok(()),
-        false => Err(SignInError::Options("the authorization endpoint is no web page".to_owned())),
+        false => Err(SignInError::Options("the authorization endpoint is not a web page".to_owned())),
     }
 }
 

@@ -391,7 +391,7 @@ impl<T> State<T> {
         self.failure.as_ref().is_some_and(|(at, _)| now >= *at && now - *at < pause)
     }
 
-    /// The request that is under way. One that has outlived its time limit is not: its runtime stands still, as that of a process which
+    /// The request that is under way. One that has outlived its time limit is not: its runtime is stopped, as that of a process which
     /// is frozen between two calls.
     fn in_progress(&self) -> Option<&Arc<UnderWay<T>>> {
         self.under_way.as_ref().filter(|under_way| under_way.began.elapsed() < LONGEST_REQUEST)

@@ -190,7 +190,7 @@ impl Discovery {
             }
             // An issuer without a scheme is for those who say where the document is.
             if issuer.contains("://") && !url::Url::parse(issuer).is_ok_and(|url| url.has_host()) {
-                return wrong(format!("the issuer {} is no URL with a host", quoted(issuer)));
+                return wrong(format!("the issuer {} is not a URL with a host", quoted(issuer)));
             }
             if issuer.is_empty() {
                 return wrong(

@@ -12,7 +12,7 @@ use crate::{
 #[non_exhaustive]
 pub enum Issuers {
     /// One of these, byte for byte. They are issuers of their own: user "1" of one is not user "1" of another, and users are known
-    /// under the one that their ID token names. A name without a scheme is no issuer of its own beside the same with `https://`.
+    /// under the one that their ID token names. A name without a scheme is not an issuer of its own beside the same with `https://`.
     OneOf(Vec<String>),
     /// One issuer that goes by several names, one of these, byte for byte. Its users are known under the first name, whichever
     /// their ID token has.

@@ -120,7 +120,7 @@ impl Jws {
         }
     }
 
-    /// Checks that `typ` is absent, says nothing, or is one of these: an access token or a logout token is no ID token (RFC 8725
+    /// Checks that `typ` is absent, says nothing, or is one of these: an access token or a logout token is not an ID token (RFC 8725
     /// section 3.11).
     ///
     /// It is a list of what is accepted, because what a server may write there to say "something else" has no end.

@@ -50,7 +50,7 @@ impl JwkSet {
     /// Verifies a JWS in compact form (RFC 7515 section 7.1) with these keys, and returns its claims: its form, its algorithm, which must be
     /// one of these, and its signature. What its header and its claims say is the caller's to check.
     ///
-    /// For whoever has the keys of somebody that is no provider, such as that of a proof of possession (RFC 9449 section 4.3).
+    /// For whoever has the keys of somebody that is not a provider, such as that of a proof of possession (RFC 9449 section 4.3).
     ///
     /// # Errors
     ///

@@ -74,7 +74,7 @@ impl Origin {
             return Err("it has a user name");
         }
         if !is_authority(host) {
-            return Err("its host is not one, or its port is no number");
+            return Err("its host is not one, or its port is not a number");
         }
         let path = path.trim_end_matches('/');
         if !path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')

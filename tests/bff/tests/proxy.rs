@@ -224,7 +224,7 @@ async fn bff_13_a_redirect_of_an_api_is_not_followed_by_any_client() {
     }
     // A client that follows redirects takes no token along to another host.
     assert!(evil.seen.lock().unwrap().iter().all(|(asked, _)| !asked.headers.contains_key("authorization")));
-    // That something has not changed is no redirect.
+    // That something has not changed is not a redirect.
     let mut world = world().await;
     world.sign_in().await;
     world.api.answer(|_| StatusCode::NOT_MODIFIED.into_response());

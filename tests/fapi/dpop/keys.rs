@@ -79,7 +79,7 @@ async fn dp_17_the_private_key_travels_sealed() {
             assert!(error.to_string().contains("sign in again"), "{error}");
         }
     }
-    assert!(server.seen().is_empty(), "a lost key is no endless 401");
+    assert!(server.seen().is_empty(), "a lost key is not an endless 401");
 }
 
 #[tokio::test]

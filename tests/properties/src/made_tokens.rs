@@ -137,7 +137,7 @@ pub(crate) fn logout_token(input: &[u8]) {
         Ok(accepted) => {
             assert!(!matches!(verdict, Verdict::Refuse(_)), "accepted, though {verdict:?}: {made:?}");
             assert_eq!(accepted.session_id(), made.claim("sid").and_then(Value::as_str));
-            // A logout token is no ID token, whatever its header says (Back-Channel Logout section 2.4).
+            // A logout token is not an ID token, whatever its header says (Back-Channel Logout section 2.4).
             let expected = Expectations::new().without_nonce();
             assert!(block_on(openid.verify_id_token(&token, &expected)).is_err());
         }

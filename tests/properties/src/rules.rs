@@ -176,7 +176,7 @@ fn subject(made: &MadeToken) -> Verdict {
     )
 }
 
-/// `None` if the claim is missing, `Some(None)` if it is no date of the years 1970 to 9999.
+/// `None` if the claim is missing, `Some(None)` if it is not a date of the years 1970 to 9999.
 #[expect(clippy::option_option, reason = "missing and wrong are two things")]
 fn date(made: &MadeToken, name: &str) -> Option<Option<f64>> {
     let date = made.claim(name)?.as_f64();
@@ -238,7 +238,7 @@ fn authentication(made: &MadeToken) -> Verdict {
     worst([age, rule(has_acr, "acr")])
 }
 
-/// Whether an object anywhere in a JSON text names a member twice; `false` for what is no JSON.
+/// Whether an object anywhere in a JSON text names a member twice; `false` for what is not JSON.
 pub(crate) fn repeats_a_member(text: &str) -> bool {
     serde_json::from_str::<Members>(text).is_ok_and(|Members(repeats)| repeats)
 }

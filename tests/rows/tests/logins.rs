@@ -61,7 +61,7 @@ async fn su_03_a_step_up_keeps_what_the_application_insists_on() {
     assert_eq!(asked(&better, LoginOptions::new().claims(&claims)).await.1, json!(["hwk"]));
     let wish = json!({"id_token": {"acr": {"values": ["pwd"]}}});
     assert_eq!(asked(&better, LoginOptions::new().claims(&wish)).await.1, json!(["mfa", "phr", "hwk"]));
-    // What the API does not accept anyway is no login worth making.
+    // What the API does not accept anyway is not a login worth making.
     let other = better.answer(LoginOptions::new().require_acr(["pwd"]), None, now);
     assert_eq!(other.unwrap_err(), StepUpError::Contradiction);
 }

@@ -31,7 +31,7 @@ pub async fn open(url: &str, table: &str) -> Result<Arc<dyn Store>> {
         "postgres" => Arc::new(postgres(url, table).await?),
         "mysql" => Arc::new(mysql(url, table).await?),
         "redis" => Arc::new(redis(url, table).await?),
-        _ => bail!("{url} is no address of a store"),
+        _ => bail!("{url} is not an address of a store"),
     })
 }
 

@@ -77,7 +77,7 @@ fn preface(world: &World, arguments: &[&str]) -> Result<String> {
     Ok(format!(
         "# Benchmarks\n\n\
          Written by `{command}` on {date}. Do not edit; run it again.\n\n\
-         Each time stands beside its ratio, because the time is this machine's and the ratio is nearly everybody's. All contenders \
+         Each time is shown beside its ratio, because the time is this machine's and the ratio is nearly everybody's. All contenders \
          of a table run in one process (unless it says otherwise), by turns: one round of the first, one of the second, and so on, then \
          the next round begins with another. There are {rounds} rounds after one to warm up. What is shown is the median; behind a ratio \
          stand the quartiles. A ratio is taken round by round, so that what slows a whole round down cancels out. CPU is user and kernel \

@@ -202,7 +202,7 @@ impl<'ast> Visit<'ast> for Paths<'_> {
         }
     }
 
-    /// The tokens of a call such as `vec![crate::a::B]` are no syntax tree, but paths can be found in their text.
+    /// The tokens of a call such as `vec![crate::a::B]` are not syntax tree, but paths can be found in their text.
     fn visit_macro(&mut self, call: &'ast Macro) {
         let text = call.tokens.to_string();
         let words: Vec<&str> = text.split_whitespace().collect();

@@ -32,7 +32,7 @@ pub(crate) async fn run(doctor: &Doctor, common: &Common, output: Output) -> Out
         let facts = facts.gather(&*http).await;
         let mut found = doctor::check(&facts);
         if !found.iter().any(|finding| finding.level == Level::Fail) {
-            found.push(Finding::ok("DO-00", "nothing stands in the way of a sign-in"));
+            found.push(Finding::ok("DO-00", "nothing prevents a sign-in"));
         }
         findings.insert(name, found);
     }
@@ -115,7 +115,7 @@ fn published_issuer(profile: &config::Profile, client: &dyn Provider) -> Option<
     client.oauth2().issuer().filter(|_| is_one).map(str::to_owned)
 }
 
-/// What stands in the way of a sign-in at an MCP server.
+/// What prevents a sign-in at an MCP server.
 async fn server(url: &str, common: &Common) -> Outcome<Vec<Finding>> {
     let server = mcp::server_url(url, common)?;
     let (greeting, target) = mcp::discover(&server, common).await?;

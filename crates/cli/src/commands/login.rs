@@ -98,7 +98,7 @@ fn check_name(name: &str) -> Outcome {
     match !name.is_empty() && name.len() <= 100 && name.chars().all(is_plain) {
         true => Ok(()),
         false => Err(Failure::Usage(format!(
-            "{name:?} is no name for an account; use letters, digits and . - _ : @"
+            "{name:?} is not a name for an account; use letters, digits and . - _ : @"
         ))),
     }
 }

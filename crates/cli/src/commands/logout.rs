@@ -43,7 +43,7 @@ pub(crate) async fn run(logout: &Logout, common: &Common, output: Output) -> Out
     if Accounts::read(&folder)?.is_empty() {
         let forgotten = store::open(common).await?.forget_key_if_empty().await;
         if forgotten.map_err(|error| Failure::Other(error.to_string()))? {
-            // They are encrypted with the same key, and what cannot be read would stand in the way of the next sign-in.
+            // They are encrypted with the same key, and what cannot be read would block the next sign-in.
             mcp::forget_registrations(common)?;
         }
     }

@@ -26,7 +26,7 @@ pub(crate) async fn run(whoami: &Whoami, common: &Common, output: Output) -> Out
         let token = stored.map_err(|error| with_advice(error.into(), &account))?;
         let Some(provider) = provider else {
             let reason = match account.is_client {
-                true => "a client that signed in as itself is no user",
+                true => "a client that signed in as itself is not a user",
                 false => "an MCP server does not say who its users are",
             };
             return Err(Failure::Usage(format!("{reason}; leave --live out")));

@@ -27,7 +27,7 @@ pub(super) fn check(facts: &Facts, findings: &mut Vec<Finding>) {
         ));
     };
     let Ok(parsed) = url::Url::parse(uri) else {
-        return refuse("it is no absolute URI", "http://127.0.0.1/callback");
+        return refuse("it is not an absolute URI", "http://127.0.0.1/callback");
     };
     if parsed.fragment().is_some() {
         return refuse("it has a fragment (RFC 6749 section 3.1.2)", uri.split('#').next().unwrap_or(uri));

@@ -78,7 +78,7 @@ impl OAuth2 {
                 return params;
             }
         } else {
-            // What is no level says something else, such as the second factor that Login.gov is to ask for.
+            // What is not a level says something else, such as the second factor that Login.gov is to ask for.
             let others = sent.get("acr_values").unwrap_or_default().split(' ').filter(|acr| !acr.is_empty());
             values.extend(others.filter(|acr| self.acr_rank(acr).is_none()).map(str::to_owned));
         }
@@ -90,7 +90,7 @@ impl OAuth2 {
     ///
     /// # Errors
     ///
-    /// What is wrong, when it is no number, or cannot be checked.
+    /// What is wrong, when it is not a number, or cannot be checked.
     pub(crate) fn max_age_of_login(&self, options: &LoginOptions) -> Result<Option<u64>, String> {
         let params = self.sent_params(options.extras());
         match params.get("max_age").map(str::parse) {

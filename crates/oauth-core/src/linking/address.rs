@@ -25,7 +25,7 @@ impl Comparable {
     }
 }
 
-/// The A-labels of a domain in lower case (RFC 5890); `None` for what is no domain name, or not written in the one form that
+/// The A-labels of a domain in lower case (RFC 5890); `None` for what is not a domain name, or not written in the one form that
 /// stands for it. Full-width letters, a Kelvin sign or an ideographic full stop would be turned into ASCII here, but a database or a
 /// mail server may see another domain in them.
 pub(super) fn comparable_domain(domain: &str) -> Option<String> {
@@ -101,7 +101,7 @@ mod tests {
         ] {
             assert!(!same("ceo@bank.example", other), "{other:?}");
         }
-        // A Kelvin sign is no k, in front of the @ either.
+        // A Kelvin sign is not a k, in front of the @ either.
         assert!(!same("frank@bank.example", "fran\u{212a}@bank.example"));
     }
 

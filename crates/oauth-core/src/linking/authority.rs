@@ -63,7 +63,7 @@ impl EmailAuthority {
     ///
     /// # Errors
     ///
-    /// A configuration error that names what is no domain.
+    /// A configuration error that names what is not a domain.
     pub fn for_domains<D: AsRef<str>>(
         issuer: impl Into<Cow<'static, str>>,
         domains: impl IntoIterator<Item = D>,
@@ -72,7 +72,7 @@ impl EmailAuthority {
             let domain = domain.as_ref();
             comparable_domain(domain).ok_or_else(|| {
                 let problem =
-                    format!("{domain:?} is no domain of e-mail addresses; write it as in corp.example");
+                    format!("{domain:?} is not a domain of e-mail addresses; write it as in corp.example");
                 Error::configuration("link", problem)
             })
         });

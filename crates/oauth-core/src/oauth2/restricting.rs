@@ -32,7 +32,7 @@ impl OAuth2 {
         let least_asked = asked.split(' ').filter_map(rank).min();
         let settings = self.settings();
         settings.minimum_acr = Some((*level).into());
-        // A higher level that was asked for before stays, and so does what is no level.
+        // A higher level that was asked for before stays, and so does what is not a level.
         if least_asked < rank(level) {
             let others = asked.split(' ').filter(|acr| !acr.is_empty() && rank(acr).is_none());
             let values: Vec<_> = [*level].into_iter().chain(others).collect();

@@ -34,20 +34,20 @@ impl Dialect for Apple {
         };
         match uri.scheme() == "https" || is_local {
             true => Ok(()),
-            false => Err(format!("{uri} is no https URL (invalid_request: Invalid web redirect url.)")),
+            false => Err(format!("{uri} is not an https URL (invalid_request: Invalid web redirect url.)")),
         }
     }
 
     fn check_authorize(&self, exchange: &Exchange<'_>, scopes: &[String]) -> Result<(), CallbackError> {
         let query = exchange.request.url.split_once('?').map_or("", |(_, query)| query);
         if query.split('&').any(|pair| pair.starts_with("scope=") && pair.contains('+')) {
-            let description = "a plus sign is no space in scope; write %20";
+            let description = "a plus sign is not a space in scope; write %20";
             return Err(CallbackError::new("invalid_scope", description));
         }
         if let Some(unknown) =
             scopes.iter().find(|scope| !["openid", "name", "email"].contains(&scope.as_str()))
         {
-            return Err(CallbackError::new("invalid_scope", format!("{unknown:?} is no scope here")));
+            return Err(CallbackError::new("invalid_scope", format!("{unknown:?} is not a scope here")));
         }
         let asks = scopes.iter().any(|scope| scope != "openid");
         if asks && exchange.request.query.get("response_mode") != Some("form_post") {
@@ -86,7 +86,7 @@ impl Dialect for Apple {
         validation.set_audience(&[ISSUER]);
         validation.sub = Some(app.client_id.clone());
         let token = jsonwebtoken::decode::<Map<String, Value>>(secret, &key.public, &validation)
-            .map_err(|error| format!("the client secret is no JWT that holds: {error}"))?;
+            .map_err(|error| format!("the client secret is not a JWT that holds: {error}"))?;
         if token.header.kid.as_deref() != Some(&*key.key_id) {
             return Err("the client secret's header names no key of the team as kid".to_owned());
         }

@@ -41,7 +41,7 @@ impl Dialect for EveOnline {
         }
     }
 
-    /// Refresh tokens are no JWTs, and nothing else can be revoked.
+    /// Refresh tokens are not JWTs, and nothing else can be revoked.
     fn own_revocation(&self, exchange: &Exchange<'_>) -> Option<ServerReply> {
         let is_jwt = exchange.request.field("token").is_some_and(|token| token.contains('.'));
         is_jwt.then(|| Reason::TokenType.because("access tokens cannot be revoked").standard())

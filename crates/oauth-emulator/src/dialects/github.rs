@@ -132,7 +132,7 @@ fn check(exchange: &Exchange<'_>) -> ServerReply {
     }
 }
 
-/// HTTP Basic with the application's credentials, which also stand in the path, and a JSON body with the token.
+/// HTTP Basic with the application's credentials, which are also in the path, and a JSON body with the token.
 fn owned_token(exchange: &Exchange<'_>) -> Result<(App, String), ServerReply> {
     let not_found = || message(StatusCode::NOT_FOUND, "Not Found");
     let (id, secret) = exchange.request.basic().flatten().ok_or_else(not_found)?;

@@ -38,7 +38,7 @@ async fn apple_refuses_what_apple_refuses() {
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(APPLE.params()).finish();
     let url = lab.emulator.local(&format!("{}?{query}", APPLE.authorize));
     let refused = posted(lab.browser.get(url).send().await.unwrap()).await;
-    assert_eq!(refused["error"], "invalid_scope", "a plus sign is no space");
+    assert_eq!(refused["error"], "invalid_scope", "a plus sign is not a space");
     for (redirect_uri, status) in [
         ("http://app.example/callback", 400),
         ("http://localhost:8080/callback", 200),

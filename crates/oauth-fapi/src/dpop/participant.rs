@@ -336,7 +336,7 @@ impl Dpop {
     ) -> Result<()> {
         let refuse = |error| Err(client.error(operation, ErrorKind::Binding(error)));
         let token_type = token.token_type().unwrap_or("Bearer").to_owned();
-        // What is no access token is bound to nothing (RFC 8693 section 2.2.1).
+        // What is not an access token is bound to nothing (RFC 8693 section 2.2.1).
         if token_type.eq_ignore_ascii_case("N_A") {
             return Ok(());
         }
@@ -466,7 +466,7 @@ impl Dpop {
     }
 }
 
-/// A state is no credential of the same kind as codes and tokens are.
+/// A state is not a credential of the same kind as codes and tokens are.
 fn of_state(state: &str) -> String {
     format!("state {state}")
 }

@@ -120,7 +120,7 @@ fn is_encrypted(der: &[u8]) -> bool {
     })
 }
 
-/// What something is that is no PKCS#8 private key.
+/// What something is that is not PKCS#8 private key.
 fn not_pkcs8(der: &[u8]) -> KeyError {
     if SubjectPublicKeyInfoRef::try_from(der).is_ok() {
         return KeyError::Public("a public key");
@@ -134,7 +134,7 @@ fn not_pkcs8(der: &[u8]) -> KeyError {
     if der.starts_with(b"-----BEGIN") {
         return form("it is PEM, and DER is wanted; read it by from_pem");
     }
-    form("it is no private key in PKCS#8; `openssl pkcs8 -topk8 -nocrypt` makes one of most others")
+    form("it is not a private key in PKCS#8; `openssl pkcs8 -topk8 -nocrypt` makes one of most others")
 }
 
 pub(crate) fn form(problem: &str) -> KeyError {

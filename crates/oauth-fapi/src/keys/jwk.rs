@@ -46,7 +46,7 @@ struct Jwk {
 pub(crate) fn read(jwk: &str, algorithm: Algorithm) -> Result<(PrivateKey, Option<String>), KeyError> {
     // serde's own text could quote the key.
     let jwk: Jwk = serde_json::from_str(jwk).map_err(|error| {
-        KeyError::Form(format!("it is no JWK (line {}, column {})", error.line(), error.column()))
+        KeyError::Form(format!("it is not a JWK (line {}, column {})", error.line(), error.column()))
     })?;
     check_purpose(&jwk, algorithm)?;
     let key = match &*jwk.kty {

@@ -52,7 +52,7 @@ fn no_key(blocks: &[Block<'_>]) -> KeyError {
             KeyError::Form(format!("the PEM label {:?} is not that of a private key", block.label))
         }
         None => form(
-            "it is no PEM: it has no line -----BEGIN PRIVATE KEY----- with an end; are its line breaks kept?",
+            "it is not PEM: it has no line -----BEGIN PRIVATE KEY----- with an end; are its line breaks kept?",
         ),
     }
 }

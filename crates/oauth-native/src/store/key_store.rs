@@ -50,7 +50,7 @@ pub enum KeyStoreError {
     #[error("the keyring did not answer within {} s; unlock it and try again", .0.as_secs())]
     TimedOut(Duration),
     /// What is there is no key of this program's.
-    #[error("what the keyring holds is no key of this program's; delete it there, and sign in again")]
+    #[error("what the keyring holds is not a key of this program's; delete it there, and sign in again")]
     Damaged,
     /// A file could not be used.
     #[error(transparent)]
@@ -96,7 +96,7 @@ impl KeyStore for KeyFile {
     async fn load(&self) -> Result<Option<Secret>, KeyStoreError> {
         let read = self.at(|directory| directory.read(NAME)).await?;
         let Some(bytes) = read else { return Ok(None) };
-        let damaged = LocalFileError::Damaged { path: self.path(), reason: "it is no text" };
+        let damaged = LocalFileError::Damaged { path: self.path(), reason: "it is not text" };
         let text = String::from_utf8(bytes).map_err(|_| damaged)?;
         Ok(Some(Secret::new(text.trim())))
     }

@@ -151,7 +151,7 @@ fn name_of(state: &str) -> String {
 }
 
 fn check_redirect_uri(redirect_uri: &str) -> Result<(), &'static str> {
-    let url = Url::parse(redirect_uri).map_err(|_| "the redirect URI is no URL")?;
+    let url = Url::parse(redirect_uri).map_err(|_| "the redirect URI is not a URL")?;
     match url.scheme() {
         "https" => Ok(()),
         "http" if matches!(url.host_str(), Some("127.0.0.1" | "[::1]" | "localhost")) => Ok(()),

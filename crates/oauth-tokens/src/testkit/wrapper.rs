@@ -51,7 +51,7 @@ async fn forwards(
     not_forwarded: &[&str],
 ) -> Checked {
     for name in not_forwarded {
-        ensure!(DEFAULTED.contains(name), "{name:?} is no method with a default; those are {DEFAULTED:?}");
+        ensure!(DEFAULTED.contains(name), "{name:?} is not a method with a default; those are {DEFAULTED:?}");
     }
     let inner = Arc::new(Asked::default());
     let wrapper = wrap(Arc::clone(&inner) as Arc<dyn TokenStore>);

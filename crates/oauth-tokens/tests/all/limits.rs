@@ -169,7 +169,7 @@ impl TokenStore for Sick {
             return Err(StoreError::permanent(StoreOperation::Load, "something new"));
         }
         match self.is_corrupt.load(Ordering::SeqCst) {
-            true => Err(StoreError::permanent(StoreOperation::Load, "the version is no number")),
+            true => Err(StoreError::permanent(StoreOperation::Load, "the version is not a number")),
             false => self.store.load(key).await,
         }
     }

@@ -63,7 +63,7 @@ async fn a_wrapper_that_forgets_methods_is_told_which() {
     assert!(error.contains("[\"save_described\"]"), "{error}");
     check_wrapper(wrap, &all).await.unwrap();
     let error = check_wrapper(wrap, &["load"]).await.unwrap_err().to_string();
-    assert!(error.contains("\"load\" is no method with a default"), "{error}");
+    assert!(error.contains("\"load\" is not a method with a default"), "{error}");
 }
 
 #[tokio::test]

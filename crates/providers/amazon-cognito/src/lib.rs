@@ -51,7 +51,7 @@ oauth_openid::client! {
     pub struct AmazonCognitoOAuth2 from SPEC, at issuer(user_pool_id);
 }
 
-/// What stands in front of the underscore is the region. It becomes a label of a host below amazonaws.com, where other services
+/// The part before the underscore is the region. It becomes a label of a host below amazonaws.com, where other services
 /// have hosts too, some of them run by their customers: `s3-eu-west-1` would name somebody's bucket.
 fn issuer(user_pool_id: &str) -> Result<String> {
     let is_pool = |id: &str| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric());

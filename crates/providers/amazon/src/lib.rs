@@ -77,7 +77,7 @@ impl AmazonOAuth2 {
     ///
     /// # Errors
     ///
-    /// A configuration error when it is no region, and after the endpoints were moved.
+    /// A configuration error when it is not a region, and after the endpoints were moved.
     pub fn with_region(mut self, region: &str) -> Result<Self> {
         let (login_host, api_host) = match region {
             "na" => ("www.amazon.com", "api.amazon.com"),

@@ -19,7 +19,7 @@
 //!
 //! **What you get.** The subject is of your team. The address may be a relay that Apple made up for your application, at one of
 //! two domains: [`is_relay`] tells. It is verified, but for accounts of Work & School, whose addresses Apple may not verify,
-//! and can be missing. There is no profile endpoint: who signed in stands in the ID token, which comes with every token reply
+//! and can be missing. There is no profile endpoint: who signed in is said by the ID token, which comes with every token reply
 //! and is verified. [`get_identity`](Provider::get_identity) reads it, so call it with the token of the login or of a refresh,
 //! before the ID token expires (a day at most). The one that an application on an Apple device obtained itself is verified by
 //! [`verify_id_token`](oauth_openid::OpenIDProvider::verify_id_token), with the application's bundle identifier as the client

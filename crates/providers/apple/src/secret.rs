@@ -51,8 +51,8 @@ impl AppleSecret {
                 return Err(Error::configuration("apple", problem));
             }
         }
-        let der = pkcs8(private_key).ok_or_else(|| wrong("is no PKCS #8 in PEM form"))?;
-        let key = SigningKey::new(&der).map_err(|_| wrong("is no elliptic curve key on P-256"))?;
+        let der = pkcs8(private_key).ok_or_else(|| wrong("is not PKCS #8 in PEM form"))?;
+        let key = SigningKey::new(&der).map_err(|_| wrong("is not an elliptic curve key on P-256"))?;
         Ok(Self { team_id, key_id, key })
     }
 

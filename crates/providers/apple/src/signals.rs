@@ -83,7 +83,7 @@ impl SignalVerifier for AppleSignals {
         let events = match events {
             Value::Array(events) if !events.is_empty() => events,
             event @ Value::Object(_) => vec![event],
-            _ => return Err(malformed("the events of the payload are no object")),
+            _ => return Err(malformed("the events of the payload are not an object")),
         };
         let signal = |event| {
             let signal = self.signal(token.id(), event)?;

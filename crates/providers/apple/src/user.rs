@@ -4,7 +4,7 @@ use oauth_core::{Callback, serde_json::Value};
 
 /// The name that Apple sends with the callback of a user's first sign-in, and never again: store it then.
 ///
-/// It stands in a form field that the browser posts, so whoever sits at the browser can write anything there. That is good
+/// It comes in a form field that the browser posts, so whoever sits at the browser can write anything there. That is good
 /// enough for a name to show. The address in the same field is left out for that reason; the identity has it.
 #[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]

@@ -47,7 +47,7 @@ impl BoxServer {
         let wrong =
             |problem: String| Error::configuration(SPEC.name, format!("the configuration file: {problem}"));
         // What serde says of the shape could quote the key.
-        let file: Value = serde_json::from_str(json).map_err(|_| wrong("it is no JSON".to_owned()))?;
+        let file: Value = serde_json::from_str(json).map_err(|_| wrong("it is not JSON".to_owned()))?;
         let text = |pointer: &str| {
             let text = file.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
             text.ok_or_else(|| wrong(format!("it has no text at {pointer}")))

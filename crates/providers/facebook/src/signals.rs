@@ -91,7 +91,7 @@ impl FacebookSignals {
                 };
                 (about, event)
             }
-            // A page that removes the app is no user.
+            // A page that removes the app is not a user.
             (None, None) if text_at(&payload, "/profile_id").is_some() => {
                 (SignalSubject::Nobody, SignalEvent::Other { name: "page_deauthorized".to_owned() })
             }

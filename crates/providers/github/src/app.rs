@@ -172,7 +172,7 @@ fn read(reply: &Response) -> Result<OAuth2Token> {
     value["access_token"] = token.into();
     value["token_type"] = "Bearer".into();
     value["expires_at"] = expires_at.unix_timestamp().into();
-    serde_json::from_value(value).map_err(|_| reply.malformed("it is no token"))
+    serde_json::from_value(value).map_err(|_| reply.malformed("it is not a token"))
 }
 
 impl fmt::Debug for GitHubApp {

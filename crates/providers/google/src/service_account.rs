@@ -47,11 +47,11 @@ impl ServiceAccount {
     ///
     /// # Errors
     ///
-    /// A configuration error when it is no key file of a service account, or its key cannot be used.
+    /// A configuration error when it is not a key file of a service account, or its key cannot be used.
     pub fn from_key_file(json: &str) -> Result<Self> {
         let wrong = |problem: String| Error::configuration(SPEC.name, format!("the key file: {problem}"));
         // What serde says of the shape could quote the key.
-        let file: Value = serde_json::from_str(json).map_err(|_| wrong("it is no JSON".to_owned()))?;
+        let file: Value = serde_json::from_str(json).map_err(|_| wrong("it is not JSON".to_owned()))?;
         if file["type"] != "service_account" {
             return Err(wrong(
                 "its type is not service_account; it is of another kind of credentials".to_owned(),

@@ -177,7 +177,7 @@ impl SignalVerifier for GoogleSignals {
         let expected = SecurityEventExpectations::new(&*configuration.issuer, ids).expired_or_not();
         let token = openid.verify_security_event(token, &expected).await?;
         let Some(events) = token.events().as_object().filter(|events| !events.is_empty()) else {
-            return Err(malformed("the token's events are no object with a member"));
+            return Err(malformed("the token's events are not an object with a member"));
         };
         let signal = |(uri, event): (&String, &Value)| {
             let signal = self.signal(token.id(), token.issuer(), uri, event)?;

@@ -17,7 +17,7 @@
 //! **What you get.** The subject is the account's id. The address needs the scope `email` and is verified by a link in a mail. Tokens for
 //! the Hub need scopes of their own, such as `read-repos` or `inference-api`. Either token can be revoked.
 //!
-//! **Surprises.** Organizations are in the claim `orgs`, and only as far as the user granted them. Access tokens are no JWTs: who is sent
+//! **Surprises.** Organizations are in the claim `orgs`, and only as far as the user granted them. Access tokens are not JWTs: who is sent
 //! one asks UserInfo.
 //!
 //! Read on 2026-11-23 and 2026-11-29: copies of the metadata, and public programs.

@@ -15,7 +15,7 @@
 //! exactly, and publish it: until then its developers alone can sign in. The scope `email` needs an approval there ("OpenID
 //! Connect").
 //!
-//! **What you get.** The subject is the user's id, and the only thing to identify users by. The address stands in the ID token
+//! **What you get.** The subject is the user's id, and the only thing to identify users by. The address is in the ID token
 //! alone, never in UserInfo. [`get_identity`](Provider::get_identity) reads it there, so call it with the token of the login,
 //! before the ID token expires (an hour); `get_id_email` never has it. LINE does not say whether it is verified. Access tokens
 //! live 30 days, refresh tokens up to 90 days longer. Revoking a refresh token ends its access tokens; revoking an access token

@@ -49,7 +49,7 @@ pub const SPEC: Spec = Spec {
             "https://api.linkedin.com/v2/emailAddress?q=members&projection=(elements*(handle~))",
         ),
     ],
-    // The projections must arrive as they stand here, unescaped.
+    // The projections must arrive as they are written here, unescaped.
     scopes: &["openid", "profile", "email"],
     authorization: AuthorizationSpec { pkce: Pkce::Unsupported, ..AuthorizationSpec::RFC6749 },
     ..Spec::OPENID

@@ -64,6 +64,6 @@ fn tenant(id: &str) -> Result<String> {
     if is_id(id) {
         return Ok(id.to_ascii_lowercase());
     }
-    let problem = format!("{id:?} is no id of a tenant, such as 72f988bf-86f1-41af-91ab-2d7cd011db47");
+    let problem = format!("{id:?} is not an id of a tenant, such as 72f988bf-86f1-41af-91ab-2d7cd011db47");
     Err(Error::configuration(NAME, problem))
 }

@@ -267,7 +267,7 @@ impl Provider for MicrosoftGraphOAuth2 {
                 .filter(|name| name.contains('@') && !name.contains("#EXT#"))
         };
         let address = identity.email.as_ref().map(|email| email.address.clone()).or_else(principal);
-        // Whatever stands in the profile, an administrator has written it.
+        // Whatever the profile says, an administrator has written it.
         identity.email = address.map(|address| Email::new(address, EmailVerification::Unknown));
         Ok(identity.without_unusable())
     }

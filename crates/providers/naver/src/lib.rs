@@ -90,7 +90,7 @@ pub const SPEC_OPENID: Spec = Spec {
         (Endpoint::Refresh, "https://nid.naver.com/oauth2/token"),
         (Endpoint::Revocation, "https://nid.naver.com/oauth2/token"),
         (Endpoint::Jwks, "https://nid.naver.com/oauth2/jwks"),
-        // It is no UserInfo: it has no `sub`. Who signed in is what the ID token says.
+        // It is not UserInfo: it has no `sub`. Who signed in is what the ID token says.
         (Endpoint::Other(PROFILE), "https://openapi.naver.com/v1/nid/me"),
     ],
     scopes: &["openid"],

@@ -58,7 +58,7 @@ oauth_core::client! {
 }
 
 impl PayPalOAuth2 {
-    /// Uses the sandbox, whose users are no users of PayPal's.
+    /// Uses the sandbox, whose users are not users of PayPal's.
     ///
     /// # Errors
     ///

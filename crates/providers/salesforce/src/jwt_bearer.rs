@@ -30,7 +30,7 @@ impl SalesforceOAuth2 {
     }
 
     /// A token for a user of this name. The reply says neither when it expires, which the organization's session settings decide, nor has it
-    /// a refresh token; where the API is stands in `instance_url`.
+    /// a refresh token; the API's address is in `instance_url`.
     ///
     /// # Errors
     ///

@@ -16,14 +16,14 @@
 //! **Set up.** Create an external client app in the setup of an organization ("External Client App Manager"), with each
 //! callback URL exactly, and the scopes `openid`, `profile`, `email`, and `refresh_token` if it is wanted. PKCE is sent.
 //!
-//! **What you get.** The subject is a URL; the user's and the organization's ids stand in the profile as `user_id` and
-//! `organization_id`, and where the API is stands in the token reply as `instance_url`. A refresh token needs the scope
+//! **What you get.** The subject is a URL; the user's and the organization's ids are in the profile as `user_id` and
+//! `organization_id`, and the API's address is in the token reply as `instance_url`. A refresh token needs the scope
 //! `refresh_token`. The token reply does not say when the access token expires.
 //!
 //! **Surprises.** The domain is `login.salesforce.com` unless another is given: `test.salesforce.com` for sandboxes, or the
 //! organization's My Domain. At the first two, users of all organizations sign in. So a login does not begin there before
 //! [`with_organizations`](SalesforceOAuth2::with_organizations) or
-//! [`with_any_organization`](SalesforceOAuth2::with_any_organization) said who may; the organization stands in the ID token's
+//! [`with_any_organization`](SalesforceOAuth2::with_any_organization) said who may; the organization is in the ID token's
 //! `sub`. With chosen ones, `get_identity` takes the whole token of the login. Whoever administers an organization decides what
 //! it says of names and addresses.
 //!

@@ -104,7 +104,7 @@ const GRANT_OPTIONS: &str = "grant_options[]";
 /// Its value.
 const PER_USER: &str = "per-user";
 
-/// What stands in front of the shop's number, in GraphQL.
+/// What precedes the shop's number, in GraphQL.
 const SHOP_ID: &str = "gid://shopify/Shop/";
 
 /// Signs shops in with Shopify.

@@ -100,7 +100,7 @@ impl StackExchangeOAuth2 {
     ///
     /// # Errors
     ///
-    /// A configuration error when the text is no name of a site.
+    /// A configuration error when the text is not a name of a site.
     pub fn with_site(mut self, site: &str) -> Result<Self> {
         self.oauth2.set_parameter("site", site)?;
         Ok(self)

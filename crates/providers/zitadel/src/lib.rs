@@ -12,7 +12,7 @@
 //! needs its development mode. A refresh token needs the scope `offline_access` and the grant switched on for the application.
 //! For an application without a secret pass `ClientSecret::NONE`.
 //!
-//! **What you get.** Who the user is stands in UserInfo. A refresh brings a new refresh token. Revoking a refresh token ends
+//! **What you get.** UserInfo says who the user is. A refresh brings a new refresh token. Revoking a refresh token ends
 //! its access token; revoking an access token ends that one.
 //!
 //! **Surprises.** The scopes `urn:zitadel:iam:org:id:ID` and `urn:zitadel:iam:org:domain:primary:DOMAIN`, of the client or of

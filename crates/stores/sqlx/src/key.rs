@@ -51,7 +51,7 @@ pub(crate) fn key(tenant: &str, subject: &str, provider: &str, label: &str) -> T
     TokenKey::from_parts(&unescape(tenant), &unescape(subject), &unescape(provider), &unescape(label))
 }
 
-/// The length stands before each part, so that no two lists of parts are the same bytes.
+/// The length precedes each part, so that no two lists of parts are the same bytes.
 pub(crate) fn hash(parts: &[&str]) -> Vec<u8> {
     let mut text = Vec::new();
     for part in parts {

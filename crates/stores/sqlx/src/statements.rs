@@ -48,7 +48,7 @@ pub(crate) const POSTGRES: SqlDialect = SqlDialect {
     skip_locked: "FOR UPDATE SKIP LOCKED",
 };
 
-/// The statements that every database has. Each binds its values in the order in which they stand in it.
+/// The statements that every database has. Each binds its values in the order in which they occur in it.
 #[derive(Debug)]
 pub(crate) struct Statements {
     pub(crate) load: SqlStr,

@@ -313,7 +313,7 @@ async fn an_error_names_the_file_that_cannot_be_opened() {
     let error = SqliteStore::open(&missing).await.unwrap_err();
     assert!(error.to_string().contains(&*missing.to_string_lossy()), "{error}");
 
-    std::fs::write(folder.file(), "this is no database, however long it may be".repeat(100)).unwrap();
+    std::fs::write(folder.file(), "this is not a database, however long it may be".repeat(100)).unwrap();
     let error = SqliteStore::open(folder.file()).await.unwrap_err();
     assert!(error.to_string().contains(&*folder.file().to_string_lossy()), "{error}");
     assert!(!error.is_transient(), "{error}");

@@ -19,7 +19,7 @@ const OURS: &str = "with-oauth-github";
 const FLOOR: &str = "with-reqwest-ring";
 const OAUTH2: &str = "with-oauth2";
 
-/// The programs with what stands in the table for them.
+/// The programs with their labels in the table.
 const PROGRAMS: &[(&str, &str)] = &[
     (FLOOR, "bare reqwest 0.13, rustls on ring, HTTP/1.1"),
     (OURS, "oauth-github"),

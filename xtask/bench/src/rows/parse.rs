@@ -52,7 +52,7 @@ pub fn row(world: &mut World) -> Result<Row> {
         title: "Token parse",
         method: format!(
             "{} replies in each round. Access token, refresh token and ID token fill the size in equal parts; beside them stand \
-             `token_type`, `expires_in` and `scope`. This library keeps every member, refuses a member that stands twice, and wipes \
+             `token_type`, `expires_in` and `scope`. This library keeps every member, refuses a member that occurs twice, and wipes \
              the three tokens from memory in the end, which is part of what is measured; the flat struct does none of this. The \
              reader is that of the code exchange.",
             world.plan(50_000).iterations

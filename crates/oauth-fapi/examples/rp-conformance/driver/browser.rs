@@ -59,7 +59,7 @@ impl Browser {
     /// Opens an address, and goes on from there: up to the first step to an address that begins with `stop`, or to a page that
     /// leads nowhere.
     pub(crate) async fn go(&self, url: &str, stop: Option<&str>) -> Result<Arrival, String> {
-        let url = Url::parse(url).map_err(|error| format!("{url} is no address: {error}"))?;
+        let url = Url::parse(url).map_err(|error| format!("{url} is not an address: {error}"))?;
         let mut request = Request::Get(url);
         for _ in 0..MOST_PAGES {
             let is_end = |url: &Url| stop.is_some_and(|stop| url.as_str().starts_with(stop));

@@ -291,7 +291,7 @@ impl Site {
         drop(attempts);
         let attempt = attempt.map(Box::new);
         self.tell(Event::Callback { attempt, callback });
-        page("Done. What came of it stands in the report.")
+        page("Done. The result is in the report.")
     }
 }
 
@@ -305,7 +305,7 @@ fn page(text: impl Into<String>) -> Response {
     (headers, Html(text.into())).into_response()
 }
 
-/// Callbacks in the query, and, where nothing stands there, in the fragment, which only a script of the page sees.
+/// Callbacks in the query, and, where that is empty, in the fragment, which only a script of the page sees.
 async fn callback(State(site): State<Arc<Site>>, RawQuery(query): RawQuery) -> Response {
     match query {
         Some(query) if !query.is_empty() => site.arrived(Callback::from_query(&query)),
