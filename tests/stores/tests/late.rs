@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use ::redis::AsyncCommands;
 use oauth_store_redis::RedisStore;
 use oauth_store_sqlx::{MySqlStore, PostgresStore, SqliteStore};
 use oauth_store_tests::{Store, redis};
@@ -76,7 +77,7 @@ async fn redis_carries_out_a_late_save_only_if_nothing_came_between() {
     check(&Late {
         patient: Arc::new(redis(&place.url, &place.table).await.unwrap()),
         impatient: Arc::new(impatient.with_time_limit(PATIENCE)),
-        brake: Brake::Redis(brake),
+        brake: Brake::Redis(brake, ::redis::Client::open(&*place.url).unwrap(), place.table.clone()),
     })
     .await;
 }
@@ -126,6 +127,19 @@ async fn check(late: &Late) {
     late.save(&key, "before").await;
     late.given_up(&key, Expected::Any, async || assert!(late.patient.delete(&key).await.unwrap())).await;
     assert_eq!(late.found(&key).await, None, "{key}");
+
+    // What is no record of the store's making is deleted before another takes its place, and only while it is one. Here too Redis must
+    // know the script, and it must be one that comes late.
+    let key = late.new_key("spoilt");
+    late.save(&key, "spoilt").await;
+    late.brake.spoil().await;
+    let saved = late.impatient.save(&key, sealed("in time"), Expected::Any, None).await.unwrap();
+    assert_eq!(saved, Saved::Version(1), "{key}");
+    let key = late.new_key("spoilt again");
+    late.save(&key, "spoilt").await;
+    late.brake.spoil().await;
+    late.given_up(&key, Expected::Any, async || late.save(&key, "second attempt").await).await;
+    assert_eq!(late.found(&key).await.as_deref(), Some("second attempt"), "{key}");
 
     // Who waits is not refused for what the numbers of deleted tokens are.
     for expected in [Expected::Any, Expected::Absent] {
@@ -189,11 +203,48 @@ enum Brake {
     Postgres(PgPool, String),
     /// The patient one's connection has locks on all rows and on the gaps between them.
     MySql(MySqlPool, String),
-    /// Whether scripts are held back on the way to the server.
-    Redis(watch::Sender<bool>),
+    /// Whether scripts and deletions are held back on the way to the server; the server, and what the names of the keys begin with.
+    Redis(watch::Sender<bool>, ::redis::Client, String),
 }
 
 impl Brake {
+    /// Gives the record that holds `spoilt` a version that the store never writes.
+    async fn spoil(&self) {
+        let update = |table: &str, what: &str| {
+            sqlx::AssertSqlSafe(format!(
+                "UPDATE {table} SET version = 9223372036854775807 WHERE sealed = {what}"
+            ))
+        };
+        let spoilt = match self {
+            Self::Sqlite(pool) => sqlx::raw_sql(update("oauth_tokens", "X'73706f696c74'"))
+                .execute(pool)
+                .await
+                .unwrap()
+                .rows_affected(),
+            Self::Postgres(pool, table) => {
+                sqlx::raw_sql(update(table, "'spoilt'")).execute(pool).await.unwrap().rows_affected()
+            }
+            Self::MySql(pool, table) => {
+                sqlx::raw_sql(update(table, "'spoilt'")).execute(pool).await.unwrap().rows_affected()
+            }
+            Self::Redis(_, client, prefix) => {
+                let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+                let keys: Vec<String> = connection.keys(format!("{prefix}*")).await.unwrap();
+                let mut spoilt = 0;
+                for key in keys {
+                    // Not every key is that of a record.
+                    let sealed: Result<Option<String>, _> = connection.hget(&key, "s").await;
+                    if sealed.is_ok_and(|sealed| sealed.as_deref() == Some("spoilt")) {
+                        let _: () = connection.hset(&key, "v", i64::MAX).await.unwrap();
+                        spoilt += 1;
+                    }
+                }
+                spoilt
+            }
+        };
+        assert_eq!(spoilt, 1);
+    }
+
     async fn hold(&self) {
         match self {
             Self::Sqlite(pool) => {
@@ -208,7 +259,7 @@ impl Brake {
                 let lock = format!("SELECT id FROM {table} FOR UPDATE");
                 sqlx::raw_sql(sqlx::AssertSqlSafe(lock)).execute(pool).await.unwrap();
             }
-            Self::Redis(is_held) => {
+            Self::Redis(is_held, ..) => {
                 is_held.send_replace(true);
             }
         }
@@ -225,14 +276,14 @@ impl Brake {
             Self::MySql(pool, _) => {
                 sqlx::raw_sql("COMMIT").execute(pool).await.unwrap();
             }
-            Self::Redis(is_held) => {
+            Self::Redis(is_held, ..) => {
                 is_held.send_replace(false);
             }
         }
     }
 }
 
-/// Another address of a server, from which scripts arrive late.
+/// Another address of a server, from which scripts and deletions arrive late.
 async fn slow_way(url: &str) -> (watch::Sender<bool>, String) {
     let (brake, is_held) = watch::channel(false);
     let (_, server) = url.trim_end_matches('/').split_once("://").unwrap();
@@ -250,7 +301,8 @@ async fn slow_way(url: &str) -> (watch::Sender<bool>, String) {
                 let mut buffer = vec![0; 1 << 16];
                 while let Ok(length @ 1..) = from_client.read(&mut buffer).await {
                     let sent = &buffer[..length];
-                    if sent.windows(7).any(|word| word == b"EVALSHA") {
+                    let has = |word: &[u8]| sent.windows(word.len()).any(|part| part == word);
+                    if has(b"EVALSHA") || has(b"\r\nDEL\r\n") {
                         is_held.wait_for(|is_held| !is_held).await.unwrap();
                     }
                     to_server.write_all(sent).await.unwrap();

@@ -12,6 +12,7 @@ use redis::Script;
 #[derive(Debug)]
 pub(crate) struct Scripts {
     pub(crate) save: Script,
+    pub(crate) wipe: Script,
     pub(crate) delete: Script,
     pub(crate) list: Script,
     pub(crate) look: Script,
@@ -51,6 +52,16 @@ impl Scripts {
                  redis.call('PERSIST', KEYS[1]) \
                  redis.call('SADD', KEYS[2], ARGV[5]) \
                  return {'saved', version}",
+            ),
+            // Deletes what is no record of this store's making: another type, or a hash whose version is not a number of fewer digits than
+            // the last one has. On condition, because it may be carried out after somebody has saved.
+            wipe: Script::new(
+                "local kind = redis.call('TYPE', KEYS[1]).ok \
+                 if kind == 'hash' then \
+                   local version = redis.call('HGET', KEYS[1], 'v') \
+                   if not version or string.match(version, '^%d+$') and #version < 19 then return 0 end \
+                 end \
+                 return redis.call('DEL', KEYS[1])",
             ),
             // ARGV: member of the index, version that was seen.
             delete: Script::new(&format!(

@@ -136,9 +136,8 @@ impl<C: ConnectionLike + Clone + Send + Sync> RedisStore<C> {
             Expected::Any => match self.look(operation, key).await {
                 Err(_) | Ok((LAST_VERSION.., _)) if self.has_no_version(key).await => {
                     // No record of this store's making. It holds nothing that could be compared or kept.
-                    let wiped: RedisResult<()> =
-                        self.command(redis::cmd("DEL").arg(self.prefix.record(key))).await;
-                    wiped.map_err(|error| store_error(operation, error))?;
+                    let script = self.scripts.wipe.key(self.prefix.record(key));
+                    let _: u64 = self.script(operation, &script).await?;
                     (0, false)
                 }
                 found => found?,
