@@ -46,12 +46,14 @@ pub struct Batch {
     pub done: u64,
     /// How many turned out to be dead: their users must sign in again.
     pub dead: u64,
-    /// How many failed, for a reason that may pass or not.
+    /// How many failed, for a reason that may pass or not. A new token that the store did not take in time counts here, though the
+    /// manager goes on trying to save it.
     pub failed: u64,
     /// How many records could not be opened where a token was searched for, so that nobody knows whether it is in one of them. They are
     /// not among those that failed: to try again would find the same.
     pub unreadable: u64,
-    /// How many grants the same search finds afterwards: what failed, what others are busy with, and what came in the meantime.
+    /// How many grants the same search finds afterwards: what failed, what others are busy with, and what came in the meantime. A grant
+    /// whose refresh failed or was cut off is not due again at once, and so it is among those that `failed` only.
     pub left: u64,
     /// The first error, as an example.
     pub error: Option<Error>,

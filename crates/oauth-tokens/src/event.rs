@@ -68,7 +68,7 @@ pub enum Outcome {
     /// What had failed works again: the provider has answered after it failed for this key, or the store has answered after it
     /// failed for any key of this process.
     Recovered(Trouble),
-    /// The token of a login was stored.
+    /// The token of a login was stored, or a grant was imported.
     Put(Put),
     /// The token was deleted from the store.
     Deleted,

@@ -7,10 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     error::Error,
+    event::Outcome,
     further::{FurtherToken, MOST_FURTHER},
     inventory::Filter,
     key::TokenKey,
     manager::TokenManager,
+    put::{NotKept, Put},
     state::{StoredDeadGrant, StoredUser, TokenState},
     store::{Expected, Saved},
 };
@@ -152,7 +154,8 @@ impl TokenManager {
     }
 
     /// Stores a grant that comes from elsewhere, unless something is stored under its key already, and says whether it did. So an
-    /// import can be repeated, and what was refreshed since the first one stays.
+    /// import can be repeated, and what was refreshed since the first one stays. Observers are told of a grant that was stored as they are
+    /// of a [`put`](Self::put).
     ///
     /// Where the other place goes on refreshing the same grants, only one of the two may: a provider that rotates refresh tokens
     /// ends a grant when an old one comes again.
@@ -161,7 +164,7 @@ impl TokenManager {
     ///
     /// [`Error::Store`] when the store does not answer or refuses.
     pub async fn import(&self, grant: &PlainGrant) -> Result<bool, Error> {
-        let key = grant.key();
+        let (key, began) = (grant.key(), self.0.runtime.now());
         let now = self.0.clock.now();
         let fresh = TokenState::fresh(grant.token.clone(), now);
         let state = TokenState {
@@ -179,7 +182,14 @@ impl TokenManager {
             ..fresh
         };
         match self.0.store.save(&key, &state, Expected::Absent, None).await {
-            Ok(Saved::Version(_)) => Ok(true),
+            Ok(Saved::Version(_)) => {
+                let put = match grant.token.refresh_token() {
+                    Some(_) => Put::WithOwnRefreshToken,
+                    None => Put::WithoutRefreshToken(NotKept::NothingStored),
+                };
+                self.0.observers.notify(&key, Outcome::Put(put), self.0.elapsed(began));
+                Ok(true)
+            }
             Ok(Saved::Conflict(_) | Saved::Fenced) => Ok(false),
             Err(cause) => Err(Error::Store { key, cause }),
         }

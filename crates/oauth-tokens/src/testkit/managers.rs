@@ -1,7 +1,6 @@
 //! Managers on top of the store, as in several processes.
 
 use std::{
-    fmt,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
@@ -9,18 +8,18 @@ use std::{
     time::Duration,
 };
 
-use oauth_core::{Clock, OffsetDateTime, Sealer, SealingKey, async_trait, bytes::Bytes};
+use oauth_core::{Clock, OffsetDateTime, Sealer, SealingKey, async_trait};
 use tokio::{task::JoinSet, time::sleep};
 
-use super::{CheckFailed, Checked, RotatingServer, ensure, some_key};
+use super::{CheckFailed, Checked, HookedStore, RotatingServer, StoreCall, StoreHook, ensure, some_key};
 use crate::{
     builder::TokenManagerBuilder,
     error::Error,
-    inventory::{Filter, Found, Status, Summary},
+    inventory::{Filter, Status},
     key::TokenKey,
     manager::TokenManager,
     state::DeadReason,
-    store::{Acquired, Expected, Lease, Record, Saved, StoreError, TokenStore},
+    store::{StoreError, StoreOperation, TokenStore},
 };
 
 /// Short, so that the checks need not wait long for a lease of the dead.
@@ -63,21 +62,26 @@ pub(super) async fn many_processes_send_one_request(store: &Arc<dyn TokenStore>)
     Ok(())
 }
 
-/// A store that a process stops at, as if it had been killed: its saves go well up to a number, and the next never ends, nor does
-/// anything after it.
+/// Stops a process at its store, as if it had been killed: its saves go well up to a number, and the next never ends, nor does
+/// anything after it but searches.
 struct Killed {
-    store: Arc<dyn TokenStore>,
     saves: AtomicUsize,
     is_dead: AtomicBool,
 }
 
-impl Killed {
-    /// The store, for a process that lives.
-    async fn alive(&self) -> &Arc<dyn TokenStore> {
-        if self.is_dead.load(SeqCst) {
+#[async_trait]
+impl StoreHook for Killed {
+    async fn before(&self, call: &StoreCall<'_>) -> Result<(), StoreError> {
+        if call.operation == StoreOperation::Save
+            && self.saves.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_err()
+        {
+            self.is_dead.store(true, SeqCst);
+        }
+        let asks_only = matches!(call.operation, StoreOperation::Find | StoreOperation::Now);
+        if self.is_dead.load(SeqCst) && !asks_only {
             std::future::pending::<()>().await;
         }
-        &self.store
+        Ok(())
     }
 }
 
@@ -88,8 +92,8 @@ async fn crash(
 ) -> Result<(), CheckFailed> {
     builder(Arc::clone(store), server).build()?.put(key, &server.sign_in_expired()?).await?;
     // The mark is saved, the new token is not.
-    let killed = Killed { store: Arc::clone(store), saves: 1.into(), is_dead: false.into() };
-    let manager = builder(killed, server).build()?;
+    let killed = Killed { saves: 1.into(), is_dead: false.into() };
+    let manager = builder(HookedStore::new(Arc::clone(store), killed), server).build()?;
     let (doomed, doomed_key) = (manager, key.clone());
     let task = tokio::spawn(async move { doomed.get(&doomed_key).await });
     for _ in 0..500 {
@@ -190,91 +194,4 @@ pub(super) async fn clocks_that_disagree_redeem_nothing_twice(store: &Arc<dyn To
     // Those who believe the new token expired may redeem its successor; nobody redeems one that was redeemed.
     ensure!(server.ended_grants() == 0, "with clocks that disagree, a refresh token was redeemed twice");
     Ok(())
-}
-
-impl fmt::Debug for Killed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Killed(…)")
-    }
-}
-
-#[async_trait]
-impl TokenStore for Killed {
-    async fn load(&self, key: &TokenKey) -> Result<Option<Record>, StoreError> {
-        self.alive().await.load(key).await
-    }
-
-    async fn save(
-        &self,
-        key: &TokenKey,
-        sealed: Bytes,
-        expected: Expected,
-        lease: Option<&Lease>,
-    ) -> Result<Saved, StoreError> {
-        self.save_described(key, sealed, &Summary::default(), expected, lease).await
-    }
-
-    async fn save_described(
-        &self,
-        key: &TokenKey,
-        sealed: Bytes,
-        summary: &Summary,
-        expected: Expected,
-        lease: Option<&Lease>,
-    ) -> Result<Saved, StoreError> {
-        if self.saves.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_err() {
-            self.is_dead.store(true, SeqCst);
-        }
-        self.alive().await.save_described(key, sealed, summary, expected, lease).await
-    }
-
-    fn can_find(&self) -> bool {
-        self.store.can_find()
-    }
-
-    async fn find(
-        &self,
-        filter: &Filter,
-        after: Option<&TokenKey>,
-        limit: usize,
-    ) -> Result<Vec<Found>, StoreError> {
-        self.store.find(filter, after, limit).await
-    }
-
-    async fn count(&self, filter: &Filter) -> Result<u64, StoreError> {
-        self.store.count(filter).await
-    }
-
-    async fn delete(&self, key: &TokenKey) -> Result<bool, StoreError> {
-        self.alive().await.delete(key).await
-    }
-
-    async fn delete_version(&self, key: &TokenKey, version: u64) -> Result<bool, StoreError> {
-        self.alive().await.delete_version(key, version).await
-    }
-
-    async fn list(&self, tenant: &str, subject: &str) -> Result<Vec<(TokenKey, Record)>, StoreError> {
-        self.alive().await.list(tenant, subject).await
-    }
-
-    async fn acquire(
-        &self,
-        key: &TokenKey,
-        holder: &str,
-        lifetime: Duration,
-    ) -> Result<Acquired, StoreError> {
-        self.alive().await.acquire(key, holder, lifetime).await
-    }
-
-    async fn extend(&self, key: &TokenKey, lease: &Lease, lifetime: Duration) -> Result<bool, StoreError> {
-        self.alive().await.extend(key, lease, lifetime).await
-    }
-
-    async fn release(&self, key: &TokenKey, lease: &Lease) -> Result<(), StoreError> {
-        self.alive().await.release(key, lease).await
-    }
-
-    async fn now(&self) -> Result<Option<OffsetDateTime>, StoreError> {
-        self.store.now().await
-    }
 }

@@ -18,6 +18,7 @@
 //! # }
 //! ```
 
+mod hooked;
 mod inventory;
 mod keys;
 mod leases;
@@ -33,6 +34,7 @@ use oauth_core::random_token;
 
 use crate::{key::TokenKey, store::TokenStore};
 
+pub use hooked::{HookedStore, StoreCall, StoreHook};
 pub use server::{RotatingServer, ServerFault};
 pub use shared_cache::check_shared_cache;
 pub use wrapper::check_wrapper;

@@ -2,19 +2,16 @@
 
 use std::{
     collections::BTreeSet,
-    fmt,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
-use oauth_core::{OffsetDateTime, async_trait, bytes::Bytes};
+use oauth_core::bytes::Bytes;
 
-use super::{CheckFailed, Checked, ensure, some_key};
+use super::{CheckFailed, Checked, HookedStore, StoreHook, ensure, some_key};
 use crate::{
-    inventory::{Filter, Found, Status, Summary},
-    key::TokenKey,
+    inventory::{Filter, Status, Summary},
     memory::MemoryStore,
-    store::{Acquired, Expected, Lease, Record, Saved, StoreError, TokenStore},
+    store::{Expected, TokenStore},
 };
 
 /// The methods of [`TokenStore`] that have a default, which knows nothing of the store that is wrapped.
@@ -53,8 +50,8 @@ async fn forwards(
     for name in not_forwarded {
         ensure!(DEFAULTED.contains(name), "{name:?} is not a method with a default; those are {DEFAULTED:?}");
     }
-    let inner = Arc::new(Asked::default());
-    let wrapper = wrap(Arc::clone(&inner) as Arc<dyn TokenStore>);
+    let inner = HookedStore::new(MemoryStore::new(), Asked::default());
+    let wrapper = wrap(Arc::new(inner.clone()));
     let key = some_key()?;
     let (sealed, summary) = (Bytes::from_static(b"sealed"), Summary::new(Status::Alive));
     wrapper.save_described(&key, sealed, &summary, Expected::Any, None).await?;
@@ -64,10 +61,9 @@ async fn forwards(
     let _ = wrapper.find(&Filter::all(), None, 10).await;
     let _ = wrapper.count(&Filter::all()).await;
     let _ = wrapper.now().await;
-    let forgotten: Vec<&str> = DEFAULTED
-        .into_iter()
-        .filter(|name| !inner.was_asked(name) && !not_forwarded.contains(name))
-        .collect();
+    let asked = inner.hook().0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let forgotten: Vec<&str> =
+        DEFAULTED.into_iter().filter(|name| !asked.contains(name) && !not_forwarded.contains(name)).collect();
     ensure!(
         forgotten.is_empty(),
         "these methods are not forwarded to the store that is wrapped: {forgotten:?}"
@@ -75,104 +71,12 @@ async fn forwards(
     Ok(())
 }
 
-/// A store that remembers which of its methods were called.
+/// Remembers which methods of a store were called.
 #[derive(Default)]
-struct Asked {
-    store: MemoryStore,
-    asked: Mutex<BTreeSet<&'static str>>,
-}
+struct Asked(Mutex<BTreeSet<&'static str>>);
 
-impl Asked {
-    fn note(&self, name: &'static str) -> &MemoryStore {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(name);
-        &self.store
-    }
-
-    fn was_asked(&self, name: &str) -> bool {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).contains(name)
-    }
-}
-
-impl fmt::Debug for Asked {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Asked(…)")
-    }
-}
-
-#[async_trait]
-impl TokenStore for Asked {
-    async fn load(&self, key: &TokenKey) -> Result<Option<Record>, StoreError> {
-        self.store.load(key).await
-    }
-
-    async fn save(
-        &self,
-        key: &TokenKey,
-        sealed: Bytes,
-        expected: Expected,
-        lease: Option<&Lease>,
-    ) -> Result<Saved, StoreError> {
-        self.store.save(key, sealed, expected, lease).await
-    }
-
-    async fn save_described(
-        &self,
-        key: &TokenKey,
-        sealed: Bytes,
-        summary: &Summary,
-        expected: Expected,
-        lease: Option<&Lease>,
-    ) -> Result<Saved, StoreError> {
-        self.note("save_described").save_described(key, sealed, summary, expected, lease).await
-    }
-
-    fn can_find(&self) -> bool {
-        self.note("can_find").can_find()
-    }
-
-    async fn find(
-        &self,
-        filter: &Filter,
-        after: Option<&TokenKey>,
-        limit: usize,
-    ) -> Result<Vec<Found>, StoreError> {
-        self.note("find").find(filter, after, limit).await
-    }
-
-    async fn count(&self, filter: &Filter) -> Result<u64, StoreError> {
-        self.note("count").count(filter).await
-    }
-
-    async fn delete(&self, key: &TokenKey) -> Result<bool, StoreError> {
-        self.store.delete(key).await
-    }
-
-    async fn delete_version(&self, key: &TokenKey, version: u64) -> Result<bool, StoreError> {
-        self.note("delete_version").delete_version(key, version).await
-    }
-
-    async fn list(&self, tenant: &str, subject: &str) -> Result<Vec<(TokenKey, Record)>, StoreError> {
-        self.store.list(tenant, subject).await
-    }
-
-    async fn acquire(
-        &self,
-        key: &TokenKey,
-        holder: &str,
-        lifetime: Duration,
-    ) -> Result<Acquired, StoreError> {
-        self.store.acquire(key, holder, lifetime).await
-    }
-
-    async fn extend(&self, key: &TokenKey, lease: &Lease, lifetime: Duration) -> Result<bool, StoreError> {
-        self.store.extend(key, lease, lifetime).await
-    }
-
-    async fn release(&self, key: &TokenKey, lease: &Lease) -> Result<(), StoreError> {
-        self.store.release(key, lease).await
-    }
-
-    async fn now(&self) -> Result<Option<OffsetDateTime>, StoreError> {
-        self.note("now").now().await
+impl StoreHook for Asked {
+    fn called(&self, method: &'static str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(method);
     }
 }

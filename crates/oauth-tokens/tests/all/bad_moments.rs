@@ -8,11 +8,11 @@ use std::{
     time::Duration,
 };
 
-use oauth_core::{Clock, OAuth2Token, Provider, Sealer, async_trait, bytes::Bytes};
+use oauth_core::{Clock, OAuth2Token, Provider, Sealer, async_trait};
 use oauth_tokens::{
-    Acquired, Error, Event, Expected, Lease, MemoryStore, Outcome, Record, Saved, SealingError, SourceLookup,
-    StoreError, StoreOperation, TokenKey, TokenManager, TokenSealer, TokenStore, Trouble, Unsealed,
-    testkit::{RotatingServer, ServerFault},
+    Error, Event, MemoryStore, Outcome, SealingError, SourceLookup, StoreError, StoreOperation, TokenKey,
+    TokenManager, TokenSealer, Trouble, Unsealed,
+    testkit::{HookedStore, RotatingServer, ServerFault, StoreCall, StoreHook},
 };
 use tokio::task::JoinSet;
 
@@ -114,89 +114,57 @@ async fn an_unsaved_token_is_saved_in_time_though_pauses_after_failures_are_long
     assert_eq!((server.token_requests(), server.ended_grants()), (1, 0));
 }
 
-/// A store behind a network that swallows packets: what is asked meanwhile is never answered.
-#[derive(Clone, Debug)]
+/// A network before a store that swallows packets: what is asked meanwhile is never answered.
 struct Hole {
-    store: MemoryStore,
     is_cut: Arc<AtomicBool>,
-    saves: Arc<AtomicUsize>,
+    saves: AtomicUsize,
     limit: Duration,
 }
 
 impl Hole {
-    async fn step(&self, operation: StoreOperation) -> Result<(), StoreError> {
-        if self.is_cut.load(Ordering::SeqCst) {
-            tokio::time::sleep(self.limit).await;
-            return Err(StoreError::transient(operation, "no answer"));
-        }
-        Ok(())
+    fn before(store: &MemoryStore, is_cut: &Arc<AtomicBool>, limit: Duration) -> HookedStore<Self> {
+        HookedStore::new(
+            store.clone(),
+            Self { is_cut: Arc::clone(is_cut), saves: AtomicUsize::new(0), limit },
+        )
     }
 }
 
 #[async_trait]
-impl TokenStore for Hole {
-    async fn load(&self, key: &TokenKey) -> Result<Option<Record>, StoreError> {
-        self.step(StoreOperation::Load).await?;
-        self.store.load(key).await
-    }
-    async fn save(
-        &self,
-        key: &TokenKey,
-        sealed: Bytes,
-        expected: Expected,
-        lease: Option<&Lease>,
-    ) -> Result<Saved, StoreError> {
-        self.saves.fetch_add(1, Ordering::SeqCst);
-        self.step(StoreOperation::Save).await?;
-        self.store.save(key, sealed, expected, lease).await
-    }
-    async fn delete(&self, key: &TokenKey) -> Result<bool, StoreError> {
-        self.step(StoreOperation::Delete).await?;
-        self.store.delete(key).await
-    }
-    async fn list(&self, tenant: &str, subject: &str) -> Result<Vec<(TokenKey, Record)>, StoreError> {
-        self.store.list(tenant, subject).await
-    }
-    async fn acquire(
-        &self,
-        key: &TokenKey,
-        holder: &str,
-        lifetime: Duration,
-    ) -> Result<Acquired, StoreError> {
-        self.step(StoreOperation::Acquire).await?;
-        self.store.acquire(key, holder, lifetime).await
-    }
-    async fn extend(&self, key: &TokenKey, lease: &Lease, lifetime: Duration) -> Result<bool, StoreError> {
-        self.step(StoreOperation::Extend).await?;
-        self.store.extend(key, lease, lifetime).await
-    }
-    async fn release(&self, key: &TokenKey, lease: &Lease) -> Result<(), StoreError> {
-        self.step(StoreOperation::Release).await?;
-        self.store.release(key, lease).await
+impl StoreHook for Hole {
+    async fn before(&self, call: &StoreCall<'_>) -> Result<(), StoreError> {
+        if call.operation == StoreOperation::Save {
+            self.saves.fetch_add(1, Ordering::SeqCst);
+        }
+        if self.is_cut.load(Ordering::SeqCst) {
+            tokio::time::sleep(self.limit).await;
+            return Err(StoreError::transient(call.operation, "no answer"));
+        }
+        Ok(())
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unsaved_token_is_saved_in_time_though_the_last_attempt_was_swallowed() {
     let server = RotatingServer::with(Duration::ZERO, SECOND / 2, HOUR);
-    let of_holder =
-        Hole { store: MemoryStore::new(), is_cut: Arc::default(), saves: Arc::default(), limit: 10 * SECOND };
-    let of_other = Hole { limit: SECOND / 5, saves: Arc::default(), ..of_holder.clone() };
+    let (store, is_cut) = (MemoryStore::new(), Arc::new(AtomicBool::new(false)));
+    let of_holder = Hole::before(&store, &is_cut, 10 * SECOND);
+    let of_other = Hole::before(&store, &is_cut, SECOND / 5);
     let holder = builder(of_holder.clone(), &server).build().unwrap();
     let other = builder(of_other, &server).build().unwrap();
     holder.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
     begin_to_refresh(&holder, &server).await;
-    of_holder.is_cut.store(true, Ordering::SeqCst);
+    is_cut.store(true, Ordering::SeqCst);
     while holder.unsaved().is_empty() {
         tokio::time::sleep(ms(5)).await;
     }
     assert!(other.get_token(&key()).await.is_err());
     // The store is back just after an attempt has begun, which nobody will answer.
-    let saves = of_holder.saves.load(Ordering::SeqCst);
-    while of_holder.saves.load(Ordering::SeqCst) == saves {
+    let saves = of_holder.hook().saves.load(Ordering::SeqCst);
+    while of_holder.hook().saves.load(Ordering::SeqCst) == saves {
         tokio::time::sleep(ms(5)).await;
     }
-    of_holder.is_cut.store(false, Ordering::SeqCst);
+    is_cut.store(false, Ordering::SeqCst);
     get_at_last(&other).await;
     assert_eq!((server.token_requests(), server.ended_grants()), (1, 0));
 }
@@ -404,51 +372,24 @@ async fn a_token_is_saved_though_the_store_went_back_behind_its_login() {
     assert_eq!(stored(&manager, &key()).await.token.as_ref(), Some(&*token));
 }
 
-/// A store whose releases take their time.
-#[derive(Clone, Debug)]
-struct SlowRelease(Shaky);
+/// Has releases take their time.
+struct SlowRelease;
 
 #[async_trait]
-impl TokenStore for SlowRelease {
-    async fn load(&self, key: &TokenKey) -> Result<Option<Record>, StoreError> {
-        self.0.load(key).await
-    }
-    async fn save(
-        &self,
-        key: &TokenKey,
-        sealed: Bytes,
-        expected: Expected,
-        lease: Option<&Lease>,
-    ) -> Result<Saved, StoreError> {
-        self.0.save(key, sealed, expected, lease).await
-    }
-    async fn delete(&self, key: &TokenKey) -> Result<bool, StoreError> {
-        self.0.delete(key).await
-    }
-    async fn list(&self, tenant: &str, subject: &str) -> Result<Vec<(TokenKey, Record)>, StoreError> {
-        self.0.list(tenant, subject).await
-    }
-    async fn acquire(
-        &self,
-        key: &TokenKey,
-        holder: &str,
-        lifetime: Duration,
-    ) -> Result<Acquired, StoreError> {
-        self.0.acquire(key, holder, lifetime).await
-    }
-    async fn extend(&self, key: &TokenKey, lease: &Lease, lifetime: Duration) -> Result<bool, StoreError> {
-        self.0.extend(key, lease, lifetime).await
-    }
-    async fn release(&self, key: &TokenKey, lease: &Lease) -> Result<(), StoreError> {
-        tokio::time::sleep(ms(300)).await;
-        self.0.release(key, lease).await
+impl StoreHook for SlowRelease {
+    async fn before(&self, call: &StoreCall<'_>) -> Result<(), StoreError> {
+        if call.operation == StoreOperation::Release {
+            tokio::time::sleep(ms(300)).await;
+        }
+        Ok(())
     }
 }
 
 #[tokio::test]
 async fn a_token_that_is_deleted_while_its_late_save_ends_stays_deleted() {
     let (server, shaky) = (RotatingServer::new(), Shaky::default());
-    let manager = builder(SlowRelease(shaky.clone()), &server).save_patience(ms(200)).build().unwrap();
+    let store = HookedStore::new(shaky.clone(), SlowRelease);
+    let manager = builder(store, &server).save_patience(ms(200)).build().unwrap();
     manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
     shaky.take_no_more_saves_after(1);
     assert!(matches!(manager.get_token(&key()).await, Err(Error::NotSaved { .. })));
@@ -511,72 +452,33 @@ async fn a_key_service_that_hangs_at_the_save_is_waited_for_as_long_as_promised(
     assert!(server.knows(manager.get_token(&key()).await.unwrap().access_token()));
 }
 
-/// A store in which another process stores a login just before a record is deleted.
-#[derive(Clone, Debug)]
-struct LoginBeforeDeletion {
-    store: MemoryStore,
-    login: Arc<Mutex<Option<(TokenManager, OAuth2Token)>>>,
-}
-
-impl LoginBeforeDeletion {
-    async fn put_login(&self, key: &TokenKey) {
-        let login = self.login.lock().unwrap().take();
-        if let Some((manager, token)) = login {
-            manager.put(key, &token).await.unwrap();
-        }
-    }
-}
+/// Another process that stores a login just before a record is deleted.
+#[derive(Default)]
+struct LoginBeforeDeletion(Mutex<Option<(TokenManager, OAuth2Token)>>);
 
 #[async_trait]
-impl TokenStore for LoginBeforeDeletion {
-    async fn load(&self, key: &TokenKey) -> Result<Option<Record>, StoreError> {
-        self.store.load(key).await
-    }
-    async fn save(
-        &self,
-        key: &TokenKey,
-        sealed: Bytes,
-        expected: Expected,
-        lease: Option<&Lease>,
-    ) -> Result<Saved, StoreError> {
-        self.store.save(key, sealed, expected, lease).await
-    }
-    async fn delete(&self, key: &TokenKey) -> Result<bool, StoreError> {
-        self.put_login(key).await;
-        self.store.delete(key).await
-    }
-    async fn delete_version(&self, key: &TokenKey, version: u64) -> Result<bool, StoreError> {
-        self.put_login(key).await;
-        self.store.delete_version(key, version).await
-    }
-    async fn list(&self, tenant: &str, subject: &str) -> Result<Vec<(TokenKey, Record)>, StoreError> {
-        self.store.list(tenant, subject).await
-    }
-    async fn acquire(
-        &self,
-        key: &TokenKey,
-        holder: &str,
-        lifetime: Duration,
-    ) -> Result<Acquired, StoreError> {
-        self.store.acquire(key, holder, lifetime).await
-    }
-    async fn extend(&self, key: &TokenKey, lease: &Lease, lifetime: Duration) -> Result<bool, StoreError> {
-        self.store.extend(key, lease, lifetime).await
-    }
-    async fn release(&self, key: &TokenKey, lease: &Lease) -> Result<(), StoreError> {
-        self.store.release(key, lease).await
+impl StoreHook for LoginBeforeDeletion {
+    async fn before(&self, call: &StoreCall<'_>) -> Result<(), StoreError> {
+        if let (StoreOperation::Delete, Some(key)) = (call.operation, call.key) {
+            let login = self.0.lock().unwrap().take();
+            if let Some((manager, token)) = login {
+                manager.put(key, &token).await.unwrap();
+            }
+        }
+        Ok(())
     }
 }
 
 #[tokio::test]
 async fn a_login_that_comes_just_before_the_deletion_of_a_revoked_token_stays() {
     let server = RotatingServer::new();
-    let store = LoginBeforeDeletion { store: MemoryStore::new(), login: Arc::default() };
+    let memory = MemoryStore::new();
+    let store = HookedStore::new(memory.clone(), LoginBeforeDeletion::default());
     let one = builder(store.clone(), &server).build().unwrap();
-    let other = builder(store.store.clone(), &server).build().unwrap();
+    let other = builder(memory, &server).build().unwrap();
     one.put(&key(), &server.sign_in().unwrap()).await.unwrap();
     let login = server.sign_in().unwrap();
-    *store.login.lock().unwrap() = Some((other.clone(), login.clone()));
+    *store.hook().0.lock().unwrap() = Some((other.clone(), login.clone()));
     one.revoke(&key()).await.unwrap();
     for manager in [one, other] {
         assert_eq!(manager.get_token(&key()).await.unwrap().access_token(), login.access_token());

@@ -1,18 +1,14 @@
 //! Limits that hold: of patience, of requests, of what is accepted.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
-use oauth_core::{ErrorClass, Identity, async_trait, bytes::Bytes, serde_json::Value};
+use oauth_core::{ErrorClass, Identity, async_trait, serde_json::Value};
 use oauth_tokens::{
-    Acquired, Error, Expected, Lease, MemoryStore, Put, PutOptions, Record, Saved, StoreError,
-    StoreOperation, TokenKey, TokenStore,
-    testkit::{RotatingServer, ServerFault},
+    Error, MemoryStore, Put, PutOptions, StoreError, StoreOperation, TokenKey,
+    testkit::{HookedStore, RotatingServer, ServerFault, StoreCall, StoreHook},
 };
 use tokio::time::Instant;
 
@@ -116,9 +112,9 @@ async fn a_login_at_an_unknown_provider_is_refused() {
 #[tokio::test]
 async fn a_full_disk_does_not_pass_by_itself() {
     let server = RotatingServer::new();
-    let store = Sick::default();
+    let store = Sick::store();
     let manager = builder(store.clone(), &server).save_patience(Duration::ZERO).build().unwrap();
-    store.is_full.store(true, Ordering::SeqCst);
+    store.hook().is_full.store(true, Ordering::SeqCst);
     let error = manager.put(&key(), &server.sign_in().unwrap()).await.unwrap_err();
     assert!(matches!(error, Error::NotSaved { .. }), "{error}");
     assert_eq!(error.class(), ErrorClass::Configuration);
@@ -127,10 +123,10 @@ async fn a_full_disk_does_not_pass_by_itself() {
 #[tokio::test]
 async fn a_record_that_the_store_cannot_read_is_replaced_by_a_login() {
     let server = RotatingServer::new();
-    let store = Sick::default();
+    let store = Sick::store();
     let manager = builder(store.clone(), &server).build().unwrap();
     manager.put(&key(), &server.sign_in().unwrap()).await.unwrap();
-    store.is_corrupt.store(true, Ordering::SeqCst);
+    store.hook().is_corrupt.store(true, Ordering::SeqCst);
     let login = server.sign_in().unwrap();
     assert_eq!(manager.put(&key(), &login).await.unwrap(), Put::WithOwnRefreshToken);
     assert_eq!(stored(&manager, &key()).await.token, Some(login));
@@ -139,12 +135,12 @@ async fn a_record_that_the_store_cannot_read_is_replaced_by_a_login() {
 #[tokio::test]
 async fn one_answer_that_fails_is_no_reason_to_replace_a_record_unread() {
     let server = RotatingServer::new();
-    let store = Sick::default();
+    let store = Sick::store();
     let manager = builder(store.clone(), &server).build().unwrap();
     let ada = || PutOptions::new().with_identity(&Identity::new("testkit", "ada", Value::Null));
     let first = server.sign_in().unwrap();
     manager.put_with(&key(), &first, ada()).await.unwrap();
-    store.fails_once.store(true, Ordering::SeqCst);
+    store.hook().fails_once.store(true, Ordering::SeqCst);
     // A later login, for which the provider gives no refresh token.
     let login = server.sign_in().unwrap().access_token_only();
     let put = manager.put_with(&key(), &login, ada()).await.unwrap();
@@ -154,63 +150,35 @@ async fn one_answer_that_fails_is_no_reason_to_replace_a_record_unread() {
 }
 
 /// A store whose disk can be full, that has a record it cannot read, or that fails to read one once.
-#[derive(Clone, Debug, Default)]
+#[derive(Default)]
 struct Sick {
-    store: MemoryStore,
-    is_full: Arc<AtomicBool>,
-    is_corrupt: Arc<AtomicBool>,
-    fails_once: Arc<AtomicBool>,
+    is_full: AtomicBool,
+    is_corrupt: AtomicBool,
+    fails_once: AtomicBool,
+}
+
+impl Sick {
+    fn store() -> HookedStore<Self> {
+        HookedStore::new(MemoryStore::new(), Self::default())
+    }
 }
 
 #[async_trait]
-impl TokenStore for Sick {
-    async fn load(&self, key: &TokenKey) -> Result<Option<Record>, StoreError> {
-        if self.fails_once.swap(false, Ordering::SeqCst) {
-            return Err(StoreError::permanent(StoreOperation::Load, "something new"));
+impl StoreHook for Sick {
+    async fn before(&self, call: &StoreCall<'_>) -> Result<(), StoreError> {
+        let fails = |what: &str| Err(StoreError::permanent(call.operation, what));
+        match call.operation {
+            StoreOperation::Load if self.fails_once.swap(false, Ordering::SeqCst) => fails("something new"),
+            StoreOperation::Load if self.is_corrupt.load(Ordering::SeqCst) => {
+                fails("the version is not a number")
+            }
+            StoreOperation::Save if self.is_full.load(Ordering::SeqCst) => fails("no space left on device"),
+            StoreOperation::Save => {
+                self.is_corrupt.store(false, Ordering::SeqCst);
+                Ok(())
+            }
+            _ => Ok(()),
         }
-        match self.is_corrupt.load(Ordering::SeqCst) {
-            true => Err(StoreError::permanent(StoreOperation::Load, "the version is not a number")),
-            false => self.store.load(key).await,
-        }
-    }
-
-    async fn save(
-        &self,
-        key: &TokenKey,
-        sealed: Bytes,
-        expected: Expected,
-        lease: Option<&Lease>,
-    ) -> Result<Saved, StoreError> {
-        if self.is_full.load(Ordering::SeqCst) {
-            return Err(StoreError::permanent(StoreOperation::Save, "no space left on device"));
-        }
-        self.is_corrupt.store(false, Ordering::SeqCst);
-        self.store.save(key, sealed, expected, lease).await
-    }
-
-    async fn delete(&self, key: &TokenKey) -> Result<bool, StoreError> {
-        self.store.delete(key).await
-    }
-
-    async fn list(&self, tenant: &str, subject: &str) -> Result<Vec<(TokenKey, Record)>, StoreError> {
-        self.store.list(tenant, subject).await
-    }
-
-    async fn acquire(
-        &self,
-        key: &TokenKey,
-        holder: &str,
-        lifetime: Duration,
-    ) -> Result<Acquired, StoreError> {
-        self.store.acquire(key, holder, lifetime).await
-    }
-
-    async fn extend(&self, key: &TokenKey, lease: &Lease, lifetime: Duration) -> Result<bool, StoreError> {
-        self.store.extend(key, lease, lifetime).await
-    }
-
-    async fn release(&self, key: &TokenKey, lease: &Lease) -> Result<(), StoreError> {
-        self.store.release(key, lease).await
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use oauth_tokens::{
-    Event, MemoryStore, TokenManager,
+    Event, MemoryStore, PlainGrant, TokenManager,
     testkit::{RotatingServer, ServerFault},
 };
 
@@ -45,6 +45,19 @@ async fn observers_are_told_in_a_word_each() {
     let told = told.lock().unwrap().clone();
     let expected = ["0 put", "0 refreshed", "1 adopted", "0 transient", "0 dead"];
     assert_eq!(told, expected.map(|told| format!("{told} testkit/user-17")));
+}
+
+#[tokio::test]
+async fn an_imported_grant_is_told_of_once() {
+    let (server, told) = (RotatingServer::new(), Arc::new(Mutex::new(Vec::new())));
+    let heard = Arc::clone(&told);
+    let observer =
+        move |event: &Event| heard.lock().unwrap().push(format!("{:?} {}", event.outcome, event.key));
+    let manager = builder(MemoryStore::new(), &server).observer(observer).build().unwrap();
+    let grant = PlainGrant::new(&key(), server.sign_in().unwrap());
+    assert!(manager.import(&grant).await.unwrap());
+    assert!(!manager.import(&grant).await.unwrap());
+    assert_eq!(*told.lock().unwrap(), ["Put(WithOwnRefreshToken) testkit/user-17"]);
 }
 
 #[tokio::test]

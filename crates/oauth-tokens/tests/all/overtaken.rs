@@ -14,9 +14,8 @@ use oauth_core::{
     http::{Request, Response},
 };
 use oauth_tokens::{
-    Acquired, DeadReason, Error, Expected, Lease, MemoryStore, Record, Saved, StoreError, StoreOperation,
-    TokenKey, TokenManager, TokenStore,
-    testkit::{RotatingServer, ServerFault},
+    DeadReason, Error, Expected, MemoryStore, StoreError, StoreOperation, TokenManager, TokenStore,
+    testkit::{HookedStore, RotatingServer, ServerFault, StoreCall, StoreHook},
 };
 use tokio::{sync::Semaphore, time::sleep};
 
@@ -28,80 +27,35 @@ use crate::{
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// One process's way to a store, which can be cut, or be too bad for leases to be extended. A clone is the same way.
-#[derive(Clone, Debug)]
+/// One process's way to a store, which can be cut, or be too bad for leases to be extended.
+#[derive(Default)]
 struct Way {
-    store: Arc<dyn TokenStore>,
-    is_cut: Arc<AtomicBool>,
-    extends_nothing: Arc<AtomicBool>,
-    looks: Arc<AtomicUsize>,
+    is_cut: AtomicBool,
+    extends_nothing: AtomicBool,
+    looks: AtomicUsize,
 }
 
 impl Way {
-    fn to(store: impl TokenStore + 'static) -> Self {
-        Self {
-            store: Arc::new(store),
-            is_cut: Arc::default(),
-            extends_nothing: Arc::default(),
-            looks: Arc::default(),
-        }
+    fn to(store: MemoryStore) -> HookedStore<Self> {
+        HookedStore::new(store, Self::default())
     }
 
     fn cut(&self, is_cut: bool) {
         self.is_cut.store(is_cut, Ordering::SeqCst);
     }
-
-    fn open(&self, operation: StoreOperation) -> Result<&dyn TokenStore, StoreError> {
-        match self.is_cut.load(Ordering::SeqCst) {
-            true => Err(StoreError::transient(operation, "the way to the store is cut")),
-            false => Ok(&*self.store),
-        }
-    }
 }
 
 #[async_trait]
-impl TokenStore for Way {
-    async fn load(&self, key: &TokenKey) -> Result<Option<Record>, StoreError> {
-        self.looks.fetch_add(1, Ordering::SeqCst);
-        self.open(StoreOperation::Load)?.load(key).await
-    }
-
-    async fn save(
-        &self,
-        key: &TokenKey,
-        sealed: Bytes,
-        expected: Expected,
-        lease: Option<&Lease>,
-    ) -> Result<Saved, StoreError> {
-        self.open(StoreOperation::Save)?.save(key, sealed, expected, lease).await
-    }
-
-    async fn delete(&self, key: &TokenKey) -> Result<bool, StoreError> {
-        self.open(StoreOperation::Delete)?.delete(key).await
-    }
-
-    async fn list(&self, tenant: &str, subject: &str) -> Result<Vec<(TokenKey, Record)>, StoreError> {
-        self.open(StoreOperation::List)?.list(tenant, subject).await
-    }
-
-    async fn acquire(
-        &self,
-        key: &TokenKey,
-        holder: &str,
-        lifetime: Duration,
-    ) -> Result<Acquired, StoreError> {
-        self.open(StoreOperation::Acquire)?.acquire(key, holder, lifetime).await
-    }
-
-    async fn extend(&self, key: &TokenKey, lease: &Lease, lifetime: Duration) -> Result<bool, StoreError> {
-        if self.extends_nothing.load(Ordering::SeqCst) {
-            return Err(StoreError::transient(StoreOperation::Extend, "the way to the store is bad"));
+impl StoreHook for Way {
+    async fn before(&self, call: &StoreCall<'_>) -> Result<(), StoreError> {
+        if call.operation == StoreOperation::Load {
+            self.looks.fetch_add(1, Ordering::SeqCst);
         }
-        self.open(StoreOperation::Extend)?.extend(key, lease, lifetime).await
-    }
-
-    async fn release(&self, key: &TokenKey, lease: &Lease) -> Result<(), StoreError> {
-        self.open(StoreOperation::Release)?.release(key, lease).await
+        let is_bad = call.operation == StoreOperation::Extend && self.extends_nothing.load(Ordering::SeqCst);
+        match is_bad || self.is_cut.load(Ordering::SeqCst) {
+            true => Err(StoreError::transient(call.operation, "the way to the store is cut")),
+            false => Ok(()),
+        }
     }
 }
 
@@ -142,15 +96,15 @@ async fn a_head_start_is_given_again_if_the_store_fails_meanwhile() {
         async move { holder.get_token(&key()).await }
     });
     until(|| server.token_requests() == 1).await;
-    of_holder.cut(true);
-    of_other.cut(true);
+    of_holder.hook().cut(true);
+    of_other.hook().cut(true);
     let unsaved = first.await.unwrap();
     assert!(matches!(unsaved, Err(Error::NotSaved { .. })), "{unsaved:?}");
     // The other process notes the trouble, finds the mark under an expired lease, and waits for somewhat more than four seconds.
     assert!(matches!(other.get_token(&key()).await, Err(Error::Store { .. })));
     sleep(SECOND).await;
-    of_other.cut(false);
-    let looks = of_other.looks.load(Ordering::SeqCst);
+    of_other.hook().cut(false);
+    let looks = of_other.hook().looks.load(Ordering::SeqCst);
     let asking = tokio::spawn({
         let other = other.clone();
         async move {
@@ -164,13 +118,13 @@ async fn a_head_start_is_given_again_if_the_store_fails_meanwhile() {
         }
     });
     // Most of its head start is over when the store fails for a moment.
-    until(|| of_other.looks.load(Ordering::SeqCst) > looks + 10).await;
+    until(|| of_other.hook().looks.load(Ordering::SeqCst) > looks + 10).await;
     sleep(2 * SECOND).await;
-    of_other.cut(true);
+    of_other.hook().cut(true);
     sleep(SECOND / 2).await;
-    of_other.cut(false);
+    of_other.hook().cut(false);
     sleep(2 * SECOND).await;
-    of_holder.cut(false);
+    of_holder.hook().cut(false);
     let token = asking.await.unwrap();
     assert!(server.knows(token.access_token()));
     assert_eq!((server.token_requests(), server.ended_grants()), (1, 0));
@@ -193,7 +147,7 @@ async fn a_grant_that_two_processes_have_ended_is_reported_as_lost() {
     let other = builder(store.clone(), &server).clock(clock.clone()).build().unwrap();
     slow.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
     // Its reply takes its time, and its lease expires.
-    way.extends_nothing.store(true, Ordering::SeqCst);
+    way.hook().extends_nothing.store(true, Ordering::SeqCst);
     let refresh = tokio::spawn({
         let slow = slow.clone();
         async move { slow.get_token(&key()).await }
@@ -215,59 +169,24 @@ async fn a_grant_that_two_processes_have_ended_is_reported_as_lost() {
     assert!(is_lost(&error), "{error}");
 }
 
-/// A store that loses its last write right after a certain look, and gives its number to another record.
-#[derive(Clone, Debug)]
+/// Has a store lose its last write right after a certain look, and give its number to another record.
 struct GoingBack {
     store: Lagging,
     /// After so many looks.
-    looks: Arc<AtomicUsize>,
+    looks: AtomicUsize,
     instead: Bytes,
 }
 
 #[async_trait]
-impl TokenStore for GoingBack {
-    async fn load(&self, key: &TokenKey) -> Result<Option<Record>, StoreError> {
-        let found = self.store.load(key).await;
-        if self.looks.fetch_sub(1, Ordering::SeqCst) == 1 {
+impl StoreHook for GoingBack {
+    async fn after(&self, call: &StoreCall<'_>) -> Result<(), StoreError> {
+        if let (StoreOperation::Load, Some(key)) = (call.operation, call.key)
+            && self.looks.fetch_sub(1, Ordering::SeqCst) == 1
+        {
             self.store.lose(1);
             self.store.save(key, self.instead.clone(), Expected::Any, None).await?;
         }
-        found
-    }
-
-    async fn save(
-        &self,
-        key: &TokenKey,
-        sealed: Bytes,
-        expected: Expected,
-        lease: Option<&Lease>,
-    ) -> Result<Saved, StoreError> {
-        self.store.save(key, sealed, expected, lease).await
-    }
-
-    async fn delete(&self, key: &TokenKey) -> Result<bool, StoreError> {
-        self.store.delete(key).await
-    }
-
-    async fn list(&self, tenant: &str, subject: &str) -> Result<Vec<(TokenKey, Record)>, StoreError> {
-        self.store.list(tenant, subject).await
-    }
-
-    async fn acquire(
-        &self,
-        key: &TokenKey,
-        holder: &str,
-        lifetime: Duration,
-    ) -> Result<Acquired, StoreError> {
-        self.store.acquire(key, holder, lifetime).await
-    }
-
-    async fn extend(&self, key: &TokenKey, lease: &Lease, lifetime: Duration) -> Result<bool, StoreError> {
-        self.store.extend(key, lease, lifetime).await
-    }
-
-    async fn release(&self, key: &TokenKey, lease: &Lease) -> Result<(), StoreError> {
-        self.store.release(key, lease).await
+        Ok(())
     }
 }
 
@@ -286,10 +205,15 @@ async fn a_refusal_is_not_noted_over_what_got_the_number_of_a_lost_write() {
         .unwrap();
     server.fail_next(ServerFault::Reply(400, r#"{"error": "invalid_grant"}"#, None));
     // The first look, the one under the lease, and the one after the refusal.
-    let going_back = GoingBack { store: store.clone(), looks: Arc::new(AtomicUsize::new(3)), instead };
+    let going_back = GoingBack { store: store.clone(), looks: AtomicUsize::new(3), instead };
+    let going_back = HookedStore::new(store, going_back);
     let manager = builder(going_back.clone(), &server).build().unwrap();
     assert_eq!(*manager.get_token(&key()).await.unwrap(), login);
-    assert_eq!(going_back.looks.load(Ordering::SeqCst).cast_signed().signum(), -1, "the store went back");
+    assert_eq!(
+        going_back.hook().looks.load(Ordering::SeqCst).cast_signed().signum(),
+        -1,
+        "the store went back"
+    );
     let stored = stored(&manager, &key()).await;
     assert!(stored.dead.is_none() && stored.token.as_ref() == Some(&login));
 }

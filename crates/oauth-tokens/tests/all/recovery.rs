@@ -2,14 +2,17 @@
 
 use std::{sync::Arc, time::Duration};
 
-use oauth_core::{HttpErrorKind, async_trait, bytes::Bytes};
+use oauth_core::{HttpErrorKind, async_trait};
 use oauth_tokens::{
-    Acquired, Expected, Filter, Found, Lease, MemoryStore, Record, Saved, Status, StoreError, Summary,
-    TokenKey, TokenManager, TokenManagerBuilder, TokenStore,
-    testkit::{RotatingServer, ServerFault},
+    Expected, Filter, Found, MemoryStore, Status, StoreError, StoreOperation, TokenKey, TokenManager,
+    TokenManagerBuilder, TokenStore,
+    testkit::{HookedStore, RotatingServer, ServerFault, StoreCall, StoreHook},
 };
 
-use crate::support::{Hands, Shaky, builder};
+use crate::{
+    losses::Lagging,
+    support::{Hands, Shaky, builder},
+};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const LEASE: Duration = Duration::from_millis(300);
@@ -30,64 +33,21 @@ fn by_hand(store: impl TokenStore + 'static, server: &RotatingServer) -> TokenMa
     builder(store, server).lease_lifetime(LEASE).recover_every(Duration::MAX).build().unwrap()
 }
 
-/// A store as a process sees it that is killed before it can save a new token: it takes marks, and any other save never ends.
-#[derive(Debug)]
-struct Killed(MemoryStore);
+/// A process that is killed before it can save a new token: its store takes marks, and any other save never ends.
+struct Killed;
 
 #[async_trait]
-impl TokenStore for Killed {
-    async fn load(&self, key: &TokenKey) -> Result<Option<Record>, StoreError> {
-        self.0.load(key).await
-    }
-
-    async fn save(
-        &self,
-        key: &TokenKey,
-        sealed: Bytes,
-        expected: Expected,
-        lease: Option<&Lease>,
-    ) -> Result<Saved, StoreError> {
-        self.save_described(key, sealed, &Summary::default(), expected, lease).await
-    }
-
-    async fn save_described(
-        &self,
-        key: &TokenKey,
-        sealed: Bytes,
-        summary: &Summary,
-        expected: Expected,
-        lease: Option<&Lease>,
-    ) -> Result<Saved, StoreError> {
-        match summary.status {
-            Status::Refreshing => self.0.save_described(key, sealed, summary, expected, lease).await,
-            _ => std::future::pending().await,
-        }
-    }
-
-    async fn delete(&self, key: &TokenKey) -> Result<bool, StoreError> {
-        self.0.delete(key).await
-    }
-
-    async fn list(&self, tenant: &str, subject: &str) -> Result<Vec<(TokenKey, Record)>, StoreError> {
-        self.0.list(tenant, subject).await
-    }
-
-    async fn acquire(
-        &self,
-        key: &TokenKey,
-        holder: &str,
-        lifetime: Duration,
-    ) -> Result<Acquired, StoreError> {
-        self.0.acquire(key, holder, lifetime).await
-    }
-
-    async fn extend(&self, _: &TokenKey, _: &Lease, _: Duration) -> Result<bool, StoreError> {
+impl StoreHook for Killed {
+    async fn before(&self, call: &StoreCall<'_>) -> Result<(), StoreError> {
         // Whoever is killed gives no sign of life.
-        std::future::pending().await
-    }
-
-    async fn release(&self, key: &TokenKey, lease: &Lease) -> Result<(), StoreError> {
-        self.0.release(key, lease).await
+        let is_end = match call.operation {
+            StoreOperation::Save => call.saves != Some(Status::Refreshing),
+            operation => operation == StoreOperation::Extend,
+        };
+        if is_end {
+            std::future::pending::<()>().await;
+        }
+        Ok(())
     }
 }
 
@@ -98,7 +58,7 @@ async fn crash(store: &MemoryStore, server: &RotatingServer, keys: usize) {
     for index in 0..keys {
         manager.put(&key(index), &server.sign_in_expired().unwrap()).await.unwrap();
     }
-    let doomed = by_hand(Killed(store.clone()), server);
+    let doomed = by_hand(HookedStore::new(store.clone(), Killed), server);
     for index in 0..keys {
         let doomed = doomed.clone();
         tokio::spawn(async move { doomed.get(&key(index)).await });
@@ -172,7 +132,7 @@ async fn a_live_token_whose_refresh_was_cut_off_is_refreshed_too() {
     // An API refused it, long after it was obtained, by the clock of whoever asked.
     let clock = Hands::new();
     clock.forward(Duration::from_secs(60));
-    let doomed = builder(Killed(store.clone()), &server)
+    let doomed = builder(HookedStore::new(store.clone(), Killed), &server)
         .lease_lifetime(LEASE)
         .recover_every(Duration::MAX)
         .clock(clock)
@@ -291,7 +251,7 @@ async fn the_sweep_ends_with_its_manager() {
 #[tokio::test]
 async fn a_store_that_cannot_be_searched_says_so() {
     let server = server(Duration::ZERO);
-    let manager = quick(Killed(MemoryStore::new()), &server).build().unwrap();
+    let manager = quick(Lagging::default(), &server).build().unwrap();
     let error = manager.recover().await.unwrap_err();
     assert!(error.to_string().contains("this store cannot be searched"), "{error}");
 }
