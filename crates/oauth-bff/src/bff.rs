@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt, future::Future, sync::Arc, time::Duration};
 
 use http::request::Parts;
-use oauth_core::{LinkIntent, MemoryCache, SharedCache, serde_json::json};
+use oauth_core::{LinkIntent, SharedCache, serde_json::json};
 use oauth_tokens::{PutOptions, TokenKey, TokenManager};
 use oauth_web::{PopupPage, ResolveError, Routes, SignIn, SignInRequest, SignedIn};
 
@@ -11,7 +11,7 @@ use crate::{
     error::BffError,
     guard,
     session::{self, Found, NewSession, SameSite, Session},
-    sessions::EndedSessions,
+    sessions::SessionEnds,
     setup::BffSetupError,
     upstream::Upstream,
 };
@@ -33,8 +33,7 @@ pub(crate) struct Settings {
     pub(crate) http: reqwest::Client,
     pub(crate) upstreams: BTreeMap<String, Upstream>,
     pub(crate) same_site: SameSite,
-    pub(crate) lifetime: Duration,
-    pub(crate) ended: EndedSessions,
+    pub(crate) ends: SessionEnds,
     pub(crate) revokes: bool,
     pub(crate) popup: PopupPage,
     pub(crate) on_sign_in: Arc<OnSignIn>,
@@ -67,8 +66,7 @@ impl Bff {
             http: http.into(),
             upstreams: BTreeMap::new(),
             same_site: SameSite::default(),
-            lifetime: Duration::from_secs(8 * 60 * 60),
-            ended: EndedSessions(Arc::new(MemoryCache::new())),
+            ends: SessionEnds::after(Duration::from_secs(8 * 60 * 60)),
             revokes: false,
             popup: PopupPage::new(),
             on_sign_in: Arc::new(|user| Box::pin(async move { new_session(&user) })),
@@ -154,19 +152,21 @@ impl Bff {
     }
 
     /// Sets how long a session lasts after the sign-in: 400 days at most, because browsers keep no cookie longer. Default: eight hours.
-    pub fn session_lifetime(mut self, lifetime: Duration) -> Self {
-        self.settings().lifetime = lifetime;
+    /// A shorter time than before holds for the sessions that there are, too. It is set for all clones of this backend.
+    pub fn session_lifetime(self, lifetime: Duration) -> Self {
+        self.0.ends.set_lifetime(lifetime);
         self
     }
 
     /// Sets the cache that remembers sessions that have ended, so that a copy of the cookie is of no use. Share one between all machines of the
-    /// application; without it, each process remembers its own.
-    pub fn ended_sessions(mut self, ended: Arc<dyn SharedCache>) -> Self {
-        self.settings().ended = EndedSessions(ended);
+    /// application; without it, each process remembers its own. It is set for all clones of this backend.
+    pub fn ended_sessions(self, ended: Arc<dyn SharedCache>) -> Self {
+        self.0.ends.remember_in(ended);
         self
     }
 
-    /// Changes the routes of the sign-in, such as by [back-channel logout](Routes), with the feature `openid` of `oauth-web`:
+    /// Changes the routes of the sign-in, such as by [back-channel logout](Routes), with the feature `openid` of `oauth-web`. Sessions are known
+    /// by their users here, so the logout token has to name one (`sub`): an error tells the provider where it names its own session alone.
     ///
     /// ```
     /// use oauth_bff::{Bff, NewSession, oauth_web::oauth_openid::LogoutToken};
@@ -176,8 +176,11 @@ impl Bff {
     /// bff.routes(|routes| {
     ///     routes.back_channel_logout(None, move |token: LogoutToken| {
     ///         let ending = ending.clone();
-    ///         let key = NewSession::default_key("acme", token.issuer(), token.subject().unwrap_or_default());
-    ///         async move { ending.end_all(&key).await }
+    ///         async move {
+    ///             let subject = token.subject().ok_or("the logout token names no user")?;
+    ///             let key = NewSession::default_key("acme", token.issuer(), subject);
+    ///             ending.end_all(&key).await.map_err(|error| error.to_string())
+    ///         }
     ///     })
     /// })
     /// # }
@@ -203,7 +206,7 @@ impl Bff {
     pub async fn session(&self, parts: &Parts) -> Result<Session, BffError> {
         let site = self.site(parts)?;
         match session::read(&parts.headers, self.sign_in().sealer(), &site) {
-            Found::Session(session) if !self.0.ended.has_ended(&session).await? => Ok(session),
+            Found::Session(session) if !self.0.ends.has_ended(&session).await? => Ok(session),
             _ => Err(BffError::NoSession),
         }
     }
@@ -225,7 +228,7 @@ impl Bff {
     ///
     /// [`BffError::Sessions`] if that could not be remembered.
     pub async fn end(&self, session: &Session) -> Result<(), BffError> {
-        self.0.ended.end(session).await
+        self.0.ends.end(session).await
     }
 
     /// Ends all sessions of the user whose tokens have this key that have begun so far: to sign out everywhere, or because the provider says so.
@@ -235,7 +238,7 @@ impl Bff {
     ///
     /// [`BffError::Sessions`] if that could not be remembered.
     pub async fn end_all(&self, key: &TokenKey) -> Result<(), BffError> {
-        self.0.ended.end_all(key, self.0.lifetime).await
+        self.0.ends.end_all(key).await
     }
 
     pub(crate) fn site(&self, parts: &Parts) -> Result<String, BffError> {
@@ -257,7 +260,7 @@ impl Bff {
         let token = user.token.clone();
         let new = (self.0.on_sign_in)(user).await.map_err(BffError::Application)?;
         self.0.tokens.put_with(&new.key, &token, options).await.map_err(BffError::of_token)?;
-        Session::begin(new, self.0.lifetime).map_err(|error| BffError::Application(error.into()))
+        Session::begin(new, self.0.ends.lifetime()).map_err(|error| BffError::Application(error.into()))
     }
 
     fn settings(&mut self) -> &mut Settings {

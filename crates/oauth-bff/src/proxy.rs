@@ -1,7 +1,8 @@
 //! Passing a request on, with the user's access token.
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header, request::Parts};
-use http_body::Body;
+use http_body::{Body, Frame};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use oauth_tokens::{AuthorizedClient, RequestError, TokenManager};
 use oauth_web::ResolveError;
@@ -79,6 +80,9 @@ impl<'u> Passing<'u> {
         }
         let (reply, body) = Response::<reqwest::Body>::from(reply).into_parts();
         let body = body.map_err(|error| ResolveError::from(error.without_url()));
+        // Trailers are headers that nobody has listed.
+        let body =
+            body.map_frame(|frame| frame.into_data().map_or_else(|_| Frame::data(Bytes::new()), Frame::data));
         let mut response = Response::new(BffBody::new(Limited::new(body, most)));
         *response.status_mut() = reply.status;
         let headers = response.headers_mut();

@@ -20,7 +20,7 @@ const HOST_NAME: &str = "__Host-bff-session";
 const MOST_BYTES: usize = 4096;
 
 /// Browsers keep no cookie longer.
-const LONGEST: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+pub(crate) const LONGEST: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
 /// Who is signed in, in which session. `Debug` does not show what is known about the user.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]

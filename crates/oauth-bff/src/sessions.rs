@@ -1,43 +1,82 @@
-//! Sessions that were ended before their time.
+//! When sessions end: by their age, or because somebody ended them.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use oauth_core::{OffsetDateTime, SharedCache, bytes::Bytes, serde_json::json, sha256};
+use oauth_core::{MemoryCache, OffsetDateTime, SharedCache, bytes::Bytes, serde_json::json, sha256};
 use oauth_tokens::TokenKey;
 
 use crate::{
     error::BffError,
-    session::{Session, milliseconds},
+    session::{LONGEST, Session, milliseconds},
 };
 
-/// Remembers sessions that were ended, because a copy of the cookie would open all the same.
+/// When sessions end. Clones share the rules, whichever of them is changed: the handler of a logout is given a backend before all of its
+/// settings are made, and has to end the sessions of the finished one.
 #[derive(Clone, Debug)]
-pub(crate) struct EndedSessions(pub(crate) Arc<dyn SharedCache>);
+pub(crate) struct SessionEnds(Arc<RwLock<Rules>>);
 
-impl EndedSessions {
+#[derive(Clone, Debug)]
+struct Rules {
+    /// Remembers sessions that were ended, because a copy of the cookie would open all the same.
+    ended: Arc<dyn SharedCache>,
+    lifetime: Duration,
+}
+
+impl SessionEnds {
+    pub(crate) fn after(lifetime: Duration) -> Self {
+        Self(Arc::new(RwLock::new(Rules { ended: Arc::new(MemoryCache::new()), lifetime })))
+    }
+
+    pub(crate) fn remember_in(&self, ended: Arc<dyn SharedCache>) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).ended = ended;
+    }
+
+    pub(crate) fn set_lifetime(&self, lifetime: Duration) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).lifetime = lifetime.min(LONGEST);
+    }
+
+    pub(crate) fn lifetime(&self) -> Duration {
+        self.rules().lifetime
+    }
+
     /// Ends one session.
     pub(crate) async fn end(&self, session: &Session) -> Result<(), BffError> {
         let left = session.until() - OffsetDateTime::now_utc().unix_timestamp();
         let left = Duration::from_secs(u64::try_from(left).unwrap_or_default() + 1);
-        self.0.put(&name(session), Bytes::new(), left).await.map_err(BffError::Sessions)
+        self.rules().ended.put(&name(session), Bytes::new(), left).await.map_err(BffError::Sessions)
     }
 
-    /// Ends all sessions of a key that have begun so far, none of which lasts longer than this.
-    pub(crate) async fn end_all(&self, key: &TokenKey, lifetime: Duration) -> Result<(), BffError> {
+    /// Ends all sessions of a key that have begun so far.
+    pub(crate) async fn end_all(&self, key: &TokenKey) -> Result<(), BffError> {
         let now = milliseconds(OffsetDateTime::now_utc()).to_string();
+        let Rules { ended, lifetime } = self.rules();
+        // None of them lasts longer.
         let left = lifetime.saturating_add(Duration::from_secs(1));
-        self.0.put(&name_of_all(key), now.into(), left).await.map_err(BffError::Sessions)
+        ended.put(&name_of_all(key), now.into(), left).await.map_err(BffError::Sessions)
     }
 
     pub(crate) async fn has_ended(&self, session: &Session) -> Result<bool, BffError> {
-        if self.0.get(&name(session)).await.map_err(BffError::Sessions)?.is_some() {
+        let Rules { ended, lifetime } = self.rules();
+        // Its cookie may have been made when sessions lasted longer.
+        let age = milliseconds(OffsetDateTime::now_utc()).saturating_sub(session.begun());
+        if age >= i64::try_from(lifetime.as_millis()).unwrap_or(i64::MAX) {
             return Ok(true);
         }
-        let ended = self.0.get(&name_of_all(&session.key())).await.map_err(BffError::Sessions)?;
+        if ended.get(&name(session)).await.map_err(BffError::Sessions)?.is_some() {
+            return Ok(true);
+        }
+        let all = ended.get(&name_of_all(&session.key())).await.map_err(BffError::Sessions)?;
         // What cannot be read was written by somebody else: to be on the safe side, nobody is signed in.
         let time = |value: Bytes| std::str::from_utf8(&value).ok()?.parse().ok();
-        Ok(ended.is_some_and(|value| time(value).is_none_or(|ended: i64| session.begun() <= ended)))
+        Ok(all.is_some_and(|value| time(value).is_none_or(|ended: i64| session.begun() <= ended)))
+    }
+
+    fn rules(&self) -> Rules {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

@@ -17,6 +17,8 @@ pub enum BffSetupError {
     #[error("the upstream's URL is not usable: {0}; give one such as https://api.example/v1")]
     Url(&'static str),
     /// The header may not be passed on.
-    #[error("the header {0:?} cannot be passed on: it is about the connection, the session or the token")]
+    #[error(
+        "the header {0:?} cannot be passed on: it is about the connection, the session or the token, or says otherwise than the request"
+    )]
     Header(String),
 }

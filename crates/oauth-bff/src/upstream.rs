@@ -151,7 +151,8 @@ impl Upstream {
     ///
     /// # Errors
     ///
-    /// [`BffSetupError::Header`] for one that is about the connection, the session or the token.
+    /// [`BffSetupError::Header`] for one that is about the connection, the session or the token, or that says something else than the request does:
+    /// another method, another path or another client.
     pub fn request_header(mut self, name: HeaderName) -> Result<Self, BffSetupError> {
         self.request_headers.push(allowed(name)?);
         Ok(self)
@@ -161,7 +162,7 @@ impl Upstream {
     ///
     /// # Errors
     ///
-    /// [`BffSetupError::Header`] for one that is about the connection, sets a cookie, or lets other origins in.
+    /// [`BffSetupError::Header`] for one that is about the connection, sets a cookie, lets other origins in, or leads the browser elsewhere.
     pub fn response_header(mut self, name: HeaderName) -> Result<Self, BffSetupError> {
         self.response_headers.push(allowed(name)?);
         Ok(self)
@@ -210,7 +211,9 @@ impl Upstream {
 fn allowed(name: HeaderName) -> Result<HeaderName, BffSetupError> {
     const NEVER: &[&str] = &[
         "accept-encoding",
+        "alt-svc",
         "authorization",
+        "cf-connecting-ip",
         "clear-site-data",
         "connection",
         "content-length",
@@ -225,6 +228,7 @@ fn allowed(name: HeaderName) -> Result<HeaderName, BffSetupError> {
         "keep-alive",
         "location",
         "origin",
+        "proxy",
         "referer",
         "refresh",
         "service-worker-allowed",
@@ -234,12 +238,21 @@ fn allowed(name: HeaderName) -> Result<HeaderName, BffSetupError> {
         "te",
         "trailer",
         "transfer-encoding",
+        "true-client-ip",
         "upgrade",
         "via",
         "www-authenticate",
         "x-bff-error",
+        "x-client-ip",
+        "x-cluster-client-ip",
         "x-csrf",
+        "x-forwarded",
+        "x-http-method",
+        "x-http-method-override",
+        "x-method-override",
+        "x-original-url",
         "x-real-ip",
+        "x-rewrite-url",
     ];
     const NEVER_BEGINS: &[&str] = &["access-control-", "proxy-", "sec-", "x-forwarded-"];
     let text = name.as_str();

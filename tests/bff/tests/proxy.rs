@@ -3,10 +3,12 @@
 use axum::{body::Body, response::IntoResponse};
 use bytes::Bytes;
 use http::{Method, Response, StatusCode};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
+use oauth_bff::Upstream;
 use oauth_clients::{reqwest, reqwest_client};
 use oauth_emulator::Fault;
 use oauth_tokens::TokenKey;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::world::{Api, SITE, world, world_at, world_with};
 
@@ -346,4 +348,31 @@ async fn further_headers_pass_if_they_are_listed_and_harmless() {
     let request = world.request(Method::GET, "/bff/api/things/all").header("x-page-size", "7");
     let page = world.send(request.body(Full::<Bytes>::default()).unwrap()).await;
     assert_eq!((page.status, page.one("x-page-size")), (200, "7"));
+}
+
+/// An API whose answer ends with trailers (RFC 9110 section 6.5).
+async fn api_with_trailers() -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.read(&mut [0; 4096]).await;
+            let answer = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: set-cookie\r\n\r\n4\r\nfine\r\n0\r\n\
+                          set-cookie: __Host-bff-session=stolen; Path=/; Secure\r\n\
+                          access-control-allow-origin: *\r\n\r\n";
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn bff_12_the_trailers_of_an_api_are_not_passed_on() {
+    let upstream = Upstream::new(&api_with_trailers().await).unwrap();
+    let mut world = world_with(SITE, |bff| bff.upstream("trailing", upstream).unwrap()).await;
+    world.sign_in().await;
+    let request = world.request(Method::GET, "/bff/api/trailing/all").body(Full::<Bytes>::default()).unwrap();
+    let body = world.bff.answer(request).await.into_body().collect().await.unwrap();
+    assert_eq!(body.trailers(), None);
+    assert_eq!(body.to_bytes(), "fine");
 }

@@ -1,11 +1,14 @@
 //! Sign-in, the session's cookie, requests of other sites, and signing out.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use http::{Method, Request};
 use http_body_util::Full;
 use oauth_bff::{BffError, NewSession, SameSite, Session, SignedIn};
-use oauth_clients::{Sealer, SealingKey};
+use oauth_clients::{MemoryCache, Sealer, SealingKey, SharedCache, SharedCacheError, async_trait};
 use oauth_tokens::TokenKey;
 use serde_json::{Value, json};
 
@@ -452,4 +455,63 @@ async fn a_session_lasts_no_longer_than_browsers_keep_a_cookie() {
     let session = world.bff.session(&parts).await.unwrap();
     world.bff.end_all(&session.key()).await.unwrap();
     assert!(matches!(world.bff.session(&parts).await, Err(BffError::NoSession)));
+}
+
+/// A cache that notes for how long it was to remember something.
+#[derive(Debug, Default)]
+struct Noting(MemoryCache, Mutex<Vec<Duration>>);
+
+#[async_trait]
+impl SharedCache for Noting {
+    async fn get(&self, name: &str) -> Result<Option<bytes::Bytes>, SharedCacheError> {
+        self.0.get(name).await
+    }
+    async fn put(&self, name: &str, value: bytes::Bytes, lifetime: Duration) -> Result<(), SharedCacheError> {
+        self.1.lock().unwrap().push(lifetime);
+        self.0.put(name, value, lifetime).await
+    }
+    async fn put_new(
+        &self,
+        name: &str,
+        value: bytes::Bytes,
+        lifetime: Duration,
+    ) -> Result<bool, SharedCacheError> {
+        self.0.put_new(name, value, lifetime).await
+    }
+    async fn take(&self, name: &str) -> Result<Option<bytes::Bytes>, SharedCacheError> {
+        self.0.take(name).await
+    }
+}
+
+#[tokio::test]
+async fn bff_04_a_clone_from_before_the_settings_ends_the_same_sessions() {
+    const LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+    let cache = Arc::new(Noting::default());
+    let mut clone = None;
+    let mut world = world_with(SITE, |bff| {
+        // As the handler of back-channel logout has one.
+        clone = Some(bff.clone());
+        bff.session_lifetime(LIFETIME).ended_sessions(cache.clone())
+    })
+    .await;
+    world.sign_in().await;
+    let own = world.session_cookie();
+    let parts = world.request(Method::GET, "/").body(()).unwrap().into_parts().0;
+    let key = world.bff.session(&parts).await.unwrap().key();
+    clone.unwrap().end_all(&key).await.unwrap();
+    refused(&mut world, vec![own], "ended by a clone").await;
+    // It is remembered for as long as any of the sessions could last.
+    assert!(cache.1.lock().unwrap().iter().all(|lifetime| *lifetime >= LIFETIME));
+    assert_eq!(cache.1.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn bff_03_a_shorter_lifetime_ends_sessions_that_are_older() {
+    let mut world = world().await;
+    world.sign_in().await;
+    let own = world.session_cookie();
+    // As after a new start with other settings: the cookie is as it was.
+    world.bff = world.bff.clone().session_lifetime(Duration::from_millis(500));
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    refused(&mut world, vec![own], "too old").await;
 }
