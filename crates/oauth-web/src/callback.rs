@@ -65,6 +65,7 @@ impl SignIn {
         let provider = self.find(request).await?;
         let site = self.site(request)?;
         let redirect_uri = self.redirect_uri_of(&site, request);
+        progress.retry = progress.retry.take().map(|retry| self.retry_at(&site, request, retry));
         let callback = self.read(request, body, &redirect_uri, &site).await?;
 
         // The state in a signed response is for its participant to read, and nothing is believed of it: it finds the cookie.
@@ -81,7 +82,10 @@ impl SignIn {
         let attempt = self.sealer().open(&found.sealed, provider.name(), &redirect_uri);
         let attempt = attempt.map_err(SignInErrorKind::Sealed)?;
         progress.retry = match attempt.data()["link_to"] {
-            Value::Null => Some(retry(attempt.data()["return_to"].as_str(), attempt.data()["popup"] == true)),
+            Value::Null => {
+                let relative = retry(attempt.data()["return_to"].as_str(), attempt.data()["popup"] == true);
+                Some(self.retry_at(&site, request, relative))
+            }
             // A user who wanted to link does not want to sign in.
             _ => None,
         };

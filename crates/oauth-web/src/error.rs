@@ -46,8 +46,8 @@ impl SignInError {
         &self.provider
     }
 
-    /// The URL at which the user can start again, relative to the request: `login`, with `return_to` if it is known. `None` if starting
-    /// again would not help. Escape it in a page, like every URL.
+    /// The URL at which the user can start again, relative to the request: `login`, with `return_to` if it is known. It is absolute where
+    /// [`SignIn::redirect_uri`](crate::SignIn::redirect_uri) has another address for the callback. `None` if starting again would not help. Escape it in a page, like every URL.
     #[must_use]
     pub fn retry(&self) -> Option<&str> {
         self.retry.as_deref()

@@ -89,6 +89,11 @@ impl SignIn {
                  the site's address with SignIn::at, or use a relay",
             ));
         }
+        if origin::is_exposed(&redirect_uri) && !origin::is_exposed(&site.address) {
+            return Err(failed(
+                "the redirect URI is plain http, though this site is not: others on the network could read the code; register an https one",
+            ));
+        }
         let started = provider.start_login(&redirect_uri, options.data(data)).await;
         let started = started.map_err(SignInErrorKind::Login)?;
         let url = match self.relay() {

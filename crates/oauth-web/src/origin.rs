@@ -195,7 +195,8 @@ fn is_authority(host: &str) -> bool {
 
 /// Whether a site is reached over a network without https.
 pub(crate) fn is_exposed(site: &str) -> bool {
-    origin_of(site).strip_prefix("http://").is_some_and(|host| !is_loopback(host))
+    let parts = origin_of(site).split_once("://");
+    parts.is_some_and(|(scheme, host)| scheme.eq_ignore_ascii_case("http") && !is_loopback(host))
 }
 
 fn is_loopback(authority: &str) -> bool {

@@ -69,8 +69,11 @@ impl RedirectRelay {
     ///
     /// # Errors
     ///
-    /// [`SetupError::RedirectUri`] if it is not a URI that could be registered.
+    /// [`SetupError::RedirectUri`] if it is not a URI that could be registered, or is plain http to another machine.
     pub fn new(sealer: Sealer, redirect_uri: &str) -> Result<Self, SetupError> {
+        if crate::origin::is_exposed(redirect_uri) {
+            return Err(SetupError::RedirectUri("it is plain http to another machine"));
+        }
         let redirect_uri = RedirectUri::new(redirect_uri).map_err(SetupError::RedirectUri)?;
         Ok(Self(Arc::new(Settings { sealer, redirect_uri, allowed: Vec::new() })))
     }

@@ -97,7 +97,8 @@ impl SignIn {
 
     /// Sets the redirect URI that is registered at the providers, with `{provider}` for the provider's name, such as
     /// `https://login.example/callbacks/{provider}`. It is for sites where a gateway maps that address to the route
-    /// `/{provider}/callback`. Its host must be that of the site, because the attempt's cookie belongs to the host.
+    /// `/{provider}/callback`. Its host must be that of the site, because the attempt's cookie belongs to the host, and it must be https if the
+    /// site is.
     ///
     /// Without it, the redirect URI is the address of that route. Several providers should not share a redirect URI: one that sends no `iss`
     /// could not be told from the others (RFC 9700 section 4.4).
@@ -278,6 +279,18 @@ impl SignIn {
             (Some(relay), _) => relay.redirect_uri(request.provider()),
             (None, Some(uri)) => uri.of(request.provider()),
             (None, None) => site.callback_url(request),
+        }
+    }
+
+    /// Where the user can start again, for a page that the browser sees at the redirect URI: what is relative there leads elsewhere, unless the
+    /// redirect URI is that of the route.
+    pub(crate) fn retry_at(&self, site: &SiteAddress, request: &SignInRequest, relative: String) -> String {
+        match (&self.0.relay, &self.0.redirect_uri) {
+            (None, Some(_)) => {
+                let route = site.callback_url(request);
+                format!("{}{relative}", route.strip_suffix("callback").unwrap_or(&route))
+            }
+            _ => relative,
         }
     }
 
