@@ -201,3 +201,11 @@ test("where there is no fetch, the error says so", async () => {
     globalThis.fetch = real;
   }
 });
+
+test("an error names no query of a URL, whatever the platform says", async () => {
+  // Node.js names a URL that it cannot read.
+  const { kind, text } = await sent("http://1.2.3.256/token?client_secret=hush");
+  assert.equal(kind, "InvalidRequest");
+  assert.match(text, /1\.2\.3\.256/);
+  assert.doesNotMatch(text, /hush/);
+});

@@ -16,6 +16,8 @@ use web_sys::{
     RequestRedirect, Response, ResponseType,
 };
 
+use crate::redaction::without_secrets;
+
 /// Sends a request and reads the reply.
 pub(crate) async fn exchange(
     request: http::Request<Bytes>,
@@ -189,7 +191,7 @@ async fn settled(value: JsValue) -> Result<JsValue, JsValue> {
     JsFuture::from(Promise::resolve(&value)).await
 }
 
-/// What an error says, with its innermost cause: Node.js says "fetch failed", and the cause says why. Neither has a URL's query.
+/// What an error says, with its cause: Node.js says "fetch failed", and the cause says why.
 fn text_of(error: &JsValue) -> String {
     let message = |of: &JsValue| {
         let message = Reflect::get(of, &"message".into()).ok().and_then(|message| message.as_string());
@@ -201,8 +203,9 @@ fn text_of(error: &JsValue) -> String {
     };
     let code = |of: &JsValue| Reflect::get(of, &"code".into()).ok().and_then(|code| code.as_string());
     let own = message(error).or_else(|| error.as_string()).unwrap_or_else(|| "unknown".to_owned());
-    match cause.and_then(|cause| message(&cause).or_else(|| code(&cause))) {
+    let all = match cause.and_then(|cause| message(&cause).or_else(|| code(&cause))) {
         Some(cause) => format!("{own}: {cause}"),
         None => own,
-    }
+    };
+    without_secrets(&all)
 }

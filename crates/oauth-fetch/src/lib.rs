@@ -31,6 +31,8 @@
 mod client;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 mod js;
+#[cfg(any(test, all(target_family = "wasm", target_os = "unknown")))]
+mod redaction;
 
 pub use client::FetchClient;
 pub use oauth_core;
