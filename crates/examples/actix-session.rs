@@ -27,9 +27,10 @@ use actix_web::{
 };
 use maud::html;
 use oauth_clients::{
-    Provider, Sealer, SealingKey,
+    LinkIntent, Provider, Sealer, SealingKey,
     actix_web::{Routes, SignIn, SignedIn, sign_in_scope},
     openid::{IdToken, LogoutRequest, OpenIDConnect},
+    random_token,
     tokens::{MemoryStore, PutOptions, TokenKey, TokenManager},
 };
 use oauth_examples::{Accounts, Providers, Result, listen, sealing_key};
@@ -40,7 +41,7 @@ struct Site {
     accounts: Accounts,
     providers: Arc<Vec<Arc<dyn Provider>>>,
     tokens: TokenManager,
-    /// For each ID token that signing out may need, because a cookie is too small for it.
+    /// For each session the ID token that signing out may need, because a cookie is too small for it.
     id_tokens: Arc<std::sync::Mutex<std::collections::HashMap<String, (String, String)>>>,
 }
 
@@ -86,6 +87,8 @@ pub(crate) fn serve(
         id_tokens: Arc::default(),
     };
     let server = HttpServer::new(move || {
+        // All of a session is in its cookie. Signing out takes the cookie from this browser, but a copy is valid for as long as the key is:
+        // with `RedisSessionStore`, a session that has ended has ended for copies too.
         let sessions = SessionMiddleware::builder(CookieSessionStore::default(), session_key.clone())
             .cookie_secure(site.address.starts_with("https:"))
             // Browsers do not send a `Strict` cookie with a callback, because another site leads there.
@@ -136,11 +139,17 @@ async fn signed_in(user: SignedIn, request: HttpRequest) -> Result<HttpResponse,
     site.tokens.put_with(&key, &user.token, options).await.map_err(ErrorInternalServerError)?;
 
     let session = request.get_session();
+    if user.intent == LinkIntent::SignIn {
+        // What is in it is of whoever was signed in before.
+        session.clear();
+    }
     // A new session, so that nobody who planted the old one is signed in with it.
     session.renew();
     if let Some(id_token) = user.get::<IdToken>() {
+        let name = random_token().map_err(ErrorInternalServerError)?;
         let mut id_tokens = site.id_tokens.lock().map_err(|_| ErrorInternalServerError("poisoned"))?;
-        id_tokens.insert(account.clone(), (user.provider.name().to_owned(), id_token.raw().to_owned()));
+        id_tokens.insert(name.clone(), (user.provider.name().to_owned(), id_token.raw().to_owned()));
+        session.insert("id_token", name).map_err(ErrorInternalServerError)?;
     }
     session.insert("account", account).map_err(ErrorInternalServerError)?;
     let to = user.return_to.unwrap_or_else(|| "/".to_owned());
@@ -187,10 +196,10 @@ async fn home(site: Data<Site>, session: Session) -> Result<Html, Error> {
 
 /// By a form, so that no link or image signs anybody out. Ends the session here, and then at the provider if it has one.
 async fn sign_out(site: Data<Site>, session: Session) -> Result<Redirect, Error> {
-    let account = session.get::<String>("account")?;
+    let name = session.get::<String>("id_token")?;
     session.purge();
-    let id_token = match (account, site.id_tokens.lock()) {
-        (Some(account), Ok(mut id_tokens)) => id_tokens.remove(&account),
+    let id_token = match (name, site.id_tokens.lock()) {
+        (Some(name), Ok(mut id_tokens)) => id_tokens.remove(&name),
         _ => None,
     };
     let home = format!("{}/", site.address);

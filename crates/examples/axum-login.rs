@@ -26,7 +26,7 @@ use axum_login::{
 };
 use maud::html;
 use oauth_clients::{
-    Provider, Sealer, SealingKey,
+    LinkIntent, Provider, Sealer, SealingKey,
     axum::{SignIn, SignInRoutes, SignedIn},
     openid::{IdToken, LogoutRequest, OpenIDConnect},
     tokens::{MemoryStore as TokensInMemory, PutOptions, TokenKey, TokenManager},
@@ -142,7 +142,13 @@ async fn signed_in(
     site.tokens.put_with(&key, &user.token, PutOptions::new().with_identity(&user.identity)).await?;
 
     let Some(found) = session.authenticate(account).await? else { return Err("the account is gone".into()) };
-    // This also gives the session a new id.
+    if user.intent == LinkIntent::SignIn {
+        // What is in it is of whoever was signed in before.
+        session.session.clear().await;
+    }
+    // A new id, so that nobody who planted the old one is signed in with it. `login` gives one only if nobody was signed in, and the session
+    // that is planted may be one in which the attacker is.
+    session.session.cycle_id().await?;
     session.login(&found).await?;
     if let Some(id_token) = user.get::<IdToken>() {
         session.session.insert("id_token", (user.provider.name(), id_token.raw())).await?;

@@ -24,7 +24,7 @@ use axum::{
 };
 use maud::html;
 use oauth_clients::{
-    LinkDecision, LinkPolicy, LinkRefusal, Provider, Sealer, SealingKey,
+    LinkDecision, LinkIntent, LinkPolicy, LinkRefusal, Provider, Sealer, SealingKey,
     axum::{SignIn, SignInRoutes, SignedIn},
     openid::{IdToken, LogoutRequest, OpenIDConnect},
     sqlite::SqliteStore,
@@ -124,7 +124,7 @@ pub(crate) async fn app(
         .with_state(site))
 }
 
-async fn open(database: &str) -> Result<SqlitePool> {
+pub(crate) async fn open(database: &str) -> Result<SqlitePool> {
     let options: SqliteConnectOptions = database.parse()?;
     let mut pool = SqlitePoolOptions::new();
     if database.contains(":memory:") {
@@ -149,6 +149,10 @@ async fn signed_in(
     let key = TokenKey::new(user.provider.name(), &account);
     site.tokens.put_with(&key, &user.token, PutOptions::new().with_identity(&user.identity)).await?;
 
+    if user.intent == LinkIntent::SignIn {
+        // What is in it is of whoever was signed in before.
+        session.clear().await;
+    }
     // A new id, so that nobody who planted the old one is signed in with it.
     session.cycle_id().await?;
     session.insert("account", account).await?;
@@ -289,26 +293,18 @@ impl IntoResponse for Failure {
 
 /// The sessions of tower-sessions, in the table `sessions`.
 #[derive(Clone, Debug)]
-struct SqliteSessions(SqlitePool);
+pub(crate) struct SqliteSessions(pub(crate) SqlitePool);
 
 #[async_trait]
 impl SessionStore for SqliteSessions {
     async fn create(&self, record: &mut Record) -> session_store::Result<()> {
         // An id has 128 random bits, so none is there already.
-        self.save(record).await
+        self.write("INSERT INTO sessions (record, ends, id) VALUES ($1, $2, $3)", record).await
     }
 
     async fn save(&self, record: &Record) -> session_store::Result<()> {
-        let json =
-            serde_json::to_string(record).map_err(|error| session_store::Error::Encode(error.to_string()))?;
-        sqlx::query("INSERT OR REPLACE INTO sessions (id, record, ends) VALUES ($1, $2, $3)")
-            .bind(record.id.to_string())
-            .bind(json)
-            .bind(record.expiry_date.unix_timestamp())
-            .execute(&self.0)
-            .await
-            .map_err(backend)?;
-        Ok(())
+        // A session that was ended meanwhile, by a request at the same time, stays so.
+        self.write("UPDATE sessions SET record = $1, ends = $2 WHERE id = $3", record).await
     }
 
     async fn load(&self, id: &Id) -> session_store::Result<Option<Record>> {
@@ -327,6 +323,21 @@ impl SessionStore for SqliteSessions {
         // Those that have ended go as well.
         sqlx::query("DELETE FROM sessions WHERE id = $1 OR ends <= unixepoch()")
             .bind(id.to_string())
+            .execute(&self.0)
+            .await
+            .map_err(backend)?;
+        Ok(())
+    }
+}
+
+impl SqliteSessions {
+    async fn write(&self, statement: &'static str, record: &Record) -> session_store::Result<()> {
+        let json =
+            serde_json::to_string(record).map_err(|error| session_store::Error::Encode(error.to_string()))?;
+        sqlx::query(statement)
+            .bind(json)
+            .bind(record.expiry_date.unix_timestamp())
+            .bind(record.id.to_string())
             .execute(&self.0)
             .await
             .map_err(backend)?;

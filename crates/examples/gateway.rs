@@ -31,6 +31,9 @@ use tower_sessions::{MemoryStore, Session, SessionManagerLayer, cookie::SameSite
 /// As much of a request's body as is passed on.
 const MOST_BYTES: usize = 1024 * 1024;
 
+/// As much of an answer's body as is passed on.
+const MOST_BYTES_BACK: usize = 16 * 1024 * 1024;
+
 #[derive(Clone)]
 struct Gateway {
     api: String,
@@ -124,8 +127,8 @@ async fn forward(State(gateway): State<Gateway>, session: Session, request: Requ
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let path = path.strip_prefix("/api").unwrap_or(path);
     let url = match reqwest::Url::parse(&format!("{}{path}", gateway.api)) {
-        // `..` in a path does not lead out of the API.
-        Ok(url) if url.as_str().starts_with(&format!("{}/", gateway.api)) => url,
+        // `..` in a path does not lead out of the API, also not where a server takes an encoded slash for one.
+        Ok(url) if url.as_str().starts_with(&format!("{}/", gateway.api)) && is_plain(url.path()) => url,
         _ => return StatusCode::BAD_REQUEST.into_response(),
     };
     let (parts, body) = request.into_parts();
@@ -150,9 +153,17 @@ async fn forward(State(gateway): State<Gateway>, session: Session, request: Requ
                     response = response.header(name, value);
                 }
             }
-            // A page of one user is none of the next one's.
-            response = response.header(header::CACHE_CONTROL, "private, no-store");
-            match reply.bytes().await.map(|body| response.body(Body::from(body))) {
+            // A page of one user is none of the next one's, and what the API calls a page is none of this site.
+            response = response
+                .header(header::CACHE_CONTROL, "private, no-store")
+                .header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
+                .header(
+                    header::CONTENT_SECURITY_POLICY,
+                    "default-src 'none'; frame-ancestors 'none'; sandbox",
+                );
+            let (_, body) = http::Response::<reqwest::Body>::from(reply).into_parts();
+            let body = to_bytes(Body::new(body), MOST_BYTES_BACK).await;
+            match body.map(|body| response.body(Body::from(body))) {
                 Ok(Ok(response)) => response,
                 _ => StatusCode::BAD_GATEWAY.into_response(),
             }
@@ -165,6 +176,11 @@ async fn forward(State(gateway): State<Gateway>, session: Session, request: Requ
             StatusCode::BAD_GATEWAY.into_response()
         }
     }
+}
+
+fn is_plain(path: &str) -> bool {
+    let path = path.to_ascii_lowercase();
+    !["%2e", "%2f", "%5c", "%25"].iter().any(|encoded| path.contains(encoded))
 }
 
 /// Browsers say by `Sec-Fetch-Site` which site's page sends a request, and pages cannot change it.

@@ -14,7 +14,13 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use axum::{Router, extract::Path, response::Html, routing::get};
+use axum::{
+    Router,
+    extract::{Path, State},
+    http::StatusCode,
+    response::{Html, IntoResponse, Response},
+    routing::get,
+};
 use maud::html;
 use oauth_clients::{
     Provider, RegistryEntry, Sealer, SealingKey,
@@ -70,8 +76,9 @@ async fn main() -> Result<()> {
 }
 
 pub(crate) fn app(tenants: Tenants, address: &str, key: SealingKey) -> Result<Router> {
+    let of_request = tenants.clone();
     let sign_in = SignIn::new(Sealer::new(key)).at(address)?.resolve_with(move |name, request| {
-        let tenants = tenants.clone();
+        let tenants = of_request.clone();
         Box::pin(async move {
             match request.param("tenant") {
                 Some(tenant) if name == "sso" => Ok(tenants.client(tenant).await?),
@@ -82,11 +89,23 @@ pub(crate) fn app(tenants: Tenants, address: &str, key: SealingKey) -> Result<Ro
     });
     Ok(Router::new()
         .route("/{tenant}", get(home))
-        .nest("/{tenant}/auth", SignInRoutes::new(sign_in).router(signed_in)))
+        .nest("/{tenant}/auth", SignInRoutes::new(sign_in).router(signed_in))
+        .with_state(tenants))
 }
 
-async fn home(Path(tenant): Path<String>) -> Html<String> {
-    Html(html! { a href=(format!("/{tenant}/auth/sso/login")) { "Sign in to " (tenant) } }.into_string())
+async fn home(State(tenants): State<Tenants>, Path(tenant): Path<String>) -> Response {
+    // Only for tenants that there are: of a path such as `/%2Fevil.example`, the link would lead to another site.
+    match tenants.client(&tenant).await {
+        Ok(Some(_)) => Html(
+            html! { a href=(format!("/{tenant}/auth/sso/login")) { "Sign in to " (tenant) } }.into_string(),
+        )
+        .into_response(),
+        Ok(None) => StatusCode::NOT_FOUND.into_response(),
+        Err(error) => {
+            eprintln!("{error}");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
 }
 
 /// A real application begins its session here. The account is one of this tenant: look it up by the tenant and `identity.key()`.

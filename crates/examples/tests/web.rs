@@ -43,6 +43,12 @@ async fn each_tenant_signs_in_at_a_provider_of_its_own() {
     let page = browser.get("/globex/auth/sso/login").await.unwrap();
     assert!(page.text.contains("https://keycloak.example/realms/demo signed in to globex"), "{page:?}");
     assert_eq!(browser.get("/initech/auth/sso/login").await.unwrap().status.as_u16(), 404);
+    assert!(browser.get("/acme").await.unwrap().text.contains("href=\"/acme/auth/sso/login\""));
+    // No page of this site has a link to another one that somebody else chose.
+    for path in ["/initech", "/%2Fevil.example", "/%5Cevil.example", "/%09%2Fevil.example"] {
+        let page = browser.get(path).await.unwrap();
+        assert_eq!((page.status.as_u16(), &*page.text), (404, ""), "{path}");
+    }
     assert_eq!(browser.get("/acme/auth/other/login").await.unwrap().status.as_u16(), 404);
 
     // The client is kept as long as its settings.
@@ -162,5 +168,31 @@ async fn a_gateway_adds_the_users_token_for_its_own_pages() {
         let request = http.get(format!("{address}/api/user")).header("cookie", &cookie);
         let request = if site.is_empty() { request } else { request.header("sec-fetch-site", site) };
         assert_eq!(request.send().await.unwrap().status().as_u16(), 403, "{site}");
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_makes_no_page_of_its_own_of_an_answer_and_stays_below_the_apis_path() {
+    let api = axum::Router::new()
+        .route("/v1/page", axum::routing::get(async || axum::response::Html("<script>alert(1)</script>")))
+        .route("/v1/large", axum::routing::get(async || vec![0; 17 * 1024 * 1024]))
+        .fallback(async || "elsewhere");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let api_address = format!("http://{}/v1", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, api).await });
+
+    let providers = Providers::emulated().await.unwrap();
+    let app = gateway::app(providers.github().await.unwrap(), &api_address, ADDRESS, key()).unwrap();
+    let mut browser = providers.emulator().browser().unwrap().in_process(ADDRESS, app).unwrap();
+    browser.get("/auth/github/login").await.unwrap();
+    let page = browser.get("/api/page").await.unwrap();
+    assert_eq!((page.status.as_u16(), &*page.text), (200, "<script>alert(1)</script>"));
+    assert_eq!(page.headers["x-content-type-options"], "nosniff");
+    assert!(page.headers["content-security-policy"].to_str().unwrap().ends_with("sandbox"));
+    assert_eq!(browser.get("/api/large").await.unwrap().status.as_u16(), 502);
+    for path in
+        ["/api/..%2fadmin", "/api/a%2F..%2F..%2Fadmin", "/api/..%5cadmin", "/api/%252e%252e%252fadmin"]
+    {
+        assert_eq!(browser.get(path).await.unwrap().status.as_u16(), 400, "{path}");
     }
 }
