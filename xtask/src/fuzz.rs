@@ -11,7 +11,7 @@ use toml::{Table, Value};
 
 use crate::{
     steps::Steps,
-    tools,
+    system, tools,
     workspace::{self, Metadata},
 };
 
@@ -35,7 +35,10 @@ pub(crate) fn run(minutes: u64, names: &[String]) -> Result<()> {
     let folder = Metadata::target_directory()?.join("fuzz");
     for target in targets.iter().filter(|target| names.is_empty() || names.contains(target)) {
         println!("\n=== {target}");
-        search(&folder, target, minutes.saturating_mul(60))?;
+        match may_be_built(target)? {
+            true => search(&folder, target, minutes.saturating_mul(60))?,
+            false => println!("left out: {NEEDS_OPENSSL}"),
+        }
     }
     Ok(())
 }
@@ -50,9 +53,22 @@ pub(crate) fn nightly(steps: &mut Steps) -> Result<()> {
     }
     let folder = Metadata::target_directory()?.join("fuzz");
     for target in targets()? {
+        if !may_be_built(&target)? {
+            steps.skip(format!("the fuzz target {target}: {NEEDS_OPENSSL}"));
+            continue;
+        }
         steps.step(&format!("cargo xtask fuzz {target}"), || search(&folder, &target, NIGHTLY_SECONDS))?;
     }
     Ok(())
+}
+
+/// The target that is built with the feature `encryption`.
+const OF_ENCRYPTION: &str = "decrypter";
+
+const NEEDS_OPENSSL: &str = "the headers of OpenSSL are missing (Debian: libssl-dev and pkg-config)";
+
+fn may_be_built(target: &str) -> Result<bool> {
+    Ok(target != OF_ENCRYPTION || system::has_openssl()?)
 }
 
 pub(crate) fn has_toolchain() -> bool {
@@ -81,7 +97,11 @@ fn search(folder: &Path, target: &str, seconds: u64) -> Result<()> {
     fuzz.env_remove("RUSTUP_TOOLCHAIN").env_remove("CARGO");
     // No crate of this repository has unsafe code, and without a sanitizer there are several times as many inputs in the same time.
     fuzz.args(["+nightly", "fuzz", "run", "--fuzz-dir=tests/fuzz", "--sanitizer=none", "--target-dir"]);
-    fuzz.arg(folder.join("build")).arg(target).arg(corpus).args(seeds);
+    fuzz.arg(folder.join("build"));
+    if target == OF_ENCRYPTION {
+        fuzz.arg("--features=encryption");
+    }
+    fuzz.arg(target).arg(corpus).args(seeds);
     let artifacts = format!("-artifact_prefix={}/", found.display());
     let time = format!("-max_total_time={seconds}");
     fuzz.args(["--", &*time, MOST_BYTES, TIMEOUT, "-verbosity=0", "-print_final_stats=1", &*artifacts]);

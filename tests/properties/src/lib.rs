@@ -8,6 +8,8 @@
 mod callbacks;
 mod challenges;
 mod cookies;
+#[cfg(feature = "encryption")]
+mod decrypter;
 mod documents;
 mod files;
 mod jose;
@@ -58,6 +60,8 @@ pub const TARGETS: &[Target] = &[
     target!("callbacks", callbacks::check, 3000),
     target!("challenges", challenges::check, 5000),
     target!("cookies", cookies::check, 400),
+    #[cfg(feature = "encryption")]
+    target!("decrypter", decrypter::check, 200),
     target!("discovery", documents::discovery, 4000),
     target!("error_replies", tokens::error_reply, 2000),
     target!("facts", files::facts, 100),
