@@ -185,9 +185,12 @@ pub(crate) struct Manners {
     pub(crate) mutual_tls: BTreeMap<String, String>,
     pub(crate) resource_urls: Vec<String>,
     pub(crate) grants: Vec<String>,
+    pub(crate) assertion: AssertionFacts,
     pub(crate) request_objects: bool,
     pub(crate) signed_responses: bool,
     pub(crate) dpop_algs: Vec<SigningAlg>,
+    pub(crate) dpop_binds_refresh_tokens_only: bool,
+    pub(crate) dpop_jkt_required: bool,
     pub(crate) details_types: Vec<String>,
     pub(crate) metadata: BTreeMap<String, serde_json::Value>,
     pub(crate) required: Vec<String>,
@@ -237,6 +240,34 @@ pub(crate) struct Manners {
     pub(crate) revokes_access_tokens_only: bool,
     pub(crate) id_type: IdType,
     pub(crate) signals: Option<SignalFacts>,
+}
+
+/// The fields of `[emulator.assertion]`: what the JWT of a grant by assertion (RFC 7523 section 2.1) must be.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct AssertionFacts {
+    pub(crate) audiences: Vec<String>,
+    pub(crate) algs: Vec<SigningAlg>,
+    pub(crate) lifetime: Option<i64>,
+    /// Claims that must be there, with the values that they may have; none for any.
+    pub(crate) claims: BTreeMap<String, Vec<String>>,
+    pub(crate) scope_claim: bool,
+    /// Whether the application does not authenticate besides: who signed it is who asks.
+    pub(crate) names_the_client: bool,
+    pub(crate) subject: AssertionSubject,
+}
+
+/// Whom an assertion can be about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum AssertionSubject {
+    /// A user, or the application itself.
+    #[default]
+    User,
+    /// A user, or nobody: then it is about whoever signed it.
+    Optional,
+    /// Anybody: also what is no user, such as an organization.
+    Any,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]

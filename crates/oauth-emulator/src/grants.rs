@@ -1,5 +1,7 @@
 //! Grants without a browser: client credentials (RFC 6749 section 4.4), token exchange (RFC 8693), JWT assertions (RFC 7523).
 
+use std::fmt;
+
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -7,6 +9,7 @@ use crate::{
     clock::now,
     crypto, details,
     exchange::Exchange,
+    facts::AssertionSubject,
     jws::Jws,
     proof::{self, Possession},
     refusal::{ProtocolError, Reason},
@@ -19,6 +22,7 @@ use crate::{
 /// How long an assertion may live, in seconds.
 const LONGEST: i64 = 3600;
 
+const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 const REFRESH_TOKEN: &str = "urn:ietf:params:oauth:token-type:refresh_token";
 const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
@@ -46,7 +50,8 @@ pub(crate) fn issue(
     match grant_type {
         "client_credentials" => Some(client_credentials(exchange, request)),
         "urn:ietf:params:oauth:grant-type:token-exchange" => Some(token_exchange(exchange, request)),
-        "urn:ietf:params:oauth:grant-type:jwt-bearer" => Some(jwt_bearer(exchange, request)),
+        JWT_BEARER => Some(jwt_bearer(exchange, request)),
+        "account_credentials" => Some(account_credentials(exchange, request)),
         _ => None,
     }
 }
@@ -118,49 +123,136 @@ fn grant_of(exchange: &Exchange<'_>, name: &str, token: &str, kind: &str) -> Res
     found.ok_or_else(|| Reason::Request.because(format!("the {name}_token is not valid")))
 }
 
+/// A JWT that somebody has signed, as a grant (RFC 7523 section 2.1), as the facts want it.
 fn jwt_bearer(exchange: &Exchange<'_>, request: &GrantRequest<'_>) -> Result<Granted, ProtocolError> {
-    let refuse = |why: String| Reason::Code.because(format!("the assertion {why}"));
-    let assertion =
-        request.form.get("assertion").ok_or_else(|| Reason::Request.because("assertion is missing"))?;
-    let jws = Jws::parse(assertion).map_err(refuse)?;
     let app = request.app;
+    let facts = &exchange.provider.facts.emulator.assertion;
+    let jws = read_assertion(request.form)?;
     if jws.text("iss") != Some(&*app.client_id) {
-        return Err(refuse("is by somebody who is not trusted (iss)".to_owned()));
+        return Err(refuse("is by somebody who is not trusted (iss)"));
     }
-    let set =
-        app.jwks.as_ref().ok_or_else(|| refuse("cannot be verified: no keys are registered".to_owned()))?;
+    let set = app.jwks.as_ref().ok_or_else(|| refuse("cannot be verified: no keys are registered"))?;
+    let alg = jws.alg().map_err(refuse)?;
+    if !facts.algs.is_empty() && !facts.algs.contains(&alg) {
+        return Err(refuse(format!("is signed by {alg}, which is not accepted here")));
+    }
     jws.verify_in(set).map_err(refuse)?;
-    let provider = exchange.provider;
-    let issuer = provider.issuer(&exchange.captures);
-    let token = provider.url(provider.facts.token_url.as_ref(), &exchange.captures).unwrap_or_default();
-    if !jws.is_for(&[issuer, token], true) {
-        return Err(refuse(
-            "is for somebody else: aud must be the issuer or the token endpoint, as one text".to_owned(),
-        ));
+    check_audience(exchange, &jws)?;
+    jws.check_times(now(), facts.lifetime.unwrap_or(LONGEST)).map_err(refuse)?;
+    for (claim, values) in &facts.claims {
+        let found = jws.text(claim).ok_or_else(|| refuse(format!("has no {claim}")))?;
+        if !values.is_empty() && !values.iter().any(|value| value == found) {
+            return Err(refuse(format!("has another {claim} than {}", values.join(" or "))));
+        }
     }
-    jws.check_times(now(), LONGEST).map_err(refuse)?;
     if let Some(jti) = jws.text("jti")
         && !exchange.backend.state().spend_jti(&format!("grant {} {jti}", app.client_id))
     {
-        return Err(refuse("was used before (its jti is known)".to_owned()));
+        return Err(refuse("was used before (its jti is known)"));
     }
-    let subject = jws.text("sub").ok_or_else(|| refuse("has no sub".to_owned()))?;
-    let known = exchange.backend.state().users.iter().find(|user| user.is_called(subject)).cloned();
-    let user = match known {
-        Some(user) => user,
-        None if subject == app.client_id => User { id: subject.to_owned(), email: None, ..User::default() },
-        None => return Err(refuse("names no user (sub)".to_owned())),
+    let user = subject(exchange, app, &jws)?;
+    let asked = match facts.scope_claim {
+        true => jws.text("scope").ok_or_else(|| refuse("has no scope"))?,
+        false => request.form.get("scope").unwrap_or_default(),
     };
-    let issued = hand_out(exchange, request, user, scopes(exchange, request)?, TokenTerms::default(), false)?;
+    let scopes = known_scopes(exchange, asked)?;
+    let issued = hand_out(exchange, request, user, scopes, TokenTerms::default(), false)?;
     Ok(Granted { issued, members: Map::new() })
+}
+
+fn refuse(why: impl fmt::Display) -> ProtocolError {
+    Reason::Code.because(format!("the assertion {why}"))
+}
+
+fn read_assertion(form: &Pairs) -> Result<Jws, ProtocolError> {
+    let assertion = form.get("assertion").ok_or_else(|| Reason::Request.because("assertion is missing"))?;
+    Jws::parse(assertion).map_err(refuse)
+}
+
+/// Whom an assertion is for, as one text.
+fn check_audience(exchange: &Exchange<'_>, jws: &Jws) -> Result<(), ProtocolError> {
+    let provider = exchange.provider;
+    let own = &provider.facts.emulator.assertion.audiences;
+    let accepted: Vec<String> = match own.is_empty() {
+        true => {
+            let token = provider.url(provider.facts.token_url.as_ref(), &exchange.captures);
+            [Some(provider.issuer(&exchange.captures)), token].into_iter().flatten().collect()
+        }
+        false => own.iter().filter_map(|url| provider.url(Some(url), &exchange.captures)).collect(),
+    };
+    match jws.is_for(&accepted, true) {
+        true => Ok(()),
+        false => {
+            let accepted = accepted.join(" or ");
+            Err(refuse(format!("is for somebody else: aud must be {accepted}, as one text")))
+        }
+    }
+}
+
+/// Whom an assertion is about.
+fn subject(exchange: &Exchange<'_>, app: &App, jws: &Jws) -> Result<User, ProtocolError> {
+    let kind = exchange.provider.facts.emulator.assertion.subject;
+    let someone = |id: &str| User { id: id.to_owned(), email: None, ..User::default() };
+    let Some(subject) = jws.text("sub") else {
+        return match kind {
+            AssertionSubject::Optional => Ok(someone(&app.client_id)),
+            _ => Err(refuse("has no sub")),
+        };
+    };
+    let known = exchange.backend.state().users.iter().find(|user| user.is_called(subject)).cloned();
+    match known {
+        Some(user) => Ok(user),
+        None if subject == app.client_id || kind == AssertionSubject::Any => Ok(someone(subject)),
+        None => Err(refuse("names no user (sub)")),
+    }
+}
+
+/// The application that asks by an assertion alone, where the provider lets it; `None` where it authenticates otherwise.
+pub(crate) fn client_by_assertion(
+    exchange: &Exchange<'_>,
+    form: &Pairs,
+) -> Option<Result<App, ProtocolError>> {
+    let facts = &exchange.provider.facts;
+    let authenticates = exchange.request.basic().is_some()
+        || [&*facts.client_secret_param, "client_assertion"].iter().any(|name| form.get(name).is_some());
+    let is_by_assertion = facts.emulator.assertion.names_the_client
+        && form.get("grant_type") == Some(JWT_BEARER)
+        && !authenticates;
+    is_by_assertion.then(|| {
+        let jws = read_assertion(form)?;
+        let app =
+            exchange.backend.state().app(&exchange.provider.family, jws.text("iss").unwrap_or_default());
+        app.ok_or_else(|| refuse("is by somebody who is not registered here (iss)"))
+    })
+}
+
+/// Zoom's grant for a program of an account's own, which is told by its number.
+fn account_credentials(
+    exchange: &Exchange<'_>,
+    request: &GrantRequest<'_>,
+) -> Result<Granted, ProtocolError> {
+    match request.form.get("account_id") {
+        Some(account) if !account.is_empty() => client_credentials(exchange, request),
+        _ => Err(Reason::Request.because("account_id is missing")),
+    }
 }
 
 /// The scopes that a request without a browser asks for. `openid` brings no ID token here, for nobody signed in.
 fn scopes(exchange: &Exchange<'_>, request: &GrantRequest<'_>) -> Result<Vec<String>, ProtocolError> {
+    known_scopes(exchange, request.form.get("scope").unwrap_or_default())
+}
+
+fn known_scopes(exchange: &Exchange<'_>, asked: &str) -> Result<Vec<String>, ProtocolError> {
     let known = &exchange.provider.facts.emulator.scopes;
-    let asked = request.form.get("scope").unwrap_or_default().split(' ').filter(|scope| !scope.is_empty());
-    let asked: Vec<String> = asked.map(str::to_owned).collect();
-    match asked.iter().find(|scope| *scope == "openid" || !known.is_empty() && !known.contains(scope)) {
+    let is_known = |scope: &String| {
+        known.is_empty()
+            || known.iter().any(|known| match known.strip_suffix('*') {
+                Some(prefix) => scope.len() > prefix.len() && scope.starts_with(prefix),
+                None => scope == known,
+            })
+    };
+    let asked: Vec<String> = asked.split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned).collect();
+    match asked.iter().find(|scope| *scope == "openid" || !is_known(scope)) {
         Some(bad) => Err(Reason::Scope.because(format!("{bad:?} cannot be granted"))),
         None => Ok(asked),
     }
@@ -190,9 +282,10 @@ fn hand_out(
         params: Pairs::default(),
         sid: crypto::random(),
     };
+    let expires = exchange.provider.facts.emulator.expires_in > 0;
     let mut state = exchange.backend.state();
     let (id, _) = state.grant_without_code(exchange.provider, user, authorization, now());
     state
-        .issue_on(exchange.provider, id, scopes, with_refresh_token, true, bound)
+        .issue_on(exchange.provider, id, scopes, with_refresh_token, expires, bound)
         .ok_or_else(|| Reason::Code.because("the grant is unknown"))
 }

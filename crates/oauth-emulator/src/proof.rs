@@ -90,8 +90,10 @@ pub(crate) fn bind(
     // With both, the token is bound to the key (as at Duende), so that one confirmation method is checked.
     let by_certificate = possession.jkt.is_none()
         && (app.tls_client_certificate_bound_access_tokens || demands.sender_constraint);
+    let refresh_tokens_only = exchange.provider.facts.emulator.dpop_binds_refresh_tokens_only;
     let mut terms = TokenTerms {
-        jkt: possession.jkt.clone(),
+        jkt: possession.jkt.clone().filter(|_| !refresh_tokens_only),
+        refresh_jkt: possession.jkt.clone().filter(|_| refresh_tokens_only),
         x5t: possession.x5t().filter(|_| by_certificate),
         ..TokenTerms::default()
     };

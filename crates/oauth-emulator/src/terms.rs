@@ -11,6 +11,8 @@ pub(crate) struct GrantId(pub(crate) usize);
 pub(crate) struct TokenTerms {
     /// The thumbprint of the key that proves possession (RFC 9449 section 6.1).
     pub(crate) jkt: Option<String>,
+    /// The thumbprint of the key that the refresh token alone is bound to.
+    pub(crate) refresh_jkt: Option<String>,
     /// The thumbprint of the certificate (RFC 8705 section 3.1).
     pub(crate) x5t: Option<String>,
     /// The resources that it is for (RFC 8707); empty: any.

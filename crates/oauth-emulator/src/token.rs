@@ -45,7 +45,10 @@ fn grant(exchange: &Exchange<'_>, format: RequestFormat) -> Result<Map<String, V
     };
     let app = match accepted.methods.is_empty() {
         true => None,
-        false => Some(authenticate(exchange, &form, &accepted)?),
+        false => Some(match grants::client_by_assertion(exchange, &form) {
+            Some(app) => app?,
+            None => authenticate(exchange, &form, &accepted)?,
+        }),
     };
     exchange.dialect.check_token(&form)?;
     // Before anything is spent: a request that lacks a nonce comes once more.
@@ -121,6 +124,12 @@ fn redeem(
             && possession.jkt.as_deref() != Some(jkt)
         {
             return Err(Reason::Code.because("the code is bound to another key (dpop_jkt)"));
+        }
+        if facts.emulator.dpop_jkt_required
+            && possession.jkt.is_some()
+            && grant.request.params.get("dpop_jkt").is_none()
+        {
+            return Err(Reason::Code.because("the authorization request named no key (dpop_jkt)"));
         }
     }
     let issued = {
@@ -247,6 +256,9 @@ fn terms_of_refresh(
         Some(app) => proof::bind(exchange, app, possession)?,
         None => TokenTerms { jkt: possession.jkt.clone(), ..TokenTerms::default() },
     };
+    if bound.refresh_jkt.is_some() && bound.refresh_jkt != possession.jkt {
+        return Err(Reason::RefreshToken.because("the refresh token is bound to another key"));
+    }
     let is_public = app
         .is_none_or(|app| app.client_secret.is_none() && app.jwks.is_none() && app.certificates.is_empty());
     if is_public

@@ -258,9 +258,8 @@ fn realm(keys: &SigningKeys, application: &str) -> Value {
     };
     let bound_to_key =
         json!({"dpop.bound.access.tokens": "true", "require.pushed.authorization.requests": "true"});
-    // Keycloak writes `iss` into a signed answer twice (https://github.com/keycloak/keycloak/issues/44563), which this library refuses.
-    let mut signed = bound_to_key.clone();
-    signed["exclude.issuer.from.auth.response"] = "true".into();
+    // Into a signed answer, Keycloak writes the same `iss` twice (https://github.com/keycloak/keycloak/issues/44563).
+    let signed = bound_to_key.clone();
     let for_orders = json!([{"name": "for-orders", "protocol": "openid-connect", "protocolMapper": "oidc-audience-mapper",
         "config": {"included.client.audience": "orders", "access.token.claim": "true"}}]);
     json!({

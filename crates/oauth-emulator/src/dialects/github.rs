@@ -1,12 +1,17 @@
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
     app::App,
+    clock::now,
+    crypto,
     endpoint::EmulatedEndpoint,
     exchange::{Dialect, Exchange},
+    jws::Jws,
     refusal::{Denied, ProtocolError, Reason},
     reply::ServerReply,
+    signing_alg::SigningAlg,
     state::Grant,
 };
 
@@ -90,9 +95,65 @@ impl Dialect for GitHub {
         (exchange.request.method == Method::POST).then(|| check(exchange))
     }
 
-    /// The whole authorization, with all its tokens.
-    fn other(&self, exchange: &Exchange<'_>, _name: &str) -> ServerReply {
-        delete_grant(exchange)
+    fn other(&self, exchange: &Exchange<'_>, name: &str) -> ServerReply {
+        match name {
+            "installation" => installation_token(exchange),
+            // The whole authorization, with all its tokens.
+            _ => delete_grant(exchange),
+        }
+    }
+}
+
+/// How long the JWT of an app may live, in seconds.
+const LONGEST_JWT: i64 = 600;
+/// How long a token of an installation lives, in seconds.
+const INSTALLATION_TOKEN: i64 = 3600;
+
+/// <https://docs.github.com/en/rest/apps/apps#create-an-installation-access-token-for-an-app>
+fn installation_token(exchange: &Exchange<'_>) -> ServerReply {
+    if exchange.request.method != Method::POST {
+        return ServerReply::method_not_allowed("POST");
+    }
+    if let Err(problem) = app_of_jwt(exchange) {
+        return message(StatusCode::UNAUTHORIZED, &problem);
+    }
+    if exchange.captures.get("installation_id").is_none_or(|id| id.parse::<u64>().is_err()) {
+        return message(StatusCode::NOT_FOUND, "Not Found");
+    }
+    let body: Value = serde_json::from_slice(&exchange.request.body).unwrap_or_default();
+    let chosen = ["repositories", "repository_ids"].iter().any(|name| body[*name].is_array());
+    let permissions = body["permissions"].as_object().cloned();
+    let expires_at = OffsetDateTime::from_unix_timestamp(now() + INSTALLATION_TOKEN).ok();
+    ServerReply::json(
+        StatusCode::CREATED,
+        &json!({
+            "token": format!("ghs_{}", crypto::random()),
+            "expires_at": expires_at.and_then(|at| at.format(&Rfc3339).ok()),
+            "permissions": permissions.map_or_else(|| json!({"metadata": "read"}), Value::Object),
+            "repository_selection": if chosen { "selected" } else { "all" },
+        }),
+    )
+}
+
+/// The app that signed the JWT in the request's header, which is its token for the API itself.
+fn app_of_jwt(exchange: &Exchange<'_>) -> Result<App, String> {
+    let jwt = exchange.request.authorization("bearer").ok_or("A JSON web token could not be decoded")?;
+    let jws = Jws::parse(jwt).map_err(|_| "A JSON web token could not be decoded")?;
+    let id = jws.text("iss").ok_or("'Issuer' claim ('iss') must be an Integer or a String")?;
+    let app = exchange.backend.state().app(&exchange.provider.family, id).ok_or("Integration not found")?;
+    let keys = app.jwks.as_ref().ok_or("Integration must generate a public key")?;
+    if jws.alg()? != SigningAlg::RS256 || jws.verify_in(keys).is_err() {
+        return Err("A JSON web token could not be decoded".to_owned());
+    }
+    if jws.time("iat").is_none_or(|iat| iat > now()) {
+        return Err("'Issued at' claim ('iat') must be an Integer representing the time that the assertion was issued".to_owned());
+    }
+    match jws.time("exp") {
+        Some(exp) if exp > now() + LONGEST_JWT => {
+            Err("'Expiration time' claim ('exp') is too far in the future".to_owned())
+        }
+        Some(exp) if exp > now() => Ok(app),
+        _ => Err("'Expiration time' claim ('exp') must be a numeric value representing the future time at which the assertion expires".to_owned()),
     }
 }
 
