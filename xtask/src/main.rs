@@ -106,6 +106,20 @@ enum Command {
         /// Names of targets, in place of all
         targets: Vec<String>,
     },
+    /// Change the code a little, again and again, and tell which changes no test notices
+    ///
+    /// docs/mutation.md has the outcome of a run. It takes a minute and more for each change, and works in a copy of the repository. It
+    /// installs cargo-mutants, which takes minutes.
+    Mutants {
+        /// How many changes of each crate
+        #[arg(long, default_value_t = 20)]
+        sample: usize,
+        /// With which change to begin; another number tries others
+        #[arg(long, default_value_t = 0)]
+        begin: usize,
+        /// The crates, in place of oauth-core, oauth-openid, oauth-tokens and oauth-web
+        packages: Vec<String>,
+    },
     /// Make a provider crate from the template
     ///
     /// docs/adding-a-provider.md says how to go on.
@@ -199,6 +213,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Ci => ci::run()?,
         Command::Nightly { update_api } => nightly::run(update_api)?,
         Command::Fuzz { minutes, targets } => fuzz::run(minutes, &targets)?,
+        Command::Mutants { sample, begin, packages } => mutants::run(sample, begin, &packages)?,
         Command::New { name, display_name } => new::run(&name, display_name.as_deref())?,
         Command::Guide => guide::run()?,
         Command::Generate { check: false } => generate::write()?,

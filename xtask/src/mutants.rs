@@ -1,11 +1,14 @@
-//! Mutation testing: small changes that break the code, each of which some test should notice.
+//! `cargo xtask mutants`: small changes that break the code, each of which some test should notice.
 
 use std::{
+    collections::BTreeSet,
     fs,
+    path::{Path, PathBuf},
+    process::Command,
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::{
     steps::Steps,
@@ -15,43 +18,246 @@ use crate::{
 
 const PROGRAM: (&str, &str) = ("cargo-mutants", "27.1.0");
 
+/// The longest that the tests may take, in seconds; a change that makes them hang is noticed too.
+const TIMEOUT: &str = "--timeout=300";
+
+/// How many changes of each crate a night tries, each time others.
+const NIGHTLY_SAMPLE: usize = 20;
+
+/// A crate that is changed, and the tests that should notice. They are few enough to be built again for each change.
+struct Subject {
+    package: &'static str,
+    /// The package with the tests from outside, and its test target.
+    tests: (&'static str, &'static str),
+    /// What these tests do not compile.
+    left_out: &'static [&'static str],
+}
+
 /// The crates in which a fault costs most.
-const PACKAGES: [&str; 4] = ["oauth-core", "oauth-openid", "oauth-tokens", "oauth-web"];
+const SUBJECTS: [Subject; 4] = [
+    Subject {
+        package: "oauth-core",
+        tests: ("oauth-mutants-core", "mutants"),
+        left_out: &["**/backend/on_aws_lc_rs.rs", "**/backend/on_rust_crypto.rs"],
+    },
+    Subject {
+        package: "oauth-openid",
+        tests: ("oauth-mutants-openid", "mutants"),
+        left_out: &["**/crypto/on_rust_crypto.rs", "**/jose.rs"],
+    },
+    Subject {
+        package: "oauth-tokens",
+        tests: ("oauth-tokens", "all"),
+        // It is for tests.
+        left_out: &["**/testkit/**"],
+    },
+    Subject { package: "oauth-web", tests: ("oauth-mutants-web", "mutants"), left_out: &[] },
+];
 
-/// Of so many parts, one is taken each day: each change takes a build of the tests, and all of them would take days.
-const PARTS: u64 = 250;
+/// Which of a crate's changes are tried: each of so many, beginning with one of the first.
+struct Sample {
+    size: usize,
+    begin: usize,
+}
 
-/// The longest that the tests may take; a change that makes them hang is noticed too.
-const TIMEOUT_SECONDS: &str = "1200";
+/// What became of the changes of one crate.
+struct Outcome {
+    package: &'static str,
+    /// How many changes there are.
+    all: usize,
+    caught: usize,
+    hung: usize,
+    unviable: usize,
+    missed: Vec<String>,
+}
 
-/// Tries today's part. What no test notices is told, and fails nothing: not every change makes a fault.
-pub(crate) fn run(steps: &mut Steps) -> Result<()> {
-    let path = tools::built(PROGRAM)?;
-    let today = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() / (24 * 60 * 60);
-    let output = Metadata::target_directory()?.join("mutants");
-    fs::create_dir_all(&output)?;
-    let mut mutants = cargo();
-    mutants.env("PATH", path).args(["mutants", "--colors=never", "--no-times", "--timeout", TIMEOUT_SECONDS]);
-    mutants.args(["--shard", &format!("{}/{PARTS}", today % PARTS), "--output"]).arg(&output);
-    for package in PACKAGES {
-        mutants.args(["--package", package]);
+/// Tries some changes of these crates, or of all four, and prints a table and what no test has noticed.
+pub(crate) fn run(size: usize, begin: usize, packages: &[String]) -> Result<()> {
+    let known: Vec<_> = SUBJECTS.iter().map(|subject| subject.package).collect();
+    if let Some(unknown) = packages.iter().find(|package| !known.contains(&&***package)) {
+        bail!("no tests are chosen for changes of {unknown}; they are for {}", known.join(", "));
     }
-    // Most of what the core does is tested from outside.
-    mutants.args(["--test-package", &format!("{},oauth-tests", PACKAGES.join(","))]);
-    let name = workspace::shown(&mutants);
-    let mut missed = Vec::new();
-    steps.step(&name, || {
-        match mutants.status()?.code() {
-            // 2: some were missed; 3: some made the tests hang.
-            Some(0 | 2 | 3) => {}
-            code => bail!("cargo mutants ended with {code:?}"),
+    let tree = tree()?;
+    let mut outcomes = Vec::new();
+    for subject in &SUBJECTS {
+        if packages.is_empty() || packages.iter().any(|package| package == subject.package) {
+            outcomes.push(subject.try_changes(&tree, &Sample { size, begin })?);
         }
-        let text = fs::read_to_string(output.join("mutants.out/missed.txt")).unwrap_or_default();
-        missed = text.lines().map(str::to_owned).collect();
-        Ok(())
-    })?;
+    }
+    println!("\n{}", table(&outcomes));
+    Ok(())
+}
+
+/// Tries other changes each night. What no test notices is told, and fails nothing: not every change makes a fault.
+pub(crate) fn nightly(steps: &mut Steps) -> Result<()> {
+    let today = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() / (24 * 60 * 60);
+    let sample = Sample { size: NIGHTLY_SAMPLE, begin: usize::try_from(today)? };
+    let mut missed = Vec::new();
+    for subject in &SUBJECTS {
+        let name = format!(
+            "cargo xtask mutants --sample {NIGHTLY_SAMPLE} --begin {} {}",
+            sample.begin, subject.package
+        );
+        steps.step(&name, || {
+            missed.extend(subject.try_changes(&tree()?, &sample)?.missed);
+            Ok(())
+        })?;
+    }
     for change in missed {
         steps.skip(format!("what no test notices: {change}"));
     }
     Ok(())
+}
+
+impl Subject {
+    fn try_changes(&self, tree: &Path, sample: &Sample) -> Result<Outcome> {
+        let list = workspace::output(self.mutants(tree)?.arg("--list"))?;
+        let all = list.lines().count();
+        ensure!(all > 0, "cargo-mutants has found nothing to change in {}", self.package);
+        let every = all.div_ceil(sample.size.max(1));
+        let output = folder()?.join("found").join(self.package);
+        fs::create_dir_all(&output)?;
+        // By itself, cargo-mutants would run the crate's own tests first, without those from outside.
+        let mut unchanged = cargo();
+        unchanged.current_dir(tree).arg("test").args(self.packages("--package")).args(self.targets());
+        workspace::run(built_for_changes(&mut unchanged)?)?;
+        let mut mutants = self.mutants(tree)?;
+        mutants.args(["--baseline=skip", "--in-place", "--output"]).arg(&output);
+        mutants.arg(format!("--shard={}/{every}", sample.begin % every)).arg("--sharding=round-robin");
+        mutants.args(self.packages("--test-package"));
+        mutants.args(self.targets().map(|argument| format!("--cargo-arg={argument}")));
+        mutants.args(["--no-times", TIMEOUT]);
+        built_for_changes(&mut mutants)?;
+        match mutants.status()?.code() {
+            // 2: some were missed; 3: some made the tests hang.
+            Some(0 | 2 | 3) => {}
+            code => bail!("`{}` ended with {code:?}", workspace::shown(&mutants)),
+        }
+        let lines = |name: &str| -> Vec<String> {
+            let text = fs::read_to_string(output.join("mutants.out").join(name)).unwrap_or_default();
+            text.lines().map(str::to_owned).collect()
+        };
+        Ok(Outcome {
+            package: self.package,
+            all,
+            caught: lines("caught.txt").len(),
+            hung: lines("timeout.txt").len(),
+            unviable: lines("unviable.txt").len(),
+            missed: lines("missed.txt"),
+        })
+    }
+
+    fn packages(&self, option: &str) -> Vec<String> {
+        let mut all = vec![self.package, self.tests.0];
+        all.dedup();
+        all.into_iter().map(|package| format!("{option}={package}")).collect()
+    }
+
+    /// The tests, as arguments of Cargo.
+    fn targets(&self) -> impl Iterator<Item = String> {
+        let (package, test) = self.tests;
+        let feature = (package != self.package).then(|| format!("--features={package}/run"));
+        ["--lib".to_owned(), format!("--test={test}")].into_iter().chain(feature)
+    }
+
+    /// cargo-mutants, in the copy and for this crate's changes.
+    fn mutants(&self, tree: &Path) -> Result<Command> {
+        let mut mutants = cargo();
+        mutants.current_dir(tree).env("PATH", tools::built(PROGRAM)?);
+        mutants.args(["mutants", "--colors=never", "--package", self.package]);
+        mutants.args(self.left_out.iter().map(|files| format!("--exclude={files}")));
+        Ok(mutants)
+    }
+}
+
+/// Of all that is built, one crate changes a little each time.
+fn built_for_changes(command: &mut Command) -> Result<&mut Command> {
+    Ok(command.env("CARGO_TARGET_DIR", folder()?.join("build")).env("CARGO_INCREMENTAL", "1"))
+}
+
+/// The outcomes as docs/mutation.md has them, and below it what no test has noticed.
+fn table(outcomes: &[Outcome]) -> String {
+    let mut text = "| crate | changes | tried | caught | hung | missed | did not compile |\n".to_owned();
+    text += "| --- | --- | --- | --- | --- | --- | --- |\n";
+    for Outcome { package, all, caught, hung, unviable, missed } in outcomes {
+        let missed = missed.len();
+        let tried = caught + hung + missed + unviable;
+        text += &format!("| `{package}` | {all} | {tried} | {caught} | {hung} | {missed} | {unviable} |\n");
+    }
+    for change in outcomes.iter().flat_map(|outcome| &outcome.missed) {
+        text += &format!("\nmissed: {change}");
+    }
+    text
+}
+
+fn folder() -> Result<PathBuf> {
+    Ok(Metadata::target_directory()?.join("mutants"))
+}
+
+/// A copy of the repository, always in the same place, so that what was built for it is of use the next time. In the repository itself,
+/// somebody might be working.
+fn tree() -> Result<PathBuf> {
+    let (from, tree) = (workspace::root(), folder()?.join("tree"));
+    let mut git = Command::new("git");
+    git.args(["ls-files", "--cached", "--others", "--exclude-standard", "-z"]).current_dir(&from);
+    let files = workspace::output(&mut git)?;
+    let files: BTreeSet<_> = files.split('\0').filter(|file| !file.is_empty()).map(PathBuf::from).collect();
+    remove_others(&tree, &tree, &files)?;
+    for file in &files {
+        // One that is listed may have been deleted.
+        let Ok(bytes) = fs::read(from.join(file)) else { continue };
+        let copy = tree.join(file);
+        // Cargo builds anew what was written anew.
+        if fs::read(&copy).ok().as_ref() != Some(&bytes) {
+            fs::create_dir_all(copy.parent().unwrap_or(&tree))?;
+            fs::write(&copy, bytes).with_context(|| copy.display().to_string())?;
+        }
+    }
+    Ok(tree)
+}
+
+/// Removes what the repository does not have any more.
+fn remove_others(tree: &Path, folder: &Path, files: &BTreeSet<PathBuf>) -> Result<()> {
+    if !folder.exists() {
+        return Ok(());
+    }
+    for path in workspace::entries(folder)? {
+        let is_listed = path.strip_prefix(tree).is_ok_and(|file| files.contains(file));
+        if path.is_dir() {
+            remove_others(tree, &path, files)?;
+        } else if !is_listed {
+            fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_subject_has_tests_from_outside() {
+        let members = Metadata::members().unwrap();
+        for Subject { package, tests: (tests, _), .. } in &SUBJECTS {
+            for name in [package, tests] {
+                assert!(members.iter().any(|member| member.name == *name), "there is no package {name}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_table_counts_what_was_tried_and_names_what_was_missed() {
+        let outcome = Outcome {
+            package: "oauth-core",
+            all: 900,
+            caught: 7,
+            hung: 1,
+            unviable: 2,
+            missed: vec!["src/lib.rs:1:1: replace a with b".to_owned()],
+        };
+        let table = table(&[outcome]);
+        assert!(table.contains("| `oauth-core` | 900 | 11 | 7 | 1 | 1 | 2 |\n"), "{table}");
+        assert!(table.ends_with("\nmissed: src/lib.rs:1:1: replace a with b"), "{table}");
+    }
 }

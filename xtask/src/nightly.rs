@@ -93,7 +93,7 @@ pub(crate) fn run(update: bool) -> Result<()> {
     steps.xtask("soak", || soak::run(SOAK_MINUTES))?;
     steps.xtask("wasm", wasm::run)?;
     keycloak::test(&mut steps)?;
-    mutants::run(&mut steps)?;
+    mutants::nightly(&mut steps)?;
     steps.finish();
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Node.js and the packages of tests/oidc-provider and tests/mcp-conformance, which the tests need.
+//! Node.js and the packages of tests/oidc-provider, tests/mcp-conformance and tests/token-replies, which the tests need.
 
 use std::{
     env,
@@ -73,7 +73,7 @@ pub(crate) fn found_or_installed() -> Result<Node> {
 
 /// Runs `npm ci` where the packages are not those of the lock file.
 fn packages(node: &Node) -> Result<()> {
-    for folder in ["tests/oidc-provider", "tests/mcp-conformance"] {
+    for folder in ["tests/oidc-provider", "tests/mcp-conformance", "tests/token-replies/node"] {
         packages_of(node, &workspace::root().join(folder))?;
     }
     Ok(())

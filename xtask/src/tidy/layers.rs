@@ -91,11 +91,14 @@ impl Layer {
             | "tests/oidc-provider"
             | "tests/properties"
             | "tests/rows"
+            | "tests/schedules"
             | "tests/stores"
+            | "tests/token-replies"
             | "xtask"
             | "xtask/specs"
             | "xtask/verify" => Self::Tool,
             "tests/soak" => Self::Soak,
+            _ if folder.starts_with("tests/mutants/") => Self::Tool,
             _ if folder.starts_with("crates/providers/") => Self::Provider,
             _ if folder.starts_with("crates/stores/") => Self::Adapter,
             _ if folder.starts_with("crates/integrations/") => Self::Adapter,
