@@ -10,7 +10,7 @@ mod request;
 pub use self::{
     attempt::{CibaAttempt, CibaDelivery},
     client::{Ciba, CibaLogin, START_CIBA},
-    endpoint::{CibaAnswer, CibaEndpoint, CibaNotification, EXPECT_NOTIFICATION, PushedTokens},
-    finish::{ACCEPT_PUSH, CibaStates, FINISH_CIBA},
+    endpoint::{ACCEPT_PUSH, CibaAnswer, CibaEndpoint, CibaNotification, EXPECT_NOTIFICATION, PushedTokens},
+    finish::{CibaStates, FINISH_CIBA},
     request::CibaRequest,
 };

@@ -236,8 +236,8 @@ async fn ci_12_a_program_that_stops_waiting_for_the_checks_goes_on_with_them() {
     assert_eq!(server.requests("/token").len(), 1);
 }
 
-/// Tokens that the provider pushes for an attempt of push mode.
-async fn pushed(server: &Server, client: &OpenID, change: Value) -> (CibaAttempt, PushedTokens) {
+/// What the provider pushes for an attempt of push mode.
+async fn notified(server: &Server, client: &OpenID, change: &Value, error: Option<&str>) -> CibaNotification {
     server.bend(|state| state.metadata["backchannel_token_delivery_modes_supported"] = json!(["push"]));
     let ciba = Ciba::new(client).with_delivery(CibaDelivery::Push);
     let attempt = ciba.start(&request()).await.unwrap();
@@ -251,21 +251,48 @@ async fn pushed(server: &Server, client: &OpenID, change: Value) -> (CibaAttempt
         "urn:openid:params:jwt:claim:rt_hash": half_hash("RT"),
         "urn:openid:params:jwt:claim:auth_req_id": "REQ-1",
     });
-    for (name, value) in change.as_object().unwrap() {
-        id_token[name] = value.clone();
-    }
+    id_token.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
     let body = json!({"auth_req_id": "REQ-1", "access_token": "AT", "token_type": "Bearer", "expires_in": 300,
         "refresh_token": "RT", "id_token": server.signed(id_token).await});
+    let body = match error {
+        Some(code) => json!({"auth_req_id": "REQ-1", "error": code, "error_description": "said the bank"}),
+        None => body,
+    };
     let bearer = format!("Bearer {}", sent.field("client_notification_token").unwrap());
     let headers = HeaderMap::from_iter([
         (http::header::AUTHORIZATION, bearer.parse().unwrap()),
         (http::header::CONTENT_TYPE, "application/json".parse().unwrap()),
     ]);
     let answer = endpoint.receive(&headers, body.to_string().as_bytes()).await;
-    match answer.notification {
-        Some(CibaNotification::Push(attempt, tokens)) => (attempt, tokens),
-        other => panic!("{} {other:?}", answer.status),
+    answer.notification.unwrap_or_else(|| panic!("{}", answer.status))
+}
+
+/// Tokens that the provider pushes for an attempt of push mode.
+async fn pushed(server: &Server, client: &OpenID, change: Value) -> (CibaAttempt, PushedTokens) {
+    match notified(server, client, &change, None).await {
+        CibaNotification::Push(attempt, tokens) => (attempt, tokens),
+        other => panic!("{other:?}"),
     }
+}
+
+#[tokio::test]
+async fn ci_06_a_pushed_refusal_has_the_class_that_says_what_to_do() {
+    for (code, class) in [
+        ("access_denied", ErrorClass::Reauthorize),
+        ("expired_token", ErrorClass::Reauthorize),
+        ("transaction_failed", ErrorClass::Reauthorize),
+        ("server_error", ErrorClass::Transient { retry_after: None }),
+        ("invalid_request", ErrorClass::Configuration),
+    ] {
+        let server = Server::new();
+        let notification = notified(&server, &server.client("secret"), &json!({}), Some(code)).await;
+        let error = notification.refusal().unwrap();
+        assert_eq!((error.class(), &*error.oauth_error().unwrap().code), (class, code), "{error}");
+        assert_eq!(error.operation().as_str(), "accept_ciba_push");
+        assert!(server.requests("/token").is_empty());
+    }
+    let server = Server::new();
+    assert!(notified(&server, &server.client("secret"), &json!({}), None).await.refusal().is_none());
 }
 
 fn half_hash(text: &str) -> String {

@@ -3,7 +3,8 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use oauth_core::{
-    Clock, Error, ErrorKind, OAuth2Token, OAuthError, Operation, Result, SharedCache, SystemClock,
+    Clock, Error, ErrorKind, LoginError, OAuth2Token, OAuthError, Operation, Result, SharedCache,
+    SystemClock,
     http::{HeaderMap, StatusCode, header::AUTHORIZATION},
     parse_json,
     provider_kit::check_media_type,
@@ -12,6 +13,8 @@ use serde_json::{Map, Value};
 
 use super::attempt::{CibaAttempt, CibaDelivery, hash};
 
+/// The method [`Ciba::accept`](crate::Ciba::accept), in errors.
+pub const ACCEPT_PUSH: Operation = Operation::new("accept_ciba_push");
 /// The method [`CibaEndpoint::expect`], in errors.
 pub const EXPECT_NOTIFICATION: Operation = Operation::new("expect_ciba_notification");
 
@@ -66,8 +69,23 @@ pub enum CibaNotification {
     Ping(CibaAttempt),
     /// The tokens, unverified: have them [accepted](crate::Ciba::accept).
     Push(CibaAttempt, PushedTokens),
-    /// The user has refused, or something else went wrong (section 12). It comes in push mode only.
+    /// The user has refused, or something else went wrong (section 12): [`refusal`](Self::refusal) says what to do. It comes in push mode
+    /// only.
     Refused(CibaAttempt, OAuthError),
+}
+
+impl CibaNotification {
+    /// A refusal as an error, whose class says what to do: another attempt, or the same one later. `None` for whatever is none.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Error> {
+        match self {
+            Self::Refused(_, error) => {
+                let kind = ErrorKind::Login(LoginError::Refused(error.clone()));
+                Some(Error::new(ACCEPT_PUSH, "ciba", kind))
+            }
+            Self::Ping(_) | Self::Push(..) => None,
+        }
+    }
 }
 
 /// Tokens that a provider has pushed. Nothing of them is verified before [`Ciba::accept`](crate::Ciba::accept).

@@ -19,13 +19,11 @@ use serde_json::Value;
 use super::{
     attempt::{CibaAttempt, CibaDelivery},
     client::{Ciba, CibaLogin},
-    endpoint::PushedTokens,
+    endpoint::{ACCEPT_PUSH, PushedTokens},
 };
 
 /// The methods [`Ciba::finish`] and [`Ciba::redeem`], in errors.
 pub const FINISH_CIBA: Operation = Operation::new("finish_ciba");
-/// The method [`Ciba::accept`], in errors.
-pub const ACCEPT_PUSH: Operation = Operation::new("accept_ciba_push");
 
 const GRANT_TYPE: &str = "urn:openid:params:grant-type:ciba";
 /// How often a client asks that waits for a notification, should that be lost.
