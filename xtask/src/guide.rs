@@ -183,6 +183,24 @@ mod tests {
     }
 
     #[test]
+    fn pages_show_what_is_compiled_in_the_examples() {
+        let main = |example: &str| {
+            workspace::read(&workspace::root().join(format!("crates/examples/{example}/src/main.rs")))
+                .unwrap()
+        };
+        let programs = ["leptos", "opentelemetry"].map(main);
+        for page in ["leptos.md", "observability.md"] {
+            let text = workspace::read(&workspace::root().join("docs").join(page)).unwrap();
+            let blocks: Vec<&str> =
+                text.split("```rust\n").skip(1).map(|rest| rest.split("```\n").next().unwrap()).collect();
+            assert!(!blocks.is_empty(), "{page}");
+            for block in blocks {
+                assert!(programs.iter().any(|program| program.contains(block)), "{page}:\n{block}");
+            }
+        }
+    }
+
+    #[test]
     fn the_guide_can_be_followed() {
         let guide = Guide::parse(include_str!("../../docs/adding-a-provider.md")).unwrap();
         assert_eq!(guide.make, ["cargo xtask new nimbus --display-name Nimbus"]);

@@ -138,7 +138,7 @@ enum Command {
     },
     /// Follow docs/adding-a-provider.md in a copy of the repository, and run the tests that it names
     Guide,
-    /// Check that each published crate builds from what would be uploaded
+    /// Check that each published crate builds from what would be uploaded, and so does an application that has nothing else
     Package,
     /// Check what a release needs, ask the registry whose the packages' names are, and print the plan of publishing
     ///
@@ -218,7 +218,10 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Guide => guide::run()?,
         Command::Generate { check: false } => generate::write()?,
         Command::Generate { check: true } => generate::check()?,
-        Command::Package => package::run()?,
+        Command::Package => {
+            package::run()?;
+            package::set_up()?;
+        }
         Command::ReleaseCheck { offline, packages } => release_check::run(offline, &packages)?,
         Command::Sbom => supply_chain::sbom()?,
         Command::Site { serve, port } => site::run(serve, port)?,

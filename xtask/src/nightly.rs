@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::{
     ci::{CRYPTOGRAPHY, ENCRYPTION, FIPS, NATIVE_TLS},
-    fuzz, guide, keycloak, mutants, soak,
+    fuzz, guide, keycloak, mutants, package, soak,
     steps::Steps,
     supply_chain, test,
     tools::{self, Tools},
@@ -32,6 +32,9 @@ const SOAK_MINUTES: u64 = 30;
 /// The tools that are built from source, which takes minutes, with their versions.
 const SEMVER_CHECKS: (&str, &str) = ("cargo-semver-checks", "0.51.0");
 const PUBLIC_API: (&str, &str) = ("cargo-public-api", "0.52.0");
+
+/// The examples that are workspaces of their own: nobody else shall build what they need.
+const EXAMPLES: [&str; 2] = ["leptos", "opentelemetry"];
 
 /// Runs everything; with `update`, it only writes the snapshots of the public API.
 pub(crate) fn run(update: bool) -> Result<()> {
@@ -63,6 +66,8 @@ pub(crate) fn run(update: bool) -> Result<()> {
     semver_checks(&mut steps)?;
     public_api(&mut steps, update)?;
     steps.xtask("guide", guide::run)?;
+    examples(&mut steps)?;
+    steps.xtask("package", package::set_up)?;
     let storm = [("OAUTH_TEST_STORM_SECONDS", STORM_SECONDS), ("OAUTH_TEST_ROUNDS", ROUNDS)];
     let name = format!(
         "OAUTH_TEST_STORM_SECONDS={STORM_SECONDS} OAUTH_TEST_ROUNDS={ROUNDS} cargo xtask test -p oauth-store-tests"
@@ -95,6 +100,19 @@ pub(crate) fn run(update: bool) -> Result<()> {
     keycloak::test(&mut steps)?;
     mutants::nightly(&mut steps)?;
     steps.finish();
+    Ok(())
+}
+
+/// Signs in to each of the examples.
+fn examples(steps: &mut Steps) -> Result<()> {
+    let target = Metadata::target_directory()?.join("examples");
+    for example in EXAMPLES {
+        let mut test = cargo();
+        test.args(["test", "--locked", "--manifest-path"]);
+        test.arg(format!("crates/examples/{example}/Cargo.toml"));
+        test.env("CARGO_TARGET_DIR", &target);
+        steps.run(test)?;
+    }
     Ok(())
 }
 

@@ -13,26 +13,73 @@ use anyhow::{Context, Result};
 
 use crate::workspace::{self, Metadata, Package, cargo};
 
+/// A sign-in whose tokens are kept in a database.
+const SET_UP: &str = include_str!("../templates/set_up.rs.in");
+
 pub(crate) fn run() -> Result<()> {
     let target = Metadata::target_directory()?;
     let members = Metadata::members()?;
-    let published: Vec<_> = members.iter().filter(|package| package.is_published()).collect();
-    write(&members, &target)?;
-
-    let folder = target.join("package-check");
-    if folder.exists() {
-        fs::remove_dir_all(&folder)?;
-    }
-    fs::create_dir_all(&folder)?;
-    for package in &published {
-        unpack(&target.join("package").join(archive_of(package)), &folder)?;
-    }
-    fs::write(folder.join("Cargo.toml"), manifest(&published))?;
+    let published = published(&members);
+    let folder = unpacked(&members, &target)?;
+    let patches = patches(&published, "");
+    let folders: String =
+        published.iter().map(|package| format!("    \"{}\",\n", versioned(package))).collect();
+    let manifest = format!("[workspace]\nresolver = \"3\"\nmembers = [\n{folders}]\n\n{patches}");
+    fs::write(folder.join("Cargo.toml"), manifest)?;
     // The same versions of everything else.
     fs::copy(workspace::root().join("Cargo.lock"), folder.join("Cargo.lock"))?;
     check(&folder, &target)?;
     println!("{} packages build from what would be uploaded.", published.len());
     Ok(())
+}
+
+/// Builds an application that knows the packages alone, from the one command that the documentation promises to be enough.
+pub(crate) fn set_up() -> Result<()> {
+    let target = Metadata::target_directory()?;
+    let members = Metadata::members()?;
+    let folder = unpacked(&members, &target)?;
+    let site = folder.join("my-site");
+    fs::create_dir_all(site.join("src"))?;
+    let patches = patches(&published(&members), "../");
+    let manifest = format!(
+        "[package]\nname = \"my-site\"\nedition = \"2024\"\n\n[workspace]\n\n{patches}\n[dependencies]\n"
+    );
+    fs::write(site.join("Cargo.toml"), manifest)?;
+    fs::write(site.join("src/main.rs"), SET_UP)?;
+    fs::copy(workspace::root().join("Cargo.lock"), site.join("Cargo.lock"))?;
+    let facade =
+        members.iter().find(|package| package.name == "oauth-clients").context("there is no facade")?;
+    let path = format!("../{}", versioned(facade));
+    for line in [
+        vec!["add", "--quiet", "--path", &path, "--features", "google,axum,sqlite"],
+        vec!["add", "--quiet", "axum"],
+        vec!["add", "--quiet", "tokio", "--features", "macros,net,rt-multi-thread"],
+        vec!["check", "--quiet"],
+    ] {
+        let mut command = cargo();
+        command.args(line).current_dir(&site).env("CARGO_TARGET_DIR", &target);
+        workspace::run(&mut command)?;
+    }
+    println!("An application builds after `cargo add oauth-clients --features google,axum,sqlite`.");
+    Ok(())
+}
+
+fn published(members: &[Package]) -> Vec<&Package> {
+    members.iter().filter(|package| package.is_published()).collect()
+}
+
+/// A folder with everything that would be uploaded.
+fn unpacked(members: &[Package], target: &Path) -> Result<PathBuf> {
+    write(members, target)?;
+    let folder = target.join("package-check");
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    fs::create_dir_all(&folder)?;
+    for package in published(members) {
+        unpack(&target.join("package").join(archive_of(package)), &folder)?;
+    }
+    Ok(folder)
 }
 
 /// Packages each published crate, into the folder `package` of a target directory.
@@ -57,13 +104,12 @@ fn unpack(archive: &Path, folder: &Path) -> Result<()> {
     workspace::run(&mut tar).context("a package cannot be unpacked")
 }
 
-/// A workspace in which the packages find each other instead of the registry's.
-fn manifest(packages: &[&Package]) -> String {
-    let members: String =
-        packages.iter().map(|package| format!("    \"{}\",\n", versioned(package))).collect();
-    let patch = |package: &&Package| format!("{} = {{ path = \"{}\" }}\n", package.name, versioned(package));
+/// With these lines, the packages find each other instead of the registry's.
+fn patches(packages: &[&Package], folder: &str) -> String {
+    let patch =
+        |package: &&Package| format!("{} = {{ path = \"{folder}{}\" }}\n", package.name, versioned(package));
     let patches: String = packages.iter().map(patch).collect();
-    format!("[workspace]\nresolver = \"3\"\nmembers = [\n{members}]\n\n[patch.crates-io]\n{patches}")
+    format!("[patch.crates-io]\n{patches}")
 }
 
 fn check(folder: &Path, target: &PathBuf) -> Result<()> {
