@@ -9,7 +9,7 @@ use oauth_web::{PopupPage, ResolveError, Routes, SignIn, SignInRequest, SignedIn
 
 use crate::{
     error::BffError,
-    guard,
+    events, guard,
     session::{self, Found, NewSession, SameSite, Session},
     sessions::SessionEnds,
     setup::BffSetupError,
@@ -47,7 +47,7 @@ impl Bff {
     ///
     /// # Errors
     ///
-    /// [`BffSetupError::Base`] if the path does not begin with a slash, or has characters that browsers change.
+    /// [`BffSetupError::Random`], and [`BffSetupError::Base`] if the path does not begin with a slash, or has characters that browsers change.
     pub fn new(
         base: &str,
         routes: Routes,
@@ -66,12 +66,18 @@ impl Bff {
             http: http.into(),
             upstreams: BTreeMap::new(),
             same_site: SameSite::default(),
-            ends: SessionEnds::after(Duration::from_secs(8 * 60 * 60)),
+            ends: SessionEnds::after(Duration::from_secs(8 * 60 * 60)).map_err(|_| BffSetupError::Random)?,
             revokes: false,
             popup: PopupPage::new(),
             on_sign_in: Arc::new(|user| Box::pin(async move { new_session(&user) })),
             on_logout: None,
         })))
+    }
+
+    /// The path that the routes are below, such as `/bff`.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        &self.0.base
     }
 
     /// Passes requests below `/api/{name}` on to an API.
@@ -158,8 +164,12 @@ impl Bff {
         self
     }
 
-    /// Sets the cache that remembers sessions that have ended, so that a copy of the cookie is of no use. Share one between all machines of the
-    /// application; without it, each process remembers its own. It is set for all clones of this backend.
+    /// Sets the cache that remembers sessions that have ended, so that a copy of the cookie is of no use. All processes of the application share
+    /// it, such as by `oauth-store-sqlx` or `oauth-store-redis`; it must keep what it is given for as long as it is told. It is set for all clones of
+    /// this backend.
+    ///
+    /// Without it, the process remembers them in its memory, which the next start does not have. So sessions then end with the process,
+    /// and count in no other one: an application of several processes needs this.
     pub fn ended_sessions(self, ended: Arc<dyn SharedCache>) -> Self {
         self.0.ends.remember_in(ended);
         self
@@ -228,7 +238,9 @@ impl Bff {
     ///
     /// [`BffError::Sessions`] if that could not be remembered.
     pub async fn end(&self, session: &Session) -> Result<(), BffError> {
-        self.0.ends.end(session).await
+        self.0.ends.end(session).await?;
+        events::session_ended(&session.key(), false);
+        Ok(())
     }
 
     /// Ends all sessions of the user whose tokens have this key that have begun so far: to sign out everywhere, or because the provider says so.
@@ -238,7 +250,9 @@ impl Bff {
     ///
     /// [`BffError::Sessions`] if that could not be remembered.
     pub async fn end_all(&self, key: &TokenKey) -> Result<(), BffError> {
-        self.0.ends.end_all(key).await
+        self.0.ends.end_all(key).await?;
+        events::session_ended(key, true);
+        Ok(())
     }
 
     pub(crate) fn site(&self, parts: &Parts) -> Result<String, BffError> {
@@ -260,7 +274,10 @@ impl Bff {
         let token = user.token.clone();
         let new = (self.0.on_sign_in)(user).await.map_err(BffError::Application)?;
         self.0.tokens.put_with(&new.key, &token, options).await.map_err(BffError::of_token)?;
-        Session::begin(new, self.0.ends.lifetime()).map_err(|error| BffError::Application(error.into()))
+        let session = Session::begin(new, self.0.ends.lifetime(), self.0.ends.memory().as_deref())
+            .map_err(|error| BffError::Application(error.into()))?;
+        events::session_begun(&session.key());
+        Ok(session)
     }
 
     fn settings(&mut self) -> &mut Settings {

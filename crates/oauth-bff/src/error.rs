@@ -158,17 +158,4 @@ impl BffError {
             _ => None,
         }
     }
-
-    /// Tells the log. That nobody is signed in is no event.
-    pub(crate) fn log(&self, route: &str) {
-        let (status, code, reason) = (self.status().as_u16(), self.code(), self.to_string());
-        match self {
-            Self::NoSession => {}
-            Self::SignInAgain(_) => tracing::info!(route, status, code, ?reason, "request not authorized"),
-            Self::Token(_) | Self::Application(_) | Self::Sessions(_) => {
-                tracing::error!(route, status, code, ?reason, "request failed");
-            }
-            _ => tracing::warn!(route, status, code, ?reason, "request refused"),
-        }
-    }
 }

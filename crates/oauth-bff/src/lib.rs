@@ -65,6 +65,7 @@
 mod bff;
 mod body;
 mod error;
+mod events;
 mod guard;
 mod proxy;
 mod routes;
@@ -72,6 +73,7 @@ mod session;
 mod sessions;
 mod setup;
 mod target;
+pub mod telemetry;
 mod upstream;
 
 pub use bff::Bff;

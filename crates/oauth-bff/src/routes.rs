@@ -17,7 +17,7 @@ use crate::{
     bff::Bff,
     body::BffBody,
     error::BffError,
-    guard,
+    events, guard,
     proxy::Passing,
     session::{self, Found},
 };
@@ -40,7 +40,7 @@ impl Bff {
             None => ("none", Err(BffError::NotFound)),
         };
         let mut response = result.unwrap_or_else(|error| {
-            error.log(route);
+            events::refused(route, &error);
             error.response()
         });
         // All of it is for this user, now.
@@ -80,7 +80,7 @@ impl Bff {
             return Err(BffError::MethodNotAllowed("POST".to_owned()));
         }
         let mut response = self.leave(&parts).await.unwrap_or_else(|error| {
-            error.log("logout");
+            events::refused("logout", &error);
             error.response()
         });
         // Whatever failed, this browser is out.
@@ -115,7 +115,7 @@ impl Bff {
     async fn revoke(&self, session: &crate::session::Session) {
         let (tokens, key) = (&self.all().tokens, session.key());
         if let Err(error) = tokens.revoke(&key).await {
-            tracing::warn!(provider = key.provider(), reason = ?error.class(), "the tokens of a session that ended were not revoked");
+            events::tokens_not_revoked(&key, error.class());
             // At least nobody here uses them any more.
             let _ = tokens.delete(&key).await;
         }
@@ -156,7 +156,7 @@ impl Bff {
                 let (is_popup, return_to) = (user.is_popup, user.return_to.clone());
                 let result = self.welcome(*user, &site?, is_popup, return_to.as_deref()).await;
                 let mut response = result.unwrap_or_else(|error| {
-                    error.log("sign-in");
+                    events::refused("sign-in", &error);
                     error.response()
                 });
                 headers.apply(response.headers_mut());

@@ -35,6 +35,9 @@ pub struct Session {
     begun: i64,
     /// A Unix time in seconds.
     until: i64,
+    /// The memory of ended sessions, where it is that of one process alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    memory: Option<String>,
 }
 
 /// What [`Bff::on_sign_in`](crate::Bff::on_sign_in) makes of a user who signed in.
@@ -78,7 +81,8 @@ impl NewSession {
 }
 
 impl Session {
-    pub(crate) fn begin(new: NewSession, lifetime: Duration) -> Result<Self, Error> {
+    /// `memory` names the memory of ended sessions that knows when it ends, unless all processes share it.
+    pub(crate) fn begin(new: NewSession, lifetime: Duration, memory: Option<&str>) -> Result<Self, Error> {
         let now = OffsetDateTime::now_utc();
         let seconds = i64::try_from(lifetime.min(LONGEST).as_secs()).unwrap_or_default();
         let key = [new.key.tenant(), new.key.subject(), new.key.provider(), new.key.label()];
@@ -88,6 +92,7 @@ impl Session {
             user: new.user,
             begun: milliseconds(now),
             until: now.unix_timestamp().saturating_add(seconds),
+            memory: memory.map(str::to_owned),
         })
     }
 
@@ -122,6 +127,10 @@ impl Session {
 
     pub(crate) fn until(&self) -> i64 {
         self.until
+    }
+
+    pub(crate) fn memory(&self) -> Option<&str> {
+        self.memory.as_deref()
     }
 }
 

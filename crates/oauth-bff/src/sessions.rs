@@ -6,11 +6,14 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use oauth_core::{MemoryCache, OffsetDateTime, SharedCache, bytes::Bytes, serde_json::json, sha256};
+use oauth_core::{
+    Error, MemoryCache, OffsetDateTime, SharedCache, bytes::Bytes, random_token, serde_json::json, sha256,
+};
 use oauth_tokens::TokenKey;
 
 use crate::{
     error::BffError,
+    events,
     session::{LONGEST, Session, milliseconds},
 };
 
@@ -23,16 +26,23 @@ pub(crate) struct SessionEnds(Arc<RwLock<Rules>>);
 struct Rules {
     /// Remembers sessions that were ended, because a copy of the cookie would open all the same.
     ended: Arc<dyn SharedCache>,
+    /// The name of that memory, if it is that of this process alone. Other processes do not see it, and the next start has forgotten it. So a
+    /// session counts only where it began: one that was ended must not begin again elsewhere.
+    memory: Option<Arc<str>>,
     lifetime: Duration,
 }
 
 impl SessionEnds {
-    pub(crate) fn after(lifetime: Duration) -> Self {
-        Self(Arc::new(RwLock::new(Rules { ended: Arc::new(MemoryCache::new()), lifetime })))
+    /// Remembers sessions that were ended in the memory of this process.
+    pub(crate) fn after(lifetime: Duration) -> Result<Self, Error> {
+        let memory = Some(random_token()?.into());
+        Ok(Self(Arc::new(RwLock::new(Rules { ended: Arc::new(MemoryCache::new()), memory, lifetime }))))
     }
 
+    /// Remembers them where all processes do.
     pub(crate) fn remember_in(&self, ended: Arc<dyn SharedCache>) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).ended = ended;
+        let mut rules = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        (rules.ended, rules.memory) = (ended, None);
     }
 
     pub(crate) fn set_lifetime(&self, lifetime: Duration) {
@@ -41,6 +51,11 @@ impl SessionEnds {
 
     pub(crate) fn lifetime(&self) -> Duration {
         self.rules().lifetime
+    }
+
+    /// What a session keeps of the memory of this process.
+    pub(crate) fn memory(&self) -> Option<Arc<str>> {
+        self.rules().memory
     }
 
     /// Ends one session.
@@ -53,14 +68,18 @@ impl SessionEnds {
     /// Ends all sessions of a key that have begun so far.
     pub(crate) async fn end_all(&self, key: &TokenKey) -> Result<(), BffError> {
         let now = milliseconds(OffsetDateTime::now_utc()).to_string();
-        let Rules { ended, lifetime } = self.rules();
+        let Rules { ended, lifetime, .. } = self.rules();
         // None of them lasts longer.
         let left = lifetime.saturating_add(Duration::from_secs(1));
         ended.put(&name_of_all(key), now.into(), left).await.map_err(BffError::Sessions)
     }
 
     pub(crate) async fn has_ended(&self, session: &Session) -> Result<bool, BffError> {
-        let Rules { ended, lifetime } = self.rules();
+        let Rules { ended, memory, lifetime } = self.rules();
+        if session.memory() != memory.as_deref() {
+            events::session_of_another_process();
+            return Ok(true);
+        }
         // Its cookie may have been made when sessions lasted longer.
         let age = milliseconds(OffsetDateTime::now_utc()).saturating_sub(session.begun());
         if age >= i64::try_from(lifetime.as_millis()).unwrap_or(i64::MAX) {

@@ -16,6 +16,9 @@ pub enum BffSetupError {
     /// The URL cannot be that of an API. It is not quoted, because it may contain a password.
     #[error("the upstream's URL is not usable: {0}; give one such as https://api.example/v1")]
     Url(&'static str),
+    /// The operating system has no random bytes to give.
+    #[error("the operating system has no random bytes to give")]
+    Random,
     /// The header may not be passed on.
     #[error(
         "the header {0:?} cannot be passed on: it is about the connection, the session or the token, or says otherwise than the request"

@@ -7,7 +7,7 @@ use oauth_core::REQUEST_TIMEOUT;
 use oauth_tokens::{AccessTokenRequest, Hosts, TokenKey};
 use reqwest::Url;
 
-use crate::{session::Session, setup::BffSetupError};
+use crate::{events, session::Session, setup::BffSetupError};
 
 type KeyOf = dyn Fn(&Session) -> TokenKey + Send + Sync;
 
@@ -99,10 +99,7 @@ impl Upstream {
     pub fn dangerously_allow_plain_http(url: &str) -> Result<Self, BffSetupError> {
         let mut upstream = Self::of(url)?;
         if upstream.url.scheme() == "http" && !upstream.is_this_machine() {
-            tracing::warn!(
-                address = ?upstream.url.host_str().unwrap_or_default(),
-                "tokens are sent to an upstream by plain http: others on the network can read them"
-            );
+            events::plain_http(upstream.url.host_str().unwrap_or_default());
         }
         upstream.hosts = upstream.hosts.dangerously_allow_plain_http();
         Ok(upstream)

@@ -201,7 +201,12 @@ async fn bff_03_a_cookie_that_is_not_this_sites_is_no_session() {
     }
 
     // Another key, and the same key at another site.
-    let other = world_with("https://other.example", |bff| bff).await;
+    let cache = Arc::new(MemoryCache::new());
+    world.bff = world.bff.clone().ended_sessions(cache.clone());
+    world.cookies.clear();
+    world.sign_in().await;
+    let own = world.session_cookie();
+    let other = world_with("https://other.example", |bff| bff.ended_sessions(cache)).await;
     let mut other = World { cookies: Vec::new(), ..other };
     other.sign_in().await;
     refused(&mut world, vec![(name.clone(), other.session_cookie().1)], "of another site").await;
@@ -248,6 +253,41 @@ async fn bff_04_a_copy_of_the_cookie_is_of_no_use_after_signing_out() {
     refused(&mut world, vec![own], "a copy").await;
     world.cookies = vec![second];
     assert_eq!(world.get("/bff/api/things/all").await.status, 200);
+}
+
+#[tokio::test]
+async fn bff_04_a_session_that_was_ended_stays_ended_after_a_restart() {
+    let mut world = world().await;
+    world.sign_in().await;
+    let ended = world.session_cookie();
+    assert_eq!(world.post("/bff/logout", "").await.status, 204);
+    world.cookies.clear();
+    world.sign_in().await;
+    let open = world.session_cookie();
+
+    // The other process has not heard of the logout. So it believes neither cookie.
+    let elsewhere = world.elsewhere();
+    let first = std::mem::replace(&mut world.bff, elsewhere);
+    refused(&mut world, vec![ended.clone()], "ended before the restart").await;
+    refused(&mut world, vec![open.clone()], "begun in another process").await;
+    world.bff = first;
+    refused(&mut world, vec![ended], "ended").await;
+    world.cookies = vec![open];
+    assert_eq!(world.get("/bff/api/things/all").await.status, 200);
+}
+
+#[tokio::test]
+async fn bff_04_processes_that_share_a_cache_share_sessions_and_their_ends() {
+    let cache = Arc::new(MemoryCache::new());
+    let mut world = world_with(SITE, |bff| bff.ended_sessions(cache.clone())).await;
+    world.sign_in().await;
+    let own = world.session_cookie();
+    let elsewhere = world.elsewhere().ended_sessions(cache);
+    let first = std::mem::replace(&mut world.bff, elsewhere);
+    assert_eq!(world.get("/bff/api/things/all").await.status, 200);
+    assert_eq!(world.post("/bff/logout", "").await.status, 204);
+    world.bff = first;
+    refused(&mut world, vec![own], "ended elsewhere").await;
 }
 
 #[tokio::test]

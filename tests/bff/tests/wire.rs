@@ -77,7 +77,8 @@ async fn bff_18_the_target_of_a_request_does_not_choose_the_host() {
 #[tokio::test]
 async fn bff_18_a_foreign_host_gets_no_session() {
     // The address is derived from the request, so that a name of the attacker's that leads here is a site of its own.
-    let mut world = world_with("http://127.0.0.1:3000", |bff| bff).await;
+    let cache = std::sync::Arc::new(oauth_clients::MemoryCache::new());
+    let mut world = world_with("http://127.0.0.1:3000", |bff| bff.ended_sessions(cache.clone())).await;
     world.sign_in().await;
     let (name, value) = world.session_cookie();
     let sign_in = oauth_bff::SignIn::new(crate::world::sealer())
@@ -89,7 +90,8 @@ async fn bff_18_a_foreign_host_gets_no_session() {
         world.tokens.clone(),
         crate::world::http(),
     )
-    .unwrap();
+    .unwrap()
+    .ended_sessions(cache);
     for (host, expected) in
         [("127.0.0.1:3000", 1), ("localhost:3000", 0), ("evil.example", 0), ("127.0.0.1:3001", 0)]
     {

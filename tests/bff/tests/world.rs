@@ -140,6 +140,14 @@ pub(crate) async fn world_at(
 }
 
 impl World {
+    /// The same application in another process, or after a restart.
+    pub(crate) fn elsewhere(&self) -> Bff {
+        let sign_in = SignIn::new(sealer()).at(&self.site).unwrap().provider(client(&self.emulator)).unwrap();
+        let upstream = Upstream::new(&format!("{}/v1", self.api.url)).unwrap();
+        let bff = Bff::new("/bff", Routes::new(sign_in), self.tokens.clone(), http()).unwrap();
+        bff.upstream("things", upstream).unwrap()
+    }
+
     /// A request as a page of the site makes it.
     pub(crate) fn request(&self, method: Method, path: &str) -> http::request::Builder {
         let host = self.site.split("://").nth(1).unwrap();
