@@ -1,7 +1,7 @@
 //! What Python's httpx-oauth 0.17 did in 1300 recorded calls, and what this library does in the same calls.
 //!
 //! A difference is allowed only if `tests/data/httpx_oauth_differences.toml` names the case and the aspect that differs,
-//! under a heading of `docs/migrating-from-httpx-oauth.md` that tells users about it. Clients are set up with the
+//! under a heading of `docs/httpx-oauth-differences.md` that tells users about it. Clients are set up with the
 //! original's endpoints and scopes, so that what differs is behaviour; the defaults have a table and a test of their own.
 
 mod compare;
@@ -15,7 +15,11 @@ use serde_json::{Map, Value};
 
 const RECORDED: &str = include_str!("../data/httpx_oauth_0_17.json");
 const DIFFERENCES: &str = include_str!("../data/httpx_oauth_differences.toml");
-const PAGE: &str = include_str!("../../docs/migrating-from-httpx-oauth.md");
+/// What differs, and the page for those who migrate, which has the headings of a few.
+const PAGE: &str = concat!(
+    include_str!("../../docs/httpx-oauth-differences.md"),
+    include_str!("../../docs/migrating-from-httpx-oauth.md")
+);
 
 /// The file that `tests/data/record_httpx_oauth.py` writes and describes.
 #[derive(Deserialize)]

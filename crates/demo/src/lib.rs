@@ -100,6 +100,11 @@ struct FirstPage;
 #[doc = include_str!("../../../docs/migrating-from-httpx-oauth.md")]
 struct MigrationGuide;
 
+/// How to get the defaults of httpx-oauth back, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/httpx-oauth-differences.md")]
+struct FromHttpxOAuthDifferences;
+
 /// The code of the guide for users of the crate oauth2, compiled.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/migrating-from-oauth2.md")]
