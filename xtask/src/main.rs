@@ -108,8 +108,8 @@ enum Command {
     },
     /// Change the code a little, again and again, and tell which changes no test notices
     ///
-    /// docs/mutation.md has the outcome of a run. It takes a minute and more for each change, and works in a copy of the repository. It
-    /// installs cargo-mutants, which takes minutes.
+    /// docs/supply-chain.md says what the changes and the tests are. It takes a minute and more for each change, and works in a copy of the
+    /// repository. It installs cargo-mutants, which takes minutes.
     Mutants {
         /// How many changes of each crate
         #[arg(long, default_value_t = 20)]

@@ -15,6 +15,7 @@ mod callbacks;
 mod challenges;
 mod chromium;
 mod cookies;
+mod key_sets;
 mod peers;
 mod proxies;
 mod replay;
