@@ -4,8 +4,8 @@ use actix_web::{
     App, HttpMessage as _, HttpRequest, HttpResponse, HttpServer, dev::Service as _, http::StatusCode,
     test::TestRequest,
 };
-use oauth_clients::{Sealer, SealingKey, github::GitHubOAuth2};
-use oauth_web_actix_web::{Routes, SignIn, SignedIn, sign_in_scope, signal_route};
+use oauth_clients::{Sealer, SealingKey, bff::Bff, github::GitHubOAuth2};
+use oauth_web_actix_web::{Routes, SignIn, SignedIn, bff_scope, sign_in_scope, signal_route};
 
 use crate::suite::{SET_COOKIE, Site};
 
@@ -23,6 +23,14 @@ pub(crate) async fn serve(site: Site) -> String {
         });
         App::new().service(scope).service(signal_route("/signals", site.signals.clone()))
     });
+    let server = server.workers(1).disable_signals().bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", server.addrs()[0]);
+    tokio::spawn(server.run());
+    url
+}
+
+pub(crate) async fn serve_bff(bff: Bff) -> String {
+    let server = HttpServer::new(move || App::new().service(bff_scope(bff.clone())));
     let server = server.workers(1).disable_signals().bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", server.addrs()[0]);
     tokio::spawn(server.run());

@@ -5,7 +5,10 @@ use axum::{
     http::HeaderMap,
     response::{AppendHeaders, IntoResponse},
 };
-use oauth_clients::openid::{FrontChannelLogout, LogoutToken};
+use oauth_clients::{
+    bff::Bff,
+    openid::{FrontChannelLogout, LogoutToken},
+};
 use oauth_web_axum::{SignInRoutes, SignedIn, signal_route};
 
 use crate::suite::{SET_COOKIE, Site, framed};
@@ -28,6 +31,14 @@ pub(crate) async fn serve(site: Site) -> String {
         )
         .merge(routes.initiated_login());
     let app: Router = Router::new().nest("/auth", all).route("/signals", signal_route(site.signals));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    url
+}
+
+pub(crate) async fn serve_bff(bff: Bff) -> String {
+    let app: Router = Router::new().route_service("/bff/{*path}", bff);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, app).await });

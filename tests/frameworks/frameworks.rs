@@ -8,6 +8,7 @@
 
 mod actix_web;
 mod axum;
+mod bff;
 #[path = "../support/chromium.rs"]
 #[allow(dead_code, reason = "some commands are for other tests")]
 mod chromium;
@@ -66,4 +67,19 @@ macro_rules! suite {
 
 mod in_each {
     suite! { actix_web axum poem rocket salvo tower warp }
+}
+
+macro_rules! backends {
+    ($($framework:ident)*) => {$(
+        mod $framework {
+            #[tokio::test(flavor = "multi_thread")]
+            async fn a_page_signs_in_calls_an_api_and_signs_out() {
+                crate::bff::a_page_signs_in_calls_an_api_and_signs_out(crate::$framework::serve_bff).await;
+            }
+        }
+    )*};
+}
+
+mod backend_in_each {
+    backends! { actix_web axum poem rocket salvo }
 }

@@ -1,6 +1,7 @@
 //! Salvo.
 
-use oauth_web_salvo::{SignedIn, sign_in_router, signal_handler};
+use oauth_clients::bff::Bff;
+use oauth_web_salvo::{SignedIn, bff_handler, sign_in_router, signal_handler};
 use salvo::{
     Depot, FlowCtrl, Handler, Listener, Request, Response, Router, Server, async_trait,
     conn::{Acceptor, TcpListener},
@@ -25,6 +26,14 @@ pub(crate) async fn serve(site: Site) -> String {
     let router = Router::new()
         .push(Router::with_path("auth").push(routes))
         .push(Router::with_path("signals").goal(signal_handler(site.signals)));
+    listen(router).await
+}
+
+pub(crate) async fn serve_bff(bff: Bff) -> String {
+    listen(Router::new().push(Router::with_path("bff/{**path}").goal(bff_handler(bff)))).await
+}
+
+async fn listen(router: Router) -> String {
     let acceptor = TcpListener::new("127.0.0.1:0").bind().await;
     let address = acceptor.holdings()[0].local_addr.clone().into_std().unwrap();
     tokio::spawn(Server::new(acceptor).serve(router));

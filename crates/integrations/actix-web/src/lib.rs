@@ -49,6 +49,7 @@
 //!
 //! | feature | default | what it does |
 //! | --- | --- | --- |
+//! | `bff` | | `bff_scope`: a [backend for browser applications](https://docs.rs/oauth-bff) |
 //! | `openid` | | what OpenID Connect providers ask of an application: `Routes::back_channel_logout`, `Routes::front_channel_logout`, `Routes::initiated_login` |
 //! | `signals` | | a route for what vendors report about users, such as a deleted account: `signal_route` |
 
@@ -66,6 +67,8 @@ use actix_web::{
 use futures_util::TryStreamExt as _;
 use http_body::Frame;
 use http_body_util::StreamBody;
+#[cfg(feature = "bff")]
+pub use oauth_bff;
 pub use oauth_core;
 pub use oauth_web;
 use oauth_web::Routed;
@@ -102,6 +105,22 @@ where
         }
     };
     web::scope(path).route("/{provider}/{route}", web::route().to(route))
+}
+
+/// The routes of a backend for browser applications, below [`Bff::base`](oauth_bff::Bff::base). Make the backend outside of the function that
+/// makes the application, because each of the workers calls that.
+#[cfg(feature = "bff")]
+pub fn bff_scope(bff: oauth_bff::Bff) -> Scope {
+    let base = bff.base().to_owned();
+    web::scope(&base).default_service(web::route().to(move |request: HttpRequest, body: web::Payload| {
+        let bff = bff.clone();
+        async move {
+            match to_parts(&request) {
+                Some(parts) => streamed(bff.answer(http::Request::from_parts(parts, to_body(body))).await),
+                None => HttpResponse::BadRequest().finish(),
+            }
+        }
+    }))
 }
 
 /// The route of a [`SignalEndpoint`], for the path that is registered at the vendor. No cookie comes with it, and no middleware may change
@@ -162,6 +181,25 @@ fn to_response(response: http::Response<String>) -> HttpResponse {
     let (parts, body) = response.into_parts();
     let status = StatusCode::from_u16(parts.status.as_u16()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut converted = HttpResponse::build(status).body(body);
+    replace_headers(&parts.headers, &mut converted);
+    converted
+}
+
+/// The response with its body as it comes.
+#[cfg(feature = "bff")]
+fn streamed(response: http::Response<oauth_bff::BffBody>) -> HttpResponse {
+    use actix_web::body::{BodyStream, SizedStream};
+    use http_body_util::{BodyDataStream, BodyExt as _};
+
+    let (parts, body) = response.into_parts();
+    let status = StatusCode::from_u16(parts.status.as_u16()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let length = http_body::Body::size_hint(&body).exact();
+    let stream = BodyDataStream::new(body.map_err(io::Error::other));
+    let mut builder = HttpResponse::build(status);
+    let mut converted = match length {
+        Some(length) => builder.body(SizedStream::new(length, stream)),
+        None => builder.body(BodyStream::new(stream)),
+    };
     replace_headers(&parts.headers, &mut converted);
     converted
 }

@@ -43,12 +43,15 @@
 //!
 //! | feature | default | what it does |
 //! | --- | --- | --- |
+//! | `bff` | | `bff_endpoint`: a [backend for browser applications](https://docs.rs/oauth-bff) |
 //! | `openid` | | what OpenID Connect providers ask of an application: `Routes::back_channel_logout`, `Routes::front_channel_logout`, `Routes::initiated_login` |
 //! | `signals` | | a route for what vendors report about users, such as a deleted account: `signal_endpoint` |
 
 use std::{collections::BTreeMap, future::Future};
 
 use http_body_util::combinators::BoxBody;
+#[cfg(feature = "bff")]
+pub use oauth_bff;
 pub use oauth_core;
 pub use oauth_web;
 use oauth_web::Routed;
@@ -98,6 +101,26 @@ where
             }
         }),
     )
+}
+
+/// The routes of a backend for browser applications, for `Route::at("/bff/*path", …)`, where `/bff` is
+/// [`Bff::base`](oauth_bff::Bff::base).
+#[cfg(feature = "bff")]
+pub fn bff_endpoint(bff: oauth_bff::Bff) -> impl poem::Endpoint<Output = Response> {
+    use http_body_util::{BodyDataStream, BodyExt as _};
+
+    make(move |request: Request| {
+        let bff = bff.clone();
+        async move {
+            let parts = to_parts(&request);
+            let body: SentBody = request.into_body().into();
+            let (parts, body) = bff.answer(poem::http::Request::from_parts(parts, body)).await.into_parts();
+            let body = Body::from_bytes_stream(BodyDataStream::new(body.map_err(std::io::Error::other)));
+            let mut converted = Response::builder().status(parts.status).body(body);
+            *converted.headers_mut() = parts.headers;
+            converted
+        }
+    })
 }
 
 /// A [`SignalEndpoint`], for the path that is registered at the vendor. No cookie comes with it, and no middleware may change the body

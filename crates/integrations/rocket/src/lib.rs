@@ -50,12 +50,15 @@
 //!
 //! | feature | default | what it does |
 //! | --- | --- | --- |
+//! | `bff` | | `bff_routes`: a [backend for browser applications](https://docs.rs/oauth-bff) |
 //! | `openid` | | what OpenID Connect providers ask of an application: `Routes::back_channel_logout`, `Routes::front_channel_logout`, `Routes::initiated_login` |
 //! | `signals` | | a route for what vendors report about users, such as a deleted account: `signal_routes` |
 
 use std::io::Cursor;
 
 use http_body_util::Full;
+#[cfg(feature = "bff")]
+pub use oauth_bff;
 pub use oauth_core;
 use oauth_core::bytes::Bytes;
 pub use oauth_web;
@@ -126,6 +129,39 @@ impl<H: SignInHandler> Handler for Signing<H> {
             },
             _ => Outcome::Error(Status::NotFound),
         }
+    }
+}
+
+/// The routes of a backend for browser applications, to be mounted at [`Bff::base`](oauth_bff::Bff::base).
+#[cfg(feature = "bff")]
+#[must_use]
+pub fn bff_routes(bff: &oauth_bff::Bff) -> Vec<Route> {
+    METHODS.into_iter().map(|method| Route::new(method, "/<path..>", Backend(bff.clone()))).collect()
+}
+
+#[cfg(feature = "bff")]
+#[derive(Clone)]
+struct Backend(oauth_bff::Bff);
+
+#[cfg(feature = "bff")]
+#[rocket::async_trait]
+impl Handler for Backend {
+    async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> Outcome<'r> {
+        use futures_util::TryStreamExt as _;
+        use http_body_util::{BodyDataStream, BodyExt as _, StreamBody};
+        use tokio_util::io::{ReaderStream, StreamReader};
+
+        let Some(parts) = to_parts(request) else { return Outcome::Error(Status::BadRequest) };
+        // The backend has limits of its own, one for each upstream.
+        let body = ReaderStream::new(data.open(rocket::data::ByteUnit::max_value()));
+        let body = StreamBody::new(body.map_ok(http_body::Frame::data));
+        let (parts, body) = self.0.answer(http::Request::from_parts(parts, body)).await.into_parts();
+        let mut response = Response::new();
+        response.set_status(Status::new(parts.status.as_u16()));
+        response
+            .set_streamed_body(StreamReader::new(BodyDataStream::new(body.map_err(std::io::Error::other))));
+        add_headers(&parts.headers, &mut response);
+        Outcome::Success(response)
     }
 }
 

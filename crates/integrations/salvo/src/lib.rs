@@ -48,9 +48,12 @@
 //!
 //! | feature | default | what it does |
 //! | --- | --- | --- |
+//! | `bff` | | `bff_handler`: a [backend for browser applications](https://docs.rs/oauth-bff) |
 //! | `openid` | | what OpenID Connect providers ask of an application: `Routes::back_channel_logout`, `Routes::front_channel_logout`, `Routes::initiated_login` |
 //! | `signals` | | a route for what vendors report about users, such as a deleted account: `signal_handler` |
 
+#[cfg(feature = "bff")]
+pub use oauth_bff;
 pub use oauth_core;
 pub use oauth_web;
 use oauth_web::Routed;
@@ -98,6 +101,28 @@ impl Handler for SignInHandler {
                 ctrl.skip_rest();
             }
         }
+    }
+}
+
+/// The routes of a backend for browser applications, for `Router::with_path("bff/{**path}")`, where `/bff` is
+/// [`Bff::base`](oauth_bff::Bff::base).
+#[cfg(feature = "bff")]
+pub fn bff_handler(bff: oauth_bff::Bff) -> impl Handler {
+    BffHandler(bff)
+}
+
+#[cfg(feature = "bff")]
+struct BffHandler(oauth_bff::Bff);
+
+#[cfg(feature = "bff")]
+#[async_trait]
+impl Handler for BffHandler {
+    async fn handle(&self, req: &mut Request, _: &mut Depot, res: &mut Response, _: &mut FlowCtrl) {
+        let request = http::Request::from_parts(to_parts(req), req.take_body());
+        let response = self.0.answer(request).await;
+        res.merge_hyper(
+            response.map(|body| salvo::http::ResBody::stream(http_body_util::BodyDataStream::new(body))),
+        );
     }
 }
 
