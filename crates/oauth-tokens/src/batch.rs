@@ -16,7 +16,9 @@ use crate::{
     key::TokenKey,
     manager::TokenManager,
     refresh::Trigger,
+    runtime::timeout,
     store::{Expected, Saved},
+    timing::SAVE_AGAIN_AFTER,
 };
 
 /// How fast a batch goes.
@@ -46,8 +48,8 @@ pub struct Batch {
     pub done: u64,
     /// How many turned out to be dead: their users must sign in again.
     pub dead: u64,
-    /// How many failed, for a reason that may pass or not. A new token that the store did not take in time counts here, though the
-    /// manager goes on trying to save it.
+    /// How many failed, for a reason that may pass or not. A new token that the store does not take is waited for, for as long as
+    /// [`store_limit`](crate::TokenManagerBuilder::store_limit) says; then it counts here, and the manager goes on trying to save it.
     pub failed: u64,
     /// How many records could not be opened where a token was searched for, so that nobody knows whether it is in one of them. They are
     /// not among those that failed: to try again would find the same.
@@ -128,9 +130,27 @@ impl TokenManager {
     async fn refresh_all(&self, filter: &Filter, options: &BatchOptions) -> Result<Batch, Error> {
         let began = self.0.clock.now().unix_timestamp();
         self.batch(filter, options, move |manager, key| async move {
-            manager.refresh_once(&key, None, || Trigger::ObtainedBefore(began)).await.0.map(drop)
+            match manager.refresh_once(&key, None, || Trigger::ObtainedBefore(began)).await.0 {
+                Err(error @ Error::NotSaved { .. }) => manager.saved_after_all(&key, error).await,
+                refreshed => refreshed.map(drop),
+            }
         })
         .await
+    }
+
+    /// Waits for a new token that the store did not take in time, and that this process goes on trying to save. A batch can wait, and while
+    /// the store takes nothing, it should spend no further refresh tokens.
+    async fn saved_after_all(&self, key: &TokenKey, error: Error) -> Result<(), Error> {
+        let shared = &self.0;
+        let began = shared.runtime.now();
+        while shared.unsaved.contains(key) {
+            let is_closed =
+                timeout(&*shared.runtime, SAVE_AGAIN_AFTER, shared.tasks.closed()).await.is_some();
+            if is_closed || shared.elapsed(began) > shared.timing.store_limit {
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 
     /// Seals every record anew that was not sealed with the ring's first key. Once nothing is [`left`](Batch::left), the old keys

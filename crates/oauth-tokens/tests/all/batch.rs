@@ -304,3 +304,37 @@ async fn what_the_other_algorithm_sealed_is_sealed_anew() {
     // A process that seals with the other one still reads them.
     assert!(server.knows(before.get_token(&key).await.unwrap().access_token()));
 }
+
+#[tokio::test]
+async fn a_token_that_is_saved_late_counts_as_refreshed() {
+    let (server, store) = (RotatingServer::new(), Shaky::default());
+    let manager = builder(store.clone(), &server).save_patience(Duration::from_millis(100)).build().unwrap();
+    manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
+    // It takes the mark, and not the new token.
+    store.take_no_more_saves_after(1);
+    let refreshing = tokio::spawn({
+        let manager = manager.clone();
+        async move { manager.refresh_due(&Filter::all(), Duration::ZERO, &options()).await.unwrap() }
+    });
+    while manager.unsaved().is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    store.takes_saves_again();
+    let batch = refreshing.await.unwrap();
+    assert_eq!(sums(&batch), (1, 1, 0, 0, 0), "{batch}");
+    assert_eq!(server.token_requests(), 1);
+}
+
+#[tokio::test]
+async fn a_token_that_the_store_never_takes_counts_as_failed_in_the_end() {
+    let (server, store) = (RotatingServer::new(), Shaky::default());
+    let short = Duration::from_millis(100);
+    let manager = builder(store.clone(), &server).save_patience(short).store_limit(short).build().unwrap();
+    manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
+    store.take_no_more_saves_after(1);
+    let batch = manager.refresh_due(&Filter::all(), Duration::ZERO, &options()).await.unwrap();
+    assert_eq!((batch.found, batch.done, batch.failed), (1, 0, 1), "{batch}");
+    assert!(matches!(batch.error, Some(Error::NotSaved { .. })), "{batch}");
+    assert_eq!(manager.unsaved(), [key()]);
+}
