@@ -77,8 +77,9 @@ async fn get(manager: &TokenManager, subject: &str, tasks: usize) -> Result<Repo
 /// Does with a manager of its own what a worker process does that maintains all grants.
 async fn maintain(settings: &Settings, at_once: usize) -> Result<Report> {
     let store: Arc<dyn TokenStore> = open(&settings.store, &settings.table).await?;
+    let answers = Answers::default();
     let manager = TokenManager::builder(store, sealer().with_old_key(old_key()))
-        .provider(Arc::new(provider(&settings.token_endpoint).with_http_client(Answers::default())))
+        .provider(Arc::new(provider(&settings.token_endpoint).with_http_client(answers.clone())))
         .cache_capacity(1000)
         .build()?;
     let (before, options) = (most_memory(), BatchOptions::new().at_once(at_once));
@@ -101,6 +102,8 @@ async fn maintain(settings: &Settings, at_once: usize) -> Result<Report> {
         listed,
         resealed: (resealed.done, resealed.left),
         refreshed: (refreshed.done, refreshed.left),
+        failed: (refreshed.failed, refreshed.error.map(|error| error.to_string())),
+        requests: answers.0.load(Ordering::Relaxed),
         took: [listing, resealing, refreshing].map(|time| time.as_millis()),
         memory: (before, most_memory()),
     })

@@ -63,6 +63,10 @@ pub enum Report {
         resealed: (u64, u64),
         /// How many it has refreshed, and how many are still due.
         refreshed: (u64, u64),
+        /// How many refreshes failed, and why the first one did.
+        failed: (u64, Option<String>),
+        /// How many requests the provider got.
+        requests: u64,
         /// How long each of the three took, in milliseconds.
         took: [u128; 3],
         /// The most memory that the process had before and after, in KiB; 0 where the system does not tell.

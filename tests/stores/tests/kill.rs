@@ -11,11 +11,11 @@ use tokio::{sync::oneshot, task::JoinHandle};
 
 use crate::{
     fixture::Place,
-    processes::{AuthorizationServer, Death, Hammering, TURN, Told, storm_lasts},
+    processes::{AuthorizationServer, Death, Hammering, TURN, Told, rounds, storm_lasts},
 };
 
 const PROCESSES: usize = 8;
-const SUBJECTS: usize = 64;
+const SUBJECTS: usize = 100;
 const BETWEEN_KILLS: Duration = Duration::from_millis(100);
 /// Each subject is refreshed every two seconds or so.
 const ACCESS_TOKEN_LIFETIME: Duration = Duration::from_secs(3);
@@ -23,22 +23,22 @@ const ORDER: Order = Order::Hammer { subjects: SUBJECTS, tasks: 8 };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_grant_is_lost_in_sqlite_if_the_provider_allows_a_grace() {
-    with_grace(&Place::sqlite("kill")).await;
+    with_grace(Place::sqlite).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_grant_is_lost_in_postgres_if_the_provider_allows_a_grace() {
-    with_grace(&Place::postgres("kill")).await;
+    with_grace(Place::postgres).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_grant_is_lost_in_mariadb_if_the_provider_allows_a_grace() {
-    with_grace(&Place::mysql("kill")).await;
+    with_grace(Place::mysql).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_grant_is_lost_in_redis_if_the_provider_allows_a_grace() {
-    with_grace(&Place::redis("kill")).await;
+    with_grace(Place::redis).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -61,16 +61,19 @@ async fn without_grace_only_what_was_killed_in_between_is_lost_in_redis() {
     without_grace(&Place::redis("kill")).await;
 }
 
-async fn with_grace(place: &Place) {
+async fn with_grace(place: impl Fn(&str) -> Place) {
     let _turn = TURN.lock().await;
-    let mut storm = Storm::begin(place, GRACE).await;
-    storm.rage().await;
-    storm.end().await;
-    assert!(storm.told().killed_in_flight > 0, "nothing was under way when processes were killed");
-    storm.all_grants_are_alive().await;
-    storm.explain_the_rest();
-    assert_eq!(storm.lost + storm.stalled, 0, "grants were lost");
-    storm.report("lost 0 grants with a grace of 30 s");
+    for _ in 0..rounds() {
+        let place = place("kill");
+        let mut storm = Storm::begin(&place, GRACE).await;
+        storm.rage().await;
+        storm.end().await;
+        assert!(storm.told().killed_in_flight > 0, "nothing was under way when processes were killed");
+        storm.all_grants_are_alive().await;
+        storm.explain_the_rest();
+        assert_eq!(storm.lost + storm.stalled, 0, "grants were lost");
+        storm.report("lost 0 grants with a grace of 30 s");
+    }
 }
 
 async fn without_grace(place: &Place) {

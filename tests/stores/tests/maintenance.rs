@@ -83,12 +83,13 @@ async fn maintain(place: &Place) {
     let mut worker = Worker::start(&settings).await;
     worker.order(&Order::Maintain { at_once: 32 }).await;
     let report = worker.next_within(Duration::from_secs(2 * 3600)).await.unwrap();
-    let Report::Maintained { listed, resealed, refreshed, took, memory } = report else {
+    let Report::Maintained { listed, resealed, refreshed, failed, requests, took, memory } = report else {
         panic!("{report:?}");
     };
     assert_eq!(listed, grants);
     assert_eq!(resealed, (grants, 0));
-    assert_eq!(refreshed, (grants, 0));
+    assert_eq!(refreshed, (grants, 0), "failed: {failed:?}; {requests} requests");
+    assert_eq!(requests, grants);
     let grown = memory.1 - memory.0;
     println!(
         "{}: {grants} grants listed in {} ms, sealed anew in {} ms, refreshed in {} ms; {grown} KiB of memory beside {} KiB",

@@ -229,3 +229,9 @@ pub(crate) fn storm_lasts() -> Duration {
         seconds.map_or(10, |seconds| seconds.parse().expect("OAUTH_TEST_STORM_SECONDS is a number")),
     )
 }
+
+/// How often a case is played through: once, or as often as the environment says.
+pub(crate) fn rounds() -> usize {
+    let rounds = std::env::var("OAUTH_TEST_ROUNDS").ok();
+    rounds.map_or(1, |rounds| rounds.parse().expect("OAUTH_TEST_ROUNDS is a number"))
+}

@@ -1,6 +1,9 @@
 //! What was left unfinished is found and finished, on every store, and beside programs of an older version.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use oauth_store_sqlx::SqliteStore;
 use oauth_store_tests::{
@@ -12,36 +15,44 @@ use sqlx::{PgPool, SqlitePool};
 
 use crate::{
     fixture::Place,
-    processes::{AuthorizationServer, TURN, Worker},
+    processes::{AuthorizationServer, TURN, Worker, rounds},
 };
 
-const GRANTS: usize = 20;
+const GRANTS: usize = 100;
+
+/// Longer than a lease lasts where a store is slow. A job that begins a hundred refreshes at once makes it slow.
+const GRACE: Duration = Duration::from_secs(90);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_nightly_job_that_is_killed_loses_nothing_in_sqlite() {
-    nightly_job(&Place::sqlite("nightly")).await;
+    nightly_job(Place::sqlite).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_nightly_job_that_is_killed_loses_nothing_in_postgres() {
-    nightly_job(&Place::postgres("nightly")).await;
+    nightly_job(Place::postgres).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_nightly_job_that_is_killed_loses_nothing_in_mariadb() {
-    nightly_job(&Place::mysql("nightly")).await;
+    nightly_job(Place::mysql).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_nightly_job_that_is_killed_loses_nothing_in_redis() {
-    nightly_job(&Place::redis("nightly")).await;
+    nightly_job(Place::redis).await;
 }
 
 /// A job refreshes all grants at once and is killed before it has saved one. Nobody asks for any of them within the provider's
 /// grace; another process, which runs for other reasons, finishes them.
-async fn nightly_job(place: &Place) {
-    const GRACE: Duration = Duration::from_secs(10);
+async fn nightly_job(place: impl Fn(&str) -> Place) {
     let _turn = TURN.lock().await;
+    for _ in 0..rounds() {
+        one_nightly_job(&place("nightly")).await;
+    }
+}
+
+async fn one_nightly_job(place: &Place) {
     let server = AuthorizationServer::start(GRACE, Duration::from_secs(3600)).await;
     let manager = server.manager(place).await;
     for index in 0..GRANTS {
@@ -57,14 +68,21 @@ async fn nightly_job(place: &Place) {
         }
     }
     // So that the provider has answered all of them.
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    while server.redeemed().len() < GRANTS {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
     job.kill().await;
     assert_eq!(server.redeemed().len(), GRANTS);
     let unfinished = Filter::all().with_status(Status::Refreshing);
     assert_eq!(manager.count(&unfinished).await.unwrap(), GRANTS as u64);
 
-    tokio::time::sleep(GRACE).await;
-    assert_eq!(manager.count(&unfinished).await.unwrap(), 0, "unfinished in {}", place.name);
+    let killed = Instant::now();
+    while manager.count(&unfinished).await.unwrap() > 0 {
+        assert!(killed.elapsed() < GRACE, "unfinished in {}", place.name);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    println!("{}: {GRANTS} refreshes of a killed job were finished in {:?}", place.name, killed.elapsed());
     assert_eq!(manager.count(&Filter::all().with_status(Status::Dead)).await.unwrap(), 0);
     assert_eq!(server.redeemed().len(), 2 * GRANTS);
     for index in 0..GRANTS {

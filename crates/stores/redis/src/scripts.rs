@@ -53,7 +53,7 @@ impl Scripts {
                  redis.call('SADD', KEYS[2], ARGV[5]) \
                  return {'saved', version}",
             ),
-            // Deletes what is no record of this store's making: another type, or a hash whose version is not a number of fewer digits than
+            // Deletes what is not a record of this store's making: another type, or a hash whose version is not a number of fewer digits than
             // the last one has. On condition, because it may be carried out after somebody has saved.
             wipe: Script::new(
                 "local kind = redis.call('TYPE', KEYS[1]).ok \

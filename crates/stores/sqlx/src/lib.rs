@@ -88,7 +88,7 @@
 //! # MariaDB and MySQL
 //!
 //! The tests run with MariaDB 10.11, in all their parts: kills, outages, many processes. MySQL 8 gets the same statements, of which none is
-//! MariaDB's own, and the same tests run with it where `OAUTH_TEST_MYSQL_URL` names one; the project itself does not run it.
+//! MariaDB's own, and the same tests run with it where `OAUTH_TEST_MYSQL_URL` names one; the project itself has not run it.
 //!
 //! - MySQL's usual way to sign in, `caching_sha2_password`, needs TLS (one of sqlx's `tls-*` features), a Unix socket, or sqlx's
 //!   feature `mysql-rsa`.
