@@ -52,6 +52,7 @@ mod ciba_source;
 #[cfg(feature = "reqwest")]
 mod client;
 mod ending;
+mod entry;
 mod error;
 mod event;
 #[cfg(feature = "fapi")]
@@ -96,6 +97,7 @@ pub use client::TokenMiddleware;
 #[cfg(feature = "reqwest")]
 pub use client::{AuthorizedClient, Hosts, RequestError};
 pub use ending::Ending;
+pub use entry::StoreEntry;
 pub use error::{Error, UnreadableReason};
 pub use event::{Event, Observer, Outcome, Trouble};
 #[cfg(feature = "fapi")]

@@ -12,8 +12,8 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use oauth_core::{async_trait, bytes::Bytes, provider_kit::hmac_sha256_hex};
 use oauth_tokens::{
-    Acquired, Expected, Filter, Found, Lease, Record, Saved, Status, StoreError, StoreOperation, Summary,
-    TokenKey, TokenStore,
+    Acquired, Expected, Filter, Found, Lease, Record, Saved, Status, StoreEntry, StoreError, StoreOperation,
+    Summary, TokenKey, TokenStore,
 };
 use serde::{Deserialize, Serialize};
 
@@ -21,8 +21,6 @@ use super::private_dir::{LocalFileError, PrivateDir};
 
 /// How long a process waits for another one that writes. A step takes milliseconds.
 const LOCK_LIMIT: Duration = Duration::from_secs(10);
-/// How long the numbers of a deleted record are kept; the contract's day.
-const REMEMBERED: i64 = 24 * 60 * 60 * 1000;
 const ENDING: &str = ".json";
 
 /// A [`TokenStore`] in a directory that only its owner can read, with a file for each grant: for command-line tools and desktop programs,
@@ -55,8 +53,8 @@ struct Inner {
     turn: Mutex<()>,
 }
 
-/// What a file holds.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+/// What a file holds: a [`StoreEntry`] and its key, with times in milliseconds since 1970.
+#[derive(Serialize, Deserialize)]
 struct Entry {
     /// Tenant, subject, provider, label.
     key: [String; 4],
@@ -72,21 +70,34 @@ struct Entry {
     sealing_key: Option<String>,
     #[serde(default)]
     fence: u64,
-    /// When the lease that is held expires, in milliseconds since 1970.
+    /// When the lease that is held expires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     held_until: Option<i64>,
-    /// For how long that lease was given last, in milliseconds.
+    /// For how long that lease was given last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     held_for: Option<i64>,
-    /// When it was deleted, in milliseconds since 1970.
+    /// When it was deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     deleted_at: Option<i64>,
 }
 
 impl Entry {
-    fn new(key: &TokenKey) -> Self {
-        let parts = [key.tenant(), key.subject(), key.provider(), key.label()];
-        Self { key: parts.map(str::to_owned), ..Self::default() }
+    fn of(key: &TokenKey, state: &StoreEntry) -> Self {
+        Self {
+            key: [key.tenant(), key.subject(), key.provider(), key.label()].map(str::to_owned),
+            version: state.version,
+            sealed: state.sealed.as_ref().map(|sealed| STANDARD.encode(sealed)),
+            status: match state.sealed {
+                Some(_) => state.summary.status.as_str().to_owned(),
+                None => String::new(),
+            },
+            due_at: state.summary.due_at,
+            sealing_key: state.summary.sealing_key.as_deref().map(str::to_owned),
+            fence: state.fence,
+            held_until: state.held_until.map(milliseconds),
+            held_for: state.held_for.map(milliseconds),
+            deleted_at: state.deleted_at.map(milliseconds),
+        }
     }
 
     fn key(&self) -> TokenKey {
@@ -94,37 +105,32 @@ impl Entry {
         TokenKey::from_parts(tenant, subject, provider, label)
     }
 
-    fn record(&self) -> Option<Record> {
-        // It was read and checked when the entry was.
-        let sealed = STANDARD.decode(self.sealed.as_deref()?).ok()?;
-        Some(Record::new(self.version, sealed))
-    }
-
-    fn summary(&self) -> Summary {
-        let status = self.status.parse().unwrap_or(Status::Unknown);
-        let summary = Summary::new(status).with_due_at(self.due_at);
-        match &self.sealing_key {
-            Some(id) => summary.with_sealing_key(&**id),
-            None => summary,
+    /// What it says; `None` if its record is not base64.
+    fn state(&self) -> Option<StoreEntry> {
+        let sealed = self.sealed.as_ref().map(|sealed| STANDARD.decode(sealed)).transpose().ok()?;
+        let mut summary =
+            Summary::new(self.status.parse().unwrap_or(Status::Unknown)).with_due_at(self.due_at);
+        if let Some(id) = &self.sealing_key {
+            summary = summary.with_sealing_key(&**id);
         }
+        let mut state = StoreEntry::default();
+        state.version = self.version;
+        state.sealed = sealed.map(Bytes::from);
+        state.summary = summary;
+        state.fence = self.fence;
+        state.held_until = self.held_until.map(time);
+        state.held_for = self.held_for.map(time);
+        state.deleted_at = self.deleted_at.map(time);
+        Some(state)
     }
+}
 
-    fn is_leased(&self, now: i64) -> bool {
-        self.lease_left(now).is_some()
-    }
+fn milliseconds(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
 
-    /// For how many milliseconds more the lease is held, if it is. A clock that was set back must not keep a lease alive for longer than
-    /// anybody asked for.
-    fn lease_left(&self, now: i64) -> Option<i64> {
-        let left = self.held_until?.saturating_sub(now);
-        (left > 0 && self.held_for.is_none_or(|lifetime| left <= lifetime)).then_some(left)
-    }
-
-    fn hold(&mut self, now: i64, lifetime: Duration) {
-        let lifetime = i64::try_from(lifetime.as_millis()).unwrap_or(i64::MAX);
-        self.held_until = Some(now.saturating_add(lifetime));
-        self.held_for = Some(lifetime);
-    }
+fn time(milliseconds: i64) -> Duration {
+    Duration::from_millis(u64::try_from(milliseconds).unwrap_or_default())
 }
 
 impl FileStore {
@@ -155,7 +161,7 @@ impl FileStore {
         let path = self.0.dir.path().to_owned();
         let read = tokio::task::spawn_blocking(move || {
             for folder in inner.folders()? {
-                if inner.entries(&folder)?.iter().any(|entry| entry.sealed.is_some()) {
+                if inner.entries(&folder)?.iter().any(|(_, entry)| entry.sealed.is_some()) {
                     return Ok(false);
                 }
             }
@@ -182,7 +188,7 @@ impl FileStore {
         &self,
         operation: StoreOperation,
         key: &TokenKey,
-        change: impl FnOnce(&mut Entry, i64) -> (T, bool) + Send + 'static,
+        change: impl FnOnce(&mut StoreEntry, Duration) -> T + Send + 'static,
     ) -> Result<T, StoreError> {
         let inner = Arc::clone(&self.0);
         let key = key.clone();
@@ -197,17 +203,20 @@ impl FileStore {
             }
             let folder = inner.dir.inner(&folder_of(key.tenant(), key.subject()))?;
             let name = name_of(&key);
-            let mut entry = read_entry(&folder, &name)?.unwrap_or_else(|| Entry::new(&key));
-            if entry.key() != key {
+            let found = read_entry(&folder, &name)?;
+            let (found_key, mut entry) = found.unwrap_or_else(|| (key.clone(), StoreEntry::default()));
+            if found_key != key {
                 let reason = "it holds another grant";
                 return Err(LocalFileError::Damaged { path: folder.path().join(name), reason });
             }
-            let (outcome, is_changed) = change(&mut entry, now());
-            if is_changed {
-                let bytes = serde_json::to_vec(&entry).map_err(|_| LocalFileError::Damaged {
-                    path: folder.path().join(&name),
-                    reason: "the record cannot be written as JSON",
-                })?;
+            let before = entry.clone();
+            let outcome = change(&mut entry, now());
+            if entry != before {
+                let bytes =
+                    serde_json::to_vec(&Entry::of(&key, &entry)).map_err(|_| LocalFileError::Damaged {
+                        path: folder.path().join(&name),
+                        reason: "the record cannot be written as JSON",
+                    })?;
                 folder.write(&name, &bytes)?;
             }
             Ok(Some(outcome))
@@ -235,7 +244,7 @@ impl Inner {
         Ok(names)
     }
 
-    fn entries(&self, folder: &str) -> Result<Vec<Entry>, LocalFileError> {
+    fn entries(&self, folder: &str) -> Result<Vec<(TokenKey, StoreEntry)>, LocalFileError> {
         let Some(folder) = self.dir.existing(folder)? else { return Ok(Vec::new()) };
         let mut entries = Vec::new();
         for name in folder.names(ENDING)? {
@@ -251,9 +260,8 @@ impl Inner {
             let Some(folder) = self.dir.existing(&folder)? else { continue };
             for name in folder.names(ENDING)? {
                 // One that is damaged is not this one's business.
-                let Ok(Some(entry)) = read_entry(&folder, &name) else { continue };
-                let is_old = entry.deleted_at.is_some_and(|at| at.saturating_add(REMEMBERED) < now);
-                if entry.sealed.is_none() && is_old && !entry.is_leased(now) {
+                let Ok(Some((_, entry))) = read_entry(&folder, &name) else { continue };
+                if entry.may_be_forgotten(now) {
                     folder.remove(&name)?;
                 }
             }
@@ -262,12 +270,12 @@ impl Inner {
     }
 }
 
-fn read_entry(folder: &PrivateDir, name: &str) -> Result<Option<Entry>, LocalFileError> {
+fn read_entry(folder: &PrivateDir, name: &str) -> Result<Option<(TokenKey, StoreEntry)>, LocalFileError> {
     let Some(bytes) = folder.read(name)? else { return Ok(None) };
     let damaged = |reason| LocalFileError::Damaged { path: folder.path().join(name), reason };
     let entry: Entry = serde_json::from_slice(&bytes).map_err(|_| damaged("it is not what was written"))?;
-    let is_whole = entry.sealed.as_deref().is_none_or(|sealed| STANDARD.decode(sealed).is_ok());
-    if is_whole { Ok(Some(entry)) } else { Err(damaged("its record is not base64")) }
+    let state = entry.state().ok_or_else(|| damaged("its record is not base64"))?;
+    Ok(Some((entry.key(), state)))
 }
 
 fn folder_of(tenant: &str, subject: &str) -> String {
@@ -284,9 +292,10 @@ fn hashed(parts: &[&str]) -> String {
     hmac_sha256_hex("oauth-native file store", &whole)
 }
 
-fn now() -> i64 {
+/// The time since 1970, as exactly as a file has it.
+fn now() -> Duration {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    time(milliseconds(since))
 }
 
 fn into(operation: StoreOperation) -> impl FnOnce(LocalFileError) -> StoreError {
@@ -308,8 +317,8 @@ impl TokenStore for FileStore {
             let Some(folder) = inner.dir.existing(&folder_of(key.tenant(), key.subject()))? else {
                 return Ok(None);
             };
-            let entry = read_entry(&folder, &name_of(&key))?;
-            Ok(entry.filter(|entry| entry.key() == key).and_then(|entry| entry.record()))
+            let found = read_entry(&folder, &name_of(&key))?;
+            Ok(found.filter(|(found, _)| *found == key).and_then(|(_, entry)| entry.record()))
         })
         .await
     }
@@ -332,27 +341,9 @@ impl TokenStore for FileStore {
         expected: Expected,
         lease: Option<&Lease>,
     ) -> Result<Saved, StoreError> {
-        let (summary, fence) = (summary.clone(), lease.map(|lease| lease.fence));
+        let (summary, lease) = (summary.clone(), lease.cloned());
         self.change(StoreOperation::Save, key, move |entry, _| {
-            if fence.is_some_and(|fence| entry.fence > fence) {
-                return (Saved::Fenced, false);
-            }
-            let found = entry.record();
-            let fits = match expected {
-                Expected::Any => true,
-                Expected::Absent => found.is_none(),
-                Expected::Version(version) => found.as_ref().is_some_and(|found| found.version == version),
-            };
-            if !fits {
-                return (Saved::Conflict(found), false);
-            }
-            entry.version = entry.version.saturating_add(1);
-            entry.sealed = Some(STANDARD.encode(&sealed));
-            entry.status = summary.status.as_str().to_owned();
-            entry.due_at = summary.due_at;
-            entry.sealing_key = summary.sealing_key.as_deref().map(str::to_owned);
-            entry.deleted_at = None;
-            (Saved::Version(entry.version), true)
+            entry.save(sealed, &summary, expected, lease.as_ref())
         })
         .await
     }
@@ -377,20 +368,19 @@ impl TokenStore for FileStore {
                     continue;
                 }
                 let mut entries = inner.entries(&folder)?;
-                entries.sort_by_key(Entry::key);
+                entries.sort_by(|(one, _), (other, _)| one.cmp(other));
                 let now = now();
-                for entry in entries {
+                for (key, entry) in entries {
                     if page.len() >= limit {
                         return Ok(page);
                     }
-                    let (key, summary) = (entry.key(), entry.summary());
                     let is_before =
                         first.as_ref() == Some(&folder) && after.as_ref().is_some_and(|after| key <= *after);
                     if !is_before
                         && entry.sealed.is_some()
-                        && filter.matches(&key, &summary, entry.is_leased(now))
+                        && filter.matches(&key, &entry.summary, entry.is_leased(now))
                     {
-                        page.push(Found::new(key, entry.version, summary));
+                        page.push(Found::new(key, entry.version, entry.summary));
                     }
                 }
             }
@@ -400,15 +390,11 @@ impl TokenStore for FileStore {
     }
 
     async fn delete(&self, key: &TokenKey) -> Result<bool, StoreError> {
-        self.change(StoreOperation::Delete, key, delete).await
+        self.change(StoreOperation::Delete, key, StoreEntry::delete).await
     }
 
     async fn delete_version(&self, key: &TokenKey, version: u64) -> Result<bool, StoreError> {
-        self.change(StoreOperation::Delete, key, move |entry, now| match entry.version == version {
-            true => delete(entry, now),
-            false => (false, false),
-        })
-        .await
+        self.change(StoreOperation::Delete, key, move |entry, now| entry.delete_version(version, now)).await
     }
 
     async fn list(&self, tenant: &str, subject: &str) -> Result<Vec<(TokenKey, Record)>, StoreError> {
@@ -416,7 +402,7 @@ impl TokenStore for FileStore {
         self.read(StoreOperation::List, move |inner| {
             let entries = inner.entries(&folder_of(&tenant, &subject))?;
             let mut found: Vec<_> =
-                entries.into_iter().filter_map(|entry| Some((entry.key(), entry.record()?))).collect();
+                entries.into_iter().filter_map(|(key, entry)| Some((key, entry.record()?))).collect();
             found.retain(|(key, _)| key.tenant() == tenant && key.subject() == subject);
             found.sort_by(|(one, _), (other, _)| one.cmp(other));
             Ok(found)
@@ -431,45 +417,17 @@ impl TokenStore for FileStore {
         lifetime: Duration,
     ) -> Result<Acquired, StoreError> {
         let holder: Arc<str> = holder.into();
-        self.change(StoreOperation::Acquire, key, move |entry, now| {
-            if let Some(left) = entry.lease_left(now) {
-                let left = u64::try_from(left).unwrap_or_default();
-                return (Acquired::Held { retry_in: Duration::from_millis(left) }, false);
-            }
-            entry.fence = entry.fence.saturating_add(1);
-            entry.hold(now, lifetime);
-            (Acquired::Granted(Lease::new(entry.fence, holder)), true)
-        })
-        .await
+        self.change(StoreOperation::Acquire, key, move |entry, now| entry.acquire(holder, lifetime, now))
+            .await
     }
 
     async fn extend(&self, key: &TokenKey, lease: &Lease, lifetime: Duration) -> Result<bool, StoreError> {
-        let fence = lease.fence;
-        self.change(StoreOperation::Extend, key, move |entry, now| {
-            let is_newest = entry.fence == fence && entry.held_until.is_some();
-            if is_newest {
-                entry.hold(now, lifetime);
-            }
-            (is_newest, is_newest)
-        })
-        .await
+        let lease = lease.clone();
+        self.change(StoreOperation::Extend, key, move |entry, now| entry.extend(&lease, lifetime, now)).await
     }
 
     async fn release(&self, key: &TokenKey, lease: &Lease) -> Result<(), StoreError> {
-        let fence = lease.fence;
-        self.change(StoreOperation::Release, key, move |entry, _| {
-            let is_newest = entry.fence == fence && entry.held_until.take().is_some();
-            ((), is_newest)
-        })
-        .await
+        let lease = lease.clone();
+        self.change(StoreOperation::Release, key, move |entry, _| entry.release(&lease)).await
     }
-}
-
-fn delete(entry: &mut Entry, now: i64) -> (bool, bool) {
-    let existed = entry.sealed.take().is_some();
-    if existed {
-        entry.deleted_at = Some(now);
-        (entry.status, entry.due_at, entry.sealing_key) = (String::new(), None, None);
-    }
-    (existed, existed)
 }

@@ -12,6 +12,7 @@ use std::{
 use oauth_core::{async_trait, bytes::Bytes};
 
 use crate::{
+    entry::{REMEMBERED, StoreEntry},
     inventory::{Filter, Found, Summary},
     key::TokenKey,
     store::{Acquired, Expected, Lease, Record, Saved, StoreError, TokenStore},
@@ -26,33 +27,20 @@ pub struct MemoryStore(Arc<MemoryShards>);
 /// Enough that writers seldom meet, few enough that an empty store costs nothing.
 const SHARDS: usize = 64;
 
-/// How long the numbers of a deleted key are remembered; the contract's day.
-const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
-
 struct MemoryShards {
     shards: [Mutex<MemoryShard>; SHARDS],
     /// Which shard a subject's grants are in; all of them in one, so that `list` reads only that.
     hasher: RandomState,
+    /// When the store was made, since which its clock counts.
+    start: Instant,
     values: shared_cache::ExpiringValues,
 }
 
 #[derive(Default)]
 struct MemoryShard {
-    entries: BTreeMap<TokenKey, MemoryEntry>,
+    entries: BTreeMap<TokenKey, StoreEntry>,
     /// When keys were deleted, oldest first.
-    deleted: VecDeque<(Instant, TokenKey)>,
-}
-
-#[derive(Default)]
-struct MemoryEntry {
-    version: u64,
-    /// `None` after a delete, or before the first save.
-    sealed: Option<Bytes>,
-    /// What was told about that record.
-    summary: Summary,
-    fence: u64,
-    /// When the lease that is held expires.
-    held_until: Option<Instant>,
+    deleted: VecDeque<(Duration, TokenKey)>,
 }
 
 impl MemoryStore {
@@ -75,47 +63,46 @@ impl MemoryStore {
         self.lock(self.index(tenant, subject))
     }
 
-    fn shard_of(&self, key: &TokenKey) -> MutexGuard<'_, MemoryShard> {
-        self.shard(key.tenant(), key.subject())
+    /// The shard of a key, and the time: under the lock, so that whoever comes later has a later one.
+    fn shard_of(&self, key: &TokenKey) -> (MutexGuard<'_, MemoryShard>, Duration) {
+        let shard = self.shard(key.tenant(), key.subject());
+        (shard, self.0.start.elapsed())
     }
 }
 
 impl MemoryShard {
-    fn delete_if(&mut self, key: &TokenKey, is_meant: impl Fn(&MemoryEntry) -> bool) -> bool {
-        // Under the lock, so that whoever comes later has a later time.
-        let now = Instant::now();
+    fn entry(&mut self, key: &TokenKey) -> &mut StoreEntry {
+        self.entries.entry(key.clone()).or_default()
+    }
+
+    fn delete_if(
+        &mut self,
+        key: &TokenKey,
+        now: Duration,
+        delete: impl FnOnce(&mut StoreEntry) -> bool,
+    ) -> bool {
         self.forget_old_deletions(now);
-        let entry = self.entries.get_mut(key).filter(|entry| is_meant(entry));
-        let existed = entry.is_some_and(|entry| entry.sealed.take().is_some());
+        let existed = self.entries.get_mut(key).is_some_and(delete);
         if existed {
             self.deleted.push_back((now, key.clone()));
         }
         existed
     }
 
-    fn forget_old_deletions(&mut self, now: Instant) {
-        while self.deleted.front().is_some_and(|(at, _)| now.saturating_duration_since(*at) > REMEMBERED) {
+    fn forget_old_deletions(&mut self, now: Duration) {
+        while self.deleted.front().is_some_and(|(at, _)| now.saturating_sub(*at) > REMEMBERED) {
             let Some((_, key)) = self.deleted.pop_front() else { return };
-            let is_over =
-                |entry: &MemoryEntry| entry.sealed.is_none() && entry.held_until.is_none_or(|at| at <= now);
-            if self.entries.get(&key).is_some_and(is_over) {
+            if self.entries.get(&key).is_some_and(|entry| entry.may_be_forgotten(now)) {
                 self.entries.remove(&key);
             }
         }
     }
 }
 
-impl MemoryEntry {
-    fn record(&self) -> Option<Record> {
-        let sealed = self.sealed.clone()?;
-        Some(Record { version: self.version, sealed })
-    }
-}
-
 #[async_trait]
 impl TokenStore for MemoryStore {
     async fn load(&self, key: &TokenKey) -> Result<Option<Record>, StoreError> {
-        Ok(self.shard_of(key).entries.get(key).and_then(MemoryEntry::record))
+        Ok(self.shard_of(key).0.entries.get(key).and_then(StoreEntry::record))
     }
 
     async fn save(
@@ -136,27 +123,7 @@ impl TokenStore for MemoryStore {
         expected: Expected,
         lease: Option<&Lease>,
     ) -> Result<Saved, StoreError> {
-        let mut shard = self.shard_of(key);
-        let found = shard.entries.get(key);
-        if let (Some(lease), Some(entry)) = (lease, found)
-            && entry.fence > lease.fence
-        {
-            return Ok(Saved::Fenced);
-        }
-        let record = found.and_then(MemoryEntry::record);
-        let fits = match expected {
-            Expected::Any => true,
-            Expected::Absent => record.is_none(),
-            Expected::Version(version) => record.as_ref().is_some_and(|found| found.version == version),
-        };
-        if !fits {
-            return Ok(Saved::Conflict(record));
-        }
-        let entry = shard.entries.entry(key.clone()).or_default();
-        entry.version += 1;
-        entry.sealed = Some(sealed);
-        entry.summary = summary.clone();
-        Ok(Saved::Version(entry.version))
+        Ok(self.shard_of(key).0.entry(key).save(sealed, summary, expected, lease))
     }
 
     fn can_find(&self) -> bool {
@@ -178,13 +145,12 @@ impl TokenStore for MemoryStore {
                 None => Bound::Unbounded,
             };
             let shard = self.lock(index);
-            let now = Instant::now();
+            let now = self.0.start.elapsed();
             for (key, entry) in shard.entries.range((start, Bound::Unbounded)) {
                 if page.len() >= limit {
                     return Ok(page);
                 }
-                let is_leased = entry.held_until.is_some_and(|until| until > now);
-                if entry.sealed.is_some() && filter.matches(key, &entry.summary, is_leased) {
+                if entry.sealed.is_some() && filter.matches(key, &entry.summary, entry.is_leased(now)) {
                     page.push(Found::new(key.clone(), entry.version, entry.summary.clone()));
                 }
             }
@@ -193,11 +159,13 @@ impl TokenStore for MemoryStore {
     }
 
     async fn delete(&self, key: &TokenKey) -> Result<bool, StoreError> {
-        Ok(self.shard_of(key).delete_if(key, |_| true))
+        let (mut shard, now) = self.shard_of(key);
+        Ok(shard.delete_if(key, now, |entry| entry.delete(now)))
     }
 
     async fn delete_version(&self, key: &TokenKey, version: u64) -> Result<bool, StoreError> {
-        Ok(self.shard_of(key).delete_if(key, |entry| entry.version == version))
+        let (mut shard, now) = self.shard_of(key);
+        Ok(shard.delete_if(key, now, |entry| entry.delete_version(version, now)))
     }
 
     async fn list(&self, tenant: &str, subject: &str) -> Result<Vec<(TokenKey, Record)>, StoreError> {
@@ -217,39 +185,21 @@ impl TokenStore for MemoryStore {
         holder: &str,
         lifetime: Duration,
     ) -> Result<Acquired, StoreError> {
-        let mut shard = self.shard_of(key);
-        // Under the lock too: one that was read before it could lie before the lease that is held.
-        let now = Instant::now();
-        let entry = shard.entries.entry(key.clone()).or_default();
-        if let Some(until) = entry.held_until.filter(|until| *until > now) {
-            return Ok(Acquired::Held { retry_in: until - now });
-        }
-        entry.fence += 1;
-        entry.held_until = Some(end_of(now, lifetime));
-        Ok(Acquired::Granted(Lease::new(entry.fence, holder)))
+        let (mut shard, now) = self.shard_of(key);
+        Ok(shard.entry(key).acquire(holder, lifetime, now))
     }
 
     async fn extend(&self, key: &TokenKey, lease: &Lease, lifetime: Duration) -> Result<bool, StoreError> {
-        let mut shard = self.shard_of(key);
-        let held = shard.entries.get_mut(key).filter(|entry| entry.fence == lease.fence);
-        let Some(until) = held.and_then(|entry| entry.held_until.as_mut()) else { return Ok(false) };
-        *until = end_of(Instant::now(), lifetime);
-        Ok(true)
+        let (mut shard, now) = self.shard_of(key);
+        Ok(shard.entries.get_mut(key).is_some_and(|entry| entry.extend(lease, lifetime, now)))
     }
 
     async fn release(&self, key: &TokenKey, lease: &Lease) -> Result<(), StoreError> {
-        let mut shard = self.shard_of(key);
-        if let Some(entry) = shard.entries.get_mut(key).filter(|entry| entry.fence == lease.fence) {
-            entry.held_until = None;
+        if let Some(entry) = self.shard_of(key).0.entries.get_mut(key) {
+            entry.release(lease);
         }
         Ok(())
     }
-}
-
-/// A lease of a century is one that does not end.
-fn end_of(now: Instant, lifetime: Duration) -> Instant {
-    const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
-    now.checked_add(lifetime.min(CENTURY)).unwrap_or(now)
 }
 
 impl Default for MemoryShards {
@@ -257,6 +207,7 @@ impl Default for MemoryShards {
         Self {
             shards: std::array::from_fn(|_| Mutex::default()),
             hasher: RandomState::new(),
+            start: Instant::now(),
             values: Default::default(),
         }
     }

@@ -8,7 +8,7 @@ use std::{
 
 use oauth_core::{SharedCache, SharedCacheError, async_trait, bytes::Bytes};
 
-use super::{MemoryStore, end_of};
+use super::MemoryStore;
 
 /// Up to this many values, a sweep is not worthwhile.
 const FEW: usize = 64;
@@ -70,4 +70,10 @@ impl SharedCache for MemoryStore {
         let taken = self.0.values.lock().values.remove(name);
         Ok(taken.filter(|(_, until)| *until > now).map(|(value, _)| value))
     }
+}
+
+/// A value that lives for a century is one that does not end.
+fn end_of(now: Instant, lifetime: Duration) -> Instant {
+    const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+    now.checked_add(lifetime.min(CENTURY)).unwrap_or(now)
 }
