@@ -84,12 +84,22 @@ pub mod event {
         LOGOUT_REFUSED = "oauth.logout.refused";
         /// A setting loosens security.
         SETTING_LOOSENED = "oauth.setting.loosened";
+        /// The listener that a browser comes back to could not accept a connection.
+        LOOPBACK_FAILED = "oauth.loopback.failed";
         /// A vendor's message was handled.
         SIGNAL_HANDLED = "oauth.signal.handled";
         /// A vendor's message came once more.
         SIGNAL_REPEATED = "oauth.signal.repeated";
         /// A vendor's message was refused, or could not be handled.
         SIGNAL_REFUSED = "oauth.signal.refused";
+        /// An MCP server demands a sign-in, or more scopes.
+        MCP_CHALLENGED = "oauth.mcp.challenged";
+        /// A token that nothing leads to any more stays in the store.
+        MCP_TOKEN_LEFT = "oauth.mcp.token_left";
+        /// An access token, or the proof of its key, was refused at a resource.
+        ACCESS_TOKEN_REFUSED = "oauth.access_token.refused";
+        /// Access tokens cannot be verified at a resource, because what verifies them does not answer.
+        ACCESS_TOKEN_UNVERIFIED = "oauth.access_token.unverified";
         /// `oauth-tokens` refreshed and saved a token.
         TOKENS_REFRESHED = "oauth.tokens.refreshed";
         /// `oauth-tokens` obtained a further access token.

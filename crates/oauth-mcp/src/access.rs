@@ -12,6 +12,7 @@ use oauth_core::{
     Callback, Challenge, ErrorClass, ErrorKind, OAuth2Token, Provider, Sealer, SealingKey, Secret,
     async_trait,
     http::{HeaderMap, Method, StatusCode},
+    telemetry::{EVENT_NAME, event},
 };
 use oauth_tokens::{MemoryStore, PutOptions, TokenKey, TokenManager};
 use tokio::sync::Mutex;
@@ -21,7 +22,7 @@ use crate::{
     client::McpClient,
     error::{Error, Result},
     grant::Grant,
-    registration::refuses_the_client,
+    registration::{Registration, refuses_the_client},
     server_url::ServerUrl,
     sources::{Binding, binding_key},
     step::{ClientIdQuestion, PendingLogin, Step, Target},
@@ -150,6 +151,16 @@ impl Access {
         Ok(self.binding().await?.map(|binding| self.key(&binding)))
     }
 
+    /// The client that the token was issued to; `None` until there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Records`].
+    pub async fn registration(&self) -> Result<Option<Registration>> {
+        let Some(binding) = self.binding().await? else { return Ok(None) };
+        self.0.authorizer.registration(&binding.issuer, &binding.client_id).await.map(Some)
+    }
+
     /// The token for a request to the server, refreshed if need be; `None` if the server has to be asked what it wants, by a request
     /// without a token.
     ///
@@ -208,6 +219,13 @@ impl Access {
             return Ok(Reaction::SendAgain);
         }
         let challenge = Challenge::of_reply(headers);
+        tracing::debug!(
+            { EVENT_NAME } = event::MCP_CHALLENGED,
+            server = %self.0.server.origin(),
+            status = status.as_u16(),
+            has_token = sent.is_some(),
+            "the MCP server demands more than the request had"
+        );
         match (status, sent, binding) {
             (StatusCode::FORBIDDEN, Some(_), Some(binding)) => {
                 self.step_up(&mut state, binding, challenge, redirect_uri).await
@@ -420,7 +438,12 @@ impl Access {
             Err(_) => self.0.tokens.delete(key).await,
         };
         if let Err(error) = given_up {
-            tracing::warn!(server = %self.0.server, %error, "the token of the former client stays in the store");
+            tracing::warn!(
+                { EVENT_NAME } = event::MCP_TOKEN_LEFT,
+                server = %self.0.server.origin(),
+                %error,
+                "the token of the former client stays in the store"
+            );
         }
     }
 

@@ -75,7 +75,7 @@ pub use oauth_core;
 pub use oauth_core::Challenge;
 pub use oauth_tokens;
 pub use records::{MemoryRecords, RecordError, Records};
-pub use registration::{ApplicationType, KnownClient, REGISTER, RegistrationMethod};
+pub use registration::{ApplicationType, KnownClient, REGISTER, Registration, RegistrationMethod};
 pub use revision::Revision;
 pub use server_url::{NameRules, ServerUrl};
 pub use step::{Authorized, ClientIdQuestion, PendingLogin, Step, Target};

@@ -98,7 +98,17 @@ impl KnownClient {
             return match offered {
                 Some(offered) if !offered.contains(&own.method()) => Err(refuse(own.method(), &offered)),
                 // It goes its own way, whatever is chosen here.
-                _ => Ok(ClientAuth::Post),
+                _ => {
+                    let algorithms = metadata.list("token_endpoint_auth_signing_alg_values_supported");
+                    match (algorithms, own.signing_algorithm()) {
+                        (Some(offered), Some(signs))
+                            if !offered.iter().any(|other| is_same(other, &signs)) =>
+                        {
+                            Err(refuse(&format!("{} with {signs}", own.method()), &offered))
+                        }
+                        _ => Ok(ClientAuth::Post),
+                    }
+                }
             };
         }
         if self.credentials.are_none() {
@@ -115,6 +125,12 @@ impl KnownClient {
     }
 }
 
+/// Whether two names are those of one algorithm: RFC 9864 gave EdDSA with Ed25519 a name of its own.
+fn is_same(one: &str, other: &str) -> bool {
+    let plain = |name: &str| if name == "Ed25519" { "EdDSA".to_owned() } else { name.to_owned() };
+    plain(one) == plain(other)
+}
+
 impl fmt::Debug for KnownClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KnownClient")
@@ -122,6 +138,20 @@ impl fmt::Debug for KnownClient {
             .field("client_id", &self.client_id)
             .finish_non_exhaustive()
     }
+}
+
+/// The client that an [`Access`](crate::Access)'s token was issued to, as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Registration {
+    /// The authorization server.
+    pub issuer: String,
+    /// The client's id there.
+    pub client_id: String,
+    /// When the secret expires that the server gave to a client that registered itself, if it does.
+    pub secret_expires_at: Option<OffsetDateTime>,
+    /// Whether the client is among the application's own, or was registered and is kept. The tokens of one that is not cannot be refreshed.
+    pub is_known: bool,
 }
 
 /// A client that was registered dynamically, as it is kept.
@@ -161,6 +191,10 @@ impl Registered {
             method: auth.as_str().to_owned(),
             is_given: true,
         })
+    }
+
+    pub(crate) fn secret_expires_at(&self) -> Option<OffsetDateTime> {
+        self.expires_at.and_then(|at| OffsetDateTime::from_unix_timestamp(at).ok())
     }
 
     pub(crate) fn is_expired(&self, now: OffsetDateTime) -> bool {

@@ -19,7 +19,12 @@ use http::{Method, Request, Response, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use oauth_core::{Callback, OAuth2, Secret, provider_kit::LoopbackHost, same_secret};
+use oauth_core::{
+    Callback, OAuth2, Secret,
+    provider_kit::LoopbackHost,
+    same_secret,
+    telemetry::{EVENT_NAME, event},
+};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{mpsc, watch},
@@ -209,7 +214,11 @@ async fn accept(sockets: &[TcpListener]) -> TcpStream {
         match accepted.await {
             Ok((stream, _)) => return stream,
             Err(error) => {
-                tracing::debug!(%error, "the loopback listener could not accept a connection");
+                tracing::debug!(
+                    { EVENT_NAME } = event::LOOPBACK_FAILED,
+                    %error,
+                    "the loopback listener could not accept a connection"
+                );
                 // Such as with too many open files: not at once again.
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
@@ -222,7 +231,11 @@ fn admit(connections: &mut JoinSet<()>, shared: &Arc<Shared>, stream: TcpStream)
     while connections.try_join_next().is_some() {}
     match connections.len() < MOST_CONNECTIONS {
         true => drop(connections.spawn(serve_connection(stream, Arc::clone(shared)))),
-        false => tracing::debug!("too many connections to the loopback listener; one was closed"),
+        false => tracing::debug!(
+            { EVENT_NAME } = event::LOOPBACK_FAILED,
+            error = "too many connections",
+            "too many connections to the loopback listener; one was closed"
+        ),
     }
 }
 

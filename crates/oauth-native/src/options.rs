@@ -27,6 +27,18 @@ pub enum Method {
     Device,
 }
 
+impl Method {
+    /// Its name in the log.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Loopback => "loopback",
+            Self::Paste => "paste",
+            Self::Device => "device",
+        }
+    }
+}
+
 /// The options of one sign-in from a program.
 #[derive(Clone, Debug)]
 #[must_use]

@@ -1,10 +1,12 @@
 //! Sign-in from a program, from the browser's opening to the login.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use oauth_core::{
-    Callback, Login, LoginAttempt, OAuth2, Operation, Provider, ResponseMode, Secret,
-    provider_kit::LoopbackPort, same_secret,
+    Callback, ErrorClass, Login, LoginAttempt, OAuth2, Operation, Provider, ResponseMode, Secret,
+    provider_kit::LoopbackPort,
+    same_secret,
+    telemetry::{EVENT_NAME, event},
 };
 use tokio::time::{Instant, sleep_until};
 use url::Url;
@@ -56,12 +58,76 @@ pub async fn sign_in<P: Provider + ?Sized>(
         Method::Auto => Method::Paste,
         chosen => chosen,
     };
-    match method {
-        Method::Device => {
-            let login = device::sign_in(provider, &options).await?;
-            check_user(provider, &options, login).await
-        }
+    tracing::debug!(
+        { EVENT_NAME } = event::SIGN_IN_BEGUN,
+        route = method.as_str(),
+        provider = %provider.name(),
+        "a sign-in has begun"
+    );
+    let outcome = match method {
+        Method::Device => match device::sign_in(provider, &options).await {
+            Ok(login) => check_user(provider, &options, login).await,
+            Err(error) => Err(error),
+        },
         method => by_browser(provider, &options, method, environment).await,
+    };
+    tell(provider.name(), method, &outcome);
+    outcome
+}
+
+/// Writes how a sign-in ended to the log.
+fn tell(provider: &str, method: Method, outcome: &Result<Login, SignInError>) {
+    let route = method.as_str();
+    match outcome {
+        Ok(_) => {
+            tracing::debug!({ EVENT_NAME } = event::SIGN_IN_COMPLETED, route, %provider, "somebody signed in");
+        }
+        Err(SignInError::Login(error)) if is_denied(error) => tracing::info!(
+            { EVENT_NAME } = event::SIGN_IN_DENIED,
+            route,
+            %provider,
+            reason = %error,
+            "a sign-in was not allowed"
+        ),
+        Err(error) if is_fault(error) => tracing::error!(
+            { EVENT_NAME } = event::SIGN_IN_FAILED,
+            route,
+            %provider,
+            reason = %error,
+            "a sign-in failed"
+        ),
+        Err(error) => tracing::warn!(
+            { EVENT_NAME } = event::SIGN_IN_REFUSED,
+            route,
+            %provider,
+            reason = %Shown(error),
+            "a sign-in was refused"
+        ),
+    }
+}
+
+/// Whether the program, its machine or the provider is at fault, and not the user or a callback.
+fn is_fault(error: &SignInError) -> bool {
+    match error {
+        SignInError::Login(error) => !matches!(error.class(), ErrorClass::Reauthorize),
+        SignInError::Options(_) | SignInError::PortsTaken { .. } | SignInError::Input(_) => true,
+        _ => false,
+    }
+}
+
+fn is_denied(error: &oauth_core::Error) -> bool {
+    error.oauth_error().is_some_and(|error| error.code == "access_denied")
+}
+
+/// An error without the users that it names: who they are is in no log.
+struct Shown<'e>(&'e SignInError);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            SignInError::OtherUser { .. } => f.write_str("somebody else signed in than who was to sign in"),
+            error => error.fmt(f),
+        }
     }
 }
 

@@ -2,13 +2,19 @@
 
 use std::sync::{Arc, MutexGuard, PoisonError};
 
-use oauth_core::{Endpoint, OAuth2, Secret, serde_json::Value};
+use oauth_core::{
+    Endpoint, OAuth2, Secret,
+    serde_json::Value,
+    telemetry::{EVENT_NAME, event},
+};
 
 use super::{Authorizer, MadeClients};
 use crate::{
     client::McpClient,
     error::{Error, Result},
-    registration::{Applicant, ApplicationType, KnownClient, Registered, RegistrationMethod, register},
+    registration::{
+        Applicant, ApplicationType, KnownClient, Registered, Registration, RegistrationMethod, register,
+    },
     step::Target,
 };
 
@@ -114,6 +120,15 @@ impl Authorizer {
         })
     }
 
+    /// What is known of a client to which a token was issued.
+    pub(crate) async fn registration(&self, issuer: &str, client_id: &str) -> Result<Registration> {
+        let kept = self.registered(&client_key(issuer, client_id)).await?;
+        let secret_expires_at = kept.as_ref().and_then(Registered::secret_expires_at);
+        let is_known = kept.is_some() || self.known(issuer, client_id).await.is_ok();
+        let (issuer, client_id) = (issuer.to_owned(), client_id.to_owned());
+        Ok(Registration { issuer, client_id, secret_expires_at, is_known })
+    }
+
     async fn registered(&self, key: &str) -> Result<Option<Registered>> {
         let Some(text) = self.load(key).await? else { return Ok(None) };
         // What an unknown version wrote is registered anew.
@@ -193,6 +208,7 @@ impl Authorizer {
         let is_without = self.0.without_resource.iter().any(|issuer| issuer == metadata.issuer());
         if is_without {
             tracing::warn!(
+                { EVENT_NAME } = event::SETTING_LOOSENED,
                 issuer = metadata.issuer(),
                 "tokens are asked for without the parameter resource, so that they may be good for other servers too"
             );

@@ -9,6 +9,7 @@ use oauth_core::{
         HeaderMap, HeaderValue, Method, Response, Uri,
         header::{AUTHORIZATION, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE},
     },
+    telemetry::{EVENT_NAME, event},
 };
 
 #[cfg(feature = "dpop")]
@@ -168,11 +169,19 @@ impl Guard {
         let info = match self.verifier.verify(token).await {
             Ok(info) => info,
             Err(VerifyError::Invalid(reason)) => {
-                tracing::debug!(%reason, "an access token was refused");
+                tracing::debug!(
+                    { EVENT_NAME } = event::ACCESS_TOKEN_REFUSED,
+                    %reason,
+                    "an access token was refused"
+                );
                 return Err(Refusal::InvalidToken);
             }
             Err(error @ VerifyError::Unavailable(_)) => {
-                tracing::warn!(%error, "access tokens cannot be verified");
+                tracing::warn!(
+                    { EVENT_NAME } = event::ACCESS_TOKEN_UNVERIFIED,
+                    %error,
+                    "access tokens cannot be verified"
+                );
                 return Err(Refusal::Unavailable);
             }
         };
@@ -184,7 +193,17 @@ impl Guard {
         let is_bound = info.claims.get("cnf").is_some_and(|cnf| !cnf.is_null());
         let is_unproven = scheme == Scheme::Bearer && (is_bound || self.demands_proofs());
         if !is_for_us || is_expired || !is_of_issuer || is_unproven {
-            tracing::debug!(is_for_us, is_expired, is_of_issuer, is_unproven, "an access token was refused");
+            let reason = match (is_for_us, is_expired, is_of_issuer) {
+                (false, ..) => "it is for another audience",
+                (_, true, _) => "it has expired",
+                (.., false) => "it is another issuer's",
+                _ => "it is bound to a key, and no proof came with it",
+            };
+            tracing::debug!(
+                { EVENT_NAME } = event::ACCESS_TOKEN_REFUSED,
+                reason,
+                "an access token was refused"
+            );
             return Err(Refusal::InvalidToken);
         }
         if scheme == Scheme::Dpop {

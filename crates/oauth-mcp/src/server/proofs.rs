@@ -6,6 +6,7 @@ use oauth_core::{
     http::{HeaderMap, Method, Uri},
     same_secret,
     serde_json::Value,
+    telemetry::{EVENT_NAME, event},
 };
 use oauth_fapi::{DpopProofVerifier, ProofError};
 
@@ -54,11 +55,15 @@ impl Proofs {
             Ok(proof) => proof,
             Err(ProofError::Nonce) => return Err(Refusal::UseNonce),
             Err(ProofError::Cache(error)) => {
-                tracing::warn!(%error, "proofs cannot be verified");
+                tracing::warn!(
+                    { EVENT_NAME } = event::ACCESS_TOKEN_UNVERIFIED,
+                    %error,
+                    "proofs cannot be verified"
+                );
                 return Err(Refusal::Unavailable);
             }
             Err(error) => {
-                tracing::debug!(%error, "a proof was refused");
+                tracing::debug!({ EVENT_NAME } = event::ACCESS_TOKEN_REFUSED, reason = %error, "a proof was refused");
                 return Err(Refusal::InvalidProof);
             }
         };

@@ -12,7 +12,10 @@ use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
-use oauth_core::{Error, Identity, Sealer, SealingKey, Secret, random_token};
+use oauth_core::{
+    Error, Identity, Sealer, SealingKey, Secret, random_token,
+    telemetry::{EVENT_NAME, event},
+};
 use oauth_tokens::{TokenKey, TokenManager, TokenManagerBuilder};
 
 use super::{
@@ -214,7 +217,12 @@ impl LocalTokensBuilder {
                     None => {
                         let key = new_key()?;
                         file.save(&key).await?;
-                        tracing::warn!(path = %file.path().display(), reason, "there is no keyring, so the key is in a file");
+                        tracing::warn!(
+                            { EVENT_NAME } = event::SETTING_LOOSENED,
+                            path = %file.path().display(),
+                            reason,
+                            "there is no keyring, so the key is in a file"
+                        );
                         key
                     }
                 };
