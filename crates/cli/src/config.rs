@@ -43,6 +43,13 @@ impl Profile {
         self.settings.get(name)?.as_str()
     }
 
+    /// The scopes. Several in one text count as several, because that is how they are sent.
+    pub(crate) fn scopes(&self) -> Vec<&str> {
+        let scopes = self.settings.get("scopes").and_then(Value::as_array);
+        let texts = scopes.into_iter().flatten().filter_map(Value::as_str);
+        texts.flat_map(str::split_whitespace).collect()
+    }
+
     /// Whether anything says where the client secret is.
     pub(crate) fn has_secret(&self) -> bool {
         ["client_secret_env", "client_secret_file", SECRET_COMMAND, "client_secret"]

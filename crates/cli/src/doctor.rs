@@ -12,8 +12,8 @@ mod stored;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use checks::check;
+pub(crate) use checks::{check, check_authorization_server};
 pub(crate) use client::build;
 pub(crate) use facts::Facts;
 pub(crate) use finding::{Finding, Level};
-pub(crate) use stored::machine;
+pub(crate) use stored::{accounts_at, machine};

@@ -24,7 +24,6 @@ mod doctor;
 mod exchange;
 mod exit;
 mod jwt;
-mod loopback;
 mod machine;
 mod managers;
 mod mcp;
@@ -36,6 +35,7 @@ mod signal;
 mod signals;
 mod store;
 mod tokens;
+mod urls;
 mod words;
 
 pub use arguments::Arguments;

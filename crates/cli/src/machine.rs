@@ -7,9 +7,9 @@ use crate::{
     arguments::Common,
     config::Profile,
     exit::{Failure, Outcome},
-    loopback::is_loopback,
     metadata::{self, Asked},
     provider,
+    urls::is_loopback,
 };
 
 /// The client by which a token is asked for without a user. All that it needs is a token endpoint, so that servers will do that have no

@@ -6,7 +6,7 @@ use oauth_clients::{Callback, Secret, async_trait, bytes::Bytes, http};
 use oauth_mcp::{
     Access, Authorizer, Browser, Challenge, ClientIdQuestion, FileRecords, PendingLogin, ServerUrl, Target,
 };
-use oauth_native::LoopbackBrowser;
+use oauth_native::{LocalTokens, LoopbackBrowser};
 use serde_json::json;
 
 use crate::{
@@ -84,8 +84,19 @@ pub(crate) async fn access(
     authorizer: Authorizer,
     common: &Common,
 ) -> Outcome<Access> {
-    let server = server_url(server, common)?;
     let local = store::open(common).await?;
+    access_in(&local, server, account, authorizer, common)
+}
+
+/// The tokens of an account at a server, in what is open already.
+pub(crate) fn access_in(
+    local: &LocalTokens,
+    server: &str,
+    account: &str,
+    authorizer: Authorizer,
+    common: &Common,
+) -> Outcome<Access> {
+    let server = server_url(server, common)?;
     let folder = registrations(common)?;
     let authorizer = authorizer.with_records(FileRecords::new(folder, local.sealer().clone()));
     let manager = authorizer.token_manager(local.store().clone(), local.sealer().clone()).build();
@@ -94,7 +105,7 @@ pub(crate) async fn access(
 }
 
 /// Where the clients are that were registered.
-fn registrations(common: &Common) -> Outcome<PathBuf> {
+pub(crate) fn registrations(common: &Common) -> Outcome<PathBuf> {
     Ok(config::data_folder(common.home.as_deref())?.join("registrations"))
 }
 
@@ -111,7 +122,23 @@ pub(crate) fn forget_registrations(common: &Common) -> Outcome {
 
 impl From<oauth_mcp::Error> for Failure {
     fn from(error: oauth_mcp::Error) -> Self {
-        Self::of_class(&error.class(), error.to_string())
+        let text = match &error {
+            // The library names methods, which a user of this tool cannot call.
+            oauth_mcp::Error::NoResourceMetadata(tried) => {
+                let places: Vec<String> =
+                    tried.iter().map(|probe| format!("{} ({})", probe.url, probe.status)).collect();
+                format!(
+                    "no protected resource metadata at {}; is the URL right? `oauth-clients doctor --mcp` looks at the server",
+                    places.join(", ")
+                )
+            }
+            oauth_mcp::Error::NoPkce { issuer, .. } => format!(
+                "the authorization server {issuer} does not list S256 in code_challenge_methods_supported, and MCP forbids going on; \
+                 whoever runs it must list what it takes"
+            ),
+            error => error.to_string(),
+        };
+        Self::of_class(&error.class(), text)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What an issuer publishes of itself, and where.
 
-use oauth_clients::{HttpClient, bytes::Bytes, http};
+use oauth_clients::{HttpClient, HttpErrorKind, bytes::Bytes, http};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -14,6 +14,9 @@ pub(crate) struct Asked {
     /// Why there is no document.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) problem: Option<String>,
+    /// In which way the request failed, where there was no answer.
+    #[serde(skip)]
+    pub(crate) failure: Option<HttpErrorKind>,
     /// The server's clock.
     #[serde(skip)]
     pub(crate) date: Option<String>,
@@ -53,14 +56,15 @@ pub(crate) fn places(issuer: &str) -> Vec<String> {
 
 /// Reads a document of metadata.
 pub(crate) async fn ask(http: &dyn HttpClient, url: &str) -> Asked {
-    let mut asked = Asked { url: url.to_owned(), status: None, problem: None, date: None, document: None };
-    let request = http::Request::get(url).header("accept", "application/json").body(Bytes::new());
+    let url = url.to_owned();
+    let mut asked = Asked { url, status: None, problem: None, failure: None, date: None, document: None };
+    let request = http::Request::get(&asked.url).header("accept", "application/json").body(Bytes::new());
     let reply = match request {
-        Ok(request) => http.send(request).await.map_err(|error| error.to_string()),
-        Err(error) => Err(error.to_string()),
+        Ok(request) => http.send(request).await.map_err(|error| (Some(error.kind()), error.to_string())),
+        Err(error) => Err((None, error.to_string())),
     };
     match reply {
-        Err(problem) => asked.problem = Some(problem),
+        Err((failure, problem)) => (asked.failure, asked.problem) = (failure, Some(problem)),
         Ok(reply) => {
             asked.status = Some(reply.status().as_u16());
             asked.date = reply.headers().get("date").and_then(|date| date.to_str().ok()).map(str::to_owned);

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fs, io::Read, path::Path, sync::Arc};
 
 use oauth_clients::{
     HttpClient, Provider, Registry, RegistryEntry, ReqwestClient,
+    fapi::PushedRequests,
     rustls::pki_types::{CertificateDer, pem::PemObject},
     tls_trusting,
 };
@@ -130,7 +131,12 @@ pub(crate) async fn build(name: &str, profile: &Profile, common: &Common) -> Out
         .map_err(|error| Failure::Usage(format!("[{name}] {error}")))?;
     entry.config.http_client = Some(http_client(common)?);
     let made = Registry::build(name, &entry).await;
-    made.map_err(|error| Failure::Usage(in_words_of_this_tool(error.to_string())))
+    let mut made = made.map_err(|error| Failure::Usage(in_words_of_this_tool(error.to_string())))?;
+    // Nobody else has it yet.
+    if let Some(client) = Arc::get_mut(&mut made) {
+        client.oauth2_mut().add_participant(PushedRequests::new().only_on_demand());
+    }
+    Ok(made)
 }
 
 /// The HTTP client of every request.

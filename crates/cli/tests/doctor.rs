@@ -88,6 +88,63 @@ fn each_broken_configuration_is_named_with_what_to_do_and_fails() {
         ("[github]\nclient_id = \"c\"\nredirect_uri = \"http://app.example/cb\"", "DO-15", "plain http"),
         ("[github]\nclient_id = \"c\"\nredirect_uri = \"myapp:/cb\"", "DO-15", "com.example.myapp"),
         ("[github]\nclient_id = \"c\"\nredirect_uri = \"https://app.example/cb#x\"", "DO-15", "fragment"),
+        (
+            "[github]\nclient_id = \"c\"\nredirect_uri = \"http://localhost:99999/cb\"",
+            "DO-15",
+            "invalid port number",
+        ),
+        ("[github]\nclient_id = \"c\"\nredirect_uri = \"http://127.0.0.1:0/cb\"", "DO-15", "0 is not a port"),
+        (
+            "[github]\nclient_id = \"c\"\nredirect_uri = \"http://0.0.0.0:8123/cb\"",
+            "DO-15",
+            "Register http://127.0.0.1:8123/cb",
+        ),
+        (
+            "[github]\nclient_id = \"c\"\nredirect_uri = \"urn:ietf:wg:oauth:2.0:oob\"",
+            "DO-15",
+            "Register http://127.0.0.1/callback",
+        ),
+        ("[github]\nclient_id = \"c\"\nredirect_uri = \"javascript:alert(1)\"", "DO-15", "by that scheme"),
+        ("[github]\nclient_id = 42", "DO-30", "put it between quotes"),
+        ("[github]\nclient_id = \"\"", "DO-30", "client_id is empty"),
+        ("[work]\nclient_id = \"c\"", "DO-30", "write provider = \"openid\""),
+        ("[GitHub]\nclient_id = \"c\"", "DO-30", "did you mean \"github\""),
+        ("[okta]\nclient_id = \"c\"", "DO-30", "the setting domain is missing; add it"),
+        (
+            "[github]\nclient_id = \"c\"\nclient_secret_env = \"PATH\"\nclient_secret_file = \"/etc/hostname\"",
+            "DO-30",
+            "client_secret_env and client_secret_file both say",
+        ),
+        (
+            "[github]\nclient_id = \"c\"\nclient_secret_env = \"S3CRET+/=\"",
+            "DO-30",
+            "not the name of a variable",
+        ),
+        (
+            "[github]\nclient_id = \"c\"\ndangerously_allow_plain_http = \"true\"",
+            "DO-30",
+            "dangerously_allow_plain_http is neither true nor false",
+        ),
+        (
+            "[a]\nprovider = \"oauth2\"\nclient_id = \"c\"\nauthorize_endpoint = \"/authorize\"\ntoken_endpoint = \"token\"",
+            "DO-30",
+            "authorize_endpoint is \"/authorize\", which is not a whole URL",
+        ),
+        (
+            "[a]\nprovider = \"oauth2\"\nclient_id = \"c\"\nauthorize_endpoint = \"/authorize\"\ntoken_endpoint = \"token\"",
+            "DO-30",
+            "token_endpoint is \"token\", which is not a whole URL",
+        ),
+        (
+            "[a]\nprovider = \"openid\"\nclient_id = \"c\"\nissuer = \"http://127.0.0.1:9\"\ndiscovery_url = \"login\"",
+            "DO-30",
+            "discovery_url is \"login\"",
+        ),
+        (
+            "[github]\nclient_id = \"c\"\nprivate_key_file = \"/nowhere\"",
+            "DO-30",
+            "the private key file /nowhere",
+        ),
     ] {
         let (code, report) = findings(text);
         assert_eq!(code, Some(1), "{text}: {report:#}");
@@ -178,6 +235,28 @@ fn do_22_and_23_what_is_stored_is_looked_at_and_left_as_it_is() {
     std::fs::write(home.path().join("data/accounts.json"), "{").unwrap();
     let (_, report) = of(home.path(), "[github]\nclient_id = \"c\"");
     assert_finds(&report, "DO-22", "fail", "is damaged");
+}
+
+#[test]
+fn what_may_work_and_is_worth_a_look_is_a_warning() {
+    for (text, check, advice) in [
+        (
+            "[github]\nclient_id = \"c\"\nredirect_uri = \"https://localhost:8123/cb\"",
+            "DO-16",
+            "register http://localhost:8123/cb",
+        ),
+        ("[github]\nclient_id = \"c\"\nscopes = [\"user repo\"]", "DO-12", "write each as a text of its own"),
+        ("[google]\nclient_id = \"1234\"", "DO-26", "ends with .apps.googleusercontent.com"),
+        ("[microsoft]\nclient_id = \"my app\"", "DO-26", "a GUID"),
+        (
+            "[a]\nprovider = \"openid\"\nclient_id = \"c\"\nissuer = \"https://login.microsoftonline.com/common/v2.0\"",
+            "DO-26",
+            "use provider = \"microsoft\"",
+        ),
+    ] {
+        let (_, report) = findings(text);
+        assert_finds(&report, check, "warn", advice);
+    }
 }
 
 #[test]

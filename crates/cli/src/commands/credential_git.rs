@@ -35,7 +35,7 @@ fn parse(input: &str) -> Vec<(&str, &str)> {
 /// Whether it is the host whose token this is, over https.
 fn is_meant(asked: &[(&str, &str)], host: &str) -> bool {
     let asked: BTreeMap<&str, &str> = asked.iter().copied().collect();
-    let is_loopback = |host: &str| crate::loopback::is_loopback(&format!("http://{host}"));
+    let is_loopback = |host: &str| crate::urls::is_loopback(&format!("http://{host}"));
     asked.get("host").is_some_and(|asked| asked.eq_ignore_ascii_case(host))
         && (asked.get("protocol") == Some(&"https")
             || (asked.get("protocol") == Some(&"http") && is_loopback(host)))

@@ -21,9 +21,7 @@ use crate::{
 pub(crate) async fn run(curl: &Curl, common: &Common) -> Outcome<ExitCode> {
     let body = body(curl)?;
     let url = url::Url::parse(&curl.url).map_err(|error| Failure::Usage(format!("{}: {error}", curl.url)))?;
-    if url.scheme() != "https"
-        && !crate::loopback::is_loopback(&curl.url)
-        && !common.dangerously_allow_plain_http
+    if url.scheme() != "https" && !crate::urls::is_loopback(&curl.url) && !common.dangerously_allow_plain_http
     {
         return Err(Failure::Usage(format!("{url} is not https: everybody on the way could read the token")));
     }

@@ -2,10 +2,11 @@
 
 use std::{collections::BTreeMap, process::ExitCode};
 
-use oauth_clients::Provider;
+use oauth_clients::{ErrorClass, Provider};
 use serde_json::json;
 
 use crate::{
+    accounts::Accounts,
     arguments::{Common, Doctor},
     config,
     doctor::{self, Facts, Finding, Level},
@@ -80,10 +81,16 @@ fn targets(doctor: &Doctor, common: &Common) -> Outcome<Vec<(String, Facts)>> {
         None => tables.into_iter().collect(),
         Some(name) => match tables.into_iter().find(|(other, _)| other == name) {
             Some(table) => vec![table],
-            None => return Err(Failure::Usage(format!("the configuration has no table [{name}]"))),
+            None => {
+                let advice = match name.contains('.') {
+                    true => format!("; an issuer is written whole, such as https://{name}"),
+                    false => String::new(),
+                };
+                return Err(Failure::Usage(format!("the configuration has no table [{name}]{advice}")));
+            }
         },
     };
-    if chosen.is_empty() && doctor.mcp.is_some() {
+    if chosen.is_empty() && (doctor.mcp.is_some() || has_accounts(common)) {
         return Ok(Vec::new());
     }
     if chosen.is_empty() {
@@ -95,8 +102,10 @@ fn targets(doctor: &Doctor, common: &Common) -> Outcome<Vec<(String, Facts)>> {
             Ok(profile) => profile,
             Err(problem) => return (name, Facts { unreadable: Some(problem), ..new() }),
         };
+        let names_provider = profile.settings.contains_key("provider");
         profile.settings.entry("provider").or_insert_with(|| name.clone().into());
         let facts = Facts {
+            names_provider,
             issuer: profile.text("issuer").map(str::to_owned),
             redirect_uri: doctor.redirect_uri.clone().or_else(|| profile.redirect_uri.clone()),
             profile: Some(profile),
@@ -105,6 +114,13 @@ fn targets(doctor: &Doctor, common: &Common) -> Outcome<Vec<(String, Facts)>> {
         (name, facts)
     };
     Ok(chosen.into_iter().map(facts).collect())
+}
+
+/// Whether this machine is something to look at, although there is no configuration.
+fn has_accounts(common: &Common) -> bool {
+    let accounts = config::data_folder(common.home.as_deref()).and_then(|folder| Accounts::read(&folder));
+    // A list that is damaged is something to tell.
+    accounts.map_or(true, |accounts| !accounts.is_empty())
 }
 
 /// The providers that somebody runs under an address of their own, and whose clients know the issuer by it.
@@ -120,37 +136,11 @@ async fn server(url: &str, common: &Common) -> Outcome<Vec<Finding>> {
     let server = mcp::server_url(url, common)?;
     let (greeting, target) = mcp::discover(&server, common).await?;
     let mut findings = Vec::new();
-    match greeting {
-        Greeting::Challenged => {}
-        Greeting::Unchallenged(status @ (401 | 403)) => findings.push(Finding::fail(
-            "DO-24",
-            format!(
-                "{url} answers {status} without a Bearer challenge: its WWW-Authenticate header must name resource_metadata (RFC 9728 \
-                 section 5.1)"
-            ),
-        )),
-        Greeting::Unchallenged(404) => findings.push(Finding::fail(
-            "DO-24",
-            format!("{url} answers 404 to a message of MCP: is its path right?"),
-        )),
-        Greeting::Unchallenged(status) => findings.push(Finding::warn(
-            "DO-24",
-            format!("{url} answers {status} without a token: it wants none, or not for its first message"),
-        )),
-        Greeting::Unreachable(problem) => {
-            findings.push(Finding::fail(
-                "DO-01",
-                format!("cannot reach {url}: {problem}. Check the name, the proxy and the certificate authority"),
-            ));
-        }
-    }
+    greeted(url, &greeting, &mut findings);
     let target = match target {
         Ok(target) => target,
         Err(error) => {
-            findings.push(Finding::fail(
-                "DO-24",
-                format!("{error}. Is the URL right? Else whoever runs the server must mend it"),
-            ));
+            findings.push(not_found(&error, &greeting));
             return Ok(findings);
         }
     };
@@ -161,11 +151,15 @@ async fn server(url: &str, common: &Common) -> Outcome<Vec<Finding>> {
         let found = methods.map_or("nothing".to_owned(), |methods| format!("{methods:?}"));
         findings.push(Finding::fail(
             "DO-07",
-            format!("{issuer} does not list S256 ({found}). MCP forbids going on; if you know that it works, allow it for this issuer"),
+            format!("{issuer} does not list S256 ({found}), and MCP forbids going on: whoever runs it must list what it takes"),
         ));
     }
     match (metadata.flag("client_id_metadata_document_supported"), metadata.text("registration_endpoint")) {
-        (_, Some(_)) => {}
+        (true, Some(_)) => {}
+        (false, Some(_)) => findings.push(Finding::ok(
+            "DO-25",
+            format!("{issuer} registers clients by dynamic registration alone, which newer revisions of MCP call deprecated"),
+        )),
         (true, None) => findings.push(Finding::warn(
             "DO-25",
             format!("{issuer} registers no clients and takes client ID metadata documents; this tool has none, so give --client-id"),
@@ -175,8 +169,89 @@ async fn server(url: &str, common: &Common) -> Outcome<Vec<Finding>> {
             format!("no way to register: give a client id for {issuer} (redirect URI http://127.0.0.1:PORT/callback)"),
         )),
     }
+    if !target.is_legacy() {
+        let facts = Facts {
+            issuer: Some(issuer.to_owned()),
+            ca_file: common.ca_file.as_ref().map(|file| file.display().to_string()),
+            allows_http: common.dangerously_allow_plain_http,
+            ..Facts::default()
+        };
+        let facts = facts.gather(&*provider::http_client(common)?).await;
+        findings.extend(doctor::check_authorization_server(&facts));
+    }
+    findings.extend(doctor::accounts_at(&server, issuer, common).await?);
     if findings.iter().all(|finding| finding.level != Level::Fail) {
         findings.push(Finding::ok("DO-00", format!("{issuer} lets clients in")));
     }
     Ok(findings)
+}
+
+/// What the server's answer to a first message without a token tells.
+fn greeted(url: &str, greeting: &Greeting, findings: &mut Vec<Finding>) {
+    let (level, check, text) = match greeting {
+        Greeting::Challenged => return,
+        Greeting::Unchallenged(status @ (401 | 403)) => (
+            Level::Fail,
+            "DO-24",
+            format!(
+                "{url} answers {status} without a Bearer challenge: its WWW-Authenticate header must name resource_metadata (RFC 9728 \
+                 section 5.1)"
+            ),
+        ),
+        Greeting::Unchallenged(404 | 405) => (
+            Level::Fail,
+            "DO-24",
+            format!("{url} takes no message of MCP ({}): is its path right?", status_of(greeting)),
+        ),
+        Greeting::Unchallenged(status @ 300..=399) => {
+            (Level::Fail, "DO-24", format!("{url} redirects ({status}): give the address to which it leads"))
+        }
+        Greeting::Unchallenged(status @ 500..) => {
+            (Level::Fail, "DO-24", format!("{url} answers {status}: the server is in trouble, so try later"))
+        }
+        Greeting::Unchallenged(status) => (
+            Level::Warn,
+            "DO-24",
+            format!("{url} answers {status} without a token: it wants none, or not for its first message"),
+        ),
+        Greeting::Unreachable(problem) => (
+            Level::Fail,
+            "DO-01",
+            format!("cannot reach {url}: {problem}. Check the name, the proxy and the certificate authority"),
+        ),
+    };
+    findings.push(Finding { check, level, message: text });
+}
+
+fn status_of(greeting: &Greeting) -> u16 {
+    match greeting {
+        Greeting::Unchallenged(status) => *status,
+        _ => 0,
+    }
+}
+
+/// Why nobody can find out who lets clients in.
+fn not_found(error: &oauth_mcp::Error, greeting: &Greeting) -> Finding {
+    let is_transient = matches!(error.class(), ErrorClass::Transient { .. });
+    let text = match error {
+        oauth_mcp::Error::ServerMetadata { issuer, cause, .. } if is_transient => {
+            format!(
+                "authorization server {issuer} unreachable: {cause}. Try later; if that does not help, tell whoever runs it"
+            )
+        }
+        oauth_mcp::Error::NoResourceMetadata(tried) => {
+            let places: Vec<String> =
+                tried.iter().map(|probe| format!("{} ({})", probe.url, probe.status)).collect();
+            let advice = match greeting {
+                Greeting::Unchallenged(200..=299) => {
+                    "A server that wants no token needs none; else whoever runs it must publish them"
+                }
+                _ => "Is the URL right? Else whoever runs the server must publish them (RFC 9728)",
+            };
+            format!("no protected resource metadata at {}. {advice}", places.join(", "))
+        }
+        error if is_transient => format!("{error}. Try later; is the server up?"),
+        error => format!("{error}. Is the URL right? Else whoever runs the server must mend it"),
+    };
+    Finding::fail("DO-24", text)
 }

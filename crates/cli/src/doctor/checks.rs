@@ -1,11 +1,13 @@
 //! The checks of an issuer and of a client at it. They look at [`Facts`] and ask nobody.
 
+use oauth_clients::HttpErrorKind;
 use serde_json::{Map, Value};
 
 use crate::{
+    config::Profile,
     doctor::{client as configured, environment, facts::Facts, finding::Finding, keys, quirks, redirect},
-    loopback::is_loopback,
     metadata::Asked,
+    urls::{has_user, is_loopback},
 };
 
 /// All findings, in the order of the checks.
@@ -29,6 +31,19 @@ pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
     redirect::check(facts, &mut findings);
     quirks::check(facts, &mut findings);
     environment::check(&environment::Variables::of_process(), &mut findings);
+    findings
+}
+
+/// The findings about an authorization server that an MCP server names. What MCP has rules of its own for is not among them.
+pub(crate) fn check_authorization_server(facts: &Facts) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if facts.document().is_some() {
+        types(facts, &mut findings);
+        endpoints(facts, &mut findings);
+        protocol(facts, &mut findings);
+        clock(facts, &mut findings);
+    }
+    findings.retain(|finding| finding.check != "DO-07");
     findings
 }
 
@@ -67,8 +82,9 @@ fn documents(facts: &Facts, findings: &mut Vec<Finding>) {
     let issuer = facts.issuer.as_deref().unwrap_or_default();
     if facts.document().is_none() {
         let is_down = facts.asked.iter().all(|asked| asked.status.is_none());
+        let is_too_large = facts.asked.iter().any(|asked| asked.failure == Some(HttpErrorKind::TooLarge));
         let tried: Vec<String> = facts.asked.iter().map(Asked::line).collect();
-        if let (true, Some(asked)) = (is_down, facts.asked.first()) {
+        if let (true, false, Some(asked)) = (is_down, is_too_large, facts.asked.first()) {
             findings.push(unreachable(
                 "the issuer",
                 issuer,
@@ -78,6 +94,7 @@ fn documents(facts: &Facts, findings: &mut Vec<Finding>) {
         }
         let is_failing = facts.asked.iter().any(|asked| asked.status.is_some_and(|status| status >= 500));
         let advice = match (is_failing, is_down) {
+            _ if is_too_large => "No issuer's metadata are that long: is the issuer right, with its path?",
             (true, _) => "The server is in trouble: try later",
             (false, true) => "Is the server up?",
             (false, false) => "Is the issuer right, with its path?",
@@ -88,29 +105,43 @@ fn documents(facts: &Facts, findings: &mut Vec<Finding>) {
         ));
         return;
     }
-    for asked in &facts.asked {
-        let Some(document) = &asked.document else { continue };
-        match document.get("issuer") {
-            Some(Value::String(found)) if found == issuer => {}
-            Some(Value::String(found)) => findings.push(Finding::fail(
-                "DO-03",
-                format!(
-                    "metadata at {} names issuer {found}, configured is {issuer}. Use the first exactly, slash and case included",
-                    asked.url
-                ),
-            )),
-            _ => findings.push(Finding::fail(
-                "DO-03",
-                format!("metadata at {} names no issuer, which it must (RFC 8414 section 2)", asked.url),
-            )),
-        }
-    }
+    names(facts, issuer, findings);
     if let [Some(openid), Some(oauth), ..] =
         &*facts.asked.iter().map(|asked| asked.document.as_ref()).collect::<Vec<_>>()
     {
         compare(openid, oauth, findings);
     }
     types(facts, findings);
+}
+
+/// Whether each document is that of the issuer. Documents that name the same one are one finding.
+fn names(facts: &Facts, issuer: &str, findings: &mut Vec<Finding>) {
+    let mut wrong: Vec<(Option<&str>, Vec<&str>)> = Vec::new();
+    for asked in &facts.asked {
+        let Some(document) = &asked.document else { continue };
+        let found = document.get("issuer").and_then(Value::as_str);
+        if found == Some(issuer) {
+            continue;
+        }
+        match wrong.iter_mut().find(|(other, _)| *other == found) {
+            Some((_, places)) => places.push(&asked.url),
+            None => wrong.push((found, vec![&asked.url])),
+        }
+    }
+    for (found, places) in wrong {
+        let places = places.join(" and ");
+        findings.push(Finding::fail(
+            "DO-03",
+            match found {
+                Some(found) => format!(
+                    "metadata at {places} names issuer {found}, configured is {issuer}. Use the first exactly, slash and case included"
+                ),
+                None => format!(
+                    "metadata at {places} names no issuer, which it must (RFC 8414 section 2): whoever runs the server must mend it"
+                ),
+            },
+        ));
+    }
 }
 
 /// Whether both documents agree where they both speak.
@@ -125,6 +156,21 @@ fn compare(openid: &Map<String, Value>, oauth: &Map<String, Value>, findings: &m
     }
 }
 
+/// The members whose name ends like that of a list, and which are true or false.
+const SWITCHES: &[&str] = &[
+    "authorization_response_iss_parameter_supported",
+    "backchannel_logout_session_supported",
+    "backchannel_logout_supported",
+    "backchannel_user_code_parameter_supported",
+    "claims_parameter_supported",
+    "client_id_metadata_document_supported",
+    "frontchannel_logout_session_supported",
+    "frontchannel_logout_supported",
+    "request_parameter_supported",
+    "request_uri_parameter_supported",
+    "tls_client_certificate_bound_access_tokens",
+];
+
 fn types(facts: &Facts, findings: &mut Vec<Finding>) {
     let Some(document) = facts.document() else { return };
     for (member, value) in document {
@@ -132,18 +178,16 @@ fn types(facts: &Facts, findings: &mut Vec<Finding>) {
             _ if member.ends_with("_endpoint") || member == "issuer" || member == "jwks_uri" => {
                 ("a text", value.is_string())
             }
-            _ if member.ends_with("_supported") && value.is_string() => ("a list or a switch", false),
-            _ if member.starts_with("require_") => ("true or false", value.is_boolean()),
-            "scopes_supported"
-            | "response_types_supported"
-            | "grant_types_supported"
-            | "code_challenge_methods_supported" => ("a list", value.is_array()),
+            name if SWITCHES.contains(&name) || member.starts_with("require_") => {
+                ("true or false", value.is_boolean())
+            }
+            _ if member.ends_with("_supported") => ("a list", value.is_array() || value.is_boolean()),
             _ => continue,
         };
         if !fits {
             let found = match value {
                 Value::Null => "null",
-                Value::Bool(_) => "a switch",
+                Value::Bool(_) => "true or false",
                 Value::Number(_) => "a number",
                 Value::String(_) => "a text",
                 Value::Array(_) => "a list",
@@ -170,10 +214,23 @@ fn unreachable(endpoint: &str, url: &str, cause: &str, facts: &Facts) -> Finding
 fn endpoints(facts: &Facts, findings: &mut Vec<Finding>) {
     let issuer_host = facts.issuer.as_deref().and_then(host);
     for (endpoint, url) in facts.endpoints() {
+        let parsed = url::Url::parse(&url);
+        if let Ok(parsed) = &parsed
+            && has_user(parsed)
+        {
+            // It is not shown: it may be somebody's password.
+            findings.push(Finding::fail(
+                "DO-05",
+                format!(
+                    "{endpoint} has a user name or a password in front of its host ({}): no client sends it, so remove it",
+                    parsed.host_str().unwrap_or_default()
+                ),
+            ));
+            continue;
+        }
         if let Some(cause) = facts.unreachable.get(&endpoint) {
             findings.push(unreachable(&endpoint, &url, cause, facts));
         }
-        let parsed = url::Url::parse(&url);
         match &parsed {
             Err(_) => {
                 findings.push(Finding::fail("DO-05", format!("{endpoint} is {url}, which is not a URL")))
@@ -264,15 +321,31 @@ fn protocol(facts: &Facts, findings: &mut Vec<Finding>) {
     let demands =
         |name: &str| facts.document().and_then(|document| document.get(name)) == Some(&Value::Bool(true));
     if demands("require_pushed_authorization_requests") {
-        findings.push(Finding::warn(
-            "DO-29",
-            "require_pushed_authorization_requests is true: PAR is used (oauth-fapi)",
-        ));
+        match facts.text("pushed_authorization_request_endpoint") {
+            Some(_) => findings
+                .push(Finding::ok("DO-29", "require_pushed_authorization_requests is true: PAR is used")),
+            None => findings.push(Finding::fail(
+                "DO-29",
+                "require_pushed_authorization_requests is true, and metadata name no pushed_authorization_request_endpoint: whoever \
+                 runs the server must name it (RFC 9126 section 5)",
+            )),
+        }
     }
     if demands("require_signed_request_object") {
+        findings.push(Finding::fail(
+            "DO-29",
+            "require_signed_request_object is true, and this tool signs no requests: have the client registered without it, or use \
+             oauth-fapi in a program of your own",
+        ));
+    }
+    if let Some(list) =
+        facts.list("dpop_signing_alg_values_supported").filter(|list| !list.contains(&"ES256"))
+    {
         findings.push(Finding::warn(
             "DO-29",
-            "require_signed_request_object is true: the client needs a key to sign with (oauth-fapi)",
+            format!(
+                "dpop_signing_alg_values_supported lacks ES256, which is what DPoP keys of this library sign with; it has {list:?}"
+            ),
         ));
     }
 }
@@ -284,7 +357,10 @@ fn client(facts: &Facts, findings: &mut Vec<Finding>) {
     // Without a list, the server takes Basic (RFC 8414 section 2).
     let list = listed.clone().unwrap_or_else(|| vec!["client_secret_basic"]);
     let method = match profile.text("client_auth") {
+        // It is the same for the server, whose list has no name for it.
+        Some("client_secret_basic_unencoded") => Some("client_secret_basic"),
         Some(method) => Some(method),
+        None if has_key(profile) => Some("private_key_jwt"),
         None if !has_secret => Some("none"),
         None if list.iter().any(|method| method.starts_with("client_secret_")) => None,
         None => Some("a client secret"),
@@ -300,17 +376,29 @@ fn client(facts: &Facts, findings: &mut Vec<Finding>) {
             ),
         ));
     }
+    if let (Some(offered), Some(signs), true) = (
+        facts.list("token_endpoint_auth_signing_alg_values_supported"),
+        profile.text("private_key_alg"),
+        has_key(profile),
+    ) && !offered.contains(&signs)
+    {
+        findings.push(Finding::fail(
+            "DO-08",
+            format!("private_key_alg is {signs}, and the server takes {offered:?}: make a key of one of these kinds"),
+        ));
+    }
+    if has_secret && profile.text("client_auth") == Some("none") {
+        findings.push(Finding::warn(
+            "DO-09",
+            "client_auth is none, so that the secret is not sent: remove the secret, or leave client_auth out",
+        ));
+    }
     if has_secret
         && facts.redirect_uri.as_deref().is_some_and(|uri| is_loopback(uri) || !uri.starts_with("http"))
     {
         findings.push(Finding::warn("DO-09", "a native client with a secret: it is not secret once shipped"));
     }
-    let scopes: Vec<&str> = profile
-        .settings
-        .get("scopes")
-        .and_then(Value::as_array)
-        .map(|scopes| scopes.iter().filter_map(Value::as_str).collect())
-        .unwrap_or_default();
+    let scopes = profile.scopes();
     if let Some(supported) = facts.list("scopes_supported") {
         for scope in scopes.iter().filter(|scope| !supported.contains(*scope)) {
             findings.push(Finding::warn(
@@ -332,6 +420,11 @@ fn client(facts: &Facts, findings: &mut Vec<Finding>) {
             "scopes leave openid out: without it there is no ID token (OpenID Connect Core section 3.1.2.1)",
         ));
     }
+}
+
+/// Whether the client signs with a key of its own. Apple's table has a key of this name for something else.
+fn has_key(profile: &Profile) -> bool {
+    profile.settings.contains_key("private_key_file") && profile.text("provider") != Some("apple")
 }
 
 fn clock(facts: &Facts, findings: &mut Vec<Finding>) {

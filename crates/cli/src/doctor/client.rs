@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::{
     config::Profile,
     doctor::{facts::Facts, finding::Finding, stored},
+    urls::has_user,
 };
 
 /// Makes the client of a table without asking anybody. In place of the secret it has a word, because the command that prints the secret may
@@ -36,19 +37,14 @@ pub(super) fn check(facts: &Facts, findings: &mut Vec<Finding>) {
         findings.push(Finding::fail("DO-30", problem.clone()));
     }
     let Some(profile) = &facts.profile else { return };
+    let is_missing = |name: &str| profile.settings.get(name).is_none_or(Value::is_null);
     misspelled(profile, findings);
     let before = findings.len();
     match profile.text("provider") {
         Some(provider) if provider != "oauth2" && !Registry::known().contains(&provider) => {
-            findings.push(Finding::fail(
-                "DO-30",
-                format!(
-                    "provider is {provider:?}, which nobody knows; known are oauth2 and {}",
-                    Registry::known().join(", ")
-                ),
-            ));
+            findings.push(unknown(provider, facts));
         }
-        Some("openid") if facts.issuer.is_none() => {
+        Some("openid") if facts.issuer.is_none() && is_missing("issuer") => {
             findings.push(Finding::fail(
                 "DO-30",
                 "issuer is missing; it is the URL by which the provider names itself, such as https://login.example",
@@ -57,11 +53,16 @@ pub(super) fn check(facts: &Facts, findings: &mut Vec<Finding>) {
         _ => {}
     }
     match profile.text("client_id") {
-        None => findings.push(Finding::fail(
+        None if is_missing("client_id") => findings.push(Finding::fail(
             "DO-30",
             "client_id is missing; it is what the provider gave you for the application",
         )),
-        Some(id) if id.trim() != id || id.is_empty() => {
+        None => {}
+        Some("") => findings.push(Finding::fail(
+            "DO-30",
+            "client_id is empty; write what the provider gave you for the application",
+        )),
+        Some(id) if id.trim() != id => {
             findings.push(Finding::fail(
                 "DO-30",
                 format!("client_id is {id:?}: remove the white space around it"),
@@ -70,15 +71,66 @@ pub(super) fn check(facts: &Facts, findings: &mut Vec<Finding>) {
         Some(_) => {}
     }
     types(profile, findings);
+    endpoints(profile, findings);
     if let Some(problem) = facts.problem.as_ref().filter(|_| findings.len() == before) {
-        findings.push(Finding::fail("DO-30", format!("no client can be made of this table: {problem}")));
+        // The table is named above already.
+        let problem = problem.split_once(": ").filter(|(start, _)| start.starts_with("configure at "));
+        let problem = problem.map_or(facts.problem.as_deref().unwrap_or_default(), |(_, problem)| problem);
+        let advice = if problem.ends_with(" is missing") { "; add it to the table" } else { "" };
+        findings
+            .push(Finding::fail("DO-30", format!("no client can be made of this table: {problem}{advice}")));
     }
     secret(profile, findings);
+    if let Some(scopes) = profile.settings.get("scopes").and_then(Value::as_array) {
+        for scope in
+            scopes.iter().filter_map(Value::as_str).filter(|scope| scope.split_whitespace().count() != 1)
+        {
+            findings.push(Finding::warn(
+                "DO-12",
+                format!("scopes has {scope:?}, which is not one scope: write each as a text of its own"),
+            ));
+        }
+    }
     if profile.settings.get("dangerously_allow_plain_http") == Some(&Value::Bool(true)) {
         findings.push(Finding::warn(
             "DO-05",
             "dangerously_allow_plain_http is true: everybody in between reads the secrets; remove it outside of test networks",
         ));
+    }
+}
+
+/// A provider that does not exist, or a table whose name was taken for one.
+fn unknown(provider: &str, facts: &Facts) -> Finding {
+    // The registry knows which one was meant.
+    let meant = facts.problem.as_deref().and_then(|problem| problem.split_once("did you mean "));
+    let meant =
+        meant.and_then(|(_, rest)| rest.split_once('?')).map(|(meant, _)| format!("; did you mean {meant}?"));
+    let problem = match (facts.names_provider, meant) {
+        (true, meant) => format!("provider is {provider:?}, which nobody knows{}", meant.unwrap_or_default()),
+        (false, Some(meant)) => format!("nobody knows a provider named {provider:?}{meant}"),
+        (false, None) => format!(
+            "nobody knows a provider named {provider:?}: write provider = \"openid\" with the issuer, or another, into the table"
+        ),
+    };
+    Finding::fail("DO-30", format!("{problem}; known are oauth2 and {}", Registry::known().join(", ")))
+}
+
+/// Whether the addresses in a table are whole. The library's own errors do not say which setting it is.
+fn endpoints(profile: &Profile, findings: &mut Vec<Finding>) {
+    for (name, url) in
+        profile.settings.iter().filter(|(name, _)| name.ends_with("_endpoint") || *name == "discovery_url")
+    {
+        let Some(url) = url.as_str() else { continue };
+        let problem = match url::Url::parse(url) {
+            Err(error) => {
+                format!("{name} is {url:?}, which is not a whole URL ({error}): write it with https://")
+            }
+            Ok(url) if has_user(&url) => {
+                format!("{name} has a user name or a password in front of its host: remove it")
+            }
+            Ok(_) => continue,
+        };
+        findings.push(Finding::fail("DO-30", problem));
     }
 }
 
@@ -102,6 +154,11 @@ fn types(profile: &Profile, findings: &mut Vec<Finding>) {
         Some(Value::Array(scopes)) if scopes.iter().all(Value::is_string) => {}
         Some(_) => wrong("scopes is not a list of texts: write scopes = [\"openid\", \"email\"]".to_owned()),
     }
+    for name in ["dangerously_allow_plain_http", "trust_discovery_url", "rfc_8414_document"] {
+        if profile.settings.get(name).is_some_and(|value| !value.is_boolean()) {
+            wrong(format!("{name} is neither true nor false: write it without quotes"));
+        }
+    }
     let texts = SETTINGS.iter().filter(|name| !["client_auth", "scopes"].contains(name));
     for name in texts {
         if profile.settings.get(*name).is_some_and(|value| !value.is_string()) {
@@ -112,7 +169,25 @@ fn types(profile: &Profile, findings: &mut Vec<Finding>) {
 
 /// Whether the secret is where the table says, and out of others' sight.
 fn secret(profile: &Profile, findings: &mut Vec<Finding>) {
-    if let Some(variable) = profile.text("client_secret_env")
+    let places = ["client_secret_env", "client_secret_file", "client_secret_cmd"];
+    let named: Vec<&str> = places.into_iter().filter(|place| profile.settings.contains_key(*place)).collect();
+    if let [first, second, ..] = *named {
+        findings.push(Finding::fail(
+            "DO-30",
+            format!("{first} and {second} both say where the secret is: leave one of them"),
+        ));
+    }
+    if let Some(variable) = profile.text("client_secret_env").filter(|name| !is_variable(name)) {
+        // It is not quoted: it may be what it looks like.
+        let length = variable.len();
+        findings.push(Finding::fail(
+            "DO-30",
+            format!(
+                "client_secret_env is {length} characters that are not the name of a variable; if it is the secret itself, remove it from the \
+                 file, export it as a variable, and write that variable's name"
+            ),
+        ));
+    } else if let Some(variable) = profile.text("client_secret_env")
         && std::env::var_os(variable).is_none_or(|value| value.is_empty())
     {
         findings.push(Finding::fail(
@@ -143,6 +218,11 @@ fn secret(profile: &Profile, findings: &mut Vec<Finding>) {
         }
         Ok(_) => stored::check_mode(std::path::Path::new(file), "600", findings),
     }
+}
+
+fn is_variable(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    !name.is_empty() && name.bytes().all(is_plain) && !name.as_bytes()[0].is_ascii_digit()
 }
 
 fn is_program(program: &str) -> bool {

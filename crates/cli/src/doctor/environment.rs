@@ -2,6 +2,7 @@
 
 use std::{
     env,
+    io::ErrorKind,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
 };
 
@@ -58,13 +59,17 @@ pub(super) fn check_port(port: u16, findings: &mut Vec<Finding>) {
         ("IPv6", SocketAddr::from((Ipv6Addr::LOCALHOST, port))),
     ];
     for (family, address) in families {
-        if let Err(error) = TcpListener::bind(address)
-            && error.kind() == std::io::ErrorKind::AddrInUse
-        {
-            findings.push(Finding::fail(
-                "DO-17",
-                format!("port {port} is taken on {family} by another program; set another or use any"),
-            ));
-        }
+        let Err(error) = TcpListener::bind(address) else { continue };
+        let problem = match error.kind() {
+            ErrorKind::AddrInUse => {
+                format!("port {port} is taken on {family} by another program; set another or use any")
+            }
+            ErrorKind::PermissionDenied => {
+                format!("port {port} is for the administrator's programs on this machine; set one above 1023")
+            }
+            // A machine without this family.
+            _ => continue,
+        };
+        findings.push(Finding::fail("DO-17", problem));
     }
 }

@@ -8,8 +8,8 @@ use time::OffsetDateTime;
 
 use crate::{
     config::Profile,
-    loopback::is_loopback,
     metadata::{self, Asked},
+    urls::{has_user, is_loopback},
 };
 
 /// Everything that was found out about one target.
@@ -19,6 +19,8 @@ pub(crate) struct Facts {
     pub(crate) issuer: Option<String>,
     /// What the configuration says of the client; `None` for an issuer alone.
     pub(crate) profile: Option<Profile>,
+    /// Whether the table says whose client it is, and not its name alone.
+    pub(crate) names_provider: bool,
     /// The table cannot be read, and this is why.
     pub(crate) unreadable: Option<String>,
     /// The client that the table makes.
@@ -89,6 +91,9 @@ impl Facts {
     }
 
     pub(crate) fn may_ask(&self, url: &str) -> bool {
+        if url::Url::parse(url).is_ok_and(|url| has_user(&url)) {
+            return false;
+        }
         url.starts_with("https://") || is_loopback(url) || (self.allows_http && url.starts_with("http://"))
     }
 

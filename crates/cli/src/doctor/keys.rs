@@ -50,6 +50,16 @@ pub(super) fn check(facts: &Facts, findings: &mut Vec<Finding>) {
             ));
         }
         ids.push(id);
+        let missing = missing(key);
+        if !missing.is_empty() {
+            findings.push(Finding::warn(
+                "DO-18",
+                format!(
+                    "key {id} has no {}, so nobody can verify with it: whoever runs the server must mend it",
+                    missing.join(", ")
+                ),
+            ));
+        }
     }
     if let Some(names) = facts.list("id_token_signing_alg_values_supported") {
         let public: Vec<&str> = names
@@ -62,7 +72,7 @@ pub(super) fn check(facts: &Facts, findings: &mut Vec<Finding>) {
                 [b'E', b'S', ..] => "EC",
                 _ => "OKP",
             };
-            keys.iter().any(|key| {
+            keys.iter().filter(|key| missing(key).is_empty()).any(|key| {
                 key.get("kty").and_then(Value::as_str) == Some(kty)
                     && key.get("use").and_then(Value::as_str).is_none_or(|usage| usage == "sig")
             })
@@ -79,12 +89,36 @@ pub(super) fn check(facts: &Facts, findings: &mut Vec<Finding>) {
     }
 }
 
+/// The members that a key of its kind must have and this one has not (RFC 7518 section 6, RFC 8037 section 2).
+fn missing(key: &Value) -> Vec<&'static str> {
+    let text = |name: &str| key.get(name).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
+    let needed: &[&'static str] = match key.get("kty").and_then(Value::as_str) {
+        None => &["kty"],
+        Some("RSA") => &["n", "e"],
+        Some("EC") => &["crv", "x", "y"],
+        Some("OKP") => &["crv", "x"],
+        // What is not known here is not judged, and a secret that is published was told of already.
+        Some(_) => &[],
+    };
+    needed.iter().copied().filter(|name| !text(name)).collect()
+}
+
 fn algorithms(facts: &Facts, findings: &mut Vec<Finding>) {
     let Some(names) = facts.list("id_token_signing_alg_values_supported") else { return };
     if !names.iter().any(|name| Algorithm::of(name).is_some()) {
         findings.push(Finding::fail(
             "DO-19",
             format!("the server signs with {names:?}, none of which can be verified: set the client to RS256 or ES256 at the provider"),
+        ));
+    }
+    let known: Vec<Algorithm> = names.iter().filter_map(|name| Algorithm::of(name)).collect();
+    if !known.is_empty() && known.iter().all(|algorithm| algorithm.is_symmetric()) {
+        findings.push(Finding::fail(
+            "DO-19",
+            format!(
+                "the server signs with {names:?} alone, whose key is the client secret, and this tool verifies by public keys: set the \
+                 client to RS256 or ES256 at the provider"
+            ),
         ));
     }
     if names.contains(&"none") {

@@ -1,7 +1,5 @@
 //! What is known of single providers, and bites whoever does not know it.
 
-use serde_json::Value;
-
 use crate::doctor::{facts::Facts, finding::Finding};
 
 /// What Google lets a client for televisions and limited input ask for.
@@ -17,12 +15,8 @@ const GOOGLE_DEVICE_SCOPES: &[&str] = &[
 
 pub(super) fn check(facts: &Facts, findings: &mut Vec<Finding>) {
     let Some(profile) = &facts.profile else { return };
-    let scopes: Vec<&str> = profile
-        .settings
-        .get("scopes")
-        .and_then(Value::as_array)
-        .map(|scopes| scopes.iter().filter_map(Value::as_str).collect())
-        .unwrap_or_default();
+    let scopes = profile.scopes();
+    let client_id = profile.text("client_id").unwrap_or_default();
     let mut warn = |text: String| findings.push(Finding::warn("DO-26", text));
     let is_entra = facts.issuer.as_deref().is_some_and(|issuer| issuer.contains("login.microsoftonline.com"));
     match profile.text("provider").unwrap_or_default() {
@@ -38,6 +32,20 @@ pub(super) fn check(facts: &Facts, findings: &mut Vec<Finding>) {
                     apis.into_iter().collect::<Vec<_>>().join(" and ")
                 ));
             }
+            if !client_id.is_empty() && !is_guid(client_id) {
+                warn(format!(
+                    "Entra: client_id is the application (client) id, a GUID such as 6731de76-14a6-49ae-97bc-6eba6914391e, which {client_id} is not"
+                ));
+            }
+            let of_nobody = ["common", "organizations", "consumers"];
+            let tenant = facts.issuer.as_deref().and_then(|issuer| issuer.split('/').nth(3));
+            if name == "openid" && tenant.is_some_and(|tenant| of_nobody.contains(&tenant)) {
+                warn(
+                    "Entra: an issuer that names no tenant is a template, which no ID token has; use provider = \"microsoft\", or the \
+                     issuer of your tenant"
+                        .to_owned(),
+                );
+            }
             if !scopes.is_empty() && !scopes.contains(&"offline_access") {
                 warn("Entra: without the scope offline_access there is no refresh token; add it".to_owned());
             }
@@ -48,6 +56,9 @@ pub(super) fn check(facts: &Facts, findings: &mut Vec<Finding>) {
                 .to_owned(),
         ),
         "google" => {
+            if !client_id.is_empty() && !client_id.ends_with(".apps.googleusercontent.com") {
+                warn(format!("Google: client_id ends with .apps.googleusercontent.com, and {client_id} does not: copy it whole"));
+            }
             if !profile.has_secret() {
                 warn(
                     "Google: a desktop client has a secret too, which must be sent though it is none; download it with the client, and \
@@ -70,4 +81,11 @@ pub(super) fn check(facts: &Facts, findings: &mut Vec<Finding>) {
         ),
         _ => {}
     }
+}
+
+/// Whether a text is a GUID: groups of 8, 4, 4, 4 and 12 hexadecimal digits.
+fn is_guid(text: &str) -> bool {
+    let groups: Vec<&str> = text.split('-').collect();
+    groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
+        && groups.iter().all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }

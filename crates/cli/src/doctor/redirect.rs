@@ -4,7 +4,7 @@ use oauth_clients::provider_kit::{LoopbackHost, LoopbackPort, NativeSpec};
 
 use crate::{
     doctor::{environment, facts::Facts, finding::Finding},
-    loopback::is_loopback,
+    urls::is_loopback,
 };
 
 /// Ports for examples that no well-known program has.
@@ -26,13 +26,21 @@ pub(super) fn check(facts: &Facts, findings: &mut Vec<Finding>) {
             format!("redirect URI {uri} is not usable: {why}. Register {suggestion} with {provider}"),
         ));
     };
-    let Ok(parsed) = url::Url::parse(uri) else {
-        return refuse("it is not an absolute URI", "http://127.0.0.1/callback");
+    let parsed = match url::Url::parse(uri) {
+        Ok(parsed) => parsed,
+        Err(error) => return refuse(&format!("it is not an absolute URI ({error})"), HERE),
     };
     if parsed.fragment().is_some() {
         return refuse("it has a fragment (RFC 6749 section 3.1.2)", uri.split('#').next().unwrap_or(uri));
     }
     match (parsed.scheme(), is_loopback(uri)) {
+        ("http", true) if parsed.port() == Some(0) => {
+            refuse("0 is not a port", &uri.replacen(":0", "", 1));
+        }
+        ("http", false) if matches!(parsed.host_str(), Some("0.0.0.0" | "[::]")) => refuse(
+            "that is the address of all interfaces, where a program can listen and no browser can go",
+            &uri.replacen(parsed.host_str().unwrap_or_default(), "127.0.0.1", 1),
+        ),
         ("http", false) => refuse("a code would travel in plain http", &uri.replacen("http:", "https:", 1)),
         ("http", true) => {
             if let Some(port) = parsed.port() {
@@ -42,7 +50,18 @@ pub(super) fn check(facts: &Facts, findings: &mut Vec<Finding>) {
                 loopback(provider, &parsed, native, findings);
             }
         }
-        ("https", _) => {}
+        ("https", true) => findings.push(Finding::warn(
+            "DO-16",
+            format!(
+                "nothing on this machine answers {uri}, because the listener speaks plain http: register {}, or sign in with --method paste",
+                uri.replacen("https:", "http:", 1)
+            ),
+        )),
+        ("https", false) => {}
+        ("urn", _) => refuse("the providers that showed the code on a page have ended that", HERE),
+        ("about" | "blob" | "data" | "file" | "ftp" | "javascript" | "mailto" | "ws" | "wss", _) => {
+            refuse("no browser comes back to a program by that scheme", HERE);
+        }
         (scheme, _) if !scheme.contains('.') => refuse(
             "a scheme of one's own is a domain in reverse (RFC 8252 section 7.1)",
             &format!("com.example.{scheme}:/callback"),
@@ -50,6 +69,9 @@ pub(super) fn check(facts: &Facts, findings: &mut Vec<Finding>) {
         _ => {}
     }
 }
+
+/// What most providers take.
+const HERE: &str = "http://127.0.0.1/callback";
 
 /// What the provider takes in a redirect URI of this machine.
 fn loopback(provider: &str, uri: &url::Url, native: NativeSpec, findings: &mut Vec<Finding>) {

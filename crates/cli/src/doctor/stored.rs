@@ -2,8 +2,9 @@
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
+use oauth_mcp::ServerUrl;
 use oauth_native::{KeyFile, KeyStore, KeyStoreError, LocalTokens, SystemKeyring};
-use oauth_tokens::Stored;
+use oauth_tokens::{Stored, TokenKey};
 use time::OffsetDateTime;
 
 use crate::{
@@ -12,6 +13,7 @@ use crate::{
     config::{self, Profile},
     doctor::finding::Finding,
     exit::Outcome,
+    mcp,
     words::in_words,
 };
 
@@ -27,6 +29,7 @@ pub(crate) async fn machine(tables: &BTreeMap<String, Profile>, common: &Common)
     };
     let tokens = folder.join("tokens");
     permissions(&tokens, &mut findings);
+    permissions(&mcp::registrations(common)?, &mut findings);
     let keys = keyring(&tokens, common, &mut findings).await;
     match Accounts::read(&folder) {
         Err(failure) => findings.push(Finding::fail("DO-22", failure.to_string())),
@@ -35,8 +38,45 @@ pub(crate) async fn machine(tables: &BTreeMap<String, Profile>, common: &Common)
                 client(account, tables, &mut findings);
             }
             if let Some(keys) = keys.filter(|_| !accounts.is_empty() && tokens.is_dir()) {
-                stored_tokens(&accounts, &tokens, keys, &mut findings).await;
+                stored_tokens(&accounts, &tokens, keys, common, &mut findings).await;
             }
+        }
+    }
+    Ok(findings)
+}
+
+/// Whether the accounts at an MCP server are those of the authorization server that it names now.
+pub(crate) async fn accounts_at(server: &ServerUrl, issuer: &str, common: &Common) -> Outcome<Vec<Finding>> {
+    let mut findings = Vec::new();
+    let Ok(folder) = config::data_folder(common.home.as_deref()) else { return Ok(findings) };
+    let Ok(accounts) = Accounts::read(&folder) else { return Ok(findings) };
+    let tokens = folder.join("tokens");
+    let is_of_server = |account: &&Account| {
+        let resource = account.resource.as_deref().and_then(|url| mcp::server_url(url, common).ok());
+        resource.is_some_and(|resource| resource.resource() == server.resource())
+    };
+    let accounts: Vec<&Account> = accounts.iter().filter(is_of_server).collect();
+    if accounts.is_empty() || !tokens.is_dir() {
+        return Ok(findings);
+    }
+    // What stands in the way of the store is told where the machine is looked at.
+    let Some(keys) = keyring(&tokens, common, &mut Vec::new()).await else { return Ok(findings) };
+    let Ok(Some(local)) = opened(&tokens, keys).await else { return Ok(findings) };
+    for account in accounts {
+        let access =
+            mcp::access_in(&local, server.as_str(), &account.name, mcp::authorizer(common)?, common)?;
+        let registration = access.registration().await.ok().flatten();
+        if let Some(registration) = registration.filter(|registration| registration.issuer != issuer) {
+            findings.push(Finding::fail(
+                "DO-21",
+                format!(
+                    "{}: its client {} belongs to {}, the server now uses {issuer}: `{}`",
+                    account.name,
+                    registration.client_id,
+                    registration.issuer,
+                    account.sign_in_command()
+                ),
+            ));
         }
     }
     Ok(findings)
@@ -137,39 +177,49 @@ pub(super) fn check_mode(path: &Path, wanted: &str, findings: &mut Vec<Finding>)
 #[cfg(not(unix))]
 pub(super) fn check_mode(_path: &Path, _wanted: &str, _findings: &mut Vec<Finding>) {}
 
+/// The tokens of this machine, without making anything: `None` where their key is gone.
+async fn opened(tokens: &Path, keys: Box<dyn KeyStore>) -> Result<Option<LocalTokens>, String> {
+    if !matches!(keys.load().await, Ok(Some(_))) {
+        return Ok(None);
+    }
+    let builder = LocalTokens::builder("oauth-clients").directory(tokens).key_store(Shared(keys.into()));
+    builder.open().await.map(Some).map_err(|error| error.to_string())
+}
+
 /// Whether the tokens are good, and for how long.
 async fn stored_tokens(
     accounts: &Accounts,
     tokens: &Path,
     keys: Box<dyn KeyStore>,
+    common: &Common,
     findings: &mut Vec<Finding>,
 ) {
-    // Nothing is made where there is nothing.
-    if !matches!(keys.load().await, Ok(Some(_))) {
-        findings.push(Finding::warn(
-            "DO-22",
-            "there are accounts, and the key to their tokens is gone: sign in to each again",
-        ));
-        return;
-    }
-    let manager = match LocalTokens::builder("oauth-clients")
-        .directory(tokens)
-        .key_store(Shared(keys.into()))
-        .open()
-        .await
-    {
-        Ok(local) => local.token_manager().build().map_err(|error| error.to_string()),
-        Err(error) => Err(error.to_string()),
-    };
-    let manager = match manager {
-        Ok(manager) => manager,
+    let local = match opened(tokens, keys).await {
+        Ok(Some(local)) => local,
+        Ok(None) => {
+            findings.push(Finding::warn(
+                "DO-22",
+                "there are accounts, and the key to their tokens is gone: sign in to each again",
+            ));
+            return;
+        }
         Err(problem) => return findings.push(Finding::fail("DO-22", problem)),
     };
-    for account in accounts.iter().filter(|account| account.resource.is_none()) {
-        let key = account.key();
-        let stored = manager.list(key.tenant(), key.subject()).await;
-        let stored = stored.unwrap_or_default().into_iter();
-        let found = stored.filter_map(Result::ok).find(|stored| stored.key == key);
+    let manager = match local.token_manager().build() {
+        Ok(manager) => manager,
+        Err(error) => return findings.push(Finding::fail("DO-22", error.to_string())),
+    };
+    for account in accounts.iter() {
+        let key = match &account.resource {
+            None => Some(account.key()),
+            Some(server) => at_server(account, server, &local, common, findings).await,
+        };
+        let stored = match &key {
+            Some(key) => manager.list(key.tenant(), key.subject()).await.unwrap_or_default(),
+            None => Vec::new(),
+        };
+        let found =
+            stored.into_iter().filter_map(Result::ok).find(|stored| Some(&stored.key) == key.as_ref());
         match found {
             None => findings.push(Finding::warn(
                 "DO-22",
@@ -182,6 +232,47 @@ async fn stored_tokens(
             Some(stored) => findings.push(of_token(account, &stored)),
         }
     }
+}
+
+/// The key of the token of an account at an MCP server, whose client is looked at as well.
+async fn at_server(
+    account: &Account,
+    server: &str,
+    local: &LocalTokens,
+    common: &Common,
+    findings: &mut Vec<Finding>,
+) -> Option<TokenKey> {
+    let (name, command) = (&account.name, account.sign_in_command());
+    let mut fail = |problem: String| findings.push(Finding::fail("DO-21", problem));
+    // The server's address was allowed when the account was made.
+    let authorizer = mcp::authorizer(common).ok()?;
+    let access = match mcp::access_in(local, server, name, authorizer, common) {
+        Ok(access) => access,
+        Err(failure) => {
+            fail(format!("{name}: {failure}"));
+            return None;
+        }
+    };
+    match access.registration().await {
+        Err(error) => fail(format!("{name}: {error}: sign in again, `{command}`")),
+        Ok(None) => {}
+        Ok(Some(registration)) => {
+            let (client_id, issuer) = (&registration.client_id, &registration.issuer);
+            let expired = registration.secret_expires_at.filter(|at| *at <= OffsetDateTime::now_utc());
+            if let Some(at) = expired {
+                let date = at.date();
+                fail(format!(
+                    "{name}: registration of {client_id} at {issuer} expired on {date}, so that its token is not refreshed any more: \
+                     `{command}` registers anew"
+                ));
+            } else if !registration.is_known {
+                fail(format!(
+                    "{name}: the client {client_id} of {issuer} is not known here any more, so that its token is not refreshed: `{command}`"
+                ));
+            }
+        }
+    }
+    access.token_key().await.ok().flatten()
 }
 
 fn of_token(account: &Account, stored: &Stored) -> Finding {

@@ -39,6 +39,7 @@ fn asked(document: Option<Value>, status: u16) -> Asked {
         url: "https://login.example/t/.well-known/openid-configuration".to_owned(),
         status: Some(status),
         problem: None,
+        failure: None,
         date: None,
         document: document.map(object),
     }
@@ -133,6 +134,7 @@ fn do_05_endpoints_that_no_client_should_use() {
         ("https://login.example/t/token#f", "no fragment"),
         ("ftp://login.example/t", "must be https"),
         ("token", "not a URL"),
+        ("https://me:S3CRET@login.example/t", "a user name or a password"),
     ] {
         assert_finds(&facts(with("token_endpoint", json!(url)), CLIENT), "DO-05", Level::Fail, text);
     }
@@ -169,7 +171,18 @@ fn do_08_a_method_that_the_server_does_not_take() {
     let document = with("token_endpoint_auth_methods_supported", json!(["private_key_jwt"]));
     assert_finds(&facts(document.clone(), CLIENT), "DO-08", Level::Fail, "client is set to none");
     let secret = format!("{CLIENT}\nclient_secret_file = \"/dev/null\"");
-    assert_finds(&facts(document, &secret), "DO-08", Level::Fail, "a client secret");
+    assert_finds(&facts(document.clone(), &secret), "DO-08", Level::Fail, "a client secret");
+    // A client with a key is what such a server wants.
+    let key = format!("{CLIENT}\nprivate_key_file = \"/keys/a.pem\"\nprivate_key_alg = \"ES256\"");
+    assert!(found(&facts(document.clone(), &key)).iter().all(|finding| finding.check != "DO-08"));
+    let mut other = document;
+    other["token_endpoint_auth_signing_alg_values_supported"] = json!(["PS256"]);
+    assert_finds(&facts(other, &key), "DO-08", Level::Fail, "private_key_alg is ES256");
+    // One way to send a secret has a name of this library's own.
+    let raw = format!("{secret}\nclient_auth = \"client_secret_basic_unencoded\"");
+    assert!(found(&facts(good(), &raw)).iter().all(|finding| finding.check != "DO-08"));
+    let unsent = format!("{secret}\nclient_auth = \"none\"");
+    assert_finds(&facts(good(), &unsent), "DO-09", Level::Warn, "the secret is not sent");
 }
 
 #[test]
@@ -254,6 +267,8 @@ fn do_18_keys_that_cannot_be_used() {
         (json!([key(json!({ "d": "AA" }))]), "private part"),
         (json!([small]), "RSA 1024: below 2048"),
         (json!([{ "kty": "OKP", "kid": "o" }]), "none fits [\"ES256\"]"),
+        // It says that it is one, and has no coordinates.
+        (json!([{ "kty": "EC", "kid": "e", "crv": "P-256" }]), "none fits [\"ES256\"]"),
     ] {
         let mut facts = facts(good(), CLIENT);
         facts.keys = Some(asked(Some(json!({ "keys": keys })), 200));
@@ -278,6 +293,12 @@ fn do_19_signatures_that_cannot_be_verified() {
         Level::Warn,
         "stays refused",
     );
+    assert_finds(
+        &facts(with("id_token_signing_alg_values_supported", json!(["HS256", "HS512"])), CLIENT),
+        "DO-19",
+        Level::Fail,
+        "whose key is the client secret",
+    );
 }
 
 #[test]
@@ -293,23 +314,40 @@ fn do_28_members_of_the_wrong_type() {
         &facts(with("scopes_supported", json!("openid email")), CLIENT),
         "DO-28",
         Level::Warn,
-        "scopes_supported is a text",
+        "scopes_supported is a text, expected a list",
     );
+    for (member, value, text) in [
+        ("code_challenge_methods_supported", json!("S256"), "expected a list"),
+        ("authorization_response_iss_parameter_supported", json!("true"), "expected true or false"),
+        ("jwks_uri", json!(["https://login.example/keys"]), "expected a text"),
+        ("require_pushed_authorization_requests", json!("true"), "expected true or false"),
+    ] {
+        assert_finds(&facts(with(member, value), CLIENT), "DO-28", Level::Warn, text);
+    }
 }
 
 #[test]
 fn do_29_demands_that_a_plain_client_does_not_meet() {
+    let mut pushed = with("require_pushed_authorization_requests", json!(true));
     assert_finds(
-        &facts(with("require_pushed_authorization_requests", json!(true)), CLIENT),
+        &facts(pushed.clone(), CLIENT),
         "DO-29",
-        Level::Warn,
-        "PAR is used",
+        Level::Fail,
+        "pushed_authorization_request_endpoint",
     );
+    pushed["pushed_authorization_request_endpoint"] = json!("https://login.example/t/par");
+    assert_finds(&facts(pushed, CLIENT), "DO-29", Level::Ok, "PAR is used");
     assert_finds(
         &facts(with("require_signed_request_object", json!(true)), CLIENT),
         "DO-29",
+        Level::Fail,
+        "this tool signs no requests",
+    );
+    assert_finds(
+        &facts(with("dpop_signing_alg_values_supported", json!(["RS256"])), CLIENT),
+        "DO-29",
         Level::Warn,
-        "a key to sign with",
+        "lacks ES256",
     );
 }
 

@@ -1,4 +1,4 @@
-//! URLs of this machine.
+//! What a URL says of where it leads.
 
 /// Whether a URL leads to this machine, in the ways that a client trusts plain http for.
 pub(crate) fn is_loopback(url: &str) -> bool {
@@ -9,4 +9,9 @@ pub(crate) fn is_loopback(url: &str) -> bool {
         Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         None => false,
     }
+}
+
+/// Whether a URL has a user name or a password in front of its host (RFC 3986 section 3.2.1).
+pub(crate) fn has_user(url: &url::Url) -> bool {
+    !url.username().is_empty() || url.password().is_some()
 }
