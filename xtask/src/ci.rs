@@ -115,6 +115,12 @@ fn features(steps: &mut Steps, tools: Option<&Tools>, members: &[Package]) -> Re
         "all",
         "google axum sqlite",
         "native mcp",
+        // Each alone: in the sets above, one brings the others.
+        "native-sign-in",
+        "native-browser",
+        "native-tokens",
+        "native-keyring",
+        "native-qr",
         "web web-openid web-signals",
     ];
     for feature in sets {

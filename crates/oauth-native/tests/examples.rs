@@ -2,7 +2,11 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{path::PathBuf, process::Stdio};
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::{Mutex, PoisonError},
+};
 
 use oauth_emulator::{App, Consent, Emulator};
 use tokio::{
@@ -11,14 +15,26 @@ use tokio::{
     process::Command,
 };
 
-/// Cargo puts the examples beside the folder with this test.
+/// Cargo puts the examples beside the folder with this test, and builds them with all tests of the package, but not with this one alone.
 fn example(name: &str) -> PathBuf {
     let here = std::env::current_exe().unwrap();
-    here.parent().and_then(|deps| deps.parent()).unwrap().join("examples").join(name)
+    let profile = here.parent().and_then(Path::parent).unwrap();
+    let program = profile.join("examples").join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    if !program.exists() {
+        // One at a time, because Cargo would have them wait for each other anyway.
+        static BUILDING: Mutex<()> = Mutex::new(());
+        let _alone = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut build = std::process::Command::new(cargo);
+        build.args(["build", "--quiet", "--package", env!("CARGO_PKG_NAME"), "--example", name]);
+        build.args(["--features", "default", "--target-dir"]).arg(profile.parent().unwrap());
+        assert!(build.status().unwrap().success() && program.exists(), "cargo build --example {name} failed");
+    }
+    program
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_command_line_signs_in_and_prints_a_token_and_nothing_else() {
+async fn nt_15_the_command_line_prints_a_token_and_nothing_else() {
     let app = App { client_auth: vec![], refresh_tokens: Some(true), ..App::default_of("github") };
     let emulator = Emulator::builder().app("github", app).start().await.unwrap();
     let folder = tempfile::tempdir().unwrap();

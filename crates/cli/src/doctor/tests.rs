@@ -237,7 +237,7 @@ fn do_15_redirect_uris_that_cannot_work() {
     for (uri, text) in [
         ("http://app.example/cb", "plain http"),
         ("https://app.example/cb#x", "fragment"),
-        ("/cb", "no absolute URI"),
+        ("/cb", "not an absolute URI"),
         ("myapp:/cb", "RFC 8252"),
     ] {
         let mut facts = facts(good(), CLIENT);
