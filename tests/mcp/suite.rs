@@ -67,10 +67,21 @@ fn failing(results: &BTreeMap<String, bool>) -> Vec<&str> {
     results.iter().filter(|(_, passed)| !**passed).map(|(name, _)| &**name).collect()
 }
 
+/// What is beside the required scenarios of a revision: the extensions.
+const EXTENSIONS: [&str; 6] = [
+    "auth/client-credentials-basic",
+    "auth/client-credentials-jwt",
+    "auth/dpop",
+    "auth/dpop-nonce",
+    "auth/enterprise-managed-authorization",
+    "auth/wif-jwt-bearer",
+];
+
 #[tokio::test]
 async fn the_suite_of_2026_07_28_is_passed() {
     let results = run("conformance", &["--requirements", "2026-07-28"]).await;
     assert_eq!(results.len(), 31, "{results:?}");
+    assert!(EXTENSIONS.iter().all(|scenario| results.contains_key(*scenario)), "{results:?}");
     assert_eq!(failing(&results), [""; 0]);
 }
 
@@ -78,6 +89,7 @@ async fn the_suite_of_2026_07_28_is_passed() {
 async fn the_suite_of_2025_11_25_is_passed() {
     let results = run("conformance", &["--requirements", "2025-11-25"]).await;
     assert_eq!(results.len(), 20, "{results:?}");
+    assert!(EXTENSIONS.iter().all(|scenario| results.contains_key(*scenario)), "{results:?}");
     assert_eq!(failing(&results), [""; 0]);
 }
 

@@ -99,7 +99,7 @@ pub(crate) struct Login {
     #[arg(long, value_enum, default_value_t)]
     pub(crate) method: Method,
     /// The port of the loopback redirect; by default, any.
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) port: Option<u16>,
     /// `prompt`, such as login, consent or select_account.
     #[arg(long)]

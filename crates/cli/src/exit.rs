@@ -72,8 +72,21 @@ impl From<Error> for Failure {
     }
 }
 
-/// The library names the method that allows plain http, which a user of this tool cannot call.
+/// What the library's messages call its own methods, and what a user of this tool types for it.
+const WORDS: &[(&str, &str)] = &[
+    (
+        "sign in by a loopback redirect, or name its endpoint with Endpoint::DeviceAuthorization",
+        "sign in with --method browser or paste",
+    ),
+    ("choose `Method::Paste` or `Method::Device`", "use --method paste or --method device"),
+    ("name another port with `ports`", "name another port with --port"),
+    ("name them with `ports`", "name one with --port"),
+    ("name a page of yours with `redirect_uri`", "name a page of yours as redirect_uri in the configuration"),
+];
+
+/// A message of the library, without methods that a user of this tool cannot call.
 pub(crate) fn in_words_of_this_tool(text: String) -> String {
+    let text = WORDS.iter().fold(text, |text, (method, option)| text.replace(method, option));
     match text.contains("dangerously_allow_plain_http") && !text.contains("--dangerously") {
         true => format!("{text} (--dangerously-allow-plain-http allows it for this run)"),
         false => text,
@@ -91,6 +104,31 @@ impl From<io::Error> for Failure {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Self::OutputClosed,
             _ => Self::Other(error.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io, time::Duration};
+
+    use oauth_native::SignInError;
+
+    use super::*;
+
+    #[test]
+    fn what_the_library_advises_is_told_in_the_tools_own_words() {
+        let taken = SignInError::PortsTaken {
+            host: "127.0.0.1",
+            ports: vec![8123],
+            cause: io::ErrorKind::AddrInUse.into(),
+        };
+        for (error, option) in [
+            (taken, "--port"),
+            (SignInError::TimedOut { after: Duration::from_secs(3) }, "--method paste or --method device"),
+        ] {
+            let text = in_words_of_this_tool(error.to_string());
+            assert!(text.contains(option) && !text.contains('`'), "{text}");
         }
     }
 }

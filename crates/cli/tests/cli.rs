@@ -275,7 +275,7 @@ fn the_exit_code_says_what_to_do() {
         (&["login", "github"], 2, "--client-id"),
         (&["login", "githb", "--client-id", "a"], 2, "did you mean \"github\""),
         (&["login", "github", "--client-id", "a", "--set", "client_secret=b"], 2, "other users can see"),
-        (&["login", "github", "--client-id", "a", "--account", "a/b"], 2, "no name for an account"),
+        (&["login", "github", "--client-id", "a", "--account", "a/b"], 2, "is not a name for an account"),
         (&["--config", "/nowhere/config.toml", "list"], 0, ""),
         (&["--config", "/nowhere/config.toml", "doctor"], 2, "/nowhere/config.toml"),
         (&["doctor", "work"], 2, "no table [work]"),

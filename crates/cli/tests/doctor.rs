@@ -107,7 +107,7 @@ fn each_broken_configuration_is_named_with_what_to_do_and_fails() {
         ("[github]\nclient_id = \"c\"\nredirect_uri = \"javascript:alert(1)\"", "DO-15", "by that scheme"),
         ("[github]\nclient_id = 42", "DO-30", "put it between quotes"),
         ("[github]\nclient_id = \"\"", "DO-30", "client_id is empty"),
-        ("[work]\nclient_id = \"c\"", "DO-30", "write provider = \"openid\""),
+        ("[work]\nclient_id = \"c\"", "DO-30", "such as provider = \"openid\""),
         ("[GitHub]\nclient_id = \"c\"", "DO-30", "did you mean \"github\""),
         ("[okta]\nclient_id = \"c\"", "DO-30", "the setting domain is missing; add it"),
         (

@@ -365,7 +365,8 @@ fn pr_04_a_provider_that_demands_pushed_requests_is_pushed_to() {
     server.page("/as/.well-known/openid-configuration", 200, document);
     server.page("/as/par", 201, json!({ "request_uri": "urn:example:1", "expires_in": 60 }));
     server.page("/as/keys", 200, json!({ "keys": [] }));
-    let (_, shown) = log_in(home, &["login", &server.url("/as"), "--client-id", "id"]);
+    // Nobody comes back: what is shown is what matters here.
+    let (_, shown) = log_in(home, &["login", &server.url("/as"), "--client-id", "id", "--timeout", "2"]);
     assert!(shown.as_str().contains("request_uri=urn%3Aexample%3A1"), "{shown}");
     assert!(!shown.as_str().contains("redirect_uri"), "{shown}");
     assert_eq!(server.forms("/as/par")[0]["client_id"], "id");

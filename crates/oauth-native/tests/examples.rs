@@ -27,7 +27,14 @@ fn example(name: &str) -> PathBuf {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut build = std::process::Command::new(cargo);
         build.args(["build", "--quiet", "--package", env!("CARGO_PKG_NAME"), "--example", name]);
-        build.args(["--features", "default", "--target-dir"]).arg(profile.parent().unwrap());
+        build.arg("--target-dir").arg(profile.parent().unwrap());
+        // What Cargo tells a test of its package is not for other packages, some of which would be built anew because of it.
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            if ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_CRATE_"].iter().any(|start| text.starts_with(start)) {
+                build.env_remove(&name);
+            }
+        }
         assert!(build.status().unwrap().success() && program.exists(), "cargo build --example {name} failed");
     }
     program

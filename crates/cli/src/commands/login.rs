@@ -14,7 +14,7 @@ use crate::{
     commands::logout::forget,
     config,
     exchange::{Exchange, Subject},
-    exit::{Failure, Outcome},
+    exit::{Failure, Outcome, in_words_of_this_tool},
     managers, mcp, metadata,
     output::{Output, plain},
     provider::{self, Target, is_url},
@@ -351,11 +351,12 @@ fn redirect(options: SignInOptions, uri: &str) -> SignInOptions {
 }
 
 fn failure(error: SignInError) -> Failure {
+    let text = in_words_of_this_tool(error.to_string());
     match error {
         SignInError::Login(error) => error.into(),
-        SignInError::Options(_) | SignInError::PortsTaken { .. } => Failure::Usage(error.to_string()),
-        SignInError::TimedOut { .. } => Failure::SignInAgain(error.to_string()),
-        _ => Failure::Other(error.to_string()),
+        SignInError::Options(_) | SignInError::PortsTaken { .. } => Failure::Usage(text),
+        SignInError::TimedOut { .. } => Failure::SignInAgain(format!("{text}; --timeout gives more time")),
+        _ => Failure::Other(text),
     }
 }
 

@@ -105,11 +105,12 @@ fn unknown(provider: &str, facts: &Facts) -> Finding {
     let meant = facts.problem.as_deref().and_then(|problem| problem.split_once("did you mean "));
     let meant =
         meant.and_then(|(_, rest)| rest.split_once('?')).map(|(meant, _)| format!("; did you mean {meant}?"));
-    let problem = match (facts.names_provider, meant) {
-        (true, meant) => format!("provider is {provider:?}, which nobody knows{}", meant.unwrap_or_default()),
-        (false, Some(meant)) => format!("nobody knows a provider named {provider:?}{meant}"),
-        (false, None) => format!(
-            "nobody knows a provider named {provider:?}: write provider = \"openid\" with the issuer, or another, into the table"
+    let meant = meant.unwrap_or_default();
+    let problem = match facts.names_provider {
+        true => format!("provider is {provider:?}, which nobody knows{meant}"),
+        false => format!(
+            "nobody knows a provider named {provider:?}{meant}; whose client it is belongs into the table, such as provider = \"openid\" \
+             with the issuer"
         ),
     };
     Finding::fail("DO-30", format!("{problem}; known are oauth2 and {}", Registry::known().join(", ")))
