@@ -15,9 +15,9 @@ use axum::{
     Router,
     body::{Body, to_bytes},
     extract::{Request, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, Method, StatusCode, header},
     response::{Html, IntoResponse, Redirect, Response},
-    routing::{any, get},
+    routing::get,
 };
 use oauth_clients::{
     ErrorClass, Provider, Sealer, SealingKey,
@@ -80,7 +80,7 @@ pub(crate) fn app(
         .with_same_site(SameSite::Lax);
     Ok(Router::new()
         .route("/", get(home))
-        .route("/api/{*path}", any(forward))
+        .route("/api/{*path}", get(forward).post(forward).put(forward).patch(forward).delete(forward))
         .nest("/auth", SignInRoutes::new(sign_in).router(signed_in))
         .layer(sessions)
         .with_state(gateway))
@@ -135,6 +135,10 @@ async fn forward(State(gateway): State<Gateway>, session: Session, request: Requ
     let Ok(body) = to_bytes(body, MOST_BYTES).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
+    if [Method::GET, Method::HEAD].contains(&parts.method) && !body.is_empty() {
+        // Some servers would take it for the next request on the connection.
+        return StatusCode::BAD_REQUEST.into_response();
+    }
     let mut request = gateway.http.request(parts.method, url).body(body);
     // These and no others: no cookies, and nothing that is about the connection to the gateway.
     for name in [header::ACCEPT, header::CONTENT_TYPE, header::IF_NONE_MATCH] {

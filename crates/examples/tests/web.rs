@@ -164,6 +164,12 @@ async fn a_gateway_adds_the_users_token_for_its_own_pages() {
     // Another site's page, and a program that says nothing.
     let http = oauth_clients::reqwest_client(|defaults| defaults).unwrap();
     let cookie = format!("id={}", browser.cookie("id").unwrap());
+    // What no page can send, and an API may answer with the token in it.
+    for (method, body, status) in [("TRACE", "", 405), ("GET", "GET /admin HTTP/1.1\r\n\r\n", 400)] {
+        let request = http.request(method.parse().unwrap(), format!("{address}/api/user")).body(body);
+        let request = request.header("cookie", &cookie).header("sec-fetch-site", "same-origin");
+        assert_eq!(request.send().await.unwrap().status().as_u16(), status, "{method}");
+    }
     for site in ["cross-site", "same-site", "none", ""] {
         let request = http.get(format!("{address}/api/user")).header("cookie", &cookie);
         let request = if site.is_empty() { request } else { request.header("sec-fetch-site", site) };

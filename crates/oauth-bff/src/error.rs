@@ -48,8 +48,8 @@ pub enum BffError {
     /// The request's body did not arrive in time.
     #[error("the request took too long")]
     TooSlow,
-    /// The request's body broke off.
-    #[error("the request broke off")]
+    /// The request's body broke off, or its method has none.
+    #[error("the request broke off, or has a body that its method has not")]
     Body,
     /// The request does not say under which host it was made.
     #[error("the request names no host")]

@@ -1,7 +1,9 @@
 //! Passing a request on, with the user's access token.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header, request::Parts};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts,
+};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use oauth_tokens::{AuthorizedClient, RequestError, TokenManager};
@@ -52,6 +54,10 @@ impl<'u> Passing<'u> {
             }
         })?;
         let body = body.to_bytes();
+        // Servers that do not expect one take it for the next request on the connection, which others share (RFC 9110 section 9.3.1).
+        if !body.is_empty() && matches!(parts.method, Method::GET | Method::HEAD) {
+            return Err(BffError::Body);
+        }
         let mut builder = http
             .request(parts.method.clone(), url.clone())
             .headers(passed_on(&parts.headers, &upstream.request_headers))

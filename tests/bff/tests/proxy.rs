@@ -376,3 +376,21 @@ async fn bff_12_the_trailers_of_an_api_are_not_passed_on() {
     assert_eq!(body.trailers(), None);
     assert_eq!(body.to_bytes(), "fine");
 }
+
+#[tokio::test]
+async fn bff_11_a_request_without_a_body_by_its_method_smuggles_none() {
+    let mut world = world().await;
+    world.sign_in().await;
+    for method in [Method::GET, Method::HEAD] {
+        let smuggled = "GET /admin HTTP/1.1\r\nhost: api\r\n\r\n";
+        let request =
+            world.request(method.clone(), "/bff/api/things/all").body(Full::from(smuggled)).unwrap();
+        let page = world.send(request).await;
+        assert_eq!((page.status, page.error()), (400, "body"), "{method}");
+    }
+    assert_eq!(world.api.count(), 0);
+    // Some APIs read one with DELETE, and pages can send it.
+    let request = world.request(Method::DELETE, "/bff/api/things/all").body(Full::from("{}")).unwrap();
+    assert_eq!(world.send(request).await.status, 200);
+    assert_eq!(world.api.last().1, "{}");
+}
