@@ -1,9 +1,9 @@
 //! What is sent: whole requests of the generic client.
 
 use oauth_clients::{
-    AuthorizationRequest, ClientAuth, ClientSecret, CodeChallengeMethod, CodeVerifier, ErrorClass,
-    LoginOptions, OAuth2, OffsetDateTime, Provider, ResponseType, Secret, SecretSource, SecretSourceError,
-    async_trait,
+    AuthorizationRequest, ClientAuth, ClientSecret, CodeChallengeMethod, CodeVerifier, DatedSecret,
+    ErrorClass, LoginOptions, OAuth2, OffsetDateTime, Provider, ResponseType, Secret, SecretSource,
+    SecretSourceError, async_trait,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -617,5 +617,26 @@ fn nothing_that_prints_shows_a_secret() {
     );
     for secret in ["CLIENT-SECRET", "STATE", "EXTRA", "HIDDEN", "VVV"] {
         assert!(!shown.contains(secret), "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn another_secret_is_tried_if_the_client_was_refused_and_not_otherwise() {
+    for (status, body, tries) in [
+        (400, r#"{"error":"invalid_client"}"#, 2),
+        (401, r#"{"error":"invalid_client"}"#, 2),
+        (401, "", 2),
+        (401, r#"{"error":"invalid_grant"}"#, 1),
+        (400, r#"{"error":"invalid_grant"}"#, 1),
+        (400, "", 1),
+        (503, "", 1),
+    ] {
+        let refused = || reply(status, "application/json", body);
+        let http = Script::new([refused(), refused()]);
+        let secrets = ClientSecret::rotating(["old", "new"].map(DatedSecret::new));
+        let client = OAuth2::new("id", secrets, "https://as.example/authorize", "https://as.example/token")
+            .with_http_client(http.clone());
+        client.get_access_token("code", "https://app.example/cb", None, &[]).await.unwrap_err();
+        assert_eq!(http.requests().len(), tries, "HTTP {status} {body}");
     }
 }
