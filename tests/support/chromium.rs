@@ -3,7 +3,7 @@
 use std::{
     io::{Read, Write},
     net::{Ipv4Addr, TcpStream},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Stdio,
     sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
@@ -26,13 +26,34 @@ pub(crate) struct Chromium {
     folder: PathBuf,
 }
 
-/// The key under which an element's reference stands (section 12.1).
+/// The key of an element's reference (section 12.1).
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// How long a page may take, with time to spare on a machine that does other work.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 const HOW_TO_INSTALL: &str = "`cargo xtask test` installs Chromium and its driver";
+
+/// The driver and its port; `None` if it ended before it listened.
+async fn start_driver(folder: &Path) -> Option<(Child, u16)> {
+    let mut chromedriver = Command::new("chromedriver")
+        .arg("--port=0")
+        .env("TMPDIR", folder)
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap_or_else(|cause| panic!("chromedriver does not start: {cause}; {HOW_TO_INSTALL}"));
+    let mut lines = BufReader::new(chromedriver.stdout.take().unwrap()).lines();
+    let port = loop {
+        let line = lines.next_line().await.unwrap()?;
+        if let Some((_, port)) = line.split_once("started successfully on port ") {
+            break port.trim_end_matches('.').parse().unwrap();
+        }
+    };
+    // Without a reader, the driver would end at the next line that it writes.
+    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+    Some((chromedriver, port))
+}
 
 impl Chromium {
     pub(crate) async fn start() -> Self {
@@ -46,22 +67,14 @@ impl Chromium {
         let folder = format!("oauth-{}-{}", std::process::id(), STARTED.fetch_add(1, Ordering::Relaxed));
         let folder = std::env::temp_dir().join(folder);
         std::fs::create_dir(&folder).unwrap();
-        let mut chromedriver = Command::new("chromedriver")
-            .arg("--port=0")
-            .env("TMPDIR", &folder)
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap_or_else(|cause| panic!("chromedriver does not start: {cause}; {HOW_TO_INSTALL}"));
-        let mut lines = BufReader::new(chromedriver.stdout.take().unwrap()).lines();
-        let port = loop {
-            let line = lines.next_line().await.unwrap().expect("chromedriver says on which port it listens");
-            if let Some((_, port)) = line.split_once("started successfully on port ") {
-                break port.trim_end_matches('.').parse().unwrap();
+        // The driver takes a free port of IPv4 and wants the same of IPv6. If another program has that one, it ends.
+        let mut driver = None;
+        for _ in 0..5 {
+            if driver.is_none() {
+                driver = start_driver(&folder).await;
             }
-        };
-        // Without a reader, the driver would end at the next line that it writes.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        }
+        let (chromedriver, port) = driver.expect("chromedriver says on which port it listens");
 
         let profile = format!("--user-data-dir={}", folder.join("profile").display());
         let mut arguments = vec![
