@@ -166,7 +166,7 @@ fn ca_16_a_key_that_cannot_be_used_is_refused_when_it_is_read_and_the_error_says
         (ED25519, Algorithm::ES256, "ES256 does not fit an Ed25519 key"),
         (RSA, Algorithm::HS256, "HS256 does not fit"),
         (include_str!("keys/rsa-pss.pem"), Algorithm::RS256, "by PSS only"),
-        ("", Algorithm::ES256, "no PEM"),
+        ("", Algorithm::ES256, "not PEM"),
         ("-----BEGIN PRIVATE KEY-----\n!!\n-----END PRIVATE KEY-----\n", Algorithm::ES256, "base64"),
         ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", Algorithm::ES256, "PKCS#8"),
         (
@@ -226,8 +226,8 @@ fn ca_16_a_jwk_that_cannot_be_used_is_refused_when_it_is_read() {
         (with(okp(), "d", json!("AAAA")), Algorithm::EdDSA, "32 bytes"),
         (json!({"kty": "oct", "k": "c2VjcmV0"}), Algorithm::ES256, "symmetric"),
         (json!({"kty": "AKP"}), Algorithm::ES256, "kty"),
-        (json!([]), Algorithm::ES256, "no JWK"),
-        (json!("SECRET"), Algorithm::ES256, "no JWK"),
+        (json!([]), Algorithm::ES256, "not a JWK"),
+        (json!("SECRET"), Algorithm::ES256, "not a JWK"),
     ] {
         let error = SigningKey::from_jwk(&jwk.to_string(), algorithm).unwrap_err().to_string();
         assert!(error.contains(reason), "{reason}: {error}");
