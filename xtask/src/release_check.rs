@@ -398,7 +398,7 @@ mod tests {
         let members = [package("a", json!({})), package("hidden", json!({ "publish": [] }))];
         assert_eq!(of_manifest(&members[0], &members), Vec::<String>::new());
         for (changes, complaint) in [
-            (json!({ "version": "1" }), "no version"),
+            (json!({ "version": "1" }), "not a version"),
             (json!({ "license": "MIT" }), "licence"),
             (json!({ "license": null }), "licence"),
             (json!({ "repository": null }), "repository"),
