@@ -188,8 +188,8 @@ mod tests {
             workspace::read(&workspace::root().join(format!("crates/examples/{example}/src/main.rs")))
                 .unwrap()
         };
-        let programs = ["leptos", "opentelemetry"].map(main);
-        for page in ["leptos.md", "observability.md"] {
+        let programs = ["dioxus", "leptos", "loco", "opentelemetry"].map(main);
+        for page in ["leptos-dioxus-loco.md", "observability.md"] {
             let text = workspace::read(&workspace::root().join("docs").join(page)).unwrap();
             let blocks: Vec<&str> =
                 text.split("```rust\n").skip(1).map(|rest| rest.split("```\n").next().unwrap()).collect();

@@ -33,8 +33,9 @@ const SOAK_MINUTES: u64 = 30;
 const SEMVER_CHECKS: (&str, &str) = ("cargo-semver-checks", "0.51.0");
 const PUBLIC_API: (&str, &str) = ("cargo-public-api", "0.52.0");
 
-/// The examples that are workspaces of their own: nobody else shall build what they need.
-const EXAMPLES: [&str; 2] = ["leptos", "opentelemetry"];
+/// The examples that are workspaces of their own, because nobody else shall build what they need, with the features that they are tested with.
+const EXAMPLES: [(&str, &str); 4] =
+    [("dioxus", "server"), ("leptos", ""), ("loco", ""), ("opentelemetry", "")];
 
 /// Runs everything; with `update`, it only writes the snapshots of the public API.
 pub(crate) fn run(update: bool) -> Result<()> {
@@ -111,10 +112,11 @@ pub(crate) fn run(update: bool) -> Result<()> {
 /// Signs in to each of the examples.
 fn examples(steps: &mut Steps) -> Result<()> {
     let target = Metadata::target_directory()?.join("examples");
-    for example in EXAMPLES {
+    for (example, features) in EXAMPLES {
         let mut test = cargo();
-        test.args(["test", "--locked", "--manifest-path"]);
-        test.arg(format!("crates/examples/{example}/Cargo.toml"));
+        test.args(["test", "--locked", "--features", features]);
+        // Cargo reads the settings in the folder where it starts.
+        test.current_dir(workspace::root().join("crates/examples").join(example));
         test.env("CARGO_TARGET_DIR", &target);
         steps.run(test)?;
     }
