@@ -8,7 +8,7 @@ use crate::{
     ci::{CRYPTOGRAPHY, ENCRYPTION, FIPS, NATIVE_TLS},
     fuzz, guide, keycloak, mutants, package, soak,
     steps::Steps,
-    supply_chain, test,
+    supply_chain, system, test,
     tools::{self, Tools},
     wasm,
     workspace::{self, Metadata, Package, cargo},
@@ -68,6 +68,12 @@ pub(crate) fn run(update: bool) -> Result<()> {
     public_api(&mut steps, update)?;
     steps.xtask("guide", guide::run)?;
     examples(&mut steps)?;
+    if system::has_openssl()? {
+        let features = ["--features", ENCRYPTION];
+        steps.cargo(&[&["test", "--package=oauth-properties"], &features[..], &["josekit"]].concat())?;
+    } else {
+        steps.skip("ID tokens beside josekit, because the headers of OpenSSL are missing");
+    }
     steps.xtask("package", package::set_up)?;
     // The long storms once, and then what may lose nothing at all, again and again.
     let stores = ["-p", "oauth-store-tests"].map(str::to_owned);

@@ -15,6 +15,8 @@ mod callbacks;
 mod challenges;
 mod chromium;
 mod cookies;
+#[cfg(feature = "encryption")]
+mod josekit;
 mod key_sets;
 mod peers;
 mod proxies;

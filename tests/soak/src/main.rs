@@ -5,6 +5,7 @@ mod herd;
 mod measure;
 mod plot;
 mod run;
+mod site;
 mod storm;
 mod worker;
 

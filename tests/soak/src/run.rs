@@ -15,6 +15,7 @@ use oauth_tokens::Error;
 use crate::{
     crew::{Crew, PROCESSES, PROVIDER},
     plot,
+    site::Site,
     storm::Storm,
     worker::{Second, Settings, key},
 };
@@ -46,6 +47,7 @@ pub(crate) async fn run(minutes: u64, folder: &Path) -> Result<()> {
         .rotate_refresh_tokens(true)
         .refresh_token_grace(GRACE)
         .access_token_lifetime(ACCESS_TOKEN_LIFETIME)
+        .any_redirect_uri()
         .start()
         .await?;
     let postgres = Postgres::start(folder)?;
@@ -81,13 +83,19 @@ pub(crate) async fn run(minutes: u64, folder: &Path) -> Result<()> {
         happened: BTreeMap::new(),
     };
     let (began, mut requests, mut sign_ins, mut not_saved) = (Instant::now(), 0, 0, 0);
+    let site = Site::new(&emulator)?;
     while began.elapsed() < Duration::from_secs(60 * minutes) {
+        let mut users = Vec::new();
+        for _ in &crews {
+            users.push(site.begin(storm.sealing_key).await?);
+        }
         storm.trouble(&mut crews).await?;
         // Who signs in again, with a process that does nothing else.
-        for crew in &crews {
+        for (crew, user) in crews.iter().zip(users) {
+            let token = site.end(user, storm.sealing_key).await?;
             let manager = crew.manager().await?;
             let subject = storm.turn % SUBJECTS;
-            match manager.put(&key(subject), &emulator.sign_in(PROVIDER)?).await {
+            match manager.put(&key(subject), &token).await {
                 Ok(_) => sign_ins += 1,
                 Err(Error::NotSaved { .. } | Error::Store { .. }) => not_saved += 1,
                 Err(error) => bail!("{}: a login failed: {error}", crew.name),

@@ -93,7 +93,7 @@ impl Ring {
 }
 
 /// All know the key before and the one after.
-fn sealer(number: u8) -> Sealer {
+pub(crate) fn sealer(number: u8) -> Sealer {
     let key = |number: u8| SealingKey::from_bytes([number; 32]);
     Sealer::new(key(number))
         .with_old_key(key(number.wrapping_add(1)))
