@@ -211,7 +211,7 @@ pub(crate) fn origin_of(url: &str) -> &str {
 }
 
 /// A URL in the one spelling by which two can be compared: scheme and host in lower case, without a dot at the host's end, a
-/// default port, a fragment, or the slash that stands for an empty path (RFC 3986 section 6.2). A text that is not a URL stays.
+/// default port, a fragment, or the slash of an empty path (RFC 3986 section 6.2). A text that is not a URL stays.
 pub(crate) fn normalized(text: &str) -> String {
     let Ok(mut url) = url::Url::parse(text) else { return text.to_owned() };
     url.set_fragment(None);

@@ -47,7 +47,7 @@ mod tests {
                 "Failed to parse URL from http://1.2.3.256/…",
             ),
             ("credentials: https://ada:hush@as.example/a\n", "credentials: https://as.example/a\n"),
-            ("/token?code=hush is no URL", "/token… is no URL"),
+            ("/token?code=hush is not a URL", "/token… is not a URL"),
             ("https://as.example/#code=hush", "https://as.example/…"),
             ("what went wrong?", "what went wrong?"),
             ("", ""),

@@ -140,7 +140,7 @@ pub(crate) async fn world_at(
 }
 
 impl World {
-    /// The same application in another process, or after a restart.
+    /// The application in another process, or after a restart.
     pub(crate) fn elsewhere(&self) -> Bff {
         let sign_in = SignIn::new(sealer()).at(&self.site).unwrap().provider(client(&self.emulator)).unwrap();
         let upstream = Upstream::new(&format!("{}/v1", self.api.url)).unwrap();

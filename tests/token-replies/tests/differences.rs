@@ -93,7 +93,7 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
             "JSON, called text",
             "JSON, called a form",
             "refused, called text",
-            "refused with a code that is no text",
+            "refused with a code that is not text",
         ],
     },
     Difference {
@@ -105,7 +105,7 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
             "form, called text",
             "form, called JSON",
             "form without a type",
-            "form with a lifetime that is no number",
+            "form with a lifetime that is not a number",
         ],
     },
     Difference {
@@ -121,7 +121,7 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
             "form with an error",
             "refused as a form",
             "refused, called text",
-            "refused with a code that is no text",
+            "refused with a code that is not text",
             "the server's fault",
         ],
     },

@@ -86,7 +86,7 @@ impl Reading {
 }
 
 impl Peer {
-    /// What this one makes of them; `None` where Go or its module cannot be had, which is said.
+    /// What this one makes of them; `None` where Go or its module is missing, which is said.
     pub(crate) fn read(self, replies: &[Reply]) -> Option<Vec<Reading>> {
         let mut program = match self {
             Self::Golang => golang()?,

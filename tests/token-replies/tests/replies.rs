@@ -96,7 +96,7 @@ pub(crate) const REPLIES: &[Reply] = &[
     typed("form without a token", FORM, "token_type=bearer"),
     typed("form with an error", FORM, "error=bad_verification_code&error_description=spent"),
     typed(
-        "form with a lifetime that is no number",
+        "form with a lifetime that is not a number",
         FORM,
         "access_token=AT&token_type=bearer&expires_in=soon",
     ),
@@ -117,7 +117,7 @@ pub(crate) const REPLIES: &[Reply] = &[
     refused("refused as a form", 400, FORM, "error=invalid_grant&error_description=spent"),
     refused("refused, called text", 400, TEXT, r#"{"error":"invalid_grant"}"#),
     refused("refused without a code", 400, JSON, r#"{"message":"spent"}"#),
-    refused("refused with a code that is no text", 400, JSON, r#"{"error":{"code":"spent"}}"#),
+    refused("refused with a code that is not text", 400, JSON, r#"{"error":{"code":"spent"}}"#),
     refused("refused with an empty code", 400, JSON, r#"{"error":""}"#),
     refused("refused with a token", 400, JSON, TOKEN),
     refused("unauthorised", 401, JSON, r#"{"error":"invalid_client"}"#),

@@ -17,7 +17,7 @@ pub(crate) mod access_token_request {
 }
 
 pub(crate) mod error {
-    /// There is no token, or it could not be had.
+    /// There is no token, or it could not be obtained.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub(crate) struct Error;
 }
