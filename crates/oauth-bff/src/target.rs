@@ -36,6 +36,10 @@ fn is_plain(path: &str) -> bool {
             return false;
         }
         let decoded: Vec<u8> = percent_decode(&bytes).collect();
+        // Some servers read bytes such as C0 AE as a dot, or make one of them what they cannot read.
+        if std::str::from_utf8(&decoded).is_err() {
+            return false;
+        }
         if decoded == bytes {
             return true;
         }
@@ -64,7 +68,9 @@ fn is_harmless(path: &[u8]) -> bool {
         // Some servers cut a segment off at a semicolon, and then resolve what is left.
         let name = segment.split(|byte| *byte == b';').next().unwrap_or_default();
         let is_last_and_empty = segment.is_empty() && segments.peek().is_none();
-        if matches!(name, b"." | b"..") || (name.is_empty() && !is_last_and_empty) {
+        // Those that decode a path and read the whole as a URL again end it at what was an encoded question mark or hash, and drop spaces.
+        let read_again = name.split(|byte| b"?#".contains(byte)).next().unwrap_or_default().trim_ascii();
+        if matches!(read_again, b"." | b"..") || (name.is_empty() && !is_last_and_empty) {
             return false;
         }
     }
