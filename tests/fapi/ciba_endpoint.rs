@@ -132,6 +132,15 @@ async fn ci_06_pushed_tokens_belong_to_the_request_and_to_each_other() {
     assert_eq!((login.token.access_token(), login.token.refresh_token()), (ACCESS_TOKEN, Some("RT")));
     assert!(login.token.expires_at().is_some());
 
+    // What only a stored token has is not the provider's to say.
+    let stored = json!({
+        "cnf": {"jkt": "other"}, "refresh_cnf": {"jkt": "other"}, "expires_at": 1, "expires_at_of_provider": "soon",
+    });
+    let login = Waiting::new(CibaDelivery::Push).await.accept(good.clone(), &stored).await.unwrap();
+    assert_eq!((login.token.confirmation(), login.token.refresh_confirmation()), (None, None));
+    assert!(!login.token.is_expired());
+    assert!(stored.as_object().unwrap().keys().all(|name| !login.token.others().contains_key(name)));
+
     let without_refresh_token = json!({"urn:openid:params:jwt:claim:rt_hash": null});
     let mut claims = good.clone();
     merge(&mut claims, &without_refresh_token);

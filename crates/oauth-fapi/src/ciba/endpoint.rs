@@ -184,10 +184,11 @@ fn read(attempt: CibaAttempt, members: &Map<String, Value>) -> Option<CibaNotifi
                 return Some(CibaNotification::Refused(attempt, error));
             }
             let mut members = members.clone();
-            // It would be taken for one that this library has stored.
-            members.remove("expires_at");
             members.remove("auth_req_id");
-            members.remove("cnf");
+            // These would be taken for what this library has stored.
+            for stored in ["expires_at", "expires_at_of_provider", "cnf", "refresh_cnf"] {
+                members.remove(stored);
+            }
             let token = serde_json::from_value(Value::Object(members)).ok()?;
             Some(CibaNotification::Push(attempt, PushedTokens(token)))
         }
