@@ -44,7 +44,7 @@ pub struct TokenInfo {
     pub audience: Vec<String>,
     /// What it allows.
     pub scopes: Vec<String>,
-    /// When it expires.
+    /// When it expires; `None` if the claims do not say. An `exp` that is not a number has passed.
     pub expires_at: Option<OffsetDateTime>,
     /// All claims, or all members of the introspection response.
     pub claims: Map<String, Value>,
@@ -66,16 +66,14 @@ impl TokenInfo {
             ["scope", "scp"].into_iter().map(&texts).find(|scopes| !scopes.is_empty()).unwrap_or_default();
         let scopes =
             scopes.iter().flat_map(|scopes| scopes.split_ascii_whitespace()).map(str::to_owned).collect();
-        // Some servers send fractions of a second.
-        #[expect(clippy::cast_possible_truncation, reason = "a moment beyond the calendar counts as none")]
-        let expires_at = claims.get("exp").and_then(Value::as_f64).map(|seconds| seconds as i64);
+        let expires_at = claims.get("exp").filter(|exp| !exp.is_null()).map(expiry);
         Self {
             issuer: text("iss"),
             subject: text("sub"),
             client_id: text("client_id").or_else(|| text("azp")),
             audience: texts("aud"),
             scopes,
-            expires_at: expires_at.and_then(|at| OffsetDateTime::from_unix_timestamp(at).ok()),
+            expires_at,
             claims,
         }
     }
@@ -85,6 +83,20 @@ impl TokenInfo {
     pub fn has_scopes<'a>(&self, wanted: impl IntoIterator<Item = &'a str>) -> bool {
         wanted.into_iter().all(|wanted| self.scopes.iter().any(|scope| scope == wanted))
     }
+}
+
+/// When a token expires, in seconds since 1970. Some servers send fractions, or a text. What is later than all calendars ends with them, and
+/// what is not a number says nothing that a token could be believed by: it has expired.
+fn expiry(exp: &Value) -> OffsetDateTime {
+    const END_OF_9999: f64 = 253_402_300_799.0;
+    let seconds = match exp {
+        Value::String(text) => text.trim().parse().ok(),
+        other => other.as_f64(),
+    };
+    // A text may be `NaN`, which is not at least zero.
+    let seconds = seconds.filter(|seconds: &f64| *seconds >= 0.0).unwrap_or_default().min(END_OF_9999);
+    #[expect(clippy::cast_possible_truncation, reason = "it is within the years that can be written down")]
+    OffsetDateTime::from_unix_timestamp(seconds as i64).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
 impl fmt::Debug for TokenInfo {
