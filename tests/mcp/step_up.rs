@@ -77,6 +77,33 @@ async fn mc_37_a_server_that_always_wants_something_else_is_given_up() {
 }
 
 #[tokio::test]
+async fn mc_37_a_server_that_accepts_each_token_once_is_given_up() {
+    let world = usual();
+    let issued = std::sync::Mutex::new(0);
+    world.on(&format!("POST {AS}/token"), move |_| {
+        *issued.lock().unwrap() += 1;
+        let token = format!("token-{}", issued.lock().unwrap());
+        reply(200, "", json!({ "access_token": token, "token_type": "Bearer", "expires_in": 3600 }))
+    });
+    let accepted = std::sync::Mutex::new(std::collections::BTreeSet::new());
+    world.on(&format!("POST {MCP}"), move |asked| match asked.bearer() {
+        Some(token) if accepted.lock().unwrap().insert(token.to_owned()) => reply(200, "", json!({})),
+        Some(_) => reply(401, &challenge(r#"error="invalid_token""#), json!({})),
+        None => reply(401, &challenge(r#"scope="read""#), json!({})),
+    });
+    let (access, robot) = (access(authorizer(&world)), Robot::default());
+    let mut last = None;
+    for _ in 0..20 {
+        last = access.send(&post(), &robot).await.err();
+    }
+    assert!(matches!(last, Some(Error::StillUnauthorized)), "{last:?}");
+    assert!(robot.times() <= 6, "{}", robot.times());
+    // Who signs out and comes back has asked for it.
+    access.sign_out().await.unwrap();
+    assert!(access.send(&post(), &robot).await.is_ok());
+}
+
+#[tokio::test]
 async fn a_403_for_another_reason_is_an_error_and_no_sign_in() {
     for header in [
         "",

@@ -90,6 +90,8 @@ struct State {
     /// The token that was obtained last, until the server has accepted it.
     untried: Option<(Secret, Instant)>,
     step_ups: Vec<StepUp>,
+    /// When the user has signed in.
+    sign_ins: Vec<Instant>,
     pending: Option<PendingLogin>,
 }
 
@@ -270,6 +272,11 @@ impl Access {
                 self.0.authorizer.remove(&self.binding_key()).await?;
             }
         }
+        // A server could accept each token once, and then want the user to sign in for another.
+        state.sign_ins.retain(|at| at.elapsed() < REMEMBERED);
+        if state.sign_ins.len() >= MOST_SIGN_INS as usize {
+            return Err(Error::StillUnauthorized);
+        }
         self.begin(state, &target, &before, redirect_uri).await
     }
 
@@ -424,6 +431,7 @@ impl Access {
                     self.give_up(&former).await;
                 }
                 state.untried = Some((done.token.access_token().into(), Instant::now()));
+                state.sign_ins.push(Instant::now());
             }
             Step::OpenUrl(pending) => state.pending = Some((**pending).clone()),
             Step::AskForClientId(_) => {}
