@@ -79,6 +79,19 @@ async fn mc_22_a_client_is_never_used_at_another_issuer() {
 }
 
 #[tokio::test]
+async fn mc_22_an_initial_access_token_is_sent_to_its_own_issuer_only() {
+    let world = usual();
+    world.authorization_server("https://evil.example");
+    let authorizer = authorizer(&world).with_initial_access_token(AS, "initial");
+    begun(&authorizer).await.unwrap();
+    assert_eq!(world.last(REGISTER).bearer(), Some("initial"));
+    // An MCP server may name whom it likes.
+    world.mcp_server("https://evil.example");
+    begun(&authorizer).await.unwrap();
+    assert_eq!(world.last("POST https://evil.example/register").bearer(), None);
+}
+
+#[tokio::test]
 async fn mc_23_a_registration_is_reused_until_it_expires() {
     let world = usual();
     let expires = Arc::new(Mutex::new(0));

@@ -5,7 +5,7 @@ mod discovery;
 mod sign_in;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fmt,
     sync::{Arc, Mutex},
     time::Instant,
@@ -54,7 +54,8 @@ struct Settings {
     client_name: String,
     registration: Map<String, Value>,
     application_type: Option<ApplicationType>,
-    initial_access_token: Option<Secret>,
+    /// By the issuer that gave them.
+    initial_access_tokens: BTreeMap<String, Secret>,
     redirect_uris: Vec<String>,
     default_scopes: Vec<String>,
     wants_refresh: bool,
@@ -86,7 +87,7 @@ impl Authorizer {
             client_name: client_name.into(),
             registration: Map::new(),
             application_type: None,
-            initial_access_token: None,
+            initial_access_tokens: BTreeMap::new(),
             redirect_uris: Vec::new(),
             default_scopes: Vec::new(),
             wants_refresh: true,
@@ -179,10 +180,11 @@ impl Authorizer {
         self.with(|settings| settings.application_type = Some(application_type))
     }
 
-    /// Registers with an initial access token (RFC 7591 section 3).
+    /// Registers at this issuer with an initial access token (RFC 7591 section 3), and at others without: an MCP server names its authorization
+    /// server itself, and may name one of its own. Can be called for several.
     #[must_use]
-    pub fn with_initial_access_token(self, token: impl Into<Secret>) -> Self {
-        self.with(|settings| settings.initial_access_token = Some(token.into()))
+    pub fn with_initial_access_token(self, issuer: impl Into<String>, token: impl Into<Secret>) -> Self {
+        self.with(|settings| drop(settings.initial_access_tokens.insert(issuer.into(), token.into())))
     }
 
     /// Registers these redirect URIs beside the one that is used first, so that later sign-ins by one of them need no new registration.

@@ -89,7 +89,7 @@ impl Authorizer {
             further: &self.0.registration,
         };
         let nobody = self.nobody(&target.server);
-        let initial = self.0.initial_access_token.as_ref();
+        let initial = self.0.initial_access_tokens.get(issuer);
         let registered = register(&nobody, &target.metadata, &target.server, &applicant, initial).await?;
         self.remember(&registered, &key).await?;
         Ok(registered.client())
