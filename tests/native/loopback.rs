@@ -7,7 +7,7 @@ use oauth_clients::{
     ResponseMode, Spec, async_trait,
     provider_kit::{LoopbackHost, LoopbackPort, NativeSpec},
 };
-use oauth_native::{OpenError, Opener, Page, SignInError, SignInOptions, sign_in};
+use oauth_native::{LoopbackBrowser, OpenError, Opener, Page, SignInError, SignInOptions, sign_in};
 use serde_json::json;
 use tokio::{net::TcpStream, sync::mpsc, task::JoinHandle, time::timeout};
 
@@ -368,6 +368,22 @@ async fn mc_16_only_web_addresses_are_handed_to_the_operating_system() {
         let (browser, mut opened) = Browser::new();
         let error = sign_in(&client, options(&browser)).await.unwrap_err();
         assert!(matches!(error, SignInError::Login(_) | SignInError::Options(_)), "{error:?}");
+        assert!(opened.try_recv().is_err());
+    }
+    // A protocol that begins its logins by itself may have the address from anybody.
+    let (browser, mut opened) = Browser::new();
+    let loopback = LoopbackBrowser::new(options(&browser)).await.unwrap();
+    let attempt = client(0).0.new_attempt(loopback.redirect_uri(), &LoginOptions::new()).unwrap();
+    for address in [
+        "file:///etc/passwd",
+        "javascript:alert(1)",
+        "-a Calculator",
+        "https:",
+        "https://as.example/\u{1b}[2J",
+        "https://as.example/ --new",
+    ] {
+        let refused = timeout(Duration::from_secs(5), loopback.callback(address, &attempt)).await.unwrap();
+        assert!(matches!(refused, Err(SignInError::Options(_))), "{address}: {refused:?}");
         assert!(opened.try_recv().is_err());
     }
 }

@@ -334,8 +334,10 @@ pub(crate) fn check_path(path: &str) -> Result<(), SignInError> {
 
 /// Checks that the address is one for a browser: nothing else is handed to the operating system.
 fn check_opens(url: &str) -> Result<(), SignInError> {
+    // A URL library passes over these, and the address is shown in a terminal as it is.
+    let is_clean = !url.contains(|character: char| character.is_control() || character.is_whitespace());
     let is_web = Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "https" | "http") && url.has_host());
-    match is_web {
+    match is_clean && is_web {
         true => Ok(()),
         false => Err(SignInError::Options("the authorization endpoint is not a web page".to_owned())),
     }
