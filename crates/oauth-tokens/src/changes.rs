@@ -25,6 +25,8 @@ use crate::{
 #[derive(Clone)]
 struct PutAttempt {
     expected: Expected,
+    /// The login that it replaces, where that is known.
+    replaces: Option<Lineage>,
     sealed: Bytes,
     state: TokenState,
     put: Put,
@@ -156,19 +158,30 @@ impl SharedState {
         if let Some(record) = &found
             && let Some(attempt) = last.clone()
         {
-            let is_ours = record.sealed == attempt.sealed
-                || match self.store.open(key, record).await {
-                    Ok(found) => found.state.has_the_tokens_of(&attempt.state),
-                    // It may open another time.
-                    Err(Error::Store { cause, .. }) => return Err(cause),
-                    Err(_) => false,
-                };
-            if is_ours {
+            let found = match self.store.open(key, record).await {
+                Ok(found) => Some(found.state),
+                // It may open another time.
+                Err(Error::Store { cause, .. }) if record.sealed != attempt.sealed => return Err(cause),
+                Err(_) => None,
+            };
+            let has_our_tokens = found.as_ref().is_some_and(|found| found.has_the_tokens_of(&attempt.state));
+            if record.sealed == attempt.sealed || has_our_tokens {
                 return Ok(PutOutcome::Saved(record.version, attempt));
             }
+            // What came of it says so; had it been saved, nobody would have gone on with the login before, however often that was saved.
+            let lineage = found.as_ref().and_then(|found| found.lineage);
+            let is_of = |login: Option<Lineage>| match (lineage, login) {
+                (Some(found), Some(login)) => found.is_of_the_same_login(login),
+                _ => false,
+            };
+            if is_of(attempt.state.lineage) {
+                return Ok(PutOutcome::Replaced(attempt));
+            }
+            let is_of_the_login_before = is_of(attempt.replaces);
             // Between our token and its successor there are three saves: ours, the mark, and the successor's.
             if let Expected::Version(version) = attempt.expected
                 && record.version.saturating_sub(version) > 2
+                && !is_of_the_login_before
             {
                 return Ok(PutOutcome::Replaced(attempt));
             }
@@ -204,7 +217,8 @@ impl SharedState {
     ) -> Result<PutOutcome, StoreError> {
         let (state, put) = combine_with_unreadable(login, options);
         let sealed = self.store.seal(key, &state).await?;
-        let attempt = PutAttempt { expected: Expected::Any, sealed: sealed.clone(), state, put };
+        let attempt =
+            PutAttempt { expected: Expected::Any, replaces: None, sealed: sealed.clone(), state, put };
         match self.store.save_sealed(key, sealed, &attempt.state, Expected::Any, None).await {
             Ok(Saved::Version(version)) => Ok(PutOutcome::Saved(version, attempt)),
             Ok(Saved::Conflict(_) | Saved::Fenced) | Err(_) => Err(cause),
@@ -228,6 +242,10 @@ impl SharedState {
         if let Some(Err(Error::Store { cause, .. })) = found {
             return Err(cause);
         }
+        let replaces = match &found {
+            Some(Ok(found)) => found.state.lineage,
+            _ => None,
+        };
         let (state, put) = match (self.unsaved.get(key), found) {
             (Some(unsaved), _) => options.combine(login, Some(&unsaved.new)),
             (None, Some(Ok(found))) => options.combine(login, Some(&self.newest_state(key, found))),
@@ -235,7 +253,7 @@ impl SharedState {
             (None, Some(Err(_))) => combine_with_unreadable(login, options),
         };
         let sealed = self.store.seal(key, &state).await?;
-        Ok(PutAttempt { expected, sealed, state, put })
+        Ok(PutAttempt { expected, replaces, sealed, state, put })
     }
 
     pub(crate) async fn delete(&self, key: &TokenKey) -> Result<bool, Error> {

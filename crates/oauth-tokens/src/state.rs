@@ -193,6 +193,13 @@ pub(crate) struct StoredDeadGrant {
     at: i64,
 }
 
+impl StoredDeadGrant {
+    /// Whether the application has ended it.
+    fn is_ended(&self) -> bool {
+        matches!(self.reason, DeadReason::Ended { .. })
+    }
+}
+
 impl TokenState {
     /// The state of a token that was just obtained.
     pub(crate) fn fresh(token: OAuth2Token, now: OffsetDateTime) -> Self {
@@ -272,6 +279,14 @@ impl TokenState {
         Self { lineage: self.lineage.map(Lineage::next), ..self.died(grant) }
     }
 
+    /// Of a grant that the application ended while its refresh token was being redeemed: the state with the new token, which a revocation
+    /// needs, and which is not handed out. `None` if it was not ended.
+    pub(crate) fn with_ended_successor(&self, new: &Self) -> Option<Self> {
+        let dead = self.dead.clone().filter(StoredDeadGrant::is_ended)?;
+        let lineage = self.lineage.map(Lineage::next);
+        Some(Self { dead: Some(dead), lineage, further: Vec::new(), ..new.clone() })
+    }
+
     /// The state after a refresh whose tokens are not accepted: nothing is served, and what the provider gave is kept.
     pub(crate) fn set_aside(&self, tokens: OAuth2Token, grant: &DeadGrant) -> Self {
         Self { set_aside: Some(tokens), ..self.died(grant) }
@@ -346,18 +361,21 @@ impl TokenState {
     /// Whether it is a login that kept the refresh token of this predecessor while that was being redeemed, and has an access token of
     /// its own.
     pub(crate) fn is_login_with_refresh_token_of(&self, predecessor: &Self) -> bool {
-        let is_another = match (self.lineage, predecessor.lineage) {
-            (Some(this), Some(other)) => !this.is_of_the_same_login(other),
-            _ => true,
-        };
-        is_another
+        self.is_of_another_login_than(predecessor)
             && !self.has_the_tokens_of(predecessor)
             && self.is_succeeded_by_token_of(predecessor)
-            && self.dead.is_none()
+    }
+
+    /// Whether it comes from another login, or nobody knows.
+    fn is_of_another_login_than(&self, other: &Self) -> bool {
+        match (self.lineage, other.lineage) {
+            (Some(this), Some(other)) => !this.is_of_the_same_login(other),
+            _ => true,
+        }
     }
 
     /// A login with the refresh token that came of the one that it had kept. Its access token stays: it holds what the user
-    /// granted last.
+    /// granted last. If the grant was noted as lost meanwhile, it was not; if the application has ended it, it stays ended.
     pub(crate) fn with_successor(&self, new: &Self) -> Self {
         let token = match (self.token.clone(), &new.token) {
             (Some(token), Some(new)) => Some(token.with_refresh_token_of(new)),
@@ -369,6 +387,7 @@ impl TokenState {
             contested_since: new.contested_since,
             marked_by: None,
             refreshing_for: None,
+            dead: self.dead.clone().filter(StoredDeadGrant::is_ended),
             lineage: self.lineage.map(Lineage::next),
             further: new.further.clone(),
             ..self.clone()
@@ -460,13 +479,15 @@ impl TokenState {
     }
 
     /// Whether a token that was redeemed from this predecessor is to be saved over what is stored now: the predecessor
-    /// itself, or a login that kept the predecessor's refresh token while it was being redeemed.
+    /// itself, or a login that kept the predecessor's refresh token while it was being redeemed. A token of the same login with the same
+    /// refresh token is none: at a provider that does not rotate, each has it.
     pub(crate) fn is_succeeded_by_token_of(&self, predecessor: &Self) -> bool {
         let has_its_refresh_token = match (self.refresh_token(), predecessor.refresh_token()) {
             (Some(one), Some(other)) => same_secret(one, other),
             _ => false,
         };
-        self.has_the_tokens_of(predecessor) || (has_its_refresh_token && self.refreshing_since.is_some())
+        let keeps_it = has_its_refresh_token && self.is_of_another_login_than(predecessor);
+        self.has_the_tokens_of(predecessor) || (keeps_it && self.refreshing_since.is_some())
     }
 
     /// Whether it holds the same tokens as another state, whatever else has changed.

@@ -3,29 +3,46 @@
 use stateright::{Checker, HasDiscoveries, Model};
 
 use crate::{
-    Faults, Mistake, Provider, Refresh,
+    Faults, Login, Mistake, Provider, Refresh,
     properties::{
-        MARKED, NOT_OVER_NEWER, NOT_SPENT, NOTHING_LOST, ONE_AT_A_TIME, REPORTED, SAVED_FIRST, SOMETIMES,
+        LOGIN_SAVED, MARKED, NO_GRANT_ENDS, NOT_OVER_NEWER, NOT_SPENT, NOTHING_LOST, ONE_AT_A_TIME, REPORTED,
+        SAVED_FIRST, SOMETIMES, STAYS_DELETED, STAYS_ENDED,
     },
+    state::Record,
 };
 
 /// Searches through everything that can happen with at most so many faults; `cargo xtask nightly` sets more.
 fn search(provider: Provider, faults: u8) {
     let set = std::env::var("OAUTH_TEST_FAULTS").map(|faults| faults.parse().unwrap());
-    let faults = Faults::any(set.unwrap_or(faults));
-    let model = Refresh { provider, faults, last_token: 3, mistake: None };
+    search_all(provider, Login::WithRefreshToken, Faults::any(set.unwrap_or(faults)));
+}
+
+/// As [`search`], with what users, applications and providers do. Those are so many that one fault more makes it twenty times as long.
+fn search_with_users(provider: Provider, login: Login, faults: u8) {
+    search_all(provider, login, Faults::with_users(faults));
+}
+
+fn search_all(provider: Provider, login: Login, faults: Faults) {
+    let model = Refresh { provider, faults, login, last_token: 3, mistake: None };
     let checker = model.checker().threads(2).spawn_bfs().join();
     let (states, depth) = (checker.unique_state_count(), checker.max_depth());
-    println!("{provider:?}, {} faults: {states} states, {depth} steps", faults.all);
+    println!("{provider:?}, {login:?}, {} faults: {states} states, {depth} steps", faults.all);
     let failed = checker.discoveries().into_iter().filter(|(name, _)| !SOMETIMES.contains(name));
     for (name, path) in failed {
-        let last = path.last_state().clone();
-        let actions = path.into_actions();
         println!("not so: {name}");
-        for action in actions {
+        for (state, action) in path.into_vec() {
+            // What is there, and then what happens.
+            let Record { version, lineage, token, marked_by, dead, .. } = state.store.record;
+            let (login, refreshes) = (lineage.login, lineage.refreshes);
+            println!(
+                "  {version}: {login}.{refreshes} {}/{} {marked_by:?} {dead:?}",
+                token.access, token.refresh
+            );
+            for process in &state.processes {
+                println!("    {} {:?}", process.id, process.step);
+            }
             println!("  {action:?}");
         }
-        println!("  {last:#?}");
     }
     checker.assert_properties();
 }
@@ -45,9 +62,31 @@ fn only_what_the_guide_admits_is_lost_at_a_provider_that_refuses_spent_tokens() 
     search(Provider::Refuses, 1);
 }
 
+#[test]
+fn nothing_is_lost_at_a_provider_that_does_not_rotate() {
+    search(Provider::DoesNotRotate, 2);
+}
+
+#[test]
+fn a_login_with_a_refresh_token_wins_and_nothing_is_lost() {
+    search_with_users(Provider::Grace, Login::WithRefreshToken, 2);
+    search_with_users(Provider::EndsReusedGrants, Login::WithRefreshToken, 1);
+}
+
+#[test]
+fn a_login_that_keeps_a_refresh_token_loses_nothing() {
+    search_with_users(Provider::Grace, Login::WithoutRefreshToken, 1);
+    search_with_users(Provider::DoesNotRotate, Login::WithoutRefreshToken, 1);
+    search_with_users(Provider::EndsReusedGrants, Login::WithoutRefreshToken, 2);
+}
+
 /// Plants a mistake, and expects that this property does not hold any more.
 fn plant(mistake: Mistake, provider: Provider, faults: Faults, property: &'static str) {
-    let model = Refresh { provider, faults, last_token: 3, mistake: Some(mistake) };
+    plant_with(Login::WithRefreshToken, mistake, provider, faults, property);
+}
+
+fn plant_with(login: Login, mistake: Mistake, provider: Provider, faults: Faults, property: &'static str) {
+    let model = Refresh { provider, faults, login, last_token: 3, mistake: Some(mistake) };
     let until = HasDiscoveries::AnyFailures;
     let checker = model.checker().threads(2).finish_when(until).spawn_bfs().join();
     let mut found: Vec<_> = checker.discoveries().into_keys().collect();
@@ -124,4 +163,59 @@ fn a_refusal_that_is_noted_over_anything_is_found() {
 fn a_contest_that_is_forgotten_is_found() {
     let stall = Faults { all: 1, stalls: 1, ..Faults::default() };
     plant(Mistake::ContestForgotten, Provider::EndsReusedGrants, stall, REPORTED);
+}
+
+#[test]
+fn a_failure_that_is_taken_for_a_refusal_is_found() {
+    let lost = Faults { all: 1, lost_replies: 1, ..Faults::default() };
+    plant(Mistake::FailureTakenForRefusal, Provider::Grace, lost, NO_GRANT_ENDS);
+}
+
+#[test]
+fn a_save_over_what_was_deleted_is_found() {
+    let deletion = Faults { all: 1, deletions: 1, ..Faults::default() };
+    plant(Mistake::SavedOverAnything, Provider::Grace, deletion, STAYS_DELETED);
+}
+
+#[test]
+fn a_save_over_a_login_is_found() {
+    let login = Faults { all: 1, logins: 1, ..Faults::default() };
+    plant(Mistake::SavedOverAnything, Provider::Grace, login, NOT_OVER_NEWER);
+}
+
+/// The code once made this mistake: where the refresh token stays the same, the mark on a newer token looked like its own.
+#[test]
+fn a_save_over_the_mark_on_a_newer_token_is_found() {
+    let stall = Faults { all: 2, stalls: 1, rejections: 1, ..Faults::default() };
+    plant(Mistake::MarkTakenForOwn, Provider::DoesNotRotate, stall, MARKED);
+}
+
+/// The code once made this mistake too.
+#[test]
+fn a_save_over_a_grant_that_was_ended_is_found() {
+    let faults = Faults { all: 2, endings: 1, stalls: 1, ..Faults::default() };
+    plant(Mistake::EndingForgotten, Provider::Grace, faults, STAYS_ENDED);
+}
+
+/// And this one.
+#[test]
+fn a_save_over_a_dead_login_is_found() {
+    let (login, mistake) = (Login::WithoutRefreshToken, Mistake::DeadLoginForgotten);
+    let faults = Faults { all: 2, logins: 1, outages: 1, ..Faults::default() };
+    plant_with(login, mistake, Provider::Refuses, faults, NOT_OVER_NEWER);
+}
+
+/// And this one.
+#[test]
+fn a_login_that_is_saved_over_what_came_of_it_is_found() {
+    let (login, mistake) = (Login::WithoutRefreshToken, Mistake::OwnSuccessorForgotten);
+    let faults = Faults { all: 2, logins: 1, unheard: 1, ..Faults::default() };
+    plant_with(login, mistake, Provider::EndsReusedGrants, faults, ONE_AT_A_TIME);
+}
+
+/// And this one.
+#[test]
+fn a_login_that_takes_itself_for_saved_is_found() {
+    let faults = Faults { all: 3, logins: 1, outages: 1, lost_replies: 1, ..Faults::default() };
+    plant(Mistake::VersionsCounted, Provider::EndsReusedGrants, faults, LOGIN_SAVED);
 }

@@ -10,13 +10,19 @@ pub(crate) struct State {
     pub(crate) before_last_write: Option<(Record, Lease)>,
     pub(crate) provider: ProviderState,
     pub(crate) processes: [Process; 2],
+    /// What a third process does, in which the user signs in again.
+    pub(crate) login: LoginStep,
     /// Tokens with numbers up to this one are due.
     pub(crate) clock: u8,
     pub(crate) faults_left: Faults,
     pub(crate) excuses: Excuses,
     pub(crate) violations: Violations,
-    /// The newest token that the store has ever held.
-    pub(crate) newest_saved: u8,
+    /// The newest access token that the store has ever held, of each login.
+    pub(crate) newest_saved: [u8; 2],
+    /// Whether the store has ever held the second login.
+    pub(crate) is_login_saved: bool,
+    /// Whether the application has given the grant another chance. It does so once.
+    pub(crate) is_revived: bool,
 }
 
 /// The store of all processes, with one key.
@@ -33,8 +39,11 @@ pub(crate) struct Store {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Record {
     pub(crate) version: u8,
-    /// The token, by its number: how many refreshes lie behind it, and one.
-    pub(crate) token: u8,
+    /// The application has deleted it. What is left tells the next one its number.
+    pub(crate) is_deleted: bool,
+    /// Which login it is of, and how many refreshes lie in between (`Lineage`).
+    pub(crate) lineage: Lineage,
+    pub(crate) token: Token,
     /// `marked_by`: the process that has begun a refresh and has not noted how it ended.
     pub(crate) marked_by: Option<u8>,
     /// `refreshing_since`: whether there was a refresh of which nobody knows how it ended.
@@ -44,11 +53,60 @@ pub(crate) struct Record {
     pub(crate) dead: Option<DeadReason>,
 }
 
+/// Which login a token comes from. Of two, the later one is greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Lineage {
+    /// 0 for the first login, 1 for the second.
+    pub(crate) login: u8,
+    pub(crate) refreshes: u8,
+}
+
+/// What a provider issues. The tokens of the first login are numbered from 1, those of the second from [`SECOND`] and 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Token {
+    pub(crate) access: u8,
+    /// 0 where there is none.
+    pub(crate) refresh: u8,
+    /// It is due when the clock shows this.
+    pub(crate) due: u8,
+}
+
+/// Below the numbers of the tokens of the second login.
+pub(crate) const SECOND: u8 = 100;
+
+/// The login to which the provider has issued a token.
+pub(crate) fn grant_of(number: u8) -> usize {
+    usize::from(number > SECOND)
+}
+
+/// What the process does in which the user signs in again: `SharedState::overwrite`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum LoginStep {
+    /// Nobody signs in, or not any more.
+    Idle,
+    /// It looks into the store. `last`: the attempt of which nobody knows how it ended.
+    Look {
+        last: Option<Attempt>,
+    },
+    Save {
+        attempt: Attempt,
+    },
+}
+
+/// `PutAttempt`: what a login saves, over which record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Attempt {
+    pub(crate) expected: Record,
+    pub(crate) new: Record,
+}
+
 /// Why a grant is noted as dead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum DeadReason {
     Refused,
     LostInRefresh,
+    /// The application ended it.
+    Ended,
 }
 
 /// The newest lease that the store has granted.
@@ -66,12 +124,12 @@ pub(crate) enum LeaseState {
     Released,
 }
 
-/// The provider, with one grant.
+/// The provider, with the grants of both logins.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ProviderState {
-    /// The newest token that it has issued.
-    pub(crate) newest: u8,
-    pub(crate) has_ended: bool,
+    /// The newest token that it has issued to each.
+    pub(crate) newest: [u8; 2],
+    pub(crate) has_ended: [bool; 2],
 }
 
 /// One of the processes.
@@ -80,8 +138,11 @@ pub(crate) struct Process {
     /// Its number in leases and marks. A process that takes the place of a crashed one has another.
     pub(crate) id: u8,
     pub(crate) step: Step,
-    /// The newest token that it has seen in the store.
-    pub(crate) seen: u8,
+    /// The newest token that it has seen in the store (`NewestToken`), as it was there.
+    pub(crate) seen: Option<Record>,
+    /// The access token that an API has refused, for which it wants another one (`Trigger::Rejected`); 0 where there is none. A clock that is
+    /// ahead comes to the same: it takes a token for due that another process takes for live.
+    pub(crate) rejected: u8,
     /// The fence of the lease that it believes to have, and extends.
     pub(crate) lease: Option<u8>,
     /// Whether it had trouble with the store in the last minute.
@@ -126,14 +187,14 @@ pub(crate) enum Step {
     /// It saves a new token, over what it expects to find. `under_lease`: the store is to compare the fence.
     Save {
         before: Record,
-        token: u8,
+        new: Record,
         expected: Record,
         under_lease: bool,
     },
     /// Another process had a newer lease: it looks what is there.
     LookAfterFence {
         before: Record,
-        token: u8,
+        new: Record,
     },
     /// It asks the store once more before it believes a refusal.
     LookAfterRefusal {
@@ -153,7 +214,7 @@ pub(crate) enum Step {
 /// What a process learns about a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Answer {
-    Token(u8),
+    Token(Token),
     Refused,
     /// There was no reply.
     Failed,
@@ -176,12 +237,17 @@ pub(crate) struct Excuses {
     pub(crate) went_back: bool,
     /// A process could not extend its lease, because the store was down. That alone loses nothing.
     pub(crate) lease_missed: bool,
+    /// The provider refused a good refresh token. That loses nothing but time.
+    pub(crate) refused_by_mistake: bool,
+    /// The user took the consent back at the provider. Nothing else is lost by that.
+    pub(crate) consent_withdrawn: bool,
 }
 
 impl Excuses {
-    /// Whether there is any.
+    /// Whether there is any for which a token may be lost.
     pub(crate) fn any(self) -> bool {
-        self != Self { lease_missed: self.lease_missed, ..Self::default() }
+        let Self { lease_missed, refused_by_mistake, consent_withdrawn, .. } = self;
+        self != Self { lease_missed, refused_by_mistake, consent_withdrawn, ..Self::default() }
     }
 }
 
@@ -198,41 +264,80 @@ pub(crate) struct Violations {
     pub(crate) newer_overwritten: bool,
     /// A token was handed out that was never saved, as if it had been.
     pub(crate) unsaved_handed_out: bool,
+    /// A record that the application had deleted came back.
+    pub(crate) deleted_came_back: bool,
+    /// A grant that the application had ended was written over as if it was alive.
+    pub(crate) ended_came_back: bool,
+    /// A login was reported as saved that never was.
+    pub(crate) login_lost: bool,
 }
 
 impl Record {
     /// The record of a token that was just obtained, or written again, in this one's place.
-    pub(crate) fn with_token(self, token: u8) -> Self {
-        Self { token, marked_by: None, is_unfinished: false, is_contested: false, dead: None, ..self }
+    pub(crate) fn with_token(self, token: Token, lineage: Lineage) -> Self {
+        Self {
+            lineage,
+            token,
+            is_deleted: false,
+            marked_by: None,
+            is_unfinished: false,
+            is_contested: false,
+            dead: None,
+            ..self
+        }
     }
 
-    /// `TokenState::contested_by_another`, for a record in the place of the predecessor.
+    /// `TokenState::contested_since_by_another`, for a record in the place of the predecessor.
     pub(crate) fn is_contested_by_another(self, process: u8) -> bool {
         match self.dead {
             Some(reason) => reason == DeadReason::LostInRefresh,
             None => self.is_unfinished && self.marked_by != Some(process),
         }
     }
+
+    /// `TokenState::has_the_tokens_of`.
+    pub(crate) fn has_the_tokens_of(self, other: Self) -> bool {
+        !self.is_deleted
+            && (self.token.access, self.token.refresh) == (other.token.access, other.token.refresh)
+    }
+
+    /// `TokenState::is_older_than`.
+    pub(crate) fn is_older_than(self, other: Self) -> bool {
+        self.lineage.login == other.lineage.login && self.lineage.refreshes < other.lineage.refreshes
+    }
+
+    /// `NewestToken::is_newer_than`, where this is what was seen. Of two logins, the second was obtained later.
+    pub(crate) fn is_newer_than(self, found: Self) -> bool {
+        match self.lineage.login == found.lineage.login {
+            true => found.lineage.refreshes < self.lineage.refreshes,
+            false => found.version < self.version && found.lineage.login < self.lineage.login,
+        }
+    }
+
+    /// Whether the refresh token of another record was redeemed for this one, or for a later one of the same grant.
+    pub(crate) fn succeeds(self, other: Self) -> bool {
+        let (own, others) = (self.token.refresh, other.token.refresh);
+        other.is_older_than(self) || (own > others && others > 0 && grant_of(own) == grant_of(others))
+    }
 }
 
 impl Step {
-    /// The token whose refresh token this process has sent, and whose successor it has or waits for.
-    pub(crate) fn has_sent(&self) -> Option<u8> {
+    /// The record whose refresh token this process has sent, and whose successor it has or waits for.
+    pub(crate) fn has_sent(&self) -> Option<Record> {
         match self {
             Self::Sent { before, .. }
             | Self::Answered { before, answer: Answer::Token(_) | Answer::Failed, .. }
             | Self::Save { before, .. }
-            | Self::LookAfterFence { before, .. } => Some(before.token),
+            | Self::LookAfterFence { before, .. } => Some(*before),
             _ => None,
         }
     }
 
     /// The new token that only this process has.
-    pub(crate) fn new_token(&self) -> Option<u8> {
+    pub(crate) fn new_token(&self) -> Option<Token> {
         match self {
-            Self::Answered { answer: Answer::Token(token), .. }
-            | Self::Save { token, .. }
-            | Self::LookAfterFence { token, .. } => Some(*token),
+            Self::Answered { answer: Answer::Token(token), .. } => Some(*token),
+            Self::Save { new, .. } | Self::LookAfterFence { new, .. } => Some(new.token),
             _ => None,
         }
     }

@@ -3,10 +3,10 @@
 use stateright::{Model, Property};
 
 use crate::{
-    Faults, Mistake, Provider, Refresh,
+    Faults, Login, Mistake, Provider, Refresh,
     state::{
-        Answer, DeadReason, Excuses, Lease, LeaseState, Process, ProviderState, Record, State, Step, Store,
-        Violations,
+        Answer, Attempt, DeadReason, Excuses, Lease, LeaseState, Lineage, LoginStep, Process, ProviderState,
+        Record, SECOND, State, Step, Store, Token, Violations, grant_of,
     },
 };
 
@@ -34,6 +34,23 @@ pub(crate) enum Action {
     StoreGoesDown,
     StoreComesBack,
     StoreLosesAWrite,
+    /// The user signs in again, with a third process.
+    LoginBegins,
+    LoginProceeds,
+    LoginFails,
+    LoginIsNotHeard,
+    /// The application deletes the record, with a process that does nothing else.
+    Deletes,
+    /// The application ends the grant, under a lease.
+    Ends,
+    /// An API refuses the token that a process gave it.
+    IsRejected(usize),
+    /// The provider refuses a good refresh token.
+    RefusesByMistake(usize),
+    /// The application gives the grant another chance.
+    Revives,
+    /// The user takes the consent back.
+    ConsentWithdrawn,
     /// The next token is due, which takes longer than trouble is remembered.
     TimePasses,
 }
@@ -60,24 +77,30 @@ impl Model for Refresh {
     fn init_states(&self) -> Vec<State> {
         let record = Record {
             version: 1,
-            token: 1,
+            is_deleted: false,
+            lineage: Lineage { login: 0, refreshes: 0 },
+            token: Token { access: 1, refresh: 1, due: 1 },
             marked_by: None,
             is_unfinished: false,
             is_contested: false,
             dead: None,
         };
         let lease = Lease { fence: 0, holder: 0, state: LeaseState::Released };
-        let process = |id| Process { id, step: Step::Look, seen: 0, lease: None, had_trouble: false };
+        let process =
+            |id| Process { id, step: Step::Look, seen: None, rejected: 0, lease: None, had_trouble: false };
         vec![State {
             store: Store { is_up: true, record, lease, is_lease_shaky: false },
             before_last_write: None,
-            provider: ProviderState { newest: 1, has_ended: false },
+            provider: ProviderState { newest: [1, SECOND], has_ended: [false; 2] },
             processes: [process(0), process(1)],
+            login: LoginStep::Idle,
             clock: 1,
             faults_left: self.faults,
             excuses: Excuses::default(),
             violations: Violations::default(),
-            newest_saved: 1,
+            newest_saved: [1, 0],
+            is_login_saved: false,
+            is_revived: false,
         }]
     }
 
@@ -96,6 +119,9 @@ impl Model for Refresh {
                     if may(left.lost_requests) {
                         actions.push(Action::RequestIsLost(place));
                     }
+                    if may(left.mistaken_refusals) {
+                        actions.push(Action::RefusesByMistake(place));
+                    }
                 }
                 Step::Answered { answer, .. } => {
                     actions.push(Action::Proceeds(place));
@@ -113,6 +139,13 @@ impl Model for Refresh {
             }
             if let Step::HeadStart { .. } = step {
                 actions.push(Action::StopsWaiting(place));
+            }
+            // A token that is seconds old is not refreshed for that, and requests arrive within seconds.
+            let is_old = !state.processes.iter().any(|process| matches!(process.step, Step::Sent { .. }));
+            let may_be_rejected =
+                *step == Step::Look && process.seen.is_some() && process.rejected == 0 && is_old;
+            if may_be_rejected && may(left.rejections) {
+                actions.push(Action::IsRejected(place));
             }
             if state.store.is_up && state.needs_heartbeat(process) {
                 actions.push(Action::Extends(place));
@@ -135,6 +168,7 @@ impl Model for Refresh {
         if state.before_last_write.is_some() && may(left.steps_back) {
             actions.push(Action::StoreLosesAWrite);
         }
+        self.actions_of_the_user(state, actions);
         // Whatever a process does takes less time than a token lives, but for a save that the store does not take, or that is begun by
         // a process which is suspended.
         let is_idle = |process: &Process| match process.step {
@@ -142,9 +176,10 @@ impl Model for Refresh {
             Step::Save { .. } => !state.store.is_up || state.excuses.stalled,
             _ => false,
         };
-        if state.clock < state.store.record.token
+        if state.clock < state.store.record.token.due
             && state.clock + 1 < self.last_token
             && state.processes.iter().all(is_idle)
+            && state.login == LoginStep::Idle
         {
             actions.push(Action::TimePasses);
         }
@@ -188,6 +223,57 @@ impl Model for Refresh {
                 }
             }
             Action::StoreComesBack => state.store.is_up = true,
+            Action::LoginBegins => {
+                state.use_up(|left| &mut left.logins);
+                if self.login == Login::WithRefreshToken {
+                    state.provider.newest[1] = SECOND + 1;
+                }
+                state.login = LoginStep::Look { last: None };
+            }
+            Action::LoginProceeds => self.sign_in(&mut state, Contact::Heard),
+            Action::LoginFails => self.sign_in(&mut state, Contact::Down),
+            Action::LoginIsNotHeard => {
+                state.use_up(|left| &mut left.unheard);
+                self.sign_in(&mut state, Contact::NotHeard);
+            }
+            Action::Deletes => {
+                state.use_up(|left| &mut left.deletions);
+                let there = state.store.record;
+                state.write(Record { is_deleted: true, version: there.version + 1, ..there });
+            }
+            Action::Ends => {
+                state.use_up(|left| &mut left.endings);
+                let (there, lease) = (state.store.record, state.store.lease);
+                state.write_lease(Lease {
+                    fence: lease.fence + 1,
+                    holder: u8::MAX,
+                    state: LeaseState::Released,
+                });
+                let lineage = Lineage { refreshes: there.lineage.refreshes + 1, ..there.lineage };
+                let dead = Some(DeadReason::Ended);
+                state.write(Record { dead, lineage, marked_by: None, version: there.version + 1, ..there });
+            }
+            Action::IsRejected(place) => {
+                state.use_up(|left| &mut left.rejections);
+                let process = &mut state.processes[place];
+                process.rejected = process.seen?.token.access;
+            }
+            Action::RefusesByMistake(place) => {
+                let Step::Sent { before, marked } = state.processes[place].step else { return None };
+                state.use_up(|left| &mut left.mistaken_refusals);
+                state.excuses.refused_by_mistake = true;
+                state.processes[place].step = Step::Answered { before, marked, answer: Answer::Refused };
+            }
+            Action::Revives => {
+                let there = state.store.record;
+                state.is_revived = true;
+                state.write(Record { dead: None, version: there.version + 1, ..there });
+            }
+            Action::ConsentWithdrawn => {
+                state.use_up(|left| &mut left.withdrawals);
+                state.excuses.consent_withdrawn = true;
+                state.provider.has_ended[grant_of(state.store.record.token.refresh)] = true;
+            }
             Action::StoreLosesAWrite => {
                 let (record, lease) = state.before_last_write.take()?;
                 state.use_up(|left| &mut left.steps_back);
@@ -233,13 +319,13 @@ impl Refresh {
             Step::Mark { before } => self.mark(state, place, contact, before),
             Step::CheckLease { before, marked } => self.check_lease(state, place, contact, before, marked),
             Step::Answered { before, marked, answer } => self.receive(state, place, before, marked, answer),
-            Step::Save { before, token, expected, under_lease } => {
-                self.save(state, place, contact, Save { before, token, expected, under_lease });
+            Step::Save { before, new, expected, under_lease } => {
+                self.save(state, place, contact, Save { before, new, expected, under_lease });
             }
-            Step::LookAfterFence { before, token } => {
+            Step::LookAfterFence { before, new } => {
                 if contact == Contact::Heard {
                     let found = state.store.record;
-                    self.consider(state, place, Save { before, token, expected: found, under_lease: false });
+                    self.consider(state, place, Save { before, new, expected: found, under_lease: false });
                 }
             }
             Step::LookAfterRefusal { before } => self.look_after_refusal(state, place, contact, before),
@@ -276,7 +362,8 @@ impl Refresh {
     /// something to do.
     fn found(&self, state: &mut State, place: usize, found: Record) {
         let process = &mut state.processes[place];
-        if process.seen > found.token && self.mistake != Some(Mistake::NotRestored) {
+        let is_behind = process.seen.is_some_and(|seen| seen.is_newer_than(found)) && !found.is_deleted;
+        if is_behind && self.mistake != Some(Mistake::NotRestored) {
             process.step = Step::Restore { found };
         } else if state.is_settled(place, found) {
             state.end(place);
@@ -291,8 +378,8 @@ impl Refresh {
 
     /// `Refresh::restored` writes the newer token over what it found, a moment after it has looked.
     fn restore(&self, state: &mut State, place: usize, contact: Contact, found: Record) {
-        let token = state.processes[place].seen;
-        let newest = found.with_token(token);
+        let Some(seen) = state.processes[place].seen else { return state.end(place) };
+        let newest = found.with_token(seen.token, seen.lineage);
         match (contact, state.save_unless_exchanged(place, contact, found, false, newest)) {
             (Contact::Heard, Some(Saved::Version(record))) => self.found(state, place, record),
             _ => state.end(place),
@@ -365,7 +452,8 @@ impl Refresh {
         };
         if may_end {
             let other = &state.processes[1 - place].step;
-            state.excuses.overtaken_in_flight |= other.has_sent() == Some(found.token) && !other.is_saving();
+            let is_sent = other.has_sent().is_some_and(|sent| self.is_spent_with(found, sent));
+            state.excuses.overtaken_in_flight |= is_sent && !other.is_saving();
             state.processes[place].step = Step::Mark { before: found };
         }
     }
@@ -376,7 +464,7 @@ impl Refresh {
         let marked = Record { marked_by, is_unfinished: true, ..before };
         let saved = state.save_unless_exchanged(place, contact, before, true, marked);
         if matches!(saved, Some(Saved::Version(_))) {
-            state.judge_takeover(place, before.token);
+            self.judge_takeover(state, place, before);
         }
         match (contact, saved) {
             (Contact::Heard, Some(Saved::Version(marked))) => {
@@ -408,33 +496,67 @@ impl Refresh {
         let is_under_lease = state.store.lease.holder == process.id
             && Some(state.store.lease.fence) == process.lease
             && state.store.lease.state == LeaseState::Held;
-        let is_marked = record.marked_by == Some(process.id) || record.token > before.token;
+        // What the user or another process did since then is seen when the answer is there.
+        let is_replaced = record.succeeds(before) || record.lineage.login > before.lineage.login;
+        let is_marked = record.marked_by == Some(process.id) || is_replaced || record.is_deleted;
         state.violations.sent_unmarked |= (!is_under_lease || !is_marked) && !excuses.went_back;
-        state.violations.sent_spent |= process.seen > before.token;
+        state.violations.sent_spent |= process
+            .seen
+            .is_some_and(|seen| seen.lineage.login == before.lineage.login && seen.succeeds(before));
         let lost_its_lease = excuses.lease_missed || excuses.stalled || excuses.went_back;
-        if other.step.has_sent().is_none() && record.token > before.token {
+        if other.step.has_sent().is_none() && record.succeeds(before) {
             // The other one has saved since this process has looked.
             match lost_its_lease {
                 true => excuses.overtaken_in_flight = true,
                 false => state.violations.sent_twice = true,
             }
         }
-        state.judge_takeover(place, before.token);
+        self.judge_takeover(state, place, before);
+    }
+
+    /// Notes whether a process may go on with a refresh that another one has begun: when it marks the record, and when it sends the
+    /// refresh token.
+    fn judge_takeover(&self, state: &mut State, place: usize, before: Record) {
+        let (process, other) = (&state.processes[place], &state.processes[1 - place]);
+        if !other.step.has_sent().is_some_and(|sent| self.is_spent_with(before, sent)) {
+            return;
+        }
+        let excuses = &mut state.excuses;
+        let lost_its_lease = excuses.lease_missed || excuses.stalled || excuses.went_back;
+        if !other.step.is_saving() && lost_its_lease {
+            excuses.overtaken_in_flight = true;
+        } else if !process.had_trouble && excuses.lease_missed {
+            excuses.taken_for_crashed = true;
+        } else {
+            state.violations.sent_twice |= !excuses.any();
+        }
+    }
+
+    /// Whether whoever redeems the refresh token of a record spends that of another one. At a provider that does not rotate, all records
+    /// have the same, and the access token tells which refresh it is.
+    fn is_spent_with(&self, record: Record, other: Record) -> bool {
+        let is_same = record.token.refresh == other.token.refresh;
+        is_same && (self.provider != Provider::DoesNotRotate || record.token.access == other.token.access)
     }
 
     /// The provider's side of a refresh.
     fn answer(&self, state: &mut State, place: usize) {
         let Step::Sent { before, marked } = state.processes[place].step else { return };
-        let provider = &mut state.provider;
-        let answer = if provider.has_ended {
+        let (sent, grant) = (before.token.refresh, grant_of(before.token.refresh));
+        let (newest, has_ended) = (&mut state.provider.newest[grant], &mut state.provider.has_ended[grant]);
+        let due = state.clock + 1;
+        let answer = if *has_ended {
             Answer::Refused
-        } else if before.token == provider.newest {
-            provider.newest += 1;
-            Answer::Token(provider.newest)
-        } else if before.token + 1 == provider.newest && self.provider == Provider::Grace {
-            Answer::Token(provider.newest)
+        } else if self.provider == Provider::DoesNotRotate {
+            *newest += 1;
+            Answer::Token(Token { access: *newest, refresh: sent, due })
+        } else if sent == *newest {
+            *newest += 1;
+            Answer::Token(Token { access: *newest, refresh: *newest, due })
+        } else if sent + 1 == *newest && self.provider == Provider::Grace {
+            Answer::Token(Token { access: *newest, refresh: *newest, due })
         } else {
-            provider.has_ended = self.provider != Provider::Refuses;
+            *has_ended = self.provider != Provider::Refuses;
             Answer::Refused
         };
         state.processes[place].step = Step::Answered { before, marked, answer };
@@ -447,7 +569,12 @@ impl Refresh {
                 if self.mistake == Some(Mistake::HandedOutBeforeSaved) {
                     state.hand_out(token);
                 }
-                Step::Save { before, token, expected: marked, under_lease: true }
+                let lineage = Lineage { refreshes: before.lineage.refreshes + 1, ..before.lineage };
+                let new = before.with_token(token, lineage);
+                Step::Save { before, new, expected: marked, under_lease: true }
+            }
+            Answer::Failed if self.mistake == Some(Mistake::FailureTakenForRefusal) => {
+                Step::LookAfterRefusal { before }
             }
             Answer::Refused => Step::LookAfterRefusal { before },
             Answer::Failed => Step::NoteFailure { before, marked },
@@ -457,41 +584,71 @@ impl Refresh {
     /// `SharedState::attempt_to_save`. A store that does not answer is asked again: `SharedState::save_new`, and when its patience has
     /// ended and the callers have the token in `Error::NotSaved`, `SharedState::retry_saving`.
     fn save(&self, state: &mut State, place: usize, contact: Contact, save: Save) {
-        let Save { before, token, expected, under_lease } = save;
-        let is_contested = expected.is_contested_by_another(state.processes[place].id);
-        let is_contested = is_contested && self.mistake != Some(Mistake::ContestForgotten);
-        let new = Record { is_contested, ..expected.with_token(token) };
+        let Save { before, new, expected, under_lease } = save;
         let saved = match self.mistake {
             Some(Mistake::SavedOverAnything) => state.save(place, contact, None, false, new),
             _ => state.save_unless_exchanged(place, contact, expected, under_lease, new),
         };
         match (contact, saved) {
-            (Contact::Heard, Some(Saved::Version(_))) => {
-                state.hand_out(token);
-                let process = &mut state.processes[place];
-                process.seen = process.seen.max(token);
+            (Contact::Heard, Some(Saved::Version(record))) => {
+                if new.dead.is_none() {
+                    state.hand_out(new.token);
+                    state.learn(place, record);
+                }
                 state.end(place);
             }
             (Contact::Heard, Some(Saved::Conflict(found))) => {
-                self.consider(state, place, Save { before, token, expected: found, under_lease });
+                self.consider(state, place, Save { before, new, expected: found, under_lease });
             }
-            (Contact::Heard, _) => state.processes[place].step = Step::LookAfterFence { before, token },
+            (Contact::Heard, _) => state.processes[place].step = Step::LookAfterFence { before, new },
             _ if self.mistake == Some(Mistake::UnsavedForgotten) => state.end(place),
-            _ => state.processes[place].step = Step::Save { before, token, expected, under_lease: false },
+            _ => state.processes[place].step = Step::Save { before, new, expected, under_lease: false },
         }
     }
 
     /// `SharedState::save_new` decides about what it found in the predecessor's place.
     fn consider(&self, state: &mut State, place: usize, save: Save) {
-        let Save { before, token, expected: found, under_lease } = save;
-        let is_own = found.token == token && !found.is_unfinished && found.dead.is_none();
-        let seen = state.processes[place].seen;
-        if is_own {
-            // An attempt that seemed to fail did not, or another process got the same token.
-            state.processes[place].seen = seen.max(token);
+        let Save { before, mut new, expected: found, under_lease } = save;
+        let process = &state.processes[place];
+        let is_own = found.has_the_tokens_of(new) && !found.is_unfinished && found.dead.is_none();
+        let has_its_refresh_token = found.token.refresh > 0 && found.token.refresh == before.token.refresh;
+        let is_of_another_login = found.lineage.login != before.lineage.login;
+        let is_successor_wanted = found.has_the_tokens_of(before)
+            || (has_its_refresh_token
+                && found.is_unfinished
+                && (is_of_another_login || self.mistake == Some(Mistake::MarkTakenForOwn)));
+        let is_behind = process.seen.is_some_and(|seen| seen.is_newer_than(found));
+        if found.is_deleted {
             state.end(place);
-        } else if found.token == before.token || found.token < token || seen > found.token {
-            state.processes[place].step = Step::Save { before, token, expected: found, under_lease };
+        } else if is_own {
+            // An attempt that seemed to fail did not, or another process got the same token.
+            state.learn(place, found);
+            state.end(place);
+        } else if is_successor_wanted || found.is_older_than(new) || is_behind {
+            let is_login_with_it = is_of_another_login
+                && has_its_refresh_token
+                && found.is_unfinished
+                && !found.has_the_tokens_of(before);
+            if is_login_with_it && (found.dead.is_none() || self.mistake != Some(Mistake::DeadLoginForgotten))
+            {
+                // `TokenState::with_successor`: its own access token stays.
+                let lineage = Lineage { refreshes: found.lineage.refreshes + 1, ..found.lineage };
+                let token = Token { refresh: new.token.refresh, ..found.token };
+                let dead = found.dead.filter(|dead| *dead == DeadReason::Ended);
+                new = Record { dead, is_contested: new.is_contested, ..found.with_token(token, lineage) };
+            }
+            let is_predecessor = is_login_with_it || found.has_the_tokens_of(before);
+            let is_contested = is_predecessor && found.is_contested_by_another(process.id);
+            if found.has_the_tokens_of(before)
+                && found.dead == Some(DeadReason::Ended)
+                && self.mistake != Some(Mistake::EndingForgotten)
+            {
+                // `TokenState::with_ended_successor`
+                let lineage = Lineage { refreshes: found.lineage.refreshes + 1, ..found.lineage };
+                new = Record { dead: found.dead, lineage, ..new };
+            }
+            new.is_contested |= is_contested && self.mistake != Some(Mistake::ContestForgotten);
+            state.processes[place].step = Step::Save { before, new, expected: found, under_lease };
         } else {
             state.is_settled(place, found);
             state.end(place);
@@ -502,7 +659,8 @@ impl Refresh {
     fn look_after_refusal(&self, state: &mut State, place: usize, contact: Contact, before: Record) {
         let found = state.store.record;
         if contact == Contact::Heard
-            && (found.token == before.token || self.mistake == Some(Mistake::RefusalNotedOverAnything))
+            && ((found.has_the_tokens_of(before) && found.dead.is_none())
+                || self.mistake == Some(Mistake::RefusalNotedOverAnything))
         {
             state.processes[place].step = Step::NoteDeath { before, found };
             return;
@@ -550,9 +708,110 @@ impl Refresh {
 #[derive(Clone, Copy)]
 struct Save {
     before: Record,
-    token: u8,
+    new: Record,
     expected: Record,
     under_lease: bool,
+}
+
+/// What the user and the application do.
+impl Refresh {
+    fn actions_of_the_user(&self, state: &State, actions: &mut Vec<Action>) {
+        let left = state.faults_left;
+        let may = |kind: u8| kind > 0 && left.all > 0;
+        let record = state.store.record;
+        match (state.login, state.store.is_up) {
+            (LoginStep::Idle, _) if may(left.logins) => actions.push(Action::LoginBegins),
+            (LoginStep::Idle, _) => {}
+            (_, false) => actions.push(Action::LoginFails),
+            (step, true) => {
+                actions.push(Action::LoginProceeds);
+                if matches!(step, LoginStep::Save { .. }) && may(left.unheard) {
+                    actions.push(Action::LoginIsNotHeard);
+                }
+            }
+        }
+        if state.store.is_up && !record.is_deleted && may(left.deletions) {
+            actions.push(Action::Deletes);
+        }
+        let may_be_ended = state.store.is_up && !record.is_deleted && record.dead.is_none();
+        if may_be_ended && state.store.lease.state != LeaseState::Held && may(left.endings) {
+            actions.push(Action::Ends);
+        }
+        let is_dead_by_mistake = record.dead.is_some() && state.excuses.refused_by_mistake;
+        if state.store.is_up && !record.is_deleted && is_dead_by_mistake && !state.is_revived {
+            actions.push(Action::Revives);
+        }
+        if !state.provider.has_ended[grant_of(record.token.refresh)] && may(left.withdrawals) {
+            actions.push(Action::ConsentWithdrawn);
+        }
+    }
+
+    /// `SharedState::try_to_overwrite`, by a process that knows nothing of the key.
+    fn sign_in(&self, state: &mut State, contact: Contact) {
+        let there = state.store.record;
+        // What came of the login is its own too.
+        let is_forgotten = there.is_deleted || self.mistake == Some(Mistake::OwnSuccessorForgotten);
+        state.login = match state.login {
+            LoginStep::Idle => LoginStep::Idle,
+            LoginStep::Look { .. } if contact != Contact::Heard => state.login,
+            LoginStep::Look { last } => match last {
+                Some(last) if there.has_the_tokens_of(last.new) => state.sign_in_ends(),
+                Some(last) if there.lineage.login == last.new.lineage.login && !is_forgotten => {
+                    state.sign_in_ends()
+                }
+                Some(last) if self.is_replaced(last, there) => state.sign_in_ends(),
+                Some(last) if last.expected == there => LoginStep::Save { attempt: last },
+                _ => LoginStep::Save { attempt: Attempt { expected: there, new: self.login(state, there) } },
+            },
+            LoginStep::Save { attempt } if contact == Contact::Down => {
+                LoginStep::Look { last: Some(attempt) }
+            }
+            LoginStep::Save { attempt } => {
+                let expected = attempt.expected;
+                let is_as_expected =
+                    (expected.version, expected.is_deleted) == (there.version, there.is_deleted);
+                if is_as_expected {
+                    state.is_login_saved = true;
+                    state.write(Record { version: there.version + 1, ..attempt.new });
+                }
+                match contact {
+                    Contact::Heard if is_as_expected => state.sign_in_ends(),
+                    Contact::Heard => LoginStep::Look { last: None },
+                    _ => LoginStep::Look { last: Some(attempt) },
+                }
+            }
+        };
+    }
+
+    /// Whether an attempt of which nobody knows how it ended was carried out, and its token replaced since then.
+    fn is_replaced(&self, last: Attempt, there: Record) -> bool {
+        let is_of_the_login_before = there.lineage.login == last.expected.lineage.login;
+        if there.is_deleted {
+            return false;
+        }
+        if last.expected.is_deleted {
+            return true;
+        }
+        let counts = !is_of_the_login_before || self.mistake == Some(Mistake::VersionsCounted);
+        counts && there.version.saturating_sub(last.expected.version) > 2
+    }
+
+    /// `PutOptions::combine`: what a login saves over a record.
+    fn login(&self, state: &State, found: Record) -> Record {
+        let lineage = Lineage { login: 1, refreshes: 0 };
+        let token = Token { access: SECOND + 1, refresh: SECOND + 1, due: state.clock + 1 };
+        let keeps = !found.is_deleted && found.dead.is_none() && found.token.refresh > 0;
+        match self.login {
+            Login::WithRefreshToken => found.with_token(token, lineage),
+            // `TokenState::with_refresh_token_of`: the mark stays with the token that may be spent.
+            Login::WithoutRefreshToken if keeps => {
+                let token = Token { refresh: found.token.refresh, ..token };
+                let Record { marked_by, is_unfinished, is_contested, .. } = found;
+                Record { marked_by, is_unfinished, is_contested, ..found.with_token(token, lineage) }
+            }
+            Login::WithoutRefreshToken => found.with_token(Token { refresh: 0, ..token }, lineage),
+        }
+    }
 }
 
 impl Step {
@@ -591,15 +850,38 @@ impl State {
                 return Some(Saved::Fenced);
             }
         }
-        if expected.is_some_and(|expected| expected.version != there.version) {
+        let is_other = |expected: Record| expected.version != there.version || there.is_deleted;
+        if expected.is_some_and(is_other) {
             return Some(Saved::Conflict(there));
         }
-        self.violations.newer_overwritten |= there.token > new.token;
-        self.remember();
+        self.violations.newer_overwritten |= there.lineage > new.lineage;
+        self.violations.deleted_came_back |= there.is_deleted;
+        let is_ended = there.dead == Some(DeadReason::Ended) && there.lineage.login == new.lineage.login;
+        self.violations.ended_came_back |= is_ended && new.dead != Some(DeadReason::Ended);
         let new = Record { version: there.version + 1, ..new };
-        self.store.record = new;
-        self.newest_saved = self.newest_saved.max(new.token);
+        self.write(new);
         Some(Saved::Version(new))
+    }
+
+    fn write(&mut self, new: Record) {
+        self.remember();
+        self.store.record = new;
+        let saved = &mut self.newest_saved[grant_of(new.token.access)];
+        *saved = (*saved).max(new.token.access);
+    }
+
+    /// The login is reported as saved, or as saved and replaced.
+    fn sign_in_ends(&mut self) -> LoginStep {
+        self.violations.login_lost |= !self.is_login_saved;
+        LoginStep::Idle
+    }
+
+    /// `Cache::learn`.
+    fn learn(&mut self, place: usize, found: Record) {
+        let process = &mut self.processes[place];
+        if process.seen.is_none_or(|seen| !seen.is_newer_than(found)) {
+            process.seen = Some(found);
+        }
     }
 
     /// `SealedStore::exchanged`, and then `TokenStore::save_described`.
@@ -620,17 +902,25 @@ impl State {
 
     /// `Refresh::settled`: whether the record leaves nothing to do. A live token is remembered (`Cache::learn`).
     fn is_settled(&mut self, place: usize, found: Record) -> bool {
-        let is_live = found.dead.is_none() && found.token > self.clock && !found.is_unfinished;
-        let process = &mut self.processes[place];
-        if is_live {
-            process.seen = process.seen.max(found.token);
+        if found.is_deleted {
+            // `Learned::NoRecord`.
+            self.processes[place].seen = None;
+            return true;
         }
-        is_live || found.dead.is_some()
+        let is_rejected = found.token.access == self.processes[place].rejected;
+        let is_live =
+            found.dead.is_none() && found.token.due > self.clock && !found.is_unfinished && !is_rejected;
+        if is_live {
+            self.learn(place, found);
+        }
+        // Without a refresh token there is nothing to do but to ask the user.
+        is_live || found.dead.is_some() || found.token.refresh == 0
     }
 
     /// The end of `SharedState::refresh_to_the_end`.
     fn end(&mut self, place: usize) {
         let process = &mut self.processes[place];
+        process.rejected = 0;
         process.step = if process.lease.is_some() { Step::Release } else { Step::Look };
     }
 
@@ -643,26 +933,8 @@ impl State {
         (process.lease, process.step) = (None, Step::Look);
     }
 
-    /// Notes whether a process may go on with a refresh that another one has begun: when it marks the record, and when it sends the
-    /// refresh token.
-    fn judge_takeover(&mut self, place: usize, token: u8) {
-        let (process, other) = (&self.processes[place], &self.processes[1 - place]);
-        if other.step.has_sent() != Some(token) {
-            return;
-        }
-        let excuses = &mut self.excuses;
-        let lost_its_lease = excuses.lease_missed || excuses.stalled || excuses.went_back;
-        if !other.step.is_saving() && lost_its_lease {
-            excuses.overtaken_in_flight = true;
-        } else if !process.had_trouble && excuses.lease_missed {
-            excuses.taken_for_crashed = true;
-        } else {
-            self.violations.sent_twice |= !excuses.any();
-        }
-    }
-
-    fn hand_out(&mut self, token: u8) {
-        self.violations.unsaved_handed_out |= token > self.newest_saved;
+    fn hand_out(&mut self, token: Token) {
+        self.violations.unsaved_handed_out |= token.access > self.newest_saved[grant_of(token.access)];
     }
 
     /// Whether this process has the newest lease, and has not given it back.
@@ -709,7 +981,14 @@ impl State {
         self.use_up(|left| &mut left.crashes);
         let process = &mut self.processes[place];
         self.excuses.crashed_in_flight |= process.step.has_sent().is_some();
-        *process = Process { id: process.id, step: Step::Crashed, seen: 0, lease: None, had_trouble: false };
+        *process = Process {
+            id: process.id,
+            step: Step::Crashed,
+            seen: None,
+            rejected: 0,
+            lease: None,
+            had_trouble: false,
+        };
     }
 
     fn fail(&mut self, place: usize) {

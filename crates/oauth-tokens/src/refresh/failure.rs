@@ -99,7 +99,8 @@ impl Refresh<'_> {
             Ok(None) => return Ok(RefreshOutcome::not_found(self.key)),
             Err(error) => return Ok(RefreshOutcome::failed(error)),
         };
-        if !found.state.has_the_tokens_of(before) {
+        // What is noted already stays: that the application has ended the grant, or that another process saw it lost.
+        if found.state.dead.is_some() || !found.state.has_the_tokens_of(before) {
             return self.settled(Some(&found)).ok_or(Changed);
         }
         let now = shared.clock.now();

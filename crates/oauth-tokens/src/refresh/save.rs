@@ -68,7 +68,10 @@ impl Refresh<'_> {
             shared.save_new(self.key, &mut new, &before, predecessor.clone(), Some(lease), patience).await;
         let (cause, lease) = match saved {
             SaveOutcome::Saved(version) => {
-                return Ok(shared.refreshed(self.key, &new.token_or(token), &new, version));
+                return Ok(match new.dead() {
+                    Some(grant) => shared.marked_dead(self.key, grant, version),
+                    None => shared.refreshed(self.key, &new.token_or(token), &new, version),
+                });
             }
             SaveOutcome::Superseded(found) => return self.settled(Some(&found)).ok_or(Changed),
             // A machine needs no login to get another one.
@@ -105,6 +108,9 @@ impl Refresh<'_> {
             shared.save_new(self.key, &mut new, &before, predecessor.clone(), Some(lease), patience).await;
         let (cause, lease) = match saved {
             SaveOutcome::Saved(version) => {
+                if let Some(grant) = new.dead() {
+                    return Ok(shared.marked_dead(self.key, grant, version));
+                }
                 let expires_at = new.further(wanted).and_then(|further| further.expires_at).map(time);
                 let found = StoredState::saved(version, new);
                 let outcome = match self.live_further(wanted, &found) {
@@ -168,7 +174,8 @@ impl SharedState {
     ///
     /// The lease may be lost on the way, to a process that then holds the same predecessor and cannot do anything good with
     /// it. So whatever has been noted about the predecessor is written over, and nothing else is. A login that kept the predecessor's
-    /// refresh token gets its successor, and keeps its own access token; `new` is what was saved.
+    /// refresh token gets its successor, and keeps its own access token; a grant that the application has ended stays ended. `new` is what
+    /// was saved.
     async fn save_new(
         &self,
         key: &TokenKey,
@@ -204,15 +211,23 @@ impl SharedState {
                         || found.state.is_older_than(new)
                         || self.cache.newest(key).is_some_and(|newest| newest.is_newer_than(&found)) =>
                 {
-                    if new.dead.is_none() && found.state.is_login_with_refresh_token_of(before) {
+                    let is_login = found.state.is_login_with_refresh_token_of(before);
+                    if new.dead.is_none() && is_login {
                         *new = found.state.with_successor(new);
                         sealed = None;
                     }
                     if new.contested_since.is_none()
-                        && found.state.has_the_tokens_of(before)
+                        && (is_login || found.state.has_the_tokens_of(before))
                         && let Some(since) = found.state.contested_since_by_another(self.process)
                     {
                         new.contested_since = Some(since);
+                        sealed = None;
+                    }
+                    if new.dead.is_none()
+                        && found.state.has_the_tokens_of(before)
+                        && let Some(ended) = found.state.with_ended_successor(new)
+                    {
+                        *new = ended;
                         sealed = None;
                     }
                     predecessor = Predecessor::of(&found);
@@ -356,7 +371,7 @@ impl SharedState {
                 return Some(self.not_saved(unsaved.error(key), &unsaved));
             }
             // The token of the login need not be live. The next look into the store shows all of them.
-            SaveOutcome::Saved(version) if unsaved.is_for_further => {
+            SaveOutcome::Saved(version) if unsaved.is_for_further && new.dead.is_none() => {
                 let expires_at = new.further.last().and_then(|further| further.expires_at).map(time);
                 let event = event::Outcome::FurtherToken { version, expires_at };
                 self.observers.notify(key, event, Duration::ZERO);

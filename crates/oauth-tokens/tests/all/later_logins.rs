@@ -30,12 +30,12 @@ fn with(token: &OAuth2Token, members: Value) -> OAuth2Token {
     serde_json::from_value(fields).unwrap()
 }
 
-fn of_ada(token: &OAuth2Token) -> OAuth2Token {
+pub(crate) fn of_ada(token: &OAuth2Token) -> OAuth2Token {
     with(token, json!({ "id_token": id_token("https://as.example", "ada"), "scope": "email" }))
 }
 
 /// Another login of the same user, without a refresh token.
-fn again(server: &RotatingServer) -> OAuth2Token {
+pub(crate) fn again(server: &RotatingServer) -> OAuth2Token {
     with(&of_ada(&server.sign_in().unwrap()), json!({ "refresh_token": null }))
 }
 

@@ -9,19 +9,21 @@ use std::{
 };
 
 use oauth_core::{
-    HttpClient, HttpError, Provider, async_trait,
+    HttpClient, HttpError, OAuth2Token, Provider, async_trait,
     bytes::Bytes,
     http::{Request, Response},
 };
 use oauth_tokens::{
-    DeadReason, Error, Expected, MemoryStore, StoreError, StoreOperation, TokenManager, TokenStore,
+    DeadReason, Ending, Error, Expected, MemoryStore, Put, StoreError, StoreOperation, TokenManager,
+    TokenStore,
     testkit::{HookedStore, RotatingServer, ServerFault, StoreCall, StoreHook},
 };
-use tokio::{sync::Semaphore, time::sleep};
+use tokio::{sync::Semaphore, task::JoinHandle, time::sleep};
 
 use crate::{
+    later_logins::{again, of_ada},
     losses::Lagging,
-    support::{Hands, builder, key, sealer, stored},
+    support::{Hands, builder, expired, key, sealer, stored},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -216,4 +218,214 @@ async fn a_refusal_is_not_noted_over_what_got_the_number_of_a_lost_write() {
     );
     let stored = stored(&manager, &key()).await;
     assert!(stored.dead.is_none() && stored.token.as_ref() == Some(&login));
+}
+
+/// A server that does not rotate refresh tokens, and whose replies arrive when this client's gate is opened.
+#[derive(Clone, Debug)]
+struct Unrotating {
+    issued: Arc<AtomicUsize>,
+    gate: Arc<Semaphore>,
+}
+
+#[async_trait]
+impl HttpClient for Unrotating {
+    async fn send(&self, _: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        let number = self.issued.fetch_add(1, Ordering::SeqCst) + 1;
+        let _permit = self.gate.acquire().await.unwrap();
+        let reply = format!(r#"{{"access_token":"AT-{number}","token_type":"Bearer","expires_in":3600}}"#);
+        Ok(Response::builder().header("content-type", "application/json").body(reply.into()).unwrap())
+    }
+}
+
+#[tokio::test]
+async fn a_late_token_does_not_replace_a_newer_one_with_the_same_refresh_token() {
+    let (server, clock, issued) = (RotatingServer::new(), Hands::new(), Arc::new(AtomicUsize::new(0)));
+    let store = MemoryStore::new();
+    let ways = [Way::to(store.clone()), Way::to(store.clone())];
+    let gates = [0, 1].map(|open| Arc::new(Semaphore::new(open)));
+    let [one, other] = [0, 1].map(|process| {
+        let http = Unrotating { issued: Arc::clone(&issued), gate: Arc::clone(&gates[process]) };
+        TokenManager::builder(ways[process].clone(), sealer())
+            .provider(Arc::new(server.client().with_http_client(http)))
+            .recover_every(Duration::MAX)
+            .clock(clock.clone())
+            .lease_lifetime(SECOND / 3)
+            .build()
+            .unwrap()
+    });
+    one.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
+    // The lease of the first process expires while the reply to it is under way.
+    ways[0].hook().extends_nothing.store(true, Ordering::SeqCst);
+    let late = getting(&one);
+    until(|| issued.load(Ordering::SeqCst) == 1).await;
+    assert_eq!(other.get_token(&key()).await.unwrap().access_token(), "AT-2");
+    // The newer token is due, and marked, when the older one is saved at last.
+    clock.forward(HOUR);
+    let _ = gates[1].acquire().await.map(tokio::sync::SemaphorePermit::forget);
+    let newest = getting(&other);
+    until(|| issued.load(Ordering::SeqCst) == 3).await;
+    gates[0].add_permits(1);
+    sleep(SECOND / 5).await;
+    assert_eq!(stored(&other, &key()).await.token.unwrap().access_token(), "AT-2");
+    gates[1].add_permits(1);
+    assert_eq!(newest.await.unwrap().unwrap().access_token(), "AT-3");
+    assert_eq!(late.await.unwrap().unwrap().access_token(), "AT-3");
+}
+
+/// Has another process change the record when a login is about to be saved, and then fails.
+#[derive(Default)]
+struct Meddling {
+    refreshes: std::sync::Mutex<Option<(TokenManager, Hands)>>,
+}
+
+#[async_trait]
+impl StoreHook for Meddling {
+    async fn before(&self, call: &StoreCall<'_>) -> Result<(), StoreError> {
+        if call.operation != StoreOperation::Save {
+            return Ok(());
+        }
+        let meddling = self.refreshes.lock().unwrap().take();
+        let Some((other, clock)) = meddling else { return Ok(()) };
+        for _ in 0..2 {
+            assert!(matches!(other.get_token(&key()).await, Err(Error::RefreshFailed { .. })));
+            clock.forward(HOUR);
+        }
+        Err(StoreError::transient(call.operation, "the way to the store is cut"))
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_was_not_saved_is_saved_however_often_others_have_saved() {
+    let (server, clock, store) = (RotatingServer::new(), Hands::new(), MemoryStore::new());
+    let other = builder(store.clone(), &server).clock(clock.clone()).build().unwrap();
+    other.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
+    server.fail_next(ServerFault::Reply(500, "", None));
+    server.fail_next(ServerFault::Reply(500, "", None));
+    let way = HookedStore::new(store, Meddling::default());
+    let one = builder(way.clone(), &server).build().unwrap();
+    // A mark and a note, and once more: four saves, none of which is the login's.
+    *way.hook().refreshes.lock().unwrap() = Some((other, clock));
+    let new = server.sign_in().unwrap();
+    one.put(&key(), &new).await.unwrap();
+    assert_eq!(server.token_requests(), 2);
+    assert_eq!(stored(&one, &key()).await.token.as_ref(), Some(&new));
+}
+
+#[tokio::test]
+async fn a_grant_that_was_ended_stays_ended_though_a_new_token_comes_late() {
+    for is_refused in [false, true] {
+        let (server, store) = (RotatingServer::new(), MemoryStore::new());
+        let way = Way::to(store.clone());
+        let (one, gate) = gated(way.clone(), &server, &Hands::new());
+        let other = builder(store, &server).build().unwrap();
+        other.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
+        if is_refused {
+            server.fail_next(ServerFault::Reply(400, r#"{"error":"invalid_grant"}"#, None));
+        }
+        // Its lease expires while the reply is under way, and so nobody waits for it.
+        way.hook().extends_nothing.store(true, Ordering::SeqCst);
+        let late = getting(&one);
+        until(|| server.token_requests() == 1).await;
+        assert!(other.end(&key(), &Ending::new("consent_revoked")).await.unwrap());
+        gate.add_permits(1);
+        for outcome in [late.await.unwrap(), one.get_token(&key()).await, other.get_token(&key()).await] {
+            let Err(Error::Dead { grant, .. }) = outcome else { panic!("{outcome:?}") };
+            assert!(matches!(grant.reason, DeadReason::Ended { .. }), "{is_refused}: {:?}", grant.reason);
+        }
+        if !is_refused {
+            // The new token is not lost: it is the one to revoke.
+            let kept = stored(&other, &key()).await.token.unwrap();
+            assert!(server.accepts(kept.refresh_token().unwrap()));
+        }
+    }
+}
+
+/// One process's manager, whose replies from the server arrive when the gate is opened.
+fn gated(
+    store: impl TokenStore + 'static,
+    server: &RotatingServer,
+    clock: &Hands,
+) -> (TokenManager, Arc<Semaphore>) {
+    let gate = Arc::new(Semaphore::new(0));
+    let http = Gated { server: server.clone(), gate: Arc::clone(&gate) };
+    let manager = TokenManager::builder(store, sealer())
+        .provider(Arc::new(server.client().with_http_client(http)))
+        .recover_every(Duration::MAX)
+        .clock(clock.clone())
+        .lease_lifetime(SECOND / 3)
+        .build()
+        .unwrap();
+    (manager, gate)
+}
+
+type Getting = JoinHandle<Result<Arc<OAuth2Token>, Error>>;
+
+fn getting(manager: &TokenManager) -> Getting {
+    let manager = manager.clone();
+    tokio::spawn(async move { manager.get_token(&key()).await })
+}
+
+#[tokio::test]
+async fn a_login_that_was_noted_as_dead_gets_the_late_refresh_token_and_keeps_its_access_token() {
+    let (server, clock, store) = (RotatingServer::new(), Hands::new(), MemoryStore::new());
+    let way = Way::to(store.clone());
+    let (one, gate) = gated(way.clone(), &server, &clock);
+    let other = builder(store, &server).clock(clock.clone()).build().unwrap();
+    one.put(&key(), &expired(&of_ada(&server.sign_in().unwrap()))).await.unwrap();
+    way.hook().extends_nothing.store(true, Ordering::SeqCst);
+    let late = getting(&one);
+    until(|| server.token_requests() == 1).await;
+    let later = again(&server);
+    assert_eq!(other.put(&key(), &later).await.unwrap(), Put::WithStoredRefreshToken);
+    // The lease expires, and another process learns that the refresh token is spent.
+    server.fail_next(ServerFault::Reply(400, r#"{"error":"invalid_grant"}"#, None));
+    sleep(SECOND / 2).await;
+    assert_eq!(other.recover().await.unwrap().dead, 1);
+    gate.add_permits(1);
+    late.await.unwrap().unwrap();
+    let token = stored(&other, &key()).await.token.unwrap();
+    assert_eq!(token.access_token(), later.access_token(), "it has what the user granted last");
+    assert!(server.accepts(token.refresh_token().unwrap()));
+    // Two processes had the predecessor.
+    clock.forward(HOUR);
+    server.fail_next(ServerFault::Reply(400, r#"{"error":"invalid_grant"}"#, None));
+    let Err(Error::Dead { grant, .. }) = other.get_token(&key()).await else { panic!("it was refused") };
+    assert!(matches!(grant.reason, DeadReason::LostInRefresh { .. }), "{:?}", grant.reason);
+}
+
+/// Loses the reply to a save, and does not say so before a refresh has ended.
+#[derive(Default)]
+struct Forgetful(std::sync::Mutex<Option<(Arc<Semaphore>, Getting)>>);
+
+#[async_trait]
+impl StoreHook for Forgetful {
+    async fn after(&self, call: &StoreCall<'_>) -> Result<(), StoreError> {
+        if call.operation != StoreOperation::Save {
+            return Ok(());
+        }
+        let forgets = self.0.lock().unwrap().take();
+        let Some((gate, refresh)) = forgets else { return Ok(()) };
+        gate.add_permits(1);
+        refresh.await.unwrap().unwrap();
+        Err(StoreError::transient(call.operation, "the reply was lost"))
+    }
+}
+
+#[tokio::test]
+async fn a_login_is_not_saved_once_more_over_the_refresh_token_that_came_for_it() {
+    let (server, clock, store) = (RotatingServer::new(), Hands::new(), MemoryStore::new());
+    let (one, gate) = gated(store.clone(), &server, &clock);
+    let way = HookedStore::new(store.clone(), Forgetful::default());
+    let other = builder(way.clone(), &server).build().unwrap();
+    one.put(&key(), &expired(&of_ada(&server.sign_in().unwrap()))).await.unwrap();
+    let refresh = getting(&one);
+    until(|| server.token_requests() == 1).await;
+    *way.hook().0.lock().unwrap() = Some((gate, refresh));
+    let later = again(&server);
+    assert_eq!(other.put(&key(), &later).await.unwrap(), Put::WithStoredRefreshToken);
+    // The first login, the mark, the second login, and that with the new refresh token. Once more would be older than what others have seen.
+    assert_eq!(store.load(&key()).await.unwrap().unwrap().version, 4);
+    let token = stored(&one, &key()).await.token.unwrap();
+    assert_eq!(token.access_token(), later.access_token());
+    assert!(server.accepts(token.refresh_token().unwrap()));
 }
