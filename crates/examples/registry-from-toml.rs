@@ -36,7 +36,8 @@ async fn main() -> Result<()> {
 }
 
 pub(crate) async fn app(providers: &Providers, file: &str, address: &str, key: SealingKey) -> Result<Router> {
-    let config: RegistryConfig = toml::from_str(file)?;
+    // By itself, the error would quote the line, and with it a secret that was written there.
+    let config: RegistryConfig = toml::from_str(file).map_err(|error| error.message().to_owned())?;
     // In an application of your own, `Registry::from_config(&config).await?` and `SignIn::providers(registry.iter().cloned())`. Errors
     // name the table and what is wrong with it, such as a variable that is not set.
     let mut clients: Vec<Arc<dyn Provider>> = Vec::new();

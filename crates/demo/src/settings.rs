@@ -32,7 +32,9 @@ pub fn all(file: Option<&Path>) -> Result<RegistryConfig, String> {
     if let Some(file) = file {
         let wrong = |cause: String| format!("{}: {cause}", file.display());
         let text = fs::read_to_string(file).map_err(|cause| wrong(cause.to_string()))?;
-        let of_file: RegistryConfig = toml::from_str(&text).map_err(|cause| wrong(cause.to_string()))?;
+        // Its `Display` would quote the line, and with it a secret that is there.
+        let of_file: RegistryConfig =
+            toml::from_str(&text).map_err(|cause| wrong(cause.message().to_owned()))?;
         all.extend(of_file);
     }
     Ok(all)

@@ -85,6 +85,11 @@ async fn a_registry_comes_from_a_file_whose_secrets_are_elsewhere() {
     let file = include_str!("../providers.toml");
     let error = registry_from_toml::app(&providers, file, ADDRESS, key()).await.unwrap_err().to_string();
     assert!(error.contains("github") && error.contains("GITHUB_CLIENT_SECRET"), "{error}");
+
+    // A secret in a line that cannot be read.
+    let file = "[github]\nclient_id = \"x\"\nclient_secret = \"hunter2\" and more\n";
+    let error = registry_from_toml::app(&providers, file, ADDRESS, key()).await.unwrap_err().to_string();
+    assert!(!error.contains("hunter2"), "{error}");
 }
 
 #[tokio::test]

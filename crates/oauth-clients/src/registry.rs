@@ -55,6 +55,9 @@ pub struct Registry {
 }
 
 /// The tables of a configuration, by name.
+///
+/// A reader of files may quote in its error the line that it could not read, and with it a secret that is there: of an error of the
+/// `toml` crate show the `message()`, not the whole.
 pub type RegistryConfig = BTreeMap<String, RegistryEntry>;
 
 /// One table of a [`RegistryConfig`].
