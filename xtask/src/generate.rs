@@ -334,9 +334,9 @@ fn page(providers: &[CompiledProvider]) -> Result<String> {
 
 # Providers
 
-{} providers. Each is a crate `oauth-<name>`, and a feature and a module `<name>` of `oauth-clients`. The first column
-links to the provider's page, with what to set up there, and the third to the source. The generic `OAuth2` of `oauth-core` speaks to all others
-that keep to RFC 6749.
+{} providers, and `OpenID` for any other that speaks OpenID Connect. Each is a crate `oauth-<name>`, and a feature and a module `<name>` of
+`oauth-clients`. The first column links to the provider's page, with what to set up there, and the third to the source. The generic `OAuth2` of
+`oauth-core` speaks to all others that keep to RFC 6749.
 
 | provider | name | client | refresh | revoke | PKCE | says whether e-mail is verified | usual scopes |
 | --- | --- | --- | --- | --- | --- | --- | --- |
@@ -346,7 +346,7 @@ Where a provider does not say whether it has verified an e-mail address, do not 
 may have typed it. The column speaks of the usual sign-in, and the contract tests hold each client to it; Microsoft's ID token says
 more where the registration asks for it (`xms_edov`), and so does Shopify's token of a member of staff. LINE's address is in the ID token.
 {NOT_BUILT}",
-        providers.len()
+        providers.iter().filter(|provider| provider.of.is_vendor()).count()
     ))
 }
 
