@@ -44,7 +44,7 @@ impl DeviceLogin {
         &self.attempt
     }
 
-    /// How long it is waited between two polls now.
+    /// The time to wait between two polls, as it is now.
     #[must_use]
     pub fn interval(&self) -> Duration {
         self.polling.interval()

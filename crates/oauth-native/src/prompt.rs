@@ -69,7 +69,7 @@ pub enum Notice<'a> {
     },
     /// The provider could not be reached, or wants to be asked less often. It is asked again.
     StillWaiting {
-        /// How long it is waited between two questions now.
+        /// The time between two questions, as it is now.
         interval: Duration,
     },
 }

@@ -297,7 +297,7 @@ impl VerificationPolicy {
         self
     }
 
-    /// Takes the time from this clock.
+    /// Takes the time from this clock. [`OpenIDProvider::with_policy`](crate::OpenIDProvider::with_policy) gives it to the client too.
     pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
         self.clock = Arc::new(clock);
         self

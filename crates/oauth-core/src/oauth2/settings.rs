@@ -291,7 +291,10 @@ impl OAuth2 {
         self.settings().login_lifetime = lifetime;
     }
 
-    /// Takes the time from this clock, by which a login ages.
+    /// Takes the time from this clock: logins, device codes and client secrets age by it, and what is signed is dated by it.
+    ///
+    /// Tokens that come are not: the expiry of an [`OAuth2Token`](crate::OAuth2Token) counts from the machine's clock. What OpenID Connect
+    /// verifies is compared with the clock of its policy, `VerificationPolicy::clock` of `oauth-openid`, which sets this one too.
     pub fn set_clock(&mut self, clock: Arc<dyn Clock>) {
         self.settings().clock = clock;
     }
