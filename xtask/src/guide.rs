@@ -20,7 +20,7 @@ pub(crate) fn run() -> Result<()> {
     add_a_provider()?;
     for path in workspace::entries(&workspace::root().join("docs"))? {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if name.starts_with("sign-in-with-") {
+        if name == "start.md" || name.starts_with("sign-in-with-") {
             sign_in(&name, &workspace::read(&path)?).with_context(|| format!("docs/{name}"))?;
         }
     }
