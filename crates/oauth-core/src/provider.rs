@@ -175,11 +175,13 @@ pub trait Provider: fmt::Debug + Send + Sync {
     ///
     /// An unsupported-operation error where the provider has no refresh tokens; else any [`Error`](crate::Error).
     async fn refresh_token(&self, refresh_token: &str, scopes: Option<&[&str]>) -> Result<OAuth2Token> {
-        let outcome = self.oauth2().refresh_token(refresh_token, scopes).await;
-        outcome.map_err(|error| self.translate_error(error))
+        self.refresh_token_with(refresh_token, scopes, &[]).await
     }
 
     /// Gets a new access token for a refresh token with further parameters. See [`OAuth2::refresh_token_with`].
+    ///
+    /// [`refresh_token`](Self::refresh_token), [`refresh`](Self::refresh) and [`refresh_with`](Self::refresh_with) end here: a provider that
+    /// wants more in a refresh than the standards have, or reads its reply in another way, overrides this method alone.
     ///
     /// # Errors
     ///

@@ -84,10 +84,6 @@ impl Provider for SlackAppOAuth2 {
             .map_err(|_| reply.malformed("there is no access_token, of a bot or a user"))
     }
 
-    async fn refresh_token(&self, refresh_token: &str, scopes: Option<&[&str]>) -> Result<OAuth2Token> {
-        self.refresh_token_with(refresh_token, scopes, &[]).await
-    }
-
     async fn refresh_token_with(
         &self,
         refresh_token: &str,

@@ -124,10 +124,6 @@ impl Provider for TraktOAuth2 {
         identity.name = name.or_else(|| text_at(&identity.profile, "/username"));
     }
 
-    async fn refresh_token(&self, refresh_token: &str, scopes: Option<&[&str]>) -> Result<OAuth2Token> {
-        self.refresh_token_with(refresh_token, scopes, &[]).await
-    }
-
     /// Trakt's page has the redirect URI in this request too.
     async fn refresh_token_with(
         &self,
