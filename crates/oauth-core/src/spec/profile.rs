@@ -78,7 +78,9 @@ impl ProfileSpec {
 pub enum ProfileSource {
     /// At the profile endpoint; a client without one that speaks OpenID Connect reads the ID token.
     Endpoint,
-    /// In the token reply, beside the tokens. Nothing more is asked. A token that came by a refresh may lack it.
+    /// In the token reply, beside the tokens: the places begin at the object that
+    /// [`TokenSpec::token_at`](crate::provider_kit::TokenSpec::token_at) names. Nothing more is asked. A token that came by a refresh may
+    /// lack it.
     TokenReply,
 }
 
