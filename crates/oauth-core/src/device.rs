@@ -115,7 +115,10 @@ impl DeviceReply {
         };
         let page = |url: String| {
             check_url(&url).map_err(|problem| format!("the page to open: {problem}"))?;
-            if !url.chars().all(is_printable) || url.contains([' ', '"', '<', '>', '\\']) {
+            let has_odd_characters =
+                !url.chars().all(is_printable) || url.contains([' ', '"', '<', '>', '\\']);
+            // What no browser would open is not shown as something to open.
+            if has_odd_characters || url::Url::parse(&url).is_err() {
                 return Err("the page to open is not a URL".to_owned());
             }
             Ok(url)

@@ -98,7 +98,7 @@ pub fn signed_with(key: SignerKey, header: &str, claims: &str) -> String {
 
 /// Stands still at [`NOW`].
 #[derive(Debug)]
-struct Stopped;
+pub(crate) struct Stopped;
 
 impl Clock for Stopped {
     fn now(&self) -> OffsetDateTime {
@@ -106,8 +106,13 @@ impl Clock for Stopped {
     }
 }
 
-/// A client of `https://op.example` that has the provider's keys and sends nothing.
+/// A client of `https://op.example` that has the provider's keys, and whose requests fail.
 pub(crate) fn relying_party() -> OpenID {
+    relying_party_of(&Server::new(500, ""))
+}
+
+/// A client of `https://op.example` that has the provider's keys, and sends everything to this server.
+pub(crate) fn relying_party_of(server: &Server) -> OpenID {
     let metadata = json!({
         "issuer": "https://op.example",
         "authorization_endpoint": "https://op.example/authorize",
@@ -115,9 +120,7 @@ pub(crate) fn relying_party() -> OpenID {
         "jwks_uri": "https://op.example/jwks",
     });
     let client = OpenID::new("client-1", CLIENT_SECRET, ProviderMetadata::new(metadata).unwrap()).unwrap();
-    client
-        .with_policy(|policy| policy.fixed_keys(jwk_set()).clock(Stopped))
-        .with_http_client(Server::new(500, ""))
+    client.with_policy(|policy| policy.fixed_keys(jwk_set()).clock(Stopped)).with_http_client(server.clone())
 }
 
 /// A header and claims, with a `|` between them, that the provider signs: what is accepted is an object that names no member twice, with

@@ -7,18 +7,24 @@
 
 mod callbacks;
 mod challenges;
+mod ciba_notifications;
 mod cookies;
 #[cfg(feature = "encryption")]
 mod decrypter;
 mod documents;
+mod dpop_nonces;
+mod dpop_proofs;
 mod files;
 mod jose;
 mod made_tokens;
+mod polls;
 mod random;
+mod resources;
 mod rules;
 mod sealed_attempts;
 mod server;
 mod shown;
+mod signed_responses;
 mod signer_key;
 mod sites;
 mod tokens;
@@ -59,10 +65,13 @@ macro_rules! target {
 pub const TARGETS: &[Target] = &[
     target!("callbacks", callbacks::check, 3000),
     target!("challenges", challenges::check, 5000),
+    target!("ciba_notifications", ciba_notifications::check, 2000),
     target!("cookies", cookies::check, 400),
     #[cfg(feature = "encryption")]
     target!("decrypter", decrypter::check, 200),
     target!("discovery", documents::discovery, 4000),
+    target!("dpop_nonces", dpop_nonces::check, 400),
+    target!("dpop_proofs", dpop_proofs::check, 1000),
     target!("error_replies", tokens::error_reply, 2000),
     target!("facts", files::facts, 100),
     target!("id_tokens", made_tokens::id_token, 1500),
@@ -70,10 +79,13 @@ pub const TARGETS: &[Target] = &[
     target!("jwks", documents::jwks, 3000),
     target!("jws", jose::jws, 2000),
     target!("logout_tokens", made_tokens::logout_token, 1000),
+    target!("polls", polls::check, 1500),
     target!("proxies", sites::proxy, 800),
     target!("registry", files::registry, 1000),
+    target!("resources", resources::check, 1000),
     target!("return_to", sites::return_to, 1500),
     target!("sealed_attempts", sealed_attempts::sealed, 1500),
+    target!("signed_responses", signed_responses::check, 1000),
     target!("stored_attempts", sealed_attempts::stored, 3000),
     target!("stored_tokens", tokens::stored, 4000),
     target!("token_replies", tokens::token_reply, 2000),

@@ -38,7 +38,7 @@ impl MadeToken {
         self.claims.iter().find(|(other, _)| other == name).map(|(_, value)| value)
     }
 
-    fn in_header(&self, name: &str) -> Option<&Value> {
+    pub(crate) fn in_header(&self, name: &str) -> Option<&Value> {
         self.header.iter().find(|(other, _)| other == name).map(|(_, value)| value)
     }
 }
@@ -97,7 +97,7 @@ pub(crate) fn of_logout_token(made: &MadeToken) -> Verdict {
     worst(checks)
 }
 
-fn worst(checks: impl IntoIterator<Item = Verdict>) -> Verdict {
+pub(crate) fn worst(checks: impl IntoIterator<Item = Verdict>) -> Verdict {
     let mut verdict = Verdict::Accept;
     for check in checks {
         match check {
@@ -109,16 +109,29 @@ fn worst(checks: impl IntoIterator<Item = Verdict>) -> Verdict {
     verdict
 }
 
-fn rule(holds: bool, name: &'static str) -> Verdict {
+pub(crate) fn rule(holds: bool, name: &'static str) -> Verdict {
     if holds { Verdict::Accept } else { Verdict::Refuse(name) }
 }
 
-fn is_repeated(members: &[(String, Value)]) -> bool {
+pub(crate) fn is_repeated(members: &[(String, Value)]) -> bool {
     let mut seen = HashSet::new();
     !members.iter().all(|(name, _)| seen.insert(name))
 }
 
 fn signature(made: &MadeToken, types: &[&str]) -> Verdict {
+    let kind = match made.in_header("typ") {
+        None => true,
+        Some(Value::String(kind)) => {
+            let kind = kind.to_ascii_lowercase();
+            types.contains(&kind.strip_prefix("application/").unwrap_or(&kind))
+        }
+        Some(_) => false,
+    };
+    worst([rule(kind, "typ"), signature_of_any_type(made)])
+}
+
+/// All rules for a signature and who has made it, but for the type.
+pub(crate) fn signature_of_any_type(made: &MadeToken) -> Verdict {
     let alg = made.in_header("alg").and_then(Value::as_str).unwrap_or_default();
     let (own, fits) = match made.key {
         SignerKey::Es256 => ("es", alg == "ES256"),
@@ -132,21 +145,12 @@ fn signature(made: &MadeToken, types: &[&str]) -> Verdict {
         None => Verdict::Accept,
         Some(kid) => rule(kid == own, "kid"),
     };
-    let kind = match made.in_header("typ") {
-        None => true,
-        Some(Value::String(kind)) => {
-            let kind = kind.to_ascii_lowercase();
-            types.contains(&kind.strip_prefix("application/").unwrap_or(&kind))
-        }
-        Some(_) => false,
-    };
     let critical = ["crit", "b64", "zip"].iter().any(|name| made.in_header(name).is_some());
     worst([
         rule(!is_repeated(&made.header) && !is_repeated(&made.claims), "a member is there twice"),
         rule(!made.is_damaged, "the signature"),
         rule(fits, "alg and key"),
         kid,
-        rule(kind, "typ"),
         rule(!critical, "crit"),
         rule(made.claim("iss").is_some_and(|iss| iss == ISSUER), "iss"),
     ])

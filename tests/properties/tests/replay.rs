@@ -34,8 +34,11 @@ macro_rules! replay {
 replay! {
     a_callback_ends_a_login_with_its_own_state_alone callbacks
     a_challenge_is_read_or_left_out challenges
+    a_notification_is_believed_with_id_and_token_alone ciba_notifications
     no_cookie_but_the_browsers_own_is_accepted cookies
     metadata_names_the_issuer_that_was_asked discovery
+    a_proof_is_sent_once_more_with_the_nonce_that_came dpop_nonces
+    a_proof_is_accepted_if_every_rule_holds dpop_proofs
     an_error_reply_shows_nothing_that_was_sent error_replies
     facts_start_an_emulator_or_are_refused facts
     an_id_token_is_accepted_if_every_rule_holds id_tokens
@@ -43,10 +46,13 @@ replay! {
     keys_are_read_in_linear_time jwks
     a_signed_text_is_accepted_in_one_form_alone jws
     a_logout_token_is_accepted_if_every_rule_holds logout_tokens
+    no_server_is_polled_sooner_than_it_wants polls
     a_proxy_decides_on_nothing_but_an_origin proxies
     a_registry_shows_no_secret_of_its_file registry
+    no_resource_leads_to_a_server_that_is_not_its_own resources
     no_return_to_leads_to_another_site return_to
     nothing_opens_but_what_was_sealed sealed_attempts
+    a_signed_response_is_taken_if_every_rule_holds signed_responses
     a_stored_attempt_is_refused_or_stored_as_it_was_read stored_attempts
     a_stored_token_is_refused_or_stored_as_it_was_read stored_tokens
     a_token_reply_is_kept_and_in_no_error token_replies
@@ -67,7 +73,7 @@ fn every_target_is_replayed_and_has_a_fuzz_target() {
 /// Bytes alone make tokens, so that random ones reach as far as changed seeds.
 #[test]
 fn random_changes_of_a_token_are_judged_by_the_rules() {
-    for name in ["id_tokens", "logout_tokens"] {
+    for name in ["dpop_proofs", "id_tokens", "logout_tokens", "signed_responses"] {
         pseudo_random(1500, target(name).check);
     }
 }
