@@ -177,6 +177,8 @@ impl Bff {
 
     /// Changes the routes of the sign-in, such as by [back-channel logout](Routes), with the feature `openid` of `oauth-web`. Sessions are known
     /// by their users here, so the logout token has to name one (`sub`): an error tells the provider where it names its own session alone.
+    /// The issuer is the one of the user's [`Identity`](oauth_core::Identity). If the client was given another for it than the tokens name, such as by
+    /// `with_identity_issuer`, use that one in place of `token.issuer()`, or no session ends.
     ///
     /// ```
     /// use oauth_bff::{Bff, NewSession, oauth_web::oauth_openid::LogoutToken};
