@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 use oauth_core::serde_json::{self, Value};
 use serde::{Deserialize, Serialize};
 
-use crate::timing::A_YEAR;
+use crate::calendar::A_YEAR;
 
 /// Which access token of a grant is wanted, where it is not the one of the login: one for other scopes, for another resource
 /// (RFC 8707), for another audience or for fewer authorization details (RFC 9396).

@@ -1,3 +1,5 @@
+//! What a token manager is made of.
+
 use std::{collections::HashSet, fmt, sync::Arc, time::Duration};
 
 use oauth_core::{Clock, Error, Provider, Result, random_token};
@@ -5,6 +7,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     cache::Cache,
+    calendar::A_YEAR,
     event::{Observer, Observers},
     limited_store::LimitedStore,
     manager::TokenManager,
@@ -16,7 +19,7 @@ use crate::{
     sources::{SourceLookup, SourceSettings, Sources},
     state::random_number,
     store::TokenStore,
-    timing::{A_YEAR, Timing},
+    timing::Timing,
 };
 
 /// Builds a [`TokenManager`]. Each method's description ends with the default.
@@ -263,7 +266,7 @@ impl TokenManagerBuilder {
             store_ahead: Default::default(),
             tasks: Default::default(),
             unsaved: Default::default(),
-            sweep: Default::default(),
+            sweep_has_begun: Default::default(),
         })))
     }
 }

@@ -100,12 +100,12 @@ struct CacheEntry {
     /// The further access tokens, if there are any.
     further: Option<Arc<[CachedToken]>>,
     /// How the store, or the lookup of the source, has failed since it last answered, where there is no live token.
-    trouble: Option<Box<Trouble>>,
+    trouble: Option<Box<RecentFailures>>,
     /// The refresh that is under way. Whoever changes the key's token removes it, so that its result is not believed.
     refresh: Option<RunningRefresh>,
 }
 
-struct Trouble {
+struct RecentFailures {
     failures: u32,
     error: Error,
     /// Until when nothing is asked for this key.
@@ -249,7 +249,7 @@ impl Cache {
     /// How the store or the lookup has failed, while it is not asked again for a key without a live token.
     pub(crate) fn trouble(&self, key: &TokenKey, now: Moment) -> Option<Error> {
         let entry = self.entries.get(key)?;
-        let is_current = |trouble: &&Trouble| trouble.until.is_ahead_of(now, self.longest_refusal);
+        let is_current = |trouble: &&RecentFailures| trouble.until.is_ahead_of(now, self.longest_refusal);
         let trouble = entry.trouble.as_deref().filter(is_current)?;
         Some(trouble.error.clone())
     }
@@ -264,7 +264,7 @@ impl Cache {
         let mut entry = self.entries.entry(key.clone()).or_default();
         let failures = entry.trouble.as_deref().map_or(0, |trouble| trouble.failures).saturating_add(1);
         let until = if failures > 1 { until } else { now };
-        entry.trouble = Some(Box::new(Trouble { failures, error: error.clone(), until }));
+        entry.trouble = Some(Box::new(RecentFailures { failures, error: error.clone(), until }));
     }
 
     /// Takes over what somebody has learned who began to change the key's token at this tick. A refresh that is under way is

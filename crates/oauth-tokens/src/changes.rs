@@ -455,7 +455,7 @@ fn combine_with_unreadable(login: &TokenState, options: &PutOptions) -> (TokenSt
     }
 }
 
-/// Whether a provider refused to revoke a token because there is nothing left to revoke, and not for want of permission.
+/// Whether a provider refused to revoke a token because there is nothing left to revoke, and not because the client may not.
 fn says_that_it_is_dead(error: &oauth_core::Error) -> bool {
     const NOT_ALLOWED: [&str; 8] = [
         "invalid_client",

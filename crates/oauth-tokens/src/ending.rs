@@ -14,13 +14,14 @@ use oauth_core::{OAuth2Token, OffsetDateTime};
 use crate::{
     batch::{Batch, BatchOptions},
     cache::Learned,
+    calendar::time,
     error::Error,
     event::Outcome,
     inventory::Filter,
     key::TokenKey,
     manager::TokenManager,
     shared::SharedState,
-    state::{DeadGrant, DeadReason, TokenState, time},
+    state::{DeadGrant, DeadReason, TokenState},
     store::{Expected, Lease, Saved},
     timing::pause,
 };
@@ -103,7 +104,7 @@ impl TokenManager {
 
     /// Marks every grant dead that meets the filter and the conditions of the ending, as [`end`](Self::end) does. In the result,
     /// [`done`](Batch::done) says how many were ended. With [`of_token`](Ending::of_token), records that cannot be opened are counted as
-    /// [`unreadable`](Batch::unreadable) and are no error.
+    /// [`unreadable`](Batch::unreadable) and are not an error.
     ///
     /// # Errors
     ///

@@ -1,3 +1,5 @@
+//! Why there is no live access token, and what to do about it.
+
 use std::{fmt, sync::Arc, time::Duration};
 
 use oauth_core::{ErrorClass, ErrorKind, OAuth2Token, OffsetDateTime, SealError};
@@ -120,7 +122,7 @@ pub enum Error {
     },
     /// The key names a provider that the manager was not given.
     #[error(
-        "unknown provider {:?} in the key {key}; {}; give the manager's builder a provider of this name", key.provider(), Known(known)
+        "unknown provider {:?} in the key {key}; {}; give the manager's builder a provider of this name", key.provider(), ProviderNames(known)
     )]
     UnknownProvider {
         /// The key.
@@ -170,9 +172,9 @@ pub enum UnreadableReason {
 }
 
 /// Names of providers as a sentence has them.
-struct Known<'a>(&'a [String]);
+struct ProviderNames<'a>(&'a [String]);
 
-impl fmt::Display for Known<'_> {
+impl fmt::Display for ProviderNames<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             [] => f.write_str("none is known by its name"),

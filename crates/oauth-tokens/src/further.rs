@@ -3,56 +3,20 @@
 use std::sync::Arc;
 
 use oauth_core::{OAuth2Token, OffsetDateTime};
-use serde::{Deserialize, Serialize};
 
 use crate::{
     access_token_request::Wanted,
     cache::CachedToken,
     error::Error,
+    further_token::{FurtherFailure, FurtherToken},
     key::TokenKey,
     shared::SharedState,
-    state::{Rest, TokenState},
+    state::TokenState,
     timing::{Milestones, Moment},
 };
 
 /// How many further access tokens are kept for one grant; then the oldest makes room.
 pub(crate) const MOST_FURTHER: usize = 32;
-
-/// A further access token as it is stored, or why there is none.
-#[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct FurtherToken {
-    pub(crate) wanted: Wanted,
-    /// The access token alone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) token: Option<OAuth2Token>,
-    /// When the token was obtained, or last asked for in vain, as a Unix time in seconds.
-    pub(crate) obtained_at: i64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) expires_at: Option<i64>,
-    /// How the last request failed, if it did.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) failure: Option<FurtherFailure>,
-}
-
-/// How a request for a further access token failed. It says nothing about the grant, and keeps nobody from refreshing it.
-#[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct FurtherFailure {
-    #[serde(flatten)]
-    pub(crate) rest: Rest,
-    pub(crate) failures: u32,
-    /// In one line.
-    pub(crate) message: String,
-    /// The provider's code, if it has refused.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) refused: Option<FurtherRefusal>,
-}
-
-#[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct FurtherRefusal {
-    pub(crate) code: String,
-    /// Whether the user can change that by signing in again.
-    pub(crate) needs_login: bool,
-}
 
 impl FurtherFailure {
     pub(crate) fn error(&self, key: &TokenKey, retry_at: OffsetDateTime) -> Error {
@@ -142,20 +106,6 @@ impl TokenState {
     /// The further access tokens that a refreshed token keeps.
     pub(crate) fn further_of_use(&self, now: i64) -> Vec<FurtherToken> {
         self.further.iter().filter(|further| further.is_of_use(now)).cloned().collect()
-    }
-}
-
-impl FurtherToken {
-    /// Whether it holds a token that has not expired, or a failure that others should know of.
-    fn is_of_use(&self, now: i64) -> bool {
-        let rests = |failure: &FurtherFailure| {
-            failure.rest.at_ms.saturating_add_unsigned(failure.rest.wait_ms).div_euclid(1000) > now
-        };
-        self.is_live(now) || self.failure.as_ref().is_some_and(rests)
-    }
-
-    fn is_live(&self, now: i64) -> bool {
-        self.token.is_some() && self.expires_at.is_none_or(|at| at > now)
     }
 }
 

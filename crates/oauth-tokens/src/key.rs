@@ -1,3 +1,5 @@
+//! What a grant is stored under.
+
 use std::{
     cmp::Ordering,
     fmt,

@@ -46,6 +46,7 @@ mod access_token_request;
 mod batch;
 mod builder;
 mod cache;
+mod calendar;
 mod changes;
 #[cfg(feature = "fapi")]
 mod ciba_source;
@@ -58,6 +59,7 @@ mod event;
 #[cfg(feature = "fapi")]
 mod exchange_source;
 mod further;
+mod further_token;
 mod grant_source;
 mod grants;
 mod inventory;
@@ -70,6 +72,7 @@ mod newest;
 mod put;
 mod recovery;
 mod refresh;
+mod rest;
 mod revoked;
 mod runtime;
 mod sealed_store;

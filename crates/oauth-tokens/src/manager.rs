@@ -1,3 +1,5 @@
+//! The token manager: from a key to a live access token.
+
 use std::{sync::Arc, time::Duration};
 
 use oauth_core::{ErrorClass, OAuth2Token, OffsetDateTime, ScopeCheck};
@@ -7,6 +9,7 @@ use crate::{
     access_token::AccessToken,
     access_token_request::{AccessTokenRequest, Wanted},
     cache::{CachedResult, ResultReceiver, Role, TokenResult},
+    calendar::{A_YEAR, time},
     error::Error,
     key::TokenKey,
     put::{Put, PutOptions},
@@ -15,7 +18,7 @@ use crate::{
     runtime::timeout,
     shared::SharedState,
     state::DeadGrant,
-    timing::{A_YEAR, Moment},
+    timing::Moment,
 };
 
 /// Returns access tokens that are still valid, refreshing them when needed.
@@ -380,7 +383,7 @@ impl TokenManager {
                 let state = found.state;
                 Stored {
                     key,
-                    expires_at: state.expires_at.map(crate::state::time),
+                    expires_at: state.expires_at.map(time),
                     dead: state.dead(),
                     failures: state.failures,
                     scopes: state.scope_check(),

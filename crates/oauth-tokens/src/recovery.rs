@@ -114,11 +114,11 @@ impl TokenManager {
     pub(crate) fn start_sweep(&self) {
         let shared = &self.0;
         let Some(interval) = shared.timing.recover_every else { return };
-        if shared.sweep.has_begun.swap(true, Ordering::AcqRel) || !shared.store.inner.can_find() {
+        if shared.sweep_has_begun.swap(true, Ordering::AcqRel) || !shared.store.inner.can_find() {
             return;
         }
         let sweep = Sweep {
-            running: Running(Arc::downgrade(shared)),
+            running: RunningMark(Arc::downgrade(shared)),
             runtime: Arc::clone(&shared.runtime),
             interval,
             tried: HashMap::new(),
@@ -131,7 +131,7 @@ impl TokenManager {
 
 /// The background sweep of a manager, which ends with it.
 struct Sweep {
-    running: Running,
+    running: RunningMark,
     runtime: Arc<dyn Runtime>,
     interval: Duration,
     /// What was tried already, and until when that is left alone unless it changes.
@@ -146,12 +146,12 @@ struct Tried {
 }
 
 /// Says that the sweep runs, until it ends: with the manager, or with the runtime that it was started on.
-struct Running(Weak<SharedState>);
+struct RunningMark(Weak<SharedState>);
 
-impl Drop for Running {
+impl Drop for RunningMark {
     fn drop(&mut self) {
         if let Some(shared) = self.0.upgrade() {
-            shared.sweep.has_begun.store(false, Ordering::Release);
+            shared.sweep_has_begun.store(false, Ordering::Release);
         }
     }
 }

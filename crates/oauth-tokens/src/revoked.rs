@@ -1,3 +1,5 @@
+//! What a revocation did.
+
 /// What a revocation did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -14,6 +14,7 @@ use oauth_core::{Clock, OAuth2Token, OffsetDateTime};
 
 use crate::{
     cache::{Cache, CachedAnswer},
+    calendar::milliseconds,
     error::Error,
     event::Observers,
     key::TokenKey,
@@ -22,7 +23,7 @@ use crate::{
     sealed_store::SealedStore,
     source::LimitedSource,
     sources::{SourceLookupError, Sources},
-    state::{TokenState, milliseconds},
+    state::TokenState,
     store::Lease,
     tasks::Tasks,
     timing::{Moment, Timing},
@@ -47,7 +48,8 @@ pub(crate) struct SharedState {
     pub(crate) store_ahead: Mutex<Option<i64>>,
     pub(crate) tasks: Tasks,
     pub(crate) unsaved: UnsavedTokens,
-    pub(crate) sweep: Sweep,
+    /// Whether the background sweep for unfinished refreshes runs, or need not.
+    pub(crate) sweep_has_begun: AtomicBool,
 }
 
 impl SharedState {
@@ -173,13 +175,6 @@ impl SharedState {
         }
         true
     }
-}
-
-/// The sweep for unfinished refreshes that runs in the background, once in each manager.
-#[derive(Default)]
-pub(crate) struct Sweep {
-    /// Whether it runs, or need not.
-    pub(crate) has_begun: AtomicBool,
 }
 
 /// Whether waiting for the store is worthwhile, as all keys of this process have found it.

@@ -162,7 +162,7 @@ impl SourcePause {
         self.lock().pauses
     }
 
-    /// Begins a pause. Requests that were under way when another one began it make it longer, but are no further failures.
+    /// Begins a pause. Requests that were under way when another one began it make it longer, but do not count as further failures.
     pub(crate) fn begin(
         &self,
         now: OffsetDateTime,

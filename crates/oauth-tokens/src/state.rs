@@ -12,7 +12,12 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use oauth_core::{OAuth2Token, OffsetDateTime, ScopeCheck, WantedScopes, same_secret, serde_json};
 use serde::{Deserialize, Serialize};
 
-use crate::{access_token_request::Wanted, further::FurtherToken};
+use crate::{
+    access_token_request::Wanted,
+    calendar::{milliseconds, time},
+    further_token::FurtherToken,
+    rest::Rest,
+};
 
 /// A grant that the provider no longer accepts: a new login must replace it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,27 +137,6 @@ pub(crate) struct TokenState {
     /// The further access tokens of the grant. They can be obtained again: a process of an earlier version drops them when it saves.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) further: Vec<FurtherToken>,
-}
-
-/// For how long the provider is left alone after a failure.
-#[derive(Clone, Copy, Serialize, Deserialize)]
-pub(crate) struct Rest {
-    /// When it failed, in milliseconds, by the clock of the process that tried.
-    pub(crate) at_ms: i64,
-    /// When it failed by the store's clock, if it has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) at_store_ms: Option<i64>,
-    pub(crate) wait_ms: u64,
-}
-
-impl Rest {
-    pub(crate) fn new(now: OffsetDateTime, store_now: Option<OffsetDateTime>, wait: Duration) -> Self {
-        Self {
-            at_ms: milliseconds(now).unwrap_or_default(),
-            at_store_ms: store_now.and_then(milliseconds),
-            wait_ms: wait.as_millis().try_into().unwrap_or(u64::MAX),
-        }
-    }
 }
 
 /// Which login a token comes from, and how many refreshes lie in between. Of two records of one login, it tells which is older.
@@ -524,30 +508,10 @@ impl Lineage {
     }
 }
 
-/// A number that tells one login or process from another. It is no secret.
+/// A number that tells one login or process from another. It is not a secret.
 pub(crate) fn random_number() -> u64 {
     RandomState::new().hash_one(std::time::Instant::now())
 }
-
-/// A time in milliseconds since 1970.
-pub(crate) fn milliseconds(time: OffsetDateTime) -> Option<i64> {
-    i64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok()
-}
-
-/// Reads a Unix time; one beyond the calendar becomes the end of the calendar.
-pub(crate) fn time(seconds: i64) -> OffsetDateTime {
-    OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(if seconds < 0 {
-        OffsetDateTime::UNIX_EPOCH
-    } else {
-        END_OF_TIME
-    })
-}
-
-/// Year 9999, beyond which `OffsetDateTime` does not reach.
-const END_OF_TIME: OffsetDateTime = match OffsetDateTime::from_unix_timestamp(253_402_300_799) {
-    Ok(end) => end,
-    Err(_) => OffsetDateTime::UNIX_EPOCH,
-};
 
 impl fmt::Display for DeadReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

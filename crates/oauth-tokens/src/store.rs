@@ -187,6 +187,7 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
 }
 
 /// What is stored for a key.
+// Stores build it, so it is not `non_exhaustive`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Record {
     /// The version, which grows with each save, usually by one.
@@ -196,6 +197,7 @@ pub struct Record {
 }
 
 /// What a writer expects to be in the store.
+// A store must keep every condition, so it is not `non_exhaustive`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expected {
     /// No record.
@@ -207,6 +209,7 @@ pub enum Expected {
 }
 
 /// How a save ended.
+// Whoever saves must know what each case means for the token, so it is not `non_exhaustive`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Saved {
     /// It is saved, under this version.
@@ -218,6 +221,7 @@ pub enum Saved {
 }
 
 /// The right to refresh one key, until it expires.
+// Stores build it, so it is not `non_exhaustive`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
     /// Larger than that of every lease granted for the key before.
@@ -227,6 +231,7 @@ pub struct Lease {
 }
 
 /// The answer to a request for a lease.
+// Whoever asks has the lease or has not, so it is not `non_exhaustive`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Acquired {
     /// The caller has the lease.

@@ -7,13 +7,7 @@ use std::{
 
 use oauth_core::OffsetDateTime;
 
-use crate::{
-    key::TokenKey,
-    state::{Rest, TokenState, time},
-};
-
-/// The longest time that can be set. Longer ones would overflow dates, and a panic between redeeming and saving loses a grant.
-pub(crate) const A_YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+use crate::{calendar::time, key::TokenKey, rest::Rest, state::TokenState};
 
 /// The longest pause; a provider that asks for more is asked again after a day.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);

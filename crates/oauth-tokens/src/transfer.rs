@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     error::Error,
     event::Outcome,
-    further::{FurtherToken, MOST_FURTHER},
+    further::MOST_FURTHER,
+    further_token::FurtherToken,
     inventory::Filter,
     key::TokenKey,
     manager::TokenManager,

@@ -16,36 +16,21 @@ use crate::{
     workspace::{self, Package},
 };
 
-/// Crates that still have circles. The list only gets shorter.
-const STILL_CIRCULAR: &[&str] = &["oauth-tokens"];
-
 pub(super) fn check(members: &[Package], findings: &mut Findings) -> Result<()> {
     for package in members {
         let sources = package.folder().join("src");
         if !sources.is_dir() {
             continue;
         }
-        let circles = circles(&imports(&sources)?);
-        let is_listed = STILL_CIRCULAR.contains(&&*package.name);
-        match (is_listed, circles.is_empty()) {
-            (true, false) | (false, true) => {}
-            (true, true) => findings.add(
+        for circle in circles(&imports(&sources)?) {
+            let names: Vec<_> = circle.iter().map(|file| workspace::short(file)).collect();
+            findings.add(
                 package.folder(),
-                "no files import each other in a circle any more; take the crate off STILL_CIRCULAR in \
-                 xtask/src/tidy/circles.rs",
-            ),
-            (false, false) => {
-                for circle in circles {
-                    let names: Vec<_> = circle.iter().map(|file| workspace::short(file)).collect();
-                    findings.add(
-                        package.folder(),
-                        format!(
-                            "these files import each other in a circle; move what they share to a file below them: {}",
-                            names.join(", ")
-                        ),
-                    );
-                }
-            }
+                format!(
+                    "these files import each other in a circle; move what they share to a file below them: {}",
+                    names.join(", ")
+                ),
+            );
         }
     }
     Ok(())

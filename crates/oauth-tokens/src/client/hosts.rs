@@ -1,8 +1,10 @@
+//! The hosts that a token may go to.
+
 use std::net::IpAddr;
 
 use reqwest::Url;
 
-use super::RequestError;
+use super::request_error::RequestError;
 
 /// The hosts that a token may go to.
 ///

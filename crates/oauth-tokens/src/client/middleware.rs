@@ -1,8 +1,14 @@
+//! The client as a middleware of `reqwest_middleware`.
+
 use oauth_core::{async_trait, http::Extensions};
 use reqwest::{Request, Response};
 use reqwest_middleware::{Error, Middleware, Next, Result};
 
-use super::{Authorizer, Hosts, Next as After, RequestError};
+use super::{
+    authorizer::{NextStep, RequestAuthorizer},
+    hosts::Hosts,
+    request_error::RequestError,
+};
 use crate::{access_token_request::AccessTokenRequest, key::TokenKey, manager::TokenManager};
 
 /// Adds the token of a key to requests, as a middleware of `reqwest_middleware`. It does what
@@ -15,14 +21,14 @@ use crate::{access_token_request::AccessTokenRequest, key::TokenKey, manager::To
 #[derive(Clone, Debug)]
 pub struct TokenMiddleware {
     key: Option<TokenKey>,
-    tokens: Authorizer,
+    tokens: RequestAuthorizer,
 }
 
 impl TokenMiddleware {
     /// A middleware that sends the tokens of the keys that the requests name, to these hosts.
     #[must_use]
     pub fn new(tokens: TokenManager, hosts: Hosts) -> Self {
-        Self { key: None, tokens: Authorizer { manager: tokens, hosts, distrusts_any_401: false } }
+        Self { key: None, tokens: RequestAuthorizer { manager: tokens, hosts, distrusts_any_401: false } }
     }
 
     /// Uses this key's token for requests that name none.
@@ -52,12 +58,12 @@ impl Middleware for TokenMiddleware {
         let key = key.ok_or(RequestError::NoKey).map_err(Error::middleware)?;
         let wanted = extensions.get::<AccessTokenRequest>().cloned().unwrap_or_default();
         let authorized = self.tokens.authorize(&key, &wanted, request).await;
-        let (mut request, mut attempt) = authorized.map_err(Error::middleware)?;
+        let (mut request, mut sent) = authorized.map_err(Error::middleware)?;
         loop {
             let reply = next.clone().run(request, extensions).await?;
-            match self.tokens.next(&key, &mut attempt, reply).await.map_err(Error::middleware)? {
-                After::Request(again) => request = *again,
-                After::Done(reply) => return Ok(*reply),
+            match self.tokens.next(&key, &mut sent, reply).await.map_err(Error::middleware)? {
+                NextStep::Request(again) => request = *again,
+                NextStep::Done(reply) => return Ok(*reply),
             }
         }
     }

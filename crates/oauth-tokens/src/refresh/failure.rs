@@ -7,11 +7,13 @@ use oauth_core::{BindingError, ErrorClass, ErrorKind, HttpErrorKind, Operation};
 use super::record::{Changed, Refresh, RefreshOutcome};
 use crate::{
     access_token_request::Wanted,
+    calendar::time,
     error::Error,
     event,
-    further::{FurtherFailure, FurtherRefusal},
+    further_token::{FurtherFailure, FurtherRefusal},
+    rest::Rest,
     sealed_store::{Predecessor, StoredState},
-    state::{DeadGrant, DeadReason, Rest, TokenState, time},
+    state::{DeadGrant, DeadReason, TokenState},
     store::{Expected, Lease, Saved, StoreError},
 };
 
@@ -297,7 +299,7 @@ fn was_surely_not_carried_out(error: &oauth_core::Error) -> bool {
             use HttpErrorKind::{Connect, InvalidRequest, NotPublic};
             matches!(error.kind(), Connect | InvalidRequest | NotPublic)
         }
-        // What cannot be signed is not sent, or was refused before for want of a nonce.
+        // What cannot be signed is not sent, or was refused before because it lacked a nonce.
         ErrorKind::Configuration(_) | ErrorKind::Unsupported(_) | ErrorKind::Signing(_) => true,
         // Some providers refuse under status 200.
         ErrorKind::Refused { .. } => error.status().is_some_and(|status| !status.is_server_error()),

@@ -8,13 +8,14 @@ use tokio::sync::Semaphore;
 use crate::{
     access_token_request::Wanted,
     cache::{CachedAnswer, CachedToken, Learned, TokenResult},
+    calendar::time,
     error::Error,
     event,
     key::TokenKey,
     sealed_store::StoredState,
     shared::SharedState,
     source::{SourcePause, TokenSource},
-    state::{TokenState, time},
+    state::TokenState,
     tasks::TaskGuard,
     timing::{Moment, TOO_FRESH_TO_REFUSE},
 };

@@ -244,30 +244,13 @@ impl Refresh<'_> {
             None => self.wanted.cloned(),
         };
         let wanted = wanted.as_ref();
-        // The mark tells whoever comes after a crash that the refresh token may be spent. That it can be written shows that
-        // the lease is still ours and that the store will take the new token too.
         if self.source.needs_login(self.key) {
-            let failed = |cause| RefreshOutcome::failed(Error::Store { key: self.key.clone(), cause });
-            let marked = before.refreshing(shared.clock.now(), shared.process, wanted);
-            let sealed = match shared.store.seal(self.key, &marked).await {
-                Ok(sealed) => sealed,
-                Err(cause) => return Ok(failed(cause)),
-            };
-            let (expected, lease_held) = (predecessor.expected, Some(lease));
-            let saved = shared.store.save_sealed(self.key, sealed.clone(), &marked, expected, lease_held);
-            match shared.timed(saved).await {
-                Ok(Saved::Version(version)) => {
-                    let expected = Expected::Version(version);
-                    predecessor = Predecessor { expected, sealed: Some(sealed) };
+            predecessor = match self.mark(&before, wanted, predecessor.expected, lease, asked).await? {
+                Ok(marked) => marked,
+                Err(cause) => {
+                    return Ok(RefreshOutcome::failed(Error::Store { key: self.key.clone(), cause }));
                 }
-                Ok(Saved::Conflict(_) | Saved::Fenced) => return Err(Changed),
-                Err(cause) => return Ok(failed(cause)),
-            }
-            match self.still_holds(lease, asked).await {
-                Ok(true) => {}
-                Ok(false) => return Err(Changed),
-                Err(cause) => return Ok(failed(cause)),
-            }
+            };
         }
         let outcome = match self.obtain(wanted, before.token_to_refresh().as_deref()).await {
             Ok(token) => {
@@ -299,6 +282,39 @@ impl Refresh<'_> {
                 Err(Changed)
             }
             Err(_) => Ok(outcome),
+        }
+    }
+
+    /// Marks the record as one that is being refreshed, and returns what the new token is to replace.
+    ///
+    /// The mark tells whoever comes after a crash that the refresh token may be spent. That it can be written shows that the lease is
+    /// still ours and that the store will take the new token too.
+    async fn mark(
+        &self,
+        before: &TokenState,
+        wanted: Option<&Wanted>,
+        expected: Expected,
+        lease: &Lease,
+        asked: Instant,
+    ) -> Result<Result<Predecessor, StoreError>, Changed> {
+        let shared = self.shared;
+        let marked = before.refreshing(shared.clock.now(), shared.process, wanted);
+        let sealed = match shared.store.seal(self.key, &marked).await {
+            Ok(sealed) => sealed,
+            Err(cause) => return Ok(Err(cause)),
+        };
+        let saved = shared.store.save_sealed(self.key, sealed.clone(), &marked, expected, Some(lease));
+        let marked = match shared.timed(saved).await {
+            Ok(Saved::Version(version)) => {
+                Predecessor { expected: Expected::Version(version), sealed: Some(sealed) }
+            }
+            Ok(Saved::Conflict(_) | Saved::Fenced) => return Err(Changed),
+            Err(cause) => return Ok(Err(cause)),
+        };
+        match self.still_holds(lease, asked).await {
+            Ok(true) => Ok(Ok(marked)),
+            Ok(false) => Err(Changed),
+            Err(cause) => Ok(Err(cause)),
         }
     }
 

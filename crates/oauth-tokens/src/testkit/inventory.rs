@@ -4,18 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use oauth_core::{OffsetDateTime, bytes::Bytes, random_token};
 
-use super::{Checked, ensure, some_key};
+use super::check::{CheckFailed, Checked, ensure, some_key};
 use crate::{
     inventory::{Filter, Found, Status, Summary},
     key::TokenKey,
     store::{Acquired, Expected, Saved, TokenStore},
 };
 
-async fn save(
-    store: &Arc<dyn TokenStore>,
-    key: &TokenKey,
-    summary: &Summary,
-) -> Result<u64, super::CheckFailed> {
+async fn save(store: &Arc<dyn TokenStore>, key: &TokenKey, summary: &Summary) -> Result<u64, CheckFailed> {
     let sealed = Bytes::from(key.to_string());
     match store.save_described(key, sealed, summary, Expected::Any, None).await? {
         Saved::Version(version) => Ok(version),
@@ -23,7 +19,7 @@ async fn save(
     }
 }
 
-async fn keys(store: &Arc<dyn TokenStore>, filter: &Filter) -> Result<Vec<TokenKey>, super::CheckFailed> {
+async fn keys(store: &Arc<dyn TokenStore>, filter: &Filter) -> Result<Vec<TokenKey>, CheckFailed> {
     let mut keys: Vec<_> = store.find(filter, None, 1000).await?.into_iter().map(|found| found.key).collect();
     let counted = store.count(filter).await?;
     ensure!(counted == keys.len() as u64, "{filter:?} finds {} records and counts {counted}", keys.len());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use oauth_core::{bytes::Bytes, random_token};
 use tokio::task::JoinSet;
 
-use super::{Checked, ensure, some_key};
+use super::check::{Checked, ensure, some_key};
 use crate::{
     key::TokenKey,
     store::{Expected, Saved, TokenStore},

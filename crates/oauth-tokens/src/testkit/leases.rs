@@ -8,7 +8,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{CheckFailed, Checked, ensure, some_key};
+use super::check::{CheckFailed, Checked, ensure, some_key};
 use crate::{
     key::TokenKey,
     store::{Acquired, Expected, Lease, Saved, TokenStore},

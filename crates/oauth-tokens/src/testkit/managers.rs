@@ -11,7 +11,11 @@ use std::{
 use oauth_core::{Clock, OffsetDateTime, Sealer, SealingKey, async_trait};
 use tokio::{task::JoinSet, time::sleep};
 
-use super::{CheckFailed, Checked, HookedStore, RotatingServer, StoreCall, StoreHook, ensure, some_key};
+use super::{
+    check::{CheckFailed, Checked, ensure, some_key},
+    hooked::{HookedStore, StoreCall, StoreHook},
+    server::RotatingServer,
+};
 use crate::{
     builder::TokenManagerBuilder,
     error::Error,
@@ -103,7 +107,7 @@ async fn crash(
         sleep(Duration::from_millis(10)).await;
     }
     ensure!(server.token_requests() == 1, "the process that is to crash did not come to redeem");
-    // Its reply arrives, and it stands before the save for ever.
+    // Its reply arrives, and the save never begins.
     sleep(Duration::from_millis(50)).await;
     task.abort();
     Ok(())

@@ -1,8 +1,11 @@
 //! Checks that every store must pass, and a provider in memory that counts what it is asked.
 //!
 //! Whoever writes a [`TokenStore`] runs [`check_store`] against it, and [`check_shared_cache`] if it is a
-//! [`SharedCache`](oauth_core::SharedCache) too. A store that [cannot be searched](crate::TokenStore::can_find) is not asked to. Each check uses keys of its own, so that the store need not be empty and
-//! the checks may run again. A store that wraps another one passes [`check_wrapper`] too. They need a Tokio runtime, and about ten seconds with a store that is quick.
+//! [`SharedCache`](oauth_core::SharedCache) too. A store that [cannot be searched](crate::TokenStore::can_find) is not searched. A store
+//! that wraps another one passes [`check_wrapper`] too.
+//!
+//! Each check uses keys of its own, so that the store need not be empty and the checks may run again. They need a Tokio runtime, and
+//! take about ten seconds with a store that is quick.
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -18,6 +21,7 @@
 //! # }
 //! ```
 
+mod check;
 mod hooked;
 mod inventory;
 mod keys;
@@ -30,58 +34,15 @@ mod wrapper;
 
 use std::sync::Arc;
 
-use oauth_core::random_token;
+use crate::store::TokenStore;
 
-use crate::{key::TokenKey, store::TokenStore};
+use check::Checked;
 
+pub use check::CheckFailed;
 pub use hooked::{HookedStore, StoreCall, StoreHook};
 pub use server::{RotatingServer, ServerFault};
 pub use shared_cache::check_shared_cache;
 pub use wrapper::check_wrapper;
-
-/// A check that a store did not pass.
-#[derive(Debug, thiserror::Error)]
-#[error("the check {check:?} failed: {what}")]
-pub struct CheckFailed {
-    check: &'static str,
-    what: String,
-}
-
-type Checked = Result<(), CheckFailed>;
-
-/// Fails the check unless a condition holds.
-macro_rules! ensure {
-    ($condition:expr, $($what:tt)+) => {
-        if !$condition {
-            return Err(format!($($what)+).into());
-        }
-    };
-}
-pub(crate) use ensure;
-
-impl From<String> for CheckFailed {
-    fn from(what: String) -> Self {
-        Self { check: "", what }
-    }
-}
-
-/// Whatever a store, a manager or the provider in memory fails with.
-macro_rules! failed_by {
-    ($($Error:ty),+) => {
-        $(impl From<$Error> for CheckFailed {
-            fn from(error: $Error) -> Self {
-                format!("{error}").into()
-            }
-        })+
-    };
-}
-failed_by!(
-    crate::StoreError,
-    crate::Error,
-    oauth_core::Error,
-    oauth_core::SharedCacheError,
-    tokio::task::JoinError
-);
 
 /// Runs every check of the contract of [`TokenStore`] against a store, one after the other.
 ///
@@ -91,7 +52,7 @@ failed_by!(
 pub async fn check_store(store: Arc<dyn TokenStore>) -> Checked {
     macro_rules! run {
         ($($check:path),+ $(,)?) => {
-            $($check(&store).await.map_err(|failed| CheckFailed { check: stringify!($check), ..failed })?;)+
+            $($check(&store).await.map_err(|failed| failed.of(stringify!($check)))?;)+
         };
     }
     run!(
@@ -121,9 +82,4 @@ pub async fn check_store(store: Arc<dyn TokenStore>) -> Checked {
         managers::clocks_that_disagree_redeem_nothing_twice,
     );
     Ok(())
-}
-
-/// A key that no other check and no earlier run has used.
-fn some_key() -> Result<TokenKey, CheckFailed> {
-    Ok(TokenKey::new("testkit", "subject").with_tenant(random_token()?))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use oauth_core::bytes::Bytes;
 use tokio::task::JoinSet;
 
-use super::{CheckFailed, Checked, ensure, some_key};
+use super::check::{CheckFailed, Checked, ensure, some_key};
 use crate::store::{Expected, Record, Saved, TokenStore};
 
 pub(super) async fn nothing_is_there_before_it_is_saved(store: &Arc<dyn TokenStore>) -> Checked {

@@ -8,7 +8,8 @@ use std::{
 };
 
 use oauth_core::{
-    HttpClient, HttpError, HttpErrorKind, OAuth2, OAuth2Token, OffsetDateTime, Provider, async_trait,
+    Callback, HttpClient, HttpError, HttpErrorKind, OAuth2, OAuth2Token, OffsetDateTime, Provider,
+    async_trait,
     bytes::Bytes,
     http::{Request, Response, StatusCode},
     random_token,
@@ -197,8 +198,7 @@ impl RotatingServer {
         }
         let mut reply = state.issue(grant, self.0.lifetime)?;
         if let Some(scope) = form.get("scope") {
-            // What a form has in place of a space.
-            reply["scope"] = scope.replace('+', " ").into();
+            reply["scope"] = scope.as_str().into();
         }
         if let Some(token) = state.refresh_tokens.get_mut(&presented) {
             token.redeemed = Some((Instant::now(), reply.clone()));
@@ -257,7 +257,10 @@ impl HttpClient for RotatingServer {
             Some(ServerFault::Hang) => std::future::pending().await,
             Some(ServerFault::ReplyLost(_)) | None => Response::builder(),
         };
-        let form: HashMap<String, String> = form(request.body());
+        // The parser of a posted callback is one of forms.
+        let form = Callback::from_form(&String::from_utf8_lossy(request.body()));
+        let form: HashMap<String, String> =
+            form.pairs().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let (status, body) = match is_revocation {
             true => {
                 self.revoke(&form);
@@ -271,15 +274,6 @@ impl HttpClient for RotatingServer {
         reply = reply.status(status).header("content-type", "application/json");
         reply.body(body.to_string().into()).map_err(|_| invalid())
     }
-}
-
-/// The fields that matter here have no character that a form escapes, but for the colons of a grant type.
-fn form(body: &[u8]) -> HashMap<String, String> {
-    let text = String::from_utf8_lossy(body).replace("%3A", ":");
-    text.split('&')
-        .filter_map(|pair| pair.split_once('='))
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect()
 }
 
 impl Default for RotatingServer {

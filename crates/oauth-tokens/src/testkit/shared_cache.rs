@@ -5,7 +5,7 @@ use std::time::Duration;
 use oauth_core::{SharedCache, bytes::Bytes, random_token};
 use tokio::time::{Instant, sleep};
 
-use super::{CheckFailed, Checked, ensure};
+use super::check::{Checked, ensure};
 
 const LONG: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_millis(400);
@@ -16,7 +16,7 @@ const SHORT: Duration = Duration::from_millis(400);
 ///
 /// The first check that failed, and what it saw.
 pub async fn check_shared_cache(cache: &(impl SharedCache + Clone + 'static)) -> Checked {
-    let named = |check, outcome: Checked| outcome.map_err(|failed| CheckFailed { check, ..failed });
+    let named = |check, outcome: Checked| outcome.map_err(|failed| failed.of(check));
     named("what_is_put_is_there_until_its_time_is_over", what_is_put(cache).await)?;
     named("of_many_who_take_or_put_new_one_does", one_of_many(cache).await)?;
     named("names_and_values_of_any_kind", names_and_values(cache).await)

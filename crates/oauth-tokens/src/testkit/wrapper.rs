@@ -7,7 +7,10 @@ use std::{
 
 use oauth_core::bytes::Bytes;
 
-use super::{CheckFailed, Checked, HookedStore, StoreHook, ensure, some_key};
+use super::{
+    check::{Checked, ensure, some_key},
+    hooked::{HookedStore, StoreHook},
+};
 use crate::{
     inventory::{Filter, Status, Summary},
     memory::MemoryStore,
@@ -39,8 +42,7 @@ pub async fn check_wrapper(
     wrap: impl FnOnce(Arc<dyn TokenStore>) -> Arc<dyn TokenStore>,
     not_forwarded: &[&str],
 ) -> Checked {
-    let check = "a_wrapper_forwards_what_has_a_default";
-    forwards(wrap, not_forwarded).await.map_err(|failed| CheckFailed { check, ..failed })
+    forwards(wrap, not_forwarded).await.map_err(|failed| failed.of("a_wrapper_forwards_what_has_a_default"))
 }
 
 async fn forwards(

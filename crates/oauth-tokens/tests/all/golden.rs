@@ -76,7 +76,7 @@ fn sealer() -> Sealer {
     Sealer::new(SealingKey::from_bytes([42; 32]))
 }
 
-/// A clock that stands.
+/// A clock that always shows one time.
 #[derive(Debug)]
 struct At(OffsetDateTime);
 

@@ -34,7 +34,7 @@ pub(crate) async fn stored(manager: &TokenManager, key: &TokenKey) -> oauth_toke
     all.into_iter().map(Result::unwrap).find(|stored| stored.key == *key).unwrap()
 }
 
-/// The same token, expired.
+/// A token as it is when it has expired.
 pub(crate) fn expired(token: &OAuth2Token) -> OAuth2Token {
     let mut fields = serde_json::to_value(token).unwrap();
     fields["expires_at"] = 1.into();

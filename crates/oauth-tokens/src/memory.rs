@@ -1,4 +1,4 @@
-mod shared_cache;
+//! A store in the memory of this process.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use oauth_core::{async_trait, bytes::Bytes};
+use oauth_core::{MemoryCache, SharedCache, SharedCacheError, async_trait, bytes::Bytes};
 
 use crate::{
     entry::{REMEMBERED, StoreEntry},
@@ -33,7 +33,7 @@ struct MemoryShards {
     hasher: RandomState,
     /// When the store was made, since which its clock counts.
     start: Instant,
-    values: shared_cache::ExpiringValues,
+    values: MemoryCache,
 }
 
 #[derive(Default)]
@@ -202,13 +202,32 @@ impl TokenStore for MemoryStore {
     }
 }
 
+#[async_trait]
+impl SharedCache for MemoryStore {
+    async fn get(&self, name: &str) -> Result<Option<Bytes>, SharedCacheError> {
+        self.0.values.get(name).await
+    }
+
+    async fn put(&self, name: &str, value: Bytes, lifetime: Duration) -> Result<(), SharedCacheError> {
+        self.0.values.put(name, value, lifetime).await
+    }
+
+    async fn put_new(&self, name: &str, value: Bytes, lifetime: Duration) -> Result<bool, SharedCacheError> {
+        self.0.values.put_new(name, value, lifetime).await
+    }
+
+    async fn take(&self, name: &str) -> Result<Option<Bytes>, SharedCacheError> {
+        self.0.values.take(name).await
+    }
+}
+
 impl Default for MemoryShards {
     fn default() -> Self {
         Self {
             shards: std::array::from_fn(|_| Mutex::default()),
             hasher: RandomState::new(),
             start: Instant::now(),
-            values: Default::default(),
+            values: MemoryCache::new(),
         }
     }
 }
