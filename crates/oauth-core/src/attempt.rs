@@ -1,10 +1,6 @@
 //! What one login has to remember until its callback arrives.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    time::{Duration, SystemTime},
-};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::Value;
@@ -13,7 +9,6 @@ use zeroize::Zeroizing;
 
 use crate::{
     authorization::{ResponseMode, ResponseType},
-    clock::system_time,
     crypto::random_token,
     error::Result,
     json,
@@ -31,8 +26,8 @@ mod legacy;
 /// encrypt and authenticate it, as [`Sealer`](crate::Sealer) does.
 ///
 /// What is read back must have been written by this library: a member that is not known or named twice is an error, so that an
-/// older version does not finish an attempt with a restriction that it does not know. An attempt with times that no calendar
-/// has is expired.
+/// older version does not finish an attempt with a restriction that it does not know. An attempt whose times are
+/// outside the years 1970 to 9999 counts as expired.
 // The order of the members is the order in which they are stored. A new one is optional and left out when it is empty, so that
 // what was stored before it existed can still be read; `tests/data/attempts.json` holds one of each kind.
 #[derive(Clone, Serialize, Deserialize)]
@@ -272,12 +267,7 @@ impl LoginAttempt {
     /// Whether it took longer than a sign-in may.
     #[must_use]
     pub fn is_expired(&self) -> bool {
-        // Seconds are compared; a calendar would take longer than the clock.
-        match system_time().duration_since(SystemTime::UNIX_EPOCH) {
-            Ok(now) => i64::try_from(now.as_secs())
-                .map_or(true, |seconds| self.is_expired_after(seconds, now.subsec_nanos())),
-            Err(_) => true,
-        }
+        self.is_expired_at(OffsetDateTime::now_utc())
     }
 
     pub(crate) fn is_expired_at(&self, now: OffsetDateTime) -> bool {

@@ -477,8 +477,10 @@ impl AuthorizationParams {
         self.expiry.get_or_init(|| until);
     }
 
-    /// The URL to send the user's browser to, with these parameters and nothing else: what the client's participants make of them (a signed
-    /// or a pushed request) is in that of [`OAuth2::authorization_url`](crate::OAuth2::authorization_url). It holds spaces as `%20`, which every server reads; some take a `+` for itself.
+    /// The URL to send the user's browser to, with these parameters and nothing else: what the client's participants make of them, a
+    /// signed or a pushed request, is in that of [`OAuth2::authorization_url`](crate::OAuth2::authorization_url).
+    ///
+    /// A space in it is `%20`, which every server reads. Some would take `+` for a plus sign.
     #[must_use]
     pub fn to_url(&self) -> String {
         let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.pairs).finish();

@@ -1,3 +1,5 @@
+//! A macro for the authorization parameters that only one provider has.
+
 /// Writes the struct of a provider's own authorization parameters, which
 /// [`with_authorize_params`](crate::Provider::with_authorize_params) and
 /// [`extras_params`](crate::LoginOptions::extras_params) take. Each field is an `Option` and has its parameter's name; none is
@@ -29,6 +31,8 @@ macro_rules! authorize_params {
             $($(#[$field_doc])* pub $field: Option<$Kind>,)*
         }
 
+        // Written out, because the provider's crate need not depend on serde, and the derive cannot be told where else it is:
+        // its attribute `crate` takes a text, in which a macro has no `$crate`.
         impl $crate::serde::Serialize for $Params {
             fn serialize<S: $crate::serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 use $crate::serde::ser::SerializeMap;

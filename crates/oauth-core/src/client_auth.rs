@@ -330,8 +330,8 @@ impl SecretAuthentication {
 /// the provider's own, such as WeChat's numbers.
 fn refuses_the_client(reply: &http::Response<Bytes>, errors: &ErrorSpec) -> bool {
     const REFUSALS: [&str; 3] = ["invalid_client", "incorrect_client_credentials", "bad_client_secret"];
-    // More is no error reply.
-    let text = String::from_utf8_lossy(reply.body().get(..MOST_OF_AN_ERROR).unwrap_or(reply.body()));
+    // Error replies are small. What is longer is something else, and is not searched to its end.
+    let text = String::from_utf8_lossy(reply.body().get(..MAX_ERROR_BYTES).unwrap_or(reply.body()));
     let names_the_client =
         REFUSALS.iter().any(|code| text.contains(code)) || refuses_by_own_code(&text, errors);
     let status = reply.status();
@@ -359,7 +359,7 @@ fn refuses_by_own_code(text: &str, errors: &ErrorSpec) -> bool {
         .any(|own| errors.codes.iter().any(|(code, meaning)| *code == own && *meaning == "invalid_client"))
 }
 
-const MOST_OF_AN_ERROR: usize = 16 * 1024;
+const MAX_ERROR_BYTES: usize = 16 * 1024;
 
 #[async_trait]
 impl ClientAuthentication for SecretAuthentication {

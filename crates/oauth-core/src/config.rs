@@ -1,3 +1,5 @@
+//! The settings of a provider that a configuration file chooses.
+
 use std::{collections::BTreeMap, fmt, fs, path::PathBuf, sync::Arc};
 
 use serde::{Deserialize, Deserializer, de::Error as _};

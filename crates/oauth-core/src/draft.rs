@@ -315,7 +315,7 @@ impl Hidden {
     }
 }
 
-/// All texts of a JSON body, but for those that are no secrets by their name.
+/// All texts of a JSON body, but for those that are not secret by their name.
 fn collect_texts<'v>(value: &'v Value, is_public: &dyn Fn(&str) -> bool, texts: &mut Vec<&'v str>) {
     match value {
         Value::String(text) => texts.push(text),
@@ -329,7 +329,7 @@ fn collect_texts<'v>(value: &'v Value, is_public: &dyn Fn(&str) -> bool, texts: 
     }
 }
 
-/// Form fields that are no secrets; every other value is kept out of errors.
+/// Form fields that are not secret; every other value is kept out of errors.
 const PUBLIC_FIELDS: &[&str] = &[
     "grant_type",
     "redirect_uri",

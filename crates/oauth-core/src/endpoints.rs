@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_stands_below_a_base_url_moves_below_another() {
+    fn only_what_is_below_a_base_url_moves_below_another() {
         let endpoints = Endpoints::from_iter([
             (Endpoint::Authorization, "https://as.example/auth"),
             (Endpoint::Token, "https://as.example"),

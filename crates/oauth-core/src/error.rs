@@ -26,7 +26,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub struct Error(Arc<Details>);
 
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{}", OneLine(format_args!("{} at {}{}: {}{}{}", .operation, .provider, Host(.host), .kind, Behind("; the callback says ", .callback_error), Behind("; ", .advice))))]
+#[error("{}", OneLine(format_args!("{} at {}{}: {}{}{}", .operation, .provider, HostPart(.host), .kind, Suffix("; the callback says ", .callback_error), Suffix("; ", .advice))))]
 struct Details {
     operation: Operation,
     provider: Cow<'static, str>,
@@ -58,7 +58,7 @@ pub enum ErrorKind {
         reply: FailedReply,
     },
     /// The provider answered with a status that is not a success, and without an OAuth error.
-    #[error("HTTP {} without an OAuth error{}", .reply.status.as_u16(), Behind(": ", .message))]
+    #[error("HTTP {} without an OAuth error{}", .reply.status.as_u16(), Suffix(": ", .message))]
     UnexpectedStatus {
         /// What the reply says in other words than OAuth's, if it does. Text of the server, not to be trusted.
         message: Option<String>,
@@ -148,6 +148,7 @@ pub enum BindingError {
 }
 
 /// Which check a signed token failed.
+// Participants and provider crates build it, so it is not `non_exhaustive`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{} is not valid: {}", .token.name(), OneLine(.reason))]
 pub struct JwtError {
@@ -307,8 +308,9 @@ pub enum LoginError {
 /// An OAuth error (RFC 6749 sections 4.1.2.1 and 5.2), or what the provider sends in its place.
 ///
 /// All of it is text that a server chose: escape it before it enters a page.
+// Provider crates build it, so it is not `non_exhaustive`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, thiserror::Error)]
-#[error("{}{}", OneLine(.code), Behind(": ", .description))]
+#[error("{}{}", OneLine(.code), Suffix(": ", .description))]
 pub struct OAuthError {
     /// `error`, such as `invalid_grant`.
     pub code: String,
@@ -601,9 +603,9 @@ impl fmt::Debug for Error {
 }
 
 /// The host that was asked, in parentheses behind the provider.
-struct Host<'a>(&'a Option<String>);
+struct HostPart<'a>(&'a Option<String>);
 
-impl fmt::Display for Host<'_> {
+impl fmt::Display for HostPart<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Some(host) => write!(f, " ({host})"),
@@ -613,9 +615,9 @@ impl fmt::Display for Host<'_> {
 }
 
 /// A text that need not be there, with what separates it from the text before it.
-struct Behind<'a>(&'static str, &'a Option<String>);
+struct Suffix<'a>(&'static str, &'a Option<String>);
 
-impl fmt::Display for Behind<'_> {
+impl fmt::Display for Suffix<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.1 {
             Some(text) => write!(f, "{}{}", self.0, OneLine(text)),

@@ -30,7 +30,8 @@ pub(crate) const SECRET_PARAMETERS: &[&str] = &["client_secret", "code_verifier"
 
 /// Whether some server could take one parameter for the other.
 pub(crate) fn is_same_parameter(one: &str, other: &str) -> bool {
-    // Neither decoding nor trimming changes a plain character, or what comes before it.
+    // Asked of each pair of a request's parameters. Their names are plain but for a few, and neither decoding nor trimming changes a
+    // plain character or what comes before it, so that most pairs need no decoding.
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
     let (one_bytes, other_bytes) = (one.as_bytes(), other.as_bytes());
     let pairs = one_bytes.iter().zip(other_bytes);

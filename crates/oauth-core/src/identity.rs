@@ -1,3 +1,5 @@
+//! Who signed in: the account's key, addresses and name.
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -42,6 +44,7 @@ pub struct Email {
 }
 
 /// Whether the provider vouches that an address is the user's.
+// Whoever decides by it must decide for every case, so it is not `non_exhaustive`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EmailVerification {

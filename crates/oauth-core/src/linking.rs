@@ -20,6 +20,7 @@ const GOOGLE: (&str, [&str; 1]) = ("https://accounts.google.com", ["gmail.com"])
 /// It is decided when the login begins, by what was pressed, and travels with the attempt. It is never the fact that somebody happens to be
 /// signed in when the callback arrives: a page of anybody's can begin a login in another's browser, and that login may end with the
 /// attacker's identity.
+// Whoever handles it must handle every case, so it is not `non_exhaustive`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum LinkIntent<A> {
     /// To sign in, to whatever account the identity belongs to.

@@ -38,6 +38,7 @@ mod checking;
 mod device;
 mod grants;
 mod issuers;
+mod placeholders;
 mod profile;
 mod restricting;
 mod settings;
@@ -68,10 +69,10 @@ mod settings;
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct OAuth2(Arc<Settings>);
+pub struct OAuth2(Arc<ClientSettings>);
 
 #[derive(Clone)]
-struct Settings {
+struct ClientSettings {
     name: Cow<'static, str>,
     spec: Spec,
     issuers: IssuerNames,
@@ -104,7 +105,7 @@ struct Settings {
     allows_http: bool,
     login_lifetime: Duration,
     clock: Arc<dyn Clock>,
-    known: Known,
+    known: ClientFingerprint,
 }
 
 /// The names of the issuer.
@@ -126,13 +127,13 @@ struct IssuerNames {
 
 /// What a client works out once from its settings.
 #[derive(Default)]
-struct Known {
+struct ClientFingerprint {
     /// What tells it apart from other clients of its name.
     fingerprint: OnceLock<String>,
 }
 
 /// Settings are copied to be changed, and then nothing is known of them yet.
-impl Clone for Known {
+impl Clone for ClientFingerprint {
     fn clone(&self) -> Self {
         Self::default()
     }
@@ -178,7 +179,7 @@ impl OAuth2 {
         }
         let parameters = spec.parameters.iter().map(|&(name, usual)| (name.into(), usual.to_owned()));
         let parameters = parameters.chain([("client_id".into(), client_id.clone())]).collect();
-        let mut client = Self(Arc::new(Settings {
+        let mut client = Self(Arc::new(ClientSettings {
             name: spec.name.into(),
             spec: *spec,
             issuers: IssuerNames { of_identities_by_spec: spec.identity_issuer, ..IssuerNames::default() },
@@ -206,7 +207,7 @@ impl OAuth2 {
             allows_http: false,
             login_lifetime: LOGIN_LIFETIME,
             clock: Arc::new(SystemClock),
-            known: Known::default(),
+            known: ClientFingerprint::default(),
         }));
         client.fill_in();
         client

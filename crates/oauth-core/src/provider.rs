@@ -1,3 +1,5 @@
+//! The trait of all providers: what an application can ask of one, whichever it is.
+
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;

@@ -1,4 +1,5 @@
-//! Removes secrets from what a server says, and from a log line the characters that would deceive its reader.
+//! Removes secrets from what a server says, and from a log line the characters that would deceive its reader. No kept crate does it:
+//! crates that redact know their own fields, and not a secret that a server quotes in its own way.
 
 use std::{
     borrow::Cow,
@@ -84,7 +85,7 @@ fn is_unfit(character: char) -> bool {
 
 const HIDDEN: &str = "[hidden]";
 
-/// Shorter texts are no secrets, and to take them out would garble the message.
+/// Shorter texts are not secrets, and to take them out would garble the message.
 const SHORTEST: usize = 4;
 
 /// So many bytes in a row of a secret are hidden wherever they are.

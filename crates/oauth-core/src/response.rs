@@ -1,3 +1,5 @@
+//! A provider's reply, and what is an error in it.
+
 use std::{
     borrow::Cow,
     time::{Duration, SystemTime},

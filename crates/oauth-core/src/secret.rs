@@ -1,3 +1,5 @@
+//! Secrets as text: tokens, client secrets with their lifetimes, code verifiers.
+
 use std::{
     borrow::Cow,
     fmt,

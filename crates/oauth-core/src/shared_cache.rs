@@ -1,3 +1,5 @@
+//! Values that processes share for a while.
+
 use std::{
     collections::HashMap,
     fmt,

@@ -22,7 +22,8 @@ pub mod span {
     pub const ALL: &[&str] = &[REQUEST, HTTP, TOKENS_REFRESH];
 }
 
-macro_rules! names {
+/// Writes constants, and a list of them all from which none can be missing.
+macro_rules! constants {
     ($all:literal: $($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
         $($(#[$doc])* pub const $name: &str = $text;)*
 
@@ -33,7 +34,7 @@ macro_rules! names {
 
 /// The names of events.
 pub mod event {
-    names! { "All of them.":
+    constants! { "All of them.":
         /// A code was exchanged for tokens.
         TOKEN_EXCHANGED = "oauth.token.exchanged";
         /// A token was refreshed at the provider.
@@ -131,7 +132,7 @@ pub mod event {
 
 /// The names of metrics.
 pub mod metric {
-    names! { "All of them.":
+    constants! { "All of them.":
         /// A counter of calls of providers.
         REQUESTS = "oauth_requests_total";
         /// A histogram of how long calls of providers took, in seconds.

@@ -1,3 +1,5 @@
+//! The reply of a token endpoint, as it is used and stored.
+
 use std::{
     fmt,
     time::{Duration, SystemTime},
@@ -561,7 +563,7 @@ mod tests {
     }
 
     #[test]
-    fn tk_21_a_member_that_stands_twice_is_refused() {
+    fn tk_21_a_member_named_twice_is_refused() {
         for twice in [
             r#"{"access_token":"A","access_token":"B"}"#,
             r#"{"access_token":"A","token_type":null,"token_type":"bearer"}"#,

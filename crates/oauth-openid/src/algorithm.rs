@@ -1,3 +1,5 @@
+//! How tokens are signed.
+
 use std::fmt;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};

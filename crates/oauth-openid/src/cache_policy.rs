@@ -5,6 +5,7 @@ use std::time::Duration;
 use oauth_core::{Response, http::header};
 
 /// For how long a document of the provider is kept.
+// Applications write it out, so it is not `non_exhaustive`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CachePolicy {
     /// It is fresh at least this long, whatever its headers say.

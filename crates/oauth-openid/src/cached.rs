@@ -47,12 +47,12 @@ pub(crate) const MOST_TRIES: usize = 3;
 
 /// What is kept of a document, also outside of the process.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Kept {
+pub(crate) struct KeptDocument {
     pub(crate) url: String,
     /// Whose it is: two issuers can name one URL, and only one of them means it.
     #[serde(default)]
     issuer: String,
-    document: Document,
+    document: JsonText,
     /// Seconds since 1970.
     read_at: i64,
     /// In seconds.
@@ -62,9 +62,9 @@ pub(crate) struct Kept {
 /// A JSON document as text, because a tree of it can take a hundred times the memory.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(from = "Value")]
-pub(crate) struct Document(Arc<str>);
+pub(crate) struct JsonText(Arc<str>);
 
-impl Document {
+impl JsonText {
     pub(crate) fn of(value: &Value) -> Self {
         Self(value.to_string().into())
     }
@@ -80,13 +80,13 @@ impl Document {
 }
 
 // By hand, because the text is written as the tree that it is, and reading it can fail: `#[serde(into)]` has no place for an error.
-impl Serialize for Document {
+impl Serialize for JsonText {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.read().map_err(serde::ser::Error::custom)?.serialize(serializer)
     }
 }
 
-impl From<Value> for Document {
+impl From<Value> for JsonText {
     fn from(value: Value) -> Self {
         Self::of(&value)
     }
@@ -104,21 +104,21 @@ pub(crate) struct Reading<T> {
     /// How long a failure is the answer, where there is no document that may be used.
     pub(crate) pause_after_failure: Duration,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) shared: Option<Shared>,
+    pub(crate) shared: Option<SharedDocuments>,
     /// Makes something of the document, or says what is wrong with it.
     pub(crate) parse: Parse<T>,
 }
 
-type Parse<T> = Arc<dyn Fn(&Document, Value) -> Result<T, String> + Send + Sync>;
+type Parse<T> = Arc<dyn Fn(&JsonText, Value) -> Result<T, String> + Send + Sync>;
 
 /// A shared cache, and who believes whose entries in it.
 #[derive(Clone)]
-pub(crate) struct Shared {
+pub(crate) struct SharedDocuments {
     cache: Arc<dyn SharedCache>,
     trust_domain: String,
 }
 
-impl Shared {
+impl SharedDocuments {
     /// The shared cache of a client, if it shares anything.
     pub(crate) fn of(client: &OAuth2, policy: &VerificationPolicy) -> Option<Self> {
         let cache = policy.shared_cache.clone()?;
@@ -131,15 +131,15 @@ impl Shared {
         Some(Self { cache, trust_domain })
     }
 
-    /// The entry. A cache that is down or hangs is no reason not to ask the provider.
-    async fn get<T>(&self, reading: &Reading<T>) -> Option<Kept> {
+    /// The entry. With a cache that is down or hangs, the provider is asked.
+    async fn get<T>(&self, reading: &Reading<T>) -> Option<KeptDocument> {
         let name = self.name_of(reading);
         let found = task::within(PATIENCE_WITH_CACHE, self.cache.get(&name)).await?;
         serde_json::from_slice(&found.ok()??).ok()
     }
 
-    /// Puts an entry there. A cache that cannot keep it is no obstacle.
-    async fn put<T>(&self, reading: &Reading<T>, kept: &Kept) {
+    /// Puts an entry there. A cache that cannot keep it is left alone.
+    async fn put<T>(&self, reading: &Reading<T>, kept: &KeptDocument) {
         let Ok(entry) = serde_json::to_vec(kept) else { return };
         let (name, lifetime) = (self.name_of(reading), Duration::from_secs(kept.fresh_for));
         let _ = task::within(PATIENCE_WITH_CACHE, self.cache.put(&name, Bytes::from(entry), lifetime)).await;
@@ -198,9 +198,9 @@ impl<T> Clone for Reading<T> {
 }
 
 /// The document, once it was read.
-pub(crate) struct Cached<T>(Mutex<State<T>>);
+pub(crate) struct Cached<T>(Mutex<CachedState<T>>);
 
-struct State<T> {
+struct CachedState<T> {
     current: Option<Current<T>>,
     under_way: Option<Arc<UnderWay<T>>>,
     /// How often the provider was asked.
@@ -213,7 +213,7 @@ struct State<T> {
 
 struct Current<T> {
     value: Arc<T>,
-    kept: Kept,
+    kept: KeptDocument,
 }
 
 /// A request that is under way. The channel is closed without an outcome if its task was ended.
@@ -235,7 +235,7 @@ pub(crate) type Ended<T> = Box<dyn FnOnce(&Result<Arc<T>>) + Send>;
 
 impl<T> Default for Cached<T> {
     fn default() -> Self {
-        Self(Mutex::new(State { current: None, under_way: None, asked: 0, answered: 0, failure: None }))
+        Self(Mutex::new(CachedState { current: None, under_way: None, asked: 0, answered: 0, failure: None }))
     }
 }
 
@@ -267,7 +267,7 @@ impl<T: Send + Sync + 'static> Cached<T> {
                     let (value, is_due) = (current.value.clone(), current.kept.is_due(now));
                     let is_idle = state.in_progress().is_none() && !state.rests_for(PAUSE_AFTER_FAILURE, now);
                     let new = (is_due && is_idle)
-                        .then(|| self.begin(&mut state, client, reading, Source::Provider, None));
+                        .then(|| self.begin(&mut state, client, reading, ReadFrom::Provider, None));
                     drop(state);
                     // It goes on though nobody waits. Without a runtime there is no background, and the document is read once it
                     // is no longer fresh.
@@ -290,7 +290,7 @@ impl<T: Send + Sync + 'static> Cached<T> {
             }
             let waiting = match state.join(client, reading) {
                 Some(waiting) => waiting,
-                None => Ok(self.begin(&mut state, client, reading, Source::Anywhere, None)),
+                None => Ok(self.begin(&mut state, client, reading, ReadFrom::Anywhere, None)),
             };
             (waiting, stale, patience)
         };
@@ -328,9 +328,8 @@ impl<T: Send + Sync + 'static> Cached<T> {
             match state.join(client, reading) {
                 _ if state.answered > came => return Ok(None),
                 Some(waiting) => return waiting.map(Some),
-                None => {
-                    may_ask().then(|| self.begin(&mut state, client, reading, Source::Provider, Some(ended)))
-                }
+                None => may_ask()
+                    .then(|| self.begin(&mut state, client, reading, ReadFrom::Provider, Some(ended))),
             }
         };
         Ok(waiting.map(Waiting::started))
@@ -339,10 +338,10 @@ impl<T: Send + Sync + 'static> Cached<T> {
     /// Makes a request ready, to be [started](Waiting::started) once the state is unlocked. Nothing else may be under way.
     fn begin(
         self: &Arc<Self>,
-        state: &mut State<T>,
+        state: &mut CachedState<T>,
         client: &OAuth2,
         reading: &Reading<T>,
-        source: Source,
+        source: ReadFrom,
         ended: Option<Ended<T>>,
     ) -> Waiting<T> {
         let (sender, outcome) = watch::channel(None);
@@ -363,12 +362,12 @@ impl<T: Send + Sync + 'static> Cached<T> {
     }
 
     /// What is kept, for another process.
-    pub(crate) fn export(&self) -> Option<Kept> {
+    pub(crate) fn export(&self) -> Option<KeptDocument> {
         self.state().current.as_ref().map(|current| current.kept.clone())
     }
 
     /// Takes what another process kept, unless it is too old or cannot be read.
-    pub(crate) fn import(&self, kept: Kept, reading: &Reading<T>) {
+    pub(crate) fn import(&self, kept: KeptDocument, reading: &Reading<T>) {
         let Some(imported) = Current::of(kept, reading) else { return };
         let mut state = self.state();
         let is_older =
@@ -380,12 +379,12 @@ impl<T: Send + Sync + 'static> Cached<T> {
 }
 
 impl<T> Cached<T> {
-    fn state(&self) -> MutexGuard<'_, State<T>> {
+    fn state(&self) -> MutexGuard<'_, CachedState<T>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<T> State<T> {
+impl<T> CachedState<T> {
     /// Whether the last request failed less than this long ago.
     fn rests_for(&self, pause: Duration, now: OffsetDateTime) -> bool {
         self.failure.as_ref().is_some_and(|(at, _)| now >= *at && now - *at < pause)
@@ -465,7 +464,7 @@ struct Fetch<T> {
 }
 
 impl<T: Send + Sync + 'static> Fetch<T> {
-    async fn run(mut self, client: &OAuth2, reading: &Reading<T>, source: Source) {
+    async fn run(mut self, client: &OAuth2, reading: &Reading<T>, source: ReadFrom) {
         let fetched = task::within(LONGEST_REQUEST, self.fetch(client, reading, source)).await;
         let fetched = fetched.unwrap_or_else(|| {
             let error = HttpError::new(HttpErrorKind::Timeout);
@@ -498,8 +497,8 @@ impl<T: Send + Sync + 'static> Fetch<T> {
         }
     }
 
-    async fn fetch(&mut self, client: &OAuth2, reading: &Reading<T>, source: Source) -> Result<Current<T>> {
-        if let (Source::Anywhere, Some(shared)) = (source, &reading.shared) {
+    async fn fetch(&mut self, client: &OAuth2, reading: &Reading<T>, source: ReadFrom) -> Result<Current<T>> {
+        if let (ReadFrom::Anywhere, Some(shared)) = (source, &reading.shared) {
             match shared.get(reading).await.and_then(|kept| Current::of(kept, reading)) {
                 Some(current) if current.kept.is_fresh(reading.clock.now()) => return Ok(current),
                 // It will do should the provider not answer.
@@ -521,9 +520,9 @@ impl<T: Send + Sync + 'static> Fetch<T> {
         let reply = request(client, reading, &reading.url).await?;
         let mut value = reply.object()?;
         supplement(client, reading, &mut value).await?;
-        let document = Document::of(&value);
+        let document = JsonText::of(&value);
         let value = (reading.parse)(&document, value).map_err(|problem| reply.malformed(problem))?;
-        let kept = Kept {
+        let kept = KeptDocument {
             url: reading.url.clone(),
             issuer: reading.issuer.clone(),
             document,
@@ -546,7 +545,7 @@ impl<T> Drop for Fetch<T> {
 
 /// Where a document may be read.
 #[derive(Clone, Copy)]
-enum Source {
+enum ReadFrom {
     /// In the shared cache, else at the provider.
     Anywhere,
     Provider,
@@ -621,7 +620,7 @@ async fn supplement<T>(client: &OAuth2, reading: &Reading<T>, document: &mut Val
 }
 
 impl<T> Current<T> {
-    fn of(mut kept: Kept, reading: &Reading<T>) -> Option<Self> {
+    fn of(mut kept: KeptDocument, reading: &Reading<T>) -> Option<Self> {
         // Another process may have another policy; nothing is trusted for longer than one's own says.
         kept.fresh_for = kept.fresh_for.min(reading.policy.longest().as_secs());
         let is_its_own = kept.url == reading.url && kept.issuer == reading.issuer;
@@ -633,7 +632,7 @@ impl<T> Current<T> {
     }
 }
 
-impl Kept {
+impl KeptDocument {
     fn is_fresh(&self, now: OffsetDateTime) -> bool {
         self.is_younger(now, Duration::from_secs(self.fresh_for))
     }
@@ -705,7 +704,7 @@ mod tests {
             pause_after_failure: Duration::ZERO,
             clock: Arc::new(SystemClock),
             shared: None,
-            parse: Arc::new(|_: &Document, value| Ok(value)),
+            parse: Arc::new(|_: &JsonText, value| Ok(value)),
         };
         let cached = Arc::new(Cached::<Value>::default());
         let (sender, _) = watch::channel(None);

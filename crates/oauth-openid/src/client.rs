@@ -8,7 +8,7 @@ use crate::{
     discovery::Discovery,
     issuer::Issuers,
     metadata::ProviderMetadata,
-    openid_connect::{OpenIDConnect, Source},
+    openid_connect::{MetadataSource, OpenIDConnect},
     policy::VerificationPolicy,
     relying_party::OpenIDProvider,
     spec::SPEC,
@@ -64,8 +64,10 @@ impl OpenID {
         metadata: ProviderMetadata,
     ) -> Result<Self> {
         let metadata = Arc::new(metadata);
-        let protocol =
-            OpenIDConnect::new(Source::Given(metadata.clone()), VerificationPolicy::new().openid_always());
+        let protocol = OpenIDConnect::new(
+            MetadataSource::Given(metadata.clone()),
+            VerificationPolicy::new().openid_always(),
+        );
         let client = OAuth2::from_spec(&SPEC, client_id, credentials);
         client.check_credentials()?;
         let mut oauth2 = protocol.make_ready(&client, &metadata)?;
@@ -117,8 +119,8 @@ impl Discovery {
         self.discovering(client, policy)
     }
 
-    /// A client of nobody, for what is asked before there is a client id.
-    pub(crate) fn client_of_nobody(&self) -> Result<OpenID> {
+    /// A client without a client id, for what is asked before there is one.
+    pub(crate) fn anonymous_client(&self) -> Result<OpenID> {
         let client = OAuth2::from_spec(&SPEC, "", Credentials::NONE);
         Ok(OpenID { oauth2: self.discovering(client, VerificationPolicy::new().openid_always())? })
     }
@@ -132,7 +134,7 @@ impl Discovery {
             _ => policy,
         };
         let discovered = self.discovered(client.spec().name)?;
-        client.add_participant(OpenIDConnect::new(Source::Discovered(Arc::new(discovered)), policy));
+        client.add_participant(OpenIDConnect::new(MetadataSource::Discovered(Arc::new(discovered)), policy));
         Ok(client)
     }
 
@@ -215,7 +217,7 @@ pub fn client_of(
     credentials: Credentials,
 ) -> OAuth2 {
     let mut client = OAuth2::from_spec(spec, client_id, credentials);
-    client.add_participant(OpenIDConnect::new(Source::Spec, policy()));
+    client.add_participant(OpenIDConnect::new(MetadataSource::Spec, policy()));
     client
 }
 

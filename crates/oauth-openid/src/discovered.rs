@@ -9,7 +9,7 @@ use std::{
 use oauth_core::{OAuth2, Operation, Result, provider_kit::check_public_url, serde_json::Value};
 
 use crate::{
-    cached::{Cached, Document, Kept, Reader, Reading, Shared},
+    cached::{Cached, JsonText, KeptDocument, Reader, Reading, SharedDocuments},
     issuer::slash,
     jws::quoted,
     metadata::ProviderMetadata,
@@ -45,11 +45,11 @@ impl Discovered {
         }
     }
 
-    pub(crate) fn export(&self, client: &OAuth2, policy: &VerificationPolicy) -> Option<Kept> {
+    pub(crate) fn export(&self, client: &OAuth2, policy: &VerificationPolicy) -> Option<KeptDocument> {
         self.of(client, policy).export()
     }
 
-    pub(crate) fn import(&self, kept: Kept, client: &OAuth2, policy: &VerificationPolicy) {
+    pub(crate) fn import(&self, kept: KeptDocument, client: &OAuth2, policy: &VerificationPolicy) {
         self.of(client, policy).import(kept, &self.reading(client, policy));
     }
 
@@ -81,8 +81,8 @@ impl Discovered {
             // Whoever signs in next may find the provider up again; the request is one at a time.
             pause_after_failure: Duration::ZERO,
             clock: policy.clock.clone(),
-            shared: Shared::of(client, policy),
-            parse: Arc::new(move |document: &Document, members| {
+            shared: SharedDocuments::of(client, policy),
+            parse: Arc::new(move |document: &JsonText, members| {
                 let metadata = ProviderMetadata::of(document.clone(), members)
                     .map_err(|_| "there is no string issuer in it".to_owned())?;
                 let metadata = checked(metadata, &issuers, allows_http)?;

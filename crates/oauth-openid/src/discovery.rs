@@ -108,7 +108,7 @@ impl Discovery {
         self
     }
 
-    /// Expects a template in place of an issuer, in which `{tenantid}` stands for each of these tenants, as Microsoft has it.
+    /// Expects a template in place of an issuer, in which `{tenantid}` is replaced by each of these tenants, as Microsoft has it.
     pub fn with_tenants(mut self, template: impl Into<String>, tenants: Tenants) -> Self {
         let template = template.into();
         self.issuers = vec![template.clone()];

@@ -1,3 +1,5 @@
+//! A login that the provider begins.
+
 use std::fmt;
 
 use oauth_core::{Callback, LoginOptions, Provider};
@@ -9,10 +11,10 @@ use url::Url;
 /// use oauth_openid::{InitiatedLogin, OpenID};
 ///
 /// # fn f(client: OpenID) {
-/// let wish = InitiatedLogin::from_query("iss=https%3A%2F%2Flogin.example.com&login_hint=ada");
-/// if wish.is_for(&client) {
-///     let options = wish.options();
-///     // Start the login with these options, and keep `wish.target(&["https://app.example/"])` to go to afterwards.
+/// let asked = InitiatedLogin::from_query("iss=https%3A%2F%2Flogin.example.com&login_hint=ada");
+/// if asked.is_for(&client) {
+///     let options = asked.options();
+///     // Start the login with these options, and keep `asked.target(&["https://app.example/"])` to go to afterwards.
 /// }
 /// # }
 /// ```

@@ -57,11 +57,11 @@ const MOST_TRIED: usize = 2;
 /// ```
 #[derive(Clone)]
 pub struct JoseDecrypter {
-    keys: Vec<Key>,
+    keys: Vec<DecryptionKey>,
 }
 
 #[derive(Clone)]
-struct Key {
+struct DecryptionKey {
     id: Option<String>,
     /// One for each algorithm of the key.
     decrypters: Vec<Box<dyn JweDecrypter>>,
@@ -113,10 +113,10 @@ impl JoseDecrypter {
         if jwks.is_empty() {
             return Err(wrong("there are no keys to decrypt with; a JWK set has a list `keys`".to_owned()));
         }
-        let mut keys: Vec<Key> = Vec::new();
+        let mut keys: Vec<DecryptionKey> = Vec::new();
         for (index, jwk) in jwks.iter().enumerate() {
-            let key =
-                Key::read(jwk).map_err(|problem| wrong(format!("key {index} cannot decrypt: {problem}")))?;
+            let key = DecryptionKey::read(jwk)
+                .map_err(|problem| wrong(format!("key {index} cannot decrypt: {problem}")))?;
             if keys.iter().any(|other| other.id == key.id) {
                 return Err(wrong(format!("key {index} needs a `kid` of its own, by which tokens name it")));
             }
@@ -164,7 +164,7 @@ impl Decrypter for JoseDecrypter {
     }
 }
 
-impl Key {
+impl DecryptionKey {
     fn read(jwk: &Value) -> Result<Self, &'static str> {
         let jwk = jwk.as_object().ok_or("it is not an object")?;
         let text = |name: &str| jwk.get(name).and_then(Value::as_str);
@@ -300,7 +300,7 @@ impl<'t> Jwe<'t> {
     }
 
     /// Whether the token may be for this key, by what can be seen without any cryptography. josekit relies on it.
-    fn has_form_for(&self, key: &Key) -> bool {
+    fn has_form_for(&self, key: &DecryptionKey) -> bool {
         let right_length = match (key.kind, &*self.algorithm) {
             (KeySize::Rsa(length), _) => length,
             (KeySize::Ec(_), "ECDH-ES") => 0,
@@ -312,7 +312,7 @@ impl<'t> Jwe<'t> {
 
     /// Whether the sender's ephemeral key has the form of a point of the key's curve. Whether it lies on it is for OpenSSL to
     /// check.
-    fn has_point(&self, key: &Key) -> bool {
+    fn has_point(&self, key: &DecryptionKey) -> bool {
         let KeySize::Ec(length) = key.kind else { return true };
         let own = [("kty", Some("EC")), ("crv", key.public.get("crv").and_then(Value::as_str))];
         let of_token = |name: &str| self.header.get("epk").and_then(|epk| epk.get(name)?.as_str());

@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn tk_21_a_member_that_stands_twice_is_refused() {
+    fn tk_21_a_member_named_twice_is_refused() {
         let twice = token(r#"{"alg":"RS256"}"#, r#"{"sub":"1","sub":"2"}"#);
         assert_eq!(check(&twice), JwtCheck::Form);
         let twice = token(r#"{"alg":"RS256","alg":"none"}"#, "{}");

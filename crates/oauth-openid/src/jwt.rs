@@ -35,11 +35,9 @@ impl RelyingParty<'_> {
         let client = self.ready().await.map_err(|error| error.during(expected.operation))?;
         let protocol = self.protocol_of(&client);
         let context = Context {
-            client: &client,
-            operation: expected.operation,
-            token: expected.token,
             issuer: expected.issuer.as_deref(),
             expected: Some(expected),
+            ..Context::new(&client, expected.operation, expected.token)
         };
         let verified = protocol.verify(&context, jwt, expected.must_be_encrypted).await?;
         expected
@@ -56,7 +54,7 @@ impl RelyingParty<'_> {
     pub async fn unverified_claims(&self, jwt: &str, token: JwtUse) -> Result<Map<String, Value>> {
         let client = self.ready().await?;
         let protocol = self.protocol_of(&client);
-        let context = Context { client: &client, operation: VERIFY_JWT, token, issuer: None, expected: None };
+        let context = Context::new(&client, VERIFY_JWT, token);
         protocol.payload(&context, jwt).await
     }
 }

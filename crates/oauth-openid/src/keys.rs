@@ -36,7 +36,7 @@ impl JwkSet {
     ///
     /// # Errors
     ///
-    /// A configuration error when it is no such document, or no key in it is of use.
+    /// A configuration error when it is not a JWK set, or holds no key of use.
     pub fn new(document: &Value) -> Result<Self> {
         let wrong =
             |problem: String| Error::configuration("openid", format!("the keys cannot be used: {problem}"));
@@ -128,13 +128,13 @@ impl KeySet {
     }
 
     /// Whether any key is one that the token wants.
-    pub(crate) fn fits(&self, wanted: &Wanted) -> bool {
+    pub(crate) fn fits(&self, wanted: &WantedKey) -> bool {
         self.candidates(wanted).next().is_some()
     }
 
     /// Verifies the signature with the key that the header names, or, where it names none, with each that fits.
     pub(crate) fn verify(&self, jws: &Jws, token: &str, algorithm: Algorithm) -> Result<(), Refusal> {
-        let wanted = Wanted::by(jws, algorithm);
+        let wanted = WantedKey::by(jws, algorithm);
         let mut tried = 0;
         for key in self.candidates(&wanted) {
             if tried == MOST_TRIED {
@@ -170,7 +170,7 @@ impl KeySet {
     }
 
     /// The keys that fit in every respect: a decoy of the same name and another type does not.
-    fn candidates<'k>(&'k self, wanted: &'k Wanted) -> impl Iterator<Item = &'k Key> {
+    fn candidates<'k>(&'k self, wanted: &'k WantedKey) -> impl Iterator<Item = &'k Key> {
         self.keys.iter().filter(move |key| {
             let is_named = match &wanted.name {
                 Name::None => true,
@@ -184,7 +184,7 @@ impl KeySet {
 
 /// Which key a token wants. It is all that is kept of a token while keys are read.
 #[derive(Clone, Debug)]
-pub(crate) struct Wanted {
+pub(crate) struct WantedKey {
     name: Name,
     algorithm: Algorithm,
 }
@@ -198,7 +198,7 @@ enum Name {
     Unusable,
 }
 
-impl Wanted {
+impl WantedKey {
     pub(crate) fn by(jws: &Jws, algorithm: Algorithm) -> Self {
         let name = match jws.header.get("kid") {
             None => Name::None,

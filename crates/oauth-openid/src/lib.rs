@@ -23,7 +23,7 @@
 //! | verify another JWT of the provider, such as a signed introspection response | [`RelyingParty::verify_jwt`], [`JwtExpectations`] |
 //! | sign users out | [`LogoutRequest`], [`LogoutToken`], [`FrontChannelLogout`] |
 //! | register a client | [`ClientMetadata`], [`RegisteredClient`] |
-//! | start a login that the provider's portal wishes for | [`InitiatedLogin`] |
+//! | start a login that the provider's portal asks for | [`InitiatedLogin`] |
 //! | find the provider of an address | [`webfinger`] |
 //! | write a provider | [`client!`] |
 //!
@@ -64,13 +64,13 @@ mod jose;
 mod jws;
 mod jwt;
 mod jwt_expectations;
-mod key_store;
 mod keys;
 mod logout;
 mod metadata;
 mod openid_connect;
 mod participant;
 mod policy;
+mod provider_keys;
 mod registration;
 mod relying_party;
 mod security_event;

@@ -6,13 +6,13 @@ use oauth_core::{
     serde_json::{Map, Value},
 };
 
-use crate::{algorithm::Algorithm, cached::Document, jws::quoted};
+use crate::{algorithm::Algorithm, cached::JsonText, jws::quoted};
 
 /// What a provider says of itself (OpenID Connect Discovery 1.0 section 3, RFC 8414 section 2).
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProviderMetadata {
     issuer: String,
-    document: Document,
+    document: JsonText,
     /// The members that [`text`](Self::text) and its kin find.
     read: Map<String, Value>,
     pub(crate) allows_http: bool,
@@ -29,7 +29,7 @@ impl ProviderMetadata {
     ///
     /// A configuration error unless it is an object with a string `issuer`.
     pub fn new(document: Value) -> Result<Self> {
-        let text = Document::of(&document);
+        let text = JsonText::of(&document);
         Self::of(text, document).map_err(|problem| Error::configuration("openid", problem))
     }
 
@@ -38,7 +38,7 @@ impl ProviderMetadata {
     /// # Errors
     ///
     /// What is wrong with it.
-    pub(crate) fn of(document: Document, members: Value) -> Result<Self, &'static str> {
+    pub(crate) fn of(document: JsonText, members: Value) -> Result<Self, &'static str> {
         let Value::Object(members) = members else { return Err("the metadata is not a JSON object") };
         let issuer = members.get("issuer").and_then(Value::as_str).filter(|issuer| !issuer.is_empty());
         let issuer = issuer.ok_or("the metadata has no string issuer")?.to_owned();

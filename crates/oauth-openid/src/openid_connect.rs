@@ -5,11 +5,11 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use oauth_core::{Endpoint, Error, ErrorKind, OAuth2, Operation, Result};
+use oauth_core::{Endpoint, Endpoints, Error, ErrorKind, OAuth2, Operation, Result};
 
 use crate::{
-    discovered::Discovered, jws::quoted, key_store::KeyStore, metadata::ProviderMetadata,
-    policy::VerificationPolicy,
+    discovered::Discovered, jws::quoted, metadata::ProviderMetadata, policy::VerificationPolicy,
+    provider_keys::ProviderKeys,
 };
 
 /// OpenID Connect as a [participant](oauth_core::Participant) of a client: what a provider crate gives to its `OAuth2`, by way of
@@ -18,15 +18,15 @@ use crate::{
 /// [`OpenIDConnect::of`] gives what it can do beyond logins.
 pub struct OpenIDConnect {
     pub(crate) policy: VerificationPolicy,
-    pub(crate) source: Source,
-    pub(crate) keys: Arc<KeyStore>,
+    pub(crate) source: MetadataSource,
+    pub(crate) keys: Arc<ProviderKeys>,
     /// The client that was made ready last, with the one that it was made of, and the metadata.
     ready: Mutex<Option<Ready>>,
 }
 
 /// Where endpoints come from.
 #[derive(Clone, Debug)]
-pub(crate) enum Source {
+pub(crate) enum MetadataSource {
     /// The provider's description.
     Spec,
     /// Metadata that the application wrote or kept.
@@ -42,7 +42,7 @@ struct Ready {
 }
 
 impl OpenIDConnect {
-    pub(crate) fn new(source: Source, policy: VerificationPolicy) -> Self {
+    pub(crate) fn new(source: MetadataSource, policy: VerificationPolicy) -> Self {
         Self { policy, source, keys: Arc::default(), ready: Mutex::default() }
     }
 
@@ -54,9 +54,9 @@ impl OpenIDConnect {
     /// The provider's metadata, if the client has any.
     pub(crate) async fn metadata(&self, client: &OAuth2) -> Result<Option<Arc<ProviderMetadata>>> {
         match &self.source {
-            Source::Spec => Ok(None),
-            Source::Given(metadata) => Ok(Some(metadata.clone())),
-            Source::Discovered(discovered) => discovered.get(client, &self.policy).await.map(Some),
+            MetadataSource::Spec => Ok(None),
+            MetadataSource::Given(metadata) => Ok(Some(metadata.clone())),
+            MetadataSource::Discovered(discovered) => discovered.get(client, &self.policy).await.map(Some),
         }
     }
 
@@ -64,38 +64,8 @@ impl OpenIDConnect {
         let at = |error: Error| error.at(client.name().to_owned());
         metadata.check(client).map_err(at)?;
         let mut ready = client.clone();
-        let mut found = metadata.endpoints();
         ready.set_credentials(metadata.chosen_credentials(client).map_err(at)?);
-        if let Some(own) = ready.credentials().own_authentication() {
-            // Where a provider does not take it elsewhere, it is still one to sign in with.
-            for (endpoint, name) in [
-                (Endpoint::Revocation, "revocation_endpoint"),
-                (Endpoint::Introspection, "introspection_endpoint"),
-            ] {
-                if metadata.offers(name, &**own).is_err() {
-                    found = found.without(endpoint);
-                }
-            }
-        } else {
-            let public = ready.credentials().are_none();
-            if client.chosen_client_auth().is_none() {
-                ready.set_client_auth(metadata.client_auth("token_endpoint", public).map_err(at)?);
-            }
-            // A provider whose revocation cannot be used is still one to sign in with.
-            match metadata.client_auth("revocation_endpoint", public) {
-                _ if client.revoke_auth().is_some() => {}
-                Ok(auth) if Some(auth) != ready.chosen_client_auth() => ready.set_revoke_auth(auth),
-                Ok(_) => {}
-                Err(_) => found = found.without(Endpoint::Revocation),
-            }
-            // Without a list of its own, the methods are whatever the server says elsewhere (RFC 8414 section 2).
-            if client.introspection_auth().is_none()
-                && metadata.list("introspection_endpoint_auth_methods_supported").is_some()
-                && let Ok(auth) = metadata.client_auth("introspection_endpoint", public)
-            {
-                ready.set_introspection_auth(auth);
-            }
-        }
+        let found = choose_authentication(&mut ready, client, metadata).map_err(at)?;
         ready.set_mtls_endpoints(metadata.mtls_endpoints());
         ready.set_endpoints(
             client.endpoints().clone().or(metadata.without_strange_schemes(found).map_err(at)?),
@@ -153,7 +123,7 @@ impl OpenIDConnect {
 
     /// Whether nothing is left to do: there is nothing to discover, or this has made the client ready.
     fn is_ready(&self, client: &OAuth2) -> bool {
-        if !matches!(self.source, Source::Discovered(_)) {
+        if !matches!(self.source, MetadataSource::Discovered(_)) {
             return true;
         }
         let ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
@@ -165,4 +135,44 @@ impl fmt::Debug for OpenIDConnect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OpenIDConnect").field("source", &self.source).finish_non_exhaustive()
     }
+}
+
+/// Chooses how the client authenticates at each endpoint, and returns the endpoints at which it can.
+fn choose_authentication(
+    ready: &mut OAuth2,
+    client: &OAuth2,
+    metadata: &ProviderMetadata,
+) -> Result<Endpoints> {
+    let mut found = metadata.endpoints();
+    if let Some(own) = ready.credentials().own_authentication() {
+        // Where a provider does not take it elsewhere, it is still one to sign in with.
+        for (endpoint, name) in [
+            (Endpoint::Revocation, "revocation_endpoint"),
+            (Endpoint::Introspection, "introspection_endpoint"),
+        ] {
+            if metadata.offers(name, &**own).is_err() {
+                found = found.without(endpoint);
+            }
+        }
+    } else {
+        let public = ready.credentials().are_none();
+        if client.chosen_client_auth().is_none() {
+            ready.set_client_auth(metadata.client_auth("token_endpoint", public)?);
+        }
+        // A provider whose revocation cannot be used is still one to sign in with.
+        match metadata.client_auth("revocation_endpoint", public) {
+            _ if client.revoke_auth().is_some() => {}
+            Ok(auth) if Some(auth) != ready.chosen_client_auth() => ready.set_revoke_auth(auth),
+            Ok(_) => {}
+            Err(_) => found = found.without(Endpoint::Revocation),
+        }
+        // Without a list of its own, the methods are whatever the server says elsewhere (RFC 8414 section 2).
+        if client.introspection_auth().is_none()
+            && metadata.list("introspection_endpoint_auth_methods_supported").is_some()
+            && let Ok(auth) = metadata.client_auth("introspection_endpoint", public)
+        {
+            ready.set_introspection_auth(auth);
+        }
+    }
+    Ok(found)
 }

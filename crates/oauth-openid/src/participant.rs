@@ -99,8 +99,7 @@ impl Participant for OpenIDConnect {
             return Ok(());
         }
         let operation = Operation::FINISH_LOGIN;
-        let context =
-            verify::Context { client, operation, token: JwtUse::IdToken, issuer: None, expected: None };
+        let context = verify::Context::of_id_tokens(client, operation);
         let Some(token) = callback.get("id_token").filter(|token| !token.is_empty()) else {
             let reason = "the callback has none, though one was asked for".to_owned();
             return Err(context.refuse((JwtCheck::Presence, reason)));
@@ -119,8 +118,7 @@ impl Participant for OpenIDConnect {
         login: &mut Login,
     ) -> Result<()> {
         let operation = Operation::FINISH_LOGIN;
-        let context =
-            verify::Context { client, operation, token: JwtUse::IdToken, issuer: None, expected: None };
+        let context = verify::Context::of_id_tokens(client, operation);
         let Some(token) = login.token.id_token() else {
             return match self.expects_id_token(attempt) {
                 true => Err(context.refuse((JwtCheck::Presence, "the token reply has none".to_owned()))),

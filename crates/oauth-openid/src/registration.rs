@@ -3,8 +3,8 @@
 use std::fmt;
 
 use oauth_core::{
-    ClientAuth, ClientSecret, Clock, Credentials, Error, ErrorKind, OAuth2, OffsetDateTime, Operation,
-    Provider, Request, Response, Result, Secret, SystemClock,
+    ClientAuth, ClientAuthentication, ClientSecret, Clock, Credentials, Error, ErrorKind, OAuth2,
+    OffsetDateTime, Operation, Provider, Request, Response, Result, Secret, SystemClock,
     http::Method,
     serde_json::{self, Map, Value, json},
 };
@@ -16,7 +16,7 @@ use crate::{
     discovery::Discovery,
     jws::quoted,
     metadata::demands_in,
-    openid_connect::{OpenIDConnect, Source},
+    openid_connect::{MetadataSource, OpenIDConnect},
     policy::{UserInfoForm, VerificationPolicy},
     relying_party::OpenIDProvider,
 };
@@ -67,12 +67,12 @@ impl ClientMetadata {
 ///
 /// It serializes, to be kept like a password: it holds the client secret and the token that changes the registration.
 #[derive(Clone, Serialize, Deserialize)]
-#[serde(from = "Registration")]
-pub struct RegisteredClient(Registration);
+#[serde(from = "ClientRecord")]
+pub struct RegisteredClient(ClientRecord);
 
 /// A registration as the provider answers it and as it is stored: the members of RFC 7591 section 3.2.1, and all others.
 #[derive(Clone, Serialize, Deserialize)]
-struct Registration {
+struct ClientRecord {
     #[serde(deserialize_with = "client_id")]
     client_id: String,
     #[serde(default, deserialize_with = "secret", serialize_with = "exposed")]
@@ -109,7 +109,7 @@ impl OpenID {
         metadata: &ClientMetadata,
         initial_access_token: Option<&str>,
     ) -> Result<RegisteredClient> {
-        let asking = discovery.client_of_nobody()?;
+        let asking = discovery.anonymous_client()?;
         let endpoint = registration_endpoint(&asking).await?;
         let call = asking.oauth2().request(REGISTER, Method::POST, &*endpoint);
         let call = match initial_access_token {
@@ -180,7 +180,7 @@ impl RegisteredClient {
     /// This registration, with all [`changes`](Self::changes) accepted: look at them first.
     #[must_use]
     pub fn with_changes_accepted(mut self) -> Self {
-        let Registration { expected, metadata, .. } = &mut self.0;
+        let ClientRecord { expected, metadata, .. } = &mut self.0;
         for (name, expected) in expected {
             if let Some(found) = metadata.get(name) {
                 expected.clone_from(found);
@@ -215,98 +215,22 @@ impl RegisteredClient {
     }
 
     fn client_by(&self, discovery: &Discovery, credentials: Option<Credentials>) -> Result<OpenID> {
-        let wrong = |problem: String| Error::new(REGISTER, "openid", ErrorKind::Configuration(problem));
-        if self.secret_expires_at().is_some_and(|at| at <= SystemClock.now()) {
-            return Err(wrong(
-                "the client secret of this registration has expired; register again".to_owned(),
-            ));
-        }
-        let text = |name: &str| self.member(name).and_then(Value::as_str);
-        // A client of unsigned ID tokens is made, and refuses every one of them below.
-        let is_unsigned = |name: &str| name == "id_token_signed_response_alg" && text(name) == Some("none");
-        let mut changed = self.changes();
-        changed.retain(|name| decides_something(name) && !is_unsigned(name));
-        if !changed.is_empty() {
-            return Err(wrong(format!(
-                "the provider registered otherwise than was asked for: {}; look at it, and take it by with_changes_accepted or \
-                 delete the registration",
-                changed.join(", ")
-            )));
-        }
+        self.check_changes()?;
         let own = credentials.as_ref().and_then(Credentials::own_authentication);
-        if let Some(own) = own {
-            for (name, used) in [
-                ("token_endpoint_auth_method", Some(own.method().to_owned())),
-                ("token_endpoint_auth_signing_alg", own.signing_algorithm()),
-            ] {
-                // Ed25519 has two names.
-                let is_same = |one: &str, other: &str| {
-                    one == other || Algorithm::of(one).is_some_and(|one| Algorithm::of(other) == Some(one))
-                };
-                if let (Some(registered), Some(used)) = (text(name), used)
-                    && !is_same(registered, &used)
-                {
-                    let problem = format!("the registration's {name} is {}, not {used}", quoted(registered));
-                    return Err(wrong(problem));
-                }
+        let auth = match own {
+            Some(own) => {
+                self.check_authentication(&**own)?;
+                None
             }
-        }
-        let auth = match text("token_endpoint_auth_method") {
-            _ if own.is_some() => None,
-            Some("client_secret_basic") => Some(ClientAuth::Basic),
-            Some("client_secret_post") => Some(ClientAuth::Post),
-            Some("none") => Some(ClientAuth::None),
-            // Basic is what it means not to say (OpenID Connect Dynamic Client Registration section 2).
-            None if self.0.client_secret.is_some() => Some(ClientAuth::Basic),
-            None => None,
-            Some(other) => {
-                let problem = format!(
-                    "the registration's token_endpoint_auth_method {} takes no secret; give what signs or shows a certificate, such as \
-                     that of oauth-fapi, to client_with_credentials",
-                    quoted(other)
-                );
-                return Err(wrong(problem));
-            }
+            None => self.secret_auth()?,
         };
-        let algorithm = |name: &str| match text(name) {
-            None => Ok(None),
-            Some(found) => Algorithm::of(found)
-                .map(Some)
-                .ok_or_else(|| wrong(format!("the registration's {name} {} is not accepted", quoted(found)))),
-        };
-        // An unsigned ID token proves nothing, so this client accepts none: its logins fail, and say why.
-        let id_token = match text("id_token_signed_response_alg") {
-            Some("none") => Vec::new(),
-            // RS256 is what it means not to say (section 2).
-            _ => vec![algorithm("id_token_signed_response_alg")?.unwrap_or(Algorithm::RS256)],
-        };
-        let userinfo = algorithm("userinfo_signed_response_alg")?;
         let secret = match &self.0.client_secret {
             Some(secret) => ClientSecret::from(secret.clone()),
             None => ClientSecret::NONE,
         };
         let credentials = credentials.unwrap_or_else(|| secret.into());
-        let mut client = discovery.clone().client(&*self.0.client_id, credentials)?.with_policy(
-            |mut policy: VerificationPolicy| {
-                policy = policy.algorithms(id_token);
-                if let Some(userinfo) = userinfo {
-                    policy = policy.userinfo(UserInfoForm::Signed).userinfo_algorithms([userinfo]);
-                }
-                if self.member("require_auth_time") == Some(&Value::Bool(true)) {
-                    policy = policy.auth_time_always();
-                }
-                if let Some(Value::Array(types)) = self.member("authorization_details_types") {
-                    policy = policy.authorization_details_types(types.iter().filter_map(Value::as_str));
-                }
-                if text("id_token_encrypted_response_alg").is_some() {
-                    policy = policy.encrypted_id_tokens();
-                }
-                if text("userinfo_encrypted_response_alg").is_some() {
-                    policy = policy.encrypted_userinfo();
-                }
-                policy
-            },
-        );
+        let policy = self.policy()?;
+        let mut client = discovery.clone().client(&*self.0.client_id, credentials)?.with_policy(policy);
         if let Some(auth) = auth {
             client = client.with_client_auth(auth);
         }
@@ -317,6 +241,104 @@ impl RegisteredClient {
             }
         }
         Ok(client)
+    }
+
+    /// That the registration has not expired, and that the provider registered what was asked for.
+    fn check_changes(&self) -> Result<()> {
+        if self.secret_expires_at().is_some_and(|at| at <= SystemClock.now()) {
+            return Err(wrong("the client secret of this registration has expired; register again"));
+        }
+        // A client of unsigned ID tokens is made, and refuses every one of them.
+        let is_unsigned =
+            |name: &str| name == "id_token_signed_response_alg" && self.text(name) == Some("none");
+        let mut changed = self.changes();
+        changed.retain(|name| decides_something(name) && !is_unsigned(name));
+        if changed.is_empty() {
+            return Ok(());
+        }
+        Err(wrong(format!(
+            "the provider registered otherwise than was asked for: {}; look at it, and take it by with_changes_accepted or \
+             delete the registration",
+            changed.join(", ")
+        )))
+    }
+
+    /// That a client authenticates as it was registered to.
+    fn check_authentication(&self, own: &dyn ClientAuthentication) -> Result<()> {
+        for (name, used) in [
+            ("token_endpoint_auth_method", Some(own.method().to_owned())),
+            ("token_endpoint_auth_signing_alg", own.signing_algorithm()),
+        ] {
+            // Ed25519 has two names.
+            let is_same = |one: &str, other: &str| {
+                one == other || Algorithm::of(one).is_some_and(|one| Algorithm::of(other) == Some(one))
+            };
+            if let (Some(registered), Some(used)) = (self.text(name), used)
+                && !is_same(registered, &used)
+            {
+                return Err(wrong(format!(
+                    "the registration's {name} is {}, not {used}",
+                    quoted(registered)
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// How the secret of the registration is sent, if it says so.
+    fn secret_auth(&self) -> Result<Option<ClientAuth>> {
+        match self.text("token_endpoint_auth_method") {
+            Some("client_secret_basic") => Ok(Some(ClientAuth::Basic)),
+            Some("client_secret_post") => Ok(Some(ClientAuth::Post)),
+            Some("none") => Ok(Some(ClientAuth::None)),
+            // Basic is what it means not to say (OpenID Connect Dynamic Client Registration section 2).
+            None => Ok(self.0.client_secret.is_some().then_some(ClientAuth::Basic)),
+            Some(other) => Err(wrong(format!(
+                "the registration's token_endpoint_auth_method {} takes no secret; give what signs or shows a certificate, such as \
+                 that of oauth-fapi, to client_with_credentials",
+                quoted(other)
+            ))),
+        }
+    }
+
+    /// How the client's tokens are signed and encrypted, as the registration has it.
+    fn policy(&self) -> Result<impl FnOnce(VerificationPolicy) -> VerificationPolicy> {
+        let algorithm = |name: &str| match self.text(name) {
+            None => Ok(None),
+            Some(found) => Algorithm::of(found)
+                .map(Some)
+                .ok_or_else(|| wrong(format!("the registration's {name} {} is not accepted", quoted(found)))),
+        };
+        // An unsigned ID token proves nothing, so this client accepts none: its logins fail, and say why.
+        let id_token = match self.text("id_token_signed_response_alg") {
+            Some("none") => Vec::new(),
+            // RS256 is what it means not to say (section 2).
+            _ => vec![algorithm("id_token_signed_response_alg")?.unwrap_or(Algorithm::RS256)],
+        };
+        let userinfo = algorithm("userinfo_signed_response_alg")?;
+        Ok(move |mut policy: VerificationPolicy| {
+            policy = policy.algorithms(id_token);
+            if let Some(userinfo) = userinfo {
+                policy = policy.userinfo(UserInfoForm::Signed).userinfo_algorithms([userinfo]);
+            }
+            if self.member("require_auth_time") == Some(&Value::Bool(true)) {
+                policy = policy.auth_time_always();
+            }
+            if let Some(Value::Array(types)) = self.member("authorization_details_types") {
+                policy = policy.authorization_details_types(types.iter().filter_map(Value::as_str));
+            }
+            if self.text("id_token_encrypted_response_alg").is_some() {
+                policy = policy.encrypted_id_tokens();
+            }
+            if self.text("userinfo_encrypted_response_alg").is_some() {
+                policy = policy.encrypted_userinfo();
+            }
+            policy
+        })
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        self.member(name).and_then(Value::as_str)
     }
 
     /// Reads the registration as it is now (RFC 7592 section 2.1). Its secrets may have changed: keep the result.
@@ -378,7 +400,7 @@ impl RegisteredClient {
         before: Option<&Self>,
         wanted: Option<&ClientMetadata>,
     ) -> Result<Self> {
-        let read = Registration::deserialize(reply.object()?);
+        let read = ClientRecord::deserialize(reply.object()?);
         let mut read = read.map_err(|error| reply.malformed(error.to_string()))?;
         if let Some(url) = &read.registration_client_uri
             && origin(url) != origin(asked)
@@ -411,9 +433,9 @@ impl RegisteredClient {
     }
 }
 
-impl From<Registration> for RegisteredClient {
+impl From<ClientRecord> for RegisteredClient {
     /// What nobody asked for is expected to stay as it is now; of a registration that an earlier version stored, that is all.
-    fn from(mut read: Registration) -> Self {
+    fn from(mut read: ClientRecord) -> Self {
         for (name, found) in &read.metadata {
             if decides_something(name) && !read.expected.contains_key(name) {
                 read.expected.insert(name.clone(), found.clone());
@@ -473,10 +495,16 @@ fn is_same_member(one: &Value, other: &Value) -> bool {
     }
 }
 
+fn wrong(problem: impl Into<String>) -> Error {
+    Error::new(REGISTER, "openid", ErrorKind::Configuration(problem.into()))
+}
+
 async fn registration_endpoint(client: &OpenID) -> Result<String> {
     let oauth2 = client.oauth2();
     let metadata = match oauth2.participant::<OpenIDConnect>() {
-        Some(protocol) if !matches!(protocol.source, Source::Spec) => protocol.metadata(oauth2).await?,
+        Some(protocol) if !matches!(protocol.source, MetadataSource::Spec) => {
+            protocol.metadata(oauth2).await?
+        }
         _ => None,
     };
     let endpoint = metadata.and_then(|metadata| metadata.text("registration_endpoint").map(str::to_owned));
@@ -490,7 +518,7 @@ async fn manage(
     token: &Secret,
     complete: impl FnOnce(Request<'_>) -> Request<'_>,
 ) -> Result<Response> {
-    let asking = discovery.client_of_nobody()?;
+    let asking = discovery.anonymous_client()?;
     let oauth2: &OAuth2 = asking.oauth2();
     complete(oauth2.request(REGISTER, method, url).bearer(token.expose())).send().await
 }

@@ -6,12 +6,12 @@ use oauth_core::{ErrorKind, JwtUse, OAuth2, Operation, Provider, Result, async_t
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cached::Kept,
+    cached::KeptDocument,
     expectations::Expectations,
     id_token::IdToken,
     logout::{LogoutRequest, LogoutToken, StartedLogout, VERIFY_LOGOUT_TOKEN},
     metadata::ProviderMetadata,
-    openid_connect::{OpenIDConnect, Source},
+    openid_connect::{MetadataSource, OpenIDConnect},
     policy::VerificationPolicy,
     verify::{Context, VERIFY_ID_TOKEN},
 };
@@ -81,8 +81,7 @@ impl RelyingParty<'_> {
         let client = self.ready().await?;
         let verified =
             self.protocol_of(&client).verify_id_token(&client, operation, id_token, expected).await?;
-        let context =
-            Context { client: &client, operation, token: JwtUse::IdToken, issuer: None, expected: None };
+        let context = Context::of_id_tokens(&client, operation);
         expected.check_kind(&verified.claims).map_err(|refusal| context.refuse(refusal))?;
         Ok(verified.completed(|identity| self.provider.complete_identity(identity)))
     }
@@ -96,13 +95,7 @@ impl RelyingParty<'_> {
     pub async fn verify_logout_token(&self, logout_token: &str) -> Result<LogoutToken> {
         let client = self.ready().await?;
         let protocol = self.protocol_of(&client);
-        let context = Context {
-            client: &client,
-            operation: VERIFY_LOGOUT_TOKEN,
-            token: JwtUse::LogoutToken,
-            issuer: None,
-            expected: None,
-        };
+        let context = Context::new(&client, VERIFY_LOGOUT_TOKEN, JwtUse::LogoutToken);
         let verified = protocol.verify(&context, logout_token, protocol.policy.encryption.id_token).await?;
         LogoutToken::check(verified.claims, client.client_id(), &protocol.policy)
             .map_err(|refusal| context.refuse(refusal))
@@ -144,7 +137,7 @@ impl RelyingParty<'_> {
     pub fn export_cache(&self) -> CacheExport {
         let (client, policy) = (self.client(), &self.protocol.policy);
         let metadata = match &self.protocol.source {
-            Source::Discovered(discovered) => discovered.export(client, policy),
+            MetadataSource::Discovered(discovered) => discovered.export(client, policy),
             _ => None,
         };
         CacheExport { metadata, keys: self.protocol.keys.export(client, policy) }
@@ -158,7 +151,8 @@ impl RelyingParty<'_> {
     /// A configuration error when the provider's metadata names no keys.
     pub async fn import_cache(&self, export: CacheExport) -> Result<()> {
         let policy = &self.protocol.policy;
-        if let (Source::Discovered(discovered), Some(kept)) = (&self.protocol.source, export.metadata) {
+        if let (MetadataSource::Discovered(discovered), Some(kept)) = (&self.protocol.source, export.metadata)
+        {
             discovered.import(kept, self.client(), policy);
         }
         if export.keys.is_empty() {
@@ -268,9 +262,9 @@ fn relying_party<P: Provider>(provider: &P, operation: Operation) -> Result<Rely
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CacheExport {
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    metadata: Option<Kept>,
+    metadata: Option<KeptDocument>,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    keys: Vec<Kept>,
+    keys: Vec<KeptDocument>,
 }
 
 impl CacheExport {

@@ -85,11 +85,8 @@ impl RelyingParty<'_> {
         let client = self.ready().await?;
         let protocol = self.protocol_of(&client);
         let context = Context {
-            client: &client,
-            operation: VERIFY_SECURITY_EVENT,
-            token: JwtUse::SecurityEvent,
             issuer: Some(&expected.issuer),
-            expected: None,
+            ..Context::new(&client, VERIFY_SECURITY_EVENT, JwtUse::SecurityEvent)
         };
         let verified = protocol.verify(&context, token, false).await?;
         expected.check(verified.claims, &protocol.policy).map_err(|refusal| context.refuse(refusal))

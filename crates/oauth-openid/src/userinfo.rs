@@ -26,8 +26,7 @@ impl OpenIDConnect {
             return Err(reply.malformed("UserInfo comes with HTTP 200"));
         }
         let signed = is_jwt(&reply);
-        let context =
-            verify::Context { client, operation, token: JwtUse::UserInfo, issuer: None, expected: None };
+        let context = verify::Context::new(client, operation, JwtUse::UserInfo);
         match (self.policy.userinfo, signed) {
             (UserInfoForm::Signed, false) => {
                 let reason = "it is not signed, though the client registered that it should be".to_owned();

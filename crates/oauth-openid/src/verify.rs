@@ -16,7 +16,7 @@ use crate::{
     issuer::{self, Issuers},
     jws::{self, Jws, Refusal},
     jwt_expectations::JwtExpectations,
-    keys::{JwkSet, Wanted, verify_hmac},
+    keys::{JwkSet, WantedKey, verify_hmac},
     metadata::ProviderMetadata,
     openid_connect::OpenIDConnect,
     task::within,
@@ -41,9 +41,14 @@ pub(crate) struct Context<'c> {
 }
 
 impl<'c> Context<'c> {
+    /// That of a token of the client's issuer, by the rules of its kind.
+    pub(crate) fn new(client: &'c OAuth2, operation: Operation, token: JwtUse) -> Self {
+        Self { client, operation, token, issuer: None, expected: None }
+    }
+
     /// That of an ID token of the client's issuer.
     pub(crate) fn of_id_tokens(client: &'c OAuth2, operation: Operation) -> Self {
-        Self { client, operation, token: JwtUse::IdToken, issuer: None, expected: None }
+        Self::new(client, operation, JwtUse::IdToken)
     }
 
     pub(crate) fn refuse(&self, (check, reason): Refusal) -> Error {
@@ -79,7 +84,7 @@ impl OpenIDConnect {
             }
         };
         let token = &*signed;
-        let mut jws = Jws::parse_as(context.token, token).map_err(refuse)?;
+        let jws = Jws::parse_as(context.token, token).map_err(refuse)?;
         jws.check_critical().map_err(refuse)?;
         match context.expected {
             Some(expected) => expected.check_type(&jws).map_err(refuse)?,
@@ -100,36 +105,42 @@ impl OpenIDConnect {
             };
             checked.map_err(|reason| refuse((JwtCheck::Issuer, reason)))?;
         }
-        match algorithm.is_symmetric() {
-            true => {
-                let secret = context.client.reveal_client_secret(context.operation).await?;
-                let Some(secret) = secret else {
-                    let reason = format!("{algorithm} takes the client secret as its key, and there is none");
-                    return Err(refuse((JwtCheck::Key, reason)));
-                };
-                verify_hmac(&jws, token, algorithm, secret.expose()).map_err(refuse)?;
-            }
-            false => {
-                let keys = match &self.policy.fixed_keys {
-                    Some(JwkSet(keys)) => keys.clone(),
-                    None => {
-                        let wanted = Wanted::by(&jws, algorithm);
-                        match self.keys.fresh(context.client, &self.policy, &wanted)? {
-                            Some(keys) => keys,
-                            None => {
-                                // Many may wait, and the claims of each are many times as large as its text.
-                                drop(jws);
-                                let keys = self.keys.of(context.client, &self.policy, &wanted).await?;
-                                jws = Jws::parse_as(context.token, token).map_err(refuse)?;
-                                keys
-                            }
-                        }
-                    }
-                };
-                keys.verify(&jws, token, algorithm).map_err(refuse)?;
-            }
+        let claims = self.verify_signature(context, jws, token, algorithm).await?;
+        Ok(Verified { claims, algorithm, signed })
+    }
+
+    /// Verifies the signature of a token, and gives its claims.
+    async fn verify_signature(
+        &self,
+        context: &Context<'_>,
+        jws: Jws,
+        token: &str,
+        algorithm: Algorithm,
+    ) -> Result<Claims> {
+        let refuse = |refusal: Refusal| context.refuse(refusal);
+        if algorithm.is_symmetric() {
+            let Some(secret) = context.client.reveal_client_secret(context.operation).await? else {
+                let reason = format!("{algorithm} takes the client secret as its key, and there is none");
+                return Err(refuse((JwtCheck::Key, reason)));
+            };
+            verify_hmac(&jws, token, algorithm, secret.expose()).map_err(refuse)?;
+            return Ok(jws.claims);
         }
-        Ok(Verified { claims: jws.claims, algorithm, signed })
+        if let Some(JwkSet(keys)) = &self.policy.fixed_keys {
+            keys.verify(&jws, token, algorithm).map_err(refuse)?;
+            return Ok(jws.claims);
+        }
+        let wanted = WantedKey::by(&jws, algorithm);
+        if let Some(keys) = self.keys.fresh(context.client, &self.policy, &wanted)? {
+            keys.verify(&jws, token, algorithm).map_err(refuse)?;
+            return Ok(jws.claims);
+        }
+        // Many may wait, and the claims of each are many times as large as its text.
+        drop(jws);
+        let keys = self.keys.of(context.client, &self.policy, &wanted).await?;
+        let jws = Jws::parse_as(context.token, token).map_err(refuse)?;
+        keys.verify(&jws, token, algorithm).map_err(refuse)?;
+        Ok(jws.claims)
     }
 
     /// Verifies an ID token.
@@ -140,7 +151,7 @@ impl OpenIDConnect {
         token: &str,
         expected: &Expectations,
     ) -> Result<IdToken> {
-        let context = Context { client, operation, token: JwtUse::IdToken, issuer: None, expected: None };
+        let context = Context::of_id_tokens(client, operation);
         let verified = self.verify(&context, token, self.policy.encryption.id_token).await?;
         expected
             .check(&verified.claims, verified.algorithm, client.client_id(), &self.policy)
@@ -175,7 +186,7 @@ impl OpenIDConnect {
         if own.is_empty() && self.policy.tenant_claim.is_none() && self.policy.required_claims.is_empty() {
             return Ok(());
         }
-        let context = Context { client, operation, token: JwtUse::IdToken, issuer: None, expected: None };
+        let context = Context::of_id_tokens(client, operation);
         let refuse = |reason: String| Err(context.refuse((JwtCheck::Restriction, reason)));
         let claims = Value::Object(claims.clone());
         if let Err(reason) = self.policy.check_user(&claims) {

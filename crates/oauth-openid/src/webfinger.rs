@@ -1,3 +1,5 @@
+//! From a user's address to its issuer.
+
 use std::sync::Arc;
 
 use oauth_core::{
@@ -24,7 +26,7 @@ const RELATION: &str = "http://openid.net/specs/connect/1.0/issuer";
 ///
 /// # Errors
 ///
-/// A configuration error when the text is no such address; a malformed-reply error when no issuer is found; else any [`Error`].
+/// A configuration error when the text is not such an address; a malformed-reply error when no issuer is found; else any [`Error`].
 pub async fn webfinger(resource: &str, http: Option<Arc<dyn HttpClient>>) -> Result<String> {
     let (resource, host) = normalized(resource)
         .map_err(|problem| Error::new(WEBFINGER, "openid", ErrorKind::Configuration(problem)))?;

@@ -12,7 +12,7 @@ use crate::{
     attempt::LoginAttempt,
     authorization::{AuthorizationRequest, ResponseType},
     crypto::{random_tokens, sha256_base64url},
-    error::{Error, ErrorKind, LoginError, Operation, Result},
+    error::{ErrorKind, LoginError, Operation, Result},
     login::{Callback, LoginOptions},
     oauth2::{OAuth2, Participant},
     pkce::{CodeChallengeMethod, CodeVerifier},
@@ -45,46 +45,14 @@ impl OAuth2 {
         scopes: &[Cow<'static, str>],
     ) -> Result<LoginAttempt> {
         let scopes = scopes.iter().map(|scope| &**scope);
-        let asks_for_id_token = scopes.clone().any(|scopes| {
-            // One scope, in most cases.
-            scopes == "openid" || (scopes.contains(' ') && scopes.split(' ').any(|scope| scope == "openid"))
-        });
-        let at_name = |error: Error| error.at(self.name().to_owned());
-        // The operating system is asked once, and not for more than is needed.
-        let (state, verifier, nonce) = if asks_for_id_token {
-            let [state, verifier, nonce] = random_tokens().map_err(at_name)?;
-            (state, verifier, Some(nonce))
-        } else {
-            let [state, verifier] = random_tokens().map_err(at_name)?;
-            (state, verifier, None)
-        };
+        let asks_for_id_token =
+            scopes.clone().flat_map(|scopes| scopes.split(' ')).any(|scope| scope == "openid");
+        let [state, verifier, nonce] = random_tokens().map_err(|error| error.at(self.name().to_owned()))?;
         let wrong = |problem| self.error(Operation::START_LOGIN, ErrorKind::Configuration(problem));
         let max_age = self.max_age_of_login(options).map_err(wrong)?;
         let required_acr = self.acr_of_login(options).map_err(wrong)?;
         let restricted_to = self.restrictions_of_login(&options.extras, scopes.clone()).map_err(wrong)?;
-        if is_deeper_than(DEEPEST_DATA, &options.data) {
-            let problem = format!(
-                "the data of the login is nested more than {DEEPEST_DATA} deep, and could not be read again"
-            );
-            return Err(wrong(problem));
-        }
-        // A callback's iss proves nothing while nobody knows what it must be.
-        if self.requires_callback_issuer()
-            && self.callback_issuer().is_none()
-            && !self.has_issuers_of_tenants()
-        {
-            let problem =
-                "callbacks must name the issuer, but none is known to compare it with; name it with \
-                           with_callback_issuer"
-                    .to_owned();
-            return Err(self.error(Operation::START_LOGIN, ErrorKind::Configuration(problem)));
-        }
-        if let Some(resource) = &options.token_resource
-            && !options.resources.contains(resource)
-        {
-            let problem = "the token_resource is not among the resources that the login asks for".to_owned();
-            return Err(wrong(problem));
-        }
+        self.check_options(options).map_err(wrong)?;
         let started_at = self.now().unix_timestamp();
         let attempt = LoginAttempt {
             provider: self.name().to_owned(),
@@ -95,7 +63,7 @@ impl OAuth2 {
                 Pkce::Challenge(_) => Some(CodeVerifier::known(verifier)),
                 Pkce::Unsupported => None,
             },
-            nonce: nonce.map(Into::into),
+            nonce: asks_for_id_token.then(|| nonce.into()),
             response_mode: self.response_mode(options.response_type, &options.extras),
             response_type: options.response_type,
             max_age,
@@ -130,6 +98,30 @@ impl OAuth2 {
             attempt.max_age = Some(0);
         }
         Ok(attempt)
+    }
+
+    /// That the answer to a login with these options can be checked, and read again.
+    fn check_options(&self, options: &LoginOptions) -> Result<(), String> {
+        if is_deeper_than(DEEPEST_DATA, &options.data) {
+            return Err(format!(
+                "the data of the login is nested more than {DEEPEST_DATA} deep, and could not be read again"
+            ));
+        }
+        // A callback's iss proves nothing while nobody knows what it must be.
+        if self.requires_callback_issuer()
+            && self.callback_issuer().is_none()
+            && !self.has_issuers_of_tenants()
+        {
+            let problem = "callbacks must name the issuer, but none is known to compare it with; name it with \
+                           with_callback_issuer";
+            return Err(problem.to_owned());
+        }
+        if let Some(resource) = &options.token_resource
+            && !options.resources.contains(resource)
+        {
+            return Err("the token_resource is not among the resources that the login asks for".to_owned());
+        }
+        Ok(())
     }
 
     /// Whether a callback may name this issuer of one tenant, if a participant knows the tenants' issuers.

@@ -25,8 +25,8 @@ impl Comparable {
     }
 }
 
-/// The A-labels of a domain in lower case (RFC 5890); `None` for what is not a domain name, or not written in the one form that
-/// stands for it. Full-width letters, a Kelvin sign or an ideographic full stop would be turned into ASCII here, but a database or a
+/// The A-labels of a domain in lower case (RFC 5890); `None` for what is not a domain name, or not written in its one
+/// comparable form. Full-width letters, a Kelvin sign or an ideographic full stop would be turned into ASCII here, but a database or a
 /// mail server may see another domain in them.
 pub(super) fn comparable_domain(domain: &str) -> Option<String> {
     let lower = domain.to_lowercase();

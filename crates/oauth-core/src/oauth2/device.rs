@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::OAuth2;
+use super::{OAuth2, placeholders::fill_all};
 use crate::{
     device::{DeviceLogin, DeviceReply},
     endpoints::Endpoint,
@@ -150,23 +150,9 @@ impl OAuth2 {
         params: &[(&'static str, &'static str)],
         values: &[(&str, &str)],
     ) -> Result<Vec<(&'static str, String)>, String> {
-        let value_of = |name: &str| {
+        fill_all(params, |name| {
             let given = values.iter().find(|(other, _)| *other == name).map(|&(_, value)| value);
             given.or_else(|| self.parameter(name)).ok_or_else(|| format!("the setting {name} is missing"))
-        };
-        let fill = |template: &str| -> Result<String, String> {
-            let mut filled = String::new();
-            let mut rest = template;
-            while let Some((before, (name, after))) =
-                rest.split_once('{').and_then(|(before, inner)| Some((before, inner.split_once('}')?)))
-            {
-                filled.push_str(before);
-                filled.push_str(value_of(name)?);
-                rest = after;
-            }
-            filled.push_str(rest);
-            Ok(filled)
-        };
-        params.iter().map(|&(name, template)| Ok((name, fill(template)?))).collect()
+        })
     }
 }

@@ -231,7 +231,7 @@ impl OAuth2 {
         let reply = request.endpoint(Endpoint::Introspection).fields(format, fields).send().await?;
         let mut value = reply.object()?;
         if !value["active"].is_boolean() {
-            return Err(reply.malformed("there is no boolean active"));
+            return Err(reply.malformed("the introspection response lacks the boolean member `active`"));
         }
         // A minute for clocks that differ.
         if has_passed(&value["exp"], client.now().unix_timestamp() - 60) {

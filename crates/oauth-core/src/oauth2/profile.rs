@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::Value;
 
-use super::OAuth2;
+use super::{OAuth2, placeholders::fill_all};
 use crate::{
     endpoints::Endpoint,
     error::class::ErrorClass,
@@ -95,15 +95,8 @@ impl OAuth2 {
         pairs: &[(&'static str, &'static str)],
         token: Option<&OAuth2Token>,
     ) -> Result<Vec<(&'static str, String)>> {
-        pairs.iter().map(|&(name, template)| Ok((name, self.filled(template, token)?))).collect()
-    }
-
-    fn filled(&self, template: &str, token: Option<&OAuth2Token>) -> Result<String> {
-        let mut filled = String::new();
-        let mut rest = template;
-        while let Some((before, behind)) = rest.split_once('{') {
-            let Some((name, after)) = behind.split_once('}') else { break };
-            filled.push_str(before);
+        let wrong = |problem| self.error(Operation::GET_PROFILE, ErrorKind::Configuration(problem));
+        fill_all(pairs, |name| {
             let value = match (name.strip_prefix("token:"), token) {
                 (Some(place), Some(token)) => text_at(&Value::Object(token.others().clone()), place),
                 (Some(_), None) => {
@@ -113,14 +106,8 @@ impl OAuth2 {
                 }
                 (None, _) => self.parameter(name).map(str::to_owned),
             };
-            let Some(value) = value else {
-                let problem = format!("there is no value for {{{name}}} of the profile request");
-                return Err(self.error(Operation::GET_PROFILE, ErrorKind::Configuration(problem)));
-            };
-            filled.push_str(&value);
-            rest = after;
-        }
-        Ok(filled + rest)
+            value.ok_or_else(|| wrong(format!("there is no value for {{{name}}} of the profile request")))
+        })
     }
 
     fn profile_in(&self, reply: &Response) -> Result<Value> {

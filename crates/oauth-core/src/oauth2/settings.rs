@@ -5,7 +5,7 @@ use std::{any::Any, borrow::Cow, sync::Arc, time::Duration};
 use http::{HeaderValue, header::USER_AGENT};
 use serde::Serialize;
 
-use super::{Known, OAuth2, Participant, Settings};
+use super::{ClientFingerprint, ClientSettings, OAuth2, Participant};
 use crate::{
     authorization::RequestDemand,
     client_auth::Credentials,
@@ -304,9 +304,9 @@ impl OAuth2 {
         self.settings().allows_http = true;
     }
 
-    pub(super) fn settings(&mut self) -> &mut Settings {
+    pub(super) fn settings(&mut self) -> &mut ClientSettings {
         let settings = Arc::make_mut(&mut self.0);
-        settings.known = Known::default();
+        settings.known = ClientFingerprint::default();
         settings
     }
 }

@@ -1,3 +1,5 @@
+//! What a `Spec` says of error replies.
+
 /// How a provider says that a request failed, beside the ways of the standards (RFC 6749 section 5.2, RFC 6750 section 3.1). It holds for
 /// every reply of the provider.
 #[derive(Clone, Copy, Debug)]

@@ -1,3 +1,5 @@
+//! What a `Spec` says of who may sign in.
+
 use crate::restriction::Restriction;
 
 /// Who may sign in at a provider, and how sure the provider is of them.

@@ -1,3 +1,5 @@
+//! What a `Spec` says of programs without a web server.
+
 use super::requests::ClientAuth;
 use crate::endpoints::Endpoint;
 

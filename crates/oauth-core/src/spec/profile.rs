@@ -1,3 +1,5 @@
+//! What a `Spec` says of the profile and of the identity in it.
+
 use super::requests::TokenPlace;
 
 /// How a provider's profile is read, and where in it the members of an identity are, as [places](crate::Spec) in its JSON.
@@ -36,7 +38,7 @@ pub struct ProfileSpec {
 }
 
 impl ProfileSpec {
-    /// A profile with `id` and `email`, for want of a standard.
+    /// A profile with `id` and `email`: RFC 6749 has none, and these are the most common.
     pub const RFC6749: Self = Self {
         id_at: "/id",
         email_at: Some("/email"),
@@ -102,7 +104,7 @@ pub enum ProfileRequest {
 
 /// The request for the address of a user whose profile has none: a GET, with the access token and the headers of the profile's.
 ///
-/// A token that may not see the address (403, 404) brings none, and is no error.
+/// A token that may not see the address (403, 404) brings none, which is not an error.
 #[derive(Clone, Copy, Debug)]
 pub struct EmailCall {
     /// The name of the endpoint, an [`Endpoint::Other`](crate::Endpoint::Other). Example: `"emails"`.

@@ -1,3 +1,5 @@
+//! What a `Spec` says of revocation.
+
 use super::requests::{ClientAuth, RequestFormat, RequestMethod, TokenPlace};
 
 /// How a provider's revocation of tokens departs from the standard (RFC 7009).

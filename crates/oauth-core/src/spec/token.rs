@@ -1,3 +1,5 @@
+//! What a `Spec` says of the token endpoint.
+
 use super::requests::{ClientAuth, RequestFormat};
 
 /// How a provider's token endpoint departs from the standard (RFC 6749 section 3.2).

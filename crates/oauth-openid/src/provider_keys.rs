@@ -9,8 +9,8 @@ use std::{
 use oauth_core::{Endpoint, ErrorKind, OAuth2, OffsetDateTime, Operation, Result, serde_json::Value};
 
 use crate::{
-    cached::{self, Cached, Kept, Reader, Reading, Shared},
-    keys::{KeySet, Wanted},
+    cached::{self, Cached, KeptDocument, Reader, Reading, SharedDocuments},
+    keys::{KeySet, WantedKey},
     policy::VerificationPolicy,
 };
 
@@ -25,7 +25,7 @@ const MOST_PLACES: usize = 1024;
 /// The keys of one provider, for all clones of a client, by the place where they are read and by who reads them: clones can be for
 /// different tenants, and have HTTP clients of their own.
 #[derive(Debug, Default)]
-pub(crate) struct KeyStore(Mutex<Vec<Arc<KeysAt>>>);
+pub(crate) struct ProviderKeys(Mutex<Vec<Arc<KeysAt>>>);
 
 /// The keys at one place.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ struct Pauses {
 }
 
 impl Pauses {
-    fn pause_for(&mut self, wanted: &Wanted) -> &mut Option<OffsetDateTime> {
+    fn pause_for(&mut self, wanted: &WantedKey) -> &mut Option<OffsetDateTime> {
         match wanted.id() {
             Some(id) if self.retired.contains(id) => &mut self.for_retired,
             _ => &mut self.for_unknown,
@@ -74,13 +74,13 @@ impl Pauses {
     }
 }
 
-impl KeyStore {
+impl ProviderKeys {
     /// The keys, if they are fresh and one of them fits the token: what a call costs most of the time.
     pub(crate) fn fresh(
         &self,
         client: &OAuth2,
         policy: &VerificationPolicy,
-        wanted: &Wanted,
+        wanted: &WantedKey,
     ) -> Result<Option<Arc<KeySet>>> {
         let place = self.at(client, policy, jwks_url(client)?);
         let keys = place.keys.fresh(policy.clock.now()).filter(|keys| keys.fits(wanted));
@@ -92,7 +92,7 @@ impl KeyStore {
         &self,
         client: &OAuth2,
         policy: &VerificationPolicy,
-        wanted: &Wanted,
+        wanted: &WantedKey,
     ) -> Result<Arc<KeySet>> {
         let place = self.at(client, policy, jwks_url(client)?);
         let reading = reading(client, policy)?;
@@ -111,14 +111,19 @@ impl KeyStore {
     }
 
     /// What is kept, for another process.
-    pub(crate) fn export(&self, client: &OAuth2, policy: &VerificationPolicy) -> Vec<Kept> {
+    pub(crate) fn export(&self, client: &OAuth2, policy: &VerificationPolicy) -> Vec<KeptDocument> {
         let reader = Reader::of(client, policy);
         let own = |place: &&Arc<KeysAt>| place.reader == reader;
         self.places().iter().filter(own).filter_map(|place| place.keys.export()).collect()
     }
 
     /// Takes what another process kept of this client's keys.
-    pub(crate) fn import(&self, kept: Vec<Kept>, client: &OAuth2, policy: &VerificationPolicy) -> Result<()> {
+    pub(crate) fn import(
+        &self,
+        kept: Vec<KeptDocument>,
+        client: &OAuth2,
+        policy: &VerificationPolicy,
+    ) -> Result<()> {
         let reading = reading(client, policy)?;
         for kept in kept.into_iter().filter(|kept| kept.url == reading.url) {
             self.at(client, policy, &reading.url).keys.import(kept, &reading);
@@ -163,7 +168,7 @@ impl KeysAt {
         reading: &Reading<KeySet>,
         pause: Duration,
         came: u64,
-        wanted: &Wanted,
+        wanted: &WantedKey,
     ) -> Result<Arc<KeySet>> {
         for _ in 0..cached::MOST_TRIES {
             let now = reading.clock.now();
@@ -192,7 +197,7 @@ impl KeysAt {
     fn pause_after(
         &self,
         outcome: &Result<Arc<KeySet>>,
-        wanted: &Wanted,
+        wanted: &WantedKey,
         pause: Duration,
         now: OffsetDateTime,
     ) {
@@ -230,7 +235,7 @@ fn reading(client: &OAuth2, policy: &VerificationPolicy) -> Result<Reading<KeySe
         policy: policy.key_cache,
         pause_after_failure: PAUSE_AFTER_FAILURE,
         clock: policy.clock.clone(),
-        shared: Shared::of(client, policy),
+        shared: SharedDocuments::of(client, policy),
         parse: Arc::new(|_, document: Value| KeySet::read(&document)),
     })
 }
@@ -310,7 +315,7 @@ mod tests {
     struct Fixture {
         provider: Arc<Rotating>,
         client: OAuth2,
-        store: Arc<KeyStore>,
+        store: Arc<ProviderKeys>,
     }
 
     impl Fixture {
@@ -319,7 +324,7 @@ mod tests {
             let client = OAuth2::new("id", "secret", "https://op.example/auth", "https://op.example/token")
                 .with_http_client(Http(provider.clone()))
                 .with_endpoints(|all| all.with(Endpoint::Jwks, "https://op.example/jwks"));
-            let store = Arc::new(KeyStore::default());
+            let store = Arc::new(ProviderKeys::default());
             store.read(&client, &VerificationPolicy::new()).await.unwrap();
             Self { provider, client, store }
         }
@@ -330,7 +335,7 @@ mod tests {
             let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
             let token = format!("{}.{}.{}", part(r#"{"alg":"EdDSA","kid":"new"}"#), part("{}"), part("0"));
             async move {
-                let wanted = Wanted::by(&Jws::parse(&token).unwrap(), Algorithm::EdDSA);
+                let wanted = WantedKey::by(&Jws::parse(&token).unwrap(), Algorithm::EdDSA);
                 store.of(&client, &policy, &wanted).await.unwrap().fits(&wanted)
             }
         }
