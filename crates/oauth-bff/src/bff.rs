@@ -10,7 +10,7 @@ use oauth_web::{PopupPage, ResolveError, Routes, SignIn, SignInRequest, SignedIn
 use crate::{
     error::BffError,
     events, guard,
-    session::{self, Found, NewSession, SameSite, Session},
+    session::{self, FoundSession, NewSession, SameSite, Session},
     sessions::SessionEnds,
     setup::BffSetupError,
     upstream::Upstream,
@@ -23,10 +23,10 @@ type OnLogout = dyn Fn(Session) -> BoxFuture<Result<Option<String>, ResolveError
 /// A backend for a browser application. Clones are cheap and share everything.
 #[derive(Clone)]
 #[must_use]
-pub struct Bff(Arc<Settings>);
+pub struct Bff(Arc<BffSettings>);
 
 #[derive(Clone)]
-pub(crate) struct Settings {
+pub(crate) struct BffSettings {
     pub(crate) base: String,
     pub(crate) routes: Routes,
     pub(crate) tokens: TokenManager,
@@ -59,7 +59,7 @@ impl Bff {
         if !trimmed.starts_with('/') || trimmed.contains("//") || !trimmed.bytes().all(is_plain) {
             return Err(BffSetupError::Base(base.to_owned()));
         }
-        Ok(Self(Arc::new(Settings {
+        Ok(Self(Arc::new(BffSettings {
             base: trimmed.to_owned(),
             routes,
             tokens,
@@ -218,7 +218,7 @@ impl Bff {
     pub async fn session(&self, parts: &Parts) -> Result<Session, BffError> {
         let site = self.site(parts)?;
         match session::read(&parts.headers, self.sign_in().sealer(), &site) {
-            Found::Session(session) if !self.0.ends.has_ended(&session).await? => Ok(session),
+            FoundSession::Session(session) if !self.0.ends.has_ended(&session).await? => Ok(session),
             _ => Err(BffError::NoSession),
         }
     }
@@ -266,7 +266,7 @@ impl Bff {
         self.0.routes.sign_in()
     }
 
-    pub(crate) fn all(&self) -> &Settings {
+    pub(crate) fn all(&self) -> &BffSettings {
         &self.0
     }
 
@@ -282,7 +282,7 @@ impl Bff {
         Ok(session)
     }
 
-    fn settings(&mut self) -> &mut Settings {
+    fn settings(&mut self) -> &mut BffSettings {
         Arc::make_mut(&mut self.0)
     }
 }

@@ -49,7 +49,7 @@ pub enum BffError {
     #[error("the request took too long")]
     TooSlow,
     /// The request's body broke off, or its method has none.
-    #[error("the request broke off, or has a body that its method has not")]
+    #[error("the request was cut off, or has a body that its method does not have")]
     Body,
     /// The request does not say under which host it was made.
     #[error("the request names no host")]

@@ -46,7 +46,7 @@ pub(crate) fn plain_http(address: &str) {
     );
 }
 
-/// A request was not answered with what it asked for. That nobody is signed in is no event.
+/// A request was not answered with what it asked for. Nobody being signed in is not an event.
 pub(crate) fn refused(route: &str, error: &BffError) {
     let (status, code, reason) = (error.status().as_u16(), error.code(), error.to_string());
     match error {

@@ -19,7 +19,7 @@ use crate::{
     error::BffError,
     events, guard,
     proxy::Passing,
-    session::{self, Found},
+    session::{self, FoundSession},
 };
 
 impl Bff {
@@ -55,7 +55,7 @@ impl Bff {
             return Err(BffError::MethodNotAllowed("GET".to_owned()));
         }
         let is_there =
-            !matches!(session::read(&parts.headers, self.sign_in().sealer(), &site), Found::Nothing);
+            !matches!(session::read(&parts.headers, self.sign_in().sealer(), &site), FoundSession::Nothing);
         match self.session(&parts).await {
             Ok(session) => Ok(json_response(&json!({
                 "signed_in": true,

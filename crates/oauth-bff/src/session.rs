@@ -149,7 +149,7 @@ impl fmt::Debug for Session {
 }
 
 /// What a request's cookies say about a session.
-pub(crate) enum Found {
+pub(crate) enum FoundSession {
     /// There is no cookie of a session.
     Nothing,
     /// There is one that does not count: it has expired, was changed, or was sealed elsewhere.
@@ -158,22 +158,22 @@ pub(crate) enum Found {
 }
 
 /// Reads the session of a request.
-pub(crate) fn read(headers: &HeaderMap, sealer: &Sealer, site: &str) -> Found {
+pub(crate) fn read(headers: &HeaderMap, sealer: &Sealer, site: &str) -> FoundSession {
     let name = name(site);
     let mut found = web_kit::cookies(headers).filter(|(other, _)| *other == name.as_bytes());
-    let Some((_, sealed)) = found.next() else { return Found::Nothing };
+    let Some((_, sealed)) = found.next() else { return FoundSession::Nothing };
     // A browser has one. Whoever sends two hopes that two readers disagree.
     if found.next().is_some() || sealed.len() > MOST_BYTES {
-        return Found::Invalid;
+        return FoundSession::Invalid;
     }
     let opened = URL_SAFE_NO_PAD.decode(sealed).ok();
     let opened = opened.and_then(|sealed| sealer.open_bytes(&sealed, &context(site)).ok());
     let session = opened.and_then(|opened| serde_json::from_slice::<Session>(&opened.plain).ok());
     match session {
         Some(session) if OffsetDateTime::now_utc().unix_timestamp() < session.until => {
-            Found::Session(session)
+            FoundSession::Session(session)
         }
-        _ => Found::Invalid,
+        _ => FoundSession::Invalid,
     }
 }
 

@@ -266,7 +266,7 @@ pub(crate) enum AssertionSubject {
     User,
     /// A user, or nobody: then it is about whoever signed it.
     Optional,
-    /// Anybody: also what is no user, such as an organization.
+    /// Anybody or anything: not only a user, but an organization too.
     Any,
 }
 

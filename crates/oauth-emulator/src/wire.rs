@@ -88,7 +88,7 @@ impl TryFrom<String> for TokenPlace {
             Some(("query", it)) => Ok(Self::Query(name(it))),
             Some(("field", it)) => Ok(Self::Field(name(it))),
             Some(("json", it)) => Ok(Self::Json(name(it))),
-            _ => Err(format!("{text:?} is no place of a token")),
+            _ => Err(format!("{text:?} is not a place for a token")),
         }
     }
 }

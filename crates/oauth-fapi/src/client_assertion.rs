@@ -333,7 +333,7 @@ impl ClientSecretJwt {
     /// # Errors
     ///
     /// [`KeyError::Form`] for a secret that is shorter than the algorithm's hash (RFC 7518 section 3.2), and [`KeyError::Algorithm`] for an
-    /// algorithm whose key is no secret.
+    /// algorithm whose key is not secret.
     pub fn new(secret: impl Into<Secret>, algorithm: Algorithm) -> Result<Self, KeyError> {
         let secret = secret.into();
         let (hmac, least) = match algorithm {

@@ -39,7 +39,7 @@ use crate::token_claims::{TokenClaims, date};
 pub struct Introspector {
     provider: Arc<dyn Provider>,
     form: AnswerForm,
-    cache: Option<Arc<Cache>>,
+    cache: Option<Arc<AnswerCache>>,
 }
 
 /// In which form the server is to answer.
@@ -99,7 +99,7 @@ impl Introspector {
     #[must_use]
     pub fn with_cache(mut self, capacity: usize, lifetime: Duration) -> Self {
         let lifetime = lifetime.min(LONGEST_CACHED);
-        let cache = Cache { capacity, lifetime, answers: Mutex::default() };
+        let cache = AnswerCache { capacity, lifetime, answers: Mutex::default() };
         self.cache = (capacity > 0 && !lifetime.is_zero()).then(|| Arc::new(cache));
         self
     }
@@ -171,13 +171,15 @@ impl Introspector {
         }
         let mut claims = openid.verify_jwt(jwt, &expected).await?;
         let Some(Value::Object(members)) = claims.remove("token_introspection") else {
-            let reason = "it has no object token_introspection".to_owned();
+            let reason = "it lacks the object member `token_introspection`".to_owned();
             return Err(refused(&client, reason));
         };
         match members.get("active") {
             Some(Value::Bool(true)) => Ok(Some(members)),
             Some(Value::Bool(false)) => Ok(None),
-            _ => Err(refused(&client, "its token_introspection has no boolean active".to_owned())),
+            _ => {
+                Err(refused(&client, "its token_introspection lacks the boolean member `active`".to_owned()))
+            }
         }
     }
 }
@@ -219,13 +221,13 @@ fn expires(exp: &Value) -> Option<OffsetDateTime> {
 }
 
 /// Answers about tokens that are active, by the hash of the token.
-struct Cache {
+struct AnswerCache {
     capacity: usize,
     lifetime: Duration,
     answers: Mutex<HashMap<String, (TokenClaims, OffsetDateTime)>>,
 }
 
-impl Cache {
+impl AnswerCache {
     fn get(&self, token: &str, now: OffsetDateTime) -> Option<TokenClaims> {
         let answers = self.lock();
         let (claims, until) = answers.get(&name(token))?;
@@ -261,9 +263,9 @@ fn name(token: &str) -> String {
     URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, token.as_bytes()))
 }
 
-impl fmt::Debug for Cache {
+impl fmt::Debug for AnswerCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cache")
+        f.debug_struct("AnswerCache")
             .field("capacity", &self.capacity)
             .field("lifetime", &self.lifetime)
             .finish_non_exhaustive()

@@ -26,13 +26,13 @@ pub enum KeyError {
     #[error("the private key cannot be decrypted: {0}")]
     Passphrase(String),
     /// It is an RSA key that is too short (RFC 7518 section 3.3), or too long for anybody to verify with.
-    #[error("it is an RSA key of {bits} bits, and those of 2048 to 8192 are accepted")]
+    #[error("it is an RSA key of {bits} bits; use one of 2048 to 8192 bits")]
     Size {
         /// The length of its modulus.
         bits: usize,
     },
     /// Its curve is not one that an algorithm here signs on.
-    #[error("its curve is {0}, and keys on P-256, P-384, P-521 and Ed25519 are accepted")]
+    #[error("its curve is {0}; use a key on P-256, P-384, P-521 or Ed25519")]
     Curve(String),
     /// The key and the algorithm do not fit each other.
     #[error("{algorithm} does not fit {key}")]

@@ -12,7 +12,7 @@ pub(crate) struct Block<'p> {
     inside: &'p str,
 }
 
-/// The blocks of a text, in their order. Whatever is around them is no part of them (RFC 7468 section 2).
+/// The blocks of a text, in their order. Whatever is around them is ignored (RFC 7468 section 2).
 ///
 /// It is read here and not by a crate, because those leave copies of the key in memory.
 pub(crate) fn blocks(pem: &str) -> Vec<Block<'_>> {

@@ -61,7 +61,7 @@ impl ProofError {
 const PRIVATE_MEMBERS: &[&str] = &["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 /// How far a client's clock may be ahead.
 const LEEWAY: Duration = Duration::from_secs(10);
-/// A proof that lives longer is no proof of now.
+/// A proof that lives longer does not prove possession now.
 const LONGEST_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// The most characters of a proof.
 const MOST_CHARACTERS: usize = 16 * 1024;

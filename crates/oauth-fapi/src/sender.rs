@@ -45,13 +45,13 @@ pub enum SenderError {
     #[error("the token is bound to another certificate than that of the connection")]
     OtherCertificate,
     /// The token came with a proof, and is bound to no key.
-    #[error("the token came by the scheme DPoP, and is bound to no key")]
+    #[error("the token came with the scheme DPoP but is not bound to a key")]
     NotBound,
     /// The token is bound in a way that is not understood here.
     #[error("the token is bound by {0}, which is not understood")]
     UnknownMethod(String),
     /// The authorization server calls a token that is bound to a key by another type than `DPoP`.
-    #[error("the token is bound to a key, and its token_type is another than DPoP")]
+    #[error("the token is bound to a key, but its token_type is not DPoP")]
     WrongType,
 }
 

@@ -43,7 +43,7 @@ pub const SIGN_AUTHORIZATION_REQUEST: Operation = Operation::new("sign_authoriza
 #[derive(Clone)]
 #[must_use]
 pub struct SignedRequests {
-    signature: Signature,
+    signature: RequestSignature,
     audience: Option<String>,
     lifetime: Duration,
     backdated_by: Duration,
@@ -52,7 +52,7 @@ pub struct SignedRequests {
 }
 
 #[derive(Clone)]
-enum Signature {
+enum RequestSignature {
     By(SigningKeys),
     /// `alg` is `none`.
     None,
@@ -72,16 +72,16 @@ impl SignedRequests {
     /// Signs each authorization request with this key, or with whichever of several is the current one. The provider must know the public
     /// half.
     pub fn new(keys: impl Into<SigningKeys>) -> Self {
-        Self::with(Signature::By(keys.into()))
+        Self::with(RequestSignature::By(keys.into()))
     }
 
     /// Puts requests into objects that nobody has signed (`alg` is `none`), for a server that a test is about. They prove nothing:
     /// everybody can write one. A provider that demands signed requests is sent none of them.
     pub fn dangerously_unsigned() -> Self {
-        Self::with(Signature::None)
+        Self::with(RequestSignature::None)
     }
 
-    fn with(signature: Signature) -> Self {
+    fn with(signature: RequestSignature) -> Self {
         Self {
             signature,
             audience: None,
@@ -126,8 +126,8 @@ impl SignedRequests {
     /// The algorithm that signs; `None` if nothing does.
     pub(crate) fn algorithm(&self) -> Option<Algorithm> {
         match &self.signature {
-            Signature::By(keys) => Some(keys.current().algorithm()),
-            Signature::None => None,
+            RequestSignature::By(keys) => Some(keys.current().algorithm()),
+            RequestSignature::None => None,
         }
     }
 
@@ -192,8 +192,8 @@ impl SignedRequests {
         let mut header = Map::new();
         header.insert("typ".to_owned(), TYPE.into());
         let signed = match &self.signature {
-            Signature::By(keys) => keys.sign_jwt(header, &claims).await?,
-            Signature::None => {
+            RequestSignature::By(keys) => keys.sign_jwt(header, &claims).await?,
+            RequestSignature::None => {
                 header.insert("alg".to_owned(), "none".into());
                 let part =
                     |object: Map<String, Value>| URL_SAFE_NO_PAD.encode(Value::Object(object).to_string());
@@ -215,8 +215,8 @@ impl SignedRequests {
             None => None,
         };
         let algorithm = match &self.signature {
-            Signature::None => return Ok(()),
-            Signature::By(keys) => keys.current().algorithm(),
+            RequestSignature::None => return Ok(()),
+            RequestSignature::By(keys) => keys.current().algorithm(),
         };
         if algorithm.is_symmetric() {
             return wrong(format!(
@@ -263,7 +263,7 @@ impl Participant for SignedRequests {
     }
 
     fn fulfils(&self, _client: &OAuth2, demand: RequestDemand) -> bool {
-        demand == RequestDemand::Signed && matches!(self.signature, Signature::By(_))
+        demand == RequestDemand::Signed && matches!(self.signature, RequestSignature::By(_))
     }
 
     async fn authorize(&self, client: &OAuth2, params: &mut AuthorizationParams) -> Result<()> {

@@ -168,7 +168,7 @@ impl Access {
     ///
     /// # Errors
     ///
-    /// An outage. That the user has to sign in again is no error: the server's challenge says how.
+    /// An outage. That the user has to sign in again is not an error: the server's challenge says how.
     pub async fn token(&self) -> Result<Option<Arc<OAuth2Token>>> {
         let Some(binding) = self.binding().await? else { return Ok(None) };
         self.token_of(&binding).await

@@ -39,10 +39,10 @@ type SetUp = dyn Fn(&mut OAuth2) + Send + Sync;
 /// It opens nothing and asks nobody: each [`Step`](crate::Step) says what is to be done next. [`Access`](crate::Access) does the rest. One serves any
 /// number of MCP servers; a clone is the same one.
 #[derive(Clone)]
-pub struct Authorizer(Arc<Settings>);
+pub struct Authorizer(Arc<AuthorizerSettings>);
 
 #[derive(Clone)]
-struct Settings {
+struct AuthorizerSettings {
     revision: Revision,
     names: NameRules,
     has_legacy_fallback: bool,
@@ -75,7 +75,7 @@ impl Authorizer {
     /// An authorizer of the newest revision that keeps registrations in memory.
     #[must_use]
     pub fn new(client_name: impl Into<String>) -> Self {
-        Self(Arc::new(Settings {
+        Self(Arc::new(AuthorizerSettings {
             revision: Revision::default(),
             names: NameRules::Mcp,
             has_legacy_fallback: false,
@@ -103,7 +103,7 @@ impl Authorizer {
         }))
     }
 
-    fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+    fn with(mut self, change: impl FnOnce(&mut AuthorizerSettings)) -> Self {
         let settings = Arc::make_mut(&mut self.0);
         change(settings);
         // What was found and made under other settings is not for these.

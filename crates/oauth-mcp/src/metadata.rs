@@ -15,17 +15,17 @@ const OPENID: &str = "/.well-known/openid-configuration";
 
 /// The metadata of a protected resource (RFC 9728 section 2).
 #[derive(Clone, Debug, PartialEq)]
-pub struct ResourceMetadata(Document);
+pub struct ResourceMetadata(MetadataDocument);
 
 /// The metadata of an authorization server (RFC 8414 section 2, OpenID Connect Discovery 1.0 section 3).
 #[derive(Clone, Debug, PartialEq)]
-pub struct ServerMetadata(Document);
+pub struct ServerMetadata(MetadataDocument);
 
 /// A JSON object whose optional members count as absent when they have the wrong type.
 #[derive(Clone, Debug, Default, PartialEq)]
-struct Document(Map<String, Value>);
+struct MetadataDocument(Map<String, Value>);
 
-impl Document {
+impl MetadataDocument {
     fn text(&self, member: &str) -> Option<&str> {
         self.0.get(member)?.as_str().filter(|text| !text.is_empty())
     }
@@ -43,7 +43,7 @@ impl ResourceMetadata {
     /// Takes a document; `None` if it has no string `resource`.
     #[must_use]
     pub fn new(document: Map<String, Value>) -> Option<Self> {
-        let document = Document(document);
+        let document = MetadataDocument(document);
         document.text("resource")?;
         Some(Self(document))
     }
@@ -85,7 +85,7 @@ impl ServerMetadata {
     /// Takes a document; `None` if it has no string `issuer`.
     #[must_use]
     pub fn new(document: Map<String, Value>) -> Option<Self> {
-        let document = Document(document);
+        let document = MetadataDocument(document);
         document.text("issuer")?;
         Some(Self(document))
     }
@@ -98,7 +98,7 @@ impl ServerMetadata {
             ("token_endpoint", format!("{origin}/token")),
             ("registration_endpoint", format!("{origin}/register")),
         ];
-        Self(Document(
+        Self(MetadataDocument(
             members.into_iter().map(|(name, value)| (name.to_owned(), Value::String(value))).collect(),
         ))
     }

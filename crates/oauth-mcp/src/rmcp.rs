@@ -191,7 +191,7 @@ fn failed<E: std::error::Error + Send + Sync + 'static>(error: Error) -> Streama
 
 type Headers = HashMap<HeaderName, HeaderValue>;
 type Posted<E> = Result<StreamableHttpPostResponse, StreamableHttpError<E>>;
-type Opened<E> = Result<BoxStream<'static, Result<Sse, SseError>>, StreamableHttpError<E>>;
+type OpenedStream<E> = Result<BoxStream<'static, Result<Sse, SseError>>, StreamableHttpError<E>>;
 
 /// What each of the three ways to post a message takes.
 #[derive(Clone)]
@@ -284,7 +284,7 @@ impl<C: StreamableHttpClient + Sync> StreamableHttpClient for Authorized<C> {
         last_event: Option<String>,
         _: Option<String>,
         headers: Headers,
-    ) -> Opened<C::Error> {
+    ) -> OpenedStream<C::Error> {
         let stream = Stream { uri, session, last_event, headers };
         let send = |token| {
             let Stream { uri, session, last_event, headers } = stream.clone();
@@ -301,7 +301,7 @@ impl<C: StreamableHttpClient + Sync> StreamableHttpClient for Authorized<C> {
         _: Option<String>,
         headers: Headers,
         most: usize,
-    ) -> Opened<C::Error> {
+    ) -> OpenedStream<C::Error> {
         let stream = Stream { uri, session, last_event, headers };
         let send = |token| {
             let Stream { uri, session, last_event, headers } = stream.clone();

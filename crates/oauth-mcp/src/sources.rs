@@ -115,7 +115,7 @@ impl SourceLookup for McpSources {
                 jwt_bearer(JwtBearer::new(oauth2, assertions), scopes, resource)
             }
             Grant::WorkloadIdentity(identity) => {
-                jwt_bearer(JwtBearer::new(oauth2, Shared(identity.source())), scopes, resource)
+                jwt_bearer(JwtBearer::new(oauth2, SharedSource(identity.source())), scopes, resource)
             }
         }))
     }
@@ -135,10 +135,10 @@ fn jwt_bearer(source: JwtBearer, scopes: Vec<String>, resource: Option<String>) 
 }
 
 /// An assertion source that several clients ask.
-struct Shared(Arc<dyn oauth_tokens::AssertionSource>);
+struct SharedSource(Arc<dyn oauth_tokens::AssertionSource>);
 
 #[async_trait]
-impl oauth_tokens::AssertionSource for Shared {
+impl oauth_tokens::AssertionSource for SharedSource {
     async fn assertion(&self, key: &TokenKey) -> Result<Secret, oauth_core::SecretSourceError> {
         self.0.assertion(key).await
     }

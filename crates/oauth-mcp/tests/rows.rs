@@ -417,7 +417,7 @@ async fn pm_03_what_a_challenge_leads_to_must_be_about_the_url_that_was_called()
 async fn pm_04_an_unknown_authorization_server_gets_no_credentials() {
     let evil = "https://evil.example";
     let client = || KnownClient::new(AS, "mine", "the-secret");
-    // The one with a client is chosen, wherever it stands in the list.
+    // The one with a client is chosen, wherever it is in the list.
     let world = World::new([token("t", None)]);
     world.page(PRM, 200, json!({ "resource": ONE, "authorization_servers": [evil, AS] }));
     access(authorizer(&world).with_client(client())).authorize(&Yes::default()).await.unwrap();

@@ -120,7 +120,7 @@ async fn bind_all(families: &[IpAddr], port: u16) -> io::Result<(Vec<TcpListener
 }
 
 /// What a callback must be to be taken.
-pub(crate) struct Expected {
+pub(crate) struct ExpectedCallback {
     pub(crate) state: Secret,
     /// Reads the state in a signed answer (JARM), where the login's client is known.
     pub(crate) client: Option<OAuth2>,
@@ -128,10 +128,10 @@ pub(crate) struct Expected {
     pub(crate) page: Page,
 }
 
-struct Shared {
+struct Connections {
     authority: String,
     path: String,
-    expected: Expected,
+    expected: ExpectedCallback,
     /// Whether the callback has come. The next one with its state gets the same answer.
     taken: AtomicBool,
     callbacks: mpsc::Sender<Callback>,
@@ -141,17 +141,17 @@ struct Shared {
 /// The sockets as they serve. Dropping it closes them.
 pub(crate) struct Serving {
     sockets: Vec<TcpListener>,
-    shared: Arc<Shared>,
+    shared: Arc<Connections>,
     arrived: mpsc::Receiver<Callback>,
     outcome: watch::Sender<Option<bool>>,
     connections: JoinSet<()>,
 }
 
 impl Listener {
-    pub(crate) fn serve(self, expected: Expected) -> Serving {
+    pub(crate) fn serve(self, expected: ExpectedCallback) -> Serving {
         let (callbacks, arrived) = mpsc::channel(1);
         let (outcome, outcome_of) = watch::channel(None);
-        let shared = Shared {
+        let shared = Connections {
             authority: format!("{}:{}", self.host.as_str(), self.port),
             path: self.path,
             expected,
@@ -227,7 +227,7 @@ async fn accept(sockets: &[TcpListener]) -> TcpStream {
 }
 
 /// Serves a connection in a task of its own: one that sends nothing does not keep another waiting.
-fn admit(connections: &mut JoinSet<()>, shared: &Arc<Shared>, stream: TcpStream) {
+fn admit(connections: &mut JoinSet<()>, shared: &Arc<Connections>, stream: TcpStream) {
     while connections.try_join_next().is_some() {}
     match connections.len() < MOST_CONNECTIONS {
         true => drop(connections.spawn(serve_connection(stream, Arc::clone(shared)))),
@@ -239,7 +239,7 @@ fn admit(connections: &mut JoinSet<()>, shared: &Arc<Shared>, stream: TcpStream)
     }
 }
 
-async fn serve_connection(stream: TcpStream, shared: Arc<Shared>) {
+async fn serve_connection(stream: TcpStream, shared: Arc<Connections>) {
     let service = service_fn(|request| {
         let shared = Arc::clone(&shared);
         async move { Ok::<_, Infallible>(respond(&shared, request).await) }
@@ -254,7 +254,7 @@ async fn serve_connection(stream: TcpStream, shared: Arc<Shared>) {
     let _ = connection.await;
 }
 
-async fn respond(shared: &Shared, request: Request<Incoming>) -> Response<Full<Bytes>> {
+async fn respond(shared: &Connections, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let Some(callback) = read(shared, request).await else { return page::nothing_here() };
     let expected = &shared.expected;
     let state = state_of(expected.client.as_ref(), &callback).await;
@@ -281,7 +281,7 @@ pub(crate) async fn state_of(client: Option<&OAuth2>, callback: &Callback) -> Op
 }
 
 /// The callback in a request; `None` if it is none.
-async fn read(shared: &Shared, request: Request<Incoming>) -> Option<Callback> {
+async fn read(shared: &Connections, request: Request<Incoming>) -> Option<Callback> {
     // A name that was rebound to this machine brings its own host (DNS rebinding).
     let mut hosts = request.headers().get_all(header::HOST).iter();
     let host = hosts.next().and_then(|host| host.to_str().ok())?;
@@ -313,7 +313,7 @@ async fn read(shared: &Shared, request: Request<Incoming>) -> Option<Callback> {
     }
 }
 
-impl Shared {
+impl Connections {
     fn is_here(&self, host: &str) -> bool {
         host.eq_ignore_ascii_case(&self.authority)
             // Browsers leave the usual port out.

@@ -15,7 +15,7 @@ use crate::{
     device,
     environment::Environment,
     error::SignInError,
-    loopback::{Expected, Listener, Serving, state_of},
+    loopback::{ExpectedCallback, Listener, Serving, state_of},
     options::{Method, SignInOptions},
     paste,
     prompt::Notice,
@@ -189,7 +189,7 @@ pub(crate) async fn await_callback(
     let prompt = &options.prompt;
     let port = listener.as_ref().map(Listener::port);
     let mut serving = listener.map(|listener| {
-        listener.serve(Expected {
+        listener.serve(ExpectedCallback {
             state: Secret::new(attempt.state()),
             client: client.cloned(),
             is_form_post: attempt.is_form_post(),

@@ -44,7 +44,7 @@ pub enum AuthorizeCallbackError {
         error: Option<String>,
     },
     /// The request was a HEAD, which must not use the code up.
-    #[error("a HEAD request finishes no sign-in")]
+    #[error("a HEAD request cannot finish a sign-in")]
     LookedAhead,
     /// The code could not be exchanged.
     #[error("{0}")]

@@ -65,17 +65,17 @@ fn decorated(mut cookie: Cookie<'static>, from_other_site: bool, https: bool) ->
 }
 
 /// The cookie that a callback's state belongs to.
-pub(crate) struct Found {
+pub(crate) struct FoundCookie {
     pub(crate) name: String,
     pub(crate) sealed: String,
 }
 
 /// Finds the cookie of a state.
-pub(crate) fn find(headers: &HeaderMap, state: &str, https: bool) -> Option<Found> {
+pub(crate) fn find(headers: &HeaderMap, state: &str, https: bool) -> Option<FoundCookie> {
     let name = name(state, https)?;
     let sealed = pairs(headers).find_map(|(other, value)| (other == name.as_bytes()).then_some(value))?;
     let sealed = std::str::from_utf8(sealed).ok()?.to_owned();
-    Some(Found { name, sealed })
+    Some(FoundCookie { name, sealed })
 }
 
 /// The cookies that must go to make room for a new one: the oldest, and a few that do not open any more.

@@ -25,11 +25,11 @@ impl SignIn {
         B::Error: Into<ResolveError>,
     {
         let mut headers = AnswerHeaders::private().with(header::X_FRAME_OPTIONS, "DENY");
-        let result = self.wished(request, body, &mut headers).await;
+        let result = self.start_initiated(request, body, &mut headers).await;
         answered(self, "initiate", request, result, Some(retry(None, false)), headers)
     }
 
-    async fn wished<B>(
+    async fn start_initiated<B>(
         &self,
         request: &SignInRequest,
         body: B,
@@ -39,22 +39,22 @@ impl SignIn {
         B: Body,
         B::Error: Into<ResolveError>,
     {
-        let wish = match request.method == Method::POST {
+        let asked = match request.method == Method::POST {
             true => InitiatedLogin::from_form(&read_text(body).await?),
             false => InitiatedLogin::from_query(request.uri.query().unwrap_or_default()),
         };
         let provider = self.find(request).await?;
         let client = provider.oauth2().ready().await.map_err(SignInErrorKind::Login)?;
-        if !wish.is_for(&client) {
+        if !asked.is_for(&client) {
             return Err(SignInErrorKind::UnknownProvider);
         }
-        let hint = wish.login_hint().map(str::to_owned);
+        let hint = asked.login_hint().map(str::to_owned);
         let hinted = |options: LoginOptions| match &hint {
             Some(hint) => options.login_hint(hint),
             None => options,
         };
         // A portal signs somebody in; it does not speak for an account of this site.
         let intent = LinkIntent::SignIn;
-        self.begin(&*provider, request, wish.target_link_uri(), intent, hinted, headers).await
+        self.begin(&*provider, request, asked.target_link_uri(), intent, hinted, headers).await
     }
 }

@@ -54,10 +54,10 @@ use crate::{
 /// that of production, and list addresses that only your own deployments can have.
 #[derive(Clone)]
 #[must_use]
-pub struct RedirectRelay(Arc<Settings>);
+pub struct RedirectRelay(Arc<RelaySettings>);
 
 #[derive(Clone)]
-struct Settings {
+struct RelaySettings {
     sealer: Sealer,
     redirect_uri: RedirectUri,
     allowed: Vec<OriginPattern>,
@@ -75,7 +75,7 @@ impl RedirectRelay {
             return Err(SetupError::RedirectUri("it is plain http to another machine"));
         }
         let redirect_uri = RedirectUri::new(redirect_uri).map_err(SetupError::RedirectUri)?;
-        Ok(Self(Arc::new(Settings { sealer, redirect_uri, allowed: Vec::new() })))
+        Ok(Self(Arc::new(RelaySettings { sealer, redirect_uri, allowed: Vec::new() })))
     }
 
     /// Sends callbacks to this origin too. A `*` in its first label is any text without a dot: `https://*.preview.example.dev` has
@@ -219,7 +219,7 @@ impl RedirectRelay {
         Ok(pairs.collect::<Vec<_>>().join("&"))
     }
 
-    fn open(&self, state: &str, redirect_uri: &str) -> Result<Opened, SignInErrorKind> {
+    fn open(&self, state: &str, redirect_uri: &str) -> Result<RelayedState, SignInErrorKind> {
         let damaged = || SignInErrorKind::Sealed(SealError::Damaged);
         let sealed = URL_SAFE_NO_PAD.decode(state).map_err(|_| SignInErrorKind::NoAttempt)?;
         let opened =
@@ -230,7 +230,7 @@ impl RedirectRelay {
         if OffsetDateTime::now_utc().unix_timestamp() > until {
             return Err(SignInErrorKind::Sealed(SealError::Expired));
         }
-        Ok(Opened { callback_url: text("to")?, state: text("state")? })
+        Ok(RelayedState { callback_url: text("to")?, state: text("state")? })
     }
 }
 
@@ -244,7 +244,7 @@ impl fmt::Debug for RedirectRelay {
 }
 
 /// What is sealed in a state.
-struct Opened {
+struct RelayedState {
     callback_url: String,
     state: String,
 }

@@ -104,7 +104,8 @@ impl SignalEndpoint {
 
     /// Answers a request.
     ///
-    /// Must be called on a Tokio runtime: the handler is carried to its end even if the vendor hangs up.
+    /// On a Tokio runtime, the handler is carried to its end even if the vendor hangs up. Without one, as in a worker on WebAssembly, it
+    /// runs in the caller.
     pub async fn receive<B>(&self, request: Request<B>) -> Response<String>
     where
         B: Body,

@@ -26,7 +26,7 @@ pub(crate) async fn run(login: &Login, common: &Common, output: Output) -> Outco
     let target = provider::target(&login.target, &login.client, common)?;
     let name = login.account.clone().unwrap_or_else(|| target.name.clone());
     check_name(&name)?;
-    // Before the user is sent anywhere, so that nothing is lost for want of a place.
+    // Before the user is sent anywhere, so that no login is lost because there is no place for it.
     let mut settings = target.profile.settings.clone();
     if settings.contains_key("client_secret") {
         return Err(Failure::Usage(

@@ -264,7 +264,7 @@ const OTHER_WORDS: &[(&str, &str)] = &[
     ("token_endpoint_auth_method", "client_auth"),
 ];
 
-/// A setting that nobody reads is no error to the library, because each provider has some of its own.
+/// A setting that nobody reads is not an error to the library, because each provider has some of its own.
 fn misspelled(profile: &Profile, findings: &mut Vec<Finding>) {
     for name in profile.settings.keys().filter(|name| !SETTINGS.contains(&name.as_str())) {
         let other = OTHER_WORDS.iter().find(|(other, _)| other == name).map(|(_, meant)| *meant);

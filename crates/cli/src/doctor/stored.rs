@@ -59,7 +59,7 @@ pub(crate) async fn accounts_at(server: &ServerUrl, issuer: &str, common: &Commo
     if accounts.is_empty() || !tokens.is_dir() {
         return Ok(findings);
     }
-    // What stands in the way of the store is told where the machine is looked at.
+    // What keeps the store from being opened is reported by the checks of the machine.
     let Some(keys) = keyring(&tokens, common, &mut Vec::new()).await else { return Ok(findings) };
     let Ok(Some(local)) = opened(&tokens, keys).await else { return Ok(findings) };
     for account in accounts {

@@ -43,7 +43,7 @@ const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 
 type Fields = HashMap<String, String>;
 
-/// A profile URL, and what stands at some JSON pointers of its reply.
+/// A profile URL, and what is at some JSON pointers of its reply.
 type Expected<'a> = (Case, &'a str, &'a [(&'a str, Value)]);
 
 /// How one provider is signed in at; the tests know it on their own, not from the table.

@@ -183,7 +183,7 @@ async fn signed(
     notification_token: Option<&str>,
 ) -> Result<String> {
     let Some(issuer) = client.issuer() else {
-        let problem = "the issuer identifier is not known, which a signed request is for".to_owned();
+        let problem = "the issuer identifier is not known, and a signed request must name it".to_owned();
         return Err(configuration(client, problem));
     };
     let now = client.clock().now().unix_timestamp();

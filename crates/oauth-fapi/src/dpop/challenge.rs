@@ -16,7 +16,7 @@ pub(crate) enum Role {
 
 const USE_DPOP_NONCE: &str = "use_dpop_nonce";
 
-/// Larger bodies are no error replies.
+/// Larger bodies are not error replies.
 const MOST_OF_AN_ERROR: usize = 64 * 1024;
 
 /// Whether a server refused a request because its proof lacked a nonce, or had an old one.

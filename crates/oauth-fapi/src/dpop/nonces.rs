@@ -11,10 +11,10 @@ use super::challenge::{Role, asks_for_a_nonce};
 
 /// The newest nonce of each server, for the servers that were asked last.
 #[derive(Debug, Default)]
-pub(crate) struct Nonces(Mutex<Vec<Known>>);
+pub(crate) struct Nonces(Mutex<Vec<KnownNonce>>);
 
 #[derive(Debug)]
-struct Known {
+struct KnownNonce {
     role: Role,
     origin: String,
     nonce: String,
@@ -64,11 +64,11 @@ impl Nonces {
         if known.len() >= MOST {
             known.remove(0);
         }
-        known.push(Known { role, origin: origin.to_owned(), nonce: nonce.to_owned() });
+        known.push(KnownNonce { role, origin: origin.to_owned(), nonce: nonce.to_owned() });
     }
 }
 
-impl Known {
+impl KnownNonce {
     fn is_of(&self, role: Role, origin: &str) -> bool {
         self.role == role && self.origin == origin
     }

@@ -31,14 +31,14 @@ const PAUSE: Duration = Duration::from_secs(10);
 pub struct GoogleSignals {
     client: OAuth2,
     client_ids: Vec<String>,
-    configuration: Arc<Mutex<Kept>>,
+    configuration: Arc<Mutex<KeptConfiguration>>,
     /// Held by the one who reads the description; the others wait for what comes of that.
     reading: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// What was read of the description, and when nothing came of it.
 #[derive(Debug, Default)]
-struct Kept {
+struct KeptConfiguration {
     found: Option<(Instant, Arc<Configuration>)>,
     failed: Option<(Instant, Error)>,
 }
@@ -76,7 +76,7 @@ impl GoogleSignals {
         let mut kept = self.configuration.lock().unwrap_or_else(PoisonError::into_inner);
         match read {
             Ok(found) => {
-                *kept = Kept { found: Some((Instant::now(), found.clone())), failed: None };
+                *kept = KeptConfiguration { found: Some((Instant::now(), found.clone())), failed: None };
                 Ok(found)
             }
             Err(error) => {

@@ -50,7 +50,7 @@ pub const SPEC: Spec = Spec {
         (Endpoint::Profile, "https://api.hubapi.com/oauth/{api_version}/token/introspect"),
     ],
     scopes: &["oauth"],
-    // What stands in `status` beside the standard's `error`, and alone in replies of older versions.
+    // What is in `status` beside the standard's `error`, and alone in replies of older versions.
     token: TokenSpec { invalid_grant_codes: &["BAD_AUTH_CODE", "BAD_REFRESH_TOKEN"], ..TokenSpec::RFC6749 },
     profile: ProfileSpec { id_at: "/user_id", email_at: Some("/user"), ..ProfileSpec::RFC6749 },
     ..Spec::RFC6749

@@ -277,6 +277,7 @@ impl Configure for ShopifyOAuth2 {
     }
 }
 
+/// Written out: the parameter of the field `per_user` has another name and no boolean value, and is not sent where it is false.
 impl Serialize for ShopifyAuthorizeParams {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.per_user.then_some((GRANT_OPTIONS, PER_USER)))

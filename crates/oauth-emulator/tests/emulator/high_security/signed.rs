@@ -109,7 +109,7 @@ fn object(bank: &Bank, more: &Value) -> String {
 async fn a_request_object_counts_alone() {
     let bank = Bank::new(Demands::none().signed_requests(), |_| ()).await;
     let visit = async |object: &str| {
-        // What stands outside would be refused.
+        // A parameter outside of the request object would be refused.
         let params = [
             ("client_id", CLIENT),
             ("request", object),
