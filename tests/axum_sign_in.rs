@@ -443,7 +443,7 @@ async fn a_strange_callback_has_its_own_answer_and_reaches_nobody() {
     let callback = browser.consent(&site, "github").await;
     refused(&site, &mut browser, &callback.replace("code=", "x="), 400).await;
 
-    // Nothing that somebody else chose stands in the page.
+    // Nothing that somebody else chose is in the page.
     let evil = format!("{base}?state=x&error=%3Cscript%3E&error_description=%3Cb%3Ebold%3C/b%3E");
     let page = refused(&site, &mut Browser::new(), &evil, 400).await;
     assert!(!page.text.contains("<script>") && !page.text.contains("bold"), "{}", page.text);

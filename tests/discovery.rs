@@ -34,7 +34,7 @@ async fn discovered(document: &Value) -> oauth_clients::Result<OpenID> {
 }
 
 #[tokio::test]
-async fn md_02_the_document_stands_behind_the_issuers_path() {
+async fn md_02_the_document_is_behind_the_issuers_path() {
     for (issuer, url) in [
         ("https://op.example", "https://op.example/.well-known/openid-configuration"),
         ("https://op.example/", "https://op.example/.well-known/openid-configuration"),

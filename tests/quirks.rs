@@ -124,7 +124,7 @@ MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg5f8hnAKes3C39P7j
 ZoraK0snfld69K+Q24fgPDEHlaKhRANCAAQIRBkGnch5M5gFz25n/T3JPk04tlyF
 vCkbC5vsw4p0sH/8Zaz9z25eVpoD+Xbyc4ENcJdoNq02ACGC4zqIjdMa
 -----END PRIVATE KEY-----";
-/// The same on P-384.
+/// A key on P-384 that signs for nobody.
 const P384: &str = "\
 -----BEGIN PRIVATE KEY-----
 MIG2AgEAMBAGByqGSM49AgEGBSuBBAAiBIGeMIGbAgEBBDC9h+Jb6I2eGIzcUcS/

@@ -74,7 +74,7 @@ fn refused_by(error: &Error) -> Option<JwtCheck> {
 }
 
 #[test]
-fn what_stands_in_an_issuer_cannot_move_its_host() {
+fn text_in_an_issuer_cannot_move_its_host() {
     let evil = "evil.example/a";
     for refused in [
         Auth0OAuth2::new("id", "secret", evil).err(),
@@ -292,7 +292,7 @@ async fn line_signs_with_the_channel_secret() {
 }
 
 #[tokio::test]
-async fn lines_address_stands_in_the_id_token() {
+async fn lines_address_is_in_the_id_token() {
     let emulator = Emulator::start().await.unwrap();
     let line = LineOAuth2::new(id("line"), secret("line"));
     let (line, login) = signed_in(&emulator, line, &["openid", "profile", "email"]).await;

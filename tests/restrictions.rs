@@ -517,7 +517,7 @@ async fn the_generic_client_is_restricted_by_any_claim() {
 }
 
 #[tokio::test]
-async fn salesforces_organization_stands_in_the_subject() {
+async fn salesforces_organization_is_in_the_subject() {
     let emulator = Emulator::start().await.unwrap();
     let salesforce = || at(&emulator, SalesforceOAuth2::new(id("salesforce"), secret("salesforce")));
     for own in [&["00D000000000001EAA"][..], &["00D000000000001"], &["00Dxx0000000002", "00D000000000001"]] {

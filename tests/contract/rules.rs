@@ -51,7 +51,7 @@ impl Contract {
         self.sign_in(Consent::Allow).await.unwrap().token
     }
 
-    /// The same with a refresh token, by whatever it takes.
+    /// A user's token with a refresh token, by whatever the provider needs for one.
     async fn token_to_refresh(&self) -> OAuth2Token {
         let options = match self.facts.refresh_token_for() {
             RefreshTokenFor::Everybody | RefreshTokenFor::SomeApplications => LoginOptions::new(),

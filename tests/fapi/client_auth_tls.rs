@@ -145,7 +145,7 @@ impl Server {
         self.shown_since(0, identity)
     }
 
-    /// The same, without the first requests.
+    /// What was asked after the first requests, and whether with this certificate.
     pub(super) fn shown_since(&self, first: usize, identity: &Identity) -> Vec<(String, bool)> {
         let is_own = |seen: &Seen| match &seen.certificate {
             None => false,

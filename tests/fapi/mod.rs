@@ -61,7 +61,7 @@ pub(crate) fn par_op() -> Op {
     op
 }
 
-/// The same, with this answer.
+/// A provider that answers each pushed request with this.
 pub(crate) fn par_op_answering(status: u16, body: impl Into<String>) -> Op {
     let (op, body) = (par_op(), body.into());
     op.bend(|state| {

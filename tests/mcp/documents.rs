@@ -7,7 +7,7 @@ use oauth_mcp::{
 use serde_json::json;
 
 #[test]
-fn mc_02_the_challenge_with_metadata_wins_wherever_it_stands() {
+fn mc_02_the_challenge_with_metadata_wins_wherever_it_is() {
     for headers in [
         vec![r#"Basic realm="x, y", Bearer scope="a b", resource_metadata="https://m/p""#],
         vec![r#"Bearer resource_metadata="https://m/p", scope="a b""#],

@@ -119,7 +119,7 @@ impl World {
         self.authorization_server_with(issuer, json!({}));
     }
 
-    /// The same, with other members in its metadata; `null` takes one out.
+    /// An authorization server with other members in its metadata; `null` takes one out.
     pub(crate) fn authorization_server_with(&self, issuer: &str, members: Value) {
         let origin = issuer.trim_end_matches('/');
         self.json(&format!("GET {origin}/.well-known/oauth-authorization-server"), metadata(issuer, members));

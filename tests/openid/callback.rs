@@ -57,7 +57,7 @@ async fn cb_01_a_callback_without_the_right_state_asks_for_nothing() {
 }
 
 #[tokio::test]
-async fn cb_02_a_parameter_that_stands_twice_spoils_the_callback() {
+async fn cb_02_a_parameter_named_twice_spoils_the_callback() {
     let op = Op::new();
     let client = op.client();
     for options in [LoginOptions::new, form_post, hybrid] {

@@ -115,7 +115,7 @@ async fn lo_04_the_browser_comes_back_to_the_registered_address_and_no_query_mov
     for exact in [RETURN_TO, "https://app.example/out?x=1&y=%7E", "https://App.example:443/out/"] {
         let started = client.start_logout(LogoutRequest::new().return_to(exact)).await.unwrap();
         assert_eq!(value(&started.url, "post_logout_redirect_uri").as_deref(), Some(exact));
-        // What stands in the query of the return says where to go to nobody.
+        // The query of the return decides for nobody where to go.
         let query = format!("state={}&next=https%3A%2F%2Fevil.example", started.attempt.state());
         assert_eq!(started.attempt.check_return(&query), Ok(()));
     }

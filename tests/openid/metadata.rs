@@ -377,7 +377,7 @@ async fn endpoints_that_only_the_document_of_rfc_8414_names_are_found_when_asked
         let both = discovery.with_rfc_8414_document().fetch().await.unwrap();
         assert_eq!(both.text("revocation_endpoint"), Some("https://op.example/o/revoke"));
         assert_eq!(both.text("introspection_endpoint"), Some("https://op.example/o/introspect"));
-        // What the first document says stands.
+        // What the first document says is kept.
         assert_eq!(both.text("token_endpoint"), Some("https://op.example/token"));
     }
     // Another issuer's is not taken, and none at all is an error: somebody said that there is one.

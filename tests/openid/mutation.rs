@@ -87,7 +87,7 @@ fn bytes_changed(random: &mut Random, bytes: &[u8]) -> Vec<u8> {
     changed
 }
 
-/// The same JSON, or nearly, written in another way: white space, order, members twice, huge numbers, deep nests.
+/// JSON of the same meaning, or nearly, written in another way: white space, order, members twice, huge numbers, deep nests.
 fn json_changed(random: &mut Random, value: &Value) -> String {
     let mut text = String::new();
     write_odd(random, value, &mut text);

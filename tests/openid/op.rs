@@ -128,7 +128,7 @@ impl Key {
         jwk
     }
 
-    /// The same, as a well-kept provider publishes it.
+    /// The key as a well-kept provider publishes it.
     pub(crate) fn jwk(self, kid: &str, alg: &str) -> Value {
         let mut jwk = self.bare(kid);
         jwk["use"] = "sig".into();
@@ -224,7 +224,7 @@ impl Signing {
         self.token_of(&header.to_string(), &claims.to_string())
     }
 
-    /// The same of texts that need not be JSON.
+    /// The token of this header and these claims, which need not be JSON.
     pub(crate) fn token_of(&self, header: &str, claims: &str) -> String {
         let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
         let message = format!("{}.{}", encode(header), encode(claims));
@@ -371,7 +371,7 @@ impl Op {
         Self { state: Arc::new(Mutex::new(state)), clock: SetClock::new(), issuer }
     }
 
-    /// The same, bent.
+    /// A provider that departs from the usual one.
     pub(crate) fn bent(bend: impl FnOnce(&mut State)) -> Self {
         let op = Self::new();
         op.bend(bend);

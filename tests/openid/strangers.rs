@@ -136,7 +136,7 @@ fn md_09_behind_a_proxy_nothing_is_sent_unless_told() {
             let error = webfinger("ada@mail.example", None).await.unwrap_err();
             assert_eq!(error.class(), ErrorClass::Configuration, "{error}");
             let told = PublicHosts::new().behind_proxy();
-            // What stands in a URL is checked all the same, and the proxy is not a provider.
+            // An address in a URL is checked all the same, and the proxy is not a provider.
             for inside in ["http://10.0.0.1/", "http://proxy.localhost/", "http://127.0.0.1/"] {
                 let error = told.send(get(inside)).await.unwrap_err();
                 assert_eq!(error.kind(), HttpErrorKind::NotPublic, "{inside}");

@@ -7,7 +7,7 @@ use toml::{Table, Value};
 
 use crate::workspace::{self, cargo};
 
-/// Programs of which each has one dependency, by what stands in the file for it and by Cargo's options.
+/// Programs of which each has one dependency, by its name in the file and Cargo's options.
 const PROGRAMS: &[(&str, &[&str])] = &[
     ("oauth-github", &["--package=oauth-github"]),
     ("oauth-google, with ID tokens", &["--package=oauth-google"]),

@@ -341,7 +341,7 @@ fn page(providers: &[CompiledProvider]) -> Result<String> {
 | provider | name | client | refresh | revoke | PKCE | says whether e-mail is verified | usual scopes |
 | --- | --- | --- | --- | --- | --- | --- | --- |
 {rows}
-\"discovered\" stands for what the server's metadata says. Without refresh, a user whose token has expired signs in again.
+\"discovered\" means what the server's metadata says. Without refresh, a user whose token has expired signs in again.
 Where a provider does not say whether it has verified an e-mail address, do not take the address for the user's: anybody
 may have typed it. The column speaks of the usual sign-in, and the contract tests hold each client to it; Microsoft's ID token says
 more where the registration asks for it (`xms_edov`), and so does Shopify's token of a member of staff. LINE's address is in the ID token.

@@ -10,7 +10,7 @@ const MANIFEST: &str = include_str!("../templates/Cargo.toml.in");
 const LIBRARY: &str = include_str!("../templates/lib.rs.in");
 const FACTS: &str = include_str!("../templates/facts.toml.in");
 
-/// Words that mean something else where the name of a provider stands: features of the facade, and its other modules.
+/// Words that mean something else where the name of a provider is used: features of the facade, and its other modules.
 const TAKEN: &[&str] = &[
     "all",
     "default",
@@ -54,7 +54,7 @@ pub(crate) fn run(name: &str, display_name: Option<&str>) -> Result<()> {
         (folder.join("src/lib.rs"), LIBRARY),
         (facts::folder().join(format!("{name}.toml")), FACTS),
     ] {
-        fs::create_dir_all(path.parent().context("a file stands in a folder")?)?;
+        fs::create_dir_all(path.parent().context("a file is in a folder")?)?;
         fs::write(&path, filled(template)).with_context(|| workspace::short(&path))?;
         println!("wrote {}", workspace::short(&path));
     }

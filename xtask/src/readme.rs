@@ -8,7 +8,7 @@ use crate::workspace::{self, Package};
 
 /// The part of a link to this repository's files that comes before their paths.
 pub(crate) const FILES: &str = "/blob/main/";
-/// The same for folders.
+/// The part of a link to one of its folders that comes before the path.
 pub(crate) const FOLDERS: &str = "/tree/main/";
 
 /// The README of a package, from what its `lib.rs` opens with.

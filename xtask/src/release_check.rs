@@ -197,7 +197,7 @@ impl Answer {
     }
 }
 
-/// How a package stands to the registry.
+/// What the registry has of a package.
 #[derive(Debug, PartialEq, Eq)]
 enum State {
     Free,

@@ -145,7 +145,7 @@ pub(super) fn check(members: &[Package], metadata: &Metadata, findings: &mut Fin
         let Some(layer) = Layer::of(&workspace::short(package.folder())) else {
             findings.add(
                 package.folder(),
-                "this folder has no layer; give it one in xtask/src/tidy/layers.rs, or move it to where its kind stands",
+                "this folder has no layer; give it one in xtask/src/tidy/layers.rs, or move it to the crates of its kind",
             );
             continue;
         };

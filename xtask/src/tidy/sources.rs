@@ -48,7 +48,7 @@ fn documentation(sources: &Path, findings: &mut Findings) -> Result<()> {
     Ok(())
 }
 
-/// Lines with a macro that stands for code which is still to be written or was for debugging.
+/// Lines with a macro in place of code that is still to be written, or for debugging.
 fn unfinished(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let macros = ["todo", "unimplemented", "dbg"].map(|name| format!("{name}!("));
     text.lines()
