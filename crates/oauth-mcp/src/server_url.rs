@@ -173,9 +173,10 @@ impl ServerUrl {
 /// Checks a URL that a server chose, before anything is sent there or a browser is shown it.
 pub(crate) fn check_url(what: &'static str, url: &str, server: &ServerUrl) -> Result<Url> {
     let refuse = |problem: &str| Error::UnsafeUrl { what, url: one_line(url), problem: problem.to_owned() };
-    // A URL library passes over some of them, so that two texts would be one URL.
-    if url.chars().any(|c| c.is_control() || c.is_whitespace() || c == '\\') {
-        return Err(refuse("it has white space, a control character or a backslash"));
+    // A URL library passes over some of them, so that two texts would be one URL; others are not seen where an error shows them.
+    let is_escaped = |c: char| c != '\'' && c.escape_debug().len() > 1;
+    if url.chars().any(|c| c.is_whitespace() || is_escaped(c)) {
+        return Err(refuse("it has white space, a backslash, or a character that is not shown"));
     }
     let parsed = Url::parse(url).map_err(|_| refuse("it is not an absolute URL"))?;
     match parsed.scheme() {
