@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use oauth_core::serde_json;
 use oauth_store_tests::{open, worker::provider};
-use oauth_tokens::{TokenManager, TokenStore};
+use oauth_tokens::{Filter, Status, TokenManager, TokenStore};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     process::{Child, ChildStdin, Command},
@@ -112,10 +112,32 @@ impl Crew {
 
     pub(crate) async fn seal_with(&mut self, key: u8) -> Result<()> {
         self.settings.sealing_key = key;
+        self.tell_all(&Order::SealWith(key)).await
+    }
+
+    /// Gives all processes the same order.
+    pub(crate) async fn tell_all(&mut self, order: &Order) -> Result<()> {
         for process in &mut self.processes {
-            write(&mut process.input, &Order::SealWith(key)).await?;
+            write(&mut process.input, order).await?;
         }
         Ok(())
+    }
+
+    /// Gives each dead grant another chance, and says how many there were.
+    pub(crate) async fn revive(&self) -> Result<u64> {
+        let manager = self.manager().await?;
+        let dead = Filter::all().with_status(Status::Dead);
+        let (mut revived, mut after) = (0, None);
+        loop {
+            let page = manager.find(&dead, after.as_ref(), 100).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.key.clone());
+            for found in page {
+                revived += u64::from(manager.revive(&found.key).await?);
+            }
+        }
+        manager.close().await;
+        Ok(revived)
     }
 
     /// Lets a process stand still for a while.
@@ -169,8 +191,17 @@ impl Told {
 
     /// The most that a third of the seconds had, the second or the last one.
     pub(crate) fn most(&self, third: usize, of: impl Fn(&Second) -> u64) -> u64 {
+        self.third(third).map(of).max().unwrap_or(0)
+    }
+
+    /// The least that a third of the seconds had.
+    pub(crate) fn least(&self, third: usize, of: impl Fn(&Second) -> u64) -> u64 {
+        self.third(third).map(of).min().unwrap_or(0)
+    }
+
+    fn third(&self, third: usize) -> impl Iterator<Item = &Second> {
         let length = self.watched.len() / 3;
-        self.watched.iter().skip(third * length).take(length).map(of).max().unwrap_or(0)
+        self.watched.iter().skip(third * length).take(length)
     }
 }
 

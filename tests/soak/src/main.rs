@@ -1,6 +1,7 @@
 //! Keeps tokens under load and faults for as long as asked (`cargo xtask soak`), and tells how far a store and a provider go.
 
 mod crew;
+mod drip;
 mod herd;
 mod measure;
 mod plot;

@@ -13,7 +13,8 @@ use oauth_test_servers::Postgres;
 use oauth_tokens::Error;
 
 use crate::{
-    crew::{Crew, PROCESSES, PROVIDER},
+    crew::{Crew, PROCESSES, PROVIDER, Told},
+    drip::Proxy,
     plot,
     site::Site,
     storm::Storm,
@@ -28,13 +29,19 @@ const ACCESS_TOKEN_LIFETIME: Duration = Duration::from_secs(20);
 /// Longer than whatever a trouble and a busy machine can hold up a refresh.
 const GRACE: Duration = Duration::from_secs(120);
 
-/// What a process that is never killed may have more in the last third of the soak than in the second.
-const MEMORY: u64 = 16 * 1024;
-const FILES: u64 = 8;
-const TASKS: u64 = 64;
+/// What is watched in a process that is never killed, how much more of it there may be at most in the last third of the soak than in the
+/// second, and how much more at least: troubles come and go, and what stays when they are over is what has leaked.
+type Limit = (&'static str, fn(&Second) -> u64, u64, u64);
 
-/// What is watched, and how much more of it there may be.
-type Limit = (&'static str, fn(&Second) -> u64, u64);
+const LIMITS: [Limit; 3] = [
+    ("KiB of memory", |second| second.memory, 16 * 1024, 4 * 1024),
+    // Connections that are idle stay for a minute and a half.
+    ("open files", |second| second.files, 8, 12),
+    ("tasks", |second| second.tasks, 64, 16),
+];
+
+/// More requests than these for each refresh are more than the faults explain: a grace hides a refresh token that is redeemed twice.
+const REQUESTS_FOR_A_REFRESH: f64 = 1.5;
 
 /// Soaks for so many minutes, and writes what it saw into a folder.
 pub(crate) async fn run(minutes: u64, folder: &Path) -> Result<()> {
@@ -51,10 +58,11 @@ pub(crate) async fn run(minutes: u64, folder: &Path) -> Result<()> {
         .start()
         .await?;
     let postgres = Postgres::start(folder)?;
+    let proxy = Proxy::of(&emulator.local("https://oauth2.example/token")).await?;
     let settings = |store: String| Settings {
         store,
         table: "soak".to_owned(),
-        token_endpoint: emulator.local("https://oauth2.example/token"),
+        token_endpoint: proxy.url.clone(),
         subjects: SUBJECTS,
         tasks: 8,
         sealing_key: 1,
@@ -77,6 +85,7 @@ pub(crate) async fn run(minutes: u64, folder: &Path) -> Result<()> {
     let mut storm = Storm {
         emulator: &emulator,
         postgres,
+        proxy: &proxy,
         file: format!("sqlite:{}", file.display()),
         turn: 0,
         sealing_key: 1,
@@ -117,7 +126,11 @@ pub(crate) async fn run(minutes: u64, folder: &Path) -> Result<()> {
     let mut report = report(minutes, &crews, &storm, requests, (sign_ins, not_saved));
     let mut wrong = Vec::new();
     for crew in &crews {
-        wrong.extend(judge(crew).await?);
+        wrong.extend(judge(crew, minutes).await?);
+    }
+    let refreshes: u64 = crews.iter().map(|crew| crew.told().refreshes).sum();
+    if requests as f64 > REQUESTS_FOR_A_REFRESH * refreshes as f64 {
+        wrong.push(format!("{requests} requests for {refreshes} refreshes"));
     }
     if wrong.is_empty() {
         report += "\nNothing was lost, and nothing has grown.\n";
@@ -140,34 +153,59 @@ fn count(emulator: &Emulator) -> usize {
 }
 
 /// What is lost or has grown.
-async fn judge(crew: &Crew) -> Result<Vec<String>> {
+async fn judge(crew: &Crew, minutes: u64) -> Result<Vec<String>> {
     let mut wrong = Vec::new();
     let manager = crew.manager().await?;
     for subject in 0..SUBJECTS {
         if let Err(error) = manager.get(&key(subject)).await {
-            wrong.push(format!("{}: {error}", crew.name));
+            wrong.push(error.to_string());
         }
     }
     manager.close().await;
     let told = crew.told();
-    for (subject, reason) in &told.dead {
-        wrong.push(format!("{}: the grant of {subject} died: {reason}", crew.name));
-    }
+    wrong.extend(lost(&told));
+    wrong.extend(grown(&told, minutes));
+    Ok(wrong.into_iter().map(|what| format!("{}: {what}", crew.name)).collect())
+}
+
+/// What the processes of a crew say that they have lost.
+fn lost(told: &Told) -> Vec<String> {
+    let dead = told.dead.iter().map(|(subject, reason)| format!("the grant of {subject} died: {reason}"));
+    let mut wrong: Vec<_> = dead.collect();
     if told.unsaved > 0 || told.closed != PROCESSES {
-        wrong.push(format!("{}: {} closed, {} tokens unsaved", crew.name, told.closed, told.unsaved));
+        wrong.push(format!("{} closed, {} tokens unsaved", told.closed, told.unsaved));
     }
-    let limits: [Limit; 3] = [
-        ("KiB of memory", |second| second.memory, MEMORY),
-        ("open files", |second| second.files, FILES),
-        ("tasks", |second| second.tasks, TASKS),
-    ];
-    for (what, of, limit) in limits {
+    wrong
+}
+
+/// What has grown in the process that is never killed. One that says nothing shows nothing.
+fn grown(told: &Told, minutes: u64) -> Vec<String> {
+    let mut wrong = Vec::new();
+    // It tells each second, if the machine lets it.
+    let seconds = told.watched.len();
+    let is_silent = |of: fn(&Second) -> u64| told.watched.iter().map(of).sum::<u64>() == 0;
+    if (seconds as u64) < 20 * minutes
+        || is_silent(|second| second.gets)
+        || is_silent(|second| second.refreshes)
+    {
+        wrong.push(format!(
+            "the process that is watched has told of {seconds} seconds, or has done nothing in them"
+        ));
+    }
+    for (what, of, limit, lasting) in LIMITS {
+        if is_silent(of) {
+            wrong.push(format!("the number of {what} is not known"));
+        }
         let (before, after) = (told.most(1, of), told.most(2, of));
         if after > before + limit {
-            wrong.push(format!("{}: {before} {what}, and then {after}", crew.name));
+            wrong.push(format!("{before} {what} at most, and then {after}"));
+        }
+        let (before, after) = (told.least(1, of), told.least(2, of));
+        if after > before + lasting {
+            wrong.push(format!("{before} {what} at least, and then {after}"));
         }
     }
-    Ok(wrong)
+    wrong
 }
 
 fn report(minutes: u64, crews: &[Crew], storm: &Storm<'_>, requests: usize, sign_ins: (u64, u64)) -> String {
@@ -218,4 +256,71 @@ fn report(minutes: u64, crews: &[Crew], storm: &Storm<'_>, requests: usize, sign
         }
     }
     text + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTES: u64 = 3;
+
+    /// A soak in which nothing happens to the process that is watched, but for what is changed in each second.
+    fn told(change: impl Fn(u64, &mut Second)) -> Told {
+        let second = |number| {
+            let mut second =
+                Second { gets: 100, refreshes: 1, memory: 20_000, files: 30, tasks: 40, ..Second::default() };
+            change(number, &mut second);
+            second
+        };
+        Told { watched: (0..60 * MINUTES).map(second).collect(), closed: PROCESSES, ..Told::default() }
+    }
+
+    #[test]
+    fn what_comes_and_goes_has_not_grown() {
+        let quiet = told(|_, _| {});
+        let troubled = told(|number, second| {
+            if number % 40 < 5 {
+                (second.memory, second.files, second.tasks) = (30_000, 36, 90);
+            }
+        });
+        for told in [quiet, troubled] {
+            assert!(grown(&told, MINUTES).is_empty() && lost(&told).is_empty());
+        }
+    }
+
+    #[test]
+    fn what_grows_is_found() {
+        let leaks: [fn(u64, &mut Second); 3] = [
+            |number, second| second.memory += 100 * number,
+            |number, second| second.files += number / 4,
+            |number, second| second.tasks += number / 2,
+        ];
+        for (number, leak) in leaks.into_iter().enumerate() {
+            assert!(!grown(&told(leak), MINUTES).is_empty(), "{}", LIMITS[number].0);
+        }
+        // A peak that comes late.
+        let late = told(|number, second| second.memory += if number == 170 { 20_000 } else { 0 });
+        assert!(!grown(&late, MINUTES).is_empty());
+    }
+
+    #[test]
+    fn a_process_that_tells_nothing_shows_nothing() {
+        let idle = told(|_, second| second.gets = 0);
+        let short = Told { watched: told(|_, _| {}).watched.split_off(150), ..told(|_, _| {}) };
+        let blind = told(|_, second| second.memory = 0);
+        for told in [Told::default(), idle, short, blind] {
+            assert!(!grown(&told, MINUTES).is_empty());
+        }
+    }
+
+    #[test]
+    fn what_is_lost_is_found() {
+        let mut dead = told(|_, _| {});
+        dead.dead.insert("7".to_owned(), "refused".to_owned());
+        let unsaved = Told { unsaved: 1, ..told(|_, _| {}) };
+        let crashed = Told { closed: PROCESSES - 1, ..told(|_, _| {}) };
+        for told in [dead, unsaved, crashed] {
+            assert_eq!(lost(&told).len(), 1);
+        }
+    }
 }

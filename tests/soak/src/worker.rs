@@ -6,7 +6,7 @@ use std::{
     io::Write,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
-        atomic::{AtomicI64, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -15,7 +15,9 @@ use anyhow::{Context, Result};
 use oauth_core::{Clock, OffsetDateTime, Sealer, SealingKey, async_trait};
 use oauth_store_tests::{open, worker::provider};
 use oauth_tokens::{
-    Error, Event, Outcome, SealingError, TokenKey, TokenManager, TokenSealer, TokenStore, Unsealed,
+    Error, Event, Outcome, SealingError, StoreError, StoreOperation, TokenKey, TokenManager, TokenSealer,
+    TokenStore, Unsealed,
+    testkit::{HookedStore, StoreCall, StoreHook},
 };
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -39,6 +41,10 @@ pub(crate) enum Order {
     Clock(i64),
     /// Seal with this key from now on.
     SealWith(u8),
+    /// Let the store carry out so many saves whose replies do not arrive.
+    LoseReplies(usize),
+    /// Let the store take no saves, or take them again.
+    Full(bool),
     /// Stop, and hand over what is not saved.
     Close,
 }
@@ -137,6 +143,32 @@ impl Clock for Shifted {
     }
 }
 
+/// What goes wrong between this process and its store.
+#[derive(Default)]
+struct Way {
+    replies_to_lose: AtomicUsize,
+    is_full: AtomicBool,
+}
+
+#[async_trait]
+impl StoreHook for Way {
+    async fn before(&self, call: &StoreCall<'_>) -> Result<(), StoreError> {
+        match call.operation == StoreOperation::Save && self.is_full.load(Ordering::SeqCst) {
+            true => Err(StoreError::permanent(call.operation, "the disk is full")),
+            false => Ok(()),
+        }
+    }
+
+    async fn after(&self, call: &StoreCall<'_>) -> Result<(), StoreError> {
+        let one_less = |left: usize| left.checked_sub(1);
+        let lose = || self.replies_to_lose.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok();
+        match call.operation == StoreOperation::Save && lose() {
+            true => Err(StoreError::transient(call.operation, "the reply was lost")),
+            false => Ok(()),
+        }
+    }
+}
+
 #[derive(Default)]
 struct Counts {
     refreshes: AtomicU64,
@@ -149,6 +181,8 @@ pub(crate) async fn run() -> Result<()> {
     let settings = input.next_line().await?.context("the first line of the input is missing")?;
     let settings: Settings = serde_json::from_str(&settings)?;
     let store: Arc<dyn TokenStore> = open(&settings.store, &settings.table).await?;
+    let store = HookedStore::new(store, Way::default());
+    let way = store.clone();
     let (clock, ring) = (Shifted::default(), Ring::new(settings.sealing_key));
     let counts = Arc::new(Counts::default());
     let counted = Arc::clone(&counts);
@@ -169,6 +203,8 @@ pub(crate) async fn run() -> Result<()> {
         match serde_json::from_str(&order)? {
             Order::Clock(seconds) => clock.0.store(seconds, Ordering::Relaxed),
             Order::SealWith(key) => ring.seal_with(key),
+            Order::LoseReplies(replies) => way.hook().replies_to_lose.store(replies, Ordering::SeqCst),
+            Order::Full(is_full) => way.hook().is_full.store(is_full, Ordering::SeqCst),
             Order::Close => {
                 let unsaved = manager.close_within(Duration::from_secs(30)).await;
                 return say(&Report::Closed(unsaved.len()));
@@ -196,8 +232,10 @@ async fn ask(manager: TokenManager, counts: Arc<Counts>, task: usize, settings: 
                     second.0.dead.insert(subject.to_string(), grant.reason.to_string());
                 }
                 Err(error) => {
-                    let words: Vec<_> = error.to_string().split(' ').take(6).map(str::to_owned).collect();
-                    *second.0.errors.entry(words.join(" ")).or_default() += 1;
+                    let text = error.to_string();
+                    // Not whose token it is.
+                    let words = text.split(' ').filter(|word| !word.contains('/')).take(6);
+                    *second.0.errors.entry(words.collect::<Vec<_>>().join(" ")).or_default() += 1;
                 }
             }
         }
