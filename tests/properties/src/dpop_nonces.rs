@@ -43,9 +43,8 @@ pub(crate) fn check(input: &[u8]) {
     };
     let in_body = serde_json::from_str::<Value>(body).is_ok_and(|body| body["error"] == "use_dpop_nonce");
     // Of several challenges for DPoP, the first that names an error counts.
-    let of_dpop = challenges.iter().filter(|challenge| challenge.scheme().eq_ignore_ascii_case("DPoP"));
-    let in_challenge =
-        of_dpop.into_iter().find_map(|challenge| challenge.get("error")) == Some("use_dpop_nonce");
+    let mut of_dpop = challenges.iter().filter(|challenge| challenge.scheme().eq_ignore_ascii_case("DPoP"));
+    let in_challenge = of_dpop.find_map(|challenge| challenge.get("error")) == Some("use_dpop_nonce");
     let is_asked = matches!(status, 400 | 401) && (in_body || in_challenge);
     assert_eq!(sent.len(), if is_asked && nonce.is_some() { 2 } else { 1 }, "{status} {nonces:?}");
     for proof in &sent {
