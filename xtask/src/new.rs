@@ -3,6 +3,7 @@
 use std::fs;
 
 use anyhow::{Context, Result, bail, ensure};
+use toml::Table;
 
 use crate::{facts, generate, provider, workspace};
 
@@ -10,20 +11,17 @@ const MANIFEST: &str = include_str!("../templates/Cargo.toml.in");
 const LIBRARY: &str = include_str!("../templates/lib.rs.in");
 const FACTS: &str = include_str!("../templates/facts.toml.in");
 
-/// Words that mean something else where the name of a provider is used: features of the facade, and its other modules.
+/// Words that mean something else where the name of a provider is used: modules, packages and files of this repository. The features of the
+/// facade are others.
 const TAKEN: &[&str] = &[
     "all",
-    "default",
-    "fetch",
     "http",
-    "hyper",
     "oauth-core",
     "oauth-fetch",
     "oauth-hyper",
     "oauth-reqwest",
     "parameter",
-    "reqwest",
-    "reqwest-middleware",
+    "prelude",
     "serde-json",
 ];
 
@@ -38,9 +36,9 @@ pub(crate) fn run(name: &str, display_name: Option<&str>) -> Result<()> {
 
     let folder = workspace::root().join("crates/providers").join(name);
     let package = format!("oauth-{name}");
-    let taken = workspace::root().join("crates").join(&package).exists() || TAKEN.contains(&name);
-    ensure!(!taken, "{name:?} means something else in this repository; choose another name");
     ensure!(!folder.exists(), "{} exists already", workspace::short(&folder));
+    let taken = workspace::root().join("crates").join(&package).exists() || is_taken(name)?;
+    ensure!(!taken, "{name:?} means something else in this repository; choose another name");
 
     let filled = |template: &str| {
         template
@@ -85,6 +83,14 @@ fn check(name: &str) -> Result<()> {
     )
 }
 
+/// Whether the name is one of the facade's features or means something else.
+fn is_taken(name: &str) -> Result<bool> {
+    let facade: Table =
+        workspace::read(&workspace::root().join("crates/oauth-clients/Cargo.toml"))?.parse()?;
+    let is_feature = facade["features"].as_table().is_some_and(|features| features.contains_key(name));
+    Ok(is_feature || TAKEN.contains(&name))
+}
+
 /// `battle-net` is Battle Net.
 fn title(name: &str) -> String {
     name.split('-').map(capitalized).collect::<Vec<_>>().join(" ")
@@ -117,6 +123,15 @@ mod tests {
         for bad in ["", "GitHub", "42", "-a", "a-", "a--b", "a_b", "a/b", "../a", "é"] {
             assert!(check(bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_feature_of_the_facade_is_not_free_for_a_provider() {
+        for name in ["redis", "axum", "tower", "fetch", "reqwest-middleware", "serde-json", "all", "default"]
+        {
+            assert!(is_taken(name).unwrap(), "{name}");
+        }
+        assert!(!is_taken("nimbus").unwrap());
     }
 
     #[test]
