@@ -137,3 +137,28 @@ impl OAuth2AuthorizeCallback {
         Ok(AuthorizedCallback { token, state })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_failure_has_a_status_and_a_message_without_text_from_outside() {
+        let from_outside = || "<script>".to_owned();
+        for (error, status, message) in [
+            (
+                AuthorizeCallbackError::Refused { error: Some(from_outside()) },
+                400,
+                "The provider refused the sign-in.",
+            ),
+            (AuthorizeCallbackError::LookedAhead, 405, "This address answers GET only."),
+            (
+                AuthorizeCallbackError::Exchange(Error::configuration("acme", from_outside())),
+                500,
+                "The sign-in could not be finished.",
+            ),
+        ] {
+            assert_eq!((error.status().as_u16(), error.message()), (status, message));
+        }
+    }
+}

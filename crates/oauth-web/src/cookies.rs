@@ -154,3 +154,88 @@ fn bytes_in_header(name: &str, value: &str) -> usize {
 fn header_value(cookie: &Cookie<'_>) -> Option<HeaderValue> {
     HeaderValue::try_from(cookie.to_string()).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{STATE, attempt, sealer};
+
+    const REDIRECT_URI: &str = "https://app.example/auth/acme/callback";
+
+    fn headers(cookies: &[(String, String)]) -> HeaderMap {
+        let pairs: Vec<_> = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        HeaderMap::from_iter([(header::COOKIE, HeaderValue::try_from(pairs.join("; ")).unwrap())])
+    }
+
+    /// The cookie of an attempt that began so many seconds ago, with this much data.
+    fn cookie(age: i64, data: usize) -> (String, String) {
+        let state = format!("{age:016}{}", &STATE[16..]);
+        let sealed = sealer().seal(&attempt(&state, REDIRECT_URI, age, data)).unwrap();
+        (name(&state, true).unwrap(), sealed)
+    }
+
+    /// Which cookies go if one of this size is set.
+    fn gone(cookies: &[(String, String)], bytes: usize) -> Vec<String> {
+        let new = NewCookie { header: HeaderValue::from_static("x"), bytes };
+        surplus(&headers(cookies), &sealer(), &new, true)
+    }
+
+    #[test]
+    fn a_cookie_of_4096_bytes_is_kept_by_browsers_and_a_larger_one_is_not() {
+        let begun = attempt(STATE, REDIRECT_URI, 0, 0);
+        for https in [true, false] {
+            let room = 4096 - name(STATE, https).unwrap().len();
+            let full = set(&begun, "s".repeat(room), https).unwrap();
+            assert_eq!(full.bytes, 4096 + "=; ".len());
+            assert!(set(&begun, "s".repeat(room + 1), https).is_none());
+        }
+    }
+
+    #[test]
+    fn four_attempts_stay_beside_a_new_one_and_the_oldest_go() {
+        let mut cookies: Vec<_> = [40, 10, 60, 20, 70, 30, 50].map(|age| cookie(age, 0)).into();
+        let name = |age: i64| cookie(age, 0).0;
+        assert_eq!(gone(&cookies, 100), [name(50), name(60), name(70)]);
+        cookies.retain(|(other, _)| ![50, 60, 70].map(name).contains(other));
+        assert_eq!(gone(&cookies, 100), [""; 0]);
+    }
+
+    #[test]
+    fn attempts_take_4096_bytes_of_a_header_in_all() {
+        let (name, sealed) = cookie(10, 0);
+        let taken = format!("{name}={sealed}; ").len();
+        let cookies = [(name.clone(), sealed)];
+        assert_eq!(gone(&cookies, 4096 - taken), [""; 0]);
+        assert_eq!(gone(&cookies, 4096 - taken + 1), [name]);
+    }
+
+    /// Only four that do not open go at once, and the largest that a browser keeps is not taken for one of them.
+    #[test]
+    fn an_attempt_of_the_largest_size_is_opened() {
+        let full =
+            (2000..4000).map(|data| cookie(10, data)).find(|(name, value)| name.len() + value.len() == 4096);
+        let mut cookies: Vec<_> =
+            (1..=5).map(|n| (name(&format!("{n:016}"), true).unwrap(), "damaged".to_owned())).collect();
+        let damaged: Vec<_> = cookies.iter().take(4).map(|(name, _)| name.clone()).collect();
+        cookies.push(full.unwrap());
+        assert_eq!(gone(&cookies, 100), [damaged, vec![cookie(10, 0).0]].concat());
+    }
+
+    #[test]
+    fn what_has_another_name_than_an_attempt_is_neither_found_nor_cleared() {
+        for rest in ["AAAAAAAAAAAAAAA.", "AAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAA%", "", "*"]
+        {
+            for prefix in [PREFIX, HOST_PREFIX] {
+                let cookies = [(format!("{prefix}{rest}"), "damaged".to_owned())];
+                assert_eq!(gone(&cookies, 100), [""; 0], "{prefix}{rest}");
+                for https in [true, false] {
+                    assert!(find(&headers(&cookies), rest, https).is_none(), "{prefix}{rest}");
+                }
+            }
+        }
+        let cookies = [(format!("{PREFIX}{}", &STATE[..16]), "sealed".to_owned())];
+        assert_eq!(gone(&cookies, 100), [""; 0], "on https, the name begins with __Host-");
+        assert!(find(&headers(&cookies), STATE, true).is_none());
+        assert_eq!(find(&headers(&cookies), STATE, false).unwrap().sealed, "sealed");
+    }
+}

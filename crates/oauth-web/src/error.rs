@@ -293,3 +293,97 @@ impl SignInErrorKind {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use oauth_core::{HttpError, HttpErrorKind, OAuthError, Operation};
+
+    use super::*;
+
+    fn failed(kind: ErrorKind) -> SignInErrorKind {
+        SignInErrorKind::Login(Error::new(Operation::GET_ACCESS_TOKEN, "acme", kind))
+    }
+
+    fn login(error: LoginError) -> SignInErrorKind {
+        failed(ErrorKind::Login(error))
+    }
+
+    fn refused(code: &str) -> SignInErrorKind {
+        login(LoginError::Refused(OAuthError { code: code.to_owned(), ..OAuthError::default() }))
+    }
+
+    fn transport(kind: HttpErrorKind) -> SignInErrorKind {
+        failed(ErrorKind::Transport(HttpError::new(kind)))
+    }
+
+    fn logout(cause: Option<ResolveError>) -> SignInErrorKind {
+        SignInErrorKind::Logout { problem: "the session could not be ended", cause }
+    }
+
+    /// The statuses are those of the table at [`SignInErrorKind`].
+    #[test]
+    fn each_kind_has_a_status_a_reason_and_perhaps_another_try() {
+        use SignInErrorKind as Kind;
+        use SignInReason as Reason;
+
+        for (kind, status, reason, may_pass) in [
+            (Kind::UnknownProvider, 404, Reason::UnknownProvider, false),
+            (Kind::NoAttempt, 400, Reason::NoAttempt, true),
+            (Kind::Sealed(SealError::Damaged), 400, Reason::NoAttempt, true),
+            (Kind::Sealed(SealError::Expired), 400, Reason::Expired, true),
+            (Kind::AlreadyUsed, 400, Reason::AlreadyUsed, true),
+            (Kind::WrongMethod, 400, Reason::NotACallback, true),
+            (Kind::TooLarge, 413, Reason::NotACallback, true),
+            (Kind::NotAForm, 400, Reason::NotACallback, true),
+            (Kind::ReturnTo, 400, Reason::ReturnTo, false),
+            (Kind::ReturnToTooLong, 400, Reason::ReturnToTooLong, false),
+            (Kind::UnknownHost, 400, Reason::NotACallback, false),
+            (Kind::NotRelayed, 400, Reason::NotACallback, false),
+            (Kind::ForeignForm, 403, Reason::ForeignForm, false),
+            (Kind::NotSignedIn, 403, Reason::NotSignedIn, false),
+            (Kind::OtherAccount, 403, Reason::OtherAccount, false),
+            (Kind::Resolve("down".into()), 500, Reason::ApplicationFailed, true),
+            (Kind::Account("down".into()), 500, Reason::ApplicationFailed, false),
+            (Kind::Store("down".into()), 500, Reason::ApplicationFailed, true),
+            (logout(None), 400, Reason::LogoutFailed, false),
+            (refused("access_denied"), 403, Reason::Denied, true),
+            (refused("user_cancelled_authorize"), 403, Reason::Denied, true),
+            (refused("login_required"), 403, Reason::NotValid, true),
+            (refused("temporarily_unavailable"), 503, Reason::ProviderUnreachable, true),
+            (refused("unauthorized_client"), 500, Reason::Misconfigured, false),
+            (login(LoginError::StateMismatch), 400, Reason::NotValid, true),
+            (login(LoginError::IssuerMismatch), 400, Reason::UnusableAnswer, true),
+            (transport(HttpErrorKind::Timeout), 503, Reason::ProviderUnreachable, true),
+            (transport(HttpErrorKind::TooLarge), 502, Reason::UnusableAnswer, true),
+            (transport(HttpErrorKind::Certificate), 500, Reason::Misconfigured, false),
+        ] {
+            let name = format!("{kind:?}");
+            let error = SignInError::new(kind, "acme", Some("login".to_owned()), None);
+            assert_eq!((error.status().as_u16(), error.reason()), (status, reason), "{name}");
+            assert_eq!(error.retry(), may_pass.then_some("login"), "{name}");
+            assert_eq!(error.is_denied(), reason == Reason::Denied, "{name}");
+            assert_eq!(error.message(), reason.message(), "{name}");
+            let page = error.page();
+            assert_eq!(page.status().as_u16(), status, "{name}");
+            let is_json = page.headers()[header::CONTENT_TYPE] == "application/json";
+            assert_eq!(is_json, reason == Reason::LogoutFailed, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_failure_of_the_application_is_told_from_a_token_that_is_not_valid() {
+        let not_valid = Error::configuration("acme", "the logout token is not signed by this provider");
+        for (kind, is_of_application) in [
+            (SignInErrorKind::Resolve("down".into()), true),
+            (SignInErrorKind::Account("down".into()), true),
+            (SignInErrorKind::Store("down".into()), true),
+            (logout(Some("the database is down".into())), true),
+            (logout(Some(not_valid.into())), false),
+            (logout(None), false),
+            (SignInErrorKind::NoAttempt, false),
+            (transport(HttpErrorKind::Timeout), false),
+        ] {
+            assert_eq!(kind.is_of_application(), is_of_application, "{kind:?}");
+        }
+    }
+}

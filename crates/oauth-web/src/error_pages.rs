@@ -381,3 +381,90 @@ pub(crate) fn escaped(text: &str) -> String {
     }
     escaped
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::request;
+
+    fn pages() -> ErrorPages {
+        let german =
+            ErrorTexts::new("de").title("Acme & Co").heading("Nicht angemeldet").try_again("Nochmal");
+        ErrorPages::new()
+            .texts(german.message(SignInReason::Denied, "Abgelehnt <\"'>"))
+            .texts(ErrorTexts::new("he").right_to_left())
+            .texts(ErrorTexts::new("pt-BR"))
+    }
+
+    #[test]
+    fn the_language_is_the_one_that_the_browser_wants_most() {
+        for (accepts, language) in [
+            (None, "de"),
+            (Some("fr"), "de"),
+            (Some("fr, he"), "he"),
+            (Some("he;q=0.5, pt-BR;q=0.8"), "pt-BR"),
+            (Some("he;q=0.5, pt-BR; Q = 1"), "pt-BR"),
+            (Some("he, pt-BR;q=1.0"), "he"),
+            (Some("pt"), "pt-BR"),
+            (Some("pt-PT"), "pt-BR"),
+            (Some("HE-IL"), "he"),
+            (Some("en-GB, he;q=0.9"), "en"),
+            // A weight of nothing means never, and one above 1 is none (RFC 9110 section 12.4.2).
+            (Some("he;q=0, pt;q=0.1"), "pt-BR"),
+            (Some("he;q=1.5, pt;q=0.1"), "pt-BR"),
+            (Some("he;q=-1, pt;q=0.1"), "pt-BR"),
+            (Some("he;q=NaN, pt;q=0.1"), "pt-BR"),
+        ] {
+            let headers: Vec<_> = accepts.map(|accepts| ("accept-language", accepts)).into_iter().collect();
+            let chosen = pages().choose(&request("GET", "/auth/acme/callback", &headers));
+            assert_eq!(chosen.texts.language, language, "{accepts:?}");
+        }
+    }
+
+    #[test]
+    fn a_page_gets_all_its_texts_escaped() {
+        let shown = pages().html(|page| {
+            let (reason, status) = (page.reason(), page.status().as_u16());
+            let texts = [page.language(), page.direction(), page.title(), page.heading(), page.message()];
+            let rest = [page.message_language(), page.try_again(), page.retry().unwrap_or("none")];
+            format!("{reason:?} {status} {} {}", texts.join("|"), rest.join("|"))
+        });
+        let german = shown.choose(&request("GET", "/", &[]));
+        let page = german.response(SignInReason::Denied, StatusCode::FORBIDDEN, Some("login?a=1&b=2"));
+        assert_eq!(page.status(), StatusCode::FORBIDDEN);
+        assert_eq!(
+            page.body(),
+            "Denied 403 de|ltr|Acme &amp; Co|Nicht angemeldet|Abgelehnt &lt;&quot;&#39;&gt; \
+             de|Nochmal|login?a=1&amp;b=2"
+        );
+        let hebrew = shown.choose(&request("GET", "/", &[("accept-language", "he")]));
+        let page = hebrew.response(SignInReason::Denied, StatusCode::FORBIDDEN, None);
+        let message = SignInReason::Denied.message();
+        assert_eq!(
+            page.body(),
+            &format!("Denied 403 he|rtl|Sign-in|You are not signed in|{message} en|Try again|none")
+        );
+    }
+
+    #[test]
+    fn the_plain_page_says_what_is_not_in_its_own_language() {
+        let body = |accepts, retry| {
+            let chosen = pages().choose(&request("GET", "/", &[("accept-language", accepts)]));
+            chosen.response(SignInReason::Denied, StatusCode::FORBIDDEN, retry).into_body()
+        };
+        let german = body("de", Some("login?popup=1&return_to=%2F"));
+        for part in [
+            "<html lang=\"de\"><",
+            "<title>Acme &amp; Co</title>",
+            "<h1>Nicht angemeldet</h1><p>Abgelehnt &lt;&quot;&#39;&gt;</p>",
+            "<p><a href=\"login?popup=1&amp;return_to=%2F\">Nochmal</a></p>",
+        ] {
+            assert!(german.contains(part), "{part} in {german}");
+        }
+        let hebrew = body("he", None);
+        for part in ["<html lang=\"he\" dir=\"rtl\">", "<p lang=\"en\" dir=\"ltr\">You did not allow"] {
+            assert!(hebrew.contains(part), "{part} in {hebrew}");
+        }
+        assert!(!hebrew.contains("<a "), "{hebrew}");
+    }
+}

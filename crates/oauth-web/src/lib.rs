@@ -118,6 +118,8 @@ mod signals;
 mod signed_in;
 #[cfg(any(feature = "openid", feature = "signals"))]
 mod task;
+#[cfg(test)]
+mod testing;
 pub mod web_kit;
 
 pub use answer::{Answer, AnswerHeaders};

@@ -165,3 +165,31 @@ pub(crate) fn retry(return_to: Option<&str>, is_popup: bool) -> String {
     }
     format!("login?{}", form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::request;
+
+    #[test]
+    fn what_the_query_of_a_login_says_is_said_again_by_the_link_to_retry() {
+        for (query, wanted, is_in_popup, again) in [
+            ("", None, false, "login"),
+            ("?return_to=", None, false, "login"),
+            ("?return_to=%2Fcart%3Fx%3D1", Some("/cart?x=1"), false, "login?return_to=%2Fcart%3Fx%3D1"),
+            ("?popup=1&return_to=/", Some("/"), true, "login?popup=1&return_to=%2F"),
+            ("?popup=1", None, true, "login?popup=1"),
+            ("?popup=2", None, false, "login"),
+            ("?popup=", None, false, "login"),
+            ("?popups=1&x=1", None, false, "login"),
+            ("?return=/cart", None, false, "login"),
+        ] {
+            let request = request("GET", &format!("/auth/acme/login{query}"), &[]);
+            let found = wanted_return(&request).unwrap();
+            assert_eq!((found.as_deref(), is_popup(&request)), (wanted, is_in_popup), "{query}");
+            assert_eq!(retry(wanted, is_in_popup), again, "{query}");
+        }
+        let twice = request("GET", "/auth/acme/login?return_to=/a&return_to=/b", &[]);
+        assert!(matches!(wanted_return(&twice), Err(SignInErrorKind::ReturnTo)));
+    }
+}

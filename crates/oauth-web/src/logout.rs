@@ -144,3 +144,32 @@ impl std::fmt::Debug for BackChannelLogout {
         f.debug_struct("BackChannelLogout").field("sign_in", &self.sign_in).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{ready, request, sealer, sign_in};
+
+    #[test]
+    fn a_provider_is_told_what_is_wrong_and_the_application_the_cause_too() {
+        let ends = |sign_in: SignIn| sign_in.back_channel_logout(None, |_| async { Ok::<_, String>(()) });
+        let resolving = SignIn::new(sealer()).at("https://app.example").unwrap();
+        let resolving = resolving.resolve_with(|_, _| Box::pin(async { Err("the database is down".into()) }));
+        for (sign_in, body, problem, told) in [
+            (sign_in(), "x".repeat(16 * 1024 + 1), "the request is too large", None),
+            (sign_in(), "x=1".to_owned(), "the logout token is not valid", None),
+            (resolving, "x=1".to_owned(), "there is no such provider", Some("the database is down")),
+        ] {
+            let request = request("POST", "/auth/acme/backchannel-logout", &[]);
+            let error = ready(ends(sign_in).end_session(&request, body)).result.unwrap_err();
+            assert_eq!(error.to_string(), problem);
+            assert_eq!(error.status().as_u16(), 400);
+            assert_eq!(error.is_of_application(), told.is_some(), "{problem}");
+            if let Some(told) = told {
+                let cause = std::error::Error::source(error.kind()).map(ToString::to_string);
+                assert_eq!(cause.as_deref(), Some(told));
+            }
+            assert!(!error.page().body().contains("database"), "{problem}");
+        }
+    }
+}

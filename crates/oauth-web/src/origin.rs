@@ -272,8 +272,14 @@ mod tests {
             "https://app.example:",
             "https://app.example:99999",
             "https://b\u{e4}nk.example",
+            "https://:443",
+            "https://app.example/a\\b",
+            "https://app.example/b\u{e4}nk",
         ] {
             assert!(Origin::fixed(bad).is_err(), "{bad:?}");
+        }
+        for spaced in ["https://app .example", "https://app.example/a b", "https://app.example/\n"] {
+            assert_eq!(Origin::fixed(spaced).err(), Some("it holds white space"), "{spaced:?}");
         }
     }
 
@@ -403,6 +409,45 @@ mod tests {
             "/\n",
         ] {
             assert!(return_to(bad, "https://app.example").is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_return_address_has_1024_bytes_at_most() {
+        let path = |length: usize| format!("/{}", "a".repeat(length - 1));
+        for site in ["https://app.example", "http://127.0.0.1:3000/shop"] {
+            let full = path(1024);
+            assert_eq!(return_to(&full, site).unwrap(), full);
+            assert_eq!(return_to(&format!("{}{full}", origin_of(site)), site).unwrap(), full);
+            assert!(matches!(return_to(&path(1025), site), Err(SignInErrorKind::ReturnToTooLong)));
+        }
+    }
+
+    #[test]
+    fn a_host_is_the_same_at_any_port() {
+        for (one, other, expected) in [
+            ("https://app.example/r/callback", "https://app.example", true),
+            ("https://app.example/r/callback", "https://App.example:8443/shop", true),
+            ("http://[::1]:3000/callback", "http://[::1]", true),
+            ("https://app.example/callback", "https://login.app.example", false),
+            ("https://login.example/app.example", "https://app.example", false),
+        ] {
+            assert_eq!(have_same_host(one, other), expected, "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn plain_http_is_exposed_unless_it_stays_on_this_machine() {
+        for (site, expected) in [
+            ("http://app.example", true),
+            ("HTTP://app.example/callback", true),
+            ("http://10.0.0.1:3000", true),
+            ("http://localhost.app.example", true),
+            ("https://app.example", false),
+            ("http://localhost:3000/callback", false),
+            ("http://[::1]:3000", false),
+        ] {
+            assert_eq!(is_exposed(site), expected, "{site}");
         }
     }
 }

@@ -48,3 +48,39 @@ where
     })?;
     String::from_utf8(bytes.to_bytes().to_vec()).map_err(|_| SignInErrorKind::NotAForm)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{ready, request};
+
+    const FORM: &str = "application/x-www-form-urlencoded";
+
+    #[test]
+    fn a_callback_has_16_kib_at_most() {
+        let full = format!("code={}", "c".repeat(16 * 1024 - 5));
+        let queried = request("GET", &format!("/auth/acme/callback?{full}"), &[]);
+        assert_eq!(query_text(&queried).unwrap(), full);
+        let posted = request("POST", "/auth/acme/callback", &[("content-type", FORM)]);
+        assert_eq!(ready(form_text(&posted, full.clone())).unwrap(), full);
+
+        let queried = request("GET", &format!("/auth/acme/callback?{full}c"), &[]);
+        assert!(matches!(query_text(&queried), Err(SignInErrorKind::TooLarge)));
+        assert!(matches!(ready(form_text(&posted, full + "c")), Err(SignInErrorKind::TooLarge)));
+        assert_eq!(query_text(&request("GET", "/auth/acme/callback", &[])).unwrap(), "");
+    }
+
+    #[test]
+    fn a_form_is_what_says_that_it_is_one() {
+        for (given, is_form) in [
+            (FORM, true),
+            ("Application/X-WWW-Form-Urlencoded; charset=utf-8", true),
+            ("application/json", false),
+            ("multipart/form-data; boundary=x", false),
+            ("", false),
+        ] {
+            let posted = request("POST", "/auth/acme/callback", &[("content-type", given)]);
+            assert_eq!(ready(form_text(&posted, "code=c".to_owned())).is_ok(), is_form, "{given}");
+        }
+    }
+}

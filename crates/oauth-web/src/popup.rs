@@ -95,3 +95,25 @@ impl Default for PopupPage {
         Self::new()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_runs_its_own_script_and_no_other() {
+        let response = PopupPage::new().texts("de", "<title>", "Fertig & \"gut\"").response();
+        let header = |name| response.headers()[name].to_str().unwrap();
+        let body = response.body();
+        let (before, rest) = body.split_once("<script>").unwrap();
+        let (script, _) = rest.split_once("</script>").unwrap();
+        let policy = header(header::CONTENT_SECURITY_POLICY);
+        assert!(policy.starts_with("default-src 'none'; script-src 'sha256-"), "{policy}");
+        assert!(policy.contains(&STANDARD.encode(sha256(script.as_bytes()))), "{policy}");
+        assert_eq!(header(header::CACHE_CONTROL), "no-store");
+        assert_eq!(header(header::CONTENT_TYPE), "text/html; charset=utf-8");
+        for part in ["lang=\"de\"", "<title>&lt;title&gt;</title>", "<p>Fertig &amp; &quot;gut&quot;</p>"] {
+            assert!(before.contains(part), "{part} in {before}");
+        }
+    }
+}

@@ -320,6 +320,115 @@ fn plain_origin(origin: &str) -> Result<String, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::{STATE, attempt, ready, sealer};
+
+    const REDIRECT_URI: &str = "https://auth.example/r/acme/callback";
+    const CALLBACK_URL: &str = "https://pr-1.preview.example.dev/auth/acme/callback";
+
+    fn relay(redirect_uri: &str) -> RedirectRelay {
+        let relay = RedirectRelay::new(sealer(), redirect_uri).unwrap();
+        relay.allow("https://*.preview.example.dev").unwrap()
+    }
+
+    /// The state that the provider gets for a sign-in that began so many seconds ago.
+    fn sealed(relay: &RedirectRelay, redirect_uri: &str, callback_url: &str, age: i64) -> String {
+        let url = format!("https://as.example/authorize?client_id=id&scope=a&state={STATE}#top");
+        let relayed = relay.relayed(&url, &attempt(STATE, redirect_uri, age, 0), callback_url).unwrap();
+        let rest = relayed.strip_prefix("https://as.example/authorize?client_id=id&scope=a&state=").unwrap();
+        rest.strip_suffix("#top").unwrap().to_owned()
+    }
+
+    fn answered(relay: &RedirectRelay, method: &str, uri: &str, form: &str) -> Response<String> {
+        let request = Request::builder().method(method).uri(uri);
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        ready(relay.answer(request.body(form.to_owned()).unwrap()))
+    }
+
+    #[test]
+    fn a_callback_is_sent_on_to_where_its_sign_in_began_and_opens_nowhere_else() {
+        let relay = relay("https://auth.example/r/{provider}/callback");
+        let text = format!("code=c&state={}", sealed(&relay, REDIRECT_URI, CALLBACK_URL, 0));
+        let uri = format!("/r/acme/callback?{text}");
+        for (method, uri, form, status, location) in [
+            ("GET", &*uri, "", 303, Some(format!("{CALLBACK_URL}?{text}"))),
+            ("POST", "/r/acme/callback", &*text, 307, Some(CALLBACK_URL.to_owned())),
+            ("PUT", "/r/acme/callback", &*text, 400, None),
+            ("GET", "/r/acme/callback?code=c", "", 400, None),
+            ("GET", &*format!("{uri}&state=x"), "", 400, None),
+            ("GET", &*uri.replace("acme", "other"), "", 400, None),
+            ("GET", &*uri.replace("/r/", "/s/"), "", 404, None),
+        ] {
+            let response = answered(&relay, method, uri, form);
+            assert_eq!(response.status().as_u16(), status, "{method} {uri}");
+            let found = response.headers().get(header::LOCATION).map(|to| to.to_str().unwrap().to_owned());
+            assert_eq!(found, location, "{method} {uri}");
+            assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
+        }
+
+        let own = relay.unrelayed(&text, REDIRECT_URI, CALLBACK_URL).unwrap();
+        assert_eq!(own, format!("code=c&state={STATE}"));
+        let elsewhere = CALLBACK_URL.replace("pr-1", "pr-2");
+        let other = relay.unrelayed(&text, REDIRECT_URI, &elsewhere);
+        assert!(matches!(other, Err(SignInErrorKind::NotRelayed)));
+        let other = relay.unrelayed(&text, "https://auth.example/r/other/callback", CALLBACK_URL);
+        assert!(matches!(other, Err(SignInErrorKind::Sealed(SealError::Damaged))));
+        for untouched in ["code=c", "code=c&state=x&state=y"] {
+            assert_eq!(relay.unrelayed(untouched, REDIRECT_URI, CALLBACK_URL).unwrap(), untouched);
+        }
+    }
+
+    #[test]
+    fn whoever_has_the_key_sends_callbacks_to_the_listed_addresses_alone() {
+        let named = "https://auth.example/r/{provider}/callback";
+        let unnamed = "https://auth.example/callback";
+        for (redirect_uri, callback_url, status) in [
+            (named, CALLBACK_URL, 303),
+            (named, "https://pr-1.preview.example.dev/auth/other/callback", 400),
+            (named, "https://pr-1.preview.example.dev/auth/acme/link", 400),
+            (named, "https://evil.example/auth/acme/callback", 400),
+            (named, "https://pr-1.preview.example.dev/x/../auth/acme/callback", 400),
+            (named, "http://pr-1.preview.example.dev/auth/acme/callback", 400),
+            (unnamed, CALLBACK_URL, 303),
+            (unnamed, "https://pr-1.preview.example.dev/auth/acme/link", 400),
+        ] {
+            let relay = relay(redirect_uri);
+            let own = relay.redirect_uri("acme");
+            let path = own.strip_prefix("https://auth.example").unwrap();
+            let state = sealed(&relay, &own, callback_url, 0);
+            let response = answered(&relay, "GET", &format!("{path}?code=c&state={state}"), "");
+            assert_eq!(response.status().as_u16(), status, "{redirect_uri} {callback_url}");
+        }
+    }
+
+    #[test]
+    fn a_state_is_relayed_for_as_long_as_its_attempt_lives() {
+        let relay = relay("https://auth.example/r/{provider}/callback");
+        let opened = |age| {
+            let text = format!("state={}", sealed(&relay, REDIRECT_URI, CALLBACK_URL, age));
+            relay.unrelayed(&text, REDIRECT_URI, CALLBACK_URL)
+        };
+        assert!(opened(590).is_ok());
+        assert!(matches!(opened(601), Err(SignInErrorKind::Sealed(SealError::Expired))));
+    }
+
+    #[test]
+    fn a_request_whose_state_a_relay_cannot_read_is_not_relayed() {
+        let relay = relay("https://auth.example/r/{provider}/callback");
+        let plain = attempt(STATE, REDIRECT_URI, 0, 0);
+        for query in [
+            "client_id=id&scope=a".to_owned(),
+            format!("client_id=id&state={STATE}&state={STATE}"),
+            format!("client_id=id&state={STATE}&request=jwt"),
+            format!("client_id=id&state={STATE}&request_uri=urn:x"),
+        ] {
+            let url = format!("https://as.example/authorize?{query}");
+            assert!(relay.relayed(&url, &plain, CALLBACK_URL).is_err(), "{query}");
+        }
+        let url = format!("https://as.example/authorize?state={STATE}");
+        let signed = plain.clone().with_response_mode(oauth_core::ResponseMode::Jwt);
+        assert!(relay.relayed(&url, &signed, CALLBACK_URL).is_err());
+        assert!(relay.relayed(&url, &plain, CALLBACK_URL).is_ok());
+    }
 
     #[test]
     fn a_star_is_one_label_or_part_of_one() {

@@ -74,3 +74,30 @@ impl fmt::Debug for SignInRequest {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::request;
+
+    use super::*;
+
+    #[test]
+    fn the_last_parameter_of_a_name_counts() {
+        let parts = request("GET", "/", &[]).into_parts();
+        let params = [("tenant", "a"), ("provider", "acme"), ("tenant", "b")];
+        let given = SignInRequest::new(parts, params);
+        assert_eq!((given.provider(), given.param("tenant"), given.param("x")), ("acme", Some("b"), None));
+        assert_eq!(given.params().collect::<Vec<_>>(), params);
+        assert_eq!(SignInRequest::from(given.into_parts()).provider(), "");
+    }
+
+    #[test]
+    fn a_request_is_shown_without_its_query_and_its_cookies() {
+        let request =
+            request("GET", "/auth/acme/callback?code=the-code", &[("cookie", "session=the-cookie")]);
+        let shown = format!("{request:?}");
+        assert!(shown.contains("GET") && shown.contains("\"/auth/acme/callback\""), "{shown}");
+        assert!(shown.contains("(\"provider\", \"acme\")"), "{shown}");
+        assert!(!shown.contains("the-code") && !shown.contains("the-cookie"), "{shown}");
+    }
+}

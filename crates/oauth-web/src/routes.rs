@@ -222,3 +222,103 @@ impl fmt::Debug for Routes {
         f.debug_struct("Routes").field("sign_in", &self.sign_in).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{ready, request, sign_in};
+
+    /// The status of a route's answer, and the methods that it allows; 404 if there is none.
+    fn status(routes: &Routes, method: &str, route: &str) -> (u16, Option<String>) {
+        let headers = [("sec-fetch-site", "same-origin")];
+        let request = request(method, &format!("/auth/acme/{route}"), &headers);
+        match ready(routes.answer(route, &request, String::new())) {
+            Routed::Response(response) => {
+                let allow = response.headers().get(header::ALLOW);
+                assert!(method != "HEAD" || response.body().is_empty(), "{route}");
+                (response.status().as_u16(), allow.map(|allow| allow.to_str().unwrap().to_owned()))
+            }
+            Routed::SignedIn(..) => panic!("{method} {route} signed somebody in"),
+            Routed::NotFound => (404, None),
+        }
+    }
+
+    #[test]
+    fn a_route_is_there_if_it_was_asked_for_and_has_its_methods_alone() {
+        let linking = sign_in().linking(|_| Box::pin(async { Ok(Some("ada".to_owned())) }));
+        let (few, all) = (Routes::new(sign_in()), Routes::new(linking));
+        #[cfg(feature = "openid")]
+        let all = all
+            .back_channel_logout(None, |_| async { Ok::<_, std::io::Error>(()) })
+            .front_channel_logout(|_, _| async { Response::new("logged out".to_owned()) })
+            .initiated_login();
+        for (route, method, expected) in [
+            ("login", "GET", 303),
+            ("login", "HEAD", 303),
+            ("callback", "GET", 400),
+            ("callback", "HEAD", 400),
+            ("callback", "POST", 400),
+            ("", "GET", 404),
+            ("logins", "GET", 404),
+        ] {
+            for routes in [&few, &all] {
+                assert_eq!(status(routes, method, route), (expected, None), "{method} {route}");
+            }
+        }
+        for (route, method, expected) in [
+            ("link", "POST", 303),
+            #[cfg(feature = "openid")]
+            ("initiate", "GET", 404),
+            #[cfg(feature = "openid")]
+            ("initiate", "POST", 404),
+            #[cfg(feature = "openid")]
+            ("backchannel-logout", "POST", 400),
+            #[cfg(feature = "openid")]
+            ("frontchannel-logout", "GET", 200),
+        ] {
+            assert_eq!(status(&all, method, route), (expected, None), "{method} {route}");
+            assert_eq!(status(&few, method, route), (404, None), "{method} {route}");
+        }
+        for (route, method, allowed) in [
+            ("login", "POST", "GET, HEAD"),
+            ("callback", "PUT", "GET, HEAD, POST"),
+            ("link", "GET", "POST"),
+            #[cfg(feature = "openid")]
+            ("initiate", "PUT", "GET, HEAD, POST"),
+            #[cfg(feature = "openid")]
+            ("backchannel-logout", "GET", "POST"),
+            #[cfg(feature = "openid")]
+            ("frontchannel-logout", "POST", "GET, HEAD"),
+        ] {
+            assert_eq!(status(&all, method, route), (405, Some(allowed.to_owned())), "{method} {route}");
+        }
+    }
+
+    #[test]
+    fn an_answer_is_the_one_of_its_own_route() {
+        let told = |error: SignInError| Response::new(format!("{:?} {}", error.kind(), error.provider()));
+        let routes = Routes::new(sign_in()).on_error(told);
+        #[cfg(feature = "openid")]
+        let routes = routes
+            .back_channel_logout(None, |_| async { Ok::<_, std::io::Error>(()) })
+            .front_channel_logout(|_, _| async { Response::new("logged out".to_owned()) });
+        for (route, method, body) in [
+            ("callback", "GET", "NoAttempt acme"),
+            #[cfg(feature = "openid")]
+            ("frontchannel-logout", "GET", "logged out"),
+            #[cfg(feature = "openid")]
+            (
+                "backchannel-logout",
+                "POST",
+                r#"{"error":"invalid_request","error_description":"the logout token is not valid"}"#,
+            ),
+        ] {
+            let request = request(method, &format!("/auth/acme/{route}"), &[]);
+            let Routed::Response(response) = ready(routes.answer(route, &request, String::new())) else {
+                panic!("{route}");
+            };
+            assert_eq!(response.body(), body, "{route}");
+            assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store", "{route}");
+        }
+    }
+}

@@ -335,3 +335,62 @@ impl fmt::Debug for SignIn {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        error_pages::{ErrorPages, ErrorTexts},
+        routes::Routes,
+        testing::{request, sealer, sign_in},
+    };
+
+    #[test]
+    fn the_address_is_that_of_the_site_or_that_of_the_request() {
+        let at_host = request("GET", "/auth/acme/login", &[("host", "shop.example")]);
+        let derived = SignIn::new(sealer());
+        assert_eq!(sign_in().address(&at_host).as_deref(), Some("https://app.example"));
+        assert_eq!(derived.address(&at_host).as_deref(), Some("https://shop.example"));
+        assert_eq!(derived.address(&request("GET", "/auth/acme/login", &[])), None);
+    }
+
+    #[test]
+    fn a_link_to_retry_leads_to_the_route_from_wherever_the_page_is() {
+        let request = request("GET", "/auth/acme/callback", &[]);
+        let registered = sign_in().redirect_uri("https://app.example/r/{provider}").unwrap();
+        let relay = RedirectRelay::new(sealer(), "https://auth.example/r/{provider}/callback").unwrap();
+        let relayed = sign_in().relayed_by(relay);
+        for (sign_in, redirect_uri, retry) in [
+            (sign_in(), "https://app.example/auth/acme/callback", "login?popup=1"),
+            (registered, "https://app.example/r/acme", "https://app.example/auth/acme/login?popup=1"),
+            (relayed, "https://auth.example/r/acme/callback", "login?popup=1"),
+        ] {
+            let site = sign_in.site(&request).unwrap();
+            assert_eq!(sign_in.redirect_uri_of(&site, &request), redirect_uri);
+            assert_eq!(sign_in.retry_at(&site, &request, "login?popup=1".to_owned()), retry);
+        }
+    }
+
+    #[test]
+    fn settings_are_shown_by_what_is_public_in_them() {
+        let relay = RedirectRelay::new(sealer(), "https://auth.example/r/{provider}/callback").unwrap();
+        let relay = relay.allow("https://*.preview.example.dev").unwrap();
+        let sign_in = sign_in().relayed_by(relay.clone());
+        let pages = ErrorPages::new().texts(ErrorTexts::new("de"));
+        #[cfg(feature = "openid")]
+        let logout = sign_in.clone().back_channel_logout(None, |_| async { Ok::<_, std::io::Error>(()) });
+        for (shown, parts) in [
+            (format!("{sign_in:?}"), ["SignIn {", "https://app.example", "acme"]),
+            (format!("{:?}", Routes::new(sign_in)), ["Routes {", "SignIn {", "acme"]),
+            (format!("{relay:?}"), ["RedirectRelay {", "https://auth.example/r/", ".preview.example.dev"]),
+            (format!("{pages:?}"), ["ErrorPages {", "\"de\"", "frame-ancestors"]),
+            #[cfg(feature = "openid")]
+            (format!("{logout:?}"), ["BackChannelLogout {", "SignIn {", "acme"]),
+        ] {
+            for part in parts {
+                assert!(shown.contains(part), "{part} in {shown}");
+            }
+            assert!(!shown.contains("secret"), "{shown}");
+        }
+    }
+}

@@ -24,3 +24,43 @@ pub fn return_to(wanted: &str, site: &str) -> Option<String> {
 pub fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
     cookies::pairs(headers)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::request;
+
+    const SITE: &str = "https://app.example/shop";
+
+    #[test]
+    fn a_form_counts_as_own_if_the_browser_says_so() {
+        for (headers, expected) in [
+            (&[("sec-fetch-site", "same-origin")][..], true),
+            (&[("sec-fetch-site", "same-origin"), ("origin", "https://evil.example")], true),
+            (&[("sec-fetch-site", "same-site"), ("origin", "https://app.example")], false),
+            (&[("sec-fetch-site", "none")], false),
+            (&[("sec-fetch-site", "same-origin"), ("sec-fetch-site", "same-origin")], false),
+            (&[("origin", "https://app.example")], true),
+            (&[("origin", "https://app.example"), ("origin", "https://app.example")], false),
+            (&[("origin", "https://app.example/shop")], false),
+            (&[("origin", "https://evil.example")], false),
+            (&[("origin", "null")], false),
+            (&[], false),
+        ] {
+            let request = request("POST", "/auth/acme/link", headers);
+            assert_eq!(is_of_own_page(&request.headers, SITE), expected, "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn an_address_of_another_site_is_not_returned_to() {
+        for (wanted, path) in [
+            ("/shop/cart", Some("/shop/cart")),
+            ("https://app.example/shop/cart", Some("/shop/cart")),
+            ("https://evil.example/shop/cart", None),
+            ("//evil.example", None),
+        ] {
+            assert_eq!(return_to(wanted, SITE).as_deref(), path, "{wanted}");
+        }
+    }
+}
