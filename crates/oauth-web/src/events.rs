@@ -177,3 +177,134 @@ pub(crate) fn signal_handled(provider: &str, kind: &str) {
 pub(crate) fn signal_repeated(provider: &str) {
     tracing::debug!({ EVENT_NAME } = event::SIGNAL_REPEATED, provider, "signal repeated");
 }
+
+#[cfg(test)]
+mod tests {
+    use oauth_core::Error;
+    use tracing::Level;
+
+    use super::*;
+    use crate::{
+        sign_in::SignIn,
+        testing::{logged, ready, request, sealer, sign_in},
+    };
+
+    fn error(kind: SignInErrorKind) -> SignInError {
+        SignInError::new(kind, "acme", None, None)
+    }
+
+    #[test]
+    fn a_refusal_is_logged_by_whose_fault_it_is() {
+        let logout = || SignInErrorKind::Logout { problem: "the logout token is not valid", cause: None };
+        let misconfigured = || SignInErrorKind::Login(Error::configuration("acme", "no secret"));
+        for (route, kind, name, level) in [
+            ("backchannel-logout", logout(), event::LOGOUT_REFUSED, Level::WARN),
+            (FRONT_CHANNEL_LOGOUT, SignInErrorKind::UnknownProvider, event::LOGOUT_REFUSED, Level::WARN),
+            ("callback", SignInErrorKind::NoAttempt, event::SIGN_IN_REFUSED, Level::WARN),
+            ("callback", misconfigured(), event::SIGN_IN_FAILED, Level::ERROR),
+            ("callback", SignInErrorKind::Store("down".into()), event::SIGN_IN_FAILED, Level::ERROR),
+        ] {
+            let error = error(kind);
+            assert_eq!(logged(|| refused(route, &error)), [(name.to_owned(), level)], "{route} {error}");
+        }
+    }
+
+    #[test]
+    fn what_went_well_is_logged_too() {
+        let (own, linked) = (LinkIntent::SignIn, LinkIntent::LinkTo("ada".to_owned()));
+        let all = logged(|| {
+            begun("login", "acme");
+            signed_in("acme", &own);
+            signed_in("acme", &linked);
+            #[cfg(feature = "openid")]
+            logout_received("backchannel-logout", "acme");
+            #[cfg(feature = "signals")]
+            signal_handled("acme", "token_revoked");
+            #[cfg(feature = "signals")]
+            signal_repeated("acme");
+        });
+        let expected = [
+            (event::SIGN_IN_BEGUN, Level::DEBUG),
+            (event::SIGN_IN_COMPLETED, Level::DEBUG),
+            (event::SIGN_IN_LINKED, Level::DEBUG),
+            #[cfg(feature = "openid")]
+            (event::LOGOUT_RECEIVED, Level::DEBUG),
+            #[cfg(feature = "signals")]
+            (event::SIGNAL_HANDLED, Level::INFO),
+            #[cfg(feature = "signals")]
+            (event::SIGNAL_REPEATED, Level::DEBUG),
+        ];
+        assert_eq!(all, expected.map(|(name, level)| (name.to_owned(), level)));
+    }
+
+    #[test]
+    fn a_guessed_address_is_told_once_and_at_the_first_request() {
+        let derived = SignIn::new(sealer());
+        let told = |host| {
+            let request = request("GET", "/auth/acme/login", &[("host", host)]);
+            logged(|| drop(derived.address(&request)))
+        };
+        assert_eq!(told("localhost:3000"), []);
+        assert_eq!(told("app.example"), [(event::SETTING_LOOSENED.to_owned(), Level::WARN)]);
+        assert_eq!(told("app.example"), []);
+        let request = request("GET", "/auth/acme/login", &[]);
+        let begun = logged(|| drop(ready(sign_in().login(&request))));
+        assert_eq!(begun, [(event::SIGN_IN_BEGUN.to_owned(), Level::DEBUG)]);
+    }
+
+    #[cfg(feature = "metrics")]
+    #[test]
+    fn sign_ins_are_counted_by_their_outcome_and_unknown_names_as_one() {
+        use std::sync::Mutex;
+
+        use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
+
+        #[derive(Default)]
+        struct Counted(Mutex<Vec<String>>);
+
+        impl Recorder for Counted {
+            fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+            fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+            fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+            fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+                let labels: Vec<_> = key.labels().map(metrics::Label::value).collect();
+                self.0.lock().unwrap().push(labels.join(" "));
+                Counter::noop()
+            }
+
+            fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+                Gauge::noop()
+            }
+
+            fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+                Histogram::noop()
+            }
+        }
+
+        let counted = Counted::default();
+        metrics::with_local_recorder(&counted, || {
+            begun("login", "acme");
+            signed_in("acme", &LinkIntent::SignIn);
+            signed_in("acme", &LinkIntent::LinkTo("ada".to_owned()));
+            refused("callback", &error(SignInErrorKind::NoAttempt));
+            refused("callback", &error(SignInErrorKind::Login(Error::configuration("acme", "no secret"))));
+            refused("callback", &error(SignInErrorKind::Store("down".into())));
+            refused("login", &error(SignInErrorKind::UnknownProvider));
+        });
+        assert_eq!(
+            *counted.0.lock().unwrap(),
+            [
+                "acme begun",
+                "acme completed",
+                "acme linked",
+                "acme refused",
+                "acme failed",
+                "acme failed",
+                "unknown refused"
+            ]
+        );
+    }
+}

@@ -476,5 +476,8 @@ mod tests {
         ] {
             assert!(OriginPattern::new(bad).is_err(), "{bad}");
         }
+        for stars in ["https://*.*.example.dev", "https://**.example.dev"] {
+            assert_eq!(OriginPattern::new(stars), Err("it has more than one *"), "{stars}");
+        }
     }
 }

@@ -342,7 +342,7 @@ mod tests {
     use crate::{
         error_pages::{ErrorPages, ErrorTexts},
         routes::Routes,
-        testing::{request, sealer, sign_in},
+        testing::{ready, request, sealer, sign_in},
     };
 
     #[test]
@@ -369,6 +369,22 @@ mod tests {
             assert_eq!(sign_in.redirect_uri_of(&site, &request), redirect_uri);
             assert_eq!(sign_in.retry_at(&site, &request, "login?popup=1".to_owned()), retry);
         }
+    }
+
+    #[test]
+    fn a_redirect_uri_on_another_host_needs_a_relay() {
+        let request = request("GET", "/auth/acme/login", &[]);
+        let uri = "https://auth.example/r/{provider}/callback";
+        let registered = sign_in().redirect_uri(uri).unwrap();
+        let error = ready(registered.login(&request)).result.unwrap_err();
+        assert!(error.to_string().contains("on another host than this site"), "{error}");
+        let relayed = sign_in().relayed_by(RedirectRelay::new(sealer(), uri).unwrap());
+        let response = ready(relayed.login(&request)).result.unwrap();
+        let location = response.headers()["location"].to_str().unwrap();
+        assert!(
+            location.contains("redirect_uri=https%3A%2F%2Fauth.example%2Fr%2Facme%2Fcallback"),
+            "{location}"
+        );
     }
 
     #[test]

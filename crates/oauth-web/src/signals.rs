@@ -212,3 +212,38 @@ impl fmt::Debug for SignalEndpoint {
         f.debug_struct("SignalEndpoint").field("verifier", &self.verifier).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+    use oauth_core::async_trait;
+
+    use super::*;
+    use crate::testing::ready;
+
+    #[derive(Debug)]
+    struct Vendor;
+
+    #[async_trait]
+    impl SignalVerifier for Vendor {
+        fn provider(&self) -> &str {
+            "acme"
+        }
+
+        async fn verify(&self, _: &HeaderMap, _: &[u8]) -> Result<Vec<Signal>, SignalError> {
+            Ok(Vec::new())
+        }
+    }
+
+    #[test]
+    fn an_endpoint_is_shown_by_its_verifier_and_takes_a_message_of_its_most_bytes() {
+        let endpoint = SignalEndpoint::new(Vendor, |_| async { Ok::<_, String>(()) }).most_bytes(4);
+        assert_eq!(format!("{endpoint:?}"), "SignalEndpoint { verifier: Vendor, .. }");
+        for (method, body, status) in [("POST", "1234", 200), ("POST", "12345", 413), ("GET", "", 405)] {
+            let request = Request::builder().method(method).body(body.to_owned()).unwrap();
+            let response = ready(endpoint.receive(request));
+            assert_eq!(response.status().as_u16(), status, "{method} {body}");
+            assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
+        }
+    }
+}

@@ -1,7 +1,9 @@
 //! What the unit tests of several modules use.
 
 use std::{
+    fmt,
     pin::pin,
+    sync::{Arc, Mutex},
     task::{Context, Poll, Waker},
 };
 
@@ -9,6 +11,12 @@ use http::Request;
 use oauth_core::{
     LoginAttempt, OAuth2, OffsetDateTime, Provider, Sealer, SealingKey,
     serde_json::{self, json},
+    telemetry::EVENT_NAME,
+};
+use tracing::{
+    Event, Level, Metadata, Subscriber,
+    field::{Field, Visit},
+    span::{Attributes, Id, Record},
 };
 
 use crate::{request::SignInRequest, sign_in::SignIn};
@@ -54,4 +62,51 @@ pub(crate) fn request(method: &str, uri: &str, headers: &[(&str, &str)]) -> Sign
             request.header(*name, *value)
         });
     SignInRequest::new(request.body(()).unwrap().into_parts().0, [("provider", "acme")])
+}
+
+/// The names and levels of the events that some code logs.
+pub(crate) fn logged(code: impl FnOnce()) -> Vec<(String, Level)> {
+    let log = Log::default();
+    tracing::subscriber::with_default(log.clone(), code);
+    log.0.lock().unwrap().clone()
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<(String, Level)>>>);
+
+impl Subscriber for Log {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut name = Name(String::new());
+        event.record(&mut name);
+        self.0.lock().unwrap().push((name.0, *event.metadata().level()));
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+/// The name of an event.
+struct Name(String);
+
+impl Visit for Name {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == EVENT_NAME {
+            value.clone_into(&mut self.0);
+        }
+    }
+
+    fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
 }
