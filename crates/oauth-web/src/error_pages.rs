@@ -410,6 +410,7 @@ mod tests {
             (Some("HE-IL"), "he"),
             (Some("en-GB, he;q=0.9"), "en"),
             // A weight of nothing means never, and one above 1 is none (RFC 9110 section 12.4.2).
+            (Some("he;q=0"), "de"),
             (Some("he;q=0, pt;q=0.1"), "pt-BR"),
             (Some("he;q=1.5, pt;q=0.1"), "pt-BR"),
             (Some("he;q=-1, pt;q=0.1"), "pt-BR"),
