@@ -181,7 +181,8 @@ impl Authorizer {
     }
 
     /// Registers at this issuer with an initial access token (RFC 7591 section 3), and at others without: an MCP server names its authorization
-    /// server itself, and may name one of its own. Can be called for several.
+    /// server itself, and may name one of its own. Can be called for several. The issuer must be spelled as the server's metadata does, byte for byte
+    /// (RFC 8414 section 3.3).
     #[must_use]
     pub fn with_initial_access_token(self, issuer: impl Into<String>, token: impl Into<Secret>) -> Self {
         self.with(|settings| drop(settings.initial_access_tokens.insert(issuer.into(), token.into())))
