@@ -2,10 +2,10 @@
 
 use std::{env, process::Command};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use crate::{
-    budgets, generate, package, program, release_check, site,
+    budgets, generate, package, release_check, site,
     steps::Steps,
     system, test, tidy,
     tools::{self, Tools},
@@ -50,11 +50,8 @@ pub(crate) fn run() -> Result<()> {
     steps.cargo_denying_warnings(&["doc", "--workspace", "--no-deps", "--features", &everything])?;
 
     steps.xtask("test", || test::run(&[]))?;
-    steps.xtask("budgets", || budgets::run(false))?;
-    steps.xtask("demo --headless", || match program::run("oauth-demo", &["--headless".to_owned()])? {
-        code if code == std::process::ExitCode::SUCCESS => Ok(()),
-        _ => bail!("the demo failed"),
-    })?;
+    // The rest of `cargo xtask budgets` is among the tests.
+    steps.step("cargo xtask budgets, packages", budgets::count_packages)?;
     steps.xtask("package", package::run)?;
 
     steps.finish();
@@ -82,28 +79,8 @@ fn features(steps: &mut Steps, tools: Option<&Tools>, members: &[Package]) -> Re
         steps.skip(without_headers("oauth-openid", ENCRYPTION));
     }
     if let Some(tools) = tools {
-        let mut excluded = vec!["default", FIPS];
-        excluded.extend((!has_tls_library).then_some(NATIVE_TLS));
-        excluded.extend((!has_openssl).then_some(ENCRYPTION));
-        let excluded = excluded.join(",");
-        let mut each = vec![
-            "hack",
-            "clippy",
-            "--each-feature",
-            "--exclude-all-features",
-            "--exclude-features",
-            &excluded,
-            "--features",
-            CRYPTOGRAPHY,
-        ];
-        // A provider crate has no features; the facade has one for each, of which one is as good as the other on each change.
-        // The tool has none either, and its cryptography is the facade's.
-        let packages = members.iter().filter(|package| {
-            let has_core = package.dependencies.iter().any(|of| of.name == "oauth-core");
-            package.is_published() && !package.is_vendor() && package.name != "oauth-clients" && has_core
-        });
-        each.extend(packages.flat_map(|package| ["--package", &*package.name]));
-        steps.run(tools.cargo(&[&each, DENY_WARNINGS].concat()))?;
+        let packages = members.iter().filter(|package| OF_MANY_FEATURES.contains(&&*package.name));
+        steps.run(each_feature(tools, packages)?)?;
     }
     let sets = [
         "",
@@ -152,15 +129,6 @@ fn features(steps: &mut Steps, tools: Option<&Tools>, members: &[Package]) -> Re
         "sealer::tests::aes",
         "sealer::tests::what",
     ])?;
-    steps.cargo(&[
-        "test",
-        "--package=oauth-openid",
-        "--lib",
-        "--features=rust-crypto",
-        "--",
-        "crypto",
-        "jk_",
-    ])?;
     if has_openssl {
         let of_encryption =
             ["--package", "oauth-openid", "--package", "oauth-fapi", "--features", ENCRYPTION];
@@ -168,6 +136,48 @@ fn features(steps: &mut Steps, tools: Option<&Tools>, members: &[Package]) -> Re
         steps.cargo_denying_warnings(&[&["doc", "--no-deps"], &of_encryption[..]].concat())?;
     }
     Ok(())
+}
+
+/// The packages whose features change most of their own code. `cargo xtask nightly` compiles each feature of the others.
+const OF_MANY_FEATURES: [&str; 9] = [
+    "oauth-bff",
+    "oauth-fapi",
+    "oauth-mcp",
+    "oauth-native",
+    "oauth-openid",
+    "oauth-reqwest",
+    "oauth-store-sqlx",
+    "oauth-tokens",
+    "oauth-web",
+];
+
+/// What compiles each feature of packages without the others.
+pub(crate) fn each_feature<'p>(
+    tools: &Tools,
+    packages: impl Iterator<Item = &'p Package>,
+) -> Result<Command> {
+    let mut excluded = vec!["default", FIPS];
+    excluded.extend((!system::has_tls_library()?).then_some(NATIVE_TLS));
+    excluded.extend((!system::has_openssl()?).then_some(ENCRYPTION));
+    let excluded = excluded.join(",");
+    let mut each = vec![
+        "hack",
+        "clippy",
+        "--each-feature",
+        "--exclude-all-features",
+        "--exclude-features",
+        &excluded,
+        "--features",
+        CRYPTOGRAPHY,
+    ];
+    each.extend(packages.flat_map(|package| ["--package", &*package.name]));
+    Ok(tools.cargo(&[&each, DENY_WARNINGS].concat()))
+}
+
+/// Whether it has features of its own, and takes those of oauth-core. A provider crate has none, and the tool's cryptography is the facade's.
+pub(crate) fn has_features(package: &Package) -> bool {
+    let has_core = package.dependencies.iter().any(|of| of.name == "oauth-core");
+    package.is_published() && !package.is_vendor() && has_core
 }
 
 fn without_headers(package: &str, feature: &str) -> String {
