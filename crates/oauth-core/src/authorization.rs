@@ -1,5 +1,7 @@
 //! What is asked for at the authorization endpoint.
 
+pub(crate) mod pkce;
+
 use std::{
     borrow::Cow,
     collections::BTreeMap,
@@ -11,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use time::OffsetDateTime;
 
-use crate::pkce::{CodeChallengeMethod, CodeVerifier};
+use crate::authorization::pkce::{CodeChallengeMethod, CodeVerifier};
 
 /// What an authorization URL asks for (RFC 6749 section 4.1.1).
 ///

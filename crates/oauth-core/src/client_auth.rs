@@ -12,14 +12,16 @@ use bytes::Bytes;
 use time::OffsetDateTime;
 
 use crate::{
-    draft::RequestDraft,
     endpoints::Endpoint,
     error::Operation,
-    form::encoded,
     http_client::HttpClient,
-    json::{self, text_at},
+    message::draft::RequestDraft,
     secret::{ClientSecret, Secret},
     spec::{ClientAuth, ErrorSpec},
+    text::{
+        form::encoded,
+        json::{self, text_at},
+    },
 };
 
 /// A way to prove who the client is: a secret, a signed assertion (RFC 7523), a TLS certificate (RFC 8705), or whatever a vault

@@ -1,8 +1,13 @@
 //! The URLs of one provider, by what they are for.
 
+pub mod parameter;
+
 use std::{borrow::Cow, collections::BTreeMap};
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    http_client::public_address::is_loopback,
+};
 
 /// What a URL of a provider is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -223,11 +228,6 @@ pub(crate) fn normalized(text: &str) -> String {
         ("/", None) => url.as_str().trim_end_matches('/').to_owned(),
         _ => url.into(),
     }
-}
-
-pub(crate) fn is_loopback(host: &str) -> bool {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

@@ -1,13 +1,14 @@
 //! What went wrong.
 
 pub(crate) mod class;
+pub(crate) mod transport;
 
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::StatusCode;
 
-use crate::{http_client::HttpError, redaction::OneLine, token::OAuth2Token};
+use crate::{error::transport::HttpError, text::redaction::OneLine, token::OAuth2Token};
 
 /// The result of everything in this library that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

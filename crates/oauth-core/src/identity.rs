@@ -1,11 +1,13 @@
 //! Who signed in: the account's key, addresses and name.
 
+pub(crate) mod linking;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::printable::is_printable;
+use crate::text::printable::is_printable;
 
 /// Who signed in.
 ///

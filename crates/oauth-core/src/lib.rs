@@ -57,60 +57,32 @@
 //!
 //! No type of an HTTP library is part of this crate's API.
 
-mod attempt;
 mod authorization;
-mod authorization_url;
-mod authorize_params;
-mod bearer;
-#[cfg(any(feature = "metrics", feature = "tracing"))]
-mod calls;
-mod challenge;
-mod checks;
 mod client_auth;
 mod clock;
-mod config;
 mod crypto;
-mod default_client;
-mod device;
-mod draft;
 mod endpoints;
 mod error;
-mod form;
 mod http_client;
 mod identity;
-mod json;
-mod linking;
 mod login;
-mod macros;
+mod message;
 mod oauth2;
-pub mod parameter;
-mod pkce;
-mod polling;
-mod printable;
 mod provider;
-pub mod provider_kit;
-mod public_address;
-mod public_hosts;
-mod redaction;
-mod request;
-mod response;
-mod restriction;
-mod scopes;
-mod sealer;
 mod secret;
 mod shared_cache;
 mod signal;
 mod spec;
 pub mod telemetry;
+mod text;
 mod token;
 
 pub use async_trait::async_trait;
-pub use attempt::LoginAttempt;
 pub use authorization::{
     AuthorizationParams, AuthorizationRequest, AuthorizationStage, RequestDemand, ResponseMode, ResponseType,
+    pkce::{CodeChallengeMethod, CodeVerifier},
 };
 pub use bytes;
-pub use challenge::Challenge;
 pub use client_auth::{
     AfterReply, AuthenticationError, ClientAuthentication, Connection, Credentials, EndpointAlias,
     RequestContext,
@@ -118,47 +90,54 @@ pub use client_auth::{
 #[doc(hidden)]
 pub use clock::Instant;
 pub use clock::{Clock, SystemClock};
-pub use config::{Configure, Parameter, ProviderConfig};
 #[doc(hidden)]
 pub use crypto::sha256;
 pub use crypto::{aead::Aead, backend::CryptoBackend, random_token, random_tokens};
-pub use default_client::default_http_client;
-pub use device::{DeviceLogin, DeviceState};
-pub use draft::RequestDraft;
-pub use endpoints::{Endpoint, Endpoints};
-pub use error::class::ErrorClass;
+pub use endpoints::{Endpoint, Endpoints, parameter};
 pub use error::{
     BindingError, Error, ErrorKind, FailedReply, JwtCheck, JwtError, JwtUse, LoginError, OAuthError,
     Operation, Result, SigningError,
+    class::ErrorClass,
+    transport::{HttpError, HttpErrorKind, MAX_REPLY_BYTES},
 };
 pub use http;
 pub use http_client::{
-    CONNECT_TIMEOUT, HttpClient, HttpError, HttpErrorKind, MAX_REPLY_BYTES, REQUEST_TIMEOUT,
+    CONNECT_TIMEOUT, HttpClient, REQUEST_TIMEOUT,
+    default_client::default_http_client,
+    public_hosts::{PublicHosts, Resolver},
 };
-pub use identity::{Email, EmailVerification, Identity};
-#[doc(hidden)]
-pub use json::{
-    DUPLICATE as TWICE_IN_JSON, Strict as StrictJson, parse as parse_json, parse_as as parse_json_as,
+pub use identity::{
+    Email, EmailVerification, Identity,
+    linking::{EmailAuthority, LinkDecision, LinkIntent, LinkPolicy, LinkRefusal, StoredAddress, link},
 };
-pub use linking::{EmailAuthority, LinkDecision, LinkIntent, LinkPolicy, LinkRefusal, StoredAddress, link};
-pub use login::{AppCode, Callback, Login, LoginOptions, StartedLogin};
-pub use oauth2::{LOGIN_LIFETIME, OAuth2, Participant};
-pub use pkce::{CodeChallengeMethod, CodeVerifier};
-pub use polling::{Polled, Polling, Timer};
-pub use provider::Provider;
-pub use public_hosts::{PublicHosts, Resolver};
-pub use request::Request;
+pub use login::{
+    AppCode, Callback, Login, LoginOptions, StartedLogin,
+    attempt::LoginAttempt,
+    device::{DeviceLogin, DeviceState},
+    polling::{Polled, Polling, Timer},
+    sealer::{Opened, SealError, Sealer, SealingKey},
+};
+pub use message::{challenge::Challenge, draft::RequestDraft, response::Response};
 #[doc(hidden)]
-pub use request::is_sendable;
-pub use response::Response;
-pub use restriction::RestrictedTo;
-pub use scopes::{ScopeCheck, WantedScopes};
-pub use sealer::{Opened, SealError, Sealer, SealingKey};
+pub use oauth2::request::is_sendable;
+pub use oauth2::{LOGIN_LIFETIME, OAuth2, Participant, request::Request};
+pub use provider::{
+    Provider,
+    config::{Configure, Parameter, ProviderConfig},
+    provider_kit,
+};
 pub use secret::{ClientSecret, DatedSecret, Secret, SecretSource, SecretSourceError, same_secret};
 pub use serde;
 pub use serde_json;
 pub use shared_cache::{MemoryCache, SharedCache, SharedCacheError};
 pub use signal::{Signal, SignalError, SignalEvent, SignalSubject, SignalVerifier, TokenIdentifier};
-pub use spec::{ClientAuth, Pkce, Spec};
+pub use spec::{ClientAuth, Pkce, Spec, restriction::RestrictedTo};
+#[doc(hidden)]
+pub use text::json::{
+    DUPLICATE as TWICE_IN_JSON, Strict as StrictJson, parse as parse_json, parse_as as parse_json_as,
+};
 pub use time::OffsetDateTime;
-pub use token::{OAuth2Token, RejectedIdToken};
+pub use token::{
+    OAuth2Token, RejectedIdToken,
+    scopes::{ScopeCheck, WantedScopes},
+};

@@ -1,5 +1,10 @@
 //! What goes into a login and what comes out of it.
 
+pub(crate) mod attempt;
+pub(crate) mod device;
+pub(crate) mod polling;
+pub(crate) mod sealer;
+
 use std::{any::Any, borrow::Cow, fmt, time::Duration};
 
 use serde::Serialize;
@@ -7,14 +12,12 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use crate::{
-    attempt::LoginAttempt,
-    authorization::{Params, ResponseMode, ResponseType},
+    authorization::{Params, ResponseMode, ResponseType, pkce::CodeVerifier},
     error::{LoginError, OAuthError},
-    json,
-    pkce::CodeVerifier,
-    redaction::safe_line,
-    response::says_success,
+    login::attempt::LoginAttempt,
+    message::response::says_success,
     secret::Secret,
+    text::{json, redaction::safe_line},
     token::OAuth2Token,
 };
 

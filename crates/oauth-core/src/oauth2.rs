@@ -18,28 +18,31 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use crate::{
-    attempt::LoginAttempt,
     authorization::{AuthorizationParams, AuthorizationStage, Params, RequestDemand},
     client_auth::{AfterReply, AuthenticationError, Connection, Credentials, RequestContext},
     clock::{Clock, SystemClock},
-    default_client::shared,
-    draft::RequestDraft,
     endpoints::{Endpoint, Endpoints, check_url},
     error::{Error, Operation, Result},
-    http_client::HttpClient,
+    http_client::{HttpClient, default_client::shared},
     identity::Identity,
-    login::{Callback, Login},
+    login::{Callback, Login, attempt::LoginAttempt},
+    message::draft::RequestDraft,
     secret::ClientSecret,
     spec::{ClientAuth, Pkce, Spec},
     token::OAuth2Token,
 };
 
+mod authorization_url;
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+mod calls;
 mod checking;
+mod checks;
 mod device;
 mod grants;
 mod issuers;
 mod placeholders;
 mod profile;
+pub(crate) mod request;
 mod restricting;
 mod settings;
 

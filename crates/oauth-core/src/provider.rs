@@ -1,5 +1,10 @@
 //! The trait of all providers: what an application can ask of one, whichever it is.
 
+mod authorize_params;
+pub(crate) mod config;
+mod macros;
+pub mod provider_kit;
+
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
@@ -7,19 +12,20 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    attempt::LoginAttempt,
-    authorization::AuthorizationRequest,
-    device::{DeviceLogin, DeviceState},
+    authorization::{AuthorizationRequest, pkce::CodeVerifier},
     endpoints::{Endpoint, Endpoints},
     error::{Error, Operation, Result, class::ErrorClass},
-    form::is_same_parameter,
     http_client::HttpClient,
     identity::Identity,
-    login::{AppCode, Callback, Login, LoginOptions, StartedLogin},
+    login::{
+        AppCode, Callback, Login, LoginOptions, StartedLogin,
+        attempt::LoginAttempt,
+        device::{DeviceLogin, DeviceState},
+        polling::Polled,
+    },
     oauth2::{OAuth2, Participant},
-    pkce::CodeVerifier,
-    polling::Polled,
     spec::ClientAuth,
+    text::form::is_same_parameter,
     token::OAuth2Token,
 };
 

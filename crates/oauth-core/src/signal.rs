@@ -15,8 +15,8 @@ use crate::{
     crypto::backend,
     error::{Error, ErrorKind, Operation, Result},
     oauth2::OAuth2,
-    redaction::OneLine,
     secret::{Secret, same_secret},
+    text::redaction::OneLine,
 };
 
 /// Something that a vendor reports about a user, a shop or a token, verified.

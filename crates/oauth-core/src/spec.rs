@@ -6,6 +6,7 @@ mod login;
 mod native;
 mod profile;
 mod requests;
+pub(crate) mod restriction;
 mod revocation;
 mod token;
 

@@ -1,5 +1,7 @@
 //! The reply of a token endpoint, as it is used and stored.
 
+pub(crate) mod scopes;
+
 use std::{
     fmt,
     time::{Duration, SystemTime},
@@ -9,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value};
 use time::OffsetDateTime;
 
-use crate::{clock::system_time, json::Strict, secret::Secret};
+use crate::{clock::system_time, secret::Secret, text::json::Strict};
 
 /// What a token endpoint answered: the tokens, when they expire, and every other field of the reply.
 ///
@@ -572,7 +574,7 @@ mod tests {
             r#"{"access_token":"A","team":{"id":1,"id":2}}"#,
         ] {
             let found = serde_json::from_str::<OAuth2Token>(twice).unwrap_err().to_string();
-            assert!(found.starts_with(crate::json::DUPLICATE), "{twice}");
+            assert!(found.starts_with(crate::text::json::DUPLICATE), "{twice}");
         }
     }
 

@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use crate::{
-    error::{
-        BindingError, Error, ErrorKind, FailedReply, JwtCheck, JwtError, LoginError, Operation, SigningError,
-    },
-    http_client::HttpErrorKind,
+use crate::error::{
+    BindingError, Error, ErrorKind, FailedReply, JwtCheck, JwtError, LoginError, Operation, SigningError,
+    transport::HttpErrorKind,
 };
 
 /// What to do about an error.

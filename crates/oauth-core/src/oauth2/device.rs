@@ -4,13 +4,17 @@ use http::Method;
 
 use super::{OAuth2, placeholders::fill_all};
 use crate::{
-    device::{DeviceLogin, DeviceReply},
     endpoints::Endpoint,
     error::{Error, ErrorKind, Operation, Result},
-    form::is_same_parameter,
-    json::{self, text_at},
-    login::LoginOptions,
-    polling::Polling,
+    login::{
+        LoginOptions,
+        device::{DeviceLogin, DeviceReply},
+        polling::Polling,
+    },
+    text::{
+        form::is_same_parameter,
+        json::{self, text_at},
+    },
     token::OAuth2Token,
 };
 

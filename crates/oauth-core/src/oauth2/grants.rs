@@ -5,14 +5,14 @@ use serde_json::Value;
 
 use super::OAuth2;
 use crate::{
+    authorization::pkce::CodeVerifier,
     endpoints::Endpoint,
     error::{ErrorKind, Operation, Result},
-    form::{SECRET_PARAMETERS, is_same_parameter},
     login::Callback,
-    pkce::CodeVerifier,
-    request::Request,
-    response::Response,
+    message::response::Response,
+    oauth2::request::Request,
     spec::{RefreshBy, RequestFormat, TokenPlace},
+    text::form::{SECRET_PARAMETERS, is_same_parameter},
     token::{OAuth2Token, has_passed},
 };
 

@@ -6,13 +6,12 @@ use serde_json::Value;
 use super::{OAuth2, placeholders::fill_all};
 use crate::{
     endpoints::Endpoint,
-    error::class::ErrorClass,
-    error::{Error, ErrorKind, FailedReply, Operation, Result},
+    error::{Error, ErrorKind, FailedReply, Operation, Result, class::ErrorClass},
     identity::{Email, EmailVerification, Identity, check_subject},
-    json::{parse, text_at, value_at},
-    request::Request,
-    response::Response,
+    message::response::Response,
+    oauth2::request::Request,
     spec::{EmailCall, ProfileRequest, ProfileSource, ProfileSpec, RequestFormat},
+    text::json::{parse, text_at, value_at},
     token::OAuth2Token,
 };
 

@@ -10,10 +10,9 @@ use crate::{
     authorization::RequestDemand,
     client_auth::Credentials,
     clock::Clock,
-    endpoints::{Endpoint, Endpoints},
+    endpoints::{Endpoint, Endpoints, parameter},
     error::{Error, Result},
     http_client::HttpClient,
-    parameter,
     spec::{ClientAuth, Pkce},
 };
 

@@ -1,6 +1,6 @@
 //! What a `Spec` says of the authorization request.
 
-use crate::pkce::CodeChallengeMethod;
+use crate::authorization::pkce::CodeChallengeMethod;
 
 /// How a provider's authorization request departs from the standard (RFC 6749 section 4.1.1).
 #[derive(Clone, Copy, Debug)]

@@ -1,6 +1,6 @@
 //! What a `Spec` says of who may sign in.
 
-use crate::restriction::Restriction;
+use crate::spec::restriction::Restriction;
 
 /// Who may sign in at a provider, and how sure the provider is of them.
 #[derive(Clone, Copy, Debug)]
