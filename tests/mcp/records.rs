@@ -7,6 +7,8 @@ use oauth_mcp::{Access, FileRecords, Records};
 use oauth_tokens::MemoryStore;
 
 use super::world::*;
+#[cfg(unix)]
+use crate::support::foreign_folder;
 
 /// A folder that is gone at the end.
 struct Folder(PathBuf);
@@ -94,6 +96,18 @@ async fn mc_23_a_program_that_is_started_anew_neither_registers_nor_asks_again()
     let robot = Robot::default();
     access.send(&post(), &robot).await.unwrap();
     assert_eq!((robot.times(), world.all("POST https://as.example/register").len()), (1, 1));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn st_03_records_in_a_folder_of_another_user_are_refused() {
+    let folder = Folder::new();
+    fs::create_dir_all(folder.0.parent().unwrap()).unwrap();
+    let records = FileRecords::new(foreign_folder(folder.0.parent().unwrap()), sealer(1));
+    let outcomes = [records.load("key").await.map(drop), records.save("key", Secret::from("value")).await];
+    for outcome in outcomes {
+        assert!(outcome.unwrap_err().to_string().contains("another user"));
+    }
 }
 
 #[cfg(unix)]

@@ -9,6 +9,8 @@ use oauth_native::{
 use oauth_tokens::{TokenKey, TokenStore, testkit};
 
 use super::program::{client, parts};
+#[cfg(unix)]
+use crate::support::foreign_folder;
 
 fn folder() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
@@ -23,7 +25,7 @@ async fn rt_02_the_file_store_keeps_the_contract() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn st_03_files_of_others_and_links_are_refused_with_what_to_do() {
+async fn st_03_files_that_others_can_read_and_links_are_refused_with_what_to_do() {
     use std::{fs, os::unix::fs::PermissionsExt};
 
     let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
@@ -68,6 +70,16 @@ async fn st_03_files_of_others_and_links_are_refused_with_what_to_do() {
     assert!(matches!(FileStore::open(&link).await, Err(LocalFileError::Symlink(_))));
     fs::write(folder.path().join("file"), "x").unwrap();
     assert!(matches!(FileStore::open(folder.path().join("file")).await, Err(LocalFileError::OtherKind(_))));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn st_03_a_folder_that_another_user_owns_is_refused() {
+    let folder = folder();
+    let path = foreign_folder(folder.path());
+    let error = FileStore::open(&path).await.unwrap_err();
+    assert!(matches!(error, LocalFileError::OtherOwner { .. }), "{error}");
+    assert!(error.to_string().contains("another user"), "{error}");
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ const CONTEXT: &str = "oauth-mcp record ";
 
 /// Records in a folder of this user's: one file each, encrypted, and written at once or not at all. Several processes can share it.
 ///
-/// On Unix, the folder is for this user alone (0700), and so are the files (0600). A folder that others can read or change, and a link in
+/// On Unix, the folder is for this user alone (0700), and so are the files (0600). A folder that others own, read or change, and a link in
 /// its place, are errors.
 #[derive(Clone)]
 pub struct FileRecords {
@@ -100,9 +100,18 @@ fn check_folder(folder: &Path) -> Result<(), RecordError> {
     }
     #[cfg(unix)]
     {
-        let mode = std::os::unix::fs::PermissionsExt::mode(&found.permissions()) & 0o7777;
+        use std::os::unix::fs::MetadataExt;
+
+        let (owner, mode) = (found.uid(), found.mode() & 0o7777);
+        let folder = folder.display();
+        // Root could read the folder of somebody else too, and would take what they put there.
+        if owner != rustix::process::geteuid().as_raw() {
+            return Err(format!(
+                "{folder} belongs to another user (number {owner}); run this program as that user, or name another folder"
+            )
+            .into());
+        }
         if mode & 0o077 != 0 {
-            let folder = folder.display();
             return Err(format!(
                 "{folder} can be read or changed by other users (mode {mode:o}); run `chmod 700 {folder}`"
             )

@@ -27,6 +27,14 @@ pub enum LocalFileError {
         /// The mode that it should have.
         wanted: &'static str,
     },
+    /// Another user owns it, and could put in it whatever they like.
+    #[error("{} belongs to another user (number {owner}); run this program as that user, or name another directory", .path.display())]
+    OtherOwner {
+        /// The file or directory.
+        path: PathBuf,
+        /// The number of the user who owns it.
+        owner: u32,
+    },
     /// Something else is where the file or the directory should be.
     #[error("{} is neither a plain file nor a directory of this program's", .0.display())]
     OtherKind(PathBuf),
@@ -103,7 +111,7 @@ impl PrivateDir {
         if !found.is_dir() {
             return Err(LocalFileError::OtherKind(path.to_owned()));
         }
-        check_mode(path, &found, "700")?;
+        check_access(path, &found, "700")?;
         Ok(Self(path.to_owned()))
     }
 
@@ -147,7 +155,7 @@ impl PrivateDir {
         if !found.is_file() {
             return Err(LocalFileError::OtherKind(path));
         }
-        check_mode(&path, &found, "600")?;
+        check_access(&path, &found, "600")?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(LocalFileError::io(&path))?;
         Ok(Some(bytes))
@@ -241,7 +249,11 @@ impl PrivateDir {
 fn open_no_follow(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     // Not blocking, should it be a pipe.
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::custom_flags(options, libc::O_NOFOLLOW | libc::O_NONBLOCK);
+    {
+        use rustix::fs::OFlags;
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+        std::os::unix::fs::OpenOptionsExt::custom_flags(options, flags);
+    }
     options.open(path)
 }
 
@@ -253,9 +265,15 @@ fn or_symlink(path: &Path, source: io::Error) -> LocalFileError {
     }
 }
 
+/// Whether this user alone has the file or the directory. Root could read those of others too, and would then take what they put there.
 #[cfg(unix)]
-fn check_mode(path: &Path, found: &fs::Metadata, wanted: &'static str) -> Result<(), LocalFileError> {
-    let mode = std::os::unix::fs::PermissionsExt::mode(&found.permissions()) & 0o7777;
+fn check_access(path: &Path, found: &fs::Metadata, wanted: &'static str) -> Result<(), LocalFileError> {
+    use std::os::unix::fs::MetadataExt;
+
+    let (owner, mode) = (found.uid(), found.mode() & 0o7777);
+    if owner != rustix::process::geteuid().as_raw() {
+        return Err(LocalFileError::OtherOwner { path: path.to_owned(), owner });
+    }
     match mode & 0o077 {
         0 => Ok(()),
         _ => Err(LocalFileError::Open { path: path.to_owned(), mode, wanted }),
@@ -264,6 +282,6 @@ fn check_mode(path: &Path, found: &fs::Metadata, wanted: &'static str) -> Result
 
 /// Windows gives a user's own folders to that user alone.
 #[cfg(not(unix))]
-fn check_mode(_path: &Path, _found: &fs::Metadata, _wanted: &'static str) -> Result<(), LocalFileError> {
+fn check_access(_path: &Path, _found: &fs::Metadata, _wanted: &'static str) -> Result<(), LocalFileError> {
     Ok(())
 }
