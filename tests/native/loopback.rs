@@ -265,6 +265,24 @@ async fn nt_06_connections_without_a_request_keep_nobody_waiting() {
 }
 
 #[tokio::test]
+async fn nt_06_the_callback_gets_through_where_all_connections_are_idle() {
+    // As many as are served at once, and some more.
+    const IDLE: usize = 258;
+
+    let (client, _) = client(1);
+    let (signing, redirect_uri, state) = begun(&client, |options| options).await;
+    let port = port_of(&redirect_uri);
+    let mut idle = Vec::new();
+    for _ in 0..IDLE {
+        idle.push(TcpStream::connect(("127.0.0.1", port)).await.unwrap());
+    }
+    let callback = format!("{redirect_uri}?code=C&state={state}");
+    let (status, _) = timeout(Duration::from_secs(5), get(&callback)).await.unwrap();
+    assert_eq!(status, 200);
+    signing.await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn nt_07_the_page_says_how_it_ended_and_holds_nothing_from_elsewhere() {
     let http = Script::json(400, &json!({"error": "invalid_grant", "error_description": "<b>no</b>"}));
     let client = with(http);

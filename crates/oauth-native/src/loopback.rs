@@ -1,6 +1,7 @@
 //! The listener on the user's own machine to which the browser comes back (RFC 8252 section 7.3).
 
 use std::{
+    collections::VecDeque,
     convert::Infallible,
     future::{Future, poll_fn},
     io,
@@ -28,7 +29,7 @@ use oauth_core::{
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{mpsc, watch},
-    task::JoinSet,
+    task::{AbortHandle, JoinSet},
     time::timeout,
 };
 
@@ -144,7 +145,20 @@ pub(crate) struct Serving {
     shared: Arc<Connections>,
     arrived: mpsc::Receiver<Callback>,
     outcome: watch::Sender<Option<bool>>,
-    connections: JoinSet<()>,
+    connections: Tasks,
+}
+
+/// The connections that are served, at most [`MOST_CONNECTIONS`].
+#[derive(Default)]
+struct Tasks {
+    all: JoinSet<()>,
+    oldest_first: VecDeque<Connection>,
+}
+
+struct Connection {
+    task: AbortHandle,
+    /// Whether it has brought the login's callback, and waits for the page.
+    has_callback: Arc<AtomicBool>,
 }
 
 impl Listener {
@@ -164,7 +178,7 @@ impl Listener {
             shared: Arc::new(shared),
             arrived,
             outcome,
-            connections: JoinSet::new(),
+            connections: Tasks::default(),
         }
     }
 }
@@ -175,7 +189,7 @@ impl Serving {
         loop {
             tokio::select! {
                 Some(callback) = self.arrived.recv() => return callback,
-                stream = accept(&self.sockets) => admit(&mut self.connections, &self.shared, stream),
+                stream = accept(&self.sockets) => self.connections.admit(&self.shared, stream),
             }
         }
     }
@@ -186,7 +200,7 @@ impl Serving {
         loop {
             tokio::select! {
                 done = &mut work => return done,
-                stream = accept(&self.sockets) => admit(&mut self.connections, &self.shared, stream),
+                stream = accept(&self.sockets) => self.connections.admit(&self.shared, stream),
             }
         }
     }
@@ -199,7 +213,7 @@ impl Serving {
         self.during(tokio::time::sleep(linger)).await;
         drop(self.sockets);
         // What is being written now is written to its end.
-        let rest = async { while self.connections.join_next().await.is_some() {} };
+        let rest = async { while self.connections.all.join_next().await.is_some() {} };
         let _ = timeout(Duration::from_millis(200), rest).await;
     }
 }
@@ -226,23 +240,33 @@ async fn accept(sockets: &[TcpListener]) -> TcpStream {
     }
 }
 
-/// Serves a connection in a task of its own: one that sends nothing does not keep another waiting.
-fn admit(connections: &mut JoinSet<()>, shared: &Arc<Connections>, stream: TcpStream) {
-    while connections.try_join_next().is_some() {}
-    match connections.len() < MOST_CONNECTIONS {
-        true => drop(connections.spawn(serve_connection(stream, Arc::clone(shared)))),
-        false => tracing::debug!(
-            { EVENT_NAME } = event::LOOPBACK_FAILED,
-            error = "too many connections",
-            "too many connections to the loopback listener; one was closed"
-        ),
+impl Tasks {
+    /// Serves a connection in a task of its own: one that sends nothing does not keep another waiting. Where there are too many, the oldest
+    /// that has not brought the callback is closed for it: whoever opens connections and leaves them keeps no browser out.
+    fn admit(&mut self, shared: &Arc<Connections>, stream: TcpStream) {
+        while self.all.try_join_next().is_some() {}
+        self.oldest_first.retain(|connection| !connection.task.is_finished());
+        if self.oldest_first.len() >= MOST_CONNECTIONS {
+            tracing::debug!(
+                { EVENT_NAME } = event::LOOPBACK_FAILED,
+                error = "too many connections",
+                "too many connections to the loopback listener; one was closed"
+            );
+            let is_idle = |connection: &Connection| !connection.has_callback.load(Ordering::SeqCst);
+            let oldest = self.oldest_first.iter().position(is_idle);
+            let Some(oldest) = oldest.and_then(|place| self.oldest_first.remove(place)) else { return };
+            oldest.task.abort();
+        }
+        let has_callback = Arc::new(AtomicBool::new(false));
+        let served = serve_connection(stream, Arc::clone(shared), Arc::clone(&has_callback));
+        self.oldest_first.push_back(Connection { task: self.all.spawn(served), has_callback });
     }
 }
 
-async fn serve_connection(stream: TcpStream, shared: Arc<Connections>) {
+async fn serve_connection(stream: TcpStream, shared: Arc<Connections>, has_callback: Arc<AtomicBool>) {
     let service = service_fn(|request| {
-        let shared = Arc::clone(&shared);
-        async move { Ok::<_, Infallible>(respond(&shared, request).await) }
+        let (shared, has_callback) = (Arc::clone(&shared), Arc::clone(&has_callback));
+        async move { Ok::<_, Infallible>(respond(&shared, request, &has_callback).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -254,13 +278,18 @@ async fn serve_connection(stream: TcpStream, shared: Arc<Connections>) {
     let _ = connection.await;
 }
 
-async fn respond(shared: &Connections, request: Request<Incoming>) -> Response<Full<Bytes>> {
+async fn respond(
+    shared: &Connections,
+    request: Request<Incoming>,
+    has_callback: &AtomicBool,
+) -> Response<Full<Bytes>> {
     let Some(callback) = read(shared, request).await else { return page::nothing_here() };
     let expected = &shared.expected;
     let state = state_of(expected.client.as_ref(), &callback).await;
     if !state.is_some_and(|state| same_secret(&state, expected.state.expose())) {
         return expected.page.of_stranger();
     }
+    has_callback.store(true, Ordering::SeqCst);
     if !shared.taken.swap(true, Ordering::SeqCst) {
         // There is room for one, and only one is sent.
         let _ = shared.callbacks.try_send(callback);
