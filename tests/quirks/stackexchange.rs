@@ -1,4 +1,10 @@
-use oauth_clients::{ErrorClass, OAuth2Token, Provider, stackexchange::StackExchangeOAuth2};
+use std::io::Write;
+
+use flate2::{Compression, write::GzEncoder};
+use oauth_clients::{
+    ErrorClass, ErrorKind, HttpErrorKind, MAX_REPLY_BYTES, OAuth2Token, Provider,
+    stackexchange::StackExchangeOAuth2,
+};
 use serde_json::json;
 
 use super::{json_replies, url, value};
@@ -83,4 +89,30 @@ async fn stackexchange_compresses_whatever_was_accepted() {
     // Cut off, it is not a reply that could be judged.
     let cut = client().with_http_client(answer(200, &profile[..40])).get_profile("AT").await.unwrap_err();
     assert_eq!(cut.class(), ErrorClass::Transient { retry_after: None });
+}
+
+/// A profile with white space behind it, compressed.
+fn padded(length: usize) -> Vec<u8> {
+    let mut text = br#"{"items":[{"account_id":7,"display_name":"N"}]}"#.to_vec();
+    text.resize(length, b' ');
+    let mut packed = GzEncoder::new(Vec::new(), Compression::best());
+    packed.write_all(&text).unwrap();
+    packed.finish().unwrap()
+}
+
+#[tokio::test]
+async fn stackexchange_unpacks_one_mebibyte_and_no_more() {
+    let fetch = async |body: Vec<u8>| {
+        client().with_http_client(Script::new([reply(200, "application/json", body)])).get_profile("AT").await
+    };
+    let most = fetch(padded(MAX_REPLY_BYTES)).await.unwrap();
+    assert_eq!(most["items"][0]["account_id"], 7);
+
+    let mut bomb = padded(64 * MAX_REPLY_BYTES);
+    // Whoever unpacks all of it comes upon the place where it was cut off, which is another error.
+    bomb.truncate(bomb.len() / 2);
+    assert!(bomb.len() < MAX_REPLY_BYTES / 10, "{}", bomb.len());
+    let error = fetch(bomb).await.unwrap_err();
+    let ErrorKind::Transport(cause) = error.kind() else { panic!("{error:?}") };
+    assert!(matches!(cause.kind(), HttpErrorKind::TooLarge), "{error:?}");
 }
