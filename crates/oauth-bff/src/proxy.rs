@@ -80,6 +80,10 @@ impl<'u> Passing<'u> {
         if was_redirected || is_redirect {
             return Err(BffError::Redirected);
         }
+        // Nobody asked for another protocol, and the server in front of this would take the connection for one that has it.
+        if reply.status().is_informational() {
+            return Err(BffError::Unreachable("it switched to another protocol".into()));
+        }
         let most = upstream.most_answer_bytes;
         if reply.content_length().is_some_and(|length| length > most as u64) {
             return Err(BffError::AnswerTooLarge);

@@ -13,10 +13,11 @@ use oauth_fapi::{DpopProofVerifier, ProofError};
 
 use crate::{
     jose::{self, Stopped},
+    members::{Member, change_one, member, members},
     rules::{Verdict, is_repeated, rule, worst},
     server::block_on,
     shown::shows_none,
-    signer_key::{NOW, SignerKey},
+    signer_key::{NOW, SignerKey, now},
 };
 
 const METHOD: &str = "POST";
@@ -27,8 +28,8 @@ const NONCE: &str = "the-nonce-7c01";
 /// A proof before it is written down, and what the resource server demands.
 #[derive(Debug)]
 struct MadeProof {
-    header: Vec<(String, Value)>,
-    claims: Vec<(String, Value)>,
+    header: Vec<Member>,
+    claims: Vec<Member>,
     key: SignerKey,
     nonce: Option<&'static str>,
 }
@@ -64,12 +65,7 @@ const TARGETS: &[(&str, Verdict)] = &[
 /// A proof is accepted exactly if every rule holds, once, and for nothing else than what it was made for.
 pub(crate) fn check(input: &[u8]) {
     let made = made(input);
-    let object = |members: &[(String, Value)]| {
-        let members: Vec<_> =
-            members.iter().map(|(name, value)| format!("{}:{value}", json!(name))).collect();
-        format!("{{{}}}", members.join(","))
-    };
-    let proof = jose::signed_with(made.key, &object(&made.header), &object(&made.claims));
+    let proof = jose::signed(made.key, &made.header, &made.claims);
     let verdict = verdict(&made);
     let verifier = || {
         let verifier = DpopProofVerifier::new(Arc::new(MemoryCache::new())).with_clock(Arc::new(Stopped));
@@ -103,19 +99,19 @@ pub(crate) fn check(input: &[u8]) {
 
 fn made(input: &[u8]) -> MadeProof {
     let mut made = MadeProof {
-        header: [("typ", json!("dpop+jwt")), ("alg", json!("ES256")), ("jwk", public(SignerKey::Es256))]
-            .map(|(name, value)| (name.to_owned(), value))
-            .to_vec(),
-        claims: [
+        header: members([
+            ("typ", json!("dpop+jwt")),
+            ("alg", json!("ES256")),
+            ("jwk", public(SignerKey::Es256)),
+        ]),
+        claims: members([
             ("jti", json!("id-1")),
             ("htm", json!(METHOD)),
             ("htu", json!(URL)),
             ("iat", json!(NOW)),
             ("ath", json!(hash(ACCESS_TOKEN))),
             ("nonce", json!(NONCE)),
-        ]
-        .map(|(name, value)| (name.to_owned(), value))
-        .to_vec(),
+        ]),
         key: SignerKey::Es256,
         nonce: None,
     };
@@ -147,23 +143,12 @@ fn change(bytes: &mut Unstructured<'_>, made: &mut MadeProof) -> Result<()> {
             let (key, algorithm) = *bytes.choose(KEYS)?;
             made.key = key;
             made.header.retain(|(name, _)| name != "alg" && name != "jwk");
-            made.header.push(("alg".to_owned(), json!(algorithm)));
-            made.header.push(("jwk".to_owned(), public(key)));
+            made.header.extend(members([("alg", json!(algorithm)), ("jwk", public(key))]));
             continue;
         }
-        let (members, names) = match bytes.ratio(1, 3)? {
-            true => (&mut made.header, HEADER),
-            false => (&mut made.claims, CLAIMS),
-        };
-        let name = *bytes.choose(names)?;
-        let way = bytes.int_in_range(0..=7)?;
-        if way != 0 {
-            members.retain(|(other, _)| other != name);
-        }
-        if way != 1 {
-            let value = value(bytes, name)?;
-            let at = bytes.int_in_range(0..=members.len())?;
-            members.insert(at, (name.to_owned(), value));
+        match bytes.ratio(1, 3)? {
+            true => change_one(bytes, &mut made.header, HEADER, value)?,
+            false => change_one(bytes, &mut made.claims, CLAIMS, value)?,
         }
     }
     Ok(())
@@ -239,10 +224,6 @@ fn hash(text: &str) -> String {
     URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, text.as_bytes()))
 }
 
-fn member<'m>(members: &'m [(String, Value)], name: &str) -> Option<&'m Value> {
-    members.iter().find(|(other, _)| other == name).map(|(_, value)| value)
-}
-
 /// RFC 7638 section 3.2: the members that a key must have, in the order of their names.
 fn thumbprint(made: &MadeProof) -> Option<String> {
     let jwk = member(&made.header, "jwk")?;
@@ -287,11 +268,6 @@ fn verdict(made: &MadeProof) -> Verdict {
         rule((1..=1024).contains(&id.len()), "jti"),
         rule(nonce, "nonce"),
     ])
-}
-
-#[expect(clippy::cast_precision_loss, reason = "the clock of the tests has ten digits")]
-fn now() -> f64 {
-    NOW as f64
 }
 
 /// That the key in the header is a public one, and the one that has signed.

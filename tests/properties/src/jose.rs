@@ -21,6 +21,7 @@ use oauth_openid::{
 };
 
 use crate::{
+    members::Member,
     rules::repeats_a_member,
     server::{CLIENT_SECRET, Server, block_on},
     shown::shows_none,
@@ -94,6 +95,16 @@ pub fn signed_with(key: SignerKey, header: &str, claims: &str) -> String {
         SignerKey::PublicKeyAsSecret => by_secret(KEYS.es256.public_key().as_ref()),
     };
     format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+}
+
+/// The signed token in compact form. Members are written one by one, because a map could not name one twice.
+pub(crate) fn signed(key: SignerKey, header: &[Member], claims: &[Member]) -> String {
+    let object = |members: &[Member]| {
+        let members: Vec<_> =
+            members.iter().map(|(name, value)| format!("{}:{value}", json!(name))).collect();
+        format!("{{{}}}", members.join(","))
+    };
+    signed_with(key, &object(header), &object(claims))
 }
 
 /// Stands still at [`NOW`].

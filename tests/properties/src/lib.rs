@@ -14,13 +14,16 @@ mod decrypter;
 mod documents;
 mod dpop_nonces;
 mod dpop_proofs;
+mod exit;
 mod files;
 mod jose;
 mod made_tokens;
+mod members;
 mod polls;
 mod random;
 mod resources;
 mod rules;
+mod scopes;
 mod sealed_attempts;
 mod server;
 mod shown;
@@ -28,6 +31,9 @@ mod signed_responses;
 mod signer_key;
 mod sites;
 mod tokens;
+mod tool_config;
+#[cfg(unix)]
+mod upstreams;
 
 pub use cookies::{is_accepted, started};
 pub use jose::{jwks, signed_with};
@@ -84,11 +90,16 @@ pub const TARGETS: &[Target] = &[
     target!("registry", files::registry, 1000),
     target!("resources", resources::check, 1000),
     target!("return_to", sites::return_to, 1500),
+    target!("scopes", scopes::check, 1500),
     target!("sealed_attempts", sealed_attempts::sealed, 1500),
     target!("signed_responses", signed_responses::check, 1000),
     target!("stored_attempts", sealed_attempts::stored, 3000),
     target!("stored_tokens", tokens::stored, 4000),
     target!("token_replies", tokens::token_reply, 2000),
+    target!("tool_config", tool_config::check, 2000),
+    // By a socket that other systems do not have.
+    #[cfg(unix)]
+    target!("upstreams", upstreams::check, 800),
 ];
 
 /// The property of a name.

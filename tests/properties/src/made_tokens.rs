@@ -12,6 +12,7 @@ use oauth_openid::{Expectations, OpenIDConnect};
 
 use crate::{
     jose,
+    members::{change_one, members},
     rules::{self, MadeToken, Verdict},
     server::{CLIENT_SECRET, block_on},
     shown::shows_none,
@@ -148,10 +149,6 @@ pub(crate) fn logout_token(input: &[u8]) {
     }
 }
 
-fn members<const N: usize>(members: [(&str, Value); N]) -> Vec<(String, Value)> {
-    members.map(|(name, value)| (name.to_owned(), value)).to_vec()
-}
-
 const HEADER: &[&str] = &["alg", "kid", "typ", "crit", "b64", "zip", "jwk", "jku", "x5c", "cty", "x"];
 
 const ID_TOKEN_CLAIMS: &[&str] = &[
@@ -207,30 +204,10 @@ fn change(bytes: &mut Unstructured<'_>, made: &mut MadeToken, claims: &[&str]) -
             }
             1 => made.key = *bytes.choose(KEYS)?,
             2 => made.is_damaged = bytes.arbitrary()?,
-            3 => change_one(bytes, &mut made.header, HEADER)?,
-            _ => change_one(bytes, &mut made.claims, claims)?,
+            3 => change_one(bytes, &mut made.header, HEADER, value)?,
+            _ => change_one(bytes, &mut made.claims, claims, value)?,
         }
     }
-    Ok(())
-}
-
-/// Removes a member, puts it in place of the one that is there, or beside it.
-fn change_one(
-    bytes: &mut Unstructured<'_>,
-    members: &mut Vec<(String, Value)>,
-    names: &[&str],
-) -> Result<()> {
-    let name = *bytes.choose(names)?;
-    let way = bytes.int_in_range(0..=7)?;
-    if way != 0 {
-        members.retain(|(other, _)| other != name);
-        if way == 1 {
-            return Ok(());
-        }
-    }
-    let value = value(bytes, name)?;
-    let at = bytes.int_in_range(0..=members.len())?;
-    members.insert(at, (name.to_owned(), value));
     Ok(())
 }
 
@@ -323,14 +300,8 @@ fn expect_more(bytes: &mut Unstructured<'_>, made: &mut MadeToken) -> Result<()>
     Ok(())
 }
 
-/// The token in compact form. Members are written one by one, because a map could not name one twice.
 fn written(made: &MadeToken) -> String {
-    let object = |members: &[(String, Value)]| {
-        let members: Vec<_> =
-            members.iter().map(|(name, value)| format!("{}:{value}", json!(name))).collect();
-        format!("{{{}}}", members.join(","))
-    };
-    let token = jose::signed_with(made.key, &object(&made.header), &object(&made.claims));
+    let token = jose::signed(made.key, &made.header, &made.claims);
     if !made.is_damaged {
         return token;
     }

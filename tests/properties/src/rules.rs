@@ -7,7 +7,10 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use oauth_core::serde_json::{self, Value};
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use crate::signer_key::{NOW, SignerKey};
+use crate::{
+    members::{Member, member},
+    signer_key::{SignerKey, now},
+};
 
 /// What the rules say of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,8 +26,8 @@ pub(crate) enum Verdict {
 /// A token before it is written down, with what is expected of it.
 #[derive(Clone, Debug)]
 pub(crate) struct MadeToken {
-    pub(crate) header: Vec<(String, Value)>,
-    pub(crate) claims: Vec<(String, Value)>,
+    pub(crate) header: Vec<Member>,
+    pub(crate) claims: Vec<Member>,
     pub(crate) key: SignerKey,
     pub(crate) is_damaged: bool,
     pub(crate) nonce: Option<String>,
@@ -35,22 +38,17 @@ pub(crate) struct MadeToken {
 
 impl MadeToken {
     pub(crate) fn claim(&self, name: &str) -> Option<&Value> {
-        self.claims.iter().find(|(other, _)| other == name).map(|(_, value)| value)
+        member(&self.claims, name)
     }
 
     pub(crate) fn in_header(&self, name: &str) -> Option<&Value> {
-        self.header.iter().find(|(other, _)| other == name).map(|(_, value)| value)
+        member(&self.header, name)
     }
 }
 
 const LEEWAY: f64 = 60.0;
 const ISSUER: &str = "https://op.example";
 const CLIENT: &str = "client-1";
-
-#[expect(clippy::cast_precision_loss, reason = "the clock of the tests has ten digits")]
-fn now() -> f64 {
-    NOW as f64
-}
 
 /// The verdict on an ID token (OpenID Connect Core section 3.1.3.7, RFC 8725).
 pub(crate) fn of_id_token(made: &MadeToken) -> Verdict {
@@ -113,7 +111,7 @@ pub(crate) fn rule(holds: bool, name: &'static str) -> Verdict {
     if holds { Verdict::Accept } else { Verdict::Refuse(name) }
 }
 
-pub(crate) fn is_repeated(members: &[(String, Value)]) -> bool {
+pub(crate) fn is_repeated(members: &[Member]) -> bool {
     let mut seen = HashSet::new();
     !members.iter().all(|(name, _)| seen.insert(name))
 }

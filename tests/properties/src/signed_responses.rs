@@ -9,10 +9,11 @@ use oauth_fapi::{SignedResponses, oauth_openid::Algorithm};
 
 use crate::{
     jose,
+    members::{change_one, members},
     rules::{self, MadeToken, Verdict, rule, worst},
     server::{CLIENT_SECRET, Server, block_on},
     shown::shows_none,
-    signer_key::{NOW, SignerKey},
+    signer_key::{NOW, SignerKey, now},
 };
 
 const CODE: &str = "the-code-81d2c3";
@@ -25,16 +26,14 @@ pub(crate) fn check(input: &[u8]) {
     let started = block_on(client.start_login("https://app.example/callback", LoginOptions::new())).unwrap();
     let state = started.attempt.state().to_owned();
     let mut made = MadeToken {
-        header: [("alg", json!("ES256")), ("kid", json!("es"))].map(owned).to_vec(),
-        claims: [
+        header: members([("alg", json!("ES256")), ("kid", json!("es"))]),
+        claims: members([
             ("iss", json!("https://op.example")),
             ("aud", json!("client-1")),
             ("exp", json!(NOW + 300)),
             ("code", json!(CODE)),
             ("state", json!(state)),
-        ]
-        .map(owned)
-        .to_vec(),
+        ]),
         key: SignerKey::Es256,
         is_damaged: false,
         nonce: None,
@@ -44,12 +43,7 @@ pub(crate) fn check(input: &[u8]) {
     };
     // What is left of an input that ends early stays as it is.
     let _ = change(&mut Unstructured::new(input), &mut made, &state);
-    let object = |members: &[(String, Value)]| {
-        let members: Vec<_> =
-            members.iter().map(|(name, value)| format!("{}:{value}", json!(name))).collect();
-        format!("{{{}}}", members.join(","))
-    };
-    let response = jose::signed_with(made.key, &object(&made.header), &object(&made.claims));
+    let response = jose::signed(made.key, &made.header, &made.claims);
     let verdict = verdict(&made, &state);
     let callback = Callback::from_query(&format!("response={response}"));
     let error = block_on(client.finish_login(started.attempt, callback)).unwrap_err();
@@ -62,10 +56,6 @@ pub(crate) fn check(input: &[u8]) {
     let signature = response.rsplit('.').next().unwrap();
     let secrets = [&*state, CODE, CLIENT_SECRET, signature];
     shows_none(&format!("{error} {error:?}"), secrets.into_iter().filter(|secret| !said.contains(*secret)));
-}
-
-fn owned((name, value): (&str, Value)) -> (String, Value) {
-    (name.to_owned(), value)
 }
 
 const HEADER: &[&str] = &["alg", "kid", "typ", "crit", "b64", "zip", "x"];
@@ -95,27 +85,18 @@ fn change(bytes: &mut Unstructured<'_>, made: &mut MadeToken, state: &str) -> Re
         (SignerKey::PublicKeyAsSecret, "HS256", "es"),
         (SignerKey::Es256, "ES256", "es"),
     ];
+    let value = |bytes: &mut Unstructured<'_>, name: &str| value(bytes, name, state);
     for _ in 0..bytes.int_in_range(0..=3)? {
         if bytes.ratio(1, 8)? {
             let (key, algorithm, id) = *bytes.choose(KEYS)?;
             made.key = key;
             made.header.retain(|(name, _)| name != "alg" && name != "kid");
-            made.header.extend([("alg", json!(algorithm)), ("kid", json!(id))].map(owned));
+            made.header.extend(members([("alg", json!(algorithm)), ("kid", json!(id))]));
             continue;
         }
-        let (members, names) = match bytes.ratio(1, 4)? {
-            true => (&mut made.header, HEADER),
-            false => (&mut made.claims, CLAIMS),
-        };
-        let name = *bytes.choose(names)?;
-        let way = bytes.int_in_range(0..=7)?;
-        if way != 0 {
-            members.retain(|(other, _)| other != name);
-        }
-        if way != 1 {
-            let value = value(bytes, name, state)?;
-            let at = bytes.int_in_range(0..=members.len())?;
-            members.insert(at, (name.to_owned(), value));
+        match bytes.ratio(1, 4)? {
+            true => change_one(bytes, &mut made.header, HEADER, &value)?,
+            false => change_one(bytes, &mut made.claims, CLAIMS, &value)?,
         }
     }
     Ok(())
@@ -185,9 +166,4 @@ fn verdict(made: &MadeToken, state: &str) -> Verdict {
         rule(text("error").is_none_or(str::is_empty), "error"),
         open_if(["error", "id_token", "response"].iter().any(|name| made.claim(name).is_some())),
     ])
-}
-
-#[expect(clippy::cast_precision_loss, reason = "the clock of the tests has ten digits")]
-fn now() -> f64 {
-    NOW as f64
 }

@@ -70,11 +70,14 @@ impl WantedScopes {
     #[must_use]
     pub fn check(&self, token: &OAuth2Token) -> ScopeCheck {
         let granted = token.scopes();
-        let is_granted = |scope: &String| {
+        let has = |scope: &str| {
             let Some(granted) = &granted else { return true };
             let mut names = self.aliases.iter().filter(|(asked_for, _)| asked_for == scope);
-            granted.contains(&scope.as_str()) || names.any(|(_, name)| granted.contains(&name.as_str()))
+            granted.contains(&scope) || names.any(|(_, name)| granted.contains(&name.as_str()))
         };
+        // Several in one text are sent as several, and granted as several.
+        let is_granted =
+            |scope: &String| has(scope) || scope.split(' ').filter(|one| !one.is_empty()).all(has);
         let missing = |scopes: &[String]| scopes.iter().filter(|scope| !is_granted(scope)).cloned().collect();
         ScopeCheck {
             granted: self.all().filter(is_granted).collect(),
@@ -89,5 +92,21 @@ impl ScopeCheck {
     #[must_use]
     pub fn is_sufficient(&self) -> bool {
         self.missing_required.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_that_were_asked_for_in_one_text_are_granted_one_by_one() {
+        let wanted = WantedScopes::required(["openid email"]).with_optional(["read write"]);
+        let token: OAuth2Token =
+            serde_json::from_str(r#"{"access_token": "AT", "scope": "email read openid"}"#).unwrap();
+        let granted = wanted.check(&token);
+        assert_eq!(granted.granted, ["openid email"]);
+        assert_eq!(granted.missing_optional, ["read write"]);
+        assert!(granted.is_sufficient());
     }
 }
