@@ -13,13 +13,16 @@ use crate::{
 
 /// Searches through everything that can happen with at most so many faults; `cargo xtask nightly` sets more.
 fn search(provider: Provider, faults: u8) {
-    let set = std::env::var("OAUTH_TEST_FAULTS").map(|faults| faults.parse().unwrap());
-    search_all(provider, Login::WithRefreshToken, Faults::any(set.unwrap_or(faults)));
+    search_all(provider, Login::WithRefreshToken, Faults::any(set("OAUTH_TEST_FAULTS").unwrap_or(faults)));
 }
 
 /// As [`search`], with what users, applications and providers do. Those are so many that one fault more makes it twenty times as long.
 fn search_with_users(provider: Provider, login: Login, faults: u8) {
-    search_all(provider, login, Faults::with_users(faults));
+    search_all(provider, login, Faults::with_users(set("OAUTH_TEST_FAULTS_WITH_USERS").unwrap_or(faults)));
+}
+
+fn set(variable: &str) -> Option<u8> {
+    std::env::var(variable).ok().map(|faults| faults.parse().unwrap())
 }
 
 fn search_all(provider: Provider, login: Login, faults: Faults) {
