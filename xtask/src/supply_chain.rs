@@ -54,8 +54,23 @@ pub(crate) fn sbom() -> Result<()> {
 pub(crate) fn nightly(steps: &mut Steps) -> Result<()> {
     steps.xtask("sbom", sbom)?;
     steps.step("cargo package, twice", reproducible)?;
+    lock_files(steps)?;
     oldest_rust(steps)?;
     lowest_versions(steps)
+}
+
+/// The lock files of the workspaces beside this one, which no build of each change reads: they must have what the manifests ask for.
+fn lock_files(steps: &mut Steps) -> Result<()> {
+    let mut list = Command::new("git");
+    let found = workspace::output(list.args(["ls-files", "*/Cargo.lock"]).current_dir(workspace::root()))?;
+    for lock in found.lines() {
+        let manifest = Path::new(lock).with_file_name("Cargo.toml");
+        let mut update = workspace::cargo();
+        // It fetches no sources.
+        update.args(["update", "--workspace", "--locked", "--quiet", "--manifest-path"]).arg(manifest);
+        steps.run(update)?;
+    }
+    Ok(())
 }
 
 /// Packages each published crate twice, in different folders, and compares the archives.

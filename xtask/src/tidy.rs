@@ -2,6 +2,7 @@
 
 mod circles;
 mod crypto;
+mod dependencies;
 mod findings;
 mod layers;
 mod manifests;
@@ -25,6 +26,7 @@ pub(crate) fn run() -> Result<()> {
     layers::check(&members, &metadata, &mut findings);
     circles::check(&members, &mut findings)?;
     crypto::check(&mut findings)?;
+    dependencies::check(&members, &metadata, &mut findings)?;
     named_tests::check(&mut findings)?;
     names::check(&mut findings)?;
     manifests::check(&members, &mut findings)?;

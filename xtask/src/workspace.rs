@@ -128,6 +128,13 @@ pub(crate) struct Package {
     metadata: Option<PackageMetadata>,
     pub(crate) dependencies: Vec<Dependency>,
     pub(crate) features: BTreeMap<String, Vec<String>>,
+    targets: Vec<Target>,
+}
+
+/// A library, a program, a test.
+#[derive(Deserialize)]
+struct Target {
+    kind: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -217,6 +224,10 @@ impl Package {
 
     pub(crate) fn docs_rs(&self) -> Option<&DocsRs> {
         self.metadata.as_ref()?.docs.as_ref()?.rs.as_ref()
+    }
+
+    pub(crate) fn has_build_script(&self) -> bool {
+        self.targets.iter().any(|target| target.kind.iter().any(|kind| kind == "custom-build"))
     }
 
     pub(crate) fn folder(&self) -> &Path {
