@@ -250,6 +250,18 @@ async fn bff_13_a_redirect_of_an_api_is_not_followed_by_any_client() {
 }
 
 #[tokio::test]
+async fn bff_14_an_api_that_switches_protocols_unasked_is_not_passed_on() {
+    let mut world = world().await;
+    world.sign_in().await;
+    world.api.answer(|_| {
+        let answer = Response::builder().status(StatusCode::SWITCHING_PROTOCOLS);
+        answer.header("connection", "upgrade").header("upgrade", "websocket").body(Body::empty()).unwrap()
+    });
+    let page = world.get("/bff/api/things/a").await;
+    assert_eq!((page.status, page.error()), (502, "upstream_unreachable"));
+}
+
+#[tokio::test]
 async fn bff_14_a_websocket_is_refused() {
     let mut world = world().await;
     world.sign_in().await;
