@@ -95,8 +95,8 @@ fn change(bytes: &mut Unstructured<'_>, made: &mut MadeToken, state: &str) -> Re
             continue;
         }
         match bytes.ratio(1, 4)? {
-            true => change_one(bytes, &mut made.header, HEADER, &value)?,
-            false => change_one(bytes, &mut made.claims, CLAIMS, &value)?,
+            true => change_one(bytes, &mut made.header, HEADER, value)?,
+            false => change_one(bytes, &mut made.claims, CLAIMS, value)?,
         }
     }
     Ok(())
