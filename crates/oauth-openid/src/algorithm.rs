@@ -158,4 +158,27 @@ mod tests {
         }
         assert_eq!(Algorithm::of("Ed25519"), Some(Algorithm::EdDSA));
     }
+
+    #[test]
+    fn an_algorithm_is_written_as_it_is_read() {
+        let symmetric = [Algorithm::HS256, Algorithm::HS384, Algorithm::HS512];
+        for algorithm in Algorithm::WITH_PUBLIC_KEYS.iter().copied().chain(symmetric) {
+            assert_eq!(Algorithm::of(algorithm.as_str()), Some(algorithm));
+            assert_eq!(algorithm.to_string(), algorithm.as_str());
+            assert_eq!(algorithm.is_symmetric(), symmetric.contains(&algorithm), "{algorithm}");
+        }
+        assert_eq!(Algorithm::of("Ed25519"), Some(Algorithm::EdDSA));
+        assert_eq!(Algorithm::of("none"), None);
+    }
+
+    #[test]
+    fn the_hash_has_the_length_of_the_algorithms() {
+        for (algorithm, bytes) in
+            [(Algorithm::RS256, 32), (Algorithm::PS384, 48), (Algorithm::ES512, 64), (Algorithm::EdDSA, 64)]
+        {
+            assert_eq!(algorithm.hash_length(), bytes, "{algorithm}");
+            let half = URL_SAFE_NO_PAD.decode(algorithm.left_half_hash("value")).unwrap();
+            assert_eq!(half.len(), bytes / 2, "{algorithm}");
+        }
+    }
 }

@@ -672,46 +672,4 @@ impl<T> fmt::Debug for Reading<T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use oauth_core::{
-        Provider, SystemClock, async_trait,
-        http::{Request, Response},
-    };
-
-    use super::*;
-
-    /// Answers with an empty object.
-    #[derive(Debug)]
-    struct Empty;
-
-    #[async_trait]
-    impl HttpClient for Empty {
-        async fn send(&self, _: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-            Ok(Response::new("{}".into()))
-        }
-    }
-
-    #[tokio::test]
-    async fn a_request_of_a_process_that_was_frozen_is_given_up() {
-        let client = OAuth2::new("id", "secret", "https://op.example/auth", "https://op.example/token")
-            .with_http_client(Empty);
-        let reading = Reading {
-            operation: Operation::DISCOVER,
-            url: "https://op.example/document".to_owned(),
-            supplements: Vec::new(),
-            issuer: String::new(),
-            policy: CachePolicy::METADATA,
-            pause_after_failure: Duration::ZERO,
-            clock: Arc::new(SystemClock),
-            shared: None,
-            parse: Arc::new(|_: &JsonText, value| Ok(value)),
-        };
-        let cached = Arc::new(Cached::<Value>::default());
-        let (sender, _) = watch::channel(None);
-        // It was begun long ago, and its task does not run.
-        let began = Instant::now().checked_sub(LONGEST_REQUEST + Duration::from_secs(1)).unwrap();
-        cached.state().under_way = Some(Arc::new(UnderWay { began, outcome: sender }));
-        let read = task::within(Duration::from_secs(5), cached.get(&client, &reading)).await;
-        assert_eq!(*read.unwrap().unwrap(), json!({}));
-    }
-}
+mod tests;

@@ -191,4 +191,11 @@ mod tests {
             assert_eq!(moment(&none), None, "{none}");
         }
     }
+
+    #[test]
+    fn what_cannot_be_read_is_no_member_that_is_there_twice() {
+        let problem = parse_object_repeating(b"{", "iss").unwrap_err();
+        assert_ne!(problem, TWICE_IN_JSON);
+        assert_eq!(parse_object_repeating(b"[]", "iss"), Ok(None));
+    }
 }

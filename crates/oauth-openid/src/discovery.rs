@@ -232,3 +232,23 @@ fn rfc_8414_url(issuer: &str) -> String {
     let (origin, path) = issuer.split_at(path);
     format!("{origin}{OAUTH_AUTHORIZATION_SERVER}{}", path.strip_suffix('/').unwrap_or(path))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn md_the_document_of_rfc_8414_is_between_host_and_path() {
+        for (issuer, url) in [
+            ("https://a.b", "https://a.b/.well-known/oauth-authorization-server"),
+            ("https://a.b/", "https://a.b/.well-known/oauth-authorization-server"),
+            ("https://a.b/c/d", "https://a.b/.well-known/oauth-authorization-server/c/d"),
+            (
+                "https://login.example.com/c/",
+                "https://login.example.com/.well-known/oauth-authorization-server/c",
+            ),
+        ] {
+            assert_eq!(rfc_8414_url(issuer), url);
+        }
+    }
+}

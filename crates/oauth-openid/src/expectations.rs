@@ -458,3 +458,195 @@ pub(crate) fn leeway(policy: &VerificationPolicy) -> f64 {
 pub fn new_nonce() -> oauth_core::Result<String> {
     random_token()
 }
+
+#[cfg(test)]
+mod tests {
+    use oauth_core::serde_json::json;
+
+    use super::*;
+    use crate::testing::{LEEWAY, NOW, at, claims, policy};
+
+    fn check(expected: &Expectations, others: Value) -> Option<JwtCheck> {
+        let checked = expected.check(&claims(others), Algorithm::RS256, "app", &policy());
+        checked.err().map(|(check, _)| check)
+    }
+
+    #[test]
+    fn id_08_the_last_second_of_a_token_is_told_apart() {
+        let any = Expectations::new();
+        assert_eq!(check(&any, json!({"exp": NOW - LEEWAY + 1})), None);
+        assert_eq!(check(&any, json!({"exp": NOW - LEEWAY})), Some(JwtCheck::Expiry));
+        let (_, reason) =
+            any.check(&claims(json!({"exp": NOW - 90})), Algorithm::RS256, "app", &policy()).unwrap_err();
+        assert!(reason.contains("it expired 90 s ago"), "{reason}");
+        let expired = Expectations { may_be_expired: true, ..Expectations::new() };
+        assert_eq!(check(&expired, json!({"exp": NOW - 1_000})), None);
+        assert_eq!(check(&expired, json!({"exp": null})), Some(JwtCheck::Expiry));
+        for (claims, is_good) in [(json!({"exp": null}), true), (json!({"exp": "soon"}), false)] {
+            let checked = check_unexpired(&crate::testing::claims(claims), &policy(), Expiry::MayBeMissing);
+            assert_eq!(checked.is_ok(), is_good);
+        }
+    }
+
+    #[test]
+    fn id_09_the_first_second_of_a_token_is_told_apart() {
+        let any = Expectations::new();
+        for (claim, check_of_it) in [("iat", JwtCheck::IssuedAt), ("nbf", JwtCheck::NotBefore)] {
+            assert_eq!(check(&any, json!({ claim: NOW + LEEWAY })), None);
+            assert_eq!(check(&any, json!({ claim: NOW + LEEWAY + 1 })), Some(check_of_it), "{claim}");
+            let late = claims(json!({ claim: NOW + 90 }));
+            let (_, reason) = any.check(&late, Algorithm::RS256, "app", &policy()).unwrap_err();
+            assert!(reason.contains("90 s "), "{reason}");
+        }
+        let after = Expectations::new().issued_after(at(NOW - 100));
+        assert_eq!(check(&after, json!({"iat": NOW - 100 - LEEWAY})), None);
+        assert_eq!(check(&after, json!({"iat": NOW - 100 - LEEWAY - 1})), Some(JwtCheck::IssuedAt));
+        let old = claims(json!({"iat": NOW - 7_200}));
+        let (_, reason) = after.check(&old, Algorithm::RS256, "app", &policy()).unwrap_err();
+        assert!(reason.contains("it was issued 2 h ago"), "{reason}");
+    }
+
+    #[test]
+    fn id_15_the_last_second_of_an_authentication_is_told_apart() {
+        let recent = Expectations::new().max_age(Duration::from_secs(300));
+        let oldest = NOW - 300 - LEEWAY;
+        assert_eq!(check(&recent, json!({"auth_time": oldest})), None);
+        assert_eq!(check(&recent, json!({"auth_time": oldest - 1})), Some(JwtCheck::AuthTime));
+        assert_eq!(check(&recent, json!({"auth_time": NOW + LEEWAY})), None);
+        assert_eq!(check(&recent, json!({"auth_time": NOW + LEEWAY + 1})), Some(JwtCheck::AuthTime));
+        assert_eq!(check(&recent, json!({})), Some(JwtCheck::AuthTime));
+        // Since the login began is recent enough, however long the user took.
+        let began = Expectations { began: Some(at(NOW - 1_000)), ..recent };
+        assert_eq!(check(&began, json!({"auth_time": NOW - 1_000 - LEEWAY})), None);
+        assert_eq!(check(&began, json!({"auth_time": NOW - 1_000 - LEEWAY - 1})), Some(JwtCheck::AuthTime));
+        let required = Expectations { auth_time_required: true, ..Expectations::new() };
+        assert_eq!(check(&required, json!({})), Some(JwtCheck::AuthTime));
+        assert_eq!(check(&required, json!({"auth_time": 1})), None);
+    }
+
+    #[test]
+    fn id_06_several_audiences_need_an_authorized_party_unless_all_are_ours() {
+        let both = Expectations::new().client_ids(["ios", "android"]);
+        assert_eq!(check(&both, json!({"aud": ["ios", "android"]})), None);
+        assert_eq!(check(&both, json!({"aud": ["ios"], "azp": "android"})), None);
+        assert_eq!(check(&both, json!({"aud": "app"})), Some(JwtCheck::Audience));
+        assert_eq!(check(&both, json!({"aud": ["ios"], "azp": "app"})), Some(JwtCheck::AuthorizedParty));
+        let one = Expectations::new();
+        assert_eq!(check(&one, json!({"aud": ["app", "other"]})), Some(JwtCheck::Audience));
+        let others = policy().other_audiences(OtherAudiences::Trusted(vec!["other".to_owned()]));
+        let trusted = |claims: Value| {
+            let checked = one.check(&crate::testing::claims(claims), Algorithm::RS256, "app", &others);
+            checked.err().map(|(check, _)| check)
+        };
+        assert_eq!(trusted(json!({"aud": ["app", "other"]})), Some(JwtCheck::AuthorizedParty));
+        assert_eq!(trusted(json!({"aud": ["app", "other"], "azp": "app"})), None);
+        assert_eq!(trusted(json!({"aud": ["app", "third"], "azp": "app"})), Some(JwtCheck::Audience));
+    }
+
+    #[test]
+    fn id_12_a_nonce_that_is_empty_is_never_the_right_one() {
+        for expected in [Expectations::new().nonce(""), Expectations::new().hashed_nonce("")] {
+            let [hex, base64] = sha256("");
+            for found in ["", &*hex, &*base64] {
+                assert_eq!(check(&expected, json!({"nonce": found})), Some(JwtCheck::Nonce), "{found}");
+            }
+        }
+        let hashed = Expectations::new().hashed_nonce("n");
+        for found in sha256("n") {
+            assert_eq!(check(&hashed, json!({"nonce": found})), None);
+        }
+        assert_eq!(check(&hashed, json!({"nonce": "n"})), Some(JwtCheck::Nonce));
+    }
+
+    #[test]
+    fn a_nonce_that_was_asked_for_is_not_waived_by_the_policy() {
+        let lenient = policy().nonce_may_be_missing();
+        let checked = |expected: &Expectations, claims: Value| {
+            expected.check(&crate::testing::claims(claims), Algorithm::RS256, "app", &lenient).is_ok()
+        };
+        assert!(!checked(&Expectations::new().nonce("n"), json!({})));
+        let of_login = Expectations { nonce: Some(Nonce::Plain("n".into())), ..Expectations::new() };
+        assert!(checked(&of_login, json!({})));
+        assert!(!checked(&of_login, json!({"nonce": "m"})));
+    }
+
+    #[test]
+    fn id_16_a_hash_that_is_required_is_there_and_right() {
+        let hash = Algorithm::RS256.left_half_hash("token");
+        let expected = Expectations::new().access_token("token");
+        assert_eq!(check(&expected, json!({})), None);
+        assert_eq!(check(&expected, json!({"at_hash": hash})), None);
+        assert_eq!(check(&expected, json!({"at_hash": "x"})), Some(JwtCheck::AccessTokenHash));
+        assert_eq!(check(&expected, json!({"at_hash": 1})), Some(JwtCheck::AccessTokenHash));
+        assert_eq!(check(&expected.clone().at_hash_required(), json!({})), Some(JwtCheck::AccessTokenHash));
+        let code = Algorithm::RS256.left_half_hash("code");
+        let front = expected.with_code("code");
+        assert_eq!(check(&front, json!({"at_hash": hash, "c_hash": code})), None);
+        assert_eq!(check(&front, json!({"c_hash": code})), Some(JwtCheck::AccessTokenHash));
+        assert_eq!(check(&front, json!({"at_hash": hash})), Some(JwtCheck::CodeHash));
+        // Only `at_hash` is demanded by `at_hash_required`.
+        let demanding = Expectations { code: Some("code".into()), ..Expectations::new().at_hash_required() };
+        assert_eq!(check(&demanding, json!({})), None);
+    }
+
+    #[test]
+    fn what_a_token_from_elsewhere_is_checked_against_is_said_in_full() {
+        let said = |expected: Expectations| expected.check_complete().err();
+        assert!(said(Expectations::new()).unwrap().contains("no nonce is expected"));
+        assert_eq!(said(Expectations::new().without_nonce()), None);
+        assert_eq!(said(Expectations::new().nonce("n")), None);
+        // The last word counts.
+        assert!(said(Expectations::new().nonce("n").without_nonce()).is_none());
+        assert_eq!(check(&Expectations::new().nonce("n").without_nonce(), json!({})), None);
+        let without_token = Expectations::new().nonce("n").at_hash_required();
+        assert!(said(without_token.clone()).unwrap().contains("needs the access token"));
+        assert_eq!(said(without_token.access_token("token")), None);
+    }
+
+    #[test]
+    fn another_kind_of_token_is_told_by_what_is_in_it() {
+        let kind = |expected: &Expectations, others: Value| expected.check_kind(&claims(others)).is_ok();
+        let any = Expectations::new();
+        assert!(kind(&any, json!({"typ": "ID", "token_use": "id", "token_type": " id_token "})));
+        assert!(!kind(&any, json!({"typ": "Bearer"})));
+        assert!(!kind(&any, json!({"token_use": "access"})));
+        for scope in ["scope", "scp", "scopes"] {
+            assert!(!kind(&any, json!({ scope: "openid" })), "{scope}");
+            assert!(kind(&Expectations::new().scopes_allowed(), json!({ scope: "openid" })), "{scope}");
+        }
+        assert!(!kind(&any, json!({"events": {}})));
+        assert_eq!(check(&any, json!({"events": {LOGOUT_EVENT: {}}})), Some(JwtCheck::Type));
+        assert_eq!(check(&any, json!({"events": {}})), None);
+    }
+
+    #[test]
+    fn an_authentication_context_is_one_of_those_that_were_demanded() {
+        let expected = Expectations::new().acr(["gold", "silver"]);
+        assert_eq!(check(&expected, json!({"acr": "silver"})), None);
+        for wrong in [json!("bronze"), json!(["gold"]), json!(null)] {
+            assert_eq!(check(&expected, json!({ "acr": wrong })), Some(JwtCheck::Acr), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_span_of_time_is_told_in_words() {
+        for (seconds, words) in [
+            (119.0, "119 s"),
+            (120.0, "2 min"),
+            (7_199.0, "120 min"),
+            (7_200.0, "2 h"),
+            (172_799.0, "48 h"),
+            (172_800.0, "2 days"),
+            (864_000.0, "10 days"),
+        ] {
+            assert_eq!(span(seconds), words);
+        }
+    }
+
+    #[test]
+    fn expectations_show_no_nonce_and_no_token() {
+        let expected = Expectations::new().client_ids(["ios"]).nonce("secret-1").access_token("secret-2");
+        let shown = format!("{expected:?}");
+        assert!(shown.contains("ios") && !shown.contains("secret"), "{shown}");
+    }
+}

@@ -190,3 +190,44 @@ impl fmt::Debug for IdToken {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use oauth_core::serde_json::json;
+
+    use super::*;
+    use crate::testing::{NOW, claims};
+
+    fn id_token(others: Value) -> IdToken {
+        let claims = Value::Object(claims(others));
+        IdToken::verified("a.b.c", Identity::new("https://op.example", "alice", claims))
+    }
+
+    #[test]
+    fn the_claims_of_an_id_token_are_there_by_their_names() {
+        let full = id_token(json!({
+            "auth_time": NOW - 5, "acr": "gold", "amr": ["pwd", 7, "otp"], "sid": "s", "groups": ["staff"],
+        }));
+        assert_eq!(full.raw(), "a.b.c");
+        assert_eq!((full.issuer(), full.subject()), ("https://op.example", "alice"));
+        assert_eq!(full.audiences(), ["app"]);
+        let seconds = |moment: Option<OffsetDateTime>| moment.unwrap().unix_timestamp();
+        assert_eq!(seconds(full.expires_at()), NOW + 300);
+        assert_eq!(seconds(full.issued_at()), NOW);
+        assert_eq!(seconds(full.authenticated_at()), NOW - 5);
+        assert_eq!((full.acr(), full.session_id()), (Some("gold"), Some("s")));
+        assert_eq!(full.amr(), ["pwd", "otp"]);
+        assert_eq!(full.get("groups"), Some(&json!(["staff"])));
+        assert_eq!(full.identity().key(), ("https://op.example", "alice"));
+        assert_eq!(full.identity().profile["sid"], "s");
+        let bare = id_token(json!({}));
+        assert_eq!((bare.acr(), bare.session_id(), bare.get("groups")), (None, None, None));
+        assert!(bare.amr().is_empty() && bare.authenticated_at().is_none());
+    }
+
+    #[test]
+    fn an_id_token_shows_whose_it_is_and_nothing_else() {
+        let shown = format!("{:?}", id_token(json!({"email": "secret@mail.example"})));
+        assert!(shown.contains("alice") && !shown.contains("secret") && !shown.contains("a.b.c"), "{shown}");
+    }
+}

@@ -166,4 +166,17 @@ mod tests {
     fn form_urlencoded(target: &str) -> String {
         oauth_core::provider_kit::form_encoded(&[("target_link_uri", target)])
     }
+
+    #[test]
+    fn az_21_a_hint_is_there_once_or_not_at_all() {
+        let of = InitiatedLogin::from_query;
+        let hint = of("login_hint=alice&target_link_uri=%2Fa");
+        assert_eq!((hint.login_hint(), hint.target_link_uri()), (Some("alice"), Some("/a")));
+        assert_eq!(InitiatedLogin::from_form("login_hint=alice").login_hint(), Some("alice"));
+        for none in ["", "login_hint=", "login_hint=alice&login_hint=alice"] {
+            assert_eq!(of(none).login_hint(), None, "{none}");
+        }
+        let shown = format!("{:?}", of("iss=https://op.example&login_hint=alice"));
+        assert!(shown.contains("https://op.example") && !shown.contains("alice"), "{shown}");
+    }
 }

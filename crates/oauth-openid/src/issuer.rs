@@ -189,4 +189,35 @@ mod tests {
             assert!(of(Tenants::Any).check(&bad).is_err(), "{bad:?}");
         }
     }
+
+    #[test]
+    fn several_issuers_have_users_of_their_own() {
+        let one_of = |names: &[&str]| Issuers::OneOf(names.iter().map(|&name| name.to_owned()).collect());
+        assert!(!one_of(&["https://a.example"]).are_several());
+        // Google's own, with and without the scheme.
+        assert!(!one_of(&["https://a.example", "a.example"]).are_several());
+        assert!(one_of(&["https://a.example", "https://b.example"]).are_several());
+        let aliases = Issuers::Aliases(vec!["https://a.example".to_owned(), "https://b.example".to_owned()]);
+        assert!(!aliases.are_several());
+        assert_eq!(aliases.known_as("https://b.example"), "https://a.example");
+        let template = "https://l/{tenantid}/v2.0".to_owned();
+        assert!(Issuers::Tenants { template, tenants: Tenants::Any }.are_several());
+    }
+
+    #[test]
+    fn an_issuer_alone_tells_its_tenant() {
+        let of = |tenants, issuer: &str| {
+            Issuers::Tenants { template: "https://l/{tenantid}/v2.0".to_owned(), tenants }
+                .is_of_tenant(issuer)
+        };
+        let one = || Tenants::OneOf(vec!["t-1".to_owned()]);
+        assert_eq!(of(one(), "https://l/t-1/v2.0"), Some(true));
+        assert_eq!(of(one(), "https://l/t-2/v2.0"), Some(false));
+        assert_eq!(of(Tenants::Any, "https://l/t-2/v2.0"), Some(true));
+        for other in ["https://l//v2.0", "https://l/a/b/v2.0", "https://m/t-1/v2.0", "https://l/t-1/v1.0"] {
+            assert_eq!(of(Tenants::Any, other), Some(false), "{other}");
+        }
+        assert_eq!(of(Tenants::Undecided, "https://l/t-1/v2.0"), None);
+        assert_eq!(Issuers::Aliases(Vec::new()).is_of_tenant("https://l/t-1/v2.0"), None);
+    }
 }

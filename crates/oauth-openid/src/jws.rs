@@ -287,4 +287,49 @@ mod tests {
         }
         assert!(of("\"logout+jwt\"").check_type(["logout+jwt"]).is_ok());
     }
+
+    #[test]
+    fn a_type_that_is_required_is_there() {
+        let of = |header: &str| Jws::parse(&token(header, "{}")).unwrap().require_type(["secevent+jwt"]);
+        assert!(of(r#"{"typ":"secevent+jwt"}"#).is_ok());
+        assert!(of(r#"{"typ":"application/SecEvent+JWT"}"#).is_ok());
+        for other in ["{}", r#"{"typ":"JWT"}"#, r#"{"typ":""}"#, r#"{"typ":1}"#] {
+            assert_eq!(of(other).unwrap_err().0, JwtCheck::Type, "{other}");
+        }
+    }
+
+    #[test]
+    fn what_an_error_quotes_is_short_and_on_one_line() {
+        assert_eq!(quoted("a\nb"), r#""a\nb""#);
+        assert_eq!(quoted(&"a".repeat(120)), format!("\"{}\"", "a".repeat(120)));
+        assert_eq!(quoted(&"a".repeat(121)), format!("\"{}…\"", "a".repeat(120)));
+        assert_eq!(shown(None), "missing");
+        assert_eq!(shown(Some(&Value::from("a"))), r#""a""#);
+        assert_eq!(shown(Some(&Value::from(7))), "7");
+    }
+
+    #[test]
+    fn the_longest_token_is_read_and_no_longer_one() {
+        let good = token(r#"{"alg":"RS256"}"#, "{}");
+        let padded = |length: usize| {
+            let signature = "A".repeat(length - good.rfind('.').unwrap() - 1);
+            format!("{}.{signature}", &good[..good.rfind('.').unwrap()])
+        };
+        // A part whose length leaves one character over is no base64.
+        let fits =
+            (MOST_CHARACTERS - 3..=MOST_CHARACTERS).filter(|length| Jws::parse(&padded(*length)).is_ok());
+        assert!(fits.count() >= 2);
+        let (_, reason) = Jws::parse(&padded(MOST_CHARACTERS + 1)).unwrap_err();
+        assert_eq!(reason, "it is too long to be a token");
+    }
+
+    #[test]
+    fn an_iss_may_be_repeated_in_an_authorization_response_alone() {
+        let twice = token(r#"{"alg":"RS256"}"#, r#"{"iss":"a","iss":"a"}"#);
+        assert!(Jws::parse_as(JwtUse::AuthorizationResponse, &twice).is_ok());
+        assert_eq!(Jws::parse_as(JwtUse::IdToken, &twice).unwrap_err().0, JwtCheck::Form);
+        let none = Jws::parse(&token(r#"{"alg":"RS256"}"#, "{}")).unwrap();
+        assert!(none.algorithm(&[]).unwrap_err().1.contains("accepts none at all"));
+        assert!(none.algorithm(&[Algorithm::ES256]).unwrap_err().1.contains("accepted are ES256"));
+    }
 }

@@ -196,3 +196,58 @@ impl JwtExpectations {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use oauth_core::serde_json::{Value, json};
+
+    use super::*;
+    use crate::testing::{LEEWAY, NOW, claims, policy};
+
+    #[test]
+    fn a_jwt_is_for_those_that_are_expected() {
+        let check = |expected: JwtExpectations, audience: Value| {
+            expected.check(&claims(json!({ "aud": audience })), "app", &policy()).is_ok()
+        };
+        let any = || JwtExpectations::new(JwtUse::AuthorizationResponse);
+        assert!(check(any(), json!("app")) && !check(any(), json!("other")) && !check(any(), json!(null)));
+        assert!(!check(any(), json!(["app", "other"])));
+        assert!(check(any().other_audiences_allowed(), json!(["app", "other"])));
+        assert!(!check(any().other_audiences_allowed(), json!("other")));
+        let named = || any().audience("a").audience("b");
+        assert!(check(named(), json!(["b", "a"])) && !check(named(), json!("app")));
+    }
+
+    #[test]
+    fn a_jwt_is_for_now_unless_its_times_are_not_looked_at() {
+        let check = |expected: JwtExpectations, others: Value| {
+            expected.check(&claims(others), "app", &policy()).err().map(|(check, _)| check)
+        };
+        let any = || JwtExpectations::new(JwtUse::AuthorizationResponse);
+        assert_eq!(check(any(), json!({"iat": null})), Some(JwtCheck::IssuedAt));
+        assert_eq!(check(any().issue_times_ignored(), json!({"iat": null})), None);
+        let expired = json!({"exp": NOW - LEEWAY});
+        assert_eq!(check(any().issue_times_ignored(), expired.clone()), Some(JwtCheck::Expiry));
+        assert_eq!(check(any().without_expiry(), expired), Some(JwtCheck::Expiry));
+        assert_eq!(check(any(), json!({"exp": null})), Some(JwtCheck::Expiry));
+        assert_eq!(check(any().without_expiry(), json!({"exp": null})), None);
+    }
+
+    #[test]
+    fn the_metadata_narrows_the_algorithms_and_never_widens_them() {
+        let metadata = |names: Value| {
+            let all =
+                json!({"issuer": "https://op.example", "authorization_signing_alg_values_supported": names});
+            ProviderMetadata::new(all).unwrap()
+        };
+        let expected = JwtExpectations::new(JwtUse::AuthorizationResponse)
+            .algorithms([Algorithm::PS256, Algorithm::ES256]);
+        let accepted = |names: Value| expected.accepted(&policy(), Some(&metadata(names))).into_owned();
+        assert_eq!(accepted(json!(["ES256", "RS256"])), [Algorithm::ES256]);
+        assert_eq!(accepted(json!(["RS256"])), [Algorithm::PS256, Algorithm::ES256]);
+        assert_eq!(accepted(json!(null)), [Algorithm::PS256, Algorithm::ES256]);
+        let of_policy = policy().algorithms([Algorithm::HS256, Algorithm::RS256]);
+        let any = JwtExpectations::new(JwtUse::UserInfo);
+        assert_eq!(any.accepted(&of_policy, None).into_owned(), [Algorithm::RS256]);
+    }
+}

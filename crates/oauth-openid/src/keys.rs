@@ -379,3 +379,179 @@ pub(crate) fn verify_hmac(jws: &Jws, token: &str, algorithm: Algorithm, secret: 
         false => Err((JwtCheck::Signature, "its signature was not made with the client secret".to_owned())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use oauth_core::serde_json::json;
+
+    use super::*;
+
+    fn ed25519(others: Value) -> Value {
+        let mut key = json!({"kty": "OKP", "crv": "Ed25519", "x": URL_SAFE_NO_PAD.encode([1; 32])});
+        for (name, value) in others.as_object().unwrap() {
+            key[name] = value.clone();
+        }
+        key
+    }
+
+    fn set(keys: &[Value]) -> Result<KeySet, String> {
+        KeySet::read(&json!({ "keys": keys }))
+    }
+
+    /// The least odd number with so many bits.
+    fn number(bits: usize) -> Vec<u8> {
+        let mut number = vec![0; bits.div_ceil(8)];
+        number[0] = 1 << ((bits - 1) % 8);
+        *number.last_mut().unwrap() |= 1;
+        number
+    }
+
+    #[test]
+    fn an_rsa_key_has_a_length_and_an_exponent_that_can_verify() {
+        let usual = [1, 0, 1];
+        for (bits, is_good) in [(2_047, false), (2_048, true), (2_049, true), (8_192, true), (8_193, false)] {
+            assert_eq!(can_verify(&number(bits), &usual).is_ok(), is_good, "{bits}");
+        }
+        assert!(can_verify(&number(1_023), &usual).unwrap_err().contains("an RSA key of 1023 bits"));
+        let mut even = number(2_048);
+        *even.last_mut().unwrap() ^= 1;
+        assert!(can_verify(&even, &usual).is_err());
+        let modulus = number(2_048);
+        for (exponent, is_good) in [
+            (vec![1], false),
+            (vec![2], false),
+            (vec![3], true),
+            (vec![1, 0, 0], false),
+            (number(33), true),
+            (number(34), false),
+        ] {
+            assert_eq!(can_verify(&modulus, &exponent).is_ok(), is_good, "{exponent:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_for_something_else_is_left_out_and_says_why() {
+        for (members, reason) in [
+            (json!({}), None),
+            (json!({"use": "sig", "key_ops": ["verify"], "alg": "EdDSA"}), None),
+            (json!({"use": null, "key_ops": null, "alg": null}), None),
+            (json!({"key_ops": []}), None),
+            (json!({"alg": "Ed25519"}), None),
+            (json!({"use": "enc"}), Some("its use is \"enc\"")),
+            (json!({"key_ops": ["sign"]}), Some("without \"verify\"")),
+            (json!({"key_ops": "verify"}), Some("without \"verify\"")),
+            (json!({"alg": "RS256"}), Some("does not fit its type")),
+            (json!({"alg": "ES256K"}), Some("is not known here")),
+            (json!({"alg": 1}), Some("is not known here")),
+            (json!({"crv": "Ed448"}), Some("its type is not known here (kty \"OKP\", crv \"Ed448\")")),
+            (json!({"x": URL_SAFE_NO_PAD.encode([1; 31])}), Some("its x is not 32 bytes")),
+        ] {
+            let read = set(&[ed25519(members.clone())]).unwrap();
+            assert_eq!(read.keys.len(), usize::from(reason.is_none()), "{members}");
+            let told: Vec<_> = read.left_out.iter().map(|left_out| &*left_out.reason).collect();
+            assert_eq!(told.len(), usize::from(reason.is_some()), "{members}");
+            assert!(told.iter().all(|told| told.contains(reason.unwrap_or_default())), "{members}: {told:?}");
+        }
+    }
+
+    #[test]
+    fn the_keys_of_a_set_are_bounded() {
+        let keys = |count: usize| vec![ed25519(json!({})); count];
+        assert_eq!(set(&keys(MOST_KEYS)).unwrap().keys.len(), MOST_KEYS);
+        assert!(set(&keys(MOST_KEYS + 1)).unwrap_err().contains("more than 256 keys"));
+        let useless = vec![ed25519(json!({"use": "enc", "kid": "e"})); MOST_LEFT_OUT + 1];
+        assert_eq!(set(&useless).unwrap().left_out.len(), MOST_LEFT_OUT);
+    }
+
+    fn jws(header: &Value, claims: &Value) -> Jws {
+        let encode = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
+        Jws::parse(&format!("{}.{}.AA", encode(header), encode(claims))).unwrap()
+    }
+
+    #[test]
+    fn a_kid_is_no_longer_than_that_of_a_key() {
+        let wanted = |kid: Value| WantedKey::by(&jws(&json!({ "kid": kid }), &json!({})), Algorithm::EdDSA);
+        let longest = "k".repeat(LONGEST_ID);
+        assert_eq!(wanted(json!(longest)).id(), Some(&*longest));
+        assert!(wanted(json!(longest)).can_be_found());
+        for unusable in [json!(format!("{longest}k")), json!(1), json!(null)] {
+            assert_eq!(wanted(unusable.clone()).id(), None);
+            assert!(!wanted(unusable).can_be_found());
+        }
+    }
+
+    #[test]
+    fn a_token_whose_key_is_missing_is_told_which_keys_were_left_out() {
+        let why = |keys: &[Value], header: Value| {
+            set(keys).unwrap().why_none_fits(&jws(&header, &json!({})), Algorithm::ES256)
+        };
+        let left_out = |id: &str| ed25519(json!({"use": "enc", "kid": id}));
+        let why_a = why(&[left_out("a"), left_out("b")], json!({"kid": "a"}));
+        assert!(why_a.contains("its key \"a\" is left out") && !why_a.contains("\"b\""), "{why_a}");
+        let any = why(&[left_out("a"), left_out("b")], json!({}));
+        assert!(any.contains("no kid") && any.contains("\"a\"") && any.contains("\"b\""), "{any}");
+        let nameless = "none of its keys has a kid";
+        assert!(why(&[ed25519(json!({}))], json!({"kid": "a"})).contains(nameless));
+        assert!(!why(&[ed25519(json!({}))], json!({})).contains(nameless));
+        assert!(!why(&[ed25519(json!({"kid": "b"}))], json!({"kid": "a"})).contains(nameless));
+        assert!(!why(&[], json!({"kid": "a"})).contains(nameless));
+    }
+
+    #[test]
+    fn a_number_is_read_however_its_server_writes_it() {
+        assert_eq!(decoded("-_8"), Some(vec![251, 255]));
+        assert_eq!(decoded("+/8="), Some(vec![251, 255]));
+        assert_eq!(decoded("*"), None);
+        assert_eq!(significant(&[0, 0, 7, 0]), Some(&[7, 0][..]));
+        assert_eq!(significant(&[0, 0]), None);
+        let of = |coordinate: &[u8]| point(&|_: &str| Some(coordinate.to_vec()), 2);
+        assert_eq!(of(&[1, 2]), Ok(vec![4, 1, 2, 1, 2]));
+        assert_eq!(of(&[1]), Ok(vec![4, 0, 1, 0, 1]));
+        assert_eq!(of(&[0, 1, 2]), Ok(vec![4, 1, 2, 1, 2]));
+        assert!(of(&[1, 2, 3]).unwrap_err().contains("too long"));
+        assert!(point(&|_: &str| None, 2).is_err());
+    }
+
+    #[test]
+    fn a_key_of_one_issuer_signs_for_no_other() {
+        let signs = |issuer: Option<&str>, claims: Value| {
+            let key = Key { id: None, issuer: issuer.map(str::to_owned), verifiers: Vec::new() };
+            key.check_issuer(&jws(&json!({}), &claims)).is_ok()
+        };
+        let of_all_tenants = Some("https://login.example/{tenantid}/v2.0");
+        assert!(signs(None, json!({"iss": "https://anyone.example"})));
+        assert!(signs(Some("https://a.example"), json!({"iss": "https://a.example"})));
+        assert!(!signs(Some("https://a.example"), json!({"iss": "https://b.example"})));
+        assert!(signs(of_all_tenants, json!({"iss": "https://login.example/t/v2.0", "tid": "t"})));
+        assert!(!signs(of_all_tenants, json!({"iss": "https://login.example/t/v2.0", "tid": "u"})));
+    }
+
+    #[test]
+    fn a_client_secret_is_a_key_if_it_is_long_enough() {
+        let token = "e30.e30.AA";
+        let jws = Jws::parse(token).unwrap();
+        let check = |algorithm, secret: String| verify_hmac(&jws, token, algorithm, &secret).unwrap_err().0;
+        assert_eq!(check(Algorithm::HS256, "s".repeat(31)), JwtCheck::Key);
+        assert_eq!(check(Algorithm::HS256, "s".repeat(32)), JwtCheck::Signature);
+        assert_eq!(check(Algorithm::RS256, "s".repeat(32)), JwtCheck::Algorithm);
+    }
+
+    #[test]
+    fn a_set_is_asked_for_its_keys_by_name() {
+        let keys = set(&[ed25519(json!({"kid": "a"})), ed25519(json!({}))]).unwrap();
+        assert!(keys.has_id("a") && !keys.has_id("b"));
+        assert_eq!(keys.ids().collect::<Vec<_>>(), ["a"]);
+        let fits = |header: Value| keys.fits(&WantedKey::by(&jws(&header, &json!({})), Algorithm::EdDSA));
+        assert!(
+            fits(json!({"kid": "a"}))
+                && fits(json!({}))
+                && !fits(json!({"kid": "b"}))
+                && !fits(json!({"kid": 1}))
+        );
+        assert!(JwkSet::new(&json!({"keys": []})).is_err() && JwkSet::new(&json!({})).is_err());
+        let refused = JwkSet::new(&json!({"keys": [ed25519(json!({}))]}))
+            .unwrap()
+            .verify("e30.e30.AA", &[Algorithm::EdDSA]);
+        assert_eq!(refused.unwrap_err().0, JwtCheck::Algorithm);
+    }
+}

@@ -77,6 +77,8 @@ mod security_event;
 mod spec;
 mod standard_claims;
 mod task;
+#[cfg(test)]
+mod testing;
 mod typed_claims;
 mod userinfo;
 mod verify;

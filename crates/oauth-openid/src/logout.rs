@@ -399,3 +399,120 @@ impl fmt::Debug for LogoutToken {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{LEEWAY, NOW, claims, policy};
+
+    /// A logout token with these claims beside those of a good one.
+    fn check(mut others: Value) -> Result<LogoutToken, JwtCheck> {
+        for (name, value) in [("events", json!({ LOGOUT_EVENT: {} })), ("jti", json!("1"))] {
+            if others.get(name).is_none() {
+                others[name] = value;
+            }
+        }
+        let policy = policy().token_age(Duration::from_secs(100));
+        LogoutToken::check(claims(others), "app", &policy).map_err(|(check, _)| check)
+    }
+
+    #[test]
+    fn bc_a_logout_token_is_taken_for_a_while_and_remembered_as_long() {
+        let remaining = |iat: i64| check(json!({ "iat": iat })).map(|token| token.remaining.as_secs());
+        assert_eq!(remaining(NOW), Ok(220));
+        assert_eq!(remaining(NOW + LEEWAY), Ok(220));
+        assert_eq!(remaining(NOW - 100), Ok(120));
+        assert_eq!(remaining(NOW - 100 - LEEWAY), Ok(60));
+        assert_eq!(remaining(NOW - 100 - LEEWAY - 1), Err(JwtCheck::IssuedAt));
+    }
+
+    #[test]
+    fn bc_a_logout_token_says_whose_session_ends_and_nothing_else() {
+        let refused = |others: Value| check(others).err();
+        assert_eq!(refused(json!({})), None);
+        assert_eq!(refused(json!({"sub": null, "sid": "s"})), None);
+        assert_eq!(refused(json!({"sub": null})), Some(JwtCheck::Session));
+        assert_eq!(refused(json!({"sid": ""})), Some(JwtCheck::Session));
+        assert_eq!(refused(json!({"sid": 1})), Some(JwtCheck::Session));
+        assert_eq!(refused(json!({"aud": "other"})), Some(JwtCheck::Audience));
+        assert_eq!(refused(json!({"nonce": "n"})), Some(JwtCheck::Nonce));
+        assert_eq!(refused(json!({"jti": ""})), Some(JwtCheck::Replay));
+        assert_eq!(refused(json!({"jti": null})), Some(JwtCheck::Replay));
+        assert_eq!(refused(json!({"events": {LOGOUT_EVENT: true}})), Some(JwtCheck::Events));
+        assert_eq!(refused(json!({"events": {}})), Some(JwtCheck::Events));
+        assert_eq!(refused(json!({"exp": null})), Some(JwtCheck::Expiry));
+    }
+
+    #[test]
+    fn bc_a_logout_ends_the_sessions_that_it_names() {
+        let issuer = "https://op.example";
+        let user = check(json!({})).unwrap();
+        assert_eq!((user.issuer(), user.subject(), user.session_id()), (issuer, Some("alice"), None));
+        assert_eq!(user.issued_at().unwrap().unix_timestamp(), NOW);
+        assert!(user.ends(issuer, "alice", None) && user.ends(issuer, "alice", Some("s")));
+        assert!(!user.ends(issuer, "bob", None) && !user.ends("https://other.example", "alice", None));
+        let session = check(json!({"sub": null, "sid": "s"})).unwrap();
+        assert_eq!((session.subject(), session.session_id()), (None, Some("s")));
+        assert!(session.ends(issuer, "anyone", Some("s")));
+        assert!(!session.ends(issuer, "anyone", Some("t")) && !session.ends(issuer, "anyone", None));
+    }
+
+    #[test]
+    fn fc_a_front_channel_logout_means_one_session() {
+        let means =
+            |query: &str, id, required| FrontChannelLogout::from_query(query).is_of("i", id, required);
+        assert!(means("iss=i&sid=s", Some("s"), true));
+        assert!(!means("iss=i&sid=s", Some("t"), false));
+        assert!(!means("iss=i&sid=s", None, false));
+        assert!(!means("iss=j&sid=s", Some("s"), false));
+        assert!(means("", Some("s"), false) && !means("", Some("s"), true));
+        for half in ["iss=i", "sid=s", "iss=i&sid=", "iss=i&sid=s&sid=s"] {
+            assert!(!means(half, Some("s"), false), "{half}");
+        }
+    }
+
+    #[test]
+    fn bc_a_request_is_a_form_with_one_token() {
+        let form = Some("application/x-www-form-urlencoded; charset=utf-8");
+        let token = LogoutToken::of_request(form, "logout_token=a.b.c&x=y").unwrap();
+        assert_eq!(token.expose(), "a.b.c");
+        for body in ["", "logout_token=", "logout_token=a&logout_token=a"] {
+            assert!(LogoutToken::of_request(form, body).is_err(), "{body}");
+        }
+        assert!(LogoutToken::of_request(Some("application/json"), "logout_token=a").is_err());
+        assert!(LogoutToken::of_request(None, "logout_token=a").is_err());
+    }
+
+    #[test]
+    fn rp_a_return_from_a_logout_brings_its_state_once() {
+        let attempt = LogoutAttempt { state: "s".into() };
+        assert_eq!(attempt.state(), "s");
+        assert!(attempt.check_return("state=s&x=y").is_ok());
+        assert!(matches!(attempt.check_return("state=t"), Err(LoginError::StateMismatch)));
+        for missing in ["", "state="] {
+            assert!(matches!(attempt.check_return(missing), Err(LoginError::MissingState)), "{missing}");
+        }
+        let twice = attempt.check_return("state=s&state=s");
+        assert!(matches!(twice, Err(LoginError::DuplicateParameter(_))));
+    }
+
+    #[test]
+    fn logouts_show_no_token_and_no_state() {
+        let request = LogoutRequest::new().id_token_hint("secret-1").return_to("https://app.example/");
+        let shown = format!("{request:?}");
+        assert!(shown.contains("https://app.example/") && !shown.contains("secret"), "{shown}");
+        let attempt = LogoutAttempt { state: "secret-2".into() };
+        assert_eq!(format!("{attempt:?}"), "LogoutAttempt(…)");
+        let started = StartedLogout {
+            url: "https://op.example/end?id_token_hint=secret-1".to_owned(),
+            attempt,
+            endpoint: "https://op.example/end".to_owned(),
+            fields: vec![("id_token_hint", "secret-1".to_owned())],
+        };
+        assert_eq!(started.form(), ("https://op.example/end", &*started.fields));
+        let shown = format!("{started:?}");
+        assert!(shown.contains("https://op.example/end") && !shown.contains("secret"), "{shown}");
+        let shown = format!("{:?}", check(json!({"sid": "secret-3"})).unwrap());
+        assert!(shown.contains("alice") && !shown.contains("secret"), "{shown}");
+    }
+}

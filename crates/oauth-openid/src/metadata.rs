@@ -351,3 +351,164 @@ fn values_in(value: &Value) -> usize {
         _ => 0,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use oauth_core::{Provider, serde_json::json};
+
+    use super::*;
+    use crate::testing::Signs;
+
+    fn metadata(others: Value) -> ProviderMetadata {
+        let mut all = json!({"issuer": "https://op.example"});
+        for (name, value) in others.as_object().unwrap() {
+            all[name] = value.clone();
+        }
+        ProviderMetadata::new(all).unwrap()
+    }
+
+    #[test]
+    fn md_members_of_another_type_count_as_absent() {
+        let metadata = metadata(json!({"a": "text", "b": "", "c": ["x", 1, "y"], "d": true, "e": "true"}));
+        assert_eq!((metadata.text("a"), metadata.text("b"), metadata.text("c")), (Some("text"), None, None));
+        assert_eq!((metadata.list("c"), metadata.list("a")), (Some(vec!["x", "y"]), None));
+        assert!(metadata.flag("d") && !metadata.flag("e") && !metadata.flag("f"));
+        assert_eq!(metadata.members()["a"], "text");
+        for wrong in [json!([]), json!({}), json!({"issuer": ""}), json!({"issuer": 1})] {
+            assert!(ProviderMetadata::new(wrong.clone()).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn md_what_is_not_a_plain_no_is_demanded() {
+        let pushed = "require_pushed_authorization_requests";
+        let demands = |value: Value| metadata(json!({ pushed: value })).demands_on_requests();
+        for no in [json!(null), json!(false)] {
+            assert!(demands(no).is_empty());
+        }
+        for yes in [json!(true), json!("true"), json!(1)] {
+            assert_eq!(demands(yes), [RequestDemand::Pushed]);
+        }
+        let signed = metadata(json!({"require_signed_request_object": true})).demands_on_requests();
+        assert_eq!(signed, [RequestDemand::Signed]);
+    }
+
+    #[test]
+    fn tk_06_the_first_method_that_a_secret_can_do_is_taken() {
+        let auth = |methods: Value, public| {
+            let metadata = metadata(json!({"token_endpoint_auth_methods_supported": methods}));
+            metadata.client_auth("token_endpoint", public)
+        };
+        assert_eq!(auth(json!(null), false).unwrap(), ClientAuth::Basic);
+        let both = json!(["private_key_jwt", "client_secret_post", "client_secret_basic"]);
+        assert_eq!(auth(both.clone(), false).unwrap(), ClientAuth::Post);
+        assert_eq!(auth(both, true).unwrap(), ClientAuth::None);
+        for (method, names_fapi) in
+            [("private_key_jwt", true), ("tls_client_auth", true), ("kerberos", false)]
+        {
+            let error = auth(json!([method]), false).unwrap_err().to_string();
+            assert_eq!(error.contains("oauth-fapi"), names_fapi, "{error}");
+        }
+    }
+
+    #[test]
+    fn md_a_provider_without_browser_logins_needs_no_authorization_endpoint() {
+        let has = |grants: Value| metadata(json!({"grant_types_supported": grants})).has_browser_logins();
+        assert!(has(json!(null)) && has(json!(["authorization_code"])) && has(json!(["x", "implicit"])));
+        assert!(!has(json!(["client_credentials"])) && !has(json!([])));
+        assert!(metadata(json!({"code_challenge_methods_supported": ["plain"]})).rules_out_s256());
+        assert!(!metadata(json!({"code_challenge_methods_supported": ["S256"]})).rules_out_s256());
+        assert!(!metadata(json!({})).rules_out_s256());
+    }
+
+    #[test]
+    fn md_endpoints_for_mutual_tls_are_https() {
+        let aliases =
+            json!({"token_endpoint": "https://mtls.example/token", "jwks_uri": "http://mtls.example"});
+        let endpoints = metadata(json!({ "mtls_endpoint_aliases": aliases })).mtls_endpoints();
+        assert_eq!(endpoints.get(Endpoint::Token), Some("https://mtls.example/token"));
+        assert_eq!(endpoints.get(Endpoint::Jwks), None);
+        assert_eq!(metadata(json!({})).mtls_endpoints().iter().count(), 0);
+    }
+
+    #[test]
+    fn md_a_provider_elsewhere_sends_no_request_to_this_machine() {
+        let plain = |issuer: &str, allows: bool, endpoint: &str| {
+            let all = json!({"issuer": issuer, endpoint: "http://localhost:1/x?secret=1"});
+            let mut metadata = ProviderMetadata::new(all).unwrap();
+            metadata.allows_http = allows;
+            metadata.without_strange_schemes(metadata.endpoints())
+        };
+        let https = "https://op.example";
+        for needed in ["authorization_endpoint", "token_endpoint", "jwks_uri"] {
+            let error = plain(https, false, needed).unwrap_err().to_string();
+            assert!(error.contains("http://localhost:1/x") && !error.contains("secret"), "{error}");
+        }
+        assert_eq!(plain(https, false, "revocation_endpoint").unwrap().iter().count(), 0);
+        assert_eq!(plain(https, true, "revocation_endpoint").unwrap().iter().count(), 1);
+        assert_eq!(plain("http://localhost:1", false, "revocation_endpoint").unwrap().iter().count(), 1);
+    }
+
+    #[test]
+    fn md_the_values_that_are_kept_are_bounded() {
+        let list = |count: usize| json!({ "others": vec![json!(1); count] });
+        // The list itself is one, and the issuer another.
+        assert!(metadata(list(MOST_VALUES - 2)).list("others").is_some());
+        assert!(metadata(list(MOST_VALUES - 1)).list("others").is_none());
+        assert_eq!(metadata(list(MOST_VALUES)).members()["others"].as_array().unwrap().len(), MOST_VALUES);
+        assert_eq!(values_in(&json!({"a": [1, 2], "b": {"c": 3}})), 6);
+    }
+
+    #[test]
+    fn tk_06_a_provider_takes_what_its_lists_name() {
+        let offers = |others: Value, own: Signs| metadata(others).offers("token_endpoint", &own).is_ok();
+        let signs = |algorithm| Signs("private_key_jwt", Some(algorithm));
+        assert!(offers(json!({}), signs("ES256")));
+        let methods = json!({"token_endpoint_auth_methods_supported": ["private_key_jwt"]});
+        assert!(offers(methods.clone(), signs("ES256")));
+        assert!(!offers(methods, Signs("tls_client_auth", None)));
+        let algorithms = json!({"token_endpoint_auth_signing_alg_values_supported": ["PS256", "EdDSA"]});
+        for (algorithm, is_offered) in [("PS256", true), ("EdDSA", true), ("Ed25519", true), ("ES256", false)]
+        {
+            assert_eq!(offers(algorithms.clone(), signs(algorithm)), is_offered, "{algorithm}");
+        }
+        assert!(offers(algorithms, Signs("private_key_jwt", None)));
+    }
+
+    #[test]
+    fn tk_06_the_first_credentials_that_a_provider_takes_go_first() {
+        let chosen = |methods: Value, credentials: Credentials| {
+            let client =
+                OAuth2::new("id", credentials, "https://op.example/auth", "https://op.example/token");
+            let metadata = metadata(json!({"token_endpoint_auth_methods_supported": methods}));
+            let chosen = metadata.chosen_credentials(&client).ok()?;
+            let method = |one: &Credentials| one.own_authentication().map(|own| own.method().to_owned());
+            Some(chosen.choices().iter().map(method).collect::<Vec<_>>())
+        };
+        let both = || {
+            let by = |method| Credentials::authentication(Signs(method, None));
+            Credentials::any_of([by("private_key_jwt"), by("tls_client_auth")])
+        };
+        let (key, certificate) = (Some("private_key_jwt".to_owned()), Some("tls_client_auth".to_owned()));
+        let usual = Some(vec![key.clone(), certificate.clone()]);
+        assert_eq!(chosen(json!(["private_key_jwt"]), both()), usual);
+        assert_eq!(chosen(json!(["tls_client_auth"]), both()), Some(vec![certificate, key]));
+        assert_eq!(chosen(json!(null), both()), usual);
+        assert_eq!(chosen(json!(["client_secret_basic"]), both()), None);
+    }
+
+    #[test]
+    fn md_a_login_needs_its_endpoints_unless_they_were_set_by_hand() {
+        let bare = OAuth2::new("id", "secret", "", "")
+            .with_endpoints(|all| all.without(Endpoint::Token).without(Endpoint::Authorization));
+        let set = OAuth2::new("id", "secret", "https://op.example/auth", "https://op.example/token");
+        let check = |others: Value, client: &OAuth2| metadata(others).check(client).is_ok();
+        let both = json!({"token_endpoint": "https://op.example/t", "authorization_endpoint": "https://op.example/a"});
+        assert!(check(both, &bare) && check(json!({}), &set));
+        assert!(!check(json!({"authorization_endpoint": "https://op.example/a"}), &bare));
+        assert!(!check(json!({"token_endpoint": "https://op.example/t"}), &bare));
+        let of_machines = json!({"token_endpoint": "https://op.example/t", "grant_types_supported": ["client_credentials"]});
+        assert!(check(of_machines, &bare));
+        assert!(!check(json!({"grant_types_supported": ["client_credentials"]}), &bare));
+    }
+}

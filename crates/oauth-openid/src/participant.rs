@@ -375,3 +375,54 @@ fn successor(old: &Claims, new: &Claims) -> Result<(), Refusal> {
         false => wrong("its aud lacks one of the first one's"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use oauth_core::serde_json::json;
+
+    use super::*;
+
+    fn claims(claims: &Value) -> Claims {
+        claims.as_object().unwrap().clone()
+    }
+
+    #[test]
+    fn an_id_token_of_a_refresh_continues_the_first_one() {
+        for (old, new, is_good) in [
+            (json!({"auth_time": 10}), json!({"auth_time": 10}), true),
+            (json!({"auth_time": 10.9}), json!({"auth_time": 10.2}), true),
+            (json!({"auth_time": 10}), json!({"auth_time": 11}), true),
+            (json!({"auth_time": 10}), json!({"auth_time": 9.9}), false),
+            (json!({"auth_time": 10}), json!({}), true),
+            (json!({"nonce": "n"}), json!({"nonce": "n"}), true),
+            (json!({"nonce": "n"}), json!({}), true),
+            (json!({"nonce": "n"}), json!({"nonce": "m"}), false),
+            (json!({"azp": "a"}), json!({"azp": "a"}), true),
+            (json!({"azp": "a"}), json!({"azp": "b"}), false),
+            (json!({"azp": "a"}), json!({}), false),
+            (json!({}), json!({"azp": "a"}), false),
+            (json!({"aud": ["a", "b"]}), json!({"aud": ["b", "c", "a"]}), true),
+            (json!({"aud": ["a", "b"]}), json!({"aud": "a"}), false),
+        ] {
+            assert_eq!(successor(&claims(&old), &claims(&new)).is_ok(), is_good, "{old} {new}");
+        }
+    }
+
+    #[test]
+    fn two_tokens_of_one_login_name_one_user() {
+        let own = claims(&json!({"iss": "i", "sub": "s"}));
+        for (other, agrees, may_be_the_same) in [
+            (json!({"iss": "i", "sub": "s", "x": 1}), true, true),
+            (json!({"iss": "j", "sub": "s"}), false, false),
+            (json!({"iss": "i", "sub": "t"}), false, false),
+            (json!({"iss": "i"}), false, true),
+        ] {
+            assert_eq!(agree(&own, &claims(&other), "the first one's").is_ok(), agrees, "{other}");
+            assert_eq!(
+                same_user(&own, &claims(&other), "the first one's").is_ok(),
+                may_be_the_same,
+                "{other}"
+            );
+        }
+    }
+}

@@ -437,3 +437,58 @@ impl VerificationPolicy {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use oauth_core::serde_json::json;
+
+    use super::*;
+
+    fn by_claim(tenants: Tenants) -> VerificationPolicy {
+        VerificationPolicy::new().tenants_by(|claims| claims["org"].as_str().map(str::to_owned), tenants)
+    }
+
+    #[test]
+    fn a_user_is_of_a_tenant_that_may_sign_in() {
+        let one = by_claim(Tenants::OneOf(vec!["a".to_owned()]));
+        assert!(one.check_user(&json!({"org": "a"})).is_ok());
+        assert!(one.check_user(&json!({"org": "b"})).is_err());
+        assert!(one.check_user(&json!({})).is_err());
+        assert!(by_claim(Tenants::Any).check_user(&json!({})).is_ok());
+        assert!(by_claim(Tenants::Undecided).check_user(&json!({})).is_err());
+    }
+
+    #[test]
+    fn a_claim_that_is_required_has_one_of_its_values() {
+        let policy = VerificationPolicy::new().require_claim("hd", ["a.example", "b.example"]);
+        for (claims, is_good) in [
+            (json!({"hd": "a.example"}), true),
+            (json!({"hd": ["c.example", "b.example"]}), true),
+            (json!({"hd": "c.example"}), false),
+            (json!({"hd": []}), false),
+            (json!({}), false),
+        ] {
+            assert_eq!(policy.check_user(&claims).is_ok(), is_good, "{claims}");
+        }
+    }
+
+    #[test]
+    fn a_policy_restricts_once_it_names_who_may_sign_in() {
+        assert_eq!(VerificationPolicy::new().restricts(), Ok(false));
+        assert_eq!(VerificationPolicy::new().require_claim("hd", ["a.example"]).restricts(), Ok(true));
+        assert_eq!(by_claim(Tenants::OneOf(vec!["a".to_owned()])).restricts(), Ok(true));
+        assert_eq!(by_claim(Tenants::Any).restricts(), Ok(false));
+        assert!(by_claim(Tenants::Undecided).restricts().is_err());
+    }
+
+    #[test]
+    fn a_policy_tells_what_it_was_told() {
+        let policy = VerificationPolicy::new();
+        assert_eq!(policy.accepted_algorithms(), Algorithm::WITH_PUBLIC_KEYS);
+        assert_eq!(policy.accepted_userinfo_algorithms(), None);
+        assert!((policy.is_same_profile_id)("7", "7") && !(policy.is_same_profile_id)("7", "8"));
+        let told = policy.algorithms([Algorithm::ES256]).userinfo_algorithms([Algorithm::PS256]);
+        assert_eq!(told.accepted_algorithms(), [Algorithm::ES256]);
+        assert_eq!(told.accepted_userinfo_algorithms(), Some(&[Algorithm::PS256][..]));
+    }
+}

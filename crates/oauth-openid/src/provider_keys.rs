@@ -367,4 +367,28 @@ mod tests {
         assert!(tokio::spawn(fixture.ask(VerificationPolicy::new().clock(meanwhile))).await.unwrap());
         assert_eq!(fixture.provider.requests.load(Ordering::SeqCst), 2);
     }
+
+    #[test]
+    fn keys_that_were_taken_out_are_remembered_until_they_are_back() {
+        let set = |ids: &[&str]| {
+            let key = |id: &&str| json!({"kty": "OKP", "crv": "Ed25519", "kid": id, "x": URL_SAFE_NO_PAD.encode([1; 32])});
+            let keys: Vec<_> = ids.iter().map(key).collect();
+            Arc::new(KeySet::read(&json!({ "keys": keys })).unwrap())
+        };
+        let mut pauses = Pauses::default();
+        let first = set(&["a", "b"]);
+        pauses.see(&first);
+        pauses.see(&first);
+        assert!(pauses.retired.is_empty());
+        pauses.see(&set(&["b", "c"]));
+        assert_eq!(pauses.retired, HashSet::from(["a".to_owned()]));
+        pauses.see(&set(&["a", "c"]));
+        assert_eq!(pauses.retired, HashSet::from(["b".to_owned()]));
+        // The memory is bounded.
+        pauses.retired = (0..MOST_RETIRED).map(|number| format!("old-{number}")).collect();
+        pauses.see(&set(&["a"]));
+        assert_eq!(pauses.retired.len(), MOST_RETIRED + 1);
+        pauses.see(&set(&["a", "d"]));
+        assert!(pauses.retired.is_empty());
+    }
 }

@@ -542,3 +542,84 @@ impl fmt::Debug for RegisteredClient {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Signs;
+
+    fn registered(others: Value) -> RegisteredClient {
+        let mut all = json!({"client_id": "id"});
+        for (name, value) in others.as_object().unwrap() {
+            all[name] = value.clone();
+        }
+        ClientRecord::deserialize(all).unwrap().into()
+    }
+
+    #[test]
+    fn rg_a_client_authenticates_as_it_was_registered_to() {
+        let client = registered(json!({
+            "token_endpoint_auth_method": "private_key_jwt", "token_endpoint_auth_signing_alg": "EdDSA",
+        }));
+        for (own, is_good) in [
+            (Signs("private_key_jwt", Some("EdDSA")), true),
+            (Signs("private_key_jwt", Some("Ed25519")), true),
+            (Signs("private_key_jwt", None), true),
+            (Signs("private_key_jwt", Some("ES256")), false),
+            (Signs("tls_client_auth", None), false),
+        ] {
+            assert_eq!(client.check_authentication(&own).is_ok(), is_good, "{own:?}");
+        }
+        assert!(registered(json!({})).check_authentication(&Signs("anything", Some("ES256"))).is_ok());
+    }
+
+    #[test]
+    fn rg_a_secret_is_sent_as_was_registered() {
+        let auth = |others: Value| registered(others).secret_auth().ok();
+        assert_eq!(
+            auth(json!({"token_endpoint_auth_method": "client_secret_basic"})),
+            Some(Some(ClientAuth::Basic))
+        );
+        assert_eq!(
+            auth(json!({"token_endpoint_auth_method": "client_secret_post"})),
+            Some(Some(ClientAuth::Post))
+        );
+        assert_eq!(auth(json!({"token_endpoint_auth_method": "none"})), Some(Some(ClientAuth::None)));
+        assert_eq!(auth(json!({"token_endpoint_auth_method": "private_key_jwt"})), None);
+        assert_eq!(auth(json!({"client_secret": "s"})), Some(Some(ClientAuth::Basic)));
+        assert_eq!(auth(json!({})), Some(None));
+    }
+
+    #[test]
+    fn rg_a_date_of_a_registration_is_read_however_it_is_written() {
+        let expires = |at: Value| {
+            let client = registered(json!({"client_secret": "s", "client_secret_expires_at": at}));
+            client.secret_expires_at().map(OffsetDateTime::unix_timestamp)
+        };
+        assert_eq!(expires(json!(1_700_000_000)), Some(1_700_000_000));
+        assert_eq!(expires(json!("1700000000")), Some(1_700_000_000));
+        assert_eq!(expires(json!(1_699_999_999.5)), Some(1_700_000_000));
+        for none in [json!(0), json!(null), json!("soon"), json!([]), json!(1e300)] {
+            assert_eq!(expires(none.clone()), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn rg_lists_in_another_order_are_the_same() {
+        assert!(is_same_member(&json!(["a", "b"]), &json!(["b", "a"])));
+        assert!(!is_same_member(&json!(["a"]), &json!(["a", "b"])));
+        assert!(!is_same_member(&json!(["a", "b"]), &json!(["a"])));
+        assert!(is_same_member(&json!("a"), &json!("a")) && !is_same_member(&json!("a"), &json!("b")));
+        for name in ["redirect_uris", "jwks", "jwks_uri", "id_token_signed_response_alg", "x_enc"] {
+            assert!(decides_something(name), "{name}");
+        }
+        assert!(!decides_something("client_name"));
+    }
+
+    #[test]
+    fn rg_registrations_show_no_secret() {
+        let shown =
+            format!("{:?}", registered(json!({"client_secret": "secret-1", "client_secret_expires_at": 0})));
+        assert!(shown.contains("\"id\"") && !shown.contains("secret-1"), "{shown}");
+    }
+}

@@ -280,3 +280,35 @@ impl fmt::Debug for RelyingParty<'_> {
         f.debug_struct("RelyingParty").field("provider", &self.provider.name()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use oauth_core::serde_json::{self, json};
+
+    use super::*;
+
+    #[test]
+    fn an_export_is_empty_if_neither_metadata_nor_keys_are_in_it() {
+        let document = json!({"url": "https://op.example/x", "document": {}, "read_at": 1, "fresh_for": 1});
+        for (export, is_empty) in [
+            (json!({}), true),
+            (json!({ "metadata": document }), false),
+            (json!({ "keys": [document] }), false),
+            (json!({ "metadata": document, "keys": [document] }), false),
+        ] {
+            let read: CacheExport = serde_json::from_value(export.clone()).unwrap();
+            assert_eq!(read.is_empty(), is_empty, "{export}");
+            assert_eq!(
+                serde_json::to_value(&read).unwrap().as_object().unwrap().len(),
+                export.as_object().unwrap().len()
+            );
+        }
+    }
+
+    #[test]
+    fn a_relying_party_shows_its_providers_name() {
+        let client = crate::OpenID::lazy("id", "secret", "https://op.example").unwrap();
+        let shown = format!("{:?}", OpenIDConnect::of(&client).unwrap());
+        assert!(shown.contains("RelyingParty") && !shown.contains("secret"), "{shown}");
+    }
+}

@@ -133,3 +133,23 @@ impl fmt::Debug for SecurityEventToken {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use oauth_core::serde_json::json;
+
+    use super::*;
+    use crate::testing::{NOW, claims};
+
+    #[test]
+    fn a_security_event_tells_who_sent_what_and_shows_no_more() {
+        let claims = claims(json!({"jti": "1", "events": {"urn:a": {}}, "email": "secret@mail.example"}));
+        let token = SecurityEventToken { claims };
+        assert_eq!((token.issuer(), token.id()), ("https://op.example", "1"));
+        assert_eq!(token.issued_at().unwrap().unix_timestamp(), NOW);
+        assert_eq!(token.events(), &json!({"urn:a": {}}));
+        assert_eq!((token.claim("sub"), token.claim("txn")), (Some(&json!("alice")), None));
+        let shown = format!("{token:?}");
+        assert!(shown.contains("https://op.example") && !shown.contains("secret"), "{shown}");
+    }
+}

@@ -174,4 +174,12 @@ mod tests {
         );
         assert_eq!(of(json!({"updated_at": 1e300})).updated_at, None);
     }
+
+    #[test]
+    fn personal_data_is_not_shown() {
+        let claims = json!({"name": "Ada", "address": {"locality": "Paris"}});
+        let claims = StandardClaims::of(claims.as_object().unwrap());
+        assert_eq!(format!("{claims:?}"), "StandardClaims { .. }");
+        assert_eq!(format!("{:?}", claims.address.unwrap()), "Address { .. }");
+    }
 }

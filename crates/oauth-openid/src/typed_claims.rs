@@ -296,4 +296,14 @@ mod tests {
         }
         read::<HashMap<String, u8>>(json!({"number": "256"})).unwrap_err();
     }
+
+    #[test]
+    fn a_claim_that_is_null_is_none_where_it_may_be() {
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Own {
+            groups: Option<Vec<u8>>,
+        }
+        assert_eq!(read::<Own>(json!({"groups": null})).unwrap(), Own { groups: None });
+        assert_eq!(read::<Own>(json!({"groups": ["1", 2]})).unwrap(), Own { groups: Some(vec![1, 2]) });
+    }
 }
