@@ -13,22 +13,28 @@ use oauth_clients::{
     Provider, Sealer, SealingKey,
     emulator::{App, Emulator},
     github::GitHubOAuth2,
-    tokens::{Batch, BatchOptions, Event, Filter, MemoryStore, Outcome, TokenKey, TokenManager, TokenStore},
+    tokens::{
+        Batch, BatchOptions, Event, Filter, MemoryStore, Outcome, TokenKey, TokenManager,
+        TokenManagerBuilder, TokenStore,
+    },
 };
 use oauth_examples::{Result, sealing_key};
+
+/// How long it is from one round to the next.
+const ROUND: Duration = Duration::from_secs(30);
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let emulator = emulator().await?;
     let github = emulator.connect(GitHubOAuth2::new("github-client-id", "github-client-secret")).await?;
     // In production a store that the application's processes share: `oauth_clients::postgres::PostgresStore`, for example.
-    let tokens = manager(github, MemoryStore::new(), sealing_key()?)?;
+    let tokens = manager(github, MemoryStore::new(), sealing_key()?).build()?;
     sign_in(&emulator, &tokens, 100).await?;
 
-    let mut minute = tokio::time::interval(Duration::from_secs(30));
+    let mut rounds = tokio::time::interval(ROUND);
     loop {
         tokio::select! {
-            _ = minute.tick() => println!("{}", refresh(&tokens).await?),
+            _ = rounds.tick() => println!("{}", refresh(&tokens).await?),
             _ = tokio::signal::ctrl_c() => break,
         }
     }
@@ -48,8 +54,8 @@ pub(crate) fn manager(
     provider: impl Provider + 'static,
     store: impl TokenStore + 'static,
     key: SealingKey,
-) -> Result<TokenManager> {
-    let tokens = TokenManager::builder(store, Sealer::new(key))
+) -> TokenManagerBuilder {
+    TokenManager::builder(store, Sealer::new(key))
         .provider(Arc::new(provider))
         // What passes through the worker need not stay in its memory.
         .cache_capacity(1000)
@@ -59,14 +65,12 @@ pub(crate) fn manager(
                 println!("{} must sign in again: {}", event.key, grant.reason);
             }
         })
-        .build()?;
-    Ok(tokens)
 }
 
-/// Refreshes whatever expires within the next minute, a few grants at a time, because providers have limits.
+/// Refreshes whatever is due before the next round, a few grants at a time, because providers have limits.
 pub(crate) async fn refresh(tokens: &TokenManager) -> Result<Batch> {
     let gently = BatchOptions::new().at_once(16).jitter(Duration::from_millis(200));
-    Ok(tokens.refresh_due(&Filter::all(), Duration::from_secs(60), &gently).await?)
+    Ok(tokens.refresh_due(&Filter::all(), ROUND, &gently).await?)
 }
 
 /// What the handler of the sign-in does for each user.

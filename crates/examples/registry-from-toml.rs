@@ -2,8 +2,10 @@
 //!
 //! ```sh
 //! GITHUB_CLIENT_SECRET=github-client-secret WORK_CLIENT_SECRET=openid-client-secret \
-//!     cargo run -p oauth-examples --example registry-from-toml -- crates/examples/providers.toml
+//!     cargo run -p oauth-examples --example registry-from-toml
 //! ```
+//!
+//! The file is `crates/examples/providers.toml`, or the one that the first argument names.
 //!
 //! The emulator plays the providers whose client id is that of its own application, such as `github-client-id`. Put your own client id
 //! into the file for the real one. Redirect URI to register: `http://127.0.0.1:3000/auth/TABLE/callback`.
@@ -23,9 +25,12 @@ use oauth_clients::{
 };
 use oauth_examples::{Providers, Result, listen, sealing_key};
 
+/// It lies beside this program, from whichever folder that is started.
+pub(crate) const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/providers.toml");
+
 #[tokio::main]
 async fn main() -> Result<()> {
-    let path = env::args().nth(1).unwrap_or_else(|| "crates/examples/providers.toml".to_owned());
+    let path = env::args().nth(1).unwrap_or_else(|| FILE.to_owned());
     let file = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
     let providers = Providers::start().await?;
     let (listener, address) = listen().await?;

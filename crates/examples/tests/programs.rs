@@ -9,7 +9,7 @@ use std::{
 };
 
 use oauth_clients::{
-    Clock, OffsetDateTime, SealingKey,
+    Clock, OffsetDateTime, Provider, SealingKey,
     emulator::EmulatedEndpoint,
     github::GitHubOAuth2,
     tokens::{MemoryStore, TokenKey},
@@ -57,13 +57,17 @@ async fn a_service_calls_another_one_on_behalf_of_a_user() {
 async fn a_worker_refreshes_the_tokens_of_all_users_ahead() {
     let emulator = refresh_worker::emulator().await.unwrap();
     let github = GitHubOAuth2::new("github-client-id", "github-client-secret");
-    let github = emulator.connect(github).await.unwrap();
-    let tokens = refresh_worker::manager(github, MemoryStore::new(), key()).unwrap();
+    let mut github = emulator.connect(github).await.unwrap();
+    let clock = TestClock::default();
+    github.oauth2_mut().set_clock(Arc::new(clock.clone()));
+    let manager = refresh_worker::manager(github, MemoryStore::new(), key());
+    let tokens = manager.clock(clock.clone()).build().unwrap();
     refresh_worker::sign_in(&emulator, &tokens, 20).await.unwrap();
-    // What was obtained in the second in which a batch begins is as good as refreshed.
-    tokio::time::sleep(Duration::from_millis(1100)).await;
+    clock.0.store(20, Ordering::Relaxed);
     let batch = refresh_worker::refresh(&tokens).await.unwrap();
     assert_eq!((batch.found, batch.done, batch.dead, batch.failed), (20, 20, 0, 0));
+    // What has just been refreshed is for a later round.
+    assert_eq!(batch.left, 0);
     assert_eq!(emulator.count_requests("github", EmulatedEndpoint::Refresh).unwrap(), 20);
 }
 
