@@ -26,6 +26,9 @@ const GRANTS: &str = "100000";
 /// How many faults there may be in one run of the model of refreshes. Each change has two.
 const FAULTS: &str = "3";
 
+/// And how many where users, applications and providers act too. Each change has one or two.
+const FAULTS_WITH_USERS: &str = "2";
+
 /// For how long tokens are kept under load and faults.
 const SOAK_MINUTES: u64 = 30;
 
@@ -91,7 +94,8 @@ pub(crate) fn run(update: bool) -> Result<()> {
     let mut model = workspace::cargo();
     model
         .args(["test", "--package", "oauth-model", "--", "--test-threads=1"])
-        .env("OAUTH_TEST_FAULTS", FAULTS);
+        .env("OAUTH_TEST_FAULTS", FAULTS)
+        .env("OAUTH_TEST_FAULTS_WITH_USERS", FAULTS_WITH_USERS);
     steps.run(model)?;
     for database in ["sqlite", "postgres"] {
         let test = format!("maintenance::one_worker_maintains_all_grants_in_{database}");
