@@ -109,8 +109,7 @@ async fn cb_07_one_line_names_the_issuer_of_callbacks_or_requires_it() {
     assert_eq!(key(&required()), "github");
 
     // What must be there must be compared, too.
-    let mut unknown = DiscordOAuth2::new("id", "s");
-    unknown.oauth2_mut().require_callback_issuer();
+    let unknown = DiscordOAuth2::new("id", "s").with_oauth2(OAuth2::require_callback_issuer);
     let error = unknown.start_login("https://app.example/cb", LoginOptions::new()).await.unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Configuration(_)), "{error}");
 }

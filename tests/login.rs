@@ -9,10 +9,10 @@ use serde_json::json;
 use crate::support::{Script, query_of};
 
 fn client(http: &Script) -> OAuth2 {
-    let mut client = OAuth2::new("id", "secret", "https://as.example/authorize", "https://as.example/token")
+    let client = OAuth2::new("id", "secret", "https://as.example/authorize", "https://as.example/token")
         .with_name("acme")
-        .with_http_client(http.clone());
-    client.set_issuer("https://as.example");
+        .with_http_client(http.clone())
+        .with_issuer("https://as.example");
     client
 }
 
@@ -230,8 +230,7 @@ async fn az_17_an_attempt_expires_and_belongs_to_one_provider() {
 #[tokio::test]
 async fn cb_07_a_provider_that_announces_its_issuer_must_name_it() {
     let http = Script::default();
-    let mut client = client(&http);
-    client.require_callback_issuer();
+    let client = client(&http).require_callback_issuer();
     let attempt = begun(&client).await;
     let callback = Callback::from_query(&format!("code=c&state={}", attempt.state()));
     let error = client.finish_login(attempt, callback).await.unwrap_err();
@@ -317,11 +316,10 @@ async fn cb_10_a_code_goes_to_no_other_server_of_the_same_name() {
     let honest = client(&http);
     let attempt = begun(&honest).await;
     let callback = Callback::from_query(&format!("code=c&state={}&iss=https://as.example", attempt.state()));
-    let mut evil =
-        OAuth2::new("id", "secret", "https://evil.example/authorize", "https://evil.example/token")
-            .with_name("acme")
-            .with_http_client(http.clone());
-    evil.set_issuer("https://evil.example");
+    let evil = OAuth2::new("id", "secret", "https://evil.example/authorize", "https://evil.example/token")
+        .with_name("acme")
+        .with_http_client(http.clone())
+        .with_issuer("https://evil.example");
     let error = evil.finish_login(attempt, callback).await.unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Login(LoginError::OtherProvider { .. })), "{error}");
     assert_eq!(http.requests().len(), 0);

@@ -174,8 +174,8 @@ async fn mutual_tls_goes_to_the_alias_by_its_own_client_and_nothing_else_does() 
         json(200, &json!({"access_token": "AT", "refresh_token": "RT"})),
         json(200, &json!({})),
     ]);
-    let mut client = generic(Credentials::authentication(Certificate(secured.clone())), &plain);
-    client.set_mtls_endpoints(Endpoints::from_iter([(Endpoint::Token, "https://mtls.as.example/token")]));
+    let client = generic(Credentials::authentication(Certificate(secured.clone())), &plain)
+        .with_mtls_endpoints(Endpoints::from_iter([(Endpoint::Token, "https://mtls.as.example/token")]));
     client.get_access_token("C", "https://app.example/cb", None, &[]).await.unwrap();
     // An endpoint without an alias is asked where it is, still with the certificate.
     client.revoke_token("RT", None).await.unwrap();
@@ -192,10 +192,9 @@ async fn what_a_request_has_in_its_query_goes_to_the_alias_too() {
         ("https://mtls.as.example/revoke?pool=a", "pool=a&token=RT&n=1"),
     ] {
         let secured = Script::json(200, &json!({}));
-        let mut client =
-            generic(Credentials::authentication(Certificate(secured.clone())), &Script::default())
-                .with_revoke_endpoint("https://as.example/revoke?pool=b");
-        client.set_mtls_endpoints(Endpoints::from_iter([(Endpoint::Revocation, alias)]));
+        let client = generic(Credentials::authentication(Certificate(secured.clone())), &Script::default())
+            .with_revoke_endpoint("https://as.example/revoke?pool=b")
+            .with_mtls_endpoints(Endpoints::from_iter([(Endpoint::Revocation, alias)]));
         let request = client
             .request(Operation::REVOKE_TOKEN, http::Method::POST, "https://as.example/revoke?pool=b")
             .endpoint(Endpoint::Revocation)
@@ -277,8 +276,7 @@ async fn a_sender_constraint_proves_each_request_and_repeats_one_for_the_servers
         json(200, &json!({"access_token": "AT", "token_type": "DPoP", "refresh_token": "RT"})),
         json(200, &json!({"id": 1})),
     ]);
-    let mut client = generic(Arc::new(SlowSigner::default()), &http);
-    client.add_participant(Proofs::default());
+    let client = generic(Arc::new(SlowSigner::default()), &http).with_participant(Proofs::default());
     let token = client.get_access_token("C", "https://app.example/cb", None, &[]).await.unwrap();
     client.get_profile_of(&token).await.unwrap();
     let sent = http.requests();
@@ -313,8 +311,7 @@ async fn a_sender_constraint_proves_each_request_and_repeats_one_for_the_servers
 #[tokio::test]
 async fn a_request_is_repeated_once_and_no_more() {
     let http = Script::new([wants_nonce(400), wants_nonce(400)]);
-    let mut client = generic("secret", &http);
-    client.add_participant(Proofs::default());
+    let client = generic("secret", &http).with_participant(Proofs::default());
     let error = client.get_access_token("C", "https://app.example/cb", None, &[]).await.unwrap_err();
     assert_eq!(error.oauth_error().unwrap().code, "use_dpop_nonce");
     assert_eq!(http.requests().len(), 2);
@@ -365,9 +362,7 @@ impl Participant for Pushed {
 #[tokio::test]
 async fn an_authorization_request_is_changed_and_pushed_by_those_who_take_part() {
     let http = Script::json(201, &json!({"request_uri": "urn:x", "expires_in": 60}));
-    let mut client = generic("secret", &http);
-    client.add_participant(Resource);
-    client.add_participant(Pushed);
+    let client = generic("secret", &http).with_participant(Resource).with_participant(Pushed);
     let request = AuthorizationRequest::new("https://app.example/cb").state("s");
     let url = client.get_authorization_url(request).await.unwrap();
     assert_eq!(url, "https://as.example/authorize?client_id=id&request_uri=urn%3Ax");

@@ -177,11 +177,11 @@ async fn a_client_with_a_proxy_a_limit_and_headers_of_ones_own() {
             .default_headers([("x-tenant".parse().unwrap(), "blue".parse().unwrap())].into_iter().collect())
     })
     .unwrap();
-    let mut client = OAuth2::new("id", "secret", "https://as.example/authorize", "http://as.example/token")
+    let client = OAuth2::new("id", "secret", "https://as.example/authorize", "http://as.example/token")
         .with_user_agent("acme/1.0")
         .unwrap()
-        .with_http_client(http);
-    client.dangerously_allow_plain_http();
+        .with_http_client(http)
+        .dangerously_allow_plain_http();
     let token = client.get_access_token("c", "https://app.example/cb", None, &[]).await.unwrap();
     assert_eq!(token.access_token(), "AT");
     assert_eq!(through.calls_async().await, 1);

@@ -170,8 +170,7 @@ mod tests {
         let app = App { refresh_tokens: Some(true), ..App::default_of("github") };
         let emulator = Emulator::builder().app("github", app).start().await.unwrap();
         let github = GitHubOAuth2::new("github-client-id", "github-client-secret");
-        let mut github = emulator.connect(github).await.unwrap();
-        github.oauth2_mut().set_clock(Arc::new(clock.clone()));
+        let github = emulator.connect(github).await.unwrap().with_clock(clock.clone());
         let sealer = Sealer::new(SealingKey::from_bytes([1; 32]));
         let tokens = TokenManager::builder(MemoryStore::new(), sealer)
             .provider(Arc::new(github))

@@ -238,7 +238,7 @@ pub(super) async fn wrong_secret_is_a_matter_of_configuration(name: &'static str
     let elsewhere = Emulator::builder().app(name, other).start().await.unwrap();
     let mut provider = it.provider;
     let changed = Arc::get_mut(&mut provider).unwrap();
-    changed.oauth2_mut().set_http_client(Arc::new(elsewhere.http_client().unwrap()));
+    *changed.oauth2_mut() = changed.oauth2().clone().with_http_client(elsewhere.http_client().unwrap());
     let it = Contract { name, facts: it.facts, emulator: elsewhere, provider };
     let error = it.sign_in(Consent::Allow).await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::Configuration, "{error:?}");

@@ -44,13 +44,13 @@ impl Clock for Noon {
 }
 
 fn client(credentials: impl Into<Credentials>, http: &Script) -> OAuth2 {
-    let mut client = OAuth2::new("client-1", credentials, "https://as.example/authorize", TOKEN)
+    let client = OAuth2::new("client-1", credentials, "https://as.example/authorize", TOKEN)
         .with_refresh_endpoint(TOKEN)
         .with_revoke_endpoint("https://as.example/revoke")
         .with_introspection_endpoint("https://as.example/introspect")
-        .with_http_client(http.clone());
-    client.set_issuer(ISSUER);
-    client.set_clock(Arc::new(Noon));
+        .with_http_client(http.clone())
+        .with_issuer(ISSUER)
+        .with_clock(Noon);
     client
 }
 
@@ -155,7 +155,7 @@ async fn ca_02_without_an_issuer_nothing_is_sent() {
         .with_http_client(http.clone());
     let error = exchange(&client).await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::Configuration);
-    assert!(error.to_string().contains("set_issuer"), "{error}");
+    assert!(error.to_string().contains("with_issuer"), "{error}");
     assert!(http.requests().is_empty());
 }
 
@@ -228,8 +228,7 @@ impl Participant for Nonce {
 #[tokio::test]
 async fn ca_11_a_repetition_carries_a_new_assertion_and_the_same_grant() {
     let http = Script::new([json(400, &json!({"error": "use_dpop_nonce"})), token()]);
-    let mut client = client(PrivateKeyJwt::new(key()), &http);
-    client.add_participant(Nonce);
+    let client = client(PrivateKeyJwt::new(key()), &http).with_participant(Nonce);
     exchange(&client).await.unwrap();
     let sent = http.requests();
     let jti = |sent: &Sent| parts(&field(sent, "client_assertion")).1["jti"].clone();
@@ -259,9 +258,9 @@ async fn ca_12_at_an_alias_the_audience_is_still_the_issuer_and_the_token_endpoi
         }
 
         let (usual, secured) = (Script::default(), Script::new([token()]));
-        let mut client = client(PrivateKeyJwt::new(key()).audience(audience), &usual);
-        client.add_participant(Bound(secured.clone()));
-        client.set_mtls_endpoints(Endpoints::from_iter([(Endpoint::Token, "https://mtls.as.example/token")]));
+        let client = client(PrivateKeyJwt::new(key()).audience(audience), &usual)
+            .with_participant(Bound(secured.clone()))
+            .with_mtls_endpoints(Endpoints::from_iter([(Endpoint::Token, "https://mtls.as.example/token")]));
         exchange(&client).await.unwrap();
         let sent = secured.request();
         assert_eq!(sent.url, "https://mtls.as.example/token");

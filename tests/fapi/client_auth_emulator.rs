@@ -108,9 +108,8 @@ async fn ca_02_a_server_that_wants_its_issuer_as_one_text_takes_each_assertion_o
         client.refresh(&login.token, None).await.ok();
         client.revoke_token(login.token.access_token(), None).await.unwrap();
     }
-    let mut other = client.clone();
     let wrong = PrivateKeyJwt::new(keys).audience(AssertionAudience::TokenEndpoint);
-    other.oauth2_mut().set_credentials(wrong);
+    let other = client.clone().with_oauth2(|oauth2| oauth2.with_credentials(wrong));
     let error = sign_in(&emulator, &other).await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::Configuration);
     assert!(error.to_string().contains("https://openid.example/token (aud)"), "{error}");

@@ -194,14 +194,13 @@ pub(super) fn client(
     http: impl HttpClient + 'static,
 ) -> OAuth2 {
     let at = |path: &str| format!("{}{path}", server.url);
-    let mut client = OAuth2::new("client-1", credentials, at("/authorize"), at("/token"))
+    OAuth2::new("client-1", credentials, at("/authorize"), at("/token"))
         .with_refresh_endpoint(at("/token"))
         .with_revoke_endpoint(at("/revoke"))
         .with_introspection_endpoint(at("/introspect"))
         .with_profile_endpoint(at("/me"))
-        .with_http_client(http);
-    client.set_issuer("https://as.example");
-    client
+        .with_http_client(http)
+        .with_issuer("https://as.example")
 }
 
 pub(super) fn plain(servers: &[&Server]) -> ReqwestClient {
@@ -282,8 +281,8 @@ async fn ca_09_a_token_notes_the_certificate_that_was_shown_for_it_though_anothe
     let certificates = ClientCertificates::new(certificate(&old, &[&server]));
     let next = Mutex::new(Some(certificate(&new, &[&server])));
     let signer = Rotating { key: key(), certificates: certificates.clone(), next };
-    let mut client = client(&server, PrivateKeyJwt::new(signer), plain(&[&server]));
-    client.add_participant(CertificateBoundTokens::new(certificates));
+    let client = client(&server, PrivateKeyJwt::new(signer), plain(&[&server]))
+        .with_participant(CertificateBoundTokens::new(certificates));
     let token = exchange(&client).await.unwrap();
     assert_eq!(token.confirmation().unwrap()["x5t#S256"], new.thumbprint());
     assert_eq!(server.seen()[0].certificate.as_ref(), Some(&new.certificate));
@@ -291,10 +290,9 @@ async fn ca_09_a_token_notes_the_certificate_that_was_shown_for_it_though_anothe
 }
 
 /// A client with a second host for mutual TLS, which has these endpoints.
-fn aliased(mut client: OAuth2, mtls: &Server, aliases: &[(Endpoint, &str)]) -> OAuth2 {
+fn aliased(client: OAuth2, mtls: &Server, aliases: &[(Endpoint, &str)]) -> OAuth2 {
     let aliases = aliases.iter().map(|&(endpoint, path)| (endpoint, format!("{}{path}", mtls.url)));
-    client.set_mtls_endpoints(Endpoints::from_iter(aliases));
-    client
+    client.with_mtls_endpoints(Endpoints::from_iter(aliases))
 }
 
 const BOTH_TOKEN: [(Endpoint, &str); 2] =
@@ -339,8 +337,8 @@ async fn ca_07_bound_tokens_are_got_and_used_at_the_aliases_and_all_else_stays_w
     let identity = Identity::new(2099);
     let (usual, mtls) = (Server::new(&[&identity]).await, Server::new(&[&identity]).await);
     let servers = [&usual, &mtls];
-    let mut client = client(&usual, PrivateKeyJwt::new(key()), plain(&servers));
-    client.add_participant(CertificateBoundTokens::new(certificate(&identity, &servers)));
+    let client = client(&usual, PrivateKeyJwt::new(key()), plain(&servers))
+        .with_participant(CertificateBoundTokens::new(certificate(&identity, &servers)));
     let aliases =
         [&BOTH_TOKEN[..], &[(Endpoint::Profile, "/mtls/me"), (Endpoint::Revocation, "/mtls/revoke")]];
     let client = aliased(client, &mtls, &aliases.concat());
@@ -371,8 +369,8 @@ async fn ca_07_an_endpoint_without_an_alias_is_asked_where_it_is_with_the_certif
     let identity = Identity::new(2099);
     let (usual, mtls) = (Server::new(&[&identity]).await, Server::new(&[&identity]).await);
     let servers = [&usual, &mtls];
-    let mut client = client(&usual, PrivateKeyJwt::new(key()), plain(&servers));
-    client.add_participant(CertificateBoundTokens::new(certificate(&identity, &servers)));
+    let client = client(&usual, PrivateKeyJwt::new(key()), plain(&servers))
+        .with_participant(CertificateBoundTokens::new(certificate(&identity, &servers)));
     let client = aliased(client, &mtls, &BOTH_TOKEN);
     let token = exchange(&client).await.unwrap();
     client.get_profile_of(&token).await.unwrap();
@@ -388,8 +386,8 @@ async fn ca_08_two_certificates_in_one_process_are_never_mixed() {
         .flat_map(|identity| both(identity, &[&server]).map(|certificate| (identity, certificate)))
         .map(|(identity, certificate)| {
             // A public client, each instance of which has a certificate of its own.
-            let mut client = client(&server, Credentials::NONE, plain(&[&server]));
-            client.add_participant(CertificateBoundTokens::new(certificate));
+            let client = client(&server, Credentials::NONE, plain(&[&server]))
+                .with_participant(CertificateBoundTokens::new(certificate));
             (identity, client)
         })
         .collect();
@@ -412,9 +410,8 @@ async fn ca_09_a_new_certificate_opens_new_connections_and_tokens_of_the_old_one
     let server = Server::new(&[&old, &new]).await;
     let certificates = ClientCertificates::new(certificate(&old, &[&server]));
     let made = |credentials: Credentials| {
-        let mut client = client(&server, credentials, plain(&[&server]));
-        client.add_participant(CertificateBoundTokens::new(certificates.clone()));
-        client
+        client(&server, credentials, plain(&[&server]))
+            .with_participant(CertificateBoundTokens::new(certificates.clone()))
     };
     let confidential = made(TlsClientAuth::new(certificates.clone()).into());
     let public = made(Credentials::NONE);
@@ -446,8 +443,8 @@ async fn a_certificate_that_expired_or_is_of_the_future_is_an_error_that_says_so
         let server = Server::new(&[&identity]).await;
         let shown = || certificate(&identity, &[&server]);
         let by_certificate = client(&server, TlsClientAuth::new(shown()), plain(&[&server]));
-        let mut bound = client(&server, PrivateKeyJwt::new(key()), plain(&[&server]));
-        bound.add_participant(CertificateBoundTokens::new(shown()));
+        let bound = client(&server, PrivateKeyJwt::new(key()), plain(&[&server]))
+            .with_participant(CertificateBoundTokens::new(shown()));
         for client in [by_certificate, bound] {
             let error = exchange(&client).await.unwrap_err();
             assert_eq!(error.class(), ErrorClass::Configuration);
@@ -466,9 +463,8 @@ async fn ca_18_a_redirect_shows_the_certificate_to_nobody_else() {
         let server = Server::answering(&[&identity], code, &location, "").await;
         for certificate in both(&identity, &[&server, &other]) {
             let certificates = ClientCertificates::new(certificate);
-            let mut client =
-                client(&server, TlsClientAuth::new(certificates.clone()), plain(&[&server, &other]));
-            client.add_participant(CertificateBoundTokens::new(certificates));
+            let client = client(&server, TlsClientAuth::new(certificates.clone()), plain(&[&server, &other]))
+                .with_participant(CertificateBoundTokens::new(certificates));
             assert!(exchange(&client).await.is_err());
             assert!(client.get_profile("AT").await.is_err());
         }
@@ -482,9 +478,8 @@ async fn fa_19_the_certificate_is_shown_on_every_connection_where_that_is_demand
     let identity = Identity::new(2099);
     let (usual, mtls) = (Server::new(&[&identity]).await, Server::new(&[&identity]).await);
     let servers = [&usual, &mtls];
-    let mut client = client(&usual, PrivateKeyJwt::new(key()), plain(&servers));
     let bound = CertificateBoundTokens::new(certificate(&identity, &servers)).on_every_connection();
-    client.add_participant(bound);
+    let client = client(&usual, PrivateKeyJwt::new(key()), plain(&servers)).with_participant(bound);
     let client = aliased(client, &mtls, &BOTH_TOKEN);
     exchange(&client).await.unwrap();
     client.revoke_token("AT", None).await.unwrap();

@@ -209,10 +209,8 @@ async fn pr_10_a_short_life_is_told() {
 async fn pr_11_a_public_client_pushes_by_its_id() {
     let answer = json!({"request_uri": "urn:x", "expires_in": 60});
     let http = Script::json(201, &answer);
-    let mut client = OAuth2::new("native", "", "https://as.example/authorize", "https://as.example/token");
-    client.set_endpoints(
-        client.endpoints().clone().with(CoreEndpoint::PushedAuthorization, "https://as.example/par"),
-    );
+    let client = OAuth2::new("native", "", "https://as.example/authorize", "https://as.example/token")
+        .with_endpoints(|all| all.with(CoreEndpoint::PushedAuthorization, "https://as.example/par"));
     let client = client.with_http_client(http.clone()).with_participant(PushedRequests::new());
     let started = client.start_login("com.example.app:/cb", LoginOptions::new()).await.unwrap();
     assert_eq!(started.url, "https://as.example/authorize?client_id=native&request_uri=urn%3Ax");
@@ -322,13 +320,11 @@ fn challenging_op(is_stubborn: bool) -> Op {
 }
 
 fn bound(op: &Op) -> OpenID {
-    let mut client = client(op)
+    let key = oauth_fapi::PrivateKeyJwt::new(super::es256());
+    client(op)
         .with_participant(oauth_fapi::SignedRequests::new(super::es256()))
-        .with_participant(oauth_fapi::Dpop::generate().unwrap());
-    client.oauth2_mut().set_credentials(oauth_clients::Credentials::authentication(
-        oauth_fapi::PrivateKeyJwt::new(super::es256()),
-    ));
-    client
+        .with_participant(oauth_fapi::Dpop::generate().unwrap())
+        .with_oauth2(|oauth2| oauth2.with_credentials(oauth_clients::Credentials::authentication(key)))
 }
 
 #[tokio::test]

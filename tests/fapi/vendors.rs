@@ -39,9 +39,8 @@ fn rs256() -> Arc<dyn Signer> {
 }
 
 /// A client whose clock stands still and whose requests this answers.
-fn set(client: &mut OAuth2, http: &Script) {
-    client.set_clock(Arc::new(Stopped));
-    client.set_http_client(Arc::new(http.clone()));
+fn set(client: OAuth2, http: &Script) -> OAuth2 {
+    client.with_clock(Stopped).with_http_client(http.clone())
 }
 
 fn token() -> Script {
@@ -72,10 +71,7 @@ async fn tx_05_google_takes_the_scope_in_the_assertion_and_no_client_authenticat
     });
     let http = token();
     let robot = ServiceAccount::from_key_file(&file.to_string()).unwrap().with_scopes(["a", "b"]);
-    let robot = robot.with_client(|mut client| {
-        set(&mut client, &http);
-        client
-    });
+    let robot = robot.with_client(|client| set(client, &http));
     robot.get_token().await.unwrap();
     let sent = http.request();
     assert_eq!(sent.url, "https://oauth2.googleapis.com/token");
@@ -130,8 +126,8 @@ async fn tx_05_salesforce_takes_three_minutes_and_names_no_expiry() {
             200,
             &json!({"access_token": "AT", "token_type": "Bearer", "instance_url": "https://acme.my.salesforce.com"}),
         );
-        let mut client = SalesforceOAuth2::new("CONSUMER_KEY", "").with_domain(domain).unwrap();
-        set(client.oauth2_mut(), &http);
+        let client = SalesforceOAuth2::new("CONSUMER_KEY", "").with_domain(domain).unwrap();
+        let client = client.with_oauth2(|client| set(client, &http));
         let token = client.get_token_as("jane@acme.example", rs256()).await.unwrap();
         assert_eq!((token.expires_at(), token.refresh_token()), (None, None));
         let sent = http.request();
@@ -153,7 +149,7 @@ async fn tx_05_docusign_wants_the_host_alone_as_the_audience() {
         if is_for_developers {
             client = client.with_developer_environment().unwrap();
         }
-        set(client.oauth2_mut(), &http);
+        let client = client.with_oauth2(|client| set(client, &http));
         client.get_token_as("GUID", rs256()).await.unwrap();
         let sent = http.request();
         assert_eq!(sent.url, format!("https://{host}/oauth/token"));
@@ -166,8 +162,8 @@ async fn tx_05_docusign_wants_the_host_alone_as_the_audience() {
         assert_eq!(claims, expected);
     }
     let http = Script::json(400, &json!({"error": "consent_required"}));
-    let mut client = DocuSignOAuth2::new("INTEGRATION_KEY", "");
-    set(client.oauth2_mut(), &http);
+    let client = DocuSignOAuth2::new("INTEGRATION_KEY", "");
+    let client = client.with_oauth2(|client| set(client, &http));
     let error = client.get_token_as("GUID", rs256()).await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::Reauthorize, "{error}");
 }
@@ -179,8 +175,8 @@ async fn tx_05_box_wants_less_than_a_minute_the_kind_of_the_subject_and_the_secr
             200,
             &json!({"access_token": "AT", "token_type": "bearer", "expires_in": 4169, "restricted_to": []}),
         );
-        let mut client = BoxOAuth2::new("id", "secret");
-        set(client.oauth2_mut(), &http);
+        let client = BoxOAuth2::new("id", "secret");
+        let client = client.with_oauth2(|client| set(client, &http));
         let server = BoxServer::new(client, "E-1", rs256());
         match kind {
             "user" => server.get_user_token("17").await.unwrap(),
@@ -215,8 +211,8 @@ async fn tx_05_github_takes_the_jwt_itself_as_a_token() {
     let reply =
         json!({"token": "ghs_1", "expires_at": "2023-11-14T23:13:20Z", "permissions": {"contents": "read"}});
     let http = Script::json(201, &reply);
-    let mut client = GitHubOAuth2::new("Iv1", "");
-    set(client.oauth2_mut(), &http);
+    let client = GitHubOAuth2::new("Iv1", "");
+    let client = client.with_oauth2(|client| set(client, &http));
     let app = GitHubApp::at(&client, rs256());
     let request =
         InstallationTokenRequest::new().with_repositories(["docs"]).with_permission("contents", "read");
@@ -246,8 +242,8 @@ async fn tx_05_github_takes_the_jwt_itself_as_a_token() {
         [json!({}), json!({"token": "", "expires_at": "2023-11-14T23:13:20Z"}), json!({"token": "SECRET"})]
     {
         let http = Script::json(201, &bad);
-        let mut client = GitHubOAuth2::new("Iv1", "").with_enterprise_server("https://ghe.example").unwrap();
-        set(client.oauth2_mut(), &http);
+        let client = GitHubOAuth2::new("Iv1", "").with_enterprise_server("https://ghe.example").unwrap();
+        let client = client.with_oauth2(|client| set(client, &http));
         let app = GitHubApp::at(&client, rs256());
         let error = app.get_installation_token(1, &InstallationTokenRequest::new()).await.unwrap_err();
         assert_eq!(error.class(), ErrorClass::Protocol);
@@ -260,8 +256,8 @@ async fn tx_05_github_takes_the_jwt_itself_as_a_token() {
 #[tokio::test]
 async fn tx_05_zooms_own_grant_needs_no_key() {
     let http = token();
-    let mut client = ZoomOAuth2::new("id", "secret");
-    set(client.oauth2_mut(), &http);
+    let client = ZoomOAuth2::new("id", "secret");
+    let client = client.with_oauth2(|client| set(client, &http));
     client.get_account_token("ACCOUNT").await.unwrap();
     let sent = http.request();
     assert_eq!(sent.url, "https://zoom.us/oauth/token");
@@ -270,9 +266,9 @@ async fn tx_05_zooms_own_grant_needs_no_key() {
 }
 
 /// The assertion that a provider's client authenticates by, and the provider's token endpoint.
-async fn client_assertion(client: &mut impl Provider) -> (Value, Value, String) {
+async fn client_assertion(client: impl Provider) -> (Value, Value, String) {
     let http = token();
-    set(client.oauth2_mut(), &http);
+    let client = client.with_oauth2(|client| set(client, &http));
     client.oauth2().get_access_token("C", "https://app.example/cb", None, &[]).await.unwrap();
     let sent = http.request();
     assert_eq!(sent.header("authorization"), None);
@@ -310,8 +306,8 @@ async fn ca_01_a_key_authenticates_at_auth0_keycloak_and_okta() {
         let mut document = Value::Object(document);
         document["issuer"] = issuer.into();
         let metadata = ProviderMetadata::new(document).unwrap();
-        let mut client = OpenID::new("id", keys(), metadata).unwrap();
-        let (header, claims, _) = client_assertion(&mut client).await;
+        let client = OpenID::new("id", keys(), metadata).unwrap();
+        let (header, claims, _) = client_assertion(client).await;
         assert_eq!((&header["alg"], &header["kid"]), (&json!("ES256"), &json!("one")));
         // CA-02: the issuer, as one string.
         assert_eq!(claims["aud"], issuer);
@@ -319,7 +315,7 @@ async fn ca_01_a_key_authenticates_at_auth0_keycloak_and_okta() {
     // Okta's guide wants the URL that is called.
     let metadata = metadata("https://dev-1.okta.com/oauth2/default");
     let okta = keys().audience(AssertionAudience::UrlCalled);
-    let mut client = OpenID::new("id", okta, metadata).unwrap();
-    let (_, claims, url) = client_assertion(&mut client).await;
+    let client = OpenID::new("id", okta, metadata).unwrap();
+    let (_, claims, url) = client_assertion(client).await;
     assert_eq!(claims["aud"], url);
 }

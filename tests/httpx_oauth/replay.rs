@@ -193,11 +193,11 @@ async fn client(recording: &Recording, case: &Case, wire: &Wire) -> Result<Box<d
         // Reddit's None stands for the default.
         if !(scopes.is_null() && case.provider == "reddit") {
             let scopes = scopes.as_array().into_iter().flatten().filter_map(Value::as_str);
-            client.oauth2_mut().set_scopes(scopes.map(str::to_owned));
+            *client.oauth2_mut() = client.oauth2().clone().with_scopes(scopes.map(str::to_owned));
         }
     }
     if let Some(name) = text("name") {
-        client.oauth2_mut().set_name(name.to_owned());
+        *client.oauth2_mut() = client.oauth2().clone().with_name(name.to_owned());
     }
     Ok(client)
 }

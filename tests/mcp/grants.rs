@@ -1,6 +1,6 @@
 //! Grants without a browser.
 
-use oauth_core::{Credentials, OAuth2, Secret};
+use oauth_core::{Credentials, OAuth2, Provider, Secret};
 use oauth_mcp::{Enterprise, Error, Grant, KnownClient, SubjectKind, WorkloadIdentity};
 use serde_json::{Value, json};
 
@@ -76,9 +76,9 @@ async fn mc_38_a_machine_steps_up_once() {
 }
 
 fn enterprise(world: &World) -> Grant {
-    let mut idp =
-        OAuth2::new("idp-client", "idp-secret", "https://idp.example/authorize", "https://idp.example/token");
-    idp.set_http_client(std::sync::Arc::new(world.clone()));
+    let idp =
+        OAuth2::new("idp-client", "idp-secret", "https://idp.example/authorize", "https://idp.example/token")
+            .with_http_client(world.clone());
     let subjects = |_: &str| Ok((SubjectKind::IdToken, Secret::from("the-id-token")));
     Grant::EnterpriseManaged(Enterprise::new(idp, subjects))
 }

@@ -2,7 +2,7 @@
 
 use axum::{Extension, Router, routing::post};
 use http::{HeaderMap, Uri};
-use oauth_core::{OAuth2, async_trait};
+use oauth_core::{OAuth2, Provider, async_trait};
 use oauth_mcp::{
     Access, Challenge, Error, ServerUrl,
     server::{
@@ -156,10 +156,10 @@ fn pm_01_the_document_is_where_clients_look_for_it() {
 async fn rv_04_introspection_vouches_for_active_tokens_only() {
     let world = World::default();
     let verifier = || {
-        let mut client =
+        let client =
             OAuth2::new("server", "secret", "https://as.example/authorize", "https://as.example/token")
-                .with_introspection_endpoint("https://as.example/introspect");
-        client.set_http_client(std::sync::Arc::new(world.clone()));
+                .with_introspection_endpoint("https://as.example/introspect")
+                .with_http_client(world.clone());
         Introspection::new(client)
     };
     for (answer, expected) in [

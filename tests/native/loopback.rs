@@ -80,8 +80,8 @@ impl Participant for Jarm {
 
 #[tokio::test]
 async fn jm_04_the_login_of_a_signed_answer_is_found_by_the_state_inside() {
-    let (mut client, _http) = client(1);
-    client.add_participant(Jarm);
+    let (client, _http) = client(1);
+    let client = client.with_participant(Jarm);
     let (signing, redirect_uri, state) = begun(&client, |options| options).await;
     let (_, page) = get(&format!("{redirect_uri}?response=other.STOLEN")).await;
     assert!(!page.contains("Signed in"), "{page}");

@@ -134,7 +134,8 @@ pub(crate) async fn build(name: &str, profile: &Profile, common: &Common) -> Out
     let mut made = made.map_err(|error| Failure::Usage(in_words_of_this_tool(error.to_string())))?;
     // Nobody else has it yet.
     if let Some(client) = Arc::get_mut(&mut made) {
-        client.oauth2_mut().add_participant(PushedRequests::new().only_on_demand());
+        let pushing = PushedRequests::new().only_on_demand();
+        *client.oauth2_mut() = client.oauth2().clone().with_participant(pushing);
     }
     Ok(made)
 }

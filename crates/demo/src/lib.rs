@@ -80,8 +80,8 @@ pub async fn connected(
     let authorize = emulator.local(provider.oauth2().ready().await?.endpoints().authorization());
     // Nobody else has it yet, so it can still be changed.
     let changed = Arc::get_mut(&mut provider).ok_or("the client is shared already")?;
-    let endpoints = changed.oauth2().endpoints().clone().with(Endpoint::Authorization, authorize);
-    changed.oauth2_mut().set_endpoints(endpoints);
+    let moved = changed.oauth2().clone();
+    *changed.oauth2_mut() = moved.with_endpoints(|all| all.with(Endpoint::Authorization, authorize));
     Ok(provider)
 }
 

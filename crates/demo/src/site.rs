@@ -64,7 +64,7 @@ pub async fn start(options: Options) -> Result<Site, Box<dyn Error>> {
     buttons.sort_by_key(|button| button.title.to_lowercase());
     if let Some(lifetime) = options.login_lifetime {
         for provider in providers.iter_mut().filter_map(Arc::get_mut) {
-            provider.oauth2_mut().set_login_lifetime(lifetime);
+            *provider.oauth2_mut() = provider.oauth2().clone().with_login_lifetime(lifetime);
         }
     }
     let site = Arc::new(SiteState {

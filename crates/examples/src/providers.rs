@@ -106,8 +106,8 @@ impl Providers {
         let authorize = self.emulator.local(client.oauth2().ready().await?.endpoints().authorization());
         // Nobody else has it yet. A browser is sent to the emulator too.
         if let Some(client) = Arc::get_mut(&mut client) {
-            let endpoints = client.oauth2().endpoints().clone().with(Endpoint::Authorization, authorize);
-            client.oauth2_mut().set_endpoints(endpoints);
+            let moved = client.oauth2().clone();
+            *client.oauth2_mut() = moved.with_endpoints(|all| all.with(Endpoint::Authorization, authorize));
         }
         Ok(client)
     }

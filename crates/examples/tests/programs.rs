@@ -57,9 +57,8 @@ async fn a_service_calls_another_one_on_behalf_of_a_user() {
 async fn a_worker_refreshes_the_tokens_of_all_users_ahead() {
     let emulator = refresh_worker::emulator().await.unwrap();
     let github = GitHubOAuth2::new("github-client-id", "github-client-secret");
-    let mut github = emulator.connect(github).await.unwrap();
     let clock = TestClock::default();
-    github.oauth2_mut().set_clock(Arc::new(clock.clone()));
+    let github = emulator.connect(github).await.unwrap().with_clock(clock.clone());
     let manager = refresh_worker::manager(github, MemoryStore::new(), key());
     let tokens = manager.clock(clock.clone()).build().unwrap();
     refresh_worker::sign_in(&emulator, &tokens, 20).await.unwrap();

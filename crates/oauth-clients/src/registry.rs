@@ -94,10 +94,11 @@ impl Registry {
         let mut client: Arc<dyn Provider> = made.map_err(|error| error.at(name.to_owned()))?;
         // Nobody else has it yet.
         if let Some(client) = Arc::get_mut(&mut client) {
-            client.oauth2_mut().set_name(name.to_owned());
-            if let Some(key) = key {
-                client.oauth2_mut().set_credentials(key);
-            }
+            let named = client.oauth2().clone().with_name(name.to_owned());
+            *client.oauth2_mut() = match key {
+                Some(key) => named.with_credentials(key),
+                None => named,
+            };
         }
         Ok(client)
     }

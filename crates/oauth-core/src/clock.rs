@@ -1,6 +1,6 @@
 //! The clocks: one that a test can set, and those of the platform.
 
-use std::{fmt, time::SystemTime};
+use std::{fmt, sync::Arc, time::SystemTime};
 
 use time::OffsetDateTime;
 
@@ -21,6 +21,12 @@ use time::OffsetDateTime;
 pub trait Clock: fmt::Debug + Send + Sync {
     /// What time it is, in UTC.
     fn now(&self) -> OffsetDateTime;
+}
+
+impl<C: Clock + ?Sized> Clock for Arc<C> {
+    fn now(&self) -> OffsetDateTime {
+        (**self).now()
+    }
 }
 
 /// The operating system's clock.

@@ -35,12 +35,12 @@ use crate::{
 mod authorization_url;
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 mod calls;
-mod checking;
 mod checks;
 mod device;
 mod grants;
 mod issuers;
 mod placeholders;
+mod preconditions;
 mod profile;
 pub(crate) mod request;
 mod restricting;
@@ -460,7 +460,8 @@ impl fmt::Debug for OAuth2 {
 ///
 /// OpenID Connect is one, in `oauth-openid`: it knows endpoints from discovery and verifies ID tokens. A proof of possession such
 /// as DPoP (RFC 9449) is another: it signs each request in [`before_send`](Self::before_send), and learns the server's nonce in
-/// [`after_reply`](Self::after_reply). A client asks those that were added with [`OAuth2::add_participant`] in their order, so that
+/// [`after_reply`](Self::after_reply). A client asks those that were added with
+/// [`with_participant`](crate::Provider::with_participant) in their order, so that
 /// provider crates need not. All methods have a default that does nothing.
 #[async_trait]
 pub trait Participant: Any + fmt::Debug + Send + Sync {

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::{
     authorization::{AuthorizationRequest, pkce::CodeVerifier},
+    clock::Clock,
     endpoints::{Endpoint, Endpoints},
     error::{Error, Operation, Result, class::ErrorClass},
     http_client::HttpClient,
@@ -328,6 +329,24 @@ pub trait Provider: fmt::Debug + Send + Sync {
         error
     }
 
+    /// Changes the generic client underneath: for settings that only [`OAuth2`] has.
+    ///
+    /// ```
+    /// use oauth_core::{OAuth2, Provider};
+    ///
+    /// fn in_a_test_network(client: impl Provider) -> impl Provider {
+    ///     client.with_oauth2(OAuth2::dangerously_allow_plain_http)
+    /// }
+    /// ```
+    #[must_use]
+    fn with_oauth2(mut self, change: impl FnOnce(OAuth2) -> OAuth2) -> Self
+    where
+        Self: Sized,
+    {
+        *self.oauth2_mut() = change(self.oauth2().clone());
+        self
+    }
+
     /// Sends all requests with this HTTP client, which may be anything that implements [`HttpClient`]. The crate `oauth-reqwest` has one for
     /// a proxy, a private authority, a client certificate, or a `reqwest::Client` of your own; `oauth-hyper` has one on hyper alone.
     #[must_use]
@@ -427,12 +446,13 @@ pub trait Provider: fmt::Debug + Send + Sync {
         Self: Sized,
     {
         self.oauth2_mut().set_callback_issuer(issuer);
-        self.oauth2_mut().require_callback_issuer();
-        self
+        self.with_oauth2(OAuth2::require_callback_issuer)
     }
 
-    /// Names the issuer under which users are known, and nothing else: for endpoints that were moved to a gateway in front of the
-    /// provider itself. See [`OAuth2::set_identity_issuer`].
+    /// Names the issuer under which users are known ([`Identity::issuer`](crate::Identity::issuer)), and nothing else.
+    ///
+    /// It is for endpoints that were moved to a gateway in front of the provider itself. Two servers that have users of their own need
+    /// two names.
     #[must_use]
     fn with_identity_issuer(mut self, issuer: impl Into<Cow<'static, str>>) -> Self
     where
@@ -482,6 +502,19 @@ pub trait Provider: fmt::Debug + Send + Sync {
         Self: Sized,
     {
         self.oauth2_mut().set_login_lifetime(lifetime);
+        self
+    }
+
+    /// Takes the time from this clock: logins, device codes and client secrets age by it, and what is signed is dated by it.
+    ///
+    /// Tokens that come are not: the expiry of an [`OAuth2Token`] counts from the machine's clock. What OpenID Connect verifies is
+    /// compared with the clock of its policy, `VerificationPolicy::clock` of `oauth-openid`, which sets this one too.
+    #[must_use]
+    fn with_clock(mut self, clock: impl Clock + 'static) -> Self
+    where
+        Self: Sized,
+    {
+        self.oauth2_mut().set_clock(Arc::new(clock));
         self
     }
 }

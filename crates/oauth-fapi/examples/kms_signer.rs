@@ -11,7 +11,7 @@ use std::sync::Arc;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use oauth_fapi::{
     PrivateKeyJwt, SignError, Signer, SigningKey, SigningKeys,
-    oauth_core::{HttpClient, HttpError, OAuth2, Secret, async_trait, bytes::Bytes, http, serde_json},
+    oauth_core::{HttpClient, HttpError, OAuth2, Provider, Secret, async_trait, bytes::Bytes, http, serde_json},
     oauth_openid::Algorithm,
 };
 use serde_json::{Map, Value, json};
@@ -78,13 +78,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let keys = SigningKeys::from(signer);
     println!("register this: {}", keys.public_jwks().json());
 
-    let mut client = OAuth2::new(
+    let client = OAuth2::new(
         "CLIENT_ID",
         PrivateKeyJwt::new(keys.clone()),
         "https://as.example/authorize",
         "https://as.example/token",
-    );
-    client.set_issuer("https://as.example");
+    )
+    .with_issuer("https://as.example");
     println!("{} signs in by {:?}", client.name(), client.credentials());
     let claims = Map::from_iter([("iss".to_owned(), json!("CLIENT_ID"))]);
     println!("signed by the service: {}", keys.sign_jwt(Map::new(), &claims).await?);

@@ -76,7 +76,7 @@ impl Assertion {
         let without_query = |url: &'c str| url.split(['?', '#']).next().unwrap_or(url);
         match &self.audience {
             AssertionAudience::Issuer => context.issuer.ok_or_else(|| {
-                "the assertion's aud is the issuer, and the client knows none; name it with set_issuer, or choose another \
+                "the assertion's aud is the issuer, and the client knows none; name it by with_issuer, or choose another \
                  AssertionAudience"
                     .into()
             }),
@@ -215,13 +215,13 @@ macro_rules! settings {
 /// `private_key_jwt`: the client signs with its private key who it is (OpenID Connect Core section 9).
 ///
 /// ```
-/// use oauth_fapi::{PrivateKeyJwt, SigningKey, oauth_core::OAuth2, oauth_openid::Algorithm};
+/// use oauth_fapi::{PrivateKeyJwt, SigningKey, oauth_core::{OAuth2, Provider}, oauth_openid::Algorithm};
 ///
 /// let key = SigningKey::generate(Algorithm::PS256)?;
-/// let mut client =
-///     OAuth2::new("CLIENT_ID", PrivateKeyJwt::new(key), "https://as.example/authorize", "https://as.example/token");
-/// // Whom each assertion is for. A client with discovery knows it.
-/// client.set_issuer("https://as.example");
+/// let client =
+///     OAuth2::new("CLIENT_ID", PrivateKeyJwt::new(key), "https://as.example/authorize", "https://as.example/token")
+///         // Whom each assertion is for. A client with discovery knows it.
+///         .with_issuer("https://as.example");
 /// # Ok::<(), oauth_fapi::KeyError>(())
 /// ```
 ///

@@ -58,16 +58,12 @@ impl Profile {
         self.check_binding(client.oauth2())?;
         self.check_endpoints(client.oauth2())?;
         self.check_requests(client.oauth2())?;
-        client = self.with_algorithms(client)?;
-        let oauth2 = client.oauth2_mut();
         // In place of the one that is there, which might leave a request unpushed where no endpoint is known.
-        oauth2.add_participant(PushedRequests::new().required());
-        if self == Self::Fapi2MessageSigning && oauth2.participant::<SignedResponses>().is_none() {
-            oauth2.add_participant(SignedResponses::new().algorithms(ALGORITHMS));
+        client = self.with_algorithms(client)?.with_participant(PushedRequests::new().required());
+        if self == Self::Fapi2MessageSigning && client.oauth2().participant::<SignedResponses>().is_none() {
+            client = client.with_participant(SignedResponses::new().algorithms(ALGORITHMS));
         }
-        oauth2.require_callback_issuer();
-        oauth2.add_participant(Rules(self));
-        Ok(client)
+        Ok(client.with_oauth2(OAuth2::require_callback_issuer).with_participant(Rules(self)))
     }
 
     fn check_authentication(self, client: &OAuth2) -> Result<()> {

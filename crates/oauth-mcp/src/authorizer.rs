@@ -32,7 +32,7 @@ type ChooseServer = dyn Fn(&[&str]) -> Option<String> + Send + Sync;
 type MetadataCache = HashMap<[String; 2], (Instant, Arc<ServerMetadata>)>;
 /// By server, resource, issuer and client id, each with the metadata that it was made from.
 type MadeClients = HashMap<[String; 4], (Arc<ServerMetadata>, McpClient)>;
-type SetUp = dyn Fn(&mut OAuth2) + Send + Sync;
+type SetUp = dyn Fn(OAuth2) -> OAuth2 + Send + Sync;
 
 /// Takes a program from an MCP server's challenge to a token.
 ///
@@ -236,7 +236,7 @@ impl Authorizer {
 
     /// Changes each client before it is used, such as to add a participant that proves possession of a key (DPoP, RFC 9449).
     #[must_use]
-    pub fn with_client_setup(self, set_up: impl Fn(&mut OAuth2) + Send + Sync + 'static) -> Self {
+    pub fn with_client_setup(self, set_up: impl Fn(OAuth2) -> OAuth2 + Send + Sync + 'static) -> Self {
         self.with(|settings| settings.set_up = Some(Arc::new(set_up)))
     }
 

@@ -12,10 +12,11 @@ pub struct McpClient {
 }
 
 impl McpClient {
-    pub(crate) fn new(mut oauth2: OAuth2, resource: Option<String>) -> Self {
-        if let Some(resource) = &resource {
-            oauth2.set_authorize_param("resource", resource.clone());
-        }
+    pub(crate) fn new(oauth2: OAuth2, resource: Option<String>) -> Self {
+        let oauth2 = match &resource {
+            Some(resource) => oauth2.with_authorize_param("resource", resource.clone()),
+            None => oauth2,
+        };
         Self { oauth2, resource }
     }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use oauth_core::{
-    Credentials, Error as OAuthError, ErrorKind, HttpClient, HttpError, OAuth2, Operation, PublicHosts,
-    async_trait, bytes::Bytes, default_http_client, http, serde_json::Value,
+    Credentials, Error as OAuthError, ErrorKind, HttpClient, HttpError, OAuth2, Operation, Provider,
+    PublicHosts, async_trait, bytes::Bytes, default_http_client, http, serde_json::Value,
 };
 use url::Url;
 
@@ -94,8 +94,5 @@ pub(crate) async fn fetch(
 
 /// A client that asks without being anybody.
 pub(crate) fn nobody(http: Arc<dyn HttpClient>) -> OAuth2 {
-    let mut client = OAuth2::new("", Credentials::NONE, "", "");
-    client.set_name("mcp");
-    client.set_http_client(http);
-    client
+    OAuth2::new("", Credentials::NONE, "", "").with_name("mcp").with_http_client(http)
 }

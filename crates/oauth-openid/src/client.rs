@@ -70,8 +70,7 @@ impl OpenID {
         );
         let client = OAuth2::from_spec(&SPEC, client_id, credentials);
         client.check_credentials()?;
-        let mut oauth2 = protocol.make_ready(&client, &metadata)?;
-        oauth2.add_participant(protocol);
+        let oauth2 = protocol.make_ready(&client, &metadata)?.with_participant(protocol);
         Ok(Self { oauth2 })
     }
 
@@ -89,7 +88,7 @@ impl OpenID {
     /// ```
     #[must_use]
     pub fn with_invalid_grant_codes(mut self, codes: &'static [&'static str]) -> Self {
-        self.oauth2.set_invalid_grant_codes(codes);
+        self.oauth2 = self.oauth2.with_invalid_grant_codes(codes);
         self
     }
 }
@@ -126,7 +125,7 @@ impl Discovery {
     }
 
     fn discovering(&self, client: OAuth2, policy: VerificationPolicy) -> Result<OAuth2> {
-        let mut client = self.prepared(client);
+        let client = self.prepared(client);
         let policy = match &self.tenants {
             Some((template, tenants)) if policy.issuers.is_none() => {
                 policy.issuers(Issuers::Tenants { template: template.clone(), tenants: tenants.clone() })
@@ -134,8 +133,8 @@ impl Discovery {
             _ => policy,
         };
         let discovered = self.discovered(client.spec().name)?;
-        client.add_participant(OpenIDConnect::new(MetadataSource::Discovered(Arc::new(discovered)), policy));
-        Ok(client)
+        let source = MetadataSource::Discovered(Arc::new(discovered));
+        Ok(client.with_participant(OpenIDConnect::new(source, policy)))
     }
 
     /// A client that has read the metadata, or the error that kept it from doing so.
@@ -186,7 +185,7 @@ impl Configure for OpenID {
             discovery = discovery.dangerously_allow_plain_http();
         }
         let mut client = discovery.client(client_id, credentials)?;
-        config.apply_to(&mut client.oauth2);
+        client.oauth2 = config.apply_to(client.oauth2);
         Ok(client)
     }
 }
@@ -216,9 +215,8 @@ pub fn client_of(
     client_id: String,
     credentials: Credentials,
 ) -> OAuth2 {
-    let mut client = OAuth2::from_spec(spec, client_id, credentials);
-    client.add_participant(OpenIDConnect::new(MetadataSource::Spec, policy()));
-    client
+    let protocol = OpenIDConnect::new(MetadataSource::Spec, policy());
+    OAuth2::from_spec(spec, client_id, credentials).with_participant(protocol)
 }
 
 /// A client of the provider that a [`Spec`] describes, whose endpoints and keys are in the metadata of this issuer. If there is no
@@ -368,7 +366,7 @@ macro_rules! client {
                 let (client_id, credentials) = config.credentials(Self::PARAMETERS)?;
                 $(let $parameter = config.required(stringify!($parameter))?;)+
                 let mut client = Self::made(client_id.to_owned(), credentials.into(), $(&$parameter),+)?;
-                config.apply_to(&mut client.oauth2);
+                client.oauth2 = config.apply_to(client.oauth2);
                 Ok(client)
             }
         }

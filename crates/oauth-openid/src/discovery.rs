@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use oauth_core::{
-    Credentials, Error, ErrorKind, HttpClient, OAuth2, Operation, PublicHosts, Result,
+    Credentials, Error, ErrorKind, HttpClient, OAuth2, Operation, Provider, PublicHosts, Result,
     provider_kit::check_public_url,
 };
 
@@ -160,20 +160,20 @@ impl Discovery {
         Ok((*metadata).clone())
     }
 
-    pub(crate) fn prepared(&self, mut client: OAuth2) -> OAuth2 {
-        match (&self.http, self.public_hosts_only) {
-            (Some(http), true) => client.set_http_client(Arc::new(PublicHosts::on(http.clone()))),
-            (None, true) => client.set_http_client(Arc::new(PublicHosts::new())),
-            (Some(http), false) => client.set_http_client(http.clone()),
-            (None, false) => {}
-        }
+    pub(crate) fn prepared(&self, client: OAuth2) -> OAuth2 {
+        let mut client = match (&self.http, self.public_hosts_only) {
+            (Some(http), true) => client.with_http_client(PublicHosts::on(http.clone())),
+            (None, true) => client.with_http_client(PublicHosts::new()),
+            (Some(http), false) => client.with_http_client(http.clone()),
+            (None, false) => client,
+        };
         if self.allows_http {
-            client.dangerously_allow_plain_http();
+            client = client.dangerously_allow_plain_http();
         }
-        if let [issuer] = &*self.issuers {
-            client.set_issuer(issuer.clone());
+        match &*self.issuers {
+            [issuer] => client.with_issuer(issuer.clone()),
+            _ => client,
         }
-        client
     }
 
     pub(crate) fn discovered(&self, provider: &'static str) -> Result<Discovered> {

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use oauth_core::{Endpoint, Endpoints, Error, ErrorKind, OAuth2, Operation, Result};
+use oauth_core::{Endpoint, Endpoints, Error, ErrorKind, OAuth2, Operation, Provider, Result};
 
 use crate::{
     discovered::Discovered, jws::quoted, metadata::ProviderMetadata, policy::VerificationPolicy,
@@ -63,15 +63,13 @@ impl OpenIDConnect {
     pub(crate) fn make_ready(&self, client: &OAuth2, metadata: &ProviderMetadata) -> Result<OAuth2> {
         let at = |error: Error| error.at(client.name().to_owned());
         metadata.check(client).map_err(at)?;
-        let mut ready = client.clone();
-        ready.set_credentials(metadata.chosen_credentials(client).map_err(at)?);
-        let found = choose_authentication(&mut ready, client, metadata).map_err(at)?;
-        ready.set_mtls_endpoints(metadata.mtls_endpoints());
-        ready.set_endpoints(
-            client.endpoints().clone().or(metadata.without_strange_schemes(found).map_err(at)?),
-        );
+        let ready = client.clone().with_credentials(metadata.chosen_credentials(client).map_err(at)?);
+        let (ready, found) = choose_authentication(ready, client, metadata).map_err(at)?;
+        let found = metadata.without_strange_schemes(found).map_err(at)?;
+        let mut ready =
+            ready.with_mtls_endpoints(metadata.mtls_endpoints()).with_endpoints(|own| own.or(found));
         if ready.endpoints().get(Endpoint::Authorization).is_none() {
-            ready.refuse_authorization_requests(
+            ready = ready.refuse_authorization_requests(
                 "the provider has no authorization endpoint, so nobody signs in there by a browser",
             );
         }
@@ -82,15 +80,15 @@ impl OpenIDConnect {
             );
             return Err(client.error(Operation::DISCOVER, ErrorKind::Configuration(problem)));
         }
-        ready.set_issuer(metadata.issuer().to_owned());
+        ready = ready.with_issuer(metadata.issuer().to_owned());
         if metadata.flag("authorization_response_iss_parameter_supported") {
-            ready.require_callback_issuer();
+            ready = ready.require_callback_issuer();
         }
         for demand in metadata.demands_on_requests() {
-            ready.demand_of_requests(demand);
+            ready = ready.demand_of_requests(demand);
         }
         if metadata.allows_http {
-            ready.dangerously_allow_plain_http();
+            ready = ready.dangerously_allow_plain_http();
         }
         // What a login does not need is checked when it is used.
         for endpoint in [Endpoint::Authorization, Endpoint::Token, Endpoint::Jwks] {
@@ -137,12 +135,12 @@ impl fmt::Debug for OpenIDConnect {
     }
 }
 
-/// Chooses how the client authenticates at each endpoint, and returns the endpoints at which it can.
+/// Chooses how the client authenticates at each endpoint, and returns it with the endpoints at which it can.
 fn choose_authentication(
-    ready: &mut OAuth2,
+    mut ready: OAuth2,
     client: &OAuth2,
     metadata: &ProviderMetadata,
-) -> Result<Endpoints> {
+) -> Result<(OAuth2, Endpoints)> {
     let mut found = metadata.endpoints();
     if let Some(own) = ready.credentials().own_authentication() {
         // Where a provider does not take it elsewhere, it is still one to sign in with.
@@ -157,12 +155,12 @@ fn choose_authentication(
     } else {
         let public = ready.credentials().are_none();
         if client.chosen_client_auth().is_none() {
-            ready.set_client_auth(metadata.client_auth("token_endpoint", public)?);
+            ready = ready.with_client_auth(metadata.client_auth("token_endpoint", public)?);
         }
         // A provider whose revocation cannot be used is still one to sign in with.
         match metadata.client_auth("revocation_endpoint", public) {
             _ if client.revoke_auth().is_some() => {}
-            Ok(auth) if Some(auth) != ready.chosen_client_auth() => ready.set_revoke_auth(auth),
+            Ok(auth) if Some(auth) != ready.chosen_client_auth() => ready = ready.with_revoke_auth(auth),
             Ok(_) => {}
             Err(_) => found = found.without(Endpoint::Revocation),
         }
@@ -171,8 +169,8 @@ fn choose_authentication(
             && metadata.list("introspection_endpoint_auth_methods_supported").is_some()
             && let Ok(auth) = metadata.client_auth("introspection_endpoint", public)
         {
-            ready.set_introspection_auth(auth);
+            ready = ready.with_introspection_auth(auth);
         }
     }
-    Ok(found)
+    Ok((ready, found))
 }

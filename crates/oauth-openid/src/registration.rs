@@ -237,7 +237,7 @@ impl RegisteredClient {
         // As the provider has it now, or as it was asked for.
         for members in [&self.0.expected, &self.0.metadata] {
             for demand in demands_in(members) {
-                client.oauth2_mut().demand_of_requests(demand);
+                client = client.with_oauth2(|oauth2| oauth2.demand_of_requests(demand));
             }
         }
         Ok(client)

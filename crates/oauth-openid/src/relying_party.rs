@@ -239,14 +239,10 @@ pub trait OpenIDProvider: Provider + Sized {
     /// # }
     /// ```
     #[must_use]
-    fn with_policy(mut self, change: impl FnOnce(VerificationPolicy) -> VerificationPolicy) -> Self {
-        let client = self.oauth2_mut();
-        if let Some(protocol) = client.participant::<OpenIDConnect>() {
-            let changed = protocol.with_policy(change(protocol.policy.clone()));
-            client.set_clock(changed.policy.clock.clone());
-            client.add_participant(changed);
-        }
-        self
+    fn with_policy(self, change: impl FnOnce(VerificationPolicy) -> VerificationPolicy) -> Self {
+        let Some(protocol) = self.oauth2().participant::<OpenIDConnect>() else { return self };
+        let changed = protocol.with_policy(change(protocol.policy.clone()));
+        self.with_clock(changed.policy.clock.clone()).with_participant(changed)
     }
 }
 

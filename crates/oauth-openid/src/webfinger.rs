@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use oauth_core::{
-    ClientSecret, Error, ErrorKind, HttpClient, OAuth2, Operation, PublicHosts, Result, http::Method,
-    provider_kit::check_public_url,
+    ClientSecret, Error, ErrorKind, HttpClient, OAuth2, Operation, Provider, PublicHosts, Result,
+    http::Method, provider_kit::check_public_url,
 };
 use url::Url;
 
@@ -30,8 +30,8 @@ const RELATION: &str = "http://openid.net/specs/connect/1.0/issuer";
 pub async fn webfinger(resource: &str, http: Option<Arc<dyn HttpClient>>) -> Result<String> {
     let (resource, host) = normalized(resource)
         .map_err(|problem| Error::new(WEBFINGER, "openid", ErrorKind::Configuration(problem)))?;
-    let mut client = OAuth2::from_spec(&SPEC, "", ClientSecret::NONE);
-    client.set_http_client(http.unwrap_or_else(|| Arc::new(PublicHosts::new())));
+    let http = http.unwrap_or_else(|| Arc::new(PublicHosts::new()));
+    let client = OAuth2::from_spec(&SPEC, "", ClientSecret::NONE).with_http_client(http);
     let url = format!("https://{host}/.well-known/webfinger");
     let reply = client
         .request(WEBFINGER, Method::GET, url)

@@ -166,8 +166,7 @@ impl Participant for Pushed {
 #[tokio::test]
 async fn dp_09_a_pushed_request_has_the_header_and_the_parameter_of_one_key() {
     let server = Server::with(|switches| switches.nonces = Nonces::Rotating).await;
-    let mut client = client(&server);
-    client.add_participant(Pushed(server.url("/par")));
+    let client = client(&server).with_participant(Pushed(server.url("/par")));
     client.start_login(CALLBACK, LoginOptions::new()).await.unwrap();
     let seen = server.seen();
     assert_eq!(statuses(&seen), [400, 200]);
@@ -248,8 +247,7 @@ impl Participant for Insatiable {
 #[tokio::test]
 async fn dp_14_another_participant_cannot_use_up_the_repetition() {
     let server = Server::with(|switches| switches.nonces = Nonces::Rotating).await;
-    let mut client = server.client("");
-    client.add_participant(Insatiable);
+    let client = server.client("").with_participant(Insatiable);
     let client = client.with_dpop(Dpop::generate().unwrap());
     client.get_access_token("C", CALLBACK, None, &[]).await.unwrap();
     assert_eq!(statuses(&server.seen()), [400, 200]);

@@ -51,8 +51,8 @@ async fn with_key(provider: &str, id: &str, secret: Option<&str>, key: &SigningK
     Emulator::builder().app(provider, app).start().await.unwrap()
 }
 
-fn at(emulator: &Emulator, client: &mut OAuth2) {
-    client.set_http_client(Arc::new(emulator.http_client().unwrap()));
+fn at(emulator: &Emulator, client: OAuth2) -> OAuth2 {
+    client.with_http_client(emulator.http_client().unwrap())
 }
 
 async fn sign_in(emulator: &Emulator, client: &impl Provider) -> Result<Login> {
@@ -67,10 +67,7 @@ async fn tx_05_googles_service_account_gets_tokens_of_its_own_and_of_users() {
     let address = "robot@p.iam.gserviceaccount.com";
     let emulator = with_key("google", address, None, &key).await;
     let robot = |key: SigningKey| {
-        let robot = ServiceAccount::new(address, Arc::new(key)).with_client(|mut client| {
-            at(&emulator, &mut client);
-            client
-        });
+        let robot = ServiceAccount::new(address, Arc::new(key)).with_client(|client| at(&emulator, client));
         robot.with_scopes(["https://www.googleapis.com/auth/drive"])
     };
     let token = robot(key.clone()).get_token().await.unwrap();
@@ -94,8 +91,8 @@ async fn tx_05_salesforce_gives_the_token_of_a_user_for_three_minutes_of_trust()
     let emulator = with_key("salesforce", "CONSUMER_KEY", None, &key).await;
     let user = User::default().email.unwrap();
     for domain in ["login.salesforce.com", "test.salesforce.com", "acme.my.salesforce.com"] {
-        let mut client = SalesforceOAuth2::new("CONSUMER_KEY", "").with_domain(domain).unwrap();
-        at(&emulator, client.oauth2_mut());
+        let client = SalesforceOAuth2::new("CONSUMER_KEY", "").with_domain(domain).unwrap();
+        let client = client.with_oauth2(|client| at(&emulator, client));
         let token = client.get_token_as(&user, Arc::new(key.clone())).await.unwrap();
         assert_eq!((token.expires_at(), token.refresh_token()), (None, None));
         let error = client.get_token_as(&user, Arc::new(strangers())).await.unwrap_err();
@@ -113,7 +110,7 @@ async fn tx_05_docusign_gives_the_token_of_a_user_who_has_consented() {
         if is_for_developers {
             client = client.with_developer_environment().unwrap();
         }
-        at(&emulator, client.oauth2_mut());
+        let client = client.with_oauth2(|client| at(&emulator, client));
         let token = client.get_token_as(&user, Arc::new(key.clone())).await.unwrap();
         assert!(token.expires_at().is_some() && token.refresh_token().is_none());
         emulator
@@ -130,8 +127,8 @@ async fn tx_05_box_gives_tokens_of_the_enterprise_and_of_its_users() {
     let key = rs256();
     let emulator = with_key("box", "id", Some("secret"), &key).await;
     let server = |secret: &str, key: SigningKey| {
-        let mut client = BoxOAuth2::new("id", secret);
-        at(&emulator, client.oauth2_mut());
+        let client = BoxOAuth2::new("id", secret);
+        let client = client.with_oauth2(|client| at(&emulator, client));
         BoxServer::new(client, "E-1", Arc::new(key))
     };
     server("secret", key.clone()).get_enterprise_token().await.unwrap();
@@ -149,8 +146,8 @@ async fn tx_05_a_github_app_gets_tokens_of_its_installations() {
     let key = rs256().without_key_id();
     let emulator = with_key("github", "Iv1.app", None, &key).await;
     let app = |key: SigningKey| {
-        let mut client = GitHubOAuth2::new("Iv1.app", "");
-        at(&emulator, client.oauth2_mut());
+        let client = GitHubOAuth2::new("Iv1.app", "");
+        let client = client.with_oauth2(|client| at(&emulator, client));
         GitHubApp::at(&client, Arc::new(key))
     };
     let request =
@@ -170,8 +167,8 @@ async fn tx_05_zooms_server_to_server_application_gets_its_accounts_token() {
     let emulator = Emulator::builder().start().await.unwrap();
     let app = App::default_of("zoom");
     let client = |secret: &str| {
-        let mut client = ZoomOAuth2::new(&*app.client_id, secret);
-        at(&emulator, client.oauth2_mut());
+        let client = ZoomOAuth2::new(&*app.client_id, secret);
+        let client = client.with_oauth2(|client| at(&emulator, client));
         client
     };
     let token = client(app.client_secret.as_deref().unwrap()).get_account_token("ACCOUNT").await.unwrap();

@@ -6,12 +6,14 @@ use crate::error::{Error, Result};
 impl OAuth2 {
     /// Asks for a scope by which the provider restricts who may sign in, in place of another that begins alike: the name of a
     /// [`Restriction`](crate::provider_kit::Restriction), and its value. Scopes that are set later come beside it.
-    pub fn set_restricting_scope(&mut self, name: &str, value: &str) {
+    #[must_use]
+    pub fn with_restricting_scope(mut self, name: &str, value: &str) -> Self {
         let settings = self.settings();
         settings.restricting_scopes.retain(|scope| !scope.starts_with(name));
         settings.restricting_scopes.push(format!("{name}{value}").into());
         let others = settings.scopes.iter().filter(|scope| !scope.starts_with(name)).cloned().collect();
         self.replace_scopes(others);
+        self
     }
 
     /// Accepts no user below this level of assurance, one of [`LoginSpec::acr_levels`](crate::provider_kit::LoginSpec::acr_levels), and asks for it unless a request names
@@ -20,7 +22,7 @@ impl OAuth2 {
     /// # Errors
     ///
     /// A configuration error when the provider has no such level.
-    pub fn set_minimum_acr(&mut self, level: &str) -> Result<()> {
+    pub fn with_minimum_acr(mut self, level: &str) -> Result<Self> {
         let levels = self.spec().login.acr_levels;
         let Some((level, _)) = levels.iter().find(|(known, _)| *known == level) else {
             let known: Vec<_> = levels.iter().map(|(known, _)| known).collect();
@@ -38,7 +40,7 @@ impl OAuth2 {
             let values: Vec<_> = [*level].into_iter().chain(others).collect();
             settings.authorize_params.set("acr_values".into(), values.join(" ").into());
         }
-        Ok(())
+        Ok(self)
     }
 
     /// The least level of assurance that the client accepts, if one was set.

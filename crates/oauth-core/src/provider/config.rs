@@ -123,7 +123,8 @@ impl ProviderConfig {
     }
 
     /// Gives a client the settings that every provider knows.
-    pub fn apply_to(&self, client: &mut OAuth2) {
+    #[must_use]
+    pub fn apply_to(&self, mut client: OAuth2) -> OAuth2 {
         if let Some(http) = &self.http_client {
             client.set_http_client(http.clone());
         }
@@ -134,8 +135,9 @@ impl ProviderConfig {
             client.set_scopes(scopes.iter().cloned());
         }
         if self.dangerously_allow_plain_http {
-            client.dangerously_allow_plain_http();
+            client = client.dangerously_allow_plain_http();
         }
+        client
     }
 
     /// Refuses a client id that is empty or has white space around it, and parameters that the provider does not know, which are most often misspelled.
@@ -216,7 +218,7 @@ pub trait Configure: Provider + Sized {
 }
 
 /// The generic client: `authorize_endpoint` and `token_endpoint`, and where the provider has them `refresh_endpoint`,
-/// `revoke_endpoint` and `profile_endpoint`; `issuer` as for [`OAuth2::set_issuer`], or for callbacks alone `callback_issuer`.
+/// `revoke_endpoint` and `profile_endpoint`; `issuer` as for [`Provider::with_issuer`], or for callbacks alone `callback_issuer`.
 impl Configure for OAuth2 {
     const PARAMETERS: &'static [&'static str] = &[
         "authorize_endpoint",
@@ -243,7 +245,7 @@ impl Configure for OAuth2 {
             }
         }
         client.set_endpoints(endpoints);
-        config.apply_to(&mut client);
+        let mut client = config.apply_to(client);
         client.check_endpoints()?;
         if let Some(issuer) = config.parameter("issuer") {
             client.set_issuer(issuer);

@@ -13,7 +13,7 @@
 /// impl ExampleOAuth2 {
 ///     /// Signs in at this region.
 ///     pub fn with_region(mut self, region: &str) -> Result<Self> {
-///         self.oauth2.set_parameter("region", region)?;
+///         self.oauth2 = self.oauth2.with_parameter("region", region)?;
 ///         Ok(self)
 ///     }
 /// }
@@ -67,7 +67,7 @@ macro_rules! configure {
             fn from_config(config: &$crate::ProviderConfig) -> $crate::Result<Self> {
                 let (client_id, client_secret) = config.credentials(Self::PARAMETERS)?;
                 let mut client = Self::new(client_id, client_secret);
-                config.apply_to(&mut client.oauth2);
+                client.oauth2 = config.apply_to(client.oauth2);
                 $(
                     let client = match config.parameter(stringify!($setting)) {
                         Some(value) => client.$with(&value)?,

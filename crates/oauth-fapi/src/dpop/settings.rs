@@ -138,9 +138,8 @@ impl fmt::Debug for Dpop {
 pub trait DpopProvider: Provider + Sized {
     /// Binds the client's tokens to a key.
     #[must_use]
-    fn with_dpop(mut self, dpop: Dpop) -> Self {
-        self.oauth2_mut().add_participant(dpop);
-        self
+    fn with_dpop(self, dpop: Dpop) -> Self {
+        self.with_participant(dpop)
     }
 }
 

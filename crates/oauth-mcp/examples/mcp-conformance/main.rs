@@ -57,7 +57,7 @@ async fn run() -> Result<(), Anything> {
     if scenario.starts_with("auth/dpop") {
         let key = DpopKey::generate()?;
         authorizer =
-            authorizer.with_client_setup(move |client| client.add_participant(Dpop::new(key.clone())));
+            authorizer.with_client_setup(move |client| client.with_participant(Dpop::new(key.clone())));
     }
     let browser = Automatic { http: http.clone(), context: context.clone() };
     authorizer = without_user(authorizer, &scenario, &context, &server, &*http, revision).await?;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use oauth_core::{
-    Endpoint, OAuth2, Secret,
+    Endpoint, OAuth2, Provider, Secret,
     serde_json::Value,
     telemetry::{EVENT_NAME, event},
 };
@@ -189,21 +189,22 @@ impl Authorizer {
     fn new_client(&self, target: &Target, client: &KnownClient) -> Result<McpClient> {
         let metadata = &target.metadata;
         let auth = client.auth_at(metadata)?;
-        let mut oauth2 = OAuth2::new(&*client.client_id, client.credentials.clone(), "", "");
-        oauth2.set_name("mcp");
-        oauth2.set_endpoints(metadata.endpoints(&target.server)?);
-        oauth2.set_issuer(metadata.issuer().to_owned());
-        oauth2.set_client_auth(auth);
-        oauth2.set_http_client(self.http(&target.server)?);
+        let endpoints = metadata.endpoints(&target.server)?;
+        let mut oauth2 = OAuth2::new(&*client.client_id, client.credentials.clone(), "", "")
+            .with_name("mcp")
+            .with_endpoints(|_| endpoints)
+            .with_issuer(metadata.issuer().to_owned())
+            .with_client_auth(auth)
+            .with_http_client(self.http(&target.server)?);
         if metadata.flag("authorization_response_iss_parameter_supported") {
-            oauth2.require_callback_issuer();
+            oauth2 = oauth2.require_callback_issuer();
         }
         if oauth2.endpoints().get(Endpoint::Token).is_none() {
             let problem = format!("the metadata of {:?} names no token_endpoint", metadata.issuer());
             return Err(oauth_core::Error::configuration("mcp", problem).into());
         }
         if let Some(set_up) = &self.0.set_up {
-            set_up(&mut oauth2);
+            oauth2 = set_up(oauth2);
         }
         let is_without = self.0.without_resource.iter().any(|issuer| issuer == metadata.issuer());
         if is_without {

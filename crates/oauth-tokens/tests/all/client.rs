@@ -14,7 +14,7 @@ use axum::{
 };
 use oauth_core::{
     AfterReply, AuthenticationError, Error as CoreError, OAuth2, OAuth2Token, Operation, Participant,
-    RequestContext, RequestDraft, async_trait, serde_json::json,
+    Provider, RequestContext, RequestDraft, async_trait, serde_json::json,
 };
 use oauth_reqwest::{reqwest, reqwest_client};
 use oauth_tokens::{
@@ -347,8 +347,7 @@ async fn a_bound_token_goes_out_with_a_proof_and_once_more_with_the_apis_nonce()
     let provider = RotatingServer::new();
     let (origin, seen) = proof_api(&provider, "N").await;
     let hosts = || Hosts::new([origin.trim_start_matches("http://")]).unwrap();
-    let mut issuing = provider.client();
-    issuing.add_participant(Proofs::default());
+    let issuing = provider.client().with_participant(Proofs::default());
     let clock = Hands::new();
     let manager = TokenManager::builder(MemoryStore::new(), sealer())
         .provider(Arc::new(issuing))

@@ -85,8 +85,8 @@ impl AmazonOAuth2 {
             "fe" => ("apac.account.amazon.com", "api.amazon.co.jp"),
             _ => return Err(Error::configuration(SPEC.name, "region is na, eu or fe")),
         };
-        self.oauth2.set_parameter("login_host", login_host)?;
-        self.oauth2.set_parameter("api_host", api_host)?;
+        self.oauth2 = self.oauth2.with_parameter("login_host", login_host)?;
+        self.oauth2 = self.oauth2.with_parameter("api_host", api_host)?;
         Ok(self)
     }
 }

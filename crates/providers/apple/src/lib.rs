@@ -149,7 +149,7 @@ impl Configure for AppleOAuth2 {
         };
         let secret = AppleSecret::new(config.required("team_id")?, config.required("key_id")?, &key)?;
         let mut client = Self::new(&*config.client_id, secret);
-        config.apply_to(&mut client.oauth2);
+        client.oauth2 = config.apply_to(client.oauth2);
         Ok(client)
     }
 }

@@ -72,7 +72,7 @@ impl Auth0OAuth2 {
     pub fn with_organization(mut self, organization: &str) -> Result<Self> {
         let organization =
             parameter::segment("organization", organization).map_err(|error| error.at(SPEC.name))?;
-        self.oauth2.set_authorize_param("organization", organization.to_owned());
+        self.oauth2 = self.oauth2.with_authorize_param("organization", organization.to_owned());
         Ok(self)
     }
 }

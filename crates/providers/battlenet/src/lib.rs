@@ -70,7 +70,7 @@ impl BattleNetOAuth2 {
     ///
     /// A configuration error after the endpoints were moved.
     pub fn with_china(mut self) -> Result<Self> {
-        self.oauth2.set_installation(CHINA, |all| all.rebased(WORLD, CHINA))?;
+        self.oauth2 = self.oauth2.with_installation(CHINA, |all| all.rebased(WORLD, CHINA))?;
         Ok(self)
     }
 

@@ -116,7 +116,7 @@ impl FacebookOAuth2 {
     ///
     /// A configuration error when the text has no place in a URL.
     pub fn with_graph_version(mut self, version: &str) -> Result<Self> {
-        self.oauth2.set_parameter("graph_version", version)?;
+        self.oauth2 = self.oauth2.with_parameter("graph_version", version)?;
         Ok(self)
     }
 
@@ -127,7 +127,7 @@ impl FacebookOAuth2 {
     ///
     /// A configuration error when the text is none.
     pub fn with_client_token(mut self, client_token: &str) -> Result<Self> {
-        self.oauth2.set_parameter("client_token", client_token)?;
+        self.oauth2 = self.oauth2.with_parameter("client_token", client_token)?;
         Ok(self)
     }
 

@@ -113,10 +113,7 @@ fn policy() -> VerificationPolicy {
 impl FranceConnectOAuth2 {
     /// A client of the test platform.
     pub fn integration(client_id: impl Into<String>, credentials: impl Into<Credentials>) -> Self {
-        let mut client = Self::new(client_id, credentials);
-        // It is new, so that nothing refuses this.
-        let _ = client.move_to(INTEGRATION);
-        client
+        Self::new(client_id, credentials).moved_to(INTEGRATION)
     }
 
     /// A client of FranceConnect+, for services that need the level `eidas2` or `eidas3`. Its tokens come encrypted: see
@@ -136,10 +133,7 @@ impl FranceConnectOAuth2 {
 
     /// A client of version 1 on its test platform.
     pub fn version_1_integration(client_id: impl Into<String>, credentials: impl Into<Credentials>) -> Self {
-        let mut client = Self::version_1(client_id, credentials);
-        // It is new, so that nothing refuses this.
-        let _ = client.move_to(INTEGRATION_V1);
-        client
+        Self::version_1(client_id, credentials).moved_to(INTEGRATION_V1)
     }
 
     /// Accepts no user below this level: `eidas1`, `eidas2` or `eidas3`. It is asked for unless a login asks for a higher one.
@@ -151,7 +145,7 @@ impl FranceConnectOAuth2 {
         if is_plus(self.oauth2.endpoints().authorization()) && level < LEAST_OF_PLUS {
             return Err(Error::configuration(SPEC.name, "the least level of FranceConnect+ is eidas2"));
         }
-        self.oauth2.set_minimum_acr(level)?;
+        self.oauth2 = self.oauth2.with_minimum_acr(level)?;
         Ok(self)
     }
 
@@ -165,28 +159,32 @@ impl FranceConnectOAuth2 {
         let as_given = format!("{}/api/v2", base_url.trim_end_matches('/'));
         let base_url =
             oauth_core::parameter::base_url("base_url", base_url).map_err(|error| error.at(SPEC.name))?;
-        self.move_to(&base_url)?;
-        self.oauth2.add_former_identity_issuer(as_given);
+        self.oauth2 = at(&base_url, self.oauth2)?.with_former_identity_issuer(as_given);
         let has_levels = !self.oauth2.spec().login.acr_levels.is_empty();
         if has_levels
             && is_plus(&base_url)
             && self.oauth2.minimum_acr().is_none_or(|level| level < LEAST_OF_PLUS)
         {
-            self.oauth2.set_minimum_acr(LEAST_OF_PLUS)?;
+            self.oauth2 = self.oauth2.with_minimum_acr(LEAST_OF_PLUS)?;
         }
         Ok(self)
     }
 
-    fn move_to(&mut self, base_url: &str) -> Result<()> {
-        if self.oauth2.spec().issuer.is_some() {
-            return self.oauth2.set_installation(format!("{base_url}/api/v2"), |all| all.at(base_url));
-        }
-        // Version 1 documents no issuer to compare with, but another host has users of its own.
-        self.oauth2.set_identity_issuer(format!("{base_url}/api/v1"));
-        let moved = self.oauth2.endpoints().clone().at(base_url);
-        self.oauth2.set_endpoints(moved);
-        Ok(())
+    /// This client, which is new, so that nothing refuses it, at another host.
+    fn moved_to(mut self, base_url: &str) -> Self {
+        self.oauth2 = at(base_url, self.oauth2.clone()).unwrap_or(self.oauth2);
+        self
     }
+}
+
+/// The generic client at another host.
+fn at(base_url: &str, oauth2: OAuth2) -> Result<OAuth2> {
+    if oauth2.spec().issuer.is_some() {
+        return oauth2.with_installation(format!("{base_url}/api/v2"), |all| all.at(base_url));
+    }
+    // Version 1 documents no issuer to compare with, but another host has users of its own.
+    let oauth2 = oauth2.with_identity_issuer(format!("{base_url}/api/v1"));
+    Ok(oauth2.with_endpoints(|all| all.at(base_url)))
 }
 
 /// Whether a URL is of FranceConnect+, in production or for tests: its hosts begin with `auth.`, or have `fcp-high` in their names.

@@ -143,10 +143,10 @@ impl GitHubOAuth2 {
             None => format!("{base_url}/api/v3"),
         };
         // User 1 of an Enterprise Server is not user 1 of github.com.
-        self.oauth2.set_installation(format!("{base_url}/login/oauth"), |all| {
+        self.oauth2 = self.oauth2.with_installation(format!("{base_url}/login/oauth"), |all| {
             all.rebased("https://github.com", &base_url).rebased("https://api.github.com", &api)
         })?;
-        self.oauth2.add_former_identity_issuer(format!("{as_given}/login/oauth"));
+        self.oauth2 = self.oauth2.with_former_identity_issuer(format!("{as_given}/login/oauth"));
         Ok(self)
     }
 

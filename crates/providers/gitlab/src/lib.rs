@@ -69,8 +69,9 @@ impl GitLabOAuth2 {
     pub fn with_base_url(mut self, base_url: &str) -> Result<Self> {
         let as_given = base_url.trim_end_matches('/').to_owned();
         let base_url = parameter::base_url("base_url", base_url).map_err(|error| error.at(SPEC.name))?;
-        self.oauth2.set_installation(base_url.clone(), |all| all.rebased(GITLAB_COM, &base_url))?;
-        self.oauth2.add_former_identity_issuer(as_given);
+        self.oauth2 =
+            self.oauth2.with_installation(base_url.clone(), |all| all.rebased(GITLAB_COM, &base_url))?;
+        self.oauth2 = self.oauth2.with_former_identity_issuer(as_given);
         Ok(self)
     }
 

@@ -136,7 +136,7 @@ impl GoogleOAuth2 {
     /// A configuration error when the text is not a domain.
     pub fn with_hosted_domain(mut self, domain: &str) -> Result<Self> {
         let domain = parameter::host("hosted_domain", domain).map_err(|error| error.at(SPEC.name))?;
-        self.oauth2.set_authorize_param("hd", domain.to_ascii_lowercase());
+        self.oauth2 = self.oauth2.with_authorize_param("hd", domain.to_ascii_lowercase());
         Ok(self)
     }
 

@@ -76,7 +76,7 @@ impl HubSpotOAuth2 {
     ///
     /// A configuration error when the text has no place in a URL.
     pub fn with_api_version(mut self, version: &str) -> Result<Self> {
-        self.oauth2.set_parameter("api_version", version)?;
+        self.oauth2 = self.oauth2.with_parameter("api_version", version)?;
         Ok(self)
     }
 }

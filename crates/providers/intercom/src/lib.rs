@@ -81,10 +81,10 @@ impl IntercomOAuth2 {
                 return Err(Error::configuration(SPEC.name, problem));
             }
         };
-        self.oauth2.set_parameter("app_host", app_host)?;
-        self.oauth2.set_parameter("api_host", api_host)?;
+        self.oauth2 = self.oauth2.with_parameter("app_host", app_host)?;
+        self.oauth2 = self.oauth2.with_parameter("api_host", api_host)?;
         // Each region numbers its teammates by itself.
-        self.oauth2.set_identity_issuer(format!("https://{app_host}"));
+        self.oauth2 = self.oauth2.with_identity_issuer(format!("https://{app_host}"));
         Ok(self)
     }
 }

@@ -81,7 +81,7 @@ impl IntuitOAuth2 {
             "sandbox" => "sandbox-accounts",
             _ => return Err(Error::configuration(SPEC.name, "environment is production or sandbox")),
         };
-        self.oauth2.set_parameter("accounts", accounts)?;
+        self.oauth2 = self.oauth2.with_parameter("accounts", accounts)?;
         Ok(self)
     }
 }

@@ -31,7 +31,7 @@
 
 pub use oauth_core;
 use oauth_core::{
-    ClientAuth, ClientSecret, Endpoint, Provider, Result, Spec, async_trait, parameter,
+    ClientAuth, ClientSecret, Endpoint, OAuth2, Provider, Result, Spec, async_trait, parameter,
     provider_kit::{AuthorizationSpec, LoginSpec, ProfileSpec, TokenSpec},
 };
 pub use oauth_openid;
@@ -98,7 +98,7 @@ impl LoginGovOAuth2 {
     pub fn sandbox(client_id: impl Into<String>) -> Self {
         let mut client = Self::new(client_id, ClientSecret::NONE);
         // It is new, so that nothing refuses this.
-        let _ = client.move_to(SANDBOX);
+        client.oauth2 = at(SANDBOX, client.oauth2.clone()).unwrap_or(client.oauth2);
         client
     }
 
@@ -109,7 +109,7 @@ impl LoginGovOAuth2 {
     ///
     /// A configuration error when there is no such level.
     pub fn with_minimum_level(mut self, level: &str) -> Result<Self> {
-        self.oauth2.set_minimum_acr(level)?;
+        self.oauth2 = self.oauth2.with_minimum_acr(level)?;
         Ok(self)
     }
 
@@ -121,14 +121,14 @@ impl LoginGovOAuth2 {
     pub fn with_base_url(mut self, base_url: &str) -> Result<Self> {
         let as_given = format!("{}/", base_url.trim_end_matches('/'));
         let base_url = parameter::base_url("base_url", base_url).map_err(|error| error.at(SPEC.name))?;
-        self.move_to(&base_url)?;
-        self.oauth2.add_former_identity_issuer(as_given);
+        self.oauth2 = at(&base_url, self.oauth2)?.with_former_identity_issuer(as_given);
         Ok(self)
     }
+}
 
-    fn move_to(&mut self, base_url: &str) -> Result<()> {
-        self.oauth2.set_installation(format!("{base_url}/"), |all| all.at(base_url))
-    }
+/// The generic client at another host.
+fn at(base_url: &str, oauth2: OAuth2) -> Result<OAuth2> {
+    oauth2.with_installation(format!("{base_url}/"), |all| all.at(base_url))
 }
 
 #[async_trait]

@@ -114,7 +114,7 @@ impl MastodonOAuth2 {
         scopes: &[&str],
     ) -> Result<MastodonApp> {
         let mut client = Self::of_server("", "", base_url)?;
-        client.oauth2.set_http_client(http);
+        client.oauth2 = client.oauth2.with_http_client(http);
         let url = client.oauth2.endpoints().other("apps").map_err(|error| error.at(SPEC.name))?;
         let (redirect_uris, scopes) = (redirect_uris.join("\n"), scopes.join(" "));
         let form = [("client_name", client_name), ("redirect_uris", &redirect_uris), ("scopes", &scopes)];
@@ -134,8 +134,8 @@ impl MastodonOAuth2 {
         base_url: &str,
     ) -> Result<Self> {
         let server = parameter::self_hosted_url("base_url", base_url).map_err(|error| error.at(SPEC.name))?;
-        let mut oauth2 = OAuth2::from_spec(&SPEC, client_id, credentials);
-        oauth2.set_installation(server.clone(), |all| {
+        let oauth2 = OAuth2::from_spec(&SPEC, client_id, credentials);
+        let oauth2 = oauth2.with_installation(server.clone(), |all| {
             all.with(Endpoint::Authorization, format!("{server}/oauth/authorize"))
                 .with(Endpoint::Token, format!("{server}/oauth/token"))
                 .with(Endpoint::Revocation, format!("{server}/oauth/revoke"))
@@ -173,7 +173,7 @@ impl Configure for MastodonOAuth2 {
     fn from_config(config: &ProviderConfig) -> Result<Self> {
         let (client_id, credentials) = config.credentials(Self::PARAMETERS)?;
         let mut client = Self::new(client_id, credentials, &config.required("base_url")?)?;
-        config.apply_to(&mut client.oauth2);
+        client.oauth2 = config.apply_to(client.oauth2);
         Ok(client)
     }
 }

@@ -174,11 +174,11 @@ impl MicrosoftGraphOAuth2 {
     pub fn with_cloud_hosts(mut self, login_host: &str, graph_host: &str) -> Result<Self> {
         let host = |name, host| parameter::host(name, host).map_err(|error| error.at(SPEC.name));
         let (login_host, graph_host) = (host("login_host", login_host)?, host("graph_host", graph_host)?);
-        self.oauth2.set_parameter("login_host", &*login_host)?;
-        self.oauth2.set_parameter("graph_host", graph_host)?;
+        self.oauth2 = self.oauth2.with_parameter("login_host", &*login_host)?;
+        self.oauth2 = self.oauth2.with_parameter("graph_host", graph_host)?;
         if self.oauth2.chosen_identity_issuer().is_none() {
             // Who has an id in one cloud is nobody in another.
-            self.oauth2.set_identity_issuer(format!("https://{login_host}"));
+            self.oauth2 = self.oauth2.with_identity_issuer(format!("https://{login_host}"));
         }
         self.login_host = login_host;
         Ok(self.decided())
@@ -192,7 +192,7 @@ impl MicrosoftGraphOAuth2 {
     ///
     /// A configuration error when the text is not a tenant.
     pub fn with_tenant(mut self, tenant: &str) -> Result<Self> {
-        self.oauth2.set_parameter("tenant", tenant)?;
+        self.oauth2 = self.oauth2.with_parameter("tenant", tenant)?;
         Ok(match tenant_id(tenant) {
             Some(id) => self.with_tenants([id]),
             None => self,

@@ -169,7 +169,7 @@ impl Configure for NaverOAuth2 {
             Some("true") => Self::openid(client_id, client_secret),
             Some(_) => return Err(Error::configuration(SPEC.name, "openid is true or false")),
         };
-        config.apply_to(&mut client.oauth2);
+        client.oauth2 = config.apply_to(client.oauth2);
         Ok(client)
     }
 }

@@ -74,9 +74,9 @@ impl NextcloudOAuth2 {
         // The API has an entrance of its own beside index.php.
         let server = base_url.strip_suffix("/index.php").unwrap_or(&base_url);
         let token = format!("{base_url}/apps/oauth2/api/v1/token");
-        let mut oauth2 = OAuth2::from_spec(&SPEC, client_id, credentials);
+        let oauth2 = OAuth2::from_spec(&SPEC, client_id, credentials);
         oauth2.check_credentials()?;
-        oauth2.set_installation(server.to_owned(), |all| {
+        let oauth2 = oauth2.with_installation(server.to_owned(), |all| {
             all.with(Endpoint::Authorization, format!("{base_url}/apps/oauth2/authorize"))
                 .with(Endpoint::Token, token.clone())
                 .with(Endpoint::Refresh, token)
@@ -96,7 +96,7 @@ impl Configure for NextcloudOAuth2 {
     fn from_config(config: &ProviderConfig) -> Result<Self> {
         let (client_id, credentials) = config.credentials(Self::PARAMETERS)?;
         let mut client = Self::new(client_id, credentials, &config.required("base_url")?)?;
-        config.apply_to(&mut client.oauth2);
+        client.oauth2 = config.apply_to(client.oauth2);
         Ok(client)
     }
 }

@@ -107,7 +107,7 @@ impl Configure for OktaOAuth2 {
             Some(server) => Self::custom(id, secret, &domain, &server)?,
             None => Self::new(id, secret, &domain)?,
         };
-        config.apply_to(&mut client.oauth2);
+        client.oauth2 = config.apply_to(client.oauth2);
         Ok(client)
     }
 }

@@ -67,7 +67,7 @@ impl OpenStreetMapOAuth2 {
     /// A configuration error unless it is an https URL without query and fragment, and where the endpoints were moved before.
     pub fn with_base_url(mut self, base_url: &str) -> Result<Self> {
         let base_url = parameter::base_url("base_url", base_url).map_err(|error| error.at(SPEC.name))?;
-        self.oauth2.set_installation(base_url.clone(), |all| {
+        self.oauth2 = self.oauth2.with_installation(base_url.clone(), |all| {
             all.rebased(WEBSITE, &base_url).rebased("https://api.openstreetmap.org", &base_url)
         })?;
         Ok(self)

@@ -98,7 +98,7 @@ impl OrcidOAuth2 {
             let problem = format!("host is {host:?}, but it must be one of {}", HOSTS.join(", "));
             return Err(Error::configuration(SPEC.name, problem));
         }
-        self.oauth2.set_parameter("host", host)?;
+        self.oauth2 = self.oauth2.with_parameter("host", host)?;
         Ok(self)
     }
 }

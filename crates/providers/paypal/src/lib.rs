@@ -64,7 +64,7 @@ impl PayPalOAuth2 {
     ///
     /// A configuration error after the endpoints were moved.
     pub fn with_sandbox(mut self) -> Result<Self> {
-        self.oauth2.set_installation("https://www.sandbox.paypal.com", |all| {
+        self.oauth2 = self.oauth2.with_installation("https://www.sandbox.paypal.com", |all| {
             all.rebased("https://www.paypal.com", "https://www.sandbox.paypal.com")
                 .rebased("https://api-m.paypal.com", "https://api-m.sandbox.paypal.com")
         })?;

@@ -72,11 +72,10 @@ impl RedditOAuth2 {
         let credentials = credentials.into();
         // Who has no secret sends Basic credentials all the same, with an empty password.
         let credentials = if credentials.are_none() { Credentials::from("") } else { credentials };
-        let mut oauth2 = OAuth2::from_spec(&SPEC, client_id, credentials);
+        let oauth2 = OAuth2::from_spec(&SPEC, client_id, credentials);
         let user_agent = format!("rust:{}:v{}", oauth2.client_id(), env!("CARGO_PKG_VERSION"));
         // An id that no header can carry is not Reddit's; the common User-Agent then stays.
-        let _ = oauth2.set_user_agent(&user_agent);
-        Self { oauth2 }
+        Self { oauth2: oauth2.clone().with_user_agent(&user_agent).unwrap_or(oauth2) }
     }
 }
 

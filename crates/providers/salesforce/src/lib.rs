@@ -100,8 +100,8 @@ impl SalesforceOAuth2 {
         let as_given = format!("https://{domain}");
         let domain = parameter::host("domain", domain).map_err(|error| error.at(SPEC.name))?;
         self.is_own_domain = is_own_domain(&domain);
-        self.oauth2.set_parameter("domain", domain)?;
-        self.oauth2.add_former_identity_issuer(as_given);
+        self.oauth2 = self.oauth2.with_parameter("domain", domain)?;
+        self.oauth2 = self.oauth2.with_former_identity_issuer(as_given);
         Ok(self.decided())
     }
 

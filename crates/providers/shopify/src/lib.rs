@@ -142,9 +142,9 @@ impl ShopifyOAuth2 {
                 ),
             )
         })?;
-        let mut oauth2 = OAuth2::from_spec(&SPEC, client_id, credentials);
+        let oauth2 = OAuth2::from_spec(&SPEC, client_id, credentials);
         oauth2.check_credentials()?;
-        oauth2.set_parameter("shop", &*shop)?;
+        let oauth2 = oauth2.with_parameter("shop", &*shop)?;
         Ok(Self { oauth2, shop, expiring: true })
     }
 
@@ -163,7 +163,7 @@ impl ShopifyOAuth2 {
     ///
     /// A configuration error when the text has no place in a URL.
     pub fn with_api_version(mut self, version: &str) -> Result<Self> {
-        self.oauth2.set_parameter("api_version", version)?;
+        self.oauth2 = self.oauth2.with_parameter("api_version", version)?;
         Ok(self)
     }
 }
@@ -272,7 +272,7 @@ impl Configure for ShopifyOAuth2 {
             Some("false") => false,
             Some(_) => return Err(Error::configuration(SPEC.name, "expiring_tokens is true or false")),
         };
-        config.apply_to(&mut client.oauth2);
+        client.oauth2 = config.apply_to(client.oauth2);
         Ok(client)
     }
 }

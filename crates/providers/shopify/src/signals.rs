@@ -1,8 +1,8 @@
 //! Shopify's webhooks about shops that uninstall the app, and about people's data.
 
 use oauth_core::{
-    OAuth2, OffsetDateTime, Operation, Signal, SignalError, SignalEvent, SignalSubject, SignalVerifier,
-    async_trait,
+    OAuth2, OffsetDateTime, Operation, Provider, Signal, SignalError, SignalEvent, SignalSubject,
+    SignalVerifier, async_trait,
     http::{HeaderMap, HeaderValue, Response, StatusCode, header},
     parse_json,
     provider_kit::{check_media_type, hmac_sha256_base64, hmac_sha256_hex, single_header, text_at},
@@ -35,7 +35,7 @@ impl ShopifySignals {
     /// Names the provider differently, as in [`Provider::with_name`](oauth_core::Provider::with_name).
     #[must_use]
     pub fn with_name(mut self, name: impl Into<String>) -> Self {
-        self.client.set_name(name.into());
+        self.client = self.client.with_name(name.into());
         self
     }
 

@@ -85,7 +85,7 @@ impl SlackOAuth2 {
     /// A configuration error when the text is not an identifier.
     pub fn with_team(mut self, team: &str) -> Result<Self> {
         let team = parameter::segment("team", team).map_err(|error| error.at(SPEC.name))?;
-        self.oauth2.set_authorize_param("team", team.to_owned());
+        self.oauth2 = self.oauth2.with_authorize_param("team", team.to_owned());
         Ok(self)
     }
 
@@ -93,7 +93,7 @@ impl SlackOAuth2 {
     /// secret: the client is made with `ClientSecret::NONE`.
     #[must_use]
     pub fn with_pkce(mut self) -> Self {
-        self.oauth2.set_pkce(Pkce::Challenge(CodeChallengeMethod::S256));
+        self.oauth2 = self.oauth2.with_pkce(Pkce::Challenge(CodeChallengeMethod::S256));
         self
     }
 }

@@ -69,11 +69,11 @@ impl SnapchatOAuth2 {
     pub fn new(client_id: impl Into<String>, credentials: impl Into<Credentials>) -> Self {
         let credentials = credentials.into();
         let is_public = credentials.are_none();
-        let mut oauth2 = OAuth2::from_spec(&SPEC, client_id, credentials);
-        if is_public {
-            oauth2.set_pkce(Pkce::Challenge(CodeChallengeMethod::S256));
+        let oauth2 = OAuth2::from_spec(&SPEC, client_id, credentials);
+        match is_public {
+            true => Self { oauth2: oauth2.with_pkce(Pkce::Challenge(CodeChallengeMethod::S256)) },
+            false => Self { oauth2 },
         }
-        Self { oauth2 }
     }
 }
 

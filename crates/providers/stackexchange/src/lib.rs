@@ -102,19 +102,17 @@ impl StackExchangeOAuth2 {
     ///
     /// A configuration error when the text is not a name of a site.
     pub fn with_site(mut self, site: &str) -> Result<Self> {
-        self.oauth2.set_parameter("site", site)?;
+        self.oauth2 = self.oauth2.with_parameter("site", site)?;
         Ok(self)
     }
 
     /// The client for requests to the API, which unpacks its replies.
     fn api(&self) -> Result<OAuth2> {
-        let mut api = self.oauth2.clone();
-        let http = match api.chosen_http_client() {
+        let http = match self.oauth2.chosen_http_client() {
             Some(http) => http.clone(),
             None => default_http_client().map_err(|error| error.at(SPEC.name))?,
         };
-        api.set_http_client(Arc::new(Unpacking(http)));
-        Ok(api)
+        Ok(self.oauth2.clone().with_http_client(Unpacking(http)))
     }
 }
 
@@ -187,7 +185,7 @@ impl Configure for StackExchangeOAuth2 {
         if let Some(site) = config.parameter("site") {
             client = client.with_site(&site)?;
         }
-        config.apply_to(&mut client.oauth2);
+        client.oauth2 = config.apply_to(client.oauth2);
         Ok(client)
     }
 }

@@ -144,7 +144,7 @@ impl Configure for WeChatOAuth2 {
             Some("true") => Self::official_account(client_id, client_secret),
             Some(_) => return Err(Error::configuration(SPEC.name, "official_account is true or false")),
         };
-        config.apply_to(&mut client.oauth2);
+        client.oauth2 = config.apply_to(client.oauth2);
         Ok(client)
     }
 }

@@ -74,7 +74,8 @@ impl WikimediaOAuth2 {
     /// A configuration error unless it is an https URL without query and fragment, and where the endpoints were moved before.
     pub fn with_rest_base(mut self, rest_base: &str) -> Result<Self> {
         let rest_base = parameter::base_url("rest_base", rest_base).map_err(|error| error.at(SPEC.name))?;
-        self.oauth2.set_installation(rest_base.clone(), |all| all.rebased(META_WIKI, &rest_base))?;
+        self.oauth2 =
+            self.oauth2.with_installation(rest_base.clone(), |all| all.rebased(META_WIKI, &rest_base))?;
         Ok(self)
     }
 }

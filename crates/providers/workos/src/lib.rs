@@ -134,9 +134,9 @@ impl WorkOSOAuth2 {
     fn selecting(mut self, selector: &'static str, value: &str) -> Result<Self> {
         let value = parameter::segment(selector, value).map_err(|error| error.at(SPEC.name))?;
         for other in SELECTORS {
-            self.oauth2.remove_authorize_param(other);
+            self.oauth2 = self.oauth2.without_authorize_param(other);
         }
-        self.oauth2.set_authorize_param(selector, value.to_owned());
+        self.oauth2 = self.oauth2.with_authorize_param(selector, value.to_owned());
         Ok(self)
     }
 }

@@ -80,12 +80,11 @@ impl ZendeskOAuth2 {
             );
             return Err(Error::configuration(SPEC.name, problem));
         };
-        let mut oauth2 = OAuth2::from_spec(&SPEC, client_id, credentials);
+        let oauth2 = OAuth2::from_spec(&SPEC, client_id, credentials);
         oauth2.check_credentials()?;
         // User 1 of one account is not user 1 of another.
-        oauth2.set_identity_issuer(format!("https://{name}.zendesk.com"));
-        oauth2.set_parameter("subdomain", name)?;
-        Ok(Self { oauth2 })
+        let oauth2 = oauth2.with_identity_issuer(format!("https://{name}.zendesk.com"));
+        Ok(Self { oauth2: oauth2.with_parameter("subdomain", name)? })
     }
 }
 
@@ -99,7 +98,7 @@ impl Configure for ZendeskOAuth2 {
     fn from_config(config: &ProviderConfig) -> Result<Self> {
         let (client_id, credentials) = config.credentials(Self::PARAMETERS)?;
         let mut client = Self::new(client_id, credentials, &config.required("subdomain")?)?;
-        config.apply_to(&mut client.oauth2);
+        client.oauth2 = config.apply_to(client.oauth2);
         Ok(client)
     }
 }

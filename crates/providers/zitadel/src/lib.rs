@@ -83,7 +83,7 @@ impl ZitadelOAuth2 {
     /// A configuration error when the text is not an identifier.
     pub fn with_organization(mut self, id: &str) -> Result<Self> {
         let id = parameter::segment("organization", id).map_err(|error| error.at(SPEC.name))?;
-        self.oauth2.set_restricting_scope(ORGANIZATION, id);
+        self.oauth2 = self.oauth2.with_restricting_scope(ORGANIZATION, id);
         Ok(self)
     }
 }

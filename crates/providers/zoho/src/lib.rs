@@ -145,26 +145,25 @@ impl ZohoOAuth2 {
                 format!("accounts_host is {host:?}, which is none of Zoho's, such as accounts.zoho.eu");
             return Err(Error::configuration(SPEC.name, problem));
         };
-        self.oauth2.set_parameter("accounts_host", centre.accounts)?;
-        self.oauth2.set_identity_issuer(format!("https://{}", centre.accounts));
+        self.oauth2 = self.oauth2.with_parameter("accounts_host", centre.accounts)?;
+        self.oauth2 = self.oauth2.with_identity_issuer(format!("https://{}", centre.accounts));
         Ok(self)
     }
 
     /// This client at a data centre. Endpoints that were moved elsewhere stay there.
     fn at(&self, centre: &DataCentre) -> OAuth2 {
-        let mut there = self.oauth2.clone();
-        let is_moved = there.is_moved();
-        there.set_endpoints(self.oauth2.endpoints().clone().map(|url| {
+        let moved = |url: &str| {
             let path = DATA_CENTRES.iter().find_map(|known| {
                 let path = url.strip_prefix("https://")?.strip_prefix(known.accounts)?;
                 path.starts_with('/').then_some(path)
             });
             path.map_or_else(|| url.to_owned(), |path| format!("https://{}{path}", centre.accounts))
-        }));
-        if !is_moved {
-            there.set_identity_issuer(format!("https://{}", centre.accounts));
+        };
+        let there = self.oauth2.clone().with_endpoints(|all| all.map(moved));
+        match self.oauth2.is_moved() {
+            true => there,
+            false => there.with_identity_issuer(format!("https://{}", centre.accounts)),
         }
-        there
     }
 
     /// This client where a token is from, if the token says it.
