@@ -8,7 +8,7 @@ mod protocol;
 use std::{env, error::Error, process::ExitCode, sync::Arc};
 
 use oauth_core::{
-    Callback, Credentials, HttpClient, OAuth2, Secret, async_trait,
+    Callback, Credentials, HttpClient, OAuth2, Provider, Secret, async_trait,
     bytes::Bytes,
     default_http_client,
     http::{Request, header::LOCATION},
