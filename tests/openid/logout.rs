@@ -7,8 +7,8 @@ use oauth_clients::{
     ErrorClass, ErrorKind, JwtCheck, JwtUse, LoginError, LoginOptions, MemoryCache, OAuth2, Provider,
     SharedCache, SharedCacheError, async_trait,
     openid::{
-        Expectations, FrontChannelLogout, IdToken, LogoutRequest, LogoutToken, OpenID, OpenIDConnect,
-        OpenIDProvider,
+        Expectations, FrontChannelLogout, IdToken, Issuers, LogoutRequest, LogoutToken, OpenID,
+        OpenIDConnect, OpenIDProvider, Tenants,
     },
 };
 use serde_json::{Value, json};
@@ -411,6 +411,44 @@ async fn bc_06_a_session_ends_at_its_own_issuer_only() {
     }
     // Nor does one provider's token pass at the client of another.
     assert_eq!(refused(&other.client(), &logout_token(&op, &json!({}))).await, Some(JwtCheck::Issuer));
+}
+
+/// The account of a login and of a logout are found by one key.
+#[tokio::test]
+async fn bc_06_a_logout_token_names_the_issuer_that_the_identity_has() {
+    let names = || vec![ISSUER.to_owned(), "op.example".to_owned()];
+    let tenant = "https://op.example/t-1/v2.0";
+    let tenants = || Issuers::Tenants {
+        template: "https://op.example/{tenantid}/v2.0".to_owned(),
+        tenants: Tenants::OneOf(vec!["t-1".to_owned()]),
+    };
+    for (issuers, chosen, iss, known) in [
+        (None, None, ISSUER, ISSUER),
+        (None, Some("acme"), ISSUER, "acme"),
+        (Some(Issuers::Aliases(names())), None, "op.example", ISSUER),
+        (Some(Issuers::Aliases(names())), Some("acme"), "op.example", "acme"),
+        (Some(tenants()), Some("acme"), tenant, tenant),
+    ] {
+        let op = Op::bent(|state| state.claims = json!({"iss": iss, "tid": "t-1"}));
+        let mut client = op.client_with(|policy| match issuers {
+            Some(issuers) => policy.issuers(issuers),
+            None => policy,
+        });
+        if let Some(chosen) = chosen {
+            client = client.with_identity_issuer(chosen);
+        }
+        let login = op.login(&client, LoginOptions::new()).await.unwrap();
+        let identity = IdToken::of(&login).unwrap().identity();
+        let token = logout_token(&op, &json!({"iss": iss, "tid": "t-1", "sid": null}));
+        let token = client.verify_logout_token(&token).await.unwrap();
+        assert_eq!(identity.key(), (known, SUBJECT));
+        assert_eq!((token.identity_issuer(), token.subject()), (known, Some(SUBJECT)));
+        assert_eq!((token.issuer(), token.provider()), (iss, client.name()));
+        for issuer in [iss, known] {
+            assert!(token.ends(issuer, SUBJECT, None), "{issuer}");
+        }
+        assert!(!token.ends("https://other.example", SUBJECT, None));
+    }
 }
 
 #[tokio::test]

@@ -191,6 +191,8 @@ impl LogoutAttempt {
 pub struct LogoutToken {
     claims: Claims,
     client_id: String,
+    provider: String,
+    identity_issuer: String,
     /// For how long it would be accepted again.
     remaining: Duration,
 }
@@ -267,7 +269,19 @@ impl LogoutToken {
             return wrong(JwtCheck::Replay, "it has no jti, by which it could be told from its copy");
         }
         let remaining = Duration::from_secs_f64((limit - age).clamp(0.0, limit) + leeway(policy));
-        Ok(Self { claims, client_id: client_id.to_owned(), remaining })
+        Ok(Self {
+            client_id: client_id.to_owned(),
+            provider: String::new(),
+            identity_issuer: claims.text("iss").unwrap_or_default().to_owned(),
+            claims,
+            remaining,
+        })
+    }
+
+    /// The token with the names by which the client that verified it knows provider and user.
+    pub(crate) fn known_to(self, client: &OAuth2, protocol: &OpenIDConnect) -> Self {
+        let identity_issuer = protocol.identity_issuer(client, &self.claims).to_owned();
+        Self { provider: client.name().to_owned(), identity_issuer, ..self }
     }
 
     /// Whether this is the first time that this client uses the token. Of several requests with one token, one gets `true`; another
@@ -296,10 +310,25 @@ impl LogoutToken {
         format!("logout_token:{hash}")
     }
 
-    /// `iss`: the issuer that the session was at.
+    /// The name of the provider whose client verified the token.
+    #[must_use]
+    pub fn provider(&self) -> &str {
+        &self.provider
+    }
+
+    /// `iss`: the issuer that the session was at, as an ID token names it. Users may be known under another name:
+    /// [`identity_issuer`](Self::identity_issuer).
     #[must_use]
     pub fn issuer(&self) -> &str {
         self.claims.text("iss").unwrap_or_default()
+    }
+
+    /// The issuer of the user's [`Identity`](oauth_core::Identity), which together with the [subject](Self::subject) is the key of the account.
+    /// It is another than [`issuer`](Self::issuer) where the provider goes by several names ([`Issuers`](crate::Issuers)), or the client was
+    /// given one by [`with_identity_issuer`](oauth_core::Provider::with_identity_issuer).
+    #[must_use]
+    pub fn identity_issuer(&self) -> &str {
+        &self.identity_issuer
     }
 
     /// `sub`: whose sessions end. Without a session id, all of this user at this issuer.
@@ -320,7 +349,8 @@ impl LogoutToken {
         self.claims.get("iat").and_then(moment)
     }
 
-    /// Whether it ends a session of this user that began with this ID token's `sid`, if it had one (section 2.7).
+    /// Whether it ends a session of this user that began with this ID token's `sid`, if it had one (section 2.7). The issuer is that of the ID
+    /// token or that of the identity.
     #[must_use]
     pub fn ends(&self, issuer: &str, subject: &str, session_id: Option<&str>) -> bool {
         let same_subject = self.subject().is_none_or(|own| own == subject);
@@ -328,7 +358,7 @@ impl LogoutToken {
             None => true,
             Some(own) => session_id == Some(own),
         };
-        self.issuer() == issuer && same_subject && same_session
+        [self.issuer(), self.identity_issuer()].contains(&issuer) && same_subject && same_session
     }
 }
 

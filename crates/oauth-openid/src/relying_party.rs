@@ -97,8 +97,9 @@ impl RelyingParty<'_> {
         let protocol = self.protocol_of(&client);
         let context = Context::new(&client, VERIFY_LOGOUT_TOKEN, JwtUse::LogoutToken);
         let verified = protocol.verify(&context, logout_token, protocol.policy.encryption.id_token).await?;
-        LogoutToken::check(verified.claims, client.client_id(), &protocol.policy)
-            .map_err(|refusal| context.refuse(refusal))
+        let token = LogoutToken::check(verified.claims, client.client_id(), &protocol.policy);
+        let token = token.map_err(|refusal| context.refuse(refusal))?;
+        Ok(token.known_to(&client, protocol))
     }
 
     /// Begins a logout at the provider too (OpenID Connect RP-Initiated Logout 1.0): the URL to send the browser to. End the

@@ -161,23 +161,27 @@ impl OpenIDConnect {
         Ok(IdToken::verified(&*verified.signed, identity))
     }
 
-    /// The identity that verified claims give. Its key is the token's own `iss` and `sub` (Core sections 2 and 5.7), but for an issuer
-    /// that goes by several names.
+    /// The identity that verified claims give.
     fn identity(&self, client: &OAuth2, claims: Claims) -> Result<Identity> {
-        let named = claims.text("iss").unwrap_or_default().to_owned();
-        let named = &*named;
-        let issuers = self.policy.issuers.as_ref();
-        let known = issuers.map_or(named, |issuers| issuers.known_as(named));
-        let issuer = match issuers.is_some_and(Issuers::are_several) {
-            true => known,
-            false => client.chosen_identity_issuer().unwrap_or(known),
-        };
-        let identity = client.identity_of_claims(issuer, Value::Object(claims))?;
+        let issuer = self.identity_issuer(client, &claims).to_owned();
+        let identity = client.identity_of_claims(&issuer, Value::Object(claims))?;
         Ok(match client.issuer() {
             // Until there were several, users of all of them were known under the client's.
             Some(former) if !self.has_tenants() => identity.with_former_issuer(former),
             _ => identity,
         })
+    }
+
+    /// The issuer under which the user of verified claims is known: the token's own `iss` (Core sections 2 and 5.7), but for an issuer that
+    /// goes by several names.
+    pub(crate) fn identity_issuer<'c>(&'c self, client: &'c OAuth2, claims: &'c Claims) -> &'c str {
+        let named = claims.text("iss").unwrap_or_default();
+        let issuers = self.policy.issuers.as_ref();
+        let known = issuers.map_or(named, |issuers| issuers.known_as(named));
+        match issuers.is_some_and(Issuers::are_several) {
+            true => known,
+            false => client.chosen_identity_issuer().unwrap_or(known),
+        }
     }
 
     /// That the user of verified claims is one who may sign in with this client, as far as the claims must tell.
