@@ -150,15 +150,33 @@ async fn bc_01_whatever_is_no_logout_token_ends_nothing() {
 
 #[tokio::test]
 async fn a_session_that_cannot_be_ended_is_tried_again_and_says_nothing_of_the_inside() {
+    let events = Events::of("oauth_web");
+    let _guard = events.listen();
     let site = site().await;
     let token = site.logout_token(&json!({"sid": "stuck"}));
     for _ in 0..2 {
         let (status, body) = site.log_out(&token).await;
         assert_eq!(status, 400);
         assert!(body.contains("could not be ended") && !body.contains("db-7"), "{body}");
+        // What the token is not to blame for may be tried again.
+        assert!(body.contains("server_error"), "{body}");
     }
     let of_application = "the session could not be ended: the database is down at db-7";
     assert_eq!(*site.failures.lock().unwrap(), [of_application; 2]);
+    for line in events.lines() {
+        assert!(line.starts_with("ERROR") && line.contains("the database is down at db-7"), "{line}");
+    }
+    assert_eq!(events.lines().len(), 2);
+}
+
+#[tokio::test]
+async fn a_logout_token_that_nobody_can_check_is_not_called_invalid() {
+    let site = site().await;
+    let token = site.logout_token(&json!({}));
+    site.op.state().down = vec![Endpoint::Keys];
+    let (status, body) = site.log_out(&token).await;
+    assert_eq!(status, 400);
+    assert!(body.contains("server_error") && body.contains("could not be verified"), "{body}");
 }
 
 #[tokio::test]

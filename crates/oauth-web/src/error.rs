@@ -65,10 +65,6 @@ impl SignInError {
         self.kind.is_denied()
     }
 
-    pub(crate) fn is_of_application(&self) -> bool {
-        self.kind.is_of_application()
-    }
-
     /// The reason that the user is told: what to translate.
     #[must_use]
     pub fn reason(&self) -> SignInReason {
@@ -85,11 +81,17 @@ impl SignInError {
     ///
     /// [`SignIn::error_pages`](crate::SignIn::error_pages) changes its texts, its language and its HTML.
     ///
-    /// For a failed [back-channel logout](SignInErrorKind::Logout) it is JSON (OpenID Connect Back-Channel Logout section 2.8).
+    /// For a back-channel logout ([`Logout`](SignInErrorKind::Logout), [`LogoutFailed`](SignInErrorKind::LogoutFailed)) it is JSON (OpenID
+    /// Connect Back-Channel Logout section 2.8).
     #[must_use]
     pub fn page(&self) -> Response<String> {
-        if let SignInErrorKind::Logout { problem, .. } = &self.kind {
-            let body = json!({ "error": "invalid_request", "error_description": problem });
+        let to_provider = match &self.kind {
+            SignInErrorKind::Logout { problem, .. } => Some(("invalid_request", problem)),
+            SignInErrorKind::LogoutFailed { problem, .. } => Some(("server_error", problem)),
+            _ => None,
+        };
+        if let Some((code, problem)) = to_provider {
+            let body = json!({ "error": code, "error_description": problem });
             let mut response = Response::new(body.to_string());
             *response.status_mut() = self.status();
             response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -127,7 +129,7 @@ pub enum SetupError {
 /// | error | status |
 /// | --- | --- |
 /// | [`UnknownProvider`](Self::UnknownProvider) | 404 |
-/// | [`NoAttempt`](Self::NoAttempt), [`Sealed`](Self::Sealed), [`AlreadyUsed`](Self::AlreadyUsed), [`WrongMethod`](Self::WrongMethod), [`ReturnTo`](Self::ReturnTo), [`ReturnToTooLong`](Self::ReturnToTooLong), [`UnknownHost`](Self::UnknownHost), [`NotAForm`](Self::NotAForm), [`NotRelayed`](Self::NotRelayed), [`Logout`](Self::Logout) | 400 |
+/// | [`NoAttempt`](Self::NoAttempt), [`Sealed`](Self::Sealed), [`AlreadyUsed`](Self::AlreadyUsed), [`WrongMethod`](Self::WrongMethod), [`ReturnTo`](Self::ReturnTo), [`ReturnToTooLong`](Self::ReturnToTooLong), [`UnknownHost`](Self::UnknownHost), [`NotAForm`](Self::NotAForm), [`NotRelayed`](Self::NotRelayed), [`Logout`](Self::Logout), [`LogoutFailed`](Self::LogoutFailed) | 400 |
 /// | [`ForeignForm`](Self::ForeignForm), [`NotSignedIn`](Self::NotSignedIn), [`OtherAccount`](Self::OtherAccount) | 403 |
 /// | [`TooLarge`](Self::TooLarge) | 413 |
 /// | [`Login`](Self::Login): the user declined, or the provider refused | 403 |
@@ -196,7 +198,7 @@ pub enum SignInErrorKind {
     /// The cache of used attempts failed.
     #[error("the cache of used attempts failed")]
     Store(#[source] SharedCacheError),
-    /// A back-channel logout failed.
+    /// A back-channel logout was refused: the request or its token is not valid. The provider is told `invalid_request`.
     #[error("{problem}")]
     Logout {
         /// What the provider is told.
@@ -204,6 +206,17 @@ pub enum SignInErrorKind {
         /// The cause, which the provider is not told.
         #[source]
         cause: Option<ResolveError>,
+    },
+    /// A back-channel logout failed, though nothing is known to be wrong with its token: the session lives on, unless the provider sends the
+    /// token again. The provider is told `server_error`, with the status that OpenID Connect Back-Channel Logout section 2.8 demands for this
+    /// too, 400.
+    #[error("{problem}")]
+    LogoutFailed {
+        /// What the provider is told.
+        problem: &'static str,
+        /// The cause, which the provider is not told.
+        #[source]
+        cause: ResolveError,
     },
 }
 
@@ -220,7 +233,8 @@ impl SignInErrorKind {
             | Self::ReturnToTooLong
             | Self::UnknownHost
             | Self::NotRelayed
-            | Self::Logout { .. } => StatusCode::BAD_REQUEST,
+            | Self::Logout { .. }
+            | Self::LogoutFailed { .. } => StatusCode::BAD_REQUEST,
             Self::ForeignForm | Self::NotSignedIn | Self::OtherAccount => StatusCode::FORBIDDEN,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Resolve(_) | Self::Account(_) | Self::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -246,7 +260,7 @@ impl SignInErrorKind {
             Self::UnknownProvider => SignInReason::UnknownProvider,
             Self::ReturnTo => SignInReason::ReturnTo,
             Self::ReturnToTooLong => SignInReason::ReturnToTooLong,
-            Self::Logout { .. } => SignInReason::LogoutFailed,
+            Self::Logout { .. } | Self::LogoutFailed { .. } => SignInReason::LogoutFailed,
             Self::UnknownHost | Self::NotRelayed | Self::TooLarge | Self::NotAForm | Self::WrongMethod => {
                 SignInReason::NotACallback
             }
@@ -264,16 +278,6 @@ impl SignInErrorKind {
             Self::NotSignedIn => SignInReason::NotSignedIn,
             Self::OtherAccount => SignInReason::OtherAccount,
             Self::Resolve(_) | Self::Account(_) | Self::Store(_) => SignInReason::ApplicationFailed,
-        }
-    }
-
-    /// Whether the application itself failed.
-    fn is_of_application(&self) -> bool {
-        match self {
-            Self::Resolve(_) | Self::Account(_) | Self::Store(_) => true,
-            // A token that is not valid is somebody else's.
-            Self::Logout { cause: Some(cause), .. } => !cause.is::<Error>(),
-            _ => false,
         }
     }
 
@@ -316,10 +320,6 @@ mod tests {
         failed(ErrorKind::Transport(HttpError::new(kind)))
     }
 
-    fn logout(cause: Option<ResolveError>) -> SignInErrorKind {
-        SignInErrorKind::Logout { problem: "the session could not be ended", cause }
-    }
-
     /// The statuses are those of the table at [`SignInErrorKind`].
     #[test]
     fn each_kind_has_a_status_a_reason_and_perhaps_another_try() {
@@ -345,7 +345,18 @@ mod tests {
             (Kind::Resolve("down".into()), 500, Reason::ApplicationFailed, true),
             (Kind::Account("down".into()), 500, Reason::ApplicationFailed, false),
             (Kind::Store("down".into()), 500, Reason::ApplicationFailed, true),
-            (logout(None), 400, Reason::LogoutFailed, false),
+            (
+                Kind::Logout { problem: "the request is not a form", cause: None },
+                400,
+                Reason::LogoutFailed,
+                false,
+            ),
+            (
+                Kind::LogoutFailed { problem: "the session could not be ended", cause: "down".into() },
+                400,
+                Reason::LogoutFailed,
+                false,
+            ),
             (refused("access_denied"), 403, Reason::Denied, true),
             (refused("user_cancelled_authorize"), 403, Reason::Denied, true),
             (refused("login_required"), 403, Reason::NotValid, true),
@@ -367,23 +378,6 @@ mod tests {
             assert_eq!(page.status().as_u16(), status, "{name}");
             let is_json = page.headers()[header::CONTENT_TYPE] == "application/json";
             assert_eq!(is_json, reason == Reason::LogoutFailed, "{name}");
-        }
-    }
-
-    #[test]
-    fn a_failure_of_the_application_is_told_from_a_token_that_is_not_valid() {
-        let not_valid = Error::configuration("acme", "the logout token is not signed by this provider");
-        for (kind, is_of_application) in [
-            (SignInErrorKind::Resolve("down".into()), true),
-            (SignInErrorKind::Account("down".into()), true),
-            (SignInErrorKind::Store("down".into()), true),
-            (logout(Some("the database is down".into())), true),
-            (logout(Some(not_valid.into())), false),
-            (logout(None), false),
-            (SignInErrorKind::NoAttempt, false),
-            (transport(HttpErrorKind::Timeout), false),
-        ] {
-            assert_eq!(kind.is_of_application(), is_of_application, "{kind:?}");
         }
     }
 }

@@ -22,7 +22,21 @@ pub(crate) fn refused(route: &'static str, error: &SignInError) {
     let (status, reason) = (error.status().as_u16(), error.to_string());
     // Such as the error of the application's own function. Others say in the reason what caused them.
     let cause = error.kind().source().map(ToString::to_string).filter(|cause| !reason.contains(&**cause));
-    if matches!(error.kind(), SignInErrorKind::Logout { .. }) || route == FRONT_CHANNEL_LOGOUT {
+    let is_fault = error.status() == StatusCode::INTERNAL_SERVER_ERROR;
+    let is_logout = matches!(error.kind(), SignInErrorKind::Logout { .. }) || route == FRONT_CHANNEL_LOGOUT;
+    if matches!(error.kind(), SignInErrorKind::LogoutFailed { .. }) || (is_logout && is_fault) {
+        tracing::error!(
+            { EVENT_NAME } = event::LOGOUT_FAILED,
+            route,
+            ?provider,
+            status,
+            ?reason,
+            ?cause,
+            "logout failed"
+        );
+        return;
+    }
+    if is_logout {
         tracing::warn!(
             { EVENT_NAME } = event::LOGOUT_REFUSED,
             route,
@@ -45,7 +59,7 @@ pub(crate) fn refused(route: &'static str, error: &SignInError) {
             ?reason,
             "the user did not allow the sign-in"
         );
-    } else if error.status() == StatusCode::INTERNAL_SERVER_ERROR || error.is_of_application() {
+    } else if is_fault {
         tracing::error!(
             { EVENT_NAME } = event::SIGN_IN_FAILED,
             route,
@@ -102,7 +116,7 @@ fn count_refusal(provider: &str, error: &SignInError) {
     let provider = if is_unknown { "unknown" } else { provider };
     let outcome = if error.is_denied() {
         "denied"
-    } else if error.status() == StatusCode::INTERNAL_SERVER_ERROR || error.is_of_application() {
+    } else if error.status() == StatusCode::INTERNAL_SERVER_ERROR {
         "failed"
     } else {
         "refused"
@@ -196,10 +210,21 @@ mod tests {
     #[test]
     fn a_refusal_is_logged_by_whose_fault_it_is() {
         let logout = || SignInErrorKind::Logout { problem: "the logout token is not valid", cause: None };
+        let not_ended = || SignInErrorKind::LogoutFailed {
+            problem: "the session could not be ended",
+            cause: "the database is down".into(),
+        };
         let misconfigured = || SignInErrorKind::Login(Error::configuration("acme", "no secret"));
         for (route, kind, name, level) in [
             ("backchannel-logout", logout(), event::LOGOUT_REFUSED, Level::WARN),
+            ("backchannel-logout", not_ended(), event::LOGOUT_FAILED, Level::ERROR),
             (FRONT_CHANNEL_LOGOUT, SignInErrorKind::UnknownProvider, event::LOGOUT_REFUSED, Level::WARN),
+            (
+                FRONT_CHANNEL_LOGOUT,
+                SignInErrorKind::Resolve("down".into()),
+                event::LOGOUT_FAILED,
+                Level::ERROR,
+            ),
             ("callback", SignInErrorKind::NoAttempt, event::SIGN_IN_REFUSED, Level::WARN),
             ("callback", misconfigured(), event::SIGN_IN_FAILED, Level::ERROR),
             ("callback", SignInErrorKind::Store("down".into()), event::SIGN_IN_FAILED, Level::ERROR),

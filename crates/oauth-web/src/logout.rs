@@ -3,7 +3,7 @@
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use http_body::Body;
-use oauth_core::{Error, MemoryCache, SharedCache};
+use oauth_core::{Error, ErrorKind, MemoryCache, SharedCache};
 use oauth_openid::{FrontChannelLogout, LogoutToken, OpenIDConnect};
 
 use crate::{
@@ -72,16 +72,15 @@ impl SignIn {
 impl BackChannelLogout {
     /// Ends a session: `POST /{provider}/backchannel-logout`. No cookie comes with it.
     ///
-    /// Answer with 200, or with [`SignInError::page`], which tells the provider in JSON that it failed.
+    /// Answer with 200, or with [`SignInError::page`], which tells the provider in JSON that it was refused
+    /// ([`SignInErrorKind::Logout`]) or that it failed ([`SignInErrorKind::LogoutFailed`]).
     pub async fn end_session<B>(&self, request: &SignInRequest, body: B) -> Answer<()>
     where
         B: Body,
         B::Error: Into<ResolveError>,
     {
         let result = self.ended(request, body).await;
-        let result = result.map_err(|(problem, cause)| {
-            SignInError::new(SignInErrorKind::Logout { problem, cause }, request.provider(), None, None)
-        });
+        let result = result.map_err(|kind| SignInError::new(kind, request.provider(), None, None));
         match &result {
             Ok(()) => events::logout_received("backchannel-logout", request.provider()),
             Err(error) => events::refused("backchannel-logout", error),
@@ -89,34 +88,24 @@ impl BackChannelLogout {
         Answer::new(result, AnswerHeaders::not_kept())
     }
 
-    /// An error is what the provider is told, and the cause, which it is not told.
-    async fn ended<B>(
-        &self,
-        request: &SignInRequest,
-        body: B,
-    ) -> Result<(), (&'static str, Option<ResolveError>)>
+    async fn ended<B>(&self, request: &SignInRequest, body: B) -> Result<(), SignInErrorKind>
     where
         B: Body,
         B::Error: Into<ResolveError>,
     {
-        let provider = self.sign_in.find(request).await.map_err(|kind| {
-            let cause = match kind {
-                SignInErrorKind::Resolve(cause) => Some(cause),
-                _ => None,
-            };
-            ("there is no such provider", cause)
+        let provider = self.sign_in.find(request).await.map_err(|kind| match kind {
+            SignInErrorKind::Resolve(cause) => failed("the provider could not be looked up", cause),
+            _ => refused("there is no such provider"),
         })?;
         let body = read_text(body).await.map_err(|kind| match kind {
-            SignInErrorKind::TooLarge => ("the request is too large", None),
-            _ => ("the request is not a form", None),
+            SignInErrorKind::TooLarge => refused("the request is too large"),
+            _ => refused("the request is not a form"),
         })?;
-        let invalid = |error: Error| {
-            ("the logout token is not valid", Some(error.at(provider.name().to_owned()).into()))
-        };
-        let token = LogoutToken::of_request(Some(content_type(request)), &body).map_err(invalid)?;
-        let openid =
-            OpenIDConnect::of(&*provider).ok_or(("the provider does not speak OpenID Connect", None))?;
-        let token = openid.verify_logout_token(token.expose()).await.map_err(invalid)?;
+        let token = LogoutToken::of_request(Some(content_type(request)), &body);
+        let token = token.map_err(|error| not_verified(error.at(provider.name().to_owned())))?;
+        let openid = OpenIDConnect::of(&*provider)
+            .ok_or_else(|| refused("the provider does not speak OpenID Connect"))?;
+        let token = openid.verify_logout_token(token.expose()).await.map_err(not_verified)?;
         match token.use_once(&*self.used).await {
             Ok(true) => {
                 let (end, used) = (self.end.clone(), self.used.clone());
@@ -131,11 +120,29 @@ impl BackChannelLogout {
                     }
                     ended
                 });
-                ended.await.map_err(|cause| ("the session could not be ended", Some(cause.into())))
+                ended.await.map_err(|cause| failed("the session could not be ended", cause.into()))
             }
-            Ok(false) => Err(("the logout token was used before", None)),
-            Err(error) => Err(("the logout token could not be looked up", Some(error))),
+            Ok(false) => Err(refused("the logout token was used before")),
+            Err(error) => Err(failed("the logout token could not be looked up", error)),
         }
+    }
+}
+
+fn refused(problem: &'static str) -> SignInErrorKind {
+    SignInErrorKind::Logout { problem, cause: None }
+}
+
+fn failed(problem: &'static str, cause: ResolveError) -> SignInErrorKind {
+    SignInErrorKind::LogoutFailed { problem, cause }
+}
+
+/// A token that failed a check is told from one that nobody could check, such as when the provider's keys could not be fetched.
+fn not_verified(error: Error) -> SignInErrorKind {
+    match error.kind() {
+        ErrorKind::Jwt(_) => {
+            SignInErrorKind::Logout { problem: "the logout token is not valid", cause: Some(error.into()) }
+        }
+        _ => failed("the logout token could not be verified", error.into()),
     }
 }
 
@@ -155,16 +162,24 @@ mod tests {
         let ends = |sign_in: SignIn| sign_in.back_channel_logout(None, |_| async { Ok::<_, String>(()) });
         let resolving = SignIn::new(sealer()).at("https://app.example").unwrap();
         let resolving = resolving.resolve_with(|_, _| Box::pin(async { Err("the database is down".into()) }));
-        for (sign_in, body, problem, told) in [
-            (sign_in(), "x".repeat(16 * 1024 + 1), "the request is too large", None),
-            (sign_in(), "x=1".to_owned(), "the logout token is not valid", None),
-            (resolving, "x=1".to_owned(), "there is no such provider", Some("the database is down")),
+        for (sign_in, body, problem, code, told) in [
+            (sign_in(), "x".repeat(16 * 1024 + 1), "the request is too large", "invalid_request", None),
+            (sign_in(), "x=1".to_owned(), "the logout token is not valid", "invalid_request", None),
+            (
+                resolving,
+                "x=1".to_owned(),
+                "the provider could not be looked up",
+                "server_error",
+                Some("the database is down"),
+            ),
         ] {
             let request = request("POST", "/auth/acme/backchannel-logout", &[]);
             let error = ready(ends(sign_in).end_session(&request, body)).result.unwrap_err();
             assert_eq!(error.to_string(), problem);
             assert_eq!(error.status().as_u16(), 400);
-            assert_eq!(error.is_of_application(), told.is_some(), "{problem}");
+            let is_failure = matches!(error.kind(), SignInErrorKind::LogoutFailed { .. });
+            assert_eq!(is_failure, told.is_some(), "{problem}");
+            assert!(error.page().body().contains(code), "{problem}");
             if let Some(told) = told {
                 let cause = std::error::Error::source(error.kind()).map(ToString::to_string);
                 assert_eq!(cause.as_deref(), Some(told));
