@@ -177,8 +177,6 @@ impl Bff {
 
     /// Changes the routes of the sign-in, such as by [back-channel logout](Routes), with the feature `openid` of `oauth-web`. Sessions are known
     /// by their users here, so the logout token has to name one (`sub`): an error tells the provider where it names its own session alone.
-    /// The issuer is the one of the user's [`Identity`](oauth_core::Identity). If the client was given another for it than the tokens name, such as by
-    /// `with_identity_issuer`, use that one in place of `token.issuer()`, or no session ends.
     ///
     /// ```
     /// use oauth_bff::{Bff, NewSession, oauth_web::oauth_openid::LogoutToken};
@@ -190,7 +188,7 @@ impl Bff {
     ///         let ending = ending.clone();
     ///         async move {
     ///             let subject = token.subject().ok_or("the logout token names no user")?;
-    ///             let key = NewSession::default_key("acme", token.issuer(), subject);
+    ///             let key = NewSession::default_key(token.provider(), token.identity_issuer(), subject);
     ///             ending.end_all(&key).await.map_err(|error| error.to_string())
     ///         }
     ///     })
@@ -218,7 +216,7 @@ impl Bff {
     pub async fn session(&self, parts: &Parts) -> Result<Session, BffError> {
         let site = self.site(parts)?;
         match session::read(&parts.headers, self.sign_in().sealer(), &site) {
-            FoundSession::Session(session) if !self.0.ends.has_ended(&session).await? => Ok(session),
+            FoundSession::Session(session) if !self.0.ends.has_ended(&session).await? => Ok(*session),
             _ => Err(BffError::NoSession),
         }
     }
@@ -275,8 +273,9 @@ impl Bff {
         let options = PutOptions::new().with_identity(&user.identity);
         let token = user.token.clone();
         let new = (self.0.on_sign_in)(user).await.map_err(BffError::Application)?;
+        let epoch = self.0.ends.epoch(&new.key).await?;
         self.0.tokens.put_with(&new.key, &token, options).await.map_err(BffError::of_token)?;
-        let session = Session::begin(new, self.0.ends.lifetime(), self.0.ends.memory().as_deref())
+        let session = Session::begin(new, self.0.ends.lifetime(), self.0.ends.memory().as_deref(), epoch)
             .map_err(|error| BffError::Application(error.into()))?;
         events::session_begun(&session.key());
         Ok(session)

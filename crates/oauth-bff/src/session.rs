@@ -38,6 +38,9 @@ pub struct Session {
     /// The memory of ended sessions, where it is that of one process alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     memory: Option<String>,
+    /// What tells it from the sessions that were there when all of this key were ended, if that happened before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    epoch: Option<String>,
 }
 
 /// What [`Bff::on_sign_in`](crate::Bff::on_sign_in) makes of a user who signed in.
@@ -82,7 +85,12 @@ impl NewSession {
 
 impl Session {
     /// `memory` names the memory of ended sessions that knows when it ends, unless all processes share it.
-    pub(crate) fn begin(new: NewSession, lifetime: Duration, memory: Option<&str>) -> Result<Self, Error> {
+    pub(crate) fn begin(
+        new: NewSession,
+        lifetime: Duration,
+        memory: Option<&str>,
+        epoch: Option<String>,
+    ) -> Result<Self, Error> {
         let now = OffsetDateTime::now_utc();
         let seconds = i64::try_from(lifetime.min(LONGEST).as_secs()).unwrap_or_default();
         let key = [new.key.tenant(), new.key.subject(), new.key.provider(), new.key.label()];
@@ -93,6 +101,7 @@ impl Session {
             begun: milliseconds(now),
             until: now.unix_timestamp().saturating_add(seconds),
             memory: memory.map(str::to_owned),
+            epoch,
         })
     }
 
@@ -132,6 +141,10 @@ impl Session {
     pub(crate) fn memory(&self) -> Option<&str> {
         self.memory.as_deref()
     }
+
+    pub(crate) fn epoch(&self) -> Option<&str> {
+        self.epoch.as_deref()
+    }
 }
 
 /// A Unix time in milliseconds.
@@ -154,7 +167,7 @@ pub(crate) enum FoundSession {
     Nothing,
     /// There is one that does not count: it has expired, was changed, or was sealed elsewhere.
     Invalid,
-    Session(Session),
+    Session(Box<Session>),
 }
 
 /// Reads the session of a request.
@@ -171,7 +184,7 @@ pub(crate) fn read(headers: &HeaderMap, sealer: &Sealer, site: &str) -> FoundSes
     let session = opened.and_then(|opened| serde_json::from_slice::<Session>(&opened.plain).ok());
     match session {
         Some(session) if OffsetDateTime::now_utc().unix_timestamp() < session.until => {
-            FoundSession::Session(session)
+            FoundSession::Session(Box::new(session))
         }
         _ => FoundSession::Invalid,
     }

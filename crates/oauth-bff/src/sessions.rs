@@ -17,6 +17,9 @@ use crate::{
     session::{LONGEST, Session, milliseconds},
 };
 
+/// For how much longer the end of a session is remembered than the session could last, because the clocks of two machines differ.
+const CLOCKS_DIFFER_BY: Duration = Duration::from_secs(60 * 60);
+
 /// When sessions end. Clones share the rules, whichever of them is changed: the handler of a logout is given a backend before all of its
 /// settings are made, and has to end the sessions of the finished one.
 #[derive(Clone, Debug)]
@@ -61,17 +64,26 @@ impl SessionEnds {
     /// Ends one session.
     pub(crate) async fn end(&self, session: &Session) -> Result<(), BffError> {
         let left = session.until() - OffsetDateTime::now_utc().unix_timestamp();
-        let left = Duration::from_secs(u64::try_from(left).unwrap_or_default() + 1);
+        let left = Duration::from_secs(u64::try_from(left).unwrap_or_default());
+        let left = left.saturating_add(CLOCKS_DIFFER_BY);
         self.rules().ended.put(&name(session), Bytes::new(), left).await.map_err(BffError::Sessions)
     }
 
-    /// Ends all sessions of a key that have begun so far.
+    /// Ends all sessions of a key that have begun so far: those that begin from now on belong to another epoch, whatever the clocks of their
+    /// machines say.
     pub(crate) async fn end_all(&self, key: &TokenKey) -> Result<(), BffError> {
-        let now = milliseconds(OffsetDateTime::now_utc()).to_string();
+        let epoch = random_token().map_err(|error| BffError::Sessions(error.into()))?;
         let Rules { ended, lifetime, .. } = self.rules();
         // None of them lasts longer.
-        let left = lifetime.saturating_add(Duration::from_secs(1));
-        ended.put(&name_of_all(key), now.into(), left).await.map_err(BffError::Sessions)
+        let left = lifetime.saturating_add(CLOCKS_DIFFER_BY);
+        ended.put(&name_of_all(key), epoch.into(), left).await.map_err(BffError::Sessions)
+    }
+
+    /// The epoch that a session of this key begins in, after the last time that all of them were ended; `None` if they were not, or so long ago
+    /// that none of them is left.
+    pub(crate) async fn epoch(&self, key: &TokenKey) -> Result<Option<String>, BffError> {
+        let epoch = self.rules().ended.get(&name_of_all(key)).await.map_err(BffError::Sessions)?;
+        Ok(epoch.map(|epoch| String::from_utf8_lossy(&epoch).into_owned()))
     }
 
     pub(crate) async fn has_ended(&self, session: &Session) -> Result<bool, BffError> {
@@ -88,10 +100,8 @@ impl SessionEnds {
         if ended.get(&name(session)).await.map_err(BffError::Sessions)?.is_some() {
             return Ok(true);
         }
-        let all = ended.get(&name_of_all(&session.key())).await.map_err(BffError::Sessions)?;
-        // What cannot be read was written by somebody else: to be on the safe side, nobody is signed in.
-        let time = |value: Bytes| std::str::from_utf8(&value).ok()?.parse().ok();
-        Ok(all.is_some_and(|value| time(value).is_none_or(|ended: i64| session.begun() <= ended)))
+        let epoch = self.epoch(&session.key()).await?;
+        Ok(epoch.is_some() && epoch.as_deref() != session.epoch())
     }
 
     fn rules(&self) -> Rules {

@@ -1,18 +1,23 @@
 //! Sign-in, the session's cookie, requests of other sites, and signing out.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{Method, Request};
 use http_body_util::Full;
 use oauth_bff::{BffError, NewSession, SameSite, Session, SignedIn};
 use oauth_clients::{MemoryCache, Sealer, SealingKey, SharedCache, SharedCacheError, async_trait};
+use oauth_emulator::Consent;
 use oauth_tokens::TokenKey;
 use serde_json::{Value, json};
 
-use crate::world::{SITE, World, world, world_with};
+use crate::world::{SITE, World, sealer, world, world_with};
 
 fn signed_in(text: &str) -> bool {
     serde_json::from_str::<Value>(text).unwrap()["signed_in"].as_bool().unwrap()
@@ -429,45 +434,84 @@ async fn bff_04_all_sessions_of_a_user_end_and_a_later_sign_in_begins_a_new_one(
     for cookie in [first, second] {
         refused(&mut world, vec![cookie], "ended with all").await;
     }
-    tokio::time::sleep(Duration::from_millis(5)).await;
     world.cookies.clear();
     world.sign_in().await;
     assert_eq!(world.get("/bff/api/things/all").await.status, 200);
 }
 
+/// The session's cookie as a machine would have made it whose clock is ahead by so much.
+fn made_ahead(cookie: &str, ahead: Duration) -> String {
+    let context = ["oauth-bff session\0".as_bytes(), SITE.as_bytes()].concat();
+    let opened = sealer().open_bytes(&URL_SAFE_NO_PAD.decode(cookie).unwrap(), &context).unwrap();
+    let mut session: Value = serde_json::from_slice(&opened.plain).unwrap();
+    let later = |member: &Value, by: u128| json!(member.as_i64().unwrap() + i64::try_from(by).unwrap());
+    session["begun"] = later(&session["begun"], ahead.as_millis());
+    session["until"] = later(&session["until"], ahead.as_secs().into());
+    URL_SAFE_NO_PAD.encode(sealer().seal_bytes(session.to_string().as_bytes(), &context).unwrap())
+}
+
+#[tokio::test]
+async fn bff_04_all_sessions_end_though_another_machines_clock_is_ahead() {
+    let ahead = Duration::from_secs(10 * 60);
+    let mut world = world_with(SITE, |bff| bff.ended_sessions(Arc::new(MemoryCache::new()))).await;
+    world.sign_in().await;
+    let (name, cookie) = world.session_cookie();
+    let own = (name, made_ahead(&cookie, ahead));
+    world.cookies = vec![own.clone()];
+    let parts = world.request(Method::GET, "/").body(()).unwrap().into_parts().0;
+    let key = world.bff.session(&parts).await.unwrap().key();
+    world.bff.end_all(&key).await.unwrap();
+    refused(&mut world, vec![own], "ended with all").await;
+
+    // Whoever signs in right afterwards is in, also on a machine whose clock is behind.
+    world.cookies.clear();
+    world.sign_in().await;
+    assert!(signed_in(&world.get("/bff/session").await.text));
+    world.bff.end_all(&key).await.unwrap();
+    assert!(!signed_in(&world.get("/bff/session").await.text));
+}
+
+/// A cache that can be told to fail.
+#[derive(Debug, Default)]
+struct Failing(MemoryCache, AtomicBool);
+
+impl Failing {
+    fn check(&self) -> Result<(), SharedCacheError> {
+        if self.1.load(Ordering::Relaxed) { Err("down".into()) } else { Ok(()) }
+    }
+}
+
+#[async_trait]
+impl SharedCache for Failing {
+    async fn get(&self, name: &str) -> Result<Option<bytes::Bytes>, SharedCacheError> {
+        self.check()?;
+        self.0.get(name).await
+    }
+    async fn put(&self, name: &str, value: bytes::Bytes, lifetime: Duration) -> Result<(), SharedCacheError> {
+        self.check()?;
+        self.0.put(name, value, lifetime).await
+    }
+    async fn put_new(
+        &self,
+        name: &str,
+        value: bytes::Bytes,
+        lifetime: Duration,
+    ) -> Result<bool, SharedCacheError> {
+        self.check()?;
+        self.0.put_new(name, value, lifetime).await
+    }
+    async fn take(&self, name: &str) -> Result<Option<bytes::Bytes>, SharedCacheError> {
+        self.check()?;
+        self.0.take(name).await
+    }
+}
+
 #[tokio::test]
 async fn a_memory_of_ended_sessions_that_fails_lets_nobody_in() {
-    #[derive(Debug)]
-    struct Broken;
-
-    #[oauth_clients::async_trait]
-    impl oauth_clients::SharedCache for Broken {
-        async fn get(&self, _: &str) -> Result<Option<bytes::Bytes>, oauth_clients::SharedCacheError> {
-            Err("down".into())
-        }
-        async fn put(
-            &self,
-            _: &str,
-            _: bytes::Bytes,
-            _: Duration,
-        ) -> Result<(), oauth_clients::SharedCacheError> {
-            Err("down".into())
-        }
-        async fn put_new(
-            &self,
-            _: &str,
-            _: bytes::Bytes,
-            _: Duration,
-        ) -> Result<bool, oauth_clients::SharedCacheError> {
-            Err("down".into())
-        }
-        async fn take(&self, _: &str) -> Result<Option<bytes::Bytes>, oauth_clients::SharedCacheError> {
-            Err("down".into())
-        }
-    }
-
-    let mut world = world_with(SITE, |bff| bff.ended_sessions(std::sync::Arc::new(Broken))).await;
+    let cache = Arc::new(Failing::default());
+    let mut world = world_with(SITE, |bff| bff.ended_sessions(cache.clone())).await;
     world.sign_in().await;
+    cache.1.store(true, Ordering::Relaxed);
     for path in ["/bff/session", "/bff/api/things/all"] {
         let page = world.get(path).await;
         assert_eq!((page.status, page.error()), (503, "sessions_unavailable"), "{path}");
@@ -477,6 +521,11 @@ async fn a_memory_of_ended_sessions_that_fails_lets_nobody_in() {
     assert_eq!(page.status, 503);
     assert!(page.one("set-cookie").contains("Max-Age=0"));
     assert_eq!(world.api.count(), 0);
+    // Nor does a session begin of which nobody can tell whether it was ended.
+    let callback = world.consent("", Consent::Allow).await;
+    let page = world.get(&callback).await;
+    assert_eq!((page.status, page.error()), (503, "sessions_unavailable"));
+    assert!(!world.cookies.iter().any(|(name, _)| name.contains("bff-session")));
 }
 
 #[tokio::test]
