@@ -6,13 +6,13 @@ use std::{
 };
 
 use axum::Router;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue, Response};
 use oauth_clients::{
     ReqwestClient, Sealer, SealingKey,
     openid::{FrontChannelLogout, IdToken, LogoutToken},
     reqwest_client,
 };
-use oauth_web_axum::{SignIn, SignInError, SignInRoutes, SignedIn};
+use oauth_web_axum::{Routes, SignIn, SignInError, SignInRoutes, SignedIn};
 use serde_json::{Value, json};
 
 use crate::{
@@ -36,22 +36,11 @@ async fn site() -> Site {
     let sign_in = SignIn::new(Sealer::new(SealingKey::from_bytes([1; 32]))).provider(op.client()).unwrap();
     let failures = Arc::new(Mutex::new(Vec::new()));
     let failed = failures.clone();
-    let all = SignInRoutes::new(sign_in).on_error(move |error: SignInError| {
-        let cause = error.kind().source().map(ToString::to_string).unwrap_or_default();
-        failed.lock().unwrap().push(format!("{error}: {cause}"));
-        // An application's own page is none of the provider's business.
-        (error.status(), "so sorry")
-    });
     let ended = Arc::new(Mutex::new(Vec::new()));
     let seen = ended.clone();
     let panicked = Arc::new(Mutex::new(false));
-    let routes = all
-        .clone()
-        .router(async |user: SignedIn| {
-            let id_token = user.get::<IdToken>().unwrap();
-            format!("{} by a token of {}", user.identity.subject, id_token.issuer())
-        })
-        .merge(all.clone().back_channel_logout(None, move |token: LogoutToken| {
+    let routes = Routes::new(sign_in)
+        .back_channel_logout(None, move |token: LogoutToken| {
             let (seen, panicked) = (seen.clone(), panicked.clone());
             async move {
                 let sid = token.session_id().unwrap_or_default().to_owned();
@@ -64,14 +53,28 @@ async fn site() -> Site {
                 seen.lock().unwrap().push(sid);
                 Ok(())
             }
-        }))
-        .merge(all.clone().front_channel_logout(async |said: FrontChannelLogout, _: HeaderMap| {
+        })
+        .front_channel_logout(async |said: FrontChannelLogout, _: HeaderMap| {
+            let mut response = Response::new(said.is_of("https://op.example", Some("s-1"), true).to_string());
             // As an application's own answers have it.
             let policy = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'";
-            let frames = [("x-frame-options", "DENY"), ("content-security-policy", policy)];
-            (frames, said.is_of("https://op.example", Some("s-1"), true).to_string())
-        }))
-        .merge(all.initiated_login());
+            for (name, value) in [("x-frame-options", "DENY"), ("content-security-policy", policy)] {
+                response.headers_mut().insert(name, HeaderValue::from_static(value));
+            }
+            response
+        })
+        .initiated_login();
+    let routes = SignInRoutes::new(routes)
+        .on_error(move |error: SignInError| {
+            let cause = error.kind().source().map(ToString::to_string).unwrap_or_default();
+            failed.lock().unwrap().push(format!("{error}: {cause}"));
+            // An application's own page is none of the provider's business.
+            (error.status(), "so sorry")
+        })
+        .router(async |user: SignedIn| {
+            let id_token = user.get::<IdToken>().unwrap();
+            format!("{} by a token of {}", user.identity.subject, id_token.issuer())
+        });
     let app: Router = Router::new().nest("/auth", routes);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

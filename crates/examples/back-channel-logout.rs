@@ -23,7 +23,7 @@ use axum::{
 };
 use oauth_clients::{
     Provider, Sealer, SealingKey,
-    axum::{SignIn, SignInRoutes, SignedIn},
+    axum::{Routes, SignIn, SignInRoutes, SignedIn},
     openid::{IdToken, LogoutToken},
 };
 use oauth_examples::{Providers, Result, listen, sealing_key};
@@ -64,16 +64,16 @@ pub(crate) fn app(client: impl Provider + 'static, address: &str, key: SealingKe
     let layer = SessionManagerLayer::new(sessions.store.clone())
         .with_secure(address.starts_with("https:"))
         .with_same_site(SameSite::Lax);
-    let routes = SignInRoutes::new(SignIn::new(Sealer::new(key)).at(address)?.provider(client)?);
+    let sign_in = SignIn::new(Sealer::new(key)).at(address)?.provider(client)?;
     let ending = sessions.clone();
     // Each logout token counts once. With several machines, give a cache that they share in place of `None`.
-    let logout = routes.clone().back_channel_logout(None, move |token: LogoutToken| {
+    let routes = Routes::new(sign_in).back_channel_logout(None, move |token: LogoutToken| {
         let ending = ending.clone();
         async move { ending.end(&token).await }
     });
     Ok(Router::new()
         .route("/", get(home))
-        .nest("/auth", routes.router(signed_in).merge(logout))
+        .nest("/auth", SignInRoutes::new(routes).router(signed_in))
         .layer(layer)
         .with_state(sessions))
 }

@@ -17,7 +17,6 @@ use oauth_web::{ErrorPages, ErrorTexts, Routes, SignIn, SignInReason, SignalEndp
 /// What a framework serves.
 #[derive(Clone)]
 pub(crate) struct Site {
-    pub(crate) sign_in: SignIn,
     pub(crate) routes: Routes,
     pub(crate) signals: SignalEndpoint,
     pub(crate) seen: Arc<Mutex<Vec<SignedIn>>>,
@@ -103,7 +102,7 @@ pub(crate) async fn world<F: Future<Output = String>>(
     let sign_in = set(sign_in);
     let (seen, ended) = (Arc::default(), Arc::default());
     let signals = SignalEndpoint::new(Vendor, async |_: Signal| Ok::<(), std::io::Error>(()));
-    let mut site = Site { routes: Routes::new(sign_in.clone()), sign_in, signals, seen, ended };
+    let mut site = Site { routes: Routes::new(sign_in), signals, seen, ended };
     let ending = site.clone();
     site.routes = site
         .routes

@@ -81,24 +81,30 @@ impl SignInError {
     ///
     /// [`SignIn::error_pages`](crate::SignIn::error_pages) changes its texts, its language and its HTML.
     ///
-    /// For a back-channel logout ([`Logout`](SignInErrorKind::Logout), [`LogoutFailed`](SignInErrorKind::LogoutFailed)) it is JSON (OpenID
-    /// Connect Back-Channel Logout section 2.8).
+    /// For a back-channel logout ([`Logout`](SignInErrorKind::Logout), [`LogoutFailed`](SignInErrorKind::LogoutFailed)) it is that
+    /// [for the provider](Self::for_provider) (OpenID Connect Back-Channel Logout section 2.8).
     #[must_use]
     pub fn page(&self) -> Response<String> {
-        let to_provider = match &self.kind {
-            SignInErrorKind::Logout { problem, .. } => Some(("invalid_request", problem)),
-            SignInErrorKind::LogoutFailed { problem, .. } => Some(("server_error", problem)),
-            _ => None,
+        self.for_provider().unwrap_or_else(|| {
+            let pages = self.pages.as_deref().cloned().unwrap_or_else(ChosenPages::plain);
+            pages.response(self.reason(), self.status(), self.retry())
+        })
+    }
+
+    /// The response in JSON to a back-channel logout, which a provider's server requests; `None` for what a browser requests. No page of the
+    /// application is to take its place.
+    #[must_use]
+    pub fn for_provider(&self) -> Option<Response<String>> {
+        let (code, problem) = match &self.kind {
+            SignInErrorKind::Logout { problem, .. } => ("invalid_request", problem),
+            SignInErrorKind::LogoutFailed { problem, .. } => ("server_error", problem),
+            _ => return None,
         };
-        if let Some((code, problem)) = to_provider {
-            let body = json!({ "error": code, "error_description": problem });
-            let mut response = Response::new(body.to_string());
-            *response.status_mut() = self.status();
-            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            return response;
-        }
-        let pages = self.pages.as_deref().cloned().unwrap_or_else(ChosenPages::plain);
-        pages.response(self.reason(), self.status(), self.retry())
+        let body = json!({ "error": code, "error_description": problem });
+        let mut response = Response::new(body.to_string());
+        *response.status_mut() = self.status();
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Some(response)
     }
 }
 

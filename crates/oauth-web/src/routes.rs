@@ -26,9 +26,22 @@ type OnError = dyn Fn(SignInError) -> Response<String> + Send + Sync;
 type FrontChannel =
     dyn Fn(FrontChannelLogout, HeaderMap) -> BoxFuture<'static, Response<String>> + Send + Sync;
 
-/// The routes of a sign-in, for adapters that only translate requests and responses. `oauth-web-axum` has routes of its own.
+/// The routes of a sign-in, for any framework: its adapter only translates requests and responses.
 ///
-/// The last segment of a path is the route, and the one before it the provider: `/auth/github/login`.
+/// The last segment of a path is the route, and the one before it the provider, such as `/auth/github/login`:
+///
+/// | request | answer |
+/// | --- | --- |
+/// | `GET /{provider}/login` | 303 to the provider, with a cookie that holds the sealed attempt |
+/// | `GET /{provider}/login?return_to=/path` | as above; the path is in [`SignedIn::return_to`], if it is on this site |
+/// | `GET /{provider}/callback` | the application's own response, or a page that says what went wrong |
+/// | `POST /{provider}/callback` | as above, for providers that answer by form post |
+/// | `POST /{provider}/link` | 303 to the provider, to link it to the account that is signed in; with [`SignIn::linking`] only |
+/// | `POST /{provider}/backchannel-logout` | 200 for the provider's server; with `back_channel_logout` only |
+/// | `GET /{provider}/frontchannel-logout` | the application's own response; with `front_channel_logout` only |
+/// | `GET` and `POST /{provider}/initiate` | 303 to the provider; with `initiated_login` only |
+///
+/// The redirect URI to register at a provider is the address of its callback.
 ///
 /// ```
 /// use oauth_web::{Routed, Routes, SignInRequest};
@@ -134,34 +147,54 @@ impl Routes {
         self
     }
 
+    /// The names of the routes that there are, such as `login`, for a framework whose own router knows each of them.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        NAMES.into_iter().filter(|name| self.methods(name).is_some())
+    }
+
     /// Answers a request to the route of this name. A method that the route does not have is answered with 405.
     pub async fn answer<B>(&self, route: &str, request: &SignInRequest, body: B) -> Routed
     where
         B: Body,
         B::Error: Into<ResolveError>,
     {
-        let methods: &'static str = match route {
-            "login" => "GET, HEAD",
-            "callback" => "GET, HEAD, POST",
-            "link" if self.sign_in.can_link() => "POST",
-            #[cfg(feature = "openid")]
-            "initiate" if self.initiated_login => "GET, HEAD, POST",
-            #[cfg(feature = "openid")]
-            "backchannel-logout" if self.back_channel.is_some() => "POST",
-            #[cfg(feature = "openid")]
-            "frontchannel-logout" if self.front_channel.is_some() => "GET, HEAD",
-            _ => return Routed::NotFound,
-        };
+        self.try_answer(route, request, body).await.unwrap_or_else(|(error, headers)| {
+            let mut response = self.failure(*error);
+            if request.method == Method::HEAD {
+                response.body_mut().clear();
+            }
+            headers.apply(response.headers_mut());
+            Routed::Response(response)
+        })
+    }
+
+    /// Answers a request like [`answer`](Self::answer), but leaves the response to a failure to the adapter, whose framework may have richer
+    /// ones than [`on_error`](Self::on_error) can make.
+    ///
+    /// # Errors
+    ///
+    /// The failure, and the headers to apply to its response. [`SignInError::for_provider`] says whether that is JSON.
+    pub async fn try_answer<B>(
+        &self,
+        route: &str,
+        request: &SignInRequest,
+        body: B,
+    ) -> Result<Routed, (Box<SignInError>, AnswerHeaders)>
+    where
+        B: Body,
+        B::Error: Into<ResolveError>,
+    {
+        let Some(methods) = self.methods(route) else { return Ok(Routed::NotFound) };
         if !methods.split(", ").any(|method| method == request.method) {
-            return Routed::Response(not_allowed(methods));
+            return Ok(Routed::Response(not_allowed(methods)));
         }
         let answer = match route {
             "callback" => {
                 let Answer { result, headers } = self.sign_in.callback(request, body).await;
-                match result {
-                    Ok(signed_in) => return Routed::SignedIn(Box::new(signed_in), headers),
-                    Err(error) => Answer::new(Err(error), headers),
-                }
+                return match result {
+                    Ok(signed_in) => Ok(Routed::SignedIn(Box::new(signed_in), headers)),
+                    Err(error) => Err((Box::new(error), headers)),
+                };
             }
             "link" => self.sign_in.link(request).await,
             #[cfg(feature = "openid")]
@@ -171,12 +204,40 @@ impl Routes {
             _ => self.sign_in.login(request).await,
         };
         let Answer { result, headers } = answer;
-        let mut response = result.unwrap_or_else(|error| (self.on_error)(error));
-        if request.method == Method::HEAD {
-            response.body_mut().clear();
+        match result {
+            Ok(mut response) => {
+                if request.method == Method::HEAD {
+                    response.body_mut().clear();
+                }
+                headers.apply(response.headers_mut());
+                Ok(Routed::Response(response))
+            }
+            Err(error) => Err((Box::new(error), headers)),
         }
-        headers.apply(response.headers_mut());
-        Routed::Response(response)
+    }
+
+    /// The response to a failure: what [`on_error`](Self::on_error) makes of it, but for a back-channel logout the JSON that its provider
+    /// reads.
+    pub fn failure(&self, error: SignInError) -> Response<String> {
+        let for_provider = error.for_provider();
+        let own = (self.on_error)(error);
+        for_provider.unwrap_or(own)
+    }
+
+    /// The methods of a route; `None` if there is no such route.
+    fn methods(&self, route: &str) -> Option<&'static str> {
+        match route {
+            "login" => Some("GET, HEAD"),
+            "callback" => Some("GET, HEAD, POST"),
+            "link" if self.sign_in.can_link() => Some("POST"),
+            #[cfg(feature = "openid")]
+            "initiate" if self.initiated_login => Some("GET, HEAD, POST"),
+            #[cfg(feature = "openid")]
+            "backchannel-logout" if self.back_channel.is_some() => Some("POST"),
+            #[cfg(feature = "openid")]
+            "frontchannel-logout" if self.front_channel.is_some() => Some("GET, HEAD"),
+            _ => None,
+        }
     }
 
     #[cfg(feature = "openid")]
@@ -189,16 +250,7 @@ impl Routes {
             && let Some(back_channel) = &self.back_channel
         {
             let Answer { result, headers } = back_channel.end_session(request, body).await;
-            let response = result.map_or_else(
-                |error| {
-                    // The provider reads JSON, and not the application's page.
-                    let page = error.page();
-                    (self.on_error)(error);
-                    page
-                },
-                |()| Response::new(String::new()),
-            );
-            return Answer::new(Ok(response), headers);
+            return Answer::new(result.map(|()| Response::new(String::new())), headers);
         }
         let Answer { result, headers } = self.sign_in.front_channel_logout(request).await;
         let result = match (result, &self.front_channel) {
@@ -210,11 +262,21 @@ impl Routes {
     }
 }
 
+/// The names of all routes.
+const NAMES: [&str; 6] =
+    ["login", "callback", "link", "initiate", "backchannel-logout", "frontchannel-logout"];
+
 fn not_allowed(methods: &'static str) -> Response<String> {
     let mut response = Response::new(String::new());
     *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(methods));
     response
+}
+
+impl From<SignIn> for Routes {
+    fn from(sign_in: SignIn) -> Self {
+        Self::new(sign_in)
+    }
 }
 
 impl fmt::Debug for Routes {
@@ -290,6 +352,31 @@ mod tests {
         ] {
             assert_eq!(status(&all, method, route), (405, Some(allowed.to_owned())), "{method} {route}");
         }
+    }
+
+    #[test]
+    fn the_names_are_those_of_the_routes_that_there_are() {
+        let linking = sign_in().linking(|_| Box::pin(async { Ok(Some("ada".to_owned())) }));
+        let (few, all) = (Routes::new(sign_in()), Routes::from(linking));
+        #[cfg(feature = "openid")]
+        let all = all
+            .back_channel_logout(None, |_| async { Ok::<_, std::io::Error>(()) })
+            .front_channel_logout(|_, _| async { Response::new(String::new()) })
+            .initiated_login();
+        assert_eq!(few.names().collect::<Vec<_>>(), ["login", "callback"]);
+        let expected = if cfg!(feature = "openid") { &NAMES[..] } else { &NAMES[..3] };
+        assert_eq!(all.names().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn a_failure_can_be_left_to_the_adapter() {
+        let request = request("GET", "/auth/acme/callback", &[]);
+        let tried = ready(Routes::new(sign_in()).try_answer("callback", &request, String::new()));
+        let (error, headers) = tried.unwrap_err();
+        assert_eq!(error.status(), 400);
+        let mut applied = http::HeaderMap::new();
+        headers.apply(&mut applied);
+        assert_eq!(applied[header::CACHE_CONTROL], "no-store");
     }
 
     #[test]

@@ -463,7 +463,7 @@ async fn bff_04_all_sessions_end_though_another_machines_clock_is_ahead() {
     world.bff.end_all(&key).await.unwrap();
     refused(&mut world, vec![own], "ended with all").await;
 
-    // Whoever signs in right afterwards is in, also on a machine whose clock is behind.
+    // Whoever signs in right afterwards is in, until the next time.
     world.cookies.clear();
     world.sign_in().await;
     assert!(signed_in(&world.get("/bff/session").await.text));

@@ -30,17 +30,8 @@
 //! # }
 //! ```
 //!
-//! # What it answers
-//!
-//! | request | answer |
-//! | --- | --- |
-//! | `GET /auth/{provider}/login` | 303 to the provider, with a cookie that holds the sealed attempt |
-//! | `GET /auth/{provider}/login?return_to=/path` | as above; the path is in [`SignedIn::return_to`], if it is on this site |
-//! | `GET /auth/{provider}/callback` | the application's own response, or a page that says what went wrong |
-//! | `POST /auth/{provider}/callback` | as above, for providers that answer by form post |
-//! | `POST /auth/{provider}/link` | 303 to the provider, to link it to the account that is signed in; with [`SignIn::linking`] only |
-//!
-//! The redirect URI to register at the provider is the callback's address.
+//! `GET /auth/{provider}/login` begins a sign-in, and with `?return_to=/path` remembers where to go afterwards. The redirect URI to register at
+//! the provider is `/auth/{provider}/callback` on your site. [`Routes`] lists all routes.
 //!
 //! This crate is a thin layer over [`oauth_web`], whose documentation describes the cookies and the events in the log.
 //! [`SignInErrorKind`] lists what can go wrong, with the status of each.
@@ -57,7 +48,7 @@ use std::{future::Future, io};
 
 use actix_web::{
     HttpMessage as _, HttpRequest, HttpResponse, Responder, Scope,
-    body::BoxBody,
+    body::{BoxBody, MessageBody},
     http::{
         StatusCode,
         header::{HeaderName, HeaderValue},
@@ -71,13 +62,13 @@ use http_body_util::StreamBody;
 pub use oauth_bff;
 pub use oauth_core;
 pub use oauth_web;
-use oauth_web::Routed;
 #[cfg(feature = "signals")]
 pub use oauth_web::SignalEndpoint;
 pub use oauth_web::{
     AnswerHeaders, ForwardedHeaders, OAuth2AuthorizeCallback, ResolveError, Routes, SetupError, SignIn,
     SignInError, SignInErrorKind, SignInRequest, SignedIn,
 };
+use oauth_web::{Routed, web_kit};
 
 /// The routes of a sign-in below a path. The handler answers the user who signed in; it gets the request too, from which its session comes.
 ///
@@ -149,26 +140,14 @@ pub fn to_sign_in_request(request: &HttpRequest) -> Option<SignInRequest> {
 
 /// Actix Web has the types of version 0.2 of the `http` crate.
 fn to_parts(request: &HttpRequest) -> Option<http::request::Parts> {
-    let mut converted = http::Request::builder()
-        .method(request.method().as_str())
-        .uri(request.uri().to_string())
-        .body(())
-        .ok()?;
-    let headers = converted.headers_mut();
-    for (name, value) in request.headers() {
-        let name = http::HeaderName::from_bytes(name.as_str().as_bytes()).ok()?;
-        headers.append(name, http::HeaderValue::from_bytes(value.as_bytes()).ok()?);
-    }
-    // HTTP/2 has the host in the address.
-    if let Some(host) = request.uri().authority()
-        && !headers.contains_key(http::header::HOST)
-    {
-        headers.insert(http::header::HOST, http::HeaderValue::from_str(host.as_str()).ok()?);
-    }
+    let uri = request.uri();
+    let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    let host = uri.authority().map(|host| host.as_str());
+    let mut parts = web_kit::request_head(request.method().as_str(), &uri.to_string(), headers, host)?;
     if let Some(extensions) = request.extensions().get::<http::Extensions>() {
-        converted.extensions_mut().extend(extensions.clone());
+        parts.extensions.extend(extensions.clone());
     }
-    Some(converted.into_parts().0)
+    Some(parts)
 }
 
 fn to_body(
@@ -179,10 +158,7 @@ fn to_body(
 
 fn to_response(response: http::Response<String>) -> HttpResponse {
     let (parts, body) = response.into_parts();
-    let status = StatusCode::from_u16(parts.status.as_u16()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut converted = HttpResponse::build(status).body(body);
-    replace_headers(&parts.headers, &mut converted);
-    converted
+    with_head(&parts, body)
 }
 
 /// The response with its body as it comes.
@@ -192,28 +168,25 @@ fn streamed(response: http::Response<oauth_bff::BffBody>) -> HttpResponse {
     use http_body_util::{BodyDataStream, BodyExt as _};
 
     let (parts, body) = response.into_parts();
-    let status = StatusCode::from_u16(parts.status.as_u16()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let length = http_body::Body::size_hint(&body).exact();
     let stream = BodyDataStream::new(body.map_err(io::Error::other));
-    let mut builder = HttpResponse::build(status);
-    let mut converted = match length {
-        Some(length) => builder.body(SizedStream::new(length, stream)),
-        None => builder.body(BodyStream::new(stream)),
-    };
+    match length {
+        Some(length) => with_head(&parts, SizedStream::new(length, stream)),
+        None => with_head(&parts, BodyStream::new(stream)),
+    }
+}
+
+fn with_head(parts: &http::response::Parts, body: impl MessageBody + 'static) -> HttpResponse {
+    let status = StatusCode::from_u16(parts.status.as_u16()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut converted = HttpResponse::build(status).body(body);
     replace_headers(&parts.headers, &mut converted);
     converted
 }
 
 /// Applies the headers of a sign-in to the application's response.
 fn apply(headers: AnswerHeaders, mut response: HttpResponse<BoxBody>) -> HttpResponse {
-    let mut all = http::HeaderMap::new();
-    for (name, value) in response.headers() {
-        let name = http::HeaderName::from_bytes(name.as_str().as_bytes());
-        if let (Ok(name), Ok(value)) = (name, http::HeaderValue::from_bytes(value.as_bytes())) {
-            all.append(name, value);
-        }
-    }
-    headers.apply(&mut all);
+    let own = response.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    let all = web_kit::applied(headers, own);
     replace_headers(&all, &mut response);
     response
 }

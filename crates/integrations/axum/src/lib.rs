@@ -27,17 +27,8 @@
 //! # }
 //! ```
 //!
-//! # What it answers
-//!
-//! | request | answer |
-//! | --- | --- |
-//! | `GET /{provider}/login` | 303 to the provider, with a cookie that holds the sealed attempt |
-//! | `GET /{provider}/login?return_to=/path` | as above; the path is in [`SignedIn::return_to`](oauth_web::SignedIn), if it is on this site |
-//! | `GET /{provider}/callback` | the application's own response, or a page that says what went wrong |
-//! | `POST /{provider}/callback` | as above, for providers that answer by form post |
-//! | `POST /{provider}/link` | 303 to the provider, to link it to the account that is signed in; with [`SignIn::linking`] only |
-//!
-//! The redirect URI to register at the provider is the callback's address.
+//! `GET /auth/{provider}/login` begins a sign-in, and with `?return_to=/path` remembers where to go afterwards. The redirect URI to register at
+//! the provider is `/auth/{provider}/callback` on your site. [`Routes`] lists all routes, and makes the others.
 //!
 //! This crate is a thin layer over [`oauth_web`], whose documentation describes the cookies and the events in the log.
 //! [`SignInErrorKind`] lists what can go wrong, with the status of each.
@@ -46,28 +37,33 @@
 //!
 //! | feature | default | what it does |
 //! | --- | --- | --- |
-//! | `openid` | | routes for what OpenID Connect providers ask of an application: `SignInRoutes::back_channel_logout`, `SignInRoutes::front_channel_logout`, `SignInRoutes::initiated_login` |
+//! | `openid` | | what OpenID Connect providers ask of an application: `Routes::back_channel_logout`, `Routes::front_channel_logout`, `Routes::initiated_login` |
 //! | `signals` | | a route for what vendors report about users, such as a deleted account: `signal_route` |
 //! | `metrics` | | a counter of sign-ins |
 
 mod authorize_callback;
-#[cfg(feature = "openid")]
-mod logout;
 mod routes;
-#[cfg(feature = "signals")]
-mod signals;
 
 pub use authorize_callback::{AuthorizeCallbackError, AuthorizedCallback};
 pub use oauth_core;
-#[cfg(feature = "openid")]
-pub use oauth_openid;
 pub use oauth_web;
 #[cfg(feature = "signals")]
 pub use oauth_web::SignalEndpoint;
+#[cfg(feature = "openid")]
+pub use oauth_web::oauth_openid;
 pub use oauth_web::{
-    ForwardedHeaders, OAuth2AuthorizeCallback, ResolveError, SetupError, SignIn, SignInError,
+    ForwardedHeaders, OAuth2AuthorizeCallback, ResolveError, Routes, SetupError, SignIn, SignInError,
     SignInErrorKind, SignInRequest,
 };
 pub use routes::{SignInRoutes, SignedIn};
+
+/// The route of a [`SignalEndpoint`], for the path that is registered at the vendor, such as
+/// `Router::new().route("/signals/apple", signal_route(endpoint))`. No cookie comes with it, and no middleware may change the body before it, or
+/// demand a login.
 #[cfg(feature = "signals")]
-pub use signals::signal_route;
+pub fn signal_route<S>(endpoint: SignalEndpoint) -> axum::routing::MethodRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    axum::routing::any(async move |request: axum::extract::Request| endpoint.receive(request).await)
+}

@@ -11,15 +11,15 @@ use axum::{
     handler::Handler,
     http::{StatusCode, request::Parts},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::any,
 };
-use oauth_web::{Answer, SignIn, SignInError, SignInRequest};
+use oauth_web::{Routed, Routes, SignInError, SignInRequest};
 
-/// Makes axum routes of a [`SignIn`].
+/// Makes axum routes of a [`SignIn`](oauth_web::SignIn).
 #[derive(Clone)]
 #[must_use]
 pub struct SignInRoutes {
-    pub(crate) sign_in: SignIn,
+    routes: Routes,
     on_error: Arc<dyn Fn(SignInError) -> Response + Send + Sync>,
 }
 
@@ -29,12 +29,14 @@ pub struct SignInRoutes {
 pub struct SignedIn(pub oauth_web::SignedIn);
 
 impl SignInRoutes {
-    /// Makes routes that answer failures with [`SignInError::page`].
-    pub fn new(sign_in: SignIn) -> Self {
-        Self { sign_in, on_error: Arc::new(|error| error.page().into_response()) }
+    /// Makes the routes of a [`SignIn`](oauth_web::SignIn), or of [`Routes`], which can have more: logouts, and logins that a portal starts.
+    pub fn new(routes: impl Into<Routes>) -> Self {
+        let routes = routes.into();
+        let own = routes.clone();
+        Self { routes, on_error: Arc::new(move |error| own.failure(error).into_response()) }
     }
 
-    /// Sets the function that answers failures.
+    /// Sets the function that answers failures, in place of [`Routes::on_error`].
     ///
     /// It is also called for failed back-channel logouts, but the provider is always answered in JSON.
     pub fn on_error<R: IntoResponse>(
@@ -66,55 +68,49 @@ impl SignInRoutes {
         S: Clone + Send + Sync + 'static,
         H: Handler<T, S>,
     {
-        let can_link = self.sign_in.can_link();
-        let (starting, linking, finishing) = (self.clone(), self.clone(), self);
-        let login = async move |params: PathParams, request: Request| {
-            let (request, _) = split(params, request);
-            starting.respond(starting.sign_in.login(&request).await)
-        };
-        let link = async move |params: PathParams, request: Request| {
-            let (request, _) = split(params, request);
-            linking.respond(linking.sign_in.link(&request).await)
-        };
-        let callback = async move |State(state): State<S>, params: PathParams, request: Request| {
-            let (sent, body) = split(params, request);
-            let Answer { result, headers, .. } = finishing.sign_in.callback(&sent, body).await;
-            let mut response = match result {
-                Ok(signed_in) => {
-                    let mut request = Request::from_parts(sent.into_parts(), Body::empty());
-                    request.extensions_mut().insert(SignedIn(signed_in));
-                    handler.call(request, state).await
-                }
-                Err(error) => finishing.failed(error),
+        self.routes.names().fold(Router::new(), |router, name| {
+            let (routes, handler) = (self.clone(), handler.clone());
+            let route = async move |State(state): State<S>, params: PathParams, request: Request| {
+                routes.answer(name, params, request, handler, state).await
             };
-            headers.apply(response.headers_mut());
-            response
+            router.route(&format!("/{{provider}}/{name}"), any(route))
+        })
+    }
+
+    async fn answer<T, S, H>(
+        &self,
+        name: &str,
+        params: PathParams,
+        request: Request,
+        handler: H,
+        state: S,
+    ) -> Response
+    where
+        H: Handler<T, S>,
+    {
+        let (parts, body) = request.into_parts();
+        let sent = SignInRequest::new(as_sent(parts), params.iter().flatten());
+        let (mut response, headers) = match self.routes.try_answer(name, &sent, body).await {
+            Ok(Routed::Response(response)) => return response.into_response(),
+            Ok(Routed::SignedIn(user, headers)) => {
+                let mut request = Request::from_parts(sent.into_parts(), Body::empty());
+                request.extensions_mut().insert(SignedIn(*user));
+                (handler.call(request, state).await, headers)
+            }
+            Ok(_) => return StatusCode::NOT_FOUND.into_response(),
+            Err((error, headers)) => {
+                let for_provider = error.for_provider();
+                let own = (self.on_error)(*error);
+                (for_provider.map_or(own, IntoResponse::into_response), headers)
+            }
         };
-        let router = Router::new()
-            .route("/{provider}/login", get(login))
-            .route("/{provider}/callback", get(callback.clone()).post(callback));
-        if can_link { router.route("/{provider}/link", post(link)) } else { router }
-    }
-
-    pub(crate) fn failed(&self, error: SignInError) -> Response {
-        (self.on_error)(error)
-    }
-
-    pub(crate) fn respond<R: IntoResponse>(&self, answer: Answer<R>) -> Response {
-        let Answer { result, headers, .. } = answer;
-        let mut response = result.map_or_else(|error| self.failed(error), IntoResponse::into_response);
         headers.apply(response.headers_mut());
         response
     }
 }
 
 /// The path parameters. Those that are not UTF-8 name no provider.
-pub(crate) type PathParams = Result<RawPathParams, RawPathParamsRejection>;
-
-pub(crate) fn split(params: PathParams, request: Request) -> (SignInRequest, Body) {
-    let (parts, body) = request.into_parts();
-    (SignInRequest::new(as_sent(parts), params.iter().flatten()), body)
-}
+type PathParams = Result<RawPathParams, RawPathParamsRejection>;
 
 /// The request with the path that the browser requested. A nested router sees only the rest of it.
 pub(crate) fn as_sent(mut parts: Parts) -> Parts {

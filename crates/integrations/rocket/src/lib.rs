@@ -31,17 +31,8 @@
 //! # }
 //! ```
 //!
-//! # What it answers
-//!
-//! | request | answer |
-//! | --- | --- |
-//! | `GET /auth/{provider}/login` | 303 to the provider, with a cookie that holds the sealed attempt |
-//! | `GET /auth/{provider}/login?return_to=/path` | as above; the path is in [`SignedIn::return_to`], if it is on this site |
-//! | `GET /auth/{provider}/callback` | the application's own response, or a page that says what went wrong |
-//! | `POST /auth/{provider}/callback` | as above, for providers that answer by form post |
-//! | `POST /auth/{provider}/link` | 303 to the provider, to link it to the account that is signed in; with [`SignIn::linking`] only |
-//!
-//! The redirect URI to register at the provider is the callback's address.
+//! `GET /auth/{provider}/login` begins a sign-in, and with `?return_to=/path` remembers where to go afterwards. The redirect URI to register at
+//! the provider is `/auth/{provider}/callback` on your site. [`Routes`] lists all routes.
 //!
 //! This crate is a thin layer over [`oauth_web`], whose documentation describes the cookies and the events in the log.
 //! [`SignInErrorKind`] lists what can go wrong, with the status of each.
@@ -62,19 +53,19 @@ pub use oauth_bff;
 pub use oauth_core;
 use oauth_core::bytes::Bytes;
 pub use oauth_web;
-use oauth_web::Routed;
 #[cfg(feature = "signals")]
 pub use oauth_web::SignalEndpoint;
 pub use oauth_web::{
     AnswerHeaders, ForwardedHeaders, OAuth2AuthorizeCallback, ResolveError, Routes, SetupError, SignIn,
     SignInError, SignInErrorKind, SignInRequest, SignedIn,
 };
+use oauth_web::{Routed, web_kit};
 use rocket::{
     Request, Response, Route,
     data::{Data, ToByteUnit},
-    http::{Method, Status},
+    http::{HeaderMap, Method, Status},
     response,
-    route::{Handler, Outcome},
+    route::{BoxFuture, Outcome},
 };
 
 /// Answers the user who signed in.
@@ -83,10 +74,6 @@ pub trait SignInHandler: Clone + Send + Sync + 'static {
     /// Begins the application's own session, such as by a cookie of [`Request::cookies`], and answers.
     async fn signed_in<'r>(&self, user: SignedIn, request: &'r Request<'_>) -> response::Result<'r>;
 }
-
-/// Rocket's own rule for HEAD would use a code up, so each method is routed.
-const METHODS: [Method; 7] =
-    [Method::Get, Method::Head, Method::Post, Method::Put, Method::Delete, Method::Patch, Method::Options];
 
 /// More than any body that is read, so that one that is too large is seen to be.
 const MOST_BYTES: u64 = 2 * 1024 * 1024;
@@ -99,70 +86,49 @@ const MOST_BYTES: u64 = 2 * 1024 * 1024;
 /// Rocket's [`Shield`](rocket::shield::Shield) forbids frames in every response. An application with a front-channel logout attaches
 /// `Shield::default().disable::<Frame>()`, and sets `frame-ancestors` on its own pages.
 pub fn sign_in_routes(routes: Routes, handler: impl SignInHandler) -> Vec<Route> {
-    let handler = Signing { routes, handler };
-    METHODS.into_iter().map(|method| Route::new(method, "/<provider>/<route>", handler.clone())).collect()
-}
-
-#[derive(Clone)]
-struct Signing<H> {
-    routes: Routes,
-    handler: H,
-}
-
-#[rocket::async_trait]
-impl<H: SignInHandler> Handler for Signing<H> {
-    async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> Outcome<'r> {
-        let Some(sent) = to_sign_in_request(request) else { return Outcome::Error(Status::BadRequest) };
-        let route = sent.param("route").unwrap_or_default().to_owned();
-        let Some(body) = body_of(request.method(), data).await else {
-            return Outcome::Error(Status::BadRequest);
-        };
-        match self.routes.answer(&route, &sent, body).await {
-            Routed::Response(response) => Outcome::Success(to_response(response)),
-            Routed::SignedIn(user, headers) => match self.handler.signed_in(*user, request).await {
-                Ok(response) => Outcome::Success(apply(headers, response)),
-                Err(status) => {
-                    let mut response = Response::new();
-                    response.set_status(status);
-                    Outcome::Success(apply(headers, response))
+    every_method("/<provider>/<route>", move |request, data| {
+        let (routes, handler) = (routes.clone(), handler.clone());
+        Box::pin(async move {
+            let Some(sent) = to_sign_in_request(request) else { return Outcome::Error(Status::BadRequest) };
+            let Some(body) = body_of(request.method(), data).await else {
+                return Outcome::Error(Status::BadRequest);
+            };
+            match routes.answer(sent.param("route").unwrap_or_default(), &sent, body).await {
+                Routed::Response(response) => Outcome::Success(to_response(response)),
+                Routed::SignedIn(user, headers) => {
+                    let response = handler.signed_in(*user, request).await;
+                    let failed = |status| Response::build().status(status).finalize();
+                    Outcome::Success(apply(headers, response.unwrap_or_else(failed)))
                 }
-            },
-            _ => Outcome::Error(Status::NotFound),
-        }
-    }
+                _ => Outcome::Error(Status::NotFound),
+            }
+        })
+    })
 }
 
 /// The routes of a backend for browser applications, to be mounted at [`Bff::base`](oauth_bff::Bff::base).
 #[cfg(feature = "bff")]
 #[must_use]
 pub fn bff_routes(bff: &oauth_bff::Bff) -> Vec<Route> {
-    METHODS.into_iter().map(|method| Route::new(method, "/<path..>", Backend(bff.clone()))).collect()
-}
+    use futures_util::TryStreamExt as _;
+    use http_body_util::{BodyDataStream, BodyExt as _, StreamBody};
+    use tokio_util::io::{ReaderStream, StreamReader};
 
-#[cfg(feature = "bff")]
-#[derive(Clone)]
-struct Backend(oauth_bff::Bff);
-
-#[cfg(feature = "bff")]
-#[rocket::async_trait]
-impl Handler for Backend {
-    async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> Outcome<'r> {
-        use futures_util::TryStreamExt as _;
-        use http_body_util::{BodyDataStream, BodyExt as _, StreamBody};
-        use tokio_util::io::{ReaderStream, StreamReader};
-
-        let Some(parts) = to_parts(request) else { return Outcome::Error(Status::BadRequest) };
-        // The backend has limits of its own, one for each upstream.
-        let body = ReaderStream::new(data.open(rocket::data::ByteUnit::max_value()));
-        let body = StreamBody::new(body.map_ok(http_body::Frame::data));
-        let (parts, body) = self.0.answer(http::Request::from_parts(parts, body)).await.into_parts();
-        let mut response = Response::new();
-        response.set_status(Status::new(parts.status.as_u16()));
-        response
-            .set_streamed_body(StreamReader::new(BodyDataStream::new(body.map_err(std::io::Error::other))));
-        add_headers(&parts.headers, &mut response);
-        Outcome::Success(response)
-    }
+    let bff = bff.clone();
+    every_method("/<path..>", move |request, data| {
+        let bff = bff.clone();
+        Box::pin(async move {
+            let Some(parts) = to_parts(request) else { return Outcome::Error(Status::BadRequest) };
+            // The backend has limits of its own, one for each upstream.
+            let body = ReaderStream::new(data.open(rocket::data::ByteUnit::max_value()));
+            let body = StreamBody::new(body.map_ok(http_body::Frame::data));
+            let (parts, body) = bff.answer(http::Request::from_parts(parts, body)).await.into_parts();
+            let body = BodyDataStream::new(body.map_err(std::io::Error::other));
+            let mut response = with_head(&parts);
+            response.set_streamed_body(StreamReader::new(body));
+            Outcome::Success(response)
+        })
+    })
 }
 
 /// The routes of a [`SignalEndpoint`], to be mounted at the path that is registered at the vendor. No cookie comes with it, and nothing may
@@ -170,25 +136,32 @@ impl Handler for Backend {
 #[cfg(feature = "signals")]
 #[must_use]
 pub fn signal_routes(endpoint: &SignalEndpoint) -> Vec<Route> {
-    METHODS.into_iter().map(|method| Route::new(method, "/", Signals(endpoint.clone()))).collect()
+    let endpoint = endpoint.clone();
+    every_method("/", move |request, data| {
+        let endpoint = endpoint.clone();
+        Box::pin(async move {
+            let Some(parts) = to_parts(request) else { return Outcome::Error(Status::BadRequest) };
+            match body_of(request.method(), data).await {
+                Some(body) => {
+                    let received = endpoint.receive(http::Request::from_parts(parts, body)).await;
+                    Outcome::Success(to_response(received))
+                }
+                // The vendor sends it again.
+                None => Outcome::Error(Status::ServiceUnavailable),
+            }
+        })
+    })
 }
 
-#[cfg(feature = "signals")]
-#[derive(Clone)]
-struct Signals(SignalEndpoint);
+/// A route for each method. Rocket's own rule for HEAD would use a code up.
+fn every_method<H>(path: &str, handler: H) -> Vec<Route>
+where
+    H: for<'r> Fn(&'r Request<'_>, Data<'r>) -> BoxFuture<'r> + Clone + Send + Sync + 'static,
+{
+    use Method::{Delete, Get, Head, Options, Patch, Post, Put};
 
-#[cfg(feature = "signals")]
-#[rocket::async_trait]
-impl Handler for Signals {
-    async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> Outcome<'r> {
-        let Some(parts) = to_parts(request) else { return Outcome::Error(Status::BadRequest) };
-        // The vendor sends it again.
-        let Some(body) = body_of(request.method(), data).await else {
-            return Outcome::Error(Status::ServiceUnavailable);
-        };
-        let request = http::Request::from_parts(parts, body);
-        Outcome::Success(to_response(self.0.receive(request).await))
-    }
+    let methods = [Get, Head, Post, Put, Delete, Patch, Options];
+    methods.into_iter().map(|method| Route::new(method, path, handler.clone())).collect()
 }
 
 /// The request as [`oauth_web`] reads it, for an [`OAuth2AuthorizeCallback`] in a route of one's own. `None` if its address or one of its
@@ -202,20 +175,13 @@ pub fn to_sign_in_request(request: &Request<'_>) -> Option<SignInRequest> {
 
 /// Rocket has types of its own.
 fn to_parts(request: &Request<'_>) -> Option<http::request::Parts> {
-    let uri = request.uri().to_string();
-    let mut converted = http::Request::builder().method(request.method().as_str()).uri(uri).body(()).ok()?;
-    let headers = converted.headers_mut();
-    for header in request.headers().iter() {
-        let name = http::HeaderName::from_bytes(header.name().as_str().as_bytes()).ok()?;
-        headers.append(name, http::HeaderValue::from_str(header.value()).ok()?);
-    }
-    // HTTP/2 has the host elsewhere.
-    if !headers.contains_key(http::header::HOST)
-        && let Some(host) = request.host()
-    {
-        headers.insert(http::header::HOST, http::HeaderValue::from_str(&host.to_string()).ok()?);
-    }
-    Some(converted.into_parts().0)
+    let (method, uri, host) = (request.method().as_str(), request.uri(), request.host());
+    let host = host.map(ToString::to_string);
+    web_kit::request_head(method, &uri.to_string(), pairs(request.headers()), host.as_deref())
+}
+
+fn pairs(headers: &HeaderMap<'_>) -> Vec<(String, String)> {
+    headers.iter().map(|header| (header.name().to_string(), header.value().to_owned())).collect()
 }
 
 /// The body, read whole; `None` if the connection broke off.
@@ -229,27 +195,24 @@ async fn body_of(method: Method, data: Data<'_>) -> Option<Full<Bytes>> {
 
 fn to_response<'r>(response: http::Response<String>) -> Response<'r> {
     let (parts, body) = response.into_parts();
-    let mut converted = Response::new();
-    converted.set_status(Status::new(parts.status.as_u16()));
+    let mut converted = with_head(&parts);
     converted.set_sized_body(body.len(), Cursor::new(body));
-    add_headers(&parts.headers, &mut converted);
     converted
+}
+
+fn with_head<'r>(parts: &http::response::Parts) -> Response<'r> {
+    let mut response = Response::build().status(Status::new(parts.status.as_u16())).finalize();
+    add_headers(&parts.headers, &mut response);
+    response
 }
 
 /// Applies the headers of a sign-in to the application's response.
 fn apply(headers: AnswerHeaders, mut response: Response<'_>) -> Response<'_> {
-    let mut all = http::HeaderMap::new();
-    for header in response.headers().iter() {
-        let name = http::HeaderName::from_bytes(header.name().as_str().as_bytes());
-        if let (Ok(name), Ok(value)) = (name, http::HeaderValue::from_str(header.value())) {
-            all.append(name, value);
-        }
+    let own = pairs(response.headers());
+    for (name, _) in &own {
+        response.remove_header(name);
     }
-    for name in all.keys() {
-        response.remove_header(name.as_str());
-    }
-    headers.apply(&mut all);
-    add_headers(&all, &mut response);
+    add_headers(&web_kit::applied(headers, own), &mut response);
     response
 }
 
