@@ -19,7 +19,9 @@ use oauth_clients::{
     shopify::{ShopifyOAuth2, ShopifySignals},
 };
 use oauth_emulator::{Emulator, Fault, SignalRequest};
-use oauth_tokens::{BatchOptions, DeadReason, Ending, Error, Filter, MemoryStore, TokenKey, TokenManager};
+use oauth_tokens::{
+    BatchOptions, DeadMark, DeadReason, Filter, MemoryStore, TokenError, TokenKey, TokenManager,
+};
 use oauth_web_axum::{SignalEndpoint, signal_route};
 use serde_json::{Value, json};
 
@@ -169,7 +171,7 @@ struct Application {
 
 impl Application {
     /// The recipe of `docs/signals.md`.
-    async fn act_on(&self, signal: Signal) -> Result<(), Error> {
+    async fn act_on(&self, signal: Signal) -> Result<(), TokenError> {
         let mut grants = Filter::all().with_provider(&signal.provider);
         match &signal.about {
             SignalSubject::User { subject, .. } => grants = grants.with_subject(format!("user-of-{subject}")),
@@ -177,12 +179,12 @@ impl Application {
             SignalSubject::Token(_) => {}
             _ => return Ok(()),
         }
-        let mut ending = Ending::new(signal.event.name());
+        let mut mark = DeadMark::new(signal.event.name());
         if let Some(at) = signal.at {
-            ending = ending.obtained_until(at);
+            mark = mark.obtained_until(at);
         }
         if let SignalSubject::Token(identifier) = signal.about.clone() {
-            ending = ending.of_token(move |token| {
+            mark = mark.of_token(move |token| {
                 token.refresh_token().is_some_and(|refresh_token| identifier.names(refresh_token))
             });
         }
@@ -192,7 +194,7 @@ impl Application {
                 self.deleted.lock().unwrap().push(format!("{:?}", signal.about));
                 self.tokens.erase_all(&grants, &options).await?
             }
-            (false, true) => self.tokens.end_all(&grants, &ending, &options).await?,
+            (false, true) => self.tokens.mark_all_dead(&grants, &mark, &options).await?,
             (false, false) => return Ok(()),
         };
         match batch.error {
@@ -266,10 +268,10 @@ fn key(provider: &str) -> TokenKey {
     }
 }
 
-fn dead_for(error: &Error) -> &str {
+fn dead_for(error: &TokenError) -> &str {
     match error {
-        Error::Dead { grant, .. } => match &grant.reason {
-            DeadReason::Ended { reason } => reason,
+        TokenError::Dead { grant, .. } => match &grant.reason {
+            DeadReason::MarkedDead { reason } => reason,
             other => panic!("{other}"),
         },
         other => panic!("{other}"),
@@ -341,7 +343,7 @@ async fn what_is_to_be_deleted_is_deleted() {
             emulator.signal(provider, &format!("{provider}-client-id"), event, about, json!({})).unwrap();
         let reply = signal.send(&format!("{url}/{path}")).await.unwrap();
         assert_eq!(reply.status().as_u16(), 200, "{event}");
-        assert!(matches!(tokens.get(&key(provider)).await, Err(Error::NotFound { .. })), "{event}");
+        assert!(matches!(tokens.get(&key(provider)).await, Err(TokenError::NotFound { .. })), "{event}");
     }
     assert_eq!(application.deleted.lock().unwrap().len(), 3);
 

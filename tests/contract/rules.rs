@@ -388,7 +388,7 @@ pub(super) async fn rv_03_an_access_token_alone_is_not_called_revoked(name: &'st
     let token = changed(&it.token().await, "refresh_token", serde_json::Value::Null);
     let (manager, key) = it.manager(&token).await;
     let outcome = manager.revoke(&key).await;
-    assert!(matches!(outcome, Err(oauth_tokens::Error::RevokeFailed { .. })), "{outcome:?}");
+    assert!(matches!(outcome, Err(oauth_tokens::TokenError::RevokeFailed { .. })), "{outcome:?}");
 }
 
 pub(super) async fn rv_03_a_manager_says_that_it_only_forgot(name: &'static str) {

@@ -1,7 +1,7 @@
 //! From a challenge to the authorization server.
 
 use oauth_core::ErrorClass;
-use oauth_mcp::{Error, NameRules, Revision};
+use oauth_mcp::{McpError, NameRules, Revision};
 use serde_json::json;
 
 use super::world::*;
@@ -51,7 +51,7 @@ async fn mc_04_an_outage_is_not_read_as_no_metadata() {
     let world = usual();
     world.status(&format!("GET {AS}/.well-known/oauth-authorization-server"), 503);
     let error = authorizer(&world).discover(&server(), None).await.unwrap_err();
-    assert!(matches!(error, Error::ServerMetadata { .. }), "{error}");
+    assert!(matches!(error, McpError::ServerMetadata { .. }), "{error}");
     assert!(matches!(error.class(), ErrorClass::Transient { .. }));
 }
 
@@ -66,7 +66,7 @@ async fn mc_04_a_place_in_the_header_without_a_document_is_an_error() {
     let challenge = parsed(&challenge(""));
     let authorizer = authorizer(&world).with_legacy_fallback();
     let error = authorizer.discover(&server(), Some(&challenge)).await.unwrap_err();
-    assert!(matches!(error, Error::NoResourceMetadata(_)), "{error}");
+    assert!(matches!(error, McpError::NoResourceMetadata(_)), "{error}");
     assert_eq!(world.asked().len(), 1);
 }
 
@@ -77,14 +77,14 @@ async fn mc_05_a_document_about_another_resource_ends_the_flow() {
         world.json(&format!("GET {PRM}"), json!({ "resource": found, "authorization_servers": [AS] }));
         world.forget();
         let error = authorizer(&world).discover(&server(), None).await.unwrap_err();
-        assert!(matches!(error, Error::ResourceMismatch { .. }), "{found}: {error}");
+        assert!(matches!(error, McpError::ResourceMismatch { .. }), "{found}: {error}");
         assert_eq!(world.asked(), [format!("GET {PRM}")]);
     }
     // The root's document is about the origin.
     world.status(&format!("GET {PRM}"), 404);
     world.json(&format!("GET {ROOT_PRM}"), json!({ "resource": MCP, "authorization_servers": [AS] }));
     let strict = authorizer(&world).with_name_rules(NameRules::Exact);
-    assert!(matches!(strict.discover(&server(), None).await, Err(Error::ResourceMismatch { .. })));
+    assert!(matches!(strict.discover(&server(), None).await, Err(McpError::ResourceMismatch { .. })));
 }
 
 #[tokio::test]
@@ -98,7 +98,7 @@ async fn mc_06_an_ancestor_is_refused_where_names_are_exact() {
     // As the server wrote it, slash and all.
     assert_eq!(target.resource(), "https://mcp.example/");
     let strict = authorizer(&world).with_name_rules(NameRules::Exact);
-    assert!(matches!(strict.discover(&server(), None).await, Err(Error::ResourceMismatch { .. })));
+    assert!(matches!(strict.discover(&server(), None).await, Err(McpError::ResourceMismatch { .. })));
 }
 
 #[tokio::test]
@@ -107,7 +107,7 @@ async fn mc_07_a_server_without_authorization_servers_is_refused() {
     for servers in [json!([]), json!(null), json!("https://as.example"), json!([7, ""])] {
         world.json(&format!("GET {PRM}"), json!({ "resource": MCP, "authorization_servers": servers }));
         let error = authorizer(&world).discover(&server(), None).await.unwrap_err();
-        assert!(matches!(error, Error::NoAuthorizationServer { .. }), "{servers}: {error}");
+        assert!(matches!(error, McpError::NoAuthorizationServer { .. }), "{servers}: {error}");
     }
 }
 
@@ -126,12 +126,12 @@ async fn mc_07_of_several_servers_one_is_chosen_and_stays_chosen() {
     assert_eq!(known.discover(&server(), None).await.unwrap().issuer(), "https://second.example");
     let wrong = authorizer(&world).choosing_server(|_| Some("https://third.example".to_owned()));
     let error = wrong.discover(&server(), None).await.unwrap_err();
-    assert!(matches!(error, Error::NotAnAuthorizationServer { .. }), "{error}");
+    assert!(matches!(error, McpError::NotAnAuthorizationServer { .. }), "{error}");
     // A dead first one is an error, not a reason to go to the second.
     world.status(&format!("GET {AS}/.well-known/oauth-authorization-server"), 404);
     world.forget();
     let error = authorizer(&world).discover(&server(), None).await.unwrap_err();
-    assert!(matches!(error, Error::NoServerMetadata { .. }), "{error}");
+    assert!(matches!(error, McpError::NoServerMetadata { .. }), "{error}");
     assert!(!world.asked().iter().any(|asked| asked.contains("second.example")));
 }
 
@@ -146,7 +146,7 @@ async fn mc_09_another_issuers_document_ends_the_search() {
         world.json(&format!("GET {AS}/.well-known/openid-configuration"), metadata(AS, json!({})));
         world.forget();
         let error = authorizer(&world).discover(&server(), None).await.unwrap_err();
-        assert!(matches!(error, Error::IssuerMismatch { .. }), "{found}: {error}");
+        assert!(matches!(error, McpError::IssuerMismatch { .. }), "{found}: {error}");
         assert_eq!(world.asked().last(), Some(&place));
     }
 }
@@ -163,7 +163,7 @@ async fn mc_10_one_slash_behind_a_root_is_forgiven_under_mcps_rules() {
         // From here on the document's string is the issuer.
         assert_eq!(target.issuer(), document);
         let strict = authorizer(&world).with_name_rules(NameRules::Exact);
-        assert!(matches!(strict.discover(&server(), None).await, Err(Error::IssuerMismatch { .. })));
+        assert!(matches!(strict.discover(&server(), None).await, Err(McpError::IssuerMismatch { .. })));
     }
 }
 
@@ -177,7 +177,7 @@ async fn mc_10_a_slash_behind_a_path_is_not_forgiven() {
         let place = "GET https://as.example/.well-known/oauth-authorization-server/p";
         world.json(place, metadata(AS, json!({ "issuer": document })));
         let error = authorizer(&world).discover(&server(), None).await.unwrap_err();
-        assert!(matches!(error, Error::IssuerMismatch { .. }), "{listed}: {error}");
+        assert!(matches!(error, McpError::IssuerMismatch { .. }), "{listed}: {error}");
     }
 }
 
@@ -185,7 +185,7 @@ async fn mc_10_a_slash_behind_a_path_is_not_forgiven() {
 async fn mc_11_the_old_endpoints_are_behind_a_switch_and_after_404_alone() {
     let world = World::default();
     let error = authorizer(&world).discover(&server(), None).await.unwrap_err();
-    assert!(matches!(error, Error::NoResourceMetadata(_)), "{error}");
+    assert!(matches!(error, McpError::NoResourceMetadata(_)), "{error}");
     let legacy = authorizer(&world).with_legacy_fallback();
     let target = legacy.discover(&server(), None).await.unwrap();
     assert!(target.is_legacy());
@@ -195,7 +195,7 @@ async fn mc_11_the_old_endpoints_are_behind_a_switch_and_after_404_alone() {
     assert_eq!(asked.headers["mcp-protocol-version"], "2025-03-26");
     // Something is there, though it is not for us.
     world.status(&format!("GET {ROOT_PRM}"), 403);
-    assert!(matches!(legacy.discover(&server(), None).await, Err(Error::NoResourceMetadata(_))));
+    assert!(matches!(legacy.discover(&server(), None).await, Err(McpError::NoResourceMetadata(_))));
     // The preset of that revision does not look for what did not exist then.
     world.forget();
     let old = authorizer(&world).with_revision(Revision::V2025_03_26);
@@ -211,7 +211,7 @@ async fn mc_11_the_metadata_of_the_old_revision_is_that_of_the_bare_origin() {
         metadata("https://mcp.example", json!({ "issuer": "https://evil.example" })),
     );
     let legacy = authorizer(&world).with_legacy_fallback();
-    assert!(matches!(legacy.discover(&server(), None).await, Err(Error::IssuerMismatch { .. })));
+    assert!(matches!(legacy.discover(&server(), None).await, Err(McpError::IssuerMismatch { .. })));
 }
 
 #[tokio::test]
@@ -221,7 +221,7 @@ async fn mc_12_a_server_that_does_not_list_s256_is_refused_before_any_redirect()
         let world = usual();
         world.json(&place, metadata(AS, json!({ "code_challenge_methods_supported": methods })));
         let error = begun(&authorizer(&world)).await.unwrap_err();
-        assert!(matches!(error, Error::NoPkce { .. }), "{methods}: {error}");
+        assert!(matches!(error, McpError::NoPkce { .. }), "{methods}: {error}");
         assert!(!world.asked().contains(&format!("POST {AS}/register")));
         // The allowance is for one issuer, and for silence only.
         let elsewhere = authorizer(&world).allowing_unlisted_pkce("https://other.example");

@@ -2,7 +2,7 @@
 
 use http::HeaderMap;
 use oauth_mcp::{
-    Challenge, ClientIdUrl, Error, MetadataDocument, NameRules, Revision, ServerUrl, metadata_urls,
+    Challenge, ClientIdUrl, McpError, MetadataDocument, NameRules, Revision, ServerUrl, metadata_urls,
 };
 use serde_json::json;
 
@@ -81,7 +81,7 @@ fn mc_32_the_canonical_url_of_a_server_has_nothing_to_spare() {
     assert_eq!(with_query.resource(), "https://h/mcp?tenant=1");
     for bad in ["/mcp", "mcp.example", "ftp://h/", "https://", "https://user:p@h/", "javascript:alert(1)", ""]
     {
-        assert!(matches!(ServerUrl::parse(bad), Err(Error::ServerUrl { .. })), "{bad}");
+        assert!(matches!(ServerUrl::parse(bad), Err(McpError::ServerUrl { .. })), "{bad}");
     }
     // Plain http is for this machine and for addresses of private networks.
     for near in ["http://127.0.0.1:1/mcp", "http://[::1]/mcp", "http://localhost/mcp", "http://10.0.0.7/mcp"]
@@ -186,7 +186,7 @@ fn mc_27_a_client_id_url_is_https_with_a_plain_path() {
         "https:///c",
         "x",
     ] {
-        assert!(matches!(ClientIdUrl::parse(bad), Err(Error::MetadataDocument(_))), "{bad}");
+        assert!(matches!(ClientIdUrl::parse(bad), Err(McpError::MetadataDocument(_))), "{bad}");
     }
 }
 
@@ -212,6 +212,6 @@ fn mc_28_a_metadata_document_has_what_servers_want_and_no_secret() {
         good.clone().set("redirect_uris", ["/callback"]),
         MetadataDocument::new(&url, "Agent", Vec::<String>::new()),
     ] {
-        assert!(matches!(bad.to_json(), Err(Error::MetadataDocument(_))), "{bad:?}");
+        assert!(matches!(bad.to_json(), Err(McpError::MetadataDocument(_))), "{bad:?}");
     }
 }

@@ -1,7 +1,7 @@
 //! Grants without a browser.
 
 use oauth_core::{Credentials, OAuth2, Provider, Secret};
-use oauth_mcp::{Enterprise, Error, Grant, KnownClient, SubjectKind, WorkloadIdentity};
+use oauth_mcp::{Enterprise, Grant, KnownClient, McpError, SubjectKind, WorkloadIdentity};
 use serde_json::{Value, json};
 
 use super::world::*;
@@ -15,7 +15,7 @@ fn as_machine(world: &World, grant: Grant) -> oauth_mcp::Access {
 }
 
 /// Nobody is asked anything.
-async fn sent(access: &oauth_mcp::Access) -> Result<u16, Error> {
+async fn sent(access: &oauth_mcp::Access) -> Result<u16, McpError> {
     let robot = Robot::default();
     let outcome = access.send(&post(), &robot).await;
     assert_eq!(robot.times(), 0, "no browser is opened");
@@ -51,13 +51,13 @@ async fn mc_45_a_machine_that_cannot_authenticate_sends_nothing() {
     );
     world.mcp_server(AS);
     let error = sent(&as_machine(&world, Grant::ClientCredentials)).await.unwrap_err();
-    assert!(matches!(error, Error::NoClientAuthentication { .. }), "{error}");
+    assert!(matches!(error, McpError::NoClientAuthentication { .. }), "{error}");
     assert!(world.all(TOKEN).is_empty());
     // Nor does one whose client is another server's.
     let world = usual();
     let client = KnownClient::new("https://other.example", "machine", "secret");
     let other = access(authorizer(&world).with_client(client).with_grant(Grant::ClientCredentials));
-    assert!(matches!(sent(&other).await, Err(Error::ClientOfOtherIssuer { .. })));
+    assert!(matches!(sent(&other).await, Err(McpError::ClientOfOtherIssuer { .. })));
     assert!(world.all(TOKEN).is_empty());
 }
 
@@ -70,7 +70,7 @@ async fn mc_38_a_machine_steps_up_once() {
     });
     let access = as_machine(&world, Grant::ClientCredentials);
     let error = sent(&access).await.unwrap_err();
-    assert!(matches!(error, Error::StepUpLimit { .. }), "{error}");
+    assert!(matches!(error, McpError::StepUpLimit { .. }), "{error}");
     assert_eq!(world.all(TOKEN).len(), 2);
     assert_eq!(world.last(TOKEN).field("scope").as_deref(), Some("read write"));
 }
@@ -157,7 +157,7 @@ async fn mc_50_an_assertion_is_kept_while_it_lives_and_a_refusal_is_policy() {
         let world = usual();
         world.on(IDP, move |_| reply(400, "", json!({ "error": code })));
         let error = sent(&as_machine(&world, enterprise(&world))).await.unwrap_err();
-        assert!(matches!(error, Error::RefusedByPolicy(_)), "{code}: {error}");
+        assert!(matches!(error, McpError::RefusedByPolicy(_)), "{code}: {error}");
         assert!(!format!("{error:?}").contains("the-id-token"));
         assert!(!world.asked().iter().any(|asked| asked.contains("authorize")));
     }

@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use oauth_core::{Callback, Credentials, Provider, Secret};
 use oauth_mcp::{
-    ApplicationType, ClientIdUrl, Error, KnownClient, MemoryRecords, RegistrationMethod, ServerMetadata, Step,
+    ApplicationType, ClientIdUrl, KnownClient, McpError, MemoryRecords, RegistrationMethod, ServerMetadata,
+    Step,
 };
 use serde_json::{Value, json};
 
@@ -69,7 +70,7 @@ async fn mc_22_a_client_is_never_used_at_another_issuer() {
     let world = usual();
     let client = KnownClient::new("https://first.example", "first-id", "first-secret");
     let error = begun(&authorizer(&world).with_client(client.clone())).await.unwrap_err();
-    assert!(matches!(error, Error::ClientOfOtherIssuer { .. }), "{error}");
+    assert!(matches!(error, McpError::ClientOfOtherIssuer { .. }), "{error}");
     assert!(world.all(REGISTER).is_empty());
     // Unless the application says that it may register elsewhere, and then as somebody else.
     let pending = begun(&authorizer(&world).with_client(client).registering(true)).await.unwrap();
@@ -223,7 +224,7 @@ async fn mc_24_the_method_is_one_that_the_server_lists_none_first() {
             (Ok(_), Some(expected)) => {
                 assert_eq!(world.last(REGISTER).json()["token_endpoint_auth_method"], expected);
             }
-            (Err(Error::NoClientAuthentication { .. }), None) => {}
+            (Err(McpError::NoClientAuthentication { .. }), None) => {}
             (other, _) => panic!("{offered}: {other:?}"),
         }
     }
@@ -265,7 +266,7 @@ async fn mc_25_what_the_server_registered_counts() {
         let authorizer = authorizer(&world);
         let (pending, expected) = match (begun(&authorizer).await, expected) {
             (Ok(pending), Some(expected)) => (pending, expected),
-            (Err(Error::Registration { .. }), None) => continue,
+            (Err(McpError::Registration { .. }), None) => continue,
             (other, _) => panic!("{registered}: {other:?}"),
         };
         let callback = Callback::from_query(&format!("code=c&state={}", pending.state()));
@@ -293,7 +294,7 @@ async fn mc_26_a_refused_redirect_uri_says_why_and_another_type_can_be_tried() {
         ),
     });
     let error = begun(&authorizer(&world)).await.unwrap_err();
-    let Error::Registration { redirect_uri, cause, .. } = &error else { panic!("{error}") };
+    let McpError::Registration { redirect_uri, cause, .. } = &error else { panic!("{error}") };
     assert_eq!((&**redirect_uri, &*cause.oauth_error().unwrap().code), (REDIRECT, "invalid_redirect_uri"));
     assert!(begun(&authorizer(&world).with_application_type(ApplicationType::Web)).await.is_ok());
 }
@@ -337,7 +338,7 @@ async fn mc_30_a_key_is_used_only_where_the_server_takes_it() {
                     Some(AS)
                 );
             }
-            Err(Error::NoClientAuthentication { .. }) if !is_taken => {}
+            Err(McpError::NoClientAuthentication { .. }) if !is_taken => {}
             other => panic!("{other:?}"),
         }
     }

@@ -4,7 +4,7 @@ use axum::{Extension, Router, routing::post};
 use http::{HeaderMap, Uri};
 use oauth_core::{OAuth2, Provider, async_trait};
 use oauth_mcp::{
-    Access, Challenge, Error, ServerUrl,
+    Access, Challenge, McpError, ServerUrl,
     server::{
         Guard, Introspection, ProtectedResource, Refusal, TokenInfo, TokenVerifier, VerifyError,
         axum::protect,
@@ -264,5 +264,5 @@ async fn a_client_signs_in_to_a_server_of_this_crate() {
     let prm = json!({ "resource": MCP, "authorization_servers": [origin] });
     world.json(&format!("GET {PRM}"), prm);
     let error = authorizer(&world).discover(&super::world::server(), None).await.unwrap_err();
-    assert!(matches!(error, Error::UnsafeUrl { .. }), "{error}");
+    assert!(matches!(error, McpError::UnsafeUrl { .. }), "{error}");
 }

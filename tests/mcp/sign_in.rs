@@ -4,7 +4,7 @@ use oauth_core::{
     Callback, ErrorKind, HttpClient, LoginError, Provider, async_trait, bytes::Bytes, default_http_client,
     http::Request,
 };
-use oauth_mcp::{Access, Error, PendingLogin, Revision, ServerUrl, Step};
+use oauth_mcp::{Access, McpError, PendingLogin, Revision, ServerUrl, Step};
 use oauth_native::{LoopbackBrowser, Method, OpenError, Opener, SignInOptions};
 use serde_json::json;
 
@@ -187,7 +187,7 @@ async fn mc_40_a_token_is_sent_to_its_own_server_only() {
     ] {
         let request = http::Request::post(elsewhere).body(bytes::Bytes::new()).unwrap();
         let error = one.send(&request, &Robot::default()).await.unwrap_err();
-        assert!(matches!(error, Error::UnsafeUrl { .. }), "{elsewhere}: {error}");
+        assert!(matches!(error, McpError::UnsafeUrl { .. }), "{elsewhere}: {error}");
         assert!(one.headers(http::Method::GET, elsewhere).await.is_err(), "{elsewhere}");
     }
     // Another server of the same authorization server gets another token.
@@ -252,7 +252,7 @@ async fn mc_37_a_server_that_refuses_a_fresh_token_is_not_asked_again_and_again(
     let access = access(authorizer(&world));
     let robot = Robot::default();
     let error = access.send(&post(), &robot).await.unwrap_err();
-    assert!(matches!(error, Error::StillUnauthorized), "{error}");
+    assert!(matches!(error, McpError::StillUnauthorized), "{error}");
     assert_eq!(robot.times(), 1);
     // It is remembered.
     assert!(access.send(&post(), &robot).await.is_err());
@@ -294,7 +294,7 @@ async fn a_server_that_asks_for_nothing_is_said_so() {
     let world = usual();
     world.json(&format!("POST {MCP}"), json!({}));
     let error = access(authorizer(&world)).authorize(&Robot::default()).await.unwrap_err();
-    assert!(matches!(error, Error::NotChallenged { status: 200 }), "{error}");
+    assert!(matches!(error, McpError::NotChallenged { status: 200 }), "{error}");
     // MC-01: nothing else was asked.
     assert!(world.asked().iter().all(|asked| *asked == format!("POST {MCP}")));
 }

@@ -1,6 +1,6 @@
 //! A token that lacks a scope.
 
-use oauth_mcp::Error;
+use oauth_mcp::McpError;
 use serde_json::json;
 
 use super::world::*;
@@ -52,10 +52,10 @@ async fn mc_37_two_step_ups_for_the_same_scopes_are_enough() {
     let access = access(authorizer(&world));
     let robot = Robot::default();
     let error = access.send(&post(), &robot).await.unwrap_err();
-    assert!(matches!(error, Error::StepUpLimit { times: 2, .. }), "{error}");
+    assert!(matches!(error, McpError::StepUpLimit { times: 2, .. }), "{error}");
     assert_eq!(robot.times(), 3);
     // It is remembered for a while.
-    assert!(matches!(access.send(&post(), &robot).await, Err(Error::StepUpLimit { .. })));
+    assert!(matches!(access.send(&post(), &robot).await, Err(McpError::StepUpLimit { .. })));
     assert_eq!(robot.times(), 3);
 }
 
@@ -96,7 +96,7 @@ async fn mc_37_a_server_that_accepts_each_token_once_is_given_up() {
     for _ in 0..20 {
         last = access.send(&post(), &robot).await.err();
     }
-    assert!(matches!(last, Some(Error::StillUnauthorized)), "{last:?}");
+    assert!(matches!(last, Some(McpError::StillUnauthorized)), "{last:?}");
     assert!(robot.times() <= 6, "{}", robot.times());
     // Who signs out and comes back has asked for it.
     access.sign_out().await.unwrap();
@@ -117,7 +117,7 @@ async fn a_403_for_another_reason_is_an_error_and_no_sign_in() {
         });
         let robot = Robot::default();
         let error = access(authorizer(&world)).send(&post(), &robot).await.unwrap_err();
-        assert!(matches!(error, Error::Forbidden { .. }), "{header}: {error}");
+        assert!(matches!(error, McpError::Forbidden { .. }), "{header}: {error}");
         assert_eq!(robot.times(), 1);
     }
 }

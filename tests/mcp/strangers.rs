@@ -2,7 +2,7 @@
 
 use http::Response;
 use oauth_core::{ErrorKind, HttpErrorKind};
-use oauth_mcp::{Access, Authorizer, Error, ServerUrl};
+use oauth_mcp::{Access, Authorizer, McpError, ServerUrl};
 use serde_json::json;
 
 use super::world::*;
@@ -29,12 +29,12 @@ async fn mc_15_urls_in_the_servers_metadata_are_https_without_user_and_fragment(
         let world = usual();
         world.json(&format!("GET {PRM}"), json!({ "resource": MCP, "authorization_servers": [bad] }));
         let error = authorizer(&world).discover(&server(), None).await.unwrap_err();
-        assert!(matches!(error, Error::UnsafeUrl { what: "issuer", .. }), "{bad}: {error}");
+        assert!(matches!(error, McpError::UnsafeUrl { what: "issuer", .. }), "{bad}: {error}");
         assert_eq!(world.asked().len(), 1, "{bad}");
         let header = format!(r#"Bearer resource_metadata="{}""#, bad.replace('\\', r"\\"));
         let outcome = authorizer(&world).discover(&server(), Some(&parsed(&header))).await;
         if bad != "https://as.example?q" {
-            assert!(matches!(outcome, Err(Error::UnsafeUrl { .. })), "{bad}: {outcome:?}");
+            assert!(matches!(outcome, Err(McpError::UnsafeUrl { .. })), "{bad}: {outcome:?}");
         }
     }
 }
@@ -49,7 +49,7 @@ async fn mc_15_urls_in_the_authorization_servers_metadata_are_checked_before_use
             world.mcp_server(AS);
             world.authorization_server_with(AS, json!({ member: bad }));
             let error = begun(&authorizer(&world)).await.unwrap_err();
-            assert!(matches!(error, Error::UnsafeUrl { .. }), "{member} {bad}: {error}");
+            assert!(matches!(error, McpError::UnsafeUrl { .. }), "{member} {bad}: {error}");
             assert!(!world.asked().iter().any(|asked| asked.starts_with("POST")), "{member} {bad}");
         }
     }
@@ -155,11 +155,11 @@ async fn mc_18_no_redirect_is_followed() {
         let world = usual();
         world.on(&format!("GET {PRM}"), moved(status));
         let error = authorizer(&world).discover(&server(), None).await.unwrap_err();
-        assert!(matches!(error, Error::Redirected { .. }), "{error}");
+        assert!(matches!(error, McpError::Redirected { .. }), "{error}");
         let world = usual();
         world.on(&format!("GET {AS}/.well-known/oauth-authorization-server"), moved(status));
         let error = authorizer(&world).discover(&server(), None).await.unwrap_err();
-        assert!(matches!(error, Error::Redirected { .. }), "{error}");
+        assert!(matches!(error, McpError::Redirected { .. }), "{error}");
         for endpoint in ["register", "token"] {
             let world = usual();
             world.on(&format!("POST {AS}/{endpoint}"), moved(status));
@@ -199,7 +199,7 @@ async fn mc_19_the_token_follows_a_redirect_inside_the_origin_only() {
     world.on(&format!("POST {MCP}"), |_| {
         Response::builder().status(307).header("location", MCP).body(bytes::Bytes::new()).unwrap()
     });
-    assert!(matches!(access.send(&post(), &robot).await, Err(Error::Redirected { .. })));
+    assert!(matches!(access.send(&post(), &robot).await, Err(McpError::Redirected { .. })));
 }
 
 #[tokio::test]

@@ -199,7 +199,7 @@ pub(crate) fn parsed(header: &str) -> Challenge {
 }
 
 /// The login that begins after a usual challenge.
-pub(crate) async fn begun(authorizer: &Authorizer) -> Result<Box<PendingLogin>, oauth_mcp::Error> {
+pub(crate) async fn begun(authorizer: &Authorizer) -> Result<Box<PendingLogin>, oauth_mcp::McpError> {
     let challenge = parsed(&challenge(r#"scope="read""#));
     let target = authorizer.discover(&server(), Some(&challenge)).await?;
     match authorizer.begin(&target, REDIRECT, &[]).await? {

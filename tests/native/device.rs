@@ -10,7 +10,7 @@ use oauth_clients::{
     LoginError, LoginOptions, OAuth2, OAuth2Token, Provider, Spec, Timer, async_trait,
     provider_kit::{DeviceSpec, NativeSpec},
 };
-use oauth_native::{Environment, Method, SignInError, qr_code, sign_in};
+use oauth_native::{Environment, Method, NativeSignInError, qr_code, sign_in};
 use serde_json::{Value, json};
 
 use super::program::{Browser, Talk, options};
@@ -307,7 +307,7 @@ async fn dg_06_the_terminal_shows_page_code_and_qr() {
     let options =
         options(&browser).method(Method::Device).prompt(talk.clone()).time_limit(Duration::from_millis(50));
     let error = sign_in(&client, options).await.unwrap_err();
-    assert!(matches!(error, SignInError::TimedOut { .. }), "{error:?}");
+    assert!(matches!(error, NativeSignInError::TimedOut { .. }), "{error:?}");
     let notices = talk.notices();
     assert!(
         notices[0].contains("https://as.example/activate") && notices[0].contains("WDJB-MJHT"),

@@ -7,14 +7,14 @@ use oauth_clients::{
     ResponseMode, Spec, async_trait,
     provider_kit::{LoopbackHost, LoopbackPort, NativeSpec},
 };
-use oauth_native::{LoopbackBrowser, OpenError, Opener, Page, SignInError, SignInOptions, sign_in};
+use oauth_native::{LoopbackBrowser, NativeSignInError, OpenError, Opener, Page, SignInOptions, sign_in};
 use serde_json::json;
 use tokio::{net::TcpStream, sync::mpsc, task::JoinHandle, time::timeout};
 
 use super::program::{Browser, Silence, Talk, client, get, options, parts, port_of, raw, with};
 use crate::support::{Script, reply};
 
-type Signing = JoinHandle<Result<oauth_clients::Login, SignInError>>;
+type Signing = JoinHandle<Result<oauth_clients::Login, NativeSignInError>>;
 
 /// A sign-in that has begun, and where it listens: redirect URI and state.
 async fn begun(
@@ -99,7 +99,7 @@ async fn nt_01_busy_ports_are_passed_over_and_named_when_all_are() {
     let (client, _) = client(0);
     let (browser, _opened) = Browser::new();
     let error = sign_in(&client, options(&browser).ports([taken, other])).await.unwrap_err();
-    let SignInError::PortsTaken { ports, .. } = &error else { panic!("{error:?}") };
+    let NativeSignInError::PortsTaken { ports, .. } = &error else { panic!("{error:?}") };
     assert_eq!(ports, &[taken, other]);
     assert!(error.to_string().contains(&taken.to_string()), "{error}");
     drop(free);
@@ -123,7 +123,7 @@ async fn nt_02_localhost_is_both_families_on_one_port() {
         let (browser, _opened) = Browser::new();
         let options =
             options(&browser).host(LoopbackHost::Localhost).ports([taken.local_addr().unwrap().port()]);
-        assert!(matches!(sign_in(&client, options).await, Err(SignInError::PortsTaken { .. })));
+        assert!(matches!(sign_in(&client, options).await, Err(NativeSignInError::PortsTaken { .. })));
     }
     let (status, _) = get(&format!("{redirect_uri}?code=C&state={state}")).await;
     assert_eq!(status, 200);
@@ -220,7 +220,7 @@ async fn nt_05_an_error_with_the_right_state_ends_the_sign_in() {
     assert_eq!(status, 400);
     assert!(page.contains("Sign-in failed") && !page.contains("<script"), "{page}");
     let error = signing.await.unwrap().unwrap_err();
-    let SignInError::Login(error) = error else { panic!("{error:?}") };
+    let NativeSignInError::Login(error) = error else { panic!("{error:?}") };
     assert!(matches!(error.kind(), ErrorKind::Login(LoginError::Refused(_))), "{error:?}");
     assert_eq!(http.requests().len(), 0);
 }
@@ -310,7 +310,7 @@ async fn nt_07_the_page_says_how_it_ended_and_holds_nothing_from_elsewhere() {
     for secret in [&*state, "code=C", "src=", "href=", "<script", "http://", "https://"] {
         assert!(!answer.contains(secret), "{secret}: {answer}");
     }
-    assert!(matches!(signing.await.unwrap(), Err(SignInError::Login(_))));
+    assert!(matches!(signing.await.unwrap(), Err(NativeSignInError::Login(_))));
 }
 
 #[tokio::test]
@@ -339,7 +339,7 @@ async fn na_06_nobody_is_waited_for_without_an_end() {
     let (browser, _opened) = Browser::new();
     let options = options(&browser).time_limit(Duration::from_millis(50));
     let error = sign_in(&client, options).await.unwrap_err();
-    assert!(matches!(error, SignInError::TimedOut { .. }), "{error:?}");
+    assert!(matches!(error, NativeSignInError::TimedOut { .. }), "{error:?}");
     assert!(error.to_string().contains("Method::Device"), "{error}");
 }
 
@@ -385,7 +385,7 @@ async fn mc_16_only_web_addresses_are_handed_to_the_operating_system() {
         let client = OAuth2::new("id", "secret", endpoint, "https://as.example/token");
         let (browser, mut opened) = Browser::new();
         let error = sign_in(&client, options(&browser)).await.unwrap_err();
-        assert!(matches!(error, SignInError::Login(_) | SignInError::Options(_)), "{error:?}");
+        assert!(matches!(error, NativeSignInError::Login(_) | NativeSignInError::Options(_)), "{error:?}");
         assert!(opened.try_recv().is_err());
     }
     // A protocol that begins its logins by itself may have the address from anybody.
@@ -401,7 +401,7 @@ async fn mc_16_only_web_addresses_are_handed_to_the_operating_system() {
         "https://as.example/ --new",
     ] {
         let refused = timeout(Duration::from_secs(5), loopback.callback(address, &attempt)).await.unwrap();
-        assert!(matches!(refused, Err(SignInError::Options(_))), "{address}: {refused:?}");
+        assert!(matches!(refused, Err(NativeSignInError::Options(_))), "{address}: {refused:?}");
         assert!(opened.try_recv().is_err());
     }
 }
@@ -422,14 +422,14 @@ async fn the_providers_rules_for_redirect_uris_are_kept() {
     for (spec, says) in [(&EXACT, "register http://localhost:PORT/callback"), (&NONE, "redirect_uri")] {
         let client = OAuth2::from_spec(spec, "id", "secret");
         let error = sign_in(&client, options(&browser)).await.unwrap_err();
-        let SignInError::Options(problem) = &error else { panic!("{error:?}") };
+        let NativeSignInError::Options(problem) = &error else { panic!("{error:?}") };
         assert!(problem.contains(says), "{problem}");
     }
     let error = sign_in(&client(0).0, options(&browser).path("callback")).await.unwrap_err();
-    assert!(matches!(error, SignInError::Options(_)), "{error:?}");
+    assert!(matches!(error, NativeSignInError::Options(_)), "{error:?}");
     let form = LoginOptions::new().response_mode(oauth_clients::ResponseMode::Fragment);
     let error = sign_in(&client(0).0, options(&browser).login(form)).await.unwrap_err();
-    assert!(matches!(error, SignInError::Options(_)), "{error:?}");
+    assert!(matches!(error, NativeSignInError::Options(_)), "{error:?}");
 }
 
 #[tokio::test]
@@ -476,7 +476,7 @@ async fn nt_18_another_user_than_the_one_to_sign_in_again_is_refused_with_both_n
         assert_eq!((status == 200, outcome.is_ok()), (is_fine, is_fine), "{outcome:?}");
         if let Err(error) = outcome {
             assert!(error.to_string().contains("ada") && error.to_string().contains("bob"), "{error}");
-            assert!(matches!(error, SignInError::OtherUser { .. }));
+            assert!(matches!(error, NativeSignInError::OtherUser { .. }));
         }
     }
 }

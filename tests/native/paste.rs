@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, ffi::OsString, time::Duration};
 
-use oauth_native::{Environment, Method, SignInError, sign_in};
+use oauth_native::{Environment, Method, NativeSignInError, sign_in};
 
 use super::program::{Browser, Talk, client, options};
 
@@ -59,9 +59,9 @@ async fn nt_12_a_page_elsewhere_is_pasted_without_a_listener() {
         http.request().form().contains(&("redirect_uri".to_owned(), "https://app.example/shown".to_owned()))
     );
     let error = sign_in(&client, options.clone().method(Method::Loopback)).await.unwrap_err();
-    assert!(matches!(error, SignInError::Options(_)), "{error:?}");
+    assert!(matches!(error, NativeSignInError::Options(_)), "{error:?}");
     let error = sign_in(&client, options.prompt(Talk::default().at_end())).await.unwrap_err();
-    assert!(matches!(error, SignInError::InputEnded), "{error:?}");
+    assert!(matches!(error, NativeSignInError::InputEnded), "{error:?}");
 }
 
 #[tokio::test]
@@ -73,7 +73,7 @@ async fn nt_12_the_end_of_the_input_does_not_end_the_listener() {
         .prompt(Talk::default().at_end())
         .time_limit(Duration::from_millis(200));
     let error = sign_in(&client, options).await.unwrap_err();
-    assert!(matches!(error, SignInError::TimedOut { .. }), "{error:?}");
+    assert!(matches!(error, NativeSignInError::TimedOut { .. }), "{error:?}");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::{io, process::ExitCode};
 
 use oauth_clients::{Error, ErrorClass};
-use oauth_tokens::Error as TokenError;
+use oauth_tokens::TokenError;
 
 use crate::signal::Signal;
 
@@ -112,20 +112,23 @@ impl From<io::Error> for Failure {
 mod tests {
     use std::{io, time::Duration};
 
-    use oauth_native::SignInError;
+    use oauth_native::NativeSignInError;
 
     use super::*;
 
     #[test]
     fn what_the_library_advises_is_told_in_the_tools_own_words() {
-        let taken = SignInError::PortsTaken {
+        let taken = NativeSignInError::PortsTaken {
             host: "127.0.0.1",
             ports: vec![8123],
             cause: io::ErrorKind::AddrInUse.into(),
         };
         for (error, option) in [
             (taken, "--port"),
-            (SignInError::TimedOut { after: Duration::from_secs(3) }, "--method paste or --method device"),
+            (
+                NativeSignInError::TimedOut { after: Duration::from_secs(3) },
+                "--method paste or --method device",
+            ),
         ] {
             let text = in_words_of_this_tool(error.to_string());
             assert!(text.contains(option) && !text.contains('`'), "{text}");

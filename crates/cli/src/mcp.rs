@@ -24,7 +24,7 @@ pub(crate) fn authorizer(common: &Common) -> Outcome<Authorizer> {
 
 /// The URL of a server; plain http at other machines only where the user says so.
 pub(crate) fn server_url(url: &str, common: &Common) -> Outcome<ServerUrl> {
-    let wrong = |error: oauth_mcp::Error| Failure::Usage(error.to_string());
+    let wrong = |error: oauth_mcp::McpError| Failure::Usage(error.to_string());
     let server = ServerUrl::dangerously_over_plain_http(url).map_err(wrong)?;
     match ServerUrl::parse(url) {
         Ok(server) => Ok(server),
@@ -39,7 +39,7 @@ pub(crate) fn server_url(url: &str, common: &Common) -> Outcome<ServerUrl> {
 pub(crate) async fn discover(
     server: &ServerUrl,
     common: &Common,
-) -> Outcome<(Greeting, oauth_mcp::Result<Target>)> {
+) -> Outcome<(Greeting, Result<Target, oauth_mcp::McpError>)> {
     let message = json!({
         "jsonrpc": "2.0", "id": 1, "method": "initialize",
         "params": {
@@ -120,11 +120,11 @@ pub(crate) fn forget_registrations(common: &Common) -> Outcome {
     }
 }
 
-impl From<oauth_mcp::Error> for Failure {
-    fn from(error: oauth_mcp::Error) -> Self {
+impl From<oauth_mcp::McpError> for Failure {
+    fn from(error: oauth_mcp::McpError) -> Self {
         let text = match &error {
             // The library names methods, which a user of this tool cannot call.
-            oauth_mcp::Error::NoResourceMetadata(tried) => {
+            oauth_mcp::McpError::NoResourceMetadata(tried) => {
                 let places: Vec<String> =
                     tried.iter().map(|probe| format!("{} ({})", probe.url, probe.status)).collect();
                 format!(
@@ -132,7 +132,7 @@ impl From<oauth_mcp::Error> for Failure {
                     places.join(", ")
                 )
             }
-            oauth_mcp::Error::NoPkce { issuer, .. } => format!(
+            oauth_mcp::McpError::NoPkce { issuer, .. } => format!(
                 "the authorization server {issuer} does not list S256 in code_challenge_methods_supported, and MCP forbids going on; \
                  whoever runs it must list what it takes"
             ),

@@ -23,13 +23,13 @@ pub enum BffError {
     NoSession,
     /// The user's grant has ended, and has to be renewed by a sign-in.
     #[error("the user has to sign in again: {0}")]
-    SignInAgain(#[source] oauth_tokens::Error),
+    SignInAgain(#[source] oauth_tokens::TokenError),
     /// The user's token could not be obtained right now.
     #[error("the user's token could not be obtained right now: {0}")]
-    TokenUnavailable(#[source] oauth_tokens::Error),
+    TokenUnavailable(#[source] oauth_tokens::TokenError),
     /// The user's token could not be obtained because of a setting.
     #[error("the user's token could not be obtained: {0}")]
-    Token(#[source] oauth_tokens::Error),
+    Token(#[source] oauth_tokens::TokenError),
     /// There is no such route, and no such upstream.
     #[error("there is no such route")]
     NotFound,
@@ -141,7 +141,7 @@ impl BffError {
     }
 
     /// The error to answer with where no token could be obtained.
-    pub(crate) fn of_token(error: oauth_tokens::Error) -> Self {
+    pub(crate) fn of_token(error: oauth_tokens::TokenError) -> Self {
         match error.class() {
             ErrorClass::Reauthorize => Self::SignInAgain(error),
             ErrorClass::Transient { .. } => Self::TokenUnavailable(error),

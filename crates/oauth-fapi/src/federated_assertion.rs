@@ -15,7 +15,7 @@ use crate::assertion_field::{JWT_BEARER, add_assertion_of};
 
 /// Where assertions come from: a platform that tells its workloads who they are, such as Kubernetes, GitHub Actions or SPIFFE.
 #[async_trait]
-pub trait AssertionSource: Send + Sync {
+pub trait ClientAssertionSource: Send + Sync {
     /// An assertion that is good now. It is asked for each request.
     ///
     /// # Errors
@@ -25,7 +25,7 @@ pub trait AssertionSource: Send + Sync {
 }
 
 #[async_trait]
-impl<F, R> AssertionSource for F
+impl<F, R> ClientAssertionSource for F
 where
     F: Fn() -> R + Send + Sync,
     R: Future<Output = Result<Secret, AuthenticationError>> + Send,
@@ -54,7 +54,7 @@ where
 /// let authentication = FederatedAssertion::from_source(ask_the_platform);
 /// ```
 pub struct FederatedAssertion {
-    source: Box<dyn AssertionSource>,
+    source: Box<dyn ClientAssertionSource>,
     kind: Cow<'static, str>,
 }
 
@@ -66,7 +66,7 @@ impl FederatedAssertion {
     }
 
     /// Asks this source for the token; an `async` closure or function is one.
-    pub fn from_source(source: impl AssertionSource + 'static) -> Self {
+    pub fn from_source(source: impl ClientAssertionSource + 'static) -> Self {
         Self { source: Box::new(source), kind: JWT_BEARER.into() }
     }
 
@@ -115,7 +115,7 @@ impl fmt::Debug for FederatedAssertion {
 struct InFile(PathBuf);
 
 #[async_trait]
-impl AssertionSource for InFile {
+impl ClientAssertionSource for InFile {
     async fn assertion(&self) -> Result<Secret, AuthenticationError> {
         // Such files are a few kilobytes in memory, so nothing waits for it.
         let text =

@@ -81,7 +81,7 @@ pub use client_certificate::{CertificateBoundTokens, ClientCertificate, ClientCe
 pub use dpop::{Dpop, DpopKey, DpopKeyRing, DpopKeys, DpopProvider, KeyReference, Proof, SealedDpopKeys};
 pub use encryption::Encrypter;
 pub use exchange::{EXCHANGE_TOKEN, ExchangedToken, TokenExchange, TokenType};
-pub use federated_assertion::{AssertionSource, FederatedAssertion};
+pub use federated_assertion::{ClientAssertionSource, FederatedAssertion};
 pub use hosted_requests::HostedRequests;
 pub use introspection::Introspector;
 #[cfg(feature = "encryption")]

@@ -20,7 +20,7 @@ use tokio::sync::Mutex;
 use crate::{
     authorizer::Authorizer,
     client::McpClient,
-    error::{Error, Result},
+    error::McpError,
     grant::Grant,
     registration::{Registration, refuses_the_client},
     server_url::ServerUrl,
@@ -126,7 +126,7 @@ impl Access {
     /// # Errors
     ///
     /// A configuration error when the operating system has no random bytes to give.
-    pub fn in_memory(authorizer: Authorizer, server: ServerUrl) -> Result<Self> {
+    pub fn in_memory(authorizer: Authorizer, server: ServerUrl) -> Result<Self, McpError> {
         let sealer = Sealer::new(SealingKey::random()?);
         let tokens = authorizer.token_manager(MemoryStore::new(), sealer).build()?;
         Ok(Self::new(authorizer, tokens, server, ""))
@@ -148,8 +148,8 @@ impl Access {
     ///
     /// # Errors
     ///
-    /// [`Error::Records`].
-    pub async fn token_key(&self) -> Result<Option<TokenKey>> {
+    /// [`McpError::Records`].
+    pub async fn token_key(&self) -> Result<Option<TokenKey>, McpError> {
         Ok(self.binding().await?.map(|binding| self.key(&binding)))
     }
 
@@ -157,8 +157,8 @@ impl Access {
     ///
     /// # Errors
     ///
-    /// [`Error::Records`].
-    pub async fn registration(&self) -> Result<Option<Registration>> {
+    /// [`McpError::Records`].
+    pub async fn registration(&self) -> Result<Option<Registration>, McpError> {
         let Some(binding) = self.binding().await? else { return Ok(None) };
         self.0.authorizer.registration(&binding.issuer, &binding.client_id).await.map(Some)
     }
@@ -169,12 +169,12 @@ impl Access {
     /// # Errors
     ///
     /// An outage. That the user has to sign in again is not an error: the server's challenge says how.
-    pub async fn token(&self) -> Result<Option<Arc<OAuth2Token>>> {
+    pub async fn token(&self) -> Result<Option<Arc<OAuth2Token>>, McpError> {
         let Some(binding) = self.binding().await? else { return Ok(None) };
         self.token_of(&binding).await
     }
 
-    async fn token_of(&self, binding: &Binding) -> Result<Option<Arc<OAuth2Token>>> {
+    async fn token_of(&self, binding: &Binding) -> Result<Option<Arc<OAuth2Token>>, McpError> {
         match self.0.tokens.get_token(&self.key(binding)).await {
             Ok(token) => Ok(Some(token)),
             Err(error) if self.needs_login(&error) => Ok(None),
@@ -187,7 +187,7 @@ impl Access {
     /// # Errors
     ///
     /// As [`token`](Self::token).
-    pub async fn headers(&self, method: Method, url: &str) -> Result<HeaderMap> {
+    pub async fn headers(&self, method: Method, url: &str) -> Result<HeaderMap, McpError> {
         let mut headers = HeaderMap::new();
         if let Some((token, client)) = self.token_and_client().await? {
             self.check_destination(url)?;
@@ -211,7 +211,7 @@ impl Access {
         headers: &HeaderMap,
         sent: Option<&str>,
         redirect_uri: &str,
-    ) -> Result<Reaction> {
+    ) -> Result<Reaction, McpError> {
         let mut state = self.0.state.lock().await;
         let binding = self.binding().await?;
         if let Some(binding) = &binding
@@ -232,11 +232,11 @@ impl Access {
             (StatusCode::FORBIDDEN, Some(_), Some(binding)) => {
                 self.step_up(&mut state, binding, challenge, redirect_uri).await
             }
-            (StatusCode::FORBIDDEN, ..) if challenge.is_none() => Err(Error::Forbidden { reason: None }),
+            (StatusCode::FORBIDDEN, ..) if challenge.is_none() => Err(McpError::Forbidden { reason: None }),
             (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, sent, binding) => {
                 self.unauthorized(&mut state, binding, challenge, sent, redirect_uri).await
             }
-            (status, ..) => Err(Error::NotChallenged { status: status.as_u16() }),
+            (status, ..) => Err(McpError::NotChallenged { status: status.as_u16() }),
         }
     }
 
@@ -248,12 +248,12 @@ impl Access {
         challenge: Option<Challenge>,
         sent: Option<&str>,
         redirect_uri: &str,
-    ) -> Result<Reaction> {
+    ) -> Result<Reaction, McpError> {
         if let (Some(sent), Some((untried, since))) = (sent, &state.untried)
             && untried.expose() == sent
             && since.elapsed() < REMEMBERED
         {
-            return Err(Error::StillUnauthorized);
+            return Err(McpError::StillUnauthorized);
         }
         // Anew each time: the authorization server may be another one now.
         let target = self.0.authorizer.discover(&self.0.server, challenge.as_ref()).await?;
@@ -275,7 +275,7 @@ impl Access {
         // A server could accept each token once, and then want the user to sign in for another.
         state.sign_ins.retain(|at| at.elapsed() < REMEMBERED);
         if state.sign_ins.len() >= MOST_SIGN_INS as usize {
-            return Err(Error::StillUnauthorized);
+            return Err(McpError::StillUnauthorized);
         }
         self.begin(state, &target, &before, redirect_uri).await
     }
@@ -285,7 +285,7 @@ impl Access {
     /// # Errors
     ///
     /// An outage.
-    pub async fn renew(&self, refused: &str) -> Result<bool> {
+    pub async fn renew(&self, refused: &str) -> Result<bool, McpError> {
         let mut state = self.0.state.lock().await;
         let Some(binding) = self.binding().await? else { return Ok(false) };
         let token = self.after_rejection(&binding, refused).await?;
@@ -296,7 +296,11 @@ impl Access {
     }
 
     /// Another token after one was refused; `None` if the user has to sign in.
-    async fn after_rejection(&self, binding: &Binding, sent: &str) -> Result<Option<Arc<OAuth2Token>>> {
+    async fn after_rejection(
+        &self,
+        binding: &Binding,
+        sent: &str,
+    ) -> Result<Option<Arc<OAuth2Token>>, McpError> {
         let key = self.key(binding);
         let outcome = match self.0.tokens.get_after_rejection(&key, sent).await {
             Ok(_) => self.0.tokens.get_token(&key).await,
@@ -305,7 +309,7 @@ impl Access {
         match outcome {
             Ok(token) if token.access_token() != sent => Ok(Some(token)),
             Ok(_) => Ok(None),
-            Err(oauth_tokens::Error::RefreshFailed { cause: Some(cause), .. })
+            Err(oauth_tokens::TokenError::RefreshFailed { cause: Some(cause), .. })
                 if refuses_the_client(&cause) =>
             {
                 self.0.authorizer.forget(&binding.issuer, &binding.client_id).await?;
@@ -323,7 +327,7 @@ impl Access {
         binding: Binding,
         challenge: Option<Challenge>,
         redirect_uri: &str,
-    ) -> Result<Reaction> {
+    ) -> Result<Reaction, McpError> {
         let reason =
             challenge.as_ref().and_then(|challenge| challenge.get("error_description").or(challenge.error()));
         let reason = reason.map(crate::error::one_line);
@@ -334,7 +338,7 @@ impl Access {
             _ => Vec::new(),
         };
         if wanted.is_empty() {
-            return Err(Error::Forbidden { reason });
+            return Err(McpError::Forbidden { reason });
         }
         let limit = match self.0.authorizer.grant() {
             Grant::AuthorizationCode => MOST_STEP_UPS,
@@ -359,7 +363,7 @@ impl Access {
         target: &Target,
         before: &[String],
         redirect_uri: &str,
-    ) -> Result<Reaction> {
+    ) -> Result<Reaction, McpError> {
         if !matches!(self.0.authorizer.grant(), Grant::AuthorizationCode) {
             return self.without_user(state, target, before).await;
         }
@@ -381,7 +385,12 @@ impl Access {
     }
 
     /// Gets a token for a client without a user.
-    async fn without_user(&self, state: &mut State, target: &Target, before: &[String]) -> Result<Reaction> {
+    async fn without_user(
+        &self,
+        state: &mut State,
+        target: &Target,
+        before: &[String],
+    ) -> Result<Reaction, McpError> {
         let authorizer = &self.0.authorizer;
         let client = authorizer.own_client(target.issuer())?;
         // Whether the server takes what the client has is known before anything is sent.
@@ -409,7 +418,7 @@ impl Access {
     /// # Errors
     ///
     /// As [`Authorizer::finish`]; or the store does not take the token.
-    pub async fn finish(&self, pending: PendingLogin, callback: Callback) -> Result<Step> {
+    pub async fn finish(&self, pending: PendingLogin, callback: Callback) -> Result<Step, McpError> {
         let outcome = self.0.authorizer.finish(pending, callback).await;
         let mut state = self.0.state.lock().await;
         state.pending = None;
@@ -468,7 +477,7 @@ impl Access {
     /// # Errors
     ///
     /// Why it was not revoked; it is forgotten all the same.
-    pub async fn sign_out(&self) -> Result<()> {
+    pub async fn sign_out(&self) -> Result<(), McpError> {
         *self.0.state.lock().await = State::default();
         let Some(binding) = self.binding().await? else { return Ok(()) };
         let key = self.key(&binding);
@@ -478,7 +487,7 @@ impl Access {
             self.0.tokens.delete(&key).await?;
             let has_no_endpoint = matches!(
                 &error,
-                oauth_tokens::Error::RevokeFailed { cause, .. } if matches!(cause.kind(), ErrorKind::Unsupported(_))
+                oauth_tokens::TokenError::RevokeFailed { cause, .. } if matches!(cause.kind(), ErrorKind::Unsupported(_))
             );
             if !has_no_endpoint {
                 return Err(error.into());
@@ -489,7 +498,7 @@ impl Access {
 }
 
 impl Access {
-    async fn token_and_client(&self) -> Result<Option<(Arc<OAuth2Token>, McpClient)>> {
+    async fn token_and_client(&self) -> Result<Option<(Arc<OAuth2Token>, McpClient)>, McpError> {
         let Some(binding) = self.binding().await? else { return Ok(None) };
         let Some(token) = self.token_of(&binding).await? else { return Ok(None) };
         let client = self.0.authorizer.client_of(&self.0.server, &binding.target()).await?;
@@ -504,20 +513,22 @@ impl Access {
         binding_key(&self.0.server.resource(), &self.0.account)
     }
 
-    async fn binding(&self) -> Result<Option<Binding>> {
+    async fn binding(&self) -> Result<Option<Binding>, McpError> {
         self.0.authorizer.binding(&self.binding_key()).await
     }
 
-    async fn keep(&self, binding: &Binding) -> Result<()> {
-        let text = serde_json::to_string(binding).map_err(|error| Error::Records(error.to_string()))?;
+    async fn keep(&self, binding: &Binding) -> Result<(), McpError> {
+        let text = serde_json::to_string(binding).map_err(|error| McpError::Records(error.to_string()))?;
         self.0.authorizer.save(&self.binding_key(), Secret::new(text)).await
     }
 
     /// Whether the server's challenge is the way on.
-    fn needs_login(&self, error: &oauth_tokens::Error) -> bool {
+    fn needs_login(&self, error: &oauth_tokens::TokenError) -> bool {
         let has_user = matches!(self.0.authorizer.grant(), Grant::AuthorizationCode);
         match error {
-            oauth_tokens::Error::RefreshFailed { cause: Some(cause), .. } if refuses_the_client(cause) => {
+            oauth_tokens::TokenError::RefreshFailed { cause: Some(cause), .. }
+                if refuses_the_client(cause) =>
+            {
                 has_user
             }
             error => has_user && error.class() == ErrorClass::Reauthorize,
@@ -525,20 +536,20 @@ impl Access {
     }
 
     /// An error of the manager as the one that it comes from, where that says more.
-    fn explained(&self, error: oauth_tokens::Error) -> Error {
+    fn explained(&self, error: oauth_tokens::TokenError) -> McpError {
         let refusal = match self.0.authorizer.grant() {
             Grant::EnterpriseManaged(enterprise) => enterprise.refusal(&self.0.account),
             _ => None,
         };
         match refusal {
-            Some(refusal) => Error::RefusedByPolicy(refusal),
-            None => Error::Tokens(error),
+            Some(refusal) => McpError::RefusedByPolicy(refusal),
+            None => McpError::Tokens(error),
         }
     }
 }
 
 /// Counts a step-up, and refuses one too many.
-fn count(state: &mut State, wanted: &[String], limit: u32) -> Result<()> {
+fn count(state: &mut State, wanted: &[String], limit: u32) -> Result<(), McpError> {
     let mut scopes = wanted.to_vec();
     scopes.sort_unstable();
     scopes.dedup();
@@ -547,7 +558,7 @@ fn count(state: &mut State, wanted: &[String], limit: u32) -> Result<()> {
     let known = state.step_ups.iter_mut().find(|step_up| step_up.scopes == scopes);
     let times = known.as_ref().map_or(0, |step_up| step_up.times);
     if times >= limit || total >= MOST_SIGN_INS {
-        return Err(Error::StepUpLimit { times: times.max(1), scopes: wanted.to_vec() });
+        return Err(McpError::StepUpLimit { times: times.max(1), scopes: wanted.to_vec() });
     }
     match known {
         Some(step_up) => {

@@ -48,10 +48,6 @@ impl Provider for McpClient {
         self.oauth2.get_access_token(code, redirect_uri, code_verifier, &extra).await
     }
 
-    async fn refresh_token(&self, refresh_token: &str, scopes: Option<&[&str]>) -> Result<OAuth2Token> {
-        self.refresh_token_with(refresh_token, scopes, &[]).await
-    }
-
     async fn refresh_token_with(
         &self,
         refresh_token: &str,

@@ -2,15 +2,12 @@
 
 use oauth_core::{ErrorClass, HttpErrorKind};
 
-/// The result of everything in this crate that can fail.
-pub type Result<T, E = Error> = std::result::Result<T, E>;
-
 /// Why a program does not get into an MCP server.
 ///
 /// [`class`](Self::class) says what to do. Texts that a server chose are in it in one line, without control characters.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Error {
+pub enum McpError {
     /// What was given as the URL of an MCP server is none.
     #[error("{url:?} cannot be the URL of an MCP server: {problem}")]
     ServerUrl {
@@ -205,7 +202,7 @@ pub enum Error {
     OAuth(#[from] oauth_core::Error),
     /// What went wrong with the tokens that are kept.
     #[error(transparent)]
-    Tokens(#[from] oauth_tokens::Error),
+    Tokens(#[from] oauth_tokens::TokenError),
 }
 
 /// One place that was asked for a document, and what came.
@@ -218,7 +215,7 @@ pub struct Probe {
     pub status: u16,
 }
 
-impl Error {
+impl McpError {
     /// What to do about it.
     #[must_use]
     pub fn class(&self) -> ErrorClass {

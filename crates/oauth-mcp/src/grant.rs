@@ -12,7 +12,7 @@ use oauth_core::{
 };
 use oauth_tokens::{AssertionSource, TokenKey};
 
-use crate::error::{Error, Result};
+use crate::error::McpError;
 
 /// The exchange of an ID token for an identity assertion, in errors.
 pub const EXCHANGE_FOR_ID_JAG: Operation = Operation::new("exchange_for_id_jag");
@@ -127,7 +127,7 @@ impl Enterprise {
     ///
     /// # Errors
     ///
-    /// [`Error::RefusedByPolicy`] when the identity provider refuses; any other one of the request; a malformed reply when what it issued
+    /// [`McpError::RefusedByPolicy`] when the identity provider refuses; any other one of the request; a malformed reply when what it issued
     /// is something else.
     pub async fn identity_assertion(
         &self,
@@ -135,7 +135,7 @@ impl Enterprise {
         issuer: &str,
         resource: &str,
         scopes: &[String],
-    ) -> Result<IdentityAssertion> {
+    ) -> Result<IdentityAssertion, McpError> {
         let client = self.idp.ready().await?;
         let (kind, subject_token) = self.subjects.subject_token(account).await.map_err(|cause| {
             let problem = format!("could not obtain the user's token of the identity provider: {cause}");
@@ -163,10 +163,10 @@ impl Enterprise {
         self.refusals.lock().unwrap_or_else(PoisonError::into_inner).get(account).cloned()
     }
 
-    fn note(&self, account: &str, outcome: &Result<IdentityAssertion>) {
+    fn note(&self, account: &str, outcome: &Result<IdentityAssertion, McpError>) {
         let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
         match outcome {
-            Err(Error::RefusedByPolicy(error)) => drop(refusals.insert(account.to_owned(), error.clone())),
+            Err(McpError::RefusedByPolicy(error)) => drop(refusals.insert(account.to_owned(), error.clone())),
             _ => drop(refusals.remove(account)),
         }
     }
@@ -189,11 +189,11 @@ impl fmt::Debug for Enterprise {
 }
 
 /// A refusal is the organization's policy, and no reason to try another way.
-fn policy(error: OAuthError) -> Error {
+fn policy(error: OAuthError) -> McpError {
     const REFUSALS: [&str; 3] = ["invalid_grant", "access_denied", "unauthorized_client"];
     match error.oauth_error().is_some_and(|refusal| REFUSALS.contains(&&*refusal.code)) {
-        true => Error::RefusedByPolicy(error),
-        false => Error::OAuth(error),
+        true => McpError::RefusedByPolicy(error),
+        false => McpError::OAuth(error),
     }
 }
 

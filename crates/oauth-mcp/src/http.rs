@@ -9,7 +9,7 @@ use oauth_core::{
 use url::Url;
 
 use crate::{
-    error::{Error, Result},
+    error::McpError,
     server_url::{HostClass, ServerUrl, check_url, class_of},
 };
 
@@ -69,8 +69,8 @@ pub(crate) async fn fetch(
     url: &str,
     server: &ServerUrl,
     headers: &[(&str, &str)],
-    failed: impl Fn(OAuthError) -> Error,
-) -> Result<Fetched> {
+    failed: impl Fn(OAuthError) -> McpError,
+) -> Result<Fetched, McpError> {
     check_url(what, url, server)?;
     let mut request = client.request(Operation::DISCOVER, http::Method::GET, url);
     for (name, value) in headers {
@@ -83,7 +83,7 @@ pub(crate) async fn fetch(
         },
         Err(error) => match error.status().map(|status| status.as_u16()) {
             Some(408 | 425 | 429) => Err(failed(error)),
-            Some(status @ 300..400) => Err(Error::Redirected { url: url.to_owned(), status }),
+            Some(status @ 300..400) => Err(McpError::Redirected { url: url.to_owned(), status }),
             Some(status @ (200..300 | 400..500)) if !matches!(error.kind(), ErrorKind::Transport(_)) => {
                 Ok(Fetched::Absent(status))
             }

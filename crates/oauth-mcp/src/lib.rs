@@ -4,7 +4,7 @@
 //! ```no_run
 //! use oauth_mcp::{Access, Authorizer, Browser, ServerUrl};
 //!
-//! # async fn f(browser: &dyn Browser) -> Result<(), oauth_mcp::Error> {
+//! # async fn f(browser: &dyn Browser) -> Result<(), oauth_mcp::McpError> {
 //! let server = ServerUrl::parse("https://mcp.example/mcp")?;
 //! let access = Access::in_memory(Authorizer::new("My agent"), server)?;
 //! // Finds the authorization server, registers, and has the user sign in.
@@ -23,7 +23,7 @@
 //! | read challenges and metadata | [`Challenge`], [`ServerUrl`], [`ResourceMetadata`], [`ServerMetadata`] |
 //! | use it with the crate `rmcp` | `rmcp::Authorized` |
 //! | be a server | [`server::Guard`], [`server::ProtectedResource`], [`server::TokenVerifier`] |
-//! | know what to do when something fails | [`Error::class`] |
+//! | know what to do when something fails | [`McpError::class`] |
 //!
 //! The guide is `docs/mcp.md` in the repository.
 //!
@@ -64,7 +64,7 @@ mod step;
 pub use access::{Access, Browser, Reaction};
 pub use authorizer::Authorizer;
 pub use client::McpClient;
-pub use error::{Error, Probe, Result};
+pub use error::{McpError, Probe};
 pub use file_records::FileRecords;
 pub use grant::{
     EXCHANGE_FOR_ID_JAG, Enterprise, Grant, IdentityAssertion, SubjectKind, SubjectTokens, WorkloadIdentity,

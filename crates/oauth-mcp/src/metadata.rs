@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use crate::{
-    error::{Error, Result},
+    error::McpError,
     revision::Revision,
     server_url::{NameRules, ServerUrl, check_url},
 };
@@ -131,8 +131,8 @@ impl ServerMetadata {
     ///
     /// # Errors
     ///
-    /// [`Error::UnsafeUrl`] for the first one that may not.
-    pub(crate) fn endpoints(&self, server: &ServerUrl) -> Result<Endpoints> {
+    /// [`McpError::UnsafeUrl`] for the first one that may not.
+    pub(crate) fn endpoints(&self, server: &ServerUrl) -> Result<Endpoints, McpError> {
         let known = [
             (Endpoint::Authorization, "authorization_endpoint"),
             (Endpoint::Token, "token_endpoint"),
@@ -151,7 +151,7 @@ impl ServerMetadata {
     }
 
     /// Checks that the server says that it takes PKCE with S256; absent, that can be allowed.
-    pub(crate) fn check_pkce(&self, may_be_absent: bool) -> Result<()> {
+    pub(crate) fn check_pkce(&self, may_be_absent: bool) -> Result<(), McpError> {
         let found = self.list("code_challenge_methods_supported");
         let says_nothing = found.as_ref().is_none_or(Vec::is_empty);
         let has_s256 = found.as_ref().is_some_and(|found| found.contains(&"S256"));
@@ -159,7 +159,7 @@ impl ServerMetadata {
             return Ok(());
         }
         let found = found.map(|found| found.into_iter().map(str::to_owned).collect());
-        Err(Error::NoPkce { issuer: self.issuer().to_owned(), found })
+        Err(McpError::NoPkce { issuer: self.issuer().to_owned(), found })
     }
 
     /// Whether the document is that of an issuer.

@@ -5,7 +5,7 @@ use oauth_core::serde_json::{Map, Value, json};
 use serde::Serialize;
 use url::Url;
 
-use crate::error::{Error, Result};
+use crate::error::McpError;
 
 /// The largest document that a server has to read (section 6.6 of the draft).
 const MOST_BYTES: usize = 5 * 1024;
@@ -19,10 +19,10 @@ impl ClientIdUrl {
     ///
     /// # Errors
     ///
-    /// [`Error::MetadataDocument`] that says what is wrong with it.
-    pub fn parse(url: impl Into<String>) -> Result<Self> {
+    /// [`McpError::MetadataDocument`] that says what is wrong with it.
+    pub fn parse(url: impl Into<String>) -> Result<Self, McpError> {
         let text = url.into();
-        let wrong = |problem: &str| Error::MetadataDocument(format!("the URL {text:?} {problem}"));
+        let wrong = |problem: &str| McpError::MetadataDocument(format!("the URL {text:?} {problem}"));
         if !text.starts_with("https://") {
             return Err(wrong("is not https"));
         }
@@ -80,7 +80,7 @@ fn path_of(url: &str) -> &str {
 /// let url = ClientIdUrl::parse("https://app.example/oauth/client.json")?;
 /// let document = MetadataDocument::new(&url, "My agent", ["http://127.0.0.1/callback", "http://[::1]/callback"]);
 /// println!("{}", document.to_json()?);
-/// # Ok::<(), oauth_mcp::Error>(())
+/// # Ok::<(), oauth_mcp::McpError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct MetadataDocument {
@@ -123,10 +123,10 @@ impl MetadataDocument {
     ///
     /// # Errors
     ///
-    /// [`Error::MetadataDocument`] when a server would refuse it: no name, no redirect URI, a secret in it, a way to authenticate that takes
+    /// [`McpError::MetadataDocument`] when a server would refuse it: no name, no redirect URI, a secret in it, a way to authenticate that takes
     /// a secret or a key that is not named, no refresh tokens, or more than 5 kB.
-    pub fn to_json(&self) -> Result<String> {
-        let wrong = |problem: &str| Err(Error::MetadataDocument(problem.to_owned()));
+    pub fn to_json(&self) -> Result<String, McpError> {
+        let wrong = |problem: &str| Err(McpError::MetadataDocument(problem.to_owned()));
         let text = |name: &str| {
             self.members.get(name).and_then(Value::as_str).filter(|text| !text.trim().is_empty())
         };
@@ -142,13 +142,13 @@ impl MetadataDocument {
             return wrong("it has no redirect_uris");
         }
         if let Some(uri) = redirect_uris.iter().find(|uri| Url::parse(uri).is_err() || uri.contains('#')) {
-            return Err(Error::MetadataDocument(format!(
+            return Err(McpError::MetadataDocument(format!(
                 "its redirect URI {uri:?} is not absolute or has a fragment"
             )));
         }
         for secret in ["client_secret", "client_secret_expires_at", "registration_access_token"] {
             if self.members.contains_key(secret) {
-                return Err(Error::MetadataDocument(format!(
+                return Err(McpError::MetadataDocument(format!(
                     "everybody can read it, so it must not have {secret}"
                 )));
             }

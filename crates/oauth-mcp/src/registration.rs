@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
 use crate::{
-    error::{Error, Result},
+    error::McpError,
     metadata::ServerMetadata,
     server_url::{ServerUrl, check_url},
 };
@@ -84,12 +84,12 @@ impl KnownClient {
     }
 
     /// How the client authenticates at a server.
-    pub(crate) fn auth_at(&self, metadata: &ServerMetadata) -> Result<ClientAuth> {
+    pub(crate) fn auth_at(&self, metadata: &ServerMetadata) -> Result<ClientAuth, McpError> {
         if let Some(auth) = self.auth {
             return Ok(auth);
         }
         let offered = metadata.list("token_endpoint_auth_methods_supported");
-        let refuse = |has: &str, offered: &[&str]| Error::NoClientAuthentication {
+        let refuse = |has: &str, offered: &[&str]| McpError::NoClientAuthentication {
             issuer: self.issuer.clone(),
             offered: offered.iter().map(|&method| method.to_owned()).collect(),
             has: has.to_owned(),
@@ -177,7 +177,7 @@ impl Registered {
         client_id: &str,
         secret: Option<&Secret>,
         metadata: &ServerMetadata,
-    ) -> Result<Self> {
+    ) -> Result<Self, McpError> {
         let credentials = match secret {
             Some(secret) => Credentials::from(secret.expose()),
             None => Credentials::NONE,
@@ -242,7 +242,10 @@ pub(crate) struct Applicant<'a> {
 
 impl Applicant<'_> {
     /// The way to authenticate that is asked for: none, because a program on the user's machine keeps no secret; else what there is.
-    fn method(metadata: &ServerMetadata, application_type: ApplicationType) -> Result<&'static str> {
+    fn method(
+        metadata: &ServerMetadata,
+        application_type: ApplicationType,
+    ) -> Result<&'static str, McpError> {
         let offered = metadata.list("token_endpoint_auth_methods_supported");
         let order = match application_type {
             ApplicationType::Native => ["none", "client_secret_basic", "client_secret_post"],
@@ -250,7 +253,7 @@ impl Applicant<'_> {
         };
         let Some(offered) = offered else { return Ok(order[0]) };
         order.into_iter().find(|method| offered.contains(method)).ok_or_else(|| {
-            Error::NoClientAuthentication {
+            McpError::NoClientAuthentication {
                 issuer: metadata.issuer().to_owned(),
                 offered: offered.iter().map(|&method| method.to_owned()).collect(),
                 has: "no key".to_owned(),
@@ -282,12 +285,12 @@ pub(crate) async fn register(
     server: &ServerUrl,
     applicant: &Applicant<'_>,
     initial_access_token: Option<&Secret>,
-) -> Result<Registered> {
+) -> Result<Registered, McpError> {
     let endpoint = metadata.text("registration_endpoint").unwrap_or_default();
     check_url("registration_endpoint", endpoint, server)?;
     let asked = Applicant::method(metadata, applicant.application_type)?;
     let body = applicant.body(asked);
-    let failed = |cause: OAuthError| Error::Registration {
+    let failed = |cause: OAuthError| McpError::Registration {
         issuer: metadata.issuer().to_owned(),
         redirect_uri: applicant.redirect_uris.first().cloned().unwrap_or_default(),
         cause,

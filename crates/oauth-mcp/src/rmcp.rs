@@ -28,7 +28,7 @@ use rmcp::{
 };
 use sse_stream::Sse;
 
-use crate::{Access, Browser, Error};
+use crate::{Access, Browser, McpError};
 
 /// A challenge, a sign-in, a step-up or two.
 const MOST_ATTEMPTS: usize = 8;
@@ -86,7 +86,7 @@ impl<C> Authorized<C> {
         status: StatusCode,
         challenge: &str,
         browser: &dyn Browser,
-    ) -> Result<(), Error> {
+    ) -> Result<(), McpError> {
         let sent = self.refused_token(status, challenge);
         let sent = sent.as_ref().map(Secret::expose);
         self.access.answer(status, &headers_of(challenge), sent, browser).await
@@ -161,14 +161,14 @@ impl<C> Authorized<C> {
                 }
             }
         }
-        Err(failed(Error::StillUnauthorized))
+        Err(failed(McpError::StillUnauthorized))
     }
 }
 
 /// The token, if it is one that rmcp's clients can send.
-fn usable(token: &oauth_core::OAuth2Token) -> Result<String, Error> {
+fn usable(token: &oauth_core::OAuth2Token) -> Result<String, McpError> {
     match token.token_type() {
-        Some(kind) if !kind.eq_ignore_ascii_case("bearer") => Err(Error::NoUser(format!(
+        Some(kind) if !kind.eq_ignore_ascii_case("bearer") => Err(McpError::NoUser(format!(
             "the token is of the type {}, and rmcp's clients send bearer tokens only",
             crate::error::one_line(kind)
         ))),
@@ -185,7 +185,7 @@ fn headers_of(challenge: &str) -> HeaderMap {
 }
 
 /// An error of this crate as one of rmcp's, which has a place for foreign ones here only.
-fn failed<E: std::error::Error + Send + Sync + 'static>(error: Error) -> StreamableHttpError<E> {
+fn failed<E: std::error::Error + Send + Sync + 'static>(error: McpError) -> StreamableHttpError<E> {
     StreamableHttpError::Io(io::Error::other(error))
 }
 

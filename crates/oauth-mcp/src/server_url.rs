@@ -4,7 +4,7 @@ use std::{fmt, net::IpAddr};
 
 use url::{Host, Url};
 
-use crate::error::{Error, Result, one_line};
+use crate::error::{McpError, one_line};
 
 /// Where the metadata of a protected resource is (RFC 9728 section 3.1).
 const PROTECTED_RESOURCE: &str = "/.well-known/oauth-protected-resource";
@@ -16,7 +16,7 @@ const PROTECTED_RESOURCE: &str = "/.well-known/oauth-protected-resource";
 ///
 /// let server = ServerUrl::parse("HTTPS://MCP.Example:443")?;
 /// assert_eq!(server.resource(), "https://mcp.example");
-/// # Ok::<(), oauth_mcp::Error>(())
+/// # Ok::<(), oauth_mcp::McpError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ServerUrl {
@@ -53,13 +53,13 @@ impl ServerUrl {
     ///
     /// # Errors
     ///
-    /// [`Error::ServerUrl`] for anything but an absolute URL of such a kind without user information.
-    pub fn parse(given: &str) -> Result<Self> {
+    /// [`McpError::ServerUrl`] for anything but an absolute URL of such a kind without user information.
+    pub fn parse(given: &str) -> Result<Self, McpError> {
         let server = Self::dangerously_over_plain_http(given)?;
         if server.url.scheme() == "http" && server.class() == HostClass::Public {
             let problem = "it is plain http, over which everybody on the way reads the token; use https, or \
                            ServerUrl::dangerously_over_plain_http in a network of your own";
-            return Err(Error::ServerUrl { url: shown(given), problem: problem.to_owned() });
+            return Err(McpError::ServerUrl { url: shown(given), problem: problem.to_owned() });
         }
         Ok(server)
     }
@@ -69,9 +69,9 @@ impl ServerUrl {
     ///
     /// # Errors
     ///
-    /// [`Error::ServerUrl`] for anything but an absolute http or https URL without user information.
-    pub fn dangerously_over_plain_http(given: &str) -> Result<Self> {
-        let wrong = |problem: &str| Error::ServerUrl { url: shown(given), problem: problem.to_owned() };
+    /// [`McpError::ServerUrl`] for anything but an absolute http or https URL without user information.
+    pub fn dangerously_over_plain_http(given: &str) -> Result<Self, McpError> {
+        let wrong = |problem: &str| McpError::ServerUrl { url: shown(given), problem: problem.to_owned() };
         let mut url = Url::parse(given.trim()).map_err(|_| wrong("it is not an absolute URL"))?;
         if !matches!(url.scheme(), "https" | "http") || url.host().is_none() {
             return Err(wrong("it is neither https nor http"));
@@ -171,8 +171,9 @@ impl ServerUrl {
 }
 
 /// Checks a URL that a server chose, before anything is sent there or a browser is shown it.
-pub(crate) fn check_url(what: &'static str, url: &str, server: &ServerUrl) -> Result<Url> {
-    let refuse = |problem: &str| Error::UnsafeUrl { what, url: one_line(url), problem: problem.to_owned() };
+pub(crate) fn check_url(what: &'static str, url: &str, server: &ServerUrl) -> Result<Url, McpError> {
+    let refuse =
+        |problem: &str| McpError::UnsafeUrl { what, url: one_line(url), problem: problem.to_owned() };
     // A URL library passes over some of them, so that two texts would be one URL; others are not seen where an error shows them.
     let is_escaped = |c: char| c != '\'' && c.escape_debug().len() > 1;
     if url.chars().any(|c| c.is_whitespace() || is_escaped(c)) {

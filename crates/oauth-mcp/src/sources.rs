@@ -9,7 +9,9 @@ use oauth_tokens::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{authorizer::Authorizer, client::McpClient, error::Result, grant::Grant, server_url::ServerUrl};
+use crate::{
+    authorizer::Authorizer, client::McpClient, error::McpError, grant::Grant, server_url::ServerUrl,
+};
 
 /// Which client is used at a server, and what it was given.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -63,12 +65,16 @@ impl Binding {
 }
 
 impl Authorizer {
-    pub(crate) async fn binding(&self, key: &str) -> Result<Option<Binding>> {
+    pub(crate) async fn binding(&self, key: &str) -> Result<Option<Binding>, McpError> {
         let Some(text) = self.load(key).await? else { return Ok(None) };
         Ok(serde_json::from_str(text.expose()).ok())
     }
 
-    pub(crate) async fn client_of(&self, server: &ServerUrl, bound: &Bound<'_>) -> Result<McpClient> {
+    pub(crate) async fn client_of(
+        &self,
+        server: &ServerUrl,
+        bound: &Bound<'_>,
+    ) -> Result<McpClient, McpError> {
         let target = self.target_again(server, bound.resource, bound.issuer, bound.is_legacy, None).await?;
         let client = self.known(target.issuer(), bound.client_id).await?;
         self.mcp_client(&target, &client)

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     client::McpClient,
-    error::Result,
+    error::McpError,
     metadata::{ResourceMetadata, ServerMetadata},
     server_url::ServerUrl,
 };
@@ -151,7 +151,7 @@ impl PendingLogin {
         self.attempt.scopes()
     }
 
-    pub(crate) fn server(&self) -> Result<ServerUrl> {
+    pub(crate) fn server(&self) -> Result<ServerUrl, McpError> {
         // It was checked when the sign-in began.
         let server = ServerUrl::dangerously_over_plain_http(&self.server)?;
         Ok(if self.keeps_query { server.with_query() } else { server })

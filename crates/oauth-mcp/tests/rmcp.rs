@@ -14,7 +14,7 @@ use oauth_core::{
     http::{HeaderName, HeaderValue, Request, Response, StatusCode},
     serde_json::{self, json},
 };
-use oauth_mcp::{Access, Authorizer, Browser, Error, PendingLogin, ServerUrl, rmcp::Authorized};
+use oauth_mcp::{Access, Authorizer, Browser, McpError, PendingLogin, ServerUrl, rmcp::Authorized};
 use rmcp::{
     model::ClientJsonRpcMessage,
     transport::streamable_http_client::{
@@ -223,7 +223,7 @@ async fn mc_40_a_transport_to_another_server_gets_no_token() {
 async fn an_error_of_this_crate_is_found_again_in_rmcps() {
     let client = Authorized::new(Refusing, access()).with_browser(Yes);
     let Err(StreamableHttpError::Io(error)) = post(&client).await else { panic!() };
-    assert!(error.get_ref().unwrap().downcast_ref::<Error>().is_some());
+    assert!(error.get_ref().unwrap().downcast_ref::<McpError>().is_some());
 }
 
 /// A server that wants a scope for ever.

@@ -20,7 +20,7 @@ use oauth_core::{
 };
 use oauth_fapi::{PrivateKeyJwt, SigningKey, oauth_openid::Algorithm};
 use oauth_mcp::{
-    Access, Authorizer, Browser, Error, Grant, KnownClient, NameRules, PendingLogin, Revision, ServerUrl,
+    Access, Authorizer, Browser, Grant, KnownClient, McpError, NameRules, PendingLogin, Revision, ServerUrl,
 };
 use oauth_tokens::MemoryStore;
 
@@ -275,7 +275,7 @@ async fn rt_07_a_refused_token_is_refreshed_once_and_then_the_user_is_asked_once
     world.0.lock().unwrap().refuses_all = true;
     let request = Request::post(ONE).body(Bytes::new()).unwrap();
     let error = access.send(&request, &user).await.unwrap_err();
-    assert!(matches!(error, Error::StillUnauthorized), "{error:?}");
+    assert!(matches!(error, McpError::StillUnauthorized), "{error:?}");
     let grants: Vec<_> = world.forms().iter().map(|form| form["grant_type"].clone()).collect();
     assert_eq!(grants, ["authorization_code", "refresh_token"]);
     assert_eq!(user.0.lock().unwrap().len(), 1, "the user is not sent for a token that the server refuses");
@@ -319,7 +319,7 @@ async fn mc_13_s256_is_sent_whatever_is_allowed_and_whatever_the_server_lists() 
     world.page(METADATA, 200, metadata(json!({ "code_challenge_methods_supported": ["plain"] })));
     let user = Yes::default();
     let error = access(authorizer(&world).allowing_unlisted_pkce(AS)).authorize(&user).await.unwrap_err();
-    assert!(matches!(error, Error::NoPkce { .. }), "{error}");
+    assert!(matches!(error, McpError::NoPkce { .. }), "{error}");
     assert!(user.0.lock().unwrap().is_empty());
 }
 
@@ -370,7 +370,7 @@ async fn mc_46_an_assertion_is_for_the_issuer_and_signed_as_the_server_takes_it(
     let world = World::new([]);
     world.page(METADATA, 200, takes(json!(["RS256"])));
     let error = machine(&world, Algorithm::ES256).send(&request, &user).await.unwrap_err();
-    assert!(matches!(error, Error::NoClientAuthentication { .. }), "{error}");
+    assert!(matches!(error, McpError::NoClientAuthentication { .. }), "{error}");
     assert!(error.to_string().contains("RS256") && error.to_string().contains("ES256"), "{error}");
     assert!(world.forms().is_empty());
     // One algorithm has two names.
@@ -407,7 +407,9 @@ async fn pm_03_what_a_challenge_leads_to_must_be_about_the_url_that_was_called()
         let outcome = access(authorizer(&world)).authorize(&Yes::default()).await;
         match is_taken {
             true => drop(outcome.unwrap()),
-            false => assert!(matches!(outcome, Err(Error::ResourceMismatch { .. })), "{found}: {outcome:?}"),
+            false => {
+                assert!(matches!(outcome, Err(McpError::ResourceMismatch { .. })), "{found}: {outcome:?}")
+            }
         }
         assert_eq!(world.asked().iter().any(|url| url.starts_with(AS)), is_taken, "{found}");
     }
@@ -432,14 +434,14 @@ async fn pm_04_an_unknown_authorization_server_gets_no_credentials() {
     world.page(&format!("{evil}/.well-known/oauth-authorization-server"), 200, document.clone());
     let error =
         access(authorizer(&world).with_client(client())).authorize(&Yes::default()).await.unwrap_err();
-    assert!(matches!(error, Error::ClientOfOtherIssuer { .. }), "{error}");
+    assert!(matches!(error, McpError::ClientOfOtherIssuer { .. }), "{error}");
     // A document that passes itself off as the known one's is another issuer's.
     let mut posing = document;
     posing["issuer"] = AS.into();
     world.page(&format!("{evil}/.well-known/oauth-authorization-server"), 200, posing);
     let error =
         access(authorizer(&world).with_client(client())).authorize(&Yes::default()).await.unwrap_err();
-    assert!(matches!(error, Error::IssuerMismatch { .. }), "{error}");
+    assert!(matches!(error, McpError::IssuerMismatch { .. }), "{error}");
     let state = world.0.lock().unwrap();
     for (url, headers, body) in &state.asked {
         assert!(!url.ends_with("/register") && !url.ends_with("/token"), "{url}");
@@ -471,7 +473,7 @@ async fn pm_05_a_challenge_leads_to_no_address_that_is_not_public() {
     let world = World::new([]);
     world.page(PRM, 302, json!({}));
     let error = access(authorizer(&world)).authorize(&Yes::default()).await.unwrap_err();
-    assert!(matches!(error, Error::Redirected { .. } | Error::NoResourceMetadata(_)), "{error}");
+    assert!(matches!(error, McpError::Redirected { .. } | McpError::NoResourceMetadata(_)), "{error}");
 }
 
 #[tokio::test]

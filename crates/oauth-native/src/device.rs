@@ -3,13 +3,13 @@
 use oauth_core::{DeviceState, Login, Provider};
 use tokio::time::timeout;
 
-use crate::{error::SignInError, options::SignInOptions, prompt::Notice};
+use crate::{error::NativeSignInError, options::SignInOptions, prompt::Notice};
 
 /// Shows the code and waits until the user is done.
 pub(crate) async fn sign_in<P: Provider + ?Sized>(
     provider: &P,
     options: &SignInOptions,
-) -> Result<Login, SignInError> {
+) -> Result<Login, NativeSignInError> {
     let mut device = provider.start_device_login(options.login.clone()).await?;
     let address = device.verification_uri_complete.as_deref().unwrap_or(&device.verification_uri);
     options.prompt.tell(&Notice::DeviceCode {
@@ -31,7 +31,7 @@ pub(crate) async fn sign_in<P: Provider + ?Sized>(
         None => waiting.await,
         Some(limit) => match timeout(limit, waiting).await {
             Ok(outcome) => outcome,
-            Err(_) => Err(SignInError::TimedOut { after: limit }),
+            Err(_) => Err(NativeSignInError::TimedOut { after: limit }),
         },
     }
 }

@@ -5,7 +5,7 @@ use oauth_core::{Error, Login};
 /// Why a sign-in from a program did not come to its end.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum SignInError {
+pub enum NativeSignInError {
     /// The login failed: what the provider refused, or which check was not passed. [`Error::class`] says what to do.
     #[error(transparent)]
     Login(#[from] Error),

@@ -2,9 +2,9 @@
 //!
 //! ```no_run
 //! use oauth_core::{ClientSecret, OAuth2};
-//! use oauth_native::{Page, SignInError, SignInOptions, sign_in};
+//! use oauth_native::{Page, NativeSignInError, SignInOptions, sign_in};
 //!
-//! # async fn f() -> Result<(), SignInError> {
+//! # async fn f() -> Result<(), NativeSignInError> {
 //! let client = OAuth2::new("CLIENT_ID", ClientSecret::NONE, "https://as.example/authorize", "https://as.example/token");
 //! let login = sign_in(&client, SignInOptions::new().page(Page::new("Acme"))).await?;
 //! println!("signed in; the token is for {:?}", login.token.scopes());
@@ -52,7 +52,7 @@ mod store;
 pub use device::qr_code;
 pub use device_states::{DeviceCode, DeviceProgress, DeviceStates};
 pub use environment::Environment;
-pub use error::SignInError;
+pub use error::NativeSignInError;
 pub use loopback_browser::LoopbackBrowser;
 pub use oauth_core;
 pub use oauth_core::provider_kit::LoopbackHost;

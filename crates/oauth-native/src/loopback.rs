@@ -34,7 +34,7 @@ use tokio::{
 };
 
 use crate::{
-    error::SignInError,
+    error::NativeSignInError,
     page::{self, Page},
 };
 
@@ -62,7 +62,7 @@ impl Listener {
         ports: &[u16],
         path: &str,
         on_all_interfaces: bool,
-    ) -> Result<Self, SignInError> {
+    ) -> Result<Self, NativeSignInError> {
         let families = families(host, on_all_interfaces);
         let mut last = None;
         let any = [0; TRIES];
@@ -73,7 +73,7 @@ impl Listener {
             }
         }
         let cause = last.unwrap_or_else(|| io::Error::from(io::ErrorKind::AddrInUse));
-        Err(SignInError::PortsTaken { host: host.as_str(), ports: ports.to_vec(), cause })
+        Err(NativeSignInError::PortsTaken { host: host.as_str(), ports: ports.to_vec(), cause })
     }
 
     pub(crate) fn port(&self) -> u16 {

@@ -5,7 +5,7 @@ use tokio::sync::Mutex;
 
 use crate::{
     environment::Environment,
-    error::SignInError,
+    error::NativeSignInError,
     loopback::Listener,
     options::{Method, SignInOptions},
     sign_in::{await_callback, check_path},
@@ -31,8 +31,8 @@ impl LoopbackBrowser {
     ///
     /// # Errors
     ///
-    /// [`SignInError::PortsTaken`], or [`SignInError::Options`] for a path that is none.
-    pub async fn new(mut options: SignInOptions) -> Result<Self, SignInError> {
+    /// [`NativeSignInError::PortsTaken`], or [`NativeSignInError::Options`] for a path that is none.
+    pub async fn new(mut options: SignInOptions) -> Result<Self, NativeSignInError> {
         check_path(&options.path)?;
         options.page = options.page.without_outcome();
         let host = options.host.unwrap_or(LoopbackHost::V4);
@@ -52,8 +52,8 @@ impl LoopbackBrowser {
     ///
     /// # Errors
     ///
-    /// A [`SignInError`].
-    pub async fn callback(&self, url: &str, attempt: &LoginAttempt) -> Result<Callback, SignInError> {
+    /// A [`NativeSignInError`].
+    pub async fn callback(&self, url: &str, attempt: &LoginAttempt) -> Result<Callback, NativeSignInError> {
         // One login at a time has the port.
         let mut waiting = self.listener.lock().await;
         let listener = match waiting.take() {

@@ -14,7 +14,7 @@ use url::Url;
 use crate::{
     device,
     environment::Environment,
-    error::SignInError,
+    error::NativeSignInError,
     loopback::{ExpectedCallback, Listener, Serving, state_of},
     options::{Method, SignInOptions},
     paste,
@@ -32,9 +32,9 @@ const TIME_LIMIT: Duration = Duration::from_secs(5 * 60);
 ///
 /// ```no_run
 /// use oauth_core::{ClientSecret, OAuth2};
-/// use oauth_native::{SignInError, SignInOptions, sign_in};
+/// use oauth_native::{NativeSignInError, SignInOptions, sign_in};
 ///
-/// # async fn f() -> Result<(), SignInError> {
+/// # async fn f() -> Result<(), NativeSignInError> {
 /// let client = OAuth2::new("CLIENT_ID", ClientSecret::NONE, "https://as.example/authorize", "https://as.example/token");
 /// let login = sign_in(&client, SignInOptions::new()).await?;
 /// println!("{}", login.token.access_token());
@@ -44,11 +44,11 @@ const TIME_LIMIT: Duration = Duration::from_secs(5 * 60);
 ///
 /// # Errors
 ///
-/// A [`SignInError`].
+/// A [`NativeSignInError`].
 pub async fn sign_in<P: Provider + ?Sized>(
     provider: &P,
     options: SignInOptions,
-) -> Result<Login, SignInError> {
+) -> Result<Login, NativeSignInError> {
     let client = provider.oauth2().ready().await?;
     let environment = options.environment.unwrap_or_else(Environment::detect);
     let method = match options.method {
@@ -76,13 +76,13 @@ pub async fn sign_in<P: Provider + ?Sized>(
 }
 
 /// Writes how a sign-in ended to the log.
-fn tell(provider: &str, method: Method, outcome: &Result<Login, SignInError>) {
+fn tell(provider: &str, method: Method, outcome: &Result<Login, NativeSignInError>) {
     let route = method.as_str();
     match outcome {
         Ok(_) => {
             tracing::debug!({ EVENT_NAME } = event::SIGN_IN_COMPLETED, route, %provider, "somebody signed in");
         }
-        Err(SignInError::Login(error)) if is_denied(error) => tracing::info!(
+        Err(NativeSignInError::Login(error)) if is_denied(error) => tracing::info!(
             { EVENT_NAME } = event::SIGN_IN_DENIED,
             route,
             %provider,
@@ -107,10 +107,12 @@ fn tell(provider: &str, method: Method, outcome: &Result<Login, SignInError>) {
 }
 
 /// Whether the program, its machine or the provider is at fault, and not the user or a callback.
-fn is_fault(error: &SignInError) -> bool {
+fn is_fault(error: &NativeSignInError) -> bool {
     match error {
-        SignInError::Login(error) => !matches!(error.class(), ErrorClass::Reauthorize),
-        SignInError::Options(_) | SignInError::PortsTaken { .. } | SignInError::Input(_) => true,
+        NativeSignInError::Login(error) => !matches!(error.class(), ErrorClass::Reauthorize),
+        NativeSignInError::Options(_)
+        | NativeSignInError::PortsTaken { .. }
+        | NativeSignInError::Input(_) => true,
         _ => false,
     }
 }
@@ -120,12 +122,14 @@ fn is_denied(error: &oauth_core::Error) -> bool {
 }
 
 /// An error without the users that it names: who they are is in no log.
-struct Shown<'e>(&'e SignInError);
+struct Shown<'e>(&'e NativeSignInError);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            SignInError::OtherUser { .. } => f.write_str("somebody else signed in than who was to sign in"),
+            NativeSignInError::OtherUser { .. } => {
+                f.write_str("somebody else signed in than who was to sign in")
+            }
             error => error.fmt(f),
         }
     }
@@ -136,11 +140,11 @@ async fn by_browser<P: Provider + ?Sized>(
     options: &SignInOptions,
     method: Method,
     environment: Environment,
-) -> Result<Login, SignInError> {
+) -> Result<Login, NativeSignInError> {
     let listener = match &options.redirect_uri {
         Some(_) if method == Method::Loopback => {
             let problem = "a redirect URI of another machine is for `Method::Paste`; leave it out to listen on this one";
-            return Err(SignInError::Options(problem.to_owned()));
+            return Err(NativeSignInError::Options(problem.to_owned()));
         }
         Some(_) => None,
         None => Some(bind(provider, options).await?),
@@ -148,7 +152,7 @@ async fn by_browser<P: Provider + ?Sized>(
     let redirect_uri = match (&options.redirect_uri, &listener) {
         (Some(set), _) => set.clone(),
         (None, Some(listener)) => listener.redirect_uri(),
-        (None, None) => return Err(SignInError::Options("there is no redirect URI".to_owned())),
+        (None, None) => return Err(NativeSignInError::Options("there is no redirect URI".to_owned())),
     };
     let started = provider.start_login(&redirect_uri, options.login.clone()).await?;
     let attempt = started.attempt;
@@ -180,10 +184,10 @@ pub(crate) async fn await_callback(
     client: Option<&OAuth2>,
     url: &str,
     attempt: &LoginAttempt,
-) -> Result<(Callback, Option<Serving>), SignInError> {
+) -> Result<(Callback, Option<Serving>), NativeSignInError> {
     if matches!(attempt.response_mode(), ResponseMode::Fragment | ResponseMode::FragmentJwt) {
         let problem = "an answer in the fragment reaches no listener; leave the response mode out";
-        return Err(SignInError::Options(problem.to_owned()));
+        return Err(NativeSignInError::Options(problem.to_owned()));
     }
     check_opens(url)?;
     let prompt = &options.prompt;
@@ -238,7 +242,7 @@ pub(crate) async fn await_callback(
     let callback = tokio::select! {
         callback = waiting => callback?,
         () = sleep_until(deadline) => {
-            return Err(SignInError::TimedOut { after: options.time_limit.unwrap_or(TIME_LIMIT) });
+            return Err(NativeSignInError::TimedOut { after: options.time_limit.unwrap_or(TIME_LIMIT) });
         }
     };
     Ok((callback, serving))
@@ -251,7 +255,7 @@ async fn arrival(
     attempt: &LoginAttempt,
     serving: &mut Option<Serving>,
     mut pastes: bool,
-) -> Result<Callback, SignInError> {
+) -> Result<Callback, NativeSignInError> {
     loop {
         let is_served = serving.is_some();
         let browser = async {
@@ -268,11 +272,11 @@ async fn arrival(
         };
         let line = tokio::select! {
             callback = browser => return Ok(callback),
-            line = line => line.map_err(SignInError::Input)?,
+            line = line => line.map_err(NativeSignInError::Input)?,
         };
         let Some(line) = line else {
             if !is_served {
-                return Err(SignInError::InputEnded);
+                return Err(NativeSignInError::InputEnded);
             }
             pastes = false;
             continue;
@@ -293,7 +297,10 @@ async fn arrival(
 }
 
 /// Listens where the provider lets the browser come back.
-async fn bind<P: Provider + ?Sized>(provider: &P, options: &SignInOptions) -> Result<Listener, SignInError> {
+async fn bind<P: Provider + ?Sized>(
+    provider: &P,
+    options: &SignInOptions,
+) -> Result<Listener, NativeSignInError> {
     let client = provider.oauth2();
     let spec = client.spec().native;
     let name = client.spec().display_name;
@@ -301,7 +308,7 @@ async fn bind<P: Provider + ?Sized>(provider: &P, options: &SignInOptions) -> Re
         (Some(host), _) => host,
         (None, [best, ..]) => *best,
         (None, []) => {
-            return Err(SignInError::Options(format!(
+            return Err(NativeSignInError::Options(format!(
                 "{name} takes no redirect URI on this machine: name a page of yours with `redirect_uri`, and let the user paste its \
                  address"
             )));
@@ -311,35 +318,35 @@ async fn bind<P: Provider + ?Sized>(provider: &P, options: &SignInOptions) -> Re
     check_path(path)?;
     if spec.loopback_port == LoopbackPort::Registered && options.ports.is_empty() && !options.any_port {
         let host = host.as_str();
-        return Err(SignInError::Options(format!(
+        return Err(NativeSignInError::Options(format!(
             "{name} compares the port of redirect URIs: register http://{host}:PORT{path} for two or three ports and name them with `ports`"
         )));
     }
     if options.ports.contains(&0) {
-        return Err(SignInError::Options("0 is not a port; `any_port` listens on any".to_owned()));
+        return Err(NativeSignInError::Options("0 is not a port; `any_port` listens on any".to_owned()));
     }
     Listener::bind(host, &options.ports, path, options.on_all_interfaces).await
 }
 
 /// Checks that a redirect URI can have this path.
-pub(crate) fn check_path(path: &str) -> Result<(), SignInError> {
+pub(crate) fn check_path(path: &str) -> Result<(), NativeSignInError> {
     let is_path = path.is_empty() || (path.starts_with('/') && !path.contains(['?', '#', ' ', '\\', '"']));
     match is_path && !path.chars().any(char::is_control) {
         true => Ok(()),
-        false => Err(SignInError::Options(
+        false => Err(NativeSignInError::Options(
             "the path of the redirect URI begins with a slash and has no query".to_owned(),
         )),
     }
 }
 
 /// Checks that the address is one for a browser: nothing else is handed to the operating system.
-fn check_opens(url: &str) -> Result<(), SignInError> {
+fn check_opens(url: &str) -> Result<(), NativeSignInError> {
     // A URL library passes over these, and the address is shown in a terminal as it is.
     let is_clean = !url.contains(|character: char| character.is_control() || character.is_whitespace());
     let is_web = Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "https" | "http") && url.has_host());
     match is_clean && is_web {
         true => Ok(()),
-        false => Err(SignInError::Options("the authorization endpoint is not a web page".to_owned())),
+        false => Err(NativeSignInError::Options("the authorization endpoint is not a web page".to_owned())),
     }
 }
 
@@ -348,7 +355,7 @@ async fn check_user<P: Provider + ?Sized>(
     provider: &P,
     options: &SignInOptions,
     login: Login,
-) -> Result<Login, SignInError> {
+) -> Result<Login, NativeSignInError> {
     let Some((issuer, subject)) = &options.expected_user else { return Ok(login) };
     let user =
         provider.get_identity(&login.token).await.map_err(|error| error.during(Operation::FINISH_LOGIN))?;
@@ -357,5 +364,5 @@ async fn check_user<P: Provider + ?Sized>(
     }
     let expected = format!("{issuer} {subject}");
     let found = format!("{} {}", user.issuer, user.subject);
-    Err(SignInError::OtherUser { expected, found, login: Box::new(login) })
+    Err(NativeSignInError::OtherUser { expected, found, login: Box::new(login) })
 }

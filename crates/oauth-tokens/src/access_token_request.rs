@@ -16,7 +16,7 @@ use crate::calendar::A_YEAR;
 /// ```
 /// use oauth_tokens::{AccessTokenRequest, TokenKey, TokenManager};
 ///
-/// # async fn f(tokens: TokenManager) -> Result<(), oauth_tokens::Error> {
+/// # async fn f(tokens: TokenManager) -> Result<(), oauth_tokens::TokenError> {
 /// let mail = AccessTokenRequest::new().with_scopes(["https://graph.microsoft.com/Mail.Read"]);
 /// let vault = AccessTokenRequest::new().with_scopes(["https://vault.azure.net/.default"]);
 /// let key = TokenKey::new("microsoft", "user-17");

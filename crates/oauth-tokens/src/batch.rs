@@ -10,7 +10,7 @@ use std::{
 use oauth_core::OffsetDateTime;
 
 use crate::{
-    error::Error,
+    error::TokenError,
     event::Outcome,
     inventory::{Filter, Found},
     key::TokenKey,
@@ -58,7 +58,7 @@ pub struct Batch {
     /// whose refresh failed or was cut off is not due again at once, and so it is among those that `failed` only.
     pub left: u64,
     /// The first error, as an example.
-    pub error: Option<Error>,
+    pub error: Option<TokenError>,
 }
 
 impl BatchOptions {
@@ -97,14 +97,14 @@ impl TokenManager {
     ///
     /// # Errors
     ///
-    /// [`Error::Search`] when the store does not answer or refuses, or cannot be searched; [`Error::NoRuntime`]. What happens to
+    /// [`TokenError::Search`] when the store does not answer or refuses, or cannot be searched; [`TokenError::NoRuntime`]. What happens to
     /// a single grant is counted, and told to the observers.
     pub async fn refresh_due(
         &self,
         filter: &Filter,
         within: Duration,
         options: &BatchOptions,
-    ) -> Result<Batch, Error> {
+    ) -> Result<Batch, TokenError> {
         let now = self.0.clock.now();
         let due = filter.clone().with_due_before(later(now, within));
         self.refresh_all(&due, options).await
@@ -121,17 +121,17 @@ impl TokenManager {
         filter: &Filter,
         unused_for: Duration,
         options: &BatchOptions,
-    ) -> Result<Batch, Error> {
+    ) -> Result<Batch, TokenError> {
         let now = self.0.clock.now();
         let unused = filter.clone().with_due_before(earlier(now, unused_for));
         self.refresh_all(&unused, options).await
     }
 
-    async fn refresh_all(&self, filter: &Filter, options: &BatchOptions) -> Result<Batch, Error> {
+    async fn refresh_all(&self, filter: &Filter, options: &BatchOptions) -> Result<Batch, TokenError> {
         let began = self.0.clock.now().unix_timestamp();
         self.batch(filter, options, move |manager, key| async move {
             match manager.refresh_once(&key, None, || Trigger::ObtainedBefore(began)).await.0 {
-                Err(error @ Error::NotSaved { .. }) => manager.saved_after_all(&key, error).await,
+                Err(error @ TokenError::NotSaved { .. }) => manager.saved_after_all(&key, error).await,
                 refreshed => refreshed.map(drop),
             }
         })
@@ -140,7 +140,7 @@ impl TokenManager {
 
     /// Waits for a new token that the store did not take in time, and that this process goes on trying to save. A batch can wait, and while
     /// the store takes nothing, it should spend no further refresh tokens.
-    async fn saved_after_all(&self, key: &TokenKey, error: Error) -> Result<(), Error> {
+    async fn saved_after_all(&self, key: &TokenKey, error: TokenError) -> Result<(), TokenError> {
         let shared = &self.0;
         let began = shared.runtime.now();
         while shared.unsaved.contains(key) {
@@ -159,8 +159,8 @@ impl TokenManager {
     ///
     /// # Errors
     ///
-    /// [`Error::Search`] when the store does not answer or refuses, or cannot be searched; [`Error::NoRuntime`].
-    pub async fn reseal_all(&self, options: &BatchOptions) -> Result<Batch, Error> {
+    /// [`TokenError::Search`] when the store does not answer or refuses, or cannot be searched; [`TokenError::NoRuntime`].
+    pub async fn reseal_all(&self, options: &BatchOptions) -> Result<Batch, TokenError> {
         let old = match self.0.store.sealer.sealing_key() {
             Some(id) => Filter::all().without_sealing_key(id),
             // Only who opens a record knows.
@@ -175,7 +175,7 @@ impl TokenManager {
     }
 
     /// Seals one record anew, if it needs it and is not being refreshed.
-    async fn reseal(&self, key: &TokenKey) -> Result<(), Error> {
+    async fn reseal(&self, key: &TokenKey) -> Result<(), TokenError> {
         let store = &self.0.store;
         for _ in 0..3 {
             let Some(found) = store.load(key).await? else { return Ok(()) };
@@ -183,7 +183,7 @@ impl TokenManager {
                 return Ok(());
             }
             if found.state.refreshing_since.is_some() && found.state.dead.is_none() {
-                return Err(Error::Busy { key: key.clone() });
+                return Err(TokenError::Busy { key: key.clone() });
             }
             let expected = Expected::Version(found.version);
             match store.save(key, &found.state, expected, None).await {
@@ -193,18 +193,18 @@ impl TokenManager {
                 }
                 // Somebody else has just saved it, with their own first key.
                 Ok(Saved::Conflict(_) | Saved::Fenced) => {}
-                Err(cause) => return Err(Error::Store { key: key.clone(), cause }),
+                Err(cause) => return Err(TokenError::Store { key: key.clone(), cause }),
             }
         }
-        Err(Error::Busy { key: key.clone() })
+        Err(TokenError::Busy { key: key.clone() })
     }
 
     /// Revokes every grant that meets the filter at its provider, and deletes it. What a provider did not revoke is still stored.
     ///
     /// # Errors
     ///
-    /// [`Error::Search`] when the store does not answer or refuses, or cannot be searched; [`Error::NoRuntime`].
-    pub async fn revoke_all(&self, filter: &Filter, options: &BatchOptions) -> Result<Batch, Error> {
+    /// [`TokenError::Search`] when the store does not answer or refuses, or cannot be searched; [`TokenError::NoRuntime`].
+    pub async fn revoke_all(&self, filter: &Filter, options: &BatchOptions) -> Result<Batch, TokenError> {
         self.batch(filter, options, |manager, key| async move { manager.revoke(&key).await.map(drop) }).await
     }
 
@@ -213,8 +213,8 @@ impl TokenManager {
     ///
     /// # Errors
     ///
-    /// [`Error::Search`] when the store does not answer or refuses, or cannot be searched; [`Error::NoRuntime`].
-    pub async fn erase_all(&self, filter: &Filter, options: &BatchOptions) -> Result<Batch, Error> {
+    /// [`TokenError::Search`] when the store does not answer or refuses, or cannot be searched; [`TokenError::NoRuntime`].
+    pub async fn erase_all(&self, filter: &Filter, options: &BatchOptions) -> Result<Batch, TokenError> {
         self.batch(filter, options, |manager, key| async move { manager.delete(&key).await.map(drop) }).await
     }
 
@@ -223,9 +223,9 @@ impl TokenManager {
         filter: &Filter,
         options: &BatchOptions,
         work: impl Fn(Self, TokenKey) -> W,
-    ) -> Result<Batch, Error>
+    ) -> Result<Batch, TokenError>
     where
-        W: Future<Output = Result<(), Error>> + Send + 'static,
+        W: Future<Output = Result<(), TokenError>> + Send + 'static,
     {
         let random = RandomState::new();
         let sums = Arc::new(Mutex::new(Batch::default()));
@@ -249,11 +249,11 @@ impl TokenManager {
 }
 
 impl Batch {
-    fn add(&mut self, outcome: Result<(), Error>) {
+    fn add(&mut self, outcome: Result<(), TokenError>) {
         match outcome {
             // What was deleted meanwhile needs nothing more.
-            Ok(()) | Err(Error::NotFound { .. }) => self.done += 1,
-            Err(Error::Dead { .. }) => self.dead += 1,
+            Ok(()) | Err(TokenError::NotFound { .. }) => self.done += 1,
+            Err(TokenError::Dead { .. }) => self.dead += 1,
             Err(error) => {
                 self.failed += 1;
                 self.error.get_or_insert(error);

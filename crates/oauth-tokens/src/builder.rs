@@ -188,7 +188,7 @@ impl TokenManagerBuilder {
         self
     }
 
-    /// How long to try to save a new token before its callers get [`Error::NotSaved`](crate::Error::NotSaved); after that, saving
+    /// How long to try to save a new token before its callers get [`TokenError::NotSaved`](crate::TokenError::NotSaved); after that, saving
     /// is tried in the background. Default: 3 seconds.
     pub fn save_patience(mut self, patience: Duration) -> Self {
         self.timing.save_patience = patience.min(A_YEAR);

@@ -16,13 +16,15 @@ use dashmap::DashMap;
 use oauth_core::OAuth2Token;
 use tokio::sync::watch;
 
-use crate::{access_token_request::Wanted, error::Error, key::TokenKey, newest::NewestToken, timing::Moment};
+use crate::{
+    access_token_request::Wanted, error::TokenError, key::TokenKey, newest::NewestToken, timing::Moment,
+};
 
 /// A live token, or why there is none.
-pub(crate) type TokenResult = Result<Arc<OAuth2Token>, Error>;
+pub(crate) type TokenResult = Result<Arc<OAuth2Token>, TokenError>;
 
 /// A [`TokenResult`] of two words, which is what a call for a live token copies.
-pub(crate) type CachedResult = Result<Arc<OAuth2Token>, Box<Error>>;
+pub(crate) type CachedResult = Result<Arc<OAuth2Token>, Box<TokenError>>;
 
 /// Receives the result of a refresh that is under way in this process.
 pub(crate) type ResultReceiver = watch::Receiver<Option<TokenResult>>;
@@ -107,7 +109,7 @@ struct CacheEntry {
 
 struct RecentFailures {
     failures: u32,
-    error: Error,
+    error: TokenError,
     /// Until when nothing is asked for this key.
     until: Moment,
 }
@@ -247,7 +249,7 @@ impl Cache {
     }
 
     /// How the store or the lookup has failed, while it is not asked again for a key without a live token.
-    pub(crate) fn trouble(&self, key: &TokenKey, now: Moment) -> Option<Error> {
+    pub(crate) fn trouble(&self, key: &TokenKey, now: Moment) -> Option<TokenError> {
         let entry = self.entries.get(key)?;
         let is_current = |trouble: &&RecentFailures| trouble.until.is_ahead_of(now, self.longest_refusal);
         let trouble = entry.trouble.as_deref().filter(is_current)?;
@@ -256,7 +258,7 @@ impl Cache {
 
     /// Notes that the store or the lookup has failed for a key without a live token. A failure may be a single one; from the second
     /// on, nothing is asked until then.
-    pub(crate) fn note_trouble(&self, key: &TokenKey, error: &Error, now: Moment, until: Moment) {
+    pub(crate) fn note_trouble(&self, key: &TokenKey, error: &TokenError, now: Moment, until: Moment) {
         if self.live(key, now).is_some() {
             return;
         }

@@ -6,7 +6,7 @@ use oauth_core::{ErrorClass, ErrorKind, HttpError, HttpErrorKind, OAuth2Token, O
 
 use crate::{
     cache::Learned,
-    error::Error,
+    error::TokenError,
     event::Outcome,
     key::TokenKey,
     put::{NotKept, Put, PutOptions},
@@ -48,7 +48,7 @@ impl SharedState {
         key: &TokenKey,
         token: OAuth2Token,
         options: &PutOptions,
-    ) -> Result<Put, Error> {
+    ) -> Result<Put, TokenError> {
         let began = self.cache.tick();
         // Whoever misspells a provider's name should learn it now, and not when the token expires.
         let source = self.source(key).await?;
@@ -89,7 +89,7 @@ impl SharedState {
                 if cause.is_transient() {
                     self.store_health.note_trouble(self.runtime.now());
                 }
-                let error = Error::NotSaved { key: key.clone(), token: Arc::new(token), cause };
+                let error = TokenError::NotSaved { key: key.clone(), token: Arc::new(token), cause };
                 self.observers.notify(key, Outcome::Transient(error.clone()), self.elapsed(began_at));
                 Err(error)
             }
@@ -161,7 +161,7 @@ impl SharedState {
             let found = match self.store.open(key, record).await {
                 Ok(found) => Some(found.state),
                 // It may open another time.
-                Err(Error::Store { cause, .. }) if record.sealed != attempt.sealed => return Err(cause),
+                Err(TokenError::Store { cause, .. }) if record.sealed != attempt.sealed => return Err(cause),
                 Err(_) => None,
             };
             let has_our_tokens = found.as_ref().is_some_and(|found| found.has_the_tokens_of(&attempt.state));
@@ -239,7 +239,7 @@ impl SharedState {
             None => None,
         };
         // What does not open just now is not written over: it may hold the refresh token that is to be kept.
-        if let Some(Err(Error::Store { cause, .. })) = found {
+        if let Some(Err(TokenError::Store { cause, .. })) = found {
             return Err(cause);
         }
         let replaces = match &found {
@@ -256,7 +256,7 @@ impl SharedState {
         Ok(PutAttempt { expected, replaces, sealed, state, put })
     }
 
-    pub(crate) async fn delete(&self, key: &TokenKey) -> Result<bool, Error> {
+    pub(crate) async fn delete(&self, key: &TokenKey) -> Result<bool, TokenError> {
         let began = self.runtime.now();
         let existed = self.delete_quietly(key).await?;
         if existed {
@@ -265,19 +265,20 @@ impl SharedState {
         Ok(existed)
     }
 
-    async fn delete_quietly(&self, key: &TokenKey) -> Result<bool, Error> {
+    async fn delete_quietly(&self, key: &TokenKey) -> Result<bool, TokenError> {
         let deleted = self.store.inner.delete(key).await;
-        let deleted = deleted.map_err(|cause| Error::Store { key: key.clone(), cause })?;
+        let deleted = deleted.map_err(|cause| TokenError::Store { key: key.clone(), cause })?;
         let was_unsaved = self.forget_unsaved(key, None).await;
         self.cache.learn(key, Learned::NoRecord, self.cache.tick());
         Ok(deleted || was_unsaved)
     }
 
-    pub(crate) async fn revive(&self, key: &TokenKey) -> Result<bool, Error> {
+    pub(crate) async fn revive(&self, key: &TokenKey) -> Result<bool, TokenError> {
         let began = self.runtime.now();
-        let failed = |cause| Error::Store { key: key.clone(), cause };
+        let failed = |cause| TokenError::Store { key: key.clone(), cause };
         for round in 0.. {
-            let found = self.store.load(key).await?.ok_or_else(|| Error::NotFound { key: key.clone() })?;
+            let found =
+                self.store.load(key).await?.ok_or_else(|| TokenError::NotFound { key: key.clone() })?;
             let Some(revived) = found.state.revived() else { return Ok(false) };
             let saved = self.store.save(key, &revived, Expected::Version(found.version), None).await;
             if let Saved::Version(_) = saved.map_err(failed)? {
@@ -290,14 +291,14 @@ impl SharedState {
             }
             self.runtime.sleep(pause(round)).await;
         }
-        Err(Error::Busy { key: key.clone() })
+        Err(TokenError::Busy { key: key.clone() })
     }
 
-    pub(crate) async fn revoke(&self, key: &TokenKey) -> Result<Revoked, Error> {
+    pub(crate) async fn revoke(&self, key: &TokenKey) -> Result<Revoked, TokenError> {
         let began = self.runtime.now();
         let outcome = self.revoke_quietly(key).await;
         match &outcome {
-            Ok(Revoked::Nothing) | Err(Error::UnknownProvider { .. }) => {}
+            Ok(Revoked::Nothing) | Err(TokenError::UnknownProvider { .. }) => {}
             Ok(revoked) => self.observers.notify(key, Outcome::Revoked(*revoked), self.elapsed(began)),
             Err(error) => {
                 self.observers.notify(key, Outcome::Transient(error.clone()), self.elapsed(began));
@@ -306,7 +307,7 @@ impl SharedState {
         outcome
     }
 
-    async fn revoke_quietly(&self, key: &TokenKey) -> Result<Revoked, Error> {
+    async fn revoke_quietly(&self, key: &TokenKey) -> Result<Revoked, TokenError> {
         // A lease on a key that nobody knows would leave a row in the store for nothing. A record that does not open is one.
         if !self.unsaved.contains(key) && matches!(self.store.load(key).await, Ok(None)) {
             self.cache.learn(key, Learned::NoRecord, self.cache.tick());
@@ -318,7 +319,7 @@ impl SharedState {
         outcome
     }
 
-    async fn revoke_under_lease(&self, key: &TokenKey) -> Result<Revoked, Error> {
+    async fn revoke_under_lease(&self, key: &TokenKey) -> Result<Revoked, TokenError> {
         // A token that is not even stored yet is the one to revoke, whether the store takes it now or not.
         self.try_to_save_unsaved(key).await;
         let unsaved = self.unsaved.get(key);
@@ -347,7 +348,11 @@ impl SharedState {
     }
 
     /// Deletes the record if it is one of these; a login that was put while the provider was asked stays.
-    async fn delete_what_was_revoked(&self, key: &TokenKey, revoked: &[&TokenState]) -> Result<(), Error> {
+    async fn delete_what_was_revoked(
+        &self,
+        key: &TokenKey,
+        revoked: &[&TokenState],
+    ) -> Result<(), TokenError> {
         let began = self.runtime.now();
         for round in 0.. {
             let now = self.store.load(key).await?;
@@ -357,7 +362,7 @@ impl SharedState {
                 None => true,
                 Some(now) => {
                     let deleted = self.store.inner.delete_version(key, now.version).await;
-                    deleted.map_err(|cause| Error::Store { key: key.clone(), cause })?
+                    deleted.map_err(|cause| TokenError::Store { key: key.clone(), cause })?
                 }
             };
             if is_done {
@@ -369,11 +374,15 @@ impl SharedState {
             }
             self.runtime.sleep(pause(round)).await;
         }
-        Err(Error::Busy { key: key.clone() })
+        Err(TokenError::Busy { key: key.clone() })
     }
 
     /// Revokes a grant, and tokens that were set aside.
-    async fn revoke_at_the_provider(&self, key: &TokenKey, state: &TokenState) -> Result<Revoked, Error> {
+    async fn revoke_at_the_provider(
+        &self,
+        key: &TokenKey,
+        state: &TokenState,
+    ) -> Result<Revoked, TokenError> {
         let mut outcome = Revoked::Nothing;
         if let Some(token) = &state.set_aside {
             outcome = self.revoke_token(key, token, true).await?;
@@ -392,7 +401,7 @@ impl SharedState {
         key: &TokenKey,
         token: &OAuth2Token,
         is_dead: bool,
-    ) -> Result<Revoked, Error> {
+    ) -> Result<Revoked, TokenError> {
         let source = self.source(key).await?;
         let revocation = timeout(&*self.runtime, self.timing.request_limit, source.tokens.revoke(key, token));
         let outcome = revocation.await.unwrap_or_else(|| {
@@ -421,12 +430,12 @@ impl SharedState {
                 {
                     Ok(Revoked::AtTheProvider)
                 }
-                _ => Err(Error::RevokeFailed { key: key.clone(), cause: Arc::new(error) }),
+                _ => Err(TokenError::RevokeFailed { key: key.clone(), cause: Arc::new(error) }),
             },
         }
     }
 
-    pub(crate) async fn lease(&self, key: &TokenKey) -> Result<Lease, Error> {
+    pub(crate) async fn lease(&self, key: &TokenKey) -> Result<Lease, TokenError> {
         let began = self.runtime.now();
         let lifetime = self.lease_lifetime();
         if let Some(lease) = self.unsaved.borrow_lease(key) {
@@ -443,7 +452,7 @@ impl SharedState {
                 break;
             }
         }
-        Err(Error::Busy { key: key.clone() })
+        Err(TokenError::Busy { key: key.clone() })
     }
 }
 

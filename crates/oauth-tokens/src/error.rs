@@ -15,7 +15,7 @@ use crate::{
 /// [`class`](Self::class) says what to do about it. Neither `Display` nor `Debug` shows a secret.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Error {
+pub enum TokenError {
     /// Nothing is stored for the key: nobody has signed in, or the token was deleted. Send the user through the login.
     #[error("no token for {key}; sign in first")]
     NotFound {
@@ -187,7 +187,7 @@ impl fmt::Display for ProviderNames<'_> {
     }
 }
 
-impl Error {
+impl TokenError {
     /// Returns what to do about it.
     #[must_use]
     pub fn class(&self) -> ErrorClass {

@@ -6,7 +6,7 @@ use oauth_core::OffsetDateTime;
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 use oauth_core::telemetry;
 
-use crate::{error::Error, key::TokenKey, put::Put, revoked::Revoked, state::DeadGrant};
+use crate::{error::TokenError, key::TokenKey, put::Put, revoked::Revoked, state::DeadGrant};
 
 /// Something that happened to a key's token.
 #[derive(Clone, Debug)]
@@ -64,7 +64,7 @@ pub enum Outcome {
     /// The provider has ended the grant, and the store has a note of it.
     Dead(DeadGrant),
     /// Something failed for a reason that may pass; [`trouble`](Self::trouble) says where.
-    Transient(Error),
+    Transient(TokenError),
     /// What had failed works again: the provider has answered after it failed for this key, or the store has answered after it
     /// failed for any key of this process.
     Recovered(Trouble),
@@ -101,13 +101,13 @@ impl Trouble {
         }
     }
 
-    fn of(error: &Error) -> Self {
+    fn of(error: &TokenError) -> Self {
         match error {
-            Error::Busy { .. } => Self::Waiting,
-            Error::RefreshFailed { .. }
-            | Error::NotGranted { .. }
-            | Error::RevokeFailed { .. }
-            | Error::SourceLookup { .. } => Self::Provider,
+            TokenError::Busy { .. } => Self::Waiting,
+            TokenError::RefreshFailed { .. }
+            | TokenError::NotGranted { .. }
+            | TokenError::RevokeFailed { .. }
+            | TokenError::SourceLookup { .. } => Self::Provider,
             _ => Self::Store,
         }
     }
@@ -237,7 +237,7 @@ fn trace(event: &Event) {
 
 /// The error's text, with the provider's name in place of the key.
 #[cfg(feature = "tracing")]
-fn without_key(error: &Error, key: &TokenKey) -> String {
+fn without_key(error: &TokenError, key: &TokenKey) -> String {
     error.to_string().replace(&key.to_string(), &key.provider().escape_debug().to_string())
 }
 

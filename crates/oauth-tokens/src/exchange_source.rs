@@ -50,7 +50,7 @@ pub trait ExchangeRequests: Send + Sync {
     /// # Errors
     ///
     /// Whatever keeps the token that is given from being known. It must show no token. An [`Error`] keeps its class, and what may pass by
-    /// the class of a [manager's error](crate::Error) may pass here.
+    /// the class of a [manager's error](crate::TokenError) may pass here.
     async fn exchange(&self, key: &TokenKey) -> Result<TokenExchange, SecretSourceError>;
 }
 
@@ -146,8 +146,8 @@ impl TokenExchangeSource {
         };
         let problem = format!("the token to exchange is not known: {cause}");
         // Where the other manager's provider or store is down, it may be there the next time.
-        let of_manager = cause.downcast_ref::<crate::error::Error>();
-        let kind = match of_manager.map(crate::error::Error::class) {
+        let of_manager = cause.downcast_ref::<crate::error::TokenError>();
+        let kind = match of_manager.map(crate::error::TokenError::class) {
             Some(ErrorClass::Transient { .. }) => {
                 ErrorKind::Transport(HttpError::new(HttpErrorKind::Other).caused_by(problem))
             }

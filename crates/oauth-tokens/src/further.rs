@@ -7,7 +7,7 @@ use oauth_core::{OAuth2Token, OffsetDateTime};
 use crate::{
     access_token_request::Wanted,
     cache::CachedToken,
-    error::Error,
+    error::TokenError,
     further_token::{FurtherFailure, FurtherToken},
     key::TokenKey,
     shared::SharedState,
@@ -19,17 +19,17 @@ use crate::{
 pub(crate) const MOST_FURTHER: usize = 32;
 
 impl FurtherFailure {
-    pub(crate) fn error(&self, key: &TokenKey, retry_at: OffsetDateTime) -> Error {
+    pub(crate) fn error(&self, key: &TokenKey, retry_at: OffsetDateTime) -> TokenError {
         let (key, message) = (key.clone(), self.message.clone());
         match &self.refused {
-            Some(refused) => Error::NotGranted {
+            Some(refused) => TokenError::NotGranted {
                 key,
                 code: refused.code.clone(),
                 message,
                 needs_login: refused.needs_login,
                 retry_at,
             },
-            None => Error::RefreshFailed { key, cause: None, message, retry_at },
+            None => TokenError::RefreshFailed { key, cause: None, message, retry_at },
         }
     }
 }

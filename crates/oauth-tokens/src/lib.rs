@@ -14,14 +14,14 @@
 //! | --- | --- |
 //! | get live tokens | [`TokenManager`], [`TokenManagerBuilder`], [`TokenKey`], [`AccessToken`] |
 //! | get tokens for several APIs from one grant | [`TokenManager::get_for`], [`AccessTokenRequest`] |
-//! | know what to do when there is none | [`Error`] |
+//! | know what to do when there is none | [`TokenError`] |
 //! | call an API with them | [`AuthorizedClient`], `TokenMiddleware` |
 //! | get tokens for machines | [`ClientCredentials`], [`JwtBearer`], [`GrantSource`], `TokenExchangeSource`, [`TokenSource`] |
 //! | have a provider for each tenant or shop | [`SourceLookup`] |
 //! | have the encryption done elsewhere | [`TokenSealer`] |
 //! | see what is stored | [`TokenManager::find`], [`Filter`] |
 //! | work on many grants at once | [`TokenManager::refresh_due`], [`TokenManager::reseal_all`], [`TokenManager::erase_all`], [`PlainGrant`] |
-//! | end grants because a vendor says so | [`TokenManager::end`], [`Ending`] |
+//! | end grants because a vendor says so | [`TokenManager::mark_dead`], [`DeadMark`] |
 //! | watch what happens | [`Observer`], [`Event`] |
 //! | run on another executor than Tokio's | [`Runtime`] |
 //! | keep tokens in a database | `oauth-store-sqlx`, `oauth-store-redis`, or a [`TokenStore`] of your own that passes `testkit` |
@@ -52,7 +52,6 @@ mod changes;
 mod ciba_source;
 #[cfg(feature = "reqwest")]
 mod client;
-mod ending;
 mod entry;
 mod error;
 mod event;
@@ -67,6 +66,7 @@ mod key;
 mod limited_store;
 mod listing;
 mod manager;
+mod mark_dead;
 mod memory;
 mod newest;
 mod put;
@@ -99,9 +99,8 @@ pub use ciba_source::CibaSource;
 pub use client::TokenMiddleware;
 #[cfg(feature = "reqwest")]
 pub use client::{AuthorizedClient, Hosts, RequestError};
-pub use ending::Ending;
 pub use entry::StoreEntry;
-pub use error::{Error, UnreadableReason};
+pub use error::{TokenError, UnreadableReason};
 pub use event::{Event, Observer, Outcome, Trouble};
 #[cfg(feature = "fapi")]
 pub use exchange_source::{ExchangeRequests, TokenExchangeSource};
@@ -110,6 +109,7 @@ pub use grants::{AssertionSource, ClientCredentials, JwtBearer};
 pub use inventory::{Filter, Found, Status, Summary};
 pub use key::TokenKey;
 pub use manager::{Stored, TokenManager};
+pub use mark_dead::DeadMark;
 pub use memory::MemoryStore;
 pub use oauth_core::{async_trait, bytes::Bytes};
 pub use put::{NotKept, Put, PutOptions};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use crate::{
-    error::Error,
+    error::TokenError,
     inventory::{Filter, Found},
     key::TokenKey,
     manager::TokenManager,
@@ -19,9 +19,9 @@ impl TokenManager {
     /// so many. A page that is not full is the last one. No record is opened, so that it takes no sealing key.
     ///
     /// ```
-    /// use oauth_tokens::{Error, Filter, Status, TokenManager};
+    /// use oauth_tokens::{TokenError, Filter, Status, TokenManager};
     ///
-    /// # async fn f(tokens: TokenManager) -> Result<(), Error> {
+    /// # async fn f(tokens: TokenManager) -> Result<(), TokenError> {
     /// let dead = Filter::all().with_tenant("acme").with_status(Status::Dead);
     /// let mut after = None;
     /// loop {
@@ -39,23 +39,23 @@ impl TokenManager {
     ///
     /// # Errors
     ///
-    /// [`Error::Search`] when the store does not answer or refuses, or cannot be searched.
+    /// [`TokenError::Search`] when the store does not answer or refuses, or cannot be searched.
     pub async fn find(
         &self,
         filter: &Filter,
         after: Option<&TokenKey>,
         limit: usize,
-    ) -> Result<Vec<Found>, Error> {
-        self.0.store.inner.find(filter, after, limit).await.map_err(|cause| Error::Search { cause })
+    ) -> Result<Vec<Found>, TokenError> {
+        self.0.store.inner.find(filter, after, limit).await.map_err(|cause| TokenError::Search { cause })
     }
 
     /// Counts the grants that [`find`](Self::find) would find.
     ///
     /// # Errors
     ///
-    /// [`Error::Search`] when the store does not answer or refuses, or cannot be searched.
-    pub async fn count(&self, filter: &Filter) -> Result<u64, Error> {
-        self.0.store.inner.count(filter).await.map_err(|cause| Error::Search { cause })
+    /// [`TokenError::Search`] when the store does not answer or refuses, or cannot be searched.
+    pub async fn count(&self, filter: &Filter) -> Result<u64, TokenError> {
+        self.0.store.inner.count(filter).await.map_err(|cause| TokenError::Search { cause })
     }
 
     /// Does some work for each record that is found, for so many at a time, and says how many were found. The work runs in tasks
@@ -65,7 +65,7 @@ impl TokenManager {
         filter: &Filter,
         at_once: usize,
         work: impl Fn(Self, Found) -> W,
-    ) -> Result<u64, Error>
+    ) -> Result<u64, TokenError>
     where
         W: Future<Output = ()> + Send + 'static,
     {

@@ -10,7 +10,7 @@ use crate::{
     access_token_request::{AccessTokenRequest, Wanted},
     cache::{CachedResult, ResultReceiver, Role, TokenResult},
     calendar::{A_YEAR, time},
-    error::Error,
+    error::TokenError,
     key::TokenKey,
     put::{Put, PutOptions},
     refresh::Trigger,
@@ -81,8 +81,8 @@ impl TokenManager {
     ///
     /// # Errors
     ///
-    /// An [`Error`] that says why there is none; its [`class`](Error::class) says what to do.
-    pub async fn get(&self, key: &TokenKey) -> Result<AccessToken, Error> {
+    /// An [`TokenError`] that says why there is none; its [`class`](TokenError::class) says what to do.
+    pub async fn get(&self, key: &TokenKey) -> Result<AccessToken, TokenError> {
         self.get_token(key).await.map(AccessToken::new)
     }
 
@@ -93,8 +93,8 @@ impl TokenManager {
     ///
     /// # Errors
     ///
-    /// An [`Error`] that says why there is none.
-    pub async fn get_token(&self, key: &TokenKey) -> Result<Arc<OAuth2Token>, Error> {
+    /// An [`TokenError`] that says why there is none.
+    pub async fn get_token(&self, key: &TokenKey) -> Result<Arc<OAuth2Token>, TokenError> {
         let now = self.0.clock.moment();
         match self.0.cache.fresh(key, now) {
             Some(result) => result.map_err(|error| *error),
@@ -109,8 +109,12 @@ impl TokenManager {
     ///
     /// # Errors
     ///
-    /// An [`Error`] that says why there is none.
-    pub async fn get_after_rejection(&self, key: &TokenKey, rejected: &str) -> Result<AccessToken, Error> {
+    /// An [`TokenError`] that says why there is none.
+    pub async fn get_after_rejection(
+        &self,
+        key: &TokenKey,
+        rejected: &str,
+    ) -> Result<AccessToken, TokenError> {
         self.token_after_rejection(key, rejected).await.map(AccessToken::new)
     }
 
@@ -127,8 +131,8 @@ impl TokenManager {
     ///
     /// # Errors
     ///
-    /// An [`Error`] that says why there is none.
-    pub async fn get_valid_for(&self, key: &TokenKey, time: Duration) -> Result<AccessToken, Error> {
+    /// An [`TokenError`] that says why there is none.
+    pub async fn get_valid_for(&self, key: &TokenKey, time: Duration) -> Result<AccessToken, TokenError> {
         self.token_valid_for(key, None, time).await.map(AccessToken::new)
     }
 
@@ -154,8 +158,12 @@ impl TokenManager {
     ///
     /// # Errors
     ///
-    /// [`Error::NotGranted`] when the provider refuses what is asked for; else the errors of [`get`](Self::get).
-    pub async fn get_for(&self, key: &TokenKey, request: &AccessTokenRequest) -> Result<AccessToken, Error> {
+    /// [`TokenError::NotGranted`] when the provider refuses what is asked for; else the errors of [`get`](Self::get).
+    pub async fn get_for(
+        &self,
+        key: &TokenKey,
+        request: &AccessTokenRequest,
+    ) -> Result<AccessToken, TokenError> {
         self.token_for(key, request).await.map(AccessToken::new)
     }
 
@@ -220,8 +228,8 @@ impl TokenManager {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`], [`Error::Unreadable`], or [`Error::Store`].
-    pub async fn revive(&self, key: &TokenKey) -> Result<bool, Error> {
+    /// [`TokenError::NotFound`], [`TokenError::Unreadable`], or [`TokenError::Store`].
+    pub async fn revive(&self, key: &TokenKey) -> Result<bool, TokenError> {
         let (shared, key) = (Arc::clone(&self.0), key.clone());
         self.to_the_end(async move { shared.revive(&key).await }).await
     }
@@ -232,7 +240,11 @@ impl TokenManager {
             return match self.single_flight(key, wanted, || Trigger::Due).await {
                 // It may have been the refresh of somebody who wants more than a live token.
                 (
-                    Err(Error::RefreshFailed { .. } | Error::Dead { .. } | Error::NoRefreshToken { .. }),
+                    Err(
+                        TokenError::RefreshFailed { .. }
+                        | TokenError::Dead { .. }
+                        | TokenError::NoRefreshToken { .. },
+                    ),
                     false,
                 ) => match self.fresh(key, wanted, shared.clock.moment()) {
                     Some(result) => result.map_err(|error| *error),
@@ -282,10 +294,10 @@ impl TokenManager {
         let (result, is_leader) = self.refresh_once(key, wanted, trigger).await;
         match result {
             // The provider may have ended the grant, which the refresh of its own token tells.
-            Err(Error::NotGranted { ref code, .. }) if is_leader && code == "invalid_grant" => {
+            Err(TokenError::NotGranted { ref code, .. }) if is_leader && code == "invalid_grant" => {
                 let now = self.0.clock.now().unix_timestamp();
                 match self.refresh_once(key, None, || Trigger::ObtainedBefore(now)).await.0 {
-                    Err(dead @ Error::Dead { .. }) => (Err(dead), true),
+                    Err(dead @ TokenError::Dead { .. }) => (Err(dead), true),
                     _ => (result, true),
                 }
             }
@@ -311,7 +323,7 @@ impl TokenManager {
                 (Some(result), role) => return (result, role == Role::Leader),
                 // It ended with its runtime: on another runtime it may succeed.
                 (None, _) if lost < 2 => lost += 1,
-                (None, _) => return (Err(Error::NoRuntime), false),
+                (None, _) => return (Err(TokenError::NoRuntime), false),
             }
         }
     }
@@ -322,13 +334,13 @@ impl TokenManager {
         key: &TokenKey,
         wanted: Option<&Arc<Wanted>>,
         trigger: impl Fn() -> Trigger,
-    ) -> Result<(ResultReceiver, Role), Error> {
+    ) -> Result<(ResultReceiver, Role), TokenError> {
         let (receiver, started) = self.0.cache.join_or_start(key, wanted);
         let leader = match started {
             Ok(leader) => leader,
             Err(role) => return Ok((receiver, role)),
         };
-        let guard = self.0.tasks.begin().ok_or(Error::Closed)?;
+        let guard = self.0.tasks.begin().ok_or(TokenError::Closed)?;
         let refresh = Arc::clone(&self.0).refresh(key.clone(), wanted.cloned(), trigger(), leader, guard);
         self.0.runtime.spawn(Box::pin(refresh))?;
         self.start_sweep();
@@ -343,9 +355,9 @@ impl TokenManager {
     ///
     /// # Errors
     ///
-    /// [`Error::NotSaved`] when the store does not take the token, [`Error::UnknownProvider`] when nobody knows the key's provider, and
-    /// [`Error::SourceLookup`] when it cannot be looked up.
-    pub async fn put(&self, key: &TokenKey, token: &OAuth2Token) -> Result<Put, Error> {
+    /// [`TokenError::NotSaved`] when the store does not take the token, [`TokenError::UnknownProvider`] when nobody knows the key's provider, and
+    /// [`TokenError::SourceLookup`] when it cannot be looked up.
+    pub async fn put(&self, key: &TokenKey, token: &OAuth2Token) -> Result<Put, TokenError> {
         self.put_with(key, token, PutOptions::new()).await
     }
 
@@ -353,14 +365,14 @@ impl TokenManager {
     ///
     /// # Errors
     ///
-    /// [`Error::NotSaved`] when the store does not take the token, [`Error::UnknownProvider`] when nobody knows the key's provider, and
-    /// [`Error::SourceLookup`] when it cannot be looked up.
+    /// [`TokenError::NotSaved`] when the store does not take the token, [`TokenError::UnknownProvider`] when nobody knows the key's provider, and
+    /// [`TokenError::SourceLookup`] when it cannot be looked up.
     pub async fn put_with(
         &self,
         key: &TokenKey,
         token: &OAuth2Token,
         options: PutOptions,
-    ) -> Result<Put, Error> {
+    ) -> Result<Put, TokenError> {
         let (shared, key, token) = (Arc::clone(&self.0), key.clone(), token.clone());
         self.to_the_end(async move { shared.put(&key, token, &options).await }).await
     }
@@ -369,14 +381,17 @@ impl TokenManager {
     ///
     /// # Errors
     ///
-    /// [`Error::Store`] when the store does not answer or refuses.
-    pub async fn list(&self, tenant: &str, subject: &str) -> Result<Vec<Result<Stored, Error>>, Error> {
+    /// [`TokenError::Store`] when the store does not answer or refuses.
+    pub async fn list(
+        &self,
+        tenant: &str,
+        subject: &str,
+    ) -> Result<Vec<Result<Stored, TokenError>>, TokenError> {
         let store = &self.0.store;
-        let records = store
-            .inner
-            .list(tenant, subject)
-            .await
-            .map_err(|cause| Error::Store { key: TokenKey::from_parts(tenant, subject, "", ""), cause })?;
+        let records = store.inner.list(tenant, subject).await.map_err(|cause| TokenError::Store {
+            key: TokenKey::from_parts(tenant, subject, "", ""),
+            cause,
+        })?;
         let mut all = Vec::with_capacity(records.len());
         for (key, record) in records {
             all.push(store.open(&key, &record).await.map(|found| {
@@ -400,12 +415,12 @@ impl TokenManager {
     ///
     /// # Errors
     ///
-    /// [`Error::Store`] or [`Error::Unreadable`]. A key without a token is none: what is asked for is returned.
+    /// [`TokenError::Store`] or [`TokenError::Unreadable`]. A key without a token is none: what is asked for is returned.
     pub async fn scopes_to_request<S: AsRef<str>>(
         &self,
         key: &TokenKey,
         more: impl IntoIterator<Item = S>,
-    ) -> Result<Vec<String>, Error> {
+    ) -> Result<Vec<String>, TokenError> {
         let more: Vec<String> = more.into_iter().map(|scope| scope.as_ref().to_owned()).collect();
         let found = self.0.store.load(key).await?;
         let mut all = found.map(|found| found.state.all_scopes()).unwrap_or_default();
@@ -421,8 +436,8 @@ impl TokenManager {
     ///
     /// # Errors
     ///
-    /// [`Error::Store`] when the store does not answer or refuses.
-    pub async fn delete(&self, key: &TokenKey) -> Result<bool, Error> {
+    /// [`TokenError::Store`] when the store does not answer or refuses.
+    pub async fn delete(&self, key: &TokenKey) -> Result<bool, TokenError> {
         let (shared, key) = (Arc::clone(&self.0), key.clone());
         self.to_the_end(async move { shared.delete(&key).await }).await
     }
@@ -432,9 +447,9 @@ impl TokenManager {
     ///
     /// # Errors
     ///
-    /// [`Error::RevokeFailed`] with what the provider answered; [`Error::Store`], [`Error::Busy`], [`Error::Unreadable`]. Where
+    /// [`TokenError::RevokeFailed`] with what the provider answered; [`TokenError::Store`], [`TokenError::Busy`], [`TokenError::Unreadable`]. Where
     /// the provider revokes access tokens only, it takes a live one, and there are the errors of [`get`](Self::get) too.
-    pub async fn revoke(&self, key: &TokenKey) -> Result<Revoked, Error> {
+    pub async fn revoke(&self, key: &TokenKey) -> Result<Revoked, TokenError> {
         let (manager, key) = (self.clone(), key.clone());
         self.to_the_end(async move {
             let source = manager.0.source(&key).await;
@@ -447,16 +462,16 @@ impl TokenManager {
     }
 
     /// Revokes where an expired access token ends nothing, because the refresh token lives on.
-    async fn revoke_by_access_token(&self, key: &TokenKey) -> Result<Revoked, Error> {
+    async fn revoke_by_access_token(&self, key: &TokenKey) -> Result<Revoked, TokenError> {
         let live = match self.get_token(key).await {
             Ok(token) => Some(token),
             // There is nothing that could live on, or it is not in the store.
-            Err(Error::NotFound { .. } | Error::Dead { .. } | Error::NotSaved { .. }) => None,
+            Err(TokenError::NotFound { .. } | TokenError::Dead { .. } | TokenError::NotSaved { .. }) => None,
             Err(error) => return Err(error),
         };
         match (self.0.revoke(key).await, live) {
             // Whether the refresh token is dead too is seen when it is redeemed.
-            (Err(Error::RevokeFailed { cause, .. }), Some(token))
+            (Err(TokenError::RevokeFailed { cause, .. }), Some(token))
                 if cause.class() == ErrorClass::Reauthorize =>
             {
                 let _ = self.token_after_rejection(key, token.access_token()).await;
@@ -473,8 +488,8 @@ impl TokenManager {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownProvider`] when nobody knows the key's provider, and [`Error::SourceLookup`] when it cannot be looked up.
-    pub async fn end_pause(&self, key: &TokenKey) -> Result<bool, Error> {
+    /// [`TokenError::UnknownProvider`] when nobody knows the key's provider, and [`TokenError::SourceLookup`] when it cannot be looked up.
+    pub async fn end_pause(&self, key: &TokenKey) -> Result<bool, TokenError> {
         let was_paused = self.0.source(key).await?.pause.end();
         self.0.cache.forget_refusal(key);
         Ok(was_paused)
@@ -494,8 +509,8 @@ impl TokenManager {
     /// Does some work to its end even if the caller is dropped; a shutdown waits for it.
     pub(crate) async fn to_the_end<T: Send + 'static>(
         &self,
-        work: impl Future<Output = Result<T, Error>> + Send + 'static,
-    ) -> Result<T, Error> {
+        work: impl Future<Output = Result<T, TokenError>> + Send + 'static,
+    ) -> Result<T, TokenError> {
         // After the shutdown it still works, and nobody waits for it.
         let guard = self.0.tasks.begin();
         let (sender, receiver) = oneshot::channel();
@@ -505,26 +520,26 @@ impl TokenManager {
             drop(guard);
         }))?;
         self.start_sweep();
-        receiver.await.unwrap_or(Err(Error::NoRuntime))
+        receiver.await.unwrap_or(Err(TokenError::NoRuntime))
     }
 
     /// Starts no more refreshes, and waits for those that are under way: call it before the process ends.
     ///
     /// Tokens that are live are still handed out from memory. The list is empty unless the store was down to the end: then it
-    /// holds [`Error::NotSaved`] for each new token that nobody else knows.
+    /// holds [`TokenError::NotSaved`] for each new token that nobody else knows.
     ///
     /// It waits for as long as the provider and the store take; [`close_within`](Self::close_within) has a limit.
-    pub async fn close(&self) -> Vec<Error> {
+    pub async fn close(&self) -> Vec<TokenError> {
         self.0.tasks.close().await;
         self.0.unsaved.errors()
     }
 
     /// Does what [`close`](Self::close) does, for no longer than this.
     ///
-    /// When the time is over, the list holds [`Error::NotSaved`] for each new token that the store has not confirmed. It may
+    /// When the time is over, the list holds [`TokenError::NotSaved`] for each new token that the store has not confirmed. It may
     /// have taken some of them all the same. A refresh whose provider has not answered yet is left to the next process, as
     /// after a crash. Do not put another timeout around [`close`](Self::close): it would lose the list.
-    pub async fn close_within(&self, limit: Duration) -> Vec<Error> {
+    pub async fn close_within(&self, limit: Duration) -> Vec<TokenError> {
         // The limit may be zero.
         self.0.tasks.stop();
         let _ = timeout(&*self.0.runtime, limit, self.0.tasks.close()).await;

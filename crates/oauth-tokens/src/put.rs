@@ -9,7 +9,7 @@ use crate::state::{StoredUser, TokenState};
 /// ```
 /// use oauth_tokens::{Put, PutOptions, TokenKey, TokenManager};
 ///
-/// # async fn f(tokens: TokenManager, login: oauth_core::Login, identity: oauth_core::Identity) -> Result<(), oauth_tokens::Error> {
+/// # async fn f(tokens: TokenManager, login: oauth_core::Login, identity: oauth_core::Identity) -> Result<(), oauth_tokens::TokenError> {
 /// let options = PutOptions::new().with_identity(&identity);
 /// let stored = tokens.put_with(&TokenKey::new("github", "user-17"), &login.token, options).await?;
 /// if let Put::WithoutRefreshToken(reason) = stored {

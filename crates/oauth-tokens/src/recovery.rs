@@ -13,7 +13,7 @@ use std::{
 use tokio::sync::mpsc;
 
 use crate::{
-    error::Error,
+    error::TokenError,
     inventory::{Filter, Found, Status},
     key::TokenKey,
     manager::TokenManager,
@@ -56,15 +56,15 @@ impl TokenManager {
     ///
     /// # Errors
     ///
-    /// [`Error::Search`] when the store does not answer or refuses, or cannot be searched; [`Error::Closed`], [`Error::NoRuntime`].
-    pub async fn recover(&self) -> Result<Recovered, Error> {
+    /// [`TokenError::Search`] when the store does not answer or refuses, or cannot be searched; [`TokenError::Closed`], [`TokenError::NoRuntime`].
+    pub async fn recover(&self) -> Result<Recovered, TokenError> {
         self.start_sweep();
         let dead = Arc::new(AtomicU64::new(0));
         let unfinished = Filter::all().with_status(Status::Refreshing);
         let finish = |manager: Self, found: Found| {
             let dead = Arc::clone(&dead);
             async move {
-                if let Err(Error::Dead { .. }) = manager.finish(&found.key).await {
+                if let Err(TokenError::Dead { .. }) = manager.finish(&found.key).await {
                     dead.fetch_add(1, Ordering::Relaxed);
                 }
             }
@@ -78,7 +78,7 @@ impl TokenManager {
             async move {
                 if let Ok(true) = manager.describe(&found).await {
                     more.fetch_add(1, Ordering::Relaxed);
-                    if let Err(Error::Dead { .. }) = manager.finish(&found.key).await {
+                    if let Err(TokenError::Dead { .. }) = manager.finish(&found.key).await {
                         dead.fetch_add(1, Ordering::Relaxed);
                     }
                 }
@@ -91,14 +91,14 @@ impl TokenManager {
     }
 
     /// Finishes the refresh of one key, if it is still unfinished.
-    async fn finish(&self, key: &TokenKey) -> Result<(), Error> {
+    async fn finish(&self, key: &TokenKey) -> Result<(), TokenError> {
         self.refresh_once(key, None, || Trigger::Unfinished).await.0.map(drop)
     }
 
     /// Looks into a record of which the store knows nothing, and says whether its refresh is unfinished. If not, the store is told.
-    async fn describe(&self, found: &Found) -> Result<bool, Error> {
+    async fn describe(&self, found: &Found) -> Result<bool, TokenError> {
         let (store, key) = (&self.0.store, &found.key);
-        let failed = |cause| Error::Store { key: key.clone(), cause };
+        let failed = |cause| TokenError::Store { key: key.clone(), cause };
         let Some(record) = store.inner.load(key).await.map_err(failed)? else { return Ok(false) };
         let state = store.open(key, &record).await?.state;
         if state.refreshing_since.is_some() && state.dead.is_none() {
@@ -175,7 +175,7 @@ impl Sweep {
         }
     }
 
-    async fn sweep(&mut self, manager: &TokenManager) -> Result<(), Error> {
+    async fn sweep(&mut self, manager: &TokenManager) -> Result<(), TokenError> {
         let (shared, began) = (&manager.0, self.runtime.now());
         let abandoned = Filter::all().with_status(Status::Refreshing).without_lease();
         let unknown = Filter::all().with_status(Status::Unknown).without_lease();
@@ -203,7 +203,7 @@ impl Sweep {
                         other => other.map(drop),
                     };
                     let pause = match outcome {
-                        Err(Error::Unreadable { .. } | Error::UnknownProvider { .. }) => UNABLE,
+                        Err(TokenError::Unreadable { .. } | TokenError::UnknownProvider { .. }) => UNABLE,
                         // It may be resting after a failure, by the clock of the process that noted that.
                         _ => {
                             let rests_for =

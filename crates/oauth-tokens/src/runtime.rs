@@ -9,7 +9,7 @@ use std::{
 
 use oauth_core::async_trait;
 
-use crate::error::Error;
+use crate::error::TokenError;
 
 /// A piece of work for [`Runtime::spawn`].
 pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -25,8 +25,8 @@ pub trait Runtime: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`Error::NoRuntime`] if no task can be started here.
-    fn spawn(&self, task: Task) -> Result<(), Error>;
+    /// [`TokenError::NoRuntime`] if no task can be started here.
+    fn spawn(&self, task: Task) -> Result<(), TokenError>;
 
     /// Waits for this long.
     async fn sleep(&self, duration: Duration);
@@ -43,8 +43,8 @@ pub struct TokioRuntime;
 
 #[async_trait]
 impl Runtime for TokioRuntime {
-    fn spawn(&self, task: Task) -> Result<(), Error> {
-        let runtime = tokio::runtime::Handle::try_current().map_err(|_| Error::NoRuntime)?;
+    fn spawn(&self, task: Task) -> Result<(), TokenError> {
+        let runtime = tokio::runtime::Handle::try_current().map_err(|_| TokenError::NoRuntime)?;
         runtime.spawn(task);
         Ok(())
     }

@@ -6,7 +6,7 @@ use oauth_core::{bytes::Bytes, serde_json};
 use zeroize::Zeroizing;
 
 use crate::{
-    error::{Error, UnreadableReason},
+    error::{TokenError, UnreadableReason},
     inventory::{Status, Summary},
     key::TokenKey,
     runtime::{Runtime, timeout},
@@ -70,8 +70,9 @@ impl StoredState {
 
 impl SealedStore {
     /// Loads and opens the record of a key.
-    pub(crate) async fn load(&self, key: &TokenKey) -> Result<Option<StoredState>, Error> {
-        let record = self.inner.load(key).await.map_err(|cause| Error::Store { key: key.clone(), cause })?;
+    pub(crate) async fn load(&self, key: &TokenKey) -> Result<Option<StoredState>, TokenError> {
+        let record =
+            self.inner.load(key).await.map_err(|cause| TokenError::Store { key: key.clone(), cause })?;
         match record {
             Some(record) => self.open(key, &record).await.map(Some),
             None => Ok(None),
@@ -82,7 +83,7 @@ impl SealedStore {
     ///
     /// A record that is marked as being refreshed is left as it is: the process that refreshes it may not have the new key
     /// yet, and it must be able to tell that its predecessor is still there.
-    pub(crate) async fn load_resealed(&self, key: &TokenKey) -> Result<Option<StoredState>, Error> {
+    pub(crate) async fn load_resealed(&self, key: &TokenKey) -> Result<Option<StoredState>, TokenError> {
         let Some(mut opened) = self.load(key).await? else { return Ok(None) };
         if !opened.is_current
             && opened.state.refreshing_since.is_none()
@@ -102,8 +103,9 @@ impl SealedStore {
         &self,
         key: &TokenKey,
         known: Option<StoredState>,
-    ) -> Result<Option<StoredState>, Error> {
-        let record = self.inner.load(key).await.map_err(|cause| Error::Store { key: key.clone(), cause })?;
+    ) -> Result<Option<StoredState>, TokenError> {
+        let record =
+            self.inner.load(key).await.map_err(|cause| TokenError::Store { key: key.clone(), cause })?;
         match (record, known) {
             (Some(record), Some(known))
                 if record.version == known.version && record.sealed == known.sealed =>
@@ -115,14 +117,14 @@ impl SealedStore {
         }
     }
 
-    pub(crate) async fn open(&self, key: &TokenKey, record: &Record) -> Result<StoredState, Error> {
-        let unreadable = |reason| Error::Unreadable { key: key.clone(), reason };
+    pub(crate) async fn open(&self, key: &TokenKey, record: &Record) -> Result<StoredState, TokenError> {
+        let unreadable = |reason| TokenError::Unreadable { key: key.clone(), reason };
         let opened = match self.sealer.open(key, &record.sealed, &context(key)).await {
             Ok(opened) => opened,
             Err(SealingError::Unreadable(reason)) => return Err(unreadable(reason)),
             Err(error) => {
                 let cause = store_error(StoreOperation::Load, error);
-                return Err(Error::Store { key: key.clone(), cause });
+                return Err(TokenError::Store { key: key.clone(), cause });
             }
         };
         let state =
@@ -208,9 +210,9 @@ impl SealedStore {
         key: &TokenKey,
         holder: &str,
         lifetime: Duration,
-    ) -> Result<Acquired, Error> {
+    ) -> Result<Acquired, TokenError> {
         let acquired = self.inner.acquire(key, holder, lifetime).await;
-        acquired.map_err(|cause| Error::Store { key: key.clone(), cause })
+        acquired.map_err(|cause| TokenError::Store { key: key.clone(), cause })
     }
 }
 

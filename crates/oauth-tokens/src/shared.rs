@@ -15,7 +15,7 @@ use oauth_core::{Clock, OAuth2Token, OffsetDateTime};
 use crate::{
     cache::{Cache, CachedAnswer},
     calendar::milliseconds,
-    error::Error,
+    error::TokenError,
     event::Observers,
     key::TokenKey,
     newest::NewestToken,
@@ -73,12 +73,12 @@ impl SharedState {
     }
 
     /// The source of a key's tokens.
-    pub(crate) async fn source(&self, key: &TokenKey) -> Result<Arc<LimitedSource>, Error> {
+    pub(crate) async fn source(&self, key: &TokenKey) -> Result<Arc<LimitedSource>, TokenError> {
         let limit = self.timing.request_limit;
         let found = timeout(&*self.runtime, limit, self.sources.get(key, self.runtime.now())).await;
         found.unwrap_or_else(|| {
             let cause: SourceLookupError = format!("no answer within {limit:?}").into();
-            Err(Error::SourceLookup { key: key.clone(), cause: Arc::from(cause) })
+            Err(TokenError::SourceLookup { key: key.clone(), cause: Arc::from(cause) })
         })
     }
 

@@ -14,7 +14,7 @@ use oauth_core::{Provider, async_trait};
 use tokio::sync::{OnceCell, Semaphore};
 
 use crate::{
-    error::Error,
+    error::TokenError,
     key::TokenKey,
     source::{LimitedSource, ProviderSource, TokenSource},
 };
@@ -109,14 +109,14 @@ impl Sources {
     }
 
     /// The source of a key's tokens. Keys that need the same one at the same time wait for one lookup.
-    pub(crate) async fn get(&self, key: &TokenKey, now: Instant) -> Result<Arc<LimitedSource>, Error> {
+    pub(crate) async fn get(&self, key: &TokenKey, now: Instant) -> Result<Arc<LimitedSource>, TokenError> {
         if let Some(source) = self.given.get(key.provider()) {
             return Ok(Arc::clone(source));
         }
         let unknown = || {
             let mut known: Vec<_> = self.given.keys().cloned().collect();
             known.sort_unstable();
-            Error::UnknownProvider { key: key.clone(), known: known.into() }
+            TokenError::UnknownProvider { key: key.clone(), known: known.into() }
         };
         let lookup = self.lookup.as_ref().ok_or_else(unknown)?;
         let name = lookup.cache_key(key);
@@ -125,7 +125,7 @@ impl Sources {
             let source = lookup
                 .source(key)
                 .await
-                .map_err(|cause| Error::SourceLookup { key: key.clone(), cause: Arc::from(cause) })?;
+                .map_err(|cause| TokenError::SourceLookup { key: key.clone(), cause: Arc::from(cause) })?;
             let source = source.ok_or_else(unknown)?;
             Ok(Arc::new(match &predecessor {
                 // The provider is the same one, and so is what it has asked for.

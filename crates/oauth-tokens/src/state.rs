@@ -60,9 +60,11 @@ pub enum DeadReason {
     },
     /// The access token has expired, and the provider gave no refresh token.
     NoRefreshToken,
-    /// The application ended it by [`TokenManager::end`](crate::TokenManager::end), because the provider reported that the user took their
+    /// The application marked it by [`TokenManager::mark_dead`](crate::TokenManager::mark_dead), because the provider reported that the user took their
     /// consent back, say.
-    Ended {
+    // Its word in the records that exist.
+    #[serde(rename = "ended")]
+    MarkedDead {
         /// Why, in a word such as `consent_revoked`.
         reason: String,
     },
@@ -180,7 +182,7 @@ pub(crate) struct StoredDeadGrant {
 impl StoredDeadGrant {
     /// Whether the application has ended it.
     fn is_ended(&self) -> bool {
-        matches!(self.reason, DeadReason::Ended { .. })
+        matches!(self.reason, DeadReason::MarkedDead { .. })
     }
 }
 
@@ -279,7 +281,8 @@ impl TokenState {
     /// The state of a grant that was dead and gets another chance; `None` if no chance would help.
     pub(crate) fn revived(&self) -> Option<Self> {
         match self.dead.as_ref()?.reason {
-            DeadReason::Refused { .. } | DeadReason::LostInRefresh { .. } | DeadReason::Ended { .. } => {}
+            DeadReason::Refused { .. } | DeadReason::LostInRefresh { .. } | DeadReason::MarkedDead { .. } => {
+            }
             // The refresh token is spent, or there is none.
             DeadReason::NotAccepted { .. } | DeadReason::NoRefreshToken => return None,
         }
@@ -536,7 +539,9 @@ impl fmt::Display for DeadReason {
             Self::NoRefreshToken => {
                 f.write_str("the access token has expired, and there is no refresh token")
             }
-            Self::Ended { reason } => write!(f, "the application ended the grant: {}", reason.escape_debug()),
+            Self::MarkedDead { reason } => {
+                write!(f, "the application ended the grant: {}", reason.escape_debug())
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use oauth_core::{Identity, OAuth2Token, WantedScopes};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    error::Error,
+    error::TokenError,
     event::Outcome,
     further::MOST_FURTHER,
     further_token::FurtherToken,
@@ -118,13 +118,13 @@ impl TokenManager {
     ///
     /// # Errors
     ///
-    /// [`Error::Search`] when the store does not answer or refuses, or cannot be searched.
+    /// [`TokenError::Search`] when the store does not answer or refuses, or cannot be searched.
     pub async fn export(
         &self,
         filter: &Filter,
         after: Option<&TokenKey>,
         limit: usize,
-    ) -> Result<Exported, Error> {
+    ) -> Result<Exported, TokenError> {
         let page = self.find(filter, after, limit).await?;
         let last = (page.len() >= limit).then(|| page.last().map(|found| found.key.clone())).flatten();
         let mut grants = Vec::new();
@@ -134,7 +134,7 @@ impl TokenManager {
         Ok(Exported { grants, next: last })
     }
 
-    async fn export_one(&self, key: &TokenKey) -> Result<Option<PlainGrant>, Error> {
+    async fn export_one(&self, key: &TokenKey) -> Result<Option<PlainGrant>, TokenError> {
         let Some(found) = self.0.store.load(key).await? else { return Ok(None) };
         let state = found.state;
         let Some(token) = state.token.clone() else { return Ok(None) };
@@ -163,8 +163,8 @@ impl TokenManager {
     ///
     /// # Errors
     ///
-    /// [`Error::Store`] when the store does not answer or refuses.
-    pub async fn import(&self, grant: &PlainGrant) -> Result<bool, Error> {
+    /// [`TokenError::Store`] when the store does not answer or refuses.
+    pub async fn import(&self, grant: &PlainGrant) -> Result<bool, TokenError> {
         let (key, began) = (grant.key(), self.0.runtime.now());
         let now = self.0.clock.now();
         let fresh = TokenState::fresh(grant.token.clone(), now);
@@ -192,7 +192,7 @@ impl TokenManager {
                 Ok(true)
             }
             Ok(Saved::Conflict(_) | Saved::Fenced) => Ok(false),
-            Err(cause) => Err(Error::Store { key, cause }),
+            Err(cause) => Err(TokenError::Store { key, cause }),
         }
     }
 }
@@ -202,7 +202,7 @@ impl TokenManager {
 #[non_exhaustive]
 pub struct Exported {
     /// The grants, or why one could not be read.
-    pub grants: Vec<Result<PlainGrant, Error>>,
+    pub grants: Vec<Result<PlainGrant, TokenError>>,
     /// After which key the next page begins; `None` on the last one.
     pub next: Option<TokenKey>,
 }

@@ -8,7 +8,7 @@ use std::{
 use oauth_core::OAuth2Token;
 
 use crate::{
-    error::Error,
+    error::TokenError,
     event::show_unsaved,
     key::TokenKey,
     sealed_store::Predecessor,
@@ -35,11 +35,11 @@ pub(crate) struct Unsaved {
 
 impl Unsaved {
     /// The error that hands the token over; for tokens that were set aside, the error that says why they are not handed out.
-    pub(crate) fn error(&self, key: &TokenKey) -> Error {
+    pub(crate) fn error(&self, key: &TokenKey) -> TokenError {
         if let Some(grant) = self.new.dead() {
-            return Error::Dead { key: key.clone(), grant };
+            return TokenError::Dead { key: key.clone(), grant };
         }
-        Error::NotSaved { key: key.clone(), token: Arc::clone(&self.token), cause: self.cause.clone() }
+        TokenError::NotSaved { key: key.clone(), token: Arc::clone(&self.token), cause: self.cause.clone() }
     }
 }
 
@@ -116,11 +116,11 @@ impl UnsavedTokens {
     }
 
     /// The errors that hand over all tokens, those included that are being saved.
-    pub(crate) fn errors(&self) -> Vec<Error> {
+    pub(crate) fn errors(&self) -> Vec<TokenError> {
         let mut errors: Vec<_> = self.lock().iter().map(|(key, unsaved)| unsaved.error(key)).collect();
         for (key, token) in &*self.hands() {
             let cause = StoreError::transient(StoreOperation::Save, "the store has not answered yet");
-            errors.push(Error::NotSaved { key: key.clone(), token: Arc::clone(token), cause });
+            errors.push(TokenError::NotSaved { key: key.clone(), token: Arc::clone(token), cause });
         }
         errors
     }

@@ -6,7 +6,7 @@ use oauth_clients::{
     BindingError, Error as CoreError, ErrorClass, ErrorKind, OAuth2, OAuth2Token, Operation, Participant,
     Provider,
 };
-use oauth_tokens::{AuthorizedClient, Error, Hosts, MemoryStore, TokenManager};
+use oauth_tokens::{AuthorizedClient, Hosts, MemoryStore, TokenError, TokenManager};
 use serde_json::json;
 
 use super::{keys::sealer, resources::key, server::Server};
@@ -90,7 +90,7 @@ async fn ca_08_without_its_certificate_a_public_clients_token_is_a_typed_error()
     let http: reqwest::Client = oauth_reqwest::reqwest_client(|defaults| defaults).unwrap().into();
     authorized(&server, &manager).send(http.get(server.url("/api"))).await.unwrap_err();
     let error = manager.get_after_rejection(&key(), "AT1").await.unwrap_err();
-    assert!(matches!(error, Error::BoundElsewhere { .. }), "{error}");
+    assert!(matches!(error, TokenError::BoundElsewhere { .. }), "{error}");
     assert_eq!(error.class(), ErrorClass::Reauthorize);
     assert!(server.seen().is_empty());
     // The certificate is back, and nothing was lost.

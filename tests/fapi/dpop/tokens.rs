@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use oauth_clients::{ErrorClass, OAuth2, OAuth2Token, Provider};
 use oauth_fapi::{Dpop, DpopKey, DpopProvider};
-use oauth_tokens::{AccessTokenRequest, ClientCredentials, Error, MemoryStore, TokenKey, TokenManager};
+use oauth_tokens::{AccessTokenRequest, ClientCredentials, MemoryStore, TokenError, TokenKey, TokenManager};
 use serde_json::json;
 
 use super::{
@@ -59,7 +59,7 @@ async fn dp_17_a_lost_key_is_told_and_ends_nothing_for_others() {
         with.put(&key(), &token).await.unwrap();
         server.seen();
         let error = without.get(&key()).await.unwrap_err();
-        assert!(matches!(error, Error::BoundElsewhere { .. }), "{error}");
+        assert!(matches!(error, TokenError::BoundElsewhere { .. }), "{error}");
         assert_eq!(error.class(), ErrorClass::Reauthorize);
         assert!(error.to_string().contains("sign in again"), "{error}");
         assert!(server.seen().is_empty());
@@ -82,7 +82,7 @@ async fn dp_17_with_sealed_keys_a_process_without_the_sealer_is_told_too() {
     manager(&store, process(&server, "")).put(&key(), &due(&token)).await.unwrap();
     server.seen();
     let error = without.get(&key()).await.unwrap_err();
-    assert!(matches!(error, Error::BoundElsewhere { .. }), "{error}");
+    assert!(matches!(error, TokenError::BoundElsewhere { .. }), "{error}");
     assert!(server.seen().is_empty());
     manager(&store, process(&server, "")).get(&key()).await.unwrap();
 }

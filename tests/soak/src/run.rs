@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Result, bail, ensure};
 use oauth_emulator::Emulator;
 use oauth_test_servers::Postgres;
-use oauth_tokens::Error;
+use oauth_tokens::TokenError;
 
 use crate::{
     crew::{Crew, PROCESSES, PROVIDER, Told},
@@ -106,7 +106,7 @@ pub(crate) async fn run(minutes: u64, folder: &Path) -> Result<()> {
             let subject = storm.turn % SUBJECTS;
             match manager.put(&key(subject), &token).await {
                 Ok(_) => sign_ins += 1,
-                Err(Error::NotSaved { .. } | Error::Store { .. }) => not_saved += 1,
+                Err(TokenError::NotSaved { .. } | TokenError::Store { .. }) => not_saved += 1,
                 Err(error) => bail!("{}: a login failed: {error}", crew.name),
             }
             manager.close().await;

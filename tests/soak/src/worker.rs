@@ -15,8 +15,8 @@ use anyhow::{Context, Result};
 use oauth_core::{Clock, OffsetDateTime, Sealer, SealingKey, async_trait};
 use oauth_store_tests::{open, worker::provider};
 use oauth_tokens::{
-    Error, Event, Outcome, SealingError, StoreError, StoreOperation, TokenKey, TokenManager, TokenSealer,
-    TokenStore, Unsealed,
+    Event, Outcome, SealingError, StoreError, StoreOperation, TokenError, TokenKey, TokenManager,
+    TokenSealer, TokenStore, Unsealed,
     testkit::{HookedStore, StoreCall, StoreHook},
 };
 use serde::{Deserialize, Serialize};
@@ -228,7 +228,7 @@ async fn ask(manager: TokenManager, counts: Arc<Counts>, task: usize, settings: 
             second.1.push(took);
             match outcome {
                 Ok(_) => {}
-                Err(Error::Dead { grant, .. }) => {
+                Err(TokenError::Dead { grant, .. }) => {
                     second.0.dead.insert(subject.to_string(), grant.reason.to_string());
                 }
                 Err(error) => {

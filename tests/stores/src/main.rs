@@ -20,8 +20,8 @@ use oauth_store_tests::{
     worker::{Order, Report, Settings, key, microseconds, old_key, provider, sealer},
 };
 use oauth_tokens::{
-    Acquired, BatchOptions, Bytes, Error, Event, Expected, Filter, Found, Lease, Outcome, Record, Saved,
-    StoreError, Summary, TokenKey, TokenManager, TokenSource, TokenStore,
+    Acquired, BatchOptions, Bytes, Event, Expected, Filter, Found, Lease, Outcome, Record, Saved, StoreError,
+    Summary, TokenError, TokenKey, TokenManager, TokenSource, TokenStore,
 };
 use tokio::io::{AsyncBufReadExt, BufReader};
 
@@ -147,7 +147,7 @@ fn hammer(manager: &TokenManager, subjects: usize, tasks: usize) {
                 let subject = (next % subjects).to_string();
                 match manager.get(&key(&subject)).await {
                     Ok(_) => {}
-                    Err(Error::Dead { grant, .. }) => say(&Report::Dead {
+                    Err(TokenError::Dead { grant, .. }) => say(&Report::Dead {
                         subject,
                         at: grant.at.unix_timestamp(),
                         lost_in_refresh: matches!(

@@ -59,7 +59,7 @@ async fn look(place: &Place, folder: &Path) {
             let stolen = provider(&server.token_endpoint()).refresh(&old, None).await.unwrap();
             note(&stolen);
             let error = manager.get_token(&key).await.unwrap_err();
-            assert!(matches!(error, oauth_tokens::Error::Dead { .. }), "{error}");
+            assert!(matches!(error, oauth_tokens::TokenError::Dead { .. }), "{error}");
         } else {
             note(&manager.get_token(&key).await.unwrap());
         }

@@ -149,7 +149,7 @@ impl<'a> Storm<'a> {
         for _ in 0..MOST_SIGN_INS {
             match self.manager.put(&key(subject), &self.server.sign_in()).await {
                 Ok(_) => return,
-                Err(oauth_tokens::Error::NotSaved { cause, .. }) if cause.is_transient() => {}
+                Err(oauth_tokens::TokenError::NotSaved { cause, .. }) if cause.is_transient() => {}
                 Err(error) => panic!("{subject}: {error}"),
             }
         }
@@ -226,7 +226,7 @@ impl<'a> Storm<'a> {
             let subject = subject.to_string();
             match self.manager.get(&key(&subject)).await {
                 Ok(_) => {}
-                Err(oauth_tokens::Error::Dead { grant, .. }) => self.explain(Death {
+                Err(oauth_tokens::TokenError::Dead { grant, .. }) => self.explain(Death {
                     subject,
                     lost_in_refresh: matches!(grant.reason, oauth_tokens::DeadReason::LostInRefresh { .. }),
                     reason: grant.reason.to_string(),

@@ -20,7 +20,7 @@ use oauth_core::{
     serde_json::Value,
 };
 use oauth_tokens::{
-    AccessTokenRequest, Error, Filter, Put, PutOptions, Status, StoreError, TokenKey, TokenManager,
+    AccessTokenRequest, Filter, Put, PutOptions, Status, StoreError, TokenError, TokenKey, TokenManager,
     TokenManagerBuilder, TokenStore,
     testkit::{HookedStore, RotatingServer, StoreCall, StoreHook},
 };
@@ -111,7 +111,7 @@ async fn get_all(manager: &TokenManager, server: &RotatingServer) {
                 match manager.get(&key).await {
                     Ok(token) if server.knows(token.access_token()) => return,
                     Ok(token) => panic!("{key}: the provider does not know {token:?}"),
-                    Err(error @ Error::Dead { .. }) => panic!("{error}"),
+                    Err(error @ TokenError::Dead { .. }) => panic!("{error}"),
                     Err(_) => sleep(SECOND / 10).await,
                 }
             }

@@ -12,7 +12,7 @@ use std::{
 use oauth_core::{Clock, ErrorClass, OAuth2, OAuth2Token, OffsetDateTime, Provider, async_trait};
 use oauth_store_tests::worker::{key, provider, sealer};
 use oauth_test_servers::{MariaDb, Persistence, Postgres, Redis};
-use oauth_tokens::{Error, TokenKey, TokenManager, TokenSource};
+use oauth_tokens::{TokenError, TokenKey, TokenManager, TokenSource};
 use sqlx::{Sqlite, SqlitePool, Transaction, sqlite::SqliteConnectOptions};
 
 use crate::{
@@ -143,7 +143,7 @@ async fn serve(
 async fn refuse(manager: &TokenManager, key: &TokenKey, until: Instant) {
     while Instant::now() < until {
         let error = manager.get_token(key).await.unwrap_err();
-        assert!(matches!(error, Error::Store { .. }), "{error}");
+        assert!(matches!(error, TokenError::Store { .. }), "{error}");
         assert!(matches!(error.class(), ErrorClass::Transient { .. }), "{error}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -162,13 +162,13 @@ async fn gone_in_between((server, place): (Server, Place)) {
     authorization_server.emulator.clear_requests();
 
     let error = manager.get_token(&key).await.unwrap_err();
-    let Error::NotSaved { token, .. } = &error else { panic!("{error}") };
+    let TokenError::NotSaved { token, .. } = &error else { panic!("{error}") };
     let new = token.access_token().to_owned();
     assert!(!error.to_string().contains(&new) && !format!("{error:?}").contains(&new));
     // Nobody redeems the old one again meanwhile.
     for _ in 0..3 {
         let error = manager.get_token(&key).await.unwrap_err();
-        assert!(matches!(error, Error::NotSaved { .. }), "{error}");
+        assert!(matches!(error, TokenError::NotSaved { .. }), "{error}");
     }
     assert_eq!(authorization_server.redeemed().len(), 1);
 

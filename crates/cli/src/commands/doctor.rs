@@ -231,15 +231,15 @@ fn status_of(greeting: &Greeting) -> u16 {
 }
 
 /// Why nobody can find out who lets clients in.
-fn not_found(error: &oauth_mcp::Error, greeting: &Greeting) -> Finding {
+fn not_found(error: &oauth_mcp::McpError, greeting: &Greeting) -> Finding {
     let is_transient = matches!(error.class(), ErrorClass::Transient { .. });
     let text = match error {
-        oauth_mcp::Error::ServerMetadata { issuer, cause, .. } if is_transient => {
+        oauth_mcp::McpError::ServerMetadata { issuer, cause, .. } if is_transient => {
             format!(
                 "authorization server {issuer} unreachable: {cause}. Try later; if that does not help, tell whoever runs it"
             )
         }
-        oauth_mcp::Error::NoResourceMetadata(tried) => {
+        oauth_mcp::McpError::NoResourceMetadata(tried) => {
             let places: Vec<String> =
                 tried.iter().map(|probe| format!("{} ({})", probe.url, probe.status)).collect();
             let advice = match greeting {

@@ -47,7 +47,7 @@ pub(crate) async fn run(exchange: &Exchange, common: &Common, output: Output) ->
 }
 
 fn of_source(cause: oauth_clients::SecretSourceError) -> Failure {
-    match cause.downcast::<oauth_tokens::Error>() {
+    match cause.downcast::<oauth_tokens::TokenError>() {
         Ok(error) => (*error).into(),
         Err(cause) => Failure::Other(format!("the token to exchange is not known: {cause}")),
     }

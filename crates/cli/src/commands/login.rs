@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use clap::ValueEnum;
 use oauth_clients::{LoginOptions, OAuth2Token, Provider, Secret};
-use oauth_native::{LoopbackBrowser, Page, SignInError, SignInOptions, sign_in};
+use oauth_native::{LoopbackBrowser, NativeSignInError, Page, SignInOptions, sign_in};
 use oauth_tokens::{PutOptions, TokenManager};
 use serde_json::json;
 
@@ -350,12 +350,14 @@ fn redirect(options: SignInOptions, uri: &str) -> SignInOptions {
     }
 }
 
-fn failure(error: SignInError) -> Failure {
+fn failure(error: NativeSignInError) -> Failure {
     let text = in_words_of_this_tool(error.to_string());
     match error {
-        SignInError::Login(error) => error.into(),
-        SignInError::Options(_) | SignInError::PortsTaken { .. } => Failure::Usage(text),
-        SignInError::TimedOut { .. } => Failure::SignInAgain(format!("{text}; --timeout gives more time")),
+        NativeSignInError::Login(error) => error.into(),
+        NativeSignInError::Options(_) | NativeSignInError::PortsTaken { .. } => Failure::Usage(text),
+        NativeSignInError::TimedOut { .. } => {
+            Failure::SignInAgain(format!("{text}; --timeout gives more time"))
+        }
         _ => Failure::Other(text),
     }
 }

@@ -15,7 +15,7 @@ use url::Url;
 use super::{Access, Browser, Reaction};
 use crate::{
     client::McpClient,
-    error::{Error, Result, one_line},
+    error::{McpError, one_line},
     server_url::ServerUrl,
     step::Step,
 };
@@ -31,8 +31,8 @@ impl Access {
     ///
     /// # Errors
     ///
-    /// [`Error::NotChallenged`] for a server that wants nothing; else whatever went wrong.
-    pub async fn authorize(&self, browser: &dyn Browser) -> Result<Arc<OAuth2Token>> {
+    /// [`McpError::NotChallenged`] for a server that wants nothing; else whatever went wrong.
+    pub async fn authorize(&self, browser: &dyn Browser) -> Result<Arc<OAuth2Token>, McpError> {
         if let Some(token) = self.token().await? {
             return Ok(token);
         }
@@ -44,7 +44,7 @@ impl Access {
             }
             status = reply.status().as_u16();
         }
-        Err(Error::NotChallenged { status })
+        Err(McpError::NotChallenged { status })
     }
 
     /// Has the user sign in although there may be a token, which the new one replaces: for other scopes, another client or another user.
@@ -54,7 +54,7 @@ impl Access {
     /// # Errors
     ///
     /// As [`authorize`](Self::authorize).
-    pub async fn authorize_anew(&self, browser: &dyn Browser) -> Result<Arc<OAuth2Token>> {
+    pub async fn authorize_anew(&self, browser: &dyn Browser) -> Result<Arc<OAuth2Token>, McpError> {
         let _alone = self.0.sign_in.lock().await;
         let http = self.0.authorizer.http(&self.0.server)?;
         let mut status = 0;
@@ -74,9 +74,9 @@ impl Access {
             if let Reaction::Step(step) = reaction {
                 self.walk(step, browser).await?;
             }
-            return self.token().await?.ok_or(Error::StillUnauthorized);
+            return self.token().await?.ok_or(McpError::StillUnauthorized);
         }
-        Err(Error::NotChallenged { status })
+        Err(McpError::NotChallenged { status })
     }
 
     /// Sends a request to the server with a token, and has the user sign in if the server says so.
@@ -87,7 +87,11 @@ impl Access {
     /// # Errors
     ///
     /// Whatever keeps the request from being answered with anything but 401 and 403.
-    pub async fn send(&self, request: &Request<Bytes>, browser: &dyn Browser) -> Result<Response<Bytes>> {
+    pub async fn send(
+        &self,
+        request: &Request<Bytes>,
+        browser: &dyn Browser,
+    ) -> Result<Response<Bytes>, McpError> {
         for _ in 0..MOST_ATTEMPTS {
             let (reply, sent) = self.send_once(request).await?;
             let is_refused = matches!(reply.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
@@ -100,7 +104,7 @@ impl Access {
             let sent = sent.as_ref().map(Secret::expose);
             self.answer(reply.status(), reply.headers(), sent, browser).await?;
         }
-        Err(Error::StillUnauthorized)
+        Err(McpError::StillUnauthorized)
     }
 
     /// Does what a refusal (401 or 403) asks for, so that the request can be sent again: a refresh, or a sign-in by the user. For programs
@@ -117,7 +121,7 @@ impl Access {
         headers: &HeaderMap,
         sent: Option<&str>,
         browser: &dyn Browser,
-    ) -> Result<()> {
+    ) -> Result<(), McpError> {
         let _alone = self.0.sign_in.lock().await;
         match self.refused(status, headers, sent, browser.redirect_uri()).await? {
             Reaction::SendAgain => Ok(()),
@@ -126,7 +130,7 @@ impl Access {
     }
 
     /// Does all steps of a sign-in.
-    async fn walk(&self, mut step: Step, browser: &dyn Browser) -> Result<()> {
+    async fn walk(&self, mut step: Step, browser: &dyn Browser) -> Result<(), McpError> {
         loop {
             step = match step {
                 Step::Done(_) => return Ok(()),
@@ -136,7 +140,7 @@ impl Access {
                         Ok(callback) => callback,
                         Err(cause) => {
                             self.0.state.lock().await.pending = None;
-                            return Err(Error::Browser(cause.to_string()));
+                            return Err(McpError::Browser(cause.to_string()));
                         }
                     };
                     self.finish(*pending, callback).await?
@@ -146,7 +150,7 @@ impl Access {
                         self.0.authorizer.answer(&question, &client_id, secret.as_ref(), &[]).await?
                     }
                     None => {
-                        return Err(Error::Browser(format!(
+                        return Err(McpError::Browser(format!(
                             "no client is registered with {:?}, and it registers none by itself; register one with the redirect URI {} \
                              and give its id to Authorizer::with_client",
                             question.issuer, question.redirect_uri
@@ -158,7 +162,10 @@ impl Access {
     }
 
     /// Sends a request with the token that there is. Also says which it was.
-    async fn send_once(&self, request: &Request<Bytes>) -> Result<(Response<Bytes>, Option<Secret>)> {
+    async fn send_once(
+        &self,
+        request: &Request<Bytes>,
+    ) -> Result<(Response<Bytes>, Option<Secret>), McpError> {
         let http = self.0.authorizer.http(&self.0.server)?;
         let mut url = request.uri().to_string();
         self.check_destination(&url)?;
@@ -174,7 +181,7 @@ impl Access {
                 None => return Ok((reply, sent)),
             }
         }
-        Err(Error::Redirected { url: self.0.server.to_string(), status: 308 })
+        Err(McpError::Redirected { url: self.0.server.to_string(), status: 308 })
     }
 
     async fn send_authorized(
@@ -184,7 +191,7 @@ impl Access {
         token: &OAuth2Token,
         request: &Request<Bytes>,
         url: &str,
-    ) -> Result<Response<Bytes>> {
+    ) -> Result<Response<Bytes>, McpError> {
         let mut is_repetition = false;
         loop {
             let mut headers = request.headers().clone();
@@ -213,7 +220,7 @@ impl Access {
     }
 
     /// Checks that a URL is the server's, because its token is for nobody else.
-    pub(crate) fn check_destination(&self, url: &str) -> Result<()> {
+    pub(crate) fn check_destination(&self, url: &str) -> Result<(), McpError> {
         let server = self.0.server.url();
         let is_own = Url::parse(url).is_ok_and(|url| {
             let path = server.path().trim_end_matches('/');
@@ -223,7 +230,7 @@ impl Access {
         });
         match is_own {
             true => Ok(()),
-            false => Err(Error::UnsafeUrl {
+            false => Err(McpError::UnsafeUrl {
                 what: "request",
                 url: one_line(url.split('?').next().unwrap_or_default()),
                 problem: format!("the token is for {} only", self.0.server),
@@ -237,8 +244,8 @@ async fn transmit(
     request: &Request<Bytes>,
     url: &str,
     headers: HeaderMap,
-) -> Result<Response<Bytes>> {
-    let failed = |kind| Error::OAuth(oauth_core::Error::new(Operation::API_REQUEST, "mcp", kind));
+) -> Result<Response<Bytes>, McpError> {
+    let failed = |kind| McpError::OAuth(oauth_core::Error::new(Operation::API_REQUEST, "mcp", kind));
     let uri: Uri =
         url.parse().map_err(|_| failed(ErrorKind::Configuration("the URL cannot be sent".to_owned())))?;
     let mut copy = Request::new(request.body().clone());
@@ -248,7 +255,7 @@ async fn transmit(
     http.send(copy).await.map_err(|error| failed(ErrorKind::Transport(error)))
 }
 
-fn probe(server: &ServerUrl, method: &str) -> Result<Request<Bytes>> {
+fn probe(server: &ServerUrl, method: &str) -> Result<Request<Bytes>, McpError> {
     let params = serde_json::json!({
         "protocolVersion": "2025-11-25",
         "capabilities": {},
@@ -262,5 +269,5 @@ fn probe(server: &ServerUrl, method: &str) -> Result<Request<Bytes>> {
         .header("content-type", "application/json")
         .header("accept", "application/json, text/event-stream")
         .body(Bytes::from(message.to_string()));
-    request.map_err(|error| Error::ServerUrl { url: server.to_string(), problem: error.to_string() })
+    request.map_err(|error| McpError::ServerUrl { url: server.to_string(), problem: error.to_string() })
 }

@@ -11,7 +11,7 @@ use oauth_core::{
 use super::{Authorizer, MadeClients};
 use crate::{
     client::McpClient,
-    error::{Error, Result},
+    error::McpError,
     registration::{
         Applicant, ApplicationType, KnownClient, Registered, Registration, RegistrationMethod, register,
     },
@@ -28,7 +28,7 @@ impl Authorizer {
         target: &Target,
         redirect_uri: &str,
         scopes: Option<&[String]>,
-    ) -> Result<Option<KnownClient>> {
+    ) -> Result<Option<KnownClient>, McpError> {
         let issuer = target.issuer();
         let pre_registered = self.pre_registered(issuer);
         let registers = self.0.registers.unwrap_or(self.0.clients.is_empty());
@@ -45,7 +45,7 @@ impl Authorizer {
             RegistrationMethod::MetadataDocument => Ok(self.of_document(issuer)),
             RegistrationMethod::Dynamic => self.dynamic(target, redirect_uri, scopes).await.map(Some),
             RegistrationMethod::Ask if !self.0.clients.is_empty() && !registers => {
-                Err(Error::ClientOfOtherIssuer {
+                Err(McpError::ClientOfOtherIssuer {
                     issuer: issuer.to_owned(),
                     registered: self.0.clients.iter().map(|client| client.issuer.clone()).collect(),
                 })
@@ -68,7 +68,7 @@ impl Authorizer {
         target: &Target,
         redirect_uri: &str,
         scopes: Option<&[String]>,
-    ) -> Result<KnownClient> {
+    ) -> Result<KnownClient, McpError> {
         let issuer = target.issuer();
         let mut redirect_uris = self.0.redirect_uris.clone();
         if !redirect_uris.iter().any(|uri| uri == redirect_uri) {
@@ -103,7 +103,7 @@ impl Authorizer {
     }
 
     /// The client of this issuer with this id.
-    pub(crate) async fn known(&self, issuer: &str, client_id: &str) -> Result<KnownClient> {
+    pub(crate) async fn known(&self, issuer: &str, client_id: &str) -> Result<KnownClient, McpError> {
         let given = self.pre_registered(issuer).filter(|client| client.client_id == client_id);
         if let Some(client) = given {
             return Ok(client.clone());
@@ -114,14 +114,14 @@ impl Authorizer {
         let found = self.registered(&client_key(issuer, client_id)).await?;
         // Its own name is in the record as well, so that nobody's key can lead to another issuer's secret.
         let found = found.filter(|found| found.issuer == issuer && found.client_id == client_id);
-        found.map(|found| found.client()).ok_or_else(|| Error::UnknownClient {
+        found.map(|found| found.client()).ok_or_else(|| McpError::UnknownClient {
             issuer: issuer.to_owned(),
             client_id: client_id.to_owned(),
         })
     }
 
     /// What is known of a client to which a token was issued.
-    pub(crate) async fn registration(&self, issuer: &str, client_id: &str) -> Result<Registration> {
+    pub(crate) async fn registration(&self, issuer: &str, client_id: &str) -> Result<Registration, McpError> {
         let kept = self.registered(&client_key(issuer, client_id)).await?;
         let secret_expires_at = kept.as_ref().and_then(Registered::secret_expires_at);
         let is_known = kept.is_some() || self.known(issuer, client_id).await.is_ok();
@@ -129,15 +129,15 @@ impl Authorizer {
         Ok(Registration { issuer, client_id, secret_expires_at, is_known })
     }
 
-    async fn registered(&self, key: &str) -> Result<Option<Registered>> {
+    async fn registered(&self, key: &str) -> Result<Option<Registered>, McpError> {
         let Some(text) = self.load(key).await? else { return Ok(None) };
         // What an unknown version wrote is registered anew.
         Ok(serde_json::from_str(text.expose()).ok())
     }
 
-    pub(super) async fn remember(&self, registered: &Registered, key: &str) -> Result<()> {
+    pub(super) async fn remember(&self, registered: &Registered, key: &str) -> Result<(), McpError> {
         self.made().clear();
-        let text = serde_json::to_string(registered).map_err(|error| Error::Records(error.to_string()))?;
+        let text = serde_json::to_string(registered).map_err(|error| McpError::Records(error.to_string()))?;
         let text = Secret::new(text);
         self.save(&client_key(&registered.issuer, &registered.client_id), text.clone()).await?;
         self.save(&issuer_key(&registered.issuer), Secret::new(key)).await?;
@@ -145,7 +145,7 @@ impl Authorizer {
     }
 
     /// Forgets a client that was registered dynamically, and says whether there was one.
-    pub(crate) async fn forget(&self, issuer: &str, client_id: &str) -> Result<bool> {
+    pub(crate) async fn forget(&self, issuer: &str, client_id: &str) -> Result<bool, McpError> {
         let key = client_key(issuer, client_id);
         let Some(known) = self.registered(&key).await?.filter(|known| !known.is_given) else {
             return Ok(false);
@@ -163,7 +163,7 @@ impl Authorizer {
     }
 
     /// The client of a server, with all that its metadata says. It is made once, so that what its participants learn (a nonce) is kept.
-    pub(crate) fn mcp_client(&self, target: &Target, client: &KnownClient) -> Result<McpClient> {
+    pub(crate) fn mcp_client(&self, target: &Target, client: &KnownClient) -> Result<McpClient, McpError> {
         let issuer = target.issuer().to_owned();
         let key = [target.server.resource(), target.resource.clone(), issuer, client.client_id.clone()];
         let made = |found: &MadeClients| {
@@ -186,7 +186,7 @@ impl Authorizer {
         self.0.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn new_client(&self, target: &Target, client: &KnownClient) -> Result<McpClient> {
+    fn new_client(&self, target: &Target, client: &KnownClient) -> Result<McpClient, McpError> {
         let metadata = &target.metadata;
         let auth = client.auth_at(metadata)?;
         let endpoints = metadata.endpoints(&target.server)?;
@@ -218,21 +218,21 @@ impl Authorizer {
         Ok(McpClient::new(oauth2, names_resource.then(|| target.resource.clone())))
     }
 
-    pub(crate) async fn load(&self, key: &str) -> Result<Option<Secret>> {
-        self.0.records.load(key).await.map_err(|cause| Error::Records(cause.to_string()))
+    pub(crate) async fn load(&self, key: &str) -> Result<Option<Secret>, McpError> {
+        self.0.records.load(key).await.map_err(|cause| McpError::Records(cause.to_string()))
     }
 
-    pub(crate) async fn save(&self, key: &str, value: Secret) -> Result<()> {
-        self.0.records.save(key, value).await.map_err(|cause| Error::Records(cause.to_string()))
+    pub(crate) async fn save(&self, key: &str, value: Secret) -> Result<(), McpError> {
+        self.0.records.save(key, value).await.map_err(|cause| McpError::Records(cause.to_string()))
     }
 
-    pub(crate) async fn remove(&self, key: &str) -> Result<()> {
-        self.0.records.remove(key).await.map_err(|cause| Error::Records(cause.to_string()))
+    pub(crate) async fn remove(&self, key: &str) -> Result<(), McpError> {
+        self.0.records.remove(key).await.map_err(|cause| McpError::Records(cause.to_string()))
     }
 
     /// The client without a user: one of the application's own, at this issuer.
-    pub(crate) fn own_client(&self, issuer: &str) -> Result<&KnownClient> {
-        self.pre_registered(issuer).ok_or_else(|| Error::ClientOfOtherIssuer {
+    pub(crate) fn own_client(&self, issuer: &str) -> Result<&KnownClient, McpError> {
+        self.pre_registered(issuer).ok_or_else(|| McpError::ClientOfOtherIssuer {
             issuer: issuer.to_owned(),
             registered: self.0.clients.iter().map(|client| client.issuer.clone()).collect(),
         })

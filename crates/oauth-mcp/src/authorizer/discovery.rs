@@ -9,7 +9,7 @@ use oauth_core::{Challenge, HttpClient, OAuth2, PublicHosts, serde_json::Value};
 
 use super::{Authorizer, clients::issuer_key};
 use crate::{
-    error::{Error, Probe, Result, one_line},
+    error::{McpError, Probe, one_line},
     http::{Fetched, FilteredClient, fetch, nobody},
     metadata::{ResourceMetadata, ServerMetadata, metadata_urls},
     revision::Revision,
@@ -28,7 +28,11 @@ impl Authorizer {
     /// # Errors
     ///
     /// What is wrong with the metadata, or why it could not be read.
-    pub async fn discover(&self, server: &ServerUrl, challenge: Option<&Challenge>) -> Result<Target> {
+    pub async fn discover(
+        &self,
+        server: &ServerUrl,
+        challenge: Option<&Challenge>,
+    ) -> Result<Target, McpError> {
         let challenged_scopes = challenge
             .and_then(Challenge::scopes)
             .map(|scopes| scopes.into_iter().map(str::to_owned).collect());
@@ -62,10 +66,10 @@ impl Authorizer {
         &self,
         server: &ServerUrl,
         header: Option<&str>,
-    ) -> Result<Option<(String, ResourceMetadata)>> {
+    ) -> Result<Option<(String, ResourceMetadata)>, McpError> {
         let client = self.nobody(server);
         if let Some(url) = header {
-            let failed = |cause| Error::ResourceMetadata { url: url.to_owned(), cause };
+            let failed = |cause| McpError::ResourceMetadata { url: url.to_owned(), cause };
             let fetched = fetch(&client, "resource_metadata", url, server, &[], failed).await?;
             let (status, found) = match fetched {
                 Fetched::Document(document) => (200, ResourceMetadata::new(document)),
@@ -73,7 +77,7 @@ impl Authorizer {
             };
             // Whoever names a place has one, so nothing else is guessed.
             let found = found
-                .ok_or_else(|| Error::NoResourceMetadata(vec![Probe { url: url.to_owned(), status }]))?;
+                .ok_or_else(|| McpError::NoResourceMetadata(vec![Probe { url: url.to_owned(), status }]))?;
             self.check_resource(server, url, &found, &server.resource())?;
             return Ok(Some((url.to_owned(), found)));
         }
@@ -82,7 +86,7 @@ impl Authorizer {
         }
         let mut tried = Vec::new();
         for (url, expected) in server.metadata_candidates() {
-            let failed = |cause| Error::ResourceMetadata { url: url.clone(), cause };
+            let failed = |cause| McpError::ResourceMetadata { url: url.clone(), cause };
             let status = match fetch(&client, "resource metadata", &url, server, &[], failed).await? {
                 Fetched::Document(document) => match ResourceMetadata::new(document) {
                     Some(found) => {
@@ -97,7 +101,7 @@ impl Authorizer {
         }
         match self.0.has_legacy_fallback && tried.iter().all(|probe| probe.status == 404) {
             true => Ok(None),
-            false => Err(Error::NoResourceMetadata(tried)),
+            false => Err(McpError::NoResourceMetadata(tried)),
         }
     }
 
@@ -107,10 +111,10 @@ impl Authorizer {
         url: &str,
         found: &ResourceMetadata,
         expected: &str,
-    ) -> Result<()> {
+    ) -> Result<(), McpError> {
         match server.accepts_resource(found.resource(), expected, self.0.names) {
             true => Ok(()),
-            false => Err(Error::ResourceMismatch {
+            false => Err(McpError::ResourceMismatch {
                 url: url.to_owned(),
                 expected: expected.to_owned(),
                 found: one_line(found.resource()),
@@ -124,15 +128,15 @@ impl Authorizer {
         url: &str,
         metadata: &ResourceMetadata,
         server: &ServerUrl,
-    ) -> Result<String> {
+    ) -> Result<String, McpError> {
         let issuers = metadata.authorization_servers();
         let Some(first) = issuers.first() else {
-            return Err(Error::NoAuthorizationServer { url: url.to_owned() });
+            return Err(McpError::NoAuthorizationServer { url: url.to_owned() });
         };
         let chosen = match &self.0.choose_server {
             Some(choose) => match choose(&issuers) {
                 Some(chosen) if issuers.contains(&&*chosen) => Some(chosen),
-                Some(chosen) => return Err(Error::NotAnAuthorizationServer { chosen }),
+                Some(chosen) => return Err(McpError::NotAnAuthorizationServer { chosen }),
                 None => None,
             },
             None => None,
@@ -144,7 +148,7 @@ impl Authorizer {
         let parsed = check_url("issuer", &chosen, server)?;
         match parsed.query() {
             None => Ok(chosen),
-            Some(_) => Err(Error::UnsafeUrl {
+            Some(_) => Err(McpError::UnsafeUrl {
                 what: "issuer",
                 url: one_line(&chosen),
                 problem: "it has a query".to_owned(),
@@ -152,7 +156,7 @@ impl Authorizer {
         }
     }
 
-    async fn with_a_client(&self, issuers: &[&str]) -> Result<Option<String>> {
+    async fn with_a_client(&self, issuers: &[&str]) -> Result<Option<String>, McpError> {
         if issuers.len() < 2 {
             return Ok(None);
         }
@@ -170,7 +174,7 @@ impl Authorizer {
         server: &ServerUrl,
         resource: &str,
         issuer: &str,
-    ) -> Result<Arc<ServerMetadata>> {
+    ) -> Result<Arc<ServerMetadata>, McpError> {
         let key = [resource.to_owned(), issuer.to_owned()];
         if let Some(known) = self.cached(&key) {
             return Ok(known);
@@ -178,14 +182,15 @@ impl Authorizer {
         let client = self.nobody(server);
         let mut tried = Vec::new();
         for url in metadata_urls(issuer, self.0.revision) {
-            let failed = |cause| Error::ServerMetadata { issuer: issuer.to_owned(), url: url.clone(), cause };
+            let failed =
+                |cause| McpError::ServerMetadata { issuer: issuer.to_owned(), url: url.clone(), cause };
             match fetch(&client, "metadata", &url, server, &[], failed).await? {
                 Fetched::Document(document) => {
                     let found = document.get("issuer").and_then(Value::as_str).unwrap_or_default().to_owned();
                     let metadata =
                         ServerMetadata::new(document).filter(|found| found.is_of(issuer, self.0.names));
                     // Another server's document ends the search: the next place is not a better one.
-                    let metadata = metadata.ok_or(Error::IssuerMismatch {
+                    let metadata = metadata.ok_or(McpError::IssuerMismatch {
                         url,
                         expected: issuer.to_owned(),
                         found: one_line(&found),
@@ -198,29 +203,32 @@ impl Authorizer {
                 Fetched::Absent(status) => tried.push(Probe { url, status }),
             }
         }
-        Err(Error::NoServerMetadata { issuer: issuer.to_owned(), tried })
+        Err(McpError::NoServerMetadata { issuer: issuer.to_owned(), tried })
     }
 
     /// What MCP 2025-03-26 has: the metadata at the server's origin, or else three paths.
-    async fn legacy_metadata(&self, server: &ServerUrl) -> Result<Arc<ServerMetadata>> {
+    async fn legacy_metadata(&self, server: &ServerUrl) -> Result<Arc<ServerMetadata>, McpError> {
         let origin = server.origin();
         let key = [server.resource(), origin.clone()];
         if let Some(known) = self.cached(&key) {
             return Ok(known);
         }
         let url = format!("{origin}/.well-known/oauth-authorization-server");
-        let failed = |cause| Error::ServerMetadata { issuer: origin.clone(), url: url.clone(), cause };
+        let failed = |cause| McpError::ServerMetadata { issuer: origin.clone(), url: url.clone(), cause };
         let version = [("mcp-protocol-version", Revision::V2025_03_26.as_str())];
         let metadata = match fetch(&self.nobody(server), "metadata", &url, server, &version, failed).await? {
             Fetched::Document(document) => {
                 let found = document.get("issuer").and_then(Value::as_str).unwrap_or_default().to_owned();
                 let metadata =
                     ServerMetadata::new(document).filter(|found| found.is_of(&origin, self.0.names));
-                metadata.ok_or(Error::IssuerMismatch { url, expected: origin, found: one_line(&found) })?
+                metadata.ok_or(McpError::IssuerMismatch { url, expected: origin, found: one_line(&found) })?
             }
             Fetched::Absent(404) => ServerMetadata::at_default_paths(&origin),
             Fetched::Absent(status) => {
-                return Err(Error::NoServerMetadata { issuer: origin, tried: vec![Probe { url, status }] });
+                return Err(McpError::NoServerMetadata {
+                    issuer: origin,
+                    tried: vec![Probe { url, status }],
+                });
             }
         };
         metadata.endpoints(server)?;
@@ -251,7 +259,7 @@ impl Authorizer {
         issuer: &str,
         is_legacy: bool,
         challenged_scopes: Option<Vec<String>>,
-    ) -> Result<Target> {
+    ) -> Result<Target, McpError> {
         let metadata = match is_legacy {
             true => self.legacy_metadata(server).await?,
             false => self.server_metadata(server, resource, issuer).await?,
@@ -266,7 +274,7 @@ impl Authorizer {
         })
     }
 
-    pub(crate) fn http(&self, server: &ServerUrl) -> Result<Arc<dyn HttpClient>> {
+    pub(crate) fn http(&self, server: &ServerUrl) -> Result<Arc<dyn HttpClient>, McpError> {
         Ok(match (&self.0.http, self.0.reaches_any_address) {
             (Some(given), true) => given.clone(),
             (None, true) => oauth_core::default_http_client()?,

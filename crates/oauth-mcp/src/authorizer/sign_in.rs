@@ -8,7 +8,7 @@ use oauth_core::{
 use super::{Authorizer, clients::given_key};
 use crate::{
     client::McpClient,
-    error::Result,
+    error::McpError,
     grant::Grant,
     registration::{Registered, refuses_the_client},
     scopes::{ScopeSources, union},
@@ -23,7 +23,12 @@ impl Authorizer {
     /// # Errors
     ///
     /// Why no browser is to be sent there: no PKCE, no client, a registration that was refused.
-    pub async fn begin(&self, target: &Target, redirect_uri: &str, asked_before: &[String]) -> Result<Step> {
+    pub async fn begin(
+        &self,
+        target: &Target,
+        redirect_uri: &str,
+        asked_before: &[String],
+    ) -> Result<Step, McpError> {
         self.begin_with(target, redirect_uri, asked_before, false).await
     }
 
@@ -33,7 +38,7 @@ impl Authorizer {
         redirect_uri: &str,
         asked_before: &[String],
         is_second_registration: bool,
-    ) -> Result<Step> {
+    ) -> Result<Step, McpError> {
         self.check_pkce(target)?;
         let scopes = self.scopes(target, asked_before);
         let Some(client) = self.client_for(target, redirect_uri, scopes.as_deref()).await? else {
@@ -72,7 +77,7 @@ impl Authorizer {
     /// # Errors
     ///
     /// Which check failed, or what the server refused.
-    pub async fn finish(&self, pending: PendingLogin, callback: Callback) -> Result<Step> {
+    pub async fn finish(&self, pending: PendingLogin, callback: Callback) -> Result<Step, McpError> {
         let server = pending.server()?;
         let (resource, issuer) = (&pending.resource, &pending.issuer);
         let target = self.target_again(&server, resource, issuer, pending.is_legacy, None).await?;
@@ -110,14 +115,14 @@ impl Authorizer {
         client_id: &str,
         client_secret: Option<&Secret>,
         asked_before: &[String],
-    ) -> Result<Step> {
+    ) -> Result<Step, McpError> {
         let target = &question.target;
         let given = Registered::given(target.issuer(), client_id, client_secret, &target.metadata)?;
         self.remember(&given, &given_key(target.issuer())).await?;
         self.begin(target, &question.redirect_uri, asked_before).await
     }
 
-    fn check_pkce(&self, target: &Target) -> Result<()> {
+    fn check_pkce(&self, target: &Target) -> Result<(), McpError> {
         let issuer = target.issuer();
         let is_allowed = target.is_legacy
             || !self.0.revision.demands_pkce_metadata()
@@ -165,7 +170,7 @@ impl Authorizer {
 }
 
 /// The checks of RFC 9207 section 2.4, before anything of the callback is looked at: a mix-up must not even show its error.
-fn check_issuer(target: &Target, attempt: &LoginAttempt, callback: &Callback) -> Result<()> {
+fn check_issuer(target: &Target, attempt: &LoginAttempt, callback: &Callback) -> Result<(), McpError> {
     let refuse =
         |error| Err(oauth_core::Error::new(Operation::FINISH_LOGIN, "mcp", ErrorKind::Login(error)).into());
     match callback.get("state") {

@@ -12,7 +12,7 @@ use serde::Serialize;
 use url::Url;
 
 use crate::{
-    error::{Error, Result, one_line},
+    error::{McpError, one_line},
     server_url::{ServerUrl, check_url},
 };
 
@@ -23,7 +23,7 @@ use crate::{
 ///
 /// let resource = ProtectedResource::new("https://mcp.example/mcp", ["https://login.example"])?.with_scopes(["files:read"]);
 /// assert_eq!(resource.metadata_path(), "/.well-known/oauth-protected-resource/mcp");
-/// # Ok::<(), oauth_mcp::Error>(())
+/// # Ok::<(), oauth_mcp::McpError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct ProtectedResource {
@@ -40,9 +40,12 @@ impl ProtectedResource {
     ///
     /// # Errors
     ///
-    /// [`Error::ServerUrl`] or [`Error::UnsafeUrl`] for URLs that no client would accept: plain http elsewhere than on this machine, a
+    /// [`McpError::ServerUrl`] or [`McpError::UnsafeUrl`] for URLs that no client would accept: plain http elsewhere than on this machine, a
     /// fragment, user information.
-    pub fn new<S: Into<String>>(resource: &str, issuers: impl IntoIterator<Item = S>) -> Result<Self> {
+    pub fn new<S: Into<String>>(
+        resource: &str,
+        issuers: impl IntoIterator<Item = S>,
+    ) -> Result<Self, McpError> {
         let server = ServerUrl::parse(resource)?;
         check_url("resource", resource, &server)?;
         let issuers: Vec<String> = issuers.into_iter().map(Into::into).collect();
@@ -50,7 +53,7 @@ impl ProtectedResource {
             check_url("issuer", issuer, &server)?;
         }
         if issuers.is_empty() {
-            return Err(Error::NoAuthorizationServer { url: one_line(resource) });
+            return Err(McpError::NoAuthorizationServer { url: one_line(resource) });
         }
         let server = if server.as_str().contains('?') { server.with_query() } else { server };
         let metadata_url =

@@ -11,7 +11,9 @@ use oauth_core::{
 use reqwest::{Request, Response, Url, header::HeaderValue};
 
 use super::{hosts::Hosts, request_error::RequestError};
-use crate::{access_token_request::AccessTokenRequest, error::Error, key::TokenKey, manager::TokenManager};
+use crate::{
+    access_token_request::AccessTokenRequest, error::TokenError, key::TokenKey, manager::TokenManager,
+};
 
 /// Puts the tokens of a manager into requests to the hosts they may go to.
 #[derive(Clone, Debug)]
@@ -115,7 +117,7 @@ impl RequestAuthorizer {
     }
 
     /// Gets another token in place of one that is not accepted; says whether there is one.
-    async fn renew(&self, key: &TokenKey, sent: &mut SentRequest) -> Result<bool, Error> {
+    async fn renew(&self, key: &TokenKey, sent: &mut SentRequest) -> Result<bool, TokenError> {
         let rejected = sent.token.access_token().to_owned();
         let wanted = sent.wanted.clone().after_rejection(rejected.as_str());
         let fresh = self.manager.token_for(key, &wanted).await?;

@@ -2,7 +2,7 @@
 
 use reqwest::Response;
 
-use crate::error::Error;
+use crate::error::TokenError;
 
 /// Why a request was not sent, or was not answered.
 #[derive(Debug, thiserror::Error)]
@@ -10,7 +10,7 @@ use crate::error::Error;
 pub enum RequestError {
     /// There is no live token.
     #[error(transparent)]
-    Token(#[from] Error),
+    Token(#[from] TokenError),
     /// The token cannot be presented: it is not a bearer token and no participant presents it, or a participant refuses to.
     #[error(transparent)]
     TokenType(oauth_core::Error),

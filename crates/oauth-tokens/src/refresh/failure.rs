@@ -8,7 +8,7 @@ use super::record::{Changed, Refresh, RefreshOutcome};
 use crate::{
     access_token_request::Wanted,
     calendar::time,
-    error::Error,
+    error::TokenError,
     event,
     further_token::{FurtherFailure, FurtherRefusal},
     rest::Rest,
@@ -75,7 +75,7 @@ impl Refresh<'_> {
             (Err(_), Expected::Version(version)) => version,
             (Err(_), _) => 0,
         };
-        let error = Error::BoundElsewhere { key: self.key.clone(), cause: Arc::new(error) };
+        let error = TokenError::BoundElsewhere { key: self.key.clone(), cause: Arc::new(error) };
         let event = Some(event::Outcome::Transient(error.clone()));
         let outcome = match self.wanted {
             Some(_) => self.refuse_further(error, &StoredState::saved(version, before.clone())),
@@ -119,7 +119,7 @@ impl Refresh<'_> {
             // This process knows; the next one that asks will learn it from the provider.
             Err(_) => found.version,
         };
-        let error = Error::Dead { key: self.key.clone(), grant: grant.clone() };
+        let error = TokenError::Dead { key: self.key.clone(), grant: grant.clone() };
         let outcome = RefreshOutcome::refused(error, version, now + shared.timing.reread_failures_after);
         Ok(RefreshOutcome { event: Some(event::Outcome::Dead(grant)), ..outcome })
     }
@@ -197,8 +197,8 @@ impl Refresh<'_> {
             (Err(_), _) => 0,
         };
         let error = match failure.error(self.key, now + wait) {
-            Error::RefreshFailed { key, message, retry_at, .. } => {
-                Error::RefreshFailed { key, cause: Some(Arc::new(error)), message, retry_at }
+            TokenError::RefreshFailed { key, message, retry_at, .. } => {
+                TokenError::RefreshFailed { key, cause: Some(Arc::new(error)), message, retry_at }
             }
             refused => refused,
         };
@@ -238,8 +238,12 @@ impl Refresh<'_> {
             (Err(_), _) => 0,
         };
         let retry_at = now + wait;
-        let error =
-            Error::RefreshFailed { key: self.key.clone(), cause: Some(Arc::new(error)), message, retry_at };
+        let error = TokenError::RefreshFailed {
+            key: self.key.clone(),
+            cause: Some(Arc::new(error)),
+            message,
+            retry_at,
+        };
         let event = Some(event::Outcome::Transient(error.clone()));
         let resting = StoredState::saved(version, failed);
         let outcome = match self.settled(Some(&resting)) {

@@ -9,7 +9,7 @@ use crate::{
     access_token_request::Wanted,
     cache::{CachedAnswer, CachedToken, Learned, TokenResult},
     calendar::time,
-    error::Error,
+    error::TokenError,
     event,
     key::TokenKey,
     sealed_store::StoredState,
@@ -69,7 +69,7 @@ impl Refresh<'_> {
         // Another process may put a new login into the store at any time.
         let refused = |error| self.refuse(error, state, found.version, now + timing.reread_failures_after);
         if let Some(grant) = state.dead() {
-            let error = Error::Dead { key: self.key.clone(), grant };
+            let error = TokenError::Dead { key: self.key.clone(), grant };
             return Some(refused(error));
         }
         if let Some(wanted) = self.wanted {
@@ -96,9 +96,9 @@ impl Refresh<'_> {
                 Some(token) => self.live(token, state, found.version, milestones.dead_at),
                 None if milestones.is_live(now) => {
                     let expires_at = state.expires_at.map(time);
-                    refused(Error::NoRefreshToken { key: self.key.clone(), expires_at })
+                    refused(TokenError::NoRefreshToken { key: self.key.clone(), expires_at })
                 }
-                None => refused(Error::no_refresh_token(self.key, milestones.dead_at.unwrap_or(now))),
+                None => refused(TokenError::no_refresh_token(self.key, milestones.dead_at.unwrap_or(now))),
             });
         }
         let retry_at = timing.rests_until(state.rest()?, now, self.shared.store_ahead())?;
@@ -118,7 +118,7 @@ impl Refresh<'_> {
         if self.source.needs_login(self.key) && state.refresh_token().is_none() {
             return Some(self.live_further(wanted, found).unwrap_or_else(|| {
                 let expires_at = state.expires_at.map(time);
-                self.refuse_further(Error::NoRefreshToken { key: self.key.clone(), expires_at }, found)
+                self.refuse_further(TokenError::NoRefreshToken { key: self.key.clone(), expires_at }, found)
             }));
         }
         let (retry_at, failure) = shared.further_rest(further?, now)?;
@@ -147,7 +147,7 @@ impl Refresh<'_> {
     }
 
     /// The outcome that there is no such further access token. All else that the record says is learned.
-    pub(super) fn refuse_further(&self, error: Error, found: &StoredState) -> RefreshOutcome {
+    pub(super) fn refuse_further(&self, error: TokenError, found: &StoredState) -> RefreshOutcome {
         RefreshOutcome { result: Err(error), learned: self.learned(found), event: None }
     }
 
@@ -169,7 +169,7 @@ impl Refresh<'_> {
         let Some(wanted) = self.wanted else { return Some(self.resting(found, retry_at, message)) };
         let live = found.and_then(|found| self.live_further(wanted, found));
         Some(live.unwrap_or_else(|| {
-            let error = Error::RefreshFailed { key: self.key.clone(), cause: None, message, retry_at };
+            let error = TokenError::RefreshFailed { key: self.key.clone(), cause: None, message, retry_at };
             RefreshOutcome { result: Err(error), learned: Learned::Nothing, event: None }
         }))
     }
@@ -182,7 +182,7 @@ impl Refresh<'_> {
         message: String,
     ) -> RefreshOutcome {
         let (timing, now) = (&self.shared.timing, self.shared.clock.now());
-        let error = Error::RefreshFailed { key: self.key.clone(), cause: None, message, retry_at };
+        let error = TokenError::RefreshFailed { key: self.key.clone(), cause: None, message, retry_at };
         let until = retry_at.min(now + timing.reread_failures_after);
         let Some(found) = found else { return RefreshOutcome::refused(error, 0, until) };
         let state = &found.state;
@@ -197,7 +197,7 @@ impl Refresh<'_> {
     /// short-lived, is still live for all others: only those who wait for this refresh are told.
     pub(super) fn refuse(
         &self,
-        error: Error,
+        error: TokenError,
         state: &TokenState,
         version: u64,
         until: OffsetDateTime,
@@ -271,7 +271,7 @@ impl RefreshOutcome {
     }
 
     /// Without a live token, as the record says.
-    pub(super) fn refused(error: Error, version: u64, until: OffsetDateTime) -> Self {
+    pub(super) fn refused(error: TokenError, version: u64, until: OffsetDateTime) -> Self {
         let result = Err(Box::new(error.clone()));
         let answer = CachedAnswer {
             result,
@@ -286,14 +286,18 @@ impl RefreshOutcome {
 
     /// Without a record.
     pub(super) fn not_found(key: &TokenKey) -> Self {
-        Self { result: Err(Error::NotFound { key: key.clone() }), learned: Learned::NoRecord, event: None }
+        Self {
+            result: Err(TokenError::NotFound { key: key.clone() }),
+            learned: Learned::NoRecord,
+            event: None,
+        }
     }
 
     /// For a reason that says nothing about the token.
-    pub(super) fn failed(error: Error) -> Self {
+    pub(super) fn failed(error: TokenError) -> Self {
         // Nothing was attempted for an unknown provider, whose name anybody may have made up, or after a shutdown.
         let event = match &error {
-            Error::UnknownProvider { .. } | Error::Closed => None,
+            TokenError::UnknownProvider { .. } | TokenError::Closed => None,
             _ => Some(event::Outcome::Transient(error.clone())),
         };
         Self { result: Err(error), learned: Learned::Nothing, event }

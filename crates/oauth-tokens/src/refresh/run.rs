@@ -13,7 +13,7 @@ use super::record::{Changed, Refresh, RefreshOutcome, Trigger};
 use crate::{
     access_token_request::{AccessTokenRequest, Wanted},
     cache::{Leader, Learned},
-    error::Error,
+    error::TokenError,
     event::{self, Trouble},
     key::TokenKey,
     runtime::timeout,
@@ -84,10 +84,10 @@ impl SharedState {
         }
         if let Err(error) = &outcome.result {
             // What is wrong for good with one record, or its sealing, says nothing about the others.
-            if matches!(error, Error::Store { cause, .. } if cause.is_transient()) {
+            if matches!(error, TokenError::Store { cause, .. } if cause.is_transient()) {
                 self.store_health.note_trouble(self.runtime.now());
             }
-            if matches!(error, Error::Store { .. } | Error::SourceLookup { .. }) {
+            if matches!(error, TokenError::Store { .. } | TokenError::SourceLookup { .. }) {
                 let now = self.clock.now();
                 let until = now + self.timing.first_backoff;
                 self.cache.note_trouble(&key, error, now.into(), until.into());
@@ -159,14 +159,14 @@ impl Refresh<'_> {
                 Ok(permit) => Ok(permit),
                 Err(_) => tokio::select! {
                     biased;
-                    () = shared.tasks.closed() => return RefreshOutcome::failed(Error::Closed),
+                    () = shared.tasks.closed() => return RefreshOutcome::failed(TokenError::Closed),
                     permit = self.permits.acquire() => permit,
                 },
             };
             let first = tokio::select! {
                 biased;
                 first = timeout(&*shared.runtime, FIRST_ATTEMPT, self.first_attempt()) => first.flatten(),
-                () = shared.tasks.closed() => return RefreshOutcome::failed(Error::Closed),
+                () = shared.tasks.closed() => return RefreshOutcome::failed(TokenError::Closed),
             };
             if let Some(outcome) = self.paused(found.as_ref()) {
                 return outcome;
@@ -195,7 +195,7 @@ impl Refresh<'_> {
                     drop((permit, first));
                     let wait = pause(round).min(retry_in).max(Duration::from_millis(1));
                     if timeout(&*shared.runtime, wait, shared.tasks.closed()).await.is_some() {
-                        return RefreshOutcome::failed(Error::Closed);
+                        return RefreshOutcome::failed(TokenError::Closed);
                     }
                 }
             }
@@ -203,7 +203,7 @@ impl Refresh<'_> {
                 break;
             }
         }
-        RefreshOutcome::failed(Error::Busy { key: self.key.clone() })
+        RefreshOutcome::failed(TokenError::Busy { key: self.key.clone() })
     }
 
     /// Loads again, marks the record, redeems and saves. The lease was asked for at the time `asked`.
@@ -248,7 +248,7 @@ impl Refresh<'_> {
             predecessor = match self.mark(&before, wanted, predecessor.expected, lease, asked).await? {
                 Ok(marked) => marked,
                 Err(cause) => {
-                    return Ok(RefreshOutcome::failed(Error::Store { key: self.key.clone(), cause }));
+                    return Ok(RefreshOutcome::failed(TokenError::Store { key: self.key.clone(), cause }));
                 }
             };
         }
@@ -275,7 +275,7 @@ impl Refresh<'_> {
         }
         match outcome.result {
             // The refresh that a crash cut off is done, or has failed; the one that is wanted here comes next.
-            Ok(_) | Err(Error::RefreshFailed { .. } | Error::NotGranted { .. }) => {
+            Ok(_) | Err(TokenError::RefreshFailed { .. } | TokenError::NotGranted { .. }) => {
                 if let Some(event) = outcome.event {
                     shared.observers.notify(self.key, event, shared.elapsed(asked));
                 }
@@ -349,7 +349,7 @@ impl Refresh<'_> {
     async fn restored(
         &self,
         found: Option<StoredState>,
-    ) -> Result<Result<Option<StoredState>, Changed>, Error> {
+    ) -> Result<Result<Option<StoredState>, Changed>, TokenError> {
         let shared = self.shared;
         let Some(found) = found else { return Ok(Ok(None)) };
         // A machine obtains another token whenever it needs one.
@@ -358,7 +358,7 @@ impl Refresh<'_> {
             return Ok(Ok(Some(found)));
         };
         let state = TokenState { set_aside: found.state.set_aside.clone(), ..newest.state() };
-        let failed = |cause| Error::Store { key: self.key.clone(), cause };
+        let failed = |cause| TokenError::Store { key: self.key.clone(), cause };
         let sealed = shared.store.seal(self.key, &state).await.map_err(failed)?;
         let expected = Expected::Version(found.version);
         match shared.store.save_sealed(self.key, sealed.clone(), &state, expected, None).await {
@@ -378,7 +378,7 @@ impl Refresh<'_> {
     ///
     /// If the store fails meanwhile, the other process cannot save either, and so this one gives up: its next attempt waits again for as
     /// long.
-    async fn give_a_head_start(&self, found: &StoredState) -> Result<Result<(), Error>, Changed> {
+    async fn give_a_head_start(&self, found: &StoredState) -> Result<Result<(), TokenError>, Changed> {
         const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
         let shared = self.shared;
         let is_aftermath =
@@ -392,7 +392,7 @@ impl Refresh<'_> {
             match shared.store.inner.load(self.key).await {
                 Ok(Some(now)) if now.version == found.version && now.sealed == found.sealed => {}
                 Ok(_) => return Err(Changed),
-                Err(cause) => return Ok(Err(Error::Store { key: self.key.clone(), cause })),
+                Err(cause) => return Ok(Err(TokenError::Store { key: self.key.clone(), cause })),
             }
         }
         Ok(Ok(()))

@@ -9,7 +9,7 @@ use crate::{
     access_token_request::Wanted,
     cache::Learned,
     calendar::time,
-    error::Error,
+    error::TokenError,
     event,
     key::TokenKey,
     runtime::timeout,
@@ -45,9 +45,9 @@ enum SaveOutcome {
 enum Attempt {
     Saved(u64),
     /// Something else than what was expected is there.
-    Found(Result<Option<StoredState>, Error>),
+    Found(Result<Option<StoredState>, TokenError>),
     /// Another process has a newer lease.
-    Fenced(Result<Option<StoredState>, Error>),
+    Fenced(Result<Option<StoredState>, TokenError>),
 }
 
 impl Refresh<'_> {
@@ -133,7 +133,7 @@ impl Refresh<'_> {
             SaveOutcome::Unreadable(cause) => (cause, None),
         };
         let Some(token) = whole else {
-            return Ok(RefreshOutcome::failed(Error::Store { key: self.key.clone(), cause }));
+            return Ok(RefreshOutcome::failed(TokenError::Store { key: self.key.clone(), cause }));
         };
         let (new, before) = (Arc::new(new), Arc::new(before));
         let unsaved = Unsaved { token, new, before, predecessor, lease, cause, is_for_further: true };
@@ -186,7 +186,7 @@ impl SharedState {
         mut lease: Option<&Lease>,
         patience: Duration,
     ) -> SaveOutcome {
-        let unreadable = |error: Error| {
+        let unreadable = |error: TokenError| {
             SaveOutcome::Unreadable(StoreError::permanent(StoreOperation::Save, error.to_string()))
         };
         // It is sealed once, so that what was saved is recognized.
@@ -204,7 +204,7 @@ impl SharedState {
                 Some(Attempt::Saved(version)) => return SaveOutcome::Saved(version),
                 Some(Attempt::Found(found)) => found.map(|found| (found, lease)),
                 Some(Attempt::Fenced(found)) => found.map(|found| (found, None)),
-                None => Err(Error::Store { key: key.clone(), cause: no_answer(limit) }),
+                None => Err(TokenError::Store { key: key.clone(), cause: no_answer(limit) }),
             };
             match found {
                 Ok((Some(found), next_lease))
@@ -236,7 +236,7 @@ impl SharedState {
                 }
                 Ok((Some(found), _)) => return SaveOutcome::Superseded(Box::new(found)),
                 Ok((None, _)) => return SaveOutcome::Deleted,
-                Err(Error::Store { cause, .. }) => {
+                Err(TokenError::Store { cause, .. }) => {
                     self.store_health.note_slowness(self.runtime.now());
                     if self.elapsed(began) >= patience {
                         return SaveOutcome::Failed(cause);
@@ -263,7 +263,7 @@ impl SharedState {
             Some(sealed) => &*sealed,
             None => match self.store.seal(key, new).await {
                 Ok(new) => &*sealed.insert(new),
-                Err(cause) => return Attempt::Found(Err(Error::Store { key: key.clone(), cause })),
+                Err(cause) => return Attempt::Found(Err(TokenError::Store { key: key.clone(), cause })),
             },
         };
         let saved = match self.store.exchanged(&*self.runtime, key, predecessor, limit_of_look).await {
@@ -279,7 +279,7 @@ impl SharedState {
                 Attempt::Found(self.store.open(key, &record).await.map(Some))
             }
             Ok(Saved::Fenced) => Attempt::Fenced(self.store.load(key).await),
-            Err(cause) => Attempt::Found(Err(Error::Store { key: key.clone(), cause })),
+            Err(cause) => Attempt::Found(Err(TokenError::Store { key: key.clone(), cause })),
         }
     }
 
@@ -302,7 +302,7 @@ impl SharedState {
 
     /// The outcome that the grant is dead, and that the store has a note of it.
     pub(super) fn marked_dead(&self, key: &TokenKey, grant: DeadGrant, version: u64) -> RefreshOutcome {
-        let error = Error::Dead { key: key.clone(), grant: grant.clone() };
+        let error = TokenError::Dead { key: key.clone(), grant: grant.clone() };
         let until = self.clock.now() + self.timing.reread_failures_after;
         let outcome = RefreshOutcome::refused(error, version, until);
         RefreshOutcome { event: Some(event::Outcome::Dead(grant)), ..outcome }
@@ -318,7 +318,7 @@ impl SharedState {
         RefreshOutcome { event: Some(event::Outcome::Transient(error)), ..outcome }
     }
 
-    fn not_saved(&self, error: Error, unsaved: &Unsaved) -> RefreshOutcome {
+    fn not_saved(&self, error: TokenError, unsaved: &Unsaved) -> RefreshOutcome {
         if unsaved.is_for_further {
             // The token of the login is as good as before, and is still served from memory.
             return RefreshOutcome { event: None, ..RefreshOutcome::failed(error) };

@@ -2,7 +2,7 @@
 
 use oauth_core::random_token;
 
-use crate::{error::Error, key::TokenKey, store::StoreError};
+use crate::{error::TokenError, key::TokenKey, store::StoreError};
 
 /// A check that a store did not pass.
 #[derive(Debug, thiserror::Error)]
@@ -39,15 +39,15 @@ impl From<String> for CheckFailed {
 
 /// Whatever a store, a manager or the provider in memory fails with.
 macro_rules! failed_by {
-    ($($Error:ty),+) => {
-        $(impl From<$Error> for CheckFailed {
-            fn from(error: $Error) -> Self {
+    ($($TokenError:ty),+) => {
+        $(impl From<$TokenError> for CheckFailed {
+            fn from(error: $TokenError) -> Self {
                 format!("{error}").into()
             }
         })+
     };
 }
-failed_by!(StoreError, Error, oauth_core::Error, oauth_core::SharedCacheError, tokio::task::JoinError);
+failed_by!(StoreError, TokenError, oauth_core::Error, oauth_core::SharedCacheError, tokio::task::JoinError);
 
 /// A key that no other check and no earlier run has used.
 pub(super) fn some_key() -> Result<TokenKey, CheckFailed> {

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     builder::TokenManagerBuilder,
-    error::Error,
+    error::TokenError,
     inventory::{Filter, Status},
     key::TokenKey,
     manager::TokenManager,
@@ -118,13 +118,13 @@ pub(super) async fn a_crash_between_redeem_and_save_is_reported(store: &Arc<dyn 
     crash(store, &server, &key).await?;
     let manager = builder(Arc::clone(store), &server).build()?;
     let outcome = manager.get(&key).await;
-    let Err(Error::Dead { grant, .. }) = &outcome else {
+    let Err(TokenError::Dead { grant, .. }) = &outcome else {
         return Err(format!("after a crash the grant should be dead: {outcome:?}").into());
     };
     ensure!(matches!(grant.reason, DeadReason::LostInRefresh { .. }), "the crash is not named: {grant:?}");
     // It stays dead, in every process, without another request, until somebody signs in again.
     let other = builder(Arc::clone(store), &server).build()?;
-    ensure!(matches!(other.get(&key).await, Err(Error::Dead { .. })), "a dead grant came alive");
+    ensure!(matches!(other.get(&key).await, Err(TokenError::Dead { .. })), "a dead grant came alive");
     let sent = server.token_requests();
     ensure!(sent == 2, "a dead grant was asked for: {sent} requests");
     other.put(&key, &server.sign_in()?).await?;

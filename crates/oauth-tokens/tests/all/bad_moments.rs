@@ -10,8 +10,8 @@ use std::{
 
 use oauth_core::{Clock, OAuth2Token, Provider, Sealer, async_trait};
 use oauth_tokens::{
-    Error, Event, MemoryStore, Outcome, SealingError, SourceLookup, StoreError, StoreOperation, TokenKey,
-    TokenManager, TokenSealer, Trouble, Unsealed,
+    Event, MemoryStore, Outcome, SealingError, SourceLookup, StoreError, StoreOperation, TokenError,
+    TokenKey, TokenManager, TokenSealer, Trouble, Unsealed,
     testkit::{HookedStore, RotatingServer, ServerFault, StoreCall, StoreHook},
 };
 use tokio::task::JoinSet;
@@ -35,7 +35,7 @@ async fn a_clock_that_is_set_back_prolongs_no_trouble_with_the_store() {
     manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
     store.set_down(true);
     for _ in 0..3 {
-        assert!(matches!(manager.get_token(&key()).await, Err(Error::Store { .. })));
+        assert!(matches!(manager.get_token(&key()).await, Err(TokenError::Store { .. })));
     }
     store.set_down(false);
     clock.back(HOUR);
@@ -68,7 +68,7 @@ async fn a_clock_that_is_set_back_hides_no_login_of_another_process() {
     let other = builder(store.clone(), &server).build().unwrap();
     one.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
     server.fail_next(ServerFault::Reply(400, r#"{"error": "invalid_grant"}"#, None));
-    assert!(matches!(one.get_token(&key()).await, Err(Error::Dead { .. })));
+    assert!(matches!(one.get_token(&key()).await, Err(TokenError::Dead { .. })));
     other.put(&key(), &server.sign_in().unwrap()).await.unwrap();
     clock.back(HOUR);
     clock.forward(60 * SECOND);
@@ -250,7 +250,7 @@ async fn after_an_answer_pauses_are_short_again() {
     clock.forward(2 * HOUR);
     server.fail_next(ServerFault::Reply(429, "", None));
     let other = key().with_label("login");
-    let Err(Error::RefreshFailed { retry_at, .. }) = manager.get(&other).await else {
+    let Err(TokenError::RefreshFailed { retry_at, .. }) = manager.get(&other).await else {
         panic!("the provider limits requests")
     };
     let wait = retry_at - clock.now();
@@ -287,7 +287,7 @@ async fn a_pause_outlives_a_lookup_that_fails() {
     assert!(manager.get(&keys[0]).await.is_err());
     tokio::time::sleep(ms(150)).await;
     fails.store(true, Ordering::SeqCst);
-    assert!(matches!(manager.get(&keys[1]).await, Err(Error::SourceLookup { .. })));
+    assert!(matches!(manager.get(&keys[1]).await, Err(TokenError::SourceLookup { .. })));
     fails.store(false, Ordering::SeqCst);
     let got = manager.get(&keys[2]).await;
     assert_eq!(server.token_requests(), 1, "{got:?}");
@@ -392,16 +392,16 @@ async fn a_token_that_is_deleted_while_its_late_save_ends_stays_deleted() {
     let manager = builder(store, &server).save_patience(ms(200)).build().unwrap();
     manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
     shaky.take_no_more_saves_after(1);
-    assert!(matches!(manager.get_token(&key()).await, Err(Error::NotSaved { .. })));
+    assert!(matches!(manager.get_token(&key()).await, Err(TokenError::NotSaved { .. })));
     shaky.takes_saves_again();
     while !manager.unsaved().is_empty() {
         tokio::time::sleep(ms(5)).await;
     }
     assert!(manager.delete(&key()).await.unwrap());
-    assert!(matches!(manager.get_token(&key()).await, Err(Error::NotFound { .. })));
+    assert!(matches!(manager.get_token(&key()).await, Err(TokenError::NotFound { .. })));
     tokio::time::sleep(SECOND).await;
     let got = manager.get_token(&key()).await;
-    assert!(matches!(got, Err(Error::NotFound { .. })), "{got:?}");
+    assert!(matches!(got, Err(TokenError::NotFound { .. })), "{got:?}");
 }
 
 /// A key service that does not answer while it hangs.
@@ -444,7 +444,7 @@ async fn a_key_service_that_hangs_at_the_save_is_waited_for_as_long_as_promised(
     let began = tokio::time::Instant::now();
     let limited = tokio::time::timeout(60 * SECOND, manager.get_token(&key())).await;
     let error = limited.expect("it is given up").unwrap_err();
-    assert!(matches!(error, Error::NotSaved { .. }), "{error}");
+    assert!(matches!(error, TokenError::NotSaved { .. }), "{error}");
     assert!((3..=4).contains(&began.elapsed().as_secs()), "the provider's second and {:?}", began.elapsed());
     hangs.store(false, Ordering::SeqCst);
     tokio::time::sleep(10 * SECOND).await;

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use oauth_core::{Aead, Identity, OAuth2Token, Sealer, SealingKey, WantedScopes, serde_json};
 use oauth_tokens::{
-    AccessTokenRequest, Batch, BatchOptions, Error, Filter, MemoryStore, PlainGrant, Put, PutOptions, Status,
-    TokenKey, TokenManager, TokenStore,
+    AccessTokenRequest, Batch, BatchOptions, Filter, MemoryStore, PlainGrant, Put, PutOptions, Status,
+    TokenError, TokenKey, TokenManager, TokenStore,
     testkit::{RotatingServer, ServerFault},
 };
 
@@ -93,7 +93,7 @@ async fn a_batch_counts_what_died_and_what_failed() {
     let batch = manager.refresh_due(&Filter::all(), Duration::ZERO, &one_by_one).await.unwrap();
     assert_eq!((batch.found, batch.dead), (3, 1), "{batch}");
     assert!(batch.failed >= 1 && batch.done + batch.failed == 2, "{batch}");
-    assert!(matches!(batch.error, Some(Error::RefreshFailed { .. })), "{batch}");
+    assert!(matches!(batch.error, Some(TokenError::RefreshFailed { .. })), "{batch}");
     assert!(batch.to_string().starts_with("3 grants: "), "{batch}");
 }
 
@@ -141,7 +141,7 @@ async fn what_cannot_be_sealed_anew_is_left_and_said() {
         .unwrap();
     let batch = ring(&server, &store, Sealer::new(number(2))).reseal_all(&options()).await.unwrap();
     assert_eq!(sums(&batch), (1, 0, 0, 1, 1), "{batch}");
-    assert!(matches!(batch.error, Some(Error::Unreadable { .. })), "{batch}");
+    assert!(matches!(batch.error, Some(TokenError::Unreadable { .. })), "{batch}");
 }
 
 #[tokio::test]
@@ -160,7 +160,7 @@ async fn all_of_a_tenant_or_a_user_can_be_erased() {
     let batch = manager.erase_all(&Filter::all().with_tenant("acme"), &options()).await.unwrap();
     assert_eq!(sums(&batch), (2, 2, 0, 0, 0), "{batch}");
     assert_eq!(manager.count(&Filter::all()).await.unwrap(), 2);
-    assert!(matches!(manager.get(&user("acme", "b")).await, Err(Error::NotFound { .. })));
+    assert!(matches!(manager.get(&user("acme", "b")).await, Err(TokenError::NotFound { .. })));
     manager.get(&user("other", "a")).await.unwrap();
 }
 
@@ -197,7 +197,7 @@ async fn grants_move_to_another_store_with_another_key() {
         }
     }
     assert_eq!(moved, 5);
-    assert!(matches!(other.get(&user("acme", "0")).await, Err(Error::Dead { .. })), "it stays dead");
+    assert!(matches!(other.get(&user("acme", "0")).await, Err(TokenError::Dead { .. })), "it stays dead");
     assert_eq!(other.count(&Filter::all().with_status(Status::Dead)).await.unwrap(), 1);
     let token = other.get(&user("acme", "1")).await.unwrap();
     assert!(server.knows(token.access_token()));
@@ -335,6 +335,6 @@ async fn a_token_that_the_store_never_takes_counts_as_failed_in_the_end() {
     store.take_no_more_saves_after(1);
     let batch = manager.refresh_due(&Filter::all(), Duration::ZERO, &options()).await.unwrap();
     assert_eq!((batch.found, batch.done, batch.failed), (1, 0, 1), "{batch}");
-    assert!(matches!(batch.error, Some(Error::NotSaved { .. })), "{batch}");
+    assert!(matches!(batch.error, Some(TokenError::NotSaved { .. })), "{batch}");
     assert_eq!(manager.unsaved(), [key()]);
 }

@@ -18,7 +18,7 @@ use oauth_core::{
 };
 use oauth_reqwest::{reqwest, reqwest_client};
 use oauth_tokens::{
-    AuthorizedClient, Error, Hosts, MemoryStore, RequestError, TokenManager, TokenMiddleware,
+    AuthorizedClient, Hosts, MemoryStore, RequestError, TokenError, TokenManager, TokenMiddleware,
     testkit::RotatingServer,
 };
 use reqwest_middleware::ClientBuilder;
@@ -190,7 +190,7 @@ async fn br_04_a_token_goes_to_no_other_host_and_not_over_a_header_that_is_there
     let error = client.send(http.get(&api.origin).bearer_auth("mine")).await.unwrap_err();
     assert!(matches!(error, RequestError::AlreadyAuthorized), "{error}");
     let error = client.send(http.get(&api.origin)).await.unwrap_err();
-    assert!(matches!(error, RequestError::Token(Error::NotFound { .. })), "{error}");
+    assert!(matches!(error, RequestError::Token(TokenError::NotFound { .. })), "{error}");
     assert!(api.seen().is_empty());
 }
 

@@ -13,8 +13,8 @@ use oauth_core::{
     serde_json::{self, Value},
 };
 use oauth_tokens::{
-    AccessTokenRequest, ClientCredentials, Error, Event, Expected, MemoryStore, Put, TokenKey, TokenManager,
-    TokenStore,
+    AccessTokenRequest, ClientCredentials, Event, Expected, MemoryStore, Put, TokenError, TokenKey,
+    TokenManager, TokenStore,
     testkit::{RotatingServer, ServerFault},
 };
 use tokio::task::JoinSet;
@@ -196,14 +196,14 @@ async fn what_the_provider_refuses_to_a_further_token_is_not_held_against_the_gr
         clock.forward(SECOND);
         server.fail_next(ServerFault::Reply(400, body, None));
         let error = one.get_for(&key(), &mail()).await.unwrap_err();
-        assert!(matches!(error, Error::NotGranted { .. }), "{body}: {error}");
+        assert!(matches!(error, TokenError::NotGranted { .. }), "{body}: {error}");
         assert_eq!(error.class(), class);
         // Nobody asks again for a while, and all else goes on.
         let asked = server.token_requests();
         for manager in [&one, &other] {
             for _ in 0..3 {
                 let error = manager.get_for(&key(), &mail()).await.unwrap_err();
-                assert!(matches!(error, Error::NotGranted { .. }), "{body}: {error}");
+                assert!(matches!(error, TokenError::NotGranted { .. }), "{body}: {error}");
             }
             assert!(server.knows(manager.get(&key()).await.unwrap().access_token()), "{body}");
         }
@@ -224,8 +224,8 @@ async fn a_further_token_that_keeps_failing_keeps_nobody_from_refreshing_the_gra
     clock.forward(3590 * SECOND);
     server.fail_next(ServerFault::Reply(500, "", None));
     let error = manager.get_for(&key(), &mail()).await.unwrap_err();
-    assert!(matches!(error, Error::RefreshFailed { .. }), "{error}");
-    assert!(matches!(manager.get_for(&key(), &mail()).await, Err(Error::RefreshFailed { .. })));
+    assert!(matches!(error, TokenError::RefreshFailed { .. }), "{error}");
+    assert!(matches!(manager.get_for(&key(), &mail()).await, Err(TokenError::RefreshFailed { .. })));
     assert_eq!(server.token_requests(), 1, "it rests");
     assert!(server.knows(manager.get(&key()).await.unwrap().access_token()));
     assert_eq!(server.token_requests(), 2);
@@ -245,15 +245,15 @@ async fn a_dead_grant_a_revocation_and_a_new_login_end_its_further_tokens() {
     assert_ne!(second, first, "another login may be another user's");
 
     manager.revoke(&key()).await.unwrap();
-    assert!(matches!(manager.get_for(&key(), &mail()).await, Err(Error::NotFound { .. })));
+    assert!(matches!(manager.get_for(&key(), &mail()).await, Err(TokenError::NotFound { .. })));
 
     manager.put(&key(), &sign_in()).await.unwrap();
     manager.get_for(&key(), &mail()).await.unwrap();
     let token = stored(&manager, &key()).await.token.unwrap();
     manager.put(&key(), &expired(&token)).await.unwrap();
     server.fail_next(ServerFault::Reply(400, r#"{"error":"invalid_grant"}"#, None));
-    assert!(matches!(manager.get(&key()).await, Err(Error::Dead { .. })));
-    assert!(matches!(manager.get_for(&key(), &mail()).await, Err(Error::Dead { .. })));
+    assert!(matches!(manager.get(&key()).await, Err(TokenError::Dead { .. })));
+    assert!(matches!(manager.get_for(&key(), &mail()).await, Err(TokenError::Dead { .. })));
 
     // Where a further token finds out that the grant is dead.
     manager.put(&key(), &sign_in()).await.unwrap();
@@ -261,8 +261,8 @@ async fn a_dead_grant_a_revocation_and_a_new_login_end_its_further_tokens() {
     let clock = Hands::new();
     clock.forward(2 * SECOND);
     let later = builder(store, &server).clock(clock).build().unwrap();
-    assert!(matches!(later.get_for(&key(), &mail()).await, Err(Error::Dead { .. })));
-    assert!(matches!(later.get(&key()).await, Err(Error::Dead { .. })));
+    assert!(matches!(later.get_for(&key(), &mail()).await, Err(TokenError::Dead { .. })));
+    assert!(matches!(later.get(&key()).await, Err(TokenError::Dead { .. })));
 }
 
 #[tokio::test]
@@ -272,7 +272,7 @@ async fn without_a_refresh_token_there_is_no_further_token() {
     let token = server.sign_in().unwrap().access_token_only();
     manager.put(&key(), &token).await.unwrap();
     let error = manager.get_for(&key(), &mail()).await.unwrap_err();
-    assert!(matches!(error, Error::NoRefreshToken { .. }), "{error}");
+    assert!(matches!(error, TokenError::NoRefreshToken { .. }), "{error}");
     assert_eq!(error.class(), ErrorClass::Reauthorize);
     assert_eq!(manager.get(&key()).await.unwrap().access_token(), token.access_token());
     assert_eq!(server.token_requests(), 0);
@@ -318,7 +318,7 @@ async fn a_further_token_that_the_store_does_not_take_hands_over_the_refresh_tok
     store.take_no_more_saves_after(1);
     for _ in 0..3 {
         let error = manager.get_for(&key(), &mail()).await.unwrap_err();
-        let Error::NotSaved { token, .. } = &error else { panic!("{error}") };
+        let TokenError::NotSaved { token, .. } = &error else { panic!("{error}") };
         assert_eq!(token.access_token(), login.access_token(), "it is that of the login");
         assert!(server.accepts(token.refresh_token().unwrap()), "nothing is lost");
         let live = manager.get(&key()).await.unwrap();
@@ -329,7 +329,9 @@ async fn a_further_token_that_the_store_does_not_take_hands_over_the_refresh_tok
     let narrow = loop {
         match manager.get_for(&key(), &mail()).await {
             Ok(token) => break token,
-            Err(Error::NotSaved { .. } | Error::Store { .. }) => tokio::time::sleep(SECOND / 10).await,
+            Err(TokenError::NotSaved { .. } | TokenError::Store { .. }) => {
+                tokio::time::sleep(SECOND / 10).await
+            }
             Err(error) => panic!("{error}"),
         }
     };

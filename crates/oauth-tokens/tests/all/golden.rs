@@ -15,7 +15,7 @@ use oauth_core::{
     serde_json::{self, Value, json},
 };
 use oauth_tokens::{
-    AccessTokenRequest, ClientCredentials, DeadReason, Error, Expected, MemoryStore, Stored, TokenKey,
+    AccessTokenRequest, ClientCredentials, DeadReason, Expected, MemoryStore, Stored, TokenError, TokenKey,
     TokenManager, TokenStore,
     testkit::{RotatingServer, ServerFault},
 };
@@ -138,7 +138,10 @@ async fn further_tokens_of_every_version_that_has_them_are_handed_out() {
         assert_ne!(for_files.access_token(), for_mail.access_token());
         let refused = AccessTokenRequest::new().with_scopes(["admin"]);
         let error = manager.get_for(&key, &refused).await.unwrap_err();
-        assert!(matches!(&error, Error::NotGranted { code, .. } if code == "invalid_scope"), "{error:?}");
+        assert!(
+            matches!(&error, TokenError::NotGranted { code, .. } if code == "invalid_scope"),
+            "{error:?}"
+        );
         let login = golden.records["further"].token.as_ref().unwrap();
         let token = manager.get_token(&key).await.unwrap();
         assert_eq!(token.access_token(), login.access_token());
@@ -165,7 +168,7 @@ async fn a_marked_token_of_every_version_tells_of_its_refresh() {
         assert!(listed(&golden, "refreshing").await.dead.is_none());
         let (manager, key, server) = manager(&golden, "refreshing", Duration::from_secs(60)).await;
         let error = manager.get_token(&key).await.unwrap_err();
-        let Error::Dead { grant, .. } = &error else { panic!("{error:?}") };
+        let TokenError::Dead { grant, .. } = &error else { panic!("{error:?}") };
         let DeadReason::LostInRefresh { since, code } = &grant.reason else { panic!("{grant:?}") };
         assert!(golden.written_at.unix_timestamp().abs_diff(*since) < 60, "{since}");
         assert_eq!(code, "invalid_grant");
@@ -180,7 +183,7 @@ async fn a_pause_of_every_version_is_kept_and_ends() {
         assert!(stored.failures == 1 && stored.dead.is_none());
         let (early, key, server) = manager(&golden, "resting", Duration::from_secs(30)).await;
         let error = early.get_token(&key).await.unwrap_err();
-        let Error::RefreshFailed { message, .. } = &error else { panic!("{error:?}") };
+        let TokenError::RefreshFailed { message, .. } = &error else { panic!("{error:?}") };
         assert!(message.contains("503"), "{message}");
         assert_eq!(server.token_requests(), 0, "the provider asked for two minutes");
         let (later, key, server) = manager(&golden, "resting", Duration::from_secs(180)).await;

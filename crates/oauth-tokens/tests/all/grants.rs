@@ -8,7 +8,7 @@ use oauth_core::{
     http::{Request, Response},
 };
 use oauth_tokens::{
-    ClientCredentials, Error, JwtBearer, MemoryStore, Revoked, TokenKey, TokenManager, TokenSource,
+    ClientCredentials, JwtBearer, MemoryStore, Revoked, TokenError, TokenKey, TokenManager, TokenSource,
     testkit::{RotatingServer, ServerFault},
 };
 
@@ -128,7 +128,7 @@ async fn a_machines_grant_does_not_die() {
     // Clocks that differ are a common reason.
     server.fail_next(ServerFault::Reply(400, r#"{"error": "invalid_grant"}"#, None));
     for _ in 0..10 {
-        assert!(matches!(manager.get(&key).await, Err(Error::RefreshFailed { .. })));
+        assert!(matches!(manager.get(&key).await, Err(TokenError::RefreshFailed { .. })));
     }
     assert_eq!(server.token_requests(), 1);
     clock.forward(std::time::Duration::from_secs(6));

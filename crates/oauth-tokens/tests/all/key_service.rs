@@ -11,7 +11,7 @@ use std::{
 
 use oauth_core::{OAuth2Token, Sealer, SealingKey, async_trait};
 use oauth_tokens::{
-    BatchOptions, Error, Expected, MemoryStore, SealingError, TokenKey, TokenManager, TokenSealer,
+    BatchOptions, Expected, MemoryStore, SealingError, TokenError, TokenKey, TokenManager, TokenSealer,
     TokenStore, UnreadableReason, Unsealed, testkit::RotatingServer,
 };
 
@@ -107,7 +107,7 @@ async fn each_tenant_has_a_key_of_its_own() {
     let moved = store.load(&key("acme")).await.unwrap().unwrap().sealed;
     store.save(&key("other").with_label("moved"), moved, Expected::Absent, None).await.unwrap();
     let error = tokens.get(&key("other").with_label("moved")).await.unwrap_err();
-    assert!(matches!(error, Error::Unreadable { .. }), "{error}");
+    assert!(matches!(error, TokenError::Unreadable { .. }), "{error}");
 }
 
 #[tokio::test]
@@ -117,7 +117,7 @@ async fn while_the_key_service_is_down_nothing_is_redeemed() {
     keys.set_down(true);
     let tokens = manager(&server, &store, &keys);
     let error = tokens.get(&key("acme")).await.unwrap_err();
-    assert!(matches!(&error, Error::Store { cause, .. } if cause.is_transient()), "{error}");
+    assert!(matches!(&error, TokenError::Store { cause, .. } if cause.is_transient()), "{error}");
     assert!(error.to_string().contains("the key service does not answer"), "{error}");
     assert_eq!(server.token_requests(), 0);
     keys.set_down(false);
@@ -139,7 +139,7 @@ async fn a_new_token_that_cannot_be_sealed_yet_is_kept_and_saved_later() {
     }
     same.set_down(true);
     let error = refresh.await.unwrap().unwrap_err();
-    assert!(matches!(error, Error::NotSaved { .. }), "{error}");
+    assert!(matches!(error, TokenError::NotSaved { .. }), "{error}");
     keys.set_down(false);
     for _ in 0..300 {
         if tokens.unsaved().is_empty() {
@@ -161,7 +161,7 @@ async fn a_login_does_not_replace_what_cannot_be_opened_just_now() {
     keys.set_down(true);
     let login = expired(&OAuth2Token::new("a later login"));
     let error = tokens.put(&key("acme"), &login).await.unwrap_err();
-    assert!(matches!(error, Error::NotSaved { .. }), "{error}");
+    assert!(matches!(error, TokenError::NotSaved { .. }), "{error}");
     assert_eq!(store.load(&key("acme")).await.unwrap(), before);
 }
 
@@ -197,7 +197,7 @@ async fn a_tenant_without_a_key_is_no_trouble_with_the_store_for_the_others() {
     // It is due, and live.
     clock.forward(Duration::from_secs(3500));
     for _ in 0..3 {
-        assert!(matches!(tokens.get(&key("acme")).await, Err(Error::Store { .. })));
+        assert!(matches!(tokens.get(&key("acme")).await, Err(TokenError::Store { .. })));
     }
     assert_ne!(tokens.get(&key("other")).await.unwrap(), before, "it is waited for");
 }

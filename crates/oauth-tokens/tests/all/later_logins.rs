@@ -8,7 +8,7 @@ use oauth_core::{
     serde_json::{self, Value, json},
 };
 use oauth_tokens::{
-    AccessTokenRequest, DeadReason, Error, MemoryStore, NotKept, Put, PutOptions, TokenManager,
+    AccessTokenRequest, DeadReason, MemoryStore, NotKept, Put, PutOptions, TokenError, TokenManager,
     testkit::RotatingServer,
 };
 
@@ -168,7 +168,7 @@ async fn the_refresh_token_of_a_dead_grant_is_not_kept() {
         .await
         .unwrap();
     let error = manager.get_token(&key()).await.unwrap_err();
-    let Error::Dead { grant, .. } = &error else { panic!("{error:?}") };
+    let TokenError::Dead { grant, .. } = &error else { panic!("{error:?}") };
     assert!(matches!(grant.reason, DeadReason::Refused { .. }));
     let login = again(&server);
     let put = manager.put(&key(), &login).await.unwrap();
@@ -267,7 +267,7 @@ async fn a_login_keeps_the_refresh_token_that_the_store_has_not_taken_yet() {
     // The mark, and then nothing.
     store.take_no_more_saves_after(1);
     let error = manager.get_token(&key()).await.unwrap_err();
-    let Error::NotSaved { token, .. } = &error else { panic!("{error:?}") };
+    let TokenError::NotSaved { token, .. } = &error else { panic!("{error:?}") };
     // The ID token is that of the first login, because the refresh brought none.
     store.takes_saves_again();
     assert_eq!(manager.put(&key(), &again(&server)).await.unwrap(), Put::WithStoredRefreshToken);

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use oauth_core::{Endpoint, OAuth2, Provider, Spec, provider_kit::RevocationSpec};
 use oauth_tokens::{
-    Error, MemoryStore, Revoked, TokenKey, TokenManager,
+    MemoryStore, Revoked, TokenError, TokenKey, TokenManager,
     testkit::{RotatingServer, ServerFault},
 };
 
@@ -60,7 +60,7 @@ async fn a_change_in_another_process_is_seen_sooner_if_wanted() {
     assert_eq!(one.get(&key()).await.unwrap(), other.get(&key()).await.unwrap());
     other.delete(&key()).await.unwrap();
     clock.forward(31 * SECOND);
-    assert!(matches!(one.get(&key()).await, Err(Error::NotFound { .. })));
+    assert!(matches!(one.get(&key()).await, Err(TokenError::NotFound { .. })));
     assert_eq!(server.token_requests(), 0);
 }
 
@@ -80,12 +80,12 @@ async fn a_subjects_tokens_are_listed_and_deleted() {
     assert!(manager.delete(&keys[0]).await.unwrap());
     assert!(!manager.delete(&keys[0]).await.unwrap());
     let error = manager.get(&keys[0]).await.unwrap_err();
-    assert!(matches!(&error, Error::NotFound { key } if *key == keys[0]), "{error}");
+    assert!(matches!(&error, TokenError::NotFound { key } if *key == keys[0]), "{error}");
     assert_eq!(manager.list("", "user-17").await.unwrap().len(), 2);
     assert_eq!(manager.list("acme", "user-17").await.unwrap().len(), 1);
 
     let error = manager.get(&TokenKey::new("another", "user-17")).await.unwrap_err();
-    assert!(matches!(error, Error::UnknownProvider { .. }), "{error}");
+    assert!(matches!(error, TokenError::UnknownProvider { .. }), "{error}");
 }
 
 #[tokio::test]
@@ -97,13 +97,13 @@ async fn rv_03_revoke_tells_the_provider_then_forgets() {
 
     server.fail_next(ServerFault::Reply(503, "", None));
     let error = manager.revoke(&key()).await.unwrap_err();
-    assert!(matches!(error, Error::RevokeFailed { .. }), "{error}");
+    assert!(matches!(error, TokenError::RevokeFailed { .. }), "{error}");
     assert!(server.knows(token.access_token()));
     assert_eq!(*manager.get_token(&key()).await.unwrap(), *token, "it can be tried again");
 
     assert_eq!(manager.revoke(&key()).await.unwrap(), Revoked::AtTheProvider);
     assert!(!server.knows(token.access_token()));
-    assert!(matches!(manager.get(&key()).await, Err(Error::NotFound { .. })));
+    assert!(matches!(manager.get(&key()).await, Err(TokenError::NotFound { .. })));
     assert_eq!(manager.revoke(&key()).await.unwrap(), Revoked::Nothing);
 
     let cannot = OAuth2::new("id", "secret", "https://as.example/authorize", "https://as.example/token")
@@ -140,7 +140,7 @@ async fn rv_03_where_access_tokens_are_revoked_none_but_a_live_one_is() {
     manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
     server.fail_next(ServerFault::Reply(503, "", None));
     let error = manager.revoke(&key()).await.unwrap_err();
-    assert!(matches!(error, Error::RefreshFailed { .. }), "{error}");
+    assert!(matches!(error, TokenError::RefreshFailed { .. }), "{error}");
     clock.forward(120 * SECOND);
     let token = manager.get(&key()).await.unwrap();
 
@@ -148,7 +148,7 @@ async fn rv_03_where_access_tokens_are_revoked_none_but_a_live_one_is() {
     server.fail_next(DEAD);
     server.fail_next(DEAD);
     let error = manager.revoke(&key()).await.unwrap_err();
-    assert!(matches!(error, Error::RevokeFailed { .. }), "{error}");
+    assert!(matches!(error, TokenError::RevokeFailed { .. }), "{error}");
     // And later: its successor is what is revoked.
     clock.forward(60 * SECOND);
     let sent = server.token_requests();
@@ -156,7 +156,7 @@ async fn rv_03_where_access_tokens_are_revoked_none_but_a_live_one_is() {
     assert_eq!(manager.revoke(&key()).await.unwrap(), Revoked::AtTheProvider);
     assert_eq!(server.token_requests(), sent + 1);
     assert!(!server.knows(token.access_token()));
-    assert!(matches!(manager.get(&key()).await, Err(Error::NotFound { .. })));
+    assert!(matches!(manager.get(&key()).await, Err(TokenError::NotFound { .. })));
 
     // Where the grant is dead, there is nothing left to revoke, whatever the provider calls that.
     for dead in [DEAD, ServerFault::Reply(422, r#"{"message": "Validation Failed"}"#, None)] {
@@ -177,7 +177,7 @@ async fn rv_03_a_revocation_that_is_not_allowed_leaves_the_token_where_it_is() {
     for body in [r#"{"error": "access_denied"}"#, r#"{"error": "insufficient_scope"}"#] {
         server.fail_next(ServerFault::Reply(403, body, None));
         let error = manager.revoke(&key()).await.unwrap_err();
-        assert!(matches!(error, Error::RevokeFailed { .. }), "{error}");
+        assert!(matches!(error, TokenError::RevokeFailed { .. }), "{error}");
         manager.get(&key()).await.unwrap();
     }
     server.fail_next(ServerFault::Reply(400, r#"{"error": "invalid_grant"}"#, None));
@@ -239,8 +239,8 @@ async fn a_login_or_a_delete_during_a_refresh_has_the_last_word() {
             let new = server.sign_in().unwrap();
             if is_delete {
                 assert!(changer.delete(&key()).await.unwrap());
-                assert!(matches!(refresh.await.unwrap(), Err(Error::NotFound { .. })));
-                assert!(matches!(one.get(&key()).await, Err(Error::NotFound { .. })));
+                assert!(matches!(refresh.await.unwrap(), Err(TokenError::NotFound { .. })));
+                assert!(matches!(one.get(&key()).await, Err(TokenError::NotFound { .. })));
             } else {
                 changer.put(&key(), &new).await.unwrap();
                 assert_eq!(*refresh.await.unwrap().unwrap(), new);
@@ -273,7 +273,7 @@ async fn close_waits_for_what_is_under_way_and_begins_nothing_new() {
     clock.forward(3400 * SECOND);
     assert!(manager.get(&live).await.is_ok(), "due, and live");
     clock.forward(200 * SECOND);
-    assert!(matches!(manager.get(&live).await, Err(Error::Closed)));
+    assert!(matches!(manager.get(&live).await, Err(TokenError::Closed)));
     assert_eq!(server.token_requests(), 1);
     assert!(manager.close().await.is_empty());
 }
@@ -286,7 +286,7 @@ fn outside_a_runtime_there_is_an_error_and_no_panic() {
     let mut get = std::pin::pin!(manager.get(&key));
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     let std::task::Poll::Ready(outcome) = get.as_mut().poll(&mut context) else { panic!("it waits") };
-    assert!(matches!(outcome, Err(Error::NoRuntime)));
+    assert!(matches!(outcome, Err(TokenError::NoRuntime)));
 }
 
 #[test]
@@ -329,7 +329,7 @@ async fn close_begins_no_refresh_that_queues_for_its_turn() {
     assert_eq!(server.token_requests(), 1, "the one that was under way");
     let outcomes = gets.join_all().await;
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
-    assert_eq!(outcomes.iter().filter(|outcome| matches!(outcome, Err(Error::Closed))).count(), 9);
+    assert_eq!(outcomes.iter().filter(|outcome| matches!(outcome, Err(TokenError::Closed))).count(), 9);
 }
 
 #[tokio::test]
@@ -376,7 +376,7 @@ async fn a_token_for_a_long_job_lasts_as_long_as_the_job() {
     clock.forward(2000 * SECOND);
     server.fail_always(Some(ServerFault::Reply(500, "", None)));
     let error = manager.get_valid_for(&key(), 1800 * SECOND).await.unwrap_err();
-    assert!(matches!(error, Error::RefreshFailed { .. }), "{error}");
+    assert!(matches!(error, TokenError::RefreshFailed { .. }), "{error}");
     assert_eq!(manager.get(&key()).await.unwrap(), third);
 }
 
@@ -385,11 +385,11 @@ async fn a_grant_that_was_refused_by_mistake_gets_another_chance() {
     let server = RotatingServer::new();
     let manager = builder(MemoryStore::new(), &server).build().unwrap();
     let error = manager.revive(&key()).await.unwrap_err();
-    assert!(matches!(error, Error::NotFound { .. }), "{error}");
+    assert!(matches!(error, TokenError::NotFound { .. }), "{error}");
     manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
     assert!(!manager.revive(&key()).await.unwrap(), "it lives");
     server.fail_next(ServerFault::Reply(400, r#"{"error": "invalid_grant"}"#, None));
-    assert!(matches!(manager.get(&key()).await, Err(Error::Dead { .. })));
+    assert!(matches!(manager.get(&key()).await, Err(TokenError::Dead { .. })));
     assert!(manager.revive(&key()).await.unwrap());
     let token = manager.get(&key()).await.unwrap();
     assert!(server.knows(token.access_token()));
@@ -402,7 +402,7 @@ async fn a_grant_that_was_refused_by_mistake_gets_another_chance() {
     manager.get(&other).await.unwrap();
     manager.put(&other, &spent).await.unwrap();
     for _ in 0..2 {
-        assert!(matches!(manager.get(&other).await, Err(Error::Dead { .. })));
+        assert!(matches!(manager.get(&other).await, Err(TokenError::Dead { .. })));
         assert!(manager.revive(&other).await.unwrap());
     }
 }
@@ -433,8 +433,8 @@ async fn times_without_end_lose_no_token() {
 
     server.fail_next(ServerFault::Reply(503, "", None));
     clock.forward(3600 * SECOND);
-    assert!(matches!(manager.get(&key()).await, Err(Error::RefreshFailed { .. })));
+    assert!(matches!(manager.get(&key()).await, Err(TokenError::RefreshFailed { .. })));
     manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
     server.fail_next(ServerFault::Reply(400, r#"{"error": "invalid_grant"}"#, None));
-    assert!(matches!(manager.get(&key()).await, Err(Error::Dead { .. })));
+    assert!(matches!(manager.get(&key()).await, Err(TokenError::Dead { .. })));
 }

@@ -7,7 +7,7 @@ use std::{
 
 use oauth_core::{ErrorClass, Identity, async_trait, serde_json::Value};
 use oauth_tokens::{
-    Error, MemoryStore, Put, PutOptions, StoreError, StoreOperation, TokenKey,
+    MemoryStore, Put, PutOptions, StoreError, StoreOperation, TokenError, TokenKey,
     testkit::{HookedStore, RotatingServer, ServerFault, StoreCall, StoreHook},
 };
 use tokio::time::Instant;
@@ -33,7 +33,7 @@ async fn a_store_that_hangs_at_the_save_is_waited_for_as_long_as_promised() {
     store.set_hanging(true);
     let began = Instant::now();
     let error = get.await.unwrap().unwrap_err();
-    let Error::NotSaved { token, .. } = &error else { panic!("{error:?}") };
+    let TokenError::NotSaved { token, .. } = &error else { panic!("{error:?}") };
     assert!((3..=4).contains(&began.elapsed().as_secs()), "the provider's second and {:?}", began.elapsed());
     assert!(server.accepts(token.refresh_token().unwrap()));
     assert_eq!(manager.unsaved(), [key()]);
@@ -41,7 +41,7 @@ async fn a_store_that_hangs_at_the_save_is_waited_for_as_long_as_promised() {
     // A login meets the same store.
     let began = Instant::now();
     let put = manager.put(&key().with_label("other"), &server.sign_in().unwrap()).await;
-    assert!(matches!(put, Err(Error::NotSaved { .. })), "{put:?}");
+    assert!(matches!(put, Err(TokenError::NotSaved { .. })), "{put:?}");
     assert!(began.elapsed() <= 4 * SECOND, "{:?}", began.elapsed());
 
     // When the store is back, the refreshed token is saved.
@@ -74,7 +74,7 @@ async fn a_shutdown_with_a_limit_hands_over_what_is_being_saved() {
         let began = Instant::now();
         let unsaved = manager.close_within(2 * SECOND).await;
         assert_eq!(began.elapsed().as_secs(), 2);
-        let [Error::NotSaved { key: of, token, .. }] = &unsaved[..] else { panic!("{unsaved:?}") };
+        let [TokenError::NotSaved { key: of, token, .. }] = &unsaved[..] else { panic!("{unsaved:?}") };
         assert_eq!(*of, key());
         assert!(server.accepts(token.refresh_token().unwrap()));
     }
@@ -104,7 +104,7 @@ async fn a_login_at_an_unknown_provider_is_refused() {
     let manager = builder(store.clone(), &server).build().unwrap();
     let misspelled = TokenKey::new("goggle", "user-17");
     let error = manager.put(&misspelled, &server.sign_in().unwrap()).await.unwrap_err();
-    assert!(matches!(&error, Error::UnknownProvider { key, .. } if *key == misspelled), "{error}");
+    assert!(matches!(&error, TokenError::UnknownProvider { key, .. } if *key == misspelled), "{error}");
     assert!(error.to_string().contains("\"testkit\""), "it names those that are known: {error}");
     assert_eq!(store.steps(), 0, "nothing is stored");
 }
@@ -116,7 +116,7 @@ async fn a_full_disk_does_not_pass_by_itself() {
     let manager = builder(store.clone(), &server).save_patience(Duration::ZERO).build().unwrap();
     store.hook().is_full.store(true, Ordering::SeqCst);
     let error = manager.put(&key(), &server.sign_in().unwrap()).await.unwrap_err();
-    assert!(matches!(error, Error::NotSaved { .. }), "{error}");
+    assert!(matches!(error, TokenError::NotSaved { .. }), "{error}");
     assert_eq!(error.class(), ErrorClass::Configuration);
 }
 
@@ -197,7 +197,7 @@ async fn what_a_provider_asks_for_at_one_key_holds_for_all_of_them() {
         for _ in 0..5 {
             for key in &keys {
                 let error = manager.get(key).await.unwrap_err();
-                let Error::RefreshFailed { message, retry_at, .. } = &error else { panic!("{error:?}") };
+                let TokenError::RefreshFailed { message, retry_at, .. } = &error else { panic!("{error:?}") };
                 assert!(message.contains(&status.to_string()), "{message}");
                 let ErrorClass::Transient { retry_after: Some(wait) } = error.class() else {
                     panic!("{error:?}")
@@ -255,7 +255,7 @@ async fn a_store_that_fails_is_asked_once_a_second_for_an_expired_token() {
     for key in [key(), key().with_label("never seen")] {
         let steps = store.steps();
         for _ in 0..1200 {
-            assert!(matches!(manager.get(&key).await, Err(Error::Store { .. })));
+            assert!(matches!(manager.get(&key).await, Err(TokenError::Store { .. })));
             clock.forward(SECOND / 100);
         }
         let asked = store.steps() - steps;

@@ -17,8 +17,8 @@ use oauth_core::{
     http::{Request, Response},
 };
 use oauth_tokens::{
-    Acquired, DeadReason, Error, Expected, Lease, MemoryStore, Outcome, Record, Saved, StoreError, TokenKey,
-    TokenManager, TokenSource, TokenStore,
+    Acquired, DeadReason, Expected, Lease, MemoryStore, Outcome, Record, Saved, StoreError, TokenError,
+    TokenKey, TokenManager, TokenSource, TokenStore,
     testkit::{RotatingServer, ServerFault},
 };
 use tokio::task::JoinSet;
@@ -53,7 +53,7 @@ async fn get_all(manager: &TokenManager, server: &RotatingServer) {
                 match manager.get_token(&key).await {
                     Ok(token) if server.knows(token.access_token()) => return,
                     Ok(token) => panic!("{key}: the provider does not know {token:?}"),
-                    Err(error @ Error::Dead { .. }) => panic!("{error}"),
+                    Err(error @ TokenError::Dead { .. }) => panic!("{error}"),
                     Err(_) => tokio::time::sleep(SECOND / 20).await,
                 }
             }
@@ -152,7 +152,7 @@ fn after_an_outage_a_crashed_holder_is_waited_for_for_seconds_only() {
     other.block_on(async {
         let manager = builder(store.clone(), &server).build().unwrap();
         store.set_down(true);
-        assert!(matches!(manager.get_token(&key()).await, Err(Error::Store { .. })));
+        assert!(matches!(manager.get_token(&key()).await, Err(TokenError::Store { .. })));
         // The lease expires meanwhile.
         tokio::time::sleep(4 * SECOND).await;
         store.set_down(false);

@@ -67,9 +67,9 @@ async fn a_name_that_is_no_providers_and_a_closed_manager_are_not_told_of() {
     let observer = move |_: &Event| *count.lock().unwrap() += 1;
     let manager = builder(MemoryStore::new(), &server).observer(observer).build().unwrap();
     let made_up = oauth_tokens::TokenKey::new("made-up", "user-17");
-    assert!(matches!(manager.get(&made_up).await, Err(oauth_tokens::Error::UnknownProvider { .. })));
+    assert!(matches!(manager.get(&made_up).await, Err(oauth_tokens::TokenError::UnknownProvider { .. })));
     manager.close().await;
-    assert!(matches!(manager.get(&key()).await, Err(oauth_tokens::Error::Closed)));
+    assert!(matches!(manager.get(&key()).await, Err(oauth_tokens::TokenError::Closed)));
     assert_eq!(*told.lock().unwrap(), 0);
 }
 

@@ -14,7 +14,7 @@ use oauth_core::{
     http::{Request, Response},
 };
 use oauth_tokens::{
-    DeadReason, Ending, Error, Expected, MemoryStore, Put, StoreError, StoreOperation, TokenManager,
+    DeadMark, DeadReason, Expected, MemoryStore, Put, StoreError, StoreOperation, TokenError, TokenManager,
     TokenStore,
     testkit::{HookedStore, RotatingServer, ServerFault, StoreCall, StoreHook},
 };
@@ -101,9 +101,9 @@ async fn a_head_start_is_given_again_if_the_store_fails_meanwhile() {
     of_holder.hook().cut(true);
     of_other.hook().cut(true);
     let unsaved = first.await.unwrap();
-    assert!(matches!(unsaved, Err(Error::NotSaved { .. })), "{unsaved:?}");
+    assert!(matches!(unsaved, Err(TokenError::NotSaved { .. })), "{unsaved:?}");
     // The other process notes the trouble, finds the mark under an expired lease, and waits for somewhat more than four seconds.
-    assert!(matches!(other.get_token(&key()).await, Err(Error::Store { .. })));
+    assert!(matches!(other.get_token(&key()).await, Err(TokenError::Store { .. })));
     sleep(SECOND).await;
     of_other.hook().cut(false);
     let looks = of_other.hook().looks.load(Ordering::SeqCst);
@@ -113,7 +113,7 @@ async fn a_head_start_is_given_again_if_the_store_fails_meanwhile() {
             loop {
                 match other.get_token(&key()).await {
                     Ok(token) => return token,
-                    Err(Error::Store { .. }) => sleep(SECOND / 20).await,
+                    Err(TokenError::Store { .. }) => sleep(SECOND / 20).await,
                     Err(error) => panic!("{error}"),
                 }
             }
@@ -155,8 +155,8 @@ async fn a_grant_that_two_processes_have_ended_is_reported_as_lost() {
         async move { slow.get_token(&key()).await }
     });
     until(|| server.token_requests() == 1).await;
-    let is_lost = |error: &Error| match error {
-        Error::Dead { grant, .. } => matches!(grant.reason, DeadReason::LostInRefresh { .. }),
+    let is_lost = |error: &TokenError| match error {
+        TokenError::Dead { grant, .. } => matches!(grant.reason, DeadReason::LostInRefresh { .. }),
         _ => false,
     };
     let error = other.get_token(&key()).await.unwrap_err();
@@ -287,7 +287,7 @@ impl StoreHook for Meddling {
         let meddling = self.refreshes.lock().unwrap().take();
         let Some((other, clock)) = meddling else { return Ok(()) };
         for _ in 0..2 {
-            assert!(matches!(other.get_token(&key()).await, Err(Error::RefreshFailed { .. })));
+            assert!(matches!(other.get_token(&key()).await, Err(TokenError::RefreshFailed { .. })));
             clock.forward(HOUR);
         }
         Err(StoreError::transient(call.operation, "the way to the store is cut"))
@@ -326,11 +326,15 @@ async fn a_grant_that_was_ended_stays_ended_though_a_new_token_comes_late() {
         way.hook().extends_nothing.store(true, Ordering::SeqCst);
         let late = getting(&one);
         until(|| server.token_requests() == 1).await;
-        assert!(other.end(&key(), &Ending::new("consent_revoked")).await.unwrap());
+        assert!(other.mark_dead(&key(), &DeadMark::new("consent_revoked")).await.unwrap());
         gate.add_permits(1);
         for outcome in [late.await.unwrap(), one.get_token(&key()).await, other.get_token(&key()).await] {
-            let Err(Error::Dead { grant, .. }) = outcome else { panic!("{outcome:?}") };
-            assert!(matches!(grant.reason, DeadReason::Ended { .. }), "{is_refused}: {:?}", grant.reason);
+            let Err(TokenError::Dead { grant, .. }) = outcome else { panic!("{outcome:?}") };
+            assert!(
+                matches!(grant.reason, DeadReason::MarkedDead { .. }),
+                "{is_refused}: {:?}",
+                grant.reason
+            );
         }
         if !is_refused {
             // The new token is not lost: it is the one to revoke.
@@ -358,7 +362,7 @@ fn gated(
     (manager, gate)
 }
 
-type Getting = JoinHandle<Result<Arc<OAuth2Token>, Error>>;
+type Getting = JoinHandle<Result<Arc<OAuth2Token>, TokenError>>;
 
 fn getting(manager: &TokenManager) -> Getting {
     let manager = manager.clone();
@@ -389,7 +393,7 @@ async fn a_login_that_was_noted_as_dead_gets_the_late_refresh_token_and_keeps_it
     // Two processes had the predecessor.
     clock.forward(HOUR);
     server.fail_next(ServerFault::Reply(400, r#"{"error":"invalid_grant"}"#, None));
-    let Err(Error::Dead { grant, .. }) = other.get_token(&key()).await else { panic!("it was refused") };
+    let Err(TokenError::Dead { grant, .. }) = other.get_token(&key()).await else { panic!("it was refused") };
     assert!(matches!(grant.reason, DeadReason::LostInRefresh { .. }), "{:?}", grant.reason);
 }
 

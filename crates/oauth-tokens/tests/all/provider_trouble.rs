@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use oauth_core::{ErrorClass, HttpErrorKind};
 use oauth_tokens::{
-    DeadReason, Error, MemoryStore, TokenManager,
+    DeadReason, MemoryStore, TokenError, TokenManager,
     testkit::{RotatingServer, ServerFault},
 };
 
@@ -65,12 +65,12 @@ async fn a_minute_of_trouble_deletes_nothing_is_bounded_and_passes() {
         // Now it has expired, and the trouble goes on.
         clock.forward(10 * 60 * SECOND);
         let error = manager.get_token(&key()).await.unwrap_err();
-        assert!(matches!(error, Error::RefreshFailed { .. }), "{name}: {error}");
+        assert!(matches!(error, TokenError::RefreshFailed { .. }), "{name}: {error}");
         assert_ne!(error.class(), ErrorClass::Reauthorize, "{name}");
         let sent = server.token_requests();
         for _ in 0..600 {
             let error = manager.get_token(&key()).await.unwrap_err();
-            assert!(matches!(error, Error::RefreshFailed { .. }), "{name}: {error}");
+            assert!(matches!(error, TokenError::RefreshFailed { .. }), "{name}: {error}");
             clock.forward(SECOND / 10);
         }
         assert!(server.token_requests() - sent <= 3, "{name}: a minute apart by now");
@@ -163,7 +163,7 @@ async fn another_process_sees_a_new_login_within_seconds() {
         [(); 2].map(|()| builder(store.clone(), &server).clock(clock.clone()).build().unwrap());
     one.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
     server.fail_next(ServerFault::Reply(400, r#"{"error": "invalid_grant"}"#, None));
-    assert!(matches!(one.get_token(&key()).await, Err(Error::Dead { .. })));
+    assert!(matches!(one.get_token(&key()).await, Err(TokenError::Dead { .. })));
     other.put(&key(), &server.sign_in().unwrap()).await.unwrap();
     clock.forward(6 * SECOND);
     assert_eq!(one.get_token(&key()).await.unwrap(), other.get_token(&key()).await.unwrap());
@@ -177,7 +177,7 @@ async fn a_lost_reply_is_made_good_by_grace_and_reported_without() {
         let manager = with_token(&server, &clock).await;
         clock.forward(2 * 3600 * SECOND);
         server.fail_next(ServerFault::ReplyLost(HttpErrorKind::Other));
-        assert!(matches!(manager.get_token(&key()).await, Err(Error::RefreshFailed { .. })));
+        assert!(matches!(manager.get_token(&key()).await, Err(TokenError::RefreshFailed { .. })));
         clock.forward(2 * SECOND);
         match manager.get_token(&key()).await {
             Ok(token) => assert!(!grace.is_zero() && server.knows(token.access_token())),
@@ -210,7 +210,7 @@ async fn a_provider_that_never_answers_holds_nobody_for_ever() {
     // Expired: everybody waits for the end of the request.
     clock.forward(10 * 60 * SECOND);
     let error = manager.get_token(&key()).await.unwrap_err();
-    assert!(matches!(error, Error::RefreshFailed { .. }), "{error}");
+    assert!(matches!(error, TokenError::RefreshFailed { .. }), "{error}");
     assert_eq!(began.elapsed().as_secs(), 40);
     assert_eq!(server.token_requests(), 1);
 }
@@ -225,7 +225,7 @@ async fn of_a_large_reply_only_the_beginning_is_kept() {
         server.fail_always(Some(ServerFault::Reply(status, large, None)));
         for _ in 0..2 {
             let error = manager.get_token(&key()).await.unwrap_err();
-            let Error::RefreshFailed { cause: Some(cause), .. } = &error else { panic!("{error:?}") };
+            let TokenError::RefreshFailed { cause: Some(cause), .. } = &error else { panic!("{error:?}") };
             assert_eq!(cause.body().unwrap(), &large.as_bytes()[..4096], "{status}");
         }
         clock.forward(60 * 60 * SECOND);
@@ -286,7 +286,7 @@ async fn a_clock_that_is_ahead_keeps_no_other_process_from_refreshing() {
         [ahead, right].map(|clock| builder(store.clone(), &server).clock(clock).build().unwrap());
     right.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
     server.fail_next(ServerFault::Reply(503, "", Some(120)));
-    assert!(matches!(ahead.get_token(&key()).await, Err(Error::RefreshFailed { .. })));
+    assert!(matches!(ahead.get_token(&key()).await, Err(TokenError::RefreshFailed { .. })));
     let token = right.get_token(&key()).await.unwrap();
     assert!(server.knows(token.access_token()));
 }
@@ -312,7 +312,7 @@ async fn a_pause_goes_by_the_stores_clock_whatever_the_clocks_of_processes_say()
         server.fail_next(ServerFault::Reply(500, "", Some(120)));
         for _ in 0..2 {
             let error = managers[failing].get_token(&key()).await.unwrap_err();
-            assert!(matches!(error, Error::RefreshFailed { .. }), "{error}");
+            assert!(matches!(error, TokenError::RefreshFailed { .. }), "{error}");
             for clock in clocks.iter().chain([&store_clock]) {
                 clock.forward(2 * SECOND);
             }
@@ -320,7 +320,7 @@ async fn a_pause_goes_by_the_stores_clock_whatever_the_clocks_of_processes_say()
         assert_eq!(server.token_requests(), 2);
         for manager in &managers {
             let error = manager.get_token(&key()).await.unwrap_err();
-            assert!(matches!(error, Error::RefreshFailed { .. }), "{error}");
+            assert!(matches!(error, TokenError::RefreshFailed { .. }), "{error}");
         }
         assert_eq!(server.token_requests(), 2, "{failing}: everybody leaves the provider alone");
         for clock in clocks.iter().chain([&store_clock]) {
@@ -344,7 +344,7 @@ async fn a_rejection_during_trouble_hides_the_live_token_from_nobody_else() {
     for _ in 0..3 {
         // First it fails, then the provider is left alone.
         let error = manager.get_after_rejection(&key(), before.access_token()).await.unwrap_err();
-        assert!(matches!(error, Error::RefreshFailed { .. }), "{error}");
+        assert!(matches!(error, TokenError::RefreshFailed { .. }), "{error}");
         assert_eq!(manager.get_token(&key()).await.unwrap(), before, "other APIs still take it");
     }
     assert_eq!(server.token_requests(), 1);
@@ -356,9 +356,9 @@ async fn a_rejection_during_trouble_hides_the_live_token_from_nobody_else() {
     manager.put(&key(), &bare).await.unwrap();
     clock.forward(60 * SECOND);
     let error = manager.get_after_rejection(&key(), bare.access_token()).await.unwrap_err();
-    assert!(matches!(error, Error::NoRefreshToken { .. }), "{error}");
+    assert!(matches!(error, TokenError::NoRefreshToken { .. }), "{error}");
     let error = manager.get_valid_for(&key(), 7200 * SECOND).await.unwrap_err();
-    assert!(matches!(error, Error::NoRefreshToken { .. }), "{error}");
+    assert!(matches!(error, TokenError::NoRefreshToken { .. }), "{error}");
     assert_eq!(*manager.get_token(&key()).await.unwrap(), bare);
 }
 
@@ -369,6 +369,6 @@ async fn a_revocation_that_is_never_answered_ends() {
     server.fail_next(ServerFault::Hang);
     let revocation = async { manager.revoke(&key()).await };
     let error = tokio::time::timeout(SECOND * 60, revocation).await.expect("it is given up").unwrap_err();
-    assert!(matches!(error, Error::RevokeFailed { .. }), "{error}");
+    assert!(matches!(error, TokenError::RevokeFailed { .. }), "{error}");
     assert_eq!(manager.revoke(&key()).await.unwrap(), oauth_tokens::Revoked::AtTheProvider);
 }

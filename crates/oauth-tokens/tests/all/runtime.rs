@@ -9,7 +9,7 @@ use std::{
 };
 
 use oauth_core::async_trait;
-use oauth_tokens::{Error, MemoryStore, Runtime, Task, testkit::RotatingServer};
+use oauth_tokens::{MemoryStore, Runtime, Task, TokenError, testkit::RotatingServer};
 use tokio::sync::oneshot;
 
 use crate::support::{builder, key};
@@ -38,7 +38,7 @@ struct Threads;
 
 #[async_trait]
 impl Runtime for Threads {
-    fn spawn(&self, task: Task) -> Result<(), Error> {
+    fn spawn(&self, task: Task) -> Result<(), TokenError> {
         thread::spawn(move || block_on(task));
         Ok(())
     }
@@ -73,5 +73,5 @@ fn a_manager_works_without_tokio_on_a_runtime_of_its_own() {
     // Without it, the manager says what is missing.
     let manager = builder(store, &server).build().unwrap();
     let error = block_on(manager.get_token(&key())).unwrap_err();
-    assert!(matches!(error, Error::NoRuntime), "{error}");
+    assert!(matches!(error, TokenError::NoRuntime), "{error}");
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use oauth_core::{OAuth2Token, Sealer, SealingKey};
 use oauth_tokens::{
-    Error, Expected, MemoryStore, TokenManager, TokenStore, UnreadableReason, testkit::RotatingServer,
+    Expected, MemoryStore, TokenError, TokenManager, TokenStore, UnreadableReason, testkit::RotatingServer,
 };
 
 use crate::support::key;
@@ -45,7 +45,7 @@ async fn keys_rotate_and_what_is_read_is_sealed_anew() {
 
     let error = ring(&server, &store, Sealer::new(number(3))).get_token(&key()).await.unwrap_err();
     let unknown = UnreadableReason::UnknownKey;
-    assert!(matches!(&error, Error::Unreadable { reason, .. } if *reason == unknown), "{error}");
+    assert!(matches!(&error, TokenError::Unreadable { reason, .. } if *reason == unknown), "{error}");
     assert_eq!(
         *ring(&server, &store, Sealer::new(number(2))).get_token(&key()).await.unwrap(),
         token,
@@ -65,7 +65,7 @@ async fn a_record_that_was_changed_or_moved_is_not_believed_and_not_deleted() {
         store.save(&other, record.sealed.clone(), Expected::Any, None).await.unwrap();
         let error = manager.get(&other).await.unwrap_err();
         let damaged = UnreadableReason::Damaged;
-        assert!(matches!(&error, Error::Unreadable { reason, .. } if *reason == damaged), "{error}");
+        assert!(matches!(&error, TokenError::Unreadable { reason, .. } if *reason == damaged), "{error}");
         assert!(store.load(&other).await.unwrap().is_some());
     }
     // One bad record does not hide the good ones.
@@ -85,7 +85,7 @@ async fn a_record_that_was_changed_or_moved_is_not_believed_and_not_deleted() {
 async fn begin_refresh(
     manager: &TokenManager,
     server: &RotatingServer,
-) -> tokio::task::JoinHandle<Result<Arc<OAuth2Token>, Error>> {
+) -> tokio::task::JoinHandle<Result<Arc<OAuth2Token>, TokenError>> {
     let manager = manager.clone();
     let refresh = tokio::spawn(async move { manager.get_token(&key()).await });
     while server.token_requests() == 0 {
@@ -120,9 +120,12 @@ async fn a_new_token_that_meets_an_unreadable_record_is_handed_over() {
     let refresh = begin_refresh(&manager, &server).await;
     store.save(&key(), b"nonsense".as_slice().into(), Expected::Any, None).await.unwrap();
     let error = refresh.await.unwrap().unwrap_err();
-    let Error::NotSaved { token, .. } = &error else { panic!("{error:?}") };
+    let TokenError::NotSaved { token, .. } = &error else { panic!("{error:?}") };
     assert!(server.accepts(token.refresh_token().unwrap()));
     assert_eq!(&store.load(&key()).await.unwrap().unwrap().sealed[..], b"nonsense", "it is left as it is");
     let unsaved = manager.close().await;
-    assert!(matches!(&unsaved[..], [Error::NotSaved { token: same, .. }] if same == token), "{unsaved:?}");
+    assert!(
+        matches!(&unsaved[..], [TokenError::NotSaved { token: same, .. }] if same == token),
+        "{unsaved:?}"
+    );
 }

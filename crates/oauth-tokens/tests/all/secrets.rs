@@ -11,7 +11,7 @@ use oauth_core::{
     bytes::Bytes,
     http::{Request, Response},
 };
-use oauth_tokens::{Error, MemoryStore, TokenManager, testkit::RotatingServer};
+use oauth_tokens::{MemoryStore, TokenError, TokenManager, testkit::RotatingServer};
 
 use crate::support::{key, sealer};
 
@@ -41,7 +41,7 @@ impl Strict {
         TokenManager::builder(MemoryStore::new(), sealer()).provider(Arc::new(client)).build().unwrap()
     }
 
-    async fn refresh(&self, manager: &TokenManager) -> Result<(), Error> {
+    async fn refresh(&self, manager: &TokenManager) -> Result<(), TokenError> {
         manager.put(&key(), &self.server.sign_in_expired().unwrap()).await.unwrap();
         manager.get(&key()).await.map(drop)
     }
@@ -106,7 +106,7 @@ async fn a_request_is_sent_twice_at_most_and_once_with_one_secret() {
     // What is said of the grant is not said of the secret.
     let strict = Strict::new(&[], (401, r#"{"error": "invalid_grant"}"#));
     let manager = strict.manager(both());
-    assert!(matches!(strict.refresh(&manager).await, Err(Error::Dead { .. })));
+    assert!(matches!(strict.refresh(&manager).await, Err(TokenError::Dead { .. })));
     assert_eq!(strict.refused(), 1);
 }
 

@@ -11,8 +11,8 @@ use std::{
 
 use oauth_core::{OAuth2Token, Provider, async_trait};
 use oauth_tokens::{
-    Error, MemoryStore, ProviderSource, Revoked, SourceLookup, SourceLookupError, TokenKey, TokenManager,
-    TokenManagerBuilder, TokenSource,
+    MemoryStore, ProviderSource, Revoked, SourceLookup, SourceLookupError, TokenError, TokenKey,
+    TokenManager, TokenManagerBuilder, TokenSource,
     testkit::{RotatingServer, ServerFault},
 };
 use tokio::task::JoinSet;
@@ -84,7 +84,7 @@ async fn each_tenant_has_a_provider_of_its_own() {
     assert_eq!(directory.lookups(), 2);
 
     let error = manager.put(&of("unheard-of"), &OAuth2Token::new("AT")).await.unwrap_err();
-    assert!(matches!(error, Error::UnknownProvider { .. }), "{error}");
+    assert!(matches!(error, TokenError::UnknownProvider { .. }), "{error}");
     // It may sign up later.
     directory.servers.lock().unwrap().insert("unheard-of".to_owned(), RotatingServer::new());
     manager.put(&of("unheard-of"), &OAuth2Token::new("AT")).await.unwrap();
@@ -165,7 +165,7 @@ async fn a_failed_lookup_loses_no_token_and_is_tried_again() {
     assert_eq!(manager.get(&of("acme")).await.unwrap(), before, "it is due, and live");
     clock.forward(Duration::from_secs(10 * 60));
     let error = manager.get(&of("acme")).await.unwrap_err();
-    assert!(matches!(error, Error::SourceLookup { .. }), "{error}");
+    assert!(matches!(error, TokenError::SourceLookup { .. }), "{error}");
     assert!(error.to_string().contains("the directory is down"), "{error}");
     let lookups = directory.lookups();
     for _ in 0..100 {
@@ -186,11 +186,11 @@ async fn a_pause_is_one_tenants_alone() {
         manager.put(&of(tenant), &directory.server(tenant).sign_in_expired().unwrap()).await.unwrap();
     }
     directory.server("acme").fail_next(ServerFault::Reply(429, "", Some(60)));
-    assert!(matches!(manager.get(&of("acme")).await, Err(Error::RefreshFailed { .. })));
+    assert!(matches!(manager.get(&of("acme")).await, Err(TokenError::RefreshFailed { .. })));
     assert!(manager.get(&of("globex")).await.is_ok());
     let another = of("acme").with_label("another");
     manager.put(&another, &directory.server("acme").sign_in_expired().unwrap()).await.unwrap();
-    assert!(matches!(manager.get(&another).await, Err(Error::RefreshFailed { .. })));
+    assert!(matches!(manager.get(&another).await, Err(TokenError::RefreshFailed { .. })));
     assert_eq!(directory.server("acme").token_requests(), 1);
 }
 
@@ -205,12 +205,12 @@ async fn a_pause_outlives_the_memory_of_other_tenants() {
         manager.put(&key, &directory.server("acme").sign_in_expired().unwrap()).await.unwrap();
     }
     directory.server("acme").fail_next(ServerFault::Reply(429, "", Some(60)));
-    assert!(matches!(manager.get(&of("acme")).await, Err(Error::RefreshFailed { .. })));
+    assert!(matches!(manager.get(&of("acme")).await, Err(TokenError::RefreshFailed { .. })));
     for tenant in &tenants {
         manager.put(&of(tenant), &directory.server(tenant).sign_in_expired().unwrap()).await.unwrap();
         manager.get(&of(tenant)).await.unwrap();
     }
-    assert!(matches!(manager.get(&another).await, Err(Error::RefreshFailed { .. })));
+    assert!(matches!(manager.get(&another).await, Err(TokenError::RefreshFailed { .. })));
     assert_eq!(directory.server("acme").token_requests(), 1);
 
     // Until somebody knows better.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use oauth_core::ErrorClass;
-use oauth_tokens::{Error, Revoked, testkit::RotatingServer};
+use oauth_tokens::{Revoked, TokenError, testkit::RotatingServer};
 
 use crate::support::{Hands, Shaky, builder, key, stored};
 
@@ -26,12 +26,12 @@ async fn while_the_store_is_down_live_tokens_are_served_and_nothing_is_redeemed(
     }
     assert!(store.steps() - steps <= 61, "{} looks into a store that is down", store.steps() - steps);
     let unknown = manager.get_token(&key().with_label("other")).await.unwrap_err();
-    assert!(matches!(unknown, Error::Store { .. }), "{unknown}");
+    assert!(matches!(unknown, TokenError::Store { .. }), "{unknown}");
     assert_eq!(unknown.class(), ErrorClass::Transient { retry_after: None });
 
     clock.forward(10 * 60 * SECOND);
     let error = manager.get_token(&key()).await.unwrap_err();
-    assert!(matches!(error, Error::Store { .. }), "{error}");
+    assert!(matches!(error, TokenError::Store { .. }), "{error}");
     assert_eq!(server.token_requests(), 0, "what could not be saved must not be redeemed");
 
     store.set_down(false);
@@ -51,13 +51,13 @@ async fn a_token_that_could_not_be_saved_is_handed_over_in_the_error_and_saved_l
     let began = tokio::time::Instant::now();
     let error = manager.get_token(&key()).await.unwrap_err();
     assert!(began.elapsed() >= 3 * SECOND, "it was tried for {:?}", began.elapsed());
-    let Error::NotSaved { token, .. } = &error else { panic!("{error:?}") };
+    let TokenError::NotSaved { token, .. } = &error else { panic!("{error:?}") };
     assert!(server.knows(token.access_token()));
     assert!(!format!("{error} {error:?}").contains(token.access_token()));
     // Whoever asks meanwhile gets the same, and the old refresh token is not redeemed again.
     for _ in 0..10 {
         let again = manager.get_token(&key()).await.unwrap_err();
-        assert!(matches!(&again, Error::NotSaved { token: same, .. } if same == token), "{again:?}");
+        assert!(matches!(&again, TokenError::NotSaved { token: same, .. } if same == token), "{again:?}");
         tokio::time::sleep(SECOND).await;
     }
     assert_eq!(server.token_requests(), 1);
@@ -80,9 +80,9 @@ async fn a_shutdown_hands_over_what_could_not_be_saved() {
     let manager = builder(store.clone(), &server).build().unwrap();
     manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
     store.go_down_after_saves(1);
-    assert!(matches!(manager.get_token(&key()).await, Err(Error::NotSaved { .. })));
+    assert!(matches!(manager.get_token(&key()).await, Err(TokenError::NotSaved { .. })));
     let unsaved = manager.close().await;
-    let [Error::NotSaved { key: of, token, .. }] = &unsaved[..] else { panic!("{unsaved:?}") };
+    let [TokenError::NotSaved { key: of, token, .. }] = &unsaved[..] else { panic!("{unsaved:?}") };
     assert_eq!(*of, key());
     assert!(server.accepts(token.refresh_token().unwrap()));
 }
@@ -114,7 +114,7 @@ async fn a_mark_whose_reply_was_lost_redeems_nothing() {
     let manager = builder(store.clone(), &server).build().unwrap();
     manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
     store.lose_replies(1);
-    assert!(matches!(manager.get_token(&key()).await, Err(Error::Store { .. })));
+    assert!(matches!(manager.get_token(&key()).await, Err(TokenError::Store { .. })));
     assert_eq!(server.token_requests(), 0);
     assert!(server.knows(manager.get_token(&key()).await.unwrap().access_token()));
 }
@@ -129,10 +129,10 @@ async fn while_a_new_token_is_unsaved_no_other_process_redeems_the_old_one() {
     one.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
     store.take_no_more_saves_after(1);
     let error = one.get_token(&key()).await.unwrap_err();
-    let Error::NotSaved { token, .. } = &error else { panic!("{error:?}") };
+    let TokenError::NotSaved { token, .. } = &error else { panic!("{error:?}") };
 
     let busy = other.get_token(&key()).await.unwrap_err();
-    assert!(matches!(busy, Error::Busy { .. }), "{busy:?}");
+    assert!(matches!(busy, TokenError::Busy { .. }), "{busy:?}");
     assert_eq!(server.token_requests(), 1, "the old refresh token is spent");
 
     store.takes_saves_again();
@@ -152,7 +152,7 @@ async fn an_unsaved_token_gives_its_lease_to_whoever_replaces_or_revokes_it() {
         one.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
         store.take_no_more_saves_after(1);
         let error = one.get_token(&key()).await.unwrap_err();
-        let Error::NotSaved { token, .. } = &error else { panic!("{error:?}") };
+        let TokenError::NotSaved { token, .. } = &error else { panic!("{error:?}") };
         store.takes_saves_again();
         match change {
             "put" => one.put(&key(), &server.sign_in_expired().unwrap()).await.map(drop).unwrap(),
@@ -226,14 +226,14 @@ async fn an_unsaved_token_is_revoked_though_the_store_is_down() {
         manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
         store.take_no_more_saves_after(1);
         let error = manager.get_token(&key()).await.unwrap_err();
-        let Error::NotSaved { token, .. } = &error else { panic!("{error:?}") };
+        let TokenError::NotSaved { token, .. } = &error else { panic!("{error:?}") };
         store.set_down(is_down);
         let outcome = manager.revoke(&key()).await;
         assert!(!server.knows(token.access_token()), "{is_down}");
         match is_down {
             false => assert_eq!(outcome.unwrap(), Revoked::AtTheProvider),
             // Its predecessor is still in the store, and the caller knows.
-            true => assert!(matches!(outcome, Err(Error::Store { .. })), "{outcome:?}"),
+            true => assert!(matches!(outcome, Err(TokenError::Store { .. })), "{outcome:?}"),
         }
         store.set_down(false);
         store.takes_saves_again();
@@ -356,10 +356,10 @@ async fn a_store_that_never_answers_lets_nobody_wait_for_ever() {
     store.set_hanging(true);
     for limit in [31, 31, 1] {
         let got = tokio::time::timeout(limit * SECOND, manager.get(&key())).await.expect("it is given up");
-        assert!(matches!(got, Err(Error::Store { .. })), "{got:?}");
+        assert!(matches!(got, Err(TokenError::Store { .. })), "{got:?}");
     }
     let got = tokio::time::timeout(61 * SECOND, manager.revoke(&key())).await.expect("it is given up");
-    assert!(matches!(got, Err(Error::Store { .. })), "{got:?}");
+    assert!(matches!(got, Err(TokenError::Store { .. })), "{got:?}");
     let quick = builder(store.clone(), &server).store_limit(2 * SECOND).build().unwrap();
     assert!(tokio::time::timeout(3 * SECOND, quick.get(&key())).await.is_ok());
     store.set_hanging(false);

@@ -7,7 +7,7 @@ use std::{
 
 use oauth_core::{OffsetDateTime, TokenIdentifier, bytes::Bytes};
 use oauth_tokens::{
-    BatchOptions, DeadReason, Ending, Error, Event, Expected, Filter, MemoryStore, Status, TokenKey,
+    BatchOptions, DeadMark, DeadReason, Event, Expected, Filter, MemoryStore, Status, TokenError, TokenKey,
     TokenStore, testkit::RotatingServer,
 };
 
@@ -17,8 +17,8 @@ fn key(subject: &str) -> TokenKey {
     TokenKey::new("testkit", subject)
 }
 
-fn reason(error: &Error) -> &DeadReason {
-    let Error::Dead { grant, .. } = error else { panic!("{error}") };
+fn reason(error: &TokenError) -> &DeadReason {
+    let TokenError::Dead { grant, .. } = error else { panic!("{error}") };
     &grant.reason
 }
 
@@ -34,23 +34,23 @@ async fn a_grant_that_was_ended_is_dead_for_its_reason() {
     let ann = key("ann");
     manager.put(&ann, &server.sign_in().unwrap()).await.unwrap();
     manager.get(&ann).await.unwrap();
-    assert!(manager.end(&ann, &Ending::new("consent_revoked")).await.unwrap());
+    assert!(manager.mark_dead(&ann, &DeadMark::new("consent_revoked")).await.unwrap());
     let error = manager.get(&ann).await.unwrap_err();
-    assert_eq!(*reason(&error), DeadReason::Ended { reason: "consent_revoked".to_owned() });
+    assert_eq!(*reason(&error), DeadReason::MarkedDead { reason: "consent_revoked".to_owned() });
     assert!(error.to_string().contains("consent_revoked"), "{error}");
     assert_eq!(manager.count(&Filter::all().with_status(Status::Dead)).await.unwrap(), 1);
     assert_eq!(*events.lock().unwrap(), ["put", "dead"]);
     // Twice is no harm, nor is a key that holds nothing.
-    assert!(!manager.end(&ann, &Ending::new("again")).await.unwrap());
-    assert!(!manager.end(&key("nobody"), &Ending::new("again")).await.unwrap());
+    assert!(!manager.mark_dead(&ann, &DeadMark::new("again")).await.unwrap());
+    assert!(!manager.mark_dead(&key("nobody"), &DeadMark::new("again")).await.unwrap());
     // Another process reads the same.
     let other = builder(store, &server).build().unwrap();
-    assert!(matches!(reason(&other.get(&ann).await.unwrap_err()), DeadReason::Ended { .. }));
+    assert!(matches!(reason(&other.get(&ann).await.unwrap_err()), DeadReason::MarkedDead { .. }));
     assert_eq!(server.token_requests(), 0, "the provider was not asked");
 
     assert!(manager.revive(&ann).await.unwrap(), "an account that was disabled may be enabled again");
     manager.get(&ann).await.unwrap();
-    manager.end(&ann, &Ending::new("account_disabled")).await.unwrap();
+    manager.mark_dead(&ann, &DeadMark::new("account_disabled")).await.unwrap();
     manager.put(&ann, &server.sign_in().unwrap()).await.unwrap();
     manager.get(&ann).await.unwrap();
 }
@@ -62,10 +62,10 @@ async fn a_grant_that_was_obtained_after_the_event_stays() {
     let ann = key("ann");
     manager.put(&ann, &server.sign_in().unwrap()).await.unwrap();
     let now = OffsetDateTime::now_utc();
-    let before = Ending::new("consent_revoked").obtained_until(now - Duration::from_secs(60));
-    assert!(!manager.end(&ann, &before).await.unwrap(), "the user has signed in again since then");
+    let before = DeadMark::new("consent_revoked").obtained_until(now - Duration::from_secs(60));
+    assert!(!manager.mark_dead(&ann, &before).await.unwrap(), "the user has signed in again since then");
     manager.get(&ann).await.unwrap();
-    assert!(manager.end(&ann, &Ending::new("consent_revoked").obtained_until(now)).await.unwrap());
+    assert!(manager.mark_dead(&ann, &DeadMark::new("consent_revoked").obtained_until(now)).await.unwrap());
 }
 
 #[tokio::test]
@@ -80,18 +80,19 @@ async fn of_many_grants_those_end_that_are_meant() {
     }
     let all = Filter::all().with_provider("testkit");
     let third = tokens[3].refresh_token().unwrap().to_owned();
-    let named = Ending::new("token_revoked")
+    let named = DeadMark::new("token_revoked")
         .of_token(move |token| token.refresh_token().is_some_and(|token| token == third));
-    let batch = manager.end_all(&all, &named, &BatchOptions::new()).await.unwrap();
+    let batch = manager.mark_all_dead(&all, &named, &BatchOptions::new()).await.unwrap();
     assert_eq!((batch.found, batch.done, batch.failed), (6, 1, 0), "{batch}");
     assert!(manager.get(&key("3")).await.is_err() && manager.get(&key("2")).await.is_ok());
     let unknown = TokenIdentifier::new("prefix", "0123456789abcdef");
-    let named = Ending::new("token_revoked")
+    let named = DeadMark::new("token_revoked")
         .of_token(move |token| token.refresh_token().is_some_and(|token| unknown.names(token)));
-    assert_eq!(manager.end_all(&all, &named, &BatchOptions::new()).await.unwrap().done, 0);
+    assert_eq!(manager.mark_all_dead(&all, &named, &BatchOptions::new()).await.unwrap().done, 0);
 
     let one = Filter::all().with_subject("5");
-    let batch = manager.end_all(&one, &Ending::new("account_deleted"), &BatchOptions::new()).await.unwrap();
+    let batch =
+        manager.mark_all_dead(&one, &DeadMark::new("account_deleted"), &BatchOptions::new()).await.unwrap();
     assert_eq!((batch.found, batch.done), (1, 1), "{batch}");
     assert!(manager.get(&key("4")).await.is_ok());
 }
@@ -110,11 +111,11 @@ async fn a_refresh_under_way_does_not_bring_an_ended_grant_back() {
         async move { one.get(&ann).await }
     });
     tokio::time::sleep(Duration::from_millis(100)).await;
-    assert!(other.end(&ann, &Ending::new("account_deleted")).await.unwrap());
+    assert!(other.mark_dead(&ann, &DeadMark::new("account_deleted")).await.unwrap());
     refresh.await.unwrap().unwrap();
     let third = other.get(&ann).await.unwrap_err();
-    assert!(matches!(reason(&third), DeadReason::Ended { .. }));
-    assert!(!other.end(&ann, &Ending::new("account_deleted")).await.unwrap());
+    assert!(matches!(reason(&third), DeadReason::MarkedDead { .. }));
+    assert!(!other.mark_dead(&ann, &DeadMark::new("account_deleted")).await.unwrap());
 }
 
 #[tokio::test]
@@ -127,17 +128,19 @@ async fn a_record_that_does_not_open_keeps_no_vendor_sending_for_ever() {
     store.save(&spoilt, Bytes::from_static(b"spoilt"), Expected::Any, None).await.unwrap();
     let all = Filter::all().with_provider("testkit");
     let meant = named.refresh_token().unwrap().to_owned();
-    let ending = Ending::new("token_revoked")
+    let mark = DeadMark::new("token_revoked")
         .of_token(move |token| token.refresh_token().is_some_and(|token| token == meant));
     for ended in [1, 0] {
-        let batch = manager.end_all(&all, &ending, &BatchOptions::new()).await.unwrap();
+        let batch = manager.mark_all_dead(&all, &mark, &BatchOptions::new()).await.unwrap();
         assert_eq!((batch.done, batch.failed, batch.unreadable, batch.left), (ended, 0, 1, 0), "{batch}");
         assert!(batch.error.is_none(), "{batch}");
         assert!(batch.to_string().contains("1 cannot be read"), "{batch}");
     }
     // Of a user's own grants, one that does not open is an error: the right key would bring it back.
     let of_zoe = Filter::all().with_tenant("").with_subject("zoe");
-    let batch =
-        manager.end_all(&of_zoe, &Ending::new("consent_revoked"), &BatchOptions::new()).await.unwrap();
-    assert!(matches!(batch.error, Some(Error::Unreadable { .. })), "{batch}");
+    let batch = manager
+        .mark_all_dead(&of_zoe, &DeadMark::new("consent_revoked"), &BatchOptions::new())
+        .await
+        .unwrap();
+    assert!(matches!(batch.error, Some(TokenError::Unreadable { .. })), "{batch}");
 }
